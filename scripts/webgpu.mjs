@@ -1,0 +1,145 @@
+// Finding WebGPU for Node and a browser for the tests, with Node's built-ins alone, because the set-up needs it before
+// anything is installed. On a machine without a GPU driver, the SwiftShader that lies beside every Chrome serves Dawn too.
+import { accessSync, constants, existsSync, readdirSync, realpathSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+
+const names = ["google-chrome", "google-chrome-stable", "chromium", "chromium-browser", "chrome"];
+const places = [
+  "/usr/bin/google-chrome",
+  "/usr/bin/chromium",
+  "/opt/google/chrome/chrome",
+  "/usr/lib/chromium/chromium",
+  "/usr/lib/chromium-browser/chromium-browser",
+  "/snap/bin/chromium",
+  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  "/Applications/Chromium.app/Contents/MacOS/Chromium",
+  "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
+  "C:\\Program Files (x86)\\Google\\Chrome\\Application\\chrome.exe",
+];
+
+/** @param {string} path */
+function executable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The Chromes that `puppeteer browsers install` has put into its cache, newest first. */
+function puppeteerCache() {
+  const root = join(process.env.PUPPETEER_CACHE_DIR ?? join(homedir(), ".cache", "puppeteer"), "chrome");
+  if (!existsSync(root)) return [];
+  const inside = [
+    ["chrome-linux64", "chrome"],
+    ["chrome-mac-arm64", "Google Chrome for Testing.app", "Contents", "MacOS", "Google Chrome for Testing"],
+    ["chrome-mac-x64", "Google Chrome for Testing.app", "Contents", "MacOS", "Google Chrome for Testing"],
+    ["chrome-win64", "chrome.exe"],
+  ];
+  return readdirSync(root)
+    .sort((a, b) => b.localeCompare(a, "en", { numeric: true }))
+    .flatMap((version) => inside.map((path) => join(root, version, ...path)));
+}
+
+/** Every Chrome or Chromium on this machine, best first. */
+function chromes() {
+  const chosen = process.env.PUPPETEER_EXECUTABLE_PATH;
+  const onPath = (process.env.PATH ?? "")
+    .split(delimiter)
+    .filter(Boolean)
+    .flatMap((folder) => names.map((name) => join(folder, process.platform === "win32" ? `${name}.exe` : name)));
+  return [...(chosen ? [chosen] : []), ...onPath, ...places, ...puppeteerCache()].filter(executable);
+}
+
+/** The path of a Chrome or Chromium, or undefined. */
+export function findChrome() {
+  return chromes()[0];
+}
+
+/**
+ * The folder with a Chrome's Vulkan loader and SwiftShader driver, or undefined; only Linux needs and has it.
+ */
+export function findSwiftShader() {
+  if (process.platform !== "linux") return undefined;
+  return chromes()
+    .flatMap((path) => [dirname(realpathSync(path)), "/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"])
+    .find((folder) => existsSync(join(folder, "vk_swiftshader_icd.json")) && existsSync(join(folder, "libvulkan.so.1")));
+}
+
+/** Whether some Vulkan driver is set up on this Linux machine, so that asking Dawn for hardware makes sense. */
+function vulkanDriverInstalled() {
+  if (process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
+  return ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"].some(
+    (folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith(".json")),
+  );
+}
+
+/** dlopen, and keep: Dawn asks for "libvulkan.so.1" by name and then finds it loaded. */
+const RTLD_NOW_NODELETE = 0x1002;
+
+/** @param {string} folder what findSwiftShader returned */
+function useSwiftShader(folder) {
+  const icd = join(folder, "vk_swiftshader_icd.json");
+  process.env.VK_ICD_FILENAMES = icd;
+  process.env.VK_DRIVER_FILES = icd;
+  try {
+    process.dlopen({ exports: {} }, join(folder, "libvulkan.so.1"), RTLD_NOW_NODELETE);
+  } catch (error) {
+    // It is no Node addon, which dlopen says after having loaded it; anything else is a real failure.
+    if (!String(error).includes("self-register")) throw error;
+  }
+}
+
+/**
+ * WebGPU in Node through npm `webgpu` (Dawn): a hardware adapter, else a Chrome's SwiftShader.
+ *
+ * The GPU object, its adapters and devices must stay reachable as long as they are used: Dawn crashes the process when
+ * they are collected. Everything returned here is kept on globalThis.
+ *
+ * @returns {Promise<{ gpu: GPU } | { reason: string }>} the GPU object with an adapter behind it, or why there is none
+ */
+export async function openWebGPU() {
+  /** @type {typeof import("webgpu")} */
+  let dawn;
+  try {
+    dawn = await import("webgpu");
+  } catch (error) {
+    return { reason: `npm package "webgpu" does not load (${/** @type {Error} */ (error).message.split("\n")[0]})` };
+  }
+  Object.assign(globalThis, dawn.globals);
+  const attempt = async () => {
+    const gpu = dawn.create([]);
+    const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+    keep(gpu, adapter);
+    return adapter ? gpu : undefined;
+  };
+  if (process.platform !== "linux" || vulkanDriverInstalled()) {
+    const gpu = await attempt();
+    if (gpu) return { gpu };
+  }
+  const folder = findSwiftShader();
+  if (!folder) return { reason: "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve" };
+  useSwiftShader(folder);
+  const gpu = await attempt();
+  return gpu ? { gpu } : { reason: `no GPU driver that Dawn accepts, and the SwiftShader in ${folder} gave no adapter` };
+}
+
+/** @param {unknown[]} objects what must not be collected while the process lives */
+export function keep(...objects) {
+  const home = /** @type {{ falllineKeeps?: unknown[] }} */ (globalThis);
+  home.falllineKeeps ??= [];
+  home.falllineKeeps.push(...objects);
+}
+
+/** Whether npm `webgpu` is installed where this file's users would load it from. */
+export function dawnInstalled() {
+  try {
+    createRequire(import.meta.url).resolve("webgpu");
+    return true;
+  } catch {
+    return false;
+  }
+}

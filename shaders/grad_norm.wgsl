@@ -1,0 +1,56 @@
+// First of two kernels of the gradient's norm: one workgroup sums the squares of one chunk, in a fixed order, so the
+// result is the same to the bit in every run. Squares overflow above 1.8e19, so a sum whose largest element exceeds
+// 2^50 is kept scaled by 2^-160 (Blue 1978); non-finite values are told by their exponent bits.
+@group(0) @binding(0) var<storage, read> gradients: array<vec4f>;
+@group(0) @binding(1) var<storage, read> chunks: array<Chunk>;
+@group(0) @binding(2) var<storage, read_write> partials: array<Partial>;
+
+override workgroup_size: u32;
+override chunk_count: u32;
+
+var<workgroup> lanes: array<Partial, workgroup_size>;
+
+fn magnitude_bits(x: vec4f) -> vec4u {
+  return bitcast<vec4u>(x) & vec4u(0x7fffffffu);
+}
+
+@compute @workgroup_size(workgroup_size)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = workgroup.y * workgroups.x + workgroup.x;
+  if (index >= chunk_count) {
+    return;
+  }
+  let chunk = chunks[index];
+  let first = chunk.offset / 4u;
+  let end = first + (chunk.length + 3u) / 4u;
+  var sums = vec4f();
+  var peaks = vec4u();
+  for (var i = first + lane; i < end; i += workgroup_size) {
+    let g = gradients[i];
+    sums += g * g;
+    peaks = max(peaks, magnitude_bits(g));
+  }
+  let peak = max(max(peaks.x, peaks.y), max(peaks.z, peaks.w));
+  if (peak > large) {
+    sums = vec4f();
+    for (var i = first + lane; i < end; i += workgroup_size) {
+      let g = gradients[i] * down;
+      sums += g * g;
+    }
+  }
+  lanes[lane] = Partial((sums.x + sums.y) + (sums.z + sums.w), peak);
+  workgroupBarrier();
+  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      lanes[lane] = merge(lanes[lane], lanes[lane + half]);
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u) {
+    partials[index] = lanes[0];
+  }
+}

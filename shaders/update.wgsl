@@ -1,0 +1,49 @@
+// The driver of every rule: one workgroup updates one chunk, and the last workgroup to finish advances the step. The
+// structs Cell and Row, load_cell and store_cell stand in the header that src/assemble.ts generates; `update` is the rule.
+struct Table {
+  first_step: u32,
+  steps: u32,
+  rows: array<Row>,
+}
+
+@group(0) @binding(1) var<storage, read> gradients: array<vec4f>;
+@group(0) @binding(3) var<storage, read> chunks: array<Chunk>;
+@group(0) @binding(4) var<storage, read> table: Table;
+@group(0) @binding(5) var<storage, read_write> control: Control;
+
+override workgroup_size: u32;
+override chunk_count: u32;
+override group_count: u32;
+
+@compute @workgroup_size(workgroup_size)
+fn main(
+  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = workgroup.y * workgroups.x + workgroup.x;
+  if (index >= chunk_count) {
+    return;
+  }
+  let step = atomicLoad(&control.step);
+  let skip = control.skip != 0u;
+  if (!skip) {
+    let chunk = chunks[index];
+    // Steps that were skipped unseen may have fallen behind the window; they get its first row.
+    let row_step = clamp(step, table.first_step, table.first_step + table.steps - 1u) - table.first_step;
+    let row = table.rows[row_step * group_count + chunk.group];
+    let scale = row.gradient_sign * control.clip_scale;
+    let first = chunk.offset / 4u;
+    // The padding behind a segment is zero and stays zero, so the last vec4 may reach into it.
+    let end = first + (chunk.length + 3u) / 4u;
+    for (var i = first + lane; i < end; i += workgroup_size) {
+      store_cell(i, update(load_cell(i), scale * gradients[i], row));
+    }
+  }
+  // Every lane has read the step before its workgroup is counted out.
+  workgroupBarrier();
+  if (lane == 0u && atomicAdd(&control.arrived, 1u) == chunk_count - 1u) {
+    atomicStore(&control.arrived, 0u);
+    atomicStore(&control.step, select(step + 1u, step, skip));
+  }
+}

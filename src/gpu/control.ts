@@ -1,0 +1,37 @@
+// The control buffer's layout on the host's side (shaders/control.wgsl declares it).
+import type { Stats } from "../optimizer.ts";
+
+/** Byte offsets of the fields. */
+export const controlOffsets = {
+  step: 0,
+  arrived: 4,
+  skip: 8,
+  skipped: 12,
+  gradientNorm: 16,
+  clipScale: 20,
+  maxNorm: 24,
+} as const;
+
+export const controlBytes = 28;
+
+/** The bytes of a control buffer before its next step. */
+export function encodeControl(step: number, skipped: number, maxNorm: number | undefined): ArrayBuffer {
+  const bytes = new ArrayBuffer(controlBytes);
+  const view = new DataView(bytes);
+  view.setUint32(controlOffsets.step, step, true);
+  view.setUint32(controlOffsets.skipped, skipped, true);
+  view.setFloat32(controlOffsets.gradientNorm, Number.NaN, true);
+  view.setFloat32(controlOffsets.clipScale, 1, true);
+  view.setFloat32(controlOffsets.maxNorm, maxNorm ?? 0, true);
+  return bytes;
+}
+
+export function decodeControl(bytes: ArrayBuffer, offset = 0): Stats {
+  const view = new DataView(bytes, offset, controlBytes);
+  return {
+    step: view.getUint32(controlOffsets.step, true),
+    skipped: view.getUint32(controlOffsets.skipped, true),
+    gradientNorm: view.getFloat32(controlOffsets.gradientNorm, true),
+    clipScale: view.getFloat32(controlOffsets.clipScale, true),
+  };
+}

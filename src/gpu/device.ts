@@ -1,0 +1,72 @@
+// Getting a device, telling what it really is, and refusing early when it cannot hold what is asked of it.
+import { DeviceError } from "../errors.ts";
+
+/** What really runs, for people and for result files. */
+export interface AdapterDescription {
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  /** Whether it is an emulation on the CPU. */
+  readonly software: boolean;
+}
+
+const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|\bcpu\b/i;
+
+export function describeAdapter(info: GPUAdapterInfo): AdapterDescription {
+  const { vendor, architecture } = info;
+  const description = info.description || info.device;
+  const software = info.isFallbackAdapter || softwareNames.test(`${vendor} ${architecture} ${description}`);
+  return { vendor, architecture, description, software };
+}
+
+/** One line for a terminal or a page: "SwiftShader driver (google swiftshader), a software adapter". */
+export function adapterLine({ vendor, architecture, description, software }: AdapterDescription): string {
+  const family = [vendor, architecture].filter(Boolean).join(" ");
+  const name = description ? (family ? `${description} (${family})` : description) : family || "unnamed adapter";
+  return software ? `${name}, a software adapter: it runs on the CPU` : name;
+}
+
+/**
+ * A device with the largest buffers and bindings that the adapter offers.
+ *
+ * @throws DeviceError where there is no WebGPU or no adapter.
+ */
+export async function requestDevice(gpu: GPU | undefined = globalThis.navigator?.gpu): Promise<GPUDevice> {
+  if (!gpu) throw new DeviceError("WebGPU is not available here: navigator.gpu is missing");
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new DeviceError("WebGPU found no adapter: requestAdapter() returned null");
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  return adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+}
+
+/** The limits that decide whether our buffers and kernels fit. */
+export type LimitName =
+  | "maxBufferSize"
+  | "maxStorageBufferBindingSize"
+  | "maxStorageBuffersPerShaderStage"
+  | "maxComputeInvocationsPerWorkgroup";
+
+/** @throws DeviceError that names the limit, what is needed and for what. */
+export function requireLimit(device: GPUDevice, limit: LimitName, needed: number, purpose: string): void {
+  const offered = device.limits[limit];
+  if (offered < needed) {
+    throw new DeviceError(`${purpose} needs ${limit} >= ${needed}; this device has ${offered}`);
+  }
+}
+
+/** Both limits that a storage buffer of `bytes` must fit. */
+export function requireBuffer(device: GPUDevice, bytes: number, purpose: string): void {
+  requireLimit(device, "maxBufferSize", bytes, purpose);
+  requireLimit(device, "maxStorageBufferBindingSize", bytes, purpose);
+}
+
+/** Invocations per workgroup for kernels that stream memory: emulated GPUs are fastest with few. */
+export function streamWorkgroupSize(device: GPUDevice): number {
+  return describeAdapter(device.adapterInfo).software ? 16 : 64;
+}
+
+/** Workgroups for `count` pieces of work: along x, and above the device's limit along y too. */
+export function grid(device: GPUDevice, count: number): [number, number] {
+  const x = Math.min(count, device.limits.maxComputeWorkgroupsPerDimension);
+  return [x, Math.ceil(count / x)];
+}

@@ -1,0 +1,83 @@
+// A kernel: one compute pipeline compiled from an assembled source, and how its buffers are bound. Compile errors become
+// sentences that name the rule or file and the line its author wrote.
+import { locate, type Source } from "../assemble.ts";
+import { DeviceError } from "../errors.ts";
+
+/** How each binding of group 0 is used, in the order of the bindings. */
+export type BindingUse = "read" | "write";
+
+export interface Kernel {
+  readonly pipeline: GPUComputePipeline;
+  /** Binds buffers (whole, or parts of them) in the order of the bindings. */
+  bind(buffers: readonly (GPUBuffer | GPUBufferBinding)[]): GPUBindGroup;
+}
+
+/**
+ * Compiles a kernel with its `override` constants.
+ *
+ * @throws DeviceError that names the part of the source and its line.
+ */
+export async function compileKernel(
+  device: GPUDevice,
+  source: Source,
+  bindings: readonly BindingUse[],
+  constants: Record<string, number>,
+): Promise<Kernel> {
+  device.pushErrorScope("validation");
+  const module = device.createShaderModule({ label: source.name, code: source.code });
+  const moduleError = device.popErrorScope();
+  const { messages } = await module.getCompilationInfo();
+  const message = messages.find(({ type }) => type === "error");
+  if (message) {
+    const { part, line } = locate(source, message.lineNum);
+    await moduleError;
+    throw new DeviceError(`${source.name} does not compile: ${part}, line ${line}: ${message.message}`);
+  }
+  const broken = await moduleError;
+  if (broken) throw new DeviceError(`${source.name} does not compile: ${broken.message}`);
+  const layout = device.createBindGroupLayout({
+    label: source.name,
+    entries: bindings.map((use, binding) => ({
+      binding,
+      visibility: GPUShaderStage.COMPUTE,
+      buffer: { type: use === "read" ? ("read-only-storage" as const) : ("storage" as const) },
+    })),
+  });
+  let pipeline: GPUComputePipeline;
+  try {
+    pipeline = await device.createComputePipelineAsync({
+      label: source.name,
+      layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+      compute: { module, entryPoint: "main", constants },
+    });
+  } catch (error) {
+    throw new DeviceError(`${source.name} does not make a pipeline: ${(error as Error).message}`, { cause: error });
+  }
+  return {
+    pipeline,
+    bind: (buffers) =>
+      device.createBindGroup({
+        label: source.name,
+        layout,
+        entries: buffers.map((buffer, binding) => ({
+          binding,
+          resource: "buffer" in buffer ? buffer : { buffer },
+        })),
+      }),
+  };
+}
+
+/** A dispatch that is ready to be encoded again and again. */
+export interface Dispatch {
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly workgroups: readonly [number, number];
+}
+
+export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void {
+  for (const { pipeline, bindGroup, workgroups } of dispatches) {
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(...workgroups);
+  }
+}

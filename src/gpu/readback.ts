@@ -1,0 +1,75 @@
+// Reading GPU memory without waiting for it: a pool of small mappable buffers of one size. A copy is encoded into one,
+// and its bytes arrive later as a promise, while further work is already submitted.
+import { DeviceError } from "../errors.ts";
+
+export class ReadbackPool {
+  readonly #device: GPUDevice;
+  readonly #size: number;
+  readonly #label: string;
+  readonly #all = new Set<GPUBuffer>();
+  readonly #free: GPUBuffer[] = [];
+
+  constructor(device: GPUDevice, size: number, label: string) {
+    this.#device = device;
+    this.#size = size;
+    this.#label = label;
+  }
+
+  /** A buffer to copy into; a new one only where all are still in flight. */
+  take(): GPUBuffer {
+    const free = this.#free.pop();
+    if (free) return free;
+    const buffer = this.#device.createBuffer({
+      label: this.#label,
+      size: this.#size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    this.#all.add(buffer);
+    return buffer;
+  }
+
+  /** The bytes of a taken buffer once everything submitted so far has run; the buffer is free again after that. */
+  async collect(buffer: GPUBuffer): Promise<ArrayBuffer> {
+    const bytes = await mapped(buffer);
+    buffer.unmap();
+    if (this.#all.has(buffer)) this.#free.push(buffer);
+    return bytes;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#all) buffer.destroy();
+    this.#all.clear();
+    this.#free.length = 0;
+  }
+}
+
+/** Copies a part of a buffer to the host; everything submitted so far has run by then. */
+export async function readBuffer(
+  device: GPUDevice,
+  source: GPUBuffer,
+  offset: number,
+  bytes: number,
+): Promise<ArrayBuffer> {
+  const staging = device.createBuffer({
+    label: "readback",
+    size: bytes,
+    usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+  });
+  try {
+    const encoder = device.createCommandEncoder({ label: "readback" });
+    encoder.copyBufferToBuffer(source, offset, staging, 0, bytes);
+    device.queue.submit([encoder.finish()]);
+    return await mapped(staging);
+  } finally {
+    staging.destroy();
+  }
+}
+
+async function mapped(buffer: GPUBuffer): Promise<ArrayBuffer> {
+  try {
+    await buffer.mapAsync(GPUMapMode.READ);
+    return buffer.getMappedRange().slice(0);
+  } catch (error) {
+    throw new DeviceError(`reading back from the GPU failed: ${(error as Error).message}`, { cause: error });
+  }
+}

@@ -1,0 +1,173 @@
+// Replays: recorded gradients in, parameters at recorded steps out, held against what another program computed. The
+// format is `fallline-replay/1` (test/golden/README.md describes it).
+import type { Tensor } from "../arena.ts";
+import { DataError, OptionError, show } from "../errors.ts";
+import type { Optimizer } from "../optimizer.ts";
+import type { OptimizerConfig } from "../rules/index.ts";
+
+type Values = Readonly<Record<string, readonly number[]>>;
+
+interface ReplayCase {
+  readonly id: string;
+  readonly optimizer: object;
+  readonly clip?: unknown;
+  readonly tolerance: { readonly rtol: number; readonly atol: number };
+  readonly expected: readonly { readonly step: number; readonly params: Values }[];
+  readonly float32MaxError?: number;
+}
+
+export interface ReplayFile {
+  readonly tensors: readonly Tensor[];
+  readonly gradients: readonly Values[];
+  readonly cases: readonly ReplayCase[];
+}
+
+export interface ReplayResult {
+  readonly id: string;
+  /** Largest |ours - expected| over all recorded steps and elements; null where the case did not run. */
+  readonly maxAbs: number | null;
+  /** Largest |ours - expected| / |expected|, over elements that are not expected to be 0. */
+  readonly maxRel: number | null;
+  /** `maxAbs` over the recorded float32 error of the source itself; null where none is recorded. */
+  readonly ratio: number | null;
+  /** Whether every element is within atol + rtol·|expected|. */
+  readonly ok: boolean;
+  /** Why the case did not run. */
+  readonly error?: string;
+}
+
+/**
+ * Reads a replay file.
+ *
+ * @throws DataError that says what is malformed.
+ */
+export function readReplay(text: string): ReplayFile {
+  let file: Record<string, unknown>;
+  try {
+    file = JSON.parse(text);
+  } catch (error) {
+    throw new DataError(`not JSON: ${(error as Error).message}`);
+  }
+  if (file?.format !== "fallline-replay/1") {
+    throw new DataError(`format is ${show(file?.format)}; it must be "fallline-replay/1"`);
+  }
+  const shapes = record("tensors", file.tensors) as Record<string, { shape?: unknown }>;
+  const lengths = new Map<string, number>();
+  const initial = record("initial", file.initial) as Record<string, number[]>;
+  const tensors = Object.entries(shapes).map(([name, { shape }]) => {
+    if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
+      throw new DataError(`tensors["${name}"].shape is ${show(shape)}; it must hold whole numbers >= 1`);
+    }
+    lengths.set(name, shape.reduce((product: number, size: number) => product * size, 1));
+    return { name, shape: shape as number[], data: initial[name]! };
+  });
+  if (tensors.length === 0) throw new DataError("tensors is empty; there must be at least one");
+  const values = (where: string, value: unknown): Values => {
+    const given = record(where, value);
+    for (const [name, length] of lengths) {
+      const data = given[name];
+      if (!Array.isArray(data) || data.length !== length || data.some((x) => typeof x !== "number")) {
+        throw new DataError(`${where}["${name}"] must be an array of ${length} numbers`);
+      }
+    }
+    for (const name of Object.keys(given)) {
+      if (!lengths.has(name)) throw new DataError(`${where}["${name}"] is not one of the tensors`);
+    }
+    return given as Values;
+  };
+  values("initial", initial);
+  const gradients = list("gradients", file.gradients).map((step, i) => values(`gradients[${i}]`, step));
+  const cases = list("cases", file.cases).map((entry, i): ReplayCase => {
+    const fields = record(`cases[${i}]`, entry);
+    const { id, clip, float32MaxError } = fields;
+    if (typeof id !== "string") throw new DataError(`cases[${i}].id is ${show(id)}; it must be a string`);
+    const where = `cases["${id}"]`;
+    const tolerance = record(`${where}.tolerance`, fields.tolerance);
+    const expected = list(`${where}.expected`, fields.expected).map((point, j) => {
+      const { step, params } = record(`${where}.expected[${j}]`, point);
+      if (!Number.isInteger(step) || (step as number) < 1 || (step as number) > gradients.length) {
+        throw new DataError(
+          `${where}.expected[${j}].step is ${show(step)}; it must be a whole number in [1, ${gradients.length}]`,
+        );
+      }
+      return { step: step as number, params: values(`${where}.expected[${j}].params`, params) };
+    });
+    return {
+      id,
+      optimizer: record(`${where}.optimizer`, fields.optimizer),
+      tolerance: {
+        rtol: tolerated(`${where}.tolerance.rtol`, tolerance.rtol),
+        atol: tolerated(`${where}.tolerance.atol`, tolerance.atol),
+      },
+      expected,
+      ...(clip === undefined ? {} : { clip }),
+      ...(typeof float32MaxError === "number" ? { float32MaxError } : {}),
+    };
+  });
+  return { tensors, gradients, cases };
+}
+
+/** Runs one case with an optimizer that `create` makes; errors of the config become the result's `error`. */
+export async function replayCase(
+  file: ReplayFile,
+  replay: ReplayCase,
+  create: (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>,
+): Promise<ReplayResult> {
+  const { id } = replay;
+  let optimizer: Optimizer | undefined;
+  try {
+    const config = replay.clip === undefined ? replay.optimizer : { ...replay.optimizer, clip: replay.clip };
+    optimizer = await create(file.tensors, config as OptimizerConfig);
+    let maxAbs = 0;
+    let maxRel = 0;
+    let ok = true;
+    const last = Math.max(...replay.expected.map(({ step }) => step));
+    for (let step = 1; step <= last; step++) {
+      optimizer.write("gradients", file.gradients[step - 1]!);
+      optimizer.step();
+      for (const point of replay.expected.filter((candidate) => candidate.step === step)) {
+        const params = await optimizer.read();
+        for (const [name, expected] of Object.entries(point.params)) {
+          expected.forEach((want, i) => {
+            const error = Math.abs(params[name]![i]! - want);
+            // Written so that a NaN fails.
+            if (!(error <= replay.tolerance.atol + replay.tolerance.rtol * Math.abs(want))) ok = false;
+            maxAbs = worse(maxAbs, error);
+            if (want !== 0) maxRel = worse(maxRel, error / Math.abs(want));
+          });
+        }
+      }
+    }
+    const reference = replay.float32MaxError;
+    return { id, maxAbs, maxRel, ratio: reference ? maxAbs / reference : null, ok };
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    return { id, maxAbs: null, maxRel: null, ratio: null, ok: false, error: error.message };
+  } finally {
+    optimizer?.destroy();
+  }
+}
+
+function worse(a: number, b: number): number {
+  return Number.isNaN(b) ? Number.POSITIVE_INFINITY : Math.max(a, b);
+}
+
+function tolerated(where: string, value: unknown): number {
+  if (value === undefined) return 0;
+  if (typeof value !== "number" || !(value >= 0)) throw new DataError(`${where} is ${show(value)}; it must be >= 0`);
+  return value;
+}
+
+function record(where: string, value: unknown): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be an object`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function list(where: string, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) {
+    throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be an array`);
+  }
+  return value;
+}

@@ -1,0 +1,80 @@
+// Reading options: the one place where ranges are checked. Each reader takes the option's full name, so that its error
+// names the option, the value and what is allowed. Used by rules, schedules, models, run configs and the CLI.
+import { OptionError, show } from "./errors.ts";
+
+/** What a number may be. `min`/`max` are inclusive, `above`/`below` exclusive; NaN and infinities are never allowed. */
+export interface Range {
+  readonly min?: number;
+  readonly max?: number;
+  readonly above?: number;
+  readonly below?: number;
+  readonly integer?: boolean;
+}
+
+/** "a whole number >= 1", "a number in [0, 1)" … */
+export function describeRange(range: Range): string {
+  const noun = range.integer ? "a whole number" : "a finite number";
+  const low = range.min ?? range.above;
+  const high = range.max ?? range.below;
+  const lowSign = range.min !== undefined ? ">=" : ">";
+  if (low === undefined && high === undefined) return noun;
+  if (high === undefined) return `${noun} ${lowSign} ${low}`;
+  if (low === undefined) return `${noun} ${range.max !== undefined ? "<=" : "<"} ${high}`;
+  return `${noun} in ${range.min !== undefined ? "[" : "("}${low}, ${high}${range.max !== undefined ? "]" : ")"}`;
+}
+
+export function inRange(value: number, range: Range): boolean {
+  return (
+    Number.isFinite(value) &&
+    (!range.integer || Number.isInteger(value)) &&
+    !(range.min !== undefined && value < range.min) &&
+    !(range.max !== undefined && value > range.max) &&
+    !(range.above !== undefined && value <= range.above) &&
+    !(range.below !== undefined && value >= range.below)
+  );
+}
+
+export function readNumber(name: string, value: unknown, range: Range): number {
+  if (typeof value !== "number" || !inRange(value, range)) {
+    throw new OptionError(
+      value === undefined
+        ? `${name} is missing; it must be ${describeRange(range)}`
+        : `${name} is ${show(value)}; it must be ${describeRange(range)}`,
+    );
+  }
+  return value;
+}
+
+export function readBoolean(name: string, value: unknown): boolean {
+  if (typeof value !== "boolean") throw new OptionError(`${name} is ${show(value)}; it must be true or false`);
+  return value;
+}
+
+export function readChoice<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
+  if (!allowed.includes(value as T)) {
+    throw new OptionError(
+      `${name} is ${value === undefined ? "missing" : show(value)}; it must be one of ${allowed.join(", ")}`,
+    );
+  }
+  return value as T;
+}
+
+/** A plain object whose fields are all known; unknown fields are errors, so that a misspelt option never passes. */
+export function readObject(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new OptionError(`${name} is ${show(value)}; it must be an object with ${known.join(", ")}`);
+  }
+  for (const key of Object.keys(value)) {
+    if (!known.includes(key)) {
+      throw new OptionError(`${name} has an unknown option "${key}"; the options are ${known.join(", ")}`);
+    }
+  }
+  return value as Record<string, unknown>;
+}
+
+export function readArray(name: string, value: unknown, of: string): readonly unknown[] {
+  if (!Array.isArray(value)) {
+    throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an array of ${of}`);
+  }
+  return value;
+}

@@ -1,0 +1,71 @@
+// Adam (Kingma and Ba 2015) and AdamW (Loshchilov and Hutter 2019), one family: they differ only in where the decay
+// enters, and that is two columns of the row.
+//
+//   g ← g + l2·p                                   l2 = weightDecay (adam), 0 (adamw)
+//   m ← m + (1-β1)(g - m),  v ← β2 v + (1-β2) g²
+//   p ← keep·p - (lr / bc1) · m / (√w / √bc2 + eps)     keep = 1 (adam), 1 - lr·weightDecay (adamw)
+//
+// bc1 = 1-β1^t, bc2 = 1-β2^t; w is v, or with amsgrad (Reddi et al. 2018) the largest v so far, before correction.
+// Operations and defaults follow torch.optim.
+import wgsl from "../../shaders/rules/adam.wgsl?raw";
+import { type CommonOptions, defineRule, type Rule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link adam} and {@link adamw}. */
+export interface AdamHypers {
+  /** Learning rate, >= 0; default 1e-3. */
+  lr?: Scheduled;
+  /** Decay of the first moment, in [0, 1); default 0.9. */
+  beta1?: Scheduled;
+  /** Decay of the second moment, in [0, 1); default 0.999. */
+  beta2?: Scheduled;
+  /** Added to the denominator, >= 0; default 1e-8. */
+  eps?: Scheduled;
+  /** Weight decay, >= 0: added to the gradient (adam, default 0) or taken off the parameter (adamw, default 0.01). */
+  weightDecay?: Scheduled;
+}
+
+/** Options of {@link adam} and {@link adamw}. */
+export interface AdamOptions extends AdamHypers, CommonOptions<AdamHypers> {
+  /** Divide by the largest second moment so far; default false. */
+  amsgrad?: boolean;
+}
+
+function adamFamily(name: string, decoupled: boolean, weightDecay: number): Rule {
+  return defineRule({
+    name,
+    hypers: {
+      lr: { default: 1e-3, range: { min: 0 } },
+      beta1: { default: 0.9, range: { min: 0, below: 1 } },
+      beta2: { default: 0.999, range: { min: 0, below: 1 } },
+      eps: { default: 1e-8, range: { min: 0 } },
+      weightDecay: { default: weightDecay, range: { min: 0 } },
+    },
+    flags: { amsgrad: false },
+    slots: ["m", "v", "vMax"],
+    activeSlots: (flags) => (flags.amsgrad ? ["m", "v", "vMax"] : ["m", "v"]),
+    columns: ["l2", "keep", "oneMinusBeta1", "beta2", "oneMinusBeta2", "stepSize", "sqrtBias2", "eps"],
+    row: (h, t) => ({
+      l2: decoupled ? 0 : h.weightDecay,
+      keep: decoupled ? 1 - h.lr * h.weightDecay : 1,
+      oneMinusBeta1: 1 - h.beta1,
+      beta2: h.beta2,
+      oneMinusBeta2: 1 - h.beta2,
+      stepSize: h.lr / (1 - h.beta1 ** t),
+      sqrtBias2: Math.sqrt(1 - h.beta2 ** t),
+      eps: h.eps,
+    }),
+    wgsl,
+    update(x, gradient, h, flags) {
+      const g = gradient + h.l2 * x.p;
+      x.m += h.oneMinusBeta1 * (g - x.m);
+      x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
+      x.vMax = Math.max(x.vMax, x.v);
+      const w = flags.amsgrad ? x.vMax : x.v;
+      x.p = h.keep * x.p - (h.stepSize * x.m) / (Math.sqrt(w) / h.sqrtBias2 + h.eps);
+    },
+  });
+}
+
+export const adamRule = adamFamily("adam", false, 0);
+export const adamwRule = adamFamily("adamw", true, 0.01);

@@ -1,0 +1,59 @@
+// Stochastic gradient descent with heavy-ball (Polyak 1964) or Nesterov momentum, as torch.optim.SGD:
+//
+//   g ← g + weightDecay·p
+//   b ← momentum·b + share·g            share = 1 in the first update, then 1 - dampening
+//   p ← p - lr·d                        d = b, or with nesterov g + momentum·b
+//
+// Without momentum b is g, and no slot is kept.
+import wgsl from "../../shaders/rules/sgd.wgsl?raw";
+import { type CommonOptions, defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link sgd}. */
+export interface SgdHypers {
+  /** Learning rate, >= 0; default 1e-3. */
+  lr?: Scheduled;
+  /** Share of the last step's direction that is kept, >= 0; default 0, which keeps no state. */
+  momentum?: Scheduled;
+  /** Share of the gradient that is left out of the momentum, in [0, 1]; default 0. */
+  dampening?: Scheduled;
+  /** L2 decay, added to the gradient, >= 0; default 0. */
+  weightDecay?: Scheduled;
+}
+
+/** Options of {@link sgd}. */
+export interface SgdOptions extends SgdHypers, CommonOptions<SgdHypers> {
+  /** Look ahead along the momentum; needs momentum and no dampening; default false. */
+  nesterov?: boolean;
+}
+
+export const sgdRule = defineRule({
+  name: "sgd",
+  hypers: {
+    lr: { default: 1e-3, range: { min: 0 } },
+    momentum: { default: 0, range: { min: 0 } },
+    dampening: { default: 0, range: { min: 0, max: 1 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  flags: { nesterov: false },
+  slots: ["momentum"],
+  activeSlots: (_, used) => (used("momentum") ? ["momentum"] : []),
+  conflict(flags, used) {
+    if (flags.nesterov && !used("momentum")) return "nesterov is true, which needs a momentum above 0";
+    if (flags.nesterov && used("dampening")) return "nesterov is true, which needs a dampening of 0";
+    return undefined;
+  },
+  columns: ["lr", "momentum", "share", "weightDecay"],
+  row: (h, t) => ({
+    lr: h.lr,
+    momentum: h.momentum,
+    share: t === 1 ? 1 : 1 - h.dampening,
+    weightDecay: h.weightDecay,
+  }),
+  wgsl,
+  update(x, gradient, h, flags) {
+    const g = gradient + h.weightDecay * x.p;
+    x.momentum = h.momentum * x.momentum + h.share * g;
+    x.p -= h.lr * (flags.nesterov ? g + h.momentum * x.momentum : x.momentum);
+  },
+});

@@ -1,0 +1,87 @@
+// The safetensors format (github.com/huggingface/safetensors): eight bytes of header length, little-endian; a JSON header
+// of { name: { dtype, shape, data_offsets } } with an optional __metadata__ of strings, padded with spaces so that the
+// data begins at a multiple of eight; then the tensors' bytes, without gaps. We write and read F32.
+import { DataError } from "./errors.ts";
+
+export interface SafeTensor {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
+
+export interface SafeTensors {
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly tensors: ReadonlyMap<string, SafeTensor>;
+}
+
+/** The bytes of a safetensors file; tensors are written in the map's order. */
+export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
+  const header: Record<string, unknown> = {};
+  if (Object.keys(file.metadata).length > 0) header.__metadata__ = file.metadata;
+  let offset = 0;
+  for (const [name, { shape, data }] of file.tensors) {
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
+    offset += data.byteLength;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const headerLength = Math.ceil(json.length / 8) * 8;
+  const bytes = new Uint8Array(8 + headerLength + offset);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(0, BigInt(headerLength), true);
+  bytes.fill(0x20, 8, 8 + headerLength);
+  bytes.set(json, 8);
+  let at = 8 + headerLength;
+  for (const { data } of file.tensors.values()) {
+    for (let i = 0; i < data.length; i++, at += 4) view.setFloat32(at, data[i]!, true);
+  }
+  return bytes;
+}
+
+/**
+ * Reads a safetensors file of F32 tensors.
+ *
+ * @throws DataError that says what is wrong with the header or which tensor does not fit the data.
+ */
+export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (bytes.length < 8) throw new DataError(`not a safetensors file: ${bytes.length} bytes, the header needs 8`);
+  const headerLength = Number(view.getBigUint64(0, true));
+  if (headerLength > bytes.length - 8) {
+    throw new DataError(`not a safetensors file: a header of ${headerLength} bytes in a file of ${bytes.length}`);
+  }
+  let header: unknown;
+  try {
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)));
+  } catch (error) {
+    throw new DataError(`not a safetensors file: its header is not JSON (${(error as Error).message})`);
+  }
+  if (typeof header !== "object" || header === null) throw new DataError("not a safetensors file: no header object");
+  const dataStart = 8 + headerLength;
+  const tensors = new Map<string, SafeTensor>();
+  let metadata: Record<string, string> = {};
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === "__metadata__") {
+      metadata = entry;
+      continue;
+    }
+    const { dtype, shape, data_offsets: offsets } = entry as Record<string, unknown>;
+    if (dtype !== "F32") throw new DataError(`safetensors: "${name}" has dtype ${dtype}; only F32 is read`);
+    if (!isNumbers(shape) || !isNumbers(offsets) || offsets.length !== 2) {
+      throw new DataError(`safetensors: "${name}" lacks a shape or two data_offsets`);
+    }
+    const [begin, end] = offsets as [number, number];
+    const length = shape.reduce((product, size) => product * size, 1);
+    if (end - begin !== length * 4 || begin < 0 || dataStart + end > bytes.length) {
+      throw new DataError(
+        `safetensors: "${name}" of shape [${shape}] needs ${length * 4} bytes; its data_offsets are [${offsets}] in a file with ${bytes.length - dataStart} bytes of data`,
+      );
+    }
+    const data = new Float32Array(length);
+    for (let i = 0; i < length; i++) data[i] = view.getFloat32(dataStart + begin + 4 * i, true);
+    tensors.set(name, { shape, data });
+  }
+  return { metadata, tensors };
+}
+
+function isNumbers(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((item) => Number.isInteger(item) && item >= 0);
+}
