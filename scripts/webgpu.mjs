@@ -1,7 +1,6 @@
 // Finding WebGPU for Node and a browser for the tests, with Node's built-ins alone, because the set-up needs it before
 // anything is installed. On a machine without a GPU driver, the SwiftShader that lies beside every Chrome serves Dawn too.
 import { accessSync, constants, existsSync, readdirSync, realpathSync } from "node:fs";
-import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 
@@ -69,9 +68,9 @@ export function findSwiftShader() {
     .find((folder) => existsSync(join(folder, "vk_swiftshader_icd.json")) && existsSync(join(folder, "libvulkan.so.1")));
 }
 
-/** Whether some Vulkan driver is set up on this Linux machine, so that asking Dawn for hardware makes sense. */
-function vulkanDriverInstalled() {
-  if (process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
+/** Whether asking Dawn for hardware makes sense: on Linux it needs a Vulkan driver that is set up. */
+export function mayHaveHardware() {
+  if (process.platform !== "linux" || process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
   return ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"].some(
     (folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith(".json")),
   );
@@ -93,6 +92,26 @@ function useSwiftShader(folder) {
   }
 }
 
+/** @returns {Promise<typeof import("webgpu")>} npm `webgpu`, with its globals in place */
+async function loadDawn() {
+  const dawn = await import("webgpu");
+  Object.assign(globalThis, dawn.globals);
+  return dawn;
+}
+
+/** @param {typeof import("webgpu")} dawn */
+async function openWith(dawn) {
+  const gpu = dawn.create([]);
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  keep(gpu, adapter);
+  return adapter ? gpu : undefined;
+}
+
+/** WebGPU through the machine's own driver, or undefined. */
+export async function openHardware() {
+  return mayHaveHardware() ? openWith(await loadDawn()) : undefined;
+}
+
 /**
  * WebGPU in Node through npm `webgpu` (Dawn): a hardware adapter, else a Chrome's SwiftShader.
  *
@@ -105,25 +124,17 @@ export async function openWebGPU() {
   /** @type {typeof import("webgpu")} */
   let dawn;
   try {
-    dawn = await import("webgpu");
+    dawn = await loadDawn();
   } catch (error) {
-    return { reason: `npm package "webgpu" does not load (${/** @type {Error} */ (error).message.split("\n")[0]})` };
+    const [line] = /** @type {Error} */ (error).message.split("\n");
+    return { reason: `npm package "webgpu" does not load (${line})` };
   }
-  Object.assign(globalThis, dawn.globals);
-  const attempt = async () => {
-    const gpu = dawn.create([]);
-    const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
-    keep(gpu, adapter);
-    return adapter ? gpu : undefined;
-  };
-  if (process.platform !== "linux" || vulkanDriverInstalled()) {
-    const gpu = await attempt();
-    if (gpu) return { gpu };
-  }
+  const hardware = mayHaveHardware() ? await openWith(dawn) : undefined;
+  if (hardware) return { gpu: hardware };
   const folder = findSwiftShader();
   if (!folder) return { reason: "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve" };
   useSwiftShader(folder);
-  const gpu = await attempt();
+  const gpu = await openWith(dawn);
   return gpu ? { gpu } : { reason: `no GPU driver that Dawn accepts, and the SwiftShader in ${folder} gave no adapter` };
 }
 
@@ -132,14 +143,4 @@ export function keep(...objects) {
   const home = /** @type {{ falllineKeeps?: unknown[] }} */ (globalThis);
   home.falllineKeeps ??= [];
   home.falllineKeeps.push(...objects);
-}
-
-/** Whether npm `webgpu` is installed where this file's users would load it from. */
-export function dawnInstalled() {
-  try {
-    createRequire(import.meta.url).resolve("webgpu");
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -3,7 +3,7 @@
 struct Control {
   // completed updates, which is also the 0-based step of the next one
   step: atomic<u32>,
-  // workgroups of the running update that are done; 0 between updates
+  // workgroups (or lanes) of the running update that are done; 0 between updates
   arrived: atomic<u32>,
   // 1 while the running update must leave everything unchanged
   skip: u32,

@@ -4,7 +4,7 @@
 @group(0) @binding(1) var<storage, read_write> control: Control;
 
 override workgroup_size: u32;
-override chunk_count: u32;
+override partial_count: u32;
 override clip: bool;
 override skip_non_finite: bool;
 
@@ -13,7 +13,7 @@ var<workgroup> lanes: array<Partial, workgroup_size>;
 @compute @workgroup_size(workgroup_size)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var total = Partial(0.0, 0u);
-  for (var i = lane; i < chunk_count; i += workgroup_size) {
+  for (var i = lane; i < partial_count; i += workgroup_size) {
     total = merge(total, partials[i]);
   }
   lanes[lane] = total;

@@ -7,6 +7,8 @@
 
 override workgroup_size: u32;
 override chunk_count: u32;
+// Emulated GPUs spend longer on barriers than on the sums: there every lane leaves a partial of its own.
+override barriers: bool;
 
 var<workgroup> lanes: array<Partial, workgroup_size>;
 
@@ -42,7 +44,12 @@ fn main(
       sums += g * g;
     }
   }
-  lanes[lane] = Partial((sums.x + sums.y) + (sums.z + sums.w), peak);
+  let partial = Partial((sums.x + sums.y) + (sums.z + sums.w), peak);
+  if (!barriers) {
+    partials[index * workgroup_size + lane] = partial;
+    return;
+  }
+  lanes[lane] = partial;
   workgroupBarrier();
   for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
     if (lane < half) {

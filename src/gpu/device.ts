@@ -19,11 +19,11 @@ export function describeAdapter(info: GPUAdapterInfo): AdapterDescription {
   return { vendor, architecture, description, software };
 }
 
-/** One line for a terminal or a page: "SwiftShader driver (google swiftshader), a software adapter". */
+/** One line for a terminal or a page: "SwiftShader driver (google swiftshader), a software adapter …". */
 export function adapterLine({ vendor, architecture, description, software }: AdapterDescription): string {
   const family = [vendor, architecture].filter(Boolean).join(" ");
   const name = description ? (family ? `${description} (${family})` : description) : family || "unnamed adapter";
-  return software ? `${name}, a software adapter: it runs on the CPU` : name;
+  return software ? `${name}, a software adapter: it emulates a GPU on the CPU` : name;
 }
 
 /**
@@ -60,9 +60,19 @@ export function requireBuffer(device: GPUDevice, bytes: number, purpose: string)
   requireLimit(device, "maxStorageBufferBindingSize", bytes, purpose);
 }
 
-/** Invocations per workgroup for kernels that stream memory: emulated GPUs are fastest with few. */
-export function streamWorkgroupSize(device: GPUDevice): number {
-  return describeAdapter(device.adapterInfo).software ? 16 : 64;
+/** How kernels that stream memory are best cut on a device. */
+export interface StreamShape {
+  readonly workgroupSize: number;
+  /** Whether a workgroup's lanes join their results: cheap on GPUs, dearer than the kernel itself where one is emulated. */
+  readonly barriers: boolean;
+}
+
+export function streamShape(device: GPUDevice): StreamShape {
+  return isSoftware(device) ? { workgroupSize: 16, barriers: false } : { workgroupSize: 64, barriers: true };
+}
+
+export function isSoftware(device: GPUDevice): boolean {
+  return describeAdapter(device.adapterInfo).software;
 }
 
 /** Workgroups for `count` pieces of work: along x, and above the device's limit along y too. */

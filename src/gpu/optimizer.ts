@@ -20,7 +20,7 @@ import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { tableColumns, tableHeaderWords, tableRows } from "../table.ts";
 import { controlBytes, decodeControl, encodeControl } from "./control.ts";
-import { grid, requireBuffer, requireLimit, streamWorkgroupSize } from "./device.ts";
+import { grid, requireBuffer, requireLimit, streamShape } from "./device.ts";
 import { compileKernel, type Dispatch, encodeDispatches } from "./kernel.ts";
 import { readBuffer } from "./readback.ts";
 
@@ -67,16 +67,18 @@ export async function createOptimizer(
   if (plan.slots.length > 0) {
     requireBuffer(device, bytes * plan.slots.length, `the state of rule "${plan.rule.name}" (${plan.slots.join(", ")})`);
   }
-  const workgroupSize = streamWorkgroupSize(device);
+  const { workgroupSize, barriers } = streamShape(device);
   const chunks = chunkTable(segments, plan.groupOf);
   const chunkCount = chunks.length / chunkWords;
   const flags = Object.entries(plan.flags).map(([flag, value]) => [snakeCase(flag), Number(value)]);
-  const common = { workgroup_size: workgroupSize, chunk_count: chunkCount };
+  const common = { workgroup_size: workgroupSize, chunk_count: chunkCount, barriers: Number(barriers) };
+  const partialCount = barriers ? chunkCount : chunkCount * workgroupSize;
   const normKernels = async () =>
     Promise.all([
       compileKernel(device, gradNormSource, ["read", "read", "write"], common),
       compileKernel(device, finalizeSource, ["read", "write"], {
-        ...common,
+        workgroup_size: workgroupSize,
+        partial_count: partialCount,
         clip: Number(plan.maxNorm !== undefined),
         skip_non_finite: Number(plan.skipNonFinite),
       }),
@@ -121,7 +123,7 @@ export async function createOptimizer(
   const dispatches: Dispatch[] = [];
   if (norm) {
     const [gradNorm, finalize] = norm;
-    const partials = buffer("partials", chunkCount * 8);
+    const partials = buffer("partials", partialCount * 8);
     dispatches.push(
       {
         pipeline: gradNorm.pipeline,

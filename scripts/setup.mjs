@@ -1,0 +1,166 @@
+// What `npm start`, `npm test` and `npm run fallline` need before they run, with Node's built-ins alone: the locked
+// dependencies, an up-to-date build, and WebGPU. Speaks on stderr only, and only when it does something.
+//
+//   --browser   also find or install a Chrome or Chromium, and fail where there is none (the tests need it)
+//   --no-build  leave dist/ as it is (`npm run dev` serves the sources)
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { findChrome, findSwiftShader, mayHaveHardware } from "./webgpu.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const stampPath = join(root, "node_modules", ".fallline", "setup.json");
+const forTests = process.argv.includes("--browser");
+
+/** @typedef {{ lock?: string, sources?: string, hardware?: boolean, chrome?: string }} Stamp */
+/** @type {Stamp} */
+let stamp = existsSync(stampPath) ? JSON.parse(readFileSync(stampPath, "utf8")) : {};
+
+/** @param {Stamp} news */
+function remember(news) {
+  stamp = { ...stamp, ...news };
+  mkdirSync(dirname(stampPath), { recursive: true });
+  writeFileSync(stampPath, JSON.stringify(stamp));
+}
+
+/** @param {string} line */
+function say(line) {
+  process.stderr.write(`set-up: ${line}\n`);
+}
+
+/**
+ * Runs a command with its output on our stderr.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ quiet?: boolean, timeout?: number }} [options]
+ */
+function run(command, args, { quiet = false, timeout } = {}) {
+  const { status } = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    stdio: ["ignore", quiet ? "ignore" : 2, quiet ? "ignore" : 2],
+    shell: process.platform === "win32",
+    ...(timeout === undefined ? {} : { timeout }),
+  });
+  return status === 0;
+}
+
+/** @param {string} line @returns {never} */
+function giveUp(line) {
+  say(line);
+  process.exit(1);
+}
+
+function checkNode() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major < 20 || (major === 20 && minor < 19)) {
+    giveUp(`Node ${process.versions.node} is too old; fallline needs 20.19 or later (https://nodejs.org)`);
+  }
+}
+
+function installDependencies() {
+  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  if (stamp.lock === lock) return;
+  say("installing the locked dependencies (npm ci) …");
+  if (!run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"])) {
+    giveUp("npm ci failed; its message stands above. Once that is mended, run: npm ci");
+  }
+  stamp = {};
+  remember({ lock });
+}
+
+/** Names, sizes and times of everything that the build reads. */
+function sourcesDigest() {
+  const hash = createHash("sha256");
+  /** @param {string} path */
+  const add = (path) => {
+    const info = statSync(path);
+    if (info.isDirectory()) {
+      for (const entry of readdirSync(path).sort()) add(join(path, entry));
+    } else {
+      hash.update(`${path} ${info.size} ${info.mtimeMs}\n`);
+    }
+  };
+  for (const name of ["src", "shaders", "scripts", "index.html", "vite.config.ts", "tsconfig.json", "package.json"]) {
+    add(join(root, name));
+  }
+  return hash.digest("hex");
+}
+
+function buildIfStale() {
+  const sources = sourcesDigest();
+  if (stamp.sources === sources && existsSync(join(root, "dist", "cli.js"))) return;
+  say("building (npm run build) …");
+  if (!run(process.execPath, [join("scripts", "build.mjs")])) {
+    giveUp("the build failed; its message stands above. To see it again, run: npm run build");
+  }
+  remember({ sources });
+}
+
+/** Whether Dawn finds an adapter without Chrome's help; asked in a process of its own, once. */
+function hasHardware() {
+  if (!mayHaveHardware()) return false;
+  if (stamp.hardware === undefined) {
+    const probe = `import("./scripts/webgpu.mjs").then(async (w) => process.exit((await w.openHardware()) ? 0 : 1))`;
+    remember({ hardware: run(process.execPath, ["--input-type=module", "-e", probe], { quiet: true, timeout: 30_000 }) });
+  }
+  return stamp.hardware;
+}
+
+/** A Chrome that starts; one that was seen to start before is not started again. */
+function workingChrome() {
+  const chosen = process.env.PUPPETEER_EXECUTABLE_PATH;
+  const chrome = findChrome();
+  if (chosen && chosen !== chrome) say(`PUPPETEER_EXECUTABLE_PATH is ${chosen}, which is not an executable file`);
+  if (!chrome || stamp.chrome === chrome) return chrome;
+  if (process.platform !== "win32" && !run(chrome, ["--version"], { quiet: true, timeout: 30_000 })) {
+    say(`${chrome} does not start`);
+    return undefined;
+  }
+  remember({ chrome });
+  return chrome;
+}
+
+/** Tries each way to get a Chrome until one works. */
+function installChrome() {
+  say("no Chrome or Chromium here; installing one: npx puppeteer browsers install chrome …");
+  if (run("npx", ["--no-install", "puppeteer", "browsers", "install", "chrome"], { timeout: 600_000 }) && workingChrome()) {
+    return;
+  }
+  const debian = existsSync("/etc/debian_version");
+  const apt = ["install", "-y", "--no-install-recommends", "chromium"];
+  if (debian && process.getuid?.() === 0) {
+    say(`that did not work; apt-get ${apt.join(" ")} …`);
+    if (!run("apt-get", apt, { quiet: true })) {
+      say("apt-get update …");
+      run("apt-get", ["update"], { quiet: true });
+      run("apt-get", apt);
+    }
+  }
+}
+
+/** The one command that a person should run to get what is missing. */
+function remedy() {
+  if (!existsSync("/etc/debian_version")) return "npx puppeteer browsers install chrome";
+  const sudo = process.getuid?.() === 0 ? "" : "sudo ";
+  return `${sudo}apt-get install -y --no-install-recommends chromium`;
+}
+
+function findWebGPU() {
+  const served = () => hasHardware() || (findSwiftShader() !== undefined && workingChrome() !== undefined);
+  const enough = () => served() && (!forTests || workingChrome() !== undefined);
+  if (enough()) return;
+  installChrome();
+  if (enough()) return;
+  const missing = served() ? "the browser tests have no Chrome or Chromium" : "no WebGPU: no GPU driver, no Chrome";
+  if (forTests) giveUp(`${missing}, and none could be installed. Run: ${remedy()}`);
+  say(`${missing}; going on with the CPU reference. For WebGPU run: ${remedy()}`);
+}
+
+checkNode();
+installDependencies();
+if (!process.argv.includes("--no-build")) buildIfStale();
+findWebGPU();

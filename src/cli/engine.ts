@@ -1,0 +1,18 @@
+// The engine a command runs on: WebGPU where Node has it, or the CPU reference where the user says so.
+import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
+import { DeviceError } from "../errors.ts";
+import { requestDevice } from "../gpu/device.ts";
+import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
+
+export const backends = ["webgpu", "cpu"] as const;
+export type Backend = (typeof backends)[number];
+
+/** @throws DeviceError that says why there is no WebGPU here. */
+export async function openEngine(backend: Backend): Promise<Engine> {
+  if (backend === "cpu") return cpuEngine();
+  const opened = await openWebGPU();
+  if ("reason" in opened) throw new DeviceError(`no WebGPU here: ${opened.reason}`);
+  const device = await requestDevice(opened.gpu);
+  keep(device);
+  return webgpuEngine(device);
+}

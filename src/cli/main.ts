@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+// The command line: `fallline train`, `fallline replay`. Each command lies in its own file; this one reads the arguments.
+import { Command } from "commander";
+import { version } from "../../package.json";
+import { FalllineError } from "../errors.ts";
+import { replayCommand } from "./replay.ts";
+import { trainCommand } from "./train.ts";
+
+const program = new Command("fallline")
+  .description("An optimizer engine on WebGPU, held against a CPU reference, PyTorch and Optax")
+  .version(version)
+  .addCommand(trainCommand())
+  .addCommand(replayCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof FalllineError)) throw error;
+  console.error(`fallline: ${error.message}`);
+  process.exitCode = process.exitCode || 1;
+}
+// Dawn keeps the event loop alive as long as its device lives.
+process.exit();

@@ -1,0 +1,69 @@
+// The main job: what `fallline train` and the page train when they are told nothing.
+import { OptionError, show } from "../errors.ts";
+import { readChoice, readNumber } from "../options.ts";
+import { type OptimizerConfig, rules } from "../rules/index.ts";
+import { cosine } from "../schedules/cosine.ts";
+import { linear } from "../schedules/linear.ts";
+import { sequential } from "../schedules/sequential.ts";
+import type { RunConfig } from "../train/train.ts";
+
+/** What may be said of the main job in a word each. */
+export interface JobOptions {
+  /** Widths joined by dashes; default 784-1024-256-10. */
+  readonly model?: string;
+  /** A rule's name; default adamw. */
+  readonly rule?: string;
+  /** The highest learning rate, reached after the warm-up; default 2e-3, for sgd 0.1. */
+  readonly lr?: number;
+  readonly batch?: number;
+  readonly steps?: number;
+  readonly seed?: number;
+}
+
+export const jobDefaults = {
+  model: "784-1024-256-10",
+  rule: "adamw",
+  lr: 2e-3,
+  batch: 64,
+  steps: 300,
+  seed: 1,
+} as const satisfies Required<JobOptions>;
+
+/**
+ * The main job as a run config: He initialisation, linear warm-up over a tenth of the steps and then half a cosine down
+ * to zero, the gradient clipped to norm 1.
+ *
+ * @throws OptionError for a model that is not widths joined by dashes, an unknown rule, numbers out of range.
+ */
+export function jobConfig(options: JobOptions): RunConfig {
+  const job = { ...jobDefaults, ...options };
+  const peak = readNumber("lr", options.lr ?? (job.rule === "sgd" ? 0.1 : job.lr), { min: 0 });
+  const steps = readNumber("steps", job.steps, { min: 1, integer: true });
+  const rule = readChoice(
+    "rule",
+    job.rule,
+    rules.map(({ name }) => name),
+  );
+  if (!/^\d+(-\d+)+$/.test(job.model)) {
+    throw new OptionError(`model is ${show(job.model)}; it must be widths joined by dashes, such as 784-1024-256-10`);
+  }
+  const warmup = Math.ceil(steps / 10);
+  const lr =
+    steps === 1
+      ? peak
+      : sequential({
+          milestones: [warmup],
+          schedules: [
+            linear({ start: peak / warmup, end: peak, steps: warmup }),
+            cosine({ base: peak, steps: steps - warmup }),
+          ],
+        });
+  return {
+    model: { layers: job.model.split("-").map(Number), activation: "relu", loss: "softmaxCrossEntropy" },
+    init: { type: "heNormal", seed: job.seed },
+    optimizer: { rule, lr, clip: { type: "globalNorm", maxNorm: 1 } } as OptimizerConfig,
+    batch: job.batch,
+    steps,
+    seed: job.seed,
+  };
+}

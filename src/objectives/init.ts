@@ -1,0 +1,41 @@
+// Initial weights: He (He, Zhang, Ren, Sun 2015) for rectifiers, Glorot (Glorot and Bengio 2010) otherwise, normal or
+// uniform. Drawn from the seeded generator, so the same seed gives the same float32 weights in every engine.
+import { readChoice, readNumber, readObject } from "../options.ts";
+import { Random } from "../random.ts";
+
+export const initTypes = ["heNormal", "heUniform", "glorotNormal", "glorotUniform"] as const;
+
+export interface InitConfig {
+  /** Variance 2/fanIn (he) or 2/(fanIn + fanOut) (glorot); default heNormal after relu, else glorotUniform. */
+  readonly type?: (typeof initTypes)[number];
+  /** A whole number in [0, 2^53); default 0. */
+  readonly seed?: number;
+}
+
+export function readInit(value: InitConfig, standard: (typeof initTypes)[number]): Required<InitConfig> {
+  const fields = readObject("init", value, ["type", "seed"]);
+  return {
+    type: fields.type === undefined ? standard : readChoice("init.type", fields.type, initTypes),
+    seed:
+      fields.seed === undefined
+        ? 0
+        : readNumber("init.seed", fields.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }),
+  };
+}
+
+/** A weight of shape [fanIn, fanOut]; `stream` tells tensors of one model apart. */
+export function initialWeight(
+  { type, seed }: Required<InitConfig>,
+  fanIn: number,
+  fanOut: number,
+  stream: number,
+): Float32Array {
+  const random = new Random(seed, stream);
+  const variance = type.startsWith("he") ? 2 / fanIn : 2 / (fanIn + fanOut);
+  const deviation = Math.sqrt(variance);
+  const bound = Math.sqrt(3 * variance);
+  const draw = type.endsWith("Normal")
+    ? () => deviation * random.normal()
+    : () => bound * (2 * random.uniform() - 1);
+  return Float32Array.from({ length: fanIn * fanOut }, draw);
+}

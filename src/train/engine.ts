@@ -1,0 +1,80 @@
+// An engine: what a run needs of a backend. Training, replays, tools and the page take one and run on both.
+import type { Tensor } from "../arena.ts";
+import { createCpuOptimizer } from "../cpu/optimizer.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { type AdapterDescription, adapterLine, describeAdapter } from "../gpu/device.ts";
+import { createOptimizer } from "../gpu/optimizer.ts";
+import { createCpuObjective } from "../objectives/mlp_cpu.ts";
+import { createGpuObjective } from "../objectives/mlp_gpu.ts";
+import type { Model } from "../objectives/model.ts";
+import type { Objective } from "../objectives/objective.ts";
+import type { Optimizer } from "../optimizer.ts";
+import type { OptimizerConfig } from "../rules/index.ts";
+
+/** A model in training: its optimizer and its objective, made for each other. */
+export interface Trainee {
+  readonly optimizer: Optimizer;
+  readonly objective: Objective;
+  destroy(): void;
+}
+
+export interface Engine {
+  readonly backend: "webgpu" | "cpu";
+  /** What really runs. */
+  readonly adapter: AdapterDescription;
+  optimizer(tensors: readonly Tensor[], config: OptimizerConfig): Promise<Optimizer>;
+  trainee(
+    model: Model,
+    tensors: readonly Tensor[],
+    config: OptimizerConfig,
+    data: Dataset,
+    batch: number,
+  ): Promise<Trainee>;
+}
+
+/** Everything on this WebGPU device. */
+export function webgpuEngine(device: GPUDevice): Engine {
+  return {
+    backend: "webgpu",
+    adapter: describeAdapter(device.adapterInfo),
+    optimizer: (tensors, config) => createOptimizer(device, tensors, config),
+    async trainee(model, tensors, config, data, batch) {
+      const optimizer = await createOptimizer(device, tensors, config);
+      try {
+        return trainee(optimizer, await createGpuObjective(optimizer, model, data, batch));
+      } catch (error) {
+        optimizer.destroy();
+        throw error;
+      }
+    },
+  };
+}
+
+/** Everything in JavaScript: the reference, and the engine where there is no WebGPU. */
+export function cpuEngine(): Engine {
+  return {
+    backend: "cpu",
+    adapter: { vendor: "", architecture: "", description: "CPU reference in JavaScript", software: true },
+    optimizer: async (tensors, config) => createCpuOptimizer(tensors, config),
+    async trainee(model, tensors, config, data, batch) {
+      const optimizer = createCpuOptimizer(tensors, config);
+      return trainee(optimizer, createCpuObjective(optimizer, model, data, batch));
+    },
+  };
+}
+
+function trainee(optimizer: Optimizer, objective: Objective): Trainee {
+  return {
+    optimizer,
+    objective,
+    destroy() {
+      objective.destroy();
+      optimizer.destroy();
+    },
+  };
+}
+
+/** What runs, in one line for a terminal or a page. */
+export function engineLine({ backend, adapter }: Engine): string {
+  return backend === "cpu" ? adapter.description : `WebGPU on ${adapterLine(adapter)}`;
+}

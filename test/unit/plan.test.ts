@@ -1,0 +1,180 @@
+// An optimizer's config: what it becomes, and every way in which it can be wrong. The same checks stand before both
+// engines; the CPU's is used here.
+import { describe, expect, it } from "vitest";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { OptionError } from "../../src/errors.ts";
+import { adam, adamw, type OptimizerConfig, rules, sgd } from "../../src/rules/index.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
+
+const tensors = [
+  { name: "w", shape: [2, 3], data: [1, 2, 3, 4, 5, 6] },
+  { name: "b", shape: [3] },
+];
+const create = (config: unknown) => createCpuOptimizer(tensors, config as OptimizerConfig);
+
+describe("config", () => {
+  it("comes back complete and rebuilds itself", () => {
+    const config = adamw({
+      lr: cosine({ base: 0.1, steps: 9 }),
+      amsgrad: true,
+      clip: { type: "globalNorm", maxNorm: 2 },
+      groups: [{ params: ["b"], weightDecay: 0 }],
+    });
+    const complete = create(config).config;
+    expect(complete).toEqual({
+      rule: "adamw",
+      lr: { type: "cosine", base: 0.1, min: 0, steps: 9 },
+      beta1: 0.9,
+      beta2: 0.999,
+      eps: 1e-8,
+      weightDecay: 0.01,
+      amsgrad: true,
+      maximize: false,
+      skipNonFinite: true,
+      clip: { type: "globalNorm", maxNorm: 2 },
+      groups: [
+        {
+          params: ["b"],
+          lr: { type: "cosine", base: 0.1, min: 0, steps: 9 },
+          beta1: 0.9,
+          beta2: 0.999,
+          eps: 1e-8,
+          weightDecay: 0,
+        },
+      ],
+    });
+    expect(create(JSON.parse(JSON.stringify(complete))).config).toEqual(complete);
+  });
+
+  it.each([
+    [sgd(), []],
+    [sgd({ momentum: 0.9 }), ["momentum"]],
+    [sgd({ groups: [{ params: ["w"], momentum: 0.5 }] }), ["momentum"]],
+    [adam(), ["m", "v"]],
+    [adamw({ amsgrad: true }), ["m", "v", "vMax"]],
+  ] as const)("%j keeps the slots %j", (config, slots) => {
+    expect(create(config).slots).toEqual(slots);
+  });
+});
+
+describe("bad config", () => {
+  it.each<[unknown, RegExp]>([
+    [{ rule: "adamx" }, /^rule is "adamx", which is not a known rule; known are sgd, adam, adamw$/],
+    [{ lr: 0.1 }, /^rule is missing/],
+    [undefined, /^rule is missing/],
+    [{ rule: "adamw", learningRate: 1 }, /^rule adamw has an unknown option "learningRate"; the options are .*lr, beta1/],
+    [{ rule: "adam", betas: [0.9, 0.99] }, /unknown option "betas"/],
+    [{ rule: "sgd", amsgrad: true }, /unknown option "amsgrad"/],
+    [adamw({ amsgrad: 1 as unknown as boolean }), /^adamw\.amsgrad is 1; it must be true or false$/],
+    [sgd({ nesterov: true }), /^sgd\.nesterov is true, which needs a momentum above 0$/],
+    [sgd({ nesterov: true, momentum: 0.9, dampening: 0.1 }), /^sgd\.nesterov is true, which needs a dampening of 0$/],
+    [sgd({ dampening: 1.5 }), /^sgd\.dampening is 1\.5; it must be a finite number in \[0, 1\]$/],
+    [adam({ lr: { type: "saw" } }), /^adam\.lr\.type is "saw", which is not a known schedule/],
+    [adam({ clip: { type: "globalNorm", maxNorm: 0 } }), /^clip\.maxNorm is 0; it must be a finite number > 0$/],
+    [adam({ clip: { type: "globalNorm" } as never }), /^clip\.maxNorm is missing/],
+    [adam({ clip: { type: "norm" } as never }), /^clip\.type is "norm", which is not a known clipping; known are/],
+    [adam({ clip: { type: "globalNorm", maxNorm: 1, norm: 3 } as never }), /^clip\.norm is 3/],
+    [adam({ skipNonFinite: "yes" as never }), /^adam\.skipNonFinite is "yes"; it must be true or false/],
+    [adam({ groups: [{ params: ["x"] }] }), /^adam\.groups\[0\]\.params names "x", which matches no tensor; .* w, b$/],
+    [adam({ groups: [{ params: [] }] }), /^adam\.groups\[0\]\.params is \[\]/],
+    [adam({ groups: [{} as never] }), /^adam\.groups\[0\]\.params is missing/],
+    [adam({ groups: "all" as never }), /^adam\.groups is "all"; it must be an array of groups/],
+    [
+      adam({ groups: [{ params: ["w"] }, { params: ["b", "w"] }] }),
+      /^adam\.groups\[1\]\.params names "w", which groups\[0\] names already/,
+    ],
+    [adam({ groups: [{ params: ["w"], lr: -1 }] }), /^adam\.groups\[0\]\.lr is -1; it must be a finite number >= 0$/],
+    [adam({ groups: [{ params: ["w"], amsgrad: true } as never] }), /^adam\.groups\[0\] has an unknown option "amsgrad"/],
+  ])("%j", (config, message) => {
+    expect(() => create(config)).toThrow(message);
+    expect(() => create(config)).toThrow(OptionError);
+  });
+
+  describe.each(rules)("every hyper of $name", ({ name, hypers }) => {
+    it.each(Object.keys(hypers))("%s refuses NaN, infinity, negative numbers, null and words", (hyper) => {
+      for (const value of [Number.NaN, Number.POSITIVE_INFINITY, -1, null, "0.1"]) {
+        expect(() => create({ rule: name, [hyper]: value })).toThrow(
+          new RegExp(`^${name}\\.${hyper} is (NaN|Infinity|-1|null|"0\\.1"); it must be`),
+        );
+      }
+    });
+  });
+
+  it.each(["beta1", "beta2"])("%s must be below 1", (beta) => {
+    expect(() => create({ rule: "adam", [beta]: 1 })).toThrow(`adam.${beta} is 1; it must be a finite number in [0, 1)`);
+  });
+
+  it("names the step at which a schedule leaves its range, and leaves everything as it was", async () => {
+    const optimizer = create({ rule: "sgd", lr: (step: number) => (step < 2 ? 0.1 : Number.NaN) });
+    optimizer.write("gradients", { w: [1, 1, 1, 1, 1, 1] });
+    optimizer.step();
+    optimizer.step();
+    const before = await optimizer.read();
+    expect(() => optimizer.step()).toThrow("sgd.lr is NaN at step 2; it must be a finite number >= 0");
+    expect(await optimizer.read()).toEqual(before);
+    expect((await optimizer.stats()).step).toBe(2);
+  });
+});
+
+describe("bad tensors", () => {
+  const make = (...given: unknown[]) => createCpuOptimizer(given as never, sgd());
+  it.each<[string, unknown[], RegExp]>([
+    ["none", [], /^tensors is \[\]; it must be an array of at least one/],
+    ["a name twice", [{ name: "a", shape: [1] }, { name: "a", shape: [2] }], /^tensors\[1\]\.name is "a", which an earlier tensor has/],
+    ["no name", [{ shape: [1] }], /^tensors\[0\]\.name is undefined; it must be a string that is not empty/],
+    ["an empty name", [{ name: "", shape: [1] }], /^tensors\[0\]\.name is ""/],
+    ["a zero length", [{ name: "a", shape: [3, 0] }], /^the shape of tensor "a" is \[3,0\]; it must hold whole numbers >= 1/],
+    ["a broken shape", [{ name: "a", shape: [1.5] }], /^the shape of tensor "a" is \[1\.5\]/],
+    ["no shape", [{ name: "a" }], /^the shape of tensor "a" is undefined/],
+    ["a shape that the data denies", [{ name: "a", shape: [2, 2], data: [1, 2, 3] }], /^the data of tensor "a" has 3 elements; its shape \[2,2\] holds 4/],
+    ["empty data", [{ name: "a", shape: [1], data: [] }], /^the data of tensor "a" has 0 elements/],
+  ])("%s", (_, given, message) => {
+    expect(() => make(...given)).toThrow(message);
+  });
+});
+
+describe("set", () => {
+  it("changes the hyper from the next step on, in one group or all", async () => {
+    const optimizer = create(sgd({ lr: 1, groups: [{ params: ["b"] }] }));
+    const gradients = { w: [1, 1, 1, 1, 1, 1], b: [1, 1, 1] };
+    optimizer.write("gradients", gradients);
+    optimizer.step();
+    optimizer.set({ lr: 0.5 }, 0);
+    optimizer.step();
+    optimizer.set({ lr: 0 });
+    optimizer.step();
+    const { w, b } = await optimizer.read();
+    expect([...b!]).toEqual([-1.5, -1.5, -1.5]);
+    expect([...w!]).toEqual([-1, 0, 1, 2, 3, 4]);
+    expect(optimizer.hyper("lr", 7)).toBe(0);
+  });
+
+  it.each<[object, number | undefined, RegExp]>([
+    [{ lr: -1 }, undefined, /^set\.lr is -1; it must be a finite number >= 0/],
+    [{ rate: 1 }, undefined, /^set has an unknown option "rate"; the options are lr, momentum/],
+    [{ lr: 1 }, 4, /^set\.group is 4; it must be a whole number in \[0, 0\]/],
+    [{ momentum: 0.9 }, undefined, /^set is \{"momentum":0\.9\}, which needs the slot "momentum"; this optimizer was/],
+  ])("refuses %j in group %j and changes nothing", (change, group, message) => {
+    const optimizer = create(sgd({ lr: 1 }));
+    const before = optimizer.config;
+    expect(() => optimizer.set(change as never, group)).toThrow(message);
+    expect(optimizer.config).toEqual(before);
+  });
+});
+
+describe("write and read", () => {
+  it("refuse names and lengths that do not fit, and change nothing", async () => {
+    const optimizer = create(sgd());
+    expect(() => optimizer.write("gradients", { w: [1, 2] })).toThrow('gradients of "w" has 2 elements; the tensor has 6');
+    expect(() => optimizer.write("gradients", { b: [1, 1, 1], x: [1] })).toThrow('gradients names "x", which is not a tensor');
+    expect(() => optimizer.write("velocity", { b: [1, 1, 1] })).toThrow('role is "velocity"; it must be one of params, gradients');
+    await expect(optimizer.read("m")).rejects.toThrow('role is "m"; it must be one of params, gradients');
+    expect((await optimizer.read("gradients")).b).toEqual(new Float32Array(3));
+  });
+
+  it("end with destroy", () => {
+    const optimizer = create(sgd());
+    optimizer.destroy();
+    expect(() => optimizer.step()).toThrow("step() was called on an optimizer that is destroyed");
+  });
+});
