@@ -26,7 +26,10 @@ function bundle(entry, fileName, node) {
       outDir: "dist",
       emptyOutDir: false,
       ...(node ? {} : { lib: { entry, formats: ["es"], fileName: () => fileName } }),
-      rolldownOptions: { ...(node ? { input: entry } : {}), output: { entryFileNames: fileName, codeSplitting: false } },
+      rolldownOptions: {
+        ...(node ? { input: entry } : {}),
+        output: { entryFileNames: fileName, codeSplitting: false },
+      },
     },
   });
 }

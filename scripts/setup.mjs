@@ -62,7 +62,9 @@ function checkNode() {
 }
 
 function installDependencies() {
-  const lock = createHash("sha256").update(readFileSync(join(root, "package-lock.json"))).digest("hex");
+  const lock = createHash("sha256")
+    .update(readFileSync(join(root, "package-lock.json")))
+    .digest("hex");
   if (stamp.lock === lock) return;
   say("installing the locked dependencies (npm ci) …");
   if (!run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"])) {
@@ -105,7 +107,9 @@ function hasHardware() {
   if (!mayHaveHardware()) return false;
   if (stamp.hardware === undefined) {
     const probe = `import("./scripts/webgpu.mjs").then(async (w) => process.exit((await w.openHardware()) ? 0 : 1))`;
-    remember({ hardware: run(process.execPath, ["--input-type=module", "-e", probe], { quiet: true, timeout: 30_000 }) });
+    remember({
+      hardware: run(process.execPath, ["--input-type=module", "-e", probe], { quiet: true, timeout: 30_000 }),
+    });
   }
   return stamp.hardware;
 }
@@ -127,7 +131,10 @@ function workingChrome() {
 /** Tries each way to get a Chrome until one works. */
 function installChrome() {
   say("no Chrome or Chromium here; installing one: npx puppeteer browsers install chrome …");
-  if (run("npx", ["--no-install", "puppeteer", "browsers", "install", "chrome"], { timeout: 600_000 }) && workingChrome()) {
+  if (
+    run("npx", ["--no-install", "puppeteer", "browsers", "install", "chrome"], { timeout: 600_000 }) &&
+    workingChrome()
+  ) {
     return;
   }
   const debian = existsSync("/etc/debian_version");

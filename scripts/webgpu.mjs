@@ -18,6 +18,8 @@ const places = [
   "C:\\Program Files (x86)\\Google\\Chrome\\Application\\chrome.exe",
 ];
 
+const swiftShaderDriver = "vk_swiftshader_icd.json";
+
 /** @param {string} path */
 function executable(path) {
   try {
@@ -64,13 +66,21 @@ export function findChrome() {
 export function findSwiftShader() {
   if (process.platform !== "linux") return undefined;
   return chromes()
-    .flatMap((path) => [dirname(realpathSync(path)), "/usr/lib/chromium", "/usr/lib/chromium-browser", "/opt/google/chrome"])
-    .find((folder) => existsSync(join(folder, "vk_swiftshader_icd.json")) && existsSync(join(folder, "libvulkan.so.1")));
+    .flatMap((path) => [
+      dirname(realpathSync(path)),
+      "/usr/lib/chromium",
+      "/usr/lib/chromium-browser",
+      "/opt/google/chrome",
+    ])
+    .find((folder) => existsSync(join(folder, swiftShaderDriver)) && existsSync(join(folder, "libvulkan.so.1")));
 }
 
 /** Whether asking Dawn for hardware makes sense: on Linux it needs a Vulkan driver that is set up. */
 export function mayHaveHardware() {
-  if (process.platform !== "linux" || process.env.VK_ICD_FILENAMES || process.env.VK_DRIVER_FILES) return true;
+  if (process.platform !== "linux") return true;
+  const chosen = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
+  // SwiftShader's is what useSwiftShader has left to this process's children.
+  if (chosen) return !chosen.endsWith(swiftShaderDriver);
   return ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"].some(
     (folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith(".json")),
   );
@@ -81,7 +91,7 @@ const RTLD_NOW_NODELETE = 0x1002;
 
 /** @param {string} folder what findSwiftShader returned */
 function useSwiftShader(folder) {
-  const icd = join(folder, "vk_swiftshader_icd.json");
+  const icd = join(folder, swiftShaderDriver);
   process.env.VK_ICD_FILENAMES = icd;
   process.env.VK_DRIVER_FILES = icd;
   try {
@@ -132,10 +142,13 @@ export async function openWebGPU() {
   const hardware = mayHaveHardware() ? await openWith(dawn) : undefined;
   if (hardware) return { gpu: hardware };
   const folder = findSwiftShader();
-  if (!folder) return { reason: "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve" };
+  if (!folder)
+    return { reason: "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve" };
   useSwiftShader(folder);
   const gpu = await openWith(dawn);
-  return gpu ? { gpu } : { reason: `no GPU driver that Dawn accepts, and the SwiftShader in ${folder} gave no adapter` };
+  return gpu
+    ? { gpu }
+    : { reason: `no GPU driver that Dawn accepts, and the SwiftShader in ${folder} gave no adapter` };
 }
 
 /** @param {unknown[]} objects what must not be collected while the process lives */

@@ -3,22 +3,30 @@
 @group(0) @binding(0) var<storage, read> partials: array<Partial>;
 @group(0) @binding(1) var<storage, read_write> control: Control;
 
-override workgroup_size: u32;
 override partial_count: u32;
 override clip: bool;
 override skip_non_finite: bool;
 
-var<workgroup> lanes: array<Partial, workgroup_size>;
+const lane_count = 256u;
+// A lane adds up 64 partials before it adds their sum to the others: long chains of additions lose digits.
+const block = 64u * lane_count;
 
-@compute @workgroup_size(workgroup_size)
+var<workgroup> lanes: array<Partial, lane_count>;
+
+@compute @workgroup_size(lane_count)
 fn main(@builtin(local_invocation_index) lane: u32) {
-  var total = Partial(0.0, 0u);
-  for (var i = lane; i < partial_count; i += workgroup_size) {
-    total = merge(total, partials[i]);
+  var total = Partial();
+  for (var start = lane; start < partial_count; start += block) {
+    let end = min(start + block, partial_count);
+    var part = Partial();
+    for (var i = start; i < end; i += lane_count) {
+      part = merge(part, partials[i]);
+    }
+    total = merge(total, part);
   }
   lanes[lane] = total;
   workgroupBarrier();
-  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
+  for (var half = lane_count / 2u; half > 0u; half /= 2u) {
     if (lane < half) {
       lanes[lane] = merge(lanes[lane], lanes[lane + half]);
     }
@@ -29,10 +37,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
   }
   total = lanes[0];
   let finite = total.peak < infinite;
-  let up = 1.0 / down;
-  // A norm that is not finite is the peak itself: infinity, or NaN.
-  let root = sqrt(total.sum);
-  let norm = select(bitcast<f32>(total.peak), select(root, root * up, total.peak > large), finite);
+  let norm = norm_of(total);
   control.gradient_norm = norm;
   if (skip_non_finite && !finite) {
     control.skip = 1u;

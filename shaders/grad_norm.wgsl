@@ -1,6 +1,5 @@
 // First of two kernels of the gradient's norm: one workgroup sums the squares of one chunk, in a fixed order, so the
-// result is the same to the bit in every run. Squares overflow above 1.8e19, so a sum whose largest element exceeds
-// 2^50 is kept scaled by 2^-160 (Blue 1978); non-finite values are told by their exponent bits.
+// result is the same to the bit in every run.
 @group(0) @binding(0) var<storage, read> gradients: array<vec4f>;
 @group(0) @binding(1) var<storage, read> chunks: array<Chunk>;
 @group(0) @binding(2) var<storage, read_write> partials: array<Partial>;
@@ -18,11 +17,11 @@ fn magnitude_bits(x: vec4f) -> vec4u {
 
 @compute @workgroup_size(workgroup_size)
 fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(workgroup_id) position: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = workgroup.y * workgroups.x + workgroup.x;
+  let index = position.y * workgroups.x + position.x;
   if (index >= chunk_count) {
     return;
   }
@@ -36,15 +35,15 @@ fn main(
     sums += g * g;
     peaks = max(peaks, magnitude_bits(g));
   }
-  let peak = max(max(peaks.x, peaks.y), max(peaks.z, peaks.w));
-  if (peak > large) {
+  var partial = Partial((sums.x + sums.y) + (sums.z + sums.w), 0.0, max(max(peaks.x, peaks.y), max(peaks.z, peaks.w)));
+  if (partial.peak > large) {
     sums = vec4f();
     for (var i = first + lane; i < end; i += workgroup_size) {
       let g = gradients[i] * down;
       sums += g * g;
     }
+    partial = Partial(0.0, (sums.x + sums.y) + (sums.z + sums.w), partial.peak);
   }
-  let partial = Partial((sums.x + sums.y) + (sums.z + sums.w), peak);
   if (!barriers) {
     partials[index * workgroup_size + lane] = partial;
     return;

@@ -1,21 +1,34 @@
-// A partial norm: a sum of squares and the bits of the largest magnitude in it. Shared by grad_norm and finalize.
+// A partial norm, shared by grad_norm and finalize. Squares of float32 overflow above 1.8e19, so elements are summed in
+// one of two scales (Blue 1978); the two sums meet only after their roots are taken.
 struct Partial {
-  // of g·g, or of (g·2^-80)² where the peak is above 2^50
+  // Σ g²
   sum: f32,
+  // Σ (g · 2^-80)², of the lanes in which some |g| exceeds 2^50
+  scaled_sum: f32,
+  // the bits of the largest |g|; those of infinity or more where one is not finite
   peak: u32,
 }
 
-// the bits of 2^50, of infinity; and 2^-80
+// the bits of 2^50 and of infinity
 const large: u32 = 0x58800000u;
 const infinite: u32 = 0x7f800000u;
 const down: f32 = 0x1p-80f;
+const up: f32 = 0x1p+80f;
 
 fn merge(a: Partial, b: Partial) -> Partial {
-  let peak = max(a.peak, b.peak);
-  if (peak > large) {
-    let a_sum = select(a.sum * down * down, a.sum, a.peak > large);
-    let b_sum = select(b.sum * down * down, b.sum, b.peak > large);
-    return Partial(a_sum + b_sum, peak);
+  return Partial(a.sum + b.sum, a.scaled_sum + b.scaled_sum, max(a.peak, b.peak));
+}
+
+fn norm_of(total: Partial) -> f32 {
+  if (total.peak >= infinite) {
+    // infinity, or NaN
+    return bitcast<f32>(total.peak);
   }
-  return Partial(a.sum + b.sum, peak);
+  let low = sqrt(total.sum);
+  let high = sqrt(total.scaled_sum) * up;
+  if (high == 0.0) {
+    return low;
+  }
+  let ratio = min(low, high) / max(low, high);
+  return max(low, high) * sqrt(1.0 + ratio * ratio);
 }

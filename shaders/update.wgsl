@@ -19,11 +19,11 @@ override barriers: bool;
 
 @compute @workgroup_size(workgroup_size)
 fn main(
-  @builtin(workgroup_id) workgroup: vec3u,
+  @builtin(workgroup_id) position: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = workgroup.y * workgroups.x + workgroup.x;
+  let index = position.y * workgroups.x + position.x;
   if (index >= chunk_count) {
     return;
   }

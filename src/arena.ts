@@ -104,8 +104,9 @@ export function matchSegments(
   segments: readonly Segment[],
   values: Readonly<Record<string, ArrayLike<number>>>,
 ): readonly { segment: Segment; data: ArrayLike<number> }[] {
+  const byName = new Map(segments.map((segment) => [segment.name, segment]));
   return Object.entries(values).map(([name, data]) => {
-    const segment = segments.find((candidate) => candidate.name === name);
+    const segment = byName.get(name);
     if (!segment) {
       throw new OptionError(
         `${role} names "${name}", which is not a tensor; the tensors are ${segments.map((s) => s.name).join(", ")}`,

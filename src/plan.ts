@@ -169,6 +169,7 @@ function readGroups(
 ): { groups: Group[]; groupOf: number[] } {
   const groups: Group[] = [];
   const groupOf = new Map<string, number>();
+  const names = new Set(segments.map(({ name }) => name));
   const entries = value === undefined ? [] : readArray(`${rule.name}.groups`, value, "groups");
   entries.forEach((entry, index) => {
     const owner = `${rule.name}.groups[${index}]`;
@@ -176,9 +177,11 @@ function readGroups(
     const params = readArray(`${owner}.params`, fields.params, "tensor names") as readonly string[];
     if (params.length === 0) throw new OptionError(`${owner}.params is []; it must name at least one tensor`);
     for (const param of params) {
-      if (!segments.some((segment) => segment.name === param)) {
-        const known = segments.map((segment) => segment.name).join(", ");
-        throw new OptionError(`${owner}.params names ${show(param)}, which matches no tensor; the tensors are ${known}`);
+      if (!names.has(param)) {
+        const known = [...names].join(", ");
+        throw new OptionError(
+          `${owner}.params names ${show(param)}, which matches no tensor; the tensors are ${known}`,
+        );
       }
       const before = groupOf.get(param);
       if (before !== undefined) {

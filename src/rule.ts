@@ -58,12 +58,7 @@ export interface RuleDefinition<H extends string, F extends string, S extends st
   /** `fn update(x: Cell, g: vec4f, h: Row) -> Cell`. */
   readonly wgsl: string;
   /** The twin: changes `x` by gradient `g`, in float64. */
-  update(
-    x: Cell<S>,
-    g: number,
-    h: Readonly<Record<C, number>>,
-    flags: Readonly<Record<F, boolean>>,
-  ): void;
+  update(x: Cell<S>, g: number, h: Readonly<Record<C, number>>, flags: Readonly<Record<F, boolean>>): void;
 }
 
 /** A rule of whatever hypers, flags, slots and columns. */

@@ -146,7 +146,14 @@ function describe({ model, optimizer, batch, steps, seed }: RunConfig, images: n
 }
 
 function* closing(
-  run: { losses: number[]; testAccuracy: number | null; parityMaxError: number | null; seconds: number; skipped: number; interrupted: boolean },
+  run: {
+    losses: number[];
+    testAccuracy: number | null;
+    parityMaxError: number | null;
+    seconds: number;
+    skipped: number;
+    interrupted: boolean;
+  },
   config: RunConfig,
   out: string,
 ): Generator<string> {
@@ -173,7 +180,11 @@ async function mustBeWritable(folder: string): Promise<void> {
   }
 }
 
-async function writeResults(out: string, run: { losses: number[]; config: RunConfig }, result: TrainResult): Promise<void> {
+async function writeResults(
+  out: string,
+  run: { losses: number[]; config: RunConfig },
+  result: TrainResult,
+): Promise<void> {
   const { layers } = run.config.model;
   const tensors = new Map(
     Object.entries(result.params).map(([name, data]) => [name, { shape: result.shapes.get(name)!, data }]),

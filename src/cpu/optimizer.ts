@@ -1,6 +1,14 @@
 // The CPU reference: the same interface and the same plan as the WebGPU optimizer, with each rule's twin in its loop.
 // Arithmetic is float64, storage float32, and nothing is faster than it is plain.
-import { arenaLength, layoutSegments, matchSegments, packArena, type Segment, type Tensor, unpackArena } from "../arena.ts";
+import {
+  arenaLength,
+  layoutSegments,
+  matchSegments,
+  packArena,
+  type Segment,
+  type Tensor,
+  unpackArena,
+} from "../arena.ts";
 import { decodeCheckpoint, encodeCheckpoint } from "../checkpoint.ts";
 import { DeviceError, OptionError, show } from "../errors.ts";
 import type { Optimizer, Role, Stats, TensorValues } from "../optimizer.ts";
@@ -132,8 +140,7 @@ class ReferenceOptimizer implements CpuOptimizer {
   }
 
   #arena(role: Role): Float32Array<ArrayBuffer> {
-    const arena =
-      role === "params" ? this.params : role === "gradients" ? this.gradients : this.#slots.get(role);
+    const arena = role === "params" ? this.params : role === "gradients" ? this.gradients : this.#slots.get(role);
     if (!arena) {
       const known = ["params", "gradients", ...this.slots].join(", ");
       throw new OptionError(`role is ${show(role)}; it must be one of ${known}`);

@@ -65,7 +65,11 @@ export async function createOptimizer(
   requireLimit(device, "maxStorageBuffersPerShaderStage", 6, `rule "${plan.rule.name}"`);
   requireBuffer(device, bytes, `an arena of ${arenaLength(segments)} parameters`);
   if (plan.slots.length > 0) {
-    requireBuffer(device, bytes * plan.slots.length, `the state of rule "${plan.rule.name}" (${plan.slots.join(", ")})`);
+    requireBuffer(
+      device,
+      bytes * plan.slots.length,
+      `the state of rule "${plan.rule.name}" (${plan.slots.join(", ")})`,
+    );
   }
   const { workgroupSize, barriers } = streamShape(device);
   const chunks = chunkTable(segments, plan.groupOf);
@@ -77,7 +81,6 @@ export async function createOptimizer(
     Promise.all([
       compileKernel(device, gradNormSource, ["read", "read", "write"], common),
       compileKernel(device, finalizeSource, ["read", "write"], {
-        workgroup_size: workgroupSize,
         partial_count: partialCount,
         clip: Number(plan.maxNorm !== undefined),
         skip_non_finite: Number(plan.skipNonFinite),
@@ -123,7 +126,7 @@ export async function createOptimizer(
   const dispatches: Dispatch[] = [];
   if (norm) {
     const [gradNorm, finalize] = norm;
-    const partials = buffer("partials", partialCount * 8);
+    const partials = buffer("partials", partialCount * partialBytes);
     dispatches.push(
       {
         pipeline: gradNorm.pipeline,
@@ -145,6 +148,9 @@ export async function createOptimizer(
   }
   return new ArenaOptimizer(device, segments, plan, { params, gradients, state, table, control }, created, dispatches);
 }
+
+/** Bytes of a Partial (shaders/partial.wgsl). */
+const partialBytes = 12;
 
 /** Bytes of one step's rows. */
 function rowBytes(plan: Plan): number {

@@ -22,7 +22,14 @@ export function lossChart({ title, losses }: LossCurve) {
     title: { text: title, left: "center", textStyle: { fontSize: 15 } },
     legend: { top: 28, data: ["loss", "smoothed"] },
     grid: { left: 60, right: 24, top: 60, bottom: 48 },
-    xAxis: { type: "value" as const, name: "step", nameLocation: "middle" as const, nameGap: 28, min: 1, max: "dataMax" as const },
+    xAxis: {
+      type: "value" as const,
+      name: "step",
+      nameLocation: "middle" as const,
+      nameGap: 28,
+      min: 1,
+      max: "dataMax" as const,
+    },
     yAxis: {
       type: losses.every((loss) => loss > 0) ? ("log" as const) : ("value" as const),
       name: "loss",

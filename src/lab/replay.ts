@@ -58,7 +58,10 @@ export function readReplay(text: string): ReplayFile {
     if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
       throw new DataError(`tensors["${name}"].shape is ${show(shape)}; it must hold whole numbers >= 1`);
     }
-    lengths.set(name, shape.reduce((product: number, size: number) => product * size, 1));
+    lengths.set(
+      name,
+      shape.reduce((product: number, size: number) => product * size, 1),
+    );
     return { name, shape: shape as number[], data: initial[name]! };
   });
   if (tensors.length === 0) throw new DataError("tensors is empty; there must be at least one");

@@ -34,8 +34,6 @@ export function initialWeight(
   const variance = type.startsWith("he") ? 2 / fanIn : 2 / (fanIn + fanOut);
   const deviation = Math.sqrt(variance);
   const bound = Math.sqrt(3 * variance);
-  const draw = type.endsWith("Normal")
-    ? () => deviation * random.normal()
-    : () => bound * (2 * random.uniform() - 1);
+  const draw = type.endsWith("Normal") ? () => deviation * random.normal() : () => bound * (2 * random.uniform() - 1);
   return Float32Array.from({ length: fanIn * fanOut }, draw);
 }

@@ -1,7 +1,7 @@
 // The multilayer perceptron on the GPU. A training step is one command buffer with one pass: gather the rows, the layers
 // forward, the loss, the layers backward, the optimizer's update. The host writes the rows' numbers and nothing else;
 // loss and norm come back through a pool of mapped buffers while later steps already run.
-import { type Dataset, checkDataset } from "../data/dataset.ts";
+import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { controlBytes } from "../gpu/control.ts";
 import { grid, isSoftware, requireBuffer } from "../gpu/device.ts";
 import { type BindingUse, compileKernel, type Dispatch, encodeDispatches, type Kernel } from "../gpu/kernel.ts";

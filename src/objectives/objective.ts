@@ -48,9 +48,7 @@ export function checkFit(model: Model, data: Dataset): void {
     throw new OptionError(`model.layers[0] is ${inputs}; the rows of ${data.name} have ${data.features} numbers`);
   }
   if (outputs < data.classes) {
-    throw new OptionError(
-      `model.layers[${widths.length - 1}] is ${outputs}; ${data.name} has ${data.classes} classes`,
-    );
+    throw new OptionError(`model.layers[${widths.length - 1}] is ${outputs}; ${data.name} has ${data.classes} classes`);
   }
 }
 

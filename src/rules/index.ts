@@ -1,7 +1,8 @@
 // The registry of rules, and the function forms: sugar over the JSON config that the engine reads.
-import { type AdamOptions, adamRule, adamwRule } from "./adam.ts";
+
 import type { CommonOptions, Rule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
+import { type AdamOptions, adamRule, adamwRule } from "./adam.ts";
 import { type SgdOptions, sgdRule } from "./sgd.ts";
 
 /** Every rule that a config may name. Tests run their laws over this list. */

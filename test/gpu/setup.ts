@@ -11,7 +11,9 @@ export const gpu = opened.gpu;
 export const device = await freshDevice();
 
 const uncaptured: string[] = [];
-device.addEventListener("uncapturederror", (event) => uncaptured.push((event as GPUUncapturedErrorEvent).error.message));
+device.addEventListener("uncapturederror", (event) =>
+  uncaptured.push((event as GPUUncapturedErrorEvent).error.message),
+);
 
 afterEach(async () => {
   await device.queue.onSubmittedWorkDone();

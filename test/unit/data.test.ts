@@ -8,7 +8,7 @@ function idx(magic: number, shape: number[], values: number[]): Uint8Array {
   const bytes = new Uint8Array(4 + 4 * shape.length + values.length);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, magic);
-  shape.forEach((size, i) => view.setUint32(4 + 4 * i, size));
+  for (const [i, size] of shape.entries()) view.setUint32(4 + 4 * i, size);
   bytes.set(values, 4 + 4 * shape.length);
   return bytes;
 }
@@ -49,7 +49,9 @@ describe("mnistDataset", () => {
     expect(() => mnistDataset("test", full, idx(0x801, [10_000], labels))).toThrow(
       "t10k-labels-idx1-ubyte: row 77 has label 10; labels are 0 to 9",
     );
-    expect(() => mnistDataset("test", full, idx(0x801, [9], Array(9).fill(0)))).toThrow("has 9 labels for 10000 images");
+    expect(() => mnistDataset("test", full, idx(0x801, [9], Array(9).fill(0)))).toThrow(
+      "has 9 labels for 10000 images",
+    );
   });
 });
 
@@ -68,7 +70,9 @@ describe("data sets", () => {
     expect(() => checkDataset({ ...data, count: 0 })).toThrow("toy is empty");
     expect(() => checkDataset({ ...data, features: 3 })).toThrow("toy has 4 inputs; 2 rows of 3 need 6");
     expect(() => checkDataset({ ...data, labels: Uint8Array.of(0) })).toThrow("toy has 1 labels for 2 rows");
-    expect(() => checkDataset({ ...data, labels: Uint8Array.of(0, 3) })).toThrow("row 1 has label 3; labels are 0 to 2");
+    expect(() => checkDataset({ ...data, labels: Uint8Array.of(0, 3) })).toThrow(
+      "row 1 has label 3; labels are 0 to 2",
+    );
   });
 
   it("are visited in whole batches, every row once an epoch, in another order each", () => {

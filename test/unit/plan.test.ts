@@ -62,7 +62,10 @@ describe("bad config", () => {
     [{ rule: "adamx" }, /^rule is "adamx", which is not a known rule; known are sgd, adam, adamw$/],
     [{ lr: 0.1 }, /^rule is missing/],
     [undefined, /^rule is missing/],
-    [{ rule: "adamw", learningRate: 1 }, /^rule adamw has an unknown option "learningRate"; the options are .*lr, beta1/],
+    [
+      { rule: "adamw", learningRate: 1 },
+      /^rule adamw has an unknown option "learningRate"; the options are .*lr, beta1/,
+    ],
     [{ rule: "adam", betas: [0.9, 0.99] }, /unknown option "betas"/],
     [{ rule: "sgd", amsgrad: true }, /unknown option "amsgrad"/],
     [adamw({ amsgrad: 1 as unknown as boolean }), /^adamw\.amsgrad is 1; it must be true or false$/],
@@ -84,7 +87,10 @@ describe("bad config", () => {
       /^adam\.groups\[1\]\.params names "w", which groups\[0\] names already/,
     ],
     [adam({ groups: [{ params: ["w"], lr: -1 }] }), /^adam\.groups\[0\]\.lr is -1; it must be a finite number >= 0$/],
-    [adam({ groups: [{ params: ["w"], amsgrad: true } as never] }), /^adam\.groups\[0\] has an unknown option "amsgrad"/],
+    [
+      adam({ groups: [{ params: ["w"], amsgrad: true } as never] }),
+      /^adam\.groups\[0\] has an unknown option "amsgrad"/,
+    ],
   ])("%j", (config, message) => {
     expect(() => create(config)).toThrow(message);
     expect(() => create(config)).toThrow(OptionError);
@@ -101,7 +107,9 @@ describe("bad config", () => {
   });
 
   it.each(["beta1", "beta2"])("%s must be below 1", (beta) => {
-    expect(() => create({ rule: "adam", [beta]: 1 })).toThrow(`adam.${beta} is 1; it must be a finite number in [0, 1)`);
+    expect(() => create({ rule: "adam", [beta]: 1 })).toThrow(
+      `adam.${beta} is 1; it must be a finite number in [0, 1)`,
+    );
   });
 
   it("names the step at which a schedule leaves its range, and leaves everything as it was", async () => {
@@ -120,13 +128,28 @@ describe("bad tensors", () => {
   const make = (...given: unknown[]) => createCpuOptimizer(given as never, sgd());
   it.each<[string, unknown[], RegExp]>([
     ["none", [], /^tensors is \[\]; it must be an array of at least one/],
-    ["a name twice", [{ name: "a", shape: [1] }, { name: "a", shape: [2] }], /^tensors\[1\]\.name is "a", which an earlier tensor has/],
+    [
+      "a name twice",
+      [
+        { name: "a", shape: [1] },
+        { name: "a", shape: [2] },
+      ],
+      /^tensors\[1\]\.name is "a", which an earlier tensor has/,
+    ],
     ["no name", [{ shape: [1] }], /^tensors\[0\]\.name is undefined; it must be a string that is not empty/],
     ["an empty name", [{ name: "", shape: [1] }], /^tensors\[0\]\.name is ""/],
-    ["a zero length", [{ name: "a", shape: [3, 0] }], /^the shape of tensor "a" is \[3,0\]; it must hold whole numbers >= 1/],
+    [
+      "a zero length",
+      [{ name: "a", shape: [3, 0] }],
+      /^the shape of tensor "a" is \[3,0\]; it must hold whole numbers >= 1/,
+    ],
     ["a broken shape", [{ name: "a", shape: [1.5] }], /^the shape of tensor "a" is \[1\.5\]/],
     ["no shape", [{ name: "a" }], /^the shape of tensor "a" is undefined/],
-    ["a shape that the data denies", [{ name: "a", shape: [2, 2], data: [1, 2, 3] }], /^the data of tensor "a" has 3 elements; its shape \[2,2\] holds 4/],
+    [
+      "a shape that the data denies",
+      [{ name: "a", shape: [2, 2], data: [1, 2, 3] }],
+      /^the data of tensor "a" has 3 elements; its shape \[2,2\] holds 4/,
+    ],
     ["empty data", [{ name: "a", shape: [1], data: [] }], /^the data of tensor "a" has 0 elements/],
   ])("%s", (_, given, message) => {
     expect(() => make(...given)).toThrow(message);
@@ -165,9 +188,15 @@ describe("set", () => {
 describe("write and read", () => {
   it("refuse names and lengths that do not fit, and change nothing", async () => {
     const optimizer = create(sgd());
-    expect(() => optimizer.write("gradients", { w: [1, 2] })).toThrow('gradients of "w" has 2 elements; the tensor has 6');
-    expect(() => optimizer.write("gradients", { b: [1, 1, 1], x: [1] })).toThrow('gradients names "x", which is not a tensor');
-    expect(() => optimizer.write("velocity", { b: [1, 1, 1] })).toThrow('role is "velocity"; it must be one of params, gradients');
+    expect(() => optimizer.write("gradients", { w: [1, 2] })).toThrow(
+      'gradients of "w" has 2 elements; the tensor has 6',
+    );
+    expect(() => optimizer.write("gradients", { b: [1, 1, 1], x: [1] })).toThrow(
+      'gradients names "x", which is not a tensor',
+    );
+    expect(() => optimizer.write("velocity", { b: [1, 1, 1] })).toThrow(
+      'role is "velocity"; it must be one of params, gradients',
+    );
     await expect(optimizer.read("m")).rejects.toThrow('role is "m"; it must be one of params, gradients');
     expect((await optimizer.read("gradients")).b).toEqual(new Float32Array(3));
   });

@@ -47,7 +47,11 @@ describe("safetensors", () => {
     ["another dtype", withHeader('{"w":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}', 2), /"w" has dtype F16/],
     ["no offsets", withHeader('{"w":{"dtype":"F32","shape":[1]}}', 4), /"w" lacks a shape or two data_offsets/],
     ["cut data", encodeSafetensors(file).subarray(0, -1), /"scalar" of shape \[\] needs 4 bytes/],
-    ["offsets that deny the shape", withHeader('{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,4]}}', 4), /needs 12 bytes/],
+    [
+      "offsets that deny the shape",
+      withHeader('{"w":{"dtype":"F32","shape":[3],"data_offsets":[0,4]}}', 4),
+      /needs 12 bytes/,
+    ],
   ])("refuses %s", (_, bytes, message) => {
     expect(() => decodeSafetensors(bytes)).toThrow(message);
   });

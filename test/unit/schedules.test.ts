@@ -41,7 +41,9 @@ describe("after its end a schedule stays where it is", () => {
 describe("function forms", () => {
   it("are the JSON configs", () => {
     expect(constant({ value: 2 })).toEqual({ type: "constant", value: 2 });
-    expect(sequential({ milestones: [3], schedules: [constant({ value: 1 }), linear({ start: 1, end: 0, steps: 3 })] })).toEqual({
+    expect(
+      sequential({ milestones: [3], schedules: [constant({ value: 1 }), linear({ start: 1, end: 0, steps: 3 })] }),
+    ).toEqual({
       type: "sequential",
       milestones: [3],
       schedules: [
@@ -58,22 +60,38 @@ describe("function forms", () => {
 
 describe("bad input names the option, the value and what is allowed", () => {
   it.each<[unknown, RegExp]>([
-    [{ type: "zigzag" }, /lr\.type is "zigzag", which is not a known schedule; known are constant, linear, cosine, seq/],
+    [
+      { type: "zigzag" },
+      /lr\.type is "zigzag", which is not a known schedule; known are constant, linear, cosine, seq/,
+    ],
     [{ value: 1 }, /lr\.type is missing/],
     [{ type: "constant" }, /lr\.value is missing; it must be a finite number/],
     [{ type: "constant", value: Number.NaN }, /lr\.value is NaN/],
     [{ type: "cosine", base: 1, steps: 0 }, /lr\.steps is 0; it must be a whole number >= 1/],
     [{ type: "cosine", base: 1, steps: 2.5 }, /lr\.steps is 2\.5/],
-    [{ type: "cosine", base: 1, steps: 5, mim: 0 }, /lr has an unknown option "mim"; the options are type, base, min, steps/],
+    [
+      { type: "cosine", base: 1, steps: 5, mim: 0 },
+      /lr has an unknown option "mim"; the options are type, base, min, steps/,
+    ],
     [{ type: "linear", start: 0, steps: 5 }, /lr\.end is missing/],
     [{ type: "sequential", milestones: [], schedules: [] }, /lr\.schedules is \[\]; it must hold at least one/],
-    [{ type: "sequential", milestones: [2], schedules: [{ type: "constant", value: 1 }] }, /1 schedules need 0 milestones/],
+    [
+      { type: "sequential", milestones: [2], schedules: [{ type: "constant", value: 1 }] },
+      /1 schedules need 0 milestones/,
+    ],
     [
       { type: "sequential", milestones: [5, 5], schedules: Array(3).fill({ type: "constant", value: 1 }) },
       /lr\.milestones is \[5,5\]; they must rise/,
     ],
     [
-      { type: "sequential", milestones: [5], schedules: [{ type: "constant", value: 1 }, { type: "cosine", base: 1 }] },
+      {
+        type: "sequential",
+        milestones: [5],
+        schedules: [
+          { type: "constant", value: 1 },
+          { type: "cosine", base: 1 },
+        ],
+      },
       /lr\.schedules\[1\]\.steps is missing/,
     ],
     ["fast", /lr is "fast"; it must be a number, a schedule or a function/],

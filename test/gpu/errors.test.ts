@@ -1,0 +1,188 @@
+// What a device cannot do or no longer does: limits, shaders that do not compile, destroy, loss, skips the host missed.
+import { describe, expect, it } from "vitest";
+import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { createGpuObjective } from "../../src/objectives/mlp_gpu.ts";
+import { createModel, initialTensors } from "../../src/objectives/model.ts";
+import { adamw, rules, sgd } from "../../src/rules/index.ts";
+import { countingDevice } from "./counting.ts";
+import { freshDevice } from "./setup.ts";
+
+const tensor = { name: "w", shape: [1000] };
+
+/** A device that says it has less than it has. */
+async function limited(limit: keyof GPUSupportedLimits, value: number): Promise<GPUDevice> {
+  const device = await freshDevice();
+  Object.defineProperty(device, "limits", { value: { ...limitsOf(device), [limit]: value } });
+  return device;
+}
+
+function limitsOf(device: GPUDevice): Record<string, number> {
+  const limits: Record<string, number> = {};
+  for (const name in device.limits) limits[name] = device.limits[name as keyof GPUSupportedLimits] as number;
+  return limits;
+}
+
+describe("a device without enough", () => {
+  it.each<[keyof GPUSupportedLimits, number, RegExp]>([
+    ["maxBufferSize", 4000, /^an arena of 1024 parameters needs maxBufferSize >= 4096; this device has 4000$/],
+    ["maxStorageBufferBindingSize", 4000, /^an arena of 1024 parameters needs maxStorageBufferBindingSize >= 4096/],
+    [
+      "maxStorageBufferBindingSize",
+      8000,
+      /^the state of rule "adamw" \(m, v\) needs .* >= 8192; this device has 8000$/,
+    ],
+    [
+      "maxStorageBuffersPerShaderStage",
+      5,
+      /^rule "adamw" needs maxStorageBuffersPerShaderStage >= 6; this device has 5$/,
+    ],
+  ])("%s is refused by name and number", async (limit, value, message) => {
+    const device = await limited(limit, value);
+    await expect(createOptimizer(device, [tensor], adamw())).rejects.toThrow(message);
+  });
+
+  it("is refused for a batch too large too, and nothing is left behind", async () => {
+    const { device, alive } = await countingDevice();
+    const model = createModel({ layers: [4, 8, 2] });
+    const data = {
+      name: "toy",
+      count: 9,
+      features: 4,
+      classes: 2,
+      inputs: new Float32Array(36),
+      scale: 1,
+      labels: new Uint8Array(9),
+    };
+    const optimizer = await createOptimizer(device, initialTensors(model), sgd());
+    const before = alive.size;
+    Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 200 } });
+    await expect(createGpuObjective(optimizer, model, data, 9)).rejects.toThrow(
+      "a batch of 9 needs maxStorageBufferBindingSize >= 384; this device has 200",
+    );
+    Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 400 } });
+    await expect(
+      createGpuObjective(
+        optimizer,
+        model,
+        { ...data, inputs: new Float32Array(400), count: 100, labels: new Uint8Array(100) },
+        9,
+      ),
+    ).rejects.toThrow("toy needs maxStorageBufferBindingSize >= 1600");
+    expect(alive.size).toBe(before);
+    optimizer.destroy();
+  });
+});
+
+describe("a rule whose WGSL does not compile", () => {
+  it.each<[string, string, RegExp]>([
+    [
+      "a wrong line",
+      "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {\n  var y = x;\n  y.p = x.p - h.lr * gradeint;\n  return y;\n}",
+      /^rule "broken" does not compile: the WGSL of rule "broken", line 3: .*gradeint/,
+    ],
+    [
+      "a column that does not exist",
+      "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {\n  var y = x;\n  y.p = x.p * h.speed;\n  return y;\n}",
+      /^rule "broken" does not compile: the WGSL of rule "broken", line 3: .*speed/,
+    ],
+    ["no update at all", "// nothing", /^rule "broken" does not compile: shaders\/update\.wgsl, line \d+: .*update/],
+  ])("says which rule and which line: %s", async (_, wgsl, message) => {
+    const { device, alive } = await countingDevice();
+    const uncaptured: string[] = [];
+    device.addEventListener("uncapturederror", (event) =>
+      uncaptured.push((event as GPUUncapturedErrorEvent).error.message),
+    );
+    const rule = { ...rules.find(({ name }) => name === "sgd")!, name: "broken", wgsl };
+    await expect(createOptimizer(device, [tensor], { rule })).rejects.toThrow(message);
+    expect(alive.size).toBe(0);
+    await device.queue.onSubmittedWorkDone();
+    expect(uncaptured).toEqual([]);
+  });
+});
+
+describe("after the end", () => {
+  it("of the optimizer every call says so", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(device, [tensor], sgd());
+    optimizer.destroy();
+    const encoder = device.createCommandEncoder();
+    expect(() => optimizer.encode(encoder)).toThrow("encode() was called on an optimizer that is destroyed");
+    expect(() => optimizer.step()).toThrow("step() was called on an optimizer that is destroyed");
+    expect(() => optimizer.zeroGrad()).toThrow("zeroGrad() was called");
+    expect(() => optimizer.set({ lr: 1 })).toThrow("set() was called");
+    await expect(optimizer.read()).rejects.toThrow("read() was called");
+  });
+
+  it("of the device every call says that too", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(device, [tensor], sgd());
+    device.destroy();
+    await device.lost;
+    const encoder = device.createCommandEncoder();
+    expect(() => optimizer.encode(encoder)).toThrow(
+      /^encode\(\) was called after the GPU device was lost \(destroyed: /,
+    );
+    await expect(optimizer.save()).rejects.toThrow("save() was called after the GPU device was lost");
+    optimizer.destroy();
+  });
+
+  it("while a result is on its way, the result fails with a DeviceError", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(device, [tensor], sgd());
+    const reading = optimizer.read();
+    device.destroy();
+    await expect(reading).rejects.toThrow(/^reading back from the GPU failed: /);
+  });
+});
+
+describe("schedules", () => {
+  it("that leave their range stop encode at that step and not before, with nothing encoded", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(device, [tensor], sgd({ lr: (step) => (step < 40 ? 1 : -1) }));
+    for (let step = 0; step < 40; step++) optimizer.step();
+    expect(() => optimizer.step()).toThrow("sgd.lr is -1 at step 40; it must be a finite number >= 0");
+    expect((await optimizer.stats()).step).toBe(40);
+    optimizer.set({ lr: 0.5 });
+    optimizer.step();
+    expect((await optimizer.stats()).step).toBe(41);
+    optimizer.destroy();
+  });
+
+  it("go by the GPU's own step: a skipped step does not consume a rate, and set reaches the steps after it", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(
+      device,
+      [{ name: "x", shape: [1] }],
+      sgd({ lr: (step) => 2 ** step, skipNonFinite: true }),
+    );
+    const feed = (g: number) => {
+      optimizer.write("gradients", { x: [g] });
+      optimizer.step();
+    };
+    for (const g of [1, Number.NaN, 1, Number.POSITIVE_INFINITY, 1]) feed(g);
+    expect((await optimizer.read()).x![0]).toBe(-(1 + 2 + 4));
+    expect(await optimizer.stats()).toMatchObject({ step: 3, skipped: 2 });
+    optimizer.set({ lr: 100 });
+    feed(1);
+    expect((await optimizer.read()).x![0]).toBe(-107);
+    optimizer.destroy();
+  });
+
+  it("survive a long run across many refills of the table, and rates set at any time", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(
+      device,
+      [{ name: "x", shape: [1] }],
+      sgd({ lr: (step) => (step % 97) / 64 }),
+    );
+    optimizer.write("gradients", { x: [1] });
+    let expected = 0;
+    for (let step = 0; step < 9000; step++) {
+      if (step === 5000) optimizer.set({ lr: (now: number) => (now % 31) / 64 });
+      expected += (step < 5000 ? step % 97 : step % 31) / 64;
+      optimizer.step();
+    }
+    expect((await optimizer.read()).x![0]).toBe(-expected);
+    optimizer.destroy();
+  });
+});

@@ -1,0 +1,37 @@
+// One leg of a run in a process of its own, for the law of resuming: uses the built library, as a user would.
+//   node resume_process.mjs BACKEND FROM TO CHECKPOINT|- OUT
+import { readFileSync, writeFileSync } from "node:fs";
+import { adamw, cosine, createCpuOptimizer, createOptimizer, Random, requestDevice } from "../../dist/fallline.js";
+import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
+
+const [backend, from, to, checkpoint, out] = process.argv.slice(2);
+const config = adamw({
+  lr: cosine({ base: 0.1, steps: 8 }),
+  weightDecay: 0.1,
+  amsgrad: true,
+  clip: { type: "globalNorm", maxNorm: 1 },
+});
+const random = new Random(1);
+const normal = (length) => Float32Array.from({ length }, () => random.normal());
+const tensors = [
+  { name: "w", shape: [33, 7], data: normal(231) },
+  { name: "b", shape: [7], data: normal(7) },
+];
+async function create() {
+  if (backend === "cpu") return createCpuOptimizer(tensors, config);
+  const opened = await openWebGPU();
+  if ("reason" in opened) throw new Error(opened.reason);
+  const device = await requestDevice(opened.gpu);
+  keep(device);
+  return createOptimizer(device, tensors, config);
+}
+const optimizer = await create();
+if (checkpoint !== "-") await optimizer.load(readFileSync(checkpoint));
+for (let step = 0; step < Number(to); step++) {
+  const gradients = { w: normal(231), b: normal(7) };
+  if (step < Number(from)) continue;
+  optimizer.write("gradients", gradients);
+  optimizer.step();
+}
+writeFileSync(out, await optimizer.save());
+process.exit();

@@ -1,0 +1,171 @@
+// The laws of objectives, on whichever engine: PyTorch's gradients, and whole training runs of PyTorch.
+import { describe, expect, it } from "vitest";
+import type { Dataset } from "../src/data/dataset.ts";
+import { activations, createModel, losses, type ModelConfig } from "../src/objectives/model.ts";
+import type { OptimizerConfig } from "../src/rules/index.ts";
+import type { Engine } from "../src/train/engine.ts";
+import { golden } from "./golden.ts";
+
+interface Tolerance {
+  rtol: number;
+  atol: number;
+}
+
+type Values = Record<string, number[]>;
+
+interface GradientCase {
+  id: string;
+  model: ModelConfig & { l2: number };
+  batch: number;
+  x: number[];
+  y: number[];
+  params: Values;
+  loss: number;
+  gradients: Values;
+  tolerance: Tolerance;
+}
+
+interface TrainingRun {
+  id: string;
+  model: ModelConfig;
+  optimizer: OptimizerConfig;
+  initial: Values;
+  batches: number[][];
+  losses: number[];
+  testAccuracy: number;
+  tolerance: Tolerance;
+}
+
+interface Digits {
+  shape: number[];
+  classes: number;
+  scale: number;
+  x: number[];
+  y: number[];
+}
+
+/** The cases whose model the project has; the others wait for their losses and activations. */
+const gradientCases = golden<{ cases: GradientCase[] }>("gradients.json").cases.filter(
+  ({ model: { loss, activation, l2 } }) =>
+    losses.includes(loss as never) && activations.includes(activation!) && l2 === 0,
+);
+
+const training = golden<{ trainRows: number; runs: TrainingRun[] }>("training.json");
+const digits = golden<Digits>("digits.json");
+
+function tensorsOf(config: ModelConfig, values: Values) {
+  return createModel(config).layers.flatMap(({ inputs, outputs, weight, bias }) => [
+    { name: weight, shape: [inputs, outputs], data: values[weight]! },
+    { name: bias, shape: [outputs], data: values[bias]! },
+  ]);
+}
+
+/** Rows of the digits, as bytes. */
+function digitRows(from: number, to: number): Dataset {
+  const [features] = digits.shape as [number];
+  return {
+    name: "digits",
+    count: to - from,
+    features,
+    classes: digits.classes,
+    inputs: Uint8Array.from(digits.x.slice(from * features, to * features)),
+    scale: 1 / digits.scale,
+    labels: Uint8Array.from(digits.y.slice(from, to)),
+  };
+}
+
+export function objectiveLaws(engine: Engine): void {
+  describe("gradients.json", () => {
+    it.each(gradientCases)("$id", async ({ model: { layers, activation }, batch, x, y, params, ...expected }) => {
+      const model = createModel({ layers, activation: activation! });
+      const data: Dataset = {
+        name: "digits",
+        count: batch,
+        features: layers[0]!,
+        classes: layers[layers.length - 1]!,
+        inputs: Float32Array.from(x),
+        scale: 1,
+        labels: Uint32Array.from(y),
+      };
+      const trainee = await engine.trainee(model, tensorsOf(model.config, params), { rule: "sgd" }, data, batch);
+      const loss = await trainee.objective.gradient(Uint32Array.from({ length: batch }, (_, i) => i));
+      const gradients = await trainee.optimizer.read("gradients");
+      trainee.destroy();
+      const { rtol, atol } = expected.tolerance;
+      expect(Math.abs(loss - expected.loss)).toBeLessThanOrEqual(atol + rtol * expected.loss);
+      for (const [name, values] of Object.entries(expected.gradients)) {
+        const excess = values.map((want, i) => Math.abs(gradients[name]![i]! - want) - atol - rtol * Math.abs(want));
+        expect(Math.max(...excess), name).toBeLessThanOrEqual(0);
+      }
+    });
+  });
+
+  describe("training.json", () => {
+    it.each(training.runs)("$id", async (run) => {
+      const model = createModel(run.model);
+      const data = digitRows(0, training.trainRows);
+      const batch = run.batches[0]!.length;
+      const trainee = await engine.trainee(model, tensorsOf(run.model, run.initial), run.optimizer, data, batch);
+      const { rtol, atol } = run.tolerance;
+      for (const [step, rows] of run.batches.entries()) {
+        const { loss } = await trainee.objective.step(Uint32Array.from(rows));
+        const want = run.losses[step]!;
+        expect(Math.abs(loss - want), `loss of step ${step}`).toBeLessThanOrEqual(atol + rtol * Math.abs(want));
+      }
+      const { accuracy } = await trainee.objective.evaluate(digitRows(training.trainRows, digits.y.length));
+      trainee.destroy();
+      const tests = digits.y.length - training.trainRows;
+      expect(Math.abs(accuracy - run.testAccuracy) * tests).toBeLessThanOrEqual(1.001);
+    });
+  });
+
+  describe("batches", () => {
+    it("smaller than the capacity, and of odd size, have the mean of their own rows", async () => {
+      const model = createModel({ layers: [64, 13, 10] });
+      const data = digitRows(0, 50);
+      const small = await engine.trainee(model, randomTensors(model.config), { rule: "sgd" }, data, 7);
+      const large = await engine.trainee(model, randomTensors(model.config), { rule: "sgd" }, data, 33);
+      const rows = Uint32Array.of(3, 1, 4, 15, 9, 26, 5);
+      expect(await large.objective.gradient(rows)).toBeCloseTo(await small.objective.gradient(rows), 6);
+      const [a, b] = [await small.optimizer.read("gradients"), await large.optimizer.read("gradients")];
+      for (const name of Object.keys(a)) {
+        const worst = Math.max(...a[name]!.map((g, i) => Math.abs(g - b[name]![i]!)));
+        expect(worst, name).toBeLessThan(1e-7);
+      }
+      small.destroy();
+      large.destroy();
+    });
+
+    it("are refused when empty, too large or out of the data set", async () => {
+      const model = createModel({ layers: [64, 10] });
+      const trainee = await engine.trainee(model, randomTensors(model.config), { rule: "sgd" }, digitRows(0, 9), 4);
+      await expect(trainee.objective.step(Uint32Array.of())).rejects.toThrow(
+        "was given 0 rows; this objective takes 1 to 4",
+      );
+      await expect(trainee.objective.step(new Uint32Array(5))).rejects.toThrow("was given 5 rows");
+      await expect(trainee.objective.step(Uint32Array.of(1, 9))).rejects.toThrow("was given row 9; digits has 9 rows");
+      trainee.destroy();
+    });
+
+    it("are refused when the model does not fit the data", async () => {
+      const make = (layers: number[]) => {
+        const model = createModel({ layers });
+        return engine.trainee(model, randomTensors(model.config), { rule: "sgd" }, digitRows(0, 9), 4);
+      };
+      await expect(make([63, 10])).rejects.toThrow("model.layers[0] is 63; the rows of digits have 64 numbers");
+      await expect(make([64, 9])).rejects.toThrow("model.layers[1] is 9; digits has 10 classes");
+    });
+  });
+}
+
+/** Weights that are nothing special. */
+function randomTensors(config: ModelConfig) {
+  return createModel(config).layers.flatMap(({ inputs, outputs, weight, bias }) => [
+    {
+      name: weight,
+      shape: [inputs, outputs],
+      data: Float32Array.from({ length: inputs * outputs }, (_, i) => Math.sin(i) / 8),
+    },
+    { name: bias, shape: [outputs], data: Float32Array.from({ length: outputs }, (_, i) => Math.cos(i) / 8) },
+  ]);
+}

@@ -1,0 +1,80 @@
+// The structure of the sources: which layer may import which, what every file must begin with, and where WGSL may stand.
+import { readdirSync, readFileSync } from "node:fs";
+import { dirname, join, relative, resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = resolve(import.meta.dirname, "../..");
+
+/** Layers from the core outwards; a file imports its own layer and those before it (ARCHITECTURE.md). */
+const layers: readonly (readonly string[])[] = [
+  ["errors.ts", "options.ts", "random.ts", "rule.ts", "schedule.ts"],
+  ["rules/", "schedules/"],
+  ["arena.ts", "plan.ts", "table.ts", "assemble.ts", "safetensors.ts", "checkpoint.ts", "optimizer.ts", "data/"],
+  ["cpu/", "gpu/"],
+  ["objectives/"],
+  ["train/"],
+  ["lab/"],
+  ["index.ts"],
+  ["cli/", "page/"],
+];
+
+function filesUnder(folder: string, ending: RegExp): string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => ending.test(path))
+    .map((path) => join(folder, path))
+    .sort();
+}
+
+function layerOf(path: string): number {
+  const inside = relative("src", path);
+  return layers.findIndex((members) =>
+    members.some((member) => (member.endsWith("/") ? inside.startsWith(member) : inside === member)),
+  );
+}
+
+const sources = filesUnder("src", /\.ts$/);
+
+describe("layers", () => {
+  it.each(sources)("%s belongs to one and imports only inwards", (path) => {
+    const layer = layerOf(path);
+    expect(layer, "add the file to a layer").toBeGreaterThanOrEqual(0);
+    const text = readFileSync(join(root, path), "utf8");
+    for (const [, specifier] of text.matchAll(/from "(\.[^"]+)"/g)) {
+      const target = join(dirname(path), specifier!);
+      if (!target.startsWith("src") || target.endsWith(".css")) continue;
+      expect(layerOf(target), `${path} imports ${target}`).toBeLessThanOrEqual(layer);
+    }
+  });
+
+  it.each(sources.filter((path) => layerOf(path) < layers.length - 1))("%s imports no package", (path) => {
+    const text = readFileSync(join(root, path), "utf8");
+    const packages = [...text.matchAll(/from "([^."][^"]*)"/g)].map(([, specifier]) => specifier);
+    expect(packages).toEqual([]);
+  });
+});
+
+describe("every file opens by saying what it is for", () => {
+  const files = [
+    ...sources,
+    ...filesUnder("shaders", /\.wgsl$/),
+    ...filesUnder("test", /\.ts$/),
+    ...filesUnder("scripts", /\.mjs$/),
+  ];
+  it.each(files)("%s", (path) => {
+    const lines = readFileSync(join(root, path), "utf8").split("\n");
+    const first = lines[0]!.startsWith("#!") ? 1 : 0;
+    expect(lines[first]).toMatch(/^\/\/ \S/);
+  });
+});
+
+describe("WGSL", () => {
+  it("stands in shaders/ alone, but for the header that assemble.ts generates", () => {
+    const offenders = sources.filter((path) => /@compute|@group\(/.test(readFileSync(join(root, path), "utf8")));
+    expect(offenders).toEqual(["src/assemble.ts"]);
+  });
+
+  it.each(filesUnder("shaders", /\.wgsl$/))("%s is imported by exactly one file", (path) => {
+    const users = sources.filter((source) => readFileSync(join(root, source), "utf8").includes(`${path}?raw`));
+    expect(users).toHaveLength(1);
+  });
+});

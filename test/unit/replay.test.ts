@@ -1,0 +1,53 @@
+// The golden trajectories of PyTorch and Optax on the CPU reference, and files that are not replays.
+import { describe, expect, it } from "vitest";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { readReplay, replayCase } from "../../src/lab/replay.ts";
+import { golden, goldenText } from "../golden.ts";
+import { promisedCases } from "../replay_cases.ts";
+
+const file = readReplay(goldenText("replay.json"));
+const create: Parameters<typeof replayCase>[2] = async (tensors, config) => createCpuOptimizer(tensors, config);
+
+describe("replay.json on the CPU reference", () => {
+  it.each(promisedCases(file))("$id", async (replay) => {
+    const result = await replayCase(file, replay, create);
+    expect(result).toMatchObject({ ok: true });
+    expect(result.ratio).toBeLessThanOrEqual(3);
+  });
+
+  it("fails a case that is off, and one whose rule is unknown, with its name", async () => {
+    const replay = file.cases.find(({ id }) => id === "sgd")!;
+    const off = await replayCase(file, { ...replay, optimizer: { rule: "sgd", lr: 0.0501 } }, create);
+    expect(off).toMatchObject({ ok: false });
+    expect(off.maxAbs).toBeGreaterThan(1e-4);
+    const unknown = await replayCase(file, { ...replay, optimizer: { rule: "nosuch" } }, create);
+    expect(unknown).toMatchObject({ ok: false, maxAbs: null, error: expect.stringContaining('"nosuch"') });
+  });
+});
+
+describe("malformed files", () => {
+  const good = golden<Record<string, never>>("replay.json");
+  const first = (good.cases as unknown as object[])[0]!;
+  it.each<[string, unknown, RegExp]>([
+    ["another format", { ...good, format: "other/1" }, /^format is "other\/1"; it must be "fallline-replay\/1"/],
+    ["no format", [], /^format is undefined/],
+    ["no tensors", { ...good, tensors: undefined }, /^tensors is missing; it must be an object/],
+    ["empty tensors", { ...good, tensors: {} }, /^tensors is empty/],
+    ["a bad shape", { ...good, tensors: { a: { shape: [0] } } }, /^tensors\["a"\]\.shape is \[0\]/],
+    ["no initial values", { ...good, initial: {} }, /^initial\["layer1\.weight"\] must be an array of 35 numbers/],
+    ["a gradient too few", { ...good, gradients: [{}] }, /^gradients\[0\]\["layer1\.weight"\]/],
+    ["no cases", { ...good, cases: 3 }, /^cases is 3; it must be an array/],
+    ["a case without id", { ...good, cases: [{ ...first, id: 1 }] }, /^cases\[0\]\.id is 1/],
+    ["no tolerance", { ...good, cases: [{ ...first, tolerance: undefined }] }, /^cases\["sgd"\]\.tolerance is missing/],
+    [
+      "a step beyond the gradients",
+      { ...good, cases: [{ ...first, expected: [{ step: 26, params: {} }] }] },
+      /step is 26; .* \[1, 25\]/,
+    ],
+  ])("%s", (_, value, message) => {
+    expect(() => readReplay(JSON.stringify(value))).toThrow(message);
+  });
+  it("no JSON", () => {
+    expect(() => readReplay("{")).toThrow(/^not JSON: /);
+  });
+});
