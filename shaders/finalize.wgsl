@@ -9,15 +9,15 @@ override skip_non_finite: bool;
 
 const lane_count = 256u;
 // A lane adds up 64 partials before it adds their sum to the others: long chains of additions lose digits.
-const block = 64u * lane_count;
+const stretch = 64u * lane_count;
 
 var<workgroup> lanes: array<Partial, lane_count>;
 
 @compute @workgroup_size(lane_count)
 fn main(@builtin(local_invocation_index) lane: u32) {
   var total = Partial();
-  for (var start = lane; start < partial_count; start += block) {
-    let end = min(start + block, partial_count);
+  for (var start = lane; start < partial_count; start += stretch) {
+    let end = min(start + stretch, partial_count);
     var part = Partial();
     for (var i = start; i < end; i += lane_count) {
       part = merge(part, partials[i]);

@@ -20,8 +20,8 @@ export function lossChart({ title, losses }: LossCurve) {
   const line = { type: "line" as const, showSymbol: false };
   return {
     title: { text: title, left: "center", textStyle: { fontSize: 15 } },
-    legend: { top: 28, data: ["loss", "smoothed"] },
-    grid: { left: 60, right: 24, top: 60, bottom: 48 },
+    legend: { top: 36, data: ["loss", "smoothed"] },
+    grid: { left: 60, right: 24, top: 76, bottom: 48 },
     xAxis: {
       type: "value" as const,
       name: "step",

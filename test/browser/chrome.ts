@@ -1,0 +1,64 @@
+// A real headless Chrome with WebGPU, and a server for what was built; both go away with the test file.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import puppeteer, { type Browser, type Page } from "puppeteer";
+import { type PreviewServer, preview } from "vite";
+import { afterAll } from "vitest";
+import { findChrome } from "../../scripts/webgpu.mjs";
+
+export const root = resolve(import.meta.dirname, "../..");
+
+const executablePath = findChrome();
+if (!executablePath) throw new Error("the browser tests need Chrome or Chromium, and there is none; run: npm test");
+
+const closing: (() => Promise<unknown>)[] = [];
+afterAll(async () => {
+  for (const close of closing.reverse()) await close();
+});
+
+export async function launchChrome(webgpu = true): Promise<Browser> {
+  const browser = await puppeteer.launch({
+    executablePath: executablePath!,
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+      ...(webgpu ? ["--enable-unsafe-webgpu"] : []),
+    ],
+  });
+  closing.push(() => browser.close());
+  return browser;
+}
+
+/** Serves a folder of dist/ and returns its address. */
+export async function serve(outDir: string): Promise<string> {
+  const server: PreviewServer = await preview({
+    root,
+    configFile: false,
+    logLevel: "error",
+    build: { outDir },
+    preview: { port: 0, host: "127.0.0.1" },
+  });
+  closing.push(() => server.close());
+  const address = server.httpServer.address();
+  if (typeof address !== "object" || address === null) throw new Error("the preview server has no port");
+  return `http://127.0.0.1:${address.port}/`;
+}
+
+/** A page whose console errors and uncaught errors are collected. */
+export async function openPage(browser: Browser): Promise<{ page: Page; errors: string[] }> {
+  const page = await browser.newPage();
+  const errors: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error") errors.push(message.text());
+  });
+  page.on("pageerror", (error) => errors.push(String(error)));
+  return { page, errors };
+}
+
+export function readBuilt(path: string): string {
+  return readFileSync(resolve(root, "dist", path), "utf8");
+}

@@ -1,0 +1,58 @@
+// The built library: the README's example as it stands there, in Node and in Chrome, and the same numbers in both.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { runInThisContext } from "node:vm";
+import { describe, expect, it } from "vitest";
+import { launchChrome, openPage, readBuilt, root, serve } from "./chrome.ts";
+
+/** The first JavaScript block of the README after this heading. */
+function readmeExample(): string {
+  const readme = readFileSync(resolve(root, "README.md"), "utf8");
+  const block = /```js\n([\s\S]*?)```/.exec(readme)?.[1];
+  if (!block) throw new Error("README.md has no ```js block");
+  return block;
+}
+
+describe("the README's example", () => {
+  it("runs in Chrome against the built library and finds the line it promises", async () => {
+    const example = readmeExample();
+    expect(example.trimEnd().split("\n").length).toBeLessThanOrEqual(32);
+    expect(example).toContain('from "fallline"');
+    const address = await serve("dist");
+    const browser = await launchChrome();
+    const { page, errors } = await openPage(browser);
+    const logged: string[] = [];
+    page.on("console", (message) => logged.push(message.text()));
+    await page.goto(`${address}page/index.html`);
+    const script = example.replace('from "fallline"', `from "${address}fallline.js"`);
+    await page.addScriptTag({ type: "module", content: `${script}\nwindow.finished = true;` });
+    await page.waitForFunction("window.finished === true", { timeout: 60_000, polling: 100 });
+    expect(errors).toEqual([]);
+    const promised = /\/\/ → (.*)/.exec(example)?.[1];
+    expect(logged.at(-1)).toBe(promised);
+  });
+});
+
+describe("the built library", () => {
+  it("imports nothing: no runtime dependencies", () => {
+    expect(readBuilt("fallline.js")).not.toMatch(/^import /m);
+    const manifest = JSON.parse(readFileSync(resolve(root, "package.json"), "utf8"));
+    expect(manifest.dependencies ?? {}).toEqual({});
+  });
+
+  it("draws the same numbers in Chrome as in Node, to the bit", async () => {
+    const address = await serve("dist");
+    const { page } = await openPage(await launchChrome());
+    await page.goto(`${address}page/index.html`);
+    const draw = `(library) => {
+      const random = new library.Random(12345, 3);
+      const normals = Array.from({ length: 5000 }, () => random.normal());
+      const model = library.createModel({ layers: [30, 20, 10] });
+      const weights = library.initialTensors(model, { seed: 9 }).map(({ data }) => Array.from(data ?? []));
+      return JSON.stringify({ normals, weights, order: Array.from(random.permutation(100)) });
+    }`;
+    const inChrome = await page.evaluate(`import("${address}fallline.js").then(${draw})`);
+    const inNode = runInThisContext(draw)(await import(resolve(root, "dist/fallline.js")));
+    expect(inChrome).toBe(inNode);
+  });
+});

@@ -1,0 +1,81 @@
+// The built page in a real headless Chrome: it trains on the GPU, falls back to the CPU reference where there is no
+// WebGPU, and refuses bad input in its own words.
+import { describe, expect, it } from "vitest";
+import { launchChrome, openPage, serve } from "./chrome.ts";
+
+const address = await serve("dist/page");
+const browser = await launchChrome();
+const text = (id: string) => `document.getElementById("${id}").textContent`;
+
+describe("the page", () => {
+  it("trains 20 steps on the GPU: the loss falls, nothing is logged as an error, no GPU error goes uncaught", async () => {
+    const { page, errors } = await openPage(browser);
+    await page.setViewport({ width: 1000, height: 900 });
+    await page.goto(`${address}?steps=20&batch=64`);
+    await page.waitForSelector("#train:enabled");
+    expect(await page.evaluate(text("adapter"))).toMatch(/^WebGPU on .+/);
+    expect(await page.$eval("#banner", (banner) => (banner as HTMLElement).hidden)).toBe(true);
+    // Every loss the page shows, in order.
+    await page.evaluate(`
+      window.shown = [];
+      new MutationObserver(() => window.shown.push(Number(${text("loss")})))
+        .observe(document.getElementById("loss"), { childList: true });
+    `);
+    await page.click("#train");
+    await page.waitForFunction(`${text("status")} === "done"`, { timeout: 110_000, polling: 200 });
+    const losses = (await page.evaluate("window.shown")) as number[];
+    expect(losses).toHaveLength(20);
+    const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+    expect(mean(losses.slice(-4))).toBeLessThan(0.5 * mean(losses.slice(0, 4)));
+    expect(await page.evaluate(text("step"))).toBe("20 / 20");
+    expect(Number.parseFloat((await page.evaluate(text("accuracy"))) as string)).toBeGreaterThan(60);
+    expect(await page.$("#chart canvas")).not.toBeNull();
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("can be stopped, and trained again", async () => {
+    const { page, errors } = await openPage(browser);
+    await page.goto(`${address}?steps=5000&batch=8&model=784-16-10`);
+    await page.waitForSelector("#train:enabled");
+    for (let round = 0; round < 2; round++) {
+      await page.click("#train");
+      await page.waitForFunction(`Number.parseInt(${text("step")}) > 5`, { polling: 100 });
+      await page.click("#stop");
+      await page.waitForFunction(`${text("status")}.startsWith("stopped after")`, { polling: 100 });
+      await page.waitForSelector("#train:enabled");
+    }
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("says what is wrong with its fields", async () => {
+    const { page, errors } = await openPage(browser);
+    await page.goto(`${address}?steps=5&model=100-10`);
+    await page.waitForSelector("#train:enabled");
+    await page.click("#train");
+    await page.waitForFunction(`${text("status")}.includes("784")`, { polling: 100 });
+    expect(await page.evaluate(text("status"))).toBe(
+      "model.layers[0] is 100; the rows of MNIST train have 784 numbers",
+    );
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("falls back to the CPU reference with a banner where navigator.gpu is missing", async () => {
+    const { page, errors } = await openPage(browser);
+    await page.evaluateOnNewDocument(`Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined })`);
+    await page.goto(`${address}?steps=4&batch=8&model=784-16-10`);
+    await page.waitForSelector("#train:enabled");
+    expect(await page.evaluate(text("banner"))).toMatch(
+      /^WebGPU is not available here: navigator\.gpu is missing\. Training/,
+    );
+    expect(await page.$eval("#banner", (banner) => (banner as HTMLElement).hidden)).toBe(false);
+    await page.click("#train");
+    await page.waitForFunction(`${text("status")} === "done"`, { polling: 200 });
+    expect(await page.evaluate(text("adapter"))).toBe("CPU reference in JavaScript");
+    expect(await page.evaluate(text("step"))).toBe("4 / 4");
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+});
