@@ -8,7 +8,15 @@ export default defineConfig({
   test: {
     reporters: ["default", "./test/reporter.ts"],
     projects: [
-      { extends: true, test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts"],
+          testTimeout: 60_000,
+          benchmark: { include: [] },
+        },
+      },
       {
         extends: true,
         test: {
@@ -17,6 +25,7 @@ export default defineConfig({
           testTimeout: 120_000,
           fileParallelism: false,
           pool: "forks",
+          benchmark: { include: ["bench/**/*.bench.ts"] },
         },
       },
       {
@@ -26,6 +35,7 @@ export default defineConfig({
           include: ["test/browser/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          benchmark: { include: [] },
           fileParallelism: false,
         },
       },
