@@ -5,7 +5,7 @@
 //   --no-build  leave dist/ as it is (`npm run dev` serves the sources)
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { findChrome, findSwiftShader, mayHaveHardware } from "./webgpu.mjs";
@@ -14,15 +14,24 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const stampPath = join(root, "node_modules", ".fallline", "setup.json");
 const forTests = process.argv.includes("--browser");
 
-/** @typedef {{ lock?: string, sources?: string, hardware?: boolean, chrome?: string }} Stamp */
-/** @type {Stamp} */
-let stamp = existsSync(stampPath) ? JSON.parse(readFileSync(stampPath, "utf8")) : {};
+/** @typedef {{ lock?: string, sources?: string, hardware?: true, chrome?: string, installFailed?: true }} Stamp */
+let stamp = readStamp();
+
+/** @returns {Stamp} what earlier runs found; nothing where there was none, or it cannot be read */
+function readStamp() {
+  try {
+    return JSON.parse(readFileSync(stampPath, "utf8"));
+  } catch {
+    return {};
+  }
+}
 
 /** @param {Stamp} news */
 function remember(news) {
   stamp = { ...stamp, ...news };
   mkdirSync(dirname(stampPath), { recursive: true });
-  writeFileSync(stampPath, JSON.stringify(stamp));
+  writeFileSync(`${stampPath}.part`, JSON.stringify(stamp));
+  renameSync(`${stampPath}.part`, stampPath);
 }
 
 /** @param {string} line */
@@ -65,9 +74,9 @@ function installDependencies() {
   const lock = createHash("sha256")
     .update(readFileSync(join(root, "package-lock.json")))
     .digest("hex");
-  if (stamp.lock === lock) return;
+  if (stamp.lock === lock && existsSync(join(root, "node_modules", "vite"))) return;
   say("installing the locked dependencies (npm ci) …");
-  if (!run("npm", ["ci", "--no-audit", "--no-fund", "--loglevel=error"])) {
+  if (!run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error"])) {
     giveUp("npm ci failed; its message stands above. Once that is mended, run: npm ci");
   }
   stamp = {};
@@ -94,7 +103,8 @@ function sourcesDigest() {
 
 function buildIfStale() {
   const sources = sourcesDigest();
-  if (stamp.sources === sources && existsSync(join(root, "dist", "cli.js"))) return;
+  const built = ["fallline.js", "cli.js", "types/index.d.ts", "page/index.html"];
+  if (stamp.sources === sources && built.every((path) => existsSync(join(root, "dist", path)))) return;
   say("building (npm run build) …");
   if (!run(process.execPath, [join("scripts", "build.mjs")])) {
     giveUp("the build failed; its message stands above. To see it again, run: npm run build");
@@ -102,29 +112,21 @@ function buildIfStale() {
   remember({ sources });
 }
 
-/** Whether Dawn finds an adapter without Chrome's help; asked in a process of its own, once. */
+/** Whether Dawn finds an adapter without Chrome's help; asked in a process of its own, until it does. */
 function hasHardware() {
   if (!mayHaveHardware()) return false;
-  if (stamp.hardware === undefined) {
-    const probe = `import("./scripts/webgpu.mjs").then(async (w) => process.exit((await w.openHardware()) ? 0 : 1))`;
-    remember({
-      hardware: run(process.execPath, ["--input-type=module", "-e", probe], { quiet: true, timeout: 30_000 }),
-    });
-  }
-  return stamp.hardware;
+  if (stamp.hardware) return true;
+  const probe = `import("./scripts/webgpu.mjs").then(async (w) => process.exit((await w.openHardware()) ? 0 : 1))`;
+  const found = run(process.execPath, ["--input-type=module", "-e", probe], { quiet: true, timeout: 30_000 });
+  if (found) remember({ hardware: true });
+  return found;
 }
 
-/** A Chrome that starts; one that was seen to start before is not started again. */
 function workingChrome() {
   const chosen = process.env.PUPPETEER_EXECUTABLE_PATH;
-  const chrome = findChrome();
-  if (chosen && chosen !== chrome) say(`PUPPETEER_EXECUTABLE_PATH is ${chosen}, which is not an executable file`);
-  if (!chrome || stamp.chrome === chrome) return chrome;
-  if (process.platform !== "win32" && !run(chrome, ["--version"], { quiet: true, timeout: 30_000 })) {
-    say(`${chrome} does not start`);
-    return undefined;
-  }
-  remember({ chrome });
+  const chrome = findChrome(stamp.chrome);
+  if (chosen && chosen !== chrome) say(`PUPPETEER_EXECUTABLE_PATH is ${chosen}, which does not start`);
+  if (chrome && chrome !== stamp.chrome) remember({ chrome });
   return chrome;
 }
 
@@ -160,8 +162,12 @@ function findWebGPU() {
   const served = () => hasHardware() || (findSwiftShader() !== undefined && workingChrome() !== undefined);
   const enough = () => served() && (!forTests || workingChrome() !== undefined);
   if (enough()) return;
-  installChrome();
-  if (enough()) return;
+  // Once it has failed, `npm start` does not try again at every start.
+  if (forTests || !stamp.installFailed) {
+    installChrome();
+    if (enough()) return;
+    remember({ installFailed: true });
+  }
   const missing = served() ? "the browser tests have no Chrome or Chromium" : "no WebGPU: no GPU driver, no Chrome";
   if (forTests) giveUp(`${missing}, and none could be installed. Run: ${remedy()}`);
   say(`${missing}; going on with the CPU reference. For WebGPU run: ${remedy()}`);

@@ -1,5 +1,6 @@
 // Finding WebGPU for Node and a browser for the tests, with Node's built-ins alone, because the set-up needs it before
 // anything is installed. On a machine without a GPU driver, the SwiftShader that lies beside every Chrome serves Dawn too.
+import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -55,9 +56,21 @@ function chromes() {
   return [...(chosen ? [chosen] : []), ...onPath, ...places, ...puppeteerCache()].filter(executable);
 }
 
-/** The path of a Chrome or Chromium, or undefined. */
-export function findChrome() {
-  return chromes()[0];
+/**
+ * The first Chrome or Chromium that starts, or undefined: stubs that only name a package to install are passed over.
+ *
+ * @param {string} [known] one that was seen to start before, and is not started again
+ */
+export function findChrome(known) {
+  const candidates = [...new Set(chromes())];
+  if (known && candidates.includes(known)) return known;
+  // On Windows `--version` would open a window.
+  return candidates.find((path) => process.platform === "win32" || starts(path));
+}
+
+/** @param {string} path */
+function starts(path) {
+  return spawnSync(path, ["--version"], { stdio: "ignore", timeout: 30_000 }).status === 0;
 }
 
 /**
@@ -137,7 +150,7 @@ export async function openWebGPU() {
     dawn = await loadDawn();
   } catch (error) {
     const [line] = /** @type {Error} */ (error).message.split("\n");
-    return { reason: `npm package "webgpu" does not load (${line})` };
+    return { reason: `npm package "webgpu" does not load (${line}); run: npm install webgpu` };
   }
   const hardware = mayHaveHardware() ? await openWith(dawn) : undefined;
   if (hardware) return { gpu: hardware };

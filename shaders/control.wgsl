@@ -15,4 +15,6 @@ struct Control {
   clip_scale: f32,
   // the norm above which the gradient is scaled down
   max_norm: f32,
+  // how many checkpoints were loaded: tells copies of this buffer from before a load from those after it
+  epoch: u32,
 }

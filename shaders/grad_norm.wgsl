@@ -15,6 +15,14 @@ fn magnitude_bits(x: vec4f) -> vec4u {
   return bitcast<vec4u>(x) & vec4u(0x7fffffffu);
 }
 
+// A vec4 of the gradient without what a caller's kernel may have left in the padding behind it.
+fn own(i: u32, end: u32, inside: vec4<bool>) -> vec4f {
+  if (i + 1u < end) {
+    return gradients[i];
+  }
+  return select(vec4f(), gradients[i], inside);
+}
+
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
@@ -28,10 +36,11 @@ fn main(
   let chunk = chunks[index];
   let first = chunk.offset / 4u;
   let end = first + (chunk.length + 3u) / 4u;
+  let inside = inside_last(chunk);
   var sums = vec4f();
   var peaks = vec4u();
   for (var i = first + lane; i < end; i += workgroup_size) {
-    let g = gradients[i];
+    let g = own(i, end, inside);
     sums += g * g;
     peaks = max(peaks, magnitude_bits(g));
   }
@@ -39,7 +48,7 @@ fn main(
   if (partial.peak > large) {
     sums = vec4f();
     for (var i = first + lane; i < end; i += workgroup_size) {
-      let g = gradients[i] * down;
+      let g = own(i, end, inside) * down;
       sums += g * g;
     }
     partial = Partial(0.0, (sums.x + sums.y) + (sums.z + sums.w), partial.peak);

@@ -36,17 +36,24 @@ fn main(
     let row = table.rows[row_step * group_count + chunk.group];
     let scale = row.gradient_sign * control.clip_scale;
     let first = chunk.offset / 4u;
-    // The padding behind a segment is zero and stays zero, so the last vec4 may reach into it.
     let end = first + (chunk.length + 3u) / 4u;
+    let inside = inside_last(chunk);
     for (var i = first + lane; i < end; i += workgroup_size) {
-      store_cell(i, update(load_cell(i), scale * gradients[i], row));
+      let x = update(load_cell(i), scale * gradients[i], row);
+      if (i + 1u < end) {
+        store_cell(i, x);
+      } else {
+        store_cell(i, clear_outside(x, inside));
+      }
     }
   }
   // Whoever is counted out has read the step; the last one advances it.
   var last = false;
   if (barriers) {
     workgroupBarrier();
-    last = lane == 0u && atomicAdd(&control.arrived, 1u) == chunk_count - 1u;
+    if (lane == 0u) {
+      last = atomicAdd(&control.arrived, 1u) == chunk_count - 1u;
+    }
   } else {
     last = atomicAdd(&control.arrived, 1u) == chunk_count * workgroup_size - 1u;
   }

@@ -1,6 +1,7 @@
 // The arena: one flat buffer per role (params, gradients, each slot) in which every tensor is a segment, and the chunks
 // into which the GPU's workgroups cut it. Pure arithmetic on names, shapes and offsets.
 import { OptionError, show } from "./errors.ts";
+import { readObject } from "./options.ts";
 
 /** A named parameter: its shape (row-major) and, unless it starts at zero, its initial values. */
 export interface Tensor {
@@ -39,17 +40,21 @@ export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
   }
   const names = new Set<string>();
   let offset = 0;
-  return tensors.map(({ name, shape, data }, index) => {
+  return tensors.map((tensor, index) => {
+    const { name, shape, data } = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data"]) as Partial<Tensor>;
     if (typeof name !== "string" || name === "") {
       throw new OptionError(`tensors[${index}].name is ${show(name)}; it must be a string that is not empty`);
     }
     if (names.has(name)) throw new OptionError(`tensors[${index}].name is "${name}", which an earlier tensor has`);
+    if (name === "__metadata__") {
+      throw new OptionError(`tensors[${index}].name is "__metadata__", which safetensors files keep for themselves`);
+    }
     names.add(name);
     if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
       throw new OptionError(`the shape of tensor "${name}" is ${show(shape)}; it must hold whole numbers >= 1`);
     }
     const length = (shape as readonly number[]).reduce((product, size) => product * size, 1);
-    if (data !== undefined && data.length !== length) {
+    if (data !== undefined && checkNumbers(`the data of tensor "${name}"`, data).length !== length) {
       throw new OptionError(
         `the data of tensor "${name}" has ${data.length} elements; its shape ${show(shape)} holds ${length}`,
       );
@@ -105,6 +110,9 @@ export function matchSegments(
   values: Readonly<Record<string, ArrayLike<number>>>,
 ): readonly { segment: Segment; data: ArrayLike<number> }[] {
   const byName = new Map(segments.map((segment) => [segment.name, segment]));
+  if (typeof values !== "object" || values === null) {
+    throw new OptionError(`${role} is ${show(values)}; it must be an object of arrays by tensor name`);
+  }
   return Object.entries(values).map(([name, data]) => {
     const segment = byName.get(name);
     if (!segment) {
@@ -112,9 +120,19 @@ export function matchSegments(
         `${role} names "${name}", which is not a tensor; the tensors are ${segments.map((s) => s.name).join(", ")}`,
       );
     }
+    checkNumbers(`${role} of "${name}"`, data);
     if (data.length !== segment.length) {
       throw new OptionError(`${role} of "${name}" has ${data.length} elements; the tensor has ${segment.length}`);
     }
     return { segment, data };
   });
+}
+
+/** Arrays that are not typed may hold anything; a word among the numbers would become a NaN on the GPU. */
+function checkNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
+  if (ArrayBuffer.isView(data)) return data;
+  if (!Array.isArray(data)) throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers`);
+  const bad = data.findIndex((value) => typeof value !== "number");
+  if (bad >= 0) throw new OptionError(`${name} holds ${show(data[bad])} at ${bad}; it must be an array of numbers`);
+  return data;
 }

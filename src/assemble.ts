@@ -87,6 +87,10 @@ fn load_cell(i: u32) -> Cell {
 fn store_cell(i: u32, x: Cell) {
   params[i] = x.p;
 ${store}}
+
+fn clear_outside(x: Cell, inside: vec4<bool>) -> Cell {
+  return Cell(${["p", ...rule.slots].map((name) => `select(vec4f(), x.${snakeCase(name)}, inside)`).join(", ")});
+}
 `;
   return assemble(`rule "${rule.name}"`, [
     controlPart,

@@ -1,7 +1,7 @@
 // Checkpoints: an optimizer's whole state as a safetensors file. Parameters stand under their names, slots under
-// NAME:SLOT; rule, config and step stand in the metadata. The same for both engines.
+// NAME:SLOT; rule, config, hypers and step stand in the metadata. The same for both engines.
 import { packArena, type Segment, unpackArena } from "./arena.ts";
-import { DataError } from "./errors.ts";
+import { DataError, OptionError } from "./errors.ts";
 import { type Plan, planConfig } from "./plan.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
 
@@ -14,7 +14,29 @@ export interface Checkpoint {
   readonly arenas: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 }
 
+/** What `load` finds: the state, and each group's hypers but for those that were functions of the step. */
+export interface LoadedCheckpoint extends Checkpoint {
+  readonly hypers: readonly Readonly<Record<string, unknown>>[];
+}
+
 const keyOf = (tensor: string, role: string) => (role === "params" ? tensor : `${tensor}:${role}`);
+
+/**
+ * Refuses tensors whose name is the key of another tensor's slot.
+ *
+ * @throws OptionError that names both.
+ */
+export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
+  const names = new Set(segments.map(({ name }) => name));
+  for (const name of names) {
+    const slot = plan.slots.find((candidate) => names.has(keyOf(name, candidate)));
+    if (slot) {
+      throw new OptionError(
+        `a tensor is called "${keyOf(name, slot)}", which checkpoints use for the slot ${slot} of "${name}"`,
+      );
+    }
+  }
+}
 
 export function encodeCheckpoint(
   plan: Plan,
@@ -22,6 +44,9 @@ export function encodeCheckpoint(
   checkpoint: Checkpoint,
 ): Uint8Array<ArrayBuffer> {
   const tensors = new Map<string, SafeTensor>();
+  const hypers = plan.groups.map((group) =>
+    Object.fromEntries(Object.entries(group.hypers).map(([hyper, { config }]) => [hyper, config])),
+  );
   for (const [role, arena] of checkpoint.arenas) {
     const values = unpackArena(segments, arena);
     for (const { name, shape } of segments) tensors.set(keyOf(name, role), { shape, data: values[name]! });
@@ -30,6 +55,8 @@ export function encodeCheckpoint(
     format,
     rule: plan.rule.name,
     config: JSON.stringify(planConfig(plan)),
+    // Functions fall out of JSON, and are then kept as the loading optimizer has them.
+    hypers: JSON.stringify(hypers),
     step: String(checkpoint.step),
     skipped: String(checkpoint.skipped),
   };
@@ -37,7 +64,7 @@ export function encodeCheckpoint(
 }
 
 /** Reads a checkpoint that must fit this plan and these tensors; a DataError says what does not. */
-export function decodeCheckpoint(plan: Plan, segments: readonly Segment[], bytes: Uint8Array): Checkpoint {
+export function decodeCheckpoint(plan: Plan, segments: readonly Segment[], bytes: Uint8Array): LoadedCheckpoint {
   const { metadata, tensors } = decodeSafetensors(bytes);
   if (metadata.format !== format) {
     throw new DataError(`the checkpoint's format is ${metadata.format ?? "missing"}; this version reads ${format}`);
@@ -63,13 +90,19 @@ export function decodeCheckpoint(plan: Plan, segments: readonly Segment[], bytes
   for (const key of tensors.keys()) {
     if (!expected.has(key)) throw new DataError(`the checkpoint has "${key}", which this optimizer does not`);
   }
-  return { step: wholeNumber(metadata, "step"), skipped: wholeNumber(metadata, "skipped"), arenas };
+  const hypers = JSON.parse(metadata.hypers ?? "[]") as LoadedCheckpoint["hypers"];
+  if (!Array.isArray(hypers) || hypers.length !== plan.groups.length) {
+    throw new DataError(`the checkpoint has ${hypers.length} groups; this optimizer has ${plan.groups.length}`);
+  }
+  return { step: wholeNumber(metadata, "step"), skipped: wholeNumber(metadata, "skipped"), arenas, hypers };
 }
 
 function wholeNumber(metadata: Readonly<Record<string, string>>, key: string): number {
   const value = Number(metadata[key]);
-  if (!Number.isInteger(value) || value < 0) {
-    throw new DataError(`the checkpoint's ${key} is ${metadata[key] ?? "missing"}; it must be a whole number >= 0`);
+  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) {
+    throw new DataError(
+      `the checkpoint's ${key} is ${metadata[key] ?? "missing"}; it must be a whole number in [0, 2^32)`,
+    );
   }
   return value;
 }

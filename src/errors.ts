@@ -23,8 +23,17 @@ export class DeviceError extends FalllineError {
 
 /** A value as an error message shows it: JSON where possible, NaN and undefined as they are, long ones cut. */
 export function show(value: unknown): string {
-  if (typeof value === "number" || value === undefined) return String(value);
+  if (typeof value === "number" || typeof value === "bigint" || value === undefined) return String(value);
   if (typeof value === "function") return "a function";
-  const text = JSON.stringify(value) ?? String(value);
+  const text = json(value) ?? String(value);
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** JSON, or nothing for what JSON cannot hold (a circular object). */
+function json(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value, (_, part) => (typeof part === "function" ? "a function" : part));
+  } catch {
+    return undefined;
+  }
 }

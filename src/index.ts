@@ -1,5 +1,5 @@
 // The library's public face.
-/// <reference types="@webgpu/types" />
+/// <reference types="@webgpu/types" preserve="true" />
 export type { Segment, Tensor } from "./arena.ts";
 export { type CpuOptimizer, createCpuOptimizer } from "./cpu/optimizer.ts";
 export { batches, type Dataset } from "./data/dataset.ts";
@@ -16,7 +16,16 @@ export { createModel, initialTensors, type Model, type ModelConfig } from "./obj
 export type { Evaluation, Objective, StepReport } from "./objectives/objective.ts";
 export type { Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
 export { Random } from "./random.ts";
-export type { ClipConfig, CommonOptions, GlobalNormClip } from "./rule.ts";
+export {
+  type Cell,
+  type ClipConfig,
+  type CommonOptions,
+  defineRule,
+  type GlobalNormClip,
+  type Hyper,
+  type Rule,
+  type RuleDefinition,
+} from "./rule.ts";
 export type { AdamHypers, AdamOptions } from "./rules/adam.ts";
 export { adam, adamw, type OptimizerConfig, rules, sgd } from "./rules/index.ts";
 export type { SgdHypers, SgdOptions } from "./rules/sgd.ts";

@@ -33,7 +33,9 @@ export interface Optimizer {
   /** Sets the gradient arena to zero. */
   zeroGrad(): void;
   /**
-   * Replaces hypers from the next step on, in all groups or in one (by its index in the config). Compiles nothing.
+   * Replaces hypers in all groups or in one (by its index in the config), for every step that is submitted from now on.
+   * Compiles nothing. Steps encoded before but not submitted yet get the new values too; for a rate that changes from step
+   * to step within one submission, use a schedule.
    *
    * @throws OptionError for an unknown hyper or group or a value out of range; nothing is changed then.
    */
@@ -49,10 +51,10 @@ export interface Optimizer {
    */
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>): void;
   stats(): Promise<Stats>;
-  /** The whole state (parameters, slots, step) as a safetensors file, from which `load` continues to the bit. */
+  /** The whole state (parameters, slots, hypers, step) as a safetensors file, from which `load` continues to the bit. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Continues from a `save`.
+   * Continues from a `save`, with the hypers as they were saved, but for functions of the step, which a file cannot hold.
    *
    * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
    */

@@ -2,7 +2,7 @@
 // which rule with which flags and slots, which tensors form which group, which schedule drives each hyper.
 import type { Segment } from "./arena.ts";
 import { OptionError, show } from "./errors.ts";
-import { describeRange, inRange, readArray, readBoolean, readNumber, readObject } from "./options.ts";
+import { describeRange, inRange, readArray, readBoolean, readChoice, readNumber, readObject } from "./options.ts";
 import type { Rule } from "./rule.ts";
 import { type OptimizerConfig, rules } from "./rules/index.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
@@ -62,7 +62,11 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
   const conflict = rule.conflict?.(flags, used);
   if (conflict) throw new OptionError(`${name}.${conflict}`);
   const slots = rule.activeSlots?.(flags, used) ?? rule.slots;
-  return { rule, flags, slots, maximize, maxNorm, skipNonFinite, groups, groupOf };
+  const plan: Plan = { rule, flags, slots, maximize, maxNorm, skipNonFinite, groups, groupOf };
+  for (const index of groups.keys()) {
+    for (const hyper of Object.keys(rule.hypers)) hyperAt(plan, index, hyper, 0);
+  }
+  return plan;
 }
 
 /** Whether the step needs the norm of the gradient. */
@@ -76,14 +80,25 @@ export function needsNorm(plan: Plan): boolean {
  * @throws OptionError for an unknown hyper or group, a value out of range, or a hyper whose slots were not created.
  */
 export function setHypers(plan: Plan, changes: Readonly<Record<string, Scheduled>>, group?: number): void {
-  const { rule, groups } = plan;
-  if (group !== undefined) readNumber("set.group", group, { min: 0, max: groups.length - 1, integer: true });
-  readObject("set", changes, Object.keys(rule.hypers));
-  const changed = groups.map((old, index) =>
-    group === undefined || group === index
-      ? { ...old, hypers: readHypers(rule, "set", { ...changes }, old.hypers) }
-      : old,
+  const { groups } = plan;
+  if (group !== undefined) readGroup(plan, "set.group", group);
+  replaceHypers(
+    plan,
+    groups.map((_, index) => (group === undefined || group === index ? changes : {})),
   );
+}
+
+/** Replaces hypers group by group: all of them, or on an error none. */
+export function replaceHypers(plan: Plan, changes: readonly Readonly<Record<string, unknown>>[]): void {
+  const { rule, groups } = plan;
+  const changed = groups.map((old, index) => {
+    readObject("set", changes[index], Object.keys(rule.hypers));
+    return { ...old, hypers: readHypers(rule, "set", changes[index]!, old.hypers) };
+  });
+  const trial: Plan = { ...plan, groups: changed };
+  for (const index of changed.keys()) {
+    for (const hyper of Object.keys(changes[index]!)) hyperAt(trial, index, hyper, 0);
+  }
   const used = usedIn(changed);
   const conflict = rule.conflict?.(plan.flags, used);
   if (conflict) throw new OptionError(`${rule.name}.${conflict}`);
@@ -91,7 +106,7 @@ export function setHypers(plan: Plan, changes: Readonly<Record<string, Scheduled
   const missing = slots.find((slot) => !plan.slots.includes(slot));
   if (missing) {
     throw new OptionError(
-      `set is ${show(changes)}, which needs the slot "${missing}"; this optimizer was created without it`,
+      `set is ${show(changes.find((change) => Object.keys(change).length > 0))}, which needs the slot "${missing}"; this optimizer was created without it`,
     );
   }
   groups.forEach((old, index) => {
@@ -103,12 +118,23 @@ export function setHypers(plan: Plan, changes: Readonly<Record<string, Scheduled
 export function hyperAt(plan: Plan, group: number, hyper: string, step: number): number {
   const value = plan.groups[group]!.hypers[hyper]!.at(step);
   const { range } = plan.rule.hypers[hyper]!;
-  if (!inRange(value, range)) {
+  if (!inRange(value, range) || !Number.isFinite(Math.fround(value))) {
     throw new OptionError(
       `${plan.rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${describeRange(range)}`,
     );
   }
   return value;
+}
+
+/** {@link hyperAt} for names and groups that a caller gives. */
+export function readHyperAt(plan: Plan, group: number, hyper: string, step: number): number {
+  readChoice("hyper", hyper, Object.keys(plan.rule.hypers));
+  readNumber("step", step, { min: 0, integer: true });
+  return hyperAt(plan, readGroup(plan, "group", group), hyper, step);
+}
+
+function readGroup(plan: Plan, name: string, group: unknown): number {
+  return readNumber(name, group, { min: 0, max: plan.groups.length - 1, integer: true });
 }
 
 /** The config that rebuilds the plan, complete; hypers given as functions of the step stay functions. */
@@ -118,7 +144,7 @@ export function planConfig(plan: Plan): OptimizerConfig {
   const values = (group: Group) =>
     Object.fromEntries(Object.entries(group.hypers).map(([hyper, schedule]) => [hyper, schedule.config]));
   const config: Record<string, unknown> = {
-    rule: plan.rule.name,
+    rule: rules.includes(plan.rule) ? plan.rule.name : plan.rule,
     ...(rest ? values(rest) : {}),
     ...plan.flags,
     maximize: plan.maximize,
@@ -131,12 +157,25 @@ export function planConfig(plan: Plan): OptimizerConfig {
 
 function readRule(config: unknown): Rule {
   const name = (config as { rule?: unknown } | null | undefined)?.rule;
-  if (typeof name === "object" && name !== null && "update" in name && "wgsl" in name) return name as Rule;
+  if (typeof name === "object" && name !== null) return checkRule(name as Rule);
   const rule = rules.find((candidate) => candidate.name === name);
   if (!rule) {
     const known = rules.map((candidate) => candidate.name).join(", ");
     throw new OptionError(
       `rule is ${name === undefined ? "missing" : show(name)}, which is not a known rule; known are ${known}`,
+    );
+  }
+  return rule;
+}
+
+/** A rule of the caller's own, as far as its shape can tell; its WGSL is checked when it is compiled. */
+function checkRule(rule: Rule): Rule {
+  const { name, hypers, flags, slots, columns, row, wgsl, update } = rule;
+  const objects = [hypers, flags, slots, columns].every((field) => typeof field === "object" && field !== null);
+  const functions = typeof row === "function" && typeof update === "function";
+  if (typeof name !== "string" || typeof wgsl !== "string" || !objects || !functions || !("lr" in hypers)) {
+    throw new OptionError(
+      `rule is ${show(rule)}; it must be a rule's name or what defineRule returns: name, hypers with lr, flags, slots, columns, row, wgsl, update`,
     );
   }
   return rule;
@@ -213,5 +252,5 @@ function readClip(value: unknown): number | undefined {
 }
 
 function usedIn(groups: readonly Group[]): (hyper: string) => boolean {
-  return (hyper) => groups.some((group) => group.hypers[hyper]!.config !== 0);
+  return (hyper) => groups.some((group) => group.hypers[hyper]!.constant !== 0);
 }

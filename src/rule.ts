@@ -9,7 +9,7 @@ export interface GlobalNormClip {
   /** The largest norm that passes unchanged; > 0. */
   readonly maxNorm: number;
   /** Which norm; 2 (Euclidean) is the default and the only one so far. */
-  readonly norm?: 2;
+  readonly norm?: 2 | undefined;
 }
 
 export type ClipConfig = GlobalNormClip;
@@ -17,16 +17,16 @@ export type ClipConfig = GlobalNormClip;
 /** What every rule accepts besides its own options; `Hypers` are the rule's schedulable scalars. */
 export interface CommonOptions<Hypers> {
   /** Ascend instead of descend; default false. */
-  readonly maximize?: boolean;
+  readonly maximize?: boolean | undefined;
   /** Tensors with hypers of their own; a hyper that a group does not name has the optimizer's value. */
-  readonly groups?: readonly (Hypers & { readonly params: readonly string[] })[];
+  readonly groups?: readonly (Hypers & { readonly params: readonly string[] })[] | undefined;
   /** Clipping of the gradient before the update; default none. */
-  readonly clip?: ClipConfig | null;
+  readonly clip?: ClipConfig | null | undefined;
   /**
    * Leave parameters, slots and step unchanged when any gradient is not finite, and count it as skipped. Needs the norm
    * of the gradient, so the default is true with clipping, which computes it anyway, and false without.
    */
-  readonly skipNonFinite?: boolean;
+  readonly skipNonFinite?: boolean | undefined;
 }
 
 /** One scalar of a rule: its default and what it may be at every step. */

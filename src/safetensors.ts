@@ -1,7 +1,7 @@
 // The safetensors format (github.com/huggingface/safetensors): eight bytes of header length, little-endian; a JSON header
 // of { name: { dtype, shape, data_offsets } } with an optional __metadata__ of strings, padded with spaces so that the
 // data begins at a multiple of eight; then the tensors' bytes, without gaps. We write and read F32.
-import { DataError } from "./errors.ts";
+import { DataError, show } from "./errors.ts";
 
 export interface SafeTensor {
   readonly shape: readonly number[];
@@ -54,16 +54,21 @@ export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
   } catch (error) {
     throw new DataError(`not a safetensors file: its header is not JSON (${(error as Error).message})`);
   }
-  if (typeof header !== "object" || header === null) throw new DataError("not a safetensors file: no header object");
+  if (!isRecord(header)) throw new DataError("not a safetensors file: its header is not an object");
   const dataStart = 8 + headerLength;
   const tensors = new Map<string, SafeTensor>();
+  const ranges: [number, number][] = [];
   let metadata: Record<string, string> = {};
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") {
-      metadata = entry;
+      if (!isRecord(entry) || Object.values(entry).some((value) => typeof value !== "string")) {
+        throw new DataError("safetensors: __metadata__ must be an object of strings");
+      }
+      metadata = entry as Record<string, string>;
       continue;
     }
-    const { dtype, shape, data_offsets: offsets } = entry as Record<string, unknown>;
+    if (!isRecord(entry)) throw new DataError(`safetensors: "${name}" is ${show(entry)}; it must be an object`);
+    const { dtype, shape, data_offsets: offsets } = entry;
     if (dtype !== "F32") throw new DataError(`safetensors: "${name}" has dtype ${dtype}; only F32 is read`);
     if (!isNumbers(shape) || !isNumbers(offsets) || offsets.length !== 2) {
       throw new DataError(`safetensors: "${name}" lacks a shape or two data_offsets`);
@@ -75,11 +80,24 @@ export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
         `safetensors: "${name}" of shape [${shape}] needs ${length * 4} bytes; its data_offsets are [${offsets}] in a file with ${bytes.length - dataStart} bytes of data`,
       );
     }
+    ranges.push([begin, end]);
     const data = new Float32Array(length);
     for (let i = 0; i < length; i++) data[i] = view.getFloat32(dataStart + begin + 4 * i, true);
     tensors.set(name, { shape, data });
   }
+  let covered = 0;
+  for (const [begin, end] of ranges.sort(([a], [b]) => a - b)) {
+    if (begin !== covered) throw new DataError(`safetensors: the data has a gap or an overlap at byte ${covered}`);
+    covered = end;
+  }
+  if (dataStart + covered !== bytes.length) {
+    throw new DataError(`safetensors: ${bytes.length - dataStart - covered} bytes follow the last tensor's`);
+  }
   return { metadata, tensors };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function isNumbers(value: unknown): value is number[] {

@@ -17,6 +17,8 @@ export type Scheduled = number | ScheduleConfig | ScheduleFunction;
 export interface Schedule {
   /** The complete config (every default filled in), a plain number for a constant one, or the function itself. */
   readonly config: Scheduled;
+  /** The value, where it is the same at every step. */
+  readonly constant?: number;
   /** The value at the 0-based step, in float64. */
   at(step: number): number;
 }

@@ -147,6 +147,17 @@ export function objectiveLaws(engine: Engine): void {
       trainee.destroy();
     });
 
+    it("are refused when they are no whole number, or the optimizer is another model's", async () => {
+      const model = createModel({ layers: [64, 10] });
+      const make = (batch: number, config: ModelConfig) =>
+        engine.trainee(model, randomTensors(config), { rule: "sgd" }, digitRows(0, 9), batch);
+      await expect(make(0, model.config)).rejects.toThrow("batch is 0; it must be a whole number >= 1");
+      await expect(make(1.5, model.config)).rejects.toThrow("batch is 1.5");
+      await expect(make(4, { layers: [63, 10] })).rejects.toThrow(
+        "the optimizer's tensor \"layer1.weight\" has shape [63, 10]; the model's has [64, 10]",
+      );
+    });
+
     it("are refused when the model does not fit the data", async () => {
       const make = (layers: number[]) => {
         const model = createModel({ layers });

@@ -14,11 +14,17 @@ export function optionSets(rule: Rule): readonly object[] {
   return [{ lr: 0.01 }, away, { ...away, maximize: true }, ...flags];
 }
 
-/** The hypers that may take any value under these options. */
+/** Hypers that do nothing while another one is 0. */
+const idleWithout: Readonly<Record<string, Readonly<Record<string, string>>>> = { sgd: { dampening: "momentum" } };
+
+/** The hypers that may take any value under these options, and matter under them. */
 export function freeHypers(rule: Rule, options: object): readonly string[] {
   const flags = Object.keys(rule.flags).filter((flag) => (options as Record<string, unknown>)[flag] === true);
   const bound = flags.flatMap((flag) => Object.keys(permitting(rule, flag)));
-  return Object.keys(rule.hypers).filter((hyper) => !bound.includes(hyper));
+  const idle = Object.entries(idleWithout[rule.name] ?? {})
+    .filter(([, other]) => ((options as Record<string, number>)[other] ?? rule.hypers[other]!.default) === 0)
+    .map(([hyper]) => hyper);
+  return Object.keys(rule.hypers).filter((hyper) => !bound.includes(hyper) && !idle.includes(hyper));
 }
 
 /** What a flag needs of other options. */

@@ -4,7 +4,9 @@ override nesterov: bool = false;
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.weight_decay * x.p;
-  y.momentum = h.momentum * x.momentum + h.share * g;
-  y.p = x.p - h.lr * select(y.momentum, g + h.momentum * y.momentum, nesterov);
+  let b = h.momentum * x.momentum + h.share * g;
+  let moving = h.momentum != 0.0;
+  y.momentum = select(x.momentum, b, moving);
+  y.p = x.p - h.lr * select(g, select(b, g + h.momentum * b, nesterov), moving);
   return y;
 }

@@ -53,11 +53,14 @@ async function replay(paths: string[], options: ReplayOptions): Promise<void> {
 }
 
 async function readFileAt(path: string): Promise<ReplayFile> {
+  const text = await readFile(path, "utf8").catch((error: Error) => {
+    throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
+  });
   try {
-    return readReplay(await readFile(path, "utf8"));
+    return readReplay(text);
   } catch (error) {
-    if (error instanceof FalllineError) throw new DataError(`${path}: ${error.message}`, { cause: error });
-    throw new DataError(`${path} is not readable: ${(error as Error).message}`, { cause: error });
+    if (!(error instanceof FalllineError)) throw error;
+    throw new DataError(`${path}: ${error.message}`, { cause: error });
   }
 }
 

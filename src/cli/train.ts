@@ -1,15 +1,16 @@
 // `fallline train`: the main job from the command line, and the files it leaves.
+import { existsSync, statSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { Presets, SingleBar } from "cli-progress";
 import { Command, Option } from "commander";
 import { version } from "../../package.json";
-import { DeviceError, OptionError } from "../errors.ts";
+import { DataError, DeviceError, OptionError } from "../errors.ts";
 import { type JobOptions, jobConfig, jobDefaults } from "../lab/defaults.ts";
 import { encodeSafetensors } from "../safetensors.ts";
 import { cpuEngine, type Engine, engineLine } from "../train/engine.ts";
-import { largestDifference, type RunConfig, type TrainResult, train } from "../train/train.ts";
+import { largestDifference, type RunConfig, readRun, type TrainResult, train } from "../train/train.ts";
 import { lossSvg } from "./chart.ts";
 import { type Backend, backends, openEngine } from "./engine.ts";
 import { loadMnist } from "./mnist.ts";
@@ -20,6 +21,8 @@ interface TrainCommandOptions extends JobOptions {
   readonly data?: string;
   readonly json?: boolean;
 }
+
+const files = { run: "run.json", chart: "loss.svg", model: "model.safetensors" } as const;
 
 /** Steps after which the GPU's parameters are held against the CPU reference's. */
 const paritySteps = 5;
@@ -45,10 +48,11 @@ async function runTraining({ backend, out, data: folder, json, ...job }: TrainCo
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const started = performance.now();
   const config = jobConfig(job);
+  const { train: data, test } = await loadMnist(folder);
+  readRun(config, data);
+  await mustBeWritable(out);
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
-  await mustBeWritable(out);
-  const { train: data, test } = await loadMnist(folder);
   say(describe(config, data.count));
 
   const stop = new AbortController();
@@ -92,6 +96,10 @@ async function runTraining({ backend, out, data: folder, json, ...job }: TrainCo
     process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
   }
 
+  if (result.losses.length === 0) {
+    say("stopped before the first step; nothing was written");
+    return;
+  }
   const run = {
     config: result.config,
     backend: engine.backend,
@@ -164,15 +172,20 @@ function* closing(
     yield `largest difference from the CPU reference's parameters after ${steps} steps: ${run.parityMaxError.toExponential(2)}`;
   }
   if (run.skipped > 0) yield `${run.skipped} steps were skipped because a gradient was not finite`;
-  yield `${run.seconds.toFixed(0)} s; wrote ${join(out, "run.json")}, ${join(out, "loss.svg")}, ${join(out, "model.safetensors")}`;
+  const wrote = Object.values(files).map((name) => join(out, name));
+  yield `${run.seconds.toFixed(0)} s; wrote ${wrote.join(", ")}`;
 }
 
+/** Makes the folder and tries to write what will be written; what a run before left there stays as it is. */
 async function mustBeWritable(folder: string): Promise<void> {
-  const probe = join(folder, `.fallline-${process.pid}`);
   try {
-    await mkdir(folder, { recursive: true });
-    await writeFile(probe, "");
-    await rm(probe);
+    await makeFolder(folder);
+    for (const name of Object.values(files)) {
+      const path = join(folder, name);
+      if (existsSync(path) && !statSync(path).isFile()) throw new Error(`${path} is in the way`);
+      await writeFile(`${path}.part`, "");
+      await rm(`${path}.part`);
+    }
   } catch (error) {
     throw new OptionError(`out is "${folder}", which cannot be written to (${(error as Error).message})`, {
       cause: error,
@@ -190,16 +203,28 @@ async function writeResults(
     Object.entries(result.params).map(([name, data]) => [name, { shape: result.shapes.get(name)!, data }]),
   );
   const metadata = { format: "fallline-model/1", model: JSON.stringify(run.config.model) };
-  await writeWhole(join(out, "model.safetensors"), encodeSafetensors({ metadata, tensors }));
+  await writeWhole(join(out, files.model), encodeSafetensors({ metadata, tensors }));
   const title = `${layers.join("-")} on MNIST, ${(result.config.optimizer as { rule: string }).rule}`;
-  await writeWhole(join(out, "loss.svg"), lossSvg({ title, losses: run.losses }));
-  await writeWhole(join(out, "run.json"), `${JSON.stringify(run, null, 2)}\n`);
+  await writeWhole(join(out, files.chart), lossSvg({ title, losses: run.losses }));
+  await writeWhole(join(out, files.run), `${JSON.stringify(run, null, 2)}\n`);
+}
+
+/** Level by level: mkdir's own recursion never ends in places such as /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  if (existsSync(folder)) return;
+  await makeFolder(dirname(folder));
+  await mkdir(folder);
 }
 
 /** A reader sees the old file or the whole new one. */
 async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
-  await writeFile(`${path}.part`, contents);
-  await rename(`${path}.part`, path);
+  try {
+    await writeFile(`${path}.part`, contents);
+    await rename(`${path}.part`, path);
+  } catch (error) {
+    await rm(`${path}.part`, { force: true });
+    throw new DataError(`${path} could not be written: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 function dawnVersion(engine: Engine): { webgpu?: string } {
@@ -208,10 +233,9 @@ function dawnVersion(engine: Engine): { webgpu?: string } {
   return { webgpu: version };
 }
 
-/** A number where it is one, else the word itself, so that the error can show what was given. */
-function number(word: string): number {
-  const value = Number(word);
-  return word.trim() === "" || Number.isNaN(value) ? (word as unknown as number) : value;
+/** A number in decimal notation, else the word itself, so that the error can show what was given. */
+function number(word: string): number | string {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : word;
 }
 
 /** Progress bars on stderr, one after the other; plain lines where stderr is no terminal. */

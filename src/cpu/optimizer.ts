@@ -9,10 +9,10 @@ import {
   type Tensor,
   unpackArena,
 } from "../arena.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "../checkpoint.ts";
+import { checkKeys, decodeCheckpoint, encodeCheckpoint } from "../checkpoint.ts";
 import { DeviceError, OptionError, show } from "../errors.ts";
 import type { Optimizer, Role, Stats, TensorValues } from "../optimizer.ts";
-import { createPlan, hyperAt, needsNorm, type Plan, planConfig, setHypers } from "../plan.ts";
+import { createPlan, needsNorm, type Plan, planConfig, readHyperAt, replaceHypers, setHypers } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { tableRow } from "../table.ts";
@@ -33,7 +33,9 @@ export interface CpuOptimizer extends Optimizer {
  */
 export function createCpuOptimizer(tensors: readonly Tensor[], config: OptimizerConfig): CpuOptimizer {
   const segments = layoutSegments(tensors);
-  return new ReferenceOptimizer(segments, createPlan(config, segments), packArena(segments, tensors));
+  const plan = createPlan(config, segments);
+  checkKeys(plan, segments);
+  return new ReferenceOptimizer(segments, plan, packArena(segments, tensors));
 }
 
 class ReferenceOptimizer implements CpuOptimizer {
@@ -94,7 +96,7 @@ class ReferenceOptimizer implements CpuOptimizer {
   }
 
   hyper(name: string, step: number, group = 0): number {
-    return hyperAt(this.#plan, group, name, step);
+    return readHyperAt(this.#plan, group, name, step);
   }
 
   async read(role: Role = "params"): Promise<TensorValues> {
@@ -130,9 +132,12 @@ class ReferenceOptimizer implements CpuOptimizer {
   async load(bytes: Uint8Array): Promise<void> {
     this.#mustLive("load");
     const checkpoint = decodeCheckpoint(this.#plan, this.segments, bytes);
+    replaceHypers(this.#plan, checkpoint.hypers);
     for (const [role, arena] of checkpoint.arenas) this.#arena(role).set(arena);
     this.#step = checkpoint.step;
     this.#skipped = checkpoint.skipped;
+    this.#gradientNorm = Number.NaN;
+    this.#clipScale = 1;
   }
 
   destroy(): void {

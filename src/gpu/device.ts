@@ -12,7 +12,9 @@ export interface AdapterDescription {
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|\bcpu\b/i;
 
-export function describeAdapter(info: GPUAdapterInfo): AdapterDescription {
+/** Some browsers tell nothing of a device's adapter; it then counts as a GPU without a name. */
+export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescription {
+  if (!info) return { vendor: "", architecture: "", description: "", software: false };
   const { vendor, architecture } = info;
   const description = info.description || info.device;
   const software = info.isFallbackAdapter || softwareNames.test(`${vendor} ${architecture} ${description}`);
@@ -73,6 +75,22 @@ export function streamShape(device: GPUDevice): StreamShape {
 
 export function isSoftware(device: GPUDevice): boolean {
   return describeAdapter(device.adapterInfo).software;
+}
+
+const losses = new WeakMap<GPUDevice, { info?: GPUDeviceLostInfo }>();
+
+/** Whether and why a device was lost. One listener per device: promises would keep what listens alive as long as it. */
+export function deviceLoss(device: GPUDevice): { readonly info?: GPUDeviceLostInfo } {
+  let loss = losses.get(device);
+  if (!loss) {
+    const watched: { info?: GPUDeviceLostInfo } = {};
+    device.lost.then((info) => {
+      watched.info = info;
+    });
+    losses.set(device, watched);
+    loss = watched;
+  }
+  return loss;
 }
 
 /** Workgroups for `count` pieces of work: along x, and above the device's limit along y too. */

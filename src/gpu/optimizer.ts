@@ -12,17 +12,18 @@ import {
   unpackArena,
 } from "../arena.ts";
 import { assembleUpdate, finalizeSource, gradNormSource, snakeCase } from "../assemble.ts";
-import { decodeCheckpoint, encodeCheckpoint } from "../checkpoint.ts";
+import { checkKeys, decodeCheckpoint, encodeCheckpoint } from "../checkpoint.ts";
 import { DeviceError, OptionError, show } from "../errors.ts";
 import type { Optimizer, Role, Stats, TensorValues } from "../optimizer.ts";
-import { createPlan, hyperAt, needsNorm, type Plan, planConfig, setHypers } from "../plan.ts";
+import { createPlan, needsNorm, type Plan, planConfig, readHyperAt, replaceHypers, setHypers } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { tableColumns, tableHeaderWords, tableRows } from "../table.ts";
+import { allocate, bytesOf } from "./allocate.ts";
 import { controlBytes, decodeControl, encodeControl } from "./control.ts";
-import { grid, requireBuffer, requireLimit, streamShape } from "./device.ts";
+import { deviceLoss, grid, requireBuffer, requireLimit, streamShape } from "./device.ts";
 import { compileKernel, type Dispatch, encodeDispatches } from "./kernel.ts";
-import { readBuffer } from "./readback.ts";
+import { ReadbackPool, readBuffer } from "./readback.ts";
 
 /** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
 export interface GpuOptimizer extends Optimizer {
@@ -37,13 +38,15 @@ export interface GpuOptimizer extends Optimizer {
   /**
    * Encodes one update: 1 dispatch, or 3 with clipping or skipping. Opens a pass of its own in a command encoder, or
    * uses an open compute pass. Submits nothing, reads nothing back, and creates nothing. At most half a table window
-   * (2,048 steps with few groups) may be encoded before the first of them is submitted.
+   * (2,048 steps; 256 and more with hundreds of groups) may be encoded before the first of them is submitted. A caller
+   * who never asks for `stats()` should know that steps beyond that many unheard skips take their rates a little late.
    *
-   * @throws DeviceError after `destroy` or device loss; OptionError when a hyper's schedule leaves its range here.
+   * @throws DeviceError after `destroy` or device loss; OptionError when a hyper's schedule leaves its range at this
+   * step, or when more than half a window is encoded into one encoder or pass.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
-  /** One tensor's part of an arena, ready for a bind group. */
-  binding(role: "params" | "gradients", name: string): GPUBufferBinding;
+  /** One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. */
+  binding(role: Role, name: string): GPUBufferBinding;
   /** Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped. */
   noteControl(bytes: ArrayBuffer, offset?: number): Stats;
 }
@@ -59,10 +62,19 @@ export async function createOptimizer(
   tensors: readonly Tensor[],
   config: OptimizerConfig,
 ): Promise<GpuOptimizer> {
+  if (typeof device?.createBuffer !== "function") {
+    throw new OptionError(`device is ${show(device)}; it must be a GPUDevice, such as requestDevice() gives`);
+  }
   const segments = layoutSegments(tensors);
   const plan = createPlan(config, segments);
+  checkKeys(plan, segments);
+  // Hearing of a loss takes a turn of the event loop.
+  deviceLoss(device);
+  await undefined;
+  mustNotBeLost(device, "createOptimizer was called");
   const bytes = arenaLength(segments) * 4;
   requireLimit(device, "maxStorageBuffersPerShaderStage", 6, `rule "${plan.rule.name}"`);
+  requireLimit(device, "maxComputeInvocationsPerWorkgroup", 256, "the norm of the gradient");
   requireBuffer(device, bytes, `an arena of ${arenaLength(segments)} parameters`);
   if (plan.slots.length > 0) {
     requireBuffer(
@@ -96,57 +108,40 @@ export async function createOptimizer(
     needsNorm(plan) ? normKernels() : undefined,
   ]);
 
-  const created: GPUBuffer[] = [];
-  const buffer = (label: string, size: number, contents?: ArrayBuffer) => {
-    const made = device.createBuffer({
-      label: `fallline ${label}`,
-      size,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-      mappedAtCreation: contents !== undefined,
-    });
-    created.push(made);
-    if (contents) {
-      new Uint8Array(made.getMappedRange()).set(new Uint8Array(contents));
-      made.unmap();
+  const { made, buffers } = await allocate(device, `${arenaLength(segments)} parameters`, (create) => {
+    const params = create("params", bytes, bytesOf(packArena(segments, tensors)));
+    const gradients = create("gradients", bytes);
+    const state = create("state", bytes * plan.slots.length);
+    const chunkBuffer = create("chunks", chunks.byteLength, bytesOf(chunks));
+    const table = create("table", tableHeaderWords * 4 + windowSteps(plan) * rowBytes(plan));
+    const control = create("control", controlBytes, encodeControl({ step: 0, skipped: 0, epoch: 0 }, plan.maxNorm));
+    const workgroups = grid(device, chunkCount);
+    const dispatches: Dispatch[] = [];
+    if (norm) {
+      const [gradNorm, finalize] = norm;
+      const partials = create("partials", partialCount * partialBytes);
+      dispatches.push(
+        { pipeline: gradNorm.pipeline, bindGroup: gradNorm.bind([gradients, chunkBuffer, partials]), workgroups },
+        { pipeline: finalize.pipeline, bindGroup: finalize.bind([partials, control]), workgroups: [1, 1] },
+      );
     }
-    return made;
-  };
-  device.pushErrorScope("out-of-memory");
-  device.pushErrorScope("validation");
-  const window = windowSteps(plan);
-  const buffers = {
-    params: buffer("params", bytes, packArena(segments, tensors).buffer),
-    gradients: buffer("gradients", bytes),
-    state: buffer("state", Math.max(16, bytes * plan.slots.length)),
-    chunks: buffer("chunks", chunks.byteLength, chunks.buffer),
-    table: buffer("table", tableHeaderWords * 4 + window * rowBytes(plan)),
-    control: buffer("control", controlBytes, encodeControl(0, 0, plan.maxNorm)),
-  };
-  const { params, gradients, state, table, control } = buffers;
-  const dispatches: Dispatch[] = [];
-  if (norm) {
-    const [gradNorm, finalize] = norm;
-    const partials = buffer("partials", partialCount * partialBytes);
-    dispatches.push(
-      {
-        pipeline: gradNorm.pipeline,
-        bindGroup: gradNorm.bind([gradients, buffers.chunks, partials]),
-        workgroups: grid(device, chunkCount),
-      },
-      { pipeline: finalize.pipeline, bindGroup: finalize.bind([partials, control]), workgroups: [1, 1] },
+    dispatches.push({
+      pipeline: updateKernel.pipeline,
+      bindGroup: updateKernel.bind([params, gradients, state, chunkBuffer, table, control]),
+      workgroups,
+    });
+    return { params, gradients, state, table, control, dispatches };
+  });
+  return new ArenaOptimizer(device, segments, plan, made, buffers);
+}
+
+function mustNotBeLost(device: GPUDevice, what: string): void {
+  const { info } = deviceLoss(device);
+  if (info) {
+    throw new DeviceError(
+      `${what} after the GPU device was lost (${info.reason}: ${info.message}); make an optimizer on a new device and load a checkpoint`,
     );
   }
-  dispatches.push({
-    pipeline: updateKernel.pipeline,
-    bindGroup: updateKernel.bind([params, gradients, state, buffers.chunks, table, control]),
-    workgroups: grid(device, chunkCount),
-  });
-  const failure = (await Promise.all([device.popErrorScope(), device.popErrorScope()])).find((error) => error !== null);
-  if (failure) {
-    for (const made of created) made.destroy();
-    throw new DeviceError(`the device could not hold ${arenaLength(segments)} parameters: ${failure.message}`);
-  }
-  return new ArenaOptimizer(device, segments, plan, { params, gradients, state, table, control }, created, dispatches);
 }
 
 /** Bytes of a Partial (shaders/partial.wgsl). */
@@ -157,17 +152,24 @@ function rowBytes(plan: Plan): number {
   return tableColumns(plan).length * plan.groups.length * 4;
 }
 
-/** Steps that the table holds: 4,096, or fewer where many groups would make it larger than 1 MiB. */
+/** Steps that the table holds: 4,096, or fewer (but 512) where many groups would make it larger than 1 MiB. */
 function windowSteps(plan: Plan): number {
-  return 2 * Math.min(2048, Math.max(32, Math.floor(2 ** 19 / rowBytes(plan))));
+  return 2 * Math.min(2048, Math.max(256, Math.floor(2 ** 19 / rowBytes(plan))));
 }
 
-interface Buffers {
+/** Steps before the next one whose rates `set` replaces too, in case that many were skipped or never submitted. */
+const setReach = 256;
+
+/** `step()` reads the control buffer back each so many steps, without waiting, to hear of skips. */
+const hearingInterval = 64;
+
+interface Made {
   readonly params: GPUBuffer;
   readonly gradients: GPUBuffer;
   readonly state: GPUBuffer;
   readonly table: GPUBuffer;
   readonly control: GPUBuffer;
+  readonly dispatches: readonly Dispatch[];
 }
 
 class ArenaOptimizer implements GpuOptimizer {
@@ -175,46 +177,38 @@ class ArenaOptimizer implements GpuOptimizer {
   readonly device: GPUDevice;
   readonly segments: readonly Segment[];
   readonly #plan: Plan;
-  readonly #buffers: Buffers;
-  readonly #created: readonly GPUBuffer[];
-  readonly #dispatches: readonly Dispatch[];
+  readonly #made: Made;
+  readonly #buffers: readonly GPUBuffer[];
   readonly #table: TableWindow;
-  #lost: GPUDeviceLostInfo | undefined;
+  readonly #readback: ReadbackPool;
+  /** Encodings per encoder or pass, which tell a caller who never submits. */
+  readonly #encodings = new WeakMap<object, number>();
   #destroyed = false;
-  /** The step that the next update makes, unless updates were skipped that we have not heard of. */
+  /** The step that the next update makes, unless some before it were skipped or never submitted. */
   #next = 0;
-  #skipsHeardOf = 0;
+  /** The last state of the GPU that we have heard of; it is at least so far by now. */
+  #heard = { step: 0, skipped: 0, epoch: 0 };
 
-  constructor(
-    device: GPUDevice,
-    segments: readonly Segment[],
-    plan: Plan,
-    buffers: Buffers,
-    created: readonly GPUBuffer[],
-    dispatches: readonly Dispatch[],
-  ) {
+  constructor(device: GPUDevice, segments: readonly Segment[], plan: Plan, made: Made, buffers: readonly GPUBuffer[]) {
     this.device = device;
     this.segments = segments;
     this.#plan = plan;
+    this.#made = made;
     this.#buffers = buffers;
-    this.#created = created;
-    this.#dispatches = dispatches;
-    this.#table = new TableWindow(device.queue, buffers.table, plan);
-    device.lost.then((info) => {
-      this.#lost = info;
-    });
+    this.#table = new TableWindow(device.queue, made.table, plan);
+    this.#readback = new ReadbackPool(device, controlBytes, "fallline control");
   }
 
   get params(): GPUBuffer {
-    return this.#buffers.params;
+    return this.#made.params;
   }
 
   get gradients(): GPUBuffer {
-    return this.#buffers.gradients;
+    return this.#made.gradients;
   }
 
   get control(): GPUBuffer {
-    return this.#buffers.control;
+    return this.#made.control;
   }
 
   get config(): OptimizerConfig {
@@ -227,14 +221,20 @@ class ArenaOptimizer implements GpuOptimizer {
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void {
     this.#mustLive("encode");
+    const encodings = this.#encodings.get(target) ?? 0;
+    const most = windowSteps(this.#plan) / 2;
+    if (encodings >= most) {
+      throw new OptionError(`encode was called ${encodings + 1} times for one submission; it takes at most ${most}`);
+    }
     this.#table.provide(this.#next);
+    this.#encodings.set(target, encodings + 1);
     this.#next++;
     if ("dispatchWorkgroups" in target) {
-      encodeDispatches(target, this.#dispatches);
+      encodeDispatches(target, this.#made.dispatches);
       return;
     }
     const pass = target.beginComputePass({ label: "fallline update" });
-    encodeDispatches(pass, this.#dispatches);
+    encodeDispatches(pass, this.#made.dispatches);
     pass.end();
   }
 
@@ -242,7 +242,18 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#mustLive("step");
     const encoder = this.device.createCommandEncoder({ label: "fallline step" });
     this.encode(encoder);
+    if (!this.#plan.skipNonFinite || this.#next % hearingInterval !== 0) {
+      this.device.queue.submit([encoder.finish()]);
+      return;
+    }
+    const staging = this.#readback.take();
+    encoder.copyBufferToBuffer(this.control, 0, staging, 0, controlBytes);
     this.device.queue.submit([encoder.finish()]);
+    this.#readback.collect(staging).then(
+      (bytes) => this.noteControl(bytes),
+      // The device was lost or the optimizer destroyed meanwhile, which the next call says.
+      () => {},
+    );
   }
 
   zeroGrad(): void {
@@ -255,14 +266,16 @@ class ArenaOptimizer implements GpuOptimizer {
   set(hypers: Readonly<Record<string, Scheduled>>, group?: number): void {
     this.#mustLive("set");
     setHypers(this.#plan, hypers, group);
-    this.#table.expire(this.#next);
+    this.#table.expire(Math.max(this.#heard.step, this.#next - setReach));
   }
 
   hyper(name: string, step: number, group = 0): number {
-    return hyperAt(this.#plan, group, name, step);
+    return readHyperAt(this.#plan, group, name, step);
   }
 
-  binding(role: "params" | "gradients", name: string): GPUBufferBinding {
+  binding(role: Role, name: string): GPUBufferBinding {
+    this.#mustLive("binding");
+    const { buffer, offset } = this.#place(role);
     const segment = this.segments.find((candidate) => candidate.name === name);
     if (!segment) {
       throw new OptionError(
@@ -271,7 +284,7 @@ class ArenaOptimizer implements GpuOptimizer {
     }
     // Up to the next multiple of 16 bytes, so that kernels may read vec4s; the padding is zero.
     const size = Math.ceil(segment.length / 4) * 16;
-    return { buffer: role === "params" ? this.params : this.gradients, offset: segment.offset * 4, size };
+    return { buffer, offset: offset + segment.offset * 4, size };
   }
 
   async read(role: Role = "params"): Promise<TensorValues> {
@@ -293,10 +306,12 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 
   noteControl(bytes: ArrayBuffer, offset = 0): Stats {
-    const stats = decodeControl(bytes, offset);
-    if (stats.skipped > this.#skipsHeardOf) {
-      this.#next -= stats.skipped - this.#skipsHeardOf;
-      this.#skipsHeardOf = stats.skipped;
+    const { epoch, ...stats } = decodeControl(bytes, offset);
+    const { step, skipped } = stats;
+    // Copies from before a load, or older than what was heard since, tell nothing new.
+    if (epoch === this.#heard.epoch && step + skipped > this.#heard.step + this.#heard.skipped) {
+      this.#next -= skipped - this.#heard.skipped;
+      this.#heard = { step, skipped, epoch };
     }
     return stats;
   }
@@ -314,20 +329,22 @@ class ArenaOptimizer implements GpuOptimizer {
 
   async load(bytes: Uint8Array): Promise<void> {
     this.#mustLive("load");
-    const { step, skipped, arenas } = decodeCheckpoint(this.#plan, this.segments, bytes);
+    const { step, skipped, arenas, hypers } = decodeCheckpoint(this.#plan, this.segments, bytes);
+    replaceHypers(this.#plan, hypers);
     for (const [role, arena] of arenas) {
       const { buffer, offset } = this.#place(role);
       this.device.queue.writeBuffer(buffer, offset, arena);
     }
-    this.device.queue.writeBuffer(this.control, 0, encodeControl(step, skipped, this.#plan.maxNorm));
+    this.#heard = { step, skipped, epoch: this.#heard.epoch + 1 };
     this.#next = step;
-    this.#skipsHeardOf = skipped;
-    this.#table.expire(0);
+    this.device.queue.writeBuffer(this.control, 0, encodeControl(this.#heard, this.#plan.maxNorm));
+    this.#table.restart(step);
   }
 
   destroy(): void {
     this.#destroyed = true;
-    for (const buffer of this.#created) buffer.destroy();
+    for (const buffer of this.#buffers) buffer.destroy();
+    this.#readback.destroy();
   }
 
   #readArena(role: Role): Promise<Float32Array<ArrayBuffer>> {
@@ -345,16 +362,12 @@ class ArenaOptimizer implements GpuOptimizer {
       const known = ["params", "gradients", ...this.slots].join(", ");
       throw new OptionError(`role is ${show(role)}; it must be one of ${known}`);
     }
-    return { buffer: this.#buffers.state, offset: slot * arenaLength(this.segments) * 4 };
+    return { buffer: this.#made.state, offset: slot * arenaLength(this.segments) * 4 };
   }
 
   #mustLive(call: string): void {
     if (this.#destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
-    if (this.#lost) {
-      throw new DeviceError(
-        `${call}() was called after the GPU device was lost (${this.#lost.reason}: ${this.#lost.message}); make an optimizer on a new device and load a checkpoint`,
-      );
-    }
+    mustNotBeLost(this.device, `${call}() was called`);
   }
 }
 
@@ -379,10 +392,16 @@ class TableWindow {
     this.#window = windowSteps(plan);
   }
 
-  /** Rows from `step` on must be computed anew. */
+  /** Rows from `step` on must be computed anew; those before it stay. */
   expire(step: number): void {
-    this.#filled = Math.min(this.#filled, step);
-    this.#first = Math.min(this.#first, step);
+    this.#filled = Math.min(this.#filled, Math.max(step, this.#first));
+    this.#stretch = 32;
+  }
+
+  /** Nothing before `step` matters any more. */
+  restart(step: number): void {
+    this.#first = step;
+    this.#filled = step;
     this.#stretch = 32;
   }
 
@@ -391,8 +410,8 @@ class TableWindow {
     if (step < this.#filled) return;
     const half = this.#window / 2;
     const to = step + Math.min(this.#stretch, half);
-    const moves = to > this.#first + this.#window || step > this.#first + this.#window;
-    const first = moves ? Math.max(0, step - half) : this.#first;
+    const moves = to > this.#first + this.#window;
+    const first = moves ? Math.max(this.#first, step - half) : this.#first;
     const from = moves ? first : this.#filled;
     const { rows, end, error } = tableRows(this.#plan, from, to);
     if (end <= step) throw error;

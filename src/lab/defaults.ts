@@ -39,6 +39,7 @@ export function jobConfig(options: JobOptions): RunConfig {
   const job = { ...jobDefaults, ...options };
   const peak = readNumber("lr", options.lr ?? (job.rule === "sgd" ? 0.1 : job.lr), { min: 0 });
   const steps = readNumber("steps", job.steps, { min: 1, integer: true });
+  const seed = readNumber("seed", job.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
   const rule = readChoice(
     "rule",
     job.rule,
@@ -60,10 +61,10 @@ export function jobConfig(options: JobOptions): RunConfig {
         });
   return {
     model: { layers: job.model.split("-").map(Number), activation: "relu", loss: "softmaxCrossEntropy" },
-    init: { type: "heNormal", seed: job.seed },
+    init: { type: "heNormal", seed },
     optimizer: { rule, lr, clip: { type: "globalNorm", maxNorm: 1 } } as OptimizerConfig,
-    batch: job.batch,
+    batch: readNumber("batch", job.batch, { min: 1, integer: true }),
     steps,
-    seed: job.seed,
+    seed,
   };
 }

@@ -32,7 +32,7 @@ export interface ReplayResult {
   readonly ratio: number | null;
   /** Whether every element is within atol + rtol·|expected|. */
   readonly ok: boolean;
-  /** Why the case did not run. */
+  /** Why the case did not run, or what became of it instead of numbers. */
   readonly error?: string;
 }
 
@@ -51,10 +51,11 @@ export function readReplay(text: string): ReplayFile {
   if (file?.format !== "fallline-replay/1") {
     throw new DataError(`format is ${show(file?.format)}; it must be "fallline-replay/1"`);
   }
-  const shapes = record("tensors", file.tensors) as Record<string, { shape?: unknown }>;
+  const shapes = record("tensors", file.tensors);
   const lengths = new Map<string, number>();
   const initial = record("initial", file.initial) as Record<string, number[]>;
-  const tensors = Object.entries(shapes).map(([name, { shape }]) => {
+  const tensors = Object.entries(shapes).map(([name, entry]) => {
+    const { shape } = record(`tensors["${name}"]`, entry);
     if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
       throw new DataError(`tensors["${name}"].shape is ${show(shape)}; it must hold whole numbers >= 1`);
     }
@@ -85,6 +86,9 @@ export function readReplay(text: string): ReplayFile {
     const { id, clip, float32MaxError } = fields;
     if (typeof id !== "string") throw new DataError(`cases[${i}].id is ${show(id)}; it must be a string`);
     const where = `cases["${id}"]`;
+    if (float32MaxError !== undefined && !(typeof float32MaxError === "number" && float32MaxError >= 0)) {
+      throw new DataError(`${where}.float32MaxError is ${show(float32MaxError)}; it must be a number >= 0`);
+    }
     const tolerance = record(`${where}.tolerance`, fields.tolerance);
     const expected = list(`${where}.expected`, fields.expected).map((point, j) => {
       const { step, params } = record(`${where}.expected[${j}]`, point);
@@ -95,6 +99,7 @@ export function readReplay(text: string): ReplayFile {
       }
       return { step: step as number, params: values(`${where}.expected[${j}].params`, params) };
     });
+    if (expected.length === 0) throw new DataError(`${where}.expected is []; there must be something to compare`);
     return {
       id,
       optimizer: record(`${where}.optimizer`, fields.optimizer),
@@ -107,6 +112,7 @@ export function readReplay(text: string): ReplayFile {
       ...(typeof float32MaxError === "number" ? { float32MaxError } : {}),
     };
   });
+  if (cases.length === 0) throw new DataError("cases is []; there must be at least one");
   return { tensors, gradients, cases };
 }
 
@@ -124,23 +130,28 @@ export async function replayCase(
     let maxAbs = 0;
     let maxRel = 0;
     let ok = true;
+    let broken: string | undefined;
     const last = Math.max(...replay.expected.map(({ step }) => step));
     for (let step = 1; step <= last; step++) {
       optimizer.write("gradients", file.gradients[step - 1]!);
       optimizer.step();
       for (const point of replay.expected.filter((candidate) => candidate.step === step)) {
         const params = await optimizer.read();
+        if (Object.values(params).some((values) => !values.every(Number.isFinite))) {
+          broken ??= `the parameters are not finite after step ${step}`;
+        }
         for (const [name, expected] of Object.entries(point.params)) {
           expected.forEach((want, i) => {
             const error = Math.abs(params[name]![i]! - want);
-            // Written so that a NaN fails.
-            if (!(error <= replay.tolerance.atol + replay.tolerance.rtol * Math.abs(want))) ok = false;
-            maxAbs = worse(maxAbs, error);
-            if (want !== 0) maxRel = worse(maxRel, error / Math.abs(want));
+            if (error > replay.tolerance.atol + replay.tolerance.rtol * Math.abs(want)) ok = false;
+            maxAbs = Math.max(maxAbs, error);
+            if (want !== 0) maxRel = Math.max(maxRel, error / Math.abs(want));
           });
         }
       }
     }
+    // JSON has no infinity; a sentence says what the numbers cannot.
+    if (broken) return { id, maxAbs: null, maxRel: null, ratio: null, ok: false, error: broken };
     const reference = replay.float32MaxError;
     return { id, maxAbs, maxRel, ratio: reference ? maxAbs / reference : null, ok };
   } catch (error) {
@@ -149,10 +160,6 @@ export async function replayCase(
   } finally {
     optimizer?.destroy();
   }
-}
-
-function worse(a: number, b: number): number {
-  return Number.isNaN(b) ? Number.POSITIVE_INFINITY : Math.max(a, b);
 }
 
 function tolerated(where: string, value: unknown): number {

@@ -4,7 +4,15 @@ import { addProduct, addProductTA, productTB } from "../cpu/product.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { checkDataset } from "../data/dataset.ts";
 import type { Activation, Model } from "./model.ts";
-import { checkFit, checkRows, type Evaluation, type Objective, rowsInOrder, type StepReport } from "./objective.ts";
+import {
+  checkBinding,
+  checkFit,
+  checkRows,
+  type Evaluation,
+  type Objective,
+  rowsInOrder,
+  type StepReport,
+} from "./objective.ts";
 
 const activate: Record<Activation, (x: number) => number> = {
   linear: (x) => x,
@@ -30,8 +38,7 @@ interface Loss {
  * @throws OptionError when they do not fit each other, DataError for bad data.
  */
 export function createCpuObjective(optimizer: CpuOptimizer, model: Model, data: Dataset, batch: number): Objective {
-  checkFit(model, data);
-  checkDataset(data);
+  checkBinding(optimizer.segments, model, data, batch);
   return new CpuPerceptron(optimizer, model, data, batch);
 }
 

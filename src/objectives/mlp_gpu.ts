@@ -2,13 +2,22 @@
 // forward, the loss, the layers backward, the optimizer's update. The host writes the rows' numbers and nothing else;
 // loss and norm come back through a pool of mapped buffers while later steps already run.
 import { checkDataset, type Dataset } from "../data/dataset.ts";
+import { allocate, bytesOf } from "../gpu/allocate.ts";
 import { controlBytes } from "../gpu/control.ts";
 import { grid, isSoftware, requireBuffer } from "../gpu/device.ts";
 import { type BindingUse, compileKernel, type Dispatch, encodeDispatches, type Kernel } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import { ReadbackPool } from "../gpu/readback.ts";
 import { activations, type Layer, type Model } from "./model.ts";
-import { checkFit, checkRows, type Evaluation, type Objective, rowsInOrder, type StepReport } from "./objective.ts";
+import {
+  checkBinding,
+  checkFit,
+  checkRows,
+  type Evaluation,
+  type Objective,
+  rowsInOrder,
+  type StepReport,
+} from "./objective.ts";
 import {
   columnSumSource,
   gatherSource,
@@ -42,86 +51,72 @@ export async function createGpuObjective(
   data: Dataset,
   batch: number,
 ): Promise<GpuObjective> {
-  checkFit(model, data);
-  checkDataset(data);
+  checkBinding(optimizer.segments, model, data, batch);
   const { device } = optimizer;
   // A multiple of 4, so that the products over the batch can be blocked; rows beyond the count are zero.
   const capacity = Math.ceil(batch / 4) * 4;
   const widths = model.config.layers;
-  requireBuffer(device, capacity * Math.max(...widths) * 4, `a batch of ${batch}`);
-  const created: GPUBuffer[] = [];
-  const allocate = (label: string, size: number) => {
-    const buffer = device.createBuffer({
-      label: `fallline ${label}`,
-      size,
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
-    });
-    created.push(buffer);
-    return buffer;
-  };
-  const rows = allocate("batch", (1 + capacity) * 4);
-  const outputs = widths.map((width, i) => allocate(i === 0 ? "inputs" : `layer ${i}`, capacity * width * 4));
-  const outcomes = allocate("outcomes", capacity * 8);
-  const totals = allocate("totals", totalsBytes);
-  const logits = outputs[outputs.length - 1]!;
   const classes = widths[widths.length - 1]!;
-
+  requireBuffer(device, capacity * Math.max(...widths) * 4, `a batch of ${batch}`);
+  const resident = await upload(device, data, capacity);
+  const created = [...resident.buffers];
   try {
-    const forward = model.layers.map((layer, l) =>
-      productDispatch(
-        device,
-        {
-          m: capacity,
-          n: layer.outputs,
-          k: layer.inputs,
-          forward: 1,
-          activation: activations.indexOf(layer.activation),
-        },
-        [
-          outputs[l]!,
-          optimizer.binding("params", layer.weight),
-          outputs[l + 1]!,
-          optimizer.binding("params", layer.bias),
-        ],
-      ),
-    );
-    const backward = [...model.layers.keys()].reverse().flatMap((l) => {
-      const layer = model.layers[l]!;
-      return backwardDispatches(device, optimizer, layer, model.layers[l - 1], outputs[l]!, outputs[l + 1]!, capacity);
-    });
-    const [lossKernel, totalKernel, forwardDispatches, backwardDispatchList] = await Promise.all([
+    const { made, buffers } = await allocate(device, `a batch of ${batch}`, (create) => ({
+      rows: create("batch", (1 + capacity) * 4),
+      outputs: widths.map((width, i) => create(i === 0 ? "inputs" : `layer ${i}`, capacity * width * 4)),
+      outcomes: create("outcomes", capacity * 8),
+      totals: create("totals", totalsBytes),
+    }));
+    created.push(...buffers);
+    const { rows, outputs, outcomes, totals } = made;
+    const [lossKernel, totalKernel, forward, backward] = await Promise.all([
       compileKernel(device, softmaxCrossEntropySource, ["read", "read", "write", "write"], { classes, capacity }),
       compileKernel(device, totalSource, ["read", "read", "write"], {}),
-      Promise.all(forward),
-      Promise.all(backward),
+      Promise.all(
+        model.layers.map((layer, l) => forwardDispatch(optimizer, layer, outputs[l]!, outputs[l + 1]!, capacity)),
+      ),
+      Promise.all(
+        [...model.layers.keys()]
+          .reverse()
+          .flatMap((l) =>
+            backwardDispatches(
+              optimizer,
+              model.layers[l]!,
+              model.layers[l - 1],
+              outputs[l]!,
+              outputs[l + 1]!,
+              capacity,
+            ),
+          ),
+      ),
     ]);
     const total: Dispatch = {
       pipeline: totalKernel.pipeline,
       bindGroup: totalKernel.bind([rows, outcomes, totals]),
       workgroups: [1, 1],
     };
-    const feed = (resident: ResidentData): Feed => ({
-      resident,
+    const feed = ({ gather, inputs, labels }: ResidentData): Feed => ({
       gather: {
-        pipeline: resident.gather.pipeline,
-        bindGroup: resident.gather.bind([rows, resident.inputs, outputs[0]!]),
+        pipeline: gather.pipeline,
+        bindGroup: gather.bind([rows, inputs, outputs[0]!]),
         workgroups: [Math.ceil(data.features / 16), Math.ceil(capacity / 4)],
       },
       loss: {
         pipeline: lossKernel.pipeline,
-        bindGroup: lossKernel.bind([rows, resident.labels, logits, outcomes]),
+        bindGroup: lossKernel.bind([rows, labels, outputs[outputs.length - 1]!, outcomes]),
         workgroups: grid(device, Math.ceil(capacity / 32)),
       },
     });
+    const training = feed(resident);
     return new GpuPerceptron(optimizer, model, batch, capacity, {
       created,
       rows,
       totals,
-      forward: forwardDispatches,
-      backward: backwardDispatchList,
+      forward,
+      backward,
       total,
       feed,
-      training: feed(await upload(device, data, capacity)),
+      training,
       data,
     });
   } catch (error) {
@@ -135,6 +130,7 @@ interface ResidentData {
   readonly inputs: GPUBuffer;
   readonly labels: GPUBuffer;
   readonly gather: Kernel;
+  readonly buffers: readonly GPUBuffer[];
 }
 
 async function upload(device: GPUDevice, data: Dataset, capacity: number): Promise<ResidentData> {
@@ -146,24 +142,11 @@ async function upload(device: GPUDevice, data: Dataset, capacity: number): Promi
     bytes: Number(inputs instanceof Uint8Array),
     scale,
   });
-  const buffer = (label: string, bytes: Uint8Array) => {
-    const made = device.createBuffer({
-      label: `fallline ${name} ${label}`,
-      size: Math.ceil(bytes.byteLength / 4) * 4,
-      usage: GPUBufferUsage.STORAGE,
-      mappedAtCreation: true,
-    });
-    new Uint8Array(made.getMappedRange()).set(bytes);
-    made.unmap();
-    return made;
-  };
-  const bytesOf = (array: Uint8Array | Uint32Array | Float32Array) =>
-    new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-  return {
-    inputs: buffer("inputs", bytesOf(inputs)),
-    labels: buffer("labels", bytesOf(Uint32Array.from(labels))),
-    gather,
-  };
+  const { made, buffers } = await allocate(device, name, (create) => ({
+    inputs: create(`${name} inputs`, inputs.byteLength, bytesOf(inputs)),
+    labels: create(`${name} labels`, 4 * labels.length, bytesOf(Uint32Array.from(labels))),
+  }));
+  return { ...made, gather, buffers };
 }
 
 interface Product {
@@ -208,9 +191,23 @@ async function productDispatch(
   };
 }
 
+/** A layer's activation of product and bias. */
+function forwardDispatch(
+  optimizer: GpuOptimizer,
+  { inputs: ins, outputs: outs, weight, bias, activation }: Layer,
+  inputs: GPUBuffer,
+  outputs: GPUBuffer,
+  capacity: number,
+): Promise<Dispatch> {
+  return productDispatch(
+    optimizer.device,
+    { m: capacity, n: outs, k: ins, forward: 1, activation: activations.indexOf(activation) },
+    [inputs, optimizer.binding("params", weight), outputs, optimizer.binding("params", bias)],
+  );
+}
+
 /** A layer's weight and bias gradients from its delta, then, in place of its inputs, the delta of the layer before. */
 function backwardDispatches(
-  device: GPUDevice,
   optimizer: GpuOptimizer,
   layer: Layer,
   previous: Layer | undefined,
@@ -218,6 +215,7 @@ function backwardDispatches(
   delta: GPUBuffer,
   capacity: number,
 ): Promise<Dispatch>[] {
+  const { device } = optimizer;
   const { inputs: ins, outputs: outs } = layer;
   const weightGradient = productDispatch(device, { m: ins, n: outs, k: capacity, transposeA: true }, [
     inputs,
@@ -253,13 +251,12 @@ function backwardDispatches(
 
 /** The two dispatches that depend on the data set. */
 interface Feed {
-  readonly resident: ResidentData;
   readonly gather: Dispatch;
   readonly loss: Dispatch;
 }
 
 interface Resources {
-  readonly created: GPUBuffer[];
+  readonly created: readonly GPUBuffer[];
   readonly rows: GPUBuffer;
   readonly totals: GPUBuffer;
   readonly forward: readonly Dispatch[];
@@ -334,16 +331,12 @@ class GpuPerceptron implements GpuObjective {
       while (pending.length > 0) await settle();
       return { loss: sum / data.count, accuracy: hits / data.count };
     } finally {
-      resident.inputs.destroy();
-      resident.labels.destroy();
+      for (const buffer of resident.buffers) buffer.destroy();
     }
   }
 
   destroy(): void {
-    const { created, training } = this.#resources;
-    for (const buffer of created) buffer.destroy();
-    training.resident.inputs.destroy();
-    training.resident.labels.destroy();
+    for (const buffer of this.#resources.created) buffer.destroy();
     this.#readback.destroy();
   }
 

@@ -1,7 +1,9 @@
 // An objective: a model with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
 // optimizer does the rest. The same interface on both engines.
-import type { Dataset } from "../data/dataset.ts";
+import type { Segment } from "../arena.ts";
+import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
+import { readNumber } from "../options.ts";
 import type { Model } from "./model.ts";
 
 /** What one training step found; `loss` is the batch's mean before the update. */
@@ -38,6 +40,29 @@ export interface Objective {
    */
   evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation>;
   destroy(): void;
+}
+
+/**
+ * @throws OptionError when an optimizer's tensors are not the model's, the batch is no whole number >= 1, or the data does
+ * not fit the model; DataError for bad data.
+ */
+export function checkBinding(segments: readonly Segment[], model: Model, data: Dataset, batch: number): void {
+  readNumber("batch", batch, { min: 1, integer: true });
+  for (const { weight, bias, inputs, outputs } of model.layers) {
+    for (const [name, shape] of [
+      [weight, [inputs, outputs]],
+      [bias, [outputs]],
+    ] as const) {
+      const found = segments.find((segment) => segment.name === name)?.shape;
+      if (found?.join() !== shape.join()) {
+        throw new OptionError(
+          `the optimizer's tensor "${name}" ${found ? `has shape [${found.join(", ")}]` : "is missing"}; the model's has [${shape.join(", ")}]`,
+        );
+      }
+    }
+  }
+  checkFit(model, data);
+  checkDataset(data);
 }
 
 /** @throws OptionError when the data's rows or classes do not fit the model. */

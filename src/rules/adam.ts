@@ -14,21 +14,21 @@ import type { Scheduled } from "../schedule.ts";
 /** The hypers of {@link adam} and {@link adamw}. */
 export interface AdamHypers {
   /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled;
+  lr?: Scheduled | undefined;
   /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled;
+  beta1?: Scheduled | undefined;
   /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled;
+  beta2?: Scheduled | undefined;
   /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled;
+  eps?: Scheduled | undefined;
   /** Weight decay, >= 0: added to the gradient (adam, default 0) or taken off the parameter (adamw, default 0.01). */
-  weightDecay?: Scheduled;
+  weightDecay?: Scheduled | undefined;
 }
 
 /** Options of {@link adam} and {@link adamw}. */
 export interface AdamOptions extends AdamHypers, CommonOptions<AdamHypers> {
   /** Divide by the largest second moment so far; default false. */
-  amsgrad?: boolean;
+  amsgrad?: boolean | undefined;
 }
 
 function adamFamily(name: string, decoupled: boolean, weightDecay: number): Rule {

@@ -4,7 +4,7 @@
 //   b ← momentum·b + share·g            share = 1 in the first update, then 1 - dampening
 //   p ← p - lr·d                        d = b, or with nesterov g + momentum·b
 //
-// Without momentum b is g, and no slot is kept.
+// While momentum is 0, d is g and b stays as it is; where it is never anything else, b is not kept at all.
 import wgsl from "../../shaders/rules/sgd.wgsl?raw";
 import { type CommonOptions, defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
@@ -12,19 +12,19 @@ import type { Scheduled } from "../schedule.ts";
 /** The hypers of {@link sgd}. */
 export interface SgdHypers {
   /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled;
+  lr?: Scheduled | undefined;
   /** Share of the last step's direction that is kept, >= 0; default 0, which keeps no state. */
-  momentum?: Scheduled;
+  momentum?: Scheduled | undefined;
   /** Share of the gradient that is left out of the momentum, in [0, 1]; default 0. */
-  dampening?: Scheduled;
+  dampening?: Scheduled | undefined;
   /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled;
+  weightDecay?: Scheduled | undefined;
 }
 
 /** Options of {@link sgd}. */
 export interface SgdOptions extends SgdHypers, CommonOptions<SgdHypers> {
   /** Look ahead along the momentum; needs momentum and no dampening; default false. */
-  nesterov?: boolean;
+  nesterov?: boolean | undefined;
 }
 
 export const sgdRule = defineRule({
@@ -53,7 +53,11 @@ export const sgdRule = defineRule({
   wgsl,
   update(x, gradient, h, flags) {
     const g = gradient + h.weightDecay * x.p;
-    x.momentum = h.momentum * x.momentum + h.share * g;
-    x.p -= h.lr * (flags.nesterov ? g + h.momentum * x.momentum : x.momentum);
+    let direction = g;
+    if (h.momentum !== 0) {
+      x.momentum = h.momentum * x.momentum + h.share * g;
+      direction = flags.nesterov ? g + h.momentum * x.momentum : x.momentum;
+    }
+    x.p -= h.lr * direction;
   },
 });

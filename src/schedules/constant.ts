@@ -17,6 +17,6 @@ export const constantSchedule: ScheduleDefinition = {
   read(name, config) {
     const fields = readObject(name, config, ["type", "value"]);
     const value = readNumber(`${name}.value`, fields.value, {});
-    return { config: { type: "constant", value }, at: () => value };
+    return { config: { type: "constant", value }, constant: value, at: () => value };
   },
 };

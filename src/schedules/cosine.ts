@@ -7,7 +7,7 @@ export interface CosineOptions {
   /** The value at step 0. */
   base: number;
   /** The value at step `steps` and after it; default 0. */
-  min?: number;
+  min?: number | undefined;
   /** How many steps the decay takes; a whole number >= 1. */
   steps: number;
 }

@@ -29,7 +29,7 @@ export function createSchedule(value: Scheduled, name = "schedule"): Schedule {
 function read(name: string, value: unknown): Schedule {
   if (typeof value === "number") {
     readNumber(name, value, {});
-    return { config: value, at: () => value };
+    return { config: value, constant: value, at: () => value };
   }
   if (typeof value === "function") return { config: value as (step: number) => number, at: value as () => number };
   if (typeof value !== "object" || value === null || Array.isArray(value)) {

@@ -2,13 +2,13 @@
 // own steps from 0 (torch.optim SequentialLR, optax.join_schedules).
 import { OptionError, show } from "../errors.ts";
 import { readArray, readNumber, readObject } from "../options.ts";
-import type { ScheduleConfig, ScheduleDefinition } from "../schedule.ts";
+import type { ScheduleConfig, ScheduleDefinition, Scheduled } from "../schedule.ts";
 
 export interface SequentialOptions {
   /** The steps at which the next schedule takes over; whole numbers >= 1, rising, one fewer than the schedules. */
   milestones: readonly number[];
-  /** At least one schedule, in order. */
-  schedules: readonly ScheduleConfig[];
+  /** At least one schedule (or number, or function), in order. */
+  schedules: readonly Scheduled[];
 }
 
 /** Runs `schedules` one after the other, changing at `milestones`. */

@@ -4,7 +4,7 @@ import { batches, type Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import type { InitConfig } from "../objectives/init.ts";
 import { completeInit, createModel, initialTensors, type ModelConfig } from "../objectives/model.ts";
-import type { StepReport } from "../objectives/objective.ts";
+import { checkFit, type StepReport } from "../objectives/objective.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
@@ -63,6 +63,22 @@ export interface TrainResult {
 const inFlight = 4;
 
 /**
+ * Reads everything of a run config but its optimizer, which is read when it is made.
+ *
+ * @throws OptionError for values out of range, and where config and data do not fit each other.
+ */
+export function readRun(config: RunConfig, data: Dataset) {
+  const steps = readNumber("steps", config.steps, { min: 1, integer: true });
+  const batch = readNumber("batch", config.batch, { min: 1, integer: true });
+  const seed = readNumber("seed", config.seed ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
+  if (batch > data.count) throw new OptionError(`batch is ${show(batch)}; ${data.name} has ${data.count} rows`);
+  const model = createModel(config.model);
+  const init = completeInit(model, config.init ?? {});
+  checkFit(model, data);
+  return { model, init, batch, steps, seed };
+}
+
+/**
  * Trains a model from its seed.
  *
  * @throws OptionError for a config that does not hold together; DeviceError when the engine cannot run it.
@@ -74,12 +90,17 @@ export async function train(
   options: TrainOptions = {},
 ): Promise<TrainResult> {
   const { onStart, onStep, signal, snapshotAfter, test, onTest } = options;
-  const steps = readNumber("steps", config.steps, { min: 1, integer: true });
-  const batch = readNumber("batch", config.batch, { min: 1, integer: true });
-  const seed = readNumber("seed", config.seed ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
-  if (batch > data.count) throw new OptionError(`batch is ${show(batch)}; ${data.name} has ${data.count} rows`);
-  const model = createModel(config.model);
-  const init = completeInit(model, config.init ?? {});
+  const { model, init, batch, steps, seed } = readRun(config, data);
+  // What is on its way may fail before its turn to be awaited comes; `started` keeps Node from ending the process then.
+  const underWay = new Set<Promise<unknown>>();
+  const started = <T>(promise: Promise<T>): Promise<T> => {
+    const settled: Promise<unknown> = promise.then(
+      () => underWay.delete(settled),
+      () => underWay.delete(settled),
+    );
+    underWay.add(settled);
+    return promise;
+  };
   const trainee = await engine.trainee(model, initialTensors(model, init), config.optimizer, data, batch);
   const { optimizer, objective } = trainee;
   try {
@@ -98,8 +119,8 @@ export async function train(
     const order = batches(data.count, batch, seed);
     for (let step = 0; step < steps && !signal?.aborted; step++) {
       if (pending.length === inFlight) await settle();
-      pending.push(objective.step(order.next().value));
-      if (step + 1 === snapshotAfter) snapshot = optimizer.read();
+      pending.push(started(objective.step(order.next().value)));
+      if (step + 1 === snapshotAfter) snapshot = started(optimizer.read());
     }
     while (pending.length > 0) await settle();
     const interrupted = losses.length < steps;
@@ -118,6 +139,7 @@ export async function train(
       interrupted,
     };
   } finally {
+    await Promise.all(underWay);
     trainee.destroy();
   }
 }

@@ -11,6 +11,7 @@ export interface Counts {
   pipelines: number;
   shaderModules: number;
   encoders: number;
+  copies: number;
   writes: number;
   bytesWritten: number;
 }
@@ -24,6 +25,7 @@ const none: Counts = {
   pipelines: 0,
   shaderModules: 0,
   encoders: 0,
+  copies: 0,
   writes: 0,
   bytesWritten: 0,
 };
@@ -47,6 +49,7 @@ export async function countingDevice(): Promise<CountingDevice> {
   ) => {
     const original = object[method] as (...args: unknown[]) => unknown;
     Object.defineProperty(object, method, {
+      configurable: true,
       value: (...args: unknown[]) => {
         const result = original.apply(object, args);
         note(result, args);
@@ -65,15 +68,19 @@ export async function countingDevice(): Promise<CountingDevice> {
   after(device, "createComputePipelineAsync", () => counts.pipelines++);
   after(device, "createShaderModule", () => counts.shaderModules++);
   after(device.queue, "submit", () => counts.submits++);
-  after(device.queue, "writeBuffer", (_, [, , data]) => {
+  after(device.queue, "writeBuffer", (_, [, , data, from, size]) => {
+    if (from !== undefined || size !== undefined) throw new Error("count writes of a part of an array too");
     counts.writes++;
     counts.bytesWritten += (data as ArrayBufferView).byteLength;
   });
   after(device, "createCommandEncoder", (encoder) => {
     counts.encoders++;
+    after(encoder as GPUCommandEncoder, "clearBuffer", () => counts.copies++);
+    after(encoder as GPUCommandEncoder, "copyBufferToBuffer", () => counts.copies++);
     after(encoder as GPUCommandEncoder, "beginComputePass", (pass) => {
       counts.passes++;
       after(pass as GPUComputePassEncoder, "dispatchWorkgroups", () => counts.dispatches++);
+      after(pass as GPUComputePassEncoder, "dispatchWorkgroupsIndirect", () => counts.dispatches++);
     });
   });
   return {

@@ -21,7 +21,7 @@ describe.each(rules)("one step of $name", ({ name }) => {
       const optimizer = await createOptimizer(device, tensors(count), config as never);
       for (let step = 0; step < 3; step++) {
         const counts = await counted(() => optimizer.step());
-        expect(counts).toMatchObject({ dispatches, passes: 1, submits: 1, encoders: 1 });
+        expect(counts).toMatchObject({ dispatches, passes: 1, submits: 1, encoders: 1, copies: 0, buffers: 0 });
       }
       optimizer.destroy();
     }

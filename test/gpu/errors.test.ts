@@ -73,6 +73,48 @@ describe("a device without enough", () => {
   });
 });
 
+describe("memory that runs out", () => {
+  it("is a DeviceError, and leaves neither buffers nor error scopes behind", async () => {
+    const { device, alive } = await countingDevice();
+    const { createBuffer } = device;
+    let calls = 0;
+    Object.defineProperty(device, "createBuffer", {
+      value: (descriptor: GPUBufferDescriptor) => {
+        if (++calls === 4) throw new RangeError("out of memory");
+        return createBuffer.call(device, descriptor);
+      },
+    });
+    await expect(createOptimizer(device, [tensor], adamw())).rejects.toThrow(
+      "the device could not hold 1024 parameters: out of memory",
+    );
+    expect(alive.size).toBe(0);
+    await expect(device.popErrorScope()).rejects.toThrow();
+  });
+});
+
+describe("what is not a device", () => {
+  it("is refused", async () => {
+    await expect(createOptimizer(undefined as never, [tensor], sgd())).rejects.toThrow(
+      "device is undefined; it must be a GPUDevice",
+    );
+    const device = await freshDevice();
+    device.destroy();
+    await device.lost;
+    await expect(createOptimizer(device, [tensor], sgd())).rejects.toThrow(
+      /^createOptimizer was called after the GPU device was lost/,
+    );
+  });
+
+  it("tells nothing of its adapter and still works", async () => {
+    const device = await freshDevice();
+    Object.defineProperty(device, "adapterInfo", { value: undefined });
+    const optimizer = await createOptimizer(device, [tensor], adamw());
+    optimizer.step();
+    expect((await optimizer.stats()).step).toBe(1);
+    optimizer.destroy();
+  });
+});
+
 describe("a rule whose WGSL does not compile", () => {
   it.each<[string, string, RegExp]>([
     [
@@ -165,6 +207,77 @@ describe("schedules", () => {
     optimizer.set({ lr: 100 });
     feed(1);
     expect((await optimizer.read()).x![0]).toBe(-107);
+    optimizer.destroy();
+  });
+
+  it("take a rate that is set after skips the host has not heard of", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(device, [{ name: "x", shape: [1] }], sgd({ lr: 1, skipNonFinite: true }));
+    const feed = (g: number) => {
+      optimizer.write("gradients", { x: [g] });
+      optimizer.step();
+    };
+    for (let i = 0; i < 5; i++) feed(Number.NaN);
+    // Encoded and never submitted: the host cannot know.
+    optimizer.encode(device.createCommandEncoder());
+    optimizer.set({ lr: 100 });
+    feed(1);
+    feed(1);
+    expect((await optimizer.read()).x![0]).toBe(-200);
+    optimizer.destroy();
+  });
+
+  it("lose no row to hundreds of skipped steps, also with hundreds of groups", async () => {
+    const device = await freshDevice();
+    const tensors = Array.from({ length: 600 }, (_, i) => ({ name: `t${i}`, shape: [1] }));
+    const groups = tensors.map(({ name }) => ({ params: [name] }));
+    const optimizer = await createOptimizer(
+      device,
+      tensors,
+      sgd({ lr: (step) => step + 1, groups, skipNonFinite: true }),
+    );
+    optimizer.write("gradients", { t7: [Number.NaN] });
+    for (let i = 0; i < 700; i++) {
+      optimizer.step();
+      // What a page does between steps: the event loop turns.
+      if (i % 50 === 0) await device.queue.onSubmittedWorkDone();
+    }
+    optimizer.write("gradients", { t7: [1] });
+    optimizer.step();
+    expect((await optimizer.read()).t7![0]).toBe(-1);
+    expect(await optimizer.stats()).toMatchObject({ step: 1, skipped: 700 });
+    optimizer.destroy();
+  });
+
+  it("refuse more steps in one submission than the table holds", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(device, [tensor], sgd());
+    const encoder = device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let i = 0; i < 2048; i++) optimizer.encode(pass);
+    expect(() => optimizer.encode(pass)).toThrow(
+      "encode was called 2049 times for one submission; it takes at most 2048",
+    );
+    pass.end();
+    device.queue.submit([encoder.finish()]);
+    expect((await optimizer.stats()).step).toBe(2048);
+    optimizer.destroy();
+  });
+
+  it("go on from a loaded step, whatever reports of before are still on their way", async () => {
+    const device = await freshDevice();
+    const make = () =>
+      createOptimizer(device, [{ name: "x", shape: [1] }], sgd({ lr: (step) => step, skipNonFinite: true }));
+    const optimizer = await make();
+    const checkpoint = await optimizer.save();
+    optimizer.write("gradients", { x: [Number.NaN] });
+    for (let i = 0; i < 20; i++) optimizer.step();
+    const late = optimizer.stats();
+    await optimizer.load(checkpoint);
+    expect((await late).skipped).toBe(20);
+    optimizer.write("gradients", { x: [1] });
+    for (let i = 0; i < 40; i++) optimizer.step();
+    expect((await optimizer.read()).x![0]).toBe(-780);
     optimizer.destroy();
   });
 

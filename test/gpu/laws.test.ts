@@ -223,6 +223,61 @@ describe("law 5 across processes", () => {
   });
 });
 
+describe("the padding behind a tensor", () => {
+  it("stays zero where the update makes NaN of zeros, and what is left in the gradient's is not counted", async () => {
+    const optimizer = await createOptimizer(device, [{ name: "w", shape: [5], data: [1, 2, 3, 4, 5] }], {
+      rule: "adam",
+      eps: 0,
+      amsgrad: true,
+      clip: { type: "globalNorm", maxNorm: 1 },
+    });
+    device.queue.writeBuffer(optimizer.gradients, 0, Float32Array.of(1, 1, 1, 1, 1, 7, 7, 7));
+    optimizer.step();
+    expect((await optimizer.stats()).gradientNorm).toBe(Math.fround(Math.sqrt(5)));
+    const encoder = device.createCommandEncoder();
+    const copy = device.createBuffer({ size: 256, usage: GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ });
+    encoder.copyBufferToBuffer(optimizer.params, 0, copy, 0, 256);
+    device.queue.submit([encoder.finish()]);
+    await copy.mapAsync(GPUMapMode.READ);
+    expect([...new Float32Array(copy.getMappedRange()).slice(5)]).toEqual(Array(59).fill(0));
+    copy.destroy();
+    optimizer.destroy();
+  });
+});
+
+describe("checkpoints", () => {
+  it("bring the hypers that were set, and leave functions of the step as they are", async () => {
+    for (const engine of Object.values(engines)) {
+      const lr = (step: number) => 1 / (1 + step);
+      const tensors = [{ name: "w", shape: [2] }];
+      const saved = await engine(tensors, { rule: "sgd", lr, momentum: 0.5 });
+      saved.set({ momentum: 0.75, weightDecay: { type: "linear", start: 0, end: 1, steps: 9 } });
+      const loaded = await engine(tensors, { rule: "sgd", lr: (step) => 2 * lr(step), momentum: 0.5 });
+      await loaded.load(await saved.save());
+      expect(loaded.hyper("momentum", 0)).toBe(0.75);
+      expect(loaded.hyper("weightDecay", 9)).toBe(1);
+      expect(loaded.hyper("lr", 1)).toBe(1);
+      const grouped = await engine(tensors, { rule: "sgd", momentum: 0.5, groups: [{ params: ["w"], lr: 3 }] });
+      await loaded.load(await grouped.save());
+      expect(loaded.hyper("lr", 1)).toBe(3);
+      for (const optimizer of [saved, loaded, grouped]) optimizer.destroy();
+    }
+  });
+
+  it("cannot confuse a tensor with another's slot", async () => {
+    const tensors = [
+      { name: "w", shape: [1] },
+      { name: "w:m", shape: [1] },
+    ];
+    for (const engine of Object.values(engines)) {
+      await expect(engine(tensors, { rule: "adam" })).rejects.toThrow(
+        'a tensor is called "w:m", which checkpoints use for the slot m of "w"',
+      );
+      (await engine(tensors, { rule: "sgd" })).destroy();
+    }
+  });
+});
+
 describe("checkpoints that do not fit", () => {
   it("are refused with what is wrong, and change nothing", async () => {
     const tensors = [{ name: "w", shape: [2, 2], data: [1, 2, 3, 4] }];

@@ -72,6 +72,9 @@ describe("bad config", () => {
     [sgd({ nesterov: true }), /^sgd\.nesterov is true, which needs a momentum above 0$/],
     [sgd({ nesterov: true, momentum: 0.9, dampening: 0.1 }), /^sgd\.nesterov is true, which needs a dampening of 0$/],
     [sgd({ dampening: 1.5 }), /^sgd\.dampening is 1\.5; it must be a finite number in \[0, 1\]$/],
+    [adam({ lr: { type: "constant", value: -1 } }), /^adam\.lr is -1 at step 0; it must be a finite number >= 0$/],
+    [adam({ lr: 1e39 }), /^adam\.lr is 1e\+39 at step 0; it must be/],
+    [{ rule: {} }, /^rule is \{\}; it must be a rule's name or what defineRule returns/],
     [adam({ lr: { type: "saw" } }), /^adam\.lr\.type is "saw", which is not a known schedule/],
     [adam({ clip: { type: "globalNorm", maxNorm: 0 } }), /^clip\.maxNorm is 0; it must be a finite number > 0$/],
     [adam({ clip: { type: "globalNorm" } as never }), /^clip\.maxNorm is missing/],
@@ -124,6 +127,24 @@ describe("bad config", () => {
   });
 });
 
+describe("sgd without momentum", () => {
+  it("ignores dampening, and keeps what momentum there is while a schedule holds it at 0, as torch does", async () => {
+    const run = async (config: OptimizerConfig, steps: number) => {
+      const optimizer = createCpuOptimizer([{ name: "x", shape: [1], data: [1] }], config);
+      for (let step = 0; step < steps; step++) {
+        optimizer.write("gradients", { x: [0.1] });
+        optimizer.step();
+      }
+      return (await optimizer.read()).x![0]!;
+    };
+    expect(await run(sgd({ lr: 1, dampening: 0.5 }), 2)).toBeCloseTo(0.8, 6);
+    expect(await run(sgd({ lr: 1, momentum: (step) => (step === 0 ? 0 : 0.9) }), 2)).toBeCloseTo(0.8, 6);
+    // 0.1; 0.19; 0.1 with the buffer held at 0.19; 0.9 · 0.19 + 0.1
+    const momentum = (step: number) => (step === 2 ? 0 : 0.9);
+    expect(await run(sgd({ lr: 1, momentum }), 4)).toBeCloseTo(1 - 0.1 - 0.19 - 0.1 - 0.271, 6);
+  });
+});
+
 describe("bad tensors", () => {
   const make = (...given: unknown[]) => createCpuOptimizer(given as never, sgd());
   it.each<[string, unknown[], RegExp]>([
@@ -149,6 +170,18 @@ describe("bad tensors", () => {
       "a shape that the data denies",
       [{ name: "a", shape: [2, 2], data: [1, 2, 3] }],
       /^the data of tensor "a" has 3 elements; its shape \[2,2\] holds 4/,
+    ],
+    ["null", [null], /^tensors\[0\] is null; it must be an object with name, shape, data/],
+    ["words for numbers", [{ name: "a", shape: [2], data: [1, "x"] }], /^the data of tensor "a" holds "x" at 1/],
+    [
+      "data that is no array",
+      [{ name: "a", shape: [2], data: 3 }],
+      /^the data of tensor "a" is 3; it must be an array/,
+    ],
+    [
+      "a reserved name",
+      [{ name: "__metadata__", shape: [1] }],
+      /^tensors\[0\]\.name is "__metadata__", which safetensors/,
     ],
     ["empty data", [{ name: "a", shape: [1], data: [] }], /^the data of tensor "a" has 0 elements/],
   ])("%s", (_, given, message) => {
@@ -197,6 +230,12 @@ describe("write and read", () => {
     expect(() => optimizer.write("velocity", { b: [1, 1, 1] })).toThrow(
       'role is "velocity"; it must be one of params, gradients',
     );
+    expect(() => optimizer.write("gradients", null as never)).toThrow(
+      "gradients is null; it must be an object of arrays",
+    );
+    expect(() => optimizer.write("gradients", { b: undefined as never })).toThrow('gradients of "b" is undefined');
+    expect(() => optimizer.hyper("speed", 0)).toThrow('hyper is "speed"; it must be one of lr, momentum');
+    expect(() => optimizer.hyper("lr", 0, 9)).toThrow("group is 9; it must be a whole number in [0, 0]");
     await expect(optimizer.read("m")).rejects.toThrow('role is "m"; it must be one of params, gradients');
     expect((await optimizer.read("gradients")).b).toEqual(new Float32Array(3));
   });

@@ -20,6 +20,8 @@ describe("replay.json on the CPU reference", () => {
     const off = await replayCase(file, { ...replay, optimizer: { rule: "sgd", lr: 0.0501 } }, create);
     expect(off).toMatchObject({ ok: false });
     expect(off.maxAbs).toBeGreaterThan(1e-4);
+    const overflow = await replayCase(file, { ...replay, optimizer: { rule: "sgd", lr: 3e38 } }, create);
+    expect(overflow).toMatchObject({ ok: false, error: "the parameters are not finite after step 1" });
     const unknown = await replayCase(file, { ...replay, optimizer: { rule: "nosuch" } }, create);
     expect(unknown).toMatchObject({ ok: false, maxAbs: null, error: expect.stringContaining('"nosuch"') });
   });
@@ -39,6 +41,14 @@ describe("malformed files", () => {
     ["no cases", { ...good, cases: 3 }, /^cases is 3; it must be an array/],
     ["a case without id", { ...good, cases: [{ ...first, id: 1 }] }, /^cases\[0\]\.id is 1/],
     ["no tolerance", { ...good, cases: [{ ...first, tolerance: undefined }] }, /^cases\["sgd"\]\.tolerance is missing/],
+    ["a tensor that is null", { ...good, tensors: { a: null } }, /^tensors\["a"\] is null; it must be an object/],
+    ["nothing expected", { ...good, cases: [{ ...first, expected: [] }] }, /^cases\["sgd"\]\.expected is \[\]/],
+    ["no case at all", { ...good, cases: [] }, /^cases is \[\]/],
+    [
+      "a bad reference",
+      { ...good, cases: [{ ...first, float32MaxError: "x" }] },
+      /^cases\["sgd"\]\.float32MaxError is "x"/,
+    ],
     [
       "a step beyond the gradients",
       { ...good, cases: [{ ...first, expected: [{ step: 26, params: {} }] }] },

@@ -44,6 +44,21 @@ describe("safetensors", () => {
     ["nothing", new Uint8Array(3), /not a safetensors file: 3 bytes/],
     ["a header longer than the file", encodeSafetensors(file).subarray(0, 20), /a header of \d+ bytes in a file of 20/],
     ["a header that is no JSON", withHeader("{nonsense"), /its header is not JSON/],
+    ["metadata that is no object", withHeader('{"__metadata__":5}'), /__metadata__ must be an object of strings/],
+    ["an entry that is null", withHeader('{"a":null}'), /"a" is null; it must be an object/],
+    [
+      "bytes behind the last tensor",
+      Uint8Array.from([...encodeSafetensors(file), 0]),
+      /1 bytes follow the last tensor's/,
+    ],
+    [
+      "tensors that overlap",
+      withHeader(
+        '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+        4,
+      ),
+      /a gap or an overlap at byte 4/,
+    ],
     ["another dtype", withHeader('{"w":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}', 2), /"w" has dtype F16/],
     ["no offsets", withHeader('{"w":{"dtype":"F32","shape":[1]}}', 4), /"w" lacks a shape or two data_offsets/],
     ["cut data", encodeSafetensors(file).subarray(0, -1), /"scalar" of shape \[\] needs 4 bytes/],

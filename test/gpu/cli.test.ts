@@ -1,0 +1,55 @@
+// The built command line on WebGPU: what the main job promises of its results, on a smaller network.
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { readReplay } from "../../src/lab/replay.ts";
+import { goldenText } from "../golden.ts";
+import { promisedCases } from "../replay_cases.ts";
+import { fallline } from "../run_cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fallline-gpu-cli-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+describe("fallline train", () => {
+  it("runs on the GPU by default, names the adapter, and measures its distance from the CPU reference", async () => {
+    const args = ["train", "--model", "784-32-10", "--steps", "40", "--batch", "32", "--out", folder];
+    const { code, stdout } = await fallline(args);
+    expect(code).toBe(0);
+    expect(stdout.split("\n")[0]).toMatch(/^WebGPU on ./);
+    const run = JSON.parse(readFileSync(join(folder, "run.json"), "utf8"));
+    expect(run).toMatchObject({
+      backend: "webgpu",
+      adapter: {
+        vendor: expect.any(String),
+        architecture: expect.any(String),
+        description: expect.any(String),
+        software: expect.any(Boolean),
+      },
+      versions: { fallline: expect.any(String), node: process.version, webgpu: expect.any(String) },
+      interrupted: false,
+      skipped: 0,
+    });
+    expect(stdout).toContain(run.adapter.software ? "a software adapter" : run.adapter.description);
+    expect(run.losses).toHaveLength(40);
+    expect(run.testAccuracy).toBeGreaterThan(0.6);
+    expect(run.parityMaxError).toBeGreaterThan(0);
+    expect(run.parityMaxError).toBeLessThan(1e-4);
+    expect(stdout).toContain(`after 5 steps: ${run.parityMaxError.toExponential(2)}`);
+    expect(stdout).toContain(`test accuracy ${(100 * run.testAccuracy).toFixed(2)} %`);
+  });
+});
+
+describe("fallline replay", () => {
+  it("runs on the GPU by default and passes every promised case", async () => {
+    const { stdout } = await fallline(["replay", "test/golden/replay.json", "--json"]);
+    const result = JSON.parse(stdout) as { backend: string; cases: { id: string; ok: boolean }[] };
+    expect(result.backend).toBe("webgpu");
+    for (const { id } of promisedCases(readReplay(goldenText("replay.json")))) {
+      expect(
+        result.cases.find((entry) => entry.id === id),
+        id,
+      ).toMatchObject({ ok: true });
+    }
+  });
+});

@@ -1,0 +1,84 @@
+// Laws of the training loop, on whichever engine: it ends with an error or a result, never with the process.
+import { describe, expect, it } from "vitest";
+import { DeviceError, OptionError } from "../src/errors.ts";
+import { sgd } from "../src/rules/index.ts";
+import type { Engine } from "../src/train/engine.ts";
+import { train } from "../src/train/train.ts";
+
+const data = {
+  name: "toy",
+  count: 32,
+  features: 4,
+  classes: 3,
+  inputs: Float32Array.from({ length: 128 }, (_, i) => Math.sin(i)),
+  scale: 1,
+  labels: Uint8Array.from({ length: 32 }, (_, i) => i % 3),
+};
+const config = { model: { layers: [4, 8, 3] }, optimizer: sgd({ lr: 0.1 }), batch: 8, steps: 20, seed: 3 };
+
+export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: () => void }>): void {
+  describe("train", () => {
+    it("reports every step in order and returns what it did", async () => {
+      const { engine } = await makeEngine();
+      const seen: number[] = [];
+      const result = await train(engine, config, data, {
+        test: data,
+        snapshotAfter: 20,
+        onStep: ({ index }) => seen.push(index),
+      });
+      expect(seen).toEqual(Array.from({ length: 20 }, (_, i) => i + 1));
+      expect(result.losses).toHaveLength(20);
+      expect(result.losses[19]).toBeLessThan(result.losses[0]!);
+      expect(result.snapshot).toEqual(result.params);
+      expect(result).toMatchObject({ interrupted: false, skipped: 0, testAccuracy: expect.any(Number) });
+    });
+
+    it("stops on a signal with what there is", async () => {
+      const { engine } = await makeEngine();
+      const stop = new AbortController();
+      const result = await train(engine, config, data, {
+        test: data,
+        signal: stop.signal,
+        onStep: ({ index }) => {
+          if (index === 3) stop.abort();
+        },
+      });
+      expect(result.interrupted).toBe(true);
+      expect(result.losses.length).toBeGreaterThanOrEqual(3);
+      expect(result.losses.length).toBeLessThan(20);
+      expect(result.testAccuracy).toBeNull();
+    });
+
+    it("throws where a rate leaves its range, though other steps are on their way", async () => {
+      const { engine } = await makeEngine();
+      const optimizer = sgd({ lr: (step) => (step < 5 ? 0.1 : Number.NaN) });
+      await expect(train(engine, { ...config, optimizer }, data)).rejects.toThrow(OptionError);
+      await expect(train(engine, { ...config, optimizer }, data)).rejects.toThrow("sgd.lr is NaN at step 5");
+    });
+
+    it("throws what its listener throws", async () => {
+      const { engine } = await makeEngine();
+      const onStep = () => {
+        throw new Error("from the listener");
+      };
+      await expect(train(engine, config, data, { onStep })).rejects.toThrow("from the listener");
+    });
+
+    it("throws when the device is lost on the way", async () => {
+      const { engine, lose } = await makeEngine();
+      if (!lose) return expect(engine.backend).toBe("cpu");
+      await expect(train(engine, config, data, { onStep: ({ index }) => index === 2 && lose() })).rejects.toThrow(
+        DeviceError,
+      );
+    });
+
+    it.each([
+      [{ steps: 0 }, "steps is 0; it must be a whole number >= 1"],
+      [{ batch: 33 }, "batch is 33; toy has 32 rows"],
+      [{ seed: 0.5 }, "seed is 0.5"],
+    ])("refuses %j", async (wrong, message) => {
+      const { engine } = await makeEngine();
+      await expect(train(engine, { ...config, ...wrong }, data)).rejects.toThrow(message);
+    });
+  });
+}
