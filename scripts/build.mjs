@@ -25,6 +25,8 @@ function bundle(entry, fileName, node) {
       minify: false,
       outDir: "dist",
       emptyOutDir: false,
+      // What the CLI bundles keeps its authors' licenses beside it.
+      license: node ? { fileName: "cli.licenses.md" } : false,
       ...(node ? {} : { lib: { entry, formats: ["es"], fileName: () => fileName } }),
       rolldownOptions: {
         ...(node ? { input: entry } : {}),

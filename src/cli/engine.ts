@@ -14,5 +14,9 @@ export async function openEngine(backend: Backend): Promise<Engine> {
   if ("reason" in opened) throw new DeviceError(`no WebGPU here: ${opened.reason}`);
   const device = await requestDevice(opened.gpu);
   keep(device);
+  device.addEventListener("uncapturederror", (event) => {
+    console.error(`fallline: GPU error: ${(event as GPUUncapturedErrorEvent).error.message}`);
+    process.exitCode = 1;
+  });
   return webgpuEngine(device);
 }

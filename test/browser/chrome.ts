@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import puppeteer, { type Browser, type Page } from "puppeteer";
-import { type PreviewServer, preview } from "vite";
+import { createServer, type PreviewServer, preview } from "vite";
 import { afterAll } from "vitest";
 import { findChrome } from "../../scripts/webgpu.mjs";
 
@@ -31,6 +31,14 @@ export async function launchChrome(webgpu = true): Promise<Browser> {
   });
   closing.push(() => browser.close());
   return browser;
+}
+
+/** Serves the sources as `npm run dev` does and returns the address. */
+export async function serveSources(): Promise<string> {
+  const server = await createServer({ root, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
+  await server.listen();
+  closing.push(() => server.close());
+  return server.resolvedUrls!.local[0]!;
 }
 
 /** Serves a folder of dist/ and returns its address. */

@@ -1,7 +1,7 @@
 // The built page in a real headless Chrome: it trains on the GPU, falls back to the CPU reference where there is no
 // WebGPU, and refuses bad input in its own words.
 import { describe, expect, it } from "vitest";
-import { launchChrome, openPage, serve } from "./chrome.ts";
+import { launchChrome, openPage, serve, serveSources } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -45,6 +45,17 @@ describe("the page", () => {
       await page.waitForFunction(`${text("status")}.startsWith("stopped after")`, { polling: 100 });
       await page.waitForSelector("#train:enabled");
     }
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("works from its sources too, as npm run dev serves them", async () => {
+    const { page, errors } = await openPage(browser);
+    await page.goto(`${await serveSources()}?steps=6&batch=8&model=784-16-10`);
+    await page.waitForSelector("#train:enabled");
+    await page.click("#train");
+    await page.waitForFunction(`${text("status")} === "done"`, { polling: 200 });
+    expect(await page.evaluate(text("step"))).toBe("6 / 6");
     expect(errors).toEqual([]);
     await page.close();
   });

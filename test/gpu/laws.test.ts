@@ -223,6 +223,33 @@ describe("law 5 across processes", () => {
   });
 });
 
+describe("what a caller does by hand, on either engine", () => {
+  it.each(Object.entries(engines))("zeroGrad, write, set of one group, read of every role (%s)", async (_, engine) => {
+    const optimizer = await engine(
+      [
+        { name: "a", shape: [2], data: [1, 2] },
+        { name: "b", shape: [3], data: [3, 4, 5] },
+      ],
+      { rule: "sgd", lr: 1, momentum: 0.5, groups: [{ params: ["b"], lr: 0.5 }] },
+    );
+    optimizer.write("gradients", { a: [1, 1], b: [1, 1, 1] });
+    optimizer.step();
+    optimizer.zeroGrad();
+    expect(await optimizer.read("gradients")).toEqual({ a: new Float32Array(2), b: new Float32Array(3) });
+    // Group 0 is the one the config names, group 1 that of the rest.
+    optimizer.set({ lr: 2 }, 0);
+    optimizer.step();
+    optimizer.write("momentum", { a: [8, 8] });
+    expect(await optimizer.read("momentum")).toEqual({ a: Float32Array.of(8, 8), b: Float32Array.of(0.5, 0.5, 0.5) });
+    optimizer.write("params", { a: [0, 0] });
+    optimizer.step();
+    expect(await optimizer.read()).toEqual({ a: Float32Array.of(-4, -4), b: Float32Array.of(1, 2, 3) });
+    expect(optimizer.hyper("lr", 5, 0)).toBe(2);
+    expect(optimizer.hyper("lr", 5, 1)).toBe(1);
+    optimizer.destroy();
+  });
+});
+
 describe("the padding behind a tensor", () => {
   it("stays zero where the update makes NaN of zeros, and what is left in the gradient's is not counted", async () => {
     const optimizer = await createOptimizer(device, [{ name: "w", shape: [5], data: [1, 2, 3, 4, 5] }], {
