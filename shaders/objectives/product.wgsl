@@ -1,6 +1,4 @@
-// C = op(A) · op(B), and in the same kernel what follows it: bias and activation on the way forward, the activation's
-// derivative on the way back. Row-major; A is [M, K] (stored [K, M] if transpose_a), B is [K, N] (stored [N, K] if
-// transpose_b). M, N and K are multiples of 4; product_any.wgsl serves the rest.
+// The product of epilogue.wgsl where M, N and K are multiples of 4; product_any.wgsl serves the rest.
 //
 // A thread computes 16 × 8 elements in registers, as 4 × 2 blocks of 4 × 4, without barriers. Rows of a block stand in
 // the columns of a WGSL matrix, so that the block of C grows by (block of B) * (block of A).
@@ -8,18 +6,6 @@
 @group(0) @binding(1) var<storage, read> b: array<vec4f>;
 @group(0) @binding(2) var<storage, read_write> c: array<vec4f>;
 @group(0) @binding(3) var<storage, read> bias: array<vec4f>;
-
-override M: u32;
-override N: u32;
-override K: u32;
-override transpose_a: bool = false;
-override transpose_b: bool = false;
-// C = activation(product + bias)
-override forward: bool = false;
-// C = product * slope(C)
-override backward: bool = false;
-override workgroup_x: u32;
-override workgroup_y: u32;
 
 // Four vec4s that lie `stride` apart. Blocks beyond the edge are never stored, so reading another one there is harmless.
 fn block_a(m: u32, k: u32) -> mat4x4f {
@@ -44,16 +30,6 @@ fn block_b(k: u32, n: u32) -> mat4x4f {
   let stride = N / 4u;
   let i = 4u * k * stride + column;
   return mat4x4f(b[i], b[i + stride], b[i + 2u * stride], b[i + 3u * stride]);
-}
-
-fn finish(product: vec4f, old: vec4f, offset: vec4f) -> vec4f {
-  if (forward) {
-    return activate(product + offset);
-  }
-  if (backward) {
-    return product * slope(old);
-  }
-  return product;
 }
 
 fn store(m: u32, n: u32, product: mat4x4f) {

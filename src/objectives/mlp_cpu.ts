@@ -1,6 +1,6 @@
 // The multilayer perceptron on the CPU: the reference of the kernels, in float64 between float32 parameters and gradients.
 import type { CpuOptimizer } from "../cpu/optimizer.ts";
-import { addProduct, addProductTA, productTB } from "../cpu/product.ts";
+import { addProduct, productTransposed } from "../cpu/product.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { checkDataset } from "../data/dataset.ts";
 import type { Activation, Model } from "./model.ts";
@@ -113,7 +113,7 @@ class CpuPerceptron implements Objective {
       const bias = this.#tensor("params", layer.bias);
       for (let i = 0; i < out.length; i++) out[i] = bias[i % layer.outputs]!;
       const weight = this.#tensor("params", layer.weight);
-      addProduct(out, outputs[outputs.length - 1]!, weight, rows.length, layer.inputs, layer.outputs);
+      addProduct(out, outputs[outputs.length - 1]!, weight, [rows.length, layer.inputs, layer.outputs]);
       const f = activate[layer.activation];
       for (let i = 0; i < out.length; i++) out[i] = f(out[i]!);
       outputs.push(out);
@@ -128,14 +128,14 @@ class CpuPerceptron implements Objective {
       const layer = this.#model.layers[l]!;
       const before = outputs[l]!;
       const weightGradient = new Float64Array(layer.inputs * layer.outputs);
-      addProductTA(weightGradient, before, delta, layer.inputs, count, layer.outputs);
+      addProduct(weightGradient, before, delta, [layer.inputs, count, layer.outputs], true);
       this.#tensor("gradients", layer.weight).set(weightGradient);
       const biasGradient = new Float64Array(layer.outputs);
       for (let i = 0; i < delta.length; i++) biasGradient[i % layer.outputs]! += delta[i]!;
       this.#tensor("gradients", layer.bias).set(biasGradient);
       if (l === 0) return;
       const next = new Float64Array(count * layer.inputs);
-      productTB(next, delta, this.#tensor("params", layer.weight), count, layer.outputs, layer.inputs);
+      productTransposed(next, delta, this.#tensor("params", layer.weight), [count, layer.outputs, layer.inputs]);
       const slope = derivative[this.#model.layers[l - 1]!.activation];
       for (let i = 0; i < next.length; i++) next[i]! *= slope(before[i]!);
       delta = next;

@@ -2,6 +2,7 @@
 import activation from "../../shaders/objectives/activation.wgsl?raw";
 import batch from "../../shaders/objectives/batch.wgsl?raw";
 import columnSum from "../../shaders/objectives/column_sum.wgsl?raw";
+import epilogue from "../../shaders/objectives/epilogue.wgsl?raw";
 import gather from "../../shaders/objectives/gather.wgsl?raw";
 import product from "../../shaders/objectives/product.wgsl?raw";
 import productAny from "../../shaders/objectives/product_any.wgsl?raw";
@@ -10,12 +11,12 @@ import total from "../../shaders/objectives/total.wgsl?raw";
 import { assemble } from "../assemble.ts";
 
 const part = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });
-const activationPart = part("activation", activation);
+const productParts = [part("activation", activation), part("epilogue", epilogue)];
 const batchPart = part("batch", batch);
 
 export const gatherSource = assemble("gather", [batchPart, part("gather", gather)]);
-export const productSource = assemble("product", [activationPart, part("product", product)]);
-export const productAnySource = assemble("product of any size", [activationPart, part("product_any", productAny)]);
+export const productSource = assemble("product", [...productParts, part("product", product)]);
+export const productAnySource = assemble("product of any size", [...productParts, part("product_any", productAny)]);
 export const columnSumSource = assemble("column sum", [part("column_sum", columnSum)]);
 export const softmaxCrossEntropySource = assemble("softmax cross-entropy", [
   batchPart,

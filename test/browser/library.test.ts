@@ -16,7 +16,7 @@ function readmeExample(): string {
 describe("the README's example", () => {
   it("runs in Chrome against the built library and finds the line it promises", async () => {
     const example = readmeExample();
-    expect(example.trimEnd().split("\n").length).toBeLessThanOrEqual(32);
+    expect(example.trimEnd().split("\n").length).toBeLessThanOrEqual(30);
     expect(example).toContain('from "fallline"');
     const address = await serve("dist");
     const browser = await launchChrome();
