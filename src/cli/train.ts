@@ -7,7 +7,7 @@ import { Presets, SingleBar } from "cli-progress";
 import { Command, Option } from "commander";
 import { version } from "../../package.json";
 import { DataError, DeviceError, OptionError } from "../errors.ts";
-import { type JobOptions, jobConfig, jobDefaults } from "../lab/defaults.ts";
+import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
 import { encodeSafetensors } from "../safetensors.ts";
 import { cpuEngine, type Engine, engineLine } from "../train/engine.ts";
 import { largestDifference, type RunConfig, readRun, type TrainResult, train } from "../train/train.ts";
@@ -33,7 +33,11 @@ export function trainCommand(): Command {
     .description("train a multilayer perceptron on MNIST; without options: the main job")
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
     .option("--rule <name>", `update rule (default: ${job.rule})`)
-    .option("--lr <rate>", `highest learning rate, after the warm-up (default: ${job.lr})`, number)
+    .option(
+      "--lr <rate>",
+      `highest learning rate, after the warm-up (default: ${job.lr}, for sgd ${standardLr("sgd")})`,
+      number,
+    )
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `training steps (default: ${job.steps})`, number)
     .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)

@@ -29,6 +29,11 @@ export const jobDefaults = {
   seed: 1,
 } as const satisfies Required<JobOptions>;
 
+/** The highest learning rate that suits a rule on the main job. */
+export function standardLr(rule: string): number {
+  return rule === "sgd" ? 0.1 : jobDefaults.lr;
+}
+
 /**
  * The main job as a run config: He initialisation, linear warm-up over a tenth of the steps and then half a cosine down
  * to zero, the gradient clipped to norm 1.
@@ -37,7 +42,7 @@ export const jobDefaults = {
  */
 export function jobConfig(options: JobOptions): RunConfig {
   const job = { ...jobDefaults, ...options };
-  const peak = readNumber("lr", options.lr ?? (job.rule === "sgd" ? 0.1 : job.lr), { min: 0 });
+  const peak = readNumber("lr", options.lr ?? standardLr(job.rule), { min: 0 });
   const steps = readNumber("steps", job.steps, { min: 1, integer: true });
   const seed = readNumber("seed", job.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
   const rule = readChoice(

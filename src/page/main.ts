@@ -7,7 +7,7 @@ import { CanvasRenderer } from "echarts/renderers";
 import { DeviceError, FalllineError } from "../errors.ts";
 import { requestDevice } from "../gpu/device.ts";
 import { lossChart } from "../lab/chart.ts";
-import { type JobOptions, jobConfig, jobDefaults } from "../lab/defaults.ts";
+import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
 import { rules } from "../rules/index.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../train/engine.ts";
 import { train } from "../train/train.ts";
@@ -39,6 +39,12 @@ function fillForm(): void {
   for (const [name, standard] of Object.entries(jobDefaults)) {
     (form.elements.namedItem(name) as HTMLInputElement).value = asked.get(name) ?? String(standard);
   }
+  const rate = form.elements.namedItem("lr") as HTMLInputElement;
+  const suit = () => {
+    rate.value = String(standardLr(select.value));
+  };
+  if (!asked.has("lr")) suit();
+  select.onchange = suit;
 }
 
 function readForm(): JobOptions {
