@@ -1,8 +1,8 @@
 // Checkpoints: an optimizer's whole state as a safetensors file. Parameters stand under their names, slots under
-// NAME:SLOT; rule, config, hypers and step stand in the metadata. The same for both engines.
+// NAME:SLOT; rule, config, flags, groups and step stand in the metadata. The same for both engines.
 import { packArena, type Segment, unpackArena } from "./arena.ts";
 import { DataError, OptionError } from "./errors.ts";
-import { type Plan, planConfig } from "./plan.ts";
+import { type Plan, planConfig, replaceHypers } from "./plan.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
 
 const format = "fallline-checkpoint/1";
@@ -14,10 +14,8 @@ export interface Checkpoint {
   readonly arenas: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
 }
 
-/** What `load` finds: the state, and each group's hypers but for those that were functions of the step. */
-export interface LoadedCheckpoint extends Checkpoint {
-  readonly hypers: readonly Readonly<Record<string, unknown>>[];
-}
+/** What a checkpoint says of its optimizer, as its file's metadata. */
+export type Description = Readonly<Record<string, string>>;
 
 const keyOf = (tensor: string, role: string) => (role === "params" ? tensor : `${tensor}:${role}`);
 
@@ -38,46 +36,85 @@ export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
   }
 }
 
-export function encodeCheckpoint(
-  plan: Plan,
-  segments: readonly Segment[],
-  checkpoint: Checkpoint,
-): Uint8Array<ArrayBuffer> {
-  const tensors = new Map<string, SafeTensor>();
-  const hypers = plan.groups.map((group) =>
-    Object.fromEntries(Object.entries(group.hypers).map(([hyper, { config }]) => [hyper, config])),
-  );
-  for (const [role, arena] of checkpoint.arenas) {
-    const values = unpackArena(segments, arena);
-    for (const { name, shape } of segments) tensors.set(keyOf(name, role), { shape, data: values[name]! });
-  }
-  const metadata = {
+/** The plan as it is at this moment. Hypers that are, or hold, functions of the step are left out: JSON has none. */
+export function describePlan(plan: Plan): Description {
+  const groups = plan.groups.map(({ params, hypers }) => ({
+    params: params ?? null,
+    hypers: Object.fromEntries(
+      Object.entries(hypers)
+        .filter(([, { config }]) => !holdsFunction(config))
+        .map(([hyper, { config }]) => [hyper, config]),
+    ),
+  }));
+  return {
     format,
     rule: plan.rule.name,
     config: JSON.stringify(planConfig(plan)),
-    // Functions fall out of JSON, and are then kept as the loading optimizer has them.
-    hypers: JSON.stringify(hypers),
-    step: String(checkpoint.step),
-    skipped: String(checkpoint.skipped),
+    flags: JSON.stringify({ ...plan.flags, maximize: plan.maximize }),
+    groups: JSON.stringify(groups),
   };
-  return encodeSafetensors({ metadata, tensors });
 }
 
-/** Reads a checkpoint that must fit this plan and these tensors; a DataError says what does not. */
-export function decodeCheckpoint(plan: Plan, segments: readonly Segment[], bytes: Uint8Array): LoadedCheckpoint {
+export function encodeCheckpoint(
+  description: Description,
+  segments: readonly Segment[],
+  { step, skipped, arenas }: Checkpoint,
+): Uint8Array<ArrayBuffer> {
+  const tensors = new Map<string, SafeTensor>();
+  for (const [role, arena] of arenas) {
+    const values = unpackArena(segments, arena);
+    for (const { name, shape } of segments) tensors.set(keyOf(name, role), { shape, data: values[name]! });
+  }
+  return encodeSafetensors({ metadata: { ...description, step: String(step), skipped: String(skipped) }, tensors });
+}
+
+/**
+ * Reads a checkpoint and gives the plan its hypers.
+ *
+ * @throws DataError that says what does not fit this plan and these tensors; the plan is unchanged then.
+ */
+export function openCheckpoint(plan: Plan, segments: readonly Segment[], bytes: Uint8Array): Checkpoint {
   const { metadata, tensors } = decodeSafetensors(bytes);
   if (metadata.format !== format) {
     throw new DataError(`the checkpoint's format is ${metadata.format ?? "missing"}; this version reads ${format}`);
   }
-  if (metadata.rule !== plan.rule.name) {
-    throw new DataError(`the checkpoint is of rule "${metadata.rule}"; this optimizer's is "${plan.rule.name}"`);
+  const own = describePlan(plan);
+  for (const key of ["rule", "flags"]) {
+    if (metadata[key] !== own[key]) {
+      throw new DataError(`the checkpoint's ${key} is ${metadata[key] ?? "missing"}; this optimizer's is ${own[key]}`);
+    }
   }
+  const groups = readGroups(metadata.groups);
+  const params = (list: readonly { params: unknown }[]) => JSON.stringify(list.map((group) => group.params));
+  if (params(groups) !== params(readGroups(own.groups))) {
+    throw new DataError(
+      `the checkpoint's groups are ${params(groups)}; this optimizer's are ${params(readGroups(own.groups))}`,
+    );
+  }
+  const [step, skipped] = [wholeNumber(metadata, "step"), wholeNumber(metadata, "skipped")];
+  const arenas = readArenas(plan, segments, tensors);
+  try {
+    replaceHypers(
+      plan,
+      groups.map(({ hypers }) => hypers),
+      step,
+    );
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new DataError(`the checkpoint's hypers do not fit: ${error.message}`, { cause: error });
+  }
+  return { step, skipped, arenas };
+}
+
+function readArenas(
+  plan: Plan,
+  segments: readonly Segment[],
+  tensors: ReadonlyMap<string, SafeTensor>,
+): Map<string, Float32Array<ArrayBuffer>> {
   const arenas = new Map<string, Float32Array<ArrayBuffer>>();
-  const expected = new Set<string>();
   for (const role of ["params", ...plan.slots]) {
     const found = segments.map(({ name, shape }) => {
       const key = keyOf(name, role);
-      expected.add(key);
       const tensor = tensors.get(key);
       if (!tensor) throw new DataError(`the checkpoint has no "${key}"`);
       if (tensor.shape.join() !== shape.join()) {
@@ -87,22 +124,40 @@ export function decodeCheckpoint(plan: Plan, segments: readonly Segment[], bytes
     });
     arenas.set(role, packArena(segments, found));
   }
+  // Slots of the rule that this optimizer does without are passed over: its hypers decide whether it can.
+  const known = new Set(
+    segments.flatMap(({ name }) => ["params", ...plan.rule.slots].map((role) => keyOf(name, role))),
+  );
   for (const key of tensors.keys()) {
-    if (!expected.has(key)) throw new DataError(`the checkpoint has "${key}", which this optimizer does not`);
+    if (!known.has(key)) throw new DataError(`the checkpoint has "${key}", which this optimizer does not`);
   }
-  const hypers = JSON.parse(metadata.hypers ?? "[]") as LoadedCheckpoint["hypers"];
-  if (!Array.isArray(hypers) || hypers.length !== plan.groups.length) {
-    throw new DataError(`the checkpoint has ${hypers.length} groups; this optimizer has ${plan.groups.length}`);
+  return arenas;
+}
+
+interface SavedGroup {
+  readonly params: unknown;
+  readonly hypers: Readonly<Record<string, unknown>>;
+}
+
+function readGroups(text: string | undefined): readonly SavedGroup[] {
+  try {
+    const groups = JSON.parse(text ?? "") as SavedGroup[];
+    if (Array.isArray(groups) && groups.every((group) => typeof group?.hypers === "object")) return groups;
+  } catch (error) {
+    throw new DataError(`the checkpoint's groups are not JSON: ${(error as Error).message}`, { cause: error });
   }
-  return { step: wholeNumber(metadata, "step"), skipped: wholeNumber(metadata, "skipped"), arenas, hypers };
+  throw new DataError(`the checkpoint's groups are ${text}; they must be an array of { params, hypers }`);
+}
+
+function holdsFunction(config: unknown): boolean {
+  if (typeof config === "function") return true;
+  return typeof config === "object" && config !== null && Object.values(config).some(holdsFunction);
 }
 
 function wholeNumber(metadata: Readonly<Record<string, string>>, key: string): number {
-  const value = Number(metadata[key]);
-  if (!Number.isInteger(value) || value < 0 || value >= 2 ** 32) {
-    throw new DataError(
-      `the checkpoint's ${key} is ${metadata[key] ?? "missing"}; it must be a whole number in [0, 2^32)`,
-    );
+  const text = metadata[key] ?? "missing";
+  if (!/^\d+$/.test(text) || Number(text) >= 2 ** 32) {
+    throw new DataError(`the checkpoint's ${key} is ${text}; it must be a whole number in [0, 2^32)`);
   }
-  return value;
+  return Number(text);
 }

@@ -33,9 +33,9 @@ export interface Optimizer {
   /** Sets the gradient arena to zero. */
   zeroGrad(): void;
   /**
-   * Replaces hypers in all groups or in one (by its index in the config), for every step that is submitted from now on.
-   * Compiles nothing. Steps encoded before but not submitted yet get the new values too; for a rate that changes from step
-   * to step within one submission, use a schedule.
+   * Replaces hypers from the next step on, in all groups or in one (by its index in the config). Compiles nothing. Steps
+   * encoded before but not submitted yet may take the old values or the new: for a rate that changes from step to step
+   * within one submission, use a schedule.
    *
    * @throws OptionError for an unknown hyper or group or a value out of range; nothing is changed then.
    */
@@ -55,6 +55,7 @@ export interface Optimizer {
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Continues from a `save`, with the hypers as they were saved, but for functions of the step, which a file cannot hold.
+   * Submit before what was encoded.
    *
    * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
    */

@@ -79,17 +79,23 @@ export function needsNorm(plan: Plan): boolean {
  *
  * @throws OptionError for an unknown hyper or group, a value out of range, or a hyper whose slots were not created.
  */
-export function setHypers(plan: Plan, changes: Readonly<Record<string, Scheduled>>, group?: number): void {
+export function setHypers(
+  plan: Plan,
+  changes: Readonly<Record<string, Scheduled>>,
+  group: number | undefined,
+  step: number,
+): void {
   const { groups } = plan;
   if (group !== undefined) readGroup(plan, "set.group", group);
   replaceHypers(
     plan,
     groups.map((_, index) => (group === undefined || group === index ? changes : {})),
+    step,
   );
 }
 
-/** Replaces hypers group by group: all of them, or on an error none. */
-export function replaceHypers(plan: Plan, changes: readonly Readonly<Record<string, unknown>>[]): void {
+/** Replaces hypers group by group, for `step` and those after it: all of them, or on an error none. */
+export function replaceHypers(plan: Plan, changes: readonly Readonly<Record<string, unknown>>[], step: number): void {
   const { rule, groups } = plan;
   const changed = groups.map((old, index) => {
     readObject("set", changes[index], Object.keys(rule.hypers));
@@ -97,7 +103,7 @@ export function replaceHypers(plan: Plan, changes: readonly Readonly<Record<stri
   });
   const trial: Plan = { ...plan, groups: changed };
   for (const index of changed.keys()) {
-    for (const hyper of Object.keys(changes[index]!)) hyperAt(trial, index, hyper, 0);
+    for (const hyper of Object.keys(changes[index]!)) hyperAt(trial, index, hyper, step);
   }
   const used = usedIn(changed);
   const conflict = rule.conflict?.(plan.flags, used);
@@ -161,9 +167,7 @@ function readRule(config: unknown): Rule {
   const rule = rules.find((candidate) => candidate.name === name);
   if (!rule) {
     const known = rules.map((candidate) => candidate.name).join(", ");
-    throw new OptionError(
-      `rule is ${name === undefined ? "missing" : show(name)}, which is not a known rule; known are ${known}`,
-    );
+    throw new OptionError(`rule is ${name === undefined ? "missing" : show(name)}; it must be one of ${known}`);
   }
   return rule;
 }

@@ -15,7 +15,8 @@ export interface SafeTensors {
 
 /** The bytes of a safetensors file; tensors are written in the map's order. */
 export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
-  const header: Record<string, unknown> = {};
+  // Without a prototype, so that no tensor's name means anything else.
+  const header: Record<string, unknown> = Object.create(null);
   if (Object.keys(file.metadata).length > 0) header.__metadata__ = file.metadata;
   let offset = 0;
   for (const [name, { shape, data }] of file.tensors) {

@@ -8,6 +8,7 @@ import { Command, Option } from "commander";
 import { version } from "../../package.json";
 import { DataError, DeviceError, OptionError } from "../errors.ts";
 import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
+import { rules } from "../rules/index.ts";
 import { encodeSafetensors } from "../safetensors.ts";
 import { cpuEngine, type Engine, engineLine } from "../train/engine.ts";
 import { largestDifference, type RunConfig, readRun, type TrainResult, train } from "../train/train.ts";
@@ -32,7 +33,7 @@ export function trainCommand(): Command {
   return new Command("train")
     .description("train a multilayer perceptron on MNIST; without options: the main job")
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
-    .option("--rule <name>", `update rule (default: ${job.rule})`)
+    .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option(
       "--lr <rate>",
       `highest learning rate, after the warm-up (default: ${job.lr}, for sgd ${standardLr("sgd")})`,

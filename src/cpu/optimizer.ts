@@ -9,10 +9,10 @@ import {
   type Tensor,
   unpackArena,
 } from "../arena.ts";
-import { checkKeys, decodeCheckpoint, encodeCheckpoint } from "../checkpoint.ts";
+import { checkKeys, describePlan, encodeCheckpoint, openCheckpoint } from "../checkpoint.ts";
 import { DeviceError, OptionError, show } from "../errors.ts";
 import type { Optimizer, Role, Stats, TensorValues } from "../optimizer.ts";
-import { createPlan, needsNorm, type Plan, planConfig, readHyperAt, replaceHypers, setHypers } from "../plan.ts";
+import { createPlan, needsNorm, type Plan, planConfig, readHyperAt, setHypers } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { tableRow } from "../table.ts";
@@ -73,7 +73,7 @@ class ReferenceOptimizer implements CpuOptimizer {
     const rows = plan.groups.map((_, group) => tableRow(plan, group, this.#step));
     if (needsNorm(plan)) {
       this.#gradientNorm = this.#norm();
-      if (plan.skipNonFinite && this.gradients.some((g) => !Number.isFinite(g))) {
+      if (plan.skipNonFinite && !Number.isFinite(this.#gradientNorm)) {
         this.#skipped++;
         return;
       }
@@ -92,7 +92,7 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   set(hypers: Readonly<Record<string, Scheduled>>, group?: number): void {
     this.#mustLive("set");
-    setHypers(this.#plan, hypers, group);
+    setHypers(this.#plan, hypers, group, this.#step);
   }
 
   hyper(name: string, step: number, group = 0): number {
@@ -122,7 +122,7 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     this.#mustLive("save");
-    return encodeCheckpoint(this.#plan, this.segments, {
+    return encodeCheckpoint(describePlan(this.#plan), this.segments, {
       step: this.#step,
       skipped: this.#skipped,
       arenas: new Map([["params", this.params], ...this.#slots]),
@@ -131,8 +131,7 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   async load(bytes: Uint8Array): Promise<void> {
     this.#mustLive("load");
-    const checkpoint = decodeCheckpoint(this.#plan, this.segments, bytes);
-    replaceHypers(this.#plan, checkpoint.hypers);
+    const checkpoint = openCheckpoint(this.#plan, this.segments, bytes);
     for (const [role, arena] of checkpoint.arenas) this.#arena(role).set(arena);
     this.#step = checkpoint.step;
     this.#skipped = checkpoint.skipped;
@@ -154,12 +153,15 @@ class ReferenceOptimizer implements CpuOptimizer {
   }
 
   #norm(): number {
-    let peak = 0;
-    for (const g of this.gradients) peak = Math.max(peak, Math.abs(g));
-    if (!Number.isFinite(peak)) return peak;
-    let sum = 0;
-    for (const g of this.gradients) sum += g * g;
-    return Math.sqrt(sum);
+    let [peak, sum] = [0, 0];
+    for (const { offset, length } of this.segments) {
+      for (let i = offset; i < offset + length; i++) {
+        const g = this.gradients[i]!;
+        peak = Math.max(peak, Math.abs(g));
+        sum += g * g;
+      }
+    }
+    return Number.isFinite(peak) ? Math.sqrt(sum) : peak;
   }
 
   #update({ offset, length }: Segment, row: Record<string, number>): void {

@@ -45,8 +45,12 @@ export async function allocate<T>(
   } catch (error) {
     failure = error as Error;
   }
-  const scoped = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
-  failure ??= scoped.find((error) => error !== null) ?? null;
+  try {
+    const scoped = await Promise.all([device.popErrorScope(), device.popErrorScope()]);
+    failure ??= scoped.find((error) => error !== null) ?? null;
+  } catch (error) {
+    failure ??= error as Error;
+  }
   if (failure || made === undefined) {
     for (const buffer of buffers) buffer.destroy();
     throw new DeviceError(`the device could not hold ${purpose}: ${failure?.message}`, { cause: failure });

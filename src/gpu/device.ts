@@ -34,19 +34,29 @@ export function adapterLine({ vendor, architecture, description, software }: Ada
  * @throws DeviceError where there is no WebGPU or no adapter.
  */
 export async function requestDevice(gpu: GPU | undefined = globalThis.navigator?.gpu): Promise<GPUDevice> {
-  if (!gpu) throw new DeviceError("WebGPU is not available here: navigator.gpu is missing");
+  if (!gpu) {
+    throw new DeviceError(
+      "WebGPU is not available here: navigator.gpu is missing; in Node, pass create([]) of npm webgpu",
+    );
+  }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new DeviceError("WebGPU found no adapter: requestAdapter() returned null");
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  return adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+  const device = await adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+  origins.set(device, [gpu, adapter]);
+  return device;
 }
+
+/** Dawn for Node crashes the process when these are collected before the device. */
+const origins = new WeakMap<GPUDevice, [GPU, GPUAdapter]>();
 
 /** The limits that decide whether our buffers and kernels fit. */
 export type LimitName =
   | "maxBufferSize"
   | "maxStorageBufferBindingSize"
   | "maxStorageBuffersPerShaderStage"
-  | "maxComputeInvocationsPerWorkgroup";
+  | "maxComputeInvocationsPerWorkgroup"
+  | "maxComputeWorkgroupsPerDimension";
 
 /** @throws DeviceError that names the limit, what is needed and for what. */
 export function requireLimit(device: GPUDevice, limit: LimitName, needed: number, purpose: string): void {

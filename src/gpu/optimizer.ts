@@ -12,10 +12,10 @@ import {
   unpackArena,
 } from "../arena.ts";
 import { assembleUpdate, finalizeSource, gradNormSource, snakeCase } from "../assemble.ts";
-import { checkKeys, decodeCheckpoint, encodeCheckpoint } from "../checkpoint.ts";
+import { checkKeys, describePlan, encodeCheckpoint, openCheckpoint } from "../checkpoint.ts";
 import { DeviceError, OptionError, show } from "../errors.ts";
 import type { Optimizer, Role, Stats, TensorValues } from "../optimizer.ts";
-import { createPlan, needsNorm, type Plan, planConfig, readHyperAt, replaceHypers, setHypers } from "../plan.ts";
+import { createPlan, needsNorm, type Plan, planConfig, readHyperAt, setHypers } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { tableColumns, tableHeaderWords, tableRows } from "../table.ts";
@@ -157,8 +157,8 @@ function windowSteps(plan: Plan): number {
   return 2 * Math.min(2048, Math.max(256, Math.floor(2 ** 19 / rowBytes(plan))));
 }
 
-/** Steps before the next one whose rates `set` replaces too, in case that many were skipped or never submitted. */
-const setReach = 256;
+/** Steps before the next one whose rates `set` replaces too, in case that many were encoded and never submitted. */
+const setReach = 32;
 
 /** `step()` reads the control buffer back each so many steps, without waiting, to hear of skips. */
 const hearingInterval = 64;
@@ -265,8 +265,10 @@ class ArenaOptimizer implements GpuOptimizer {
 
   set(hypers: Readonly<Record<string, Scheduled>>, group?: number): void {
     this.#mustLive("set");
-    setHypers(this.#plan, hypers, group);
-    this.#table.expire(Math.max(this.#heard.step, this.#next - setReach));
+    setHypers(this.#plan, hypers, group, this.#next);
+    // Where steps may have been skipped unheard, the GPU may be anywhere from the step heard of last.
+    const reach = this.#plan.skipNonFinite ? windowSteps(this.#plan) / 2 : setReach;
+    this.#table.expire(Math.max(this.#heard.step, this.#next - reach));
   }
 
   hyper(name: string, step: number, group = 0): number {
@@ -310,8 +312,10 @@ class ArenaOptimizer implements GpuOptimizer {
     const { step, skipped } = stats;
     // Copies from before a load, or older than what was heard since, tell nothing new.
     if (epoch === this.#heard.epoch && step + skipped > this.#heard.step + this.#heard.skipped) {
-      this.#next -= skipped - this.#heard.skipped;
+      this.#next = Math.max(step, this.#next - (skipped - this.#heard.skipped));
       this.#heard = { step, skipped, epoch };
+      // The window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
+      if (this.#table.fallBack(step)) this.#next = step;
     }
     return stats;
   }
@@ -319,8 +323,9 @@ class ArenaOptimizer implements GpuOptimizer {
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     this.#mustLive("save");
     const roles = ["params", ...this.slots];
+    const description = describePlan(this.#plan);
     const [stats, ...arenas] = await Promise.all([this.stats(), ...roles.map((role) => this.#readArena(role))]);
-    return encodeCheckpoint(this.#plan, this.segments, {
+    return encodeCheckpoint(description, this.segments, {
       step: stats.step,
       skipped: stats.skipped,
       arenas: new Map(roles.map((role, index) => [role, arenas[index]!])),
@@ -329,8 +334,7 @@ class ArenaOptimizer implements GpuOptimizer {
 
   async load(bytes: Uint8Array): Promise<void> {
     this.#mustLive("load");
-    const { step, skipped, arenas, hypers } = decodeCheckpoint(this.#plan, this.segments, bytes);
-    replaceHypers(this.#plan, hypers);
+    const { step, skipped, arenas } = openCheckpoint(this.#plan, this.segments, bytes);
     for (const [role, arena] of arenas) {
       const { buffer, offset } = this.#place(role);
       this.device.queue.writeBuffer(buffer, offset, arena);
@@ -405,16 +409,32 @@ class TableWindow {
     this.#stretch = 32;
   }
 
+  /** Moves the window back to a step that it has left behind, and says whether it had. */
+  fallBack(step: number): boolean {
+    if (step >= this.#first) return false;
+    this.restart(step);
+    // Steps may be under way beyond this one.
+    this.#stretch = this.#window / 2;
+    return true;
+  }
+
   /** Makes sure that the row of `step` is there when the next submission runs. */
   provide(step: number): void {
     if (step < this.#filled) return;
     const half = this.#window / 2;
     const to = step + Math.min(this.#stretch, half);
     const moves = to > this.#first + this.#window;
-    const first = moves ? Math.max(this.#first, step - half) : this.#first;
-    const from = moves ? first : this.#filled;
-    const { rows, end, error } = tableRows(this.#plan, from, to);
-    if (end <= step) throw error;
+    let first = moves ? Math.max(this.#first, step - half) : this.#first;
+    let from = moves ? first : this.#filled;
+    let stretch = tableRows(this.#plan, from, to);
+    // Hypers set since need not be in range in the past.
+    while (stretch.end < step) {
+      first = stretch.end + 1;
+      from = first;
+      stretch = tableRows(this.#plan, from, to);
+    }
+    const { rows, end, error } = stretch;
+    if (end === step) throw error;
     const offset = tableHeaderWords * 4 + (from - first) * rowBytes(this.#plan);
     this.#queue.writeBuffer(this.#buffer, offset, rows);
     this.#queue.writeBuffer(this.#buffer, 0, Uint32Array.of(first, end - first));

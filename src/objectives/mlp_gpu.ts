@@ -4,7 +4,7 @@
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { allocate, bytesOf } from "../gpu/allocate.ts";
 import { controlBytes } from "../gpu/control.ts";
-import { grid, isSoftware, requireBuffer } from "../gpu/device.ts";
+import { grid, isSoftware, requireBuffer, requireLimit } from "../gpu/device.ts";
 import { type BindingUse, compileKernel, type Dispatch, encodeDispatches, type Kernel } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import { ReadbackPool } from "../gpu/readback.ts";
@@ -58,6 +58,13 @@ export async function createGpuObjective(
   const widths = model.config.layers;
   const classes = widths[widths.length - 1]!;
   requireBuffer(device, capacity * Math.max(...widths) * 4, `a batch of ${batch}`);
+  const groups = Math.ceil(Math.max(capacity, ...widths) / 4);
+  requireLimit(
+    device,
+    "maxComputeWorkgroupsPerDimension",
+    groups,
+    `a batch of ${batch} of layers [${widths.join(", ")}]`,
+  );
   const resident = await upload(device, data, capacity);
   const created = [...resident.buffers];
   try {

@@ -79,7 +79,7 @@ describe("the page", () => {
     await page.goto(`${address}?steps=4&batch=8&model=784-16-10`);
     await page.waitForSelector("#train:enabled");
     expect(await page.evaluate(text("banner"))).toMatch(
-      /^WebGPU is not available here: navigator\.gpu is missing\. Training/,
+      /^WebGPU is not available here: navigator\.gpu is missing; .* Training/,
     );
     expect(await page.$eval("#banner", (banner) => (banner as HTMLElement).hidden)).toBe(false);
     await page.click("#train");

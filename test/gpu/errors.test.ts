@@ -249,6 +249,22 @@ describe("schedules", () => {
     optimizer.destroy();
   });
 
+  it("are right again as soon as more skips are heard of than the table holds", async () => {
+    const device = await freshDevice();
+    const rates = { lr: (step: number) => step + 1, skipNonFinite: true };
+    const optimizer = await createOptimizer(device, [{ name: "x", shape: [1] }], sgd(rates));
+    optimizer.write("gradients", { x: [Number.NaN] });
+    for (let i = 0; i < 5000; i++) optimizer.step();
+    expect(await optimizer.stats()).toMatchObject({ step: 0, skipped: 5000 });
+    optimizer.write("gradients", { x: [1] });
+    for (let i = 0; i < 3; i++) optimizer.step();
+    expect((await optimizer.read()).x![0]).toBe(-(1 + 2 + 3));
+    optimizer.set({ lr: (step) => (step < 3 ? -1 : 10) });
+    optimizer.step();
+    expect((await optimizer.read()).x![0]).toBe(-16);
+    optimizer.destroy();
+  });
+
   it("refuse more steps in one submission than the table holds", async () => {
     const device = await freshDevice();
     const optimizer = await createOptimizer(device, [tensor], sgd());
