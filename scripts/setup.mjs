@@ -155,7 +155,7 @@ function installChrome() {
 function remedy() {
   if (!existsSync("/etc/debian_version")) return "npx puppeteer browsers install chrome";
   const sudo = process.getuid?.() === 0 ? "" : "sudo ";
-  return `${sudo}apt-get install -y --no-install-recommends chromium`;
+  return `${sudo}apt-get update && ${sudo}apt-get install -y --no-install-recommends chromium`;
 }
 
 function findWebGPU() {
