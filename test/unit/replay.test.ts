@@ -1,4 +1,5 @@
 // The golden trajectories of PyTorch and Optax on the CPU reference, and files that are not replays.
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { readReplay, replayCase } from "../../src/lab/replay.ts";
@@ -24,6 +25,15 @@ describe("replay.json on the CPU reference", () => {
     expect(overflow).toMatchObject({ ok: false, error: "the parameters are not finite after step 1" });
     const unknown = await replayCase(file, { ...replay, optimizer: { rule: "nosuch" } }, create);
     expect(unknown).toMatchObject({ ok: false, maxAbs: null, error: expect.stringContaining('"nosuch"') });
+  });
+});
+
+describe("docs/replay.md", () => {
+  it("has an example that passes", async () => {
+    const text = readFileSync(new URL("../../docs/replay.md", import.meta.url), "utf8");
+    const example = readReplay(/```json\n([\s\S]*?)```/.exec(text)![1]!);
+    const result = await replayCase(example, example.cases[0]!, create);
+    expect(result).toMatchObject({ id: "sgd", ok: true, ratio: null });
   });
 });
 
