@@ -1,11 +1,6 @@
 // Loss and its derivative in one kernel, one thread an example: -log softmax(logits)[label], whether the largest logit is
 // the label's, and in place of the logits the derivative of the batch's mean loss. The largest logit is taken off first,
 // so no logit is too large. Rows beyond the batch's count get a derivative of zero.
-struct Outcome {
-  loss: f32,
-  hit: u32,
-}
-
 @group(0) @binding(0) var<storage, read> batch: Batch;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;

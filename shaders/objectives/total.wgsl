@@ -1,9 +1,4 @@
 // Sums the outcomes of a batch in a fixed order: one workgroup, a tree in workgroup memory.
-struct Outcome {
-  loss: f32,
-  hit: u32,
-}
-
 @group(0) @binding(0) var<storage, read> batch: Batch;
 @group(0) @binding(1) var<storage, read> outcomes: array<Outcome>;
 @group(0) @binding(2) var<storage, read_write> totals: Outcome;

@@ -4,6 +4,7 @@ import batch from "../../shaders/objectives/batch.wgsl?raw";
 import columnSum from "../../shaders/objectives/column_sum.wgsl?raw";
 import epilogue from "../../shaders/objectives/epilogue.wgsl?raw";
 import gather from "../../shaders/objectives/gather.wgsl?raw";
+import outcome from "../../shaders/objectives/outcome.wgsl?raw";
 import product from "../../shaders/objectives/product.wgsl?raw";
 import productAny from "../../shaders/objectives/product_any.wgsl?raw";
 import softmaxCrossEntropy from "../../shaders/objectives/softmax_cross_entropy.wgsl?raw";
@@ -13,6 +14,7 @@ import { assemble } from "../assemble.ts";
 const part = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });
 const productParts = [part("activation", activation), part("epilogue", epilogue)];
 const batchPart = part("batch", batch);
+const outcomePart = part("outcome", outcome);
 
 export const gatherSource = assemble("gather", [batchPart, part("gather", gather)]);
 export const productSource = assemble("product", [...productParts, part("product", product)]);
@@ -20,6 +22,7 @@ export const productAnySource = assemble("product of any size", [...productParts
 export const columnSumSource = assemble("column sum", [part("column_sum", columnSum)]);
 export const softmaxCrossEntropySource = assemble("softmax cross-entropy", [
   batchPart,
+  outcomePart,
   part("softmax_cross_entropy", softmaxCrossEntropy),
 ]);
-export const totalSource = assemble("total", [batchPart, part("total", total)]);
+export const totalSource = assemble("total", [batchPart, outcomePart, part("total", total)]);
