@@ -3,7 +3,8 @@ import { bench, describe } from "vitest";
 import { compileKernel, encodeDispatches } from "../src/gpu/kernel.ts";
 import { createOptimizer } from "../src/gpu/optimizer.ts";
 import { productAnySource, productSource } from "../src/objectives/sources.ts";
-import { adamw, sgd } from "../src/rules/index.ts";
+import { adamw } from "../src/rules/adam.ts";
+import { sgd } from "../src/rules/sgd.ts";
 import { device, freshDevice } from "../test/gpu/setup.ts";
 
 const options = { warmupIterations: 2, iterations: 12, time: 0, warmupTime: 0 };

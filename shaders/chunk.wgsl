@@ -1,13 +1,33 @@
-// One entry of the chunk table: what one workgroup works on, in elements of the arena.
+// One entry of the chunk table: what one workgroup works on. Offsets are in elements; src/gpu/chunks.ts writes them.
 struct Chunk {
-  offset: u32,
+  // where its elements begin in the parameters and in the gradients
+  params: u32,
+  gradients: u32,
+  // and in each slot
+  state: u32,
+  // its first element's place in the tensor
+  start: u32,
   length: u32,
-  // the group whose row of the table it takes
+  // which row of the table it takes, of those of one step
   group: u32,
-  segment: u32,
+  // which record of the scalars is its tensor's
+  record: u32,
+  // its place among all chunks of the optimizer, by which its partial sums are filed
+  id: u32,
+  // which scale of the control buffer is for it
+  bin: u32,
+  // a factored slot: its elements of a vector, or the means of the columns and rows of a matrix; rows is 0 for vectors
+  factored: u32,
+  factored_rows: u32,
+  rows: u32,
+  columns: u32,
+  // the scales of adaptive clipping; the tensor's units are columns of this many
+  units: u32,
+  unit_columns: u32,
+  padding: u32,
 }
 
-// Which elements of a chunk's last vec4 are the tensor's own; the others are padding, which is zero and stays zero.
-fn inside_last(chunk: Chunk) -> vec4<bool> {
-  return vec4u(0u, 1u, 2u, 3u) <= vec4u((chunk.length - 1u) % 4u);
+// Which of the four elements from e on are the chunk's own.
+fn inside(chunk: Chunk, e: u32) -> vec4<bool> {
+  return vec4u(0u, 1u, 2u, 3u) + e < vec4u(chunk.length);
 }

@@ -1,5 +1,5 @@
-// The control buffer: what the steps of one optimizer share, kept on the GPU so that no step needs the host. Its layout
-// is read back by src/gpu/control.ts, and a test compares the two.
+// The control buffer: what the steps of one replica share, kept on the GPU so that no step needs the host. Its layout is
+// read back by src/gpu/control.ts, and a test compares the two. clip_bins stands in front of it.
 struct Control {
   // completed updates, which is also the 0-based step of the next one
   step: atomic<u32>,
@@ -11,10 +11,17 @@ struct Control {
   skipped: u32,
   // norm of the last gradient, before clipping
   gradient_norm: f32,
-  // what the update multiplies the gradient by
+  // what clipping by a global norm multiplies the gradient by
   clip_scale: f32,
-  // the norm above which the gradient is scaled down
-  max_norm: f32,
   // how many checkpoints were loaded: tells copies of this buffer from before a load from those after it
   epoch: u32,
+  // what the next loss is to be multiplied by
+  loss_scale: f32,
+  // updates since the loss scale changed or one was skipped
+  good_steps: u32,
+  // 1 once the loss scale should have fallen below its least
+  underflow: u32,
+  // by bin of clipping: the norm, and what the update multiplies the gradient by
+  norms: array<f32, clip_bins>,
+  scales: array<f32, clip_bins>,
 }

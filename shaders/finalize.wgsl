@@ -1,11 +1,20 @@
-// Second kernel of the gradient's norm: one workgroup merges the partials in a fixed order and writes what the update
-// needs: the clip scale, and whether to skip.
+// Second kernel of the gradient's norm: one workgroup for each replica merges the partials in a fixed order and writes what
+// the update needs: the scales, and whether to skip. It also adapts the loss scale.
 @group(0) @binding(0) var<storage, read> partials: array<Partial>;
-@group(0) @binding(1) var<storage, read_write> control: Control;
+// by bin of clipping: its first partial, and how many there are
+@group(0) @binding(1) var<storage, read> bins: array<vec2u>;
+@group(0) @binding(2) var<storage, read_write> control: array<Control>;
 
-override partial_count: u32;
+override max_norm: f32;
 override clip: bool;
 override skip_non_finite: bool;
+// 1 over the number of gradients that were added up
+override mean: f32;
+override loss_scaling: bool;
+override growth: f32;
+override backoff: f32;
+override interval: u32;
+override least_scale: f32;
 
 const lane_count = 256u;
 // A lane adds up 64 partials before it adds their sum to the others: long chains of additions lose digits.
@@ -13,17 +22,18 @@ const stretch = 64u * lane_count;
 
 var<workgroup> lanes: array<Partial, lane_count>;
 
-@compute @workgroup_size(lane_count)
-fn main(@builtin(local_invocation_index) lane: u32) {
+// The sum of one bin, in lane 0.
+fn total_of(bin: vec2u, lane: u32) -> Partial {
   var total = Partial();
-  for (var start = lane; start < partial_count; start += stretch) {
-    let end = min(start + stretch, partial_count);
+  for (var start = lane; start < bin.y; start += stretch) {
+    let end = min(start + stretch, bin.y);
     var part = Partial();
     for (var i = start; i < end; i += lane_count) {
-      part = merge(part, partials[i]);
+      part = merge(part, partials[bin.x + i]);
     }
     total = merge(total, part);
   }
+  workgroupBarrier();
   lanes[lane] = total;
   workgroupBarrier();
   for (var half = lane_count / 2u; half > 0u; half /= 2u) {
@@ -32,24 +42,61 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     }
     workgroupBarrier();
   }
+  return lanes[0];
+}
+
+fn clip_scale(norm: f32, peak: u32) -> f32 {
+  // As torch: an infinite norm scales everything to 0 (and infinity to NaN), a NaN norm to NaN.
+  let scale = min(1.0, max_norm / (norm + 1e-6));
+  return select(select(0.0, norm, peak > infinite), scale, peak < infinite);
+}
+
+@compute @workgroup_size(lane_count)
+fn main(
+  @builtin(workgroup_id) position: vec3u,
+  @builtin(num_workgroups) replicas: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let replica = position.x;
+  let partial_count = arrayLength(&partials) / replicas.x;
+  let scale = control[replica].loss_scale;
+  // powers of two as a rule, so that this is exact
+  let unscale = select(1.0, 1.0 / scale, loss_scaling);
+  var all = Partial();
+  for (var b = 0u; b < clip_bins; b++) {
+    let bin = bins[b];
+    let total = total_of(vec2u(replica * partial_count + bin.x, bin.y), lane);
+    all = merge(all, total);
+    if (lane == 0u) {
+      let norm = norm_of(total) * unscale * mean;
+      control[replica].norms[b] = norm;
+      control[replica].scales[b] = unscale * select(1.0, clip_scale(norm, total.peak), clip);
+    }
+  }
   if (lane != 0u) {
     return;
   }
-  total = lanes[0];
-  let finite = total.peak < infinite;
-  let norm = norm_of(total);
-  control.gradient_norm = norm;
-  if (skip_non_finite && !finite) {
-    control.skip = 1u;
-    control.skipped += 1u;
+  let norm = norm_of(all) * unscale * mean;
+  control[replica].gradient_norm = norm;
+  if (skip_non_finite && all.peak >= infinite) {
+    control[replica].skip = 1u;
+    control[replica].skipped += 1u;
+    control[replica].good_steps = 0u;
+    if (loss_scaling) {
+      let lower = scale * backoff;
+      control[replica].loss_scale = max(lower, least_scale);
+      if (lower < least_scale) {
+        control[replica].underflow = 1u;
+      }
+    }
     return;
   }
-  control.skip = 0u;
-  if (clip) {
-    // As torch: an infinite norm scales everything to 0 (and infinity to NaN), a NaN norm to NaN.
-    let scale = min(1.0, control.max_norm / (norm + 1e-6));
-    control.clip_scale = select(select(0.0, norm, total.peak > infinite), scale, finite);
-  } else {
-    control.clip_scale = 1.0;
+  control[replica].skip = 0u;
+  control[replica].clip_scale = select(1.0, clip_scale(norm, all.peak), clip && clip_bins == 1u);
+  let good = control[replica].good_steps + 1u;
+  let grows = loss_scaling && good >= interval;
+  control[replica].good_steps = select(good, 0u, grows);
+  if (grows && scale * growth <= 0x1.fffffep+127f) {
+    control[replica].loss_scale = scale * growth;
   }
 }

@@ -1,13 +1,6 @@
 // First of two kernels of the gradient's norm: one workgroup sums the squares of one chunk, in a fixed order, so the
-// result is the same to the bit in every run.
-@group(0) @binding(0) var<storage, read> gradients: array<vec4f>;
-@group(0) @binding(1) var<storage, read> chunks: array<Chunk>;
-@group(0) @binding(2) var<storage, read_write> partials: array<Partial>;
-
-override workgroup_size: u32;
-override chunk_count: u32;
-// Emulated GPUs spend longer on barriers than on the sums: there every lane leaves a partial of its own.
-override barriers: bool;
+// result is the same to the bit in every run. What is frozen counts as zero.
+@group(0) @binding(0) var<storage, read_write> partials: array<Partial>;
 
 var<workgroup> lanes: array<Partial, workgroup_size>;
 
@@ -15,12 +8,10 @@ fn magnitude_bits(x: vec4f) -> vec4u {
   return bitcast<vec4u>(x) & vec4u(0x7fffffffu);
 }
 
-// A vec4 of the gradient without what a caller's kernel may have left in the padding behind it.
-fn own(i: u32, end: u32, inside: vec4<bool>) -> vec4f {
-  if (i + 1u < end) {
-    return gradients[i];
-  }
-  return select(vec4f(), gradients[i], inside);
+// Four of the gradient, without what a caller's kernel may have left in the padding behind a tensor.
+fn own(replica: u32, chunk: Chunk, e: u32) -> vec4f {
+  let inside = inside(chunk, e);
+  return select(vec4f(), load_gradients(replica, chunk.gradients + e, inside), inside);
 }
 
 @compute @workgroup_size(workgroup_size)
@@ -30,31 +21,33 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = position.y * workgroups.x + position.x;
-  if (index >= chunk_count) {
+  if (index >= arrayLength(&chunks)) {
     return;
   }
+  let replica = position.z;
   let chunk = chunks[index];
-  let first = chunk.offset / 4u;
-  let end = first + (chunk.length + 3u) / 4u;
-  let inside = inside_last(chunk);
-  var sums = vec4f();
-  var peaks = vec4u();
-  for (var i = first + lane; i < end; i += workgroup_size) {
-    let g = own(i, end, inside);
-    sums += g * g;
-    peaks = max(peaks, magnitude_bits(g));
-  }
-  var partial = Partial((sums.x + sums.y) + (sums.z + sums.w), 0.0, max(max(peaks.x, peaks.y), max(peaks.z, peaks.w)));
-  if (partial.peak > large) {
-    sums = vec4f();
-    for (var i = first + lane; i < end; i += workgroup_size) {
-      let g = own(i, end, inside) * down;
-      sums += g * g;
+  let h = row_of(replica, chunk.group);
+  var partial = Partial();
+  if (h.frozen == 0.0) {
+    var sums = vec4f();
+    var peaks = vec4u();
+    for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+      let g = own(replica, chunk, e);
+      sums += select(g * g, abs(g), norm_kind == 1u);
+      peaks = max(peaks, magnitude_bits(g));
     }
-    partial = Partial(0.0, (sums.x + sums.y) + (sums.z + sums.w), partial.peak);
+    partial = Partial((sums.x + sums.y) + (sums.z + sums.w), 0.0, max(max(peaks.x, peaks.y), max(peaks.z, peaks.w)));
+    if (partial.peak > large && norm_kind == 2u) {
+      sums = vec4f();
+      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+        let g = own(replica, chunk, e) * down;
+        sums += g * g;
+      }
+      partial = Partial(0.0, (sums.x + sums.y) + (sums.z + sums.w), partial.peak);
+    }
   }
   if (!barriers) {
-    partials[index * workgroup_size + lane] = partial;
+    partials[(replica * chunk_total + chunk.id) * workgroup_size + lane] = partial;
     return;
   }
   lanes[lane] = partial;
@@ -66,6 +59,6 @@ fn main(
     workgroupBarrier();
   }
   if (lane == 0u) {
-    partials[index] = lanes[0];
+    partials[replica * chunk_total + chunk.id] = lanes[0];
   }
 }

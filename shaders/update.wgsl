@@ -1,21 +1,9 @@
-// The driver of every rule: one workgroup updates one chunk, and the last one to finish advances the step. The
-// structs Cell and Row, load_cell and store_cell stand in the header that src/assemble.ts generates; `update` is the rule.
-struct Table {
-  first_step: u32,
-  steps: u32,
-  rows: array<Row>,
-}
+// The driver of every rule: one workgroup updates one chunk, and the last one to finish the last update of a step advances
+// it. Cell, Row and what loads and stores them stand in the header that src/assemble.ts generates; `advanced_cell` there
+// calls the rule's `update`.
 
-@group(0) @binding(1) var<storage, read> gradients: array<vec4f>;
-@group(0) @binding(3) var<storage, read> chunks: array<Chunk>;
-@group(0) @binding(4) var<storage, read> table: Table;
-@group(0) @binding(5) var<storage, read_write> control: Control;
-
-override workgroup_size: u32;
-override chunk_count: u32;
-override group_count: u32;
-// Emulated GPUs spend longer on a barrier than on the update: there every lane counts itself out.
-override barriers: bool;
+// Whether this is the last update of the step.
+override advances: bool;
 
 @compute @workgroup_size(workgroup_size)
 fn main(
@@ -24,41 +12,46 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let index = position.y * workgroups.x + position.x;
-  if (index >= chunk_count) {
+  if (index >= arrayLength(&chunks)) {
     return;
   }
-  let step = atomicLoad(&control.step);
-  let skip = control.skip != 0u;
+  let replica = position.z;
+  let step = atomicLoad(&control[replica].step);
+  let skip = control[replica].skip != 0u;
   if (!skip) {
     let chunk = chunks[index];
-    // Steps that were skipped unseen may have fallen behind the window; they get its first row.
-    let row_step = clamp(step, table.first_step, table.first_step + table.steps - 1u) - table.first_step;
-    let row = table.rows[row_step * group_count + chunk.group];
-    let scale = row.gradient_sign * control.clip_scale;
-    let first = chunk.offset / 4u;
-    let end = first + (chunk.length + 3u) / 4u;
-    let inside = inside_last(chunk);
-    for (var i = first + lane; i < end; i += workgroup_size) {
-      let x = update(load_cell(i), scale * gradients[i], row);
-      if (i + 1u < end) {
-        store_cell(i, x);
-      } else {
-        store_cell(i, clear_outside(x, inside));
+    let h = row_of(replica, chunk.group);
+    // What is frozen keeps all it has; but slots begin with the first step.
+    let frozen = h.frozen != 0.0;
+    if (!frozen || h.first != 0.0) {
+      let r = scalars_of(replica, chunk.record);
+      let scale = h.gradient_scale * control[replica].scales[chunk.bin];
+      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+        let inside = inside(chunk, e);
+        let x = load_cell(replica, chunk, e, inside, h);
+        if (frozen) {
+          store_cell(replica, chunk, e, inside, x, x);
+        } else {
+          store_cell(replica, chunk, e, inside, x, advanced_cell(x, gradient_of(replica, chunk, e, inside, scale, h), h, r));
+        }
       }
     }
+  }
+  if (!advances) {
+    return;
   }
   // Whoever is counted out has read the step; the last one advances it.
   var last = false;
   if (barriers) {
     workgroupBarrier();
     if (lane == 0u) {
-      last = atomicAdd(&control.arrived, 1u) == chunk_count - 1u;
+      last = atomicAdd(&control[replica].arrived, 1u) == arrayLength(&chunks) - 1u;
     }
   } else {
-    last = atomicAdd(&control.arrived, 1u) == chunk_count * workgroup_size - 1u;
+    last = atomicAdd(&control[replica].arrived, 1u) == arrayLength(&chunks) * workgroup_size - 1u;
   }
   if (last) {
-    atomicStore(&control.arrived, 0u);
-    atomicStore(&control.step, select(step + 1u, step, skip));
+    atomicStore(&control[replica].arrived, 0u);
+    atomicStore(&control[replica].step, select(step + 1u, step, skip));
   }
 }

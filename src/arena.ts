@@ -1,7 +1,7 @@
 // The arena: one flat buffer per role (params, gradients, each slot) in which every tensor is a segment, and the chunks
 // into which the GPU's workgroups cut it. Pure arithmetic on names, shapes and offsets.
 import { OptionError, show } from "./errors.ts";
-import { readObject } from "./options.ts";
+import { readNumber, readObject } from "./options.ts";
 
 /** A named parameter: its shape (row-major) and, unless it starts at zero, its initial values. */
 export interface Tensor {
@@ -10,14 +10,31 @@ export interface Tensor {
   readonly shape: readonly number[];
   /** As many numbers as the shape holds; default zeros. */
   readonly data?: ArrayLike<number>;
+  /**
+   * The caller's own buffer that holds the parameters, which then are updated in place. Needs `gradients` too, and usage
+   * STORAGE; for reading and saving also COPY_SRC, for writing and loading COPY_DST.
+   */
+  readonly params?: BufferRange;
+  /** The caller's own buffer to which the gradients are written. */
+  readonly gradients?: BufferRange;
+}
+
+/** A part of a buffer that belongs to the caller. */
+export interface BufferRange {
+  readonly buffer: GPUBuffer;
+  /** In bytes; a multiple of 4, default 0. Kernels read 4 elements at once where it is a multiple of 16. */
+  readonly offset?: number | undefined;
 }
 
 /** A tensor's place in the arena, in elements. */
 export interface Segment {
   readonly name: string;
   readonly shape: readonly number[];
+  /** In the arenas; of a tensor in the caller's buffers its place behind them, where there is nothing. */
   readonly offset: number;
   readonly length: number;
+  /** Where the tensor is, if not in the arenas. */
+  readonly own?: { readonly params: BufferRange; readonly gradients: BufferRange };
 }
 
 /** 64 float32 are 256 bytes, WebGPU's alignment for binding a part of a buffer: each segment is bindable alone. */
@@ -25,9 +42,6 @@ export const segmentAlignment = 64;
 
 /** Elements that one workgroup updates. */
 export const chunkLength = 4096;
-
-/** Words per entry of the chunk table: offset, length, group, segment. */
-export const chunkWords = 4;
 
 /**
  * Places the tensors one after the other.
@@ -39,9 +53,9 @@ export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
     throw new OptionError(`tensors is ${show(tensors)}; it must be an array of at least one { name, shape, data }`);
   }
   const names = new Set<string>();
-  let offset = 0;
-  return tensors.map((tensor, index) => {
-    const { name, shape, data } = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data"]) as Partial<Tensor>;
+  const read = tensors.map((tensor, index) => {
+    const fields = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data", "params", "gradients"]);
+    const { name, shape, data, params, gradients } = fields as Partial<Tensor>;
     if (typeof name !== "string" || name === "") {
       throw new OptionError(`tensors[${index}].name is ${show(name)}; it must be a string that is not empty`);
     }
@@ -59,27 +73,64 @@ export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
         `the data of tensor "${name}" has ${data.length} elements; its shape ${show(shape)} holds ${length}`,
       );
     }
-    const segment = { name, shape: [...shape], offset, length };
-    offset += Math.ceil(length / segmentAlignment) * segmentAlignment;
-    return segment;
+    const own = readOwn(name, { params, gradients, data, length });
+    return { name, shape: [...(shape as readonly number[])], length, ...(own ? { own } : {}) };
   });
+  // Those in buffers of the caller's come last, so that the arenas need not hold them.
+  let offset = 0;
+  const offsets = new Map<object, number>();
+  for (const segment of [...read.filter(({ own }) => !own), ...read.filter(({ own }) => own)]) {
+    offsets.set(segment, offset);
+    offset += alignedLength(segment);
+  }
+  return read.map((segment) => ({ ...segment, offset: offsets.get(segment)! }));
 }
 
-/** Elements of the whole arena, padding included. */
-export function arenaLength(segments: readonly Segment[]): number {
-  const last = segments[segments.length - 1]!;
-  return last.offset + Math.ceil(last.length / segmentAlignment) * segmentAlignment;
-}
-
-/** The chunk table: every segment cut into pieces of at most {@link chunkLength} elements. */
-export function chunkTable(segments: readonly Segment[], groupOf: readonly number[]): Uint32Array<ArrayBuffer> {
-  const words: number[] = [];
-  segments.forEach((segment, index) => {
-    for (let start = 0; start < segment.length; start += chunkLength) {
-      words.push(segment.offset + start, Math.min(chunkLength, segment.length - start), groupOf[index]!, index);
+/** The caller's buffers of a tensor, if it has any. */
+function readOwn(
+  name: string,
+  given: { params: unknown; gradients: unknown; data: unknown; length: number },
+): Segment["own"] {
+  if (given.params === undefined && given.gradients === undefined) return undefined;
+  const range = (role: "params" | "gradients"): BufferRange => {
+    const owner = `the ${role} of tensor "${name}"`;
+    if (given[role] === undefined) {
+      throw new OptionError(`${owner} are missing; a tensor in buffers of your own needs both params and gradients`);
     }
-  });
-  return Uint32Array.from(words);
+    const { buffer, offset = 0 } = readObject(owner, given[role], ["buffer", "offset"]) as Partial<BufferRange>;
+    if (typeof buffer?.size !== "number") {
+      throw new OptionError(`${owner} are in ${show(buffer)}; it must be a GPUBuffer`);
+    }
+    readNumber(`${owner}: offset`, offset, { min: 0, integer: true });
+    if (offset % 4 !== 0) throw new OptionError(`${owner}: offset is ${offset}; it must be a multiple of 4`);
+    if (offset + 4 * given.length > buffer.size) {
+      throw new OptionError(
+        `${owner} end at byte ${offset + 4 * given.length}, behind the end of their buffer of ${buffer.size} bytes`,
+      );
+    }
+    return { buffer, offset };
+  };
+  if (given.data !== undefined) {
+    throw new OptionError(`tensor "${name}" has data and a buffer of its own; write to the buffer instead`);
+  }
+  return { params: range("params"), gradients: range("gradients") };
+}
+
+function alignedLength({ length }: { readonly length: number }): number {
+  return Math.ceil(length / segmentAlignment) * segmentAlignment;
+}
+
+/** Elements of the arenas of parameters and gradients, padding included: of every tensor that is in them. */
+export function arenaLength(segments: readonly Segment[]): number {
+  return segments.reduce(
+    (end, segment) => (segment.own ? end : Math.max(end, segment.offset + alignedLength(segment))),
+    0,
+  );
+}
+
+/** Elements of all tensors with padding, wherever they are: what an array over all of them needs. */
+export function paddedLength(segments: readonly Segment[]): number {
+  return segments.reduce((end, segment) => Math.max(end, segment.offset + alignedLength(segment)), 0);
 }
 
 /** A whole arena from the tensors' data; padding and tensors without data are zero. */

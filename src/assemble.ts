@@ -1,13 +1,22 @@
-// WGSL by plain concatenation: the structs and the load and store of a rule's cell are generated from its descriptor, the
-// rest are the files in shaders/. A source remembers which of its lines came from where, so that a compiler's message
-// can name the rule and the line its author wrote.
+// WGSL by plain concatenation: the structs of a rule, what loads and stores them and what stands around the rule are
+// generated from its descriptor and the plan, the rest are the files in shaders/. A source remembers which of its lines
+// came from where, so that a compiler's message can name the rule and the line its author wrote.
+import accumulate from "../shaders/accumulate.wgsl?raw";
 import chunk from "../shaders/chunk.wgsl?raw";
+import conclude from "../shaders/conclude.wgsl?raw";
 import control from "../shaders/control.wgsl?raw";
+import factor from "../shaders/factor.wgsl?raw";
 import finalize from "../shaders/finalize.wgsl?raw";
 import gradNorm from "../shaders/grad_norm.wgsl?raw";
+import lines from "../shaders/lines.wgsl?raw";
+import measure from "../shaders/measure.wgsl?raw";
+import newtonSchulz from "../shaders/newton_schulz.wgsl?raw";
 import partial from "../shaders/partial.wgsl?raw";
+import prepare from "../shaders/prepare.wgsl?raw";
+import unitClip from "../shaders/unit_clip.wgsl?raw";
 import updateDriver from "../shaders/update.wgsl?raw";
-import type { Plan } from "./plan.ts";
+import { keptShare, type PartLayout } from "./layout.ts";
+import { clipBins, type Part, type Plan } from "./plan.ts";
 import { tableColumns } from "./table.ts";
 
 /** A piece of WGSL and what to call it in an error. */
@@ -43,66 +52,491 @@ export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
-const controlPart: SourcePart = { name: "shaders/control.wgsl", text: control };
-const chunkPart: SourcePart = { name: "shaders/chunk.wgsl", text: chunk };
+/**
+ * How kernels reach parameters and gradients: four elements at once in the arenas and in buffers of the caller that allow
+ * it, else one by one.
+ */
+export type Access = "vec4" | "scalar";
+
+/** What the kernels of one part are assembled from. */
+export interface PartSources {
+  readonly plan: Plan;
+  readonly part: Part;
+  readonly layout: PartLayout;
+  readonly access: Access;
+}
+
+/** The sums that a part's update needs, in the order in which they are taken. */
+export type Phase = "rule" | "cautious";
+
+export function phasesOf({ cautious }: Plan, { rule }: Part): readonly Phase[] {
+  return [...(rule.reduction ? (["rule"] as const) : []), ...(cautious ? (["cautious"] as const) : [])];
+}
+
 const partialPart: SourcePart = { name: "shaders/partial.wgsl", text: partial };
+const chunkPart: SourcePart = { name: "shaders/chunk.wgsl", text: chunk };
+
+function controlPart(plan: Plan): SourcePart {
+  return { name: "shaders/control.wgsl", text: `const clip_bins = ${clipBins(plan)}u;${control}` };
+}
 
 /** The kernel that sums the squares of each chunk's gradient. */
-export const gradNormSource: Source = assemble("gradient norm", [
-  chunkPart,
-  partialPart,
-  { name: "shaders/grad_norm.wgsl", text: gradNorm },
-]);
-
-/** The kernel that makes of those sums the norm, the clip scale and the decision to skip. */
-export const finalizeSource: Source = assemble("finalize", [
-  controlPart,
-  partialPart,
-  { name: "shaders/finalize.wgsl", text: finalize },
-]);
-
-/** The update kernel of a plan's rule: generated structs, the rule's fragment, the driver. */
-export function assembleUpdate(plan: Plan): Source {
-  const { rule, slots } = plan;
-  const fields = (names: readonly string[], type: string) =>
-    names.map((name) => `  ${snakeCase(name)}: ${type},\n`).join("");
-  const load = ["params[i]", ...rule.slots.map((slot) => (slots.includes(slot) ? slotAt(slots, slot) : "vec4f()"))];
-  const store = slots.map((slot) => `  ${slotAt(slots, slot)} = x.${snakeCase(slot)};\n`).join("");
-  const header = `struct Cell {
-${fields(["p", ...rule.slots], "vec4f")}}
-
-struct Row {
-${fields(tableColumns(plan), "f32")}}
-
-@group(0) @binding(0) var<storage, read_write> params: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> state: array<vec4f>;
-
-// vec4s from one slot to the next
-override slot_stride: u32;
-
-fn load_cell(i: u32) -> Cell {
-  return Cell(${load.join(", ")});
-}
-
-fn store_cell(i: u32, x: Cell) {
-  params[i] = x.p;
-${store}}
-
-fn clear_outside(x: Cell, inside: vec4<bool>) -> Cell {
-  return Cell(${["p", ...rule.slots].map((name) => `select(vec4f(), x.${snakeCase(name)}, inside)`).join(", ")});
-}
-`;
-  return assemble(`rule "${rule.name}"`, [
-    controlPart,
+export function assembleNorm(sources: PartSources): Source {
+  return assemble("gradient norm", [
+    controlPart(sources.plan),
     chunkPart,
-    { name: `the generated header of rule "${rule.name}"`, text: header },
-    { name: `the WGSL of rule "${rule.name}"`, text: rule.wgsl },
+    generated(sources, rowText(sources, ["gradients", "chunks", "table", "control"], 1)),
+    partialPart,
+    { name: "shaders/grad_norm.wgsl", text: gradNorm },
+  ]);
+}
+
+/** The kernel that makes of those sums the norm, the scales and the decision to skip. */
+export function assembleFinalize(plan: Plan): Source {
+  return assemble("finalize", [controlPart(plan), partialPart, { name: "shaders/finalize.wgsl", text: finalize }]);
+}
+
+/** The update kernel of a part's rule: generated structs, the rule's fragment, the driver. */
+export function assembleUpdate(sources: PartSources): Source {
+  return assemble(ruleName(sources), [
+    controlPart(sources.plan),
+    chunkPart,
+    generated(sources, cellText(sources)),
+    rulePart(sources),
+    generated(sources, advanceText(sources)),
     { name: "shaders/update.wgsl", text: updateDriver },
   ]);
 }
 
-function slotAt(slots: readonly string[], slot: string): string {
-  return `state[i + ${slots.indexOf(slot)}u * slot_stride]`;
+/** The kernel that takes a phase's sums chunk by chunk. */
+export function assembleMeasure(sources: PartSources, phase: Phase): Source {
+  return assemble(`${ruleName(sources)}, ${phase === "rule" ? "measure" : "measure of caution"}`, [
+    controlPart(sources.plan),
+    chunkPart,
+    generated(sources, cellText(sources)),
+    rulePart(sources),
+    generated(sources, `${sumText(sources, phase)}${termsText(sources, phase)}`),
+    { name: "shaders/measure.wgsl", text: measure },
+  ]);
+}
+
+/** The kernel that makes scalars of those sums. */
+export function assembleConclude(sources: PartSources, phase: Phase): Source {
+  return assemble(`${ruleName(sources)}, ${phase === "rule" ? "conclude" : "conclude of caution"}`, [
+    controlPart(sources.plan),
+    generated(sources, `${structsText(sources)}${rowText(sources, ["control", "table"], 1)}${scalarsText(sources, 4)}`),
+    rulePart(sources),
+    generated(sources, `${sumText(sources, phase)}${concludedText(sources, phase)}`),
+    { name: "shaders/conclude.wgsl", text: conclude },
+  ]);
+}
+
+/** The kernel of a factored slot's means, or of adaptive clipping's units. */
+export function assembleLines(sources: PartSources, what: "factor" | "unitClip"): Source {
+  const { factored } = sources.part.rule;
+  const weight = factored ? `fn factor_weight(h: Row) -> f32 {\n  return h.${snakeCase(factored.weight)};\n}\n` : "";
+  return assemble(what === "factor" ? `${ruleName(sources)}, means` : "adaptive clipping", [
+    controlPart(sources.plan),
+    generated(
+      sources,
+      `${rowText(sources, ["params", "gradients", "state", "tasks", "table", "control"])}${elementText(sources)}${what === "factor" ? weight : ""}`,
+    ),
+    { name: "shaders/lines.wgsl", text: lines },
+    what === "factor"
+      ? { name: "shaders/factor.wgsl", text: factor }
+      : { name: "shaders/unit_clip.wgsl", text: unitClip },
+  ]);
+}
+
+/** The kernel that adds gradients up. */
+export function assembleAccumulate(access: Access): Source {
+  const header = `override workgroup_size: u32;
+override params_stride: u32;
+override sum_stride: u32;
+@group(0) @binding(0) var<storage, read_write> sums: array<vec4f>;
+@group(0) @binding(1) var<storage, read> gradients: array<${access === "vec4" ? "vec4f" : "f32"}>;
+@group(0) @binding(2) var<storage, read> chunks: array<Chunk>;
+${loadText("gradients", access)}`;
+  return assemble("accumulate", [
+    chunkPart,
+    { name: "the generated header of accumulate", text: header },
+    { name: "shaders/accumulate.wgsl", text: accumulate },
+  ]);
+}
+
+/** The kernel that writes the matrices which are to be made orthogonal. */
+export function assemblePrepare(sources: PartSources): Source {
+  return assemble(`${ruleName(sources)}, prepare`, [
+    controlPart(sources.plan),
+    chunkPart,
+    generated(sources, cellText(sources)),
+    rulePart(sources),
+    { name: "shaders/prepare.wgsl", text: prepare },
+  ]);
+}
+
+/** One product of the Newton–Schulz iteration. */
+export const newtonSchulzSource: Source = assemble("Newton–Schulz", [
+  { name: "shaders/newton_schulz.wgsl", text: newtonSchulz },
+]);
+
+function ruleName({ part }: PartSources): string {
+  return `rule "${part.rule.name}"`;
+}
+
+function rulePart({ part }: PartSources): SourcePart {
+  return { name: `the WGSL of rule "${part.rule.name}"`, text: part.rule.wgsl };
+}
+
+function generated({ part }: PartSources, text: string): SourcePart {
+  return { name: `the generated header of rule "${part.rule.name}"`, text };
+}
+
+function struct(name: string, fields: readonly string[], type: string): string {
+  return `struct ${name} {\n${fields.map((field) => `  ${snakeCase(field)}: ${type},\n`).join("")}}\n`;
+}
+
+const declarations = {
+  params: (access: Access) => `var<storage, read_write> params: array<${access === "vec4" ? "vec4f" : "f32"}>`,
+  gradients: (access: Access) => `var<storage, read> gradients: array<${access === "vec4" ? "vec4f" : "f32"}>`,
+  state: () => "var<storage, read_write> state: array<vec4f>",
+  chunks: () => "var<storage, read> chunks: array<Chunk>",
+  table: () => "var<storage, read> table: Table",
+  control: () => "var<storage, read_write> control: array<Control>",
+  // shaders/lines.wgsl declares its own
+  tasks: () => "",
+};
+
+/** Row, the table, how its row is found, and the bindings that a kernel of it has. */
+function rowText(
+  { plan, part, access }: PartSources,
+  bindings: readonly (keyof typeof declarations)[],
+  first = 0,
+): string {
+  const declared = bindings
+    .map((name, i) => [declarations[name](access), i + first] as const)
+    .filter(([text]) => text !== "")
+    .map(([text, binding]) => `@group(0) @binding(${binding}) ${text};\n`)
+    .join("");
+  return `${struct("Row", tableColumns(plan, part), "f32")}struct Table {
+  // by replica: the step of its first row, and how many steps follow
+  heads: array<vec2u, ${plan.replicas}>,
+  rows: array<Row>,
+}
+${declared}override workgroup_size: u32;
+// Emulated GPUs spend longer on barriers than on the work between them: there every lane stands for itself.
+override barriers: bool;
+override window_steps: u32;
+override group_count: u32;
+// partial sums of one replica
+override chunk_total: u32;
+// vec4s (in scalar access: elements) from one replica to the next
+override params_stride: u32;
+override state_stride: u32;
+
+fn row_of(replica: u32, group: u32) -> Row {
+  let head = table.heads[replica];
+  // Steps that were skipped unseen may have fallen behind the window; they get its first row.
+  let step = clamp(atomicLoad(&control[replica].step), head.x, head.x + head.y - 1u) - head.x;
+  return table.rows[(replica * window_steps + step) * group_count + group];
+}
+${bindings.includes("gradients") && !bindings.includes("tasks") ? loadText("gradients", access) : ""}`;
+}
+
+/** Loading four elements of an arena or of a caller's buffer; `i` is the element's place, of arenas in replica 0. */
+function loadText(name: "params" | "gradients", access: Access): string {
+  const body =
+    access === "vec4"
+      ? `${name}[replica * params_stride + i / 4u]`
+      : `select(vec4f(), vec4f(${[0, 1, 2, 3].map((k) => `${name}[select(i, i + ${k}u, inside[${k}])]`).join(", ")}), inside)`;
+  return `fn load_${name}(replica: u32, i: u32, inside: vec4<bool>) -> vec4f {\n  return ${body};\n}\n`;
+}
+
+/** Single elements, for kernels that go along lines. */
+function elementText({ access }: PartSources): string {
+  const at = (name: string) => (access === "vec4" ? `${name}[replica * params_stride + i / 4u][i % 4u]` : `${name}[i]`);
+  return `fn gradient_at(replica: u32, i: u32) -> f32 {\n  return ${at("gradients")};\n}
+fn param_at(replica: u32, i: u32) -> f32 {\n  return ${at("params")};\n}\n`;
+}
+
+/** Cell, and with scalars their struct; of rules that reduce also what their functions take and give. */
+function structsText({ part, plan, layout }: PartSources): string {
+  const { rule } = part;
+  const { reduction } = rule;
+  const around = part.slots.filter((slot) => !rule.slots.includes(slot));
+  const scalars = [...(rule.factored ? ["factored"] : []), ...layout.scalars.map(({ name }) => name)];
+  const sums = reduction
+    ? `${struct("Sums", reduction.sums, "vec4f")}${struct("Totals", ["count", ...reduction.sums], "f32")}`
+    : "";
+  return `${struct("Cell", ["p", ...rule.slots, ...around], "vec4f")}${
+    scalars.length > 0 || plan.cautious ? struct("Scalars", scalars, "f32") : "struct Scalars {\n  none: f32,\n}\n"
+  }${sums}`;
+}
+
+/** Everything about one element with its slots. */
+function cellText(sources: PartSources): string {
+  const { plan, part, layout, access } = sources;
+  const { rule } = part;
+  const around = part.slots.filter((slot) => !rule.slots.includes(slot));
+  const all = [...rule.slots, ...around];
+  const factoredSlot = rule.factored?.slot;
+  const load = all.map((slot) => {
+    if (!part.slots.includes(slot)) return "vec4f()";
+    const stored = slot === factoredSlot ? "load_factored(replica, chunk, e, h)" : `state[${stateAt(layout, slot)}]`;
+    const start = around.includes(slot) ? "p" : rule.starts?.[slot];
+    if (start === undefined) return stored;
+    const value =
+      start === "p" ? "p" : typeof start === "number" ? `vec4f(${floating(start)})` : `vec4f(h.${snakeCase(start)})`;
+    return `select(${stored}, ${value}, h.first != 0.0)`;
+  });
+  const store = part.slots.map((slot) => {
+    if (slot !== factoredSlot) return `  state[${stateAt(layout, slot)}] = y.${snakeCase(slot)};\n`;
+    return `  if (chunk.rows == 0u) {
+    state[replica * state_stride + (chunk.factored + e) / 4u] = y.${snakeCase(slot)};
+  }\n`;
+  });
+  const keep = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, z.${snakeCase(field)}, inside)`).join(", ");
+  const storeParams =
+    access === "vec4"
+      ? "  params[replica * params_stride + (chunk.params + e) / 4u] = y.p;\n"
+      : [0, 1, 2, 3]
+          .map((k) => `  if (inside[${k}]) {\n    params[chunk.params + e + ${k}u] = y.p[${k}];\n  }\n`)
+          .join("");
+  const { clip } = plan;
+  const clipped =
+    clip?.type === "value"
+      ? "clamp(g, vec4f(-h.clip_value), vec4f(h.clip_value))"
+      : clip?.type === "adaptive"
+        ? "g * unit_scales(replica, chunk, e)"
+        : "g";
+  return `${structsText(sources)}${rowText(sources, ["params", "gradients", "state", "chunks", "table", "control"])}${loadText("params", access)}${
+    layout.scalars.length > 0 ? scalarsText(sources, 6) : noScalarsText
+  }${rule.factored ? factoredText(sources) : ""}${clip?.type === "adaptive" ? unitsText : ""}
+fn load_cell(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
+  let p = load_params(replica, chunk.params + e, inside);
+  let at = replica * state_stride + (chunk.state + e) / 4u;
+  return Cell(${["p", ...load].join(", ")});
+}
+
+// What lies behind a tensor stays as it was: padding is zero, and in a caller's buffer it is the caller's.
+fn store_cell(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, x: Cell, z: Cell) {
+  var y = z;
+  if (!all(inside)) {
+    y = Cell(${keep});
+  }
+  let at = replica * state_stride + (chunk.state + e) / 4u;
+${storeParams}${store.join("")}}
+
+// The gradient as the rule sees it: signed, unscaled, clipped.
+fn gradient_of(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, scale: f32, h: Row) -> vec4f {
+  let g = scale * load_gradients(replica, chunk.gradients + e, inside);
+  return ${clipped};
+}
+`;
+}
+
+function stateAt(layout: PartLayout, slot: string): string {
+  return `at + ${layout.slotBases.get(slot)! / 4}u`;
+}
+
+function floating(value: number): string {
+  return /[.e]/.test(String(value)) ? String(value) : `${value}.0`;
+}
+
+/** A factored slot: of a vector its elements, of a matrix row · column / mean of the rows. */
+function factoredText({ part }: PartSources): string {
+  const { least } = part.rule.factored!;
+  return `
+// The matrix of a stack whose mean was computed last, and that mean.
+var<private> mean_of: u32 = 0xffffffffu;
+var<private> mean_value: f32;
+
+fn state_at(replica: u32, i: u32) -> f32 {
+  return state[replica * state_stride + i / 4u][i % 4u];
+}
+
+fn factors_at(replica: u32, chunk: Chunk, t: u32, least: f32) -> f32 {
+  let line = t / chunk.columns;
+  let matrix = line / chunk.rows;
+  if (matrix != mean_of) {
+    var sum = 0.0;
+    for (var k = 0u; k < chunk.rows; k++) {
+      sum += state_at(replica, chunk.factored_rows + matrix * chunk.rows + k);
+    }
+    mean_of = matrix;
+    mean_value = max(sum / f32(chunk.rows), least);
+  }
+  let column = state_at(replica, chunk.factored + matrix * chunk.columns + t % chunk.columns);
+  return state_at(replica, chunk.factored_rows + line) * (column / mean_value);
+}
+
+fn load_factored(replica: u32, chunk: Chunk, e: u32, h: Row) -> vec4f {
+  if (chunk.rows == 0u) {
+    return state[replica * state_stride + (chunk.factored + e) / 4u];
+  }
+  let least = h.${snakeCase(least)};
+  let last = chunk.length - 1u;
+  let t = min(vec4u(e, e + 1u, e + 2u, e + 3u), vec4u(last)) + chunk.start;
+  return vec4f(
+    factors_at(replica, chunk, t.x, least), factors_at(replica, chunk, t.y, least),
+    factors_at(replica, chunk, t.z, least), factors_at(replica, chunk, t.w, least));
+}
+`;
+}
+
+/** The scales of adaptive clipping. */
+const unitsText = `
+fn unit_at(replica: u32, chunk: Chunk, t: u32) -> f32 {
+  let i = chunk.units + t % chunk.unit_columns;
+  return state[replica * state_stride + i / 4u][i % 4u];
+}
+
+fn unit_scales(replica: u32, chunk: Chunk, e: u32) -> vec4f {
+  let t = chunk.start + e;
+  return vec4f(
+    unit_at(replica, chunk, t), unit_at(replica, chunk, t + 1u),
+    unit_at(replica, chunk, t + 2u), unit_at(replica, chunk, t + 3u));
+}
+`;
+
+/** Scalars where they are kept: a record for all tensors, then one for each. */
+function scalarsText({ part, layout }: PartSources, binding: number): string {
+  const { rule } = part;
+  const { scalars } = layout;
+  const starts = rule.reduction?.scalars ?? {};
+  const at = (scope: "tensor" | "all", field: number) =>
+    `scalars[(replica * record_count + ${scope === "all" ? "0u" : "record"}) * ${scalars.length}u + ${field}u]`;
+  const factored = rule.factored ? ["is_factored(record)"] : [];
+  const loads = scalars.map(({ scope }, field) => at(scope, field));
+  const begins = scalars.map(({ name, scope }, field) => {
+    const start = starts[name];
+    if (start === undefined) return at(scope, field);
+    const row = scope === "all" ? "row_of(replica, 0u)" : "h";
+    const value = typeof start === "number" ? floating(start) : `${row}.${snakeCase(start)}`;
+    return `select(${at(scope, field)}, ${value}, h.first != 0.0)`;
+  });
+  const stores = (["tensor", "all"] as const).map((scope) => {
+    const own = scalars.flatMap((field, i) =>
+      field.scope === scope ? [`    ${at(scope, i)} = r.${snakeCase(field.name)};\n`] : [],
+    );
+    return own.length === 0 ? "" : `  if (record ${scope === "all" ? "==" : "!="} 0u) {\n${own.join("")}  }\n`;
+  });
+  return `@group(0) @binding(${binding}) var<storage, read_write> scalars: array<f32>;
+
+// records of one replica
+override record_count: u32;
+${rule.factored ? factoredTable(layout) : ""}
+fn scalars_of(replica: u32, record: u32) -> Scalars {
+  return Scalars(${[...factored, ...loads].join(", ")});
+}
+
+// Before the rule's own conclusion: in the first step they begin.
+fn scalars_before(replica: u32, record: u32, h: Row) -> Scalars {
+  return Scalars(${[...factored, ...begins].join(", ")});
+}
+
+// Record 0 is that of all tensors together.
+fn store_scalars(replica: u32, record: u32, r: Scalars) {
+${stores.join("")}}
+`;
+}
+
+/** Which records are those of factored tensors, a bit each. */
+function factoredTable({ places }: PartLayout): string {
+  const words = Array.from({ length: Math.ceil((places.length + 1) / 32) }, () => 0);
+  places.forEach(({ factored }, index) => {
+    if (factored) words[(index + 1) >> 5]! |= 1 << ((index + 1) & 31);
+  });
+  return `
+const factored_bits = array<u32, ${words.length}>(${words.map((word) => `${word >>> 0}u`).join(", ")});
+
+fn is_factored(record: u32) -> f32 {
+  var bits = factored_bits;
+  return f32((bits[record / 32u] >> (record % 32u)) & 1u);
+}
+`;
+}
+
+const noScalarsText = `
+fn scalars_of(replica: u32, record: u32) -> Scalars {
+  return Scalars();
+}
+`;
+
+/** The rule's update and what stands around it. */
+function advanceText({ plan, part }: PartSources): string {
+  const { cautious, averages } = plan;
+  const update = part.rule.reduction ? "update(x, g, h, r)" : "update(x, g, h)";
+  const kept = part.rule.columns.includes("keep") ? "h.keep * x.p" : "x.p";
+  const caution = `  let kept = ${kept};
+  let step = kept - y.p;
+  y.p = kept - select(vec4f(), r.${snakeCase(keptShare)} * step, step * g > vec4f());
+`;
+  const lookahead = `  let returns = h.lookahead >= 0.0;
+  y.lookahead = x.lookahead + max(h.lookahead, 0.0) * (y.p - x.lookahead);
+  y.p = select(y.p, y.lookahead, returns);
+`;
+  const average = (slot: string) => `  y.${slot} = x.${slot} + h.${slot} * (y.p - x.${slot});\n`;
+  return `fn advanced_cell(x: Cell, g: vec4f, h: Row, r: Scalars) -> Cell {
+  var y = ${update};
+${cautious ? caution : ""}${averages.lookahead ? lookahead : ""}${averages.ema ? average("ema") : ""}${averages.swa ? average("swa") : ""}  return y;
+}
+`;
+}
+
+/** Sums of one lane, one chunk or one tensor. */
+function sumText({ part }: PartSources, phase: Phase): string {
+  const names = sumNames(part, phase);
+  const add = ["count", ...names].map((name) => `a.${snakeCase(name)} + b.${snakeCase(name)}`).join(", ");
+  return `${struct("Sum", ["count", ...names], "f32")}
+fn add_sums(a: Sum, b: Sum) -> Sum {
+  return Sum(${add});
+}
+`;
+}
+
+function sumNames({ rule }: Part, phase: Phase): readonly string[] {
+  return phase === "rule" ? rule.reduction!.sums : ["kept"];
+}
+
+/** The terms of four elements, and what adds them up. */
+function termsText({ part }: PartSources, phase: Phase): string {
+  const names = sumNames(part, phase).map(snakeCase);
+  const zero = "vec4f()";
+  const add = names.map((name) => `a.${name} + select(${zero}, b.${name}, inside)`).join(", ");
+  const sum = names.map((name) => `(t.${name}.x + t.${name}.y) + (t.${name}.z + t.${name}.w)`).join(", ");
+  const kept = part.rule.columns.includes("keep") ? "h.keep * x.p" : "x.p";
+  const update = part.rule.reduction ? "update(x, g, h, r)" : "update(x, g, h)";
+  const body =
+    phase === "rule"
+      ? `  let sums = measure(x, g, h, r);\n  return Terms(${names.map((name) => `sums.${name}`).join(", ")});\n`
+      : `  let step = ${kept} - ${update}.p;\n  return Terms(select(${zero}, vec4f(1.0), step * g > ${zero}));\n`;
+  return `${struct("Terms", names, "vec4f")}
+fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
+${body}}
+
+fn add_terms(a: Terms, b: Terms, inside: vec4<bool>) -> Terms {
+  return Terms(${add});
+}
+
+fn sum_of(t: Terms) -> Sum {
+  return Sum(0.0, ${sum});
+}
+`;
+}
+
+function concludedText({ part }: PartSources, phase: Phase): string {
+  const names = sumNames(part, phase).map(snakeCase);
+  const body =
+    phase === "rule"
+      ? `  return conclude(Totals(sum.count, ${names.map((name) => `sum.${name}`).join(", ")}), r, h);\n`
+      : `  var after = r;
+  after.${snakeCase(keptShare)} = 1.0 / max(sum.kept / sum.count, 1e-3);
+  return after;
+`;
+  return `fn concluded(sum: Sum, r: Scalars, h: Row) -> Scalars {
+${body}}
+`;
 }
 
 function withNewline(text: string): string {

@@ -1,23 +1,47 @@
-// Checkpoints: an optimizer's whole state as a safetensors file. Parameters stand under their names, slots under
-// NAME:SLOT; rule, config, flags, groups and step stand in the metadata. The same for both engines.
-import { packArena, type Segment, unpackArena } from "./arena.ts";
+// Checkpoints: an optimizer's whole state as a safetensors file. Parameters stand under their names, slots and scalars
+// under NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape begins with their number. What
+// is not a tensor (rules, config, hypers, step) stands in the metadata. The same for both engines.
+import type { Segment } from "./arena.ts";
 import { DataError, OptionError } from "./errors.ts";
-import { type Plan, planConfig, replaceHypers } from "./plan.ts";
+import { type PartLayout, slotRange } from "./layout.ts";
+import type { TensorValues } from "./optimizer.ts";
+import { type Plan, planConfig, planSlots, replaceHypers } from "./plan.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
+import type { CarryValues } from "./table.ts";
 
 const format = "fallline-checkpoint/1";
 
-export interface Checkpoint {
+/** How far one replica has come. */
+export interface Clock {
   readonly step: number;
   readonly skipped: number;
-  /** Whole arenas by role: `params` and each slot. */
-  readonly arenas: ReadonlyMap<string, Float32Array<ArrayBuffer>>;
+  readonly lossScale: number;
+  /** Updates since the loss scale changed or one was skipped. */
+  readonly goodSteps: number;
+}
+
+/** An optimizer's state outside of the engine that holds it. */
+export interface Snapshot {
+  /** One for each replica. */
+  readonly clocks: readonly Clock[];
+  /** Gradients added up since the last update. */
+  readonly micro: number;
+  /** What rules carry, by part, replica and group. */
+  readonly carried: readonly (readonly (readonly CarryValues[])[])[];
+  /** By role (params, each slot, accumulated) and replica. */
+  readonly roles: ReadonlyMap<string, readonly TensorValues[]>;
+  /** By part and replica: a record of all tensors together, then one for each place. */
+  readonly scalars: readonly (readonly Float32Array[])[];
 }
 
 /** What a checkpoint says of its optimizer, as its file's metadata. */
 export type Description = Readonly<Record<string, string>>;
 
 const keyOf = (tensor: string, role: string) => (role === "params" ? tensor : `${tensor}:${role}`);
+
+function savedRoles(plan: Plan): readonly string[] {
+  return ["params", ...planSlots(plan), ...(plan.accumulate > 1 ? ["accumulated"] : [])];
+}
 
 /**
  * Refuses tensors whose name is the key of another tensor's slot.
@@ -26,8 +50,9 @@ const keyOf = (tensor: string, role: string) => (role === "params" ? tensor : `$
  */
 export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
   const names = new Set(segments.map(({ name }) => name));
+  const scalars = plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {}));
   for (const name of names) {
-    const slot = plan.slots.find((candidate) => names.has(keyOf(name, candidate)));
+    const slot = [...savedRoles(plan).slice(1), ...scalars].find((candidate) => names.has(keyOf(name, candidate)));
     if (slot) {
       throw new OptionError(
         `a tensor is called "${keyOf(name, slot)}", which checkpoints use for the slot ${slot} of "${name}"`,
@@ -38,34 +63,64 @@ export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
 
 /** The plan as it is at this moment. Hypers that are, or hold, functions of the step are left out: JSON has none. */
 export function describePlan(plan: Plan): Description {
-  const groups = plan.groups.map(({ params, hypers }) => ({
+  const groups = plan.groups.map(({ params, rule, flags, hypers, frozen }) => ({
     params: params ?? null,
-    hypers: Object.fromEntries(
-      Object.entries(hypers)
-        .filter(([, { config }]) => !holdsFunction(config))
-        .map(([hyper, { config }]) => [hyper, config]),
+    rule: rule.name,
+    flags,
+    frozen,
+    hypers: hypers.map((replica) =>
+      Object.fromEntries(
+        Object.entries(replica)
+          .filter(([, { config }]) => !holdsFunction(config))
+          .map(([hyper, { config }]) => [hyper, config]),
+      ),
     ),
   }));
   return {
     format,
     rule: plan.rule.name,
     config: JSON.stringify(planConfig(plan)),
-    flags: JSON.stringify({ ...plan.flags, maximize: plan.maximize }),
+    flags: JSON.stringify({
+      ...plan.flags,
+      maximize: plan.maximize,
+      cautious: plan.cautious,
+      accumulate: plan.accumulate,
+      replicas: plan.replicas,
+    }),
     groups: JSON.stringify(groups),
   };
 }
 
 export function encodeCheckpoint(
   description: Description,
+  plan: Plan,
+  layouts: readonly PartLayout[],
   segments: readonly Segment[],
-  { step, skipped, arenas }: Checkpoint,
+  snapshot: Snapshot,
 ): Uint8Array<ArrayBuffer> {
   const tensors = new Map<string, SafeTensor>();
-  for (const [role, arena] of arenas) {
-    const values = unpackArena(segments, arena);
-    for (const { name, shape } of segments) tensors.set(keyOf(name, role), { shape, data: values[name]! });
+  for (const { key, shape, pick } of entries(plan, layouts, segments)) {
+    const parts = Array.from({ length: plan.replicas }, (_, replica) => pick(snapshot, replica));
+    const data = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      data.set(part, at);
+      at += part.length;
+    }
+    tensors.set(key, { shape, data });
   }
-  return encodeSafetensors({ metadata: { ...description, step: String(step), skipped: String(skipped) }, tensors });
+  const { clocks, micro, carried } = snapshot;
+  const column = (name: keyof Clock) => clocks.map((clock) => clock[name]).join(" ");
+  const metadata = {
+    ...description,
+    step: column("step"),
+    skipped: column("skipped"),
+    lossScale: column("lossScale"),
+    goodSteps: column("goodSteps"),
+    micro: String(micro),
+    carried: JSON.stringify(carried),
+  };
+  return encodeSafetensors({ metadata, tensors });
 }
 
 /**
@@ -73,7 +128,12 @@ export function encodeCheckpoint(
  *
  * @throws DataError that says what does not fit this plan and these tensors; the plan is unchanged then.
  */
-export function openCheckpoint(plan: Plan, segments: readonly Segment[], bytes: Uint8Array): Checkpoint {
+export function openCheckpoint(
+  plan: Plan,
+  layouts: readonly PartLayout[],
+  segments: readonly Segment[],
+  bytes: Uint8Array,
+): Snapshot {
   const { metadata, tensors } = decodeSafetensors(bytes);
   if (metadata.format !== format) {
     throw new DataError(`the checkpoint's format is ${metadata.format ?? "missing"}; this version reads ${format}`);
@@ -85,68 +145,160 @@ export function openCheckpoint(plan: Plan, segments: readonly Segment[], bytes: 
     }
   }
   const groups = readGroups(metadata.groups);
-  const params = (list: readonly { params: unknown }[]) => JSON.stringify(list.map((group) => group.params));
-  if (params(groups) !== params(readGroups(own.groups))) {
-    throw new DataError(
-      `the checkpoint's groups are ${params(groups)}; this optimizer's are ${params(readGroups(own.groups))}`,
-    );
+  const ours = readGroups(own.groups);
+  for (const key of ["params", "rule", "flags"] as const) {
+    const list = (from: readonly SavedGroup[]) => JSON.stringify(from.map((group) => group[key]));
+    if (list(groups) !== list(ours)) {
+      const what = key === "params" ? "groups" : `groups' ${key === "rule" ? "rules" : "flags"}`;
+      throw new DataError(`the checkpoint's ${what} are ${list(groups)}; this optimizer's are ${list(ours)}`);
+    }
   }
-  const [step, skipped] = [wholeNumber(metadata, "step"), wholeNumber(metadata, "skipped")];
-  const arenas = readArenas(plan, segments, tensors);
+  const clocks = readClocks(plan, metadata);
+  const [micro] = wholeNumbers(metadata, "micro", 1);
+  const snapshot = readTensors(plan, layouts, segments, tensors);
+  const carried = readCarried(plan, metadata.carried);
   try {
+    const changes = Array.from({ length: plan.replicas }, (_, r) => groups.map(({ hypers }) => hypers[r] ?? {}));
     replaceHypers(
       plan,
-      groups.map(({ hypers }) => hypers),
-      step,
+      changes,
+      clocks.map(({ step }) => step),
     );
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
     throw new DataError(`the checkpoint's hypers do not fit: ${error.message}`, { cause: error });
   }
-  return { step, skipped, arenas };
+  groups.forEach(({ frozen }, index) => {
+    plan.groups[index]!.frozen = frozen === true;
+  });
+  return { ...snapshot, clocks, micro: micro!, carried };
 }
 
-function readArenas(
+interface Entry {
+  readonly key: string;
+  readonly shape: readonly number[];
+  /** One replica's values. */
+  pick(snapshot: Snapshot, replica: number): Float32Array;
+  /** Puts one replica's values in. */
+  put(snapshot: Pick<Snapshot, "roles" | "scalars">, replica: number, values: Float32Array): void;
+}
+
+/** Everything that a checkpoint of this plan holds. */
+function* entries(plan: Plan, layouts: readonly PartLayout[], segments: readonly Segment[]): Generator<Entry> {
+  const stacked = (shape: readonly number[]) => (plan.replicas === 1 ? shape : [plan.replicas, ...shape]);
+  const homes = new Map(
+    layouts.flatMap(({ places }, part) =>
+      places.map((place) => [place.index, { place, part: plan.parts[part]!, layout: layouts[part]! }]),
+    ),
+  );
+  for (const role of savedRoles(plan)) {
+    for (const [index, { name, shape }] of segments.entries()) {
+      const { place, part, layout } = homes.get(index)!;
+      const everywhere = role === "params" || role === "accumulated";
+      if (!everywhere && !part.slots.includes(role)) continue;
+      const factored = !everywhere && part.rule.factored?.slot === role && place.factored;
+      yield {
+        key: keyOf(name, role),
+        shape: stacked(factored ? [slotRange(layout, place, role).length] : shape),
+        pick: ({ roles }, replica) => roles.get(role)![replica]![name]!,
+        put: ({ roles }, replica, values) => {
+          roles.get(role)![replica]![name] = values;
+        },
+      };
+    }
+  }
+  for (const [part, { scalars, places }] of layouts.entries()) {
+    for (const [field, { name, scope }] of scalars.entries()) {
+      const owners = scope === "all" ? [""] : places.map(({ segment }) => segment.name);
+      for (const [index, owner] of owners.entries()) {
+        const at = (scope === "all" ? 0 : 1 + index) * scalars.length + field;
+        yield {
+          // Two parts may have a scalar of one name for all their tensors.
+          key: keyOf(scope === "all" && layouts.length > 1 ? `:${part}` : owner, name),
+          shape: stacked([]),
+          pick: (snapshot, replica) => snapshot.scalars[part]![replica]!.slice(at, at + 1),
+          put: (snapshot, replica, values) => {
+            snapshot.scalars[part]![replica]!.set(values, at);
+          },
+        };
+      }
+    }
+  }
+}
+
+function readTensors(
   plan: Plan,
+  layouts: readonly PartLayout[],
   segments: readonly Segment[],
   tensors: ReadonlyMap<string, SafeTensor>,
-): Map<string, Float32Array<ArrayBuffer>> {
-  const arenas = new Map<string, Float32Array<ArrayBuffer>>();
-  for (const role of ["params", ...plan.slots]) {
-    const found = segments.map(({ name, shape }) => {
-      const key = keyOf(name, role);
-      const tensor = tensors.get(key);
-      if (!tensor) throw new DataError(`the checkpoint has no "${key}"`);
-      if (tensor.shape.join() !== shape.join()) {
-        throw new DataError(`the checkpoint's "${key}" has shape [${tensor.shape}]; this optimizer's has [${shape}]`);
-      }
-      return { name, shape, data: tensor.data };
-    });
-    arenas.set(role, packArena(segments, found));
+): Pick<Snapshot, "roles" | "scalars"> {
+  const { replicas } = plan;
+  const each = <T>(make: () => T) => Array.from({ length: replicas }, make);
+  const snapshot = {
+    roles: new Map(savedRoles(plan).map((role) => [role, each((): TensorValues => ({}))])),
+    scalars: layouts.map(({ scalars, places }) => each(() => new Float32Array(scalars.length * (1 + places.length)))),
+  };
+  const known = new Set<string>();
+  for (const { key, shape, put } of entries(plan, layouts, segments)) {
+    known.add(key);
+    const tensor = tensors.get(key);
+    if (!tensor) throw new DataError(`the checkpoint has no "${key}"`);
+    if (tensor.shape.join() !== shape.join()) {
+      throw new DataError(`the checkpoint's "${key}" has shape [${tensor.shape}]; this optimizer's has [${shape}]`);
+    }
+    const length = tensor.data.length / replicas;
+    for (let replica = 0; replica < replicas; replica++) {
+      put(snapshot, replica, tensor.data.slice(replica * length, (replica + 1) * length));
+    }
   }
   // Slots of the rule that this optimizer does without are passed over: its hypers decide whether it can.
-  const known = new Set(
-    segments.flatMap(({ name }) => ["params", ...plan.rule.slots].map((role) => keyOf(name, role))),
-  );
+  for (const { rule, segments: members } of plan.parts) {
+    for (const index of members) for (const slot of rule.slots) known.add(keyOf(segments[index]!.name, slot));
+  }
   for (const key of tensors.keys()) {
     if (!known.has(key)) throw new DataError(`the checkpoint has "${key}", which this optimizer does not`);
   }
-  return arenas;
+  return snapshot;
 }
 
 interface SavedGroup {
   readonly params: unknown;
-  readonly hypers: Readonly<Record<string, unknown>>;
+  readonly rule: unknown;
+  readonly flags: unknown;
+  readonly frozen: unknown;
+  readonly hypers: readonly Readonly<Record<string, unknown>>[];
 }
 
 function readGroups(text: string | undefined): readonly SavedGroup[] {
+  const groups = readJson("groups", text) as SavedGroup[];
+  if (Array.isArray(groups) && groups.every((group) => Array.isArray(group?.hypers))) return groups;
+  throw new DataError(`the checkpoint's groups are ${text}; they must be an array of { params, rule, hypers }`);
+}
+
+function readCarried(plan: Plan, text: string | undefined): Snapshot["carried"] {
+  const carried = readJson("carried", text) as readonly (readonly (readonly CarryValues[])[])[];
+  const fits =
+    carried?.length === plan.parts.length &&
+    plan.parts.every(({ rule, groups }, part) => {
+      const names = rule.carry?.names ?? [];
+      const replicas = carried[part] ?? [];
+      const whole = (values: CarryValues) => names.every((name) => Number.isFinite(values?.[name]));
+      return (
+        replicas.length === plan.replicas &&
+        replicas.every((replica) => replica?.length === groups.length && replica.every(whole))
+      );
+    });
+  if (!fits)
+    throw new DataError(`the checkpoint's carried values are ${text}, which do not fit this optimizer's rules`);
+  return carried;
+}
+
+function readJson(key: string, text: string | undefined): unknown {
   try {
-    const groups = JSON.parse(text ?? "") as SavedGroup[];
-    if (Array.isArray(groups) && groups.every((group) => typeof group?.hypers === "object")) return groups;
+    return JSON.parse(text ?? "");
   } catch (error) {
-    throw new DataError(`the checkpoint's groups are not JSON: ${(error as Error).message}`, { cause: error });
+    throw new DataError(`the checkpoint's ${key} are not JSON: ${(error as Error).message}`, { cause: error });
   }
-  throw new DataError(`the checkpoint's groups are ${text}; they must be an array of { params, hypers }`);
 }
 
 function holdsFunction(config: unknown): boolean {
@@ -154,10 +306,29 @@ function holdsFunction(config: unknown): boolean {
   return typeof config === "object" && config !== null && Object.values(config).some(holdsFunction);
 }
 
-function wholeNumber(metadata: Readonly<Record<string, string>>, key: string): number {
-  const text = metadata[key] ?? "missing";
-  if (!/^\d+$/.test(text) || Number(text) >= 2 ** 32) {
-    throw new DataError(`the checkpoint's ${key} is ${text}; it must be a whole number in [0, 2^32)`);
+function readClocks(plan: Plan, metadata: Readonly<Record<string, string>>): Clock[] {
+  const { replicas } = plan;
+  const [step, skipped, goodSteps] = (["step", "skipped", "goodSteps"] as const).map((key) =>
+    wholeNumbers(metadata, key, replicas),
+  );
+  const scales = (metadata.lossScale ?? "missing").split(" ").map(Number);
+  if (scales.length !== replicas || scales.some((scale) => !(scale > 0 && scale < Number.POSITIVE_INFINITY))) {
+    throw new DataError(`the checkpoint's lossScale is ${metadata.lossScale}; it must be ${replicas} numbers > 0`);
   }
-  return Number(text);
+  return scales.map((lossScale, r) => ({
+    step: step![r]!,
+    skipped: skipped![r]!,
+    goodSteps: goodSteps![r]!,
+    lossScale,
+  }));
+}
+
+function wholeNumbers(metadata: Readonly<Record<string, string>>, key: string, count: number): number[] {
+  const text = metadata[key] ?? "missing";
+  const words = text.split(" ");
+  if (words.length !== count || words.some((word) => !/^\d+$/.test(word) || Number(word) >= 2 ** 32)) {
+    const what = count === 1 ? "a whole number" : `${count} whole numbers`;
+    throw new DataError(`the checkpoint's ${key} is ${text}; it must be ${what} in [0, 2^32)`);
+  }
+  return words.map(Number);
 }

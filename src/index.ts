@@ -1,6 +1,20 @@
 // The library's public face.
 /// <reference types="@webgpu/types" preserve="true" />
-export type { Segment, Tensor } from "./arena.ts";
+export type { BufferRange, Segment, Tensor } from "./arena.ts";
+export type {
+  AdaptiveClip,
+  ClipConfig,
+  CommonOptions,
+  EmaConfig,
+  GlobalNormClip,
+  GroupNormClip,
+  GroupOptions,
+  LookaheadConfig,
+  LossScaleConfig,
+  Pattern,
+  SwaConfig,
+  ValueClip,
+} from "./around.ts";
 export { type CpuOptimizer, createCpuOptimizer } from "./cpu/optimizer.ts";
 export { batches, type Dataset } from "./data/dataset.ts";
 export { type IdxArray, parseIdx } from "./data/idx.ts";
@@ -8,6 +22,7 @@ export { mnistDataset, mnistFiles } from "./data/mnist.ts";
 export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
 export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
+export { isBiasOrNorm, layerwiseDecay, noDecay } from "./groups.ts";
 export { type ReplayFile, type ReplayResult, readReplay, replayCase } from "./lab/replay.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export { createCpuObjective } from "./objectives/mlp_cpu.ts";
@@ -17,18 +32,61 @@ export type { Evaluation, Objective, StepReport } from "./objectives/objective.t
 export type { Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
 export { Random } from "./random.ts";
 export {
+  type Carry,
   type Cell,
-  type ClipConfig,
-  type CommonOptions,
   defineRule,
-  type GlobalNormClip,
+  type Factored,
   type Hyper,
+  type Reduction,
   type Rule,
   type RuleDefinition,
+  type Start,
 } from "./rule.ts";
-export type { AdamHypers, AdamOptions } from "./rules/adam.ts";
-export { adam, adamw, type OptimizerConfig, rules, sgd } from "./rules/index.ts";
-export type { SgdHypers, SgdOptions } from "./rules/sgd.ts";
+export { type AdabeliefHypers, type AdabeliefOptions, adabelief } from "./rules/adabelief.ts";
+export { type AdadeltaHypers, type AdadeltaOptions, adadelta } from "./rules/adadelta.ts";
+export { type AdafactorHypers, type AdafactorOptions, adafactor } from "./rules/adafactor.ts";
+export { type AdagradHypers, type AdagradOptions, adagrad } from "./rules/adagrad.ts";
+export { type AdamHypers, type AdamOptions, adam, adamw } from "./rules/adam.ts";
+export { type AdamaxHypers, type AdamaxOptions, adamax } from "./rules/adamax.ts";
+export { type AdanHypers, type AdanOptions, adan } from "./rules/adan.ts";
+export { type AdemamixHypers, type AdemamixOptions, ademamix } from "./rules/ademamix.ts";
+export { type AdoptHypers, type AdoptOptions, adopt } from "./rules/adopt.ts";
+export { type AsgdHypers, type AsgdOptions, asgd } from "./rules/asgd.ts";
+export { type DadaptAdamHypers, type DadaptAdamOptions, dadaptAdam } from "./rules/dadapt_adam.ts";
+export { type DogHypers, type DogOptions, dog } from "./rules/dog.ts";
+export {
+  type HypergradientAdamHypers,
+  type HypergradientAdamOptions,
+  hypergradientAdam,
+} from "./rules/hypergradient_adam.ts";
+export {
+  type HypergradientSgdHypers,
+  type HypergradientSgdOptions,
+  hypergradientSgd,
+} from "./rules/hypergradient_sgd.ts";
+export { type OptimizerConfig, type RuleOptions, rules } from "./rules/index.ts";
+export { type LambHypers, type LambOptions, lamb } from "./rules/lamb.ts";
+export { type LarsHypers, type LarsOptions, lars } from "./rules/lars.ts";
+export { type LionHypers, type LionOptions, lion } from "./rules/lion.ts";
+export { type MadgradHypers, type MadgradOptions, madgrad } from "./rules/madgrad.ts";
+export { type MuonHypers, type MuonOptions, muon } from "./rules/muon.ts";
+export { type NadamHypers, type NadamOptions, nadam } from "./rules/nadam.ts";
+export { type NovogradHypers, type NovogradOptions, novograd } from "./rules/novograd.ts";
+export { type ProdigyHypers, type ProdigyOptions, prodigy } from "./rules/prodigy.ts";
+export { type RadamHypers, type RadamOptions, radam } from "./rules/radam.ts";
+export { type RmspropHypers, type RmspropOptions, rmsprop } from "./rules/rmsprop.ts";
+export { type RpropHypers, type RpropOptions, rprop } from "./rules/rprop.ts";
+export {
+  type ScheduleFreeAdamwHypers,
+  type ScheduleFreeAdamwOptions,
+  type ScheduleFreeSgdHypers,
+  type ScheduleFreeSgdOptions,
+  scheduleFreeAdamw,
+  scheduleFreeSgd,
+} from "./rules/schedule_free.ts";
+export { type SgdHypers, type SgdOptions, sgd } from "./rules/sgd.ts";
+export { type SignumHypers, type SignumOptions, signum } from "./rules/signum.ts";
+export { type YogiHypers, type YogiOptions, yogi } from "./rules/yogi.ts";
 export { decodeSafetensors, encodeSafetensors, type SafeTensor, type SafeTensors } from "./safetensors.ts";
 export type { Schedule, ScheduleConfig, Scheduled, ScheduleFunction } from "./schedule.ts";
 export { constant } from "./schedules/constant.ts";

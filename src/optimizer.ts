@@ -3,8 +3,12 @@ import type { Segment } from "./arena.ts";
 import type { OptimizerConfig } from "./rules/index.ts";
 import type { Scheduled } from "./schedule.ts";
 
-/** What can be read and written by tensor name: the parameters, their gradients, or a slot of the rule (`"m"` …). */
-export type Role = "params" | "gradients" | (string & {});
+/**
+ * What can be read and written by tensor name: the parameters, their gradients, a slot of a rule (`"m"` …), an average of
+ * the parameters (`"ema"`, `"swa"`), the gradients added up so far (`"accumulated"`). `"evaluation"` can be read alone:
+ * the parameters to evaluate a model with, where the rule trains others (scheduleFreeSgd …), else those that are trained.
+ */
+export type Role = "params" | "gradients" | "evaluation" | (string & {});
 
 /** Values by tensor name, each row-major and as long as its tensor. */
 export type TensorValues = Record<string, Float32Array>;
@@ -16,41 +20,58 @@ export interface Stats {
   readonly skipped: number;
   /** Norm of the last gradient before clipping; NaN where no norm is computed (no clipping, no skipping). */
   readonly gradientNorm: number;
-  /** What the last gradient was multiplied by; 1 without clipping. */
+  /** What the last gradient was multiplied by; 1 without clipping by a global norm. */
   readonly clipScale: number;
+  /** With clipping by group: the norm of each group's last gradient before clipping. */
+  readonly groupNorms?: readonly number[];
+  /** What the next loss is to be multiplied by; 1 without loss scaling. */
+  readonly lossScale: number;
 }
 
 export interface Optimizer {
   readonly backend: "webgpu" | "cpu";
-  /** The tensors in the arena, in the order they were given. */
+  /** The tensors, in the order they were given. */
   readonly segments: readonly Segment[];
   /** The complete config, with every default filled in. */
   readonly config: OptimizerConfig;
-  /** The slots the rule keeps under this config. */
+  /** The slots that are kept under this config, those of averages included. */
   readonly slots: readonly string[];
-  /** One update of every parameter from the gradient arena. */
+  /** Copies of all parameters that train side by side. */
+  readonly replicas: number;
+  /**
+   * One update of every parameter from the gradients; with `accumulate: k` only every k-th call updates, and those before
+   * it add the gradients up.
+   */
   step(): void;
-  /** Sets the gradient arena to zero. */
+  /** Sets the gradients to zero. */
   zeroGrad(): void;
   /**
-   * Replaces hypers from the next step on, in all groups or in one (by its index in the config). Compiles nothing. Steps
-   * encoded before but not submitted yet may take the old values or the new: for a rate that changes from step to step
-   * within one submission, use a schedule.
+   * Replaces hypers from the next step on: in all groups or in one (by its index in the config; the tensors that no group
+   * names are the last), in all replicas or in one. Compiles nothing. Steps encoded before but not submitted yet may take
+   * the old values or the new: for a rate that changes from step to step within one submission, use a schedule.
    *
-   * @throws OptionError for an unknown hyper or group or a value out of range; nothing is changed then.
+   * @throws OptionError for an unknown hyper, group or replica or a value out of range; nothing is changed then.
    */
-  set(hypers: Readonly<Record<string, Scheduled>>, group?: number): void;
-  /** The value that a hyper has at a 0-based step in a group (default: the first). */
-  hyper(name: string, step: number, group?: number): number;
-  /** A copy of the values of one role (default the parameters), as of every step made so far. */
-  read(role?: Role): Promise<TensorValues>;
+  set(hypers: Readonly<Record<string, Scheduled>>, group?: number, replica?: number): void;
+  /** The value that a hyper has at a 0-based step, in a group (default: the first) and a replica (default: the first). */
+  hyper(name: string, step: number, group?: number, replica?: number): number;
+  /** From the next step on leaves a group (default: all) as it is: parameters, slots, and out of the gradient's norm. */
+  freeze(group?: number): void;
+  /** Undoes {@link Optimizer.freeze}, and `frozen` of the config. */
+  thaw(group?: number): void;
   /**
-   * Overwrites whole tensors of one role.
+   * A copy of the values of one role (default the parameters), as of every step made so far; of tensors that have none,
+   * nothing. A slot that does not start at zero holds its start from the first update on.
+   */
+  read(role?: Role, replica?: number): Promise<TensorValues>;
+  /**
+   * Overwrites whole tensors of one role, in one replica or (default) in all.
    *
    * @throws OptionError for a name that is no tensor or data of the wrong length; nothing is changed then.
    */
-  write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>): void;
-  stats(): Promise<Stats>;
+  write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void;
+  /** Of one replica (default: the first). */
+  stats(replica?: number): Promise<Stats>;
   /** The whole state (parameters, slots, hypers, step) as a safetensors file, from which `load` continues to the bit. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
@@ -62,4 +83,9 @@ export interface Optimizer {
   load(checkpoint: Uint8Array): Promise<void>;
   /** Frees what was created. Using the optimizer afterwards is an error. */
   destroy(): void;
+}
+
+/** Why an optimizer whose loss scale cannot fall any further makes no more steps. */
+export function underflowMessage(step: number, scale: number, min: number): string {
+  return `lossScale underflowed after step ${step}: gradients were not finite at a scale of ${scale}, and a lower one would be below its min, ${min}`;
 }

@@ -1,7 +1,10 @@
 // The plan of an optimizer: its config, read and checked once, with every default filled in. Both engines work from it:
-// which rule with which flags and slots, which tensors form which group, which schedule drives each hyper.
+// which tensors form which group, which rule updates them with which flags and slots, which schedule drives each hyper.
 import type { Segment } from "./arena.ts";
+import type { Pattern } from "./around.ts";
+import { type Averages, type Clip, type LossScale, readAround } from "./around_plan.ts";
 import { OptionError, show } from "./errors.ts";
+import { readPatterns } from "./groups.ts";
 import { describeRange, inRange, readArray, readBoolean, readChoice, readNumber, readObject } from "./options.ts";
 import type { Rule } from "./rule.ts";
 import { type OptimizerConfig, rules } from "./rules/index.ts";
@@ -10,28 +13,69 @@ import { createSchedule } from "./schedules/index.ts";
 
 /** Segments that share hypers. */
 export interface Group {
-  /** The names of its tensors; undefined for the group of all tensors that no other group names. */
-  readonly params: readonly string[] | undefined;
-  /** A schedule for every hyper of the rule. */
-  readonly hypers: Record<string, Schedule>;
+  /** What the config calls its tensors; undefined for a group that the config does not list. */
+  readonly params: readonly Pattern[] | undefined;
+  /** The index of the group whose rule left these tensors to its fallback. */
+  readonly fallbackOf?: number;
+  readonly rule: Rule;
+  readonly flags: Readonly<Record<string, boolean>>;
+  /** Whether the rule is the group's own, not the optimizer's. */
+  readonly ownRule: boolean;
+  /** For each replica a schedule for every hyper of the rule. */
+  readonly hypers: readonly Record<string, Schedule>[];
+  readonly lrScale: number;
+  frozen: boolean;
+}
+
+/** All groups with the same rule and flags: what one update kernel serves. */
+export interface Part {
+  readonly rule: Rule;
+  readonly flags: Readonly<Record<string, boolean>>;
+  /** Every state array that is kept: the rule's slots under these options, then those of what stands around it. */
+  readonly slots: readonly string[];
+  /** Its groups and segments, by their indices in the plan and in the arena. */
+  readonly groups: readonly number[];
+  readonly segments: readonly number[];
 }
 
 export interface Plan {
+  /** The rule that the config names first. */
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
-  /** The slots that are kept under these options. */
-  readonly slots: readonly string[];
   readonly maximize: boolean;
-  /** The norm above which the gradient is scaled down; undefined without clipping. */
-  readonly maxNorm: number | undefined;
+  readonly clip: Clip | undefined;
   readonly skipNonFinite: boolean;
-  /** In the order of the config, then the group of the rest if there is a rest. */
+  readonly lossScale: LossScale | undefined;
+  readonly accumulate: number;
+  readonly cautious: boolean;
+  readonly averages: Averages;
+  /** Copies of all parameters. */
+  readonly replicas: number;
+  /** In the order of the config, then the group of the rest if there is a rest, then those of fallbacks. */
   readonly groups: readonly Group[];
   /** The group of each segment. */
   readonly groupOf: readonly number[];
+  readonly parts: readonly Part[];
+  /** The config's fallback, as it was given. */
+  readonly fallback: unknown;
 }
 
-const around = ["rule", "groups", "clip", "skipNonFinite", "maximize"] as const;
+const around = [
+  "rule",
+  "groups",
+  "clip",
+  "skipNonFinite",
+  "maximize",
+  "cautious",
+  "lossScale",
+  "accumulate",
+  "ema",
+  "swa",
+  "lookahead",
+  "replicas",
+] as const;
+
+const inGroups = ["params", "lrScale", "frozen", "rule"] as const;
 
 /**
  * Reads an optimizer's config against the tensors it is to update.
@@ -39,150 +83,229 @@ const around = ["rule", "groups", "clip", "skipNonFinite", "maximize"] as const;
  * @throws OptionError for an unknown rule or option, values out of range, groups that match nothing or overlap.
  */
 export function createPlan(config: OptimizerConfig, segments: readonly Segment[]): Plan {
-  const rule = readRule(config);
+  const rule = readRule("rule", config);
   const name = rule.name;
-  const fields = readObject(`rule ${name}`, config, [
-    ...around,
-    ...Object.keys(rule.hypers),
-    ...Object.keys(rule.flags),
-  ]);
-  const flags: Record<string, boolean> = {};
-  for (const [flag, standard] of Object.entries(rule.flags)) {
-    flags[flag] = fields[flag] === undefined ? standard : readBoolean(`${name}.${flag}`, fields[flag]);
-  }
+  const fields = readObject(`rule ${name}`, config, [...around, ...ruleOptions(rule)]);
+  const flags = readFlags(rule, name, fields);
   const maximize = fields.maximize === undefined ? false : readBoolean(`${name}.maximize`, fields.maximize);
-  const maxNorm = readClip(fields.clip);
-  const skipNonFinite =
-    fields.skipNonFinite === undefined
-      ? maxNorm !== undefined
-      : readBoolean(`${name}.skipNonFinite`, fields.skipNonFinite);
-  const shared = readHypers(rule, name, fields, {});
-  const { groups, groupOf } = readGroups(rule, fields.groups, shared, segments);
-  const used = usedIn(groups);
-  const conflict = rule.conflict?.(flags, used);
-  if (conflict) throw new OptionError(`${name}.${conflict}`);
-  const slots = rule.activeSlots?.(flags, used) ?? rule.slots;
-  const plan: Plan = { rule, flags, slots, maximize, maxNorm, skipNonFinite, groups, groupOf };
-  for (const index of groups.keys()) {
-    for (const hyper of Object.keys(rule.hypers)) hyperAt(plan, index, hyper, 0);
+  const { clip, skipNonFinite, lossScale, accumulate, cautious, averages } = readAround(name, fields);
+  const shared = readReplicas(rule, name, fields);
+  const replicas = shared.length;
+  const { groups, groupOf } = readGroups({ rule, flags, shared, fields, segments });
+  const trial = { rule, flags, maximize, clip, skipNonFinite, lossScale, accumulate, cautious, averages, replicas };
+  const slotsAround = aroundSlots(averages);
+  const parts = partsOf(groups, groupOf, slotsAround);
+  const plan: Plan = { ...trial, groups, groupOf, parts, fallback: fields.fallback };
+  for (let replica = 0; replica < replicas; replica++) {
+    for (const [index, group] of groups.entries()) {
+      for (const hyper of Object.keys(group.rule.hypers)) hyperAt(plan, index, hyper, 0, replica);
+    }
   }
   return plan;
 }
 
 /** Whether the step needs the norm of the gradient. */
 export function needsNorm(plan: Plan): boolean {
-  return plan.maxNorm !== undefined || plan.skipNonFinite;
+  return plan.clip?.type === "globalNorm" || plan.clip?.type === "groupNorm" || plan.skipNonFinite;
+}
+
+/** The groups that are clipped apart from each other: all of them under a groupNorm, else everything together. */
+export function clipBins(plan: Plan): number {
+  return plan.clip?.type === "groupNorm" ? plan.groups.length : 1;
+}
+
+/** All slots of all parts that last from one update to the next, without repetition. */
+export function planSlots(plan: Plan): readonly string[] {
+  const lasting = ({ slots, rule }: Part) => slots.filter((slot) => slot !== rule.orthogonalises?.slot);
+  return [...new Set(plan.parts.flatMap(lasting))];
 }
 
 /**
- * Replaces hypers in one group or in all of them, from the next step on.
+ * Replaces hypers in one group or in all of them, in one replica or in all, from the next step on.
  *
- * @throws OptionError for an unknown hyper or group, a value out of range, or a hyper whose slots were not created.
+ * @throws OptionError for an unknown hyper, group or replica, a value out of range, or a hyper whose slots were not
+ * created.
  */
 export function setHypers(
   plan: Plan,
   changes: Readonly<Record<string, Scheduled>>,
   group: number | undefined,
+  replica: number | undefined,
   step: number,
 ): void {
-  const { groups } = plan;
   if (group !== undefined) readGroup(plan, "set.group", group);
+  if (replica !== undefined) readReplica(plan, "set.replica", replica);
+  const all = Array.from({ length: plan.replicas }, (_, r) =>
+    plan.groups.map((_, g) =>
+      (group === undefined || group === g) && (replica === undefined || replica === r) ? changes : {},
+    ),
+  );
   replaceHypers(
     plan,
-    groups.map((_, index) => (group === undefined || group === index ? changes : {})),
-    step,
+    all,
+    all.map(() => step),
+    changes,
   );
 }
 
-/** Replaces hypers group by group, for `step` and those after it: all of them, or on an error none. */
-export function replaceHypers(plan: Plan, changes: readonly Readonly<Record<string, unknown>>[], step: number): void {
-  const { rule, groups } = plan;
-  const changed = groups.map((old, index) => {
-    readObject("set", changes[index], Object.keys(rule.hypers));
-    return { ...old, hypers: readHypers(rule, "set", changes[index]!, old.hypers) };
+/** Replaces hypers by replica and group, for a replica's `step` and those after it: all of them, or on an error none. */
+export function replaceHypers(
+  plan: Plan,
+  changes: readonly (readonly Readonly<Record<string, unknown>>[])[],
+  steps: readonly number[],
+  cause: unknown = changes,
+): void {
+  const changed = plan.groups.map((old, index) => {
+    const hypers = old.hypers.map((before, replica) => {
+      const change = changes[replica]![index]!;
+      const owner = plan.parts.length > 1 ? `set of group ${index} (${old.rule.name})` : "set";
+      readObject(owner, change, Object.keys(old.rule.hypers));
+      return readHypers(old.rule, "set", change, before);
+    });
+    return { ...old, hypers };
   });
   const trial: Plan = { ...plan, groups: changed };
-  for (const index of changed.keys()) {
-    for (const hyper of Object.keys(changes[index]!)) hyperAt(trial, index, hyper, step);
+  changes.forEach((groups, replica) => {
+    groups.forEach((change, index) => {
+      for (const hyper of Object.keys(change)) hyperAt(trial, index, hyper, steps[replica]!, replica);
+    });
+  });
+  for (const part of plan.parts) {
+    const slots = ruleSlots(part, changed);
+    const missing = slots.find((slot) => !part.slots.includes(slot));
+    if (missing) {
+      throw new OptionError(
+        `set is ${show(cause)}, which needs the slot "${missing}"; this optimizer was created without it`,
+      );
+    }
   }
-  const used = usedIn(changed);
-  const conflict = rule.conflict?.(plan.flags, used);
-  if (conflict) throw new OptionError(`${rule.name}.${conflict}`);
-  const slots = rule.activeSlots?.(plan.flags, used) ?? rule.slots;
-  const missing = slots.find((slot) => !plan.slots.includes(slot));
-  if (missing) {
-    throw new OptionError(
-      `set is ${show(changes.find((change) => Object.keys(change).length > 0))}, which needs the slot "${missing}"; this optimizer was created without it`,
-    );
-  }
-  groups.forEach((old, index) => {
-    Object.assign(old.hypers, changed[index]!.hypers);
+  plan.groups.forEach((old, index) => {
+    old.hypers.forEach((hypers, replica) => {
+      Object.assign(hypers, changed[index]!.hypers[replica]);
+    });
+  });
+}
+
+/** Freezes or thaws one group, or all of them. */
+export function setFrozen(plan: Plan, frozen: boolean, group: number | undefined): void {
+  if (group !== undefined) readGroup(plan, "group", group);
+  plan.groups.forEach((candidate, index) => {
+    if (group === undefined || group === index) candidate.frozen = frozen;
   });
 }
 
 /** The value of a hyper in a group at the 0-based step, checked: schedules may leave a hyper's range as they go. */
-export function hyperAt(plan: Plan, group: number, hyper: string, step: number): number {
-  const value = plan.groups[group]!.hypers[hyper]!.at(step);
-  const { range } = plan.rule.hypers[hyper]!;
+export function hyperAt(plan: Plan, group: number, hyper: string, step: number, replica = 0): number {
+  const { rule, hypers, lrScale } = plan.groups[group]!;
+  const value = hypers[replica]![hyper]!.at(step) * (hyper === "lr" ? lrScale : 1);
+  const { range } = rule.hypers[hyper]!;
   if (!inRange(value, range) || !Number.isFinite(Math.fround(value))) {
     throw new OptionError(
-      `${plan.rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${describeRange(range)}`,
+      `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${describeRange(range)}`,
     );
   }
   return value;
 }
 
-/** {@link hyperAt} for names and groups that a caller gives. */
-export function readHyperAt(plan: Plan, group: number, hyper: string, step: number): number {
-  readChoice("hyper", hyper, Object.keys(plan.rule.hypers));
+/** {@link hyperAt} for names, groups and replicas that a caller gives. */
+export function readHyperAt(plan: Plan, group: number, hyper: string, step: number, replica: number): number {
+  const index = readGroup(plan, "group", group);
+  readChoice("hyper", hyper, Object.keys(plan.groups[index]!.rule.hypers));
   readNumber("step", step, { min: 0, integer: true });
-  return hyperAt(plan, readGroup(plan, "group", group), hyper, step);
+  return hyperAt(plan, index, hyper, step, readReplica(plan, "replica", replica));
 }
 
 function readGroup(plan: Plan, name: string, group: unknown): number {
   return readNumber(name, group, { min: 0, max: plan.groups.length - 1, integer: true });
 }
 
+export function readReplica(plan: Plan, name: string, replica: unknown): number {
+  return readNumber(name, replica, { min: 0, max: plan.replicas - 1, integer: true });
+}
+
 /** The config that rebuilds the plan, complete; hypers given as functions of the step stay functions. */
 export function planConfig(plan: Plan): OptimizerConfig {
-  const rest = plan.groups.find((group) => group.params === undefined);
-  const named = plan.groups.filter((group) => group.params !== undefined);
-  const values = (group: Group) =>
-    Object.fromEntries(Object.entries(group.hypers).map(([hyper, schedule]) => [hyper, schedule.config]));
+  const nameOf = (rule: Rule) => (rules.includes(rule) ? rule.name : rule);
+  const values = (hypers: Readonly<Record<string, Schedule>>) =>
+    Object.fromEntries(Object.entries(hypers).map(([hyper, schedule]) => [hyper, schedule.config]));
+  const rest = plan.groups.find(({ params, fallbackOf }) => params === undefined && fallbackOf === undefined);
+  const { clip, lossScale, averages, replicas } = plan;
   const config: Record<string, unknown> = {
-    rule: rules.includes(plan.rule) ? plan.rule.name : plan.rule,
-    ...(rest ? values(rest) : {}),
+    rule: nameOf(plan.rule),
+    ...(rest && replicas === 1 ? values(rest.hypers[0]!) : {}),
     ...plan.flags,
     maximize: plan.maximize,
     skipNonFinite: plan.skipNonFinite,
-    clip: plan.maxNorm === undefined ? null : { type: "globalNorm", maxNorm: plan.maxNorm },
+    clip: clip ?? null,
+    cautious: plan.cautious,
+    accumulate: plan.accumulate,
+    lossScale: lossScale ?? null,
+    ema: averages.ema ? { ...averages.ema, decay: averages.ema.decay.config } : null,
+    swa: averages.swa ?? null,
+    lookahead: averages.lookahead ?? null,
   };
-  if (named.length > 0) config.groups = named.map((group) => ({ params: group.params, ...values(group) }));
+  if (plan.fallback !== undefined) config.fallback = plan.fallback;
+  if (rest && replicas > 1) config.replicas = rest.hypers.map(values);
+  const named = plan.groups.filter(({ params }) => params !== undefined);
+  if (named.length > 0) {
+    config.groups = named.map(({ params, rule, ownRule, flags, hypers, lrScale, frozen }) => ({
+      params,
+      ...(ownRule ? { rule: nameOf(rule), ...flags } : {}),
+      ...(replicas === 1 || ownRule ? values(hypers[0]!) : {}),
+      ...(lrScale === 1 ? {} : { lrScale }),
+      ...(frozen ? { frozen } : {}),
+    }));
+  }
   return config as unknown as OptimizerConfig;
 }
 
-function readRule(config: unknown): Rule {
+/** The slots that averages of the parameters keep; they start as the parameters. */
+export function aroundSlots(averages: Averages): readonly string[] {
+  return [
+    ...(averages.lookahead ? ["lookahead"] : []),
+    ...(averages.ema ? ["ema"] : []),
+    ...(averages.swa ? ["swa"] : []),
+  ];
+}
+
+function ruleOptions(rule: Rule): readonly string[] {
+  return [...Object.keys(rule.hypers), ...Object.keys(rule.flags), ...(rule.only ? ["fallback"] : [])];
+}
+
+function readRule(owner: string, config: unknown): Rule {
   const name = (config as { rule?: unknown } | null | undefined)?.rule;
-  if (typeof name === "object" && name !== null) return checkRule(name as Rule);
+  if (typeof name === "object" && name !== null) return checkRule(owner, name as Rule);
   const rule = rules.find((candidate) => candidate.name === name);
   if (!rule) {
     const known = rules.map((candidate) => candidate.name).join(", ");
-    throw new OptionError(`rule is ${name === undefined ? "missing" : show(name)}; it must be one of ${known}`);
+    throw new OptionError(`${owner} is ${name === undefined ? "missing" : show(name)}; it must be one of ${known}`);
   }
   return rule;
 }
 
+const reserved = ["ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
+
 /** A rule of the caller's own, as far as its shape can tell; its WGSL is checked when it is compiled. */
-function checkRule(rule: Rule): Rule {
+function checkRule(owner: string, rule: Rule): Rule {
   const { name, hypers, flags, slots, columns, row, wgsl, update } = rule;
   const objects = [hypers, flags, slots, columns].every((field) => typeof field === "object" && field !== null);
   const functions = typeof row === "function" && typeof update === "function";
   if (typeof name !== "string" || typeof wgsl !== "string" || !objects || !functions || !("lr" in hypers)) {
     throw new OptionError(
-      `rule is ${show(rule)}; it must be a rule's name or what defineRule returns: name, hypers with lr, flags, slots, columns, row, wgsl, update`,
+      `${owner} is ${show(rule)}; it must be a rule's name or what defineRule returns: name, hypers with lr, flags, slots, columns, row, wgsl, update`,
     );
   }
+  const taken = slots.find((slot) => reserved.includes(slot));
+  if (taken) throw new OptionError(`the rule ${name} has a slot "${taken}", which is a name of the optimizer's own`);
   return rule;
+}
+
+function readFlags(rule: Rule, owner: string, fields: Readonly<Record<string, unknown>>): Record<string, boolean> {
+  const flags: Record<string, boolean> = {};
+  for (const [flag, standard] of Object.entries(rule.flags)) {
+    flags[flag] = fields[flag] === undefined ? standard : readBoolean(`${owner}.${flag}`, fields[flag]);
+  }
+  return flags;
 }
 
 function readHypers(
@@ -204,28 +327,40 @@ function readHypers(
   return hypers;
 }
 
-function readGroups(
-  rule: Rule,
-  value: unknown,
-  shared: Record<string, Schedule>,
-  segments: readonly Segment[],
-): { groups: Group[]; groupOf: number[] } {
+/** The hypers of each replica: the optimizer's, with those of the replica's entry in their place. */
+function readReplicas(rule: Rule, name: string, fields: Readonly<Record<string, unknown>>): Record<string, Schedule>[] {
+  const shared = readHypers(rule, name, fields, {});
+  if (fields.replicas === undefined) return [shared];
+  const entries = readArray(`${name}.replicas`, fields.replicas, "hypers, one entry for each copy");
+  if (entries.length === 0) throw new OptionError(`${name}.replicas is []; it must have at least one entry`);
+  return entries.map((entry, index) => {
+    const owner = `${name}.replicas[${index}]`;
+    return readHypers(rule, owner, readObject(owner, entry, Object.keys(rule.hypers)), shared);
+  });
+}
+
+interface GroupsInput {
+  readonly rule: Rule;
+  readonly flags: Readonly<Record<string, boolean>>;
+  readonly shared: readonly Record<string, Schedule>[];
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly segments: readonly Segment[];
+}
+
+function readGroups({ rule, flags, shared, fields, segments }: GroupsInput): { groups: Group[]; groupOf: number[] } {
   const groups: Group[] = [];
+  const fallbacks: unknown[] = [];
   const groupOf = new Map<string, number>();
-  const names = new Set(segments.map(({ name }) => name));
-  const entries = value === undefined ? [] : readArray(`${rule.name}.groups`, value, "groups");
+  const names = segments.map(({ name }) => name);
+  const entries = fields.groups === undefined ? [] : readArray(`${rule.name}.groups`, fields.groups, "groups");
   entries.forEach((entry, index) => {
     const owner = `${rule.name}.groups[${index}]`;
-    const fields = readObject(owner, entry, ["params", ...Object.keys(rule.hypers)]);
-    const params = readArray(`${owner}.params`, fields.params, "tensor names") as readonly string[];
-    if (params.length === 0) throw new OptionError(`${owner}.params is []; it must name at least one tensor`);
-    for (const param of params) {
-      if (!names.has(param)) {
-        const known = [...names].join(", ");
-        throw new OptionError(
-          `${owner}.params names ${show(param)}, which matches no tensor; the tensors are ${known}`,
-        );
-      }
+    const ownRule = (entry as { rule?: unknown } | null)?.rule !== undefined;
+    const its = ownRule ? readRule(`${owner}.rule`, entry) : rule;
+    const options = ownRule ? ruleOptions(its) : Object.keys(rule.hypers);
+    const group = readObject(owner, entry, [...inGroups, ...options]);
+    const { patterns, matched } = readPatterns(`${owner}.params`, group.params, names);
+    for (const param of matched) {
       const before = groupOf.get(param);
       if (before !== undefined) {
         throw new OptionError(
@@ -234,27 +369,90 @@ function readGroups(
       }
       groupOf.set(param, index);
     }
-    groups.push({ params: [...params], hypers: readHypers(rule, owner, fields, shared) });
+    groups.push({
+      params: patterns,
+      rule: its,
+      flags: ownRule ? readFlags(its, owner, group) : flags,
+      ownRule,
+      hypers: shared.map((replica) => readHypers(its, owner, group, ownRule ? {} : replica)),
+      lrScale: group.lrScale === undefined ? 1 : readNumber(`${owner}.lrScale`, group.lrScale, { min: 0 }),
+      frozen: group.frozen === undefined ? false : readBoolean(`${owner}.frozen`, group.frozen),
+    });
+    fallbacks.push(ownRule ? group.fallback : fields.fallback);
   });
-  if (segments.some((segment) => !groupOf.has(segment.name))) groups.push({ params: undefined, hypers: shared });
-  return { groups, groupOf: segments.map((segment) => groupOf.get(segment.name) ?? groups.length - 1) };
+  if (names.some((name) => !groupOf.has(name))) {
+    const hypers = shared.map((replica) => ({ ...replica }));
+    groups.push({ params: undefined, rule, flags, ownRule: false, hypers, lrScale: 1, frozen: false });
+    fallbacks.push(fields.fallback);
+  }
+  const indices = names.map((name) => groupOf.get(name) ?? groups.length - 1);
+  leaveToFallbacks(groups, fallbacks, indices, segments);
+  return { groups, groupOf: indices };
 }
 
-function readClip(value: unknown): number | undefined {
-  if (value === undefined || value === null) return undefined;
-  const type = (value as { type?: unknown }).type;
-  if (type !== "globalNorm") {
-    throw new OptionError(
-      `clip.type is ${type === undefined ? "missing" : show(type)}, which is not a known clipping; known are globalNorm`,
-    );
-  }
-  const fields = readObject("clip", value, ["type", "maxNorm", "norm"]);
-  if (fields.norm !== undefined && fields.norm !== 2) {
-    throw new OptionError(`clip.norm is ${show(fields.norm)}; it must be 2`);
-  }
-  return readNumber("clip.maxNorm", fields.maxNorm, { above: 0 });
+/** Takes the tensors that a group's rule cannot update out of it, into a group of the rule's fallback. */
+function leaveToFallbacks(
+  groups: Group[],
+  fallbacks: readonly unknown[],
+  groupOf: number[],
+  segments: readonly Segment[],
+): void {
+  fallbacks.forEach((config, index) => {
+    const { rule, hypers, lrScale, frozen } = groups[index]!;
+    const left = segments.filter((segment, i) => groupOf[i] === index && rule.only && !rule.only.takes(segment.shape));
+    const owner = `${rule.name}.fallback`;
+    const first = left[0];
+    if (config === undefined && first) {
+      throw new OptionError(
+        `${owner} is missing; the rule ${rule.name} takes ${rule.only!.what}, and "${first.name}" has shape [${first.shape}]: name a rule for such tensors`,
+      );
+    }
+    if (config === undefined) return;
+    const its = readRule(`${owner}.rule`, config);
+    const fields = readObject(owner, config, ["rule", ...ruleOptions(its)]);
+    if (its.only) throw new OptionError(`${owner}.rule is "${its.name}"; it must be a rule that takes every tensor`);
+    const group = {
+      params: undefined,
+      fallbackOf: index,
+      rule: its,
+      flags: readFlags(its, owner, fields),
+      ownRule: true,
+      hypers: hypers.map(() => readHypers(its, owner, fields, {})),
+      lrScale,
+      frozen,
+    };
+    if (!first) return;
+    groups.push(group);
+    left.forEach((segment) => {
+      groupOf[segments.indexOf(segment)] = groups.length - 1;
+    });
+  });
 }
 
-function usedIn(groups: readonly Group[]): (hyper: string) => boolean {
-  return (hyper) => groups.some((group) => group.hypers[hyper]!.constant !== 0);
+function partsOf(groups: readonly Group[], groupOf: readonly number[], slotsAround: readonly string[]): Part[] {
+  const byKey = new Map<string, { rule: Rule; flags: Readonly<Record<string, boolean>>; groups: number[] }>();
+  const ruleIds = new Map<Rule, number>();
+  groups.forEach(({ rule, flags }, index) => {
+    // A muon whose every tensor went to its fallback is no part.
+    if (!groupOf.includes(index)) return;
+    if (!ruleIds.has(rule)) ruleIds.set(rule, ruleIds.size);
+    const key = JSON.stringify([ruleIds.get(rule), flags]);
+    const part = byKey.get(key) ?? { rule, flags, groups: [] };
+    part.groups.push(index);
+    byKey.set(key, part);
+  });
+  return [...byKey.values()].map((part) => ({
+    ...part,
+    slots: [...ruleSlots(part, groups), ...slotsAround],
+    segments: groupOf.flatMap((group, segment) => (part.groups.includes(group) ? [segment] : [])),
+  }));
+}
+
+/** The slots that a part's rule keeps; what contradicts itself is refused. */
+function ruleSlots({ rule, flags, groups }: Pick<Part, "rule" | "flags" | "groups">, all: readonly Group[]) {
+  const used = (hyper: string) =>
+    groups.some((group) => all[group]!.hypers.some((replica) => replica[hyper]!.constant !== 0));
+  const conflict = rule.conflict?.(flags, used);
+  if (conflict) throw new OptionError(`${rule.name}.${conflict}`);
+  return rule.activeSlots?.(flags, used) ?? rule.slots;
 }

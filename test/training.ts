@@ -1,7 +1,7 @@
 // Laws of the training loop, on whichever engine: it ends with an error or a result, never with the process.
 import { describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../src/errors.ts";
-import { sgd } from "../src/rules/index.ts";
+import { sgd } from "../src/rules/sgd.ts";
 import type { Engine } from "../src/train/engine.ts";
 import { train } from "../src/train/train.ts";
 

@@ -1,29 +1,36 @@
 // The CPU reference: the same interface and the same plan as the WebGPU optimizer, with each rule's twin in its loop.
 // Arithmetic is float64, storage float32, and nothing is faster than it is plain.
+import { arenaLength, layoutSegments, matchSegments, packArena, type Segment, type Tensor } from "../arena.ts";
+import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, type Snapshot } from "../checkpoint.ts";
+import { DataError, DeviceError, OptionError, show } from "../errors.ts";
+import { evaluationValues } from "../evaluation.ts";
+import { layoutPart, type PartLayout, slotRange } from "../layout.ts";
+import { type Optimizer, type Role, type Stats, type TensorValues, underflowMessage } from "../optimizer.ts";
 import {
-  arenaLength,
-  layoutSegments,
-  matchSegments,
-  packArena,
-  type Segment,
-  type Tensor,
-  unpackArena,
-} from "../arena.ts";
-import { checkKeys, describePlan, encodeCheckpoint, openCheckpoint } from "../checkpoint.ts";
-import { DeviceError, OptionError, show } from "../errors.ts";
-import type { Optimizer, Role, Stats, TensorValues } from "../optimizer.ts";
-import { createPlan, needsNorm, type Plan, planConfig, readHyperAt, setHypers } from "../plan.ts";
+  clipBins,
+  createPlan,
+  needsNorm,
+  type Plan,
+  planConfig,
+  planSlots,
+  readHyperAt,
+  readReplica,
+  setFrozen,
+  setHypers,
+} from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
-import { tableRow } from "../table.ts";
+import { type PartState, partState, type Row, updatePart } from "./part.ts";
 
 /** An optimizer on the CPU, whose arenas are plain arrays. */
 export interface CpuOptimizer extends Optimizer {
   readonly backend: "cpu";
-  /** The arena of the parameters; a segment is `params.subarray(offset, offset + length)`. */
+  /** The arena of the parameters, replica after replica; a segment is `params.subarray(offset, offset + length)`. */
   readonly params: Float32Array<ArrayBuffer>;
   /** The arena of the gradients. */
   readonly gradients: Float32Array<ArrayBuffer>;
+  /** What the next loss is to be multiplied by, in the first replica; 1 without loss scaling. */
+  readonly lossScale: number;
 }
 
 /**
@@ -33,9 +40,27 @@ export interface CpuOptimizer extends Optimizer {
  */
 export function createCpuOptimizer(tensors: readonly Tensor[], config: OptimizerConfig): CpuOptimizer {
   const segments = layoutSegments(tensors);
+  const own = segments.find((segment) => segment.own);
+  if (own)
+    throw new OptionError(`tensor "${own.name}" is in a GPUBuffer, which only an optimizer on a device can update`);
   const plan = createPlan(config, segments);
   checkKeys(plan, segments);
   return new ReferenceOptimizer(segments, plan, packArena(segments, tensors));
+}
+
+/** One copy of everything. */
+interface Replica {
+  readonly params: Float32Array<ArrayBuffer>;
+  readonly gradients: Float32Array<ArrayBuffer>;
+  /** Gradients added up, where several make one update. */
+  readonly accumulated: Float32Array<ArrayBuffer>;
+  readonly parts: readonly PartState[];
+  clock: Clock;
+  gradientNorm: number;
+  groupNorms: readonly number[];
+  clipScale: number;
+  /** Why no step can be made any more. */
+  underflow: string | undefined;
 }
 
 class ReferenceOptimizer implements CpuOptimizer {
@@ -44,19 +69,34 @@ class ReferenceOptimizer implements CpuOptimizer {
   readonly params: Float32Array<ArrayBuffer>;
   readonly gradients: Float32Array<ArrayBuffer>;
   readonly #plan: Plan;
-  readonly #slots: Map<string, Float32Array<ArrayBuffer>>;
-  #step = 0;
-  #skipped = 0;
-  #gradientNorm = Number.NaN;
-  #clipScale = 1;
+  readonly #layouts: readonly PartLayout[];
+  readonly #replicas: readonly Replica[];
+  /** Gradients added up since the last update. */
+  #micro = 0;
   #destroyed = false;
 
   constructor(segments: readonly Segment[], plan: Plan, params: Float32Array<ArrayBuffer>) {
+    const length = arenaLength(segments);
     this.segments = segments;
     this.#plan = plan;
-    this.params = params;
-    this.gradients = new Float32Array(arenaLength(segments));
-    this.#slots = new Map(plan.slots.map((slot) => [slot, new Float32Array(arenaLength(segments))]));
+    this.#layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
+    this.params = new Float32Array(length * plan.replicas);
+    this.gradients = new Float32Array(length * plan.replicas);
+    this.#replicas = Array.from({ length: plan.replicas }, (_, r) => {
+      const own = this.params.subarray(r * length, (r + 1) * length);
+      own.set(params);
+      return {
+        params: own,
+        gradients: this.gradients.subarray(r * length, (r + 1) * length),
+        accumulated: new Float32Array(plan.accumulate > 1 ? length : 0),
+        parts: plan.parts.map((part, index) => partState(plan, part, this.#layouts[index]!, r)),
+        clock: { step: 0, skipped: 0, lossScale: plan.lossScale?.init ?? 1, goodSteps: 0 },
+        gradientNorm: Number.NaN,
+        groupNorms: [],
+        clipScale: 1,
+        underflow: undefined,
+      };
+    });
   }
 
   get config(): OptimizerConfig {
@@ -64,25 +104,31 @@ class ReferenceOptimizer implements CpuOptimizer {
   }
 
   get slots(): readonly string[] {
-    return this.#plan.slots;
+    return planSlots(this.#plan);
+  }
+
+  get replicas(): number {
+    return this.#plan.replicas;
+  }
+
+  get lossScale(): number {
+    return this.#replicas[0]!.clock.lossScale;
   }
 
   step(): void {
     this.#mustLive("step");
-    const plan = this.#plan;
-    const rows = plan.groups.map((_, group) => tableRow(plan, group, this.#step));
-    if (needsNorm(plan)) {
-      this.#gradientNorm = this.#norm();
-      if (plan.skipNonFinite && !Number.isFinite(this.#gradientNorm)) {
-        this.#skipped++;
-        return;
-      }
-      if (plan.maxNorm !== undefined) this.#clipScale = Math.min(1, plan.maxNorm / (this.#gradientNorm + 1e-6));
-    }
-    this.segments.forEach((segment, index) => {
-      this.#update(segment, rows[plan.groupOf[index]!]!);
+    const { accumulate } = this.#plan;
+    const updates = this.#micro + 1 === accumulate;
+    // Every row before anything is changed: a schedule may leave its range in any of them.
+    const rows = this.#replicas.map(({ parts, clock, underflow }) => {
+      if (underflow) throw new DataError(underflow);
+      return updates ? parts.map(({ part, rows }) => part.groups.map((_, group) => rows.row(group, clock.step))) : [];
     });
-    this.#step++;
+    this.#replicas.forEach((replica, r) => {
+      if (accumulate > 1) this.#accumulate(replica);
+      if (updates) this.#update(replica, rows[r]!);
+    });
+    this.#micro = updates ? 0 : this.#micro + 1;
   }
 
   zeroGrad(): void {
@@ -90,97 +136,221 @@ class ReferenceOptimizer implements CpuOptimizer {
     this.gradients.fill(0);
   }
 
-  set(hypers: Readonly<Record<string, Scheduled>>, group?: number): void {
+  set(hypers: Readonly<Record<string, Scheduled>>, group?: number, replica?: number): void {
     this.#mustLive("set");
-    setHypers(this.#plan, hypers, group, this.#step);
+    for (const { parts, clock } of this.#replicas) for (const { rows } of parts) rows.settle(clock.step);
+    setHypers(this.#plan, hypers, group, replica, this.#replicas[replica ?? 0]?.clock.step ?? 0);
   }
 
-  hyper(name: string, step: number, group = 0): number {
-    return readHyperAt(this.#plan, group, name, step);
+  hyper(name: string, step: number, group = 0, replica = 0): number {
+    return readHyperAt(this.#plan, group, name, step, replica);
   }
 
-  async read(role: Role = "params"): Promise<TensorValues> {
+  freeze(group?: number): void {
+    this.#mustLive("freeze");
+    setFrozen(this.#plan, true, group);
+  }
+
+  thaw(group?: number): void {
+    this.#mustLive("thaw");
+    setFrozen(this.#plan, false, group);
+  }
+
+  async read(role: Role = "params", replica = 0): Promise<TensorValues> {
     this.#mustLive("read");
-    return unpackArena(this.segments, this.#arena(role));
+    const source = this.#replicas[readReplica(this.#plan, "replica", replica)]!;
+    if (role !== "evaluation") return this.#values(source, role);
+    const roles = ["params", ...this.slots].map((slot) => [slot, this.#values(source, slot)] as const);
+    return evaluationValues(this.#plan, this.#layouts, new Map(roles), source.clock.step, replica);
   }
 
-  write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>): void {
+  write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void {
     this.#mustLive("write");
-    const arena = this.#arena(role);
-    for (const { segment, data } of matchSegments(role, this.segments, values)) arena.set(data, segment.offset);
+    const targets =
+      replica === undefined ? this.#replicas : [this.#replicas[readReplica(this.#plan, "replica", replica)]!];
+    const matched = matchSegments(role, this.#stored(role), values);
+    for (const target of targets) {
+      const places = this.#arrays(target, role);
+      for (const { segment, data } of matched) places.get(segment.name)!.set(data);
+    }
   }
 
-  async stats(): Promise<Stats> {
+  async stats(replica = 0): Promise<Stats> {
     this.#mustLive("stats");
-    return {
-      step: this.#step,
-      skipped: this.#skipped,
-      gradientNorm: this.#gradientNorm,
-      clipScale: this.#clipScale,
-    };
+    const { clock, gradientNorm, groupNorms, clipScale } = this.#replicas[readReplica(this.#plan, "replica", replica)]!;
+    const { step, skipped, lossScale } = clock;
+    const stats = { step, skipped, gradientNorm, clipScale, lossScale };
+    return this.#plan.clip?.type === "groupNorm" ? { ...stats, groupNorms } : stats;
   }
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     this.#mustLive("save");
-    return encodeCheckpoint(describePlan(this.#plan), this.segments, {
-      step: this.#step,
-      skipped: this.#skipped,
-      arenas: new Map([["params", this.params], ...this.#slots]),
-    });
+    const roles = ["params", ...this.slots, ...(this.#plan.accumulate > 1 ? ["accumulated"] : [])];
+    const snapshot: Snapshot = {
+      clocks: this.#replicas.map(({ clock }) => clock),
+      micro: this.#micro,
+      carried: this.#plan.parts.map((_, part) =>
+        this.#replicas.map(({ parts, clock }) => parts[part]!.rows.carried(clock.step)),
+      ),
+      roles: new Map(roles.map((role) => [role, this.#replicas.map((replica) => this.#values(replica, role))])),
+      scalars: this.#plan.parts.map((_, part) => this.#replicas.map(({ parts }) => parts[part]!.scalars)),
+    };
+    return encodeCheckpoint(describePlan(this.#plan), this.#plan, this.#layouts, this.segments, snapshot);
   }
 
   async load(bytes: Uint8Array): Promise<void> {
     this.#mustLive("load");
-    const checkpoint = openCheckpoint(this.#plan, this.segments, bytes);
-    for (const [role, arena] of checkpoint.arenas) this.#arena(role).set(arena);
-    this.#step = checkpoint.step;
-    this.#skipped = checkpoint.skipped;
-    this.#gradientNorm = Number.NaN;
-    this.#clipScale = 1;
+    const { clocks, micro, carried, roles, scalars } = openCheckpoint(this.#plan, this.#layouts, this.segments, bytes);
+    this.#replicas.forEach((replica, r) => {
+      replica.clock = clocks[r]!;
+      replica.gradientNorm = Number.NaN;
+      replica.clipScale = 1;
+      replica.underflow = undefined;
+      for (const [role, values] of roles) {
+        const arrays = this.#arrays(replica, role);
+        for (const [name, data] of Object.entries(values[r]!)) arrays.get(name)!.set(data);
+      }
+      replica.parts.forEach((state, part) => {
+        state.scalars.set(scalars[part]![r]!);
+        state.rows.restore(clocks[r]!.step, carried[part]![r]!);
+      });
+    });
+    this.#micro = micro;
   }
 
   destroy(): void {
     this.#destroyed = true;
   }
 
-  #arena(role: Role): Float32Array<ArrayBuffer> {
-    const arena = role === "params" ? this.params : role === "gradients" ? this.gradients : this.#slots.get(role);
-    if (!arena) {
+  #accumulate({ gradients, accumulated }: Replica): void {
+    if (this.#micro === 0) accumulated.fill(0);
+    for (let i = 0; i < gradients.length; i++) accumulated[i]! += gradients[i]!;
+  }
+
+  #update(replica: Replica, rows: readonly (readonly Row[])[]): void {
+    const { accumulate, lossScale, skipNonFinite } = this.#plan;
+    const { clock } = replica;
+    const raw = accumulate > 1 ? replica.accumulated : replica.gradients;
+    const unscale = lossScale ? 1 / clock.lossScale : 1;
+    let scales: readonly number[] = [unscale];
+    if (needsNorm(this.#plan)) {
+      const bins = this.#norms(replica, rows, raw).map((norm) => (norm * unscale) / accumulate);
+      replica.gradientNorm = joinNorms(bins, this.#normKind());
+      if (skipNonFinite && !Number.isFinite(replica.gradientNorm)) {
+        this.#skip(replica);
+        return;
+      }
+      replica.groupNorms = bins;
+      const { clip } = this.#plan;
+      const clips = bins.map((norm) => (clip && "maxNorm" in clip ? Math.min(1, clip.maxNorm / (norm + 1e-6)) : 1));
+      scales = clips.map((scale) => scale * unscale);
+      replica.clipScale = bins.length === 1 ? clips[0]! : 1;
+    }
+    replica.parts.forEach((state, index) => {
+      updatePart(this.#plan, state, rows[index]!, { params: replica.params, raw, scales });
+    });
+    const goodSteps = clock.goodSteps + 1;
+    const grown = lossScale && goodSteps >= lossScale.interval;
+    replica.clock = {
+      step: clock.step + 1,
+      skipped: clock.skipped,
+      goodSteps: grown ? 0 : goodSteps,
+      lossScale: grown ? grownScale(clock.lossScale, lossScale.growth) : clock.lossScale,
+    };
+    for (const { rows: source } of replica.parts) source.prune(clock.step + 1);
+  }
+
+  #skip(replica: Replica): void {
+    const { lossScale } = this.#plan;
+    const { clock } = replica;
+    const lower = lossScale ? Math.fround(clock.lossScale * lossScale.backoff) : 1;
+    if (lossScale && lower < lossScale.min) {
+      replica.underflow = underflowMessage(clock.step, clock.lossScale, lossScale.min);
+    }
+    replica.clock = {
+      ...clock,
+      skipped: clock.skipped + 1,
+      goodSteps: 0,
+      lossScale: lossScale ? Math.max(lower, lossScale.min) : 1,
+    };
+  }
+
+  #normKind(): 1 | 2 | "inf" {
+    const { clip } = this.#plan;
+    return clip && "norm" in clip ? clip.norm : 2;
+  }
+
+  /** The norm of each bin of clipping; what is frozen has no gradient. */
+  #norms({ parts }: Replica, rows: readonly (readonly Row[])[], raw: Float32Array): number[] {
+    const kind = this.#normKind();
+    const bins = clipBins(this.#plan);
+    const sums = new Float64Array(bins);
+    const peaks = new Float64Array(bins);
+    parts.forEach(({ layout, part }, index) => {
+      for (const { segment, group } of layout.places) {
+        if (rows[index]![group]!.frozen === 1) continue;
+        const bin = bins === 1 ? 0 : part.groups[group]!;
+        for (let i = segment.offset; i < segment.offset + segment.length; i++) {
+          const magnitude = Math.abs(raw[i]!);
+          peaks[bin] = Math.max(peaks[bin]!, magnitude);
+          sums[bin]! += kind === 1 ? magnitude : magnitude * magnitude;
+        }
+      }
+    });
+    return Array.from(sums, (sum, bin) => {
+      if (!Number.isFinite(peaks[bin]!) || kind === "inf") return peaks[bin]!;
+      return kind === 1 ? sum : Math.sqrt(sum);
+    });
+  }
+
+  /** Each tensor's own array of one role. */
+  #arrays({ params, gradients, accumulated, parts }: Replica, role: Role): Map<string, Float32Array> {
+    const arena = { params, gradients, accumulated }[role as string];
+    if (arena && arena.length > 0) {
+      return new Map(
+        this.segments.map(({ name, offset, length }) => [name, arena.subarray(offset, offset + length)] as const),
+      );
+    }
+    const found = parts.flatMap(({ layout, state }) => {
+      if (!layout.slotBases.has(role)) return [];
+      return layout.places.map((place) => {
+        const { offset, length } = slotRange(layout, place, role);
+        return [place.segment.name, state.subarray(offset, offset + length)] as const;
+      });
+    });
+    if (found.length === 0) {
       const known = ["params", "gradients", ...this.slots].join(", ");
       throw new OptionError(`role is ${show(role)}; it must be one of ${known}`);
     }
-    return arena;
+    return new Map(found);
   }
 
-  #norm(): number {
-    let [peak, sum] = [0, 0];
-    for (const { offset, length } of this.segments) {
-      for (let i = offset; i < offset + length; i++) {
-        const g = this.gradients[i]!;
-        peak = Math.max(peak, Math.abs(g));
-        sum += g * g;
-      }
-    }
-    return Number.isFinite(peak) ? Math.sqrt(sum) : peak;
+  #values(replica: Replica, role: Role): TensorValues {
+    return Object.fromEntries([...this.#arrays(replica, role)].map(([name, values]) => [name, values.slice()]));
   }
 
-  #update({ offset, length }: Segment, row: Record<string, number>): void {
-    const { rule, flags } = this.#plan;
-    const slots = [...this.#slots];
-    const scale = row.gradientSign! * this.#clipScale;
-    const x: { p: number } & Record<string, number> = { p: 0 };
-    for (const slot of rule.slots) x[slot] = 0;
-    for (let i = offset; i < offset + length; i++) {
-      x.p = this.params[i]!;
-      for (const slot of rule.slots) x[slot] = 0;
-      for (const [slot, values] of slots) x[slot] = values[i]!;
-      rule.update(x, scale * this.gradients[i]!, row, flags);
-      this.params[i] = x.p;
-      for (const [slot, values] of slots) values[i] = x[slot]!;
-    }
+  /** The segments that have a role, as long as it is stored. */
+  #stored(role: Role): readonly Segment[] {
+    const arrays = this.#arrays(this.#replicas[0]!, role);
+    return this.segments
+      .filter(({ name }) => arrays.has(name))
+      .map((segment) => ({ ...segment, length: arrays.get(segment.name)!.length }));
   }
 
   #mustLive(call: string): void {
     if (this.#destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
   }
+}
+
+/** A scale that float32 no longer holds stays as it is, as torch's does. */
+function grownScale(scale: number, growth: number): number {
+  const grown = Math.fround(scale * growth);
+  return Number.isFinite(grown) ? grown : scale;
+}
+
+/** The norm of everything from the norms of its parts. */
+function joinNorms(norms: readonly number[], kind: 1 | 2 | "inf"): number {
+  if (norms.length === 1) return norms[0]!;
+  if (kind === "inf" || !norms.every(Number.isFinite)) return Math.max(...norms);
+  return kind === 1 ? norms.reduce((sum, norm) => sum + norm, 0) : Math.hypot(...norms);
 }

@@ -1,8 +1,10 @@
-// The control buffer's layout on the host's side (shaders/control.wgsl declares it).
+// The control buffer's layout on the host's side (shaders/control.wgsl declares it): one record for each replica.
+import type { Clock } from "../checkpoint.ts";
 import { OptionError } from "../errors.ts";
 import type { Stats } from "../optimizer.ts";
+import { clipBins, type Plan } from "../plan.ts";
 
-/** Byte offsets of the fields. */
+/** Byte offsets of the fields of one record; the norms of all bins follow, then their scales. */
 export const controlOffsets = {
   step: 0,
   arrived: 4,
@@ -10,40 +12,67 @@ export const controlOffsets = {
   skipped: 12,
   gradientNorm: 16,
   clipScale: 20,
-  maxNorm: 24,
-  epoch: 28,
+  epoch: 24,
+  lossScale: 28,
+  goodSteps: 32,
+  underflow: 36,
+  norms: 40,
 } as const;
 
-export const controlBytes = 32;
+/** Bytes of one replica's record. */
+export function controlBytes(plan: Plan): number {
+  return controlOffsets.norms + 8 * clipBins(plan);
+}
 
-/** The bytes of a control buffer before its next step. */
-export function encodeControl(
-  { step, skipped, epoch }: { readonly step: number; readonly skipped: number; readonly epoch: number },
-  maxNorm: number | undefined,
-): Uint8Array<ArrayBuffer> {
-  const bytes = new ArrayBuffer(controlBytes);
-  const view = new DataView(bytes);
-  view.setUint32(controlOffsets.step, step, true);
-  view.setUint32(controlOffsets.skipped, skipped, true);
-  view.setFloat32(controlOffsets.gradientNorm, Number.NaN, true);
-  view.setFloat32(controlOffsets.clipScale, 1, true);
-  view.setFloat32(controlOffsets.maxNorm, maxNorm ?? 0, true);
-  view.setUint32(controlOffsets.epoch, epoch, true);
+/** What one record says. */
+export interface ControlRecord extends Stats, Clock {
+  readonly epoch: number;
+  readonly underflow: boolean;
+}
+
+/** The control buffer before its next step. */
+export function encodeControl(plan: Plan, clocks: readonly Clock[], epoch: number): Uint8Array<ArrayBuffer> {
+  const size = controlBytes(plan);
+  const bytes = new ArrayBuffer(size * clocks.length);
+  clocks.forEach(({ step, skipped, lossScale, goodSteps }, replica) => {
+    const view = new DataView(bytes, replica * size, size);
+    view.setUint32(controlOffsets.step, step, true);
+    view.setUint32(controlOffsets.skipped, skipped, true);
+    view.setFloat32(controlOffsets.gradientNorm, Number.NaN, true);
+    view.setFloat32(controlOffsets.clipScale, 1, true);
+    view.setUint32(controlOffsets.epoch, epoch, true);
+    view.setFloat32(controlOffsets.lossScale, lossScale, true);
+    view.setUint32(controlOffsets.goodSteps, goodSteps, true);
+    const bins = clipBins(plan);
+    for (let bin = 0; bin < bins; bin++) view.setFloat32(controlOffsets.norms + 4 * (bins + bin), 1, true);
+  });
   return new Uint8Array(bytes);
 }
 
-export function decodeControl(bytes: ArrayBuffer, offset = 0): Stats & { readonly epoch: number } {
-  if (bytes.byteLength < offset + controlBytes) {
+/** Every replica's record of a copy of the control buffer. */
+export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): readonly ControlRecord[] {
+  const size = controlBytes(plan);
+  const needed = size * plan.replicas;
+  if (bytes.byteLength < offset + needed) {
     throw new OptionError(
-      `a copy of the control buffer has ${bytes.byteLength - offset} bytes from offset ${offset}; it needs ${controlBytes}`,
+      `a copy of the control buffer has ${bytes.byteLength - offset} bytes from offset ${offset}; it needs ${needed}`,
     );
   }
-  const view = new DataView(bytes, offset, controlBytes);
-  return {
-    epoch: view.getUint32(controlOffsets.epoch, true),
-    step: view.getUint32(controlOffsets.step, true),
-    skipped: view.getUint32(controlOffsets.skipped, true),
-    gradientNorm: view.getFloat32(controlOffsets.gradientNorm, true),
-    clipScale: view.getFloat32(controlOffsets.clipScale, true),
-  };
+  return Array.from({ length: plan.replicas }, (_, replica) => {
+    const view = new DataView(bytes, offset + replica * size, size);
+    const norms = Array.from({ length: clipBins(plan) }, (_, bin) =>
+      view.getFloat32(controlOffsets.norms + 4 * bin, true),
+    );
+    return {
+      step: view.getUint32(controlOffsets.step, true),
+      skipped: view.getUint32(controlOffsets.skipped, true),
+      gradientNorm: view.getFloat32(controlOffsets.gradientNorm, true),
+      clipScale: view.getFloat32(controlOffsets.clipScale, true),
+      lossScale: view.getFloat32(controlOffsets.lossScale, true),
+      goodSteps: view.getUint32(controlOffsets.goodSteps, true),
+      epoch: view.getUint32(controlOffsets.epoch, true),
+      underflow: view.getUint32(controlOffsets.underflow, true) === 1,
+      ...(plan.clip?.type === "groupNorm" ? { groupNorms: norms } : {}),
+    };
+  });
 }

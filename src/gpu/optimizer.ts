@@ -1,58 +1,77 @@
-// The WebGPU optimizer: every tensor of every group in one dispatch, with the norm of the gradient before it where it is
+// The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are
 // needed. After creation, a step allocates nothing and asks the host for nothing but a stretch of table rows now and then.
 import {
   arenaLength,
-  chunkTable,
-  chunkWords,
   layoutSegments,
   matchSegments,
   packArena,
+  paddedLength,
   type Segment,
   type Tensor,
-  unpackArena,
 } from "../arena.ts";
-import { assembleUpdate, finalizeSource, gradNormSource, snakeCase } from "../assemble.ts";
-import { checkKeys, describePlan, encodeCheckpoint, openCheckpoint } from "../checkpoint.ts";
-import { DeviceError, OptionError, show } from "../errors.ts";
-import type { Optimizer, Role, Stats, TensorValues } from "../optimizer.ts";
-import { createPlan, needsNorm, type Plan, planConfig, readHyperAt, setHypers } from "../plan.ts";
+import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, type Snapshot } from "../checkpoint.ts";
+import { DataError, DeviceError, OptionError, show } from "../errors.ts";
+import { evaluationValues } from "../evaluation.ts";
+import { layoutPart, type PartLayout, slotRange } from "../layout.ts";
+import { type Optimizer, type Role, type Stats, type TensorValues, underflowMessage } from "../optimizer.ts";
+import {
+  createPlan,
+  type Plan,
+  planConfig,
+  planSlots,
+  readHyperAt,
+  readReplica,
+  setFrozen,
+  setHypers,
+} from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
-import { tableColumns, tableHeaderWords, tableRows } from "../table.ts";
 import { allocate, bytesOf } from "./allocate.ts";
-import { controlBytes, decodeControl, encodeControl } from "./control.ts";
-import { deviceLoss, grid, requireBuffer, requireLimit, streamShape } from "./device.ts";
-import { compileKernel, type Dispatch, encodeDispatches } from "./kernel.ts";
-import { ReadbackPool, readBuffer } from "./readback.ts";
+import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl } from "./control.ts";
+import { deviceLoss, requireBuffer, requireLimit } from "./device.ts";
+import { encodeDispatches } from "./kernel.ts";
+import { type CopySource, ReadbackPool, readParts } from "./readback.ts";
+import { compileStages, type SharedBuffers, type StepDispatches } from "./stages.ts";
+import { TableWindow, tableBytes, windowSteps } from "./window.ts";
 
 /** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
 export interface GpuOptimizer extends Optimizer {
   readonly backend: "webgpu";
   readonly device: GPUDevice;
-  /** The arena of the parameters (STORAGE | COPY_SRC | COPY_DST). */
+  /** The arena of the parameters (STORAGE | COPY_SRC | COPY_DST), replica after replica. */
   readonly params: GPUBuffer;
   /** The arena of the gradients: write them here, with a kernel of your own or `write("gradients", …)`. */
   readonly gradients: GPUBuffer;
-  /** The control buffer: step, skips, norm; {@link GpuOptimizer.noteControl} reads a copy of it. */
+  /** The control buffer: step, skips, norm, loss scale; {@link GpuOptimizer.noteControl} reads a copy of it. */
   readonly control: GPUBuffer;
+  /** Bytes of the control buffer. */
+  readonly controlBytes: number;
   /**
-   * Encodes one update: 1 dispatch, or 3 with clipping or skipping. Opens a pass of its own in a command encoder, or
-   * uses an open compute pass. Submits nothing, reads nothing back, and creates nothing. At most half a table window
-   * (2,048 steps; 256 and more with hundreds of groups) may be encoded before the first of them is submitted. A caller
-   * who never asks for `stats()` should know that steps beyond that many unheard skips take their rates a little late.
+   * Where in the control buffer, as an `array<f32>`, the scale is that the next loss of a replica is to be multiplied by.
+   */
+  lossScaleIndex(replica?: number): number;
+  /**
+   * Encodes one update: 1 dispatch, or more with clipping, skipping and rules that sum (docs/rules.md). Opens a pass of its
+   * own in a command encoder, or uses an open compute pass. Submits nothing, reads nothing back, and creates nothing. At
+   * most half a table window (2,048 steps; 256 and more with hundreds of groups or replicas) may be encoded before the
+   * first of them is submitted. A caller who never asks for `stats()` should know that steps beyond that many unheard
+   * skips take their rates a little late.
    *
    * @throws DeviceError after `destroy` or device loss; OptionError when a hyper's schedule leaves its range at this
-   * step, or when more than half a window is encoded into one encoder or pass.
+   * step, or when more than half a window is encoded into one encoder or pass; DataError when the loss scale underflowed.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
-  /** One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. */
-  binding(role: Role, name: string): GPUBufferBinding;
+  /**
+   * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. Of a tensor
+   * in a buffer of the caller's, its part of that, whose offset need not be one that can be bound.
+   */
+  binding(role: Role, name: string, replica?: number): GPUBufferBinding & { readonly offset: number };
   /** Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped. */
   noteControl(bytes: ArrayBuffer, offset?: number): Stats;
 }
 
 /**
- * Creates an optimizer on `device` over its own arenas for `tensors`.
+ * Creates an optimizer on `device` over its own arenas for `tensors`, or over buffers of the caller's.
  *
  * @throws OptionError for bad tensors or a bad config; DeviceError when the device's limits or memory do not suffice or
  * the rule's WGSL does not compile. Nothing is left behind then.
@@ -68,71 +87,92 @@ export async function createOptimizer(
   const segments = layoutSegments(tensors);
   const plan = createPlan(config, segments);
   checkKeys(plan, segments);
+  checkOwn(plan, segments);
+  const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
   // Hearing of a loss takes a turn of the event loop.
   deviceLoss(device);
   await undefined;
   mustNotBeLost(device, "createOptimizer was called");
-  const bytes = arenaLength(segments) * 4;
-  requireLimit(device, "maxStorageBuffersPerShaderStage", 6, `rule "${plan.rule.name}"`);
-  requireLimit(device, "maxComputeInvocationsPerWorkgroup", 256, "the norm of the gradient");
-  requireBuffer(device, bytes, `an arena of ${arenaLength(segments)} parameters`);
-  if (plan.slots.length > 0) {
-    requireBuffer(
-      device,
-      bytes * plan.slots.length,
-      `the state of rule "${plan.rule.name}" (${plan.slots.join(", ")})`,
-    );
-  }
-  const { workgroupSize, barriers } = streamShape(device);
-  const chunks = chunkTable(segments, plan.groupOf);
-  const chunkCount = chunks.length / chunkWords;
-  const flags = Object.entries(plan.flags).map(([flag, value]) => [snakeCase(flag), Number(value)]);
-  const common = { workgroup_size: workgroupSize, chunk_count: chunkCount, barriers: Number(barriers) };
-  const partialCount = barriers ? chunkCount : chunkCount * workgroupSize;
-  const normKernels = async () =>
-    Promise.all([
-      compileKernel(device, gradNormSource, ["read", "read", "write"], common),
-      compileKernel(device, finalizeSource, ["read", "write"], {
-        partial_count: partialCount,
-        clip: Number(plan.maxNorm !== undefined),
-        skip_non_finite: Number(plan.skipNonFinite),
-      }),
-    ]);
-  const [updateKernel, norm] = await Promise.all([
-    compileKernel(device, assembleUpdate(plan), ["write", "read", "write", "read", "read", "write"], {
-      ...common,
-      group_count: plan.groups.length,
-      slot_stride: bytes / 16,
-      ...Object.fromEntries(flags),
-    }),
-    needsNorm(plan) ? normKernels() : undefined,
-  ]);
+  const { replicas } = plan;
+  const length = arenaLength(segments);
+  requireDevice(device, plan, layouts, segments);
+  const stages = await compileStages(device, plan, layouts, segments);
+  const { made, buffers } = await allocate(device, `${paddedLength(segments) * replicas} parameters`, (create) => {
+    const initial = packArena(segments, tensors);
+    const params = new Float32Array(length * replicas);
+    for (let replica = 0; replica < replicas; replica++) params.set(initial, replica * length);
+    const clocks = Array.from({ length: replicas }, () => newClock(plan));
+    const control = encodeControl(plan, clocks, 0);
+    const shared: SharedBuffers = {
+      params: create("params", params.byteLength, bytesOf(params)),
+      gradients: create("gradients", params.byteLength),
+      accumulated: plan.accumulate > 1 ? create("accumulated", paddedLength(segments) * replicas * 4) : undefined,
+      control: create("control", control.byteLength, control),
+      tables: plan.parts.map((part) => create("table", tableBytes(plan, part))),
+      states: layouts.map((layout) => create("state", layout.stateLength * replicas * 4)),
+      scalars: layouts.map((layout) => create("scalars", scalarLength(layout) * replicas * 4)),
+    };
+    return { ...shared, dispatches: stages.build(create, shared) };
+  });
+  return new ArenaOptimizer(device, segments, plan, layouts, made, buffers);
+}
 
-  const { made, buffers } = await allocate(device, `${arenaLength(segments)} parameters`, (create) => {
-    const params = create("params", bytes, bytesOf(packArena(segments, tensors)));
-    const gradients = create("gradients", bytes);
-    const state = create("state", bytes * plan.slots.length);
-    const chunkBuffer = create("chunks", chunks.byteLength, bytesOf(chunks));
-    const table = create("table", tableHeaderWords * 4 + windowSteps(plan) * rowBytes(plan));
-    const control = create("control", controlBytes, encodeControl({ step: 0, skipped: 0, epoch: 0 }, plan.maxNorm));
-    const workgroups = grid(device, chunkCount);
-    const dispatches: Dispatch[] = [];
-    if (norm) {
-      const [gradNorm, finalize] = norm;
-      const partials = create("partials", partialCount * partialBytes);
-      dispatches.push(
-        { pipeline: gradNorm.pipeline, bindGroup: gradNorm.bind([gradients, chunkBuffer, partials]), workgroups },
-        { pipeline: finalize.pipeline, bindGroup: finalize.bind([partials, control]), workgroups: [1, 1] },
+const newClock = ({ lossScale }: Plan): Clock => ({
+  step: 0,
+  skipped: 0,
+  lossScale: lossScale?.init ?? 1,
+  goodSteps: 0,
+});
+
+/** Numbers of one replica. */
+const scalarLength = ({ scalars, places }: PartLayout) => scalars.length * (1 + places.length);
+
+/** What cannot be done with buffers of the caller's. */
+function checkOwn({ replicas }: Plan, segments: readonly Segment[]): void {
+  for (const { name, own } of segments) {
+    if (!own) continue;
+    if (replicas > 1) {
+      throw new OptionError(`tensor "${name}" is in a buffer of its own; with replicas tensors must be in the arenas`);
+    }
+    if (own.params.buffer === own.gradients.buffer) {
+      throw new OptionError(
+        `the params and gradients of tensor "${name}" are in one buffer, which WebGPU cannot read and write in one dispatch`,
       );
     }
-    dispatches.push({
-      pipeline: updateKernel.pipeline,
-      bindGroup: updateKernel.bind([params, gradients, state, chunkBuffer, table, control]),
-      workgroups,
-    });
-    return { params, gradients, state, table, control, dispatches };
+    for (const role of ["params", "gradients"] as const) {
+      if ((own[role].buffer.usage & GPUBufferUsage.STORAGE) === 0) {
+        throw new OptionError(`the ${role} of tensor "${name}" are in a buffer whose usage lacks STORAGE`);
+      }
+    }
+  }
+}
+
+function requireDevice(
+  device: GPUDevice,
+  plan: Plan,
+  layouts: readonly PartLayout[],
+  segments: readonly Segment[],
+): void {
+  requireLimit(device, "maxComputeInvocationsPerWorkgroup", 256, "the norm of the gradient");
+  requireLimit(device, "maxComputeWorkgroupsPerDimension", plan.replicas, `${plan.replicas} replicas`);
+  const length = paddedLength(segments) * plan.replicas;
+  requireBuffer(device, length * 4, `an arena of ${length} parameters`);
+  for (const { name, own } of segments) {
+    for (const role of ["params", "gradients"] as const) {
+      if (own) requireBuffer(device, own[role].buffer.size, `the buffer of the ${role} of tensor "${name}"`);
+    }
+  }
+  plan.parts.forEach((part, index) => {
+    const { rule, slots } = part;
+    const sums = rule.reduction !== undefined || plan.cautious;
+    requireLimit(device, "maxStorageBuffersPerShaderStage", sums ? 8 : 6, `rule "${rule.name}"`);
+    const { stateLength } = layouts[index]!;
+    const what = slots.length > 0 ? slots.join(", ") : "the scales of its units";
+    if (stateLength > 0) {
+      requireBuffer(device, stateLength * plan.replicas * 4, `the state of rule "${rule.name}" (${what})`);
+    }
+    requireBuffer(device, tableBytes(plan, part), `the table of ${part.groups.length} groups`);
   });
-  return new ArenaOptimizer(device, segments, plan, made, buffers);
 }
 
 function mustNotBeLost(device: GPUDevice, what: string): void {
@@ -144,59 +184,74 @@ function mustNotBeLost(device: GPUDevice, what: string): void {
   }
 }
 
-/** Bytes of a Partial (shaders/partial.wgsl). */
-const partialBytes = 12;
-
-/** Bytes of one step's rows. */
-function rowBytes(plan: Plan): number {
-  return tableColumns(plan).length * plan.groups.length * 4;
-}
-
-/** Steps that the table holds: 4,096, or fewer (but 512) where many groups would make it larger than 1 MiB. */
-function windowSteps(plan: Plan): number {
-  return 2 * Math.min(2048, Math.max(256, Math.floor(2 ** 19 / rowBytes(plan))));
-}
-
 /** Steps before the next one whose rates `set` replaces too, in case that many were encoded and never submitted. */
 const setReach = 32;
 
 /** `step()` reads the control buffer back each so many steps, without waiting, to hear of skips. */
 const hearingInterval = 64;
 
-interface Made {
-  readonly params: GPUBuffer;
-  readonly gradients: GPUBuffer;
-  readonly state: GPUBuffer;
-  readonly table: GPUBuffer;
-  readonly control: GPUBuffer;
-  readonly dispatches: readonly Dispatch[];
+/** Where one tensor's values of one role are, in bytes; those of later replicas `stride` behind each other. */
+interface Location {
+  readonly segment: Segment;
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly length: number;
+  readonly stride: number;
+}
+
+/** How far one replica has come, as far as the host knows. */
+interface ReplicaClock {
+  /** The step that the next update makes, unless some before it were skipped or never submitted. */
+  next: number;
+  /** The last state of the GPU that we have heard of; it is at least so far by now. */
+  heard: { step: number; skipped: number };
+  /** One for each part. */
+  readonly windows: readonly TableWindow[];
 }
 
 class ArenaOptimizer implements GpuOptimizer {
   readonly backend = "webgpu";
   readonly device: GPUDevice;
   readonly segments: readonly Segment[];
+  readonly controlBytes: number;
   readonly #plan: Plan;
-  readonly #made: Made;
+  readonly #layouts: readonly PartLayout[];
+  readonly #made: SharedBuffers & { readonly dispatches: StepDispatches };
   readonly #buffers: readonly GPUBuffer[];
-  readonly #table: TableWindow;
+  readonly #clocks: readonly ReplicaClock[];
   readonly #readback: ReadbackPool;
-  /** Encodings per encoder or pass, which tell a caller who never submits. */
+  /** Updates encoded per encoder or pass, which tell a caller who never submits. */
   readonly #encodings = new WeakMap<object, number>();
+  readonly #mostEncodings: number;
   #destroyed = false;
-  /** The step that the next update makes, unless some before it were skipped or never submitted. */
-  #next = 0;
-  /** The last state of the GPU that we have heard of; it is at least so far by now. */
-  #heard = { step: 0, skipped: 0, epoch: 0 };
+  /** Gradients added up since the last update. */
+  #micro = 0;
+  /** How many checkpoints were loaded: reports from before the last one are old. */
+  #epoch = 0;
+  #underflow: string | undefined;
 
-  constructor(device: GPUDevice, segments: readonly Segment[], plan: Plan, made: Made, buffers: readonly GPUBuffer[]) {
+  constructor(
+    device: GPUDevice,
+    segments: readonly Segment[],
+    plan: Plan,
+    layouts: readonly PartLayout[],
+    made: SharedBuffers & { readonly dispatches: StepDispatches },
+    buffers: readonly GPUBuffer[],
+  ) {
     this.device = device;
     this.segments = segments;
     this.#plan = plan;
+    this.#layouts = layouts;
     this.#made = made;
     this.#buffers = buffers;
-    this.#table = new TableWindow(device.queue, made.table, plan);
-    this.#readback = new ReadbackPool(device, controlBytes, "fallline control");
+    this.controlBytes = controlBytes(plan) * plan.replicas;
+    this.#readback = new ReadbackPool(device, this.controlBytes, "fallline control");
+    this.#mostEncodings = Math.min(...plan.parts.map((part) => windowSteps(plan, part))) / 2;
+    this.#clocks = Array.from({ length: plan.replicas }, (_, replica) => ({
+      next: 0,
+      heard: { step: 0, skipped: 0 },
+      windows: plan.parts.map((part, i) => new TableWindow(device.queue, made.tables[i]!, plan, part, replica)),
+    }));
   }
 
   get params(): GPUBuffer {
@@ -216,25 +271,29 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 
   get slots(): readonly string[] {
-    return this.#plan.slots;
+    return planSlots(this.#plan);
+  }
+
+  get replicas(): number {
+    return this.#plan.replicas;
+  }
+
+  lossScaleIndex(replica = 0): number {
+    const record = readReplica(this.#plan, "replica", replica) * controlBytes(this.#plan);
+    return (record + controlOffsets.lossScale) / 4;
   }
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void {
     this.#mustLive("encode");
-    const encodings = this.#encodings.get(target) ?? 0;
-    const most = windowSteps(this.#plan) / 2;
-    if (encodings >= most) {
-      throw new OptionError(`encode was called ${encodings + 1} times for one submission; it takes at most ${most}`);
-    }
-    this.#table.provide(this.#next);
-    this.#encodings.set(target, encodings + 1);
-    this.#next++;
+    if (this.#underflow) throw new DataError(this.#underflow);
+    const updates = this.#micro + 1 === this.#plan.accumulate;
+    if (updates) this.#provide(target);
     if ("dispatchWorkgroups" in target) {
-      encodeDispatches(target, this.#made.dispatches);
+      this.#dispatch(target, updates);
       return;
     }
     const pass = target.beginComputePass({ label: "fallline update" });
-    encodeDispatches(pass, this.#made.dispatches);
+    this.#dispatch(pass, updates);
     pass.end();
   }
 
@@ -242,12 +301,12 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#mustLive("step");
     const encoder = this.device.createCommandEncoder({ label: "fallline step" });
     this.encode(encoder);
-    if (!this.#plan.skipNonFinite || this.#next % hearingInterval !== 0) {
+    if (!this.#plan.skipNonFinite || this.#micro !== 0 || this.#clocks[0]!.next % hearingInterval !== 0) {
       this.device.queue.submit([encoder.finish()]);
       return;
     }
     const staging = this.#readback.take();
-    encoder.copyBufferToBuffer(this.control, 0, staging, 0, controlBytes);
+    encoder.copyBufferToBuffer(this.control, 0, staging, 0, this.controlBytes);
     this.device.queue.submit([encoder.finish()]);
     this.#readback.collect(staging).then(
       (bytes) => this.noteControl(bytes),
@@ -260,89 +319,149 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#mustLive("zeroGrad");
     const encoder = this.device.createCommandEncoder({ label: "fallline zeroGrad" });
     encoder.clearBuffer(this.gradients);
+    for (const { own, length } of this.segments) {
+      if (own) encoder.clearBuffer(own.gradients.buffer, own.gradients.offset ?? 0, length * 4);
+    }
     this.device.queue.submit([encoder.finish()]);
   }
 
-  set(hypers: Readonly<Record<string, Scheduled>>, group?: number): void {
+  set(hypers: Readonly<Record<string, Scheduled>>, group?: number, replica?: number): void {
     this.#mustLive("set");
-    setHypers(this.#plan, hypers, group, this.#next);
-    // Where steps may have been skipped unheard, the GPU may be anywhere from the step heard of last.
-    const reach = this.#plan.skipNonFinite ? windowSteps(this.#plan) / 2 : setReach;
-    this.#table.expire(Math.max(this.#heard.step, this.#next - reach));
+    for (const { windows, next } of this.#clocks) for (const { rows } of windows) rows.settle(next);
+    setHypers(this.#plan, hypers, group, replica, this.#clocks[replica ?? 0]?.next ?? 0);
+    this.#expire();
   }
 
-  hyper(name: string, step: number, group = 0): number {
-    return readHyperAt(this.#plan, group, name, step);
+  hyper(name: string, step: number, group = 0, replica = 0): number {
+    return readHyperAt(this.#plan, group, name, step, replica);
   }
 
-  binding(role: Role, name: string): GPUBufferBinding {
+  freeze(group?: number): void {
+    this.#mustLive("freeze");
+    setFrozen(this.#plan, true, group);
+    this.#expire();
+  }
+
+  thaw(group?: number): void {
+    this.#mustLive("thaw");
+    setFrozen(this.#plan, false, group);
+    this.#expire();
+  }
+
+  binding(role: Role, name: string, replica = 0): GPUBufferBinding & { readonly offset: number } {
     this.#mustLive("binding");
-    const { buffer, offset } = this.#place(role);
-    const segment = this.segments.find((candidate) => candidate.name === name);
-    if (!segment) {
+    readReplica(this.#plan, "replica", replica);
+    const found = this.#locate(role).find(({ segment }) => segment.name === name);
+    if (!found) {
       throw new OptionError(
         `binding names "${name}", which is not a tensor; the tensors are ${this.segments.map((s) => s.name).join(", ")}`,
       );
     }
+    const { buffer, offset, stride, length, segment } = found;
     // Up to the next multiple of 16 bytes, so that kernels may read vec4s; the padding is zero.
-    const size = Math.ceil(segment.length / 4) * 16;
-    return { buffer, offset: offset + segment.offset * 4, size };
+    const size = segment.own && stride === 0 ? length * 4 : Math.ceil(length / 4) * 16;
+    return { buffer, offset: offset + replica * stride, size };
   }
 
-  async read(role: Role = "params"): Promise<TensorValues> {
+  async read(role: Role = "params", replica = 0): Promise<TensorValues> {
     this.#mustLive("read");
-    return unpackArena(this.segments, await this.#readArena(role));
+    readReplica(this.#plan, "replica", replica);
+    if (role !== "evaluation") return (await this.#readRoles([role], replica)).get(role)!;
+    const roles = ["params", ...this.slots];
+    const [stats, values] = await Promise.all([this.stats(replica), this.#readRoles(roles, replica)]);
+    return evaluationValues(this.#plan, this.#layouts, values, stats.step, replica);
   }
 
-  write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>): void {
+  write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void {
     this.#mustLive("write");
-    const { buffer, offset } = this.#place(role);
-    for (const { segment, data } of matchSegments(role, this.segments, values)) {
-      this.device.queue.writeBuffer(buffer, offset + segment.offset * 4, Float32Array.from(data));
+    if (replica !== undefined) readReplica(this.#plan, "replica", replica);
+    const located = new Map(this.#locate(role).map((location) => [location.segment.name, location]));
+    const stored = [...located.values()].map(({ segment, length }) => ({ ...segment, length }));
+    const matched = matchSegments(role, stored, values);
+    for (const { segment } of matched) this.#mustAllow(located.get(segment.name)!, "COPY_DST", "write");
+    for (const { segment, data } of matched) {
+      const { buffer, offset, stride } = located.get(segment.name)!;
+      const bytes = Float32Array.from(data);
+      for (let r = replica ?? 0; r < (replica === undefined ? this.replicas : replica + 1); r++) {
+        this.device.queue.writeBuffer(buffer, offset + r * stride, bytes);
+      }
     }
   }
 
-  async stats(): Promise<Stats> {
+  async stats(replica = 0): Promise<Stats> {
     this.#mustLive("stats");
-    return this.noteControl(await readBuffer(this.device, this.control, 0, controlBytes));
+    readReplica(this.#plan, "replica", replica);
+    const [bytes] = await readParts(this.device, [this.#wholeControl()]);
+    return statsOf(this.#note(decodeControl(this.#plan, bytes!))[replica]!);
   }
 
   noteControl(bytes: ArrayBuffer, offset = 0): Stats {
-    const { epoch, ...stats } = decodeControl(bytes, offset);
-    const { step, skipped } = stats;
-    // Copies from before a load, or older than what was heard since, tell nothing new.
-    if (epoch === this.#heard.epoch && step + skipped > this.#heard.step + this.#heard.skipped) {
-      this.#next = Math.max(step, this.#next - (skipped - this.#heard.skipped));
-      this.#heard = { step, skipped, epoch };
-      // The window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
-      if (this.#table.fallBack(step)) this.#next = step;
-    }
-    return stats;
+    return statsOf(this.#note(decodeControl(this.#plan, bytes, offset))[0]!);
   }
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     this.#mustLive("save");
-    const roles = ["params", ...this.slots];
-    const description = describePlan(this.#plan);
-    const [stats, ...arenas] = await Promise.all([this.stats(), ...roles.map((role) => this.#readArena(role))]);
-    return encodeCheckpoint(description, this.segments, {
-      step: stats.step,
-      skipped: stats.skipped,
-      arenas: new Map(roles.map((role, index) => [role, arenas[index]!])),
-    });
+    const plan = this.#plan;
+    const description = describePlan(plan);
+    const micro = this.#micro;
+    const roles = ["params", ...this.slots, ...(plan.accumulate > 1 ? ["accumulated"] : [])];
+    const replicas = Array.from({ length: plan.replicas }, (_, replica) => replica);
+    const scalars = this.#layouts.map((layout, part) => ({
+      buffer: this.#made.scalars[part]!,
+      offset: 0,
+      bytes: scalarLength(layout) * plan.replicas * 4,
+    }));
+    const [[control, ...numbers], ...values] = await Promise.all([
+      readParts(this.device, [this.#wholeControl(), ...scalars]),
+      ...replicas.map((replica) => this.#readRoles(roles, replica)),
+    ]);
+    const clocks = this.#note(decodeControl(plan, control!));
+    const snapshot: Snapshot = {
+      clocks,
+      micro,
+      carried: plan.parts.map((_, part) =>
+        this.#clocks.map(({ windows }, replica) => windows[part]!.rows.carried(clocks[replica]!.step)),
+      ),
+      roles: new Map(roles.map((role) => [role, values.map((each) => each.get(role)!)])),
+      scalars: this.#layouts.map((layout, part) => {
+        const each = scalarLength(layout);
+        return replicas.map((replica) => new Float32Array(numbers[part]!, replica * each * 4, each));
+      }),
+    };
+    return encodeCheckpoint(description, plan, this.#layouts, this.segments, snapshot);
   }
 
   async load(bytes: Uint8Array): Promise<void> {
     this.#mustLive("load");
-    const { step, skipped, arenas } = openCheckpoint(this.#plan, this.segments, bytes);
-    for (const [role, arena] of arenas) {
-      const { buffer, offset } = this.#place(role);
-      this.device.queue.writeBuffer(buffer, offset, arena);
+    for (const location of this.#locate("params")) this.#mustAllow(location, "COPY_DST", "load");
+    const { clocks, micro, carried, roles, scalars } = openCheckpoint(this.#plan, this.#layouts, this.segments, bytes);
+    const { queue } = this.device;
+    for (const [role, replicas] of roles) {
+      for (const { segment, buffer, offset, stride } of this.#locate(role)) {
+        replicas.forEach((values, r) => {
+          queue.writeBuffer(buffer, offset + r * stride, values[segment.name] as Float32Array<ArrayBuffer>);
+        });
+      }
     }
-    this.#heard = { step, skipped, epoch: this.#heard.epoch + 1 };
-    this.#next = step;
-    this.device.queue.writeBuffer(this.control, 0, encodeControl(this.#heard, this.#plan.maxNorm));
-    this.#table.restart(step);
+    scalars.forEach((replicas, part) => {
+      replicas.forEach((values, r) => {
+        const bytes = values as Float32Array<ArrayBuffer>;
+        if (bytes.length > 0) queue.writeBuffer(this.#made.scalars[part]!, r * bytes.byteLength, bytes);
+      });
+    });
+    this.#epoch++;
+    this.#micro = micro;
+    this.#underflow = undefined;
+    queue.writeBuffer(this.control, 0, encodeControl(this.#plan, clocks, this.#epoch));
+    this.#clocks.forEach((clock, r) => {
+      const { step, skipped } = clocks[r]!;
+      clock.heard = { step, skipped };
+      clock.next = step;
+      clock.windows.forEach((window, part) => {
+        window.restart(step);
+        window.rows.restore(step, carried[part]![r]!);
+      });
+    });
   }
 
   destroy(): void {
@@ -351,22 +470,127 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#readback.destroy();
   }
 
-  #readArena(role: Role): Promise<Float32Array<ArrayBuffer>> {
-    const { buffer, offset } = this.#place(role);
-    return readBuffer(this.device, buffer, offset, arenaLength(this.segments) * 4).then(
-      (bytes) => new Float32Array(bytes),
-    );
+  /** Makes sure that the rows of the update about to be encoded are there. */
+  #provide(target: object): void {
+    const encodings = this.#encodings.get(target) ?? 0;
+    if (encodings >= this.#mostEncodings) {
+      throw new OptionError(
+        `encode was called ${encodings + 1} times for one submission; it takes at most ${this.#mostEncodings}`,
+      );
+    }
+    for (const { windows, next } of this.#clocks) for (const window of windows) window.provide(next);
+    this.#encodings.set(target, encodings + 1);
+    for (const clock of this.#clocks) clock.next++;
   }
 
-  #place(role: Role): { buffer: GPUBuffer; offset: number } {
-    if (role === "params") return { buffer: this.params, offset: 0 };
-    if (role === "gradients") return { buffer: this.gradients, offset: 0 };
-    const slot = this.slots.indexOf(role);
-    if (slot < 0) {
+  #dispatch(pass: GPUComputePassEncoder, updates: boolean): void {
+    const { accumulate, update } = this.#made.dispatches;
+    encodeDispatches(pass, this.#micro === 0 ? accumulate.fresh : accumulate.more);
+    if (updates) encodeDispatches(pass, update);
+    this.#micro = updates ? 0 : this.#micro + 1;
+  }
+
+  /** Rows that may still be taken are made anew: something that they hold has changed. */
+  #expire(): void {
+    for (const { windows, next, heard } of this.#clocks) {
+      windows.forEach((window, index) => {
+        // Where steps may have been skipped unheard, the GPU may be anywhere from the step heard of last.
+        const reach = this.#plan.skipNonFinite ? windowSteps(this.#plan, this.#plan.parts[index]!) / 2 : setReach;
+        window.expire(Math.max(heard.step, next - reach));
+      });
+    }
+  }
+
+  #note(records: readonly ControlRecord[]): readonly ControlRecord[] {
+    records.forEach(({ epoch, step, skipped, underflow, lossScale }, r) => {
+      const clock = this.#clocks[r]!;
+      // Copies from before a load, or older than what was heard since, tell nothing new.
+      if (epoch !== this.#epoch || step + skipped <= clock.heard.step + clock.heard.skipped) return;
+      clock.next = Math.max(step, clock.next - (skipped - clock.heard.skipped));
+      clock.heard = { step, skipped };
+      // A window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
+      for (const window of clock.windows) if (window.fallBack(step)) clock.next = step;
+      for (const window of clock.windows) window.forget(step);
+      if (underflow) this.#underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
+    });
+    return records;
+  }
+
+  #wholeControl(): CopySource {
+    return { buffer: this.control, offset: 0, bytes: this.controlBytes };
+  }
+
+  /** Where the values of a role are, by tensor; throws for what is no role. */
+  #locate(role: Role): readonly Location[] {
+    const { params, gradients, accumulated, states } = this.#made;
+    if (role === "params" || role === "gradients") {
+      const stride = arenaLength(this.segments) * 4;
+      return this.segments.map((segment) => {
+        const { length, own, offset } = segment;
+        const range = role === "params" ? own?.params : own?.gradients;
+        if (range) return { segment, buffer: range.buffer, offset: range.offset ?? 0, length, stride: 0 };
+        return { segment, buffer: role === "params" ? params : gradients, offset: offset * 4, length, stride };
+      });
+    }
+    if (role === "accumulated" && accumulated) {
+      const stride = paddedLength(this.segments) * 4;
+      return this.segments.map((segment) => {
+        const { length, offset } = segment;
+        return { segment, buffer: accumulated, offset: offset * 4, length, stride };
+      });
+    }
+    const found = this.#layouts.flatMap((layout, part) => {
+      if (!layout.slotBases.has(role)) return [];
+      return layout.places.map((place) => {
+        const { offset, length } = slotRange(layout, place, role);
+        const stride = layout.stateLength * 4;
+        return { segment: place.segment, buffer: states[part]!, offset: offset * 4, length, stride };
+      });
+    });
+    if (found.length === 0) {
       const known = ["params", "gradients", ...this.slots].join(", ");
       throw new OptionError(`role is ${show(role)}; it must be one of ${known}`);
     }
-    return { buffer: this.#made.state, offset: slot * arenaLength(this.segments) * 4 };
+    return found;
+  }
+
+  async #readRoles(roles: readonly string[], replica: number): Promise<Map<string, TensorValues>> {
+    const wanted = roles.flatMap((role) => this.#locate(role).map((location) => ({ role, ...location })));
+    for (const location of wanted) this.#mustAllow(location, "COPY_SRC", "read");
+    // What lies in one of our buffers is copied as one stretch.
+    const stretches = new Map<string, { buffer: GPUBuffer; from: number; to: number }>();
+    const keys = wanted.map(({ role, segment, buffer, offset, length, stride }) => {
+      const key =
+        buffer === segment.own?.params.buffer || buffer === segment.own?.gradients.buffer
+          ? `${role} of ${segment.name}`
+          : `${role} in ${this.#buffers.indexOf(buffer)}`;
+      const begin = offset + replica * stride;
+      const stretch = stretches.get(key) ?? { buffer, from: begin, to: begin };
+      stretch.from = Math.min(stretch.from, begin);
+      stretch.to = Math.max(stretch.to, begin + length * 4);
+      stretches.set(key, stretch);
+      return { key, begin };
+    });
+    const order = [...stretches];
+    const parts = await readParts(
+      this.device,
+      order.map(([, { buffer, from, to }]) => ({ buffer, offset: from, bytes: to - from })),
+    );
+    const bytes = new Map(order.map(([key, { from }], i) => [key, { from, part: parts[i]! }]));
+    const values = new Map(roles.map((role): [string, TensorValues] => [role, {}]));
+    wanted.forEach(({ role, segment, length }, i) => {
+      const { key, begin } = keys[i]!;
+      const { from, part } = bytes.get(key)!;
+      values.get(role)![segment.name] = new Float32Array(part.slice(begin - from, begin - from + length * 4));
+    });
+    return values;
+  }
+
+  /** Buffers of the caller's may lack what a copy needs. */
+  #mustAllow({ segment, buffer }: Location, usage: "COPY_SRC" | "COPY_DST", call: string): void {
+    if (segment.own && (buffer.usage & GPUBufferUsage[usage]) === 0) {
+      throw new OptionError(`${call} needs the buffer of tensor "${segment.name}" to have usage ${usage}`);
+    }
   }
 
   #mustLive(call: string): void {
@@ -375,71 +599,6 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 }
 
-/**
- * The rows on the GPU: steps `first` to `filled`, at most a window of them. Stretches grow as long as nothing is set, so
- * that setting a hyper at every step stays cheap and a fixed schedule needs a refill every 2,048 steps. Half a window
- * of history is kept for steps that are encoded but not submitted, and for steps delayed by skips.
- */
-class TableWindow {
-  readonly #queue: GPUQueue;
-  readonly #buffer: GPUBuffer;
-  readonly #plan: Plan;
-  readonly #window: number;
-  #first = 0;
-  #filled = 0;
-  #stretch = 32;
-
-  constructor(queue: GPUQueue, buffer: GPUBuffer, plan: Plan) {
-    this.#queue = queue;
-    this.#buffer = buffer;
-    this.#plan = plan;
-    this.#window = windowSteps(plan);
-  }
-
-  /** Rows from `step` on must be computed anew; those before it stay. */
-  expire(step: number): void {
-    this.#filled = Math.min(this.#filled, Math.max(step, this.#first));
-    this.#stretch = 32;
-  }
-
-  /** Nothing before `step` matters any more. */
-  restart(step: number): void {
-    this.#first = step;
-    this.#filled = step;
-    this.#stretch = 32;
-  }
-
-  /** Moves the window back to a step that it has left behind, and says whether it had. */
-  fallBack(step: number): boolean {
-    if (step >= this.#first) return false;
-    this.restart(step);
-    // Steps may be under way beyond this one.
-    this.#stretch = this.#window / 2;
-    return true;
-  }
-
-  /** Makes sure that the row of `step` is there when the next submission runs. */
-  provide(step: number): void {
-    if (step < this.#filled) return;
-    const half = this.#window / 2;
-    const to = step + Math.min(this.#stretch, half);
-    const moves = to > this.#first + this.#window;
-    let first = moves ? Math.max(this.#first, step - half) : this.#first;
-    let from = moves ? first : this.#filled;
-    let stretch = tableRows(this.#plan, from, to);
-    // Hypers set since need not be in range in the past.
-    while (stretch.end < step) {
-      first = stretch.end + 1;
-      from = first;
-      stretch = tableRows(this.#plan, from, to);
-    }
-    const { rows, end, error } = stretch;
-    if (end === step) throw error;
-    const offset = tableHeaderWords * 4 + (from - first) * rowBytes(this.#plan);
-    this.#queue.writeBuffer(this.#buffer, offset, rows);
-    this.#queue.writeBuffer(this.#buffer, 0, Uint32Array.of(first, end - first));
-    this.#first = first;
-    this.#filled = end;
-    this.#stretch = Math.min(2 * this.#stretch, half);
-  }
+function statsOf({ step, skipped, gradientNorm, clipScale, lossScale, groupNorms }: ControlRecord): Stats {
+  return { step, skipped, gradientNorm, clipScale, lossScale, ...(groupNorms ? { groupNorms } : {}) };
 }

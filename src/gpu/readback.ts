@@ -43,23 +43,34 @@ export class ReadbackPool {
   }
 }
 
-/** Copies a part of a buffer to the host; everything submitted so far has run by then. */
-export async function readBuffer(
-  device: GPUDevice,
-  source: GPUBuffer,
-  offset: number,
-  bytes: number,
-): Promise<ArrayBuffer> {
+/** Parts of buffers, in bytes. */
+export interface CopySource {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/** Copies several parts to the host in one submission. */
+export async function readParts(device: GPUDevice, parts: readonly CopySource[]): Promise<readonly ArrayBuffer[]> {
   const staging = device.createBuffer({
     label: "readback",
-    size: bytes,
+    size: Math.max(
+      4,
+      parts.reduce((sum, { bytes }) => sum + bytes, 0),
+    ),
     usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
   });
   try {
     const encoder = device.createCommandEncoder({ label: "readback" });
-    encoder.copyBufferToBuffer(source, offset, staging, 0, bytes);
+    let end = 0;
+    const ends = parts.map(({ buffer, offset, bytes }) => {
+      encoder.copyBufferToBuffer(buffer, offset, staging, end, bytes);
+      end += bytes;
+      return end;
+    });
     device.queue.submit([encoder.finish()]);
-    return await mapped(staging);
+    const all = await mapped(staging);
+    return parts.map(({ bytes }, i) => all.slice(ends[i]! - bytes, ends[i]!));
   } finally {
     staging.destroy();
   }

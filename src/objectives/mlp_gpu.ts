@@ -3,7 +3,6 @@
 // loss and norm come back through a pool of mapped buffers while later steps already run.
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { allocate, bytesOf } from "../gpu/allocate.ts";
-import { controlBytes } from "../gpu/control.ts";
 import { grid, isSoftware, requireBuffer, requireLimit } from "../gpu/device.ts";
 import { type BindingUse, compileKernel, type Dispatch, encodeDispatches, type Kernel } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
@@ -288,7 +287,7 @@ class GpuPerceptron implements GpuObjective {
     this.#batch = batch;
     this.#capacity = capacity;
     this.#resources = resources;
-    this.#readback = new ReadbackPool(optimizer.device, totalsBytes + controlBytes, "fallline step report");
+    this.#readback = new ReadbackPool(optimizer.device, totalsBytes + optimizer.controlBytes, "fallline step report");
   }
 
   setRows(rows: Uint32Array): void {
@@ -357,7 +356,7 @@ class GpuPerceptron implements GpuObjective {
 
   /** One command buffer with one pass; resolves to the totals and the control buffer after it. */
   #submit(encode: (pass: GPUComputePassEncoder) => void): Promise<ArrayBuffer> {
-    const { device, control } = this.#optimizer;
+    const { device, control, controlBytes } = this.#optimizer;
     const encoder = device.createCommandEncoder({ label: "fallline objective" });
     const pass = encoder.beginComputePass({ label: "fallline objective" });
     encode(pass);

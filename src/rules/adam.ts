@@ -8,7 +8,8 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t; w is v, or with amsgrad (Reddi et al. 2018) the largest v so far, before correction.
 // Operations and defaults follow torch.optim.
 import wgsl from "../../shaders/rules/adam.wgsl?raw";
-import { type CommonOptions, defineRule, type Rule } from "../rule.ts";
+import type { CommonOptions } from "../around.ts";
+import { defineRule, type Rule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
 /** The hypers of {@link adam} and {@link adamw}. */
@@ -31,9 +32,10 @@ export interface AdamOptions extends AdamHypers, CommonOptions<AdamHypers> {
   amsgrad?: boolean | undefined;
 }
 
-function adamFamily(name: string, decoupled: boolean, weightDecay: number): Rule {
+function adamFamily(name: string, source: string, decoupled: boolean, weightDecay: number): Rule {
   return defineRule({
     name,
+    source,
     hypers: {
       lr: { default: 1e-3, range: { min: 0 } },
       beta1: { default: 0.9, range: { min: 0, below: 1 } },
@@ -64,8 +66,19 @@ function adamFamily(name: string, decoupled: boolean, weightDecay: number): Rule
       const w = flags.amsgrad ? x.vMax : x.v;
       x.p = h.keep * x.p - (h.stepSize * x.m) / (Math.sqrt(w) / h.sqrtBias2 + h.eps);
     },
+    torch: { m: "exp_avg", v: "exp_avg_sq", vMax: "max_exp_avg_sq" },
   });
 }
 
-export const adamRule = adamFamily("adam", false, 0);
-export const adamwRule = adamFamily("adamw", true, 0.01);
+export const adamRule = adamFamily("adam", "Kingma and Ba 2015; torch.optim.Adam", false, 0);
+export const adamwRule = adamFamily("adamw", "Loshchilov and Hutter 2019; torch.optim.AdamW", true, 0.01);
+
+/** Adam with L2 decay, as torch.optim.Adam. */
+export function adam(options: AdamOptions = {}): AdamOptions & { rule: "adam" } {
+  return { rule: "adam", ...options };
+}
+
+/** Adam with decoupled weight decay, as torch.optim.AdamW. */
+export function adamw(options: AdamOptions = {}): AdamOptions & { rule: "adamw" } {
+  return { rule: "adamw", ...options };
+}

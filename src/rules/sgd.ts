@@ -1,12 +1,13 @@
 // Stochastic gradient descent with heavy-ball (Polyak 1964) or Nesterov momentum, as torch.optim.SGD:
 //
 //   g ← g + weightDecay·p
-//   b ← momentum·b + share·g            share = 1 in the first update, then 1 - dampening
+//   b ← momentum·b + share·g            share = 1 where b is first used, then 1 - dampening
 //   p ← p - lr·d                        d = b, or with nesterov g + momentum·b
 //
 // While momentum is 0, d is g and b stays as it is; where it is never anything else, b is not kept at all.
 import wgsl from "../../shaders/rules/sgd.wgsl?raw";
-import { type CommonOptions, defineRule } from "../rule.ts";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
 /** The hypers of {@link sgd}. */
@@ -29,6 +30,7 @@ export interface SgdOptions extends SgdHypers, CommonOptions<SgdHypers> {
 
 export const sgdRule = defineRule({
   name: "sgd",
+  source: "Polyak 1964, Nesterov 1983; torch.optim.SGD",
   hypers: {
     lr: { default: 1e-3, range: { min: 0 } },
     momentum: { default: 0, range: { min: 0 } },
@@ -43,11 +45,17 @@ export const sgdRule = defineRule({
     if (flags.nesterov && used("dampening")) return "nesterov is true, which needs a dampening of 0";
     return undefined;
   },
+  carry: {
+    // 1 once an update had momentum.
+    names: ["started"],
+    start: () => ({ started: 0 }),
+    next: (carry, h) => ({ started: h.momentum !== 0 ? 1 : carry.started }),
+  },
   columns: ["lr", "momentum", "share", "weightDecay"],
-  row: (h, t) => ({
+  row: (h, _, carry) => ({
     lr: h.lr,
     momentum: h.momentum,
-    share: t === 1 ? 1 : 1 - h.dampening,
+    share: carry.started === 0 ? 1 : 1 - h.dampening,
     weightDecay: h.weightDecay,
   }),
   wgsl,
@@ -60,4 +68,10 @@ export const sgdRule = defineRule({
     }
     x.p -= h.lr * direction;
   },
+  torch: { momentum: "momentum_buffer" },
 });
+
+/** Stochastic gradient descent with momentum, as torch.optim.SGD. */
+export function sgd(options: SgdOptions = {}): SgdOptions & { rule: "sgd" } {
+  return { rule: "sgd", ...options };
+}

@@ -3,9 +3,6 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { readReplay } from "../../src/lab/replay.ts";
-import { goldenText } from "../golden.ts";
-import { promisedCases } from "../replay_cases.ts";
 import { fallline } from "../run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fallline-gpu-cli-"));
@@ -45,11 +42,7 @@ describe("fallline replay", () => {
     const { stdout } = await fallline(["replay", "test/golden/replay.json", "--json"]);
     const result = JSON.parse(stdout) as { backend: string; cases: { id: string; ok: boolean }[] };
     expect(result.backend).toBe("webgpu");
-    for (const { id } of promisedCases(readReplay(goldenText("replay.json")))) {
-      expect(
-        result.cases.find((entry) => entry.id === id),
-        id,
-      ).toMatchObject({ ok: true });
-    }
+    expect(result.cases).toHaveLength(46);
+    expect(result.cases.filter(({ ok }) => !ok)).toEqual([]);
   });
 });

@@ -3,7 +3,9 @@ import { describe, expect, it } from "vitest";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { createGpuObjective } from "../../src/objectives/mlp_gpu.ts";
 import { createModel, initialTensors } from "../../src/objectives/model.ts";
-import { adamw, rules, sgd } from "../../src/rules/index.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { rules } from "../../src/rules/index.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { countingDevice } from "./counting.ts";
 import { freshDevice } from "./setup.ts";
 
@@ -127,7 +129,11 @@ describe("a rule whose WGSL does not compile", () => {
       "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {\n  var y = x;\n  y.p = x.p * h.speed;\n  return y;\n}",
       /^rule "broken" does not compile: the WGSL of rule "broken", line 3: .*speed/,
     ],
-    ["no update at all", "// nothing", /^rule "broken" does not compile: shaders\/update\.wgsl, line \d+: .*update/],
+    [
+      "no update at all",
+      "// nothing",
+      /^rule "broken" does not compile: the generated header of rule "broken", line \d+: .*update/,
+    ],
   ])("says which rule and which line: %s", async (_, wgsl, message) => {
     const { device, alive } = await countingDevice();
     const uncaptured: string[] = [];

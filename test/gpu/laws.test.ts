@@ -1,18 +1,16 @@
 // The laws that every rule inherits, over the registry: twin, groups, zeros, resuming, convergence, skipping.
 import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
-import type { Optimizer, TensorValues } from "../../src/optimizer.ts";
-import { Random } from "../../src/random.ts";
-import type { Rule } from "../../src/rule.ts";
+import { optionSets } from "../../src/lab/option_sets.ts";
+import { applies, laws, problemOf } from "../../src/lab/verify.ts";
+import type { Optimizer } from "../../src/optimizer.ts";
 import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
-import { linear } from "../../src/schedules/linear.ts";
-import { freeHypers, optionSets } from "../option_sets.ts";
+import { cpuEngine, webgpuEngine } from "../../src/train/engine.ts";
 import { device } from "./setup.ts";
 
 const engines = {
@@ -22,184 +20,21 @@ const engines = {
     createCpuOptimizer(tensors, config),
 };
 
-/** Odd sizes, a prime, and one that takes many chunks. */
-const sizes = [1, 255, 256, 257, 65_537, 7919];
-/** 50 steps of gradients, drawn once: every case replays the same ones. */
-const random = new Random(42);
-const gradients: readonly TensorValues[] = Array.from({ length: 50 }, () =>
-  Object.fromEntries(sizes.map((size) => [`t${size}`, Float32Array.from({ length: size }, () => random.normal())])),
+const cases = rules.flatMap((rule) =>
+  optionSets(rule).map((options) => ({ rule, options, name: `${rule.name} ${JSON.stringify(options)}` })),
 );
-const tensors = sizes.map((size) => ({
-  name: `t${size}`,
-  shape: [size],
-  data: Float32Array.from({ length: size }, () => random.normal()),
-}));
+const byBackend = { cpu: cpuEngine(), webgpu: webgpuEngine(device) };
 
-/** A digest of every bit of some values: comparing 75,000 numbers one by one takes seconds. */
-function digest(values: TensorValues): string {
-  const hash = createHash("sha256");
-  for (const [name, data] of Object.entries(values)) hash.update(name).update(new Uint8Array(data.buffer));
-  return hash.digest("hex");
-}
-
-function worst(a: TensorValues, b: TensorValues): number {
-  let largest = 0;
-  for (const [name, values] of Object.entries(a)) {
-    values.forEach((value, i) => {
-      largest = Math.max(largest, Math.abs(value - b[name]![i]!) / Math.max(1, Math.abs(b[name]![i]!)));
-    });
-  }
-  return largest;
-}
-
-const cases = rules.flatMap((rule) => optionSets(rule).map((options) => ({ rule, name: rule.name, options })));
-
-describe.each(cases)("$name $options", ({ rule, options }) => {
-  const config = (more: object = {}) => ({ rule: rule.name, ...options, ...more }) as OptimizerConfig;
-
-  it("law 1: the GPU is the twin after 1 step and after 50, in two groups", async () => {
-    const make = async (engine: (typeof engines)["webgpu"]) => {
-      const groups = [{ params: ["t257", "t7919"], lr: 0.003 }];
-      const optimizer = await engine(tensors, config({ groups, clip: { type: "globalNorm", maxNorm: 100 } }));
-      const out: TensorValues[] = [];
-      for (let step = 1; step <= 50; step++) {
-        optimizer.write("gradients", gradients[step - 1]!);
-        optimizer.step();
-        if (step === 1 || step === 50) {
-          out.push(await optimizer.read());
-          for (const slot of optimizer.slots) out.push(await optimizer.read(slot));
-        }
-      }
-      optimizer.destroy();
-      return out;
-    };
-    const [gpu, cpu] = [await make(engines.webgpu), await make(engines.cpu)];
-    const half = gpu.length / 2;
-    gpu.forEach((values, i) => {
-      // float32 drifts from float64 by about 3e-7 a step at first, 1.3e-5 in 100 (torch and we alike).
-      expect(worst(values, cpu[i]!)).toBeLessThan(i < half ? 1e-6 : 2e-5);
-    });
-  });
-
-  it("law 3: a group's hypers do not leak into another group", async () => {
-    const random = new Random(1);
-    const data = Float32Array.from({ length: 300 }, () => random.normal());
-    const tensors = ["a", "b", "c"].map((name) => ({ name, shape: [300], data }));
-    const gradient = Float32Array.from({ length: 300 }, () => random.normal());
-    for (const hyper of freeHypers(rule, options)) {
-      const other = otherValue(rule, hyper, options);
-      const apart = await engines.webgpu(tensors, config({ groups: [{ params: ["b"], [hyper]: other }] }));
-      const alone = await engines.webgpu([tensors[0]!], config());
-      const changed = await engines.webgpu([tensors[1]!], config({ [hyper]: other }));
-      for (let step = 0; step < 3; step++) {
-        apart.write("gradients", { a: gradient, b: gradient, c: gradient });
-        alone.write("gradients", { a: gradient });
-        changed.write("gradients", { b: gradient });
-        for (const optimizer of [apart, alone, changed]) optimizer.step();
-      }
-      const values = await apart.read();
-      expect(values.a, hyper).toEqual((await alone.read()).a);
-      expect(values.c, hyper).toEqual(values.a);
-      expect(values.b, hyper).toEqual((await changed.read()).b);
-      expect(values.b, `${hyper} matters`).not.toEqual(values.a);
-      for (const optimizer of [apart, alone, changed]) optimizer.destroy();
+describe.each(cases)("$name", ({ rule, options }) => {
+  for (const law of laws) {
+    for (const engine of Object.values(byBackend)) {
+      if (!applies(law, rule, options, engine)) continue;
+      it(`${law.name} (${engine.backend})`, async () => {
+        expect(await problemOf(law, { rule, options, engine, device })).toBe(undefined);
+      });
     }
-  });
-
-  it.each(Object.entries(engines))("law 4: zeros stay zeros (%s)", async (_, engine) => {
-    const optimizer = await engine([{ name: "z", shape: [77] }], config());
-    for (let step = 0; step < 3; step++) optimizer.step();
-    for (const role of ["params", ...optimizer.slots])
-      expect((await optimizer.read(role)).z).toEqual(new Float32Array(77));
-    optimizer.destroy();
-  });
-
-  it.each(Object.entries(engines))(
-    "law 8: a non-finite gradient changes nothing but the count (%s)",
-    async (_, engine) => {
-      const optimizer = await engine(tensors, config({ skipNonFinite: true }));
-      optimizer.write("gradients", gradients[0]!);
-      optimizer.step();
-      const state = async () => {
-        const { step } = await optimizer.stats();
-        const roles = ["params", ...optimizer.slots];
-        return [step, ...(await Promise.all(roles.map(async (role) => digest(await optimizer.read(role)))))];
-      };
-      const before = await state();
-      let skipped = 0;
-      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
-        const gradient = Float32Array.from({ length: 7919 }, () => 1);
-        gradient[4321] = bad;
-        optimizer.write("gradients", { t7919: gradient });
-        optimizer.step();
-        expect((await optimizer.stats()).skipped).toBe(++skipped);
-        expect(await state()).toEqual(before);
-      }
-      optimizer.write("gradients", gradients[1]!);
-      optimizer.step();
-      expect((await optimizer.stats()).step).toBe(2);
-      expect(digest(await optimizer.read())).not.toBe(before[1]);
-      optimizer.destroy();
-    },
-  );
-
-  it.each(Object.entries(engines))("law 5: save, load and continue to the bit (%s)", async (_, engine) => {
-    const run = (optimizer: Optimizer, from: number, to: number) => {
-      for (let step = from; step < to; step++) {
-        optimizer.write("gradients", gradients[step]!);
-        optimizer.step();
-      }
-    };
-    const lr = (step: number) => 0.01 / (1 + step);
-    const whole = await engine(tensors, config({ lr }));
-    run(whole, 0, 6);
-    const first = await engine(tensors, config({ lr }));
-    run(first, 0, 3);
-    const saved = await first.save();
-    const second = await engine(
-      sizes.map((size) => ({ name: `t${size}`, shape: [size] })),
-      config({ lr }),
-    );
-    await second.load(saved);
-    run(second, 3, 6);
-    expect(await second.stats()).toMatchObject({ step: 6 });
-    for (const role of ["params", ...whole.slots])
-      expect(digest(await second.read(role)), role).toBe(digest(await whole.read(role)));
-    for (const optimizer of [whole, first, second]) optimizer.destroy();
-  });
-
-  it.each(Object.entries(engines))("law 6: converges on a parabola and on Rosenbrock (%s)", async (_, engine) => {
-    const maximize = (options as { maximize?: boolean }).maximize === true;
-    const sign = maximize ? -1 : 1;
-    const descend = async (start: number[], gradient: (x: Float32Array) => number[], steps: number, peak: number) => {
-      // Down to zero, since rules that go by the sign cannot settle otherwise; without decay, which moves the minimum.
-      const lr = linear({ start: peak, end: 0, steps });
-      const decay = "weightDecay" in rule.hypers ? { weightDecay: 0 } : {};
-      const optimizer = await engine([{ name: "x", shape: [start.length], data: start }], config({ lr, ...decay }));
-      for (let step = 0; step < steps; step++) {
-        const { x } = await optimizer.read();
-        optimizer.write("gradients", { x: gradient(x!).map((g) => sign * g) });
-        optimizer.step();
-      }
-      const { x } = await optimizer.read();
-      optimizer.destroy();
-      return [...x!];
-    };
-    const adaptive = rule.name !== "sgd";
-    const parabola = await descend([3, -2], (x) => [2 * (x[0]! - 1), 6 * (x[1]! + 0.5)], 300, adaptive ? 0.05 : 0.02);
-    expect(Math.hypot(parabola[0]! - 1, parabola[1]! + 0.5)).toBeLessThan(0.02);
-    const rosenbrock = ([x, y]: Float32Array) => [-2 * (1 - x!) - 400 * x! * (y! - x! * x!), 200 * (y! - x! * x!)];
-    const value = ([x, y]: number[]) => (1 - x!) ** 2 + 100 * (y! - x! * x!) ** 2;
-    const end = await descend([-1, 1], rosenbrock, 1600, adaptive ? 0.05 : 1e-3);
-    expect(value(end)).toBeLessThan(0.25 * value([-1, 1]));
-  });
+  }
 });
-
-/** Another value for a hyper, in its range, that is neither 0 nor the one in use. */
-function otherValue(rule: Rule, hyper: string, options: object): number {
-  const current = (options as Record<string, number>)[hyper] ?? rule.hypers[hyper]!.default;
-  return current === 0 ? 0.3 : current / 2;
-}
 
 describe("law 5 across processes", () => {
   it("continues another process's run to the bit, on either engine", () => {

@@ -4,7 +4,8 @@ import { describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { Random } from "../../src/random.ts";
-import { adamw, sgd } from "../../src/rules/index.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { device, freshDevice } from "./setup.ts";
 
 const clip = { type: "globalNorm", maxNorm: 1 } as const;

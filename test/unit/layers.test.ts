@@ -7,9 +7,23 @@ const root = resolve(import.meta.dirname, "../..");
 
 /** Layers from the core outwards; a file imports its own layer and those before it (ARCHITECTURE.md). */
 const layers: readonly (readonly string[])[] = [
-  ["errors.ts", "options.ts", "random.ts", "rule.ts", "schedule.ts"],
+  ["errors.ts", "options.ts", "random.ts", "rule.ts", "schedule.ts", "around.ts"],
   ["rules/", "schedules/"],
-  ["arena.ts", "plan.ts", "table.ts", "assemble.ts", "safetensors.ts", "checkpoint.ts", "optimizer.ts", "data/"],
+  [
+    "arena.ts",
+    "groups.ts",
+    "around_plan.ts",
+    "plan.ts",
+    "table.ts",
+    "layout.ts",
+    "newton_schulz.ts",
+    "assemble.ts",
+    "safetensors.ts",
+    "checkpoint.ts",
+    "optimizer.ts",
+    "evaluation.ts",
+    "data/",
+  ],
   ["cpu/", "gpu/"],
   ["objectives/"],
   ["train/"],

@@ -3,7 +3,9 @@
 import { describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
-import { adam, adamw, type OptimizerConfig, rules, sgd } from "../../src/rules/index.ts";
+import { adam, adamw } from "../../src/rules/adam.ts";
+import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 
 const tensors = [
@@ -31,7 +33,13 @@ describe("config", () => {
       amsgrad: true,
       maximize: false,
       skipNonFinite: true,
-      clip: { type: "globalNorm", maxNorm: 2 },
+      clip: { type: "globalNorm", maxNorm: 2, norm: 2 },
+      cautious: false,
+      accumulate: 1,
+      lossScale: null,
+      ema: null,
+      swa: null,
+      lookahead: null,
       groups: [
         {
           params: ["b"],
@@ -100,13 +108,18 @@ describe("bad config", () => {
   });
 
   describe.each(rules)("every hyper of $name", ({ name, hypers }) => {
-    it.each(Object.keys(hypers))("%s refuses NaN, infinity, negative numbers, null and words", (hyper) => {
-      for (const value of [Number.NaN, Number.POSITIVE_INFINITY, -1, null, "0.1"]) {
-        expect(() => create({ rule: name, [hyper]: value })).toThrow(
-          new RegExp(`^${name}\\.${hyper} is (NaN|Infinity|-1|null|"0\\.1"); it must be`),
-        );
-      }
-    });
+    it.each(Object.entries(hypers))(
+      "%s refuses NaN, infinity, what is out of range, null and words",
+      (hyper, { range }) => {
+        // Every hyper is bounded below at 0 or above at 0.
+        const beyond = range.max === 0 ? 1 : -1;
+        for (const value of [Number.NaN, Number.POSITIVE_INFINITY, beyond, null, "0.1"]) {
+          expect(() => create({ rule: name, [hyper]: value })).toThrow(
+            new RegExp(`^${name}\\.${hyper} is (NaN|Infinity|-?1|null|"0\\.1"); it must be`),
+          );
+        }
+      },
+    );
   });
 
   it.each(["beta1", "beta2"])("%s must be below 1", (beta) => {

@@ -4,13 +4,13 @@ import { describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { readReplay, replayCase } from "../../src/lab/replay.ts";
 import { golden, goldenText } from "../golden.ts";
-import { promisedCases } from "../replay_cases.ts";
+import { goldenCases } from "../replay_cases.ts";
 
 const file = readReplay(goldenText("replay.json"));
 const create: Parameters<typeof replayCase>[2] = async (tensors, config) => createCpuOptimizer(tensors, config);
 
-describe("replay.json on the CPU reference", () => {
-  it.each(promisedCases(file))("$id", async (replay) => {
+describe("the golden cases on the CPU reference", () => {
+  it.each(goldenCases())("$replay.id", async ({ file, replay }) => {
     const result = await replayCase(file, replay, create);
     expect(result).toMatchObject({ ok: true });
     expect(result.ratio).toBeLessThanOrEqual(3);

@@ -3,18 +3,55 @@
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import { layoutSegments } from "../../src/arena.ts";
-import { assembleUpdate, finalizeSource, gradNormSource, locate, type Source, snakeCase } from "../../src/assemble.ts";
+import {
+  assembleAccumulate,
+  assembleConclude,
+  assembleFinalize,
+  assembleLines,
+  assembleMeasure,
+  assembleNorm,
+  assemblePrepare,
+  assembleUpdate,
+  locate,
+  newtonSchulzSource,
+  type PartSources,
+  phasesOf,
+  type Source,
+  snakeCase,
+} from "../../src/assemble.ts";
+import { chunkWords, lineWords } from "../../src/gpu/chunks.ts";
 import { controlBytes, controlOffsets } from "../../src/gpu/control.ts";
+import { optionSets } from "../../src/lab/option_sets.ts";
+import { layoutPart } from "../../src/layout.ts";
 import * as objectives from "../../src/objectives/sources.ts";
 import { createPlan } from "../../src/plan.ts";
 import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
-import { tableColumns, tableHeaderWords } from "../../src/table.ts";
-import { optionSets } from "../option_sets.ts";
+import { tableColumns } from "../../src/table.ts";
 
-const segments = layoutSegments([{ name: "w", shape: [8] }]);
-const plans = rules.flatMap((rule) =>
-  optionSets(rule).map((options) => createPlan({ rule: rule.name, ...options } as OptimizerConfig, segments)),
+const segments = layoutSegments([{ name: "w", shape: [8, 3] }]);
+/** What stands around a rule and has WGSL of its own. */
+const arounds: readonly object[] = [
+  {},
+  { cautious: true, ema: {}, swa: {}, lookahead: {}, clip: { type: "value", maxValue: 1 } },
+  { clip: { type: "adaptive", clipping: 0.1 }, replicas: [{}, {}] },
+  { clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "w" }] },
+];
+const cases: readonly PartSources[] = rules.flatMap((rule) =>
+  optionSets(rule).flatMap((options) =>
+    arounds.flatMap((around) => {
+      const plan = createPlan({ rule: rule.name, ...options, ...around } as OptimizerConfig, segments);
+      return plan.parts.flatMap((part) =>
+        (["vec4", "scalar"] as const).map((access) => ({
+          plan,
+          part,
+          layout: layoutPart(plan, part, segments),
+          access,
+        })),
+      );
+    }),
+  ),
 );
+const plain = cases.filter(({ plan, access }) => access === "vec4" && !plan.clip && !plan.cautious);
 
 const storage = (source: Source) =>
   [...new WgslReflect(source.code).storage]
@@ -22,20 +59,57 @@ const storage = (source: Source) =>
     .map(({ binding, name, access }) => `${binding} ${name} ${access}`);
 
 describe("bindings", () => {
-  it.each(plans)("of the update of $rule.name with slots $slots are the same six", (plan) => {
-    expect(storage(assembleUpdate(plan))).toEqual([
-      "0 params read_write",
-      "1 gradients read",
-      "2 state read_write",
-      "3 chunks read",
-      "4 table read",
-      "5 control read_write",
-    ]);
+  const cell = [
+    "0 params read_write",
+    "1 gradients read",
+    "2 state read_write",
+    "3 chunks read",
+    "4 table read",
+    "5 control read_write",
+  ];
+
+  it("of every update are the same six, and the scalars where there are any", () => {
+    for (const sources of cases) {
+      const scalars = sources.layout.scalars.length > 0 ? ["6 scalars read_write"] : [];
+      expect(storage(assembleUpdate(sources))).toEqual([...cell, ...scalars]);
+    }
+  });
+
+  it("of the kernels before the update are at most eight", () => {
+    for (const sources of cases) {
+      const { plan, part } = sources;
+      expect(storage(assembleNorm(sources))).toEqual([
+        "0 partials read_write",
+        "1 gradients read",
+        "2 chunks read",
+        "3 table read",
+        "4 control read_write",
+      ]);
+      for (const phase of phasesOf(plan, part)) {
+        const measure = [...cell, "6 scalars read_write", "7 partials read_write"];
+        expect(storage(assembleMeasure(sources, phase))).toEqual(measure);
+        expect(storage(assembleConclude(sources, phase))).toEqual([
+          "0 partials read",
+          "1 control read_write",
+          "2 table read",
+          "3 bins read",
+          "4 scalars read_write",
+        ]);
+      }
+      const lines = cell.map((binding) => (binding.startsWith("3") ? "3 tasks read" : binding));
+      if (part.rule.factored) expect(storage(assembleLines(sources, "factor"))).toEqual(lines);
+      if (plan.clip?.type === "adaptive") expect(storage(assembleLines(sources, "unitClip"))).toEqual(lines);
+      if (part.rule.orthogonalises) {
+        const prepare = [...cell, "6 scalars read_write", "7 prepared read_write"];
+        expect(storage(assemblePrepare(sources))).toEqual(prepare);
+      }
+    }
   });
 
   it.each([
-    [gradNormSource, ["0 gradients read", "1 chunks read", "2 partials read_write"]],
-    [finalizeSource, ["0 partials read", "1 control read_write"]],
+    [assembleFinalize(plain[0]!.plan), ["0 partials read", "1 bins read", "2 control read_write"]],
+    [assembleAccumulate("vec4"), ["0 sums read_write", "1 gradients read", "2 chunks read"]],
+    [newtonSchulzSource, ["0 a read", "1 b read", "2 d read", "3 c read_write", "4 product read"]],
     [objectives.gatherSource, ["0 batch read", "1 data read", "2 inputs read_write"]],
     [objectives.productSource, ["0 a read", "1 b read", "2 c read_write", "3 bias read"]],
     [objectives.productAnySource, ["0 a read", "1 b read", "2 c read_write", "3 bias read"]],
@@ -58,32 +132,41 @@ describe("layouts", () => {
   };
 
   it("the control buffer's is the host's", () => {
-    const control = struct(finalizeSource, "Control");
-    const expected = Object.fromEntries(
-      Object.entries(controlOffsets).map(([name, offset]) => [snakeCase(name), offset]),
-    );
-    expect(Object.fromEntries(control.members.map(({ name, offset }) => [name, offset]))).toEqual(expected);
-    expect(control.size).toBe(controlBytes);
+    for (const { plan } of [cases[0]!, cases.find(({ plan: { clip } }) => clip?.type === "groupNorm")!]) {
+      const control = struct(assembleFinalize(plan), "Control");
+      const offsets = new Map(control.members.map(({ name, offset }) => [name, offset]));
+      for (const [name, offset] of Object.entries(controlOffsets)) expect(offsets.get(snakeCase(name))).toBe(offset);
+      expect([...offsets.keys()]).toEqual([...Object.keys(controlOffsets).map(snakeCase), "scales"]);
+      expect(control.size).toBe(controlBytes(plan));
+    }
   });
 
-  it.each(plans)("the table's row of $rule.name is its columns, in order", (plan) => {
-    const source = assembleUpdate(plan);
-    expect(struct(source, "Row").members.map(({ name }) => name)).toEqual(tableColumns(plan).map(snakeCase));
-    expect(struct(source, "Row").size).toBe(4 * tableColumns(plan).length);
-    const rows = struct(source, "Table").members.find(({ name }) => name === "rows");
-    expect(rows?.offset).toBe(4 * tableHeaderWords);
+  it("the table's row is its columns, in order", () => {
+    for (const sources of cases) {
+      const columns = tableColumns(sources.plan, sources.part);
+      const source = assembleUpdate(sources);
+      expect(struct(source, "Row").members.map(({ name }) => name)).toEqual(columns.map(snakeCase));
+      expect(struct(source, "Row").size).toBe(4 * columns.length);
+      const rows = struct(source, "Table").members.find(({ name }) => name === "rows");
+      expect(rows?.offset).toBe(8 * sources.plan.replicas);
+    }
   });
 
-  it("a partial's is 12 bytes", () => {
-    expect(struct(gradNormSource, "Partial").size).toBe(12);
+  it("of table entries is that of the words which the host writes", () => {
+    expect(struct(assembleUpdate(plain[0]!), "Chunk").size).toBe(4 * chunkWords);
+    const adaptive = cases.find(({ plan: { clip } }) => clip?.type === "adaptive")!;
+    expect(struct(assembleLines(adaptive, "unitClip"), "Lines").size).toBe(4 * lineWords);
+    expect(struct(assembleNorm(plain[0]!), "Partial").size).toBe(12);
+    expect(struct(newtonSchulzSource, "Product").size).toBe(84);
   });
 });
 
 describe("entry points", () => {
   const sources: Source[] = [
-    ...plans.map(assembleUpdate),
-    gradNormSource,
-    finalizeSource,
+    ...plain.map(assembleUpdate),
+    assembleNorm(plain[0]!),
+    assembleFinalize(plain[0]!.plan),
+    newtonSchulzSource,
     ...(Object.values(objectives) as Source[]),
   ];
   it.each(sources)("of $name is main alone", ({ code }) => {
@@ -94,12 +177,13 @@ describe("entry points", () => {
 
 describe("locate", () => {
   it("finds the part and its line for every line of a source", () => {
-    const source = assembleUpdate(plans[0]!);
+    const source = assembleUpdate(plain[0]!);
     const lines = source.code.split("\n");
     for (const [i, text] of lines.slice(0, -1).entries()) {
       const { part, line } = locate(source, i + 1);
-      const found = source.parts.find(({ name }) => name === part)!;
-      expect(found.text.split("\n")[line - 1]).toBe(text);
+      // The generated header is in two pieces, before and behind the rule's own.
+      const found = source.parts.filter(({ name }) => name === part).map((piece) => piece.text.split("\n")[line - 1]);
+      expect(found).toContain(text);
     }
   });
 });

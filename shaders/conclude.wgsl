@@ -1,0 +1,60 @@
+// Second kernel of a reduction: one workgroup for each tensor (or one for all of them) merges the partials of its chunks in
+// a fixed order and makes of them the scalars that the update reads.
+struct Bin {
+  // its first partial, and how many there are
+  first: u32,
+  count: u32,
+  group: u32,
+  record: u32,
+}
+
+@group(0) @binding(0) var<storage, read> partials: array<Sum>;
+@group(0) @binding(3) var<storage, read> bins: array<Bin>;
+
+override partial_count: u32;
+
+const stretch = 64u;
+
+var<workgroup> lanes: array<Sum, workgroup_size>;
+
+@compute @workgroup_size(workgroup_size)
+fn main(
+  @builtin(workgroup_id) position: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = position.y * workgroups.x + position.x;
+  if (index >= arrayLength(&bins)) {
+    return;
+  }
+  let replica = position.z;
+  let bin = bins[index];
+  var total = Sum();
+  for (var start = lane; start < bin.count; start += stretch * workgroup_size) {
+    let end = min(start + stretch * workgroup_size, bin.count);
+    var part = Sum();
+    for (var i = start; i < end; i += workgroup_size) {
+      part = add_sums(part, partials[replica * partial_count + bin.first + i]);
+    }
+    total = add_sums(total, part);
+  }
+  lanes[lane] = total;
+  workgroupBarrier();
+  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      lanes[lane] = add_sums(lanes[lane], lanes[lane + half]);
+    }
+    workgroupBarrier();
+  }
+  if (lane != 0u || control[replica].skip != 0u) {
+    return;
+  }
+  let h = row_of(replica, bin.group);
+  let before = scalars_before(replica, bin.record, h);
+  // Nothing was summed where everything is frozen.
+  if (lanes[0].count > 0.0) {
+    store_scalars(replica, bin.record, concluded(lanes[0], before, h));
+  } else {
+    store_scalars(replica, bin.record, before);
+  }
+}

@@ -1,0 +1,4 @@
+// Behind lines.wgsl: moves a factored slot's means of the squared gradient.
+fn settle(before: vec4f, g2: vec4f, p2: vec4f, count: f32, h: Row) -> vec4f {
+  return before + factor_weight(h) * (g2 / count - before);
+}

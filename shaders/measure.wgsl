@@ -1,0 +1,50 @@
+// First of two kernels of a reduction: one workgroup sums the terms of one chunk, in a fixed order. The struct Terms, its
+// sums and `terms` of an element stand in the generated header.
+@group(0) @binding(7) var<storage, read_write> partials: array<Sum>;
+
+var<workgroup> lanes: array<Sum, workgroup_size>;
+
+@compute @workgroup_size(workgroup_size)
+fn main(
+  @builtin(workgroup_id) position: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = position.y * workgroups.x + position.x;
+  if (index >= arrayLength(&chunks)) {
+    return;
+  }
+  let replica = position.z;
+  let chunk = chunks[index];
+  let h = row_of(replica, chunk.group);
+  var sum = Sum();
+  if (control[replica].skip == 0u && h.frozen == 0.0) {
+    let r = scalars_before(replica, chunk.record, h);
+    let scale = h.gradient_scale * control[replica].scales[chunk.bin];
+    var total = Terms();
+    for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+      let inside = inside(chunk, e);
+      let x = load_cell(replica, chunk, e, inside, h);
+      total = add_terms(total, terms(x, gradient_of(replica, chunk, e, inside, scale, h), h, r), inside);
+    }
+    sum = sum_of(total);
+    if (lane == 0u) {
+      sum.count = f32(chunk.length);
+    }
+  }
+  if (!barriers) {
+    partials[(replica * chunk_total + chunk.id) * workgroup_size + lane] = sum;
+    return;
+  }
+  lanes[lane] = sum;
+  workgroupBarrier();
+  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      lanes[lane] = add_sums(lanes[lane], lanes[lane + half]);
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u) {
+    partials[replica * chunk_total + chunk.id] = lanes[0];
+  }
+}

@@ -1,0 +1,25 @@
+// Adafactor; the formula and its sources stand in src/rules/adafactor.ts.
+
+// The second moment after this gradient: of a factored tensor it has moved already.
+fn moment(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> vec4f {
+  return select(x.v + h.share * (gradient * gradient - x.v), x.v, r.factored != 0.0);
+}
+
+fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
+  let scaled = gradient / sqrt(max(moment(x, gradient, h, r), vec4f(h.least_square)));
+  return Sums(x.p * x.p, scaled * scaled);
+}
+
+fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
+  var y = r;
+  let alpha = h.rho * max(h.eps2, sqrt(s.param / s.count));
+  y.step = alpha / max(1.0, sqrt(s.scaled / s.count) / h.d);
+  return y;
+}
+
+fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
+  var y = x;
+  y.v = moment(x, gradient, h, r);
+  y.p = h.keep * x.p - r.step * gradient / sqrt(max(y.v, vec4f(h.least_square)));
+  return y;
+}

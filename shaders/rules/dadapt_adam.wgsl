@@ -1,0 +1,40 @@
+// D-Adaptation with Adam; the formula and its sources stand in src/rules/dadapt_adam.ts.
+override decoupled_weight_decay: bool = false;
+override use_bias_correction: bool = false;
+
+fn rate(d: f32, h: Row) -> f32 {
+  return d * select(h.lr, h.corrected_lr, use_bias_correction);
+}
+
+fn decayed(x: Cell, gradient: vec4f, h: Row) -> vec4f {
+  return gradient + select(h.weight_decay, 0.0, decoupled_weight_decay) * x.p;
+}
+
+fn advance(x: Cell, g: vec4f, h: Row, delta: f32) -> Cell {
+  var y = x;
+  let dg = delta * g;
+  y.m = h.beta1 * x.m + h.one_minus_beta1 * dg;
+  y.v = h.beta2 * x.v + h.one_minus_beta2 * g * g;
+  y.s = h.sqrt_beta2 * x.s + h.one_minus_sqrt_beta2 * dg;
+  return y;
+}
+
+fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
+  let g = decayed(x, gradient, h);
+  return Sums(g * (x.s / (sqrt(x.v) + h.eps)), abs(advance(x, g, h, rate(r.d, h)).s));
+}
+
+fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
+  let numerator = h.sqrt_beta2 * r.numerator + h.one_minus_sqrt_beta2 * rate(r.d, h) * s.inner;
+  let known = s.magnitude > 0.0;
+  let estimate = numerator / (h.one_minus_sqrt_beta2 * select(1.0, s.magnitude, known));
+  return Scalars(select(r.d, max(r.d, min(estimate, r.d * h.growth_rate)), known), r.d, numerator);
+}
+
+fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
+  let delta = rate(r.d_previous, h);
+  let decay = select(0.0, delta * h.weight_decay, decoupled_weight_decay);
+  var y = advance(x, decayed(x, gradient, h), h, delta);
+  y.p = x.p - (decay * x.p + y.m / (sqrt(y.v) + h.eps));
+  return y;
+}

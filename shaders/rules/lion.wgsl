@@ -1,0 +1,8 @@
+// Lion; the formula and its sources stand in src/rules/lion.ts.
+fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
+  var y = x;
+  let c = h.beta1 * x.m + h.one_minus_beta1 * gradient;
+  y.m = h.beta2 * x.m + h.one_minus_beta2 * gradient;
+  y.p = x.p - (h.decay * x.p + h.lr * sign(c));
+  return y;
+}

@@ -1,0 +1,16 @@
+// RMSprop; the formula and its sources stand in src/rules/rmsprop.ts.
+override centered: bool = false;
+
+fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
+  var y = x;
+  let g = gradient + h.weight_decay * x.p;
+  y.v = h.alpha * x.v + h.one_minus_alpha * g * g;
+  y.mean = x.mean + h.one_minus_alpha * (g - x.mean);
+  let w = select(y.v, max(y.v - y.mean * y.mean, vec4f()), centered);
+  let d = g / (sqrt(w) + h.eps);
+  let b = h.momentum * x.momentum + d;
+  let moving = h.momentum != 0.0;
+  y.momentum = select(x.momentum, b, moving);
+  y.p = x.p - h.lr * select(d, b, moving);
+  return y;
+}

@@ -1,0 +1,7 @@
+// Signum; the formula and its sources stand in src/rules/signum.ts.
+fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
+  var y = x;
+  y.m = h.momentum * x.m + h.one_minus_momentum * gradient;
+  y.p = x.p - (h.decay * x.p + h.lr * sign(y.m));
+  return y;
+}

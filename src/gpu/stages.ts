@@ -1,0 +1,401 @@
+// The dispatches of a step: compiles every kernel that a plan needs, makes their tables, and puts them in order. After
+// this nothing is compiled or created.
+import { paddedLength, type Segment } from "../arena.ts";
+import {
+  assembleAccumulate,
+  assembleConclude,
+  assembleFinalize,
+  assembleLines,
+  assembleMeasure,
+  assembleNorm,
+  assemblePrepare,
+  assembleUpdate,
+  newtonSchulzSource,
+  type PartSources,
+  type Phase,
+  phasesOf,
+  type Source,
+  snakeCase,
+} from "../assemble.ts";
+import { type PartLayout, slotRange } from "../layout.ts";
+import { newtonSchulz } from "../newton_schulz.ts";
+import { needsNorm, type Plan } from "../plan.ts";
+import { bytesOf, type CreateBuffer } from "./allocate.ts";
+import {
+  type ChunkNumbers,
+  chunkTable,
+  clipBinTable,
+  type Launch,
+  launchesOf,
+  lineTable,
+  numberChunks,
+  type Origins,
+  ownOrigin,
+  reductionBins,
+} from "./chunks.ts";
+import { grid, streamShape } from "./device.ts";
+import { type BindingUse, compileKernel, type Dispatch, type Kernel } from "./kernel.ts";
+import { windowSteps } from "./window.ts";
+
+/** The buffers of an optimizer that its kernels share. */
+export interface SharedBuffers {
+  readonly params: GPUBuffer;
+  readonly gradients: GPUBuffer;
+  /** Gradients added up; undefined where each of them makes an update. */
+  readonly accumulated: GPUBuffer | undefined;
+  readonly control: GPUBuffer;
+  /** By part. */
+  readonly tables: readonly GPUBuffer[];
+  readonly states: readonly GPUBuffer[];
+  readonly scalars: readonly GPUBuffer[];
+}
+
+/** What a call of `encode` dispatches. */
+export interface StepDispatches {
+  /** Adding up: of the first gradient of an update, and of the others. */
+  readonly accumulate: { readonly fresh: readonly Dispatch[]; readonly more: readonly Dispatch[] };
+  readonly update: readonly Dispatch[];
+}
+
+/** Compiled, and waiting for buffers. */
+export interface Stages {
+  readonly launches: readonly Launch[];
+  build(create: CreateBuffer, buffers: SharedBuffers): StepDispatches;
+}
+
+export async function compileStages(
+  device: GPUDevice,
+  plan: Plan,
+  layouts: readonly PartLayout[],
+  segments: readonly Segment[],
+): Promise<Stages> {
+  const { workgroupSize, barriers } = streamShape(device);
+  const perChunk = barriers ? 1 : workgroupSize;
+  const numbers = numberChunks(plan, layouts);
+  const launches = launchesOf(layouts);
+  const arena = paddedLength(segments.filter((segment) => !segment.own));
+  const sums = paddedLength(segments);
+  const kernels = new KernelCache(device);
+  const sourcesOf = ({ part, access }: Launch): PartSources => ({
+    plan,
+    part: plan.parts[part]!,
+    layout: layouts[part]!,
+    access,
+  });
+  const accumulates = plan.accumulate > 1;
+
+  /** The constants that the generated header declares, and more. */
+  const constants = ({ part }: { readonly part: number }, more: Record<string, number> = {}) => ({
+    workgroup_size: workgroupSize,
+    barriers: Number(barriers),
+    window_steps: windowSteps(plan, plan.parts[part]!),
+    group_count: plan.parts[part]!.groups.length,
+    chunk_total: numbers.total,
+    params_stride: arena / 4,
+    state_stride: layouts[part]!.stateLength / 4,
+    record_count: layouts[part]!.places.length + 1,
+    partial_count: numbers.total * perChunk,
+    ...Object.fromEntries(
+      Object.entries(plan.parts[part]!.flags).map(([flag, value]) => [snakeCase(flag), Number(value)]),
+    ),
+    ...more,
+  });
+  const compile = (launch: Launch, name: string, source: () => Source, uses: readonly BindingUse[], more = {}) =>
+    kernels.get(`${launch.part} ${launch.access} ${name}`, source, uses, constants(launch, more));
+
+  const normKind = plan.clip && "norm" in plan.clip ? (plan.clip.norm === "inf" ? 0 : plan.clip.norm) : 2;
+  const perLaunch = await Promise.all(
+    launches.map(async (launch, index) => {
+      const sources = sourcesOf(launch);
+      const { rule } = sources.part;
+      const reduces = layouts[launch.part]!.scalars.length > 0;
+      const cell: BindingUse[] = ["write", "read", "write", "read", "read", "write"];
+      const withScalars: BindingUse[] = reduces ? [...cell, "write"] : cell;
+      const advances = index === launches.length - 1;
+      const lines: BindingUse[] = ["write", "read", "write", "read", "read", "write"];
+      const [norm, update, unitClip, factor, prepare, measures] = await Promise.all([
+        needsNorm(plan)
+          ? compile(launch, "norm", () => assembleNorm(sources), ["write", "read", "read", "read", "write"], {
+              norm_kind: normKind,
+            })
+          : undefined,
+        compile(launch, `update ${advances}`, () => assembleUpdate(sources), withScalars, {
+          advances: Number(advances),
+        }),
+        plan.clip?.type === "adaptive"
+          ? compile(launch, "unitClip", () => assembleLines(sources, "unitClip"), lines, {
+              clipping: plan.clip.clipping,
+              least_norm: plan.clip.eps,
+            })
+          : undefined,
+        rule.factored ? compile(launch, "factor", () => assembleLines(sources, "factor"), lines) : undefined,
+        rule.orthogonalises
+          ? compile(launch, "prepare", () => assemblePrepare(sources), [...cell, "write", "write"], {
+              prepared_stride: layouts[launch.part]!.stateLength / 4,
+            })
+          : undefined,
+        Promise.all(
+          phasesOf(plan, sources.part).map((phase) =>
+            compile(launch, `measure ${phase}`, () => assembleMeasure(sources, phase), [...cell, "write", "write"]),
+          ),
+        ),
+      ]);
+      return { norm, update, unitClip, factor, prepare, measures };
+    }),
+  );
+  const concludes = await Promise.all(
+    plan.parts.map((part, index) => {
+      const sources: PartSources = { plan, part, layout: layouts[index]!, access: "vec4" };
+      return Promise.all(
+        phasesOf(plan, part).map((phase) =>
+          kernels.get(
+            `${index} conclude ${phase}`,
+            () => assembleConclude(sources, phase),
+            ["read", "write", "read", "read", "write"],
+            constants({ part: index }),
+          ),
+        ),
+      );
+    }),
+  );
+  const { lossScale, clip } = plan;
+  const finalize = needsNorm(plan)
+    ? await kernels.get("finalize", () => assembleFinalize(plan), ["read", "read", "write"], {
+        norm_kind: normKind,
+        max_norm: clip && "maxNorm" in clip ? clip.maxNorm : 0,
+        clip: Number(clip !== undefined && "maxNorm" in clip),
+        skip_non_finite: Number(plan.skipNonFinite),
+        mean: 1 / plan.accumulate,
+        loss_scaling: Number(lossScale !== undefined),
+        growth: lossScale?.growth ?? 1,
+        backoff: lossScale?.backoff ?? 1,
+        interval: lossScale?.interval ?? 1,
+        least_scale: lossScale?.min ?? 1,
+      })
+    : undefined;
+  const adders = await Promise.all(
+    (["vec4", "scalar"] as const).map(async (access) => {
+      if (!accumulates || !launches.some((launch) => launch.access === access)) return undefined;
+      const source = () => assembleAccumulate(access);
+      const add = (fresh: number) =>
+        kernels.get(`accumulate ${access} ${fresh}`, source, ["write", "read", "read"], {
+          workgroup_size: workgroupSize,
+          params_stride: arena / 4,
+          sum_stride: sums / 4,
+          fresh,
+        });
+      return { access, fresh: await add(1), more: await add(0) };
+    }),
+  );
+  const products = plan.parts.some(({ rule }) => rule.orthogonalises)
+    ? await kernels.get("products", () => newtonSchulzSource, ["read", "read", "read", "write", "read"], {})
+    : undefined;
+
+  const build = (create: CreateBuffer, buffers: SharedBuffers): StepDispatches => {
+    const z = plan.replicas;
+    const table = (label: string, words: Uint32Array) => create(label, words.byteLength, bytesOf(words));
+    const partials = needsNorm(plan) ? create("partials", z * numbers.total * perChunk * 12) : undefined;
+    const cut = launches.map((launch) => cutLaunch(plan, layouts, launch, numbers, accumulates, buffers, table));
+    const over = (count: number): [number, number, number] => [...grid(device, count), z];
+    const update: Dispatch[] = [];
+    const add = (
+      kernel: Kernel,
+      bound: readonly (GPUBuffer | GPUBufferBinding)[],
+      workgroups: Dispatch["workgroups"],
+    ) => update.push({ pipeline: kernel.pipeline, bindGroup: kernel.bind(bound), workgroups });
+
+    if (finalize && partials) {
+      launches.forEach(({ part }, i) => {
+        const { gradients, chunks, count } = cut[i]!;
+        add(perLaunch[i]!.norm!, [partials, gradients, chunks, buffers.tables[part]!, buffers.control], over(count));
+      });
+      const bins = table("clip bins", clipBinTable(plan, layouts, numbers, perChunk));
+      add(finalize, [partials, bins, buffers.control], [z, 1, 1]);
+    }
+    plan.parts.forEach((part, index) => {
+      const [state, rows, scalars] = [buffers.states[index]!, buffers.tables[index]!, buffers.scalars[index]!];
+      const layout = layouts[index]!;
+      const own = launches.map((launch, i) => ({ launch, ...cut[i]!, kernels: perLaunch[i]! }));
+      const its = own.filter(({ launch }) => launch.part === index);
+      for (const what of ["unitClip", "factor"] as const) {
+        for (const { launch, params, gradients, origins, kernels: compiled } of its) {
+          const kernel = compiled[what];
+          if (!kernel) continue;
+          const tasks = lineTable(plan, layout, launch, what, origins, workgroupSize);
+          if (tasks.length === 0) continue;
+          const lines = table(`${what} lines`, tasks);
+          add(kernel, [params, gradients, state, lines, rows, buffers.control], over(tasks.length / 12));
+        }
+      }
+      phasesOf(plan, part).forEach((phase, step) => {
+        const sums = create(`sums of ${phase}`, z * numbers.total * perChunk * 4 * sumFields(part.rule, phase));
+        for (const { params, gradients, chunks, count, kernels: compiled } of its) {
+          const bound = [params, gradients, state, chunks, rows, buffers.control, scalars, sums];
+          add(compiled.measures[step]!, bound, over(count));
+        }
+        const scope = phase === "rule" ? part.rule.reduction!.scope : "tensor";
+        const words = reductionBins(layout, scope, numbers, perChunk);
+        const bins = table(`bins of ${phase}`, words);
+        add(concludes[index]![step]!, [sums, buffers.control, rows, bins, scalars], over(words.length / 4));
+      });
+      if (part.rule.orthogonalises && products) {
+        const prepared = create("prepared matrices", z * layout.stateLength * 4);
+        for (const { params, gradients, chunks, count, kernels: compiled } of its) {
+          const bound = [params, gradients, state, chunks, rows, buffers.control, scalars, prepared];
+          add(compiled.prepare!, bound, over(count));
+        }
+        update.push(...orthogonaliseDispatches({ create, products, plan, layout, part: index, state, prepared }));
+      }
+      for (const { params, gradients, chunks, count, kernels: compiled } of its) {
+        const bound = [params, gradients, state, chunks, rows, buffers.control];
+        add(compiled.update, layout.scalars.length > 0 ? [...bound, scalars] : bound, over(count));
+      }
+    });
+    const adding = (which: "fresh" | "more") =>
+      accumulates
+        ? launches.map((launch, i): Dispatch => {
+            const kernel = adders.find((adder) => adder?.access === launch.access)![which];
+            const { raw, rawChunks, count } = cut[i]!;
+            return {
+              pipeline: kernel.pipeline,
+              bindGroup: kernel.bind([buffers.accumulated!, raw, rawChunks!]),
+              workgroups: over(count),
+            };
+          })
+        : [];
+    return { accumulate: { fresh: adding("fresh"), more: adding("more") }, update };
+  };
+  return { launches, build };
+}
+
+/** A launch's buffers and chunk tables. */
+function cutLaunch(
+  plan: Plan,
+  layouts: readonly PartLayout[],
+  launch: Launch,
+  numbers: ChunkNumbers,
+  accumulates: boolean,
+  buffers: SharedBuffers,
+  table: (label: string, words: Uint32Array) => GPUBuffer,
+) {
+  const layout = layouts[launch.part]!;
+  const raw = launch.own?.gradients ?? buffers.gradients;
+  const rawOrigin: Origins["gradients"] = (place) => ownOrigin(place.segment.own?.gradients, place);
+  const sum: Origins["gradients"] = ({ segment }) => segment.offset;
+  const origins: Origins = {
+    params: (place) => ownOrigin(place.segment.own?.params, place),
+    gradients: accumulates ? sum : rawOrigin,
+  };
+  const words = chunkTable(plan, layout, launch, numbers, origins);
+  const adding = () => chunkTable(plan, layout, launch, numbers, { params: sum, gradients: rawOrigin });
+  return {
+    origins,
+    raw,
+    rawChunks: accumulates ? table("chunks to add up", adding()) : undefined,
+    params: launch.own?.params ?? buffers.params,
+    gradients: accumulates ? buffers.accumulated! : raw,
+    chunks: table("chunks", words),
+    count: words.length / 16,
+  };
+}
+
+function sumFields(rule: PartSources["part"]["rule"], phase: Phase): number {
+  return 1 + (phase === "rule" ? rule.reduction!.sums.length : 1);
+}
+
+/** Five steps of Newton–Schulz for each matrix, from `prepared` into the state's slot. */
+function orthogonaliseDispatches({
+  create,
+  products,
+  plan,
+  layout,
+  part,
+  state,
+  prepared,
+}: {
+  create: CreateBuffer;
+  products: Kernel;
+  plan: Plan;
+  layout: PartLayout;
+  part: number;
+  state: GPUBuffer;
+  prepared: GPUBuffer;
+}): Dispatch[] {
+  const { rule, flags } = plan.parts[part]!;
+  const { slot, scale } = rule.orthogonalises!;
+  const smallest = layout.places.map(({ segment }) => Math.min(...segment.shape) ** 2);
+  const square = Math.max(...smallest);
+  const gram = create("Gram matrices", plan.replicas * square * 4);
+  const mixed = create("mixed matrices", plan.replicas * square * 4);
+  const { a, b, c, steps } = newtonSchulz;
+  return layout.places.flatMap((place) => {
+    const [rows, columns] = place.segment.shape as [number, number];
+    const tall = rows > columns;
+    const [small, large] = tall ? [columns, rows] : [rows, columns];
+    // Rows of X are the matrix's shorter side.
+    const [row, column] = tall ? [1, small] : [large, 1];
+    const at = (offset: number, row: number, column: number, replica: number) => [offset, row, column, replica];
+    const inSlot = at(slotRange(layout, place, slot).offset, row, column, layout.stateLength);
+    const inPrepared = at(place.offset, row, column, layout.stateLength);
+    const turned = ([offset, row, column, replica]: number[]) => [offset!, column!, row!, replica!];
+    const squared = at(0, small, 1, square);
+    const product = (
+      operands: readonly (readonly [GPUBuffer, number[]])[],
+      [m, n, k]: readonly [number, number, number],
+      alpha: number,
+      beta: number,
+    ): Dispatch => {
+      const words = new ArrayBuffer(21 * 4);
+      new Uint32Array(words).set([...operands.flatMap(([, operand]) => operand), m, n, k]);
+      new Float32Array(words).set([alpha, beta], 19);
+      const [left, right, added, result] = operands.map(([buffer]) => buffer);
+      const job = create("product", words.byteLength, new Uint8Array(words));
+      const tiles = (length: number) => Math.ceil(length / 32);
+      return {
+        pipeline: products.pipeline,
+        bindGroup: products.bind([left!, right!, added!, result!, job]),
+        workgroups: [tiles(n), tiles(m), plan.replicas],
+      };
+    };
+    return Array.from({ length: steps }, (_, step) => {
+      // An odd number of steps ends in the slot.
+      const from = step % 2 === 0 ? ([prepared, inPrepared] as const) : ([state, inSlot] as const);
+      const to = step % 2 === 0 ? ([state, inSlot] as const) : ([prepared, inPrepared] as const);
+      const last = step === steps - 1 ? scale([rows, columns], flags) : 1;
+      const across = [from[0], turned(from[1])] as const;
+      const g = [gram, squared] as const;
+      const m = [mixed, squared] as const;
+      return [
+        product([from, across, from, g], [small, small, large], 1, 0),
+        product([g, g, g, m], [small, small, small], c, b),
+        product([m, from, from, to], [small, large, small], last, a * last),
+      ];
+    }).flat();
+  });
+}
+
+/** Kernels by name: launches that differ in buffers alone share them. */
+class KernelCache {
+  readonly #device: GPUDevice;
+  readonly #kernels = new Map<string, Promise<Kernel>>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  get(
+    key: string,
+    source: () => Source,
+    uses: readonly BindingUse[],
+    constants: Readonly<Record<string, number>>,
+  ): Promise<Kernel> {
+    const known = this.#kernels.get(key);
+    if (known) return known;
+    const made = source();
+    // A rule need not declare what it does not read.
+    const declared = Object.entries(constants).filter(([name]) => new RegExp(`override ${name}\\b`).test(made.code));
+    const kernel = compileKernel(this.#device, made, uses, Object.fromEntries(declared));
+    this.#kernels.set(key, kernel);
+    return kernel;
+  }
+}

@@ -1,0 +1,489 @@
+// The laws that every rule obeys, for rules of one's own as for those of the registry: what `verifyRule` runs, and the
+// tests over the registry too. Each law says what is wrong in a sentence, or nothing.
+import { FalllineError, OptionError, show } from "../errors.ts";
+import { createOptimizer } from "../gpu/optimizer.ts";
+import { readParts } from "../gpu/readback.ts";
+import type { Optimizer, TensorValues } from "../optimizer.ts";
+import { inRange } from "../options.ts";
+import { Random } from "../random.ts";
+import type { Rule } from "../rule.ts";
+import type { OptimizerConfig } from "../rules/index.ts";
+import { linear } from "../schedules/linear.ts";
+import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
+import { awayFromDefault, type Options, optionSets } from "./option_sets.ts";
+
+/** What came of one law under one set of options. */
+export interface LawResult {
+  readonly law: string;
+  readonly backend: "webgpu" | "cpu";
+  readonly options: Options;
+  /** What is wrong; undefined where the law holds. */
+  readonly problem: string | undefined;
+}
+
+/**
+ * Runs the laws over a rule: on the GPU it is its twin; groups and replicas do not leak into each other; zeros stay zeros;
+ * saving and loading continues to the bit; it converges; a gradient that is not finite changes nothing; steps and changed
+ * hypers create and compile nothing, and `destroy` leaves nothing behind. Each with the defaults and with every option
+ * away from its default.
+ *
+ * @param options `device`: without one, only the twin is verified. `onResult` hears of each law as it is done.
+ * @returns every result; the rule obeys where no `problem` is left.
+ * @throws OptionError for what is no rule.
+ */
+export async function verifyRule(
+  rule: Rule,
+  options: { readonly device?: GPUDevice; readonly onResult?: (result: LawResult) => void } = {},
+): Promise<readonly LawResult[]> {
+  if (typeof rule?.update !== "function") {
+    throw new OptionError(`rule is ${show(rule)}; it must be what defineRule returns`);
+  }
+  const engines = [cpuEngine(), ...(options.device ? [webgpuEngine(options.device)] : [])];
+  const results: LawResult[] = [];
+  for (const set of optionSets(rule)) {
+    for (const law of laws) {
+      for (const engine of engines) {
+        if (!applies(law, rule, set, engine)) continue;
+        const result = { law: law.name, backend: engine.backend, options: set, problem: undefined };
+        const problem = await problemOf(law, { rule, options: set, engine, device: options.device });
+        results.push({ ...result, problem });
+        options.onResult?.({ ...result, problem });
+      }
+    }
+  }
+  return results;
+}
+
+/** What a law is tried on. */
+export interface LawSubject {
+  readonly rule: Rule;
+  readonly options: Options;
+  readonly engine: Engine;
+  readonly device: GPUDevice | undefined;
+}
+
+export interface Law {
+  readonly name: string;
+  /** The one engine that it is about. */
+  readonly only?: "webgpu" | "cpu";
+  /** What is wrong, if anything is. */
+  check(subject: LawSubject): Promise<string | undefined>;
+}
+
+/** Whether a law is to be tried under these options on this engine. */
+export function applies(law: Law, rule: Rule, options: Options, { backend }: Engine): boolean {
+  if (law.only && law.only !== backend) return false;
+  // How a flag changes the fragment the twin tells; the rest does not depend on it, and costs compilation.
+  const flagged = Object.keys(rule.flags).some((flag) => flag in options);
+  return law === isTwin || !flagged || (backend === "cpu" && law !== converges);
+}
+
+/** The problem, which may be an error of ours. */
+export async function problemOf(law: Law, subject: LawSubject): Promise<string | undefined> {
+  try {
+    return await law.check(subject);
+  } catch (error) {
+    if (error instanceof FalllineError) return error.message;
+    throw error;
+  }
+}
+
+/** Odd sizes, a prime, and one that takes many chunks; of rules for matrices alone, matrices of such shapes. */
+function problemTensors(rule: Rule, size: "small" | "large" = "small") {
+  const shapes = rule.only
+    ? [
+        [1, 1],
+        [16, 5],
+        [5, 51],
+        [1, 257],
+        [47, 33],
+      ]
+    : [[1], [255], [256], [257], [79, 100], [3, 5, 7], ...(size === "large" ? [[65_537]] : [])];
+  return shapes.map((shape, index) => {
+    const length = shape.reduce((product, size) => product * size, 1);
+    return { name: `t${shape.join("x")}`, shape, data: noise(length, 31 * index) };
+  });
+}
+
+type Tensors = ReturnType<typeof problemTensors>;
+
+/** As many numbers as there are in each stretch of noise; a prime, so that stretches differ in every tensor. */
+const period = 4099;
+
+const normals = (() => {
+  const random = new Random(42);
+  return Float32Array.from({ length: period }, () => random.normal());
+})();
+
+/** Numbers that are drawn from a normal distribution and repeat after a while: drawing them all takes longer than a law. */
+function noise(length: number, from: number): Float32Array {
+  return Float32Array.from({ length }, (_, i) => normals[(i + from) % period]!);
+}
+
+/** Gradients that every law replays. */
+function* gradientsOf(tensors: Tensors, seed = 7): Generator<TensorValues> {
+  for (let step = seed; ; step++) {
+    yield Object.fromEntries(
+      tensors.map(({ name, data }, index) => [name, noise(data.length, 977 * step + 57 * index)]),
+    );
+  }
+}
+
+const configOf = ({ rule, options }: LawSubject, more: object = {}) =>
+  ({ rule, ...options, ...more }) as OptimizerConfig;
+
+/** Runs `steps` updates on the given gradients. */
+function run(optimizer: Optimizer, gradients: Iterator<TensorValues>, steps: number): void {
+  for (let step = 0; step < steps; step++) {
+    optimizer.write("gradients", gradients.next().value);
+    optimizer.step();
+  }
+}
+
+/** Every value of some roles, by "role of tensor". */
+async function everything(optimizer: Optimizer, replica = 0): Promise<Map<string, Float32Array>> {
+  const values = new Map<string, Float32Array>();
+  for (const role of ["params", ...optimizer.slots]) {
+    for (const [name, data] of Object.entries(await optimizer.read(role, replica)))
+      values.set(`${role} of ${name}`, data);
+  }
+  return values;
+}
+
+/** The first difference in any bit, as a sentence. */
+function difference(ours: Map<string, Float32Array>, theirs: Map<string, Float32Array>, what: string) {
+  for (const [key, values] of ours) {
+    const others = theirs.get(key);
+    if (!others) return `${what}: there is no ${key}`;
+    const [a, b] = [
+      new Uint32Array(values.buffer, values.byteOffset),
+      new Uint32Array(others.buffer, others.byteOffset),
+    ];
+    const at = a.findIndex((bits, i) => bits !== b[i]);
+    if (at >= 0) return `${what}: ${key} is ${values[at]} at ${at} and should be ${others[at]}`;
+  }
+  return undefined;
+}
+
+async function using<T>(optimizers: readonly Optimizer[], work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } finally {
+    for (const optimizer of optimizers) optimizer.destroy();
+  }
+}
+
+const isTwin: Law = {
+  name: "the GPU is the twin after 1 step and after 50, in two groups",
+  only: "webgpu",
+  async check(subject) {
+    // The large tensor costs a second: only where nothing but the rate is away from the defaults.
+    const large = Object.keys(subject.options).length === 1;
+    const tensors = problemTensors(subject.rule, large ? "large" : "small");
+    const { name } = tensors[3]!;
+    const config = configOf(subject, {
+      groups: [{ params: [name], lr: 0.003 }],
+      clip: { type: "globalNorm", maxNorm: 100 },
+    });
+    const gpu = await subject.engine.optimizer(tensors, config);
+    const cpu = await cpuEngine().optimizer(tensors, config);
+    return using([gpu, cpu], async () => {
+      const gradients = [gradientsOf(tensors), gradientsOf(tensors)] as const;
+      for (const [steps, tolerance] of [
+        // float32 drifts from float64 by about 3e-7 a step at first, 1.3e-5 in 100 (torch and we alike).
+        [1, 1e-6],
+        [49, 2e-5],
+      ] as const) {
+        run(gpu, gradients[0], steps);
+        run(cpu, gradients[1], steps);
+        const theirs = await everything(cpu);
+        for (const [key, values] of await everything(gpu)) {
+          const wanted = theirs.get(key)!;
+          const off = (value: number, i: number) =>
+            !(Math.abs(value - wanted[i]!) <= tolerance * Math.max(1, Math.abs(wanted[i]!)));
+          const wrong = values.reduce((count, value, i) => count + Number(off(value, i)), 0);
+          // Where a rule goes by a sign, rounding may turn one in many millions.
+          if (wrong <= (subject.rule.goesBySign ? values.length / 20_000 : 0)) continue;
+          const at = values.findIndex(off);
+          return `after ${steps + (steps > 1 ? 1 : 0)} steps ${key} is ${values[at]} at ${at} on the GPU and ${wanted[at]} by the twin (${wrong} of ${values.length} are off)`;
+        }
+      }
+      return undefined;
+    });
+  },
+};
+
+const groupsDoNotLeak: Law = {
+  name: "a group's hypers do not leak into another group",
+  async check(subject) {
+    const { rule, options, engine } = subject;
+    // Sums over all tensors join the groups on purpose.
+    if (rule.reduction?.scope === "all") return undefined;
+    const data = noise(300, 5);
+    const gradient = noise(300, 1234);
+    const tensors = ["a", "b", "c"].map((name) => ({ name, shape: [20, 15], data }));
+    const other = otherValues(rule, options);
+    const apart = await engine.optimizer(tensors, configOf(subject, { groups: [{ params: "b", ...other }] }));
+    const alone = await engine.optimizer([tensors[0]!], configOf(subject));
+    const changed = await engine.optimizer([tensors[1]!], configOf(subject, other));
+    return using([apart, alone, changed], async () => {
+      for (let step = 0; step < 3; step++) {
+        apart.write("gradients", { a: gradient, b: gradient, c: gradient });
+        alone.write("gradients", { a: gradient });
+        changed.write("gradients", { b: gradient });
+        for (const optimizer of [apart, alone, changed]) optimizer.step();
+      }
+      const { a, b, c } = await apart.read();
+      const one = (values: Float32Array | undefined) => new Map([["it", values!]]);
+      const what = `a group with ${show(other)} beside one without`;
+      return (
+        difference(one(a), one((await alone.read()).a), `${what} changes that one`) ??
+        difference(one(c), one(a), `${what} changes the one behind it`) ??
+        difference(one(b), one((await changed.read()).b), `${what} is not what it is alone`)
+      );
+    });
+  },
+};
+
+const replicasDoNotLeak: Law = {
+  name: "a replica is the same run alone, to the bit",
+  async check(subject) {
+    const { rule, options, engine } = subject;
+    const tensors = problemTensors(rule);
+    const replicas = [{}, { ...otherValues(rule, options), lr: 0.003 }];
+    const clip = { type: "globalNorm", maxNorm: 60 };
+    const together = await engine.optimizer(tensors, configOf(subject, { clip, replicas }));
+    const alone = await Promise.all(
+      replicas.map((hypers) => engine.optimizer(tensors, configOf(subject, { clip, ...hypers }))),
+    );
+    return using([together, ...alone], async () => {
+      const gradients = replicas.map((_, r) => gradientsOf(tensors, 100 + r));
+      for (let step = 0; step < 4; step++) {
+        replicas.forEach((_, r) => {
+          const values: TensorValues = gradients[r]!.next().value;
+          // One skips where the others do not.
+          if (step === 1 && r === 1) values[tensors[0]!.name]![0] = Number.NaN;
+          together.write("gradients", values, r);
+          alone[r]!.write("gradients", values);
+          alone[r]!.step();
+        });
+        together.step();
+      }
+      for (const [r, one] of alone.entries()) {
+        const wrong = difference(await everything(one), await everything(together, r), `alone and as replica ${r}`);
+        if (wrong) return wrong;
+        const [stats, wanted] = [await together.stats(r), await one.stats()];
+        if (show(stats) !== show(wanted)) return `replica ${r} reports ${show(stats)}, and alone ${show(wanted)}`;
+      }
+      return undefined;
+    });
+  },
+};
+
+const zerosStayZeros: Law = {
+  name: "zeros stay zeros, and padding does",
+  async check(subject) {
+    const { rule, engine, device } = subject;
+    const tensors = [
+      { name: "a", shape: [7, 11] },
+      { name: "b", shape: [5, 1] },
+    ];
+    const optimizer = await engine.optimizer(tensors, configOf(subject));
+    return using([optimizer], async () => {
+      for (let step = 0; step < 3; step++) optimizer.step();
+      // Moments that start away from 0 may move a parameter by themselves.
+      const moves = Object.values(rule.starts ?? {}).some((start) => start !== "p");
+      for (const [key, values] of await everything(optimizer)) {
+        const at = values.findIndex(
+          (value) => !Number.isFinite(value) || (value !== 0 && key.startsWith("params") && !moves),
+        );
+        if (at >= 0) return `${key} is ${values[at]} at ${at} after steps on zeros`;
+      }
+      if (optimizer.backend !== "webgpu" || !device) return undefined;
+      const { params } = optimizer as unknown as { params: GPUBuffer };
+      const [bytes] = await readParts(device, [{ buffer: params, offset: 0, bytes: params.size }]);
+      const arena = new Float32Array(bytes!);
+      for (const { offset, length } of optimizer.segments) arena.fill(0, offset, offset + length);
+      const at = arena.findIndex((value) => value !== 0);
+      return at >= 0 ? `the padding at ${at} is ${arena[at]} after steps on zeros` : undefined;
+    });
+  },
+};
+
+const skipsChangeNothing: Law = {
+  name: "a gradient that is not finite changes nothing but the count",
+  async check(subject) {
+    const tensors = problemTensors(subject.rule);
+    const optimizer = await subject.engine.optimizer(tensors, configOf(subject, { skipNonFinite: true }));
+    return using([optimizer], async () => {
+      const gradients = gradientsOf(tensors);
+      run(optimizer, gradients, 1);
+      const before = await everything(optimizer);
+      let skipped = 0;
+      const { name, data } = tensors[tensors.length - 1]!;
+      for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+        const gradient = new Float32Array(data.length).fill(1);
+        gradient[data.length >> 1] = bad;
+        optimizer.write("gradients", { [name]: gradient });
+        optimizer.step();
+        skipped++;
+        const stats = await optimizer.stats();
+        if (stats.skipped !== skipped || stats.step !== 1) return `after a gradient with ${bad}: ${show(stats)}`;
+        const wrong = difference(await everything(optimizer), before, `after a gradient with ${bad}`);
+        if (wrong) return wrong;
+      }
+      run(optimizer, gradients, 1);
+      const { step } = await optimizer.stats();
+      return step === 2 ? undefined : `the step after the skipped ones is ${step}; it should be 2`;
+    });
+  },
+};
+
+const resumes: Law = {
+  name: "saved, loaded and continued it is the same to the bit",
+  async check(subject) {
+    const { rule, engine } = subject;
+    const tensors = problemTensors(rule);
+    const config = configOf(subject, { lr: (step: number) => 0.01 / (1 + step) });
+    const empty = tensors.map(({ name, shape }) => ({ name, shape }));
+    const [whole, first, second] = await Promise.all([
+      engine.optimizer(tensors, config),
+      engine.optimizer(tensors, config),
+      engine.optimizer(empty, config),
+    ]);
+    return using([whole, first, second], async () => {
+      run(whole, gradientsOf(tensors), 6);
+      const gradients = gradientsOf(tensors);
+      run(first, gradients, 3);
+      await second.load(await first.save());
+      run(second, gradients, 3);
+      return difference(await everything(second), await everything(whole), "after saving and loading");
+    });
+  },
+};
+
+const converges: Law = {
+  name: "it converges on a parabola and on Rosenbrock",
+  only: "cpu",
+  async check(subject) {
+    const { rule, options, engine } = subject;
+    const sign = options.maximize === true ? -1 : 1;
+    const descend = async (
+      start: number[],
+      gradient: (x: number, y: number) => number[],
+      steps: number,
+      peak: number,
+    ) => {
+      // Down to zero, since rules that go by the sign cannot settle otherwise; without decay, which moves the minimum.
+      const decay = "weightDecay" in rule.hypers ? { weightDecay: 0 } : {};
+      const config = configOf(subject, { lr: linear({ start: peak, end: 0, steps }), ...decay });
+      const optimizer = await engine.optimizer([{ name: "x", shape: [2, 1], data: start }], config);
+      return using([optimizer], async () => {
+        for (let step = 0; step < steps; step++) {
+          const [x, y] = (await optimizer.read()).x as unknown as [number, number];
+          optimizer.write("gradients", { x: gradient(x, y).map((g) => sign * g) });
+          optimizer.step();
+        }
+        return (await optimizer.read("evaluation")).x as unknown as [number, number];
+      });
+    };
+    const value = (x: number, y: number) => (1 - x) ** 2 + 100 * (y - x * x) ** 2;
+    let [parabola, rosenbrock] = [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY];
+    for (const peak of [0.05, 0.02, 1, 0.3, 0.003, 1e-3, 3, 10, 100]) {
+      if (!(parabola < 0.02)) {
+        const [x, y] = await descend([3, -2], (x, y) => [2 * (x - 1), 6 * (y + 0.5)], 300, peak);
+        parabola = Math.min(parabola, finite(Math.hypot(x - 1, y + 0.5)));
+      }
+      if (!(rosenbrock < 1)) {
+        const slope = (x: number, y: number) => [-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)];
+        rosenbrock = Math.min(rosenbrock, finite(value(...(await descend([-1, 1], slope, 1600, peak)))));
+      }
+    }
+    if (!(parabola < 0.02)) return `at its best rate it ends ${parabola} from the minimum of a parabola`;
+    if (!(rosenbrock < 1)) return `at its best rate it takes Rosenbrock from 4 to ${rosenbrock} only`;
+    return undefined;
+  },
+};
+
+const finite = (value: number) => (Number.isFinite(value) ? value : Number.POSITIVE_INFINITY);
+
+const createsNothing: Law = {
+  name: "steps and changed hypers create nothing, and destroy leaves nothing behind",
+  only: "webgpu",
+  async check(subject) {
+    const { rule, options, device } = subject;
+    if (!device) return undefined;
+    const tensors = problemTensors(rule);
+    const made: string[] = [];
+    const alive = new Set<GPUBuffer>();
+    const watched = ["createBuffer", "createBindGroup", "createComputePipelineAsync", "createShaderModule"] as const;
+    for (const method of watched) {
+      const original = device[method].bind(device) as (descriptor: never) => unknown;
+      Object.defineProperty(device, method, {
+        configurable: true,
+        value: (descriptor: never) => {
+          const result = original(descriptor);
+          made.push(method);
+          if (method === "createBuffer") watchBuffer(result as GPUBuffer, alive);
+          return result;
+        },
+      });
+    }
+    try {
+      const optimizer = await createOptimizer(device, tensors, configOf(subject));
+      optimizer.step();
+      made.length = 0;
+      optimizer.step();
+      const { lr } = options;
+      optimizer.set({ lr: (lr as number) / 2 });
+      optimizer.step();
+      const unwanted = made.join(", ");
+      optimizer.destroy();
+      if (unwanted) return `a step or set made ${unwanted}`;
+      return alive.size > 0 ? `destroy left ${alive.size} buffers behind` : undefined;
+    } finally {
+      for (const method of watched) Reflect.deleteProperty(device, method);
+    }
+  },
+};
+
+function watchBuffer(buffer: GPUBuffer, alive: Set<GPUBuffer>): void {
+  alive.add(buffer);
+  const destroy = buffer.destroy.bind(buffer);
+  Object.defineProperty(buffer, "destroy", {
+    value: () => {
+      alive.delete(buffer);
+      destroy();
+    },
+  });
+}
+
+/** Every law, in the order in which they are run. */
+export const laws: readonly Law[] = [
+  isTwin,
+  groupsDoNotLeak,
+  replicasDoNotLeak,
+  zerosStayZeros,
+  skipsChangeNothing,
+  resumes,
+  converges,
+  createsNothing,
+];
+
+/** Other values for all hypers together, as far as the rule accepts them beside these options. */
+function otherValues(rule: Rule, options: Options): Record<string, number> {
+  const flags = Object.fromEntries(
+    Object.entries(rule.flags).map(([flag, standard]) => [flag, flag in options ? options[flag] === true : standard]),
+  );
+  const values: Record<string, number> = {};
+  const inUse = (hyper: string) =>
+    values[hyper] ?? (options[hyper] as number | undefined) ?? rule.hypers[hyper]!.default;
+  for (const [hyper, { range }] of Object.entries(rule.hypers)) {
+    const current = inUse(hyper);
+    const other = current === 0 ? awayFromDefault(rule, hyper) : range.integer ? current + 1 : current / 2;
+    if (!inRange(other, range)) continue;
+    values[hyper] = other;
+    if (rule.conflict?.(flags, (name) => inUse(name) !== 0)) delete values[hyper];
+  }
+  return values;
+}

@@ -1,0 +1,116 @@
+// Where a part keeps its state: slot after slot, in each the part's segments one after the other, then the scales of
+// adaptive clipping; and the scalars of its reductions. The same for both engines. Pure arithmetic, in elements.
+import { type Segment, segmentAlignment } from "./arena.ts";
+import type { Part, Plan } from "./plan.ts";
+
+/** A matrix, or a stack of them, as clipping by units and factored slots see a tensor. */
+export interface MatrixView {
+  readonly batch: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** One segment's place in its part's state. */
+export interface Place {
+  readonly segment: Segment;
+  /** The segment's place in the plan. */
+  readonly index: number;
+  /** Its group, by its place in the part. */
+  readonly group: number;
+  /** From the beginning of each slot but a factored one. */
+  readonly offset: number;
+  /** From the beginning of a factored slot. */
+  readonly factoredOffset: number;
+  /** As the factored slot sees it: that slot holds the means of its columns, then those of its rows. */
+  readonly factored: MatrixView | undefined;
+  /** As adaptive clipping sees it: its units are this view's columns. */
+  readonly units: MatrixView | undefined;
+  /** Where the units' scales lie, from the beginning of the state. */
+  readonly unitsOffset: number;
+}
+
+/** A number that a reduction keeps: one for each tensor, or one for all. */
+export interface ScalarField {
+  readonly name: string;
+  readonly scope: "tensor" | "all";
+}
+
+export interface PartLayout {
+  readonly places: readonly Place[];
+  /** The beginning of each slot. */
+  readonly slotBases: ReadonlyMap<string, number>;
+  readonly factoredSlot: string | undefined;
+  /** One replica's state. */
+  readonly stateLength: number;
+  /** A record of these for all tensors together, then one for each place. */
+  readonly scalars: readonly ScalarField[];
+}
+
+const aligned = (length: number) => Math.ceil(length / segmentAlignment) * segmentAlignment;
+
+export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[]): PartLayout {
+  const { rule } = part;
+  const adaptive = plan.clip?.type === "adaptive";
+  let [stride, factoredStride] = [0, 0];
+  const placed = part.segments.map((index) => {
+    const segment = segments[index]!;
+    const factored = rule.factored ? factoredView(segment.shape) : undefined;
+    const place = { segment, index, factored, offset: stride, factoredOffset: factoredStride };
+    stride += aligned(segment.length);
+    factoredStride += aligned(factored ? meansOf(factored) : segment.length);
+    return { ...place, group: part.groups.indexOf(plan.groupOf[index]!) };
+  });
+  let stateLength = 0;
+  const slotBases = new Map<string, number>();
+  for (const slot of part.slots) {
+    slotBases.set(slot, stateLength);
+    stateLength += slot === rule.factored?.slot ? factoredStride : stride;
+  }
+  const places = placed.map((place): Place => {
+    const units = adaptive ? unitView(place.segment.shape) : undefined;
+    const unitsOffset = stateLength;
+    if (units) stateLength += aligned(units.columns);
+    return { ...place, units, unitsOffset };
+  });
+  return { places, slotBases, factoredSlot: rule.factored?.slot, stateLength, scalars: scalarFields(plan, part) };
+}
+
+/** What a slot holds of a place, from the beginning of the state. */
+export function slotRange(layout: PartLayout, place: Place, slot: string): { offset: number; length: number } {
+  const base = layout.slotBases.get(slot)!;
+  if (slot !== layout.factoredSlot) return { offset: base + place.offset, length: place.segment.length };
+  const length = place.factored ? meansOf(place.factored) : place.segment.length;
+  return { offset: base + place.factoredOffset, length };
+}
+
+/** Columns first, then rows from the next multiple of 4 on. */
+export const rowMeans = ({ batch, columns }: MatrixView) => Math.ceil((batch * columns) / 4) * 4;
+
+const meansOf = (view: MatrixView) => rowMeans(view) + view.batch * view.rows;
+
+/** The scalars that are kept; `factored` of a rule with a factored slot is told by the layout instead. */
+function scalarFields(plan: Plan, { rule: { reduction, factored } }: Part): ScalarField[] {
+  const own = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
+  return [
+    ...own.map((name) => ({ name, scope: reduction!.scope })),
+    ...(plan.cautious ? [{ name: keptShare, scope: "tensor" as const }] : []),
+  ];
+}
+
+/** The scalar of cautious masking: one over the share of the update that is kept. */
+export const keptShare = "cautious";
+
+/** torch's Adafactor factors tensors with two dimensions or more, over the last two. */
+function factoredView(shape: readonly number[]): MatrixView | undefined {
+  if (shape.length < 2) return undefined;
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  return { batch: shape.slice(0, -2).reduce((product, size) => product * size, 1), rows, columns };
+}
+
+/** optax's unit-wise norm: over everything but the last dimension of 4, over the first of 2 and 3, else over all. */
+function unitView(shape: readonly number[]): MatrixView {
+  const length = shape.reduce((product, size) => product * size, 1);
+  if (shape.filter((size) => size > 1).length <= 1) return { batch: 1, rows: length, columns: 1 };
+  const columns = shape.length >= 4 ? shape[shape.length - 1]! : length / shape[0]!;
+  return { batch: 1, rows: length / columns, columns };
+}

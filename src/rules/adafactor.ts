@@ -1,0 +1,87 @@
+// Adafactor (Shazeer and Stern 2018), as torch.optim.Adafactor: of a matrix's second moment only the means of its rows and
+// columns are kept, and the step goes by the size of the tensor.
+//
+//   w = t^beta2Decay,  ρ = min(lr, 1/√t),  α = ρ · max(eps2, RMS(p))
+//   matrices: row, column ← lerp(·, mean of g², w),  V = row · column / max(mean of row, eps1);  else V ← lerp(V, g², w)
+//   U = g / √max(V, eps1²)
+//   p ← keep·p - α / max(1, RMS(U) / d) · U                keep = 1 - lr·weightDecay
+//
+// Tensors with more than two dimensions are stacks of matrices, each with means of its own.
+import wgsl from "../../shaders/rules/adafactor.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link adafactor}. */
+export interface AdafactorHypers {
+  /** The largest rate relative to the size of the tensor, >= 0; default 1e-2. */
+  lr?: Scheduled | undefined;
+  /** The power of t that the second moment goes towards the new one by, <= 0; default -0.8. */
+  beta2Decay?: Scheduled | undefined;
+  /** The least root of the second moment, and the least mean of the rows, >= 0; default 2^-23, float32's precision. */
+  eps1?: Scheduled | undefined;
+  /** The least root mean square of a tensor's parameters, >= 0; default 1e-3. */
+  eps2?: Scheduled | undefined;
+  /** The largest root mean square of the scaled gradient that passes unclipped, > 0; default 1. */
+  d?: Scheduled | undefined;
+  /** Decoupled weight decay, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link adafactor}. */
+export interface AdafactorOptions extends AdafactorHypers, CommonOptions<AdafactorHypers> {}
+
+export const adafactorRule = defineRule({
+  name: "adafactor",
+  source: "Shazeer and Stern 2018; torch.optim.Adafactor",
+  hypers: {
+    lr: { default: 1e-2, range: { min: 0 } },
+    beta2Decay: { default: -0.8, range: { max: 0 } },
+    eps1: { default: 2 ** -23, range: { min: 0 } },
+    eps2: { default: 1e-3, range: { min: 0 } },
+    d: { default: 1, range: { above: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  flags: {},
+  slots: ["v"],
+  factored: { slot: "v", weight: "share", least: "least" },
+  columns: ["keep", "share", "least", "leastSquare", "rho", "eps2", "d"],
+  row: (h, t) => ({
+    keep: 1 - h.lr * h.weightDecay,
+    share: t ** h.beta2Decay,
+    // At least the smallest normal float32, so that nothing is divided by 0.
+    least: Math.max(h.eps1, 2 ** -126),
+    leastSquare: Math.max(h.eps1 * h.eps1, 2 ** -126),
+    rho: Math.min(h.lr, 1 / Math.sqrt(t)),
+    eps2: h.eps2,
+    d: h.d,
+  }),
+  reduction: {
+    scope: "tensor",
+    sums: ["param", "scaled"],
+    scalars: { factored: 0, step: 0 },
+    measure(x, g, h, r) {
+      const scaled = g / Math.sqrt(Math.max(moment(x.v, g, h.share, r.factored), h.leastSquare));
+      return { param: x.p * x.p, scaled: scaled * scaled };
+    },
+    conclude(s, r, h) {
+      const alpha = h.rho * Math.max(h.eps2, Math.sqrt(s.param / s.count));
+      r.step = alpha / Math.max(1, Math.sqrt(s.scaled / s.count) / h.d);
+    },
+  },
+  wgsl,
+  update(x, g, h, _, r) {
+    x.v = moment(x.v, g, h.share, r.factored);
+    x.p = h.keep * x.p - (r.step * g) / Math.sqrt(Math.max(x.v, h.leastSquare));
+  },
+});
+
+/** The second moment after this gradient: of a factored tensor it has moved already. */
+function moment(v: number, g: number, share: number, factored: number): number {
+  return factored !== 0 ? v : v + share * (g * g - v);
+}
+
+/** Adafactor, as torch.optim.Adafactor. */
+export function adafactor(options: AdafactorOptions = {}): AdafactorOptions & { rule: "adafactor" } {
+  return { rule: "adafactor", ...options };
+}

@@ -1,0 +1,79 @@
+// ADOPT (Taniguchi et al. 2024): the gradient is divided by the second moment of those before it, and only then
+// averaged, as optax.contrib.adopt:
+//
+//   u = g / max(√v, eps), clamped to ±(t-1)^clipExponent
+//   m ← m + (1-β1)(u - m),  then v ← β2 v + (1-β2) g²        in the first update m stays 0, v ← g²
+//   p ← p - lr (d + weightDecay·p)                      d = m, or with nesterov m + (1-β1)(u - m) again
+//
+// The first update moves no parameter but for the decay. optax.contrib.adopt has no decay; ours is what
+// optax.add_decayed_weights makes of it.
+import wgsl from "../../shaders/rules/adopt.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link adopt}. */
+export interface AdoptHypers {
+  /** Learning rate, >= 0; default 1e-3. */
+  lr?: Scheduled | undefined;
+  /** Decay of the mean of scaled gradients, in [0, 1); default 0.9. */
+  beta1?: Scheduled | undefined;
+  /** Decay of the second moment, in [0, 1); default 0.9999. */
+  beta2?: Scheduled | undefined;
+  /** What the root of the second moment counts as at least, >= 0; default 1e-6. */
+  eps?: Scheduled | undefined;
+  /** The power of t - 1 that a scaled gradient is clamped to, >= 0; default 0.25. */
+  clipExponent?: Scheduled | undefined;
+  /** Decoupled weight decay, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link adopt}. */
+export interface AdoptOptions extends AdoptHypers, CommonOptions<AdoptHypers> {
+  /** Look ahead along the momentum; default false. */
+  nesterov?: boolean | undefined;
+  /** Clamp scaled gradients; default true. */
+  useClipping?: boolean | undefined;
+}
+
+export const adoptRule = defineRule({
+  name: "adopt",
+  source: "Taniguchi et al. 2024; optax.contrib.adopt",
+  hypers: {
+    lr: { default: 1e-3, range: { min: 0 } },
+    beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    beta2: { default: 0.9999, range: { min: 0, below: 1 } },
+    eps: { default: 1e-6, range: { min: 0 } },
+    clipExponent: { default: 0.25, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  flags: { nesterov: false, useClipping: true },
+  slots: ["m", "v"],
+  columns: ["keep", "decay", "eps", "limit", "share", "beta2", "oneMinusBeta2", "lr"],
+  row: (h, t) => ({
+    // The update takes the decay off with the step, which rounds less; the core reads keep.
+    keep: 1 - h.lr * h.weightDecay,
+    decay: h.lr * h.weightDecay,
+    // Where v is 0, as in the first update, eps is all there is to divide by: at least the smallest normal float32.
+    eps: Math.max(h.eps, 2 ** -126),
+    limit: (t - 1) ** h.clipExponent,
+    share: t === 1 ? 0 : 1 - h.beta1,
+    beta2: t === 1 ? 0 : h.beta2,
+    oneMinusBeta2: t === 1 ? 1 : 1 - h.beta2,
+    lr: h.lr,
+  }),
+  wgsl,
+  update(x, g, h, flags) {
+    const scaled = g / Math.max(Math.sqrt(x.v), h.eps);
+    const u = flags.useClipping ? Math.min(Math.max(scaled, -h.limit), h.limit) : scaled;
+    x.m += h.share * (u - x.m);
+    x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
+    const direction = flags.nesterov ? x.m + h.share * (u - x.m) : x.m;
+    x.p -= h.decay * x.p + h.lr * direction;
+  },
+});
+
+/** Adam with the order of dividing and averaging changed, as optax.contrib.adopt. */
+export function adopt(options: AdoptOptions = {}): AdoptOptions & { rule: "adopt" } {
+  return { rule: "adopt", ...options };
+}

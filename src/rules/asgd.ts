@@ -1,0 +1,72 @@
+// Averaged stochastic gradient descent (Polyak and Juditsky 1992), as torch.optim.ASGD:
+//
+//   g ← g + weightDecay·p
+//   p ← (1 - lambd·η)·p - η·g
+//   a ← a + μ (p - a)                   p itself where μ = 1
+//   η ← lr / (1 + lambd·lr·t)^alpha,  μ ← 1 / max(1, t - t0)
+//
+// η and μ are those that the update before left behind (η starts at lr, μ at 1), so a changed lr acts one update late.
+// a is the parameter to evaluate with.
+import wgsl from "../../shaders/rules/asgd.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link asgd}. */
+export interface AsgdHypers {
+  /** Learning rate, >= 0; default 1e-2. */
+  lr?: Scheduled | undefined;
+  /** Decay of the parameters, and of the rate, >= 0; default 1e-4. */
+  lambd?: Scheduled | undefined;
+  /** Power of the rate's decay, >= 0; default 0.75. */
+  alpha?: Scheduled | undefined;
+  /** Updates before averaging starts, >= 0; default 1e6. */
+  t0?: Scheduled | undefined;
+  /** L2 decay, added to the gradient, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link asgd}. */
+export interface AsgdOptions extends AsgdHypers, CommonOptions<AsgdHypers> {}
+
+export const asgdRule = defineRule({
+  name: "asgd",
+  source: "Polyak and Juditsky 1992; torch.optim.ASGD",
+  hypers: {
+    lr: { default: 1e-2, range: { min: 0 } },
+    lambd: { default: 1e-4, range: { min: 0 } },
+    alpha: { default: 0.75, range: { min: 0 } },
+    t0: { default: 1e6, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  flags: {},
+  slots: ["ax"],
+  carry: {
+    names: ["eta", "mu"],
+    start: (h) => ({ eta: h.lr, mu: 1 }),
+    next: (_, h, t) => ({
+      eta: h.lr / (1 + h.lambd * h.lr * t) ** h.alpha,
+      mu: 1 / Math.max(1, t - h.t0),
+    }),
+  },
+  columns: ["weightDecay", "keep", "eta", "mu"],
+  row: (h, _, carry) => ({
+    weightDecay: h.weightDecay,
+    keep: 1 - h.lambd * carry.eta,
+    eta: carry.eta,
+    mu: carry.mu,
+  }),
+  wgsl,
+  update(x, gradient, h) {
+    const g = gradient + h.weightDecay * x.p;
+    x.p = h.keep * x.p - h.eta * g;
+    x.ax = h.mu === 1 ? x.p : x.ax + h.mu * (x.p - x.ax);
+  },
+  evaluation: (x) => x.ax,
+  torch: { ax: "ax" },
+});
+
+/** Averaged SGD, as torch.optim.ASGD. */
+export function asgd(options: AsgdOptions = {}): AsgdOptions & { rule: "asgd" } {
+  return { rule: "asgd", ...options };
+}

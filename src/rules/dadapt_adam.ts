@@ -1,0 +1,148 @@
+// D-Adaptation with Adam (Defazio and Mishchenko 2023): Adam whose rate is a lower bound d of the distance to the
+// solution, which only grows. With δ = lr·d, times √(1-β2^t) / (1-β1^t) with useBiasCorrection, and the d of the update
+// before:
+//
+//   g ← g + weightDecay·p                     not with decoupledWeightDecay
+//   n ← √β2 n + (1-√β2) δ·⟨g, s / (√v + eps)⟩     over all tensors, with s and v of the update before
+//   m ← β1 m + (1-β1) δ·g,  v ← β2 v + (1-β2) g²,  s ← √β2 s + (1-√β2) δ·g
+//   d ← max(d, min(n / ((1-√β2) ‖s‖₁), growthRate·d))
+//   p ← p - m / (√v + eps)                    with decoupledWeightDecay also - δ·weightDecay·p
+//
+// Operations and defaults follow DAdaptAdam in facebookresearch/dadaptation (releases 3.x, as in the paper's last
+// version); optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere d stays as it is; optax gets NaN.
+import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { type Cell, defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link dadaptAdam}. */
+export interface DadaptAdamHypers {
+  /** What the estimated rate is multiplied by, >= 0; default 1. */
+  lr?: Scheduled | undefined;
+  /** Decay of the first moment, in [0, 1); default 0.9. */
+  beta1?: Scheduled | undefined;
+  /** Decay of the second moment, and with its root of the sums behind the estimate, in [0, 1); default 0.999. */
+  beta2?: Scheduled | undefined;
+  /** Added to the denominator, >= 0; default 1e-8. */
+  eps?: Scheduled | undefined;
+  /** Weight decay, >= 0, added to the gradient or taken off the parameter; default 0. */
+  weightDecay?: Scheduled | undefined;
+  /** The first estimate, too small rather than too large; > 0, default 1e-6. */
+  d0?: Scheduled | undefined;
+  /** The most that an estimate is multiplied by in one update, >= 1; default 1e30, which is no limit. */
+  growthRate?: Scheduled | undefined;
+}
+
+/** Options of {@link dadaptAdam}. */
+export interface DadaptAdamOptions extends DadaptAdamHypers, CommonOptions<DadaptAdamHypers> {
+  /** Take the decay off the parameter, as AdamW does; default false. */
+  decoupledWeightDecay?: boolean | undefined;
+  /** Correct the bias of both moments, as Adam does; default false. */
+  useBiasCorrection?: boolean | undefined;
+}
+
+type Flags = Readonly<Record<string, boolean>>;
+
+type Columns = Readonly<
+  Record<
+    | "lr"
+    | "correctedLr"
+    | "beta1"
+    | "oneMinusBeta1"
+    | "beta2"
+    | "oneMinusBeta2"
+    | "sqrtBeta2"
+    | "oneMinusSqrtBeta2"
+    | "weightDecay",
+    number
+  >
+>;
+
+function rate(d: number, h: Columns, flags: Flags): number {
+  return d * (flags.useBiasCorrection ? h.correctedLr : h.lr);
+}
+
+function decayed(gradient: number, p: number, h: Columns, flags: Flags): number {
+  return gradient + (flags.decoupledWeightDecay ? 0 : h.weightDecay) * p;
+}
+
+function advance(x: Cell<"m" | "v" | "s">, g: number, h: Columns, delta: number): void {
+  const dg = delta * g;
+  x.m = h.beta1 * x.m + h.oneMinusBeta1 * dg;
+  x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
+  x.s = h.sqrtBeta2 * x.s + h.oneMinusSqrtBeta2 * dg;
+}
+
+export const dadaptAdamRule = defineRule({
+  name: "dadaptAdam",
+  source: "Defazio and Mishchenko 2023, Learning-Rate-Free Learning by D-Adaptation; facebookresearch/dadaptation",
+  hypers: {
+    lr: { default: 1, range: { min: 0 } },
+    beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    eps: { default: 1e-8, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+    d0: { default: 1e-6, range: { above: 0 } },
+    growthRate: { default: 1e30, range: { min: 1 } },
+  },
+  flags: { decoupledWeightDecay: false, useBiasCorrection: false },
+  slots: ["m", "v", "s"],
+  columns: [
+    "lr",
+    "correctedLr",
+    "beta1",
+    "oneMinusBeta1",
+    "beta2",
+    "oneMinusBeta2",
+    "sqrtBeta2",
+    "oneMinusSqrtBeta2",
+    "eps",
+    "weightDecay",
+    "d0",
+    "growthRate",
+  ],
+  row: (h, t) => ({
+    lr: h.lr,
+    correctedLr: (h.lr * Math.sqrt(1 - h.beta2 ** t)) / (1 - h.beta1 ** t),
+    beta1: h.beta1,
+    oneMinusBeta1: 1 - h.beta1,
+    beta2: h.beta2,
+    oneMinusBeta2: 1 - h.beta2,
+    sqrtBeta2: Math.sqrt(h.beta2),
+    oneMinusSqrtBeta2: 1 - Math.sqrt(h.beta2),
+    eps: h.eps,
+    weightDecay: h.weightDecay,
+    d0: h.d0,
+    // Keeps growthRate·d a float32.
+    growthRate: Math.min(h.growthRate, 1e30),
+  }),
+  reduction: {
+    scope: "all",
+    sums: ["inner", "magnitude"],
+    scalars: { d: "d0", dPrevious: "d0", numerator: 0 },
+    measure(x, gradient, h, r, flags) {
+      const g = decayed(gradient, x.p, h, flags);
+      const y = { ...x };
+      advance(y, g, h, rate(r.d, h, flags));
+      return { inner: g * (x.s / (Math.sqrt(x.v) + h.eps)), magnitude: Math.abs(y.s) };
+    },
+    conclude(s, r, h, flags) {
+      r.numerator = h.sqrtBeta2 * r.numerator + h.oneMinusSqrtBeta2 * rate(r.d, h, flags) * s.inner;
+      r.dPrevious = r.d;
+      const estimate = r.numerator / (h.oneMinusSqrtBeta2 * s.magnitude);
+      if (s.magnitude > 0) r.d = Math.max(r.d, Math.min(estimate, r.d * h.growthRate));
+    },
+  },
+  wgsl,
+  update(x, gradient, h, flags, r) {
+    const delta = rate(r.dPrevious, h, flags);
+    const decay = flags.decoupledWeightDecay ? delta * h.weightDecay : 0;
+    advance(x, decayed(gradient, x.p, h, flags), h, delta);
+    x.p -= decay * x.p + x.m / (Math.sqrt(x.v) + h.eps);
+  },
+});
+
+/** {@link dadaptAdamRule} with options. */
+export function dadaptAdam(options: DadaptAdamOptions = {}): DadaptAdamOptions & { rule: "dadaptAdam" } {
+  return { rule: "dadaptAdam", ...options };
+}

@@ -1,0 +1,92 @@
+// Hypergradient descent with SGD (Baydin et al. 2018): the rate descends along the loss's derivative by it, which is
+// minus the product of this gradient and the direction last applied, over all tensors.
+//
+//   g ← g + weightDecay·p
+//   drift ← drift + hyperLr·⟨g, d⟩             d of the update before, 0 in the first; rate = lr + drift
+//   b ← momentum·b + share·g                  share = 1 in the first update, then 1 - dampening
+//   p ← p - rate·d                            d = b, or with nesterov g + momentum·b, or g while momentum is 0
+//
+// Operations and defaults follow SGDHD in gbaydin/hypergradient-descent, where lr is required; ours is 1e-3. The rate
+// is not kept above 0 there either. What is added up is the drift from lr and not the rate, because hyperLr·⟨g, d⟩ is
+// easily too small to change a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
+import wgsl from "../../shaders/rules/hypergradient_sgd.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link hypergradientSgd}. */
+export interface HypergradientSgdHypers {
+  /** Learning rate before any adaptation, >= 0; default 1e-3. */
+  lr?: Scheduled | undefined;
+  /** The rate at which the learning rate descends, >= 0; default 1e-6; 0 makes this {@link sgd}. */
+  hyperLr?: Scheduled | undefined;
+  /** Share of the last step's direction that is kept, >= 0; default 0. */
+  momentum?: Scheduled | undefined;
+  /** Share of the gradient that is left out of the momentum, in [0, 1]; default 0. */
+  dampening?: Scheduled | undefined;
+  /** L2 decay, added to the gradient, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link hypergradientSgd}. */
+export interface HypergradientSgdOptions extends HypergradientSgdHypers, CommonOptions<HypergradientSgdHypers> {
+  /** Look ahead along the momentum; needs momentum and no dampening; default false. */
+  nesterov?: boolean | undefined;
+}
+
+export const hypergradientSgdRule = defineRule({
+  name: "hypergradientSgd",
+  source:
+    "Baydin et al. 2018, Online Learning Rate Adaptation with Hypergradient Descent; gbaydin/hypergradient-descent",
+  hypers: {
+    lr: { default: 1e-3, range: { min: 0 } },
+    hyperLr: { default: 1e-6, range: { min: 0 } },
+    momentum: { default: 0, range: { min: 0 } },
+    dampening: { default: 0, range: { min: 0, max: 1 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  flags: { nesterov: false },
+  slots: ["direction", "momentum"],
+  activeSlots: (_, used) => (used("momentum") ? ["direction", "momentum"] : ["direction"]),
+  conflict(flags, used) {
+    if (flags.nesterov && !used("momentum")) return "nesterov is true, which needs a momentum above 0";
+    if (flags.nesterov && used("dampening")) return "nesterov is true, which needs a dampening of 0";
+    return undefined;
+  },
+  columns: ["lr", "hyperLr", "momentum", "share", "weightDecay"],
+  row: (h, t) => ({
+    lr: h.lr,
+    hyperLr: h.hyperLr,
+    momentum: h.momentum,
+    share: t === 1 ? 1 : 1 - h.dampening,
+    weightDecay: h.weightDecay,
+  }),
+  reduction: {
+    scope: "all",
+    sums: ["inner"],
+    // The rate is kept to be read; the update adds its own group's lr to the drift.
+    scalars: { drift: 0, rate: "lr" },
+    measure: (x, g, h) => ({ inner: (g + h.weightDecay * x.p) * x.direction }),
+    conclude(s, r, h) {
+      r.drift += h.hyperLr * s.inner;
+      r.rate = h.lr + r.drift;
+    },
+  },
+  wgsl,
+  update(x, gradient, h, flags, r) {
+    const g = gradient + h.weightDecay * x.p;
+    x.direction = g;
+    if (h.momentum !== 0) {
+      x.momentum = h.momentum * x.momentum + h.share * g;
+      x.direction = flags.nesterov ? g + h.momentum * x.momentum : x.momentum;
+    }
+    x.p -= (h.lr + r.drift) * x.direction;
+  },
+});
+
+/** {@link hypergradientSgdRule} with options. */
+export function hypergradientSgd(
+  options: HypergradientSgdOptions = {},
+): HypergradientSgdOptions & { rule: "hypergradientSgd" } {
+  return { rule: "hypergradientSgd", ...options };
+}

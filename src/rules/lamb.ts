@@ -1,0 +1,107 @@
+// LAMB (You et al. 2020): Adam's direction with the decay added, stretched to the length of the tensor it moves.
+//
+//   m ← β1 m + (1-β1) g,  v ← β2 v + (1-β2) g²
+//   u = (m / bc1) / (√(v / bc2 + epsRoot) + eps) + weightDecay·p
+//   p ← p - lr · φ · u                        φ = ‖p‖ / ‖u‖, or 1 where either norm is 0
+//
+// bc1 = 1-β1^t, bc2 = 1-β2^t; the norms are Euclidean, over one tensor. Operations and defaults follow optax.lamb,
+// which has no default lr; ours is 1e-3.
+import wgsl from "../../shaders/rules/lamb.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { type Cell, defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link lamb}. */
+export interface LambHypers {
+  /** Learning rate, >= 0; default 1e-3. */
+  lr?: Scheduled | undefined;
+  /** Decay of the first moment, in [0, 1); default 0.9. */
+  beta1?: Scheduled | undefined;
+  /** Decay of the second moment, in [0, 1); default 0.999. */
+  beta2?: Scheduled | undefined;
+  /** Added to the denominator, >= 0; default 1e-6. */
+  eps?: Scheduled | undefined;
+  /** Added under the root, >= 0; default 0. */
+  epsRoot?: Scheduled | undefined;
+  /** Weight decay, >= 0, added to Adam's direction before the lengths are compared; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link lamb}. */
+export interface LambOptions extends LambHypers, CommonOptions<LambHypers> {}
+
+type Columns = Readonly<
+  Record<
+    "beta1" | "oneMinusBeta1" | "beta2" | "oneMinusBeta2" | "unbias1" | "unbias2" | "eps" | "epsRoot" | "weightDecay",
+    number
+  >
+>;
+
+/** Advances the moments of `x`; gives u. */
+function advance(x: Cell<"m" | "v">, g: number, h: Columns): number {
+  x.m = h.beta1 * x.m + h.oneMinusBeta1 * g;
+  x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
+  return (h.unbias1 * x.m) / (Math.sqrt(h.unbias2 * x.v + h.epsRoot) + h.eps) + h.weightDecay * x.p;
+}
+
+export const lambRule = defineRule({
+  name: "lamb",
+  source: "You et al. 2020, Large Batch Optimization for Deep Learning; optax.lamb",
+  hypers: {
+    lr: { default: 1e-3, range: { min: 0 } },
+    beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    eps: { default: 1e-6, range: { min: 0 } },
+    epsRoot: { default: 0, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  flags: {},
+  slots: ["m", "v"],
+  columns: [
+    "lr",
+    "beta1",
+    "oneMinusBeta1",
+    "beta2",
+    "oneMinusBeta2",
+    "unbias1",
+    "unbias2",
+    "eps",
+    "epsRoot",
+    "weightDecay",
+  ],
+  row: (h, t) => ({
+    lr: h.lr,
+    beta1: h.beta1,
+    oneMinusBeta1: 1 - h.beta1,
+    beta2: h.beta2,
+    oneMinusBeta2: 1 - h.beta2,
+    unbias1: 1 / (1 - h.beta1 ** t),
+    unbias2: 1 / (1 - h.beta2 ** t),
+    eps: h.eps,
+    epsRoot: h.epsRoot,
+    weightDecay: h.weightDecay,
+  }),
+  reduction: {
+    scope: "tensor",
+    sums: ["paramSquares", "stepSquares"],
+    scalars: { ratio: 1 },
+    measure(x, g, h) {
+      const u = advance({ ...x }, g, h);
+      return { paramSquares: x.p * x.p, stepSquares: u * u };
+    },
+    conclude(s, r) {
+      const ratio = Math.sqrt(s.paramSquares) / Math.sqrt(s.stepSquares);
+      r.ratio = s.paramSquares > 0 && s.stepSquares > 0 ? ratio : 1;
+    },
+  },
+  wgsl,
+  update(x, g, h, _, r) {
+    const u = advance(x, g, h);
+    x.p -= h.lr * r.ratio * u;
+  },
+});
+
+/** {@link lambRule} with options. */
+export function lamb(options: LambOptions = {}): LambOptions & { rule: "lamb" } {
+  return { rule: "lamb", ...options };
+}

@@ -1,0 +1,79 @@
+// LARS (You et al. 2017): momentum over gradients that are scaled to a share of the length of the tensor they move.
+//
+//   u = g + weightDecay·p
+//   b ← momentum·b + lr · φ · u               φ = trustCoefficient·‖p‖ / (‖u‖ + eps), or 1 where either norm is 0
+//   p ← p - b                                 with nesterov p ← p - (lr · φ · u + momentum·b)
+//
+// The norms are Euclidean, over one tensor; the buffer holds steps, so a rate that changes acts on later gradients
+// only. Operations and defaults follow optax.lars, which has no default lr; ours is 1. Its masks are groups here.
+import wgsl from "../../shaders/rules/lars.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link lars}. */
+export interface LarsHypers {
+  /** Learning rate, >= 0; default 1. */
+  lr?: Scheduled | undefined;
+  /** Share of the last step that is kept, >= 0; default 0.9; 0 keeps no state. */
+  momentum?: Scheduled | undefined;
+  /** L2 decay, added to the gradient, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+  /** The share of ‖p‖ that a step has at rate 1, >= 0; default 1e-3. */
+  trustCoefficient?: Scheduled | undefined;
+  /** Added to ‖u‖, >= 0; default 0. */
+  eps?: Scheduled | undefined;
+}
+
+/** Options of {@link lars}. */
+export interface LarsOptions extends LarsHypers, CommonOptions<LarsHypers> {
+  /** Look ahead along the momentum; default false. */
+  nesterov?: boolean | undefined;
+}
+
+export const larsRule = defineRule({
+  name: "lars",
+  source: "You et al. 2017, Large Batch Training of Convolutional Networks; optax.lars",
+  hypers: {
+    lr: { default: 1, range: { min: 0 } },
+    momentum: { default: 0.9, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+    trustCoefficient: { default: 1e-3, range: { min: 0 } },
+    eps: { default: 0, range: { min: 0 } },
+  },
+  flags: { nesterov: false },
+  slots: ["momentum"],
+  activeSlots: (_, used) => (used("momentum") ? ["momentum"] : []),
+  columns: ["lr", "momentum", "weightDecay", "trustCoefficient", "eps"],
+  row: (h) => ({
+    lr: h.lr,
+    momentum: h.momentum,
+    weightDecay: h.weightDecay,
+    trustCoefficient: h.trustCoefficient,
+    eps: h.eps,
+  }),
+  reduction: {
+    scope: "tensor",
+    sums: ["paramSquares", "stepSquares"],
+    scalars: { ratio: 1 },
+    measure(x, g, h) {
+      const u = g + h.weightDecay * x.p;
+      return { paramSquares: x.p * x.p, stepSquares: u * u };
+    },
+    conclude(s, r, h) {
+      const ratio = (h.trustCoefficient * Math.sqrt(s.paramSquares)) / (Math.sqrt(s.stepSquares) + h.eps);
+      r.ratio = s.paramSquares > 0 && s.stepSquares > 0 ? ratio : 1;
+    },
+  },
+  wgsl,
+  update(x, g, h, flags, r) {
+    const scaled = h.lr * r.ratio * (g + h.weightDecay * x.p);
+    x.momentum = scaled + h.momentum * x.momentum;
+    x.p -= flags.nesterov ? scaled + h.momentum * x.momentum : x.momentum;
+  },
+});
+
+/** {@link larsRule} with options. */
+export function lars(options: LarsOptions = {}): LarsOptions & { rule: "lars" } {
+  return { rule: "lars", ...options };
+}

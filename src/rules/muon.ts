@@ -1,0 +1,97 @@
+// Muon (Jordan et al. 2024), as torch.optim.Muon with the iteration in full precision: momentum whose matrix is brought
+// close to the nearest orthogonal one. For matrices [rows, columns]; other tensors go to the rule `fallback`.
+//
+//   b ← b + (1-momentum)(g - b)
+//   u = b, or with nesterov g + momentum (b - g)
+//   X = u / max(‖u‖, eps), five times  A = XXᵀ,  X ← aX + (bA + cA²)X      a, b, c = 3.4445, -4.775, 2.0315
+//   p ← keep·p - s·X        keep = 1 - lr·weightDecay,  s = lr·√max(1, rows/columns)
+//
+// With matchRms s = lr·0.2·√max(rows, columns), so that a rate that suits AdamW suits Muon too (Liu et al. 2025).
+import wgsl from "../../shaders/rules/muon.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link muon}. */
+export interface MuonHypers {
+  /** Learning rate, >= 0; default 1e-3. */
+  lr?: Scheduled | undefined;
+  /** Share of the momentum that is kept, in [0, 1); default 0.95. */
+  momentum?: Scheduled | undefined;
+  /** Decoupled weight decay, >= 0; default 0.1. */
+  weightDecay?: Scheduled | undefined;
+  /** The least norm that a matrix is divided by, >= 0; default 1e-7. */
+  eps?: Scheduled | undefined;
+}
+
+/** Options of {@link muon}. */
+export interface MuonOptions extends MuonHypers, CommonOptions<MuonHypers> {
+  /** Look ahead along the momentum; default true. */
+  nesterov?: boolean | undefined;
+  /** Scale the step so that its root mean square is that of AdamW's; default false. */
+  matchRms?: boolean | undefined;
+  /** The rule, with its options, of tensors that are no matrices; needed where there are any. */
+  fallback?: { readonly rule: unknown; readonly [option: string]: unknown } | undefined;
+}
+
+export const muonRule = defineRule({
+  name: "muon",
+  source: "Jordan et al. 2024; torch.optim.Muon",
+  only: { what: "matrices", takes: (shape) => shape.length === 2 },
+  hypers: {
+    lr: { default: 1e-3, range: { min: 0 } },
+    momentum: { default: 0.95, range: { min: 0, below: 1 } },
+    weightDecay: { default: 0.1, range: { min: 0 } },
+    eps: { default: 1e-7, range: { min: 0 } },
+  },
+  flags: { nesterov: true, matchRms: false },
+  slots: ["momentum", "orthogonal"],
+  orthogonalises: {
+    slot: "orthogonal",
+    prepare: (x, g, h, r, flags) => direction(x.momentum, g, h, flags) * r.inverse,
+    scale([rows, columns], flags) {
+      return flags.matchRms ? 0.2 * Math.sqrt(Math.max(rows, columns)) : Math.sqrt(Math.max(1, rows / columns));
+    },
+  },
+  columns: ["keep", "lr", "momentum", "oneMinusMomentum", "eps"],
+  row: (h) => ({
+    keep: 1 - h.lr * h.weightDecay,
+    lr: h.lr,
+    momentum: h.momentum,
+    oneMinusMomentum: 1 - h.momentum,
+    eps: h.eps,
+  }),
+  reduction: {
+    scope: "tensor",
+    sums: ["square"],
+    scalars: { inverse: 0 },
+    measure: (x, g, h, _, flags) => ({ square: direction(x.momentum, g, h, flags as Flags) ** 2 }),
+    conclude(s, r, h) {
+      const norm = Math.max(Math.sqrt(s.square), h.eps);
+      r.inverse = norm === 0 ? 0 : 1 / norm;
+    },
+  },
+  wgsl,
+  update(x, g, h) {
+    x.momentum += h.oneMinusMomentum * (g - x.momentum);
+    x.p = h.keep * x.p - h.lr * x.orthogonal;
+  },
+  torch: { momentum: "momentum_buffer" },
+});
+
+type Flags = Readonly<Record<"nesterov" | "matchRms", boolean>>;
+
+function direction(
+  momentum: number,
+  g: number,
+  h: Readonly<Record<"momentum" | "oneMinusMomentum", number>>,
+  flags: Flags,
+): number {
+  const b = momentum + h.oneMinusMomentum * (g - momentum);
+  return flags.nesterov ? g + h.momentum * (b - g) : b;
+}
+
+/** Momentum made orthogonal, as torch.optim.Muon; vectors and the like go to `fallback`. */
+export function muon(options: MuonOptions = {}): MuonOptions & { rule: "muon" } {
+  return { rule: "muon", ...options };
+}

@@ -1,0 +1,74 @@
+// NovoGrad (Ginsburg et al. 2019): momentum over gradients that are divided by a running norm of their tensor.
+//
+//   v ← β2 v + (1-β2) ‖g‖²                    one number a tensor; ‖g‖² itself in the first update
+//   m ← β1 m + g / (√(v + epsRoot) + eps) + weightDecay·p
+//   p ← p - lr·m
+//
+// Operations and defaults follow optax.novograd, which has no default lr; ours is 1e-3.
+import wgsl from "../../shaders/rules/novograd.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link novograd}. */
+export interface NovogradHypers {
+  /** Learning rate, >= 0; default 1e-3. */
+  lr?: Scheduled | undefined;
+  /** Decay of the momentum, in [0, 1); default 0.9. */
+  beta1?: Scheduled | undefined;
+  /** Decay of the squared norm, in [0, 1); default 0.25. */
+  beta2?: Scheduled | undefined;
+  /** Added to the denominator, >= 0; default 1e-6. */
+  eps?: Scheduled | undefined;
+  /** Added under the root, >= 0; default 0. */
+  epsRoot?: Scheduled | undefined;
+  /** Weight decay, >= 0, added to the gradient once that is divided; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link novograd}. */
+export interface NovogradOptions extends NovogradHypers, CommonOptions<NovogradHypers> {}
+
+export const novogradRule = defineRule({
+  name: "novograd",
+  source: "Ginsburg et al. 2019, Stochastic Gradient Methods with Layer-wise Adaptive Moments; optax.novograd",
+  hypers: {
+    lr: { default: 1e-3, range: { min: 0 } },
+    beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    beta2: { default: 0.25, range: { min: 0, below: 1 } },
+    eps: { default: 1e-6, range: { min: 0 } },
+    epsRoot: { default: 0, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  flags: {},
+  slots: ["m"],
+  columns: ["lr", "beta1", "kept", "share", "eps", "epsRoot", "weightDecay"],
+  row: (h, t) => ({
+    lr: h.lr,
+    beta1: h.beta1,
+    kept: t === 1 ? 0 : h.beta2,
+    share: t === 1 ? 1 : 1 - h.beta2,
+    eps: h.eps,
+    epsRoot: h.epsRoot,
+    weightDecay: h.weightDecay,
+  }),
+  reduction: {
+    scope: "tensor",
+    sums: ["squares"],
+    scalars: { v: 0 },
+    measure: (_, g) => ({ squares: g * g }),
+    conclude(s, r, h) {
+      r.v = h.share * s.squares + h.kept * r.v;
+    },
+  },
+  wgsl,
+  update(x, g, h, _, r) {
+    x.m = h.beta1 * x.m + (g / (Math.sqrt(r.v + h.epsRoot) + h.eps) + h.weightDecay * x.p);
+    x.p -= h.lr * x.m;
+  },
+});
+
+/** {@link novogradRule} with options. */
+export function novograd(options: NovogradOptions = {}): NovogradOptions & { rule: "novograd" } {
+  return { rule: "novograd", ...options };
+}

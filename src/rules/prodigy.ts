@@ -1,0 +1,121 @@
+// Prodigy (Mishchenko and Defazio 2024): AdamW whose rate is an estimate d of the distance to the solution, which only
+// grows. With δ = lr·d·√(1-β2^t) / (1-β1^t) and the d of the update before:
+//
+//   m ← β1 m + (1-β1) d·g,  v ← β2 v + (1-β2) (d·g)²
+//   s ← β3 s + (d / d0)·δ·g                   (d² / d0)·g with safeguardWarmup
+//   n ← β3 n + (d / d0)·δ·⟨g, p0 - p⟩         over all tensors; p0 are the first parameters
+//   d ← max(d, dCoef · n / ‖s‖₁)
+//   p ← p - δ·(weightDecay·p + m / (√v + d·eps))        with the new d, and δ of the old one
+//
+// Operations and defaults follow optax.contrib.prodigy; its estim_lr0 and estim_lr_coef are d0 and dCoef, as the
+// authors call them. Where s is 0 everywhere d stays as it is, as in the authors' code; optax gets NaN.
+import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { type Cell, defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link prodigy}. */
+export interface ProdigyHypers {
+  /** What the estimated rate is multiplied by, >= 0; default 1. */
+  lr?: Scheduled | undefined;
+  /** Decay of the first moment, in [0, 1); default 0.9. */
+  beta1?: Scheduled | undefined;
+  /** Decay of the second moment, in [0, 1); default 0.999. */
+  beta2?: Scheduled | undefined;
+  /** Decay of the sums behind the estimate, in [0, 1); default 0, which stands for √beta2. */
+  beta3?: Scheduled | undefined;
+  /** Added to the denominator, times d, >= 0; default 1e-8. */
+  eps?: Scheduled | undefined;
+  /** The first estimate, too small rather than too large; > 0, default 1e-6. */
+  d0?: Scheduled | undefined;
+  /** What each estimate is multiplied by, >= 0; default 1. */
+  dCoef?: Scheduled | undefined;
+  /** Decoupled weight decay, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link prodigy}. */
+export interface ProdigyOptions extends ProdigyHypers, CommonOptions<ProdigyHypers> {
+  /** Leave the rate out of the denominator of the estimate, for long warm-ups; default false. */
+  safeguardWarmup?: boolean | undefined;
+}
+
+type Columns = Readonly<
+  Record<"stepSize" | "beta1" | "oneMinusBeta1" | "beta2" | "oneMinusBeta2" | "beta3" | "d0", number>
+>;
+
+function advance(x: Cell<"m" | "v" | "s">, g: number, h: Columns, d: number, safeguard: boolean | undefined): void {
+  const dg = d * g;
+  x.m = h.beta1 * x.m + h.oneMinusBeta1 * dg;
+  x.v = h.beta2 * x.v + h.oneMinusBeta2 * dg * dg;
+  x.s = h.beta3 * x.s + (d / h.d0) * (safeguard ? 1 : h.stepSize) * dg;
+}
+
+export const prodigyRule = defineRule({
+  name: "prodigy",
+  source:
+    "Mishchenko and Defazio 2024, Prodigy: An Expeditiously Adaptive Parameter-Free Learner; optax.contrib.prodigy",
+  hypers: {
+    lr: { default: 1, range: { min: 0 } },
+    beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    beta3: { default: 0, range: { min: 0, below: 1 } },
+    eps: { default: 1e-8, range: { min: 0 } },
+    d0: { default: 1e-6, range: { above: 0 } },
+    dCoef: { default: 1, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  flags: { safeguardWarmup: false },
+  slots: ["m", "v", "s", "params0"],
+  starts: { params0: "p" },
+  columns: [
+    "stepSize",
+    "beta1",
+    "oneMinusBeta1",
+    "beta2",
+    "oneMinusBeta2",
+    "beta3",
+    "eps",
+    "d0",
+    "dCoef",
+    "weightDecay",
+  ],
+  row: (h, t) => ({
+    stepSize: (h.lr * Math.sqrt(1 - h.beta2 ** t)) / (1 - h.beta1 ** t),
+    beta1: h.beta1,
+    oneMinusBeta1: 1 - h.beta1,
+    beta2: h.beta2,
+    oneMinusBeta2: 1 - h.beta2,
+    beta3: h.beta3 === 0 ? Math.sqrt(h.beta2) : h.beta3,
+    eps: h.eps,
+    d0: h.d0,
+    dCoef: h.dCoef,
+    weightDecay: h.weightDecay,
+  }),
+  reduction: {
+    scope: "all",
+    sums: ["inner", "magnitude"],
+    scalars: { d: "d0", dPrevious: "d0", numerator: 0 },
+    measure(x, g, h, r, flags) {
+      const y = { ...x };
+      advance(y, g, h, r.d, flags.safeguardWarmup);
+      return { inner: g * (x.params0 - x.p), magnitude: Math.abs(y.s) };
+    },
+    conclude(s, r, h) {
+      r.numerator = h.beta3 * r.numerator + (r.d / h.d0) * (r.d * h.stepSize) * s.inner;
+      r.dPrevious = r.d;
+      if (s.magnitude > 0) r.d = Math.max(r.d, (h.dCoef * r.numerator) / s.magnitude);
+    },
+  },
+  wgsl,
+  update(x, g, h, flags, r) {
+    advance(x, g, h, r.dPrevious, flags.safeguardWarmup);
+    const direction = h.weightDecay * x.p + x.m / (Math.sqrt(x.v) + r.d * h.eps);
+    x.p -= r.dPrevious * h.stepSize * direction;
+  },
+});
+
+/** {@link prodigyRule} with options. */
+export function prodigy(options: ProdigyOptions = {}): ProdigyOptions & { rule: "prodigy" } {
+  return { rule: "prodigy", ...options };
+}

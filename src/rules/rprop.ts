@@ -1,0 +1,74 @@
+// Rprop (Riedmiller and Braun 1993), as torch.optim.Rprop: every element has a step size of its own, and of the gradient
+// only the sign counts.
+//
+//   s = sign(g)·sign(g')                g' is the last gradient, 0 before the first update and after a turn
+//   δ ← clamp(η δ, stepSizeMin, stepSizeMax)    η = etaPlus where s > 0, etaMinus where s < 0, else 1; δ starts at lr
+//   g ← 0 where s < 0
+//   p ← p - δ·sign(g),  g' ← g
+//
+// So lr counts in the first update only, which clamps it and takes the step. Departures: the signs are multiplied instead
+// of the gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
+import wgsl from "../../shaders/rules/rprop.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link rprop}. */
+export interface RpropHypers {
+  /** The first step size, >= 0, read at the first update; default 1e-2. */
+  lr?: Scheduled | undefined;
+  /** What a step size is multiplied by when the gradient changes sign, in (0, 1); default 0.5. */
+  etaMinus?: Scheduled | undefined;
+  /** What a step size is multiplied by when the gradient keeps its sign, > 1; default 1.2. */
+  etaPlus?: Scheduled | undefined;
+  /** The smallest step size, >= 0; default 1e-6. */
+  stepSizeMin?: Scheduled | undefined;
+  /** The largest step size, >= 0; default 50. */
+  stepSizeMax?: Scheduled | undefined;
+  /** L2 decay, added to the gradient, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link rprop}. */
+export interface RpropOptions extends RpropHypers, CommonOptions<RpropHypers> {}
+
+export const rpropRule = defineRule({
+  name: "rprop",
+  source: "Riedmiller and Braun 1993; torch.optim.Rprop",
+  hypers: {
+    lr: { default: 1e-2, range: { min: 0 } },
+    etaMinus: { default: 0.5, range: { above: 0, below: 1 } },
+    etaPlus: { default: 1.2, range: { above: 1 } },
+    stepSizeMin: { default: 1e-6, range: { min: 0 } },
+    stepSizeMax: { default: 50, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  goesBySign: true,
+  flags: {},
+  slots: ["previous", "stepSize"],
+  starts: { stepSize: "lr" },
+  columns: ["weightDecay", "lr", "etaMinus", "etaPlus", "stepSizeMin", "stepSizeMax"],
+  row: (h) => ({
+    weightDecay: h.weightDecay,
+    lr: h.lr,
+    etaMinus: h.etaMinus,
+    etaPlus: h.etaPlus,
+    stepSizeMin: h.stepSizeMin,
+    stepSizeMax: h.stepSizeMax,
+  }),
+  wgsl,
+  update(x, gradient, h) {
+    const g = gradient + h.weightDecay * x.p;
+    const turn = Math.sign(g) * Math.sign(x.previous);
+    const eta = turn > 0 ? h.etaPlus : turn < 0 ? h.etaMinus : 1;
+    x.stepSize = Math.min(Math.max(eta * x.stepSize, h.stepSizeMin), h.stepSizeMax);
+    x.previous = turn < 0 ? 0 : g;
+    x.p -= x.stepSize * Math.sign(x.previous);
+  },
+  torch: { previous: "prev", stepSize: "step_size" },
+});
+
+/** Rprop, as torch.optim.Rprop. */
+export function rprop(options: RpropOptions = {}): RpropOptions & { rule: "rprop" } {
+  return { rule: "rprop", ...options };
+}

@@ -1,0 +1,147 @@
+// Schedule-free SGD and AdamW (Defazio et al. 2024), as optax.contrib.schedule_free_sgd and schedule_free_adamw: averaging
+// in place of a falling rate. The parameters are y, where gradients are taken; z takes the steps; x is the mean of z.
+//
+//   u = g / d + weightDecay·y           d = 1 (SGD), √v / √bc2 + eps (AdamW), v ← β2 v + (1-β2) g², bc2 = 1-β2^t
+//   z' = z - γ u                        γ = lr·min(1, (t-1) / warmupSteps)
+//   x' = (1-c) x + c z'                 c = w / Σw, 0 while that is 0 / 0; w = (largest rate so far)^weightLrPower
+//   y' = β1 x' + (1-β1) z'              in terms of y and z: y + (1-a)(z - y) - b γ u,
+//                                       a = (1-c) β1 / β1', b = 1 - β1 (1-c), β1' the β1 of the update before
+//
+// The rate in w runs one update ahead of γ in optax: it is lr·min(1, t / warmupSteps). x = (y - (1-β1) z) / β1 is the
+// parameter to evaluate with. Departures: where lr is scheduled, w has the lr of update t, not of t + 1; where beta1 is,
+// x survives the change.
+import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link scheduleFreeSgd}. */
+export interface ScheduleFreeSgdHypers {
+  /** Learning rate, >= 0; default 1 for SGD, 2.5e-3 for AdamW. */
+  lr?: Scheduled | undefined;
+  /** Updates over which the rate grows linearly from 0, so that the first takes no step; whole, >= 0, default 0: none. */
+  warmupSteps?: Scheduled | undefined;
+  /** Share of the mean in the parameters that are trained, in (0, 1]; default 0.9. */
+  beta1?: Scheduled | undefined;
+  /** Weight decay, >= 0: the step has lr·weightDecay times the parameter in it; default 0. */
+  weightDecay?: Scheduled | undefined;
+  /** Power of the largest rate so far that an update weighs in the mean, >= 0; default 2. */
+  weightLrPower?: Scheduled | undefined;
+}
+
+/** The hypers of {@link scheduleFreeAdamw}. */
+export interface ScheduleFreeAdamwHypers extends ScheduleFreeSgdHypers {
+  /** Decay of the second moment, in [0, 1); default 0.999. */
+  beta2?: Scheduled | undefined;
+  /** Added to the denominator, >= 0; default 1e-8. */
+  eps?: Scheduled | undefined;
+}
+
+/** Options of {@link scheduleFreeSgd}. */
+export interface ScheduleFreeSgdOptions extends ScheduleFreeSgdHypers, CommonOptions<ScheduleFreeSgdHypers> {}
+
+/** Options of {@link scheduleFreeAdamw}. */
+export interface ScheduleFreeAdamwOptions extends ScheduleFreeAdamwHypers, CommonOptions<ScheduleFreeAdamwHypers> {}
+
+type Hypers = Readonly<Record<"lr" | "warmupSteps" | "beta1" | "weightDecay" | "weightLrPower", number>>;
+type Sums = Readonly<Record<"maxLr" | "weightSum" | "beta1", number>>;
+type Slot = "z" | "v";
+type Column = (typeof columns)[number];
+
+const columns = ["keep", "weightDecay", "lr", "lrShare", "pull", "beta2", "oneMinusBeta2", "sqrtBias2", "eps"] as const;
+
+/** The rate after `count` updates of warm-up. */
+function rate(h: Hypers, count: number): number {
+  return h.warmupSteps > 0 ? h.lr * Math.min(1, count / h.warmupSteps) : h.lr;
+}
+
+/** Update t's weight in the mean, and the sums that it leaves. */
+function weigh(h: Hypers, t: number, sums: Sums) {
+  const maxLr = Math.max(sums.maxLr, rate(h, t));
+  const weight = maxLr ** h.weightLrPower;
+  return { weight, sums: { maxLr, weightSum: sums.weightSum + weight, beta1: h.beta1 } };
+}
+
+function averaging(h: Hypers, t: number, carry: Sums) {
+  const { weight, sums } = weigh(h, t, carry);
+  const left = sums.weightSum === 0 ? 1 : 1 - weight / sums.weightSum;
+  const lr = rate(h, t - 1);
+  const share = 1 - h.beta1 * left;
+  return {
+    keep: 1 - share * lr * h.weightDecay,
+    weightDecay: h.weightDecay,
+    lr,
+    lrShare: share * lr,
+    pull: 1 - (left * h.beta1) / carry.beta1,
+  };
+}
+
+const hypers = (lr: number) => ({
+  lr: { default: lr, range: { min: 0 } },
+  warmupSteps: { default: 0, range: { min: 0, integer: true } },
+  beta1: { default: 0.9, range: { above: 0, max: 1 } },
+  weightDecay: { default: 0, range: { min: 0 } },
+  weightLrPower: { default: 2, range: { min: 0 } },
+});
+
+const shared = {
+  flags: {},
+  slots: ["z", "v"],
+  starts: { z: "p" },
+  carry: {
+    names: ["maxLr", "weightSum", "beta1"],
+    start: (h: Hypers) => ({ maxLr: 0, weightSum: 0, beta1: h.beta1 }),
+    next: (carry: Sums, h: Hypers, t: number) => weigh(h, t, carry).sums,
+  },
+  columns,
+  wgsl,
+  update(x: Record<"p" | Slot, number>, g: number, h: Readonly<Record<Column, number>>) {
+    x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
+    const u = g / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps) + h.weightDecay * x.p;
+    x.p += h.pull * (x.z - x.p) - h.lrShare * u;
+    x.z -= h.lr * u;
+  },
+  evaluation: (x: Readonly<Record<"p" | "z", number>>, h: Hypers) => (x.p - (1 - h.beta1) * x.z) / h.beta1,
+} as const;
+
+export const scheduleFreeSgdRule = defineRule<keyof Hypers, never, Slot, Column, keyof Sums>({
+  ...shared,
+  name: "scheduleFreeSgd",
+  source: "Defazio et al. 2024; optax.contrib.schedule_free_sgd",
+  hypers: hypers(1),
+  activeSlots: () => ["z"],
+  // v stays 0 and the denominator is 1.
+  row: (h, t, carry) => ({ ...averaging(h, t, carry), beta2: 0, oneMinusBeta2: 0, sqrtBias2: 1, eps: 1 }),
+});
+
+export const scheduleFreeAdamwRule = defineRule<keyof Hypers | "beta2" | "eps", never, Slot, Column, keyof Sums>({
+  ...shared,
+  name: "scheduleFreeAdamw",
+  source: "Defazio et al. 2024; optax.contrib.schedule_free_adamw",
+  hypers: {
+    ...hypers(2.5e-3),
+    beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    eps: { default: 1e-8, range: { min: 0 } },
+  },
+  row: (h, t, carry) => ({
+    ...averaging(h, t, carry),
+    beta2: h.beta2,
+    oneMinusBeta2: 1 - h.beta2,
+    sqrtBias2: Math.sqrt(1 - h.beta2 ** t),
+    eps: h.eps,
+  }),
+});
+
+/** Schedule-free SGD, as optax.contrib.schedule_free_sgd. */
+export function scheduleFreeSgd(
+  options: ScheduleFreeSgdOptions = {},
+): ScheduleFreeSgdOptions & { rule: "scheduleFreeSgd" } {
+  return { rule: "scheduleFreeSgd", ...options };
+}
+
+/** Schedule-free AdamW, as optax.contrib.schedule_free_adamw. */
+export function scheduleFreeAdamw(
+  options: ScheduleFreeAdamwOptions = {},
+): ScheduleFreeAdamwOptions & { rule: "scheduleFreeAdamw" } {
+  return { rule: "scheduleFreeAdamw", ...options };
+}

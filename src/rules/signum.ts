@@ -1,0 +1,55 @@
+// Signum (Bernstein et al. 2018), as optax.signum: the sign of the mean gradient, and with momentum 0 signSGD.
+//
+//   m ← momentum·m + (1-momentum)·g
+//   p ← p - lr (sign(m) + weightDecay·p)
+//
+// The decay is the paper's; optax has none.
+import wgsl from "../../shaders/rules/signum.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link signum}. */
+export interface SignumHypers {
+  /** Learning rate, >= 0; default 1e-3 (optax has none). */
+  lr?: Scheduled | undefined;
+  /** Decay of the mean gradient, in [0, 1); default 0.9; 0 keeps no state. */
+  momentum?: Scheduled | undefined;
+  /** Decoupled weight decay, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+}
+
+/** Options of {@link signum}. */
+export interface SignumOptions extends SignumHypers, CommonOptions<SignumHypers> {}
+
+export const signumRule = defineRule({
+  name: "signum",
+  source: "Bernstein et al. 2018; optax.signum",
+  hypers: {
+    lr: { default: 1e-3, range: { min: 0 } },
+    momentum: { default: 0.9, range: { min: 0, below: 1 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+  },
+  goesBySign: true,
+  flags: {},
+  slots: ["m"],
+  activeSlots: (_, used) => (used("momentum") ? ["m"] : []),
+  columns: ["keep", "decay", "momentum", "oneMinusMomentum", "lr"],
+  row: (h) => ({
+    keep: 1 - h.lr * h.weightDecay,
+    decay: h.lr * h.weightDecay,
+    momentum: h.momentum,
+    oneMinusMomentum: 1 - h.momentum,
+    lr: h.lr,
+  }),
+  wgsl,
+  update(x, g, h) {
+    x.m = h.momentum * x.m + h.oneMinusMomentum * g;
+    x.p -= h.decay * x.p + h.lr * Math.sign(x.m);
+  },
+});
+
+/** Signum, as optax.signum. */
+export function signum(options: SignumOptions = {}): SignumOptions & { rule: "signum" } {
+  return { rule: "signum", ...options };
+}

@@ -1,0 +1,74 @@
+// Yogi (Zaheer et al. 2018): Adam whose second moment moves by no more than the gradient's square, as optax.yogi:
+//
+//   m ← m + (1-β1)(g - m),  v ← v - (1-β2) sign(v - g²) g²               both start at initialAccumulatorValue
+//   p ← p - lr (m / bc1 / (√(v / bc2 + epsRoot) + eps) + weightDecay·p)
+//
+// bc1 = 1-β1^t, bc2 = 1-β2^t, although the moments do not start at 0. epsRoot and initialAccumulatorValue are those of
+// optax.scale_by_yogi. optax.yogi has no decay; ours is what optax.add_decayed_weights makes of it.
+import wgsl from "../../shaders/rules/yogi.wgsl?raw";
+import type { CommonOptions } from "../around.ts";
+import { defineRule } from "../rule.ts";
+import type { Scheduled } from "../schedule.ts";
+
+/** The hypers of {@link yogi}. */
+export interface YogiHypers {
+  /** Learning rate, >= 0; default 1e-2. */
+  lr?: Scheduled | undefined;
+  /** Decay of the first moment, in [0, 1); default 0.9. */
+  beta1?: Scheduled | undefined;
+  /** 1 less the share of the gradient's square that the second moment moves by, in [0, 1); default 0.999. */
+  beta2?: Scheduled | undefined;
+  /** Added to the denominator, >= 0; default 1e-3. */
+  eps?: Scheduled | undefined;
+  /** Added under the root, >= 0; default 0. */
+  epsRoot?: Scheduled | undefined;
+  /** Decoupled weight decay, >= 0; default 0. */
+  weightDecay?: Scheduled | undefined;
+  /** What both moments start at, >= 0; default 1e-6. Only its value at the first update counts. */
+  initialAccumulatorValue?: Scheduled | undefined;
+}
+
+/** Options of {@link yogi}. */
+export interface YogiOptions extends YogiHypers, CommonOptions<YogiHypers> {}
+
+export const yogiRule = defineRule({
+  name: "yogi",
+  source: "Zaheer et al. 2018; optax.yogi",
+  hypers: {
+    lr: { default: 1e-2, range: { min: 0 } },
+    beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    eps: { default: 1e-3, range: { min: 0 } },
+    epsRoot: { default: 0, range: { min: 0 } },
+    weightDecay: { default: 0, range: { min: 0 } },
+    initialAccumulatorValue: { default: 1e-6, range: { min: 0 } },
+  },
+  flags: {},
+  slots: ["m", "v"],
+  starts: { m: "initial", v: "initial" },
+  columns: ["initial", "keep", "decay", "oneMinusBeta1", "oneMinusBeta2", "stepSize", "bias2", "epsRoot", "eps"],
+  row: (h, t) => ({
+    initial: h.initialAccumulatorValue,
+    // The update takes the decay off with the step, which rounds less; the core reads keep.
+    keep: 1 - h.lr * h.weightDecay,
+    decay: h.lr * h.weightDecay,
+    oneMinusBeta1: 1 - h.beta1,
+    oneMinusBeta2: 1 - h.beta2,
+    stepSize: h.lr / (1 - h.beta1 ** t),
+    bias2: 1 - h.beta2 ** t,
+    epsRoot: h.epsRoot,
+    eps: h.eps,
+  }),
+  wgsl,
+  update(x, g, h) {
+    const squared = g * g;
+    x.m += h.oneMinusBeta1 * (g - x.m);
+    x.v -= h.oneMinusBeta2 * Math.sign(x.v - squared) * squared;
+    x.p -= h.decay * x.p + (h.stepSize * x.m) / (Math.sqrt(x.v / h.bias2 + h.epsRoot) + h.eps);
+  },
+});
+
+/** Adam with a second moment that changes additively, as optax.yogi. */
+export function yogi(options: YogiOptions = {}): YogiOptions & { rule: "yogi" } {
+  return { rule: "yogi", ...options };
+}
