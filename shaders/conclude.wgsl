@@ -6,6 +6,8 @@ struct Bin {
   count: u32,
   group: u32,
   record: u32,
+  // 1: of a tensor with a factored slot
+  factored: u32,
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<Sum>;
@@ -49,12 +51,5 @@ fn main(
   if (lane != 0u || control[replica].skip != 0u) {
     return;
   }
-  let h = row_of(replica, bin.group);
-  let before = scalars_before(replica, bin.record, h);
-  // Nothing was summed where everything is frozen.
-  if (lanes[0].count > 0.0) {
-    store_scalars(replica, bin.record, concluded(lanes[0], before, h));
-  } else {
-    store_scalars(replica, bin.record, before);
-  }
+  conclude_bin(replica, bin.record, bin.factored != 0u, lanes[0], row_of(replica, bin.group));
 }

@@ -68,7 +68,7 @@ fn main(
     let total = total_of(vec2u(replica * partial_count + bin.x, bin.y), lane);
     all = merge(all, total);
     if (lane == 0u) {
-      let norm = norm_of(total) * unscale * mean;
+      let norm = norm_of(total, unscale * mean);
       control[replica].norms[b] = norm;
       control[replica].scales[b] = unscale * select(1.0, clip_scale(norm, total.peak), clip);
     }
@@ -76,7 +76,7 @@ fn main(
   if (lane != 0u) {
     return;
   }
-  let norm = norm_of(all) * unscale * mean;
+  let norm = norm_of(all, unscale * mean);
   control[replica].gradient_norm = norm;
   if (skip_non_finite && all.peak >= infinite) {
     control[replica].skip = 1u;
@@ -96,7 +96,7 @@ fn main(
   let good = control[replica].good_steps + 1u;
   let grows = loss_scaling && good >= interval;
   control[replica].good_steps = select(good, 0u, grows);
-  if (grows && scale * growth <= 0x1.fffffep+127f) {
+  if (grows && scale * growth <= 0x1p+126f) {
     control[replica].loss_scale = scale * growth;
   }
 }

@@ -37,11 +37,11 @@ fn main(
       peaks = max(peaks, magnitude_bits(g));
     }
     partial = Partial((sums.x + sums.y) + (sums.z + sums.w), 0.0, max(max(peaks.x, peaks.y), max(peaks.z, peaks.w)));
-    if (partial.peak > large && norm_kind == 2u) {
+    if (partial.peak > large) {
       sums = vec4f();
       for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
         let g = own(replica, chunk, e) * down;
-        sums += g * g;
+        sums += select(g * g, abs(g), norm_kind == 1u);
       }
       partial = Partial(0.0, (sums.x + sums.y) + (sums.z + sums.w), partial.peak);
     }

@@ -17,7 +17,9 @@ struct Lines {
   together: u32,
   group: u32,
   bin: u32,
-  padding: u32,
+  // the scales of adaptive clipping, for what goes by the clipped gradient
+  units: u32,
+  unit_columns: u32,
 }
 
 @group(0) @binding(3) var<storage, read> tasks: array<Lines>;
@@ -40,6 +42,8 @@ fn main(
   let together = task.together != 0u;
   let h = row_of(replica, task.group);
   let scale = h.gradient_scale * control[replica].scales[task.bin];
+  // Sums in sequence lose digits: stretches of 64 are added up first.
+  let stretch = 64u * select(1u, workgroup_size, together);
   let line = task.first + select(4u * lane, 0u, together);
   let lines = min(vec4u(line, line + 1u, line + 2u, line + 3u), vec4u(task.lines - 1u));
   let by_column = (lines / task.columns) * (task.rows * task.columns) + lines % task.columns;
@@ -49,16 +53,23 @@ fn main(
   var g2 = vec4f();
   var p2 = vec4f();
   if (line < task.lines) {
-    for (var k = select(0u, lane, together); k < count; k += select(1u, workgroup_size, together)) {
-      let at = begin + k * stride;
-      let g = scale * vec4f(
-        gradient_at(replica, task.gradients + at.x), gradient_at(replica, task.gradients + at.y),
-        gradient_at(replica, task.gradients + at.z), gradient_at(replica, task.gradients + at.w));
-      let p = vec4f(
-        param_at(replica, task.params + at.x), param_at(replica, task.params + at.y),
-        param_at(replica, task.params + at.z), param_at(replica, task.params + at.w));
-      g2 += g * g;
-      p2 += p * p;
+    for (var start = select(0u, lane, together); start < count; start += stretch) {
+      let end = min(start + stretch, count);
+      var g2_part = vec4f();
+      var p2_part = vec4f();
+      for (var k = start; k < end; k += select(1u, workgroup_size, together)) {
+        let at = begin + k * stride;
+        let g = vec4f(
+          gradient_at(replica, task, at.x, scale, h), gradient_at(replica, task, at.y, scale, h),
+          gradient_at(replica, task, at.z, scale, h), gradient_at(replica, task, at.w, scale, h));
+        let p = vec4f(
+          param_at(replica, task, at.x), param_at(replica, task, at.y),
+          param_at(replica, task, at.z), param_at(replica, task, at.w));
+        g2_part += g * g;
+        p2_part += p * p;
+      }
+      g2 += g2_part;
+      p2 += p2_part;
     }
   }
   if (together) {

@@ -17,9 +17,10 @@ fn main(
   let replica = position.z;
   let chunk = chunks[index];
   let h = row_of(replica, chunk.group);
+  begin_chunk(replica, chunk, h, lane);
   var sum = Sum();
   if (control[replica].skip == 0u && h.frozen == 0.0) {
-    let r = scalars_before(replica, chunk.record, h);
+    let r = scalars_to_measure(replica, chunk, h);
     let scale = h.gradient_scale * control[replica].scales[chunk.bin];
     var total = Terms();
     for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {

@@ -3,7 +3,7 @@
 struct Partial {
   // Σ g², or Σ |g| for a norm of 1
   sum: f32,
-  // Σ (g · 2^-80)², of the lanes in which some |g| exceeds 2^50
+  // Σ (g · 2^-80)², or Σ |g · 2^-80|, of the lanes in which some |g| exceeds 2^50
   scaled_sum: f32,
   // the bits of the largest |g|; those of infinity or more where one is not finite
   peak: u32,
@@ -22,16 +22,21 @@ fn merge(a: Partial, b: Partial) -> Partial {
   return Partial(a.sum + b.sum, a.scaled_sum + b.scaled_sum, max(a.peak, b.peak));
 }
 
-fn norm_of(total: Partial) -> f32 {
-  if (total.peak >= infinite || norm_kind == 0u) {
-    // infinity, or NaN, or what is asked for
+// The norm times a factor, which is applied before the two sums meet: the norm of scaled gradients may be more than float32
+// holds where that of the gradients is not.
+fn norm_of(total: Partial, factor: f32) -> f32 {
+  if (total.peak >= infinite) {
+    // infinity, or NaN
     return bitcast<f32>(total.peak);
   }
-  if (norm_kind == 1u) {
-    return total.sum;
+  if (norm_kind == 0u) {
+    return bitcast<f32>(total.peak) * factor;
   }
-  let low = sqrt(total.sum);
-  let high = sqrt(total.scaled_sum) * up;
+  if (norm_kind == 1u) {
+    return total.sum * factor + total.scaled_sum * factor * up;
+  }
+  let low = sqrt(total.sum) * factor;
+  let high = sqrt(total.scaled_sum) * factor * up;
   if (high == 0.0) {
     return low;
   }

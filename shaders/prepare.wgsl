@@ -16,7 +16,8 @@ fn main(
   let replica = position.z;
   let chunk = chunks[index];
   let h = row_of(replica, chunk.group);
-  let r = scalars_of(replica, chunk.record);
+  begin_chunk(replica, chunk, h, lane);
+  let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
   let scale = h.gradient_scale * control[replica].scales[chunk.bin];
   for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
     let inside = inside(chunk, e);

@@ -18,13 +18,15 @@ fn main(
   let replica = position.z;
   let step = atomicLoad(&control[replica].step);
   let skip = control[replica].skip != 0u;
+  let chunk = chunks[index];
+  let h = row_of(replica, chunk.group);
+  begin_chunk(replica, chunk, h, lane);
   if (!skip) {
-    let chunk = chunks[index];
-    let h = row_of(replica, chunk.group);
     // What is frozen keeps all it has; but slots begin with the first step.
     let frozen = h.frozen != 0.0;
     if (!frozen || h.first != 0.0) {
-      let r = scalars_of(replica, chunk.record);
+      let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
+      let caution = caution_of(replica, chunk.record);
       let scale = h.gradient_scale * control[replica].scales[chunk.bin];
       for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
         let inside = inside(chunk, e);
@@ -32,7 +34,8 @@ fn main(
         if (frozen) {
           store_cell(replica, chunk, e, inside, x, x);
         } else {
-          store_cell(replica, chunk, e, inside, x, advanced_cell(x, gradient_of(replica, chunk, e, inside, scale, h), h, r));
+          let g = gradient_of(replica, chunk, e, inside, scale, h);
+          store_cell(replica, chunk, e, inside, x, advanced_cell(x, g, h, r, caution));
         }
       }
     }

@@ -88,6 +88,9 @@ const clipTypes = ["globalNorm", "groupNorm", "value", "adaptive"] as const;
 
 function readClip(value: unknown): Clip | undefined {
   if (value === undefined || value === null) return undefined;
+  if (typeof value !== "object") {
+    throw new OptionError(`clip is ${show(value)}; it must be an object such as { type: "globalNorm", maxNorm: 1 }`);
+  }
   const type = (value as { type?: unknown }).type as Clip["type"];
   if (!clipTypes.includes(type)) {
     throw new OptionError(
@@ -96,14 +99,14 @@ function readClip(value: unknown): Clip | undefined {
   }
   if (type === "value") {
     const { maxValue } = readObject("clip", value, ["type", "maxValue"]);
-    return { type, maxValue: readNumber("clip.maxValue", maxValue, { above: 0 }) };
+    return { type, maxValue: readSingle("clip.maxValue", maxValue, { above: 0 }) };
   }
   if (type === "adaptive") {
     const { clipping, eps } = readObject("clip", value, ["type", "clipping", "eps"]);
     return {
       type,
-      clipping: readNumber("clip.clipping", clipping, { above: 0 }),
-      eps: eps === undefined ? 1e-3 : readNumber("clip.eps", eps, { above: 0 }),
+      clipping: readSingle("clip.clipping", clipping, { above: 0 }),
+      eps: eps === undefined ? 1e-3 : readSingle("clip.eps", eps, { above: 0 }),
     };
   }
   const { maxNorm, norm } = readObject("clip", value, ["type", "maxNorm", "norm"]);
@@ -112,18 +115,21 @@ function readClip(value: unknown): Clip | undefined {
   }
   return {
     type,
-    maxNorm: readNumber("clip.maxNorm", maxNorm, { above: 0 }),
+    maxNorm: readSingle("clip.maxNorm", maxNorm, { above: 0 }),
     norm: (norm as 1 | 2 | "inf" | undefined) ?? 2,
   };
 }
 
+/** Its reciprocal is the least normal float32: one over a larger scale would be 0. */
+export const largestLossScale = 2 ** 126;
+
 function readLossScale(owner: string, value: unknown): LossScale | undefined {
   const read = readCounted(owner, value, {
-    init: [65_536, { above: 0 }],
+    init: [65_536, { above: 0, max: largestLossScale }],
     growth: [2, { min: 1 }],
     backoff: [0.5, { above: 0, below: 1 }],
-    interval: [2000, { min: 1, integer: true }],
-    min: [1, { above: 0 }],
+    interval: [2000, { min: 1, max: 2 ** 31, integer: true }],
+    min: [1, { above: 0, max: largestLossScale }],
   });
   if (read && read.init < read.min) {
     throw new OptionError(`${owner}.init is ${read.init}; it must be >= ${owner}.min, which is ${read.min}`);
@@ -143,6 +149,15 @@ function readEma(owner: string, value: unknown): Averages["ema"] {
   };
 }
 
+/** A number that float32 holds, which is what kernels calculate in. */
+function readSingle(name: string, value: unknown, range: Range): number {
+  const number = readNumber(name, value, range);
+  if (!Number.isFinite(Math.fround(number)) || (number !== 0 && number < 2 ** -126)) {
+    throw new OptionError(`${name} is ${show(value)}; it must be a number that float32 holds, from 2^-126 to 3.4e38`);
+  }
+  return number;
+}
+
 /** An object of numbers with defaults and ranges, or nothing. */
 function readCounted<K extends string>(
   owner: string,
@@ -154,7 +169,7 @@ function readCounted<K extends string>(
   return Object.fromEntries(
     Object.entries<readonly [number, Range]>(fields).map(([field, [standard, range]]) => [
       field,
-      given[field] === undefined ? standard : readNumber(`${owner}.${field}`, given[field], range),
+      given[field] === undefined ? standard : readSingle(`${owner}.${field}`, given[field], range),
     ]),
   ) as Record<K, number>;
 }

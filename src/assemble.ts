@@ -139,7 +139,7 @@ export function assembleLines(sources: PartSources, what: "factor" | "unitClip")
     controlPart(sources.plan),
     generated(
       sources,
-      `${rowText(sources, ["params", "gradients", "state", "tasks", "table", "control"])}${elementText(sources)}${what === "factor" ? weight : ""}`,
+      `${rowText(sources, ["params", "gradients", "state", "tasks", "table", "control"])}${elementText(sources, what)}${what === "factor" ? weight : ""}`,
     ),
     { name: "shaders/lines.wgsl", text: lines },
     what === "factor"
@@ -252,24 +252,38 @@ function loadText(name: "params" | "gradients", access: Access): string {
   return `fn load_${name}(replica: u32, i: u32, inside: vec4<bool>) -> vec4f {\n  return ${body};\n}\n`;
 }
 
-/** Single elements, for kernels that go along lines. */
-function elementText({ access }: PartSources): string {
+/** Single elements of a tensor, for kernels that go along lines: `t` is the element's place in it. */
+function elementText({ plan, access }: PartSources, what: "factor" | "unitClip"): string {
   const at = (name: string) => (access === "vec4" ? `${name}[replica * params_stride + i / 4u][i % 4u]` : `${name}[i]`);
-  return `fn gradient_at(replica: u32, i: u32) -> f32 {\n  return ${at("gradients")};\n}
-fn param_at(replica: u32, i: u32) -> f32 {\n  return ${at("params")};\n}\n`;
+  // The means of a factored slot are of the gradient as the rule sees it; the units' scales are what clips it.
+  const clip = what === "factor" ? plan.clip?.type : undefined;
+  const unit =
+    "let u = task.units + t % task.unit_columns;\n  return g * state[replica * state_stride + u / 4u][u % 4u];";
+  const clipped =
+    clip === "value" ? "return clamp(g, -h.clip_value, h.clip_value);" : clip === "adaptive" ? unit : "return g;";
+  return `fn gradient_at(replica: u32, task: Lines, t: u32, scale: f32, h: Row) -> f32 {
+  let i = task.gradients + t;
+  let g = scale * ${at("gradients")};
+  ${clipped}
+}
+fn param_at(replica: u32, task: Lines, t: u32) -> f32 {
+  let i = task.params + t;
+  return ${at("params")};
+}
+`;
 }
 
 /** Cell, and with scalars their struct; of rules that reduce also what their functions take and give. */
-function structsText({ part, plan, layout }: PartSources): string {
+function structsText({ part, layout }: PartSources): string {
   const { rule } = part;
   const { reduction } = rule;
   const around = part.slots.filter((slot) => !rule.slots.includes(slot));
-  const scalars = [...(rule.factored ? ["factored"] : []), ...layout.scalars.map(({ name }) => name)];
+  const scalars = [...(rule.factored ? ["factored"] : []), ...ownScalars(layout).map(({ name }) => name)];
   const sums = reduction
     ? `${struct("Sums", reduction.sums, "vec4f")}${struct("Totals", ["count", ...reduction.sums], "f32")}`
     : "";
   return `${struct("Cell", ["p", ...rule.slots, ...around], "vec4f")}${
-    scalars.length > 0 || plan.cautious ? struct("Scalars", scalars, "f32") : "struct Scalars {\n  none: f32,\n}\n"
+    scalars.length > 0 ? struct("Scalars", scalars, "f32") : "struct Scalars {\n  none: f32,\n}\n"
   }${sums}`;
 }
 
@@ -311,7 +325,7 @@ function cellText(sources: PartSources): string {
         : "g";
   return `${structsText(sources)}${rowText(sources, ["params", "gradients", "state", "chunks", "table", "control"])}${loadText("params", access)}${
     layout.scalars.length > 0 ? scalarsText(sources, 6) : noScalarsText
-  }${rule.factored ? factoredText(sources) : ""}${clip?.type === "adaptive" ? unitsText : ""}
+  }${rule.factored ? factoredText(sources) : beginNothing}${clip?.type === "adaptive" ? unitsText : ""}
 fn load_cell(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
   let p = load_params(replica, chunk.params + e, inside);
   let at = replica * state_stride + (chunk.state + e) / 4u;
@@ -343,28 +357,63 @@ function floating(value: number): string {
   return /[.e]/.test(String(value)) ? String(value) : `${value}.0`;
 }
 
-/** A factored slot: of a vector its elements, of a matrix row · column / mean of the rows. */
+/**
+ * A factored slot: of a vector its elements, of a matrix row · column / mean. The mean of the rows' means is that of the
+ * columns' too, so the shorter side is summed: of a single matrix once for each chunk, of a stack whenever an element is in
+ * another matrix than the one before.
+ */
 function factoredText({ part }: PartSources): string {
   const { least } = part.rule.factored!;
   return `
 // The matrix of a stack whose mean was computed last, and that mean.
 var<private> mean_of: u32 = 0xffffffffu;
 var<private> mean_value: f32;
+var<workgroup> mean_lanes: array<f32, workgroup_size>;
 
 fn state_at(replica: u32, i: u32) -> f32 {
   return state[replica * state_stride + i / 4u][i % 4u];
+}
+
+// Sum of the means of one side of a matrix, every step-th from the first on.
+fn sum_of_means(replica: u32, chunk: Chunk, matrix: u32, first: u32, step: u32) -> f32 {
+  let by_row = chunk.rows < chunk.columns;
+  let count = select(chunk.columns, chunk.rows, by_row);
+  let begin = select(chunk.factored, chunk.factored_rows, by_row) + matrix * count;
+  var sum = 0.0;
+  for (var start = first; start < count; start += 64u * step) {
+    var stretch = 0.0;
+    for (var k = start; k < min(start + 64u * step, count); k += step) {
+      stretch += state_at(replica, begin + k);
+    }
+    sum += stretch;
+  }
+  return sum;
+}
+
+fn keep_mean(chunk: Chunk, matrix: u32, sum: f32, least: f32) {
+  mean_of = matrix;
+  mean_value = max(sum / f32(min(chunk.rows, chunk.columns)), least);
+}
+
+// Called by all lanes together.
+fn begin_chunk(replica: u32, chunk: Chunk, h: Row, lane: u32) {
+  if (barriers) {
+    let matrix = chunk.start / max(chunk.rows * chunk.columns, 1u);
+    mean_lanes[lane] = sum_of_means(replica, chunk, matrix, lane, workgroup_size);
+    workgroupBarrier();
+    var sum = 0.0;
+    for (var k = 0u; k < workgroup_size; k++) {
+      sum += mean_lanes[k];
+    }
+    keep_mean(chunk, matrix, sum, h.${snakeCase(least)});
+  }
 }
 
 fn factors_at(replica: u32, chunk: Chunk, t: u32, least: f32) -> f32 {
   let line = t / chunk.columns;
   let matrix = line / chunk.rows;
   if (matrix != mean_of) {
-    var sum = 0.0;
-    for (var k = 0u; k < chunk.rows; k++) {
-      sum += state_at(replica, chunk.factored_rows + matrix * chunk.rows + k);
-    }
-    mean_of = matrix;
-    mean_value = max(sum / f32(chunk.rows), least);
+    keep_mean(chunk, matrix, sum_of_means(replica, chunk, matrix, 0u, 1u), least);
   }
   let column = state_at(replica, chunk.factored + matrix * chunk.columns + t % chunk.columns);
   return state_at(replica, chunk.factored_rows + line) * (column / mean_value);
@@ -384,6 +433,11 @@ fn load_factored(replica: u32, chunk: Chunk, e: u32, h: Row) -> vec4f {
 `;
 }
 
+const beginNothing = `
+fn begin_chunk(replica: u32, chunk: Chunk, h: Row, lane: u32) {
+}
+`;
+
 /** The scales of adaptive clipping. */
 const unitsText = `
 fn unit_at(replica: u32, chunk: Chunk, t: u32) -> f32 {
@@ -399,86 +453,97 @@ fn unit_scales(replica: u32, chunk: Chunk, e: u32) -> vec4f {
 }
 `;
 
+/** The scalars of the rule itself, with their places in a record. */
+function ownScalars({ scalars }: PartLayout) {
+  return scalars.map((field, at) => ({ ...field, at })).filter(({ name }) => name !== keptShare);
+}
+
+/** Where a scalar is kept: record 0 is that of all tensors together. */
+function scalarAt({ scalars }: PartLayout, scope: "tensor" | "all", at: number): string {
+  const record = scope === "all" ? "0u" : "record";
+  return `scalars[(replica * record_count + ${record}) * ${scalars.length}u + ${at}u]`;
+}
+
 /** Scalars where they are kept: a record for all tensors, then one for each. */
-function scalarsText({ part, layout }: PartSources, binding: number): string {
+function scalarsText({ part, layout, plan }: PartSources, binding: number): string {
   const { rule } = part;
-  const { scalars } = layout;
   const starts = rule.reduction?.scalars ?? {};
-  const at = (scope: "tensor" | "all", field: number) =>
-    `scalars[(replica * record_count + ${scope === "all" ? "0u" : "record"}) * ${scalars.length}u + ${field}u]`;
-  const factored = rule.factored ? ["is_factored(record)"] : [];
-  const loads = scalars.map(({ scope }, field) => at(scope, field));
-  const begins = scalars.map(({ name, scope }, field) => {
-    const start = starts[name];
-    if (start === undefined) return at(scope, field);
+  const own = ownScalars(layout);
+  const factored = rule.factored ? ["select(0.0, 1.0, factored)"] : [];
+  const loads = own.map(({ scope, at }) => scalarAt(layout, scope, at));
+  const begins = own.map(({ name, scope, at }) => {
+    const start = starts[name]!;
     const row = scope === "all" ? "row_of(replica, 0u)" : "h";
     const value = typeof start === "number" ? floating(start) : `${row}.${snakeCase(start)}`;
-    return `select(${at(scope, field)}, ${value}, h.first != 0.0)`;
+    return `select(${scalarAt(layout, scope, at)}, ${value}, h.first != 0.0)`;
   });
-  const stores = (["tensor", "all"] as const).map((scope) => {
-    const own = scalars.flatMap((field, i) =>
-      field.scope === scope ? [`    ${at(scope, i)} = r.${snakeCase(field.name)};\n`] : [],
-    );
-    return own.length === 0 ? "" : `  if (record ${scope === "all" ? "==" : "!="} 0u) {\n${own.join("")}  }\n`;
-  });
+  const stores = own.map(({ name, scope, at }) => `  ${scalarAt(layout, scope, at)} = r.${snakeCase(name)};\n`);
+  const caution = scalarAt(layout, "tensor", layout.scalars.length - 1);
   return `@group(0) @binding(${binding}) var<storage, read_write> scalars: array<f32>;
 
 // records of one replica
 override record_count: u32;
-${rule.factored ? factoredTable(layout) : ""}
-fn scalars_of(replica: u32, record: u32) -> Scalars {
+
+fn scalars_of(replica: u32, record: u32, factored: bool) -> Scalars {
   return Scalars(${[...factored, ...loads].join(", ")});
 }
 
 // Before the rule's own conclusion: in the first step they begin.
-fn scalars_before(replica: u32, record: u32, h: Row) -> Scalars {
+fn scalars_before(replica: u32, record: u32, factored: bool, h: Row) -> Scalars {
   return Scalars(${[...factored, ...begins].join(", ")});
 }
 
-// Record 0 is that of all tensors together.
 fn store_scalars(replica: u32, record: u32, r: Scalars) {
 ${stores.join("")}}
-`;
-}
 
-/** Which records are those of factored tensors, a bit each. */
-function factoredTable({ places }: PartLayout): string {
-  const words = Array.from({ length: Math.ceil((places.length + 1) / 32) }, () => 0);
-  places.forEach(({ factored }, index) => {
-    if (factored) words[(index + 1) >> 5]! |= 1 << ((index + 1) & 31);
-  });
-  return `
-const factored_bits = array<u32, ${words.length}>(${words.map((word) => `${word >>> 0}u`).join(", ")});
-
-fn is_factored(record: u32) -> f32 {
-  var bits = factored_bits;
-  return f32((bits[record / 32u] >> (record % 32u)) & 1u);
+fn caution_of(replica: u32, record: u32) -> f32 {
+  return ${plan.cautious ? caution : "1.0"};
 }
 `;
 }
 
 const noScalarsText = `
-fn scalars_of(replica: u32, record: u32) -> Scalars {
+fn scalars_of(replica: u32, record: u32, factored: bool) -> Scalars {
   return Scalars();
+}
+
+fn caution_of(replica: u32, record: u32) -> f32 {
+  return 1.0;
 }
 `;
 
-/** The rule's update and what stands around it. */
-function advanceText({ plan, part }: PartSources): string {
-  const { cautious, averages } = plan;
-  const update = part.rule.reduction ? "update(x, g, h, r)" : "update(x, g, h)";
+/** The rule's own step, apart from decay, of parameters that became \`y\`; and whether it goes along the gradient. */
+function cautionText({ part }: PartSources): string {
   const kept = part.rule.columns.includes("keep") ? "h.keep * x.p" : "x.p";
-  const caution = `  let kept = ${kept};
+  return `fn kept_by(x: Cell, h: Row) -> vec4f {
+  return ${kept};
+}
+
+fn goes_along(step: vec4f, g: vec4f) -> vec4<bool> {
+  return sign(step) * sign(g) > vec4f();
+}
+
+fn updated(x: Cell, g: vec4f, h: Row, r: Scalars) -> Cell {
+  return ${part.rule.reduction ? "update(x, g, h, r)" : "update(x, g, h)"};
+}
+
+`;
+}
+
+/** The rule's update and what stands around it. */
+function advanceText(sources: PartSources): string {
+  const { cautious, averages } = sources.plan;
+  const caution = `  let kept = kept_by(x, h);
   let step = kept - y.p;
-  y.p = kept - select(vec4f(), r.${snakeCase(keptShare)} * step, step * g > vec4f());
+  y.p = kept - select(vec4f(), caution * step, goes_along(step, g));
 `;
   const lookahead = `  let returns = h.lookahead >= 0.0;
   y.lookahead = x.lookahead + max(h.lookahead, 0.0) * (y.p - x.lookahead);
   y.p = select(y.p, y.lookahead, returns);
 `;
   const average = (slot: string) => `  y.${slot} = x.${slot} + h.${slot} * (y.p - x.${slot});\n`;
-  return `fn advanced_cell(x: Cell, g: vec4f, h: Row, r: Scalars) -> Cell {
-  var y = ${update};
+  return `${cautionText(sources)}fn advanced_cell(x: Cell, g: vec4f, h: Row, r: Scalars, caution: f32) -> Cell {
+  var y = updated(x, g, h, r);
 ${cautious ? caution : ""}${averages.lookahead ? lookahead : ""}${averages.ema ? average("ema") : ""}${averages.swa ? average("swa") : ""}  return y;
 }
 `;
@@ -500,20 +565,25 @@ function sumNames({ rule }: Part, phase: Phase): readonly string[] {
 }
 
 /** The terms of four elements, and what adds them up. */
-function termsText({ part }: PartSources, phase: Phase): string {
-  const names = sumNames(part, phase).map(snakeCase);
+function termsText(sources: PartSources, phase: Phase): string {
+  const names = sumNames(sources.part, phase).map(snakeCase);
   const zero = "vec4f()";
   const add = names.map((name) => `a.${name} + select(${zero}, b.${name}, inside)`).join(", ");
   const sum = names.map((name) => `(t.${name}.x + t.${name}.y) + (t.${name}.z + t.${name}.w)`).join(", ");
-  const kept = part.rule.columns.includes("keep") ? "h.keep * x.p" : "x.p";
-  const update = part.rule.reduction ? "update(x, g, h, r)" : "update(x, g, h)";
-  const body =
-    phase === "rule"
-      ? `  let sums = measure(x, g, h, r);\n  return Terms(${names.map((name) => `sums.${name}`).join(", ")});\n`
-      : `  let step = ${kept} - ${update}.p;\n  return Terms(select(${zero}, vec4f(1.0), step * g > ${zero}));\n`;
+  const rule = phase === "rule";
+  const body = rule
+    ? `  let sums = measure(x, g, h, r);\n  return Terms(${names.map((name) => `sums.${name}`).join(", ")});\n`
+    : `  let step = kept_by(x, h) - updated(x, g, h, r).p;
+  return Terms(select(${zero}, vec4f(1.0), goes_along(step, g)));
+`;
+  const scalars = rule ? "scalars_before(replica, chunk.record, chunk.rows != 0u, h)" : scalarsOfChunk;
   return `${struct("Terms", names, "vec4f")}
-fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
+${rule ? "" : cautionText(sources)}fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
 ${body}}
+
+fn scalars_to_measure(replica: u32, chunk: Chunk, h: Row) -> Scalars {
+  return ${scalars};
+}
 
 fn add_terms(a: Terms, b: Terms, inside: vec4<bool>) -> Terms {
   return Terms(${add});
@@ -525,16 +595,25 @@ fn sum_of(t: Terms) -> Sum {
 `;
 }
 
-function concludedText({ part }: PartSources, phase: Phase): string {
+const scalarsOfChunk = "scalars_of(replica, chunk.record, chunk.rows != 0u)";
+
+/** What becomes of the sums of one bin; where nothing was summed (all is frozen) the scalars only begin. */
+function concludedText({ part, layout }: PartSources, phase: Phase): string {
   const names = sumNames(part, phase).map(snakeCase);
+  const caution = scalarAt(layout, "tensor", layout.scalars.length - 1);
   const body =
     phase === "rule"
-      ? `  return conclude(Totals(sum.count, ${names.map((name) => `sum.${name}`).join(", ")}), r, h);\n`
-      : `  var after = r;
-  after.${snakeCase(keptShare)} = 1.0 / max(sum.kept / sum.count, 1e-3);
-  return after;
+      ? `  var r = scalars_before(replica, record, factored, h);
+  if (sum.count > 0.0) {
+    r = conclude(Totals(sum.count, ${names.map((name) => `sum.${name}`).join(", ")}), r, h);
+  }
+  store_scalars(replica, record, r);
+`
+      : `  if (sum.count > 0.0) {
+    ${caution} = 1.0 / max(sum.kept / sum.count, 1e-3);
+  }
 `;
-  return `fn concluded(sum: Sum, r: Scalars, h: Row) -> Scalars {
+  return `fn conclude_bin(replica: u32, record: u32, factored: bool, sum: Sum, h: Row) {
 ${body}}
 `;
 }

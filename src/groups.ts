@@ -9,6 +9,7 @@ export function readPatterns(
   owner: string,
   value: unknown,
   names: readonly string[],
+  known: ReadonlySet<string> = new Set(names),
 ): { patterns: readonly Pattern[]; matched: readonly string[] } {
   if (value === undefined) {
     throw new OptionError(`${owner} is missing; it must be tensor names, globs or regular expressions`);
@@ -17,15 +18,16 @@ export function readPatterns(
   if (given.length === 0) throw new OptionError(`${owner} is []; it must name at least one tensor`);
   const matched = new Set<string>();
   const patterns = given.map((entry) => {
-    const { pattern, matches } = readPattern(owner, entry, names);
-    const found = names.filter(matches);
+    const { pattern, matches } = readPattern(owner, entry, known);
+    // Thousands of plain names are looked up, not searched for.
+    const found = matches ? names.filter(matches) : known.has(entry as string) ? [entry as string] : [];
     if (found.length === 0) {
       throw new OptionError(`${owner} names ${show(entry)}, which matches no tensor; the tensors are ${listed(names)}`);
     }
     for (const name of found) matched.add(name);
     return pattern;
   });
-  return { patterns, matched: names.filter((name) => matched.has(name)) };
+  return { patterns, matched: [...matched] };
 }
 
 /** Names for a sentence: all of a few, the first of many. */
@@ -33,14 +35,15 @@ export function listed(names: readonly string[]): string {
   return names.length <= 12 ? names.join(", ") : `${names.slice(0, 12).join(", ")} and ${names.length - 12} more`;
 }
 
+/** A pattern in its JSON form, and which names it means: without `matches` the one that it is. */
 function readPattern(
   owner: string,
   entry: unknown,
-  names: readonly string[],
-): { pattern: Pattern; matches: (name: string) => boolean } {
+  known: ReadonlySet<string>,
+): { pattern: Pattern; matches?: (name: string) => boolean } {
   if (typeof entry === "string") {
     // A tensor may have a star in its name.
-    if (names.includes(entry) || !/[*?]/.test(entry)) return { pattern: entry, matches: (name) => name === entry };
+    if (known.has(entry) || !/[*?]/.test(entry)) return { pattern: entry };
     const source = entry
       .replace(/[.+^${}()|[\]\\]/g, "\\$&")
       .replaceAll("*", ".*")
@@ -49,7 +52,7 @@ function readPattern(
     return { pattern: entry, matches: (name) => glob.test(name) };
   }
   if (entry instanceof RegExp) {
-    return readPattern(owner, { regex: entry.source, ...(entry.flags ? { flags: entry.flags } : {}) }, names);
+    return readPattern(owner, { regex: entry.source, ...(entry.flags ? { flags: entry.flags } : {}) }, known);
   }
   if (typeof entry !== "object" || entry === null) {
     throw new OptionError(`${owner} holds ${show(entry)}; it must hold tensor names, globs or regular expressions`);
@@ -98,11 +101,17 @@ export function layerwiseDecay(
 ): readonly (GroupOptions & { readonly weightDecay?: 0 })[] {
   const decay = readNumber("layerwiseDecay.decay", options.decay, { above: 0, max: 1 });
   const layerOf = options.layerOf ?? ((name: string) => Number(/\d+/.exec(name)?.[0] ?? -1));
-  const layers = [...new Set(tensors.map(({ name }) => layerOf(name)))].sort((a, b) => b - a);
-  return layers.flatMap((layer, depth) => {
-    const members = tensors.filter(({ name }) => layerOf(name) === layer);
+  const byLayer = new Map<number, Pick<Tensor, "name" | "shape">[]>();
+  for (const tensor of tensors) {
+    const layer = layerOf(tensor.name);
+    const members = byLayer.get(layer);
+    if (members) members.push(tensor);
+    else byLayer.set(layer, [tensor]);
+  }
+  const layers = [...byLayer].sort(([a], [b]) => b - a);
+  return layers.flatMap(([, members], depth) => {
     const spared = options.noDecay ? members.filter(isBiasOrNorm) : [];
-    const rest = members.filter((tensor) => !spared.includes(tensor));
+    const rest = members.filter((tensor) => !options.noDecay || !isBiasOrNorm(tensor));
     const lrScale = decay ** depth;
     return [
       ...(rest.length > 0 ? [{ params: rest.map(({ name }) => name), lrScale }] : []),

@@ -24,6 +24,7 @@ export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } 
 export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
 export { isBiasOrNorm, layerwiseDecay, noDecay } from "./groups.ts";
 export { type ReplayFile, type ReplayResult, readReplay, replayCase } from "./lab/replay.ts";
+export { type LawResult, verifyRule } from "./lab/verify.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export { createCpuObjective } from "./objectives/mlp_cpu.ts";
 export { createGpuObjective, type GpuObjective } from "./objectives/mlp_gpu.ts";
@@ -94,5 +95,6 @@ export { cosine } from "./schedules/cosine.ts";
 export { createSchedule, scheduleTypes } from "./schedules/index.ts";
 export { linear } from "./schedules/linear.ts";
 export { sequential } from "./schedules/sequential.ts";
+export { loadTorch, type TorchOptions } from "./torch.ts";
 export { cpuEngine, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
 export { type Progress, type RunConfig, type TrainOptions, type TrainResult, train } from "./train/train.ts";

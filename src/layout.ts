@@ -37,6 +37,8 @@ export interface ScalarField {
 
 export interface PartLayout {
   readonly places: readonly Place[];
+  /** Elements of a slot, unless it is the factored one. */
+  readonly slotStride: number;
   /** The beginning of each slot. */
   readonly slotBases: ReadonlyMap<string, number>;
   readonly factoredSlot: string | undefined;
@@ -51,6 +53,7 @@ const aligned = (length: number) => Math.ceil(length / segmentAlignment) * segme
 export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[]): PartLayout {
   const { rule } = part;
   const adaptive = plan.clip?.type === "adaptive";
+  const groupIndex = new Map(part.groups.map((group, index) => [group, index]));
   let [stride, factoredStride] = [0, 0];
   const placed = part.segments.map((index) => {
     const segment = segments[index]!;
@@ -58,7 +61,7 @@ export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[])
     const place = { segment, index, factored, offset: stride, factoredOffset: factoredStride };
     stride += aligned(segment.length);
     factoredStride += aligned(factored ? meansOf(factored) : segment.length);
-    return { ...place, group: part.groups.indexOf(plan.groupOf[index]!) };
+    return { ...place, group: groupIndex.get(plan.groupOf[index]!)! };
   });
   let stateLength = 0;
   const slotBases = new Map<string, number>();
@@ -72,7 +75,14 @@ export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[])
     if (units) stateLength += aligned(units.columns);
     return { ...place, units, unitsOffset };
   });
-  return { places, slotBases, factoredSlot: rule.factored?.slot, stateLength, scalars: scalarFields(plan, part) };
+  return {
+    places,
+    slotStride: stride,
+    slotBases,
+    factoredSlot: rule.factored?.slot,
+    stateLength,
+    scalars: scalarFields(plan, part),
+  };
 }
 
 /** What a slot holds of a place, from the beginning of the state. */
@@ -85,6 +95,17 @@ export function slotRange(layout: PartLayout, place: Place, slot: string): { off
 
 /** Columns first, then rows from the next multiple of 4 on. */
 export const rowMeans = ({ batch, columns }: MatrixView) => Math.ceil((batch * columns) / 4) * 4;
+
+/** A scalar's value for each tensor, by name, from one replica's records; undefined where the part has none of the name. */
+export function scalarValues({ places, scalars }: PartLayout, records: Float32Array, name: string) {
+  const field = scalars.findIndex((scalar) => scalar.name === name);
+  if (field < 0) return undefined;
+  const at = (record: number) => record * scalars.length + field;
+  return places.map(({ segment }, index) => {
+    const record = scalars[field]!.scope === "all" ? 0 : index + 1;
+    return [segment.name, records.slice(at(record), at(record) + 1)] as const;
+  });
+}
 
 const meansOf = (view: MatrixView) => rowMeans(view) + view.batch * view.rows;
 

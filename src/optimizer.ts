@@ -5,8 +5,9 @@ import type { Scheduled } from "./schedule.ts";
 
 /**
  * What can be read and written by tensor name: the parameters, their gradients, a slot of a rule (`"m"` …), an average of
- * the parameters (`"ema"`, `"swa"`), the gradients added up so far (`"accumulated"`). `"evaluation"` can be read alone:
- * the parameters to evaluate a model with, where the rule trains others (scheduleFreeSgd …), else those that are trained.
+ * the parameters (`"ema"`, `"swa"`), the gradients added up so far (`"accumulated"`). Can be read alone: `"evaluation"`,
+ * the parameters to evaluate a model with, where the rule trains others (scheduleFreeSgd …), else those that are trained;
+ * and the scalars of rules that sum (`"d"` of prodigy, `"ratio"` of lamb …), one number for each tensor.
  */
 export type Role = "params" | "gradients" | "evaluation" | (string & {});
 

@@ -23,6 +23,8 @@ export interface Group {
   readonly ownRule: boolean;
   /** For each replica a schedule for every hyper of the rule. */
   readonly hypers: readonly Record<string, Schedule>[];
+  /** The hypers that are the group's own, not the optimizer's. */
+  readonly own: Set<string>;
   readonly lrScale: number;
   frozen: boolean;
 }
@@ -56,8 +58,8 @@ export interface Plan {
   /** The group of each segment. */
   readonly groupOf: readonly number[];
   readonly parts: readonly Part[];
-  /** The config's fallback, as it was given. */
-  readonly fallback: unknown;
+  /** For each replica the hypers of the groups that have no others. */
+  readonly shared: readonly Record<string, Schedule>[];
 }
 
 const around = [
@@ -92,10 +94,22 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
   const shared = readReplicas(rule, name, fields);
   const replicas = shared.length;
   const { groups, groupOf } = readGroups({ rule, flags, shared, fields, segments });
-  const trial = { rule, flags, maximize, clip, skipNonFinite, lossScale, accumulate, cautious, averages, replicas };
-  const slotsAround = aroundSlots(averages);
-  const parts = partsOf(groups, groupOf, slotsAround);
-  const plan: Plan = { ...trial, groups, groupOf, parts, fallback: fields.fallback };
+  const plan: Plan = {
+    rule,
+    flags,
+    maximize,
+    clip,
+    skipNonFinite,
+    lossScale,
+    accumulate,
+    cautious,
+    averages,
+    replicas,
+    groups,
+    groupOf,
+    parts: partsOf(groups, groupOf, aroundSlots(averages)),
+    shared,
+  };
   for (let replica = 0; replica < replicas; replica++) {
     for (const [index, group] of groups.entries()) {
       for (const hyper of Object.keys(group.rule.hypers)) hyperAt(plan, index, hyper, 0, replica);
@@ -146,6 +160,17 @@ export function setHypers(
     all.map(() => step),
     changes,
   );
+  // So that the config tells of it.
+  for (const hyper of Object.keys(changes)) {
+    if (group !== undefined) {
+      if (plan.groups[group]!.params !== undefined) plan.groups[group]!.own.add(hyper);
+      continue;
+    }
+    plan.shared.forEach((hypers, r) => {
+      const common = plan.groups.find(({ ownRule }) => !ownRule);
+      if (common && (replica === undefined || replica === r)) hypers[hyper] = common.hypers[r]![hyper]!;
+    });
+  }
 }
 
 /** Replaces hypers by replica and group, for a replica's `step` and those after it: all of them, or on an error none. */
@@ -228,12 +253,19 @@ export function planConfig(plan: Plan): OptimizerConfig {
   const nameOf = (rule: Rule) => (rules.includes(rule) ? rule.name : rule);
   const values = (hypers: Readonly<Record<string, Schedule>>) =>
     Object.fromEntries(Object.entries(hypers).map(([hyper, schedule]) => [hyper, schedule.config]));
-  const rest = plan.groups.find(({ params, fallbackOf }) => params === undefined && fallbackOf === undefined);
-  const { clip, lossScale, averages, replicas } = plan;
+  /** The fallback of the first of some groups that has one. */
+  const fallbackOf = (isOne: (group: Group, index: number) => boolean) => {
+    const found = plan.groups.find(
+      ({ fallbackOf }) => fallbackOf !== undefined && isOne(plan.groups[fallbackOf]!, fallbackOf),
+    );
+    return found ? { fallback: { rule: nameOf(found.rule), ...found.flags, ...values(found.hypers[0]!) } } : {};
+  };
+  const { clip, lossScale, averages, replicas, shared } = plan;
   const config: Record<string, unknown> = {
     rule: nameOf(plan.rule),
-    ...(rest && replicas === 1 ? values(rest.hypers[0]!) : {}),
+    ...(replicas === 1 ? values(shared[0]!) : { replicas: shared.map(values) }),
     ...plan.flags,
+    ...fallbackOf(({ ownRule }) => !ownRule),
     maximize: plan.maximize,
     skipNonFinite: plan.skipNonFinite,
     clip: clip ?? null,
@@ -244,16 +276,17 @@ export function planConfig(plan: Plan): OptimizerConfig {
     swa: averages.swa ?? null,
     lookahead: averages.lookahead ?? null,
   };
-  if (plan.fallback !== undefined) config.fallback = plan.fallback;
-  if (rest && replicas > 1) config.replicas = rest.hypers.map(values);
   const named = plan.groups.filter(({ params }) => params !== undefined);
   if (named.length > 0) {
-    config.groups = named.map(({ params, rule, ownRule, flags, hypers, lrScale, frozen }) => ({
-      params,
-      ...(ownRule ? { rule: nameOf(rule), ...flags } : {}),
-      ...(replicas === 1 || ownRule ? values(hypers[0]!) : {}),
-      ...(lrScale === 1 ? {} : { lrScale }),
-      ...(frozen ? { frozen } : {}),
+    config.groups = named.map((group, index) => ({
+      params: group.params,
+      ...(group.ownRule ? { rule: nameOf(group.rule), ...group.flags } : {}),
+      ...Object.fromEntries(
+        Object.entries(values(group.hypers[0]!)).filter(([hyper]) => replicas === 1 || group.own.has(hyper)),
+      ),
+      ...(group.ownRule ? fallbackOf((_, of) => of === index) : {}),
+      ...(group.lrScale === 1 ? {} : { lrScale: group.lrScale }),
+      ...(group.frozen ? { frozen: true } : {}),
     }));
   }
   return config as unknown as OptimizerConfig;
@@ -352,6 +385,7 @@ function readGroups({ rule, flags, shared, fields, segments }: GroupsInput): { g
   const fallbacks: unknown[] = [];
   const groupOf = new Map<string, number>();
   const names = segments.map(({ name }) => name);
+  const known = new Set(names);
   const entries = fields.groups === undefined ? [] : readArray(`${rule.name}.groups`, fields.groups, "groups");
   entries.forEach((entry, index) => {
     const owner = `${rule.name}.groups[${index}]`;
@@ -359,7 +393,7 @@ function readGroups({ rule, flags, shared, fields, segments }: GroupsInput): { g
     const its = ownRule ? readRule(`${owner}.rule`, entry) : rule;
     const options = ownRule ? ruleOptions(its) : Object.keys(rule.hypers);
     const group = readObject(owner, entry, [...inGroups, ...options]);
-    const { patterns, matched } = readPatterns(`${owner}.params`, group.params, names);
+    const { patterns, matched } = readPatterns(`${owner}.params`, group.params, names, known);
     for (const param of matched) {
       const before = groupOf.get(param);
       if (before !== undefined) {
@@ -375,14 +409,24 @@ function readGroups({ rule, flags, shared, fields, segments }: GroupsInput): { g
       flags: ownRule ? readFlags(its, owner, group) : flags,
       ownRule,
       hypers: shared.map((replica) => readHypers(its, owner, group, ownRule ? {} : replica)),
+      own: new Set(Object.keys(its.hypers).filter((hyper) => ownRule || group[hyper] !== undefined)),
       lrScale: group.lrScale === undefined ? 1 : readNumber(`${owner}.lrScale`, group.lrScale, { min: 0 }),
       frozen: group.frozen === undefined ? false : readBoolean(`${owner}.frozen`, group.frozen),
     });
     fallbacks.push(ownRule ? group.fallback : fields.fallback);
   });
   if (names.some((name) => !groupOf.has(name))) {
-    const hypers = shared.map((replica) => ({ ...replica }));
-    groups.push({ params: undefined, rule, flags, ownRule: false, hypers, lrScale: 1, frozen: false });
+    // The very objects that all groups without hypers of their own go by: setting theirs sets the optimizer's.
+    groups.push({
+      params: undefined,
+      rule,
+      flags,
+      ownRule: false,
+      hypers: shared,
+      own: new Set(),
+      lrScale: 1,
+      frozen: false,
+    });
     fallbacks.push(fields.fallback);
   }
   const indices = names.map((name) => groupOf.get(name) ?? groups.length - 1);
@@ -399,12 +443,15 @@ function leaveToFallbacks(
 ): void {
   fallbacks.forEach((config, index) => {
     const { rule, hypers, lrScale, frozen } = groups[index]!;
-    const left = segments.filter((segment, i) => groupOf[i] === index && rule.only && !rule.only.takes(segment.shape));
+    const { only } = rule;
+    const left = only
+      ? segments.flatMap((segment, i) => (groupOf[i] === index && !only.takes(segment.shape) ? [i] : []))
+      : [];
     const owner = `${rule.name}.fallback`;
-    const first = left[0];
+    const first = segments[left[0] ?? -1];
     if (config === undefined && first) {
       throw new OptionError(
-        `${owner} is missing; the rule ${rule.name} takes ${rule.only!.what}, and "${first.name}" has shape [${first.shape}]: name a rule for such tensors`,
+        `${owner} is missing; the rule ${rule.name} takes ${only!.what}, and "${first.name}" has shape [${first.shape}]: name a rule for such tensors`,
       );
     }
     if (config === undefined) return;
@@ -418,34 +465,37 @@ function leaveToFallbacks(
       flags: readFlags(its, owner, fields),
       ownRule: true,
       hypers: hypers.map(() => readHypers(its, owner, fields, {})),
+      own: new Set(Object.keys(its.hypers)),
       lrScale,
       frozen,
     };
     if (!first) return;
     groups.push(group);
-    left.forEach((segment) => {
-      groupOf[segments.indexOf(segment)] = groups.length - 1;
-    });
+    for (const i of left) groupOf[i] = groups.length - 1;
   });
 }
 
 function partsOf(groups: readonly Group[], groupOf: readonly number[], slotsAround: readonly string[]): Part[] {
   const byKey = new Map<string, { rule: Rule; flags: Readonly<Record<string, boolean>>; groups: number[] }>();
   const ruleIds = new Map<Rule, number>();
+  const inhabited = new Set(groupOf);
   groups.forEach(({ rule, flags }, index) => {
     // A muon whose every tensor went to its fallback is no part.
-    if (!groupOf.includes(index)) return;
+    if (!inhabited.has(index)) return;
     if (!ruleIds.has(rule)) ruleIds.set(rule, ruleIds.size);
     const key = JSON.stringify([ruleIds.get(rule), flags]);
     const part = byKey.get(key) ?? { rule, flags, groups: [] };
     part.groups.push(index);
     byKey.set(key, part);
   });
-  return [...byKey.values()].map((part) => ({
-    ...part,
-    slots: [...ruleSlots(part, groups), ...slotsAround],
-    segments: groupOf.flatMap((group, segment) => (part.groups.includes(group) ? [segment] : [])),
-  }));
+  return [...byKey.values()].map((part) => {
+    const members = new Set(part.groups);
+    return {
+      ...part,
+      slots: [...ruleSlots(part, groups), ...slotsAround],
+      segments: groupOf.flatMap((group, segment) => (members.has(group) ? [segment] : [])),
+    };
+  });
 }
 
 /** The slots that a part's rule keeps; what contradicts itself is refused. */

@@ -23,8 +23,13 @@ export interface Carry<H extends string, K extends string> {
   readonly names: readonly K[];
   /** Before the first update, from the hypers of that update. */
   start(hypers: Readonly<Record<H, number>>): Record<K, number>;
-  /** After update number `t` (from 1), from what it was before it and the hypers of that update. */
-  next(carry: Readonly<Record<K, number>>, hypers: Readonly<Record<H, number>>, t: number): Record<K, number>;
+  /** After update number `t` (from 1), from what it was before it and the hypers of that update and the next. */
+  next(
+    carry: Readonly<Record<K, number>>,
+    hypers: Readonly<Record<H, number>>,
+    t: number,
+    ahead: () => Readonly<Record<H, number>>,
+  ): Record<K, number>;
 }
 
 /**
@@ -121,12 +126,13 @@ export interface RuleDefinition<
    * from the gradient, a column `keep` says by what, so that others can tell the two.
    */
   readonly columns: readonly C[];
-  /** Those scalars for update number `t` (from 1), from the values that the hypers have at it. */
+  /** Those scalars for update number `t` (from 1), from the values that the hypers have at it; `ahead` at the next. */
   row(
     hypers: Readonly<Record<H, number>>,
     t: number,
     carry: Readonly<Record<K, number>>,
     flags: Readonly<Record<F, boolean>>,
+    ahead: () => Readonly<Record<H, number>>,
   ): Record<C, number>;
   readonly reduction?: Reduction<S, C, N, A>;
   /** `fn update(x: Cell, gradient: vec4f, h: Row) -> Cell`; with a reduction also `r: Scalars`, `measure`, `conclude`. */
@@ -145,6 +151,13 @@ export interface RuleDefinition<
   readonly goesBySign?: boolean;
   /** What torch's state_dict calls the slots, where torch has this rule. */
   readonly torch?: Readonly<Partial<Record<S, string>>>;
+  /**
+   * What stands for a carried value there, once the slots hold something: the key of a scalar that torch keeps of each
+   * tensor, or a number.
+   */
+  readonly torchCarry?: Readonly<Partial<Record<K, string | number>>>;
+  /** Whether torch counts the steps of this rule, as a `step` of each tensor; default true. */
+  readonly torchSteps?: boolean;
 }
 
 /** A rule of whatever hypers, flags, slots and columns. */

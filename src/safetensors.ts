@@ -1,6 +1,7 @@
 // The safetensors format (github.com/huggingface/safetensors): eight bytes of header length, little-endian; a JSON header
 // of { name: { dtype, shape, data_offsets } } with an optional __metadata__ of strings, padded with spaces so that the
-// data begins at a multiple of eight; then the tensors' bytes, without gaps. We write and read F32.
+// data begins at a multiple of eight; then the tensors' bytes, without gaps. We write F32. We read F64, F32, F16, BF16,
+// I64, I32, U8 and BOOL, all into float32: a value that float32 does not hold is rounded (a large F64 to an infinity).
 import { DataError, show } from "./errors.ts";
 
 export interface SafeTensor {
@@ -37,10 +38,23 @@ export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
+/** How a number of each dtype is read. */
+const dtypes = new Map<unknown, { readonly size: number; read(view: DataView, at: number): number }>([
+  ["F64", { size: 8, read: (view, at) => view.getFloat64(at, true) }],
+  ["F32", { size: 4, read: (view, at) => view.getFloat32(at, true) }],
+  ["F16", { size: 2, read: (view, at) => halfOf(view.getUint16(at, true)) }],
+  ["BF16", { size: 2, read: (view, at) => brainOf(view.getUint16(at, true)) }],
+  ["I64", { size: 8, read: (view, at) => Number(view.getBigInt64(at, true)) }],
+  ["I32", { size: 4, read: (view, at) => view.getInt32(at, true) }],
+  ["U8", { size: 1, read: (view, at) => view.getUint8(at) }],
+  ["BOOL", { size: 1, read: (view, at) => (view.getUint8(at) === 0 ? 0 : 1) }],
+]);
+
 /**
- * Reads a safetensors file of F32 tensors.
+ * Reads a safetensors file into float32, whatever dtypes it holds; a value that float32 does not hold is rounded.
  *
- * @throws DataError that says what is wrong with the header or which tensor does not fit the data.
+ * @throws DataError that says what is wrong with the header, which dtype is not read or which tensor does not fit the
+ * data.
  */
 export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -70,20 +84,26 @@ export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
     }
     if (!isRecord(entry)) throw new DataError(`safetensors: "${name}" is ${show(entry)}; it must be an object`);
     const { dtype, shape, data_offsets: offsets } = entry;
-    if (dtype !== "F32") throw new DataError(`safetensors: "${name}" has dtype ${dtype}; only F32 is read`);
+    const kind = dtypes.get(dtype);
+    if (!kind) {
+      throw new DataError(
+        `safetensors: "${name}" has dtype ${dtype}; it must be one of ${[...dtypes.keys()].join(", ")}`,
+      );
+    }
+    const { size: bytesEach, read } = kind;
     if (!isNumbers(shape) || !isNumbers(offsets) || offsets.length !== 2) {
       throw new DataError(`safetensors: "${name}" lacks a shape or two data_offsets`);
     }
     const [begin, end] = offsets as [number, number];
     const length = shape.reduce((product, size) => product * size, 1);
-    if (end - begin !== length * 4 || begin < 0 || dataStart + end > bytes.length) {
+    if (end - begin !== length * bytesEach || begin < 0 || dataStart + end > bytes.length) {
       throw new DataError(
-        `safetensors: "${name}" of shape [${shape}] needs ${length * 4} bytes; its data_offsets are [${offsets}] in a file with ${bytes.length - dataStart} bytes of data`,
+        `safetensors: "${name}" of shape [${shape}] needs ${length * bytesEach} bytes; its data_offsets are [${offsets}] in a file with ${bytes.length - dataStart} bytes of data`,
       );
     }
     ranges.push([begin, end]);
     const data = new Float32Array(length);
-    for (let i = 0; i < length; i++) data[i] = view.getFloat32(dataStart + begin + 4 * i, true);
+    for (let i = 0; i < length; i++) data[i] = read(view, dataStart + begin + bytesEach * i);
     tensors.set(name, { shape, data });
   }
   let covered = 0;
@@ -95,6 +115,24 @@ export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
     throw new DataError(`safetensors: ${bytes.length - dataStart - covered} bytes follow the last tensor's`);
   }
   return { metadata, tensors };
+}
+
+/** IEEE half precision: a sign, 5 bits of exponent, 10 of fraction. */
+function halfOf(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 0x1f;
+  const fraction = bits & 0x3ff;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+const word = new DataView(new ArrayBuffer(4));
+
+/** bfloat16: the upper half of a float32. */
+function brainOf(bits: number): number {
+  word.setUint32(0, bits << 16);
+  return word.getFloat32(0);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

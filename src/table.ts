@@ -1,6 +1,7 @@
 // The table: rows of scalars computed on the host in float64, one row per step and group, from which the GPU takes the
 // row of its own step counter. Nothing that depends on the step alone is ever computed in a shader.
 import { averageColumns } from "./around_plan.ts";
+import { OptionError } from "./errors.ts";
 import { hyperAt, type Part, type Plan } from "./plan.ts";
 
 /** A rule's host memory at one step. */
@@ -47,7 +48,9 @@ export class RowSource {
       frozen: groups[this.#part.groups[group]!]!.frozen ? 1 : 0,
       ...(clip?.type === "value" ? { clipValue: clip.maxValue } : {}),
       ...averageColumns(averages, step),
-      ...this.#part.rule.row(hypers, step + 1, this.#carry(group, step), this.#part.flags),
+      ...this.#part.rule.row(hypers, step + 1, this.#carry(group, step), this.#part.flags, () =>
+        this.#ahead(group, step),
+      ),
     };
   }
 
@@ -115,6 +118,16 @@ export class RowSource {
     return hypers;
   }
 
+  /** The hypers of the step after `step`; where a schedule ends with this one, those of this one. */
+  #ahead(group: number, step: number): Record<string, number> {
+    try {
+      return this.#hypers(group, step + 1);
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      return this.#hypers(group, step);
+    }
+  }
+
   #carry(group: number, step: number): CarryValues {
     const { carry } = this.#part.rule;
     if (!carry) return {};
@@ -122,7 +135,9 @@ export class RowSource {
     if (trail.length === 0) trail.push(carry.start(this.#hypers(group, this.#from)));
     while (trail.length <= step - this.#from) {
       const last = this.#from + trail.length - 1;
-      trail.push(carry.next(trail[trail.length - 1]!, this.#hypers(group, last), last + 1));
+      trail.push(
+        carry.next(trail[trail.length - 1]!, this.#hypers(group, last), last + 1, () => this.#ahead(group, last)),
+      );
     }
     return trail[Math.max(0, step - this.#from)]!;
   }

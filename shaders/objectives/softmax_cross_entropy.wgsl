@@ -1,13 +1,17 @@
 // Loss and its derivative in one kernel, one thread an example: -log softmax(logits)[label], whether the largest logit is
 // the label's, and in place of the logits the derivative of the batch's mean loss. The largest logit is taken off first,
-// so no logit is too large. Rows beyond the batch's count get a derivative of zero.
+// so no logit is too large. Rows beyond the batch's count get a derivative of zero. The derivative is that of the loss times
+// the optimizer's loss scale.
 @group(0) @binding(0) var<storage, read> batch: Batch;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outcomes: array<Outcome>;
+@group(0) @binding(4) var<storage, read> control: array<f32>;
 
 override classes: u32;
 override capacity: u32;
+// where in the optimizer's control buffer the scale is
+override loss_scale_index: u32;
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
@@ -38,6 +42,6 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   outcomes[row] = Outcome(log(total) + (top - logits[first + label]), select(0u, 1u, best == label));
   for (var c = 0u; c < classes; c++) {
     let share = exp(logits[first + c] - top) / total;
-    logits[first + c] = (share - select(0.0, 1.0, c == label)) / f32(batch.count);
+    logits[first + c] = (share - select(0.0, 1.0, c == label)) / f32(batch.count) * control[loss_scale_index];
   }
 }

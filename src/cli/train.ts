@@ -7,7 +7,7 @@ import { Presets, SingleBar } from "cli-progress";
 import { Command, Option } from "commander";
 import { version } from "../../package.json";
 import { DataError, DeviceError, OptionError } from "../errors.ts";
-import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
+import { type JobOptions, jobConfig, jobDefaults } from "../lab/defaults.ts";
 import { rules } from "../rules/index.ts";
 import { encodeSafetensors } from "../safetensors.ts";
 import { cpuEngine, type Engine, engineLine } from "../train/engine.ts";
@@ -36,7 +36,7 @@ export function trainCommand(): Command {
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option(
       "--lr <rate>",
-      `highest learning rate, after the warm-up (default: ${job.lr}, for sgd ${standardLr("sgd")})`,
+      `highest learning rate, after the warm-up (default: one that suits the rule, ${job.lr} for ${job.rule})`,
       number,
     )
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)

@@ -1,10 +1,11 @@
 // The CPU reference: the same interface and the same plan as the WebGPU optimizer, with each rule's twin in its loop.
 // Arithmetic is float64, storage float32, and nothing is faster than it is plain.
 import { arenaLength, layoutSegments, matchSegments, packArena, type Segment, type Tensor } from "../arena.ts";
+import { largestLossScale } from "../around_plan.ts";
 import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, type Snapshot } from "../checkpoint.ts";
 import { DataError, DeviceError, OptionError, show } from "../errors.ts";
 import { evaluationValues } from "../evaluation.ts";
-import { layoutPart, type PartLayout, slotRange } from "../layout.ts";
+import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
 import { type Optimizer, type Role, type Stats, type TensorValues, underflowMessage } from "../optimizer.ts";
 import {
   clipBins,
@@ -159,7 +160,7 @@ class ReferenceOptimizer implements CpuOptimizer {
   async read(role: Role = "params", replica = 0): Promise<TensorValues> {
     this.#mustLive("read");
     const source = this.#replicas[readReplica(this.#plan, "replica", replica)]!;
-    if (role !== "evaluation") return this.#values(source, role);
+    if (role !== "evaluation") return scalarsOf(source, role) ?? this.#values(source, role);
     const roles = ["params", ...this.slots].map((slot) => [slot, this.#values(source, slot)] as const);
     return evaluationValues(this.#plan, this.#layouts, new Map(roles), source.clock.step, replica);
   }
@@ -342,10 +343,17 @@ class ReferenceOptimizer implements CpuOptimizer {
   }
 }
 
-/** A scale that float32 no longer holds stays as it is, as torch's does. */
+/** A scale that would grow too large stays as it is. */
 function grownScale(scale: number, growth: number): number {
   const grown = Math.fround(scale * growth);
-  return Number.isFinite(grown) ? grown : scale;
+  return grown <= largestLossScale ? grown : scale;
+}
+
+/** The values of a role that is a scalar of some rule. */
+function scalarsOf({ parts }: Replica, role: Role): TensorValues | undefined {
+  if (parts.some(({ layout }) => layout.slotBases.has(role))) return undefined;
+  const found = parts.flatMap(({ layout, scalars }) => scalarValues(layout, scalars, role) ?? []);
+  return found.length > 0 ? Object.fromEntries(found) : undefined;
 }
 
 /** The norm of everything from the norms of its parts. */

@@ -60,28 +60,32 @@ export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], s
   }
   const scalars = new Scalars(state, rows);
   reduce(state, works, scalars, rows[0]!);
+  for (const work of works) orthogonalise(state, work, scalars.of(work.place));
   if (plan.cautious) measureCaution(part, works, scalars);
   for (const { place, row, cells, gradient } of works) {
     const r = scalars.of(place);
-    const { orthogonalises } = part.rule;
-    if (orthogonalises) {
-      const prepared = Float64Array.from({ length: place.segment.length }, (_, i) =>
-        orthogonalises.prepare(cells.load(i), gradient(i), row, r, part.flags),
-      );
-      const { offset } = slotRange(layout, place, orthogonalises.slot);
-      const shape = place.segment.shape as [number, number];
-      const scale = orthogonalises.scale(shape, part.flags);
-      state.state.set(
-        orthogonalised(prepared, shape).map((value) => scale * value),
-        offset,
-      );
-    }
     for (let i = 0; i < place.segment.length; i++) {
       const x = cells.load(i);
       updateCell(plan, part, x, gradient(i), row, r);
       cells.store(i, x);
     }
   }
+}
+
+/** Makes the matrix of a rule that goes by an orthogonal one. */
+function orthogonalise({ part, layout, state }: PartState, { place, row, cells, gradient }: Work, r: Row): void {
+  const { orthogonalises } = part.rule;
+  if (!orthogonalises) return;
+  const { slot, prepare, scale } = orthogonalises;
+  const shape = place.segment.shape as [number, number];
+  const prepared = Float64Array.from({ length: place.segment.length }, (_, i) =>
+    prepare(cells.load(i), gradient(i), row, r, part.flags),
+  );
+  const factor = scale(shape, part.flags);
+  state.set(
+    orthogonalised(prepared, shape).map((value) => factor * value),
+    slotRange(layout, place, slot).offset,
+  );
 }
 
 /** One tensor's share of the work. */

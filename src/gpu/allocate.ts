@@ -1,5 +1,6 @@
 // Making buffers all or nothing: out-of-memory and validation errors become one DeviceError, and nothing is left behind.
 import { DeviceError } from "../errors.ts";
+import { requireBuffer } from "./device.ts";
 
 /** Makes a storage buffer that can be copied from and to, with contents or zeros. */
 export type CreateBuffer = (label: string, bytes: number, contents?: Uint8Array) => GPUBuffer;
@@ -22,6 +23,7 @@ export async function allocate<T>(
 ): Promise<Allocation<T>> {
   const buffers: GPUBuffer[] = [];
   const create: CreateBuffer = (label, bytes, contents) => {
+    requireBuffer(device, bytes, `the buffer "${label}"`);
     const buffer = device.createBuffer({
       label: `fallline ${label}`,
       // Copies and mappings want multiples of 4; a binding of nothing is none.

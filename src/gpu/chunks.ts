@@ -5,6 +5,7 @@ import { type BufferRange, chunkLength } from "../arena.ts";
 import type { Access } from "../assemble.ts";
 import { type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
 import { clipBins, type Plan } from "../plan.ts";
+import type { StreamShape } from "./device.ts";
 
 /** Tensors of one part whose parameters and gradients lie in the same two buffers. */
 export interface Launch {
@@ -56,18 +57,16 @@ export interface ChunkNumbers {
 
 export const chunksOf = (place: Place) => Math.ceil(place.segment.length / chunkLength);
 
-export function numberChunks(plan: Plan, layouts: readonly PartLayout[]): ChunkNumbers {
+export function numberChunks(layouts: readonly PartLayout[]): ChunkNumbers {
   const first = new Map<number, number>();
   let total = 0;
-  layouts.forEach(({ places }, part) => {
-    for (let group = 0; group < plan.parts[part]!.groups.length; group++) {
-      for (const place of places) {
-        if (place.group !== group) continue;
-        first.set(place.index, total);
-        total += chunksOf(place);
-      }
+  for (const { places } of layouts) {
+    // Sorting is stable: within a group in the order of the tensors.
+    for (const place of [...places].sort((a, b) => a.group - b.group)) {
+      first.set(place.index, total);
+      total += chunksOf(place);
     }
-  });
+  }
   return { first, total };
 }
 
@@ -129,43 +128,44 @@ export function clipBinTable(
   perChunk: number,
 ): Uint32Array<ArrayBuffer> {
   if (clipBins(plan) === 1) return Uint32Array.of(0, numbers.total * perChunk);
-  return Uint32Array.from(
-    plan.groups.flatMap((_, index) => {
-      const part = plan.parts.findIndex(({ groups }) => groups.includes(index));
-      // A group without tensors has nothing to sum.
-      if (part < 0) return [0, 0];
-      const group = plan.parts[part]!.groups.indexOf(index);
-      return spanOf(
-        layouts[part]!.places.filter((place) => place.group === group),
-        numbers,
-        perChunk,
-      );
-    }),
-  );
+  const members = plan.groups.map((): Place[] => []);
+  layouts.forEach(({ places }, part) => {
+    for (const place of places) members[plan.parts[part]!.groups[place.group]!]!.push(place);
+  });
+  return Uint32Array.from(members.flatMap((places) => spanOf(places, numbers, perChunk)));
 }
 
-/** The bins of a reduction: first partial, number of partials, group and record. */
+/** Words of a Bin (shaders/conclude.wgsl). */
+export const binWords = 5;
+
+/** The bins of a reduction: first partial, number of partials, group, record, and whether it is factored. */
 export function reductionBins(
   layout: PartLayout,
   scope: "tensor" | "all",
   numbers: ChunkNumbers,
   perChunk: number,
 ): Uint32Array<ArrayBuffer> {
-  if (scope === "all") return Uint32Array.of(...spanOf(layout.places, numbers, perChunk), 0, 0);
+  if (scope === "all") return Uint32Array.of(...spanOf(layout.places, numbers, perChunk), 0, 0, 0);
   return Uint32Array.from(
-    layout.places.flatMap((place, index) => [...spanOf([place], numbers, perChunk), place.group, index + 1]),
+    layout.places.flatMap((place, index) => [
+      ...spanOf([place], numbers, perChunk),
+      place.group,
+      index + 1,
+      Number(place.factored !== undefined),
+    ]),
   );
 }
 
-/** First partial and number of partials of places that follow each other. */
+/** First partial and number of partials of places that follow each other; a group without tensors has nothing to sum. */
 function spanOf(places: readonly Place[], { first }: ChunkNumbers, perChunk: number): [number, number] {
+  if (places.length === 0) return [0, 0];
   const begin = places.reduce((least, { index }) => Math.min(least, first.get(index)!), Number.POSITIVE_INFINITY);
   const count = places.reduce((sum, place) => sum + chunksOf(place), 0);
   return [begin * perChunk, count * perChunk];
 }
 
 /** Words of a Lines (shaders/lines.wgsl). */
-export const lineWords = 12;
+export const lineWords = 13;
 
 /** The tasks of lines.wgsl for a launch. */
 export function lineTable(
@@ -174,7 +174,7 @@ export function lineTable(
   { part, places }: Launch,
   what: "factor" | "unitClip",
   origins: Origins,
-  workgroupSize: number,
+  { workgroupSize, barriers }: StreamShape,
 ): Uint32Array<ArrayBuffer> {
   const bins = clipBins(plan);
   const words: number[] = [];
@@ -184,8 +184,9 @@ export function lineTable(
     const { batch, rows, columns } = view;
     const slot = what === "factor" ? slotRange(layout, place, layout.factoredSlot!).offset : place.unitsOffset;
     const add = (target: number, lines: number, alongRows: boolean) => {
-      // Where few lines are long, lanes that share them are busy together.
-      const together = alongRows || lines < workgroupSize;
+      // Lanes that share lines are busy together where these are few or long; where a barrier is emulated, only if very few.
+      const long = (alongRows ? columns : rows) >= 256;
+      const together = barriers ? long || lines < workgroupSize : long && lines < 4 * workgroupSize;
       const each = together ? 4 : 4 * workgroupSize;
       for (let first = 0; first < lines; first += each) {
         words.push(
@@ -200,7 +201,8 @@ export function lineTable(
           Number(together),
           place.group,
           bins === 1 ? 0 : plan.parts[part]!.groups[place.group]!,
-          0,
+          place.unitsOffset,
+          place.units?.columns ?? 1,
         );
       }
     };

@@ -12,7 +12,7 @@ import {
 import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, type Snapshot } from "../checkpoint.ts";
 import { DataError, DeviceError, OptionError, show } from "../errors.ts";
 import { evaluationValues } from "../evaluation.ts";
-import { layoutPart, type PartLayout, slotRange } from "../layout.ts";
+import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
 import { type Optimizer, type Role, type Stats, type TensorValues, underflowMessage } from "../optimizer.ts";
 import {
   createPlan,
@@ -155,8 +155,8 @@ function requireDevice(
 ): void {
   requireLimit(device, "maxComputeInvocationsPerWorkgroup", 256, "the norm of the gradient");
   requireLimit(device, "maxComputeWorkgroupsPerDimension", plan.replicas, `${plan.replicas} replicas`);
-  const length = paddedLength(segments) * plan.replicas;
-  requireBuffer(device, length * 4, `an arena of ${length} parameters`);
+  const held = plan.accumulate > 1 ? paddedLength(segments) : arenaLength(segments);
+  requireBuffer(device, held * plan.replicas * 4, `an arena of ${held * plan.replicas} parameters`);
   for (const { name, own } of segments) {
     for (const role of ["params", "gradients"] as const) {
       if (own) requireBuffer(device, own[role].buffer.size, `the buffer of the ${role} of tensor "${name}"`);
@@ -170,6 +170,13 @@ function requireDevice(
     const what = slots.length > 0 ? slots.join(", ") : "the scales of its units";
     if (stateLength > 0) {
       requireBuffer(device, stateLength * plan.replicas * 4, `the state of rule "${rule.name}" (${what})`);
+    }
+    if (rule.orthogonalises) {
+      for (const { segment } of layouts[index]!.places) {
+        const [small, large] = [Math.min(...segment.shape), Math.max(...segment.shape)];
+        requireBuffer(device, small * small * plan.replicas * 4, `the Gram matrix of "${segment.name}"`);
+        requireLimit(device, "maxComputeWorkgroupsPerDimension", Math.ceil(large / 32), `the matrix "${segment.name}"`);
+      }
     }
     requireBuffer(device, tableBytes(plan, part), `the table of ${part.groups.length} groups`);
   });
@@ -186,6 +193,9 @@ function mustNotBeLost(device: GPUDevice, what: string): void {
 
 /** Steps before the next one whose rates `set` replaces too, in case that many were encoded and never submitted. */
 const setReach = 32;
+
+/** The same where steps may have been skipped unheard; more would make setting a rate at every step dear. */
+const skipReach = 256;
 
 /** `step()` reads the control buffer back each so many steps, without waiting, to hear of skips. */
 const hearingInterval = 64;
@@ -223,6 +233,7 @@ class ArenaOptimizer implements GpuOptimizer {
   /** Updates encoded per encoder or pass, which tell a caller who never submits. */
   readonly #encodings = new WeakMap<object, number>();
   readonly #mostEncodings: number;
+  readonly #locations = new Map<Role, readonly Location[]>();
   #destroyed = false;
   /** Gradients added up since the last update. */
   #micro = 0;
@@ -317,6 +328,7 @@ class ArenaOptimizer implements GpuOptimizer {
 
   zeroGrad(): void {
     this.#mustLive("zeroGrad");
+    for (const location of this.#locate("gradients")) this.#mustAllow(location, "COPY_DST", "zeroGrad");
     const encoder = this.device.createCommandEncoder({ label: "fallline zeroGrad" });
     encoder.clearBuffer(this.gradients);
     for (const { own, length } of this.segments) {
@@ -366,6 +378,9 @@ class ArenaOptimizer implements GpuOptimizer {
   async read(role: Role = "params", replica = 0): Promise<TensorValues> {
     this.#mustLive("read");
     readReplica(this.#plan, "replica", replica);
+    if (this.#layouts.some(({ scalars }) => scalars.some(({ name }) => name === role)) && !this.slots.includes(role)) {
+      return this.#readScalars(role, replica);
+    }
     if (role !== "evaluation") return (await this.#readRoles([role], replica)).get(role)!;
     const roles = ["params", ...this.slots];
     const [stats, values] = await Promise.all([this.stats(replica), this.#readRoles(roles, replica)]);
@@ -413,7 +428,12 @@ class ArenaOptimizer implements GpuOptimizer {
     }));
     const [[control, ...numbers], ...values] = await Promise.all([
       readParts(this.device, [this.#wholeControl(), ...scalars]),
-      ...replicas.map((replica) => this.#readRoles(roles, replica)),
+      // Role by role: all of them together may be more than a buffer holds. All copies are submitted before any is awaited.
+      ...replicas.map((replica) =>
+        Promise.all(roles.map((role) => this.#readRoles([role], replica))).then(
+          (each) => new Map(each.flatMap((values) => [...values])),
+        ),
+      ),
     ]);
     const clocks = this.#note(decodeControl(plan, control!));
     const snapshot: Snapshot = {
@@ -493,9 +513,8 @@ class ArenaOptimizer implements GpuOptimizer {
   /** Rows that may still be taken are made anew: something that they hold has changed. */
   #expire(): void {
     for (const { windows, next, heard } of this.#clocks) {
-      windows.forEach((window, index) => {
-        // Where steps may have been skipped unheard, the GPU may be anywhere from the step heard of last.
-        const reach = this.#plan.skipNonFinite ? windowSteps(this.#plan, this.#plan.parts[index]!) / 2 : setReach;
+      windows.forEach((window) => {
+        const reach = this.#plan.skipNonFinite ? skipReach : setReach;
         window.expire(Math.max(heard.step, next - reach));
       });
     }
@@ -510,7 +529,6 @@ class ArenaOptimizer implements GpuOptimizer {
       clock.heard = { step, skipped };
       // A window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
       for (const window of clock.windows) if (window.fallBack(step)) clock.next = step;
-      for (const window of clock.windows) window.forget(step);
       if (underflow) this.#underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
     });
     return records;
@@ -522,6 +540,12 @@ class ArenaOptimizer implements GpuOptimizer {
 
   /** Where the values of a role are, by tensor; throws for what is no role. */
   #locate(role: Role): readonly Location[] {
+    const known = this.#locations.get(role) ?? this.#find(role);
+    this.#locations.set(role, known);
+    return known;
+  }
+
+  #find(role: Role): readonly Location[] {
     const { params, gradients, accumulated, states } = this.#made;
     if (role === "params" || role === "gradients") {
       const stride = arenaLength(this.segments) * 4;
@@ -552,6 +576,19 @@ class ArenaOptimizer implements GpuOptimizer {
       throw new OptionError(`role is ${show(role)}; it must be one of ${known}`);
     }
     return found;
+  }
+
+  async #readScalars(name: string, replica: number): Promise<TensorValues> {
+    const records = await readParts(
+      this.device,
+      this.#layouts.map((layout, part) => {
+        const bytes = scalarLength(layout) * 4;
+        return { buffer: this.#made.scalars[part]!, offset: replica * bytes, bytes };
+      }),
+    );
+    return Object.fromEntries(
+      this.#layouts.flatMap((layout, part) => scalarValues(layout, new Float32Array(records[part]!), name) ?? []),
+    );
   }
 
   async #readRoles(roles: readonly string[], replica: number): Promise<Map<string, TensorValues>> {

@@ -22,12 +22,15 @@ import { newtonSchulz } from "../newton_schulz.ts";
 import { needsNorm, type Plan } from "../plan.ts";
 import { bytesOf, type CreateBuffer } from "./allocate.ts";
 import {
+  binWords,
   type ChunkNumbers,
   chunkTable,
+  chunkWords,
   clipBinTable,
   type Launch,
   launchesOf,
   lineTable,
+  lineWords,
   numberChunks,
   type Origins,
   ownOrigin,
@@ -69,9 +72,10 @@ export async function compileStages(
   layouts: readonly PartLayout[],
   segments: readonly Segment[],
 ): Promise<Stages> {
-  const { workgroupSize, barriers } = streamShape(device);
+  const shape = streamShape(device);
+  const { workgroupSize, barriers } = shape;
   const perChunk = barriers ? 1 : workgroupSize;
-  const numbers = numberChunks(plan, layouts);
+  const numbers = numberChunks(layouts);
   const launches = launchesOf(layouts);
   const arena = paddedLength(segments.filter((segment) => !segment.own));
   const sums = paddedLength(segments);
@@ -131,7 +135,7 @@ export async function compileStages(
         rule.factored ? compile(launch, "factor", () => assembleLines(sources, "factor"), lines) : undefined,
         rule.orthogonalises
           ? compile(launch, "prepare", () => assemblePrepare(sources), [...cell, "write", "write"], {
-              prepared_stride: layouts[launch.part]!.stateLength / 4,
+              prepared_stride: layouts[launch.part]!.slotStride / 4,
             })
           : undefined,
         Promise.all(
@@ -221,13 +225,15 @@ export async function compileStages(
         for (const { launch, params, gradients, origins, kernels: compiled } of its) {
           const kernel = compiled[what];
           if (!kernel) continue;
-          const tasks = lineTable(plan, layout, launch, what, origins, workgroupSize);
+          const tasks = lineTable(plan, layout, launch, what, origins, shape);
           if (tasks.length === 0) continue;
           const lines = table(`${what} lines`, tasks);
-          add(kernel, [params, gradients, state, lines, rows, buffers.control], over(tasks.length / 12));
+          add(kernel, [params, gradients, state, lines, rows, buffers.control], over(tasks.length / lineWords));
         }
       }
-      phasesOf(plan, part).forEach((phase, step) => {
+      const sumUp = (phase: Phase) => {
+        const step = phasesOf(plan, part).indexOf(phase);
+        if (step < 0) return;
         const sums = create(`sums of ${phase}`, z * numbers.total * perChunk * 4 * sumFields(part.rule, phase));
         for (const { params, gradients, chunks, count, kernels: compiled } of its) {
           const bound = [params, gradients, state, chunks, rows, buffers.control, scalars, sums];
@@ -236,16 +242,19 @@ export async function compileStages(
         const scope = phase === "rule" ? part.rule.reduction!.scope : "tensor";
         const words = reductionBins(layout, scope, numbers, perChunk);
         const bins = table(`bins of ${phase}`, words);
-        add(concludes[index]![step]!, [sums, buffers.control, rows, bins, scalars], over(words.length / 4));
-      });
+        add(concludes[index]![step]!, [sums, buffers.control, rows, bins, scalars], over(words.length / binWords));
+      };
+      sumUp("rule");
       if (part.rule.orthogonalises && products) {
-        const prepared = create("prepared matrices", z * layout.stateLength * 4);
+        const prepared = create("prepared matrices", z * layout.slotStride * 4);
         for (const { params, gradients, chunks, count, kernels: compiled } of its) {
           const bound = [params, gradients, state, chunks, rows, buffers.control, scalars, prepared];
           add(compiled.prepare!, bound, over(count));
         }
         update.push(...orthogonaliseDispatches({ create, products, plan, layout, part: index, state, prepared }));
       }
+      // Caution goes by the whole update, so it comes after all that the update needs.
+      sumUp("cautious");
       for (const { params, gradients, chunks, count, kernels: compiled } of its) {
         const bound = [params, gradients, state, chunks, rows, buffers.control];
         add(compiled.update, layout.scalars.length > 0 ? [...bound, scalars] : bound, over(count));
@@ -295,7 +304,7 @@ function cutLaunch(
     params: launch.own?.params ?? buffers.params,
     gradients: accumulates ? buffers.accumulated! : raw,
     chunks: table("chunks", words),
-    count: words.length / 16,
+    count: words.length / chunkWords,
   };
 }
 
@@ -336,7 +345,7 @@ function orthogonaliseDispatches({
     const [row, column] = tall ? [1, small] : [large, 1];
     const at = (offset: number, row: number, column: number, replica: number) => [offset, row, column, replica];
     const inSlot = at(slotRange(layout, place, slot).offset, row, column, layout.stateLength);
-    const inPrepared = at(place.offset, row, column, layout.stateLength);
+    const inPrepared = at(place.offset, row, column, layout.slotStride);
     const turned = ([offset, row, column, replica]: number[]) => [offset!, column!, row!, replica!];
     const squared = at(0, small, 1, square);
     const product = (

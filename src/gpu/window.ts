@@ -31,8 +31,6 @@ export class TableWindow {
   readonly #replica: number;
   readonly #window: number;
   readonly #rowBytes: number;
-  /** Whether the GPU may be far behind, at a step of which the host has not heard. */
-  readonly #skips: boolean;
   /** Where the replica's rows begin. */
   readonly #offset: number;
   #first = 0;
@@ -46,7 +44,6 @@ export class TableWindow {
     this.#replica = replica;
     this.#window = windowSteps(plan, part);
     this.#rowBytes = rowBytes(plan, part);
-    this.#skips = plan.skipNonFinite;
     this.#offset = 8 * plan.replicas + replica * this.#window * this.#rowBytes;
   }
 
@@ -72,11 +69,6 @@ export class TableWindow {
     return true;
   }
 
-  /** What was carried before `step` is of no use any more; nor what was before the window. */
-  forget(step: number): void {
-    this.rows.prune(Math.min(step, this.#first));
-  }
-
   /** Makes sure that the row of `step` is there when the next submission runs. */
   provide(step: number): void {
     if (step < this.#filled) return;
@@ -98,7 +90,7 @@ export class TableWindow {
     this.#queue.writeBuffer(this.#buffer, 8 * this.#replica, Uint32Array.of(first, end - first));
     this.#first = first;
     this.#filled = end;
-    if (!this.#skips) this.rows.prune(first - this.#window);
+    this.rows.prune(first - 2 * this.#window);
     this.#stretch = Math.min(2 * this.#stretch, half);
   }
 }

@@ -13,7 +13,7 @@ export interface JobOptions {
   readonly model?: string;
   /** A rule's name; default adamw. */
   readonly rule?: string;
-  /** The highest learning rate, reached after the warm-up; default 2e-3, for sgd 0.1. */
+  /** The highest learning rate, reached after the warm-up; default one that suits the rule. */
   readonly lr?: number;
   readonly batch?: number;
   readonly steps?: number;
@@ -29,9 +29,36 @@ export const jobDefaults = {
   seed: 1,
 } as const satisfies Required<JobOptions>;
 
+/**
+ * The highest learning rate that suits a rule on the main job, where it is not that of Adam's family. Found by trying rates a
+ * factor of 3 apart on a smaller network (docs/performance.md).
+ */
+const peaks: Readonly<Record<string, number>> = {
+  sgd: 0.1,
+  asgd: 0.1,
+  hypergradientSgd: 0.1,
+  adamax: 4e-3,
+  radam: 1e-2,
+  adagrad: 1e-2,
+  adadelta: 1,
+  rmsprop: 5e-4,
+  rprop: 1e-2,
+  lion: 3e-4,
+  signum: 3e-4,
+  scheduleFreeSgd: 1,
+  lamb: 2e-2,
+  lars: 5,
+  novograd: 5e-2,
+  adafactor: 0.1,
+  muon: 1e-2,
+  prodigy: 1,
+  dadaptAdam: 1,
+  dog: 1,
+};
+
 /** The highest learning rate that suits a rule on the main job. */
 export function standardLr(rule: string): number {
-  return rule === "sgd" ? 0.1 : jobDefaults.lr;
+  return peaks[rule] ?? jobDefaults.lr;
 }
 
 /**
@@ -53,6 +80,9 @@ export function jobConfig(options: JobOptions): RunConfig {
   if (!/^\d+(-\d+)+$/.test(job.model)) {
     throw new OptionError(`model is ${show(job.model)}; it must be widths joined by dashes, such as 784-1024-256-10`);
   }
+  // Rules for matrices leave the biases to AdamW.
+  const partial = rules.some(({ name, only }) => name === rule && only);
+  const fallback = partial ? { fallback: { rule: "adamw", lr: jobDefaults.lr } } : {};
   const warmup = Math.ceil(steps / 10);
   const lr =
     steps === 1
@@ -67,7 +97,7 @@ export function jobConfig(options: JobOptions): RunConfig {
   return {
     model: { layers: job.model.split("-").map(Number), activation: "relu", loss: "softmaxCrossEntropy" },
     init: { type: "heNormal", seed },
-    optimizer: { rule, lr, clip: { type: "globalNorm", maxNorm: 1 } } as OptimizerConfig,
+    optimizer: { rule, lr, clip: { type: "globalNorm", maxNorm: 1 }, ...fallback } as OptimizerConfig,
     batch: readNumber("batch", job.batch, { min: 1, integer: true }),
     steps,
     seed,

@@ -92,6 +92,8 @@ class CpuPerceptron implements Objective {
     checkRows(rows, this.#batch, this.#data);
     const outputs = this.#forward(this.#data, rows);
     const { sum } = softmaxCrossEntropy(outputs[outputs.length - 1]!, this.#data, rows);
+    const derivative = outputs[outputs.length - 1]!;
+    for (let i = 0; i < derivative.length; i++) derivative[i]! *= this.#optimizer.lossScale;
     this.#backward(outputs, rows.length);
     return sum / rows.length;
   }

@@ -76,7 +76,11 @@ export async function createGpuObjective(
     created.push(...buffers);
     const { rows, outputs, outcomes, totals } = made;
     const [lossKernel, totalKernel, forward, backward] = await Promise.all([
-      compileKernel(device, softmaxCrossEntropySource, ["read", "read", "write", "write"], { classes, capacity }),
+      compileKernel(device, softmaxCrossEntropySource, ["read", "read", "write", "write", "read"], {
+        classes,
+        capacity,
+        loss_scale_index: optimizer.lossScaleIndex(),
+      }),
       compileKernel(device, totalSource, ["read", "read", "write"], {}),
       Promise.all(
         model.layers.map((layer, l) => forwardDispatch(optimizer, layer, outputs[l]!, outputs[l + 1]!, capacity)),
@@ -109,7 +113,7 @@ export async function createGpuObjective(
       },
       loss: {
         pipeline: lossKernel.pipeline,
-        bindGroup: lossKernel.bind([rows, labels, outputs[outputs.length - 1]!, outcomes]),
+        bindGroup: lossKernel.bind([rows, labels, outputs[outputs.length - 1]!, outcomes, optimizer.control]),
         workgroups: grid(device, Math.ceil(capacity / 32)),
       },
     });

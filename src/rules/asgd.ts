@@ -64,6 +64,7 @@ export const asgdRule = defineRule({
   },
   evaluation: (x) => x.ax,
   torch: { ax: "ax" },
+  torchCarry: { eta: "eta", mu: "mu" },
 });
 
 /** Averaged SGD, as torch.optim.ASGD. */

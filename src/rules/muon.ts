@@ -77,6 +77,7 @@ export const muonRule = defineRule({
     x.p = h.keep * x.p - h.lr * x.orthogonal;
   },
   torch: { momentum: "momentum_buffer" },
+  torchSteps: false,
 });
 
 type Flags = Readonly<Record<"nesterov" | "matchRms", boolean>>;

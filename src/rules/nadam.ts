@@ -52,6 +52,7 @@ export const nadamRule = defineRule({
   flags: { decoupledWeightDecay: false },
   slots: ["m", "v"],
   torch: { m: "exp_avg", v: "exp_avg_sq" },
+  torchCarry: { product: "mu_product" },
   carry: {
     names: ["product"],
     start: () => ({ product: 1 }),

@@ -7,9 +7,8 @@
 //   y' = β1 x' + (1-β1) z'              in terms of y and z: y + (1-a)(z - y) - b γ u,
 //                                       a = (1-c) β1 / β1', b = 1 - β1 (1-c), β1' the β1 of the update before
 //
-// The rate in w runs one update ahead of γ in optax: it is lr·min(1, t / warmupSteps). x = (y - (1-β1) z) / β1 is the
-// parameter to evaluate with. Departures: where lr is scheduled, w has the lr of update t, not of t + 1; where beta1 is,
-// x survives the change.
+// The rate in w runs one update ahead of γ in optax: it is that of update t + 1, lr·min(1, t / warmupSteps).
+// x = (y - (1-β1) z) / β1 is the parameter to evaluate with. Departure: where beta1 is scheduled, x survives the change.
 import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
 import { defineRule } from "../rule.ts";
@@ -55,15 +54,15 @@ function rate(h: Hypers, count: number): number {
   return h.warmupSteps > 0 ? h.lr * Math.min(1, count / h.warmupSteps) : h.lr;
 }
 
-/** Update t's weight in the mean, and the sums that it leaves. */
-function weigh(h: Hypers, t: number, sums: Sums) {
-  const maxLr = Math.max(sums.maxLr, rate(h, t));
+/** Update t's weight in the mean, which goes by the rate of the next one, and the sums that it leaves. */
+function weigh(h: Hypers, t: number, sums: Sums, ahead: () => Hypers) {
+  const maxLr = Math.max(sums.maxLr, rate(ahead(), t));
   const weight = maxLr ** h.weightLrPower;
   return { weight, sums: { maxLr, weightSum: sums.weightSum + weight, beta1: h.beta1 } };
 }
 
-function averaging(h: Hypers, t: number, carry: Sums) {
-  const { weight, sums } = weigh(h, t, carry);
+function averaging(h: Hypers, t: number, carry: Sums, ahead: () => Hypers) {
+  const { weight, sums } = weigh(h, t, carry, ahead);
   const left = sums.weightSum === 0 ? 1 : 1 - weight / sums.weightSum;
   const lr = rate(h, t - 1);
   const share = 1 - h.beta1 * left;
@@ -91,7 +90,7 @@ const shared = {
   carry: {
     names: ["maxLr", "weightSum", "beta1"],
     start: (h: Hypers) => ({ maxLr: 0, weightSum: 0, beta1: h.beta1 }),
-    next: (carry: Sums, h: Hypers, t: number) => weigh(h, t, carry).sums,
+    next: (carry: Sums, h: Hypers, t: number, ahead: () => Hypers) => weigh(h, t, carry, ahead).sums,
   },
   columns,
   wgsl,
@@ -111,7 +110,13 @@ export const scheduleFreeSgdRule = defineRule<keyof Hypers, never, Slot, Column,
   hypers: hypers(1),
   activeSlots: () => ["z"],
   // v stays 0 and the denominator is 1.
-  row: (h, t, carry) => ({ ...averaging(h, t, carry), beta2: 0, oneMinusBeta2: 0, sqrtBias2: 1, eps: 1 }),
+  row: (h, t, carry, _, ahead) => ({
+    ...averaging(h, t, carry, ahead),
+    beta2: 0,
+    oneMinusBeta2: 0,
+    sqrtBias2: 1,
+    eps: 1,
+  }),
 });
 
 export const scheduleFreeAdamwRule = defineRule<keyof Hypers | "beta2" | "eps", never, Slot, Column, keyof Sums>({
@@ -123,8 +128,8 @@ export const scheduleFreeAdamwRule = defineRule<keyof Hypers | "beta2" | "eps", 
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
     eps: { default: 1e-8, range: { min: 0 } },
   },
-  row: (h, t, carry) => ({
-    ...averaging(h, t, carry),
+  row: (h, t, carry, _, ahead) => ({
+    ...averaging(h, t, carry, ahead),
     beta2: h.beta2,
     oneMinusBeta2: 1 - h.beta2,
     sqrtBias2: Math.sqrt(1 - h.beta2 ** t),

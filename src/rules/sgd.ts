@@ -69,6 +69,9 @@ export const sgdRule = defineRule({
     x.p -= h.lr * direction;
   },
   torch: { momentum: "momentum_buffer" },
+  // torch has a buffer from the first update with momentum on.
+  torchCarry: { started: 1 },
+  torchSteps: false,
 });
 
 /** Stochastic gradient descent with momentum, as torch.optim.SGD. */

@@ -1,43 +1,72 @@
-// Counts that hold on any device: dispatches, passes, submits, and what a step must not create.
-import { describe, expect, it } from "vitest";
+// Counts that hold on any device: dispatches, passes, submits, and what a step must not create. The dispatches of each rule
+// and of what stands around it are those that docs/rules.md tells.
+import { afterEach, describe, expect, it } from "vitest";
+import type { Tensor } from "../../src/arena.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { aroundTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
 import { createGpuObjective } from "../../src/objectives/mlp_gpu.ts";
 import { createModel, initialTensors } from "../../src/objectives/model.ts";
 import { adamw } from "../../src/rules/adam.ts";
-import { rules } from "../../src/rules/index.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { countingDevice } from "./counting.ts";
 
-const clip = { type: "globalNorm", maxNorm: 1 } as const;
-const tensors = (count: number) =>
-  Array.from({ length: count }, (_, i) => ({ name: `t${i}`, shape: [1 + ((i * 37) % 999)] }));
+// One device for all: kernels that are compiled once are then found again.
+const { device, alive, count } = await countingDevice();
+const errors: string[] = [];
+device.addEventListener("uncapturederror", (event) => errors.push((event as GPUUncapturedErrorEvent).error.message));
 
-describe.each(rules)("one step of $name", ({ name }) => {
-  it.each([1, 7, 300])("over %i tensors is 1 dispatch, with clipping 3, in 1 pass and 1 submit", async (count) => {
-    const { device, count: counted } = await countingDevice();
-    for (const [config, dispatches] of [
-      [{ rule: name }, 1],
-      [{ rule: name, clip }, 3],
-    ] as const) {
-      const optimizer = await createOptimizer(device, tensors(count), config as never);
-      for (let step = 0; step < 3; step++) {
-        const counts = await counted(() => optimizer.step());
-        expect(counts).toMatchObject({ dispatches, passes: 1, submits: 1, encoders: 1, copies: 0, buffers: 0 });
-      }
-      optimizer.destroy();
-    }
+afterEach(async () => {
+  await device.queue.onSubmittedWorkDone();
+  expect(errors.splice(0)).toEqual([]);
+  expect(alive.size).toBe(0);
+});
+
+const clip = { type: "globalNorm", maxNorm: 1 } as const;
+const table = new Map(ruleTable().map((row) => [row.name, row]));
+
+/** Matrices, which every rule takes. */
+const matrices = (count: number): Tensor[] =>
+  Array.from({ length: count }, (_, i) => ({ name: `t${i}`, shape: [1 + ((i * 37) % 99), 3] }));
+const vectors: readonly Tensor[] = [
+  { name: "a", shape: [5] },
+  { name: "b", shape: [700] },
+];
+
+const dispatchesOf = ({ dispatches, perMatrix }: RuleRow, matrices: number) => dispatches + perMatrix * matrices;
+
+/** The dispatches of the first steps, each of which is one pass in one submit and creates nothing. */
+async function dispatchesOfSteps(tensors: readonly Tensor[], config: object, steps = 2): Promise<number[]> {
+  const optimizer = await createOptimizer(device, tensors, config as never);
+  const dispatches: number[] = [];
+  for (let step = 0; step < steps; step++) {
+    const counts = await count(() => optimizer.step());
+    expect(counts).toMatchObject({ passes: 1, submits: 1, encoders: 1, copies: 0, buffers: 0 });
+    dispatches.push(counts.dispatches);
+  }
+  optimizer.destroy();
+  return dispatches;
+}
+
+/** Each count compiles its kernels anew, so that one rule of each kind stands for the others. */
+function countsOf({ name, perMatrix }: RuleRow): readonly number[] {
+  if (perMatrix > 0) return [1, 3];
+  return ["sgd", "adamw", "lamb", "adafactor"].includes(name) ? [1, 7, 300] : [7];
+}
+
+describe.each([...table.values()])("one step of $name", (row) => {
+  it.each(countsOf(row))("over %i matrices takes the table's dispatches, with clipping 2 more", async (matrixCount) => {
+    const dispatches = dispatchesOf(row, matrixCount);
+    const tensors = matrices(matrixCount);
+    expect(await dispatchesOfSteps(tensors, { rule: row.name })).toEqual([dispatches, dispatches]);
+    expect(await dispatchesOfSteps(tensors, { rule: row.name, clip })).toEqual([dispatches + 2, dispatches + 2]);
   });
 
-  it("creates nothing after its creation and writes at most rows of the table", async () => {
-    const { device, count } = await countingDevice();
-    const optimizer = await createOptimizer(device, tensors(5), {
-      rule: name,
-      lr: cosine({ base: 1, steps: 9 }),
-      clip,
-    } as never);
+  it("creates nothing, whether a hyper is set or not, writes at most rows of the table, and leaves no buffer behind", async () => {
+    const config = { rule: row.name, lr: cosine({ base: 1, steps: 9 }), clip };
+    const optimizer = await createOptimizer(device, matrices(row.perMatrix > 0 ? 3 : 7), config as never);
     const nothing = { buffers: 0, bindGroups: 0, pipelines: 0, shaderModules: 0, submits: 0 };
     let writes = 0;
-    for (let step = 0; step < (name === "adamw" ? 10_000 : 100); step++) {
+    for (let step = 0; step < (row.name === "adamw" ? 10_000 : 100); step++) {
       const encoder = device.createCommandEncoder();
       const counts = await count(() => optimizer.encode(encoder));
       device.queue.submit([encoder.finish()]);
@@ -47,32 +76,11 @@ describe.each(rules)("one step of $name", ({ name }) => {
     }
     // A window of 4,096 rows, half of it history: stretches of 32, 64 … 2,048 rows, then one each 2,048 steps.
     expect(writes).toBeLessThanOrEqual(12);
-    optimizer.destroy();
-  });
-
-  it("compiles nothing when a hyper is set", async () => {
-    const { device, count } = await countingDevice();
-    const optimizer = await createOptimizer(device, tensors(5), { rule: name } as never);
-    optimizer.step();
     const counts = await count(() => {
       optimizer.set({ lr: 0.5 });
       optimizer.step();
     });
-    expect(counts).toMatchObject({
-      pipelines: 0,
-      shaderModules: 0,
-      bindGroups: 0,
-      buffers: 0,
-      submits: 1,
-      dispatches: 1,
-    });
-    optimizer.destroy();
-  });
-
-  it("leaves no buffer behind after destroy", async () => {
-    const { device, alive } = await countingDevice();
-    const optimizer = await createOptimizer(device, tensors(5), { rule: name, clip } as never);
-    optimizer.step();
+    expect(counts).toMatchObject({ ...nothing, submits: 1 });
     await optimizer.read();
     await optimizer.stats();
     await optimizer.load(await optimizer.save());
@@ -82,10 +90,47 @@ describe.each(rules)("one step of $name", ({ name }) => {
   });
 });
 
+describe("one step of a rule that factors matrices", () => {
+  const factoring = [...table.values()].filter((row) => row.vectors);
+  it.each(factoring)("takes the table's dispatches over vectors alone ($name)", async ({ name, vectors: cost }) => {
+    expect(await dispatchesOfSteps(vectors, { rule: name })).toEqual([cost!.dispatches, cost!.dispatches]);
+  });
+});
+
+describe("what stands around a rule", () => {
+  const examples = aroundTable.flatMap(({ examples, dispatches }) =>
+    examples.map((example) => [JSON.stringify(example), dispatches, example] as const),
+  );
+  it.each(examples)("%s adds the table's %i dispatches for each gradient", async (_, dispatches, example) => {
+    const own = table.get("adamw")!.dispatches;
+    const each = Number(example.accumulate ?? 1);
+    const expected = Array.from({ length: 2 * each }, (_, step) => dispatches + ((step + 1) % each === 0 ? own : 0));
+    expect(await dispatchesOfSteps(matrices(7), { rule: "adamw", ...example }, 2 * each)).toEqual(expected);
+  });
+
+  it("adds up", async () => {
+    const config = { rule: "lamb", accumulate: 2, clip, cautious: true, ema: {} };
+    const update = 1 + 2 + 2 + table.get("lamb")!.dispatches;
+    expect(await dispatchesOfSteps(matrices(7), config, 4)).toEqual([1, update, 1, update]);
+  });
+});
+
+describe("one step of two rules", () => {
+  const both = dispatchesOf(table.get("muon")!, 2) + table.get("adamw")!.dispatches;
+
+  it.each([
+    ["groups", matrices(4), { rule: "adamw", groups: [{ params: ["t0", "t1"], rule: "muon" }] }],
+    ["a fallback", [...matrices(2), ...vectors], { rule: "muon", fallback: { rule: "adamw" } }],
+  ])("in %s takes the dispatches of both, with clipping 3 more, in 1 pass and 1 submit", async (_, tensors, config) => {
+    expect(await dispatchesOfSteps(tensors, config)).toEqual([both, both]);
+    // Each rule's gradients, then the norm of all.
+    expect(await dispatchesOfSteps(tensors, { ...config, clip })).toEqual([both + 3, both + 3]);
+  });
+});
+
 describe("a caller's own commands", () => {
   it("stand in the same encoder and the same pass", async () => {
-    const { device, count } = await countingDevice();
-    const optimizer = await createOptimizer(device, tensors(2), adamw({ clip }));
+    const optimizer = await createOptimizer(device, matrices(2), adamw({ clip }));
     const counts = await count(() => {
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
@@ -103,7 +148,6 @@ describe("a caller's own commands", () => {
 
 describe("a training step", () => {
   it("is 1 pass and 1 submit, writes only the rows' numbers, and its dispatches do not grow with the batch", async () => {
-    const { device, alive, count } = await countingDevice();
     const model = createModel({ layers: [12, 8, 8, 4] });
     const data = {
       name: "toy",

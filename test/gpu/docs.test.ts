@@ -7,9 +7,9 @@ import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { findSwiftShader, mayHaveHardware } from "../../scripts/webgpu.mjs";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { verifyRule } from "../../src/lab/verify.ts";
 import { defineRule, type Rule } from "../../src/rule.ts";
+import { rules } from "../../src/rules/index.ts";
 import { device } from "./setup.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -24,54 +24,81 @@ function block(file: string, language: string, index = 0): string {
   return found;
 }
 
+/** Runs a script in a Node of its own, with the built library and npm `webgpu` in place of the packages; what it prints. */
+function run(script: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "fallline-docs-"));
+  try {
+    const path = join(folder, "example.mjs");
+    const whole = script
+      .replace('from "fallline"', `from "${fileUrl("dist/fallline.js")}"`)
+      .replace('from "webgpu"', `from "${fileUrl("node_modules/webgpu/index.js")}"`);
+    writeFileSync(path, whole);
+    // Where there is no driver, Chrome's: what a user without one would set.
+    const folderOfDriver = mayHaveHardware() ? undefined : findSwiftShader();
+    const env = folderOfDriver
+      ? {
+          ...process.env,
+          LD_LIBRARY_PATH: folderOfDriver,
+          VK_ICD_FILENAMES: join(folderOfDriver, "vk_swiftshader_icd.json"),
+        }
+      : process.env;
+    return execFileSync(process.execPath, [path], { encoding: "utf8", env }).trim();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** The README's way to a device in Node, in place of an example's own. */
+function inNode(example: string): string {
+  const node = block("README.md", "js", 1).replace(/^import \{ requestDevice.*$/m, "");
+  return `${node}\n${example.replace(/^const device = .*$/m, "")}`;
+}
+
+/** What an example promises to print, line by line. */
+const promised = (example: string) => [...example.matchAll(/\/\/ → (.*)/g)].map(([, line]) => line).join("\n");
+
 describe("README.md", () => {
   it("has an example that runs in Node and prints what it promises", () => {
     const example = block("README.md", "js");
-    const folder = mkdtempSync(join(tmpdir(), "fallline-readme-"));
-    try {
-      const script = join(folder, "example.mjs");
-      // The two blocks as one script: the device of the second, the rest of the first.
-      const node = block("README.md", "js", 1).replace(/^import \{ requestDevice.*$/m, "");
-      const whole = `${node}\n${example.replace(/^const device = .*$/m, "")}`
-        .replace('from "fallline"', `from "${fileUrl("dist/fallline.js")}"`)
-        .replace('from "webgpu"', `from "${fileUrl("node_modules/webgpu/index.js")}"`);
-      writeFileSync(script, whole);
-      // Where there is no driver, Chrome's: what a user without one would set.
-      const folderOfDriver = mayHaveHardware() ? undefined : findSwiftShader();
-      const env = folderOfDriver
-        ? {
-            ...process.env,
-            LD_LIBRARY_PATH: folderOfDriver,
-            VK_ICD_FILENAMES: join(folderOfDriver, "vk_swiftshader_icd.json"),
-          }
-        : process.env;
-      const printed = execFileSync(process.execPath, [script], { encoding: "utf8", env });
-      expect(printed.trim()).toBe(/\/\/ → (.*)/.exec(example)?.[1]);
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
+    expect(run(inNode(example))).toBe(promised(example));
+  });
+
+  it("has a config whose every line works", () => {
+    const example = block("README.md", "js", 2);
+    expect(run(example)).toBe(promised(example));
+  });
+});
+
+describe("docs/own_rules.md", () => {
+  it("has a rule that obeys every law", () => {
+    const example = block("docs/own_rules.md", "js");
+    expect(run(inNode(example))).toBe(promised(example));
   });
 });
 
 describe("CONTRIBUTING.md", () => {
-  it("adds a rule that compiles and agrees with its twin", async () => {
+  it("adds a rule that obeys every law", async () => {
     const wgsl = block("CONTRIBUTING.md", "wgsl");
     const definition = block("CONTRIBUTING.md", "ts")
       .replace(/^import .*$/gm, "")
       .replace(/export const \w+ =/, "return");
     const rule = new Function("defineRule", "wgsl", definition)(defineRule, wgsl) as Rule;
-    const tensors = [{ name: "w", shape: [300], data: Float32Array.from({ length: 300 }, (_, i) => Math.sin(i)) }];
-    const w = Float32Array.from({ length: 300 }, (_, i) => Math.cos(i) - 0.5);
-    const gpu = await createOptimizer(device, tensors, { rule, lr: 0.25 });
-    const cpu = createCpuOptimizer(tensors, { rule, lr: 0.25 });
-    for (const optimizer of [gpu, cpu]) {
-      optimizer.write("gradients", { w });
-      optimizer.step();
-    }
-    const [ours, twin] = [(await gpu.read()).w!, (await cpu.read()).w!];
-    expect(Math.max(...ours.map((value, i) => Math.abs(value - twin[i]!)))).toBeLessThan(1e-6);
-    expect((await gpu.read()).w).not.toEqual(tensors[0]!.data);
-    gpu.destroy();
-    cpu.destroy();
+    const results = await verifyRule(rule, { device });
+    expect(results.filter(({ problem }) => problem)).toEqual([]);
+    expect(results.length).toBeGreaterThan(30);
+  });
+
+  it("and the laws find a rule whose halves differ", async () => {
+    const sgd = rules.find(({ name }) => name === "sgd")!;
+    const wrong: Rule = {
+      ...sgd,
+      name: "wrong",
+      update(x, g, h) {
+        x.p -= 1.001 * h.lr! * g;
+      },
+    };
+    const laws = (await verifyRule(wrong, { device })).filter(({ problem }) => problem).map(({ law }) => law);
+    expect(laws).toContain("the GPU is the twin after 1 step and after 50, in two groups");
+    await expect(verifyRule({} as Rule)).rejects.toThrow("rule is {}; it must be what defineRule returns");
   });
 });

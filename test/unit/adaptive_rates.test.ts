@@ -111,7 +111,7 @@ it.each(cases)("$name: the parameter and the rate of three updates", ({ rule, lr
   known.expected.forEach(([p, value], step) => {
     const h = { ...defaults, ...known.hypers, ...(lr && { lr: lr[step]! }) };
     if (step === 0) carry = rule.carry?.start(h) ?? {};
-    const row = rule.row(h, step + 1, carry, flags);
+    const row = rule.row(h, step + 1, carry, flags, () => h);
     if (step === 0) {
       for (const [name, start] of Object.entries(scalars)) r[name] = typeof start === "number" ? start : row[start]!;
     }
@@ -119,7 +119,7 @@ it.each(cases)("$name: the parameter and the rate of three updates", ({ rule, lr
     const terms = measure(x, g, row, r, flags);
     conclude({ ...Object.fromEntries(sums.map((name) => [name, terms[name]!])), count: 1 }, r, row, flags);
     rule.update(x, g, row, flags, r);
-    carry = rule.carry?.next(carry, h, step + 1) ?? {};
+    carry = rule.carry?.next(carry, h, step + 1, () => h) ?? {};
     expect(x.p).toBeCloseTo(p, 14);
     expect(r[scalar]).toBeCloseTo(value, 14);
   });

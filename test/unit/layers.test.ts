@@ -21,6 +21,7 @@ const layers: readonly (readonly string[])[] = [
     "safetensors.ts",
     "checkpoint.ts",
     "optimizer.ts",
+    "torch.ts",
     "evaluation.ts",
     "data/",
   ],

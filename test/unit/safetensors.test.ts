@@ -40,6 +40,87 @@ describe("safetensors", () => {
     bytes.set(new TextEncoder().encode(header), 8);
     return bytes;
   };
+  it.each<[string, number, (view: DataView, at: number, value: number) => void, [stored: number, read: number][]]>([
+    [
+      "F64",
+      8,
+      (view, at, value) => view.setFloat64(at, value, true),
+      [
+        [-0.25, -0.25],
+        [0.1, Math.fround(0.1)],
+        [1e300, Number.POSITIVE_INFINITY],
+      ],
+    ],
+    [
+      "F16",
+      2,
+      (view, at, bits) => view.setUint16(at, bits, true),
+      [
+        [0x3c00, 1],
+        [0xc100, -2.5],
+        [0x3555, 0.333251953125],
+        [0x7bff, 65504],
+        [0x0400, 2 ** -14],
+        [0x0001, 2 ** -24],
+        [0x83ff, -1023 * 2 ** -24],
+        [0x8000, -0],
+        [0x7c00, Number.POSITIVE_INFINITY],
+        [0xfc00, Number.NEGATIVE_INFINITY],
+        [0x7e00, Number.NaN],
+      ],
+    ],
+    [
+      "BF16",
+      2,
+      (view, at, bits) => view.setUint16(at, bits, true),
+      [
+        [0x3f80, 1],
+        [0xc049, -3.140625],
+        [0x0001, 2 ** -133],
+        [0xff80, Number.NEGATIVE_INFINITY],
+        [0x7fc0, Number.NaN],
+      ],
+    ],
+    [
+      "I64",
+      8,
+      (view, at, value) => view.setBigInt64(at, BigInt(value), true),
+      [
+        [-3, -3],
+        [2 ** 24 + 1, 2 ** 24],
+        [2 ** 40, 2 ** 40],
+      ],
+    ],
+    [
+      "I32",
+      4,
+      (view, at, value) => view.setInt32(at, value, true),
+      [
+        [-7, -7],
+        [2 ** 30, 2 ** 30],
+      ],
+    ],
+    ["U8", 1, (view, at, value) => view.setUint8(at, value), [[255, 255]]],
+    [
+      "BOOL",
+      1,
+      (view, at, value) => view.setUint8(at, value),
+      [
+        [0, 0],
+        [1, 1],
+      ],
+    ],
+  ])("reads %s as float32", (dtype, size, write, values) => {
+    const header = JSON.stringify({ w: { dtype, shape: [values.length], data_offsets: [0, size * values.length] } });
+    const bytes = withHeader(header, size * values.length);
+    values.forEach(([stored], i) => {
+      write(new DataView(bytes.buffer), 8 + header.length + size * i, stored);
+    });
+    const { shape, data } = decodeSafetensors(bytes).tensors.get("w")!;
+    expect(shape).toEqual([values.length]);
+    expect([...data]).toEqual(values.map(([, read]) => read));
+  });
+
   it.each<[string, Uint8Array, RegExp]>([
     ["nothing", new Uint8Array(3), /not a safetensors file: 3 bytes/],
     ["a header longer than the file", encodeSafetensors(file).subarray(0, 20), /a header of \d+ bytes in a file of 20/],
@@ -59,7 +140,17 @@ describe("safetensors", () => {
       ),
       /a gap or an overlap at byte 4/,
     ],
-    ["another dtype", withHeader('{"w":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}', 2), /"w" has dtype F16/],
+    [
+      "another dtype",
+      withHeader('{"w":{"dtype":"F8_E5M2","shape":[1],"data_offsets":[0,1]}}', 1),
+      /"w" has dtype F8_E5M2; it must be one of F64, F32, F16, BF16, I64, I32, U8, BOOL/,
+    ],
+    ["no dtype", withHeader('{"w":{"shape":[1],"data_offsets":[0,4]}}', 4), /"w" has dtype undefined/],
+    [
+      "the wrong number of bytes for a dtype",
+      withHeader('{"w":{"dtype":"F16","shape":[2],"data_offsets":[0,8]}}', 8),
+      /"w" of shape \[2\] needs 4 bytes/,
+    ],
     ["no offsets", withHeader('{"w":{"dtype":"F32","shape":[1]}}', 4), /"w" lacks a shape or two data_offsets/],
     ["cut data", encodeSafetensors(file).subarray(0, -1), /"scalar" of shape \[\] needs 4 bytes/],
     [

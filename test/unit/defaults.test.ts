@@ -1,0 +1,22 @@
+// The main job with every rule: its standard rate makes a small network learn within a few dozen steps.
+import { describe, expect, it } from "vitest";
+import { loadMnist } from "../../src/cli/mnist.ts";
+import { jobConfig, standardLr } from "../../src/lab/defaults.ts";
+import { rules } from "../../src/rules/index.ts";
+import { cpuEngine } from "../../src/train/engine.ts";
+import { train } from "../../src/train/train.ts";
+
+const { train: data, test } = await loadMnist();
+const few = { ...test, count: 500, inputs: test.inputs.subarray(0, 500 * 784), labels: test.labels.subarray(0, 500) };
+
+describe("the main job", () => {
+  it.each(rules.map(({ name }) => name))("learns with %s at its standard rate", async (rule) => {
+    expect(standardLr(rule)).toBeGreaterThan(0);
+    const config = jobConfig({ rule, model: "784-32-10", batch: 32, steps: 60 });
+    const { losses, testAccuracy } = await train(cpuEngine(), config, data, { test: few });
+    const late = losses.slice(-10).reduce((sum, loss) => sum + loss, 0) / 10;
+    // Guessing loses ln 10 = 2.303 an image.
+    expect(late).toBeLessThan(2.1);
+    expect(testAccuracy).toBeGreaterThan(0.2);
+  });
+});
