@@ -31,25 +31,38 @@ fn main(
   }
   let replica = position.z;
   let bin = bins[index];
+  // As in finalize: 64 partials are added up before their sum is added to others, and 64 of these again.
+  let short = stretch * workgroup_size;
+  let long = stretch * short;
+  let begin = replica * partial_count + bin.first;
   var total = Sum();
-  for (var start = lane; start < bin.count; start += stretch * workgroup_size) {
-    let end = min(start + stretch * workgroup_size, bin.count);
-    var part = Sum();
-    for (var i = start; i < end; i += workgroup_size) {
-      part = add_sums(part, partials[replica * partial_count + bin.first + i]);
+  for (var first = lane; first < bin.count; first += long) {
+    let last = min(first + long, bin.count);
+    var middle = Sum();
+    for (var start = first; start < last; start += short) {
+      let end = min(start + short, last);
+      var part = Sum();
+      for (var i = start; i < end; i += workgroup_size) {
+        part = add_sums(part, partials[begin + i]);
+      }
+      middle = add_sums(middle, part);
     }
-    total = add_sums(total, part);
+    total = add_sums(total, middle);
   }
-  lanes[lane] = total;
-  workgroupBarrier();
-  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      lanes[lane] = add_sums(lanes[lane], lanes[lane + half]);
-    }
+  // Where a barrier is emulated one lane does it all.
+  if (barriers) {
+    lanes[lane] = total;
     workgroupBarrier();
+    for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
+      if (lane < half) {
+        lanes[lane] = add_sums(lanes[lane], lanes[lane + half]);
+      }
+      workgroupBarrier();
+    }
+    total = lanes[0];
   }
   if (lane != 0u || control[replica].skip != 0u) {
     return;
   }
-  conclude_bin(replica, bin.record, bin.factored != 0u, lanes[0], row_of(replica, bin.group));
+  conclude_bin(replica, bin.record, bin.factored != 0u, total, row_of(replica, bin.group));
 }

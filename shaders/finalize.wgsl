@@ -16,27 +16,40 @@ override backoff: f32;
 override interval: u32;
 override least_scale: f32;
 
-const lane_count = 256u;
-// A lane adds up 64 partials before it adds their sum to the others: long chains of additions lose digits.
-const stretch = 64u * lane_count;
+override workgroup_size: u32;
+// Where a barrier is emulated one lane does it all: it has little to do, and a barrier takes long, to run and to compile.
+override barriers: bool;
 
-var<workgroup> lanes: array<Partial, lane_count>;
+// Long chains of additions lose digits: 64 partials are added up before their sum is added to others, and 64 of these again.
+const stretch = 64u;
+
+var<workgroup> lanes: array<Partial, workgroup_size>;
 
 // The sum of one bin, in lane 0.
 fn total_of(bin: vec2u, lane: u32) -> Partial {
+  let short = stretch * workgroup_size;
+  let long = stretch * short;
   var total = Partial();
-  for (var start = lane; start < bin.y; start += stretch) {
-    let end = min(start + stretch, bin.y);
-    var part = Partial();
-    for (var i = start; i < end; i += lane_count) {
-      part = merge(part, partials[bin.x + i]);
+  for (var first = lane; first < bin.y; first += long) {
+    let last = min(first + long, bin.y);
+    var middle = Partial();
+    for (var start = first; start < last; start += short) {
+      let end = min(start + short, last);
+      var part = Partial();
+      for (var i = start; i < end; i += workgroup_size) {
+        part = merge(part, partials[bin.x + i]);
+      }
+      middle = merge(middle, part);
     }
-    total = merge(total, part);
+    total = merge(total, middle);
+  }
+  if (!barriers) {
+    return total;
   }
   workgroupBarrier();
   lanes[lane] = total;
   workgroupBarrier();
-  for (var half = lane_count / 2u; half > 0u; half /= 2u) {
+  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
     if (lane < half) {
       lanes[lane] = merge(lanes[lane], lanes[lane + half]);
     }
@@ -51,7 +64,7 @@ fn clip_scale(norm: f32, peak: u32) -> f32 {
   return select(select(0.0, norm, peak > infinite), scale, peak < infinite);
 }
 
-@compute @workgroup_size(lane_count)
+@compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
   @builtin(num_workgroups) replicas: vec3u,
@@ -84,7 +97,7 @@ fn main(
     control[replica].good_steps = 0u;
     if (loss_scaling) {
       let lower = scale * backoff;
-      control[replica].loss_scale = max(lower, least_scale);
+      control[replica].loss_scale = select(lower, scale, lower < least_scale);
       if (lower < least_scale) {
         control[replica].underflow = 1u;
       }

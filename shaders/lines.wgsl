@@ -39,7 +39,7 @@ fn main(
   }
   let replica = position.z;
   let task = tasks[index];
-  let together = task.together != 0u;
+  let together = barriers && task.together != 0u;
   let h = row_of(replica, task.group);
   let scale = h.gradient_scale * control[replica].scales[task.bin];
   // Sums in sequence lose digits: stretches of 64 are added up first.
@@ -72,7 +72,7 @@ fn main(
       p2 += p2_part;
     }
   }
-  if (together) {
+  if (barriers && task.together != 0u) {
     gradient_lanes[lane] = g2;
     param_lanes[lane] = p2;
     workgroupBarrier();

@@ -131,6 +131,8 @@ function readLossScale(owner: string, value: unknown): LossScale | undefined {
     interval: [2000, { min: 1, max: 2 ** 31, integer: true }],
     min: [1, { above: 0, max: largestLossScale }],
   });
+  // As the GPU holds them.
+  if (read) for (const field of Object.keys(read) as (keyof LossScale)[]) read[field] = Math.fround(read[field]);
   if (read && read.init < read.min) {
     throw new OptionError(`${owner}.init is ${read.init}; it must be >= ${owner}.min, which is ${read.min}`);
   }

@@ -309,13 +309,19 @@ function cellText(sources: PartSources): string {
     state[replica * state_stride + (chunk.factored + e) / 4u] = y.${snakeCase(slot)};
   }\n`;
   });
-  const keep = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, z.${snakeCase(field)}, inside)`).join(", ");
+  const keep = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, y.${snakeCase(field)}, inside)`).join(", ");
+  const each = (to: (k: number) => string) =>
+    [0, 1, 2, 3].map((k) => `  if (inside[${k}]) {\n    ${to(k)} = y.p[${k}];\n  }\n`).join("");
   const storeParams =
-    access === "vec4"
-      ? "  params[replica * params_stride + (chunk.params + e) / 4u] = y.p;\n"
-      : [0, 1, 2, 3]
-          .map((k) => `  if (inside[${k}]) {\n    params[chunk.params + e + ${k}u] = y.p[${k}];\n  }\n`)
-          .join("");
+    access === "scalar"
+      ? each((k) => `params[chunk.params + e + ${k}u]`)
+      : `  let to = replica * params_stride + (chunk.params + e) / 4u;
+  if (all(inside)) {
+    params[to] = y.p;
+    store_slots(replica, chunk, e, y);
+    return;
+  }
+${each((k) => `params[to][${k}]`)}`;
   const { clip } = plan;
   const clipped =
     clip?.type === "value"
@@ -332,14 +338,14 @@ fn load_cell(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> 
   return Cell(${["p", ...load].join(", ")});
 }
 
-// What lies behind a tensor stays as it was: padding is zero, and in a caller's buffer it is the caller's.
-fn store_cell(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, x: Cell, z: Cell) {
-  var y = z;
-  if (!all(inside)) {
-    y = Cell(${keep});
-  }
+fn store_slots(replica: u32, chunk: Chunk, e: u32, y: Cell) {
   let at = replica * state_stride + (chunk.state + e) / 4u;
-${storeParams}${store.join("")}}
+${store.join("")}}
+
+// What lies behind a tensor stays as it was: padding is zero, and in a caller's buffer it is the caller's.
+fn store_cell(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, x: Cell, y: Cell) {
+${storeParams}  store_slots(replica, chunk, e, Cell(${keep}));
+}
 
 // The gradient as the rule sees it: signed, unscaled, clipped.
 fn gradient_of(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, scale: f32, h: Row) -> vec4f {

@@ -2,8 +2,9 @@
 // under NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape begins with their number. What
 // is not a tensor (rules, config, hypers, step) stands in the metadata. The same for both engines.
 import type { Segment } from "./arena.ts";
+import { largestLossScale } from "./around_plan.ts";
 import { DataError, OptionError } from "./errors.ts";
-import { type PartLayout, slotRange } from "./layout.ts";
+import { keptShare, type PartLayout, slotRange } from "./layout.ts";
 import type { TensorValues } from "./optimizer.ts";
 import { type Plan, planConfig, planSlots, replaceHypers } from "./plan.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
@@ -50,7 +51,7 @@ function savedRoles(plan: Plan): readonly string[] {
  */
 export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
   const names = new Set(segments.map(({ name }) => name));
-  const scalars = plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {}));
+  const scalars = [...plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {})), keptShare];
   for (const name of names) {
     const slot = [...savedRoles(plan).slice(1), ...scalars].find((candidate) => names.has(keyOf(name, candidate)));
     if (slot) {
@@ -58,6 +59,12 @@ export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
         `a tensor is called "${keyOf(name, slot)}", which checkpoints use for the slot ${slot} of "${name}"`,
       );
     }
+  }
+  const common = [...names].find((name) => name.startsWith(":") && scalars.includes(name.split(":").pop()!));
+  if (common) {
+    throw new OptionError(
+      `a tensor is called "${common}", which checkpoints use for what a rule sums over all tensors`,
+    );
   }
 }
 
@@ -155,6 +162,11 @@ export function openCheckpoint(
   }
   const clocks = readClocks(plan, metadata);
   const [micro] = wholeNumbers(metadata, "micro", 1);
+  if (micro! >= plan.accumulate) {
+    throw new DataError(
+      `the checkpoint's micro is ${micro}; it must be less than accumulate, which is ${plan.accumulate}`,
+    );
+  }
   const snapshot = readTensors(plan, layouts, segments, tensors);
   const carried = readCarried(plan, metadata.carried);
   try {
@@ -312,14 +324,18 @@ function readClocks(plan: Plan, metadata: Readonly<Record<string, string>>): Clo
     wholeNumbers(metadata, key, replicas),
   );
   const scales = (metadata.lossScale ?? "missing").split(" ").map(Number);
-  if (scales.length !== replicas || scales.some((scale) => !(scale > 0 && scale < Number.POSITIVE_INFINITY))) {
-    throw new DataError(`the checkpoint's lossScale is ${metadata.lossScale}; it must be ${replicas} numbers > 0`);
+  if (scales.length !== replicas || scales.some((scale) => !(scale > 0 && scale <= largestLossScale))) {
+    throw new DataError(
+      `the checkpoint's lossScale is ${metadata.lossScale}; it must be ${replicas} numbers > 0 and <= 2^126`,
+    );
   }
-  return scales.map((lossScale, r) => ({
+  // An optimizer without loss scaling must not take one over, nor one with it the 1 of a run without.
+  const scaled = (readJson("config", metadata.config) as { lossScale?: unknown } | null)?.lossScale;
+  return scales.map((saved, r) => ({
     step: step![r]!,
     skipped: skipped![r]!,
     goodSteps: goodSteps![r]!,
-    lossScale,
+    lossScale: plan.lossScale ? (scaled ? saved : plan.lossScale.init) : 1,
   }));
 }
 

@@ -58,9 +58,12 @@ function readPattern(
     throw new OptionError(`${owner} holds ${show(entry)}; it must hold tensor names, globs or regular expressions`);
   }
   const { regex, flags } = readObject(owner, entry, ["regex", "flags"]);
+  if (typeof regex !== "string") {
+    throw new OptionError(`${owner} holds ${show(entry)}; a regular expression is { regex: "…", flags: "…" }`);
+  }
   try {
     // Without g and y, which would make a test depend on the one before.
-    const expression = new RegExp(regex as string, ((flags as string | undefined) ?? "").replace(/[gy]/g, ""));
+    const expression = new RegExp(regex, ((flags as string | undefined) ?? "").replace(/[gy]/g, ""));
     return { pattern: entry as Pattern, matches: (name) => expression.test(name) };
   } catch (error) {
     throw new OptionError(`${owner} holds ${show(entry)}, which is no regular expression: ${(error as Error).message}`);

@@ -19,7 +19,7 @@ export interface Stats {
   readonly step: number;
   /** Updates skipped because a gradient was not finite. */
   readonly skipped: number;
-  /** Norm of the last gradient before clipping; NaN where no norm is computed (no clipping, no skipping). */
+  /** Norm of the last gradient before clipping; NaN where no norm is computed (no clipping by a norm, no skipping). */
   readonly gradientNorm: number;
   /** What the last gradient was multiplied by; 1 without clipping by a global norm. */
   readonly clipScale: number;

@@ -2,7 +2,7 @@
 // which tensors form which group, which rule updates them with which flags and slots, which schedule drives each hyper.
 import type { Segment } from "./arena.ts";
 import type { Pattern } from "./around.ts";
-import { type Averages, type Clip, type LossScale, readAround } from "./around_plan.ts";
+import { type Averages, averageColumns, type Clip, type LossScale, readAround } from "./around_plan.ts";
 import { OptionError, show } from "./errors.ts";
 import { readPatterns } from "./groups.ts";
 import { describeRange, inRange, readArray, readBoolean, readChoice, readNumber, readObject } from "./options.ts";
@@ -58,6 +58,8 @@ export interface Plan {
   /** The group of each segment. */
   readonly groupOf: readonly number[];
   readonly parts: readonly Part[];
+  /** The names of the tensors. */
+  readonly names: readonly string[];
   /** For each replica the hypers of the groups that have no others. */
   readonly shared: readonly Record<string, Schedule>[];
 }
@@ -109,7 +111,9 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
     groupOf,
     parts: partsOf(groups, groupOf, aroundSlots(averages)),
     shared,
+    names: segments.map(({ name }) => name),
   };
+  averageColumns(averages, 0);
   for (let replica = 0; replica < replicas; replica++) {
     for (const [index, group] of groups.entries()) {
       for (const hyper of Object.keys(group.rule.hypers)) hyperAt(plan, index, hyper, 0, replica);
@@ -132,6 +136,13 @@ export function clipBins(plan: Plan): number {
 export function planSlots(plan: Plan): readonly string[] {
   const lasting = ({ slots, rule }: Part) => slots.filter((slot) => slot !== rule.orthogonalises?.slot);
   return [...new Set(plan.parts.flatMap(lasting))];
+}
+
+/** Every role that can be read. */
+export function rolesOf(plan: Plan): readonly string[] {
+  const scalars = plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {}));
+  const sum = plan.accumulate > 1 ? ["accumulated"] : [];
+  return [...new Set(["params", "gradients", ...planSlots(plan), ...sum, "evaluation", ...scalars])];
 }
 
 /**
@@ -276,10 +287,14 @@ export function planConfig(plan: Plan): OptimizerConfig {
     swa: averages.swa ?? null,
     lookahead: averages.lookahead ?? null,
   };
-  const named = plan.groups.filter(({ params }) => params !== undefined);
-  if (named.length > 0) {
-    config.groups = named.map((group, index) => ({
-      params: group.params,
+  // What the config does not list, it must if that is frozen.
+  const listed = plan.groups.flatMap((group, index) => {
+    if (group.params !== undefined) return [{ group, params: group.params }];
+    return group.frozen ? [{ group, params: plan.names.filter((_, segment) => plan.groupOf[segment] === index) }] : [];
+  });
+  if (listed.length > 0) {
+    config.groups = listed.map(({ group, params }, index) => ({
+      params,
       ...(group.ownRule ? { rule: nameOf(group.rule), ...group.flags } : {}),
       ...Object.fromEntries(
         Object.entries(values(group.hypers[0]!)).filter(([hyper]) => replicas === 1 || group.own.has(hyper)),

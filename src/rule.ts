@@ -145,8 +145,8 @@ export interface RuleDefinition<
     flags: Readonly<Record<F, boolean>>,
     r: Readonly<Record<A, number>>,
   ): void;
-  /** The parameter to evaluate a model with, where it is not the one that is trained; `h` are the last update's hypers. */
-  evaluation?(x: Readonly<Cell<S>>, h: Readonly<Record<H, number>>): number;
+  /** The parameter to evaluate a model with, where it is not the one that is trained; `carry` is the last update's. */
+  evaluation?(x: Readonly<Cell<S>>, carry: Readonly<Record<K, number>>): number;
   /** Whether the update goes by a sign, which rounding may turn in single elements. */
   readonly goesBySign?: boolean;
   /** What torch's state_dict calls the slots, where torch has this rule. */

@@ -16,6 +16,7 @@ import {
   planSlots,
   readHyperAt,
   readReplica,
+  rolesOf,
   setFrozen,
   setHypers,
 } from "../plan.ts";
@@ -93,7 +94,7 @@ class ReferenceOptimizer implements CpuOptimizer {
         parts: plan.parts.map((part, index) => partState(plan, part, this.#layouts[index]!, r)),
         clock: { step: 0, skipped: 0, lossScale: plan.lossScale?.init ?? 1, goodSteps: 0 },
         gradientNorm: Number.NaN,
-        groupNorms: [],
+        groupNorms: Array.from({ length: clipBins(plan) }, () => 0),
         clipScale: 1,
         underflow: undefined,
       };
@@ -162,7 +163,8 @@ class ReferenceOptimizer implements CpuOptimizer {
     const source = this.#replicas[readReplica(this.#plan, "replica", replica)]!;
     if (role !== "evaluation") return scalarsOf(source, role) ?? this.#values(source, role);
     const roles = ["params", ...this.slots].map((slot) => [slot, this.#values(source, slot)] as const);
-    return evaluationValues(this.#plan, this.#layouts, new Map(roles), source.clock.step, replica);
+    const carried = source.parts.map(({ rows }) => rows.carried(source.clock.step));
+    return evaluationValues(this.#plan, this.#layouts, new Map(roles), source.clock.step, carried);
   }
 
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void {
@@ -237,11 +239,11 @@ class ReferenceOptimizer implements CpuOptimizer {
     if (needsNorm(this.#plan)) {
       const bins = this.#norms(replica, rows, raw).map((norm) => (norm * unscale) / accumulate);
       replica.gradientNorm = joinNorms(bins, this.#normKind());
+      replica.groupNorms = bins;
       if (skipNonFinite && !Number.isFinite(replica.gradientNorm)) {
         this.#skip(replica);
         return;
       }
-      replica.groupNorms = bins;
       const { clip } = this.#plan;
       const clips = bins.map((norm) => (clip && "maxNorm" in clip ? Math.min(1, clip.maxNorm / (norm + 1e-6)) : 1));
       scales = clips.map((scale) => scale * unscale);
@@ -265,14 +267,13 @@ class ReferenceOptimizer implements CpuOptimizer {
     const { lossScale } = this.#plan;
     const { clock } = replica;
     const lower = lossScale ? Math.fround(clock.lossScale * lossScale.backoff) : 1;
-    if (lossScale && lower < lossScale.min) {
-      replica.underflow = underflowMessage(clock.step, clock.lossScale, lossScale.min);
-    }
+    const underflows = lossScale !== undefined && lower < lossScale.min;
+    if (underflows) replica.underflow = underflowMessage(clock.step, clock.lossScale, lossScale.min);
     replica.clock = {
       ...clock,
       skipped: clock.skipped + 1,
       goodSteps: 0,
-      lossScale: lossScale ? Math.max(lower, lossScale.min) : 1,
+      lossScale: underflows ? clock.lossScale : lower,
     };
   }
 
@@ -306,7 +307,7 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   /** Each tensor's own array of one role. */
   #arrays({ params, gradients, accumulated, parts }: Replica, role: Role): Map<string, Float32Array> {
-    const arena = { params, gradients, accumulated }[role as string];
+    const arena = new Map<Role, Float32Array>(Object.entries({ params, gradients, accumulated })).get(role);
     if (arena && arena.length > 0) {
       return new Map(
         this.segments.map(({ name, offset, length }) => [name, arena.subarray(offset, offset + length)] as const),
@@ -320,8 +321,7 @@ class ReferenceOptimizer implements CpuOptimizer {
       });
     });
     if (found.length === 0) {
-      const known = ["params", "gradients", ...this.slots].join(", ");
-      throw new OptionError(`role is ${show(role)}; it must be one of ${known}`);
+      throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(this.#plan).join(", ")}`);
     }
     return new Map(found);
   }

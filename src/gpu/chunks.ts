@@ -184,9 +184,8 @@ export function lineTable(
     const { batch, rows, columns } = view;
     const slot = what === "factor" ? slotRange(layout, place, layout.factoredSlot!).offset : place.unitsOffset;
     const add = (target: number, lines: number, alongRows: boolean) => {
-      // Lanes that share lines are busy together where these are few or long; where a barrier is emulated, only if very few.
-      const long = (alongRows ? columns : rows) >= 256;
-      const together = barriers ? long || lines < workgroupSize : long && lines < 4 * workgroupSize;
+      // Lanes that share lines are busy together where these are few or long; not where a barrier is emulated.
+      const together = barriers && ((alongRows ? columns : rows) >= 256 || lines < workgroupSize);
       const each = together ? 4 : 4 * workgroupSize;
       for (let first = 0; first < lines; first += each) {
         words.push(

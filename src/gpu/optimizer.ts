@@ -21,6 +21,7 @@ import {
   planSlots,
   readHyperAt,
   readReplica,
+  rolesOf,
   setFrozen,
   setHypers,
 } from "../plan.ts";
@@ -129,6 +130,7 @@ const scalarLength = ({ scalars, places }: PartLayout) => scalars.length * (1 + 
 
 /** What cannot be done with buffers of the caller's. */
 function checkOwn({ replicas }: Plan, segments: readonly Segment[]): void {
+  refuseOverlaps(segments);
   for (const { name, own } of segments) {
     if (!own) continue;
     if (replicas > 1) {
@@ -144,6 +146,29 @@ function checkOwn({ replicas }: Plan, segments: readonly Segment[]): void {
         throw new OptionError(`the ${role} of tensor "${name}" are in a buffer whose usage lacks STORAGE`);
       }
     }
+  }
+}
+
+/** Two tensors in the same place would be updated by two workgroups at once. */
+function refuseOverlaps(segments: readonly Segment[]): void {
+  const ends = new Map<GPUBuffer, { readonly name: string; readonly from: number; readonly to: number }[]>();
+  for (const { name, own, length } of segments) {
+    if (!own) continue;
+    const { buffer, offset = 0 } = own.params;
+    const ranges = ends.get(buffer) ?? [];
+    ends.set(buffer, ranges);
+    ranges.push({ name, from: offset, to: offset + 4 * length });
+  }
+  for (const ranges of ends.values()) {
+    ranges.sort((a, b) => a.from - b.from);
+    ranges.forEach(({ name, from }, i) => {
+      const before = ranges[i - 1];
+      if (before && before.to > from) {
+        throw new OptionError(
+          `the params of tensors "${before.name}" and "${name}" overlap at byte ${from} of their buffer`,
+        );
+      }
+    });
   }
 }
 
@@ -384,7 +409,8 @@ class ArenaOptimizer implements GpuOptimizer {
     if (role !== "evaluation") return (await this.#readRoles([role], replica)).get(role)!;
     const roles = ["params", ...this.slots];
     const [stats, values] = await Promise.all([this.stats(replica), this.#readRoles(roles, replica)]);
-    return evaluationValues(this.#plan, this.#layouts, values, stats.step, replica);
+    const carried = this.#clocks[replica]!.windows.map(({ rows }) => rows.carried(stats.step));
+    return evaluationValues(this.#plan, this.#layouts, values, stats.step, carried);
   }
 
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void {
@@ -572,8 +598,7 @@ class ArenaOptimizer implements GpuOptimizer {
       });
     });
     if (found.length === 0) {
-      const known = ["params", "gradients", ...this.slots].join(", ");
-      throw new OptionError(`role is ${show(role)}; it must be one of ${known}`);
+      throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(this.#plan).join(", ")}`);
     }
     return found;
   }

@@ -156,7 +156,7 @@ export async function compileStages(
             `${index} conclude ${phase}`,
             () => assembleConclude(sources, phase),
             ["read", "write", "read", "read", "write"],
-            constants({ part: index }),
+            constants({ part: index }, { workgroup_size: barriers ? workgroupSize : 1 }),
           ),
         ),
       );
@@ -165,6 +165,8 @@ export async function compileStages(
   const { lossScale, clip } = plan;
   const finalize = needsNorm(plan)
     ? await kernels.get("finalize", () => assembleFinalize(plan), ["read", "read", "write"], {
+        workgroup_size: barriers ? 256 : 1,
+        barriers: Number(barriers),
         norm_kind: normKind,
         max_norm: clip && "maxNorm" in clip ? clip.maxNorm : 0,
         clip: Number(clip !== undefined && "maxNorm" in clip),

@@ -53,7 +53,7 @@ const peaks: Readonly<Record<string, number>> = {
   muon: 1e-2,
   prodigy: 1,
   dadaptAdam: 1,
-  dog: 1,
+  dog: 3,
 };
 
 /** The highest learning rate that suits a rule on the main job. */

@@ -10,7 +10,7 @@ export function optionSets(rule: Rule): readonly Options[] {
   const away = Object.entries(rule.hypers).map(([hyper]): [string, number] => [hyper, awayFromDefault(rule, hyper)]);
   const flags = Object.entries(rule.flags).map(([flag, standard]): [string, boolean] => [flag, !standard]);
   const all = permitted(rule, away, []);
-  const sets: Options[] = [{ lr: all.lr! }, all, { ...all, maximize: true }];
+  const sets: Options[] = [{ lr: all.lr! }, { ...all, maximize: true }];
   for (const flag of flags) sets.push(permitted(rule, away, [flag]));
   // What had to be left out for another's sake is tested without it.
   for (const hyper of away) {

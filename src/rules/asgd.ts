@@ -41,6 +41,7 @@ export const asgdRule = defineRule({
   },
   flags: {},
   slots: ["ax"],
+  starts: { ax: "p" },
   carry: {
     names: ["eta", "mu"],
     start: (h) => ({ eta: h.lr, mu: 1 }),

@@ -100,7 +100,7 @@ const shared = {
     x.p += h.pull * (x.z - x.p) - h.lrShare * u;
     x.z -= h.lr * u;
   },
-  evaluation: (x: Readonly<Record<"p" | "z", number>>, h: Hypers) => (x.p - (1 - h.beta1) * x.z) / h.beta1,
+  evaluation: (x: Readonly<Record<"p" | "z", number>>, { beta1 }: Sums) => (x.p - (1 - beta1) * x.z) / beta1,
 } as const;
 
 export const scheduleFreeSgdRule = defineRule<keyof Hypers, never, Slot, Column, keyof Sums>({

@@ -7,16 +7,16 @@ import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
 
 const { train: data, test } = await loadMnist();
-const few = { ...test, count: 500, inputs: test.inputs.subarray(0, 500 * 784), labels: test.labels.subarray(0, 500) };
+const few = { ...test, count: 300, inputs: test.inputs.subarray(0, 300 * 784), labels: test.labels.subarray(0, 300) };
 
 describe("the main job", () => {
   it.each(rules.map(({ name }) => name))("learns with %s at its standard rate", async (rule) => {
     expect(standardLr(rule)).toBeGreaterThan(0);
-    const config = jobConfig({ rule, model: "784-32-10", batch: 32, steps: 60 });
+    const config = jobConfig({ rule, model: "784-16-10", batch: 16, steps: 60 });
     const { losses, testAccuracy } = await train(cpuEngine(), config, data, { test: few });
     const late = losses.slice(-10).reduce((sum, loss) => sum + loss, 0) / 10;
     // Guessing loses ln 10 = 2.303 an image.
-    expect(late).toBeLessThan(2.1);
+    expect(late).toBeLessThan(2.2);
     expect(testAccuracy).toBeGreaterThan(0.2);
   });
 });
