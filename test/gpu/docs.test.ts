@@ -69,6 +69,25 @@ describe("README.md", () => {
   });
 });
 
+describe("README.md on PyTorch", () => {
+  it("loads a state_dict's file", () => {
+    // What the lines of Python before it would have written of one layer after seven steps.
+    const setting = `import { adamw, createCpuOptimizer, encodeSafetensors, loadTorch } from "fallline";
+const optimizer = createCpuOptimizer([{ name: "fc.weight", shape: [3, 2] }], adamw());
+const tensor = (shape, ...data) => ({ shape, data: Float32Array.from(data) });
+const tensors = new Map([
+  ["fc.weight.step", tensor([], 7)],
+  ["fc.weight.exp_avg", tensor([2, 3], 1, 2, 3, 4, 5, 6)],
+  ["fc.weight.exp_avg_sq", tensor([2, 3], 6, 5, 4, 3, 2, 1)],
+  ["fc.weight", tensor([2, 3], 10, 20, 30, 40, 50, 60)],
+]);
+globalThis.fetch = async () => new Response(encodeSafetensors({ metadata: {}, tensors }));
+`;
+    const report = `console.log((await optimizer.stats()).step, ...(await optimizer.read("m"))["fc.weight"]);`;
+    expect(run(`${setting}${block("README.md", "ts")}${report}`)).toBe("7 1 4 2 5 3 6");
+  });
+});
+
 describe("docs/own_rules.md", () => {
   it("has a rule that obeys every law", () => {
     const example = block("docs/own_rules.md", "js");
