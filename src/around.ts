@@ -131,6 +131,10 @@ export interface CommonOptions<Hypers> {
   readonly swa?: SwaConfig | null | undefined;
   /** Default none. */
   readonly lookahead?: LookaheadConfig | null | undefined;
-  /** One entry for each copy of all parameters that trains in the same dispatch, with its own hypers; default one copy. */
+  /**
+   * One entry for each copy of all parameters that trains in the same dispatch, with hypers in place of the optimizer's;
+   * default one copy. What a group or a fallback sets for itself is the same in all copies: `set(hypers, group, replica)`
+   * changes it in one.
+   */
   readonly replicas?: readonly Hypers[] | undefined;
 }

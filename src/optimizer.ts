@@ -77,7 +77,8 @@ export interface Optimizer {
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
    * Continues from a `save`, with the hypers as they were saved, but for functions of the step, which a file cannot hold.
-   * Submit before what was encoded.
+   * Clipping, averages (the decay of `ema` too) and loss scaling stay as this optimizer was created. Submit before what was
+   * encoded.
    *
    * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
    */

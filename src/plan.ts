@@ -470,6 +470,9 @@ function leaveToFallbacks(
       );
     }
     if (config === undefined) return;
+    if (typeof config !== "object") {
+      throw new OptionError(`${owner} is ${show(config)}; it must be an object such as { rule: "adamw", lr: 3e-4 }`);
+    }
     const its = readRule(`${owner}.rule`, config);
     const fields = readObject(owner, config, ["rule", ...ruleOptions(its)]);
     if (its.only) throw new OptionError(`${owner}.rule is "${its.name}"; it must be a rule that takes every tensor`);

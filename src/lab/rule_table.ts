@@ -255,12 +255,13 @@ function slotsCell({ slots, changes }: RuleRow): string {
 
 const aroundCells = ({ option, dispatches, state, moved }: AroundRow) => [option, `${dispatches}`, state, moved];
 
-function optionsLine({ name, hypers, flags }: Rule): string {
+function optionsLine({ name, hypers, flags, only }: Rule): string {
   const numbers = Object.entries(hypers).map(
     ([hyper, { default: standard, range }]) =>
       `\`${hyper}\` ${shortNumber(standard)} (${shortRange(describeRange(range))})`,
   );
   const booleans = Object.entries(flags).map(([flag, standard]) => `\`${flag}\` ${standard}`);
+  if (only) booleans.push(`\`fallback\` { rule, … } for tensors that are not ${only.what}`);
   return `- \`${name}\`: ${[...numbers, ...booleans].join(", ")}`;
 }
 

@@ -4,7 +4,7 @@ import { FalllineError, OptionError, show } from "../errors.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
 import type { Optimizer, TensorValues } from "../optimizer.ts";
-import { inRange } from "../options.ts";
+import { inRange, readNumber } from "../options.ts";
 import { Random } from "../random.ts";
 import type { Rule } from "../rule.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
@@ -29,7 +29,7 @@ export interface LawResult {
  *
  * @param options `device`: without one, only the twin is verified. `onResult` hears of each law as it is done.
  * @returns every result; the rule obeys where no `problem` is left.
- * @throws OptionError for what is no rule.
+ * @throws OptionError for what is no rule, defaults out of range, columns that `row` does not fill.
  */
 export async function verifyRule(
   rule: Rule,
@@ -38,6 +38,7 @@ export async function verifyRule(
   if (typeof rule?.update !== "function") {
     throw new OptionError(`rule is ${show(rule)}; it must be what defineRule returns`);
   }
+  checkDefinition(rule);
   const engines = [cpuEngine(), ...(options.device ? [webgpuEngine(options.device)] : [])];
   const results: LawResult[] = [];
   for (const set of optionSets(rule)) {
@@ -52,6 +53,20 @@ export async function verifyRule(
     }
   }
   return results;
+}
+
+/** What no law would notice: hypers that are wrong by default, and columns that no row fills. */
+function checkDefinition({ name, hypers, columns, row, carry, flags }: Rule): void {
+  if (!("lr" in hypers)) throw new OptionError(`the rule ${name} has no hyper "lr"; every rule needs one`);
+  for (const [hyper, { default: standard, range }] of Object.entries(hypers)) {
+    readNumber(`the default of ${name}.${hyper}`, standard, range);
+  }
+  const defaults = Object.fromEntries(Object.entries(hypers).map(([hyper, { default: value }]) => [hyper, value]));
+  const filled = row(defaults, 1, carry?.start(defaults) ?? {}, flags, () => defaults);
+  const missing = columns.find((column) => typeof filled[column] !== "number");
+  if (missing !== undefined) {
+    throw new OptionError(`the row of the rule ${name} has no number for its column "${missing}"`);
+  }
 }
 
 /** What a law is tried on. */
@@ -79,13 +94,13 @@ export function applies(law: Law, rule: Rule, options: Options, { backend }: Eng
   return backend === "cpu" || options.maximize === true;
 }
 
-/** The problem, which may be an error of ours. */
+/** The problem, which may be an error: of ours, or of the rule's own functions. */
 export async function problemOf(law: Law, subject: LawSubject): Promise<string | undefined> {
   try {
     return await law.check(subject);
   } catch (error) {
-    if (error instanceof FalllineError) return error.message;
-    throw error;
+    if (!(error instanceof Error)) throw error;
+    return error instanceof FalllineError ? error.message : `it throws ${error.name}: ${error.message}`;
   }
 }
 

@@ -1,0 +1,40 @@
+// verifyRule on rules that are wrong in ways that no comparison of the two halves would show.
+import { describe, expect, it } from "vitest";
+import { verifyRule } from "../../src/lab/verify.ts";
+import type { Rule } from "../../src/rule.ts";
+import { rules } from "../../src/rules/index.ts";
+
+const sgd = rules.find(({ name }) => name === "sgd")!;
+
+describe("verifyRule", () => {
+  it.each<[string, Partial<Rule>, string]>([
+    [
+      "a default out of range",
+      { hypers: { ...sgd.hypers, lr: { default: -1, range: { min: 0 } } } },
+      "the default of bad.lr is -1; it must be a finite number >= 0",
+    ],
+    ["no lr", { hypers: {} }, 'the rule bad has no hyper "lr"; every rule needs one'],
+    [
+      "a column that no row fills",
+      { columns: [...sgd.columns, "zz"] },
+      'the row of the rule bad has no number for its column "zz"',
+    ],
+  ])("refuses %s", async (_, change, message) => {
+    await expect(verifyRule({ ...sgd, name: "bad", ...change })).rejects.toThrow(message);
+  });
+
+  it("reports what a twin throws as a problem", async () => {
+    const update = () => {
+      throw new TypeError("boo");
+    };
+    const results = await verifyRule({ ...sgd, name: "bad", update });
+    expect(results.filter(({ problem }) => problem === "it throws TypeError: boo").length).toBeGreaterThan(0);
+  });
+
+  it("tells of each law as it is done", async () => {
+    const heard: string[] = [];
+    const results = await verifyRule(sgd, { onResult: ({ law }) => heard.push(law) });
+    expect(results.filter(({ problem }) => problem)).toEqual([]);
+    expect(heard).toEqual(results.map(({ law }) => law));
+  });
+});
