@@ -31,11 +31,14 @@ fn main(
       for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
         let inside = inside(chunk, e);
         let x = load_cell(replica, chunk, e, inside, h);
-        if (frozen) {
-          store_cell(replica, chunk, e, inside, x, x);
+        var y = x;
+        if (!frozen) {
+          y = advanced_cell(x, gradient_of(replica, chunk, e, inside, scale, h), h, r, caution);
+        }
+        if (e + 4u <= chunk.length) {
+          store_cell(replica, chunk, e, y);
         } else {
-          let g = gradient_of(replica, chunk, e, inside, scale, h);
-          store_cell(replica, chunk, e, inside, x, advanced_cell(x, g, h, r, caution));
+          store_tail(replica, chunk, e, inside, x, y);
         }
       }
     }

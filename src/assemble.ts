@@ -312,16 +312,14 @@ function cellText(sources: PartSources): string {
   const keep = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, y.${snakeCase(field)}, inside)`).join(", ");
   const each = (to: (k: number) => string) =>
     [0, 1, 2, 3].map((k) => `  if (inside[${k}]) {\n    ${to(k)} = y.p[${k}];\n  }\n`).join("");
-  const storeParams =
+  const storeTail =
     access === "scalar"
       ? each((k) => `params[chunk.params + e + ${k}u]`)
-      : `  let to = replica * params_stride + (chunk.params + e) / 4u;
-  if (all(inside)) {
-    params[to] = y.p;
-    store_slots(replica, chunk, e, y);
-    return;
-  }
-${each((k) => `params[to][${k}]`)}`;
+      : `  let to = replica * params_stride + (chunk.params + e) / 4u;\n${each((k) => `params[to][${k}]`)}`;
+  const storeWhole =
+    access === "scalar"
+      ? [0, 1, 2, 3].map((k) => `  params[chunk.params + e + ${k}u] = y.p[${k}];\n`).join("")
+      : "  params[replica * params_stride + (chunk.params + e) / 4u] = y.p;\n";
   const { clip } = plan;
   const clipped =
     clip?.type === "value"
@@ -342,9 +340,13 @@ fn store_slots(replica: u32, chunk: Chunk, e: u32, y: Cell) {
   let at = replica * state_stride + (chunk.state + e) / 4u;
 ${store.join("")}}
 
+fn store_cell(replica: u32, chunk: Chunk, e: u32, y: Cell) {
+${storeWhole}  store_slots(replica, chunk, e, y);
+}
+
 // What lies behind a tensor stays as it was: padding is zero, and in a caller's buffer it is the caller's.
-fn store_cell(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, x: Cell, y: Cell) {
-${storeParams}  store_slots(replica, chunk, e, Cell(${keep}));
+fn store_tail(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, x: Cell, y: Cell) {
+${storeTail}  store_slots(replica, chunk, e, Cell(${keep}));
 }
 
 // The gradient as the rule sees it: signed, unscaled, clipped.
