@@ -116,7 +116,6 @@ export async function compileStages(
       const cell: BindingUse[] = ["write", "read", "write", "read", "read", "write"];
       const withScalars: BindingUse[] = reduces ? [...cell, "write"] : cell;
       const advances = index === launches.length - 1;
-      const lines: BindingUse[] = ["write", "read", "write", "read", "read", "write"];
       const [norm, update, unitClip, factor, prepare, measures] = await Promise.all([
         needsNorm(plan)
           ? compile(launch, "norm", () => assembleNorm(sources), ["write", "read", "read", "read", "write"], {
@@ -127,12 +126,12 @@ export async function compileStages(
           advances: Number(advances),
         }),
         plan.clip?.type === "adaptive"
-          ? compile(launch, "unitClip", () => assembleLines(sources, "unitClip"), lines, {
+          ? compile(launch, "unitClip", () => assembleLines(sources, "unitClip"), cell, {
               clipping: plan.clip.clipping,
               least_norm: plan.clip.eps,
             })
           : undefined,
-        rule.factored ? compile(launch, "factor", () => assembleLines(sources, "factor"), lines) : undefined,
+        rule.factored ? compile(launch, "factor", () => assembleLines(sources, "factor"), cell) : undefined,
         rule.orthogonalises
           ? compile(launch, "prepare", () => assemblePrepare(sources), [...cell, "write", "write"], {
               prepared_stride: layouts[launch.part]!.slotStride / 4,
