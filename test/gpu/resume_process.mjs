@@ -10,12 +10,23 @@ const config = adamw({
   weightDecay: 0.1,
   amsgrad: true,
   clip: { type: "globalNorm", maxNorm: 1 },
+  // Rules with memory of every kind; an odd step is in the middle of an accumulation.
+  groups: [
+    { params: "w", rule: "muon", lr: 0.02 },
+    { params: "c", rule: "prodigy" },
+    { params: "d", rule: "nadam" },
+  ],
+  accumulate: 2,
+  ema: { decay: 0.9 },
+  replicas: [{}, { lr: 0.05 }],
 });
 const random = new Random(1);
 const normal = (length) => Float32Array.from({ length }, () => random.normal());
 const tensors = [
   { name: "w", shape: [33, 7], data: normal(231) },
   { name: "b", shape: [7], data: normal(7) },
+  { name: "c", shape: [5], data: normal(5) },
+  { name: "d", shape: [9], data: normal(9) },
 ];
 async function create() {
   if (backend === "cpu") return createCpuOptimizer(tensors, config);
@@ -28,7 +39,7 @@ async function create() {
 const optimizer = await create();
 if (checkpoint !== "-") await optimizer.load(readFileSync(checkpoint));
 for (let step = 0; step < Number(to); step++) {
-  const gradients = { w: normal(231), b: normal(7) };
+  const gradients = { w: normal(231), b: normal(7), c: normal(5), d: normal(9) };
   if (step < Number(from)) continue;
   optimizer.write("gradients", gradients);
   optimizer.step();
