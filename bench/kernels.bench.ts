@@ -49,14 +49,15 @@ describe("one step over 1,068,810 parameters", async () => {
 describe("the product 64 × 784 by 784 × 1024, by workgroup", async () => {
   const [m, n, k] = [64, 1024, 784];
   const buffer = (length: number) => device.createBuffer({ size: length * 4, usage: GPUBufferUsage.STORAGE });
-  const buffers = [buffer(m * k), buffer(k * n), buffer(m * n), buffer(n)];
+  const buffers = [buffer(m * k), buffer(k * n), buffer(m * n), buffer(n), buffer(1)];
   for (const [source, x, y, width, height] of [
     [productSource, 2, 2, 8, 16],
     [productSource, 4, 4, 8, 16],
     [productSource, 8, 8, 8, 16],
-    [productAnySource, 8, 8, 1, 1],
+    [productAnySource, 2, 2, 4, 4],
+    [productAnySource, 8, 8, 4, 4],
   ] as const) {
-    const kernel = await compileKernel(device, source, ["read", "read", "write", "read"], {
+    const kernel = await compileKernel(device, source, ["read", "read", "write", "read", "read"], {
       M: m,
       N: n,
       K: k,
@@ -64,6 +65,12 @@ describe("the product 64 × 784 by 784 × 1024, by workgroup", async () => {
       activation: 1,
       workgroup_x: x,
       workgroup_y: y,
+      a_stride: 0,
+      b_stride: 0,
+      c_stride: 0,
+      bias_stride: 0,
+      control_stride: 0,
+      skip_index: 0,
     });
     const workgroups = [Math.ceil(n / width / x), Math.ceil(m / height / y)] as const;
     const dispatch = { pipeline: kernel.pipeline, bindGroup: kernel.bind(buffers), workgroups };

@@ -1,9 +1,21 @@
-// Writes docs/rules.md from the registry of rules. Node runs no TypeScript that imports WGSL, so Vite loads it.
+// Writes the pages of docs/ that follow from the registries: rules.md and schedules.md. Node runs no TypeScript that imports
+// WGSL, so Vite loads it.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runnerImport } from "vite";
 
 const root = join(import.meta.dirname, "..");
-/** @type {{ module: typeof import("../src/lab/rule_table.ts") }} */
-const { module } = await runnerImport("/src/lab/rule_table.ts", { root, configFile: false, logLevel: "warn" });
-await writeFile(join(root, "docs", "rules.md"), module.ruleTableMarkdown());
+
+/** @param {string} path */
+async function load(path) {
+  const { module } = await runnerImport(path, { root, configFile: false, logLevel: "warn" });
+  return module;
+}
+
+/** @type {typeof import("../src/lab/rule_table.ts")} */
+const { ruleTableMarkdown } = await load("/src/lab/rule_table.ts");
+await writeFile(join(root, "docs", "rules.md"), ruleTableMarkdown());
+
+/** @type {typeof import("../src/lab/schedule_table.ts")} */
+const { scheduleTableMarkdown } = await load("/src/lab/schedule_table.ts");
+await writeFile(join(root, "docs", "schedules.md"), scheduleTableMarkdown());

@@ -5,7 +5,7 @@ struct Control {
   step: atomic<u32>,
   // workgroups (or lanes) of the running update that are done; 0 between updates
   arrived: atomic<u32>,
-  // 1 while the running update must leave everything unchanged
+  // 1 while the running update must leave everything unchanged, 2 while the replica is halted
   skip: u32,
   // updates skipped so far because a gradient was not finite
   skipped: u32,
@@ -25,3 +25,5 @@ struct Control {
   norms: array<f32, clip_bins>,
   scales: array<f32, clip_bins>,
 }
+
+const halted = 2u;

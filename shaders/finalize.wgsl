@@ -72,21 +72,22 @@ fn main(
 ) {
   let replica = position.x;
   let partial_count = arrayLength(&partials) / replicas.x;
+  let idle = control[replica].skip == halted;
   let scale = control[replica].loss_scale;
   // powers of two as a rule, so that this is exact
   let unscale = select(1.0, 1.0 / scale, loss_scaling);
   var all = Partial();
   for (var b = 0u; b < clip_bins; b++) {
     let bin = bins[b];
-    let total = total_of(vec2u(replica * partial_count + bin.x, bin.y), lane);
+    let total = total_of(vec2u(replica * partial_count + bin.x, select(bin.y, 0u, idle)), lane);
     all = merge(all, total);
-    if (lane == 0u) {
+    if (lane == 0u && !idle) {
       let norm = norm_of(total, unscale * mean);
       control[replica].norms[b] = norm;
       control[replica].scales[b] = unscale * select(1.0, clip_scale(norm, total.peak), clip);
     }
   }
-  if (lane != 0u) {
+  if (lane != 0u || idle) {
     return;
   }
   let norm = norm_of(all, unscale * mean);

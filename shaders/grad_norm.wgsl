@@ -28,7 +28,7 @@ fn main(
   let chunk = chunks[index];
   let h = row_of(replica, chunk.group);
   var partial = Partial();
-  if (h.frozen == 0.0) {
+  if (h.frozen == 0.0 && control[replica].skip != halted) {
     var sums = vec4f();
     var peaks = vec4u();
     for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {

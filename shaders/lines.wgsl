@@ -52,7 +52,7 @@ fn main(
   let count = select(task.rows, task.columns, task.along_rows != 0u);
   var g2 = vec4f();
   var p2 = vec4f();
-  if (line < task.lines) {
+  if (line < task.lines && control[replica].skip != halted) {
     for (var start = select(0u, lane, together); start < count; start += stretch) {
       let end = min(start + stretch, count);
       var g2_part = vec4f();

@@ -19,7 +19,8 @@ fn main(
   begin_chunk(replica, chunk, h, lane);
   let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
   let scale = h.gradient_scale * control[replica].scales[chunk.bin];
-  for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+  let length = select(chunk.length, 0u, control[replica].skip == halted);
+  for (var e = 4u * lane; e < length; e += 4u * workgroup_size) {
     let inside = inside(chunk, e);
     let x = prepare(load_cell(replica, chunk, e, inside, h), gradient_of(replica, chunk, e, inside, scale, h), h, r);
     prepared[replica * prepared_stride + (chunk.state + e) / 4u] = select(vec4f(), x, inside);

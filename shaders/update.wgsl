@@ -21,6 +21,7 @@ fn main(
   let chunk = chunks[index];
   let h = row_of(replica, chunk.group);
   begin_chunk(replica, chunk, h, lane);
+  var noting = Noting();
   if (!skip) {
     // What is frozen keeps all it has; but slots begin with the first step.
     let frozen = h.frozen != 0.0;
@@ -33,7 +34,9 @@ fn main(
         let x = load_cell(replica, chunk, e, inside, h);
         var y = x;
         if (!frozen) {
-          y = advanced_cell(x, gradient_of(replica, chunk, e, inside, scale, h), h, r, caution);
+          let g = gradient_of(replica, chunk, e, inside, scale, h);
+          y = advanced_cell(x, g, h, r, caution);
+          noting = note(noting, x.p, y.p, g, inside);
         }
         if (e + 4u <= chunk.length) {
           store_cell(replica, chunk, e, y);
@@ -43,6 +46,7 @@ fn main(
       }
     }
   }
+  store_noted(replica * chunk_total + chunk.id, lane, noting);
   if (!advances) {
     return;
   }

@@ -131,6 +131,8 @@ export interface CommonOptions<Hypers> {
   readonly swa?: SwaConfig | null | undefined;
   /** Default none. */
   readonly lookahead?: LookaheadConfig | null | undefined;
+  /** Note in each update what it does to each tensor, for `layers()`; default false. Moves no more bytes per parameter. */
+  readonly watch?: boolean | undefined;
   /**
    * One entry for each copy of all parameters that trains in the same dispatch, with hypers in place of the optimizer's;
    * default one copy. What a group or a fallback sets for itself is the same in all copies: `set(hypers, group, replica)`

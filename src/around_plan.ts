@@ -145,8 +145,12 @@ function readEma(owner: string, value: unknown): Averages["ema"] {
   if (value === undefined || value === null) return undefined;
   const { decay = 0.999, warmup = true } = readObject(owner, value, ["decay", "warmup"]);
   if (typeof decay === "number") readNumber(`${owner}.decay`, decay, emaRange);
+  const schedule = createSchedule(decay as Scheduled, `${owner}.decay`);
+  if (schedule.listeners) {
+    throw new OptionError(`${owner}.decay is ${show(decay)}; a plateau cannot drive it, only a hyper of the rule`);
+  }
   return {
-    decay: createSchedule(decay as Scheduled, `${owner}.decay`),
+    decay: schedule,
     warmup: readBoolean(`${owner}.warmup`, warmup),
   };
 }

@@ -11,10 +11,12 @@ import gradNorm from "../shaders/grad_norm.wgsl?raw";
 import lines from "../shaders/lines.wgsl?raw";
 import measure from "../shaders/measure.wgsl?raw";
 import newtonSchulz from "../shaders/newton_schulz.wgsl?raw";
+import noWatch from "../shaders/no_watch.wgsl?raw";
 import partial from "../shaders/partial.wgsl?raw";
 import prepare from "../shaders/prepare.wgsl?raw";
 import unitClip from "../shaders/unit_clip.wgsl?raw";
 import updateDriver from "../shaders/update.wgsl?raw";
+import watch from "../shaders/watch.wgsl?raw";
 import { keptShare, type PartLayout } from "./layout.ts";
 import { clipBins, type Part, type Plan } from "./plan.ts";
 import { tableColumns } from "./table.ts";
@@ -103,7 +105,8 @@ export function assembleUpdate(sources: PartSources): Source {
     chunkPart,
     generated(sources, cellText(sources)),
     rulePart(sources),
-    generated(sources, advanceText(sources)),
+    generated(sources, `${advanceText(sources)}${notedText(sources)}`),
+    sources.plan.watch ? { name: "shaders/watch.wgsl", text: watch } : { name: "shaders/no_watch.wgsl", text: noWatch },
     { name: "shaders/update.wgsl", text: updateDriver },
   ]);
 }
@@ -555,6 +558,12 @@ function advanceText(sources: PartSources): string {
 ${cautious ? caution : ""}${averages.lookahead ? lookahead : ""}${averages.ema ? average("ema") : ""}${averages.swa ? average("swa") : ""}  return y;
 }
 `;
+}
+
+/** Where an update notes what it does: behind its other bindings. */
+function notedText({ plan, layout }: PartSources): string {
+  if (!plan.watch) return "";
+  return `@group(0) @binding(${layout.scalars.length > 0 ? 7 : 6}) var<storage, read_write> noted: array<Noted>;\n`;
 }
 
 /** Sums of one lane, one chunk or one tensor. */

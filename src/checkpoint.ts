@@ -6,8 +6,9 @@ import { largestLossScale } from "./around_plan.ts";
 import { DataError, OptionError } from "./errors.ts";
 import { keptShare, type PartLayout, slotRange } from "./layout.ts";
 import type { TensorValues } from "./optimizer.ts";
-import { type Plan, planConfig, planSlots, replaceHypers } from "./plan.ts";
+import { type Heard, type Plan, planConfig, planSlots, rememberHypers, replaceHypers } from "./plan.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
+import type { Schedule } from "./schedule.ts";
 import type { CarryValues } from "./table.ts";
 
 const format = "fallline-checkpoint/1";
@@ -35,8 +36,16 @@ export interface Snapshot {
   readonly scalars: readonly (readonly Float32Array[])[];
 }
 
-/** What a checkpoint says of its optimizer, as its file's metadata. */
-export type Description = Readonly<Record<string, string>>;
+/** What a checkpoint says of its optimizer. */
+export interface Description {
+  /** What its file says. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Gives the optimizer that was saved its hypers back, functions too. */
+  readonly recall: () => void;
+}
+
+/** Of checkpoints made here, whose plan they are and what no file holds of it: hypers that are functions of the step. */
+const recalls = new WeakMap<Uint8Array, { readonly plan: Plan; readonly recall: () => void }>();
 
 const keyOf = (tensor: string, role: string) => (role === "params" ? tensor : `${tensor}:${role}`);
 
@@ -82,8 +91,9 @@ export function describePlan(plan: Plan): Description {
           .map(([hyper, { config }]) => [hyper, config]),
       ),
     ),
+    heard: hypers.map(heardBy),
   }));
-  return {
+  const metadata = {
     format,
     rule: plan.rule.name,
     config: JSON.stringify(planConfig(plan)),
@@ -96,6 +106,16 @@ export function describePlan(plan: Plan): Description {
     }),
     groups: JSON.stringify(groups),
   };
+  return { metadata, recall: rememberHypers(plan) };
+}
+
+/** What listens among hypers, and what it has heard. */
+function heardBy(hypers: Readonly<Record<string, Schedule>>): Heard {
+  return Object.fromEntries(
+    Object.entries(hypers).flatMap(([hyper, { listeners }]) =>
+      listeners ? [[hyper, listeners.map((listener) => listener.state())]] : [],
+    ),
+  );
 }
 
 export function encodeCheckpoint(
@@ -119,7 +139,7 @@ export function encodeCheckpoint(
   const { clocks, micro, carried } = snapshot;
   const column = (name: keyof Clock) => clocks.map((clock) => clock[name]).join(" ");
   const metadata = {
-    ...description,
+    ...description.metadata,
     step: column("step"),
     skipped: column("skipped"),
     lossScale: column("lossScale"),
@@ -127,7 +147,9 @@ export function encodeCheckpoint(
     micro: String(micro),
     carried: JSON.stringify(carried),
   };
-  return encodeSafetensors({ metadata, tensors });
+  const bytes = encodeSafetensors({ metadata, tensors });
+  recalls.set(bytes, { plan, recall: description.recall });
+  return bytes;
 }
 
 /**
@@ -145,7 +167,7 @@ export function openCheckpoint(
   if (metadata.format !== format) {
     throw new DataError(`the checkpoint's format is ${metadata.format ?? "missing"}; this version reads ${format}`);
   }
-  const own = describePlan(plan);
+  const own = describePlan(plan).metadata;
   for (const key of ["rule", "flags"]) {
     if (metadata[key] !== own[key]) {
       throw new DataError(`the checkpoint's ${key} is ${metadata[key] ?? "missing"}; this optimizer's is ${own[key]}`);
@@ -169,12 +191,16 @@ export function openCheckpoint(
   }
   const snapshot = readTensors(plan, layouts, segments, tensors);
   const carried = readCarried(plan, metadata.carried);
+  const here = recalls.get(bytes);
+  if (here?.plan === plan) here.recall();
   try {
     const changes = Array.from({ length: plan.replicas }, (_, r) => groups.map(({ hypers }) => hypers[r] ?? {}));
     replaceHypers(
       plan,
       changes,
       clocks.map(({ step }) => step),
+      changes,
+      changes.map((_, r) => groups.map(({ heard }) => heard?.[r] ?? {})),
     );
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
@@ -279,6 +305,7 @@ interface SavedGroup {
   readonly flags: unknown;
   readonly frozen: unknown;
   readonly hypers: readonly Readonly<Record<string, unknown>>[];
+  readonly heard?: readonly Heard[];
 }
 
 function readGroups(text: string | undefined): readonly SavedGroup[] {

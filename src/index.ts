@@ -23,14 +23,47 @@ export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts"
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
 export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
 export { isBiasOrNorm, layerwiseDecay, noDecay } from "./groups.ts";
+export type { Entrant, Stop, Trial } from "./lab/race.ts";
+export {
+  findLr,
+  type Ramp,
+  type RangeOptions,
+  type RangeProgress,
+  type RangeTestOptions,
+  type RangeTestResult,
+  rangeTest,
+} from "./lab/range_test.ts";
 export { type ReplayFile, type ReplayResult, readReplay, replayCase } from "./lab/replay.ts";
+export {
+  type Candidate,
+  type SearchOptions,
+  type SearchResult,
+  type Standing,
+  search,
+  searchedRules,
+} from "./lab/search.ts";
+export { type Shape, shapes } from "./lab/shapes.ts";
+export type { RangeEnd, RangePoint, Suggestion, SuggestionName, Suggestions } from "./lab/suggest.ts";
+export {
+  gridTrials,
+  type Halving,
+  randomTrials,
+  type Span,
+  type SweepOptions,
+  type SweepResult,
+  spaced,
+  sweep,
+  type TrialResult,
+  trialConfig,
+  withPeak,
+} from "./lab/sweep.ts";
 export { type LawResult, verifyRule } from "./lab/verify.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export { createCpuObjective } from "./objectives/mlp_cpu.ts";
 export { createGpuObjective, type GpuObjective } from "./objectives/mlp_gpu.ts";
 export { createModel, initialTensors, type Model, type ModelConfig } from "./objectives/model.ts";
-export type { Evaluation, Objective, StepReport } from "./objectives/objective.ts";
-export type { Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
+export type { Evaluation, Objective, ReplicaEvaluation, ReplicaReport, StepReport } from "./objectives/objective.ts";
+export type { LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
 export { Random } from "./random.ts";
 export {
   type Carry,
@@ -89,12 +122,71 @@ export { type SgdHypers, type SgdOptions, sgd } from "./rules/sgd.ts";
 export { type SignumHypers, type SignumOptions, signum } from "./rules/signum.ts";
 export { type YogiHypers, type YogiOptions, yogi } from "./rules/yogi.ts";
 export { decodeSafetensors, encodeSafetensors, type SafeTensor, type SafeTensors } from "./safetensors.ts";
-export type { Schedule, ScheduleConfig, Scheduled, ScheduleFunction } from "./schedule.ts";
-export { constant } from "./schedules/constant.ts";
-export { cosine } from "./schedules/cosine.ts";
+export type { Listener, ListenerState, Schedule, ScheduleConfig, Scheduled, ScheduleFunction } from "./schedule.ts";
+export { type BatchGrowthOptions, batchGrowth } from "./schedules/batch_growth.ts";
+export { type BatchScaledOptions, batchScaled } from "./schedules/batch_scaled.ts";
+export { type ConstantOptions, constant } from "./schedules/constant.ts";
+export { type CosineOptions, cosine } from "./schedules/cosine.ts";
+export { type CosineRestartsOptions, cosineRestarts } from "./schedules/cosine_restarts.ts";
+export { type CyclicOptions, cyclic } from "./schedules/cyclic.ts";
+export { type ExponentialOptions, exponential } from "./schedules/exponential.ts";
 export { createSchedule, scheduleTypes } from "./schedules/index.ts";
-export { linear } from "./schedules/linear.ts";
-export { sequential } from "./schedules/sequential.ts";
+export { type InverseSqrtOptions, inverseSqrt } from "./schedules/inverse_sqrt.ts";
+export { type InverseTimeOptions, inverseTime } from "./schedules/inverse_time.ts";
+export { type LinearOptions, linear } from "./schedules/linear.ts";
+export { type MultiStepOptions, multiStep } from "./schedules/multi_step.ts";
+export {
+  type OneCycleMomentumOptions,
+  type OneCycleOptions,
+  oneCycle,
+  oneCycleMomentum,
+} from "./schedules/one_cycle.ts";
+export { type PiecewiseOptions, piecewise } from "./schedules/piecewise.ts";
+export { type PlateauOptions, plateau } from "./schedules/plateau.ts";
+export { type PolynomialOptions, polynomial } from "./schedules/polynomial.ts";
+export { type ProductOptions, product } from "./schedules/product.ts";
+export { type ScaleOptions, scale } from "./schedules/scale.ts";
+export { type SequentialOptions, sequential } from "./schedules/sequential.ts";
+export { halveEvery, type StepOptions, step } from "./schedules/step.ts";
+export { type StochasticOptions, stochastic } from "./schedules/stochastic.ts";
+export { type TanhOptions, tanh } from "./schedules/tanh.ts";
+export { type WarmupStableDecayOptions, warmupStableDecay } from "./schedules/warmup_stable_decay.ts";
 export { loadTorch, type TorchOptions } from "./torch.ts";
+export type { DataConfig } from "./train/data.ts";
+export {
+  type CurveDifference,
+  diffCurves,
+  diffFields,
+  type FieldDifference,
+  type LossPoint,
+  type RunOutcome,
+} from "./train/diff.ts";
 export { cpuEngine, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
-export { type Progress, type RunConfig, type TrainOptions, type TrainResult, train } from "./train/train.ts";
+export type { Best, MetricPoint } from "./train/metric.ts";
+export {
+  type CompleteRunConfig,
+  type MetricConfig,
+  type RunConfig,
+  readRunConfig,
+  type StopConfig,
+  type WatchConfig,
+} from "./train/run_config.ts";
+export { createStopping, type Stopping, type StoppingOptions, type StoppingReport } from "./train/stopping.ts";
+export { type Progress, type Reason, type TrainOptions, type TrainResult, train } from "./train/train.ts";
+export {
+  createWatch,
+  type Diverging,
+  type ExplodingGradient,
+  type NonFiniteGradient,
+  type NonFiniteLoss,
+  type Oscillating,
+  type RunState,
+  type Stalled,
+  type UpdateSize,
+  type VanishingGradient,
+  type Verdict,
+  type Watch,
+  type WatchEvent,
+  type WatchedStep,
+  type WatchOptions,
+} from "./train/watch.ts";

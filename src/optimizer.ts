@@ -29,6 +29,17 @@ export interface Stats {
   readonly lossScale: number;
 }
 
+/** What the last update did to one tensor; kept with `watch: true`. All norms are 2-norms. */
+export interface LayerStats {
+  readonly name: string;
+  /** Of its gradient as the rule took it: after clipping, and the mean where gradients are added up. */
+  readonly gradientNorm: number;
+  /** Of its values before the update. */
+  readonly weightNorm: number;
+  /** Of what the update changed. */
+  readonly updateNorm: number;
+}
+
 export interface Optimizer {
   readonly backend: "webgpu" | "cpu";
   /** The tensors, in the order they were given. */
@@ -61,6 +72,20 @@ export interface Optimizer {
   /** Undoes {@link Optimizer.freeze}, and `frozen` of the config. */
   thaw(group?: number): void;
   /**
+   * From the next step on leaves a replica as it is and spends no more work on it: parameters, slots, step. For runs side by
+   * side of which some are hopeless.
+   */
+  halt(replica: number): void;
+  /** Undoes {@link Optimizer.halt}. */
+  resume(replica: number): void;
+  /**
+   * Tells the plateaus among the schedules of the hypers the metric they wait for, in all replicas or in one; from the next
+   * step on they give what follows from it. Other schedules do not listen.
+   *
+   * @throws OptionError for a metric that is no number.
+   */
+  observe(metric: number, replica?: number): void;
+  /**
    * A copy of the values of one role (default the parameters), as of every step made so far; of tensors that have none,
    * nothing. A slot that does not start at zero holds its start from the first update on.
    */
@@ -73,12 +98,19 @@ export interface Optimizer {
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void;
   /** Of one replica (default: the first). */
   stats(replica?: number): Promise<Stats>;
+  /**
+   * What the last update did to each tensor, in one replica (default: the first); all zero before the first update, and
+   * for what was frozen or skipped.
+   *
+   * @throws OptionError for an optimizer made without `watch: true`.
+   */
+  layers(replica?: number): Promise<readonly LayerStats[]>;
   /** The whole state (parameters, slots, hypers, step) as a safetensors file, from which `load` continues to the bit. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Continues from a `save`, with the hypers as they were saved, but for functions of the step, which a file cannot hold.
-   * Clipping, averages (the decay of `ema` too) and loss scaling stay as this optimizer was created. Submit before what was
-   * encoded.
+   * Continues from a `save`, with the hypers as they were saved, but for functions of the step, which a file cannot hold:
+   * those come back only from the very array that this optimizer's `save` gave, else they stay as they are now. Clipping,
+   * averages (the decay of `ema` too) and loss scaling stay as this optimizer was created. Submit before what was encoded.
    *
    * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
    */
@@ -91,3 +123,6 @@ export interface Optimizer {
 export function underflowMessage(step: number, scale: number, min: number): string {
   return `lossScale underflowed after step ${step}: gradients were not finite at a scale of ${scale}, and a lower one would be below its min, ${min}`;
 }
+
+/** Why there are no layers to tell of. */
+export const unwatchedMessage = "layers() needs an optimizer made with watch: true";

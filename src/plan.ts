@@ -3,12 +3,12 @@
 import type { Segment } from "./arena.ts";
 import type { Pattern } from "./around.ts";
 import { type Averages, averageColumns, type Clip, type LossScale, readAround } from "./around_plan.ts";
-import { OptionError, show } from "./errors.ts";
+import { DataError, OptionError, show } from "./errors.ts";
 import { readPatterns } from "./groups.ts";
 import { describeRange, inRange, readArray, readBoolean, readChoice, readNumber, readObject } from "./options.ts";
 import type { Rule } from "./rule.ts";
 import { type OptimizerConfig, rules } from "./rules/index.ts";
-import type { Schedule, Scheduled } from "./schedule.ts";
+import type { Listener, ListenerState, Schedule, Scheduled } from "./schedule.ts";
 import { createSchedule } from "./schedules/index.ts";
 
 /** Segments that share hypers. */
@@ -50,6 +50,8 @@ export interface Plan {
   readonly lossScale: LossScale | undefined;
   readonly accumulate: number;
   readonly cautious: boolean;
+  /** Whether each update notes what it does to each tensor. */
+  readonly watch: boolean;
   readonly averages: Averages;
   /** Copies of all parameters. */
   readonly replicas: number;
@@ -77,6 +79,7 @@ const around = [
   "swa",
   "lookahead",
   "replicas",
+  "watch",
 ] as const;
 
 const inGroups = ["params", "lrScale", "frozen", "rule"] as const;
@@ -92,6 +95,7 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
   const fields = readObject(`rule ${name}`, config, [...around, ...ruleOptions(rule)]);
   const flags = readFlags(rule, name, fields);
   const maximize = fields.maximize === undefined ? false : readBoolean(`${name}.maximize`, fields.maximize);
+  const watch = fields.watch === undefined ? false : readBoolean(`${name}.watch`, fields.watch);
   const { clip, skipNonFinite, lossScale, accumulate, cautious, averages } = readAround(name, fields);
   const shared = readReplicas(rule, name, fields);
   const replicas = shared.length;
@@ -105,6 +109,7 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
     lossScale,
     accumulate,
     cautious,
+    watch,
     averages,
     replicas,
     groups,
@@ -184,19 +189,45 @@ export function setHypers(
   }
 }
 
-/** Replaces hypers by replica and group, for a replica's `step` and those after it: all of them, or on an error none. */
+/** Tells a metric to every plateau of one replica, or of all, and says whether there is one. */
+export function observeMetric(plan: Plan, metric: number, replica: number | undefined): boolean {
+  if (typeof metric !== "number") throw new OptionError(`observe was given ${show(metric)}; it must be a number`);
+  if (replica !== undefined) readReplica(plan, "replica", replica);
+  // Groups may share a schedule, which must hear each metric once.
+  const listeners = new Set<Listener>();
+  for (const { hypers } of plan.groups) {
+    for (const schedules of replica === undefined ? hypers : [hypers[replica]!]) {
+      for (const schedule of Object.values(schedules)) for (const each of schedule.listeners ?? []) listeners.add(each);
+    }
+  }
+  for (const listener of listeners) listener.observe(metric);
+  return listeners.size > 0;
+}
+
+/** What the schedules of hypers have heard, by hyper. */
+export type Heard = Readonly<Record<string, readonly ListenerState[]>>;
+
+/**
+ * Replaces hypers by replica and group, for a replica's `step` and those after it: all of them, or on an error none. With
+ * `heard` the schedules go on from what they had heard.
+ */
 export function replaceHypers(
   plan: Plan,
   changes: readonly (readonly Readonly<Record<string, unknown>>[])[],
   steps: readonly number[],
   cause: unknown = changes,
+  heard?: readonly (readonly Heard[])[],
 ): void {
   const changed = plan.groups.map((old, index) => {
     const hypers = old.hypers.map((before, replica) => {
       const change = changes[replica]![index]!;
       const owner = plan.parts.length > 1 ? `set of group ${index} (${old.rule.name})` : "set";
       readObject(owner, change, Object.keys(old.rule.hypers));
-      return readHypers(old.rule, "set", change, before);
+      const after = readHypers(old.rule, "set", change, before);
+      for (const [hyper, states] of Object.entries(heard?.[replica]?.[index] ?? {})) {
+        after[hyper] = withHeard(hyper, after[hyper], states);
+      }
+      return after;
     });
     return { ...old, hypers };
   });
@@ -220,6 +251,37 @@ export function replaceHypers(
       Object.assign(hypers, changed[index]!.hypers[replica]);
     });
   });
+}
+
+/** A schedule anew that goes on from what it had heard. */
+function withHeard(hyper: string, schedule: Schedule | undefined, states: readonly ListenerState[]): Schedule {
+  const fresh = schedule && createSchedule(schedule.config, hyper);
+  const listeners = fresh?.listeners ?? [];
+  if (!fresh || !Array.isArray(states) || states.length !== listeners.length) {
+    throw new DataError(
+      `what the plateaus of ${hyper} have heard is ${show(states)}, which does not fit the ${listeners.length} it has`,
+    );
+  }
+  listeners.forEach((listener, i) => {
+    listener.restore(states[i]!);
+  });
+  return fresh;
+}
+
+/** Remembers which schedule drives each hyper, functions too, and gives what puts them back. */
+export function rememberHypers({ groups, shared }: Plan): () => void {
+  const copies = [...shared, ...groups.flatMap(({ hypers }) => hypers)].map((hypers) => ({
+    hypers,
+    as: { ...hypers },
+  }));
+  const owned = groups.map(({ own }) => ({ own, as: [...own] }));
+  return () => {
+    for (const { hypers, as } of copies) Object.assign(hypers, as);
+    for (const { own, as } of owned) {
+      own.clear();
+      for (const hyper of as) own.add(hyper);
+    }
+  };
 }
 
 /** Freezes or thaws one group, or all of them. */
@@ -281,6 +343,7 @@ export function planConfig(plan: Plan): OptimizerConfig {
     skipNonFinite: plan.skipNonFinite,
     clip: clip ?? null,
     cautious: plan.cautious,
+    watch: plan.watch,
     accumulate: plan.accumulate,
     lossScale: lossScale ?? null,
     ema: averages.ema ? { ...averages.ema, decay: averages.ema.decay.config } : null,
@@ -375,6 +438,16 @@ function readHypers(
   return hypers;
 }
 
+/** The same hypers for one replica more: what listens there hears that replica's metric. */
+function unheard(hypers: Readonly<Record<string, Schedule>>): Record<string, Schedule> {
+  return Object.fromEntries(
+    Object.entries(hypers).map(([hyper, schedule]) => [
+      hyper,
+      schedule.listeners ? createSchedule(schedule.config, hyper) : schedule,
+    ]),
+  );
+}
+
 /** The hypers of each replica: the optimizer's, with those of the replica's entry in their place. */
 function readReplicas(rule: Rule, name: string, fields: Readonly<Record<string, unknown>>): Record<string, Schedule>[] {
   const shared = readHypers(rule, name, fields, {});
@@ -383,7 +456,7 @@ function readReplicas(rule: Rule, name: string, fields: Readonly<Record<string, 
   if (entries.length === 0) throw new OptionError(`${name}.replicas is []; it must have at least one entry`);
   return entries.map((entry, index) => {
     const owner = `${name}.replicas[${index}]`;
-    return readHypers(rule, owner, readObject(owner, entry, Object.keys(rule.hypers)), shared);
+    return readHypers(rule, owner, readObject(owner, entry, Object.keys(rule.hypers)), unheard(shared));
   });
 }
 

@@ -1,11 +1,14 @@
 // Laws of the training loop, on whichever engine: it ends with an error or a result, never with the process.
 import { describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../src/errors.ts";
+import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import type { Engine } from "../src/train/engine.ts";
+import type { RunConfig } from "../src/train/run_config.ts";
 import { train } from "../src/train/train.ts";
 
-const data = {
+/** 32 rows, a third of each class. */
+export const data = {
   name: "toy",
   count: 32,
   features: 4,
@@ -14,7 +17,7 @@ const data = {
   scale: 1,
   labels: Uint8Array.from({ length: 32 }, (_, i) => i % 3),
 };
-const config = { model: { layers: [4, 8, 3] }, optimizer: sgd({ lr: 0.1 }), batch: 8, steps: 20, seed: 3 };
+export const config = { model: { layers: [4, 8, 3] }, optimizer: sgd({ lr: 0.1 }), batch: 8, steps: 20, seed: 3 };
 
 export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: () => void }>): void {
   describe("train", () => {
@@ -70,6 +73,27 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       await expect(train(engine, config, data, { onStep: ({ index }) => index === 2 && lose() })).rejects.toThrow(
         DeviceError,
       );
+    });
+
+    it("repeats a run from its complete config as JSON, to the bit", async () => {
+      const { engine } = await makeEngine();
+      const whole: RunConfig = {
+        ...config,
+        optimizer: adamw({
+          lr: { type: "plateau", base: 0.05, factor: 0.5, patience: 0, threshold: 0.05 },
+          clip: { type: "globalNorm", maxNorm: 1 },
+        }),
+        batch: { type: "linear", start: 4, end: 12, steps: 16 },
+        metric: { type: "testLoss", every: 3 },
+        stop: { patience: 5 },
+        watch: { every: 2, largeUpdate: 0.02 },
+      };
+      const first = await train(engine, whole, data, { test: data });
+      const second = await train(engine, JSON.parse(JSON.stringify(first.config)), data, { test: data });
+      expect(first.losses.length).toBeGreaterThan(10);
+      expect(first.metrics.length).toBeGreaterThan(3);
+      expect(first.events.map(({ kind }) => kind)).toContain("largeUpdate");
+      expect(second).toEqual(first);
     });
 
     it.each([

@@ -11,6 +11,11 @@ override forward: bool = false;
 override backward: bool = false;
 override workgroup_x: u32;
 override workgroup_y: u32;
+// from one replica's matrix to the next one's; 0 where all share it
+override a_stride: u32;
+override b_stride: u32;
+override c_stride: u32;
+override bias_stride: u32;
 
 fn finish(product: vec4f, old: vec4f, offset: vec4f) -> vec4f {
   if (forward) {

@@ -6,25 +6,27 @@
 @group(0) @binding(1) var<storage, read> labels: array<u32>;
 @group(0) @binding(2) var<storage, read_write> logits: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outcomes: array<Outcome>;
-@group(0) @binding(4) var<storage, read> control: array<f32>;
+@group(0) @binding(4) var<storage, read> control: array<u32>;
 
 override classes: u32;
 override capacity: u32;
-// where in the optimizer's control buffer the scale is
+// where the scale is in the record of the first replica
 override loss_scale_index: u32;
 
 @compute @workgroup_size(32)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let row = id.x;
-  if (row >= capacity) {
+  let replica = id.z;
+  if (row >= capacity || halted(replica)) {
     return;
   }
-  let first = row * classes;
+  let example = replica * capacity + row;
+  let first = example * classes;
   if (row >= batch.count) {
     for (var c = 0u; c < classes; c++) {
       logits[first + c] = 0.0;
     }
-    outcomes[row] = Outcome(0.0, 0u);
+    outcomes[example] = Outcome(0.0, 0u);
     return;
   }
   let label = labels[batch.rows[row]];
@@ -39,9 +41,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var c = 0u; c < classes; c++) {
     total += exp(logits[first + c] - top);
   }
-  outcomes[row] = Outcome(log(total) + (top - logits[first + label]), select(0u, 1u, best == label));
+  outcomes[example] = Outcome(log(total) + (top - logits[first + label]), select(0u, 1u, best == label));
+  let scale = bitcast<f32>(control[replica * control_stride + loss_scale_index]);
   for (var c = 0u; c < classes; c++) {
     let share = exp(logits[first + c] - top) / total;
-    logits[first + c] = (share - select(0.0, 1.0, c == label)) / f32(batch.count) * control[loss_scale_index];
+    logits[first + c] = (share - select(0.0, 1.0, c == label)) / f32(batch.count) * scale;
   }
 }

@@ -1,28 +1,48 @@
-// Sums the outcomes of a batch in a fixed order: one workgroup, a tree in workgroup memory.
+// Sums the outcomes of each replica's batch in a fixed order: one workgroup a replica, a tree in workgroup memory.
+// A lane adds up 64 before it adds their sum to others: on adapters that emulate a GPU there is only one lane.
 @group(0) @binding(0) var<storage, read> batch: Batch;
 @group(0) @binding(1) var<storage, read> outcomes: array<Outcome>;
-@group(0) @binding(2) var<storage, read_write> totals: Outcome;
+@group(0) @binding(2) var<storage, read_write> totals: array<Outcome>;
+@group(0) @binding(3) var<storage, read> control: array<u32>;
 
-const lane_count = 64u;
+override capacity: u32;
+
+override lane_count: u32;
 
 var<workgroup> lanes: array<Outcome, lane_count>;
 
+fn add(a: Outcome, b: Outcome) -> Outcome {
+  return Outcome(a.loss + b.loss, a.hit + b.hit);
+}
+
 @compute @workgroup_size(lane_count)
-fn main(@builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let replica = position.z;
+  if (halted(replica)) {
+    return;
+  }
+  let first = replica * capacity;
   var sum = Outcome(0.0, 0u);
-  for (var i = lane; i < batch.count; i += lane_count) {
-    sum = Outcome(sum.loss + outcomes[i].loss, sum.hit + outcomes[i].hit);
+  for (var start = lane; start < batch.count; start += 64u * lane_count) {
+    var stretch = Outcome(0.0, 0u);
+    for (var i = start; i < min(start + 64u * lane_count, batch.count); i += lane_count) {
+      stretch = add(stretch, outcomes[first + i]);
+    }
+    sum = add(sum, stretch);
+  }
+  if (lane_count == 1u) {
+    totals[replica] = sum;
+    return;
   }
   lanes[lane] = sum;
   workgroupBarrier();
   for (var half = lane_count / 2u; half > 0u; half /= 2u) {
     if (lane < half) {
-      let other = lanes[lane + half];
-      lanes[lane] = Outcome(lanes[lane].loss + other.loss, lanes[lane].hit + other.hit);
+      lanes[lane] = add(lanes[lane], lanes[lane + half]);
     }
     workgroupBarrier();
   }
   if (lane == 0u) {
-    totals = lanes[0];
+    totals[replica] = lanes[0];
   }
 }

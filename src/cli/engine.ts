@@ -20,3 +20,14 @@ export async function openEngine(backend: Backend): Promise<Engine> {
   });
   return webgpuEngine(device);
 }
+
+/** WebGPU, or where the user did not ask for it by name and there is none, the CPU reference; which `say` then tells. */
+export async function engineOrReference(backend: Backend | undefined, say: (line: string) => void): Promise<Engine> {
+  try {
+    return await openEngine(backend ?? "webgpu");
+  } catch (error) {
+    if (backend || !(error instanceof DeviceError)) throw error;
+    say(`No WebGPU: training goes on with the CPU reference, several times slower (${error.message})`);
+    return cpuEngine();
+  }
+}

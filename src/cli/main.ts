@@ -3,13 +3,23 @@
 import { Command } from "commander";
 import { version } from "../../package.json";
 import { FalllineError } from "../errors.ts";
+import { diffCommand } from "./diff.ts";
+import { findLrCommand } from "./find_lr.ts";
 import { replayCommand } from "./replay.ts";
+import { scheduleCommand } from "./schedule.ts";
+import { searchCommand } from "./search.ts";
+import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
 
 const program = new Command("fallline")
   .description("An optimizer engine on WebGPU, held against a CPU reference, PyTorch and Optax")
   .version(version)
   .addCommand(trainCommand())
+  .addCommand(sweepCommand())
+  .addCommand(searchCommand())
+  .addCommand(findLrCommand())
+  .addCommand(diffCommand())
+  .addCommand(scheduleCommand())
   .addCommand(replayCommand());
 
 try {

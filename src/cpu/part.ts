@@ -1,6 +1,7 @@
 // One update of one part on the CPU: every stage that the GPU runs as a kernel, with the rule's twins, in float64.
 import type { Averages } from "../around_plan.ts";
 import { keptShare, type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
+import type { LayerStats } from "../optimizer.ts";
 import type { Part, Plan } from "../plan.ts";
 import type { Rule } from "../rule.ts";
 import { RowSource } from "../table.ts";
@@ -36,6 +37,8 @@ export interface Step {
   readonly raw: Float32Array;
   /** What they are multiplied by, by bin of clipping. */
   readonly scales: readonly number[];
+  /** Hears what the update did to each tensor. */
+  readonly note?: ((stats: LayerStats) => void) | undefined;
 }
 
 export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], step: Step): void {
@@ -64,11 +67,22 @@ export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], s
   if (plan.cautious) measureCaution(part, works, scalars);
   for (const { place, row, cells, gradient } of works) {
     const r = scalars.of(place);
+    let [g2, p2, d2] = [0, 0, 0];
     for (let i = 0; i < place.segment.length; i++) {
       const x = cells.load(i);
-      updateCell(plan, part, x, gradient(i), row, r);
+      const [g, before] = [gradient(i), x.p];
+      updateCell(plan, part, x, g, row, r);
       cells.store(i, x);
+      g2 += g * g;
+      p2 += before * before;
+      d2 += (Math.fround(x.p) - before) ** 2;
     }
+    step.note?.({
+      name: place.segment.name,
+      gradientNorm: Math.sqrt(g2),
+      weightNorm: Math.sqrt(p2),
+      updateNorm: Math.sqrt(d2),
+    });
   }
 }
 

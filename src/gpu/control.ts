@@ -19,6 +19,9 @@ export const controlOffsets = {
   norms: 40,
 } as const;
 
+/** What the word `skip` is while a replica is halted. */
+export const halted = 2;
+
 /** Bytes of one replica's record. */
 export function controlBytes(plan: Plan): number {
   return controlOffsets.norms + 8 * clipBins(plan);
@@ -31,12 +34,18 @@ export interface ControlRecord extends Stats, Clock {
 }
 
 /** The control buffer before its next step. */
-export function encodeControl(plan: Plan, clocks: readonly Clock[], epoch: number): Uint8Array<ArrayBuffer> {
+export function encodeControl(
+  plan: Plan,
+  clocks: readonly Clock[],
+  epoch: number,
+  isHalted: (replica: number) => boolean = () => false,
+): Uint8Array<ArrayBuffer> {
   const size = controlBytes(plan);
   const bytes = new ArrayBuffer(size * clocks.length);
   clocks.forEach(({ step, skipped, lossScale, goodSteps }, replica) => {
     const view = new DataView(bytes, replica * size, size);
     view.setUint32(controlOffsets.step, step, true);
+    view.setUint32(controlOffsets.skip, isHalted(replica) ? halted : 0, true);
     view.setUint32(controlOffsets.skipped, skipped, true);
     view.setFloat32(controlOffsets.gradientNorm, Number.NaN, true);
     view.setFloat32(controlOffsets.clipScale, 1, true);

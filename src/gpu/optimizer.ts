@@ -13,9 +13,18 @@ import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, 
 import { DataError, DeviceError, OptionError, show } from "../errors.ts";
 import { evaluationValues } from "../evaluation.ts";
 import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
-import { type Optimizer, type Role, type Stats, type TensorValues, underflowMessage } from "../optimizer.ts";
+import {
+  type LayerStats,
+  type Optimizer,
+  type Role,
+  type Stats,
+  type TensorValues,
+  underflowMessage,
+  unwatchedMessage,
+} from "../optimizer.ts";
 import {
   createPlan,
+  observeMetric,
   type Plan,
   planConfig,
   planSlots,
@@ -28,11 +37,11 @@ import {
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { allocate, bytesOf } from "./allocate.ts";
-import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl } from "./control.ts";
+import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl, halted } from "./control.ts";
 import { deviceLoss, requireBuffer, requireLimit } from "./device.ts";
 import { encodeDispatches } from "./kernel.ts";
 import { type CopySource, ReadbackPool, readParts } from "./readback.ts";
-import { compileStages, type SharedBuffers, type StepDispatches } from "./stages.ts";
+import { type BuiltStages, compileStages, type SharedBuffers, type Stages } from "./stages.ts";
 import { TableWindow, tableBytes, windowSteps } from "./window.ts";
 
 /** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
@@ -67,8 +76,10 @@ export interface GpuOptimizer extends Optimizer {
    * in a buffer of the caller's, its part of that, whose offset need not be one that can be bound.
    */
   binding(role: Role, name: string, replica?: number): GPUBufferBinding & { readonly offset: number };
-  /** Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped. */
-  noteControl(bytes: ArrayBuffer, offset?: number): Stats;
+  /** Where in the control buffer, as an `array<u32>`, the word is that is 2 while a replica is halted. */
+  skipIndex(replica?: number): number;
+  /** Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped; by replica. */
+  noteControl(bytes: ArrayBuffer, offset?: number): readonly Stats[];
 }
 
 /**
@@ -113,9 +124,9 @@ export async function createOptimizer(
       states: layouts.map((layout) => create("state", layout.stateLength * replicas * 4)),
       scalars: layouts.map((layout) => create("scalars", scalarLength(layout) * replicas * 4)),
     };
-    return { ...shared, dispatches: stages.build(create, shared) };
+    return { ...shared, ...stages.build(create, shared) };
   });
-  return new ArenaOptimizer(device, segments, plan, layouts, made, buffers);
+  return new ArenaOptimizer(device, segments, plan, layouts, stages, made, buffers);
 }
 
 const newClock = ({ lossScale }: Plan): Clock => ({
@@ -190,7 +201,8 @@ function requireDevice(
   plan.parts.forEach((part, index) => {
     const { rule, slots } = part;
     const sums = rule.reduction !== undefined || plan.cautious;
-    requireLimit(device, "maxStorageBuffersPerShaderStage", sums ? 8 : 6, `rule "${rule.name}"`);
+    const buffers = sums ? 8 : plan.watch ? 7 : 6;
+    requireLimit(device, "maxStorageBuffersPerShaderStage", buffers, `rule "${rule.name}"`);
     const { stateLength } = layouts[index]!;
     const what = slots.length > 0 ? slots.join(", ") : "the scales of its units";
     if (stateLength > 0) {
@@ -240,6 +252,8 @@ interface ReplicaClock {
   next: number;
   /** The last state of the GPU that we have heard of; it is at least so far by now. */
   heard: { step: number; skipped: number };
+  /** Whether the replica makes no steps. */
+  halted: boolean;
   /** One for each part. */
   readonly windows: readonly TableWindow[];
 }
@@ -251,7 +265,8 @@ class ArenaOptimizer implements GpuOptimizer {
   readonly controlBytes: number;
   readonly #plan: Plan;
   readonly #layouts: readonly PartLayout[];
-  readonly #made: SharedBuffers & { readonly dispatches: StepDispatches };
+  readonly #stages: Stages;
+  readonly #made: SharedBuffers & BuiltStages;
   readonly #buffers: readonly GPUBuffer[];
   readonly #clocks: readonly ReplicaClock[];
   readonly #readback: ReadbackPool;
@@ -271,13 +286,15 @@ class ArenaOptimizer implements GpuOptimizer {
     segments: readonly Segment[],
     plan: Plan,
     layouts: readonly PartLayout[],
-    made: SharedBuffers & { readonly dispatches: StepDispatches },
+    stages: Stages,
+    made: SharedBuffers & BuiltStages,
     buffers: readonly GPUBuffer[],
   ) {
     this.device = device;
     this.segments = segments;
     this.#plan = plan;
     this.#layouts = layouts;
+    this.#stages = stages;
     this.#made = made;
     this.#buffers = buffers;
     this.controlBytes = controlBytes(plan) * plan.replicas;
@@ -286,6 +303,7 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#clocks = Array.from({ length: plan.replicas }, (_, replica) => ({
       next: 0,
       heard: { step: 0, skipped: 0 },
+      halted: false,
       windows: plan.parts.map((part, i) => new TableWindow(device.queue, made.tables[i]!, plan, part, replica)),
     }));
   }
@@ -317,6 +335,11 @@ class ArenaOptimizer implements GpuOptimizer {
   lossScaleIndex(replica = 0): number {
     const record = readReplica(this.#plan, "replica", replica) * controlBytes(this.#plan);
     return (record + controlOffsets.lossScale) / 4;
+  }
+
+  skipIndex(replica = 0): number {
+    const record = readReplica(this.#plan, "replica", replica) * controlBytes(this.#plan);
+    return (record + controlOffsets.skip) / 4;
   }
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void {
@@ -385,6 +408,20 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#expire();
   }
 
+  halt(replica: number): void {
+    this.#setHalted("halt", replica, true);
+  }
+
+  resume(replica: number): void {
+    this.#setHalted("resume", replica, false);
+  }
+
+  observe(metric: number, replica?: number): void {
+    this.#mustLive("observe");
+    for (const { windows, next } of this.#clocks) for (const { rows } of windows) rows.settle(next);
+    if (observeMetric(this.#plan, metric, replica)) this.#expire();
+  }
+
   binding(role: Role, name: string, replica = 0): GPUBufferBinding & { readonly offset: number } {
     this.#mustLive("binding");
     readReplica(this.#plan, "replica", replica);
@@ -436,8 +473,18 @@ class ArenaOptimizer implements GpuOptimizer {
     return statsOf(this.#note(decodeControl(this.#plan, bytes!))[replica]!);
   }
 
-  noteControl(bytes: ArrayBuffer, offset = 0): Stats {
-    return statsOf(this.#note(decodeControl(this.#plan, bytes, offset))[0]!);
+  noteControl(bytes: ArrayBuffer, offset = 0): readonly Stats[] {
+    return this.#note(decodeControl(this.#plan, bytes, offset)).map(statsOf);
+  }
+
+  async layers(replica = 0): Promise<readonly LayerStats[]> {
+    this.#mustLive("layers");
+    readReplica(this.#plan, "replica", replica);
+    const { noted } = this.#made;
+    if (!noted) throw new OptionError(unwatchedMessage);
+    const bytes = this.#stages.notedBytes;
+    const [record] = await readParts(this.device, [{ buffer: noted, offset: replica * bytes, bytes }]);
+    return this.#stages.layers(record!);
   }
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {
@@ -498,7 +545,11 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#epoch++;
     this.#micro = micro;
     this.#underflow = undefined;
-    queue.writeBuffer(this.control, 0, encodeControl(this.#plan, clocks, this.#epoch));
+    queue.writeBuffer(
+      this.control,
+      0,
+      encodeControl(this.#plan, clocks, this.#epoch, (r) => this.#clocks[r]!.halted),
+    );
     this.#clocks.forEach((clock, r) => {
       const { step, skipped } = clocks[r]!;
       clock.heard = { step, skipped };
@@ -524,9 +575,10 @@ class ArenaOptimizer implements GpuOptimizer {
         `encode was called ${encodings + 1} times for one submission; it takes at most ${this.#mostEncodings}`,
       );
     }
-    for (const { windows, next } of this.#clocks) for (const window of windows) window.provide(next);
+    const running = this.#clocks.filter(({ halted }) => !halted);
+    for (const { windows, next } of running) for (const window of windows) window.provide(next);
     this.#encodings.set(target, encodings + 1);
-    for (const clock of this.#clocks) clock.next++;
+    for (const clock of running) clock.next++;
   }
 
   #dispatch(pass: GPUComputePassEncoder, updates: boolean): void {
@@ -558,6 +610,14 @@ class ArenaOptimizer implements GpuOptimizer {
       if (underflow) this.#underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
     });
     return records;
+  }
+
+  #setHalted(call: string, replica: number, value: boolean): void {
+    this.#mustLive(call);
+    const clock = this.#clocks[readReplica(this.#plan, "replica", replica)]!;
+    if (clock.halted === value) return;
+    clock.halted = value;
+    this.device.queue.writeBuffer(this.control, 4 * this.skipIndex(replica), Uint32Array.of(value ? halted : 0));
   }
 
   #wholeControl(): CopySource {

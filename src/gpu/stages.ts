@@ -19,6 +19,7 @@ import {
 } from "../assemble.ts";
 import { type PartLayout, slotRange } from "../layout.ts";
 import { newtonSchulz } from "../newton_schulz.ts";
+import type { LayerStats } from "../optimizer.ts";
 import { needsNorm, type Plan } from "../plan.ts";
 import { bytesOf, type CreateBuffer } from "./allocate.ts";
 import {
@@ -38,6 +39,7 @@ import {
 } from "./chunks.ts";
 import { grid, streamShape } from "./device.ts";
 import { type BindingUse, compileKernel, type Dispatch, type Kernel } from "./kernel.ts";
+import { layersOf, notedBytes } from "./noted.ts";
 import { windowSteps } from "./window.ts";
 
 /** The buffers of an optimizer that its kernels share. */
@@ -60,10 +62,21 @@ export interface StepDispatches {
   readonly update: readonly Dispatch[];
 }
 
+/** Made of buffers: what is dispatched, and what can be read of it. */
+export interface BuiltStages {
+  readonly dispatches: StepDispatches;
+  /** Where updates note what they do, replica after replica; undefined without `watch`. */
+  readonly noted: GPUBuffer | undefined;
+}
+
 /** Compiled, and waiting for buffers. */
 export interface Stages {
   readonly launches: readonly Launch[];
-  build(create: CreateBuffer, buffers: SharedBuffers): StepDispatches;
+  /** Bytes that each replica's updates note. */
+  readonly notedBytes: number;
+  /** The norms of every tensor from what one replica's updates noted. */
+  layers(noted: ArrayBuffer): readonly LayerStats[];
+  build(create: CreateBuffer, buffers: SharedBuffers): BuiltStages;
 }
 
 export async function compileStages(
@@ -114,7 +127,11 @@ export async function compileStages(
       const { rule } = sources.part;
       const reduces = layouts[launch.part]!.scalars.length > 0;
       const cell: BindingUse[] = ["write", "read", "write", "read", "read", "write"];
-      const withScalars: BindingUse[] = reduces ? [...cell, "write"] : cell;
+      const updateUses: BindingUse[] = [
+        ...cell,
+        ...(reduces ? (["write"] as const) : []),
+        ...(plan.watch ? (["write"] as const) : []),
+      ];
       const advances = index === launches.length - 1;
       const [norm, update, unitClip, factor, prepare, measures] = await Promise.all([
         needsNorm(plan)
@@ -122,7 +139,7 @@ export async function compileStages(
               norm_kind: normKind,
             })
           : undefined,
-        compile(launch, `update ${advances}`, () => assembleUpdate(sources), withScalars, {
+        compile(launch, `update ${advances}`, () => assembleUpdate(sources), updateUses, {
           advances: Number(advances),
         }),
         plan.clip?.type === "adaptive"
@@ -196,8 +213,9 @@ export async function compileStages(
     ? await kernels.get("products", () => newtonSchulzSource, ["read", "read", "read", "write", "read"], {})
     : undefined;
 
-  const build = (create: CreateBuffer, buffers: SharedBuffers): StepDispatches => {
+  const build = (create: CreateBuffer, buffers: SharedBuffers): BuiltStages => {
     const z = plan.replicas;
+    const noted = plan.watch ? create("noted", z * notedBytes(numbers, perChunk)) : undefined;
     const table = (label: string, words: Uint32Array) => create(label, words.byteLength, bytesOf(words));
     const partials = needsNorm(plan) ? create("partials", z * numbers.total * perChunk * 12) : undefined;
     const cut = launches.map((launch) => cutLaunch(plan, layouts, launch, numbers, accumulates, buffers, table));
@@ -258,7 +276,9 @@ export async function compileStages(
       sumUp("cautious");
       for (const { params, gradients, chunks, count, kernels: compiled } of its) {
         const bound = [params, gradients, state, chunks, rows, buffers.control];
-        add(compiled.update, layout.scalars.length > 0 ? [...bound, scalars] : bound, over(count));
+        if (layout.scalars.length > 0) bound.push(scalars);
+        if (noted) bound.push(noted);
+        add(compiled.update, bound, over(count));
       }
     });
     const adding = (which: "fresh" | "more") =>
@@ -273,9 +293,14 @@ export async function compileStages(
             };
           })
         : [];
-    return { accumulate: { fresh: adding("fresh"), more: adding("more") }, update };
+    return { dispatches: { accumulate: { fresh: adding("fresh"), more: adding("more") }, update }, noted };
   };
-  return { launches, build };
+  return {
+    launches,
+    notedBytes: notedBytes(numbers, perChunk),
+    layers: (noted) => layersOf(layouts, numbers, perChunk, noted),
+    build,
+  };
 }
 
 /** A launch's buffers and chunk tables. */

@@ -2,10 +2,8 @@
 import { OptionError, show } from "../errors.ts";
 import { readChoice, readNumber } from "../options.ts";
 import { type OptimizerConfig, rules } from "../rules/index.ts";
-import { cosine } from "../schedules/cosine.ts";
-import { linear } from "../schedules/linear.ts";
-import { sequential } from "../schedules/sequential.ts";
-import type { RunConfig } from "../train/train.ts";
+import type { RunConfig } from "../train/run_config.ts";
+import { shapes } from "./shapes.ts";
 
 /** What may be said of the main job in a word each. */
 export interface JobOptions {
@@ -28,6 +26,14 @@ export const jobDefaults = {
   steps: 300,
   seed: 1,
 } as const satisfies Required<JobOptions>;
+
+/** The smaller job on which tools try many rates when they are told nothing: a step of it is over in milliseconds. */
+export const labDefaults = {
+  model: "784-64-10",
+  rule: "adamw",
+  batch: 64,
+  seed: 1,
+} as const satisfies JobOptions;
 
 /**
  * The highest learning rate that suits a rule on the main job, where it is not that of Adam's family. Found by trying rates a
@@ -61,6 +67,12 @@ export function standardLr(rule: string): number {
   return peaks[rule] ?? jobDefaults.lr;
 }
 
+/** What a rule for matrices needs besides: it leaves the biases to AdamW. */
+export function fallbackFor(rule: string): { readonly fallback?: OptimizerConfig } {
+  const partial = rules.some(({ name, only }) => name === rule && only);
+  return partial ? { fallback: { rule: "adamw", lr: jobDefaults.lr } } : {};
+}
+
 /**
  * The main job as a run config: He initialisation, linear warm-up over a tenth of the steps and then half a cosine down
  * to zero, the gradient clipped to norm 1.
@@ -80,24 +92,16 @@ export function jobConfig(options: JobOptions): RunConfig {
   if (!/^\d+(-\d+)+$/.test(job.model)) {
     throw new OptionError(`model is ${show(job.model)}; it must be widths joined by dashes, such as 784-1024-256-10`);
   }
-  // Rules for matrices leave the biases to AdamW.
-  const partial = rules.some(({ name, only }) => name === rule && only);
-  const fallback = partial ? { fallback: { rule: "adamw", lr: jobDefaults.lr } } : {};
-  const warmup = Math.ceil(steps / 10);
-  const lr =
-    steps === 1
-      ? peak
-      : sequential({
-          milestones: [warmup],
-          schedules: [
-            linear({ start: peak / warmup, end: peak, steps: warmup }),
-            cosine({ base: peak, steps: steps - warmup }),
-          ],
-        });
   return {
     model: { layers: job.model.split("-").map(Number), activation: "relu", loss: "softmaxCrossEntropy" },
+    data: { type: "mnist" },
     init: { type: "heNormal", seed },
-    optimizer: { rule, lr, clip: { type: "globalNorm", maxNorm: 1 }, ...fallback } as OptimizerConfig,
+    optimizer: {
+      rule,
+      lr: shapes.cosine(peak, steps),
+      clip: { type: "globalNorm", maxNorm: 1 },
+      ...fallbackFor(rule),
+    } as OptimizerConfig,
     batch: readNumber("batch", job.batch, { min: 1, integer: true }),
     steps,
     seed,

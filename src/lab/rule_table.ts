@@ -165,6 +165,13 @@ export const aroundTable: readonly AroundRow[] = [
     moved: "12",
   },
   {
+    option: "`watch`",
+    examples: [{ watch: true }],
+    dispatches: 0,
+    state: "0",
+    moved: "≈ 0",
+  },
+  {
     option: "`replicas`, for each further one",
     examples: [{ replicas: Array.from({ length: 16 }, () => ({})) }],
     dispatches: 0,

@@ -59,6 +59,14 @@ export function createModel(config: ModelConfig): Model {
   return { config: { layers: widths, activation, loss }, layers };
 }
 
+/** The model's tensors without values: of each layer its weight, then its bias. */
+export function modelTensors({ layers }: Model): readonly Tensor[] {
+  return layers.flatMap(({ inputs, outputs, weight, bias }) => [
+    { name: weight, shape: [inputs, outputs] },
+    { name: bias, shape: [outputs] },
+  ]);
+}
+
 /** The model's tensors with seeded initial weights and zero biases. */
 export function initialTensors(model: Model, init: InitConfig = {}): readonly Tensor[] {
   const complete = completeInit(model, init);

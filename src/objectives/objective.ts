@@ -4,10 +4,10 @@ import type { Segment } from "../arena.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
 import { readNumber } from "../options.ts";
-import type { Model } from "./model.ts";
+import { type Model, modelTensors } from "./model.ts";
 
-/** What one training step found; `loss` is the batch's mean before the update. */
-export interface StepReport {
+/** What one training step found in one replica; `loss` is the batch's mean before the update. */
+export interface ReplicaReport {
   readonly loss: number;
   /** Norm of the gradient before clipping; NaN where none is computed. */
   readonly gradientNorm: number;
@@ -17,13 +17,28 @@ export interface StepReport {
   readonly skipped: number;
 }
 
-export interface Evaluation {
+/** What one training step found: in the first replica, and in each. */
+export interface StepReport extends ReplicaReport {
+  readonly replicas: readonly ReplicaReport[];
+}
+
+/** How well one replica does on a data set. */
+export interface ReplicaEvaluation {
   /** Mean loss over the data set. */
   readonly loss: number;
   /** Share of the examples whose largest logit is their label's. */
   readonly accuracy: number;
 }
 
+/** How well the first replica does on a data set, and each. */
+export interface Evaluation extends ReplicaEvaluation {
+  readonly replicas: readonly ReplicaEvaluation[];
+}
+
+/**
+ * All replicas of its optimizer learn from the same rows. Of a replica that is halted, losses and accuracies are those of
+ * before, or 0.
+ */
 export interface Objective {
   /**
    * One training step on these rows of the data set: gradient, then update. Returns at once on the GPU: the report comes
@@ -32,8 +47,8 @@ export interface Objective {
    * @throws OptionError for no rows, or more than the batch the objective was created for.
    */
   step(rows: Uint32Array): Promise<StepReport>;
-  /** Computes loss and gradients of these rows into the gradient arena, without an update; resolves to the loss. */
-  gradient(rows: Uint32Array): Promise<number>;
+  /** Computes loss and gradients of these rows into the gradient arena, without an update; resolves to each replica's loss. */
+  gradient(rows: Uint32Array): Promise<readonly number[]>;
   /**
    * Loss and accuracy over a whole data set of any size, with the parameters as they are; `onProgress` hears how many
    * rows are done.
@@ -48,17 +63,12 @@ export interface Objective {
  */
 export function checkBinding(segments: readonly Segment[], model: Model, data: Dataset, batch: number): void {
   readNumber("batch", batch, { min: 1, integer: true });
-  for (const { weight, bias, inputs, outputs } of model.layers) {
-    for (const [name, shape] of [
-      [weight, [inputs, outputs]],
-      [bias, [outputs]],
-    ] as const) {
-      const found = segments.find((segment) => segment.name === name)?.shape;
-      if (found?.join() !== shape.join()) {
-        throw new OptionError(
-          `the optimizer's tensor "${name}" ${found ? `has shape [${found.join(", ")}]` : "is missing"}; the model's has [${shape.join(", ")}]`,
-        );
-      }
+  for (const { name, shape } of modelTensors(model)) {
+    const found = segments.find((segment) => segment.name === name)?.shape;
+    if (found?.join() !== shape.join()) {
+      throw new OptionError(
+        `the optimizer's tensor "${name}" ${found ? `has shape [${found.join(", ")}]` : "is missing"}; the model's has [${shape.join(", ")}]`,
+      );
     }
   }
   checkFit(model, data);
@@ -66,7 +76,7 @@ export function checkBinding(segments: readonly Segment[], model: Model, data: D
 }
 
 /** @throws OptionError when the data's rows or classes do not fit the model. */
-export function checkFit(model: Model, data: Dataset): void {
+export function checkFit(model: Model, data: Pick<Dataset, "name" | "features" | "classes">): void {
   const widths = model.config.layers;
   const [inputs, outputs] = [widths[0]!, widths[widths.length - 1]!];
   if (inputs !== data.features) {
@@ -75,6 +85,11 @@ export function checkFit(model: Model, data: Dataset): void {
   if (outputs < data.classes) {
     throw new OptionError(`model.layers[${widths.length - 1}] is ${outputs}; ${data.name} has ${data.classes} classes`);
   }
+}
+
+/** What is known of each replica, and of the first one alone. */
+export function firstAndEach<T extends object>(replicas: readonly T[]): T & { readonly replicas: readonly T[] } {
+  return { ...replicas[0]!, replicas };
 }
 
 /** The rows of a whole data set in order, a batch at a time. */

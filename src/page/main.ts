@@ -1,15 +1,18 @@
-// The page: trains the main job in the browser and draws its loss as it falls. Everything it shows comes from the same
-// engine, run config and chart as the command line's.
+// The page: trains the main job in the browser and draws its loss as it falls, or finds a rate for it first. Everything it
+// shows comes from the same engine, run config, range test and charts as the command line's.
 import { LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { DeviceError, FalllineError } from "../errors.ts";
 import { requestDevice } from "../gpu/device.ts";
-import { lossChart } from "../lab/chart.ts";
+import { lossChart, rangeChart } from "../lab/chart.ts";
 import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
+import { findLr, rangeDefaults } from "../lab/range_test.ts";
+import type { RangePoint, Suggestions } from "../lab/suggest.ts";
 import { rules } from "../rules/index.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../train/engine.ts";
+import type { RunConfig } from "../train/run_config.ts";
 import { train } from "../train/train.ts";
 import { loadMnist } from "./mnist.ts";
 import "./style.css";
@@ -22,6 +25,7 @@ function element<T extends HTMLElement>(id: string): T {
 
 const form = element<HTMLFormElement>("job");
 const trainButton = element<HTMLButtonElement>("train");
+const findButton = element<HTMLButtonElement>("find-rate");
 const stopButton = element<HTMLButtonElement>("stop");
 const progress = element<HTMLProgressElement>("progress");
 const chart = init(element("chart"));
@@ -31,15 +35,19 @@ function show(id: string, text: string): void {
   element(id).textContent = text;
 }
 
+function field(name: string): HTMLInputElement {
+  return form.elements.namedItem(name) as HTMLInputElement;
+}
+
 /** Fills the form with the main job, or what the page's address says instead (?steps=20&batch=32 …). */
 function fillForm(): void {
   const select = form.elements.namedItem("rule") as HTMLSelectElement;
   for (const { name } of rules) select.add(new Option(name));
   const asked = new URLSearchParams(location.search);
-  for (const [name, standard] of Object.entries(jobDefaults)) {
-    (form.elements.namedItem(name) as HTMLInputElement).value = asked.get(name) ?? String(standard);
+  for (const [name, standard] of Object.entries({ ...jobDefaults, find: rangeDefaults.steps })) {
+    field(name).value = asked.get(name) ?? String(standard);
   }
-  const rate = form.elements.namedItem("lr") as HTMLInputElement;
+  const rate = field("lr");
   const suit = () => {
     rate.value = String(standardLr(select.value));
   };
@@ -77,64 +85,136 @@ async function openEngine(): Promise<Engine> {
   }
 }
 
-async function run(engine: Engine): Promise<void> {
+/** What the form's job is called. */
+function titleOf({ model, optimizer }: RunConfig): string {
+  return `${model.layers.join("-")} on MNIST, ${(optimizer as { rule: string }).rule}`;
+}
+
+let drawnAt = 0;
+
+/** Draws a chart anew, but not more often than ten times a second unless it is the last one. */
+function draw(option: () => Record<string, unknown>, last = false): void {
+  if (!last && performance.now() - drawnAt < 100) return;
+  drawnAt = performance.now();
+  chart.setOption({ ...option(), animation: false }, { notMerge: true });
+}
+
+async function run(engine: Engine, signal: AbortSignal): Promise<void> {
   const config = jobConfig(readForm());
   show("status", "loading MNIST …");
   const { train: data, test } = await loadMnist();
-  const stop = new AbortController();
-  stopButton.onclick = () => stop.abort();
-  stopButton.disabled = false;
-  const title = `${config.model.layers.join("-")} on MNIST, ${(config.optimizer as { rule: string }).rule}`;
+  const title = titleOf(config);
   const losses: number[] = [];
   progress.max = config.steps;
   show("status", "compiling kernels …");
   show("accuracy", "–");
   let started = 0;
-  let drawn = 0;
-  const draw = () => {
-    drawn = performance.now();
-    chart.setOption({ ...lossChart({ title, losses }), animation: false });
-  };
   const result = await train(engine, config, data, {
     test,
-    signal: stop.signal,
+    signal,
     onStart() {
       started = performance.now();
       show("status", "training …");
     },
     onStep({ index, loss, lr, gradientNorm }) {
       losses.push(loss);
-      progress.value = index;
-      show("step", `${index} / ${config.steps}`);
-      show("loss", loss.toFixed(4));
-      show("lr", lr.toExponential(2));
+      showStep(index, config.steps, { loss, lr, started });
       show("norm", gradientNorm.toFixed(3));
-      show("rate", ((1000 * index) / (performance.now() - started)).toFixed(2));
-      if (performance.now() - drawn > 100 || index === config.steps) draw();
+      draw(() => lossChart({ title, losses }), index === config.steps);
     },
     onTest(rows) {
       show("status", `testing: ${rows.toLocaleString("en")} of ${test.count.toLocaleString("en")} images …`);
     },
   });
-  draw();
+  draw(() => lossChart({ title, losses }), true);
   if (result.testAccuracy !== null) show("accuracy", `${(100 * result.testAccuracy).toFixed(2)} %`);
   show("status", result.interrupted ? `stopped after ${losses.length} steps` : "done");
+}
+
+async function find(engine: Engine, signal: AbortSignal): Promise<void> {
+  const config = jobConfig(readForm());
+  const steps = Number(field("find").value);
+  show("status", "loading MNIST …");
+  const { train: data } = await loadMnist();
+  const title = `range test of ${titleOf(config)}`;
+  const points: RangePoint[] = [];
+  progress.max = steps;
+  show("status", "compiling kernels …");
+  for (const id of ["accuracy", "norm"]) show(id, "–");
+  element("suggestions").replaceChildren();
+  const started = performance.now();
+  const found = await findLr(engine, config, data, {
+    steps,
+    signal,
+    onPoint({ index, ...point }) {
+      points.push(point);
+      show("status", "trying rates …");
+      showStep(index, steps, { ...point, started });
+      draw(() => rangeChart({ title, points }));
+    },
+  });
+  draw(() => rangeChart({ title, ...found }), true);
+  offer(found);
+  show("status", [...found.notes, found.suggested.lr === null ? found.suggested.reason : "done"].join("; "));
+}
+
+function showStep(index: number, steps: number, at: { loss: number; lr: number; started: number }): void {
+  progress.value = index;
+  show("step", `${index} / ${steps}`);
+  show("loss", at.loss.toFixed(4));
+  show("lr", at.lr.toExponential(2));
+  show("rate", ((1000 * index) / (performance.now() - at.started)).toFixed(2));
+}
+
+/** Lists what a curve suggests; a click takes a rate into the form. */
+function offer({ suggestions, suggested }: Suggestions): void {
+  const items = Object.entries(suggestions).map(([name, { lr, reason }]) => {
+    const item = document.createElement("li");
+    if (lr !== null) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = `${name} ${lr.toExponential(2)}`;
+      button.classList.toggle("suggested", name === suggested.name);
+      button.onclick = () => {
+        field("lr").value = lr.toPrecision(3);
+      };
+      item.append(button, ` ${reason}`);
+    } else {
+      item.append(`${name}: ${reason}`);
+    }
+    return item;
+  });
+  element("suggestions").replaceChildren(...items);
+}
+
+/** One thing at a time, which the stop button ends; what fallline refuses is shown as it says it. */
+async function busy(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const stop = new AbortController();
+  stopButton.onclick = () => stop.abort();
+  stopButton.disabled = false;
+  trainButton.disabled = true;
+  findButton.disabled = true;
+  try {
+    await work(stop.signal);
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    show("status", error.message);
+  } finally {
+    trainButton.disabled = false;
+    findButton.disabled = false;
+    stopButton.disabled = true;
+  }
 }
 
 fillForm();
 const engine = await openEngine();
 show("adapter", engineLine(engine));
 trainButton.disabled = false;
-form.onsubmit = async (event) => {
+findButton.disabled = false;
+form.onsubmit = (event) => {
   event.preventDefault();
-  trainButton.disabled = true;
-  try {
-    await run(engine);
-  } catch (error) {
-    if (!(error instanceof FalllineError)) throw error;
-    show("status", error.message);
-  } finally {
-    trainButton.disabled = false;
-    stopButton.disabled = true;
-  }
+  return busy((signal) => run(engine, signal));
+};
+findButton.onclick = () => {
+  if (form.reportValidity()) busy((signal) => find(engine, signal));
 };

@@ -1,6 +1,6 @@
 // value, at every step.
-import { readNumber, readObject } from "../options.ts";
-import type { ScheduleConfig, ScheduleDefinition } from "../schedule.ts";
+import type { ScheduleConfig } from "../schedule.ts";
+import { defineSchedule, number } from "./define.ts";
 
 export interface ConstantOptions {
   /** The value at every step; finite. */
@@ -12,11 +12,10 @@ export function constant(options: ConstantOptions): ScheduleConfig {
   return { type: "constant", ...options };
 }
 
-export const constantSchedule: ScheduleDefinition = {
+export const constantSchedule = defineSchedule({
   type: "constant",
-  read(name, config) {
-    const fields = readObject(name, config, ["type", "value"]);
-    const value = readNumber(`${name}.value`, fields.value, {});
-    return { config: { type: "constant", value }, constant: value, at: () => value };
-  },
-};
+  formula: "value",
+  source: "definition",
+  options: { value: number() },
+  create: ({ value }) => ({ constant: value, at: () => value }),
+});

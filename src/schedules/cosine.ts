@@ -1,7 +1,7 @@
 // min + (base - min) · (1 + cos(π t / steps)) / 2 up to step `steps`, then `min` (Loshchilov and Hutter 2017, SGDR;
 // torch.optim CosineAnnealingLR, which we stop at its end instead of letting it rise again).
-import { readNumber, readObject } from "../options.ts";
-import type { ScheduleConfig, ScheduleDefinition } from "../schedule.ts";
+import type { ScheduleConfig } from "../schedule.ts";
+import { defineSchedule, number, whole } from "./define.ts";
 
 export interface CosineOptions {
   /** The value at step 0. */
@@ -17,16 +17,12 @@ export function cosine(options: CosineOptions): ScheduleConfig {
   return { type: "cosine", ...options };
 }
 
-export const cosineSchedule: ScheduleDefinition = {
+export const cosineSchedule = defineSchedule({
   type: "cosine",
-  read(name, config) {
-    const fields = readObject(name, config, ["type", "base", "min", "steps"]);
-    const base = readNumber(`${name}.base`, fields.base, {});
-    const min = fields.min === undefined ? 0 : readNumber(`${name}.min`, fields.min, {});
-    const steps = readNumber(`${name}.steps`, fields.steps, { min: 1, integer: true });
-    return {
-      config: { type: "cosine", base, min, steps },
-      at: (step) => min + ((base - min) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps))) / 2,
-    };
-  },
-};
+  formula: "min + (base - min) · (1 + cos(π · min(t, steps) / steps)) / 2",
+  source: "Loshchilov and Hutter 2017; torch.optim CosineAnnealingLR up to its end",
+  options: { base: number(), min: number({}, 0), steps: whole(1) },
+  create: ({ base, min, steps }) => ({
+    at: (step) => min + ((base - min) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps))) / 2,
+  }),
+});

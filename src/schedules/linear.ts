@@ -1,6 +1,6 @@
 // start + (end - start) · min(t, steps) / steps: a ramp, and `end` from step `steps` on (torch.optim LinearLR).
-import { readNumber, readObject } from "../options.ts";
-import type { ScheduleConfig, ScheduleDefinition } from "../schedule.ts";
+import type { ScheduleConfig } from "../schedule.ts";
+import { defineSchedule, number, whole } from "./define.ts";
 
 export interface LinearOptions {
   /** The value at step 0. */
@@ -16,16 +16,10 @@ export function linear(options: LinearOptions): ScheduleConfig {
   return { type: "linear", ...options };
 }
 
-export const linearSchedule: ScheduleDefinition = {
+export const linearSchedule = defineSchedule({
   type: "linear",
-  read(name, config) {
-    const fields = readObject(name, config, ["type", "start", "end", "steps"]);
-    const start = readNumber(`${name}.start`, fields.start, {});
-    const end = readNumber(`${name}.end`, fields.end, {});
-    const steps = readNumber(`${name}.steps`, fields.steps, { min: 1, integer: true });
-    return {
-      config: { type: "linear", start, end, steps },
-      at: (step) => start + ((end - start) * Math.min(step, steps)) / steps,
-    };
-  },
-};
+  formula: "start + (end - start) · min(t, steps) / steps",
+  source: "torch.optim LinearLR",
+  options: { start: number(), end: number(), steps: whole(1) },
+  create: ({ start, end, steps }) => ({ at: (step) => start + ((end - start) * Math.min(step, steps)) / steps }),
+});

@@ -1,8 +1,8 @@
 // Schedules one after the other: the i-th runs from milestone i-1 (the first from step 0) to milestone i, and counts its
 // own steps from 0 (torch.optim SequentialLR, optax.join_schedules).
 import { OptionError, show } from "../errors.ts";
-import { readArray, readNumber, readObject } from "../options.ts";
-import type { ScheduleConfig, ScheduleDefinition, Scheduled } from "../schedule.ts";
+import type { ScheduleConfig, Scheduled } from "../schedule.ts";
+import { defineSchedule, rising, schedules } from "./define.ts";
 
 export interface SequentialOptions {
   /** The steps at which the next schedule takes over; whole numbers >= 1, rising, one fewer than the schedules. */
@@ -16,31 +16,24 @@ export function sequential(options: SequentialOptions): ScheduleConfig {
   return { type: "sequential", ...options };
 }
 
-export const sequentialSchedule: ScheduleDefinition = {
+export const sequentialSchedule = defineSchedule({
   type: "sequential",
-  read(name, config, nested) {
-    const fields = readObject(name, config, ["type", "milestones", "schedules"]);
-    const parts = readArray(`${name}.schedules`, fields.schedules, "schedules").map((part, i) =>
-      nested(`${name}.schedules[${i}]`, part),
-    );
-    const milestones = readArray(`${name}.milestones`, fields.milestones, "steps").map((step, i) =>
-      readNumber(`${name}.milestones[${i}]`, step, { min: 1, integer: true }),
-    );
-    if (parts.length === 0) throw new OptionError(`${name}.schedules is []; it must hold at least one schedule`);
+  formula: "schedules[i](t - milestones[i-1]), where i is how many milestones are <= t and milestones[-1] is 0",
+  source: "torch.optim SequentialLR; optax.join_schedules",
+  options: { schedules, milestones: rising({ min: 1, integer: true }, 0) },
+  complete(name, values) {
+    const { milestones, schedules: parts } = values;
     if (milestones.length !== parts.length - 1) {
       throw new OptionError(
         `${name}.milestones is ${show(milestones)}; ${parts.length} schedules need ${parts.length - 1} milestones`,
       );
     }
-    if (milestones.some((step, i) => i > 0 && step <= milestones[i - 1]!)) {
-      throw new OptionError(`${name}.milestones is ${show(milestones)}; they must rise`);
-    }
-    return {
-      config: { type: "sequential", milestones, schedules: parts.map((part) => part.config) },
-      at(step) {
-        const passed = milestones.filter((milestone) => step >= milestone).length;
-        return parts[passed]!.at(passed === 0 ? step : step - milestones[passed - 1]!);
-      },
-    };
+    return values;
   },
-};
+  create: ({ milestones, schedules: parts }) => ({
+    at(step) {
+      const passed = milestones.filter((milestone) => step >= milestone).length;
+      return parts[passed]!.at(passed === 0 ? step : step - milestones[passed - 1]!);
+    },
+  }),
+});

@@ -1,9 +1,12 @@
 // An engine: what a run needs of a backend. Training, replays, tools and the page take one and run on both.
 import type { Tensor } from "../arena.ts";
+import type { CommonOptions } from "../around.ts";
 import { createCpuOptimizer } from "../cpu/optimizer.ts";
 import type { Dataset } from "../data/dataset.ts";
+import { DeviceError } from "../errors.ts";
 import { type AdapterDescription, adapterLine, describeAdapter } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
+import { replicasThatFit } from "../objectives/memory.ts";
 import { createCpuObjective } from "../objectives/mlp_cpu.ts";
 import { createGpuObjective } from "../objectives/mlp_gpu.ts";
 import type { Model } from "../objectives/model.ts";
@@ -39,6 +42,7 @@ export function webgpuEngine(device: GPUDevice): Engine {
     adapter: describeAdapter(device.adapterInfo),
     optimizer: (tensors, config) => createOptimizer(device, tensors, config),
     async trainee(model, tensors, config, data, batch) {
+      mustFit(device, model, config, batch);
       const optimizer = await createOptimizer(device, tensors, config);
       try {
         return trainee(optimizer, await createGpuObjective(optimizer, model, data, batch));
@@ -48,6 +52,17 @@ export function webgpuEngine(device: GPUDevice): Engine {
       }
     },
   };
+}
+
+/** Refuses more replicas than the device's limits allow before anything is made. */
+function mustFit(device: GPUDevice, model: Model, config: OptimizerConfig, batch: number): void {
+  const { replicas = [] } = config as CommonOptions<object>;
+  if (!Array.isArray(replicas) || replicas.length < 2) return;
+  const fit = replicasThatFit(device.limits, model, batch, { ...config, replicas: undefined });
+  if (replicas.length <= fit) return;
+  throw new DeviceError(
+    `${replicas.length} runs side by side of a model of ${model.config.layers.join("-")} in batches of ${batch} are more than this device's limits allow: ${fit} fit`,
+  );
 }
 
 /** Everything in JavaScript: the reference, and the engine where there is no WebGPU. */

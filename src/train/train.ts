@@ -1,27 +1,15 @@
 // The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones
-// before: up to `inFlight` are on their way, and their losses come back in order.
+// before; only where the run's metric is due does it wait for those on their way.
 import { batches, type Dataset } from "../data/dataset.ts";
-import { OptionError, show } from "../errors.ts";
-import type { InitConfig } from "../objectives/init.ts";
-import { completeInit, createModel, initialTensors, type ModelConfig } from "../objectives/model.ts";
+import { OptionError } from "../errors.ts";
+import { createModel, initialTensors } from "../objectives/model.ts";
 import { checkFit, type StepReport } from "../objectives/objective.ts";
-import type { TensorValues } from "../optimizer.ts";
-import { readNumber } from "../options.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
-import type { Engine } from "./engine.ts";
-
-/** A run as JSON. */
-export interface RunConfig {
-  readonly model: ModelConfig;
-  readonly init?: InitConfig;
-  readonly optimizer: OptimizerConfig;
-  /** Examples per step; a whole number >= 1. */
-  readonly batch: number;
-  /** A whole number >= 1. */
-  readonly steps: number;
-  /** Seed of the data's order, a whole number in [0, 2^53); default 0. */
-  readonly seed?: number;
-}
+import type { LayerStats, TensorValues } from "../optimizer.ts";
+import type { Engine, Trainee } from "./engine.ts";
+import { type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
+import { createPipeline } from "./pipeline.ts";
+import { batchSizes, type CompleteRunConfig, checkBatch, type RunConfig, readRunConfig } from "./run_config.ts";
+import { createWatch, type WatchEvent } from "./watch.ts";
 
 /** A step's report with what the host knows about it. */
 export interface Progress extends StepReport {
@@ -30,7 +18,13 @@ export interface Progress extends StepReport {
   readonly lr: number;
 }
 
-export interface TrainOptions {
+/**
+ * Why a run ended: all steps were made; `stop` ended it, for want of an improvement or because a loss was not finite; or
+ * the signal did.
+ */
+export type Reason = "finished" | "stopped-early" | "diverged" | "interrupted";
+
+export interface TrainOptions extends MetricOptions {
   /** Called for every step, in order, once its loss has come back. */
   readonly onStep?: (progress: Progress) => void;
   /** Called once everything is made, before the first step. */
@@ -39,43 +33,61 @@ export interface TrainOptions {
   readonly signal?: AbortSignal;
   /** Also return the parameters as they were after this many steps. */
   readonly snapshotAfter?: number;
-  /** Evaluated at the end, unless the run was stopped. */
-  readonly test?: Dataset;
-  /** Hears how many rows of the test set are done. */
-  readonly onTest?: (rows: number) => void;
+  /** Called with every finding of the config's `watch`. */
+  readonly onEvent?: (event: WatchEvent) => void;
 }
 
 export interface TrainResult {
   /** The config with every default filled in. */
-  readonly config: Required<RunConfig>;
+  readonly config: CompleteRunConfig;
   /** The loss of every step that ran, before its update. */
   readonly losses: number[];
+  /** Every value of the metric; none without one. */
+  readonly metrics: readonly MetricPoint[];
+  /** The best of them; null where there is none. */
+  readonly best: MetricPoint | null;
+  /** What `watch` found; nothing without it. */
+  readonly events: readonly WatchEvent[];
+  /** Those of the best point where `stop.restoreBest` says so and there is one, else those after the last step. */
   readonly params: TensorValues;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly snapshot: TensorValues | undefined;
-  /** Accuracy on the test set; null without one, or when the run was stopped. */
+  /** Accuracy of `params` on the test set; null without one, or when the run was interrupted. */
   readonly testAccuracy: number | null;
   readonly skipped: number;
+  readonly reason: Reason;
+  /** Whether the signal ended the run. */
   readonly interrupted: boolean;
 }
 
-/** Steps on their way at once: enough to keep a GPU busy, few enough to stop soon. */
-const inFlight = 4;
-
 /**
- * Reads everything of a run config but its optimizer, which is read when it is made.
+ * Reads a run config, also against its data.
  *
- * @throws OptionError for values out of range, and where config and data do not fit each other.
+ * @throws OptionError as {@link readRunConfig} does, and where config and data do not fit each other.
  */
-export function readRun(config: RunConfig, data: Dataset) {
-  const steps = readNumber("steps", config.steps, { min: 1, integer: true });
-  const batch = readNumber("batch", config.batch, { min: 1, integer: true });
-  const seed = readNumber("seed", config.seed ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
-  if (batch > data.count) throw new OptionError(`batch is ${show(batch)}; ${data.name} has ${data.count} rows`);
-  const model = createModel(config.model);
-  const init = completeInit(model, config.init ?? {});
+export function readRun(config: RunConfig, data: Dataset, test?: Dataset): CompleteRunConfig {
+  const complete = readRunConfig(config);
+  const model = createModel(complete.model);
+  checkBatch(complete, data);
   checkFit(model, data);
-  return { model, init, batch, steps, seed };
+  if (test) checkFit(model, test);
+  return complete;
+}
+
+/** A run before its first step. */
+export interface OpenRun extends Trainee {
+  /** The rows of each step. */
+  readonly order: Generator<Uint32Array, never>;
+}
+
+/** Makes everything that a run needs; for {@link train}, and for tools that make the steps themselves. */
+export async function openRun(engine: Engine, config: CompleteRunConfig, data: Dataset): Promise<OpenRun> {
+  const model = createModel(config.model);
+  const largest = checkBatch(config, data);
+  const trainee = await engine.trainee(model, initialTensors(model, config.init), config.optimizer, data, largest);
+  const { optimizer, objective } = trainee;
+  const order = batches(data.count, batchSizes(config), config.seed);
+  return { optimizer, objective, order, destroy: () => trainee.destroy() };
 }
 
 /**
@@ -89,58 +101,76 @@ export async function train(
   data: Dataset,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
-  const { onStart, onStep, signal, snapshotAfter, test, onTest } = options;
-  const { model, init, batch, steps, seed } = readRun(config, data);
-  // What is on its way may fail before its turn to be awaited comes; `started` keeps Node from ending the process then.
-  const underWay = new Set<Promise<unknown>>();
-  const started = <T>(promise: Promise<T>): Promise<T> => {
-    const settled: Promise<unknown> = promise.then(
-      () => underWay.delete(settled),
-      () => underWay.delete(settled),
-    );
-    underWay.add(settled);
-    return promise;
-  };
-  const trainee = await engine.trainee(model, initialTensors(model, init), config.optimizer, data, batch);
-  const { optimizer, objective } = trainee;
+  const { onStart, onStep, onEvent, signal, snapshotAfter } = options;
+  const complete = readRun(config, data, options.test);
+  const { steps, stop, metric } = complete;
+  if (metric && metric.type !== "loss" && !options.test) {
+    throw new OptionError(`metric.type is "${metric.type}", which needs a test set; this run has none`);
+  }
+  const { every: lookEvery, ...limits } = complete.watch ?? { every: Number.POSITIVE_INFINITY };
+  const watch = complete.watch && createWatch(limits);
+  const run = await openRun(engine, complete, data);
+  const { optimizer, objective, order } = run;
+  const losses: number[] = [];
+  let skipped = 0;
+  let lost = false;
+  const events: WatchEvent[] = [];
+  const pipeline = createPipeline(([report, layers]: readonly [StepReport, readonly LayerStats[] | undefined]) => {
+    losses.push(report.loss);
+    skipped = report.skipped;
+    // Nothing skips such a step, so the parameters are gone with it.
+    lost ||= stop !== null && !complete.optimizer.skipNonFinite && !Number.isFinite(report.loss);
+    const index = losses.length;
+    const progress = { ...report, index, lr: optimizer.hyper("lr", Math.max(0, report.step - 1)) };
+    onStep?.(progress);
+    if (!watch) return;
+    for (const event of [...watch.observe(progress), ...(layers ? watch.observeLayers(index, layers) : [])]) {
+      events.push(event);
+      onEvent?.(event);
+    }
+  });
+
+  const track = trackMetric(run, complete, losses, options);
   try {
     onStart?.();
-    const losses: number[] = [];
-    let skipped = 0;
     let snapshot: Promise<TensorValues> | undefined;
-    const pending: Promise<StepReport>[] = [];
-    const settle = async () => {
-      const report = await pending.shift()!;
-      losses.push(report.loss);
-      skipped = report.skipped;
-      const lr = optimizer.hyper("lr", Math.max(0, report.step - 1));
-      onStep?.({ ...report, index: losses.length, lr });
-    };
-    const order = batches(data.count, batch, seed);
-    for (let step = 0; step < steps && !signal?.aborted; step++) {
-      if (pending.length === inFlight) await settle();
-      pending.push(started(objective.step(order.next().value)));
-      if (step + 1 === snapshotAfter) snapshot = started(optimizer.read());
+    let reason: Reason = "finished";
+    for (let step = 1; step <= steps && reason === "finished"; step++) {
+      if (signal?.aborted) {
+        reason = "interrupted";
+        break;
+      }
+      // Both at once: what the layers did comes back with the loss of the same step.
+      await pipeline.start(() =>
+        Promise.all([objective.step(order.next().value), step % lookEvery === 0 ? optimizer.layers() : undefined]),
+      );
+      if (step === snapshotAfter) snapshot = pipeline.track(optimizer.read());
+      if (track.isDue(step)) {
+        await pipeline.drain();
+        if (!lost && !signal?.aborted && (await track.observe()) && step < steps) reason = "stopped-early";
+      }
+      if (lost) reason = "diverged";
     }
-    while (pending.length > 0) await settle();
-    const interrupted = losses.length < steps;
-    let testAccuracy: number | null = null;
-    if (test && !interrupted) {
-      testAccuracy = (await objective.evaluate(test, onTest)).accuracy;
-    }
+    await pipeline.drain();
+    await track.restore();
+    const testAccuracy = reason === "interrupted" ? null : await track.accuracy();
     return {
-      config: { model: model.config, init, optimizer: optimizer.config, batch, steps, seed },
+      config: complete,
       losses,
+      metrics: track.points,
+      best: track.best,
+      events,
       params: await optimizer.read(),
       shapes: new Map(optimizer.segments.map(({ name, shape }) => [name, shape])),
       snapshot: await snapshot,
       testAccuracy,
       skipped,
-      interrupted,
+      reason,
+      interrupted: reason === "interrupted",
     };
   } finally {
-    await Promise.all(underWay);
-    trainee.destroy();
+    await pipeline.close();
+    run.destroy();
   }
 }
 

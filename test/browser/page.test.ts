@@ -49,6 +49,27 @@ describe("the page", () => {
     await page.close();
   });
 
+  it("finds a rate: draws the range test's curve, lists its suggestions, and takes the one that is clicked", async () => {
+    const { page, errors } = await openPage(browser);
+    await page.goto(`${address}?find=40&batch=32&model=784-16-10`);
+    await page.waitForSelector("#find-rate:enabled");
+    await page.click("#find-rate");
+    await page.waitForFunction(`document.querySelector("#suggestions .suggested")`, { polling: 100 });
+    expect(await page.evaluate(text("step"))).toMatch(/^\d+ \/ 40$/);
+    expect(await page.$("#chart canvas")).not.toBeNull();
+    const list = await page.$$eval("#suggestions li", (items) => items.map((item) => item.textContent));
+    expect(list.map((line) => /^\w+/.exec(line ?? "")?.[0])).toEqual(["minimum", "steepest", "valley", "slide"]);
+    const suggested = await page.$eval("#suggestions .suggested", (button) => button.textContent ?? "");
+    const rate = Number(suggested.split(" ")[1]);
+    expect(rate).toBeGreaterThan(1e-5);
+    expect(rate).toBeLessThan(1);
+    await page.click("#suggestions .suggested");
+    const taken = await page.$eval("[name=lr]", (input) => Number((input as HTMLInputElement).value));
+    expect(taken).toBeCloseTo(rate, 6);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
   it("works from its sources too, as npm run dev serves them", async () => {
     const { page, errors } = await openPage(browser);
     await page.goto(`${await serveSources()}?steps=6&batch=8&model=784-16-10`);

@@ -10,6 +10,7 @@ import { findSwiftShader, mayHaveHardware } from "../../scripts/webgpu.mjs";
 import { verifyRule } from "../../src/lab/verify.ts";
 import { defineRule, type Rule } from "../../src/rule.ts";
 import { rules } from "../../src/rules/index.ts";
+import { readRunConfig } from "../../src/train/run_config.ts";
 import { device } from "./setup.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -56,6 +57,27 @@ function inNode(example: string): string {
 
 /** What an example promises to print, line by line. */
 const promised = (example: string) => [...example.matchAll(/\/\/ → (.*)/g)].map(([, line]) => line).join("\n");
+
+/** How many blocks of a language a document has. */
+function countBlocks(file: string, language: string): number {
+  return readFileSync(join(root, file), "utf8").split(`\`\`\`${language}\n`).length - 1;
+}
+
+describe("docs/learning_rate.md", () => {
+  it.each(Array.from({ length: countBlocks("docs/learning_rate.md", "js") }, (_, index) => index))(
+    "has example %i, which prints what it promises",
+    (index) => {
+      const example = block("docs/learning_rate.md", "js", index);
+      expect(promised(example)).not.toBe("");
+      expect(run(example)).toBe(promised(example));
+    },
+  );
+
+  it("has a run config that can be read", () => {
+    const config = JSON.parse(block("docs/learning_rate.md", "json"));
+    expect(readRunConfig(config)).toMatchObject(config);
+  });
+});
 
 describe("README.md", () => {
   it("has an example that runs in Node and prints what it promises", () => {

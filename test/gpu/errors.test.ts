@@ -59,7 +59,7 @@ describe("a device without enough", () => {
     const before = alive.size;
     Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 200 } });
     await expect(createGpuObjective(optimizer, model, data, 9)).rejects.toThrow(
-      "a batch of 9 needs maxStorageBufferBindingSize >= 384; this device has 200",
+      "a batch of 9 needs 384 bytes in one buffer; the device binds at most 200 bytes: not even one replica fits",
     );
     Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 400 } });
     await expect(

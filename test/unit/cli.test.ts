@@ -131,6 +131,96 @@ describe("fallline train on the CPU reference", () => {
     expect(readdirSync(out).sort()).toEqual(["loss.svg", "model.safetensors", "run.json"]);
   });
 
+  const tiny = {
+    model: { layers: [784, 8, 10] },
+    data: { type: "mnist", rows: 300, testRows: 50 },
+    optimizer: { rule: "adamw", lr: { type: "plateau", base: 0.01, mode: "max", patience: 0 } },
+    batch: { type: "step", base: 4, every: 10, gamma: 2 },
+    steps: 20,
+    seed: 2,
+    metric: { type: "testAccuracy", every: 5 },
+    stop: { patience: 4 },
+    watch: { every: 2, largeUpdate: 1e-3 },
+  };
+  const config = join(folder, "config.json");
+  writeFileSync(config, JSON.stringify(tiny));
+  const onCpu = (path: string, out: string) => ["train", path, "--backend", "cpu", "--out", join(folder, out)];
+
+  it("runs a config, tells what it found, and repeats its run.json with the same losses", async () => {
+    const printed = await fallline(["train", config, "--print-config"]);
+    expect(printed.code).toBe(0);
+    const { code, stdout } = await fallline(onCpu(config, "first"));
+    expect(code).toBe(0);
+    expect(stdout).toContain("784-8-10, 6,370 parameters, adamw, 20 steps of 4 to 8 of 300 images, seed 2");
+    expect(stdout).toMatch(/of 50 images$/m);
+    expect(readdirSync(join(folder, "first")).sort()).toEqual([
+      "best.safetensors",
+      "loss.svg",
+      "model.safetensors",
+      "run.json",
+    ]);
+    const run = JSON.parse(readFileSync(join(folder, "first/run.json"), "utf8"));
+    expect(JSON.parse(printed.stdout)).toEqual(run.config);
+    expect(run).toMatchObject({ reason: "finished", best: { value: run.testAccuracy } });
+    expect(run.metrics.map(({ step }: { step: number }) => step)).toEqual([5, 10, 15, 20]);
+    expect(run.events[0]).toMatchObject({ kind: "largeUpdate", layer: expect.any(String) });
+    expect(stdout).toContain(`${run.events[0].message}; ${run.events[0].remedy}\n`);
+    const best = decodeSafetensors(readFileSync(join(folder, "first/best.safetensors"))).tensors;
+    const model = decodeSafetensors(readFileSync(join(folder, "first/model.safetensors"))).tensors;
+    expect([...model]).toHaveLength(4);
+    for (const [name, { data }] of model) expect(best.get(name)?.data).toEqual(data);
+
+    await fallline(onCpu(join(folder, "first/run.json"), "second"));
+    const again = JSON.parse(readFileSync(join(folder, "second/run.json"), "utf8"));
+    expect(again.losses).toEqual(run.losses);
+    expect(again.metrics).toEqual(run.metrics);
+    expect(again.config).toEqual(run.config);
+  });
+
+  it("prints the complete main job, trains nothing and writes nothing", async () => {
+    const out = join(folder, "printed");
+    const { code, stdout } = await fallline(["train", "--print-config", "--steps", "9", "--out", out]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      format: "fallline-run/1",
+      data: { type: "mnist", rows: 60_000, testRows: 10_000 },
+      optimizer: { rule: "adamw", beta1: 0.9, clip: { type: "globalNorm", maxNorm: 1, norm: 2 } },
+      steps: 9,
+      metric: null,
+    });
+    expect(readdirSync(folder)).not.toContain("printed");
+  });
+
+  it("removes the best checkpoint of a run before, which is not its own", async () => {
+    const out = join(folder, "stale");
+    mkdirSync(out);
+    writeFileSync(join(out, "best.safetensors"), "old");
+    await fallline(["train", ...small, "--steps", "1", "--out", out]);
+    expect(readdirSync(out).sort()).toEqual(["loss.svg", "model.safetensors", "run.json"]);
+  });
+
+  it.each<[string, unknown, string[], string]>([
+    ["an option beside it", tiny, ["--lr", "0.1"], "--lr was given beside"],
+    ["an unknown field", { ...tiny, epochs: 2 }, [], 'the run config has an unknown option "epochs"'],
+    [
+      "a plateau without a metric",
+      { ...tiny, metric: null, stop: null },
+      [],
+      "adamw.lr holds a plateau, which needs metric",
+    ],
+    ["a field of a run.json", { config: { ...tiny, steps: -1 } }, [], "steps is -1; it must be a whole number >= 1"],
+    ["losses that are words", { config: tiny, losses: ["low"] }, [], 'losses[0] is "low"; it must be a number'],
+  ])("refuses a config for %s, before anything is written", async (_, content, args, message) => {
+    const path = join(folder, "wrong.json");
+    writeFileSync(path, JSON.stringify(content));
+    const { code, stdout, stderr } = await fallline([...onCpu(path, "refused"), ...args]);
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/^fallline: .*wrong\.json/);
+    expect(stderr.trim()).not.toContain("\n");
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(readdirSync(folder)).not.toContain("refused");
+  });
+
   const file = join(folder, "file");
   writeFileSync(file, "in the way");
   const broken = join(folder, "mnist");
@@ -196,4 +286,78 @@ describe("fallline train on the CPU reference", () => {
     expect(asked.code).toBe(1);
     expect(asked.stderr).toContain("fallline: no WebGPU here: ");
   });
+});
+
+describe("fallline diff", () => {
+  const base = { model: { layers: [784, 8, 10] }, optimizer: { rule: "sgd" }, batch: 4, steps: 3 };
+  const write = (name: string, content: unknown) => {
+    const path = join(folder, name);
+    writeFileSync(path, JSON.stringify(content));
+    return path;
+  };
+  const environment = (node: string) => ({ backend: "cpu", adapter: { software: true }, versions: { node } });
+  const a = write("a.json", { config: base, ...environment("v20"), losses: [3, 2, 1], testAccuracy: 0.5 });
+  const b = write("b.json", {
+    config: { ...base, optimizer: { rule: "sgd", momentum: 0.9 }, steps: 4, seed: 0 },
+    ...environment("v22"),
+    losses: [3, 2.5, 1.25, null],
+    testAccuracy: null,
+  });
+
+  it("names the fields and losses that differ, draws both, and ends with status 0", async () => {
+    const svg = join(folder, "diff.svg");
+    const { code, stdout, stderr } = await fallline(["diff", a, b, "--svg", svg]);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+    const words = stdout.split("\n").slice(0, 11);
+    expect(words).toEqual([
+      "config:",
+      "  optimizer.momentum: 0 → 0.9",
+      "  steps: 3 → 4",
+      "made with:",
+      '  versions.node: "v20" → "v22"',
+      "losses of the 3 steps that both made: first differ at step 2",
+      "  largest difference 0.500, at step 2",
+      "  steps: 3 → 4",
+      "  last: 1.0000 → not finite",
+      "  lowest: 1.0000 at step 3 → 1.2500 at step 3",
+      "  test accuracy: 50.00 % → -",
+    ]);
+    expect(stdout).toContain("a A: ");
+    expect(readFileSync(svg, "utf8")).toMatch(/^<svg[\s\S]*loss of A and B[\s\S]*<\/svg>\s*$/);
+  });
+
+  it("prints JSON alone, also of two configs, whose losses there are none of", async () => {
+    const same = await fallline(["diff", a, a, "--json"]);
+    expect(JSON.parse(same.stdout)).toMatchObject({
+      config: [],
+      environment: [],
+      curves: { identical: true, firstDifference: null },
+    });
+    const { code, stdout } = await fallline(["diff", write("c.json", base), b, "--json"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toEqual({
+      config: [
+        { path: "optimizer.momentum", a: 0, b: 0.9 },
+        { path: "steps", a: 3, b: 4 },
+      ],
+      environment: [],
+      curves: null,
+    });
+  });
+
+  it.each([
+    ["a file that is not there", ["diff", a, join(folder, "nowhere.json")], "nowhere.json is not readable"],
+    ["a file that is no run", ["diff", "package.json", b], "package.json: the run config has an unknown option"],
+    ["a chart of no losses", ["diff", config(), config(), "--svg", join(folder, "x.svg")], "no losses to draw"],
+  ])("refuses %s in a sentence", async (_, args, message) => {
+    const { code, stdout, stderr } = await fallline(args);
+    expect(stderr).toMatch(/^fallline: /);
+    expect(stderr).toContain(message);
+    expect([code, stdout]).toEqual([1, ""]);
+  });
+
+  function config(): string {
+    return write("alone.json", base);
+  }
 });

@@ -168,6 +168,7 @@ const roundTrips: readonly [string, OptimizerConfig][] = [
       amsgrad: true,
       maximize: true,
       cautious: true,
+      watch: true,
       accumulate: 2,
       clip: { type: "groupNorm", maxNorm: 2, norm: 1 },
       lossScale: { init: 4 },

@@ -1,5 +1,6 @@
 // The objectives' laws on the CPU reference, and its gradient against finite differences.
 import { describe, expect, it } from "vitest";
+import { replicasThatFit } from "../../src/objectives/memory.ts";
 import { activations, createModel, initialTensors, type ModelConfig } from "../../src/objectives/model.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { objectiveLaws } from "../objectives.ts";
@@ -30,7 +31,7 @@ describe.each(activations)("finite differences, %s", (activation) => {
           const moved = Float32Array.from(values);
           moved[i]! += delta;
           optimizer.write("params", { [name]: moved });
-          return { x: moved[i]!, loss: await objective.gradient(rows) };
+          return { x: moved[i]!, loss: (await objective.gradient(rows))[0]! };
         };
         const [low, high] = [await at(-1e-3), await at(1e-3)];
         optimizer.write("params", { [name]: values });
@@ -38,6 +39,36 @@ describe.each(activations)("finite differences, %s", (activation) => {
         expect(Math.abs(slope - gradients[name]![i]!), `${name}[${i}]`).toBeLessThan(2e-6);
       }
     }
+  });
+});
+
+describe("how many replicas fit", () => {
+  const limits = {
+    maxBufferSize: 2 ** 28,
+    maxStorageBufferBindingSize: 2 ** 27,
+    maxComputeWorkgroupsPerDimension: 65_535,
+  };
+  const small = createModel({ layers: [784, 32, 10] });
+  // 784·32, 32, 32·10 and 10 parameters, each tensor from a multiple of 64 on.
+  const arena = 4 * (25_088 + 64 + 320 + 64);
+
+  it.each([
+    ["the parameters", small, 32, { rule: "sgd" }, Math.floor(2 ** 27 / arena)],
+    ["two slots", small, 32, { rule: "adamw" }, Math.floor(2 ** 27 / (2 * arena))],
+    ["the outputs of the widest layer", small, 1001, { rule: "adamw" }, Math.floor(2 ** 27 / (2 * arena))],
+    ["the outputs of a large batch", small, 9999, { rule: "adamw" }, Math.floor(2 ** 27 / (10_000 * 32 * 4))],
+    ["losses and hits", createModel({ layers: [2, 1] }), 9998, { rule: "sgd" }, Math.floor(2 ** 27 / (10_000 * 8))],
+  ] as const)("is decided by %s", (_, model, batch, config, fit) => {
+    expect(replicasThatFit(limits, model, batch, config)).toBe(fit);
+  });
+
+  it("is decided by the rows of the table where everything else is small, and by the device's workgroups", () => {
+    const tiny = createModel({ layers: [1, 1] });
+    const fit = replicasThatFit(limits, tiny, 1, { rule: "adamw" });
+    expect(fit).toBeGreaterThan(1000);
+    expect(fit).toBeLessThan(65_535);
+    expect(replicasThatFit({ ...limits, maxComputeWorkgroupsPerDimension: 256 }, tiny, 1, { rule: "adamw" })).toBe(256);
+    expect(replicasThatFit(limits, small, 2 ** 21, { rule: "sgd" })).toBe(0);
   });
 });
 

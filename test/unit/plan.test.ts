@@ -35,6 +35,7 @@ describe("config", () => {
       skipNonFinite: true,
       clip: { type: "globalNorm", maxNorm: 2, norm: 2 },
       cautious: false,
+      watch: false,
       accumulate: 1,
       lossScale: null,
       ema: null,

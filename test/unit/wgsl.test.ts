@@ -33,7 +33,7 @@ const segments = layoutSegments([{ name: "w", shape: [8, 3] }]);
 const arounds: readonly object[] = [
   {},
   { cautious: true, ema: {}, swa: {}, lookahead: {}, clip: { type: "value", maxValue: 1 } },
-  { clip: { type: "adaptive", clipping: 0.1 }, replicas: [{}, {}] },
+  { clip: { type: "adaptive", clipping: 0.1 }, replicas: [{}, {}], watch: true },
   { clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "w" }] },
 ];
 const cases: readonly PartSources[] = rules.flatMap((rule) =>
@@ -76,10 +76,11 @@ describe("bindings", () => {
     "5 control read_write",
   ];
 
-  it("of every update are the same six, and the scalars where there are any", () => {
+  it("of every update are the same six, the scalars where there are any, and what is noted where it is", () => {
     for (const sources of cases) {
       const scalars = sources.layout.scalars.length > 0 ? ["6 scalars read_write"] : [];
-      expect(storage(assembleUpdate(sources))).toEqual([...cell, ...scalars]);
+      const noted = sources.plan.watch ? [`${6 + scalars.length} noted read_write`] : [];
+      expect(storage(assembleUpdate(sources))).toEqual([...cell, ...scalars, ...noted]);
     }
   });
 
@@ -119,14 +120,14 @@ describe("bindings", () => {
     [assembleAccumulate("vec4"), ["0 sums read_write", "1 gradients read", "2 chunks read"]],
     [newtonSchulzSource, ["0 a read", "1 b read", "2 d read", "3 c read_write", "4 product read"]],
     [objectives.gatherSource, ["0 batch read", "1 data read", "2 inputs read_write"]],
-    [objectives.productSource, ["0 a read", "1 b read", "2 c read_write", "3 bias read"]],
-    [objectives.productAnySource, ["0 a read", "1 b read", "2 c read_write", "3 bias read"]],
-    [objectives.columnSumSource, ["0 matrix read", "1 sums read_write"]],
+    [objectives.productSource, ["0 a read", "1 b read", "2 c read_write", "3 bias read", "4 control read"]],
+    [objectives.productAnySource, ["0 a read", "1 b read", "2 c read_write", "3 bias read", "4 control read"]],
+    [objectives.columnSumSource, ["0 matrix read", "1 sums read_write", "2 control read"]],
     [
       objectives.softmaxCrossEntropySource,
       ["0 batch read", "1 labels read", "2 logits read_write", "3 outcomes read_write", "4 control read"],
     ],
-    [objectives.totalSource, ["0 batch read", "1 outcomes read", "2 totals read_write"]],
+    [objectives.totalSource, ["0 batch read", "1 outcomes read", "2 totals read_write", "3 control read"]],
   ])("%o", (source, bindings) => {
     expect(storage(source)).toEqual(bindings);
   });

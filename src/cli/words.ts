@@ -1,0 +1,6 @@
+// Words of the command line as values.
+
+/** A number in decimal notation, else the word itself, so that the error can show what was given. */
+export function number(word: string): number | string {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : word;
+}

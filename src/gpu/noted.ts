@@ -1,0 +1,36 @@
+// What updates note of themselves (shaders/watch.wgsl) on the host's side: sums of squares, chunk by chunk, as norms of
+// tensors.
+import type { PartLayout } from "../layout.ts";
+import type { LayerStats } from "../optimizer.ts";
+import { type ChunkNumbers, chunksOf } from "./chunks.ts";
+
+/** Numbers of a Noted. */
+const fields = 3;
+
+/** Bytes that one replica's updates note; `perChunk` records each chunk. */
+export function notedBytes({ total }: ChunkNumbers, perChunk: number): number {
+  return total * perChunk * fields * 4;
+}
+
+/** The norms of every tensor, in the order of the tensors. */
+export function layersOf(
+  layouts: readonly PartLayout[],
+  { first }: ChunkNumbers,
+  perChunk: number,
+  bytes: ArrayBuffer,
+): readonly LayerStats[] {
+  const sums = new Float32Array(bytes);
+  return layouts
+    .flatMap(({ places }) => places)
+    .sort((a, b) => a.index - b.index)
+    .map((place) => {
+      const from = first.get(place.index)! * perChunk;
+      const norms = Array.from({ length: fields }, (_, field) => {
+        let sum = 0;
+        for (let i = from; i < from + chunksOf(place) * perChunk; i++) sum += sums[i * fields + field]!;
+        return Math.sqrt(sum);
+      });
+      const [gradientNorm, weightNorm, updateNorm] = norms as [number, number, number];
+      return { name: place.segment.name, gradientNorm, weightNorm, updateNorm };
+    });
+}

@@ -1,0 +1,273 @@
+// Runs side by side, of which the hopeless are stopped: what sweeps and searches have in common. Entrants that share a rule
+// are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
+// entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
+import { batches, type Dataset } from "../data/dataset.ts";
+import { OptionError } from "../errors.ts";
+import { createModel, initialTensors } from "../objectives/model.ts";
+import { checkFit, type ReplicaEvaluation } from "../objectives/objective.ts";
+import type { OptimizerConfig } from "../rules/index.ts";
+import type { Scheduled } from "../schedule.ts";
+import type { Engine, Trainee } from "../train/engine.ts";
+import { createPipeline } from "../train/pipeline.ts";
+import {
+  batchSizes,
+  type CompleteRunConfig,
+  checkBatch,
+  type MetricConfig,
+  type RunConfig,
+  readRunConfig,
+} from "../train/run_config.ts";
+import { createWatch, type Verdict, type Watch } from "../train/watch.ts";
+
+/** Hypers in place of those of the run config. */
+export type Trial = Readonly<Record<string, Scheduled>>;
+
+/** Why an entrant makes no more steps. */
+export type Stop =
+  /** Its loss or gradient was not finite. */
+  | "diverged"
+  /** Others were ahead of it at a rung. */
+  | "behind";
+
+/** One run among others. */
+export interface Entrant {
+  readonly trial: Trial;
+  /** The loss of each of its steps, before the update. */
+  readonly losses: readonly number[];
+  /** The mean of its last losses, by which it is ranked; infinite where it diverged. */
+  readonly score: number;
+  /** What it looks like, and since which step. */
+  readonly verdict: Verdict;
+  readonly stopped: Stop | null;
+}
+
+/** An exponential mean with bias correction; of the last ten losses or so. */
+class Recent {
+  #sum = 0;
+  #weight = 0;
+
+  add(value: number): void {
+    this.#sum = 0.9 * this.#sum + 0.1 * value;
+    this.#weight = 0.9 * this.#weight + 0.1;
+  }
+
+  get mean(): number {
+    return this.#weight === 0 ? Number.POSITIVE_INFINITY : this.#sum / this.#weight;
+  }
+}
+
+class Runner implements Entrant {
+  readonly trial: Trial;
+  readonly losses: number[] = [];
+  stopped: Stop | null = null;
+  readonly #watch: Watch = createWatch();
+  readonly #recent = new Recent();
+
+  constructor(trial: Trial) {
+    this.trial = trial;
+  }
+
+  get score(): number {
+    return this.stopped === "diverged" || !Number.isFinite(this.#recent.mean)
+      ? Number.POSITIVE_INFINITY
+      : this.#recent.mean;
+  }
+
+  get verdict(): Verdict {
+    return this.#watch.verdict;
+  }
+
+  /** Hears of a step; says whether there can be no further one. */
+  hear(loss: number, gradientNorm: number, skipped: number, lr: number): boolean {
+    this.losses.push(loss);
+    this.#recent.add(loss);
+    this.#watch.observe({ index: this.losses.length, loss, gradientNorm, skipped, lr });
+    if (!Number.isFinite(loss)) this.stopped = "diverged";
+    return this.stopped !== null;
+  }
+}
+
+/** Entrants of one rule, trained in the same dispatches. */
+export class Cohort {
+  /** Complete, without the trials. */
+  readonly config: CompleteRunConfig;
+  readonly #runners: readonly Runner[];
+  readonly #trainee: Trainee;
+  readonly #order: Generator<Uint32Array, never>;
+  readonly #test: Dataset | undefined;
+  #made = 0;
+
+  private constructor(
+    config: CompleteRunConfig,
+    runners: readonly Runner[],
+    trainee: Trainee,
+    order: Generator<Uint32Array, never>,
+    test: Dataset | undefined,
+  ) {
+    this.config = config;
+    this.#runners = runners;
+    this.#trainee = trainee;
+    this.#order = order;
+    this.#test = test;
+  }
+
+  /**
+   * Makes everything for the trials of one run config. Its `stop` is left aside: an entrant runs until others are better.
+   *
+   * @throws OptionError for a bad config or trial; DeviceError when the device cannot hold so many, with how many fit.
+   */
+  static async create(
+    engine: Engine,
+    config: RunConfig,
+    data: Dataset,
+    trials: readonly Trial[],
+    test?: Dataset,
+  ): Promise<Cohort> {
+    if (trials.length === 0) throw new OptionError("trials is []; it must have at least one entry");
+    const complete = readRunConfig(config);
+    const { metric, seed } = complete;
+    if (metric && metric.type !== "loss" && !test) {
+      throw new OptionError(`metric.type is "${metric.type}", which needs a test set`);
+    }
+    // Each trial by itself: errors name it, and what holds for one run holds for each.
+    for (const [index, trial] of trials.entries()) checkTrial(config, trial, index);
+    const model = createModel(complete.model);
+    checkFit(model, data);
+    const capacity = checkBatch(complete, data);
+    const optimizer = { ...config.optimizer, replicas: trials } as OptimizerConfig;
+    const trainee = await engine.trainee(model, initialTensors(model, complete.init), optimizer, data, capacity);
+    const runners = trials.map((trial) => new Runner(trial));
+    return new Cohort(complete, runners, trainee, batches(data.count, batchSizes(complete), seed), test);
+  }
+
+  get entrants(): readonly Entrant[] {
+    return this.#runners;
+  }
+
+  /** Steps made so far, by those that still run. */
+  get made(): number {
+    return this.#made;
+  }
+
+  get running(): readonly Entrant[] {
+    return this.#runners.filter(({ stopped }) => stopped === null);
+  }
+
+  /** Trains whoever still runs up to a step; `hear` is called after each step. */
+  async run(to: number, hear: () => void, signal: AbortSignal | undefined): Promise<void> {
+    const { optimizer, objective } = this.#trainee;
+    const { metric } = this.config;
+    const pipeline = createPipeline<{
+      at: number;
+      reports: readonly { loss: number; gradientNorm: number; skipped: number }[];
+    }>(({ at, reports }) => {
+      this.#runners.forEach((runner, replica) => {
+        if (runner.stopped) return;
+        const { loss, gradientNorm, skipped } = reports[replica]!;
+        const lr = optimizer.hyper("lr", at, 0, replica);
+        if (runner.hear(loss, gradientNorm, skipped, lr)) optimizer.halt(replica);
+      });
+      hear();
+    });
+    try {
+      while (this.#made < to && !signal?.aborted && this.running.length > 0) {
+        const at = this.#made;
+        const rows = this.#order.next().value;
+        await pipeline.start(async () => ({ at, reports: (await objective.step(rows)).replicas }));
+        this.#made++;
+        if (metric && this.#made % metric.every === 0) {
+          await pipeline.drain();
+          await this.#tellMetric(metric);
+        }
+      }
+      await pipeline.drain();
+    } finally {
+      await pipeline.close();
+    }
+  }
+
+  stop(entrant: Entrant): void {
+    const replica = this.#runners.indexOf(entrant as Runner);
+    this.#runners[replica]!.stopped = "behind";
+    this.#trainee.optimizer.halt(replica);
+  }
+
+  /** Loss and accuracy of those that still run; null for the others. */
+  async evaluate(test: Dataset, onProgress?: (rows: number) => void): Promise<readonly (ReplicaEvaluation | null)[]> {
+    const { replicas } = await this.#trainee.objective.evaluate(test, onProgress);
+    return this.#runners.map(({ stopped }, replica) => (stopped === null ? replicas[replica]! : null));
+  }
+
+  destroy(): void {
+    this.#trainee.destroy();
+  }
+
+  /** Each entrant's plateaus hear its own metric. */
+  async #tellMetric({ type, every }: MetricConfig): Promise<void> {
+    const { optimizer, objective } = this.#trainee;
+    const evaluations = type === "loss" ? undefined : (await objective.evaluate(this.#test!)).replicas;
+    this.#runners.forEach(({ stopped, losses }, replica) => {
+      if (stopped) return;
+      const recent = losses.slice(-every);
+      const mean = recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
+      const { loss, accuracy } = evaluations?.[replica] ?? { loss: mean, accuracy: 0 };
+      optimizer.observe(type === "testAccuracy" ? accuracy : loss, replica);
+    });
+  }
+}
+
+function checkTrial(config: RunConfig, trial: Trial, index: number): void {
+  try {
+    readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } });
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new OptionError(`trials[${index}]: ${error.message}`, { cause: error });
+  }
+}
+
+/** When how many of the entrants go on. */
+export interface Rung {
+  /** After this many steps … */
+  readonly step: number;
+  /** … so many go on. */
+  readonly keep: number;
+}
+
+/**
+ * Trains cohorts up to each rung in turn, and stops at each all but the best entrants of all cohorts.
+ *
+ * @param rungs Steps rise; the last one's is the length of a whole run, where nobody is stopped any more.
+ */
+export async function race(
+  cohorts: readonly Cohort[],
+  rungs: readonly Rung[],
+  hear: (cohort: Cohort) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const [index, { step, keep }] of rungs.entries()) {
+    for (const cohort of cohorts) await cohort.run(step, () => hear(cohort), signal);
+    if (signal?.aborted || index === rungs.length - 1) continue;
+    const ranked = cohorts
+      .flatMap((cohort) => cohort.running.map((entrant) => ({ cohort, entrant })))
+      .sort((a, b) => a.entrant.score - b.entrant.score);
+    for (const { cohort, entrant } of ranked.slice(keep)) cohort.stop(entrant);
+    for (const cohort of cohorts) hear(cohort);
+  }
+}
+
+/**
+ * Successive halving of `count` entrants over runs of `steps`: at each of `times` rungs one in `eta` goes on, and the steps
+ * up to the next rung grow by `eta`. Fewer rungs where so many would leave nobody, or would fall on one step.
+ */
+export function halvingRungs(count: number, steps: number, times: number, eta = 2): readonly Rung[] {
+  const rungs: Rung[] = [];
+  const most = Math.floor(Math.log(count) / Math.log(eta) + 1e-9);
+  let keep = count;
+  for (let left = Math.min(times, most); left > 0; left--) {
+    const step = Math.floor(steps / eta ** left);
+    if (step <= (rungs[rungs.length - 1]?.step ?? 0)) continue;
+    keep = Math.ceil(keep / eta);
+    rungs.push({ step, keep });
+  }
+  return [...rungs, { step: steps, keep: 0 }];
+}

@@ -1,0 +1,224 @@
+// A sweep: one run config trained with many values of its hypers, side by side as replicas in the same dispatches, the
+// hopeless stopped on the way.
+import type { Dataset } from "../data/dataset.ts";
+import { OptionError, show } from "../errors.ts";
+import type { ReplicaEvaluation } from "../objectives/objective.ts";
+import { readArray, readChoice, readNumber, readObject } from "../options.ts";
+import { Random } from "../random.ts";
+import type { OptimizerConfig } from "../rules/index.ts";
+import type { Scheduled } from "../schedule.ts";
+import { createSchedule } from "../schedules/index.ts";
+import type { Engine } from "../train/engine.ts";
+import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/run_config.ts";
+import type { Verdict } from "../train/watch.ts";
+import { Cohort, type Entrant, halvingRungs, type Rung, race, type Stop, type Trial } from "./race.ts";
+
+/** From where to where a hyper is tried; `scale` "log" (the default) is by equal factors and needs min > 0. */
+export interface Span {
+  readonly min: number;
+  readonly max: number;
+  readonly scale?: "log" | "linear" | undefined;
+}
+
+function readSpan(name: string, value: unknown): Required<Span> {
+  const fields = readObject(name, value, ["min", "max", "scale"]);
+  const scale = fields.scale === undefined ? "log" : readChoice(`${name}.scale`, fields.scale, ["log", "linear"]);
+  const min = readNumber(`${name}.min`, fields.min, scale === "log" ? { above: 0 } : {});
+  const max = readNumber(`${name}.max`, fields.max, {});
+  if (max < min) throw new OptionError(`${name}.max is ${max}; it must be >= ${name}.min, which is ${min}`);
+  return { min, max, scale };
+}
+
+/** The value a share (0 to 1) of the way through a span. */
+function within({ min, max, scale }: Required<Span>, share: number): number {
+  return scale === "log" ? min * (max / min) ** share : min + (max - min) * share;
+}
+
+/**
+ * `count` values from `min` to `max`, both included, by equal factors or equal steps.
+ *
+ * @throws OptionError for a span that is none, or a count that is no whole number >= 1.
+ */
+export function spaced(span: Span, count: number): readonly number[] {
+  const read = readSpan("span", span);
+  readNumber("count", count, { min: 1, integer: true });
+  if (count === 1) return [within(read, 0.5)];
+  // The last one by name: a power of a quotient need not come out even.
+  return Array.from({ length: count }, (_, i) => (i === count - 1 ? read.max : within(read, i / (count - 1))));
+}
+
+/**
+ * Every combination of the values given for some hypers: `{ lr: spaced({ min: 1e-4, max: 1 }, 8), weightDecay: [0, 0.1] }`
+ * makes 16 trials.
+ *
+ * @throws OptionError where a hyper has no values.
+ */
+export function gridTrials(values: Readonly<Record<string, readonly Scheduled[]>>): readonly Trial[] {
+  return Object.entries(values).reduce<readonly Trial[]>(
+    (trials, [hyper, choices]) => {
+      readArray(hyper, choices, "values");
+      if (choices.length === 0) throw new OptionError(`${hyper} is []; it must have at least one value`);
+      return trials.flatMap((trial) => choices.map((choice) => ({ ...trial, [hyper]: choice })));
+    },
+    [{}],
+  );
+}
+
+/**
+ * `count` trials drawn at random: of a span uniformly (of its logarithm, unless it is linear), of a list one of its values.
+ * The same seed draws the same trials (Bergstra and Bengio 2012 on why rather than a grid).
+ *
+ * @throws OptionError for spans that are none, empty lists, a count that is no whole number >= 1.
+ */
+export function randomTrials(
+  choices: Readonly<Record<string, Span | readonly Scheduled[]>>,
+  count: number,
+  seed = 0,
+): readonly Trial[] {
+  readNumber("count", count, { min: 1, integer: true });
+  const random = new Random(seed);
+  const draws = Object.entries(choices).map(([hyper, choice]): [string, () => Scheduled] => {
+    if (!Array.isArray(choice)) {
+      const span = readSpan(hyper, choice);
+      return [hyper, () => within(span, random.uniform())];
+    }
+    const list = choice as readonly Scheduled[];
+    if (list.length === 0) throw new OptionError(`${hyper} is []; it must have at least one value`);
+    return [hyper, () => list[Math.floor(random.uniform() * list.length)]!];
+  });
+  return Array.from({ length: count }, () => Object.fromEntries(draws.map(([hyper, draw]) => [hyper, draw()])));
+}
+
+/** A schedule times a factor, so that its highest value within `steps` steps is `peak`; a number becomes `peak`. */
+export function withPeak(schedule: Scheduled, peak: number, steps: number): Scheduled {
+  const { at, constant } = createSchedule(schedule);
+  if (constant !== undefined) return peak;
+  let highest = 0;
+  for (let step = 0; step < steps; step++) highest = Math.max(highest, at(step));
+  if (highest === 0)
+    throw new OptionError(`lr is ${show(schedule)}, which is 0 at every step; it has no highest value`);
+  return { type: "scale", by: peak / highest, schedule };
+}
+
+export interface Halving {
+  /** How many times the worse part is stopped; a whole number >= 0, default 3 (or fewer, so that one is left). */
+  readonly times?: number | undefined;
+  /** One in so many goes on, and the steps up to the next time grow by as much; a whole number >= 2, default 2. */
+  readonly eta?: number | undefined;
+}
+
+export interface SweepOptions {
+  /** Hypers in place of the config's, for each run; see {@link gridTrials} and {@link randomTrials}. */
+  readonly trials: readonly Trial[];
+  /** How the hopeless are stopped (successive halving); null: nobody is, but for those whose loss is not finite. */
+  readonly halving?: Halving | null | undefined;
+  /** Those that run to the end are evaluated on it. */
+  readonly test?: Dataset | undefined;
+  /** Stops the sweep after the steps that are on their way; what there is is returned. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called once everything is made. */
+  readonly onStart?: (() => void) | undefined;
+  /** Hears how every run stands, after each step. */
+  readonly onStep?: ((entrants: readonly Entrant[], step: number) => void) | undefined;
+  /** Hears how many rows of the test set are done. */
+  readonly onTest?: ((rows: number) => void) | undefined;
+}
+
+/** How one trial ended. */
+export interface TrialResult {
+  readonly trial: Trial;
+  /** The loss of every step it made, before the update; NaN and infinities as null, as JSON has it. */
+  readonly losses: readonly (number | null)[];
+  /** The mean of the last ten losses or so; null where it diverged. */
+  readonly finalLoss: number | null;
+  /** What it looked like in the end, and since which step. */
+  readonly verdict: Verdict;
+  /** Why it was stopped before the end; null where it was not. */
+  readonly stopped: Stop | null;
+  /** On the test set; null without one, and where it was stopped. */
+  readonly evaluation: ReplicaEvaluation | null;
+}
+
+/** A sweep's outcome as JSON. */
+export interface SweepResult {
+  readonly format: "fallline-sweep/1";
+  /** The run config without the trials, complete. */
+  readonly config: CompleteRunConfig;
+  readonly trials: readonly TrialResult[];
+  /** The index of the best: of those that ran longest, the one with the lowest loss; null where every one diverged. */
+  readonly best: number | null;
+  /** Steps of all runs together. */
+  readonly steps: number;
+  readonly interrupted: boolean;
+}
+
+/**
+ * Trains a run config once for each trial, all side by side.
+ *
+ * @throws OptionError for a bad config, trial or option; DeviceError when the device cannot hold so many runs, with how
+ * many fit.
+ */
+export async function sweep(
+  engine: Engine,
+  config: RunConfig,
+  data: Dataset,
+  options: SweepOptions,
+): Promise<SweepResult> {
+  const { trials, test, signal, onStart, onStep, onTest } = options;
+  const { steps } = readRunConfig(config);
+  const rungs = rungsOf(options.halving, trials.length, steps);
+  const cohort = await Cohort.create(engine, config, data, trials, test);
+  try {
+    onStart?.();
+    await race([cohort], rungs, () => onStep?.(cohort.entrants, cohort.made), signal);
+    const interrupted = signal?.aborted === true && cohort.made < steps;
+    const evaluations = test && !interrupted && cohort.running.length > 0 ? await cohort.evaluate(test, onTest) : [];
+    return {
+      format: "fallline-sweep/1",
+      config: cohort.config,
+      trials: cohort.entrants.map((entrant, i) => trialResult(entrant, evaluations[i] ?? null)),
+      best: bestOf(cohort.entrants),
+      steps: cohort.entrants.reduce((sum, { losses }) => sum + losses.length, 0),
+      interrupted,
+    };
+  } finally {
+    cohort.destroy();
+  }
+}
+
+/** The config of one trial, to be trained alone. */
+export function trialConfig(config: RunConfig, trial: Trial): CompleteRunConfig {
+  return readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } as OptimizerConfig });
+}
+
+function rungsOf(halving: Halving | null | undefined, count: number, steps: number): readonly Rung[] {
+  if (halving === null) return halvingRungs(count, steps, 0);
+  const fields = readObject("halving", halving ?? {}, ["times", "eta"]);
+  const eta = fields.eta === undefined ? 2 : readNumber("halving.eta", fields.eta, { min: 2, integer: true });
+  const times = fields.times === undefined ? 3 : readNumber("halving.times", fields.times, { min: 0, integer: true });
+  return halvingRungs(count, steps, times, eta);
+}
+
+/** Of those that came furthest the one that stands best. */
+export function bestOf(entrants: readonly Entrant[]): number | null {
+  const whole = entrants
+    .map((entrant, index) => ({ entrant, index }))
+    .filter(({ entrant }) => entrant.score < Infinity);
+  const furthest = Math.max(0, ...whole.map(({ entrant }) => entrant.losses.length));
+  const ranked = whole
+    .filter(({ entrant }) => entrant.losses.length === furthest && furthest > 0)
+    .sort((a, b) => a.entrant.score - b.entrant.score);
+  return ranked[0]?.index ?? null;
+}
+
+export function trialResult(entrant: Entrant, evaluation: ReplicaEvaluation | null): TrialResult {
+  const { trial, losses, score, verdict, stopped } = entrant;
+  return {
+    trial,
+    losses: losses.map((loss) => (Number.isFinite(loss) ? loss : null)),
+    finalLoss: Number.isFinite(score) ? score : null,
+    verdict,
+    stopped,
+    evaluation,
+  };
+}

@@ -1,0 +1,51 @@
+// SGDR (Loshchilov and Hutter 2017): half a cosine over each cycle, the next cycle `mult` times as long (torch.optim
+// CosineAnnealingWarmRestarts) and its height `decay` times that of the one before (as Keras' CosineDecayRestarts).
+import type { ScheduleConfig } from "../schedule.ts";
+import { defineSchedule, number, whole } from "./define.ts";
+
+export interface CosineRestartsOptions {
+  /** The value at the start of the first cycle. */
+  base: number;
+  /** What each cycle falls to; default 0. */
+  min?: number | undefined;
+  /** The length of the first cycle in steps; a whole number >= 1. */
+  period: number;
+  /** What each cycle's length is multiplied by for the next, >= 1; default 1. A cycle need not be a whole number of steps. */
+  mult?: number | undefined;
+  /** What each cycle's height over `min` is multiplied by for the next, in (0, 1]; default 1. */
+  decay?: number | undefined;
+}
+
+/** Half a cosine from `base` down to `min`, again and again. */
+export function cosineRestarts(options: CosineRestartsOptions): ScheduleConfig {
+  return { type: "cosineRestarts", ...options };
+}
+
+export const cosineRestartsSchedule = defineSchedule({
+  type: "cosineRestarts",
+  formula:
+    "min + (base - min) · decay^n · (1 + cos(π · s / (period · mult^n))) / 2, where t is the s-th step of the n-th cycle, both counted from 0",
+  source: "Loshchilov and Hutter 2017; torch.optim CosineAnnealingWarmRestarts; decay as Keras CosineDecayRestarts",
+  options: {
+    base: number(),
+    min: number({}, 0),
+    period: whole(1),
+    mult: number({ min: 1 }, 1),
+    decay: number({ above: 0, max: 1 }, 1),
+  },
+  create: ({ base, min, period, mult, decay }) => ({
+    at(step) {
+      let [cycle, since, length] = [0, step, period];
+      if (mult === 1) {
+        cycle = Math.floor(step / period);
+        since = step % period;
+      }
+      while (since >= length) {
+        since -= length;
+        length *= mult;
+        cycle++;
+      }
+      return min + ((base - min) * decay ** cycle * (1 + Math.cos((Math.PI * since) / length))) / 2;
+    },
+  }),
+});

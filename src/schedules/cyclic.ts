@@ -1,0 +1,61 @@
+// Cyclical learning rates (Smith 2017; torch.optim CyclicLR): from `base` up to `max` and down again, in each cycle as high
+// as before (triangular), half as high (triangular2), or lower by gamma at every step (expRange).
+import { OptionError, show } from "../errors.ts";
+import type { ScheduleConfig } from "../schedule.ts";
+import { choice, defineSchedule, number, optional, whole } from "./define.ts";
+
+const modes = ["triangular", "triangular2", "expRange"] as const;
+
+export interface CyclicOptions {
+  /** The value at the start of each cycle. */
+  base: number;
+  /** The highest value, >= `base`. */
+  max: number;
+  /** Steps from `base` to `max`; a whole number >= 1. */
+  up: number;
+  /** Steps from `max` back to `base`; a whole number >= 1; default `up`. */
+  down?: number | undefined;
+  /** How the height of the cycles goes on; default "triangular". */
+  mode?: (typeof modes)[number] | undefined;
+  /** With "expRange": what each step multiplies the height by, > 0; default 1. */
+  gamma?: number | undefined;
+}
+
+/** A triangle between `base` and `max`, again and again. */
+export function cyclic(options: CyclicOptions): ScheduleConfig {
+  return { type: "cyclic", ...options };
+}
+
+export const cyclicSchedule = defineSchedule({
+  type: "cyclic",
+  formula:
+    "base + (max - base) · s · h, where s goes 0 → 1 → 0 over each cycle of up + down steps and h is 1, 2^-(cycles done) or gamma^t by mode; down is up where it is left out",
+  source: "Smith 2017; torch.optim CyclicLR",
+  options: {
+    base: number(),
+    max: number(),
+    up: whole(1),
+    down: optional(whole(1)),
+    mode: choice(modes, "triangular"),
+    gamma: number({ above: 0 }, 1),
+  },
+  complete(name, values) {
+    const { base, max, up, down } = values;
+    if (max < base) throw new OptionError(`${name}.max is ${show(max)}; it must be >= base, which is ${show(base)}`);
+    return { ...values, down: down ?? up };
+  },
+  create({ base, max, up, down, mode, gamma }) {
+    const total = up + down!;
+    const top = up / total;
+    // The order of operations is torch's, so that values near zero are its values too.
+    return {
+      at(step) {
+        const cycle = Math.floor(1 + step / total);
+        const x = 1 + step / total - cycle;
+        const share = x <= top ? x / top : (x - 1) / (top - 1);
+        const height = mode === "triangular" ? 1 : mode === "triangular2" ? 1 / 2 ** (cycle - 1) : gamma ** step;
+        return base + (max - base) * share * height;
+      },
+    };
+  },
+});

@@ -1,0 +1,65 @@
+// base · gamma^(milestones that t has reached) (torch.optim MultiStepLR). The milestones are steps, or fractions of a run
+// of so many steps: 0.3, 0.6 and 0.9 of 60 are the steps 18, 36 and 54.
+import { OptionError, show } from "../errors.ts";
+import type { ScheduleConfig } from "../schedule.ts";
+import { defineSchedule, number, optional, rising, whole } from "./define.ts";
+
+interface Cuts {
+  /** The value before the first milestone. */
+  base: number;
+  /** What the value is multiplied by at each milestone, >= 0; default 0.1. */
+  gamma?: number | undefined;
+}
+
+interface AtMilestones {
+  /** The steps from which the next value holds; rising whole numbers >= 1. */
+  milestones: readonly number[];
+}
+
+interface AtFractions {
+  /** The milestones as fractions of `steps`, rounded to whole steps; rising, in (0, 1). */
+  fractions: readonly number[];
+  /** The length of the run, a whole number >= 1. */
+  steps: number;
+}
+
+/** Either `milestones`, or `fractions` and `steps`. */
+export type MultiStepOptions = Cuts & (AtMilestones | AtFractions);
+
+/** Multiplies the value by `gamma` at each milestone. */
+export function multiStep(options: MultiStepOptions): ScheduleConfig {
+  return { type: "multiStep", ...options };
+}
+
+export const multiStepSchedule = defineSchedule({
+  type: "multiStep",
+  formula: "base · gamma^(how many milestones are <= t); milestones = round(fractions · steps) where these are given",
+  source: "torch.optim MultiStepLR",
+  options: {
+    base: number(),
+    milestones: optional(rising({ min: 1, integer: true })),
+    fractions: optional(rising({ above: 0, below: 1 })),
+    steps: optional(whole(1)),
+    gamma: number({ min: 0 }, 0.1),
+  },
+  complete(name, values) {
+    const { milestones, fractions, steps } = values;
+    if (milestones && (fractions || steps !== undefined)) {
+      const other = fractions ? "fractions" : "steps";
+      throw new OptionError(
+        `${name}.${other} is ${show(values[other])}; beside milestones it must be left out, they are steps already`,
+      );
+    }
+    if (!milestones && !fractions) {
+      throw new OptionError(`${name}.milestones is missing; it must be given, or fractions and steps in its place`);
+    }
+    if (fractions && steps === undefined) {
+      throw new OptionError(`${name}.steps is missing; fractions need the length of the run, a whole number >= 1`);
+    }
+    return values;
+  },
+  create({ base, milestones, fractions, steps, gamma }) {
+    const cuts = milestones ?? fractions!.map((fraction) => Math.round(fraction * steps!));
+    return { at: (step) => base * gamma ** cuts.filter((cut) => cut <= step).length };
+  },
+});

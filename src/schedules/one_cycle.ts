@@ -1,0 +1,100 @@
+// The 1cycle policy (Smith and Topin 2018; torch.optim OneCycleLR): up to `max`, then down far below the start, in two
+// phases; or in three: up, down to the start, and on down from there.
+import { OptionError, show } from "../errors.ts";
+import type { ScheduleConfig } from "../schedule.ts";
+import { choice, defineSchedule, flag, number, whole } from "./define.ts";
+
+const anneals = ["cos", "linear"] as const;
+
+interface Cycle {
+  /** The length of the cycle, a whole number >= 1: its last value is that of step `steps` - 1 and of all after it. */
+  steps: number;
+  /** The share of the cycle until the peak, in (0, 1); default 0.3. With three phases the way down to the start is as long. */
+  pctStart?: number | undefined;
+  /** The shape of each phase: half a cosine or a straight line; default "cos". */
+  anneal?: (typeof anneals)[number] | undefined;
+  /** Whether the way down first ends at the start's value and then goes on to the last one; default false. */
+  threePhase?: boolean | undefined;
+}
+
+export interface OneCycleOptions extends Cycle {
+  /** The value at the peak. */
+  max: number;
+  /** The cycle starts at `max / divFactor`, > 0; default 25. */
+  divFactor?: number | undefined;
+  /** It ends at its start's value divided by this, > 0; default 1e4. */
+  finalDivFactor?: number | undefined;
+}
+
+/** One rise to `max` and one long fall. */
+export function oneCycle(options: OneCycleOptions): ScheduleConfig {
+  return { type: "oneCycle", ...options };
+}
+
+export interface OneCycleMomentumOptions extends Cycle {
+  /** The momentum while the rate is at its peak, > 0; default 0.85. */
+  base?: number | undefined;
+  /** The momentum at the start and at the end, > 0; default 0.95. */
+  max?: number | undefined;
+}
+
+/**
+ * The momentum (or `beta1`) that goes with {@link oneCycle}, as torch cycles it: from `max` down to `base` while the rate
+ * rises, and back up while it falls. It is a oneCycle too, upside down.
+ */
+export function oneCycleMomentum({ base = 0.85, max = 0.95, ...cycle }: OneCycleMomentumOptions): ScheduleConfig {
+  return oneCycle({ max: base, divFactor: base / max, finalDivFactor: 1, ...cycle });
+}
+
+interface Phase {
+  readonly end: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+export const oneCycleSchedule = defineSchedule({
+  type: "oneCycle",
+  formula:
+    "start = max / divFactor, final = start / finalDivFactor; start → max until step pctStart · steps - 1, max → final until steps - 1; with threePhase: start → max, max → start until 2 · (pctStart · steps - 1), start → final; each a straight line or half a cosine",
+  source: "Smith and Topin 2018; torch.optim OneCycleLR",
+  options: {
+    max: number(),
+    steps: whole(1),
+    pctStart: number({ above: 0, below: 1 }, 0.3),
+    divFactor: number({ above: 0 }, 25),
+    finalDivFactor: number({ above: 0 }, 1e4),
+    anneal: choice(anneals, "cos"),
+    threePhase: flag(false),
+  },
+  complete(name, values) {
+    if (values.threePhase && values.pctStart > 0.5) {
+      throw new OptionError(
+        `${name}.pctStart is ${show(values.pctStart)}; with threePhase, whose second phase is as long as the first, it must be <= 0.5`,
+      );
+    }
+    return values;
+  },
+  create({ max, steps, pctStart, divFactor, finalDivFactor, anneal, threePhase }) {
+    const start = max / divFactor;
+    const final = start / finalDivFactor;
+    const last = steps - 1;
+    const peak = pctStart * steps - 1;
+    const phases: readonly Phase[] = [
+      { end: peak, from: start, to: max },
+      ...(threePhase ? [{ end: 2 * pctStart * steps - 2, from: max, to: start }] : []),
+      { end: last, from: threePhase ? start : max, to: final },
+    ];
+    // The order of operations is torch's: near the end its rounding is as large as what is left of a small rate.
+    const between = (from: number, to: number, share: number) =>
+      anneal === "cos" ? to + ((from - to) / 2) * (Math.cos(Math.PI * share) + 1) : (to - from) * share + from;
+    return {
+      at(step) {
+        const now = Math.min(step, last);
+        const index = phases.findIndex(({ end }) => now <= end);
+        const { end, from, to } = phases[index]!;
+        const begin = phases[index - 1]?.end ?? 0;
+        return between(from, to, end === begin ? 1 : (now - begin) / (end - begin));
+      },
+    };
+  },
+});

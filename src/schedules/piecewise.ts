@@ -1,0 +1,63 @@
+// Values at given steps, and between two of them the first one, a straight line or half a cosine; before the first point
+// its value, after the last point that one's.
+import { OptionError, show } from "../errors.ts";
+import { readArray, readNumber } from "../options.ts";
+import type { ScheduleConfig } from "../schedule.ts";
+import { choice, defineSchedule, type Option, rises } from "./define.ts";
+
+const interpolations = ["constant", "linear", "cosine"] as const;
+
+export interface PiecewiseOptions {
+  /** At least one pair of a step (a whole number >= 0) and the value there; the steps rise. */
+  points: readonly (readonly [step: number, value: number])[];
+  /** What lies between two points; default "linear". */
+  interpolate?: (typeof interpolations)[number] | undefined;
+}
+
+/** Goes through `points`. */
+export function piecewise(options: PiecewiseOptions): ScheduleConfig {
+  return { type: "piecewise", ...options };
+}
+
+const points: Option<PiecewiseOptions["points"]> = {
+  allowed: "at least one [step, value] with rising whole steps >= 0",
+  read(name, value) {
+    const pairs = readArray(name, value, "[step, value]").map((pair, i): readonly [number, number] => {
+      const [step, there, ...rest] = readArray(`${name}[${i}]`, pair, "a step and its value");
+      if (rest.length > 0) throw new OptionError(`${name}[${i}] is ${show(pair)}; it must be [step, value]`);
+      return [
+        readNumber(`${name}[${i}][0]`, step, { min: 0, integer: true }),
+        readNumber(`${name}[${i}][1]`, there, {}),
+      ];
+    });
+    if (pairs.length === 0) throw new OptionError(`${name} is []; it must hold at least one [step, value]`);
+    if (!rises(pairs.map(([step]) => step))) {
+      throw new OptionError(`${name} is ${show(value)}; the steps must rise`);
+    }
+    return pairs;
+  },
+};
+
+export const piecewiseSchedule = defineSchedule({
+  type: "piecewise",
+  formula:
+    "a + (b - a) · f(x) between two points of values a and b, x being the share of the steps between them; f is 0, x or (1 - cos(π · x)) / 2",
+  source: "definition",
+  options: { points, interpolate: choice(interpolations, "linear") },
+  create({ points, interpolate }) {
+    const share = {
+      constant: () => 0,
+      linear: (x: number) => x,
+      cosine: (x: number) => (1 - Math.cos(Math.PI * x)) / 2,
+    }[interpolate];
+    return {
+      at(step) {
+        const next = points.findIndex(([at]) => at > step);
+        if (next === -1) return points[points.length - 1]![1];
+        const [end, b] = points[next]!;
+        const [start, a] = points[next - 1] ?? [0, b];
+        return a + (b - a) * share((step - start) / (end - start));
+      },
+    };
+  },
+});

@@ -1,0 +1,125 @@
+// The rate is multiplied by `factor` when a metric has not improved for more than `patience` observations, with a rest of
+// `cooldown` after each cut (torch.optim ReduceLROnPlateau). It depends on what it has heard instead of the step.
+import { DataError, OptionError, show } from "../errors.ts";
+import { inRange, type Range } from "../options.ts";
+import type { ListenerState, ScheduleConfig } from "../schedule.ts";
+import { choice, defineSchedule, number, whole } from "./define.ts";
+
+const modes = ["min", "max"] as const;
+const thresholdModes = ["rel", "abs"] as const;
+
+export interface PlateauOptions {
+  /** The value until the first cut. */
+  base: number;
+  /** Whether a better metric is a lower one (a loss) or a higher one (an accuracy); default "min". */
+  mode?: (typeof modes)[number] | undefined;
+  /** What a cut multiplies the value by, in (0, 1); default 0.1. */
+  factor?: number | undefined;
+  /** How many observations without improvement are borne; one more and the value is cut; a whole number >= 0; default 10. */
+  patience?: number | undefined;
+  /** How much better than the best a metric must be to count, >= 0; default 1e-4. */
+  threshold?: number | undefined;
+  /** Whether `threshold` is a share of the best or an amount; default "rel". */
+  thresholdMode?: (typeof thresholdModes)[number] | undefined;
+  /** Observations after a cut in which none counts as bad; a whole number >= 0; default 0. */
+  cooldown?: number | undefined;
+  /** The value is not cut below this, <= `base`; default 0. */
+  min?: number | undefined;
+  /** A cut by no more than this is not made, >= 0; default 1e-8. */
+  eps?: number | undefined;
+}
+
+/**
+ * Cuts the value when a metric stops improving; the metric comes from `observe` of the optimizer. A metric that is not
+ * finite is no improvement.
+ */
+export function plateau(options: PlateauOptions): ScheduleConfig {
+  return { type: "plateau", ...options };
+}
+
+/** What has been heard: the value now, the best metric, bad ones in a row, observations left of the rest. */
+type Heard = { value: number; best: number | null; bad: number; resting: number };
+
+export const plateauSchedule = defineSchedule({
+  type: "plateau",
+  formula:
+    "base, times factor whenever more than patience metrics in a row were no better than best · (1 ∓ threshold) or best ∓ threshold; at least min",
+  source: "torch.optim ReduceLROnPlateau",
+  options: {
+    base: number(),
+    mode: choice(modes, "min"),
+    factor: number({ above: 0, below: 1 }, 0.1),
+    patience: whole(0, 10),
+    threshold: number({ min: 0 }, 1e-4),
+    thresholdMode: choice(thresholdModes, "rel"),
+    cooldown: whole(0, 0),
+    min: number({}, 0),
+    eps: number({ min: 0 }, 1e-8),
+  },
+  complete(name, values) {
+    const { base, min } = values;
+    if (min > base) throw new OptionError(`${name}.min is ${show(min)}; it must be <= base, which is ${show(base)}`);
+    return values;
+  },
+  create({ base, mode, factor, patience, threshold, thresholdMode, cooldown, min, eps }) {
+    const sign = mode === "min" ? -1 : 1;
+    let value = base;
+    let best: number | null = null;
+    let bad = 0;
+    let resting = 0;
+
+    const isBetter = (metric: number) => {
+      if (!Number.isFinite(metric)) return false;
+      if (best === null) return true;
+      const mark = thresholdMode === "rel" ? best * (1 + sign * threshold) : best + sign * threshold;
+      return mode === "min" ? metric < mark : metric > mark;
+    };
+    const ranges: Record<keyof Heard, Range> = {
+      value: { min, max: base },
+      best: {},
+      bad: { min: 0, max: patience, integer: true },
+      resting: { min: 0, max: cooldown, integer: true },
+    };
+    const isHeard = (state: ListenerState): state is Heard =>
+      Object.keys(state).every((key) => key in ranges) &&
+      Object.entries(ranges).every(([key, range]) =>
+        state[key] === null ? key === "best" : typeof state[key] === "number" && inRange(state[key], range),
+      );
+
+    return {
+      at: () => value,
+      listeners: [
+        {
+          observe(metric) {
+            if (typeof metric !== "number") throw new OptionError(`metric is ${show(metric)}; it must be a number`);
+            if (isBetter(metric)) {
+              best = metric;
+              bad = 0;
+            } else {
+              bad++;
+            }
+            if (resting > 0) {
+              resting--;
+              bad = 0;
+            }
+            if (bad > patience) {
+              const cut = Math.max(value * factor, min);
+              if (value - cut > eps) value = cut;
+              resting = cooldown;
+              bad = 0;
+            }
+          },
+          state: () => ({ value, best, bad, resting }),
+          restore(state) {
+            if (typeof state !== "object" || state === null || !isHeard(state)) {
+              throw new DataError(
+                `a plateau's state is ${show(state)}; it must be what a plateau with the same options has heard`,
+              );
+            }
+            ({ value, best, bad, resting } = state);
+          },
+        },
+      ],
+    };
+  },
+});

@@ -1,0 +1,101 @@
+// How two runs differ: field by field in their configs, step by step in their losses.
+
+/** What came of a run, as a run.json has it. */
+export interface RunOutcome {
+  /** The loss of each step; NaN where it was not finite. */
+  readonly losses: readonly number[];
+  readonly testAccuracy: number | null;
+  /** What else may decide the losses: backend, adapter, versions. */
+  readonly environment: Readonly<Record<string, unknown>>;
+}
+
+/** A field that is not the same in both; undefined where one has no such field. */
+export interface FieldDifference {
+  /** Such as `optimizer.lr.schedules[1].base`. */
+  readonly path: string;
+  readonly a: unknown;
+  readonly b: unknown;
+}
+
+/** A loss of one step, counted from 1; both null where no loss is finite. */
+export interface LossPoint {
+  readonly step: number | null;
+  readonly loss: number | null;
+}
+
+export interface CurveDifference {
+  /** Steps of each run. */
+  readonly steps: readonly [number, number];
+  /** Whether every step that both made has the same loss, to the bit. */
+  readonly identical: boolean;
+  /** The first step, counted from 1, whose losses differ; null where none does. */
+  readonly firstDifference: number | null;
+  /** The largest difference of two finite losses of one step; null where there is none. */
+  readonly largestDifference: { readonly step: number; readonly difference: number } | null;
+  /** The last loss of each; null where it is not finite. */
+  readonly final: readonly [number | null, number | null];
+  /** The lowest loss of each. */
+  readonly minimum: readonly [LossPoint, LossPoint];
+  readonly testAccuracy: readonly [number | null, number | null];
+}
+
+/**
+ * The fields that two values (run configs, say) do not share; objects of another `type` are different as a whole. Between
+ * complete configs, what is left out and what is its default are the same.
+ */
+export function diffFields(a: unknown, b: unknown, path = ""): FieldDifference[] {
+  if (Object.is(a, b)) return [];
+  if (Array.isArray(a) && Array.isArray(b) && [...a, ...b].some(isObject)) {
+    return Array.from({ length: Math.max(a.length, b.length) }, (_, i) =>
+      diffFields(a[i], b[i], `${path}[${i}]`),
+    ).flat();
+  }
+  if (isRecord(a) && isRecord(b) && a.type === b.type) {
+    const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
+    return [...keys].flatMap((key) => diffFields(a[key], b[key], path === "" ? key : `${path}.${key}`));
+  }
+  return JSON.stringify(a) === JSON.stringify(b) ? [] : [{ path, a, b }];
+}
+
+/** How the losses of two runs differ. */
+export function diffCurves(a: RunOutcome, b: RunOutcome): CurveDifference {
+  const shared = Math.min(a.losses.length, b.losses.length);
+  let first: number | null = null;
+  let largest: CurveDifference["largestDifference"] = null;
+  for (let i = 0; i < shared; i++) {
+    const [x, y] = [a.losses[i]!, b.losses[i]!];
+    if (Object.is(x, y)) continue;
+    first ??= i + 1;
+    const difference = Math.abs(x - y);
+    if (Number.isFinite(difference) && difference > (largest?.difference ?? 0)) largest = { step: i + 1, difference };
+  }
+  return {
+    steps: [a.losses.length, b.losses.length],
+    identical: first === null,
+    firstDifference: first,
+    largestDifference: largest,
+    final: [finite(a.losses.at(-1)), finite(b.losses.at(-1))],
+    minimum: [minimum(a.losses), minimum(b.losses)],
+    testAccuracy: [a.testAccuracy, b.testAccuracy],
+  };
+}
+
+function minimum(losses: readonly number[]): LossPoint {
+  let lowest: LossPoint = { step: null, loss: null };
+  losses.forEach((loss, i) => {
+    if (Number.isFinite(loss) && (lowest.loss === null || loss < lowest.loss)) lowest = { step: i + 1, loss };
+  });
+  return lowest;
+}
+
+function finite(value: number | undefined): number | null {
+  return value !== undefined && Number.isFinite(value) ? value : null;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return isObject(value) && !Array.isArray(value);
+}

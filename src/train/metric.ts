@@ -1,0 +1,109 @@
+// The metric of a run: measured where it is due, told to the plateaus, and what early stopping and the best checkpoint go by.
+import type { Dataset } from "../data/dataset.ts";
+import type { Trainee } from "./engine.ts";
+import { type CompleteRunConfig, metricMode } from "./run_config.ts";
+import { createStopping } from "./stopping.ts";
+
+/** The run's metric at one point. */
+export interface MetricPoint {
+  /** Training steps made. */
+  readonly step: number;
+  /** Not finite where a loss was not. */
+  readonly value: number;
+}
+
+/** The best point so far, and the optimizer's whole state there as `save` gives it. */
+export interface Best extends MetricPoint {
+  readonly checkpoint: Uint8Array<ArrayBuffer>;
+}
+
+export interface MetricOptions {
+  /** Evaluated at the end, unless the run was interrupted, and for metrics of the test set. */
+  readonly test?: Dataset;
+  /** Hears how many rows of the test set are done. */
+  readonly onTest?: (rows: number) => void;
+  /** Called with every value of the metric. */
+  readonly onMetric?: (point: MetricPoint) => void;
+  /** Called, and waited for, where the metric is better than ever before. */
+  readonly onBest?: (best: Best) => void | Promise<void>;
+}
+
+/** The metric of one run; of one without a metric it is never due. */
+export interface MetricTrack {
+  readonly points: readonly MetricPoint[];
+  /** The best of them; null before there is one. */
+  readonly best: MetricPoint | null;
+  /** Whether there is to be a value after this many steps. */
+  isDue(step: number): boolean;
+  /** The next value; what is on its way must have been heard of. Resolves to whether the run is to stop. */
+  observe(): Promise<boolean>;
+  /** Goes back to the best parameters, where the config says so. */
+  restore(): Promise<void>;
+  /** Accuracy of the parameters as they are; null without a test set. */
+  accuracy(): Promise<number | null>;
+}
+
+/** @param losses Those of all steps so far; grows with the run. */
+export function trackMetric(
+  { optimizer, objective }: Pick<Trainee, "optimizer" | "objective">,
+  { metric, stop, steps }: Pick<CompleteRunConfig, "metric" | "stop" | "steps">,
+  losses: readonly number[],
+  { test, onTest, onMetric, onBest }: MetricOptions,
+): MetricTrack {
+  const mode = metric ? metricMode(metric) : "min";
+  const stopping = createStopping({ mode, patience: stop?.patience, minDelta: stop?.minDelta });
+  const points: MetricPoint[] = [];
+  /** By the steps made: the test set is large, and need not be gone through twice for the same parameters. */
+  const accuracies = new Map<number, number>();
+  let bestIndex = -1;
+  let kept: Uint8Array | undefined;
+  let restored = false;
+
+  const evaluate = async (data: Dataset) => {
+    const evaluation = await objective.evaluate(data, onTest);
+    accuracies.set(losses.length, evaluation.accuracy);
+    return evaluation;
+  };
+  const measure = async (): Promise<number> => {
+    if (metric?.type !== "loss" && test) {
+      const { loss, accuracy } = await evaluate(test);
+      return metric?.type === "testAccuracy" ? accuracy : loss;
+    }
+    const since = losses.slice(points.at(-1)?.step ?? 0);
+    return since.reduce((sum, loss) => sum + loss, 0) / since.length;
+  };
+  const bestPoint = () => points[bestIndex] ?? null;
+  return {
+    points,
+    get best() {
+      return bestPoint();
+    },
+    isDue: (step) => metric !== null && (step % metric.every === 0 || step === steps),
+    async observe() {
+      const point = { step: losses.length, value: await measure() };
+      points.push(point);
+      optimizer.observe(point.value);
+      onMetric?.(point);
+      const verdict = stopping.observe(point.value);
+      if (verdict.improved) {
+        bestIndex = points.length - 1;
+        if (stop?.restoreBest || onBest) {
+          const checkpoint = await optimizer.save();
+          if (stop?.restoreBest) kept = checkpoint;
+          await onBest?.({ ...point, checkpoint });
+        }
+      }
+      return verdict.stop;
+    },
+    async restore() {
+      if (!kept) return;
+      await optimizer.load(kept);
+      restored = true;
+    },
+    async accuracy() {
+      if (!test) return null;
+      const step = restored ? bestPoint()?.step : losses.length;
+      return accuracies.get(step ?? losses.length) ?? (await evaluate(test)).accuracy;
+    },
+  };
+}

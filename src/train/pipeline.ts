@@ -1,0 +1,44 @@
+// Steps on their way: a few run at once and are heard of in order, and none is left behind when something fails.
+
+/** Steps on their way at once: enough to keep a GPU busy, few enough to stop soon. */
+const inFlight = 4;
+
+export interface Pipeline<Report> {
+  /** Starts a step once fewer than four are on their way; throws what the steps before it or their listener throw. */
+  start(step: () => Promise<Report>): Promise<void>;
+  /** Ends when every step that was started has been heard of. */
+  drain(): Promise<void>;
+  /** Counts something else among what {@link Pipeline.close} waits for: a read, say, that is awaited later. */
+  track<T>(promise: Promise<T>): Promise<T>;
+  /** Ends when nothing is on its way any more, whatever comes of it; for `finally`. */
+  close(): Promise<void>;
+}
+
+/** @param hear gets each step's report, in the order in which the steps were started. */
+export function createPipeline<Report>(hear: (report: Report) => void): Pipeline<Report> {
+  const pending: Promise<Report>[] = [];
+  // What is on its way may fail before its turn to be awaited comes; to be in here keeps Node from ending the process then.
+  const underWay = new Set<Promise<unknown>>();
+  const track = <T>(promise: Promise<T>): Promise<T> => {
+    const settled: Promise<unknown> = promise.then(
+      () => underWay.delete(settled),
+      () => underWay.delete(settled),
+    );
+    underWay.add(settled);
+    return promise;
+  };
+  const next = async () => hear(await pending.shift()!);
+  return {
+    async start(step) {
+      if (pending.length === inFlight) await next();
+      pending.push(track(step()));
+    },
+    async drain() {
+      while (pending.length > 0) await next();
+    },
+    track,
+    async close() {
+      await Promise.all(underWay);
+    },
+  };
+}

@@ -1,0 +1,269 @@
+// A run as JSON: everything that decides its losses, read and checked once, with every default filled in. The same file
+// gives the same run.
+import { layoutSegments } from "../arena.ts";
+import { OptionError, show } from "../errors.ts";
+import type { InitConfig } from "../objectives/init.ts";
+import { completeInit, createModel, type Model, type ModelConfig, modelTensors } from "../objectives/model.ts";
+import { checkFit } from "../objectives/objective.ts";
+import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
+import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
+import type { OptimizerConfig } from "../rules/index.ts";
+import type { Scheduled } from "../schedule.ts";
+import { createSchedule } from "../schedules/index.ts";
+import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
+import { type Limits, readWatchOptions, type WatchOptions } from "./watch.ts";
+
+export const runFormat = "fallline-run/1";
+
+export const metricTypes = ["loss", "testLoss", "testAccuracy"] as const;
+
+/** What a run is judged by along the way. */
+export interface MetricConfig {
+  /**
+   * "loss": the mean of the training losses since the value before; "testLoss" and "testAccuracy": of the whole test set.
+   * Accuracies are better the higher they are, losses the lower.
+   */
+  readonly type: (typeof metricTypes)[number];
+  /** Steps from one value to the next, a whole number >= 1; after the last step there is a value in any case. */
+  readonly every: number;
+}
+
+/** Early stopping by the run's metric. */
+export interface StopConfig {
+  /** Values in a row that are no improvement after which the run ends; a whole number >= 1. */
+  readonly patience: number;
+  /** A value improves on the best by more than this, or not at all; >= 0, default 0. */
+  readonly minDelta?: number | undefined;
+  /** Whether the run returns the parameters of the best value instead of the last ones; default true. */
+  readonly restoreBest?: boolean | undefined;
+}
+
+/** How a run is watched. */
+export interface WatchConfig extends WatchOptions {
+  /** Steps from one look at the single layers to the next, a whole number >= 1, default 10. */
+  readonly every?: number | undefined;
+}
+
+/** A run as JSON. */
+export interface RunConfig {
+  /** The version of this format; default the only one. */
+  readonly format?: typeof runFormat | undefined;
+  readonly model: ModelConfig;
+  /** Where the rows come from; null (the default) where the caller brings them. */
+  readonly data?: DataConfig | null | undefined;
+  readonly init?: InitConfig | undefined;
+  readonly optimizer: OptimizerConfig;
+  /**
+   * Examples per step: a whole number >= 1, or a schedule of the 0-based step, whose values are rounded to whole numbers and
+   * must then be >= 1.
+   */
+  readonly batch: Scheduled;
+  /** A whole number >= 1. */
+  readonly steps: number;
+  /** Seed of the data's order, a whole number in [0, 2^53); default 0. */
+  readonly seed?: number | undefined;
+  /** What plateaus hear and `stop` goes by; default none. */
+  readonly metric?: MetricConfig | null | undefined;
+  /**
+   * Default none: all steps are made. With it a loss that is not finite ends the run too, unless the optimizer skips such
+   * steps (`skipNonFinite`).
+   */
+  readonly stop?: StopConfig | null | undefined;
+  /** Whether to look for what is wrong with the run, and how; true for the default options; default false. */
+  readonly watch?: WatchConfig | boolean | null | undefined;
+}
+
+/** A run with every default filled in. JSON, unless a hyper or the batch is a function of the step or the rule an object. */
+export interface CompleteRunConfig extends RunConfig {
+  readonly format: typeof runFormat;
+  readonly model: Required<ModelConfig>;
+  readonly data: CompleteDataConfig | null;
+  readonly init: Required<InitConfig>;
+  readonly seed: number;
+  readonly metric: MetricConfig | null;
+  readonly stop: (Readonly<Record<"patience" | "minDelta", number>> & { readonly restoreBest: boolean }) | null;
+  readonly watch: (Limits & { readonly every: number }) | null;
+}
+
+const runFields = "format model data init optimizer batch steps seed metric stop watch".split(" ");
+
+/** Steps of a schedule that are looked at before a run begins. */
+const checkedSteps = 1e6;
+
+/**
+ * Reads a run config and checks all that can be checked without its data. What it returns can be read again and stays as
+ * it is.
+ *
+ * @param standardData What `data` is where the config does not say.
+ * @throws OptionError that names the field, for unknown fields and versions, values out of range at any step, and fields
+ * that contradict each other.
+ */
+export function readRunConfig(value: unknown, standardData: DataConfig | null = null): CompleteRunConfig {
+  const fields = readObject("the run config", value, runFields);
+  const format = fields.format === undefined ? runFormat : readChoice("format", fields.format, [runFormat]);
+  const model = createModel(fields.model as ModelConfig);
+  const init = completeInit(model, (fields.init ?? {}) as InitConfig);
+  const steps = readNumber("steps", fields.steps, { min: 1, integer: true });
+  const seed = readNumber("seed", fields.seed ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
+  const rowsOf = fields.data ?? standardData;
+  const data = rowsOf === null ? null : readData(rowsOf);
+  const batch = readBatch(fields.batch, steps);
+  const metric = isGiven(fields.metric) ? readMetric(fields.metric) : null;
+  const stop = isGiven(fields.stop) ? readStop(fields.stop, metric) : null;
+  const watch = readWatch(fields.watch);
+  const plan = readOptimizer(model, fields.optimizer, steps, watch !== null);
+  checkPlateaus(plan, metric);
+  if (data) {
+    const rows = describeData(data);
+    checkFit(model, rows);
+    checkBatch({ batch, steps }, rows);
+  }
+  const optimizer = planConfig(plan);
+  return { format, model: model.config, data, init, optimizer, batch, steps, seed, metric, stop, watch };
+}
+
+/** What a run with this metric strives for. */
+export function metricMode({ type }: MetricConfig): "min" | "max" {
+  return type === "testAccuracy" ? "max" : "min";
+}
+
+/** How many examples each 0-based step takes. */
+export function batchSizes({ batch }: Pick<RunConfig, "batch">): (step: number) => number {
+  if (typeof batch === "number") return () => batch;
+  const schedule = createSchedule(batch, "batch");
+  return (step) => {
+    const size = schedule.at(step);
+    if (!(Math.round(size) >= 1 && Number.isFinite(size))) {
+      throw new OptionError(`batch is ${show(size)} at step ${step}; it must round to a whole number >= 1`);
+    }
+    return Math.round(size);
+  };
+}
+
+/**
+ * The largest batch of the run.
+ *
+ * @throws OptionError where the data has fewer rows.
+ */
+export function checkBatch(
+  { batch, steps }: Pick<RunConfig, "batch" | "steps">,
+  data: { readonly name: string; readonly count: number },
+): number {
+  const sizeAt = batchSizes({ batch });
+  const constant = typeof batch === "number";
+  let largest = 0;
+  for (let step = 0; step < (constant ? 1 : steps); step++) {
+    const size = sizeAt(step);
+    if (size > data.count) {
+      throw new OptionError(
+        `batch is ${size}${constant ? "" : ` at step ${step}`}; ${data.name} has ${data.count} rows`,
+      );
+    }
+    largest = Math.max(largest, size);
+  }
+  return largest;
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}
+
+function readBatch(value: unknown, steps: number): Scheduled {
+  if (value === undefined || typeof value === "number") return readNumber("batch", value, { min: 1, integer: true });
+  const { config, listeners } = createSchedule(value as Scheduled, "batch");
+  if (listeners?.length) {
+    throw new OptionError("batch holds a plateau; it must depend on the step alone, so that the largest is known");
+  }
+  checkBatch({ batch: config, steps }, { name: "", count: Number.POSITIVE_INFINITY });
+  return config;
+}
+
+function readMetric(value: unknown): MetricConfig {
+  const { type, every } = readObject("metric", value, ["type", "every"]);
+  return {
+    type: readChoice("metric.type", type, metricTypes),
+    every: readNumber("metric.every", every, { min: 1, integer: true }),
+  };
+}
+
+function readStop(value: unknown, metric: MetricConfig | null): NonNullable<CompleteRunConfig["stop"]> {
+  const { patience, minDelta, restoreBest } = readObject("stop", value, ["patience", "minDelta", "restoreBest"]);
+  const stop = {
+    patience: readNumber("stop.patience", patience, { min: 1, integer: true }),
+    minDelta: minDelta === undefined ? 0 : readNumber("stop.minDelta", minDelta, { min: 0 }),
+    restoreBest: restoreBest === undefined ? true : readBoolean("stop.restoreBest", restoreBest),
+  };
+  if (!metric) throw new OptionError(`stop is ${show(value)}, which needs metric: ${metricExample}`);
+  return stop;
+}
+
+const metricExample = 'what to go by, such as { "type": "loss", "every": 100 }';
+
+function readWatch(value: unknown): CompleteRunConfig["watch"] {
+  if (value === false || !isGiven(value)) return null;
+  if (value !== true && (typeof value !== "object" || Array.isArray(value))) {
+    throw new OptionError(`watch is ${show(value)}; it must be true, false or an object of options`);
+  }
+  const { every, ...options }: WatchConfig = value === true ? {} : { ...value };
+  return {
+    every: every === undefined ? 10 : readNumber("watch.every", every, { min: 1, integer: true }),
+    ...readWatchOptions(options),
+  };
+}
+
+/** The plan of a run's optimizer, with every value that its schedules take in the run. */
+function readOptimizer(model: Model, value: unknown, steps: number, watched: boolean): Plan {
+  try {
+    const config = watched ? { ...(value as OptimizerConfig), watch: true } : (value as OptimizerConfig);
+    const plan = createPlan(config, layoutSegments(modelTensors(model)));
+    if (plan.replicas > 1) {
+      throw new OptionError(`replicas holds ${plan.replicas} entries; a run trains one, and a sweep several`);
+    }
+    checkHypers(plan, Math.min(checkedSteps, Math.ceil(steps / plan.accumulate)));
+    return plan;
+  } catch (error) {
+    if (!(error instanceof OptionError)) throw error;
+    throw new OptionError(`optimizer: ${error.message}`, { cause: error });
+  }
+}
+
+/** A schedule that leaves its hyper's range late in the run is found now. Functions are left alone: they may count calls. */
+function checkHypers(plan: Plan, updates: number): void {
+  plan.groups.forEach(({ hypers }, group) => {
+    for (const [hyper, schedule] of Object.entries(hypers[0]!)) {
+      if (schedule.constant !== undefined || schedule.listeners?.length || holds(schedule.config, isFunction)) continue;
+      for (let step = 1; step < updates; step++) hyperAt(plan, group, hyper, step);
+    }
+  });
+}
+
+function checkPlateaus(plan: Plan, metric: MetricConfig | null): void {
+  for (const { rule, hypers } of plan.groups) {
+    for (const [hyper, { listeners, config }] of Object.entries(hypers[0]!)) {
+      if (!listeners?.length) continue;
+      const name = `optimizer: ${rule.name}.${hyper}`;
+      if (!metric) throw new OptionError(`${name} holds a plateau, which needs metric: ${metricExample}`);
+      const mode = metricMode(metric);
+      const other = (part: unknown) => isPlateau(part) && (part.mode ?? "min") !== mode;
+      if (holds(config, other)) {
+        throw new OptionError(
+          `${name} holds a plateau whose mode is not "${mode}", as the metric ${metric.type} needs`,
+        );
+      }
+    }
+  }
+}
+
+/** Whether a config is or holds, at any depth, what is looked for. */
+function holds(config: unknown, found: (part: unknown) => boolean): boolean {
+  if (found(config)) return true;
+  return typeof config === "object" && config !== null && Object.values(config).some((part) => holds(part, found));
+}
+
+function isFunction(part: unknown): boolean {
+  return typeof part === "function";
+}
+
+function isPlateau(part: unknown): part is { readonly mode?: unknown } {
+  return typeof part === "object" && part !== null && "type" in part && part.type === "plateau";
+}

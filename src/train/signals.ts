@@ -1,0 +1,194 @@
+// The running figures that a watch (watch.ts) judges a run by. Each costs the same at every step and never grows.
+
+/** A condition with memory: it begins once, and can begin again only after it has ended. */
+export class Alarm {
+  readonly #calm: number;
+  readonly #patience: number;
+  #active = false;
+  /** While off: observations in a row in which it could begin; while on: those in which it did not hold. */
+  #row = 0;
+
+  /** Begins at the `patience`-th observation in a row that says so, ends after `calm` in a row in which it does not hold. */
+  constructor(calm: number, patience = 1) {
+    this.#calm = calm;
+    this.#patience = patience;
+  }
+
+  get active(): boolean {
+    return this.#active;
+  }
+
+  /** Whether it begins with this observation. `holds` is the weaker condition that keeps it on once it has begun. */
+  hear(begins: boolean, holds: boolean = begins): boolean {
+    this.#row = (this.#active ? !holds : begins) ? this.#row + 1 : 0;
+    if (this.#row < (this.#active ? this.#calm : this.#patience)) return false;
+    this.#active = !this.#active;
+    this.#row = 0;
+    return this.#active;
+  }
+}
+
+/** A mean that forgets: each value weighs `keep` times what the next does. NaN before the first. */
+export class Fading {
+  readonly #keep: number;
+  #sum = 0;
+  #weight = 0;
+  #squares = 0;
+
+  constructor(keep: number) {
+    this.#keep = keep;
+  }
+
+  get mean(): number {
+    return this.#sum / this.#weight;
+  }
+
+  /** How much of the deviation of independent values the mean still has; 1 at the first. */
+  get noise(): number {
+    return Math.sqrt(this.#squares) / this.#weight;
+  }
+
+  add(value: number): void {
+    this.#sum = this.#keep * this.#sum + value;
+    this.#weight = this.#keep * this.#weight + 1;
+    this.#squares = this.#keep ** 2 * this.#squares + 1;
+  }
+}
+
+/**
+ * What size a positive figure usually has: its fading geometric mean. A value counts as at most `most` and at least `least`
+ * times what was usual so far, so that one outlier moves it little; that makes it as good as a running median, in two numbers.
+ */
+export class Usual {
+  readonly #log = new Fading(0.95);
+  readonly #least: number;
+  readonly #most: number;
+  #count = 0;
+  #peak = 0;
+
+  constructor(least: number, most: number) {
+    this.#least = least;
+    this.#most = most;
+  }
+
+  /** NaN before the first value. */
+  get size(): number {
+    return Math.exp(this.#log.mean);
+  }
+
+  /** The largest that the usual size has been. */
+  get peak(): number {
+    return this.#peak;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** @param value finite and >= 0. */
+  add(value: number): void {
+    const usual = this.size;
+    const bounded = this.#count > 0 ? Math.min(Math.max(value, usual * this.#least), usual * this.#most) : value;
+    this.#log.add(Math.log(Math.max(bounded, Number.MIN_VALUE)));
+    this.#count++;
+    this.#peak = Math.max(this.#peak, this.size);
+  }
+}
+
+/** How the last values of a series moved. The trend is the line through the means of their two halves. */
+export interface Motion {
+  /** Mean of the older half. */
+  readonly older: number;
+  /** Mean of the newer half. */
+  readonly newer: number;
+  /** Lowest and highest value. */
+  readonly low: number;
+  readonly high: number;
+  /** Root mean square of what is left without the trend; of all, and of each half. */
+  readonly spread: number;
+  readonly olderSpread: number;
+  readonly newerSpread: number;
+  /**
+   * Mean square of the differences of neighbours over the square of the spread (von Neumann 1941): 2 for independent noise,
+   * whatever its size, 4 for what jumps up and down at every step, near 0 for what swings slowly. 2 where nothing moves.
+   */
+  readonly roughness: number;
+  /** Observations from one crossing of the trend to the next; a crossing counts from half a spread beyond the trend on. */
+  readonly swings: readonly number[];
+  /** Share of the steps in which the value fell. */
+  readonly falling: number;
+  /** Three standard deviations of the difference of the halves' means, as far as the values are noise. */
+  readonly blur: number;
+}
+
+/** The last values of a series. */
+export class Recent {
+  readonly #values: Float64Array;
+  #count = 0;
+
+  constructor(length: number) {
+    this.#values = new Float64Array(length);
+  }
+
+  get full(): boolean {
+    return this.#count >= this.#values.length;
+  }
+
+  add(value: number): void {
+    this.#values[this.#count % this.#values.length] = value;
+    this.#count++;
+  }
+
+  /** Of a window that is full. */
+  motion(): Motion {
+    const length = this.#values.length;
+    const at = (i: number) => this.#values[(this.#count + i) % length]!;
+    const half = length >> 1;
+    let [olderTotal, newerTotal, low, high] = [0, 0, at(0), at(0)];
+    for (let i = 0; i < length; i++) {
+      const value = at(i);
+      if (i < half) olderTotal += value;
+      else newerTotal += value;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+    const [older, newer] = [olderTotal / half, newerTotal / (length - half)];
+    const slope = (newer - older) / (length / 2);
+    const middle = (olderTotal + newerTotal) / length;
+    const rest = (i: number) => at(i) - middle - slope * (i - (length - 1) / 2);
+    let [olderSum, newerSum, jumps, falls] = [0, 0, 0, 0];
+    for (let i = 0; i < length; i++) {
+      const now = rest(i);
+      if (i < half) olderSum += now * now;
+      else newerSum += now * now;
+      if (i === 0) continue;
+      jumps += (now - rest(i - 1)) ** 2;
+      if (at(i) < at(i - 1)) falls++;
+    }
+    const variance = (olderSum + newerSum) / length;
+    const spread = Math.sqrt(variance);
+    const swings: number[] = [];
+    let [side, since] = [0, -1];
+    for (let i = 0; i < length; i++) {
+      const now = rest(i);
+      if (Math.abs(now) <= spread / 2 || Math.sign(now) === side) continue;
+      if (side !== 0 && since >= 0) swings.push(i - since);
+      if (side !== 0) since = i;
+      side = Math.sign(now);
+    }
+    const roughness = variance > 0 ? jumps / (length - 1) / variance : 2;
+    return {
+      older,
+      newer,
+      low,
+      high,
+      spread,
+      olderSpread: Math.sqrt(olderSum / half),
+      newerSpread: Math.sqrt(newerSum / (length - half)),
+      roughness,
+      swings,
+      falling: falls / (length - 1),
+      blur: (6 * spread * Math.sqrt(roughness / 2)) / Math.sqrt(length),
+    };
+  }
+}

@@ -1,0 +1,66 @@
+// Early stopping: which value of a metric was the best, and when none better has come for too long (Prechelt 1998).
+import { OptionError, show } from "../errors.ts";
+import { readChoice, readNumber, readObject } from "../options.ts";
+
+export interface StoppingOptions {
+  /** Values in a row that are no improvement after which to stop; a whole number >= 1; default: never. */
+  readonly patience?: number | undefined;
+  /** A value improves on the best by more than this, or not at all; >= 0, default 0. */
+  readonly minDelta?: number | undefined;
+  /** Whether lower ("min", the default) or higher ("max") is better. */
+  readonly mode?: "min" | "max" | undefined;
+}
+
+/** What a value of the metric meant. */
+export interface StoppingReport {
+  /** Whether it is the new best. */
+  readonly improved: boolean;
+  /** Whether to stop. */
+  readonly stop: boolean;
+  /** The best value so far; null before the first that is finite. */
+  readonly best: number | null;
+  /** Which value that was, counted from 0; null before the first. */
+  readonly bestIndex: number | null;
+  /** Values in a row, this one included, that were no improvement. */
+  readonly waited: number;
+}
+
+export interface Stopping {
+  /**
+   * Hears the next value of the metric. One that is not finite is no improvement.
+   *
+   * @throws OptionError for a metric that is no number.
+   */
+  observe(metric: number): StoppingReport;
+}
+
+/**
+ * Early stopping for a loop of one's own: call `observe` with each value of the metric, keep a checkpoint when it
+ * `improved`, and leave the loop when it says `stop`. `train` does so for the `stop` of a run config.
+ *
+ * @throws OptionError for values out of range and unknown options.
+ */
+export function createStopping(options: StoppingOptions = {}): Stopping {
+  const fields = readObject("stopping", options, ["patience", "minDelta", "mode"]);
+  const patience =
+    fields.patience === undefined
+      ? Number.POSITIVE_INFINITY
+      : readNumber("stopping.patience", fields.patience, { min: 1, integer: true });
+  const minDelta = fields.minDelta === undefined ? 0 : readNumber("stopping.minDelta", fields.minDelta, { min: 0 });
+  const mode = fields.mode === undefined ? "min" : readChoice("stopping.mode", fields.mode, ["min", "max"]);
+  const sign = mode === "min" ? 1 : -1;
+  let best: number | null = null;
+  let bestIndex: number | null = null;
+  let waited = 0;
+  let count = 0;
+  return {
+    observe(metric) {
+      if (typeof metric !== "number") throw new OptionError(`the metric is ${show(metric)}; it must be a number`);
+      const improved = Number.isFinite(metric) && (best === null || sign * metric < sign * best - minDelta);
+      if (improved) [best, bestIndex] = [metric, count];
+      waited = improved ? 0 : waited + 1;
+      count++;
+      return { improved, stop: waited >= patience, best, bestIndex, waited };
+    },
+  };
+}

@@ -1,0 +1,708 @@
+// Watching a run: what a step found goes in, what is wrong with the run comes out, as typed findings with the numbers behind
+// them. Knows no engine: a training loop, a sweep (one watch for each replica) or a loop of one's own feeds it.
+import { OptionError, show } from "../errors.ts";
+import type { LayerStats } from "../optimizer.ts";
+import { type Range, readNumber, readObject } from "../options.ts";
+import { Alarm, Fading, type Motion, Recent, Usual } from "./signals.ts";
+
+/** Where the lines are drawn. Ratios are plain numbers, not percent. */
+export interface WatchOptions {
+  /**
+   * Steps over which the loss is judged, a whole number in [8, 4096], default 40; also for how many steps in a row a finding
+   * must be gone before it has ended. Noise looks like a swing or a standstill by chance less often the more there are.
+   */
+  readonly window?: number | undefined;
+  /** What the smoothed loss keeps of itself at each step, in [0, 1), default 0.9: a mean of about the last ten. */
+  readonly smoothing?: number | undefined;
+  /**
+   * Diverging: the smoothed loss lies above its best by this many times the best itself, and by this many times what it had
+   * fallen before; > 0, default 1, which is twice its best and all gains lost. (Range tests stop at a 3, four times the best,
+   * since there the rate goes on rising.)
+   */
+  readonly rise?: number | undefined;
+  /**
+   * Diverging: and by this many standard deviations of the smoothed loss, as far as the loss is noise; >= 0, default 8, since
+   * the best of many noisy values is itself 3 below their mean and the worst 3 above.
+   */
+  readonly deviations?: number | undefined;
+  /**
+   * Oscillating: mean square of the loss's steps over that of its distance from its trend, in (2, 4), default 3.5. Independent
+   * noise has 2, and over 40 steps more than 3 by chance once in a thousand windows; what jumps up and down at every step has 4.
+   */
+  readonly alternation?: number | undefined;
+  /**
+   * Oscillating: the root mean square of the swing over the loss, > 0, default 0.01; smaller swings do not matter.
+   */
+  readonly swing?: number | undefined;
+  /**
+   * Stalled: the loss falls by less than this share of itself at a step, > 0, default 1e-4, with which it takes some 7,000
+   * steps to halve.
+   */
+  readonly fall?: number | undefined;
+  /**
+   * Exploding gradient: its norm is more than this many times its usual size (a fading geometric mean), and more than it ever
+   * usually was; > 1, default 10, where minibatches differ by 2 or 3.
+   */
+  readonly explode?: number | undefined;
+  /**
+   * Vanishing gradient: its norm is less than this share of its usual size (and the loss has not halved before, after which it
+   * may well be done), or a layer's of the largest layer's; in (0, 1), default 1e-4.
+   */
+  readonly vanish?: number | undefined;
+  /**
+   * Large updates: an update changes a layer by more than this share of its norm; > 0, default 0.1. Healthy is around 1e-3
+   * (Karpathy, CS231n).
+   */
+  readonly largeUpdate?: number | undefined;
+  /** Small updates, and with layers observed a stall: by less than this share; >= 0, default 1e-5. */
+  readonly smallUpdate?: number | undefined;
+}
+
+const options: Readonly<Record<keyof WatchOptions, { readonly default: number; readonly range: Range }>> = {
+  window: { default: 40, range: { min: 8, max: 4096, integer: true } },
+  smoothing: { default: 0.9, range: { min: 0, below: 1 } },
+  rise: { default: 1, range: { above: 0 } },
+  deviations: { default: 8, range: { min: 0 } },
+  alternation: { default: 3.5, range: { above: 2, below: 4 } },
+  swing: { default: 0.01, range: { above: 0 } },
+  fall: { default: 1e-4, range: { above: 0 } },
+  explode: { default: 10, range: { above: 1 } },
+  vanish: { default: 1e-4, range: { above: 0, below: 1 } },
+  largeUpdate: { default: 0.1, range: { above: 0 } },
+  smallUpdate: { default: 1e-5, range: { min: 0 } },
+};
+
+/** What a training step found; the `Progress` of `train` is one. */
+export interface WatchedStep {
+  /** 1-based number of the training step; default one more than the last. */
+  readonly index?: number | undefined;
+  /** Before the update. */
+  readonly loss: number;
+  /** Of the whole gradient, before clipping; NaN (the default) where none is computed. */
+  readonly gradientNorm?: number | undefined;
+  /** Updates skipped so far because a gradient was not finite; default 0. */
+  readonly skipped?: number | undefined;
+  /** The learning rate of the update; default unknown. */
+  readonly lr?: number | undefined;
+}
+
+interface Finding {
+  /** The training step that completed it, 1-based. */
+  readonly step: number;
+  /** What is the case, in one sentence with the numbers. */
+  readonly message: string;
+  /** What usually helps, in one sentence. */
+  readonly remedy: string;
+}
+
+export interface NonFiniteLoss extends Finding {
+  readonly kind: "nonFiniteLoss";
+  /** NaN or an infinity (null in JSON). */
+  readonly loss: number;
+  /** The last loss that was finite; null without one. */
+  readonly last: number | null;
+}
+
+export interface NonFiniteGradient extends Finding {
+  readonly kind: "nonFiniteGradient";
+  /** The norm that was reported (null in JSON where it is not finite). */
+  readonly gradientNorm: number;
+  /** Updates skipped so far. */
+  readonly skipped: number;
+}
+
+/** The loss has risen well above its best and goes on rising. */
+export interface Diverging extends Finding {
+  readonly kind: "diverging";
+  /** The smoothed loss. */
+  readonly loss: number;
+  /** The lowest that it was. */
+  readonly best: number;
+  readonly bestStep: number;
+}
+
+/**
+ * The loss swings about without getting lower, in a way that minibatches do not make it; or it stands still although the
+ * gradient does not and the steps are long: they cross the valley from side to side, as plain gradient descent does on a
+ * parabola of curvature λ at a rate of 2/λ.
+ */
+export interface Oscillating extends Finding {
+  readonly kind: "oscillating";
+  /** Mean loss over the newer half of the window. */
+  readonly loss: number;
+  /** Half the distance from the lowest to the highest loss in the window. */
+  readonly amplitude: number;
+  /** Steps from one high to the next; 2 where it stands still. */
+  readonly period: number;
+  /** What the loss should fall by at a step if it were straight: gradient norm · step length; null where unknown. */
+  readonly expectedFall: number | null;
+}
+
+/** The rate is too small: the loss hardly falls though there is a gradient, and the weights hardly move. */
+export interface Stalled extends Finding {
+  readonly kind: "stalled";
+  /** Mean loss over the newer half of the window. */
+  readonly loss: number;
+  /** What the loss fell by at a step, over the loss; may be below 0. */
+  readonly fall: number;
+  /** Norm of the update over the norm of all weights, as it usually is; null where no layers are observed. */
+  readonly updateRatio: number | null;
+  /** Gradient norm · step length, over the loss: the share that a step can take off it at most; null where unknown. */
+  readonly expectedFall: number | null;
+}
+
+export interface ExplodingGradient extends Finding {
+  readonly kind: "explodingGradient";
+  /** The tensor; null for the whole gradient. */
+  readonly layer: string | null;
+  readonly gradientNorm: number;
+  /** What the norm usually is. */
+  readonly usual: number;
+}
+
+export interface VanishingGradient extends Finding {
+  readonly kind: "vanishingGradient";
+  /** The tensor; null for the whole gradient. */
+  readonly layer: string | null;
+  readonly gradientNorm: number;
+  /** What it is small against: the norm of the layer `against`, or else what the norm usually is, at least 2⁻²⁴ of the loss. */
+  readonly reference: number;
+  readonly against: string | null;
+}
+
+/** An update that changes a layer too much or too little. */
+export interface UpdateSize extends Finding {
+  readonly kind: "largeUpdate" | "smallUpdate";
+  /** The tensor. */
+  readonly layer: string;
+  /** Norm of what the update changed over the norm of the values before. */
+  readonly ratio: number;
+  /** The option that it is beyond. */
+  readonly limit: number;
+}
+
+/** What a watch has found, told apart by `kind`; plain JSON but for numbers that are not finite. */
+export type WatchEvent =
+  | NonFiniteLoss
+  | NonFiniteGradient
+  | Diverging
+  | Oscillating
+  | Stalled
+  | ExplodingGradient
+  | VanishingGradient
+  | UpdateSize;
+
+/**
+ * A run in one word: "waiting" until the loss lies below its start beyond doubt, "diverged" while the loss is not finite or lies where it
+ * diverged to, "oscillating" and "stalled" while that is the case, else "converging", which also a run has that is done.
+ */
+export type RunState = "waiting" | "converging" | "oscillating" | "stalled" | "diverged";
+
+export interface Verdict {
+  readonly state: RunState;
+  /** The training step at which this state began; 0 before the first. */
+  readonly since: number;
+}
+
+export interface Watch {
+  /**
+   * Hears what a training step found, step after step.
+   *
+   * @returns what this observation completes, most often nothing. A finding is returned when it begins, and again only after
+   * it had ended.
+   * @throws OptionError for a loss that is no number; nothing is changed then.
+   */
+  observe(report: WatchedStep): readonly WatchEvent[];
+  /** Hears what the update of a training step did to each tensor (`optimizer.layers()`), every step or now and then. */
+  observeLayers(step: number, layers: readonly LayerStats[]): readonly WatchEvent[];
+  /** The run in one word, as of what was observed. */
+  readonly verdict: Verdict;
+}
+
+/** A thousandth of the first loss: from there on a run is done, and neither stands still nor swings in a way that matters. */
+const done = 1e-3;
+/** Observations before a gradient has a usual size. */
+const acquaintance = 10;
+/** Observations in a row of layers, or of a lost gradient, before they count: first steps and single batches may be odd. */
+const patience = 5;
+/** A gradient is alive while it has this share of the largest usual size it had. */
+const alive = 0.1;
+/** Half of a float32's precision: a unit step along a gradient that is this share of the loss no longer changes its bits. */
+const resolution = 2 ** -24;
+
+/**
+ * Watches a run for losses and gradients that are not finite, divergence, oscillation, rates that are too small, exploding and
+ * vanishing gradients and updates out of proportion. Deterministic; a step costs the same however long the run, and memory
+ * grows with the number of tensors alone.
+ *
+ * @throws OptionError for values out of range and unknown options.
+ */
+export function createWatch(given: WatchOptions = {}): Watch {
+  return new RunWatch(readWatchOptions(given));
+}
+
+/** The options with every default filled in. */
+export type Limits = Readonly<Record<keyof WatchOptions, number>>;
+
+/** @throws OptionError for values out of range and unknown options. */
+export function readWatchOptions(given: WatchOptions): Limits {
+  const names = Object.keys(options) as (keyof WatchOptions)[];
+  const fields = readObject("watch", given, names);
+  const read = (name: keyof WatchOptions) =>
+    fields[name] === undefined ? options[name].default : readNumber(`watch.${name}`, fields[name], options[name].range);
+  return Object.fromEntries(names.map((name) => [name, read(name)])) as Record<keyof WatchOptions, number>;
+}
+
+/** Norms over all tensors, of one update. */
+interface Totals {
+  readonly gradient: number;
+  readonly weight: number;
+  readonly update: number;
+}
+
+class RunWatch implements Watch {
+  readonly #limits: Limits;
+  readonly #recent: Recent;
+  readonly #smooth: Fading;
+  /** Square of how far the loss turns back at a step: 0 for a loss that only falls or only rises, however fast. */
+  readonly #turns = new Fading(0.98);
+  readonly #gradient: Usual;
+  readonly #layers = new Map<string, Layer>();
+  readonly #alarms: Readonly<Record<Exclude<WatchEvent["kind"], UpdateSize["kind"]>, Alarm>>;
+  #verdict: Verdict = { state: "waiting", since: 0 };
+  #step = 0;
+  #count = 0;
+  #first = Number.NaN;
+  /** Mean of the first half window; until it is over, the first loss. */
+  #start = Number.NaN;
+  #last = Number.NaN;
+  #lastChange = 0;
+  #best = Number.POSITIVE_INFINITY;
+  #bestStep = 0;
+  /** How much of the noise of single losses the best still had. */
+  #bestNoise = 1;
+  /** Steps in a row at which the loss rose. */
+  #climbs = 0;
+  /** The highest smoothed loss. */
+  #top = Number.NEGATIVE_INFINITY;
+  /** Steps in a row that should have taken something off the loss. */
+  #longSteps = 0;
+  /** Whether the loss lies below its start, beyond doubt. */
+  #fallen = false;
+  #norm = Number.NaN;
+  #reportsNorm = false;
+  #skipped: number | undefined;
+  #lr = Number.NaN;
+  #topRate = 0;
+  #rateRose = 0;
+  #totals: Totals | undefined;
+  /** Norm of the update over the norm of the weights. */
+  readonly #ratio: Usual;
+
+  constructor(limits: Limits) {
+    const { window, smoothing, vanish, explode } = limits;
+    this.#limits = limits;
+    this.#recent = new Recent(window);
+    this.#smooth = new Fading(smoothing);
+    this.#gradient = new Usual(vanish, explode);
+    this.#ratio = new Usual(vanish, explode);
+    this.#alarms = {
+      nonFiniteLoss: new Alarm(window),
+      nonFiniteGradient: new Alarm(window),
+      diverging: new Alarm(window),
+      oscillating: new Alarm(window),
+      stalled: new Alarm(window),
+      explodingGradient: new Alarm(window),
+      vanishingGradient: new Alarm(window, patience),
+    };
+  }
+
+  get verdict(): Verdict {
+    return this.#verdict;
+  }
+
+  observe(report: WatchedStep): readonly WatchEvent[] {
+    const { loss, gradientNorm = Number.NaN, skipped = 0, lr = Number.NaN } = report;
+    if (typeof loss !== "number") throw new OptionError(`loss is ${show(loss)}; it must be a number`);
+    const step = report.index ?? this.#step + 1;
+    this.#step = step;
+    this.#hearRate(lr);
+    const events = [...this.#finiteLoss(step, loss)];
+    if (Number.isFinite(loss)) this.#hearLoss(step, loss);
+    events.push(...this.#finiteGradient(step, gradientNorm, skipped));
+    if (Number.isFinite(gradientNorm)) events.push(...this.#wholeGradient(step, gradientNorm));
+    if (Number.isFinite(loss)) {
+      this.#longSteps = this.#expectedFall() >= this.#limits.swing * Math.abs(loss) ? this.#longSteps + 1 : 0;
+      events.push(...this.#diverging(step, loss));
+      if (this.#recent.full) {
+        const motion = this.#recent.motion();
+        if (this.#count === this.#limits.window) this.#start = motion.older;
+        this.#fallen ||= this.#start - motion.newer > 1.5 * motion.blur;
+        events.push(...this.#oscillating(step, motion), ...this.#stalled(step, motion));
+      }
+    }
+    this.#judge(step);
+    return events;
+  }
+
+  observeLayers(step: number, layers: readonly LayerStats[]): readonly WatchEvent[] {
+    const norm = (key: "gradientNorm" | "weightNorm" | "updateNorm") =>
+      Math.hypot(...layers.map((layer) => layer[key]));
+    const totals = { gradient: norm("gradientNorm"), weight: norm("weightNorm"), update: norm("updateNorm") };
+    // All zero: nothing was updated yet, or the update was skipped.
+    if (!(totals.weight > 0) || !Number.isFinite(totals.gradient + totals.update)) return [];
+    this.#totals = totals;
+    this.#ratio.add(totals.update / totals.weight);
+    const events = this.#reportsNorm ? [] : [...this.#wholeGradient(step, totals.gradient)];
+    const largest = layers.reduce((a, b) => (b.gradientNorm > a.gradientNorm ? b : a));
+    const around: Surroundings = {
+      largest,
+      totals,
+      exploding: this.#alarms.explodingGradient.active,
+      settled: !this.#deliberate() && this.#alive(),
+      limits: this.#limits,
+    };
+    for (const stats of layers) {
+      const frozen = stats.gradientNorm === 0 && stats.weightNorm === 0 && stats.updateNorm === 0;
+      if (frozen) continue;
+      const layer = this.#layers.get(stats.name) ?? new Layer(this.#limits, stats);
+      this.#layers.set(stats.name, layer);
+      events.push(...layer.hear(step, stats, around));
+    }
+    return events;
+  }
+
+  #hearRate(lr: number): void {
+    if (lr > this.#lr) this.#rateRose = this.#count;
+    if (!Number.isNaN(lr)) this.#lr = lr;
+    if (lr > this.#topRate) this.#topRate = lr;
+  }
+
+  #hearLoss(step: number, loss: number): void {
+    const change = this.#count > 0 ? loss - this.#last : 0;
+    this.#turns.add(change * this.#lastChange < 0 ? Math.min(change ** 2, this.#lastChange ** 2) : 0);
+    if (this.#count === 0) [this.#first, this.#start] = [loss, loss];
+    this.#lastChange = change;
+    this.#last = loss;
+    this.#count++;
+    this.#climbs = change > 0 ? this.#climbs + 1 : 0;
+    this.#smooth.add(loss);
+    this.#recent.add(loss);
+    const { mean, noise } = this.#smooth;
+    this.#top = Math.max(this.#top, mean);
+    if (mean < this.#best) [this.#best, this.#bestStep, this.#bestNoise] = [mean, step, noise];
+  }
+
+  /** Standard deviation of single losses, as far as they are noise: larger while few values tell. */
+  #noise(): number {
+    // Independent noise turns back by 0.9 of its standard deviation, in root mean square.
+    return (1 + acquaintance / this.#count) * (Math.sqrt(this.#turns.mean) / 0.9);
+  }
+
+  /** The schedule itself warms up or has taken the rate down: that little moves is meant. */
+  #deliberate(): boolean {
+    const rising = this.#rateRose > 0 && this.#count - this.#rateRose < this.#limits.window;
+    return rising || this.#lr < alive * this.#topRate;
+  }
+
+  /** Whether there is a gradient to follow, as far as is known. */
+  #alive(): boolean {
+    const { size, peak, count } = this.#gradient;
+    return count === 0 || (size >= alive * peak && size >= resolution * Math.abs(this.#first));
+  }
+
+  /** What the loss falls by at a step if it is straight along it; NaN where unknown. */
+  #expectedFall(norm: number = this.#norm): number {
+    return norm * (this.#totals?.update ?? this.#lr * norm);
+  }
+
+  *#finiteLoss(step: number, loss: number): Generator<WatchEvent> {
+    if (!this.#alarms.nonFiniteLoss.hear(!Number.isFinite(loss))) return;
+    const last = Number.isNaN(this.#last) ? null : this.#last;
+    yield {
+      kind: "nonFiniteLoss",
+      step,
+      loss,
+      last,
+      message: `the loss is ${loss} at step ${step}${last === null ? "" : `, after ${figure(last)}`}${this.#atRate()}`,
+      remedy:
+        last === null
+          ? "look for values that are not finite in the data and the initial parameters"
+          : "go back to a checkpoint and lower the rate to a third or less, warm up, or clip the gradient's norm",
+    };
+  }
+
+  *#finiteGradient(step: number, gradientNorm: number, skipped: number): Generator<WatchEvent> {
+    // NaN alone may mean that no norm is computed, but not where there was one before.
+    const bad = gradientNorm === Number.POSITIVE_INFINITY || (Number.isNaN(gradientNorm) && this.#reportsNorm);
+    // A watch that begins later does not know what was skipped just now.
+    const more = skipped > (this.#skipped ?? (step === 1 ? 0 : skipped));
+    this.#skipped = skipped;
+    if (Number.isFinite(gradientNorm)) this.#reportsNorm = true;
+    if (!this.#alarms.nonFiniteGradient.hear(bad || more)) return;
+    const skips = more
+      ? "with a loss scale a skipped update now and then is normal; if more follow"
+      : "skip such updates (skipNonFinite: true)";
+    yield {
+      kind: "nonFiniteGradient",
+      step,
+      gradientNorm,
+      skipped,
+      message: `the gradient is not finite at step ${step}${skipped > 0 ? ` (updates skipped so far: ${skipped})` : ""}${this.#atRate()}`,
+      remedy: `${skips}, lower the rate, clip the gradient's norm, and look for logarithms, roots or quotients of 0 in the loss`,
+    };
+  }
+
+  *#diverging(step: number, loss: number): Generator<WatchEvent> {
+    const { rise, deviations } = this.#limits;
+    const { mean: smooth, noise: smoothNoise } = this.#smooth;
+    const above = smooth - this.#best;
+    const limit = rise * Math.max(Math.abs(this.#best), this.#first - this.#best);
+    const noise = this.#noise() * deviations;
+    // Before there is an idea of the noise, only a climb without a turn counts: n values climb by chance once in n!. Ten times
+    // as far, the noise of now no longer tells that of the best, and half of it will do.
+    const known = this.#count >= acquaintance;
+    const far =
+      above > 10 * limit
+        ? this.#climbs >= 3 || (known && above > (noise * smoothNoise) / 2)
+        : above > (noise * (smoothNoise + this.#bestNoise)) / 2 && (known || this.#climbs >= 5);
+    const begins = above > limit && far && loss >= smooth;
+    if (!this.#alarms.diverging.hear(begins, above > limit / 2)) return;
+    yield {
+      kind: "diverging",
+      step,
+      loss: smooth,
+      best: this.#best,
+      bestStep: this.#bestStep,
+      message: `the smoothed loss has risen to ${figure(smooth)} at step ${step}, from its best of ${figure(this.#best)} at step ${this.#bestStep}, and goes on rising${this.#atRate()}`,
+      remedy:
+        "lower the rate to a third or less (gradient descent is stable below 2/λ, λ the largest curvature), warm up, or clip the gradient's norm",
+    };
+  }
+
+  *#oscillating(step: number, motion: Motion): Generator<WatchEvent> {
+    const { oscillating } = this.#alarms;
+    const { older, newer, low, high } = motion;
+    const expected = this.#expectedFall();
+    const matters = Math.abs(newer) > done * Math.abs(this.#first);
+    const period = matters ? (this.#swing(motion, oscillating.active) ?? this.#bounce(motion)) : undefined;
+    if (!oscillating.hear(period !== undefined) || period === undefined) return;
+    const amplitude = (high - low) / 2;
+    const standing = amplitude < this.#limits.swing * Math.abs(newer);
+    yield {
+      kind: "oscillating",
+      step,
+      loss: newer,
+      amplitude,
+      period,
+      expectedFall: Number.isFinite(expected) ? expected : null,
+      message: standing
+        ? `the loss stays at ${figure(newer)} at step ${step} although a step is long enough to take off ${figure(expected)}: the steps cross the valley from side to side${this.#atRate()}`
+        : `the loss swings between ${figure(low)} and ${figure(high)} about every ${figure(period)} steps at step ${step} and its mean goes from ${figure(older)} to ${figure(newer)}${this.#atRate()}`,
+      remedy: "lower the rate to a half or less, or let it decay; with momentum, lower that",
+    };
+  }
+
+  /** The period of a swing that minibatches do not make; undefined without one. `begun` takes less to go on. */
+  #swing(motion: Motion, begun: boolean): number | undefined {
+    const { alternation, swing } = this.#limits;
+    const { older, newer, spread, olderSpread, newerSpread, roughness, swings } = motion;
+    const lasting = newerSpread >= (begun ? 0.7 : 0.9) * olderSpread && older - newer < spread / 2;
+    if (!lasting || !(spread > swing * Math.abs(newer))) return undefined;
+    if (roughness >= (begun ? (2 + alternation) / 2 : alternation)) return 2;
+    // A slow one is told from noise by its smoothness, and from drifts and spikes by its regularity.
+    const regular = swings.length >= 4 && Math.max(...swings) <= 1.25 * Math.min(...swings) + 1;
+    if (roughness > (begun ? 1 : 4 - alternation) || !(regular || begun)) return undefined;
+    return (2 * swings.reduce((sum, steps) => sum + steps, 0)) / swings.length;
+  }
+
+  /** 2 where the loss stands still under long steps, as it never does with minibatches; else undefined. */
+  #bounce({ older, newer, low, high }: Motion): 2 | undefined {
+    const { window } = this.#limits;
+    const still = high - low <= 1e-3 * Math.abs(newer);
+    const falls = (older - newer) / (window / 2) > 0.05 * this.#expectedFall();
+    return still && !falls && this.#longSteps >= window && this.#alive() ? 2 : undefined;
+  }
+
+  *#stalled(step: number, { older, newer, blur, falling }: Motion): Generator<WatchEvent> {
+    const { window, fall: limit, smallUpdate } = this.#limits;
+    const fall = (older - newer) / (window / 2) / Math.abs(older);
+    const slow = Math.abs(fall) < limit || Math.abs(older - newer) < blur;
+    const updateRatio = this.#ratio.size;
+    // By the usual norm: one that swings passes through zero.
+    const expectedFall = this.#expectedFall(this.#gradient.size) / Math.abs(newer);
+    // Whether the weights hardly move, by the best evidence there is; `room` widens it once it has begun.
+    const still = (room: number) => {
+      if (!Number.isNaN(updateRatio)) return updateRatio < room * smallUpdate;
+      if (!Number.isNaN(expectedFall)) return expectedFall < room * limit;
+      // Losses alone: falling at nearly every step, yet by nothing, and not after a rise.
+      const low = this.#top - this.#start < 0.05 * Math.abs(this.#start);
+      return fall > 0 && fall < room * limit && falling > 0.9 && low;
+    };
+    const hardlyFallen = this.#start - newer < Math.max(0.05 * Math.abs(this.#start), blur);
+    const begins =
+      slow && still(1) && hardlyFallen && this.#alive() && !this.#deliberate() && !this.#alarms.diverging.active;
+    const holds = (fall < 2 * limit || older - newer < blur) && still(2);
+    if (!this.#alarms.stalled.hear(begins, holds)) return;
+    const known = (value: number) => (Number.isFinite(value) ? value : null);
+    const pace = fall < limit ? `falls by ${figure(fall)} of itself a step` : "does not fall beyond its noise";
+    const evidence = !Number.isNaN(updateRatio)
+      ? `, and an update changes the weights by ${figure(updateRatio)} of their norm`
+      : !Number.isNaN(expectedFall)
+        ? `, and a step along its gradient takes off ${figure(expectedFall)} of it at most`
+        : "";
+    yield {
+      kind: "stalled",
+      step,
+      loss: newer,
+      fall,
+      updateRatio: known(updateRatio),
+      expectedFall: known(expectedFall),
+      message: `the loss ${pace} and is ${figure(newer)} at step ${step}, after ${figure(this.#start)} at first${evidence}${this.#atRate()}`,
+      remedy: "raise the rate tenfold, again and again until the loss falls, or find it with a range test",
+    };
+  }
+
+  *#wholeGradient(step: number, norm: number): Generator<WatchEvent> {
+    const { explode, vanish } = this.#limits;
+    this.#norm = norm;
+    const { size: usual, peak, count } = this.#gradient;
+    const begins = count >= acquaintance && norm > explode * usual && norm > peak;
+    if (this.#alarms.explodingGradient.hear(begins, norm > (explode / 2) * usual))
+      yield exploding(step, null, norm, usual);
+    this.#gradient.add(norm);
+    const floor = resolution * Math.abs(this.#first);
+    const lost = norm < vanish * usual || (norm < floor && this.#gradient.peak < floor);
+    // A loss that has halved and then has no gradient has arrived.
+    const arrived = this.#first - this.#smooth.mean > Math.abs(this.#first) / 2;
+    if (!this.#alarms.vanishingGradient.hear(lost && !arrived)) return;
+    const reference = Math.max(usual, floor);
+    yield {
+      kind: "vanishingGradient",
+      step,
+      layer: null,
+      gradientNorm: norm,
+      reference,
+      against: null,
+      message: `the gradient's norm is ${figure(norm)} at step ${step}, ${usual > floor ? `after ${figure(usual)} usually` : "which is nothing to a float32 of the loss's size"}, while the loss is ${figure(this.#last)}`,
+      remedy:
+        "unless this is the best the model can do, its units are dead or saturated: lower the rate or warm up, rescale the initial weights, or change the activation",
+    };
+  }
+
+  #judge(step: number): void {
+    const { nonFiniteLoss, diverging, oscillating, stalled } = this.#alarms;
+    const smooth = this.#smooth.mean;
+    const gain = this.#first - smooth;
+    this.#fallen ||= this.#count >= patience && gain > 0.05 * Math.abs(this.#first) && gain > 3 * this.#noise();
+    this.#fallen &&= !(smooth > Math.max(this.#first, this.#start));
+    let state: RunState = this.#fallen ? "converging" : "waiting";
+    if (stalled.active) state = "stalled";
+    if (oscillating.active) state = "oscillating";
+    if (diverging.active || nonFiniteLoss.active) state = "diverged";
+    if (state !== this.#verdict.state) this.#verdict = { state, since: step };
+  }
+
+  #atRate(): string {
+    return Number.isNaN(this.#lr) ? "" : ` (lr ${figure(this.#lr)})`;
+  }
+}
+
+/** What a layer is judged against. */
+interface Surroundings {
+  /** The layer whose gradient is the largest. */
+  readonly largest: LayerStats;
+  readonly totals: Totals;
+  /** Whether the whole gradient explodes, which says it for the layers. */
+  readonly exploding: boolean;
+  /** Whether small updates would be a mistake: there is a gradient, and the schedule does not mean them. */
+  readonly settled: boolean;
+  readonly limits: Limits;
+}
+
+/** One tensor over the run. */
+class Layer {
+  readonly #gradient: Usual;
+  readonly #fromZero: boolean;
+  readonly #exploding: Alarm;
+  readonly #vanishing = new Alarm(patience, patience);
+  readonly #large = new Alarm(patience, patience);
+  readonly #small = new Alarm(patience, patience);
+
+  constructor({ window, vanish, explode }: Limits, first: LayerStats) {
+    this.#exploding = new Alarm(window);
+    this.#gradient = new Usual(vanish, explode);
+    this.#fromZero = first.weightNorm === 0;
+  }
+
+  *hear(step: number, stats: LayerStats, around: Surroundings): Generator<WatchEvent> {
+    const { name, gradientNorm, weightNorm, updateNorm } = stats;
+    const { largest, totals, settled, limits } = around;
+    const { size: usual, peak, count } = this.#gradient;
+    const sudden = count >= acquaintance && gradientNorm > limits.explode * usual && gradientNorm > peak;
+    if (this.#exploding.hear(sudden && !around.exploding, gradientNorm > (limits.explode / 2) * usual)) {
+      yield exploding(step, name, gradientNorm, usual);
+    }
+    this.#gradient.add(gradientNorm);
+    const reference = largest.gradientNorm;
+    if (this.#vanishing.hear(gradientNorm < limits.vanish * reference, gradientNorm < 2 * limits.vanish * reference)) {
+      yield {
+        kind: "vanishingGradient",
+        step,
+        layer: name,
+        gradientNorm,
+        reference,
+        against: largest.name,
+        message: `the gradient of ${name} has a norm of ${figure(gradientNorm)} at step ${step}, that of ${largest.name} one of ${figure(reference)}`,
+        remedy:
+          "rescale the initial weights to the width, use activations that do not saturate, or add normalisation or skip connections",
+      };
+    }
+    const ratio = updateNorm / weightNorm;
+    // Biases and the like begin at or stay near zero: how much of them an update changes says nothing.
+    const telling = !this.#fromZero && weightNorm > 0.01 * totals.weight;
+    if (this.#large.hear(telling && ratio > limits.largeUpdate, telling && ratio > limits.largeUpdate / 2)) {
+      yield {
+        kind: "largeUpdate",
+        step,
+        layer: name,
+        ratio,
+        limit: limits.largeUpdate,
+        message: `an update changes ${name} by ${figure(ratio)} of its norm at step ${step}; around 0.001 is usual`,
+        remedy: "lower the rate, of this layer alone if the others are fine, warm up, or clip the gradient's norm",
+      };
+    }
+    const small = telling && settled && !this.#vanishing.active && ratio < limits.smallUpdate;
+    if (this.#small.hear(small, telling && ratio < 2 * limits.smallUpdate)) {
+      yield {
+        kind: "smallUpdate",
+        step,
+        layer: name,
+        ratio,
+        limit: limits.smallUpdate,
+        message: `an update changes ${name} by ${figure(ratio)} of its norm at step ${step}; around 0.001 is usual`,
+        remedy: "raise the rate, of this layer alone if the others move, or use a rule that scales each layer's step",
+      };
+    }
+  }
+}
+
+function exploding(step: number, layer: string | null, gradientNorm: number, usual: number): ExplodingGradient {
+  const whose = layer === null ? "the gradient's norm" : `the norm of the gradient of ${layer}`;
+  return {
+    kind: "explodingGradient",
+    step,
+    layer,
+    gradientNorm,
+    usual,
+    message: `${whose} is ${figure(gradientNorm)} at step ${step}, ${figure(gradientNorm / usual)} times what it usually is`,
+    remedy:
+      "clip the gradient's norm, lower the rate or warm up, and look for odd examples if it stays with single batches",
+  };
+}
+
+/** Three digits, as short as they can be. */
+function figure(value: number): string {
+  const size = Math.abs(value);
+  return size > 0 && size < 1e-3 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(3)));
+}

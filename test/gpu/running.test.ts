@@ -1,0 +1,190 @@
+// What can be told to an optimizer and asked of it between its steps, the same on both engines: halt and resume a replica,
+// observe a metric, what the last update did to each tensor.
+import { describe, expect, it } from "vitest";
+import type { Tensor } from "../../src/arena.ts";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import type { LayerStats, Optimizer } from "../../src/optimizer.ts";
+import { Random } from "../../src/random.ts";
+import type { OptimizerConfig } from "../../src/rules/index.ts";
+import { device } from "./setup.ts";
+
+type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
+
+const engines: readonly [string, Create][] = [
+  ["cpu", async (tensors, config) => createCpuOptimizer(tensors, config)],
+  ["webgpu", (tensors, config) => createOptimizer(device, tensors, config)],
+];
+
+const random = new Random(29);
+const normals = (count: number) => Float32Array.from({ length: count }, () => random.normal());
+const tensors: Tensor[] = [
+  { name: "a", shape: [5, 7], data: normals(35) },
+  { name: "b", shape: [4099], data: normals(4099) },
+];
+const gradients = { a: normals(35), b: normals(4099) };
+const stateOf = (optimizer: Optimizer, replica = 0) =>
+  Promise.all([
+    optimizer.stats(replica),
+    ...["params", ...optimizer.slots].map((role) => optimizer.read(role, replica)),
+  ]);
+const norm = (values: Iterable<number>) => Math.hypot(...values);
+
+describe.each(engines)("%s: halt", (_, create) => {
+  it.each<[string, Record<string, unknown>]>([
+    ["without a norm", { rule: "adamw" }],
+    ["with clipping, accumulation and sums", { rule: "lamb", clip: { type: "globalNorm", maxNorm: 1 }, accumulate: 2 }],
+  ])("%s leaves a replica as it is, and resume takes it on from there", async (_name, shared) => {
+    const both = await create(tensors, {
+      ...shared,
+      replicas: [{ lr: 0.1 }, { lr: 0.02 }],
+    } as unknown as OptimizerConfig);
+    const alone = await Promise.all(
+      [0.1, 0.02].map((lr) => create(tensors, { ...shared, lr, replicas: [{ lr }] } as unknown as OptimizerConfig)),
+    );
+    const run = (optimizer: Optimizer, steps: number) => {
+      for (let step = 0; step < steps; step++) {
+        optimizer.write("gradients", gradients);
+        optimizer.step();
+      }
+    };
+    run(both, 4);
+    both.halt(1);
+    const halted = await stateOf(both, 1);
+    run(both, 4);
+    expect(await stateOf(both, 1)).toEqual(halted);
+    both.resume(1);
+    run(both, 2);
+    run(alone[0]!, 10);
+    run(alone[1]!, 6);
+    expect(await stateOf(both, 0)).toEqual(await stateOf(alone[0]!));
+    expect(await stateOf(both, 1)).toEqual(await stateOf(alone[1]!));
+    for (const optimizer of [both, ...alone]) optimizer.destroy();
+  });
+
+  it("outlasts a load, and refuses what is no replica", async () => {
+    const optimizer = await create(tensors, {
+      rule: "sgd",
+      skipNonFinite: true,
+      replicas: [{ lr: 0.1 }, { lr: 0.02 }],
+    } as unknown as OptimizerConfig);
+    const saved = await optimizer.save();
+    optimizer.halt(0);
+    await optimizer.load(saved);
+    optimizer.write("gradients", gradients);
+    optimizer.step();
+    expect(await optimizer.read("params", 0)).toEqual({ a: tensors[0]!.data, b: tensors[1]!.data });
+    expect((await optimizer.stats(0)).step).toBe(0);
+    expect((await optimizer.stats(1)).step).toBe(1);
+    expect(() => optimizer.halt(2)).toThrow("replica is 2; it must be a whole number in [0, 1]");
+    optimizer.destroy();
+  });
+});
+
+describe.each(engines)("%s: layers", (_, create) => {
+  it.each<[string, Record<string, unknown>]>([
+    ["sgd with momentum", { rule: "sgd", lr: 0.1, momentum: 0.9 }],
+    ["lamb, clipped by group", { rule: "lamb", clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "b" }] }],
+  ])("of %s are the norms of what happened", async (_name, config) => {
+    const optimizer = await create(tensors, { ...config, watch: true } as unknown as OptimizerConfig);
+    const nothing = { gradientNorm: 0, weightNorm: 0, updateNorm: 0 };
+    expect(await optimizer.layers()).toEqual([
+      { name: "a", ...nothing },
+      { name: "b", ...nothing },
+    ]);
+    let before = await optimizer.read();
+    let layers: readonly LayerStats[] = [];
+    for (let step = 0; step < 2; step++) {
+      before = await optimizer.read();
+      optimizer.write("gradients", gradients);
+      optimizer.step();
+      layers = await optimizer.layers();
+    }
+    const after = await optimizer.read();
+    expect(layers.map(({ name }) => name)).toEqual(["a", "b"]);
+    for (const { name, gradientNorm, weightNorm, updateNorm } of layers) {
+      const g = norm(gradients[name as "a"]);
+      const clipped = "clip" in config ? Math.min(1, 1 / g) * g : g;
+      expect(gradientNorm / clipped).toBeCloseTo(1, 5);
+      expect(weightNorm / norm(before[name]!)).toBeCloseTo(1, 5);
+      expect(updateNorm / norm(after[name]!.map((p, i) => p - before[name]![i]!))).toBeCloseTo(1, 5);
+    }
+    optimizer.freeze(0);
+    optimizer.write("gradients", gradients);
+    optimizer.step();
+    const frozen = await optimizer.layers();
+    expect(frozen.filter(({ gradientNorm }) => gradientNorm === 0)).toHaveLength(config.groups ? 1 : 2);
+    optimizer.destroy();
+  });
+
+  it("are each replica's own, zero after a skipped step, and refused where nothing is noted", async () => {
+    const optimizer = await create(tensors, {
+      rule: "sgd",
+      watch: true,
+      skipNonFinite: true,
+      replicas: [{ lr: 0.1 }, { lr: 0.2 }],
+    } as unknown as OptimizerConfig);
+    optimizer.write("gradients", gradients);
+    optimizer.step();
+    const [one, other] = [await optimizer.layers(0), await optimizer.layers(1)];
+    expect(other[1]!.updateNorm / one[1]!.updateNorm).toBeCloseTo(2, 5);
+    optimizer.write("gradients", { a: new Float32Array(35).fill(Number.NaN) }, 0);
+    optimizer.step();
+    expect((await optimizer.layers(0)).every(({ updateNorm }) => updateNorm === 0)).toBe(true);
+    expect((await optimizer.layers(1)).every(({ updateNorm }) => updateNorm > 0)).toBe(true);
+    optimizer.destroy();
+    const unwatched = await create(tensors, { rule: "sgd" } as unknown as OptimizerConfig);
+    await expect(unwatched.layers()).rejects.toThrow("layers() needs an optimizer made with watch: true");
+    unwatched.destroy();
+  });
+});
+
+describe.each(engines)("%s: observe", (_, create) => {
+  const lr = { type: "plateau", base: 0.5, factor: 0.5, patience: 0, threshold: 0 };
+  const config = { rule: "sgd", lr, groups: [{ params: "a", weightDecay: 0.1 }] } as unknown as OptimizerConfig;
+  const step = (optimizer: Optimizer) => {
+    optimizer.write("gradients", { a: new Float32Array(35).fill(1), b: new Float32Array(4099).fill(1) });
+    optimizer.step();
+  };
+
+  it("lowers a rate on a plateau from the next step on, once for all groups, and is saved", async () => {
+    const zeros = tensors.map(({ name, shape }) => ({ name, shape }));
+    const optimizer = await create(zeros, config);
+    const moved = async (of: Optimizer) => (await of.read()).b![0]!;
+    step(optimizer);
+    optimizer.observe(1);
+    step(optimizer);
+    expect(await moved(optimizer)).toBe(-1);
+    optimizer.observe(1); // no better: 0.25
+    step(optimizer);
+    expect(await moved(optimizer)).toBe(-1.25);
+    expect([optimizer.hyper("lr", 3, 0), optimizer.hyper("lr", 3, 1)]).toEqual([0.25, 0.25]);
+    const again = await create(zeros, config);
+    await again.load(await optimizer.save());
+    for (const each of [optimizer, again]) {
+      each.observe(0.5); // better
+      step(each);
+      each.observe(0.5); // no better: 0.125
+      step(each);
+    }
+    expect(await moved(again)).toBe(-1.625);
+    expect(await moved(optimizer)).toBe(-1.625);
+    expect(again.config).toEqual(optimizer.config);
+    expect(() => again.observe("1" as unknown as number)).toThrow('observe was given "1"; it must be a number');
+    for (const each of [optimizer, again]) each.destroy();
+  });
+
+  it("tells one replica or all", async () => {
+    const optimizer = await create(tensors, {
+      ...config,
+      replicas: [{}, {}, { lr: 0.1 }],
+    } as unknown as OptimizerConfig);
+    const rates = () => [0, 1, 2].map((replica) => optimizer.hyper("lr", 0, 0, replica));
+    optimizer.observe(1);
+    optimizer.observe(1, 1);
+    expect(rates()).toEqual([0.5, 0.25, 0.1]);
+    optimizer.observe(2);
+    expect(rates()).toEqual([0.25, 0.125, 0.1]);
+    optimizer.destroy();
+  });
+});

@@ -1,0 +1,6 @@
+// The small cases on the GPU.
+import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { smallCases } from "../small_cases.ts";
+import { device } from "./setup.ts";
+
+smallCases((tensors, config) => createOptimizer(device, tensors, config));
