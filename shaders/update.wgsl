@@ -21,7 +21,6 @@ fn main(
   let chunk = chunks[index];
   let h = row_of(replica, chunk.group);
   begin_chunk(replica, chunk, h, lane);
-  var noting = Noting();
   if (!skip) {
     // What is frozen keeps all it has; but slots begin with the first step.
     let frozen = h.frozen != 0.0;
@@ -36,7 +35,7 @@ fn main(
         if (!frozen) {
           let g = gradient_of(replica, chunk, e, inside, scale, h);
           y = advanced_cell(x, g, h, r, caution);
-          noting = note(noting, x.p, y.p, g, inside);
+          note(x.p, y.p, g, inside);
         }
         if (e + 4u <= chunk.length) {
           store_cell(replica, chunk, e, y);
@@ -46,7 +45,7 @@ fn main(
       }
     }
   }
-  store_noted(replica * chunk_total + chunk.id, lane, noting);
+  store_noted(replica * chunk_total + chunk.id, lane);
   if (!advances) {
     return;
   }

@@ -8,27 +8,26 @@ struct Noted {
   change: f32,
 }
 
-struct Noting {
-  gradient: vec4f,
-  weight: vec4f,
-  change: vec4f,
-}
-
+// What this lane has summed. A variable of the module: carried through the update's loop it would slow down updates that
+// note nothing.
+var<private> squares: array<vec4f, 3>;
 var<workgroup> noted_lanes: array<Noted, workgroup_size>;
 
-fn note(so_far: Noting, before: vec4f, after: vec4f, gradient: vec4f, inside: vec4<bool>) -> Noting {
+fn note(before: vec4f, after: vec4f, gradient: vec4f, inside: vec4<bool>) {
   let g = select(vec4f(), gradient, inside);
   let p = select(vec4f(), before, inside);
   let d = select(vec4f(), after - before, inside);
-  return Noting(so_far.gradient + g * g, so_far.weight + p * p, so_far.change + d * d);
+  squares[0] += g * g;
+  squares[1] += p * p;
+  squares[2] += d * d;
 }
 
 fn total(x: vec4f) -> f32 {
   return (x.x + x.y) + (x.z + x.w);
 }
 
-fn store_noted(place: u32, lane: u32, noting: Noting) {
-  let mine = Noted(total(noting.gradient), total(noting.weight), total(noting.change));
+fn store_noted(place: u32, lane: u32) {
+  let mine = Noted(total(squares[0]), total(squares[1]), total(squares[2]));
   if (!barriers) {
     noted[place * workgroup_size + lane] = mine;
     return;
