@@ -19,7 +19,7 @@ struct Control {
   loss_scale: f32,
   // updates since the loss scale changed or one was skipped
   good_steps: u32,
-  // 1 once the loss scale should have fallen below its least
+  // 1 once the loss scale should have fallen below its least: no more updates
   underflow: u32,
   // by bin of clipping: the norm, and what the update multiplies the gradient by
   norms: array<f32, clip_bins>,

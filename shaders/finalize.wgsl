@@ -72,7 +72,7 @@ fn main(
 ) {
   let replica = position.x;
   let partial_count = arrayLength(&partials) / replicas.x;
-  let idle = control[replica].skip == halted;
+  let idle = control[replica].skip == halted || control[replica].underflow != 0u;
   let scale = control[replica].loss_scale;
   // powers of two as a rule, so that this is exact
   let unscale = select(1.0, 1.0 / scale, loss_scaling);
@@ -87,7 +87,12 @@ fn main(
       control[replica].scales[b] = unscale * select(1.0, clip_scale(norm, total.peak), clip);
     }
   }
-  if (lane != 0u || idle) {
+  if (lane != 0u) {
+    return;
+  }
+  if (idle) {
+    // resuming a replica does not undo its underflow
+    control[replica].skip = max(control[replica].skip, 1u);
     return;
   }
   let norm = norm_of(all, unscale * mean);

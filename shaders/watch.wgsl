@@ -1,33 +1,48 @@
 // What an update notes of itself, chunk by chunk: sums of squares from which the host makes the norms of each tensor.
+// Squares of float32 span twice its range, so each sum is two (Blue 1978): of the elements below 2^9 times 2^47, which are
+// lost from 2^-110 down, and of the others times 2^-72. src/gpu/noted.ts joins them.
 struct Noted {
   // of the gradient as the rule took it
-  gradient: f32,
+  gradient: vec2f,
   // of the parameters before the update
-  weight: f32,
+  weight: vec2f,
   // of what the update changed
-  change: f32,
+  change: vec2f,
 }
 
-// What this lane has summed. A variable of the module: carried through the update's loop it would slow down updates that
+struct Squares {
+  low: vec4f,
+  high: vec4f,
+}
+
+// What this lane has summed. Variables of the module: carried through the update's loop they would slow down updates that
 // note nothing.
-var<private> squares: array<vec4f, 3>;
+var<private> gradient_squares: Squares;
+var<private> weight_squares: Squares;
+var<private> change_squares: Squares;
 var<workgroup> noted_lanes: array<Noted, workgroup_size>;
 
 fn note(before: vec4f, after: vec4f, gradient: vec4f, inside: vec4<bool>) {
-  let g = select(vec4f(), gradient, inside);
-  let p = select(vec4f(), before, inside);
-  let d = select(vec4f(), after - before, inside);
-  squares[0] += g * g;
-  squares[1] += p * p;
-  squares[2] += d * d;
+  add_squares(&gradient_squares, gradient, inside);
+  add_squares(&weight_squares, before, inside);
+  add_squares(&change_squares, after - before, inside);
 }
 
-fn total(x: vec4f) -> f32 {
-  return (x.x + x.y) + (x.z + x.w);
+fn add_squares(squares: ptr<private, Squares>, x: vec4f, inside: vec4<bool>) {
+  let high = abs(x) >= vec4f(0x1p+9f);
+  let scaled = x * select(vec4f(0x1p+47f), vec4f(0x1p-72f), high);
+  let square = select(vec4f(), scaled * scaled, inside);
+  (*squares).low += select(square, vec4f(), high);
+  (*squares).high += select(vec4f(), square, high);
+}
+
+fn total(squares: Squares) -> vec2f {
+  let pairs = vec4f(squares.low.xy + squares.low.zw, squares.high.xy + squares.high.zw);
+  return pairs.xz + pairs.yw;
 }
 
 fn store_noted(place: u32, lane: u32) {
-  let mine = Noted(total(squares[0]), total(squares[1]), total(squares[2]));
+  let mine = Noted(total(gradient_squares), total(weight_squares), total(change_squares));
   if (!barriers) {
     noted[place * workgroup_size + lane] = mine;
     return;

@@ -51,7 +51,7 @@ export interface LossScaleConfig {
   readonly backoff?: number | undefined;
   /** Updates; whole, >= 1, default 2,000. */
   readonly interval?: number | undefined;
-  /** A scale that would fall below this is an underflow, which stops the optimizer; > 0, default 1. */
+  /** A scale that would fall below this is an underflow, which stops the replica; > 0, default 1. */
   readonly min?: number | undefined;
 }
 

@@ -6,7 +6,7 @@ import { largestLossScale } from "./around_plan.ts";
 import { DataError, OptionError } from "./errors.ts";
 import { keptShare, type PartLayout, slotRange } from "./layout.ts";
 import type { TensorValues } from "./optimizer.ts";
-import { type Heard, type Plan, planConfig, planSlots, rememberHypers, replaceHypers } from "./plan.ts";
+import { type Heard, type Plan, planConfig, planSlots, rememberHypers, replaceHypers, replaceOwn } from "./plan.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
 import type { Schedule } from "./schedule.ts";
 import type { CarryValues } from "./table.ts";
@@ -79,18 +79,13 @@ export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
 
 /** The plan as it is at this moment. Hypers that are, or hold, functions of the step are left out: JSON has none. */
 export function describePlan(plan: Plan): Description {
-  const groups = plan.groups.map(({ params, rule, flags, hypers, frozen }) => ({
+  const groups = plan.groups.map(({ params, rule, flags, hypers, own, frozen }) => ({
     params: params ?? null,
     rule: rule.name,
     flags,
     frozen,
-    hypers: hypers.map((replica) =>
-      Object.fromEntries(
-        Object.entries(replica)
-          .filter(([, { config }]) => !holdsFunction(config))
-          .map(([hyper, { config }]) => [hyper, config]),
-      ),
-    ),
+    hypers: hypers.map(configsOf),
+    own: [...own],
     heard: hypers.map(heardBy),
   }));
   const metadata = {
@@ -105,8 +100,18 @@ export function describePlan(plan: Plan): Description {
       replicas: plan.replicas,
     }),
     groups: JSON.stringify(groups),
+    shared: JSON.stringify(plan.shared.map(configsOf)),
   };
   return { metadata, recall: rememberHypers(plan) };
+}
+
+/** Hypers as JSON, but for functions. */
+function configsOf(hypers: Readonly<Record<string, Schedule>>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(hypers)
+      .filter(([, { config }]) => !holdsFunction(config))
+      .map(([hyper, { config }]) => [hyper, config]),
+  );
 }
 
 /** What listens among hypers, and what it has heard. */
@@ -191,6 +196,8 @@ export function openCheckpoint(
   }
   const snapshot = readTensors(plan, layouts, segments, tensors);
   const carried = readCarried(plan, metadata.carried);
+  const shared = readShared(metadata.shared);
+  const undo = rememberHypers(plan);
   const here = recalls.get(bytes);
   if (here?.plan === plan) here.recall();
   try {
@@ -202,7 +209,13 @@ export function openCheckpoint(
       changes,
       changes.map((_, r) => groups.map(({ heard }) => heard?.[r] ?? {})),
     );
+    replaceOwn(
+      plan,
+      groups.map(({ own }) => own),
+      shared,
+    );
   } catch (error) {
+    undo();
     if (!(error instanceof OptionError)) throw error;
     throw new DataError(`the checkpoint's hypers do not fit: ${error.message}`, { cause: error });
   }
@@ -305,13 +318,25 @@ interface SavedGroup {
   readonly flags: unknown;
   readonly frozen: unknown;
   readonly hypers: readonly Readonly<Record<string, unknown>>[];
+  /** Missing in older checkpoints, as `heard` is. */
+  readonly own?: readonly string[];
   readonly heard?: readonly Heard[];
 }
 
 function readGroups(text: string | undefined): readonly SavedGroup[] {
   const groups = readJson("groups", text) as SavedGroup[];
-  if (Array.isArray(groups) && groups.every((group) => Array.isArray(group?.hypers))) return groups;
-  throw new DataError(`the checkpoint's groups are ${text}; they must be an array of { params, rule, hypers }`);
+  const whole = ({ hypers, own }: SavedGroup) => Array.isArray(hypers) && (own === undefined || Array.isArray(own));
+  if (Array.isArray(groups) && groups.every((group) => typeof group === "object" && group !== null && whole(group))) {
+    return groups;
+  }
+  throw new DataError(`the checkpoint's groups are ${text}; they must be an array of { params, rule, hypers, own }`);
+}
+
+/** The hypers that all groups had in common, by replica; older checkpoints tell of them only in their groups. */
+function readShared(text: string | undefined): readonly Readonly<Record<string, unknown>>[] {
+  const shared = text === undefined ? [] : readJson("shared", text);
+  if (Array.isArray(shared)) return shared;
+  throw new DataError(`the checkpoint's shared hypers are ${text}; they must be an array`);
 }
 
 function readCarried(plan: Plan, text: string | undefined): Snapshot["carried"] {

@@ -41,6 +41,7 @@ export {
   type Standing,
   search,
   searchedRules,
+  searchedShapes,
 } from "./lab/search.ts";
 export { type Shape, shapes } from "./lab/shapes.ts";
 export type { RangeEnd, RangePoint, Suggestion, SuggestionName, Suggestions } from "./lab/suggest.ts";

@@ -1,5 +1,6 @@
 // What an optimizer offers, on either engine. A trainer, a test or a tool written against this interface runs on both.
 import type { Segment } from "./arena.ts";
+import { DataError } from "./errors.ts";
 import type { OptimizerConfig } from "./rules/index.ts";
 import type { Scheduled } from "./schedule.ts";
 
@@ -23,13 +24,21 @@ export interface Stats {
   readonly gradientNorm: number;
   /** What the last gradient was multiplied by; 1 without clipping by a global norm. */
   readonly clipScale: number;
-  /** With clipping by group: the norm of each group's last gradient before clipping. */
+  /** With clipping by group: the norm of each group's last gradient before clipping; 0 before the first, and after a load. */
   readonly groupNorms?: readonly number[];
   /** What the next loss is to be multiplied by; 1 without loss scaling. */
   readonly lossScale: number;
+  /**
+   * Whether gradients were not finite at a loss scale that could not fall any further. The replica then makes no more
+   * updates and skips none until a checkpoint is loaded; the others go on.
+   */
+  readonly underflowed: boolean;
 }
 
-/** What the last update did to one tensor; kept with `watch: true`. All norms are 2-norms. */
+/**
+ * What the last update did to one tensor; kept with `watch: true`. All norms are 2-norms. On the GPU they have float32's
+ * precision, and elements below 1e-33 may count as 0.
+ */
 export interface LayerStats {
   readonly name: string;
   /** Of its gradient as the rule took it: after clipping, and the mean where gradients are added up. */
@@ -53,6 +62,9 @@ export interface Optimizer {
   /**
    * One update of every parameter from the gradients; with `accumulate: k` only every k-th call updates, and those before
    * it add the gradients up.
+   *
+   * @throws DataError when the loss scale of every replica that is not halted has underflowed ({@link Stats.underflowed});
+   * OptionError when a hyper's schedule leaves its range at this step. Nothing is changed then.
    */
   step(): void;
   /** Sets the gradients to zero. */
@@ -72,15 +84,17 @@ export interface Optimizer {
   /** Undoes {@link Optimizer.freeze}, and `frozen` of the config. */
   thaw(group?: number): void;
   /**
-   * From the next step on leaves a replica as it is and spends no more work on it: parameters, slots, step. For runs side by
-   * side of which some are hopeless.
+   * From the next step on leaves a replica as it is and spends no more work on it: parameters, slots, step, stats. For runs
+   * side by side of which some are hopeless. What is in its gradients at each call goes on being added up towards an update
+   * of `accumulate`, which it takes no part in. Outlasts a `load`.
    */
   halt(replica: number): void;
-  /** Undoes {@link Optimizer.halt}. */
+  /** Undoes {@link Optimizer.halt}: with `accumulate` the replica takes part in the next update that the others make. */
   resume(replica: number): void;
   /**
    * Tells the plateaus among the schedules of the hypers the metric they wait for, in all replicas or in one; from the next
-   * step on they give what follows from it. Other schedules do not listen.
+   * step on they give what follows from it. Other schedules do not listen. Steps encoded before but not submitted yet may
+   * take the old values or the new, as with {@link Optimizer.set}.
    *
    * @throws OptionError for a metric that is no number.
    */
@@ -99,8 +113,8 @@ export interface Optimizer {
   /** Of one replica (default: the first). */
   stats(replica?: number): Promise<Stats>;
   /**
-   * What the last update did to each tensor, in one replica (default: the first); all zero before the first update, and
-   * for what was frozen or skipped.
+   * What the last update did to each tensor, in one replica (default: the first); all zero before the first update and
+   * after a `load`, for what was frozen or skipped, and for a replica that was halted during it.
    *
    * @throws OptionError for an optimizer made without `watch: true`.
    */
@@ -122,6 +136,19 @@ export interface Optimizer {
 /** Why an optimizer whose loss scale cannot fall any further makes no more steps. */
 export function underflowMessage(step: number, scale: number, min: number): string {
   return `lossScale underflowed after step ${step}: gradients were not finite at a scale of ${scale}, and a lower one would be below its min, ${min}`;
+}
+
+/** @throws DataError when the loss scale of every replica that is not halted has underflowed. */
+export function mustStep(
+  replicas: readonly { readonly halted: boolean; readonly underflow: string | undefined }[],
+): void {
+  let reason: string | undefined;
+  for (const { halted, underflow } of replicas) {
+    if (halted) continue;
+    if (underflow === undefined) return;
+    reason ??= underflow;
+  }
+  if (reason !== undefined) throw new DataError(reason);
 }
 
 /** Why there are no layers to tell of. */

@@ -62,7 +62,8 @@ export function readChoice<T extends string>(name: string, value: unknown, allow
 /** A plain object whose fields are all known; unknown fields are errors, so that a misspelt option never passes. */
 export function readObject(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new OptionError(`${name} is ${show(value)}; it must be an object with ${known.join(", ")}`);
+    const given = value === undefined ? "missing" : show(value);
+    throw new OptionError(`${name} is ${given}; it must be an object with ${known.join(", ")}`);
   }
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {

@@ -179,7 +179,11 @@ export function setHypers(
   // So that the config tells of it.
   for (const hyper of Object.keys(changes)) {
     if (group !== undefined) {
-      if (plan.groups[group]!.params !== undefined) plan.groups[group]!.own.add(hyper);
+      // The rest goes by the optimizer's own hypers: with those changed, what others had of them is their own now.
+      const rest = plan.groups[group]!.hypers === plan.shared;
+      plan.groups.forEach(({ ownRule, own }, index) => {
+        if (!ownRule && rest !== (index === group)) own.add(hyper);
+      });
       continue;
     }
     plan.shared.forEach((hypers, r) => {
@@ -250,6 +254,41 @@ export function replaceHypers(
     old.hypers.forEach((hypers, replica) => {
       Object.assign(hypers, changed[index]!.hypers[replica]);
     });
+  });
+}
+
+/**
+ * Puts back which hypers are groups' own, and with them what the others go by: `shared` holds those that no group does.
+ *
+ * @throws OptionError for what is no hyper of the rule or out of its form; nothing is changed then.
+ */
+export function replaceOwn(
+  plan: Plan,
+  own: readonly (readonly string[] | undefined)[],
+  shared: readonly Readonly<Record<string, unknown>>[],
+): void {
+  const { rule, groups } = plan;
+  const sets = groups.map((group, index) => {
+    const names = own[index] ?? [...group.own];
+    return new Set(names.map((name) => readChoice(`groups[${index}].own`, name, Object.keys(group.rule.hypers))));
+  });
+  const all = plan.shared.map((before, replica) => {
+    const change = readObject("shared", shared[replica] ?? {}, Object.keys(rule.hypers));
+    const after = readHypers(rule, "shared", change, before);
+    for (const hyper of Object.keys(after)) {
+      const common =
+        groups.find(({ hypers }) => hypers === plan.shared) ??
+        groups.find(({ ownRule }, index) => !ownRule && !sets[index]!.has(hyper));
+      if (common) after[hyper] = common.hypers[replica]![hyper]!;
+    }
+    return after;
+  });
+  groups.forEach((group, index) => {
+    group.own.clear();
+    for (const hyper of sets[index]!) group.own.add(hyper);
+  });
+  plan.shared.forEach((hypers, replica) => {
+    Object.assign(hypers, all[replica]);
   });
 }
 
@@ -406,8 +445,14 @@ function checkRule(owner: string, rule: Rule): Rule {
       `${owner} is ${show(rule)}; it must be a rule's name or what defineRule returns: name, hypers with lr, flags, slots, columns, row, wgsl, update`,
     );
   }
-  const taken = slots.find((slot) => reserved.includes(slot));
-  if (taken) throw new OptionError(`the rule ${name} has a slot "${taken}", which is a name of the optimizer's own`);
+  for (const [what, names] of [
+    ["slot", slots],
+    ["scalar", Object.keys(rule.reduction?.scalars ?? {})],
+  ] as const) {
+    const taken = names.find((each) => reserved.includes(each));
+    if (!taken) continue;
+    throw new OptionError(`the rule ${name} has a ${what} "${taken}", which is a name of the optimizer's own`);
+  }
   return rule;
 }
 

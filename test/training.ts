@@ -86,7 +86,7 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
         batch: { type: "linear", start: 4, end: 12, steps: 16 },
         metric: { type: "testLoss", every: 3 },
         stop: { patience: 5 },
-        watch: { every: 2, largeUpdate: 0.02 },
+        watch: { every: 2, largeUpdate: 1e-4 },
       };
       const first = await train(engine, whole, data, { test: data });
       const second = await train(engine, JSON.parse(JSON.stringify(first.config)), data, { test: data });

@@ -41,7 +41,10 @@ fn main(@builtin(global_invocation_id) id: vec3u) {
   for (var c = 0u; c < classes; c++) {
     total += exp(logits[first + c] - top);
   }
-  outcomes[example] = Outcome(log(total) + (top - logits[first + label]), select(0u, 1u, best == label));
+  let loss = log(total) + (top - logits[first + label]);
+  // Of logits that are no numbers none is the largest.
+  let finite = (bitcast<u32>(loss) & 0x7f800000u) != 0x7f800000u;
+  outcomes[example] = Outcome(loss, select(0u, 1u, finite && best == label));
   let scale = bitcast<f32>(control[replica * control_stride + loss_scale_index]);
   for (var c = 0u; c < classes; c++) {
     let share = exp(logits[first + c] - top) / total;

@@ -6,9 +6,16 @@ import { SVGRenderer } from "echarts/renderers";
 
 use([LineChart, GridComponent, LegendComponent, TitleComponent, SVGRenderer]);
 
-/** A chart's description for ECharts as an SVG document. */
-export function chartSvg(option: Record<string, unknown>): string {
-  const chart = init(null, null, { renderer: "svg", ssr: true, width: 900, height: 480 });
+/** A chart's description for ECharts, which may ask for a size in pixels. */
+export interface Description {
+  readonly width?: number;
+  readonly height?: number;
+  readonly [field: string]: unknown;
+}
+
+/** A chart as an SVG document, 900 × 480 where its description does not say. */
+export function chartSvg({ width = 900, height = 480, ...option }: Description): string {
+  const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
   chart.setOption({ ...option, animation: false, backgroundColor: "#ffffff" });
   const svg = chart.renderToSVGString();
   chart.dispose();

@@ -44,7 +44,7 @@ async function diff(pathA: string, pathB: string, { json, svg }: DiffOptions): P
     return;
   }
   for (const line of describe(result)) console.log(line);
-  if (runs.length > 0) console.log(plot(runs));
+  if (runs.length > 0) console.log(plot(runs, result.curves?.identical === true));
   if (svg !== undefined) console.log(`wrote ${svg}`);
 }
 
@@ -85,11 +85,13 @@ function loss(value: number | null): string {
   return value === null ? "not finite" : value.toPrecision(5);
 }
 
-function plot(runs: readonly { readonly name: string; readonly outcome: RunOutcome }[]): string {
+function plot(both: readonly { readonly name: string; readonly outcome: RunOutcome }[], identical: boolean): string {
+  // Of two curves that are one the second would hide the first.
+  const runs = identical ? both.slice(0, 1).map((run) => ({ ...run, name: "both" })) : both;
   const series = runs.map(({ name, outcome }) => ({
     name,
     points: outcome.losses.map((loss, i) => [i + 1, loss] as const),
   }));
   const logY = runs.every(({ outcome }) => outcome.losses.every((loss) => !(loss <= 0)));
-  return terminalPlot(series, { title: "loss", xLabel: "step", yLabel: logY ? "loss (log)" : "loss", logY });
+  return terminalPlot(series, { title: logY ? "loss (log)" : "loss", xLabel: "step", logY });
 }

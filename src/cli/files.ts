@@ -3,13 +3,15 @@
 import { existsSync, statSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { DataError, OptionError } from "../errors.ts";
+import { DataError, OptionError, show } from "../errors.ts";
 
 /** @throws DataError for a file that cannot be read. */
 export async function readText(path: string): Promise<string> {
-  return readFile(path, "utf8").catch((error: Error) => {
+  const text = await readFile(path, "utf8").catch((error: Error) => {
     throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
   });
+  // Some editors begin a file with the mark of its byte order.
+  return text.replace(/^\uFEFF/, "");
 }
 
 /** @throws DataError for a file that cannot be read or is not JSON. */
@@ -50,9 +52,18 @@ async function makeFolder(folder: string): Promise<void> {
   await mkdir(folder);
 }
 
+/** Takes away what a command before has left and this one has nothing to put in place of. */
+export async function removeFile(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
+
 /** A reader sees the old file or the whole new one. */
 export async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
+  if (path === "" || (existsSync(path) && !statSync(path).isFile())) {
+    throw new OptionError(`${show(path)} cannot be written; it must be the path of a file`);
+  }
   try {
+    await makeFolder(dirname(path));
     await writeFile(`${path}.part`, contents);
     await rename(`${path}.part`, path);
   } catch (error) {

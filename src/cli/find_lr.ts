@@ -4,6 +4,7 @@ import { Command, Option } from "commander";
 import { rangeChart } from "../lab/chart.ts";
 import { type JobOptions, labDefaults } from "../lab/defaults.ts";
 import { findLr, type Ramp, type RangeTestResult, rangeDefaults, readRamp } from "../lab/range_test.ts";
+import { endWords } from "../lab/words.ts";
 import { rules } from "../rules/index.ts";
 import { engineLine } from "../train/engine.ts";
 import { batchSizes, type CompleteRunConfig } from "../train/run_config.ts";
@@ -83,6 +84,7 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
   }
   if (found.points.length === 0) {
     say("stopped before the first step; nothing was written");
+    process.exitCode = 130;
     return;
   }
   const seconds = (performance.now() - started) / 1000;
@@ -109,16 +111,13 @@ function plot({ points }: RangeTestResult): string {
   return terminalPlot(series, { title: "loss against learning rate", xLabel: "learning rate", logX: true, logY });
 }
 
-function* report({ ramp, points, ended, endedAt, suggestions, suggested, notes }: RangeTestResult): Generator<string> {
-  const at = endedAt?.toExponential(2);
-  const ends = {
-    complete: `made all ${ramp.steps} steps up to a rate of ${at}`,
-    diverged: `ended after ${points.length} of ${ramp.steps} steps: the smoothed loss diverged at a rate of ${at}`,
-    nonFinite: `ended after ${points.length} of ${ramp.steps} steps: the loss was not finite at a rate of ${at}`,
-    aborted: `stopped after ${points.length} of ${ramp.steps} steps, at a rate of ${at}`,
-  };
-  yield ends[ended];
-  for (const [name, { lr, reason }] of Object.entries(suggestions)) {
+function* report(found: RangeTestResult): Generator<string> {
+  const { suggestions, suggested, notes } = found;
+  yield endWords(found);
+  const readings = Object.entries(suggestions);
+  // Where a curve says nothing, it says so once.
+  const silent = readings.every(([, { lr, reason }]) => lr === null && reason === suggested.reason);
+  for (const [name, { lr, reason }] of silent ? [] : readings) {
     const mark = name === suggested.name ? "*" : " ";
     yield `${mark} ${name.padEnd(10)}${(lr?.toExponential(2) ?? "-").padEnd(10)}${reason}`;
   }

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command line: `fallline train`, `fallline replay`. Each command lies in its own file; this one reads the arguments.
+// The command line. Each command lies in its own file; this one names them and says what went wrong.
 import { Command } from "commander";
 import { version } from "../../package.json";
 import { FalllineError } from "../errors.ts";

@@ -1,5 +1,6 @@
 // Plots in the terminal, as wide as it is: one line, or several told apart by letters, since colours do not survive a pipe.
 import { plot } from "simple-ascii-chart";
+import { short } from "../lab/words.ts";
 
 export interface PlotSeries {
   readonly name: string;
@@ -125,7 +126,7 @@ function roundValues(low: number, high: number, count: number): number[] {
   return found.length > 1 ? found : [low, high];
 }
 
-const label = (value: number) => String(Number(value.toPrecision(3)));
+const label = short;
 
 /** Entries side by side in lines of at most so many columns. */
 function wrapped(entries: readonly string[], columns: number): string[] {

@@ -5,9 +5,11 @@ import { scheduleChart } from "../lab/chart.ts";
 import { readArray, readNumber } from "../options.ts";
 import type { Schedule, Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
+import { updatesOf } from "../train/run_config.ts";
 import { chartSvg } from "./chart.ts";
 import { readJson, writeWhole } from "./files.ts";
 import { terminalPlot } from "./plot.ts";
+import { readRunFile } from "./run_file.ts";
 import { number } from "./words.ts";
 
 interface ScheduleCommandOptions {
@@ -22,8 +24,16 @@ interface Given {
   readonly value: unknown;
   /** What errors call it. */
   readonly name: string;
-  /** In a run's config: the file and the steps of the run. */
-  readonly run?: { readonly path: string; readonly steps: unknown };
+  /** Of a run's file. */
+  readonly run?: {
+    readonly path: string;
+    /** Updates of the run, which is what its schedule counts. */
+    readonly updates: number;
+    /** Updates from one value of its metric to the next; 1 where it has none. */
+    readonly every: number;
+    /** The values of its metric, where it was run. */
+    readonly metrics: readonly number[] | undefined;
+  };
 }
 
 export function scheduleCommand(): Command {
@@ -31,7 +41,10 @@ export function scheduleCommand(): Command {
     .description("print, plot or chart the values of a schedule, step by step")
     .argument("<config>", "its config as JSON, or a file of it; of a run's file (run.json) the learning rate's")
     .option("--steps <n>", "how many steps (default: as many as there are metrics, or as the run has)", number)
-    .option("--metrics <file>", "JSON array of numbers that a plateau hears, one before each value")
+    .option(
+      "--metrics <file>",
+      "JSON array of numbers that a plateau hears, one before each value; in a run one after each metric.every steps",
+    )
     .option("--json", 'print {"values":[…]} on stdout and nothing else there')
     .option("--svg <file>", "write a chart instead of plotting in the terminal")
     .action(runSchedule);
@@ -42,22 +55,24 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   if (json && svg !== undefined) throw new OptionError(`svg is ${show(svg)}; with --json it must be left out`);
   const { value, name, run } = await readConfig(config);
   const schedule = createSchedule(value as Scheduled, name);
-  const metrics = options.metrics === undefined ? undefined : await readMetrics(options.metrics);
   const hears = schedule.listeners !== undefined;
+  const own = hears ? run?.metrics : undefined;
+  const metrics = options.metrics === undefined ? own : await readMetrics(options.metrics);
   if (hears && !metrics) {
     throw new OptionError("metrics is missing; a schedule with a plateau needs the metrics that it hears, in a file");
   }
   if (!hears && metrics) {
     throw new OptionError(`metrics is ${show(options.metrics)}; it must be left out where no plateau hears them`);
   }
-  const most = metrics ? metrics.length : 1_000_000;
-  const steps = readNumber("steps", options.steps ?? metrics?.length ?? run?.steps, {
+  const heard = metrics && (run ? Math.ceil(run.every * (metrics.length + 1)) : metrics.length);
+  const steps = readNumber("steps", options.steps ?? run?.updates ?? heard, {
     min: 1,
-    max: most,
+    max: heard ?? 1_000_000,
     integer: true,
   });
-
-  const values = valuesOf(schedule, name, steps, metrics);
+  // In a run a value comes after the steps that it is of; alone there is one before each step, as torch's examples have it.
+  const heardBefore = run ? (step: number) => Math.floor(step / run.every) : (step: number) => step + 1;
+  const values = valuesOf(schedule, name, steps, metrics ?? [], heardBefore);
   if (run) (json ? console.error : console.log)(`${name}, the learning rate of the run in ${run.path}`);
   if (json) {
     console.log(JSON.stringify({ values }));
@@ -75,10 +90,20 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   if (svg !== undefined) console.log(`wrote ${svg}`);
 }
 
-/** The value of each step; a plateau hears the step's metric before. */
-function valuesOf(schedule: Schedule, name: string, steps: number, metrics: readonly number[] | undefined): number[] {
+/** The value of each step, before which plateaus have heard that many of the metrics. */
+function valuesOf(
+  schedule: Schedule,
+  name: string,
+  steps: number,
+  metrics: readonly number[],
+  heardBefore: (step: number) => number,
+): number[] {
+  let heard = 0;
   return Array.from({ length: steps }, (_, step) => {
-    if (metrics) for (const listener of schedule.listeners ?? []) listener.observe(metrics[step]!);
+    for (const metric of metrics.slice(heard, heardBefore(step))) {
+      for (const listener of schedule.listeners ?? []) listener.observe(metric);
+      heard++;
+    }
     const value = schedule.at(step);
     if (!Number.isFinite(value)) {
       throw new OptionError(`${name} is ${show(value)} at step ${step}; it must be a finite number`);
@@ -92,17 +117,21 @@ async function readConfig(word: string): Promise<Given> {
   if (typeof number(word) === "number") return { value: number(word), name: "schedule" };
   if (word.trimStart().startsWith("{")) return { value: parse(word), name: "schedule" };
   const content = await readJson(word);
-  for (const outer of [["config"], []]) {
-    const optimizer = [...outer, "optimizer"];
-    if (at(content, optimizer) === undefined) continue;
-    const lr = [...optimizer, "lr"];
-    return {
-      value: at(content, lr),
-      name: lr.join("."),
-      run: { path: word, steps: at(content, [...outer, "steps"]) },
-    };
-  }
-  return { value: content, name: "schedule" };
+  const inside = at(content, ["config", "optimizer"]) !== undefined;
+  if (!inside && at(content, ["optimizer"]) === undefined) return { value: content, name: "schedule" };
+  const { config } = await readRunFile(word);
+  const { accumulate = 1, lr } = config.optimizer as { accumulate?: number; lr: Scheduled };
+  const points = at(content, ["metrics"]);
+  return {
+    value: lr,
+    name: inside ? "config.optimizer.lr" : "optimizer.lr",
+    run: {
+      path: word,
+      updates: updatesOf(config),
+      every: (config.metric?.every ?? 1) / accumulate,
+      metrics: Array.isArray(points) ? points.map((point) => Number(at(point, ["value"]))) : undefined,
+    },
+  };
 }
 
 function parse(text: string): unknown {

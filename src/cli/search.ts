@@ -3,17 +3,26 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { sweepChart } from "../lab/chart.ts";
 import { jobDefaults, labDefaults } from "../lab/defaults.ts";
-import { type Standing as Candidacy, type Candidate, type SearchResult, search, searchedRules } from "../lab/search.ts";
+import {
+  type Standing as Candidacy,
+  type Candidate,
+  planSearch,
+  type SearchResult,
+  search,
+  searchedRules,
+  searchedShapes,
+} from "../lab/search.ts";
 import { type Shape, shapeNames } from "../lab/shapes.ts";
+import { short } from "../lab/words.ts";
 import { engineLine } from "../train/engine.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
-import { mustBeWritable, writeWhole } from "./files.ts";
+import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
 import { LiveTable } from "./live.ts";
 import { Bars } from "./progress.ts";
 import { configOf, loadRows } from "./run_file.ts";
-import { type Standing, short, standingLine, standingTable } from "./standing.ts";
+import { type Standing, standingLine, standingTable } from "./standing.ts";
 import { number } from "./words.ts";
 
 interface SearchCommandOptions {
@@ -40,9 +49,9 @@ export function searchCommand(): Command {
     .option("--rules <names>", `rules to try, joined by commas (default: ${searchedRules.join(",")})`)
     .option(
       "--schedules <names>",
-      `courses of the rate to try: ${shapeNames.join(", ")} (default: constant,cosine,warmupStableDecay)`,
+      `courses of the rate to try: ${shapeNames.join(", ")} (default: ${searchedShapes.join(",")})`,
     )
-    .option("--budget <steps>", "steps of all runs together (default: 10 times those of a run)", number)
+    .option("--budget <steps>", "steps of all runs together (default: 7 times those of a run)", number)
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `steps of a whole run (default: ${jobDefaults.steps})`, number)
@@ -58,6 +67,12 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   const { rules, schedules, budget, backend, data: folder, out, json, ...job } = options;
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const config = await configOf(path, job, labDefaults);
+  const asked = {
+    ...(rules === undefined ? {} : { rules: names(rules) }),
+    ...(schedules === undefined ? {} : { schedules: names(schedules) as Shape[] }),
+    ...(budget === undefined ? {} : { budget }),
+  };
+  const planned = planSearch(config, asked);
   const { train: data, test } = await loadRows(config, folder);
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);
@@ -70,9 +85,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   const result = await interruptible("stopping after the steps under way", async (signal) => {
     try {
       return await search(engine, config, data, {
-        ...(rules === undefined ? {} : { rules: names(rules) }),
-        ...(schedules === undefined ? {} : { schedules: names(schedules) as Shape[] }),
-        ...(budget === undefined ? {} : { budget }),
+        ...asked,
         test,
         signal,
         onStart: (candidates) =>
@@ -81,7 +94,10 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
           latest = standing.map(rowOf);
           table.update(
             () => standingTable(latest, ({ name }) => name, config.steps),
-            () => standingLine(latest, Math.max(...latest.map(({ losses }) => losses.length)), config.steps),
+            () => {
+              const made = latest.reduce((sum, { losses }) => sum + losses.length, 0);
+              return standingLine(latest, `${made} steps of at most ${planned.budget}`);
+            },
           );
         },
         onTest(rows) {
@@ -98,6 +114,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   });
   if (result.steps === 0) {
     say("stopped before the first step; nothing was written");
+    process.exitCode = 130;
     return;
   }
   for (const line of standingTable(latest, ({ name }) => name, config.steps)) say(line);
@@ -126,14 +143,16 @@ async function writeResults(out: string, result: SearchResult): Promise<void> {
   }));
   const title = `${runs.length} candidates, ${result.steps.toLocaleString("en")} steps in all`;
   await writeWhole(join(out, files.chart), chartSvg(sweepChart({ title, runs, best: result.bestIndex })));
-  if (result.best) await writeWhole(join(out, files.best), `${JSON.stringify(result.best, null, 2)}\n`);
+  if (!result.best) await removeFile(join(out, files.best));
+  else await writeWhole(join(out, files.best), `${JSON.stringify(result.best, null, 2)}\n`);
   await writeWhole(join(out, files.search), `${JSON.stringify(result, null, 2)}\n`);
 }
 
 function* closing(result: SearchResult, out: string, seconds: number): Generator<string> {
   const { candidates, bestIndex, steps, budget, interrupted, best } = result;
   if (interrupted) yield "stopped on request; the table is as far as it came";
-  if (bestIndex === null) yield "every candidate diverged: give a config with lower rates, or other rules";
+  if (bestIndex === null && interrupted) yield "no best: not every candidate had come as far";
+  else if (bestIndex === null) yield "every candidate diverged: give a config with lower rates, or other rules";
   else {
     const found = candidates[bestIndex]!;
     const tested = found.evaluation ? `, test accuracy ${(100 * found.evaluation.accuracy).toFixed(2)} %` : "";
@@ -142,5 +161,5 @@ function* closing(result: SearchResult, out: string, seconds: number): Generator
   yield `${steps.toLocaleString("en")} of ${budget.toLocaleString("en")} steps, ${seconds.toFixed(0)} s`;
   const wrote = Object.values(files).filter((name) => best || name !== files.best);
   yield `wrote ${wrote.map((name) => join(out, name)).join(", ")}`;
-  if (best) yield `train it: fallline train ${join(out, files.best)}`;
+  if (best) yield `train it: npx fallline train ${join(out, files.best)}`;
 }

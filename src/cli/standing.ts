@@ -1,5 +1,6 @@
 // How runs side by side stand, as a table for the terminal.
 import type { Entrant, Trial } from "../lab/race.ts";
+import { short } from "../lab/words.ts";
 import type { Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
 import type { CompleteRunConfig } from "../train/run_config.ts";
@@ -17,12 +18,6 @@ function highest(value: Scheduled, steps: number): number {
   let most = Number.NEGATIVE_INFINITY;
   for (let step = 0; step < steps; step++) most = Math.max(most, at(step));
   return most;
-}
-
-/** A number in few characters. */
-export function short(value: number): string {
-  const plain = String(Number(value.toPrecision(3)));
-  return plain.length <= 7 ? plain : value.toExponential(2);
 }
 
 /** What the table shows of a run. */
@@ -54,17 +49,16 @@ export function standingTable<E extends Standing>(
 function stateWords({ verdict, losses, stopped }: Standing, steps: number): string {
   if (stopped === "diverged" || verdict.state === "diverged")
     return `diverged at step ${verdict.since || losses.length}`;
-  const state =
-    verdict.state === "oscillating" || verdict.state === "stalled"
-      ? `${verdict.state} since step ${verdict.since}`
-      : verdict.state;
+  const { state: word, since } = verdict;
+  const lasts = word === "oscillating" || word === "stalled";
+  const state = word === "waiting" ? "not falling yet" : lasts ? `${word} since step ${since}` : word;
   if (stopped === "behind") return `${state}, stopped as hopeless`;
   return losses.length === steps ? `${state}, done` : state;
 }
 
-/** The table in one line. */
-export function standingLine(entrants: readonly Standing[], step: number, steps: number): string {
+/** The table in one line; `done` is how far the whole is. */
+export function standingLine(entrants: readonly Standing[], done: string): string {
   const running = entrants.filter(({ stopped }) => stopped === null).length;
   const best = Math.min(...entrants.map(({ score }) => score));
-  return `step ${step}/${steps}: ${running} of ${entrants.length} runs go on, lowest loss ${Number.isFinite(best) ? best.toPrecision(4) : "-"}`;
+  return `${done}: ${running} of ${entrants.length} runs go on, lowest loss ${Number.isFinite(best) ? best.toPrecision(4) : "-"}`;
 }

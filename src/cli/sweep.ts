@@ -2,9 +2,9 @@
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { OptionError, show } from "../errors.ts";
-import { sweepChart } from "../lab/chart.ts";
+import { smooth, sweepChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults, labDefaults, standardLr } from "../lab/defaults.ts";
-import type { Entrant, Trial } from "../lab/race.ts";
+import { compareEntrants, type Entrant, type Trial } from "../lab/race.ts";
 import {
   gridTrials,
   randomTrials,
@@ -23,9 +23,10 @@ import type { CompleteRunConfig } from "../train/run_config.ts";
 import { train } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
-import { mustBeWritable, writeWhole } from "./files.ts";
+import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
 import { LiveTable } from "./live.ts";
+import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { configOf, loadRows } from "./run_file.ts";
 import { standingLine, standingTable, trialWords } from "./standing.ts";
@@ -102,7 +103,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
           time.to = performance.now();
           table.update(
             () => standingTable(entrants, (entrant) => trialWords(config, entrant.trial), config.steps),
-            () => standingLine(entrants, step, config.steps),
+            () => standingLine(entrants, `step ${step}/${config.steps}`),
           );
         },
         onTest(rows) {
@@ -121,10 +122,12 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   });
   if (result.steps === 0) {
     say("stopped before the first step; nothing was written");
+    process.exitCode = 130;
     return;
   }
   const seconds = (time.to - time.from) / 1000;
   for (const line of standingTable(latest, (entrant) => trialWords(config, entrant.trial), config.steps)) say(line);
+  if (!json) console.log(plotOfBest(latest, (entrant) => trialWords(config, entrant.trial)));
   const best = result.best === null ? null : trialConfig(config, result.trials[result.best]!.trial);
   const alone = compare && best && !result.interrupted ? await timeAlone(engine, best, data, bars) : null;
   const cost = {
@@ -149,6 +152,10 @@ function trialsOf(
   const choices = new Map<string, Span | readonly number[]>();
   for (const word of words) {
     const [hyper, choice] = readVary(word);
+    const known = Object.keys(rules.find(({ name }) => name === rule)?.hypers ?? {});
+    if (!known.includes(hyper)) {
+      throw new OptionError(`--vary names ${hyper}, which ${rule} does not have; its hypers are ${known.join(", ")}`);
+    }
     if (choices.has(hyper)) throw new OptionError(`--vary names ${hyper} twice; give all its values at once`);
     choices.set(hyper, choice);
   }
@@ -172,16 +179,32 @@ function readVary(word: string): readonly [string, Span | readonly number[]] {
   const numbers = (text: string, separator: string) =>
     text.split(separator).map((part) => {
       const value = number(part.trim());
-      if (typeof value !== "number") throw wrong();
+      if (typeof value !== "number" || !Number.isFinite(Math.fround(value))) throw wrong();
       return value;
     });
-  if (!values.includes("..")) return [hyper, numbers(values, ",")];
+  if (!values.includes("..")) return [hyper, [...new Set(numbers(values, ","))]];
   const [min, max, ...more] = numbers(values, "..");
   if (min === undefined || max === undefined || more.length > 0) throw wrong();
   if (!(min > 0 && max >= min)) {
     throw new OptionError(`--vary is ${show(word)}; a span goes from a number > 0 to one that is not smaller`);
   }
   return [hyper, { min, max }];
+}
+
+/** Runs that the terminal's plot shows; the chart has all of them. */
+const plotted = 6;
+
+function plotOfBest(entrants: readonly Entrant[], words: (entrant: Entrant) => string): string {
+  const best = [...entrants]
+    .sort((a, b) => b.losses.length - a.losses.length || compareEntrants(a, b))
+    .slice(0, plotted);
+  const series = best.map((entrant) => ({
+    name: words(entrant),
+    points: smooth(entrant.losses).map((loss, i) => [i + 1, loss] as const),
+  }));
+  const logY = series.every(({ points }) => points.every(([, loss]) => !(loss <= 0)));
+  const title = `smoothed loss of the ${best.length} that came furthest${logY ? " (log)" : ""}`;
+  return terminalPlot(series, { title, xLabel: "step", logY });
 }
 
 /** The best run by itself: what each of the runs would take, and whether it comes out the same. */
@@ -217,7 +240,8 @@ async function writeResults(
   const { rule } = result.config.optimizer as { rule: string };
   const title = `${result.config.model.layers.join("-")}, ${rule}: ${runs.length} runs side by side`;
   await writeWhole(join(out, files.chart), chartSvg(sweepChart({ title, runs, best: result.best })));
-  if (best) await writeWhole(join(out, files.best), `${JSON.stringify(best, null, 2)}\n`);
+  if (!best) await removeFile(join(out, files.best));
+  else await writeWhole(join(out, files.best), `${JSON.stringify(best, null, 2)}\n`);
   await writeWhole(join(out, files.sweep), `${JSON.stringify({ ...result, cost }, null, 2)}\n`);
 }
 
@@ -243,5 +267,5 @@ function* closing(
   } else yield `${cost.seconds.toFixed(1)} s`;
   const wrote = Object.values(files).filter((name) => hasBest || name !== files.best);
   yield `wrote ${wrote.map((name) => join(out, name)).join(", ")}`;
-  if (hasBest) yield `train the best: fallline train ${join(out, files.best)}`;
+  if (hasBest) yield `train the best: npx fallline train ${join(out, files.best)}`;
 }

@@ -79,6 +79,8 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   const bars = new Bars();
   // Before the first value of the metric, which may change the rate.
   const compared = Math.min(paritySteps, config.steps, config.metric?.every ?? paritySteps);
+  const { clip, skipNonFinite } = config.optimizer as { clip?: unknown; skipNonFinite?: boolean };
+  const measuresNorm = skipNonFinite === true || (clip !== null && clip !== undefined);
   const trained = { from: 0, to: 0 };
   const testsAlong = config.metric !== null && config.metric.type !== "loss";
   let isTesting = false;
@@ -102,7 +104,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
         bars.update(index, {
           loss: loss.toFixed(4),
           lr: lr.toExponential(2),
-          norm: gradientNorm.toFixed(3),
+          norm: measuresNorm ? gradientNorm.toFixed(3) : "-",
           metric: measured,
           rate: ((1000 * index) / (trained.to - trained.from)).toFixed(2),
         });
@@ -132,6 +134,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
 
   if (result.losses.length === 0) {
     say("stopped before the first step; nothing was written");
+    process.exitCode = 130;
     return;
   }
   const run = {
@@ -198,10 +201,14 @@ function* closing(
   { compared, images, out }: { readonly compared: number; readonly images: number; readonly out: string },
 ): Generator<string> {
   const { config, losses, best, reason } = run;
+  const broken = losses.findIndex((loss) => !Number.isFinite(loss));
   const steps = `${losses.length} of ${config.steps} steps`;
   if (reason === "interrupted") yield `stopped after ${steps}`;
   if (reason === "diverged") yield `stopped after ${steps}, since a loss was not finite`;
   if (reason === "stopped-early") yield `stopped after ${steps}, since ${config.metric!.type} no longer improved`;
+  if (broken >= 0) {
+    yield `the loss was not finite from step ${broken + 1} on: try a lower rate; "watch": true in a run config says more`;
+  }
   if (best) {
     const restored = config.stop?.restoreBest ? ", whose parameters were restored" : "";
     yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;

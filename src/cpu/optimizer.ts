@@ -3,11 +3,12 @@
 import { arenaLength, layoutSegments, matchSegments, packArena, type Segment, type Tensor } from "../arena.ts";
 import { largestLossScale } from "../around_plan.ts";
 import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, type Snapshot } from "../checkpoint.ts";
-import { DataError, DeviceError, OptionError, show } from "../errors.ts";
+import { DeviceError, OptionError, show } from "../errors.ts";
 import { evaluationValues } from "../evaluation.ts";
 import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
 import {
   type LayerStats,
+  mustStep,
   type Optimizer,
   type Role,
   type Stats,
@@ -71,7 +72,7 @@ interface Replica {
   gradientNorm: number;
   groupNorms: readonly number[];
   clipScale: number;
-  /** Why no step can be made any more. */
+  /** Why it makes no more steps. */
   underflow: string | undefined;
   halted: boolean;
   /** By the tensor's place; empty where nothing is noted. */
@@ -107,11 +108,11 @@ class ReferenceOptimizer implements CpuOptimizer {
         parts: plan.parts.map((part, index) => partState(plan, part, this.#layouts[index]!, r)),
         clock: { step: 0, skipped: 0, lossScale: plan.lossScale?.init ?? 1, goodSteps: 0 },
         gradientNorm: Number.NaN,
-        groupNorms: Array.from({ length: clipBins(plan) }, () => 0),
+        groupNorms: noNorms(plan),
         clipScale: 1,
         underflow: undefined,
         halted: false,
-        noted: plan.watch ? segments.map(({ name }) => unchanged(name)) : [],
+        noted: nothingNoted(plan),
       };
     });
   }
@@ -138,17 +139,19 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   step(): void {
     this.#mustLive("step");
+    mustStep(this.#replicas);
     const { accumulate } = this.#plan;
     const updates = this.#micro + 1 === accumulate;
     // Every row before anything is changed: a schedule may leave its range in any of them.
-    const running = this.#replicas.filter(({ halted }) => !halted);
-    const rows = running.map(({ parts, clock, underflow }) => {
-      if (underflow) throw new DataError(underflow);
-      return updates ? parts.map(({ part, rows }) => part.groups.map((_, group) => rows.row(group, clock.step))) : [];
+    const rows = this.#replicas.map(({ parts, clock, halted, underflow }) => {
+      if (!updates || halted || underflow) return undefined;
+      return parts.map(({ part, rows }) => part.groups.map((_, group) => rows.row(group, clock.step)));
     });
-    running.forEach((replica, r) => {
+    this.#replicas.forEach((replica, r) => {
       if (accumulate > 1) this.#accumulate(replica);
-      if (updates) this.#update(replica, rows[r]!);
+      const its = rows[r];
+      if (its) this.#update(replica, its);
+      else if (updates) replica.noted = nothingNoted(this.#plan);
     });
     this.#micro = updates ? 0 : this.#micro + 1;
   }
@@ -223,9 +226,10 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   async stats(replica = 0): Promise<Stats> {
     this.#mustLive("stats");
-    const { clock, gradientNorm, groupNorms, clipScale } = this.#replicas[readReplica(this.#plan, "replica", replica)]!;
+    const { clock, gradientNorm, groupNorms, clipScale, underflow } =
+      this.#replicas[readReplica(this.#plan, "replica", replica)]!;
     const { step, skipped, lossScale } = clock;
-    const stats = { step, skipped, gradientNorm, clipScale, lossScale };
+    const stats = { step, skipped, gradientNorm, clipScale, lossScale, underflowed: underflow !== undefined };
     return this.#plan.clip?.type === "groupNorm" ? { ...stats, groupNorms } : stats;
   }
 
@@ -250,8 +254,10 @@ class ReferenceOptimizer implements CpuOptimizer {
     this.#replicas.forEach((replica, r) => {
       replica.clock = clocks[r]!;
       replica.gradientNorm = Number.NaN;
+      replica.groupNorms = noNorms(this.#plan);
       replica.clipScale = 1;
       replica.underflow = undefined;
+      replica.noted = nothingNoted(this.#plan);
       for (const [role, values] of roles) {
         const arrays = this.#arrays(replica, role);
         for (const [name, data] of Object.entries(values[r]!)) arrays.get(name)!.set(data);
@@ -297,7 +303,7 @@ class ReferenceOptimizer implements CpuOptimizer {
     replica.parts.forEach((state, index) => {
       updatePart(this.#plan, state, rows[index]!, { params: replica.params, raw, scales, note });
     });
-    replica.noted = replica.noted.map(({ name }) => noted.get(name) ?? unchanged(name));
+    replica.noted = nothingNoted(this.#plan).map((nothing) => noted.get(nothing.name) ?? nothing);
     const goodSteps = clock.goodSteps + 1;
     const grown = lossScale && goodSteps >= lossScale.interval;
     replica.clock = {
@@ -312,7 +318,7 @@ class ReferenceOptimizer implements CpuOptimizer {
   #skip(replica: Replica): void {
     const { lossScale } = this.#plan;
     const { clock } = replica;
-    replica.noted = replica.noted.map(({ name }) => unchanged(name));
+    replica.noted = nothingNoted(this.#plan);
     const lower = lossScale ? Math.fround(clock.lossScale * lossScale.backoff) : 1;
     const underflows = lossScale !== undefined && lower < lossScale.min;
     if (underflows) replica.underflow = underflowMessage(clock.step, clock.lossScale, lossScale.min);
@@ -390,9 +396,14 @@ class ReferenceOptimizer implements CpuOptimizer {
   }
 }
 
-/** What is noted of a tensor that no update touched. */
-function unchanged(name: string): LayerStats {
-  return { name, gradientNorm: 0, weightNorm: 0, updateNorm: 0 };
+/** What is noted of every tensor where no update touched it; empty where nothing is noted. */
+function nothingNoted({ watch, names }: Plan): readonly LayerStats[] {
+  return watch ? names.map((name) => ({ name, gradientNorm: 0, weightNorm: 0, updateNorm: 0 })) : [];
+}
+
+/** The norms of the bins of clipping before the first gradient. */
+function noNorms(plan: Plan): readonly number[] {
+  return Array.from({ length: clipBins(plan) }, () => 0);
 }
 
 /** A scale that would grow too large stays as it is. */

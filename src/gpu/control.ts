@@ -30,7 +30,6 @@ export function controlBytes(plan: Plan): number {
 /** What one record says. */
 export interface ControlRecord extends Stats, Clock {
   readonly epoch: number;
-  readonly underflow: boolean;
 }
 
 /** The control buffer before its next step. */
@@ -80,7 +79,7 @@ export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): reado
       lossScale: view.getFloat32(controlOffsets.lossScale, true),
       goodSteps: view.getUint32(controlOffsets.goodSteps, true),
       epoch: view.getUint32(controlOffsets.epoch, true),
-      underflow: view.getUint32(controlOffsets.underflow, true) === 1,
+      underflowed: view.getUint32(controlOffsets.underflow, true) === 1,
       ...(plan.clip?.type === "groupNorm" ? { groupNorms: norms } : {}),
     };
   });

@@ -35,9 +35,12 @@ export function adapterLine({ vendor, architecture, description, software }: Ada
  */
 export async function requestDevice(gpu: GPU | undefined = globalThis.navigator?.gpu): Promise<GPUDevice> {
   if (!gpu) {
-    throw new DeviceError(
-      "WebGPU is not available here: navigator.gpu is missing; in Node, pass create([]) of npm webgpu",
-    );
+    // Only browsers tell whether a context is secure.
+    const remedy =
+      "isSecureContext" in globalThis
+        ? "it takes a page from https or localhost, and a browser with WebGPU: Chrome or Edge 113, Safari 26, Firefox 141 or later"
+        : "in Node, pass create([]) of npm webgpu";
+    throw new DeviceError(`WebGPU is not available here: navigator.gpu is missing; ${remedy}`);
   }
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new DeviceError("WebGPU found no adapter: requestAdapter() returned null");

@@ -4,12 +4,15 @@ import type { PartLayout } from "../layout.ts";
 import type { LayerStats } from "../optimizer.ts";
 import { type ChunkNumbers, chunksOf } from "./chunks.ts";
 
-/** Numbers of a Noted. */
+/** Sums of a Noted; each is two numbers. */
 const fields = 3;
+
+/** What joins the two: elements were multiplied by 2^47 or by 2^-72 before they were squared. */
+const [low, high] = [2 ** -94, 2 ** 144];
 
 /** Bytes that one replica's updates note; `perChunk` records each chunk. */
 export function notedBytes({ total }: ChunkNumbers, perChunk: number): number {
-  return total * perChunk * fields * 4;
+  return total * perChunk * fields * 8;
 }
 
 /** The norms of every tensor, in the order of the tensors. */
@@ -27,7 +30,10 @@ export function layersOf(
       const from = first.get(place.index)! * perChunk;
       const norms = Array.from({ length: fields }, (_, field) => {
         let sum = 0;
-        for (let i = from; i < from + chunksOf(place) * perChunk; i++) sum += sums[i * fields + field]!;
+        for (let i = from; i < from + chunksOf(place) * perChunk; i++) {
+          const at = 2 * (i * fields + field);
+          sum += low * sums[at]! + high * sums[at + 1]!;
+        }
         return Math.sqrt(sum);
       });
       const [gradientNorm, weightNorm, updateNorm] = norms as [number, number, number];

@@ -10,11 +10,12 @@ import {
   type Tensor,
 } from "../arena.ts";
 import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, type Snapshot } from "../checkpoint.ts";
-import { DataError, DeviceError, OptionError, show } from "../errors.ts";
+import { DeviceError, OptionError, show } from "../errors.ts";
 import { evaluationValues } from "../evaluation.ts";
 import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
 import {
   type LayerStats,
+  mustStep,
   type Optimizer,
   type Role,
   type Stats,
@@ -65,10 +66,11 @@ export interface GpuOptimizer extends Optimizer {
    * own in a command encoder, or uses an open compute pass. Submits nothing, reads nothing back, and creates nothing. At
    * most half a table window (2,048 steps; 256 and more with hundreds of groups or replicas) may be encoded before the
    * first of them is submitted. A caller who never asks for `stats()` should know that steps beyond that many unheard
-   * skips take their rates a little late.
+   * skips take their rates a little late. Rules that carry something from step to step (asgd its rate) take a `set` late by
+   * the skips unheard then, until `step`, `read` or `stats` hears of them.
    *
    * @throws DeviceError after `destroy` or device loss; OptionError when a hyper's schedule leaves its range at this
-   * step, or when more than half a window is encoded into one encoder or pass; DataError when the loss scale underflowed.
+   * step, or when more than half a window is encoded into one encoder or pass; DataError when {@link Optimizer.step} does.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
@@ -252,8 +254,12 @@ interface ReplicaClock {
   next: number;
   /** The last state of the GPU that we have heard of; it is at least so far by now. */
   heard: { step: number; skipped: number };
+  /** When hypers changed last: the step that was to be next, and the updates encoded by then, skipped ones too. */
+  changed: { step: number; updates: number };
   /** Whether the replica makes no steps. */
   halted: boolean;
+  /** Why it makes no more steps, once that is heard of. */
+  underflow: string | undefined;
   /** One for each part. */
   readonly windows: readonly TableWindow[];
 }
@@ -277,9 +283,14 @@ class ArenaOptimizer implements GpuOptimizer {
   #destroyed = false;
   /** Gradients added up since the last update. */
   #micro = 0;
+  /** Updates encoded. */
+  #updates = 0;
+  /** Whether what rules carry depends on skips that the host may not have heard of, and so where hypers change. */
+  readonly #carriesOn: boolean;
+  /** Whether the next step is to tell how many were skipped before it. */
+  #asks = false;
   /** How many checkpoints were loaded: reports from before the last one are old. */
   #epoch = 0;
-  #underflow: string | undefined;
 
   constructor(
     device: GPUDevice,
@@ -299,11 +310,15 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#buffers = buffers;
     this.controlBytes = controlBytes(plan) * plan.replicas;
     this.#readback = new ReadbackPool(device, this.controlBytes, "fallline control");
+    this.#carriesOn = plan.skipNonFinite && plan.parts.some(({ rule }) => rule.carry);
+    if (this.#carriesOn) this.#readback.reserve();
     this.#mostEncodings = Math.min(...plan.parts.map((part) => windowSteps(plan, part))) / 2;
     this.#clocks = Array.from({ length: plan.replicas }, (_, replica) => ({
       next: 0,
       heard: { step: 0, skipped: 0 },
+      changed: { step: 0, updates: 0 },
       halted: false,
+      underflow: undefined,
       windows: plan.parts.map((part, i) => new TableWindow(device.queue, made.tables[i]!, plan, part, replica)),
     }));
   }
@@ -344,7 +359,7 @@ class ArenaOptimizer implements GpuOptimizer {
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void {
     this.#mustLive("encode");
-    if (this.#underflow) throw new DataError(this.#underflow);
+    mustStep(this.#clocks);
     const updates = this.#micro + 1 === this.#plan.accumulate;
     if (updates) this.#provide(target);
     if ("dispatchWorkgroups" in target) {
@@ -360,13 +375,18 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#mustLive("step");
     const encoder = this.device.createCommandEncoder({ label: "fallline step" });
     this.encode(encoder);
-    if (!this.#plan.skipNonFinite || this.#micro !== 0 || this.#clocks[0]!.next % hearingInterval !== 0) {
-      this.device.queue.submit([encoder.finish()]);
+    const commands = encoder.finish();
+    const regular = this.#plan.skipNonFinite && this.#micro === 0 && this.#updates % hearingInterval === 0;
+    if (!this.#asks && !regular) {
+      this.device.queue.submit([commands]);
       return;
     }
     const staging = this.#readback.take();
-    encoder.copyBufferToBuffer(this.control, 0, staging, 0, this.controlBytes);
-    this.device.queue.submit([encoder.finish()]);
+    const copying = this.device.createCommandEncoder({ label: "fallline hearing" });
+    copying.copyBufferToBuffer(this.control, 0, staging, 0, this.controlBytes);
+    const copy = copying.finish();
+    this.device.queue.submit(this.#asks ? [copy, commands] : [commands, copy]);
+    this.#asks = false;
     this.#readback.collect(staging).then(
       (bytes) => this.noteControl(bytes),
       // The device was lost or the optimizer destroyed meanwhile, which the next call says.
@@ -387,7 +407,7 @@ class ArenaOptimizer implements GpuOptimizer {
 
   set(hypers: Readonly<Record<string, Scheduled>>, group?: number, replica?: number): void {
     this.#mustLive("set");
-    for (const { windows, next } of this.#clocks) for (const { rows } of windows) rows.settle(next);
+    this.#settle();
     setHypers(this.#plan, hypers, group, replica, this.#clocks[replica ?? 0]?.next ?? 0);
     this.#expire();
   }
@@ -418,7 +438,7 @@ class ArenaOptimizer implements GpuOptimizer {
 
   observe(metric: number, replica?: number): void {
     this.#mustLive("observe");
-    for (const { windows, next } of this.#clocks) for (const { rows } of windows) rows.settle(next);
+    this.#settle();
     if (observeMetric(this.#plan, metric, replica)) this.#expire();
   }
 
@@ -544,16 +564,22 @@ class ArenaOptimizer implements GpuOptimizer {
     });
     this.#epoch++;
     this.#micro = micro;
-    this.#underflow = undefined;
     queue.writeBuffer(
       this.control,
       0,
       encodeControl(this.#plan, clocks, this.#epoch, (r) => this.#clocks[r]!.halted),
     );
+    if (this.#made.noted) {
+      const encoder = this.device.createCommandEncoder({ label: "fallline load" });
+      encoder.clearBuffer(this.#made.noted);
+      queue.submit([encoder.finish()]);
+    }
     this.#clocks.forEach((clock, r) => {
       const { step, skipped } = clocks[r]!;
       clock.heard = { step, skipped };
+      clock.changed = { step, updates: 0 };
       clock.next = step;
+      clock.underflow = undefined;
       clock.windows.forEach((window, part) => {
         window.restart(step);
         window.rows.restore(step, carried[part]![r]!);
@@ -575,10 +601,11 @@ class ArenaOptimizer implements GpuOptimizer {
         `encode was called ${encodings + 1} times for one submission; it takes at most ${this.#mostEncodings}`,
       );
     }
-    const running = this.#clocks.filter(({ halted }) => !halted);
+    const running = this.#clocks.filter(({ halted, underflow }) => !halted && underflow === undefined);
     for (const { windows, next } of running) for (const window of windows) window.provide(next);
     this.#encodings.set(target, encodings + 1);
     for (const clock of running) clock.next++;
+    this.#updates++;
   }
 
   #dispatch(pass: GPUComputePassEncoder, updates: boolean): void {
@@ -598,16 +625,38 @@ class ArenaOptimizer implements GpuOptimizer {
     }
   }
 
+  /**
+   * Before hypers change: what rules carried up to the next step stays as it is. Where steps were skipped unheard that step
+   * comes earlier, and what is carried into those between depends on it, so the GPU will be asked where it is.
+   */
+  #settle(): void {
+    for (const clock of this.#clocks) {
+      clock.changed = { step: clock.next, updates: clock.next + clock.heard.skipped };
+      for (const { rows } of clock.windows) rows.settle(clock.next);
+    }
+    this.#asks = this.#carriesOn && this.#clocks.some(({ next, heard }) => next !== heard.step);
+  }
+
   #note(records: readonly ControlRecord[]): readonly ControlRecord[] {
-    records.forEach(({ epoch, step, skipped, underflow, lossScale }, r) => {
+    records.forEach(({ epoch, step, skipped, underflowed, lossScale }, r) => {
       const clock = this.#clocks[r]!;
+      const { changed, windows } = clock;
       // Copies from before a load, or older than what was heard since, tell nothing new.
       if (epoch !== this.#epoch || step + skipped <= clock.heard.step + clock.heard.skipped) return;
-      clock.next = Math.max(step, clock.next - (skipped - clock.heard.skipped));
+      const delay = skipped - clock.heard.skipped;
+      clock.next = Math.max(step, clock.next - delay);
       clock.heard = { step, skipped };
+      // Skipped before hypers changed, so that they changed before an earlier step.
+      if (delay > 0 && step + skipped <= changed.updates) {
+        changed.step = Math.max(step, changed.step - delay);
+        for (const window of windows) {
+          window.rows.settle(changed.step);
+          window.expire(changed.step);
+        }
+      }
       // A window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
-      for (const window of clock.windows) if (window.fallBack(step)) clock.next = step;
-      if (underflow) this.#underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
+      for (const window of windows) if (window.fallBack(step)) clock.next = step;
+      if (underflowed) clock.underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
     });
     return records;
   }
@@ -694,10 +743,10 @@ class ArenaOptimizer implements GpuOptimizer {
       return { key, begin };
     });
     const order = [...stretches];
-    const parts = await readParts(
-      this.device,
-      order.map(([, { buffer, from, to }]) => ({ buffer, offset: from, bytes: to - from })),
-    );
+    const sources = order.map(([, { buffer, from, to }]) => ({ buffer, offset: from, bytes: to - from }));
+    const parts = await readParts(this.device, [...sources, this.#wholeControl()]);
+    // What waits for the GPU anyway tells of skips too.
+    this.#note(decodeControl(this.#plan, parts[order.length]!));
     const bytes = new Map(order.map(([key, { from }], i) => [key, { from, part: parts[i]! }]));
     const values = new Map(roles.map((role): [string, TensorValues] => [role, {}]));
     wanted.forEach(({ role, segment, length }, i) => {
@@ -721,6 +770,6 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 }
 
-function statsOf({ step, skipped, gradientNorm, clipScale, lossScale, groupNorms }: ControlRecord): Stats {
-  return { step, skipped, gradientNorm, clipScale, lossScale, ...(groupNorms ? { groupNorms } : {}) };
+function statsOf({ step, skipped, gradientNorm, clipScale, lossScale, underflowed, groupNorms }: ControlRecord): Stats {
+  return { step, skipped, gradientNorm, clipScale, lossScale, underflowed, ...(groupNorms ? { groupNorms } : {}) };
 }

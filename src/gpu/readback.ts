@@ -15,6 +15,11 @@ export class ReadbackPool {
     this.#label = label;
   }
 
+  /** Makes a buffer ahead of time. */
+  reserve(): void {
+    this.#free.push(this.take());
+  }
+
   /** A buffer to copy into; a new one only where all are still in flight. */
   take(): GPUBuffer {
     const free = this.#free.pop();

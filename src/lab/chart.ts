@@ -1,8 +1,17 @@
-// What a training run looks like as a chart, as options for ECharts: the page draws it live, the CLI writes it as SVG.
+// What runs, range tests and schedules look like as charts, as options for ECharts: the page draws them live, the CLI writes
+// them as SVG.
 import type { RangePoint, Suggestions } from "./suggest.ts";
+import { short } from "./words.ts";
+
+type Point = readonly [x: number, y: number];
 
 export interface LossCurve {
   readonly title: string;
+  readonly losses: readonly number[];
+}
+
+export interface NamedLosses {
+  readonly name: string;
   readonly losses: readonly number[];
 }
 
@@ -15,30 +24,16 @@ export function smooth(values: readonly number[], keep = 0.9): number[] {
   });
 }
 
-/** Loss against the step, raw and smoothed, on a logarithmic axis where every loss is positive. */
+/** Loss against the step, raw and smoothed; what is not finite is left out. */
 export function lossChart({ title, losses }: LossCurve) {
-  const points = (values: readonly number[]) => values.map((value, i) => [i + 1, value]);
-  const line = { type: "line" as const, showSymbol: false };
+  const points = finitePoints(losses);
   return {
-    title: { text: title, left: "center", textStyle: { fontSize: 15 } },
-    legend: { top: 36, data: ["loss", "smoothed"] },
-    grid: { left: 60, right: 24, top: 76, bottom: 48 },
-    xAxis: {
-      type: "value" as const,
-      name: "step",
-      nameLocation: "middle" as const,
-      nameGap: 28,
-      min: 1,
-      max: "dataMax" as const,
-    },
-    yAxis: {
-      type: losses.every((loss) => loss > 0) ? ("log" as const) : ("value" as const),
-      name: "loss",
-      axisLabel: { formatter: (value: number) => String(Number(value.toPrecision(3))) },
-    },
+    ...frame({ title, names: ["loss", "smoothed"] }),
+    xAxis: stepAxis(1, losses.length),
+    yAxis: { name: "loss", ...valueAxis(points) },
     series: [
-      { ...line, name: "loss", data: points(losses), lineStyle: { width: 1, opacity: 0.45 }, color: "#7aa6d8" },
-      { ...line, name: "smoothed", data: points(smooth(losses)), lineStyle: { width: 2 }, color: "#0b4f9c" },
+      { ...line("loss", points, "#7aa6d8"), lineStyle: { width: 1, opacity: 0.45 } },
+      { ...line("smoothed", smoothed(points), "#0b4f9c"), lineStyle: { width: 2 } },
     ],
   };
 }
@@ -46,79 +41,91 @@ export function lossChart({ title, losses }: LossCurve) {
 /** The losses of several runs, each raw and smoothed in one colour; what is not finite is left out. */
 export function runsChart({ title, runs }: { readonly title: string; readonly runs: readonly NamedLosses[] }) {
   const colors = ["#0b4f9c", "#c2410c", "#15803d", "#7e22ce"];
-  const finite = runs.map(({ losses }) =>
-    losses.map((loss, i) => [i + 1, loss] as const).filter(([, y]) => Number.isFinite(y)),
-  );
-  const series = runs.flatMap(({ name }, index) => {
-    const points = finite[index]!;
-    const means = smooth(points.map(([, loss]) => loss));
-    const line = { type: "line" as const, showSymbol: false, name, color: colors[index % colors.length]! };
-    return [
-      { ...line, data: points, lineStyle: { width: 1, opacity: 0.35 } },
-      { ...line, data: points.map(([step], i) => [step, means[i]!]), lineStyle: { width: 2 } },
-    ];
-  });
-  const frame = lossChart({ title, losses: finite.flatMap((points) => points.map(([, loss]) => loss)) });
-  return { ...frame, legend: { top: 36, data: runs.map(({ name }) => name) }, series };
+  const curves = runs.map(({ losses }) => finitePoints(losses));
+  const names = runs.map(({ name }) => lastParts(name));
+  return {
+    ...frame({ title, names }),
+    xAxis: stepAxis(1, longest(runs)),
+    yAxis: { name: "loss", ...valueAxis(curves.flat()) },
+    series: curves.flatMap((points, index) => {
+      const color = colors[index % colors.length]!;
+      return [
+        { ...line(names[index]!, points, color), lineStyle: { width: 1, opacity: 0.35 } },
+        { ...line(names[index]!, smoothed(points), color), lineStyle: { width: 2 } },
+      ];
+    }),
+  };
 }
 
-export interface NamedLosses {
-  readonly name: string;
-  readonly losses: readonly number[];
-}
+/** How each suggestion is marked, in their order: told apart without colours too, and where one lies on another. */
+const marks = [
+  { symbol: "diamond", symbolSize: 18, color: "#c2410c" },
+  { symbol: "triangle", symbolSize: 15, color: "#15803d" },
+  { symbol: "circle", symbolSize: 11, color: "#7e22ce" },
+  { symbol: "rect", symbolSize: 8, color: "#475569" },
+];
 
-/** A range test's losses against the rate, its suggestions marked on the smoothed curve. */
+/** A range test's losses against the rate, its suggestions marked on the smoothed curve, the one to take outlined. */
 export function rangeChart({
   title,
   points,
   suggestions = {},
+  suggested,
 }: {
   readonly title: string;
   readonly points: readonly RangePoint[];
   readonly suggestions?: Partial<Suggestions["suggestions"]>;
+  readonly suggested?: Suggestions["suggested"];
 }) {
-  const colors = ["#c2410c", "#15803d", "#7e22ce", "#b45309"];
-  const frame = lossChart({ title, losses: [] });
-  const low = Math.min(...points.flatMap(({ loss, smooth }) => [loss, smooth]));
+  const [low] = extent(points.flatMap(({ loss, smooth }) => [loss, smooth]));
   // Where the loss shoots up, single values would flatten everything else.
-  const high = Math.max(...points.map(({ smooth }) => smooth));
-  const margin = 0.1 * (high - low);
+  const [, high] = extent(points.map(({ smooth }) => smooth));
+  const margin = 0.1 * (high - low) || 0.1 * Math.abs(high);
   const nearest = (lr: number) =>
     points.reduce((best, point) =>
       Math.abs(Math.log(point.lr / lr)) < Math.abs(Math.log(best.lr / lr)) ? point : best,
     );
-  const marks = Object.entries(suggestions).flatMap(([name, { lr }], i) =>
-    lr === null
-      ? []
-      : {
-          type: "line" as const,
-          name: `${name} ${lr.toExponential(1)}`,
-          data: [[lr, nearest(lr).smooth]],
-          symbol: "diamond",
-          symbolSize: 14,
-          color: colors[i % colors.length]!,
-        },
-  );
-  const [raw, smoothed] = frame.series;
+  const marked = Object.entries(suggestions).flatMap(([name, { lr }], i) => {
+    if (lr === null) return [];
+    const { color, ...mark } = marks[i % marks.length]!;
+    const taken = name === suggested?.name;
+    return {
+      ...line(`${name} ${short(lr)}`, [[lr, nearest(lr).smooth]], color),
+      ...mark,
+      ...(taken ? { symbolSize: 24, itemStyle: { borderColor: "#000000", borderWidth: 2.5 } } : {}),
+      z: taken ? 3 : 4,
+    };
+  });
+  const curves = ["loss", "smoothed"];
+  const take = suggested?.name ? `suggested: ${suggested.name} (outlined)` : "";
   return {
-    ...frame,
-    legend: { top: 36, itemGap: 24, data: ["loss", "smoothed", ...marks.map(({ name }) => name)] },
-    xAxis: {
-      ...frame.xAxis,
-      type: "log" as const,
-      name: "learning rate",
-      min: "dataMin" as const,
-      axisLabel: { formatter: (value: number) => value.toExponential(0) },
-    },
+    // A narrow page lists the suggestions below its buttons anyway.
+    ...frame({ title, subtext: take, names: [...curves, ...marked.map(({ name }) => name)], narrowNames: curves }),
+    xAxis: { ...bottom("learning rate"), ...logAxis(extent(points.map(({ lr }) => lr))) },
     yAxis: {
-      ...frame.yAxis,
-      type: "value" as const,
+      name: "loss",
+      ...linearAxis,
       ...(points.length > 0 ? { min: low - margin, max: high + margin } : {}),
+      axisLabel: { ...linearAxis.axisLabel, showMinLabel: false, showMaxLabel: false },
     },
     series: [
-      { ...raw!, data: points.map(({ lr, loss }) => [lr, loss]) },
-      { ...smoothed!, data: points.map(({ lr, smooth }) => [lr, smooth]) },
-      ...marks,
+      {
+        ...line(
+          "loss",
+          points.map(({ lr, loss }) => [lr, loss]),
+          "#7aa6d8",
+        ),
+        lineStyle: { width: 1, opacity: 0.45 },
+      },
+      {
+        ...line(
+          "smoothed",
+          points.map(({ lr, smooth }) => [lr, smooth]),
+          "#0b4f9c",
+        ),
+        lineStyle: { width: 2 },
+      },
+      ...marked,
     ],
   };
 }
@@ -131,33 +138,17 @@ export interface ScheduleCurve {
 
 /** A schedule's values against the step. */
 export function scheduleChart({ title, values }: ScheduleCurve) {
+  const points = values.map((value, step): Point => [step, value]);
   return {
-    title: { text: title, left: "center", textStyle: { fontSize: 15 } },
-    grid: { left: 80, right: 24, top: 48, bottom: 48 },
-    xAxis: {
-      type: "value" as const,
-      name: "step",
-      nameLocation: "middle" as const,
-      nameGap: 28,
-      max: "dataMax" as const,
-    },
-    yAxis: {
-      type: "value" as const,
-      scale: true,
-      axisLabel: { formatter: (value: number) => String(Number(value.toPrecision(3))) },
-    },
-    series: [
-      {
-        type: "line" as const,
-        showSymbol: false,
-        sampling: "minmax" as const,
-        name: "value",
-        data: values.map((value, step) => [step, value]),
-        color: "#0b4f9c",
-      },
-    ],
+    ...frame({ title, names: [] }),
+    xAxis: stepAxis(0, values.length - 1),
+    yAxis: linearAxis,
+    series: [{ ...line("value", points, "#0b4f9c"), sampling: "minmax" as const }],
   };
 }
+
+/** Entries for which a picture has room. */
+const mostNames = 40;
 
 /** Many runs side by side: smoothed losses, the best one marked, those that were stopped drawn thin. */
 export function sweepChart({
@@ -173,23 +164,191 @@ export function sweepChart({
     const end = losses.findIndex((loss) => !Number.isFinite(loss));
     return smooth(end < 0 ? losses : losses.slice(0, end));
   });
-  // A diverging run would press all others into the ground: nothing above three times where they began is drawn.
-  const ceiling = 3 * Math.max(...curves.flatMap((curve) => curve.slice(0, 1)));
-  const drawn = curves.map((curve) => curve.filter((loss) => loss <= ceiling));
-  const frame = lossChart({ title, losses: drawn.flat() });
+  // A diverging run would press all others into the ground: nothing far above where they began is drawn, as long as there is
+  // a run that stays below.
+  const [, start] = extent(curves.flatMap((curve) => curve.slice(0, 1)));
+  const far = start + 2 * Math.abs(start);
+  const ceiling = curves.some((curve) => curve.length > 0 && extent(curve)[1] <= far) ? far : Number.POSITIVE_INFINITY;
+  const drawn = curves.map((curve) =>
+    // What is above leaves the picture at its top.
+    curve.map((loss, i): Point => [i + 1, loss <= ceiling ? loss : ceiling + 10 * Math.abs(ceiling)]),
+  );
+  // The legend takes one of two runs that read the same for the other.
+  const names = runs.map(({ name }, i) =>
+    runs.some((other, j) => j < i && other.name === name) ? `${name} (${i + 1})` : name,
+  );
+  const listed = [...names.keys()]
+    .sort((a, b) => Number(b === best) - Number(a === best) || runs[b]!.losses.length - runs[a]!.losses.length || a - b)
+    .slice(0, mostNames)
+    .sort((a, b) => a - b);
+  const [width, room] = [900, Math.min(320, 40 + 7 * Math.max(0, ...listed.map((index) => names[index]!.length)))];
+  const said = [
+    ...(best === null ? [] : [`best: ${names[best]} (black)`]),
+    ...(runs.some(({ stopped }) => stopped !== null) ? ["thin lines were stopped"] : []),
+    ...(listed.length < runs.length ? [`the ${listed.length} that came furthest are named`] : []),
+  ];
   const last = Math.max(1, runs.length - 1);
   return {
-    ...frame,
-    legend: { type: "scroll" as const, top: 36, data: runs.map(({ name }) => name) },
-    series: runs.map(({ name, stopped }, index) => ({
-      type: "line" as const,
-      showSymbol: false,
-      name,
-      data: curves[index]!.map((loss, i) => [i + 1, loss] as const).filter(([, loss]) => loss <= ceiling),
+    width,
+    height: Math.max(480, 100 + 17 * listed.length),
+    title: heading(title, said.join("; "), false),
+    legend: {
+      orient: "vertical" as const,
+      // Not from the right, for the same reason as in `frame`.
+      left: width - room,
+      top: 64,
+      itemGap: 3,
+      itemWidth: 20,
+      textStyle: { fontSize: 11, width: room - 34, overflow: "truncate" as const },
+      data: listed.map((index) => ({
+        name: names[index]!,
+        textStyle: { fontWeight: index === best ? ("bold" as const) : ("normal" as const) },
+      })),
+    },
+    grid: { left: 60, right: room + 16, top: 84, bottom: 48 },
+    xAxis: stepAxis(1, longest(runs)),
+    yAxis: { name: "loss", ...valueAxis(drawn.flat().filter(([, loss]) => loss <= ceiling)) },
+    series: drawn.map((points, index) => ({
       // From blue to red in the order of the trials.
-      color: index === best ? "#000000" : `hsl(${Math.round(220 - (220 * index) / last)}, 70%, 45%)`,
-      lineStyle: { width: index === best ? 3.5 : stopped === null ? 2 : 1 },
+      ...line(
+        names[index]!,
+        points,
+        index === best ? "#000000" : `hsl(${Math.round(220 - (220 * index) / last)}, 70%, 45%)`,
+      ),
+      lineStyle: { width: index === best ? 3.5 : runs[index]!.stopped === null ? 2 : 1 },
       z: index === best ? 3 : 2,
     })),
+  };
+}
+
+/** A line; of a single point the point. */
+function line(name: string, data: readonly Point[], color: string) {
+  return { type: "line" as const, showSymbol: data.length === 1, name, data, color };
+}
+
+function finitePoints(losses: readonly number[]): Point[] {
+  return losses.map((loss, i): Point => [i + 1, loss]).filter(([, loss]) => Number.isFinite(loss));
+}
+
+function smoothed(points: readonly Point[]): Point[] {
+  const means = smooth(points.map(([, loss]) => loss));
+  return points.map(([step], i) => [step, means[i]!]);
+}
+
+function longest(runs: readonly NamedLosses[]): number {
+  return runs.reduce((most, { losses }) => Math.max(most, losses.length), 0);
+}
+
+/** The least and the greatest; of nothing infinities. */
+function extent(values: readonly number[]): readonly [number, number] {
+  return values.reduce<[number, number]>(
+    ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
+    [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY],
+  );
+}
+
+/** A long name's beginning, and of the path in it the last parts. */
+function lastParts(name: string): string {
+  if (name.length <= 40) return name;
+  const end = name.slice(-34);
+  return `${name.slice(0, 3)}…${end.slice(Math.max(0, end.indexOf("/")))}`;
+}
+
+function heading(text: string, subtext: string, narrow: boolean) {
+  return {
+    text,
+    subtext,
+    left: "center",
+    itemGap: 4,
+    textStyle: { fontSize: narrow ? 13 : 15, lineHeight: 18, width: narrow ? 300 : 520, overflow: "break" as const },
+  };
+}
+
+/** Title, legend and margins, on a screen as narrow as a phone's too. */
+function frame({
+  title,
+  subtext = "",
+  names,
+  narrowNames = names,
+}: {
+  readonly title: string;
+  readonly subtext?: string;
+  readonly names: readonly string[];
+  readonly narrowNames?: readonly string[];
+}) {
+  const place = (narrow: boolean) => {
+    // A narrow title may take two lines.
+    const top = (narrow || subtext ? 54 : 34) + (names.length > 0 ? 0 : -20);
+    return {
+      title: heading(title, narrow ? "" : subtext, narrow),
+      // Without a browser ECharts takes long texts for shorter than they are.
+      legend: {
+        top,
+        itemGap: Math.max(24, ...names.map((name) => 8 + 1.2 * name.length)),
+        data: narrow ? narrowNames : names,
+        show: names.length > 0,
+      },
+      grid: { left: narrow ? 48 : 64, right: narrow ? 16 : 28, top: top + 40, bottom: 48 },
+      xAxis: { axisLabel: { fontSize: narrow ? 10 : 12 } },
+    };
+  };
+  const wide = place(false);
+  return { ...wide, media: [{ query: { maxWidth: 759 }, option: place(true) }, { option: wide }] };
+}
+
+const bottom = (name: string) => ({
+  name,
+  nameLocation: "middle" as const,
+  nameGap: 28,
+  axisLine: { onZero: false },
+});
+
+/** Steps from the first to the last that was made; a single one has room around it. */
+function stepAxis(first: number, last: number) {
+  return {
+    ...bottom("step"),
+    type: "value" as const,
+    min: first,
+    max: Math.max(first + 1, last),
+    minInterval: 1,
+    axisLabel: { hideOverlap: true },
+  };
+}
+
+const linearAxis = { type: "value" as const, scale: true, axisLabel: { formatter: short } };
+
+/** A logarithmic axis for these points, or a linear one where not all are positive or they lie close together. */
+function valueAxis(points: readonly Point[]) {
+  const [low, high] = extent(points.map(([, y]) => y));
+  return low > 0 && high > 2 * low ? logAxis([low / 1.05, high * 1.05]) : linearAxis;
+}
+
+interface LogAxis {
+  readonly type: "log";
+  readonly min?: number;
+  readonly max?: number;
+  readonly axisTick?: { readonly customValues: number[] };
+  readonly axisLabel?: object;
+}
+
+/** A logarithmic axis from end to end, with labels at round values alone: ECharts has them at powers of ten and the ends. */
+function logAxis([low, high]: readonly [number, number]): LogAxis {
+  if (low === high) return logAxis([low / 2, high * 2]);
+  const decades = Math.log10(high / low);
+  if (!Number.isFinite(decades)) return { type: "log" };
+  const digits = decades <= 1 ? [1, 1.5, 2, 3, 4, 5, 7] : decades <= 2.5 ? [1, 2, 5] : [1];
+  const stride = Math.ceil(decades / 10);
+  const customValues: number[] = [];
+  for (let power = Math.floor(Math.log10(low) / stride) * stride; power <= Math.log10(high); power += stride) {
+    // Of text, for 10 ** -5 is not 1e-5.
+    const round = digits.map((digit) => Number(`${digit}e${power}`));
+    customValues.push(...round.filter((value) => value >= low && value <= high));
+  }
+  return {
+    type: "log",
+    min: low,
+    max: high,
+    axisTick: { customValues },
+    axisLabel: { customValues, formatter: short, hideOverlap: true },
   };
 }

@@ -29,9 +29,9 @@ export const jobDefaults = {
 
 /** The smaller job on which tools try many rates when they are told nothing: a step of it is over in milliseconds. */
 export const labDefaults = {
-  model: "784-64-10",
+  model: "784-32-10",
   rule: "adamw",
-  batch: 64,
+  batch: 32,
   seed: 1,
 } as const satisfies JobOptions;
 
@@ -61,6 +61,9 @@ const peaks: Readonly<Record<string, number>> = {
   dadaptAdam: 1,
   dog: 3,
 };
+
+/** Rules that work out a rate of their own, which theirs multiplies. */
+export const selfTuned: readonly string[] = ["prodigy", "dadaptAdam", "dog"];
 
 /** The highest learning rate that suits a rule on the main job. */
 export function standardLr(rule: string): number {

@@ -2,9 +2,9 @@
 // are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
 import { batches, type Dataset } from "../data/dataset.ts";
-import { OptionError } from "../errors.ts";
+import { DataError, OptionError } from "../errors.ts";
 import { createModel, initialTensors } from "../objectives/model.ts";
-import { checkFit, type ReplicaEvaluation } from "../objectives/objective.ts";
+import { checkFit, type ReplicaEvaluation, type ReplicaReport } from "../objectives/objective.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import type { Engine, Trainee } from "../train/engine.ts";
@@ -24,7 +24,7 @@ export type Trial = Readonly<Record<string, Scheduled>>;
 
 /** Why an entrant makes no more steps. */
 export type Stop =
-  /** Its loss or gradient was not finite. */
+  /** Its loss was not finite, or its loss scale underflowed. */
   | "diverged"
   /** Others were ahead of it at a rung. */
   | "behind";
@@ -78,11 +78,12 @@ class Runner implements Entrant {
   }
 
   /** Hears of a step; says whether there can be no further one. */
-  hear(loss: number, gradientNorm: number, skipped: number, lr: number): boolean {
+  hear(report: ReplicaReport, lr: number): boolean {
+    const { loss, underflowed } = report;
     this.losses.push(loss);
     this.#recent.add(loss);
-    this.#watch.observe({ index: this.losses.length, loss, gradientNorm, skipped, lr });
-    if (!Number.isFinite(loss)) this.stopped = "diverged";
+    this.#watch.observe({ ...report, index: this.losses.length, lr });
+    if (!Number.isFinite(loss) || underflowed) this.stopped = "diverged";
     return this.stopped !== null;
   }
 }
@@ -129,11 +130,11 @@ export class Cohort {
     if (metric && metric.type !== "loss" && !test) {
       throw new OptionError(`metric.type is "${metric.type}", which needs a test set`);
     }
-    // Each trial by itself: errors name it, and what holds for one run holds for each.
-    for (const [index, trial] of trials.entries()) checkTrial(config, trial, index);
     const model = createModel(complete.model);
     checkFit(model, data);
     const capacity = checkBatch(complete, data);
+    engine.mustFit(model, complete.optimizer, capacity, trials.length);
+    await checkTrials(config, trials);
     const optimizer = { ...config.optimizer, replicas: trials } as OptimizerConfig;
     const trainee = await engine.trainee(model, initialTensors(model, complete.init), optimizer, data, capacity);
     const runners = trials.map((trial) => new Runner(trial));
@@ -157,23 +158,19 @@ export class Cohort {
   async run(to: number, hear: () => void, signal: AbortSignal | undefined): Promise<void> {
     const { optimizer, objective } = this.#trainee;
     const { metric } = this.config;
-    const pipeline = createPipeline<{
-      at: number;
-      reports: readonly { loss: number; gradientNorm: number; skipped: number }[];
-    }>(({ at, reports }) => {
+    const pipeline = createPipeline<readonly ReplicaReport[]>((reports) => {
       this.#runners.forEach((runner, replica) => {
         if (runner.stopped) return;
-        const { loss, gradientNorm, skipped } = reports[replica]!;
-        const lr = optimizer.hyper("lr", at, 0, replica);
-        if (runner.hear(loss, gradientNorm, skipped, lr)) optimizer.halt(replica);
+        const report = reports[replica]!;
+        const lr = optimizer.hyper("lr", Math.max(0, report.step - 1), 0, replica);
+        if (runner.hear(report, lr)) optimizer.halt(replica);
       });
       hear();
     });
     try {
       while (this.#made < to && !signal?.aborted && this.running.length > 0) {
-        const at = this.#made;
         const rows = this.#order.next().value;
-        await pipeline.start(async () => ({ at, reports: (await objective.step(rows)).replicas }));
+        await pipeline.start(async () => (await objective.step(rows)).replicas);
         this.#made++;
         if (metric && this.#made % metric.every === 0) {
           await pipeline.drain();
@@ -181,6 +178,9 @@ export class Cohort {
         }
       }
       await pipeline.drain();
+    } catch (error) {
+      // Where the loss scales of all of them underflowed, the steps on their way have nobody left to be of.
+      if (!(error instanceof DataError) || this.running.length > 0) throw error;
     } finally {
       await pipeline.close();
     }
@@ -216,12 +216,17 @@ export class Cohort {
   }
 }
 
-function checkTrial(config: RunConfig, trial: Trial, index: number): void {
-  try {
-    readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } });
-  } catch (error) {
-    if (!(error instanceof OptionError)) throw error;
-    throw new OptionError(`trials[${index}]: ${error.message}`, { cause: error });
+/** Each trial by itself: errors name it, and what holds for one run holds for each. */
+async function checkTrials(config: RunConfig, trials: readonly Trial[]): Promise<void> {
+  for (const [index, trial] of trials.entries()) {
+    // Thousands of them take seconds, in which a signal should be heard.
+    if (index % 64 === 63) await new Promise((resolve) => setTimeout(resolve, 0));
+    try {
+      readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } });
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      throw new OptionError(`trials[${index}]: ${error.message}`, { cause: error });
+    }
   }
 }
 
@@ -231,6 +236,13 @@ export interface Rung {
   readonly step: number;
   /** … so many go on. */
   readonly keep: number;
+}
+
+/** The better one first: what looks diverged comes behind everything else, however low its loss has fallen again. */
+export function compareEntrants(a: Entrant, b: Entrant): number {
+  const lost = ({ verdict }: Entrant) => Number(verdict.state === "diverged");
+  // Two infinite scores have no difference.
+  return lost(a) - lost(b) || (a.score === b.score ? 0 : a.score - b.score);
 }
 
 /**
@@ -249,23 +261,32 @@ export async function race(
     if (signal?.aborted || index === rungs.length - 1) continue;
     const ranked = cohorts
       .flatMap((cohort) => cohort.running.map((entrant) => ({ cohort, entrant })))
-      .sort((a, b) => a.entrant.score - b.entrant.score);
+      .sort((a, b) => compareEntrants(a.entrant, b.entrant));
     for (const { cohort, entrant } of ranked.slice(keep)) cohort.stop(entrant);
     for (const cohort of cohorts) hear(cohort);
   }
 }
 
+/** Updates that an entrant must have made before it is compared with others: the first losses know nothing of its rate. */
+const leastUpdates = 8;
+
 /**
  * Successive halving of `count` entrants over runs of `steps`: at each of `times` rungs one in `eta` goes on, and the steps
- * up to the next rung grow by `eta`. Fewer rungs where so many would leave nobody, or would fall on one step.
+ * up to the next rung grow by `eta`. Fewer rungs where so many would leave nobody or come before eight updates; `accumulate`
+ * steps make an update.
  */
-export function halvingRungs(count: number, steps: number, times: number, eta = 2): readonly Rung[] {
+export function halvingRungs(
+  count: number,
+  steps: number,
+  times: number,
+  { eta = 2, accumulate = 1 }: { readonly eta?: number; readonly accumulate?: number } = {},
+): readonly Rung[] {
   const rungs: Rung[] = [];
   const most = Math.floor(Math.log(count) / Math.log(eta) + 1e-9);
   let keep = count;
   for (let left = Math.min(times, most); left > 0; left--) {
     const step = Math.floor(steps / eta ** left);
-    if (step <= (rungs[rungs.length - 1]?.step ?? 0)) continue;
+    if (step < leastUpdates * accumulate) continue;
     keep = Math.ceil(keep / eta);
     rungs.push({ step, keep });
   }

@@ -7,6 +7,7 @@ import { readChoice, readNumber, readObject } from "../options.ts";
 import type { Engine } from "../train/engine.ts";
 import { batchSizes, type RunConfig } from "../train/run_config.ts";
 import { openRun, readRun } from "../train/train.ts";
+import { selfTuned, standardLr } from "./defaults.ts";
 import { type RangeEnd, type RangePoint, type Suggestions, suggestRates } from "./suggest.ts";
 
 export const rangeModes = ["exponential", "linear"] as const;
@@ -75,9 +76,6 @@ export interface RangeTestResult extends Suggestions {
   /** The last rate that was tried; null where none was. */
   readonly endedAt: number | null;
 }
-
-/** Rules that estimate a rate of their own, which theirs only multiplies. */
-const selfTuned: readonly string[] = ["prodigy", "dadaptAdam", "dog"];
 
 /**
  * Runs a range test on a training step of the caller's. The rate of every group follows the ramp (a group's `lrScale` goes
@@ -158,9 +156,13 @@ export async function findLr(
 export function readRamp(options: { readonly [Field in keyof Ramp]?: Ramp[Field] | undefined }): Ramp {
   const standard = rangeDefaults;
   const start = readNumber("start", options.start ?? standard.start, { above: 0 });
+  const end = readNumber("end", options.end ?? standard.end, { above: start });
+  if (!Number.isFinite(Math.fround(end))) {
+    throw new OptionError(`end is ${end}; it must be at most 3.4e38, the largest that float32 holds`);
+  }
   return {
     start,
-    end: readNumber("end", options.end ?? standard.end, { above: start }),
+    end,
     steps: readNumber("steps", options.steps ?? standard.steps, { min: 2, integer: true }),
     mode: readChoice("mode", options.mode ?? standard.mode, rangeModes),
     smoothing: readNumber("smoothing", options.smoothing ?? standard.smoothing, { min: 0, below: 1 }),
@@ -236,7 +238,7 @@ function cannotBegin(loss: number): string {
 function* notesOn({ config }: Optimizer): Generator<string> {
   const name = typeof config.rule === "string" ? config.rule : (config.rule as { name: string }).name;
   if (selfTuned.includes(name)) {
-    yield `${name} estimates its own rate and multiplies it by lr, for which 1 is meant: take another only for a reason`;
+    yield `${name} works out a rate of its own and multiplies it by lr, for which about ${standardLr(name)} is meant: take another only for a reason`;
   }
   if (config.groups?.some(({ lrScale = 1 }) => lrScale !== 1)) {
     yield "the rates are the optimizer's; groups with an lrScale took them times it";

@@ -39,6 +39,13 @@ ${scheduleDefinitions.map(optionsLine).join("\n")}
 A \`plateau\` changes with what \`optimizer.observe(metric)\` tells it, wherever in a config it stands; what it has heard is
 saved with the optimizer. A metric that is not finite counts as no improvement.
 
+## Looking at one
+
+\`npx fallline schedule CONFIG --steps N\` plots a schedule in the terminal: CONFIG is JSON or a file of it, or a run's file,
+whose learning rate it takes. \`--svg FILE\` writes a chart instead, \`--json\` prints \`{"values":[…]}\` alone. A plateau needs
+\`--metrics FILE\`, a JSON array of numbers of which it hears one before each value; in a run's file it hears one after each
+\`metric.every\` steps, by default those that the run had.
+
 ## The batch
 
 \`batchGrowth\` is a batch size, for the loop that draws the batches; \`batchScaled\` makes the rate that belongs to it:

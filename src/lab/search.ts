@@ -5,24 +5,24 @@ import { OptionError, show } from "../errors.ts";
 import { readArray, readChoice, readNumber } from "../options.ts";
 import { type OptimizerConfig, rules } from "../rules/index.ts";
 import type { Engine } from "../train/engine.ts";
-import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/run_config.ts";
-import { fallbackFor, standardLr } from "./defaults.ts";
+import { type CompleteRunConfig, type RunConfig, readRunConfig, updatesOf } from "../train/run_config.ts";
+import { fallbackFor, selfTuned, standardLr } from "./defaults.ts";
 import { Cohort, type Entrant, halvingRungs, race } from "./race.ts";
 import { type Shape, shapeNames, shapes } from "./shapes.ts";
-import { bestOf, spaced, type TrialResult, trialConfig, trialResult } from "./sweep.ts";
+import { bestOf, mustUpdate, type TrialResult, trialConfig, trialResult } from "./sweep.ts";
 
 export interface SearchOptions {
   /** Names of rules to try; default {@link searchedRules}. */
   readonly rules?: readonly string[] | undefined;
-  /** Courses of the rate to try; default constant, cosine, warmupStableDecay. */
+  /** Courses of the rate to try; default {@link searchedShapes}. */
   readonly schedules?: readonly Shape[] | undefined;
   /**
-   * Highest rates to try, as multiples of the one that suits the rule by experience; default 1/10, 1/3.2, 1, 3.2, 10. Rules
+   * Highest rates to try, as multiples of the one that suits the rule by experience; default 1/4, 1 and 4. Rules
    * that find their own rate are tried at 1 alone.
    */
   readonly rates?: readonly number[] | undefined;
   /**
-   * Steps of all runs together; a whole number, default 10 times the run's. As many candidates take part as it allows,
+   * Steps of all runs together; a whole number, default 7 times the run's. As many candidates take part as it allows,
    * those near the usual rates first.
    */
   readonly budget?: number | undefined;
@@ -50,7 +50,7 @@ export interface Standing extends Candidate {
 /** A search's outcome as JSON. */
 export interface SearchResult {
   readonly format: "fallline-search/1";
-  /** The run config that came out best, complete; null where every candidate diverged. */
+  /** The run config that came out best, complete; null where every candidate diverged, or it was stopped before all had come as far. */
   readonly best: CompleteRunConfig | null;
   readonly bestIndex: number | null;
   readonly candidates: readonly (Candidate & TrialResult)[];
@@ -60,8 +60,11 @@ export interface SearchResult {
   readonly interrupted: boolean;
 }
 
-/** The rules that a search tries when it is told none: one of each kind. */
-export const searchedRules: readonly string[] = ["adamw", "sgd", "lion", "adan", "muon", "prodigy"];
+/** The rules that a search tries when it is told none: cheap ones, each of another kind. */
+export const searchedRules: readonly string[] = ["adamw", "sgd", "lion", "prodigy"];
+
+/** The courses of the rate that it tries then. */
+export const searchedShapes: readonly Shape[] = ["constant", "cosine"];
 
 const halvings = 3;
 
@@ -77,15 +80,13 @@ export async function search(
   data: Dataset,
   options: SearchOptions = {},
 ): Promise<SearchResult> {
-  const { steps } = readRunConfig(config);
-  const budget = readNumber("budget", options.budget ?? 10 * steps, { min: 1, integer: true });
-  const chosen = withinBudget(candidatesOf(options), steps, budget);
+  const { complete, chosen, budget, steps, accumulate } = planSearch(config, options);
   const { test, signal, onStart, onStep, onTest } = options;
   const cohorts: { readonly cohort: Cohort; readonly candidates: readonly Candidate[] }[] = [];
   try {
     for (const rule of new Set(chosen.map((candidate) => candidate.rule))) {
       const candidates = chosen.filter((candidate) => candidate.rule === rule);
-      const trials = candidates.map(({ schedule, lr }) => ({ lr: shapes[schedule](lr, steps) }));
+      const trials = candidates.map(({ schedule, lr }) => ({ lr: shapes[schedule](lr, updatesOf(complete)) }));
       cohorts.push({
         cohort: await Cohort.create(engine, ruleConfig(config, rule), data, trials, test),
         candidates,
@@ -96,7 +97,7 @@ export async function search(
       cohorts.flatMap(({ cohort, candidates }) =>
         candidates.map((candidate, i): Standing => ({ ...candidate, entrant: cohort.entrants[i]! })),
       );
-    const rungs = halvingRungs(chosen.length, steps, halvings);
+    const rungs = halvingRungs(chosen.length, steps, halvings, { accumulate });
     await race(
       cohorts.map(({ cohort }) => cohort),
       rungs,
@@ -111,7 +112,10 @@ export async function search(
         results.push({ ...candidate, ...trialResult(cohort.entrants[i]!, finals[i] ?? null) });
       });
     }
-    const bestIndex = bestOf(standing().map(({ entrant }) => entrant));
+    // Rules take turns on the way to a rung: stopped in between, those ahead are not the better ones for that.
+    const running = standing().filter(({ entrant }) => entrant.stopped === null);
+    const level = new Set(running.map(({ entrant }) => entrant.losses.length)).size <= 1;
+    const bestIndex = level ? bestOf(standing().map(({ entrant }) => entrant)) : null;
     const best = bestIndex === null ? null : results[bestIndex]!;
     return {
       format: "fallline-search/1",
@@ -127,20 +131,35 @@ export async function search(
   }
 }
 
+/**
+ * Reads a search and chooses who takes part, before anything is made.
+ *
+ * @throws OptionError as {@link search} does.
+ */
+export function planSearch(config: RunConfig, options: SearchOptions) {
+  const complete = readRunConfig(config);
+  mustUpdate(complete);
+  const { steps } = complete;
+  const { accumulate = 1 } = complete.optimizer;
+  const budget = readNumber("budget", options.budget ?? 7 * steps, { min: 1, integer: true });
+  const chosen = withinBudget(candidatesOf(options), budget, steps, accumulate);
+  return { complete, chosen, budget, steps, accumulate };
+}
+
 /** Every candidate, those near the usual rate first and the rules in turn. */
 function candidatesOf(options: SearchOptions): readonly Candidate[] {
-  const names = readArray("rules", options.rules ?? searchedRules, "names of rules").map((name, i) =>
+  const names = readArray("rules", [...new Set(options.rules ?? searchedRules)], "names of rules").map((name, i) =>
     readChoice(
       `rules[${i}]`,
       name,
       rules.map((rule) => rule.name),
     ),
   );
-  const courses = readArray("schedules", options.schedules ?? ["constant", "cosine", "warmupStableDecay"], "names").map(
-    (name, i) => readChoice(`schedules[${i}]`, name, shapeNames),
+  const courses = readArray("schedules", options.schedules ?? searchedShapes, "names").map((name, i) =>
+    readChoice(`schedules[${i}]`, name, shapeNames),
   );
-  const multiples = readArray("rates", options.rates ?? spaced({ min: 0.1, max: 10 }, 5), "multiples").map(
-    (factor, i) => readNumber(`rates[${i}]`, factor, { above: 0 }),
+  const multiples = readArray("rates", options.rates ?? [0.25, 1, 4], "multiples").map((factor, i) =>
+    readNumber(`rates[${i}]`, factor, { above: 0 }),
   );
   for (const [name, list] of Object.entries({ rules: names, schedules: courses, rates: multiples })) {
     if (list.length === 0) throw new OptionError(`${name} is []; it must have at least one entry`);
@@ -159,26 +178,32 @@ function candidatesOf(options: SearchOptions): readonly Candidate[] {
 
 /** Rules whose rate is a factor of one that they work out themselves. */
 function findsItsRate(rule: string): boolean {
-  return ["prodigy", "dadaptAdam", "dog"].includes(rule);
+  return selfTuned.includes(rule);
 }
 
 /** As many candidates as a budget of steps allows. */
-function withinBudget(candidates: readonly Candidate[], steps: number, budget: number): readonly Candidate[] {
+function withinBudget(
+  candidates: readonly Candidate[],
+  budget: number,
+  steps: number,
+  accumulate: number,
+): readonly Candidate[] {
+  const cost = (count: number) => raceSteps(count, steps, accumulate);
   let count = candidates.length;
-  while (count > 1 && raceSteps(count, steps) > budget) count--;
+  while (count > 1 && cost(count) > budget) count--;
   const least = Math.min(2, candidates.length);
-  if (count < least || raceSteps(count, steps) > budget) {
+  if (count < least || cost(count) > budget) {
     throw new OptionError(
-      `budget is ${show(budget)} steps; ${least} candidates over ${steps} steps need ${raceSteps(least, steps)}`,
+      `budget is ${show(budget)} steps; ${least} candidates over ${steps} steps need ${cost(least)}`,
     );
   }
   return candidates.slice(0, count);
 }
 
 /** Steps that a race of so many takes when nobody diverges. */
-function raceSteps(count: number, steps: number): number {
+function raceSteps(count: number, steps: number, accumulate: number): number {
   let [total, done, left] = [0, 0, count];
-  for (const { step, keep } of halvingRungs(count, steps, halvings)) {
+  for (const { step, keep } of halvingRungs(count, steps, halvings, { accumulate })) {
     total += left * (step - done);
     [done, left] = [step, keep];
   }

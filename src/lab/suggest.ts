@@ -68,7 +68,7 @@ export function suggestRates(points: readonly RangePoint[], steps: number, ended
     ended === "complete"
       ? "the loss was still falling at the end of the ramp: raise end"
       : "the test was stopped while the loss was still falling";
-  const useless = refusal(points, curve, head, lowest);
+  const useless = refusal(points, curve, { head, lowest, ended });
   const none = (reason: string): Suggestion => ({ lr: null, reason });
   const suggestions =
     useless !== undefined
@@ -91,8 +91,7 @@ export function suggestRates(points: readonly RangePoint[], steps: number, ended
 function refusal(
   points: readonly RangePoint[],
   curve: readonly RangePoint[],
-  head: number,
-  lowest: number,
+  { head, lowest, ended }: { readonly head: number; readonly lowest: number; readonly ended: RangeEnd },
 ): string | undefined {
   if (curve.length < fewest) {
     return `too few points: ${points.length} were measured and, without the first ${head} and the last ${tail}, ${curve.length} are left; it takes ${fewest}`;
@@ -100,6 +99,7 @@ function refusal(
   const first = curve[0]!.smooth;
   const fall = first - curve[lowest]!.smooth;
   if (!(fall > slightest * Math.abs(first))) {
+    if (ended === "aborted") return "the test was stopped before the loss fell";
     return `the loss never fell by more than ${100 * slightest} %, whatever the rate: look at the model, its gradients and the ramp`;
   }
   if (head + lowest < fewest) {
@@ -162,7 +162,7 @@ function slide(curve: readonly RangePoint[]): Suggestion {
   }
   return {
     lr: curve[found]!.lr,
-    reason: `left end of the interval of ${slideInterval} points that slides down from the right until its slopes agree`,
+    reason: "the last steep stretch before the loss climbs",
   };
 }
 

@@ -42,18 +42,31 @@ function within({ min, max, scale }: Required<Span>, share: number): number {
 export function spaced(span: Span, count: number): readonly number[] {
   const read = readSpan("span", span);
   readNumber("count", count, { min: 1, integer: true });
+  mustBeFew(count);
   if (count === 1) return [within(read, 0.5)];
   // The last one by name: a power of a quotient need not come out even.
   return Array.from({ length: count }, (_, i) => (i === count - 1 ? read.max : within(read, i / (count - 1))));
+}
+
+/** More than any device runs side by side, and slow to write down. */
+function mustBeFew(count: number): void {
+  const most = 65_535;
+  if (count > most) {
+    throw new OptionError(
+      `the sweep has ${count.toLocaleString("en")} runs; at most ${most.toLocaleString("en")} go side by side`,
+    );
+  }
 }
 
 /**
  * Every combination of the values given for some hypers: `{ lr: spaced({ min: 1e-4, max: 1 }, 8), weightDecay: [0, 0.1] }`
  * makes 16 trials.
  *
- * @throws OptionError where a hyper has no values.
+ * @throws OptionError where a hyper has no values, and for more than 65,535 combinations.
  */
 export function gridTrials(values: Readonly<Record<string, readonly Scheduled[]>>): readonly Trial[] {
+  const count = Object.values(values).reduce((product, choices) => product * (choices?.length ?? 0), 1);
+  mustBeFew(count);
   return Object.entries(values).reduce<readonly Trial[]>(
     (trials, [hyper, choices]) => {
       readArray(hyper, choices, "values");
@@ -76,6 +89,7 @@ export function randomTrials(
   seed = 0,
 ): readonly Trial[] {
   readNumber("count", count, { min: 1, integer: true });
+  mustBeFew(count);
   const random = new Random(seed);
   const draws = Object.entries(choices).map(([hyper, choice]): [string, () => Scheduled] => {
     if (!Array.isArray(choice)) {
@@ -89,7 +103,7 @@ export function randomTrials(
   return Array.from({ length: count }, () => Object.fromEntries(draws.map(([hyper, draw]) => [hyper, draw()])));
 }
 
-/** A schedule times a factor, so that its highest value within `steps` steps is `peak`; a number becomes `peak`. */
+/** A schedule times a factor, so that its highest value within `steps` updates is `peak`; a number becomes `peak`. */
 export function withPeak(schedule: Scheduled, peak: number, steps: number): Scheduled {
   const { at, constant } = createSchedule(schedule);
   if (constant !== undefined) return peak;
@@ -165,13 +179,14 @@ export async function sweep(
   options: SweepOptions,
 ): Promise<SweepResult> {
   const { trials, test, signal, onStart, onStep, onTest } = options;
-  const { steps } = readRunConfig(config);
-  const rungs = rungsOf(options.halving, trials.length, steps);
+  const complete = readRunConfig(config);
+  mustUpdate(complete);
+  const rungs = rungsOf(options.halving, trials.length, complete);
   const cohort = await Cohort.create(engine, config, data, trials, test);
   try {
     onStart?.();
     await race([cohort], rungs, () => onStep?.(cohort.entrants, cohort.made), signal);
-    const interrupted = signal?.aborted === true && cohort.made < steps;
+    const interrupted = signal?.aborted === true && cohort.made < complete.steps;
     const evaluations = test && !interrupted && cohort.running.length > 0 ? await cohort.evaluate(test, onTest) : [];
     return {
       format: "fallline-sweep/1",
@@ -191,19 +206,30 @@ export function trialConfig(config: RunConfig, trial: Trial): CompleteRunConfig 
   return readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } as OptimizerConfig });
 }
 
-function rungsOf(halving: Halving | null | undefined, count: number, steps: number): readonly Rung[] {
+/** @throws OptionError for runs whose losses are all from before the first update, so that nothing can be compared. */
+export function mustUpdate({ steps, optimizer }: CompleteRunConfig): void {
+  const { accumulate = 1 } = optimizer;
+  if (steps > accumulate) return;
+  throw new OptionError(
+    `steps is ${steps}; to compare runs it must be more than ${accumulate === 1 ? "1" : `${accumulate}, of which one update is made`}`,
+  );
+}
+
+function rungsOf(halving: Halving | null | undefined, count: number, config: CompleteRunConfig): readonly Rung[] {
+  const { steps, optimizer } = config;
+  const { accumulate = 1 } = optimizer;
   if (halving === null) return halvingRungs(count, steps, 0);
   const fields = readObject("halving", halving ?? {}, ["times", "eta"]);
   const eta = fields.eta === undefined ? 2 : readNumber("halving.eta", fields.eta, { min: 2, integer: true });
   const times = fields.times === undefined ? 3 : readNumber("halving.times", fields.times, { min: 0, integer: true });
-  return halvingRungs(count, steps, times, eta);
+  return halvingRungs(count, steps, times, { eta, accumulate });
 }
 
 /** Of those that came furthest the one that stands best. */
 export function bestOf(entrants: readonly Entrant[]): number | null {
   const whole = entrants
     .map((entrant, index) => ({ entrant, index }))
-    .filter(({ entrant }) => entrant.score < Infinity);
+    .filter(({ entrant }) => entrant.score < Infinity && entrant.verdict.state !== "diverged");
   const furthest = Math.max(0, ...whole.map(({ entrant }) => entrant.losses.length));
   const ranked = whole
     .filter(({ entrant }) => entrant.losses.length === furthest && furthest > 0)

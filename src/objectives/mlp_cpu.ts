@@ -68,7 +68,13 @@ class CpuPerceptron implements Objective {
     const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats(replica)));
     await nextTask();
     return firstAndEach(
-      stats.map(({ gradientNorm, step, skipped }, r) => ({ loss: losses[r]!, gradientNorm, step, skipped })),
+      stats.map(({ gradientNorm, step, skipped, underflowed }, r) => ({
+        loss: losses[r]!,
+        gradientNorm,
+        step,
+        skipped,
+        underflowed,
+      })),
     );
   }
 
@@ -187,9 +193,11 @@ function softmaxCrossEntropy(logits: Float64Array, data: Dataset, rows: Uint32Ar
     const of = logits.subarray(m * classes, (m + 1) * classes);
     const label = data.labels[row]!;
     const top = of.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-    if (of.indexOf(top) === label) hits++;
     const total = of.reduce((s, logit) => s + Math.exp(logit - top), 0);
-    sum += Math.log(total) + top - of[label]!;
+    const loss = Math.log(total) + top - of[label]!;
+    sum += loss;
+    // Of logits that are no numbers none is the largest.
+    if (Number.isFinite(loss) && of.indexOf(top) === label) hits++;
     for (let c = 0; c < classes; c++) {
       of[c] = (Math.exp(of[c]! - top) / total - (c === label ? 1 : 0)) / rows.length;
     }

@@ -403,7 +403,13 @@ class GpuPerceptron implements GpuObjective {
     const losses = this.#noteLosses(bytes, rows.length);
     const stats = this.#optimizer.noteControl(bytes, this.#totalsBytes);
     return firstAndEach(
-      stats.map(({ gradientNorm, step, skipped }, r) => ({ loss: losses[r]!, gradientNorm, step, skipped })),
+      stats.map(({ gradientNorm, step, skipped, underflowed }, r) => ({
+        loss: losses[r]!,
+        gradientNorm,
+        step,
+        skipped,
+        underflowed,
+      })),
     );
   }
 

@@ -15,6 +15,8 @@ export interface ReplicaReport {
   readonly step: number;
   /** Updates skipped so far because a gradient was not finite. */
   readonly skipped: number;
+  /** Whether its loss scale underflowed, so that it makes no more updates. */
+  readonly underflowed: boolean;
 }
 
 /** What one training step found: in the first replica, and in each. */

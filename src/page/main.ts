@@ -10,6 +10,7 @@ import { lossChart, rangeChart } from "../lab/chart.ts";
 import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
 import { findLr, rangeDefaults } from "../lab/range_test.ts";
 import type { RangePoint, Suggestions } from "../lab/suggest.ts";
+import { endWords, short } from "../lab/words.ts";
 import { rules } from "../rules/index.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../train/engine.ts";
 import type { RunConfig } from "../train/run_config.ts";
@@ -39,21 +40,36 @@ function field(name: string): HTMLInputElement {
   return form.elements.namedItem(name) as HTMLInputElement;
 }
 
-/** Fills the form with the main job, or what the page's address says instead (?steps=20&batch=32 …). */
+/**
+ * Fills the form with the main job, or what the page's address says instead (?steps=20&batch=32 …), and tells what of that
+ * its fields do not take.
+ */
 function fillForm(): void {
   const select = form.elements.namedItem("rule") as HTMLSelectElement;
   for (const { name } of rules) select.add(new Option(name));
   const asked = new URLSearchParams(location.search);
-  for (const [name, standard] of Object.entries({ ...jobDefaults, find: rangeDefaults.steps })) {
-    field(name).value = asked.get(name) ?? String(standard);
+  const wrong: string[] = [];
+  for (const [name, constant] of Object.entries({ ...jobDefaults, find: rangeDefaults.steps })) {
+    const [input, word] = [field(name), asked.get(name)];
+    const standard = String(name === "lr" ? standardLr(select.value) : constant);
+    input.value = word ?? standard;
+    if (word === null || (input.value === word && input.validity.valid)) continue;
+    input.value = standard;
+    wrong.push(`${name} is "${word}" in the address, which its field does not take: it is ${standard} instead`);
   }
-  const rate = field("lr");
-  const suit = () => {
-    rate.value = String(standardLr(select.value));
+  show("status", wrong.join("; "));
+  show("ramp", `${short(rangeDefaults.start)} to ${short(rangeDefaults.end)}`);
+  select.onchange = () => {
+    field("lr").value = String(standardLr(select.value));
   };
-  if (!asked.has("lr")) suit();
-  select.onchange = suit;
+  form.onchange = () => {
+    if (foundFor !== curveOf()) element("suggestions").replaceChildren();
+  };
 }
+
+/** What of the form a range test's curve depends on, and that of the suggestions on show. */
+const curveOf = () => ["model", "rule", "batch", "seed"].map((name) => field(name).value).join();
+let foundFor = "";
 
 function readForm(): JobOptions {
   const fields = new FormData(form);
@@ -77,12 +93,19 @@ async function openEngine(): Promise<Engine> {
     });
     return webgpuEngine(device);
   } catch (error) {
-    if (!(error instanceof DeviceError)) throw error;
+    if (!(error instanceof DeviceError)) {
+      show("adapter", messageOf(error));
+      throw error;
+    }
     const banner = element("banner");
     banner.textContent = `${error.message}. Training runs on the CPU reference instead, several times slower.`;
     banner.hidden = false;
     return cpuEngine();
   }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** What the form's job is called. */
@@ -101,13 +124,11 @@ function draw(option: () => Record<string, unknown>, last = false): void {
 
 async function run(engine: Engine, signal: AbortSignal): Promise<void> {
   const config = jobConfig(readForm());
-  show("status", "loading MNIST …");
+  reset(config.steps);
   const { train: data, test } = await loadMnist();
   const title = titleOf(config);
   const losses: number[] = [];
-  progress.max = config.steps;
   show("status", "compiling kernels …");
-  show("accuracy", "–");
   let started = 0;
   const result = await train(engine, config, data, {
     test,
@@ -119,7 +140,7 @@ async function run(engine: Engine, signal: AbortSignal): Promise<void> {
     onStep({ index, loss, lr, gradientNorm }) {
       losses.push(loss);
       showStep(index, config.steps, { loss, lr, started });
-      show("norm", gradientNorm.toFixed(3));
+      show("norm", fixed(gradientNorm, 3));
       draw(() => lossChart({ title, losses }), index === config.steps);
     },
     onTest(rows) {
@@ -134,14 +155,13 @@ async function run(engine: Engine, signal: AbortSignal): Promise<void> {
 async function find(engine: Engine, signal: AbortSignal): Promise<void> {
   const config = jobConfig(readForm());
   const steps = Number(field("find").value);
-  show("status", "loading MNIST …");
+  reset(steps);
+  element("suggestions").replaceChildren();
+  foundFor = curveOf();
   const { train: data } = await loadMnist();
   const title = `range test of ${titleOf(config)}`;
   const points: RangePoint[] = [];
-  progress.max = steps;
   show("status", "compiling kernels …");
-  for (const id of ["accuracy", "norm"]) show(id, "–");
-  element("suggestions").replaceChildren();
   const started = performance.now();
   const found = await findLr(engine, config, data, {
     steps,
@@ -154,16 +174,32 @@ async function find(engine: Engine, signal: AbortSignal): Promise<void> {
     },
   });
   draw(() => rangeChart({ title, ...found }), true);
-  offer(found);
-  show("status", [...found.notes, found.suggested.lr === null ? found.suggested.reason : "done"].join("; "));
+  // The fields may have changed meanwhile.
+  if (foundFor === curveOf()) offer(found);
+  const unsaid = found.suggested.lr === null && !found.notes.includes(found.suggested.reason);
+  show("status", [endWords(found), ...found.notes, ...(unsaid ? [found.suggested.reason] : [])].join("; "));
+}
+
+/** Takes away what the page shows of the work before. */
+function reset(steps: number): void {
+  for (const number of document.querySelectorAll("#numbers dd")) number.textContent = "–";
+  progress.value = 0;
+  progress.max = steps;
+  chart.clear();
+  show("status", "loading MNIST …");
 }
 
 function showStep(index: number, steps: number, at: { loss: number; lr: number; started: number }): void {
   progress.value = index;
   show("step", `${index} / ${steps}`);
-  show("loss", at.loss.toFixed(4));
-  show("lr", at.lr.toExponential(2));
+  show("loss", fixed(at.loss, 4));
+  show("lr", short(at.lr));
   show("rate", ((1000 * index) / (performance.now() - at.started)).toFixed(2));
+}
+
+/** With so many decimals, which would be many digits where a run diverges. */
+function fixed(value: number, decimals: number): string {
+  return Math.abs(value) < 1e4 ? value.toFixed(decimals) : short(value);
 }
 
 /** Lists what a curve suggests; a click takes a rate into the form. */
@@ -173,10 +209,10 @@ function offer({ suggestions, suggested }: Suggestions): void {
     if (lr !== null) {
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = `${name} ${lr.toExponential(2)}`;
+      button.textContent = `${name} ${short(lr)}`;
       button.classList.toggle("suggested", name === suggested.name);
       button.onclick = () => {
-        field("lr").value = lr.toPrecision(3);
+        field("lr").value = short(lr);
       };
       item.append(button, ` ${reason}`);
     } else {
@@ -187,7 +223,7 @@ function offer({ suggestions, suggested }: Suggestions): void {
   element("suggestions").replaceChildren(...items);
 }
 
-/** One thing at a time, which the stop button ends; what fallline refuses is shown as it says it. */
+/** One thing at a time, which the stop button ends; what goes wrong is shown, and what fallline did not refuse is thrown on. */
 async function busy(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const stop = new AbortController();
   stopButton.onclick = () => stop.abort();
@@ -197,8 +233,8 @@ async function busy(work: (signal: AbortSignal) => Promise<void>): Promise<void>
   try {
     await work(stop.signal);
   } catch (error) {
+    show("status", messageOf(error));
     if (!(error instanceof FalllineError)) throw error;
-    show("status", error.message);
   } finally {
     trainButton.disabled = false;
     findButton.disabled = false;

@@ -28,7 +28,12 @@ async function load(half: "train" | "test"): Promise<Dataset> {
 
 async function fetchBytes(name: string): Promise<Uint8Array> {
   const url = `mnist/${name}.idx`;
-  const response = await fetch(url);
-  if (!response.ok) throw new DataError(`${url} could not be fetched: ${response.status} ${response.statusText}`);
-  return new Uint8Array(await response.arrayBuffer());
+  try {
+    const response = await fetch(url);
+    if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    // No connection, or one that breaks off, is a TypeError of the browser's.
+    throw new DataError(`${url} could not be fetched: ${(error as Error).message}`, { cause: error });
+  }
 }

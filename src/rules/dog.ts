@@ -61,7 +61,7 @@ export const dogRule = defineRule({
   reduction: {
     scope: "all",
     sums: ["paramSquares", "distanceSquares", "gradientSquares"],
-    scalars: { farthest: 0, gradients: 0, rate: 0 },
+    scalars: { farthest: 0, gradientSquares: 0, rate: 0 },
     measure(x, gradient, h) {
       const g = gradient + h.weightDecay * x.p;
       const away = x.params0 - x.p;
@@ -70,8 +70,8 @@ export const dogRule = defineRule({
     conclude(s, r, h) {
       const start = h.initDistance + h.repsRel * (1 + Math.sqrt(s.paramSquares));
       r.farthest = Math.max(r.farthest, start, Math.sqrt(s.distanceSquares));
-      r.gradients += s.gradientSquares;
-      r.rate = h.initLr > 0 ? h.initLr : r.farthest / Math.sqrt(r.gradients + h.eps);
+      r.gradientSquares += s.gradientSquares;
+      r.rate = h.initLr > 0 ? h.initLr : r.farthest / Math.sqrt(r.gradientSquares + h.eps);
     },
   },
   wgsl,

@@ -83,7 +83,9 @@ function read(name: string, value: unknown): Schedule {
   const definition = scheduleDefinitions.find((candidate) => candidate.type === config.type);
   if (!definition) {
     throw new OptionError(
-      `${name}.type is ${config.type === undefined ? "missing" : show(config.type)}, which is not a known schedule; known are ${scheduleTypes.join(", ")}`,
+      config.type === undefined
+        ? `${name}.type is missing; known schedules are ${scheduleTypes.join(", ")}`
+        : `${name}.type is ${show(config.type)}, which is not a known schedule; known are ${scheduleTypes.join(", ")}`,
     );
   }
   if (given !== undefined && given !== version) {

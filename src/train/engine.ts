@@ -1,12 +1,11 @@
 // An engine: what a run needs of a backend. Training, replays, tools and the page take one and run on both.
 import type { Tensor } from "../arena.ts";
-import type { CommonOptions } from "../around.ts";
 import { createCpuOptimizer } from "../cpu/optimizer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { DeviceError } from "../errors.ts";
 import { type AdapterDescription, adapterLine, describeAdapter } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
-import { replicasThatFit } from "../objectives/memory.ts";
+import { type ReplicaLimits, replicasThatFit } from "../objectives/memory.ts";
 import { createCpuObjective } from "../objectives/mlp_cpu.ts";
 import { createGpuObjective } from "../objectives/mlp_gpu.ts";
 import type { Model } from "../objectives/model.ts";
@@ -26,6 +25,12 @@ export interface Engine {
   /** What really runs. */
   readonly adapter: AdapterDescription;
   optimizer(tensors: readonly Tensor[], config: OptimizerConfig): Promise<Optimizer>;
+  /**
+   * Refuses what this engine cannot hold, by arithmetic alone, before anything is made.
+   *
+   * @throws DeviceError that says how many replicas fit.
+   */
+  mustFit(model: Model, config: OptimizerConfig, batch: number, replicas: number): void;
   trainee(
     model: Model,
     tensors: readonly Tensor[],
@@ -41,8 +46,8 @@ export function webgpuEngine(device: GPUDevice): Engine {
     backend: "webgpu",
     adapter: describeAdapter(device.adapterInfo),
     optimizer: (tensors, config) => createOptimizer(device, tensors, config),
+    mustFit: (model, config, batch, replicas) => mustFit(device.limits, "this device", model, config, batch, replicas),
     async trainee(model, tensors, config, data, batch) {
-      mustFit(device, model, config, batch);
       const optimizer = await createOptimizer(device, tensors, config);
       try {
         return trainee(optimizer, await createGpuObjective(optimizer, model, data, batch));
@@ -54,14 +59,28 @@ export function webgpuEngine(device: GPUDevice): Engine {
   };
 }
 
-/** Refuses more replicas than the device's limits allow before anything is made. */
-function mustFit(device: GPUDevice, model: Model, config: OptimizerConfig, batch: number): void {
-  const { replicas = [] } = config as CommonOptions<object>;
-  if (!Array.isArray(replicas) || replicas.length < 2) return;
-  const fit = replicasThatFit(device.limits, model, batch, { ...config, replicas: undefined });
-  if (replicas.length <= fit) return;
+/** The largest arrays of the CPU reference: twice as many bytes are more than most processes may have. */
+const cpuLimits: ReplicaLimits = {
+  maxBufferSize: 2 ** 31,
+  maxStorageBufferBindingSize: 2 ** 31,
+  maxComputeWorkgroupsPerDimension: 65_535,
+};
+
+function mustFit(
+  limits: ReplicaLimits,
+  holder: string,
+  model: Model,
+  config: OptimizerConfig,
+  batch: number,
+  replicas: number,
+): void {
+  const fit = replicasThatFit(limits, model, batch, { ...config, replicas: undefined });
+  if (replicas <= fit) return;
+  const what = `of a model of ${model.config.layers.join("-")} in batches of ${batch}`;
   throw new DeviceError(
-    `${replicas.length} runs side by side of a model of ${model.config.layers.join("-")} in batches of ${batch} are more than this device's limits allow: ${fit} fit`,
+    replicas === 1
+      ? `a run ${what} is more than ${holder} can hold in one buffer`
+      : `${replicas} runs side by side ${what} are more than ${holder} can hold in one buffer: ${fit} fit`,
   );
 }
 
@@ -71,6 +90,8 @@ export function cpuEngine(): Engine {
     backend: "cpu",
     adapter: { vendor: "", architecture: "", description: "CPU reference in JavaScript", software: true },
     optimizer: async (tensors, config) => createCpuOptimizer(tensors, config),
+    mustFit: (model, config, batch, replicas) =>
+      mustFit(cpuLimits, "the CPU reference", model, config, batch, replicas),
     async trainee(model, tensors, config, data, batch) {
       const optimizer = createCpuOptimizer(tensors, config);
       return trainee(optimizer, createCpuObjective(optimizer, model, data, batch));

@@ -11,7 +11,7 @@ import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
-import { type Limits, readWatchOptions, type WatchOptions } from "./watch.ts";
+import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
 
 export const runFormat = "fallline-run/1";
 
@@ -127,6 +127,11 @@ export function metricMode({ type }: MetricConfig): "min" | "max" {
   return type === "testAccuracy" ? "max" : "min";
 }
 
+/** Updates that a run makes, which is what schedules count: `accumulate` steps make one. */
+export function updatesOf({ steps, optimizer }: CompleteRunConfig): number {
+  return Math.ceil(steps / (optimizer.accumulate ?? 1));
+}
+
 /** How many examples each 0-based step takes. */
 export function batchSizes({ batch }: Pick<RunConfig, "batch">): (step: number) => number {
   if (typeof batch === "number") return () => batch;
@@ -205,6 +210,7 @@ function readWatch(value: unknown): CompleteRunConfig["watch"] {
     throw new OptionError(`watch is ${show(value)}; it must be true, false or an object of options`);
   }
   const { every, ...options }: WatchConfig = value === true ? {} : { ...value };
+  readObject("watch", value === true ? {} : value, ["every", ...watchOptionNames]);
   return {
     every: every === undefined ? 10 : readNumber("watch.every", every, { min: 1, integer: true }),
     ...readWatchOptions(options),
@@ -213,6 +219,10 @@ function readWatch(value: unknown): CompleteRunConfig["watch"] {
 
 /** The plan of a run's optimizer, with every value that its schedules take in the run. */
 function readOptimizer(model: Model, value: unknown, steps: number, watched: boolean): Plan {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    const given = value === undefined ? "missing" : show(value);
+    throw new OptionError(`optimizer is ${given}; it must be an object such as { "rule": "adamw", "lr": 0.001 }`);
+  }
   try {
     const config = watched ? { ...(value as OptimizerConfig), watch: true } : (value as OptimizerConfig);
     const plan = createPlan(config, layoutSegments(modelTensors(model)));

@@ -84,6 +84,7 @@ export interface OpenRun extends Trainee {
 export async function openRun(engine: Engine, config: CompleteRunConfig, data: Dataset): Promise<OpenRun> {
   const model = createModel(config.model);
   const largest = checkBatch(config, data);
+  engine.mustFit(model, config.optimizer, largest, 1);
   const trainee = await engine.trainee(model, initialTensors(model, config.init), config.optimizer, data, largest);
   const { optimizer, objective } = trainee;
   const order = batches(data.count, batchSizes(config), config.seed);
@@ -107,8 +108,11 @@ export async function train(
   if (metric && metric.type !== "loss" && !options.test) {
     throw new OptionError(`metric.type is "${metric.type}", which needs a test set; this run has none`);
   }
+  const { accumulate = 1 } = complete.optimizer;
   const { every: lookEvery, ...limits } = complete.watch ?? { every: Number.POSITIVE_INFINITY };
   const watch = complete.watch && createWatch(limits);
+  // The first update too: it shows which tensors begin at zero, whose early updates are large for that alone.
+  const looks = (step: number) => watch !== null && (step === accumulate || step % lookEvery === 0);
   const run = await openRun(engine, complete, data);
   const { optimizer, objective, order } = run;
   const losses: number[] = [];
@@ -142,7 +146,7 @@ export async function train(
       }
       // Both at once: what the layers did comes back with the loss of the same step.
       await pipeline.start(() =>
-        Promise.all([objective.step(order.next().value), step % lookEvery === 0 ? optimizer.layers() : undefined]),
+        Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]),
       );
       if (step === snapshotAfter) snapshot = pipeline.track(optimizer.read());
       if (track.isDue(step)) {

@@ -72,6 +72,8 @@ const options: Readonly<Record<keyof WatchOptions, { readonly default: number; r
   smallUpdate: { default: 1e-5, range: { min: 0 } },
 };
 
+export const watchOptionNames = Object.keys(options) as readonly (keyof WatchOptions)[];
+
 /** What a training step found; the `Progress` of `train` is one. */
 export interface WatchedStep {
   /** 1-based number of the training step; default one more than the last. */
@@ -246,7 +248,7 @@ export type Limits = Readonly<Record<keyof WatchOptions, number>>;
 
 /** @throws OptionError for values out of range and unknown options. */
 export function readWatchOptions(given: WatchOptions): Limits {
-  const names = Object.keys(options) as (keyof WatchOptions)[];
+  const names = watchOptionNames;
   const fields = readObject("watch", given, names);
   const read = (name: keyof WatchOptions) =>
     fields[name] === undefined ? options[name].default : readNumber(`watch.${name}`, fields[name], options[name].range);
@@ -283,6 +285,8 @@ class RunWatch implements Watch {
   #bestNoise = 1;
   /** Steps in a row at which the loss rose. */
   #climbs = 0;
+  /** Losses in a row far above where the run began. */
+  #outside = 0;
   /** The highest smoothed loss. */
   #top = Number.NEGATIVE_INFINITY;
   /** Steps in a row that should have taken something off the loss. */
@@ -466,15 +470,20 @@ class RunWatch implements Watch {
       above > 10 * limit
         ? this.#climbs >= 3 || (known && above > (noise * smoothNoise) / 2)
         : above > (noise * (smoothNoise + this.#bestNoise)) / 2 && (known || this.#climbs >= 5);
-    const begins = above > limit && far && loss >= smooth;
+    const climbs = above > limit && far && loss >= smooth;
+    // One jump far above where the run began, after which it may well fall again: there is no way back from there.
+    const outside = loss - this.#first > 10 * rise * Math.max(Math.abs(this.#first), this.#first - this.#best);
+    this.#outside = outside ? this.#outside + 1 : 0;
+    const begins = climbs || this.#outside >= patience;
     if (!this.#alarms.diverging.hear(begins, above > limit / 2)) return;
+    const how = climbs ? "and goes on rising" : `and stays far above the ${figure(this.#first)} that it began with`;
     yield {
       kind: "diverging",
       step,
       loss: smooth,
       best: this.#best,
       bestStep: this.#bestStep,
-      message: `the smoothed loss has risen to ${figure(smooth)} at step ${step}, from its best of ${figure(this.#best)} at step ${this.#bestStep}, and goes on rising${this.#atRate()}`,
+      message: `the smoothed loss has risen to ${figure(smooth)} at step ${step}, from its best of ${figure(this.#best)} at step ${this.#bestStep}, ${how}${this.#atRate()}`,
       remedy:
         "lower the rate to a third or less (gradient descent is stable below 2/λ, λ the largest curvature), warm up, or clip the gradient's norm",
     };

@@ -18,7 +18,7 @@ describe("the page", () => {
     // Every loss the page shows, in order.
     await page.evaluate(`
       window.shown = [];
-      new MutationObserver(() => window.shown.push(Number(${text("loss")})))
+      new MutationObserver(() => ${text("loss")} !== "–" && window.shown.push(Number(${text("loss")})))
         .observe(document.getElementById("loss"), { childList: true });
     `);
     await page.click("#train");
@@ -66,6 +66,22 @@ describe("the page", () => {
     await page.click("#suggestions .suggested");
     const taken = await page.$eval("[name=lr]", (input) => Number((input as HTMLInputElement).value));
     expect(taken).toBeCloseTo(rate, 6);
+    expect(await page.evaluate(text("status"))).toMatch(
+      /^(made all 40 steps up to|ended after \d+ of 40 steps: .* at) a rate/,
+    );
+    // What was found holds for that rule alone, and none of the numbers for what is begun next.
+    await page.select("[name=rule]", "sgd");
+    expect(await page.$$("#suggestions li")).toEqual([]);
+    await page.$eval("[name=steps]", (input) => {
+      (input as HTMLInputElement).value = "2";
+    });
+    const shown = await page.evaluate(`
+      document.getElementById("train").click();
+      [...document.querySelectorAll("#numbers dd"), document.getElementById("progress")]
+        .map((element) => element.value ?? element.textContent).join(" ");
+    `);
+    expect(shown).toBe("– – – – – – 0");
+    await page.waitForFunction(`${text("status")} === "done"`, { polling: 100 });
     expect(errors).toEqual([]);
     await page.close();
   });
@@ -94,13 +110,29 @@ describe("the page", () => {
     await page.close();
   });
 
+  it("says what of its address it does not take, and that MNIST could not be fetched", async () => {
+    const { page } = await openPage(browser);
+    await page.goto(`${address}?rule=nosuch&steps=0&model=784-16-10`);
+    await page.waitForSelector("#train:enabled");
+    expect(await page.evaluate(text("status"))).toBe(
+      'rule is "nosuch" in the address, which its field does not take: it is adamw instead; ' +
+        'steps is "0" in the address, which its field does not take: it is 300 instead',
+    );
+    expect(await page.$eval("[name=rule]", (select) => (select as HTMLSelectElement).value)).toBe("adamw");
+    await page.setOfflineMode(true);
+    await page.click("#train");
+    await page.waitForFunction(`/^mnist.*\\.idx could not be fetched: .+/.test(${text("status")})`, { polling: 100 });
+    await page.waitForSelector("#train:enabled");
+    await page.close();
+  });
+
   it("falls back to the CPU reference with a banner where navigator.gpu is missing", async () => {
     const { page, errors } = await openPage(browser);
     await page.evaluateOnNewDocument(`Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined })`);
     await page.goto(`${address}?steps=4&batch=8&model=784-16-10`);
     await page.waitForSelector("#train:enabled");
     expect(await page.evaluate(text("banner"))).toMatch(
-      /^WebGPU is not available here: navigator\.gpu is missing; .* Training/,
+      /^WebGPU is not available here: navigator\.gpu is missing; .*https.*Chrome.* Training/,
     );
     expect(await page.$eval("#banner", (banner) => (banner as HTMLElement).hidden)).toBe(false);
     await page.click("#train");

@@ -1,6 +1,6 @@
 // What can be told to an optimizer and asked of it between its steps, the same on both engines: halt and resume a replica,
 // observe a metric, what the last update did to each tensor.
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
@@ -28,6 +28,8 @@ const stateOf = (optimizer: Optimizer, replica = 0) =>
     optimizer.stats(replica),
     ...["params", ...optimizer.slots].map((role) => optimizer.read(role, replica)),
   ]);
+const filled = (value: number) => ({ a: new Float32Array(35).fill(value), b: new Float32Array(4099).fill(value) });
+const zeros = tensors.map(({ name, shape }) => ({ name, shape }));
 const norm = (values: Iterable<number>) => Math.hypot(...values);
 
 describe.each(engines)("%s: halt", (_, create) => {
@@ -62,6 +64,32 @@ describe.each(engines)("%s: halt", (_, create) => {
     for (const optimizer of [both, ...alone]) optimizer.destroy();
   });
 
+  it("inside of an accumulation keeps a replica out of the update alone: what is added up is the same for all", async () => {
+    const optimizer = await create(zeros, {
+      rule: "sgd",
+      accumulate: 2,
+      replicas: [{ lr: 1 }, { lr: 1 }],
+    } as unknown as OptimizerConfig);
+    const add = (value: number) => {
+      optimizer.write("gradients", filled(value));
+      optimizer.step();
+    };
+    const moved = async () => [(await optimizer.read("params", 0)).b![0], (await optimizer.read("params", 1)).b![0]];
+    add(1);
+    optimizer.halt(1);
+    add(10);
+    add(100);
+    optimizer.resume(1);
+    add(1000);
+    expect(await moved()).toEqual([-555.5, -550]);
+    add(2);
+    optimizer.halt(1);
+    optimizer.resume(1);
+    add(4);
+    expect(await moved()).toEqual([-558.5, -553]);
+    optimizer.destroy();
+  });
+
   it("outlasts a load, and refuses what is no replica", async () => {
     const optimizer = await create(tensors, {
       rule: "sgd",
@@ -78,6 +106,107 @@ describe.each(engines)("%s: halt", (_, create) => {
     expect((await optimizer.stats(1)).step).toBe(1);
     expect(() => optimizer.halt(2)).toThrow("replica is 2; it must be a whole number in [0, 1]");
     optimizer.destroy();
+  });
+});
+
+describe.each(engines)("%s: a loss scale that underflows", (_, create) => {
+  it("stops its replica; step() throws once no other is left that could make one", async () => {
+    const optimizer = await create(zeros, {
+      rule: "sgd",
+      lossScale: { init: 2, min: 1 },
+      replicas: [{ lr: 1 }, { lr: 1 }, { lr: 1 }],
+    } as unknown as OptimizerConfig);
+    const saved = await optimizer.save();
+    const step = (...values: readonly number[]) => {
+      values.forEach((value, replica) => {
+        optimizer.write("gradients", filled(value), replica);
+      });
+      optimizer.step();
+    };
+    const told = async () => Promise.all([0, 1, 2].map((replica) => optimizer.stats(replica)));
+    // None of this is heard of before the end.
+    for (let i = 0; i < 4; i++) step(Number.NaN, 2, 2);
+    step(2, 2, 2);
+    expect(await told()).toMatchObject([
+      { step: 0, skipped: 2, lossScale: 1, underflowed: true },
+      { step: 5, skipped: 0, lossScale: 2, underflowed: false },
+      { step: 5, underflowed: false },
+    ]);
+    optimizer.halt(1);
+    optimizer.halt(0);
+    optimizer.resume(0);
+    step(2, 2, 2);
+    expect((await optimizer.read("params", 0)).b![0]).toBe(0);
+    expect((await told()).map((stats) => stats.step)).toEqual([0, 5, 6]);
+    optimizer.halt(2);
+    expect(() => optimizer.step()).toThrow(
+      "lossScale underflowed after step 0: gradients were not finite at a scale of 1",
+    );
+    optimizer.halt(0);
+    optimizer.step();
+    optimizer.resume(0);
+    await optimizer.load(saved);
+    step(2, 2, 2);
+    expect(await told()).toMatchObject([{ step: 1, skipped: 0, underflowed: false }, { step: 0 }, { step: 0 }]);
+    optimizer.destroy();
+  });
+});
+
+describe("webgpu: skips that the host has not heard of", () => {
+  it("are heard of at times, whichever replica is halted", async () => {
+    const optimizer = await createOptimizer(device, zeros, {
+      rule: "sgd",
+      skipNonFinite: true,
+      replicas: [{ lr: 1 }, { lr: 1 }],
+    } as unknown as OptimizerConfig);
+    const heard = vi.spyOn(optimizer, "noteControl");
+    optimizer.step();
+    optimizer.halt(0);
+    for (let step = 1; step < 130; step++) optimizer.step();
+    await optimizer.stats();
+    expect(heard).toHaveBeenCalledTimes(2);
+    optimizer.destroy();
+  });
+
+  it("change nothing in what a rule carries where hypers are set or observe", async () => {
+    const config = {
+      rule: "asgd",
+      skipNonFinite: true,
+      lr: { type: "plateau", base: 0.1, patience: 0, factor: 0.01, threshold: 0 },
+    } as unknown as OptimizerConfig;
+    const both = [await createOptimizer(device, zeros, config), createCpuOptimizer(zeros, config)] as const;
+    const steps = (optimizer: Optimizer, count: number, value: number) => {
+      optimizer.write("gradients", filled(value));
+      for (let step = 0; step < count; step++) optimizer.step();
+    };
+    for (const optimizer of both) optimizer.observe(1);
+    // The host hears of them by the next read, or by the first step after the change.
+    const changes = [
+      async (optimizer: Optimizer) => {
+        optimizer.observe(1);
+        await optimizer.read();
+        optimizer.step();
+      },
+      async (optimizer: Optimizer) => {
+        optimizer.set({ lr: 0.05 });
+        optimizer.step();
+        await device.queue.onSubmittedWorkDone();
+        await new Promise((resolve) => setTimeout(resolve));
+      },
+    ];
+    for (const change of changes) {
+      const moved = both.map(async (optimizer) => {
+        const before = (await optimizer.read()).b![0]!;
+        steps(optimizer, 10, Number.NaN);
+        steps(optimizer, 10, 1);
+        await change(optimizer);
+        steps(optimizer, 5, 1);
+        return (await optimizer.read()).b![0]! - before;
+      });
+      const [gpu, cpu] = await Promise.all(moved);
+      expect(gpu! / cpu!).toBeCloseTo(1, 4);
+    }
+    for (const optimizer of both) optimizer.destroy();
   });
 });
 
@@ -117,11 +246,12 @@ describe.each(engines)("%s: layers", (_, create) => {
     optimizer.destroy();
   });
 
-  it("are each replica's own, zero after a skipped step, and refused where nothing is noted", async () => {
+  it("are each replica's own, zero where nothing was updated, of any size, and refused where none are noted", async () => {
     const optimizer = await create(tensors, {
       rule: "sgd",
       watch: true,
       skipNonFinite: true,
+      clip: { type: "groupNorm", maxNorm: 1e30 },
       replicas: [{ lr: 0.1 }, { lr: 0.2 }],
     } as unknown as OptimizerConfig);
     optimizer.write("gradients", gradients);
@@ -132,6 +262,21 @@ describe.each(engines)("%s: layers", (_, create) => {
     optimizer.step();
     expect((await optimizer.layers(0)).every(({ updateNorm }) => updateNorm === 0)).toBe(true);
     expect((await optimizer.layers(1)).every(({ updateNorm }) => updateNorm > 0)).toBe(true);
+    optimizer.halt(1);
+    const halted = await optimizer.stats(1);
+    expect(halted.groupNorms![0]).toBeGreaterThan(0);
+    for (const size of [1e20, 1e-22]) {
+      optimizer.write("gradients", filled(size), 0);
+      optimizer.step();
+      const [layer] = await optimizer.layers(0);
+      expect(layer!.gradientNorm / (Math.sqrt(35) * size)).toBeCloseTo(1, 5);
+    }
+    expect((await optimizer.layers(0))[0]!.weightNorm / (Math.sqrt(35) * 1e19)).toBeCloseTo(1, 5);
+    expect((await optimizer.layers(1)).every(({ weightNorm }) => weightNorm === 0)).toBe(true);
+    expect(await optimizer.stats(1)).toEqual(halted);
+    await optimizer.load(await optimizer.save());
+    expect((await optimizer.layers(0)).every(({ weightNorm }) => weightNorm === 0)).toBe(true);
+    expect((await optimizer.stats(1)).groupNorms).toEqual([0]);
     optimizer.destroy();
     const unwatched = await create(tensors, { rule: "sgd" } as unknown as OptimizerConfig);
     await expect(unwatched.layers()).rejects.toThrow("layers() needs an optimizer made with watch: true");
@@ -148,7 +293,6 @@ describe.each(engines)("%s: observe", (_, create) => {
   };
 
   it("lowers a rate on a plateau from the next step on, once for all groups, and is saved", async () => {
-    const zeros = tensors.map(({ name, shape }) => ({ name, shape }));
     const optimizer = await create(zeros, config);
     const moved = async (of: Optimizer) => (await of.read()).b![0]!;
     step(optimizer);

@@ -34,14 +34,25 @@ describe("fallline schedule", () => {
   });
 
   it("takes the learning rate and the steps of a run's config, and says so", async () => {
-    const path = file("run.json", { config: { optimizer: { rule: "sgd", lr: cosine }, steps: 5 }, losses: [] });
+    const model = { layers: [784, 10] };
+    const run = { model, optimizer: { rule: "sgd", lr: cosine }, batch: 4, steps: 5 };
+    const path = file("run.json", { config: run, losses: [] });
     const { stdout, stderr } = await fallline(["schedule", path, "--json"]);
     expect(stderr).toBe(`config.optimizer.lr, the learning rate of the run in ${path}\n`);
     expect(JSON.parse(stdout)).toEqual({ values: valuesOf(cosine, 5) });
-    const config = file("config.json", { optimizer: { rule: "sgd", lr: cosine }, steps: 5 });
-    expect((await fallline(["schedule", config, "--steps", "2"])).stdout).toContain(
-      "optimizer.lr, the learning rate of",
-    );
+    const config = file("config.json", { ...run, optimizer: { rule: "sgd" } });
+    const { stdout: plotted } = await fallline(["schedule", config, "--steps", "2"]);
+    expect(plotted).toContain("optimizer.lr, the learning rate of");
+    expect(plotted).toContain("first 0.001, last 0.001");
+  });
+
+  it("lets the plateau of a run hear what the run heard, when it heard it", async () => {
+    const lr = { type: "plateau", base: 0.5, factor: 0.5, patience: 0, threshold: 0 };
+    const config = { model: { layers: [784, 10] }, optimizer: { rule: "sgd", lr }, batch: 4, steps: 8 };
+    const metrics = [1, 1, 0.5].map((value, i) => ({ step: 3 * (i + 1), value }));
+    const path = file("heard.json", { config: { ...config, metric: { type: "loss", every: 3 } }, losses: [], metrics });
+    const { stdout } = await fallline(["schedule", path, "--json"]);
+    expect(JSON.parse(stdout)).toEqual({ values: [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25] });
   });
 
   it("lets a plateau hear the metrics", async () => {
@@ -72,7 +83,7 @@ describe("fallline schedule", () => {
     ["what is not JSON", () => ['{"type":', "--steps", "3"], "is not JSON"],
     ["a file that is not there", () => [join(folder, "nowhere.json"), "--steps", "3"], "nowhere.json is not readable"],
     ["an unknown type", () => ['{"type":"zigzag"}', "--steps", "3"], 'schedule.type is "zigzag", which is not'],
-    ["a run without a rate", () => [file("no_lr.json", { optimizer: {} }), "--steps", "3"], "optimizer.lr is missing"],
+    ["a run that is none", () => [file("no_run.json", { optimizer: {} }), "--steps", "3"], "model is missing; it must"],
     [
       "a plateau without metrics",
       () => ['{"type":"scale","by":2,"schedule":{"type":"plateau","base":1}}', "--steps", "3"],

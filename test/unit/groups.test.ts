@@ -261,6 +261,31 @@ describe("config", () => {
     const frozen = await trajectory(JSON.parse(JSON.stringify(optimizer.config)));
     expect(frozen).toEqual([await create(config).read()]);
   });
+
+  it("holds the replicas' hypers apart from those of groups, set and loaded ones too", async () => {
+    const [one, rest] = [["embed"], names.slice(1)];
+    for (const groups of [[{ params: one }], [{ params: one }, { params: rest }]]) {
+      const config = { rule: "sgd", groups, replicas: [{ lr: 0.1 }, { lr: 0.2 }] };
+      const rates = (optimizer: ReturnType<typeof create>) =>
+        [0, 1].map((group) => [0, 1].map((replica) => optimizer.hyper("lr", 0, group, replica)));
+      for (const group of [0, 1]) {
+        const first = create({ ...config, replicas: [{ lr: 0.3 }, { lr: 0.3 }] });
+        first.set({ lr: 0.7 }, group);
+        const rebuilt = create(JSON.parse(JSON.stringify(first.config)));
+        expect(rates(rebuilt)).toEqual(rates(first));
+        const second = create(config);
+        await second.load(await first.save());
+        expect(second.config).toEqual(first.config);
+        // Checkpoints from before these were saved.
+        const { metadata, tensors: saved } = decodeSafetensors(await first.save());
+        const { shared: _, groups: described, ...others } = metadata;
+        const older = JSON.stringify(JSON.parse(described!).map(({ own: _, ...group }: { own: unknown }) => group));
+        const third = create(config);
+        await third.load(encodeSafetensors({ metadata: { ...others, groups: older }, tensors: saved }));
+        expect(rates(third)).toEqual(rates(first));
+      }
+    }
+  });
 });
 
 describe("set", () => {
@@ -455,7 +480,21 @@ describe("checkpoints of another set-up", () => {
     expect(await optimizer.save()).toEqual(before);
   });
 
+  it("whose hypers do not fit, of this very optimizer too, changes nothing", async () => {
+    const optimizer = create({ rule: "sgd", lr: 0.25, groups: [{ params: "w" }] }, given);
+    const saved = await optimizer.save();
+    const text = new TextDecoder("latin1").decode(saved).replaceAll('lr\\":0.25', 'lr\\":-9.5');
+    saved.set(Uint8Array.from(text, (letter) => letter.charCodeAt(0)));
+    const lr = (step: number) => 1 / (1 + step);
+    optimizer.set({ lr });
+    await expect(optimizer.load(saved)).rejects.toThrow(/^the checkpoint's hypers do not fit: set\.lr is -9\.5/);
+    expect([0, 1].map((group) => optimizer.hyper("lr", 1, group))).toEqual([0.5, 0.5]);
+  });
+
   it.each([
+    ["groups", "[null]", /^the checkpoint's groups are \[null\]; they must be an array/],
+    ["shared", "{}", /^the checkpoint's shared hypers are \{\}; they must be an array$/],
+    ["shared", '[{"lr":-1}]', /^the checkpoint's hypers do not fit: shared\.lr is -1/],
     ["micro", "3", /^the checkpoint's micro is 3; it must be/],
     ["micro", "-1", /^the checkpoint's micro is -1; it must be/],
     ["lossScale", "0", /^the checkpoint's lossScale is 0/],

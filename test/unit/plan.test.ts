@@ -108,6 +108,19 @@ describe("bad config", () => {
     expect(() => create(config)).toThrow(OptionError);
   });
 
+  it("refuses rules of the caller's own whose slots or scalars are roles; no rule of ours is one", () => {
+    for (const rule of rules) {
+      const fallback = rule.only ? { fallback: { rule: "sgd" } } : {};
+      expect(() => create({ rule, ...fallback })).not.toThrow();
+    }
+    const dog = rules.find(({ name }) => name === "dog")!;
+    const reduction = { ...dog.reduction, scalars: { gradients: 0 } };
+    expect(() => create({ rule: { ...dog, reduction } })).toThrow(
+      /^the rule dog has a scalar "gradients", which is a name of the optimizer's own$/,
+    );
+    expect(() => create({ rule: { ...dog, slots: ["ema"] } })).toThrow(/^the rule dog has a slot "ema"/);
+  });
+
   describe.each(rules)("every hyper of $name", ({ name, hypers }) => {
     it.each(Object.entries(hypers))(
       "%s refuses NaN, infinity, what is out of range, null and words",

@@ -40,7 +40,7 @@ it("has powers of ten on logarithmic axes, and leaves out what has no logarithm"
   ];
   const text = terminalPlot([{ name: "loss", points }], { logX: true, logY: true, columns: 80 });
   for (const value of ["1", "0.1", "0.01", "0.001"])
-    expect(text).toMatch(new RegExp(`\\n +${value.replace(".", "\\.")}┤`));
+    expect(text).toMatch(new RegExp(`\\n *${value.replace(".", "\\.")}┤`));
   expect(text).toMatch(/\n +1 +10 +100 +1000 +10000 +100000/);
 });
 

@@ -92,10 +92,10 @@ describe("readRunConfig", () => {
       { format: "fallline-run/2" },
       'format is "fallline-run/2"; it must be one of fallline-run/1',
     ],
-    ["no model", { model: undefined }, "model is undefined; it must be an object with layers, activation, loss"],
+    ["no model", { model: undefined }, "model is missing; it must be an object with layers, activation, loss"],
     ["an unknown activation", { model: { layers: [784, 10], activation: "gelu" } }, 'model.activation is "gelu"'],
     ["a bad initialisation", { init: { type: "zeros" } }, 'init.type is "zeros"; it must be one of heNormal'],
-    ["no optimizer", { optimizer: undefined }, "optimizer: rule is missing; it must be one of sgd"],
+    ["no optimizer", { optimizer: undefined }, "optimizer is missing; it must be an object such as"],
     ["an unknown rule", { optimizer: { rule: "adamz" } }, 'optimizer: rule is "adamz"'],
     ["an unknown hyper", { optimizer: { rule: "sgd", rate: 1 } }, 'optimizer: rule sgd has an unknown option "rate"'],
     [

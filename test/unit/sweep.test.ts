@@ -12,6 +12,7 @@ import {
   trialConfig,
   withPeak,
 } from "../../src/lab/sweep.ts";
+import type { Scheduled } from "../../src/schedule.ts";
 import { createSchedule } from "../../src/schedules/index.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
@@ -78,6 +79,44 @@ describe("search", () => {
   });
 });
 
+describe("what a sweep takes for the best", () => {
+  it("is not what blew up, however low it has fallen again", async () => {
+    const wild = { ...config, optimizer: { rule: "sgd" }, steps: 40 } as RunConfig;
+    const result = await sweep(engine, wild, data, { trials: gridTrials({ lr: [1e6, 1e7, 1e8] }) });
+    expect(result.trials.map(({ verdict }) => verdict.state)).toEqual(["diverged", "diverged", "diverged"]);
+    expect(result.best).toBeNull();
+    const mixed = await sweep(engine, wild, data, { trials: gridTrials({ lr: [1e6, 1e-6] }), halving: null });
+    expect(mixed.best).toBe(1);
+  });
+
+  it("does not end with the run whose loss scale underflows", async () => {
+    const optimizer = { rule: "sgd", lossScale: { init: 2, min: 1 } } as const;
+    const trials = gridTrials({ lr: [0.1, 1e30, 0.2] });
+    const { trials: ended } = await sweep(engine, { ...config, optimizer }, data, { trials, halving: null });
+    expect(ended.map(({ stopped }) => stopped)).toEqual([null, "diverged", null]);
+    expect(ended[2]!.losses).toHaveLength(48);
+    const none = await sweep(engine, { ...config, optimizer }, data, { trials: gridTrials({ lr: [1e30, 1e31] }) });
+    expect(none.trials.map(({ stopped }) => stopped)).toEqual(["diverged", "diverged"]);
+    expect(none.best).toBeNull();
+  });
+
+  it("goes by updates where several steps make one", async () => {
+    const optimizer = { rule: "sgd", lr: (step: number) => 0.1 * (1 - step / 24), accumulate: 2 } as const;
+    const trials = [{}, { lr: 1e-6 }];
+    const { best, trials: ended } = await sweep(engine, { ...config, optimizer, steps: 48 }, data, { trials });
+    expect(best).toBe(0);
+    expect(ended.map(({ losses }) => losses.length)).toEqual([48, 24]);
+    const found = await search(engine, { ...config, optimizer: { rule: "sgd", accumulate: 4 }, steps: 96 }, data, {
+      rules: ["sgd"],
+      schedules: ["cosine"],
+    });
+    const { at } = createSchedule((found.best!.optimizer as { lr: Scheduled }).lr);
+    const rates = Array.from({ length: 24 }, (_, update) => at(update));
+    expect(rates.indexOf(Math.max(...rates))).toBe(3);
+    expect(rates[23]).toBeLessThan(0.02 * Math.max(...rates));
+  });
+});
+
 describe("trials", () => {
   it("are spaced by equal factors or steps, both ends included", () => {
     expect(spaced({ min: 1e-4, max: 1 }, 5).map((value) => Number(value.toPrecision(12)))).toEqual([
@@ -130,16 +169,27 @@ describe("rungs", () => {
       { step: 40, keep: 2 },
       { step: 80, keep: 0 },
     ]);
-    expect(halvingRungs(5, 3, 3)).toEqual([
-      { step: 1, keep: 3 },
-      { step: 3, keep: 0 },
-    ]);
-    expect(halvingRungs(9, 90, 2, 3)).toEqual([
+    expect(halvingRungs(9, 90, 2, { eta: 3 })).toEqual([
       { step: 10, keep: 3 },
       { step: 30, keep: 1 },
       { step: 90, keep: 0 },
     ]);
     expect(halvingRungs(4, 10, 0)).toEqual([{ step: 10, keep: 0 }]);
+    // Nobody is judged by what came before eight updates, nor left to run alone where two began.
+    expect(halvingRungs(16, 15, 3)).toEqual([{ step: 15, keep: 0 }]);
+    expect(halvingRungs(16, 32, 3)).toEqual([
+      { step: 8, keep: 8 },
+      { step: 16, keep: 4 },
+      { step: 32, keep: 0 },
+    ]);
+    expect(halvingRungs(16, 80, 3, { accumulate: 4 })).toEqual([
+      { step: 40, keep: 8 },
+      { step: 80, keep: 0 },
+    ]);
+    expect(halvingRungs(2, 80, 3)).toEqual([
+      { step: 40, keep: 1 },
+      { step: 80, keep: 0 },
+    ]);
   });
 });
 
@@ -169,6 +219,13 @@ describe("bad input", () => {
     [{}, { model: { layers: [5, 3] } }, /^model\.layers\[0\] is 5; the rows of clouds have 4 numbers$/],
   ])("%j of a sweep", async (options, changed, message) => {
     await expect(run(options, changed)).rejects.toThrow(message);
+  });
+
+  it.each([1, 4])("of runs that make one update of %i steps", async (accumulate) => {
+    const optimizer = { rule: "sgd", accumulate } as const;
+    const message = /^steps is \d; to compare runs it must be more than/;
+    await expect(run({}, { optimizer, steps: accumulate })).rejects.toThrow(message);
+    await expect(search(engine, { ...config, optimizer, steps: accumulate }, data)).rejects.toThrow(message);
   });
 
   it.each<[object, RegExp]>([

@@ -1,0 +1,30 @@
+// Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
+import type { RangeTestResult } from "./range_test.ts";
+
+/** A number in few characters: three digits, 0.0123 as it is, 6.26e-4 and 1e-7 where that is shorter. */
+export function short(value: number): string {
+  const [plain, size] = [String(Number(value.toPrecision(3))), Math.abs(value)];
+  if (value === 0 || (size >= 1e-4 && size < 1e6 && plain.length <= 7)) return plain;
+  return value.toExponential(2).replace(/\.?0*e\+?/, "e");
+}
+
+/** How a range test ended and at which rate, in one clause. */
+export function endWords({
+  ramp: { steps },
+  points,
+  ended,
+  endedAt,
+}: Pick<RangeTestResult, "ramp" | "points" | "ended" | "endedAt">): string {
+  if (endedAt === null) return "stopped before the first step";
+  const [made, rate] = [`${points.length} of ${steps} steps`, `a rate of ${short(endedAt)}`];
+  switch (ended) {
+    case "complete":
+      return `made all ${steps} steps up to ${rate}`;
+    case "diverged":
+      return `ended after ${made}: the smoothed loss diverged at ${rate}`;
+    case "nonFinite":
+      return `ended after ${made}: the loss was not finite at ${rate}`;
+    case "aborted":
+      return `stopped after ${made}, at ${rate}`;
+  }
+}

@@ -1,0 +1,105 @@
+// Charts: what must be in the picture whatever the runs did, and how numbers stand beside it.
+import { expect, it } from "vitest";
+import { chartSvg } from "../../src/cli/chart.ts";
+import { lossChart, rangeChart, runsChart, scheduleChart, sweepChart } from "../../src/lab/chart.ts";
+import { suggestRates } from "../../src/lab/suggest.ts";
+import { endWords, short } from "../../src/lab/words.ts";
+
+const falling = Array.from({ length: 50 }, (_, i) => 2 * 0.93 ** i);
+const rising = Array.from({ length: 30 }, (_, i) => 2 * 1.5 ** i);
+const runs = (losses: readonly number[], count = 3) =>
+  Array.from({ length: count }, (_, i) => ({ name: `lr ${i}e-3`, losses, stopped: i === 2 ? "behind" : null }));
+
+it.each([
+  [0, "0"],
+  [10, "10"],
+  [0.000626, "6.26e-4"],
+  [0.0123, "0.0123"],
+  [1e-7, "1e-7"],
+  [1e-5, "1e-5"],
+  [7.3249, "7.32"],
+  [1e6, "1e6"],
+  [-1.05e27, "-1.05e27"],
+  [Number.NaN, "NaN"],
+])("%d is written %s", (value, text) => {
+  expect(short(value)).toBe(text);
+});
+
+it("names every run of a sweep, the best in words too, on as much paper as that takes", () => {
+  const svg = chartSvg(sweepChart({ title: "a sweep", runs: runs(falling, 32), best: 5 }));
+  for (let i = 0; i < 32; i++) expect(svg).toContain(`>lr ${i}e-3<`);
+  expect(svg).toContain(">best: lr 5e-3 (black); thin lines were stopped<");
+  expect(Number(/height="(\d+)"/.exec(svg)?.[1])).toBeGreaterThan(600);
+  const many = chartSvg(sweepChart({ title: "a sweep", runs: runs(falling, 100), best: 90 }));
+  expect(many).toContain("the 40 that came furthest are named");
+  expect(many).toContain(">lr 90e-3<");
+});
+
+it("keeps two runs of one name apart", () => {
+  const { series } = sweepChart({ title: "", runs: [...runs(falling, 1), ...runs(falling, 1)], best: null });
+  expect(series.map(({ name }) => name)).toEqual(["lr 0e-3", "lr 0e-3 (2)"]);
+});
+
+it("lets runs that diverge leave the picture, unless all do", () => {
+  const mixed = sweepChart({ title: "", runs: [...runs(falling), ...runs([...rising, Number.NaN])], best: 0 });
+  expect(mixed.yAxis).toMatchObject({ type: "log", max: expect.closeTo(6, 0) });
+  expect(mixed.xAxis.max).toBe(50);
+  const { yAxis, xAxis, series } = sweepChart({ title: "", runs: runs([...rising, Number.NaN]), best: null });
+  expect(yAxis).toMatchObject({ type: "log" });
+  expect((yAxis as { max: number }).max).toBeGreaterThan(1e4);
+  expect(xAxis.max).toBe(31);
+  expect(series[0]!.data).toHaveLength(30);
+});
+
+it("fits a logarithmic axis to the losses, with labels between the powers of ten", () => {
+  const { yAxis } = lossChart({ title: "", losses: [2.1, Number.NaN, 0.4, 0.15] });
+  const { min, max, axisTick } = yAxis as { min: number; max: number; axisTick: { customValues: number[] } };
+  expect(min).toBeCloseTo(0.15, 1);
+  expect(max).toBeCloseTo(2.1, 0);
+  expect(axisTick.customValues).toEqual([0.2, 0.5, 1, 2]);
+  expect(lossChart({ title: "", losses: [2.1, 0] }).yAxis.type).toBe("value");
+  for (const losses of [[], [Number.NaN], [1], [1e-45, 3e38]]) {
+    expect(chartSvg(lossChart({ title: "whatever", losses }))).toContain(">whatever<");
+  }
+});
+
+it("shows a single step as a point", () => {
+  expect(scheduleChart({ title: "", values: [0.1] }).series[0]!.showSymbol).toBe(true);
+  expect(scheduleChart({ title: "", values: [0.1, 0.1] }).series[0]!.showSymbol).toBe(false);
+});
+
+it("has the last parts of long names", () => {
+  const name = "A: /home/someone/with/long/names/for/folders/first/out/run.json";
+  expect(chartSvg(runsChart({ title: "", runs: [{ name, losses: falling }] }))).toMatch(
+    />A: …\/\S*first\/out\/run.json</,
+  );
+});
+
+it("marks the suggestions of a range test apart, and the one to take", () => {
+  const points = Array.from({ length: 60 }, (_, i) => {
+    const loss = i < 50 ? 2.3 / (1 + Math.exp((i - 30) / 4)) + 0.1 : 0.1 * 1.5 ** (i - 49);
+    return { lr: 10 ** (-7 + (8 * i) / 59), loss, smooth: loss };
+  });
+  const found = suggestRates(points, 60, "complete");
+  const chart = rangeChart({ title: "", points, ...found });
+  const marks = chart.series.slice(2);
+  expect(new Set(marks.map(({ color }) => color)).size).toBe(marks.length);
+  expect(marks.length).toBeGreaterThan(2);
+  const outlined = marks.filter((mark) => "itemStyle" in mark);
+  expect(outlined.map(({ name }) => name)).toEqual([`${found.suggested.name} ${short(found.suggested.lr!)}`]);
+  const svg = chartSvg(chart);
+  expect(svg).toContain(`>suggested: ${found.suggested.name} (outlined)<`);
+  for (const rate of ["1e-7", "1e-5", "0.1", "1", "10"]) expect(svg).toContain(`>${rate}<`);
+});
+
+it("tells how a range test ended", () => {
+  const ramp = { start: 1e-7, end: 10, steps: 100, mode: "exponential", smoothing: 0.98, diverge: 4 } as const;
+  const points = [{ lr: 1e-7, loss: 1, smooth: 1 }];
+  const words = (ended: "complete" | "aborted" | "diverged" | "nonFinite", endedAt: number | null) =>
+    endWords({ ramp, points, ended, endedAt });
+  expect(words("complete", 10)).toBe("made all 100 steps up to a rate of 10");
+  expect(words("aborted", 1e-7)).toBe("stopped after 1 of 100 steps, at a rate of 1e-7");
+  expect(words("diverged", 0.5)).toBe("ended after 1 of 100 steps: the smoothed loss diverged at a rate of 0.5");
+  expect(words("nonFinite", 0.5)).toBe("ended after 1 of 100 steps: the loss was not finite at a rate of 0.5");
+  expect(words("aborted", null)).toBe("stopped before the first step");
+});
