@@ -8,7 +8,7 @@ import { keptShare, type PartLayout, slotRange } from "./layout.ts";
 import type { TensorValues } from "./optimizer.ts";
 import { type Heard, type Plan, planConfig, planSlots, rememberHypers, replaceHypers, replaceOwn } from "./plan.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
-import type { Schedule } from "./schedule.ts";
+import { holdsFunction, type Schedule } from "./schedule.ts";
 import type { CarryValues } from "./table.ts";
 
 const format = "fallline-checkpoint/1";
@@ -363,11 +363,6 @@ function readJson(key: string, text: string | undefined): unknown {
   } catch (error) {
     throw new DataError(`the checkpoint's ${key} are not JSON: ${(error as Error).message}`, { cause: error });
   }
-}
-
-function holdsFunction(config: unknown): boolean {
-  if (typeof config === "function") return true;
-  return typeof config === "object" && config !== null && Object.values(config).some(holdsFunction);
 }
 
 function readClocks(plan: Plan, metadata: Readonly<Record<string, string>>): Clock[] {

@@ -59,3 +59,14 @@ export interface ScheduleDefinition {
   /** Checks `config` (errors name `name`) and returns the complete config and the function. */
   read(name: string, config: ScheduleConfig, nested: (name: string, value: unknown) => Schedule): Schedule;
 }
+
+/** Whether a config is, or holds anywhere inside, something of a kind. */
+export function holds(config: unknown, found: (part: unknown) => boolean): boolean {
+  if (found(config)) return true;
+  return typeof config === "object" && config !== null && Object.values(config).some((part) => holds(part, found));
+}
+
+/** Whether a config is, or holds, a function of the step, which JSON has none of. */
+export function holdsFunction(config: unknown): boolean {
+  return holds(config, (part) => typeof part === "function");
+}

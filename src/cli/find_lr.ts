@@ -4,19 +4,19 @@ import { Command, Option } from "commander";
 import { rangeChart } from "../lab/chart.ts";
 import { type JobOptions, labDefaults } from "../lab/defaults.ts";
 import { findLr, type Ramp, type RangeTestResult, rangeDefaults, readRamp } from "../lab/range_test.ts";
-import { endWords } from "../lab/words.ts";
+import { endWords, runTitle, short } from "../lab/words.ts";
 import { rules } from "../rules/index.ts";
 import { engineLine } from "../train/engine.ts";
-import { batchSizes, type CompleteRunConfig } from "../train/run_config.ts";
+import { batchSizes } from "../train/run_config.ts";
 import { readRun } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { mustBeWritable, writeWhole } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
+import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { configOf, loadRows } from "./run_file.ts";
-import { number } from "./words.ts";
 
 interface FindLrOptions extends Pick<JobOptions, "model" | "rule" | "batch" | "seed">, Partial<Omit<Ramp, "mode">> {
   readonly linear?: boolean;
@@ -65,7 +65,7 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
   readRun(config, data, test);
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);
-  const title = titleOf(config);
+  const title = runTitle(config);
   say(engineLine(engine));
   say(`${title}, batches of ${batchSizes(config)(0)}, seed ${config.seed}`);
   const bars = new Bars();
@@ -76,7 +76,7 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
       findLr(engine, config, data, {
         ...ramp,
         signal,
-        onPoint: ({ index, lr, loss }) => bars.update(index, { lr: lr.toExponential(2), loss: loss.toFixed(4) }),
+        onPoint: ({ index, lr, loss }) => bars.update(index, { lr: short(lr), loss: loss.toFixed(4) }),
       }),
     );
   } finally {
@@ -98,10 +98,6 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
   if (json) console.log(JSON.stringify(result));
 }
 
-function titleOf({ model, optimizer }: CompleteRunConfig): string {
-  return `${model.layers.join("-")} on MNIST, ${(optimizer as { rule: string }).rule}`;
-}
-
 function plot({ points }: RangeTestResult): string {
   const series = (["loss", "smooth"] as const).map((name) => ({
     name: name === "smooth" ? "smoothed" : name,
@@ -119,10 +115,10 @@ function* report(found: RangeTestResult): Generator<string> {
   const silent = readings.every(([, { lr, reason }]) => lr === null && reason === suggested.reason);
   for (const [name, { lr, reason }] of silent ? [] : readings) {
     const mark = name === suggested.name ? "*" : " ";
-    yield `${mark} ${name.padEnd(10)}${(lr?.toExponential(2) ?? "-").padEnd(10)}${reason}`;
+    yield `${mark} ${name.padEnd(10)}${(lr === null ? "-" : short(lr)).padEnd(10)}${reason}`;
   }
   for (const note of notes) yield `note: ${note}`;
   yield suggested.lr === null
     ? `no rate suggested: ${suggested.reason}`
-    : `suggested rate: ${suggested.lr.toExponential(2)} (${suggested.name})`;
+    : `suggested rate: ${short(suggested.lr)} (${suggested.name})`;
 }

@@ -8,9 +8,9 @@ import { createSchedule } from "../schedules/index.ts";
 import { updatesOf } from "../train/run_config.ts";
 import { chartSvg } from "./chart.ts";
 import { readJson, writeWhole } from "./files.ts";
+import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { readRunFile } from "./run_file.ts";
-import { number } from "./words.ts";
 
 interface ScheduleCommandOptions {
   readonly steps?: number | string;

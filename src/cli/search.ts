@@ -18,12 +18,10 @@ import { engineLine } from "../train/engine.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
-import { interruptible } from "./interrupt.ts";
-import { LiveTable } from "./live.ts";
-import { Bars } from "./progress.ts";
+import { number } from "./number.ts";
 import { configOf, loadRows } from "./run_file.ts";
+import { showRace } from "./show_race.ts";
 import { type Standing, standingLine, standingTable } from "./standing.ts";
-import { number } from "./words.ts";
 
 interface SearchCommandOptions {
   readonly model?: string;
@@ -77,41 +75,28 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
-  const table = new LiveTable();
-  const bars = new Bars();
   const from = performance.now();
   let latest: readonly Row[] = [];
-  let testing = false;
-  const result = await interruptible("stopping after the steps under way", async (signal) => {
-    try {
-      return await search(engine, config, data, {
-        ...asked,
-        test,
-        signal,
-        onStart: (candidates) =>
-          say(`${config.model.layers.join("-")}, ${candidates} candidates for a run of ${config.steps} steps`),
-        onStep(standing) {
-          latest = standing.map(rowOf);
-          table.update(
-            () => standingTable(latest, ({ name }) => name, config.steps),
-            () => {
-              const made = latest.reduce((sum, { losses }) => sum + losses.length, 0);
-              return standingLine(latest, `${made} steps of at most ${planned.budget}`);
-            },
-          );
-        },
-        onTest(rows) {
-          if (!testing) table.stop();
-          if (!testing) bars.start("testing", test.count, "images");
-          testing = true;
-          bars.update(rows);
-        },
-      });
-    } finally {
-      table.stop();
-      bars.stop();
-    }
-  });
+  const result = await showRace(test, ({ signal, table, onTest }) =>
+    search(engine, config, data, {
+      ...asked,
+      test,
+      signal,
+      onTest,
+      onStart: (candidates) =>
+        say(`${config.model.layers.join("-")}, ${candidates} candidates for a run of ${config.steps} steps`),
+      onStep(standing) {
+        latest = standing.map(rowOf);
+        table.update(
+          () => standingTable(latest, ({ name }) => name, config.steps),
+          () => {
+            const made = latest.reduce((sum, { losses }) => sum + losses.length, 0);
+            return standingLine(latest, `${made} steps of at most ${planned.budget}`);
+          },
+        );
+      },
+    }),
+  );
   if (result.steps === 0) {
     say("stopped before the first step; nothing was written");
     process.exitCode = 130;

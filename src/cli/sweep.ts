@@ -1,6 +1,7 @@
 // `fallline sweep`: many values of the rate, or of any hypers, trained side by side.
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import { smooth, sweepChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults, labDefaults, standardLr } from "../lab/defaults.ts";
@@ -24,13 +25,12 @@ import { train } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
-import { interruptible } from "./interrupt.ts";
-import { LiveTable } from "./live.ts";
+import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { configOf, loadRows } from "./run_file.ts";
+import { showRace } from "./show_race.ts";
 import { standingLine, standingTable, trialWords } from "./standing.ts";
-import { number } from "./words.ts";
 
 interface SweepCommandOptions extends JobOptions {
   readonly vary: readonly string[];
@@ -86,50 +86,36 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   say(
     `${config.model.layers.join("-")}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
   );
-  const table = new LiveTable();
-  const bars = new Bars();
   const time = { from: performance.now(), to: 0 };
   let latest: readonly Entrant[] = [];
-  let testing = false;
-  const result = await interruptible("stopping after the steps under way", async (signal) => {
-    try {
-      return await sweep(engine, config, data, {
-        trials,
-        test,
-        signal,
-        ...(halving ? {} : { halving: null }),
-        onStep(entrants, step) {
-          latest = entrants;
-          time.to = performance.now();
-          table.update(
-            () => standingTable(entrants, (entrant) => trialWords(config, entrant.trial), config.steps),
-            () => standingLine(entrants, `step ${step}/${config.steps}`),
-          );
-        },
-        onTest(rows) {
-          if (!testing) {
-            table.stop();
-            bars.start("testing", test.count, "images");
-          }
-          testing = true;
-          bars.update(rows);
-        },
-      });
-    } finally {
-      table.stop();
-      bars.stop();
-    }
-  });
+  const words = (entrant: Entrant) => trialWords(config, entrant.trial);
+  const result = await showRace(test, ({ signal, table, onTest }) =>
+    sweep(engine, config, data, {
+      trials,
+      test,
+      signal,
+      onTest,
+      ...(halving ? {} : { halving: null }),
+      onStep(entrants, step) {
+        latest = entrants;
+        time.to = performance.now();
+        table.update(
+          () => standingTable(entrants, words, config.steps),
+          () => standingLine(entrants, `step ${step}/${config.steps}`),
+        );
+      },
+    }),
+  );
   if (result.steps === 0) {
     say("stopped before the first step; nothing was written");
     process.exitCode = 130;
     return;
   }
   const seconds = (time.to - time.from) / 1000;
-  for (const line of standingTable(latest, (entrant) => trialWords(config, entrant.trial), config.steps)) say(line);
-  if (!json) console.log(plotOfBest(latest, (entrant) => trialWords(config, entrant.trial)));
+  for (const line of standingTable(latest, words, config.steps)) say(line);
+  if (!json) console.log(plotOfBest(latest, words));
   const best = result.best === null ? null : trialConfig(config, result.trials[result.best]!.trial);
-  const alone = compare && best && !result.interrupted ? await timeAlone(engine, best, data, bars) : null;
+  const alone = compare && best && !result.interrupted ? await timeAlone(engine, best, data) : null;
   const cost = {
     seconds,
     ...(alone ? { aloneSeconds: alone.seconds, share: seconds / (trials.length * alone.seconds) } : {}),
@@ -211,10 +197,10 @@ function plotOfBest(entrants: readonly Entrant[], words: (entrant: Entrant) => s
 async function timeAlone(
   engine: Engine,
   config: CompleteRunConfig,
-  data: Parameters<typeof train>[2],
-  bars: Bars,
+  data: Dataset,
 ): Promise<{ readonly seconds: number; readonly losses: readonly number[] }> {
   const from = performance.now();
+  const bars = new Bars();
   bars.start("the best, alone", config.steps, "steps");
   try {
     // What it is judged by along the way is not what is timed.

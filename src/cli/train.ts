@@ -7,6 +7,7 @@ import { version } from "../../package.json";
 import type { Dataset } from "../data/dataset.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
+import { runTitle } from "../lab/words.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { rules } from "../rules/index.ts";
 import { encodeSafetensors } from "../safetensors.ts";
@@ -17,9 +18,9 @@ import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { mustBeWritable, writeWhole } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
+import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
 import { configOf, loadRows } from "./run_file.ts";
-import { number } from "./words.ts";
 
 interface TrainCommandOptions extends JobOptions {
   readonly backend?: Backend;
@@ -229,7 +230,6 @@ async function writeResults(
   run: Pick<TrainResult, "losses" | "config" | "best">,
   result: TrainResult,
 ): Promise<void> {
-  const { layers } = run.config.model;
   const tensors = new Map(
     Object.entries(result.params).map(([name, data]) => [name, { shape: result.shapes.get(name)!, data }]),
   );
@@ -237,7 +237,7 @@ async function writeResults(
   if (!run.best) await rm(join(out, bestFile), { force: true });
   const metadata = { format: "fallline-model/1", model: JSON.stringify(run.config.model) };
   await writeWhole(join(out, files.model), encodeSafetensors({ metadata, tensors }));
-  const title = `${layers.join("-")} on MNIST, ${(result.config.optimizer as { rule: string }).rule}`;
+  const title = runTitle(result.config);
   await writeWhole(join(out, files.chart), chartSvg(lossChart({ title, losses: run.losses })));
   await writeWhole(join(out, files.run), `${JSON.stringify(run, null, 2)}\n`);
 }

@@ -17,6 +17,7 @@ import {
   type RunConfig,
   readRunConfig,
 } from "../train/run_config.ts";
+import { Fading } from "../train/signals.ts";
 import { createWatch, type Verdict, type Watch } from "../train/watch.ts";
 
 /** Hypers in place of those of the run config. */
@@ -41,36 +42,21 @@ export interface Entrant {
   readonly stopped: Stop | null;
 }
 
-/** An exponential mean with bias correction; of the last ten losses or so. */
-class Recent {
-  #sum = 0;
-  #weight = 0;
-
-  add(value: number): void {
-    this.#sum = 0.9 * this.#sum + 0.1 * value;
-    this.#weight = 0.9 * this.#weight + 0.1;
-  }
-
-  get mean(): number {
-    return this.#weight === 0 ? Number.POSITIVE_INFINITY : this.#sum / this.#weight;
-  }
-}
-
 class Runner implements Entrant {
   readonly trial: Trial;
   readonly losses: number[] = [];
   stopped: Stop | null = null;
   readonly #watch: Watch = createWatch();
-  readonly #recent = new Recent();
+  /** Of the last ten losses or so. */
+  readonly #mean = new Fading(0.9);
 
   constructor(trial: Trial) {
     this.trial = trial;
   }
 
   get score(): number {
-    return this.stopped === "diverged" || !Number.isFinite(this.#recent.mean)
-      ? Number.POSITIVE_INFINITY
-      : this.#recent.mean;
+    const { mean } = this.#mean;
+    return this.stopped === "diverged" || !Number.isFinite(mean) ? Number.POSITIVE_INFINITY : mean;
   }
 
   get verdict(): Verdict {
@@ -81,7 +67,7 @@ class Runner implements Entrant {
   hear(report: ReplicaReport, lr: number): boolean {
     const { loss, underflowed } = report;
     this.losses.push(loss);
-    this.#recent.add(loss);
+    this.#mean.add(loss);
     this.#watch.observe({ ...report, index: this.losses.length, lr });
     if (!Number.isFinite(loss) || underflowed) this.stopped = "diverged";
     return this.stopped !== null;

@@ -1,4 +1,5 @@
 // Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
+import type { RunConfig } from "../train/run_config.ts";
 import type { RangeTestResult } from "./range_test.ts";
 
 /** A number in few characters: three digits, 0.0123 as it is, 6.26e-4 and 1e-7 where that is shorter. */
@@ -6,6 +7,12 @@ export function short(value: number): string {
   const [plain, size] = [String(Number(value.toPrecision(3))), Math.abs(value)];
   if (value === 0 || (size >= 1e-4 && size < 1e6 && plain.length <= 7)) return plain;
   return value.toExponential(2).replace(/\.?0*e\+?/, "e");
+}
+
+/** A run as charts are headed. */
+export function runTitle({ model, optimizer }: Pick<RunConfig, "model" | "optimizer">): string {
+  const { rule } = optimizer;
+  return `${model.layers.join("-")} on MNIST, ${typeof rule === "string" ? rule : rule.name}`;
 }
 
 /** How a range test ended and at which rate, in one clause. */

@@ -14,6 +14,7 @@ import {
   firstAndEach,
   type Objective,
   type ReplicaEvaluation,
+  reportOf,
   rowsInOrder,
   type StepReport,
 } from "./objective.ts";
@@ -67,15 +68,7 @@ class CpuPerceptron implements Objective {
     this.#optimizer.step();
     const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats(replica)));
     await nextTask();
-    return firstAndEach(
-      stats.map(({ gradientNorm, step, skipped, underflowed }, r) => ({
-        loss: losses[r]!,
-        gradientNorm,
-        step,
-        skipped,
-        underflowed,
-      })),
-    );
+    return firstAndEach(stats.map((each, replica) => reportOf(losses[replica]!, each)));
   }
 
   async gradient(rows: Uint32Array): Promise<readonly number[]> {

@@ -19,6 +19,7 @@ import {
   firstAndEach,
   type Objective,
   type ReplicaEvaluation,
+  reportOf,
   rowsInOrder,
   type StepReport,
 } from "./objective.ts";
@@ -402,15 +403,7 @@ class GpuPerceptron implements GpuObjective {
     const bytes = await this.#submitRows(rows, true);
     const losses = this.#noteLosses(bytes, rows.length);
     const stats = this.#optimizer.noteControl(bytes, this.#totalsBytes);
-    return firstAndEach(
-      stats.map(({ gradientNorm, step, skipped, underflowed }, r) => ({
-        loss: losses[r]!,
-        gradientNorm,
-        step,
-        skipped,
-        underflowed,
-      })),
-    );
+    return firstAndEach(stats.map((each, replica) => reportOf(losses[replica]!, each)));
   }
 
   async gradient(rows: Uint32Array): Promise<readonly number[]> {

@@ -3,6 +3,7 @@
 import type { Segment } from "../arena.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
+import type { Stats } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { type Model, modelTensors } from "./model.ts";
 
@@ -17,6 +18,11 @@ export interface ReplicaReport {
   readonly skipped: number;
   /** Whether its loss scale underflowed, so that it makes no more updates. */
   readonly underflowed: boolean;
+}
+
+/** A replica's report from its loss and the optimizer's stats after the step. */
+export function reportOf(loss: number, { gradientNorm, step, skipped, underflowed }: Stats): ReplicaReport {
+  return { loss, gradientNorm, step, skipped, underflowed };
 }
 
 /** What one training step found: in the first replica, and in each. */

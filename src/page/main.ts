@@ -10,10 +10,9 @@ import { lossChart, rangeChart } from "../lab/chart.ts";
 import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
 import { findLr, rangeDefaults } from "../lab/range_test.ts";
 import type { RangePoint, Suggestions } from "../lab/suggest.ts";
-import { endWords, short } from "../lab/words.ts";
+import { endWords, runTitle, short } from "../lab/words.ts";
 import { rules } from "../rules/index.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../train/engine.ts";
-import type { RunConfig } from "../train/run_config.ts";
 import { train } from "../train/train.ts";
 import { loadMnist } from "./mnist.ts";
 import "./style.css";
@@ -109,9 +108,6 @@ function messageOf(error: unknown): string {
 }
 
 /** What the form's job is called. */
-function titleOf({ model, optimizer }: RunConfig): string {
-  return `${model.layers.join("-")} on MNIST, ${(optimizer as { rule: string }).rule}`;
-}
 
 let drawnAt = 0;
 
@@ -126,7 +122,7 @@ async function run(engine: Engine, signal: AbortSignal): Promise<void> {
   const config = jobConfig(readForm());
   reset(config.steps);
   const { train: data, test } = await loadMnist();
-  const title = titleOf(config);
+  const title = runTitle(config);
   const losses: number[] = [];
   show("status", "compiling kernels …");
   let started = 0;
@@ -159,7 +155,7 @@ async function find(engine: Engine, signal: AbortSignal): Promise<void> {
   element("suggestions").replaceChildren();
   foundFor = curveOf();
   const { train: data } = await loadMnist();
-  const title = `range test of ${titleOf(config)}`;
+  const title = `range test of ${runTitle(config)}`;
   const points: RangePoint[] = [];
   show("status", "compiling kernels …");
   const started = performance.now();

@@ -8,7 +8,7 @@ import { checkFit } from "../objectives/objective.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
-import type { Scheduled } from "../schedule.ts";
+import { holds, holdsFunction, type Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
 import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
@@ -241,7 +241,7 @@ function readOptimizer(model: Model, value: unknown, steps: number, watched: boo
 function checkHypers(plan: Plan, updates: number): void {
   plan.groups.forEach(({ hypers }, group) => {
     for (const [hyper, schedule] of Object.entries(hypers[0]!)) {
-      if (schedule.constant !== undefined || schedule.listeners?.length || holds(schedule.config, isFunction)) continue;
+      if (schedule.constant !== undefined || schedule.listeners?.length || holdsFunction(schedule.config)) continue;
       for (let step = 1; step < updates; step++) hyperAt(plan, group, hyper, step);
     }
   });
@@ -262,16 +262,6 @@ function checkPlateaus(plan: Plan, metric: MetricConfig | null): void {
       }
     }
   }
-}
-
-/** Whether a config is or holds, at any depth, what is looked for. */
-function holds(config: unknown, found: (part: unknown) => boolean): boolean {
-  if (found(config)) return true;
-  return typeof config === "object" && config !== null && Object.values(config).some((part) => holds(part, found));
-}
-
-function isFunction(part: unknown): boolean {
-  return typeof part === "function";
 }
 
 function isPlateau(part: unknown): part is { readonly mode?: unknown } {

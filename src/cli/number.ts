@@ -1,4 +1,4 @@
-// Words of the command line as values.
+// Numbers as the command line writes them.
 
 /** A number in decimal notation, else the word itself, so that the error can show what was given. */
 export function number(word: string): number | string {
