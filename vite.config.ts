@@ -39,6 +39,7 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     license: { fileName: "licenses.md" },
+    rolldownOptions: { input: ["index.html", "bench/index.html"] },
     chunkSizeWarningLimit: 1000,
   },
   test: {

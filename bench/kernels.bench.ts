@@ -1,8 +1,9 @@
 // The choices of docs/performance.md, measured side by side on this machine's adapter: `npx vitest bench --run`.
 import { bench, describe } from "vitest";
-import { compileKernel, encodeDispatches } from "../src/gpu/kernel.ts";
+import { encodeDispatches } from "../src/gpu/kernel.ts";
 import { createOptimizer } from "../src/gpu/optimizer.ts";
-import { productAnySource, productSource } from "../src/objectives/sources.ts";
+import { variantDispatch } from "../src/objectives/products.ts";
+import { findVariant, whyNot } from "../src/objectives/variants.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { device, freshDevice } from "../test/gpu/setup.ts";
@@ -46,36 +47,25 @@ describe("one step over 1,068,810 parameters", async () => {
   }
 });
 
-describe("the product 64 × 784 by 784 × 1024, by workgroup", async () => {
-  const [m, n, k] = [64, 1024, 784];
-  const buffer = (length: number) => device.createBuffer({ size: length * 4, usage: GPUBufferUsage.STORAGE });
-  const buffers = [buffer(m * k), buffer(k * n), buffer(m * n), buffer(n), buffer(1)];
-  for (const [source, x, y, width, height] of [
-    [productSource, 2, 2, 8, 16],
-    [productSource, 4, 4, 8, 16],
-    [productSource, 8, 8, 8, 16],
-    [productAnySource, 2, 2, 4, 4],
-    [productAnySource, 8, 8, 4, 4],
-  ] as const) {
-    const kernel = await compileKernel(device, source, ["read", "read", "write", "read", "read"], {
-      M: m,
-      N: n,
-      K: k,
-      forward: 1,
-      activation: 1,
-      workgroup_x: x,
-      workgroup_y: y,
-      a_stride: 0,
-      b_stride: 0,
-      c_stride: 0,
-      bias_stride: 0,
-      control_stride: 0,
-      skip_index: 0,
-    });
-    const workgroups = [Math.ceil(n / width / x), Math.ceil(m / height / y)] as const;
-    const dispatch = { pipeline: kernel.pipeline, bindGroup: kernel.bind(buffers), workgroups };
+describe.each([
+  ["forward", { m: 128, n: 1024, k: 784 }],
+  ["the weight's gradient", { m: 784, n: 1024, k: 128, transposeA: true }],
+  ["the inputs' delta", { m: 128, n: 1024, k: 256, transposeB: true }],
+  ["odd sizes", { m: 127, n: 1001, k: 785 }],
+  ["few columns", { m: 128, n: 10, k: 256 }],
+] as const)("product, %s: %o", async (_, shape) => {
+  const { m, n, k } = shape;
+  const buffer = (length: number) => device.createBuffer({ size: 4 * length, usage: GPUBufferUsage.STORAGE });
+  const [a, b, c, control] = [buffer(m * k), buffer(k * n), buffer(m * n), buffer(16)];
+  const replicated = { device, replicas: 1, control, controlStride: 0, skipIndex: 0, stepIndex: 0, batch: control };
+  const matrices = [a, b, c].map((matrix) => ({ buffer: matrix, stride: 0 }));
+  for (const name of ["registers-32x16", "registers-128x64", "quads-16x32", "quads-32x32", "tiled-32x32"]) {
+    const variant = findVariant(name)!;
+    if (whyNot(device, variant)) continue;
+    const product = { ...shape, epilogue: { type: "none" } } as const;
+    const dispatch = await variantDispatch(replicated, product, [matrices[0]!, matrices[1]!, matrices[2]!], variant);
     bench(
-      `${source.name}, ${x} × ${y}`,
+      name,
       async () => {
         const encoder = device.createCommandEncoder();
         const pass = encoder.beginComputePass();

@@ -1,5 +1,5 @@
-// Writes the pages of docs/ that follow from the registries: rules.md and schedules.md. Node runs no TypeScript that imports
-// WGSL, so Vite loads it.
+// Writes the pages of docs/ that follow from the registries: rules.md, schedules.md, and landscapes.md with its picture. Node
+// runs no TypeScript that imports WGSL, so Vite loads it.
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runnerImport } from "vite";
@@ -19,3 +19,11 @@ await writeFile(join(root, "docs", "rules.md"), ruleTableMarkdown());
 /** @type {typeof import("../src/lab/schedule_table.ts")} */
 const { scheduleTableMarkdown } = await load("/src/lab/schedule_table.ts");
 await writeFile(join(root, "docs", "schedules.md"), scheduleTableMarkdown());
+
+/** @type {typeof import("../src/lab/landscape_table.ts")} */
+const { landscapeTableMarkdown, landscapesChart } = await load("/src/lab/landscape_table.ts");
+await writeFile(join(root, "docs", "landscapes.md"), landscapeTableMarkdown());
+
+/** @type {typeof import("../src/cli/chart.ts")} */
+const { chartSvg } = await load("/src/cli/chart.ts");
+await writeFile(join(root, "docs", "landscapes.svg"), chartSvg(landscapesChart()));

@@ -90,12 +90,22 @@ function sourcesDigest() {
   const add = (path) => {
     const info = statSync(path);
     if (info.isDirectory()) {
-      for (const entry of readdirSync(path).sort()) add(join(path, entry));
+      // What the benchmark found (bench/results) changes nothing that is built.
+      for (const entry of readdirSync(path).sort()) if (entry !== "results") add(join(path, entry));
     } else {
       hash.update(`${path} ${info.size} ${info.mtimeMs}\n`);
     }
   };
-  for (const name of ["src", "shaders", "scripts", "index.html", "vite.config.ts", "tsconfig.json", "package.json"]) {
+  for (const name of [
+    "src",
+    "shaders",
+    "bench",
+    "scripts",
+    "index.html",
+    "vite.config.ts",
+    "tsconfig.json",
+    "package.json",
+  ]) {
     add(join(root, name));
   }
   return hash.digest("hex");

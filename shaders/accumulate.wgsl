@@ -11,12 +11,13 @@ fn main(
   if (index >= arrayLength(&chunks)) {
     return;
   }
-  let replica = position.z;
-  let chunk = chunks[index];
+  var chunk = chunks[index];
+  chunk.params += position.z * sizes.sum_stride;
+  chunk.gradients += position.z * sizes.params_stride;
   for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
     let inside = inside(chunk, e);
-    let g = load_gradients(replica, chunk.gradients + e, inside);
-    let at = replica * sum_stride + (chunk.params + e) / 4u;
+    let g = load_gradients(chunk.gradients + e, inside);
+    let at = (chunk.params + e) / 4u;
     let sum = select(sums[at] + g, g, fresh);
     sums[at] = select(vec4f(), sum, inside);
   }

@@ -1,4 +1,5 @@
-// One entry of the chunk table: what one workgroup works on. Offsets are in elements; src/gpu/chunks.ts writes them.
+// One entry of the chunk table: what one workgroup works on. Offsets are in elements, in the table those of replica 0;
+// src/gpu/chunks.ts writes them.
 struct Chunk {
   // where its elements begin in the parameters and in the gradients
   params: u32,
@@ -24,7 +25,21 @@ struct Chunk {
   // the scales of adaptive clipping; the tensor's units are columns of this many
   units: u32,
   unit_columns: u32,
-  padding: u32,
+  // vec4s from one slot to the next: here, and not in `sizes`, since every element asks
+  slot_stride: u32,
+}
+
+// A chunk with its places in a replica.
+fn chunk_of(replica: u32, index: u32) -> Chunk {
+  var chunk = chunks[index];
+  chunk.params += replica * sizes.params_stride;
+  chunk.gradients += replica * sizes.params_stride;
+  let state = replica * sizes.state_stride;
+  chunk.state += state;
+  chunk.factored += state;
+  chunk.factored_rows += state;
+  chunk.units += state;
+  return chunk;
 }
 
 // Which of the four elements from e on are the chunk's own.

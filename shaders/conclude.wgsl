@@ -11,9 +11,7 @@ struct Bin {
 }
 
 @group(0) @binding(0) var<storage, read> partials: array<Sum>;
-@group(0) @binding(3) var<storage, read> bins: array<Bin>;
-
-override partial_count: u32;
+@group(0) @binding(4) var<storage, read> bins: array<Bin>;
 
 const stretch = 64u;
 
@@ -34,7 +32,7 @@ fn main(
   // As in finalize: 64 partials are added up before their sum is added to others, and 64 of these again.
   let short = stretch * workgroup_size;
   let long = stretch * short;
-  let begin = replica * partial_count + bin.first;
+  let begin = replica * sizes.partial_count + bin.first;
   var total = Sum();
   for (var first = lane; first < bin.count; first += long) {
     let last = min(first + long, bin.count);
@@ -61,7 +59,7 @@ fn main(
     }
     total = lanes[0];
   }
-  if (lane != 0u || control[replica].skip != 0u) {
+  if (lane != 0u || control[replica * sizes.clip_bins].skip != 0u) {
     return;
   }
   conclude_bin(replica, bin.record, bin.factored != 0u, total, row_of(replica, bin.group));

@@ -1,5 +1,6 @@
 // The control buffer: what the steps of one replica share, kept on the GPU so that no step needs the host. Its layout is
-// read back by src/gpu/control.ts, and a test compares the two. clip_bins stands in front of it.
+// read back by src/gpu/control.ts, and a test compares the two. A replica has a record for each bin of clipping; all but
+// the norm and the scale of a bin stand in its first.
 struct Control {
   // completed updates, which is also the 0-based step of the next one
   step: atomic<u32>,
@@ -21,9 +22,9 @@ struct Control {
   good_steps: u32,
   // 1 once the loss scale should have fallen below its least: no more updates
   underflow: u32,
-  // by bin of clipping: the norm, and what the update multiplies the gradient by
-  norms: array<f32, clip_bins>,
-  scales: array<f32, clip_bins>,
+  // of this bin of clipping: the norm, and what the update multiplies the gradient by
+  norm: f32,
+  scale: f32,
 }
 
 const halted = 2u;

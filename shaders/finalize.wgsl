@@ -4,17 +4,11 @@
 // by bin of clipping: its first partial, and how many there are
 @group(0) @binding(1) var<storage, read> bins: array<vec2u>;
 @group(0) @binding(2) var<storage, read_write> control: array<Control>;
+@group(0) @binding(3) var<uniform> sizes: Sizes;
 
-override max_norm: f32;
 override clip: bool;
 override skip_non_finite: bool;
-// 1 over the number of gradients that were added up
-override mean: f32;
 override loss_scaling: bool;
-override growth: f32;
-override backoff: f32;
-override interval: u32;
-override least_scale: f32;
 
 override workgroup_size: u32;
 // Where a barrier is emulated one lane does it all: it has little to do, and a barrier takes long, to run and to compile.
@@ -60,31 +54,30 @@ fn total_of(bin: vec2u, lane: u32) -> Partial {
 
 fn clip_scale(norm: f32, peak: u32) -> f32 {
   // As torch: an infinite norm scales everything to 0 (and infinity to NaN), a NaN norm to NaN.
-  let scale = min(1.0, max_norm / (norm + 1e-6));
+  let scale = min(1.0, sizes.max_norm / (norm + 1e-6));
   return select(select(0.0, norm, peak > infinite), scale, peak < infinite);
 }
 
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
-  @builtin(num_workgroups) replicas: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
   let replica = position.x;
-  let partial_count = arrayLength(&partials) / replicas.x;
-  let idle = control[replica].skip == halted || control[replica].underflow != 0u;
-  let scale = control[replica].loss_scale;
+  let own = replica * sizes.clip_bins;
+  let idle = control[own].skip == halted || control[own].underflow != 0u;
+  let scale = control[own].loss_scale;
   // powers of two as a rule, so that this is exact
   let unscale = select(1.0, 1.0 / scale, loss_scaling);
   var all = Partial();
-  for (var b = 0u; b < clip_bins; b++) {
+  for (var b = 0u; b < sizes.clip_bins; b++) {
     let bin = bins[b];
-    let total = total_of(vec2u(replica * partial_count + bin.x, select(bin.y, 0u, idle)), lane);
+    let total = total_of(vec2u(replica * sizes.partial_count + bin.x, select(bin.y, 0u, idle)), lane);
     all = merge(all, total);
     if (lane == 0u && !idle) {
-      let norm = norm_of(total, unscale * mean);
-      control[replica].norms[b] = norm;
-      control[replica].scales[b] = unscale * select(1.0, clip_scale(norm, total.peak), clip);
+      let norm = norm_of(total, unscale * sizes.mean);
+      control[own + b].norm = norm;
+      control[own + b].scale = unscale * select(1.0, clip_scale(norm, total.peak), clip);
     }
   }
   if (lane != 0u) {
@@ -92,30 +85,30 @@ fn main(
   }
   if (idle) {
     // resuming a replica does not undo its underflow
-    control[replica].skip = max(control[replica].skip, 1u);
+    control[own].skip = max(control[own].skip, 1u);
     return;
   }
-  let norm = norm_of(all, unscale * mean);
-  control[replica].gradient_norm = norm;
+  let norm = norm_of(all, unscale * sizes.mean);
+  control[own].gradient_norm = norm;
   if (skip_non_finite && all.peak >= infinite) {
-    control[replica].skip = 1u;
-    control[replica].skipped += 1u;
-    control[replica].good_steps = 0u;
+    control[own].skip = 1u;
+    control[own].skipped += 1u;
+    control[own].good_steps = 0u;
     if (loss_scaling) {
-      let lower = scale * backoff;
-      control[replica].loss_scale = select(lower, scale, lower < least_scale);
-      if (lower < least_scale) {
-        control[replica].underflow = 1u;
+      let lower = scale * sizes.backoff;
+      control[own].loss_scale = select(lower, scale, lower < sizes.least_scale);
+      if (lower < sizes.least_scale) {
+        control[own].underflow = 1u;
       }
     }
     return;
   }
-  control[replica].skip = 0u;
-  control[replica].clip_scale = select(1.0, clip_scale(norm, all.peak), clip && clip_bins == 1u);
-  let good = control[replica].good_steps + 1u;
-  let grows = loss_scaling && good >= interval;
-  control[replica].good_steps = select(good, 0u, grows);
-  if (grows && scale * growth <= 0x1p+126f) {
-    control[replica].loss_scale = scale * growth;
+  control[own].skip = 0u;
+  control[own].clip_scale = select(1.0, clip_scale(norm, all.peak), clip && sizes.clip_bins == 1u);
+  let good = control[own].good_steps + 1u;
+  let grows = loss_scaling && good >= sizes.interval;
+  control[own].good_steps = select(good, 0u, grows);
+  if (grows && scale * sizes.growth <= 0x1p+126f) {
+    control[own].loss_scale = scale * sizes.growth;
   }
 }

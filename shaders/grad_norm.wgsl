@@ -9,9 +9,9 @@ fn magnitude_bits(x: vec4f) -> vec4u {
 }
 
 // Four of the gradient, without what a caller's kernel may have left in the padding behind a tensor.
-fn own(replica: u32, chunk: Chunk, e: u32) -> vec4f {
+fn own(chunk: Chunk, e: u32) -> vec4f {
   let inside = inside(chunk, e);
-  return select(vec4f(), load_gradients(replica, chunk.gradients + e, inside), inside);
+  return select(vec4f(), load_gradients(chunk.gradients + e, inside), inside);
 }
 
 @compute @workgroup_size(workgroup_size)
@@ -25,14 +25,14 @@ fn main(
     return;
   }
   let replica = position.z;
-  let chunk = chunks[index];
+  let chunk = chunk_of(replica, index);
   let h = row_of(replica, chunk.group);
   var partial = Partial();
-  if (h.frozen == 0.0 && control[replica].skip != halted) {
+  if (h.frozen == 0.0 && control[replica * sizes.clip_bins].skip != halted) {
     var sums = vec4f();
     var peaks = vec4u();
     for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-      let g = own(replica, chunk, e);
+      let g = own(chunk, e);
       sums += select(g * g, abs(g), norm_kind == 1u);
       peaks = max(peaks, magnitude_bits(g));
     }
@@ -40,14 +40,14 @@ fn main(
     if (partial.peak > large) {
       sums = vec4f();
       for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-        let g = own(replica, chunk, e) * down;
+        let g = own(chunk, e) * down;
         sums += select(g * g, abs(g), norm_kind == 1u);
       }
       partial = Partial(0.0, (sums.x + sums.y) + (sums.z + sums.w), partial.peak);
     }
   }
   if (!barriers) {
-    partials[(replica * chunk_total + chunk.id) * workgroup_size + lane] = partial;
+    partials[(replica * sizes.chunk_total + chunk.id) * workgroup_size + lane] = partial;
     return;
   }
   lanes[lane] = partial;
@@ -59,6 +59,6 @@ fn main(
     workgroupBarrier();
   }
   if (lane == 0u) {
-    partials[replica * chunk_total + chunk.id] = lanes[0];
+    partials[replica * sizes.chunk_total + chunk.id] = lanes[0];
   }
 }

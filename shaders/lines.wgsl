@@ -38,10 +38,15 @@ fn main(
     return;
   }
   let replica = position.z;
-  let task = tasks[index];
+  var task = tasks[index];
+  task.params += replica * sizes.params_stride;
+  task.gradients += replica * sizes.params_stride;
+  task.target_offset += replica * sizes.state_stride;
+  task.units += replica * sizes.state_stride;
   let together = barriers && task.together != 0u;
   let h = row_of(replica, task.group);
-  let scale = h.gradient_scale * control[replica].scales[task.bin];
+  let own = replica * sizes.clip_bins;
+  let scale = h.gradient_scale * control[own + task.bin].scale;
   // Sums in sequence lose digits: stretches of 64 are added up first.
   let stretch = 64u * select(1u, workgroup_size, together);
   let line = task.first + select(4u * lane, 0u, together);
@@ -52,7 +57,7 @@ fn main(
   let count = select(task.rows, task.columns, task.along_rows != 0u);
   var g2 = vec4f();
   var p2 = vec4f();
-  if (line < task.lines && control[replica].skip != halted) {
+  if (line < task.lines && control[own].skip != halted) {
     for (var start = select(0u, lane, together); start < count; start += stretch) {
       let end = min(start + stretch, count);
       var g2_part = vec4f();
@@ -60,11 +65,11 @@ fn main(
       for (var k = start; k < end; k += select(1u, workgroup_size, together)) {
         let at = begin + k * stride;
         let g = vec4f(
-          gradient_at(replica, task, at.x, scale, h), gradient_at(replica, task, at.y, scale, h),
-          gradient_at(replica, task, at.z, scale, h), gradient_at(replica, task, at.w, scale, h));
+          gradient_at(task, at.x, scale, h), gradient_at(task, at.y, scale, h),
+          gradient_at(task, at.z, scale, h), gradient_at(task, at.w, scale, h));
         let p = vec4f(
-          param_at(replica, task, at.x), param_at(replica, task, at.y),
-          param_at(replica, task, at.z), param_at(replica, task, at.w));
+          param_at(task, at.x), param_at(task, at.y),
+          param_at(task, at.z), param_at(task, at.w));
         g2_part += g * g;
         p2_part += p * p;
       }
@@ -87,8 +92,8 @@ fn main(
     p2 = param_lanes[0];
   }
   let alone = !together || lane == 0u;
-  if (alone && line < task.lines && control[replica].skip == 0u && h.frozen == 0.0) {
-    let at = replica * state_stride + (task.target_offset + line) / 4u;
+  if (alone && line < task.lines && control[own].skip == 0u && h.frozen == 0.0) {
+    let at = (task.target_offset + line) / 4u;
     // What lies behind the last line is not this task's.
     let own = vec4u(line, line + 1u, line + 2u, line + 3u) < vec4u(task.lines);
     state[at] = select(state[at], settle(state[at], g2, p2, f32(count), h), own);

@@ -1,6 +1,6 @@
 // First of two kernels of a reduction: one workgroup sums the terms of one chunk, in a fixed order. The struct Terms, its
 // sums and `terms` of an element stand in the generated header.
-@group(0) @binding(7) var<storage, read_write> partials: array<Sum>;
+@group(0) @binding(8) var<storage, read_write> partials: array<Sum>;
 
 var<workgroup> lanes: array<Sum, workgroup_size>;
 
@@ -15,18 +15,19 @@ fn main(
     return;
   }
   let replica = position.z;
-  let chunk = chunks[index];
+  let chunk = chunk_of(replica, index);
   let h = row_of(replica, chunk.group);
-  begin_chunk(replica, chunk, h, lane);
+  let own = replica * sizes.clip_bins;
+  begin_chunk(chunk, h, lane);
   var sum = Sum();
-  if (control[replica].skip == 0u && h.frozen == 0.0) {
+  if (control[own].skip == 0u && h.frozen == 0.0) {
     let r = scalars_to_measure(replica, chunk, h);
-    let scale = h.gradient_scale * control[replica].scales[chunk.bin];
+    let scale = h.gradient_scale * control[own + chunk.bin].scale;
     var total = Terms();
     for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
       let inside = inside(chunk, e);
-      let x = load_cell(replica, chunk, e, inside, h);
-      total = add_terms(total, terms(x, gradient_of(replica, chunk, e, inside, scale, h), h, r), inside);
+      let x = load_cell(chunk, e, inside, h);
+      total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
     }
     sum = sum_of(total);
     if (lane == 0u) {
@@ -34,7 +35,7 @@ fn main(
     }
   }
   if (!barriers) {
-    partials[(replica * chunk_total + chunk.id) * workgroup_size + lane] = sum;
+    partials[(replica * sizes.chunk_total + chunk.id) * workgroup_size + lane] = sum;
     return;
   }
   lanes[lane] = sum;
@@ -46,6 +47,6 @@ fn main(
     workgroupBarrier();
   }
   if (lane == 0u) {
-    partials[replica * chunk_total + chunk.id] = lanes[0];
+    partials[replica * sizes.chunk_total + chunk.id] = lanes[0];
   }
 }

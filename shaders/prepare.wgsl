@@ -1,7 +1,5 @@
 // Writes the matrices that are to be made orthogonal: the rule's `prepare` of every element.
-@group(0) @binding(7) var<storage, read_write> prepared: array<vec4f>;
-
-override prepared_stride: u32;
+@group(0) @binding(8) var<storage, read_write> prepared: array<vec4f>;
 
 @compute @workgroup_size(workgroup_size)
 fn main(
@@ -14,15 +12,18 @@ fn main(
     return;
   }
   let replica = position.z;
-  let chunk = chunks[index];
+  let chunk = chunk_of(replica, index);
   let h = row_of(replica, chunk.group);
-  begin_chunk(replica, chunk, h, lane);
+  let own = replica * sizes.clip_bins;
+  begin_chunk(chunk, h, lane);
   let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
-  let scale = h.gradient_scale * control[replica].scales[chunk.bin];
-  let length = select(chunk.length, 0u, control[replica].skip == halted);
+  let scale = h.gradient_scale * control[own + chunk.bin].scale;
+  // of one slot alone
+  let place = 4u * replica * chunk.slot_stride + chunks[index].state;
+  let length = select(chunk.length, 0u, control[own].skip == halted);
   for (var e = 4u * lane; e < length; e += 4u * workgroup_size) {
     let inside = inside(chunk, e);
-    let x = prepare(load_cell(replica, chunk, e, inside, h), gradient_of(replica, chunk, e, inside, scale, h), h, r);
-    prepared[replica * prepared_stride + (chunk.state + e) / 4u] = select(vec4f(), x, inside);
+    let x = prepare(load_cell(chunk, e, inside, h), gradient_of(chunk, e, inside, scale, h), h, r);
+    prepared[(place + e) / 4u] = select(vec4f(), x, inside);
   }
 }

@@ -16,36 +16,37 @@ fn main(
     return;
   }
   let replica = position.z;
-  let step = atomicLoad(&control[replica].step);
-  let skip = control[replica].skip != 0u;
-  let chunk = chunks[index];
+  let own = replica * sizes.clip_bins;
+  let step = atomicLoad(&control[own].step);
+  let skip = control[own].skip != 0u;
+  let chunk = chunk_of(replica, index);
   let h = row_of(replica, chunk.group);
-  begin_chunk(replica, chunk, h, lane);
+  begin_chunk(chunk, h, lane);
   if (!skip) {
     // What is frozen keeps all it has; but slots begin with the first step.
     let frozen = h.frozen != 0.0;
     if (!frozen || h.first != 0.0) {
       let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
       let caution = caution_of(replica, chunk.record);
-      let scale = h.gradient_scale * control[replica].scales[chunk.bin];
+      let scale = h.gradient_scale * control[own + chunk.bin].scale;
       for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
         let inside = inside(chunk, e);
-        let x = load_cell(replica, chunk, e, inside, h);
+        let x = load_cell(chunk, e, inside, h);
         var y = x;
         if (!frozen) {
-          let g = gradient_of(replica, chunk, e, inside, scale, h);
+          let g = gradient_of(chunk, e, inside, scale, h);
           y = advanced_cell(x, g, h, r, caution);
           note(x.p, y.p, g, inside);
         }
         if (e + 4u <= chunk.length) {
-          store_cell(replica, chunk, e, y);
+          store_cell(chunk, e, y);
         } else {
-          store_tail(replica, chunk, e, inside, x, y);
+          store_tail(chunk, e, inside, x, y);
         }
       }
     }
   }
-  store_noted(replica * chunk_total + chunk.id, lane);
+  store_noted(replica * sizes.chunk_total + chunk.id, lane);
   if (!advances) {
     return;
   }
@@ -54,13 +55,13 @@ fn main(
   if (barriers) {
     workgroupBarrier();
     if (lane == 0u) {
-      last = atomicAdd(&control[replica].arrived, 1u) == arrayLength(&chunks) - 1u;
+      last = atomicAdd(&control[own].arrived, 1u) == arrayLength(&chunks) - 1u;
     }
   } else {
-    last = atomicAdd(&control[replica].arrived, 1u) == arrayLength(&chunks) * workgroup_size - 1u;
+    last = atomicAdd(&control[own].arrived, 1u) == arrayLength(&chunks) * workgroup_size - 1u;
   }
   if (last) {
-    atomicStore(&control[replica].arrived, 0u);
-    atomicStore(&control[replica].step, select(step + 1u, step, skip));
+    atomicStore(&control[own].arrived, 0u);
+    atomicStore(&control[own].step, select(step + 1u, step, skip));
   }
 }

@@ -14,12 +14,13 @@ import newtonSchulz from "../shaders/newton_schulz.wgsl?raw";
 import noWatch from "../shaders/no_watch.wgsl?raw";
 import partial from "../shaders/partial.wgsl?raw";
 import prepare from "../shaders/prepare.wgsl?raw";
+import sizes from "../shaders/sizes.wgsl?raw";
 import unitClip from "../shaders/unit_clip.wgsl?raw";
 import updateDriver from "../shaders/update.wgsl?raw";
 import watch from "../shaders/watch.wgsl?raw";
 import { keptShare, type PartLayout } from "./layout.ts";
-import { clipBins, type Part, type Plan } from "./plan.ts";
-import { tableColumns } from "./table.ts";
+import type { Part, Plan } from "./plan.ts";
+import { firstColumns, tableColumns } from "./table.ts";
 
 /** A piece of WGSL and what to call it in an error. */
 export interface SourcePart {
@@ -77,31 +78,34 @@ export function phasesOf({ cautious }: Plan, { rule }: Part): readonly Phase[] {
 
 const partialPart: SourcePart = { name: "shaders/partial.wgsl", text: partial };
 const chunkPart: SourcePart = { name: "shaders/chunk.wgsl", text: chunk };
-
-function controlPart(plan: Plan): SourcePart {
-  return { name: "shaders/control.wgsl", text: `const clip_bins = ${clipBins(plan)}u;${control}` };
-}
+const sizesPart: SourcePart = { name: "shaders/sizes.wgsl", text: sizes };
+const controlPart: SourcePart = { name: "shaders/control.wgsl", text: control };
 
 /** The kernel that sums the squares of each chunk's gradient. */
 export function assembleNorm(sources: PartSources): Source {
   return assemble("gradient norm", [
-    controlPart(sources.plan),
+    sizesPart,
+    controlPart,
     chunkPart,
-    generated(sources, rowText(sources, ["gradients", "chunks", "table", "control"], 1)),
+    generated(sources, rowText(sources, ["gradients", "chunks", "table", "control", "sizes"], 1, firstColumns)),
     partialPart,
     { name: "shaders/grad_norm.wgsl", text: gradNorm },
   ]);
 }
 
 /** The kernel that makes of those sums the norm, the scales and the decision to skip. */
-export function assembleFinalize(plan: Plan): Source {
-  return assemble("finalize", [controlPart(plan), partialPart, { name: "shaders/finalize.wgsl", text: finalize }]);
-}
+export const finalizeSource: Source = assemble("finalize", [
+  sizesPart,
+  controlPart,
+  partialPart,
+  { name: "shaders/finalize.wgsl", text: finalize },
+]);
 
 /** The update kernel of a part's rule: generated structs, the rule's fragment, the driver. */
 export function assembleUpdate(sources: PartSources): Source {
   return assemble(ruleName(sources), [
-    controlPart(sources.plan),
+    sizesPart,
+    controlPart,
     chunkPart,
     generated(sources, cellText(sources)),
     rulePart(sources),
@@ -114,7 +118,8 @@ export function assembleUpdate(sources: PartSources): Source {
 /** The kernel that takes a phase's sums chunk by chunk. */
 export function assembleMeasure(sources: PartSources, phase: Phase): Source {
   return assemble(`${ruleName(sources)}, ${phase === "rule" ? "measure" : "measure of caution"}`, [
-    controlPart(sources.plan),
+    sizesPart,
+    controlPart,
     chunkPart,
     generated(sources, cellText(sources)),
     rulePart(sources),
@@ -123,27 +128,30 @@ export function assembleMeasure(sources: PartSources, phase: Phase): Source {
   ]);
 }
 
-/** The kernel that makes scalars of those sums. */
+/** The kernel that makes scalars of those sums; that of caution knows nothing of the rule. */
 export function assembleConclude(sources: PartSources, phase: Phase): Source {
-  return assemble(`${ruleName(sources)}, ${phase === "rule" ? "conclude" : "conclude of caution"}`, [
-    controlPart(sources.plan),
-    generated(sources, `${structsText(sources)}${rowText(sources, ["control", "table"], 1)}${scalarsText(sources, 4)}`),
-    rulePart(sources),
-    generated(sources, `${sumText(sources, phase)}${concludedText(sources, phase)}`),
-    { name: "shaders/conclude.wgsl", text: conclude },
-  ]);
+  const bindings = ["control", "table", "sizes"] as const;
+  const made = generated(sources, `${sumText(sources, phase)}${concludedText(sources, phase)}`);
+  const driver: SourcePart = { name: "shaders/conclude.wgsl", text: conclude };
+  if (phase === "cautious") {
+    const header = `${rowText(sources, bindings, 1, firstColumns)}${scalarsBinding(5)}`;
+    return assemble("conclude of caution", [sizesPart, controlPart, generated(sources, header), made, driver]);
+  }
+  const header = `${structsText(sources)}${rowText(sources, bindings, 1)}${scalarsText(sources, 5)}`;
+  const parts = [sizesPart, controlPart, generated(sources, header), rulePart(sources), made, driver];
+  return assemble(`${ruleName(sources)}, conclude`, parts);
 }
 
 /** The kernel of a factored slot's means, or of adaptive clipping's units. */
 export function assembleLines(sources: PartSources, what: "factor" | "unitClip"): Source {
   const { factored } = sources.part.rule;
   const weight = factored ? `fn factor_weight(h: Row) -> f32 {\n  return h.${snakeCase(factored.weight)};\n}\n` : "";
+  const bindings = ["params", "gradients", "state", "tasks", "table", "control", "sizes"] as const;
+  const row = rowText(sources, bindings, 0, what === "factor" ? undefined : firstColumns);
   return assemble(what === "factor" ? `${ruleName(sources)}, means` : "adaptive clipping", [
-    controlPart(sources.plan),
-    generated(
-      sources,
-      `${rowText(sources, ["params", "gradients", "state", "tasks", "table", "control"])}${elementText(sources, what)}${what === "factor" ? weight : ""}`,
-    ),
+    sizesPart,
+    controlPart,
+    generated(sources, `${row}${elementText(sources, what)}${what === "factor" ? weight : ""}`),
     { name: "shaders/lines.wgsl", text: lines },
     what === "factor"
       ? { name: "shaders/factor.wgsl", text: factor }
@@ -154,13 +162,13 @@ export function assembleLines(sources: PartSources, what: "factor" | "unitClip")
 /** The kernel that adds gradients up. */
 export function assembleAccumulate(access: Access): Source {
   const header = `override workgroup_size: u32;
-override params_stride: u32;
-override sum_stride: u32;
 @group(0) @binding(0) var<storage, read_write> sums: array<vec4f>;
 @group(0) @binding(1) var<storage, read> gradients: array<${access === "vec4" ? "vec4f" : "f32"}>;
 @group(0) @binding(2) var<storage, read> chunks: array<Chunk>;
+@group(0) @binding(3) var<uniform> sizes: Sizes;
 ${loadText("gradients", access)}`;
   return assemble("accumulate", [
+    sizesPart,
     chunkPart,
     { name: "the generated header of accumulate", text: header },
     { name: "shaders/accumulate.wgsl", text: accumulate },
@@ -170,7 +178,8 @@ ${loadText("gradients", access)}`;
 /** The kernel that writes the matrices which are to be made orthogonal. */
 export function assemblePrepare(sources: PartSources): Source {
   return assemble(`${ruleName(sources)}, prepare`, [
-    controlPart(sources.plan),
+    sizesPart,
+    controlPart,
     chunkPart,
     generated(sources, cellText(sources)),
     rulePart(sources),
@@ -204,72 +213,68 @@ const declarations = {
   gradients: (access: Access) => `var<storage, read> gradients: array<${access === "vec4" ? "vec4f" : "f32"}>`,
   state: () => "var<storage, read_write> state: array<vec4f>",
   chunks: () => "var<storage, read> chunks: array<Chunk>",
-  table: () => "var<storage, read> table: Table",
+  table: () => "var<storage, read> table: array<u32>",
   control: () => "var<storage, read_write> control: array<Control>",
+  sizes: () => "var<uniform> sizes: Sizes",
   // shaders/lines.wgsl declares its own
   tasks: () => "",
 };
 
-/** Row, the table, how its row is found, and the bindings that a kernel of it has. */
+/**
+ * Row, the table, how its row is found, and the bindings that a kernel of it has. What is the same for every rule reads only
+ * the columns that rows of all rules begin with, and so is compiled once for all of them.
+ */
 function rowText(
   { plan, part, access }: PartSources,
   bindings: readonly (keyof typeof declarations)[],
   first = 0,
+  columns: readonly string[] = tableColumns(plan, part),
 ): string {
   const declared = bindings
     .map((name, i) => [declarations[name](access), i + first] as const)
     .filter(([text]) => text !== "")
     .map(([text, binding]) => `@group(0) @binding(${binding}) ${text};\n`)
     .join("");
-  return `${struct("Row", tableColumns(plan, part), "f32")}struct Table {
-  // by replica: the step of its first row, and how many steps follow
-  heads: array<vec2u, ${plan.replicas}>,
-  rows: array<Row>,
-}
-${declared}override workgroup_size: u32;
+  return `${struct("Row", columns, "f32")}${declared}override workgroup_size: u32;
 // Emulated GPUs spend longer on barriers than on the work between them: there every lane stands for itself.
 override barriers: bool;
-override window_steps: u32;
-override group_count: u32;
-// partial sums of one replica
-override chunk_total: u32;
-// vec4s (in scalar access: elements) from one replica to the next
-override params_stride: u32;
-override state_stride: u32;
 
+// The table begins with two words for each replica: the step of its first row, and how many steps follow.
 fn row_of(replica: u32, group: u32) -> Row {
-  let head = table.heads[replica];
+  let first = table[2u * replica];
+  let last = first + table[2u * replica + 1u] - 1u;
   // Steps that were skipped unseen may have fallen behind the window; they get its first row.
-  let step = clamp(atomicLoad(&control[replica].step), head.x, head.x + head.y - 1u) - head.x;
-  return table.rows[(replica * window_steps + step) * group_count + group];
+  let step = clamp(atomicLoad(&control[replica * sizes.clip_bins].step), first, last) - first;
+  let row = (replica * sizes.window_steps + step) * sizes.group_count + group;
+  let at = 2u * sizes.replicas + row * sizes.column_count;
+  return Row(${columns.map((_, i) => `bitcast<f32>(table[at + ${i}u])`).join(", ")});
 }
 ${bindings.includes("gradients") && !bindings.includes("tasks") ? loadText("gradients", access) : ""}`;
 }
 
-/** Loading four elements of an arena or of a caller's buffer; `i` is the element's place, of arenas in replica 0. */
+/** Loading four elements of an arena or of a caller's buffer; `i` is the element's place. */
 function loadText(name: "params" | "gradients", access: Access): string {
   const body =
     access === "vec4"
-      ? `${name}[replica * params_stride + i / 4u]`
+      ? `${name}[i / 4u]`
       : `select(vec4f(), vec4f(${[0, 1, 2, 3].map((k) => `${name}[select(i, i + ${k}u, inside[${k}])]`).join(", ")}), inside)`;
-  return `fn load_${name}(replica: u32, i: u32, inside: vec4<bool>) -> vec4f {\n  return ${body};\n}\n`;
+  return `fn load_${name}(i: u32, inside: vec4<bool>) -> vec4f {\n  return ${body};\n}\n`;
 }
 
 /** Single elements of a tensor, for kernels that go along lines: `t` is the element's place in it. */
 function elementText({ plan, access }: PartSources, what: "factor" | "unitClip"): string {
-  const at = (name: string) => (access === "vec4" ? `${name}[replica * params_stride + i / 4u][i % 4u]` : `${name}[i]`);
+  const at = (name: string) => (access === "vec4" ? `${name}[i / 4u][i % 4u]` : `${name}[i]`);
   // The means of a factored slot are of the gradient as the rule sees it; the units' scales are what clips it.
   const clip = what === "factor" ? plan.clip?.type : undefined;
-  const unit =
-    "let u = task.units + t % task.unit_columns;\n  return g * state[replica * state_stride + u / 4u][u % 4u];";
+  const unit = "let u = task.units + t % task.unit_columns;\n  return g * state[u / 4u][u % 4u];";
   const clipped =
     clip === "value" ? "return clamp(g, -h.clip_value, h.clip_value);" : clip === "adaptive" ? unit : "return g;";
-  return `fn gradient_at(replica: u32, task: Lines, t: u32, scale: f32, h: Row) -> f32 {
+  return `fn gradient_at(task: Lines, t: u32, scale: f32, h: Row) -> f32 {
   let i = task.gradients + t;
   let g = scale * ${at("gradients")};
   ${clipped}
 }
-fn param_at(replica: u32, task: Lines, t: u32) -> f32 {
+fn param_at(task: Lines, t: u32) -> f32 {
   let i = task.params + t;
   return ${at("params")};
 }
@@ -299,7 +304,7 @@ function cellText(sources: PartSources): string {
   const factoredSlot = rule.factored?.slot;
   const load = all.map((slot) => {
     if (!part.slots.includes(slot)) return "vec4f()";
-    const stored = slot === factoredSlot ? "load_factored(replica, chunk, e, h)" : `state[${stateAt(layout, slot)}]`;
+    const stored = slot === factoredSlot ? "load_factored(chunk, e, h)" : `state[${stateAt(sources, slot)}]`;
     const start = around.includes(slot) ? "p" : rule.starts?.[slot];
     if (start === undefined) return stored;
     const value =
@@ -307,9 +312,9 @@ function cellText(sources: PartSources): string {
     return `select(${stored}, ${value}, h.first != 0.0)`;
   });
   const store = part.slots.map((slot) => {
-    if (slot !== factoredSlot) return `  state[${stateAt(layout, slot)}] = y.${snakeCase(slot)};\n`;
+    if (slot !== factoredSlot) return `  state[${stateAt(sources, slot)}] = y.${snakeCase(slot)};\n`;
     return `  if (chunk.rows == 0u) {
-    state[replica * state_stride + (chunk.factored + e) / 4u] = y.${snakeCase(slot)};
+    state[(chunk.factored + e) / 4u] = y.${snakeCase(slot)};
   }\n`;
   });
   const keep = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, y.${snakeCase(field)}, inside)`).join(", ");
@@ -318,50 +323,54 @@ function cellText(sources: PartSources): string {
   const storeTail =
     access === "scalar"
       ? each((k) => `params[chunk.params + e + ${k}u]`)
-      : `  let to = replica * params_stride + (chunk.params + e) / 4u;\n${each((k) => `params[to][${k}]`)}`;
+      : `  let to = (chunk.params + e) / 4u;\n${each((k) => `params[to][${k}]`)}`;
   const storeWhole =
     access === "scalar"
       ? [0, 1, 2, 3].map((k) => `  params[chunk.params + e + ${k}u] = y.p[${k}];\n`).join("")
-      : "  params[replica * params_stride + (chunk.params + e) / 4u] = y.p;\n";
+      : "  params[(chunk.params + e) / 4u] = y.p;\n";
   const { clip } = plan;
   const clipped =
     clip?.type === "value"
       ? "clamp(g, vec4f(-h.clip_value), vec4f(h.clip_value))"
       : clip?.type === "adaptive"
-        ? "g * unit_scales(replica, chunk, e)"
+        ? "g * unit_scales(chunk, e)"
         : "g";
-  return `${structsText(sources)}${rowText(sources, ["params", "gradients", "state", "chunks", "table", "control"])}${loadText("params", access)}${
-    layout.scalars.length > 0 ? scalarsText(sources, 6) : noScalarsText
+  return `${structsText(sources)}${rowText(sources, ["params", "gradients", "state", "chunks", "table", "control", "sizes"])}${loadText("params", access)}${
+    layout.scalars.length > 0 ? scalarsText(sources, 7) : noScalarsText
   }${rule.factored ? factoredText(sources) : beginNothing}${clip?.type === "adaptive" ? unitsText : ""}
-fn load_cell(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
-  let p = load_params(replica, chunk.params + e, inside);
-  let at = replica * state_stride + (chunk.state + e) / 4u;
+fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
+  let p = load_params(chunk.params + e, inside);
+  let at = (chunk.state + e) / 4u;
   return Cell(${["p", ...load].join(", ")});
 }
 
-fn store_slots(replica: u32, chunk: Chunk, e: u32, y: Cell) {
-  let at = replica * state_stride + (chunk.state + e) / 4u;
+fn store_slots(chunk: Chunk, e: u32, y: Cell) {
+  let at = (chunk.state + e) / 4u;
 ${store.join("")}}
 
-fn store_cell(replica: u32, chunk: Chunk, e: u32, y: Cell) {
-${storeWhole}  store_slots(replica, chunk, e, y);
+fn store_cell(chunk: Chunk, e: u32, y: Cell) {
+${storeWhole}  store_slots(chunk, e, y);
 }
 
 // What lies behind a tensor stays as it was: padding is zero, and in a caller's buffer it is the caller's.
-fn store_tail(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, x: Cell, y: Cell) {
-${storeTail}  store_slots(replica, chunk, e, Cell(${keep}));
+fn store_tail(chunk: Chunk, e: u32, inside: vec4<bool>, x: Cell, y: Cell) {
+${storeTail}  store_slots(chunk, e, Cell(${keep}));
 }
 
 // The gradient as the rule sees it: signed, unscaled, clipped.
-fn gradient_of(replica: u32, chunk: Chunk, e: u32, inside: vec4<bool>, scale: f32, h: Row) -> vec4f {
-  let g = scale * load_gradients(replica, chunk.gradients + e, inside);
+fn gradient_of(chunk: Chunk, e: u32, inside: vec4<bool>, scale: f32, h: Row) -> vec4f {
+  let g = scale * load_gradients(chunk.gradients + e, inside);
   return ${clipped};
 }
 `;
 }
 
-function stateAt(layout: PartLayout, slot: string): string {
-  return `at + ${layout.slotBases.get(slot)! / 4}u`;
+/** Where a slot of a cell is kept: slot after slot, of which the factored one is shorter than the others. */
+function stateAt({ part, layout }: PartSources, slot: string): string {
+  const place = part.slots.indexOf(slot);
+  const factored = layout.factoredSlot === undefined ? -1 : part.slots.indexOf(layout.factoredSlot);
+  if (factored < 0 || place < factored) return place === 0 ? "at" : `at + ${place}u * chunk.slot_stride`;
+  return `at + sizes.behind_factored + ${place - factored - 1}u * chunk.slot_stride`;
 }
 
 function floating(value: number): string {
@@ -381,12 +390,12 @@ var<private> mean_of: u32 = 0xffffffffu;
 var<private> mean_value: f32;
 var<workgroup> mean_lanes: array<f32, workgroup_size>;
 
-fn state_at(replica: u32, i: u32) -> f32 {
-  return state[replica * state_stride + i / 4u][i % 4u];
+fn state_at(i: u32) -> f32 {
+  return state[i / 4u][i % 4u];
 }
 
 // Sum of the means of one side of a matrix, every step-th from the first on.
-fn sum_of_means(replica: u32, chunk: Chunk, matrix: u32, first: u32, step: u32) -> f32 {
+fn sum_of_means(chunk: Chunk, matrix: u32, first: u32, step: u32) -> f32 {
   let by_row = chunk.rows < chunk.columns;
   let count = select(chunk.columns, chunk.rows, by_row);
   let begin = select(chunk.factored, chunk.factored_rows, by_row) + matrix * count;
@@ -394,7 +403,7 @@ fn sum_of_means(replica: u32, chunk: Chunk, matrix: u32, first: u32, step: u32) 
   for (var start = first; start < count; start += 64u * step) {
     var stretch = 0.0;
     for (var k = start; k < min(start + 64u * step, count); k += step) {
-      stretch += state_at(replica, begin + k);
+      stretch += state_at(begin + k);
     }
     sum += stretch;
   }
@@ -407,10 +416,10 @@ fn keep_mean(chunk: Chunk, matrix: u32, sum: f32, least: f32) {
 }
 
 // Called by all lanes together.
-fn begin_chunk(replica: u32, chunk: Chunk, h: Row, lane: u32) {
+fn begin_chunk(chunk: Chunk, h: Row, lane: u32) {
   if (barriers) {
     let matrix = chunk.start / max(chunk.rows * chunk.columns, 1u);
-    mean_lanes[lane] = sum_of_means(replica, chunk, matrix, lane, workgroup_size);
+    mean_lanes[lane] = sum_of_means(chunk, matrix, lane, workgroup_size);
     workgroupBarrier();
     var sum = 0.0;
     for (var k = 0u; k < workgroup_size; k++) {
@@ -420,47 +429,47 @@ fn begin_chunk(replica: u32, chunk: Chunk, h: Row, lane: u32) {
   }
 }
 
-fn factors_at(replica: u32, chunk: Chunk, t: u32, least: f32) -> f32 {
+fn factors_at(chunk: Chunk, t: u32, least: f32) -> f32 {
   let line = t / chunk.columns;
   let matrix = line / chunk.rows;
   if (matrix != mean_of) {
-    keep_mean(chunk, matrix, sum_of_means(replica, chunk, matrix, 0u, 1u), least);
+    keep_mean(chunk, matrix, sum_of_means(chunk, matrix, 0u, 1u), least);
   }
-  let column = state_at(replica, chunk.factored + matrix * chunk.columns + t % chunk.columns);
-  return state_at(replica, chunk.factored_rows + line) * (column / mean_value);
+  let column = state_at(chunk.factored + matrix * chunk.columns + t % chunk.columns);
+  return state_at(chunk.factored_rows + line) * (column / mean_value);
 }
 
-fn load_factored(replica: u32, chunk: Chunk, e: u32, h: Row) -> vec4f {
+fn load_factored(chunk: Chunk, e: u32, h: Row) -> vec4f {
   if (chunk.rows == 0u) {
-    return state[replica * state_stride + (chunk.factored + e) / 4u];
+    return state[(chunk.factored + e) / 4u];
   }
   let least = h.${snakeCase(least)};
   let last = chunk.length - 1u;
   let t = min(vec4u(e, e + 1u, e + 2u, e + 3u), vec4u(last)) + chunk.start;
   return vec4f(
-    factors_at(replica, chunk, t.x, least), factors_at(replica, chunk, t.y, least),
-    factors_at(replica, chunk, t.z, least), factors_at(replica, chunk, t.w, least));
+    factors_at(chunk, t.x, least), factors_at(chunk, t.y, least),
+    factors_at(chunk, t.z, least), factors_at(chunk, t.w, least));
 }
 `;
 }
 
 const beginNothing = `
-fn begin_chunk(replica: u32, chunk: Chunk, h: Row, lane: u32) {
+fn begin_chunk(chunk: Chunk, h: Row, lane: u32) {
 }
 `;
 
 /** The scales of adaptive clipping. */
 const unitsText = `
-fn unit_at(replica: u32, chunk: Chunk, t: u32) -> f32 {
+fn unit_at(chunk: Chunk, t: u32) -> f32 {
   let i = chunk.units + t % chunk.unit_columns;
-  return state[replica * state_stride + i / 4u][i % 4u];
+  return state[i / 4u][i % 4u];
 }
 
-fn unit_scales(replica: u32, chunk: Chunk, e: u32) -> vec4f {
+fn unit_scales(chunk: Chunk, e: u32) -> vec4f {
   let t = chunk.start + e;
   return vec4f(
-    unit_at(replica, chunk, t), unit_at(replica, chunk, t + 1u),
-    unit_at(replica, chunk, t + 2u), unit_at(replica, chunk, t + 3u));
+    unit_at(chunk, t), unit_at(chunk, t + 1u),
+    unit_at(chunk, t + 2u), unit_at(chunk, t + 3u));
 }
 `;
 
@@ -472,8 +481,11 @@ function ownScalars({ scalars }: PartLayout) {
 /** Where a scalar is kept: record 0 is that of all tensors together. */
 function scalarAt({ scalars }: PartLayout, scope: "tensor" | "all", at: number): string {
   const record = scope === "all" ? "0u" : "record";
-  return `scalars[(replica * record_count + ${record}) * ${scalars.length}u + ${at}u]`;
+  return `scalars[(replica * sizes.record_count + ${record}) * ${scalars.length}u + ${at}u]`;
 }
+
+const scalarsBinding = (binding: number) =>
+  `@group(0) @binding(${binding}) var<storage, read_write> scalars: array<f32>;\n`;
 
 /** Scalars where they are kept: a record for all tensors, then one for each. */
 function scalarsText({ part, layout, plan }: PartSources, binding: number): string {
@@ -490,11 +502,7 @@ function scalarsText({ part, layout, plan }: PartSources, binding: number): stri
   });
   const stores = own.map(({ name, scope, at }) => `  ${scalarAt(layout, scope, at)} = r.${snakeCase(name)};\n`);
   const caution = scalarAt(layout, "tensor", layout.scalars.length - 1);
-  return `@group(0) @binding(${binding}) var<storage, read_write> scalars: array<f32>;
-
-// records of one replica
-override record_count: u32;
-
+  return `${scalarsBinding(binding)}
 fn scalars_of(replica: u32, record: u32, factored: bool) -> Scalars {
   return Scalars(${[...factored, ...loads].join(", ")});
 }
@@ -563,7 +571,7 @@ ${cautious ? caution : ""}${averages.lookahead ? lookahead : ""}${averages.ema ?
 /** Where an update notes what it does: behind its other bindings. */
 function notedText({ plan, layout }: PartSources): string {
   if (!plan.watch) return "";
-  return `@group(0) @binding(${layout.scalars.length > 0 ? 7 : 6}) var<storage, read_write> noted: array<Noted>;\n`;
+  return `@group(0) @binding(${layout.scalars.length > 0 ? 8 : 7}) var<storage, read_write> noted: array<Noted>;\n`;
 }
 
 /** Sums of one lane, one chunk or one tensor. */

@@ -16,13 +16,39 @@ export type {
   ValueClip,
 } from "./around.ts";
 export { type CpuOptimizer, createCpuOptimizer } from "./cpu/optimizer.ts";
-export { batches, type Dataset } from "./data/dataset.ts";
-export { type IdxArray, parseIdx } from "./data/idx.ts";
+export { type ArrayDatasetOptions, arrayDataset, type Rows } from "./data/arrays.ts";
+export { type Column, type CsvOptions, parseCsv } from "./data/csv.ts";
+export {
+  batches,
+  type Dataset,
+  firstRows,
+  type LabelledDataset,
+  sliceRows,
+  splitRows,
+  type TargetDataset,
+} from "./data/dataset.ts";
+export { digitsDataset } from "./data/digits.ts";
+export { type IdxArray, type IdxOptions, idxDataset, parseIdx } from "./data/idx.ts";
+export type { ClassesOption } from "./data/labels.ts";
 export { mnistDataset, mnistFiles } from "./data/mnist.ts";
 export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
 export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
 export { isBiasOrNorm, layerwiseDecay, noDecay } from "./groups.ts";
+export {
+  type GradientCase,
+  type GradientFile,
+  type GradientResult,
+  gradientCase,
+  readGradients,
+  readRecorded,
+  readTraining,
+  type SharpnessCase,
+  type TrainingFile,
+  type TrainingResult,
+  type TrainingRun,
+  trainingRun,
+} from "./lab/gradients.ts";
 export type { Entrant, Stop, Trial } from "./lab/race.ts";
 export {
   findLr,
@@ -59,11 +85,38 @@ export {
   withPeak,
 } from "./lab/sweep.ts";
 export { type LawResult, verifyRule } from "./lab/verify.ts";
+export { type VerifyObjectiveOptions, verifyObjective } from "./lab/verify_objective.ts";
+export { beale } from "./landscapes/beale.ts";
+export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./landscapes/define.ts";
+export { himmelblau } from "./landscapes/himmelblau.ts";
+export { createLandscape, landscapeTypes } from "./landscapes/index.ts";
+export { type LogisticMapOptions, logisticMap } from "./landscapes/logistic_map.ts";
+export { type QuadraticOptions, quadratic } from "./landscapes/quadratic.ts";
+export { type QuarticOptions, quartic } from "./landscapes/quartic.ts";
+export { type RastriginOptions, rastrigin } from "./landscapes/rastrigin.ts";
+export { type RosenbrockOptions, rosenbrock } from "./landscapes/rosenbrock.ts";
+export { type SaddleOptions, saddle } from "./landscapes/saddle.ts";
+export { type Choice, type ChoiceStore, choices, clear, keepChoices, pin, type Speeds } from "./objectives/choices.ts";
 export type { InitConfig } from "./objectives/init.ts";
-export { createCpuObjective } from "./objectives/mlp_cpu.ts";
-export { createGpuObjective, type GpuObjective } from "./objectives/mlp_gpu.ts";
+export { type LandscapeObjective, landscapeTensors } from "./objectives/landscape.ts";
+export { createCpuLandscape } from "./objectives/landscape_cpu.ts";
+export { createGpuLandscape, type GpuLandscape } from "./objectives/landscape_gpu.ts";
 export { createModel, initialTensors, type Model, type ModelConfig } from "./objectives/model.ts";
+export { createCpuObjective } from "./objectives/network_cpu.ts";
+export { createGpuObjective, type GpuObjective } from "./objectives/network_gpu.ts";
 export type { Evaluation, Objective, ReplicaEvaluation, ReplicaReport, StepReport } from "./objectives/objective.ts";
+export { defineObjective, type OwnExample, type OwnObjective } from "./objectives/own.ts";
+export { createOwnCpuObjective } from "./objectives/own_cpu.ts";
+export { createOwnGpuObjective } from "./objectives/own_gpu.ts";
+export {
+  type Choices,
+  perceptronProducts,
+  type Tuned,
+  type TuneOptions,
+  type TuneProgress,
+  tune,
+} from "./objectives/tuner.ts";
+export type { ProductShape } from "./objectives/variants.ts";
 export type { LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
 export { Random } from "./random.ts";
 export {
@@ -153,7 +206,7 @@ export { type StochasticOptions, stochastic } from "./schedules/stochastic.ts";
 export { type TanhOptions, tanh } from "./schedules/tanh.ts";
 export { type WarmupStableDecayOptions, warmupStableDecay } from "./schedules/warmup_stable_decay.ts";
 export { loadTorch, type TorchOptions } from "./torch.ts";
-export type { DataConfig } from "./train/data.ts";
+export type { DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
 export {
   type CurveDifference,
   diffCurves,

@@ -7,13 +7,14 @@ import { hyperAt, type Part, type Plan } from "./plan.ts";
 /** A rule's host memory at one step. */
 export type CarryValues = Readonly<Record<string, number>>;
 
+/** The columns that every row begins with. */
+export const firstColumns = ["gradientScale", "first", "frozen"] as const;
+
 /** The columns of a row, in order: the driver's own, then the averages', then the rule's. */
 export function tableColumns(plan: Plan, part: Part): readonly string[] {
   const { averages, clip } = plan;
   return [
-    "gradientScale",
-    "first",
-    "frozen",
+    ...firstColumns,
     ...(clip?.type === "value" ? ["clipValue"] : []),
     ...(averages.lookahead ? ["lookahead"] : []),
     ...(averages.ema ? ["ema"] : []),

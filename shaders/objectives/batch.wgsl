@@ -1,6 +1,8 @@
-// The rows of the running batch, written by the host before each step.
+// The rows of the running batch, or of the part of it that is computed at once; written by the host before each step.
 struct Batch {
-  // rows in use; the batch's capacity may be larger
+  // rows in use; there is room for more
   count: u32,
+  // 1 / the sum of the weights of the whole batch
+  inverse: f32,
   rows: array<u32>,
 }

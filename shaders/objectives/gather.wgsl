@@ -1,29 +1,50 @@
-// Gathers the batch's rows of the data set, which lies on the GPU as bytes or as float32, into a float32 matrix. Rows
-// beyond the batch's count become zero.
+// Gathers the batch's rows of the data set, which lies on the GPU as bytes or as float32, into a float32 matrix; for a
+// network through time one matrix for each of its steps. An invocation takes four numbers of a row. Rows beyond the batch's
+// count become zero.
+struct Sizes {
+  features: u32,
+  capacity: u32,
+  // steps through time; 1 where there are none
+  steps: u32,
+  // 1 for bytes
+  bytes: u32,
+  scale: f32,
+}
+
 @group(0) @binding(0) var<storage, read> batch: Batch;
 @group(0) @binding(1) var<storage, read> data: array<u32>;
 @group(0) @binding(2) var<storage, read_write> inputs: array<f32>;
+@group(0) @binding(3) var<uniform> sizes: Sizes;
 
-override features: u32;
-override capacity: u32;
-override bytes: bool;
-override scale: f32;
+fn number(at: u32) -> f32 {
+  if (sizes.bytes == 1u) {
+    return f32(extractBits(data[at / 4u], 8u * (at % 4u), 8u));
+  }
+  return bitcast<f32>(data[at]);
+}
 
-@compute @workgroup_size(16, 4)
-fn main(@builtin(global_invocation_id) id: vec3u) {
-  let column = id.x;
-  let row = id.y;
-  if (column >= features || row >= capacity) {
+@compute @workgroup_size(lanes)
+fn main(
+  @builtin(workgroup_id) position: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = linear(position, workgroups, lane);
+  let features = sizes.features;
+  let quads = (features + 3u) / 4u;
+  let row = index / quads;
+  if (row >= sizes.capacity) {
     return;
   }
-  var value = 0.0;
-  if (row < batch.count) {
-    let at = batch.rows[row] * features + column;
-    if (bytes) {
-      value = f32((data[at / 4u] >> (8u * (at % 4u))) & 0xffu);
-    } else {
-      value = bitcast<f32>(data[at]);
+  let first = 4u * (index % quads);
+  let last = min(first + 4u, features);
+  let each = features / sizes.steps;
+  for (var column = first; column < last; column++) {
+    var value = 0.0;
+    if (row < batch.count) {
+      value = sizes.scale * number(batch.rows[row] * features + column);
     }
+    let step = column / each;
+    inputs[(step * sizes.capacity + row) * each + column - step * each] = value;
   }
-  inputs[row * features + column] = scale * value;
 }

@@ -1,11 +1,17 @@
-// Sums the outcomes of each replica's batch in a fixed order: one workgroup a replica, a tree in workgroup memory.
-// A lane adds up 64 before it adds their sum to others: on adapters that emulate a GPU there is only one lane.
+// Sums outcomes of each replica in a fixed order: one workgroup a replica, a tree in workgroup memory. A lane adds up 64
+// before it adds their sum to others: on adapters that emulate a GPU there is only one lane.
+struct Sizes {
+  // outcomes of a replica, of which those beyond the batch's count are nothing
+  capacity: u32,
+  // where the first replica's total goes
+  first: u32,
+}
+
 @group(0) @binding(0) var<storage, read> batch: Batch;
 @group(0) @binding(1) var<storage, read> outcomes: array<Outcome>;
 @group(0) @binding(2) var<storage, read_write> totals: array<Outcome>;
 @group(0) @binding(3) var<storage, read> control: array<u32>;
-
-override capacity: u32;
+@group(0) @binding(4) var<uniform> sizes: Sizes;
 
 override lane_count: u32;
 
@@ -21,7 +27,7 @@ fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index)
   if (halted(replica)) {
     return;
   }
-  let first = replica * capacity;
+  let first = replica * sizes.capacity;
   var sum = Outcome(0.0, 0u);
   for (var start = lane; start < batch.count; start += 64u * lane_count) {
     var stretch = Outcome(0.0, 0u);
@@ -31,7 +37,7 @@ fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index)
     sum = add(sum, stretch);
   }
   if (lane_count == 1u) {
-    totals[replica] = sum;
+    totals[sizes.first + replica] = sum;
     return;
   }
   lanes[lane] = sum;
@@ -43,6 +49,6 @@ fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index)
     workgroupBarrier();
   }
   if (lane == 0u) {
-    totals[replica] = lanes[0];
+    totals[sizes.first + replica] = lanes[0];
   }
 }

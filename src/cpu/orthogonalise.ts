@@ -1,6 +1,6 @@
 // Newton–Schulz on the CPU: brings a matrix close to the nearest orthogonal one (Jordan et al. 2024), in float64.
 import { newtonSchulz } from "../newton_schulz.ts";
-import { addProduct } from "./product.ts";
+import { product } from "./product.ts";
 
 /** Five steps of X ← aX + (bA + cA²)X with A = XXᵀ, of a row-major matrix whose norm is at most 1. */
 export function orthogonalised(matrix: Float64Array, [rows, columns]: readonly [number, number]): Float64Array {
@@ -11,12 +11,12 @@ export function orthogonalised(matrix: Float64Array, [rows, columns]: readonly [
   let x = matrix;
   for (let step = 0; step < steps; step++) {
     const gram = new Float64Array(rows * rows);
-    addProduct(gram, x, transposed(x, rows, columns), [rows, columns, rows]);
+    product(gram, x, x, { m: rows, k: columns, n: rows }, { transposeB: true });
     const mixed = new Float64Array(rows * rows);
-    addProduct(mixed, gram, gram, [rows, rows, rows]);
+    product(mixed, gram, gram, { m: rows, k: rows, n: rows });
     for (let i = 0; i < mixed.length; i++) mixed[i] = b * gram[i]! + c * mixed[i]!;
     const next = x.map((value) => a * value);
-    addProduct(next, mixed, x, [rows, rows, columns]);
+    product(next, mixed, x, { m: rows, k: rows, n: columns }, { accumulate: true });
     x = next;
   }
   return x;

@@ -70,7 +70,8 @@ export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], s
     let [g2, p2, d2] = [0, 0, 0];
     for (let i = 0; i < place.segment.length; i++) {
       const x = cells.load(i);
-      const [g, before] = [gradient(i), x.p];
+      const g = gradient(i);
+      const before = x.p;
       updateCell(plan, part, x, g, row, r);
       cells.store(i, x);
       g2 += g * g;
@@ -197,21 +198,29 @@ class Cells {
   readonly #params: Float32Array;
   readonly #offset: number;
   readonly #rule: Rule;
-  readonly #slots: readonly (readonly [string, Float32Array])[];
+  /** The slots that are kept element by element, and where. */
+  readonly #names: readonly string[];
+  readonly #values: readonly Float32Array[];
+  /** The rule's other slots, which its flags leave out. */
+  readonly #absent: readonly string[];
   readonly #starts: readonly (readonly [string, number | "p"])[];
   readonly #factors: ((i: number) => number) | undefined;
+  /** One for all elements: V8 takes longer to add slots to an object by name than to do an update. */
+  readonly #cell: CellValues;
 
   constructor({ part, layout, state }: PartState, place: Place, params: Float32Array, row: Row) {
     this.#params = params;
     this.#offset = place.segment.offset;
     this.#rule = part.rule;
     const { factored } = part.rule;
-    this.#slots = part.slots
-      .filter((slot) => !(place.factored && slot === factored?.slot))
-      .map((slot) => {
-        const { offset, length } = slotRange(layout, place, slot);
-        return [slot, state.subarray(offset, offset + length)];
-      });
+    this.#names = part.slots.filter((slot) => !(place.factored && slot === factored?.slot));
+    this.#values = this.#names.map((slot) => {
+      const { offset, length } = slotRange(layout, place, slot);
+      return state.subarray(offset, offset + length);
+    });
+    this.#absent = part.rule.slots.filter((slot) => !this.#names.includes(slot));
+    this.#cell = { p: 0 };
+    for (const slot of [...part.rule.slots, ...part.slots]) this.#cell[slot] = 0;
     this.#starts = part.slots.flatMap((slot) => {
       const start = part.rule.slots.includes(slot) ? part.rule.starts?.[slot] : "p";
       if (start === undefined || row.first !== 1) return [];
@@ -222,10 +231,12 @@ class Cells {
     }
   }
 
+  /** The values of an element, which stand until the next is loaded. */
   load(i: number): CellValues {
-    const x: CellValues = { p: this.#params[this.#offset + i]! };
-    for (const slot of this.#rule.slots) x[slot] = 0;
-    for (const [slot, values] of this.#slots) x[slot] = values[i]!;
+    const x = this.#cell;
+    x.p = this.#params[this.#offset + i]!;
+    for (const slot of this.#absent) x[slot] = 0;
+    for (let s = 0; s < this.#names.length; s++) x[this.#names[s]!] = this.#values[s]![i]!;
     for (const [slot, start] of this.#starts) x[slot] = start === "p" ? x.p : start;
     if (this.#factors) x[this.#rule.factored!.slot] = this.#factors(i);
     return x;
@@ -233,7 +244,7 @@ class Cells {
 
   store(i: number, x: CellValues): void {
     this.#params[this.#offset + i] = x.p;
-    for (const [slot, values] of this.#slots) values[i] = x[slot]!;
+    for (let s = 0; s < this.#names.length; s++) this.#values[s]![i] = x[this.#names[s]!]!;
   }
 }
 

@@ -1,41 +1,122 @@
-// A labelled data set as both engines take it, and the order in which training visits its rows.
+// A data set as both engines take it, and the order in which training visits its rows.
 import { DataError, OptionError } from "../errors.ts";
 import { readNumber } from "../options.ts";
 import { Random } from "../random.ts";
 
-/** Examples in rows, and a class for each. */
-export interface Dataset {
+/** Examples in rows. */
+interface Examples {
   readonly name: string;
   /** How many examples. */
   readonly count: number;
   /** Numbers per example. */
   readonly features: number;
-  /** How many classes; labels are whole numbers in [0, classes). */
-  readonly classes: number;
   /** `count · features` numbers, row after row; bytes stay bytes on the GPU. */
   readonly inputs: Uint8Array | Float32Array;
   /** What each input is multiplied by when it is read (1/255 for pixels). */
   readonly scale: number;
-  readonly labels: Uint8Array | Uint32Array;
+  /** How much each example counts in the mean loss of a batch, >= 0: Σ weight·loss / Σ weight. Default all the same. */
+  readonly weights?: Float32Array | undefined;
 }
 
-/** @throws DataError that names what is wrong, with row and label where a label is out of range. */
+/** Examples with a class each. */
+export interface LabelledDataset extends Examples {
+  /** How many classes; labels are whole numbers in [0, classes). */
+  readonly classes: number;
+  /** What the classes are called, in their order; undefined where they are numbers alone. */
+  readonly classNames?: readonly string[] | undefined;
+  readonly labels: Uint8Array | Uint32Array;
+  readonly targets?: undefined;
+}
+
+/** Examples with numbers to predict. */
+export interface TargetDataset extends Examples {
+  /** How many numbers are to be predicted of each example. */
+  readonly outputs: number;
+  /** `count · outputs` numbers, row after row. */
+  readonly targets: Float32Array;
+  readonly labels?: undefined;
+}
+
+/** A data set as both engines take it: with a class for each example, or with numbers. */
+export type Dataset = LabelledDataset | TargetDataset;
+
+/** What must be known of a data set to tell whether a model fits it. */
+export type DatasetShape =
+  | Pick<LabelledDataset, "name" | "features" | "classes">
+  | Pick<TargetDataset, "name" | "features" | "outputs">;
+
+/** "10 classes", "3 numbers to predict" … */
+export function datasetNoun(data: DatasetShape): string {
+  if ("classes" in data) return `${data.classes} classes`;
+  return data.outputs === 1 ? "1 number to predict" : `${data.outputs} numbers to predict`;
+}
+
+/** @throws DataError that names what is wrong, with the row, and the label where one is out of range. */
 export function checkDataset(data: Dataset): void {
-  const { name, count, features, classes, inputs, labels } = data;
+  const { name, count, features, inputs, weights } = data;
   if (count < 1) throw new DataError(`${name} is empty`);
-  if (inputs.length !== count * features) {
-    throw new DataError(`${name} has ${inputs.length} inputs; ${count} rows of ${features} need ${count * features}`);
+  checkLength(name, "inputs", inputs, count, features);
+  checkFinite(name, "input", inputs, features);
+  if (data.labels) {
+    const { labels, classes } = data;
+    if (labels.length !== count) throw new DataError(`${name} has ${labels.length} labels for ${count} rows`);
+    const row = labels.findIndex((label) => label >= classes);
+    if (row >= 0) throw new DataError(`${name}: row ${row} has label ${labels[row]}; labels are 0 to ${classes - 1}`);
+  } else {
+    checkLength(name, "targets", data.targets, count, data.outputs);
+    checkFinite(name, "target", data.targets, data.outputs);
   }
-  if (labels.length !== count) throw new DataError(`${name} has ${labels.length} labels for ${count} rows`);
-  const row = labels.findIndex((label) => label >= classes);
-  if (row >= 0) throw new DataError(`${name}: row ${row} has label ${labels[row]}; labels are 0 to ${classes - 1}`);
+  if (!weights) return;
+  if (weights.length !== count) throw new DataError(`${name} has ${weights.length} weights for ${count} rows`);
+  const row = weights.findIndex((weight) => !(weight >= 0 && weight < Number.POSITIVE_INFINITY));
+  if (row >= 0) throw new DataError(`${name}: row ${row} has weight ${weights[row]}; weights are finite and >= 0`);
+}
+
+function checkLength(name: string, what: string, values: ArrayLike<number>, count: number, width: number): void {
+  if (values.length === count * width) return;
+  throw new DataError(`${name} has ${values.length} ${what}; ${count} rows of ${width} need ${count * width}`);
+}
+
+function checkFinite(name: string, what: string, values: Uint8Array | Float32Array, width: number): void {
+  if (values instanceof Uint8Array) return;
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  throw new DataError(
+    `${name}: row ${Math.floor(bad / width)} has ${values[bad]} as ${what} ${bad % width}; numbers must be finite`,
+  );
 }
 
 /** The data set's first rows, as many as that, or all where it has no more. */
 export function firstRows(data: Dataset, rows: number): Dataset {
-  if (rows >= data.count) return data;
-  const { features, inputs, labels } = data;
-  return { ...data, count: rows, inputs: inputs.subarray(0, rows * features), labels: labels.subarray(0, rows) };
+  return rows >= data.count ? data : sliceRows(data, 0, rows);
+}
+
+/**
+ * A data set in two, over the same memory: the last rows to test with, those before to train on.
+ *
+ * @param testRows A whole number >= 1, fewer than there are rows.
+ * @throws OptionError for any other.
+ */
+export function splitRows(data: Dataset, testRows: number): { readonly train: Dataset; readonly test: Dataset } {
+  readNumber("testRows", testRows, { min: 1, integer: true });
+  const trainRows = data.count - testRows;
+  if (trainRows < 1) {
+    throw new OptionError(`testRows is ${testRows}; ${data.name} has ${data.count} rows, and one at least must train`);
+  }
+  return { train: sliceRows(data, 0, trainRows), test: sliceRows(data, trainRows, data.count) };
+}
+
+/** The rows from `start` up to `end`, over the same memory. */
+export function sliceRows(data: Dataset, start: number, end: number): Dataset {
+  const { features, inputs, weights } = data;
+  const part = {
+    count: end - start,
+    inputs: inputs.subarray(start * features, end * features),
+    weights: weights?.subarray(start, end),
+  };
+  return data.labels
+    ? { ...data, ...part, labels: data.labels.subarray(start, end) }
+    : { ...data, ...part, targets: data.targets.subarray(start * data.outputs, end * data.outputs) };
 }
 
 /**

@@ -1,6 +1,8 @@
 // IDX, the format of the MNIST files (yann.lecun.com/exdb/mnist): two zero bytes, a type byte, the number of dimensions,
 // each dimension as a big-endian 32-bit integer, then the values. We read unsigned bytes.
 import { DataError } from "../errors.ts";
+import { readNumber } from "../options.ts";
+import { checkDataset, type LabelledDataset } from "./dataset.ts";
 
 export interface IdxArray {
   readonly shape: readonly number[];
@@ -11,9 +13,14 @@ export interface IdxArray {
 /**
  * Reads an IDX file of unsigned bytes; `name` is what errors call it.
  *
+ * @param dimensions How many it must have; default those it says, up to 8.
  * @throws DataError for a wrong magic number, the wrong number of dimensions, or a length that the header denies.
  */
-export function parseIdx(name: string, bytes: Uint8Array, dimensions: number): IdxArray {
+export function parseIdx(
+  name: string,
+  bytes: Uint8Array,
+  dimensions = Math.min(Math.max(bytes[3] ?? 1, 1), 8),
+): IdxArray {
   const headerLength = 4 + 4 * dimensions;
   if (bytes.length < headerLength) {
     throw new DataError(`${name} is truncated: ${bytes.length} bytes, its header alone needs ${headerLength}`);
@@ -35,6 +42,45 @@ export function parseIdx(name: string, bytes: Uint8Array, dimensions: number): I
     );
   }
   return { shape, values: bytes.subarray(headerLength) };
+}
+
+export interface IdxOptions {
+  /** How many classes there are, a whole number in [1, 256]; default one more than the largest label. */
+  readonly classes?: number | undefined;
+  /** What each byte is multiplied by when it is read; default 1/255. */
+  readonly scale?: number | undefined;
+  /** What errors call the two files. */
+  readonly files?: { readonly images: string; readonly labels: string } | undefined;
+}
+
+/**
+ * Makes a data set of the bytes of two IDX files: examples of any shape, the first dimension counting them, and their labels.
+ *
+ * @throws OptionError for a bad option; DataError for a file that is corrupt or truncated, files of different lengths, and a
+ * label out of range, with its row.
+ */
+export function idxDataset(
+  name: string,
+  images: Uint8Array,
+  labels: Uint8Array,
+  options: IdxOptions = {},
+): LabelledDataset {
+  const { scale = 1 / 255, files = { images: `${name} (images)`, labels: `${name} (labels)` } } = options;
+  const pixels = parseIdx(files.images, images);
+  const given = parseIdx(files.labels, labels, 1);
+  const [count = 0, ...shape] = pixels.shape;
+  if (given.shape[0] !== count) {
+    throw new DataError(`${files.labels} has ${given.shape[0]} labels for ${count} images`);
+  }
+  const classes =
+    options.classes === undefined
+      ? given.values.reduce((top, label) => Math.max(top, label), 0) + 1
+      : readNumber("classes", options.classes, { min: 1, max: 256, integer: true });
+  readNumber("scale", scale, {});
+  const features = shape.reduce((product, size) => product * size, 1);
+  const data = { name, count, features, inputs: pixels.values, scale, classes, labels: given.values };
+  checkDataset({ ...data, name: files.labels });
+  return data;
 }
 
 function hex(word: number): string {

@@ -2,8 +2,13 @@
 import { DeviceError } from "../errors.ts";
 import { requireBuffer } from "./device.ts";
 
-/** Makes a storage buffer that can be copied from and to, with contents or zeros. */
-export type CreateBuffer = (label: string, bytes: number, contents?: Uint8Array) => GPUBuffer;
+/** Makes a storage buffer that can be copied from and to, or a uniform buffer, with contents or zeros. */
+export type CreateBuffer = (
+  label: string,
+  bytes: number,
+  contents?: Uint8Array,
+  use?: "storage" | "uniform",
+) => GPUBuffer;
 
 export interface Allocation<T> {
   readonly made: T;
@@ -22,13 +27,14 @@ export async function allocate<T>(
   build: (create: CreateBuffer) => T,
 ): Promise<Allocation<T>> {
   const buffers: GPUBuffer[] = [];
-  const create: CreateBuffer = (label, bytes, contents) => {
+  const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
+  const create: CreateBuffer = (label, bytes, contents, use = "storage") => {
     requireBuffer(device, bytes, `the buffer "${label}"`);
     const buffer = device.createBuffer({
       label: `fallline ${label}`,
       // Copies and mappings want multiples of 4; a binding of nothing is none.
       size: Math.max(16, Math.ceil(bytes / 4) * 4),
-      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+      usage: use === "uniform" ? UNIFORM : STORAGE | COPY_SRC | COPY_DST,
       mappedAtCreation: contents !== undefined,
     });
     buffers.push(buffer);

@@ -113,7 +113,7 @@ export function chunkTable(
         factored ? factored.columns : 0,
         unitsOffset,
         units ? units.columns : 0,
-        0,
+        layout.slotStride / 4,
       );
     }
   }

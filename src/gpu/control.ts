@@ -1,10 +1,11 @@
-// The control buffer's layout on the host's side (shaders/control.wgsl declares it): one record for each replica.
+// The control buffer's layout on the host's side (shaders/control.wgsl declares it): for each replica a record for each bin
+// of clipping.
 import type { Clock } from "../checkpoint.ts";
 import { OptionError } from "../errors.ts";
 import type { Stats } from "../optimizer.ts";
 import { clipBins, type Plan } from "../plan.ts";
 
-/** Byte offsets of the fields of one record; the norms of all bins follow, then their scales. */
+/** Byte offsets of the fields of one record; of the records behind a replica's first only norm and scale are in use. */
 export const controlOffsets = {
   step: 0,
   arrived: 4,
@@ -16,18 +17,21 @@ export const controlOffsets = {
   lossScale: 28,
   goodSteps: 32,
   underflow: 36,
-  norms: 40,
+  norm: 40,
+  scale: 44,
 } as const;
+
+const recordBytes = 48;
 
 /** What the word `skip` is while a replica is halted. */
 export const halted = 2;
 
-/** Bytes of one replica's record. */
+/** Bytes of one replica's records. */
 export function controlBytes(plan: Plan): number {
-  return controlOffsets.norms + 8 * clipBins(plan);
+  return recordBytes * clipBins(plan);
 }
 
-/** What one record says. */
+/** What a replica's records say. */
 export interface ControlRecord extends Stats, Clock {
   readonly epoch: number;
 }
@@ -51,13 +55,12 @@ export function encodeControl(
     view.setUint32(controlOffsets.epoch, epoch, true);
     view.setFloat32(controlOffsets.lossScale, lossScale, true);
     view.setUint32(controlOffsets.goodSteps, goodSteps, true);
-    const bins = clipBins(plan);
-    for (let bin = 0; bin < bins; bin++) view.setFloat32(controlOffsets.norms + 4 * (bins + bin), 1, true);
+    for (let bin = 0; bin < size; bin += recordBytes) view.setFloat32(bin + controlOffsets.scale, 1, true);
   });
   return new Uint8Array(bytes);
 }
 
-/** Every replica's record of a copy of the control buffer. */
+/** What every replica's records say in a copy of the control buffer. */
 export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): readonly ControlRecord[] {
   const size = controlBytes(plan);
   const needed = size * plan.replicas;
@@ -69,7 +72,7 @@ export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): reado
   return Array.from({ length: plan.replicas }, (_, replica) => {
     const view = new DataView(bytes, offset + replica * size, size);
     const norms = Array.from({ length: clipBins(plan) }, (_, bin) =>
-      view.getFloat32(controlOffsets.norms + 4 * bin, true),
+      view.getFloat32(recordBytes * bin + controlOffsets.norm, true),
     );
     return {
       step: view.getUint32(controlOffsets.step, true),

@@ -28,8 +28,12 @@ export function adapterLine({ vendor, architecture, description, software }: Ada
   return software ? `${name}, a software adapter: it emulates a GPU on the CPU` : name;
 }
 
+/** What some kernels are faster with, or need. */
+const wantedFeatures = ["subgroups", "shader-f16"] as const satisfies readonly GPUFeatureName[];
+
 /**
- * A device with the largest buffers and bindings that the adapter offers.
+ * A device with the largest buffers and bindings that the adapter offers, and with its subgroups and float16, where it has
+ * them.
  *
  * @throws DeviceError where there is no WebGPU or no adapter.
  */
@@ -45,7 +49,10 @@ export async function requestDevice(gpu: GPU | undefined = globalThis.navigator?
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new DeviceError("WebGPU found no adapter: requestAdapter() returned null");
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
-  const device = await adapter.requestDevice({ requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+  const device = await adapter.requestDevice({
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+    requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+  });
   origins.set(device, [gpu, adapter]);
   return device;
 }

@@ -4,7 +4,9 @@ import { locate, type Source } from "../assemble.ts";
 import { DeviceError } from "../errors.ts";
 
 /** How each binding of group 0 is used, in the order of the bindings. */
-export type BindingUse = "read" | "write";
+export type BindingUse = "read" | "write" | "uniform";
+
+const bufferTypes = { read: "read-only-storage", write: "storage", uniform: "uniform" } as const;
 
 export interface Kernel {
   readonly pipeline: GPUComputePipeline;
@@ -12,12 +14,33 @@ export interface Kernel {
   bind(buffers: readonly (GPUBuffer | GPUBufferBinding)[]): GPUBindGroup;
 }
 
+/** What has been compiled for a device, by everything that makes a kernel what it is. */
+const compiled = new WeakMap<GPUDevice, Map<string, Promise<Kernel>>>();
+
 /**
- * Compiles a kernel with its `override` constants.
+ * Compiles a kernel with its `override` constants; of the same source and constants once for each device. What failed is
+ * tried again.
  *
  * @throws DeviceError that names the part of the source and its line.
  */
-export async function compileKernel(
+export function compileKernel(
+  device: GPUDevice,
+  source: Source,
+  bindings: readonly BindingUse[],
+  constants: Record<string, number>,
+): Promise<Kernel> {
+  const kernels = compiled.get(device) ?? new Map<string, Promise<Kernel>>();
+  compiled.set(device, kernels);
+  const key = JSON.stringify([source.name, source.code, bindings, Object.entries(constants).sort()]);
+  const known = kernels.get(key);
+  if (known) return known;
+  const kernel = compile(device, source, bindings, constants);
+  kernels.set(key, kernel);
+  kernel.catch(() => kernels.delete(key));
+  return kernel;
+}
+
+async function compile(
   device: GPUDevice,
   source: Source,
   bindings: readonly BindingUse[],
@@ -40,7 +63,7 @@ export async function compileKernel(
     entries: bindings.map((use, binding) => ({
       binding,
       visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: use === "read" ? ("read-only-storage" as const) : ("storage" as const) },
+      buffer: { type: bufferTypes[use] },
     })),
   });
   let pipeline: GPUComputePipeline;

@@ -80,6 +80,8 @@ export interface GpuOptimizer extends Optimizer {
   binding(role: Role, name: string, replica?: number): GPUBufferBinding & { readonly offset: number };
   /** Where in the control buffer, as an `array<u32>`, the word is that is 2 while a replica is halted. */
   skipIndex(replica?: number): number;
+  /** Where in the control buffer, as an `array<u32>`, the number of updates is that a replica has made. */
+  stepIndex(replica?: number): number;
   /** Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped; by replica. */
   noteControl(bytes: ArrayBuffer, offset?: number): readonly Stats[];
 }
@@ -348,13 +350,20 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 
   lossScaleIndex(replica = 0): number {
-    const record = readReplica(this.#plan, "replica", replica) * controlBytes(this.#plan);
-    return (record + controlOffsets.lossScale) / 4;
+    return this.#controlIndex("lossScale", replica);
   }
 
   skipIndex(replica = 0): number {
+    return this.#controlIndex("skip", replica);
+  }
+
+  stepIndex(replica = 0): number {
+    return this.#controlIndex("step", replica);
+  }
+
+  #controlIndex(field: keyof typeof controlOffsets, replica: number): number {
     const record = readReplica(this.#plan, "replica", replica) * controlBytes(this.#plan);
-    return (record + controlOffsets.skip) / 4;
+    return (record + controlOffsets[field]) / 4;
   }
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void {

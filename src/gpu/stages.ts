@@ -1,15 +1,15 @@
 // The dispatches of a step: compiles every kernel that a plan needs, makes their tables, and puts them in order. After
 // this nothing is compiled or created.
-import { paddedLength, type Segment } from "../arena.ts";
+import type { Segment } from "../arena.ts";
 import {
   assembleAccumulate,
   assembleConclude,
-  assembleFinalize,
   assembleLines,
   assembleMeasure,
   assembleNorm,
   assemblePrepare,
   assembleUpdate,
+  finalizeSource,
   newtonSchulzSource,
   type PartSources,
   type Phase,
@@ -40,7 +40,7 @@ import {
 import { grid, streamShape } from "./device.ts";
 import { type BindingUse, compileKernel, type Dispatch, type Kernel } from "./kernel.ts";
 import { layersOf, notedBytes } from "./noted.ts";
-import { windowSteps } from "./window.ts";
+import { encodeSizes, sizesOf } from "./sizes.ts";
 
 /** The buffers of an optimizer that its kernels share. */
 export interface SharedBuffers {
@@ -90,8 +90,6 @@ export async function compileStages(
   const perChunk = barriers ? 1 : workgroupSize;
   const numbers = numberChunks(layouts);
   const launches = launchesOf(layouts);
-  const arena = paddedLength(segments.filter((segment) => !segment.own));
-  const sums = paddedLength(segments);
   const kernels = new KernelCache(device);
   const sourcesOf = ({ part, access }: Launch): PartSources => ({
     plan,
@@ -101,17 +99,10 @@ export async function compileStages(
   });
   const accumulates = plan.accumulate > 1;
 
-  /** The constants that the generated header declares, and more. */
+  /** What picks the code of a part's kernels, and more. Everything else is in the uniform buffer. */
   const constants = ({ part }: { readonly part: number }, more: Record<string, number> = {}) => ({
     workgroup_size: workgroupSize,
     barriers: Number(barriers),
-    window_steps: windowSteps(plan, plan.parts[part]!),
-    group_count: plan.parts[part]!.groups.length,
-    chunk_total: numbers.total,
-    params_stride: arena / 4,
-    state_stride: layouts[part]!.stateLength / 4,
-    record_count: layouts[part]!.places.length + 1,
-    partial_count: numbers.total * perChunk,
     ...Object.fromEntries(
       Object.entries(plan.parts[part]!.flags).map(([flag, value]) => [snakeCase(flag), Number(value)]),
     ),
@@ -126,7 +117,8 @@ export async function compileStages(
       const sources = sourcesOf(launch);
       const { rule } = sources.part;
       const reduces = layouts[launch.part]!.scalars.length > 0;
-      const cell: BindingUse[] = ["write", "read", "write", "read", "read", "write"];
+      const normUses: BindingUse[] = ["write", "read", "read", "read", "write", "uniform"];
+      const cell: BindingUse[] = ["write", "read", "write", "read", "read", "write", "uniform"];
       const updateUses: BindingUse[] = [
         ...cell,
         ...(reduces ? (["write"] as const) : []),
@@ -135,24 +127,17 @@ export async function compileStages(
       const advances = index === launches.length - 1;
       const [norm, update, unitClip, factor, prepare, measures] = await Promise.all([
         needsNorm(plan)
-          ? compile(launch, "norm", () => assembleNorm(sources), ["write", "read", "read", "read", "write"], {
-              norm_kind: normKind,
-            })
+          ? compile(launch, "norm", () => assembleNorm(sources), normUses, { norm_kind: normKind })
           : undefined,
         compile(launch, `update ${advances}`, () => assembleUpdate(sources), updateUses, {
           advances: Number(advances),
         }),
         plan.clip?.type === "adaptive"
-          ? compile(launch, "unitClip", () => assembleLines(sources, "unitClip"), cell, {
-              clipping: plan.clip.clipping,
-              least_norm: plan.clip.eps,
-            })
+          ? compile(launch, "unitClip", () => assembleLines(sources, "unitClip"), cell)
           : undefined,
         rule.factored ? compile(launch, "factor", () => assembleLines(sources, "factor"), cell) : undefined,
         rule.orthogonalises
-          ? compile(launch, "prepare", () => assemblePrepare(sources), [...cell, "write", "write"], {
-              prepared_stride: layouts[launch.part]!.slotStride / 4,
-            })
+          ? compile(launch, "prepare", () => assemblePrepare(sources), [...cell, "write", "write"])
           : undefined,
         Promise.all(
           phasesOf(plan, sources.part).map((phase) =>
@@ -171,7 +156,7 @@ export async function compileStages(
           kernels.get(
             `${index} conclude ${phase}`,
             () => assembleConclude(sources, phase),
-            ["read", "write", "read", "read", "write"],
+            ["read", "write", "read", "uniform", "read", "write"],
             constants({ part: index }, { workgroup_size: barriers ? workgroupSize : 1 }),
           ),
         ),
@@ -180,19 +165,13 @@ export async function compileStages(
   );
   const { lossScale, clip } = plan;
   const finalize = needsNorm(plan)
-    ? await kernels.get("finalize", () => assembleFinalize(plan), ["read", "read", "write"], {
+    ? await kernels.get("finalize", () => finalizeSource, ["read", "read", "write", "uniform"], {
         workgroup_size: barriers ? 256 : 1,
         barriers: Number(barriers),
         norm_kind: normKind,
-        max_norm: clip && "maxNorm" in clip ? clip.maxNorm : 0,
         clip: Number(clip !== undefined && "maxNorm" in clip),
         skip_non_finite: Number(plan.skipNonFinite),
-        mean: 1 / plan.accumulate,
         loss_scaling: Number(lossScale !== undefined),
-        growth: lossScale?.growth ?? 1,
-        backoff: lossScale?.backoff ?? 1,
-        interval: lossScale?.interval ?? 1,
-        least_scale: lossScale?.min ?? 1,
       })
     : undefined;
   const adders = await Promise.all(
@@ -200,10 +179,8 @@ export async function compileStages(
       if (!accumulates || !launches.some((launch) => launch.access === access)) return undefined;
       const source = () => assembleAccumulate(access);
       const add = (fresh: number) =>
-        kernels.get(`accumulate ${access} ${fresh}`, source, ["write", "read", "read"], {
+        kernels.get(`accumulate ${access} ${fresh}`, source, ["write", "read", "read", "uniform"], {
           workgroup_size: workgroupSize,
-          params_stride: arena / 4,
-          sum_stride: sums / 4,
           fresh,
         });
       return { access, fresh: await add(1), more: await add(0) };
@@ -217,6 +194,10 @@ export async function compileStages(
     const z = plan.replicas;
     const noted = plan.watch ? create("noted", z * notedBytes(numbers, perChunk)) : undefined;
     const table = (label: string, words: Uint32Array) => create(label, words.byteLength, bytesOf(words));
+    const uniforms = layouts.map((layout, part) => {
+      const bytes = encodeSizes(sizesOf(plan, part, layout, segments, numbers, perChunk));
+      return create("sizes", bytes.byteLength, bytes, "uniform");
+    });
     const partials = needsNorm(plan) ? create("partials", z * numbers.total * perChunk * 12) : undefined;
     const cut = launches.map((launch) => cutLaunch(plan, layouts, launch, numbers, accumulates, buffers, table));
     const over = (count: number): [number, number, number] => [...grid(device, count), z];
@@ -230,14 +211,16 @@ export async function compileStages(
     if (finalize && partials) {
       launches.forEach(({ part }, i) => {
         const { gradients, chunks, count } = cut[i]!;
-        add(perLaunch[i]!.norm!, [partials, gradients, chunks, buffers.tables[part]!, buffers.control], over(count));
+        const bound = [partials, gradients, chunks, buffers.tables[part]!, buffers.control, uniforms[part]!];
+        add(perLaunch[i]!.norm!, bound, over(count));
       });
       const bins = table("clip bins", clipBinTable(plan, layouts, numbers, perChunk));
-      add(finalize, [partials, bins, buffers.control], [z, 1, 1]);
+      add(finalize, [partials, bins, buffers.control, uniforms[0]!], [z, 1, 1]);
     }
     plan.parts.forEach((part, index) => {
       const [state, rows, scalars] = [buffers.states[index]!, buffers.tables[index]!, buffers.scalars[index]!];
       const layout = layouts[index]!;
+      const sizes = uniforms[index]!;
       const own = launches.map((launch, i) => ({ launch, ...cut[i]!, kernels: perLaunch[i]! }));
       const its = own.filter(({ launch }) => launch.part === index);
       for (const what of ["unitClip", "factor"] as const) {
@@ -247,7 +230,7 @@ export async function compileStages(
           const tasks = lineTable(plan, layout, launch, what, origins, shape);
           if (tasks.length === 0) continue;
           const lines = table(`${what} lines`, tasks);
-          add(kernel, [params, gradients, state, lines, rows, buffers.control], over(tasks.length / lineWords));
+          add(kernel, [params, gradients, state, lines, rows, buffers.control, sizes], over(tasks.length / lineWords));
         }
       }
       const sumUp = (phase: Phase) => {
@@ -255,19 +238,23 @@ export async function compileStages(
         if (step < 0) return;
         const sums = create(`sums of ${phase}`, z * numbers.total * perChunk * 4 * sumFields(part.rule, phase));
         for (const { params, gradients, chunks, count, kernels: compiled } of its) {
-          const bound = [params, gradients, state, chunks, rows, buffers.control, scalars, sums];
+          const bound = [params, gradients, state, chunks, rows, buffers.control, sizes, scalars, sums];
           add(compiled.measures[step]!, bound, over(count));
         }
         const scope = phase === "rule" ? part.rule.reduction!.scope : "tensor";
         const words = reductionBins(layout, scope, numbers, perChunk);
         const bins = table(`bins of ${phase}`, words);
-        add(concludes[index]![step]!, [sums, buffers.control, rows, bins, scalars], over(words.length / binWords));
+        add(
+          concludes[index]![step]!,
+          [sums, buffers.control, rows, sizes, bins, scalars],
+          over(words.length / binWords),
+        );
       };
       sumUp("rule");
       if (part.rule.orthogonalises && products) {
         const prepared = create("prepared matrices", z * layout.slotStride * 4);
         for (const { params, gradients, chunks, count, kernels: compiled } of its) {
-          const bound = [params, gradients, state, chunks, rows, buffers.control, scalars, prepared];
+          const bound = [params, gradients, state, chunks, rows, buffers.control, sizes, scalars, prepared];
           add(compiled.prepare!, bound, over(count));
         }
         update.push(...orthogonaliseDispatches({ create, products, plan, layout, part: index, state, prepared }));
@@ -275,7 +262,7 @@ export async function compileStages(
       // Caution goes by the whole update, so it comes after all that the update needs.
       sumUp("cautious");
       for (const { params, gradients, chunks, count, kernels: compiled } of its) {
-        const bound = [params, gradients, state, chunks, rows, buffers.control];
+        const bound = [params, gradients, state, chunks, rows, buffers.control, sizes];
         if (layout.scalars.length > 0) bound.push(scalars);
         if (noted) bound.push(noted);
         add(compiled.update, bound, over(count));
@@ -288,7 +275,7 @@ export async function compileStages(
             const { raw, rawChunks, count } = cut[i]!;
             return {
               pipeline: kernel.pipeline,
-              bindGroup: kernel.bind([buffers.accumulated!, raw, rawChunks!]),
+              bindGroup: kernel.bind([buffers.accumulated!, raw, rawChunks!, uniforms[launch.part]!]),
               workgroups: over(count),
             };
           })

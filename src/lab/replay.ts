@@ -4,6 +4,7 @@ import type { Tensor } from "../arena.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import type { Optimizer } from "../optimizer.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
+import { entryId, list, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 
 type Values = Readonly<Record<string, readonly number[]>>;
 
@@ -11,7 +12,7 @@ interface ReplayCase {
   readonly id: string;
   readonly optimizer: object;
   readonly clip?: unknown;
-  readonly tolerance: { readonly rtol: number; readonly atol: number };
+  readonly tolerance: Tolerance;
   readonly expected: readonly { readonly step: number; readonly params: Values }[];
   readonly float32MaxError?: number;
 }
@@ -42,15 +43,7 @@ export interface ReplayResult {
  * @throws DataError that says what is malformed.
  */
 export function readReplay(text: string): ReplayFile {
-  let file: Record<string, unknown>;
-  try {
-    file = JSON.parse(text);
-  } catch (error) {
-    throw new DataError(`not JSON: ${(error as Error).message}`);
-  }
-  if (file?.format !== "fallline-replay/1") {
-    throw new DataError(`format is ${show(file?.format)}; it must be "fallline-replay/1"`);
-  }
+  const file = recordedFile(text, ["fallline-replay/1"]);
   const shapes = record("tensors", file.tensors);
   const lengths = new Map<string, number>();
   const initial = record("initial", file.initial) as Record<string, number[]>;
@@ -83,13 +76,11 @@ export function readReplay(text: string): ReplayFile {
   const gradients = list("gradients", file.gradients).map((step, i) => values(`gradients[${i}]`, step));
   const cases = list("cases", file.cases).map((entry, i): ReplayCase => {
     const fields = record(`cases[${i}]`, entry);
-    const { id, clip, float32MaxError } = fields;
-    if (typeof id !== "string") throw new DataError(`cases[${i}].id is ${show(id)}; it must be a string`);
-    const where = `cases["${id}"]`;
+    const { clip, float32MaxError } = fields;
+    const { id, where } = entryId("cases", i, fields.id);
     if (float32MaxError !== undefined && !(typeof float32MaxError === "number" && float32MaxError >= 0)) {
       throw new DataError(`${where}.float32MaxError is ${show(float32MaxError)}; it must be a number >= 0`);
     }
-    const tolerance = record(`${where}.tolerance`, fields.tolerance);
     const expected = list(`${where}.expected`, fields.expected).map((point, j) => {
       const { step, params } = record(`${where}.expected[${j}]`, point);
       if (!Number.isInteger(step) || (step as number) < 1 || (step as number) > gradients.length) {
@@ -103,10 +94,7 @@ export function readReplay(text: string): ReplayFile {
     return {
       id,
       optimizer: record(`${where}.optimizer`, fields.optimizer),
-      tolerance: {
-        rtol: tolerated(`${where}.tolerance.rtol`, tolerance.rtol),
-        atol: tolerated(`${where}.tolerance.atol`, tolerance.atol),
-      },
+      tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
       expected,
       ...(clip === undefined ? {} : { clip }),
       ...(typeof float32MaxError === "number" ? { float32MaxError } : {}),
@@ -160,24 +148,4 @@ export async function replayCase(
   } finally {
     optimizer?.destroy();
   }
-}
-
-function tolerated(where: string, value: unknown): number {
-  if (value === undefined) return 0;
-  if (typeof value !== "number" || !(value >= 0)) throw new DataError(`${where} is ${show(value)}; it must be >= 0`);
-  return value;
-}
-
-function record(where: string, value: unknown): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be an object`);
-  }
-  return value as Record<string, unknown>;
-}
-
-function list(where: string, value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) {
-    throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be an array`);
-  }
-  return value;
 }

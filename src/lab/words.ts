@@ -1,4 +1,5 @@
 // Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
+import { createModel, modelTitle } from "../objectives/model.ts";
 import type { RunConfig } from "../train/run_config.ts";
 import type { RangeTestResult } from "./range_test.ts";
 
@@ -10,9 +11,10 @@ export function short(value: number): string {
 }
 
 /** A run as charts are headed. */
-export function runTitle({ model, optimizer }: Pick<RunConfig, "model" | "optimizer">): string {
+export function runTitle({ model, optimizer, data }: Pick<RunConfig, "model" | "optimizer" | "data">): string {
   const { rule } = optimizer;
-  return `${model.layers.join("-")} on MNIST, ${typeof rule === "string" ? rule : rule.name}`;
+  const on = data?.type === "file" ? data.path.replace(/^.*[/\\](?=.)/, "") : "MNIST";
+  return `${modelTitle(createModel(model).config)} on ${on}, ${typeof rule === "string" ? rule : rule.name}`;
 }
 
 /** How a range test ended and at which rate, in one clause. */

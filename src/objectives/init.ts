@@ -6,7 +6,7 @@ import { Random } from "../random.ts";
 export const initTypes = ["heNormal", "heUniform", "glorotNormal", "glorotUniform"] as const;
 
 export interface InitConfig {
-  /** Variance 2/fanIn (he) or 2/(fanIn + fanOut) (glorot); default heNormal after relu, else glorotUniform. */
+  /** Variance 2/fanIn (he) or 2/(fanIn + fanOut) (glorot); default heNormal with relu, gelu and silu, else glorotUniform. */
   readonly type?: (typeof initTypes)[number];
   /** A whole number in [0, 2^53); default 0. */
   readonly seed?: number;

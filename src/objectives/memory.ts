@@ -1,5 +1,5 @@
-// What replicas take of a device: the largest of the buffers that grow with their number, and so how many of them fit.
-// Arithmetic alone, for objectives that must refuse and for tools that would rather know before.
+// What batches and replicas take of a device: how many rows are computed at once, and how many replicas fit. Arithmetic
+// alone, for objectives that must refuse and for tools that would rather know before.
 import { layoutSegments, paddedLength } from "../arena.ts";
 import { tableBytes } from "../gpu/window.ts";
 import { layoutPart } from "../layout.ts";
@@ -7,36 +7,67 @@ import { createPlan } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import { type Model, modelTensors } from "./model.ts";
 
-/** The limits of a device that decide how many replicas fit; `device.limits` has them. */
+/** The limits of a device that decide what fits; `device.limits` has them. */
 export type ReplicaLimits = Pick<
   GPUSupportedLimits,
   "maxBufferSize" | "maxStorageBufferBindingSize" | "maxComputeWorkgroupsPerDimension"
 >;
 
-/** Rows that an objective's buffers hold: a multiple of 4, so that the products over the batch can be blocked. */
-export function rowCapacity(batch: number): number {
-  return Math.ceil(batch / 4) * 4;
+/**
+ * Rows that an objective's buffers hold: a multiple of 4, so that the products over the batch can be blocked; for a network
+ * through time of 64, so that the inputs of each step can be bound alone.
+ */
+export function rowCapacity({ type }: Model, rows: number): number {
+  const multiple = rowMultiple(type);
+  return Math.ceil(rows / multiple) * multiple;
 }
 
-/** Bytes that one replica takes of the objective's largest buffer: a layer's outputs, or the examples' losses and hits. */
-export function objectiveBytes({ layers }: Model, batch: number): number {
-  return rowCapacity(batch) * Math.max(8, ...layers.map(({ outputs }) => 4 * outputs));
+function rowMultiple(type: Model["type"]): number {
+  return type === "mlp" ? 4 : 64;
+}
+
+/** Bytes of one row in the largest buffer that all replicas share, or that holds what each has of its own. */
+function rowBytes(model: Model, replicas: number): number {
+  return Math.max(4 * model.features, replicas * replicaRowBytes(model));
+}
+
+/** Bytes of one row of one replica in the largest buffer of those that hold what each has of its own. */
+function replicaRowBytes(model: Model): number {
+  const widths =
+    model.type === "mlp" ? model.layers.map(({ outputs }) => outputs) : [model.config.hidden, model.outputs];
+  // An example's loss and hit are 8 bytes.
+  return 4 * Math.max(2, ...widths);
+}
+
+/** Bytes of the largest buffer of an objective that computes so many rows at once. */
+export function objectiveBytes(model: Model, rows: number, replicas: number): number {
+  return rowCapacity(model, rows) * rowBytes(model, replicas);
+}
+
+/** How many of a batch's rows the limits of a device allow at once; 0 where not even the fewest fit. */
+export function rowsAtOnce(limits: ReplicaLimits, model: Model, batch: number, replicas: number): number {
+  const multiple = rowMultiple(model.type);
+  const fit = Math.floor(bufferLimit(limits) / rowBytes(model, replicas) / multiple) * multiple;
+  return Math.min(batch, fit);
+}
+
+/** The largest buffer that can be made and bound. */
+export function bufferLimit({ maxBufferSize, maxStorageBufferBindingSize }: ReplicaLimits): number {
+  return Math.min(maxBufferSize, maxStorageBufferBindingSize);
 }
 
 /**
  * How many replicas of a model, in batches of `batch` rows and with an optimizer of this config, the limits of a device
- * allow: its largest buffers must hold them all. 0 where not even one fits. How much memory there is in all only shows when
- * the buffers are made.
+ * allow: its largest buffers must hold them all, with as many rows at once as one alone could have. 0 where not even one
+ * fits. How much memory there is in all only shows when the buffers are made.
  *
  * @throws OptionError for a bad config.
  */
 export function replicasThatFit(limits: ReplicaLimits, model: Model, batch: number, config: OptimizerConfig): number {
-  const { maxBufferSize, maxStorageBufferBindingSize, maxComputeWorkgroupsPerDimension } = limits;
-  const bytes = Math.max(objectiveBytes(model, batch), optimizerBytes(model, config));
-  return Math.min(
-    maxComputeWorkgroupsPerDimension,
-    Math.floor(Math.min(maxBufferSize, maxStorageBufferBindingSize) / bytes),
-  );
+  const rows = rowsAtOnce(limits, model, batch, 1);
+  if (rows === 0) return 0;
+  const bytes = Math.max(rowCapacity(model, rows) * replicaRowBytes(model), optimizerBytes(model, config));
+  return Math.min(limits.maxComputeWorkgroupsPerDimension, Math.floor(bufferLimit(limits) / bytes));
 }
 
 /** Bytes that one replica takes of the optimizer's largest buffer: an arena, a rule's state, or the rows of its table. */

@@ -1,11 +1,21 @@
 // An objective: a model with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
 // optimizer does the rest. The same interface on both engines.
 import type { Segment } from "../arena.ts";
-import { checkDataset, type Dataset } from "../data/dataset.ts";
-import { OptionError } from "../errors.ts";
-import type { Stats } from "../optimizer.ts";
+import { checkDataset, type Dataset, type DatasetShape } from "../data/dataset.ts";
+import { DataError, OptionError } from "../errors.ts";
+import type { Stats, TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
-import { type Model, modelTensors } from "./model.ts";
+import { checkAnswers } from "./loss.ts";
+import { type Model, modelTensors, widthOption } from "./model.ts";
+
+/** How an objective works through its batches. */
+export interface ObjectiveOptions {
+  /**
+   * Rows of a batch that are computed at once, a whole number >= 1; what a batch has more of follows, and the gradients add
+   * up to that of the whole batch. Default as many as the engine can hold.
+   */
+  readonly microBatch?: number | undefined;
+}
 
 /** What one training step found in one replica; `loss` is the batch's mean before the update. */
 export interface ReplicaReport {
@@ -32,9 +42,12 @@ export interface StepReport extends ReplicaReport {
 
 /** How well one replica does on a data set. */
 export interface ReplicaEvaluation {
-  /** Mean loss over the data set. */
+  /** Mean loss over the data set, with the model's L2 term; nothing is dropped. */
   readonly loss: number;
-  /** Share of the examples whose largest logit is their label's. */
+  /**
+   * Share of the examples whose largest output is their label's; with sigmoidBinaryCrossEntropy of those whose outputs are
+   * all on their target's side of 1/2. NaN with losses that tell no right from wrong.
+   */
   readonly accuracy: number;
 }
 
@@ -62,6 +75,17 @@ export interface Objective {
    * rows are done.
    */
   evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation>;
+  /**
+   * The product of the Hessian of these rows' loss, at the parameters of a replica (default: the first), with a vector that
+   * has a value for every parameter; parameters, gradients and state stay as they are. It is the central difference of two
+   * gradients along the vector: on the CPU, in float64, within about 1e-8 of the exact product (relative to the larger of
+   * the product and the largest curvature times the vector); on the GPU, in float32, within about 1e-3. Where a relu bends
+   * between the two it is that of neither side.
+   *
+   * @throws OptionError for rows as {@link Objective.step} does, for a vector that lacks a tensor or is not finite, and for a
+   * replica that is halted.
+   */
+  hessianVector(rows: Uint32Array, vector: TensorValues, replica?: number): Promise<TensorValues>;
   destroy(): void;
 }
 
@@ -83,16 +107,51 @@ export function checkBinding(segments: readonly Segment[], model: Model, data: D
   checkDataset(data);
 }
 
-/** @throws OptionError when the data's rows or classes do not fit the model. */
-export function checkFit(model: Model, data: Pick<Dataset, "name" | "features" | "classes">): void {
-  const widths = model.config.layers;
-  const [inputs, outputs] = [widths[0]!, widths[widths.length - 1]!];
-  if (inputs !== data.features) {
-    throw new OptionError(`model.layers[0] is ${inputs}; the rows of ${data.name} have ${data.features} numbers`);
+/** @throws OptionError when the data's rows, classes or targets do not fit the model. */
+export function checkFit(model: Model, data: DatasetShape): void {
+  if (model.features !== data.features) {
+    throw new OptionError(`${widthOption(model, "input")}; the rows of ${data.name} have ${data.features} numbers`);
   }
-  if (outputs < data.classes) {
-    throw new OptionError(`model.layers[${widths.length - 1}] is ${outputs}; ${data.name} has ${data.classes} classes`);
+  checkAnswers(model.config.loss, model.outputs, widthOption(model, "output"), data);
+}
+
+/**
+ * Σ weight over rows: what the sum of weighted losses is divided by.
+ *
+ * @throws DataError where no row of a batch counts.
+ */
+export function weightOf(rows: Uint32Array, { name, weights }: Dataset): number {
+  if (!weights) return rows.length;
+  const sum = rows.reduce((total, row) => total + weights[row]!, 0);
+  if (!(sum > 0)) throw new DataError(`${name}: the weights of a batch's ${rows.length} rows are all 0`);
+  return sum;
+}
+
+/** The model's tensors among those of an optimizer. */
+export function modelSegments(segments: readonly Segment[], model: Model): readonly Segment[] {
+  const names = new Set(modelTensors(model).map(({ name }) => name));
+  return segments.filter(({ name }) => names.has(name));
+}
+
+/**
+ * The 2-norm of a vector over all parameters.
+ *
+ * @throws OptionError where a tensor is missing, of another length or not finite, or none of it is but 0.
+ */
+export function vectorNorm(segments: readonly Segment[], vector: TensorValues): number {
+  let sum = 0;
+  for (const { name, length } of segments) {
+    const values = vector[name];
+    if (values?.length !== length) {
+      const given = values ? `has ${values.length} numbers` : "is missing";
+      throw new OptionError(`vector["${name}"] ${given}; the tensor has ${length}`);
+    }
+    for (const value of values) sum += value * value;
   }
+  if (!Number.isFinite(sum) || sum === 0) {
+    throw new OptionError(`vector has norm ${Math.sqrt(sum)}; it must be finite and > 0`);
+  }
+  return Math.sqrt(sum);
 }
 
 /** What is known of each replica, and of the first one alone. */

@@ -1,51 +1,107 @@
-// The data of a run as JSON: which data set, and how many of its rows.
-import { type Dataset, firstRows } from "../data/dataset.ts";
+// The data of a run as JSON: which data set, how its file is read, and how many of its rows are taken.
+import { type CsvOptions, csvOptionNames, readCsvOptions } from "../data/csv.ts";
+import { type Dataset, type DatasetShape, firstRows, splitRows } from "../data/dataset.ts";
 import { mnistFiles } from "../data/mnist.ts";
+import { OptionError, show } from "../errors.ts";
 import { readChoice, readNumber, readObject } from "../options.ts";
 
-/** What is known of each data set before it is loaded. */
-const sources = {
-  mnist: { name: "MNIST", rows: mnistFiles.train.count, testRows: mnistFiles.test.count, features: 784, classes: 10 },
-} as const;
-
-export interface DataConfig {
-  /** The handwritten digits of LeCun, Cortes and Burges; the only data set so far. */
-  readonly type: keyof typeof sources;
+/** The handwritten digits of LeCun, Cortes and Burges. */
+export interface MnistConfig {
+  readonly type: "mnist";
   /** Training takes this many rows, the first; a whole number in [1, 60000]; default all. */
   readonly rows?: number | undefined;
   /** The same for the test set; a whole number in [1, 10000]; default all. */
   readonly testRows?: number | undefined;
 }
 
-/** With every default filled in. */
-export type CompleteDataConfig = { readonly [Field in keyof DataConfig]-?: NonNullable<DataConfig[Field]> };
+/** Data in files. The options of CSV are for CSV alone. */
+export interface FileConfig extends CsvOptions {
+  readonly type: "file";
+  /**
+   * A .csv file (.tsv with tabs), a .json file in `fallline-dataset/1`, or a folder of IDX files with the names that MNIST's
+   * have; relative to where the command runs.
+   */
+  readonly path: string;
+  /** Training takes this many of its rows, the first; a whole number >= 1; default (null) all. */
+  readonly rows?: number | null | undefined;
+  /**
+   * Of a file, this many rows, the last, are the test set, and no row of theirs trains; default (null) a fifth of them. Of a
+   * folder, the first of its test set; default all. A whole number >= 1.
+   */
+  readonly testRows?: number | null | undefined;
+}
+
+export type DataConfig = MnistConfig | FileConfig;
+
+/** With every default filled in; what depends on the file is null. */
+export type CompleteDataConfig =
+  | { readonly [Field in keyof MnistConfig]-?: NonNullable<MnistConfig[Field]> }
+  | (FileConfig & { readonly rows: number | null; readonly testRows: number | null });
+
+/** What there is to train on and to test with. */
+export interface Halves {
+  readonly train: Dataset;
+  readonly test: Dataset;
+}
 
 /** @throws OptionError for an unknown data set or option, and more rows than it has. */
 export function readData(value: unknown): CompleteDataConfig {
-  const { type, ...given } = readObject("data", value, ["type", "rows", "testRows"]);
-  const source = readChoice("data.type", type, ["mnist"]);
-  const rows = (field: "rows" | "testRows") => {
-    const all = sources[source][field];
-    return given[field] === undefined
-      ? all
-      : readNumber(`data.${field}`, given[field], { min: 1, max: all, integer: true });
+  const common = ["type", "rows", "testRows"];
+  const given = readObject("data", value, [...common, "path", ...csvOptionNames]);
+  if (readChoice("data.type", given.type, ["mnist", "file"]) === "file") return readFile(given);
+  const { rows, testRows } = readObject("data", value, common);
+  return {
+    type: "mnist",
+    rows: readRows("rows", rows, mnistFiles.train.count) ?? mnistFiles.train.count,
+    testRows: readRows("testRows", testRows, mnistFiles.test.count) ?? mnistFiles.test.count,
   };
-  return { type: source, rows: rows("rows"), testRows: rows("testRows") };
 }
 
-/** What the training rows are like, without loading them. */
-export function describeData({
-  type,
-  rows,
-}: CompleteDataConfig): Pick<Dataset, "name" | "features" | "classes" | "count"> {
-  const { name, features, classes } = sources[type];
-  return { name: `${name} train`, features, classes, count: rows };
+function readFile({ type: _, path, rows, testRows, ...csv }: Record<string, unknown>): CompleteDataConfig {
+  if (typeof path !== "string" || path === "") {
+    const given = path === undefined ? "missing" : show(path);
+    throw new OptionError(`data.path is ${given}; it must be the path of a file, or of a folder of IDX files`);
+  }
+  const options = readCsvOptions(csv, "data.");
+  const [option] = Object.keys(options);
+  if (option !== undefined && !isCsv(path)) {
+    throw new OptionError(`data.${option} was given for ${path}; it is an option of .csv and .tsv files`);
+  }
+  return { type: "file", path, rows: readRows("rows", rows), testRows: readRows("testRows", testRows), ...options };
 }
 
-/** The rows that a run takes of its data set. */
-export function takeRows(
-  { rows, testRows }: CompleteDataConfig,
-  { train, test }: { readonly train: Dataset; readonly test: Dataset },
-): { readonly train: Dataset; readonly test: Dataset } {
-  return { train: firstRows(train, rows), test: firstRows(test, testRows) };
+/** Null where it is for the data set to say. */
+function readRows(field: string, value: unknown, max?: number): number | null {
+  if (value === undefined || value === null) return null;
+  return readNumber(`data.${field}`, value, { min: 1, integer: true, ...(max === undefined ? {} : { max }) });
+}
+
+/** Whether a file is read as CSV. */
+export function isCsv(path: string): boolean {
+  return /\.[ct]sv$/i.test(path);
+}
+
+/** What the training rows are like, where that is known before they are loaded. */
+export function describeData(config: CompleteDataConfig): (DatasetShape & { readonly count: number }) | null {
+  return config.type === "mnist" ? { name: "MNIST train", features: 784, classes: 10, count: config.rows } : null;
+}
+
+/** The share of a file's rows that tests where its config does not say how many. */
+const testShare = 0.2;
+
+/**
+ * The rows that a run takes of its data set: of one with a test set of its own, or of one that is divided.
+ *
+ * @throws OptionError where a file has fewer rows.
+ */
+export function takeRows({ type, rows, testRows }: CompleteDataConfig, data: Halves | Dataset): Halves {
+  const divided = "train" in data ? null : splitRows(data, testRows ?? Math.max(1, Math.floor(testShare * data.count)));
+  const { train, test } = divided ?? (data as Halves);
+  const take = (field: string, wanted: number | null, of: Dataset, purpose: string) => {
+    if (type === "file" && wanted !== null && wanted > of.count) {
+      throw new OptionError(`data.${field} is ${wanted}; ${of.name} has ${of.count} rows to ${purpose}`);
+    }
+    return wanted === null ? of : firstRows(of, wanted);
+  };
+  return { train: take("rows", rows, train, "train on"), test: take("testRows", testRows, test, "test with") };
 }

@@ -6,10 +6,10 @@ import { DeviceError } from "../errors.ts";
 import { type AdapterDescription, adapterLine, describeAdapter } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
 import { type ReplicaLimits, replicasThatFit } from "../objectives/memory.ts";
-import { createCpuObjective } from "../objectives/mlp_cpu.ts";
-import { createGpuObjective } from "../objectives/mlp_gpu.ts";
-import type { Model } from "../objectives/model.ts";
-import type { Objective } from "../objectives/objective.ts";
+import { type Model, modelTitle } from "../objectives/model.ts";
+import { createCpuObjective } from "../objectives/network_cpu.ts";
+import { createGpuObjective } from "../objectives/network_gpu.ts";
+import type { Objective, ObjectiveOptions } from "../objectives/objective.ts";
 import type { Optimizer } from "../optimizer.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 
@@ -37,6 +37,7 @@ export interface Engine {
     config: OptimizerConfig,
     data: Dataset,
     batch: number,
+    options?: ObjectiveOptions,
   ): Promise<Trainee>;
 }
 
@@ -47,10 +48,10 @@ export function webgpuEngine(device: GPUDevice): Engine {
     adapter: describeAdapter(device.adapterInfo),
     optimizer: (tensors, config) => createOptimizer(device, tensors, config),
     mustFit: (model, config, batch, replicas) => mustFit(device.limits, "this device", model, config, batch, replicas),
-    async trainee(model, tensors, config, data, batch) {
+    async trainee(model, tensors, config, data, batch, options) {
       const optimizer = await createOptimizer(device, tensors, config);
       try {
-        return trainee(optimizer, await createGpuObjective(optimizer, model, data, batch));
+        return trainee(optimizer, await createGpuObjective(optimizer, model, data, batch, options));
       } catch (error) {
         optimizer.destroy();
         throw error;
@@ -76,7 +77,7 @@ function mustFit(
 ): void {
   const fit = replicasThatFit(limits, model, batch, { ...config, replicas: undefined });
   if (replicas <= fit) return;
-  const what = `of a model of ${model.config.layers.join("-")} in batches of ${batch}`;
+  const what = `of a model of ${modelTitle(model.config)} in batches of ${batch}`;
   throw new DeviceError(
     replicas === 1
       ? `a run ${what} is more than ${holder} can hold in one buffer`
@@ -92,9 +93,9 @@ export function cpuEngine(): Engine {
     optimizer: async (tensors, config) => createCpuOptimizer(tensors, config),
     mustFit: (model, config, batch, replicas) =>
       mustFit(cpuLimits, "the CPU reference", model, config, batch, replicas),
-    async trainee(model, tensors, config, data, batch) {
+    async trainee(model, tensors, config, data, batch, options) {
       const optimizer = createCpuOptimizer(tensors, config);
-      return trainee(optimizer, createCpuObjective(optimizer, model, data, batch));
+      return trainee(optimizer, createCpuObjective(optimizer, model, data, batch, options));
     },
   };
 }

@@ -3,7 +3,14 @@
 import { layoutSegments } from "../arena.ts";
 import { OptionError, show } from "../errors.ts";
 import type { InitConfig } from "../objectives/init.ts";
-import { completeInit, createModel, type Model, type ModelConfig, modelTensors } from "../objectives/model.ts";
+import {
+  type CompleteModelConfig,
+  completeInit,
+  createModel,
+  type Model,
+  type ModelConfig,
+  modelTensors,
+} from "../objectives/model.ts";
 import { checkFit } from "../objectives/objective.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
@@ -76,7 +83,7 @@ export interface RunConfig {
 /** A run with every default filled in. JSON, unless a hyper or the batch is a function of the step or the rule an object. */
 export interface CompleteRunConfig extends RunConfig {
   readonly format: typeof runFormat;
-  readonly model: Required<ModelConfig>;
+  readonly model: CompleteModelConfig;
   readonly data: CompleteDataConfig | null;
   readonly init: Required<InitConfig>;
   readonly seed: number;
@@ -113,8 +120,8 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   const watch = readWatch(fields.watch);
   const plan = readOptimizer(model, fields.optimizer, steps, watch !== null);
   checkPlateaus(plan, metric);
-  if (data) {
-    const rows = describeData(data);
+  const rows = data && describeData(data);
+  if (rows) {
     checkFit(model, rows);
     checkBatch({ batch, steps }, rows);
   }

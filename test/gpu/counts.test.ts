@@ -4,8 +4,8 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { aroundTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
-import { createGpuObjective } from "../../src/objectives/mlp_gpu.ts";
-import { createModel, initialTensors } from "../../src/objectives/model.ts";
+import { createModel, initialTensors, type ModelConfig } from "../../src/objectives/model.ts";
+import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { type Counts, countingDevice } from "./counting.ts";
@@ -59,10 +59,9 @@ async function dispatchesOfSteps(tensors: readonly Tensor[], config: object, ste
 const made = ({ buffers, bindGroups, pipelines, shaderModules }: Counts) =>
   buffers + bindGroups + pipelines + shaderModules;
 
-/** Each count compiles its kernels anew, so that one rule of each kind stands for the others. */
-function countsOf({ name, perMatrix }: RuleRow): readonly number[] {
-  if (perMatrix > 0) return [1, 3];
-  return ["sgd", "adamw", "lamb", "adafactor"].includes(name) ? [1, 7, 300] : [7];
+/** Where each matrix has dispatches of its own, a few will do. */
+function countsOf({ perMatrix }: RuleRow): readonly number[] {
+  return perMatrix > 0 ? [1, 3] : [1, 7, 300];
 }
 
 describe.each([...documented.values()])("one step of $name", (row) => {
@@ -152,6 +151,27 @@ describe("one step of two rules", () => {
   });
 });
 
+describe("a second optimizer of one rule", () => {
+  const around = { clip, accumulate: 2, lossScale: {}, ema: {} };
+  it.each([
+    ["adamw", around, { clip: { type: "globalNorm", maxNorm: 7 }, accumulate: 3, lossScale: { init: 2, growth: 4 } }],
+    [
+      "adafactor",
+      { ...around, clip: { type: "adaptive", clipping: 0.1 } },
+      { clip: { type: "adaptive", clipping: 0.2 } },
+    ],
+    ["lamb", { clip: { type: "groupNorm", maxNorm: 1 } }, {}],
+    ["muon", {}, {}],
+  ])("compiles nothing, whatever its tensors, groups, replicas and numbers (%s)", async (rule, first, changed) => {
+    const one = await create(matrices(2), { rule, ...first });
+    const groups = [{ params: ["t0", "t4"], lr: 0.5 }, { params: "t1" }];
+    const config = { rule, ...first, ...changed, lr: 0.25, groups, replicas: [{}, { lr: 3 }, {}] };
+    const counts = await count(async () => (await create(matrices(7), config)).destroy());
+    expect([counts.pipelines, counts.shaderModules]).toEqual([0, 0]);
+    one.destroy();
+  });
+});
+
 describe("a caller's own commands", () => {
   it("stand in the same encoder and the same pass", async () => {
     const optimizer = await create(matrices(2), adamw({ clip }));
@@ -171,13 +191,16 @@ describe("a caller's own commands", () => {
 });
 
 describe("a training step", () => {
-  it.each([
-    [[12, 8, 4], 64],
-    [[12, 4], 4],
+  // Beside the model's own dispatches: gather, loss, total, norm, finalize, update.
+  it.each<[ModelConfig, number, number]>([
+    [{ layers: [12, 8, 4] }, 64, 2 + 2 + 1],
+    [{ layers: [12, 4] }, 4, 1 + 1],
+    [{ layers: [12, 4], l2: 0.1 }, 64, 1 + 1 + 2],
+    [{ type: "rnn", inputs: 4, steps: 3, hidden: 4, outputs: 4 }, 64, 3 * (2 + 3) + 2],
   ])(
-    "of the layers %j is 1 pass and 1 submit, and goes by their number, not by the batch (%i)",
-    async (layers, batch) => {
-      const model = createModel({ layers });
+    "of %j is 1 pass and 1 submit, whose dispatches docs/models.md lists, whatever the batch (%i)",
+    async (config, batch, own) => {
+      const model = createModel(config);
       const data = {
         name: "toy",
         count: 64,
@@ -193,12 +216,16 @@ describe("a training step", () => {
       // The first steps make the readback buffers that later steps share.
       await Promise.all([1, 2, 3, 4].map(() => objective.step(rows)));
       const counts = await count(() => objective.step(rows));
-      // gather, layers, loss, total, weight and bias of each layer, deltas between them; norm, finalize, update
-      const depth = layers.length - 1;
-      const dispatches = 1 + depth + 1 + 1 + 2 * depth + (depth - 1) + 3;
-      expect(counts).toMatchObject({ dispatches, passes: 1, submits: 1, buffers: 0, bindGroups: 0, pipelines: 0 });
-      // Nothing but the rows' numbers.
-      expect(counts.bytesWritten).toBe(4 * (1 + batch));
+      expect(counts).toMatchObject({
+        dispatches: own + 6,
+        passes: 1,
+        submits: 1,
+        buffers: 0,
+        bindGroups: 0,
+        pipelines: 0,
+      });
+      // Nothing but the rows' numbers, how many there are, and what their mean is taken with.
+      expect(counts.bytesWritten).toBe(4 * (2 + batch));
       await objective.evaluate(data);
       objective.destroy();
       optimizer.destroy();

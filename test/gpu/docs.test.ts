@@ -63,18 +63,18 @@ function countBlocks(file: string, language: string): number {
   return readFileSync(join(root, file), "utf8").split(`\`\`\`${language}\n`).length - 1;
 }
 
-describe("docs/learning_rate.md", () => {
-  it.each(Array.from({ length: countBlocks("docs/learning_rate.md", "js") }, (_, index) => index))(
+describe.each(["docs/learning_rate.md", "docs/data.md"])("%s", (file) => {
+  it.each(Array.from({ length: countBlocks(file, "js") }, (_, index) => index))(
     "has example %i, which prints what it promises",
     (index) => {
-      const example = block("docs/learning_rate.md", "js", index);
+      const example = block(file, "js", index);
       expect(promised(example)).not.toBe("");
       expect(run(example)).toBe(promised(example));
     },
   );
 
   it("has a run config that can be read", () => {
-    const config = JSON.parse(block("docs/learning_rate.md", "json"));
+    const config = JSON.parse(block(file, "json"));
     expect(readRunConfig(config)).toMatchObject(config);
   });
 });
@@ -110,9 +110,23 @@ globalThis.fetch = async () => new Response(encodeSafetensors({ metadata: {}, te
   });
 });
 
+describe("docs/models.md", () => {
+  it("has an example that prints what it promises", () => {
+    const example = block("docs/models.md", "js");
+    expect(run(example)).toBe(promised(example));
+  });
+});
+
 describe("docs/own_rules.md", () => {
   it("has a rule that obeys every law", () => {
     const example = block("docs/own_rules.md", "js");
+    expect(run(inNode(example))).toBe(promised(example));
+  });
+});
+
+describe("docs/own_objectives.md", () => {
+  it("has an objective that obeys every law, and trains", () => {
+    const example = block("docs/own_objectives.md", "js");
     expect(run(inNode(example))).toBe(promised(example));
   });
 });

@@ -1,8 +1,8 @@
 // What a device cannot do or no longer does: limits, shaders that do not compile, destroy, loss, skips the host missed.
 import { describe, expect, it } from "vitest";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
-import { createGpuObjective } from "../../src/objectives/mlp_gpu.ts";
 import { createModel, initialTensors } from "../../src/objectives/model.ts";
+import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
@@ -57,9 +57,9 @@ describe("a device without enough", () => {
     };
     const optimizer = await createOptimizer(device, initialTensors(model), sgd());
     const before = alive.size;
-    Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 200 } });
+    Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 100 } });
     await expect(createGpuObjective(optimizer, model, data, 9)).rejects.toThrow(
-      "a batch of 9 needs 384 bytes in one buffer; the device binds at most 200 bytes: not even one replica fits",
+      "a batch of 1 needs 128 bytes in one buffer; the device binds at most 100 bytes: not even one replica fits",
     );
     Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 400 } });
     await expect(

@@ -1,12 +1,13 @@
 // The objectives' laws on the GPU, and its products against the CPU reference in odd sizes.
 import { describe, expect, it, vi } from "vitest";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
-import { createGpuObjective } from "../../src/objectives/mlp_gpu.ts";
-import { activations, createModel, initialTensors } from "../../src/objectives/model.ts";
+import { activations } from "../../src/objectives/activation.ts";
+import { createModel, initialTensors, type ModelConfig } from "../../src/objectives/model.ts";
+import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
 import { Random } from "../../src/random.ts";
 import { cpuEngine, webgpuEngine } from "../../src/train/engine.ts";
 import { objectiveLaws } from "../objectives.ts";
-import { device } from "./setup.ts";
+import { device, freshDevice } from "./setup.ts";
 
 objectiveLaws(webgpuEngine(device));
 
@@ -20,38 +21,59 @@ describe("the GPU's gradients are the reference's", () => {
     [64, 129, 12],
     [100, 68, 1],
   ];
-  it.each(shapes.flatMap((layers) => [1, 34].map((batch) => ({ layers, batch }))))(
-    "$layers with a batch of $batch",
-    async ({ layers, batch }) => {
-      const random = new Random(layers.length * 100 + batch);
-      const classes = layers[layers.length - 1]!;
-      const model = createModel({ layers, activation: activations[(layers.length + batch) % activations.length]! });
-      const data = {
-        name: "random",
-        count: batch,
-        features: layers[0]!,
-        classes,
-        inputs: Float32Array.from({ length: batch * layers[0]! }, () => random.normal()),
-        scale: 1,
-        labels: Uint32Array.from({ length: batch }, () => random.below(classes)),
-      };
-      const rows = random.permutation(batch);
-      const results = [];
-      for (const engine of [webgpuEngine(device), cpuEngine()]) {
-        const trainee = await engine.trainee(model, initialTensors(model, { seed: 5 }), { rule: "sgd" }, data, batch);
-        const [loss] = await trainee.objective.gradient(rows);
-        results.push({ loss: loss!, gradients: await trainee.optimizer.read("gradients") });
-        trainee.destroy();
-      }
-      const [gpu, cpu] = results as [(typeof results)[0], (typeof results)[0]];
-      expect(Math.abs(gpu.loss - cpu.loss)).toBeLessThan(2e-6 * (1 + cpu.loss));
-      for (const [name, want] of Object.entries(cpu.gradients)) {
-        const scale = Math.max(...want.map(Math.abs));
-        const worst = Math.max(...want.map((g, i) => Math.abs(g - gpu.gradients[name]![i]!)));
-        expect(worst, name).toBeLessThanOrEqual(2e-6 * scale + 1e-9);
-      }
-    },
+  const losses = ["softmaxCrossEntropy", "sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"] as const;
+  const perceptrons = shapes.flatMap((layers, i) =>
+    [1, 34].map((batch, j): [ModelConfig, number] => [
+      { layers, activation: activations[(i + j) % activations.length], loss: losses[(i + 2 * j) % 4] },
+      batch,
+    ]),
   );
+  it.each<[ModelConfig, number]>([
+    ...perceptrons,
+    [{ layers: [12, 20, 8], activation: "gelu", bias: false, l2: 0.3, dropout: 0.25 }, 9],
+    [{ layers: [12, 21, 7, 3], activation: "silu", dropout: { rate: 0.5, seed: 2 ** 40 }, l2: 1e-3 }, 9],
+    [{ layers: [12, 5], loss: { type: "softmaxCrossEntropy", labelSmoothing: 0.2 } }, 9],
+    [{ layers: [12, 5], loss: { type: "sigmoidBinaryCrossEntropy", labelSmoothing: 0.2 } }, 9],
+    [{ layers: [12, 5], loss: { type: "huber", delta: 0.3 } }, 9],
+    [{ type: "rnn", inputs: 3, steps: 4, hidden: 5, outputs: 2, l2: 0.1 }, 9],
+    [{ type: "rnn", inputs: 12, steps: 1, hidden: 8, outputs: 4, bias: false, loss: "meanSquaredError" }, 70],
+  ])("%j with a batch of %i", async (config, batch) => {
+    const model = createModel(config);
+    const random = new Random(model.outputs * 100 + batch);
+    const labelled = model.config.loss.type === "softmaxCrossEntropy";
+    const data = {
+      name: "random",
+      count: batch,
+      features: model.features,
+      inputs: Float32Array.from({ length: batch * model.features }, () => random.normal()),
+      scale: 0.5,
+      weights: Float32Array.from({ length: batch }, () => 0.5 + random.uniform()),
+      ...(labelled
+        ? { classes: model.outputs, labels: Uint32Array.from({ length: batch }, () => random.below(model.outputs)) }
+        : {
+            outputs: model.outputs,
+            targets: Float32Array.from({ length: batch * model.outputs }, () => random.uniform()),
+          }),
+    };
+    const rows = random.permutation(batch);
+    const results = [];
+    for (const engine of [webgpuEngine(device), cpuEngine()]) {
+      const trainee = await engine.trainee(model, initialTensors(model, { seed: 5 }), { rule: "sgd" }, data, batch);
+      const [loss] = await trainee.objective.gradient(rows);
+      const evaluation = await trainee.objective.evaluate(data);
+      results.push({ loss: loss!, evaluation, gradients: await trainee.optimizer.read("gradients") });
+      trainee.destroy();
+    }
+    const [gpu, cpu] = results as [(typeof results)[0], (typeof results)[0]];
+    expect(Math.abs(gpu.loss - cpu.loss)).toBeLessThan(2e-6 * (1 + cpu.loss));
+    expect(Math.abs(gpu.evaluation.loss - cpu.evaluation.loss)).toBeLessThan(2e-6 * (1 + cpu.evaluation.loss));
+    expect(gpu.evaluation.accuracy).toBe(cpu.evaluation.accuracy);
+    for (const [name, want] of Object.entries(cpu.gradients)) {
+      const scale = Math.max(...want.map(Math.abs));
+      const worst = Math.max(...want.map((g, i) => Math.abs(g - gpu.gradients[name]![i]!)));
+      expect(worst, name).toBeLessThanOrEqual(2e-6 * scale + 1e-9);
+    }
+  });
 });
 
 describe("logits that are large", () => {
@@ -118,14 +140,19 @@ describe("replicas", () => {
     expect(await workgroupsOf(16)).toEqual([gather, ...others.map(([x, y]) => [x, y, 16])]);
   });
 
-  it("that do not fit are refused, and it is said how many do", async () => {
-    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-    const bound = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    const fit = Math.floor(bound / 2 ** 23);
-    const optimizer = await create(fit + 1);
-    const mebibytes = (bytes: number) => `${Math.ceil(bytes / 2 ** 20).toLocaleString("en")} MiB`;
-    await expect(createGpuObjective(optimizer, model, data, 2 ** 16)).rejects.toThrow(
-      `a batch of 65536 for ${fit + 1} replicas needs ${mebibytes((fit + 1) * 2 ** 23)} in one buffer; the device binds at most ${mebibytes(bound)}: ${fit} replicas fit`,
+  it("that do not fit in the smallest part of a batch are refused, and it is said how many do", async () => {
+    const small = await freshDevice();
+    const optimizer = await createOptimizer(small, initialTensors(model), {
+      rule: "sgd",
+      replicas: Array.from({ length: 100 }, () => ({})),
+    });
+    const bound = 2 ** 15;
+    Object.defineProperty(small, "limits", {
+      value: { maxBufferSize: bound, maxStorageBufferBindingSize: bound, maxComputeWorkgroupsPerDimension: 65_535 },
+    });
+    // 4 rows of 32 numbers each, and sgd's table of a replica takes more than its 128 parameters.
+    await expect(createGpuObjective(optimizer, model, data, 64)).rejects.toThrow(
+      /^a batch of 1 for 100 replicas needs 51200 bytes in one buffer; the device binds at most 32768 bytes: \d+ replicas fit$/,
     );
     optimizer.destroy();
   });

@@ -1,8 +1,12 @@
-// IDX, MNIST, data sets and batches: what is read, and how corrupt files are refused.
+// IDX, MNIST, the digits, arrays, data sets and batches: what is read, and how corrupt files are refused.
 import { describe, expect, it } from "vitest";
-import { batches, checkDataset, type Dataset } from "../../src/data/dataset.ts";
-import { parseIdx } from "../../src/data/idx.ts";
+import { type ArrayDatasetOptions, arrayDataset } from "../../src/data/arrays.ts";
+import { batches, checkDataset, type Dataset, splitRows } from "../../src/data/dataset.ts";
+import { digitsDataset } from "../../src/data/digits.ts";
+import { idxDataset, parseIdx } from "../../src/data/idx.ts";
 import { mnistDataset } from "../../src/data/mnist.ts";
+import { readData, takeRows } from "../../src/train/data.ts";
+import { golden, goldenText } from "../golden.ts";
 
 function idx(magic: number, shape: number[], values: number[]): Uint8Array {
   const bytes = new Uint8Array(4 + 4 * shape.length + values.length);
@@ -31,6 +35,162 @@ describe("parseIdx", () => {
     ["too many values", idx(0x801, [2], [1, 2, 3]), /^f is too long/],
   ])("refuses %s", (_, bytes, message) => {
     expect(() => parseIdx("f", bytes, 1)).toThrow(message);
+  });
+});
+
+describe("idxDataset", () => {
+  const labels = idx(0x801, [2], [0, 4]);
+  it("takes examples of any shape, with as many classes as there are", () => {
+    const data = idxDataset("letters", idx(0x804, [2, 1, 2, 2], [1, 2, 3, 4, 5, 6, 7, 8]), labels);
+    expect(data).toEqual({
+      name: "letters",
+      count: 2,
+      features: 4,
+      inputs: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
+      scale: 1 / 255,
+      classes: 5,
+      labels: Uint8Array.of(0, 4),
+    });
+    expect(idxDataset("rows", idx(0x802, [2, 1], [1, 2]), labels, { classes: 9, scale: 1 })).toMatchObject({
+      features: 1,
+      classes: 9,
+      scale: 1,
+    });
+  });
+
+  it("refuses files that do not fit each other, naming them", () => {
+    const images = idx(0x802, [2, 1], [1, 2]);
+    expect(() => idxDataset("a", images, idx(0x801, [1], [1]))).toThrow("a (labels) has 1 labels for 2 images");
+    expect(() => idxDataset("a", images, labels, { classes: 4 })).toThrow(
+      "a (labels): row 1 has label 4; labels are 0 to 3",
+    );
+    expect(() => idxDataset("a", images, labels, { classes: 257 })).toThrow("classes is 257");
+    expect(() => idxDataset("a", idx(0x802, [0, 1], []), idx(0x801, [0], []))).toThrow("a (labels) is empty");
+    expect(() => idxDataset("a", Uint8Array.of(1, 2, 3), labels)).toThrow("a (images) is truncated");
+    const files = { images: "i.idx", labels: "l.idx" };
+    expect(() => idxDataset("a", images, Uint8Array.of(0, 0), { files })).toThrow("l.idx is truncated");
+  });
+});
+
+describe("digitsDataset", () => {
+  const good = {
+    format: "fallline-dataset/1",
+    name: "d",
+    shape: [2],
+    classes: 2,
+    scale: 16,
+    x: [0, 16, 8, 4],
+    y: [1, 0],
+  };
+  it("reads the digits as bytes", () => {
+    const digits = digitsDataset(goldenText("digits.json"));
+    const { name, x, y } = golden<{ name: string; x: number[]; y: number[] }>("digits.json");
+    expect(digits).toMatchObject({ name, count: 1797, features: 64, classes: 10, scale: 1 / 16 });
+    expect(digits.inputs).toEqual(Uint8Array.from(x));
+    expect(digits.labels).toEqual(Uint8Array.from(y));
+  });
+
+  it("reads other numbers in float32", () => {
+    const text = JSON.stringify({ ...good, scale: undefined, x: [0.5, -1, 300, 2] });
+    expect(digitsDataset(text, "f")).toMatchObject({ name: "f", scale: 1, inputs: Float32Array.of(0.5, -1, 300, 2) });
+  });
+
+  it.each<[string, unknown, string]>([
+    ["another format", { ...good, format: "x" }, 'f.json: format is "x"; it must be "fallline-dataset/1"'],
+    ["no object", null, "f.json: format is missing"],
+    ["no shape", { ...good, shape: [] }, "f.json: shape is []; it must hold whole numbers >= 1"],
+    ["no classes", { ...good, classes: 0 }, "f.json: classes is 0; it must be a whole number >= 1"],
+    ["no scale", { ...good, scale: 0 }, "f.json: scale is 0; it must be a finite number > 0"],
+    ["no rows", { ...good, x: [], y: [] }, "f.json: y is []; there must be a label for each example"],
+    ["a word", { ...good, x: [0, "1", 8, 4] }, 'f.json: x[1] is "1"; it must be a number'],
+    ["an input too large", { ...good, x: [0, 1, 2, 1e39] }, "f.json: row 1 has 1e+39 as input 1"],
+    ["inputs too few", { ...good, x: [0, 1, 2] }, "f.json: x has 3 numbers; 2 rows of shape [2] need 4"],
+    ["a label out of range", { ...good, y: [1, 2] }, "f.json: the label of row 1 is 2; labels are 0 to 1"],
+    ["half a label", { ...good, y: [0.5, 1] }, "f.json: the label of row 0 is 0.5; a label is a whole number >= 0"],
+  ])("refuses %s", (_, file, message) => {
+    expect(() => digitsDataset(JSON.stringify(file), "f.json")).toThrow(message);
+  });
+
+  it("refuses what is no JSON", () => {
+    expect(() => digitsDataset("{", "f.json")).toThrow(/^f\.json: not JSON: /);
+  });
+});
+
+describe("arrayDataset", () => {
+  it("takes nested and flat arrays, plain and typed", () => {
+    const nested = arrayDataset({ inputs: [[1, 2], Float64Array.of(3, 4.5)], labels: ["no", "yes"], name: "toy" });
+    expect(nested).toEqual({
+      name: "toy",
+      count: 2,
+      features: 2,
+      inputs: Float32Array.of(1, 2, 3, 4.5),
+      scale: 1,
+      classes: 2,
+      classNames: ["no", "yes"],
+      labels: Uint8Array.of(0, 1),
+    });
+    const bytes = Uint8Array.of(1, 2, 3, 4);
+    const flat = arrayDataset({ inputs: bytes, labels: [3, 0], classes: 5, scale: 0.5 });
+    expect(flat).toMatchObject({ name: "data", features: 2, scale: 0.5, classes: 5, labels: Uint8Array.of(3, 0) });
+    expect(flat.inputs).toBe(bytes);
+    const targets = { outputs: 1, targets: Float32Array.of(5, 6) };
+    expect(arrayDataset({ inputs: [1, 2, 3, 4], targets: [[5], [6]] })).toMatchObject({ features: 2, ...targets });
+    expect(arrayDataset({ inputs: [1, 2, 3, 4], targets: [5, 6], count: 2 })).toMatchObject(targets);
+    expect(arrayDataset({ inputs: [1, 2, 3, 4], targets: [5, 6], weights: [1, 0] })).toMatchObject({
+      ...targets,
+      weights: Float32Array.of(1, 0),
+    });
+  });
+
+  it.each<[string, object, string]>([
+    ["an unknown option", { input: [] }, 'the data set has an unknown option "input"'],
+    ["no answers", { inputs: [[1]] }, "data has no labels and no targets; give either"],
+    ["two answers", { inputs: [[1]], labels: [0], targets: [1] }, "data has both labels and targets; give either"],
+    ["inputs that are none", { inputs: 3, labels: [0] }, "inputs is 3; it must be an array of numbers"],
+    [
+      "flat arrays of unknown length",
+      { inputs: [1], targets: [1] },
+      "count is missing; where inputs and targets are flat",
+    ],
+    ["nothing", { inputs: [], labels: [] }, "data is empty"],
+    ["ragged rows", { inputs: [[1, 2], [3]], labels: [0, 0] }, "data: row 1 has 1 inputs; row 0 has 2"],
+    ["rows of nothing", { inputs: [[], []], labels: [0, 0] }, "data: row 0 has no inputs"],
+    ["inputs that make no rows", { inputs: [1, 2, 3], labels: [0, 0] }, "data has 3 inputs, which make no 2 rows"],
+    [
+      "NaN",
+      {
+        inputs: [
+          [1, 2],
+          [3, Number.NaN],
+        ],
+        labels: [0, 0],
+      },
+      "data: row 1 has NaN as input 1",
+    ],
+    [
+      "NaN in an array that is not copied",
+      { inputs: Float32Array.of(1, Number.NaN), labels: [0] },
+      "row 0 has NaN as input 1",
+    ],
+    ["infinity", { inputs: [[1], [3]], targets: [[1], [1e39]] }, "data: row 1 has 1e+39 as target 0"],
+    ["words", { inputs: [["1"]], labels: [0] }, 'data: row 0 has "1" as input 0'],
+    ["labels too few", { inputs: [[1], [2]], labels: [0] }, "data has 1 labels for 2 rows"],
+    ["targets too few", { inputs: [[1], [2]], targets: [[0]] }, "data has 1 rows of targets; there must be 2"],
+    [
+      "a label out of range",
+      { inputs: [[1], [2]], labels: [0, 2], classes: 2 },
+      "data: the label of row 1 is 2; labels are 0 to 1",
+    ],
+    ["a label below 0", { inputs: [[1]], labels: [-1] }, "data: the label of row 0 is -1; a label is a whole number"],
+    [
+      "a weight below 0",
+      { inputs: [[1]], labels: [0], weights: [-1] },
+      "data: row 0 has weight -1; weights are finite and >= 0",
+    ],
+    ["weights too few", { inputs: [[1], [2]], labels: [0, 0], weights: [1] }, "data has 1 weights for 2 rows"],
+    ["an infinite weight", { inputs: [[1]], labels: [0], weights: [1e39] }, "row 0 has weight Infinity"],
+  ])("refuses %s", (_, options, message) => {
+    expect(() => arrayDataset(options as ArrayDatasetOptions)).toThrow(message);
   });
 });
 
@@ -75,6 +235,14 @@ describe("data sets", () => {
     );
   });
 
+  it("are divided into rows to train on and the last, to test with", () => {
+    const { train, test } = splitRows({ ...data, weights: Float32Array.of(1, 2) }, 1);
+    expect(train).toMatchObject({ count: 1, inputs: Float32Array.of(1, 2), labels: Uint8Array.of(0) });
+    expect(test).toMatchObject({ count: 1, inputs: Float32Array.of(3, 4), weights: Float32Array.of(2) });
+    expect(() => splitRows(data, 2)).toThrow("testRows is 2; toy has 2 rows, and one at least must train");
+    expect(() => splitRows(data, 0)).toThrow("testRows is 0; it must be a whole number >= 1");
+  });
+
   it("are visited in whole batches, every row once an epoch, in another order each", () => {
     const order = batches(10, 3, 1);
     const epoch = () => [0, 1, 2].flatMap(() => [...order.next().value]);
@@ -85,5 +253,51 @@ describe("data sets", () => {
     const again = batches(10, 3, 1);
     expect([...again.next().value]).toEqual(first.slice(0, 3));
     expect(() => batches(10, 11, 1).next()).toThrow("batch is 11; the data set has 10 rows");
+  });
+});
+
+describe("the data of a run config", () => {
+  const file = { type: "file", path: "a.csv" } as const;
+  it("are read, with null for what the file must say", () => {
+    expect(readData({ type: "mnist", rows: 5 })).toEqual({ type: "mnist", rows: 5, testRows: 10_000 });
+    expect(readData(file)).toEqual({ ...file, rows: null, testRows: null });
+    const csv = { ...file, rows: 7, testRows: 3, label: "y", scale: 0.5, header: true };
+    expect(readData(csv)).toEqual(csv);
+    expect(readData(readData(csv))).toEqual(csv);
+  });
+
+  it.each<[string, object, string]>([
+    ["no type", { path: "a.csv" }, "data.type is missing; it must be one of mnist, file"],
+    ["no path", { type: "file" }, "data.path is missing; it must be the path of a file"],
+    ["an empty path", { type: "file", path: "" }, 'data.path is ""'],
+    ["a path of MNIST", { type: "mnist", path: "x" }, 'data has an unknown option "path"'],
+    ["no rows", { ...file, rows: 0 }, "data.rows is 0; it must be a whole number >= 1"],
+    [
+      "an option of CSV for another file",
+      { type: "file", path: "a.json", label: 1 },
+      "data.label was given for a.json",
+    ],
+    ["a bad option of CSV", { ...file, label: -1 }, "data.label is -1; it must be a column's name"],
+    ["two answers", { ...file, label: 1, targets: 2 }, "data.targets is 2 beside data.label; give either"],
+  ])("are refused with %s", (_, value, message) => {
+    expect(() => readData(value)).toThrow(message);
+  });
+
+  it("take the rows they say, of a file or of a data set with a test set of its own", () => {
+    const data = arrayDataset({
+      inputs: Array.from({ length: 10 }, (_, i) => [i]),
+      labels: Array(10).fill(0),
+      name: "ten",
+    });
+    const counts = (more: object, of: Parameters<typeof takeRows>[1] = data) => {
+      const { train, test } = takeRows(readData({ ...file, ...more }), of);
+      return [[...train.inputs].join(), [...test.inputs].join()];
+    };
+    expect(counts({})).toEqual(["0,1,2,3,4,5,6,7", "8,9"]);
+    expect(counts({ rows: 2, testRows: 3 })).toEqual(["0,1", "7,8,9"]);
+    expect(counts({ rows: 2, testRows: 3 }, { train: data, test: data })).toEqual(["0,1", "0,1,2"]);
+    expect(() => counts({ rows: 9 })).toThrow("data.rows is 9; ten has 8 rows to train on");
+    expect(() => counts({ testRows: 10 })).toThrow("testRows is 10; ten has 10 rows, and one at least must train");
+    expect(() => counts({ testRows: 11 }, { train: data, test: data })).toThrow("ten has 10 rows to test with");
   });
 });

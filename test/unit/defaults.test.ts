@@ -1,13 +1,14 @@
 // The main job with every rule: its standard rate makes a small network learn within a few dozen steps.
 import { describe, expect, it } from "vitest";
-import { loadMnist } from "../../src/cli/mnist.ts";
+import { loadMnist } from "../../src/cli/data.ts";
+import { firstRows } from "../../src/data/dataset.ts";
 import { jobConfig, standardLr } from "../../src/lab/defaults.ts";
 import { rules } from "../../src/rules/index.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
 
 const { train: data, test } = await loadMnist();
-const few = { ...test, count: 300, inputs: test.inputs.subarray(0, 300 * 784), labels: test.labels.subarray(0, 300) };
+const few = firstRows(test, 300);
 
 describe("the main job", () => {
   it.each(rules.map(({ name }) => name))("learns with %s at its standard rate", async (rule) => {

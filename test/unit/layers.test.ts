@@ -7,8 +7,8 @@ const root = resolve(import.meta.dirname, "../..");
 
 /** Layers from the core outwards; a file imports its own layer and those before it (ARCHITECTURE.md). */
 const layers: readonly (readonly string[])[] = [
-  ["errors.ts", "options.ts", "random.ts", "rule.ts", "schedule.ts", "around.ts"],
-  ["rules/", "schedules/"],
+  ["errors.ts", "options.ts", "random.ts", "rule.ts", "schedule.ts", "around.ts", "version.ts"],
+  ["rules/", "schedules/", "landscapes/"],
   [
     "arena.ts",
     "groups.ts",

@@ -15,7 +15,15 @@ describe("readRunConfig", () => {
   it("fills in every default", () => {
     expect(readRunConfig(small)).toEqual({
       format: "fallline-run/1",
-      model: { layers: [784, 8, 10], activation: "relu", loss: "softmaxCrossEntropy" },
+      model: {
+        type: "mlp",
+        layers: [784, 8, 10],
+        activation: "relu",
+        dropout: { rate: 0, seed: 0 },
+        loss: { type: "softmaxCrossEntropy", labelSmoothing: 0 },
+        l2: 0,
+        bias: true,
+      },
       data: null,
       init: { type: "heNormal", seed: 0 },
       optimizer: expect.objectContaining({ rule: "sgd", momentum: 0, nesterov: false, clip: null, accumulate: 1 }),
@@ -92,8 +100,8 @@ describe("readRunConfig", () => {
       { format: "fallline-run/2" },
       'format is "fallline-run/2"; it must be one of fallline-run/1',
     ],
-    ["no model", { model: undefined }, "model is missing; it must be an object with layers, activation, loss"],
-    ["an unknown activation", { model: { layers: [784, 10], activation: "gelu" } }, 'model.activation is "gelu"'],
+    ["no model", { model: undefined }, "model is missing; it must be an object with layers, activation, dropout, loss"],
+    ["an unknown activation", { model: { layers: [784, 10], activation: "swish" } }, 'model.activation is "swish"'],
     ["a bad initialisation", { init: { type: "zeros" } }, 'init.type is "zeros"; it must be one of heNormal'],
     ["no optimizer", { optimizer: undefined }, "optimizer is missing; it must be an object such as"],
     ["an unknown rule", { optimizer: { rule: "adamz" } }, 'optimizer: rule is "adamz"'],

@@ -37,7 +37,7 @@ describe("in a bare tree", () => {
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "fallline-setup-"));
     bin = join(folder, "bin");
-    for (const name of ["bin", "src", "shaders", "scripts"]) mkdirSync(join(folder, name));
+    for (const name of ["bin", "src", "shaders", "bench", "scripts"]) mkdirSync(join(folder, name));
     for (const name of ["setup.mjs", "webgpu.mjs"]) cpSync(join(root, "scripts", name), join(folder, "scripts", name));
     for (const name of ["index.html", "vite.config.ts", "tsconfig.json", "package.json", "package-lock.json", "log"]) {
       writeFileSync(join(folder, name), "");

@@ -177,6 +177,7 @@ describe("a batch schedule", () => {
             step,
             gradient: (rows) => objective.gradient(rows),
             evaluate: (...given) => objective.evaluate(...given),
+            hessianVector: (...given) => objective.hessianVector(...given),
             destroy: () => objective.destroy(),
           },
         };

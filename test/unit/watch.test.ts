@@ -2,7 +2,14 @@
 import { describe, expect, it } from "vitest";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { OptionError } from "../../src/errors.ts";
-import { completeInit, createModel, initialTensors, type Model, type ModelConfig } from "../../src/objectives/model.ts";
+import {
+  completeInit,
+  createModel,
+  initialTensors,
+  type Model,
+  type ModelConfig,
+  modelTensors,
+} from "../../src/objectives/model.ts";
 import type { LayerStats } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
@@ -384,14 +391,11 @@ describe("real runs on the CPU engine", () => {
   /** Weights of one spread, whatever the width. */
   function drawn(model: Model, spread: number) {
     const weights = new Random(1);
-    return model.layers.flatMap(({ inputs, outputs, weight, bias }) => [
-      {
-        name: weight,
-        shape: [inputs, outputs],
-        data: Float32Array.from({ length: inputs * outputs }, () => spread * weights.normal()),
-      },
-      { name: bias, shape: [outputs], data: new Float32Array(outputs) },
-    ]);
+    return modelTensors(model).map((tensor) => {
+      const [rows, columns] = tensor.shape;
+      if (columns === undefined) return tensor;
+      return { ...tensor, data: Float32Array.from({ length: rows! * columns }, () => spread * weights.normal()) };
+    });
   }
 
   const small: ModelConfig = { layers: [8, 16, 3], activation: "tanh" };

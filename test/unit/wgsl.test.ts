@@ -6,12 +6,12 @@ import { layoutSegments } from "../../src/arena.ts";
 import {
   assembleAccumulate,
   assembleConclude,
-  assembleFinalize,
   assembleLines,
   assembleMeasure,
   assembleNorm,
   assemblePrepare,
   assembleUpdate,
+  finalizeSource,
   locate,
   newtonSchulzSource,
   type PartSources,
@@ -19,12 +19,15 @@ import {
   type Source,
   snakeCase,
 } from "../../src/assemble.ts";
-import { chunkWords, lineWords } from "../../src/gpu/chunks.ts";
+import { chunkWords, lineWords, numberChunks } from "../../src/gpu/chunks.ts";
 import { controlBytes, controlOffsets } from "../../src/gpu/control.ts";
+import { sizesOf } from "../../src/gpu/sizes.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { layoutPart } from "../../src/layout.ts";
+import { assembleProduct, kernelNames } from "../../src/objectives/product_sources.ts";
+import { sizeFields } from "../../src/objectives/products.ts";
 import * as objectives from "../../src/objectives/sources.ts";
-import { createPlan } from "../../src/plan.ts";
+import { clipBins, createPlan } from "../../src/plan.ts";
 import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
 import { tableColumns } from "../../src/table.ts";
 
@@ -66,6 +69,20 @@ const storage = (source: Source) =>
     .sort((a, b) => a.binding - b.binding)
     .map(({ binding, name, access }) => `${binding} ${name} ${access}`);
 
+const uniforms = (source: Source) => reflect(source).uniforms.map(({ binding, name }) => `${binding} ${name}`);
+
+/** Products in all that picks code. */
+const products = kernelNames.flatMap((kernel) =>
+  (["vec4", "any"] as const).flatMap((access) =>
+    (["none", "forward", "delta", "gradient"] as const).flatMap((epilogue) =>
+      [false, true].map((dropout) => {
+        const code = { kernel, access, epilogue, dropout };
+        return { code, source: assembleProduct(code) };
+      }),
+    ),
+  ),
+);
+
 describe("bindings", () => {
   const cell = [
     "0 params read_write",
@@ -78,9 +95,10 @@ describe("bindings", () => {
 
   it("of every update are the same six, the scalars where there are any, and what is noted where it is", () => {
     for (const sources of cases) {
-      const scalars = sources.layout.scalars.length > 0 ? ["6 scalars read_write"] : [];
-      const noted = sources.plan.watch ? [`${6 + scalars.length} noted read_write`] : [];
+      const scalars = sources.layout.scalars.length > 0 ? ["7 scalars read_write"] : [];
+      const noted = sources.plan.watch ? [`${7 + scalars.length} noted read_write`] : [];
       expect(storage(assembleUpdate(sources))).toEqual([...cell, ...scalars, ...noted]);
+      expect(uniforms(assembleUpdate(sources))).toEqual(["6 sizes"]);
     }
   });
 
@@ -95,41 +113,60 @@ describe("bindings", () => {
         "4 control read_write",
       ]);
       for (const phase of phasesOf(plan, part)) {
-        const measure = [...cell, "6 scalars read_write", "7 partials read_write"];
+        const measure = [...cell, "7 scalars read_write", "8 partials read_write"];
         expect(storage(assembleMeasure(sources, phase))).toEqual(measure);
         expect(storage(assembleConclude(sources, phase))).toEqual([
           "0 partials read",
           "1 control read_write",
           "2 table read",
-          "3 bins read",
-          "4 scalars read_write",
+          "4 bins read",
+          "5 scalars read_write",
         ]);
+        expect(uniforms(assembleMeasure(sources, phase))).toEqual(["6 sizes"]);
+        expect(uniforms(assembleConclude(sources, phase))).toEqual(["3 sizes"]);
       }
       const lines = cell.map((binding) => (binding.startsWith("3") ? "3 tasks read" : binding));
       if (part.rule.factored) expect(storage(assembleLines(sources, "factor"))).toEqual(lines);
       if (plan.clip?.type === "adaptive") expect(storage(assembleLines(sources, "unitClip"))).toEqual(lines);
       if (part.rule.orthogonalises) {
-        const prepare = [...cell, "6 scalars read_write", "7 prepared read_write"];
+        const prepare = [...cell, "7 scalars read_write", "8 prepared read_write"];
         expect(storage(assemblePrepare(sources))).toEqual(prepare);
       }
     }
   });
 
   it.each([
-    [assembleFinalize(plain[0]!.plan), ["0 partials read", "1 bins read", "2 control read_write"]],
+    [finalizeSource, ["0 partials read", "1 bins read", "2 control read_write"]],
     [assembleAccumulate("vec4"), ["0 sums read_write", "1 gradients read", "2 chunks read"]],
     [newtonSchulzSource, ["0 a read", "1 b read", "2 d read", "3 c read_write", "4 product read"]],
     [objectives.gatherSource, ["0 batch read", "1 data read", "2 inputs read_write"]],
-    [objectives.productSource, ["0 a read", "1 b read", "2 c read_write", "3 bias read", "4 control read"]],
-    [objectives.productAnySource, ["0 a read", "1 b read", "2 c read_write", "3 bias read", "4 control read"]],
-    [objectives.columnSumSource, ["0 matrix read", "1 sums read_write", "2 control read"]],
-    [
-      objectives.softmaxCrossEntropySource,
-      ["0 batch read", "1 labels read", "2 logits read_write", "3 outcomes read_write", "4 control read"],
-    ],
+    ...[objectives.softmaxCrossEntropySource, objectives.elementwiseLossSource].map((source): [Source, string[]] => [
+      source,
+      [
+        ...["0 batch read", "1 answers read", "2 weights read", "3 outputs read_write"],
+        ...["4 outcomes read_write", "5 control read"],
+      ],
+    ]),
     [objectives.totalSource, ["0 batch read", "1 outcomes read", "2 totals read_write", "3 control read"]],
-  ])("%o", (source, bindings) => {
+    [objectives.penaltySource, ["0 weight read", "1 gradient read_write", "2 outcomes read_write", "3 control read"]],
+    [
+      objectives.perturbSource,
+      [
+        ...["0 params read_write", "1 gradients read_write", "2 direction read"],
+        ...["3 saved read_write", "4 held read_write", "5 product read_write"],
+      ],
+    ],
+  ])("$name", (source, bindings) => {
     expect(storage(source)).toEqual(bindings);
+  });
+
+  it("of every product are among the same eight, the sizes first", () => {
+    const all = ["1 a read", "2 b read", "3 c read_write", "4 control read", "5 side read", "6 extra read_write"];
+    for (const { code, source } of products) {
+      const drops = code.dropout && (code.epilogue === "forward" || code.epilogue === "delta");
+      expect(storage(source)).toEqual(drops ? [...all, "7 batch read"] : all);
+      expect(reflect(source).uniforms.map(({ binding, name }) => `${binding} ${name}`)).toEqual(["0 sizes"]);
+    }
   });
 });
 
@@ -141,12 +178,58 @@ describe("layouts", () => {
   };
 
   it("the control buffer's is the host's", () => {
+    const control = struct(finalizeSource, "Control");
+    const offsets = control.members.map(({ name, offset }) => [name, offset]);
+    expect(offsets).toEqual(Object.entries(controlOffsets).map(([name, offset]) => [snakeCase(name), offset]));
     for (const { plan } of [cases[0]!, cases.find(({ plan: { clip } }) => clip?.type === "groupNorm")!]) {
-      const control = struct(assembleFinalize(plan), "Control");
-      const offsets = new Map(control.members.map(({ name, offset }) => [name, offset]));
-      for (const [name, offset] of Object.entries(controlOffsets)) expect(offsets.get(snakeCase(name))).toBe(offset);
-      expect([...offsets.keys()]).toEqual([...Object.keys(controlOffsets).map(snakeCase), "scales"]);
-      expect(control.size).toBe(controlBytes(plan));
+      expect(control.size * clipBins(plan)).toBe(controlBytes(plan));
+    }
+  });
+
+  it("the sizes are those that the host writes, whole numbers first", () => {
+    const { plan, layout } = plain[0]!;
+    const { whole, others } = sizesOf(plan, 0, layout, segments, numberChunks([layout]), 1);
+    const fields = (names: object, type: string) => Object.keys(names).map((name) => [snakeCase(name), type]);
+    const members = struct(finalizeSource, "Sizes").members.map(({ name, type }) => [name, type.name]);
+    expect(members).toEqual([...fields(whole, "u32"), ...fields(others, "f32")]);
+  });
+
+  it("and numbers are no constants: sources differ by rule, access and surroundings alone", () => {
+    const other = layoutSegments([
+      { name: "w", shape: [700, 9] },
+      { name: "x", shape: [5] },
+    ]);
+    for (const around of arounds) {
+      const sources = [
+        { config: { ...around, rule: "adafactor" }, tensors: segments },
+        { config: { ...around, rule: "adafactor", replicas: [{}, {}, {}], groups: [{ params: "x" }] }, tensors: other },
+      ].map(({ config, tensors }): PartSources => {
+        const plan = createPlan(config as OptimizerConfig, tensors);
+        const part = plan.parts[0]!;
+        return { plan, part, layout: layoutPart(plan, part, tensors), access: "vec4" };
+      });
+      const [one, another] = sources.map((each) =>
+        [assembleNorm(each), assembleUpdate(each), assembleLines(each, "factor"), assembleMeasure(each, "rule")].concat(
+          assembleConclude(each, "rule"),
+        ),
+      );
+      expect(another).toEqual(one);
+    }
+  });
+
+  it("the norm's and the units' sources are the same for every rule", () => {
+    for (const around of [{}, { clip: { type: "adaptive", clipping: 0.1 } }]) {
+      const sources = rules.map((rule) => {
+        const plan = createPlan({ ...around, rule: rule.name } as OptimizerConfig, segments);
+        return {
+          plan,
+          part: plan.parts[0]!,
+          layout: layoutPart(plan, plan.parts[0]!, segments),
+          access: "vec4",
+        } as const;
+      });
+      expect(new Set(sources.map((each) => assembleNorm(each).code)).size).toBe(1);
+      expect(new Set(sources.map((each) => assembleLines(each, "unitClip").code)).size).toBe(1);
     }
   });
 
@@ -156,8 +239,6 @@ describe("layouts", () => {
       const source = assembleUpdate(sources);
       expect(struct(source, "Row").members.map(({ name }) => name)).toEqual(columns.map(snakeCase));
       expect(struct(source, "Row").size).toBe(4 * columns.length);
-      const rows = struct(source, "Table").members.find(({ name }) => name === "rows");
-      expect(rows?.offset).toBe(8 * sources.plan.replicas);
     }
   });
 
@@ -167,6 +248,9 @@ describe("layouts", () => {
     expect(struct(assembleLines(adaptive, "unitClip"), "Lines").size).toBe(4 * lineWords);
     expect(struct(assembleNorm(plain[0]!), "Partial").size).toBe(12);
     expect(struct(newtonSchulzSource, "Product").size).toBe(84);
+    const sizes = struct(products[0]!.source, "Sizes");
+    expect(sizes.members.map(({ name }) => name)).toEqual(sizeFields.map(snakeCase));
+    expect(sizes.size).toBe(4 * sizeFields.length);
   });
 });
 
@@ -174,9 +258,10 @@ describe("entry points", () => {
   const sources: Source[] = [
     ...plain.map(assembleUpdate),
     assembleNorm(plain[0]!),
-    assembleFinalize(plain[0]!.plan),
+    finalizeSource,
     newtonSchulzSource,
-    ...(Object.values(objectives) as Source[]),
+    ...Object.values(objectives).filter((source): source is Source => "code" in source),
+    ...products.filter(({ code }) => code.access === "any" && code.dropout).map(({ source }) => source),
   ];
   it.each(sources)("of $name is main alone", (source) => {
     const { compute } = reflect(source).entry;

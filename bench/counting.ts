@@ -1,0 +1,116 @@
+// Counts what is asked of a device: WebGPU calls by name, buffers alive, bytes written. It wraps nothing in proxies; it
+// replaces methods on one device's own objects, and puts them back when it is told to.
+
+export interface Counts {
+  dispatches: number;
+  passes: number;
+  submits: number;
+  buffers: number;
+  bindGroups: number;
+  pipelines: number;
+  shaderModules: number;
+  encoders: number;
+  copies: number;
+  writes: number;
+  /** Through `writeBuffer`. */
+  bytesWritten: number;
+  /** In buffers that were created mapped. */
+  bytesMapped: number;
+}
+
+const none: Counts = {
+  dispatches: 0,
+  passes: 0,
+  submits: 0,
+  buffers: 0,
+  bindGroups: 0,
+  pipelines: 0,
+  shaderModules: 0,
+  encoders: 0,
+  copies: 0,
+  writes: 0,
+  bytesWritten: 0,
+  bytesMapped: 0,
+};
+
+export interface Counting {
+  /** The buffers that were created since and not destroyed. */
+  readonly alive: ReadonlySet<GPUBuffer>;
+  /** What `work` asked for. */
+  count(work: () => unknown): Promise<Counts>;
+  /** Puts the device's own methods back; passes and encoders that are open go on being counted. */
+  stop(): void;
+}
+
+/** Calls `note` after each call of a method, with its result and arguments; returns what undoes that. */
+export function listen<T extends object, K extends keyof T>(
+  object: T,
+  method: K,
+  note: (result: unknown, args: unknown[]) => void,
+): () => void {
+  const original = object[method] as (...args: unknown[]) => unknown;
+  Object.defineProperty(object, method, {
+    configurable: true,
+    value: (...args: unknown[]) => {
+      const result = original.apply(object, args);
+      note(result, args);
+      return result;
+    },
+  });
+  return () => Reflect.deleteProperty(object, method);
+}
+
+/** Bytes of a `writeBuffer`, whose offset and size are in elements of a typed array, or bytes of anything else. */
+function bytesOf(data: GPUAllowSharedBufferSource, from = 0, size?: number): number {
+  const unit = "BYTES_PER_ELEMENT" in data ? Number(data.BYTES_PER_ELEMENT) : 1;
+  return size === undefined ? data.byteLength - from * unit : size * unit;
+}
+
+export function countCalls(device: GPUDevice): Counting {
+  const counts = { ...none };
+  const alive = new Set<GPUBuffer>();
+  const undo = [
+    listen(device, "createBuffer", (result, [descriptor]) => {
+      const buffer = result as GPUBuffer;
+      const { mappedAtCreation, size } = descriptor as GPUBufferDescriptor;
+      counts.buffers++;
+      if (mappedAtCreation) counts.bytesMapped += size;
+      alive.add(buffer);
+      listen(buffer, "destroy", () => alive.delete(buffer));
+    }),
+    listen(device, "createBindGroup", () => counts.bindGroups++),
+    listen(device, "createComputePipeline", () => counts.pipelines++),
+    listen(device, "createComputePipelineAsync", () => counts.pipelines++),
+    listen(device, "createShaderModule", () => counts.shaderModules++),
+    listen(device.queue, "submit", () => counts.submits++),
+    listen(device.queue, "writeBuffer", (_, [, , data, from, size]) => {
+      counts.writes++;
+      counts.bytesWritten += bytesOf(
+        data as GPUAllowSharedBufferSource,
+        from as number | undefined,
+        size as number | undefined,
+      );
+    }),
+    listen(device, "createCommandEncoder", (encoder) => {
+      counts.encoders++;
+      listen(encoder as GPUCommandEncoder, "clearBuffer", () => counts.copies++);
+      listen(encoder as GPUCommandEncoder, "copyBufferToBuffer", () => counts.copies++);
+      listen(encoder as GPUCommandEncoder, "beginComputePass", (pass) => {
+        counts.passes++;
+        listen(pass as GPUComputePassEncoder, "dispatchWorkgroups", () => counts.dispatches++);
+        listen(pass as GPUComputePassEncoder, "dispatchWorkgroupsIndirect", () => counts.dispatches++);
+      });
+    }),
+  ];
+  return {
+    alive,
+    async count(work) {
+      Object.assign(counts, none);
+      await work();
+      return { ...counts };
+    },
+    stop() {
+      for (const each of undo) each();
+    },
+  };
+}

@@ -1,0 +1,24 @@
+// Our CPU reference, in float64 between float32 parameters: what every other engine's answer is held against.
+import { adamw, createCpuObjective, createCpuOptimizer, createModel } from "../../src/index.ts";
+import { datasetOf, inOrder, tensorsOf, type Work } from "../network.ts";
+import type { Runner } from "../suite.ts";
+
+export async function load(work: Work): Promise<Runner> {
+  const optimizer = createCpuOptimizer(tensorsOf(work), adamw(work.hypers));
+  const model = createModel({ layers: work.widths });
+  const objective = createCpuObjective(optimizer, model, datasetOf(work), work.batch);
+  const rows = Uint32Array.from(work.labels.keys());
+  const step = async () => (await objective.step(rows)).loss;
+  return {
+    async step() {
+      await step();
+    },
+    wait: async () => undefined,
+    checkedStep: step,
+    params: async () => inOrder(work, await optimizer.read()),
+    destroy() {
+      objective.destroy();
+      optimizer.destroy();
+    },
+  };
+}

@@ -1,0 +1,9 @@
+// A bowl with a flat bottom; the formula stands in src/landscapes/quartic.ts.
+fn term(i: u32) -> f32 {
+  let s = x(i) * x(i);
+  return s * s;
+}
+
+fn slope(i: u32) -> f32 {
+  return 4.0 * x(i) * x(i) * x(i);
+}

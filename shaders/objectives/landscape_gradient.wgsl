@@ -1,0 +1,61 @@
+// The gradient of every point, and the sum of the terms of all of them, in one pass over the coordinates: one workgroup a
+// chunk, each coordinate its own slope and term, so that one point of a million coordinates is as parallel as a million
+// points. Sums are taken in a fixed order. The gradient is that of the loss times the optimizer's loss scale; a replica that
+// is halted keeps what it has.
+@group(0) @binding(2) var<storage, read_write> gradients: array<f32>;
+@group(0) @binding(3) var<storage, read_write> partials: array<f32>;
+// the optimizer's control buffer
+@group(0) @binding(4) var<storage, read> control: array<u32>;
+
+override workgroup_size: u32;
+// whether lanes join their sums, or each leaves its own
+override barriers: bool;
+override chunk_length: u32;
+override control_stride: u32;
+// where the word, in the record of the first replica, is that is 2 while it is halted
+override skip_index: u32;
+// where its loss scale is
+override loss_scale_index: u32;
+
+var<workgroup> lanes: array<f32, workgroup_size>;
+
+@compute @workgroup_size(workgroup_size)
+fn main(
+  @builtin(workgroup_id) position: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let chunk = position.y * workgroups.x + position.x;
+  let chunks = (setting.length - 1u) / chunk_length + 1u;
+  let replica = position.z;
+  if (chunk >= chunks || control[replica * control_stride + skip_index] == 2u) {
+    return;
+  }
+  let scale = bitcast<f32>(control[replica * control_stride + loss_scale_index]);
+  let first_point = replica * setting.stride + setting.points_first;
+  let first_gradient = replica * setting.stride + setting.gradients_first;
+  let end = min((chunk + 1u) * chunk_length, setting.length);
+  var sum = 0.0;
+  for (var e = chunk * chunk_length + lane; e < end; e += workgroup_size) {
+    let i = e % setting.dimension;
+    origin = first_point + e - i;
+    sum += term(i);
+    gradients[first_gradient + e] = scale * slope(i);
+  }
+  let partial = replica * chunks + chunk;
+  if (!barriers) {
+    partials[partial * workgroup_size + lane] = sum;
+    return;
+  }
+  lanes[lane] = sum;
+  workgroupBarrier();
+  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
+    if (lane < half) {
+      lanes[lane] += lanes[lane + half];
+    }
+    workgroupBarrier();
+  }
+  if (lane == 0u) {
+    partials[partial] = lanes[0];
+  }
+}

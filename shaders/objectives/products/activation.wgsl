@@ -1,0 +1,53 @@
+// Activations and their derivatives, in the order of src/objectives/activation.ts. A derivative is formed from what the
+// forward pass keeps: the activation's value, or for gelu and silu what went into it. NaN stays NaN in all of them.
+
+const gelu = 4u;
+const silu = 5u;
+
+fn keeps_input() -> bool {
+  return sizes.activation == gelu || sizes.activation == silu;
+}
+
+fn activate(x: vec4f) -> vec4f {
+  switch sizes.activation {
+    case 1u: { return select(x, vec4f(), x < vec4f()); }
+    // Where it is 1 in float32 some adapters' tanh overflows.
+    case 2u: { return select(tanh(x), sign(x), abs(x) > vec4f(10.0)); }
+    case 3u: { return sigmoid(x); }
+    case gelu: { return x * normal(x); }
+    case silu: { return x * sigmoid(x); }
+    default: { return x; }
+  }
+}
+
+fn slope(kept: vec4f) -> vec4f {
+  switch sizes.activation {
+    case 1u: { return select(vec4f(), vec4f(1.0), kept > vec4f()); }
+    case 2u: { return 1.0 - kept * kept; }
+    case 3u: { return kept * (1.0 - kept); }
+    case gelu: { return normal(kept) + kept * exp(-0.5 * kept * kept) * 0.3989422804; }
+    case silu: {
+      let s = sigmoid(kept);
+      return s * (1.0 + kept * (1.0 - s));
+    }
+    default: { return vec4f(1.0); }
+  }
+}
+
+// The exponential never grows, so nothing overflows; some adapters' is 0 of NaN.
+fn sigmoid(x: vec4f) -> vec4f {
+  let small = exp(-abs(x));
+  let share = 1.0 / (1.0 + small);
+  let is_nan = (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+  return select(select(share, small * share, x < vec4f()), x, is_nan);
+}
+
+// The distribution function of the standard normal, (1 + erf(x / √2)) / 2, within 1e-7, by Hastings' approximation
+// (Abramowitz and Stegun 1964, 7.1.26).
+fn normal(x: vec4f) -> vec4f {
+  let z = abs(x) * 0.7071067812;
+  let t = 1.0 / (1.0 + 0.3275911 * z);
+  let series = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  let tail = 0.5 * series * exp(-z * z);
+  return select(1.0 - tail, tail, x < vec4f());
+}

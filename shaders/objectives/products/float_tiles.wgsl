@@ -1,0 +1,2 @@
+// Tiles in workgroup memory as they are.
+alias Kept = vec4f;

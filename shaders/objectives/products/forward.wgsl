@@ -1,0 +1,20 @@
+// The epilogue of a layer's forward pass: bias, activation, dropout. `side` is the bias; `extra` keeps what goes into the
+// activation.
+fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
+  let count = sizes.n - 4u * column;
+  let within = row * sizes.c_line + block_step * column;
+  let i = replica * sizes.c_stride + within;
+  var z = product;
+  if (sizes.has_side == 1u) {
+    z += four_side(replica * sizes.side_stride + block_step * column);
+  }
+  if (sizes.accumulate == 1u) {
+    z += four_c(i);
+  }
+  if (sizes.has_extra == 1u) {
+    store_extra(replica * sizes.extra_stride + within, count, z);
+  }
+  let scale = mask(replica, row, column);
+  // A dropped infinity is dropped.
+  store_c(i, count, select(activate(z) * scale, vec4f(), scale == vec4f()));
+}

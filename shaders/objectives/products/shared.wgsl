@@ -1,0 +1,119 @@
+// What all products share: C = op(A) · op(B), row-major; A is [m, k] (stored [k, m] if transpose_a), B is [k, n] (stored
+// [n, k] if transpose_b). Matrices are read in blocks of 4 × 4, whose rows stand in the columns of a WGSL matrix: so
+// a block of C grows by (block of B) * (block of A). Sizes are no constants: a kernel serves products of every size.
+struct Sizes {
+  m: u32,
+  n: u32,
+  k: u32,
+  // from one stored row to the next
+  a_line: u32,
+  b_line: u32,
+  c_line: u32,
+  // from one replica's matrix to the next one's; 0 where all share it
+  a_stride: u32,
+  b_stride: u32,
+  c_stride: u32,
+  side_stride: u32,
+  extra_stride: u32,
+  // tiles of C, one a workgroup, and how many lie side by side
+  tiles: u32,
+  tiles_across: u32,
+  // in words: from one replica's record to the next; in the first the word that is 2 while it is halted, and its step
+  control_stride: u32,
+  skip_index: u32,
+  step_index: u32,
+  // 1 where the epilogue reads `side`, writes `extra`, adds to what stands in C
+  has_side: u32,
+  has_extra: u32,
+  accumulate: u32,
+  // 1 where `extra` is no buffer of its own but lies in C's: where it begins there, and C
+  extra_in_c: u32,
+  c_first: u32,
+  extra_first: u32,
+  activation: u32,
+  // what a random word must reach to be kept, and what kept values are divided by
+  threshold: u32,
+  kept: f32,
+  key_low: u32,
+  key_high: u32,
+  stream: u32,
+}
+
+override transpose_a: bool;
+override transpose_b: bool;
+
+@group(0) @binding(0) var<uniform> sizes: Sizes;
+@group(0) @binding(4) var<storage, read> control: array<u32>;
+
+fn halted(replica: u32) -> bool {
+  return control[replica * sizes.control_stride + sizes.skip_index] == 2u;
+}
+
+// Where a replica's matrix begins, how many rows are stored and how far apart. It is formed once, ahead of a kernel's loop:
+// some adapters pay for every look at a uniform.
+struct Matrix {
+  at: u32,
+  lines: u32,
+  width: u32,
+}
+
+fn matrix_a(replica: u32) -> Matrix {
+  return Matrix(replica * sizes.a_stride, select(sizes.m, sizes.k, transpose_a), sizes.a_line);
+}
+
+fn matrix_b(replica: u32) -> Matrix {
+  return Matrix(replica * sizes.b_stride, select(sizes.k, sizes.n, transpose_b), sizes.b_line);
+}
+
+// Of the first of four elements that lie side by side.
+fn index_of(x: Matrix, line: u32, column: u32) -> u32 {
+  return x.at + line * x.width + block_step * column;
+}
+
+// m, n and k count blocks. Beyond the edges of C anything may stand, beyond k zeros do.
+fn block_a(x: Matrix, m: u32, k: u32) -> mat4x4f {
+  let line = 4u * select(m, k, transpose_a);
+  let column = select(k, m, transpose_a);
+  let i = index_of(x, line, column);
+  let loaded = mat4x4f(
+    four_a(x, i, line, column),
+    four_a(x, i + x.width, line + 1u, column),
+    four_a(x, i + 2u * x.width, line + 2u, column),
+    four_a(x, i + 3u * x.width, line + 3u, column)
+  );
+  if (transpose_a) {
+    return transpose(loaded);
+  }
+  return loaded;
+}
+
+fn block_b(x: Matrix, k: u32, n: u32) -> mat4x4f {
+  let line = 4u * select(k, n, transpose_b);
+  let column = select(n, k, transpose_b);
+  let i = index_of(x, line, column);
+  let loaded = mat4x4f(
+    four_b(x, i, line, column),
+    four_b(x, i + x.width, line + 1u, column),
+    four_b(x, i + 2u * x.width, line + 2u, column),
+    four_b(x, i + 3u * x.width, line + 3u, column)
+  );
+  if (transpose_b) {
+    return transpose(loaded);
+  }
+  return loaded;
+}
+
+fn depth() -> u32 {
+  return (sizes.k + 3u) / 4u;
+}
+
+// A loop and no more calls: what follows a product is compiled once, not once for each of a lane's rows.
+fn finish_block(replica: u32, m: u32, n: u32, product: mat4x4f) {
+  var rows = product;
+  if (4u * n >= sizes.n) {
+    return;
+  }
+  for (var i = 0u; i < min(4u, max(sizes.m, 4u * m) - 4u * m); i++) {
+    finish(replica, 4u * m + i, n, rows[i]);
+  }
+}

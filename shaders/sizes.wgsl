@@ -1,0 +1,33 @@
+// The sizes and numbers of one part of an optimizer. They are no constants: an optimizer over other tensors, in other groups
+// or replicas, finds its kernels compiled. src/gpu/sizes.ts writes them, and a test compares the two.
+struct Sizes {
+  replicas: u32,
+  // records of the control buffer for each replica
+  clip_bins: u32,
+  // the table: steps of a replica, rows of a step, numbers of a row
+  window_steps: u32,
+  group_count: u32,
+  column_count: u32,
+  // elements from one replica to the next: of the arenas, of sums of gradients, of the state
+  params_stride: u32,
+  sum_stride: u32,
+  state_stride: u32,
+  // where the slots behind a factored one begin, in vec4s
+  behind_factored: u32,
+  // of one replica: chunks, their partial sums, records of the scalars
+  chunk_total: u32,
+  partial_count: u32,
+  record_count: u32,
+  // updates after which the loss scale grows
+  interval: u32,
+  growth: f32,
+  // by what it falls, and how far
+  backoff: f32,
+  least_scale: f32,
+  // 1 over the number of gradients that are added up
+  mean: f32,
+  // clipping by the norm, and by units
+  max_norm: f32,
+  clipping: f32,
+  least_norm: f32,
+}

@@ -1,0 +1,294 @@
+// CSV as RFC 4180 has it, and data sets of it: a row an example, its columns what is learned from and what is predicted.
+import { DataError, OptionError, show } from "../errors.ts";
+import { readNumber, readObject } from "../options.ts";
+import { packed, readClasses } from "./arrays.ts";
+import type { Dataset } from "./dataset.ts";
+import { type ClassesOption, numberOf, readLabels } from "./labels.ts";
+
+/** A column by its name in the header, or by its number, counted from 0. */
+export type Column = string | number;
+
+/** How the columns of a CSV file make a data set. */
+export interface CsvOptions {
+  /** The column of the classes, in numbers or words; default the one called "label", else the last. */
+  readonly label?: Column | undefined;
+  /** In place of `label`: the columns of the numbers to predict. */
+  readonly targets?: Column | readonly Column[] | undefined;
+  /** The columns to learn from, in this order; default all that are nothing else. */
+  readonly inputs?: Column | readonly Column[] | undefined;
+  /** The column of how much each example counts in the mean loss, >= 0; default all the same. */
+  readonly weight?: Column | undefined;
+  /** Whether the first line holds names; default "auto": it does where no cell of it is a number, or a column is called by name. */
+  readonly header?: boolean | "auto" | undefined;
+  /** What stands between two cells: one character, default ",". */
+  readonly delimiter?: string | undefined;
+  /** What each input is multiplied by when it is read (1/255 for pixels); default 1. */
+  readonly scale?: number | undefined;
+  /** How many classes there are, or their names in order; default what the file says. */
+  readonly classes?: ClassesOption | undefined;
+}
+
+export const csvOptionNames = [
+  "label",
+  "targets",
+  "inputs",
+  "weight",
+  "header",
+  "delimiter",
+  "scale",
+  "classes",
+] as const;
+
+/**
+ * Reads CSV options: what is given, checked.
+ *
+ * @param prefix What stands before an option's name in an error: "data.".
+ * @throws OptionError that names the option.
+ */
+export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
+  const given = readObject(`${prefix}options`, value, csvOptionNames);
+  const name = (option: keyof CsvOptions) => `${prefix}${option}`;
+  const column = (option: "label" | "weight") => {
+    const found = given[option];
+    return found === undefined ? {} : { [option]: readColumn(name(option), found) };
+  };
+  const columns = (option: "targets" | "inputs") => {
+    const found = given[option];
+    return found === undefined ? {} : { [option]: readColumns(name(option), found) };
+  };
+  if (given.label !== undefined && given.targets !== undefined) {
+    throw new OptionError(`${name("targets")} is ${show(given.targets)} beside ${name("label")}; give either`);
+  }
+  const { header, delimiter, scale } = given;
+  if (header !== undefined && header !== "auto" && typeof header !== "boolean") {
+    throw new OptionError(`${name("header")} is ${show(header)}; it must be true, false or "auto"`);
+  }
+  if (delimiter !== undefined && !(typeof delimiter === "string" && /^[^"\r\n]$/.test(delimiter))) {
+    throw new OptionError(`${name("delimiter")} is ${show(delimiter)}; it must be one character, and no quote`);
+  }
+  const classes = readClasses(name("classes"), given.classes);
+  return {
+    ...column("label"),
+    ...columns("targets"),
+    ...columns("inputs"),
+    ...column("weight"),
+    ...(header === undefined ? {} : { header }),
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(scale === undefined ? {} : { scale: readNumber(name("scale"), scale, {}) }),
+    ...(classes === undefined ? {} : { classes }),
+  };
+}
+
+/**
+ * Makes a data set of CSV text (RFC 4180: cells in quotes, quotes doubled in them, lines that end in CRLF or LF). A byte order
+ * mark at the beginning and empty lines are passed over. Classes in words get numbers in order of first appearance and keep
+ * their names as `classNames`.
+ *
+ * @param options Which columns are what, and `name`, what errors call the data set, default "the CSV".
+ * @throws OptionError for options that are wrong in themselves; DataError that names line and column for a cell that is no
+ * number, a class that is not known, lines of different lengths, quotes that do not match and columns that are not there.
+ */
+export function parseCsv(text: string, options: CsvOptions & { readonly name?: string | undefined } = {}): Dataset {
+  const { name = "the CSV", ...rest } = options;
+  const csv = readCsvOptions(rest);
+  const records = readRecords(name, text, csv.delimiter ?? ",");
+  const first = records.next();
+  if (first.done) throw new DataError(`${name} is empty`);
+  const hasHeader = hasHeaderOf(csv, first.value.cells);
+  const table = new Table(name, first.value, hasHeader);
+  const roles = rolesOf(csv, table);
+  const inputs: Float32Array[] = [];
+  const targets: number[] = [];
+  const weights: number[] = [];
+  const labels: string[] = [];
+  const lines: number[] = [];
+  const take = ({ cells, line }: Line) => {
+    table.checkLength(cells, line);
+    const cell = (column: number) => table.number(cells, line, column);
+    const row = new Float32Array(roles.inputs.length);
+    for (let i = 0; i < row.length; i++) row[i] = cell(roles.inputs[i]!);
+    inputs.push(row);
+    targets.push(...roles.targets.map(cell));
+    lines.push(line);
+    if (roles.label !== undefined) labels.push(cells[roles.label]!);
+    if (roles.weight === undefined) return;
+    const weight = cell(roles.weight);
+    if (weight < 0) throw new DataError(`${table.at(line, roles.weight)} is ${weight}; weights are >= 0`);
+    weights.push(weight);
+  };
+  if (!hasHeader) take(first.value);
+  for (const record of records) take(record);
+  const count = inputs.length;
+  if (count === 0) throw new DataError(`${name} is empty but for its header`);
+  const features = roles.inputs.length;
+  const all = new Float32Array(count * features);
+  inputs.forEach((row, i) => {
+    all.set(row, i * features);
+  });
+  const examples = {
+    name,
+    count,
+    features,
+    inputs: packed(all),
+    scale: csv.scale ?? 1,
+    ...(roles.weight === undefined ? {} : { weights: Float32Array.from(weights) }),
+  };
+  const { label } = roles;
+  return label === undefined
+    ? { ...examples, outputs: roles.targets.length, targets: Float32Array.from(targets) }
+    : { ...examples, ...readLabels(labels, csv.classes, (row) => table.at(lines[row]!, label)) };
+}
+
+/** One record; it may go over several lines, of which this is the first, counted from 1. */
+interface Line {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
+
+function* readRecords(name: string, text: string, delimiter: string): Generator<Line, undefined> {
+  const end = text.length;
+  const separator = delimiter.charCodeAt(0);
+  // Codes, since most of the time goes into this line.
+  const ends = (at: number) => {
+    const code = text.charCodeAt(at);
+    return code === separator || code === 10 || code === 13 || at === end;
+  };
+  let at = text.startsWith("\uFEFF") ? 1 : 0;
+  let line = 1;
+  while (at < end) {
+    const cells: string[] = [];
+    const from = line;
+    for (;;) {
+      const begin = at;
+      if (text[at] === '"') {
+        const opened = line;
+        // Quotes stand in pairs but for the last.
+        let close = text.indexOf('"', at + 1);
+        while (close >= 0 && text[close + 1] === '"') close = text.indexOf('"', close + 2);
+        if (close < 0) throw new DataError(`${name} line ${opened} opens a quote that nothing closes`);
+        const quoted = text.slice(at + 1, close);
+        line += quoted.split(/\r\n|\r|\n/).length - 1;
+        cells.push(quoted.replaceAll('""', '"'));
+        at = close + 1;
+        if (!ends(at)) {
+          throw new DataError(
+            `${name} line ${line} has ${show(text[at])} after a closing quote; quotes inside of quotes are doubled`,
+          );
+        }
+      } else {
+        while (!ends(at)) at++;
+        cells.push(text.slice(begin, at));
+      }
+      if (at === end || text[at] !== delimiter) break;
+      at++;
+    }
+    const isBlank = cells.length === 1 && cells[0] === "";
+    at += text[at] === "\r" && text[at + 1] === "\n" ? 2 : 1;
+    line++;
+    if (!isBlank) yield { cells, line: from };
+  }
+}
+
+/** A file whose columns are called by name has names. */
+function hasHeaderOf(
+  { header = "auto", label, targets, inputs, weight }: CsvOptions,
+  cells: readonly string[],
+): boolean {
+  if (header !== "auto") return header;
+  const isNamed = [label, targets, inputs, weight].flat().some((column) => typeof column === "string");
+  return isNamed || cells.every((cell) => Number.isNaN(numberOf(cell)));
+}
+
+/** The columns by number, and how errors name them. */
+class Table {
+  readonly name: string;
+  readonly #first: Line;
+  readonly #hasHeader: boolean;
+  readonly width: number;
+
+  constructor(name: string, first: Line, hasHeader: boolean) {
+    this.name = name;
+    this.#first = first;
+    this.#hasHeader = hasHeader;
+    this.width = first.cells.length;
+  }
+
+  /** Where a cell stands. */
+  at(line: number, column: number): string {
+    return `${this.name} line ${line}, ${this.called(column)}`;
+  }
+
+  called(column: number): string {
+    return `column ${this.#hasHeader ? show(this.#first.cells[column]) : `${column} (counted from 0)`}`;
+  }
+
+  checkLength({ length }: readonly string[], line: number): void {
+    if (length === this.width) return;
+    throw new DataError(`${this.name} line ${line} has ${length} columns; line ${this.#first.line} has ${this.width}`);
+  }
+
+  number(cells: readonly string[], line: number, column: number): number {
+    const cell = cells[column]!;
+    const value = numberOf(cell);
+    if (Number.isFinite(Math.fround(value))) return value;
+    const given = cell.trim() === "" ? "is empty" : `is ${show(cell)}`;
+    throw new DataError(`${this.at(line, column)} ${given}; it must be a number that float32 can hold`);
+  }
+
+  /** The number of the column that is called so, where there is one. */
+  named(column: string): number | undefined {
+    if (!this.#hasHeader) return undefined;
+    const found = this.#first.cells.indexOf(column);
+    if (found >= 0 && this.#first.cells.indexOf(column, found + 1) >= 0) {
+      throw new DataError(`${this.name} has two columns ${show(column)}; say by number which is meant, counted from 0`);
+    }
+    return found < 0 ? undefined : found;
+  }
+
+  find(column: Column): number {
+    const found = typeof column === "string" ? this.named(column) : column;
+    if (found !== undefined && found < this.width) return found;
+    const there = this.#hasHeader
+      ? `its columns are ${this.#first.cells.join(", ")}`
+      : `its columns are 0 to ${this.width - 1}, and it has no header`;
+    throw new DataError(`${this.name} has no column ${show(column)}; ${there}`);
+  }
+}
+
+interface Roles {
+  readonly inputs: readonly number[];
+  readonly targets: readonly number[];
+  readonly label: number | undefined;
+  readonly weight: number | undefined;
+}
+
+/** What each column is for. */
+function rolesOf(csv: CsvOptions, table: Table): Roles {
+  const weight = csv.weight === undefined ? undefined : table.find(csv.weight);
+  const targets = csv.targets === undefined ? [] : list(csv.targets).map((column) => table.find(column));
+  const standard = () => table.named("label") ?? table.width - 1;
+  const label = csv.targets === undefined ? (csv.label === undefined ? standard() : table.find(csv.label)) : undefined;
+  const taken = [...targets, ...(label === undefined ? [] : [label]), ...(weight === undefined ? [] : [weight])];
+  const inputs = csv.inputs
+    ? list(csv.inputs).map((column) => table.find(column))
+    : Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.includes(column));
+  if (inputs.length === 0)
+    throw new DataError(`${table.name} has no columns left to learn from, of ${table.width} in all`);
+  const all = [...taken, ...inputs];
+  const twice = all.find((column, i) => all.indexOf(column) !== i);
+  if (twice !== undefined) throw new OptionError(`${table.called(twice)} is given two purposes; each column has one`);
+  return { inputs, targets, label, weight };
+}
+
+const list = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+function readColumn(name: string, value: unknown): Column {
+  if (typeof value === "string" || (Number.isInteger(value) && (value as number) >= 0)) return value as Column;
+  throw new OptionError(`${name} is ${show(value)}; it must be a column's name, or its number counted from 0`);
+}
+
+function readColumns(name: string, value: unknown): Column | readonly Column[] {
+  if (!Array.isArray(value)) return readColumn(name, value);
+  if (value.length === 0) throw new OptionError(`${name} is []; it must name one column at least`);
+  return value.map((column, i) => readColumn(`${name}[${i}]`, column));
+}

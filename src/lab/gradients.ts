@@ -1,0 +1,467 @@
+// Gradients and training runs that another program recorded, held against an engine: `fallline-gradients/1` and
+// `fallline-training/1` (test/golden/README.md describes both).
+import type { Tensor } from "../arena.ts";
+import { type Dataset, sliceRows } from "../data/dataset.ts";
+import { DataError, FalllineError, OptionError, show } from "../errors.ts";
+import { createModel, type Model, type ModelConfig, modelTensors } from "../objectives/model.ts";
+import type { OptimizerConfig } from "../rules/index.ts";
+import type { Engine } from "../train/engine.ts";
+import { createPipeline } from "../train/pipeline.ts";
+import { entryId, list, type Recorded, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
+
+const gradientFormat = "fallline-gradients/1";
+const trainingFormat = "fallline-training/1";
+
+type Values = Readonly<Record<string, readonly number[]>>;
+
+/** A model with its parameters, and the loss and gradients of one batch. */
+export interface GradientCase {
+  readonly id: string;
+  readonly model: ModelConfig;
+  /** Examples in the batch. */
+  readonly batch: number;
+  /** The inputs, row after row. */
+  readonly x: readonly number[];
+  /** A label for each row where the loss is softmax cross-entropy, else as many targets as the model has outputs. */
+  readonly y: readonly number[];
+  /** How much each row counts; none where all count the same. */
+  readonly weights: readonly number[] | undefined;
+  readonly params: Values;
+  readonly loss: number;
+  readonly gradients: Values;
+  readonly tolerance: Tolerance;
+}
+
+/** A `fallline-gradients/1` file. */
+export interface GradientFile {
+  readonly format: typeof gradientFormat;
+  readonly cases: readonly GradientCase[];
+}
+
+/** A training run: from these parameters, on these rows, with these losses before each update. */
+export interface TrainingRun {
+  readonly id: string;
+  readonly model: ModelConfig;
+  readonly optimizer: object;
+  readonly initial: Values;
+  readonly batches: readonly (readonly number[])[];
+  readonly losses: readonly number[];
+  /** On the rows that no one trains on; undefined where none is recorded. */
+  readonly testAccuracy: number | undefined;
+  readonly tolerance: Tolerance;
+}
+
+/** Eigenvalues of the Hessian of the mean loss over the first `rows` rows. */
+export interface SharpnessCase {
+  readonly id: string;
+  readonly model: ModelConfig;
+  readonly rows: number;
+  readonly params: Values;
+  readonly largest: number;
+  readonly second: number;
+  readonly smallest: number;
+  readonly tolerance: Tolerance;
+}
+
+/** A `fallline-training/1` file. */
+export interface TrainingFile {
+  readonly format: typeof trainingFormat;
+  /** Where the data set lies beside the file; undefined where the file does not say. */
+  readonly data: string | undefined;
+  /** The rows before this one train, it and those after it test. */
+  readonly trainRows: number;
+  readonly runs: readonly TrainingRun[];
+  readonly sharpness: readonly SharpnessCase[];
+}
+
+/** How far an engine is from what was recorded. */
+export interface CaseResult {
+  readonly id: string;
+  /** Largest |ours - expected|; null where the case did not run, or a number was not finite. */
+  readonly maxAbs: number | null;
+  /** Largest |ours - expected| / |expected|, where 0 was not expected. */
+  readonly maxRel: number | null;
+  /** Whether every |ours - expected| <= atol + rtol·|expected|. */
+  readonly ok: boolean;
+  /** Of a case that fails: why it did not run, or what is furthest beyond its tolerance. */
+  readonly error?: string;
+}
+
+export interface GradientResult extends CaseResult {
+  /** |ours - expected| of the loss alone, and the largest of the gradients; null as `maxAbs` is. */
+  readonly lossError: number | null;
+  readonly gradientError: number | null;
+}
+
+/** `maxAbs` and `maxRel` are those of the losses. */
+export interface TrainingResult extends CaseResult {
+  /** Share of the test rows that are right in the end; null where the run did not come so far, or there are none. */
+  readonly testAccuracy: number | null;
+}
+
+/**
+ * Reads a file of recorded gradients.
+ *
+ * @throws DataError that says what is malformed: the field, and the case it is of.
+ */
+export function readGradients(text: string): GradientFile {
+  return readGradientFile(recordedFile(text, [gradientFormat]));
+}
+
+/**
+ * Reads a file of recorded training runs.
+ *
+ * @throws DataError that says what is malformed: the field, and the run it is of.
+ */
+export function readTraining(text: string): TrainingFile {
+  return readTrainingFile(recordedFile(text, [trainingFormat]));
+}
+
+/** Reads either; which it is, its `format` tells. */
+export function readRecorded(text: string): GradientFile | TrainingFile {
+  const file = recordedFile(text, [gradientFormat, trainingFormat]);
+  return file.format === gradientFormat ? readGradientFile(file) : readTrainingFile(file);
+}
+
+function readGradientFile(file: Recorded): GradientFile {
+  const cases = list("cases", file.cases).map((entry, i): GradientCase => {
+    const fields = record(`cases[${i}]`, entry);
+    const { id, where } = entryId("cases", i, fields.id);
+    const config = readModel(`${where}.model`, fields.model);
+    const found: GradientCase = {
+      id,
+      model: config,
+      batch: whole(`${where}.batch`, fields.batch, 1),
+      x: numbers(`${where}.x`, fields.x),
+      y: numbers(`${where}.y`, fields.y),
+      weights: fields.weights === undefined ? undefined : numbers(`${where}.weights`, fields.weights),
+      params: values(`${where}.params`, fields.params),
+      loss: number(`${where}.loss`, fields.loss),
+      gradients: values(`${where}.gradients`, fields.gradients),
+      tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
+    };
+    const model = knownModel(config);
+    if (model) checkCase(where, model, found);
+    return found;
+  });
+  if (cases.length === 0) throw new DataError("cases is []; there must be at least one");
+  return { format: gradientFormat, cases };
+}
+
+function readTrainingFile(file: Recorded): TrainingFile {
+  const { data } = file;
+  if (data !== undefined && typeof data !== "string") throw new DataError(`data is ${show(data)}; it must be a path`);
+  const runs = list("runs", file.runs ?? []).map((entry, i): TrainingRun => {
+    const fields = record(`runs[${i}]`, entry);
+    const { id, where } = entryId("runs", i, fields.id);
+    const batches = list(`${where}.batches`, fields.batches).map((batch, step) => {
+      const name = `${where}.batches[${step}]`;
+      const rows = list(name, batch).map((row, j) => whole(`${name}[${j}]`, row, 0));
+      if (rows.length === 0) throw new DataError(`${name} is []; a batch has a row at least`);
+      return rows;
+    });
+    const losses = numbers(`${where}.losses`, fields.losses);
+    if (losses.length !== batches.length || losses.length === 0) {
+      throw new DataError(`${where}.losses has ${losses.length} numbers for ${batches.length} batches`);
+    }
+    return {
+      id,
+      ...readParams(where, "initial", fields),
+      optimizer: record(`${where}.optimizer`, fields.optimizer),
+      batches,
+      losses,
+      testAccuracy: isGiven(fields.testAccuracy) ? share(`${where}.testAccuracy`, fields.testAccuracy) : undefined,
+      tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
+    };
+  });
+  const sharpness = list("sharpness", file.sharpness ?? []).map((entry, i): SharpnessCase => {
+    const fields = record(`sharpness[${i}]`, entry);
+    const { id, where } = entryId("sharpness", i, fields.id);
+    const { model, initial } = readParams(where, "params", fields);
+    return {
+      id,
+      model,
+      params: initial,
+      rows: whole(`${where}.rows`, fields.rows, 1),
+      largest: number(`${where}.largest`, fields.largest),
+      second: number(`${where}.second`, fields.second),
+      smallest: number(`${where}.smallest`, fields.smallest),
+      tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
+    };
+  });
+  if (runs.length + sharpness.length === 0) {
+    throw new DataError("runs is [], and so is sharpness; there must be at least one of either");
+  }
+  return { format: trainingFormat, data, trainRows: whole("trainRows", file.trainRows, 1), runs, sharpness };
+}
+
+/**
+ * Computes the loss and the gradients of one case. Where it cannot run, its error says why.
+ */
+export async function gradientCase(recorded: GradientCase, engine: Engine): Promise<GradientResult> {
+  const { id, batch, params, tolerance } = recorded;
+  const loss = compare(tolerance);
+  const gradients = compare(tolerance);
+  const error = await attempt(async () => {
+    const model = createModel(recorded.model);
+    const trainee = await engine.trainee(
+      model,
+      tensorsOf(model, params),
+      { rule: "sgd" },
+      dataOf(model, recorded),
+      batch,
+    );
+    try {
+      const [ours] = await trainee.objective.gradient(Uint32Array.from({ length: batch }, (_, row) => row));
+      loss.add(ours!, recorded.loss, () => "the loss");
+      const found = await trainee.optimizer.read("gradients");
+      for (const [name, expected] of Object.entries(recorded.gradients)) {
+        for (const [i, want] of expected.entries()) {
+          gradients.add(found[name]![i]!, want, () => `gradients["${name}"][${i}]`);
+        }
+      }
+    } finally {
+      trainee.destroy();
+    }
+  });
+  if (error !== undefined) {
+    return { id, maxAbs: null, maxRel: null, ok: false, error, lossError: null, gradientError: null };
+  }
+  const [ofLoss, ofGradients] = [loss.verdict(), gradients.verdict()];
+  const why = ofLoss.error ?? ofGradients.error;
+  return {
+    id,
+    maxAbs: larger(ofLoss.maxAbs, ofGradients.maxAbs),
+    maxRel: larger(ofLoss.maxRel, ofGradients.maxRel),
+    ok: why === undefined,
+    ...(why === undefined ? {} : { error: why }),
+    lossError: ofLoss.maxAbs,
+    gradientError: ofGradients.maxAbs,
+  };
+}
+
+/**
+ * Makes the steps of one run, and tests what comes out. It passes where every loss is within its tolerance and the accuracy
+ * is what one example more or less makes of it.
+ *
+ * @param data The whole data set; the rows from `trainRows` on test.
+ * @param onStep Hears how many steps are done.
+ */
+export async function trainingRun(
+  { trainRows }: Pick<TrainingFile, "trainRows">,
+  run: TrainingRun,
+  data: Dataset,
+  engine: Engine,
+  onStep: (steps: number) => void = () => {},
+): Promise<TrainingResult> {
+  const losses = compare(run.tolerance);
+  let testAccuracy: number | null = null;
+  let misjudged: string | undefined;
+  const error = await attempt(async () => {
+    const model = createModel(run.model);
+    if (run.testAccuracy !== undefined && trainRows >= data.count) {
+      throw new OptionError(`trainRows is ${trainRows}; ${data.name} has ${data.count} rows, and none is left to test`);
+    }
+    const largest = Math.max(...run.batches.map(({ length }) => length));
+    const optimizer = run.optimizer as OptimizerConfig;
+    const trainee = await engine.trainee(model, tensorsOf(model, run.initial), optimizer, data, largest);
+    const { objective } = trainee;
+    let steps = 0;
+    const pipeline = createPipeline(({ loss }: { readonly loss: number }) => {
+      const step = steps++;
+      losses.add(loss, run.losses[step]!, () => `losses[${step}]`);
+      onStep(steps);
+    });
+    try {
+      for (const rows of run.batches) await pipeline.start(() => objective.step(Uint32Array.from(rows)));
+      await pipeline.drain();
+      if (run.testAccuracy === undefined) return;
+      const tests = sliceRows(data, trainRows, data.count);
+      const { accuracy } = await objective.evaluate(tests);
+      testAccuracy = Number.isFinite(accuracy) ? accuracy : null;
+      // Counts of rows, rounded, since a share of them is not exact.
+      const flips = Math.round(Math.abs(accuracy - run.testAccuracy) * tests.count);
+      if (!(flips <= 1))
+        misjudged = `testAccuracy is ${show(accuracy)}; ${run.testAccuracy} was expected, ± 1/${tests.count}`;
+    } finally {
+      await pipeline.close();
+      trainee.destroy();
+    }
+  });
+  if (error !== undefined) return { id: run.id, maxAbs: null, maxRel: null, ok: false, error, testAccuracy: null };
+  const found = losses.verdict();
+  const why = found.error ?? misjudged;
+  return { id: run.id, ...found, ok: why === undefined, ...(why === undefined ? {} : { error: why }), testAccuracy };
+}
+
+/** What keeps a case from running, in a sentence. */
+async function attempt(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    return error.message;
+  }
+}
+
+function larger(a: number | null, b: number | null): number | null {
+  return a === null || b === null ? null : Math.max(a, b);
+}
+
+/** Takes numbers beside those that were expected, and says how far off they are. */
+function compare({ rtol, atol }: Tolerance) {
+  let [maxAbs, maxRel, furthest] = [0, 0, 0];
+  let error: string | undefined;
+  let allFinite = true;
+  return {
+    add(ours: number, expected: number, where: () => string): void {
+      const off = Math.abs(ours - expected);
+      const allowed = atol + rtol * Math.abs(expected);
+      if (!Number.isFinite(off)) {
+        // JSON has no infinity; a sentence says what the numbers cannot.
+        if (allFinite) error = `${where()} is ${ours}; ${expected} was expected`;
+        allFinite = false;
+        return;
+      }
+      maxAbs = Math.max(maxAbs, off);
+      if (expected !== 0) maxRel = Math.max(maxRel, off / Math.abs(expected));
+      if (!allFinite || off - allowed <= furthest) return;
+      furthest = off - allowed;
+      error = `${where()} is ${ours}; ${expected} was expected, ± ${allowed.toExponential(1)}`;
+    },
+    verdict: (): Omit<CaseResult, "id" | "ok"> => ({
+      maxAbs: allFinite ? maxAbs : null,
+      maxRel: allFinite ? maxRel : null,
+      ...(error === undefined ? {} : { error }),
+    }),
+  };
+}
+
+/** The rows of a case as a data set. */
+function dataOf(model: Model, { id, batch, x, y, weights }: GradientCase): Dataset {
+  const examples = {
+    name: id,
+    count: batch,
+    features: model.features,
+    inputs: Float32Array.from(x),
+    scale: 1,
+    ...(weights === undefined ? {} : { weights: Float32Array.from(weights) }),
+  };
+  return takesLabels(model)
+    ? { ...examples, classes: model.outputs, labels: Uint32Array.from(y) }
+    : { ...examples, outputs: model.outputs, targets: Float32Array.from(y) };
+}
+
+function takesLabels({ config }: Model): boolean {
+  return config.loss.type === "softmaxCrossEntropy";
+}
+
+function tensorsOf(model: Model, params: Values): readonly Tensor[] {
+  return modelTensors(model).map((tensor) => ({ ...tensor, data: params[tensor.name]! }));
+}
+
+/**
+ * A recorded model as this library's config: there, what a loss can be told stands beside it. Whether there is such a model
+ * shows when its case runs.
+ */
+function readModel(where: string, value: unknown): ModelConfig {
+  const { labelSmoothing, delta, ...model } = record(where, value);
+  const told = {
+    ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
+    ...(delta === undefined ? {} : { delta }),
+  };
+  if (Object.keys(told).length === 0) return model as unknown as ModelConfig;
+  const loss = typeof model.loss === "object" && model.loss !== null ? model.loss : { type: model.loss };
+  return { ...model, loss: { ...loss, ...told } } as unknown as ModelConfig;
+}
+
+/** The model, where this library has it. */
+function knownModel(config: ModelConfig): Model | undefined {
+  try {
+    return createModel(config);
+  } catch (error) {
+    if (error instanceof OptionError) return undefined;
+    throw error;
+  }
+}
+
+function readParams(
+  where: string,
+  field: string,
+  fields: Recorded,
+): { readonly model: ModelConfig; readonly initial: Values } {
+  const config = readModel(`${where}.model`, fields.model);
+  const initial = values(`${where}.${field}`, fields[field]);
+  const model = knownModel(config);
+  if (model) checkTensors(`${where}.${field}`, model, initial);
+  return { model: config, initial };
+}
+
+/** Everything of a case whose length its model decides. */
+function checkCase(where: string, model: Model, { batch, x, y, weights, params, gradients }: GradientCase): void {
+  const isLabelled = takesLabels(model);
+  const check = (field: string, { length }: readonly number[], width: number) => {
+    if (length === batch * width) return;
+    throw new DataError(`${where}.${field} has ${length} numbers; ${batch} rows of ${width} need ${batch * width}`);
+  };
+  check("x", x, model.features);
+  check("y", y, isLabelled ? 1 : model.outputs);
+  if (weights) check("weights", weights, 1);
+  const bad = isLabelled
+    ? y.findIndex((label) => !(Number.isInteger(label) && label >= 0 && label < model.outputs))
+    : -1;
+  if (bad >= 0) {
+    throw new DataError(
+      `${where}.y[${bad}] is ${y[bad]}; it must be a label, a whole number in [0, ${model.outputs - 1}]`,
+    );
+  }
+  checkTensors(`${where}.params`, model, params);
+  checkTensors(`${where}.gradients`, model, gradients);
+}
+
+/** As many numbers for each tensor as it has, and no other tensors. */
+function checkTensors(where: string, model: Model, given: Values): void {
+  const tensors = modelTensors(model);
+  for (const { name, shape } of tensors) {
+    const length = shape.reduce((product, size) => product * size, 1);
+    if (given[name]?.length !== length) {
+      const found = given[name] === undefined ? "is missing" : `has ${given[name].length} numbers`;
+      throw new DataError(`${where}["${name}"] ${found}; its shape [${shape.join(", ")}] needs ${length}`);
+    }
+  }
+  const other = Object.keys(given).find((name) => !tensors.some((tensor) => tensor.name === name));
+  if (other !== undefined) throw new DataError(`${where}["${other}"] is none of the model's tensors`);
+}
+
+function values(where: string, value: unknown): Values {
+  return Object.fromEntries(
+    Object.entries(record(where, value)).map(([name, data]) => [name, numbers(`${where}["${name}"]`, data)]),
+  );
+}
+
+function numbers(where: string, value: unknown): readonly number[] {
+  return list(where, value).map((each, i) => number(`${where}[${i}]`, each));
+}
+
+/** What float32 cannot hold is no number that could be held against it. */
+function number(where: string, value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(Math.fround(value))) return value;
+  throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be a finite float32`);
+}
+
+function whole(where: string, value: unknown, min: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value < 2 ** 32) return value;
+  throw new DataError(
+    `${where} is ${value === undefined ? "missing" : show(value)}; it must be a whole number >= ${min}`,
+  );
+}
+
+function share(where: string, value: unknown): number {
+  if (typeof value === "number" && value >= 0 && value <= 1) return value;
+  throw new DataError(`${where} is ${show(value)}; it must be a share in [0, 1]`);
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
+}

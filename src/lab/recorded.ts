@@ -1,0 +1,66 @@
+// Reading files that other programs recorded: what is malformed is one sentence that names the field. Tolerances, and the
+// errors that are held against them.
+import { DataError, show } from "../errors.ts";
+
+export type Recorded = Readonly<Record<string, unknown>>;
+
+/** |ours - expected| may be atol + rtol·|expected|. */
+export interface Tolerance {
+  readonly rtol: number;
+  readonly atol: number;
+}
+
+/**
+ * The fields of a recorded file in one of these formats.
+ *
+ * @throws DataError for text that is no JSON, and for another format.
+ */
+export function recordedFile<T extends string>(text: string, formats: readonly T[]): Recorded & { readonly format: T } {
+  let file: unknown;
+  try {
+    file = JSON.parse(text);
+  } catch (error) {
+    throw new DataError(`not JSON: ${(error as Error).message}`);
+  }
+  const fields: Recorded = typeof file === "object" && file !== null ? { ...file } : {};
+  const format = formats.find((each) => each === fields.format);
+  if (format === undefined) {
+    const allowed = formats.map((each) => `"${each}"`).join(" or ");
+    throw new DataError(`format is ${show(fields.format)}; it must be ${allowed}`);
+  }
+  return { ...fields, format };
+}
+
+export function record(where: string, value: unknown): Recorded {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new DataError(`${where} is ${given(value)}; it must be an object`);
+  }
+  return { ...value };
+}
+
+export function list(where: string, value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new DataError(`${where} is ${given(value)}; it must be an array`);
+  return value;
+}
+
+/** The id of one of a file's entries, and how errors call the entry from then on. */
+export function entryId(where: string, index: number, id: unknown): { readonly id: string; readonly where: string } {
+  if (typeof id !== "string") throw new DataError(`${where}[${index}].id is ${show(id)}; it must be a string`);
+  return { id, where: `${where}["${id}"]` };
+}
+
+/** A missing part of a tolerance tolerates nothing. */
+export function readTolerance(where: string, value: unknown): Tolerance {
+  const { rtol, atol } = record(where, value);
+  return { rtol: tolerated(`${where}.rtol`, rtol), atol: tolerated(`${where}.atol`, atol) };
+}
+
+function tolerated(where: string, value: unknown): number {
+  if (value === undefined) return 0;
+  if (typeof value !== "number" || !(value >= 0)) throw new DataError(`${where} is ${show(value)}; it must be >= 0`);
+  return value;
+}
+
+function given(value: unknown): string {
+  return value === undefined ? "missing" : show(value);
+}

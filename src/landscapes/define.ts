@@ -1,0 +1,191 @@
+// How a landscape of the registry is written down: each option once, with what it may be and its default; the terms of the
+// sum, their slopes and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value,
+// gradient and Hessian, the kernels and docs/landscapes.md follow from that.
+import { OptionError } from "../errors.ts";
+import { describeRange, type Range, readArray, readChoice, readNumber, readObject } from "../options.ts";
+
+/** A landscape's config as plain JSON: `type` names the landscape, the other fields are its options. */
+export interface LandscapeConfig {
+  readonly type: string;
+  readonly [option: string]: unknown;
+}
+
+export type Interval = readonly [low: number, high: number];
+
+/** What a landscape is once its options are known; all in float64. */
+interface Surface {
+  /** How many coordinates a point has. */
+  readonly dimension: number;
+  /** The i-th of the terms whose sum the landscape is; there are as many as coordinates. */
+  term(x: ArrayLike<number>, i: number): number;
+  /** The derivative of the whole sum by the i-th coordinate. */
+  slope(x: ArrayLike<number>, i: number): number;
+  /** The second derivative of the whole sum by the i-th and the j-th coordinate. */
+  curvature(x: ArrayLike<number>, i: number, j: number): number;
+  /** The value at the {@link Surface.minima}; null where none is known, or there is none. */
+  readonly minimum: number | null;
+  /** The points at which it is least, as far as docs/landscapes.md says; none where none is known. */
+  minima(): readonly Float64Array[];
+  /** A point that optimizers customarily start from. */
+  start(): Float64Array;
+  /** What of the first two coordinates a picture should show. */
+  readonly domain: readonly [Interval, Interval];
+}
+
+/** A function with known gradient and minimum: a sum of one term for each coordinate. */
+export interface Landscape extends Surface {
+  readonly type: string;
+  /** The complete config, which rebuilds the same landscape. */
+  readonly config: LandscapeConfig;
+  /** @throws OptionError for a point that has not `dimension` coordinates; so do gradient and hessian. */
+  value(x: ArrayLike<number>): number;
+  gradient(x: ArrayLike<number>): Float64Array;
+  /** Row after row, `dimension` of them. */
+  hessian(x: ArrayLike<number>): readonly Float64Array[];
+  /** What its kernels are made of. */
+  readonly kernel: LandscapeKernel;
+}
+
+/** A landscape as the GPU computes it. */
+export interface LandscapeKernel {
+  /** Functions `term(i)` and `slope(i)` of the coordinates `x(i)`, with constants and numbers in `setting`. */
+  readonly wgsl: string;
+  /** By name, in the order in which they stand in `setting`. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** More numbers than have names: `setting.numbers`. */
+  readonly numbers: ArrayLike<number>;
+}
+
+/** What one option of a landscape may be. */
+export interface Option<T> {
+  readonly allowed: string;
+  /** None where it may be left out and then is nothing. */
+  readonly default?: unknown;
+  read(name: string, value: unknown): T;
+}
+
+type Options = Readonly<Record<string, Option<unknown>>>;
+
+/** The values of options that were read. */
+type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never };
+
+export function number(range: Range, standard: number): Option<number> {
+  return { allowed: describeRange(range), default: standard, read: (name, value) => readNumber(name, value, range) };
+}
+
+export function whole(min: number, standard: number): Option<number> {
+  return number({ min, integer: true }, standard);
+}
+
+export function choice<T extends string>(names: readonly T[], standard: T): Option<T> {
+  return {
+    allowed: names.map((name) => JSON.stringify(name)).join(", "),
+    default: standard,
+    read: (name, value) => readChoice(name, value, names),
+  };
+}
+
+/** At least one number; nothing where it is left out. */
+export function numbers(range: Range): Option<readonly number[] | undefined> {
+  return {
+    allowed: `numbers, each ${describeRange(range)}`,
+    read(name, value) {
+      if (value === undefined) return undefined;
+      const read = readArray(name, value, "numbers").map((one, i) => readNumber(`${name}[${i}]`, one, range));
+      if (read.length === 0) throw new OptionError(`${name} is []; it must hold at least one number`);
+      return read;
+    },
+  };
+}
+
+/** One entry of the registry in landscapes/index.ts. */
+export interface LandscapeDefinition {
+  readonly type: string;
+  /** The function, in terms of the options; x is a point, n its dimension, sums run from 1. */
+  readonly formula: string;
+  /** Where it is least. */
+  readonly least: string;
+  /** Where the function comes from: paper and year. */
+  readonly source: string;
+  readonly options: readonly { readonly name: string; readonly allowed: string; readonly default: unknown }[];
+  /** Checks `config`; errors name `name`. */
+  read(name: string, config: LandscapeConfig): Landscape;
+}
+
+interface Written<O extends Options> extends Pick<LandscapeDefinition, "type" | "formula" | "least" | "source"> {
+  readonly options: O;
+  readonly wgsl: string;
+  /** `name` is what errors call the config, `given` the options that it has. */
+  create(values: Values<O>, name: string, given: ReadonlySet<string>): Created;
+}
+
+interface Created extends Surface, Partial<Omit<LandscapeKernel, "wgsl">> {
+  /** The options of the complete config; all of them if not said. */
+  readonly kept?: readonly string[];
+}
+
+export function defineLandscape<O extends Options>(written: Written<O>): LandscapeDefinition {
+  const { type, formula, least, source, wgsl } = written;
+  const options: readonly (readonly [string, Option<unknown>])[] = Object.entries(written.options);
+  return {
+    type,
+    formula,
+    least,
+    source,
+    options: options.map(([name, { allowed, default: standard }]) => ({ name, allowed, default: standard })),
+    read(name, config) {
+      const fields = readObject(name, config, ["type", ...options.map(([option]) => option)]);
+      const given = new Set(Object.keys(fields).filter((key) => fields[key] !== undefined));
+      const values = Object.fromEntries(
+        options.map(([key, option]) => {
+          return [key, option.read(`${name}.${key}`, given.has(key) ? fields[key] : option.default)];
+        }),
+      ) as Values<O>; // each option was read by its own reader
+      const {
+        kept = options.map(([key]) => key),
+        constants = {},
+        numbers = [],
+        ...surface
+      } = written.create(values, name, given);
+      const complete = kept.filter((key) => values[key] !== undefined).map((key) => [key, values[key]] as const);
+      return {
+        ...surface,
+        ...wholeOf(surface),
+        type,
+        config: { type, ...Object.fromEntries(complete) },
+        kernel: { wgsl, constants, numbers },
+      };
+    },
+  };
+}
+
+/** Value, gradient and Hessian from what is said of single terms and coordinates. */
+function wholeOf({ dimension, term, slope, curvature }: Surface): Pick<Landscape, "value" | "gradient" | "hessian"> {
+  const check = (x: ArrayLike<number>) => {
+    if (x.length !== dimension) {
+      throw new OptionError(`a point has ${x.length} coordinates; this landscape's have ${dimension}`);
+    }
+  };
+  const each = (value: (i: number) => number) => Float64Array.from({ length: dimension }, (_, i) => value(i));
+  return {
+    value(x) {
+      check(x);
+      let sum = 0;
+      for (let i = 0; i < dimension; i++) sum += term(x, i);
+      return sum;
+    },
+    gradient(x) {
+      check(x);
+      return each((i) => slope(x, i));
+    },
+    hessian(x) {
+      check(x);
+      return Array.from({ length: dimension }, (_, i) => each((j) => curvature(x, i, j)));
+    },
+  };
+}
+
+/** The point whose coordinates are all the same. */
+export function everywhere(dimension: number, value: number): Float64Array {
+  return new Float64Array(dimension).fill(value);
+}

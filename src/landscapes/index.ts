@@ -1,0 +1,57 @@
+// The registry of landscapes, and the function that turns a config into one.
+import { OptionError, show } from "../errors.ts";
+import { bealeLandscape } from "./beale.ts";
+import type { Landscape, LandscapeConfig, LandscapeDefinition } from "./define.ts";
+import { himmelblauLandscape } from "./himmelblau.ts";
+import { logisticMapLandscape } from "./logistic_map.ts";
+import { quadraticLandscape } from "./quadratic.ts";
+import { quarticLandscape } from "./quartic.ts";
+import { rastriginLandscape } from "./rastrigin.ts";
+import { rosenbrockLandscape } from "./rosenbrock.ts";
+import { saddleLandscape } from "./saddle.ts";
+
+/** In the order of docs/landscapes.md. */
+export const landscapeDefinitions: readonly LandscapeDefinition[] = [
+  quadraticLandscape,
+  rosenbrockLandscape,
+  rastriginLandscape,
+  bealeLandscape,
+  himmelblauLandscape,
+  saddleLandscape,
+  quarticLandscape,
+  logisticMapLandscape,
+];
+
+/** The types of landscape that a config may name. */
+export const landscapeTypes: readonly string[] = landscapeDefinitions.map(({ type }) => type);
+
+/** The version of all configs; what a later one means differently will have another. */
+const version = 1;
+
+/**
+ * Reads a landscape's config. It may say its `version` (1), and the complete config says it then too. `name` is what errors
+ * call it.
+ *
+ * @throws OptionError for an unknown type, version or option, and for values out of range.
+ */
+export function createLandscape(config: LandscapeConfig, name = "landscape"): Landscape {
+  if (typeof config !== "object" || config === null || Array.isArray(config)) {
+    throw new OptionError(
+      `${name} is ${config === undefined ? "missing" : show(config)}; it must be a landscape's config`,
+    );
+  }
+  const { version: given, ...rest } = config;
+  const definition = landscapeDefinitions.find(({ type }) => type === rest.type);
+  if (!definition) {
+    throw new OptionError(
+      rest.type === undefined
+        ? `${name}.type is missing; known landscapes are ${landscapeTypes.join(", ")}`
+        : `${name}.type is ${show(rest.type)}, which is not a known landscape; known are ${landscapeTypes.join(", ")}`,
+    );
+  }
+  if (given !== undefined && given !== version) {
+    throw new OptionError(`${name}.version is ${show(given)}, which is not a known version; known is ${version}`);
+  }
+  const landscape = definition.read(name, rest);
+  return given === undefined ? landscape : { ...landscape, config: { ...landscape.config, version } };
+}

@@ -1,0 +1,35 @@
+// f(x) = Σ xᵢ⁴: the curvature falls to 0 at the minimum, so gradient descent creeps there, and no rate is right for long.
+import wgsl from "../../shaders/landscapes/quartic.wgsl?raw";
+import { defineLandscape, everywhere, type LandscapeConfig, whole } from "./define.ts";
+
+export interface QuarticOptions {
+  /** How many coordinates; a whole number >= 1, default 2. */
+  dimension?: number | undefined;
+}
+
+/** A bowl with a flat bottom, least at the origin, where its curvature is 0. */
+export function quartic(options: QuarticOptions = {}): LandscapeConfig {
+  return { type: "quartic", ...options };
+}
+
+export const quarticLandscape = defineLandscape({
+  type: "quartic",
+  formula: "Σ xᵢ⁴",
+  least: "0 at the origin, where the curvature is 0 too",
+  source: "definition",
+  wgsl,
+  options: { dimension: whole(1, 2) },
+  create: ({ dimension }) => ({
+    dimension,
+    term: (x, i) => x[i]! ** 4,
+    slope: (x, i) => 4 * x[i]! ** 3,
+    curvature: (x, i, j) => (i === j ? 12 * x[i]! ** 2 : 0),
+    minimum: 0,
+    minima: () => [everywhere(dimension, 0)],
+    start: () => everywhere(dimension, 1),
+    domain: [
+      [-1.5, 1.5],
+      [-1.5, 1.5],
+    ],
+  }),
+});

@@ -1,0 +1,36 @@
+// What follows a layer's product and bias, and its derivatives, as the CPU computes them; shaders/objectives/activation.wgsl
+// is their twin. A derivative is formed from what the forward pass keeps: the activation's value where that tells enough,
+// else what went into it.
+import { erf } from "../cpu/erf.ts";
+
+/** In the order that shaders/objectives/activation.wgsl numbers them. */
+export const activations = ["linear", "relu", "tanh", "sigmoid", "gelu", "silu"] as const;
+export type Activation = (typeof activations)[number];
+
+export interface ActivationFunction {
+  readonly value: (z: number) => number;
+  /** Whether the derivative is formed from z, or from the value. */
+  readonly keeps: "input" | "value";
+  /** The derivative, from what is kept. */
+  readonly slope: (kept: number) => number;
+}
+
+const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
+/** The normal distribution's function and density: gelu is z·Φ(z) (Hendrycks and Gimpel 2016), exactly, as in PyTorch. */
+const normal = (z: number): number => (1 + erf(z / Math.SQRT2)) / 2;
+const density = (z: number): number => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
+
+export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = {
+  linear: { value: (z) => z, keeps: "value", slope: () => 1 },
+  // A NaN stays one.
+  relu: { value: (z) => (z < 0 ? 0 : z), keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
+  tanh: { value: Math.tanh, keeps: "value", slope: (y) => 1 - y * y },
+  sigmoid: { value: sigmoid, keeps: "value", slope: (y) => y * (1 - y) },
+  gelu: { value: (z) => z * normal(z), keeps: "input", slope: (z) => normal(z) + z * density(z) },
+  // z·sigmoid(z) (Elfwing, Uchibe, Doya 2017; Ramachandran, Zoph, Le 2017).
+  silu: {
+    value: (z) => z * sigmoid(z),
+    keeps: "input",
+    slope: (z) => sigmoid(z) * (1 + z * (1 - sigmoid(z))),
+  },
+};

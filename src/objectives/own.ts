@@ -1,0 +1,236 @@
+// An objective of one's own: parameters, a loss of one example and its derivatives in WGSL, and a twin in JavaScript. What
+// it is made of, what data it fits, and where its parameters lie in an optimizer's arenas.
+import { arenaLength, layoutSegments, type Segment, type Tensor } from "../arena.ts";
+import type { SourcePart } from "../assemble.ts";
+import { checkDataset, type Dataset, datasetNoun } from "../data/dataset.ts";
+import { OptionError, show } from "../errors.ts";
+import { readNumber, readObject } from "../options.ts";
+import type { OwnParts } from "./sources.ts";
+
+/** One example, as the twin sees it. */
+export interface OwnExample {
+  /** Its row of the data set. */
+  readonly row: number;
+  /** As many numbers as the data set has features, times its `scale`. */
+  readonly inputs: Float64Array;
+  /** The numbers to predict; none where the data set has labels. */
+  readonly targets: Float64Array;
+  /** NaN where the data set has none. */
+  readonly label: number;
+}
+
+/** An objective of one's own; docs/own_objectives.md has an example. */
+export interface OwnObjective {
+  /** What errors call it. */
+  readonly name: string;
+  /**
+   * The parameters: `param(i)` in WGSL, and `params[i]` in the twin, count through all of them in this order. `data`, where
+   * given, is where they start in an optimizer that is made of these tensors, and near where they are verified.
+   */
+  readonly tensors: readonly Tensor[];
+  /** Numbers of an example that it takes; default as many as the data has. */
+  readonly features?: number | undefined;
+  /** Numbers to predict, or at most so many classes, that it takes; default as many as the data has. */
+  readonly outputs?: number | undefined;
+  /**
+   * `fn loss(row: u32) -> f32`, the loss of one example, and `fn gradient(row: u32, i: u32) -> f32`, its derivative by
+   * `param(i)`. They read `param(i)`, `input(row, j)`, `target_of(row, k)` and `label(row)`, and the constants
+   * `param_count`, `features`, `outputs` and, of each tensor, `first_NAME`: the number of its first parameter.
+   */
+  readonly wgsl: string;
+  /** The twin of WGSL's `loss`, in float64; without it the objective runs on the GPU alone. */
+  loss?(params: Float64Array, example: OwnExample): number;
+  /**
+   * The twin of WGSL's `gradient`: writes the derivative by every parameter to `out`, which is as long as `params` and holds
+   * zeros. Without it the derivatives are central differences of the twin's loss, within about 1e-9.
+   */
+  gradient?(params: Float64Array, example: OwnExample, out: Float64Array): void;
+}
+
+const fields = ["name", "tensors", "features", "outputs", "wgsl", "loss", "gradient"] as const;
+
+/**
+ * Checks an objective of one's own, but for what only a GPU's compiler or {@link verifyObjective} can tell.
+ *
+ * @throws OptionError that says what is missing or wrong.
+ */
+export function defineObjective(definition: OwnObjective): OwnObjective {
+  const { name, tensors, features, outputs, wgsl, loss, gradient } = readObject(
+    "objective",
+    definition,
+    fields,
+  ) as Partial<OwnObjective>;
+  if (typeof name !== "string" || name === "") {
+    throw new OptionError(`objective.name is ${show(name)}; it must be a string that is not empty`);
+  }
+  const title = titleOf({ name });
+  const segments = layoutSegments(tensors ?? []);
+  for (const segment of segments) refuseOwnBuffer(title, segment);
+  firstConstants(title, segments);
+  if (features !== undefined) readNumber(`features of ${title}`, features, { min: 1, integer: true });
+  if (outputs !== undefined) readNumber(`outputs of ${title}`, outputs, { min: 1, integer: true });
+  if (typeof wgsl !== "string") throw new OptionError(`the wgsl of ${title} is ${show(wgsl)}; it must be a string`);
+  for (const [pattern, signature] of [
+    [/\bfn\s+loss\s*\(\s*\w+\s*:\s*u32\s*,?\s*\)\s*->\s*f32\b/, "fn loss(row: u32) -> f32"],
+    [
+      /\bfn\s+gradient\s*\(\s*\w+\s*:\s*u32\s*,\s*\w+\s*:\s*u32\s*,?\s*\)\s*->\s*f32\b/,
+      "fn gradient(row: u32, i: u32) -> f32",
+    ],
+  ] as const) {
+    if (!pattern.test(withoutComments(wgsl))) throw new OptionError(`the wgsl of ${title} has no "${signature}"`);
+  }
+  for (const [part, twin] of Object.entries({ loss, gradient })) {
+    if (twin === undefined || typeof twin === "function") continue;
+    throw new OptionError(`the ${part} of ${title} is ${show(twin)}; it must be a function`);
+  }
+  if (gradient && !loss) throw new OptionError(`${title} has a twin of its gradient and none of its loss`);
+  return definition;
+}
+
+/** What errors call an objective. */
+export const titleOf = ({ name }: Pick<OwnObjective, "name">) => `objective ${name}`;
+
+const withoutComments = (wgsl: string) => wgsl.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, " ");
+
+function refuseOwnBuffer(title: string, { name, own }: Segment): void {
+  if (!own) return;
+  throw new OptionError(`tensor "${name}" is in a buffer of your own; those of ${title} must be in the arenas`);
+}
+
+/** An objective whose `features` and `outputs` are those of the data it was bound to. */
+export type BoundOwn = OwnObjective & { readonly features: number; readonly outputs: number };
+
+/**
+ * Binds an objective to the data that it trains on.
+ *
+ * @throws OptionError when they do not fit each other, or the objective or an optimizer's tensors are not what they should
+ * be; DataError for bad data.
+ */
+export function bindOwn(
+  segments: readonly Segment[],
+  objective: OwnObjective,
+  data: Dataset,
+  batch: number,
+): { readonly bound: BoundOwn; readonly tensors: readonly Segment[] } {
+  defineObjective(objective);
+  readNumber("batch", batch, { min: 1, integer: true });
+  const title = titleOf(objective);
+  const tensors = objective.tensors.map(({ name, shape }) => {
+    const found = segments.find((segment) => segment.name === name);
+    if (found?.shape.join() !== shape.join()) {
+      throw new OptionError(
+        `the optimizer's tensor "${name}" ${found ? `has shape [${found.shape.join(", ")}]` : "is missing"}; ${title} has [${shape.join(", ")}]`,
+      );
+    }
+    refuseOwnBuffer(title, found!);
+    return found!;
+  });
+  return { bound: fitOwn(objective, data), tensors };
+}
+
+/**
+ * The objective with the counts of this data.
+ *
+ * @throws OptionError when they do not fit each other, DataError for bad data.
+ */
+export function fitOwn(objective: OwnObjective, data: Dataset): BoundOwn {
+  const title = titleOf(objective);
+  const { features = data.features } = objective;
+  const { outputs = outputsOf(data) } = objective;
+  if (features !== data.features) {
+    throw new OptionError(
+      `${title} takes ${features} features; the rows of ${data.name} have ${data.features} numbers`,
+    );
+  }
+  if (data.labels ? outputsOf(data) > outputs : outputsOf(data) !== outputs) {
+    throw new OptionError(`${title} takes ${outputs} outputs; ${data.name} has ${datasetNoun(data)}`);
+  }
+  const [unread, reading] = data.labels
+    ? ([/\btarget_of\s*\(/, "target_of(row, k)"] as const)
+    : ([/\blabel\s*\(/, "label(row)"] as const);
+  if (unread.test(withoutComments(objective.wgsl))) {
+    throw new OptionError(`${title} reads ${reading}, which ${data.name} does not have: it has ${datasetNoun(data)}`);
+  }
+  checkDataset(data);
+  // A definition may have methods of a class, which a spread would lose.
+  const { name, tensors, wgsl } = objective;
+  return {
+    ...{ name, tensors, wgsl, features, outputs },
+    ...(objective.loss ? { loss: objective.loss.bind(objective) } : {}),
+    ...(objective.gradient ? { gradient: objective.gradient.bind(objective) } : {}),
+  };
+}
+
+const outputsOf = (data: Dataset) => (data.labels ? data.classes : data.outputs);
+
+/** How many parameters there are. */
+export function countParams(tensors: readonly { readonly length: number }[]): number {
+  return tensors.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** An example of a data set. */
+export function exampleAt(data: Dataset, row: number): OwnExample {
+  const { features, inputs, scale } = data;
+  const begin = row * features;
+  return {
+    row,
+    inputs: Float64Array.from(inputs.subarray(begin, begin + features), (value) => value * scale),
+    targets: data.labels
+      ? new Float64Array()
+      : Float64Array.from(data.targets.subarray(row * data.outputs, (row + 1) * data.outputs)),
+    label: data.labels ? data.labels[row]! : Number.NaN,
+  };
+}
+
+/** What of the WGSL depends on the objective, its data and where its tensors lie. */
+export function ownParts(
+  { name, wgsl, features, outputs }: BoundOwn,
+  tensors: readonly Segment[],
+  segments: readonly Segment[],
+): OwnParts {
+  const title = titleOf({ name });
+  const generated = (text: string): SourcePart => ({ name: "generated", text });
+  const counts = { param_count: countParams(tensors), features, outputs, ...firstConstants(title, tensors) };
+  return {
+    counts: generated(
+      Object.entries(counts)
+        .map(([constant, value]) => `const ${constant} = ${value}u;\n`)
+        .join(""),
+    ),
+    places: generated(placesText(tensors, arenaLength(segments))),
+    fragment: { name: "its wgsl", text: wgsl },
+  };
+}
+
+/** For each tensor the constant that says which is the first of its parameters. */
+function firstConstants(title: string, tensors: readonly Segment[]): Readonly<Record<string, number>> {
+  const constants: Record<string, number> = {};
+  let first = 0;
+  for (const { name, length } of tensors) {
+    const constant = `first_${name.replace(/[^A-Za-z0-9_]/g, "_")}`;
+    if (constant in constants) {
+      throw new OptionError(`two tensors of ${title} are both called ${constant} in WGSL, one of them "${name}"`);
+    }
+    constants[constant] = first;
+    first += length;
+  }
+  return constants;
+}
+
+/** Where in an arena each parameter is: a choice between stretches that follow each other without a gap. */
+function placesText(tensors: readonly Segment[], stride: number): string {
+  const stretches: { readonly first: number; readonly offset: number }[] = [];
+  let first = 0;
+  for (const { offset, length } of tensors) {
+    const last = stretches[stretches.length - 1];
+    if (!last || offset - last.offset !== first - last.first) stretches.push({ first, offset });
+    first += length;
+  }
+  const choose = (among: typeof stretches): string => {
+    if (among.length === 1) return `return ${among[0]!.offset}u + (i - ${among[0]!.first}u);`;
+    const middle = among.length >> 1;
+    const [low, high] = [among.slice(0, middle), among.slice(middle)];
+    return `if (i >= ${high[0]!.first}u) { ${choose(high)} } else { ${choose(low)} }`;
+  };
+  return `const arena_stride = ${stride}u;\nfn place(i: u32) -> u32 {\n  ${choose(stretches)}\n}\n`;
+}

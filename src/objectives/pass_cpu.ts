@@ -1,0 +1,41 @@
+// What a model's twin on the CPU is: one pass forward over a batch, which can be gone back.
+import { product } from "../cpu/product.ts";
+
+/** Rows that are passed forward together. */
+export interface CpuBatch {
+  /** Their inputs, row after row. */
+  readonly inputs: Float64Array;
+  /** Which rows of the data set they are. */
+  readonly rows: Uint32Array;
+  /** Updates made so far, in training, which dropout goes by; undefined where nothing is dropped. */
+  readonly step: number | undefined;
+}
+
+/** The values of a tensor. */
+export type Values = (name: string) => Float32Array | Float64Array;
+
+export interface CpuPass {
+  /** The model's outputs, row after row. */
+  readonly outputs: Float64Array;
+  /** From the loss's derivatives by the outputs, which it may overwrite, adds those by the parameters to `gradients`. */
+  backward(delta: Float64Array, gradients: (name: string) => Float64Array): void;
+}
+
+type Matrix = Float32Array | Float64Array;
+
+/** Adds a product to what `out` holds. */
+export function addProduct(
+  out: Float64Array,
+  a: Matrix,
+  b: Matrix,
+  sizes: { readonly m: number; readonly k: number; readonly n: number },
+  form: { readonly transposeA?: boolean; readonly transposeB?: boolean } = {},
+): void {
+  product(out, a, b, sizes, { ...form, accumulate: true });
+}
+
+/** Adds the sum of each column of a matrix as wide as `sums`. */
+export function addColumnSums(sums: Float64Array, matrix: Float64Array): void {
+  const width = sums.length;
+  for (let i = 0, j = 0; i < matrix.length; i++, j = j + 1 < width ? j + 1 : 0) sums[j]! += matrix[i]!;
+}

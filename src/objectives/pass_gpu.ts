@@ -1,0 +1,60 @@
+// What a model is on the GPU: the matrix products of one pass over a batch, forward and back, with everything else in their
+// epilogues.
+import type { Layer } from "./model.ts";
+import type { Operand, Product } from "./products.ts";
+
+/** C = op(A)·op(B), and what follows it. */
+export interface ProductStep {
+  readonly product: Product;
+  readonly a: Operand;
+  readonly b: Operand;
+  readonly c: Operand;
+}
+
+/** A tensor of all replicas in one binding. */
+export type Tensors = (role: "params" | "gradients", name: string) => Operand;
+
+export interface GpuPass {
+  /** The model's outputs, which the loss replaces by its derivatives. */
+  readonly outputs: Operand;
+  /** `training` says whether anything is dropped. */
+  forward(training: boolean): readonly ProductStep[];
+  /** `accumulate` adds to the gradients what they hold. */
+  backward(accumulate: boolean): readonly ProductStep[];
+}
+
+/** A layer's outputs from its inputs. */
+export function forwardStep(
+  tensors: Tensors,
+  { inputs: k, outputs: n, weight, bias, activation }: Layer,
+  rows: number,
+  a: Operand,
+  c: Operand,
+  further: { readonly [Field in "accumulate" | "preactivation" | "dropout"]?: ForwardEpilogue[Field] | undefined } = {},
+): ProductStep {
+  const epilogue: ForwardEpilogue = {
+    type: "forward",
+    activation,
+    ...(bias === undefined ? {} : { bias: tensors("params", bias) }),
+    ...(further.accumulate ? { accumulate: true } : {}),
+    ...(further.preactivation ? { preactivation: further.preactivation } : {}),
+    ...(further.dropout ? { dropout: further.dropout } : {}),
+  };
+  return { product: { m: rows, n, k, epilogue }, a, b: tensors("params", weight), c };
+}
+
+type ForwardEpilogue = Extract<Product["epilogue"], { readonly type: "forward" }>;
+
+/** A layer's weight gradient, and in the same kernel that of its bias, from its inputs and the derivatives by its outputs. */
+export function gradientStep(
+  tensors: Tensors,
+  { inputs: m, outputs: n, weight, bias }: Layer,
+  rows: number,
+  a: Operand,
+  b: Operand,
+  accumulate: boolean,
+): ProductStep {
+  const sums = bias === undefined ? {} : { sums: tensors("gradients", bias) };
+  const epilogue = { type: "gradient", accumulate, ...sums } as const;
+  return { product: { m, n, k: rows, transposeA: true, epilogue }, a, b, c: tensors("gradients", weight) };
+}

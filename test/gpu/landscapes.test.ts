@@ -1,0 +1,138 @@
+// Landscapes on the GPU: every kernel against its twin, sums over many points and over many coordinates, replicas, and points
+// in a caller's own buffer.
+import { expect, it, vi } from "vitest";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import type { Landscape } from "../../src/landscapes/define.ts";
+import { createLandscape } from "../../src/landscapes/index.ts";
+import { quadratic } from "../../src/landscapes/quadratic.ts";
+import { rosenbrock } from "../../src/landscapes/rosenbrock.ts";
+import { landscapeTensors } from "../../src/objectives/landscape.ts";
+import { createCpuLandscape } from "../../src/objectives/landscape_cpu.ts";
+import { createGpuLandscape } from "../../src/objectives/landscape_gpu.ts";
+import type { OptimizerConfig } from "../../src/rules/index.ts";
+import { landscapes, pointsIn } from "../landscapes.ts";
+import { device, freshDevice } from "./setup.ts";
+
+async function both(landscape: Landscape, points: Float32Array, config: OptimizerConfig, on = device) {
+  const tensors = landscapeTensors(landscape, points);
+  const [onGpu, onCpu] = [await createOptimizer(on, tensors, config), createCpuOptimizer(tensors, config)];
+  return {
+    gpu: { optimizer: onGpu, objective: await createGpuLandscape(onGpu, landscape) },
+    cpu: { optimizer: onCpu, objective: createCpuLandscape(onCpu, landscape) },
+  };
+}
+
+/** Compares to so many times float32's rounding of the largest magnitude. */
+function expectClose(got: ArrayLike<number>, want: ArrayLike<number>, roundings: number, size = 0): void {
+  expect(got.length).toBe(want.length);
+  const [g, w] = [Array.from(got), Array.from(want)];
+  const largest = w.reduce((most, value) => Math.max(most, Math.abs(value)), size);
+  const worst = w.reduce((most, value, i) => Math.max(most, Math.abs(value - g[i]!)), 0);
+  expect(worst / largest).toBeLessThan(roundings * 2 ** -24);
+}
+
+// The first quadratic stands for itself further down.
+it.each(landscapes.slice(1))("$config is its twin", async (landscape) => {
+  // Of more than one chunk in the larger dimensions, of a prime number of points.
+  const points = pointsIn(landscape, 1409);
+  // A loss scale comes with kernels of the optimizer's own; one type stands for all.
+  const lossScale = landscape.type === "himmelblau" ? { init: 4 } : undefined;
+  const { gpu, cpu } = await both(landscape, points, { rule: "sgd", lossScale });
+  const [[gotLoss], [wantLoss]] = [await gpu.objective.gradient(), await cpu.objective.gradient()];
+  const [got, want] = [await gpu.optimizer.read("gradients"), await cpu.optimizer.read("gradients")];
+  expectClose(got.points!, want.points!, 8);
+  const losses = await gpu.objective.losses();
+  expectClose(losses, await cpu.objective.losses(), 8);
+  expectClose([gotLoss!], [wantLoss!], 40, Math.abs(wantLoss!));
+  gpu.objective.destroy();
+  gpu.optimizer.destroy();
+});
+
+it("one point may have as many coordinates as there could be points, in rows of workgroups and with barriers", async () => {
+  const made = await freshDevice();
+  const limits = Object.getOwnPropertyNames(Object.getPrototypeOf(made.limits)) as (keyof GPUSupportedLimits)[];
+  Object.defineProperty(made, "limits", {
+    value: {
+      ...Object.fromEntries(limits.map((name) => [name, made.limits[name]])),
+      maxComputeWorkgroupsPerDimension: 8,
+    },
+  });
+  // What a device that is no emulation says of itself.
+  Object.defineProperty(made, "adapterInfo", {
+    value: { vendor: "test", architecture: "test", device: "", description: "a GPU", isFallbackAdapter: false },
+  });
+  const landscape = createLandscape(quadratic({ dimension: 100_003, condition: 1e3, angle: 0.3 }));
+  const { gpu, cpu } = await both(landscape, pointsIn(landscape, 1), { rule: "sgd", lr: 0.5 }, made);
+  const [got, want] = [await gpu.objective.step(), await cpu.objective.step()];
+  expectClose([got.loss], [want.loss], 40);
+  expectClose((await gpu.optimizer.read()).points!, (await cpu.optimizer.read()).points!, 8);
+  expectClose(await gpu.objective.losses(), await cpu.objective.losses(), 40);
+  const pass = made.createCommandEncoder().beginComputePass();
+  const dispatches = vi.spyOn(pass, "dispatchWorkgroups");
+  gpu.objective.encode(pass);
+  expect(dispatches.mock.calls).toEqual([
+    [8, 4, 1],
+    [1, 1, 1],
+  ]);
+  gpu.objective.destroy();
+  gpu.optimizer.destroy();
+});
+
+it("replicas go their own ways, with the bits of a run alone, and keep what they have while halted", async () => {
+  const landscape = createLandscape(rosenbrock({ dimension: 3 }));
+  const points = pointsIn(landscape, 1501);
+  const rates = [1e-4, 3e-4, 2e-5];
+  const make = async (config: OptimizerConfig) => {
+    const optimizer = await createOptimizer(device, landscapeTensors(landscape, points), config);
+    return { optimizer, objective: await createGpuLandscape(optimizer, landscape) };
+  };
+  const together = await make({ rule: "sgd", replicas: rates.map((lr) => ({ lr })) });
+  const alone = await make({ rule: "sgd", lr: rates[2]! });
+  for (let step = 0; step < 4; step++) {
+    if (step === 2) together.optimizer.halt(1);
+    const [{ replicas }, single] = await Promise.all([together.objective.step(), alone.objective.step()]);
+    expect(replicas[2]).toEqual(single.replicas[0]);
+    expect(replicas[1]!.step).toBe(Math.min(step + 1, 2));
+  }
+  expect(await together.optimizer.read("params", 2)).toEqual(await alone.optimizer.read());
+  expect(await together.objective.losses(2)).toEqual(await alone.objective.losses());
+  await expect(together.objective.losses(3)).rejects.toThrow(/^replica is 3; /);
+  for (const { optimizer, objective } of [together, alone]) {
+    objective.destroy();
+    optimizer.destroy();
+  }
+});
+
+it("points may lie anywhere in a buffer of the caller's", async () => {
+  const landscape = createLandscape(rosenbrock());
+  const points = pointsIn(landscape, 37);
+  const buffer = (offset: number) =>
+    device.createBuffer({
+      size: offset + points.byteLength,
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+    });
+  const [params, gradients] = [buffer(260), buffer(12)];
+  device.queue.writeBuffer(params, 260, Float32Array.from(points));
+  const optimizer = await createOptimizer(
+    device,
+    [
+      {
+        name: "points",
+        shape: [37, 2],
+        params: { buffer: params, offset: 260 },
+        gradients: { buffer: gradients, offset: 12 },
+      },
+    ],
+    { rule: "sgd", lr: 0 },
+  );
+  const objective = await createGpuLandscape(optimizer, landscape);
+  const { cpu } = await both(landscape, points, { rule: "sgd" });
+  expectClose([(await objective.step()).loss], await cpu.objective.gradient(), 40);
+  expectClose((await optimizer.read("gradients")).points!, (await cpu.optimizer.read("gradients")).points!, 8);
+  expectClose(await objective.losses(), await cpu.objective.losses(), 8);
+  objective.destroy();
+  optimizer.destroy();
+  params.destroy();
+  gradients.destroy();
+});

@@ -1,0 +1,167 @@
+// `fallline gradients`, and the data that --data and run configs name, on the built command line and the CPU reference.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { golden } from "../golden.ts";
+import { fallline } from "../run_cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fallline-data-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const [recorded, trained, digits] = ["gradients", "training", "digits"].map((name) => `test/golden/${name}.json`) as [
+  string,
+  string,
+  string,
+];
+
+function file(name: string, content: unknown): string {
+  const path = join(folder, name);
+  writeFileSync(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+describe("fallline gradients", () => {
+  const onCpu = (...args: string[]) => fallline(["gradients", ...args, "--backend", "cpu"]);
+
+  it("prints JSON alone, passes every golden case and fails what it does not know by name, with status 1", async () => {
+    const { cases, ...rest } = golden<{ cases: { id: string; model: object }[] }>("gradients.json");
+    const [first] = cases as [(typeof cases)[0]];
+    const unknown = { ...first, id: "unknown", model: { ...first.model, activation: "nosuch" } };
+    const path = file("unknown.json", { ...rest, cases: [unknown] });
+    const { code, stdout } = await onCpu(recorded, trained, path, "--json");
+    expect(code).toBe(1);
+    const result = JSON.parse(stdout) as { backend: string; adapter: object; cases: { id: string; ok: boolean }[] };
+    expect(Object.keys(result)).toEqual(["backend", "adapter", "cases"]);
+    expect(result.cases.map(({ id }) => id).slice(-3)).toEqual(["adamw-64-32-10", "sgd-64-10", "unknown"]);
+    for (const each of result.cases.slice(0, -1)) {
+      expect(each).toEqual({ id: each.id, maxAbs: expect.any(Number), maxRel: expect.any(Number), ok: true });
+    }
+    const error = expect.stringContaining('model.activation is "nosuch"');
+    expect(result.cases.at(-1)).toEqual({ id: "unknown", maxAbs: null, maxRel: null, ok: false, error });
+  });
+
+  it("prints a line a case, and what it does not check on stderr", async () => {
+    const training = golden<{ runs: object[] }>("training.json");
+    const path = file("one.json", { ...training, data: undefined, runs: training.runs.slice(1) });
+    const { code, stdout, stderr } = await onCpu(path, "--data", digits);
+    expect(stdout).toMatch(/^CPU reference/);
+    expect(stdout).toMatch(/^case +loss +max rel +accuracy$/m);
+    expect(stdout).toMatch(/^sgd-64-10 +\S+e-\d +\S+e-\d +93\.\d\d % {2}pass$/m);
+    expect(stdout).toContain("1 of 1 cases pass");
+    expect(stderr).toContain("not checked: sharpness of sharpness-64-10, sharpness-64-6-10");
+    expect(code).toBe(0);
+  });
+
+  const training = golden<object>("training.json");
+  it.each<[string, string, string[], string]>([
+    ["a file that is not there", join(folder, "nowhere.json"), [], "is not readable"],
+    ["another format", "test/golden/replay.json", [], 'replay.json: format is "fallline-replay/1"; it must be'],
+    [
+      "no data set",
+      file("nodata.json", { ...training, data: undefined }),
+      [],
+      "data is missing; it must name the data",
+    ],
+    ["data that are not there", file("far.json", { ...training, data: "no.json" }), [], "no.json is not readable"],
+    ["data of another kind", trained, ["--data", "README.md"], "README.md is no data that fallline reads: .csv"],
+    ["data in another format", trained, ["--data", "package.json"], "package.json: format is undefined"],
+  ])("ends with status 2 on %s, in a sentence", async (_, path, args, message) => {
+    const { code, stdout, stderr } = await onCpu(path, ...args);
+    expect(stderr).toContain(message);
+    expect(stderr.trim()).not.toContain("\n");
+    expect([code, stdout]).toEqual([2, ""]);
+  });
+});
+
+describe("data of one's own", () => {
+  const onCpu = (command: string, ...args: string[]) =>
+    fallline([command, ...args, "--backend", "cpu", "--out", join(folder, "out")]);
+  const result = (name: string) => JSON.parse(readFileSync(join(folder, "out", name), "utf8"));
+  const csv = file(
+    "toy.csv",
+    `a,b,kind\n${Array.from({ length: 40 }, (_, i) => `${i % 2},${i},${i % 2 ? "odd" : "even"}`).join("\n")}\n`,
+  );
+
+  it("train a model whose outer widths fit them", async () => {
+    const { code, stdout } = await onCpu(
+      "train",
+      "--data",
+      digits,
+      "--test-rows",
+      "100",
+      "--batch",
+      "8",
+      "--steps",
+      "2",
+    );
+    expect(stdout).toContain("64-1024-256-10");
+    expect(stdout).toContain("2 steps of 8 of 1,697 examples");
+    expect(stdout).toMatch(/test accuracy \S+ % of 100 examples/);
+    expect(code).toBe(0);
+    const { config } = result("run.json");
+    expect(config).toMatchObject({ data: { type: "file", path: digits, rows: null, testRows: 100 } });
+    expect(config.model.layers).toEqual([64, 1024, 256, 10]);
+  });
+
+  it("are CSV with options of a run config", async () => {
+    const data = { type: "file", path: csv, testRows: 10, label: "kind", inputs: ["a"] };
+    const config = { model: { layers: [1, 2] }, data, optimizer: { rule: "sgd", lr: 0.5 }, batch: 4, steps: 2 };
+    const { code, stdout } = await onCpu("train", file("csv.json", config));
+    expect(stdout).toContain("2 steps of 4 of 30 examples");
+    expect(code).toBe(0);
+    expect(result("run.json").config.data).toEqual({ ...data, rows: null });
+  });
+
+  it("are swept and searched too, and tested for a rate", async () => {
+    const shared = ["--data", csv, "--batch", "4", "--steps", "4"];
+    const swept = await onCpu("sweep", ...shared, "--vary", "lr=0.01,0.1", "--no-compare");
+    expect(swept.code).toBe(0);
+    expect(result("best.json")).toMatchObject({ data: { type: "file", path: csv } });
+    expect((await onCpu("search", ...shared, "--rules", "sgd", "--schedules", "constant")).code).toBe(0);
+    const found = await onCpu("find-lr", ...shared, "--test-rows", "4");
+    expect(found.code).toBe(0);
+    expect(result("lr.json").config.data).toMatchObject({ path: csv, testRows: 4 });
+  });
+
+  it("are folders of IDX files of any size", async () => {
+    const letters = join(folder, "letters");
+    mkdirSync(letters);
+    for (const [half, count] of [
+      ["train", 6],
+      ["t10k", 2],
+    ] as const) {
+      const pixels = Array.from({ length: 3 * count }, (_, i) => i);
+      writeFileSync(
+        join(letters, `${half}-images-idx3-ubyte`),
+        Uint8Array.of(0, 0, 8, 3, 0, 0, 0, count, 0, 0, 0, 3, 0, 0, 0, 1, ...pixels),
+      );
+      const labels = Array.from({ length: count }, (_, i) => i % 2);
+      writeFileSync(join(letters, `${half}-labels-idx1-ubyte`), Uint8Array.of(0, 0, 8, 1, 0, 0, 0, count, ...labels));
+    }
+    const { code, stdout } = await onCpu("train", "--data", letters, "--model", "3-2", "--batch", "2", "--steps", "1");
+    expect(stdout).toContain("1 steps of 2 of 6 examples");
+    expect(code).toBe(0);
+  });
+
+  const config = { model: { layers: [784, 10] }, optimizer: { rule: "sgd" }, batch: 4, steps: 2 };
+  it.each<[string, string[], string]>([
+    [
+      "a model of other widths",
+      ["--data", digits, "--model", "784-10"],
+      "is 784; the rows of digits.json have 64 numbers",
+    ],
+    [
+      "a config of other widths",
+      [file("mnist.json", config), "--data", digits],
+      "the rows of digits.json have 64 numbers",
+    ],
+    ["more test rows than there are", ["--data", csv, "--test-rows", "40"], "testRows is 40; toy.csv has 40 rows"],
+    ["a batch larger than the rest", ["--data", csv, "--batch", "33"], "batch is 33; toy.csv has 32 rows"],
+    ["a bad cell", ["--data", file("bad.csv", "a,b\n1,0\n?,1\n")], 'bad.csv line 3, column "a" is "?"'],
+  ])("are refused with %s, in a sentence", async (_, args, message) => {
+    const { code, stderr } = await onCpu("train", ...args);
+    expect(stderr).toContain(message);
+    expect(stderr.trim()).not.toContain("\n");
+    expect(code).toBe(1);
+  });
+});

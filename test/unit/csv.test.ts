@@ -1,0 +1,146 @@
+// CSV as RFC 4180 has it, what becomes of its columns, and how bad cells are refused: with line and column.
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { type CsvOptions, parseCsv } from "../../src/data/csv.ts";
+
+const iris = "width,height,species\n5.1,3.5,setosa\n7,3.2,versicolor\n4.9,3,setosa\n";
+
+describe("parseCsv", () => {
+  it("takes the last column for the class, and numbers words in order of first appearance", () => {
+    expect(parseCsv(iris)).toEqual({
+      name: "the CSV",
+      count: 3,
+      features: 2,
+      inputs: Float32Array.of(5.1, 3.5, 7, 3.2, 4.9, 3),
+      scale: 1,
+      classes: 2,
+      classNames: ["setosa", "versicolor"],
+      labels: Uint8Array.of(0, 1, 0),
+    });
+  });
+
+  it("takes the column called label where there is one, and bytes as bytes", () => {
+    expect(parseCsv("label,a,b\n2,0,255\n0,7,1\n", { scale: 1 / 255 })).toMatchObject({
+      inputs: Uint8Array.of(0, 255, 7, 1),
+      scale: 1 / 255,
+      classes: 3,
+      labels: Uint8Array.of(2, 0),
+    });
+  });
+
+  it("takes numbers to predict, weights and chosen inputs, by name or number", () => {
+    const text = "id,a,b,c,w\nx,1,2,3,0.5\ny,4,5,6,2\n";
+    const wanted = {
+      features: 1,
+      inputs: Uint8Array.of(2, 5),
+      outputs: 2,
+      targets: Float32Array.of(3, 1, 6, 4),
+      weights: Float32Array.of(0.5, 2),
+    };
+    expect(parseCsv(text, { targets: ["c", "a"], inputs: "b", weight: "w" })).toMatchObject(wanted);
+    expect(parseCsv(text, { targets: [3, 1], inputs: [2], weight: 4 })).toMatchObject(wanted);
+    expect(parseCsv("a,b\n1,2\n", { targets: "b" })).not.toHaveProperty("labels");
+  });
+
+  it("tells a header from numbers, unless it is told", () => {
+    expect(parseCsv("1,2,a\n3,4,b\n")).toMatchObject({ count: 2, features: 2 });
+    expect(parseCsv("1,2,3\n3,4,1\n", { header: true })).toMatchObject({ count: 1, labels: Uint8Array.of(1) });
+    expect(parseCsv("1,2,y\n3,4,1\n", { label: "y" })).toMatchObject({ count: 1 });
+    expect(() => parseCsv("a,b\n1,2\n", { header: false })).toThrow('line 1, column 0 (counted from 0) is "a"');
+  });
+
+  it("reads quotes, CRLF, a byte order mark, empty lines, and lines without an end", () => {
+    const text = '\uFEFF"a ""x"", y",b,"l\r\nm"\r\n"1",2,"one, ""1"""\r\n\r\n3,"4","two\nlines"\r\n5,6,one';
+    expect(parseCsv(text)).toMatchObject({
+      count: 3,
+      inputs: Uint8Array.of(1, 2, 3, 4, 5, 6),
+      classNames: ['one, "1"', "two\nlines", "one"],
+    });
+    expect(parseCsv("a;b\r1;x\r", { delimiter: ";" })).toMatchObject({ count: 1, features: 1 });
+    expect(() => parseCsv(`${text}\n7,x,one\n`)).toThrow('line 8, column "b" is "x"');
+  });
+
+  it("reads back whatever is written with quotes", () => {
+    const cell = fc
+      .string({ unit: fc.constantFrom('"', ",", "\n", "\r", "a", " ", "é") })
+      .filter((s) => s.trim() !== "");
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.double({ min: -1e6, max: 1e6, noNaN: true }), cell), { minLength: 1 }),
+        (rows) => {
+          const names = rows.map(([, word]) => `w${word}`);
+          const text = rows.map(([x], i) => `${x},"${names[i]!.replaceAll('"', '""')}"`).join("\r\n");
+          const data = parseCsv(text);
+          expect([...data.inputs].map((x) => x + 0)).toEqual(rows.map(([x]) => Math.fround(x) + 0));
+          expect(data.labels && [...data.labels].map((label) => data.classNames![label])).toEqual(names);
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  it("takes classes that it is told, by number or by name", () => {
+    expect(parseCsv("1,0\n2,1\n", { classes: 10 })).toMatchObject({ classes: 10, labels: Uint8Array.of(0, 1) });
+    const named = { classes: 2, classNames: ["-1", "1"], labels: Uint8Array.of(1, 0) };
+    expect(parseCsv("5,1\n6,-1\n", { classes: ["-1", "1"] })).toMatchObject(named);
+    expect(parseCsv(iris, { classes: 3 })).toMatchObject({ classes: 3, classNames: ["setosa", "versicolor"] });
+    expect(parseCsv("1,1000\n2,3\n")).toMatchObject({ classes: 1001, labels: Uint32Array.of(1000, 3) });
+  });
+
+  it.each<[string, string, CsvOptions, string]>([
+    ["nothing", "", {}, "t.csv is empty"],
+    ["a header alone", "a,b\n", {}, "t.csv is empty but for its header"],
+    ["a word for a number", "a,b\n1,0\nNA,1\n", {}, 't.csv line 3, column "a" is "NA"; it must be a number'],
+    ["a number too large", "a,b\n1e39,0\n", {}, 't.csv line 2, column "a" is "1e39"'],
+    ["another notation", "a,b\n0x10,0\n", {}, 't.csv line 2, column "a" is "0x10"'],
+    ["NaN", "1,0\nNaN,1\n", {}, 't.csv line 2, column 0 (counted from 0) is "NaN"'],
+    ["an empty cell", "a,b\n,0\n", {}, 't.csv line 2, column "a" is empty'],
+    ["an empty label", "a,b\n1,\n", {}, 't.csv line 2, column "b" is empty; every row needs a label'],
+    ["a line too short", "a,b\n1,0\n\n1\n", {}, "t.csv line 4 has 1 columns; line 1 has 2"],
+    ["a line too long", "1,0\n1,0,3\n", {}, "t.csv line 2 has 3 columns; line 1 has 2"],
+    ["an open quote", 'a,b\n1,"x\n2,y\n', {}, "t.csv line 2 opens a quote that nothing closes"],
+    ["a quote in a quote", 'a,b\n1,"x"y"\n', {}, 't.csv line 2 has "y" after a closing quote'],
+    ["a label below 0", "a,b\n1,-1\n", {}, 't.csv line 2, column "b" is -1; a label is a whole number >= 0'],
+    ["half a label", "1,0\n1,0.5\n", {}, "t.csv line 2, column 1 (counted from 0) is 0.5; a label is a whole number"],
+    ["a label too large", "a,b\n1,3\n", { classes: 3 }, 't.csv line 2, column "b" is 3; labels are 0 to 2'],
+    ["an unknown class", iris, { classes: ["setosa"] }, 'line 3, column "species" is "versicolor", which is none of'],
+    [
+      "a class too many",
+      iris,
+      { classes: 1 },
+      'line 3, column "species" is "versicolor", which is none of the classes',
+    ],
+    ["a negative weight", "a,b,w\n1,0,-2\n", { label: "b", weight: "w" }, 'line 2, column "w" is -2; weights are >= 0'],
+    [
+      "a column that is not there",
+      iris,
+      { label: "kind" },
+      't.csv has no column "kind"; its columns are width, height',
+    ],
+    ["a column beyond the last", "1,2\n", { label: 2 }, "t.csv has no column 2; its columns are 0 to 1"],
+    ["a name without a header", "1,2\n", { label: "a", header: false }, 't.csv has no column "a"'],
+    ["a name that two columns have", "a,a,b\n1,2,3\n", { label: "a" }, 't.csv has two columns "a"'],
+    ["a column with two purposes", iris, { label: 2, weight: 2 }, 'column "species" is given two purposes'],
+    ["no inputs", "a\n1\n", {}, "t.csv has no columns left to learn from, of 1 in all"],
+  ])("refuses %s, saying where", (_, text, options, message) => {
+    expect(() => parseCsv(text, { ...options, name: "t.csv" })).toThrow(message);
+  });
+
+  it.each<[string, object, string]>([
+    ["an unknown option", { labels: 1 }, 'options has an unknown option "labels"'],
+    ["labels and targets", { label: 1, targets: 0 }, "targets is 0 beside label; give either"],
+    ["no targets", { targets: [] }, "targets is []; it must name one column at least"],
+    ["a column that is none", { targets: [1, -1] }, "targets[1] is -1; it must be a column's name, or its number"],
+    ["a header that is none", { header: "yes" }, 'header is "yes"; it must be true, false or "auto"'],
+    ["a long delimiter", { delimiter: "||" }, 'delimiter is "||"; it must be one character, and no quote'],
+    ["an infinite scale", { scale: Number.POSITIVE_INFINITY }, "scale is Infinity; it must be a finite number"],
+    ["no classes", { classes: 0 }, "classes is 0; it must be a whole number"],
+    [
+      "the same class twice",
+      { classes: ["a", "a"] },
+      'classes is ["a","a"]; it must be a whole number >= 1, or an array',
+    ],
+  ])("refuses %s, naming the option", (_, options, message) => {
+    expect(() => parseCsv(iris, options as CsvOptions)).toThrow(message);
+  });
+});
