@@ -8,7 +8,7 @@ import { type Activation, activations } from "./activation.ts";
 import { variantFor } from "./choices.ts";
 import { type Dropout, dropoutKey, dropoutThreshold } from "./dropout.ts";
 import { assembleProduct } from "./product_sources.ts";
-import { accessOf, type ProductShape, type Variant } from "./variants.ts";
+import { accessOf, type ProductShape, probeVariants, type Variant } from "./variants.ts";
 
 export type { Dropout } from "./dropout.ts";
 
@@ -78,13 +78,14 @@ export type Operands = readonly [a: Operand, b: Operand, c: Operand];
  *
  * @throws DeviceError where a kernel does not compile or the product has too many tiles for one dispatch.
  */
-export function productDispatch(
+export async function productDispatch(
   replicated: Replicated,
   product: Product,
   a: Operand,
   b: Operand,
   c: Operand,
 ): Promise<Dispatch> {
+  await probeVariants(replicated.device);
   return variantDispatch(replicated, product, [a, b, c], variantFor(replicated.device, product));
 }
 

@@ -7,7 +7,7 @@ import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import { readArray, readBoolean, readNumber, readObject } from "../options.ts";
 import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./choices.ts";
 import { variantDispatch } from "./products.ts";
-import { candidates, type ProductShape, readShape, shapeKey, type Variant } from "./variants.ts";
+import { candidates, type ProductShape, probeVariants, readShape, shapeKey, type Variant } from "./variants.ts";
 
 /** Products of fewer multiply-adds run in the default variant: a kernel's start costs as much as they do. */
 export const leastToTune = 1e7;
@@ -70,6 +70,7 @@ export function tune(
   const { seconds = 2, again = false, onProgress } = readTuneOptions(options);
   const before = running.get(device) ?? Promise.resolve();
   const tuned = before.then(async () => {
+    await probeVariants(device);
     await measureAll(device, shapes, seconds, again, onProgress);
     return {
       adapter: adapterLine(describeAdapter(device.adapterInfo)),
@@ -194,18 +195,13 @@ async function measure(device: GPUDevice, whole: ProductShape, variant: Variant)
       [a!, b!, c!],
       variant,
     );
-    const clock = clockOf(device);
-    try {
-      await clock.seconds([dispatch]);
-      const first = await clock.seconds([dispatch]);
-      const repeats = Math.min(64, Math.max(1, Math.ceil(measuredSeconds / Math.max(first, 1e-6))));
-      const times = [first];
-      const dispatches = Array.from({ length: repeats }, () => dispatch);
-      while (times.length < 3) times.push((await clock.seconds(dispatches)) / repeats);
-      return (2 * work(shape)) / Math.max(median(repeats > 1 ? times.slice(1) : times), 1e-9) / 1e9;
-    } finally {
-      clock.destroy();
-    }
+    await secondsOf(device, [dispatch]);
+    const first = await secondsOf(device, [dispatch]);
+    const repeats = Math.min(64, Math.max(1, Math.ceil(measuredSeconds / Math.max(first, 1e-6))));
+    const times = [first];
+    const dispatches = Array.from({ length: repeats }, () => dispatch);
+    while (times.length < 3) times.push((await secondsOf(device, dispatches)) / repeats);
+    return (2 * work(shape)) / Math.max(median(repeats > 1 ? times.slice(1) : times), 1e-9) / 1e9;
   } finally {
     for (const buffer of kept) buffer.destroy();
   }
@@ -222,59 +218,14 @@ function partOf(shape: ProductShape, most: number): ProductShape {
   return partOf({ ...shape, m: half(m), n: half(n), k: half(k) }, most);
 }
 
-/** Tells how long dispatches take. */
-interface Clock {
-  seconds(dispatches: readonly Dispatch[]): Promise<number>;
-  destroy(): void;
+/** Seconds from submitting dispatches until they have run. */
+async function secondsOf(device: GPUDevice, dispatches: readonly Dispatch[]): Promise<number> {
+  const encoder = device.createCommandEncoder({ label: "fallline tuner" });
+  const pass = encoder.beginComputePass({ label: "fallline tuner" });
+  encodeDispatches(pass, dispatches);
+  pass.end();
+  const start = performance.now();
+  device.queue.submit([encoder.finish()]);
+  await device.queue.onSubmittedWorkDone();
+  return (performance.now() - start) / 1000;
 }
-
-/** The GPU's own clock where the device has it, else that of the host around the submission. */
-function clockOf(device: GPUDevice): Clock {
-  const submit = (
-    dispatches: readonly Dispatch[],
-    descriptor: GPUComputePassDescriptor,
-    end: EndCommands = () => {},
-  ) => {
-    const encoder = device.createCommandEncoder({ label: "fallline tuner" });
-    const pass = encoder.beginComputePass(descriptor);
-    encodeDispatches(pass, dispatches);
-    pass.end();
-    end(encoder);
-    device.queue.submit([encoder.finish()]);
-  };
-  if (!device.features.has("timestamp-query")) {
-    return {
-      async seconds(dispatches) {
-        const start = performance.now();
-        submit(dispatches, {});
-        await device.queue.onSubmittedWorkDone();
-        return (performance.now() - start) / 1000;
-      },
-      destroy() {},
-    };
-  }
-  const querySet = device.createQuerySet({ type: "timestamp", count: 2 });
-  const { QUERY_RESOLVE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
-  const resolved = device.createBuffer({ label: "fallline tuner", size: 16, usage: QUERY_RESOLVE | COPY_SRC });
-  const staging = device.createBuffer({ label: "fallline tuner", size: 16, usage: COPY_DST | MAP_READ });
-  return {
-    async seconds(dispatches) {
-      const timestampWrites = { querySet, beginningOfPassWriteIndex: 0, endOfPassWriteIndex: 1 };
-      submit(dispatches, { timestampWrites }, (encoder) => {
-        encoder.resolveQuerySet(querySet, 0, 2, resolved, 0);
-        encoder.copyBufferToBuffer(resolved, 0, staging, 0, 16);
-      });
-      await staging.mapAsync(GPUMapMode.READ);
-      const [start, end] = new BigUint64Array(staging.getMappedRange().slice(0));
-      staging.unmap();
-      return Number(end! - start!) / 1e9;
-    },
-    destroy() {
-      querySet.destroy();
-      resolved.destroy();
-      staging.destroy();
-    },
-  };
-}
-
-type EndCommands = (encoder: GPUCommandEncoder) => void;

@@ -3,6 +3,7 @@
 import { isSoftware } from "../gpu/device.ts";
 import { readBoolean, readNumber, readObject } from "../options.ts";
 import type { KernelName, MatrixAccess } from "./product_sources.ts";
+import { hasQuadsInRow, probeQuads } from "./quads.ts";
 
 /** The sizes and form of a product: op(A) is [m, k], op(B) is [k, n]; each a whole number >= 1. */
 export interface ProductShape {
@@ -77,6 +78,14 @@ export const variants: readonly Variant[] = [
   tiled("f16", 16, 16, 2),
 ];
 
+/** Finds out what {@link whyNot} cannot know of a device without asking it; to be awaited before a variant is chosen. */
+export function probeVariants(device: GPUDevice): Promise<void> {
+  return probeQuads(
+    device,
+    variants.filter(({ kernel }) => kernel === "quads").map(({ lanes }) => lanes),
+  );
+}
+
 /** The variant of that name; undefined where there is none. */
 export function findVariant(name: string): Variant | undefined {
   return variants.find((variant) => variant.name === name);
@@ -89,6 +98,7 @@ export function whyNot(device: GPUDevice, { kernel, lanes: [width, height], memo
     if (!features.has("subgroups")) return 'the device lacks the feature "subgroups"';
     const least = device.adapterInfo?.subgroupMinSize;
     if (least !== undefined && least < 4) return `its subgroups may have ${least} lanes, and 4 are needed`;
+    if (!hasQuadsInRow(device)) return "its quads are not four invocations in a row";
   }
   if (kernel === "f16" && !features.has("shader-f16")) return 'the device lacks the feature "shader-f16"';
   if (width * height > limits.maxComputeInvocationsPerWorkgroup) {

@@ -16,7 +16,8 @@ import {
   type Replicated,
   variantDispatch,
 } from "../../src/objectives/products.ts";
-import { findVariant, type ProductShape, type Variant, whyNot } from "../../src/objectives/variants.ts";
+import { hasQuadsInRow } from "../../src/objectives/quads.ts";
+import { findVariant, type ProductShape, probeVariants, type Variant, whyNot } from "../../src/objectives/variants.ts";
 import { Random } from "../../src/random.ts";
 import { device } from "./setup.ts";
 
@@ -210,6 +211,14 @@ it("compiles every kernel and epilogue, with float16 too, where nothing is run",
   }
   everything.destroy();
 });
+
+it.runIf(device.features.has("subgroups"))(
+  "quads are four invocations in a row here, as their kernel needs",
+  async () => {
+    await probeVariants(device);
+    expect(hasQuadsInRow(device)).toBe(true);
+  },
+);
 
 const shape = { m: 7, n: 10, k: 5 };
 const [m, n, k] = [shape.m, shape.n, shape.k];
