@@ -2,9 +2,10 @@
 // person by "copy result", to a program by `runBench`.
 import { describeAdapter, requestDevice } from "../src/index.ts";
 import { chosen, pageCases } from "./cases.ts";
-import { tableOf, textOf } from "./report.ts";
+import { detailsOf, tableOf } from "./report.ts";
 import { messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
 import "../src/page/style.css";
+import "./style.css";
 
 /** What a run is asked for, as plain JSON. */
 export interface PageOptions extends Pick<SuiteOptions, "quick" | "rounds"> {
@@ -64,6 +65,8 @@ window.runBench = async ({ filter = "", ...options }) => {
   const date = new Date().toISOString();
   const adapter = await adapterOf();
   stopping = new AbortController();
+  // What stands there is of the run before.
+  show("details", "");
   const rows = await runCases(chosen(pageCases, filter), {
     ...options,
     signal: stopping.signal,
@@ -76,7 +79,7 @@ window.runBench = async ({ filter = "", ...options }) => {
   });
   last = { format: "fallline-bench/1", adapter, browser: browserName(), date, quick: options.quick ?? false, rows };
   showRows(rows);
-  show("details", textOf(last));
+  show("details", detailsOf(rows));
   show("status", "done");
   progressBar.value = 1;
   copyButton.disabled = false;
@@ -90,6 +93,7 @@ async function run(quick: boolean): Promise<void> {
     await window.runBench({ quick, filter: element<HTMLSelectElement>("case").value });
   } catch (error) {
     show("status", stopping.signal.aborted ? "stopped" : messageOf(error));
+    progressBar.value = 0;
   }
   for (const button of buttons) button.disabled = false;
   stopButton.disabled = true;

@@ -21,7 +21,8 @@ export interface Work {
   readonly hypers: typeof hypers;
 }
 
-const hypers = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 } as const;
+/** Those of our AdamW by default. */
+export const hypers = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 } as const;
 
 export function createWork(widths: readonly number[], batch: number): Work {
   const model = createModel({ layers: widths });

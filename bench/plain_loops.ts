@@ -1,5 +1,6 @@
 // A network's training step in typed-array loops written for speed, as one would write them by hand for one program: what
-// our CPU reference is compared with in Node, and a reference point in the page. It shares no code with the library.
+// our CPU reference is compared with in Node, as a whole here and piece by piece in cpu.bench.ts, and a reference point in
+// the page. It shares no code with the library.
 //
 // A product copies both factors into panels, four lines of each, in depths that stay in the nearest cache; the inner loop
 // keeps 4 × 4 sums in local variables. Panels hold float64, so that nothing is converted in that loop.
@@ -107,8 +108,8 @@ function multiply(a: Float64Array, b: Float64Array, p: number, q: number, depth:
   tile[15] = c33;
 }
 
-/** Room for the panels of both factors, made once. */
-class Products {
+/** Products of matrices, with room for the panels of both factors, made once. */
+export class Products {
   #a = new Float64Array(0);
   #b = new Float64Array(0);
   readonly #tile = new Float64Array(16);
@@ -140,18 +141,39 @@ class Products {
 }
 
 /** The rows of a row-major matrix as lines, or its columns. */
-const rowsOf = (values: Float32Array, rows: number, columns: number): Factor => ({
+export const rowsOf = (values: Float32Array, rows: number, columns: number): Factor => ({
   values,
   lines: rows,
   lineStride: columns,
   depthStride: 1,
 });
-const columnsOf = (values: Float32Array, columns: number): Factor => ({
+export const columnsOf = (values: Float32Array, columns: number): Factor => ({
   values,
   lines: columns,
   lineStride: 1,
   depthStride: columns,
 });
+
+/** AdamW's update, the steps-th from 1 on, of one tensor with its moments. */
+export function updateAdamw(
+  { lr, beta1, beta2, eps, weightDecay }: Work["hypers"],
+  steps: number,
+  p: Float32Array,
+  gradients: Float32Array,
+  m: Float32Array,
+  v: Float32Array,
+): void {
+  const [scale1, scale2] = [1 / (1 - beta1 ** steps), 1 / (1 - beta2 ** steps)];
+  const [keep, rest1, rest2] = [1 - lr * weightDecay, 1 - beta1, 1 - beta2];
+  for (let i = 0; i < p.length; i++) {
+    const g = gradients[i]!;
+    const first = beta1 * m[i]! + rest1 * g;
+    const second = beta2 * v[i]! + rest2 * g * g;
+    m[i] = first;
+    v[i] = second;
+    p[i] = keep * p[i]! - (lr * scale1 * first) / (Math.sqrt(second * scale2) + eps);
+  }
+}
 
 export function createPlainNetwork(work: Work): PlainNetwork {
   const { batch, inputs, labels, hypers } = work;
@@ -218,22 +240,9 @@ export function createPlainNetwork(work: Work): PlainNetwork {
 
   const update = () => {
     steps++;
-    const { lr, beta1, beta2, eps, weightDecay } = hypers;
-    const [scale1, scale2] = [1 / (1 - beta1 ** steps), 1 / (1 - beta2 ** steps)];
-    const [keep, rest1, rest2] = [1 - lr * weightDecay, 1 - beta1, 1 - beta2];
-    const apply = (p: Float32Array, gradients: Float32Array, m: Float32Array, v: Float32Array) => {
-      for (let i = 0; i < p.length; i++) {
-        const g = gradients[i]!;
-        const first = beta1 * m[i]! + rest1 * g;
-        const second = beta2 * v[i]! + rest2 * g * g;
-        m[i] = first;
-        v[i] = second;
-        p[i] = keep * p[i]! - (lr * scale1 * first) / (Math.sqrt(second * scale2) + eps);
-      }
-    };
     for (const { weight, bias, weightGradient, biasGradient, moments } of layers) {
-      apply(weight, weightGradient, moments[0]!, moments[1]!);
-      apply(bias, biasGradient, moments[2]!, moments[3]!);
+      updateAdamw(hypers, steps, weight, weightGradient, moments[0]!, moments[1]!);
+      updateAdamw(hypers, steps, bias, biasGradient, moments[2]!, moments[3]!);
     }
   };
 

@@ -79,8 +79,12 @@ function kernelTables(rows: readonly Row[]): { title: string; table: string[][] 
 }
 
 export function textOf({ rows }: Pick<Result, "rows">): string {
+  return [aligned(tableOf(rows), 2), detailsOf(rows)].filter(Boolean).join("\n\n");
+}
+
+/** What follows the table: kernels and remarks. */
+export function detailsOf(rows: readonly Row[]): string {
   return [
-    aligned(tableOf(rows), 2),
     ...kernelTables(rows).map(({ title, table }) => `${title}\n${aligned(table, 1)}`),
     ...(remarksOf(rows).length > 0 ? [remarksOf(rows).join("\n")] : []),
   ].join("\n\n");

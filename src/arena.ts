@@ -143,13 +143,6 @@ export function packArena(segments: readonly Segment[], tensors: readonly Tensor
   return arena;
 }
 
-/** A copy of each tensor's part of an arena, by name. */
-export function unpackArena(segments: readonly Segment[], arena: Float32Array): Record<string, Float32Array> {
-  return Object.fromEntries(
-    segments.map(({ name, offset, length }) => [name, arena.slice(offset, offset + length)] as const),
-  );
-}
-
 /**
  * The segments that `values` names, checked against its lengths.
  *

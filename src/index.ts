@@ -36,6 +36,7 @@ export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } 
 export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
 export { isBiasOrNorm, layerwiseDecay, noDecay } from "./groups.ts";
 export {
+  type CaseResult,
   type GradientCase,
   type GradientFile,
   type GradientResult,
@@ -59,7 +60,8 @@ export {
   type RangeTestResult,
   rangeTest,
 } from "./lab/range_test.ts";
-export { type ReplayFile, type ReplayResult, readReplay, replayCase } from "./lab/replay.ts";
+export type { Tolerance } from "./lab/recorded.ts";
+export { type ReplayCase, type ReplayFile, type ReplayResult, readReplay, replayCase } from "./lab/replay.ts";
 export {
   type Candidate,
   type SearchOptions,
@@ -96,28 +98,49 @@ export { type QuarticOptions, quartic } from "./landscapes/quartic.ts";
 export { type RastriginOptions, rastrigin } from "./landscapes/rastrigin.ts";
 export { type RosenbrockOptions, rosenbrock } from "./landscapes/rosenbrock.ts";
 export { type SaddleOptions, saddle } from "./landscapes/saddle.ts";
+export type { Activation } from "./objectives/activation.ts";
 export { type Choice, type ChoiceStore, choices, clear, keepChoices, pin, type Speeds } from "./objectives/choices.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export { type LandscapeObjective, landscapeTensors } from "./objectives/landscape.ts";
 export { createCpuLandscape } from "./objectives/landscape_cpu.ts";
 export { createGpuLandscape, type GpuLandscape } from "./objectives/landscape_gpu.ts";
-export { createModel, initialTensors, type Model, type ModelConfig } from "./objectives/model.ts";
+export type { LossConfig } from "./objectives/loss.ts";
+export {
+  type CompleteModelConfig,
+  createModel,
+  initialTensors,
+  type Layer,
+  type Mlp,
+  type MlpConfig,
+  type Model,
+  type ModelConfig,
+  type Rnn,
+  type RnnConfig,
+} from "./objectives/model.ts";
 export { createCpuObjective } from "./objectives/network_cpu.ts";
 export { createGpuObjective, type GpuObjective } from "./objectives/network_gpu.ts";
-export type { Evaluation, Objective, ReplicaEvaluation, ReplicaReport, StepReport } from "./objectives/objective.ts";
+export type {
+  Evaluation,
+  Objective,
+  ObjectiveOptions,
+  ReplicaEvaluation,
+  ReplicaReport,
+  StepReport,
+} from "./objectives/objective.ts";
 export { defineObjective, type OwnExample, type OwnObjective } from "./objectives/own.ts";
 export { createOwnCpuObjective } from "./objectives/own_cpu.ts";
 export { createOwnGpuObjective } from "./objectives/own_gpu.ts";
 export {
-  type Choices,
   perceptronProducts,
   type Tuned,
   type TuneOptions,
   type TuneProgress,
+  type TuneResult,
   tune,
 } from "./objectives/tuner.ts";
-export type { ProductShape } from "./objectives/variants.ts";
+export { type ProductShape, variantNames } from "./objectives/variants.ts";
 export type { LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
+export type { Range } from "./options.ts";
 export { Random } from "./random.ts";
 export {
   type Carry,
@@ -206,7 +229,7 @@ export { type StochasticOptions, stochastic } from "./schedules/stochastic.ts";
 export { type TanhOptions, tanh } from "./schedules/tanh.ts";
 export { type WarmupStableDecayOptions, warmupStableDecay } from "./schedules/warmup_stable_decay.ts";
 export { loadTorch, type TorchOptions } from "./torch.ts";
-export type { DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
+export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
 export {
   type CurveDifference,
   diffCurves,
@@ -216,7 +239,7 @@ export {
   type RunOutcome,
 } from "./train/diff.ts";
 export { cpuEngine, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
-export type { Best, MetricPoint } from "./train/metric.ts";
+export type { Best, MetricOptions, MetricPoint } from "./train/metric.ts";
 export {
   type CompleteRunConfig,
   type MetricConfig,

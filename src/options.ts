@@ -79,3 +79,36 @@ export function readArray(name: string, value: unknown, of: string): readonly un
   }
   return value;
 }
+
+/**
+ * What one option in a registry's table may be, and how it is read.
+ *
+ * @typeParam Context What its reader needs beside the value.
+ */
+export interface Option<T, Context extends readonly unknown[] = []> {
+  readonly allowed: string;
+  /** None where it may be left out and then is nothing, or must be given. */
+  readonly default?: unknown;
+  read(name: string, value: unknown, ...context: Context): T;
+}
+
+/** The values of options that were read. */
+export type Values<O extends Readonly<Record<string, { read(...given: never): unknown }>>> = {
+  readonly [K in keyof O]: ReturnType<O[K]["read"]>;
+};
+
+export function number(range: Range = {}, standard?: number): Option<number> {
+  return { allowed: describeRange(range), default: standard, read: (name, value) => readNumber(name, value, range) };
+}
+
+export function whole(min: number, standard?: number): Option<number> {
+  return number({ min, integer: true }, standard);
+}
+
+export function choice<T extends string>(names: readonly T[], standard: T): Option<T> {
+  return {
+    allowed: names.map((name) => JSON.stringify(name)).join(", "),
+    default: standard,
+    read: (name, value) => readChoice(name, value, names),
+  };
+}

@@ -147,6 +147,11 @@ export function objectiveLaws(engine: Engine): void {
       expect(Math.abs(weighted.loss - repeated.loss)).toBeLessThan(1e-6);
       expect(worstDifference(weighted.gradients, repeated.gradients)).toBeLessThan(1e-7);
       expect(Math.abs(weighted.evaluation.loss - weighted.loss)).toBeLessThan(1e-6);
+      const each = await Promise.all(
+        [0, 1, 3, 4, 5].map((row) => gradientOf(sliceRows(plain, row, row + 1), rows.subarray(0, 1))),
+      );
+      const hits = each.reduce((sum, { evaluation }, i) => sum + [1, 2, 1, 3, 1][i]! * evaluation.accuracy, 0);
+      expect(weighted.evaluation.accuracy).toBeCloseTo(hits / 8, 6);
     });
 
     it("of which none counts are refused", async () => {

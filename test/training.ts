@@ -34,6 +34,18 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       expect(result.losses[19]).toBeLessThan(result.losses[0]!);
       expect(result.snapshot).toEqual(result.params);
       expect(result).toMatchObject({ interrupted: false, skipped: 0, testAccuracy: expect.any(Number) });
+      expect(result.testLoss).toBeGreaterThan(0);
+    });
+
+    it("of numbers returns a test loss and no accuracy", async () => {
+      const { engine } = await makeEngine();
+      const { labels: _, classes: __, ...rows } = data;
+      const numbers = { ...rows, outputs: 1, targets: rows.inputs.filter((_, i) => i % 4 === 0) };
+      const model = { layers: [4, 8, 1], loss: "huber" as const };
+      const result = await train(engine, { ...config, model }, numbers, { test: numbers });
+      expect(result.testAccuracy).toBeNull();
+      expect(result.testLoss).toBeGreaterThan(0);
+      expect(result.testLoss).toBeLessThan(result.losses[0]!);
     });
 
     it("stops on a signal with what there is", async () => {
@@ -49,7 +61,7 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       expect(result.interrupted).toBe(true);
       expect(result.losses.length).toBeGreaterThanOrEqual(3);
       expect(result.losses.length).toBeLessThan(20);
-      expect(result.testAccuracy).toBeNull();
+      expect(result).toMatchObject({ testLoss: null, testAccuracy: null });
     });
 
     it("throws where a rate leaves its range, though other steps are on their way", async () => {
@@ -98,7 +110,7 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
 
     it.each([
       [{ steps: 0 }, "steps is 0; it must be a whole number >= 1"],
-      [{ batch: 33 }, "batch is 33; toy has 32 rows"],
+      [{ batch: 33 }, "batch is 33; it must be at most 32, the rows of toy to train on"],
       [{ seed: 0.5 }, "seed is 0.5"],
     ])("refuses %j", async (wrong, message) => {
       const { engine } = await makeEngine();

@@ -43,7 +43,7 @@ fn main(
     for (var j = 0u; j < sizes.width; j++) {
       outputs[first + j] = 0.0;
     }
-    outcomes[example] = Outcome(0.0, 0u);
+    outcomes[example] = Outcome(0.0, 0.0);
     return;
   }
   var weight = 1.0;
@@ -53,5 +53,5 @@ fn main(
   let scale = bitcast<f32>(control[replica * control_stride + sizes.loss_scale_index]);
   let found = judge(first, batch.rows[row], weight * batch.inverse * scale);
   // What does not count does not matter, be it infinite.
-  outcomes[example] = Outcome(select(weight * found.loss, 0.0, weight == 0.0), found.hit);
+  outcomes[example] = Outcome(select(weight * found.loss, 0.0, weight == 0.0), weight * found.hit);
 }

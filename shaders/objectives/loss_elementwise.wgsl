@@ -39,5 +39,5 @@ fn judge(first: u32, row: u32, factor: f32) -> Outcome {
     outputs[first + j] = found.y * factor;
     hit = hit && (output > 0.0) == (given > 0.5);
   }
-  return Outcome(loss, select(0u, 1u, hit && is_finite(loss)));
+  return Outcome(loss, select(0.0, 1.0, hit && is_finite(loss)));
 }

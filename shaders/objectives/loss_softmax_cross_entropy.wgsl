@@ -25,5 +25,5 @@ fn judge(first: u32, row: u32, factor: f32) -> Outcome {
     outputs[first + c] = (share - wanted) * factor;
   }
   // Of logits that are no numbers none is the largest.
-  return Outcome(loss, select(0u, 1u, is_finite(loss) && best == label));
+  return Outcome(loss, select(0.0, 1.0, is_finite(loss) && best == label));
 }

@@ -20,5 +20,5 @@ fn main(
   if (weight != 0.0) {
     weighted = weight * loss(row);
   }
-  outcomes[replica * sizes.capacity + m] = Outcome(weighted, 0u);
+  outcomes[replica * sizes.capacity + m] = Outcome(weighted, 0.0);
 }

@@ -18,8 +18,8 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read> control: array<u32>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-// weights that an invocation takes; src/objectives/network_gpu.ts knows it too
-const stretch = 256u;
+// weights that an invocation takes
+override stretch: u32;
 // Without, the gradient is left as it is.
 override derive: bool;
 
@@ -44,5 +44,5 @@ fn main(
       gradient[replica * sizes.gradients_stride + i] += scale * value;
     }
   }
-  outcomes[replica * sizes.capacity + sizes.first + index] = Outcome(0.5 * sizes.l2 * sum, 0u);
+  outcomes[replica * sizes.capacity + sizes.first + index] = Outcome(0.5 * sizes.l2 * sum, 0.0);
 }

@@ -7,19 +7,18 @@ struct Sizes {
   gradients_stride: u32,
   // which replica is moved
   replica: u32,
-  // how far
-  towards: f32,
 }
 
 @group(0) @binding(0) var<storage, read_write> params: array<f32>;
 @group(0) @binding(1) var<storage, read_write> gradients: array<f32>;
+// by how much parameters are moved
 @group(0) @binding(2) var<storage, read> direction: array<f32>;
 // parameters as they were
 @group(0) @binding(3) var<storage, read_write> saved: array<f32>;
 // gradients as they were, replica after replica
 @group(0) @binding(4) var<storage, read_write> held: array<f32>;
-// the gradient above, then the product
-@group(0) @binding(5) var<storage, read_write> product: array<f32>;
+// the gradient above, then what it is more than the one below
+@group(0) @binding(5) var<storage, read_write> difference: array<f32>;
 @group(0) @binding(6) var<uniform> sizes: Sizes;
 
 // 0 before the first gradient, 1 between them, 2 after the second
@@ -44,18 +43,18 @@ fn main(
       held[replica * sizes.length + i] = gradients[g];
       if (moved) {
         saved[i] = params[p];
-        params[p] = saved[i] + sizes.towards * direction[i];
+        params[p] = saved[i] + direction[i];
       }
     }
     case 1u: {
       if (moved) {
-        product[i] = gradients[g];
-        params[p] = saved[i] - sizes.towards * direction[i];
+        difference[i] = gradients[g];
+        params[p] = saved[i] - direction[i];
       }
     }
     default: {
       if (moved) {
-        product[i] = (product[i] - gradients[g]) / (2.0 * sizes.towards);
+        difference[i] -= gradients[g];
         params[p] = saved[i];
       }
       gradients[g] = held[replica * sizes.length + i];

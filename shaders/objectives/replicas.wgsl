@@ -1,5 +1,6 @@
-// Replicas lie in the third dimension of a dispatch, each as far from the one before as an override constant says. One that
-// is halted keeps what it has, and its workgroups return at once. `control` is the optimizer's control buffer.
+// Replicas lie in the third dimension of a dispatch. One that is halted keeps what it has, and its workgroups return at once.
+// `control` is the optimizer's control buffer; how far apart other buffers' replicas are, a kernel's own sizes say.
+// in words, from one replica's record to the next
 override control_stride: u32;
 // where the word is, in the record of the first replica, that is 2 while it is halted
 override skip_index: u32;

@@ -28,9 +28,9 @@ fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index)
     return;
   }
   let first = replica * sizes.capacity;
-  var sum = Outcome(0.0, 0u);
+  var sum = Outcome(0.0, 0.0);
   for (var start = lane; start < batch.count; start += 64u * lane_count) {
-    var stretch = Outcome(0.0, 0u);
+    var stretch = Outcome(0.0, 0.0);
     for (var i = start; i < min(start + 64u * lane_count, batch.count); i += lane_count) {
       stretch = add(stretch, outcomes[first + i]);
     }

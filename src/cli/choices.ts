@@ -13,7 +13,8 @@ export function choicesPath(): string {
 /** The file as a store. One that is broken counts as empty, which is said on stderr, and is replaced when next written. */
 export function choiceFile(path = choicesPath()): ChoiceStore {
   const change = (edit: (items: Map<string, string>) => void) => {
-    // Read anew: other processes write to it too.
+    // Read anew: other processes write what they know of other adapters to it. Of two that change it at the same moment, the
+    // later one wins.
     const items = read(path, () => {});
     edit(items);
     try {

@@ -61,7 +61,8 @@ function* describe(result: {
     yield "losses: not compared, since not both files are a run.json";
     return;
   }
-  const { steps, identical, firstDifference, largestDifference, final, minimum, testAccuracy } = result.curves;
+  const { steps, identical, firstDifference, largestDifference, final, minimum, testLoss, testAccuracy } =
+    result.curves;
   const shared = Math.min(...steps);
   const compared = steps[0] === steps[1] ? `all ${shared} steps` : `the ${shared} steps that both made`;
   yield `losses of ${compared}: ${identical ? "the same to the bit" : `first differ at step ${firstDifference}`}`;
@@ -71,6 +72,9 @@ function* describe(result: {
   if (steps[0] !== steps[1]) yield `  steps: ${steps[0]} → ${steps[1]}`;
   yield `  last: ${loss(final[0])} → ${loss(final[1])}`;
   yield `  lowest: ${minimum.map((point) => (point.loss === null ? "-" : `${loss(point.loss)} at step ${point.step}`)).join(" → ")}`;
+  if (testLoss.some((value) => value !== null)) {
+    yield `  test loss: ${testLoss.map((value) => (value === null ? "-" : loss(value))).join(" → ")}`;
+  }
   if (testAccuracy.some((accuracy) => accuracy !== null)) {
     yield `  test accuracy: ${testAccuracy.map((share) => (share === null ? "-" : `${(100 * share).toFixed(2)} %`)).join(" → ")}`;
   }

@@ -1,5 +1,5 @@
 // `fallline gradients`: the engine's losses, gradients and training runs against those recorded elsewhere.
-import { dirname, join } from "node:path";
+import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
 import type { Dataset } from "../data/dataset.ts";
 import { DataError, FalllineError } from "../errors.ts";
@@ -80,7 +80,7 @@ async function load(path: string, data: string | undefined): Promise<Loaded> {
     throw new DataError(`${path}: ${error.message}`, { cause: error });
   }
   if (file.format === "fallline-gradients/1") return file;
-  const beside = file.data === undefined ? undefined : join(dirname(path), file.data);
+  const beside = file.data === undefined ? undefined : resolve(dirname(path), file.data);
   const from = data ?? beside;
   if (from === undefined) throw new DataError(`${path}: data is missing; it must name the data set, or --data must`);
   return { ...file, rows: await readDataFile(from) };
@@ -110,7 +110,7 @@ function trainingRows(
     const accuracy = testAccuracy === null ? "-" : `${(100 * testAccuracy).toFixed(2)} %`;
     return { result, cells: [exponential(maxAbs), exponential(maxRel), accuracy] };
   });
-  // Where the eigenvalues of the Hessian are checked, once there are products with it.
+  // Eigenvalues of the Hessian are not this command's to check.
   if (file.sharpness.length > 0) {
     console.error(`not checked: sharpness of ${file.sharpness.map(({ id }) => id).join(", ")}`);
   }

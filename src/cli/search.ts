@@ -17,6 +17,7 @@ import { type Shape, shapeNames } from "../lab/shapes.ts";
 import { short } from "../lab/words.ts";
 import { modelTitle } from "../objectives/model.ts";
 import { engineLine } from "../train/engine.ts";
+import { readRun } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
@@ -24,6 +25,7 @@ import { number } from "./number.ts";
 import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
 import { showRace } from "./show_race.ts";
 import { type Standing, standingLine, standingTable } from "./standing.ts";
+import { testWords } from "./train.ts";
 
 interface SearchCommandOptions extends DataOptions {
   readonly model?: string;
@@ -74,6 +76,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   };
   const planned = planSearch(config, asked);
   const { train: data, test } = await rows();
+  readRun(config, data, test);
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
@@ -142,7 +145,7 @@ function* closing(result: SearchResult, out: string, seconds: number): Generator
   else if (bestIndex === null) yield "every candidate diverged: give a config with lower rates, or other rules";
   else {
     const found = candidates[bestIndex]!;
-    const tested = found.evaluation ? `, test accuracy ${(100 * found.evaluation.accuracy).toFixed(2)} %` : "";
+    const tested = found.evaluation ? `, ${testWords(found.evaluation.loss, found.evaluation.accuracy)}` : "";
     yield `best: ${candidateWords(found)}, loss ${found.finalLoss?.toFixed(4)}${tested}`;
   }
   yield `${steps.toLocaleString("en")} of ${budget.toLocaleString("en")} steps, ${seconds.toFixed(0)} s`;

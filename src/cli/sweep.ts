@@ -23,7 +23,7 @@ import { rules } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { type Engine, engineLine } from "../train/engine.ts";
 import type { CompleteRunConfig } from "../train/run_config.ts";
-import { train } from "../train/train.ts";
+import { readRun, train } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
@@ -33,6 +33,7 @@ import { Bars } from "./progress.ts";
 import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
 import { showRace } from "./show_race.ts";
 import { standingLine, standingTable, trialWords } from "./standing.ts";
+import { testWords } from "./train.ts";
 
 interface SweepCommandOptions extends JobOptions, DataOptions {
   readonly vary: readonly string[];
@@ -81,6 +82,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
   const trials = trialsOf(config, vary, readNumber("count", count, { min: 1, integer: true }), random === true);
   const { train: data, test } = await rows();
+  readRun(config, data, test);
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
@@ -246,7 +248,7 @@ function* closing(
   if (best === null) yield "every run diverged: try lower rates";
   else {
     const { trial, finalLoss, evaluation } = trials[best]!;
-    const tested = evaluation ? `, test accuracy ${(100 * evaluation.accuracy).toFixed(2)} %` : "";
+    const tested = evaluation ? `, ${testWords(evaluation.loss, evaluation.accuracy)}` : "";
     yield `best: ${trialWords(config, trial)}, loss ${finalLoss?.toFixed(4)}${tested}`;
   }
   if (cost.share !== undefined && alone && best !== null) {

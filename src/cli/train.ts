@@ -149,6 +149,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
     metrics: result.metrics,
     best: result.best,
     events: result.events,
+    testLoss: result.testLoss,
     testAccuracy: result.testAccuracy,
     parityMaxError,
     seconds: (performance.now() - started) / 1000,
@@ -201,8 +202,13 @@ function describe(config: CompleteRunConfig, images: number): string {
   return `${modelTitle(model)}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps of ${batch} of ${images.toLocaleString("en")} ${examples(config)}, seed ${seed}`;
 }
 
+/** What a test came to: the accuracy, or the loss where there is none. */
+export function testWords(loss: number, accuracy: number | null): string {
+  return accuracy === null ? `test loss ${loss.toPrecision(5)}` : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
+}
+
 function* closing(
-  run: Pick<TrainResult, "config" | "losses" | "best" | "reason" | "testAccuracy" | "skipped"> & {
+  run: Pick<TrainResult, "config" | "losses" | "best" | "reason" | "testLoss" | "testAccuracy" | "skipped"> & {
     readonly parityMaxError: number | null;
     readonly seconds: number;
   },
@@ -221,8 +227,8 @@ function* closing(
     const restored = config.stop?.restoreBest ? ", whose parameters were restored" : "";
     yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;
   }
-  if (run.testAccuracy !== null) {
-    yield `test accuracy ${(100 * run.testAccuracy).toFixed(2)} % of ${images.toLocaleString("en")} ${examples(config)}`;
+  if (run.testLoss !== null) {
+    yield `${testWords(run.testLoss, run.testAccuracy)} of ${images.toLocaleString("en")} ${examples(config)}`;
   }
   if (run.parityMaxError !== null) {
     yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;

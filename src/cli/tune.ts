@@ -4,7 +4,7 @@ import { OptionError, show } from "../errors.ts";
 import { jobDefaults } from "../lab/defaults.ts";
 import { choices, clear, pin } from "../objectives/choices.ts";
 import { perceptronProducts, type Tuned, tune } from "../objectives/tuner.ts";
-import { variants, whyNot } from "../objectives/variants.ts";
+import { variantNames, variants, whyNot } from "../objectives/variants.ts";
 import { readNumber } from "../options.ts";
 import { choicesPath } from "./choices.ts";
 import { openDevice } from "./engine.ts";
@@ -28,7 +28,7 @@ export function tuneCommand(): Command {
     .option("--batch <n>", "examples per step", number, 128)
     .option("--seconds <n>", "time for measuring; what is left is measured the next time", number, 2)
     .option("--again", "measure again what was measured before")
-    .option("--pin <variant>", `run one for all products from now on: ${variants.map(({ name }) => name).join(", ")}`)
+    .option("--pin <variant>", `run one for all products from now on: ${variantNames.join(", ")}`)
     .option("--clear", "forget what was measured and pinned")
     .option("--json", 'print {"adapter","cache","products":[…]} on stdout and nothing else there')
     .addHelpText(
@@ -56,7 +56,7 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
     console.error(`forgot what was measured and pinned on this adapter, in ${choicesPath()}`);
     return;
   }
-  if (options.pin !== undefined) pin(device, "all", options.pin);
+  if (options.pin !== undefined) await pin(device, "all", options.pin);
   const bars = new Bars();
   let begun = false;
   const { adapter, products } = await tune(device, perceptronProducts(widths, batch), {
@@ -74,6 +74,15 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
   }
   console.log(adapter);
   console.log(table(products));
+  // Of others something was measured or is left to be.
+  const small = products.filter(
+    ({ source, speeds, left }) => source === "default" && left.length === 0 && Object.keys(speeds).length === 0,
+  );
+  if (small.length > 0) {
+    console.log(
+      `${small.length} of ${products.length} products have fewer than 10 million multiply-adds, too few to be worth measuring; they run the default`,
+    );
+  }
   const left = products.reduce((sum, product) => sum + product.left.length, 0);
   if (left > 0) console.log(`${left} measurements are left; the next run goes on with them`);
   for (const variant of variants) {
@@ -94,12 +103,12 @@ const plain = ({ product, shape, variant, source, speeds, left }: Tuned) => ({
 
 /** A line for each product, a column for each variant that was measured. */
 function table(products: readonly Tuned[]): string {
-  const measured = variants.map(({ name }) => name).filter((name) => products.some(({ speeds }) => name in speeds));
+  const measured = variantNames.filter((name) => products.some(({ speeds }) => name in speeds));
   const head = ["product", "form", ...measured, "choice", ""];
   const rows = products.map(({ product: { m, n, k, transposeA, transposeB }, speeds, variant, source }) => [
     `${m} × ${n} × ${k}`,
     `A${transposeA ? "ᵀ" : ""}·B${transposeB ? "ᵀ" : ""}`,
-    ...measured.map((name) => speeds[name]?.toPrecision(3) ?? "-"),
+    ...measured.map((name) => (speeds[name] === 0 ? "refused" : (speeds[name]?.toPrecision(3) ?? "-"))),
     variant,
     source,
   ]);

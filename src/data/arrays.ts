@@ -20,7 +20,7 @@ export interface ArrayDatasetOptions {
   readonly weights?: ArrayLike<number> | undefined;
   /** How many classes there are, or their names in order; default what the labels say. */
   readonly classes?: ClassesOption | undefined;
-  /** What each input is multiplied by when it is read (1/255 for pixels); default 1. */
+  /** What each input is multiplied by when it is read (1/255 for pixels), > 0; default 1. */
   readonly scale?: number | undefined;
   /** How many examples; needed only where inputs and targets are flat and there are no weights. */
   readonly count?: number | undefined;
@@ -32,7 +32,8 @@ const fields = ["name", "inputs", "labels", "targets", "weights", "classes", "sc
  * A data set of arrays.
  *
  * @throws OptionError for options that contradict each other; DataError for rows of different lengths, numbers that are not
- * finite in float32 and labels out of range, each with its row, and for no rows at all.
+ * finite in float32 and labels out of range, each with its row, for no rows at all, and for numbers as labels that make more
+ * classes than there are rows.
  */
 export function arrayDataset(options: ArrayDatasetOptions): Dataset {
   readObject("the data set", options, fields);
@@ -42,7 +43,7 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
       `${name} has ${labels ? "both labels and targets" : "no labels and no targets"}; give either`,
     );
   }
-  readNumber("scale", scale, {});
+  readNumber("scale", scale, { above: 0 });
   readClasses("classes", classes);
   const inputRows = readRows("inputs", options.inputs);
   const targetRows = options.targets === undefined ? undefined : readRows("targets", options.targets);
@@ -58,7 +59,14 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
     ...(options.weights === undefined ? {} : { weights: Float32Array.from(options.weights) }),
   };
   const data: Dataset = labels
-    ? { ...examples, ...readLabels(labels, classes, (row) => `${name}: the label of row ${row}`) }
+    ? {
+        ...examples,
+        ...readLabels(labels, classes, {
+          at: (row) => `${name}: the label of row ${row}`,
+          all: `${name}: labels`,
+          numbers: '"targets" instead of "labels"',
+        }),
+      }
     : targetsOf(examples, Float32Array.from(flat(name, "target", targetRows!, count)));
   checkDataset(data);
   return data;

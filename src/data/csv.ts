@@ -22,7 +22,7 @@ export interface CsvOptions {
   readonly header?: boolean | "auto" | undefined;
   /** What stands between two cells: one character, default ",". */
   readonly delimiter?: string | undefined;
-  /** What each input is multiplied by when it is read (1/255 for pixels); default 1. */
+  /** What each input is multiplied by when it is read (1/255 for pixels), > 0; default 1. */
   readonly scale?: number | undefined;
   /** How many classes there are, or their names in order; default what the file says. */
   readonly classes?: ClassesOption | undefined;
@@ -74,7 +74,7 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
     ...column("weight"),
     ...(header === undefined ? {} : { header }),
     ...(delimiter === undefined ? {} : { delimiter }),
-    ...(scale === undefined ? {} : { scale: readNumber(name("scale"), scale, {}) }),
+    ...(scale === undefined ? {} : { scale: readNumber(name("scale"), scale, { above: 0 }) }),
     ...(classes === undefined ? {} : { classes }),
   };
 }
@@ -86,14 +86,16 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
  *
  * @param options Which columns are what, and `name`, what errors call the data set, default "the CSV".
  * @throws OptionError for options that are wrong in themselves; DataError that names line and column for a cell that is no
- * number, a class that is not known, lines of different lengths, quotes that do not match and columns that are not there.
+ * number, a class that is not known, numbers as labels that make more classes than there are rows, lines of different lengths, quotes that do not match and columns that are not there.
  */
 export function parseCsv(text: string, options: CsvOptions & { readonly name?: string | undefined } = {}): Dataset {
   const { name = "the CSV", ...rest } = options;
   const csv = readCsvOptions(rest);
-  const records = readRecords(name, text, csv.delimiter ?? ",");
+  const delimiter = csv.delimiter ?? ",";
+  const records = readRecords(name, text, delimiter);
   const first = records.next();
   if (first.done) throw new DataError(`${name} is empty`);
+  checkDelimiter(name, delimiter, first.value.cells);
   const hasHeader = hasHeaderOf(csv, first.value.cells);
   const table = new Table(name, first.value, hasHeader);
   const roles = rolesOf(csv, table);
@@ -136,7 +138,27 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
   const { label } = roles;
   return label === undefined
     ? { ...examples, outputs: roles.targets.length, targets: Float32Array.from(targets) }
-    : { ...examples, ...readLabels(labels, csv.classes, (row) => table.at(lines[row]!, label)) };
+    : {
+        ...examples,
+        ...readLabels(labels, csv.classes, {
+          at: (row) => table.at(lines[row]!, label),
+          all: `${name}: ${table.called(label)}`,
+          numbers: '"targets" instead of "label"',
+        }),
+      };
+}
+
+/** The other characters that often stand between cells. */
+const delimiters = [",", ";", "\t"];
+
+/** @throws DataError for a single column, of which no data set can be made, that another delimiter would divide. */
+function checkDelimiter(name: string, delimiter: string, cells: readonly string[]): void {
+  const [only = ""] = cells;
+  const other = delimiters.find((each) => each !== delimiter && only.includes(each));
+  if (cells.length > 1 || other === undefined) return;
+  throw new DataError(
+    `${name} has one column where ${show(delimiter)} stands between cells; with "delimiter" ${show(other)} it has ${only.split(other).length}`,
+  );
 }
 
 /** One record; it may go over several lines, of which this is the first, counted from 1. */
@@ -171,8 +193,10 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
         cells.push(quoted.replaceAll('""', '"'));
         at = close + 1;
         if (!ends(at)) {
+          const other = delimiters.find((each) => each === text[at]);
+          const remedy = other === undefined ? "" : `, and if it stands between cells it must be given as "delimiter"`;
           throw new DataError(
-            `${name} line ${line} has ${show(text[at])} after a closing quote; quotes inside of quotes are doubled`,
+            `${name} line ${line} has ${show(text[at])} after a closing quote; quotes inside of quotes are doubled${remedy}`,
           );
         }
       } else {
@@ -274,9 +298,20 @@ function rolesOf(csv: CsvOptions, table: Table): Roles {
     : Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.includes(column));
   if (inputs.length === 0)
     throw new DataError(`${table.name} has no columns left to learn from, of ${table.width} in all`);
-  const all = [...taken, ...inputs];
-  const twice = all.find((column, i) => all.indexOf(column) !== i);
-  if (twice !== undefined) throw new OptionError(`${table.called(twice)} is given two purposes; each column has one`);
+  const purposes = [
+    ...targets.map((column) => ({ column, option: '"targets"' })),
+    ...(label === undefined
+      ? []
+      : [{ column: label, option: csv.label === undefined ? 'the default "label"' : '"label"' }]),
+    ...(weight === undefined ? [] : [{ column: weight, option: '"weight"' }]),
+    ...inputs.map((column) => ({ column, option: '"inputs"' })),
+  ];
+  for (const [i, { column, option }] of purposes.entries()) {
+    const before = purposes.slice(0, i).find((each) => each.column === column);
+    if (!before) continue;
+    const both = before.option === option ? `twice in ${option}` : `in ${before.option} and in ${option}`;
+    throw new OptionError(`${table.name}: ${table.called(column)} is ${both}; each column has one purpose`);
+  }
   return { inputs, targets, label, weight };
 }
 

@@ -86,8 +86,13 @@ function checkFinite(name: string, what: string, values: Uint8Array | Float32Arr
   );
 }
 
-/** The data set's first rows, as many as that, or all where it has no more. */
+/**
+ * The data set's first rows, as many as that, or all where it has no more.
+ *
+ * @throws OptionError where `rows` is no whole number >= 0.
+ */
 export function firstRows(data: Dataset, rows: number): Dataset {
+  readNumber("rows", rows, { min: 0, integer: true });
   return rows >= data.count ? data : sliceRows(data, 0, rows);
 }
 
@@ -106,8 +111,14 @@ export function splitRows(data: Dataset, testRows: number): { readonly train: Da
   return { train: sliceRows(data, 0, trainRows), test: sliceRows(data, trainRows, data.count) };
 }
 
-/** The rows from `start` up to `end`, over the same memory. */
+/**
+ * The rows from `start` up to `end`, over the same memory.
+ *
+ * @throws OptionError where they are no whole numbers with 0 <= start <= end <= data.count.
+ */
 export function sliceRows(data: Dataset, start: number, end: number): Dataset {
+  readNumber("start", start, { min: 0, max: data.count, integer: true });
+  readNumber("end", end, { min: start, max: data.count, integer: true });
   const { features, inputs, weights } = data;
   const part = {
     count: end - start,

@@ -46,7 +46,7 @@ export function digitsDataset(text: string, name?: string): LabelledDataset {
     features,
     inputs: packed(x),
     scale: 1 / scale,
-    ...readLabels(y, classes, (row) => `${called}the label of row ${row}`),
+    ...readLabels(y, classes, { at: (row) => `${called}the label of row ${row}`, all: `${called}y` }),
   };
   checkDataset(data);
   return data;

@@ -47,7 +47,7 @@ export function parseIdx(
 export interface IdxOptions {
   /** How many classes there are, a whole number in [1, 256]; default one more than the largest label. */
   readonly classes?: number | undefined;
-  /** What each byte is multiplied by when it is read; default 1/255. */
+  /** What each byte is multiplied by when it is read, > 0; default 1/255. */
   readonly scale?: number | undefined;
   /** What errors call the two files. */
   readonly files?: { readonly images: string; readonly labels: string } | undefined;
@@ -76,7 +76,7 @@ export function idxDataset(
     options.classes === undefined
       ? given.values.reduce((top, label) => Math.max(top, label), 0) + 1
       : readNumber("classes", options.classes, { min: 1, max: 256, integer: true });
-  readNumber("scale", scale, {});
+  readNumber("scale", scale, { above: 0 });
   const features = shape.reduce((product, size) => product * size, 1);
   const data = { name, count, features, inputs: pixels.values, scale, classes, labels: given.values };
   checkDataset({ ...data, name: files.labels });

@@ -10,6 +10,16 @@ export interface ReadLabels {
   readonly classNames?: readonly string[];
 }
 
+/** How errors speak of labels. */
+export interface LabelWords {
+  /** Where the label of a row stands. */
+  readonly at: (row: number) => string;
+  /** What the labels are together. */
+  readonly all: string;
+  /** The option that numbers to predict are given as; undefined where there is none. */
+  readonly numbers?: string | undefined;
+}
+
 const labelLimit = 2 ** 32;
 const isLabel = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < labelLimit;
 
@@ -23,14 +33,16 @@ export function numberOf(word: string): number {
  * all are names, numbered in order of first appearance.
  *
  * @param known Default what the cells say.
- * @param where Where the label of a row stands, as the beginning of an error.
- * @throws DataError for a cell that is empty, a number that is no whole number >= 0, and a class that is not known.
+ * @param words What errors begin with, and the remedy that they name.
+ * @throws DataError for a cell that is empty, a number that is no whole number >= 0, a class that is not known, and numbers
+ * that make more classes than there are rows where nothing is known of them: they are amounts, not labels.
  */
 export function readLabels(
   cells: ArrayLike<string | number>,
   known: ClassesOption | undefined,
-  where: (row: number) => string,
+  { at: where, all, numbers: option }: LabelWords,
 ): ReadLabels {
+  const remedy = option === undefined ? "" : `; for numbers to predict give ${option}`;
   const empty = find(cells, (cell) => typeof cell === "string" && cell.trim() === "");
   if (empty >= 0) throw new DataError(`${where(empty)} is empty; every row needs a label`);
   if (typeof known === "object") return named(cells, known, where);
@@ -43,10 +55,17 @@ export function readLabels(
   const bad = numbers.findIndex((value) => !isLabel(value));
   if (bad >= 0) {
     throw new DataError(
-      `${where(bad)} is ${cells[bad]}; a label is a whole number >= 0, or else a name that "classes" lists`,
+      `${where(bad)} is ${cells[bad]}; a label is a whole number >= 0, or else a name that "classes" lists${remedy}`,
     );
   }
   const classes = known ?? numbers.reduce((top, label) => Math.max(top, label), 0) + 1;
+  // A network gets an output for each class, and of those most would have no row.
+  if (known === undefined && classes > numbers.length) {
+    const rows = numbers.length === 1 ? "1 row" : `${numbers.length} rows`;
+    throw new DataError(
+      `${all} would make ${classes} classes of ${rows}${remedy}, else say how many "classes" there are`,
+    );
+  }
   const beyond = numbers.findIndex((label) => label >= classes);
   if (beyond >= 0) throw new DataError(`${where(beyond)} is ${numbers[beyond]}; labels are 0 to ${classes - 1}`);
   return { labels: compact(numbers, classes), classes };

@@ -4,9 +4,9 @@ import type { Tensor } from "../arena.ts";
 import { type Dataset, sliceRows } from "../data/dataset.ts";
 import { DataError, FalllineError, OptionError, show } from "../errors.ts";
 import { createModel, type Model, type ModelConfig, modelTensors } from "../objectives/model.ts";
+import { createPipeline } from "../objectives/pipeline.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Engine } from "../train/engine.ts";
-import { createPipeline } from "../train/pipeline.ts";
 import { entryId, list, type Recorded, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 
 const gradientFormat = "fallline-gradients/1";
@@ -124,9 +124,10 @@ export function readRecorded(text: string): GradientFile | TrainingFile {
 }
 
 function readGradientFile(file: Recorded): GradientFile {
+  const uniqueId = entryIds("cases");
   const cases = list("cases", file.cases).map((entry, i): GradientCase => {
     const fields = record(`cases[${i}]`, entry);
-    const { id, where } = entryId("cases", i, fields.id);
+    const { id, where } = uniqueId(fields.id, i);
     const config = readModel(`${where}.model`, fields.model);
     const found: GradientCase = {
       id,
@@ -138,7 +139,7 @@ function readGradientFile(file: Recorded): GradientFile {
       params: values(`${where}.params`, fields.params),
       loss: number(`${where}.loss`, fields.loss),
       gradients: values(`${where}.gradients`, fields.gradients),
-      tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
+      tolerance: toleranceOf(`${where}.tolerance`, fields.tolerance),
     };
     const model = knownModel(config);
     if (model) checkCase(where, model, found);
@@ -151,13 +152,19 @@ function readGradientFile(file: Recorded): GradientFile {
 function readTrainingFile(file: Recorded): TrainingFile {
   const { data } = file;
   if (data !== undefined && typeof data !== "string") throw new DataError(`data is ${show(data)}; it must be a path`);
-  const runs = list("runs", file.runs ?? []).map((entry, i): TrainingRun => {
+  const trainRows = whole("trainRows", file.trainRows, 1);
+  const runId = entryIds("runs");
+  const runs = list("runs", file.runs).map((entry, i): TrainingRun => {
     const fields = record(`runs[${i}]`, entry);
-    const { id, where } = entryId("runs", i, fields.id);
+    const { id, where } = runId(fields.id, i);
     const batches = list(`${where}.batches`, fields.batches).map((batch, step) => {
       const name = `${where}.batches[${step}]`;
       const rows = list(name, batch).map((row, j) => whole(`${name}[${j}]`, row, 0));
       if (rows.length === 0) throw new DataError(`${name} is []; a batch has a row at least`);
+      const late = rows.findIndex((row) => row >= trainRows);
+      if (late >= 0) {
+        throw new DataError(`${name}[${late}] is ${rows[late]}; trainRows is ${trainRows}, and later rows only test`);
+      }
       return rows;
     });
     const losses = numbers(`${where}.losses`, fields.losses);
@@ -171,12 +178,13 @@ function readTrainingFile(file: Recorded): TrainingFile {
       batches,
       losses,
       testAccuracy: isGiven(fields.testAccuracy) ? share(`${where}.testAccuracy`, fields.testAccuracy) : undefined,
-      tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
+      tolerance: toleranceOf(`${where}.tolerance`, fields.tolerance),
     };
   });
+  const sharpnessId = entryIds("sharpness");
   const sharpness = list("sharpness", file.sharpness ?? []).map((entry, i): SharpnessCase => {
     const fields = record(`sharpness[${i}]`, entry);
-    const { id, where } = entryId("sharpness", i, fields.id);
+    const { id, where } = sharpnessId(fields.id, i);
     const { model, initial } = readParams(where, "params", fields);
     return {
       id,
@@ -186,13 +194,34 @@ function readTrainingFile(file: Recorded): TrainingFile {
       largest: number(`${where}.largest`, fields.largest),
       second: number(`${where}.second`, fields.second),
       smallest: number(`${where}.smallest`, fields.smallest),
-      tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
+      tolerance: toleranceOf(`${where}.tolerance`, fields.tolerance),
     };
   });
-  if (runs.length + sharpness.length === 0) {
-    throw new DataError("runs is [], and so is sharpness; there must be at least one of either");
-  }
-  return { format: trainingFormat, data, trainRows: whole("trainRows", file.trainRows, 1), runs, sharpness };
+  if (runs.length === 0) throw new DataError("runs is []; there must be at least one");
+  return { format: trainingFormat, data, trainRows, runs, sharpness };
+}
+
+/** Ids of one list of a file: results go by them alone, so that no two may be the same. */
+function entryIds(list: string): (id: unknown, index: number) => ReturnType<typeof entryId> {
+  const seen = new Map<string, number>();
+  return (given, index) => {
+    const found = entryId(list, index, given);
+    const before = seen.get(found.id);
+    if (before !== undefined) {
+      throw new DataError(`${list}[${index}].id is ${show(found.id)}, as that of ${list}[${before}]; ids must differ`);
+    }
+    seen.set(found.id, index);
+    return found;
+  };
+}
+
+/** A misspelt part would else tolerate nothing, without a word. */
+function toleranceOf(where: string, value: unknown): Tolerance {
+  const known = ["rtol", "atol"];
+  const other = Object.keys(record(where, value)).find((key) => !known.includes(key));
+  if (other !== undefined)
+    throw new DataError(`${where} has an unknown field ${show(other)}; it may have rtol and atol`);
+  return readTolerance(where, value);
 }
 
 /**

@@ -5,10 +5,10 @@ import { batches, type Dataset } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
 import { createModel, initialTensors } from "../objectives/model.ts";
 import { checkFit, type ReplicaEvaluation, type ReplicaReport } from "../objectives/objective.ts";
+import { createPipeline } from "../objectives/pipeline.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import type { Engine, Trainee } from "../train/engine.ts";
-import { createPipeline } from "../train/pipeline.ts";
 import {
   batchSizes,
   type CompleteRunConfig,

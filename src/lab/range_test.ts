@@ -10,7 +10,7 @@ import { openRun, readRun } from "../train/train.ts";
 import { selfTuned, standardLr } from "./defaults.ts";
 import { type RangeEnd, type RangePoint, type Suggestions, suggestRates } from "./suggest.ts";
 
-export const rangeModes = ["exponential", "linear"] as const;
+const rangeModes = ["exponential", "linear"] as const;
 
 /** How the rate of a range test climbs, and when the test ends. */
 export interface Ramp {

@@ -8,7 +8,8 @@ import { entryId, list, readTolerance, record, recordedFile, type Tolerance } fr
 
 type Values = Readonly<Record<string, readonly number[]>>;
 
-interface ReplayCase {
+/** One recorded optimizer. */
+export interface ReplayCase {
   readonly id: string;
   readonly optimizer: object;
   readonly clip?: unknown;

@@ -14,7 +14,7 @@ export interface RangePoint {
 /** Why a range test ended: all steps made, the smoothed loss too far up, a loss not finite, or stopped by its caller. */
 export type RangeEnd = "complete" | "diverged" | "nonFinite" | "aborted";
 
-export const suggestionNames = ["minimum", "steepest", "valley", "slide"] as const;
+const suggestionNames = ["minimum", "steepest", "valley", "slide"] as const;
 export type SuggestionName = (typeof suggestionNames)[number];
 
 export interface Suggestion {

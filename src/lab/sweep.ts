@@ -9,6 +9,7 @@ import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
 import type { Engine } from "../train/engine.ts";
+import { knownAccuracy } from "../train/metric.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/run_config.ts";
 import type { Verdict } from "../train/watch.ts";
 import { Cohort, type Entrant, halvingRungs, type Rung, race, type Stop, type Trial } from "./race.ts";
@@ -149,8 +150,8 @@ export interface TrialResult {
   readonly verdict: Verdict;
   /** Why it was stopped before the end; null where it was not. */
   readonly stopped: Stop | null;
-  /** On the test set; null without one, and where it was stopped. */
-  readonly evaluation: ReplicaEvaluation | null;
+  /** On the test set; null without one, and where it was stopped. The accuracy is null with a loss that has none. */
+  readonly evaluation: { readonly loss: number; readonly accuracy: number | null } | null;
 }
 
 /** A sweep's outcome as JSON. */
@@ -245,6 +246,6 @@ export function trialResult(entrant: Entrant, evaluation: ReplicaEvaluation | nu
     finalLoss: Number.isFinite(score) ? score : null,
     verdict,
     stopped,
-    evaluation,
+    evaluation: evaluation && { loss: evaluation.loss, accuracy: knownAccuracy(evaluation) },
   };
 }

@@ -2,7 +2,9 @@
 // sum, their slopes and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value,
 // gradient and Hessian, the kernels and docs/landscapes.md follow from that.
 import { OptionError } from "../errors.ts";
-import { describeRange, type Range, readArray, readChoice, readNumber, readObject } from "../options.ts";
+import { describeRange, type Option, type Range, readArray, readNumber, readObject, type Values } from "../options.ts";
+
+export { choice, number, whole } from "../options.ts";
 
 /** A landscape's config as plain JSON: `type` names the landscape, the other fields are its options. */
 export interface LandscapeConfig {
@@ -56,34 +58,7 @@ export interface LandscapeKernel {
   readonly numbers: ArrayLike<number>;
 }
 
-/** What one option of a landscape may be. */
-export interface Option<T> {
-  readonly allowed: string;
-  /** None where it may be left out and then is nothing. */
-  readonly default?: unknown;
-  read(name: string, value: unknown): T;
-}
-
 type Options = Readonly<Record<string, Option<unknown>>>;
-
-/** The values of options that were read. */
-type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never };
-
-export function number(range: Range, standard: number): Option<number> {
-  return { allowed: describeRange(range), default: standard, read: (name, value) => readNumber(name, value, range) };
-}
-
-export function whole(min: number, standard: number): Option<number> {
-  return number({ min, integer: true }, standard);
-}
-
-export function choice<T extends string>(names: readonly T[], standard: T): Option<T> {
-  return {
-    allowed: names.map((name) => JSON.stringify(name)).join(", "),
-    default: standard,
-    read: (name, value) => readChoice(name, value, names),
-  };
-}
 
 /** At least one number; nothing where it is left out. */
 export function numbers(range: Range): Option<readonly number[] | undefined> {

@@ -7,10 +7,11 @@ import {
   defaultVariant,
   findVariant,
   type ProductShape,
+  probeVariants,
   readShape,
   shapeKey,
   type Variant,
-  variants,
+  variantNames,
   whyNot,
 } from "./variants.ts";
 
@@ -21,7 +22,7 @@ export interface ChoiceStore {
   removeItem(key: string): void;
 }
 
-/** Billions of float32 operations in a second, by variant. */
+/** Billions of float32 operations in a second, by variant; 0 for one that the driver refused. */
 export type Speeds = Readonly<Record<string, number>>;
 
 /** What is known of one shape on one device. */
@@ -106,17 +107,20 @@ function check(value: unknown): Known {
 function readVariant(name: unknown): Variant {
   const variant = typeof name === "string" ? findVariant(name) : undefined;
   if (!variant) {
-    throw new OptionError(
-      `variant is ${show(name)}; it must be one of ${variants.map((each) => each.name).join(", ")}`,
-    );
+    throw new OptionError(`variant is ${show(name)}; it must be one of ${variantNames.join(", ")}`);
   }
   return variant;
 }
 
-function write(device: GPUDevice): void {
+/** Notes something in memory and in the store. */
+function note(device: GPUDevice, edit: (known: Known) => void): void {
   const choices = choicesOf(device);
+  edit(choices.known);
   try {
-    choices.store?.setItem(storeKey(device), JSON.stringify(choices.known));
+    // Read anew: what other sessions have noted since stays, and what they have forgotten stays forgotten.
+    const held = read(device, choices.store);
+    edit(held);
+    choices.store?.setItem(storeKey(device), JSON.stringify(held));
   } catch (error) {
     // A full storage is no reason to end a training; from here on choices are kept in memory.
     choices.store = undefined;
@@ -136,27 +140,32 @@ export function keepChoices(device: GPUDevice, store: ChoiceStore | undefined): 
 export function choices(device: GPUDevice): readonly Choice[] {
   const { pins, speeds } = choicesOf(device).known;
   const shapes = [...new Set([...Object.keys(pins), ...Object.keys(speeds)])];
-  return shapes.map((shape) => {
+  return shapes.flatMap((shape): readonly Choice[] => {
     const of = speeds[shape] ?? {};
     const pin = pins[shape] ?? pins.all;
-    return { shape, variant: pin ?? fastest(of)!, source: pin ? "pinned" : "measured", speeds: of };
+    const variant = pin ?? fastest(of);
+    // Where every variant was refused there was nothing to choose.
+    return variant === undefined ? [] : [{ shape, variant, source: pin ? "pinned" : "measured", speeds: of }];
   });
 }
 
 /**
  * Makes a device run one variant for a product's shape (and those that share its choice), or for all, whatever was measured.
- * Objectives that exist keep what they have. Variants whose name begins with f16 round the operands to float16, which changes
- * results by about 1e-3 of their size.
+ * Objectives that exist keep what they have; those made once this has resolved run it. Variants whose name begins with f16 round
+ * the operands to float16, which changes results by about 1e-3 of their size.
  *
  * @throws OptionError for an unknown variant or no shape, DeviceError for one that the device cannot run; it says why.
  */
-export function pin(device: GPUDevice, shape: ProductShape | "all", variant: string): void {
+export async function pin(device: GPUDevice, shape: ProductShape | "all", variant: string): Promise<void> {
   const key = shape === "all" ? shape : shapeKey(readShape("shape", shape));
   const found = readVariant(variant);
+  // Before that whyNot cannot tell of every variant.
+  await probeVariants(device);
   const reason = whyNot(device, found);
   if (reason) throw new DeviceError(`variant ${found.name} cannot be pinned: ${reason}`);
-  choicesOf(device).known.pins[key] = found.name;
-  write(device);
+  note(device, ({ pins }) => {
+    pins[key] = found.name;
+  });
 }
 
 /** Forgets what was measured and pinned on a device, in its store too. */
@@ -168,20 +177,28 @@ export function clear(device: GPUDevice): void {
 
 /** The variant that a product runs in. */
 export function variantFor(device: GPUDevice, shape: ProductShape): Variant {
-  const { pins, speeds } = choicesOf(device).known;
-  const key = shapeKey(shape);
-  for (const name of [pins[key], pins.all, fastest(speeds[key] ?? {})]) {
-    const variant = name === undefined ? undefined : findVariant(name);
-    // A store may hold choices of a device of the same adapter that had more features.
-    if (variant && whyNot(device, variant) === undefined) return variant;
-  }
-  return defaultVariant(device, shape);
+  return (
+    pinnedVariant(device, shape) ??
+    firstToRun(device, [fastest(speedsOf(device, shape))]) ??
+    defaultVariant(device, shape)
+  );
 }
 
-/** Whether a shape's variant is pinned. */
+/** Whether a shape runs a variant that is pinned. */
 export function isPinned(device: GPUDevice, shape: ProductShape): boolean {
+  return pinnedVariant(device, shape) !== undefined;
+}
+
+function pinnedVariant(device: GPUDevice, shape: ProductShape): Variant | undefined {
   const { pins } = choicesOf(device).known;
-  return (pins[shapeKey(shape)] ?? pins.all) !== undefined;
+  return firstToRun(device, [pins[shapeKey(shape)], pins.all]);
+}
+
+/** The first that the device can run: a store may hold choices of a device of the same adapter that had more features. */
+function firstToRun(device: GPUDevice, names: readonly (string | undefined)[]): Variant | undefined {
+  return names
+    .map((name) => (name === undefined ? undefined : findVariant(name)))
+    .find((variant) => variant && whyNot(device, variant) === undefined);
 }
 
 export function speedsOf(device: GPUDevice, shape: ProductShape): Speeds {
@@ -190,15 +207,16 @@ export function speedsOf(device: GPUDevice, shape: ProductShape): Speeds {
 
 /** Notes measurements of a shape. */
 export function noteSpeeds(device: GPUDevice, shape: ProductShape, measured: Speeds): void {
-  const { speeds } = choicesOf(device).known;
-  speeds[shapeKey(shape)] = { ...speeds[shapeKey(shape)], ...measured };
-  write(device);
+  const key = shapeKey(shape);
+  note(device, ({ speeds }) => {
+    speeds[key] = { ...speeds[key], ...measured };
+  });
 }
 
-/** The fastest of a shape's variants. */
+/** The fastest of a shape's variants; none where all were refused. */
 function fastest(speeds: Speeds): string | undefined {
-  return Object.entries(speeds).reduce<[string, number] | undefined>(
-    (best, entry) => (best && best[1] >= entry[1] ? best : [entry[0], entry[1]]),
-    undefined,
-  )?.[0];
+  return Object.entries(speeds).reduce<readonly [string | undefined, number]>(
+    (best, entry) => (entry[1] > best[1] ? entry : best),
+    [undefined, 0],
+  )[0];
 }

@@ -186,10 +186,12 @@ class Points implements GpuLandscape {
   }
 
   encode(pass: GPUComputePassEncoder): void {
+    this.#reports.mustLive("encode");
     encodeDispatches(pass, this.#resources.dispatches);
   }
 
   async step(): Promise<StepReport> {
+    this.#reports.mustLive("step");
     const report = await this.#reports.submit((pass) => {
       this.encode(pass);
       this.#optimizer.encode(pass);
@@ -199,10 +201,12 @@ class Points implements GpuLandscape {
   }
 
   async gradient(): Promise<readonly number[]> {
+    this.#reports.mustLive("gradient");
     return this.#noteLosses(await this.#reports.run(this.#resources.dispatches));
   }
 
   async losses(replica = 0): Promise<Float32Array> {
+    this.#reports.mustLive("losses");
     const { device } = this.#optimizer;
     // Refuses a replica that is not there.
     const { buffer, offset, size } = this.#optimizer.binding("params", pointsName, replica);

@@ -6,6 +6,7 @@ import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
+import { extrapolate, type Product } from "./differences.ts";
 import { hasAccuracy, type Judge, judgeOf } from "./loss.ts";
 import { mlpPass } from "./mlp_cpu.ts";
 import type { Model } from "./model.ts";
@@ -118,7 +119,7 @@ class CpuNetwork implements Objective {
     results.forEach(({ sum, hits, halted }, replica) => {
       if (halted) return;
       const loss = sum / weight + this.#penalty(this.#params(replica));
-      this.#evaluations[replica] = { loss, accuracy: counts ? hits / data.count : Number.NaN };
+      this.#evaluations[replica] = { loss, accuracy: counts ? hits / weight : Number.NaN };
     });
     return firstAndEach([...this.#evaluations]);
   }
@@ -132,9 +133,7 @@ class CpuNetwork implements Objective {
     }
     const params = this.#params(replica);
     const size = Math.hypot(...segments.map(({ name }) => euclidean(params(name))));
-    // Cube root of float64's precision, which balances what rounding and the third derivative cost.
-    const stride = (6e-6 * (1 + size)) / norm;
-    const at = (towards: number) => {
+    const gradientsAt = (towards: number) => {
       const moved = new Map(
         segments.map(({ name }) => {
           const direction = vector[name]!;
@@ -143,13 +142,16 @@ class CpuNetwork implements Objective {
       );
       return this.#at((name) => moved.get(name)!, rows, replica).gradients;
     };
-    const [above, below] = [at(stride), at(-stride)];
-    return Object.fromEntries(
-      segments.map(({ name }) => {
-        const low = below.get(name)!;
-        return [name, Float32Array.from(above.get(name)!, (high, i) => (high - low[i]!) / (2 * stride))];
-      }),
-    );
+    const difference = (stride: number): Product => {
+      const [above, below] = [gradientsAt(stride), gradientsAt(-stride)];
+      return Object.fromEntries(
+        segments.map(({ name }) => {
+          const low = below.get(name)!;
+          return [name, above.get(name)!.map((high, i) => (high - low[i]!) / (2 * stride))];
+        }),
+      );
+    };
+    return extrapolate(difference, (1e-3 * (1 + size)) / norm, 1e-8);
   }
 
   destroy(): void {
@@ -213,7 +215,7 @@ class CpuNetwork implements Objective {
       const { loss, hit } = judge(of, row);
       const counts = weights ? weights[row]! : 1;
       sum += counts * loss;
-      if (hit) hits++;
+      if (hit) hits += counts;
       for (let j = 0; j < width; j++) of[j]! *= counts / weight;
     });
     return { sum, hits };

@@ -26,9 +26,7 @@ import {
   type ObjectiveOptions,
   type ReplicaEvaluation,
   reportOf,
-  rowsInOrder,
   type StepReport,
-  vectorNorm,
   weightOf,
 } from "./objective.ts";
 import type { GpuPass, ProductStep } from "./pass_gpu.ts";
@@ -50,9 +48,6 @@ export interface GpuObjective extends Objective {
 
 /** One replica's loss sum and hits. */
 const totalBytes = 8;
-
-/** Batches of an evaluation on their way at once. */
-const evaluationsInFlight = 4;
 
 /** Weights that an invocation of shaders/objectives/penalty.wgsl takes. */
 const stretch = 256;
@@ -134,6 +129,8 @@ interface Layout {
   readonly rows: GPUBuffer;
   readonly partBytes: number;
   readonly parts: readonly GPUBufferBinding[];
+  /** The rows of a batch that is evaluated, so that those that were set stay. */
+  readonly evaluated: GPUBuffer;
   readonly inputs: Operand;
   readonly pass: GpuPass;
   readonly outcomes: GPUBuffer;
@@ -179,6 +176,7 @@ function createLayout(
     parts: Array.from({ length: count }, (_, part) => ({ buffer: rows, offset: part * partBytes, size: partBytes })),
     rows,
     partBytes,
+    evaluated: create("evaluated batch", partBytes),
     inputs,
     pass,
     outcomes: create("outcomes", replicas * capacity * totalBytes),
@@ -239,25 +237,34 @@ async function encodeAll(
       batch,
       keep,
     };
-    return Promise.all(steps.map(({ product, a, b, c }) => productDispatch(replicated, product, a, b, c)));
+    return all(steps.map(({ product, a, b, c }) => productDispatch(replicated, product, a, b, c)));
   };
   const evaluation = await products(parts[0]!, pass.forward(false));
   const dropping = model.layers.some(({ dropout }) => dropout !== undefined);
-  const encoded = await Promise.all(
+  const encoded = await all(
     parts.map(async (batch, part) => {
-      const forward = dropping ? products(batch, pass.forward(true)) : evaluation;
       const { gather, loss } = resident.feed(batch, inputs, pass.outputs, outcomes);
-      const total = totalDispatch(optimizer, batch, outcomes, layout.totals, layout.totalSizes[part]!);
-      const backward = products(batch, pass.backward(part > 0));
-      return [gather, ...(await forward), loss, await total, ...(await backward)];
+      const [forward, total, backward] = await all([
+        dropping ? products(batch, pass.forward(true)) : evaluation,
+        totalDispatch(optimizer, batch, outcomes, layout.totals, layout.totalSizes[part]!),
+        products(batch, pass.backward(part > 0)),
+      ]);
+      return [gather, ...forward, loss, total, ...backward];
     }),
   );
-  return {
-    parts: encoded,
-    penalty: await penaltyDispatches(optimizer, model, layout, true),
-    evaluation,
-    penaltyAlone: await penaltyDispatches(optimizer, model, layout, false),
-  };
+  const [penalty, penaltyAlone] = await all([
+    penaltyDispatches(optimizer, model, layout, true),
+    penaltyDispatches(optimizer, model, layout, false),
+  ]);
+  return { parts: encoded, penalty, evaluation, penaltyAlone };
+}
+
+/** As Promise.all, but where one fails only once none is on its way any more: what they make can be destroyed then. */
+async function all<T extends readonly unknown[] | []>(
+  promises: T,
+): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
+  await Promise.allSettled(promises);
+  return Promise.all(promises);
 }
 
 /** Sums the outcomes of a batch, for every replica. */
@@ -292,6 +299,7 @@ async function penaltyDispatches(
   const kernel = await compileKernel(device, penaltySource, ["read", "write", "write", "read", "uniform"], {
     ...replicaConstants(optimizer),
     derive: Number(derive),
+    stretch,
   });
   const terms = layers.map((layer, l): Dispatch => {
     const [weight, gradient] = [
@@ -356,66 +364,60 @@ class GpuNetwork implements GpuObjective {
   }
 
   setRows(rows: Uint32Array): void {
+    this.#reports.mustLive("setRows");
     checkRows(rows, this.#batch, this.#data);
-    this.#writeRows(rows, weightOf(rows, this.#data));
+    this.#setRows(rows, weightOf(rows, this.#data));
   }
 
   encode(pass: GPUComputePassEncoder): void {
+    this.#reports.mustLive("encode");
     const { parts, penalty } = this.#encoded;
     for (const part of parts.slice(0, this.#parts)) encodeDispatches(pass, part);
     encodeDispatches(pass, penalty);
   }
 
   async step(rows: Uint32Array): Promise<StepReport> {
-    const [report, weight] = await this.#submitRows(rows, true);
+    const [report, weight] = await this.#submitRows("step", rows);
     const losses = this.#noteLosses(report, rows, weight);
     return firstAndEach(report.stats().map((each, replica) => reportOf(losses[replica]!, each)));
   }
 
   async gradient(rows: Uint32Array): Promise<readonly number[]> {
-    const [report, weight] = await this.#submitRows(rows, false);
+    const [report, weight] = await this.#submitRows("gradient", rows);
     return this.#noteLosses(report, rows, weight);
   }
 
   async evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    this.#reports.mustLive("evaluate");
     checkFit(this.#model, data);
     checkDataset(data);
     const weight = weightOf(
       Uint32Array.from({ length: data.count }, (_, row) => row),
       data,
     );
-    const { parts, inputs, pass, outcomes, totals, totalSizes, capacity, atOnce } = this.#layout;
-    const batch = parts[0]!;
+    const { evaluated, inputs, pass, outcomes, totals, totalSizes, capacity, atOnce } = this.#layout;
+    const batch = { buffer: evaluated };
     const resident = await loadData(this.#optimizer, this.#model, data, capacity);
     try {
       const { gather, loss } = resident.feed(batch, inputs, pass.outputs, outcomes);
       const total = await totalDispatch(this.#optimizer, batch, outcomes, totals, totalSizes[0]!);
       const dispatches = [gather, ...this.#encoded.evaluation, loss, total, ...this.#encoded.penaltyAlone];
       const results = this.#evaluations.map(() => ({ sum: 0, hits: 0, penalty: 0, halted: false }));
-      let done = 0;
-      const pending: { rows: number; report: Promise<Report> }[] = [];
-      const settle = async () => {
-        const { rows, report } = pending.shift()!;
-        this.#totals(await report, 1).forEach(({ sum, hits, penalty, halted }, r) => {
+      const hear = (report: Report) =>
+        this.#totals(report, 1).forEach(({ sum, hits, penalty, halted }, r) => {
           const result = results[r]!;
           result.sum += sum;
           result.hits += hits;
           result.penalty = penalty;
           result.halted ||= halted;
         });
-        done += rows;
-        onProgress?.(done);
-      };
-      for (const rows of rowsInOrder(data.count, Math.min(this.#batch, atOnce))) {
-        if (pending.length === evaluationsInFlight) await settle();
-        this.#writeRows(rows, 1);
-        pending.push({ rows: rows.length, report: this.#reports.run(dispatches) });
-      }
-      while (pending.length > 0) await settle();
+      const write = (rows: Uint32Array) => this.#writeRows(this.#layout.evaluated, rows, 1);
+      await this.#reports.inBatches(data, Math.min(this.#batch, atOnce), write, dispatches, hear, onProgress);
       const counts = hasAccuracy(this.#model.config.loss);
       results.forEach(({ sum, hits, penalty, halted }, r) => {
         if (halted) return;
-        const accuracy = counts ? hits / data.count : Number.NaN;
+        // Weights are summed in float32 here and in float64 there.
+        const accuracy = counts ? Math.min(1, hits / weight) : Number.NaN;
         this.#evaluations[r] = { loss: sum / weight + penalty, accuracy };
       });
       return firstAndEach([...this.#evaluations]);
@@ -425,9 +427,9 @@ class GpuNetwork implements GpuObjective {
   }
 
   async hessianVector(rows: Uint32Array, vector: TensorValues, replica = 0): Promise<TensorValues> {
+    this.#reports.mustLive("hessianVector");
     checkRows(rows, this.#batch, this.#data);
     const tensors = modelSegments(this.#optimizer.segments, this.#model);
-    vectorNorm(tensors, vector);
     return differenceOfGradients(this.#optimizer, tensors, vector, replica, (pass) => {
       this.setRows(rows);
       this.encode(pass);
@@ -439,31 +441,38 @@ class GpuNetwork implements GpuObjective {
     this.#reports.destroy();
   }
 
-  async #submitRows(rows: Uint32Array, update: boolean): Promise<readonly [Report, number]> {
+  async #submitRows(call: "step" | "gradient", rows: Uint32Array): Promise<readonly [Report, number]> {
+    this.#reports.mustLive(call);
     checkRows(rows, this.#batch, this.#data);
     const weight = weightOf(rows, this.#data);
-    this.#writeRows(rows, weight);
+    this.#setRows(rows, weight);
     const report = this.#reports.submit((pass) => {
       this.encode(pass);
-      if (update) this.#optimizer.encode(pass);
+      if (call === "step") this.#optimizer.encode(pass);
     });
     return [await report, weight];
   }
 
-  /** Writes the rows part after part, each with its header, in one write. */
-  #writeRows(rows: Uint32Array, weight: number): void {
+  /** The rows of the next gradient. */
+  #setRows(rows: Uint32Array, weight: number): void {
+    this.#parts = Math.ceil(rows.length / this.#layout.atOnce);
+    this.#writeRows(this.#layout.rows, rows, weight);
+  }
+
+  /** Writes rows part after part, each with its header, in one write. */
+  #writeRows(into: GPUBuffer, rows: Uint32Array, weight: number): void {
     const { atOnce, partBytes } = this.#layout;
-    this.#parts = Math.ceil(rows.length / atOnce);
-    const last = rows.length - (this.#parts - 1) * atOnce;
-    const bytes = new ArrayBuffer((this.#parts - 1) * partBytes + 8 + 4 * last);
-    for (let part = 0; part < this.#parts; part++) {
+    const parts = Math.ceil(rows.length / atOnce);
+    const last = rows.length - (parts - 1) * atOnce;
+    const bytes = new ArrayBuffer((parts - 1) * partBytes + 8 + 4 * last);
+    for (let part = 0; part < parts; part++) {
       const some = rows.subarray(part * atOnce, (part + 1) * atOnce);
       const begin = part * partBytes;
       new Uint32Array(bytes, begin, 1)[0] = some.length;
       new Float32Array(bytes, begin + 4, 1)[0] = 1 / weight;
       new Uint32Array(bytes, begin + 8, some.length).set(some);
     }
-    this.#optimizer.device.queue.writeBuffer(this.#layout.rows, 0, bytes);
+    this.#optimizer.device.queue.writeBuffer(into, 0, bytes);
   }
 
   /** Each replica's mean loss; of one that is halted, the last before. */
@@ -474,13 +483,13 @@ class GpuNetwork implements GpuObjective {
     return [...this.#losses];
   }
 
-  #totals({ floats, words, isHalted }: Report, parts: number): readonly Total[] {
+  #totals({ floats, isHalted }: Report, parts: number): readonly Total[] {
     const { replicas } = this.#optimizer;
     return this.#losses.map((_, r) => {
       let [sum, hits] = [0, 0];
       for (let part = 0; part < parts; part++) {
         sum += floats[2 * (part * replicas + r)]!;
-        hits += words[2 * (part * replicas + r) + 1]!;
+        hits += floats[2 * (part * replicas + r) + 1]!;
       }
       const penalty = this.#layout.penalty ? floats[2 * (this.#layout.parts.length * replicas + r)]! : 0;
       return { sum, hits, penalty, halted: isHalted(r) };

@@ -5,6 +5,7 @@ import type { CpuOptimizer } from "../cpu/optimizer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
 import type { TensorValues } from "../optimizer.ts";
+import { extrapolate, type Product } from "./differences.ts";
 import {
   checkRows,
   type Evaluation,
@@ -150,16 +151,19 @@ class CpuOwn implements Objective {
       direction.set(vector[name]!, first);
       first += length;
     }
-    // Derivatives that are differences themselves are less precise, and want a wider stride.
     const size = Math.sqrt(params.reduce((sum, value) => sum + value * value, 0));
-    const stride = ((this.#objective.gradient ? 6e-6 : 1e-3) * (1 + size)) / norm;
     const at = (towards: number) =>
       this.#at(
         params.map((value, i) => value + towards * direction[i]!),
         rows,
       ).gradient;
-    const [above, below] = [at(stride), at(-stride)];
-    return this.#byTensor(above.map((high, i) => (high - below[i]!) / (2 * stride)));
+    const difference = (stride: number) => {
+      const [above, below] = [at(stride), at(-stride)];
+      return this.#byTensor(above.map((high, i) => (high - below[i]!) / (2 * stride)));
+    };
+    // Derivatives that are differences themselves are less precise, and want wider strides.
+    const [start, enough] = this.#objective.gradient ? [1e-3, 1e-8] : [1e-2, 1e-5];
+    return extrapolate(difference, (start * (1 + size)) / norm, enough);
   }
 
   destroy(): void {
@@ -219,12 +223,12 @@ class CpuOwn implements Objective {
     return params;
   }
 
-  #byTensor(values: Float64Array): TensorValues {
+  #byTensor(values: Float64Array): Product {
     let first = 0;
     return Object.fromEntries(
       this.#tensors.map(({ name, length }) => {
         first += length;
-        return [name, Float32Array.from(values.subarray(first - length, first))];
+        return [name, values.subarray(first - length, first)];
       }),
     );
   }

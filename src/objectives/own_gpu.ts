@@ -15,9 +15,7 @@ import {
   firstAndEach,
   type ReplicaEvaluation,
   reportOf,
-  rowsInOrder,
   type StepReport,
-  vectorNorm,
   weightOf,
 } from "./objective.ts";
 import { type BoundOwn, bindOwn, countParams, fitOwn, type OwnObjective, ownParts, titleOf } from "./own.ts";
@@ -27,9 +25,6 @@ import { ownSources, totalSource } from "./sources.ts";
 
 /** One replica's loss sum, and hits, of which there are none. */
 const totalBytes = 8;
-
-/** Batches of an evaluation on their way at once. */
-const evaluationsInFlight = 4;
 
 /** The fewest rows that an invocation of the gradient takes. */
 const leastRows = 4;
@@ -225,17 +220,19 @@ class GpuOwn implements GpuObjective {
   }
 
   setRows(rows: Uint32Array): void {
+    this.#reports.mustLive("setRows");
     checkRows(rows, this.#batch, this.#data);
     this.#writeRows(rows, weightOf(rows, this.#data));
   }
 
   encode(pass: GPUComputePassEncoder): void {
+    this.#reports.mustLive("encode");
     encodeDispatches(pass, this.#steps.losses);
     encodeDispatches(pass, this.#steps.gradient);
   }
 
   async step(rows: Uint32Array): Promise<StepReport> {
-    const { report, losses } = await this.#submit(rows, (pass) => {
+    const { report, losses } = await this.#submit("step", rows, (pass) => {
       this.encode(pass);
       this.#optimizer.encode(pass);
     });
@@ -243,10 +240,11 @@ class GpuOwn implements GpuObjective {
   }
 
   async gradient(rows: Uint32Array): Promise<readonly number[]> {
-    return (await this.#submit(rows, (pass) => this.encode(pass))).losses;
+    return (await this.#submit("gradient", rows, (pass) => this.encode(pass))).losses;
   }
 
   async evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    this.#reports.mustLive("evaluate");
     fitOwn(this.#objective, data);
     const every = Uint32Array.from({ length: data.count }, (_, row) => row);
     const weight = weightOf(every, data);
@@ -256,24 +254,12 @@ class GpuOwn implements GpuObjective {
     });
     try {
       const results = this.#evaluations.map(() => ({ sum: 0, halted: false }));
-      const pending: { rows: number; report: Promise<Report> }[] = [];
-      let done = 0;
-      const settle = async () => {
-        const { rows, report } = pending.shift()!;
-        const told = await report;
+      const hear = (told: Report) =>
         results.forEach((result, replica) => {
           result.sum += told.floats[2 * replica]!;
           result.halted ||= told.isHalted(replica);
         });
-        done += rows;
-        onProgress?.(done);
-      };
-      for (const rows of rowsInOrder(data.count, this.#batch)) {
-        if (pending.length === evaluationsInFlight) await settle();
-        this.#writeRows(rows, 1);
-        pending.push({ rows: rows.length, report: this.#reports.run(made) });
-      }
-      while (pending.length > 0) await settle();
+      await this.#reports.inBatches(data, this.#batch, (rows) => this.#writeRows(rows, 1), made, hear, onProgress);
       results.forEach(({ sum, halted }, replica) => {
         if (!halted) this.#evaluations[replica] = { loss: sum / weight, accuracy: Number.NaN };
       });
@@ -284,8 +270,8 @@ class GpuOwn implements GpuObjective {
   }
 
   async hessianVector(rows: Uint32Array, vector: TensorValues, replica = 0): Promise<TensorValues> {
+    this.#reports.mustLive("hessianVector");
     checkRows(rows, this.#batch, this.#data);
-    vectorNorm(this.#tensors, vector);
     return differenceOfGradients(this.#optimizer, this.#tensors, vector, replica, (pass) => {
       this.setRows(rows);
       this.encode(pass);
@@ -299,9 +285,11 @@ class GpuOwn implements GpuObjective {
 
   /** Resolves to what was told and to each replica's mean loss; of one that is halted, the last before. */
   async #submit(
+    call: string,
     rows: Uint32Array,
     encode: (pass: GPUComputePassEncoder) => void,
   ): Promise<{ readonly report: Report; readonly losses: readonly number[] }> {
+    this.#reports.mustLive(call);
     checkRows(rows, this.#batch, this.#data);
     const weight = weightOf(rows, this.#data);
     this.#writeRows(rows, weight);

@@ -2,7 +2,9 @@
 // promise it, so each device is asked once, before that kernel may run.
 import probe from "../../shaders/objectives/products/quads_probe.wgsl?raw";
 import { assemble } from "../assemble.ts";
+import { DeviceError } from "../errors.ts";
 import { allocate } from "../gpu/allocate.ts";
+import { deviceLoss } from "../gpu/device.ts";
 import { compileKernel, encodeDispatches } from "../gpu/kernel.ts";
 import { readParts } from "../gpu/readback.ts";
 
@@ -12,19 +14,32 @@ const source = assemble("probe of quads", [{ name: "shaders/objectives/products/
 const found = new WeakMap<GPUDevice, boolean>();
 const asked = new WeakMap<GPUDevice, Promise<void>>();
 
-/** False once {@link probeQuads} has found that they are not; a device that was not asked has the benefit of the doubt. */
+/** False once {@link probeQuads} has found that they are not, or could not find out; a device that was not asked has the benefit of the doubt. */
 export function hasQuadsInRow(device: GPUDevice): boolean {
   return found.get(device) ?? true;
 }
 
-/** Asks a device with subgroups, once. @param shapes The workgroups that are going to run. */
+/**
+ * Asks a device with subgroups, once.
+ *
+ * @param shapes The workgroups that are going to run.
+ * @throws DeviceError where the device is lost.
+ */
 export function probeQuads(device: GPUDevice, shapes: readonly (readonly [width: number, height: number])[]) {
   if (!device.features.has("subgroups")) return Promise.resolve();
   const known = asked.get(device);
   if (known) return known;
-  const answer = ask(device, shapes).then((all) => {
-    found.set(device, all);
-  });
+  const loss = deviceLoss(device);
+  const answer = ask(device, shapes).then(
+    (all) => {
+      found.set(device, all);
+    },
+    (error: unknown) => {
+      // A device that refuses the probe would refuse the kernel; there are others.
+      if (!(error instanceof DeviceError) || loss.info) throw error;
+      found.set(device, false);
+    },
+  );
   asked.set(device, answer);
   return answer;
 }

@@ -1,8 +1,9 @@
 // The tuner measures which variant of the matrix product is fastest on a device, shape by shape, and the choice is kept
 // (choices.ts). What is small is not worth it, and what does not fit into the time is measured when it is next asked for.
 
+import { DeviceError } from "../errors.ts";
 import { allocate } from "../gpu/allocate.ts";
-import { adapterLine, describeAdapter, isSoftware } from "../gpu/device.ts";
+import { adapterLine, describeAdapter, deviceLoss, isSoftware } from "../gpu/device.ts";
 import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import { readArray, readBoolean, readNumber, readObject } from "../options.ts";
 import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./choices.ts";
@@ -10,7 +11,7 @@ import { variantDispatch } from "./products.ts";
 import { candidates, type ProductShape, probeVariants, readShape, shapeKey, type Variant } from "./variants.ts";
 
 /** Products of fewer multiply-adds run in the default variant: a kernel's start costs as much as they do. */
-export const leastToTune = 1e7;
+const leastToTune = 1e7;
 
 /** Of larger products a part is measured, so that one measurement stays short. */
 const mostToMeasure = { software: 2 ** 24, hardware: 2 ** 32 };
@@ -32,7 +33,7 @@ export interface TuneProgress {
   readonly total: number;
   readonly shape: string;
   readonly variant: string;
-  /** GFLOP/s. */
+  /** GFLOP/s; 0 for a variant that the driver refused. */
   readonly speed: number;
 }
 
@@ -44,7 +45,8 @@ export interface Tuned extends Omit<Choice, "source"> {
   readonly left: readonly string[];
 }
 
-export interface Choices {
+/** What {@link tune} found. */
+export interface TuneResult {
   /** What ran it, as `adapterLine` tells it. */
   readonly adapter: string;
   /** In the order that was asked for, each shape once. */
@@ -57,15 +59,16 @@ const running = new WeakMap<GPUDevice, Promise<unknown>>();
 /**
  * Measures the variants of these products that were not measured yet and chooses the fastest; objectives made from now on run
  * it. Products below 10 million multiply-adds, and pinned ones, are left as they are. Results differ between variants by float32
- * rounding alone; variants in float16 are never chosen, only pinned.
+ * rounding alone; variants in float16 are never chosen, only pinned. A variant that the driver refuses, or whose matrices do
+ * not fit, gets the speed 0.
  *
- * @throws OptionError for bad options, DeviceError where the device cannot hold the matrices or is lost.
+ * @throws OptionError for bad options, DeviceError where the device is lost.
  */
 export function tune(
   device: GPUDevice,
   products: readonly ProductShape[],
   options: TuneOptions = {},
-): Promise<Choices> {
+): Promise<TuneResult> {
   const shapes = readShapes(products);
   const { seconds = 2, again = false, onProgress } = readTuneOptions(options);
   const before = running.get(device) ?? Promise.resolve();
@@ -137,7 +140,7 @@ function missing(device: GPUDevice, shape: ProductShape, again = false): readonl
 
 function tunedOf(device: GPUDevice, product: ProductShape): Tuned {
   const speeds = speedsOf(device, product);
-  const measured = Object.keys(speeds).length > 0;
+  const measured = Object.values(speeds).some((speed) => speed > 0);
   return {
     product,
     shape: shapeKey(product),
@@ -160,19 +163,26 @@ async function measureAll(
   const jobs = [...shapes]
     .sort((x, y) => work(y) - work(x))
     .flatMap((shape) => missing(device, shape, again).map((variant) => ({ shape, variant })));
+  const loss = deviceLoss(device);
   let longest = 0;
   for (const [i, { shape, variant }] of jobs.entries()) {
     const start = performance.now();
     // Compiling cannot be cut short, so it must not begin late.
     if (start + longest > deadline) return;
-    const speed = await measure(device, shape, variant);
+    const speed = await measure(device, shape, variant).catch((error: unknown) => {
+      // One variant that a driver refuses must not keep the others, the default among them, from running.
+      if (!(error instanceof DeviceError)) throw error;
+      return 0;
+    });
+    // What a lost device is told to do is done at once, and would be the fastest of all.
+    if (loss.info) throw new DeviceError(`the device was lost while products were measured: ${loss.info.message}`);
     longest = Math.max(longest, performance.now() - start);
     noteSpeeds(device, shape, { [variant.name]: speed });
     onProgress?.({ done: i + 1, total: jobs.length, shape: shapeKey(shape), variant: variant.name, speed });
   }
 }
 
-/** GFLOP/s of a product in one variant: the median of three, behind one that warms up. */
+/** GFLOP/s of a product in one variant: the median of three measurements, behind a product that warms up. */
 async function measure(device: GPUDevice, whole: ProductShape, variant: Variant): Promise<number> {
   const software = isSoftware(device);
   const shape = partOf(whole, software ? mostToMeasure.software : mostToMeasure.hardware);
@@ -196,12 +206,13 @@ async function measure(device: GPUDevice, whole: ProductShape, variant: Variant)
       variant,
     );
     await secondsOf(device, [dispatch]);
-    const first = await secondsOf(device, [dispatch]);
-    const repeats = Math.min(64, Math.max(1, Math.ceil(measuredSeconds / Math.max(first, 1e-6))));
-    const times = [first];
+    const once = await secondsOf(device, [dispatch]);
+    const repeats = Math.min(64, Math.max(1, Math.ceil(measuredSeconds / Math.max(once, 1e-6))));
+    // Of products that were not repeated it is a measurement as good as any.
+    const times = repeats > 1 ? [] : [once];
     const dispatches = Array.from({ length: repeats }, () => dispatch);
     while (times.length < 3) times.push((await secondsOf(device, dispatches)) / repeats);
-    return (2 * work(shape)) / Math.max(median(repeats > 1 ? times.slice(1) : times), 1e-9) / 1e9;
+    return (2 * work(shape)) / Math.max(median(times), 1e-9) / 1e9;
   } finally {
     for (const buffer of kept) buffer.destroy();
   }

@@ -78,6 +78,9 @@ export const variants: readonly Variant[] = [
   tiled("f16", 16, 16, 2),
 ];
 
+/** What `pin` takes. */
+export const variantNames: readonly string[] = variants.map(({ name }) => name);
+
 /** Finds out what {@link whyNot} cannot know of a device without asking it; to be awaited before a variant is chosen. */
 export function probeVariants(device: GPUDevice): Promise<void> {
   return probeQuads(

@@ -1,5 +1,6 @@
 // Muon (Jordan et al. 2024), as torch.optim.Muon with the iteration in full precision: momentum whose matrix is brought
-// close to the nearest orthogonal one. For matrices [rows, columns]; other tensors go to the rule `fallback`.
+// close to the nearest orthogonal one. For matrices [rows, columns]; other tensors go to the rule `fallback`. PyTorch
+// iterates in bfloat16, so trajectories that it recorded differ by about 1e-3.
 //
 //   b ← b + (1-momentum)(g - b)
 //   u = b, or with nesterov g + momentum (b - g)

@@ -4,25 +4,25 @@ import { OptionError, show } from "../errors.ts";
 import {
   describeRange,
   inRange,
+  type Option as PlainOption,
   type Range,
   readArray,
   readBoolean,
-  readChoice,
   readNumber,
   readObject,
+  type Values,
 } from "../options.ts";
 import type { Schedule, ScheduleDefinition } from "../schedule.ts";
+
+export { choice, number, whole } from "../options.ts";
 
 /** Reads a schedule inside another one. */
 type Nested = (name: string, value: unknown) => Schedule;
 
 /** What one option of a schedule may be. */
-export interface Option<T> {
-  readonly allowed: string;
-  readonly default?: unknown;
+export interface Option<T> extends PlainOption<T, [nested: Nested]> {
   /** Whether it may be left out though it has no default. */
   readonly optional?: boolean;
-  read(name: string, value: unknown, nested: Nested): T;
   /** The schedules in it; none if not said. */
   parts?(value: T): readonly Schedule[];
   /** As JSON; the value itself if not said. */
@@ -30,25 +30,6 @@ export interface Option<T> {
 }
 
 type Options = Readonly<Record<string, Option<unknown>>>;
-
-/** The values of options that were read. */
-type Values<O extends Options> = { readonly [K in keyof O]: O[K] extends Option<infer T> ? T : never };
-
-export function number(range: Range = {}, standard?: number): Option<number> {
-  return { allowed: describeRange(range), default: standard, read: (name, value) => readNumber(name, value, range) };
-}
-
-export function whole(min: number, standard?: number): Option<number> {
-  return number({ min, integer: true }, standard);
-}
-
-export function choice<T extends string>(names: readonly T[], standard: T): Option<T> {
-  return {
-    allowed: names.map((name) => JSON.stringify(name)).join(", "),
-    default: standard,
-    read: (name, value) => readChoice(name, value, names),
-  };
-}
 
 export function flag(standard: boolean): Option<boolean> {
   return { allowed: "true or false", default: standard, read: readBoolean };

@@ -4,6 +4,8 @@
 export interface RunOutcome {
   /** The loss of each step; NaN where it was not finite. */
   readonly losses: readonly number[];
+  /** A run.json of an older version has none. */
+  readonly testLoss?: number | null | undefined;
   readonly testAccuracy: number | null;
   /** What else may decide the losses: backend, adapter, versions. */
   readonly environment: Readonly<Record<string, unknown>>;
@@ -36,6 +38,7 @@ export interface CurveDifference {
   readonly final: readonly [number | null, number | null];
   /** The lowest loss of each. */
   readonly minimum: readonly [LossPoint, LossPoint];
+  readonly testLoss: readonly [number | null, number | null];
   readonly testAccuracy: readonly [number | null, number | null];
 }
 
@@ -76,6 +79,7 @@ export function diffCurves(a: RunOutcome, b: RunOutcome): CurveDifference {
     largestDifference: largest,
     final: [finite(a.losses.at(-1)), finite(b.losses.at(-1))],
     minimum: [minimum(a.losses), minimum(b.losses)],
+    testLoss: [a.testLoss ?? null, b.testLoss ?? null],
     testAccuracy: [a.testAccuracy, b.testAccuracy],
   };
 }

@@ -1,5 +1,6 @@
 // The metric of a run: measured where it is due, told to the plateaus, and what early stopping and the best checkpoint go by.
 import type { Dataset } from "../data/dataset.ts";
+import type { Evaluation, ReplicaEvaluation } from "../objectives/objective.ts";
 import type { Trainee } from "./engine.ts";
 import { type CompleteRunConfig, metricMode } from "./run_config.ts";
 import { createStopping } from "./stopping.ts";
@@ -39,8 +40,13 @@ export interface MetricTrack {
   observe(): Promise<boolean>;
   /** Goes back to the best parameters, where the config says so. */
   restore(): Promise<void>;
-  /** Accuracy of the parameters as they are; null without a test set. */
-  accuracy(): Promise<number | null>;
+  /** How well the parameters as they are do on the test set; null without one. */
+  evaluation(): Promise<Evaluation | null>;
+}
+
+/** The accuracy; null with a loss that has none. */
+export function knownAccuracy({ accuracy }: ReplicaEvaluation): number | null {
+  return Number.isNaN(accuracy) ? null : accuracy;
 }
 
 /** @param losses Those of all steps so far; grows with the run. */
@@ -54,14 +60,14 @@ export function trackMetric(
   const stopping = createStopping({ mode, patience: stop?.patience, minDelta: stop?.minDelta });
   const points: MetricPoint[] = [];
   /** By the steps made: the test set is large, and need not be gone through twice for the same parameters. */
-  const accuracies = new Map<number, number>();
+  const evaluations = new Map<number, Evaluation>();
   let bestIndex = -1;
   let kept: Uint8Array | undefined;
   let restored = false;
 
   const evaluate = async (data: Dataset) => {
     const evaluation = await objective.evaluate(data, onTest);
-    accuracies.set(losses.length, evaluation.accuracy);
+    evaluations.set(losses.length, evaluation);
     return evaluation;
   };
   const measure = async (): Promise<number> => {
@@ -100,10 +106,10 @@ export function trackMetric(
       await optimizer.load(kept);
       restored = true;
     },
-    async accuracy() {
+    async evaluation() {
       if (!test) return null;
       const step = restored ? bestPoint()?.step : losses.length;
-      return accuracies.get(step ?? losses.length) ?? (await evaluate(test)).accuracy;
+      return evaluations.get(step ?? losses.length) ?? evaluate(test);
     },
   };
 }

@@ -3,6 +3,7 @@
 import { layoutSegments } from "../arena.ts";
 import { OptionError, show } from "../errors.ts";
 import type { InitConfig } from "../objectives/init.ts";
+import { hasAccuracy } from "../objectives/loss.ts";
 import {
   type CompleteModelConfig,
   completeInit,
@@ -22,13 +23,13 @@ import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } fr
 
 export const runFormat = "fallline-run/1";
 
-export const metricTypes = ["loss", "testLoss", "testAccuracy"] as const;
+const metricTypes = ["loss", "testLoss", "testAccuracy"] as const;
 
 /** What a run is judged by along the way. */
 export interface MetricConfig {
   /**
    * "loss": the mean of the training losses since the value before; "testLoss" and "testAccuracy": of the whole test set.
-   * Accuracies are better the higher they are, losses the lower.
+   * Accuracies are better the higher they are, losses the lower; only the cross-entropies have one.
    */
   readonly type: (typeof metricTypes)[number];
   /** Steps from one value to the next, a whole number >= 1; after the last step there is a value in any case. */
@@ -115,7 +116,7 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   const rowsOf = fields.data ?? standardData;
   const data = rowsOf === null ? null : readData(rowsOf);
   const batch = readBatch(fields.batch, steps);
-  const metric = isGiven(fields.metric) ? readMetric(fields.metric) : null;
+  const metric = isGiven(fields.metric) ? readMetric(fields.metric, model) : null;
   const stop = isGiven(fields.stop) ? readStop(fields.stop, metric) : null;
   const watch = readWatch(fields.watch);
   const plan = readOptimizer(model, fields.optimizer, steps, watch !== null);
@@ -168,7 +169,7 @@ export function checkBatch(
     const size = sizeAt(step);
     if (size > data.count) {
       throw new OptionError(
-        `batch is ${size}${constant ? "" : ` at step ${step}`}; ${data.name} has ${data.count} rows`,
+        `batch is ${size}${constant ? "" : ` at step ${step}`}; it must be at most ${data.count}, the rows of ${data.name} to train on`,
       );
     }
     largest = Math.max(largest, size);
@@ -190,12 +191,16 @@ function readBatch(value: unknown, steps: number): Scheduled {
   return config;
 }
 
-function readMetric(value: unknown): MetricConfig {
-  const { type, every } = readObject("metric", value, ["type", "every"]);
-  return {
-    type: readChoice("metric.type", type, metricTypes),
-    every: readNumber("metric.every", every, { min: 1, integer: true }),
-  };
+function readMetric(value: unknown, model: Model): MetricConfig {
+  const fields = readObject("metric", value, ["type", "every"]);
+  const type = readChoice("metric.type", fields.type, metricTypes);
+  const { loss } = model.config;
+  if (type === "testAccuracy" && !hasAccuracy(loss)) {
+    throw new OptionError(
+      `metric.type is "testAccuracy", which ${loss.type} does not have; it must be loss or testLoss`,
+    );
+  }
+  return { type, every: readNumber("metric.every", fields.every, { min: 1, integer: true }) };
 }
 
 function readStop(value: unknown, metric: MetricConfig | null): NonNullable<CompleteRunConfig["stop"]> {

@@ -2,12 +2,13 @@
 // before; only where the run's metric is due does it wait for those on their way.
 import { batches, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
-import { createModel, initialTensors } from "../objectives/model.ts";
+import { targetsOf } from "../objectives/loss.ts";
+import { createModel, initialTensors, type Model } from "../objectives/model.ts";
 import { checkFit, type StepReport } from "../objectives/objective.ts";
+import { createPipeline } from "../objectives/pipeline.ts";
 import type { LayerStats, TensorValues } from "../optimizer.ts";
 import type { Engine, Trainee } from "./engine.ts";
-import { type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
-import { createPipeline } from "./pipeline.ts";
+import { knownAccuracy, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
 import { batchSizes, type CompleteRunConfig, checkBatch, type RunConfig, readRunConfig } from "./run_config.ts";
 import { createWatch, type WatchEvent } from "./watch.ts";
 
@@ -52,7 +53,9 @@ export interface TrainResult {
   readonly params: TensorValues;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly snapshot: TensorValues | undefined;
-  /** Accuracy of `params` on the test set; null without one, or when the run was interrupted. */
+  /** Mean loss of `params` on the test set; null without one, or when the run was interrupted. */
+  readonly testLoss: number | null;
+  /** Their accuracy there; null then too, and with a loss that has none. */
   readonly testAccuracy: number | null;
   readonly skipped: number;
   readonly reason: Reason;
@@ -63,15 +66,23 @@ export interface TrainResult {
 /**
  * Reads a run config, also against its data.
  *
- * @throws OptionError as {@link readRunConfig} does, and where config and data do not fit each other.
+ * @throws OptionError as {@link readRunConfig} does, and where config and data do not fit each other; DataError for targets
+ * that the loss does not take.
  */
 export function readRun(config: RunConfig, data: Dataset, test?: Dataset): CompleteRunConfig {
   const complete = readRunConfig(config);
   const model = createModel(complete.model);
   checkBatch(complete, data);
-  checkFit(model, data);
-  if (test) checkFit(model, test);
+  for (const rows of test ? [data, test] : [data]) {
+    checkFit(model, rows);
+    checkTargets(model, rows);
+  }
   return complete;
+}
+
+/** Engines find such targets too, but only once the run has begun. */
+function checkTargets({ config, outputs }: Model, data: Dataset): void {
+  if (data.targets) targetsOf(config.loss, outputs, data);
 }
 
 /** A run before its first step. */
@@ -157,7 +168,7 @@ export async function train(
     }
     await pipeline.drain();
     await track.restore();
-    const testAccuracy = reason === "interrupted" ? null : await track.accuracy();
+    const evaluation = reason === "interrupted" ? null : await track.evaluation();
     return {
       config: complete,
       losses,
@@ -167,7 +178,8 @@ export async function train(
       params: await optimizer.read(),
       shapes: new Map(optimizer.segments.map(({ name, shape }) => [name, shape])),
       snapshot: await snapshot,
-      testAccuracy,
+      testLoss: evaluation?.loss ?? null,
+      testAccuracy: evaluation && knownAccuracy(evaluation),
       skipped,
       reason,
       interrupted: reason === "interrupted",

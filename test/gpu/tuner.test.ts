@@ -1,12 +1,24 @@
 // The tuner: what it measures, chooses, keeps, pins and forgets, and what it refuses.
 import { beforeEach, describe, expect, it } from "vitest";
-import { type ChoiceStore, choices, clear, keepChoices, pin, variantFor } from "../../src/objectives/choices.ts";
+import { DeviceError, OptionError } from "../../src/errors.ts";
+import {
+  type ChoiceStore,
+  choices,
+  clear,
+  keepChoices,
+  noteSpeeds,
+  pin,
+  variantFor,
+} from "../../src/objectives/choices.ts";
+import { hasQuadsInRow } from "../../src/objectives/quads.ts";
 import { type TuneOptions, tune, tuneProducts } from "../../src/objectives/tuner.ts";
 import {
   candidates,
   defaultVariant,
   type ProductShape,
+  probeVariants,
   shapeKey,
+  variantNames,
   variants,
   whyNot,
 } from "../../src/objectives/variants.ts";
@@ -26,6 +38,15 @@ class MemoryStore implements ChoiceStore {
   removeItem(key: string): void {
     this.items.delete(key);
   }
+}
+
+/** A device whose driver refuses the pipelines of some kernels. */
+async function refusingDevice(refused: string): Promise<GPUDevice> {
+  const made = await freshDevice();
+  const create = made.createComputePipelineAsync.bind(made);
+  made.createComputePipelineAsync = (descriptor) =>
+    descriptor.label?.includes(refused) ? Promise.reject(new Error("refused")) : create(descriptor);
+  return made;
 }
 
 let store: MemoryStore;
@@ -88,10 +109,54 @@ describe("tune", () => {
   });
 });
 
+describe("a driver that refuses", () => {
+  it("a variant gives it the speed 0, and another is chosen", async () => {
+    const refusing = await refusingDevice("registers");
+    const { products } = await tune(refusing, [large], { seconds: 60 });
+    const { speeds, variant, source } = products[0]!;
+    expect(Object.keys(speeds)).toEqual(candidates(refusing, large).map(({ name }) => name));
+    for (const [name, speed] of Object.entries(speeds)) {
+      if (name.startsWith("registers")) expect(speed).toBe(0);
+      else expect(speed).toBeGreaterThan(0);
+    }
+    // Where there are no others, as on an emulated GPU without subgroups, nothing is chosen.
+    const runs = Object.values(speeds).some((speed) => speed > 0);
+    expect(source).toBe(runs ? "measured" : "default");
+    expect(variant.startsWith("registers")).toBe(!runs);
+    refusing.destroy();
+  });
+
+  it("every variant leaves the default", async () => {
+    const refusing = await refusingDevice("product");
+    const { products } = await tune(refusing, [large], { seconds: 60 });
+    expect(products).toMatchObject([{ source: "default", variant: defaultVariant(refusing, large).name, left: [] }]);
+    expect(Math.max(...Object.values(products[0]!.speeds))).toBe(0);
+    expect(choices(refusing)).toEqual([]);
+    refusing.destroy();
+  });
+
+  it("the probe of quads has none in a row, and no variant of them is pinned", async () => {
+    const refusing = await refusingDevice("probe of quads");
+    await probeVariants(refusing);
+    expect(hasQuadsInRow(refusing)).toBe(!refusing.features.has("subgroups"));
+    await expect(pin(refusing, "all", "quads-32x32")).rejects.toThrow(DeviceError);
+    expect(choices(refusing)).toEqual([]);
+    refusing.destroy();
+  });
+
+  it("everything, being lost, ends the tuning", async () => {
+    const lost = await freshDevice();
+    const tuned = tune(lost, [large], { seconds: 60, onProgress: () => lost.destroy() });
+    await expect(tuned).rejects.toThrow("the device was lost while products were measured: ");
+    await expect(tuned).rejects.toThrow(DeviceError);
+    expect(choices(lost).flatMap(({ speeds }) => Object.keys(speeds))).toHaveLength(1);
+  });
+});
+
 describe("pin", () => {
   it("goes before what was measured, by shape before all, and is measured no more", async () => {
-    pin(device, "all", "tiled-32x32");
-    pin(device, large, "registers-32x16");
+    await pin(device, "all", "tiled-32x32");
+    await pin(device, large, "registers-32x16");
     expect(variantFor(device, small).name).toBe("tiled-32x32");
     expect(variantFor(device, large).name).toBe("registers-32x16");
     const { products } = await tune(device, [large]);
@@ -106,11 +171,14 @@ describe("pin", () => {
     expect(variantFor(device, large)).toBe(defaultVariant(device, large));
   });
 
-  it("refuses what is unknown, and what the device cannot run", () => {
-    expect(() => pin(device, "all", "fast")).toThrow(`variant is "fast"; it must be one of ${variants[0]!.name}, `);
+  it("refuses what is unknown, and what the device cannot run", async () => {
+    const unknown = pin(device, "all", "fast");
+    await expect(unknown).rejects.toThrow(OptionError);
+    await expect(unknown).rejects.toThrow(`variant is "fast"; it must be one of ${variantNames.join(", ")}`);
     for (const variant of variants) {
       const reason = whyNot(device, variant);
-      if (reason) expect(() => pin(device, "all", variant.name)).toThrow(`${variant.name} cannot be pinned: ${reason}`);
+      if (!reason) continue;
+      await expect(pin(device, "all", variant.name)).rejects.toThrow(`${variant.name} cannot be pinned: ${reason}`);
     }
     expect(choices(device)).toEqual([]);
   });
@@ -119,8 +187,8 @@ describe("pin", () => {
 describe("the store", () => {
   it.each(["{", '{"pins":{"all":"fast"}}', '{"speeds":{"nn-1x1x1-any":{"tiled-32x32":"9"}}}', '"x"'])(
     "with %s counts as empty",
-    (text) => {
-      pin(device, "all", "registers-32x16");
+    async (text) => {
+      await pin(device, "all", "registers-32x16");
       const [key] = store.items.keys();
       store.items.set(key!, text);
       keepChoices(device, store);
@@ -128,14 +196,33 @@ describe("the store", () => {
     },
   );
 
-  it("that cannot be written to is no reason to fail", () => {
+  it("keeps what two sessions note side by side, and forgets what one of them has forgotten", async () => {
+    const other = await freshDevice();
+    keepChoices(other, store);
+    await pin(device, "all", "tiled-32x32");
+    await pin(other, large, "registers-32x16");
+    noteSpeeds(device, small, { "tiled-32x32": 2 });
+    noteSpeeds(other, small, { "tiled-64x64": 1 });
+    const kept = () => {
+      keepChoices(device, store);
+      return choices(device).map(({ shape, variant, speeds }) => [shape, variant, speeds]);
+    };
+    const ofSmall = [shapeKey(small), "tiled-32x32", { "tiled-32x32": 2, "tiled-64x64": 1 }];
+    expect(kept()).toEqual([["all", "tiled-32x32", {}], [shapeKey(large), "registers-32x16", {}], ofSmall]);
+    clear(other);
+    noteSpeeds(device, small, { "tiled-64x64": 3 });
+    expect(kept()).toEqual([[shapeKey(small), "tiled-64x64", { "tiled-64x64": 3 }]]);
+    other.destroy();
+  });
+
+  it("that cannot be written to is no reason to fail", async () => {
     keepChoices(device, {
       ...{ getItem: () => null, removeItem: () => {} },
       setItem: () => {
         throw new Error("full");
       },
     });
-    pin(device, "all", "registers-32x16");
+    await pin(device, "all", "registers-32x16");
     expect(variantFor(device, large).name).toBe("registers-32x16");
   });
 });

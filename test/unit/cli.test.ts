@@ -239,7 +239,11 @@ describe("fallline train on the CPU reference", () => {
     ["a rate in another notation", ["--lr", "0x10"], 'lr is "0x10"; it must be a finite number >= 0'],
     ["no steps", ["--steps", "0"], "steps is 0; it must be a whole number >= 1"],
     ["half a batch", ["--batch", "1.5"], "batch is 1.5; it must be a whole number >= 1"],
-    ["a batch larger than the data", ["--batch", "60001"], "batch is 60001; MNIST train has 60000 rows"],
+    [
+      "a batch larger than the data",
+      ["--batch", "60001"],
+      "batch is 60001; it must be at most 60000, the rows of MNIST train to train on",
+    ],
     ["a seed below 0", ["--seed", "-3"], "seed is -3; it must be a whole number in [0, 9007199254740991]"],
     ["no model", ["--model", "784x10"], 'model is "784x10"; it must be widths joined by dashes'],
     [

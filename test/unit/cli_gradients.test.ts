@@ -1,7 +1,7 @@
 // `fallline gradients`, and the data that --data and run configs name, on the built command line and the CPU reference.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { golden } from "../golden.ts";
 import { fallline } from "../run_cli.ts";
@@ -52,6 +52,14 @@ describe("fallline gradients", () => {
     expect(code).toBe(0);
   });
 
+  it("reads data by an absolute path", async () => {
+    const training = golden<{ runs: object[] }>("training.json");
+    const path = file("absolute.json", { ...training, data: resolve(digits), runs: training.runs.slice(1) });
+    const { code, stdout } = await onCpu(path);
+    expect(stdout).toContain("1 of 1 cases pass");
+    expect(code).toBe(0);
+  });
+
   const training = golden<object>("training.json");
   it.each<[string, string, string[], string]>([
     ["a file that is not there", join(folder, "nowhere.json"), [], "is not readable"],
@@ -61,6 +69,12 @@ describe("fallline gradients", () => {
       file("nodata.json", { ...training, data: undefined }),
       [],
       "data is missing; it must name the data",
+    ],
+    [
+      "nothing to check",
+      file("nothing.json", { ...training, runs: [] }),
+      [],
+      "nothing.json: runs is []; there must be",
     ],
     ["data that are not there", file("far.json", { ...training, data: "no.json" }), [], "no.json is not readable"],
     ["data of another kind", trained, ["--data", "README.md"], "README.md is no data that fallline reads: .csv"],
@@ -112,6 +126,24 @@ describe("data of one's own", () => {
     expect(result("run.json").config.data).toEqual({ ...data, rows: null });
   });
 
+  it("are numbers to predict, which are tested by their loss", async () => {
+    const line = file(
+      "line.csv",
+      `x,y\n${Array.from({ length: 30 }, (_, i) => `${i % 3},${2 * (i % 3)}`).join("\n")}\n`,
+    );
+    const data = { type: "file", path: line, testRows: 10, targets: "y" };
+    const model = { layers: [1, 1], loss: "meanSquaredError" };
+    const config = file("line.json", { model, data, optimizer: { rule: "sgd", lr: 0.1 }, batch: 4, steps: 4 });
+    const trained = await onCpu("train", config);
+    expect(trained.stdout).toMatch(/^test loss \d\S+ of 10 examples$/m);
+    expect(result("run.json")).toMatchObject({ testLoss: expect.any(Number), testAccuracy: null });
+    const swept = await onCpu("sweep", config, "--vary", "lr=0.01,0.1", "--no-compare");
+    expect(swept.stdout).toMatch(/^best: lr \S+, loss \S+, test loss \d\S+$/m);
+    expect(result("sweep.json").trials[0].evaluation).toEqual({ loss: expect.any(Number), accuracy: null });
+    const searched = await onCpu("search", config, "--rules", "sgd", "--schedules", "constant");
+    expect(searched.stdout).toMatch(/^best: sgd \S+ \S+, loss \S+, test loss \d\S+$/m);
+  });
+
   it("are swept and searched too, and tested for a rate", async () => {
     const shared = ["--data", csv, "--batch", "4", "--steps", "4"];
     const swept = await onCpu("sweep", ...shared, "--vary", "lr=0.01,0.1", "--no-compare");
@@ -144,6 +176,7 @@ describe("data of one's own", () => {
   });
 
   const config = { model: { layers: [784, 10] }, optimizer: { rule: "sgd" }, batch: 4, steps: 2 };
+  const shares = { type: "file", path: file("share.csv", "x,y\n1,1\n2,2\n3,0\n4,1\n5,0\n"), targets: "y" };
   it.each<[string, string[], string]>([
     [
       "a model of other widths",
@@ -156,7 +189,21 @@ describe("data of one's own", () => {
       "the rows of digits.json have 64 numbers",
     ],
     ["more test rows than there are", ["--data", csv, "--test-rows", "40"], "testRows is 40; toy.csv has 40 rows"],
-    ["a batch larger than the rest", ["--data", csv, "--batch", "33"], "batch is 33; toy.csv has 32 rows"],
+    [
+      "a batch larger than the rest",
+      ["--data", csv, "--batch", "33"],
+      "batch is 33; it must be at most 32, the rows of toy.csv to train on",
+    ],
+    [
+      "amounts for classes",
+      ["--data", file("price.csv", "rooms,price\n3,772000\n2,5\n")],
+      'price.csv: column "price" would make 772001 classes of 2 rows; for numbers to predict give "targets" instead',
+    ],
+    [
+      "targets that the loss does not take",
+      [file("share.json", { ...config, model: { layers: [1, 1], loss: "sigmoidBinaryCrossEntropy" }, data: shares })],
+      "share.csv: row 1 has target 2; sigmoidBinaryCrossEntropy takes targets in [0, 1]",
+    ],
     ["a bad cell", ["--data", file("bad.csv", "a,b\n1,0\n?,1\n")], 'bad.csv line 3, column "a" is "?"'],
   ])("are refused with %s, in a sentence", async (_, args, message) => {
     const { code, stderr } = await onCpu("train", ...args);

@@ -20,11 +20,11 @@ describe("parseCsv", () => {
   });
 
   it("takes the column called label where there is one, and bytes as bytes", () => {
-    expect(parseCsv("label,a,b\n2,0,255\n0,7,1\n", { scale: 1 / 255 })).toMatchObject({
-      inputs: Uint8Array.of(0, 255, 7, 1),
+    expect(parseCsv("label,a,b\n2,0,255\n0,7,1\n1,1,1\n", { scale: 1 / 255 })).toMatchObject({
+      inputs: Uint8Array.of(0, 255, 7, 1, 1, 1),
       scale: 1 / 255,
       classes: 3,
-      labels: Uint8Array.of(2, 0),
+      labels: Uint8Array.of(2, 0, 1),
     });
   });
 
@@ -44,8 +44,11 @@ describe("parseCsv", () => {
 
   it("tells a header from numbers, unless it is told", () => {
     expect(parseCsv("1,2,a\n3,4,b\n")).toMatchObject({ count: 2, features: 2 });
-    expect(parseCsv("1,2,3\n3,4,1\n", { header: true })).toMatchObject({ count: 1, labels: Uint8Array.of(1) });
-    expect(parseCsv("1,2,y\n3,4,1\n", { label: "y" })).toMatchObject({ count: 1 });
+    expect(parseCsv("1,2,3\n3,4,1\n", { header: true, classes: 2 })).toMatchObject({
+      count: 1,
+      labels: Uint8Array.of(1),
+    });
+    expect(parseCsv("1,2,y\n3,4,0\n", { label: "y" })).toMatchObject({ count: 1 });
     expect(() => parseCsv("a,b\n1,2\n", { header: false })).toThrow('line 1, column 0 (counted from 0) is "a"');
   });
 
@@ -84,7 +87,8 @@ describe("parseCsv", () => {
     const named = { classes: 2, classNames: ["-1", "1"], labels: Uint8Array.of(1, 0) };
     expect(parseCsv("5,1\n6,-1\n", { classes: ["-1", "1"] })).toMatchObject(named);
     expect(parseCsv(iris, { classes: 3 })).toMatchObject({ classes: 3, classNames: ["setosa", "versicolor"] });
-    expect(parseCsv("1,1000\n2,3\n")).toMatchObject({ classes: 1001, labels: Uint32Array.of(1000, 3) });
+    const many = { classes: 1001, labels: Uint32Array.of(1000, 3) };
+    expect(parseCsv("1,1000\n2,3\n", { classes: 1001 })).toMatchObject(many);
   });
 
   it.each<[string, string, CsvOptions, string]>([
@@ -120,7 +124,41 @@ describe("parseCsv", () => {
     ["a column beyond the last", "1,2\n", { label: 2 }, "t.csv has no column 2; its columns are 0 to 1"],
     ["a name without a header", "1,2\n", { label: "a", header: false }, 't.csv has no column "a"'],
     ["a name that two columns have", "a,a,b\n1,2,3\n", { label: "a" }, 't.csv has two columns "a"'],
-    ["a column with two purposes", iris, { label: 2, weight: 2 }, 'column "species" is given two purposes'],
+    [
+      "a column with two purposes",
+      iris,
+      { label: 2, weight: 2 },
+      't.csv: column "species" is in "label" and in "weight"; each column has one purpose',
+    ],
+    ["a label as input", iris, { inputs: [0, 2] }, 't.csv: column "species" is in the default "label" and in "inputs"'],
+    ["an input twice", iris, { inputs: [0, 0] }, 't.csv: column "width" is twice in "inputs"; each column has one'],
+    [
+      "amounts as labels",
+      "rooms,price\n3,772000\n2,5\n",
+      {},
+      't.csv: column "price" would make 772001 classes of 2 rows; for numbers to predict give "targets" instead of "label"',
+    ],
+    ["one class too many for the rows", "1,0\n2,2\n", {}, "column 1 (counted from 0) would make 3 classes of 2 rows"],
+    ["a fraction as label", "a,b\n1,1.5\n", {}, 'lists; for numbers to predict give "targets" instead of "label"'],
+    [
+      "semicolons",
+      "a;b;c\n1;2;0\n",
+      {},
+      't.csv has one column where "," stands between cells; with "delimiter" ";" it has 3',
+    ],
+    [
+      "tabs",
+      "a\tb\n1\t0\n",
+      { label: "b" },
+      't.csv has one column where "," stands between cells; with "delimiter" "\\t" it has 2',
+    ],
+    ["commas between tabs", "a,b\n1,0\n", { delimiter: "\t" }, 'with "delimiter" "," it has 2'],
+    [
+      "semicolons between quotes",
+      '"a";"b"\n1;0\n',
+      {},
+      'and if it stands between cells it must be given as "delimiter"',
+    ],
     ["no inputs", "a\n1\n", {}, "t.csv has no columns left to learn from, of 1 in all"],
   ])("refuses %s, saying where", (_, text, options, message) => {
     expect(() => parseCsv(text, { ...options, name: "t.csv" })).toThrow(message);
@@ -133,6 +171,7 @@ describe("parseCsv", () => {
     ["a column that is none", { targets: [1, -1] }, "targets[1] is -1; it must be a column's name, or its number"],
     ["a header that is none", { header: "yes" }, 'header is "yes"; it must be true, false or "auto"'],
     ["a long delimiter", { delimiter: "||" }, 'delimiter is "||"; it must be one character, and no quote'],
+    ["a scale of nothing", { scale: 0 }, "scale is 0; it must be a finite number > 0"],
     ["an infinite scale", { scale: Number.POSITIVE_INFINITY }, "scale is Infinity; it must be a finite number"],
     ["no classes", { classes: 0 }, "classes is 0; it must be a whole number"],
     [

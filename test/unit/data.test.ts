@@ -1,7 +1,7 @@
 // IDX, MNIST, the digits, arrays, data sets and batches: what is read, and how corrupt files are refused.
 import { describe, expect, it } from "vitest";
 import { type ArrayDatasetOptions, arrayDataset } from "../../src/data/arrays.ts";
-import { batches, checkDataset, type Dataset, splitRows } from "../../src/data/dataset.ts";
+import { batches, checkDataset, type Dataset, firstRows, sliceRows, splitRows } from "../../src/data/dataset.ts";
 import { digitsDataset } from "../../src/data/digits.ts";
 import { idxDataset, parseIdx } from "../../src/data/idx.ts";
 import { mnistDataset } from "../../src/data/mnist.ts";
@@ -65,6 +65,7 @@ describe("idxDataset", () => {
       "a (labels): row 1 has label 4; labels are 0 to 3",
     );
     expect(() => idxDataset("a", images, labels, { classes: 257 })).toThrow("classes is 257");
+    expect(() => idxDataset("a", images, labels, { scale: 0 })).toThrow("scale is 0; it must be a finite number > 0");
     expect(() => idxDataset("a", idx(0x802, [0, 1], []), idx(0x801, [0], []))).toThrow("a (labels) is empty");
     expect(() => idxDataset("a", Uint8Array.of(1, 2, 3), labels)).toThrow("a (images) is truncated");
     const files = { images: "i.idx", labels: "l.idx" };
@@ -181,6 +182,12 @@ describe("arrayDataset", () => {
       { inputs: [[1], [2]], labels: [0, 2], classes: 2 },
       "data: the label of row 1 is 2; labels are 0 to 1",
     ],
+    [
+      "amounts as labels",
+      { inputs: [[1], [2]], labels: [0, 2] },
+      'data: labels would make 3 classes of 2 rows; for numbers to predict give "targets" instead of "labels"',
+    ],
+    ["a scale of nothing", { inputs: [[1]], labels: [0], scale: 0 }, "scale is 0; it must be a finite number > 0"],
     ["a label below 0", { inputs: [[1]], labels: [-1] }, "data: the label of row 0 is -1; a label is a whole number"],
     [
       "a weight below 0",
@@ -241,6 +248,19 @@ describe("data sets", () => {
     expect(test).toMatchObject({ count: 1, inputs: Float32Array.of(3, 4), weights: Float32Array.of(2) });
     expect(() => splitRows(data, 2)).toThrow("testRows is 2; toy has 2 rows, and one at least must train");
     expect(() => splitRows(data, 0)).toThrow("testRows is 0; it must be a whole number >= 1");
+  });
+
+  it("are cut into rows that there are", () => {
+    expect(sliceRows(data, 1, 2)).toMatchObject({ count: 1, inputs: Float32Array.of(3, 4), labels: Uint8Array.of(2) });
+    expect(sliceRows(data, 2, 2).count).toBe(0);
+    expect(firstRows(data, 1)).toMatchObject({ count: 1, inputs: Float32Array.of(1, 2) });
+    expect(firstRows(data, 3)).toBe(data);
+    expect(() => sliceRows(data, -1, 2)).toThrow("start is -1; it must be a whole number in [0, 2]");
+    expect(() => sliceRows(data, 0.5, 2)).toThrow("start is 0.5; it must be a whole number in [0, 2]");
+    expect(() => sliceRows(data, 1, 0)).toThrow("end is 0; it must be a whole number in [1, 2]");
+    expect(() => sliceRows(data, 0, 3)).toThrow("end is 3; it must be a whole number in [0, 2]");
+    expect(() => firstRows(data, -1)).toThrow("rows is -1; it must be a whole number >= 0");
+    expect(() => firstRows(data, 2.5)).toThrow("rows is 2.5; it must be a whole number >= 0");
   });
 
   it("are visited in whole batches, every row once an epoch, in another order each", () => {

@@ -537,7 +537,9 @@ describe("findLr", () => {
   it("refuses replicas and runs that do not fit their data", async () => {
     const optimizer = { ...config.optimizer, replicas: [{}, {}] };
     await expect(findLr(cpuEngine(), { ...config, optimizer }, data)).rejects.toThrow("replicas holds 2 entries");
-    await expect(findLr(cpuEngine(), { ...config, batch: 65 }, data)).rejects.toThrow("batch is 65; toy has 64 rows");
+    await expect(findLr(cpuEngine(), { ...config, batch: 65 }, data)).rejects.toThrow(
+      "batch is 65; it must be at most 64, the rows of toy to train on",
+    );
   });
 });
 

@@ -129,7 +129,7 @@ describe("readRunConfig", () => {
     [
       "a batch larger than the data",
       { batch: { type: "linear", start: 16, end: 32, steps: 16 }, data: { type: "mnist", rows: 20 } },
-      "batch is 21 at step 5; MNIST train has 20 rows",
+      "batch is 21 at step 5; it must be at most 20, the rows of MNIST train to train on",
     ],
     ["a model for other data", { model: { layers: [5, 10] }, data: { type: "mnist" } }, "model.layers[0] is 5"],
     ["unknown data", { data: { type: "cifar" } }, 'data.type is "cifar"; it must be one of mnist'],
@@ -140,6 +140,11 @@ describe("readRunConfig", () => {
       "an unknown metric",
       { metric: { type: "f1", every: 5 } },
       'metric.type is "f1"; it must be one of loss, testLoss',
+    ],
+    [
+      "an accuracy of a loss that has none",
+      { model: { layers: [784, 10], loss: "huber" }, metric: { type: "testAccuracy", every: 5 } },
+      'metric.type is "testAccuracy", which huber does not have; it must be loss or testLoss',
     ],
     ["a metric that never comes", { metric: { type: "loss", every: 0 } }, "metric.every is 0"],
     ["stopping without a metric", { stop: { patience: 2 } }, 'stop is {"patience":2}, which needs metric'],
@@ -260,8 +265,11 @@ describe("differences of runs", () => {
         { step: 3, loss: 1 },
         { step: 4, loss: 0.5 },
       ],
+      testLoss: [null, null],
       testAccuracy: [null, 0.9],
     });
+    const [old, tested] = [run([1]), { ...run([1]), testLoss: 4.5 }];
+    expect(diffCurves(old, tested).testLoss).toEqual([null, 4.5]);
     const tiny = 2 + 2 ** -50;
     expect(diffCurves(run([3, 2, Number.NaN]), run([3, tiny, Number.NaN]))).toMatchObject({
       identical: false,

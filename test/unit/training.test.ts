@@ -1,12 +1,13 @@
 // The training loop's laws on the CPU reference, and what a run config may ask of it: metric, stopping, watch, batches.
 import { describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { DataError } from "../../src/errors.ts";
+import { createPipeline } from "../../src/objectives/pipeline.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, type Engine } from "../../src/train/engine.ts";
 import type { Best, MetricPoint } from "../../src/train/metric.ts";
-import { createPipeline } from "../../src/train/pipeline.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
-import { type Progress, train } from "../../src/train/train.ts";
+import { type Progress, readRun, train } from "../../src/train/train.ts";
 import type { WatchEvent } from "../../src/train/watch.ts";
 import { config, data, trainingLaws } from "../training.ts";
 
@@ -50,6 +51,16 @@ describe("the metric of a run", () => {
     expect(plain).toMatchObject({ metrics: [], best: null, events: [], reason: "finished" });
   });
 
+  it("of the test set after the last step is the run's own test loss, of one pass over it", async () => {
+    const passes: number[] = [];
+    const result = await train(cpuEngine(), { ...config, metric: { type: "testLoss", every: 20 } }, data, {
+      test: data,
+      onTest: (rows) => rows === data.count && passes.push(rows),
+    });
+    expect(result.metrics).toEqual([{ step: 20, value: result.testLoss }]);
+    expect(passes).toEqual([data.count]);
+  });
+
   it("drives plateaus: the rate is cut right after the value that is no improvement", async () => {
     const lr = { type: "plateau", base: 0.5, factor: 0.5, patience: 0, threshold: 0.99 };
     const rates: number[] = [];
@@ -61,6 +72,20 @@ describe("the metric of a run", () => {
   it("of the test set needs one", async () => {
     const wrong = train(cpuEngine(), { ...config, metric: { type: "testLoss", every: 4 } }, data);
     await expect(wrong).rejects.toThrow('metric.type is "testLoss", which needs a test set; this run has none');
+  });
+});
+
+describe("targets that the loss does not take", () => {
+  const { labels: _, classes: __, ...rows } = data;
+  const shares = { ...rows, outputs: 1, targets: Float32Array.from({ length: 32 }, (_, i) => i / 32) };
+  const wrong = { ...shares, name: "far", targets: shares.targets.map((share) => 2 * share) };
+  const run = { ...config, model: { layers: [4, 1], loss: "sigmoidBinaryCrossEntropy" as const } };
+  it.each([
+    ["train", wrong, undefined],
+    ["test", shares, wrong],
+  ])("are refused in the rows to %s with before anything is made", async (_, rows, test) => {
+    const message = "far: row 17 has target 1.0625; sigmoidBinaryCrossEntropy takes targets in [0, 1]";
+    expect(() => readRun(run, rows, test)).toThrow(new DataError(message));
   });
 });
 
@@ -94,7 +119,7 @@ describe("early stopping", () => {
     expect(last.losses).toEqual(best.losses);
     expect(last.params).not.toEqual(best.params);
     const short = await train(cpuEngine(), { ...config, optimizer: turning, steps: 8 }, data, { test: data });
-    expect(best.testAccuracy).toBe(short.testAccuracy);
+    expect([best.testLoss, best.testAccuracy]).toEqual([short.testLoss, short.testAccuracy]);
   });
 
   it("hands over each best state as a checkpoint, waits for its listener and throws what that throws", async () => {
@@ -191,7 +216,9 @@ describe("a batch schedule", () => {
   it("larger than the data is refused before anything is made", async () => {
     const engine: Engine = { ...cpuEngine(), trainee: () => Promise.reject(new Error("made")) };
     const growing = { ...config, batch: { type: "linear", start: 20, end: 40, steps: 20 } };
-    await expect(train(engine, growing, data)).rejects.toThrow("batch is 33 at step 13; toy has 32 rows");
+    await expect(train(engine, growing, data)).rejects.toThrow(
+      "batch is 33 at step 13; it must be at most 32, the rows of toy to train on",
+    );
   });
 });
 

@@ -10,12 +10,18 @@ const root = resolve(import.meta.dirname, "../..");
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 
 const consumer = `
-import { adamw, cosine, createOptimizer, type GpuOptimizer, OptionError, requestDevice, sequential } from "fallline";
+import { adamw, cosine, createOptimizer, type GpuOptimizer, OptionError, pin, requestDevice, sequential, tune, variantNames } from "fallline";
+import type { Activation, CaseResult, CompleteDataConfig, CompleteModelConfig, Layer, LossConfig, MetricOptions, Mlp, MlpConfig } from "fallline";
+import type { ObjectiveOptions, Range, ReplayCase, Rnn, RnnConfig, Tolerance, TuneResult } from "fallline";
+export type Named = [Activation, CaseResult, CompleteDataConfig, CompleteModelConfig, Layer, LossConfig, MetricOptions, Mlp, MlpConfig];
+export type MoreNamed = [ObjectiveOptions, Range, ReplayCase, Rnn, RnnConfig, Tolerance];
 export async function use(device: GPUDevice, rate: number | undefined): Promise<number> {
   const lr = sequential({ milestones: [3], schedules: [0.1, cosine({ base: 0.1, steps: 10 })] });
   const optimizer: GpuOptimizer = await createOptimizer(device, [{ name: "w", shape: [3] }], adamw({ lr, eps: rate }));
   optimizer.set({ lr: 0.1 });
   const { w } = await optimizer.read();
+  const tuned: TuneResult = await tune(device, [{ m: 1, n: 1, k: 1 }]);
+  await pin(device, "all", variantNames.includes("f16-32x32") ? tuned.products[0]?.variant ?? "tiled-32x32" : "");
   // @ts-expect-error a misspelt option does not compile
   adamw({ learningRate: 1 });
   return (w?.[0] ?? 0) + (await requestDevice(navigator.gpu)).limits.maxBufferSize + new OptionError("x").message.length;

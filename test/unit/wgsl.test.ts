@@ -153,7 +153,7 @@ describe("bindings", () => {
       objectives.perturbSource,
       [
         ...["0 params read_write", "1 gradients read_write", "2 direction read"],
-        ...["3 saved read_write", "4 held read_write", "5 product read_write"],
+        ...["3 saved read_write", "4 held read_write", "5 difference read_write"],
       ],
     ],
   ])("$name", (source, bindings) => {
