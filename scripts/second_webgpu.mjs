@@ -1,0 +1,71 @@
+// Holds the built library's GPU engine against its CPU reference in whichever WebGPU runs this script: the one of the tests is
+// Dawn, and Deno brings another, wgpu, which Firefox has too. Not part of the tests, since Deno is no dependency:
+//   npm run build && npx deno run --unstable-webgpu -A scripts/second_webgpu.mjs
+// Where there is no GPU, Mesa's software driver will do (VK_ICD_FILENAMES names its lvp_icd file).
+import * as fallline from "../dist/fallline.js";
+
+const { cpuEngine, createModel, initialTensors, pin, Random, requestDevice, variantNames, webgpuEngine } = fallline;
+const device = await requestDevice();
+const random = new Random(3);
+let failed = 0;
+device.addEventListener("uncapturederror", ({ error }) => {
+  failed++;
+  console.log(`uncaptured: ${error.message}`);
+});
+console.log(fallline.adapterLine(fallline.describeAdapter(device.adapterInfo)));
+
+/** The largest difference of a gradient, relative to the largest of its tensor. */
+async function compare(variant, config, batch) {
+  const model = createModel(config);
+  const labelled = model.config.loss.type === "softmaxCrossEntropy";
+  const draw = (length) => Float32Array.from({ length }, () => random.uniform());
+  const data = {
+    name: "random",
+    count: batch,
+    features: model.features,
+    scale: 2,
+    inputs: draw(batch * model.features),
+    ...(labelled
+      ? { classes: model.outputs, labels: Uint32Array.from({ length: batch }, () => random.below(model.outputs)) }
+      : { outputs: model.outputs, targets: draw(batch * model.outputs) }),
+  };
+  const [ours, wanted] = await Promise.all(
+    [webgpuEngine(device), cpuEngine()].map(async (engine) => {
+      const trainee = await engine.trainee(model, initialTensors(model, { seed: 5 }), { rule: "adamw" }, data, batch);
+      await trainee.objective.gradient(Uint32Array.from({ length: batch }, (_, row) => row));
+      const gradients = await trainee.optimizer.read("gradients");
+      trainee.destroy();
+      return gradients;
+    }),
+  );
+  const worst = Math.max(
+    ...Object.entries(wanted).map(([name, values]) => {
+      const largest = Math.max(...values.map(Math.abs), 1e-12);
+      return Math.max(...values.map((value, i) => Math.abs(value - ours[name][i]))) / largest;
+    }),
+  );
+  const passes = worst < (variant.startsWith("f16") ? 5e-3 : 3e-6);
+  if (!passes) failed++;
+  console.log(`${passes ? "pass" : "FAIL"}  ${worst.toExponential(1)}  ${variant}  ${JSON.stringify(config)}`);
+}
+
+for (const activation of ["linear", "relu", "tanh", "sigmoid", "gelu", "silu"]) {
+  await compare("default", { layers: [20, 33, 16, 5], activation, dropout: 0.2, l2: 0.01 }, 17);
+}
+for (const loss of ["sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"]) {
+  await compare("default", { layers: [8, 12, 4], loss }, 9);
+}
+await compare("default", { type: "rnn", inputs: 3, steps: 4, hidden: 5, outputs: 2 }, 9);
+for (const variant of variantNames) {
+  try {
+    await pin(device, "all", variant);
+  } catch (error) {
+    if (!(error instanceof fallline.DeviceError)) throw error;
+    console.log(`skip  ${error.message}`);
+    continue;
+  }
+  await compare(variant, { layers: [68, 132, 40, 8], activation: "gelu" }, 36);
+  // No relu, which half precision may turn on and off.
+  await compare(variant, { layers: [67, 131, 7], activation: "tanh" }, 35);
+}
+process.exit(failed > 0 ? 1 : 0);
