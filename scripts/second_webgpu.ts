@@ -1,8 +1,10 @@
 // Holds the built library's GPU engine against its CPU reference in whichever WebGPU runs this script: the one of the tests is
 // Dawn, and Deno brings another, wgpu, which Firefox has too. Not part of the tests, since Deno is no dependency:
-//   npm run build && npx deno run --unstable-webgpu -A scripts/second_webgpu.mjs
+//   npm run build && npx deno run --unstable-webgpu -A scripts/second_webgpu.ts
 // Where there is no GPU, Mesa's software driver will do (VK_ICD_FILENAMES names its lvp_icd file).
-import * as fallline from "../dist/fallline.js";
+import type { ModelConfig } from "../src/index.ts";
+
+const fallline: typeof import("../src/index.ts") = await import(new URL("../dist/fallline.js", import.meta.url).href);
 
 const { cpuEngine, createModel, initialTensors, pin, Random, requestDevice, variantNames, webgpuEngine } = fallline;
 const device = await requestDevice();
@@ -15,10 +17,10 @@ device.addEventListener("uncapturederror", ({ error }) => {
 console.log(fallline.adapterLine(fallline.describeAdapter(device.adapterInfo)));
 
 /** The largest difference of a gradient, relative to the largest of its tensor. */
-async function compare(variant, config, batch) {
+async function compare(variant: string, config: ModelConfig, batch: number): Promise<void> {
   const model = createModel(config);
   const labelled = model.config.loss.type === "softmaxCrossEntropy";
-  const draw = (length) => Float32Array.from({ length }, () => random.uniform());
+  const draw = (length: number) => Float32Array.from({ length }, () => random.uniform());
   const data = {
     name: "random",
     count: batch,
@@ -39,9 +41,9 @@ async function compare(variant, config, batch) {
     }),
   );
   const worst = Math.max(
-    ...Object.entries(wanted).map(([name, values]) => {
+    ...Object.entries(wanted!).map(([name, values]) => {
       const largest = Math.max(...values.map(Math.abs), 1e-12);
-      return Math.max(...values.map((value, i) => Math.abs(value - ours[name][i]))) / largest;
+      return Math.max(...values.map((value, i) => Math.abs(value - ours![name]![i]!))) / largest;
     }),
   );
   const passes = worst < (variant.startsWith("f16") ? 5e-3 : 3e-6);
@@ -49,10 +51,10 @@ async function compare(variant, config, batch) {
   console.log(`${passes ? "pass" : "FAIL"}  ${worst.toExponential(1)}  ${variant}  ${JSON.stringify(config)}`);
 }
 
-for (const activation of ["linear", "relu", "tanh", "sigmoid", "gelu", "silu"]) {
+for (const activation of ["linear", "relu", "tanh", "sigmoid", "gelu", "silu"] as const) {
   await compare("default", { layers: [20, 33, 16, 5], activation, dropout: 0.2, l2: 0.01 }, 17);
 }
-for (const loss of ["sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"]) {
+for (const loss of ["sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"] as const) {
   await compare("default", { layers: [8, 12, 4], loss }, 9);
 }
 await compare("default", { type: "rnn", inputs: 3, steps: 4, hidden: 5, outputs: 2 }, 9);
