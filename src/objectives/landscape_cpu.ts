@@ -3,7 +3,8 @@ import { arenaLength, type Segment } from "../arena.ts";
 import type { CpuOptimizer } from "../cpu/optimizer.ts";
 import type { Landscape } from "../landscapes/define.ts";
 import { type LandscapeObjective, pointsOf } from "./landscape.ts";
-import { firstAndEach, reportOf, type StepReport } from "./objective.ts";
+import type { StepReport } from "./objective.ts";
+import { stepOnCpu } from "./report_cpu.ts";
 
 /**
  * Binds a landscape to a CPU optimizer that was made of `landscapeTensors`.
@@ -31,11 +32,7 @@ class ReferenceLandscape implements LandscapeObjective {
   }
 
   async step(): Promise<StepReport> {
-    // Gradients and update before anything is awaited: the next step may be asked for while this report is on its way.
-    const losses = this.#gradient();
-    this.#optimizer.step();
-    const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats(replica)));
-    return firstAndEach(stats.map((each, replica) => reportOf(losses[replica]!, each)));
+    return stepOnCpu(this.#optimizer, this.#gradient());
   }
 
   async gradient(): Promise<readonly number[]> {

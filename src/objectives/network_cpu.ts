@@ -20,13 +20,12 @@ import {
   type Objective,
   type ObjectiveOptions,
   type ReplicaEvaluation,
-  reportOf,
-  rowsInOrder,
   type StepReport,
   vectorNorm,
   weightOf,
 } from "./objective.ts";
 import type { CpuBatch, CpuPass, Values } from "./pass_cpu.ts";
+import { stepOnCpu, sumInBatches } from "./report_cpu.ts";
 import { rnnPass } from "./rnn_cpu.ts";
 
 /** Numbers that one pass may keep of its rows, unless it is told how many rows to take. */
@@ -81,12 +80,7 @@ class CpuNetwork implements Objective {
   }
 
   async step(rows: Uint32Array): Promise<StepReport> {
-    // Gradients and update before anything is awaited: the next step may be asked for while this report is on its way.
-    const losses = this.#gradient(rows);
-    this.#optimizer.step();
-    const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats(replica)));
-    await nextTask();
-    return firstAndEach(stats.map((each, replica) => reportOf(losses[replica]!, each)));
+    return stepOnCpu(this.#optimizer, this.#gradient(rows));
   }
 
   async gradient(rows: Uint32Array): Promise<readonly number[]> {
@@ -97,24 +91,14 @@ class CpuNetwork implements Objective {
     checkFit(this.#model, data);
     checkDataset(data);
     const judge = judgeOf(this.#model.config.loss, this.#model.outputs, data);
-    const results = this.#evaluations.map(() => ({ sum: 0, hits: 0, halted: false }));
     const every = Uint32Array.from({ length: data.count }, (_, row) => row);
     const weight = weightOf(every, data);
-    let done = 0;
-    for (const rows of rowsInOrder(data.count, Math.min(this.#batch, this.#atOnce))) {
+    const judged = (rows: Uint32Array) => {
       const batch = { inputs: gathered(data, rows), rows, step: undefined };
-      results.forEach((result, replica) => {
-        result.halted ||= this.#optimizer.isHalted(replica);
-        if (result.halted) return;
-        const { outputs } = this.#forward(this.#params(replica), batch);
-        const { sum, hits } = this.#judged(outputs, data, judge, rows);
-        result.sum += sum;
-        result.hits += hits;
-      });
-      done += rows.length;
-      onProgress?.(done);
-      await nextTask();
-    }
+      return (replica: number) => this.#judged(this.#forward(this.#params(replica), batch).outputs, data, judge, rows);
+    };
+    const atOnce = Math.min(this.#batch, this.#atOnce);
+    const results = await sumInBatches(this.#optimizer, data, atOnce, judged, onProgress);
     const counts = hasAccuracy(this.#model.config.loss);
     results.forEach(({ sum, hits, halted }, replica) => {
       if (halted) return;
@@ -252,9 +236,4 @@ function euclidean(values: Float32Array | Float64Array): number {
   let sum = 0;
   for (const value of values) sum += value * value;
   return Math.sqrt(sum);
-}
-
-/** Lets the page paint and the terminal hear Ctrl-C between steps that block for a long time. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -12,8 +12,6 @@ import {
   firstAndEach,
   type Objective,
   type ReplicaEvaluation,
-  reportOf,
-  rowsInOrder,
   type StepReport,
   vectorNorm,
   weightOf,
@@ -28,6 +26,7 @@ import {
   type OwnObjective,
   titleOf,
 } from "./own.ts";
+import { stepOnCpu, sumInBatches } from "./report_cpu.ts";
 
 /** An objective whose twin has both halves. */
 export interface OwnTwin {
@@ -105,12 +104,7 @@ class CpuOwn implements Objective {
   }
 
   async step(rows: Uint32Array): Promise<StepReport> {
-    // Gradients and update before anything is awaited: the next step may be asked for while this report is on its way.
-    const losses = this.#gradient(rows);
-    this.#optimizer.step();
-    const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats(replica)));
-    await nextTask();
-    return firstAndEach(stats.map((each, replica) => reportOf(losses[replica]!, each)));
+    return stepOnCpu(this.#optimizer, this.#gradient(rows));
   }
 
   async gradient(rows: Uint32Array): Promise<readonly number[]> {
@@ -121,17 +115,11 @@ class CpuOwn implements Objective {
     fitOwn(this.#objective, data);
     const every = Uint32Array.from({ length: data.count }, (_, row) => row);
     const weight = weightOf(every, data);
-    const results = this.#evaluations.map(() => ({ sum: 0, halted: false }));
-    let done = 0;
-    for (const rows of rowsInOrder(data.count, this.#batch)) {
-      results.forEach((result, replica) => {
-        result.halted ||= this.#optimizer.isHalted(replica);
-        if (!result.halted) result.sum += this.#sum(this.#params(replica), data, rows);
-      });
-      done += rows.length;
-      onProgress?.(done);
-      await nextTask();
-    }
+    const judged = (rows: Uint32Array) => (replica: number) => ({
+      sum: this.#sum(this.#params(replica), data, rows),
+      hits: 0,
+    });
+    const results = await sumInBatches(this.#optimizer, data, this.#batch, judged, onProgress);
     results.forEach(({ sum, halted }, replica) => {
       if (!halted) this.#evaluations[replica] = { loss: sum / weight, accuracy: Number.NaN };
     });
@@ -232,9 +220,4 @@ class CpuOwn implements Objective {
       }),
     );
   }
-}
-
-/** Lets the page paint and the terminal hear Ctrl-C between steps that block for a long time. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -11,9 +11,8 @@ import { createPipeline } from "./pipeline.ts";
 
 /** What one submission tells. */
 export interface Report {
-  /** The totals, as numbers and as bits. */
+  /** The totals. */
   readonly floats: Float32Array;
-  readonly words: Uint32Array;
   /** Whether a replica was halted then, so that its totals are of an earlier one. */
   isHalted(replica: number): boolean;
   /** Each replica's stats after it; the optimizer learns of them. */
@@ -55,7 +54,6 @@ export class Reports {
     const words = new Uint32Array(told);
     return {
       floats: new Float32Array(told),
-      words,
       isHalted: (replica) => words[this.#bytes / 4 + this.#optimizer.skipIndex(replica)] === 2,
       stats: () => this.#optimizer.noteControl(told, this.#bytes),
     };
