@@ -1,5 +1,5 @@
 // Matrix products on the GPU, each with what follows it in the same kernel: bias, activation and dropout; the derivative of an
-// activation; weight decay and the bias's gradient. Sizes lie in a small uniform buffer, so that a product of other sizes
+// activation; the gradient of the bias. Sizes lie in a small uniform buffer, so that a product of other sizes
 // compiles nothing.
 import { DeviceError } from "../errors.ts";
 import { grid } from "../gpu/device.ts";
