@@ -11,13 +11,13 @@ fn main(
   if (index >= arrayLength(&chunks)) {
     return;
   }
-  var chunk = chunks[index];
-  chunk.params += position.z * sizes.sum_stride;
-  chunk.gradients += position.z * sizes.params_stride;
+  let chunk = chunks[index];
+  let sum_first = (chunk.params + position.z * sizes.sum_stride) / 4u;
+  let first = (chunk.gradients + position.z * sizes.params_stride) / entry_length;
   for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
     let inside = inside(chunk, e);
-    let g = load_gradients(chunk.gradients + e, inside);
-    let at = (chunk.params + e) / 4u;
+    let g = load_gradients(first, e, inside);
+    let at = sum_first + e / 4u;
     let sum = select(sums[at] + g, g, fresh);
     sums[at] = select(vec4f(), sum, inside);
   }

@@ -4,6 +4,14 @@
 
 var<workgroup> lanes: array<Partial, workgroup_size>;
 
+// Long chains of additions lose digits: 16 vec4s of a lane are added up before their sum is added to others.
+const stretch = 64u;
+
+// What is summed.
+fn terms(g: vec4f) -> vec4f {
+  return select(g * g, abs(g), norm_kind == 1u);
+}
+
 fn magnitude_bits(x: vec4f) -> vec4u {
   return bitcast<vec4u>(x) & vec4u(0x7fffffffu);
 }
@@ -11,7 +19,7 @@ fn magnitude_bits(x: vec4f) -> vec4u {
 // Four of the gradient, without what a caller's kernel may have left in the padding behind a tensor.
 fn own(chunk: Chunk, e: u32) -> vec4f {
   let inside = inside(chunk, e);
-  return select(vec4f(), load_gradients(chunk.gradients + e, inside), inside);
+  return select(vec4f(), load_gradients(chunk.gradients, e, inside), inside);
 }
 
 @compute @workgroup_size(workgroup_size)
@@ -30,20 +38,35 @@ fn main(
   var partial = Partial();
   if (h.frozen == 0.0 && control[replica * sizes.clip_bins].skip != halted) {
     var sums = vec4f();
-    var peaks = vec4u();
-    for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-      let g = own(chunk, e);
-      sums += select(g * g, abs(g), norm_kind == 1u);
-      peaks = max(peaks, magnitude_bits(g));
-    }
-    partial = Partial((sums.x + sums.y) + (sums.z + sums.w), 0.0, max(max(peaks.x, peaks.y), max(peaks.z, peaks.w)));
-    if (partial.peak > large) {
-      sums = vec4f();
-      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-        let g = own(chunk, e) * down;
-        sums += select(g * g, abs(g), norm_kind == 1u);
+    let whole = chunk.length / 4u * 4u;
+    for (var first = 4u * lane; first < whole; first += stretch * workgroup_size) {
+      let end = min(first + stretch * workgroup_size, whole);
+      var part = vec4f();
+      for (var e = first; e < end; e += 4u * workgroup_size) {
+        part += terms(load_gradients(chunk.gradients, e, vec4<bool>(true)));
       }
-      partial = Partial(0.0, (sums.x + sums.y) + (sums.z + sums.w), partial.peak);
+      sums += part;
+    }
+    for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+      sums += terms(own(chunk, e));
+    }
+    partial.sum = (sums.x + sums.y) + (sums.z + sums.w);
+    // The peak of every element would double the kernel's time on an emulated GPU. What exceeds 2^50, or is not finite, shows
+    // in the sum too, and is looked at only then.
+    let limit = select(large_square, large, norm_kind == 1u);
+    if (norm_kind == 0u || magnitude_bits(vec4f(partial.sum)).x >= limit) {
+      var scaled_sums = vec4f();
+      var peaks = vec4u();
+      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+        let g = own(chunk, e);
+        scaled_sums += terms(g * down);
+        peaks = max(peaks, magnitude_bits(g));
+      }
+      partial.peak = max(max(peaks.x, peaks.y), max(peaks.z, peaks.w));
+      if (partial.peak > large) {
+        partial.sum = 0.0;
+        partial.scaled_sum = (scaled_sums.x + scaled_sums.y) + (scaled_sums.z + scaled_sums.w);
+      }
     }
   }
   if (!barriers) {

@@ -5,15 +5,17 @@ struct Partial {
   sum: f32,
   // Σ (g · 2^-80)², or Σ |g · 2^-80|, of the lanes in which some |g| exceeds 2^50
   scaled_sum: f32,
-  // the bits of the largest |g|; those of infinity or more where one is not finite
+  // the bits of the largest |g|; those of infinity or more where one is not finite. Where all are small and the norm is
+  // not the largest magnitude it may be 0
   peak: u32,
 }
 
 // 1, 2, or 0 for the largest magnitude
 override norm_kind: u32;
 
-// the bits of 2^50 and of infinity
+// the bits of 2^50, of its square and of infinity
 const large: u32 = 0x58800000u;
+const large_square: u32 = 0x71800000u;
 const infinite: u32 = 0x7f800000u;
 const down: f32 = 0x1p-80f;
 const up: f32 = 0x1p+80f;

@@ -29,7 +29,17 @@ fn main(
       let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
       let caution = caution_of(replica, chunk.record);
       let scale = h.gradient_scale * control[own + chunk.bin].scale;
-      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+      // Whole vec4s in a loop without a branch: an emulated GPU runs both sides of every branch, here that of the tail.
+      let whole = select(chunk.length / 4u * 4u, 0u, frozen);
+      for (var e = 4u * lane; e < whole; e += 4u * workgroup_size) {
+        let inside = vec4<bool>(true);
+        let x = load_cell(chunk, e, inside, h);
+        let g = gradient_of(chunk, e, inside, scale, h);
+        let y = advanced_cell(x, g, h, r, caution);
+        note(x.p, y.p, g, inside);
+        store_cell(chunk, e, y);
+      }
+      for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
         let inside = inside(chunk, e);
         let x = load_cell(chunk, e, inside, h);
         var y = x;
@@ -38,11 +48,7 @@ fn main(
           y = advanced_cell(x, g, h, r, caution);
           note(x.p, y.p, g, inside);
         }
-        if (e + 4u <= chunk.length) {
-          store_cell(chunk, e, y);
-        } else {
-          store_tail(chunk, e, inside, x, y);
-        }
+        store_tail(chunk, e, inside, x, y);
       }
     }
   }

@@ -252,13 +252,17 @@ fn row_of(replica: u32, group: u32) -> Row {
 ${bindings.includes("gradients") && !bindings.includes("tasks") ? loadText("gradients", access) : ""}`;
 }
 
-/** Loading four elements of an arena or of a caller's buffer; `i` is the element's place. */
+/**
+ * Loading four elements of an arena or of a caller's buffer: those from the e-th on of a chunk that begins at `first`, in
+ * entries of the array. What an entry holds is said once, beside the gradients that every kernel of chunks reads.
+ */
 function loadText(name: "params" | "gradients", access: Access): string {
   const body =
     access === "vec4"
-      ? `${name}[i / 4u]`
-      : `select(vec4f(), vec4f(${[0, 1, 2, 3].map((k) => `${name}[select(i, i + ${k}u, inside[${k}])]`).join(", ")}), inside)`;
-  return `fn load_${name}(i: u32, inside: vec4<bool>) -> vec4f {\n  return ${body};\n}\n`;
+      ? `${name}[first + e / 4u]`
+      : `select(vec4f(), vec4f(${[0, 1, 2, 3].map((k) => `${name}[first + select(e, e + ${k}u, inside[${k}])]`).join(", ")}), inside)`;
+  const entry = name === "gradients" ? `const entry_length = ${access === "vec4" ? 4 : 1}u;\n` : "";
+  return `${entry}fn load_${name}(first: u32, e: u32, inside: vec4<bool>) -> vec4f {\n  return ${body};\n}\n`;
 }
 
 /** Single elements of a tensor, for kernels that go along lines: `t` is the element's place in it. */
@@ -323,11 +327,11 @@ function cellText(sources: PartSources): string {
   const storeTail =
     access === "scalar"
       ? each((k) => `params[chunk.params + e + ${k}u]`)
-      : `  let to = (chunk.params + e) / 4u;\n${each((k) => `params[to][${k}]`)}`;
+      : `  let to = chunk.params + e / 4u;\n${each((k) => `params[to][${k}]`)}`;
   const storeWhole =
     access === "scalar"
       ? [0, 1, 2, 3].map((k) => `  params[chunk.params + e + ${k}u] = y.p[${k}];\n`).join("")
-      : "  params[(chunk.params + e) / 4u] = y.p;\n";
+      : "  params[chunk.params + e / 4u] = y.p;\n";
   const { clip } = plan;
   const clipped =
     clip?.type === "value"
@@ -339,13 +343,13 @@ function cellText(sources: PartSources): string {
     layout.scalars.length > 0 ? scalarsText(sources, 7) : noScalarsText
   }${rule.factored ? factoredText(sources) : beginNothing}${clip?.type === "adaptive" ? unitsText : ""}
 fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
-  let p = load_params(chunk.params + e, inside);
-  let at = (chunk.state + e) / 4u;
+  let p = load_params(chunk.params, e, inside);
+  let at = chunk.state + e / 4u;
   return Cell(${["p", ...load].join(", ")});
 }
 
 fn store_slots(chunk: Chunk, e: u32, y: Cell) {
-  let at = (chunk.state + e) / 4u;
+  let at = chunk.state + e / 4u;
 ${store.join("")}}
 
 fn store_cell(chunk: Chunk, e: u32, y: Cell) {
@@ -359,7 +363,7 @@ ${storeTail}  store_slots(chunk, e, Cell(${keep}));
 
 // The gradient as the rule sees it: signed, unscaled, clipped.
 fn gradient_of(chunk: Chunk, e: u32, inside: vec4<bool>, scale: f32, h: Row) -> vec4f {
-  let g = scale * load_gradients(chunk.gradients + e, inside);
+  let g = scale * load_gradients(chunk.gradients, e, inside);
   return ${clipped};
 }
 `;

@@ -32,8 +32,10 @@ export { type IdxArray, type IdxOptions, idxDataset, parseIdx } from "./data/idx
 export type { ClassesOption } from "./data/labels.ts";
 export { mnistDataset, mnistFiles } from "./data/mnist.ts";
 export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts";
+export { type ChoiceStore, clear, keepChoices, type Speeds } from "./gpu/choices.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
 export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
+export { shapeNames } from "./gpu/shapes.ts";
 export { isBiasOrNorm, layerwiseDecay, noDecay } from "./groups.ts";
 export {
   type CaseResult,
@@ -99,7 +101,7 @@ export { type RastriginOptions, rastrigin } from "./landscapes/rastrigin.ts";
 export { type RosenbrockOptions, rosenbrock } from "./landscapes/rosenbrock.ts";
 export { type SaddleOptions, saddle } from "./landscapes/saddle.ts";
 export type { Activation } from "./objectives/activation.ts";
-export { type Choice, type ChoiceStore, choices, clear, keepChoices, pin, type Speeds } from "./objectives/choices.ts";
+export { type Choice, choices, pin } from "./objectives/choices.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export { type LandscapeObjective, landscapeTensors } from "./objectives/landscape.ts";
 export { createCpuLandscape } from "./objectives/landscape_cpu.ts";
@@ -133,10 +135,12 @@ export { createOwnGpuObjective } from "./objectives/own_gpu.ts";
 export {
   perceptronProducts,
   type Tuned,
+  type TunedUpdate,
   type TuneOptions,
   type TuneProgress,
   type TuneResult,
   tune,
+  tuneUpdate,
 } from "./objectives/tuner.ts";
 export { type ProductShape, variantNames } from "./objectives/variants.ts";
 export type { LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";

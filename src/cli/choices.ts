@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { DataError } from "../errors.ts";
-import type { ChoiceStore } from "../objectives/choices.ts";
+import type { ChoiceStore } from "../gpu/choices.ts";
 
 /** $XDG_CACHE_HOME or ~/.cache, fallline/choices.json. */
 export function choicesPath(): string {

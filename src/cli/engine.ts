@@ -1,8 +1,8 @@
 // The engine a command runs on: WebGPU where Node has it, or the CPU reference where the user says so.
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 import { DeviceError } from "../errors.ts";
+import { keepChoices } from "../gpu/choices.ts";
 import { requestDevice } from "../gpu/device.ts";
-import { keepChoices } from "../objectives/choices.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
 import { choiceFile } from "./choices.ts";
 

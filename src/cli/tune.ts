@@ -1,11 +1,21 @@
-// `fallline tune`: which kernel each matrix product of a model runs on this machine, measured, pinned or forgotten.
+// `fallline tune`: which kernel each matrix product of a model runs on this machine, and in which shape the update does:
+// measured, pinned or forgotten.
 import { Command } from "commander";
 import { OptionError, show } from "../errors.ts";
+import { clear } from "../gpu/choices.ts";
+import { shapeNames, updateChoice } from "../gpu/shapes.ts";
 import { jobDefaults } from "../lab/defaults.ts";
-import { choices, clear, pin } from "../objectives/choices.ts";
-import { perceptronProducts, type Tuned, tune } from "../objectives/tuner.ts";
+import { choices, pin } from "../objectives/choices.ts";
+import {
+  perceptronProducts,
+  type Tuned,
+  type TunedUpdate,
+  type TuneProgress,
+  tune,
+  tuneUpdate,
+} from "../objectives/tuner.ts";
 import { variantNames, variants, whyNot } from "../objectives/variants.ts";
-import { readNumber } from "../options.ts";
+import { readChoice, readNumber } from "../options.ts";
 import { choicesPath } from "./choices.ts";
 import { openDevice } from "./engine.ts";
 import { number } from "./number.ts";
@@ -23,14 +33,19 @@ interface TuneCommandOptions {
 
 export function tuneCommand(): Command {
   return new Command("tune")
-    .description("measure which kernel multiplies the matrices of a model fastest here; training then runs it")
+    .description(
+      "measure which kernels multiply the matrices of a model and update parameters fastest here; training then runs them",
+    )
     .option("--model <widths>", "widths of the layers", jobDefaults.model)
     .option("--batch <n>", "examples per step", number, 128)
     .option("--seconds <n>", "time for measuring; what is left is measured the next time", number, 2)
     .option("--again", "measure again what was measured before")
-    .option("--pin <variant>", `run one for all products from now on: ${variantNames.join(", ")}`)
+    .option(
+      "--pin <variant>",
+      `run one from now on, for all products: ${variantNames.join(", ")}; for updates: ${shapeNames.join(", ")}`,
+    )
     .option("--clear", "forget what was measured and pinned")
-    .option("--json", 'print {"adapter","cache","products":[…]} on stdout and nothing else there')
+    .option("--json", 'print {"adapter","cache","products":[…],"update":{…}} on stdout and nothing else there')
     .addHelpText(
       "after",
       "\nVariants that begin with f16 round the operands to float16; they run only where they are pinned.",
@@ -50,30 +65,38 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
   if (options.pin !== undefined && options.clear) {
     throw new OptionError(`pin is ${show(options.pin)}; with --clear it must be left out`);
   }
+  const variant =
+    options.pin === undefined ? undefined : readChoice("pin", options.pin, [...variantNames, ...shapeNames]);
   const device = await openDevice();
   if (options.clear) {
     clear(device);
     console.error(`forgot what was measured and pinned on this adapter, in ${choicesPath()}`);
     return;
   }
-  if (options.pin !== undefined) await pin(device, "all", options.pin);
+  if (variant !== undefined) await pin(device, shapeNames.includes(variant) ? updateChoice : "all", variant);
   const bars = new Bars();
-  let begun = false;
-  const { adapter, products } = await tune(device, perceptronProducts(widths, batch), {
-    seconds,
-    again: options.again ?? false,
-    onProgress: ({ done, total, shape, variant }) => {
-      if (!begun) bars.start("tuning", total, "{metric}");
+  const showing = (bar: string) => {
+    let begun = false;
+    return ({ done, total, shape, variant }: TuneProgress) => {
+      if (!begun) bars.start(bar, total, "{metric}");
       begun = true;
       bars.update(done, { metric: `${shape} ${variant}` });
-    },
+    };
+  };
+  const again = options.again ?? false;
+  const { adapter, products } = await tune(device, perceptronProducts(widths, batch), {
+    ...{ seconds, again, onProgress: showing("tuning") },
   }).finally(() => bars.stop());
+  const update = await tuneUpdate(device, { seconds, again, onProgress: showing("update") }).finally(() => bars.stop());
   if (options.json) {
-    console.log(JSON.stringify({ adapter, cache: choicesPath(), products: products.map(plain) }));
+    const { speeds, ...rest } = update;
+    const plainUpdate = { ...rest, gigabytesPerSecond: speeds };
+    console.log(JSON.stringify({ adapter, cache: choicesPath(), products: products.map(plain), update: plainUpdate }));
     return;
   }
   console.log(adapter);
   console.log(table(products));
+  console.log(updateTable(update));
   // Of others something was measured or is left to be.
   const small = products.filter(
     ({ source, speeds, left }) => source === "default" && left.length === 0 && Object.keys(speeds).length === 0,
@@ -108,15 +131,29 @@ function table(products: readonly Tuned[]): string {
   const rows = products.map(({ product: { m, n, k, transposeA, transposeB }, speeds, variant, source }) => [
     `${m} × ${n} × ${k}`,
     `A${transposeA ? "ᵀ" : ""}·B${transposeB ? "ᵀ" : ""}`,
-    ...measured.map((name) => (speeds[name] === 0 ? "refused" : (speeds[name]?.toPrecision(3) ?? "-"))),
+    ...measured.map((name) => cell(speeds[name])),
     variant,
     source,
   ]);
-  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((row) => row[i]!.length)));
-  const line = (row: readonly string[]) =>
+  return [...(measured.length > 0 ? ["GFLOP/s:"] : []), ...aligned([head, ...rows])].join("\n");
+}
+
+/** The shapes of the update's kernels, a column for each that was measured. */
+function updateTable({ speeds, variant, source }: TunedUpdate): string {
+  const measured = shapeNames.filter((name) => name in speeds);
+  const head = ["update", ...measured, "choice", ""];
+  const row = ["AdamW, clip", ...measured.map((name) => cell(speeds[name])), variant, source];
+  return [...(measured.length > 0 ? ["GB/s:"] : []), ...aligned([head, row])].join("\n");
+}
+
+const cell = (speed: number | undefined) => (speed === 0 ? "refused" : (speed?.toPrecision(3) ?? "-"));
+
+function aligned(rows: readonly (readonly string[])[]): readonly string[] {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  return rows.map((row) =>
     row
-      .map((cell, i) => cell.padEnd(widths[i]!))
+      .map((word, i) => word.padEnd(widths[i]!))
       .join("  ")
-      .trimEnd();
-  return [...(measured.length > 0 ? ["GFLOP/s:"] : []), ...[head, ...rows].map(line)].join("\n");
+      .trimEnd(),
+  );
 }

@@ -5,7 +5,7 @@ import { type BufferRange, chunkLength } from "../arena.ts";
 import type { Access } from "../assemble.ts";
 import { type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
 import { clipBins, type Plan } from "../plan.ts";
-import type { StreamShape } from "./device.ts";
+import type { StreamShape } from "./shapes.ts";
 
 /** Tensors of one part whose parameters and gradients lie in the same two buffers. */
 export interface Launch {

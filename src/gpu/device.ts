@@ -33,11 +33,14 @@ const wantedFeatures = ["subgroups", "shader-f16"] as const satisfies readonly G
 
 /**
  * A device with the largest buffers and bindings that the adapter offers, and with its subgroups and float16, where it has
- * them.
+ * them. `features` are asked for besides, where the adapter offers them (`"timestamp-query"` …).
  *
  * @throws DeviceError where there is no WebGPU or no adapter.
  */
-export async function requestDevice(gpu: GPU | undefined = globalThis.navigator?.gpu): Promise<GPUDevice> {
+export async function requestDevice(
+  gpu: GPU | undefined = globalThis.navigator?.gpu,
+  features: readonly GPUFeatureName[] = [],
+): Promise<GPUDevice> {
   if (!gpu) {
     // Only browsers tell whether a context is secure.
     const remedy =
@@ -51,7 +54,7 @@ export async function requestDevice(gpu: GPU | undefined = globalThis.navigator?
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
   const device = await adapter.requestDevice({
     requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
-    requiredFeatures: wantedFeatures.filter((feature) => adapter.features.has(feature)),
+    requiredFeatures: [...wantedFeatures, ...features].filter((feature) => adapter.features.has(feature)),
   });
   origins.set(device, [gpu, adapter]);
   return device;
@@ -80,17 +83,6 @@ export function requireLimit(device: GPUDevice, limit: LimitName, needed: number
 export function requireBuffer(device: GPUDevice, bytes: number, purpose: string): void {
   requireLimit(device, "maxBufferSize", bytes, purpose);
   requireLimit(device, "maxStorageBufferBindingSize", bytes, purpose);
-}
-
-/** How kernels that stream memory are best cut on a device. */
-export interface StreamShape {
-  readonly workgroupSize: number;
-  /** Whether a workgroup's lanes join their results: cheap on GPUs, dearer than the kernel itself where one is emulated. */
-  readonly barriers: boolean;
-}
-
-export function streamShape(device: GPUDevice): StreamShape {
-  return isSoftware(device) ? { workgroupSize: 16, barriers: false } : { workgroupSize: 64, barriers: true };
 }
 
 export function isSoftware(device: GPUDevice): boolean {

@@ -42,6 +42,7 @@ import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encode
 import { deviceLoss, requireBuffer, requireLimit } from "./device.ts";
 import { encodeDispatches } from "./kernel.ts";
 import { type CopySource, ReadbackPool, readParts } from "./readback.ts";
+import { type StreamShape, streamShape } from "./shapes.ts";
 import { type BuiltStages, compileStages, type SharedBuffers, type Stages } from "./stages.ts";
 import { TableWindow, tableBytes, windowSteps } from "./window.ts";
 
@@ -92,10 +93,20 @@ export interface GpuOptimizer extends Optimizer {
  * @throws OptionError for bad tensors or a bad config; DeviceError when the device's limits or memory do not suffice or
  * the rule's WGSL does not compile. Nothing is left behind then.
  */
-export async function createOptimizer(
+export function createOptimizer(
   device: GPUDevice,
   tensors: readonly Tensor[],
   config: OptimizerConfig,
+): Promise<GpuOptimizer> {
+  return createShaped(device, tensors, config);
+}
+
+/** As {@link createOptimizer}, in a shape of the kernels that need not be the one chosen for the device. */
+export async function createShaped(
+  device: GPUDevice,
+  tensors: readonly Tensor[],
+  config: OptimizerConfig,
+  shape?: StreamShape,
 ): Promise<GpuOptimizer> {
   if (typeof device?.createBuffer !== "function") {
     throw new OptionError(`device is ${show(device)}; it must be a GPUDevice, such as requestDevice() gives`);
@@ -112,7 +123,7 @@ export async function createOptimizer(
   const { replicas } = plan;
   const length = arenaLength(segments);
   requireDevice(device, plan, layouts, segments);
-  const stages = await compileStages(device, plan, layouts, segments);
+  const stages = await compileStages(device, plan, layouts, segments, shape ?? streamShape(device));
   const { made, buffers } = await allocate(device, `${paddedLength(segments) * replicas} parameters`, (create) => {
     const initial = packArena(segments, tensors);
     const params = new Float32Array(length * replicas);
@@ -761,7 +772,10 @@ class ArenaOptimizer implements GpuOptimizer {
     wanted.forEach(({ role, segment, length }, i) => {
       const { key, begin } = keys[i]!;
       const { from, part } = bytes.get(key)!;
-      values.get(role)![segment.name] = new Float32Array(part.slice(begin - from, begin - from + length * 4));
+      const whole = begin === from && part.byteLength === length * 4;
+      values.get(role)![segment.name] = new Float32Array(
+        whole ? part : part.slice(begin - from, begin - from + length * 4),
+      );
     });
     return values;
   }

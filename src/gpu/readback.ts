@@ -35,7 +35,7 @@ export class ReadbackPool {
 
   /** The bytes of a taken buffer once everything submitted so far has run; the buffer is free again after that. */
   async collect(buffer: GPUBuffer): Promise<ArrayBuffer> {
-    const bytes = await mapped(buffer);
+    const bytes = (await mapped(buffer)).slice(0);
     buffer.unmap();
     if (this.#all.has(buffer)) this.#free.push(buffer);
     return bytes;
@@ -81,10 +81,11 @@ export async function readParts(device: GPUDevice, parts: readonly CopySource[])
   }
 }
 
+/** What a buffer holds once everything submitted so far has run; gone when it is unmapped or destroyed. */
 async function mapped(buffer: GPUBuffer): Promise<ArrayBuffer> {
   try {
     await buffer.mapAsync(GPUMapMode.READ);
-    return buffer.getMappedRange().slice(0);
+    return buffer.getMappedRange();
   } catch (error) {
     throw new DeviceError(`reading back from the GPU failed: ${(error as Error).message}`, { cause: error });
   }

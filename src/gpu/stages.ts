@@ -37,9 +37,10 @@ import {
   ownOrigin,
   reductionBins,
 } from "./chunks.ts";
-import { grid, streamShape } from "./device.ts";
+import { grid } from "./device.ts";
 import { type BindingUse, compileKernel, type Dispatch, type Kernel } from "./kernel.ts";
 import { layersOf, notedBytes } from "./noted.ts";
+import type { StreamShape } from "./shapes.ts";
 import { encodeSizes, sizesOf } from "./sizes.ts";
 
 /** The buffers of an optimizer that its kernels share. */
@@ -84,8 +85,8 @@ export async function compileStages(
   plan: Plan,
   layouts: readonly PartLayout[],
   segments: readonly Segment[],
+  shape: StreamShape,
 ): Promise<Stages> {
-  const shape = streamShape(device);
   const { workgroupSize, barriers } = shape;
   const perChunk = barriers ? 1 : workgroupSize;
   const numbers = numberChunks(layouts);

@@ -332,7 +332,7 @@ interface LogAxis {
 }
 
 /** A logarithmic axis from end to end, with labels at round values alone: ECharts has them at powers of ten and the ends. */
-function logAxis([low, high]: readonly [number, number]): LogAxis {
+export function logAxis([low, high]: readonly [number, number]): LogAxis {
   if (low === high) return logAxis([low / 2, high * 2]);
   const decades = Math.log10(high / low);
   if (!Number.isFinite(decades)) return { type: "log" };

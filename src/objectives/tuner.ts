@@ -1,11 +1,23 @@
-// The tuner measures which variant of the matrix product is fastest on a device, shape by shape, and the choice is kept
-// (choices.ts). What is small is not worth it, and what does not fit into the time is measured when it is next asked for.
+// The tuner measures which variant of the matrix product is fastest on a device, shape by shape, and which shape of the update's
+// kernels; the choice is kept (gpu/choices.ts). What is small is not worth it, and what does not fit into the time is measured
+// when it is next asked for.
 
 import { DeviceError } from "../errors.ts";
 import { allocate } from "../gpu/allocate.ts";
+import { noteSpeedsOf } from "../gpu/choices.ts";
 import { adapterLine, describeAdapter, deviceLoss, isSoftware } from "../gpu/device.ts";
 import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
+import { createShaped, type GpuOptimizer } from "../gpu/optimizer.ts";
+import {
+  pinnedShape,
+  type StreamShape,
+  shapeCandidates,
+  shapeSpeeds,
+  streamShape,
+  updateChoice,
+} from "../gpu/shapes.ts";
 import { readArray, readBoolean, readNumber, readObject } from "../options.ts";
+import { adamw } from "../rules/adam.ts";
 import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./choices.ts";
 import { variantDispatch } from "./products.ts";
 import { candidates, type ProductShape, probeVariants, readShape, shapeKey, type Variant } from "./variants.ts";
@@ -18,6 +30,15 @@ const mostToMeasure = { software: 2 ** 24, hardware: 2 ** 32 };
 
 /** Seconds that one measurement on a GPU takes at least, of as many products as fit in, up to 64. */
 const measuredSeconds = 0.005;
+
+/** Parameters over which shapes of the update are measured: in turns, so that no cache holds those of all of them. */
+const updatedLength = { software: 2 ** 20, hardware: 2 ** 22 };
+
+/** AdamW reads p, g, m and v and writes p, m and v; the norm reads g. */
+const bytesPerParameter = 32;
+
+/** Turns in which every shape is measured once, the first of them to warm up. */
+const turns = { least: 4, most: 30 };
 
 export interface TuneOptions {
   /** No measurement begins that is likely to end later; > 0, default 2. */
@@ -33,16 +54,20 @@ export interface TuneProgress {
   readonly total: number;
   readonly shape: string;
   readonly variant: string;
-  /** GFLOP/s; 0 for a variant that the driver refused. */
+  /** GFLOP/s, of the update GB/s; 0 for a variant that the driver refused. */
   readonly speed: number;
 }
 
-/** How a product runs from now on, and why. */
-export interface Tuned extends Omit<Choice, "source"> {
-  readonly product: ProductShape;
+/** In which shape the update's kernels run from now on, and why. */
+export interface TunedUpdate extends Omit<Choice, "source"> {
   readonly source: Choice["source"] | "default";
   /** Variants that could be measured and were not, for lack of time; of pinned and small products none are. */
   readonly left: readonly string[];
+}
+
+/** How a product runs from now on, and why. */
+export interface Tuned extends TunedUpdate {
+  readonly product: ProductShape;
 }
 
 /** What {@link tune} found. */
@@ -71,8 +96,7 @@ export function tune(
 ): Promise<TuneResult> {
   const shapes = readShapes(products);
   const { seconds = 2, again = false, onProgress } = readTuneOptions(options);
-  const before = running.get(device) ?? Promise.resolve();
-  const tuned = before.then(async () => {
+  return afterOthers(device, async () => {
     await probeVariants(device);
     await measureAll(device, shapes, seconds, again, onProgress);
     return {
@@ -80,11 +104,98 @@ export function tune(
       products: shapes.map((s) => tunedOf(device, s)),
     };
   });
+}
+
+/**
+ * Measures an AdamW update with clipping over a million parameters (4 million on a GPU) in every shape that its kernels may
+ * have there, in turns, and chooses the fastest; optimizers made from now on have it. Does nothing where a shape is pinned or all
+ * are measured. Three turns are taken however short the time is. For one shape results are the same to the bit in every run;
+ * between shapes norms, and what is clipped by them, differ by float32 rounding.
+ *
+ * @throws OptionError for bad options, DeviceError where the device is lost or cannot hold the parameters.
+ */
+export function tuneUpdate(device: GPUDevice, options: TuneOptions = {}): Promise<TunedUpdate> {
+  const { seconds = 2, again = false, onProgress } = readTuneOptions(options);
+  return afterOthers(device, async () => {
+    if (shapesLeft(device, again).length > 0) await measureShapes(device, shapeCandidates(device), seconds, onProgress);
+    const speeds = shapeSpeeds(device);
+    const measured = Object.values(speeds).some((speed) => speed > 0);
+    return {
+      shape: updateChoice,
+      variant: streamShape(device).name,
+      source: pinnedShape(device) ? "pinned" : measured ? "measured" : "default",
+      speeds,
+      left: shapesLeft(device, false).map(({ name }) => name),
+    };
+  });
+}
+
+function afterOthers<T>(device: GPUDevice, work: () => Promise<T>): Promise<T> {
+  const before = running.get(device) ?? Promise.resolve();
+  const done = before.then(work);
   running.set(
     device,
-    tuned.catch(() => undefined),
+    done.catch(() => undefined),
   );
-  return tuned;
+  return done;
+}
+
+function shapesLeft(device: GPUDevice, again: boolean): readonly StreamShape[] {
+  if (pinnedShape(device)) return [];
+  const known = again ? {} : shapeSpeeds(device);
+  return shapeCandidates(device).filter(({ name }) => known[name] === undefined);
+}
+
+async function measureShapes(
+  device: GPUDevice,
+  shapes: readonly StreamShape[],
+  seconds: number,
+  onProgress: TuneOptions["onProgress"],
+): Promise<void> {
+  const deadline = performance.now() + 1000 * seconds;
+  const loss = deviceLoss(device);
+  const length = isSoftware(device) ? updatedLength.software : updatedLength.hardware;
+  const runs: { name: string; optimizer: GpuOptimizer; times: number[] }[] = [];
+  const refused: string[] = [];
+  try {
+    for (const shape of shapes) {
+      const config = adamw({ clip: { type: "globalNorm", maxNorm: 1 } });
+      const made = createShaped(device, [{ name: "tuner", shape: [length] }], config, shape);
+      const optimizer = await made.catch((error: unknown) => {
+        if (!(error instanceof DeviceError)) throw error;
+        refused.push(shape.name);
+        return undefined;
+      });
+      if (optimizer) runs.push({ name: shape.name, optimizer, times: [] });
+    }
+    let repeats = 1;
+    for (let turn = 0; turn < turns.least || (turn < turns.most && performance.now() < deadline); turn++) {
+      for (let i = 0; i < runs.length && !loss.info; i++) {
+        const { optimizer, times } = runs[(turn + i) % runs.length]!;
+        const each = (await secondsOf(device, (pass) => encodeTimes(optimizer, pass, repeats))) / repeats;
+        if (turn > 0) times.push(each);
+      }
+      if (turn === 0 && runs[0]) {
+        const once = await secondsOf(device, (pass) => encodeTimes(runs[0]!.optimizer, pass, 1));
+        repeats = Math.min(64, Math.max(1, Math.ceil(measuredSeconds / Math.max(once, 1e-6))));
+      }
+    }
+    if (loss.info) throw new DeviceError(`the device was lost while updates were measured: ${loss.info.message}`);
+  } finally {
+    for (const { optimizer } of runs) optimizer.destroy();
+  }
+  const speed = (times: readonly number[]) => (bytesPerParameter * length) / Math.max(median(times), 1e-9) / 1e9;
+  const speeds: Record<string, number> = {};
+  for (const name of refused) speeds[name] = 0;
+  for (const { name, times } of runs) speeds[name] = speed(times);
+  noteSpeedsOf(device, updateChoice, speeds);
+  for (const [i, { name }] of shapes.entries()) {
+    onProgress?.({ done: i + 1, total: shapes.length, shape: updateChoice, variant: name, speed: speeds[name]! });
+  }
+}
+
+function encodeTimes(optimizer: GpuOptimizer, pass: GPUComputePassEncoder, times: number): void {
+  for (let i = 0; i < times; i++) optimizer.encode(pass);
 }
 
 /** Tunes what is large and not yet known, before an objective compiles its products. */
@@ -205,13 +316,14 @@ async function measure(device: GPUDevice, whole: ProductShape, variant: Variant)
       [a!, b!, c!],
       variant,
     );
-    await secondsOf(device, [dispatch]);
-    const once = await secondsOf(device, [dispatch]);
+    const run = (dispatches: readonly Dispatch[]) => secondsOf(device, (pass) => encodeDispatches(pass, dispatches));
+    await run([dispatch]);
+    const once = await run([dispatch]);
     const repeats = Math.min(64, Math.max(1, Math.ceil(measuredSeconds / Math.max(once, 1e-6))));
     // Of products that were not repeated it is a measurement as good as any.
     const times = repeats > 1 ? [] : [once];
     const dispatches = Array.from({ length: repeats }, () => dispatch);
-    while (times.length < 3) times.push((await secondsOf(device, dispatches)) / repeats);
+    while (times.length < 3) times.push((await run(dispatches)) / repeats);
     return (2 * work(shape)) / Math.max(median(times), 1e-9) / 1e9;
   } finally {
     for (const buffer of kept) buffer.destroy();
@@ -229,11 +341,11 @@ function partOf(shape: ProductShape, most: number): ProductShape {
   return partOf({ ...shape, m: half(m), n: half(n), k: half(k) }, most);
 }
 
-/** Seconds from submitting dispatches until they have run. */
-async function secondsOf(device: GPUDevice, dispatches: readonly Dispatch[]): Promise<number> {
+/** Seconds from submitting what is encoded until it has run. */
+async function secondsOf(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
   const encoder = device.createCommandEncoder({ label: "fallline tuner" });
   const pass = encoder.beginComputePass({ label: "fallline tuner" });
-  encodeDispatches(pass, dispatches);
+  encode(pass);
   pass.end();
   const start = performance.now();
   device.queue.submit([encoder.finish()]);

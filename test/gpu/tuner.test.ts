@@ -1,15 +1,8 @@
 // The tuner: what it measures, chooses, keeps, pins and forgets, and what it refuses.
 import { beforeEach, describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../../src/errors.ts";
-import {
-  type ChoiceStore,
-  choices,
-  clear,
-  keepChoices,
-  noteSpeeds,
-  pin,
-  variantFor,
-} from "../../src/objectives/choices.ts";
+import { type ChoiceStore, clear, keepChoices } from "../../src/gpu/choices.ts";
+import { choices, noteSpeeds, pin, variantFor } from "../../src/objectives/choices.ts";
 import { hasQuadsInRow } from "../../src/objectives/quads.ts";
 import { type TuneOptions, tune, tuneProducts } from "../../src/objectives/tuner.ts";
 import {

@@ -99,7 +99,8 @@ describe("WGSL", () => {
   });
 
   it.each(filesUnder("shaders", /\.wgsl$/))("%s is imported by exactly one file", (path) => {
-    const users = sources.filter((source) => readFileSync(join(root, source), "utf8").includes(`${path}?raw`));
+    const all = [...sources, ...filesUnder("bench", /\.ts$/)];
+    const users = all.filter((source) => readFileSync(join(root, source), "utf8").includes(`${path}?raw`));
     expect(users).toHaveLength(1);
   });
 });

@@ -1,0 +1,78 @@
+// The shapes of the kernels that stream memory (updates, norms, sums, landscapes): how many lanes a workgroup has, and whether
+// they join what they have summed. Which one a device runs: what was pinned, else what was measured to be fastest, else the
+// default.
+import { fastest, knownOf, type Speeds } from "./choices.ts";
+import { isSoftware } from "./device.ts";
+
+/** How kernels that stream memory are cut. */
+export interface StreamShape {
+  /** Whether its lanes stand apart or are joined, and how many there are: "apart-8", "joined-64". */
+  readonly name: string;
+  readonly workgroupSize: number;
+  /** Whether a workgroup's lanes join their results: cheap on GPUs, dearer than the kernel itself where one is emulated. */
+  readonly barriers: boolean;
+}
+
+const apart = (lanes: number): StreamShape => ({ name: `apart-${lanes}`, workgroupSize: lanes, barriers: false });
+const joined = (lanes: number): StreamShape => ({ name: `joined-${lanes}`, workgroupSize: lanes, barriers: true });
+
+export const shapes: readonly StreamShape[] = [apart(4), apart(8), apart(16), joined(64), joined(128), joined(256)];
+
+/** What `pin` takes for the update. */
+export const shapeNames: readonly string[] = shapes.map(({ name }) => name);
+
+/** What the choice of a shape is kept under. */
+export const updateChoice = "update";
+
+/** What is worth measuring, the one that runs unmeasured first. */
+export function shapeCandidates(device: GPUDevice): readonly StreamShape[] {
+  const first = defaultShape(device);
+  return [
+    first,
+    ...shapes.filter(
+      (shape) => shape !== first && shape.barriers === first.barriers && whyNotShape(device, shape) === undefined,
+    ),
+  ];
+}
+
+/** Why a device cannot run a shape, as the end of a sentence; undefined where it can. */
+export function whyNotShape({ limits }: GPUDevice, { workgroupSize }: StreamShape): string | undefined {
+  const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
+  return workgroupSize > most
+    ? `its workgroups have ${most} lanes at most, and ${workgroupSize} are needed`
+    : undefined;
+}
+
+/** What runs where nothing was measured or pinned. */
+export function defaultShape(device: GPUDevice): StreamShape {
+  if (!isSoftware(device)) return findShape("joined-64")!;
+  // An emulation runs as many lanes at once as its subgroups have. With more each reads its chunk's entry and row for fewer
+  // elements, with fewer some are idle.
+  const { subgroupMinSize: lanes } = device.adapterInfo;
+  return shapes.find(({ workgroupSize, barriers }) => !barriers && workgroupSize === lanes) ?? findShape("apart-8")!;
+}
+
+/** The shape that optimizers made from now on have. */
+export function streamShape(device: GPUDevice): StreamShape {
+  return pinnedShape(device) ?? runnable(device, fastest(shapeSpeeds(device))) ?? defaultShape(device);
+}
+
+export function pinnedShape(device: GPUDevice): StreamShape | undefined {
+  return runnable(device, knownOf(device).pins[updateChoice]);
+}
+
+/** What was measured of shapes that there are, in GB/s. */
+export function shapeSpeeds(device: GPUDevice): Speeds {
+  const speeds = knownOf(device).speeds[updateChoice] ?? {};
+  return Object.fromEntries(Object.entries(speeds).filter(([name]) => findShape(name)));
+}
+
+export function findShape(name: string): StreamShape | undefined {
+  return shapes.find((shape) => shape.name === name);
+}
+
+/** A store may hold what another version or device has run. */
+function runnable(device: GPUDevice, name: string | undefined): StreamShape | undefined {
+  const shape = name === undefined ? undefined : findShape(name);
+  return shape && whyNotShape(device, shape) === undefined ? shape : undefined;
+}
