@@ -1,71 +1,72 @@
-// The registry of cases. A new one is a line in `networks`, or an entry of its own with its contenders. Peers are imported
-// when their turn comes, so that one that does not load spoils nothing but its row.
+// The registry of cases: every suite's, and which of them a run takes. A suite is a file in suites/ and a line here.
 import { OptionError, show } from "../src/errors.ts";
-import { load as fallline } from "./engines/fallline.ts";
-import { load as plain } from "./engines/plain.ts";
-import { load as reference } from "./engines/reference.ts";
-import { createWork, flopsOf, startOf, type Work } from "./network.ts";
-import type { Case, Contender, Runner } from "./suite.ts";
+import type { Case } from "./suite.ts";
+import { cpuCases, gradientCases } from "./suites/gradient.ts";
+import { hostCases } from "./suites/host.ts";
+import { normCases } from "./suites/norm.ts";
+import { productCases } from "./suites/product.ts";
+import { type SizeCase, sizeCases } from "./suites/size.ts";
+import { startCases } from "./suites/start.ts";
+import { sweepCases } from "./suites/sweep.ts";
+import { updateCases } from "./suites/update.ts";
 
-/** Widths and batch of the networks that are trained: the main one, and one so small that the host is what counts. */
-const networks = [
-  { widths: [784, 1024, 256, 10], batch: 128 },
-  { widths: [64, 32, 10], batch: 16 },
-] as const;
-
-type Load = (work: Work) => Promise<Runner>;
-const engines = {
-  reference,
-  plain,
-  fallline,
-  tfjs: async (work) => (await import("./engines/tfjs.ts")).load(work),
-  jaxjs: async (work) => (await import("./engines/jaxjs.ts")).load(work),
-} satisfies Record<string, Load>;
-
-/** One full training step, AdamW included. */
-function trainCase(
-  suite: string,
-  { widths, batch }: { readonly widths: readonly number[]; readonly batch: number },
-  names: readonly (keyof typeof engines)[],
-  ours: keyof typeof engines,
-): Case {
-  let made: Work | undefined;
-  const work = () => {
-    made ??= createWork(widths, batch);
-    return made;
-  };
-  const shape = widths.slice(1).map((outputs, i) => [widths[i]!, outputs] as const);
-  return {
-    suite,
-    name: `train ${widths.join("-")} b${batch}`,
-    n: shape.reduce((sum, [inputs, outputs]) => sum + inputs * outputs + outputs, 0),
-    tensors: 2 * shape.length,
-    flops: flopsOf({ batch, layers: shape.map(([inputs, outputs]) => ({ inputs, outputs })) }),
-    start: () => startOf(work()),
-    contenders: names.map((engine): Contender => ({ engine, load: () => engines[engine](work()) })),
-    ours,
-  };
-}
-
-/** What runs in the page. */
-export const pageCases: readonly Case[] = networks.map((network) =>
-  trainCase("gradient", network, ["reference", "plain", "fallline", "tfjs", "jaxjs"], "fallline"),
-);
+/** What runs in the page. The start comes first, while nothing is warm. */
+export const pageCases: readonly Case[] = [
+  ...startCases,
+  ...updateCases,
+  ...normCases,
+  ...productCases,
+  ...gradientCases,
+  ...sweepCases,
+  ...hostCases,
+];
 
 /** What runs in Node, without a GPU. */
-export const nodeCases: readonly Case[] = [trainCase("cpu", networks[0], ["reference", "plain"], "reference")];
+export const nodeCases: readonly Case[] = [...cpuCases];
 
-/** The name by which a filter finds a case. */
-const titleOf = ({ suite, name }: Case) => `${suite}: ${name}`;
+/** All that a run may be asked for; the files of suite "size" are weighed in Node. */
+const allCases: readonly (Case | SizeCase)[] = [...pageCases, ...nodeCases, ...sizeCases];
 
-/** The cases whose suite and name ("gradient: train …") hold the filter's words as they stand there. */
-export function chosen(cases: readonly Case[], filter: string): readonly Case[] {
-  return cases.filter((each) => titleOf(each).includes(filter));
+/** Which cases a run takes. */
+export interface Selection {
+  /** Only the cases whose suite and name ("gradient: train …") hold these words as they stand there; default all. */
+  readonly filter?: string | undefined;
+  /** Those of the tier `quick` alone; default false. */
+  readonly quick?: boolean | undefined;
+  /** Those of the tier `every` too, which may take hours; default false. */
+  readonly every?: boolean | undefined;
+  /** Exactly these, by {@link titleOf}; default those that the others choose. */
+  readonly titles?: readonly string[] | undefined;
 }
 
-/** @throws OptionError for a filter that no case of either place has in its name. */
+/** The name by which a filter finds a case. */
+export const titleOf = ({ suite, name }: Pick<Case, "suite" | "name">) => `${suite}: ${name}`;
+
+/** A filter that fits nothing in the run's tiers finds what it fits in any: a case that is called by its name runs. */
+export function chosen({ filter = "", quick = false, every = false, titles }: Selection): Chosen {
+  const named = allCases.filter((each) => titleOf(each).includes(filter));
+  const inRun = named.filter(({ tier }) => every || tier === "quick" || (tier === "full" && !quick));
+  const found = inRun.length > 0 || filter === "" ? inRun : named;
+  const cases = titles ? allCases.filter((each) => titles.includes(titleOf(each))) : found;
+  return {
+    page: pageCases.filter((each) => cases.includes(each)),
+    node: nodeCases.filter((each) => cases.includes(each)),
+    size: sizeCases.filter((each) => cases.includes(each)),
+  };
+}
+
+/** By where they run. */
+export interface Chosen {
+  readonly page: readonly Case[];
+  readonly node: readonly Case[];
+  readonly size: readonly SizeCase[];
+}
+
+/** @throws OptionError for a filter that no case of any place has in its name. */
 export function checkFilter(filter: string): void {
-  const all = [...pageCases, ...nodeCases];
-  if (chosen(all, filter).length > 0) return;
-  throw new OptionError(`filter is ${show(filter)}; it must be part of one of: ${all.map(titleOf).join(", ")}`);
+  if (allCases.some((each) => titleOf(each).includes(filter))) return;
+  const suites = [...new Set(allCases.map(({ suite }) => suite))];
+  throw new OptionError(
+    `filter is ${show(filter)}; it must be part of a case's suite and name, such as "${titleOf(allCases[0]!)}"; suites are ${suites.join(", ")}`,
+  );
 }

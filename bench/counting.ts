@@ -16,6 +16,11 @@ export interface Counts {
   bytesWritten: number;
   /** In buffers that were created mapped. */
   bytesMapped: number;
+  /**
+   * Of the storage buffers that each dispatch has bound, each once: what kernels move that touch all of each once. NaN where
+   * a bind group was made before anything was counted.
+   */
+  bytesBound: number;
 }
 
 const none: Counts = {
@@ -31,6 +36,7 @@ const none: Counts = {
   writes: 0,
   bytesWritten: 0,
   bytesMapped: 0,
+  bytesBound: 0,
 };
 
 export interface Counting {
@@ -66,9 +72,25 @@ function bytesOf(data: GPUAllowSharedBufferSource, from = 0, size?: number): num
   return size === undefined ? data.byteLength - from * unit : size * unit;
 }
 
+/** Bytes of the storage buffers among a bind group's entries. */
+function bytesBoundBy({ entries }: GPUBindGroupDescriptor): number {
+  let bytes = 0;
+  for (const { resource } of entries) {
+    if (resource instanceof GPUBuffer) bytes += isStorage(resource) ? resource.size : 0;
+    else if ("buffer" in resource && isStorage(resource.buffer)) {
+      bytes += resource.size ?? resource.buffer.size - (resource.offset ?? 0);
+    }
+  }
+  return bytes;
+}
+
+const isStorage = ({ usage }: GPUBuffer) =>
+  (usage & GPUBufferUsage.STORAGE) !== 0 && (usage & GPUBufferUsage.UNIFORM) === 0;
+
 export function countCalls(device: GPUDevice): Counting {
   const counts = { ...none };
   const alive = new Set<GPUBuffer>();
+  const bound = new WeakMap<GPUBindGroup, number>();
   const undo = [
     listen(device, "createBuffer", (result, [descriptor]) => {
       const buffer = result as GPUBuffer;
@@ -78,7 +100,10 @@ export function countCalls(device: GPUDevice): Counting {
       alive.add(buffer);
       listen(buffer, "destroy", () => alive.delete(buffer));
     }),
-    listen(device, "createBindGroup", () => counts.bindGroups++),
+    listen(device, "createBindGroup", (result, [descriptor]) => {
+      counts.bindGroups++;
+      bound.set(result as GPUBindGroup, bytesBoundBy(descriptor as GPUBindGroupDescriptor));
+    }),
     listen(device, "createComputePipeline", () => counts.pipelines++),
     listen(device, "createComputePipelineAsync", () => counts.pipelines++),
     listen(device, "createShaderModule", () => counts.shaderModules++),
@@ -97,8 +122,17 @@ export function countCalls(device: GPUDevice): Counting {
       listen(encoder as GPUCommandEncoder, "copyBufferToBuffer", () => counts.copies++);
       listen(encoder as GPUCommandEncoder, "beginComputePass", (pass) => {
         counts.passes++;
-        listen(pass as GPUComputePassEncoder, "dispatchWorkgroups", () => counts.dispatches++);
-        listen(pass as GPUComputePassEncoder, "dispatchWorkgroupsIndirect", () => counts.dispatches++);
+        const set = new Map<number, GPUBindGroup>();
+        const dispatched = () => {
+          counts.dispatches++;
+          for (const group of set.values()) counts.bytesBound += bound.get(group) ?? Number.NaN;
+        };
+        listen(pass as GPUComputePassEncoder, "setBindGroup", (_, [index, group]) => {
+          if (group) set.set(index as number, group as GPUBindGroup);
+          else set.delete(index as number);
+        });
+        listen(pass as GPUComputePassEncoder, "dispatchWorkgroups", dispatched);
+        listen(pass as GPUComputePassEncoder, "dispatchWorkgroupsIndirect", dispatched);
       });
     }),
   ];

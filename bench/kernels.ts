@@ -5,7 +5,7 @@ import { listen } from "./counting.ts";
 import type { ProductWork } from "./network.ts";
 import { type KernelTime, quantile } from "./suite.ts";
 
-interface Dispatch {
+export interface TakenDispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroups: readonly (readonly [number, GPUBindGroup])[];
   readonly workgroups: readonly [number, number, number];
@@ -40,9 +40,10 @@ export async function timeKernels(
 
 const isProduct = ({ label }: GPUComputePipeline) => /product/.test(label);
 
-function takeDown(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): Dispatch[] {
+/** What `encode` dispatches, in order; nothing of it is run. */
+export function takeDown(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): TakenDispatch[] {
   const pass = device.createCommandEncoder().beginComputePass();
-  const dispatches: Dispatch[] = [];
+  const dispatches: TakenDispatch[] = [];
   let pipeline: GPUComputePipeline | undefined;
   const bindGroups = new Map<number, GPUBindGroup>();
   listen(pass, "setPipeline", (_, [set]) => {
@@ -59,13 +60,22 @@ function takeDown(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => vo
   return dispatches;
 }
 
-async function timeAlone(device: GPUDevice, dispatch: Dispatch): Promise<number> {
+/** Dispatches once more what was taken down. */
+export function replay(
+  pass: GPUComputePassEncoder,
+  { pipeline, bindGroups, workgroups }: TakenDispatch,
+  times = 1,
+): void {
+  pass.setPipeline(pipeline);
+  for (const [index, bindGroup] of bindGroups) pass.setBindGroup(index, bindGroup);
+  for (let i = 0; i < times; i++) pass.dispatchWorkgroups(...workgroups);
+}
+
+async function timeAlone(device: GPUDevice, dispatch: TakenDispatch): Promise<number> {
   const run = async (times: number) => {
     const encoder = device.createCommandEncoder();
     const pass = encoder.beginComputePass();
-    pass.setPipeline(dispatch.pipeline);
-    for (const [index, bindGroup] of dispatch.bindGroups) pass.setBindGroup(index, bindGroup);
-    for (let i = 0; i < times; i++) pass.dispatchWorkgroups(...dispatch.workgroups);
+    replay(pass, dispatch, times);
     pass.end();
     const start = performance.now();
     device.queue.submit([encoder.finish()]);

@@ -1,21 +1,27 @@
-// The benchmark's page: runs the cases, shows how far they are and a table that grows, and hands the result over, to a
-// person by "copy result", to a program by `runBench`.
-import { describeAdapter, requestDevice } from "../src/index.ts";
-import { chosen, pageCases } from "./cases.ts";
-import { detailsOf, tableOf } from "./report.ts";
-import { messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
+// The benchmark's page: runs the cases, shows how far they are, with tables and charts that grow, and hands the result over,
+// to a person by "copy result", to a program by `runBench`.
+import { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "../src/index.ts";
+import { chosen, pageCases, type Selection, titleOf } from "./cases.ts";
+import { benchAdapter, benchTimestamps } from "./device.ts";
+import { kernelsOf, remarksOf, summaryOf, tablesOf } from "./report.ts";
+import { type Case, messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
 import "../src/page/style.css";
 import "./style.css";
 
 /** What a run is asked for, as plain JSON. */
-export interface PageOptions extends Pick<SuiteOptions, "quick" | "rounds"> {
-  /** Only the cases that have this in their suite and name. */
-  readonly filter?: string;
-}
+export interface PageOptions extends Selection, Pick<SuiteOptions, "rounds"> {}
+
+/** A result without what the run finds. */
+export type ResultHead = Omit<Result, "rows" | "incomplete">;
 
 declare global {
   interface Window {
-    /** For programs that drive the page; rejects where there is no WebGPU. */
+    /** For programs that drive the page: what a result begins with, so that rows of a run cut short have it too. */
+    describeBench(options: PageOptions): Promise<ResultHead>;
+    /**
+     * For programs that drive the page. Who stops the run there gets the rows of the cases that were finished, `incomplete`;
+     * rejects where there is no WebGPU.
+     */
     runBench(options: PageOptions): Promise<Result>;
     /** Called as a run goes on, where a program has put it there. */
     onBenchProgress?: (progress: Progress) => void;
@@ -26,83 +32,235 @@ function element<T extends HTMLElement>(id: string): T {
   return document.getElementById(id) as T;
 }
 
-const buttons = ["run", "quick"].map((id) => element<HTMLButtonElement>(id));
+const caseSelect = element<HTMLSelectElement>("case");
+const runButtons = ["run", "quick"].map((id) => element<HTMLButtonElement>(id));
 const stopButton = element<HTMLButtonElement>("stop");
 const copyButton = element<HTMLButtonElement>("copy");
-const progressBar = element<HTMLProgressElement>("progress");
+const runProgress = element<HTMLProgressElement>("progress");
+const caseProgress = element<HTMLProgressElement>("case-progress");
 let stopping = new AbortController();
 let last: Result | undefined;
+
+// The charts' library is as large as all the rest, and a run needs none: without it the tables stand alone.
+const charts = import("./live_charts.ts").then(
+  ({ createCharts }) => createCharts(element("cost"), element("times")),
+  (error) => {
+    showBanner(`The charts did not load: ${messageOf(error)}.`);
+    return () => undefined;
+  },
+);
 
 function show(id: string, text: string): void {
   element(id).textContent = text;
 }
 
-function showRows(rows: readonly Row[]): void {
-  const lines = tableOf(rows).map((words, i) => {
-    const line = document.createElement("tr");
-    for (const word of words) {
-      const cell = document.createElement(i === 0 ? "th" : "td");
-      cell.textContent = word;
-      line.append(cell);
-    }
-    return line;
-  });
-  element("rows").replaceChildren(...lines);
+function showBanner(text: string): void {
+  show("banner", text);
+  element("banner").hidden = false;
 }
 
-async function adapterOf(): Promise<Result["adapter"]> {
-  const device = await requestDevice();
-  const found = describeAdapter(device.adapterInfo);
-  device.destroy();
-  return found;
+function showAdapter(adapter: AdapterDescription): void {
+  const caution = ". Its times compare the engines with each other, and say little of how they compare on a GPU.";
+  show("adapter", `Runs on ${adapterLine(adapter)}${adapter.software ? caution : "."}`);
+  element("adapter").className = adapter.software ? "software" : "";
 }
+
+/** Tells what will run, or what is missing, before anything does. */
+async function lookForAdapter(): Promise<void> {
+  try {
+    const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    // Throws what is missing.
+    if (!adapter) await requestDevice();
+    else showAdapter(describeAdapter(adapter.info));
+  } catch (error) {
+    element("adapter").className = "missing";
+    showBanner(`${messageOf(error)}. Nothing can be measured in this browser as it is.`);
+  }
+}
+
+function cell(tag: "td" | "th", text: string, words = false): HTMLTableCellElement {
+  const made = document.createElement(tag);
+  made.textContent = text;
+  if (words) made.className = "words";
+  return made;
+}
+
+/** A heading, and a table in a box in which it scrolls. Each body is one case. */
+function tableElement(title: string, said: string, head: readonly string[], bodies: readonly HTMLElement[][]): Node[] {
+  const [table, box] = [document.createElement("table"), document.createElement("div")];
+  const first = table.createTHead().insertRow();
+  first.append(...head.map((text, i) => cell("th", text, i === 0 || text === "engine")));
+  for (const lines of bodies) table.createTBody().append(...lines);
+  box.className = "scroll";
+  box.append(table);
+  const [heading, words] = [document.createElement("h2"), document.createElement("p")];
+  heading.textContent = title;
+  words.className = "said";
+  words.textContent = said;
+  return [heading, ...(said ? [words] : []), box];
+}
+
+function lineElement(cells: readonly HTMLElement[], ours = false): HTMLElement {
+  const line = document.createElement("tr");
+  if (ours) line.className = "ours";
+  line.append(...cells);
+  return line;
+}
+
+function showTables(rows: readonly Row[]): void {
+  const summary = summaryOf(rows);
+  const lines = summary.lines.map(([first = "", ...rest]) => [
+    lineElement([cell("th", first, true), ...rest.map((text) => cell("td", text))]),
+  ]);
+  element("summary").replaceChildren(
+    ...(lines.length > 0 ? tableElement("summary", summary.said.join(" "), summary.head, lines) : []),
+  );
+  element("rows").replaceChildren(
+    ...tablesOf(rows).flatMap(({ title, head, cases }) => {
+      const bodies = cases.map(({ name, rows: of }) =>
+        of.map(({ engine, ours, cells }, i) => {
+          const caseCell = cell("th", name, true);
+          caseCell.rowSpan = of.length;
+          const numbers = cells.map((text) => cell("td", text));
+          return lineElement([...(i === 0 ? [caseCell] : []), cell("td", engine, true), ...numbers], ours);
+        }),
+      );
+      return tableElement(title, "", ["case", "engine", ...head], bodies);
+    }),
+  );
+}
+
+/** What stands below the tables. */
+function showDetails(rows: readonly Row[]): void {
+  show("kernels", kernelsOf(rows).join("\n\n"));
+  const remarks = remarksOf(rows).map((text) => Object.assign(document.createElement("li"), { textContent: text }));
+  element("remarks").replaceChildren(...remarks);
+}
+
+/** Between two cases, so that nothing is drawn while something is timed. */
+async function showResult(result: Result): Promise<void> {
+  showTables(result.rows);
+  (await charts)(result);
+}
+
+/** Takes a run's end, of whatever kind, as what is copied and downloaded. */
+async function keep(result: Result): Promise<void> {
+  last = result;
+  copyButton.disabled = false;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([jsonOf(result)], { type: "application/json" }));
+  link.download = `fallline-bench-${result.date.slice(0, 10)}.json`;
+  link.textContent = "download JSON";
+  element("download").replaceChildren(link);
+  showDetails(result.rows);
+  await showResult(result);
+}
+
+const jsonOf = (result: Result) => `${JSON.stringify(result, null, 2)}\n`;
 
 function browserName(): string {
   return /(Firefox|Edg|Chrome|HeadlessChrome|Version)\/[\d.]+/.exec(navigator.userAgent)?.[0] ?? navigator.userAgent;
 }
 
-window.runBench = async ({ filter = "", ...options }) => {
+window.describeBench = async ({ quick = false }) => {
   const date = new Date().toISOString();
-  const adapter = await adapterOf();
-  stopping = new AbortController();
-  // What stands there is of the run before.
-  show("details", "");
-  const rows = await runCases(chosen(pageCases, filter), {
-    ...options,
-    signal: stopping.signal,
-    onProgress(progress) {
-      show("status", `${progress.case}: ${progress.doing}`);
-      progressBar.value = progress.done / progress.total;
-      showRows(progress.rows);
-      window.onBenchProgress?.(progress);
-    },
-  });
-  last = { format: "fallline-bench/1", adapter, browser: browserName(), date, quick: options.quick ?? false, rows };
-  showRows(rows);
-  show("details", detailsOf(rows));
-  show("status", "done");
-  progressBar.value = 1;
-  copyButton.disabled = false;
-  return last;
+  const [adapter, timestamps] = [await benchAdapter(), await benchTimestamps()];
+  return { format: "fallline-bench/1", adapter, browser: browserName(), date, quick, timestamps };
 };
 
-async function run(quick: boolean): Promise<void> {
-  for (const button of buttons) button.disabled = true;
+window.runBench = (options) => runThese(chosen(options).page, options);
+
+async function runThese(cases: readonly Case[], options: PageOptions): Promise<Result> {
+  const { quick = false, rounds } = options;
+  stopping = new AbortController();
+  for (const button of runButtons) button.disabled = true;
   stopButton.disabled = false;
   try {
-    await window.runBench({ quick, filter: element<HTMLSelectElement>("case").value });
-  } catch (error) {
-    show("status", stopping.signal.aborted ? "stopped" : messageOf(error));
-    progressBar.value = 0;
+    const head = await window.describeBench(options);
+    showAdapter(head.adapter);
+    // What stands there is of the run before.
+    showDetails([]);
+    let rows: readonly Row[] = [];
+    await showResult({ ...head, rows });
+    try {
+      rows = await runCases(cases, {
+        quick,
+        ...(rounds !== undefined && { rounds }),
+        signal: stopping.signal,
+        onProgress(progress) {
+          showProgress(progress);
+          if (progress.rows.length > rows.length) {
+            rows = [...progress.rows];
+            showResult({ ...head, rows });
+          }
+          window.onBenchProgress?.(progress);
+        },
+      });
+    } catch (error) {
+      const stopped = stopping.signal.aborted;
+      const result: Result = { ...head, rows, incomplete: stopped ? "stopped" : messageOf(error) };
+      await keep(result);
+      if (!stopped) throw error;
+      show("status", `stopped; what was finished is kept: ${rows.length} rows`);
+      return result;
+    }
+    const result: Result = { ...head, rows };
+    await keep(result);
+    show("status", "done");
+    runProgress.value = 1;
+    caseProgress.value = 1;
+    return result;
+  } finally {
+    for (const button of runButtons) button.disabled = false;
+    stopButton.disabled = true;
   }
-  for (const button of buttons) button.disabled = false;
-  stopButton.disabled = true;
 }
 
-for (const { suite, name } of pageCases) element<HTMLSelectElement>("case").add(new Option(name, `${suite}: ${name}`));
-for (const button of buttons) button.onclick = () => run(button.id === "quick");
-stopButton.onclick = () => stopping.abort();
-copyButton.onclick = async () => {
-  await navigator.clipboard.writeText(JSON.stringify(last, null, 2));
-  show("status", "the result is in the clipboard, as JSON");
+function showProgress({ case: name, doing, done, total, casesDone, cases }: Progress): void {
+  if (!stopping.signal.aborted) show("status", `case ${casesDone + 1} of ${cases}, ${name}: ${doing}`);
+  caseProgress.value = done / total;
+  runProgress.value = (casesDone + done / total) / cases;
+}
+
+/** The cases that are selected: those of the run, of a suite, or one. */
+function selected(quick: boolean): readonly Case[] {
+  const { value, selectedOptions } = caseSelect;
+  const one = pageCases.filter((each) => selectedOptions[0]?.dataset.one && titleOf(each) === value);
+  return one.length > 0 ? one : chosen({ quick, filter: value }).page;
+}
+
+async function run(quick: boolean): Promise<void> {
+  try {
+    await runThese(selected(quick), { quick });
+  } catch (error) {
+    show("status", messageOf(error));
+  }
+}
+
+for (const suite of new Set(pageCases.map((each) => each.suite))) {
+  const group = document.createElement("optgroup");
+  group.label = suite;
+  group.append(new Option(`all of ${suite} that the run has`, `${suite}: `));
+  for (const each of pageCases) {
+    if (each.suite !== suite) continue;
+    const option = new Option(each.name, titleOf(each));
+    option.dataset.one = "yes";
+    group.append(option);
+  }
+  caseSelect.append(group);
+}
+for (const button of runButtons) button.onclick = () => run(button.id === "quick");
+stopButton.onclick = () => {
+  show("status", "stops as soon as what runs is finished …");
+  stopping.abort();
 };
+copyButton.onclick = async () => {
+  if (!last) return;
+  try {
+    await navigator.clipboard.writeText(jsonOf(last));
+    show("status", "the result is in the clipboard, as JSON");
+  } catch (error) {
+    show("status", `the clipboard refuses: ${messageOf(error)}; "download JSON" has the same`);
+  }
+};
+lookForAdapter();

@@ -1,6 +1,7 @@
 // The work of the training cases, the same for every engine: a network of rectifiers with its first weights, one batch of
 // labelled rows, and the hypers of AdamW. A step is forward, mean softmax cross-entropy, backward, update.
 import { createModel, type Dataset, initialTensors, Random, type Tensor, type TensorValues } from "../src/index.ts";
+import { type Answer, checkedSteps } from "./suite.ts";
 
 export interface Layer {
   readonly inputs: number;
@@ -19,6 +20,16 @@ export interface Work {
   readonly inputs: Float32Array;
   readonly labels: Uint32Array;
   readonly hypers: typeof hypers;
+}
+
+/** What the first steps give: the loss that each finds before its update, and the parameters after them. */
+export async function answerOf(
+  step: () => Promise<number>,
+  params: () => Promise<readonly Float32Array[]>,
+): Promise<Answer> {
+  const numbers: number[] = [];
+  for (let i = 0; i < checkedSteps; i++) numbers.push(await step());
+  return { numbers, values: await params() };
 }
 
 /** Those of our AdamW by default. */

@@ -154,19 +154,27 @@ export const columnsOf = (values: Float32Array, columns: number): Factor => ({
   depthStride: columns,
 });
 
-/** AdamW's update, the steps-th from 1 on, of one tensor with its moments. */
+/** The norm over all tensors. */
+export function normOfAll(tensors: readonly Float32Array[]): number {
+  let sum = 0;
+  for (const values of tensors) for (let i = 0; i < values.length; i++) sum += values[i]! * values[i]!;
+  return Math.sqrt(sum);
+}
+
+/** AdamW's update, the steps-th from 1 on, of one tensor with its moments; its gradient counts `scale` times. */
 export function updateAdamw(
-  { lr, beta1, beta2, eps, weightDecay }: Work["hypers"],
+  { lr, beta1, beta2, eps, weightDecay }: Readonly<Record<keyof Work["hypers"], number>>,
   steps: number,
   p: Float32Array,
   gradients: Float32Array,
   m: Float32Array,
   v: Float32Array,
+  scale = 1,
 ): void {
   const [scale1, scale2] = [1 / (1 - beta1 ** steps), 1 / (1 - beta2 ** steps)];
   const [keep, rest1, rest2] = [1 - lr * weightDecay, 1 - beta1, 1 - beta2];
   for (let i = 0; i < p.length; i++) {
-    const g = gradients[i]!;
+    const g = scale * gradients[i]!;
     const first = beta1 * m[i]! + rest1 * g;
     const second = beta2 * v[i]! + rest2 * g * g;
     m[i] = first;

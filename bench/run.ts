@@ -1,38 +1,56 @@
-// `npm run bench`: builds the page, runs the suite in a Chrome, then the cases of Node; shows how far it is and a table, and
-// writes bench/results/latest.json and latest.md.
-import { mkdir, writeFile } from "node:fs/promises";
+// `npm run bench`: builds the page, runs the suite in a browser, then the cases of Node and what files weigh; shows how far it
+// is and a table, and writes bench/results/latest.json, latest.md and latest.svg. A run that is cut short keeps its rows.
+import { accessSync, constants, existsSync, statSync } from "node:fs";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { Presets, SingleBar } from "cli-progress";
 import { Command } from "commander";
-import puppeteer from "puppeteer";
-import { build, type PreviewServer, preview } from "vite";
-import { findChrome } from "../scripts/webgpu.mjs";
-import { DeviceError, FalllineError } from "../src/errors.ts";
-import { checkFilter, chosen, nodeCases, pageCases } from "./cases.ts";
+import type { Page } from "puppeteer";
+import { DeviceError, FalllineError, OptionError, show } from "../src/errors.ts";
+import { readChoice, readNumber } from "../src/options.ts";
+import { type BrowserName, browserNames, findBrowser, launch, withoutAdapter } from "./browser.ts";
+import { type Chosen, checkFilter, chosen } from "./cases.ts";
+import { svgOf } from "./charts.ts";
 import type { PageOptions } from "./main.ts";
 import { markdownOf, textOf } from "./report.ts";
-import { messageOf, type Progress, type Result, runCases } from "./suite.ts";
+import { buildPage, root, servePage } from "./serve.ts";
+import { weigh } from "./sizes.ts";
+import { messageOf, type Progress, type Result, type Row, runCases } from "./suite.ts";
 
-interface RunOptions {
-  readonly quick: boolean;
-  readonly filter: string;
-  readonly json?: string;
-  readonly headful: boolean;
+/** What a run is asked for. */
+export interface RunOptions extends PageOptions {
+  /** In which browser; default "chrome". */
+  readonly browser?: BrowserName;
+  /** Whether its window is shown; default false. */
+  readonly headful?: boolean;
 }
 
-const root = resolve(import.meta.dirname, "..");
-const results = join(root, "bench", "results");
+/** What the command line asks for, checked. */
+interface Options extends RunOptions {
+  /** Where the result goes besides. */
+  readonly json: string | undefined;
+  /** Whether docs/ is to show it. */
+  readonly docs: boolean;
+}
 
+const results = join(root, "bench", "results");
+const docs = join(root, "docs");
+
+/** Parses the command line and runs; sets the process's exit code. */
 export async function main(words: readonly string[]): Promise<void> {
   const command = new Command("bench")
     .description("the same work in fallline and in its peers, in one page, side by side")
-    .option("--quick", "fewer and shorter rounds, under a minute", false)
-    .option("--filter <name>", 'only the cases with this in their name ("train", "cpu:" …)', "")
+    .option("--quick", "the smallest cases, in fewer and shorter rounds: under a minute", false)
+    .option("--every", "the largest cases and those of every rule too; may take hours", false)
+    .option("--filter <name>", 'only the cases with this in their suite and name ("train", "cpu:" …)', "")
+    .option("--rounds <n>", "how many rounds of each case at most, instead of what its time allows")
     .option("--json <file>", "also write the result to this file")
-    .option("--headful", "with the browser's window, and whatever GPU it finds there", false)
-    .action(run);
+    .option("--docs", "also write docs/benchmark_results.md and docs/benchmark.svg; of a full run", false)
+    .option("--browser <name>", `in which browser: ${browserNames.join(" or ")}`, "chrome")
+    .option("--headful", "with the browser's window, and whatever GPU it finds there", false);
   try {
-    await command.parseAsync(words);
+    const options = readOptions(command.parse(words).opts());
+    process.exitCode = (await bench(options)) ? 0 : 1;
   } catch (error) {
     if (!(error instanceof FalllineError)) throw error;
     process.stderr.write(`bench: ${error.message}\n`);
@@ -40,104 +58,301 @@ export async function main(words: readonly string[]): Promise<void> {
   }
 }
 
-async function run(options: RunOptions): Promise<void> {
-  const { quick, filter, json } = options;
-  checkFilter(filter);
-  const bar = createBar();
-  const onProgress = bar.follow;
-  let result: Result = {
+/** @throws OptionError, before anything is built or started. */
+export function readOptions({ rounds, ...given }: Record<string, unknown>): Options {
+  const options: Options = {
+    quick: given.quick === true,
+    every: given.every === true,
+    headful: given.headful === true,
+    filter: String(given.filter ?? ""),
+    json: given.json === undefined ? undefined : resolve(String(given.json)),
+    docs: given.docs === true,
+    browser: readChoice("--browser", given.browser, browserNames),
+    ...(rounds !== undefined && { rounds: readNumber("--rounds", asNumber(rounds), { min: 1, integer: true }) }),
+  };
+  checkFilter(options.filter ?? "");
+  if (options.json !== undefined) checkFile("--json", options.json);
+  if (options.docs && (options.quick || options.filter !== "" || rounds !== undefined)) {
+    throw new OptionError("--docs is given; it must be a full run's, without --quick, --filter and --rounds");
+  }
+  if (options.headful && process.platform === "linux" && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) {
+    throw new OptionError("--headful is given; it needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set");
+  }
+  return options;
+}
+
+/** What is no number stays as it was given, for the error to show. */
+const asNumber = (text: unknown) => (Number.isNaN(Number(text)) ? text : Number(text));
+
+/** Whether a file can be written there is found out before hours of work, not after. */
+function checkFile(option: string, path: string): void {
+  const refuse = (allowed: string) => new OptionError(`${option} is ${show(path)}; ${allowed}`);
+  if (existsSync(path) && statSync(path).isDirectory()) throw refuse("it must be a file, and is a folder");
+  try {
+    accessSync(existsSync(path) ? path : dirname(path), constants.W_OK);
+  } catch {
+    throw refuse("it must be a file in a folder that exists and may be written to");
+  }
+}
+
+/** Runs, prints and writes; whether the run is complete and our engines did what they should. */
+async function bench(options: Options): Promise<boolean> {
+  const result = await measure(options);
+  process.stdout.write(`${textOf(result)}\n`);
+  const json = `${JSON.stringify(result, null, 2)}\n`;
+  await mkdir(results, { recursive: true });
+  await writeWhole(join(results, "latest.json"), json);
+  await writeWhole(join(results, "latest.md"), markdownOf(result));
+  await writeWhole(join(results, "latest.svg"), svgOf(result));
+  if (options.json !== undefined) await writeWhole(options.json, json);
+  if (options.docs && result.incomplete === undefined) {
+    await writeWhole(join(docs, "benchmark_results.md"), markdownOf(result));
+    await writeWhole(join(docs, "benchmark.svg"), svgOf(result));
+  }
+  if (result.incomplete !== undefined) process.stderr.write(`bench: the run is incomplete: ${result.incomplete}\n`);
+  return result.incomplete === undefined && result.rows.every(isSound);
+}
+
+/** A peer may fail, which its row says; our engine and what all answers are held against may not. */
+export function isSound({ engine, error, agrees }: Row): boolean {
+  return (engine !== "fallline" && engine !== "reference") || (error === undefined && agrees !== false);
+}
+
+/** Nobody ever reads half a file. */
+export async function writeWhole(path: string, text: string): Promise<void> {
+  await writeFile(`${path}.part`, text);
+  await rename(`${path}.part`, path);
+}
+
+/** Told of a run: what goes on, and how many cases of the run were finished before those it counts. */
+type Follow = (progress: Omit<Progress, "rows">, casesBefore: number) => void;
+
+/**
+ * Runs the chosen cases: those of the page, those of Node, then the files. Shows how far it is on stderr. A run that is cut
+ * short, by Ctrl-C too, gives the rows of its finished cases, with `incomplete`.
+ *
+ * @throws DeviceError where there is no browser (before anything is built) or no WebGPU, or where no case was finished.
+ */
+export async function measure(options: RunOptions): Promise<Result> {
+  const { browser = "chrome" } = options;
+  const cases = chosen(options);
+  const executable = cases.page.length > 0 ? findBrowser(browser) : undefined;
+  const bar = createBar(cases.page.length + cases.node.length + cases.size.length);
+  const stopping = interruptible();
+  const { signal } = stopping;
+  try {
+    const found =
+      executable === undefined
+        ? inNode(options)
+        : await inBrowser(executable, { ...options, browser }, bar.follow, signal);
+    return found.incomplete === undefined ? await withRest(found, cases, options, bar.follow, signal) : found;
+  } finally {
+    stopping.end();
+    bar.stop();
+  }
+}
+
+/** Adds what needs no page. */
+async function withRest(
+  found: Result,
+  { page, node, size }: Chosen,
+  { quick = false, rounds }: RunOptions,
+  follow: Follow,
+  signal: AbortSignal,
+): Promise<Result> {
+  let finished: readonly Row[] = [];
+  const sofar = () => ({ ...found, rows: [...found.rows, ...finished] });
+  try {
+    finished = await runCases(node, {
+      ...{ quick, signal, ...(rounds !== undefined && { rounds }) },
+      onProgress(progress) {
+        finished = progress.rows;
+        follow(progress, page.length);
+      },
+    });
+    for (const [i, each] of size.entries()) {
+      signal.throwIfAborted();
+      const doing = { case: each.name, doing: "bundled and zipped", done: 0, total: 1 };
+      follow({ ...doing, casesDone: i, cases: size.length }, page.length + node.length);
+      finished = [...finished, ...(await weigh(each))];
+    }
+    return sofar();
+  } catch (error) {
+    return cutShort(sofar(), signal.aborted ? messageOf(error) : `the run failed (${messageOf(error)})`);
+  }
+}
+
+/** Of a run without a page. */
+function inNode({ quick = false }: RunOptions): Result {
+  return {
     format: "fallline-bench/1",
     adapter: { vendor: "", architecture: "", description: "none: the cases of Node alone", software: false },
     browser: `Node ${process.versions.node}`,
     date: new Date().toISOString(),
     quick,
+    timestamps: null,
     rows: [],
   };
+}
+
+/** @throws DeviceError where no case was finished, since such a result would only replace a better one. */
+function cutShort(result: Result, why: string): Result {
+  const finished = new Set(result.rows.map((row) => `${row.suite}: ${row.case}`)).size;
+  if (finished === 0) throw new DeviceError(`${why} before a case was finished; nothing is written`);
+  return { ...result, incomplete: `${why} after ${finished} ${finished === 1 ? "case" : "cases"}` };
+}
+
+async function inBrowser(
+  executable: string,
+  options: RunOptions & { readonly browser: BrowserName },
+  follow: Follow,
+  signal: AbortSignal,
+): Promise<Result> {
+  await buildPage();
+  const served = await servePage();
   try {
-    if (chosen(pageCases, filter).length > 0) result = await runInChrome(options, onProgress);
-    const rows = await runCases(chosen(nodeCases, filter), { quick, onProgress });
-    result = { ...result, rows: [...result.rows, ...rows] };
+    const browser = await launch(options.browser, executable, options.headful ?? false);
+    try {
+      const page = await browser.newPage();
+      await page.goto(served.address);
+      return await runInPage(page, options, follow, signal);
+    } finally {
+      await browser.close();
+    }
   } finally {
-    bar.stop();
-  }
-  process.stdout.write(`${textOf(result)}\n`);
-  const text = `${JSON.stringify(result, null, 2)}\n`;
-  await mkdir(results, { recursive: true });
-  await writeFile(join(results, "latest.json"), text);
-  await writeFile(join(results, "latest.md"), markdownOf(result));
-  if (json !== undefined) {
-    await mkdir(dirname(resolve(json)), { recursive: true });
-    await writeFile(json, text);
-  }
-  if (result.rows.some(({ engine, error }) => (engine === "fallline" || engine === "reference") && error)) {
-    process.exitCode = 1;
+    await served.close();
   }
 }
 
-/** One bar on stderr, anew for each case; plain lines where stderr is no terminal. */
-function createBar(): { follow(progress: Progress): void; stop(): void } {
-  const format = "{case} {bar} {value}/{total}  {doing}";
+/** The page went, so that it can be asked nothing more. */
+class Gone extends Error {}
+
+declare global {
+  interface Window {
+    /** To the program that drives the page: what goes on, and rows that it was not told of. */
+    benchTold(progress: Omit<Progress, "rows">, rows: readonly Row[]): void;
+  }
+}
+
+/**
+ * Runs the suite in the benchmark's page. Where the page goes midway, the rows of finished cases come back, with `incomplete`.
+ *
+ * @throws DeviceError where the browser has no WebGPU, or where the page goes before a case is finished.
+ */
+export async function runInPage(
+  page: Page,
+  options: PageOptions & { readonly browser: BrowserName },
+  follow: Follow,
+  signal: AbortSignal,
+): Promise<Result> {
+  const { browser: name, filter, quick, every, rounds, titles } = options;
+  const asked: PageOptions = { filter, quick, every, titles, ...(rounds !== undefined && { rounds }) };
+  const gone = goneOf(page, signal);
+  const unlessGone = async <T>(work: Promise<T>): Promise<T> => {
+    try {
+      return await Promise.race([work, gone.then((why) => Promise.reject(new Gone(why)))]);
+    } catch (error) {
+      // What the page was asked may fail before its going is told.
+      const why = await Promise.race([gone, delay(500)]);
+      throw why === undefined ? error : new Gone(why, { cause: error });
+    }
+  };
+  const rows: Row[] = [];
+  let head: Omit<Result, "rows"> | undefined;
+  try {
+    const version = await unlessGone(page.browser().version());
+    await page.exposeFunction("benchTold", (progress: Omit<Progress, "rows">, news: readonly Row[]) => {
+      rows.push(...news);
+      follow(progress, 0);
+    });
+    try {
+      head = { ...(await unlessGone(page.evaluate((of) => window.describeBench(of), asked))), browser: version };
+    } catch (error) {
+      if (error instanceof Gone) throw error;
+      throw withoutAdapter(name, version, messageOf(error));
+    }
+    const result = await unlessGone(
+      page.evaluate((of) => {
+        // All rows every time would keep both processes busy while the next turn is timed.
+        let told = 0;
+        window.onBenchProgress = ({ rows, ...progress }) => {
+          window.benchTold(progress, rows.slice(told));
+          told = rows.length;
+        };
+        return window.runBench(of);
+      }, asked),
+    );
+    return { ...result, browser: version };
+  } catch (error) {
+    if (error instanceof FalllineError) throw error;
+    const why = error instanceof Gone ? error.message : `the page failed (${messageOf(error)})`;
+    if (!head) throw new DeviceError(`${why} before anything was measured; nothing is written`, { cause: error });
+    return cutShort({ ...head, rows }, why);
+  }
+}
+
+/** Resolves with why the page can be asked nothing more. */
+function goneOf(page: Page, signal: AbortSignal): Promise<string> {
+  return new Promise((resolve) => {
+    page.once("close", () => resolve("the tab was closed"));
+    page.once("error", () => resolve("the page crashed"));
+    page.browser().once("disconnected", () => resolve("the browser was closed"));
+    const interrupted = () => resolve(messageOf(signal.reason));
+    if (signal.aborted) interrupted();
+    else signal.addEventListener("abort", interrupted);
+  });
+}
+
+function delay(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
+}
+
+/** Ctrl-C asks for an end with what there is; again, after a second, for the end (npm hands the first one on a second time). */
+function interruptible(): { readonly signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  let first = 0;
+  const stop = () => {
+    first ||= performance.now();
+    if (performance.now() > first + 1000) process.exit(130);
+    controller.abort(new Error("it was interrupted"));
+  };
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const each of signals) process.on(each, stop);
+  return {
+    signal: controller.signal,
+    end() {
+      for (const each of signals) process.off(each, stop);
+    },
+  };
+}
+
+/** One bar on stderr: the run's cases, and how far the case is; a line for each case where stderr is no terminal. */
+function createBar(total: number): { readonly follow: Follow; stop(): void } {
   const bar = new SingleBar(
-    { stream: process.stderr, format, barsize: 20, noTTYOutput: true, notTTYSchedule: 5000, gracefulExit: false },
+    {
+      stream: process.stderr,
+      format: "case {number} of {cases} {bar} {case}: {doing}",
+      barsize: 20,
+      hideCursor: true,
+      gracefulExit: false,
+    },
     Presets.shades_classic,
   );
-  let current = "";
+  let current = -1;
   return {
-    follow({ case: name, doing, done, total }) {
-      if (name !== current) {
-        bar.stop();
-        bar.start(total, done, { case: name, doing });
-        current = name;
+    follow({ case: name, doing, done, total: steps, casesDone }, before) {
+      const number = before + casesDone + 1;
+      const fields = { number, cases: total, case: name, doing };
+      if (!process.stderr.isTTY) {
+        if (number !== current) process.stderr.write(`case ${number} of ${total}: ${name}\n`);
+      } else if (current < 0) {
+        bar.start(steps, done, fields);
+      } else {
+        bar.setTotal(steps);
+        bar.update(done, fields);
       }
-      bar.update(done, { doing });
+      current = number;
     },
     stop: () => bar.stop(),
   };
-}
-
-async function runInChrome(
-  { quick, filter, headful }: RunOptions,
-  onProgress: (progress: Progress) => void,
-): Promise<Result> {
-  const executablePath = findChrome();
-  if (!executablePath) {
-    throw new DeviceError(
-      "the benchmark needs Chrome or Chromium, and there is none; npx puppeteer browsers install chrome",
-    );
-  }
-  await build({ root, logLevel: "warn" });
-  const server = await preview({
-    root,
-    configFile: false,
-    logLevel: "error",
-    build: { outDir: "dist/page" },
-    preview: { port: 0, host: "127.0.0.1" },
-  });
-  const browser = await puppeteer.launch({
-    executablePath,
-    headless: !headful,
-    // A case may take as long as it takes.
-    protocolTimeout: 0,
-    args: ["--no-sandbox", "--no-first-run", "--disable-background-networking", "--enable-unsafe-webgpu"],
-  });
-  try {
-    const page = await browser.newPage();
-    await page.exposeFunction("onBenchProgress", onProgress);
-    await page.goto(`${addressOf(server)}bench/`);
-    const options: PageOptions = { quick, filter };
-    const found = await page.evaluate((asked) => window.runBench(asked), options);
-    return { ...found, browser: await browser.version() };
-  } catch (error) {
-    // A page without WebGPU says why; a page or browser that was closed is no error of ours either.
-    throw new DeviceError(`the page did not finish: ${messageOf(error)}`, { cause: error });
-  } finally {
-    await browser.close();
-    await server.close();
-  }
-}
-
-function addressOf(server: PreviewServer): string {
-  const address = server.httpServer.address();
-  if (typeof address !== "object" || address === null) throw new Error("the preview server has no port");
-  return `http://127.0.0.1:${address.port}/`;
 }

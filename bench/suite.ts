@@ -1,14 +1,15 @@
 // What the benchmark measures and how: cases, the engines that compete in each, rounds that take turns, rows that come out.
-// Runs in a page and in Node alike. An engine that does not load, answers otherwise than the reference, or loses its device
+// Runs in a page and in Node alike. An engine that does not load, answers otherwise than expected, or loses its device
 // gets a row that says so, and the others go on.
 import { type Counts, countCalls } from "./counting.ts";
+import { nudged } from "./device.ts";
 
-/** What is held against the reference before anything is timed. */
+/** What is held against the expected before anything is timed. */
 export interface Answer {
-  /** The loss of each step from the first on. */
-  readonly losses: readonly number[];
-  /** The parameters after those steps. */
-  readonly params: readonly Float32Array[];
+  /** The loss of each checked step from the first on, the norm of a gradient: what the case calls its {@link Case.number}. */
+  readonly numbers: readonly number[];
+  /** What those steps made: parameters, or the windows of them that the case asks for. */
+  readonly values: readonly Float32Array[];
 }
 
 /** An engine ready for a case, warm-up aside. */
@@ -17,16 +18,28 @@ export interface Runner {
   readonly device?: GPUDevice;
   /** What a reader of the row should know. */
   readonly note?: string;
+  /** Bytes that a step reads and writes in the device's memory; where it is not told, what its dispatches bind is counted. */
+  readonly bytes?: number;
   /** Starts one step; resolves when the next may be started, which need not be when the GPU has finished it. */
   step(): void | Promise<void>;
   /** Resolves when every step that was started is finished on the device. */
   wait(): Promise<void>;
-  /** Makes one step, waits for it, and tells the loss that it found before its update. */
-  checkedStep(): Promise<number>;
-  params(): Promise<readonly Float32Array[]>;
+  /** What {@link checkedSteps} steps from the start give; asked for before any other step. None for physical references. */
+  answer?(): Promise<Answer>;
+  /** Milliseconds a step, of runners that time only a part of it; else the clock around so many steps counts. */
+  time?(steps: number): Promise<number>;
+  /** Milliseconds a step by the device's own timestamps, over so many steps; where the device offers them. */
+  gpuTime?(steps: number): Promise<number>;
   /** What each kernel of a step takes by itself. */
   kernels?(): Promise<readonly KernelTime[]>;
+  /** Frees what the runner made; the device is not its own. */
   destroy(): void;
+}
+
+/** A runner whose step is a part of a pass. */
+export interface PassRunner extends Runner {
+  readonly device: GPUDevice;
+  encode(pass: GPUComputePassEncoder): void;
 }
 
 export interface Contender {
@@ -34,20 +47,45 @@ export interface Contender {
   load(): Promise<Runner>;
 }
 
+/**
+ * Which runs a case is part of: `quick` of all, `full` of all but quick ones, `every` of those that ask for every case or
+ * for this one by name.
+ */
+export type Tier = "quick" | "full" | "every";
+
 export interface Case {
   readonly suite: string;
   readonly name: string;
+  readonly tier: Tier;
   /** Parameters and tensors. */
   readonly n: number;
   readonly tensors: number;
   /** Floating-point operations of a step's products. */
-  readonly flops: number;
-  /** The parameters before the first step. */
-  readonly start: () => readonly Float32Array[];
-  /** The first is the reference that the others' answers are held against. */
+  readonly flops?: number;
+  /** What every engine must answer, made by an independent reference; undefined where nothing is answered. */
+  readonly expected?: () => Promise<Answer>;
+  /** What the answer's values were before the first step: differences count by how far the values moved. */
+  readonly start?: () => readonly Float32Array[];
+  /** What {@link Answer.numbers} are; default "loss". */
+  readonly number?: string;
+  readonly tolerance?: Tolerance;
   readonly contenders: readonly Contender[];
   /** The engine whose row gets the ratios to all others. */
   readonly ours: string;
+  /** Measured as briefly as in a quick run, whatever the run. */
+  readonly brief?: boolean;
+  /** One turn of one step without any before it: what is measured happens once. Such a step is not counted. */
+  readonly once?: boolean;
+  /** What is timed is a delay and goes with no amount of work: rows have no parameters or bytes a second. */
+  readonly delay?: boolean;
+}
+
+/** Beyond these an answer counts as another one. */
+export interface Tolerance {
+  /** Relative, of each number. */
+  readonly number: number;
+  /** Of all values together: how far they are off, by how far they moved. */
+  readonly values: number;
 }
 
 /** One dispatch of a step, run by itself again and again. */
@@ -71,6 +109,8 @@ export interface Row {
   readonly ms: number | null;
   /** Between the quartiles, in ms. */
   readonly spread: number | null;
+  /** The same by the device's timestamps, where it offers them. */
+  readonly gpuMs: number | null;
   readonly quartiles: readonly [number, number] | null;
   readonly paramsPerSecond: number | null;
   readonly gflops: number | null;
@@ -81,11 +121,15 @@ export interface Row {
   readonly bindGroups: number | null;
   /** Bytes that the host hands to the device. */
   readonly hostBytes: number | null;
+  /** That a step reads and writes in the device's memory. */
   readonly bytesPerParam: number | null;
+  /** Its time by that of the kernel that moves the same bytes with the least arithmetic. */
   readonly ratioToStream: number | null;
   /** In our row: each other engine's time by ours. */
   readonly ratioTo: Readonly<Record<string, number>>;
-  /** Whether its losses and parameters agree with the reference's; null where they were not had. */
+  /** Of a file, gzipped; of the suite "size" alone. */
+  readonly bytes: number | null;
+  /** Whether it answers as expected; null where nothing was answered. */
   readonly agrees: boolean | null;
   readonly kernels?: readonly KernelTime[];
   readonly note?: string;
@@ -105,44 +149,74 @@ export interface Result {
   /** When the run began, ISO 8601. */
   readonly date: string;
   readonly quick: boolean;
+  /** What the device's timestamps are worth; null where it offers none. */
+  readonly timestamps: Timestamps | null;
   readonly rows: readonly Row[];
+  /** Why cases are missing. */
+  readonly incomplete?: string;
+}
+
+export interface Timestamps {
+  /** The step between two that differ, in ms; browsers round them, so that pages cannot spy on each other. */
+  readonly quantumMs: number;
 }
 
 export interface SuiteOptions {
   /** Fewer and shorter rounds; default false. */
   readonly quick?: boolean;
-  /** How many rounds at most; default 5 when quick, else 15. Slow cases make fewer, at least 3 or as many as asked. */
+  /** How many rounds at most; default 5 when quick, else 9. Slow cases make fewer, at least 3 or as many as asked. */
   readonly rounds?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** What is being done, and how far the case is. */
+/** What is being done, how far the case is, and how far the run. */
 export interface Progress {
   readonly case: string;
   readonly doing: string;
   readonly done: number;
   readonly total: number;
+  /** Cases that are finished, and all of the run. */
+  readonly casesDone: number;
+  readonly cases: number;
   /** The rows of all cases that are finished. */
   readonly rows: readonly Row[];
 }
 
-/** Steps whose losses are compared; enough for the gradients to show in them. */
-const checkedSteps = 3;
+/** Steps that are compared with the expected; enough for gradients and both moments to show in them. */
+export const checkedSteps = 3;
 
-/** Beyond these an answer counts as another one; float32 itself is some 1e-6 off, a wrong rule 1e-1 and more. */
-const tolerance = { loss: 1e-3, params: 0.02 } as const;
+/** Float32 itself is some 1e-6 off, a wrong rule 1e-1 and more. */
+const defaultTolerance: Tolerance = { number: 1e-3, values: 0.02 };
+
+/** How long a case is measured: rounds, ms of one engine's turn, ms after which no further round is begun. */
+interface Effort {
+  readonly rounds: number;
+  readonly turnMs: number;
+  readonly mostMs: number;
+}
+const brief: Effort = { rounds: 5, turnMs: 50, mostMs: 1_500 };
+const thorough: Effort = { rounds: 9, turnMs: 200, mostMs: 40_000 };
 
 /** Rounds that even the slowest case makes, so that there is a median. */
 const fewestRounds = 3;
+
+/** From here on a step's GPU time is measured once. */
+const slowStepMs = 500;
+
+/** Steps of one turn at most: what a queue holds at once must stay bounded. */
+const mostSteps = 200;
+
+/** The engine that ratios to the stream go by. */
+const stream = "stream";
 
 /** An engine while its case runs. */
 interface Entry {
   readonly contender: Contender;
   runner?: Runner;
-  answer?: Answer;
   counts?: Counts | undefined;
   readonly times: number[];
+  readonly gpuTimes: number[];
   steps: number;
   kernels?: readonly KernelTime[];
   agrees: boolean | null;
@@ -152,63 +226,85 @@ interface Entry {
 /** @throws the signal's reason when it is aborted; whatever was made is destroyed. */
 export async function runCases(cases: readonly Case[], options: SuiteOptions = {}): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  for (const each of cases) rows.push(...(await runCase(each, options, rows)));
+  for (const [i, each] of cases.entries()) {
+    const tell = (doing: string, done: number, total: number) =>
+      options.onProgress?.({ case: each.name, doing, done, total, casesDone: i, cases: cases.length, rows });
+    rows.push(...(await runCase(each, options, tell)));
+  }
   return rows;
 }
 
-async function runCase(of: Case, options: SuiteOptions, before: readonly Row[]): Promise<Row[]> {
-  const { quick = false, signal, onProgress } = options;
-  const rounds = options.rounds ?? (quick ? 5 : 15);
-  const entries = of.contenders.map((contender): Entry => ({ contender, times: [], steps: 1, agrees: null }));
-  const total = entries.length + rounds;
-  const tell = (doing: string, done: number) => onProgress?.({ case: of.name, doing, done, total, rows: before });
+async function runCase(
+  of: Case,
+  { quick = false, rounds: asked, signal }: SuiteOptions,
+  tellOf: (doing: string, done: number, total: number) => void,
+): Promise<Row[]> {
+  const effort = quick || of.brief ? brief : thorough;
+  const rounds = of.once ? 1 : (asked ?? effort.rounds);
+  const entries = of.contenders.map(
+    (contender): Entry => ({ contender, times: [], gpuTimes: [], steps: 1, agrees: null }),
+  );
+  const total = 1 + entries.length + rounds;
+  const tell = (doing: string, done: number) => tellOf(doing, done, total);
+  const watching = new Watching(entries);
   /** Tries something with an engine that has not failed yet; what it throws becomes its row's error. */
   const attempt = async (entry: Entry, work: (runner: Runner) => Promise<void>) => {
     signal?.throwIfAborted();
     if (!entry.runner || entry.error !== undefined) return;
+    watching.turn = entry;
     try {
-      await work(entry.runner);
+      await nudged(entry.runner.device, work(entry.runner));
     } catch (error) {
-      entry.error = messageOf(error);
+      entry.error ??= messageOf(error);
     }
+    // What happened on a device may be told a task later.
     await nextTask();
   };
   try {
-    const reference = entries[0]!;
+    tell("what is expected", 0);
+    await nextTask();
+    const expected = await expectedOf(of);
     for (const [i, entry] of entries.entries()) {
       const { engine, load } = entry.contender;
-      tell(`${engine} loads`, i);
+      signal?.throwIfAborted();
+      tell(`${engine} loads`, 1 + i);
       await nextTask();
       try {
         entry.runner = await load();
-        watch(entry);
+        watching.add(entry.runner.device);
       } catch (error) {
         entry.error = `${engine} does not load: ${messageOf(error)}`;
       }
-      tell(`${engine} is checked`, i);
+      tell(`${engine} is checked`, 1 + i);
       await attempt(entry, async (runner) => {
-        entry.answer = await answerOf(runner);
-        if (!reference.answer) return;
-        const difference = entry === reference ? undefined : compare(entry.answer, reference.answer, of.start());
+        if (!expected || !runner.answer) return;
+        if ("error" in expected) throw new Error(expected.error);
+        const difference = compare(of, await runner.answer(), expected);
         entry.agrees = difference === undefined;
-        if (difference !== undefined)
-          throw new Error(`it answers otherwise than the ${reference.contender.engine}: ${difference}`);
+        if (difference !== undefined) throw new Error(`it answers otherwise than the reference: ${difference}`);
       });
+      if (of.once) continue;
       await attempt(entry, async (runner) => {
-        const start = performance.now();
+        // The very first step may still compile; who has answered has made some.
+        if (entry.agrees === null) await oneStep(runner);
+        const begin = performance.now();
         entry.counts = await countStep(runner);
-        const ms = performance.now() - start;
-        entry.steps = Math.max(1, Math.min(100, Math.round((quick ? 100 : 400) / ms)));
+        const ms = entry.counts && !runner.time ? performance.now() - begin : await time(runner, 1);
+        entry.steps = Math.max(1, Math.min(mostSteps, Math.round(effort.turnMs / ms)));
       });
     }
-    const end = performance.now() + (quick ? 12_000 : 120_000);
+    const end = performance.now() + effort.mostMs;
     for (let round = 0; round < rounds && (round < fewestRounds || performance.now() < end); round++) {
       // Who comes first changes from round to round.
       for (let i = 0; i < entries.length; i++) {
         const entry = entries[(i + round) % entries.length]!;
-        tell(`round ${round + 1} of ${rounds}: ${entry.contender.engine}`, entries.length + round);
+        tell(`round ${round + 1} of ${rounds}: ${entry.contender.engine}`, 1 + entries.length + round);
         await attempt(entry, async (runner) => {
-          entry.times.push(await time(runner, entry.steps));
+          const ms = await time(runner, entry.steps);
+          entry.times.push(ms);
+          // Of steps that take seconds one is enough.
+          const wanted = ms < slowStepMs ? fewestRounds : 1;
+          if (runner.gpuTime && round < wanted) entry.gpuTimes.push(await runner.gpuTime(entry.steps));
         });
       }
     }
@@ -220,63 +316,92 @@ async function runCase(of: Case, options: SuiteOptions, before: readonly Row[]):
       });
     }
   } finally {
+    watching.stop();
     for (const { runner } of entries) runner?.destroy();
   }
   return rowsOf(of, entries);
 }
 
-/** What goes wrong on a device outside any call goes into the engine's row. */
-function watch(entry: Entry): void {
-  const device = entry.runner?.device;
-  device?.lost.then(({ reason, message }) => {
-    if (reason !== "destroyed") entry.error ??= `its device was lost: ${message}`;
-  });
-  device?.addEventListener("uncapturederror", ({ error }) => {
-    entry.error ??= `a GPU error that nobody caught: ${error.message}`;
-  });
+/** Puts what goes wrong on a device outside any call into the rows of the engines that it concerns. */
+class Watching {
+  /** Whose turn it is: a GPU error that nobody caught is its. */
+  turn: Entry | undefined;
+  readonly #entries: readonly Entry[];
+  readonly #undo = new Map<GPUDevice, () => void>();
+  #stopped = false;
+
+  constructor(entries: readonly Entry[]) {
+    this.#entries = entries;
+  }
+
+  add(device: GPUDevice | undefined): void {
+    if (!device || this.#undo.has(device)) return;
+    device.lost.then(({ message }) => {
+      if (this.#stopped) return;
+      // Whoever is on it has lost its buffers.
+      for (const entry of this.#entries) {
+        if (entry.runner?.device === device) entry.error ??= `its device was lost: ${message}`;
+      }
+    });
+    const note = ({ error }: GPUUncapturedErrorEvent) => {
+      if (this.turn?.runner?.device === device) {
+        this.turn.error ??= `a GPU error that nobody caught: ${error.message}`;
+      }
+    };
+    device.addEventListener("uncapturederror", note);
+    this.#undo.set(device, () => device.removeEventListener("uncapturederror", note));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const undo of this.#undo.values()) undo();
+  }
 }
 
-async function answerOf(runner: Runner): Promise<Answer> {
-  const losses: number[] = [];
-  for (let i = 0; i < checkedSteps; i++) losses.push(await runner.checkedStep());
-  return { losses, params: await runner.params() };
+/** What the case expects, or why that cannot be told; the engines' rows say so then. */
+async function expectedOf(of: Case): Promise<Answer | { readonly error: string } | undefined> {
+  try {
+    return await of.expected?.();
+  } catch (error) {
+    return { error: `what it should answer is not known: ${messageOf(error)}` };
+  }
 }
 
-/** How an answer differs from the reference's by more than rounding, or undefined. */
-function compare(answer: Answer, reference: Answer, start: readonly Float32Array[]): string | undefined {
-  for (const [i, loss] of answer.losses.entries()) {
-    const expected = reference.losses[i]!;
-    if (!(Math.abs(loss - expected) <= tolerance.loss * Math.abs(expected))) {
-      return `a loss of ${loss.toPrecision(6)} instead of ${expected.toPrecision(6)} in step ${i + 1}`;
+/** How an answer differs from the expected by more than rounding, or undefined. */
+function compare(of: Case, answer: Answer, expected: Answer): string | undefined {
+  const { number = "loss", tolerance = defaultTolerance } = of;
+  const start = of.start?.();
+  for (const [i, value] of expected.numbers.entries()) {
+    const found = answer.numbers[i] ?? Number.NaN;
+    if (!(Math.abs(found - value) <= tolerance.number * Math.abs(value))) {
+      return `a ${number} of ${found.toPrecision(6)} instead of ${value.toPrecision(6)} in step ${i + 1}`;
     }
   }
-  // A single parameter may differ by a whole step where its gradient is next to zero; all of them together may not.
+  // A single value may differ by a whole step where its gradient is next to zero; all of them together may not.
   let [off, moved] = [0, 0];
-  for (const [t, expected] of reference.params.entries()) {
-    const [found, from] = [answer.params[t]!, start[t]!];
-    for (let i = 0; i < expected.length; i++) {
-      off += (found[i]! - expected[i]!) ** 2;
-      moved += (expected[i]! - from[i]!) ** 2;
+  for (const [t, values] of expected.values.entries()) {
+    const [found, from] = [answer.values[t], start?.[t]];
+    for (let i = 0; i < values.length; i++) {
+      off += ((found?.[i] ?? Number.NaN) - values[i]!) ** 2;
+      moved += (values[i]! - (from?.[i] ?? 0)) ** 2;
     }
   }
-  const share = Math.sqrt(off / moved);
-  if (share <= tolerance.params) return undefined;
-  return `its parameters are off by ${(100 * share).toPrecision(3)} % of how far they moved in ${answer.losses.length} steps`;
+  const share = moved > 0 ? Math.sqrt(off / moved) : off === 0 ? 0 : Number.NaN;
+  if (share <= tolerance.values) return undefined;
+  return `its values are off by ${(100 * share).toPrecision(3)} % of how far they moved`;
 }
 
-/** One step, and where it runs on a device what it asks of it. */
+async function oneStep(runner: Runner): Promise<void> {
+  await runner.step();
+  await runner.wait();
+}
+
+/** What a step asks of the runner's device, where it runs on one. */
 async function countStep(runner: Runner): Promise<Counts | undefined> {
-  const step = async () => {
-    await runner.step();
-    await runner.wait();
-  };
-  if (!runner.device) {
-    await step();
-    return undefined;
-  }
+  if (!runner.device) return undefined;
   const counting = countCalls(runner.device);
   try {
-    return await counting.count(step);
+    return await counting.count(() => oneStep(runner));
   } finally {
     counting.stop();
   }
@@ -285,48 +410,66 @@ async function countStep(runner: Runner): Promise<Counts | undefined> {
 /** Milliseconds a step, over so many steps that are started one after the other and waited for once. */
 async function time(runner: Runner, steps: number): Promise<number> {
   await runner.wait();
+  if (runner.time) return runner.time(steps);
   const start = performance.now();
   for (let i = 0; i < steps; i++) await runner.step();
   await runner.wait();
   return (performance.now() - start) / steps;
 }
 
-function rowsOf({ suite, name, n, tensors, flops, ours }: Case, entries: readonly Entry[]): Row[] {
-  const failed = (entry: Entry) => entry.error !== undefined || entry.times.length === 0;
-  const peers = entries.filter((entry) => entry.contender.engine !== ours && !failed(entry));
+function rowsOf(of: Case, entries: readonly Entry[]): Row[] {
+  const median = ({ error, times }: Entry) => (error !== undefined || times.length === 0 ? null : quantile(times, 0.5));
+  const streamed = entries.find(({ contender }) => contender.engine === stream);
+  const streamMs = streamed ? median(streamed) : null;
   return entries.map((entry): Row => {
-    const { contender, runner, times, counts, agrees, kernels, error } = entry;
-    const ms = failed(entry) ? null : quantile(times, 0.5);
+    const { contender, runner, times, gpuTimes, counts, agrees, kernels, error } = entry;
+    const ms = median(entry);
     const quartiles = ms === null ? null : ([quantile(times, 0.25), quantile(times, 0.75)] as const);
-    const own = ms !== null && contender.engine === ours;
+    const bytes = runner?.bytes ?? (counts && counts.bytesBound > 0 ? counts.bytesBound : undefined);
+    const peers = entries.flatMap((peer): [string, number][] => {
+      const its = median(peer);
+      return peer === entry || its === null ? [] : [[peer.contender.engine, its]];
+    });
     return {
-      suite,
-      case: name,
-      engine: contender.engine,
-      n,
-      tensors,
+      ...emptyRow(of, contender.engine),
       ms,
       spread: quartiles && quartiles[1] - quartiles[0],
+      gpuMs: ms === null || gpuTimes.length === 0 ? null : quantile(gpuTimes, 0.5),
       quartiles,
-      paramsPerSecond: ms && (1000 * n) / ms,
-      gflops: ms && flops / ms / 1e6,
-      gbPerSecond: null,
+      paramsPerSecond: ms && of.n > 0 && !of.delay ? (1000 * of.n) / ms : null,
+      gflops: ms && of.flops !== undefined ? of.flops / ms / 1e6 : null,
+      gbPerSecond: ms && bytes !== undefined && !of.delay ? bytes / ms / 1e6 : null,
       dispatches: counts?.dispatches ?? null,
       passes: counts?.passes ?? null,
       submits: counts?.submits ?? null,
       bindGroups: counts?.bindGroups ?? null,
       hostBytes: counts ? counts.bytesWritten + counts.bytesMapped : null,
-      bytesPerParam: null,
-      ratioToStream: null,
-      ratioTo: own
-        ? Object.fromEntries(peers.map((peer) => [peer.contender.engine, quantile(peer.times, 0.5) / ms]))
-        : {},
+      bytesPerParam: bytes !== undefined && of.n > 0 ? bytes / of.n : null,
+      ratioToStream: ms !== null && streamMs !== null && entry !== streamed ? ms / streamMs : null,
+      ratioTo:
+        ms !== null && contender.engine === of.ours
+          ? Object.fromEntries(peers.map(([engine, its]) => [engine, its / ms]))
+          : {},
       agrees,
       ...(kernels && { kernels }),
       ...(runner?.note !== undefined && { note: runner.note }),
       ...(error !== undefined && { error }),
     };
   });
+}
+
+/** A row of which nothing is known yet. */
+export function emptyRow(
+  { suite, name, n, tensors }: Pick<Case, "suite" | "name" | "n" | "tensors">,
+  engine: string,
+): Row {
+  return {
+    ...{ suite, case: name, engine, n, tensors },
+    ...{ ms: null, spread: null, gpuMs: null, quartiles: null },
+    ...{ paramsPerSecond: null, gflops: null, gbPerSecond: null },
+    ...{ dispatches: null, passes: null, submits: null, bindGroups: null, hostBytes: null },
+    ...{ bytesPerParam: null, ratioToStream: null, ratioTo: {}, bytes: null, agrees: null },
+  };
 }
 
 /** Between the two nearest of the sorted values, linearly. */

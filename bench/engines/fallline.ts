@@ -1,11 +1,39 @@
 // fallline on WebGPU: a step is the objective's gradient and the optimizer's update, in one pass and one submit.
-import { adamw, createGpuObjective, createModel, createOptimizer, requestDevice } from "../../src/index.ts";
-import { timeKernels } from "../kernels.ts";
-import { datasetOf, inOrder, productsOf, tensorsOf, type Work } from "../network.ts";
-import type { Runner } from "../suite.ts";
+import { allocate, bytesOf } from "../../src/gpu/allocate.ts";
+import { encodeDispatches } from "../../src/gpu/kernel.ts";
+import { readParts } from "../../src/gpu/readback.ts";
+import {
+  adamw,
+  createGpuObjective,
+  createModel,
+  createOptimizer,
+  type GpuOptimizer,
+  type OptimizerConfig,
+  sgd,
+  tune,
+} from "../../src/index.ts";
+import { type Operand, productDispatch } from "../../src/objectives/products.ts";
+import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
+import { replay, takeDown, timeKernels } from "../kernels.ts";
+import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";
+import { answerOf, datasetOf, inOrder, productsOf, tensorsOf, type Work } from "../network.ts";
+import { type Reader, reading, type Wanted } from "../readings.ts";
+import type { PassRunner, Runner } from "../suite.ts";
+import {
+  type Answering,
+  answerOfUpdate,
+  configOf,
+  isChecked,
+  maxNormOf,
+  readWindows,
+  stepBytesOf,
+  type UpdateRole,
+  type UpdateWork,
+  upload,
+} from "../update.ts";
 
-export async function load(work: Work): Promise<Runner> {
-  const device = await requestDevice();
+export async function train(work: Work): Promise<Runner> {
+  const device = await benchDevice();
   const optimizer = await createOptimizer(device, tensorsOf(work), adamw(work.hypers));
   const model = createModel({ layers: work.widths });
   const objective = await createGpuObjective(optimizer, model, datasetOf(work), work.batch);
@@ -26,13 +54,136 @@ export async function load(work: Work): Promise<Runner> {
       device.queue.submit([encoder.finish()]);
     },
     wait: () => device.queue.onSubmittedWorkDone(),
-    checkedStep: async () => (await objective.step(rows)).loss,
-    params: async () => inOrder(work, await optimizer.read()),
+    answer: () =>
+      answerOf(
+        async () => (await objective.step(rows)).loss,
+        async () => inOrder(work, await optimizer.read()),
+      ),
+    ...gpuTimeOf(device, encode),
     kernels: () => timeKernels(device, encode, productsOf(work)),
     destroy() {
       objective.destroy();
       optimizer.destroy();
-      device.destroy();
     },
   };
+}
+
+/** A product in the variant that the tuner finds to be fastest, or in the default one where the product is too small for it. */
+export async function product(work: Matrices): Promise<Runner> {
+  const device = await benchDevice();
+  const { m, n, k, transposeA, transposeB } = work;
+  const shape = { m, n, k, transposeA, transposeB };
+  const { products } = await tune(device, [shape]);
+  const { variant, source } = products[0]!;
+  const { made, buffers } = await allocate(device, `a product of ${m} × ${n} × ${k}`, (create) => ({
+    a: create("A", work.a.byteLength, bytesOf(work.a)),
+    b: create("B", work.b.byteLength, bytesOf(work.b)),
+    c: create("C", 4 * m * n),
+    // No replica is ever halted, and nothing is dropped.
+    control: create("control", 16),
+    batch: create("batch", 16),
+  }));
+  const kept = [...buffers];
+  const { a, b, c, control, batch } = made;
+  const dispatch = await productDispatch(
+    {
+      ...{ device, replicas: 1, control, controlStride: 0, skipIndex: 0, stepIndex: 0, batch },
+      keep: (buffer) => kept.push(buffer),
+    },
+    { ...shape, epilogue: { type: "none" } },
+    ...([a, b, c].map((buffer) => ({ buffer, stride: 0 })) as [Operand, Operand, Operand]),
+  );
+  const encode = (pass: GPUComputePassEncoder) => encodeDispatches(pass, [dispatch]);
+  const step = () => submitPass(device, encode);
+  return {
+    device,
+    note: `the variant ${variant} (${source === "measured" ? "tuned" : source}); n counts the elements of C`,
+    bytes: bytesOfProduct(work),
+    step,
+    wait: () => device.queue.onSubmittedWorkDone(),
+    async answer() {
+      step();
+      const [bytes] = await readParts(device, [{ buffer: c, offset: 0, bytes: 4 * m * n }]);
+      return answerOfProduct(work, new Float32Array(bytes!));
+    },
+    ...gpuTimeOf(device, encode),
+    destroy() {
+      for (const buffer of kept) buffer.destroy();
+    },
+  };
+}
+
+/** An optimizer of the work's tensors, without values but in the roles named. */
+async function createUpdate(
+  device: GPUDevice,
+  work: UpdateWork,
+  config: OptimizerConfig,
+  roles: readonly UpdateRole[],
+): Promise<GpuOptimizer> {
+  const tensors = work.tensors.map(({ name, shape }) => ({ name, shape }));
+  const optimizer = await createOptimizer(device, tensors, config);
+  for (const role of roles) {
+    for (const [t, { name }] of tensors.entries()) upload(work, role, t, optimizer.binding(role, name), device);
+  }
+  return optimizer;
+}
+
+export async function update(work: UpdateWork, on: Promise<GPUDevice> = benchDevice()): Promise<PassRunner> {
+  const device = await on;
+  const optimizer = await createUpdate(device, work, configOf(work), ["params", "gradients"]);
+  const encode = (pass: GPUComputePassEncoder) => optimizer.encode(pass);
+  const step = () => submitPass(device, encode);
+  const answering: Answering = {
+    step,
+    ...(work.clip && { norm: async () => (await optimizer.stats()).gradientNorm }),
+    params: () => readWindows(work, device, (t) => optimizer.binding("params", work.tensors[t]!.name)),
+  };
+  const bytes = stepBytesOf(work);
+  return {
+    device,
+    ...(!isChecked(work) && { note: "not checked: the reference of a rule with sums would take minutes" }),
+    ...(bytes !== undefined && { bytes }),
+    encode,
+    step,
+    wait: () => device.queue.onSubmittedWorkDone(),
+    answer: () => answerOfUpdate(answering),
+    ...gpuTimeOf(device, encode),
+    destroy: () => optimizer.destroy(),
+  };
+}
+
+/** What stands before the update of an optimizer that clips. */
+export async function norm(work: UpdateWork): Promise<Runner> {
+  const device = await benchDevice();
+  const config = sgd({ clip: { type: "globalNorm", maxNorm: maxNormOf(work) } });
+  const optimizer = await createUpdate(device, work, config, ["gradients"]);
+  const dispatches = takeDown(device, (pass) => optimizer.encode(pass)).slice(0, -1);
+  const encode = (pass: GPUComputePassEncoder) => {
+    for (const dispatch of dispatches) replay(pass, dispatch);
+  };
+  const step = () => submitPass(device, encode);
+  return {
+    device,
+    bytes: 4 * work.n,
+    step,
+    wait: () => device.queue.onSubmittedWorkDone(),
+    async answer() {
+      step();
+      return { numbers: [(await optimizer.stats()).gradientNorm], values: [] };
+    },
+    ...gpuTimeOf(device, encode),
+    destroy: () => optimizer.destroy(),
+  };
+}
+
+/** All parameters, or what the last step noted of itself. */
+export async function read(work: UpdateWork, wanted: Wanted): Promise<Runner> {
+  const device = await benchDevice();
+  const optimizer = await createUpdate(device, work, configOf(work), ["params", "gradients"]);
+  if (wanted === "stats") optimizer.step();
+  const readers: Readonly<Record<Wanted, Reader>> = {
+    params: async () => Object.values(await optimizer.read())[0]!,
+    stats: async () => [(await optimizer.stats()).gradientNorm],
+  };
+  return { device, ...reading(wanted, async () => readers[wanted]), destroy: () => optimizer.destroy() };
 }

@@ -11,17 +11,91 @@ import {
   tree,
   valueAndGrad,
 } from "@jax-js/jax";
-import { oneHot, type Work } from "../network.ts";
+import { answerOfProduct, bytesOfProduct, type Matrices, storedShapes } from "../matrices.ts";
+import { answerOf, oneHot, type Work } from "../network.ts";
+import { reading, type Wanted } from "../readings.ts";
 import type { Runner } from "../suite.ts";
+import {
+  type Answering,
+  answerOfUpdate,
+  cutWindows,
+  maxNormOf,
+  type UpdateWork,
+  hypers as updateHypers,
+  valuesOf,
+} from "../update.ts";
 
 /** Parameters and moments by tensor, and the powers of both betas. */
 type State = { params: np.Array[]; m: np.Array[]; v: np.Array[]; powers: np.Array[] };
 
-export async function load(work: Work): Promise<Runner> {
+let started = false;
+
+/** Whether its backend was started in this page. */
+export const hasStarted = () => started;
+
+/** Of its backend, which the first call starts. */
+async function deviceOf(): Promise<GPUDevice> {
+  started = true;
   if (!(await init("webgpu")).includes("webgpu")) throw new Error("its WebGPU backend does not start");
   defaultDevice("webgpu");
+  return getWebGPUDevice();
+}
+
+/**
+ * A runner's step and wait. It submits nothing before it is waited for, so each step waits for the one before: one is always
+ * on its way.
+ */
+function inTurn(device: GPUDevice, start: () => np.Array): Pick<Runner, "step" | "wait"> {
+  let before: Promise<unknown> = Promise.resolve();
+  return {
+    async step() {
+      const ready = blockUntilReady(start()).then((made) => made.dispose());
+      await before;
+      before = ready;
+    },
+    async wait() {
+      await before;
+      await device.queue.onSubmittedWorkDone();
+    },
+  };
+}
+
+function firstState(tensors: readonly { data: Float32Array; shape: number[] }[]): State {
+  return {
+    params: tensors.map(({ data, shape }) => np.array(data, { shape })),
+    m: tensors.map(({ shape }) => np.zeros(shape)),
+    v: tensors.map(({ shape }) => np.zeros(shape)),
+    powers: [np.array(1), np.array(1)],
+  };
+}
+
+/** One step of AdamW, which takes the state and the gradients. */
+function nextState(
+  { lr, beta1, beta2, eps, weightDecay }: Readonly<Record<keyof Work["hypers"], number>>,
+  state: State,
+  gradients: readonly np.Array[],
+): State {
+  const [power1, power2] = [state.powers[0]!.mul(beta1), state.powers[1]!.mul(beta2)];
+  const next: State = { params: [], m: [], v: [], powers: [power1.ref, power2.ref] };
+  const scale1 = np.reciprocal(np.subtract(1, power1));
+  const scale2 = np.reciprocal(np.subtract(1, power2));
+  for (const [i, gradient] of gradients.entries()) {
+    const m = state.m[i]!.mul(beta1).add(gradient.ref.mul(1 - beta1));
+    const v = state.v[i]!.mul(beta2).add(np.square(gradient).mul(1 - beta2));
+    const root = np.sqrt(v.ref.mul(scale2.ref)).add(eps);
+    const update = m.ref.mul(scale1.ref).div(root).mul(lr);
+    next.params.push(state.params[i]!.mul(1 - lr * weightDecay).sub(update));
+    next.m.push(m);
+    next.v.push(v);
+  }
+  scale1.dispose();
+  scale2.dispose();
+  return next;
+}
+
+export async function train(work: Work): Promise<Runner> {
+  const device = await deviceOf();
   const { widths, batch, hypers } = work;
-  const { lr, beta1, beta2, eps, weightDecay } = hypers;
   const inputs = np.array(work.inputs.slice(), { shape: [batch, widths[0]!] });
   const labels = np.array(oneHot(work), { shape: [batch, widths[widths.length - 1]!] });
 
@@ -39,60 +113,133 @@ export async function load(work: Work): Promise<Runner> {
 
   const step = jit((state: State, x: np.Array, y: np.Array): { state: State; loss: np.Array } => {
     const [loss, gradients] = valueAndGrad(lossOf)(tree.ref(state.params), x, y);
-    const [power1, power2] = [state.powers[0]!.mul(beta1), state.powers[1]!.mul(beta2)];
-    const next: State = { params: [], m: [], v: [], powers: [power1.ref, power2.ref] };
-    const scale1 = np.reciprocal(np.subtract(1, power1));
-    const scale2 = np.reciprocal(np.subtract(1, power2));
-    for (const [i, gradient] of gradients.entries()) {
-      const m = state.m[i]!.mul(beta1).add(gradient.ref.mul(1 - beta1));
-      const v = state.v[i]!.mul(beta2).add(np.square(gradient).mul(1 - beta2));
-      const root = np.sqrt(v.ref.mul(scale2.ref)).add(eps);
-      const update = m.ref.mul(scale1.ref).div(root).mul(lr);
-      next.params.push(state.params[i]!.mul(1 - lr * weightDecay).sub(update));
-      next.m.push(m);
-      next.v.push(v);
-    }
-    scale1.dispose();
-    scale2.dispose();
-    return { state: next, loss };
+    return { state: nextState(hypers, state, gradients), loss };
   });
 
   const tensors = work.layers.flatMap(({ inputs: ins, outputs: outs, weight, bias }) => [
     { data: weight, shape: [ins, outs] },
     { data: bias, shape: [outs] },
   ]);
-  let state: State = {
-    params: tensors.map(({ data, shape }) => np.array(data.slice(), { shape })),
-    m: tensors.map(({ shape }) => np.zeros(shape)),
-    v: tensors.map(({ shape }) => np.zeros(shape)),
-    powers: [np.array(1), np.array(1)],
-  };
-  let before: Promise<unknown> = Promise.resolve();
+  let state = firstState(tensors.map(({ data, shape }) => ({ data: data.slice(), shape })));
   const start = (): np.Array => {
     const made = step(state, inputs.ref, labels.ref);
     state = made.state;
     return made.loss;
   };
   return {
-    device: getWebGPUDevice(),
+    device,
     note: "AdamW written by hand in the jitted step",
-    async step() {
-      // It submits nothing before it is waited for. So each step waits for the one before: one is always on its way.
-      const ready = blockUntilReady(start()).then((loss) => loss.dispose());
-      await before;
-      before = ready;
-    },
-    async wait() {
-      await before;
-      await getWebGPUDevice().queue.onSubmittedWorkDone();
-    },
-    checkedStep: async () => (await start().data())[0] ?? Number.NaN,
-    params: () => Promise.all(state.params.map(async (array) => Float32Array.from(await array.ref.data()))),
+    ...inTurn(device, start),
+    answer: () =>
+      answerOf(
+        async () => (await start().data())[0] ?? Number.NaN,
+        () => Promise.all(state.params.map(async (array) => Float32Array.from(await array.ref.data()))),
+      ),
     destroy() {
       tree.dispose(state);
       inputs.dispose();
       labels.dispose();
       step.dispose();
     },
+  };
+}
+
+export async function product(work: Matrices): Promise<Runner> {
+  const device = await deviceOf();
+  const shapes = storedShapes(work);
+  const a = np.array(work.a.slice(), { shape: shapes.a });
+  const b = np.array(work.b.slice(), { shape: shapes.b });
+  const multiply = jit((x: np.Array, y: np.Array) =>
+    np.dot(work.transposeA ? np.transpose(x) : x, work.transposeB ? np.transpose(y) : y),
+  );
+  const start = () => multiply(a.ref, b.ref);
+  return {
+    device,
+    bytes: bytesOfProduct(work),
+    ...inTurn(device, start),
+    answer: async () => answerOfProduct(work, await start().data()),
+    destroy() {
+      a.dispose();
+      b.dispose();
+      multiply.dispose();
+    },
+  };
+}
+
+const gradientsOf = (work: UpdateWork) =>
+  work.tensors.map(({ shape }, t) => np.array(valuesOf(work, "gradients", t), { shape: [...shape] }));
+
+function globalNorm(gradients: readonly np.Array[]): np.Array {
+  return np.sqrt(gradients.map((g) => np.sum(np.square(g))).reduce((sum, term) => sum.add(term)));
+}
+
+/** AdamW and clipping by hand, all tensors in one function under jit; the gradients lie ready. */
+export async function update(work: UpdateWork): Promise<Runner> {
+  const device = await deviceOf();
+  const gradients = gradientsOf(work);
+  const maxNorm = maxNormOf(work);
+  const apply = jit((before: State, given: np.Array[]): { state: State; norms: np.Array[] } => {
+    if (!work.clip) return { state: nextState(updateHypers, before, given), norms: [] };
+    const norm = globalNorm(tree.ref(given));
+    const scale = np.minimum(1, np.reciprocal(norm.ref.add(1e-6)).mul(maxNorm));
+    const clipped = given.map((g) => g.mul(scale.ref));
+    scale.dispose();
+    return { state: nextState(updateHypers, before, clipped), norms: [norm] };
+  });
+  let state = firstState(
+    work.tensors.map(({ shape }, t) => ({ data: valuesOf(work, "params", t), shape: [...shape] })),
+  );
+  let norms: np.Array[] = [];
+  const start = () => {
+    tree.dispose(norms);
+    const made = apply(state, tree.ref(gradients));
+    ({ state, norms } = made);
+    // Whatever of a jitted call is waited for, all of it is submitted.
+    return state.powers[0]!.ref;
+  };
+  const answering: Answering = {
+    step: () => start().dispose(),
+    ...(work.clip && { norm: async () => (await norms[0]!.ref.data())[0] ?? Number.NaN }),
+    params: () => cutWindows(work, async (t) => Float32Array.from(await state.params[t]!.ref.data())),
+  };
+  return {
+    device,
+    note: "AdamW written by hand in the jitted step",
+    ...inTurn(device, start),
+    answer: () => answerOfUpdate(answering),
+    destroy() {
+      tree.dispose(state);
+      tree.dispose(norms);
+      tree.dispose(gradients);
+      apply.dispose();
+    },
+  };
+}
+
+export async function norm(work: UpdateWork): Promise<Runner> {
+  const device = await deviceOf();
+  const gradients = gradientsOf(work);
+  const find = jit((given: np.Array[]) => globalNorm(given));
+  const start = () => find(tree.ref(gradients));
+  return {
+    device,
+    ...inTurn(device, start),
+    answer: async () => ({ numbers: [(await start().data())[0] ?? Number.NaN], values: [] }),
+    destroy() {
+      tree.dispose(gradients);
+      find.dispose();
+    },
+  };
+}
+
+export async function read(work: UpdateWork, wanted: Wanted): Promise<Runner> {
+  const device = await deviceOf();
+  const params = () => np.array(valuesOf(work, "params", 0), { shape: [work.n] });
+  const values = wanted === "stats" ? globalNorm(gradientsOf(work)) : params();
+  await blockUntilReady(values.ref);
+  return {
+    device,
+    ...reading(wanted, async () => () => values.ref.data()),
+    destroy: () => values.dispose(),
   };
 }

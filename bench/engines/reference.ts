@@ -1,9 +1,9 @@
 // Our CPU reference, in float64 between float32 parameters: what every other engine's answer is held against.
 import { adamw, createCpuObjective, createCpuOptimizer, createModel } from "../../src/index.ts";
-import { datasetOf, inOrder, tensorsOf, type Work } from "../network.ts";
-import type { Runner } from "../suite.ts";
+import { answerOf, datasetOf, inOrder, tensorsOf, type Work } from "../network.ts";
+import type { Answer, Runner } from "../suite.ts";
 
-export async function load(work: Work): Promise<Runner> {
+export async function train(work: Work): Promise<Runner & { answer(): Promise<Answer> }> {
   const optimizer = createCpuOptimizer(tensorsOf(work), adamw(work.hypers));
   const model = createModel({ layers: work.widths });
   const objective = createCpuObjective(optimizer, model, datasetOf(work), work.batch);
@@ -14,8 +14,7 @@ export async function load(work: Work): Promise<Runner> {
       await step();
     },
     wait: async () => undefined,
-    checkedStep: step,
-    params: async () => inOrder(work, await optimizer.read()),
+    answer: () => answerOf(step, async () => inOrder(work, await optimizer.read())),
     destroy() {
       objective.destroy();
       optimizer.destroy();

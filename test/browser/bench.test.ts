@@ -1,7 +1,9 @@
 // The built page of the benchmark in a real Chrome: a small case gives rows as bench/suite.ts describes them, with answers
-// that agree; and what cannot be run is refused in one sentence.
+// that agree; what cannot be run is refused in one sentence; and a page that goes midway leaves the rows that are finished.
+import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
-import { checkFilter } from "../../bench/cases.ts";
+import { pageCases, titleOf } from "../../bench/cases.ts";
+import { runInPage } from "../../bench/run.ts";
 import type { Result, Row } from "../../bench/suite.ts";
 import { launchChrome, openPage, serve } from "./chrome.ts";
 
@@ -18,7 +20,7 @@ describe("the benchmark's page", () => {
     expect(typeof result.adapter.software).toBe("boolean");
     const { rows } = result;
     expect(rows.map(({ engine, error }) => [engine, error])).toEqual(
-      ["reference", "plain", "fallline", "tfjs", "jaxjs"].map((engine) => [engine, undefined]),
+      ["fallline", "tfjs", "jaxjs", "plain", "reference"].map((engine) => [engine, undefined]),
     );
     for (const row of rows) {
       expect(row).toMatchObject({ suite: "gradient", case: "train 64-32-10 b16", n: 2410, tensors: 4 });
@@ -52,9 +54,60 @@ describe("the benchmark's page", () => {
   });
 });
 
-describe("npm run bench", () => {
-  it("refuses a filter that fits no case, and takes what is part of a name", () => {
-    expect(() => checkFilter("nosuch")).toThrow(/^filter is "nosuch"; it must be part of one of: gradient: train .*$/);
-    expect(() => checkFilter("cpu: train")).not.toThrow();
+describe("a run in the page", () => {
+  /** Two cases that are soon finished, in their order. */
+  const titles = ["host", "read"].map((suite) =>
+    titleOf(pageCases.find((each) => each.suite === suite && each.tier === "quick")!),
+  );
+
+  /** Runs two cases; once the one of that number has begun, does something to the page. */
+  async function runUntil(number: number, act: (page: Page) => unknown): Promise<Result> {
+    const { page } = await openPage(browser);
+    await page.goto(address);
+    let acted = false;
+    try {
+      return await runInPage(
+        page,
+        { browser: "chrome", quick: true, rounds: 1, titles },
+        ({ casesDone }) => {
+          if (acted || casesDone < number - 1) return;
+          acted = true;
+          act(page);
+        },
+        new AbortController().signal,
+      );
+    } finally {
+      if (!page.isClosed()) await page.close();
+    }
+  }
+
+  it.each([
+    ["the tab was closed", (page: Page) => page.close()],
+    ["the page crashed", crash],
+  ])("is incomplete, with the rows of finished cases, when %s", async (why, act) => {
+    const result = await runUntil(2, act);
+    expect(result).toMatchObject({ format: "fallline-bench/1", incomplete: `${why} after 1 case` });
+    expect(result.browser).toMatch(/Chrome/);
+    expect(new Set(result.rows.map((row) => `${row.suite}: ${row.case}`))).toEqual(new Set([titles[0]]));
+    expect(result.rows.some(({ ms }) => ms !== null)).toBe(true);
+  });
+
+  it("is an error when nothing was finished", async () => {
+    const run = runUntil(1, (page) => page.close());
+    await expect(run).rejects.toThrow(/^the tab was closed before a case was finished; nothing is written$/);
+  });
+
+  it("says in one sentence which browser has no WebGPU, and what that needs", async () => {
+    const { page } = await openPage(await launchChrome(false));
+    await page.goto(address);
+    const run = runInPage(page, { browser: "chrome", quick: true }, () => undefined, new AbortController().signal);
+    await expect(run).rejects.toThrow(/^\S*Chrome\/\S+ cannot run the benchmark: .*WebGPU.*; it needs .*$/);
+    await page.close();
   });
 });
+
+async function crash(page: Page): Promise<void> {
+  const session = await page.createCDPSession();
+  // Nobody answers any more.
+  session.send("Page.crash").catch(() => undefined);
+}

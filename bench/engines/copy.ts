@@ -1,0 +1,44 @@
+// What the device's own copies take for the same bytes: half of them read, half of them written.
+import { allocate } from "../../src/gpu/allocate.ts";
+import { benchDevice } from "../device.ts";
+import type { Runner } from "../suite.ts";
+import { stepBytesOf, streamBytesOf, type UpdateWork } from "../update.ts";
+
+/** Bytes of each of the two buffers at most; more is moved piece by piece. */
+const mostBytes = 2 ** 28;
+
+/** Of an update: what our step moves. */
+export const update = (work: UpdateWork) => copy(stepBytesOf(work) ?? streamBytesOf(work));
+
+/** Of the gradient's norm: the gradient once. */
+export const norm = (work: UpdateWork) => copy(4 * work.n);
+
+async function copy(bytes: number): Promise<Runner> {
+  const device = await benchDevice();
+  const half = 4 * Math.ceil(bytes / 8);
+  const size = Math.min(half, mostBytes);
+  const { made, buffers } = await allocate(device, `copies of ${size} bytes`, (create) => ({
+    from: create("source", size),
+    to: create("target", size),
+  }));
+  // Pages that nobody ever wrote to may all be one, which would be read from a cache.
+  const written = new Uint8Array(Math.min(size, 2 ** 24)).fill(1);
+  for (let at = 0; at < size; at += written.length) {
+    device.queue.writeBuffer(made.from, at, written, 0, Math.min(written.length, size - at));
+  }
+  return {
+    device,
+    bytes: 2 * half,
+    step() {
+      const encoder = device.createCommandEncoder();
+      for (let at = 0; at < half; at += size) {
+        encoder.copyBufferToBuffer(made.from, 0, made.to, 0, Math.min(size, half - at));
+      }
+      device.queue.submit([encoder.finish()]);
+    },
+    wait: () => device.queue.onSubmittedWorkDone(),
+    destroy() {
+      for (const buffer of buffers) buffer.destroy();
+    },
+  };
+}

@@ -1,0 +1,52 @@
+// The charts as the page shows them, on canvases, with the parts of ECharts that they need. The page loads it beside itself.
+import { BarChart, LineChart } from "echarts/charts";
+import { GridComponent, LegendComponent, TitleComponent, TooltipComponent } from "echarts/components";
+import { type EChartsType, init, use } from "echarts/core";
+import { CanvasRenderer } from "echarts/renderers";
+import { costChart, type Drawn, timesChart } from "./drawings.ts";
+import { digits } from "./report.ts";
+
+use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, TooltipComponent, CanvasRenderer]);
+
+/** Draws a result, as far as it is known, into two elements; what has nothing to show is hidden. */
+export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Drawn) => void {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const charts = [
+    { box: cost, make: costChart },
+    { box: times, make: timesChart },
+  ].map(({ box, make }) => {
+    let chart: EChartsType | undefined;
+    return {
+      draw(result: Drawn) {
+        const { height, ...option } = make(result, dark.matches);
+        box.hidden = option.series.length === 0;
+        if (box.hidden) return;
+        box.style.height = `${height}px`;
+        chart ??= init(box);
+        chart.setTheme(dark.matches ? "dark" : "default");
+        chart.resize();
+        chart.setOption(
+          { ...option, animation: false, backgroundColor: "transparent", tooltip: { valueFormatter } },
+          { notMerge: true },
+        );
+      },
+      resize() {
+        if (!box.hidden) chart?.resize();
+      },
+    };
+  });
+  let last: Drawn | undefined;
+  const draw = (result: Drawn) => {
+    last = result;
+    for (const chart of charts) chart.draw(result);
+  };
+  dark.addEventListener("change", () => last && draw(last));
+  addEventListener("resize", () => {
+    for (const chart of charts) chart.resize();
+  });
+  return draw;
+}
+
+/** Of a point of the curve its n and its ms, of a bar its ratio. */
+const valueFormatter = (value: unknown) =>
+  (Array.isArray(value) ? value : [value]).map((each) => digits(Number(each))).join(": ");

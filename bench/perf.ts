@@ -1,0 +1,143 @@
+// The perf test: what our rows of a run are held to. Counts are exact, since they hold on any device; ratios, measured side by
+// side in one run, have an allowance. bench/baseline.json is what was last accepted; `npm run perf -- --update` renews it.
+import { type Case, type Row, runCases } from "./suite.ts";
+
+/** What a step costs on any device. */
+export const counted = ["dispatches", "passes", "submits", "bindGroups", "hostBytes", "bytesPerParam"] as const;
+export type CountName = (typeof counted)[number];
+
+/** The cases that are held to the baseline, by suite and name. */
+export const perfCases: readonly string[] = [
+  "update: adamw 1x64k",
+  "update: adamw 1x1M",
+  "update: adamw 64x16k",
+  "update: adamw 200x1k",
+  "update: adamw 1x1M clip",
+  "update: sgd 1x1M",
+  "update: lion 1x1M",
+  "update: lamb 1x1M",
+  "gradient: train 64-32-10 b16",
+  "gradient: train 784-1024-256-10 b128",
+];
+
+/** What our row of a case was. */
+export interface BaselineCase {
+  /** Suite and name: "update: adamw 1x1M". */
+  readonly case: string;
+  readonly counts: Readonly<Record<CountName, number | null>>;
+  readonly ratioToStream: number | null;
+  /** Each peer's time by ours. */
+  readonly ratioTo: Readonly<Record<string, number>>;
+}
+
+/** By how much a ratio may be worse than the baseline's, as a factor >= 1: what noise does to it, and no more. */
+export interface Allowance {
+  readonly ratioToStream: number;
+  readonly ratioTo: number;
+}
+
+export interface Baseline {
+  readonly format: "fallline-perf/1";
+  /** Where the ratios were measured; they mean little elsewhere. */
+  readonly adapter: string;
+  readonly browser: string;
+  readonly date: string;
+  readonly allowance: Allowance;
+  readonly cases: readonly BaselineCase[];
+}
+
+/** One thing that is worse than the baseline, or could not be had. */
+export interface Regression {
+  readonly case: string;
+  readonly what: string;
+  /** Whether measuring again may help: counts and errors stay what they are. */
+  readonly noisy: boolean;
+}
+
+/** Peers whose time says something of ours on any machine; plain loops and our own reference run on the CPU. */
+const heldAgainst = ["tfjs", "jaxjs", "naive"];
+
+export function baselineCase(row: Row): BaselineCase {
+  const ratios = Object.entries(row.ratioTo).filter(([engine]) => heldAgainst.includes(engine));
+  return {
+    case: `${row.suite}: ${row.case}`,
+    counts: countsOf(row),
+    ratioToStream: row.ratioToStream && round(row.ratioToStream),
+    ratioTo: Object.fromEntries(ratios.map(([engine, ratio]) => [engine, round(ratio)])),
+  };
+}
+
+/** Three digits: more would be noise. */
+const round = (value: number) => Number(value.toPrecision(3));
+
+const countsOf = (row: Row): Record<CountName, number | null> => ({
+  dispatches: row.dispatches,
+  passes: row.passes,
+  submits: row.submits,
+  bindGroups: row.bindGroups,
+  hostBytes: row.hostBytes,
+  bytesPerParam: row.bytesPerParam,
+});
+
+/** What `row` does worse than `before`; other counts are a regression even where they are less, so that gains are noted too. */
+export function regressionsOf(
+  row: Row | undefined,
+  before: BaselineCase,
+  { ratioToStream, ratioTo }: Allowance,
+): Regression[] {
+  const name = before.case;
+  if (!row) return [{ case: name, what: "there is no such case in the run", noisy: false }];
+  if (row.error !== undefined) return [{ case: name, what: row.error, noisy: false }];
+  return [...countRegressions(row, before), ...ratioRegressions(row, before, { ratioToStream, ratioTo })];
+}
+
+/** The counts that are not the baseline's. */
+export function countRegressions(row: Row, before: BaselineCase): Regression[] {
+  const found = countsOf(row);
+  return counted.flatMap((name) =>
+    found[name] === before.counts[name]
+      ? []
+      : [{ case: before.case, what: `${name} ${found[name]} instead of ${before.counts[name]}`, noisy: false }],
+  );
+}
+
+function ratioRegressions(row: Row, before: BaselineCase, allowance: Allowance): Regression[] {
+  const regressions: Regression[] = [];
+  const add = (what: string) => regressions.push({ case: before.case, what, noisy: true });
+  if (before.ratioToStream !== null) {
+    const most = before.ratioToStream * allowance.ratioToStream;
+    if (row.ratioToStream === null) add("no ratio to the stream kernel");
+    else if (row.ratioToStream > most) {
+      add(`${show(row.ratioToStream)} times the stream kernel's time; at most ${show(most)}`);
+    }
+  }
+  for (const [engine, ratio] of Object.entries(before.ratioTo)) {
+    const least = ratio / allowance.ratioTo;
+    const found = row.ratioTo[engine];
+    if (found === undefined) add(`no ratio to ${engine}`);
+    else if (found < least) add(`${engine} takes only ${show(found)} times as long; at least ${show(least)}`);
+  }
+  return regressions;
+}
+
+const show = (value: number) => value.toPrecision(3);
+
+/** Our rows of cases, by suite and name. */
+export function oursOf(cases: readonly Case[], rows: readonly Row[]): ReadonlyMap<string, Row> {
+  const titles = new Map(cases.map((each) => [`${each.suite}: ${each.name}`, each.ours]));
+  return new Map(
+    rows.flatMap((row): [string, Row][] => {
+      const title = `${row.suite}: ${row.case}`;
+      return titles.get(title) === row.engine ? [[title, row]] : [];
+    }),
+  );
+}
+
+/** Our engine's rows alone and without times: what the counts are held to, where peers would take their time. */
+export async function countOurs(cases: readonly Case[]): Promise<readonly Row[]> {
+  const alone = cases.map((each): Case => {
+    const contenders = each.contenders.filter(({ engine }) => engine === each.ours);
+    return { ...each, contenders };
+  });
+  return runCases(alone, { rounds: 0 });
+}

@@ -1,0 +1,37 @@
+// The work of the read cases, the same for every engine: what lies on the device, ready, comes to the host. Making it anew,
+// where an engine keeps what was read once, is not timed.
+import type { Runner } from "./suite.ts";
+
+/** All parameters of one tensor, or the few numbers that a step notes of itself, the gradient's norm among them. */
+export type Wanted = "params" | "stats";
+
+/** Brings the parameters, or the norm alone, to the host. */
+export type Reader = () => Promise<ArrayLike<number>>;
+
+/** A runner's part of it: `ready` makes sure that there is something on the device that nobody has read. */
+export function reading(
+  wanted: Wanted,
+  ready: () => Promise<Reader>,
+): Required<Pick<Runner, "step" | "wait" | "time" | "answer">> {
+  const read = async () => (await ready())();
+  return {
+    async step() {
+      await read();
+    },
+    wait: async () => undefined,
+    async time(steps) {
+      let ms = 0;
+      for (let i = 0; i < steps; i++) {
+        const reader = await ready();
+        const start = performance.now();
+        await reader();
+        ms += performance.now() - start;
+      }
+      return ms / steps;
+    },
+    async answer() {
+      const found = Float32Array.from(await read());
+      return wanted === "stats" ? { numbers: [...found], values: [] } : { numbers: [], values: [found] };
+    },
+  };
+}

@@ -1,0 +1,71 @@
+// Suite "gradient": whole training steps of networks, AdamW included, beside the peers'. A new one is a line in `networks`.
+import { train as fallline } from "../engines/fallline.ts";
+import { train as plain } from "../engines/plain.ts";
+import { train as reference } from "../engines/reference.ts";
+import { createWork, flopsOf, startOf, type Work } from "../network.ts";
+import type { Answer, Case, Contender, Runner, Tier } from "../suite.ts";
+
+interface Network {
+  readonly widths: readonly number[];
+  readonly batch: number;
+  readonly tier: Tier;
+}
+
+/** The main one, and one so small that the host is what counts. */
+const networks: readonly Network[] = [
+  { widths: [784, 1024, 256, 10], batch: 128, tier: "full" },
+  { widths: [64, 32, 10], batch: 16, tier: "quick" },
+];
+
+// Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
+const engines = {
+  reference,
+  plain,
+  fallline,
+  tfjs: async (work) => (await import("../engines/tfjs.ts")).train(work),
+  jaxjs: async (work) => (await import("../engines/jaxjs.ts")).train(work),
+} satisfies Record<string, (work: Work) => Promise<Runner>>;
+
+/** One full training step in each of the engines, whose answers are held against our CPU reference. */
+function trainCase(
+  suite: string,
+  { widths, batch, tier }: Network,
+  names: readonly (keyof typeof engines)[],
+  ours: keyof typeof engines,
+): Case {
+  let made: Work | undefined;
+  const work = () => {
+    made ??= createWork(widths, batch);
+    return made;
+  };
+  const shape = widths.slice(1).map((outputs, i) => [widths[i]!, outputs] as const);
+  return {
+    suite,
+    name: `train ${widths.join("-")} b${batch}`,
+    tier,
+    n: shape.reduce((sum, [inputs, outputs]) => sum + inputs * outputs + outputs, 0),
+    tensors: 2 * shape.length,
+    flops: flopsOf({ batch, layers: shape.map(([inputs, outputs]) => ({ inputs, outputs })) }),
+    expected: () => answerOfReference(work()),
+    start: () => startOf(work()),
+    contenders: names.map((engine): Contender => ({ engine, load: () => engines[engine](work()) })),
+    ours,
+  };
+}
+
+async function answerOfReference(work: Work): Promise<Answer> {
+  const runner = await reference(work);
+  try {
+    return await runner.answer();
+  } finally {
+    runner.destroy();
+  }
+}
+
+/** What runs in the page. */
+export const gradientCases: readonly Case[] = networks.map((network) =>
+  trainCase("gradient", network, ["fallline", "tfjs", "jaxjs", "plain", "reference"], "fallline"),
+);
+
+/** What runs in Node, without a GPU: the reference beside plain loops. */
+export const cpuCases: readonly Case[] = [trainCase("cpu", networks[0]!, ["reference", "plain"], "reference")];

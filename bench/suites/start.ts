@@ -1,0 +1,123 @@
+// Suite "start": from asking for a device to the end of the first step, the engine's code being there. Cold is the first time
+// in a page, and means something before other cases alone: so these come first. The adapter has answered before, to everyone's
+// good. Warm is on a device just as new, in a browser that keeps the kernels it has compiled.
+import { requestDevice } from "../../src/index.ts";
+import { update as fallline } from "../engines/fallline.ts";
+import { update as naive } from "../engines/naive.ts";
+import type { Answer, Case, Contender, Runner, Tier } from "../suite.ts";
+import { expectedOf, startOf, type UpdateWork, updateWork, valuesOf } from "../update.ts";
+
+/** An engine whose code is there: makes everything of the work, from the device on. */
+type Make = () => Promise<Runner>;
+
+interface Starter {
+  /** Imports the engine and what the work is made of; says whether it runs in this page already. */
+  load(work: UpdateWork): Promise<{ make: Make; hasStarted: () => boolean }>;
+}
+
+/** Engines that run on any device. */
+function onNewDevice(update: (work: UpdateWork, on: Promise<GPUDevice>) => Promise<Runner>): Starter {
+  let started = false;
+  return {
+    async load(work) {
+      const make = async () => {
+        started = true;
+        const device = requestDevice();
+        const runner = await update(work, device);
+        return {
+          ...runner,
+          destroy() {
+            runner.destroy();
+            runner.device?.destroy();
+          },
+        };
+      };
+      return { make, hasStarted: () => started };
+    },
+  };
+}
+
+interface Peer {
+  update(work: UpdateWork): Promise<Runner>;
+  hasStarted(): boolean;
+}
+
+/** Engines with a backend of their own, which starts once in a page. */
+function withBackend(module: () => Promise<Peer>): Starter {
+  return {
+    async load(work) {
+      const { update, hasStarted } = await module();
+      return { make: () => update(work), hasStarted };
+    },
+  };
+}
+
+const anyDevice = { fallline: onNewDevice(fallline), naive: onNewDevice(naive) };
+const all = {
+  ...anyDevice,
+  tfjs: withBackend(() => import("../engines/tfjs.ts")),
+  jaxjs: withBackend(() => import("../engines/jaxjs.ts")),
+};
+
+async function runnerOf(starter: Starter, work: UpdateWork, cold: boolean): Promise<Runner> {
+  // The values are ready before the clock runs.
+  for (const role of ["params", "gradients"] as const) valuesOf(work, role, 0);
+  const { make, hasStarted } = await starter.load(work);
+  if (cold && hasStarted()) throw new Error("it has started in this page before; open the page anew");
+  const start = async () => {
+    const begin = performance.now();
+    const runner = await make();
+    await runner.step();
+    await runner.wait();
+    const ms = performance.now() - begin;
+    runner.destroy();
+    return ms;
+  };
+  return {
+    note: cold
+      ? "the first device of this engine in this page; what it compiles is cached only if the browser's profile has seen it"
+      : "a new device each time, in a page where the same was compiled before",
+    async step() {
+      await start();
+    },
+    wait: async () => undefined,
+    async time(steps) {
+      let ms = 0;
+      for (let i = 0; i < steps; i++) ms += await start();
+      return ms / steps;
+    },
+    ...(!cold && { answer: () => answerOf(make) }),
+    destroy() {
+      // Each start tidies up after itself.
+    },
+  };
+}
+
+async function answerOf(make: Make): Promise<Answer> {
+  const runner = await make();
+  try {
+    if (!runner.answer) throw new Error("it gives no answer");
+    return await runner.answer();
+  } finally {
+    runner.destroy();
+  }
+}
+
+function startCase(kind: "cold" | "warm", tier: Tier, starters: Readonly<Record<string, Starter>>): Case {
+  const work = updateWork("adamw", false, [[2 ** 20]]);
+  const cold = kind === "cold";
+  return {
+    ...{ suite: "start", name: `start adamw 1x1M ${kind}`, tier, n: work.n, tensors: 1 },
+    // To answer before would be to start; what a cold start makes is held against the reference in the suite "update".
+    ...(!cold && { expected: () => expectedOf(work), start: () => startOf(work) }),
+    contenders: Object.entries(starters).map(
+      ([engine, starter]): Contender => ({ engine, load: () => runnerOf(starter, work, cold) }),
+    ),
+    ours: "fallline",
+    once: cold,
+    delay: true,
+    brief: true,
+  };
+}
+
+export const startCases: readonly Case[] = [startCase("cold", "quick", all), startCase("warm", "quick", anyDevice)];

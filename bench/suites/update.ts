@@ -1,0 +1,152 @@
+// Suites "update" and "curve": one optimizer step from gradients that lie ready on the device. Every rule of the registry at
+// every size, with and without clipping; AdamW from a thousand parameters to 124 million, beside everything one could use
+// instead and beside what the device's memory allows at all.
+import { type RuleOptions, rules } from "../../src/index.ts";
+import { update as copy } from "../engines/copy.ts";
+import { update as fallline } from "../engines/fallline.ts";
+import { update as naive } from "../engines/naive.ts";
+import { update as plain } from "../engines/plain.ts";
+import { update as stream } from "../engines/stream.ts";
+import type { Case, Contender, Runner, Tier } from "../suite.ts";
+import { expectedOf, isChecked, startOf, type UpdateWork, updateWork } from "../update.ts";
+
+// Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
+const engines = {
+  fallline,
+  naive,
+  tfjs: async (work) => (await import("../engines/tfjs.ts")).update(work),
+  jaxjs: async (work) => (await import("../engines/jaxjs.ts")).update(work),
+  plain,
+  /** What ours takes without clipping, in the same rounds; it answers another question. */
+  unclipped: async (work) => withoutAnswer(await fallline({ ...work, clip: false })),
+  stream,
+  copy,
+} satisfies Record<string, (work: UpdateWork) => Promise<Runner>>;
+type Engine = keyof typeof engines;
+
+const withoutAnswer = ({ answer: _, ...runner }: Runner): Runner => runner;
+
+type Shapes = readonly (readonly number[])[];
+
+interface Size {
+  readonly name: string;
+  readonly shapes: Shapes;
+  /** As many elements in matrices, for rules that are made for them; none where there is no such cut. */
+  readonly matrices?: Shapes;
+}
+
+const many = (count: number, shape: readonly number[]): Shapes => Array.from({ length: count }, () => shape);
+
+/** The tensors of GPT-2 small: embeddings, twelve blocks of attention and MLP with their norms, the last norm. */
+export function gpt2Small(): Shapes {
+  const width = 768;
+  const norm = [[width], [width]];
+  const linear = (inputs: number, outputs: number) => [[inputs, outputs], [outputs]];
+  const block = [
+    ...norm,
+    ...linear(width, 3 * width),
+    ...linear(width, width),
+    ...norm,
+    ...linear(width, 4 * width),
+    ...linear(4 * width, width),
+  ];
+  return [[50257, width], [1024, width], ...many(12, []).flatMap(() => block), ...norm];
+}
+
+const million: Size = { name: "1x1M", shapes: [[2 ** 20]], matrices: [[1024, 1024]] };
+const many16k: Size = { name: "64x16k", shapes: many(64, [16_384]), matrices: many(64, [128, 128]) };
+const many1k: Size = { name: "200x1k", shapes: many(200, [1024]), matrices: many(200, [32, 32]) };
+/** Odd, and above a power of two. */
+const odd: Size = { name: "1x16.8M", shapes: [[2 ** 24 + 1]] };
+const gpt2: Size = { name: "gpt2-small 124M", shapes: gpt2Small() };
+
+const sizes: readonly Size[] = [
+  { name: "1x64k", shapes: [[65_536]], matrices: [[256, 256]] },
+  million,
+  odd,
+  many16k,
+  many1k,
+  gpt2,
+];
+
+/** Of the curve alone; the others of AdamW are points of it too. */
+const curve: readonly Size[] = (
+  [
+    ["1x1k", 10],
+    ["1x4k", 12],
+    ["1x16k", 14],
+    ["1x256k", 18],
+    ["1x4M", 22],
+    ["1x67M", 26],
+  ] as const
+).map(([name, exponent]) => ({ name, shapes: [[2 ** exponent]] }));
+
+/** Above it a step of tfjs, the naive kernel or plain loops takes seconds, and jax-js holds more than twice the memory. */
+const mostOfPeers = 2 ** 25;
+
+const quick: readonly string[] = [million, many16k, many1k].map(({ name }) => name);
+
+const thorough: readonly string[] = ["adamw 1x1M", "adamw 1x1M clip", "adamw 64x16k", "adamw 200x1k"];
+
+/** The rules that are measured with many tensors too: one slot, none, sums by tensor, matrices. */
+const measuredTwice: readonly string[] = ["sgd", "lion", "lamb", "adafactor"];
+
+function tierOf(rule: string, size: string, clip: boolean): Tier {
+  if (rule === "adamw") return quick.includes(size) && !clip ? "quick" : "full";
+  if (clip) return "every";
+  // A million elements are 32 billion operations of Muon's products.
+  if (size === (rule === "muon" ? "1x64k" : million.name)) return "full";
+  return size === many16k.name && measuredTwice.includes(rule) ? "full" : "every";
+}
+
+function enginesOf({ rule, n, clip }: UpdateWork): readonly Engine[] {
+  const own: readonly Engine[] = clip ? ["fallline", "unclipped"] : ["fallline"];
+  if (rule !== "adamw") return [...own, "stream"];
+  // With clipping once more they would take a minute for what a million parameters tell.
+  if (n > (clip ? 2 ** 23 : mostOfPeers)) return [...own, "stream", "copy"];
+  return [...own, "naive", "tfjs", "jaxjs", "plain", "stream", "copy"];
+}
+
+function updateCase(
+  suite: string,
+  name: string,
+  tier: Tier,
+  work: UpdateWork,
+  names: readonly Engine[] = enginesOf(work),
+): Case {
+  return {
+    ...{ suite, name, tier, n: work.n, tensors: work.tensors.length, number: "norm" },
+    ...(isChecked(work) && { expected: () => expectedOf(work), start: () => startOf(work) }),
+    contenders: names.map((engine): Contender => ({ engine, load: () => engines[engine](work) })),
+    ours: "fallline",
+    // Dozens of cases must fit into minutes; those that comparisons go by are measured thoroughly.
+    brief: !thorough.includes(name),
+  };
+}
+
+export const updateCases: readonly Case[] = [
+  ...rules.flatMap(({ name, only, factored }) =>
+    sizes.flatMap((size) => {
+      const shapes = only || factored ? (size.matrices ?? (only ? undefined : size.shapes)) : size.shapes;
+      if (!shapes) return [];
+      return [false, true].map((clip) => {
+        // Every rule of the registry has its options' type under its name.
+        const work = updateWork(name as keyof RuleOptions, clip, shapes);
+        const title = `${name} ${size.name}${clip ? " clip" : ""}`;
+        return updateCase("update", title, tierOf(name, size.name, clip), work);
+      });
+    }),
+  ),
+  ...curve.map(({ name, shapes }) => {
+    const work = updateWork("adamw", false, shapes);
+    const names = enginesOf(work).filter((engine) => engine !== "plain");
+    return updateCase("curve", `adamw ${name}`, "full", work, names);
+  }),
+];
+
+/** Suite "norm": the global norm of gradients like those of the updates. */
+export const normSizes: readonly { readonly size: Size; readonly tier: Tier }[] = [
+  { size: million, tier: "quick" },
+  { size: odd, tier: "full" },
+  { size: many16k, tier: "full" },
+];

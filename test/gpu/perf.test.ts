@@ -1,0 +1,65 @@
+// The perf test as CI has it: what a step costs on any device, counted, is what bench/baseline.json says, exactly; and a kernel
+// that was slowed on purpose is noticed by its ratio to the stream kernel.
+import { describe, expect, it } from "vitest";
+import { pageCases, titleOf } from "../../bench/cases.ts";
+import { benchDevice } from "../../bench/device.ts";
+import { baselineCase, countOurs, countRegressions, oursOf, perfCases, regressionsOf } from "../../bench/perf.ts";
+import { readBaseline } from "../../bench/perf_run.ts";
+import { type Case, type Runner, runCases } from "../../bench/suite.ts";
+import { createOptimizer, defineRule } from "../../src/index.ts";
+import { adamwRule } from "../../src/rules/adam.ts";
+import { gpu } from "./setup.ts";
+
+// What the benchmark finds in a browser.
+Object.defineProperty(globalThis, "navigator", { value: { gpu }, configurable: true });
+
+const baseline = await readBaseline();
+const cases = pageCases.filter((each) => perfCases.includes(titleOf(each)));
+
+describe("the perf test", () => {
+  it("has a baseline of every case that it names", () => {
+    expect(baseline.cases.map((each) => each.case)).toEqual(perfCases);
+  });
+
+  it("finds the counts of the baseline, exactly", async () => {
+    const ours = oursOf(cases, await countOurs(cases));
+    expect([...ours.keys()].sort()).toEqual([...perfCases].sort());
+    for (const before of baseline.cases) {
+      const row = ours.get(before.case)!;
+      expect(row.error, before.case).toBeUndefined();
+      expect(row.agrees, before.case).toBe(true);
+      expect(countRegressions(row, before)).toEqual([]);
+    }
+  });
+
+  it("fails for a kernel that was slowed on purpose", async () => {
+    const title = "update: adamw 1x64k";
+    const of = cases.find((each) => titleOf(each) === title)!;
+    const find = (engine: string) => of.contenders.find((contender) => contender.engine === engine)!;
+    // The same formula behind a few hundred roots.
+    const wgsl = adamwRule.wgsl.replace(
+      "return y;",
+      "for (var i = 0u; i < 500u; i++) { y.m = sqrt(y.m * y.m + h.eps); }\n  return y;",
+    );
+    const slow = defineRule({ ...adamwRule, name: "slowAdamw", wgsl });
+    const slowed = async (): Promise<Runner> => {
+      const device = await benchDevice();
+      const optimizer = await createOptimizer(device, [{ name: "w", shape: [of.n] }], { rule: slow });
+      return {
+        device,
+        step: () => optimizer.step(),
+        wait: () => device.queue.onSubmittedWorkDone(),
+        destroy: () => optimizer.destroy(),
+      };
+    };
+    const contenders = [{ engine: "fallline", load: slowed }, find("stream")];
+    const asIs: Case = { ...of, contenders: [find("fallline"), find("stream")] };
+    const rows = await runCases([{ ...of, contenders }, asIs], { quick: true, rounds: 3 });
+    const [found, normal] = rows.filter(({ engine }) => engine === "fallline");
+    const regressions = regressionsOf(found, baseline.cases.find((each) => each.case === title)!, baseline.allowance);
+    expect(regressions.map(({ what }) => what).join("; ")).toMatch(/times the stream kernel's time; at most/);
+    // Against itself as it is, so that the baseline of another machine is not what decides.
+    const own = regressionsOf(found, baselineCase(normal!), baseline.allowance);
+    expect(own.some(({ what }) => /times the stream kernel's time/.test(what))).toBe(true);
+  });
+});

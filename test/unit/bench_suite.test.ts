@@ -1,0 +1,432 @@
+// The benchmark's core with engines and devices that are made up: what a row holds, who is measured when, and that what goes
+// wrong with one engine is told in its row and nowhere else.
+import { EventEmitter } from "node:events";
+import type { Page } from "puppeteer";
+import { describe, expect, it } from "vitest";
+import { checkFilter, chosen, nodeCases, pageCases, titleOf } from "../../bench/cases.ts";
+import { isSound, readOptions, runInPage } from "../../bench/run.ts";
+import { type Answer, type Case, emptyRow, type Progress, type Row, type Runner, runCases } from "../../bench/suite.ts";
+import { sizeCases } from "../../bench/suites/size.ts";
+import { OptionError } from "../../src/errors.ts";
+
+/** What a runner's calls were, in order. */
+type Log = string[];
+
+interface Made extends Partial<Runner> {
+  /** Of its turns, after the one that tells how many steps a turn has. */
+  readonly times?: readonly number[];
+}
+
+/** An engine that takes 10 ms a step unless told otherwise, and does nothing. */
+function engine(name: string, log: Log = [], { times = [], ...rest }: Made = {}) {
+  const left = [...times];
+  let turns = 0;
+  return {
+    engine: name,
+    load: async (): Promise<Runner> => ({
+      step: () => void log.push(`${name} step`),
+      wait: async () => undefined,
+      async time(steps) {
+        turns++;
+        log.push(`${name} x${steps}`);
+        return turns === 1 ? 10 : (left.shift() ?? 10);
+      },
+      destroy: () => void log.push(`${name} destroyed`),
+      ...rest,
+    }),
+  };
+}
+
+function caseOf(contenders: Case["contenders"], rest: Partial<Case> = {}): Case {
+  return { suite: "fake", name: "case", tier: "quick", n: 1000, tensors: 2, contenders, ours: "fallline", ...rest };
+}
+
+/** The few members that the core and its counting use, as methods of a class, since counting puts its own before them. */
+class FakeDevice extends EventTarget {
+  readonly queue = new FakeQueue();
+  readonly lost: Promise<{ reason: string; message: string }>;
+  lose: (message: string) => void = () => undefined;
+
+  constructor() {
+    super();
+    this.lost = new Promise((resolve) => {
+      this.lose = (message) => resolve({ reason: "unknown", message });
+    });
+  }
+
+  createBuffer() {}
+  createBindGroup() {}
+  createComputePipeline() {}
+  createComputePipelineAsync() {}
+  createShaderModule() {}
+  createCommandEncoder() {
+    return new FakeEncoder();
+  }
+}
+
+class FakeQueue {
+  submit() {}
+  writeBuffer() {}
+}
+
+class FakeEncoder {
+  clearBuffer() {}
+  copyBufferToBuffer() {}
+  beginComputePass() {
+    return new FakePass();
+  }
+}
+
+class FakePass {
+  setBindGroup() {}
+  dispatchWorkgroups() {}
+  dispatchWorkgroupsIndirect() {}
+}
+
+/** A device that fails when it is told to. */
+function fakeDevice() {
+  const made = new FakeDevice();
+  return {
+    device: made as unknown as GPUDevice,
+    lose: made.lose,
+    fail: (message: string) => made.dispatchEvent(Object.assign(new Event("uncapturederror"), { error: { message } })),
+  };
+}
+
+const answer = (numbers: number[], ...values: number[][]): Answer => ({
+  numbers,
+  values: values.map((each) => Float32Array.from(each)),
+});
+const answering = (made: Answer): Made => ({ answer: async () => made });
+
+const of = (rows: readonly Row[], name: string) => rows.find((row) => row.engine === name) as Row;
+const errors = (rows: readonly Row[]) => rows.map((row) => [row.engine, row.error]);
+
+describe("rows", () => {
+  it("hold medians, quartiles, rates, counts of one step, and ratios", async () => {
+    const { device } = fakeDevice();
+    const contenders = [
+      engine("fallline", [], {
+        device,
+        note: "a note",
+        bytes: 28_000,
+        times: [4, 2, 3],
+        gpuTime: async () => 1.5,
+        step() {
+          const encoder = device.createCommandEncoder();
+          const pass = encoder.beginComputePass();
+          pass.dispatchWorkgroups(1);
+          pass.dispatchWorkgroups(1);
+          device.queue.writeBuffer({} as GPUBuffer, 0, new Float32Array(4));
+          device.queue.submit([]);
+        },
+        ...answering(answer([1], [3])),
+      }),
+      engine("tfjs", [], { times: [6, 30, 12] }),
+      engine("stream", [], { times: [2.5, 2.5, 2.5], device, bytes: 28_000 }),
+    ];
+    const made = caseOf(contenders, { flops: 6e6, expected: async () => answer([1], [3]) });
+    const rows = await runCases([made], { quick: true, rounds: 3 });
+    expect(rows.map((row) => row.engine)).toEqual(["fallline", "tfjs", "stream"]);
+    expect(of(rows, "fallline")).toEqual({
+      ...{ suite: "fake", case: "case", engine: "fallline", n: 1000, tensors: 2 },
+      ...{ ms: 3, quartiles: [2.5, 3.5], spread: 1, gpuMs: 1.5 },
+      ...{ paramsPerSecond: 1e6 / 3, gflops: 2, gbPerSecond: 28_000 / 3e6, bytesPerParam: 28 },
+      ...{ dispatches: 2, passes: 1, submits: 1, bindGroups: 0, hostBytes: 16 },
+      ...{ ratioToStream: 1.2, ratioTo: { tfjs: 4, stream: 2.5 / 3 } },
+      ...{ bytes: null, agrees: true, note: "a note" },
+    });
+    expect(of(rows, "tfjs")).toMatchObject({ ms: 12, dispatches: null, gbPerSecond: null, ratioTo: {}, agrees: null });
+    expect(of(rows, "stream")).toMatchObject({ ms: 2.5, ratioToStream: null, ratioTo: {} });
+    const known = ["kernels", "note", "error"];
+    for (const row of rows) {
+      expect(Object.keys(row).filter((key) => !known.includes(key))).toEqual(Object.keys(emptyRow(made, row.engine)));
+    }
+  });
+
+  it("hold what each kernel takes, where an engine tells it", async () => {
+    const kernels = [{ kernel: "one", ms: 1, share: 1, gflops: null }];
+    const rows = await runCases([caseOf([engine("fallline", [], { kernels: async () => kernels })])], { rounds: 1 });
+    expect(rows[0]?.kernels).toEqual(kernels);
+  });
+});
+
+describe("turns", () => {
+  it("are as many steps as fill one, and begin with another engine each round", async () => {
+    const log: Log = [];
+    await runCases([caseOf(["a", "b", "c"].map((name) => engine(name, log)))], { quick: true, rounds: 3 });
+    const turns = log.filter((line) => line.endsWith("x5")).map((line) => line[0]);
+    expect(turns.join("")).toBe("abcbcacab");
+    expect(log.slice(-3)).toEqual(["a destroyed", "b destroyed", "c destroyed"]);
+  });
+
+  it("are one of one step, the first there is, where a case is measured once", async () => {
+    const log: Log = [];
+    const { device } = fakeDevice();
+    const rows = await runCases([caseOf([engine("fallline", log, { device })], { once: true })], { rounds: 4 });
+    expect(log).toEqual(["fallline x1", "fallline destroyed"]);
+    expect(rows[0]).toMatchObject({ ms: 10, spread: 0, dispatches: null });
+  });
+
+  it("tell how far the case is, how far the run, and the rows of what is finished", async () => {
+    const told: Progress[] = [];
+    const cases = ["one", "two"].map((name) => caseOf([engine("fallline")], { name }));
+    await runCases(cases, {
+      rounds: 1,
+      onProgress: (progress) => told.push({ ...progress, rows: [...progress.rows] }),
+    });
+    expect(told.every(({ done, total, cases: all }) => done <= total && all === 2)).toBe(true);
+    const second = told.find((progress) => progress.case === "two");
+    expect(second).toMatchObject({ casesDone: 1, rows: [{ case: "one", engine: "fallline" }] });
+  });
+});
+
+describe("an engine that fails", () => {
+  const broken = (message: string) => async () => {
+    throw new Error(message);
+  };
+
+  it("to load has a row that says so, and the others are measured", async () => {
+    const rows = await runCases([caseOf([{ engine: "tfjs", load: broken("no such module.") }, engine("fallline")])], {
+      rounds: 1,
+    });
+    expect(errors(rows)).toEqual([
+      ["tfjs", "tfjs does not load: no such module"],
+      ["fallline", undefined],
+    ]);
+    expect(of(rows, "tfjs").ms).toBeNull();
+    expect(of(rows, "fallline")).toMatchObject({ ms: 10, ratioTo: {} });
+  });
+
+  it("midway has no time, and is destroyed", async () => {
+    const log: Log = [];
+    let turns = 0;
+    const failing = engine("tfjs", log, {
+      async time() {
+        if (++turns === 3) throw new Error("out of memory");
+        return 10;
+      },
+    });
+    const rows = await runCases([caseOf([failing, engine("fallline", log)])], { rounds: 4 });
+    expect(of(rows, "tfjs")).toMatchObject({ error: "out of memory", ms: null, quartiles: null });
+    expect(of(rows, "fallline").ms).toBe(10);
+    expect(turns).toBe(3);
+    expect(log).toContain("tfjs destroyed");
+  });
+
+  const expected = answer([2, 1], [1, 1], [5]);
+  it.each([
+    ["with another number", answer([2, 1.01], [1, 1], [5]), "a loss of 1.01000 instead of 1.00000 in step 2"],
+    ["with NaN for a number", answer([Number.NaN, 1], [1, 1], [5]), "a loss of NaN instead of 2.00000 in step 1"],
+    ["with a number too few", answer([2], [1, 1], [5]), "a loss of NaN instead of 1.00000 in step 2"],
+    ["with other values", answer([2, 1], [1, 1.1], [5]), "its values are off by 7.07 % of how far they moved"],
+    ["with NaN among values", answer([2, 1], [1, Number.NaN], [5]), "its values are off by NaN %"],
+    ["with a tensor too few", answer([2, 1], [1, 1]), "its values are off by NaN %"],
+  ])("to agree, %s, is not timed", async (_, given, says) => {
+    const made = caseOf([engine("tfjs", [], answering(given)), engine("fallline", [], answering(expected))], {
+      expected: async () => expected,
+      // The second tensor did not move.
+      start: () => [new Float32Array(2), new Float32Array([5])],
+    });
+    const rows = await runCases([made], { rounds: 1 });
+    expect(of(rows, "tfjs")).toMatchObject({ agrees: false, ms: null });
+    expect(of(rows, "tfjs").error).toContain(`it answers otherwise than the reference: ${says}`);
+    expect(of(rows, "fallline")).toMatchObject({ agrees: true, ms: 10 });
+  });
+
+  it("may be the reference: then nobody who answers is timed, since nothing is known to be right", async () => {
+    const contenders = [engine("fallline", [], answering(expected)), engine("stream")];
+    const rows = await runCases([caseOf(contenders, { expected: broken("no memory") })], { rounds: 1 });
+    expect(errors(rows)).toEqual([
+      ["fallline", "what it should answer is not known: no memory"],
+      ["stream", undefined],
+    ]);
+  });
+
+  it("is ours or the reference, or else the run is sound", () => {
+    const row = emptyRow(caseOf([]), "tfjs");
+    expect(isSound({ ...row, error: "lost" })).toBe(true);
+    for (const name of ["fallline", "reference"]) {
+      expect(isSound({ ...row, engine: name })).toBe(true);
+      expect(isSound({ ...row, engine: name, error: "lost" })).toBe(false);
+      expect(isSound({ ...row, engine: name, agrees: false })).toBe(false);
+    }
+  });
+});
+
+describe("a device", () => {
+  it("that is lost marks all who are on it; the others go on, and so does the next case", async () => {
+    const { device, lose } = fakeDevice();
+    let turns = 0;
+    const culprit = engine("fallline", [], {
+      device,
+      async time() {
+        if (++turns === 2) lose("the driver was reset.");
+        return 10;
+      },
+    });
+    const contenders = [culprit, engine("naive", [], { device }), engine("tfjs", [], fakeDevice()), engine("plain")];
+    const next = caseOf([engine("fallline", [], fakeDevice())], { name: "next" });
+    const rows = await runCases([caseOf(contenders), next], { rounds: 2 });
+    const lost = "its device was lost: the driver was reset.";
+    expect(errors(rows)).toEqual([
+      ["fallline", lost],
+      ["naive", lost],
+      ["tfjs", undefined],
+      ["plain", undefined],
+      ["fallline", undefined],
+    ]);
+    expect(rows.map(({ ms }) => ms)).toEqual([null, null, 10, 10, 10]);
+  });
+
+  it("gives an error that nobody caught to the engine whose turn it is", async () => {
+    const shared = fakeDevice();
+    let turns = 0;
+    const culprit = engine("naive", [], {
+      device: shared.device,
+      async time() {
+        // Devices tell of it a task later.
+        if (++turns === 2) setTimeout(() => shared.fail("a binding is too large"), 0);
+        return 10;
+      },
+    });
+    const contenders = [engine("fallline", [], { device: shared.device }), culprit];
+    const rows = await runCases([caseOf(contenders)], { rounds: 3 });
+    expect(errors(rows)).toEqual([
+      ["fallline", undefined],
+      ["naive", "a GPU error that nobody caught: a binding is too large"],
+    ]);
+  });
+
+  it("is left alone when a case has ended", async () => {
+    const { device, fail, lose } = fakeDevice();
+    const rows = await runCases([caseOf([engine("fallline", [], { device })])], { rounds: 1 });
+    fail("late");
+    lose("late");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    expect(errors(rows)).toEqual([["fallline", undefined]]);
+    expect(Object.hasOwn(device.queue, "submit")).toBe(false);
+  });
+});
+
+describe("a run that is stopped", () => {
+  it("throws the signal's reason, keeps what was told, and leaves nothing behind", async () => {
+    const log: Log = [];
+    const stopping = new AbortController();
+    const reason = new Error("stopped by hand");
+    let rows: readonly Row[] = [];
+    const second = caseOf([engine("fallline", log), engine("tfjs", log)], { name: "second" });
+    const run = runCases([caseOf([engine("plain")]), second], {
+      rounds: 3,
+      signal: stopping.signal,
+      onProgress(progress) {
+        rows = progress.rows;
+        if (progress.doing === "round 2 of 3: tfjs") stopping.abort(reason);
+      },
+    });
+    await expect(run).rejects.toBe(reason);
+    expect(rows).toHaveLength(1);
+    expect(log.slice(-2)).toEqual(["fallline destroyed", "tfjs destroyed"]);
+  });
+});
+
+describe("a page that is driven", () => {
+  /** A page that tells of one row and then is silent. */
+  function silentPage(then: () => void) {
+    let tell: (progress: object, rows: readonly Row[]) => void = () => undefined;
+    const answers = [
+      async () => ({ format: "fallline-bench/1", browser: "as it calls itself" }),
+      () => {
+        tell({ casesDone: 1 }, [emptyRow(caseOf([]), "fallline")]);
+        then();
+        return new Promise(() => undefined);
+      },
+    ];
+    const browser = Object.assign(new EventEmitter(), { version: async () => "Chrome/1" });
+    const page = Object.assign(new EventEmitter(), {
+      browser: () => browser,
+      exposeFunction: async (_: string, called: typeof tell) => {
+        tell = called;
+      },
+      evaluate: () => answers.shift()!(),
+    });
+    return { browser, page: page as unknown as Page };
+  }
+
+  it("leaves what it told of when it is interrupted", async () => {
+    const stopping = new AbortController();
+    const { page } = silentPage(() => stopping.abort(new Error("it was interrupted")));
+    const result = await runInPage(page, { browser: "chrome" }, () => undefined, stopping.signal);
+    expect(result).toMatchObject({ browser: "Chrome/1", incomplete: "it was interrupted after 1 case" });
+    expect(result.rows).toHaveLength(1);
+  });
+
+  it("leaves what it told of when the browser is closed", async () => {
+    const { page, browser } = silentPage(() => browser.emit("disconnected"));
+    const result = await runInPage(page, { browser: "chrome" }, () => undefined, new AbortController().signal);
+    expect(result.incomplete).toBe("the browser was closed after 1 case");
+  });
+});
+
+describe("the choice of cases", () => {
+  const titles = (selection: Parameters<typeof chosen>[0]) => {
+    const { page, node, size } = chosen(selection);
+    return [...page, ...node, ...size].map(titleOf);
+  };
+  const all = [...pageCases, ...nodeCases, ...sizeCases];
+  const ofTier = (...tiers: string[]) => all.filter(({ tier }) => tiers.includes(tier)).map(titleOf);
+
+  it("goes by tier", () => {
+    expect(titles({ quick: true })).toEqual(ofTier("quick"));
+    expect(titles({})).toEqual(ofTier("quick", "full"));
+    expect(titles({ every: true })).toEqual(all.map(titleOf));
+    expect(new Set(all.map(titleOf)).size).toBe(all.length);
+  });
+
+  it("goes by what is part of a suite and name, and finds there what no tier of the run holds", () => {
+    for (const { suite } of all) {
+      expect(titles({ filter: `${suite}: `, every: true })).toEqual(
+        all.filter((each) => each.suite === suite).map(titleOf),
+      );
+    }
+    expect(titles({ filter: "gradient: train 784-1024-256-10", quick: true })).toEqual([
+      "gradient: train 784-1024-256-10 b128",
+    ]);
+    expect(titles({ filter: "gradient: train", quick: true })).toEqual(["gradient: train 64-32-10 b16"]);
+  });
+
+  it("refuses a filter that fits no case", () => {
+    expect(() => checkFilter("nosuch")).toThrow(
+      /^filter is "nosuch"; it must be part of a case's suite and name, such as/,
+    );
+    for (const filter of ["", "size", "cpu: train", "64-32-10"]) expect(() => checkFilter(filter)).not.toThrow();
+  });
+});
+
+describe("the command line", () => {
+  it.each([
+    [{ browser: "safari" }, '--browser is "safari"; it must be one of chrome, firefox'],
+    [{ rounds: "0" }, "--rounds is 0; it must be a whole number >= 1"],
+    [{ rounds: "2.5" }, "--rounds is 2.5; it must be a whole number >= 1"],
+    [{ rounds: "many" }, '--rounds is "many"; it must be a whole number >= 1'],
+    [{ json: "/nosuch/x.json" }, '--json is "/nosuch/x.json"; it must be a file in a folder that exists'],
+    [{ json: import.meta.dirname }, "it must be a file, and is a folder"],
+    [{ filter: "nosuch" }, 'filter is "nosuch"; it must be part of'],
+  ])("refuses %j in one sentence, before anything is built", (given, says) => {
+    const read = () => readOptions({ browser: "chrome", ...given });
+    expect(read).toThrow(OptionError);
+    expect(read).toThrow(says);
+  });
+
+  it("is complete without a word", () => {
+    expect(readOptions({ browser: "chrome" })).toEqual({
+      ...{ quick: false, every: false, headful: false, filter: "", json: undefined, docs: false, browser: "chrome" },
+    });
+  });
+
+  it.each([{ quick: true }, { filter: "norm" }, { rounds: "3" }])("keeps %o out of the documentation", (given) => {
+    expect(() => readOptions({ browser: "chrome", docs: true, ...given })).toThrow(
+      "--docs is given; it must be a full run's, without --quick, --filter and --rounds",
+    );
+  });
+});
