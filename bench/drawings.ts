@@ -40,7 +40,7 @@ const [titleRoom, legendRoom, axisRoom] = [58, 34, 52];
 
 /**
  * Time of an AdamW step against n, a line an engine, on logarithmic axes. The roof is the bytes of our step by the best
- * bandwidth that `stream` or `copy` reached at any of these sizes.
+ * bandwidth that `stream` or `copy` reached, at sizes beyond caches where there are any.
  */
 export function costChart(result: Drawn, dark = false) {
   const rows = result.rows.filter(onCurve);
@@ -93,8 +93,13 @@ interface Roof {
   readonly points: readonly (readonly [n: number, ms: number])[];
 }
 
+/** From so many parameters on no cache that we know of holds an update. */
+const beyondCaches = 2 ** 24;
+
 function roofOf(rows: readonly Row[], least: number, most: number): Roof | undefined {
-  const bandwidth = Math.max(...rows.map(({ engine, gbPerSecond }) => (isPeer(engine) ? 0 : (gbPerSecond ?? 0))));
+  const bounds = rows.filter(({ engine }) => !isPeer(engine));
+  const large = bounds.filter(({ n }) => n >= beyondCaches);
+  const bandwidth = Math.max(...(large.length > 0 ? large : bounds).map(({ gbPerSecond }) => gbPerSecond ?? 0));
   const perParam = rows.find(({ engine, bytesPerParam }) => engine === "fallline" && bytesPerParam)?.bytesPerParam;
   if (!(bandwidth > 0) || !perParam) return;
   const ms = (n: number) => (n * perParam) / bandwidth / 1e6;

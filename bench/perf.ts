@@ -133,9 +133,9 @@ export function oursOf(cases: readonly Case[], rows: readonly Row[]): ReadonlyMa
   );
 }
 
-/** Our engine's rows alone and without times: what the counts are held to, where peers would take their time. */
+/** Our engine's counts alone: without times, and without answers, whose reference takes longer than all the rest. */
 export async function countOurs(cases: readonly Case[]): Promise<readonly Row[]> {
-  const alone = cases.map((each): Case => {
+  const alone = cases.map(({ expected: _, ...each }): Case => {
     const contenders = each.contenders.filter(({ engine }) => engine === each.ours);
     return { ...each, contenders };
   });

@@ -164,7 +164,10 @@ export interface Timestamps {
 export interface SuiteOptions {
   /** Fewer and shorter rounds; default false. */
   readonly quick?: boolean;
-  /** How many rounds at most; default 5 when quick, else 9. Slow cases make fewer, at least 3 or as many as asked. */
+  /**
+   * How many rounds at most; default 5 when quick, else 9. Slow cases make fewer, at least 3 or as many as asked. With 0
+   * answers are checked and steps counted, and nothing is timed.
+   */
   readonly rounds?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
@@ -310,7 +313,7 @@ async function runCase(
     }
     for (const entry of entries) {
       await attempt(entry, async (runner) => {
-        if (!runner.kernels) return;
+        if (!runner.kernels || entry.times.length === 0) return;
         tell(`${entry.contender.engine}'s kernels, each by itself`, total);
         entry.kernels = await runner.kernels();
       });

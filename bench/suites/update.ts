@@ -119,8 +119,9 @@ function updateCase(
     ...(isChecked(work) && { expected: () => expectedOf(work), start: () => startOf(work) }),
     contenders: names.map((engine): Contender => ({ engine, load: () => engines[engine](work) })),
     ours: "fallline",
-    // Dozens of cases must fit into minutes; those that comparisons go by are measured thoroughly.
-    brief: !thorough.includes(name),
+    // Dozens of cases must fit into minutes; those that comparisons go by, and steps so short that they scatter, are measured
+    // thoroughly.
+    brief: !thorough.includes(name) && !(work.rule === "adamw" && !work.clip && work.n < 2 ** 20),
   };
 }
 

