@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import puppeteer, { type Browser, type LaunchOptions } from "puppeteer";
 import { findChrome } from "../scripts/webgpu.mjs";
-import { DeviceError } from "../src/errors.ts";
+import { DeviceError, show } from "../src/errors.ts";
 import { messageOf } from "./suite.ts";
 
 export const browserNames = ["chrome", "firefox"] as const;
@@ -93,11 +93,26 @@ function isFirefox(path: string): boolean {
   return spawnSync(path, ["--version"], { encoding: "utf8", timeout: 30_000 }).stdout?.includes("Firefox") ?? false;
 }
 
+/** What to say where PUPPETEER_EXECUTABLE_PATH names another program than the one that runs. */
+export function passedOver(name: BrowserName, named: string | undefined, path: string): string | undefined {
+  if (!named || named === path) return;
+  const { title } = kinds[name];
+  return `PUPPETEER_EXECUTABLE_PATH is ${show(named)}; it must be a ${title} that starts, so that ${path} runs instead`;
+}
+
+/** A command that measures several times says it once. */
+let told = false;
+
 /** @throws DeviceError where there is none, with what installs one. */
 export function findBrowser(name: BrowserName): string {
   const { title, find } = kinds[name];
   const path = find();
-  if (path !== undefined) return path;
+  if (path !== undefined) {
+    const warning = told ? undefined : passedOver(name, process.env.PUPPETEER_EXECUTABLE_PATH, path);
+    if (warning !== undefined) process.stderr.write(`bench: ${warning}\n`);
+    told = true;
+    return path;
+  }
   throw new DeviceError(
     `the benchmark needs ${title}, and there is none; install one with: npx puppeteer browsers install ${name}`,
   );

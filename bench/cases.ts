@@ -1,6 +1,6 @@
 // The registry of cases: every suite's, and which of them a run takes. A suite is a file in suites/ and a line here.
 import { OptionError, show } from "../src/errors.ts";
-import type { Case } from "./suite.ts";
+import type { Case, Tier } from "./suite.ts";
 import { cpuCases, gradientCases } from "./suites/gradient.ts";
 import { hostCases } from "./suites/host.ts";
 import { normCases } from "./suites/norm.ts";
@@ -42,12 +42,17 @@ export interface Selection {
 /** The name by which a filter finds a case. */
 export const titleOf = ({ suite, name }: Pick<Case, "suite" | "name">) => `${suite}: ${name}`;
 
-/** A filter that fits nothing in the run's tiers finds what it fits in any: a case that is called by its name runs. */
+/** From those of every run to those that are asked for. */
+const tiers: readonly Tier[] = ["quick", "full", "every"];
+
+/** A filter that fits nothing in the run's tiers finds what it fits in the next: a case that is called by its name runs. */
 export function chosen({ filter = "", quick = false, every = false, titles }: Selection): Chosen {
   const named = allCases.filter((each) => titleOf(each).includes(filter));
-  const inRun = named.filter(({ tier }) => every || tier === "quick" || (tier === "full" && !quick));
-  const found = inRun.length > 0 || filter === "" ? inRun : named;
-  const cases = titles ? allCases.filter((each) => titles.includes(titleOf(each))) : found;
+  const first = every ? 2 : quick ? 0 : 1;
+  const found = tiers
+    .map((_, last) => named.filter(({ tier }) => tiers.indexOf(tier) <= last))
+    .find((cases, last) => last >= first && cases.length > 0);
+  const cases = titles ? allCases.filter((each) => titles.includes(titleOf(each))) : (found ?? []);
   return {
     page: pageCases.filter((each) => cases.includes(each)),
     node: nodeCases.filter((each) => cases.includes(each)),

@@ -58,8 +58,11 @@ export function submitPass(device: GPUDevice, encode: (pass: GPUComputePassEncod
   device.queue.submit([encoder.finish()]);
 }
 
-/** Milliseconds between the begin and the end of a pass by the device's timestamps, which it must offer. */
-async function timePass(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
+/** When a pass begins and ends by the device's timestamps, which it must offer, in ns. */
+async function timePass(
+  device: GPUDevice,
+  encode: (pass: GPUComputePassEncoder) => void,
+): Promise<{ readonly begin: bigint; readonly end: bigint }> {
   const queries = device.createQuerySet({ type: "timestamp", count: 2 });
   const usage = GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC;
   const resolved = device.createBuffer({ size: 16, usage });
@@ -76,7 +79,7 @@ async function timePass(device: GPUDevice, encode: (pass: GPUComputePassEncoder)
     device.queue.submit([encoder.finish()]);
     await read.mapAsync(GPUMapMode.READ);
     const [begin = 0n, end = 0n] = new BigInt64Array(read.getMappedRange());
-    return Number(end - begin) / 1e6;
+    return { begin, end };
   } finally {
     queries.destroy();
     resolved.destroy();
@@ -89,26 +92,27 @@ export function gpuTimeOf(device: GPUDevice, encode: (pass: GPUComputePassEncode
   if (!device.features.has("timestamp-query")) return {};
   return {
     async gpuTime(steps) {
-      const ms = await timePass(device, (pass) => {
+      const { begin, end } = await timePass(device, (pass) => {
         for (let i = 0; i < steps; i++) encode(pass);
       });
-      return ms / steps;
+      return Number(end - begin) / 1e6 / steps;
     },
   };
 }
 
-/** What the timestamps are rounded to, told from a few passes. */
+/** What the timestamps are rounded to, told from those of a few passes: all of them are multiples of it. */
 export async function benchTimestamps(): Promise<Timestamps | null> {
   const device = await benchDevice();
   if (!device.features.has("timestamp-query")) return null;
-  let quantum = 0;
+  let quantum = 0n;
   for (let i = 0; i < 8; i++) {
-    const ms = await timePass(device, () => undefined);
-    quantum = commonDivisor(quantum, Math.round(ms * 1e6));
+    const { begin, end } = await timePass(device, () => undefined);
+    quantum = commonDivisor(commonDivisor(quantum, begin), end);
   }
-  return { quantumMs: quantum / 1e6 };
+  // Zeros alone are no timestamps.
+  return quantum === 0n ? null : { quantumMs: Number(quantum) / 1e6 };
 }
 
-function commonDivisor(a: number, b: number): number {
-  return b === 0 ? a : commonDivisor(b, a % b);
+function commonDivisor(a: bigint, b: bigint): bigint {
+  return b === 0n ? a : commonDivisor(b, a % b);
 }

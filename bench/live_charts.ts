@@ -16,14 +16,18 @@ export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Dr
     { box: times, make: timesChart },
   ].map(({ box, make }) => {
     let chart: EChartsType | undefined;
+    let theme = "";
     return {
       draw(result: Drawn) {
         const { height, ...option } = make(result, dark.matches);
         box.hidden = option.series.length === 0;
         if (box.hidden) return;
         box.style.height = `${height}px`;
-        chart ??= init(box);
-        chart.setTheme(dark.matches ? "dark" : "default");
+        const wanted = dark.matches ? "dark" : "default";
+        // setTheme does nothing before the first option, so that a chart has the theme with which it begins.
+        if (theme !== wanted) chart?.dispose();
+        if (!chart || theme !== wanted) chart = init(box, wanted);
+        theme = wanted;
         chart.resize();
         chart.setOption(
           { ...option, animation: false, backgroundColor: "transparent", tooltip: { valueFormatter } },

@@ -3,7 +3,7 @@
 import { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "../src/index.ts";
 import { chosen, pageCases, type Selection, titleOf } from "./cases.ts";
 import { benchAdapter, benchTimestamps } from "./device.ts";
-import { kernelsOf, remarksOf, summaryOf, tablesOf } from "./report.ts";
+import { kernelsOf, remarksOf, sentence, summaryOf, tablesOf } from "./report.ts";
 import { type Case, messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
 import "../src/page/style.css";
 import "./style.css";
@@ -45,7 +45,7 @@ let last: Result | undefined;
 const charts = import("./live_charts.ts").then(
   ({ createCharts }) => createCharts(element("cost"), element("times")),
   (error) => {
-    showBanner(`The charts did not load: ${messageOf(error)}.`);
+    showBanner(`The charts did not load: ${sentence(messageOf(error))}`);
     return () => undefined;
   },
 );
@@ -74,7 +74,7 @@ async function lookForAdapter(): Promise<void> {
     else showAdapter(describeAdapter(adapter.info));
   } catch (error) {
     element("adapter").className = "missing";
-    showBanner(`${messageOf(error)}. Nothing can be measured in this browser as it is.`);
+    showBanner(`${sentence(messageOf(error))} Nothing can be measured in this browser as it is.`);
   }
 }
 
@@ -175,6 +175,10 @@ async function runThese(cases: readonly Case[], options: PageOptions): Promise<R
   stopping = new AbortController();
   for (const button of runButtons) button.disabled = true;
   stopButton.disabled = false;
+  // "done" was said of the run before.
+  show("status", "starts …");
+  runProgress.value = 0;
+  caseProgress.value = 0;
   try {
     const head = await window.describeBench(options);
     showAdapter(head.adapter);
@@ -199,9 +203,16 @@ async function runThese(cases: readonly Case[], options: PageOptions): Promise<R
     } catch (error) {
       const stopped = stopping.signal.aborted;
       const result: Result = { ...head, rows, incomplete: stopped ? "stopped" : messageOf(error) };
-      await keep(result);
+      // A result without rows would only replace a better one.
+      const kept = rows.length > 0 ? result : last;
+      if (kept) await keep(kept);
       if (!stopped) throw error;
-      show("status", `stopped; what was finished is kept: ${rows.length} rows`);
+      show(
+        "status",
+        rows.length > 0
+          ? `stopped; what was finished is kept: ${rows.length} rows`
+          : `stopped before a case was finished${kept ? "; the result before it is kept" : ""}`,
+      );
       return result;
     }
     const result: Result = { ...head, rows };

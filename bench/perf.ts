@@ -55,7 +55,7 @@ export interface Regression {
 }
 
 /** Peers whose time says something of ours on any machine; plain loops and our own reference run on the CPU. */
-const heldAgainst = ["tfjs", "jaxjs", "naive"];
+export const heldAgainst: readonly string[] = ["tfjs", "jaxjs", "naive"];
 
 export function baselineCase(row: Row): BaselineCase {
   const ratios = Object.entries(row.ratioTo).filter(([engine]) => heldAgainst.includes(engine));

@@ -1,5 +1,5 @@
 // The work of the read cases, the same for every engine: what lies on the device, ready, comes to the host. Making it anew,
-// where an engine keeps what was read once, is not timed.
+// where an engine keeps what was read once, is neither timed nor counted.
 import type { Runner } from "./suite.ts";
 
 /** All parameters of one tensor, or the few numbers that a step notes of itself, the gradient's norm among them. */
@@ -12,23 +12,21 @@ export type Reader = () => Promise<ArrayLike<number>>;
 export function reading(
   wanted: Wanted,
   ready: () => Promise<Reader>,
-): Required<Pick<Runner, "step" | "wait" | "time" | "answer">> {
-  const read = async () => (await ready())();
+): Required<Pick<Runner, "prepare" | "step" | "wait" | "answer">> {
+  let reader: Reader | undefined;
+  const read = async () => {
+    const once = reader ?? (await ready());
+    reader = undefined;
+    return once();
+  };
   return {
+    async prepare() {
+      reader = await ready();
+    },
     async step() {
       await read();
     },
     wait: async () => undefined,
-    async time(steps) {
-      let ms = 0;
-      for (let i = 0; i < steps; i++) {
-        const reader = await ready();
-        const start = performance.now();
-        await reader();
-        ms += performance.now() - start;
-      }
-      return ms / steps;
-    },
     async answer() {
       const found = Float32Array.from(await read());
       return wanted === "stats" ? { numbers: [...found], values: [] } : { numbers: [], values: [found] };

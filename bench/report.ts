@@ -173,7 +173,7 @@ export function summaryOf(rows: readonly Row[]): Summary {
     said: [
       "What a step takes in fallline, and how many times that the others take.",
       ...(streamed
-        ? ["× stream is our time by that of a kernel that moves the same bytes with the least arithmetic."]
+        ? ["× stream is our time by that of a kernel that moves a bare update's bytes with the least arithmetic."]
         : []),
     ],
     head: ["case", "ours", ...peers, ...(streamed ? ["× stream"] : [])],
@@ -206,9 +206,12 @@ export function remarksOf(rows: readonly Row[]): string[] {
   });
   return gather(byEngine, ({ names, text }) => `${names}\n${text}`).map((same) => {
     const [{ names, text }] = same as [(typeof same)[0]];
-    return `${same.map(({ engine }) => engine).join(", ")} (${names}): ${text}.`;
+    return `${same.map(({ engine }) => engine).join(", ")} (${names}): ${sentence(text)}`;
   });
 }
+
+/** With one full stop: a browser's messages have their own, ours have none. */
+export const sentence = (text: string) => `${text.replace(/\.+$/, "")}.`;
 
 /** Items of one key together, in the order of the first of them. */
 function gather<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
@@ -252,7 +255,7 @@ const nameOf = (adapter: AdapterDescription) => adapterLine(adapter).replace(/: 
 function headOf({ adapter, browser, date, quick, timestamps, incomplete, rows }: Result): string[] {
   const failed = rows.filter(({ error }) => error !== undefined).length;
   return [
-    ...(incomplete === undefined ? [] : [`Incomplete: ${incomplete.replace(/\.$/, "")}.`]),
+    ...(incomplete === undefined ? [] : [`Incomplete: ${sentence(incomplete)}`]),
     `Adapter: ${adapterLine(adapter)}.`,
     `Browser: ${browser}. Begun: ${date}${quick ? ", a quick run" : ""}.`,
     `GPU timestamps: ${timestampWords(timestamps)}.`,

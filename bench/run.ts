@@ -1,8 +1,9 @@
 // `npm run bench`: builds the page, runs the suite in a browser, then the cases of Node and what files weigh; shows how far it
-// is and a table, and writes bench/results/latest.json, latest.md and latest.svg. A run that is cut short keeps its rows.
+// is and a table, and writes bench/results/latest.json, latest.md and latest.svg, of a full run full.json and so on too. A run
+// that is cut short keeps its rows.
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 import { Presets, SingleBar } from "cli-progress";
 import { Command } from "commander";
 import type { Page } from "puppeteer";
@@ -72,13 +73,22 @@ export function readOptions({ rounds, ...given }: Record<string, unknown>): Opti
   };
   checkFilter(options.filter ?? "");
   if (options.json !== undefined) checkFile("--json", options.json);
-  if (options.docs && (options.quick || options.filter !== "" || rounds !== undefined)) {
+  if (options.docs && narrowed(options).length > 0) {
     throw new OptionError("--docs is given; it must be a full run's, without --quick, --filter and --rounds");
   }
   if (options.headful && process.platform === "linux" && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) {
     throw new OptionError("--headful is given; it needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set");
   }
   return options;
+}
+
+/** The options by which a run has less than a full one. */
+function narrowed({ quick, filter, rounds }: RunOptions): string[] {
+  return [
+    ...(quick ? ["--quick"] : []),
+    ...(filter ? [`--filter ${show(filter)}`] : []),
+    ...(rounds !== undefined ? [`--rounds ${rounds}`] : []),
+  ];
 }
 
 /** What is no number stays as it was given, for the error to show. */
@@ -99,18 +109,46 @@ function checkFile(option: string, path: string): void {
 async function bench(options: Options): Promise<boolean> {
   const result = await measure(options);
   process.stdout.write(`${textOf(result)}\n`);
-  const json = `${JSON.stringify(result, null, 2)}\n`;
+  const texts = {
+    json: `${JSON.stringify(result, null, 2)}\n`,
+    md: markdownOf(result),
+    svg: svgOf(result),
+  };
+  const files = filesOf(options, result);
   await mkdir(results, { recursive: true });
-  await writeWhole(join(results, "latest.json"), json);
-  await writeWhole(join(results, "latest.md"), markdownOf(result));
-  await writeWhole(join(results, "latest.svg"), svgOf(result));
-  if (options.json !== undefined) await writeWhole(options.json, json);
-  if (options.docs && result.incomplete === undefined) {
-    await writeWhole(join(docs, "benchmark_results.md"), markdownOf(result));
-    await writeWhole(join(docs, "benchmark.svg"), svgOf(result));
-  }
+  for (const [path, kind] of files) await writeWhole(path, texts[kind]);
   if (result.incomplete !== undefined) process.stderr.write(`bench: the run is incomplete: ${result.incomplete}\n`);
+  process.stderr.write(`bench: ${writtenLine(options, result, existsSync(join(results, "full.json")))}\n`);
   return result.incomplete === undefined && result.rows.every(isSound);
+}
+
+type Asked = Pick<Options, "quick" | "filter" | "rounds" | "json" | "docs">;
+type File = readonly [path: string, kind: "json" | "md" | "svg"];
+
+/** Where the result goes. A part of a run, or one that was cut short, leaves the last full run's files as they are. */
+function filesOf(options: Asked, { incomplete }: Pick<Result, "incomplete">): File[] {
+  const full = incomplete === undefined && narrowed(options).length === 0;
+  const kinds = ["json", "md", "svg"] as const;
+  return [
+    ...(full ? ["latest", "full"] : ["latest"]).flatMap((name) =>
+      kinds.map((kind): File => [join(results, `${name}.${kind}`), kind]),
+    ),
+    ...(options.json === undefined ? [] : [[options.json, "json"] as const]),
+    ...(options.docs && full
+      ? [[join(docs, "benchmark_results.md"), "md"] as const, [join(docs, "benchmark.svg"), "svg"] as const]
+      : []),
+  ];
+}
+
+/** What was written, and where. */
+export function writtenLine(options: Asked, result: Pick<Result, "incomplete">, hasFull: boolean): string {
+  const cut = result.incomplete !== undefined;
+  const less = narrowed(options);
+  const what = [`${cut ? "an incomplete" : less.length > 0 ? "a" : "a full"} run`, less.join(" ")].filter(Boolean);
+  const paths = filesOf(options, result).map(([path]) => relative(process.cwd(), path));
+  const full = join(relative(process.cwd(), results), "full.json");
+  const stays = hasFull && (cut || less.length > 0) ? `; ${full} and its like are still the last full run's` : "";
+  return `${what.join(" with ")} is written to ${paths.join(", ")}${stays}`;
 }
 
 /** A peer may fail, which its row says; our engine and what all answers are held against may not. */

@@ -20,6 +20,8 @@ export interface Runner {
   readonly note?: string;
   /** Bytes that a step reads and writes in the device's memory; where it is not told, what its dispatches bind is counted. */
   readonly bytes?: number;
+  /** What each step needs that is not a part of it: made before it, neither timed nor counted. */
+  prepare?(): Promise<void>;
   /** Starts one step; resolves when the next may be started, which need not be when the GPU has finished it. */
   step(): void | Promise<void>;
   /** Resolves when every step that was started is finished on the device. */
@@ -84,8 +86,13 @@ export interface Case {
 export interface Tolerance {
   /** Relative, of each number. */
   readonly number: number;
-  /** Of all values together: how far they are off, by how far they moved. */
+  /**
+   * Of all values together: how far they are off by how far they moved, root mean squares both. One array alone may be off
+   * five times as far.
+   */
   readonly values: number;
+  /** Of each value: how far it is off, by the root mean square of how far those of its array moved; default: not looked at. */
+  readonly each?: number;
 }
 
 /** One dispatch of a step, run by itself again and again. */
@@ -123,7 +130,10 @@ export interface Row {
   readonly hostBytes: number | null;
   /** That a step reads and writes in the device's memory. */
   readonly bytesPerParam: number | null;
-  /** Its time by that of the kernel that moves the same bytes with the least arithmetic. */
+  /**
+   * Its time by that of the kernel that moves the bytes of a bare update (reads parameters, gradients and slots, writes
+   * parameters and slots) with the least arithmetic: what clipping and sums read once more counts against it.
+   */
   readonly ratioToStream: number | null;
   /** In our row: each other engine's time by ours. */
   readonly ratioTo: Readonly<Record<string, number>>;
@@ -272,9 +282,10 @@ async function runCase(
       signal?.throwIfAborted();
       tell(`${engine} loads`, 1 + i);
       await nextTask();
+      watching.turn = entry;
       try {
         entry.runner = await load();
-        watching.add(entry.runner.device);
+        watching.add(entry);
       } catch (error) {
         entry.error = `${engine} does not load: ${messageOf(error)}`;
       }
@@ -292,8 +303,9 @@ async function runCase(
         if (entry.agrees === null) await oneStep(runner);
         const begin = performance.now();
         entry.counts = await countStep(runner);
-        const ms = entry.counts && !runner.time ? performance.now() - begin : await time(runner, 1);
-        entry.steps = Math.max(1, Math.min(mostSteps, Math.round(effort.turnMs / ms)));
+        const counted = entry.counts && !runner.time && !runner.prepare;
+        const ms = counted ? performance.now() - begin : await time(runner, 1);
+        entry.steps = rounds > 0 ? await stepsOfTurn(runner, ms, effort.turnMs) : 1;
       });
     }
     const end = performance.now() + effort.mostMs;
@@ -320,7 +332,13 @@ async function runCase(
     }
   } finally {
     watching.stop();
-    for (const { runner } of entries) runner?.destroy();
+    for (const entry of entries) {
+      try {
+        entry.runner?.destroy();
+      } catch (error) {
+        entry.error ??= `it does not tidy up after itself: ${messageOf(error)}`;
+      }
+    }
   }
   return rowsOf(of, entries);
 }
@@ -331,23 +349,32 @@ class Watching {
   turn: Entry | undefined;
   readonly #entries: readonly Entry[];
   readonly #undo = new Map<GPUDevice, () => void>();
+  readonly #lost = new Map<GPUDevice, string>();
   #stopped = false;
 
   constructor(entries: readonly Entry[]) {
     this.#entries = entries;
   }
 
-  add(device: GPUDevice | undefined): void {
-    if (!device || this.#undo.has(device)) return;
+  /** From when an engine is there. */
+  add(entry: Entry): void {
+    const device = entry.runner?.device;
+    if (!device) return;
+    const lost = this.#lost.get(device);
+    if (lost !== undefined) entry.error = lost;
+    if (this.#undo.has(device)) return;
     device.lost.then(({ message }) => {
       if (this.#stopped) return;
-      // Whoever is on it has lost its buffers.
-      for (const entry of this.#entries) {
-        if (entry.runner?.device === device) entry.error ??= `its device was lost: ${message}`;
+      const told = `its device was lost: ${messageOf(message)}`;
+      this.#lost.set(device, told);
+      // Whoever is on it has lost its buffers. What a call said of that, whose turn it is, says less than this.
+      for (const each of this.#entries) {
+        if (each.runner?.device === device && (each === this.turn || each.error === undefined)) each.error = told;
       }
     });
     const note = ({ error }: GPUUncapturedErrorEvent) => {
-      if (this.turn?.runner?.device === device) {
+      // Who is only being loaded may be on this device.
+      if (this.turn && (!this.turn.runner || this.turn.runner.device === device)) {
         this.turn.error ??= `a GPU error that nobody caught: ${error.message}`;
       }
     };
@@ -380,21 +407,50 @@ function compare(of: Case, answer: Answer, expected: Answer): string | undefined
       return `a ${number} of ${found.toPrecision(6)} instead of ${value.toPrecision(6)} in step ${i + 1}`;
     }
   }
-  // A single value may differ by a whole step where its gradient is next to zero; all of them together may not.
+  // Where gradients are computed a single value may differ by a whole step, since they are next to zero somewhere; all of an
+  // array may not.
   let [off, moved] = [0, 0];
   for (const [t, values] of expected.values.entries()) {
-    const [found, from] = [answer.values[t], start?.[t]];
-    for (let i = 0; i < values.length; i++) {
-      off += ((found?.[i] ?? Number.NaN) - values[i]!) ** 2;
-      moved += (values[i]! - (from?.[i] ?? 0)) ** 2;
+    const differences = differencesOf(answer.values[t], values, start?.[t]);
+    off += differences.off;
+    moved += differences.moved;
+    const { largest } = differences;
+    const share = shareOf(differences);
+    const rms = Math.sqrt(differences.moved / Math.max(1, values.length));
+    if (!(share <= 5 * tolerance.values))
+      return `values of array ${t + 1} are off by ${percent(share)} of how far they moved`;
+    if (tolerance.each !== undefined && !(largest.off <= tolerance.each * rms)) {
+      return `value ${largest.index} of array ${t + 1} is off by ${percent(largest.off / rms)} of how far they moved`;
     }
   }
-  const share = moved > 0 ? Math.sqrt(off / moved) : off === 0 ? 0 : Number.NaN;
+  const share = shareOf({ off, moved });
   if (share <= tolerance.values) return undefined;
-  return `its values are off by ${(100 * share).toPrecision(3)} % of how far they moved`;
+  return `its values are off by ${percent(share)} of how far they moved`;
 }
 
+/** Sums of squares: how far values are off, how far they moved; and where one is farthest off. */
+function differencesOf(found: Float32Array | undefined, values: Float32Array, from: Float32Array | undefined) {
+  let [off, moved] = [0, 0];
+  let largest = { off: 0, index: 0 };
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    // What is missing, or not a number, is infinitely far off.
+    const distance = Math.abs((found?.[i] ?? Number.NaN) - value);
+    const own = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance;
+    if (own > largest.off) largest = { off: own, index: i };
+    off += own ** 2;
+    moved += (value - (from?.[i] ?? 0)) ** 2;
+  }
+  return { off, moved, largest };
+}
+
+const shareOf = ({ off, moved }: { readonly off: number; readonly moved: number }) =>
+  off === 0 ? 0 : Math.sqrt(off / moved);
+
+const percent = (share: number) => `${(100 * share).toPrecision(3)} %`;
+
 async function oneStep(runner: Runner): Promise<void> {
+  await runner.prepare?.();
   await runner.step();
   await runner.wait();
 }
@@ -402,18 +458,49 @@ async function oneStep(runner: Runner): Promise<void> {
 /** What a step asks of the runner's device, where it runs on one. */
 async function countStep(runner: Runner): Promise<Counts | undefined> {
   if (!runner.device) return undefined;
+  await runner.prepare?.();
   const counting = countCalls(runner.device);
   try {
-    return await counting.count(() => oneStep(runner));
+    return await counting.count(async () => {
+      await runner.step();
+      await runner.wait();
+    });
   } finally {
     counting.stop();
   }
+}
+
+/**
+ * How many steps take about `turnMs`, where one took `ms`. The wait for one step is as long as for many, and one may be slow by
+ * chance, so what few steps told is tried: engines whose turns are of unlike length would share their waits unlike.
+ */
+async function stepsOfTurn(runner: Runner, ms: number, turnMs: number): Promise<number> {
+  const fitting = (each: number) => Math.max(1, Math.min(mostSteps, Math.round(turnMs / each)));
+  let steps = fitting(ms);
+  for (let tries = 0; tries < 3 && ms < turnMs; tries++) {
+    const next = fitting(await time(runner, steps));
+    const settled = next <= 1.5 * steps && steps <= 1.5 * next;
+    steps = next;
+    if (settled) break;
+  }
+  return steps;
 }
 
 /** Milliseconds a step, over so many steps that are started one after the other and waited for once. */
 async function time(runner: Runner, steps: number): Promise<number> {
   await runner.wait();
   if (runner.time) return runner.time(steps);
+  if (runner.prepare) {
+    let ms = 0;
+    for (let i = 0; i < steps; i++) {
+      await runner.prepare();
+      const start = performance.now();
+      await runner.step();
+      await runner.wait();
+      ms += performance.now() - start;
+    }
+    return ms / steps;
+  }
   const start = performance.now();
   for (let i = 0; i < steps; i++) await runner.step();
   await runner.wait();
@@ -427,7 +514,9 @@ function rowsOf(of: Case, entries: readonly Entry[]): Row[] {
   return entries.map((entry): Row => {
     const { contender, runner, times, gpuTimes, counts, agrees, kernels, error } = entry;
     const ms = median(entry);
-    const quartiles = ms === null ? null : ([quantile(times, 0.25), quantile(times, 0.75)] as const);
+    // One measurement has no spread.
+    const quartiles =
+      ms === null || times.length < 2 ? null : ([quantile(times, 0.25), quantile(times, 0.75)] as const);
     const bytes = runner?.bytes ?? (counts && counts.bytesBound > 0 ? counts.bytesBound : undefined);
     const peers = entries.flatMap((peer): [string, number][] => {
       const its = median(peer);

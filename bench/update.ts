@@ -61,6 +61,12 @@ function isElementwise(work: UpdateWork): boolean {
   return !reduction && !factored && !orthogonalises;
 }
 
+/** Whether a step is bound by memory: not by the products or the means of matrices. */
+export function isStream(work: UpdateWork): boolean {
+  const { factored, orthogonalises } = ruleOf(work);
+  return !factored && !orthogonalises;
+}
+
 /** Whether there is a reference in reasonable time. */
 export const isChecked = (work: UpdateWork) => isElementwise(work) || work.n <= mostCompared;
 
@@ -92,8 +98,8 @@ export const streamBytesOf = (work: UpdateWork) => work.n * (12 + 8 * slotsOf(wo
  * more where the rule sums. Undefined of rules with matrices, whose products are not bound by memory.
  */
 export function stepBytesOf(work: UpdateWork): number | undefined {
-  const { reduction, factored, orthogonalises } = ruleOf(work);
-  if (factored || orthogonalises) return undefined;
+  if (!isStream(work)) return undefined;
+  const { reduction } = ruleOf(work);
   const summing = reduction ? 4 * (2 + slotsOf(work)) : 0;
   return streamBytesOf(work) + work.n * ((work.clip ? 4 : 0) + summing);
 }

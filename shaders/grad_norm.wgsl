@@ -37,20 +37,23 @@ fn main(
   let h = row_of(replica, chunk.group);
   var partial = Partial();
   if (h.frozen == 0.0 && control[replica * sizes.clip_bins].skip != halted) {
-    var sums = vec4f();
-    let whole = chunk.length / 4u * 4u;
-    for (var first = 4u * lane; first < whole; first += stretch * workgroup_size) {
-      let end = min(first + stretch * workgroup_size, whole);
-      var part = vec4f();
-      for (var e = first; e < end; e += 4u * workgroup_size) {
-        part += terms(load_gradients(chunk.gradients, e, vec4<bool>(true)));
+    // The largest element needs no sum.
+    if (norm_kind != 0u) {
+      var sums = vec4f();
+      let whole = chunk.length / 4u * 4u;
+      for (var first = 4u * lane; first < whole; first += stretch * workgroup_size) {
+        let end = min(first + stretch * workgroup_size, whole);
+        var part = vec4f();
+        for (var e = first; e < end; e += 4u * workgroup_size) {
+          part += terms(load_gradients(chunk.gradients, e, vec4<bool>(true)));
+        }
+        sums += part;
       }
-      sums += part;
+      for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+        sums += terms(own(chunk, e));
+      }
+      partial.sum = (sums.x + sums.y) + (sums.z + sums.w);
     }
-    for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-      sums += terms(own(chunk, e));
-    }
-    partial.sum = (sums.x + sums.y) + (sums.z + sums.w);
     // The peak of every element would double the kernel's time on an emulated GPU. What exceeds 2^50, or is not finite, shows
     // in the sum too, and is looked at only then.
     let limit = select(large_square, large, norm_kind == 1u);

@@ -35,7 +35,7 @@ export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts"
 export { type ChoiceStore, clear, keepChoices, type Speeds } from "./gpu/choices.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
 export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
-export { shapeNames } from "./gpu/shapes.ts";
+export { shapeNames as updateShapeNames } from "./gpu/shapes.ts";
 export { isBiasOrNorm, layerwiseDecay, noDecay } from "./groups.ts";
 export {
   type CaseResult,

@@ -18,7 +18,6 @@ import { replay, takeDown, timeKernels } from "../kernels.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";
 import { answerOf, datasetOf, inOrder, productsOf, tensorsOf, type Work } from "../network.ts";
 import { type Reader, reading, type Wanted } from "../readings.ts";
-import type { PassRunner, Runner } from "../suite.ts";
 import {
   type Answering,
   answerOfUpdate,
@@ -31,12 +30,13 @@ import {
   type UpdateWork,
   upload,
 } from "../update.ts";
+import { type Keep, keeping } from "./keeping.ts";
 
-export async function train(work: Work): Promise<Runner> {
+export const train = keeping(async (keep, work: Work) => {
   const device = await benchDevice();
-  const optimizer = await createOptimizer(device, tensorsOf(work), adamw(work.hypers));
+  const optimizer = keep(await createOptimizer(device, tensorsOf(work), adamw(work.hypers)));
   const model = createModel({ layers: work.widths });
-  const objective = await createGpuObjective(optimizer, model, datasetOf(work), work.batch);
+  const objective = keep(await createGpuObjective(optimizer, model, datasetOf(work), work.batch));
   const rows = Uint32Array.from(work.labels.keys());
   const encode = (pass: GPUComputePassEncoder) => {
     objective.encode(pass);
@@ -61,15 +61,11 @@ export async function train(work: Work): Promise<Runner> {
       ),
     ...gpuTimeOf(device, encode),
     kernels: () => timeKernels(device, encode, productsOf(work)),
-    destroy() {
-      objective.destroy();
-      optimizer.destroy();
-    },
   };
-}
+});
 
 /** A product in the variant that the tuner finds to be fastest, or in the default one where the product is too small for it. */
-export async function product(work: Matrices): Promise<Runner> {
+export const product = keeping(async (keep, work: Matrices) => {
   const device = await benchDevice();
   const { m, n, k, transposeA, transposeB } = work;
   const shape = { m, n, k, transposeA, transposeB };
@@ -83,12 +79,12 @@ export async function product(work: Matrices): Promise<Runner> {
     control: create("control", 16),
     batch: create("batch", 16),
   }));
-  const kept = [...buffers];
+  for (const buffer of buffers) keep(buffer);
   const { a, b, c, control, batch } = made;
   const dispatch = await productDispatch(
     {
       ...{ device, replicas: 1, control, controlStride: 0, skipIndex: 0, stepIndex: 0, batch },
-      keep: (buffer) => kept.push(buffer),
+      keep,
     },
     { ...shape, epilogue: { type: "none" } },
     ...([a, b, c].map((buffer) => ({ buffer, stride: 0 })) as [Operand, Operand, Operand]),
@@ -107,30 +103,28 @@ export async function product(work: Matrices): Promise<Runner> {
       return answerOfProduct(work, new Float32Array(bytes!));
     },
     ...gpuTimeOf(device, encode),
-    destroy() {
-      for (const buffer of kept) buffer.destroy();
-    },
   };
-}
+});
 
 /** An optimizer of the work's tensors, without values but in the roles named. */
 async function createUpdate(
+  keep: Keep,
   device: GPUDevice,
   work: UpdateWork,
   config: OptimizerConfig,
   roles: readonly UpdateRole[],
 ): Promise<GpuOptimizer> {
   const tensors = work.tensors.map(({ name, shape }) => ({ name, shape }));
-  const optimizer = await createOptimizer(device, tensors, config);
+  const optimizer = keep(await createOptimizer(device, tensors, config));
   for (const role of roles) {
     for (const [t, { name }] of tensors.entries()) upload(work, role, t, optimizer.binding(role, name), device);
   }
   return optimizer;
 }
 
-export async function update(work: UpdateWork, on: Promise<GPUDevice> = benchDevice()): Promise<PassRunner> {
+export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevice> = benchDevice()) => {
   const device = await on;
-  const optimizer = await createUpdate(device, work, configOf(work), ["params", "gradients"]);
+  const optimizer = await createUpdate(keep, device, work, configOf(work), ["params", "gradients"]);
   const encode = (pass: GPUComputePassEncoder) => optimizer.encode(pass);
   const step = () => submitPass(device, encode);
   const answering: Answering = {
@@ -148,15 +142,14 @@ export async function update(work: UpdateWork, on: Promise<GPUDevice> = benchDev
     wait: () => device.queue.onSubmittedWorkDone(),
     answer: () => answerOfUpdate(answering),
     ...gpuTimeOf(device, encode),
-    destroy: () => optimizer.destroy(),
   };
-}
+});
 
 /** What stands before the update of an optimizer that clips. */
-export async function norm(work: UpdateWork): Promise<Runner> {
+export const norm = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
   const config = sgd({ clip: { type: "globalNorm", maxNorm: maxNormOf(work) } });
-  const optimizer = await createUpdate(device, work, config, ["gradients"]);
+  const optimizer = await createUpdate(keep, device, work, config, ["gradients"]);
   const dispatches = takeDown(device, (pass) => optimizer.encode(pass)).slice(0, -1);
   const encode = (pass: GPUComputePassEncoder) => {
     for (const dispatch of dispatches) replay(pass, dispatch);
@@ -172,18 +165,17 @@ export async function norm(work: UpdateWork): Promise<Runner> {
       return { numbers: [(await optimizer.stats()).gradientNorm], values: [] };
     },
     ...gpuTimeOf(device, encode),
-    destroy: () => optimizer.destroy(),
   };
-}
+});
 
 /** All parameters, or what the last step noted of itself. */
-export async function read(work: UpdateWork, wanted: Wanted): Promise<Runner> {
+export const read = keeping(async (keep, work: UpdateWork, wanted: Wanted) => {
   const device = await benchDevice();
-  const optimizer = await createUpdate(device, work, configOf(work), ["params", "gradients"]);
+  const optimizer = await createUpdate(keep, device, work, configOf(work), ["params", "gradients"]);
   if (wanted === "stats") optimizer.step();
   const readers: Readonly<Record<Wanted, Reader>> = {
     params: async () => Object.values(await optimizer.read())[0]!,
     stats: async () => [(await optimizer.stats()).gradientNorm],
   };
-  return { device, ...reading(wanted, async () => readers[wanted]), destroy: () => optimizer.destroy() };
-}
+  return { device, ...reading(wanted, async () => readers[wanted]) };
+});

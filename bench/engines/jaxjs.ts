@@ -24,6 +24,7 @@ import {
   hypers as updateHypers,
   valuesOf,
 } from "../update.ts";
+import { keeping } from "./keeping.ts";
 
 /** Parameters and moments by tensor, and the powers of both betas. */
 type State = { params: np.Array[]; m: np.Array[]; v: np.Array[]; powers: np.Array[] };
@@ -33,12 +34,26 @@ let started = false;
 /** Whether its backend was started in this page. */
 export const hasStarted = () => started;
 
-/** Of its backend, which the first call starts. */
+let current: GPUDevice | undefined;
+let lost = false;
+
+/** Of its backend, which the first call starts; nothing of it can be asked to start another. */
 async function deviceOf(): Promise<GPUDevice> {
   started = true;
+  if (lost) throw new Error("its device was lost before, and it starts once in a page");
+  if (current) return current;
   if (!(await init("webgpu")).includes("webgpu")) throw new Error("its WebGPU backend does not start");
   defaultDevice("webgpu");
-  return getWebGPUDevice();
+  current = getWebGPUDevice();
+  current.lost.then(() => {
+    lost = true;
+  });
+  return current;
+}
+
+/** Frees arrays, but for those that a call took which threw then: to free them again would throw too. */
+function free(arrays: readonly np.Array[]): void {
+  for (const array of arrays) if (array.refCount > 0) array.dispose();
 }
 
 /**
@@ -50,6 +65,8 @@ function inTurn(device: GPUDevice, start: () => np.Array): Pick<Runner, "step" |
   return {
     async step() {
       const ready = blockUntilReady(start()).then((made) => made.dispose());
+      // Whoever waits for it is told; until then it is nobody's failure.
+      ready.catch(() => undefined);
       await before;
       before = ready;
     },
@@ -93,11 +110,12 @@ function nextState(
   return next;
 }
 
-export async function train(work: Work): Promise<Runner> {
+export const train = keeping(async (keep, work: Work) => {
   const device = await deviceOf();
   const { widths, batch, hypers } = work;
   const inputs = np.array(work.inputs.slice(), { shape: [batch, widths[0]!] });
   const labels = np.array(oneHot(work), { shape: [batch, widths[widths.length - 1]!] });
+  keep({ destroy: () => free([inputs, labels]) });
 
   const lossOf = (params: np.Array[], x: np.Array, y: np.Array): np.Array => {
     for (let i = 0; i < params.length; i += 2) {
@@ -115,12 +133,14 @@ export async function train(work: Work): Promise<Runner> {
     const [loss, gradients] = valueAndGrad(lossOf)(tree.ref(state.params), x, y);
     return { state: nextState(hypers, state, gradients), loss };
   });
+  keep({ destroy: () => step.dispose() });
 
   const tensors = work.layers.flatMap(({ inputs: ins, outputs: outs, weight, bias }) => [
     { data: weight, shape: [ins, outs] },
     { data: bias, shape: [outs] },
   ]);
   let state = firstState(tensors.map(({ data, shape }) => ({ data: data.slice(), shape })));
+  keep({ destroy: () => free(tree.leaves(state)) });
   const start = (): np.Array => {
     const made = step(state, inputs.ref, labels.ref);
     state = made.state;
@@ -135,48 +155,40 @@ export async function train(work: Work): Promise<Runner> {
         async () => (await start().data())[0] ?? Number.NaN,
         () => Promise.all(state.params.map(async (array) => Float32Array.from(await array.ref.data()))),
       ),
-    destroy() {
-      tree.dispose(state);
-      inputs.dispose();
-      labels.dispose();
-      step.dispose();
-    },
   };
-}
+});
 
-export async function product(work: Matrices): Promise<Runner> {
+export const product = keeping(async (keep, work: Matrices) => {
   const device = await deviceOf();
   const shapes = storedShapes(work);
   const a = np.array(work.a.slice(), { shape: shapes.a });
   const b = np.array(work.b.slice(), { shape: shapes.b });
+  keep({ destroy: () => free([a, b]) });
   const multiply = jit((x: np.Array, y: np.Array) =>
     np.dot(work.transposeA ? np.transpose(x) : x, work.transposeB ? np.transpose(y) : y),
   );
+  keep({ destroy: () => multiply.dispose() });
   const start = () => multiply(a.ref, b.ref);
   return {
     device,
     bytes: bytesOfProduct(work),
     ...inTurn(device, start),
     answer: async () => answerOfProduct(work, await start().data()),
-    destroy() {
-      a.dispose();
-      b.dispose();
-      multiply.dispose();
-    },
   };
-}
+});
 
-const gradientsOf = (work: UpdateWork) =>
-  work.tensors.map(({ shape }, t) => np.array(valuesOf(work, "gradients", t), { shape: [...shape] }));
+const gradientsOf = (work: UpdateWork, values = valuesOf) =>
+  work.tensors.map(({ shape }, t) => np.array(values(work, "gradients", t), { shape: [...shape] }));
 
 function globalNorm(gradients: readonly np.Array[]): np.Array {
   return np.sqrt(gradients.map((g) => np.sum(np.square(g))).reduce((sum, term) => sum.add(term)));
 }
 
 /** AdamW and clipping by hand, all tensors in one function under jit; the gradients lie ready. */
-export async function update(work: UpdateWork): Promise<Runner> {
+export const update = keeping(async (keep, work: UpdateWork, values: typeof valuesOf = valuesOf) => {
   const device = await deviceOf();
-  const gradients = gradientsOf(work);
+  const gradients = gradientsOf(work, values);
+  keep({ destroy: () => free(gradients) });
   const maxNorm = maxNormOf(work);
   const apply = jit((before: State, given: np.Array[]): { state: State; norms: np.Array[] } => {
     if (!work.clip) return { state: nextState(updateHypers, before, given), norms: [] };
@@ -186,12 +198,12 @@ export async function update(work: UpdateWork): Promise<Runner> {
     scale.dispose();
     return { state: nextState(updateHypers, before, clipped), norms: [norm] };
   });
-  let state = firstState(
-    work.tensors.map(({ shape }, t) => ({ data: valuesOf(work, "params", t), shape: [...shape] })),
-  );
+  keep({ destroy: () => apply.dispose() });
+  let state = firstState(work.tensors.map(({ shape }, t) => ({ data: values(work, "params", t), shape: [...shape] })));
   let norms: np.Array[] = [];
+  keep({ destroy: () => free([...tree.leaves<np.Array>(state), ...norms]) });
   const start = () => {
-    tree.dispose(norms);
+    free(norms);
     const made = apply(state, tree.ref(gradients));
     ({ state, norms } = made);
     // Whatever of a jitted call is waited for, all of it is submitted.
@@ -207,39 +219,29 @@ export async function update(work: UpdateWork): Promise<Runner> {
     note: "AdamW written by hand in the jitted step",
     ...inTurn(device, start),
     answer: () => answerOfUpdate(answering),
-    destroy() {
-      tree.dispose(state);
-      tree.dispose(norms);
-      tree.dispose(gradients);
-      apply.dispose();
-    },
   };
-}
+});
 
-export async function norm(work: UpdateWork): Promise<Runner> {
+export const norm = keeping(async (keep, work: UpdateWork) => {
   const device = await deviceOf();
   const gradients = gradientsOf(work);
+  keep({ destroy: () => free(gradients) });
   const find = jit((given: np.Array[]) => globalNorm(given));
+  keep({ destroy: () => find.dispose() });
   const start = () => find(tree.ref(gradients));
   return {
     device,
     ...inTurn(device, start),
     answer: async () => ({ numbers: [(await start().data())[0] ?? Number.NaN], values: [] }),
-    destroy() {
-      tree.dispose(gradients);
-      find.dispose();
-    },
   };
-}
+});
 
-export async function read(work: UpdateWork, wanted: Wanted): Promise<Runner> {
+export const read = keeping(async (keep, work: UpdateWork, wanted: Wanted) => {
   const device = await deviceOf();
   const params = () => np.array(valuesOf(work, "params", 0), { shape: [work.n] });
   const values = wanted === "stats" ? globalNorm(gradientsOf(work)) : params();
-  await blockUntilReady(values.ref);
-  return {
-    device,
-    ...reading(wanted, async () => () => values.ref.data()),
-    destroy: () => values.dispose(),
-  };
-}
+  keep({ destroy: () => free([values]) });
+  // It takes nothing: what it was given is still ours.
+  await blockUntilReady(values);
+  return { device, ...reading(wanted, async () => () => values.ref.data()) };
+});

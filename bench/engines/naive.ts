@@ -10,7 +10,6 @@ import { compileKernel, type Dispatch, encodeDispatches } from "../../src/gpu/ke
 import { readParts } from "../../src/gpu/readback.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";
-import type { PassRunner, Runner } from "../suite.ts";
 import {
   type Answering,
   answerOfUpdate,
@@ -21,8 +20,9 @@ import {
   type UpdateWork,
   upload,
 } from "../update.ts";
+import { type Keep, keeping } from "./keeping.ts";
 
-export async function product(work: Matrices): Promise<Runner> {
+export const product = keeping(async (keep, work: Matrices) => {
   const device = await benchDevice();
   const { m, n, k, transposeA, transposeB } = work;
   const [aRow, aDepth] = transposeA ? [1, m] : [k, 1];
@@ -39,6 +39,7 @@ export async function product(work: Matrices): Promise<Runner> {
     b: create("B", work.b.byteLength, bytesOf(work.b)),
     c: create("C", 4 * m * n),
   }));
+  for (const buffer of buffers) keep(buffer);
   const bindGroup = device.createBindGroup({
     layout: pipeline.getBindGroupLayout(0),
     entries: [made.sizes, made.a, made.b, made.c].map((buffer, binding) => ({ binding, resource: { buffer } })),
@@ -55,11 +56,8 @@ export async function product(work: Matrices): Promise<Runner> {
       const [bytes] = await readParts(device, [{ buffer: made.c, offset: 0, bytes: 4 * m * n }]);
       return answerOfProduct(work, new Float32Array(bytes!));
     },
-    destroy() {
-      for (const buffer of buffers) buffer.destroy();
-    },
   };
-}
+});
 
 const sourceOfUpdate = assemble("naive AdamW", [{ name: "shaders/bench/naive_adamw.wgsl", text: wgslOfUpdate }]);
 const sourceOfSquares = assemble("naive squares", [{ name: "shaders/bench/naive_squares.wgsl", text: wgslOfSquares }]);
@@ -99,10 +97,10 @@ async function normDispatches(device: GPUDevice, work: UpdateWork, buffers: Norm
   return [...perTensor, { pipeline: norm.pipeline, bindGroup, workgroups: [1, 1] }];
 }
 
-async function createUpdate(device: GPUDevice, work: UpdateWork, kind: "update" | "norm") {
+async function createUpdate(keep: Keep, device: GPUDevice, work: UpdateWork, kind: "update" | "norm") {
   const sums = work.tensors.reduce((sum, { length }) => sum + alignedSums(length), 0);
   const maxNorm = Float32Array.of(maxNormOf(work));
-  const allocation = await allocate(device, `${work.n} parameters`, (create) => {
+  const { made, buffers } = await allocate(device, `${work.n} parameters`, (create) => {
     const perTensor = (label: string) => work.tensors.map(({ length }) => create(label, 4 * length));
     const states = kind === "update" ? (["params", "m", "v"] as const) : [];
     const [params = [], m = [], v = []] = states.map(perTensor);
@@ -111,11 +109,12 @@ async function createUpdate(device: GPUDevice, work: UpdateWork, kind: "update" 
       maxNorm: create("the largest norm", 4, bytesOf(maxNorm), "uniform"),
     };
   });
+  for (const buffer of buffers) keep(buffer);
   for (const t of work.tensors.keys()) {
-    upload(work, "gradients", t, { buffer: allocation.made.gradients[t]! }, device);
-    if (kind === "update") upload(work, "params", t, { buffer: allocation.made.params[t]! }, device);
+    upload(work, "gradients", t, { buffer: made.gradients[t]! }, device);
+    if (kind === "update") upload(work, "params", t, { buffer: made.params[t]! }, device);
   }
-  return allocation;
+  return made;
 }
 
 async function readNorm(device: GPUDevice, found: GPUBuffer): Promise<number> {
@@ -124,12 +123,12 @@ async function readNorm(device: GPUDevice, found: GPUBuffer): Promise<number> {
 }
 
 /** A dispatch for each tensor, whose buffers are its own; the host writes the hypers of every step. */
-export async function update(work: UpdateWork, on: Promise<GPUDevice> = benchDevice()): Promise<PassRunner> {
+export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevice> = benchDevice()) => {
   const device = await on;
   const uses = ["write", "read", "write", "write", "uniform", "read"] as const;
   const kernel = await compileKernel(device, sourceOfUpdate, uses, { clip: Number(work.clip) });
-  const { made, buffers } = await createUpdate(device, work, "update");
-  const scalars = device.createBuffer({ size: 24, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST });
+  const made = await createUpdate(keep, device, work, "update");
+  const scalars = keep(device.createBuffer({ size: 24, usage: GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST }));
   const dispatches = [
     ...(work.clip ? await normDispatches(device, work, made) : []),
     ...work.tensors.map(({ length }, t): Dispatch => {
@@ -165,15 +164,12 @@ export async function update(work: UpdateWork, on: Promise<GPUDevice> = benchDev
     wait: () => device.queue.onSubmittedWorkDone(),
     answer: () => answerOfUpdate(answering),
     ...gpuTimeOf(device, encode),
-    destroy() {
-      for (const buffer of [...buffers, scalars]) buffer.destroy();
-    },
   };
-}
+});
 
-export async function norm(work: UpdateWork): Promise<Runner> {
+export const norm = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
-  const { made, buffers } = await createUpdate(device, work, "norm");
+  const made = await createUpdate(keep, device, work, "norm");
   const dispatches = await normDispatches(device, work, made);
   const encode = (pass: GPUComputePassEncoder) => encodeDispatches(pass, dispatches);
   const step = () => submitPass(device, encode);
@@ -187,8 +183,5 @@ export async function norm(work: UpdateWork): Promise<Runner> {
       return { numbers: [await readNorm(device, made.found)], values: [] };
     },
     ...gpuTimeOf(device, encode),
-    destroy() {
-      for (const buffer of buffers) buffer.destroy();
-    },
   };
-}
+});

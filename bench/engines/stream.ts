@@ -5,8 +5,9 @@ import { allocate, type CreateBuffer } from "../../src/gpu/allocate.ts";
 import { grid } from "../../src/gpu/device.ts";
 import { compileKernel, type Dispatch, encodeDispatches } from "../../src/gpu/kernel.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
-import { quantile, type Runner } from "../suite.ts";
+import { quantile } from "../suite.ts";
 import { slotsOf, streamBytesOf, type UpdateWork, upload } from "../update.ts";
+import { keeping } from "./keeping.ts";
 
 /** How the kernel is cut: lanes of a workgroup, and vec4s that each of them takes. */
 interface Shape {
@@ -34,6 +35,8 @@ const best = new WeakMap<GPUDevice, Promise<Shape>>();
 function shapeOf(device: GPUDevice): Promise<Shape> {
   const found = best.get(device) ?? fastest(device);
   best.set(device, found);
+  // What failed is tried again.
+  found.catch(() => best.delete(device));
   return found;
 }
 
@@ -102,13 +105,14 @@ async function dispatchOf(
   };
 }
 
-export async function update(work: UpdateWork): Promise<Runner> {
+export const update = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
   const shape = await shapeOf(device);
   const slots = slotsOf(work);
   const { made, buffers } = await allocate(device, `a stream of ${work.n} parameters`, (create) =>
     createBuffers(create, work.n, slots),
   );
+  for (const buffer of buffers) keep(buffer);
   // Pages that nobody ever wrote to may all be one, which would be read from a cache.
   let offset = 0;
   for (const [t, { length }] of work.tensors.entries()) {
@@ -124,8 +128,5 @@ export async function update(work: UpdateWork): Promise<Runner> {
     step: () => submitPass(device, encode),
     wait: () => device.queue.onSubmittedWorkDone(),
     ...gpuTimeOf(device, encode),
-    destroy() {
-      for (const buffer of buffers) buffer.destroy();
-    },
   };
-}
+});

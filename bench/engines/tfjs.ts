@@ -18,20 +18,45 @@ import {
   type UpdateWork,
   valuesOf,
 } from "../update.ts";
+import { type Keep, keeping } from "./keeping.ts";
 
 let started = false;
 
 /** Whether its backend was started in this page. */
 export const hasStarted = () => started;
 
-/** One for all cases; the first call starts it. */
+/** The backend whose device is watched, and whether that was lost. */
+let current: WebGPUBackend | undefined;
+let lost = false;
+
+/** One for all cases; the first call starts it, as does the first after its device was lost. */
 async function backendOf(): Promise<WebGPUBackend> {
   tf.enableProdMode();
   started = true;
+  if (lost) {
+    // It would be handed out for good; its factory makes another.
+    const factory = tf.findBackendFactory("webgpu");
+    tf.removeBackend("webgpu");
+    tf.registerBackend("webgpu", factory);
+    lost = false;
+  }
   if (!(await tf.setBackend("webgpu"))) throw new Error("its WebGPU backend does not start");
   const backend = tf.backend();
   if (!(backend instanceof WebGPUBackend)) throw new Error("its backend is not the one for WebGPU");
+  if (backend !== current) {
+    current = backend;
+    backend.device.lost.then(() => {
+      lost = true;
+    });
+  }
   return backend;
+}
+
+/** The tensor as a variable; what it held is the variable's alone then. */
+function variableOf(tensor: tf.Tensor): tf.Variable {
+  const variable = tf.variable(tensor);
+  tensor.dispose();
+  return variable;
 }
 
 function waitOf(backend: WebGPUBackend): Pick<Runner, "wait"> {
@@ -46,18 +71,20 @@ function waitOf(backend: WebGPUBackend): Pick<Runner, "wait"> {
   };
 }
 
-export async function train(work: Work): Promise<Runner> {
+export const train = keeping(async (keep, work: Work) => {
   const backend = await backendOf();
   const { widths, batch, hypers } = work;
   const inputs = tf.tensor2d(work.inputs, [batch, widths[0]!]);
   const labels = tf.tensor2d(oneHot(work), [batch, widths[widths.length - 1]!]);
   const layers = work.layers.map(({ inputs: ins, outputs: outs, weight, bias }) => ({
     // A copy, because tfjs may keep the array that it is given.
-    weight: tf.variable(tf.tensor2d(weight.slice(), [ins, outs])),
-    bias: tf.variable(tf.tensor1d(bias.slice())),
+    weight: variableOf(tf.tensor2d(weight.slice(), [ins, outs])),
+    bias: variableOf(tf.tensor1d(bias.slice())),
   }));
   const variables = layers.flatMap(({ weight, bias }) => [weight, bias]);
+  keep({ destroy: () => tf.dispose([inputs, labels, ...variables]) });
   const optimizer = tf.train.adam(hypers.lr, hypers.beta1, hypers.beta2, hypers.eps);
+  keep({ destroy: () => optimizer.dispose() });
   const loss = () => {
     let x: tf.Tensor2D = inputs;
     for (const [i, { weight, bias }] of layers.entries()) {
@@ -67,6 +94,7 @@ export async function train(work: Work): Promise<Runner> {
     return tf.losses.softmaxCrossEntropy<tf.Tensor2D, tf.Scalar>(labels, x);
   };
   let cost: tf.Scalar | null = null;
+  keep({ destroy: () => cost?.dispose() });
   const start = () => {
     cost?.dispose();
     cost = optimizer.minimize(loss, true, variables);
@@ -87,20 +115,16 @@ export async function train(work: Work): Promise<Runner> {
         },
         () => Promise.all(variables.map(async (variable) => Float32Array.from(await variable.data()))),
       ),
-    destroy() {
-      cost?.dispose();
-      tf.dispose([inputs, labels, ...variables]);
-      optimizer.dispose();
-    },
   };
-}
+});
 
-export async function product(work: Matrices): Promise<Runner> {
+export const product = keeping(async (keep, work: Matrices) => {
   const backend = await backendOf();
   const { device } = backend;
   const shapes = storedShapes(work);
   const [a, b] = [tf.tensor2d(work.a, shapes.a), tf.tensor2d(work.b, shapes.b)];
   let c: tf.Tensor | undefined;
+  keep({ destroy: () => tf.dispose(c ? [a, b, c] : [a, b]) });
   const step = () => {
     c?.dispose();
     c = tf.matMul(a, b, work.transposeA, work.transposeB);
@@ -114,33 +138,31 @@ export async function product(work: Matrices): Promise<Runner> {
     },
     ...waitOf(backend),
     answer: async () => answerOfProduct(work, await step().data()),
-    destroy() {
-      c?.dispose();
-      tf.dispose([a, b]);
-    },
   };
-}
+});
 
-const tensorsOf = (work: UpdateWork, role: UpdateRole) =>
-  work.tensors.map(({ shape }, t) => tf.tensor(valuesOf(work, role, t), [...shape]));
+function tensorsOf(keep: Keep, work: UpdateWork, role: UpdateRole, values = valuesOf): tf.Tensor[] {
+  const tensors = work.tensors.map(({ shape }, t) => tf.tensor(values(work, role, t), [...shape]));
+  keep({ destroy: () => tf.dispose(tensors) });
+  return tensors;
+}
 
 /** Stacked, because its `addN` takes no more terms than a kernel has buffers. */
 const globalNorm = (gradients: readonly tf.Tensor[]) =>
   tf.sqrt(tf.sum(tf.stack(gradients.map((g) => tf.sum(tf.square(g))))));
 
 /** `applyGradients` with gradients that are ready; clipped as one does it there, since it has no clipping of its own. */
-export async function update(work: UpdateWork): Promise<Runner> {
+export const update = keeping(async (keep, work: UpdateWork, values: typeof valuesOf = valuesOf) => {
   const backend = await backendOf();
   const { device } = backend;
-  const variables = tensorsOf(work, "params").map((tensor) => {
-    const variable = tf.variable(tensor);
-    tensor.dispose();
-    return variable;
-  });
-  const gradients = tensorsOf(work, "gradients");
+  const variables = tensorsOf(keep, work, "params", values).map(variableOf);
+  keep({ destroy: () => tf.dispose(variables) });
+  const gradients = tensorsOf(keep, work, "gradients", values);
   const optimizer = tf.train.adam(hypers.lr, hypers.beta1, hypers.beta2, hypers.eps);
+  keep({ destroy: () => optimizer.dispose() });
   const maxNorm = maxNormOf(work);
   let norm: tf.Tensor | undefined;
+  keep({ destroy: () => norm?.dispose() });
   const apply = (given: readonly tf.Tensor[]) =>
     optimizer.applyGradients(variables.map(({ name }, t) => ({ name, tensor: given[t]! })));
   const step = () => {
@@ -164,18 +186,14 @@ export async function update(work: UpdateWork): Promise<Runner> {
     step,
     ...waitOf(backend),
     answer: () => answerOfUpdate(answering),
-    destroy() {
-      norm?.dispose();
-      tf.dispose([...variables, ...gradients]);
-      optimizer.dispose();
-    },
   };
-}
+});
 
-export async function norm(work: UpdateWork): Promise<Runner> {
+export const norm = keeping(async (keep, work: UpdateWork) => {
   const backend = await backendOf();
-  const gradients = tensorsOf(work, "gradients");
+  const gradients = tensorsOf(keep, work, "gradients");
   let found: tf.Tensor | undefined;
+  keep({ destroy: () => found?.dispose() });
   const step = () => {
     found?.dispose();
     found = tf.tidy(() => globalNorm(gradients));
@@ -188,19 +206,16 @@ export async function norm(work: UpdateWork): Promise<Runner> {
       step();
       return { numbers: [(await found?.data())?.[0] ?? Number.NaN], values: [] };
     },
-    destroy() {
-      found?.dispose();
-      tf.dispose(gradients);
-    },
   };
-}
+});
 
 /** It keeps what was read, so each time something else is computed before. */
-export async function read(work: UpdateWork, wanted: Wanted): Promise<Runner> {
+export const read = keeping(async (keep, work: UpdateWork, wanted: Wanted) => {
   const backend = await backendOf();
-  const given = tensorsOf(work, wanted === "stats" ? "gradients" : "params");
+  const given = tensorsOf(keep, work, wanted === "stats" ? "gradients" : "params");
   const { wait } = waitOf(backend);
   let made: tf.Tensor | undefined;
+  keep({ destroy: () => made?.dispose() });
   const ready = async () => {
     made?.dispose();
     const fresh = tf.tidy(() => (wanted === "stats" ? globalNorm(given) : tf.add(given[0]!, 0)));
@@ -211,9 +226,5 @@ export async function read(work: UpdateWork, wanted: Wanted): Promise<Runner> {
   return {
     device: backend.device,
     ...reading(wanted, ready),
-    destroy() {
-      made?.dispose();
-      tf.dispose(given);
-    },
   };
-}
+});

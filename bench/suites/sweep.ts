@@ -14,8 +14,9 @@ import {
   type Tensor,
 } from "../../src/index.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
+import { type Keep, keeping } from "../engines/keeping.ts";
 import { createWork, datasetOf, flopsOf, hypers, tensorsOf, type Work } from "../network.ts";
-import { type Answer, type Case, type Contender, checkedSteps, type Runner, type Tier } from "../suite.ts";
+import { type Answer, type Case, type Contender, checkedSteps, type Tier } from "../suite.ts";
 import { stepBytesOf, updateWork, valuesOf } from "../update.ts";
 
 /** What is trained; without a network, by gradients that stay as they are. */
@@ -37,12 +38,14 @@ const configOf = (rates: readonly number[]) => adamw({ ...hypers, replicas: rate
 /** From a hundredth of AdamW's usual rate up to ten times it. */
 const ratesOf = (count: number) => Array.from({ length: count }, (_, i) => 1e-5 * 1000 ** (i / (count - 1)));
 
-async function gpuTrainee({ tensors, gradients, network }: Sweep, rates: readonly number[]) {
-  const optimizer = await createOptimizer(await benchDevice(), tensors, configOf(rates));
+async function gpuTrainee(keep: Keep, { tensors, gradients, network }: Sweep, rates: readonly number[]) {
+  const optimizer = keep(await createOptimizer(await benchDevice(), tensors, configOf(rates)));
   if (gradients) optimizer.write("gradients", gradients);
   const objective =
     network &&
-    (await createGpuObjective(optimizer, createModel({ layers: network.widths }), datasetOf(network), network.batch));
+    keep(
+      await createGpuObjective(optimizer, createModel({ layers: network.widths }), datasetOf(network), network.batch),
+    );
   return { optimizer, objective };
 }
 
@@ -87,23 +90,11 @@ async function answerOf(
   return { numbers, values };
 }
 
-function destroyAll(trainees: readonly Trainee<Optimizer, Objective>[]): void {
-  for (const { optimizer, objective } of trainees) {
-    objective?.destroy();
-    optimizer.destroy();
-  }
-}
-
 /** One optimizer for each cohort of rates; a step of all of them is one pass and one submission. */
-async function run(work: Sweep, cohorts: readonly (readonly number[])[], bytes?: number): Promise<Runner> {
+const run = keeping(async (keep, work: Sweep, cohorts: readonly (readonly number[])[], bytes?: number) => {
   const device = await benchDevice();
   const trainees: Trainee<GpuOptimizer, GpuObjective>[] = [];
-  try {
-    for (const rates of cohorts) trainees.push(await gpuTrainee(work, rates));
-  } catch (error) {
-    destroyAll(trainees);
-    throw error;
-  }
+  for (const rates of cohorts) trainees.push(await gpuTrainee(keep, work, rates));
   const encode = (pass: GPUComputePassEncoder) => {
     for (const { optimizer, objective } of trainees) {
       objective?.encode(pass);
@@ -121,9 +112,8 @@ async function run(work: Sweep, cohorts: readonly (readonly number[])[], bytes?:
     wait: () => device.queue.onSubmittedWorkDone(),
     answer: () => answerOf(work, trainees, cohorts),
     ...gpuTimeOf(device, encode),
-    destroy: () => destroyAll(trainees),
   };
-}
+});
 
 async function expectedOf(work: Sweep): Promise<Answer> {
   const rates = compared(work.rates);
@@ -131,7 +121,8 @@ async function expectedOf(work: Sweep): Promise<Answer> {
   try {
     return await answerOf(work, [trainee], [rates]);
   } finally {
-    destroyAll([trainee]);
+    trainee.objective?.destroy();
+    trainee.optimizer.destroy();
   }
 }
 

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { OptionError, show } from "../errors.ts";
 import { clear } from "../gpu/choices.ts";
+import { adapterLine, describeAdapter } from "../gpu/device.ts";
 import { shapeNames, updateChoice } from "../gpu/shapes.ts";
 import { jobDefaults } from "../lab/defaults.ts";
 import { choices, pin } from "../objectives/choices.ts";
@@ -38,14 +39,22 @@ export function tuneCommand(): Command {
     )
     .option("--model <widths>", "widths of the layers", jobDefaults.model)
     .option("--batch <n>", "examples per step", number, 128)
-    .option("--seconds <n>", "time for measuring; what is left is measured the next time", number, 2)
+    .option(
+      "--seconds <n>",
+      "time for measuring the products, and as much for the update; what is left is measured the next time",
+      number,
+      2,
+    )
     .option("--again", "measure again what was measured before")
     .option(
       "--pin <variant>",
-      `run one from now on, for all products: ${variantNames.join(", ")}; for updates: ${shapeNames.join(", ")}`,
+      `run one from now on and measure nothing of the other kind; for all products: ${variantNames.join(", ")}; for updates: ${shapeNames.join(", ")}`,
     )
     .option("--clear", "forget what was measured and pinned")
-    .option("--json", 'print {"adapter","cache","products":[…],"update":{…}} on stdout and nothing else there')
+    .option(
+      "--json",
+      'print {"adapter","cache","products":[…],"update":{…}} on stdout and nothing else there; with --pin only the kind that was pinned',
+    )
     .addHelpText(
       "after",
       "\nVariants that begin with f16 round the operands to float16; they run only where they are pinned.",
@@ -62,8 +71,10 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
   }
   const batch = readNumber("batch", options.batch, { min: 1, integer: true });
   const seconds = readNumber("seconds", options.seconds, { above: 0 });
-  if (options.pin !== undefined && options.clear) {
-    throw new OptionError(`pin is ${show(options.pin)}; with --clear it must be left out`);
+  for (const name of ["pin", "again", "json"] as const) {
+    if (options.clear && options[name] !== undefined) {
+      throw new OptionError(`${name} is ${show(options[name])}; with --clear it must be left out`);
+    }
   }
   const variant =
     options.pin === undefined ? undefined : readChoice("pin", options.pin, [...variantNames, ...shapeNames]);
@@ -73,7 +84,8 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
     console.error(`forgot what was measured and pinned on this adapter, in ${choicesPath()}`);
     return;
   }
-  if (variant !== undefined) await pin(device, shapeNames.includes(variant) ? updateChoice : "all", variant);
+  const pinsUpdate = variant !== undefined && shapeNames.includes(variant);
+  if (variant !== undefined) await pin(device, pinsUpdate ? updateChoice : "all", variant);
   const bars = new Bars();
   const showing = (bar: string) => {
     let begun = false;
@@ -84,19 +96,42 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
     };
   };
   const again = options.again ?? false;
-  const { adapter, products } = await tune(device, perceptronProducts(widths, batch), {
-    ...{ seconds, again, onProgress: showing("tuning") },
-  }).finally(() => bars.stop());
-  const update = await tuneUpdate(device, { seconds, again, onProgress: showing("update") }).finally(() => bars.stop());
+  // What is pinned is not measured; who pins the one kind has not asked for the other.
+  const products = pinsUpdate
+    ? undefined
+    : (
+        await tune(device, perceptronProducts(widths, batch), {
+          ...{ seconds, again, onProgress: showing("tuning") },
+        }).finally(() => bars.stop())
+      ).products;
+  const update =
+    variant !== undefined && !pinsUpdate
+      ? undefined
+      : await tuneUpdate(device, { seconds, again, onProgress: showing("update") }).finally(() => bars.stop());
+  const adapter = adapterLine(describeAdapter(device.adapterInfo));
   if (options.json) {
-    const { speeds, ...rest } = update;
-    const plainUpdate = { ...rest, gigabytesPerSecond: speeds };
-    console.log(JSON.stringify({ adapter, cache: choicesPath(), products: products.map(plain), update: plainUpdate }));
+    console.log(
+      JSON.stringify({
+        ...{ adapter, cache: choicesPath() },
+        ...(products ? { products: products.map(plain) } : {}),
+        ...(update ? { update: plainUpdate(update) } : {}),
+      }),
+    );
     return;
   }
   console.log(adapter);
+  if (products) sayProducts(device, products);
+  if (update) {
+    console.log(updateTable(update));
+    if (update.left.length > 0) {
+      console.log(`${seconds} s are too few to tell the update's shapes apart; give more with --seconds`);
+    }
+  }
+  console.log(`${choices(device).length} choices are kept in ${choicesPath()}`);
+}
+
+function sayProducts(device: GPUDevice, products: readonly Tuned[]): void {
   console.log(table(products));
-  console.log(updateTable(update));
   // Of others something was measured or is left to be.
   const small = products.filter(
     ({ source, speeds, left }) => source === "default" && left.length === 0 && Object.keys(speeds).length === 0,
@@ -112,8 +147,9 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
     const reason = whyNot(device, variant);
     if (reason) console.log(`${variant.name} does not run here: ${reason}`);
   }
-  console.log(`${choices(device).length} choices are kept in ${choicesPath()}`);
 }
+
+const plainUpdate = ({ speeds, ...rest }: TunedUpdate) => ({ ...rest, gigabytesPerSecond: speeds });
 
 const plain = ({ product, shape, variant, source, speeds, left }: Tuned) => ({
   ...product,

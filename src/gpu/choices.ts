@@ -18,7 +18,7 @@ export interface ChoiceStore {
 export type Speeds = Readonly<Record<string, number>>;
 
 /** By what is chosen. Names may be of variants that there are no more, or that this device cannot run. */
-export interface Known {
+interface Known {
   readonly pins: Record<string, string>;
   readonly speeds: Record<string, Record<string, number>>;
 }

@@ -21,6 +21,9 @@ export const shapes: readonly StreamShape[] = [apart(4), apart(8), apart(16), jo
 /** What `pin` takes for the update. */
 export const shapeNames: readonly string[] = shapes.map(({ name }) => name);
 
+/** How much faster than the default a shape must be to replace it; less may be noise. */
+const clearlyFaster = 1.05;
+
 /** What the choice of a shape is kept under. */
 export const updateChoice = "update";
 
@@ -47,14 +50,23 @@ export function whyNotShape({ limits }: GPUDevice, { workgroupSize }: StreamShap
 export function defaultShape(device: GPUDevice): StreamShape {
   if (!isSoftware(device)) return findShape("joined-64")!;
   // An emulation runs as many lanes at once as its subgroups have. With more each reads its chunk's entry and row for fewer
-  // elements, with fewer some are idle.
-  const { subgroupMinSize: lanes } = device.adapterInfo;
+  // elements, with fewer some are idle. Without the feature the size says nothing.
+  const lanes = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : undefined;
   return shapes.find(({ workgroupSize, barriers }) => !barriers && workgroupSize === lanes) ?? findShape("apart-8")!;
 }
 
 /** The shape that optimizers made from now on have. */
 export function streamShape(device: GPUDevice): StreamShape {
-  return pinnedShape(device) ?? runnable(device, fastest(shapeSpeeds(device))) ?? defaultShape(device);
+  return pinnedShape(device) ?? measuredShape(device) ?? defaultShape(device);
+}
+
+/** The fastest that was measured; the default unless it is clearly slower. */
+export function measuredShape(device: GPUDevice): StreamShape | undefined {
+  const speeds = Object.entries(shapeSpeeds(device)).filter(([name]) => runnable(device, name));
+  const best = runnable(device, fastest(Object.fromEntries(speeds)));
+  const usual = defaultShape(device);
+  const speed = (name: string) => speeds.find(([of]) => of === name)?.[1] ?? 0;
+  return best && speed(best.name) <= clearlyFaster * speed(usual.name) ? usual : best;
 }
 
 export function pinnedShape(device: GPUDevice): StreamShape | undefined {

@@ -2,7 +2,7 @@
 // the default; and pins and lists of everything that is chosen.
 import { DeviceError, OptionError, show } from "../errors.ts";
 import { fastest, knownOf, note, noteSpeedsOf, type Speeds } from "../gpu/choices.ts";
-import { findShape, type StreamShape, shapeNames, updateChoice, whyNotShape } from "../gpu/shapes.ts";
+import { findShape, measuredShape, type StreamShape, shapeNames, updateChoice, whyNotShape } from "../gpu/shapes.ts";
 import {
   defaultVariant,
   findVariant,
@@ -51,7 +51,7 @@ export function choices(device: GPUDevice): readonly Choice[] {
     const exists = (name: string) => (ofUpdate ? shapeNames : variantNames).includes(name);
     const of = Object.fromEntries(Object.entries(speeds[shape] ?? {}).filter(([name]) => exists(name)));
     const pin = [pins[shape], ofUpdate ? undefined : pins.all].find((name) => name !== undefined && exists(name));
-    const variant = pin ?? fastest(of);
+    const variant = pin ?? (ofUpdate ? measuredShape(device)?.name : fastest(of));
     // Where every variant was refused there was nothing to choose.
     return variant === undefined ? [] : [{ shape, variant, source: pin ? "pinned" : "measured", speeds: of }];
   });

@@ -14,7 +14,7 @@ export function product(options: ProductOptions): ScheduleConfig {
 
 export const productSchedule = defineSchedule({
   type: "product",
-  formula: "schedules[0](t) · schedules[1](t) · …",
+  formula: "Π schedules(t)",
   source: "definition",
   options: { schedules },
   create: ({ schedules: parts }) => ({ at: (step) => parts.reduce((value, part) => value * part.at(step), 1) }),

@@ -41,6 +41,53 @@ describe("the benchmark's page", () => {
     await page.close();
   });
 
+  it("draws charts that can be read in the dark and in the light, and changes between them", async () => {
+    const { page, errors } = await openPage(browser);
+    const prefer = (value: string) => page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
+    await prefer("dark");
+    await page.goto(address);
+    await page.evaluate(`runBench({ filter: "64-32-10", quick: true, rounds: 1 })`);
+    expect(await page.evaluate(titleLightness)).toBeGreaterThan(150);
+    for (const [theme, light] of [
+      ["light", false],
+      ["dark", true],
+    ] as const) {
+      await prefer(theme);
+      await page.waitForFunction(`(${titleLightness}) ${light ? "> 150" : "< 110"}`, { polling: 50, timeout: 10_000 });
+    }
+    expect(await page.$$("#times canvas")).toHaveLength(1);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("keeps the result before a run that is stopped before a case is finished", async () => {
+    const { page, errors } = await openPage(browser);
+    const status = () => page.$eval("#status", ({ textContent }) => textContent);
+    const stopSoon = async () => {
+      const said = await page.evaluate(() => {
+        window.onBenchProgress = () => document.getElementById("stop")!.click();
+        document.getElementById("quick")!.click();
+        return document.getElementById("status")!.textContent;
+      });
+      await page.waitForSelector("#quick:enabled");
+      return said;
+    };
+    await page.goto(address);
+    await stopSoon();
+    expect(await status()).toBe("stopped before a case was finished");
+    expect(await page.$("#copy:disabled")).not.toBeNull();
+    await page.evaluate(`(onBenchProgress = undefined, runBench({ filter: "64-32-10", quick: true, rounds: 1 }))`);
+    expect(await status()).toBe("done");
+    const link = () => page.$eval("#download a", (a) => fetch((a as HTMLAnchorElement).href).then((got) => got.text()));
+    const before = await link();
+    expect(await stopSoon()).toBe("starts …");
+    expect(await status()).toBe("stopped before a case was finished; the result before it is kept");
+    expect(await link()).toBe(before);
+    expect(await page.$$("#rows tbody tr")).toHaveLength(5);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
   it("says that there is no WebGPU", async () => {
     const { page } = await openPage(browser);
     await page.evaluateOnNewDocument(`Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined })`);
@@ -53,6 +100,18 @@ describe("the benchmark's page", () => {
     await page.close();
   });
 });
+
+/** Of 255, what the pixels of a chart's title are on average, in the page. */
+const titleLightness = `(() => {
+  const canvas = document.querySelector("#times canvas");
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, 24 * devicePixelRatio);
+  let [sum, alphas] = [0, 0];
+  for (let i = 0; i < data.length; i += 4) {
+    sum += (data[i + 3] * (data[i] + data[i + 1] + data[i + 2])) / 3;
+    alphas += data[i + 3];
+  }
+  return sum / alphas;
+})()`;
 
 describe("a run in the page", () => {
   /** Two cases that are soon finished, in their order. */

@@ -3,12 +3,12 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { OptionError } from "../../src/errors.ts";
+import { DeviceError, OptionError } from "../../src/errors.ts";
 import { type ChoiceStore, clear, keepChoices, noteSpeedsOf } from "../../src/gpu/choices.ts";
 import { createShaped } from "../../src/gpu/optimizer.ts";
 import { defaultShape, shapeCandidates, shapeNames, shapes, streamShape, updateChoice } from "../../src/gpu/shapes.ts";
 import { choices, pin } from "../../src/objectives/choices.ts";
-import { tuneUpdate } from "../../src/objectives/tuner.ts";
+import { type TuneProgress, tuneUpdate } from "../../src/objectives/tuner.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
 import { adamw } from "../../src/rules/adam.ts";
@@ -78,25 +78,96 @@ describe("the shape of a device", () => {
     const made = await freshDevice();
     const named = (value: object) =>
       defaultShape(Object.defineProperty(made, "adapterInfo", { value, configurable: true })).name;
+    const has = (...names: string[]) =>
+      Object.defineProperty(made, "features", { value: new Set(names), configurable: true });
+    has("subgroups");
     const software = { vendor: "", architecture: "", device: "", description: "", isFallbackAdapter: true };
     expect(named({ ...software, subgroupMinSize: 4 })).toBe("apart-4");
     expect(named({ ...software, subgroupMinSize: 8 })).toBe("apart-8");
     expect(named(software)).toBe("apart-8");
     expect(named({ ...software, subgroupMinSize: 32, isFallbackAdapter: false })).toBe("joined-64");
+    has();
+    expect(named({ ...software, subgroupMinSize: 4 })).toBe("apart-8");
     made.destroy();
+  });
+
+  it("is the default unless another is clearly faster", () => {
+    const [usual, other] = shapeCandidates(device);
+    const chosen = (speed: number) => {
+      noteSpeedsOf(device, updateChoice, { [usual!.name]: 100, [other!.name]: speed });
+      return [streamShape(device).name, choices(device)[0]!.variant];
+    };
+    expect(chosen(105)).toEqual([usual!.name, usual!.name]);
+    expect(chosen(106)).toEqual([other!.name, other!.name]);
+    noteSpeedsOf(device, updateChoice, { [usual!.name]: 0, [other!.name]: 1 });
+    expect(streamShape(device)).toBe(other);
   });
 
   it("is measured once, in turns, and kept", async () => {
     const seen: string[] = [];
     const names = shapeCandidates(device).map(({ name }) => name);
-    const options = { seconds: 0.01, onProgress: ({ variant }: { variant: string }) => seen.push(variant) };
-    const found = await tuneUpdate(device, options);
-    expect(seen).toEqual(names);
+    const onProgress = ({ done, total, variant, speed }: TuneProgress) => {
+      seen.push(variant);
+      expect(done).toBe(seen.length);
+      expect(total).toBeGreaterThanOrEqual(done);
+      expect(speed).toBeGreaterThan(0);
+    };
+    const hurried = await tuneUpdate(device, { seconds: 1e-6, onProgress });
+    expect(hurried).toMatchObject({ source: "default", variant: names[0], speeds: {}, left: names });
+    // Not to hurry: the machine may be busy.
+    const found = await tuneUpdate(device, { seconds: 60, onProgress });
+    expect(seen.slice(0, 2 * names.length)).toEqual([...names, ...names.slice(1), names[0]]);
     expect(found).toMatchObject({ shape: "update", source: "measured", left: [] });
-    expect(Math.max(...Object.values(found.speeds))).toBe(found.speeds[found.variant]);
+    expect(Object.keys(found.speeds).sort()).toEqual([...names].sort());
+    const slowdown = Math.max(...Object.values(found.speeds)) / found.speeds[found.variant]!;
+    expect(slowdown).toBeLessThanOrEqual(found.variant === names[0] ? 1.05 : 1);
     expect(streamShape(device).name).toBe(found.variant);
-    await tuneUpdate(device, options);
-    expect(seen).toEqual(names);
+    const measured = seen.length;
+    await tuneUpdate(device, { seconds: 60, onProgress });
+    expect(seen).toHaveLength(measured);
+  });
+
+  it("has the speed 0 where the driver refuses its kernels, and all refused are an error", async () => {
+    const refusing = await freshDevice();
+    const names = shapeCandidates(refusing).map(({ name }) => name);
+    const refused = shapeCandidates(refusing)[0]!.workgroupSize;
+    const create = refusing.createComputePipelineAsync.bind(refusing);
+    refusing.createComputePipelineAsync = (descriptor) =>
+      descriptor.compute.constants?.workgroup_size === refused
+        ? Promise.reject(new Error("refused"))
+        : create(descriptor);
+    const found = await tuneUpdate(refusing, { seconds: 60 });
+    expect(found).toMatchObject({ source: "measured", left: [], speeds: { [names[0]!]: 0 } });
+    expect(found.variant).not.toBe(names[0]);
+    refusing.destroy();
+
+    const none = await freshDevice();
+    none.createComputePipelineAsync = () => Promise.reject(new Error("refused"));
+    await expect(tuneUpdate(none)).rejects.toThrow("does not make a pipeline: refused");
+    expect(choices(none)).toEqual([]);
+    none.destroy();
+  });
+
+  it("is not blamed for parameters that the device cannot hold", async () => {
+    const small = await freshDevice();
+    const create = small.createBuffer.bind(small);
+    small.createBuffer = (descriptor) => {
+      if (descriptor.size > 2 ** 20) throw new RangeError("too large");
+      return create(descriptor);
+    };
+    const tuned = tuneUpdate(small);
+    await expect(tuned).rejects.toThrow(DeviceError);
+    await expect(tuned).rejects.toThrow("the device could not hold");
+    expect(choices(small)).toEqual([]);
+    small.destroy();
+  });
+
+  it("is not measured on a device that is lost meanwhile", async () => {
+    const lost = await freshDevice();
+    const tuned = tuneUpdate(lost, { seconds: 60, onProgress: () => lost.destroy() });
+    await expect(tuned).rejects.toThrow("the device was lost while updates were measured: ");
+    await expect(tuned).rejects.toThrow(DeviceError);
+    expect(choices(lost)).toEqual([]);
   });
 
   it("refuses what is no shape, and bad options", async () => {

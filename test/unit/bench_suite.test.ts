@@ -3,8 +3,9 @@
 import { EventEmitter } from "node:events";
 import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
+import { passedOver } from "../../bench/browser.ts";
 import { checkFilter, chosen, nodeCases, pageCases, titleOf } from "../../bench/cases.ts";
-import { isSound, readOptions, runInPage } from "../../bench/run.ts";
+import { isSound, readOptions, runInPage, writtenLine } from "../../bench/run.ts";
 import { type Answer, type Case, emptyRow, type Progress, type Row, type Runner, runCases } from "../../bench/suite.ts";
 import { sizeCases } from "../../bench/suites/size.ts";
 import { OptionError } from "../../src/errors.ts";
@@ -13,7 +14,7 @@ import { OptionError } from "../../src/errors.ts";
 type Log = string[];
 
 interface Made extends Partial<Runner> {
-  /** Of its turns, after the one that tells how many steps a turn has. */
+  /** Of its turns, after the two that tell how many steps a turn has. */
   readonly times?: readonly number[];
 }
 
@@ -29,7 +30,7 @@ function engine(name: string, log: Log = [], { times = [], ...rest }: Made = {})
       async time(steps) {
         turns++;
         log.push(`${name} x${steps}`);
-        return turns === 1 ? 10 : (left.shift() ?? 10);
+        return turns <= 2 ? 10 : (left.shift() ?? 10);
       },
       destroy: () => void log.push(`${name} destroyed`),
       ...rest,
@@ -156,7 +157,8 @@ describe("turns", () => {
     const log: Log = [];
     await runCases([caseOf(["a", "b", "c"].map((name) => engine(name, log)))], { quick: true, rounds: 3 });
     const turns = log.filter((line) => line.endsWith("x5")).map((line) => line[0]);
-    expect(turns.join("")).toBe("abcbcacab");
+    // Whether five steps fill a turn is tried once before.
+    expect(turns.join("")).toBe("abc" + "abcbcacab");
     expect(log.slice(-3)).toEqual(["a destroyed", "b destroyed", "c destroyed"]);
   });
 
@@ -165,7 +167,7 @@ describe("turns", () => {
     const { device } = fakeDevice();
     const rows = await runCases([caseOf([engine("fallline", log, { device })], { once: true })], { rounds: 4 });
     expect(log).toEqual(["fallline x1", "fallline destroyed"]);
-    expect(rows[0]).toMatchObject({ ms: 10, spread: 0, dispatches: null });
+    expect(rows[0]).toMatchObject({ ms: 10, spread: null, dispatches: null });
   });
 
   it("tell how far the case is, how far the run, and the rows of what is finished", async () => {
@@ -220,8 +222,10 @@ describe("an engine that fails", () => {
     ["with NaN for a number", answer([Number.NaN, 1], [1, 1], [5]), "a loss of NaN instead of 2.00000 in step 1"],
     ["with a number too few", answer([2], [1, 1], [5]), "a loss of NaN instead of 1.00000 in step 2"],
     ["with other values", answer([2, 1], [1, 1.1], [5]), "its values are off by 7.07 % of how far they moved"],
-    ["with NaN among values", answer([2, 1], [1, Number.NaN], [5]), "its values are off by NaN %"],
-    ["with a tensor too few", answer([2, 1], [1, 1]), "its values are off by NaN %"],
+    ["with NaN among values", answer([2, 1], [1, Number.NaN], [5]), "values of array 1 are off by Infinity %"],
+    ["with a tensor too few", answer([2, 1], [1, 1]), "values of array 2 are off by Infinity %"],
+    ["with a tensor far off", answer([2, 1], [1, 1], [5.1]), "values of array 2 are off by Infinity %"],
+    ["with one value left out", answer([2, 1], [1, 0], [5]), "values of array 1 are off by 70.7 %"],
   ])("to agree, %s, is not timed", async (_, given, says) => {
     const made = caseOf([engine("tfjs", [], answering(given)), engine("fallline", [], answering(expected))], {
       expected: async () => expected,
@@ -232,6 +236,39 @@ describe("an engine that fails", () => {
     expect(of(rows, "tfjs")).toMatchObject({ agrees: false, ms: null });
     expect(of(rows, "tfjs").error).toContain(`it answers otherwise than the reference: ${says}`);
     expect(of(rows, "fallline")).toMatchObject({ agrees: true, ms: 10 });
+  });
+
+  it("to agree in one value of many is not timed, where each is looked at", async () => {
+    const [all, most] = [new Float32Array(10_000).fill(1), new Float32Array(10_000).fill(1)];
+    most[9_999] = 0;
+    const of = (name: string, values: Float32Array) => engine(name, [], answering({ numbers: [], values: [values] }));
+    const made = (tolerance: Case["tolerance"] & object) =>
+      caseOf([of("tfjs", most), of("fallline", all)], {
+        expected: async () => ({ numbers: [], values: [all] }),
+        tolerance,
+      });
+    const loose = { number: 0, values: 0.02 };
+    const rows = await runCases([made(loose), made({ ...loose, each: 0.05 })], { rounds: 1 });
+    expect(rows.map(({ agrees }) => agrees)).toEqual([true, true, false, true]);
+    expect(rows[2]!.error).toContain("value 9999 of array 1 is off by 100 % of how far they moved");
+  });
+
+  it("to tidy up has a row that says so, and the others are tidied up", async () => {
+    const log: Log = [];
+    const untidy = engine("tfjs", log, {
+      destroy() {
+        throw new Error("it is gone already");
+      },
+    });
+    const rows = await runCases([caseOf([untidy, engine("fallline", log)]), caseOf([engine("fallline", log)])], {
+      rounds: 1,
+    });
+    expect(errors(rows)).toEqual([
+      ["tfjs", "it does not tidy up after itself: it is gone already"],
+      ["fallline", undefined],
+      ["fallline", undefined],
+    ]);
+    expect(log.filter((line) => line === "fallline destroyed")).toHaveLength(2);
   });
 
   it("may be the reference: then nobody who answers is timed, since nothing is known to be right", async () => {
@@ -261,14 +298,14 @@ describe("a device", () => {
     const culprit = engine("fallline", [], {
       device,
       async time() {
-        if (++turns === 2) lose("the driver was reset.");
+        if (++turns === 3) lose("the driver was reset.");
         return 10;
       },
     });
     const contenders = [culprit, engine("naive", [], { device }), engine("tfjs", [], fakeDevice()), engine("plain")];
     const next = caseOf([engine("fallline", [], fakeDevice())], { name: "next" });
     const rows = await runCases([caseOf(contenders), next], { rounds: 2 });
-    const lost = "its device was lost: the driver was reset.";
+    const lost = "its device was lost: the driver was reset";
     expect(errors(rows)).toEqual([
       ["fallline", lost],
       ["naive", lost],
@@ -393,6 +430,9 @@ describe("the choice of cases", () => {
       "gradient: train 784-1024-256-10 b128",
     ]);
     expect(titles({ filter: "gradient: train", quick: true })).toEqual(["gradient: train 64-32-10 b16"]);
+    // The next tier alone, not the hours of every case.
+    expect(titles({ filter: "adamw 1x16.8M", quick: true })).toEqual(titles({ filter: "adamw 1x16.8M" }));
+    expect(titles({ filter: "lion 1x16.8M" })).toEqual(["update: lion 1x16.8M", "update: lion 1x16.8M clip"]);
   });
 
   it("refuses a filter that fits no case", () => {
@@ -428,5 +468,33 @@ describe("the command line", () => {
     expect(() => readOptions({ browser: "chrome", docs: true, ...given })).toThrow(
       "--docs is given; it must be a full run's, without --quick, --filter and --rounds",
     );
+  });
+
+  it.each([
+    [{}, {}, "a full run is written to", ["latest", "full"], false],
+    [{ quick: true }, {}, "a run with --quick is written to", ["latest"], true],
+    [{ filter: "norm" }, {}, 'a run with --filter "norm" is written to', ["latest"], true],
+    [{ docs: true }, { incomplete: "stopped" }, "an incomplete run is written to", ["latest"], true],
+  ])("says of %j, %j what is written, and keeps the last full run", (given, result, says, names, stays) => {
+    const line = writtenLine(readOptions({ browser: "chrome", ...given }), result, true);
+    const files = names.flatMap((name) => ["json", "md", "svg"].map((kind) => `bench/results/${name}.${kind}`));
+    const rest = stays ? "; bench/results/full.json and its like are still the last full run's" : "";
+    expect(line.replaceAll("\\", "/")).toBe(`${says} ${files.join(", ")}${rest}`);
+  });
+
+  it("says where the result goes besides", () => {
+    const line = writtenLine(readOptions({ browser: "chrome", docs: true, json: "x.json" }), {}, true);
+    expect(line.replaceAll("\\", "/")).toMatch(
+      /full\.svg, x\.json, docs\/benchmark_results\.md, docs\/benchmark\.svg$/,
+    );
+  });
+
+  it("says that PUPPETEER_EXECUTABLE_PATH names no browser that starts, and what runs instead", () => {
+    expect(passedOver("chrome", "/nosuch", "/usr/bin/chromium")).toBe(
+      'PUPPETEER_EXECUTABLE_PATH is "/nosuch"; it must be a Chrome or Chromium that starts, so that /usr/bin/chromium runs instead',
+    );
+    for (const named of [undefined, "", "/usr/bin/chromium"]) {
+      expect(passedOver("chrome", named, "/usr/bin/chromium")).toBeUndefined();
+    }
   });
 });

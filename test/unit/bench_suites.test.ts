@@ -2,6 +2,7 @@
 // that answers are held against, readings, and the sweep's reference.
 import { describe, expect, it } from "vitest";
 import { pageCases, titleOf } from "../../bench/cases.ts";
+import { keeping } from "../../bench/engines/keeping.ts";
 import { product as plain } from "../../bench/engines/plain.ts";
 import { answerOfProduct, createMatrices, expectedProduct } from "../../bench/matrices.ts";
 import { reading } from "../../bench/readings.ts";
@@ -57,17 +58,60 @@ describe("products", () => {
   });
 });
 
+describe("a load", () => {
+  function recorded() {
+    const destroyed: string[] = [];
+    const made = (name: string, fails = false) => ({
+      destroy() {
+        destroyed.push(name);
+        if (fails) throw new Error(`${name} is gone`);
+      },
+    });
+    return { destroyed, made };
+  }
+  const waits = { step: () => undefined, wait: async () => undefined };
+
+  it("that throws destroys what it made before, and says why it threw", async () => {
+    const { destroyed, made } = recorded();
+    const load = keeping(async (keep, reason: string) => {
+      keep(made("first", true));
+      keep(made("second"));
+      if (reason) throw new Error(reason);
+      return waits;
+    });
+    await expect(load("no memory")).rejects.toThrow("no memory");
+    expect(destroyed).toEqual(["second", "first"]);
+  });
+
+  it("gives a runner that destroys all of it once, whatever throws", async () => {
+    const { destroyed, made } = recorded();
+    const runner = await keeping(async (keep) => {
+      keep(made("first"));
+      keep(made("second", true));
+      return waits;
+    })();
+    expect(() => runner.destroy()).toThrow("second is gone");
+    runner.destroy();
+    expect(destroyed).toEqual(["second", "first"]);
+  });
+});
+
 describe("a reading", () => {
-  it("times the reader and not what makes it ready", async () => {
+  it("makes ready before a step what the step reads", async () => {
     const work = updateWork("adamw", false, [[16]]);
-    let made = 0;
+    const log: string[] = [];
     const of = reading("params", async () => {
-      made++;
-      return async () => startOf(work)[0]!;
+      log.push("ready");
+      return async () => {
+        log.push("read");
+        return startOf(work)[0]!;
+      };
     });
     expect(await of.answer()).toEqual({ numbers: [], values: startOf(work) });
-    expect(await of.time(3)).toBeGreaterThanOrEqual(0);
-    expect(made).toBe(4);
+    await of.prepare();
+    log.push("clock");
+    await of.step();
+    expect(log).toEqual(["ready", "read", "ready", "clock", "read"]);
   });
 
   it("of stats is a number", async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { choiceFile } from "../../src/cli/choices.ts";
+import { tuneCommand } from "../../src/cli/tune.ts";
 
 let folder: string;
 beforeEach(() => {
@@ -42,4 +43,12 @@ it("that cannot be written is an error that names it", () => {
   expect(() => choiceFile(join("/proc", "fallline", "choices.json")).setItem("a", "1")).toThrow(
     "/proc/fallline/choices.json could not be written",
   );
+});
+
+it.each([
+  [["--pin", "apart-8"], 'pin is "apart-8"; with --clear it must be left out'],
+  [["--again"], "again is true; with --clear it must be left out"],
+  [["--json"], "json is true; with --clear it must be left out"],
+])("tune --clear refuses %j", async (more, message) => {
+  await expect(tuneCommand().parseAsync(["--clear", ...more], { from: "user" })).rejects.toThrow(message);
 });
