@@ -202,7 +202,7 @@ export const checkedSteps = 3;
 /** Float32 itself is some 1e-6 off, a wrong rule 1e-1 and more. */
 const defaultTolerance: Tolerance = { number: 1e-3, values: 0.02 };
 
-/** How long a case is measured: rounds, ms of one engine's turn, ms after which no further round is begun. */
+/** How long a case is measured: rounds, ms of one engine's turn, ms that all rounds take unless the fewest take longer. */
 interface Effort {
   readonly rounds: number;
   readonly turnMs: number;
@@ -230,6 +230,8 @@ interface Entry {
   counts?: Counts | undefined;
   readonly times: number[];
   readonly gpuTimes: number[];
+  /** In turns. */
+  spentMs: number;
   steps: number;
   kernels?: readonly KernelTime[];
   agrees: boolean | null;
@@ -255,7 +257,7 @@ async function runCase(
   const effort = quick || of.brief ? brief : thorough;
   const rounds = of.once ? 1 : (asked ?? effort.rounds);
   const entries = of.contenders.map(
-    (contender): Entry => ({ contender, times: [], gpuTimes: [], steps: 1, agrees: null }),
+    (contender): Entry => ({ contender, times: [], gpuTimes: [], spentMs: 0, steps: 1, agrees: null }),
   );
   const total = 1 + entries.length + rounds;
   const tell = (doing: string, done: number) => tellOf(doing, done, total);
@@ -308,15 +310,18 @@ async function runCase(
         entry.steps = rounds > 0 ? await stepsOfTurn(runner, ms, effort.turnMs) : 1;
       });
     }
-    const end = performance.now() + effort.mostMs;
-    for (let round = 0; round < rounds && (round < fewestRounds || performance.now() < end); round++) {
+    const share = effort.mostMs / entries.length;
+    for (let round = 0; round < rounds; round++) {
+      // Slow engines make few rounds, the others go on.
+      const running = entries.filter(({ spentMs }) => round < fewestRounds || spentMs < share);
       // Who comes first changes from round to round.
-      for (let i = 0; i < entries.length; i++) {
-        const entry = entries[(i + round) % entries.length]!;
+      for (let i = 0; i < running.length; i++) {
+        const entry = running[(i + round) % running.length]!;
         tell(`round ${round + 1} of ${rounds}: ${entry.contender.engine}`, 1 + entries.length + round);
         await attempt(entry, async (runner) => {
           const ms = await time(runner, entry.steps);
           entry.times.push(ms);
+          entry.spentMs += ms * entry.steps;
           // Of steps that take seconds one is enough.
           const wanted = ms < slowStepMs ? fewestRounds : 1;
           if (runner.gpuTime && round < wanted) entry.gpuTimes.push(await runner.gpuTime(entry.steps));

@@ -86,7 +86,7 @@ const mostOfPeers = 2 ** 25;
 
 const quick: readonly string[] = [million, many16k, many1k].map(({ name }) => name);
 
-const thorough: readonly string[] = ["adamw 1x1M", "adamw 1x1M clip", "adamw 64x16k", "adamw 200x1k"];
+const thorough: readonly string[] = ["adamw 1x1M", "adamw 1x1M clip", "adamw 64x16k", "adamw 200x1k", "adamw 1x16.8M"];
 
 /** The rules that are measured with many tensors too: one slot, none, sums by tensor, matrices. */
 const measuredTwice: readonly string[] = ["sgd", "lion", "lamb", "adafactor"];
