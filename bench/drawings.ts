@@ -2,7 +2,7 @@
 // (charts.ts) and the page (live_charts.ts) draw the same.
 import { logAxis } from "../src/lab/chart.ts";
 import { amount, captionOf, digits, isPeer } from "./report.ts";
-import type { Result, Row } from "./suite.ts";
+import { type Result, type Row, titleOfRow } from "./suite.ts";
 
 export type Drawn = Pick<Result, "adapter" | "browser" | "date" | "rows">;
 
@@ -114,8 +114,7 @@ export function timesChart(result: Drawn, dark = false) {
   const ours = result.rows.filter(
     ({ engine, ms, ratioTo }) => engine === "fallline" && ms !== null && Object.keys(ratioTo).some(isPeer),
   );
-  const titleOf = (row: Row) => `${row.suite}: ${row.case}`;
-  const main = ours.filter((row) => mainCases.includes(titleOf(row)));
+  const main = ours.filter((row) => mainCases.includes(titleOfRow(row)));
   const shown = main.length > 0 ? main : ours.slice(0, mostBars);
   const peers = [...new Set(shown.flatMap(({ ratioTo }) => Object.keys(ratioTo)))].filter(isPeer);
   const ratios = shown.flatMap(({ ratioTo }) => peers.flatMap((peer) => ratioTo[peer] ?? []));

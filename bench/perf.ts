@@ -1,6 +1,6 @@
 // The perf test: what our rows of a run are held to. Counts are exact, since they hold on any device; ratios, measured side by
 // side in one run, have an allowance. bench/baseline.json is what was last accepted; `npm run perf -- --update` renews it.
-import { type Case, type Row, runCases } from "./suite.ts";
+import { type Case, type Row, runCases, titleOfRow } from "./suite.ts";
 
 /** What a step costs on any device. */
 export const counted = ["dispatches", "passes", "submits", "bindGroups", "hostBytes", "bytesPerParam"] as const;
@@ -60,7 +60,7 @@ export const heldAgainst: readonly string[] = ["tfjs", "jaxjs", "naive"];
 export function baselineCase(row: Row): BaselineCase {
   const ratios = Object.entries(row.ratioTo).filter(([engine]) => heldAgainst.includes(engine));
   return {
-    case: `${row.suite}: ${row.case}`,
+    case: titleOfRow(row),
     counts: countsOf(row),
     ratioToStream: row.ratioToStream && round(row.ratioToStream),
     ratioTo: Object.fromEntries(ratios.map(([engine, ratio]) => [engine, round(ratio)])),
@@ -127,7 +127,7 @@ export function oursOf(cases: readonly Case[], rows: readonly Row[]): ReadonlyMa
   const titles = new Map(cases.map((each) => [`${each.suite}: ${each.name}`, each.ours]));
   return new Map(
     rows.flatMap((row): [string, Row][] => {
-      const title = `${row.suite}: ${row.case}`;
+      const title = titleOfRow(row);
       return titles.get(title) === row.engine ? [[title, row]] : [];
     }),
   );

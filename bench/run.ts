@@ -16,7 +16,7 @@ import type { PageOptions } from "./main.ts";
 import { markdownOf, textOf } from "./report.ts";
 import { buildPage, root, servePage } from "./serve.ts";
 import { weigh } from "./sizes.ts";
-import { messageOf, type Progress, type Result, type Row, runCases } from "./suite.ts";
+import { messageOf, type Progress, type Result, type Row, runCases, titleOfRow } from "./suite.ts";
 
 /** What a run is asked for. */
 export interface RunOptions extends PageOptions {
@@ -235,7 +235,7 @@ function inNode({ quick = false }: RunOptions): Result {
 
 /** @throws DeviceError where no case was finished, since such a result would only replace a better one. */
 function cutShort(result: Result, why: string): Result {
-  const finished = new Set(result.rows.map((row) => `${row.suite}: ${row.case}`)).size;
+  const finished = new Set(result.rows.map(titleOfRow)).size;
   if (finished === 0) throw new DeviceError(`${why} before a case was finished; nothing is written`);
   return { ...result, incomplete: `${why} after ${finished} ${finished === 1 ? "case" : "cases"}` };
 }

@@ -555,6 +555,9 @@ function rowsOf(of: Case, entries: readonly Entry[]): Row[] {
   });
 }
 
+/** A row's case as filters and the baseline name it. */
+export const titleOfRow = (row: Pick<Row, "suite" | "case">) => `${row.suite}: ${row.case}`;
+
 /** A row of which nothing is known yet. */
 export function emptyRow(
   { suite, name, n, tensors }: Pick<Case, "suite" | "name" | "n" | "tensors">,

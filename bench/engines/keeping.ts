@@ -1,5 +1,5 @@
 // What an engine's load makes is freed by its runner, or at once where a later part of the load throws.
-import type { Runner } from "../suite.ts";
+import { messageOf, type Runner } from "../suite.ts";
 
 interface Destroyable {
   destroy(): void;
@@ -18,21 +18,21 @@ export function keeping<A extends readonly unknown[], R extends Omit<Runner, "de
       kept.push(made);
       return made;
     };
+    const destroy = () => {
+      const [error] = destroyAll(kept);
+      if (error !== undefined) throw error;
+    };
     try {
-      return { ...(await load(keep, ...given)), destroy: () => destroyAll(kept) };
+      return { ...(await load(keep, ...given)), destroy };
     } catch (error) {
-      try {
-        destroyAll(kept);
-      } catch {
-        // Why the load failed says more.
-      }
-      throw error;
+      const also = destroyAll(kept);
+      throw also.length === 0 ? error : new AggregateError([error, ...also], messageOf(error), { cause: error });
     }
   };
 }
 
-/** @throws what the first of them throws, once all were asked. */
-function destroyAll(kept: Destroyable[]): void {
+/** Asks all of them, and gives back what they threw. */
+function destroyAll(kept: Destroyable[]): unknown[] {
   const errors: unknown[] = [];
   for (const made of kept.splice(0).reverse()) {
     try {
@@ -41,5 +41,5 @@ function destroyAll(kept: Destroyable[]): void {
       errors.push(error);
     }
   }
-  if (errors.length > 0) throw errors[0];
+  return errors;
 }
