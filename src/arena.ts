@@ -68,6 +68,9 @@ export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
       throw new OptionError(`the shape of tensor "${name}" is ${show(shape)}; it must hold whole numbers >= 1`);
     }
     const length = (shape as readonly number[]).reduce((product, size) => product * size, 1);
+    if (length > Number.MAX_SAFE_INTEGER) {
+      throw new OptionError(`the shape of tensor "${name}" is ${show(shape)}; it must hold less than 2^53 elements`);
+    }
     if (data !== undefined && checkNumbers(`the data of tensor "${name}"`, data).length !== length) {
       throw new OptionError(
         `the data of tensor "${name}" has ${data.length} elements; its shape ${show(shape)} holds ${length}`,
@@ -174,7 +177,10 @@ export function matchSegments(
 
 /** Arrays that are not typed may hold anything; a word among the numbers would become a NaN on the GPU. */
 function checkNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
-  if (ArrayBuffer.isView(data)) return data;
+  if (ArrayBuffer.isView(data) && !(data instanceof DataView)) {
+    if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) return data;
+    throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers, not of bigints`);
+  }
   if (!Array.isArray(data)) throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers`);
   const bad = data.findIndex((value) => typeof value !== "number");
   if (bad >= 0) throw new OptionError(`${name} holds ${show(data[bad])} at ${bad}; it must be an array of numbers`);

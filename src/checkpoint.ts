@@ -3,15 +3,20 @@
 // is not a tensor (rules, config, hypers, step) stands in the metadata. The same for both engines.
 import type { Segment } from "./arena.ts";
 import { largestLossScale } from "./around_plan.ts";
-import { DataError, OptionError } from "./errors.ts";
+import { DataError, OptionError, show } from "./errors.ts";
 import { keptShare, type PartLayout, slotRange } from "./layout.ts";
-import type { TensorValues } from "./optimizer.ts";
+import { putValues, type TensorValues } from "./optimizer.ts";
+import { deepest, isDeep } from "./options.ts";
 import { type Heard, type Plan, planConfig, planSlots, rememberHypers, replaceHypers, replaceOwn } from "./plan.ts";
-import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
+import { encodeSafetensors, openSafetensors, type SafeTensor } from "./safetensors.ts";
 import { holdsFunction, type Schedule } from "./schedule.ts";
 import type { CarryValues } from "./table.ts";
 
-const format = "fallline-checkpoint/1";
+/** Sealed by checksums; two bits away from the one before, so that damage makes no file of either into the other. */
+const format = "fallline-checkpoint/2";
+
+/** The format of fallline 0.1, whose files have no checksums. */
+const unsealedFormat = "fallline-checkpoint/1";
 
 /** How far one replica has come. */
 export interface Clock {
@@ -168,9 +173,14 @@ export function openCheckpoint(
   segments: readonly Segment[],
   bytes: Uint8Array,
 ): Snapshot {
-  const { metadata, tensors } = decodeSafetensors(bytes);
-  if (metadata.format !== format) {
-    throw new DataError(`the checkpoint's format is ${metadata.format ?? "missing"}; this version reads ${format}`);
+  const { metadata, tensors, sealed } = openSafetensors(bytes);
+  if (metadata.format !== format && metadata.format !== unsealedFormat) {
+    throw new DataError(
+      `the checkpoint's format is ${show(metadata.format)}; this version reads ${format} and ${unsealedFormat}`,
+    );
+  }
+  if (metadata.format === format && !sealed) {
+    throw new DataError(`the checkpoint has no checksums (metadata fallline.crc32), which its format ${format} needs`);
   }
   const own = describePlan(plan).metadata;
   for (const key of ["rule", "flags"]) {
@@ -253,7 +263,7 @@ function* entries(plan: Plan, layouts: readonly PartLayout[], segments: readonly
         shape: stacked(factored ? [slotRange(layout, place, role).length] : shape),
         pick: ({ roles }, replica) => roles.get(role)![replica]![name]!,
         put: ({ roles }, replica, values) => {
-          roles.get(role)![replica]![name] = values;
+          putValues(roles.get(role)![replica]!, name, values);
         },
       };
     }
@@ -341,15 +351,16 @@ function readShared(text: string | undefined): readonly Readonly<Record<string, 
 
 function readCarried(plan: Plan, text: string | undefined): Snapshot["carried"] {
   const carried = readJson("carried", text) as readonly (readonly (readonly CarryValues[])[])[];
+  const isList = (value: unknown, length: number): value is readonly unknown[] =>
+    Array.isArray(value) && value.length === length;
   const fits =
-    carried?.length === plan.parts.length &&
+    isList(carried, plan.parts.length) &&
     plan.parts.every(({ rule, groups }, part) => {
       const names = rule.carry?.names ?? [];
-      const replicas = carried[part] ?? [];
-      const whole = (values: CarryValues) => names.every((name) => Number.isFinite(values?.[name]));
+      const whole = (values: CarryValues | null) => names.every((name) => Number.isFinite(values?.[name]));
       return (
-        replicas.length === plan.replicas &&
-        replicas.every((replica) => replica?.length === groups.length && replica.every(whole))
+        isList(carried[part], plan.replicas) &&
+        carried[part].every((replica) => isList(replica, groups.length) && replica.every(whole))
       );
     });
   if (!fits)
@@ -358,11 +369,16 @@ function readCarried(plan: Plan, text: string | undefined): Snapshot["carried"] 
 }
 
 function readJson(key: string, text: string | undefined): unknown {
+  let value: unknown;
   try {
-    return JSON.parse(text ?? "");
+    value = JSON.parse(text ?? "");
   } catch (error) {
     throw new DataError(`the checkpoint's ${key} are not JSON: ${(error as Error).message}`, { cause: error });
   }
+  if (isDeep(value)) {
+    throw new DataError(`the checkpoint's ${key} are ${show(value)}, nested more than ${deepest} deep`);
+  }
+  return value;
 }
 
 function readClocks(plan: Plan, metadata: Readonly<Record<string, string>>): Clock[] {

@@ -21,19 +21,58 @@ export class DeviceError extends FalllineError {
   override name = "DeviceError";
 }
 
-/** A value as an error message shows it: JSON where possible, NaN and undefined as they are, long ones cut. */
+/** Letters of a value that an error message shows. */
+const shown = 60;
+
+/**
+ * A value as an error message shows it: JSON where possible, NaN and undefined as they are, long ones cut. Takes no longer
+ * for a large or deep value than for a small one.
+ */
 export function show(value: unknown): string {
   if (typeof value === "number" || typeof value === "bigint" || value === undefined) return String(value);
   if (typeof value === "function") return "a function";
-  const text = json(value) ?? String(value);
-  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+  const text = written(value) ?? Object.prototype.toString.call(value);
+  return text.length > shown ? `${text.slice(0, shown - 3)}...` : text;
 }
 
-/** JSON, or nothing for what JSON cannot hold (a circular object). */
-function json(value: unknown): string | undefined {
+/** As JSON has it, no further than it is shown; undefined for what cannot be read (a getter that throws). */
+function written(value: unknown): string | undefined {
+  const out = { text: "" };
   try {
-    return JSON.stringify(value, (_, part) => (typeof part === "function" ? "a function" : part));
+    write(value, out);
+    return out.text;
   } catch {
     return undefined;
+  }
+}
+
+/** Appends a value's JSON until there is more than is shown; typed arrays are told by kind and length. */
+function write(value: unknown, out: { text: string }): void {
+  if (out.text.length > shown) return;
+  if (typeof value === "string") out.text += JSON.stringify(value.slice(0, shown + 1));
+  else if (typeof value === "function") out.text += '"a function"';
+  else if (typeof value === "bigint" || typeof value === "symbol") out.text += String(value);
+  else if (typeof value !== "object" || value === null) out.text += JSON.stringify(value) ?? "null";
+  else if (ArrayBuffer.isView(value)) {
+    out.text += `${value.constructor.name}(${"length" in value ? value.length : value.byteLength})`;
+  } else if ("toJSON" in value && typeof value.toJSON === "function") out.text += JSON.stringify(value);
+  else {
+    const list = Array.isArray(value);
+    out.text += list ? "[" : "{";
+    let comma = "";
+    for (const key of list ? value.keys() : Object.keys(value)) {
+      if (out.text.length > shown) return;
+      const part: unknown = value[key as keyof typeof value];
+      // JSON leaves such fields out.
+      if (!list && (part === undefined || typeof part === "symbol")) continue;
+      out.text += comma;
+      comma = ",";
+      if (!list) {
+        write(key, out);
+        out.text += ":";
+      }
+      write(part, out);
+    }
+    if (out.text.length <= shown) out.text += list ? "]" : "}";
   }
 }

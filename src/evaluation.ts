@@ -1,6 +1,6 @@
 // The parameters to evaluate a model with: what is trained, but for rules that train other points than they promise.
 import type { PartLayout } from "./layout.ts";
-import type { TensorValues } from "./optimizer.ts";
+import { putValues, type TensorValues } from "./optimizer.ts";
 import type { Plan } from "./plan.ts";
 import type { CarryValues } from "./table.ts";
 
@@ -19,12 +19,13 @@ export function evaluationValues(
     if (!evaluation || step === 0) return;
     for (const { segment, group } of layouts[index]!.places) {
       const own = slots.map((slot) => [slot, roles.get(slot)?.[segment.name]] as const);
-      values[segment.name] = values[segment.name]!.map((p, i) => {
+      const evaluated = values[segment.name]!.map((p, i) => {
         const x: { p: number } & Record<string, number> = { p };
         for (const slot of rule.slots) x[slot] = 0;
         for (const [slot, array] of own) x[slot] = array?.[i] ?? 0;
         return evaluation.call(rule, x, carried[index]![group]!);
       });
+      putValues(values, segment.name, evaluated);
     }
   });
   return values;

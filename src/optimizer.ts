@@ -15,6 +15,11 @@ export type Role = "params" | "gradients" | "evaluation" | (string & {});
 /** Values by tensor name, each row-major and as long as its tensor. */
 export type TensorValues = Record<string, Float32Array>;
 
+/** Puts in the values of a tensor; an assignment would lose those of one that is called `__proto__`. */
+export function putValues(values: TensorValues, name: string, data: Float32Array): void {
+  Object.defineProperty(values, name, { value: data, enumerable: true, configurable: true, writable: true });
+}
+
 export interface Stats {
   /** Updates made; skipped ones do not count. */
   readonly step: number;

@@ -112,3 +112,22 @@ export function choice<T extends string>(names: readonly T[], standard: T): Opti
     read: (name, value) => readChoice(name, value, names),
   };
 }
+
+/** How deep arrays and objects of a config may lie in each other. */
+export const deepest = 100;
+
+/** Whether a value is nested deeper than {@link deepest}, or holds itself. */
+export function isDeep(value: unknown): boolean {
+  // Level by level, since the stack would not hold such a value; what stands in it twice is looked at once a level.
+  let level = new Set<unknown>([value]);
+  for (let depth = 0; level.size > 0; depth++) {
+    if (depth > deepest) return true;
+    const next = new Set<unknown>();
+    for (const parent of level) {
+      if (typeof parent !== "object" || parent === null || ArrayBuffer.isView(parent)) continue;
+      for (const part of Object.values(parent)) if (typeof part === "object" && part !== null) next.add(part);
+    }
+    level = next;
+  }
+  return false;
+}

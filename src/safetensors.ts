@@ -2,7 +2,12 @@
 // of { name: { dtype, shape, data_offsets } } with an optional __metadata__ of strings, padded with spaces so that the
 // data begins at a multiple of eight; then the tensors' bytes, without gaps. We write F32. We read F64, F32, F16, BF16,
 // I64, I32, U8 and BOOL, all into float32: a value that float32 does not hold is rounded (a large F64 to an infinity).
+//
+// What we write is sealed: the metadata `fallline.crc32` holds the CRC-32 of the header (length included, its own eight
+// digits taken as zeros), then that of each tensor's bytes in their order.
+import { crc32 } from "./checksum.ts";
 import { DataError, show } from "./errors.ts";
+import { inMemory } from "./host_memory.ts";
 
 export interface SafeTensor {
   readonly shape: readonly number[];
@@ -14,28 +19,63 @@ export interface SafeTensors {
   readonly tensors: ReadonlyMap<string, SafeTensor>;
 }
 
-/** The bytes of a safetensors file; tensors are written in the map's order. */
+/** The key of the checksums in the metadata. */
+const sealKey = "fallline.crc32";
+const sealStart = `"${sealKey}":"`;
+const blank = "00000000";
+
+/**
+ * The bytes of a safetensors file; tensors are written in the map's order. Its metadata gets checksums (`fallline.crc32`)
+ * by which {@link decodeSafetensors} finds damage.
+ *
+ * @throws DeviceError where the process has no memory for them.
+ */
 export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
-  // Without a prototype, so that no tensor's name means anything else.
-  const header: Record<string, unknown> = Object.create(null);
-  if (Object.keys(file.metadata).length > 0) header.__metadata__ = file.metadata;
+  const seals = [blank];
+  const entries: string[] = [];
   let offset = 0;
   for (const [name, { shape, data }] of file.tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
+    const entry = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
+    entries.push(`${JSON.stringify(name)}:${JSON.stringify(entry)}`);
+    seals.push(crc32(littleEndian(data)));
     offset += data.byteLength;
   }
-  const json = new TextEncoder().encode(JSON.stringify(header));
+  const metadata = Object.entries(file.metadata)
+    .filter(([key]) => key !== sealKey)
+    .map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
+  // Not as one object, which would move names that are numbers to its front: the checksums stand at the same place in every
+  // file.
+  const before = `{"__metadata__":{${sealStart}`;
+  const text = `${before}${seals.join(" ")}"${metadata.join("")}}${entries.map((entry) => `,${entry}`).join("")}}`;
+  const json = new TextEncoder().encode(text);
   const headerLength = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + headerLength + offset);
+  const bytes = inMemory(
+    `a file of ${8 + headerLength + offset} bytes`,
+    () => new Uint8Array(8 + headerLength + offset),
+  );
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(headerLength), true);
   bytes.fill(0x20, 8, 8 + headerLength);
   bytes.set(json, 8);
+  bytes.set(new TextEncoder().encode(crc32(bytes.subarray(0, 8 + headerLength))), 8 + before.length);
   let at = 8 + headerLength;
   for (const { data } of file.tensors.values()) {
-    for (let i = 0; i < data.length; i++, at += 4) view.setFloat32(at, data[i]!, true);
+    bytes.set(littleEndian(data), at);
+    at += data.byteLength;
   }
   return bytes;
+}
+
+const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+/** The bytes of float32 as the format has them; where the machine has them so too, without copying. */
+function littleEndian(data: Float32Array): Uint8Array {
+  if (isLittleEndian) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  const view = new DataView(new ArrayBuffer(data.byteLength));
+  data.forEach((value, i) => {
+    view.setFloat32(4 * i, value, true);
+  });
+  return new Uint8Array(view.buffer);
 }
 
 /** How a number of each dtype is read. */
@@ -51,70 +91,139 @@ const dtypes = new Map<unknown, { readonly size: number; read(view: DataView, at
 ]);
 
 /**
- * Reads a safetensors file into float32, whatever dtypes it holds; a value that float32 does not hold is rounded.
+ * Reads a safetensors file into float32, whatever dtypes it holds; a value that float32 does not hold is rounded. Takes no
+ * memory before the whole header is known to fit the data. Files that fallline wrote are held against their checksums,
+ * which are no part of the metadata that this gives.
  *
- * @throws DataError that says what is wrong with the header, which dtype is not read or which tensor does not fit the
- * data.
+ * @throws DataError that says what is wrong with the header, which dtype is not read, which tensor does not fit the
+ * data, or what is damaged; DeviceError where the process has no memory for it.
  */
 export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const { metadata, tensors } = openSafetensors(bytes);
+  return { metadata, tensors };
+}
+
+/** One tensor of a header. */
+interface Entry {
+  readonly name: string;
+  readonly dtype: unknown;
+  readonly shape: readonly number[];
+  readonly length: number;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** {@link decodeSafetensors}, and whether the file had checksums. */
+export function openSafetensors(bytes: Uint8Array): SafeTensors & { readonly sealed: boolean } {
+  if (!(bytes instanceof Uint8Array)) throw new DataError(`not a safetensors file: ${show(bytes)}, not a Uint8Array`);
   if (bytes.length < 8) throw new DataError(`not a safetensors file: ${bytes.length} bytes, the header needs 8`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerLength = Number(view.getBigUint64(0, true));
   if (headerLength > bytes.length - 8) {
     throw new DataError(`not a safetensors file: a header of ${headerLength} bytes in a file of ${bytes.length}`);
   }
+  let text: string;
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes.subarray(8, 8 + headerLength)));
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + headerLength));
+    header = JSON.parse(text);
   } catch (error) {
-    throw new DataError(`not a safetensors file: its header is not JSON (${(error as Error).message})`);
+    throw new DataError(`not a safetensors file: its header is not JSON (${(error as Error).message})`, {
+      cause: error,
+    });
   }
   if (!isRecord(header)) throw new DataError("not a safetensors file: its header is not an object");
-  const dataStart = 8 + headerLength;
-  const tensors = new Map<string, SafeTensor>();
-  const ranges: [number, number][] = [];
-  let metadata: Record<string, string> = {};
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === "__metadata__") {
-      if (!isRecord(entry) || Object.values(entry).some((value) => typeof value !== "string")) {
-        throw new DataError("safetensors: __metadata__ must be an object of strings");
-      }
-      metadata = entry as Record<string, string>;
-      continue;
-    }
-    if (!isRecord(entry)) throw new DataError(`safetensors: "${name}" is ${show(entry)}; it must be an object`);
-    const { dtype, shape, data_offsets: offsets } = entry;
-    const kind = dtypes.get(dtype);
-    if (!kind) {
-      throw new DataError(
-        `safetensors: "${name}" has dtype ${dtype}; it must be one of ${[...dtypes.keys()].join(", ")}`,
-      );
-    }
-    const { size: bytesEach, read } = kind;
-    if (!isNumbers(shape) || !isNumbers(offsets) || offsets.length !== 2) {
-      throw new DataError(`safetensors: "${name}" lacks a shape or two data_offsets`);
-    }
-    const [begin, end] = offsets as [number, number];
-    const length = shape.reduce((product, size) => product * size, 1);
-    if (end - begin !== length * bytesEach || begin < 0 || dataStart + end > bytes.length) {
-      throw new DataError(
-        `safetensors: "${name}" of shape [${shape}] needs ${length * bytesEach} bytes; its data_offsets are [${offsets}] in a file with ${bytes.length - dataStart} bytes of data`,
-      );
-    }
-    ranges.push([begin, end]);
-    const data = new Float32Array(length);
-    for (let i = 0; i < length; i++) data[i] = read(view, dataStart + begin + bytesEach * i);
-    tensors.set(name, { shape, data });
+  const described = new Map(Object.entries(header));
+  const given = described.get("__metadata__") ?? {};
+  described.delete("__metadata__");
+  if (!isRecord(given) || Object.values(given).some((value) => typeof value !== "string")) {
+    throw new DataError("safetensors: __metadata__ must be an object of strings");
   }
+  const { [sealKey]: seal, ...metadata } = given as Record<string, string>;
+  const checksums = seal?.split(" ");
+  if (checksums) checkHeader(bytes.subarray(0, 8 + headerLength), text, checksums, described.size);
+  // A single flipped bit must not make a file without checksums of one with them.
+  const broken = Object.keys(metadata).find((key) => lettersApart(key, sealKey) === 1);
+  if (broken !== undefined) throw new DataError(`safetensors: its header is damaged: ${show(broken)} is ${sealKey}`);
+
+  const dataStart = 8 + headerLength;
+  const entries = [...described].map(([name, entry]) => readEntry(name, entry, bytes.length - dataStart));
+  const inOrder = entries.toSorted((a, b) => a.begin - b.begin || a.end - b.end);
   let covered = 0;
-  for (const [begin, end] of ranges.sort(([a], [b]) => a - b)) {
+  for (const { begin, end } of inOrder) {
     if (begin !== covered) throw new DataError(`safetensors: the data has a gap or an overlap at byte ${covered}`);
     covered = end;
   }
   if (dataStart + covered !== bytes.length) {
     throw new DataError(`safetensors: ${bytes.length - dataStart - covered} bytes follow the last tensor's`);
   }
-  return { metadata, tensors };
+  inOrder.forEach(({ name, begin, end }, i) => {
+    const checksum = checksums && crc32(bytes.subarray(dataStart + begin, dataStart + end));
+    if (!checksums || checksum === checksums[1 + i]) return;
+    throw new DataError(
+      `safetensors: the data of ${show(name)} is damaged: its checksum is ${checksum}, the file says ${show(checksums[1 + i])}`,
+    );
+  });
+  const tensors = new Map(
+    entries.map(({ name, dtype, shape, length, begin, end }) => {
+      const part = bytes.subarray(dataStart + begin, dataStart + end);
+      const data = inMemory(`the ${length} numbers of ${show(name)}`, () => readNumbers(dtype, part, length));
+      return [name, { shape, data }];
+    }),
+  );
+  return { metadata, tensors, sealed: checksums !== undefined };
+}
+
+/** @throws DataError unless the header is the one that was sealed. */
+function checkHeader(header: Uint8Array, text: string, checksums: readonly string[], tensors: number): void {
+  const at = text.indexOf(sealStart);
+  const blanked = header.slice();
+  const seal = 8 + new TextEncoder().encode(text.slice(0, at + sealStart.length)).length;
+  blanked.set(new TextEncoder().encode(blank), seal);
+  const checksum = crc32(blanked);
+  if (at >= 0 && checksum === checksums[0] && checksums.length === 1 + tensors) return;
+  throw new DataError(
+    `safetensors: its header is damaged, or another program changed it: its checksum is ${checksum}, the file says ${show(checksums[0])} (in the metadata ${sealKey}, without which it is not checked)`,
+  );
+}
+
+/** One entry of the header, checked against the bytes of data that there are. */
+function readEntry(name: string, entry: unknown, available: number): Entry {
+  const owner = `safetensors: ${show(name)}`;
+  if (!isRecord(entry)) throw new DataError(`${owner} is ${show(entry)}; it must be an object`);
+  const { dtype, shape, data_offsets: offsets } = entry;
+  const kind = dtypes.get(dtype);
+  if (!kind) {
+    throw new DataError(
+      `${owner} has dtype ${typeof dtype === "string" ? show(dtype).slice(1, -1) : show(dtype)}; it must be one of ${[...dtypes.keys()].join(", ")}`,
+    );
+  }
+  if (!isNumbers(shape) || !isNumbers(offsets) || offsets.length !== 2) {
+    throw new DataError(`${owner} lacks a shape or two data_offsets`);
+  }
+  const [begin, end] = offsets as [number, number];
+  const length = shape.reduce((product, size) => product * size, 1);
+  if (end - begin !== length * kind.size || end > available) {
+    throw new DataError(
+      `${owner} of shape ${show(shape)} needs ${length * kind.size} bytes; its data_offsets are ${show(offsets)} in a file with ${available} bytes of data`,
+    );
+  }
+  return { name, dtype, shape, length, begin, end };
+}
+
+function readNumbers(dtype: unknown, part: Uint8Array, length: number): Float32Array {
+  if (dtype === "F32" && isLittleEndian) return new Float32Array(part.slice().buffer);
+  const { size, read } = dtypes.get(dtype)!;
+  const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
+  const data = new Float32Array(length);
+  for (let i = 0; i < length; i++) data[i] = read(view, size * i);
+  return data;
+}
+
+/** How many letters differ in two words of one length. */
+function lettersApart(a: string, b: string): number {
+  if (a.length !== b.length) return Number.POSITIVE_INFINITY;
+  return [...a].filter((letter, i) => letter !== b[i]).length;
 }
 
 /** IEEE half precision: a sign, 5 bits of exponent, 10 of fraction. */

@@ -1,10 +1,19 @@
 // The CPU reference: the same interface and the same plan as the WebGPU optimizer, with each rule's twin in its loop.
 // Arithmetic is float64, storage float32, and nothing is faster than it is plain.
-import { arenaLength, layoutSegments, matchSegments, packArena, type Segment, type Tensor } from "../arena.ts";
+import {
+  arenaLength,
+  layoutSegments,
+  matchSegments,
+  packArena,
+  paddedLength,
+  type Segment,
+  type Tensor,
+} from "../arena.ts";
 import { largestLossScale } from "../around_plan.ts";
 import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, type Snapshot } from "../checkpoint.ts";
 import { DeviceError, OptionError, show } from "../errors.ts";
 import { evaluationValues } from "../evaluation.ts";
+import { inMemory } from "../host_memory.ts";
 import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
 import {
   type LayerStats,
@@ -51,7 +60,7 @@ export interface CpuOptimizer extends Optimizer {
 /**
  * Creates the CPU reference of an optimizer.
  *
- * @throws OptionError for bad tensors or a bad config.
+ * @throws OptionError for bad tensors or a bad config; DeviceError where the process has no memory for them.
  */
 export function createCpuOptimizer(tensors: readonly Tensor[], config: OptimizerConfig): CpuOptimizer {
   const segments = layoutSegments(tensors);
@@ -60,7 +69,10 @@ export function createCpuOptimizer(tensors: readonly Tensor[], config: Optimizer
     throw new OptionError(`tensor "${own.name}" is in a GPUBuffer, which only an optimizer on a device can update`);
   const plan = createPlan(config, segments);
   checkKeys(plan, segments);
-  return new ReferenceOptimizer(segments, plan, packArena(segments, tensors));
+  return inMemory(
+    `${paddedLength(segments)} parameters and their state, ${plan.replicas} × as float32`,
+    () => new ReferenceOptimizer(segments, plan, packArena(segments, tensors)),
+  );
 }
 
 /** One copy of everything. */
@@ -213,6 +225,10 @@ class ReferenceOptimizer implements CpuOptimizer {
   async read(role: Role = "params", replica = 0): Promise<TensorValues> {
     this.#mustLive("read");
     const source = this.#replicas[readReplica(this.#plan, "replica", replica)]!;
+    return inMemory(`the values of ${role}`, () => this.#read(source, role));
+  }
+
+  #read(source: Replica, role: Role): TensorValues {
     if (role !== "evaluation") return scalarsOf(source, role) ?? this.#values(source, role);
     const roles = ["params", ...this.slots].map((slot) => [slot, this.#values(source, slot)] as const);
     const carried = source.parts.map(({ rows }) => rows.carried(source.clock.step));
@@ -241,6 +257,10 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {
     this.#mustLive("save");
+    return inMemory("a checkpoint", () => this.#save());
+  }
+
+  #save(): Uint8Array<ArrayBuffer> {
     const roles = ["params", ...this.slots, ...(this.#plan.accumulate > 1 ? ["accumulated"] : [])];
     const snapshot: Snapshot = {
       clocks: this.#replicas.map(({ clock }) => clock),
@@ -256,7 +276,9 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   async load(bytes: Uint8Array): Promise<void> {
     this.#mustLive("load");
-    const { clocks, micro, carried, roles, scalars } = openCheckpoint(this.#plan, this.#layouts, this.segments, bytes);
+    const { clocks, micro, carried, roles, scalars } = inMemory("the checkpoint", () =>
+      openCheckpoint(this.#plan, this.#layouts, this.segments, bytes),
+    );
     this.#replicas.forEach((replica, r) => {
       replica.clock = clocks[r]!;
       replica.gradientNorm = Number.NaN;

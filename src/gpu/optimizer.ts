@@ -12,11 +12,13 @@ import {
 import { type Clock, checkKeys, describePlan, encodeCheckpoint, openCheckpoint, type Snapshot } from "../checkpoint.ts";
 import { DeviceError, OptionError, show } from "../errors.ts";
 import { evaluationValues } from "../evaluation.ts";
+import { inMemory, memoryError } from "../host_memory.ts";
 import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
 import {
   type LayerStats,
   mustStep,
   type Optimizer,
+  putValues,
   type Role,
   type Stats,
   type TensorValues,
@@ -478,6 +480,14 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 
   async read(role: Role = "params", replica = 0): Promise<TensorValues> {
+    try {
+      return await this.#read(role, replica);
+    } catch (error) {
+      throw memoryError(`the values of ${role}`, error);
+    }
+  }
+
+  async #read(role: Role, replica: number): Promise<TensorValues> {
     this.#mustLive("read");
     readReplica(this.#plan, "replica", replica);
     if (this.#layouts.some(({ scalars }) => scalars.some(({ name }) => name === role)) && !this.slots.includes(role)) {
@@ -497,9 +507,12 @@ class ArenaOptimizer implements GpuOptimizer {
     const stored = [...located.values()].map(({ segment, length }) => ({ ...segment, length }));
     const matched = matchSegments(role, stored, values);
     for (const { segment } of matched) this.#mustAllow(located.get(segment.name)!, "COPY_DST", "write");
-    for (const { segment, data } of matched) {
+    // All of them before the first is written, so that an error changes nothing.
+    const numbers = inMemory(`the ${role} to write`, () =>
+      matched.map(({ segment, data }) => ({ segment, bytes: Float32Array.from(data) })),
+    );
+    for (const { segment, bytes } of numbers) {
       const { buffer, offset, stride } = located.get(segment.name)!;
-      const bytes = Float32Array.from(data);
       for (let r = replica ?? 0; r < (replica === undefined ? this.replicas : replica + 1); r++) {
         this.device.queue.writeBuffer(buffer, offset + r * stride, bytes);
       }
@@ -528,6 +541,14 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 
   async save(): Promise<Uint8Array<ArrayBuffer>> {
+    try {
+      return await this.#save();
+    } catch (error) {
+      throw memoryError("a checkpoint", error);
+    }
+  }
+
+  async #save(): Promise<Uint8Array<ArrayBuffer>> {
     this.#mustLive("save");
     const plan = this.#plan;
     const description = describePlan(plan);
@@ -567,7 +588,9 @@ class ArenaOptimizer implements GpuOptimizer {
   async load(bytes: Uint8Array): Promise<void> {
     this.#mustLive("load");
     for (const location of this.#locate("params")) this.#mustAllow(location, "COPY_DST", "load");
-    const { clocks, micro, carried, roles, scalars } = openCheckpoint(this.#plan, this.#layouts, this.segments, bytes);
+    const { clocks, micro, carried, roles, scalars } = inMemory("the checkpoint", () =>
+      openCheckpoint(this.#plan, this.#layouts, this.segments, bytes),
+    );
     const { queue } = this.device;
     for (const [role, replicas] of roles) {
       for (const { segment, buffer, offset, stride } of this.#locate(role)) {
@@ -773,9 +796,8 @@ class ArenaOptimizer implements GpuOptimizer {
       const { key, begin } = keys[i]!;
       const { from, part } = bytes.get(key)!;
       const whole = begin === from && part.byteLength === length * 4;
-      values.get(role)![segment.name] = new Float32Array(
-        whole ? part : part.slice(begin - from, begin - from + length * 4),
-      );
+      const own = whole ? part : part.slice(begin - from, begin - from + length * 4);
+      putValues(values.get(role)!, segment.name, new Float32Array(own));
     });
     return values;
   }

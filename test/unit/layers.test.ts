@@ -7,7 +7,17 @@ const root = resolve(import.meta.dirname, "../..");
 
 /** Layers from the core outwards; a file imports its own layer and those before it (ARCHITECTURE.md). */
 const layers: readonly (readonly string[])[] = [
-  ["errors.ts", "options.ts", "random.ts", "rule.ts", "schedule.ts", "around.ts", "version.ts"],
+  [
+    "errors.ts",
+    "checksum.ts",
+    "host_memory.ts",
+    "options.ts",
+    "random.ts",
+    "rule.ts",
+    "schedule.ts",
+    "around.ts",
+    "version.ts",
+  ],
   ["rules/", "schedules/", "landscapes/"],
   [
     "arena.ts",

@@ -1,5 +1,7 @@
 // The safetensors format, byte for byte, and files that are not it.
 import { describe, expect, it } from "vitest";
+import { crc32 } from "../../src/checksum.ts";
+import { DataError } from "../../src/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 
 const file = {
@@ -19,7 +21,7 @@ describe("safetensors", () => {
     const header = new TextDecoder().decode(bytes.subarray(8, 8 + length));
     expect(header.startsWith("{")).toBe(true);
     expect(header.trimEnd()).toBe(
-      '{"__metadata__":{"format":"test"},"w":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"scalar":{"dtype":"F32","shape":[],"data_offsets":[8,12]}}',
+      '{"__metadata__":{"fallline.crc32":"9e712835 c3872656 9722f221","format":"test"},"w":{"dtype":"F32","shape":[2,1],"data_offsets":[0,8]},"scalar":{"dtype":"F32","shape":[],"data_offsets":[8,12]}}',
     );
     expect(bytes.length).toBe(8 + length + 12);
     expect([0, 4, 8].map((at) => view.getFloat32(8 + length + at, true))).toEqual([1, -2, 0.5]);
@@ -160,5 +162,82 @@ describe("safetensors", () => {
     ],
   ])("refuses %s", (_, bytes, message) => {
     expect(() => decodeSafetensors(bytes)).toThrow(message);
+  });
+});
+
+describe("the checksums of a safetensors file", () => {
+  it("are CRC-32 (the check value of its catalogue), eight bytes a turn as byte by byte", () => {
+    expect(crc32(new TextEncoder().encode("123456789"))).toBe("cbf43926");
+    expect(crc32(new Uint8Array())).toBe("00000000");
+    // From zlib.crc32 of Python over bytes 7i mod 256.
+    expect(crc32(Uint8Array.from({ length: 1003 }, (_, i) => 7 * i))).toBe("d0c28ec4");
+  });
+
+  it("find every flipped bit, every cut and every byte more", () => {
+    const bytes = encodeSafetensors({
+      metadata: { format: "test", other: "x" },
+      tensors: new Map([
+        ["w", { shape: [2], data: Float32Array.of(1, -2) }],
+        // As spaces, so that a header that ends later is JSON still.
+        ["blank", { shape: [2], data: new Float32Array(new Uint8Array(8).fill(0x20).buffer) }],
+      ]),
+    });
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const damaged = bytes.slice();
+      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      expect(() => decodeSafetensors(damaged), `bit ${bit}`).toThrow(DataError);
+    }
+    for (let length = 0; length < bytes.length; length++) {
+      expect(() => decodeSafetensors(bytes.subarray(0, length)), `${length} bytes`).toThrow(DataError);
+    }
+    expect(() => decodeSafetensors(Uint8Array.from([...bytes, 0x20]))).toThrow(/1 bytes follow/);
+  });
+
+  it("name what is damaged", () => {
+    const bytes = encodeSafetensors(file);
+    bytes[bytes.length - 9]! ^= 4;
+    expect(() => decodeSafetensors(bytes)).toThrow(/the data of "w" is damaged: its checksum is \w{8}, the file says/);
+    const header = encodeSafetensors(file);
+    header[header.indexOf(0x7d) - 3]! ^= 1;
+    expect(() => decodeSafetensors(header)).toThrow(/its header is damaged, or another program changed it/);
+  });
+
+  it("are made anew where what was read is written again, and no part of the metadata", () => {
+    const read = decodeSafetensors(encodeSafetensors(file));
+    expect(read.metadata).toEqual({ format: "test" });
+    const again = decodeSafetensors(encodeSafetensors({ ...read, metadata: { ...read.metadata, more: "1" } }));
+    expect(again.metadata).toEqual({ format: "test", more: "1" });
+    expect(decodeSafetensors(encodeSafetensors({ ...file, metadata: { "fallline.crc32": "stale" } })).metadata).toEqual(
+      {},
+    );
+  });
+
+  it("hold for names that objects put in another order or take for something else", () => {
+    const tensors = new Map(
+      ["z", "10", "2", "__proto__", "constructor", "fallline.crc32", 'é"\\'].map((name, i) => [
+        name,
+        { shape: [i % 3], data: new Float32Array(i % 3).fill(i) },
+      ]),
+    );
+    const metadata = { 7: "x", é: '"fallline.crc32":"' };
+    const read = decodeSafetensors(encodeSafetensors({ metadata, tensors }));
+    expect(new Map([...read.tensors].sort())).toEqual(new Map([...tensors].sort()));
+    expect(read.metadata).toEqual(metadata);
+  });
+
+  it("are not asked of other programs' files, and of many tensors in one place nothing is allocated", () => {
+    const overlapping = Object.fromEntries(
+      Array.from({ length: 400 }, (_, i) => [
+        `t${i}`,
+        { dtype: "U8", shape: [2_000_000], data_offsets: [0, 2_000_000] },
+      ]),
+    );
+    const header = JSON.stringify(overlapping);
+    const bytes = new Uint8Array(8 + header.length + 2_000_000);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
+    bytes.set(new TextEncoder().encode(header), 8);
+    const before = process.memoryUsage().arrayBuffers;
+    expect(() => decodeSafetensors(bytes)).toThrow(/a gap or an overlap at byte 2000000/);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(50e6);
   });
 });

@@ -1,0 +1,38 @@
+// What callers may hand over: names that objects take for something else, values that are no numbers, damaged checkpoints.
+import { describe, expect, it } from "vitest";
+import { DataError, OptionError } from "../../src/errors.ts";
+import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { freshDevice } from "./setup.ts";
+
+describe("the WebGPU optimizer", () => {
+  it("takes a tensor called __proto__, writes all or nothing, and refuses a flipped bit", async () => {
+    const device = await freshDevice();
+    const tensors = [
+      { name: "__proto__", shape: [2], data: [5, 6] },
+      { name: "w", shape: [1], data: [7] },
+    ];
+    const make = () => createOptimizer(device, tensors, { rule: "scheduleFreeSgd", lr: 0.5 });
+    const [optimizer, other] = await Promise.all([make(), make()]);
+    optimizer.write("gradients", JSON.parse('{"__proto__":[1,-1],"w":[1]}'));
+    optimizer.step();
+    const bytes = await optimizer.save();
+    await other.load(bytes);
+    for (const role of ["params", "evaluation", ...optimizer.slots]) {
+      const values = await other.read(role);
+      expect(Object.keys(values), role).toEqual(["__proto__", "w"]);
+      expect(Object.entries(values), role).toEqual(Object.entries(await optimizer.read(role)));
+    }
+
+    const before = Object.entries(await optimizer.read());
+    const bad = JSON.parse('{"__proto__":[8,9]}');
+    expect(() => optimizer.write("params", { ...bad, w: BigInt64Array.of(1n) as unknown as number[] })).toThrow(
+      OptionError,
+    );
+    const damaged = bytes.slice();
+    damaged[bytes.length - 3]! ^= 1;
+    await expect(optimizer.load(damaged)).rejects.toThrow(DataError);
+    expect(Object.entries(await optimizer.read())).toEqual(before);
+    optimizer.destroy();
+    other.destroy();
+  });
+});

@@ -1,0 +1,138 @@
+// Checkpoints that are damaged, old, or not what they say; names and memory that lead a save or a write astray.
+import { describe, expect, it, vi } from "vitest";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { DataError, DeviceError, OptionError } from "../../src/errors.ts";
+import type { OptimizerConfig } from "../../src/rules/index.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+
+const config: OptimizerConfig = { rule: "adamw", lr: 0.1 };
+const made = (rule = config) => createCpuOptimizer([{ name: "w", shape: [2], data: [1, 2] }], rule);
+
+/** A checkpoint with other metadata, as someone would write it who means to. */
+function changed(bytes: Uint8Array, metadata: Readonly<Record<string, string>>): Uint8Array {
+  const file = decodeSafetensors(bytes);
+  return encodeSafetensors({ ...file, metadata: { ...file.metadata, ...metadata } });
+}
+
+/** The same file without checksums. */
+function unsealed(bytes: Uint8Array): Uint8Array {
+  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+  delete header.__metadata__["fallline.crc32"];
+  const json = new TextEncoder().encode(JSON.stringify(header).padEnd(length));
+  const plain = bytes.slice();
+  plain.set(json, 8);
+  return plain;
+}
+
+describe("a damaged checkpoint", () => {
+  it("is refused whichever bit is flipped, and nothing is changed", async () => {
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [2], data: [1, 2] }], { rule: "sgd", lr: 0.1 });
+    optimizer.write("gradients", { w: [1, 1] });
+    optimizer.step();
+    const bytes = await optimizer.save();
+    optimizer.step();
+    const before = [await optimizer.read(), await optimizer.stats(), optimizer.config];
+    // Every bit of a file is flipped in safetensors.test.ts; each of these goes through a whole load.
+    for (let bit = 0; bit < bytes.length * 8; bit += 7) {
+      const damaged = bytes.slice();
+      damaged[bit >> 3]! ^= 1 << (bit & 7);
+      await expect(optimizer.load(damaged), `bit ${bit}`).rejects.toThrow(DataError);
+    }
+    expect([await optimizer.read(), await optimizer.stats(), optimizer.config]).toEqual(before);
+    await optimizer.load(bytes);
+    expect((await optimizer.stats()).step).toBe(1);
+  });
+
+  it("of this version without checksums is refused, of 0.1 is not", async () => {
+    const optimizer = made();
+    const bytes = await optimizer.save();
+    expect(decodeSafetensors(bytes).metadata.format).toBe("fallline-checkpoint/2");
+    await expect(optimizer.load(unsealed(bytes))).rejects.toThrow(/has no checksums/);
+    await optimizer.load(unsealed(changed(bytes, { format: "fallline-checkpoint/1" })));
+    await expect(optimizer.load(changed(bytes, { format: "fallline-checkpoint/3" }))).rejects.toThrow(
+      /format is "fallline-checkpoint\/3"; this version reads/,
+    );
+  });
+
+  it.each([
+    ["carried", '"x"'],
+    ["carried", "5"],
+    ["carried", "null"],
+    ["carried", '[{"length":1}]'],
+    ["carried", '[[{"length":1}]]'],
+    ["carried", `${"[".repeat(5000)}${"]".repeat(5000)}`],
+    ["groups", '[{"hypers":{"length":1}}]'],
+    ["groups", `${"[".repeat(5000)}${"]".repeat(5000)}`],
+    ["groups", `[{"hypers":[],"params":${"[".repeat(5000)}${"]".repeat(5000)}}]`],
+    ["shared", `[{"lr":${'{"type":"product","schedules":['.repeat(3000)}1${"]}".repeat(3000)}}]`],
+    ["config", `${'{"a":'.repeat(5000)}1${"}".repeat(5000)}`],
+    ["step", "1e9"],
+    ["lossScale", "x"],
+    ["micro", "[]"],
+  ])("whose %s is %s is a DataError", async (key, value) => {
+    const optimizer = made();
+    await expect(optimizer.load(changed(await optimizer.save(), { [key]: value }))).rejects.toThrow(DataError);
+  });
+});
+
+describe("a tensor called __proto__", () => {
+  it.each(["sgd", "adamw", "scheduleFreeSgd", "lamb"] as const)("goes through %s", async (rule) => {
+    const make = () =>
+      createCpuOptimizer(
+        [
+          { name: "__proto__", shape: [2] },
+          { name: "w", shape: [1] },
+        ],
+        { rule },
+      );
+    const optimizer = make();
+    optimizer.write("params", JSON.parse('{"__proto__":[5,6],"w":[7]}'));
+    optimizer.write("gradients", JSON.parse('{"__proto__":[1,-1],"w":[1]}'));
+    optimizer.step();
+    const other = make();
+    await other.load(await optimizer.save());
+    for (const role of ["params", "evaluation", ...optimizer.slots]) {
+      const values = await other.read(role);
+      expect(Object.keys(values), role).toEqual(["__proto__", "w"]);
+      expect(Object.entries(values), role).toEqual(Object.entries(await optimizer.read(role)));
+    }
+  });
+});
+
+describe("write", () => {
+  it.each([
+    ["bigints", BigInt64Array.of(1n)],
+    ["a view without numbers", new DataView(new ArrayBuffer(4))],
+    ["words", ["x"]],
+    ["holes", Array(1)],
+  ])("of %s changes nothing, the tensors before them neither", async (_, b) => {
+    const tensors = ["a", "b"].map((name) => ({ name, shape: [1] }));
+    const optimizer = createCpuOptimizer(tensors, config);
+    const values = { a: [1], b: b as unknown as number[] };
+    expect(() => optimizer.write("params", values)).toThrow(OptionError);
+    expect((await optimizer.read()).a![0]).toBe(0);
+    expect(() => createCpuOptimizer([{ name: "b", shape: [1], data: values.b }], config)).toThrow(OptionError);
+  });
+});
+
+describe("memory that runs out", () => {
+  it("is an error of ours: more tensors than the process can hold", () => {
+    expect(() => createCpuOptimizer([{ name: "w", shape: [2 ** 20, 2 ** 20] }], config)).toThrow(DeviceError);
+    expect(() => createCpuOptimizer([{ name: "w", shape: [2 ** 600, 2 ** 600] }], config)).toThrow(OptionError);
+  });
+
+  it("in save, load and read", async () => {
+    const optimizer = made();
+    const bytes = await optimizer.save();
+    const failing = vi.spyOn(Float32Array.prototype, "slice").mockImplementation(() => {
+      throw new RangeError("Array buffer allocation failed");
+    });
+    await expect(optimizer.save()).rejects.toThrow(/no memory for a checkpoint: Array buffer allocation failed/);
+    await expect(optimizer.read()).rejects.toThrow(DeviceError);
+    await expect(optimizer.load(bytes)).rejects.toThrow(DeviceError);
+    failing.mockRestore();
+    await optimizer.load(bytes);
+    expect([...(await optimizer.read()).w!]).toEqual([1, 2]);
+  });
+});
