@@ -20,9 +20,12 @@ export { type ArrayDatasetOptions, arrayDataset, type Rows } from "./data/arrays
 export { type Column, type CsvOptions, parseCsv } from "./data/csv.ts";
 export {
   batches,
+  classNotes,
   type Dataset,
   firstRows,
   type LabelledDataset,
+  type Split,
+  type SplitOptions,
   sliceRows,
   splitRows,
   type TargetDataset,

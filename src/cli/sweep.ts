@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import type { Dataset } from "../data/dataset.ts";
+import { classNotes, type Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import { smooth, sweepChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults, labDefaults, standardLr } from "../lab/defaults.ts";
@@ -90,6 +90,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   say(
     `${modelTitle(config.model)}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
   );
+  for (const note of classNotes(data, test)) say(`note: ${note}`);
   const time = { from: performance.now(), to: 0 };
   let latest: readonly Entrant[] = [];
   const words = (entrant: Entrant) => trialWords(config, entrant.trial);

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Command, Option } from "commander";
 import { version } from "../../package.json";
-import type { Dataset } from "../data/dataset.ts";
+import { classNotes, type Dataset } from "../data/dataset.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
 import { runTitle } from "../lab/words.ts";
@@ -78,6 +78,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
   say(describe(config, data.count));
+  for (const note of classNotes(data, test)) say(`note: ${note}`);
 
   const bars = new Bars();
   // Before the first value of the metric, which may change the rate.
@@ -149,6 +150,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
     metrics: result.metrics,
     best: result.best,
     events: result.events,
+    notes: result.notes,
     testLoss: result.testLoss,
     testAccuracy: result.testAccuracy,
     parityMaxError,

@@ -18,7 +18,10 @@ export interface CsvOptions {
   readonly inputs?: Column | readonly Column[] | undefined;
   /** The column of how much each example counts in the mean loss, >= 0; default all the same. */
   readonly weight?: Column | undefined;
-  /** Whether the first line holds names; default "auto": it does where no cell of it is a number, or a column is called by name. */
+  /**
+   * Whether the first line holds names; default "auto": it does where no cell of it is a number, where a column is called by
+   * name, and where it has words above columns of numbers ("0,1,label"). Where that leaves a doubt the text is refused.
+   */
   readonly header?: boolean | "auto" | undefined;
   /** What stands between two cells: one character, default ",". */
   readonly delimiter?: string | undefined;
@@ -82,22 +85,26 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
 /**
  * Makes a data set of CSV text (RFC 4180: cells in quotes, quotes doubled in them, lines that end in CRLF or LF). A byte order
  * mark at the beginning and empty lines are passed over. Classes in words get numbers in order of first appearance and keep
- * their names as `classNames`.
+ * their names as `classNames`. Time and memory grow with the length of the text alone; a cell holds 65,536 characters at most.
  *
  * @param options Which columns are what, and `name`, what errors call the data set, default "the CSV".
- * @throws OptionError for options that are wrong in themselves; DataError that names line and column for a cell that is no
- * number, a class that is not known, numbers as labels that make more classes than there are rows, lines of different lengths, quotes that do not match and columns that are not there.
+ * @throws OptionError for options that are wrong in themselves, and a text that is no string; DataError that names line and
+ * column for a cell that is no number or too long, a class that is not known, numbers as labels that make more classes than
+ * there are rows, lines of different lengths, quotes that do not match, columns that are not there, and a first line that may
+ * be names or numbers.
  */
 export function parseCsv(text: string, options: CsvOptions & { readonly name?: string | undefined } = {}): Dataset {
-  const { name = "the CSV", ...rest } = options;
+  const { name = "the CSV", ...rest } = readObject("options", options, ["name", ...csvOptionNames]) as typeof options;
+  if (typeof name !== "string") throw new OptionError(`name is ${show(name)}; it must be a string`);
+  if (typeof text !== "string") throw new OptionError(`text is ${show(text)}; it must be a string of CSV`);
   const csv = readCsvOptions(rest);
   const delimiter = csv.delimiter ?? ",";
   const records = readRecords(name, text, delimiter);
   const first = records.next();
   if (first.done) throw new DataError(`${name} is empty`);
   checkDelimiter(name, delimiter, first.value.cells);
-  const hasHeader = hasHeaderOf(csv, first.value.cells);
-  const table = new Table(name, first.value, hasHeader);
+  const hasHeader = hasHeaderOf(csv, name, first.value, () => readRecords(name, text, delimiter));
+  const table = new Table(name, first.value, hasHeader, (csv.header ?? "auto") === "auto");
   const roles = rolesOf(csv, table);
   const inputs: Float32Array[] = [];
   const targets: number[] = [];
@@ -110,7 +117,7 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
     const row = new Float32Array(roles.inputs.length);
     for (let i = 0; i < row.length; i++) row[i] = cell(roles.inputs[i]!);
     inputs.push(row);
-    targets.push(...roles.targets.map(cell));
+    for (const column of roles.targets) targets.push(cell(column));
     lines.push(line);
     if (roles.label !== undefined) labels.push(cells[roles.label]!);
     if (roles.weight === undefined) return;
@@ -167,6 +174,9 @@ interface Line {
   readonly line: number;
 }
 
+/** Characters that a cell may have: far more than a number or a name needs, and what lies between two stray quotes has. */
+const longestCell = 65_536;
+
 function* readRecords(name: string, text: string, delimiter: string): Generator<Line, undefined> {
   const end = text.length;
   const separator = delimiter.charCodeAt(0);
@@ -203,6 +213,12 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
         while (!ends(at)) at++;
         cells.push(text.slice(begin, at));
       }
+      if (at - begin > longestCell) {
+        const many = (at - begin).toLocaleString("en");
+        throw new DataError(
+          `${name} line ${line} has a cell of ${many} characters; ${longestCell.toLocaleString("en")} are the most`,
+        );
+      }
       if (at === end || text[at] !== delimiter) break;
       at++;
     }
@@ -213,14 +229,80 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
   }
 }
 
-/** A file whose columns are called by name has names. */
+/**
+ * Whether the first line holds names. A file whose columns are called by name has them.
+ *
+ * @param records Reads the whole file once more.
+ * @throws DataError where the first line may be either.
+ */
 function hasHeaderOf(
   { header = "auto", label, targets, inputs, weight }: CsvOptions,
-  cells: readonly string[],
+  name: string,
+  { cells, line }: Line,
+  records: () => Iterable<Line>,
 ): boolean {
   if (header !== "auto") return header;
   const isNamed = [label, targets, inputs, weight].flat().some((column) => typeof column === "string");
-  return isNamed || cells.every((cell) => Number.isNaN(numberOf(cell)));
+  if (isNamed) return true;
+  const numbers = cells.map(numberOf);
+  const words = [...numbers.keys()].filter((column) => Number.isNaN(numbers[column]));
+  if (words.length === cells.length) return true;
+  const found =
+    words.length === 0
+      ? // What pandas writes above columns without names.
+        cells.length > 2 && numbers.every((value, column) => value === column)
+        ? "unclear"
+        : "row"
+      : readMixed(cells, numbers, words, records());
+  if (found !== "unclear") return found === "names";
+  throw new DataError(
+    `${name} line ${line} may name the columns or be a row: ${listed(cells)}; say which with "header", true or false`,
+  );
+}
+
+/** Words for a number that is not known; as the first cell of a row they are no name of its column. */
+const unknowns = /^(na|n\/a|nan|null|nil|none|missing|unknown|[+-]?inf(inity)?)$/i;
+
+/**
+ * What a first line of numbers and words is. Names differ from each other, do not come up again in their column, and are told
+ * for certain by a column that has numbers and nothing else below a word.
+ */
+function readMixed(
+  cells: readonly string[],
+  numbers: readonly number[],
+  words: readonly number[],
+  records: Iterable<Line>,
+): "names" | "row" | "unclear" {
+  const isName = (cell: string) => /^\s*[\p{L}_]/u.test(cell) && !unknowns.test(cell.trim());
+  // The first cell above the numbers of rows is left empty.
+  const areNames = words.every((column) => isName(cells[column]!) || (column === 0 && cells[column]!.trim() === ""));
+  const couldName = areNames && numbers.every((value) => !(value < 0));
+  if (!couldName || new Set(cells.map((cell) => cell.trim())).size < cells.length) return "row";
+  const above = new Set(words);
+  let rows = -1;
+  let isRepeated = false;
+  for (const { cells: row } of records) {
+    rows++;
+    if (rows === 0) continue;
+    for (const column of words) {
+      const cell = row[column] ?? "";
+      if (cell === cells[column]) isRepeated = true;
+      if (above.has(column) && Number.isNaN(numberOf(cell))) above.delete(column);
+    }
+    if (above.size === 0 && isRepeated) break;
+  }
+  if (rows === 0) return "row";
+  if (above.size > 0) return isRepeated ? "unclear" : "names";
+  return isRepeated ? "row" : "unclear";
+}
+
+/** Columns that a sentence has room for. */
+const mostListed = 10;
+
+function listed(cells: readonly string[]): string {
+  const few = cells.slice(0, mostListed).map((cell) => (cell.length > 60 ? `${cell.slice(0, 57)}...` : cell));
+  const more = cells.length - few.length;
+  return `${few.join(", ")}${more > 0 ? ` and ${more.toLocaleString("en")} more` : ""}`;
 }
 
 /** The columns by number, and how errors name them. */
@@ -228,13 +310,21 @@ class Table {
   readonly name: string;
   readonly #first: Line;
   readonly #hasHeader: boolean;
+  readonly #isGuessed: boolean;
+  /** The column of each name; null where several have it. */
+  readonly #columns = new Map<string, number | null>();
   readonly width: number;
 
-  constructor(name: string, first: Line, hasHeader: boolean) {
+  /** @param isGuessed Whether nobody said what the first line is. */
+  constructor(name: string, first: Line, hasHeader: boolean, isGuessed: boolean) {
     this.name = name;
+    this.#isGuessed = isGuessed;
     this.#first = first;
     this.#hasHeader = hasHeader;
     this.width = first.cells.length;
+    if (!hasHeader) return;
+    for (const [column, cell] of first.cells.entries())
+      this.#columns.set(cell, this.#columns.has(cell) ? null : column);
   }
 
   /** Where a cell stands. */
@@ -256,24 +346,23 @@ class Table {
     const value = numberOf(cell);
     if (Number.isFinite(Math.fround(value))) return value;
     const given = cell.trim() === "" ? "is empty" : `is ${show(cell)}`;
-    throw new DataError(`${this.at(line, column)} ${given}; it must be a number that float32 can hold`);
+    // What was taken for a row may be names.
+    const remedy = line === this.#first.line && this.#isGuessed ? `, or with "header" true a name` : "";
+    throw new DataError(`${this.at(line, column)} ${given}; it must be a number that float32 can hold${remedy}`);
   }
 
   /** The number of the column that is called so, where there is one. */
   named(column: string): number | undefined {
-    if (!this.#hasHeader) return undefined;
-    const found = this.#first.cells.indexOf(column);
-    if (found >= 0 && this.#first.cells.indexOf(column, found + 1) >= 0) {
-      throw new DataError(`${this.name} has two columns ${show(column)}; say by number which is meant, counted from 0`);
-    }
-    return found < 0 ? undefined : found;
+    const found = this.#columns.get(column);
+    if (found !== null) return found;
+    throw new DataError(`${this.name} has two columns ${show(column)}; say by number which is meant, counted from 0`);
   }
 
   find(column: Column): number {
     const found = typeof column === "string" ? this.named(column) : column;
     if (found !== undefined && found < this.width) return found;
     const there = this.#hasHeader
-      ? `its columns are ${this.#first.cells.join(", ")}`
+      ? `its columns are ${listed(this.#first.cells)}`
       : `its columns are 0 to ${this.width - 1}, and it has no header`;
     throw new DataError(`${this.name} has no column ${show(column)}; ${there}`);
   }
@@ -292,10 +381,10 @@ function rolesOf(csv: CsvOptions, table: Table): Roles {
   const targets = csv.targets === undefined ? [] : list(csv.targets).map((column) => table.find(column));
   const standard = () => table.named("label") ?? table.width - 1;
   const label = csv.targets === undefined ? (csv.label === undefined ? standard() : table.find(csv.label)) : undefined;
-  const taken = [...targets, ...(label === undefined ? [] : [label]), ...(weight === undefined ? [] : [weight])];
+  const taken = new Set([...targets, label, weight]);
   const inputs = csv.inputs
     ? list(csv.inputs).map((column) => table.find(column))
-    : Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.includes(column));
+    : Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.has(column));
   if (inputs.length === 0)
     throw new DataError(`${table.name} has no columns left to learn from, of ${table.width} in all`);
   const purposes = [
@@ -306,10 +395,12 @@ function rolesOf(csv: CsvOptions, table: Table): Roles {
     ...(weight === undefined ? [] : [{ column: weight, option: '"weight"' }]),
     ...inputs.map((column) => ({ column, option: '"inputs"' })),
   ];
-  for (const [i, { column, option }] of purposes.entries()) {
-    const before = purposes.slice(0, i).find((each) => each.column === column);
-    if (!before) continue;
-    const both = before.option === option ? `twice in ${option}` : `in ${before.option} and in ${option}`;
+  const options = new Map<number, string>();
+  for (const { column, option } of purposes) {
+    const before = options.get(column);
+    options.set(column, option);
+    if (before === undefined) continue;
+    const both = before === option ? `twice in ${option}` : `in ${before} and in ${option}`;
     throw new OptionError(`${table.name}: ${table.called(column)} is ${both}; each column has one purpose`);
   }
   return { inputs, targets, label, weight };

@@ -1,6 +1,6 @@
 // A data set as both engines take it, and the order in which training visits its rows.
 import { DataError, OptionError } from "../errors.ts";
-import { readNumber } from "../options.ts";
+import { readBoolean, readNumber, readObject } from "../options.ts";
 import { Random } from "../random.ts";
 
 /** Examples in rows. */
@@ -16,6 +16,8 @@ interface Examples {
   readonly scale: number;
   /** How much each example counts in the mean loss of a batch, >= 0: Σ weight·loss / Σ weight. Default all the same. */
   readonly weights?: Float32Array | undefined;
+  /** Where rows were divided or shuffled: what number each had before, counted from 0, as errors name it. Default its own. */
+  readonly rowNumbers?: Uint32Array | undefined;
 }
 
 /** Examples with a class each. */
@@ -56,20 +58,30 @@ export function checkDataset(data: Dataset): void {
   const { name, count, features, inputs, weights } = data;
   if (count < 1) throw new DataError(`${name} is empty`);
   checkLength(name, "inputs", inputs, count, features);
-  checkFinite(name, "input", inputs, features);
+  checkFinite(data, "input", inputs, features);
   if (data.labels) {
     const { labels, classes } = data;
     if (labels.length !== count) throw new DataError(`${name} has ${labels.length} labels for ${count} rows`);
     const row = labels.findIndex((label) => label >= classes);
-    if (row >= 0) throw new DataError(`${name}: row ${row} has label ${labels[row]}; labels are 0 to ${classes - 1}`);
+    if (row >= 0) {
+      throw new DataError(
+        `${name}: row ${rowNumber(data, row)} has label ${labels[row]}; labels are 0 to ${classes - 1}`,
+      );
+    }
   } else {
     checkLength(name, "targets", data.targets, count, data.outputs);
-    checkFinite(name, "target", data.targets, data.outputs);
+    checkFinite(data, "target", data.targets, data.outputs);
   }
   if (!weights) return;
   if (weights.length !== count) throw new DataError(`${name} has ${weights.length} weights for ${count} rows`);
   const row = weights.findIndex((weight) => !(weight >= 0 && weight < Number.POSITIVE_INFINITY));
-  if (row >= 0) throw new DataError(`${name}: row ${row} has weight ${weights[row]}; weights are finite and >= 0`);
+  if (row >= 0)
+    throw new DataError(`${name}: row ${rowNumber(data, row)} has weight ${weights[row]}; weights are finite and >= 0`);
+}
+
+/** The number by which whoever made the data set knows a row. */
+export function rowNumber({ rowNumbers }: Pick<Dataset, "rowNumbers">, row: number): number {
+  return rowNumbers?.[row] ?? row;
 }
 
 function checkLength(name: string, what: string, values: ArrayLike<number>, count: number, width: number): void {
@@ -77,12 +89,12 @@ function checkLength(name: string, what: string, values: ArrayLike<number>, coun
   throw new DataError(`${name} has ${values.length} ${what}; ${count} rows of ${width} need ${count * width}`);
 }
 
-function checkFinite(name: string, what: string, values: Uint8Array | Float32Array, width: number): void {
+function checkFinite(data: Dataset, what: string, values: Uint8Array | Float32Array, width: number): void {
   if (values instanceof Uint8Array) return;
   const bad = values.findIndex((value) => !Number.isFinite(value));
   if (bad < 0) return;
   throw new DataError(
-    `${name}: row ${Math.floor(bad / width)} has ${values[bad]} as ${what} ${bad % width}; numbers must be finite`,
+    `${data.name}: row ${rowNumber(data, Math.floor(bad / width))} has ${values[bad]} as ${what} ${bad % width}; numbers must be finite`,
   );
 }
 
@@ -96,19 +108,158 @@ export function firstRows(data: Dataset, rows: number): Dataset {
   return rows >= data.count ? data : sliceRows(data, 0, rows);
 }
 
+/** How {@link splitRows} divides. */
+export interface SplitOptions {
+  /** Fixes which rows test and the order of all; a whole number in [0, 2^53), default 0. */
+  readonly seed?: number | undefined;
+  /**
+   * Whether rows are shuffled beforehand, default true. With false they stay in their order and the last ones test: for rows
+   * that follow each other in time, and for files that were shuffled in a way that others must be able to repeat.
+   */
+  readonly shuffle?: boolean | undefined;
+  /**
+   * Whether each class has its share of rows on both sides, and at least one where it has two; for labels alone. Default true
+   * where rows are shuffled.
+   */
+  readonly stratify?: boolean | undefined;
+}
+
+/** A data set in two. */
+export interface Split {
+  readonly train: Dataset;
+  readonly test: Dataset;
+  /** What to know about it: classes that are missing on a side; see {@link classNotes}. */
+  readonly notes: readonly string[];
+}
+
 /**
- * A data set in two, over the same memory: the last rows to test with, those before to train on.
+ * A data set in two: rows to train on, and rows to test with, drawn from all of it by a seed and class by class. Weights,
+ * labels and targets go with their rows. With `shuffle` false both are over the same memory as the data, unless they are
+ * stratified.
  *
  * @param testRows A whole number >= 1, fewer than there are rows.
- * @throws OptionError for any other.
+ * @throws OptionError for any other, and for options that are wrong.
  */
-export function splitRows(data: Dataset, testRows: number): { readonly train: Dataset; readonly test: Dataset } {
+export function splitRows(data: Dataset, testRows: number, options: SplitOptions = {}): Split {
+  const given = readObject("options", options, ["seed", "shuffle", "stratify"]);
+  const shuffle = given.shuffle === undefined ? true : readBoolean("shuffle", given.shuffle);
+  const stratify =
+    given.stratify === undefined ? shuffle && data.labels !== undefined : readBoolean("stratify", given.stratify);
+  const random = new Random(
+    given.seed === undefined
+      ? 0
+      : readNumber("seed", given.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }),
+    splitStream,
+  );
+  if (stratify && !data.labels) {
+    throw new OptionError(`stratify is true; ${data.name} has numbers to predict and no classes`);
+  }
   readNumber("testRows", testRows, { min: 1, integer: true });
   const trainRows = data.count - testRows;
   if (trainRows < 1) {
     throw new OptionError(`testRows is ${testRows}; ${data.name} has ${data.count} rows, and one at least must train`);
   }
-  return { train: sliceRows(data, 0, trainRows), test: sliceRows(data, trainRows, data.count) };
+  const order = shuffle ? random.permutation(data.count) : Uint32Array.from({ length: data.count }, (_, row) => row);
+  const [train, test] =
+    stratify && data.labels
+      ? dealRows(data, order, testRows)
+      : [order.subarray(0, trainRows), order.subarray(trainRows)];
+  const halves =
+    shuffle || stratify
+      ? { train: pickRows(data, train), test: pickRows(data, test) }
+      : { train: sliceRows(data, 0, trainRows), test: sliceRows(data, trainRows, data.count) };
+  return { ...halves, notes: classNotes(halves.train, halves.test) };
+}
+
+/** Rows to train on and rows to test with, each in the order they are given in; of each class its last test. */
+function dealRows(
+  { labels, classes }: LabelledDataset,
+  order: Uint32Array,
+  testRows: number,
+): [Uint32Array, Uint32Array] {
+  const sizes = new Array<number>(classes).fill(0);
+  for (const label of labels) sizes[label]!++;
+  const trains = testCounts(sizes, testRows, labels.length).map((count, label) => sizes[label]! - count);
+  const [train, test] = [new Uint32Array(labels.length - testRows), new Uint32Array(testRows)];
+  let [trained, tested] = [0, 0];
+  for (const row of order) {
+    if (trains[labels[row]!]!-- > 0) train[trained++] = row;
+    else test[tested++] = row;
+  }
+  return [train, test];
+}
+
+/** How many rows of each class test: in proportion, and neither none nor all of a class that has two, as far as that goes. */
+function testCounts(sizes: readonly number[], testRows: number, rows: number): number[] {
+  const exact = sizes.map((size) => (size * testRows) / rows);
+  let most = sizes.map((size) => Math.max(0, size - 1));
+  const counts = exact.map((share, label) => Math.min(Math.floor(share), most[label]!));
+  // Those that lack most of their share come first.
+  const lacking = [...sizes.keys()].sort((a, b) => exact[b]! - counts[b]! - (exact[a]! - counts[a]!) || a - b);
+  let left = counts.reduce((sum, count) => sum - count, testRows);
+  while (left > 0) {
+    const before = left;
+    for (const label of lacking) {
+      if (left === 0 || counts[label]! >= most[label]!) continue;
+      counts[label]!++;
+      left--;
+    }
+    if (left === before) most = [...sizes];
+  }
+  for (const [label, size] of sizes.entries()) {
+    if (size < 2 || counts[label]! > 0) continue;
+    const giver = counts.reduce((best, count, each) => (count > Math.max(1, counts[best] ?? 1) ? each : best), -1);
+    if (giver < 0) break;
+    counts[giver]!--;
+    counts[label]!++;
+  }
+  return counts;
+}
+
+function pickRows(data: Dataset, rows: Uint32Array): Dataset {
+  const { features, inputs, weights } = data;
+  const part = {
+    count: rows.length,
+    inputs: picked(inputs, features, rows),
+    ...(weights ? { weights: picked(weights, 1, rows) } : {}),
+    rowNumbers: rows.map((row) => rowNumber(data, row)),
+  };
+  return data.labels
+    ? { ...data, ...part, labels: picked(data.labels, 1, rows) }
+    : { ...data, ...part, targets: picked(data.targets, data.outputs, rows) };
+}
+
+function picked<T extends Uint8Array | Uint32Array | Float32Array>(values: T, width: number, rows: Uint32Array): T {
+  const found = new (values.constructor as new (length: number) => T)(rows.length * width);
+  rows.forEach((row, i) => {
+    found.set(values.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return found;
+}
+
+/** Classes that a sentence has room for. */
+const mostNamed = 10;
+
+/**
+ * Sentences about classes that have rows to train on and none to test with, or the other way about: what a test then says
+ * does not hold for them. None where all is well, and for numbers to predict.
+ */
+export function classNotes(train: Dataset, test: Dataset): readonly string[] {
+  if (!train.labels || !test.labels) return [];
+  const [trained, tested] = [new Set(train.labels), new Set(test.labels)];
+  const named = (labels: readonly number[]) => {
+    const names = labels.slice(0, mostNamed).map((label) => train.classNames?.[label] ?? String(label));
+    const more = labels.length - names.length;
+    return `${labels.length === 1 ? "class" : "classes"} ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  };
+  const untested = [...trained].filter((label) => !tested.has(label)).sort((a, b) => a - b);
+  const untrained = [...tested].filter((label) => !trained.has(label)).sort((a, b) => a - b);
+  return [
+    ...(untested.length > 0
+      ? [`the test set has no row of ${named(untested)}, so what it says does not hold for all classes`]
+      : []),
+    ...(untrained.length > 0 ? [`no row to train on is of ${named(untrained)}, which the test set has`] : []),
+  ];
 }
 
 /**
@@ -119,11 +270,14 @@ export function splitRows(data: Dataset, testRows: number): { readonly train: Da
 export function sliceRows(data: Dataset, start: number, end: number): Dataset {
   readNumber("start", start, { min: 0, max: data.count, integer: true });
   readNumber("end", end, { min: start, max: data.count, integer: true });
-  const { features, inputs, weights } = data;
+  const { features, inputs, weights, rowNumbers } = data;
   const part = {
     count: end - start,
     inputs: inputs.subarray(start * features, end * features),
     weights: weights?.subarray(start, end),
+    rowNumbers:
+      rowNumbers?.subarray(start, end) ??
+      (start > 0 ? Uint32Array.from({ length: end - start }, (_, row) => start + row) : undefined),
   };
   return data.labels
     ? { ...data, ...part, labels: data.labels.subarray(start, end) }
@@ -161,5 +315,6 @@ export function* batches(
   }
 }
 
-/** Streams of the seeded generator: initial weights count from 0, epochs from here. */
+/** Streams of the seeded generator: initial weights count from 0, epochs from here; the division has the last. */
 const shuffleStream = 2 ** 16;
+const splitStream = 2 ** 32 - 1;

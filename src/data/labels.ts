@@ -23,9 +23,10 @@ export interface LabelWords {
 const labelLimit = 2 ** 32;
 const isLabel = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < labelLimit;
 
-/** The number that a word stands for; NaN for any other word, and for none. */
+/** The number that a word stands for; NaN for any other word, and for none. Takes time in proportion to the word's length. */
 export function numberOf(word: string): number {
-  return /^\s*[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?\s*$/i.test(word) ? Number(word) : Number.NaN;
+  // No two parts in a row match the same characters, so that nothing is tried twice.
+  return /^\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*$/i.test(word) ? Number(word) : Number.NaN;
 }
 
 /**
@@ -81,7 +82,9 @@ function named(
   const labels = Float64Array.from(cells, (cell) => numbers.get(String(cell)) ?? -1);
   const bad = labels.indexOf(-1);
   if (bad >= 0) {
-    throw new DataError(`${where(bad)} is ${show(cells[bad])}, which is none of the classes ${classNames.join(", ")}`);
+    const few = classNames.slice(0, 20).join(", ");
+    const more = classNames.length > 20 ? ` and ${classNames.length - 20} more` : "";
+    throw new DataError(`${where(bad)} is ${show(cells[bad])}, which is none of the classes ${few}${more}`);
   }
   return { labels: compact(labels, classes), classes, classNames };
 }

@@ -1,6 +1,6 @@
 // Losses as JSON, and what each makes of one example's outputs on the CPU, in float64; shaders/objectives/loss_*.wgsl are
 // their twins. Every loss is a mean over the examples, and over an example's outputs where it looks at them one by one.
-import { type Dataset, type DatasetShape, datasetNoun } from "../data/dataset.ts";
+import { type Dataset, type DatasetShape, datasetNoun, rowNumber } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
 import { readChoice, readNumber, readObject } from "../options.ts";
 
@@ -98,7 +98,7 @@ export function targetsOf({ type }: CompleteLossConfig, outputs: number, data: D
     const bad = data.targets.findIndex((target) => !(target >= 0 && target <= 1));
     if (bad >= 0) {
       throw new DataError(
-        `${data.name}: row ${Math.floor(bad / outputs)} has target ${data.targets[bad]}; ${type} takes targets in [0, 1]`,
+        `${data.name}: row ${rowNumber(data, Math.floor(bad / outputs))} has target ${data.targets[bad]}; ${type} takes targets in [0, 1]`,
       );
     }
   }

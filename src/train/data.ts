@@ -3,7 +3,7 @@ import { type CsvOptions, csvOptionNames, readCsvOptions } from "../data/csv.ts"
 import { type Dataset, type DatasetShape, firstRows, splitRows } from "../data/dataset.ts";
 import { mnistFiles } from "../data/mnist.ts";
 import { OptionError, show } from "../errors.ts";
-import { readChoice, readNumber, readObject } from "../options.ts";
+import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 
 /** The handwritten digits of LeCun, Cortes and Burges. */
 export interface MnistConfig {
@@ -22,13 +22,23 @@ export interface FileConfig extends CsvOptions {
    * have; relative to where the command runs.
    */
   readonly path: string;
-  /** Training takes this many of its rows, the first; a whole number >= 1; default (null) all. */
+  /** Training takes this many of its rows, the first after any shuffling; a whole number >= 1; default (null) all. */
   readonly rows?: number | null | undefined;
   /**
-   * Of a file, this many rows, the last, are the test set, and no row of theirs trains; default (null) a fifth of them. Of a
-   * folder, the first of its test set; default all. A whole number >= 1.
+   * Of a file, this many rows are the test set, and none of them trains; default (null) a fifth. Of a folder, the first of its
+   * test set; default all. A whole number >= 1.
    */
   readonly testRows?: number | null | undefined;
+  /**
+   * Of a file, whether its rows are shuffled before they are divided, so that each class has its share on both sides; default
+   * true. With false the last rows test. A folder's stay as they are.
+   */
+  readonly shuffle?: boolean | undefined;
+  /**
+   * Fixes how a file is shuffled, whatever the run's own seed is, so that runs of other seeds have the same test set; a whole
+   * number in [0, 2^53), default 0.
+   */
+  readonly seed?: number | undefined;
 }
 
 export type DataConfig = MnistConfig | FileConfig;
@@ -36,7 +46,12 @@ export type DataConfig = MnistConfig | FileConfig;
 /** With every default filled in; what depends on the file is null. */
 export type CompleteDataConfig =
   | { readonly [Field in keyof MnistConfig]-?: NonNullable<MnistConfig[Field]> }
-  | (FileConfig & { readonly rows: number | null; readonly testRows: number | null });
+  | (FileConfig & {
+      readonly rows: number | null;
+      readonly testRows: number | null;
+      readonly shuffle: boolean;
+      readonly seed: number;
+    });
 
 /** What there is to train on and to test with. */
 export interface Halves {
@@ -47,7 +62,7 @@ export interface Halves {
 /** @throws OptionError for an unknown data set or option, and more rows than it has. */
 export function readData(value: unknown): CompleteDataConfig {
   const common = ["type", "rows", "testRows"];
-  const given = readObject("data", value, [...common, "path", ...csvOptionNames]);
+  const given = readObject("data", value, [...common, "path", "shuffle", "seed", ...csvOptionNames]);
   if (readChoice("data.type", given.type, ["mnist", "file"]) === "file") return readFile(given);
   const { rows, testRows } = readObject("data", value, common);
   return {
@@ -57,7 +72,15 @@ export function readData(value: unknown): CompleteDataConfig {
   };
 }
 
-function readFile({ type: _, path, rows, testRows, ...csv }: Record<string, unknown>): CompleteDataConfig {
+function readFile({
+  type: _,
+  path,
+  rows,
+  testRows,
+  shuffle = true,
+  seed = 0,
+  ...csv
+}: Record<string, unknown>): CompleteDataConfig {
   if (typeof path !== "string" || path === "") {
     const given = path === undefined ? "missing" : show(path);
     throw new OptionError(`data.path is ${given}; it must be the path of a file, or of a folder of IDX files`);
@@ -67,7 +90,15 @@ function readFile({ type: _, path, rows, testRows, ...csv }: Record<string, unkn
   if (option !== undefined && !isCsv(path)) {
     throw new OptionError(`data.${option} was given for ${path}; it is an option of .csv and .tsv files`);
   }
-  return { type: "file", path, rows: readRows("rows", rows), testRows: readRows("testRows", testRows), ...options };
+  return {
+    type: "file",
+    path,
+    rows: readRows("rows", rows),
+    testRows: readRows("testRows", testRows),
+    shuffle: readBoolean("data.shuffle", shuffle),
+    seed: readNumber("data.seed", seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }),
+    ...options,
+  };
 }
 
 /** Null where it is for the data set to say. */
@@ -94,8 +125,13 @@ const testShare = 0.2;
  *
  * @throws OptionError where a file has fewer rows.
  */
-export function takeRows({ type, rows, testRows }: CompleteDataConfig, data: Halves | Dataset): Halves {
-  const divided = "train" in data ? null : splitRows(data, testRows ?? Math.max(1, Math.floor(testShare * data.count)));
+export function takeRows(config: CompleteDataConfig, data: Halves | Dataset): Halves {
+  const { type, rows, testRows } = config;
+  const { shuffle, seed } = type === "file" ? config : { shuffle: false, seed: 0 };
+  const divided =
+    "train" in data
+      ? null
+      : splitRows(data, testRows ?? Math.max(1, Math.floor(testShare * data.count)), { shuffle, seed });
   const { train, test } = divided ?? (data as Halves);
   const take = (field: string, wanted: number | null, of: Dataset, purpose: string) => {
     if (type === "file" && wanted !== null && wanted > of.count) {

@@ -1,6 +1,6 @@
 // The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones
 // before; only where the run's metric is due does it wait for those on their way.
-import { batches, type Dataset } from "../data/dataset.ts";
+import { batches, classNotes, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
 import { targetsOf } from "../objectives/loss.ts";
 import { createModel, initialTensors, type Model } from "../objectives/model.ts";
@@ -49,6 +49,8 @@ export interface TrainResult {
   readonly best: MetricPoint | null;
   /** What `watch` found; nothing without it. */
   readonly events: readonly WatchEvent[];
+  /** What to know about the data: classes that have rows to train on and none to test with, or the other way about. */
+  readonly notes: readonly string[];
   /** Those of the best point where `stop.restoreBest` says so and there is one, else those after the last step. */
   readonly params: TensorValues;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
@@ -175,6 +177,7 @@ export async function train(
       metrics: track.points,
       best: track.best,
       events,
+      notes: options.test ? classNotes(data, options.test) : [],
       params: await optimizer.read(),
       shapes: new Map(optimizer.segments.map(({ name, shape }) => [name, shape])),
       snapshot: await snapshot,

@@ -123,7 +123,7 @@ describe("data of one's own", () => {
     const { code, stdout } = await onCpu("train", file("csv.json", config));
     expect(stdout).toContain("2 steps of 4 of 30 examples");
     expect(code).toBe(0);
-    expect(result("run.json").config.data).toEqual({ ...data, rows: null });
+    expect(result("run.json").config.data).toEqual({ ...data, rows: null, shuffle: true, seed: 0 });
   });
 
   it("are numbers to predict, which are tested by their loss", async () => {
@@ -142,6 +142,40 @@ describe("data of one's own", () => {
     expect(result("sweep.json").trials[0].evaluation).toEqual({ loss: expect.any(Number), accuracy: null });
     const searched = await onCpu("search", config, "--rules", "sgd", "--schedules", "constant");
     expect(searched.stdout).toMatch(/^best: sgd \S+ \S+, loss \S+, test loss \d\S+$/m);
+  });
+
+  it("are shuffled and divided class by class where a file is sorted, and a class that is missing is told of", async () => {
+    const sorted = file(
+      "sorted.csv",
+      `a,b,kind\n${["x", "y", "z"].flatMap((kind, k) => Array.from({ length: 50 }, (_, i) => `${k},${i % 7},${kind}`)).join("\n")}\n`,
+    );
+    const shared = ["--batch", "8", "--steps", "2"];
+    const model = { layers: [2, 3] };
+    const config = (data: object) =>
+      file("sorted.json", {
+        model,
+        data: { type: "file", path: sorted, ...data },
+        optimizer: { rule: "sgd" },
+        batch: 8,
+        steps: 2,
+      });
+    const shuffled = await onCpu("train", "--data", sorted, ...shared);
+    expect(shuffled.stdout).toContain("of 30 examples");
+    expect(shuffled.stdout).not.toContain("note:");
+    expect(result("run.json")).toMatchObject({ config: { data: { shuffle: true, seed: 0 } }, notes: [] });
+    const note = "no row to train on is of class z, which the test set has";
+    for (const command of ["train", "sweep"]) {
+      const told = await onCpu(
+        command,
+        config({ shuffle: false, testRows: 50 }),
+        ...(command === "sweep" ? ["--no-compare", "--count", "2"] : []),
+      );
+      expect(told.stdout).toContain(`note: ${note}`);
+    }
+    expect(result("run.json").notes).toEqual([
+      "the test set has no row of classes x, y, so what it says does not hold for all classes",
+      note,
+    ]);
   });
 
   it("are swept and searched too, and tested for a rate", async () => {

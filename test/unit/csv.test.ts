@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type CsvOptions, parseCsv } from "../../src/data/csv.ts";
+import { OptionError } from "../../src/errors.ts";
 
 const iris = "width,height,species\n5.1,3.5,setosa\n7,3.2,versicolor\n4.9,3,setosa\n";
 
@@ -43,13 +44,78 @@ describe("parseCsv", () => {
   });
 
   it("tells a header from numbers, unless it is told", () => {
-    expect(parseCsv("1,2,a\n3,4,b\n")).toMatchObject({ count: 2, features: 2 });
+    expect(parseCsv("1,2,a\n3,4,b\n5,6,a\n")).toMatchObject({ count: 3, features: 2 });
     expect(parseCsv("1,2,3\n3,4,1\n", { header: true, classes: 2 })).toMatchObject({
       count: 1,
       labels: Uint8Array.of(1),
     });
     expect(parseCsv("1,2,y\n3,4,0\n", { label: "y" })).toMatchObject({ count: 1 });
     expect(() => parseCsv("a,b\n1,2\n", { header: false })).toThrow('line 1, column 0 (counted from 0) is "a"');
+  });
+
+  it.each<[string, string, object]>([
+    ["numbers and a word, as pandas writes it", "0,1,label\n0.5,1,0\n0.7,2,1\n", { count: 2, features: 2, classes: 2 }],
+    ["a word first", "label,0,1\n1,0.5,1\n0,0.7,2\n", { count: 2, labels: Uint8Array.of(1, 0) }],
+    ["a word among numbers", "x,2,label\n0.5,1,0\n0.7,2,1\n", { count: 2, features: 2 }],
+    ["an empty name above the numbers of rows", ",0,1,label\n0,5,1,0\n1,7,2,1\n", { count: 2, features: 3 }],
+    ["years, and words for classes", "2019,index,region\n3,4,north\n5,6,south\n", { classNames: ["north", "south"] }],
+  ])("takes a first line of %s for a header", (_, text, data) => {
+    expect(parseCsv(text)).toMatchObject(data);
+  });
+
+  it.each<[string, string, number]>([
+    ["words that come up again", "5.1,3.5,setosa\n7,3.2,versicolor\n4.9,3,setosa\n", 3],
+    ["words beside numbers in one column", "1,2,K\n3,4,10\n5,6,K\n", 3],
+    ["numbers that come twice, as names do not", "0,0,a\n0,1,b\n", 2],
+    ["numbers below 0", "-1,0,a\n0,1,b\n", 2],
+    ["nothing but numbers", "0,1\n1,0\n", 2],
+  ])("takes a first line with %s for a row", (_, text, count) => {
+    expect(parseCsv(text)).toMatchObject({ count });
+  });
+
+  it.each([
+    ["2019,2020,region\n3,4,north\n5,6,south\n", "2019, 2020, region"],
+    ["1,2,a\n3,4,b\n", "1, 2, a"],
+    ["0,label\n5,a\n6,b\n", "0, label"],
+    ["0,1,2\n3,4,1\n", "0, 1, 2"],
+    [`${Array.from({ length: 785 }, (_, i) => i).join()}\n`, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 775 more"],
+  ])("refuses a first line that may be either: %j", (text, cells) => {
+    expect(() => parseCsv(text, { name: "t.csv" })).toThrow(
+      `t.csv line 1 may name the columns or be a row: ${cells}; say which with "header", true or false`,
+    );
+    for (const header of [true, false]) expect(() => parseCsv(`${text}9,9,9`, { header })).not.toThrow("may name");
+  });
+
+  it.each(["?", "NaN", "na", "3.5x", "1st", ""])("takes no header for a first row with a cell that is %j", (cell) => {
+    expect(() => parseCsv(`1,${cell},0\n0.5,1,0\n`)).toThrow(
+      /line 1, column 1 .*it must be a number that float32 can hold, or with "header" true a name$/,
+    );
+  });
+
+  it("takes time in proportion to the text, whatever is in it, and cells up to 65,536 characters", () => {
+    const from = performance.now();
+    for (const cell of [
+      `${"1".repeat(65_000)}x`,
+      `1${" ".repeat(65_000)}x`,
+      `${" ".repeat(65_000)}x`,
+      `.${"1".repeat(60_000)}.`,
+    ]) {
+      expect(() => parseCsv(`a,label\n${cell},0\n2,1\n`)).toThrow('line 2, column "a" is "');
+    }
+    expect(parseCsv(`a,label\n1${"0".repeat(30)},0\n0.${"3".repeat(1000)},1\n`).count).toBe(2);
+    for (const cell of ["1".repeat(100_000), `"${"\n".repeat(100_000)}"`]) {
+      expect(() => parseCsv(`a,label\n${cell},0\n2,1\n`)).toThrow(
+        /line \S+ has a cell of 100,00\d characters; 65,536 are/,
+      );
+    }
+    const columns = Array.from({ length: 40_000 }, (_, i) => `c${i}`);
+    const row = columns.map((_, i) => i % 3).join();
+    const text = `${columns.join()}\n${row}\n${row}\n${row}\n`;
+    expect(parseCsv(text)).toMatchObject({ count: 3, features: 39_999 });
+    expect(parseCsv(text, { targets: columns.slice(1), inputs: "c0" })).toMatchObject({ outputs: 39_999 });
+    expect(parseCsv(text, { inputs: columns.slice(1), label: 0 })).toMatchObject({ features: 39_999 });
+    expect(() => parseCsv(text, { label: "y" })).toThrow("c8, c9 and 39,990 more");
+    expect(performance.now() - from).toBeLessThan(8000);
   });
 
   it("reads quotes, CRLF, a byte order mark, empty lines, and lines without an end", () => {
@@ -73,7 +139,7 @@ describe("parseCsv", () => {
         (rows) => {
           const names = rows.map(([, word]) => `w${word}`);
           const text = rows.map(([x], i) => `${x},"${names[i]!.replaceAll('"', '""')}"`).join("\r\n");
-          const data = parseCsv(text);
+          const data = parseCsv(text, { header: false });
           expect([...data.inputs].map((x) => x + 0)).toEqual(rows.map(([x]) => Math.fround(x) + 0));
           expect(data.labels && [...data.labels].map((label) => data.classNames![label])).toEqual(names);
         },
@@ -181,5 +247,24 @@ describe("parseCsv", () => {
     ],
   ])("refuses %s, naming the option", (_, options, message) => {
     expect(() => parseCsv(iris, options as CsvOptions)).toThrow(message);
+  });
+
+  it.each<[string, unknown, unknown, string]>([
+    ["null for options", iris, null, "options is null; it must be an object with name, label"],
+    ["a word for options", iris, ";", 'options is ";"; it must be an object with name'],
+    ["an array of options", iris, [], "options is []; it must be an object"],
+    ["a name that is none", iris, { name: 3 }, "name is 3; it must be a string"],
+    ["no text", undefined, {}, "text is undefined; it must be a string of CSV"],
+    ["bytes", new Uint8Array(2), {}, "it must be a string of CSV"],
+  ])("refuses %s", (_, text, options, message) => {
+    const error = (() => {
+      try {
+        return parseCsv(text as string, options as CsvOptions);
+      } catch (caught) {
+        return caught;
+      }
+    })();
+    expect(error).toBeInstanceOf(OptionError);
+    expect((error as Error).message).toContain(message);
   });
 });

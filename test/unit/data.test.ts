@@ -1,10 +1,20 @@
 // IDX, MNIST, the digits, arrays, data sets and batches: what is read, and how corrupt files are refused.
 import { describe, expect, it } from "vitest";
 import { type ArrayDatasetOptions, arrayDataset } from "../../src/data/arrays.ts";
-import { batches, checkDataset, type Dataset, firstRows, sliceRows, splitRows } from "../../src/data/dataset.ts";
+import {
+  batches,
+  checkDataset,
+  classNotes,
+  type Dataset,
+  firstRows,
+  sliceRows,
+  splitRows,
+} from "../../src/data/dataset.ts";
 import { digitsDataset } from "../../src/data/digits.ts";
 import { idxDataset, parseIdx } from "../../src/data/idx.ts";
 import { mnistDataset } from "../../src/data/mnist.ts";
+import { OptionError } from "../../src/errors.ts";
+import { targetsOf } from "../../src/objectives/loss.ts";
 import { readData, takeRows } from "../../src/train/data.ts";
 import { golden, goldenText } from "../golden.ts";
 
@@ -242,12 +252,133 @@ describe("data sets", () => {
     );
   });
 
-  it("are divided into rows to train on and the last, to test with", () => {
-    const { train, test } = splitRows({ ...data, weights: Float32Array.of(1, 2) }, 1);
+  it("are divided into rows to train on and, where nothing is shuffled, the last, to test with", () => {
+    const { train, test, notes } = splitRows({ ...data, weights: Float32Array.of(1, 2) }, 1, { shuffle: false });
     expect(train).toMatchObject({ count: 1, inputs: Float32Array.of(1, 2), labels: Uint8Array.of(0) });
     expect(test).toMatchObject({ count: 1, inputs: Float32Array.of(3, 4), weights: Float32Array.of(2) });
+    expect(train.inputs.buffer).toBe(data.inputs.buffer);
+    expect(notes).toEqual([
+      "the test set has no row of class 0, so what it says does not hold for all classes",
+      "no row to train on is of class 2, which the test set has",
+    ]);
     expect(() => splitRows(data, 2)).toThrow("testRows is 2; toy has 2 rows, and one at least must train");
     expect(() => splitRows(data, 0)).toThrow("testRows is 0; it must be a whole number >= 1");
+  });
+
+  /** Rows sorted by class, as many as `sizes` says; each has its number in everything that goes with it. */
+  const sorted = (sizes: readonly number[], named = false) => {
+    const labels = sizes.flatMap((size, label) => Array<number>(size).fill(label));
+    return arrayDataset({
+      name: "sorted",
+      inputs: labels.map((label, row) => [row, label, -1]),
+      labels: named ? labels.map((label) => `c${label}`) : labels,
+      weights: labels.map((_, row) => row / 2),
+      classes: named ? sizes.map((_, label) => `c${label}`) : sizes.length,
+    });
+  };
+  const countsOf = ({ labels }: Dataset, classes: number) =>
+    Array.from({ length: classes }, (_, label) => labels!.filter((each) => each === label).length);
+
+  it.each<[string, number[], number, number[]]>([
+    ["equal classes", [50, 50, 50], 30, [10, 10, 10]],
+    ["classes of different sizes", [60, 30, 10], 20, [12, 6, 2]],
+    ["a share that is no whole number", [5, 5, 5], 4, [2, 1, 1]],
+    ["a rare class, which has a row on each side", [97, 2, 1], 20, [19, 1, 0]],
+    ["a rare class that most rows test of", [97, 3], 95, [93, 2]],
+    ["fewer rows than classes", [4, 4, 4, 4], 2, [1, 1, 0, 0]],
+    ["classes of one row, which train", [1, 1, 1, 3], 2, [0, 0, 0, 2]],
+    ["more test rows than that leaves", [1, 1, 2], 2, [1, 0, 1]],
+    ["a class without rows", [4, 0, 4], 2, [1, 0, 1]],
+  ])("give the test set its share of %s", (_, sizes, testRows, tested) => {
+    const data = sorted(sizes);
+    const { train, test } = splitRows(data, testRows);
+    expect(countsOf(test, sizes.length)).toEqual(tested);
+    expect(countsOf(train, sizes.length)).toEqual(sizes.map((size, label) => size - tested[label]!));
+  });
+
+  it("are shuffled and dealt by class, everything with its row, by the seed alone", () => {
+    for (const named of [false, true]) {
+      const data = sorted([300, 120, 30], named);
+      const { train, test, notes } = splitRows(data, 90);
+      expect(notes).toEqual([]);
+      expect([train.count, test.count, countsOf(test, 3)]).toEqual([360, 90, [60, 24, 6]]);
+      const rows = [train, test].flatMap((half) =>
+        Array.from({ length: half.count }, (_, i) => {
+          const [row, label, last] = half.inputs.subarray(3 * i, 3 * i + 3);
+          expect([label, last, half.weights![i]]).toEqual([half.labels![i], -1, row! / 2]);
+          expect(half.rowNumbers![i]).toBe(row);
+          return row;
+        }),
+      );
+      expect([...rows].sort((a, b) => a! - b!)).toEqual(Array.from({ length: 450 }, (_, row) => row));
+      expect(train).toMatchObject({ classes: 3, scale: 1, ...(named ? { classNames: ["c0", "c1", "c2"] } : {}) });
+      // The first rows are of all classes too.
+      expect(countsOf(firstRows(train, 40), 3).every((count) => count > 0)).toBe(true);
+      expect(splitRows(data, 90, { seed: 0, shuffle: true, stratify: true })).toEqual({ train, test, notes });
+      expect(splitRows(data, 90, { seed: 1 }).test.inputs).not.toEqual(test.inputs);
+    }
+    // Known, so that a run stays the same from version to version.
+    expect([...splitRows(sorted([6, 4]), 3).test.rowNumbers!]).toEqual([9, 2, 0]);
+  });
+
+  it("are dealt by class without a shuffle, shuffled without classes, and bytes stay bytes", () => {
+    const data = sorted([4, 2]);
+    expect(splitRows(data, 3, { shuffle: false, stratify: true })).toMatchObject({
+      train: { labels: Uint8Array.of(0, 0, 1) },
+      test: { labels: Uint8Array.of(0, 0, 1), rowNumbers: Uint32Array.of(2, 3, 5) },
+    });
+    const inputs = Uint8Array.from({ length: 40 }, (_, i) => i);
+    const amounts = arrayDataset({ inputs, targets: Array.from({ length: 20 }, (_, i) => [i, 2 * i]) });
+    const { train, test, notes } = splitRows(amounts, 5);
+    expect(notes).toEqual([]);
+    for (const half of [train, test]) {
+      expect(half.inputs).toBeInstanceOf(Uint8Array);
+      half.rowNumbers!.forEach((row, i) => {
+        expect([...half.inputs.subarray(2 * i, 2 * i + 2)]).toEqual([2 * row, 2 * row + 1]);
+        expect([...half.targets!.subarray(2 * i, 2 * i + 2)]).toEqual([row, 2 * row]);
+      });
+    }
+    expect([...test.rowNumbers!]).not.toEqual([15, 16, 17, 18, 19]);
+    // Divided once more, rows keep their numbers.
+    const again = splitRows(train, 3);
+    again.test.rowNumbers!.forEach((row, i) => {
+      expect(again.test.targets![2 * i]).toBe(row);
+    });
+    expect(sliceRows(amounts, 7, 9).rowNumbers).toEqual(Uint32Array.of(7, 8));
+    const weights = Float32Array.from(train.rowNumbers!, (row) => (row === 8 ? -1 : 1));
+    expect(() => checkDataset({ ...train, weights })).toThrow("data: row 8 has weight -1");
+    const loss = { type: "sigmoidBinaryCrossEntropy", labelSmoothing: 0 } as const;
+    const bad = { ...train, targets: Float32Array.from(train.targets!, (target) => (target === 15 ? 2 : 1)) };
+    expect(train.rowNumbers).toContain(15);
+    expect(() => targetsOf(loss, 2, bad as Dataset)).toThrow("data: row 15 has target 2");
+  });
+
+  it.each<[string, unknown, string]>([
+    ["null", null, "options is null; it must be an object with seed, shuffle, stratify"],
+    ["a number", 3, "options is 3; it must be an object"],
+    ["an unknown option", { random: 1 }, 'options has an unknown option "random"'],
+    ["half a seed", { seed: 0.5 }, "seed is 0.5; it must be a whole number in [0, 9007199254740991]"],
+    ["a seed without a shuffle that is none", { seed: -1, shuffle: false }, "seed is -1"],
+    ["a word", { shuffle: "yes" }, 'shuffle is "yes"; it must be true or false'],
+    ["a number for true", { stratify: 1 }, "stratify is 1; it must be true or false"],
+  ])("are not divided with %s for options", (_, options, message) => {
+    expect(() => splitRows(data, 1, options as object)).toThrow(OptionError);
+    expect(() => splitRows(data, 1, options as object)).toThrow(message);
+    const amounts = arrayDataset({ inputs: [[1], [2]], targets: [[1], [2]] });
+    expect(() => splitRows(amounts, 1, { stratify: true })).toThrow(
+      "stratify is true; data has numbers to predict and no classes",
+    );
+  });
+
+  it("tell of classes that are on one side alone", () => {
+    const [all, some] = [sorted([3, 3, 3], true), sorted([2, 0, 0], true)];
+    expect(classNotes(all, all)).toEqual([]);
+    expect(classNotes(all, some)).toEqual([
+      "the test set has no row of classes c1, c2, so what it says does not hold for all classes",
+    ]);
+    expect(classNotes(some, all)).toEqual(["no row to train on is of classes c1, c2, which the test set has"]);
+    const many = sorted(Array<number>(15).fill(1));
+    expect(classNotes(many, sliceRows(many, 0, 1))[0]).toContain("classes 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 more");
   });
 
   it("are cut into rows that there are", () => {
@@ -280,8 +411,8 @@ describe("the data of a run config", () => {
   const file = { type: "file", path: "a.csv" } as const;
   it("are read, with null for what the file must say", () => {
     expect(readData({ type: "mnist", rows: 5 })).toEqual({ type: "mnist", rows: 5, testRows: 10_000 });
-    expect(readData(file)).toEqual({ ...file, rows: null, testRows: null });
-    const csv = { ...file, rows: 7, testRows: 3, label: "y", scale: 0.5, header: true };
+    expect(readData(file)).toEqual({ ...file, rows: null, testRows: null, shuffle: true, seed: 0 });
+    const csv = { ...file, rows: 7, testRows: 3, shuffle: false, seed: 5, label: "y", scale: 0.5, header: true };
     expect(readData(csv)).toEqual(csv);
     expect(readData(readData(csv))).toEqual(csv);
   });
@@ -298,6 +429,9 @@ describe("the data of a run config", () => {
       "data.label was given for a.json",
     ],
     ["a bad option of CSV", { ...file, label: -1 }, "data.label is -1; it must be a column's name"],
+    ["a shuffle that is none", { ...file, shuffle: 1 }, "data.shuffle is 1; it must be true or false"],
+    ["a seed that is none", { ...file, seed: 0.5 }, "data.seed is 0.5; it must be a whole number in [0, 90071992547"],
+    ["a shuffle of MNIST", { type: "mnist", shuffle: true }, 'data has an unknown option "shuffle"'],
     ["two answers", { ...file, label: 1, targets: 2 }, "data.targets is 2 beside data.label; give either"],
   ])("are refused with %s", (_, value, message) => {
     expect(() => readData(value)).toThrow(message);
@@ -310,12 +444,16 @@ describe("the data of a run config", () => {
       name: "ten",
     });
     const counts = (more: object, of: Parameters<typeof takeRows>[1] = data) => {
-      const { train, test } = takeRows(readData({ ...file, ...more }), of);
+      const { train, test } = takeRows(readData({ ...file, shuffle: false, ...more }), of);
       return [[...train.inputs].join(), [...test.inputs].join()];
     };
     expect(counts({})).toEqual(["0,1,2,3,4,5,6,7", "8,9"]);
     expect(counts({ rows: 2, testRows: 3 })).toEqual(["0,1", "7,8,9"]);
     expect(counts({ rows: 2, testRows: 3 }, { train: data, test: data })).toEqual(["0,1", "0,1,2"]);
+    const { train, test } = splitRows(data, 2, { seed: 3 });
+    expect(counts({ shuffle: true, seed: 3 })).toEqual([train, test].map(({ inputs }) => [...inputs].join()));
+    expect(counts({ shuffle: true, seed: 3 })).not.toEqual(counts({}));
+    expect(counts({ shuffle: true }, { train: data, test: data })).toEqual(counts({}, { train: data, test: data }));
     expect(() => counts({ rows: 9 })).toThrow("data.rows is 9; ten has 8 rows to train on");
     expect(() => counts({ testRows: 10 })).toThrow("testRows is 10; ten has 10 rows, and one at least must train");
     expect(() => counts({ testRows: 11 }, { train: data, test: data })).toThrow("ten has 10 rows to test with");
