@@ -3,9 +3,11 @@ import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent, TooltipComponent } from "echarts/components";
 import { type EChartsType, init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
+import { refuseMarkup } from "../src/page/no_markup.ts";
 import { costChart, type Drawn, timesChart } from "./drawings.ts";
 import { digits } from "./report.ts";
 
+refuseMarkup();
 use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, TooltipComponent, CanvasRenderer]);
 
 /** Draws a result, as far as it is known, into two elements; what has nothing to show is hidden. */
@@ -30,7 +32,12 @@ export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Dr
         theme = wanted;
         chart.resize();
         chart.setOption(
-          { ...option, animation: false, backgroundColor: "transparent", tooltip: { valueFormatter } },
+          {
+            ...option,
+            animation: false,
+            backgroundColor: "transparent",
+            tooltip: { valueFormatter, renderMode: "richText" },
+          },
           { notMerge: true },
         );
       },

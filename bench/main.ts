@@ -5,8 +5,6 @@ import { chosen, pageCases, type Selection, titleOf } from "./cases.ts";
 import { benchAdapter, benchTimestamps } from "./device.ts";
 import { kernelsOf, remarksOf, sentence, summaryOf, tablesOf } from "./report.ts";
 import { type Case, messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
-import "../src/page/style.css";
-import "./style.css";
 
 /** What a run is asked for, as plain JSON. */
 export interface PageOptions extends Selection, Pick<SuiteOptions, "rounds"> {}

@@ -1,6 +1,6 @@
 // What runs, range tests and schedules look like as charts, as options for ECharts: the page draws them live, the CLI writes
 // them as SVG.
-import type { RangePoint, Suggestions } from "./suggest.ts";
+import type { RangeEnd, RangePoint, Suggestions } from "./suggest.ts";
 import { short } from "./words.ts";
 
 type Point = readonly [x: number, y: number];
@@ -8,6 +8,8 @@ type Point = readonly [x: number, y: number];
 export interface LossCurve {
   readonly title: string;
   readonly losses: readonly number[];
+  /** The step at which the run diverged, which is marked; default none. */
+  readonly divergedAt?: number | null;
 }
 
 export interface NamedLosses {
@@ -25,15 +27,17 @@ export function smooth(values: readonly number[], keep = 0.9): number[] {
 }
 
 /** Loss against the step, raw and smoothed; what is not finite is left out. */
-export function lossChart({ title, losses }: LossCurve) {
+export function lossChart({ title, losses, divergedAt = null }: LossCurve) {
   const points = finitePoints(losses);
+  const marks = divergedAt === null ? [] : [upright(`diverged at step ${divergedAt}`, divergedAt, points)];
   return {
-    ...frame({ title, names: ["loss", "smoothed"] }),
+    ...frame({ title, names: ["loss", "smoothed", ...marks.map(({ name }) => name)] }),
     xAxis: stepAxis(1, losses.length),
     yAxis: { name: "loss", ...valueAxis(points) },
     series: [
       { ...line("loss", points, "#7aa6d8"), lineStyle: { width: 1, opacity: 0.45 } },
       { ...line("smoothed", smoothed(points), "#0b4f9c"), lineStyle: { width: 2 } },
+      ...marks,
     ],
   };
 }
@@ -71,11 +75,16 @@ export function rangeChart({
   points,
   suggestions = {},
   suggested,
+  ended = "complete",
+  endedAt = null,
 }: {
   readonly title: string;
   readonly points: readonly RangePoint[];
   readonly suggestions?: Partial<Suggestions["suggestions"]>;
   readonly suggested?: Suggestions["suggested"];
+  /** How the test ended, and at which rate: where the loss left all bounds is marked. */
+  readonly ended?: RangeEnd;
+  readonly endedAt?: number | null;
 }) {
   const [low] = extent(points.flatMap(({ loss, smooth }) => [loss, smooth]));
   // Where the loss shoots up, single values would flatten everything else.
@@ -97,11 +106,31 @@ export function rangeChart({
     };
   });
   const curves = ["loss", "smoothed"];
+  const endWord = { diverged: "diverged", nonFinite: "not finite", complete: null, aborted: null }[ended];
+  const ends =
+    endWord === null || endedAt === null
+      ? []
+      : [
+          upright(
+            `${endWord} at ${short(endedAt)}`,
+            endedAt,
+            points.map(({ lr, smooth }): Point => [lr, smooth]),
+          ),
+        ];
+  const endNames = ends.map(({ name }) => name);
   const take = suggested?.name ? `suggested: ${suggested.name} (outlined)` : "";
   return {
     // A narrow page lists the suggestions below its buttons anyway.
-    ...frame({ title, subtext: take, names: [...curves, ...marked.map(({ name }) => name)], narrowNames: curves }),
-    xAxis: { ...bottom("learning rate"), ...logAxis(extent(points.map(({ lr }) => lr))) },
+    ...frame({
+      title,
+      subtext: take,
+      names: [...curves, ...marked.map(({ name }) => name), ...endNames],
+      narrowNames: [...curves, ...endNames],
+    }),
+    xAxis: {
+      ...bottom("learning rate"),
+      ...logAxis(extent([...points.map(({ lr }) => lr), ...(ends.length > 0 ? [endedAt!] : [])])),
+    },
     yAxis: {
       name: "loss",
       ...linearAxis,
@@ -125,6 +154,7 @@ export function rangeChart({
         ),
         lineStyle: { width: 2 },
       },
+      ...ends,
       ...marked,
     ],
   };
@@ -224,6 +254,19 @@ export function sweepChart({
 /** A line; of a single point the point. */
 function line(name: string, data: readonly Point[], color: string) {
   return { type: "line" as const, showSymbol: data.length === 1, name, data, color };
+}
+
+/** A line from the lowest of these points to the highest; of none only its name in the legend. */
+function upright(name: string, x: number, points: readonly Point[]) {
+  const [low, high] = extent(points.map(([, y]) => y));
+  return {
+    ...line(
+      name,
+      (points.length > 0 ? [low, high] : []).map((y): Point => [x, y]),
+      "#c2262d",
+    ),
+    lineStyle: { width: 2, type: "dashed" as const },
+  };
 }
 
 function finitePoints(losses: readonly number[]): Point[] {

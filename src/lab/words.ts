@@ -1,6 +1,7 @@
 // Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
 import { createModel, modelTitle } from "../objectives/model.ts";
 import type { RunConfig } from "../train/run_config.ts";
+import type { WatchEvent } from "../train/watch.ts";
 import type { RangeTestResult } from "./range_test.ts";
 
 /** A number in few characters: three digits, 0.0123 as it is, 6.26e-4 and 1e-7 where that is shorter. */
@@ -15,6 +16,20 @@ export function runTitle({ model, optimizer, data }: Pick<RunConfig, "model" | "
   const { rule } = optimizer;
   const on = data?.type === "file" ? data.path.replace(/^.*[/\\](?=.)/, "") : "MNIST";
   return `${modelTitle(createModel(model).config)} on ${on}, ${typeof rule === "string" ? rule : rule.name}`;
+}
+
+/** That a run diverged, at which step, what was seen and what to do, in one clause; null for findings of another kind. */
+export function divergedWords(event: WatchEvent): string | null {
+  if (event.kind !== "nonFiniteLoss" && event.kind !== "diverging") return null;
+  const { step } = event;
+  if (event.kind === "nonFiniteLoss" && event.last === null && step === 1) {
+    return `diverged at step 1: the loss is not finite before any update; ${event.remedy}`;
+  }
+  const seen =
+    event.kind === "diverging"
+      ? `the smoothed loss has risen to ${short(event.loss)}, from ${short(event.best)} at step ${event.bestStep}`
+      : `the loss is no longer finite${event.last === null ? "" : `, after ${short(event.last)}`}`;
+  return `diverged at step ${step}: ${seen}; lower the learning rate to a third or less, or find one with a range test`;
 }
 
 /** How a range test ended and at which rate, in one clause. */

@@ -15,8 +15,9 @@ import { rules } from "../rules/index.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../train/engine.ts";
 import { train } from "../train/train.ts";
 import { loadMnist } from "./mnist.ts";
-import "./style.css";
+import { refuseMarkup } from "./no_markup.ts";
 
+refuseMarkup();
 use([LineChart, GridComponent, LegendComponent, TitleComponent, CanvasRenderer]);
 
 function element<T extends HTMLElement>(id: string): T {

@@ -56,7 +56,7 @@ export async function serve(outDir: string): Promise<string> {
   return `http://127.0.0.1:${address.port}/`;
 }
 
-/** A page whose console errors and uncaught errors are collected. */
+/** A page whose console errors, uncaught errors and violations of its Content-Security-Policy are collected. */
 export async function openPage(browser: Browser): Promise<{ page: Page; errors: string[] }> {
   const page = await browser.newPage();
   const errors: string[] = [];
@@ -64,6 +64,12 @@ export async function openPage(browser: Browser): Promise<{ page: Page; errors: 
     if (message.type() === "error") errors.push(message.text());
   });
   page.on("pageerror", (error) => errors.push(String(error)));
+  // Not every violation is logged: what a library tries and catches is not.
+  await page.evaluateOnNewDocument(`
+    document.addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile, lineNumber }) => {
+      console.error("violates the policy: " + [violatedDirective, blockedURI, sourceFile, lineNumber].join(" "));
+    });
+  `);
   return { page, errors };
 }
 

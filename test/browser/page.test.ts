@@ -126,6 +126,33 @@ describe("the page", () => {
     await page.close();
   });
 
+  it.each(["", "bench/"])("refuses what its policy does not allow: /%s", async (path) => {
+    const { page, errors } = await openPage(browser);
+    await page.goto(`${address}${path}`);
+    const refused = await page.evaluate(async () => {
+      const attempts = [
+        () => fetch("https://example.com/"),
+        () => document.body.insertAdjacentHTML("beforeend", "<b>markup</b>"),
+        () => document.head.append(Object.assign(document.createElement("script"), { text: "window.ran = true" })),
+        () => new Worker(URL.createObjectURL(new Blob([""]))),
+      ];
+      return Promise.all(
+        attempts.map(async (attempt) => {
+          try {
+            await attempt();
+            return false;
+          } catch {
+            return true;
+          }
+        }),
+      );
+    });
+    expect(refused).toEqual([true, true, true, true]);
+    expect(await page.evaluate("window.ran")).toBe(undefined);
+    expect(errors.filter((text) => text.startsWith("violates the policy: connect-src"))).toHaveLength(1);
+    await page.close();
+  });
+
   it("falls back to the CPU reference with a banner where navigator.gpu is missing", async () => {
     const { page, errors } = await openPage(browser);
     await page.evaluateOnNewDocument(`Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined })`);

@@ -3,7 +3,8 @@ import { expect, it } from "vitest";
 import { chartSvg } from "../../src/cli/chart.ts";
 import { lossChart, rangeChart, runsChart, scheduleChart, sweepChart } from "../../src/lab/chart.ts";
 import { suggestRates } from "../../src/lab/suggest.ts";
-import { endWords, short } from "../../src/lab/words.ts";
+import { divergedWords, endWords, short } from "../../src/lab/words.ts";
+import { createWatch } from "../../src/train/watch.ts";
 
 const falling = Array.from({ length: 50 }, (_, i) => 2 * 0.93 ** i);
 const rising = Array.from({ length: 30 }, (_, i) => 2 * 1.5 ** i);
@@ -61,6 +62,50 @@ it("fits a logarithmic axis to the losses, with labels between the powers of ten
   for (const losses of [[], [Number.NaN], [1], [1e-45, 3e38]]) {
     expect(chartSvg(lossChart({ title: "whatever", losses }))).toContain(">whatever<");
   }
+});
+
+it("marks in words where a run diverged, and draws no number that is not finite", () => {
+  const losses = [2.3, 2.1, 9, Number.POSITIVE_INFINITY, Number.NaN];
+  const chart = lossChart({ title: "", losses, divergedAt: 4 });
+  expect(chart.series.map(({ name }) => name)).toEqual(["loss", "smoothed", "diverged at step 4"]);
+  expect(chart.series[2]!.data).toEqual([
+    [4, 2.1],
+    [4, 9],
+  ]);
+  expect(chart.series.flatMap(({ data }) => data.flat()).every(Number.isFinite)).toBe(true);
+  for (const curve of [losses, [Number.NaN]]) {
+    const svg = chartSvg(lossChart({ title: "", losses: curve, divergedAt: 1 }));
+    expect(svg).toContain(">diverged at step 1<");
+    expect(svg).not.toMatch(/NaN|Infinity/);
+  }
+});
+
+it("marks where a range test left all bounds", () => {
+  const points = [1e-3, 1e-2, 1e-1].map((lr, i) => ({ lr, loss: 2 + i, smooth: 2 + i }));
+  for (const [ended, name] of [
+    ["diverged", "diverged at 0.5"],
+    ["nonFinite", "not finite at 0.5"],
+  ] as const) {
+    const chart = rangeChart({ title: "", points, ended, endedAt: 0.5 });
+    expect(chart.series.map((series) => series.name)).toEqual(["loss", "smoothed", name]);
+    expect(chart.xAxis).toMatchObject({ max: 0.5 });
+    expect(chartSvg(rangeChart({ title: "", points: [], ended, endedAt: 0.5 }))).toContain(`>${name}<`);
+  }
+  expect(rangeChart({ title: "", points, ended: "complete", endedAt: 0.1 }).series).toHaveLength(2);
+});
+
+it("says of a run that diverged at which step, what was seen and what to do", () => {
+  const watch = createWatch();
+  const words = [2.3, 1.9, 1.8, Number.NaN].flatMap((loss) => watch.observe({ loss }).map(divergedWords));
+  const remedy = "lower the learning rate to a third or less, or find one with a range test";
+  expect(words).toEqual([`diverged at step 4: the loss is no longer finite, after 1.8; ${remedy}`]);
+  const climbs = createWatch();
+  const climbing = [...falling.slice(0, 20), ...rising].flatMap((loss) => climbs.observe({ loss }));
+  expect(climbing.map(divergedWords).join()).toMatch(
+    /^diverged at step \d+: the smoothed loss has risen to \S+, from \S+ at step \d+; lower the learning rate/,
+  );
+  const [first] = createWatch().observe({ loss: Number.POSITIVE_INFINITY });
+  expect(divergedWords(first!)).toMatch(/^diverged at step 1: the loss is not finite before any update; look for/);
 });
 
 it("shows a single step as a point", () => {

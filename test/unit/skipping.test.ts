@@ -1,0 +1,43 @@
+// When a step whose gradient is not finite is skipped, by every rule: as README.md says.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { describe, expect, it } from "vitest";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { fallbackFor } from "../../src/lab/defaults.ts";
+import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
+
+const options: readonly [Partial<OptimizerConfig>, number][] = [
+  [{ clip: { type: "globalNorm", maxNorm: 1 } }, 1],
+  [{ clip: { type: "groupNorm", maxNorm: 1 } }, 1],
+  [{ clip: { type: "value", maxValue: 1 } }, 1],
+  [{ clip: { type: "adaptive", clipping: 0.1 } }, 1],
+  [{ lossScale: {} }, 1],
+  [{ skipNonFinite: true }, 1],
+  [{ clip: { type: "globalNorm", maxNorm: 1 }, skipNonFinite: false }, 0],
+  [{}, 0],
+];
+
+describe("a step whose gradient is not finite", () => {
+  it.each(rules.map(({ name }) => name))(
+    "is skipped by %s with clipping, a loss scale or skipNonFinite",
+    async (rule) => {
+      for (const [given, skipped] of options) {
+        const config = { rule, ...fallbackFor(rule), ...given } as OptimizerConfig;
+        const optimizer = createCpuOptimizer([{ name: "w", shape: [2, 2], data: [1, 2, 3, 4] }], config);
+        optimizer.write("gradients", { w: [0.1, Number.NaN, 0.3, 0.4] });
+        optimizer.step();
+        expect(await optimizer.stats(), JSON.stringify(given)).toMatchObject({ step: 1 - skipped, skipped });
+        const { w } = await optimizer.read();
+        if (skipped) expect([...w!], JSON.stringify(given)).toEqual([1, 2, 3, 4]);
+        optimizer.destroy();
+      }
+    },
+  );
+
+  it("is what the README promises, under the same conditions", () => {
+    const readme = readFileSync(resolve(import.meta.dirname, "../../README.md"), "utf8").replace(/\s+/g, " ");
+    expect(readme).toContain(
+      "With clipping, a loss scale or `skipNonFinite: true` a step whose gradient is not finite is skipped",
+    );
+  });
+});
