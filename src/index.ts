@@ -248,6 +248,12 @@ export {
 export { cpuEngine, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
 export type { Best, MetricOptions, MetricPoint } from "./train/metric.ts";
 export {
+  type DataMark,
+  decodeRunCheckpoint,
+  type RunCheckpoint,
+  type RunState as RunCheckpointState,
+} from "./train/run_checkpoint.ts";
+export {
   type CompleteRunConfig,
   type MetricConfig,
   type RunConfig,
@@ -273,4 +279,5 @@ export {
   type WatchEvent,
   type WatchedStep,
   type WatchOptions,
+  type WatchState,
 } from "./train/watch.ts";

@@ -290,13 +290,16 @@ export function sliceRows(data: Dataset, start: number, end: number): Dataset {
  * step takes its rows from the same permutations.
  *
  * @param batch How many rows each batch has, or how many that of a 0-based step has.
+ * @param skip How many batches to pass over, as a run does that goes on where another ended; a whole number >= 0, default 0.
  * @throws OptionError when a batch is no whole number >= 1, or larger than the data set.
  */
 export function* batches(
   count: number,
   batch: number | ((step: number) => number),
   seed: number,
+  skip = 0,
 ): Generator<Uint32Array, never> {
+  readNumber("skip", skip, { min: 0, integer: true });
   const sizeAt = (step: number): number => {
     const size = typeof batch === "number" ? batch : batch(step);
     const name = typeof batch === "number" ? "batch" : `batch at step ${step}`;
@@ -305,10 +308,16 @@ export function* batches(
     return size;
   };
   let size = sizeAt(0);
-  for (let epoch = 0, step = 0; ; epoch++) {
-    const order = new Random(seed, shuffleStream + epoch).permutation(count);
+  // Whole epochs of equal batches are passed over at once.
+  const epochs = typeof batch === "number" ? Math.floor(skip / Math.floor(count / size)) : 0;
+  for (let epoch = epochs, step = epochs * Math.floor(count / size); ; epoch++) {
+    // What is passed over needs no permutation.
+    let order: Uint32Array | undefined;
     for (let start = 0; start + size <= count; ) {
-      yield order.subarray(start, start + size);
+      if (step >= skip) {
+        order ??= new Random(seed, shuffleStream + epoch).permutation(count);
+        yield order.subarray(start, start + size);
+      }
       start += size;
       size = sizeAt(++step);
     }

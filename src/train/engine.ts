@@ -3,7 +3,7 @@ import type { Tensor } from "../arena.ts";
 import { createCpuOptimizer } from "../cpu/optimizer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { DeviceError } from "../errors.ts";
-import { type AdapterDescription, adapterLine, describeAdapter } from "../gpu/device.ts";
+import { type AdapterDescription, adapterLine, describeAdapter, deviceLoss } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
 import { type ReplicaLimits, replicasThatFit } from "../objectives/memory.ts";
 import { type Model, modelTitle } from "../objectives/model.ts";
@@ -39,6 +39,11 @@ export interface Engine {
     batch: number,
     options?: ObjectiveOptions,
   ): Promise<Trainee>;
+  /**
+   * Why its device is gone, or null while it is there. To be asked after a failure: it waits a moment, since what was on its
+   * way may fail before the loss itself is told. An engine without one cannot be lost.
+   */
+  lost?(): Promise<string | null>;
 }
 
 /** Everything on this WebGPU device. */
@@ -57,8 +62,16 @@ export function webgpuEngine(device: GPUDevice): Engine {
         throw error;
       }
     },
+    async lost() {
+      const waited = new Promise<null>((resolve) => setTimeout(resolve, lossDelay, null));
+      const info = deviceLoss(device).info ?? (await Promise.race([device.lost, waited]));
+      return info && `${info.reason}: ${info.message}`;
+    },
   };
 }
+
+/** Milliseconds in which the loss of a device is told after the first thing that it makes fail. */
+const lossDelay = 250;
 
 /** The largest arrays of the CPU reference: twice as many bytes are more than most processes may have. */
 const cpuLimits: ReplicaLimits = {

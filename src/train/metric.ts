@@ -36,12 +36,22 @@ export interface MetricTrack {
   readonly best: MetricPoint | null;
   /** Whether there is to be a value after this many steps. */
   isDue(step: number): boolean;
-  /** The next value; what is on its way must have been heard of. Resolves to whether the run is to stop. */
-  observe(): Promise<boolean>;
+  /** The next value; what is on its way must have been heard of. */
+  observe(): Promise<void>;
   /** Goes back to the best parameters, where the config says so. */
   restore(): Promise<void>;
   /** How well the parameters as they are do on the test set; null without one. */
   evaluation(): Promise<Evaluation | null>;
+  /** Whether the last value was one improvement too few. */
+  readonly stops: boolean;
+  /** The optimizer's checkpoint at the best value, where {@link MetricTrack.restore} goes back to it. */
+  readonly kept: Uint8Array<ArrayBuffer> | null;
+}
+
+/** What a run that goes on has measured before. */
+export interface Measured {
+  readonly metrics: readonly MetricPoint[];
+  readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
 }
 
 /** The accuracy; null with a loss that has none. */
@@ -55,6 +65,7 @@ export function trackMetric(
   { metric, stop, steps }: Pick<CompleteRunConfig, "metric" | "stop" | "steps">,
   losses: readonly number[],
   { test, onTest, onMetric, onBest }: MetricOptions,
+  measured: Measured | null = null,
 ): MetricTrack {
   const mode = metric ? metricMode(metric) : "min";
   const stopping = createStopping({ mode, patience: stop?.patience, minDelta: stop?.minDelta });
@@ -62,8 +73,17 @@ export function trackMetric(
   /** By the steps made: the test set is large, and need not be gone through twice for the same parameters. */
   const evaluations = new Map<number, Evaluation>();
   let bestIndex = -1;
-  let kept: Uint8Array | undefined;
+  let kept: Uint8Array<ArrayBuffer> | null = measured?.bestOptimizer ?? null;
   let restored = false;
+  let stops = false;
+  const judge = (point: MetricPoint): boolean => {
+    points.push(point);
+    const verdict = stopping.observe(point.value);
+    if (verdict.improved) bestIndex = points.length - 1;
+    stops = verdict.stop;
+    return verdict.improved;
+  };
+  for (const point of measured?.metrics ?? []) judge(point);
 
   const evaluate = async (data: Dataset) => {
     const evaluation = await objective.evaluate(data, onTest);
@@ -84,22 +104,24 @@ export function trackMetric(
     get best() {
       return bestPoint();
     },
-    isDue: (step) => metric !== null && (step % metric.every === 0 || step === steps),
+    get stops() {
+      return stops;
+    },
+    get kept() {
+      return kept;
+    },
+    isDue: (step) =>
+      metric !== null && (step % metric.every === 0 || step === steps) && points.at(-1)?.step !== step && step > 0,
     async observe() {
       const point = { step: losses.length, value: await measure() };
-      points.push(point);
+      const improved = judge(point);
       optimizer.observe(point.value);
       onMetric?.(point);
-      const verdict = stopping.observe(point.value);
-      if (verdict.improved) {
-        bestIndex = points.length - 1;
-        if (stop?.restoreBest || onBest) {
-          const checkpoint = await optimizer.save();
-          if (stop?.restoreBest) kept = checkpoint;
-          await onBest?.({ ...point, checkpoint });
-        }
+      if (improved && (stop?.restoreBest || onBest)) {
+        const checkpoint = await optimizer.save();
+        if (stop?.restoreBest) kept = checkpoint;
+        await onBest?.({ ...point, checkpoint });
       }
-      return verdict.stop;
     },
     async restore() {
       if (!kept) return;

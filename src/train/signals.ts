@@ -1,4 +1,16 @@
-// The running figures that a watch (watch.ts) judges a run by. Each costs the same at every step and never grows.
+// The running figures that a watch (watch.ts) judges a run by. Each costs the same at every step and never grows. What each
+// has of the past is a short list of numbers, which a checkpoint keeps.
+import { DataError, show } from "../errors.ts";
+
+/** What a figure has of the past; its meaning is the figure's own. */
+export type SignalState = readonly number[];
+
+/** @throws DataError for what is no list of so many numbers. */
+function readState(value: unknown, count: number): readonly number[] {
+  if (Array.isArray(value) && value.length === count && value.every((number) => typeof number === "number"))
+    return value;
+  throw new DataError(`the state of a watch holds ${show(value)}; it must be ${count} numbers`);
+}
 
 /** A condition with memory: it begins once, and can begin again only after it has ended. */
 export class Alarm {
@@ -26,6 +38,16 @@ export class Alarm {
     this.#row = 0;
     return this.#active;
   }
+
+  state(): SignalState {
+    return [Number(this.#active), this.#row];
+  }
+
+  restore(state: unknown): void {
+    const [active, row] = readState(state, 2);
+    this.#active = active === 1;
+    this.#row = row!;
+  }
 }
 
 /** A mean that forgets: each value weighs `keep` times what the next does. NaN before the first. */
@@ -52,6 +74,15 @@ export class Fading {
     this.#sum = this.#keep * this.#sum + value;
     this.#weight = this.#keep * this.#weight + 1;
     this.#squares = this.#keep ** 2 * this.#squares + 1;
+  }
+
+  state(): SignalState {
+    return [this.#sum, this.#weight, this.#squares];
+  }
+
+  restore(state: unknown): void {
+    const [sum, weight, squares] = readState(state, 3);
+    [this.#sum, this.#weight, this.#squares] = [sum!, weight!, squares!];
   }
 }
 
@@ -92,6 +123,16 @@ export class Usual {
     this.#log.add(Math.log(Math.max(bounded, Number.MIN_VALUE)));
     this.#count++;
     this.#peak = Math.max(this.#peak, this.size);
+  }
+
+  state(): SignalState {
+    return [...this.#log.state(), this.#count, this.#peak];
+  }
+
+  restore(state: unknown): void {
+    const [sum, weight, squares, count, peak] = readState(state, 5);
+    this.#log.restore([sum, weight, squares]);
+    [this.#count, this.#peak] = [count!, peak!];
   }
 }
 
@@ -137,6 +178,16 @@ export class Recent {
   add(value: number): void {
     this.#values[this.#count % this.#values.length] = value;
     this.#count++;
+  }
+
+  state(): SignalState {
+    return [this.#count, ...this.#values];
+  }
+
+  restore(state: unknown): void {
+    const [count, ...values] = readState(state, 1 + this.#values.length);
+    this.#count = count!;
+    this.#values.set(values);
   }
 
   /** Of a window that is full. */

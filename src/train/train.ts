@@ -1,14 +1,25 @@
 // The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones
 // before; only where the run's metric is due does it wait for those on their way.
 import { batches, classNotes, type Dataset } from "../data/dataset.ts";
-import { OptionError } from "../errors.ts";
+import { DataError, DeviceError, OptionError } from "../errors.ts";
 import { targetsOf } from "../objectives/loss.ts";
 import { createModel, initialTensors, type Model } from "../objectives/model.ts";
 import { checkFit, type StepReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import type { LayerStats, TensorValues } from "../optimizer.ts";
 import type { Engine, Trainee } from "./engine.ts";
+import { createKeeper, type Keeper } from "./keeper.ts";
+import { type Listeners, listen } from "./listeners.ts";
 import { knownAccuracy, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
+import {
+  decodeRunCheckpoint,
+  encodeRunCheckpoint,
+  type LastUpdate,
+  markOf,
+  type RunCheckpoint,
+  type RunState,
+  resumable,
+} from "./run_checkpoint.ts";
 import { batchSizes, type CompleteRunConfig, checkBatch, type RunConfig, readRunConfig } from "./run_config.ts";
 import { createWatch, type WatchEvent } from "./watch.ts";
 
@@ -20,8 +31,9 @@ export interface Progress extends StepReport {
 }
 
 /**
- * Why a run ended: all steps were made; `stop` ended it, for want of an improvement or because a loss was not finite; or
- * the signal did.
+ * Why a run ended: all steps were made, "finished"; `stop` ended it for want of an improvement, "stopped-early"; a loss was not
+ * finite, "diverged": with `stop` that ends the run at once, without it is said of a run that has made all its steps and whose
+ * last loss, or test loss, is not finite; or the signal did, "interrupted".
  */
 export type Reason = "finished" | "stopped-early" | "diverged" | "interrupted";
 
@@ -36,6 +48,30 @@ export interface TrainOptions extends MetricOptions {
   readonly snapshotAfter?: number;
   /** Called with every finding of the config's `watch`. */
   readonly onEvent?: (event: WatchEvent) => void;
+  /**
+   * Training steps from one checkpoint of the run to the next, a whole number >= 1; needs `onCheckpoint` or `recover`. Default
+   * 100, or a tenth of the run's steps where those are fewer than 1,000.
+   */
+  readonly saveEvery?: number;
+  /**
+   * Called with every checkpoint of the run, and with one where all steps are made, or where `stop` or the signal ends it. The
+   * run goes on meanwhile, but for the next checkpoint and for its end, which wait for what it returns; it ends with what that
+   * throws.
+   */
+  readonly onCheckpoint?: (checkpoint: RunCheckpoint) => void | Promise<void>;
+  /**
+   * The bytes of a {@link RunCheckpoint}: goes on from there, on the same kind of engine to the bit as if the run had never
+   * stopped. Config and data must be the checkpoint's, but `steps` may be larger. Hypers and batches that are functions of the
+   * step no file holds: those are this config's. Listeners hear of new steps alone; what was before is in
+   * {@link decodeRunCheckpoint} and in the result.
+   */
+  readonly resume?: Uint8Array;
+  /**
+   * Called when the engine's device is lost, with what failed: to resolve to a new engine, on which the run goes on from its
+   * last checkpoint. Steps that are made again are not told again. After three losses without a new checkpoint in between the
+   * run ends with the error.
+   */
+  readonly recover?: (error: DeviceError) => Promise<Engine>;
 }
 
 export interface TrainResult {
@@ -61,6 +97,11 @@ export interface TrainResult {
   readonly testAccuracy: number | null;
   readonly skipped: number;
   readonly reason: Reason;
+  /**
+   * The first training step, 1-based, whose loss was not finite; null where all were. Unless such steps are skipped
+   * (`skipNonFinite`) the parameters are lost from then on.
+   */
+  readonly divergedAt: number | null;
   /** Whether the signal ended the run. */
   readonly interrupted: boolean;
 }
@@ -93,21 +134,26 @@ export interface OpenRun extends Trainee {
   readonly order: Generator<Uint32Array, never>;
 }
 
-/** Makes everything that a run needs; for {@link train}, and for tools that make the steps themselves. */
-export async function openRun(engine: Engine, config: CompleteRunConfig, data: Dataset): Promise<OpenRun> {
+/**
+ * Makes everything that a run needs; for {@link train}, and for tools that make the steps themselves.
+ *
+ * @param from Steps whose rows are passed over.
+ */
+export async function openRun(engine: Engine, config: CompleteRunConfig, data: Dataset, from = 0): Promise<OpenRun> {
   const model = createModel(config.model);
   const largest = checkBatch(config, data);
   engine.mustFit(model, config.optimizer, largest, 1);
   const trainee = await engine.trainee(model, initialTensors(model, config.init), config.optimizer, data, largest);
   const { optimizer, objective } = trainee;
-  const order = batches(data.count, batchSizes(config), config.seed);
+  const order = batches(data.count, batchSizes(config), config.seed, from);
   return { optimizer, objective, order, destroy: () => trainee.destroy() };
 }
 
 /**
- * Trains a model from its seed.
+ * Trains a model from its seed, or goes on from a checkpoint of the run.
  *
- * @throws OptionError for a config that does not hold together; DeviceError when the engine cannot run it.
+ * @throws OptionError for a config that does not hold together, or is not that of the checkpoint; DataError for a checkpoint
+ * that is none; DeviceError when the engine cannot run it, or its device is lost; and what a listener throws.
  */
 export async function train(
   engine: Engine,
@@ -115,82 +161,191 @@ export async function train(
   data: Dataset,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
-  const { onStart, onStep, onEvent, signal, snapshotAfter } = options;
-  const complete = readRun(config, data, options.test);
-  const { steps, stop, metric } = complete;
-  if (metric && metric.type !== "loss" && !options.test) {
-    throw new OptionError(`metric.type is "${metric.type}", which needs a test set; this run has none`);
+  const { test, resume, recover } = options;
+  const listeners = listen(options);
+  const complete = readRun(config, data, test);
+  if (complete.metric && complete.metric.type !== "loss" && !test) {
+    throw new OptionError(`metric.type is "${complete.metric.type}", which needs a test set; this run has none`);
   }
-  const { accumulate = 1 } = complete.optimizer;
-  const { every: lookEvery, ...limits } = complete.watch ?? { every: Number.POSITIVE_INFINITY };
-  const watch = complete.watch && createWatch(limits);
+  const keeper = createKeeper({ ...options, onCheckpoint: listeners.onCheckpoint }, complete.steps);
+  const marks = keeper || resume ? { data: markOf(data), test: test ? markOf(test) : null } : null;
+  let state = resume === undefined ? null : resumable(resume, complete, marks!.data, marks!.test);
+  if (state) {
+    keeper?.begin(state.step);
+    listeners.begin(state);
+  }
+  const run: Run = { config: complete, data, options, listeners, keeper, marks, found: {} };
+  let current = engine;
+  let [failures, keptAt] = [0, keeper?.step ?? 0];
+  for (;;) {
+    try {
+      return await attempt(current, run, state);
+    } catch (error) {
+      if (listeners.threw(error) || error instanceof OptionError || error instanceof DataError) throw error;
+      const loss = (await current.lost?.()) ?? null;
+      if (loss === null) throw error;
+      const lost =
+        error instanceof DeviceError ? error : new DeviceError(`the GPU device was lost (${loss})`, { cause: error });
+      if (!recover || !keeper) throw lost;
+      failures = keeper.step > keptAt ? 1 : failures + 1;
+      keptAt = keeper.step;
+      if (failures > mostLosses) throw lost;
+      current = await recover(lost);
+      if (keeper.latest) state = decodeRunCheckpoint(keeper.latest.bytes);
+    }
+  }
+}
+
+/** Losses of the device without a checkpoint in between after which a run gives up. */
+const mostLosses = 3;
+
+/** What stays the same of a run when its device is lost. */
+interface Run {
+  readonly config: CompleteRunConfig;
+  readonly data: Dataset;
+  readonly options: TrainOptions;
+  readonly listeners: Listeners;
+  readonly keeper: Keeper | null;
+  readonly marks: Pick<RunState, "data" | "test"> | null;
+  /** What was asked for on the way. */
+  readonly found: { snapshot?: TensorValues };
+}
+
+/** Makes the steps that are left after a state, or all of them. */
+async function attempt(engine: Engine, run: Run, state: RunState | null): Promise<TrainResult> {
+  const { config, data, listeners, keeper, marks, found } = run;
+  const { signal, snapshotAfter, test } = run.options;
+  const { steps, stop } = config;
+  const { accumulate = 1 } = config.optimizer;
+  const { every: lookEvery, ...limits } = config.watch ?? { every: Number.POSITIVE_INFINITY };
+  const watch = config.watch && createWatch(limits);
+  if (watch && state?.watch) watch.restore(state.watch);
   // The first update too: it shows which tensors begin at zero, whose early updates are large for that alone.
   const looks = (step: number) => watch !== null && (step === accumulate || step % lookEvery === 0);
-  const run = await openRun(engine, complete, data);
-  const { optimizer, objective, order } = run;
-  const losses: number[] = [];
-  let skipped = 0;
-  let lost = false;
-  const events: WatchEvent[] = [];
-  const pipeline = createPipeline(([report, layers]: readonly [StepReport, readonly LayerStats[] | undefined]) => {
+  const opened = await openRun(engine, config, data, state?.step);
+  const { optimizer, objective, order } = opened;
+  const losses: number[] = [...(state?.losses ?? [])];
+  const events: WatchEvent[] = [...(state?.events ?? [])];
+  let skipped = state?.skipped ?? 0;
+  // Nothing skips such a step, so the parameters are gone with it.
+  const loses = (loss: number) => stop !== null && !config.optimizer.skipNonFinite && !Number.isFinite(loss);
+  let lost = losses.some(loses);
+  let last: LastUpdate | null = state?.lastUpdate ?? null;
+  // Until there is another update, an optimizer that was loaded no longer knows what the last one found.
+  let loaded = last;
+  const pipeline = createPipeline(([heard, looked]: readonly [StepReport, readonly LayerStats[] | undefined]) => {
+    if (loaded && (heard.step !== loaded.step || heard.skipped !== loaded.skipped)) loaded = null;
+    const report = loaded ? withNorm(heard, loaded.gradientNorm) : heard;
+    const layers = loaded && looked ? (loaded.layers ?? undefined) : looked;
     losses.push(report.loss);
     skipped = report.skipped;
-    // Nothing skips such a step, so the parameters are gone with it.
-    lost ||= stop !== null && !complete.optimizer.skipNonFinite && !Number.isFinite(report.loss);
+    last = { step: report.step, skipped, gradientNorm: report.gradientNorm, layers: loaded?.layers ?? null };
+    lost ||= loses(report.loss);
     const index = losses.length;
     const progress = { ...report, index, lr: optimizer.hyper("lr", Math.max(0, report.step - 1)) };
-    onStep?.(progress);
+    listeners.onStep(progress);
     if (!watch) return;
     for (const event of [...watch.observe(progress), ...(layers ? watch.observeLayers(index, layers) : [])]) {
       events.push(event);
-      onEvent?.(event);
+      listeners.onEvent(event, events.length);
     }
   });
+  const track = trackMetric(opened, config, losses, { ...run.options, ...listeners.ofMetric }, state);
 
-  const track = trackMetric(run, complete, losses, options);
-  try {
-    onStart?.();
-    let snapshot: Promise<TensorValues> | undefined;
-    let reason: Reason = "finished";
-    for (let step = 1; step <= steps && reason === "finished"; step++) {
-      if (signal?.aborted) {
-        reason = "interrupted";
-        break;
-      }
-      // Both at once: what the layers did comes back with the loss of the same step.
-      await pipeline.start(() =>
-        Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]),
-      );
-      if (step === snapshotAfter) snapshot = pipeline.track(optimizer.read());
-      if (track.isDue(step)) {
-        await pipeline.drain();
-        if (!lost && !signal?.aborted && (await track.observe()) && step < steps) reason = "stopped-early";
-      }
-      if (lost) reason = "diverged";
-    }
+  /** A checkpoint of the run as it is. */
+  const keep = async (): Promise<void> => {
+    if (!keeper || !marks) return;
     await pipeline.drain();
-    await track.restore();
-    const evaluation = reason === "interrupted" ? null : await track.evaluation();
-    return {
-      config: complete,
+    if (losses.length === keeper.step) return;
+    // The next steps may tell of the last update again, which an optimizer that is loaded cannot.
+    const again = watch && accumulate > 1 && last?.layers === null;
+    const layers = again ? await optimizer.layers() : (last?.layers ?? null);
+    const checkpoint = encodeRunCheckpoint({
+      config,
+      backend: engine.backend,
       losses,
       metrics: track.points,
       best: track.best,
       events,
-      notes: options.test ? classNotes(data, options.test) : [],
+      skipped,
+      ...marks,
+      optimizer: await optimizer.save(),
+      bestOptimizer: track.kept,
+      watch: watch?.state() ?? null,
+      lastUpdate: last && { ...last, layers },
+    });
+    await keeper.put(checkpoint);
+  };
+
+  try {
+    if (state) await optimizer.load(state.optimizer);
+    listeners.onStart();
+    let snapshot: Promise<TensorValues> | undefined;
+    const takeSnapshot = async () => {
+      found.snapshot = await optimizer.read();
+      return found.snapshot;
+    };
+    let step = losses.length;
+    // A value that was due where the run was interrupted.
+    if (step < steps && track.isDue(step) && !lost) await track.observe();
+    const ended = (): Reason | null => (lost ? "diverged" : track.stops ? "stopped-early" : null);
+    let reason: Reason = (step < steps && ended()) || "finished";
+    while (step < steps && reason === "finished") {
+      if (signal?.aborted) {
+        reason = "interrupted";
+        break;
+      }
+      step++;
+      // Both at once: what the layers did comes back with the loss of the same step.
+      await pipeline.start(() =>
+        Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]),
+      );
+      if (step === snapshotAfter) snapshot = pipeline.track(takeSnapshot());
+      if (step === steps) break;
+      if (track.isDue(step)) {
+        await pipeline.drain();
+        if (!lost && !signal?.aborted) await track.observe();
+      }
+      reason = ended() ?? "finished";
+      if (reason === "finished" && keeper?.isDue(step)) await keep();
+    }
+    await pipeline.drain();
+    if (losses.length > 0) await keep();
+    if (step === steps && track.isDue(step) && !lost && !signal?.aborted) await track.observe();
+    await track.restore();
+    const evaluation = reason === "interrupted" ? null : await track.evaluation();
+    const finals = [losses.at(-1), evaluation?.loss].filter((loss) => loss !== undefined);
+    if (reason === "finished" && !finals.every(Number.isFinite)) reason = "diverged";
+    const broken = losses.findIndex((loss) => !Number.isFinite(loss));
+    const result: TrainResult = {
+      config,
+      losses,
+      metrics: track.points,
+      best: track.best,
+      events,
+      notes: test ? classNotes(data, test) : [],
       params: await optimizer.read(),
       shapes: new Map(optimizer.segments.map(({ name, shape }) => [name, shape])),
-      snapshot: await snapshot,
+      snapshot: (await snapshot) ?? found.snapshot,
       testLoss: evaluation?.loss ?? null,
       testAccuracy: evaluation && knownAccuracy(evaluation),
       skipped,
       reason,
+      divergedAt: broken < 0 ? null : broken + 1,
       interrupted: reason === "interrupted",
     };
+    await keeper?.settled();
+    return result;
   } finally {
     await pipeline.close();
-    run.destroy();
+    opened.destroy();
+    await keeper?.close();
   }
+}
+
+/** A report, of one replica, of an optimizer that was loaded and does not know its last norm any more. */
+function withNorm(report: StepReport, gradientNorm: number): StepReport {
+  return { ...report, gradientNorm, replicas: report.replicas.map((replica) => ({ ...replica, gradientNorm })) };
 }
 
 /** The largest difference between two sets of parameters. */

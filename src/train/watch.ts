@@ -1,9 +1,9 @@
 // Watching a run: what a step found goes in, what is wrong with the run comes out, as typed findings with the numbers behind
 // them. Knows no engine: a training loop, a sweep (one watch for each replica) or a loop of one's own feeds it.
-import { OptionError, show } from "../errors.ts";
+import { DataError, OptionError, show } from "../errors.ts";
 import type { LayerStats } from "../optimizer.ts";
 import { type Range, readNumber, readObject } from "../options.ts";
-import { Alarm, Fading, type Motion, Recent, Usual } from "./signals.ts";
+import { Alarm, Fading, type Motion, Recent, type SignalState, Usual } from "./signals.ts";
 
 /** Where the lines are drawn. Ratios are plain numbers, not percent. */
 export interface WatchOptions {
@@ -219,7 +219,18 @@ export interface Watch {
   observeLayers(step: number, layers: readonly LayerStats[]): readonly WatchEvent[];
   /** The run in one word, as of what was observed. */
   readonly verdict: Verdict;
+  /** All that was observed, as far as what is yet to be found depends on it; to be kept with a checkpoint. */
+  state(): WatchState;
+  /**
+   * Goes on from the state of a watch with the same options: what follows is found as it would have been there.
+   *
+   * @throws DataError for what is no such state; nothing is changed then.
+   */
+  restore(state: WatchState): void;
 }
+
+/** What {@link Watch.state} gives: plain data, but for numbers that are not finite. Its fields may change with the version. */
+export type WatchState = Readonly<Record<string, unknown>>;
 
 /** A thousandth of the first loss: from there on a run is done, and neither stands still nor swings in a way that matters. */
 const done = 1e-3;
@@ -262,6 +273,105 @@ interface Totals {
   readonly update: number;
 }
 
+/** What a watch remembers as single figures. */
+interface Figures {
+  verdict: Verdict;
+  step: number;
+  count: number;
+  first: number;
+  /** Mean of the first half window; until it is over, the first loss. */
+  start: number;
+  last: number;
+  lastChange: number;
+  best: number;
+  bestStep: number;
+  /** How much of the noise of single losses the best still had. */
+  bestNoise: number;
+  /** Steps in a row at which the loss rose. */
+  climbs: number;
+  /** Losses in a row far above where the run began. */
+  outside: number;
+  /** The highest smoothed loss. */
+  top: number;
+  /** Steps in a row that should have taken something off the loss. */
+  longSteps: number;
+  /** Whether the loss lies below its start, beyond doubt. */
+  fallen: boolean;
+  norm: number;
+  reportsNorm: boolean;
+  skipped: number | null;
+  lr: number;
+  topRate: number;
+  rateRose: number;
+  totals: Totals | null;
+}
+
+/** Before the first observation. */
+const beginning: Figures = {
+  verdict: { state: "waiting", since: 0 },
+  step: 0,
+  count: 0,
+  first: Number.NaN,
+  start: Number.NaN,
+  last: Number.NaN,
+  lastChange: 0,
+  best: Number.POSITIVE_INFINITY,
+  bestStep: 0,
+  bestNoise: 1,
+  climbs: 0,
+  outside: 0,
+  top: Number.NEGATIVE_INFINITY,
+  longSteps: 0,
+  fallen: false,
+  norm: Number.NaN,
+  reportsNorm: false,
+  skipped: null,
+  lr: Number.NaN,
+  topRate: 0,
+  rateRose: 0,
+  totals: null,
+};
+
+function statesOf(signals: Readonly<Record<string, { state(): SignalState }>>): Record<string, SignalState> {
+  return Object.fromEntries(Object.entries(signals).map(([name, signal]) => [name, signal.state()]));
+}
+
+function readRecord(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new DataError(`the state of a watch holds ${show(value)} as ${name}; it must be an object`);
+}
+
+function readEntry(entry: unknown): readonly [string, unknown] {
+  if (Array.isArray(entry) && entry.length === 2 && typeof entry[0] === "string") return [entry[0], entry[1]];
+  throw new DataError(`the state of a watch holds ${show(entry)} among its layers; it must be a name and a state`);
+}
+
+const runStates = [
+  "waiting",
+  "converging",
+  "oscillating",
+  "stalled",
+  "diverged",
+] as const satisfies readonly RunState[];
+
+/** Whether a figure that was read may stand where the watch began with another. */
+function fits(name: keyof Figures, value: unknown): boolean {
+  const numbers = (fields: readonly string[]) => {
+    const record = typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
+    return fields.every((field) => typeof record[field] === "number");
+  };
+  switch (name) {
+    case "verdict":
+      return numbers(["since"]) && runStates.includes((value as Verdict).state);
+    case "totals":
+      return value === null || numbers(["gradient", "weight", "update"]);
+    case "skipped":
+      return value === null || typeof value === "number";
+    default:
+      return typeof value === typeof beginning[name];
+  }
+}
+
 class RunWatch implements Watch {
   readonly #limits: Limits;
   readonly #recent: Recent;
@@ -271,35 +381,7 @@ class RunWatch implements Watch {
   readonly #gradient: Usual;
   readonly #layers = new Map<string, Layer>();
   readonly #alarms: Readonly<Record<Exclude<WatchEvent["kind"], UpdateSize["kind"]>, Alarm>>;
-  #verdict: Verdict = { state: "waiting", since: 0 };
-  #step = 0;
-  #count = 0;
-  #first = Number.NaN;
-  /** Mean of the first half window; until it is over, the first loss. */
-  #start = Number.NaN;
-  #last = Number.NaN;
-  #lastChange = 0;
-  #best = Number.POSITIVE_INFINITY;
-  #bestStep = 0;
-  /** How much of the noise of single losses the best still had. */
-  #bestNoise = 1;
-  /** Steps in a row at which the loss rose. */
-  #climbs = 0;
-  /** Losses in a row far above where the run began. */
-  #outside = 0;
-  /** The highest smoothed loss. */
-  #top = Number.NEGATIVE_INFINITY;
-  /** Steps in a row that should have taken something off the loss. */
-  #longSteps = 0;
-  /** Whether the loss lies below its start, beyond doubt. */
-  #fallen = false;
-  #norm = Number.NaN;
-  #reportsNorm = false;
-  #skipped: number | undefined;
-  #lr = Number.NaN;
-  #topRate = 0;
-  #rateRose = 0;
-  #totals: Totals | undefined;
+  readonly #now: Figures = { ...beginning };
   /** Norm of the update over the norm of the weights. */
   readonly #ratio: Usual;
 
@@ -322,26 +404,75 @@ class RunWatch implements Watch {
   }
 
   get verdict(): Verdict {
-    return this.#verdict;
+    return this.#now.verdict;
+  }
+
+  state(): WatchState {
+    return {
+      ...statesOf(this.#signals),
+      now: { ...this.#now },
+      alarms: statesOf(this.#alarms),
+      layers: [...this.#layers].map(([name, layer]) => [name, layer.state()]),
+    };
+  }
+
+  restore(state: WatchState): void {
+    const before = this.state();
+    try {
+      this.#adopt(state);
+    } catch (error) {
+      this.#adopt(before);
+      throw error;
+    }
+  }
+
+  #adopt(state: WatchState): void {
+    const figures = readRecord("now", state.now);
+    const names = Object.keys(beginning) as (keyof Figures)[];
+    const wrong = names.find((name) => !fits(name, figures[name]));
+    if (wrong) throw new DataError(`the state of a watch holds ${show(figures[wrong])} as ${wrong}`);
+    Object.assign(this.#now, Object.fromEntries(names.map((name) => [name, figures[name]])));
+    for (const [name, signal] of Object.entries(this.#signals)) signal.restore(state[name]);
+    const alarms = readRecord("alarms", state.alarms);
+    for (const [kind, alarm] of Object.entries(this.#alarms)) alarm.restore(alarms[kind]);
+    if (!Array.isArray(state.layers)) {
+      throw new DataError(`the state of a watch holds ${show(state.layers)} as layers; it must be an array`);
+    }
+    this.#layers.clear();
+    for (const [name, layer] of state.layers.map((entry) => readEntry(entry))) {
+      const restored = new Layer(this.#limits, false);
+      restored.restore(layer);
+      this.#layers.set(name, restored);
+    }
+  }
+
+  get #signals() {
+    return {
+      recent: this.#recent,
+      smooth: this.#smooth,
+      turns: this.#turns,
+      gradient: this.#gradient,
+      ratio: this.#ratio,
+    };
   }
 
   observe(report: WatchedStep): readonly WatchEvent[] {
     const { loss, gradientNorm = Number.NaN, skipped = 0, lr = Number.NaN } = report;
     if (typeof loss !== "number") throw new OptionError(`loss is ${show(loss)}; it must be a number`);
-    const step = report.index ?? this.#step + 1;
-    this.#step = step;
+    const step = report.index ?? this.#now.step + 1;
+    this.#now.step = step;
     this.#hearRate(lr);
     const events = [...this.#finiteLoss(step, loss)];
     if (Number.isFinite(loss)) this.#hearLoss(step, loss);
     events.push(...this.#finiteGradient(step, gradientNorm, skipped));
     if (Number.isFinite(gradientNorm)) events.push(...this.#wholeGradient(step, gradientNorm));
     if (Number.isFinite(loss)) {
-      this.#longSteps = this.#expectedFall() >= this.#limits.swing * Math.abs(loss) ? this.#longSteps + 1 : 0;
+      this.#now.longSteps = this.#expectedFall() >= this.#limits.swing * Math.abs(loss) ? this.#now.longSteps + 1 : 0;
       events.push(...this.#diverging(step, loss));
       if (this.#recent.full) {
         const motion = this.#recent.motion();
-        if (this.#count === this.#limits.window) this.#start = motion.older;
-        this.#fallen ||= this.#start - motion.newer > 1.5 * motion.blur;
+        if (this.#now.count === this.#limits.window) this.#now.start = motion.older;
+        this.#now.fallen ||= this.#now.start - motion.newer > 1.5 * motion.blur;
         events.push(...this.#oscillating(step, motion), ...this.#stalled(step, motion));
       }
     }
@@ -355,9 +486,9 @@ class RunWatch implements Watch {
     const totals = { gradient: norm("gradientNorm"), weight: norm("weightNorm"), update: norm("updateNorm") };
     // All zero: nothing was updated yet, or the update was skipped.
     if (!(totals.weight > 0) || !Number.isFinite(totals.gradient + totals.update)) return [];
-    this.#totals = totals;
+    this.#now.totals = totals;
     this.#ratio.add(totals.update / totals.weight);
-    const events = this.#reportsNorm ? [] : [...this.#wholeGradient(step, totals.gradient)];
+    const events = this.#now.reportsNorm ? [] : [...this.#wholeGradient(step, totals.gradient)];
     const largest = layers.reduce((a, b) => (b.gradientNorm > a.gradientNorm ? b : a));
     const around: Surroundings = {
       largest,
@@ -369,7 +500,7 @@ class RunWatch implements Watch {
     for (const stats of layers) {
       const frozen = stats.gradientNorm === 0 && stats.weightNorm === 0 && stats.updateNorm === 0;
       if (frozen) continue;
-      const layer = this.#layers.get(stats.name) ?? new Layer(this.#limits, stats);
+      const layer = this.#layers.get(stats.name) ?? new Layer(this.#limits, stats.weightNorm === 0);
       this.#layers.set(stats.name, layer);
       events.push(...layer.hear(step, stats, around));
     }
@@ -377,52 +508,52 @@ class RunWatch implements Watch {
   }
 
   #hearRate(lr: number): void {
-    if (lr > this.#lr) this.#rateRose = this.#count;
-    if (!Number.isNaN(lr)) this.#lr = lr;
-    if (lr > this.#topRate) this.#topRate = lr;
+    if (lr > this.#now.lr) this.#now.rateRose = this.#now.count;
+    if (!Number.isNaN(lr)) this.#now.lr = lr;
+    if (lr > this.#now.topRate) this.#now.topRate = lr;
   }
 
   #hearLoss(step: number, loss: number): void {
-    const change = this.#count > 0 ? loss - this.#last : 0;
-    this.#turns.add(change * this.#lastChange < 0 ? Math.min(change ** 2, this.#lastChange ** 2) : 0);
-    if (this.#count === 0) [this.#first, this.#start] = [loss, loss];
-    this.#lastChange = change;
-    this.#last = loss;
-    this.#count++;
-    this.#climbs = change > 0 ? this.#climbs + 1 : 0;
+    const change = this.#now.count > 0 ? loss - this.#now.last : 0;
+    this.#turns.add(change * this.#now.lastChange < 0 ? Math.min(change ** 2, this.#now.lastChange ** 2) : 0);
+    if (this.#now.count === 0) [this.#now.first, this.#now.start] = [loss, loss];
+    this.#now.lastChange = change;
+    this.#now.last = loss;
+    this.#now.count++;
+    this.#now.climbs = change > 0 ? this.#now.climbs + 1 : 0;
     this.#smooth.add(loss);
     this.#recent.add(loss);
     const { mean, noise } = this.#smooth;
-    this.#top = Math.max(this.#top, mean);
-    if (mean < this.#best) [this.#best, this.#bestStep, this.#bestNoise] = [mean, step, noise];
+    this.#now.top = Math.max(this.#now.top, mean);
+    if (mean < this.#now.best) [this.#now.best, this.#now.bestStep, this.#now.bestNoise] = [mean, step, noise];
   }
 
   /** Standard deviation of single losses, as far as they are noise: larger while few values tell. */
   #noise(): number {
     // Independent noise turns back by 0.9 of its standard deviation, in root mean square.
-    return (1 + acquaintance / this.#count) * (Math.sqrt(this.#turns.mean) / 0.9);
+    return (1 + acquaintance / this.#now.count) * (Math.sqrt(this.#turns.mean) / 0.9);
   }
 
   /** The schedule itself warms up or has taken the rate down: that little moves is meant. */
   #deliberate(): boolean {
-    const rising = this.#rateRose > 0 && this.#count - this.#rateRose < this.#limits.window;
-    return rising || this.#lr < alive * this.#topRate;
+    const rising = this.#now.rateRose > 0 && this.#now.count - this.#now.rateRose < this.#limits.window;
+    return rising || this.#now.lr < alive * this.#now.topRate;
   }
 
   /** Whether there is a gradient to follow, as far as is known. */
   #alive(): boolean {
     const { size, peak, count } = this.#gradient;
-    return count === 0 || (size >= alive * peak && size >= resolution * Math.abs(this.#first));
+    return count === 0 || (size >= alive * peak && size >= resolution * Math.abs(this.#now.first));
   }
 
   /** What the loss falls by at a step if it is straight along it; NaN where unknown. */
-  #expectedFall(norm: number = this.#norm): number {
-    return norm * (this.#totals?.update ?? this.#lr * norm);
+  #expectedFall(norm: number = this.#now.norm): number {
+    return norm * (this.#now.totals?.update ?? this.#now.lr * norm);
   }
 
   *#finiteLoss(step: number, loss: number): Generator<WatchEvent> {
     if (!this.#alarms.nonFiniteLoss.hear(!Number.isFinite(loss))) return;
-    const last = Number.isNaN(this.#last) ? null : this.#last;
+    const last = Number.isNaN(this.#now.last) ? null : this.#now.last;
     yield {
       kind: "nonFiniteLoss",
       step,
@@ -438,11 +569,11 @@ class RunWatch implements Watch {
 
   *#finiteGradient(step: number, gradientNorm: number, skipped: number): Generator<WatchEvent> {
     // NaN alone may mean that no norm is computed, but not where there was one before.
-    const bad = gradientNorm === Number.POSITIVE_INFINITY || (Number.isNaN(gradientNorm) && this.#reportsNorm);
+    const bad = gradientNorm === Number.POSITIVE_INFINITY || (Number.isNaN(gradientNorm) && this.#now.reportsNorm);
     // A watch that begins later does not know what was skipped just now.
-    const more = skipped > (this.#skipped ?? (step === 1 ? 0 : skipped));
-    this.#skipped = skipped;
-    if (Number.isFinite(gradientNorm)) this.#reportsNorm = true;
+    const more = skipped > (this.#now.skipped ?? (step === 1 ? 0 : skipped));
+    this.#now.skipped = skipped;
+    if (Number.isFinite(gradientNorm)) this.#now.reportsNorm = true;
     if (!this.#alarms.nonFiniteGradient.hear(bad || more)) return;
     const skips = more
       ? "with a loss scale a skipped update now and then is normal; if more follow"
@@ -460,30 +591,31 @@ class RunWatch implements Watch {
   *#diverging(step: number, loss: number): Generator<WatchEvent> {
     const { rise, deviations } = this.#limits;
     const { mean: smooth, noise: smoothNoise } = this.#smooth;
-    const above = smooth - this.#best;
-    const limit = rise * Math.max(Math.abs(this.#best), this.#first - this.#best);
+    const above = smooth - this.#now.best;
+    const limit = rise * Math.max(Math.abs(this.#now.best), this.#now.first - this.#now.best);
     const noise = this.#noise() * deviations;
     // Before there is an idea of the noise, only a climb without a turn counts: n values climb by chance once in n!. Ten times
     // as far, the noise of now no longer tells that of the best, and half of it will do.
-    const known = this.#count >= acquaintance;
+    const known = this.#now.count >= acquaintance;
     const far =
       above > 10 * limit
-        ? this.#climbs >= 3 || (known && above > (noise * smoothNoise) / 2)
-        : above > (noise * (smoothNoise + this.#bestNoise)) / 2 && (known || this.#climbs >= 5);
+        ? this.#now.climbs >= 3 || (known && above > (noise * smoothNoise) / 2)
+        : above > (noise * (smoothNoise + this.#now.bestNoise)) / 2 && (known || this.#now.climbs >= 5);
     const climbs = above > limit && far && loss >= smooth;
     // One jump far above where the run began, after which it may well fall again: there is no way back from there.
-    const outside = loss - this.#first > 10 * rise * Math.max(Math.abs(this.#first), this.#first - this.#best);
-    this.#outside = outside ? this.#outside + 1 : 0;
-    const begins = climbs || this.#outside >= patience;
+    const outside =
+      loss - this.#now.first > 10 * rise * Math.max(Math.abs(this.#now.first), this.#now.first - this.#now.best);
+    this.#now.outside = outside ? this.#now.outside + 1 : 0;
+    const begins = climbs || this.#now.outside >= patience;
     if (!this.#alarms.diverging.hear(begins, above > limit / 2)) return;
-    const how = climbs ? "and goes on rising" : `and stays far above the ${figure(this.#first)} that it began with`;
+    const how = climbs ? "and goes on rising" : `and stays far above the ${figure(this.#now.first)} that it began with`;
     yield {
       kind: "diverging",
       step,
       loss: smooth,
-      best: this.#best,
-      bestStep: this.#bestStep,
-      message: `the smoothed loss has risen to ${figure(smooth)} at step ${step}, from its best of ${figure(this.#best)} at step ${this.#bestStep}, ${how}${this.#atRate()}`,
+      best: this.#now.best,
+      bestStep: this.#now.bestStep,
+      message: `the smoothed loss has risen to ${figure(smooth)} at step ${step}, from its best of ${figure(this.#now.best)} at step ${this.#now.bestStep}, ${how}${this.#atRate()}`,
       remedy:
         "lower the rate to a third or less (gradient descent is stable below 2/λ, λ the largest curvature), warm up, or clip the gradient's norm",
     };
@@ -493,7 +625,7 @@ class RunWatch implements Watch {
     const { oscillating } = this.#alarms;
     const { older, newer, low, high } = motion;
     const expected = this.#expectedFall();
-    const matters = Math.abs(newer) > done * Math.abs(this.#first);
+    const matters = Math.abs(newer) > done * Math.abs(this.#now.first);
     const period = matters ? (this.#swing(motion, oscillating.active) ?? this.#bounce(motion)) : undefined;
     if (!oscillating.hear(period !== undefined) || period === undefined) return;
     const amplitude = (high - low) / 2;
@@ -530,7 +662,7 @@ class RunWatch implements Watch {
     const { window } = this.#limits;
     const still = high - low <= 1e-3 * Math.abs(newer);
     const falls = (older - newer) / (window / 2) > 0.05 * this.#expectedFall();
-    return still && !falls && this.#longSteps >= window && this.#alive() ? 2 : undefined;
+    return still && !falls && this.#now.longSteps >= window && this.#alive() ? 2 : undefined;
   }
 
   *#stalled(step: number, { older, newer, blur, falling }: Motion): Generator<WatchEvent> {
@@ -545,10 +677,10 @@ class RunWatch implements Watch {
       if (!Number.isNaN(updateRatio)) return updateRatio < room * smallUpdate;
       if (!Number.isNaN(expectedFall)) return expectedFall < room * limit;
       // Losses alone: falling at nearly every step, yet by nothing, and not after a rise.
-      const low = this.#top - this.#start < 0.05 * Math.abs(this.#start);
+      const low = this.#now.top - this.#now.start < 0.05 * Math.abs(this.#now.start);
       return fall > 0 && fall < room * limit && falling > 0.9 && low;
     };
-    const hardlyFallen = this.#start - newer < Math.max(0.05 * Math.abs(this.#start), blur);
+    const hardlyFallen = this.#now.start - newer < Math.max(0.05 * Math.abs(this.#now.start), blur);
     const begins =
       slow && still(1) && hardlyFallen && this.#alive() && !this.#deliberate() && !this.#alarms.diverging.active;
     const holds = (fall < 2 * limit || older - newer < blur) && still(2);
@@ -567,23 +699,23 @@ class RunWatch implements Watch {
       fall,
       updateRatio: known(updateRatio),
       expectedFall: known(expectedFall),
-      message: `the loss ${pace} and is ${figure(newer)} at step ${step}, after ${figure(this.#start)} at first${evidence}${this.#atRate()}`,
+      message: `the loss ${pace} and is ${figure(newer)} at step ${step}, after ${figure(this.#now.start)} at first${evidence}${this.#atRate()}`,
       remedy: "raise the rate tenfold, again and again until the loss falls, or find it with a range test",
     };
   }
 
   *#wholeGradient(step: number, norm: number): Generator<WatchEvent> {
     const { explode, vanish } = this.#limits;
-    this.#norm = norm;
+    this.#now.norm = norm;
     const { size: usual, peak, count } = this.#gradient;
     const begins = count >= acquaintance && norm > explode * usual && norm > peak;
     if (this.#alarms.explodingGradient.hear(begins, norm > (explode / 2) * usual))
       yield exploding(step, null, norm, usual);
     this.#gradient.add(norm);
-    const floor = resolution * Math.abs(this.#first);
+    const floor = resolution * Math.abs(this.#now.first);
     const lost = norm < vanish * usual || (norm < floor && this.#gradient.peak < floor);
     // A loss that has halved and then has no gradient has arrived.
-    const arrived = this.#first - this.#smooth.mean > Math.abs(this.#first) / 2;
+    const arrived = this.#now.first - this.#smooth.mean > Math.abs(this.#now.first) / 2;
     if (!this.#alarms.vanishingGradient.hear(lost && !arrived)) return;
     const reference = Math.max(usual, floor);
     yield {
@@ -593,7 +725,7 @@ class RunWatch implements Watch {
       gradientNorm: norm,
       reference,
       against: null,
-      message: `the gradient's norm is ${figure(norm)} at step ${step}, ${usual > floor ? `after ${figure(usual)} usually` : "which is nothing to a float32 of the loss's size"}, while the loss is ${figure(this.#last)}`,
+      message: `the gradient's norm is ${figure(norm)} at step ${step}, ${usual > floor ? `after ${figure(usual)} usually` : "which is nothing to a float32 of the loss's size"}, while the loss is ${figure(this.#now.last)}`,
       remedy:
         "unless this is the best the model can do, its units are dead or saturated: lower the rate or warm up, rescale the initial weights, or change the activation",
     };
@@ -602,18 +734,19 @@ class RunWatch implements Watch {
   #judge(step: number): void {
     const { nonFiniteLoss, diverging, oscillating, stalled } = this.#alarms;
     const smooth = this.#smooth.mean;
-    const gain = this.#first - smooth;
-    this.#fallen ||= this.#count >= patience && gain > 0.05 * Math.abs(this.#first) && gain > 3 * this.#noise();
-    this.#fallen &&= !(smooth > Math.max(this.#first, this.#start));
-    let state: RunState = this.#fallen ? "converging" : "waiting";
+    const gain = this.#now.first - smooth;
+    this.#now.fallen ||=
+      this.#now.count >= patience && gain > 0.05 * Math.abs(this.#now.first) && gain > 3 * this.#noise();
+    this.#now.fallen &&= !(smooth > Math.max(this.#now.first, this.#now.start));
+    let state: RunState = this.#now.fallen ? "converging" : "waiting";
     if (stalled.active) state = "stalled";
     if (oscillating.active) state = "oscillating";
     if (diverging.active || nonFiniteLoss.active) state = "diverged";
-    if (state !== this.#verdict.state) this.#verdict = { state, since: step };
+    if (state !== this.#now.verdict.state) this.#now.verdict = { state, since: step };
   }
 
   #atRate(): string {
-    return Number.isNaN(this.#lr) ? "" : ` (lr ${figure(this.#lr)})`;
+    return Number.isNaN(this.#now.lr) ? "" : ` (lr ${figure(this.#now.lr)})`;
   }
 }
 
@@ -632,16 +765,37 @@ interface Surroundings {
 /** One tensor over the run. */
 class Layer {
   readonly #gradient: Usual;
-  readonly #fromZero: boolean;
+  #fromZero: boolean;
   readonly #exploding: Alarm;
   readonly #vanishing = new Alarm(patience, patience);
   readonly #large = new Alarm(patience, patience);
   readonly #small = new Alarm(patience, patience);
 
-  constructor({ window, vanish, explode }: Limits, first: LayerStats) {
+  constructor({ window, vanish, explode }: Limits, fromZero: boolean) {
     this.#exploding = new Alarm(window);
     this.#gradient = new Usual(vanish, explode);
-    this.#fromZero = first.weightNorm === 0;
+    this.#fromZero = fromZero;
+  }
+
+  state(): Readonly<Record<string, SignalState>> {
+    return { ...statesOf(this.#signals), fromZero: [Number(this.#fromZero)] };
+  }
+
+  /** @throws DataError for what is no state of a layer. */
+  restore(state: unknown): void {
+    const record = readRecord("layers", state);
+    for (const [name, signal] of Object.entries(this.#signals)) signal.restore(record[name]);
+    this.#fromZero = Array.isArray(record.fromZero) && record.fromZero[0] === 1;
+  }
+
+  get #signals() {
+    return {
+      gradient: this.#gradient,
+      exploding: this.#exploding,
+      vanishing: this.#vanishing,
+      large: this.#large,
+      small: this.#small,
+    };
   }
 
   *hear(step: number, stats: LayerStats, around: Surroundings): Generator<WatchEvent> {

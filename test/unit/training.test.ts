@@ -149,10 +149,12 @@ describe("early stopping", () => {
     expect(lost.losses.length).toBeLessThan(10);
     expect(lost.losses.some((loss) => !Number.isFinite(loss))).toBe(true);
     const skipping = await train(cpuEngine(), { ...wild, optimizer: sgd({ lr: 1e30, skipNonFinite: true }) }, data);
-    expect(skipping.reason).toBe("finished");
+    // It has made all its steps, and each since the first found no loss.
+    expect(skipping.losses).toHaveLength(20);
+    expect(skipping.reason).toBe("diverged");
     expect(skipping.skipped).toBeGreaterThan(0);
     const unstopped = await train(cpuEngine(), { ...wild, stop: null }, data);
-    expect(unstopped).toMatchObject({ reason: "finished", best: null });
+    expect(unstopped).toMatchObject({ reason: "diverged", best: null, divergedAt: lost.divergedAt });
     expect(unstopped.losses).toHaveLength(20);
   });
 

@@ -1,0 +1,89 @@
+// Keeps a run's checkpoints: says when one is due, hands each to its listener one after the other, and has the latest where
+// the run may have to go on from it.
+import { OptionError } from "../errors.ts";
+import { readNumber } from "../options.ts";
+import type { RunCheckpoint } from "./run_checkpoint.ts";
+import type { TrainOptions } from "./train.ts";
+
+export interface Keeper {
+  /** Steps made at the latest checkpoint; 0 before the first. */
+  readonly step: number;
+  /** The latest checkpoint, where there is to be one in memory. */
+  readonly latest: RunCheckpoint | null;
+  /** Counts from a checkpoint that was made before. */
+  begin(step: number): void;
+  /** Whether there is to be one after this many steps; throws what the listener threw at the last. */
+  isDue(step: number): boolean;
+  /** Hands a checkpoint over, once the listener is done with the one before. */
+  put(checkpoint: RunCheckpoint): Promise<void>;
+  /** Ends when the listener is done; throws what it throws. */
+  settled(): Promise<void>;
+  /** Ends when the listener is done, whatever comes of it; for `finally`. */
+  close(): Promise<void>;
+}
+
+/**
+ * Null where nothing asks for checkpoints.
+ *
+ * @throws OptionError for options that are none.
+ */
+export function createKeeper(
+  {
+    saveEvery,
+    onCheckpoint,
+    recover,
+  }: Pick<TrainOptions, "saveEvery" | "recover"> & {
+    readonly onCheckpoint: TrainOptions["onCheckpoint"] | undefined;
+  },
+  steps: number,
+): Keeper | null {
+  const every =
+    saveEvery === undefined
+      ? Math.min(100, Math.ceil(steps / 10))
+      : readNumber("saveEvery", saveEvery, { min: 1, integer: true });
+  if (!onCheckpoint && !recover) {
+    if (saveEvery === undefined) return null;
+    throw new OptionError(`saveEvery is ${saveEvery}, which needs onCheckpoint, to keep the checkpoints, or recover`);
+  }
+  let step = 0;
+  let latest: RunCheckpoint | null = null;
+  let failure: { readonly error: unknown } | null = null;
+  let underWay: Promise<void> = Promise.resolve();
+  const mustGoOn = () => {
+    if (failure) throw failure.error;
+  };
+  const tell = async (checkpoint: RunCheckpoint) => {
+    try {
+      await onCheckpoint?.(checkpoint);
+    } catch (error) {
+      failure = { error };
+    }
+  };
+  const settled = async () => {
+    await underWay;
+    mustGoOn();
+  };
+  return {
+    get step() {
+      return step;
+    },
+    get latest() {
+      return latest;
+    },
+    begin(made) {
+      step = made;
+    },
+    isDue(made) {
+      mustGoOn();
+      return made % every === 0;
+    },
+    async put(checkpoint) {
+      await settled();
+      step = checkpoint.step;
+      if (recover) latest = checkpoint;
+      underWay = tell(checkpoint);
+    },
+    settled,
+    close: () => underWay,
+  };
+}

@@ -1,0 +1,313 @@
+// Checkpoints of whole runs: everything that the steps to come depend on, in one safetensors file. The optimizer's own
+// checkpoint stands under `optimizer/`, that of the best parameters under `best/`; losses are exact, as four 16-bit words each;
+// the rest is JSON in the metadata.
+import type { Dataset } from "../data/dataset.ts";
+import { DataError, OptionError, show } from "../errors.ts";
+import type { LayerStats } from "../optimizer.ts";
+import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../safetensors.ts";
+import { version } from "../version.ts";
+import { diffFields } from "./diff.ts";
+import type { MetricPoint } from "./metric.ts";
+import type { CompleteRunConfig } from "./run_config.ts";
+import type { WatchEvent, WatchState } from "./watch.ts";
+
+const format = "fallline-run-checkpoint/1";
+
+/** A run at one of its steps, to be kept wherever bytes can be. */
+export interface RunCheckpoint {
+  /** Training steps made. */
+  readonly step: number;
+  /** A safetensors file, all by itself: what `resume` of {@link TrainOptions} takes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** What tells one data set from another. */
+export interface DataMark {
+  /** How many examples. */
+  readonly count: number;
+  /** Numbers per example. */
+  readonly features: number;
+  /** A hash of all inputs, labels or targets, and weights, in hexadecimal. */
+  readonly hash: string;
+}
+
+/** What the last update found, which steps report until the next: `accumulate` of them make one. */
+export interface LastUpdate {
+  readonly step: number;
+  readonly skipped: number;
+  readonly gradientNorm: number;
+  readonly layers: readonly LayerStats[] | null;
+}
+
+/** What a run checkpoint holds. */
+export interface RunState {
+  /** Training steps made. */
+  readonly step: number;
+  /** The config of the run with every default filled in; of hypers that are functions of the step nothing. */
+  readonly config: CompleteRunConfig;
+  /** The engine that ran it, and the version of this library. */
+  readonly backend: "webgpu" | "cpu";
+  readonly version: string;
+  /** The loss of every step. */
+  readonly losses: readonly number[];
+  readonly metrics: readonly MetricPoint[];
+  /** The best of them; null where there is none. */
+  readonly best: MetricPoint | null;
+  /** What `watch` found. */
+  readonly events: readonly WatchEvent[];
+  /** Updates skipped because a gradient was not finite. */
+  readonly skipped: number;
+  /** The rows to train on, and those to test with. */
+  readonly data: DataMark;
+  readonly test: DataMark | null;
+  /** The optimizer's checkpoint, as its `save` gives it: parameters, slots, hypers, schedules, plateaus. */
+  readonly optimizer: Uint8Array<ArrayBuffer>;
+  /** The same at the best point, where the run is to return its parameters. */
+  readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
+  readonly watch: WatchState | null;
+  readonly lastUpdate: LastUpdate | null;
+}
+
+/** The bytes of a run's state. */
+export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): RunCheckpoint {
+  const { config, backend, losses, metrics, best, events, skipped, data, test, watch, lastUpdate } = state;
+  const tensors = new Map<string, SafeTensor>();
+  const words = new Uint16Array(Float64Array.from(losses).buffer);
+  tensors.set("losses", { shape: [losses.length, 4], data: Float32Array.from(words) });
+  const embed = (prefix: string, bytes: Uint8Array): string => {
+    const inner = decodeSafetensors(bytes);
+    for (const [name, tensor] of inner.tensors) tensors.set(`${prefix}/${name}`, tensor);
+    return JSON.stringify(inner.metadata);
+  };
+  const metadata = {
+    format,
+    version,
+    backend,
+    step: String(losses.length),
+    config: JSON.stringify(config),
+    run: toText({ metrics, best, events, skipped, data, test, watch, lastUpdate }),
+    optimizer: embed("optimizer", state.optimizer),
+    ...(state.bestOptimizer ? { best: embed("best", state.bestOptimizer) } : {}),
+  };
+  return { step: losses.length, bytes: encodeSafetensors({ metadata, tensors }) };
+}
+
+/**
+ * Reads a run checkpoint: what a tool wants to know of it without going on.
+ *
+ * @throws DataError for what is none, is damaged, or is of a version that this one does not read.
+ */
+export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
+  const { metadata, tensors } = decodeSafetensors(bytes);
+  if (metadata.format !== format) {
+    throw new DataError(`the run checkpoint's format is ${metadata.format ?? "missing"}; this version reads ${format}`);
+  }
+  const losses = readLosses(tensors.get("losses"));
+  if (metadata.step !== String(losses.length)) {
+    throw new DataError(`the run checkpoint's step is ${metadata.step ?? "missing"}; it has ${losses.length} losses`);
+  }
+  const { backend } = metadata;
+  if (backend !== "webgpu" && backend !== "cpu") {
+    throw new DataError(`the run checkpoint's backend is ${backend ?? "missing"}; it must be webgpu or cpu`);
+  }
+  const extract = (prefix: string, text: string | undefined): Uint8Array<ArrayBuffer> => {
+    const own = [...tensors].filter(([name]) => name.startsWith(`${prefix}/`));
+    const inner = Object.entries(object(prefix, readText(prefix, text)));
+    const wrong = inner.find(([, value]) => typeof value !== "string");
+    if (wrong)
+      throw new DataError(`the run checkpoint's ${prefix} has ${show(wrong[1])} as ${wrong[0]}; it must be text`);
+    return encodeSafetensors({
+      metadata: Object.fromEntries(inner) as Record<string, string>,
+      tensors: new Map(own.map(([name, tensor]) => [name.slice(prefix.length + 1), tensor])),
+    });
+  };
+  const run = object("run", readText("run", metadata.run, true));
+  const point = (name: string, value: unknown): MetricPoint => {
+    const { step, value: metric } = object(name, value);
+    return { step: whole(`${name}.step`, step), value: number(`${name}.value`, metric) };
+  };
+  return {
+    step: losses.length,
+    config: object("config", readText("config", metadata.config)) as unknown as CompleteRunConfig,
+    backend,
+    version: metadata.version ?? "",
+    losses,
+    metrics: array("metrics", run.metrics).map((value, i) => point(`metrics[${i}]`, value)),
+    best: run.best === null ? null : point("best", run.best),
+    events: array("events", run.events).map((event, i) => object(`events[${i}]`, event) as unknown as WatchEvent),
+    skipped: whole("skipped", run.skipped),
+    data: mark("data", run.data),
+    test: run.test === null ? null : mark("test", run.test),
+    optimizer: extract("optimizer", metadata.optimizer),
+    bestOptimizer: metadata.best === undefined ? null : extract("best", metadata.best),
+    watch: run.watch === null ? null : object("watch", run.watch),
+    lastUpdate: run.lastUpdate === null ? null : readLast(run.lastUpdate),
+  };
+}
+
+/**
+ * A run checkpoint that this run can go on from.
+ *
+ * @throws OptionError that names the first field, or the data, that is not the checkpoint's; only `steps` may be larger, and
+ * where the rows are the same it does not matter where they come from. DataError as {@link decodeRunCheckpoint} does.
+ */
+export function resumable(
+  bytes: Uint8Array,
+  config: CompleteRunConfig,
+  data: DataMark,
+  test: DataMark | null,
+): RunState {
+  if (!(bytes instanceof Uint8Array)) {
+    throw new OptionError(`resume is ${show(bytes)}; it must be a Uint8Array, the bytes of a run checkpoint`);
+  }
+  const state = decodeRunCheckpoint(bytes);
+  const { steps, data: _, ...ours } = JSON.parse(JSON.stringify(config)) as CompleteRunConfig;
+  const { steps: saved, data: __, ...theirs } = state.config;
+  const [difference] = diffFields(theirs, ours);
+  if (difference) {
+    const words = (value: unknown) => (value === undefined ? "missing" : show(value));
+    throw new OptionError(
+      `${difference.path} is ${words(difference.b)}; in the run of the checkpoint it is ${words(difference.a)}, and a run that goes on must keep it`,
+    );
+  }
+  if (!(steps >= saved)) {
+    throw new OptionError(
+      `steps is ${steps}; a run that goes on must have at least the ${saved} of the checkpoint's run`,
+    );
+  }
+  mustMatch("the rows to train on", state.data, data);
+  if (config.metric && config.metric.type !== "loss" && state.test && test) {
+    mustMatch("the rows to test with", state.test, test);
+  }
+  return state;
+}
+
+function mustMatch(what: string, theirs: DataMark, ours: DataMark): void {
+  for (const field of ["count", "features", "hash"] as const) {
+    if (theirs[field] === ours[field]) continue;
+    const noun = { count: "their count", features: "their number of features", hash: "the hash of their numbers" }[
+      field
+    ];
+    throw new OptionError(
+      `${what} are not those of the checkpoint's run: ${noun} is ${ours[field]}, and was ${theirs[field]}`,
+    );
+  }
+}
+
+/** What tells this data set from another. */
+export function markOf(data: Dataset): DataMark {
+  const hash = new Hash();
+  hash.add(data.inputs);
+  hash.add(Float64Array.of(data.scale, data.labels ? data.classes : -data.outputs));
+  hash.add(data.labels ?? data.targets);
+  if (data.weights) hash.add(data.weights);
+  return { count: data.count, features: data.features, hash: hash.digest() };
+}
+
+/** 64 bits of a hash in the manner of MurmurHash (Appleby 2008): it tells data apart, and withstands no attack. */
+class Hash {
+  #low = 0x9747b28c;
+  #high = 0x3c6ef372;
+
+  add(values: ArrayBufferView): void {
+    const { byteLength } = values;
+    // Words begin at multiples of four.
+    const aligned = values.byteOffset % 4 === 0;
+    const source = aligned ? values : new Uint8Array(values.buffer, values.byteOffset, byteLength).slice();
+    const words = new Uint32Array(source.buffer, source.byteOffset, byteLength >> 2);
+    for (let i = 0; i < words.length; i++) this.#mix(words[i]!);
+    for (const byte of new Uint8Array(source.buffer, source.byteOffset + 4 * words.length, byteLength & 3))
+      this.#mix(byte);
+    this.#mix(byteLength);
+  }
+
+  digest(): string {
+    return [this.#low, this.#high].map((half) => (half >>> 0).toString(16).padStart(8, "0")).join("");
+  }
+
+  #mix(word: number): void {
+    const low = Math.imul(this.#low ^ Math.imul(word, 0xcc9e2d51), 0x85ebca6b);
+    this.#low = low ^ (low >>> 15);
+    const high = Math.imul(this.#high + word + this.#low, 0xc2b2ae35);
+    this.#high = high ^ (high >>> 13);
+  }
+}
+
+function readLosses(tensor: SafeTensor | undefined): number[] {
+  if (tensor?.shape.length !== 2 || tensor.shape[1] !== 4) {
+    throw new DataError("the run checkpoint has no losses of four words each");
+  }
+  return [...new Float64Array(Uint16Array.from(tensor.data).buffer)];
+}
+
+function readLast(value: unknown): LastUpdate {
+  const { step, skipped, gradientNorm, layers } = object("lastUpdate", value);
+  const layer = (given: unknown): LayerStats => {
+    const { name, ...norms } = object("lastUpdate.layers", given);
+    if (typeof name !== "string") throw new DataError(`the run checkpoint has a layer called ${show(name)}`);
+    return {
+      name,
+      gradientNorm: number("gradientNorm", norms.gradientNorm),
+      weightNorm: number("weightNorm", norms.weightNorm),
+      updateNorm: number("updateNorm", norms.updateNorm),
+    };
+  };
+  return {
+    step: whole("lastUpdate.step", step),
+    skipped: whole("lastUpdate.skipped", skipped),
+    gradientNorm: number("lastUpdate.gradientNorm", gradientNorm),
+    layers: layers === null ? null : array("lastUpdate.layers", layers).map(layer),
+  };
+}
+
+function mark(name: string, value: unknown): DataMark {
+  const { count, features, hash } = object(name, value);
+  if (typeof hash !== "string")
+    throw new DataError(`the run checkpoint's ${name}.hash is ${show(hash)}; it must be text`);
+  return { count: whole(`${name}.count`, count), features: whole(`${name}.features`, features), hash };
+}
+
+/** JSON in which every number comes back as it was. */
+function toText(value: unknown): string {
+  return JSON.stringify(value, (_, part) =>
+    typeof part === "number" && (!Number.isFinite(part) || Object.is(part, -0))
+      ? { [exactly]: Object.is(part, -0) ? "-0" : String(part) }
+      : part,
+  );
+}
+
+const exactly = "number";
+
+/** @param revive Whether {@link toText} wrote it. */
+function readText(name: string, text: string | undefined, revive = false): unknown {
+  try {
+    return JSON.parse(text ?? "", (_, part) =>
+      revive && typeof part === "object" && part !== null && typeof part[exactly] === "string"
+        ? Number(part[exactly])
+        : part,
+    );
+  } catch (error) {
+    throw new DataError(`the run checkpoint's ${name} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function object(name: string, value: unknown): Readonly<Record<string, unknown>> {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
+  throw new DataError(`the run checkpoint's ${name} is ${show(value)}; it must be an object`);
+}
+
+function array(name: string, value: unknown): readonly unknown[] {
+  if (Array.isArray(value)) return value;
+  throw new DataError(`the run checkpoint's ${name} is ${show(value)}; it must be an array`);
+}
+
+function number(name: string, value: unknown): number {
+  if (typeof value === "number") return value;
+  throw new DataError(`the run checkpoint's ${name} is ${show(value)}; it must be a number`);
+}
+
+function whole(name: string, value: unknown): number {
+  const given = number(name, value);
+  if (Number.isSafeInteger(given) && given >= 0) return given;
+  throw new DataError(`the run checkpoint's ${name} is ${given}; it must be a whole number >= 0`);
+}
