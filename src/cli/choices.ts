@@ -1,9 +1,10 @@
 // Where the command line keeps the tuner's choices: a JSON file in the user's cache folder, which every run may lose.
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { DataError } from "../errors.ts";
 import type { ChoiceStore } from "../gpu/choices.ts";
+import { makeFolder, replaceFile } from "./files.ts";
 
 /** $XDG_CACHE_HOME or ~/.cache, fallline/choices.json. */
 export function choicesPath(): string {
@@ -19,10 +20,7 @@ export function choiceFile(path = choicesPath()): ChoiceStore {
     edit(items);
     try {
       makeFolder(dirname(path));
-      // Each process has its own part file; readers see the old file or the whole new one.
-      const part = `${path}.${process.pid}.part`;
-      writeFileSync(part, `${JSON.stringify(Object.fromEntries(items), null, 2)}\n`);
-      renameSync(part, path);
+      replaceFile(path, `${JSON.stringify(Object.fromEntries(items), null, 2)}\n`);
     } catch (error) {
       throw new DataError(`${path} could not be written: ${(error as Error).message}`, { cause: error });
     }
@@ -32,13 +30,6 @@ export function choiceFile(path = choicesPath()): ChoiceStore {
     setItem: (key, value) => change((items) => items.set(key, value)),
     removeItem: (key) => change((items) => items.delete(key)),
   };
-}
-
-/** Level by level: mkdir's own recursion never ends in places such as /proc. */
-function makeFolder(folder: string): void {
-  if (existsSync(folder)) return;
-  makeFolder(dirname(folder));
-  mkdirSync(folder);
 }
 
 function read(path: string, say: (line: string) => void): Map<string, string> {

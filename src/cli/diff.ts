@@ -36,7 +36,7 @@ async function diff(pathA: string, pathB: string, { json, svg }: DiffOptions): P
   );
   if (svg !== undefined) {
     const losses = runs.map(({ name, outcome }) => ({ name, losses: outcome.losses }));
-    if (losses.length > 0) await writeWhole(svg, chartSvg(runsChart({ title: "loss of A and B", runs: losses })));
+    if (losses.length > 0) writeWhole(svg, chartSvg(runsChart({ title: "loss of A and B", runs: losses })));
     else throw new OptionError(`svg is "${svg}", but neither file is a run.json, so there are no losses to draw`);
   }
   if (json) {

@@ -1,8 +1,18 @@
-// Files that commands read and write. What is written is whole or not there, and that a folder can be written to is known
-// before the work begins.
-import { existsSync, statSync } from "node:fs";
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+// Files that commands read and write. What is written is whole or not there, and on the disk before it is called written.
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { DataError, OptionError, show } from "../errors.ts";
 
 /** @throws DataError for a file that cannot be read. */
@@ -24,50 +34,71 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/**
- * Makes the folder and tries to write what will be written; what a run before left there stays as it is.
- *
- * @throws OptionError that says why it cannot be written to.
- */
-export async function mustBeWritable(folder: string, names: readonly string[]): Promise<void> {
-  try {
-    await makeFolder(folder);
-    for (const name of names) {
-      const path = join(folder, name);
-      if (existsSync(path) && !statSync(path).isFile()) throw new Error(`${path} is in the way`);
-      await writeFile(`${path}.part`, "");
-      await rm(`${path}.part`);
-    }
-  } catch (error) {
-    throw new OptionError(`out is "${folder}", which cannot be written to (${(error as Error).message})`, {
-      cause: error,
-    });
-  }
-}
-
-/** Level by level: mkdir's own recursion never ends in places such as /proc. */
-async function makeFolder(folder: string): Promise<void> {
-  if (existsSync(folder)) return;
-  await makeFolder(dirname(folder));
-  await mkdir(folder);
-}
-
-/** Takes away what a command before has left and this one has nothing to put in place of. */
-export async function removeFile(path: string): Promise<void> {
-  await rm(path, { force: true });
-}
-
 /** A reader sees the old file or the whole new one. */
-export async function writeWhole(path: string, contents: string | Uint8Array): Promise<void> {
+export function writeWhole(path: string, contents: string | Uint8Array): void {
   if (path === "" || (existsSync(path) && !statSync(path).isFile())) {
     throw new OptionError(`${show(path)} cannot be written; it must be the path of a file`);
   }
   try {
-    await makeFolder(dirname(path));
-    await writeFile(`${path}.part`, contents);
-    await rename(`${path}.part`, path);
+    makeFolder(dirname(path));
+    replaceFile(path, contents);
   } catch (error) {
-    await rm(`${path}.part`, { force: true });
     throw new DataError(`${path} could not be written: ${(error as Error).message}`, { cause: error });
   }
+}
+
+/** The same for a file in a folder that is there; errors are the file system's. */
+export function replaceFile(path: string, contents: string | Uint8Array): void {
+  const part = `${path}.${process.pid}-${randomBytes(6).toString("hex")}.part`;
+  try {
+    writeFlushed(part, contents);
+    renameSync(part, path);
+    flush(dirname(path));
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
+  }
+}
+
+/** Writes a new file and waits until it is on the disk; never through a link, never over another process's. */
+export function writeFlushed(path: string, contents: string | Uint8Array): void {
+  const file = openSync(path, "wx");
+  try {
+    writeFileSync(file, contents);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Level by level: mkdir's own recursion never ends in places such as /proc. */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Two commands may begin at once.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** Waits until a folder's entries are on the disk. */
+export function flush(folder: string): void {
+  // Windows opens no folders, and keeps its renames in order by itself.
+  if (process.platform === "win32") return;
+  const file = openSync(folder, "r");
+  try {
+    fsyncSync(file);
+  } catch (error) {
+    // Some file systems do not do it for folders.
+    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether an error is the file system's. */
+export function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "code" in error;
 }

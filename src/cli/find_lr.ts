@@ -1,5 +1,4 @@
 // `fallline find-lr`: a learning-rate range test from the command line, and the files it leaves.
-import { join } from "node:path";
 import { Command, Option } from "commander";
 import { rangeChart } from "../lab/chart.ts";
 import { type JobOptions, labDefaults } from "../lab/defaults.ts";
@@ -11,12 +10,13 @@ import { batchSizes } from "../train/run_config.ts";
 import { readRun } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
-import { mustBeWritable, writeWhole } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
+import { keep, Results, wroteWords } from "./results.ts";
 import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
+import { runId, signedSvg, writeRun } from "./run_id.ts";
 
 interface FindLrOptions
   extends Pick<JobOptions, "model" | "rule" | "batch" | "seed">,
@@ -79,39 +79,40 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
   const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
   const { train: data, test } = await rows();
   readRun(config, data, test);
-  await mustBeWritable(out, Object.values(files));
+  const results = await Results.open(out, { names: Object.values(files) });
   const engine = await engineOrReference(backend, say);
   const title = runTitle(config);
   say(engineLine(engine));
   say(`${title}, batches of ${batchSizes(config)(0)}, seed ${config.seed}`);
   const bars = new Bars();
-  let found: RangeTestResult;
-  try {
+  const work = async (signal: AbortSignal) => {
     bars.start("range test", ramp.steps, "lr {lr}  loss {loss}");
-    found = await interruptible("stopping after this step", (signal) =>
-      findLr(engine, config, data, {
-        ...ramp,
-        signal,
-        onPoint: ({ index, lr, loss }) => bars.update(index, { lr: short(lr), loss: loss.toFixed(4) }),
-      }),
-    );
-  } finally {
-    bars.stop();
-  }
-  if (found.points.length === 0) {
-    say("stopped before the first step; nothing was written");
-    process.exitCode = 130;
-    return;
-  }
-  const seconds = (performance.now() - started) / 1000;
-  const result = { ...found, config, backend: engine.backend, adapter: engine.adapter, seconds };
-  await writeWhole(join(out, files.chart), chartSvg(rangeChart({ title: `range test of ${title}`, ...found })));
-  await writeWhole(join(out, files.result), `${JSON.stringify(result, null, 2)}\n`);
-  if (!json) console.log(plot(found));
-  for (const line of report(found)) say(line);
-  const wrote = Object.values(files).map((name) => join(out, name));
-  say(`${seconds.toFixed(0)} s; wrote ${wrote.join(", ")}`);
-  if (json) console.log(JSON.stringify(result));
+    const found = await findLr(engine, config, data, {
+      ...ramp,
+      signal,
+      onPoint: ({ index, lr, loss }) => bars.update(index, { lr: short(lr), loss: loss.toFixed(4) }),
+    }).finally(() => bars.stop());
+    if (found.points.length === 0) {
+      say("stopped before the first step; nothing was written");
+      process.exitCode = 130;
+      return;
+    }
+    const seconds = (performance.now() - started) / 1000;
+    const id = runId(config, ramp, engine.backend, found.points);
+    const chart = signedSvg(chartSvg(rangeChart({ title: `range test of ${title}`, ...found })), id);
+    const result = writeRun(results, {
+      id,
+      name: files.result,
+      json: { ...found, config, backend: engine.backend, adapter: engine.adapter, seconds },
+      others: new Map([[files.chart, chart]]),
+    });
+    const wrote = await keep(results);
+    if (!json) console.log(plot(found));
+    for (const line of report(found)) say(line);
+    say(`${seconds.toFixed(0)} s${wroteWords(wrote)}`);
+    if (json) console.log(JSON.stringify(result));
+  };
+  await interruptible("stopping after this step", work).finally(() => results.close());
 }
 
 function plot({ points }: RangeTestResult): string {

@@ -1,11 +1,12 @@
-// A table that changes while a command works: redrawn in place on a terminal, a line now and then where stderr is none.
+// A table that changes while a command works: redrawn in place on a terminal, a line now and then where stderr is none that can be drawn on.
 import { createLogUpdate } from "log-update";
+import { canDraw } from "./streams.ts";
 
 const redrawEvery = 100;
 const lineEvery = 5000;
 
 export class LiveTable {
-  readonly #terminal = process.stderr.isTTY ? createLogUpdate(process.stderr) : undefined;
+  readonly #terminal = canDraw() ? createLogUpdate(process.stderr) : undefined;
   #shown = Number.NEGATIVE_INFINITY;
 
   /** Shows the table, or one line in its place, unless it has only just. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The command line. Each command lies in its own file; this one names them and says what went wrong.
-import { Command } from "commander";
+import { Command, CommanderError } from "commander";
 import { version } from "../../package.json";
 import { FalllineError } from "../errors.ts";
 import { diffCommand } from "./diff.ts";
@@ -9,6 +9,7 @@ import { gradientsCommand } from "./gradients.ts";
 import { replayCommand } from "./replay.ts";
 import { scheduleCommand } from "./schedule.ts";
 import { searchCommand } from "./search.ts";
+import { flushStreams, watchStreams } from "./streams.ts";
 import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
 import { tuneCommand } from "./tune.ts";
@@ -26,12 +27,18 @@ const program = new Command("fallline")
   .addCommand(gradientsCommand())
   .addCommand(tuneCommand());
 
+// By itself commander ends the process, before what it says has been written.
+for (const command of [program, ...program.commands]) command.exitOverride();
+watchStreams();
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof FalllineError)) throw error;
-  console.error(`fallline: ${error.message}`);
-  process.exitCode = process.exitCode || 1;
+  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  else if (error instanceof FalllineError) {
+    console.error(`fallline: ${error.message}`);
+    process.exitCode = process.exitCode || 1;
+  } else throw error;
 }
+await flushStreams();
 // Dawn keeps the event loop alive as long as its device lives.
 process.exit();

@@ -1,5 +1,8 @@
-// What commands show while they work: progress bars on stderr, one after the other; plain lines where stderr is no terminal.
+// What commands show while they work: progress bars on stderr, one after the other; plain lines where stderr is no terminal
+// or one that cannot be drawn on.
+import { Writable } from "node:stream";
 import { Presets, SingleBar } from "cli-progress";
+import { canDraw } from "./streams.ts";
 
 export class Bars {
   #bar: SingleBar | undefined;
@@ -8,7 +11,7 @@ export class Bars {
     this.stop();
     this.#bar = new SingleBar(
       {
-        stream: process.stderr,
+        stream: canDraw() ? process.stderr : plainStderr(),
         format: `${title} {bar} {value}/{total}  ${rest}  {eta_formatted} left`,
         barsize: 20,
         etaBuffer: 20,
@@ -30,4 +33,15 @@ export class Bars {
     this.#bar?.stop();
     this.#bar = undefined;
   }
+}
+
+/** Stderr as no terminal. */
+function plainStderr(): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write(chunk: string, _encoding, done) {
+      process.stderr.write(chunk);
+      done();
+    },
+  });
 }

@@ -81,7 +81,7 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   const points = values.map((rate, step): [number, number] => [step, rate]);
   const title = titleOf(schedule.config);
   if (svg === undefined) console.log(terminalPlot([{ name: "value", points }], { title, xLabel: "step" }));
-  else await writeWhole(svg, chartSvg(scheduleChart({ title, values })));
+  else writeWhole(svg, chartSvg(scheduleChart({ title, values })));
   const least = values.reduce((a, b) => Math.min(a, b));
   const greatest = values.reduce((a, b) => Math.max(a, b));
   console.log(

@@ -21,10 +21,11 @@ import { engineLine } from "../train/engine.ts";
 import { readRun } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
-import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
 import { number } from "./number.ts";
+import { keep, Results } from "./results.ts";
 import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
-import { showRace } from "./show_race.ts";
+import { runId, signedSvg, writeRun } from "./run_id.ts";
+import { type RaceDisplay, showRace } from "./show_race.ts";
 import { type Standing, standingLine, standingTable } from "./standing.ts";
 import { testWords } from "./train.ts";
 
@@ -78,13 +79,13 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   const planned = planSearch(config, asked);
   const { train: data, test } = await rows();
   readRun(config, data, test);
-  await mustBeWritable(out, Object.values(files));
+  const results = await Results.open(out, { names: Object.values(files) });
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
   for (const note of classNotes(data, test)) say(`note: ${note}`);
   const from = performance.now();
   let latest: readonly Row[] = [];
-  const result = await showRace(test, ({ signal, table, onTest }) =>
+  const race = ({ signal, table, onTest }: RaceDisplay) =>
     search(engine, config, data, {
       ...asked,
       test,
@@ -102,17 +103,20 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
           },
         );
       },
-    }),
-  );
-  if (result.steps === 0) {
-    say("stopped before the first step; nothing was written");
-    process.exitCode = 130;
-    return;
-  }
-  for (const line of standingTable(latest, ({ name }) => name, config.steps)) say(line);
-  await writeResults(out, result);
-  for (const line of closing(result, out, (performance.now() - from) / 1000)) say(line);
-  if (json) console.log(JSON.stringify(result));
+    });
+  const close = async (result: SearchResult) => {
+    if (result.steps === 0) {
+      say("stopped before the first step; nothing was written");
+      process.exitCode = 130;
+      return;
+    }
+    for (const line of standingTable(latest, ({ name }) => name, config.steps)) say(line);
+    const written = writeResults(results, result);
+    const wrote = await keep(results);
+    for (const line of closing(result, wrote, out, (performance.now() - from) / 1000)) say(line);
+    if (json) console.log(JSON.stringify(written));
+  };
+  await showRace(test, race, close).finally(() => results.close());
 }
 
 const names = (list: string) => list.split(",").map((name) => name.trim());
@@ -127,20 +131,22 @@ function rowOf(candidacy: Candidacy): Row {
   return { name: candidateWords(candidacy), losses, score, verdict, stopped };
 }
 
-async function writeResults(out: string, result: SearchResult): Promise<void> {
+function writeResults(results: Results, result: SearchResult): object {
   const runs = result.candidates.map((candidate) => ({
     name: candidateWords(candidate),
     losses: candidate.losses.map((loss) => loss ?? Number.NaN),
     stopped: candidate.stopped,
   }));
   const title = `${runs.length} candidates, ${result.steps.toLocaleString("en")} steps in all`;
-  await writeWhole(join(out, files.chart), chartSvg(sweepChart({ title, runs, best: result.bestIndex })));
-  if (!result.best) await removeFile(join(out, files.best));
-  else await writeWhole(join(out, files.best), `${JSON.stringify(result.best, null, 2)}\n`);
-  await writeWhole(join(out, files.search), `${JSON.stringify(result, null, 2)}\n`);
+  const id = runId(result);
+  const others = new Map([
+    [files.chart as string, signedSvg(chartSvg(sweepChart({ title, runs, best: result.bestIndex })), id)],
+    ...(result.best ? [[files.best, `${JSON.stringify(result.best, null, 2)}\n`] as const] : []),
+  ]);
+  return writeRun(results, { id, name: files.search, json: result, others });
 }
 
-function* closing(result: SearchResult, out: string, seconds: number): Generator<string> {
+function* closing(result: SearchResult, wrote: readonly string[], out: string, seconds: number): Generator<string> {
   const { candidates, bestIndex, steps, budget, interrupted, best } = result;
   if (interrupted) yield "stopped on request; the table is as far as it came";
   if (bestIndex === null && interrupted) yield "no best: not every candidate had come as far";
@@ -151,7 +157,6 @@ function* closing(result: SearchResult, out: string, seconds: number): Generator
     yield `best: ${candidateWords(found)}, loss ${found.finalLoss?.toFixed(4)}${tested}`;
   }
   yield `${steps.toLocaleString("en")} of ${budget.toLocaleString("en")} steps, ${seconds.toFixed(0)} s`;
-  const wrote = Object.values(files).filter((name) => best || name !== files.best);
-  yield `wrote ${wrote.map((name) => join(out, name)).join(", ")}`;
-  if (best) yield `train it: npx fallline train ${join(out, files.best)}`;
+  if (wrote.length > 0) yield `wrote ${wrote.join(", ")}`;
+  if (best && wrote.includes(join(out, files.best))) yield `train it: npx fallline train ${join(out, files.best)}`;
 }

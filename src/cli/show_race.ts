@@ -13,8 +13,15 @@ export interface RaceDisplay {
   readonly onTest: (rows: number) => void;
 }
 
-/** Runs a race with its display, which is off the terminal again when it ends, however it ends. */
-export function showRace<T>(test: Dataset, race: (display: RaceDisplay) => Promise<T>): Promise<T> {
+/**
+ * Runs a race with its display, which is off the terminal again when it ends, however it ends; then `close` with what came
+ * of it, in which a first interrupt ends nothing either.
+ */
+export function showRace<T>(
+  test: Dataset,
+  race: (display: RaceDisplay) => Promise<T>,
+  close: (result: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
   const table = new LiveTable();
   const bars = new Bars();
   let testing = false;
@@ -27,11 +34,10 @@ export function showRace<T>(test: Dataset, race: (display: RaceDisplay) => Promi
     bars.update(rows);
   };
   return interruptible("stopping after the steps under way", async (signal) => {
-    try {
-      return await race({ signal, table, onTest });
-    } finally {
+    const result = await race({ signal, table, onTest }).finally(() => {
       table.stop();
       bars.stop();
-    }
+    });
+    await close(result, signal);
   });
 }

@@ -26,12 +26,13 @@ import type { CompleteRunConfig } from "../train/run_config.ts";
 import { readRun, train } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
-import { mustBeWritable, removeFile, writeWhole } from "./files.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
+import { keep, Results } from "./results.ts";
 import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
-import { showRace } from "./show_race.ts";
+import { runId, signedSvg, writeRun } from "./run_id.ts";
+import { type RaceDisplay, showRace } from "./show_race.ts";
 import { standingLine, standingTable, trialWords } from "./standing.ts";
 import { testWords } from "./train.ts";
 
@@ -83,7 +84,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   const trials = trialsOf(config, vary, readNumber("count", count, { min: 1, integer: true }), random === true);
   const { train: data, test } = await rows();
   readRun(config, data, test);
-  await mustBeWritable(out, Object.values(files));
+  const results = await Results.open(out, { names: Object.values(files) });
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
   const { rule } = config.optimizer as { rule: string };
@@ -94,7 +95,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   const time = { from: performance.now(), to: 0 };
   let latest: readonly Entrant[] = [];
   const words = (entrant: Entrant) => trialWords(config, entrant.trial);
-  const result = await showRace(test, ({ signal, table, onTest }) =>
+  const race = ({ signal, table, onTest }: RaceDisplay) =>
     sweep(engine, config, data, {
       trials,
       test,
@@ -109,25 +110,28 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
           () => standingLine(entrants, `step ${step}/${config.steps}`),
         );
       },
-    }),
-  );
-  if (result.steps === 0) {
-    say("stopped before the first step; nothing was written");
-    process.exitCode = 130;
-    return;
-  }
-  const seconds = (time.to - time.from) / 1000;
-  for (const line of standingTable(latest, words, config.steps)) say(line);
-  if (!json) console.log(plotOfBest(latest, words));
-  const best = result.best === null ? null : trialConfig(config, result.trials[result.best]!.trial);
-  const alone = compare && best && !result.interrupted ? await timeAlone(engine, best, data) : null;
-  const cost = {
-    seconds,
-    ...(alone ? { aloneSeconds: alone.seconds, share: seconds / (trials.length * alone.seconds) } : {}),
+    });
+  const close = async (result: SweepResult, signal: AbortSignal) => {
+    if (result.steps === 0) {
+      say("stopped before the first step; nothing was written");
+      process.exitCode = 130;
+      return;
+    }
+    const seconds = (time.to - time.from) / 1000;
+    for (const line of standingTable(latest, words, config.steps)) say(line);
+    if (!json) console.log(plotOfBest(latest, words));
+    const best = result.best === null ? null : trialConfig(config, result.trials[result.best]!.trial);
+    const alone = compare && best && !result.interrupted ? await timeAlone(engine, best, data, signal) : null;
+    const cost = {
+      seconds,
+      ...(alone ? { aloneSeconds: alone.seconds, share: seconds / (trials.length * alone.seconds) } : {}),
+    };
+    const written = writeResults(results, result, best, cost);
+    const wrote = await keep(results);
+    for (const line of closing(config, result, { alone, cost, wrote, out })) say(line);
+    if (json) console.log(JSON.stringify(written));
   };
-  await writeResults(out, result, best, cost);
-  for (const line of closing(config, result, alone, cost, out, best !== null)) say(line);
-  if (json) console.log(JSON.stringify({ ...result, cost }));
+  await showRace(test, race, close).finally(() => results.close());
 }
 
 /** What --vary says; rates as highest values of the config's own schedule. */
@@ -198,31 +202,28 @@ function plotOfBest(entrants: readonly Entrant[], words: (entrant: Entrant) => s
   return terminalPlot(series, { title, xLabel: "step", logY });
 }
 
-/** The best run by itself: what each of the runs would take, and whether it comes out the same. */
+/** The best run by itself: what each of the runs would take, and whether it comes out the same; null when interrupted. */
 async function timeAlone(
   engine: Engine,
   config: CompleteRunConfig,
   data: Dataset,
-): Promise<{ readonly seconds: number; readonly losses: readonly number[] }> {
+  signal: AbortSignal,
+): Promise<{ readonly seconds: number; readonly losses: readonly number[] } | null> {
   const from = performance.now();
   const bars = new Bars();
   bars.start("the best, alone", config.steps, "steps");
   try {
     // What it is judged by along the way is not what is timed.
     const alone = { ...config, metric: null, stop: null };
-    const { losses } = await train(engine, alone, data, { onStep: ({ index }) => bars.update(index) });
-    return { seconds: (performance.now() - from) / 1000, losses };
+    const onStep = ({ index }: { readonly index: number }) => bars.update(index);
+    const { losses, interrupted } = await train(engine, alone, data, { signal, onStep });
+    return interrupted ? null : { seconds: (performance.now() - from) / 1000, losses };
   } finally {
     bars.stop();
   }
 }
 
-async function writeResults(
-  out: string,
-  result: SweepResult,
-  best: CompleteRunConfig | null,
-  cost: object,
-): Promise<void> {
+function writeResults(results: Results, result: SweepResult, best: CompleteRunConfig | null, cost: object): object {
   const runs = result.trials.map(({ trial, losses, stopped }) => ({
     name: trialWords(result.config, trial),
     losses: losses.map((loss) => loss ?? Number.NaN),
@@ -230,19 +231,28 @@ async function writeResults(
   }));
   const { rule } = result.config.optimizer as { rule: string };
   const title = `${modelTitle(result.config.model)}, ${rule}: ${runs.length} runs side by side`;
-  await writeWhole(join(out, files.chart), chartSvg(sweepChart({ title, runs, best: result.best })));
-  if (!best) await removeFile(join(out, files.best));
-  else await writeWhole(join(out, files.best), `${JSON.stringify(best, null, 2)}\n`);
-  await writeWhole(join(out, files.sweep), `${JSON.stringify({ ...result, cost }, null, 2)}\n`);
+  const id = runId(result);
+  const others = new Map([
+    [files.chart as string, signedSvg(chartSvg(sweepChart({ title, runs, best: result.best })), id)],
+    ...(best ? [[files.best, `${JSON.stringify(best, null, 2)}\n`] as const] : []),
+  ]);
+  return writeRun(results, { id, name: files.sweep, json: { ...result, cost }, others });
 }
 
 function* closing(
   config: CompleteRunConfig,
   result: SweepResult,
-  alone: { readonly losses: readonly number[] } | null,
-  cost: { readonly seconds: number; readonly aloneSeconds?: number; readonly share?: number },
-  out: string,
-  hasBest: boolean,
+  {
+    alone,
+    cost,
+    wrote,
+    out,
+  }: {
+    readonly alone: { readonly losses: readonly number[] } | null;
+    readonly cost: { readonly seconds: number; readonly aloneSeconds?: number; readonly share?: number };
+    readonly wrote: readonly string[];
+    readonly out: string;
+  },
 ): Generator<string> {
   const { trials, best } = result;
   if (result.interrupted) yield "stopped on request; the table is as far as it came";
@@ -256,7 +266,6 @@ function* closing(
     const same = trials[best]!.losses.every((loss, i) => Object.is(loss, alone.losses[i] ?? null));
     yield `${cost.seconds.toFixed(1)} s, where ${trials.length} separate runs would take ${trials.length} × ${cost.aloneSeconds?.toFixed(1)} s: ${cost.share.toFixed(2)} of it; alone the best has ${same ? "the same losses to the bit" : "other losses"}`;
   } else yield `${cost.seconds.toFixed(1)} s`;
-  const wrote = Object.values(files).filter((name) => hasBest || name !== files.best);
-  yield `wrote ${wrote.map((name) => join(out, name)).join(", ")}`;
-  if (hasBest) yield `train the best: npx fallline train ${join(out, files.best)}`;
+  if (wrote.length > 0) yield `wrote ${wrote.join(", ")}`;
+  if (wrote.includes(join(out, files.best))) yield `train the best: npx fallline train ${join(out, files.best)}`;
 }

@@ -1,6 +1,6 @@
 // `fallline train`: the main job or a run config's from the command line, and the files it leaves.
 
-import { rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Command, Option } from "commander";
@@ -14,15 +14,18 @@ import type { TensorValues } from "../optimizer.ts";
 import { rules } from "../rules/index.ts";
 import { encodeSafetensors } from "../safetensors.ts";
 import { cpuEngine, type Engine, engineLine } from "../train/engine.ts";
+import type { Best } from "../train/metric.ts";
 import { batchSizes, type CompleteRunConfig } from "../train/run_config.ts";
 import { largestDifference, openRun, readRun, type TrainResult, train } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
-import { mustBeWritable, writeWhole } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
+import { keep, Results, wroteWords } from "./results.ts";
 import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
+import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
+import { canDraw } from "./streams.ts";
 
 interface TrainCommandOptions extends JobOptions, DataOptions {
   readonly backend?: Backend;
@@ -33,8 +36,11 @@ interface TrainCommandOptions extends JobOptions, DataOptions {
 
 const files = { run: "run.json", chart: "loss.svg", model: "model.safetensors" } as const;
 
-/** Written while the run goes on, where it has a metric: the whole state of the optimizer at the best value. */
+/** Where the run has a metric: the whole state of the optimizer at the best value. */
 const bestFile = "best.safetensors";
+
+/** The same while the run goes on, beside the files of the run before, which are replaced all at once when it ends. */
+const bestSoFarFile = "best.unfinished.safetensors";
 
 /** Steps after which the GPU's parameters are held against the CPU reference's. */
 const paritySteps = 5;
@@ -74,7 +80,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const { train: data, test } = await rows();
   readRun(config, data, test);
-  await mustBeWritable(out, [...Object.values(files), ...(config.metric ? [bestFile] : [])]);
+  const results = await Results.open(out, { names: [...Object.values(files), bestFile] });
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
   say(describe(config, data.count));
@@ -88,12 +94,25 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   const trained = { from: 0, to: 0 };
   const testsAlong = config.metric !== null && config.metric.type !== "loss";
   let isTesting = false;
+  let isBroken = false;
   let measured = "";
+  let unkept: Best | null = null;
+  let bestDigest: Record<string, string> = {};
+  const keepBest = (best: Best) => {
+    const isKept = results.write(bestFile, best.checkpoint);
+    unkept = isKept ? null : best;
+    bestDigest = { [bestFile]: digest(best.checkpoint) };
+    if (isKept) results.show(bestFile, bestSoFarFile);
+    else
+      sayBetween(`the best parameters so far, of step ${best.step}, could not be written; that is tried again later`);
+  };
   const showTesting = (rows: number) => {
     if (!isTesting) bars.start("testing", test.count, "examples");
     isTesting = true;
     bars.update(rows);
   };
+  // A bar on a terminal has no end of line.
+  const sayBetween = (line: string) => say(`${canDraw() ? "\n" : ""}${line}`);
   const work = async (signal: AbortSignal) => {
     const result = await train(engine, config, data, {
       test,
@@ -105,6 +124,11 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
       },
       onStep({ index, loss, lr, gradientNorm }) {
         trained.to = performance.now();
+        // What watches the run says more.
+        if (!isBroken && !config.watch && !Number.isFinite(loss)) {
+          isBroken = true;
+          sayBetween(`the loss is ${loss} at step ${index}; ${brokenRemedy}`);
+        }
         bars.update(index, {
           loss: loss.toFixed(4),
           lr: lr.toExponential(2),
@@ -113,56 +137,51 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
           rate: ((1000 * index) / (trained.to - trained.from)).toFixed(2),
         });
       },
-      // A bar on a terminal has no end of line.
-      onEvent: ({ message, remedy }) => say(`${process.stderr.isTTY ? "\n" : ""}${message}; ${remedy}`),
+      onEvent: ({ message, remedy }) => sayBetween(`${message}; ${remedy}`),
       // One that the metric asks for along the way shows as the metric.
       ...(testsAlong ? {} : { onTest: showTesting }),
       onMetric({ value }) {
         measured = `  ${config.metric!.type} ${value.toPrecision(4)}`;
       },
-      ...(config.metric ? { onBest: ({ checkpoint }) => writeWhole(join(out, bestFile), checkpoint) } : {}),
-    });
-    bars.stop();
+      ...(config.metric ? { onBest: keepBest } : {}),
+    }).finally(() => bars.stop());
+    if (result.losses.length === 0) {
+      say("stopped before the first step; nothing was written");
+      process.exitCode = 130;
+      return;
+    }
     const { snapshot, interrupted } = result;
     const isCompared = engine.backend === "webgpu" && snapshot && !interrupted;
-    return {
-      result,
-      parityMaxError: isCompared
-        ? await parity(config, data, { steps: compared, params: snapshot }, bars, signal)
-        : null,
+    const parityMaxError = isCompared
+      ? await parity(config, data, { steps: compared, params: snapshot }, bars, signal)
+      : null;
+    const run = {
+      config: result.config,
+      backend: engine.backend,
+      adapter: engine.adapter,
+      versions: { fallline: version, node: process.version, ...dawnVersion(engine) },
+      losses: result.losses,
+      metrics: result.metrics,
+      best: result.best,
+      events: result.events,
+      notes: result.notes,
+      testLoss: result.testLoss,
+      testAccuracy: result.testAccuracy,
+      parityMaxError,
+      seconds: (performance.now() - started) / 1000,
+      trainingSeconds: (trained.to - trained.from) / 1000,
+      skipped: result.skipped,
+      reason: result.reason,
+      interrupted: result.interrupted,
     };
+    const written = writeResults(results, run, result, bestDigest);
+    if (unkept) results.write(bestFile, unkept.checkpoint);
+    const wrote = await keep(results);
+    if (!result.best || results.kept.includes(bestFile)) rmSync(join(out, bestSoFarFile), { force: true });
+    for (const line of closing(run, { compared, images: test.count, wrote })) say(line);
+    if (json) console.log(JSON.stringify(written));
   };
-  const { result, parityMaxError } = await interruptible("stopping after the steps under way", work).finally(() =>
-    bars.stop(),
-  );
-
-  if (result.losses.length === 0) {
-    say("stopped before the first step; nothing was written");
-    process.exitCode = 130;
-    return;
-  }
-  const run = {
-    config: result.config,
-    backend: engine.backend,
-    adapter: engine.adapter,
-    versions: { fallline: version, node: process.version, ...dawnVersion(engine) },
-    losses: result.losses,
-    metrics: result.metrics,
-    best: result.best,
-    events: result.events,
-    notes: result.notes,
-    testLoss: result.testLoss,
-    testAccuracy: result.testAccuracy,
-    parityMaxError,
-    seconds: (performance.now() - started) / 1000,
-    trainingSeconds: (trained.to - trained.from) / 1000,
-    skipped: result.skipped,
-    reason: result.reason,
-    interrupted: result.interrupted,
-  };
-  await writeResults(out, run, result);
-  for (const line of closing(run, { compared, images: test.count, out })) say(line);
-  if (json) console.log(JSON.stringify(run));
+  await interruptible("stopping after the steps under way", work).finally(() => results.close());
 }
 
 /** The largest difference from the parameters that the CPU reference has after as many steps; null when interrupted. */
@@ -209,22 +228,32 @@ export function testWords(loss: number, accuracy: number | null): string {
   return accuracy === null ? `test loss ${loss.toPrecision(5)}` : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
 }
 
+const brokenRemedy = 'try a lower learning rate ("watch": true in a run config says more)';
+
+/** The 1-based step from which on no loss was finite to the end; undefined where the last one is. */
+function divergedAt(losses: readonly number[]): number | undefined {
+  const last = losses.findLastIndex((loss) => Number.isFinite(loss));
+  return last < losses.length - 1 ? last + 2 : undefined;
+}
+
 function* closing(
   run: Pick<TrainResult, "config" | "losses" | "best" | "reason" | "testLoss" | "testAccuracy" | "skipped"> & {
     readonly parityMaxError: number | null;
     readonly seconds: number;
   },
-  { compared, images, out }: { readonly compared: number; readonly images: number; readonly out: string },
+  {
+    compared,
+    images,
+    wrote,
+  }: { readonly compared: number; readonly images: number; readonly wrote: readonly string[] },
 ): Generator<string> {
   const { config, losses, best, reason } = run;
-  const broken = losses.findIndex((loss) => !Number.isFinite(loss));
+  const broken = divergedAt(losses);
   const steps = `${losses.length} of ${config.steps} steps`;
   if (reason === "interrupted") yield `stopped after ${steps}`;
   if (reason === "diverged") yield `stopped after ${steps}, since a loss was not finite`;
   if (reason === "stopped-early") yield `stopped after ${steps}, since ${config.metric!.type} no longer improved`;
-  if (broken >= 0) {
-    yield `the loss was not finite from step ${broken + 1} on: try a lower rate; "watch": true in a run config says more`;
-  }
+  if (broken !== undefined) yield `diverged at step ${broken}: no loss was finite from there on; ${brokenRemedy}`;
   if (best) {
     const restored = config.stop?.restoreBest ? ", whose parameters were restored" : "";
     yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;
@@ -236,26 +265,28 @@ function* closing(
     yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;
   }
   if (run.skipped > 0) yield `${run.skipped} steps were skipped because a gradient was not finite`;
-  const wrote = [...Object.values(files), ...(best ? [bestFile] : [])].map((name) => join(out, name));
-  yield `${run.seconds.toFixed(0)} s; wrote ${wrote.join(", ")}`;
+  yield `${run.seconds.toFixed(0)} s${wroteWords(wrote)}`;
 }
 
-async function writeResults(
-  out: string,
-  run: Pick<TrainResult, "losses" | "config" | "best">,
-  result: TrainResult,
-): Promise<void> {
-  const tensors = new Map(
-    Object.entries(result.params).map(([name, data]) => [name, { shape: result.shapes.get(name)!, data }]),
-  );
-  // One that a run before left is not this run's.
-  if (!run.best) await rm(join(out, bestFile), { force: true });
-  const metadata = { format: "fallline-model/1", model: JSON.stringify(run.config.model) };
-  await writeWhole(join(out, files.model), encodeSafetensors({ metadata, tensors }));
-  const title = runTitle(result.config);
-  await writeWhole(join(out, files.chart), chartSvg(lossChart({ title, losses: run.losses })));
-  await writeWhole(join(out, files.run), `${JSON.stringify(run, null, 2)}\n`);
+function writeResults<T extends Pick<TrainResult, "config" | "losses" | "metrics"> & { readonly backend: string }>(
+  results: Results,
+  run: T,
+  { params, shapes }: TrainResult,
+  before: Readonly<Record<string, string>>,
+): object {
+  const tensors = new Map(Object.entries(params).map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
+  const { config, losses, metrics, backend } = run;
+  const id = runId(config, backend, losses, metrics, ...Object.values(params).map(bytesOf));
+  const metadata = { format: "fallline-model/1", model: JSON.stringify(config.model), run: id };
+  const chart = signedSvg(chartSvg(lossChart({ title: runTitle(config), losses })), id);
+  const others = new Map<string, string | Uint8Array>([
+    [files.chart, chart],
+    [files.model, encodeSafetensors({ metadata, tensors })],
+  ]);
+  return writeRun(results, { id, name: files.run, json: run, others, before });
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
 
 function dawnVersion(engine: Engine): { webgpu?: string } {
   if (engine.backend === "cpu") return {};

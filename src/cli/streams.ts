@@ -1,0 +1,32 @@
+// stdout and stderr, which may end before the command does: their reader goes away, a terminal hangs up, a disk is full. The
+// work goes on, since its files matter more, and the exit status tells.
+
+const broken = new Map<NodeJS.WriteStream, Error>();
+
+/** From now on a stream that cannot be written to ends nothing. */
+export function watchStreams(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (error) => {
+      if (!broken.has(stream)) broken.set(stream, error);
+    });
+  }
+}
+
+/** Waits until everything has been written that can be; what could not sets the exit status to 1. */
+export async function flushStreams(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    if (!broken.has(stream)) await new Promise<void>((resolve) => stream.write("", () => resolve()));
+    // Errors come a turn after the write.
+    await new Promise(setImmediate);
+    const error = broken.get(stream);
+    if (!error) continue;
+    process.exitCode = process.exitCode || 1;
+    if (stream === process.stdout)
+      console.error(`fallline: not all output could be written to stdout: ${error.message}`);
+  }
+}
+
+/** Whether stderr is a terminal that can be drawn on; plain lines go to any other. */
+export function canDraw(): boolean {
+  return process.stderr.isTTY === true && process.env.TERM !== "dumb" && !process.env.NO_COLOR;
+}
