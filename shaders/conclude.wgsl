@@ -59,7 +59,7 @@ fn main(
     }
     total = lanes[0];
   }
-  if (lane != 0u || control[replica * sizes.clip_bins].skip != 0u) {
+  if (lane != 0u || rests(replica)) {
     return;
   }
   conclude_bin(replica, bin.record, bin.factored != 0u, total, row_of(replica, bin.group));

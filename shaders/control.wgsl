@@ -25,6 +25,12 @@ struct Control {
   // of this bin of clipping: the norm, and what the update multiplies the gradient by
   norm: f32,
   scale: f32,
+  // gradients added up since the last update; 0 where each of them makes one
+  micro: atomic<u32>,
+  // updates that left everything as it was, since the table no longer held their rows
+  astray: u32,
+  // gradients that were not added, since those of an update were all there and no update had been encoded
+  missed: u32,
 }
 
 const halted = 2u;

@@ -5,6 +5,7 @@
 @group(0) @binding(1) var<storage, read> bins: array<vec2u>;
 @group(0) @binding(2) var<storage, read_write> control: array<Control>;
 @group(0) @binding(3) var<uniform> sizes: Sizes;
+@group(0) @binding(4) var<storage, read> table: array<u32>;
 
 override clip: bool;
 override skip_non_finite: bool;
@@ -65,7 +66,7 @@ fn main(
 ) {
   let replica = position.x;
   let own = replica * sizes.clip_bins;
-  let idle = control[own].skip == halted || control[own].underflow != 0u;
+  let idle = control[own].skip == halted || control[own].underflow != 0u || !has_row(replica) || !is_full(replica);
   let scale = control[own].loss_scale;
   // powers of two as a rule, so that this is exact
   let unscale = select(1.0, 1.0 / scale, loss_scaling);

@@ -92,7 +92,7 @@ fn main(
     p2 = param_lanes[0];
   }
   let alone = !together || lane == 0u;
-  if (alone && line < task.lines && control[own].skip == 0u && h.frozen == 0.0) {
+  if (alone && line < task.lines && !rests(replica) && h.frozen == 0.0) {
     let at = (task.target_offset + line) / 4u;
     // What lies behind the last line is not this task's.
     let own = vec4u(line, line + 1u, line + 2u, line + 3u) < vec4u(task.lines);

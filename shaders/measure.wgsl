@@ -20,7 +20,7 @@ fn main(
   let own = replica * sizes.clip_bins;
   begin_chunk(chunk, h, lane);
   var sum = Sum();
-  if (control[own].skip == 0u && h.frozen == 0.0) {
+  if (!rests(replica) && h.frozen == 0.0) {
     let r = scalars_to_measure(replica, chunk, h);
     let scale = h.gradient_scale * control[own + chunk.bin].scale;
     var total = Terms();

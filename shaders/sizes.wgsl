@@ -4,9 +4,11 @@ struct Sizes {
   replicas: u32,
   // records of the control buffer for each replica
   clip_bins: u32,
-  // the table: steps of a replica, rows of a step, numbers of a row
-  window_steps: u32,
-  group_count: u32,
+  // the table (table.wgsl): slots of a replica's two rings, words of a slot, where this part's rows begin, words of a row
+  slots: u32,
+  near_slots: u32,
+  slot_words: u32,
+  row_offset: u32,
   column_count: u32,
   // elements from one replica to the next: of the arenas, of sums of gradients, of the state
   params_stride: u32,
@@ -18,6 +20,8 @@ struct Sizes {
   chunk_total: u32,
   partial_count: u32,
   record_count: u32,
+  // gradients whose mean makes an update; 0 where each of them makes one
+  accumulate: u32,
   // updates after which the loss scale grows
   interval: u32,
   growth: f32,

@@ -18,7 +18,7 @@ fn main(
   let replica = position.z;
   let own = replica * sizes.clip_bins;
   let step = atomicLoad(&control[own].step);
-  let skip = control[own].skip != 0u;
+  let skip = rests(replica);
   let chunk = chunk_of(replica, index);
   let h = row_of(replica, chunk.group);
   begin_chunk(chunk, h, lane);
@@ -68,6 +68,13 @@ fn main(
   }
   if (last) {
     atomicStore(&control[own].arrived, 0u);
+    if (is_full(replica)) {
+      // What halts or has underflowed needs no row.
+      if (!has_row(replica) && control[own].skip != halted && control[own].underflow == 0u) {
+        control[own].astray += 1u;
+      }
+      atomicStore(&control[own].micro, 0u);
+    }
     atomicStore(&control[own].step, select(step + 1u, step, skip));
   }
 }

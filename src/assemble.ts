@@ -15,6 +15,7 @@ import noWatch from "../shaders/no_watch.wgsl?raw";
 import partial from "../shaders/partial.wgsl?raw";
 import prepare from "../shaders/prepare.wgsl?raw";
 import sizes from "../shaders/sizes.wgsl?raw";
+import tableSlots from "../shaders/table.wgsl?raw";
 import unitClip from "../shaders/unit_clip.wgsl?raw";
 import updateDriver from "../shaders/update.wgsl?raw";
 import watch from "../shaders/watch.wgsl?raw";
@@ -80,12 +81,14 @@ const partialPart: SourcePart = { name: "shaders/partial.wgsl", text: partial };
 const chunkPart: SourcePart = { name: "shaders/chunk.wgsl", text: chunk };
 const sizesPart: SourcePart = { name: "shaders/sizes.wgsl", text: sizes };
 const controlPart: SourcePart = { name: "shaders/control.wgsl", text: control };
+const tablePart: SourcePart = { name: "shaders/table.wgsl", text: tableSlots };
 
 /** The kernel that sums the squares of each chunk's gradient. */
 export function assembleNorm(sources: PartSources): Source {
   return assemble("gradient norm", [
     sizesPart,
     controlPart,
+    tablePart,
     chunkPart,
     generated(sources, rowText(sources, ["gradients", "chunks", "table", "control", "sizes"], 1, firstColumns)),
     partialPart,
@@ -97,6 +100,7 @@ export function assembleNorm(sources: PartSources): Source {
 export const finalizeSource: Source = assemble("finalize", [
   sizesPart,
   controlPart,
+  tablePart,
   partialPart,
   { name: "shaders/finalize.wgsl", text: finalize },
 ]);
@@ -106,6 +110,7 @@ export function assembleUpdate(sources: PartSources): Source {
   return assemble(ruleName(sources), [
     sizesPart,
     controlPart,
+    tablePart,
     chunkPart,
     generated(sources, cellText(sources)),
     rulePart(sources),
@@ -120,6 +125,7 @@ export function assembleMeasure(sources: PartSources, phase: Phase): Source {
   return assemble(`${ruleName(sources)}, ${phase === "rule" ? "measure" : "measure of caution"}`, [
     sizesPart,
     controlPart,
+    tablePart,
     chunkPart,
     generated(sources, cellText(sources)),
     rulePart(sources),
@@ -135,10 +141,17 @@ export function assembleConclude(sources: PartSources, phase: Phase): Source {
   const driver: SourcePart = { name: "shaders/conclude.wgsl", text: conclude };
   if (phase === "cautious") {
     const header = `${rowText(sources, bindings, 1, firstColumns)}${scalarsBinding(5)}`;
-    return assemble("conclude of caution", [sizesPart, controlPart, generated(sources, header), made, driver]);
+    return assemble("conclude of caution", [
+      sizesPart,
+      controlPart,
+      tablePart,
+      generated(sources, header),
+      made,
+      driver,
+    ]);
   }
   const header = `${structsText(sources)}${rowText(sources, bindings, 1)}${scalarsText(sources, 5)}`;
-  const parts = [sizesPart, controlPart, generated(sources, header), rulePart(sources), made, driver];
+  const parts = [sizesPart, controlPart, tablePart, generated(sources, header), rulePart(sources), made, driver];
   return assemble(`${ruleName(sources)}, conclude`, parts);
 }
 
@@ -151,6 +164,7 @@ export function assembleLines(sources: PartSources, what: "factor" | "unitClip")
   return assemble(what === "factor" ? `${ruleName(sources)}, means` : "adaptive clipping", [
     sizesPart,
     controlPart,
+    tablePart,
     generated(sources, `${row}${elementText(sources, what)}${what === "factor" ? weight : ""}`),
     { name: "shaders/lines.wgsl", text: lines },
     what === "factor"
@@ -169,6 +183,7 @@ export function assembleAccumulate(access: Access): Source {
 ${loadText("gradients", access)}`;
   return assemble("accumulate", [
     sizesPart,
+    controlPart,
     chunkPart,
     { name: "the generated header of accumulate", text: header },
     { name: "shaders/accumulate.wgsl", text: accumulate },
@@ -180,6 +195,7 @@ export function assemblePrepare(sources: PartSources): Source {
   return assemble(`${ruleName(sources)}, prepare`, [
     sizesPart,
     controlPart,
+    tablePart,
     chunkPart,
     generated(sources, cellText(sources)),
     rulePart(sources),
@@ -239,14 +255,10 @@ function rowText(
 // Emulated GPUs spend longer on barriers than on the work between them: there every lane stands for itself.
 override barriers: bool;
 
-// The table begins with two words for each replica: the step of its first row, and how many steps follow.
+// Of a step whose rows are not there, some other step's: what rests looks at none.
 fn row_of(replica: u32, group: u32) -> Row {
-  let first = table[2u * replica];
-  let last = first + table[2u * replica + 1u] - 1u;
-  // Steps that were skipped unseen may have fallen behind the window; they get its first row.
-  let step = clamp(atomicLoad(&control[replica * sizes.clip_bins].step), first, last) - first;
-  let row = (replica * sizes.window_steps + step) * sizes.group_count + group;
-  let at = 2u * sizes.replicas + row * sizes.column_count;
+  let step = atomicLoad(&control[replica * sizes.clip_bins].step);
+  let at = slot_of(replica, step) + sizes.row_offset + group * sizes.column_count;
   return Row(${columns.map((_, i) => `bitcast<f32>(table[at + ${i}u])`).join(", ")});
 }
 ${bindings.includes("gradients") && !bindings.includes("tasks") ? loadText("gradients", access) : ""}`;

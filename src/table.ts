@@ -96,6 +96,11 @@ export class RowSource {
     this.#from = step;
   }
 
+  /** Whether what is carried into `step` can still be told. */
+  knows(step: number): boolean {
+    return !this.#part.rule.carry || step >= this.#from;
+  }
+
   /** What each group carries into `step`; nothing where the rule carries nothing. */
   carried(step: number): readonly CarryValues[] {
     return this.#carries.map((_, group) => this.#carry(group, step));

@@ -19,9 +19,12 @@ export const controlOffsets = {
   underflow: 36,
   norm: 40,
   scale: 44,
+  micro: 48,
+  astray: 52,
+  missed: 56,
 } as const;
 
-const recordBytes = 48;
+const recordBytes = 60;
 
 /** What the word `skip` is while a replica is halted. */
 export const halted = 2;
@@ -34,6 +37,12 @@ export function controlBytes(plan: Plan): number {
 /** What a replica's records say. */
 export interface ControlRecord extends Stats, Clock {
   readonly epoch: number;
+  /** Gradients added up since the last update. */
+  readonly micro: number;
+  /** Updates since the last load that changed nothing, since their rows were not on the GPU any more. */
+  readonly astray: number;
+  /** Gradients since the last load that were left out of a mean, since an encoder before them was never submitted. */
+  readonly missed: number;
 }
 
 /** The control buffer before its next step. */
@@ -41,6 +50,7 @@ export function encodeControl(
   plan: Plan,
   clocks: readonly Clock[],
   epoch: number,
+  micro: number,
   isHalted: (replica: number) => boolean = () => false,
 ): Uint8Array<ArrayBuffer> {
   const size = controlBytes(plan);
@@ -55,6 +65,7 @@ export function encodeControl(
     view.setUint32(controlOffsets.epoch, epoch, true);
     view.setFloat32(controlOffsets.lossScale, lossScale, true);
     view.setUint32(controlOffsets.goodSteps, goodSteps, true);
+    view.setUint32(controlOffsets.micro, micro, true);
     for (let bin = 0; bin < size; bin += recordBytes) view.setFloat32(bin + controlOffsets.scale, 1, true);
   });
   return new Uint8Array(bytes);
@@ -82,6 +93,9 @@ export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): reado
       lossScale: view.getFloat32(controlOffsets.lossScale, true),
       goodSteps: view.getUint32(controlOffsets.goodSteps, true),
       epoch: view.getUint32(controlOffsets.epoch, true),
+      micro: view.getUint32(controlOffsets.micro, true),
+      astray: view.getUint32(controlOffsets.astray, true),
+      missed: view.getUint32(controlOffsets.missed, true),
       underflowed: view.getUint32(controlOffsets.underflow, true) === 1,
       ...(plan.clip?.type === "groupNorm" ? { groupNorms: norms } : {}),
     };

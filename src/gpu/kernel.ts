@@ -97,6 +97,29 @@ export interface Dispatch {
   readonly workgroups: readonly [number, number, number?];
 }
 
+/** By device: a bind group without a buffer. */
+const nothingBound = new WeakMap<GPUDevice, GPUBindGroup>();
+
+/**
+ * Makes sure that {@link leavePass} creates nothing. WebGPU has nothing that unsets a pipeline, and not every implementation
+ * takes null for a bind group.
+ */
+export function prepareLeaving(device: GPUDevice): void {
+  if (nothingBound.has(device)) return;
+  const layout = device.createBindGroupLayout({ label: "nothing", entries: [] });
+  const label = "fallline has encoded into this pass: set your own pipeline and bind group 0";
+  nothingBound.set(device, device.createBindGroup({ label, layout, entries: [] }));
+}
+
+/**
+ * Leaves a caller's pass so that a dispatch without a pipeline and bind group of the caller's own is an error that says so,
+ * not our last kernel once more.
+ */
+export function leavePass(device: GPUDevice, pass: GPUComputePassEncoder): void {
+  prepareLeaving(device);
+  pass.setBindGroup(0, nothingBound.get(device)!);
+}
+
 export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void {
   for (const { pipeline, bindGroup, workgroups } of dispatches) {
     pass.setPipeline(pipeline);

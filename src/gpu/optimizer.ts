@@ -42,11 +42,11 @@ import type { Scheduled } from "../schedule.ts";
 import { allocate, bytesOf } from "./allocate.ts";
 import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl, halted } from "./control.ts";
 import { deviceLoss, requireBuffer, requireLimit } from "./device.ts";
-import { encodeDispatches } from "./kernel.ts";
+import { encodeDispatches, leavePass, prepareLeaving } from "./kernel.ts";
 import { type CopySource, ReadbackPool, readParts } from "./readback.ts";
 import { type StreamShape, streamShape } from "./shapes.ts";
 import { type BuiltStages, compileStages, type SharedBuffers, type Stages } from "./stages.ts";
-import { TableWindow, tableBytes, windowSteps } from "./window.ts";
+import { mostSlots, TableWindow, tableBytes, windowSlots } from "./window.ts";
 
 /** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
 export interface GpuOptimizer extends Optimizer {
@@ -66,16 +66,34 @@ export interface GpuOptimizer extends Optimizer {
   lossScaleIndex(replica?: number): number;
   /**
    * Encodes one update: 1 dispatch, or more with clipping, skipping and rules that sum (docs/rules.md). Opens a pass of its
-   * own in a command encoder, or uses an open compute pass. Submits nothing, reads nothing back, and creates nothing. At
-   * most half a table window (2,048 steps; 256 and more with hundreds of groups or replicas) may be encoded before the
-   * first of them is submitted. A caller who never asks for `stats()` should know that steps beyond that many unheard
-   * skips take their rates a little late. Rules that carry something from step to step (asgd its rate) take a `set` late by
-   * the skips unheard then, until `step`, `read` or `stats` hears of them.
+   * own in a command encoder, or uses an open compute pass. Submits nothing, reads nothing back, and creates nothing.
    *
-   * @throws DeviceError after `destroy` or device loss; OptionError when a hyper's schedule leaves its range at this
-   * step, or when more than half a window is encoded into one encoder or pass; DataError when {@link Optimizer.step} does.
+   * An open pass is left without a bind group 0: set your own pipeline and bind group before you dispatch again. A dispatch
+   * without them is a validation error that makes the whole submission fail. A command encoder has no such state.
+   *
+   * The update takes the rates of the GPU's own step when it runs, so encoders may be submitted in any order, and one that is
+   * never submitted uses up no step. The table holds 5,120 steps (512 and more with hundreds of groups or replicas): an update
+   * that runs when its step is no longer among them, after so many encoders that were dropped or are submitted at once, or
+   * so many skips unheard, changes nothing, and the next `step`, `encode`, `stats`, `read`, `save` or `noteControl` throws a
+   * DeviceError that says how many there were; what is encoded after that is right again. To lose none, `await stats()`
+   * after dropping encoders. With `accumulate` the GPU counts the gradients: never another number of them makes an update.
+   * Where an encoder was dropped and nothing was heard since, one gradient may be left out, which is reported likewise.
+   *
+   * Rules that carry something from step to step (asgd its rate) take a `set` late by the skips and dropped encoders unheard
+   * then, until `step`, `read` or `stats` hears of them.
+   *
+   * @throws OptionError for a target that is neither; when a hyper's schedule leaves its range at this step; when more than
+   * 2,048 updates (256 and more with hundreds of groups or replicas) are encoded into one encoder or pass, or more than 5,120
+   * without an `await` and without {@link GpuOptimizer.noteSubmitted}. DataError when {@link Optimizer.step} does. DeviceError
+   * after `destroy` or device loss, and where updates were lost. Nothing is encoded then.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
+  /**
+   * Tells that what was encoded into `target` has been submitted. Never needed; a caller who does, in a loop without an
+   * `await`, may encode and submit any number of updates, and with dropped encoders elsewhere the host knows better where
+   * the GPU is.
+   */
+  noteSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
    * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. Of a tensor
    * in a buffer of the caller's, its part of that, whose offset need not be one that can be bound.
@@ -85,7 +103,11 @@ export interface GpuOptimizer extends Optimizer {
   skipIndex(replica?: number): number;
   /** Where in the control buffer, as an `array<u32>`, the number of updates is that a replica has made. */
   stepIndex(replica?: number): number;
-  /** Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped; by replica. */
+  /**
+   * Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped; by replica.
+   *
+   * @throws OptionError for a copy that is too short; DeviceError where updates were lost ({@link GpuOptimizer.encode}).
+   */
   noteControl(bytes: ArrayBuffer, offset?: number): readonly Stats[];
 }
 
@@ -131,13 +153,14 @@ export async function createShaped(
     const params = new Float32Array(length * replicas);
     for (let replica = 0; replica < replicas; replica++) params.set(initial, replica * length);
     const clocks = Array.from({ length: replicas }, () => newClock(plan));
-    const control = encodeControl(plan, clocks, 0);
+    const control = encodeControl(plan, clocks, 0, 0);
+    prepareLeaving(device);
     const shared: SharedBuffers = {
       params: create("params", params.byteLength, bytesOf(params)),
       gradients: create("gradients", params.byteLength),
       accumulated: plan.accumulate > 1 ? create("accumulated", paddedLength(segments) * replicas * 4) : undefined,
       control: create("control", control.byteLength, control),
-      tables: plan.parts.map((part) => create("table", tableBytes(plan, part))),
+      table: create("table", tableBytes(plan)),
       states: layouts.map((layout) => create("state", layout.stateLength * replicas * 4)),
       scalars: layouts.map((layout) => create("scalars", scalarLength(layout) * replicas * 4)),
     };
@@ -232,8 +255,8 @@ function requireDevice(
         requireLimit(device, "maxComputeWorkgroupsPerDimension", Math.ceil(large / 32), `the matrix "${segment.name}"`);
       }
     }
-    requireBuffer(device, tableBytes(plan, part), `the table of ${part.groups.length} groups`);
   });
+  requireBuffer(device, tableBytes(plan), `the table of ${plan.groups.length} groups`);
 }
 
 function mustNotBeLost(device: GPUDevice, what: string): void {
@@ -245,10 +268,14 @@ function mustNotBeLost(device: GPUDevice, what: string): void {
   }
 }
 
-/** Steps before the next one whose rates `set` replaces too, in case that many were encoded and never submitted. */
+/**
+ * Steps before the next one whose rates `set` replaces too, where that many may have been encoded and never submitted; eight
+ * times as many as were encoded since the last `set`, if that is more. Always more would make setting a rate at every step
+ * dear.
+ */
 const setReach = 32;
 
-/** The same where steps may have been skipped unheard; more would make setting a rate at every step dear. */
+/** The same where steps may have been skipped unheard. */
 const skipReach = 256;
 
 /** `step()` reads the control buffer back each so many steps, without waiting, to hear of skips. */
@@ -269,14 +296,28 @@ interface ReplicaClock {
   next: number;
   /** The last state of the GPU that we have heard of; it is at least so far by now. */
   heard: { step: number; skipped: number };
-  /** When hypers changed last: the step that was to be next, and the updates encoded by then, skipped ones too. */
-  changed: { step: number; updates: number };
+  /** Updates encoded since the last load. */
+  encoded: number;
+  /** What was encoded when the last copy was submitted that we know the place of. */
+  placed: number;
+  /** When hypers changed last: the step that was to be next, updates by then with skipped ones, and {@link encoded}. */
+  changed: { step: number; updates: number; encoded: number };
+  /** Updates and gradients that were lost, as far as we have heard. */
+  lost: { astray: number; missed: number };
   /** Whether the replica makes no steps. */
   halted: boolean;
   /** Why it makes no more steps, once that is heard of. */
   underflow: string | undefined;
-  /** One for each part. */
-  readonly windows: readonly TableWindow[];
+  readonly window: TableWindow;
+}
+
+/** How much was encoded when a copy of the control buffer was submitted: what it tells is of everything before. */
+interface Place {
+  readonly epoch: number;
+  readonly gradients: number;
+  readonly unsure: number;
+  /** By replica. */
+  readonly encoded: readonly number[];
 }
 
 class ArenaOptimizer implements GpuOptimizer {
@@ -291,15 +332,27 @@ class ArenaOptimizer implements GpuOptimizer {
   readonly #buffers: readonly GPUBuffer[];
   readonly #clocks: readonly ReplicaClock[];
   readonly #readback: ReadbackPool;
-  /** Updates encoded per encoder or pass, which tell a caller who never submits. */
+  /** Calls of `encode` per encoder or pass, which tell a caller who never submits. */
   readonly #encodings = new WeakMap<object, number>();
   readonly #mostEncodings: number;
   readonly #locations = new Map<Role, readonly Location[]>();
   #destroyed = false;
-  /** Gradients added up since the last update. */
+  /** Gradients added up since the last update, if all that was encoded is submitted; the GPU counts for itself. */
   #micro = 0;
+  /** Calls of `encode` and `step`. */
+  #gradients = 0;
   /** Updates encoded. */
   #updates = 0;
+  /** What {@link #updates} was at the last change of hypers. */
+  #updatesAtChange = 0;
+  /** Calls of `encode` of which nobody knows whether they were submitted, since a copy that told. */
+  #unsure = 0;
+  /** Of those, the ones without an `await` between them. */
+  #unsureInTurn = 0;
+  /** What {@link #gradients} was at the last copy that we know the place of. */
+  #gradientsPlaced = 0;
+  /** What the next call is to say. */
+  #trouble: DeviceError | undefined;
   /** Whether what rules carry depends on skips that the host may not have heard of, and so where hypers change. */
   readonly #carriesOn: boolean;
   /** Whether the next step is to tell how many were skipped before it. */
@@ -325,16 +378,19 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#buffers = buffers;
     this.controlBytes = controlBytes(plan) * plan.replicas;
     this.#readback = new ReadbackPool(device, this.controlBytes, "fallline control");
-    this.#carriesOn = plan.skipNonFinite && plan.parts.some(({ rule }) => rule.carry);
-    if (this.#carriesOn) this.#readback.reserve();
-    this.#mostEncodings = Math.min(...plan.parts.map((part) => windowSteps(plan, part))) / 2;
+    this.#carriesOn = plan.parts.some(({ rule }) => rule.carry);
+    if (this.#carriesOn && plan.skipNonFinite) this.#readback.reserve();
+    this.#mostEncodings = Math.min(2048, windowSlots(plan) / 2);
     this.#clocks = Array.from({ length: plan.replicas }, (_, replica) => ({
       next: 0,
       heard: { step: 0, skipped: 0 },
-      changed: { step: 0, updates: 0 },
+      encoded: 0,
+      placed: 0,
+      changed: { step: 0, updates: 0, encoded: 0 },
+      lost: { astray: 0, missed: 0 },
       halted: false,
       underflow: undefined,
-      windows: plan.parts.map((part, i) => new TableWindow(device.queue, made.tables[i]!, plan, part, replica)),
+      window: new TableWindow(device.queue, made.table, plan, replica),
     }));
   }
 
@@ -381,24 +437,72 @@ class ArenaOptimizer implements GpuOptimizer {
 
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void {
     this.#mustLive("encode");
-    mustStep(this.#clocks);
-    const updates = this.#micro + 1 === this.#plan.accumulate;
-    if (updates) this.#provide(target);
-    if ("dispatchWorkgroups" in target) {
-      this.#dispatch(target, updates);
-      return;
+    mustEncodeInto(target);
+    this.#raise();
+    const calls = this.#encodings.get(target) ?? 0;
+    const { accumulate } = this.#plan;
+    if (calls >= this.#mostEncodings * accumulate) {
+      throw new OptionError(
+        `encode was called ${calls + 1} times for one submission; it takes at most ${this.#mostEncodings * accumulate}`,
+      );
     }
-    const pass = target.beginComputePass({ label: "fallline update" });
-    this.#dispatch(pass, updates);
-    pass.end();
+    if (this.#unsureInTurn >= mostSlots * accumulate) {
+      throw new OptionError(
+        `encode was called ${this.#unsureInTurn + 1} times without an await; it takes at most ${mostSlots * accumulate}: await device.queue.onSubmittedWorkDone() now and then, or call noteSubmitted() after each submission`,
+      );
+    }
+    this.#encode(target, false);
+    this.#encodings.set(target, calls + 1);
+    if (this.#unsureInTurn === 0) queueMicrotask(this.#endTurn);
+    this.#unsureInTurn++;
+    this.#unsure++;
+  }
+
+  readonly #endTurn = () => {
+    this.#unsureInTurn = 0;
+  };
+
+  noteSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void {
+    this.#mustLive("noteSubmitted");
+    const calls = this.#encodings.get(target) ?? 0;
+    this.#encodings.delete(target);
+    this.#unsure = Math.max(0, this.#unsure - calls);
+    this.#unsureInTurn = Math.max(0, this.#unsureInTurn - calls);
+  }
+
+  /** @param submits Whether what is encoded is submitted at once. */
+  #encode(target: GPUCommandEncoder | GPUComputePassEncoder, submits: boolean): void {
+    mustStep(this.#clocks);
+    const full = this.#micro + 1 === this.#plan.accumulate;
+    // Encoders that were dropped, or come yet: the GPU knows when the gradients of an update are all there.
+    const asksGpu = submits && this.#plan.accumulate > 1 && this.#unsure > 0;
+    if (full || asksGpu) this.#provide(full);
+    const { accumulate, update } = this.#made.dispatches;
+    const dispatch = (pass: GPUComputePassEncoder) => {
+      if (asksGpu) encodeDispatches(pass, update);
+      encodeDispatches(pass, accumulate);
+      if (full || asksGpu) encodeDispatches(pass, update);
+    };
+    if ("dispatchWorkgroups" in target) {
+      dispatch(target);
+      leavePass(this.device, target);
+    } else {
+      const pass = target.beginComputePass({ label: "fallline update" });
+      dispatch(pass);
+      pass.end();
+    }
+    this.#micro = full ? 0 : this.#micro + 1;
+    this.#gradients++;
   }
 
   step(): void {
     this.#mustLive("step");
+    this.#raise();
     const encoder = this.device.createCommandEncoder({ label: "fallline step" });
-    this.encode(encoder);
+    this.#encode(encoder, true);
     const commands = encoder.finish();
-    const regular = this.#plan.skipNonFinite && this.#micro === 0 && this.#updates % hearingInterval === 0;
+    const hears = this.#plan.skipNonFinite || this.#unsure > 0;
+    const regular = hears && this.#micro === 0 && this.#updates % hearingInterval === 0;
     if (!this.#asks && !regular) {
       this.device.queue.submit([commands]);
       return;
@@ -407,10 +511,12 @@ class ArenaOptimizer implements GpuOptimizer {
     const copying = this.device.createCommandEncoder({ label: "fallline hearing" });
     copying.copyBufferToBuffer(this.control, 0, staging, 0, this.controlBytes);
     const copy = copying.finish();
+    // Copied before the step, it tells what was before it.
+    const place = this.#place(this.#asks);
     this.device.queue.submit(this.#asks ? [copy, commands] : [commands, copy]);
     this.#asks = false;
     this.#readback.collect(staging).then(
-      (bytes) => this.noteControl(bytes),
+      (bytes) => this.#note(decodeControl(this.#plan, bytes), place),
       // The device was lost or the optimizer destroyed meanwhile, which the next call says.
       () => {},
     );
@@ -496,7 +602,7 @@ class ArenaOptimizer implements GpuOptimizer {
     if (role !== "evaluation") return (await this.#readRoles([role], replica)).get(role)!;
     const roles = ["params", ...this.slots];
     const [stats, values] = await Promise.all([this.stats(replica), this.#readRoles(roles, replica)]);
-    const carried = this.#clocks[replica]!.windows.map(({ rows }) => rows.carried(stats.step));
+    const carried = this.#clocks[replica]!.window.sources.map((source) => source.carried(stats.step));
     return evaluationValues(this.#plan, this.#layouts, values, stats.step, carried);
   }
 
@@ -522,12 +628,17 @@ class ArenaOptimizer implements GpuOptimizer {
   async stats(replica = 0): Promise<Stats> {
     this.#mustLive("stats");
     readReplica(this.#plan, "replica", replica);
+    const place = this.#place();
     const [bytes] = await readParts(this.device, [this.#wholeControl()]);
-    return statsOf(this.#note(decodeControl(this.#plan, bytes!))[replica]!);
+    const records = this.#note(decodeControl(this.#plan, bytes!), place);
+    this.#raise();
+    return statsOf(records[replica]!);
   }
 
   noteControl(bytes: ArrayBuffer, offset = 0): readonly Stats[] {
-    return this.#note(decodeControl(this.#plan, bytes, offset)).map(statsOf);
+    const records = this.#note(decodeControl(this.#plan, bytes, offset));
+    this.#raise();
+    return records.map(statsOf);
   }
 
   async layers(replica = 0): Promise<readonly LayerStats[]> {
@@ -552,7 +663,7 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#mustLive("save");
     const plan = this.#plan;
     const description = describePlan(plan);
-    const micro = this.#micro;
+    const place = this.#place();
     const roles = ["params", ...this.slots, ...(plan.accumulate > 1 ? ["accumulated"] : [])];
     const replicas = Array.from({ length: plan.replicas }, (_, replica) => replica);
     const scalars = this.#layouts.map((layout, part) => ({
@@ -569,12 +680,13 @@ class ArenaOptimizer implements GpuOptimizer {
         ),
       ),
     ]);
-    const clocks = this.#note(decodeControl(plan, control!));
+    const clocks = this.#note(decodeControl(plan, control!), place);
+    this.#raise();
     const snapshot: Snapshot = {
       clocks,
-      micro,
+      micro: clocks[0]!.micro,
       carried: plan.parts.map((_, part) =>
-        this.#clocks.map(({ windows }, replica) => windows[part]!.rows.carried(clocks[replica]!.step)),
+        this.#clocks.map(({ window }, replica) => window.sources[part]!.carried(clocks[replica]!.step)),
       ),
       roles: new Map(roles.map((role) => [role, values.map((each) => each.get(role)!)])),
       scalars: this.#layouts.map((layout, part) => {
@@ -607,10 +719,12 @@ class ArenaOptimizer implements GpuOptimizer {
     });
     this.#epoch++;
     this.#micro = micro;
+    this.#unsure = 0;
+    this.#trouble = undefined;
     queue.writeBuffer(
       this.control,
       0,
-      encodeControl(this.#plan, clocks, this.#epoch, (r) => this.#clocks[r]!.halted),
+      encodeControl(this.#plan, clocks, this.#epoch, micro, (r) => this.#clocks[r]!.halted),
     );
     if (this.#made.noted) {
       const encoder = this.device.createCommandEncoder({ label: "fallline load" });
@@ -620,12 +734,15 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#clocks.forEach((clock, r) => {
       const { step, skipped } = clocks[r]!;
       clock.heard = { step, skipped };
-      clock.changed = { step, updates: 0 };
+      clock.changed = { step, updates: 0, encoded: 0 };
       clock.next = step;
+      clock.encoded = 0;
+      clock.placed = 0;
+      clock.lost = { astray: 0, missed: 0 };
       clock.underflow = undefined;
-      clock.windows.forEach((window, part) => {
-        window.restart(step);
-        window.rows.restore(step, carried[part]![r]!);
+      clock.window.restart(step);
+      clock.window.sources.forEach((source, part) => {
+        source.restore(step, carried[part]![r]!);
       });
     });
   }
@@ -636,72 +753,121 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#readback.destroy();
   }
 
-  /** Makes sure that the rows of the update about to be encoded are there. */
-  #provide(target: object): void {
-    const encodings = this.#encodings.get(target) ?? 0;
-    if (encodings >= this.#mostEncodings) {
-      throw new OptionError(
-        `encode was called ${encodings + 1} times for one submission; it takes at most ${this.#mostEncodings}`,
-      );
-    }
+  /**
+   * Makes sure that the rows of the update about to be encoded are there.
+   *
+   * @param full Whether it is made if all that was encoded is submitted; else the GPU may find that it is.
+   */
+  #provide(full: boolean): void {
     const running = this.#clocks.filter(({ halted, underflow }) => !halted && underflow === undefined);
-    for (const { windows, next } of running) for (const window of windows) window.provide(next);
-    this.#encodings.set(target, encodings + 1);
-    for (const clock of running) clock.next++;
+    const spare = this.#plan.accumulate > 1;
+    for (const clock of running) {
+      const floor = this.#floor(clock);
+      clock.window.provide(clock.next, floor, clock.next - floor - this.#unsure, spare);
+    }
+    if (!full) return;
+    for (const clock of running) {
+      clock.next++;
+      clock.encoded++;
+    }
     this.#updates++;
   }
 
-  #dispatch(pass: GPUComputePassEncoder, updates: boolean): void {
-    const { accumulate, update } = this.#made.dispatches;
-    encodeDispatches(pass, this.#micro === 0 ? accumulate.fresh : accumulate.more);
-    if (updates) encodeDispatches(pass, update);
-    this.#micro = updates ? 0 : this.#micro + 1;
+  /** The step that the GPU is at by now at least. */
+  #floor({ next, heard }: ReplicaClock): number {
+    return this.#plan.skipNonFinite ? heard.step : Math.max(heard.step, next - this.#unsure);
   }
 
   /** Rows that may still be taken are made anew: something that they hold has changed. */
   #expire(): void {
-    for (const { windows, next, heard } of this.#clocks) {
-      windows.forEach((window) => {
-        const reach = this.#plan.skipNonFinite ? skipReach : setReach;
-        window.expire(Math.max(heard.step, next - reach));
-      });
-    }
+    const reach = Math.max(
+      this.#plan.skipNonFinite ? skipReach : setReach,
+      8 * (this.#updates - this.#updatesAtChange),
+    );
+    this.#updatesAtChange = this.#updates;
+    for (const clock of this.#clocks) clock.window.expire(Math.max(this.#floor(clock), clock.next - reach));
   }
 
   /**
-   * Before hypers change: what rules carried up to the next step stays as it is. Where steps were skipped unheard that step
-   * comes earlier, and what is carried into those between depends on it, so the GPU will be asked where it is.
+   * Before hypers change: what rules carried up to the next step stays as it is. Where steps were skipped or dropped unheard
+   * that step comes earlier, and what is carried into those between depends on it, so the GPU will be asked where it is.
    */
   #settle(): void {
     for (const clock of this.#clocks) {
-      clock.changed = { step: clock.next, updates: clock.next + clock.heard.skipped };
-      for (const { rows } of clock.windows) rows.settle(clock.next);
+      const { next, heard, encoded } = clock;
+      clock.changed = { step: next, updates: next + heard.skipped, encoded };
+      for (const source of clock.window.sources) source.settle(next);
     }
-    this.#asks = this.#carriesOn && this.#clocks.some(({ next, heard }) => next !== heard.step);
+    this.#asks = this.#carriesOn && this.#clocks.some((clock) => clock.next !== this.#floor(clock));
   }
 
-  #note(records: readonly ControlRecord[]): readonly ControlRecord[] {
-    records.forEach(({ epoch, step, skipped, underflowed, lossScale }, r) => {
+  /**
+   * What a copy of the control buffer will tell of that is submitted now.
+   *
+   * @param before Whether it is copied before the step that was encoded last.
+   */
+  #place(before = false): Place {
+    const last = Number(before);
+    return {
+      epoch: this.#epoch,
+      gradients: this.#gradients - last,
+      unsure: this.#unsure,
+      encoded: this.#clocks.map(({ encoded }) => encoded - (this.#micro === 0 ? last : 0)),
+    };
+  }
+
+  /** Learns from a copy of the control buffer; with its place also what was dropped before it. */
+  #note(records: readonly ControlRecord[], place?: Place): readonly ControlRecord[] {
+    const placed = place !== undefined && place.epoch === this.#epoch && place.gradients >= this.#gradientsPlaced;
+    records.forEach((record, r) => {
+      const { epoch, step, skipped, underflowed, lossScale } = record;
+      // Copies from before a load tell nothing new.
+      if (epoch !== this.#epoch) return;
       const clock = this.#clocks[r]!;
-      const { changed, windows } = clock;
-      // Copies from before a load, or older than what was heard since, tell nothing new.
-      if (epoch !== this.#epoch || step + skipped <= clock.heard.step + clock.heard.skipped) return;
-      const delay = skipped - clock.heard.skipped;
+      const { changed, window, heard } = clock;
+      this.#noteLosses(clock, record);
+      const encoded = placed && place.encoded[r]! >= clock.placed ? place.encoded[r]! : undefined;
+      // Nor do those that are older than what was heard since.
+      const total = heard.step + heard.skipped;
+      if (step + skipped < total || (step + skipped === total && encoded === undefined)) return;
+      // What was encoded before a copy of a known place and is not in it was skipped, or dropped.
+      const delay = encoded === undefined ? skipped - heard.skipped : clock.next - (step + clock.encoded - encoded);
       clock.next = Math.max(step, clock.next - delay);
       clock.heard = { step, skipped };
-      // Skipped before hypers changed, so that they changed before an earlier step.
-      if (delay > 0 && step + skipped <= changed.updates) {
+      clock.placed = encoded ?? clock.placed;
+      // Before hypers changed, so that they changed before an earlier step.
+      const isBefore = encoded === undefined ? step + skipped <= changed.updates : encoded <= changed.encoded;
+      if (delay > 0 && isBefore) {
         changed.step = Math.max(step, changed.step - delay);
-        for (const window of windows) {
-          window.rows.settle(changed.step);
-          window.expire(changed.step);
-        }
+        for (const source of window.sources) source.settle(changed.step);
+        window.expire(changed.step);
       }
-      // A window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
-      for (const window of windows) if (window.fallBack(step)) clock.next = step;
+      // The window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
+      if (window.fallBack(step) && encoded === undefined) clock.next = step;
       if (underflowed) clock.underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
     });
+    if (placed && records[0]!.epoch === this.#epoch) {
+      this.#micro = (records[0]!.micro + this.#gradients - place.gradients) % this.#plan.accumulate;
+      this.#unsure = Math.max(0, this.#unsure - place.unsure);
+      this.#gradientsPlaced = place.gradients;
+    }
     return records;
+  }
+
+  /** Keeps for the next call what it must say of updates and gradients that were lost. */
+  #noteLosses(clock: ReplicaClock, { astray, missed }: ControlRecord): void {
+    const updates = astray - clock.lost.astray;
+    const gradients = missed - clock.lost.missed;
+    if (updates <= 0 && gradients <= 0) return;
+    clock.lost = { astray, missed };
+    this.#trouble ??= new DeviceError(updates > 0 ? astrayMessage(updates, this.#plan) : missedMessage(gradients));
+  }
+
+  /** @throws DeviceError that tells once of what was lost. */
+  #raise(): void {
+    const trouble = this.#trouble;
+    this.#trouble = undefined;
+    if (trouble) throw trouble;
   }
 
   #setHalted(call: string, replica: number, value: boolean): void {
@@ -787,9 +953,11 @@ class ArenaOptimizer implements GpuOptimizer {
     });
     const order = [...stretches];
     const sources = order.map(([, { buffer, from, to }]) => ({ buffer, offset: from, bytes: to - from }));
+    const place = this.#place();
     const parts = await readParts(this.device, [...sources, this.#wholeControl()]);
     // What waits for the GPU anyway tells of skips too.
-    this.#note(decodeControl(this.#plan, parts[order.length]!));
+    this.#note(decodeControl(this.#plan, parts[order.length]!), place);
+    this.#raise();
     const bytes = new Map(order.map(([key, { from }], i) => [key, { from, part: parts[i]! }]));
     const values = new Map(roles.map((role): [string, TensorValues] => [role, {}]));
     wanted.forEach(({ role, segment, length }, i) => {
@@ -817,4 +985,22 @@ class ArenaOptimizer implements GpuOptimizer {
 
 function statsOf({ step, skipped, gradientNorm, clipScale, lossScale, underflowed, groupNorms }: ControlRecord): Stats {
   return { step, skipped, gradientNorm, clipScale, lossScale, underflowed, ...(groupNorms ? { groupNorms } : {}) };
+}
+
+function mustEncodeInto(target: GPUCommandEncoder | GPUComputePassEncoder): void {
+  const { dispatchWorkgroups, beginComputePass } = Object(target);
+  if (typeof dispatchWorkgroups === "function" || typeof beginComputePass === "function") return;
+  throw new OptionError(
+    `encode was given ${show(target)}; it must be a GPUCommandEncoder or an open GPUComputePassEncoder`,
+  );
+}
+
+function astrayMessage(updates: number, plan: Plan): string {
+  const were = updates === 1 ? "1 update was" : `${updates} updates were`;
+  return `${were} not made: the GPU was more than ${windowSlots(plan)} steps behind what was encoded, by encoders that were dropped or submitted all at once or by skipped steps, and no longer had the rates; go on, and await stats() at least once in so many steps`;
+}
+
+function missedMessage(gradients: number): string {
+  const were = gradients === 1 ? "1 gradient was" : `${gradients} gradients were`;
+  return `${were} left out of the means of accumulate, since an encoder before was never submitted, or later than those after it; go on, and await stats() after dropping an encoder`;
 }

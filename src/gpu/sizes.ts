@@ -6,7 +6,7 @@ import { clipBins, type Plan } from "../plan.ts";
 import { tableColumns } from "../table.ts";
 import { bytesOf } from "./allocate.ts";
 import type { ChunkNumbers } from "./chunks.ts";
-import { windowSteps } from "./window.ts";
+import { nearSlots, rowOffset, slotWords, windowSlots } from "./window.ts";
 
 /** The numbers of one part in the order of the struct: whole ones, then others. */
 export interface Sizes {
@@ -30,8 +30,10 @@ export function sizesOf(
     whole: {
       replicas,
       clipBins: clipBins(plan),
-      windowSteps: windowSteps(plan, part),
-      groupCount: part.groups.length,
+      slots: windowSlots(plan),
+      nearSlots,
+      slotWords: slotWords(plan),
+      rowOffset: rowOffset(plan, index),
       columnCount: tableColumns(plan, part).length,
       paramsStride: paddedLength(segments.filter(({ own }) => !own)),
       sumStride: paddedLength(segments),
@@ -40,6 +42,7 @@ export function sizesOf(
       chunkTotal: total,
       partialCount: total * perChunk,
       recordCount: layout.places.length + 1,
+      accumulate: accumulate > 1 ? accumulate : 0,
       interval: lossScale?.interval ?? 1,
     },
     others: {

@@ -50,16 +50,16 @@ export interface SharedBuffers {
   /** Gradients added up; undefined where each of them makes an update. */
   readonly accumulated: GPUBuffer | undefined;
   readonly control: GPUBuffer;
+  readonly table: GPUBuffer;
   /** By part. */
-  readonly tables: readonly GPUBuffer[];
   readonly states: readonly GPUBuffer[];
   readonly scalars: readonly GPUBuffer[];
 }
 
 /** What a call of `encode` dispatches. */
 export interface StepDispatches {
-  /** Adding up: of the first gradient of an update, and of the others. */
-  readonly accumulate: { readonly fresh: readonly Dispatch[]; readonly more: readonly Dispatch[] };
+  /** Adding up, where several gradients make an update. */
+  readonly accumulate: readonly Dispatch[];
   readonly update: readonly Dispatch[];
 }
 
@@ -166,7 +166,7 @@ export async function compileStages(
   );
   const { lossScale, clip } = plan;
   const finalize = needsNorm(plan)
-    ? await kernels.get("finalize", () => finalizeSource, ["read", "read", "write", "uniform"], {
+    ? await kernels.get("finalize", () => finalizeSource, ["read", "read", "write", "uniform", "read"], {
         workgroup_size: barriers ? 256 : 1,
         barriers: Number(barriers),
         norm_kind: normKind,
@@ -176,15 +176,14 @@ export async function compileStages(
       })
     : undefined;
   const adders = await Promise.all(
-    (["vec4", "scalar"] as const).map(async (access) => {
-      if (!accumulates || !launches.some((launch) => launch.access === access)) return undefined;
-      const source = () => assembleAccumulate(access);
-      const add = (fresh: number) =>
-        kernels.get(`accumulate ${access} ${fresh}`, source, ["write", "read", "read", "uniform"], {
-          workgroup_size: workgroupSize,
-          fresh,
-        });
-      return { access, fresh: await add(1), more: await add(0) };
+    (accumulates ? launches : []).map(({ access }, index) => {
+      const advances = Number(index === launches.length - 1);
+      const uses: BindingUse[] = ["write", "read", "read", "uniform", "write"];
+      return kernels.get(`accumulate ${access} ${advances}`, () => assembleAccumulate(access), uses, {
+        workgroup_size: workgroupSize,
+        barriers: Number(barriers),
+        advances,
+      });
     }),
   );
   const products = plan.parts.some(({ rule }) => rule.orthogonalises)
@@ -212,14 +211,14 @@ export async function compileStages(
     if (finalize && partials) {
       launches.forEach(({ part }, i) => {
         const { gradients, chunks, count } = cut[i]!;
-        const bound = [partials, gradients, chunks, buffers.tables[part]!, buffers.control, uniforms[part]!];
+        const bound = [partials, gradients, chunks, buffers.table, buffers.control, uniforms[part]!];
         add(perLaunch[i]!.norm!, bound, over(count));
       });
       const bins = table("clip bins", clipBinTable(plan, layouts, numbers, perChunk));
-      add(finalize, [partials, bins, buffers.control, uniforms[0]!], [z, 1, 1]);
+      add(finalize, [partials, bins, buffers.control, uniforms[0]!, buffers.table], [z, 1, 1]);
     }
     plan.parts.forEach((part, index) => {
-      const [state, rows, scalars] = [buffers.states[index]!, buffers.tables[index]!, buffers.scalars[index]!];
+      const [state, rows, scalars] = [buffers.states[index]!, buffers.table, buffers.scalars[index]!];
       const layout = layouts[index]!;
       const sizes = uniforms[index]!;
       const own = launches.map((launch, i) => ({ launch, ...cut[i]!, kernels: perLaunch[i]! }));
@@ -269,19 +268,12 @@ export async function compileStages(
         add(compiled.update, bound, over(count));
       }
     });
-    const adding = (which: "fresh" | "more") =>
-      accumulates
-        ? launches.map((launch, i): Dispatch => {
-            const kernel = adders.find((adder) => adder?.access === launch.access)![which];
-            const { raw, rawChunks, count } = cut[i]!;
-            return {
-              pipeline: kernel.pipeline,
-              bindGroup: kernel.bind([buffers.accumulated!, raw, rawChunks!, uniforms[launch.part]!]),
-              workgroups: over(count),
-            };
-          })
-        : [];
-    return { dispatches: { accumulate: { fresh: adding("fresh"), more: adding("more") }, update }, noted };
+    const accumulate = adders.map(({ pipeline, bind }, i): Dispatch => {
+      const { raw, rawChunks, count } = cut[i]!;
+      const bound = [buffers.accumulated!, raw, rawChunks!, uniforms[launches[i]!.part]!, buffers.control];
+      return { pipeline, bindGroup: bind(bound), workgroups: over(count) };
+    });
+    return { dispatches: { accumulate, update }, noted };
   };
   return {
     launches,

@@ -10,7 +10,7 @@ import { chunkLength, type Segment } from "../arena.ts";
 import { assemble, type Source, type SourcePart, snakeCase } from "../assemble.ts";
 import { allocate, bytesOf } from "../gpu/allocate.ts";
 import { grid, isSoftware } from "../gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
+import { compileKernel, type Dispatch, encodeDispatches, leavePass } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
 import { streamShape } from "../gpu/shapes.ts";
@@ -189,6 +189,7 @@ class Points implements GpuLandscape {
   encode(pass: GPUComputePassEncoder): void {
     this.#reports.mustLive("encode");
     encodeDispatches(pass, this.#resources.dispatches);
+    leavePass(this.#optimizer.device, pass);
   }
 
   async step(): Promise<StepReport> {

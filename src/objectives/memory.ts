@@ -76,9 +76,6 @@ function optimizerBytes(model: Model, config: OptimizerConfig): number {
   const plan = createPlan(config, segments);
   // The more replicas, the fewer rows of each the table holds; of so many, the fewest.
   const many = { ...plan, replicas: 2 ** 16 };
-  const parts = plan.parts.flatMap((part) => [
-    4 * layoutPart(plan, part, segments).stateLength,
-    tableBytes(many, part) / many.replicas,
-  ]);
-  return Math.max(4 * paddedLength(segments), ...parts);
+  const states = plan.parts.map((part) => 4 * layoutPart(plan, part, segments).stateLength);
+  return Math.max(4 * paddedLength(segments), tableBytes(many) / many.replicas, ...states);
 }

@@ -6,7 +6,7 @@ import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { DeviceError, OptionError } from "../errors.ts";
 import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid, isSoftware } from "../gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
+import { compileKernel, type Dispatch, encodeDispatches, leavePass } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
@@ -42,7 +42,10 @@ import { tuneProducts } from "./tuner.ts";
 export interface GpuObjective extends Objective {
   /** Writes the rows of the next gradient; it takes effect for what is submitted after this call. */
   setRows(rows: Uint32Array): void;
-  /** Encodes losses and gradients of the rows set last into the optimizer's gradient arena. */
+  /**
+   * Encodes losses and gradients of the rows set last into the optimizer's gradient arena. Leaves the pass without a bind
+   * group 0, as {@link GpuOptimizer.encode} does.
+   */
   encode(pass: GPUComputePassEncoder): void;
 }
 
@@ -374,6 +377,7 @@ class GpuNetwork implements GpuObjective {
     const { parts, penalty } = this.#encoded;
     for (const part of parts.slice(0, this.#parts)) encodeDispatches(pass, part);
     encodeDispatches(pass, penalty);
+    leavePass(this.#optimizer.device, pass);
   }
 
   async step(rows: Uint32Array): Promise<StepReport> {

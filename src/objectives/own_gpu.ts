@@ -4,7 +4,7 @@ import type { Segment } from "../arena.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid, isSoftware, requireLimit } from "../gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
+import { compileKernel, type Dispatch, encodeDispatches, leavePass } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { differenceOfGradients } from "./difference_gpu.ts";
@@ -229,6 +229,7 @@ class GpuOwn implements GpuObjective {
     this.#reports.mustLive("encode");
     encodeDispatches(pass, this.#steps.losses);
     encodeDispatches(pass, this.#steps.gradient);
+    leavePass(this.#optimizer.device, pass);
   }
 
   async step(rows: Uint32Array): Promise<StepReport> {

@@ -50,6 +50,7 @@ export class Reports {
     encoder.copyBufferToBuffer(this.#totals, 0, staging, 0, this.#bytes);
     encoder.copyBufferToBuffer(control, 0, staging, this.#bytes, controlBytes);
     device.queue.submit([encoder.finish()]);
+    this.#optimizer.noteSubmitted(pass);
     const told = await this.#pool.collect(staging);
     const words = new Uint32Array(told);
     return {

@@ -136,8 +136,8 @@ describe("bindings", () => {
   });
 
   it.each([
-    [finalizeSource, ["0 partials read", "1 bins read", "2 control read_write"]],
-    [assembleAccumulate("vec4"), ["0 sums read_write", "1 gradients read", "2 chunks read"]],
+    [finalizeSource, ["0 partials read", "1 bins read", "2 control read_write", "4 table read"]],
+    [assembleAccumulate("vec4"), ["0 sums read_write", "1 gradients read", "2 chunks read", "4 control read_write"]],
     [newtonSchulzSource, ["0 a read", "1 b read", "2 d read", "3 c read_write", "4 product read"]],
     [objectives.gatherSource, ["0 batch read", "1 data read", "2 inputs read_write"]],
     ...[objectives.softmaxCrossEntropySource, objectives.elementwiseLossSource].map((source): [Source, string[]] => [
