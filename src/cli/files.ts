@@ -47,11 +47,16 @@ export function writeWhole(path: string, contents: string | Uint8Array): void {
   }
 }
 
-/** The same for a file in a folder that is there; errors are the file system's. */
-export function replaceFile(path: string, contents: string | Uint8Array): void {
+/**
+ * The same for a file in a folder that is there; errors are the file system's.
+ *
+ * @param before Called once the new one is on the disk, before it takes the old one's place.
+ */
+export function replaceFile(path: string, contents: string | Uint8Array, before = () => {}): void {
   const part = `${path}.${process.pid}-${randomBytes(6).toString("hex")}.part`;
   try {
     writeFlushed(part, contents);
+    before();
     renameSync(part, path);
     flush(dirname(path));
   } catch (error) {

@@ -7,7 +7,7 @@ import { canDraw } from "./streams.ts";
 export class Bars {
   #bar: SingleBar | undefined;
 
-  start(title: string, total: number, rest: string): void {
+  start(title: string, total: number, rest: string, from = 0): void {
     this.stop();
     this.#bar = new SingleBar(
       {
@@ -22,7 +22,7 @@ export class Bars {
       },
       Presets.shades_classic,
     );
-    this.#bar.start(total, 0, { loss: "-", lr: "-", norm: "-", metric: "", rate: "-" });
+    this.#bar.start(total, from, { loss: "-", lr: "-", norm: "-", metric: "", rate: "-" });
   }
 
   update(value: number, fields: Record<string, string> = {}): void {

@@ -2,34 +2,41 @@
 
 import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { version } from "../../package.json";
 import { classNotes, type Dataset } from "../data/dataset.ts";
+import { type DeviceError, OptionError, show } from "../errors.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
 import { runTitle } from "../lab/words.ts";
 import { createModel, modelTensors, modelTitle } from "../objectives/model.ts";
 import type { TensorValues } from "../optimizer.ts";
+import { readNumber } from "../options.ts";
 import { rules } from "../rules/index.ts";
 import { encodeSafetensors } from "../safetensors.ts";
-import { cpuEngine, type Engine, engineLine } from "../train/engine.ts";
+import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../train/engine.ts";
 import type { Best } from "../train/metric.ts";
+import type { RunCheckpoint } from "../train/run_checkpoint.ts";
 import { batchSizes, type CompleteRunConfig } from "../train/run_config.ts";
 import { largestDifference, openRun, readRun, type TrainResult, train } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
-import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { Checkpoints, type Found } from "./checkpoints.ts";
+import { type Backend, backends, engineOrReference, openDevice } from "./engine.ts";
+import { isFileError } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wroteWords } from "./results.ts";
-import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
+import { type DataOptions, dataHelp, openJob, openResumed, testRowsHelp } from "./run_file.ts";
 import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
 import { canDraw } from "./streams.ts";
 
 interface TrainCommandOptions extends JobOptions, DataOptions {
   readonly backend?: Backend;
   readonly out: string;
+  readonly saveEvery?: number;
+  readonly resume?: string;
   readonly json?: boolean;
   readonly printConfig?: boolean;
 }
@@ -64,27 +71,90 @@ export function trainCommand(): Command {
     .option("--data <path>", dataHelp)
     .option("--test-rows <n>", testRowsHelp, number)
     .option("--out <folder>", "where to write run.json, loss.svg and model.safetensors", "out")
+    .option("--save-every <n>", "keep a checkpoint in the folder every so many steps, for --resume", number)
+    .option(
+      "--resume <folder>",
+      "go on with the run of this folder from its checkpoint, to the bit; --steps may be more",
+    )
     .option("--json", "print run.json on stdout and nothing else there")
     .option("--print-config", "print the run config with every default filled in, and train nothing")
     .action(runTraining);
 }
 
-async function runTraining(path: string | undefined, options: TrainCommandOptions): Promise<void> {
-  const { backend, out, data: dataPath, testRows, json, printConfig, ...job } = options;
+async function runTraining(path: string | undefined, options: TrainCommandOptions, command: Command): Promise<void> {
+  const { backend, out, data: dataPath, testRows, json, printConfig, saveEvery, resume, ...job } = options;
   const started = performance.now();
-  const { config, rows } = await openJob(path, job, { data: dataPath, testRows });
+  const folder = resume ?? out;
+  if (resume !== undefined && command.getOptionValueSource("out") !== "default" && resolve(out) !== resolve(resume)) {
+    throw new OptionError(`out is ${show(out)}; with --resume it must be left out, since the run goes on in ${resume}`);
+  }
+  const every = saveEvery === undefined ? undefined : readNumber("save-every", saveEvery, { min: 1, integer: true });
+  const checkpoints = new Checkpoints(folder);
+  const rowOptions = { data: dataPath, testRows };
+  const openRunOf = (found: Found | null) =>
+    found ? openResumed(found, path, job, rowOptions) : openJob(path, job, rowOptions);
   if (printConfig) {
-    console.log(JSON.stringify(config, null, 2));
+    console.log(JSON.stringify((await openRunOf(resume === undefined ? null : checkpoints.find())).config, null, 2));
     return;
   }
+  const open = () =>
+    Results.open(folder, {
+      names: [...Object.values(files), bestFile],
+      owns: every !== undefined || resume !== undefined,
+    });
+  // Nobody else may write into the folder once its checkpoint is read.
+  if (resume !== undefined) checkpoints.mustBeThere();
+  const owned = resume === undefined ? null : await open();
+  try {
+    const found = owned ? checkpoints.find() : null;
+    const { config, rows } = await openRunOf(found);
+    const { train: data, test } = await rows();
+    readRun(config, data, test);
+    const results = owned ?? (await open());
+    try {
+      await trainInto(results, {
+        config,
+        data,
+        test,
+        checkpoints,
+        found,
+        every,
+        backend,
+        json: json === true,
+        started,
+      });
+    } finally {
+      results.close();
+    }
+  } finally {
+    owned?.close();
+  }
+}
+
+/** What is to be trained, and how. */
+interface Training {
+  readonly config: CompleteRunConfig;
+  readonly data: Dataset;
+  readonly test: Dataset;
+  readonly checkpoints: Checkpoints;
+  /** Where the run goes on from. */
+  readonly found: Found | null;
+  /** Steps from one checkpoint to the next. */
+  readonly every: number | undefined;
+  readonly backend: Backend | undefined;
+  readonly json: boolean;
+  readonly started: number;
+}
+
+async function trainInto(results: Results, training: Training): Promise<void> {
+  const { config, data, test, checkpoints, found, every, json, started } = training;
   const say = (line: string) => (json ? console.error(line) : console.log(line));
-  const { train: data, test } = await rows();
-  readRun(config, data, test);
-  const results = await Results.open(out, { names: [...Object.values(files), bestFile] });
-  const engine = await engineOrReference(backend, say);
+  const engine = await engineOrReference(training.backend ?? (found?.state.backend === "cpu" ? "cpu" : undefined), say);
+  let current = engine;
   say(engineLine(engine));
   say(describe(config, data.count));
   for (const note of classNotes(data, test)) say(`note: ${note}`);
+  if (found) for (const line of resumeWords(found, engine)) say(line);
 
   const bars = new Bars();
   // Before the first value of the metric, which may change the rate.
@@ -92,35 +162,78 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   const { clip, skipNonFinite } = config.optimizer as { clip?: unknown; skipNonFinite?: boolean };
   const measuresNorm = skipNonFinite === true || (clip !== null && clip !== undefined);
   const trained = { from: 0, to: 0 };
+  const before = found?.state.step ?? 0;
   const testsAlong = config.metric !== null && config.metric.type !== "loss";
   let isTesting = false;
-  let isBroken = false;
+  let isBroken = found?.state.losses.some((loss) => !Number.isFinite(loss)) ?? false;
   let measured = "";
-  let unkept: Best | null = null;
+  // A bar on a terminal has no end of line.
+  const sayBetween = (line: string) => say(`${canDraw() ? "\n" : ""}${line}`);
+
+  let unkeptBest: Best | null = null;
   let bestDigest: Record<string, string> = {};
   const keepBest = (best: Best) => {
     const isKept = results.write(bestFile, best.checkpoint);
-    unkept = isKept ? null : best;
+    unkeptBest = isKept ? null : best;
     bestDigest = { [bestFile]: digest(best.checkpoint) };
     if (isKept) results.show(bestFile, bestSoFarFile);
     else
       sayBetween(`the best parameters so far, of step ${best.step}, could not be written; that is tried again later`);
   };
+  if (found?.state.best && found.state.bestOptimizer) {
+    keepBest({ ...found.state.best, checkpoint: found.state.bestOptimizer });
+  }
+
+  const keepsCheckpoints = every !== undefined || found !== null;
+  if (keepsCheckpoints) checkpoints.tidy();
+  let latest: RunCheckpoint | null = null;
+  let keptStep = before;
+  let isKept = true;
+  const putCheckpoint = (checkpoint: RunCheckpoint): boolean => {
+    try {
+      results.restore();
+      checkpoints.put(checkpoint);
+      keptStep = checkpoint.step;
+      return true;
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      const last = keptStep > 0 ? `the last one is of step ${keptStep}` : "there is none before it";
+      sayBetween(`the checkpoint of step ${checkpoint.step} could not be kept (${error.message}); ${last}`);
+      return false;
+    }
+  };
+  const onCheckpoint = (checkpoint: RunCheckpoint) => {
+    latest = checkpoint;
+    if (keepsCheckpoints) isKept = putCheckpoint(checkpoint);
+  };
+  const recover = async (error: DeviceError) => {
+    bars.stop();
+    sayBetween(`${error.message}; the run goes on from step ${latest?.step ?? before} on a new device`);
+    current = webgpuEngine(await openDevice());
+    startBar(latest?.step ?? before);
+    return current;
+  };
+  const startBar = (step: number) => {
+    bars.start("training", config.steps, "loss {loss}  lr {lr}  |g| {norm}{metric}  {rate} steps/s", step);
+  };
+
   const showTesting = (rows: number) => {
     if (!isTesting) bars.start("testing", test.count, "examples");
     isTesting = true;
     bars.update(rows);
   };
-  // A bar on a terminal has no end of line.
-  const sayBetween = (line: string) => say(`${canDraw() ? "\n" : ""}${line}`);
   const work = async (signal: AbortSignal) => {
     const result = await train(engine, config, data, {
       test,
       signal,
       snapshotAfter: compared,
+      ...(found ? { resume: found.bytes } : {}),
+      ...(every === undefined ? {} : { saveEvery: every }),
+      ...(keepsCheckpoints || engine.backend === "webgpu" ? { onCheckpoint } : {}),
+      ...(engine.backend === "webgpu" ? { recover } : {}),
       onStart() {
         trained.from = performance.now();
-        bars.start("training", config.steps, "loss {loss}  lr {lr}  |g| {norm}{metric}  {rate} steps/s");
+        startBar(before);
       },
       onStep({ index, loss, lr, gradientNorm }) {
         trained.to = performance.now();
@@ -134,7 +247,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
           lr: lr.toExponential(2),
           norm: measuresNorm ? gradientNorm.toFixed(3) : "-",
           metric: measured,
-          rate: ((1000 * index) / (trained.to - trained.from)).toFixed(2),
+          rate: ((1000 * (index - before)) / (trained.to - trained.from)).toFixed(2),
         });
       },
       onEvent: ({ message, remedy }) => sayBetween(`${message}; ${remedy}`),
@@ -150,15 +263,14 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
       process.exitCode = 130;
       return;
     }
-    const { snapshot, interrupted } = result;
-    const isCompared = engine.backend === "webgpu" && snapshot && !interrupted;
+    const isCompared = engine.backend === "webgpu" && !result.interrupted;
     const parityMaxError = isCompared
-      ? await parity(config, data, { steps: compared, params: snapshot }, bars, signal)
+      ? await parity(current, config, data, { steps: compared, params: result.snapshot }, bars, signal)
       : null;
     const run = {
       config: result.config,
       backend: engine.backend,
-      adapter: engine.adapter,
+      adapter: current.adapter,
       versions: { fallline: version, node: process.version, ...dawnVersion(engine) },
       losses: result.losses,
       metrics: result.metrics,
@@ -172,38 +284,68 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
       trainingSeconds: (trained.to - trained.from) / 1000,
       skipped: result.skipped,
       reason: result.reason,
+      divergedAt: result.divergedAt,
       interrupted: result.interrupted,
     };
     const written = writeResults(results, run, result, bestDigest);
-    if (unkept) results.write(bestFile, unkept.checkpoint);
+    if (unkeptBest) results.write(bestFile, unkeptBest.checkpoint);
     const wrote = await keep(results);
-    if (!result.best || results.kept.includes(bestFile)) rmSync(join(out, bestSoFarFile), { force: true });
+    if (!result.best || results.kept.includes(bestFile)) rmSync(join(results.folder, bestSoFarFile), { force: true });
+    if (!isKept && latest && !putCheckpoint(latest)) process.exitCode = 1;
     for (const line of closing(run, { compared, images: test.count, wrote })) say(line);
     if (json) console.log(JSON.stringify(written));
   };
-  await interruptible("stopping after the steps under way", work).finally(() => results.close());
+  try {
+    await interruptible("stopping after the steps under way", work);
+  } catch (error) {
+    // What fails now may go on another time.
+    if (latest && (keepsCheckpoints ? keptStep > 0 : putCheckpoint(latest))) {
+      say(`${checkpoints.path} is of step ${keptStep}; to go on: npx fallline train --resume ${results.folder}`);
+    }
+    throw error;
+  } finally {
+    bars.stop();
+  }
 }
 
-/** The largest difference from the parameters that the CPU reference has after as many steps; null when interrupted. */
+function* resumeWords({ path, state, damaged }: Found, engine: Engine): Generator<string> {
+  yield* damaged;
+  yield `goes on from ${path}, of step ${state.step}`;
+  if (state.backend !== engine.backend) yield `note: until then it ran on ${state.backend}, so roundings differ`;
+}
+
+/**
+ * The largest difference from the parameters that the CPU reference has after as many steps; null when interrupted. A run that
+ * went on from a later step makes its first ones again.
+ */
 async function parity(
+  engine: Engine,
   config: CompleteRunConfig,
   data: Dataset,
-  { steps, params }: { readonly steps: number; readonly params: TensorValues },
+  { steps, params }: { readonly steps: number; readonly params: TensorValues | undefined },
   bars: Bars,
   signal: AbortSignal,
 ): Promise<number | null> {
-  bars.start("checking", steps, "steps of the CPU reference");
-  const run = await openRun(cpuEngine(), config, data);
-  try {
-    for (let step = 1; step <= steps; step++) {
-      if (signal.aborted) return null;
-      await run.objective.step(run.order.next().value);
-      bars.update(step);
+  const after = async (which: Engine): Promise<TensorValues | null> => {
+    const run = await openRun(which, config, data);
+    try {
+      for (let step = 1; step <= steps; step++) {
+        if (signal.aborted) return null;
+        await run.objective.step(run.order.next().value);
+        bars.update(step);
+      }
+      return await run.optimizer.read();
+    } finally {
+      run.destroy();
     }
-    return largestDifference(params, await run.optimizer.read());
+  };
+  bars.start("checking", steps, "steps of the CPU reference");
+  try {
+    const ours = params ?? (await after(engine));
+    const reference = await after(cpuEngine());
+    return ours && reference && largestDifference(ours, reference);
   } finally {
     bars.stop();
-    run.destroy();
   }
 }
 
@@ -230,14 +372,11 @@ export function testWords(loss: number, accuracy: number | null): string {
 
 const brokenRemedy = 'try a lower learning rate ("watch": true in a run config says more)';
 
-/** The 1-based step from which on no loss was finite to the end; undefined where the last one is. */
-function divergedAt(losses: readonly number[]): number | undefined {
-  const last = losses.findLastIndex((loss) => Number.isFinite(loss));
-  return last < losses.length - 1 ? last + 2 : undefined;
-}
-
 function* closing(
-  run: Pick<TrainResult, "config" | "losses" | "best" | "reason" | "testLoss" | "testAccuracy" | "skipped"> & {
+  run: Pick<
+    TrainResult,
+    "config" | "losses" | "best" | "reason" | "divergedAt" | "testLoss" | "testAccuracy" | "skipped"
+  > & {
     readonly parityMaxError: number | null;
     readonly seconds: number;
   },
@@ -247,13 +386,16 @@ function* closing(
     wrote,
   }: { readonly compared: number; readonly images: number; readonly wrote: readonly string[] },
 ): Generator<string> {
-  const { config, losses, best, reason } = run;
-  const broken = divergedAt(losses);
+  const { config, losses, best, reason, divergedAt } = run;
   const steps = `${losses.length} of ${config.steps} steps`;
   if (reason === "interrupted") yield `stopped after ${steps}`;
-  if (reason === "diverged") yield `stopped after ${steps}, since a loss was not finite`;
+  if (reason === "diverged" && losses.length < config.steps)
+    yield `stopped after ${steps}, since a loss was not finite`;
   if (reason === "stopped-early") yield `stopped after ${steps}, since ${config.metric!.type} no longer improved`;
-  if (broken !== undefined) yield `diverged at step ${broken}: no loss was finite from there on; ${brokenRemedy}`;
+  // Where such steps are skipped the run may have got over it.
+  if (divergedAt !== null && (reason === "diverged" || !config.optimizer.skipNonFinite)) {
+    yield `diverged at step ${divergedAt}, the first whose loss was not finite; ${brokenRemedy}`;
+  } else if (reason === "diverged") yield `diverged: the test loss is not finite; ${brokenRemedy}`;
   if (best) {
     const restored = config.stop?.restoreBest ? ", whose parameters were restored" : "";
     yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;

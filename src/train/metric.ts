@@ -44,7 +44,7 @@ export interface MetricTrack {
   evaluation(): Promise<Evaluation | null>;
   /** Whether the last value was one improvement too few. */
   readonly stops: boolean;
-  /** The optimizer's checkpoint at the best value, where {@link MetricTrack.restore} goes back to it. */
+  /** The optimizer's checkpoint at the best value, where {@link MetricTrack.restore} or a listener asks for it. */
   readonly kept: Uint8Array<ArrayBuffer> | null;
 }
 
@@ -119,12 +119,12 @@ export function trackMetric(
       onMetric?.(point);
       if (improved && (stop?.restoreBest || onBest)) {
         const checkpoint = await optimizer.save();
-        if (stop?.restoreBest) kept = checkpoint;
+        kept = checkpoint;
         await onBest?.({ ...point, checkpoint });
       }
     },
     async restore() {
-      if (!kept) return;
+      if (!kept || !stop?.restoreBest) return;
       await optimizer.load(kept);
       restored = true;
     },

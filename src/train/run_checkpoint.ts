@@ -62,7 +62,7 @@ export interface RunState {
   readonly test: DataMark | null;
   /** The optimizer's checkpoint, as its `save` gives it: parameters, slots, hypers, schedules, plateaus. */
   readonly optimizer: Uint8Array<ArrayBuffer>;
-  /** The same at the best point, where the run is to return its parameters. */
+  /** The same at the best point, where the run is to return its parameters or `onBest` hears of them. */
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
   readonly watch: WatchState | null;
   readonly lastUpdate: LastUpdate | null;
