@@ -177,7 +177,7 @@ export function openSafetensors(bytes: Uint8Array): SafeTensors & { readonly sea
 /** @throws DataError unless the header is the one that was sealed. */
 function checkHeader(header: Uint8Array, text: string, checksums: readonly string[], tensors: number): void {
   const at = text.indexOf(sealStart);
-  const blanked = header.slice();
+  const blanked = new Uint8Array(header);
   const seal = 8 + new TextEncoder().encode(text.slice(0, at + sealStart.length)).length;
   blanked.set(new TextEncoder().encode(blank), seal);
   const checksum = crc32(blanked);
@@ -212,7 +212,7 @@ function readEntry(name: string, entry: unknown, available: number): Entry {
 }
 
 function readNumbers(dtype: unknown, part: Uint8Array, length: number): Float32Array {
-  if (dtype === "F32" && isLittleEndian) return new Float32Array(part.slice().buffer);
+  if (dtype === "F32" && isLittleEndian) return new Float32Array(new Uint8Array(part).buffer);
   const { size, read } = dtypes.get(dtype)!;
   const view = new DataView(part.buffer, part.byteOffset, part.byteLength);
   const data = new Float32Array(length);

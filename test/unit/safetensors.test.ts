@@ -36,6 +36,13 @@ describe("safetensors", () => {
     expect([...tensors]).toEqual([...file.tensors]);
   });
 
+  it("comes back out of a Buffer, which Node's files are, and leaves it as it was", () => {
+    const buffer = Buffer.from(encodeSafetensors(file));
+    const before = Uint8Array.from(buffer);
+    expect([...decodeSafetensors(buffer).tensors]).toEqual([...file.tensors]);
+    expect(Uint8Array.from(buffer)).toEqual(before);
+  });
+
   const withHeader = (header: string, data = 0) => {
     const bytes = new Uint8Array(8 + header.length + data);
     new DataView(bytes.buffer).setBigUint64(0, BigInt(header.length), true);
