@@ -1,7 +1,12 @@
 // The arena: one flat buffer per role (params, gradients, each slot) in which every tensor is a segment, and the chunks
 // into which the GPU's workgroups cut it. Pure arithmetic on names, shapes and offsets.
 import { OptionError, show } from "./errors.ts";
-import { readNumber, readObject } from "./options.ts";
+import { readChoice, readNumber, readObject } from "./options.ts";
+
+/** Which side of a matrix is the output. */
+export type Layout = (typeof layouts)[number];
+
+const layouts = ["in-out", "out-in"] as const;
 
 /** A named parameter: its shape (row-major) and, unless it starts at zero, its initial values. */
 export interface Tensor {
@@ -10,6 +15,11 @@ export interface Tensor {
   readonly shape: readonly number[];
   /** As many numbers as the shape holds; default zeros. */
   readonly data?: ArrayLike<number>;
+  /**
+   * Which side of a matrix is the output: "in-out" (the default) for [inputs, outputs], as the models of this library and
+   * Keras keep weights, or "out-in" for [outputs, inputs], as torch.nn.Linear does. Muon's step goes by it.
+   */
+  readonly layout?: Layout | undefined;
   /**
    * The caller's own buffer that holds the parameters, which then are updated in place. Needs `gradients` too, and usage
    * STORAGE; for reading and saving also COPY_SRC, for writing and loading COPY_DST.
@@ -33,6 +43,8 @@ export interface Segment {
   /** In the arenas; of a tensor in the caller's buffers its place behind them, where there is nothing. */
   readonly offset: number;
   readonly length: number;
+  /** Which side is the output, where the tensor says so; else "in-out". */
+  readonly layout?: Layout;
   /** Where the tensor is, if not in the arenas. */
   readonly own?: { readonly params: BufferRange; readonly gradients: BufferRange };
 }
@@ -54,8 +66,9 @@ export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
   }
   const names = new Set<string>();
   const read = tensors.map((tensor, index) => {
-    const fields = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data", "params", "gradients"]);
+    const fields = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data", "layout", "params", "gradients"]);
     const { name, shape, data, params, gradients } = fields as Partial<Tensor>;
+    const layout = fields.layout === undefined ? {} : { layout: readLayout(index, fields.layout) };
     if (typeof name !== "string" || name === "") {
       throw new OptionError(`tensors[${index}].name is ${show(name)}; it must be a string that is not empty`);
     }
@@ -77,7 +90,7 @@ export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
       );
     }
     const own = readOwn(name, { params, gradients, data, length });
-    return { name, shape: [...(shape as readonly number[])], length, ...(own ? { own } : {}) };
+    return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(own ? { own } : {}) };
   });
   // Those in buffers of the caller's come last, so that the arenas need not hold them.
   let offset = 0;
@@ -87,6 +100,19 @@ export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
     offset += alignedLength(segment);
   }
   return read.map((segment) => ({ ...segment, offset: offsets.get(segment)! }));
+}
+
+function readLayout(index: number, value: unknown): Layout {
+  return readChoice(`tensors[${index}].layout`, value, layouts);
+}
+
+/** How many outputs and inputs a matrix has. */
+export function sidesOf({
+  shape,
+  layout,
+}: Pick<Segment, "shape" | "layout">): readonly [outputs: number, inputs: number] {
+  const [rows, columns] = shape as readonly [number, number];
+  return layout === "out-in" ? [rows, columns] : [columns, rows];
 }
 
 /** The caller's buffers of a tensor, if it has any. */

@@ -29,7 +29,8 @@ export interface ValueClip {
 
 /**
  * Clips each unit's gradient to a share of the unit's own norm (Brock et al. 2021), as optax.adaptive_grad_clip: a unit is
- * a column of a matrix `[in, out]`, a vector as a whole, an output channel of a 4-dimensional kernel.
+ * a column of a matrix `[in, out]`, a vector as a whole, an output channel (the last dimension) of a 4-dimensional kernel;
+ * tensors of the layout "out-in" are refused.
  */
 export interface AdaptiveClip {
   readonly type: "adaptive";

@@ -1,6 +1,6 @@
 // The library's public face.
 /// <reference types="@webgpu/types" preserve="true" />
-export type { BufferRange, Segment, Tensor } from "./arena.ts";
+export type { BufferRange, Layout, Segment, Tensor } from "./arena.ts";
 export type {
   AdaptiveClip,
   ClipConfig,

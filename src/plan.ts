@@ -97,6 +97,12 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
   const maximize = fields.maximize === undefined ? false : readBoolean(`${name}.maximize`, fields.maximize);
   const watch = fields.watch === undefined ? false : readBoolean(`${name}.watch`, fields.watch);
   const { clip, skipNonFinite, lossScale, accumulate, cautious, averages } = readAround(name, fields);
+  const turned = segments.find(({ shape, layout }) => layout === "out-in" && shape.length > 1);
+  if (clip?.type === "adaptive" && turned) {
+    throw new OptionError(
+      `clip.type is "adaptive", whose units are the outputs of [in, out]; the layout of tensor "${turned.name}" is "out-in"`,
+    );
+  }
   const shared = readReplicas(rule, name, fields);
   const replicas = shared.length;
   const { groups, groupOf } = readGroups({ rule, flags, shared, fields, segments });

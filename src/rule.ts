@@ -117,8 +117,8 @@ export interface RuleDefinition<
       r: Readonly<Record<A, number>>,
       flags: Readonly<Record<F, boolean>>,
     ): number;
-    /** What the orthogonal matrix of this shape is multiplied by. */
-    scale(shape: readonly [number, number], flags: Readonly<Record<F, boolean>>): number;
+    /** What the orthogonal matrix is multiplied by, whichever way round its tensor lies. */
+    scale(sides: readonly [outputs: number, inputs: number], flags: Readonly<Record<F, boolean>>): number;
   };
   readonly carry?: Carry<H, K>;
   /**

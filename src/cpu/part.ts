@@ -1,4 +1,5 @@
 // One update of one part on the CPU: every stage that the GPU runs as a kernel, with the rule's twins, in float64.
+import { sidesOf } from "../arena.ts";
 import type { Averages } from "../around_plan.ts";
 import { keptShare, type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
 import type { LayerStats } from "../optimizer.ts";
@@ -96,7 +97,7 @@ function orthogonalise({ part, layout, state }: PartState, { place, row, cells, 
   const prepared = Float64Array.from({ length: place.segment.length }, (_, i) =>
     prepare(cells.load(i), gradient(i), row, r, part.flags),
   );
-  const factor = scale(shape, part.flags);
+  const factor = scale(sidesOf(place.segment), part.flags);
   state.set(
     orthogonalised(prepared, shape).map((value) => factor * value),
     slotRange(layout, place, slot).offset,

@@ -1,6 +1,6 @@
 // The dispatches of a step: compiles every kernel that a plan needs, makes their tables, and puts them in order. After
 // this nothing is compiled or created.
-import type { Segment } from "../arena.ts";
+import { type Segment, sidesOf } from "../arena.ts";
 import {
   assembleAccumulate,
   assembleConclude,
@@ -376,7 +376,7 @@ function orthogonaliseDispatches({
       // An odd number of steps ends in the slot.
       const from = step % 2 === 0 ? ([prepared, inPrepared] as const) : ([state, inSlot] as const);
       const to = step % 2 === 0 ? ([state, inSlot] as const) : ([prepared, inPrepared] as const);
-      const last = step === steps - 1 ? scale([rows, columns], flags) : 1;
+      const last = step === steps - 1 ? scale(sidesOf(place.segment), flags) : 1;
       const across = [from[0], turned(from[1])] as const;
       const g = [gram, squared] as const;
       const m = [mixed, squared] as const;

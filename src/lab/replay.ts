@@ -3,7 +3,7 @@
 import type { Tensor } from "../arena.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import type { Optimizer } from "../optimizer.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
+import { type OptimizerConfig, rules } from "../rules/index.ts";
 import { entryId, list, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 
 type Values = Readonly<Record<string, readonly number[]>>;
@@ -49,7 +49,10 @@ export function readReplay(text: string): ReplayFile {
   const lengths = new Map<string, number>();
   const initial = record("initial", file.initial) as Record<string, number[]>;
   const tensors = Object.entries(shapes).map(([name, entry]) => {
-    const { shape } = record(`tensors["${name}"]`, entry);
+    const { shape, layout } = record(`tensors["${name}"]`, entry);
+    if (layout !== undefined && layout !== "in-out" && layout !== "out-in") {
+      throw new DataError(`tensors["${name}"].layout is ${show(layout)}; it must be "in-out" or "out-in"`);
+    }
     if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
       throw new DataError(`tensors["${name}"].shape is ${show(shape)}; it must hold whole numbers >= 1`);
     }
@@ -57,7 +60,7 @@ export function readReplay(text: string): ReplayFile {
       name,
       shape.reduce((product: number, size: number) => product * size, 1),
     );
-    return { name, shape: shape as number[], data: initial[name]! };
+    return { name, shape: shape as number[], data: initial[name]!, ...(layout === undefined ? {} : { layout }) };
   });
   if (tensors.length === 0) throw new DataError("tensors is empty; there must be at least one");
   const values = (where: string, value: unknown): Values => {
@@ -105,6 +108,18 @@ export function readReplay(text: string): ReplayFile {
   return { tensors, gradients, cases };
 }
 
+/** torch, where Muon is recorded, takes rows for outputs; tensors that say otherwise do. */
+function recordedLayout(tensors: readonly Tensor[], config: object): readonly Tensor[] {
+  const { rule: name, groups } = config as { readonly rule?: unknown; readonly groups?: unknown };
+  const named = [
+    name,
+    ...(Array.isArray(groups) ? groups : []).map((group) => (group as { rule?: unknown } | null)?.rule),
+  ];
+  const outIn = { layout: "out-in" } as const;
+  const byRows = rules.some((rule) => rule.orthogonalises && named.includes(rule.name));
+  return byRows ? tensors.map((tensor) => ({ ...outIn, ...tensor })) : tensors;
+}
+
 /** Runs one case with an optimizer that `create` makes; errors of the config become the result's `error`. */
 export async function replayCase(
   file: ReplayFile,
@@ -115,7 +130,7 @@ export async function replayCase(
   let optimizer: Optimizer | undefined;
   try {
     const config = replay.clip === undefined ? replay.optimizer : { ...replay.optimizer, clip: replay.clip };
-    optimizer = await create(file.tensors, config as OptimizerConfig);
+    optimizer = await create(recordedLayout(file.tensors, config), config as OptimizerConfig);
     let maxAbs = 0;
     let maxRel = 0;
     let ok = true;

@@ -201,7 +201,9 @@ ${markdownTable(["rule", "class", "slots", "state", "moved", "dispatches", "sour
 adafactor's slot is factored: of a matrix it holds the means of rows and columns, which one more dispatch moves. muon's
 \`orthogonal\` is made anew in each update and is not saved. Each of its ${newtonSchulz.steps} Newton–Schulz steps takes n²·(2m + n)
 multiplications, n being the matrix's shorter side and m the longer. torch.optim.Muon makes these steps in bfloat16, here they
-are in full precision: trajectories recorded with stock PyTorch differ by about 1e-3.
+are in full precision: trajectories recorded with stock PyTorch differ by about 1e-3. Its rate is multiplied by
+√max(1, outputs / inputs). Which side of a matrix is the output a tensor says with \`layout\`: "in-out", the default, is how
+the models of this library, Keras and \`loadTorch\` with \`transpose\` have it, "out-in" is how torch.nn.Linear keeps weights.
 
 ## Around the rule
 

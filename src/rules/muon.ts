@@ -1,13 +1,15 @@
 // Muon (Jordan et al. 2024), as torch.optim.Muon with the iteration in full precision: momentum whose matrix is brought
-// close to the nearest orthogonal one. For matrices [rows, columns]; other tensors go to the rule `fallback`. PyTorch
-// iterates in bfloat16, so trajectories that it recorded differ by about 1e-3.
+// close to the nearest orthogonal one. For matrices; other tensors go to the rule `fallback`. PyTorch iterates in bfloat16,
+// so trajectories that it recorded differ by about 1e-3.
 //
 //   b ← b + (1-momentum)(g - b)
 //   u = b, or with nesterov g + momentum (b - g)
 //   X = u / max(‖u‖, eps), five times  A = XXᵀ,  X ← aX + (bA + cA²)X      a, b, c = 3.4445, -4.775, 2.0315
-//   p ← keep·p - s·X        keep = 1 - lr·weightDecay,  s = lr·√max(1, rows/columns)
+//   p ← keep·p - s·X        keep = 1 - lr·weightDecay,  s = lr·√max(1, outputs/inputs)
 //
-// With matchRms s = lr·0.2·√max(rows, columns), so that a rate that suits AdamW suits Muon too (Liu et al. 2025).
+// torch takes rows for outputs, since torch.nn.Linear keeps [outputs, inputs]; here the tensor's `layout` says which side
+// they are, by default the columns. With matchRms s = lr·0.2·√max(outputs, inputs), so that a rate that suits AdamW suits
+// Muon too (Liu et al. 2025).
 import wgsl from "../../shaders/rules/muon.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
 import { defineRule } from "../rule.ts";
@@ -50,8 +52,8 @@ export const muonRule = defineRule({
   orthogonalises: {
     slot: "orthogonal",
     prepare: (x, g, h, r, flags) => direction(x.momentum, g, h, flags) * r.inverse,
-    scale([rows, columns], flags) {
-      return flags.matchRms ? 0.2 * Math.sqrt(Math.max(rows, columns)) : Math.sqrt(Math.max(1, rows / columns));
+    scale([outputs, inputs], flags) {
+      return flags.matchRms ? 0.2 * Math.sqrt(Math.max(outputs, inputs)) : Math.sqrt(Math.max(1, outputs / inputs));
     },
   },
   columns: ["keep", "lr", "momentum", "oneMinusMomentum", "eps"],

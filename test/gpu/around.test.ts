@@ -100,7 +100,7 @@ function sgd64(h: { lr: number; momentum: number; weightDecay?: number }): Rule6
   };
 }
 
-/** Muon's step of one matrix, t = 1, with Nesterov momentum and torch's scale. */
+/** Muon's step of one matrix [in, out], t = 1, with Nesterov momentum and torch's scale. */
 function muon64(h: { lr: number; momentum: number; weightDecay: number }, [rows, columns]: [number, number]): Rule64 {
   let b: number[] = [];
   return (p, g) => {
@@ -124,7 +124,7 @@ function muon64(h: { lr: number; momentum: number; weightDecay: number }, [rows,
         row.map((value, j) => 3.4445 * value + mixed[i]!.reduce((sum, weight, k) => sum + weight * x[k]![j]!, 0)),
       );
     }
-    const scale = h.lr * Math.sqrt(Math.max(1, rows / columns));
+    const scale = h.lr * Math.sqrt(Math.max(1, columns / rows));
     return {
       kept: p.map((value) => value * (1 - h.lr * h.weightDecay)),
       step: p.map((_, i) => {

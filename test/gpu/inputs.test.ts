@@ -2,6 +2,8 @@
 import { describe, expect, it } from "vitest";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { replayCase } from "../../src/lab/replay.ts";
+import { transposedMatrices } from "../transposed.ts";
 import { freshDevice } from "./setup.ts";
 
 describe("the WebGPU optimizer", () => {
@@ -34,5 +36,14 @@ describe("the WebGPU optimizer", () => {
     expect(Object.entries(await optimizer.read())).toEqual(before);
     optimizer.destroy();
     other.destroy();
+  });
+
+  it("makes torch's steps of Muon on matrices [in, out]", async () => {
+    const device = await freshDevice();
+    const file = transposedMatrices();
+    for (const entry of file.cases) {
+      const result = await replayCase(file, entry, (tensors, config) => createOptimizer(device, tensors, config));
+      expect(result).toMatchObject({ ok: true });
+    }
   });
 });
