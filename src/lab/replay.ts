@@ -48,7 +48,7 @@ export function readReplay(text: string): ReplayFile {
   const shapes = record("tensors", file.tensors);
   const lengths = new Map<string, number>();
   const initial = record("initial", file.initial) as Record<string, number[]>;
-  const tensors = Object.entries(shapes).map(([name, entry]) => {
+  const tensors = Object.entries(shapes).map(([name, entry]): Tensor => {
     const { shape, layout } = record(`tensors["${name}"]`, entry);
     if (layout !== undefined && layout !== "in-out" && layout !== "out-in") {
       throw new DataError(`tensors["${name}"].layout is ${show(layout)}; it must be "in-out" or "out-in"`);

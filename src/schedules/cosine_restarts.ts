@@ -21,6 +21,19 @@ export function cosineRestarts(options: CosineRestartsOptions): ScheduleConfig {
   return { type: "cosineRestarts", ...options };
 }
 
+/** With a `mult` below this the cycles are not gone through one by one: there may be as many as steps. */
+const closeTo1 = 1.01;
+
+/** Cycle, steps since its begin, and its length, from the sum of a geometric series. */
+function cycleAt(step: number, period: number, mult: number): [cycle: number, since: number, length: number] {
+  const rate = Math.log1p(mult - 1);
+  const begin = (cycle: number) => (period * Math.expm1(cycle * rate)) / (mult - 1);
+  const near = Math.max(0, Math.floor(Math.log1p((step * (mult - 1)) / period) / rate));
+  // Rounding may put it one off.
+  const cycle = begin(near) > step ? near - 1 : near;
+  return [cycle, step - begin(cycle), period * Math.exp(cycle * rate)];
+}
+
 export const cosineRestartsSchedule = defineSchedule({
   type: "cosineRestarts",
   formula:
@@ -40,6 +53,7 @@ export const cosineRestartsSchedule = defineSchedule({
         cycle = Math.floor(step / period);
         since = step % period;
       }
+      if (mult > 1 && mult < closeTo1) [cycle, since, length] = cycleAt(step, period, mult);
       while (since >= length) {
         since -= length;
         length *= mult;

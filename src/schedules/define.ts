@@ -52,6 +52,17 @@ export function rises(numbers: readonly number[]): boolean {
   return numbers.every((one, i) => i === 0 || one > numbers[i - 1]!);
 }
 
+/** How many of some rising numbers are at most `limit`, by halving: a schedule may have thousands. */
+export function countUpTo(rising: readonly number[], limit: number): number {
+  let [low, high] = [0, rising.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (rising[middle]! <= limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 export const schedule: Option<Schedule> = {
   allowed: "a number, a schedule or a function of the step",
   read: (name, value, nested) => nested(name, value),

@@ -1,6 +1,6 @@
 // The registry of schedules, and the one function that turns a hyper's value into a schedule.
 import { OptionError, show } from "../errors.ts";
-import { readNumber } from "../options.ts";
+import { deepest, readNumber } from "../options.ts";
 import type { Schedule, ScheduleConfig, ScheduleDefinition, Scheduled, ScheduleFunction } from "../schedule.ts";
 import { batchGrowthSchedule } from "./batch_growth.ts";
 import { batchScaledSchedule } from "./batch_scaled.ts";
@@ -59,16 +59,24 @@ const version = 1;
 
 /**
  * Reads a number, a schedule's config or a function of the step. `name` is what errors call it. A config may say its
- * `version` (1), and the complete config says it then too.
+ * `version` (1), and the complete config says it then too. Schedules may lie at most 100 deep in each other, and at most
+ * 100,000 in one.
  *
  * @throws OptionError for an unknown type, version or option, and for values out of range; and from `at`, where a function
  *   throws or returns no number.
  */
 export function createSchedule(value: Scheduled, name = "schedule"): Schedule {
-  return read(name, value);
+  return read(name, value, 0, { left: mostSchedules });
 }
 
-function read(name: string, value: unknown): Schedule {
+/** Schedules that one config may hold, those inside others too. */
+const mostSchedules = 100_000;
+
+function read(name: string, value: unknown, depth: number, budget: { left: number }): Schedule {
+  if (depth > deepest) {
+    throw new OptionError(`a schedule lies ${depth} deep in others; it must lie at most ${deepest} deep`);
+  }
+  if (budget.left-- === 0) throw new OptionError(`a schedule holds more than ${mostSchedules} others`);
   if (typeof value === "number") {
     readNumber(name, value, {});
     return { config: value, constant: value, at: () => value };
@@ -91,7 +99,8 @@ function read(name: string, value: unknown): Schedule {
   if (given !== undefined && given !== version) {
     throw new OptionError(`${name}.version is ${show(given)}, which is not a known version; known is ${version}`);
   }
-  const schedule = definition.read(name, config, read);
+  const nested = (inner: string, part: unknown) => read(inner, part, depth + 1, budget);
+  const schedule = definition.read(name, config, nested);
   if (given === undefined) return schedule;
   return { ...schedule, config: { ...(schedule.config as ScheduleConfig), version } };
 }

@@ -2,7 +2,7 @@
 // of so many steps: 0.3, 0.6 and 0.9 of 60 are the steps 18, 36 and 54.
 import { OptionError, show } from "../errors.ts";
 import type { ScheduleConfig } from "../schedule.ts";
-import { defineSchedule, number, optional, rising, whole } from "./define.ts";
+import { countUpTo, defineSchedule, number, optional, rising, whole } from "./define.ts";
 
 interface Cuts {
   /** The value before the first milestone. */
@@ -60,6 +60,6 @@ export const multiStepSchedule = defineSchedule({
   },
   create({ base, milestones, fractions, steps, gamma }) {
     const cuts = milestones ?? fractions!.map((fraction) => Math.round(fraction * steps!));
-    return { at: (step) => base * gamma ** cuts.filter((cut) => cut <= step).length };
+    return { at: (step) => base * gamma ** countUpTo(cuts, step) };
   },
 });

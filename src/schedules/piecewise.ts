@@ -3,7 +3,7 @@
 import { OptionError, show } from "../errors.ts";
 import { readArray, readNumber } from "../options.ts";
 import type { ScheduleConfig } from "../schedule.ts";
-import { choice, defineSchedule, type Option, rises } from "./define.ts";
+import { choice, countUpTo, defineSchedule, type Option, rises } from "./define.ts";
 
 const interpolations = ["constant", "linear", "cosine"] as const;
 
@@ -50,10 +50,11 @@ export const piecewiseSchedule = defineSchedule({
       linear: (x: number) => x,
       cosine: (x: number) => (1 - Math.cos(Math.PI * x)) / 2,
     }[interpolate];
+    const steps = points.map(([at]) => at);
     return {
       at(step) {
-        const next = points.findIndex(([at]) => at > step);
-        if (next === -1) return points[points.length - 1]![1];
+        const next = countUpTo(steps, step);
+        if (next === points.length) return points[points.length - 1]![1];
         const [end, b] = points[next]!;
         const [start, a] = points[next - 1] ?? [0, b];
         return a + (b - a) * share((step - start) / (end - start));

@@ -1,5 +1,6 @@
 // The rate is multiplied by `factor` when a metric has not improved for more than `patience` observations, with a rest of
-// `cooldown` after each cut (torch.optim ReduceLROnPlateau). It depends on what it has heard instead of the step.
+// `cooldown` after each cut (torch.optim ReduceLROnPlateau, but for metrics below 0, where torch takes any metric for an
+// improvement by a share). It depends on what it has heard instead of the step.
 import { DataError, OptionError, show } from "../errors.ts";
 import { inRange, type Range } from "../options.ts";
 import type { ListenerState, ScheduleConfig } from "../schedule.ts";
@@ -19,7 +20,7 @@ export interface PlateauOptions {
   patience?: number | undefined;
   /** How much better than the best a metric must be to count, >= 0; default 1e-4. */
   threshold?: number | undefined;
-  /** Whether `threshold` is a share of the best or an amount; default "rel". */
+  /** Whether `threshold` is a share of the best's magnitude or an amount; default "rel". */
   thresholdMode?: (typeof thresholdModes)[number] | undefined;
   /** Observations after a cut in which none counts as bad; a whole number >= 0; default 0. */
   cooldown?: number | undefined;
@@ -43,7 +44,7 @@ type Heard = { value: number; best: number | null; bad: number; resting: number 
 export const plateauSchedule = defineSchedule({
   type: "plateau",
   formula:
-    "base, times factor whenever more than patience metrics in a row were no better than best · (1 ∓ threshold) or best ∓ threshold; at least min",
+    "base, times factor whenever more than patience metrics in a row were no better than best ∓ threshold · |best| or best ∓ threshold; at least min",
   source: "torch.optim ReduceLROnPlateau",
   options: {
     base: number(),
@@ -71,7 +72,9 @@ export const plateauSchedule = defineSchedule({
     const isBetter = (metric: number) => {
       if (!Number.isFinite(metric)) return false;
       if (best === null) return true;
-      const mark = thresholdMode === "rel" ? best * (1 + sign * threshold) : best + sign * threshold;
+      // torch's formula, but for a best below 0: there a share taken off would lie on the other side of it.
+      const share = best < 0 ? -threshold : threshold;
+      const mark = thresholdMode === "rel" ? best * (1 + sign * share) : best + sign * threshold;
       return mode === "min" ? metric < mark : metric > mark;
     };
     const ranges: Record<keyof Heard, Range> = {

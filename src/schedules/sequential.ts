@@ -2,7 +2,7 @@
 // own steps from 0 (torch.optim SequentialLR, optax.join_schedules).
 import { OptionError, show } from "../errors.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
-import { defineSchedule, rising, schedules } from "./define.ts";
+import { countUpTo, defineSchedule, rising, schedules } from "./define.ts";
 
 export interface SequentialOptions {
   /** The steps at which the next schedule takes over; whole numbers >= 1, rising, one fewer than the schedules. */
@@ -32,7 +32,7 @@ export const sequentialSchedule = defineSchedule({
   },
   create: ({ milestones, schedules: parts }) => ({
     at(step) {
-      const passed = milestones.filter((milestone) => step >= milestone).length;
+      const passed = countUpTo(milestones, step);
       return parts[passed]!.at(passed === 0 ? step : step - milestones[passed - 1]!);
     },
   }),

@@ -16,7 +16,7 @@ import { checkFit } from "../objectives/objective.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
-import { holds, holdsFunction, type Scheduled } from "../schedule.ts";
+import { holds, holdsFunction, type Schedule, type Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
 import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
@@ -66,7 +66,7 @@ export interface RunConfig {
    * must then be >= 1.
    */
   readonly batch: Scheduled;
-  /** A whole number >= 1. */
+  /** A whole number >= 1; with a schedule as batch at most 10,000,000, fewer where that holds more than ten others. */
   readonly steps: number;
   /** Seed of the data's order, a whole number in [0, 2^53); default 0. */
   readonly seed?: number | undefined;
@@ -97,6 +97,19 @@ const runFields = "format model data init optimizer batch steps seed metric stop
 
 /** Steps of a schedule that are looked at before a run begins. */
 const checkedSteps = 1e6;
+
+/** The most steps of a run whose batch is a schedule: every one is looked at, since the largest batch must be known. */
+const mostBatchSteps = 1e7;
+
+/** Schedules may hold thousands of others; what is looked at before a run is bounded by steps times schedules. */
+function stepsToCheck(config: unknown, most: number): number {
+  let schedules = 0;
+  holds(config, (part) => {
+    if (typeof part === "object" && part !== null && "type" in part) schedules++;
+    return false;
+  });
+  return Math.floor(most / Math.max(1, schedules / 10));
+}
 
 /**
  * Reads a run config and checks all that can be checked without its data. What it returns can be read again and stays as
@@ -184,6 +197,12 @@ function isGiven(value: unknown): boolean {
 function readBatch(value: unknown, steps: number): Scheduled {
   if (value === undefined || typeof value === "number") return readNumber("batch", value, { min: 1, integer: true });
   const { config, listeners } = createSchedule(value as Scheduled, "batch");
+  const most = stepsToCheck(config, mostBatchSteps);
+  if (steps > most) {
+    throw new OptionError(
+      `batch is a schedule of ${steps} steps; it must have at most ${most}, all of which are looked at`,
+    );
+  }
   if (listeners?.length) {
     throw new OptionError("batch holds a plateau; it must depend on the step alone, so that the largest is known");
   }
@@ -251,10 +270,18 @@ function readOptimizer(model: Model, value: unknown, steps: number, watched: boo
 
 /** A schedule that leaves its hyper's range late in the run is found now. Functions are left alone: they may count calls. */
 function checkHypers(plan: Plan, updates: number): void {
-  plan.groups.forEach(({ hypers }, group) => {
+  // Groups go by the optimizer's own schedules, which need not be gone through for each of them.
+  const checked = new Map<Schedule, Set<string>>();
+  plan.groups.forEach(({ rule, hypers, lrScale }, group) => {
     for (const [hyper, schedule] of Object.entries(hypers[0]!)) {
       if (schedule.constant !== undefined || schedule.listeners?.length || holdsFunction(schedule.config)) continue;
-      for (let step = 1; step < updates; step++) hyperAt(plan, group, hyper, step);
+      const uses = checked.get(schedule) ?? new Set();
+      checked.set(schedule, uses);
+      const use = `${rule.name} ${hyper} ${lrScale}`;
+      if (uses.has(use)) continue;
+      uses.add(use);
+      const steps = Math.min(updates, stepsToCheck(schedule.config, checkedSteps));
+      for (let step = 1; step < steps; step++) hyperAt(plan, group, hyper, step);
     }
   });
 }
