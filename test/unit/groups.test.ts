@@ -115,12 +115,13 @@ describe("helpers", () => {
     }
   });
 
-  it("layerwiseDecay counts from the last layer, tensors without a number before all", () => {
+  it("layerwiseDecay counts from the head, embeddings before all", () => {
     expect(layerwiseDecay(tensors, { decay: 0.5 })).toEqual([
-      { params: ["layers.10.weight", "layers.10.scale"], lrScale: 1 },
-      { params: ["layers.1.weight", "layers.1.norm.weight"], lrScale: 0.5 },
-      { params: ["layers.0.weight", "layers.0.bias"], lrScale: 0.25 },
-      { params: ["embed", "head*"], lrScale: 0.125 },
+      { params: ["head*"], lrScale: 1 },
+      { params: ["layers.10.weight", "layers.10.scale"], lrScale: 0.5 },
+      { params: ["layers.1.weight", "layers.1.norm.weight"], lrScale: 0.25 },
+      { params: ["layers.0.weight", "layers.0.bias"], lrScale: 0.125 },
+      { params: ["embed"], lrScale: 0.0625 },
     ]);
     const spared = layerwiseDecay(tensors, {
       decay: 0.5,

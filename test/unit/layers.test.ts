@@ -22,6 +22,7 @@ const layers: readonly (readonly string[])[] = [
   [
     "arena.ts",
     "groups.ts",
+    "pattern.ts",
     "around_plan.ts",
     "plan.ts",
     "table.ts",
