@@ -1,7 +1,8 @@
-// The parameters to evaluate a model with: what is trained, but for rules that train other points than they promise.
+// The parameters to evaluate a model with: what is trained, but for averages and rules that train other points than they
+// promise.
 import type { PartLayout } from "./layout.ts";
-import { putValues, type TensorValues } from "./optimizer.ts";
-import type { Plan } from "./plan.ts";
+import { type Optimizer, putValues, type Role, type TensorValues } from "./optimizer.ts";
+import { createPlan, type Plan } from "./plan.ts";
 import type { CarryValues } from "./table.ts";
 
 /** Reads them off the values of every role after `step` updates; `carried` is by part and group. */
@@ -29,4 +30,25 @@ export function evaluationValues(
     }
   });
   return values;
+}
+
+/**
+ * The role of the parameters to use, and so to evaluate, of an optimizer after so many updates: `"swa"` from the first
+ * parameters that it averages on, else `"ema"`, else the slow weights of lookahead (`"lookahead"`), else `"evaluation"` with
+ * rules that train other points than they promise (scheduleFreeSgd …), else `"params"`; before the first update always
+ * `"params"`. `train`, sweeps and searches go by it.
+ */
+export function evaluationRole({ config, segments }: Pick<Optimizer, "config" | "segments">, updates: number): Role {
+  return roleOf(createPlan(config, segments), updates);
+}
+
+/** As {@link evaluationRole}, of a plan. */
+export function roleOf({ averages, parts }: Pick<Plan, "averages" | "parts">, updates: number): Role {
+  const { swa, ema, lookahead } = averages;
+  // The slots begin with the first update.
+  if (updates === 0) return "params";
+  if (swa && updates > swa.start) return "swa";
+  if (ema) return "ema";
+  if (lookahead) return "lookahead";
+  return parts.some(({ rule }) => rule.evaluation) ? "evaluation" : "params";
 }

@@ -35,6 +35,7 @@ export { type IdxArray, type IdxOptions, idxDataset, parseIdx } from "./data/idx
 export type { ClassesOption } from "./data/labels.ts";
 export { mnistDataset, mnistFiles } from "./data/mnist.ts";
 export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts";
+export { evaluationRole } from "./evaluation.ts";
 export { type ChoiceStore, clear, keepChoices, type Speeds } from "./gpu/choices.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
 export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";

@@ -154,12 +154,21 @@ export function objectiveLaws(engine: Engine): void {
       expect(weighted.evaluation.accuracy).toBeCloseTo(hits / 8, 6);
     });
 
-    it("of which none counts are refused", async () => {
+    it("of which none counts have no loss and no gradient, and test nothing", async () => {
       const none = { ...digitRows(0, 6), weights: Float32Array.of(0, 1, 0, 0, 0, 0) };
       const trainee = await engine.trainee(model, randomTensors(model), { rule: "sgd" }, none, 8);
-      await expect(trainee.objective.gradient(Uint32Array.of(0, 2))).rejects.toThrow(
-        "digits: the weights of a batch's 2 rows are all 0",
-      );
+      await trainee.objective.gradient(rows);
+      expect(await trainee.objective.gradient(Uint32Array.of(0, 2))).toEqual([0]);
+      for (const values of Object.values((await found(trainee, 0)).gradients)) {
+        expect(values.every((value) => value === 0)).toBe(true);
+      }
+      const before = await trainee.optimizer.read();
+      expect(await trainee.objective.step(Uint32Array.of(3, 4))).toMatchObject({ loss: 0, step: 1 });
+      expect(await trainee.optimizer.read()).toEqual(before);
+      expect(await trainee.objective.evaluate({ ...none, weights: new Float32Array(6) })).toMatchObject({
+        loss: Number.NaN,
+        accuracy: Number.NaN,
+      });
       trainee.destroy();
     });
   });

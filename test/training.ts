@@ -5,7 +5,7 @@ import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import type { Engine } from "../src/train/engine.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
-import { train } from "../src/train/train.ts";
+import { largestDifference, type Progress, train } from "../src/train/train.ts";
 
 /** 32 rows, a third of each class. */
 export const data = {
@@ -106,6 +106,47 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       expect(first.metrics.length).toBeGreaterThan(3);
       expect(first.events.map(({ kind }) => kind)).toContain("largeUpdate");
       expect(second).toEqual(first);
+    });
+
+    it("takes rows without weight as they are: nothing to learn, nothing to test, nothing lost", async () => {
+      const { engine } = await makeEngine();
+      // Most batches of 2 have no row that counts.
+      const masked = { ...data, weights: Float32Array.from({ length: 32 }, (_, i) => (i < 8 ? 1 : 0)) };
+      const result = await train(engine, { ...config, batch: 2 }, masked, { test: masked });
+      expect(result.losses.filter((loss) => loss === 0).length).toBeGreaterThan(5);
+      expect(result).toMatchObject({ reason: "finished", divergedAt: null, testLoss: expect.any(Number), notes: [] });
+      const unweighted = { ...data, name: "mask", weights: new Float32Array(32) };
+      const untested = await train(engine, { ...config, steps: 2 }, data, { test: unweighted });
+      expect(untested).toMatchObject({ reason: "finished", testLoss: null, testAccuracy: null });
+      expect(untested.notes).toEqual(["mask: the weights of all 32 rows to test with are 0, so they test nothing"]);
+      const metric = { type: "testLoss", every: 5 } as const;
+      await expect(train(engine, { ...config, metric }, data, { test: unweighted })).rejects.toThrow(
+        'metric.type is "testLoss", which needs a test set; the weights of all rows of mask are 0',
+      );
+      await expect(train(engine, config, unweighted)).rejects.toThrow(
+        "mask: the weights of all 32 rows to train on are 0",
+      );
+    });
+
+    it("makes an update of the gradients left over at the end, of the mean of those there are", async () => {
+      const { engine } = await makeEngine();
+      const whole = { ...config, batch: 32 };
+      for (const [steps, accumulate] of [
+        [10, 4],
+        [3, 7],
+      ] as const) {
+        const optimizer = adamw({ lr: 0.05, accumulate, skipNonFinite: true });
+        let last: Progress | undefined;
+        const onStep = (progress: Progress) => {
+          last = progress;
+        };
+        const added = await train(engine, { ...whole, steps, optimizer }, data, { onStep });
+        const updates = Math.ceil(steps / accumulate);
+        // All micro-batches of an update are the same rows, if in another order.
+        const plain = await train(engine, { ...whole, steps: updates, optimizer: adamw({ lr: 0.05 }) }, data);
+        expect([last!.index, last!.step, added.losses.length]).toEqual([steps, updates, steps]);
+        expect(largestDifference(added.params, plain.params)).toBeLessThan(1e-5);
+      }
     });
 
     it.each([

@@ -84,6 +84,11 @@ export function rowNumber({ rowNumbers }: Pick<Dataset, "rowNumbers">, row: numb
   return rowNumbers?.[row] ?? row;
 }
 
+/** Whether any of the examples counts. */
+export function counts({ weights }: Pick<Dataset, "weights">): boolean {
+  return !weights || weights.some((weight) => weight > 0);
+}
+
 function checkLength(name: string, what: string, values: ArrayLike<number>, count: number, width: number): void {
   if (values.length === count * width) return;
   throw new DataError(`${name} has ${values.length} ${what}; ${count} rows of ${width} need ${count * width}`);

@@ -1,14 +1,17 @@
 // Runs side by side, of which the hopeless are stopped: what sweeps and searches have in common. Entrants that share a rule
 // are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
-import { batches, type Dataset } from "../data/dataset.ts";
+import { batches, counts, type Dataset } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
 import { createModel, initialTensors } from "../objectives/model.ts";
-import { checkFit, type ReplicaEvaluation, type ReplicaReport } from "../objectives/objective.ts";
+import { checkFit, type Evaluation, type ReplicaEvaluation, type ReplicaReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
+import { breathe } from "../objectives/turns.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import type { Engine, Trainee } from "../train/engine.ts";
+import { checkMetric } from "../train/metric.ts";
+import { updateRest } from "../train/rest.ts";
 import {
   batchSizes,
   type CompleteRunConfig,
@@ -18,6 +21,7 @@ import {
   readRunConfig,
 } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
+import { createUse, type Use } from "../train/use.ts";
 import { createWatch, type Verdict, type Watch } from "../train/watch.ts";
 
 /** Hypers in place of those of the run config. */
@@ -82,7 +86,9 @@ export class Cohort {
   readonly #trainee: Trainee;
   readonly #order: Generator<Uint32Array, never>;
   readonly #test: Dataset | undefined;
+  readonly #use: Use;
   #made = 0;
+  #finished = false;
 
   private constructor(
     config: CompleteRunConfig,
@@ -96,6 +102,7 @@ export class Cohort {
     this.#trainee = trainee;
     this.#order = order;
     this.#test = test;
+    this.#use = createUse(trainee.optimizer);
   }
 
   /**
@@ -113,9 +120,7 @@ export class Cohort {
     if (trials.length === 0) throw new OptionError("trials is []; it must have at least one entry");
     const complete = readRunConfig(config);
     const { metric, seed } = complete;
-    if (metric && metric.type !== "loss" && !test) {
-      throw new OptionError(`metric.type is "${metric.type}", which needs a test set`);
-    }
+    checkMetric(metric, test);
     const model = createModel(complete.model);
     checkFit(model, data);
     const capacity = checkBatch(complete, data);
@@ -178,9 +183,11 @@ export class Cohort {
     this.#trainee.optimizer.halt(replica);
   }
 
-  /** Loss and accuracy of those that still run; null for the others. */
+  /** Loss and accuracy of the parameters to use, of those that still run; null for the others, and where no row counts. */
   async evaluate(test: Dataset, onProgress?: (rows: number) => void): Promise<readonly (ReplicaEvaluation | null)[]> {
-    const { replicas } = await this.#trainee.objective.evaluate(test, onProgress);
+    if (!counts(test)) return this.#runners.map(() => null);
+    await this.#finish();
+    const { replicas } = await this.#evaluate(test, onProgress);
     return this.#runners.map(({ stopped }, replica) => (stopped === null ? replicas[replica]! : null));
   }
 
@@ -188,10 +195,22 @@ export class Cohort {
     this.#trainee.destroy();
   }
 
+  #evaluate(test: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    return this.#use.during(() => this.#trainee.objective.evaluate(test, onProgress));
+  }
+
+  /** Where all steps are made, what was added up since the last update makes one. */
+  async #finish(): Promise<void> {
+    const { accumulate = 1 } = this.config.optimizer;
+    if (this.#finished || this.#made < this.config.steps) return;
+    this.#finished = true;
+    await updateRest(this.#trainee.optimizer, this.#made % accumulate);
+  }
+
   /** Each entrant's plateaus hear its own metric. */
   async #tellMetric({ type, every }: MetricConfig): Promise<void> {
-    const { optimizer, objective } = this.#trainee;
-    const evaluations = type === "loss" ? undefined : (await objective.evaluate(this.#test!)).replicas;
+    const { optimizer } = this.#trainee;
+    const evaluations = type === "loss" ? undefined : (await this.#evaluate(this.#test!)).replicas;
     this.#runners.forEach(({ stopped, losses }, replica) => {
       if (stopped) return;
       const recent = losses.slice(-every);
@@ -206,7 +225,7 @@ export class Cohort {
 async function checkTrials(config: RunConfig, trials: readonly Trial[]): Promise<void> {
   for (const [index, trial] of trials.entries()) {
     // Thousands of them take seconds, in which a signal should be heard.
-    if (index % 64 === 63) await new Promise((resolve) => setTimeout(resolve, 0));
+    await breathe();
     try {
       readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } });
     } catch (error) {

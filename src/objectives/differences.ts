@@ -1,6 +1,8 @@
 // Hessian-vector products as differences of gradients along the vector, on both engines: at strides that shrink until two of
 // them agree or rounding sets them apart, and from these two extrapolated to a stride of nothing (Richardson 1911).
+
 import type { TensorValues } from "../optimizer.ts";
+import { breathe } from "./turns.ts";
 
 /** Values by tensor name, in whichever precision. */
 export type Product = Readonly<Record<string, Float32Array | Float64Array>>;
@@ -26,6 +28,7 @@ export async function extrapolate(
   let [best, least] = [wide, Number.POSITIVE_INFINITY];
   for (let tried = 1; tried < most; tried++) {
     stride /= factor;
+    await breathe();
     const narrow = await at(stride);
     const off = distance(narrow, wide);
     // What is left once truncation is gone is rounding, which grows as the stride shrinks.

@@ -5,6 +5,7 @@ import type { Landscape } from "../landscapes/define.ts";
 import { type LandscapeObjective, pointsOf } from "./landscape.ts";
 import type { StepReport } from "./objective.ts";
 import { stepOnCpu } from "./report_cpu.ts";
+import { breathe } from "./turns.ts";
 
 /**
  * Binds a landscape to a CPU optimizer that was made of `landscapeTensors`.
@@ -36,7 +37,9 @@ class ReferenceLandscape implements LandscapeObjective {
   }
 
   async gradient(): Promise<readonly number[]> {
-    return this.#gradient();
+    const losses = this.#gradient();
+    await breathe();
+    return losses;
   }
 
   async losses(replica = 0): Promise<Float32Array> {

@@ -11,6 +11,7 @@ import { hasAccuracy, type Judge, judgeOf } from "./loss.ts";
 import { mlpPass } from "./mlp_cpu.ts";
 import type { Model } from "./model.ts";
 import {
+  batchWeight,
   checkBinding,
   checkFit,
   checkRows,
@@ -27,6 +28,7 @@ import {
 import type { CpuBatch, CpuPass, Values } from "./pass_cpu.ts";
 import { stepOnCpu, sumInBatches } from "./report_cpu.ts";
 import { rnnPass } from "./rnn_cpu.ts";
+import { breathe } from "./turns.ts";
 
 /** Numbers that one pass may keep of its rows, unless it is told how many rows to take. */
 const passLength = 2 ** 25;
@@ -84,7 +86,9 @@ class CpuNetwork implements Objective {
   }
 
   async gradient(rows: Uint32Array): Promise<readonly number[]> {
-    return this.#gradient(rows);
+    const losses = this.#gradient(rows);
+    await breathe();
+    return losses;
   }
 
   async evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
@@ -162,7 +166,7 @@ class CpuNetwork implements Objective {
   #at(params: Values, rows: Uint32Array, replica: number): { loss: number; gradients: Map<string, Float64Array> } {
     const gradients = new Map(this.#segments.map(({ name, length }) => [name, new Float64Array(length)] as const));
     const step = this.#optimizer.stepOf(replica);
-    const weight = weightOf(rows, this.#data);
+    const weight = batchWeight(rows, this.#data);
     let loss = this.#penalty(params);
     for (let start = 0; start < rows.length; start += this.#atOnce) {
       const some = rows.subarray(start, start + this.#atOnce);
@@ -198,7 +202,8 @@ class CpuNetwork implements Objective {
       const of = outputs.subarray(m * width, (m + 1) * width);
       const { loss, hit } = judge(of, row);
       const counts = weights ? weights[row]! : 1;
-      sum += counts * loss;
+      // What does not count does not matter, be it infinite.
+      if (counts !== 0) sum += counts * loss;
       if (hit) hits += counts;
       for (let j = 0; j < width; j++) of[j]! *= counts / weight;
     });

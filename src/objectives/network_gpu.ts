@@ -16,6 +16,7 @@ import { bufferLimit, objectiveBytes, replicasThatFit, rowCapacity, rowsAtOnce }
 import { mlpPass } from "./mlp_gpu.ts";
 import type { Model } from "./model.ts";
 import {
+  batchWeight,
   checkBinding,
   checkFit,
   checkRows,
@@ -369,7 +370,7 @@ class GpuNetwork implements GpuObjective {
   setRows(rows: Uint32Array): void {
     this.#reports.mustLive("setRows");
     checkRows(rows, this.#batch, this.#data);
-    this.#setRows(rows, weightOf(rows, this.#data));
+    this.#setRows(rows, batchWeight(rows, this.#data));
   }
 
   encode(pass: GPUComputePassEncoder): void {
@@ -448,7 +449,7 @@ class GpuNetwork implements GpuObjective {
   async #submitRows(call: "step" | "gradient", rows: Uint32Array): Promise<readonly [Report, number]> {
     this.#reports.mustLive(call);
     checkRows(rows, this.#batch, this.#data);
-    const weight = weightOf(rows, this.#data);
+    const weight = batchWeight(rows, this.#data);
     this.#setRows(rows, weight);
     const report = this.#reports.submit((pass) => {
       this.encode(pass);

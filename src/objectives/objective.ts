@@ -2,7 +2,7 @@
 // optimizer does the rest. The same interface on both engines.
 import type { Segment } from "../arena.ts";
 import { checkDataset, type Dataset, type DatasetShape } from "../data/dataset.ts";
-import { DataError, OptionError } from "../errors.ts";
+import { OptionError } from "../errors.ts";
 import type { Stats, TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { checkAnswers } from "./loss.ts";
@@ -42,7 +42,7 @@ export interface StepReport extends ReplicaReport {
 
 /** How well one replica does on a data set. */
 export interface ReplicaEvaluation {
-  /** Mean loss over the data set, with the model's L2 term; nothing is dropped. */
+  /** Mean loss over the data set, with the model's L2 term; nothing is dropped. NaN where the weights are all 0. */
   readonly loss: number;
   /**
    * Share, by weight, of the examples whose largest output is their label's; with sigmoidBinaryCrossEntropy of those whose outputs are
@@ -62,7 +62,8 @@ export interface Evaluation extends ReplicaEvaluation {
  */
 export interface Objective {
   /**
-   * One training step on these rows of the data set: gradient, then update. Returns at once on the GPU: the report comes
+   * One training step on these rows of the data set: gradient, then update. Rows whose weights are all 0 have the loss 0 and no
+   * gradient, but for those of the model's L2 term. Returns at once on the GPU: the report comes
    * when the step has run, and further steps may be started meanwhile.
    *
    * @throws OptionError for no rows, or more than the batch the objective was created for.
@@ -117,16 +118,14 @@ export function checkFit(model: Model, data: DatasetShape): void {
   checkAnswers(model.config.loss, model.outputs, widthOption(model, "output"), data);
 }
 
-/**
- * Σ weight over rows: what the sum of weighted losses is divided by.
- *
- * @throws DataError where no row of a batch counts.
- */
-export function weightOf(rows: Uint32Array, { name, weights }: Dataset): number {
-  if (!weights) return rows.length;
-  const sum = rows.reduce((total, row) => total + weights[row]!, 0);
-  if (!(sum > 0)) throw new DataError(`${name}: the weights of a batch's ${rows.length} rows are all 0`);
-  return sum;
+/** Σ weight over rows: what the sum of weighted losses is divided by; 0 where none of them counts. */
+export function weightOf(rows: Uint32Array, { weights }: Pick<Dataset, "weights">): number {
+  return weights ? rows.reduce((total, row) => total + weights[row]!, 0) : rows.length;
+}
+
+/** The same of a batch. One in which no row counts has the loss 0 and no gradient, but for those of the model's L2 term. */
+export function batchWeight(rows: Uint32Array, data: Pick<Dataset, "weights">): number {
+  return weightOf(rows, data) || 1;
 }
 
 /** The model's tensors among those of an optimizer. */

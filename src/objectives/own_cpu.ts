@@ -7,6 +7,7 @@ import { OptionError } from "../errors.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { extrapolate, type Product } from "./differences.ts";
 import {
+  batchWeight,
   checkRows,
   type Evaluation,
   firstAndEach,
@@ -27,6 +28,7 @@ import {
   titleOf,
 } from "./own.ts";
 import { stepOnCpu, sumInBatches } from "./report_cpu.ts";
+import { breathe } from "./turns.ts";
 
 /** An objective whose twin has both halves. */
 export interface OwnTwin {
@@ -108,7 +110,9 @@ class CpuOwn implements Objective {
   }
 
   async gradient(rows: Uint32Array): Promise<readonly number[]> {
-    return this.#gradient(rows);
+    const losses = this.#gradient(rows);
+    await breathe();
+    return losses;
   }
 
   async evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
@@ -187,7 +191,7 @@ class CpuOwn implements Objective {
 
   /** Mean loss and gradient of the rows at any values of the parameters. */
   #at(params: Float64Array, rows: Uint32Array): { readonly loss: number; readonly gradient: Float64Array } {
-    const weight = weightOf(rows, this.#data);
+    const weight = batchWeight(rows, this.#data);
     const gradient = new Float64Array(this.#count);
     const one = new Float64Array(this.#count);
     for (const row of rows) {

@@ -10,6 +10,7 @@ import type { TensorValues } from "../optimizer.ts";
 import { differenceOfGradients } from "./difference_gpu.ts";
 import type { GpuObjective } from "./network_gpu.ts";
 import {
+  batchWeight,
   checkRows,
   type Evaluation,
   firstAndEach,
@@ -222,7 +223,7 @@ class GpuOwn implements GpuObjective {
   setRows(rows: Uint32Array): void {
     this.#reports.mustLive("setRows");
     checkRows(rows, this.#batch, this.#data);
-    this.#writeRows(rows, weightOf(rows, this.#data));
+    this.#writeRows(rows, batchWeight(rows, this.#data));
   }
 
   encode(pass: GPUComputePassEncoder): void {
@@ -292,7 +293,7 @@ class GpuOwn implements GpuObjective {
   ): Promise<{ readonly report: Report; readonly losses: readonly number[] }> {
     this.#reports.mustLive(call);
     checkRows(rows, this.#batch, this.#data);
-    const weight = weightOf(rows, this.#data);
+    const weight = batchWeight(rows, this.#data);
     this.#writeRows(rows, weight);
     const report = await this.#reports.submit(encode);
     this.#losses.forEach((_, replica) => {

@@ -1,5 +1,7 @@
 // Steps on their way: a few run at once and are heard of in order, and none is left behind when something fails.
 
+import { breathe } from "./turns.ts";
+
 /** Steps on their way at once: enough to keep a GPU busy, few enough to stop soon. */
 const inFlight = 4;
 
@@ -32,6 +34,8 @@ export function createPipeline<Report>(hear: (report: Report) => void): Pipeline
     async start(step) {
       if (pending.length === inFlight) await next();
       pending.push(track(step()));
+      // On the CPU a step is made by now: four in a row without a turn would be four times as long.
+      await breathe();
     },
     async drain() {
       while (pending.length > 0) await next();

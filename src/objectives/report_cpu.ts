@@ -3,13 +3,14 @@
 import type { CpuOptimizer } from "../cpu/optimizer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { firstAndEach, reportOf, rowsInOrder, type StepReport } from "./objective.ts";
+import { breathe } from "./turns.ts";
 
 /** Updates by the gradients that were just made, before anything is awaited, and tells of it. */
 export async function stepOnCpu(optimizer: CpuOptimizer, losses: readonly number[]): Promise<StepReport> {
   // The next step may be asked for while this report is on its way.
   optimizer.step();
   const stats = await Promise.all(losses.map((_, replica) => optimizer.stats(replica)));
-  await nextTask();
+  await breathe();
   return firstAndEach(stats.map((each, replica) => reportOf(losses[replica]!, each)));
 }
 
@@ -41,12 +42,7 @@ export async function sumInBatches(
     });
     done += rows.length;
     onProgress?.(done);
-    await nextTask();
+    await breathe();
   }
   return results;
-}
-
-/** Lets the page paint and the terminal hear Ctrl-C between steps that block for a long time. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -11,8 +11,8 @@ export interface Listeners {
   begin(state: Pick<RunState, "step" | "metrics" | "events">): void;
   onStart(): void;
   onStep(progress: Progress): void;
-  /** @param count Which event it is, counted from 1. */
-  onEvent(event: WatchEvent, count: number): void;
+  /** Tells those that were not told yet. */
+  onEvents(events: readonly WatchEvent[]): void;
   readonly ofMetric: Required<Pick<MetricOptions, "onTest" | "onMetric">> & Pick<MetricOptions, "onBest">;
   readonly onCheckpoint: TrainOptions["onCheckpoint"];
   /** Whether a listener threw this. */
@@ -62,10 +62,11 @@ export function listen(options: TrainOptions): Listeners {
       told.step = progress.index;
       noting(() => onStep?.(progress));
     },
-    onEvent(event, count) {
-      if (count <= told.events) return;
-      told.events = count;
-      noting(() => onEvent?.(event));
+    onEvents(events) {
+      while (told.events < events.length) {
+        const event = events[told.events++]!;
+        noting(() => onEvent?.(event));
+      }
     },
     ofMetric: {
       onTest: (rows) => noting(() => onTest?.(rows)),

@@ -1,9 +1,11 @@
 // The metric of a run: measured where it is due, told to the plateaus, and what early stopping and the best checkpoint go by.
-import type { Dataset } from "../data/dataset.ts";
+import { counts, type Dataset } from "../data/dataset.ts";
+import { OptionError } from "../errors.ts";
 import type { Evaluation, ReplicaEvaluation } from "../objectives/objective.ts";
 import type { Trainee } from "./engine.ts";
-import { type CompleteRunConfig, metricMode } from "./run_config.ts";
+import { type CompleteRunConfig, type MetricConfig, metricMode } from "./run_config.ts";
 import { createStopping } from "./stopping.ts";
+import type { Use } from "./use.ts";
 
 /** The run's metric at one point. */
 export interface MetricPoint {
@@ -13,7 +15,10 @@ export interface MetricPoint {
   readonly value: number;
 }
 
-/** The best point so far, and the optimizer's whole state there as `save` gives it. */
+/**
+ * The best point so far, and the optimizer's whole state there as `save` gives it. Which of its parameters are those to use,
+ * and were evaluated, `evaluationRole` says.
+ */
 export interface Best extends MetricPoint {
   readonly checkpoint: Uint8Array<ArrayBuffer>;
 }
@@ -40,7 +45,7 @@ export interface MetricTrack {
   observe(): Promise<void>;
   /** Goes back to the best parameters, where the config says so. */
   restore(): Promise<void>;
-  /** How well the parameters as they are do on the test set; null without one. */
+  /** How well the parameters to use do on the test set; null without one that counts. */
   evaluation(): Promise<Evaluation | null>;
   /** Whether the last value was one improvement too few. */
   readonly stops: boolean;
@@ -54,6 +59,14 @@ export interface Measured {
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
 }
 
+/** @throws OptionError for a metric of a test set that there is not, or in which nothing counts. */
+export function checkMetric(metric: MetricConfig | null, test: Dataset | undefined, missing = ""): void {
+  if (!metric || metric.type === "loss") return;
+  const what = `metric.type is "${metric.type}", which needs a test set`;
+  if (!test) throw new OptionError(`${what}${missing}`);
+  if (!counts(test)) throw new OptionError(`${what}; the weights of all rows of ${test.name} are 0`);
+}
+
 /** The accuracy; null with a loss that has none. */
 export function knownAccuracy({ accuracy }: ReplicaEvaluation): number | null {
   return Number.isNaN(accuracy) ? null : accuracy;
@@ -61,7 +74,7 @@ export function knownAccuracy({ accuracy }: ReplicaEvaluation): number | null {
 
 /** @param losses Those of all steps so far; grows with the run. */
 export function trackMetric(
-  { optimizer, objective }: Pick<Trainee, "optimizer" | "objective">,
+  { optimizer, objective, use }: Pick<Trainee, "optimizer" | "objective"> & { readonly use: Use },
   { metric, stop, steps }: Pick<CompleteRunConfig, "metric" | "stop" | "steps">,
   losses: readonly number[],
   { test, onTest, onMetric, onBest }: MetricOptions,
@@ -86,7 +99,7 @@ export function trackMetric(
   for (const point of measured?.metrics ?? []) judge(point);
 
   const evaluate = async (data: Dataset) => {
-    const evaluation = await objective.evaluate(data, onTest);
+    const evaluation = await use.during(() => objective.evaluate(data, onTest));
     evaluations.set(losses.length, evaluation);
     return evaluation;
   };
@@ -129,7 +142,7 @@ export function trackMetric(
       restored = true;
     },
     async evaluation() {
-      if (!test) return null;
+      if (!test || !counts(test)) return null;
       const step = restored ? bestPoint()?.step : losses.length;
       return evaluations.get(step ?? losses.length) ?? evaluate(test);
     },

@@ -1,16 +1,17 @@
 // The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones
 // before; only where the run's metric is due does it wait for those on their way.
-import { batches, classNotes, type Dataset } from "../data/dataset.ts";
+import { batches, classNotes, counts, type Dataset } from "../data/dataset.ts";
 import { DataError, DeviceError, OptionError } from "../errors.ts";
 import { targetsOf } from "../objectives/loss.ts";
 import { createModel, initialTensors, type Model } from "../objectives/model.ts";
-import { checkFit, type StepReport } from "../objectives/objective.ts";
+import { checkFit, firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
-import type { LayerStats, TensorValues } from "../optimizer.ts";
+import type { LayerStats, Role, TensorValues } from "../optimizer.ts";
 import type { Engine, Trainee } from "./engine.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { type Listeners, listen } from "./listeners.ts";
-import { knownAccuracy, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
+import { checkMetric, knownAccuracy, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
+import { updateRest } from "./rest.ts";
 import {
   decodeRunCheckpoint,
   encodeRunCheckpoint,
@@ -21,6 +22,7 @@ import {
   resumable,
 } from "./run_checkpoint.ts";
 import { batchSizes, type CompleteRunConfig, checkBatch, type RunConfig, readRunConfig } from "./run_config.ts";
+import { createUse } from "./use.ts";
 import { createWatch, type WatchEvent } from "./watch.ts";
 
 /** A step's report with what the host knows about it. */
@@ -44,7 +46,7 @@ export interface TrainOptions extends MetricOptions {
   readonly onStart?: () => void;
   /** Stops the run after the steps that are on their way; what there is is returned. */
   readonly signal?: AbortSignal;
-  /** Also return the parameters as they were after this many steps. */
+  /** Also return the parameters that are trained, as they were after this many steps. */
   readonly snapshotAfter?: number;
   /** Called with every finding of the config's `watch`. */
   readonly onEvent?: (event: WatchEvent) => void;
@@ -85,13 +87,21 @@ export interface TrainResult {
   readonly best: MetricPoint | null;
   /** What `watch` found; nothing without it. */
   readonly events: readonly WatchEvent[];
-  /** What to know about the data: classes that have rows to train on and none to test with, or the other way about. */
+  /**
+   * What to know about the data: classes that have rows to train on and none to test with, or the other way about; a test set in
+   * which nothing counts.
+   */
   readonly notes: readonly string[];
-  /** Those of the best point where `stop.restoreBest` says so and there is one, else those after the last step. */
+  /**
+   * The parameters to use: those of the best point where `stop.restoreBest` says so and there is one, else those after the last
+   * step; of them the average or the evaluation point where the optimizer has one (`role`).
+   */
   readonly params: TensorValues;
+  /** The role of `params` in the optimizer: "params", "swa", "ema", "lookahead" or "evaluation", see {@link evaluationRole}. */
+  readonly role: Role;
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   readonly snapshot: TensorValues | undefined;
-  /** Mean loss of `params` on the test set; null without one, or when the run was interrupted. */
+  /** Mean loss of `params` on the test set; null without one in which anything counts, or when the run was interrupted. */
   readonly testLoss: number | null;
   /** Their accuracy there; null then too, and with a loss that has none. */
   readonly testAccuracy: number | null;
@@ -110,7 +120,7 @@ export interface TrainResult {
  * Reads a run config, also against its data.
  *
  * @throws OptionError as {@link readRunConfig} does, and where config and data do not fit each other; DataError for targets
- * that the loss does not take.
+ * that the loss does not take, and rows to train on of which none counts.
  */
 export function readRun(config: RunConfig, data: Dataset, test?: Dataset): CompleteRunConfig {
   const complete = readRunConfig(config);
@@ -120,6 +130,7 @@ export function readRun(config: RunConfig, data: Dataset, test?: Dataset): Compl
     checkFit(model, rows);
     checkTargets(model, rows);
   }
+  if (!counts(data)) throw new DataError(`${data.name}: the weights of all ${data.count} rows to train on are 0`);
   return complete;
 }
 
@@ -164,9 +175,7 @@ export async function train(
   const { test, resume, recover } = options;
   const listeners = listen(options);
   const complete = readRun(config, data, test);
-  if (complete.metric && complete.metric.type !== "loss" && !test) {
-    throw new OptionError(`metric.type is "${complete.metric.type}", which needs a test set; this run has none`);
-  }
+  checkMetric(complete.metric, test, "; this run has none");
   const keeper = createKeeper({ ...options, onCheckpoint: listeners.onCheckpoint }, complete.steps);
   const marks = keeper || resume ? { data: markOf(data), test: test ? markOf(test) : null } : null;
   let state = resume === undefined ? null : resumable(resume, complete, marks!.data, marks!.test);
@@ -233,7 +242,8 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   let last: LastUpdate | null = state?.lastUpdate ?? null;
   // Until there is another update, an optimizer that was loaded no longer knows what the last one found.
   let loaded = last;
-  const pipeline = createPipeline(([heard, looked]: readonly [StepReport, readonly LayerStats[] | undefined]) => {
+  /** Takes in what a step found, and gives what is to be told of it. */
+  const note = (heard: StepReport, looked: readonly LayerStats[] | undefined): Progress => {
     if (loaded && (heard.step !== loaded.step || heard.skipped !== loaded.skipped)) loaded = null;
     const report = loaded ? withNorm(heard, loaded.gradientNorm) : heard;
     const layers = loaded && looked ? (loaded.layers ?? undefined) : looked;
@@ -243,14 +253,24 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     lost ||= loses(report.loss);
     const index = losses.length;
     const progress = { ...report, index, lr: optimizer.hyper("lr", Math.max(0, report.step - 1)) };
+    if (watch) events.push(...watch.observe(progress), ...(layers ? watch.observeLayers(index, layers) : []));
+    return progress;
+  };
+  const tell = (progress: Progress) => {
     listeners.onStep(progress);
-    if (!watch) return;
-    for (const event of [...watch.observe(progress), ...(layers ? watch.observeLayers(index, layers) : [])]) {
-      events.push(event);
-      listeners.onEvent(event, events.length);
-    }
-  });
-  const track = trackMetric(opened, config, losses, { ...run.options, ...listeners.ofMetric }, state);
+    listeners.onEvents(events);
+  };
+  const pipeline = createPipeline((made: readonly [StepReport, readonly LayerStats[] | undefined]) =>
+    tell(note(...made)),
+  );
+  const use = createUse(optimizer);
+  const track = trackMetric(
+    { optimizer, objective, use },
+    config,
+    losses,
+    { ...run.options, ...listeners.ofMetric },
+    state,
+  );
 
   /** A checkpoint of the run as it is. */
   const keep = async (): Promise<void> => {
@@ -286,6 +306,9 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       return found.snapshot;
     };
     let step = losses.length;
+    /** Of the last step, where the gradients left over make an update after it: it is told with that. A longer run has none. */
+    let held: Progress | null = null;
+    const rest = steps % accumulate;
     // A value that was due where the run was interrupted.
     if (step < steps && track.isDue(step) && !lost) await track.observe();
     const ended = (): Reason | null => (lost ? "diverged" : track.stops ? "stopped-early" : null);
@@ -297,9 +320,14 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       }
       step++;
       // Both at once: what the layers did comes back with the loss of the same step.
-      await pipeline.start(() =>
-        Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]),
-      );
+      const make = () =>
+        Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]);
+      if (step === steps && rest > 0) {
+        await pipeline.drain();
+        held = note(...(await pipeline.track(make())));
+      } else {
+        await pipeline.start(make);
+      }
       if (step === snapshotAfter) snapshot = pipeline.track(takeSnapshot());
       if (step === steps) break;
       if (track.isDue(step)) {
@@ -311,9 +339,17 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     }
     await pipeline.drain();
     if (losses.length > 0) await keep();
+    if (step === steps && rest > 0) {
+      await updateRest(optimizer, rest);
+      const stats = await optimizer.stats();
+      skipped = stats.skipped;
+      const lr = optimizer.hyper("lr", Math.max(0, stats.step - 1));
+      if (held) tell({ ...held, ...firstAndEach([reportOf(held.loss, stats)]), lr });
+    }
     if (step === steps && track.isDue(step) && !lost && !signal?.aborted) await track.observe();
     await track.restore();
     const evaluation = reason === "interrupted" ? null : await track.evaluation();
+    const role = await use.role();
     const finals = [losses.at(-1), evaluation?.loss].filter((loss) => loss !== undefined);
     if (reason === "finished" && !finals.every(Number.isFinite)) reason = "diverged";
     const broken = losses.findIndex((loss) => !Number.isFinite(loss));
@@ -323,8 +359,9 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       metrics: track.points,
       best: track.best,
       events,
-      notes: test ? classNotes(data, test) : [],
-      params: await optimizer.read(),
+      notes: test ? [...classNotes(data, test), ...weightNotes(test)] : [],
+      params: await optimizer.read(role),
+      role,
       shapes: new Map(optimizer.segments.map(({ name, shape }) => [name, shape])),
       snapshot: (await snapshot) ?? found.snapshot,
       testLoss: evaluation?.loss ?? null,
@@ -341,6 +378,12 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     opened.destroy();
     await keeper?.close();
   }
+}
+
+function weightNotes(test: Dataset): readonly string[] {
+  return counts(test)
+    ? []
+    : [`${test.name}: the weights of all ${test.count} rows to test with are 0, so they test nothing`];
 }
 
 /** A report, of one replica, of an optimizer that was loaded and does not know its last norm any more. */

@@ -1,0 +1,15 @@
+// Which parameters are evaluated and returned, on the CPU; and by an optimizer's config alone.
+import { expect, it } from "vitest";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { evaluationRole } from "../../src/evaluation.ts";
+import { rules } from "../../src/rules/index.ts";
+import { cpuEngine } from "../../src/train/engine.ts";
+import { evaluatedLaw, optimizers } from "../evaluated.ts";
+
+evaluatedLaw(cpuEngine(), optimizers);
+
+it.each(rules)("the role to use of $name is what it promises", ({ name, evaluation }) => {
+  const optimizer = createCpuOptimizer([{ name: "w", shape: [2, 2] }], { rule: name } as never);
+  expect(evaluationRole(optimizer, 0)).toBe("params");
+  expect(evaluationRole(optimizer, 1)).toBe(evaluation ? "evaluation" : "params");
+});
