@@ -258,7 +258,10 @@ function line(name: string, data: readonly Point[], color: string) {
 
 /** A line from the lowest of these points to the highest; of none only its name in the legend. */
 function upright(name: string, x: number, points: readonly Point[]) {
-  const [low, high] = extent(points.map(([, y]) => y));
+  const [lowest, highest] = extent(points.map(([, y]) => y));
+  // Of a single height there would be nothing to see.
+  const room = lowest === highest ? Math.abs(highest) / 4 || 1 : 0;
+  const [low, high] = [lowest - room, highest + room];
   return {
     ...line(
       name,

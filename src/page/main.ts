@@ -1,19 +1,23 @@
 // The page: trains the main job in the browser and draws its loss as it falls, or finds a rate for it first. Everything it
-// shows comes from the same engine, run config, range test and charts as the command line's.
+// shows comes from the same engine, run config, range test and charts as the command line's. A run is kept as it goes on, so
+// that one whose page was closed or whose device was lost continues.
 import { LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent } from "echarts/components";
 import { init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
-import { DeviceError, FalllineError } from "../errors.ts";
-import { requestDevice } from "../gpu/device.ts";
+import { DataError, FalllineError, OptionError } from "../errors.ts";
 import { lossChart, rangeChart } from "../lab/chart.ts";
 import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
 import { findLr, rangeDefaults } from "../lab/range_test.ts";
 import type { RangePoint, Suggestions } from "../lab/suggest.ts";
-import { endWords, runTitle, short } from "../lab/words.ts";
+import { divergedWords, endWords, runTitle, short } from "../lab/words.ts";
 import { rules } from "../rules/index.ts";
-import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../train/engine.ts";
+import { type Engine, engineLine } from "../train/engine.ts";
+import { decodeRunCheckpoint } from "../train/run_checkpoint.ts";
 import { train } from "../train/train.ts";
+import { createWatch, type WatchedStep } from "../train/watch.ts";
+import { currentEngine, type Found, newEngine } from "./engine.ts";
+import { asOnlyKeeper, forgetRun, type KeptRun, keepRun, keptRun } from "./kept_run.ts";
 import { loadMnist } from "./mnist.ts";
 import { refuseMarkup } from "./no_markup.ts";
 
@@ -28,6 +32,10 @@ const form = element<HTMLFormElement>("job");
 const trainButton = element<HTMLButtonElement>("train");
 const findButton = element<HTMLButtonElement>("find-rate");
 const stopButton = element<HTMLButtonElement>("stop");
+const continueButton = element<HTMLButtonElement>("continue");
+const forgetButton = element<HTMLButtonElement>("forget");
+/** What starts something. */
+const starters = [trainButton, findButton, continueButton, forgetButton];
 const progress = element<HTMLProgressElement>("progress");
 const chart = init(element("chart"));
 addEventListener("resize", () => chart.resize());
@@ -85,30 +93,23 @@ function readForm(): JobOptions {
   };
 }
 
-async function openEngine(): Promise<Engine> {
-  try {
-    const device = await requestDevice();
-    device.addEventListener("uncapturederror", (event) => {
-      console.error(`uncaptured GPU error: ${(event as GPUUncapturedErrorEvent).error.message}`);
-    });
-    return webgpuEngine(device);
-  } catch (error) {
-    if (!(error instanceof DeviceError)) {
-      show("adapter", messageOf(error));
-      throw error;
-    }
-    const banner = element("banner");
-    banner.textContent = `${error.message}. Training runs on the CPU reference instead, several times slower.`;
-    banner.hidden = false;
-    return cpuEngine();
-  }
+/** Says what runs, and why it is not the GPU. */
+function showEngine({ engine, missing }: Found): Engine {
+  show("adapter", engineLine(engine));
+  if (missing !== null) show("banner", `${missing}. Training runs on the CPU reference instead, several times slower.`);
+  element("banner").hidden = missing === null;
+  return engine;
+}
+
+/** Says what went wrong with the run; nothing of an empty text. */
+function showTrouble(text: string): void {
+  show("trouble", text);
+  element("trouble").hidden = text === "";
 }
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
-
-/** What the form's job is called. */
 
 let drawnAt = 0;
 
@@ -119,40 +120,91 @@ function draw(option: () => Record<string, unknown>, last = false): void {
   chart.setOption({ ...option(), animation: false }, { notMerge: true });
 }
 
-async function run(engine: Engine, signal: AbortSignal): Promise<void> {
-  const config = jobConfig(readForm());
-  reset(config.steps);
+/** Trains what the form says, or goes on with a run that was kept. */
+async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, keeps: boolean): Promise<void> {
+  const before = kept && decodeRunCheckpoint(kept.bytes);
+  const options = kept ? kept.options : readForm();
+  const config = before ? before.config : jobConfig(options);
+  const { steps } = config;
+  showLoading(steps);
   const { train: data, test } = await loadMnist();
   const title = runTitle(config);
   const losses: number[] = [];
+  const watch = createWatch();
+  let divergedAt: number | null = null;
+  const hear = (step: WatchedStep) => {
+    losses.push(step.loss);
+    for (const event of watch.observe(step)) {
+      const words = divergedWords(event);
+      if (words === null || divergedAt !== null) continue;
+      divergedAt = event.step;
+      showTrouble(words);
+    }
+  };
+  for (const [i, loss] of (before?.losses ?? []).entries()) hear({ index: i + 1, loss });
+  const made = losses.length;
+  let saved = made;
+  let unkept = keeps ? "" : "another tab keeps its run, so this one is not kept";
   show("status", "compiling kernels …");
   let started = 0;
   const result = await train(engine, config, data, {
     test,
     signal,
+    ...(kept ? { resume: kept.bytes } : {}),
     onStart() {
       started = performance.now();
-      show("status", "training …");
+      show("status", ["training …", unkept].filter(Boolean).join("; "));
     },
-    onStep({ index, loss, lr, gradientNorm }) {
-      losses.push(loss);
-      showStep(index, config.steps, { loss, lr, started });
+    onStep(progress) {
+      hear(progress);
+      const { index, loss, lr, gradientNorm } = progress;
+      showStep(index, steps, { loss, lr, started, made });
       show("norm", fixed(gradientNorm, 3));
-      draw(() => lossChart({ title, losses }), index === config.steps);
+      draw(() => lossChart({ title, losses, divergedAt }), index === steps);
     },
     onTest(rows) {
       show("status", `testing: ${rows.toLocaleString("en")} of ${test.count.toLocaleString("en")} images …`);
     },
+    async onCheckpoint({ step, bytes }) {
+      saved = step;
+      if (unkept) return;
+      try {
+        await keepRun({ options, step, steps, bytes });
+      } catch (error) {
+        // Training is worth more than what it keeps.
+        unkept = `the run could not be kept: ${messageOf(error)}`;
+      }
+    },
+    recover: () => recover(losses.length, saved),
   });
-  draw(() => lossChart({ title, losses }), true);
+  draw(() => lossChart({ title, losses, divergedAt }), true);
   if (result.testAccuracy !== null) show("accuracy", `${(100 * result.testAccuracy).toFixed(2)} %`);
-  show("status", result.interrupted ? `stopped after ${losses.length} steps` : "done");
+  if (result.testLoss !== null) show("test-loss", fixed(result.testLoss, 4));
+  // What is finished needs no going on.
+  if (!unkept && !result.interrupted) await forgetRun();
+  const ends = [
+    result.interrupted ? `stopped after ${losses.length} steps` : "done",
+    ...(divergedAt === null ? [] : [`diverged at step ${divergedAt}`]),
+    ...(result.skipped > 0 ? [`${result.skipped} steps were skipped because a gradient was not finite`] : []),
+    ...(unkept ? [unkept] : []),
+  ];
+  show("status", ends.join("; "));
+}
+
+/** Another engine for a run whose device was lost after some steps, of which some are saved. */
+async function recover(steps: number, saved: number): Promise<Engine> {
+  const lost = `the GPU's device was lost after ${steps} steps`;
+  showTrouble(`${lost}; looking for another …`);
+  const found = await newEngine();
+  showTrouble(`${lost}; the run went on from step ${saved} on ${engineLine(found.engine)}`);
+  show("status", "training …");
+  return showEngine(found);
 }
 
 async function find(engine: Engine, signal: AbortSignal): Promise<void> {
   const config = jobConfig(readForm());
   const steps = Number(field("find").value);
-  reset(steps);
+  showLoading(steps);
   element("suggestions").replaceChildren();
   foundFor = curveOf();
   const { train: data } = await loadMnist();
@@ -166,7 +218,7 @@ async function find(engine: Engine, signal: AbortSignal): Promise<void> {
     onPoint({ index, ...point }) {
       points.push(point);
       show("status", "trying rates …");
-      showStep(index, steps, { ...point, started });
+      showStep(index, steps, { ...point, started, made: 0 });
       draw(() => rangeChart({ title, points }));
     },
   });
@@ -178,24 +230,33 @@ async function find(engine: Engine, signal: AbortSignal): Promise<void> {
 }
 
 /** Takes away what the page shows of the work before. */
-function reset(steps: number): void {
+function reset(): void {
   for (const number of document.querySelectorAll("#numbers dd")) number.textContent = "–";
   progress.value = 0;
-  progress.max = steps;
   chart.clear();
+  element("kept").hidden = true;
+  showTrouble("");
+  show("status", "starting …");
+}
+
+/** Says that the data is loaded for so many steps. */
+function showLoading(steps: number): void {
+  progress.max = steps;
   show("status", "loading MNIST …");
 }
 
-function showStep(index: number, steps: number, at: { loss: number; lr: number; started: number }): void {
+/** `made` are steps that were made before the clock started. */
+function showStep(index: number, steps: number, at: { loss: number; lr: number; started: number; made: number }): void {
   progress.value = index;
   show("step", `${index} / ${steps}`);
   show("loss", fixed(at.loss, 4));
   show("lr", short(at.lr));
-  show("rate", ((1000 * index) / (performance.now() - at.started)).toFixed(2));
+  show("rate", ((1000 * (index - at.made)) / (performance.now() - at.started)).toFixed(2));
 }
 
 /** With so many decimals, which would be many digits where a run diverges. */
 function fixed(value: number, decimals: number): string {
+  if (!Number.isFinite(value)) return "not finite";
   return Math.abs(value) < 1e4 ? value.toFixed(decimals) : short(value);
 }
 
@@ -220,34 +281,79 @@ function offer({ suggestions, suggested }: Suggestions): void {
   element("suggestions").replaceChildren(...items);
 }
 
+/** Offers to go on with the run that is kept, if there is one; or says why none can be. */
+async function offerKept(): Promise<void> {
+  const box = element("kept");
+  try {
+    const kept = await keptRun();
+    box.hidden = kept === null;
+    if (kept) {
+      const { options, step, steps } = kept;
+      show("kept-run", `The last run did not end: ${options.model}, ${options.rule}, ${step} of ${steps} steps.`);
+    }
+  } catch (error) {
+    box.hidden = false;
+    show("kept-run", `This browser keeps no runs for another visit: ${messageOf(error)}`);
+    continueButton.hidden = true;
+    forgetButton.hidden = true;
+  }
+}
+
+/** Fills the form with what a run was asked for. */
+function showOptions(options: JobOptions): void {
+  for (const [name, value] of Object.entries(options)) field(name).value = String(value);
+  form.dispatchEvent(new Event("change"));
+}
+
 /** One thing at a time, which the stop button ends; what goes wrong is shown, and what fallline did not refuse is thrown on. */
-async function busy(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+async function busy(work: (engine: Engine, signal: AbortSignal) => Promise<void>): Promise<void> {
   const stop = new AbortController();
   stopButton.onclick = () => stop.abort();
   stopButton.disabled = false;
-  trainButton.disabled = true;
-  findButton.disabled = true;
+  for (const button of starters) button.disabled = true;
+  reset();
+  let engine: Engine | undefined;
   try {
-    await work(stop.signal);
+    engine = showEngine(await currentEngine());
+    await work(engine, stop.signal);
   } catch (error) {
-    show("status", messageOf(error));
-    if (!(error instanceof FalllineError)) throw error;
+    const refused = error instanceof OptionError || error instanceof DataError;
+    const isLost = !refused && (await engine?.lost?.());
+    show("status", isLost ? "the GPU's device was lost; what is begun next gets another" : messageOf(error));
+    if (!isLost && !(error instanceof FalllineError)) throw error;
   } finally {
-    trainButton.disabled = false;
-    findButton.disabled = false;
+    await offerKept();
+    for (const button of starters) button.disabled = false;
     stopButton.disabled = true;
   }
 }
 
+const trainFrom = (kept: KeptRun | null) =>
+  busy((engine, signal) => asOnlyKeeper((keeps) => run(engine, signal, kept, keeps)));
+
 fillForm();
-const engine = await openEngine();
-show("adapter", engineLine(engine));
-trainButton.disabled = false;
-findButton.disabled = false;
 form.onsubmit = (event) => {
   event.preventDefault();
-  return busy((signal) => run(engine, signal));
+  return trainFrom(null);
 };
 findButton.onclick = () => {
-  if (form.reportValidity()) busy((signal) => find(engine, signal));
+  if (form.reportValidity()) busy(find);
 };
+continueButton.onclick = async () => {
+  const kept = await keptRun();
+  if (!kept) return offerKept();
+  showOptions(kept.options);
+  return trainFrom(kept);
+};
+forgetButton.onclick = async () => {
+  await forgetRun();
+  await offerKept();
+};
+try {
+  showEngine(await currentEngine());
+} catch (error) {
+  show("adapter", messageOf(error));
+  throw error;
+}
+await offerKept();
+for (const button of starters) button.disabled = false;

@@ -59,6 +59,8 @@ export async function serve(outDir: string): Promise<string> {
 /** A page whose console errors, uncaught errors and violations of its Content-Security-Policy are collected. */
 export async function openPage(browser: Browser): Promise<{ page: Page; errors: string[] }> {
   const page = await browser.newPage();
+  // As long as a test may take: a busy machine loads MNIST slowly.
+  page.setDefaultTimeout(120_000);
   const errors: string[] = [];
   page.on("console", (message) => {
     if (message.type() === "error") errors.push(message.text());

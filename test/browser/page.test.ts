@@ -1,5 +1,6 @@
 // The built page in a real headless Chrome: it trains on the GPU, falls back to the CPU reference where there is no
-// WebGPU, and refuses bad input in its own words.
+// WebGPU, refuses bad input in its own words, says where a run diverged, and goes on with a run that was cut short.
+import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
 import { launchChrome, openPage, serve, serveSources } from "./chrome.ts";
 
@@ -80,7 +81,7 @@ describe("the page", () => {
       [...document.querySelectorAll("#numbers dd"), document.getElementById("progress")]
         .map((element) => element.value ?? element.textContent).join(" ");
     `);
-    expect(shown).toBe("– – – – – – 0");
+    expect(shown).toBe("– – – – – – – 0");
     await page.waitForFunction(`${text("status")} === "done"`, { polling: 100 });
     expect(errors).toEqual([]);
     await page.close();
@@ -166,6 +167,185 @@ describe("the page", () => {
     await page.waitForFunction(`${text("status")} === "done"`, { polling: 200 });
     expect(await page.evaluate(text("adapter"))).toBe("CPU reference in JavaScript");
     expect(await page.evaluate(text("step"))).toBe("4 / 4");
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+});
+
+/** Fills fields of the form. */
+const fill = (page: Page, values: Readonly<Record<string, string>>) =>
+  page.evaluate((given) => {
+    const { elements } = document.getElementById("job") as HTMLFormElement;
+    for (const [name, value] of Object.entries(given)) (elements.namedItem(name) as HTMLInputElement).value = value;
+  }, values);
+
+const isHidden = (page: Page, id: string) => page.$eval(`#${id}`, (box) => (box as HTMLElement).hidden);
+
+/** Trains and gives the status with which that ends. */
+async function trained(page: Page): Promise<string> {
+  await page.click("#train");
+  await page.waitForFunction(`${text("status")}.startsWith("done")`, { polling: 50 });
+  await page.waitForSelector("#train:enabled");
+  return (await page.evaluate(text("status"))) as string;
+}
+
+/** A small job whose page is ready; more of the MNIST files than must be is what takes the time here. */
+async function openSmall(steps: number): Promise<{ page: Page; errors: string[] }> {
+  const opened = await openPage(browser);
+  // Every step with its loss as the page shows them, over reloads, and what is to be done at some of them.
+  await opened.page.evaluateOnNewDocument(`
+    window.devices = [];
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = async function (...options) {
+      const device = await requestDevice.apply(this, options);
+      window.devices.push(device);
+      return device;
+    };
+    window.acts = {};
+    document.addEventListener("DOMContentLoaded", () => {
+      new MutationObserver(() => {
+        const step = ${text("step")};
+        if (step === "–") return;
+        sessionStorage.shown = JSON.stringify([...JSON.parse(sessionStorage.shown ?? "[]"), [step, ${text("loss")}]]);
+        window.acts[step]?.();
+      }).observe(document.getElementById("loss"), { childList: true });
+    });
+  `);
+  await opened.page.goto(`${address}?steps=${steps}&batch=8&model=784-16-10`);
+  await opened.page.waitForSelector("#train:enabled");
+  return opened;
+}
+
+/** What the page showed since it was last asked: the steps in their order, and their losses. */
+async function takeShown(page: Page): Promise<{ steps: string[]; losses: Record<string, string> }> {
+  const shown = (await page.evaluate(() => {
+    const all = JSON.parse(sessionStorage.shown);
+    delete sessionStorage.shown;
+    return all;
+  })) as [string, string][];
+  return { steps: shown.map(([step]) => step), losses: Object.fromEntries(shown) };
+}
+
+it("says of a run that diverges at which step it did, and what to do", { timeout: 240_000 }, async () => {
+  const { page, errors } = await openSmall(16);
+  for (const [rule, lr, words] of [
+    [
+      "adamw",
+      "1e30",
+      /^diverged at step [2-4]: the loss is no longer finite, after \S+; lower the learning rate to a third/,
+    ],
+    [
+      "sgd",
+      "1e4",
+      /^diverged at step \d+: the smoothed loss has risen to \S+, from \S+ at step \d+; lower the learning/,
+    ],
+  ] as const) {
+    await fill(page, { rule, lr });
+    const status = await trained(page);
+    const trouble = (await page.evaluate(text("trouble"))) as string;
+    expect(trouble).toMatch(words);
+    expect(status).toContain(`done; ${trouble.slice(0, trouble.indexOf(":"))}`);
+    expect(await isHidden(page, "trouble")).toBe(false);
+    expect(await page.$eval("main", (main) => main.innerText)).not.toMatch(/NaN|Infinity/);
+  }
+  // What was said of one run is not said of the next.
+  await fill(page, { rule: "adamw", lr: "0.001" });
+  expect(await trained(page)).toBe("done");
+  expect(await isHidden(page, "trouble")).toBe(true);
+  expect(errors).toEqual([]);
+  await page.close();
+});
+
+describe("a run that is cut short", () => {
+  it("goes on where its device was lost and the page left, with the losses of one go", {
+    timeout: 240_000,
+  }, async () => {
+    const { page, errors } = await openSmall(40);
+    const ends = () => page.evaluate(`[${text("test-loss")}, ${text("accuracy")}].join()`);
+    expect(await trained(page)).toBe("done");
+    expect(await isHidden(page, "kept")).toBe(true);
+    const [whole, wholeEnds] = [await takeShown(page), await ends()];
+
+    await page.evaluate(`
+      window.acts = { "11 / 40": () => devices.at(-1).destroy(), "27 / 40": () => location.reload() };
+      document.getElementById("train").click();`);
+    await page.waitForFunction(`${text("trouble")}.includes("went on")`, { polling: 50 });
+    expect(await page.evaluate(text("trouble"))).toMatch(
+      /^the GPU's device was lost after 1\d steps; the run went on from step (8|12|16) on WebGPU on /,
+    );
+    await page.waitForSelector("#kept:not([hidden]) #continue:enabled");
+    expect(await page.evaluate(text("kept-run"))).toMatch(
+      /^The last run did not end: 784-16-10, adamw, (20|24|28|32) of 40 steps\.$/,
+    );
+    // The form says what goes on.
+    await fill(page, { rule: "sgd", steps: "3" });
+    await page.click("#continue");
+    await page.waitForFunction(`${text("status")} === "done"`, { polling: 50 });
+    expect(await page.$eval("[name=rule]", (select) => (select as HTMLSelectElement).value)).toBe("adamw");
+    const { steps, losses } = await takeShown(page);
+    expect(losses).toEqual(whole.losses);
+    expect(steps[0]).toBe("1 / 40");
+    expect(await ends()).toBe(wholeEnds);
+    // It is finished, and offered no more.
+    await page.waitForSelector("#train:enabled");
+    expect(await isHidden(page, "kept")).toBe(true);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("can be continued or forgotten, and goes on where nothing is left", { timeout: 240_000 }, async () => {
+    const { page, errors } = await openSmall(5000);
+    const stopped = async (after: number) => {
+      await page.waitForFunction(`Number.parseInt(${text("step")}) > ${after}`, { polling: 50 });
+      await page.click("#stop");
+      await page.waitForSelector("#kept:not([hidden]) #continue:enabled");
+      const [, made] = /^stopped after (\d+) steps$/.exec((await page.evaluate(text("status"))) as string)!;
+      expect(await page.evaluate(text("kept-run"))).toContain(`adamw, ${made} of 5000 steps`);
+      return Number(made);
+    };
+    await page.click("#train");
+    const made = await stopped(3);
+    await page.click("#continue");
+    expect(await stopped(made + 3)).toBeGreaterThan(made + 3);
+    await page.click("#forget");
+    await page.waitForSelector("#kept[hidden]");
+
+    // A range test is short, and is begun anew.
+    await page.evaluate(`
+      window.acts = { "5 / 100": () => devices.at(-1).destroy() };
+      document.getElementById("find-rate").click();`);
+    await page.waitForFunction(`${text("status")} === "the GPU's device was lost; what is begun next gets another"`, {
+      polling: 50,
+    });
+    await page.waitForSelector("#train:enabled");
+
+    // Another tab's run, no GPU any more, no room.
+    await fill(page, { steps: "12" });
+    await page.evaluate(`
+      navigator.locks.request("fallline-run", () => new Promise((resolve) => { window.release = resolve; }));
+      0`);
+    expect(await trained(page)).toBe("done; another tab keeps its run, so this one is not kept");
+    await takeShown(page);
+    await page.evaluate(`
+      window.release();
+      window.acts = {
+        "5 / 12": () => {
+          GPU.prototype.requestAdapter = async () => null;
+          devices.at(-1).destroy();
+        },
+      };
+      0`);
+    expect(await trained(page)).toBe("done");
+    expect(await page.evaluate(text("trouble"))).toMatch(
+      /^the GPU's device was lost after \d steps; the run went on from step [2-8] on CPU reference in JavaScript$/,
+    );
+    expect(await isHidden(page, "banner")).toBe(false);
+    expect((await takeShown(page)).steps).toEqual(Array.from({ length: 12 }, (_, i) => `${i + 1} / 12`));
+    await page.evaluate(`IDBFactory.prototype.open = () => { throw new Error("the disk is full"); }; 0`);
+    expect(await trained(page)).toBe("done; the run could not be kept: the disk is full");
+    expect(await page.evaluate(text("kept-run"))).toBe(
+      "This browser keeps no runs for another visit: the disk is full",
+    );
     expect(errors).toEqual([]);
     await page.close();
   });
