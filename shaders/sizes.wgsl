@@ -4,11 +4,13 @@ struct Sizes {
   replicas: u32,
   // records of the control buffer for each replica
   clip_bins: u32,
-  // the table (table.wgsl): slots of a replica's two rings, words of a slot, where this part's rows begin, words of a row
+  // the table (table.wgsl): slots of a replica's two rings, words of a slot, where this part's rows begin, which of them is
+  // that of all groups together, words of a row
   slots: u32,
   near_slots: u32,
   slot_words: u32,
   row_offset: u32,
+  common_row: u32,
   column_count: u32,
   // elements from one replica to the next: of the arenas, of sums of gradients, of the state
   params_stride: u32,

@@ -512,10 +512,11 @@ function scalarsText({ part, layout, plan }: PartSources, binding: number): stri
   const loads = own.map(({ scope, at }) => scalarAt(layout, scope, at));
   const begins = own.map(({ name, scope, at }) => {
     const start = starts[name]!;
-    const row = scope === "all" ? "row_of(replica, 0u)" : "h";
-    const value = typeof start === "number" ? floating(start) : `${row}.${snakeCase(start)}`;
-    return `select(${scalarAt(layout, scope, at)}, ${value}, h.first != 0.0)`;
+    const value = typeof start === "number" ? floating(start) : `by.${snakeCase(start)}`;
+    return `select(${scalarAt(layout, scope, at)}, ${value}, by.first != 0.0)`;
   });
+  // What is summed over all tensors begins with the first update of any group, and goes by the row behind the groups'.
+  const by = rule.reduction?.scope === "all" ? "row_of(replica, sizes.common_row)" : "h";
   const stores = own.map(({ name, scope, at }) => `  ${scalarAt(layout, scope, at)} = r.${snakeCase(name)};\n`);
   const caution = scalarAt(layout, "tensor", layout.scalars.length - 1);
   return `${scalarsBinding(binding)}
@@ -523,8 +524,9 @@ fn scalars_of(replica: u32, record: u32, factored: bool) -> Scalars {
   return Scalars(${[...factored, ...loads].join(", ")});
 }
 
-// Before the rule's own conclusion: in the first step they begin.
+// Before the rule's own conclusion: in the first update they begin.
 fn scalars_before(replica: u32, record: u32, factored: bool, h: Row) -> Scalars {
+  let by = ${by};
   return Scalars(${[...factored, ...begins].join(", ")});
 }
 

@@ -5,8 +5,8 @@ import type { Segment } from "./arena.ts";
 import { largestLossScale } from "./around_plan.ts";
 import { DataError, OptionError, show } from "./errors.ts";
 import { keptShare, type PartLayout, slotRange } from "./layout.ts";
-import { putValues, type TensorValues } from "./optimizer.ts";
-import { deepest, isDeep } from "./options.ts";
+import { type LoadOptions, putValues, type TensorValues } from "./optimizer.ts";
+import { deepest, isDeep, readChoice, readObject } from "./options.ts";
 import { type Heard, type Plan, planConfig, planSlots, rememberHypers, replaceHypers, replaceOwn } from "./plan.ts";
 import { encodeSafetensors, openSafetensors, type SafeTensor } from "./safetensors.ts";
 import { holdsFunction, type Schedule } from "./schedule.ts";
@@ -33,8 +33,10 @@ export interface Snapshot {
   readonly clocks: readonly Clock[];
   /** Gradients added up since the last update. */
   readonly micro: number;
-  /** What rules carry, by part, replica and group. */
-  readonly carried: readonly (readonly (readonly CarryValues[])[])[];
+  /** What rules carry, by part, replica and group; null before a group's first update. */
+  readonly carried: readonly (readonly (readonly (CarryValues | null)[])[])[];
+  /** Updates that groups have made, by part, replica and group. */
+  readonly made: readonly (readonly (readonly number[])[])[];
   /** By role (params, each slot, accumulated) and replica. */
   readonly roles: ReadonlyMap<string, readonly TensorValues[]>;
   /** By part and replica: a record of all tensors together, then one for each place. */
@@ -84,7 +86,7 @@ export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
 
 /** The plan as it is at this moment. Hypers that are, or hold, functions of the step are left out: JSON has none. */
 export function describePlan(plan: Plan): Description {
-  const groups = plan.groups.map(({ params, rule, flags, hypers, own, frozen }) => ({
+  const groups = plan.groups.map(({ params, rule, flags, hypers, own, frozen }, index) => ({
     params: params ?? null,
     rule: rule.name,
     flags,
@@ -92,6 +94,7 @@ export function describePlan(plan: Plan): Description {
     hypers: hypers.map(configsOf),
     own: [...own],
     heard: hypers.map(heardBy),
+    tensors: plan.names.filter((_, segment) => plan.groupOf[segment] === index),
   }));
   const metadata = {
     format,
@@ -106,6 +109,8 @@ export function describePlan(plan: Plan): Description {
     }),
     groups: JSON.stringify(groups),
     shared: JSON.stringify(plan.shared.map(configsOf)),
+    fallback: JSON.stringify((plan.fallback?.hypers ?? []).map(configsOf)),
+    created: plan.created,
   };
   return { metadata, recall: rememberHypers(plan) };
 }
@@ -146,7 +151,7 @@ export function encodeCheckpoint(
     }
     tensors.set(key, { shape, data });
   }
-  const { clocks, micro, carried } = snapshot;
+  const { clocks, micro, carried, made } = snapshot;
   const column = (name: keyof Clock) => clocks.map((clock) => clock[name]).join(" ");
   const metadata = {
     ...description.metadata,
@@ -156,6 +161,7 @@ export function encodeCheckpoint(
     goodSteps: column("goodSteps"),
     micro: String(micro),
     carried: JSON.stringify(carried),
+    made: JSON.stringify(made),
   };
   const bytes = encodeSafetensors({ metadata, tensors });
   recalls.set(bytes, { plan, recall: description.recall });
@@ -163,16 +169,20 @@ export function encodeCheckpoint(
 }
 
 /**
- * Reads a checkpoint and gives the plan its hypers.
+ * Reads a checkpoint, and where its hypers and freezing count gives them to the plan.
  *
- * @throws DataError that says what does not fit this plan and these tensors; the plan is unchanged then.
+ * @throws DataError that says what does not fit this plan and these tensors; OptionError for a bad option. The plan is
+ * unchanged then.
  */
 export function openCheckpoint(
   plan: Plan,
   layouts: readonly PartLayout[],
   segments: readonly Segment[],
   bytes: Uint8Array,
+  options: LoadOptions = {},
 ): Snapshot {
+  const { hypers } = readObject("load", options, ["hypers"]);
+  const whose = hypers === undefined ? undefined : readChoice("load.hypers", hypers, ["saved", "config"]);
   const { metadata, tensors, sealed } = openSafetensors(bytes);
   if (metadata.format !== format && metadata.format !== unsealedFormat) {
     throw new DataError(
@@ -190,13 +200,9 @@ export function openCheckpoint(
   }
   const groups = readGroups(metadata.groups);
   const ours = readGroups(own.groups);
-  for (const key of ["params", "rule", "flags"] as const) {
-    const list = (from: readonly SavedGroup[]) => JSON.stringify(from.map((group) => group[key]));
-    if (list(groups) !== list(ours)) {
-      const what = key === "params" ? "groups" : `groups' ${key === "rule" ? "rules" : "flags"}`;
-      throw new DataError(`the checkpoint's ${what} are ${list(groups)}; this optimizer's are ${list(ours)}`);
-    }
-  }
+  // Checkpoints from before that was noted: as the optimizer that was saved, if the groups are the same.
+  const saved = whose === "saved" || (whose === undefined && (metadata.created ?? plan.created) === plan.created);
+  const heirs = matchGroups(groups, ours, saved);
   const clocks = readClocks(plan, metadata);
   const [micro] = wholeNumbers(metadata, "micro", 1);
   if (micro! >= plan.accumulate) {
@@ -205,10 +211,21 @@ export function openCheckpoint(
     );
   }
   const snapshot = readTensors(plan, layouts, segments, tensors);
-  const carried = readCarried(plan, metadata.carried);
-  const shared = readShared(metadata.shared);
+  const past = readPast(plan, clocks, groups, heirs, metadata);
+  if (saved) recallHypers(plan, clocks, groups, metadata, recalls.get(bytes));
+  return { ...snapshot, ...past, clocks, micro: micro! };
+}
+
+/** Gives the plan the hypers and the freezing that were saved; on an error it is unchanged. */
+function recallHypers(
+  plan: Plan,
+  clocks: readonly Clock[],
+  groups: readonly SavedGroup[],
+  metadata: Readonly<Record<string, string>>,
+  here: { readonly plan: Plan; readonly recall: () => void } | undefined,
+): void {
+  const inherited = { shared: readShared("shared", metadata), fallback: readShared("fallback", metadata) };
   const undo = rememberHypers(plan);
-  const here = recalls.get(bytes);
   if (here?.plan === plan) here.recall();
   try {
     const changes = Array.from({ length: plan.replicas }, (_, r) => groups.map(({ hypers }) => hypers[r] ?? {}));
@@ -222,7 +239,7 @@ export function openCheckpoint(
     replaceOwn(
       plan,
       groups.map(({ own }) => own),
-      shared,
+      inherited,
     );
   } catch (error) {
     undo();
@@ -232,7 +249,37 @@ export function openCheckpoint(
   groups.forEach(({ frozen }, index) => {
     plan.groups[index]!.frozen = frozen === true;
   });
-  return { ...snapshot, clocks, micro: micro!, carried };
+}
+
+/**
+ * Of each group here the groups of the checkpoint that its tensors come from. Groups need not be the same where only the
+ * state is taken over, but each tensor must have kept its rule.
+ */
+function matchGroups(
+  groups: readonly SavedGroup[],
+  ours: readonly SavedGroup[],
+  asSaved: boolean,
+): readonly (readonly number[])[] {
+  const list = (key: "params" | "rule" | "flags", from: readonly SavedGroup[]) =>
+    JSON.stringify(from.map((group) => group[key]));
+  const refuse = (key: "params" | "rule" | "flags") => {
+    const what = key === "params" ? "groups" : `groups' ${key === "rule" ? "rules" : "flags"}`;
+    return new DataError(`the checkpoint's ${what} are ${list(key, groups)}; this optimizer's are ${list(key, ours)}`);
+  };
+  const [same, told] = [list("params", groups) === list("params", ours), groups.every(({ tensors }) => tensors)];
+  if (!same && (asSaved || !told)) throw refuse("params");
+  const homes = new Map(groups.flatMap(({ tensors }, index) => (tensors ?? []).map((name) => [name, index] as const)));
+  const heirs = ours.map(({ tensors }, index) => {
+    const from = same ? [index] : (tensors ?? []).flatMap((name) => homes.get(name) ?? []);
+    return [...new Set(from)];
+  });
+  for (const key of ["rule", "flags"] as const) {
+    const differs = ours.some((group, index) =>
+      heirs[index]!.some((from) => JSON.stringify(groups[from]![key]) !== JSON.stringify(group[key])),
+    );
+    if (differs || (same && groups.length !== ours.length)) throw refuse(key);
+  }
+  return heirs;
 }
 
 interface Entry {
@@ -331,41 +378,122 @@ interface SavedGroup {
   /** Missing in older checkpoints, as `heard` is. */
   readonly own?: readonly string[];
   readonly heard?: readonly Heard[];
+  readonly tensors?: readonly string[];
 }
 
 function readGroups(text: string | undefined): readonly SavedGroup[] {
   const groups = readJson("groups", text) as SavedGroup[];
-  const whole = ({ hypers, own }: SavedGroup) => Array.isArray(hypers) && (own === undefined || Array.isArray(own));
+  const list = (value: unknown) => value === undefined || Array.isArray(value);
+  const whole = ({ hypers, own, tensors }: SavedGroup) => Array.isArray(hypers) && list(own) && list(tensors);
   if (Array.isArray(groups) && groups.every((group) => typeof group === "object" && group !== null && whole(group))) {
     return groups;
   }
   throw new DataError(`the checkpoint's groups are ${text}; they must be an array of { params, rule, hypers, own }`);
 }
 
-/** The hypers that all groups had in common, by replica; older checkpoints tell of them only in their groups. */
-function readShared(text: string | undefined): readonly Readonly<Record<string, unknown>>[] {
-  const shared = text === undefined ? [] : readJson("shared", text);
+/** Hypers that groups inherited, by replica; older checkpoints tell of them only in their groups. */
+function readShared(
+  key: "shared" | "fallback",
+  metadata: Readonly<Record<string, string>>,
+): readonly Readonly<Record<string, unknown>>[] {
+  const text = metadata[key];
+  const shared = text === undefined ? [] : readJson(key, text);
   if (Array.isArray(shared)) return shared;
-  throw new DataError(`the checkpoint's shared hypers are ${text}; they must be an array`);
+  throw new DataError(`the checkpoint's ${key} hypers are ${text}; they must be an array`);
 }
 
-function readCarried(plan: Plan, text: string | undefined): Snapshot["carried"] {
-  const carried = readJson("carried", text) as readonly (readonly (readonly CarryValues[])[])[];
-  const isList = (value: unknown, length: number): value is readonly unknown[] =>
-    Array.isArray(value) && value.length === length;
-  const fits =
-    isList(carried, plan.parts.length) &&
-    plan.parts.every(({ rule, groups }, part) => {
-      const names = rule.carry?.names ?? [];
-      const whole = (values: CarryValues | null) => names.every((name) => Number.isFinite(values?.[name]));
-      return (
-        isList(carried[part], plan.replicas) &&
-        carried[part].every((replica) => isList(replica, groups.length) && replica.every(whole))
-      );
-    });
-  if (!fits)
-    throw new DataError(`the checkpoint's carried values are ${text}, which do not fit this optimizer's rules`);
-  return carried;
+/** The groups of each part of the optimizer that was saved. */
+function savedParts(
+  plan: Plan,
+  groups: readonly SavedGroup[],
+  heirs: readonly (readonly number[])[],
+): readonly (readonly number[])[] {
+  if (heirs.every((from, index) => from.length === 1 && from[0] === index))
+    return plan.parts.map(({ groups }) => groups);
+  // Groups with tensors, by rule and flags, in the order of their first groups.
+  const parts = new Map<string, number[]>();
+  groups.forEach(({ rule, flags, tensors }, index) => {
+    if (!tensors?.length) return;
+    const key = JSON.stringify([rule, flags]);
+    const part = parts.get(key) ?? [];
+    parts.set(key, part);
+    part.push(index);
+  });
+  return [...parts.values()];
+}
+
+/** Whether a value has an entry by part, replica and group. */
+function isTable<T>(
+  value: unknown,
+  parts: readonly (readonly number[])[],
+  replicas: number,
+): value is readonly (readonly (readonly T[])[])[] {
+  const isList = (list: unknown, length: number): list is readonly unknown[] =>
+    Array.isArray(list) && list.length === length;
+  return (
+    isList(value, parts.length) &&
+    parts.every((members, part) => {
+      const its = value[part];
+      return isList(its, replicas) && its.every((replica) => isList(replica, members.length));
+    })
+  );
+}
+
+function misfit(what: string, text: string | undefined): DataError {
+  return new DataError(`the checkpoint's ${what} are ${text}, which do not fit this optimizer's rules`);
+}
+
+/** What each group here carries, and how many updates it has made, by part, replica and group. */
+function readPast(
+  plan: Plan,
+  clocks: readonly Clock[],
+  groups: readonly SavedGroup[],
+  heirs: readonly (readonly number[])[],
+  metadata: Readonly<Record<string, string>>,
+): Pick<Snapshot, "carried" | "made"> {
+  const parts = savedParts(plan, groups, heirs);
+  const places = new Map(parts.flatMap((members, part) => members.map((from, at) => [from, [part, at]] as const)));
+  const texts = { carried: metadata.carried, made: metadata.made };
+  const carried = readJson("carried", texts.carried);
+  // Older checkpoints do not tell: there all groups counted the optimizer's steps.
+  const made = texts.made === undefined ? undefined : readJson("made", texts.made);
+  if (!isTable<CarryValues | null>(carried, parts, plan.replicas)) throw misfit("carried values", texts.carried);
+  if (made !== undefined && !isTable<number>(made, parts, plan.replicas)) throw misfit("counts of updates", texts.made);
+  const past = plan.parts.map(({ rule, groups: members }) => {
+    const names = rule.carry?.names ?? [];
+    return clocks.map(({ step }, replica) =>
+      members.map((index) => {
+        const sources = heirs[index]!.map((from) => {
+          const [part, at] = places.get(from)!;
+          const values = carried[part]![replica]![at]!;
+          const count = made ? made[part]![replica]![at]! : step;
+          const starts = values === null && count === 0 && names.length > 0;
+          if (!starts && !names.every((name) => Number.isFinite(values?.[name]))) {
+            throw misfit("carried values", texts.carried);
+          }
+          if (!Number.isInteger(count) || count < 0 || count > step) throw misfit("counts of updates", texts.made);
+          return { from, carried: starts ? null : (values ?? {}), made: count };
+        });
+        const [first] = sources;
+        if (!first) throw new DataError(`the checkpoint has no tensors of group ${index}`);
+        const other = sources.find(
+          (source) =>
+            source.made !== first.made || names.some((name) => source.carried?.[name] !== first.carried?.[name]),
+        );
+        if (other) {
+          const [one, two] = [first, other].map(({ from, made }) => `"${groups[from]!.tensors![0]}" made ${made}`);
+          throw new DataError(
+            `of the tensors of group ${index} (${rule.name}) the checkpoint's ${one} updates and ${two}, or with other rates; tensors of a group must have the same past: name them in groups apart`,
+          );
+        }
+        return { carried: first.carried, made: first.made };
+      }),
+    );
+  });
+  return {
+    carried: past.map((part) => part.map((replica) => replica.map(({ carried }) => carried))),
+    made: past.map((part) => part.map((replica) => replica.map(({ made }) => made))),
+  };
 }
 
 function readJson(key: string, text: string | undefined): unknown {

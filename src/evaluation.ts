@@ -5,26 +5,27 @@ import { type Optimizer, putValues, type Role, type TensorValues } from "./optim
 import { createPlan, type Plan } from "./plan.ts";
 import type { CarryValues } from "./table.ts";
 
-/** Reads them off the values of every role after `step` updates; `carried` is by part and group. */
+/** Reads them off the values of every role; what each group carries, and how many updates it made, is by part and group. */
 export function evaluationValues(
   plan: Plan,
   layouts: readonly PartLayout[],
   roles: ReadonlyMap<string, TensorValues>,
-  step: number,
-  carried: readonly (readonly CarryValues[])[],
+  made: readonly (readonly number[])[],
+  carried: readonly (readonly (CarryValues | null)[])[],
 ): TensorValues {
   const values = { ...roles.get("params")! };
   plan.parts.forEach(({ rule, slots }, index) => {
     const { evaluation } = rule;
-    // Before the first update the slots hold nothing, and every point is the first one.
-    if (!evaluation || step === 0) return;
+    if (!evaluation) return;
     for (const { segment, group } of layouts[index]!.places) {
+      // Before the first update the slots hold nothing, and every point is the first one.
+      if (made[index]![group] === 0) continue;
       const own = slots.map((slot) => [slot, roles.get(slot)?.[segment.name]] as const);
       const evaluated = values[segment.name]!.map((p, i) => {
         const x: { p: number } & Record<string, number> = { p };
         for (const slot of rule.slots) x[slot] = 0;
         for (const [slot, array] of own) x[slot] = array?.[i] ?? 0;
-        return evaluation.call(rule, x, carried[index]![group]!);
+        return evaluation.call(rule, x, carried[index]![group] ?? {});
       });
       putValues(values, segment.name, evaluated);
     }

@@ -147,7 +147,7 @@ export {
   tuneUpdate,
 } from "./objectives/tuner.ts";
 export { type ProductShape, variantNames } from "./objectives/variants.ts";
-export type { LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
+export type { LayerStats, LoadOptions, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
 export type { Range } from "./options.ts";
 export { Random } from "./random.ts";
 export {

@@ -54,6 +54,16 @@ export interface LayerStats {
   readonly updateNorm: number;
 }
 
+/** Options of {@link Optimizer.load}. */
+export interface LoadOptions {
+  /**
+   * Whose hypers and freezing count from then on: those that were in force when the checkpoint was saved ("saved"), or those
+   * of this optimizer as it is ("config"). Default "saved" where the optimizer that was saved was created with the same
+   * hypers, groups and freezing as this one, else "config": what a new config says is not undone.
+   */
+  readonly hypers?: "saved" | "config" | undefined;
+}
+
 export interface Optimizer {
   readonly backend: "webgpu" | "cpu";
   /** The tensors, in the order they were given. */
@@ -75,18 +85,31 @@ export interface Optimizer {
   /** Sets the gradients to zero. */
   zeroGrad(): void;
   /**
-   * Replaces hypers from the next step on: in all groups or in one (by its index in the config; the tensors that no group
-   * names are the last), in all replicas or in one. Compiles nothing. Steps encoded before but not submitted yet may take
+   * Replaces hypers from the next step on: in all groups or in one, in all replicas or in one. Groups are counted as in the
+   * config; the tensors that no group names are the last. A group's tensors that went to its rule's fallback belong to it:
+   * each hyper goes to the rules of the group that have it. Behind the last group come indices for the fallback's tensors
+   * alone, group by group. Compiles nothing. Steps encoded before but not submitted yet may take
    * the old values or the new: for a rate that changes from step to step within one submission, use a schedule.
    *
    * @throws OptionError for an unknown hyper, group or replica or a value out of range; nothing is changed then.
    */
   set(hypers: Readonly<Record<string, Scheduled>>, group?: number, replica?: number): void;
-  /** The value that a hyper has at a 0-based step, in a group (default: the first) and a replica (default: the first). */
+  /**
+   * The value that a hyper has at a 0-based step, in a group (default: the first) and a replica (default: the first). Of a
+   * group with a fallback, what its own rule has, where that has the hyper and some of the tensors.
+   */
   hyper(name: string, step: number, group?: number, replica?: number): number;
-  /** From the next step on leaves a group (default: all) as it is: parameters, slots, and out of the gradient's norm. */
+  /**
+   * From the next step on leaves a group (default: all) as it is: parameters, slots, and out of the gradient's norm. Groups
+   * are counted as in {@link Optimizer.set}.
+   */
   freeze(group?: number): void;
-  /** Undoes {@link Optimizer.freeze}, and `frozen` of the config. */
+  /**
+   * Undoes {@link Optimizer.freeze}, and `frozen` of the config. Bias correction, what a rule carries from update to update and
+   * first updates go by the updates that the group has taken part in, as torch counts steps for each parameter; schedules
+   * go by the optimizer's step. On the GPU, where steps may have been skipped that the host has not heard of yet, the count
+   * is late by those until `step`, `read` or `stats` hears of them.
+   */
   thaw(group?: number): void;
   /**
    * From the next step on leaves a replica as it is and spends no more work on it: parameters, slots, step, stats. For runs
@@ -127,13 +150,16 @@ export interface Optimizer {
   /** The whole state (parameters, slots, hypers, step) as a safetensors file, from which `load` continues to the bit. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Continues from a `save`, with the hypers as they were saved, but for functions of the step, which a file cannot hold:
-   * those come back only from the very array that this optimizer's `save` gave, else they stay as they are now. Clipping,
-   * averages (the decay of `ema` too) and loss scaling stay as this optimizer was created. Submit before what was encoded.
+   * Continues from a `save`: parameters, slots, steps. An optimizer that was created with the same hypers, groups and freezing
+   * goes on to the bit, with what was set, frozen and thawed before the save; one that was created with others keeps its own
+   * ({@link LoadOptions.hypers} chooses). Functions of the step, which a file cannot hold, come back only from the very
+   * array that this optimizer's `save` gave, else they stay as they are now. Clipping, averages (the decay of `ema` too) and
+   * loss scaling stay as this optimizer was created. Groups may be others than those that were saved, as long as each
+   * tensor keeps its rule and the tensors of a group have made as many updates. Submit before what was encoded.
    *
    * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
    */
-  load(checkpoint: Uint8Array): Promise<void>;
+  load(checkpoint: Uint8Array, options?: LoadOptions): Promise<void>;
   /** Frees what was created. Using the optimizer afterwards is an error. */
   destroy(): void;
 }

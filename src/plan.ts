@@ -19,14 +19,26 @@ export interface Group {
   readonly fallbackOf?: number;
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
-  /** Whether the rule is the group's own, not the optimizer's. */
-  readonly ownRule: boolean;
+  /** By replica, what it inherits its hypers from; undefined where its rule is its own and so all of them are. */
+  readonly base: readonly Record<string, Schedule>[] | undefined;
   /** For each replica a schedule for every hyper of the rule. */
   readonly hypers: readonly Record<string, Schedule>[];
-  /** The hypers that are the group's own, not the optimizer's. */
+  /** The hypers that are the group's own, not inherited. */
   readonly own: Set<string>;
+  /** The fallback that the group names itself. */
+  readonly fallback?: Fallback | undefined;
   readonly lrScale: number;
   frozen: boolean;
+}
+
+/** The rule of tensors that another rule cannot update, as an optimizer or a group names it. */
+export interface Fallback {
+  readonly rule: Rule;
+  readonly flags: Readonly<Record<string, boolean>>;
+  /** For each replica a schedule for every hyper of the rule. */
+  readonly hypers: readonly Record<string, Schedule>[];
+  /** Undefined: as the group whose tensors they are. */
+  readonly frozen: boolean | undefined;
 }
 
 /** All groups with the same rule and flags: what one update kernel serves. */
@@ -64,6 +76,10 @@ export interface Plan {
   readonly names: readonly string[];
   /** For each replica the hypers of the groups that have no others. */
   readonly shared: readonly Record<string, Schedule>[];
+  /** The optimizer's fallback, whose hypers its groups inherit. */
+  readonly fallback: Fallback | undefined;
+  /** What decides the hypers and the freezing at creation, as JSON: checkpoints of the same go on with what was set. */
+  readonly created: string;
 }
 
 const around = [
@@ -103,10 +119,12 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
       `clip.type is "adaptive", whose units are the outputs of [in, out]; the layout of tensor "${turned.name}" is "out-in"`,
     );
   }
-  const shared = readReplicas(rule, name, fields);
+  const { shared, entries } = readReplicas(rule, name, fields);
   const replicas = shared.length;
-  const { groups, groupOf } = readGroups({ rule, flags, shared, fields, segments });
-  const plan: Plan = {
+  const fallback = fields.fallback === undefined ? undefined : readFallback(rule, fields.fallback, replicas);
+  const { groups, groupOf } = readGroups({ rule, flags, shared, fallback, fields, segments });
+  readReplicaGroups(name, entries, fallback, groups);
+  const read: Omit<Plan, "created"> = {
     rule,
     flags,
     maximize,
@@ -122,8 +140,10 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
     groupOf,
     parts: partsOf(groups, groupOf, aroundSlots(averages)),
     shared,
+    fallback,
     names: segments.map(({ name }) => name),
   };
+  const plan: Plan = { ...read, created: creationOf(read) };
   averageColumns(averages, 0);
   for (let replica = 0; replica < replicas; replica++) {
     for (const [index, group] of groups.entries()) {
@@ -171,9 +191,16 @@ export function setHypers(
 ): void {
   if (group !== undefined) readGroup(plan, "set.group", group);
   if (replica !== undefined) readReplica(plan, "set.replica", replica);
+  const targets = targetsOf(plan, group);
+  plan.groups.forEach(({ rule, fallbackOf }, index) => {
+    if (!targets.has(index) || (fallbackOf !== undefined && targets.has(fallbackOf))) return;
+    const its = plan.groups[fallbackIndex(plan, index)];
+    const owner = plan.parts.length > 1 ? `set of group ${index} (${rule.name})` : "set";
+    readObject(owner, changes, [...new Set([rule, its?.rule].flatMap((each) => Object.keys(each?.hypers ?? {})))]);
+  });
   const all = Array.from({ length: plan.replicas }, (_, r) =>
-    plan.groups.map((_, g) =>
-      (group === undefined || group === g) && (replica === undefined || replica === r) ? changes : {},
+    plan.groups.map(({ rule }, g) =>
+      targets.has(g) && (replica === undefined || replica === r) ? hypersOf(rule, changes) : {},
     ),
   );
   replaceHypers(
@@ -182,18 +209,47 @@ export function setHypers(
     all.map(() => step),
     changes,
   );
-  // So that the config tells of it.
-  for (const hyper of Object.keys(changes)) {
-    if (group !== undefined) {
-      // The rest goes by the optimizer's own hypers: with those changed, what others had of them is their own now.
-      const rest = plan.groups[group]!.hypers === plan.shared;
-      plan.groups.forEach(({ ownRule, own }, index) => {
-        if (!ownRule && rest !== (index === group)) own.add(hyper);
-      });
+  for (const base of [plan.shared, plan.fallback?.hypers]) {
+    if (base) noteInheritance(plan, base, Object.keys(changes), group === undefined ? undefined : targets, replica);
+  }
+}
+
+/** What a group is called by: the group, and what its rule left to its fallback; undefined: all of them. */
+function targetsOf(plan: Plan, group: number | undefined): ReadonlySet<number> {
+  if (group === undefined) return new Set(plan.groups.keys());
+  return new Set([group, fallbackIndex(plan, group)]);
+}
+
+/** The index of the group of the tensors that a group's rule left to its fallback; -1 where there are none. */
+function fallbackIndex(plan: Pick<Plan, "groups">, group: number): number {
+  if (!plan.groups[group]?.rule.only) return -1;
+  return plan.groups.findIndex(({ fallbackOf }) => fallbackOf === group);
+}
+
+/** Those of some hypers that a rule has. */
+function hypersOf<T>(rule: Rule, values: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter(([hyper]) => Object.hasOwn(rule.hypers, hyper)));
+}
+
+/** After hypers were set: what is inherited from `base` follows it, and what is not is a group's own. */
+function noteInheritance(
+  { groups }: Plan,
+  base: readonly Record<string, Schedule>[],
+  changed: readonly string[],
+  targets: ReadonlySet<number> | undefined,
+  replica: number | undefined,
+): void {
+  const heirs = [...groups.entries()].filter(([, group]) => group.base === base);
+  for (const hyper of changed) {
+    const having = heirs.filter(([, { rule }]) => Object.hasOwn(rule.hypers, hyper));
+    if (targets) {
+      // The rest goes by the very hypers that others inherit: with those changed, what others had of them is their own now.
+      const ofRest = having.some(([index, { hypers }]) => hypers === base && targets.has(index));
+      for (const [index, { own }] of having) if (targets.has(index) !== ofRest) own.add(hyper);
       continue;
     }
-    plan.shared.forEach((hypers, r) => {
-      const common = plan.groups.find(({ ownRule }) => !ownRule);
+    const common = having[0]?.[1];
+    base.forEach((hypers, r) => {
       if (common && (replica === undefined || replica === r)) hypers[hyper] = common.hypers[r]![hyper]!;
     });
   }
@@ -264,38 +320,40 @@ export function replaceHypers(
 }
 
 /**
- * Puts back which hypers are groups' own, and with them what the others go by: `shared` holds those that no group does.
+ * Puts back which hypers are groups' own, and with them what the others inherit, by replica.
  *
  * @throws OptionError for what is no hyper of the rule or out of its form; nothing is changed then.
  */
 export function replaceOwn(
   plan: Plan,
   own: readonly (readonly string[] | undefined)[],
-  shared: readonly Readonly<Record<string, unknown>>[],
+  inherited: Readonly<Record<"shared" | "fallback", readonly Readonly<Record<string, unknown>>[]>>,
 ): void {
-  const { rule, groups } = plan;
+  const { groups, fallback } = plan;
   const sets = groups.map((group, index) => {
     const names = own[index] ?? [...group.own];
     return new Set(names.map((name) => readChoice(`groups[${index}].own`, name, Object.keys(group.rule.hypers))));
   });
-  const all = plan.shared.map((before, replica) => {
-    const change = readObject("shared", shared[replica] ?? {}, Object.keys(rule.hypers));
-    const after = readHypers(rule, "shared", change, before);
-    for (const hyper of Object.keys(after)) {
-      const common =
-        groups.find(({ hypers }) => hypers === plan.shared) ??
-        groups.find(({ ownRule }, index) => !ownRule && !sets[index]!.has(hyper));
-      if (common) after[hyper] = common.hypers[replica]![hyper]!;
-    }
-    return after;
+  const after = (["shared", "fallback"] as const).flatMap((name) => {
+    const [rule, base] = name === "shared" ? [plan.rule, plan.shared] : [fallback?.rule, fallback?.hypers];
+    if (!rule || !base) return [];
+    const heirs = [...groups.entries()].filter(([, group]) => group.base === base);
+    return base.map((before, replica) => {
+      const change = readObject(name, inherited[name][replica] ?? {}, Object.keys(rule.hypers));
+      const hypers = readHypers(rule, name, change, before);
+      for (const hyper of Object.keys(hypers)) {
+        const [, common] =
+          heirs.find(([, { hypers }]) => hypers === base) ?? heirs.find(([index]) => !sets[index]!.has(hyper)) ?? [];
+        if (common) hypers[hyper] = common.hypers[replica]![hyper]!;
+      }
+      return { before, hypers };
+    });
   });
   groups.forEach((group, index) => {
     group.own.clear();
     for (const hyper of sets[index]!) group.own.add(hyper);
   });
-  plan.shared.forEach((hypers, replica) => {
-    Object.assign(hypers, all[replica]);
-  });
+  for (const { before, hypers } of after) Object.assign(before, hypers);
 }
 
 /** A schedule anew that goes on from what it had heard. */
@@ -314,8 +372,8 @@ function withHeard(hyper: string, schedule: Schedule | undefined, states: readon
 }
 
 /** Remembers which schedule drives each hyper, functions too, and gives what puts them back. */
-export function rememberHypers({ groups, shared }: Plan): () => void {
-  const copies = [...shared, ...groups.flatMap(({ hypers }) => hypers)].map((hypers) => ({
+export function rememberHypers({ groups, shared, fallback }: Plan): () => void {
+  const copies = [...shared, ...(fallback?.hypers ?? []), ...groups.flatMap(({ hypers }) => hypers)].map((hypers) => ({
     hypers,
     as: { ...hypers },
   }));
@@ -329,12 +387,13 @@ export function rememberHypers({ groups, shared }: Plan): () => void {
   };
 }
 
-/** Freezes or thaws one group, or all of them. */
+/** Freezes or thaws one group with what it leaves to its fallback, or all of them. */
 export function setFrozen(plan: Plan, frozen: boolean, group: number | undefined): void {
   if (group !== undefined) readGroup(plan, "group", group);
-  plan.groups.forEach((candidate, index) => {
-    if (group === undefined || group === index) candidate.frozen = frozen;
-  });
+  for (const index of targetsOf(plan, group)) {
+    const target = plan.groups[index];
+    if (target) target.frozen = frozen;
+  }
 }
 
 /** The value of a hyper in a group at the 0-based step, checked: schedules may leave a hyper's range as they go. */
@@ -353,9 +412,16 @@ export function hyperAt(plan: Plan, group: number, hyper: string, step: number, 
 /** {@link hyperAt} for names, groups and replicas that a caller gives. */
 export function readHyperAt(plan: Plan, group: number, hyper: string, step: number, replica: number): number {
   const index = readGroup(plan, "group", group);
-  readChoice("hyper", hyper, Object.keys(plan.groups[index]!.rule.hypers));
+  // A group's own rule first, unless all of its tensors went to the fallback.
+  const its = fallbackIndex(plan, index);
+  const order = plan.groupOf.includes(index) ? [index, its] : [its, index];
+  const having = order
+    .filter((each) => each >= 0)
+    .map((each) => [each, Object.keys(plan.groups[each]!.rule.hypers)] as const);
+  readChoice("hyper", hyper, [...new Set(having.flatMap(([, names]) => names))]);
   readNumber("step", step, { min: 0, integer: true });
-  return hyperAt(plan, index, hyper, step, readReplica(plan, "replica", replica));
+  const [found] = having.find(([, names]) => names.includes(hyper))!;
+  return hyperAt(plan, found, hyper, step, readReplica(plan, "replica", replica));
 }
 
 function readGroup(plan: Plan, name: string, group: unknown): number {
@@ -366,24 +432,22 @@ export function readReplica(plan: Plan, name: string, replica: unknown): number 
   return readNumber(name, replica, { min: 0, max: plan.replicas - 1, integer: true });
 }
 
-/** The config that rebuilds the plan, complete; hypers given as functions of the step stay functions. */
-export function planConfig(plan: Plan): OptimizerConfig {
-  const nameOf = (rule: Rule) => (rules.includes(rule) ? rule.name : rule);
-  const values = (hypers: Readonly<Record<string, Schedule>>) =>
-    Object.fromEntries(Object.entries(hypers).map(([hyper, schedule]) => [hyper, schedule.config]));
-  /** The fallback of the first of some groups that has one. */
-  const fallbackOf = (isOne: (group: Group, index: number) => boolean) => {
-    const found = plan.groups.find(
-      ({ fallbackOf }) => fallbackOf !== undefined && isOne(plan.groups[fallbackOf]!, fallbackOf),
-    );
-    return found ? { fallback: { rule: nameOf(found.rule), ...found.flags, ...values(found.hypers[0]!) } } : {};
-  };
-  const { clip, lossScale, averages, replicas, shared } = plan;
+/**
+ * The config that rebuilds the plan: complete, but that what groups and replicas inherit is not written into them, so that
+ * they follow the optimizer's own hypers when those are changed. Hypers given as functions of the step stay functions.
+ */
+export function planConfig(plan: Omit<Plan, "created">): OptimizerConfig {
+  const { clip, lossScale, averages, replicas, shared, fallback } = plan;
+  const listed = listGroups(plan);
+  const entries = shared.map((hypers, replica) => ({
+    ...configsOf(hypers),
+    ...replicaEntry(plan, listed, replica),
+  }));
   const config: Record<string, unknown> = {
     rule: nameOf(plan.rule),
-    ...(replicas === 1 ? values(shared[0]!) : { replicas: shared.map(values) }),
+    ...(replicas === 1 ? entries[0] : { replicas: entries }),
     ...plan.flags,
-    ...fallbackOf(({ ownRule }) => !ownRule),
+    ...(fallback ? { fallback: fallbackConfig(fallback, fallback.hypers[0]!, fallback.frozen) } : {}),
     maximize: plan.maximize,
     skipNonFinite: plan.skipNonFinite,
     clip: clip ?? null,
@@ -395,24 +459,123 @@ export function planConfig(plan: Plan): OptimizerConfig {
     swa: averages.swa ?? null,
     lookahead: averages.lookahead ?? null,
   };
-  // What the config does not list, it must if that is frozen.
-  const listed = plan.groups.flatMap((group, index) => {
-    if (group.params !== undefined) return [{ group, params: group.params }];
-    return group.frozen ? [{ group, params: plan.names.filter((_, segment) => plan.groupOf[segment] === index) }] : [];
-  });
-  if (listed.length > 0) {
-    config.groups = listed.map(({ group, params }, index) => ({
-      params,
-      ...(group.ownRule ? { rule: nameOf(group.rule), ...group.flags } : {}),
-      ...Object.fromEntries(
-        Object.entries(values(group.hypers[0]!)).filter(([hyper]) => replicas === 1 || group.own.has(hyper)),
-      ),
-      ...(group.ownRule ? fallbackOf((_, of) => of === index) : {}),
+  if (listed.length > 0) config.groups = listed.map(({ config }) => config);
+  return config as unknown as OptimizerConfig;
+}
+
+const nameOf = (rule: Rule) => (rules.includes(rule) ? rule.name : rule);
+
+function configsOf(hypers: Readonly<Record<string, Schedule>>, names = Object.keys(hypers)): Record<string, unknown> {
+  return Object.fromEntries(names.map((hyper) => [hyper, hypers[hyper]!.config]));
+}
+
+function fallbackConfig(
+  { rule, flags }: Pick<Fallback, "rule" | "flags">,
+  hypers: Readonly<Record<string, Schedule>>,
+  frozen: boolean | undefined,
+): Record<string, unknown> {
+  return { rule: nameOf(rule), ...flags, ...configsOf(hypers), ...(frozen === undefined ? {} : { frozen }) };
+}
+
+/** A group in the config, with what its rule leaves to its fallback. */
+interface Listed {
+  readonly group: Group;
+  /** Undefined where all tensors are the rule's. */
+  readonly its: Group | undefined;
+  /** As the config has it. */
+  readonly config: Readonly<Record<string, unknown>>;
+}
+
+/** The groups that the config must list: also what it did not, if that is frozen or has a fallback of its own by now. */
+function listGroups(plan: Omit<Plan, "created">): readonly Listed[] {
+  return plan.groups.flatMap((group, index): readonly Listed[] => {
+    if (group.fallbackOf !== undefined) return [];
+    const at = fallbackIndex(plan, index);
+    const its = plan.groups[at];
+    const fallback = ownFallback(plan, group, its);
+    if (group.params === undefined && !group.frozen && !fallback) return [];
+    // What the group says though only its fallback's rule has it.
+    const lent = its ? [...its.own].filter((hyper) => !Object.hasOwn(group.rule.hypers, hyper)) : [];
+    const config = {
+      params: group.params ?? plan.names.filter((_, segment) => [index, at].includes(plan.groupOf[segment]!)),
+      ...(group.base ? {} : { rule: nameOf(group.rule), ...group.flags }),
+      ...configsOf(group.hypers[0]!, [...group.own]),
+      ...(its && !fallback ? configsOf(its.hypers[0]!, lent) : {}),
+      ...(fallback ? { fallback } : {}),
       ...(group.lrScale === 1 ? {} : { lrScale: group.lrScale }),
       ...(group.frozen ? { frozen: true } : {}),
-    }));
-  }
-  return config as unknown as OptimizerConfig;
+    };
+    return [{ group, its, config }];
+  });
+}
+
+/** What a group in the config must say of its fallback; nothing where that follows from the rest of the config. */
+function ownFallback(plan: Omit<Plan, "created">, group: Group, its: Group | undefined) {
+  if (!its) return group.fallback && fallbackConfig(group.fallback, group.fallback.hypers[0]!, group.fallback.frozen);
+  const frozen = its.frozen === group.frozen ? undefined : its.frozen;
+  const inherits =
+    its.base !== undefined &&
+    its.frozen === (plan.fallback?.frozen ?? group.frozen) &&
+    Object.keys(its.rule.hypers).every((hyper) => {
+      if (!Object.hasOwn(group.rule.hypers, hyper)) return true;
+      const own = group.own.has(hyper);
+      return own === its.own.has(hyper) && (!own || sameConfig(group.hypers[0]![hyper]!, its.hypers[0]![hyper]!));
+    });
+  return inherits ? undefined : fallbackConfig(its, its.hypers[0]!, frozen);
+}
+
+/** What a replica has that neither its own hypers nor those of groups say. */
+function replicaEntry(
+  plan: Omit<Plan, "created">,
+  listed: readonly Listed[],
+  replica: number,
+): Record<string, unknown> {
+  if (replica === 0) return {};
+  const { fallback } = plan;
+  /** The hypers whose schedules are not those that the config says without this entry. */
+  const differing = (hypers: readonly Record<string, Schedule>[], names: Iterable<string>, said = hypers[0]!) =>
+    configsOf(
+      hypers[replica]!,
+      [...names].filter((hyper) => !sameConfig(hypers[replica]![hyper]!, said[hyper]!)),
+    );
+  const filled = (name: string, values: Record<string, unknown>) =>
+    Object.keys(values).length > 0 ? { [name]: values } : {};
+  const groups = listed.map(({ group, its }) => {
+    const own = differing(group.hypers, group.own);
+    if (!its) return own;
+    // What the entry says of a group without a rule of its own holds for its fallback too.
+    const both = group.base ? Object.keys(hypersOf(its.rule, own)) : [];
+    const said = {
+      ...its.hypers[0]!,
+      ...Object.fromEntries(both.map((name) => [name, group.hypers[replica]![name]!])),
+    };
+    return { ...own, ...filled("fallback", differing(its.hypers, new Set([...its.own, ...both]), said)) };
+  });
+  return {
+    ...filled("fallback", fallback ? differing(fallback.hypers, Object.keys(fallback.rule.hypers)) : {}),
+    ...(groups.some((values) => Object.keys(values).length > 0) ? { groups } : {}),
+  };
+}
+
+/** Whether two schedules are written the same way; functions of the step are where they are one function. */
+function sameConfig({ config: a }: Schedule, { config: b }: Schedule): boolean {
+  return sameValue(a, b);
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const [left, right] = [Object.entries(a), new Map(Object.entries(b))];
+  return left.length === right.size && left.every(([key, value]) => right.has(key) && sameValue(value, right.get(key)));
+}
+
+/** What a config says of hypers and freezing, as JSON; functions of the step are alike there. */
+function creationOf(plan: Omit<Plan, "created">): string {
+  const { replicas, groups, fallback, ...config } = planConfig(plan) as unknown as Record<string, unknown>;
+  const own = Object.fromEntries(Object.entries(config).filter(([option]) => Object.hasOwn(plan.rule.hypers, option)));
+  return JSON.stringify({ ...own, replicas, groups, fallback }, (_, value: unknown) =>
+    typeof value === "function" ? "a function" : value,
+  );
 }
 
 /** The slots that averages of the parameters keep; they start as the parameters. */
@@ -499,15 +662,75 @@ function unheard(hypers: Readonly<Record<string, Schedule>>): Record<string, Sch
   );
 }
 
-/** The hypers of each replica: the optimizer's, with those of the replica's entry in their place. */
-function readReplicas(rule: Rule, name: string, fields: Readonly<Record<string, unknown>>): Record<string, Schedule>[] {
+/** The hypers of each replica: the optimizer's, with those of the replica's entry in their place; and the entries. */
+function readReplicas(rule: Rule, name: string, fields: Readonly<Record<string, unknown>>) {
   const shared = readHypers(rule, name, fields, {});
-  if (fields.replicas === undefined) return [shared];
-  const entries = readArray(`${name}.replicas`, fields.replicas, "hypers, one entry for each copy");
-  if (entries.length === 0) throw new OptionError(`${name}.replicas is []; it must have at least one entry`);
-  return entries.map((entry, index) => {
-    const owner = `${name}.replicas[${index}]`;
-    return readHypers(rule, owner, readObject(owner, entry, Object.keys(rule.hypers)), unheard(shared));
+  if (fields.replicas === undefined) return { shared: [shared], entries: [{}] };
+  const given = readArray(`${name}.replicas`, fields.replicas, "hypers, one entry for each copy");
+  if (given.length === 0) throw new OptionError(`${name}.replicas is []; it must have at least one entry`);
+  const known = [...Object.keys(rule.hypers), "groups", ...(rule.only ? ["fallback"] : [])];
+  const entries = given.map((entry, index) => readObject(`${name}.replicas[${index}]`, entry, known));
+  return {
+    shared: entries.map((entry, index) => readHypers(rule, `${name}.replicas[${index}]`, entry, unheard(shared))),
+    entries,
+  };
+}
+
+/** What replicas say of single groups, and of fallbacks: hypers in place of what those have. */
+function readReplicaGroups(
+  name: string,
+  entries: readonly Readonly<Record<string, unknown>>[],
+  fallback: Fallback | undefined,
+  groups: readonly Group[],
+): void {
+  const put = (
+    owner: string,
+    value: unknown,
+    replica: number,
+    into: readonly Pick<Group, "rule" | "hypers" | "own">[],
+  ) => {
+    const known = new Set(into.flatMap(({ rule }) => Object.keys(rule.hypers)));
+    const changes = readObject(owner, value, [...known]);
+    for (const { rule, hypers, own } of into) {
+      const its = hypersOf(rule, changes);
+      Object.assign(hypers[replica]!, readHypers(rule, owner, its, hypers[replica]!));
+      for (const hyper of Object.keys(its)) own.add(hyper);
+    }
+  };
+  entries.forEach((entry, replica) => {
+    const owner = `${name}.replicas[${replica}]`;
+    if (entry.fallback !== undefined) {
+      if (!fallback)
+        throw new OptionError(`${owner}.fallback is ${show(entry.fallback)}; the optimizer has no fallback`);
+      // Those who inherit it hold its schedules already.
+      const before = { ...fallback.hypers[replica]! };
+      put(`${owner}.fallback`, entry.fallback, replica, [{ ...fallback, own: new Set() }]);
+      for (const { base, hypers } of groups) {
+        if (base !== fallback.hypers || hypers === base) continue;
+        for (const [hyper, schedule] of Object.entries(hypers[replica]!)) {
+          if (schedule === before[hyper]) hypers[replica]![hyper] = fallback.hypers[replica]![hyper]!;
+        }
+      }
+    }
+    if (entry.groups === undefined) return;
+    const listed = groups.filter(({ params }) => params !== undefined).length;
+    const given = readArray(`${owner}.groups`, entry.groups, "hypers, one entry for each group");
+    if (given.length > listed) {
+      throw new OptionError(`${owner}.groups has ${given.length} entries; ${name}.groups has ${listed}`);
+    }
+    given.forEach((value, index) => {
+      const where = `${owner}.groups[${index}]`;
+      const group = groups[index]!;
+      const its = groups[fallbackIndex({ groups }, index)];
+      const known = [group, its].flatMap((each) => Object.keys(each?.rule.hypers ?? {}));
+      const { fallback: forIts, ...hypers } = readObject(where, value, [
+        ...new Set(known),
+        ...(its ? ["fallback"] : []),
+      ]);
+      // Beside a rule of the group's own, its fallback has hypers of its own.
+      put(where, hypers, replica, its && group.base ? [group, its] : [group]);
+      if (forIts !== undefined) put(`${where}.fallback`, forIts, replica, [its!]);
+    });
   });
 }
 
@@ -515,23 +738,27 @@ interface GroupsInput {
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
   readonly shared: readonly Record<string, Schedule>[];
+  readonly fallback: Fallback | undefined;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly segments: readonly Segment[];
 }
 
-function readGroups({ rule, flags, shared, fields, segments }: GroupsInput): { groups: Group[]; groupOf: number[] } {
+function readGroups({ rule, flags, shared, fallback, fields, segments }: GroupsInput) {
   const groups: Group[] = [];
-  const fallbacks: unknown[] = [];
   const groupOf = new Map<string, number>();
   const names = segments.map(({ name }) => name);
   const known = new Set(names);
   const entries = fields.groups === undefined ? [] : readArray(`${rule.name}.groups`, fields.groups, "groups");
-  entries.forEach((entry, index) => {
+  const given = entries.map((entry, index) => {
     const owner = `${rule.name}.groups[${index}]`;
     const ownRule = (entry as { rule?: unknown } | null)?.rule !== undefined;
     const its = ownRule ? readRule(`${owner}.rule`, entry) : rule;
-    const options = ownRule ? ruleOptions(its) : Object.keys(rule.hypers);
-    const group = readObject(owner, entry, [...inGroups, ...options]);
+    const own = (entry as { fallback?: unknown } | null)?.fallback;
+    const ownFallback = its.only && own !== undefined ? readFallback(its, own, shared.length) : undefined;
+    // A group without a rule of its own may also say what its fallback is to go by.
+    const lent = ownRule ? [] : Object.keys((ownFallback ?? fallback)?.rule.hypers ?? {});
+    const options = [...inGroups, ...ruleOptions(its).filter((option) => ownRule || !Object.hasOwn(its.flags, option))];
+    const group = readObject(owner, entry, [...new Set([...options, ...lent])]);
     const { patterns, matched } = readPatterns(`${owner}.params`, group.params, names, known);
     for (const param of matched) {
       const before = groupOf.get(param);
@@ -546,75 +773,95 @@ function readGroups({ rule, flags, shared, fields, segments }: GroupsInput): { g
       params: patterns,
       rule: its,
       flags: ownRule ? readFlags(its, owner, group) : flags,
-      ownRule,
+      base: ownRule ? undefined : shared,
       hypers: shared.map((replica) => readHypers(its, owner, group, ownRule ? {} : replica)),
       own: new Set(Object.keys(its.hypers).filter((hyper) => ownRule || group[hyper] !== undefined)),
+      fallback: ownFallback,
       lrScale: group.lrScale === undefined ? 1 : readNumber(`${owner}.lrScale`, group.lrScale, { min: 0 }),
       frozen: group.frozen === undefined ? false : readBoolean(`${owner}.frozen`, group.frozen),
     });
-    fallbacks.push(ownRule ? group.fallback : fields.fallback);
+    return { owner, group };
   });
   if (names.some((name) => !groupOf.has(name))) {
     // The very objects that all groups without hypers of their own go by: setting theirs sets the optimizer's.
-    groups.push({
-      params: undefined,
-      rule,
-      flags,
-      ownRule: false,
-      hypers: shared,
-      own: new Set(),
-      lrScale: 1,
-      frozen: false,
-    });
-    fallbacks.push(fields.fallback);
+    const rest = { params: undefined, rule, flags, base: shared, hypers: shared, own: new Set<string>() };
+    groups.push({ ...rest, lrScale: 1, frozen: false });
   }
   const indices = names.map((name) => groupOf.get(name) ?? groups.length - 1);
-  leaveToFallbacks(groups, fallbacks, indices, segments);
+  [...groups].forEach((group, index) => {
+    const left = leaveToFallback(groups, index, group.base ? fallback : undefined, given[index], indices, segments);
+    if (left) groups.push(left);
+  });
   return { groups, groupOf: indices };
 }
 
 /** Takes the tensors that a group's rule cannot update out of it, into a group of the rule's fallback. */
-function leaveToFallbacks(
-  groups: Group[],
-  fallbacks: readonly unknown[],
+function leaveToFallback(
+  groups: readonly Group[],
+  index: number,
+  inherited: Fallback | undefined,
+  given: { readonly owner: string; readonly group: Readonly<Record<string, unknown>> } | undefined,
   groupOf: number[],
   segments: readonly Segment[],
-): void {
-  fallbacks.forEach((config, index) => {
-    const { rule, hypers, lrScale, frozen } = groups[index]!;
-    const { only } = rule;
-    const left = only
-      ? segments.flatMap((segment, i) => (groupOf[i] === index && !only.takes(segment.shape) ? [i] : []))
-      : [];
-    const owner = `${rule.name}.fallback`;
-    const first = segments[left[0] ?? -1];
-    if (config === undefined && first) {
-      throw new OptionError(
-        `${owner} is missing; the rule ${rule.name} takes ${only!.what}, and "${first.name}" has shape [${first.shape}]: name a rule for such tensors`,
-      );
-    }
-    if (config === undefined) return;
-    if (typeof config !== "object") {
-      throw new OptionError(`${owner} is ${show(config)}; it must be an object such as { rule: "adamw", lr: 3e-4 }`);
-    }
-    const its = readRule(`${owner}.rule`, config);
-    const fields = readObject(owner, config, ["rule", ...ruleOptions(its)]);
-    if (its.only) throw new OptionError(`${owner}.rule is "${its.name}"; it must be a rule that takes every tensor`);
-    const group = {
-      params: undefined,
-      fallbackOf: index,
-      rule: its,
-      flags: readFlags(its, owner, fields),
-      ownRule: true,
-      hypers: hypers.map(() => readHypers(its, owner, fields, {})),
-      own: new Set(Object.keys(its.hypers)),
-      lrScale,
-      frozen,
-    };
-    if (!first) return;
-    groups.push(group);
-    for (const i of left) groupOf[i] = groups.length - 1;
-  });
+): Group | undefined {
+  const { rule, base, hypers, lrScale, frozen, fallback: own } = groups[index]!;
+  const { only } = rule;
+  const fallback = own ?? inherited;
+  const left = only
+    ? segments.flatMap((segment, i) => (groupOf[i] === index && !only.takes(segment.shape) ? [i] : []))
+    : [];
+  const first = segments[left[0] ?? -1];
+  if (!fallback && first) {
+    throw new OptionError(
+      `${rule.name}.fallback is missing; the rule ${rule.name} takes ${only!.what}, and "${first.name}" has shape [${first.shape}]: name a rule for such tensors`,
+    );
+  }
+  if (!fallback || !first) {
+    const lent = Object.keys(fallback?.rule.hypers ?? {}).find(
+      (hyper) => given?.group[hyper] !== undefined && !Object.hasOwn(rule.hypers, hyper),
+    );
+    if (lent === undefined) return undefined;
+    throw new OptionError(
+      `${given!.owner}.${lent} is ${show(given!.group[lent])}; ${rule.name} has no ${lent}, and none of the group's tensors goes to its fallback ${fallback!.rule.name}`,
+    );
+  }
+  for (const i of left) groupOf[i] = groups.length;
+  const { rule: its, flags } = fallback;
+  // What stands beside a rule is that rule's; what a group says without one holds for all of its tensors.
+  const said = given && base ? hypersOf(its, given.group) : {};
+  const named = own ? readObject("fallback", given!.group.fallback, ["rule", ...ruleOptions(its), "frozen"]) : {};
+  const fields = { ...said, ...hypersOf(its, named) };
+  const owner = given?.owner ?? rule.name;
+  // The rest goes by the very objects that others inherit, as above.
+  const isRest = !own && hypers === base;
+  return {
+    params: undefined,
+    fallbackOf: index,
+    rule: its,
+    flags,
+    base: own ? undefined : fallback.hypers,
+    hypers: isRest ? fallback.hypers : fallback.hypers.map((replica) => readHypers(its, owner, fields, replica)),
+    own: new Set(Object.keys(its.hypers).filter((hyper) => own || fields[hyper] !== undefined)),
+    lrScale,
+    frozen: fallback.frozen ?? frozen,
+  };
+}
+
+/** The rule, with its options, of tensors that `rule` cannot update. */
+function readFallback(rule: Rule, config: unknown, replicas: number): Fallback {
+  const owner = `${rule.name}.fallback`;
+  if (typeof config !== "object") {
+    throw new OptionError(`${owner} is ${show(config)}; it must be an object such as { rule: "adamw", lr: 3e-4 }`);
+  }
+  const its = readRule(`${owner}.rule`, config);
+  const fields = readObject(owner, config, ["rule", ...ruleOptions(its), "frozen"]);
+  if (its.only) throw new OptionError(`${owner}.rule is "${its.name}"; it must be a rule that takes every tensor`);
+  return {
+    rule: its,
+    flags: readFlags(its, owner, fields),
+    hypers: Array.from({ length: replicas }, () => readHypers(its, owner, fields, {})),
+    frozen: fields.frozen === undefined ? undefined : readBoolean(`${owner}.frozen`, fields.frozen),
+  };
 }
 
 function partsOf(groups: readonly Group[], groupOf: readonly number[], slotsAround: readonly string[]): Part[] {

@@ -23,13 +23,47 @@ export function tableColumns(plan: Plan, part: Part): readonly string[] {
   ];
 }
 
-/** The rows of one replica's groups of one part, step by step, with what the rule carries from one to the next. */
+/** A stretch of steps in which a group is frozen, or is not. */
+interface Span {
+  from: number;
+  /** Updates that the group made before. */
+  made: number;
+  readonly frozen: boolean;
+  readonly change: Change;
+}
+
+/** Where among the updates that an optimizer was told to make a change came. */
+export interface Change {
+  /** How many of them were to be made or skipped by then. */
+  readonly updates: number;
+  /** How many of them were encoded by then, since creation or the last load. */
+  readonly encoded: number;
+}
+
+const start: Change = { updates: 0, encoded: 0 };
+
+/** Whether the part has a row for all of its groups together, behind theirs: what sums over all tensors concludes by it. */
+export function hasCommonRow({ rule }: Part): boolean {
+  return rule.reduction?.scope === "all";
+}
+
+/** Rows of a step. */
+export function rowCount(part: Part): number {
+  return part.groups.length + (hasCommonRow(part) ? 1 : 0);
+}
+
+/**
+ * The rows of one replica's groups of one part, step by step, with what the rule carries from one to the next. Hypers go
+ * by the optimizer's step; a rule's `t`, its carry and its first update go by the updates that the group took part in.
+ */
 export class RowSource {
   readonly #plan: Plan;
   readonly #part: Part;
   readonly #replica: number;
-  /** For each group the carries of steps `#from` and on, as far as they were needed. */
-  readonly #carries: CarryValues[][];
+  /** For each group what it carries into steps `#from` and on, as far as that was needed; undefined before its first update. */
+  readonly #carries: (CarryValues | undefined)[][];
+  /** For each group when it was frozen and when not, from the earliest step that still matters. */
+  readonly #spans: Span[][];
   #from = 0;
 
   constructor(plan: Plan, part: Part, replica: number) {
@@ -37,22 +71,37 @@ export class RowSource {
     this.#part = part;
     this.#replica = replica;
     this.#carries = part.groups.map(() => []);
+    this.#spans = part.groups.map((group) => [{ from: 0, made: 0, frozen: plan.groups[group]!.frozen, change: start }]);
   }
 
-  /** The scalars that update number `step + 1` of a group (by its place in the part) uses; errors name hyper and step. */
+  /** The scalars that the next update of a group (by its place in the part) uses at a step; errors name hyper and step. */
   row(group: number, step: number): Record<string, number> {
-    const { maximize, accumulate, clip, averages, groups } = this.#plan;
+    const { maximize, accumulate, clip, averages } = this.#plan;
     const hypers = this.#hypers(group, step);
+    const made = this.#made(group, step);
+    const frozen = this.#isFrozen(group);
     return {
       gradientScale: (maximize ? -1 : 1) / accumulate,
-      first: step === 0 ? 1 : 0,
-      frozen: groups[this.#part.groups[group]!]!.frozen ? 1 : 0,
+      // Averages of what is frozen are there from the first step on.
+      first: (frozen ? step : made) === 0 ? 1 : 0,
+      frozen: frozen ? 1 : 0,
       ...(clip?.type === "value" ? { clipValue: clip.maxValue } : {}),
       ...averageColumns(averages, step),
-      ...this.#part.rule.row(hypers, step + 1, this.#carry(group, step), this.#part.flags, () =>
+      ...this.#part.rule.row(hypers, made + 1, this.#carryOf(group, step), this.#part.flags, () =>
         this.#ahead(group, step),
       ),
     };
+  }
+
+  /** All rows of a step: the groups', then the common one if there is one. */
+  rowsAt(step: number): readonly Record<string, number>[] {
+    const rows = this.#part.groups.map((_, group) => this.row(group, step));
+    if (!hasCommonRow(this.#part)) return rows;
+    // As the group that has taken part longest of those that do.
+    const made = rows.map((_, group) => this.#made(group, step));
+    const active = rows.flatMap((row, group) => (row.frozen === 1 ? [] : [group]));
+    const [longest] = (active.length > 0 ? active : [0]).sort((a, b) => made[b]! - made[a]! || a - b);
+    return [...rows, { ...rows[longest!]!, first: made.every((count) => count === 0) ? 1 : 0 }];
   }
 
   /**
@@ -61,23 +110,20 @@ export class RowSource {
    */
   rows(from: number, to: number): { rows: Float32Array<ArrayBuffer>; end: number; error: unknown } {
     const columns = tableColumns(this.#plan, this.#part);
-    const groups = this.#part.groups.length;
-    const rows = new Float32Array((to - from) * groups * columns.length);
+    const length = rowCount(this.#part) * columns.length;
+    const rows = new Float32Array((to - from) * length);
     let at = 0;
     for (let step = from; step < to; step++) {
-      for (let group = 0; group < groups; group++) {
-        try {
-          const row = this.row(group, step);
-          for (const column of columns) rows[at++] = row[column]!;
-        } catch (error) {
-          return { rows: rows.slice(0, (step - from) * groups * columns.length), end: step, error };
-        }
+      try {
+        for (const row of this.rowsAt(step)) for (const column of columns) rows[at++] = row[column]!;
+      } catch (error) {
+        return { rows: rows.slice(0, (step - from) * length), end: step, error };
       }
     }
     return { rows, end: to, error: undefined };
   }
 
-  /** Fixes what was carried up to `step` before hypers change: only what comes after is computed anew. */
+  /** Fixes what was carried up to `step` before hypers or freezing change: only what comes after is computed anew. */
   settle(step: number): void {
     if (!this.#part.rule.carry) return;
     this.#carries.forEach((trail, group) => {
@@ -86,8 +132,36 @@ export class RowSource {
     });
   }
 
-  /** Forgets what was carried before `step`. */
+  /**
+   * After groups were frozen or thawed: from `step` on they are as the plan says.
+   */
+  refreeze(step: number, change: Change): void {
+    this.#spans.forEach((spans, group) => {
+      const frozen = this.#isFrozen(group);
+      const made = this.#made(group, step);
+      // What changes twice before a step changes once, or not at all.
+      while (spans.length > 1 && spans.at(-1)!.from >= step) spans.pop();
+      if (spans[0]!.from >= step) spans[0] = { from: step, made, frozen, change };
+      if (spans.at(-1)!.frozen !== frozen) spans.push({ from: step, made, frozen, change });
+    });
+  }
+
+  /**
+   * More updates were skipped or lost than was known: what was frozen or thawed after them was so `delay` steps earlier, though
+   * not before `least`. Gives the first step whose rows are others by that.
+   */
+  delay(isAfter: (change: Change) => boolean, delay: number, least: number): number | undefined {
+    return this.#move(({ from, change }) => (isAfter(change) ? Math.max(least, from - delay) : from));
+  }
+
+  /** The next step is `step`, earlier than was believed; what was frozen or thawed since is so from there on. */
+  fallBack(step: number): number | undefined {
+    return this.#move(({ from }) => Math.min(from, step));
+  }
+
+  /** Forgets what was before `step`. */
   prune(step: number): void {
+    for (const spans of this.#spans) while (spans.length > 1 && spans[1]!.from <= step) spans.shift();
     if (!this.#part.rule.carry || step <= this.#from) return;
     this.#carries.forEach((trail, group) => {
       this.#carry(group, step);
@@ -96,23 +170,69 @@ export class RowSource {
     this.#from = step;
   }
 
-  /** Whether what is carried into `step` can still be told. */
+  /** Whether what is carried into `step`, and how many updates were made before it, can still be told. */
   knows(step: number): boolean {
-    return !this.#part.rule.carry || step >= this.#from;
+    const counts = this.#spans.every((spans) => step >= spans[0]!.from);
+    return counts && (!this.#part.rule.carry || step >= this.#from);
   }
 
-  /** What each group carries into `step`; nothing where the rule carries nothing. */
-  carried(step: number): readonly CarryValues[] {
-    return this.#carries.map((_, group) => this.#carry(group, step));
+  /** What each group carries into `step`, nothing where the rule carries nothing; null before it starts. */
+  carried(step: number): readonly (CarryValues | null)[] {
+    return this.#carries.map((_, group) => (this.#part.rule.carry ? (this.#carry(group, step) ?? null) : {}));
   }
 
-  /** Goes on from a step with what was carried into it, as {@link carried} gave it. */
-  restore(step: number, carried: readonly CarryValues[]): void {
+  /** How many updates each group has made before `step`. */
+  made(step: number): readonly number[] {
+    return this.#spans.map((_, group) => this.#made(group, step));
+  }
+
+  /** Goes on from a step with what was carried into it and made before it, as {@link carried} and {@link made} gave it. */
+  restore(step: number, carried: readonly (CarryValues | null)[], made: readonly number[]): void {
+    this.#spans.forEach((spans, group) => {
+      spans.splice(0, spans.length, { from: step, made: made[group]!, frozen: this.#isFrozen(group), change: start });
+    });
     if (!this.#part.rule.carry) return;
     this.#from = step;
     this.#carries.forEach((trail, group) => {
-      trail.splice(0, trail.length, carried[group]!);
+      trail.splice(0, trail.length, carried[group] ?? undefined);
     });
+  }
+
+  #isFrozen(group: number): boolean {
+    return this.#plan.groups[this.#part.groups[group]!]!.frozen;
+  }
+
+  #spanAt(group: number, step: number): Span {
+    const spans = this.#spans[group]!;
+    let last = spans.length - 1;
+    while (last > 0 && spans[last]!.from > step) last--;
+    return spans[last]!;
+  }
+
+  #made(group: number, step: number): number {
+    const { from, made, frozen } = this.#spanAt(group, step);
+    return frozen ? made : made + Math.max(0, step - from);
+  }
+
+  /** Moves the beginnings of spans, and gives the earliest one that moved. */
+  #move(to: (span: Span) => number): number | undefined {
+    let earliest: number | undefined;
+    this.#spans.forEach((spans, group) => {
+      let first: number | undefined;
+      spans.forEach((span, i) => {
+        const before = spans[i - 1];
+        if (!before) return;
+        const from = Math.max(before.from, to(span));
+        if (from !== span.from) first = Math.min(first ?? from, from);
+        span.from = from;
+        span.made = before.frozen ? before.made : before.made + from - before.from;
+      });
+      if (first === undefined) return;
+      const trail = this.#carries[group]!;
+      trail.length = Math.min(trail.length, Math.max(1, first + 1 - this.#from));
+      earliest = Math.min(earliest ?? first, first);
+    });
+    return earliest;
   }
 
   #hypers(group: number, step: number): Record<string, number> {
@@ -134,17 +254,28 @@ export class RowSource {
     }
   }
 
-  #carry(group: number, step: number): CarryValues {
+  /** What a group carries into a step, from which it starts if it has made no update yet. */
+  #carryOf(group: number, step: number): CarryValues {
+    return this.#carry(group, step) ?? this.#part.rule.carry?.start(this.#hypers(group, step)) ?? {};
+  }
+
+  #carry(group: number, step: number): CarryValues | undefined {
     const { carry } = this.#part.rule;
-    if (!carry) return {};
+    if (!carry) return undefined;
     const trail = this.#carries[group]!;
-    if (trail.length === 0) trail.push(carry.start(this.#hypers(group, this.#from)));
+    if (trail.length === 0) trail.push(undefined);
     while (trail.length <= step - this.#from) {
       const last = this.#from + trail.length - 1;
+      const before = trail[trail.length - 1];
+      if (this.#spanAt(group, last).frozen) {
+        trail.push(before);
+        continue;
+      }
+      const hypers = this.#hypers(group, last);
       trail.push(
-        carry.next(trail[trail.length - 1]!, this.#hypers(group, last), last + 1, () => this.#ahead(group, last)),
+        carry.next(before ?? carry.start(hypers), hypers, this.#made(group, last) + 1, () => this.#ahead(group, last)),
       );
     }
-    return trail[Math.max(0, step - this.#from)]!;
+    return trail[Math.max(0, step - this.#from)];
   }
 }

@@ -21,8 +21,9 @@ export interface TorchOptions {
    */
   readonly transpose?: Pattern | readonly Pattern[] | undefined;
   /**
-   * Updates made so far, whole, >= 0, whatever the file says. Default what its `NAME.step` say; where torch counts none
-   * (SGD), 0. At 0 slots that do not begin at zero (of adagrad, rprop) begin anew.
+   * Updates made so far, by all groups, whole, >= 0, whatever the file says. Default what its `NAME.step` say: each group
+   * has made as many as its tensors say, which must agree, and the optimizer as many as the group with the most; where
+   * torch counts none (SGD), 0. At 0 slots that do not begin at zero (of adagrad, rprop) begin anew.
    */
   readonly step?: number | undefined;
 }
@@ -50,10 +51,15 @@ export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options:
   const plan = createPlan(optimizer.config, segments);
   checkRules(plan, segments, template.tensors);
   checkKeys(plan, segments, tensors);
-  const step = (given as number | undefined) ?? readSteps(plan, segments, tensors);
+  const steps = given === undefined ? readSteps(plan, segments, tensors) : new Map<number, number>();
+  const step = (given as number | undefined) ?? Math.max(0, ...steps.values());
   const carried = plan.parts.map((part) => {
     const values = part.groups.map((group) => readCarry(plan, part, group, segments, tensors));
     return Array.from({ length: replicas }, () => values);
+  });
+  const made = plan.parts.map((part) => {
+    const counts = part.groups.map((group) => steps.get(group) ?? step);
+    return Array.from({ length: replicas }, () => counts);
   });
   const clocks = template.metadata.step!.split(" ");
   const changed = new Map(template.tensors);
@@ -72,7 +78,12 @@ export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options:
       put(`${name}:${average}`, begun(changed.get(`${name}:${average}`)!.data, changed.get(name)!.data, clocks));
     }
   }
-  const metadata = { ...template.metadata, step: clocks.map(() => step).join(" "), carried: JSON.stringify(carried) };
+  const metadata = {
+    ...template.metadata,
+    step: clocks.map(() => step).join(" "),
+    carried: JSON.stringify(carried),
+    made: JSON.stringify(made),
+  };
   await optimizer.load(encodeSafetensors({ metadata, tensors: changed }));
 }
 
@@ -195,31 +206,33 @@ function readScalar(key: string, tensors: Tensors): number | undefined {
   return value;
 }
 
-/** The step that all tensors agree on. */
-function readSteps(plan: Plan, segments: readonly Segment[], tensors: Tensors): number {
-  let found: { readonly key: string; readonly step: number } | undefined;
-  for (const { name } of segments) {
+/** The steps of groups, on which their tensors agree; of a group that torch counts none for, nothing. */
+function readSteps(plan: Plan, segments: readonly Segment[], tensors: Tensors): ReadonlyMap<number, number> {
+  const found = new Map<number, { readonly key: string; readonly step: number }>();
+  for (const [index, { name }] of segments.entries()) {
     const key = `${name}.step`;
     const step = readScalar(key, tensors);
     if (step === undefined) continue;
     if (!Number.isInteger(step) || step < 0 || step > maxStep) {
       throw new DataError(`the file's "${key}" is ${step}; it must be a whole number in [0, 2^32)`);
     }
-    if (found && found.step !== step) {
+    const group = plan.groupOf[index]!;
+    const before = found.get(group);
+    if (before && before.step !== step) {
       throw new DataError(
-        `the file's "${found.key}" is ${found.step} and "${key}" is ${step}; they must agree, or the option step say`,
+        `the file's "${before.key}" is ${before.step} and "${key}" is ${step}; they must agree, be in different groups, or the option step say`,
       );
     }
-    found ??= { key, step };
+    if (!before) found.set(group, { key, step });
   }
   const counting = plan.parts.find(({ rule }) => rule.torchSteps !== false);
-  if (!found && counting) {
+  if (found.size === 0 && counting) {
     const { name } = segments[counting.segments[0]!]!;
     throw new DataError(
       `the file has no "${name}.step"; without it, the option step must say how many updates were made`,
     );
   }
-  return found?.step ?? 0;
+  return new Map([...found].map(([group, { step }]) => [group, step]));
 }
 
 /** What a group carries, from the scalars of its tensors, which must agree. */

@@ -17,6 +17,7 @@ import { inMemory } from "../host_memory.ts";
 import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
 import {
   type LayerStats,
+  type LoadOptions,
   mustStep,
   type Optimizer,
   type Role,
@@ -163,7 +164,7 @@ class ReferenceOptimizer implements CpuOptimizer {
     // Every row before anything is changed: a schedule may leave its range in any of them.
     const rows = this.#replicas.map(({ parts, clock, halted, underflow }) => {
       if (!updates || halted || underflow) return undefined;
-      return parts.map(({ part, rows }) => part.groups.map((_, group) => rows.row(group, clock.step)));
+      return parts.map(({ rows }) => rows.rowsAt(clock.step));
     });
     this.#replicas.forEach((replica, r) => {
       if (accumulate > 1) this.#accumulate(replica);
@@ -181,7 +182,7 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   set(hypers: Readonly<Record<string, Scheduled>>, group?: number, replica?: number): void {
     this.#mustLive("set");
-    for (const { parts, clock } of this.#replicas) for (const { rows } of parts) rows.settle(clock.step);
+    this.#settle();
     setHypers(this.#plan, hypers, group, replica, this.#replicas[replica ?? 0]?.clock.step ?? 0);
   }
 
@@ -190,13 +191,11 @@ class ReferenceOptimizer implements CpuOptimizer {
   }
 
   freeze(group?: number): void {
-    this.#mustLive("freeze");
-    setFrozen(this.#plan, true, group);
+    this.#setFrozen("freeze", true, group);
   }
 
   thaw(group?: number): void {
-    this.#mustLive("thaw");
-    setFrozen(this.#plan, false, group);
+    this.#setFrozen("thaw", false, group);
   }
 
   halt(replica: number): void {
@@ -211,7 +210,7 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   observe(metric: number, replica?: number): void {
     this.#mustLive("observe");
-    for (const { parts, clock } of this.#replicas) for (const { rows } of parts) rows.settle(clock.step);
+    this.#settle();
     observeMetric(this.#plan, metric, replica);
   }
 
@@ -232,7 +231,8 @@ class ReferenceOptimizer implements CpuOptimizer {
     if (role !== "evaluation") return scalarsOf(source, role) ?? this.#values(source, role);
     const roles = ["params", ...this.slots].map((slot) => [slot, this.#values(source, slot)] as const);
     const carried = source.parts.map(({ rows }) => rows.carried(source.clock.step));
-    return evaluationValues(this.#plan, this.#layouts, new Map(roles), source.clock.step, carried);
+    const made = source.parts.map(({ rows }) => rows.made(source.clock.step));
+    return evaluationValues(this.#plan, this.#layouts, new Map(roles), made, carried);
   }
 
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void {
@@ -268,16 +268,19 @@ class ReferenceOptimizer implements CpuOptimizer {
       carried: this.#plan.parts.map((_, part) =>
         this.#replicas.map(({ parts, clock }) => parts[part]!.rows.carried(clock.step)),
       ),
+      made: this.#plan.parts.map((_, part) =>
+        this.#replicas.map(({ parts, clock }) => parts[part]!.rows.made(clock.step)),
+      ),
       roles: new Map(roles.map((role) => [role, this.#replicas.map((replica) => this.#values(replica, role))])),
       scalars: this.#plan.parts.map((_, part) => this.#replicas.map(({ parts }) => parts[part]!.scalars)),
     };
     return encodeCheckpoint(describePlan(this.#plan), this.#plan, this.#layouts, this.segments, snapshot);
   }
 
-  async load(bytes: Uint8Array): Promise<void> {
+  async load(bytes: Uint8Array, options?: LoadOptions): Promise<void> {
     this.#mustLive("load");
-    const { clocks, micro, carried, roles, scalars } = inMemory("the checkpoint", () =>
-      openCheckpoint(this.#plan, this.#layouts, this.segments, bytes),
+    const { clocks, micro, carried, made, roles, scalars } = inMemory("the checkpoint", () =>
+      openCheckpoint(this.#plan, this.#layouts, this.segments, bytes, options),
     );
     this.#replicas.forEach((replica, r) => {
       replica.clock = clocks[r]!;
@@ -292,7 +295,7 @@ class ReferenceOptimizer implements CpuOptimizer {
       }
       replica.parts.forEach((state, part) => {
         state.scalars.set(scalars[part]![r]!);
-        state.rows.restore(clocks[r]!.step, carried[part]![r]!);
+        state.rows.restore(clocks[r]!.step, carried[part]![r]!, made[part]![r]!);
       });
     });
     this.#micro = micro;
@@ -300,6 +303,21 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   destroy(): void {
     this.#destroyed = true;
+  }
+
+  /** Before hypers or freezing change: what rules carried so far stays as it is. */
+  #settle(): void {
+    for (const { parts, clock } of this.#replicas) for (const { rows } of parts) rows.settle(clock.step);
+  }
+
+  #setFrozen(call: string, frozen: boolean, group: number | undefined): void {
+    this.#mustLive(call);
+    this.#settle();
+    setFrozen(this.#plan, frozen, group);
+    for (const { parts, clock } of this.#replicas) {
+      const change = { updates: clock.step + clock.skipped, encoded: clock.step + clock.skipped };
+      for (const { rows } of parts) rows.refreeze(clock.step, change);
+    }
   }
 
   #accumulate({ gradients, accumulated }: Replica): void {

@@ -63,7 +63,7 @@ export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], s
     if (place.factored) moveMeans(state, place, place.factored, row, gradient);
   }
   const scalars = new Scalars(state, rows);
-  reduce(state, works, scalars, rows[0]!);
+  reduce(state, works, scalars, rows.at(-1)!);
   for (const work of works) orthogonalise(state, work, scalars.of(work.place));
   if (plan.cautious) measureCaution(part, works, scalars);
   for (const { place, row, cells, gradient } of works) {
@@ -130,7 +130,10 @@ function average({ lookahead, ema, swa }: Averages, x: CellValues, row: Row): vo
   if (swa) x.swa! += row.swa! * (x.p - x.swa!);
 }
 
-/** Sums what the rule's reduction measures, tensor by tensor or over all, and lets it conclude. */
+/**
+ * Sums what the rule's reduction measures, tensor by tensor or over all, and lets it conclude; over all by the last row,
+ * which is that of all groups together then.
+ */
 function reduce(state: PartState, works: readonly Work[], scalars: Scalars, row: Row): void {
   const { rule, flags } = state.part;
   const { reduction } = rule;
@@ -259,7 +262,7 @@ class Scalars {
     this.#state = state;
     this.#rows = rows;
     this.#records = new Map(state.layout.places.map((place, index) => [place, index + 1]));
-    if (rows[0]?.first === 1) this.#begin();
+    this.#begin();
   }
 
   of(place: Place): Record<string, number> {
@@ -284,11 +287,13 @@ class Scalars {
     const starts = part.rule.reduction?.scalars ?? {};
     layout.scalars.forEach(({ name, scope }, field) => {
       const start = starts[name] ?? 0;
-      const at = (row: Row) => (typeof start === "number" ? start : row[start]!);
-      if (scope === "all") scalars[field] = at(this.#rows[0]!);
+      const begin = (row: Row, at: number) => {
+        if (row.first === 1) scalars[at] = typeof start === "number" ? start : row[start]!;
+      };
+      if (scope === "all") begin(this.#rows.at(-1)!, field);
       else
         layout.places.forEach((place, index) => {
-          scalars[(1 + index) * layout.scalars.length + field] = at(this.#rows[place.group]!);
+          begin(this.#rows[place.group]!, (1 + index) * layout.scalars.length + field);
         });
     });
   }

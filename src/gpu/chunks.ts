@@ -4,7 +4,7 @@
 import { type BufferRange, chunkLength } from "../arena.ts";
 import type { Access } from "../assemble.ts";
 import { type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
-import { clipBins, type Plan } from "../plan.ts";
+import { clipBins, type Part, type Plan } from "../plan.ts";
 import type { StreamShape } from "./shapes.ts";
 
 /** Tensors of one part whose parameters and gradients lie in the same two buffers. */
@@ -140,12 +140,16 @@ export const binWords = 5;
 
 /** The bins of a reduction: first partial, number of partials, group, record, and whether it is factored. */
 export function reductionBins(
+  part: Part,
   layout: PartLayout,
   scope: "tensor" | "all",
   numbers: ChunkNumbers,
   perChunk: number,
 ): Uint32Array<ArrayBuffer> {
-  if (scope === "all") return Uint32Array.of(...spanOf(layout.places, numbers, perChunk), 0, 0, 0);
+  if (scope === "all") {
+    // By the row behind those of the groups.
+    return Uint32Array.of(...spanOf(layout.places, numbers, perChunk), part.groups.length, 0, 0);
+  }
   return Uint32Array.from(
     layout.places.flatMap((place, index) => [
       ...spanOf([place], numbers, perChunk),

@@ -16,6 +16,7 @@ import { inMemory, memoryError } from "../host_memory.ts";
 import { layoutPart, type PartLayout, scalarValues, slotRange } from "../layout.ts";
 import {
   type LayerStats,
+  type LoadOptions,
   mustStep,
   type Optimizer,
   putValues,
@@ -39,6 +40,7 @@ import {
 } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
+import type { Change } from "../table.ts";
 import { allocate, bytesOf } from "./allocate.ts";
 import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl, halted } from "./control.ts";
 import { deviceLoss, requireBuffer, requireLimit } from "./device.ts";
@@ -301,7 +303,7 @@ interface ReplicaClock {
   /** What was encoded when the last copy was submitted that we know the place of. */
   placed: number;
   /** When hypers changed last: the step that was to be next, updates by then with skipped ones, and {@link encoded}. */
-  changed: { step: number; updates: number; encoded: number };
+  changed: Change & { step: number };
   /** Updates and gradients that were lost, as far as we have heard. */
   lost: { astray: number; missed: number };
   /** Whether the replica makes no steps. */
@@ -545,15 +547,11 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 
   freeze(group?: number): void {
-    this.#mustLive("freeze");
-    setFrozen(this.#plan, true, group);
-    this.#expire();
+    this.#setFrozen("freeze", true, group);
   }
 
   thaw(group?: number): void {
-    this.#mustLive("thaw");
-    setFrozen(this.#plan, false, group);
-    this.#expire();
+    this.#setFrozen("thaw", false, group);
   }
 
   halt(replica: number): void {
@@ -602,8 +600,10 @@ class ArenaOptimizer implements GpuOptimizer {
     if (role !== "evaluation") return (await this.#readRoles([role], replica)).get(role)!;
     const roles = ["params", ...this.slots];
     const [stats, values] = await Promise.all([this.stats(replica), this.#readRoles(roles, replica)]);
-    const carried = this.#clocks[replica]!.window.sources.map((source) => source.carried(stats.step));
-    return evaluationValues(this.#plan, this.#layouts, values, stats.step, carried);
+    const { sources } = this.#clocks[replica]!.window;
+    const carried = sources.map((source) => source.carried(stats.step));
+    const made = sources.map((source) => source.made(stats.step));
+    return evaluationValues(this.#plan, this.#layouts, values, made, carried);
   }
 
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void {
@@ -688,6 +688,9 @@ class ArenaOptimizer implements GpuOptimizer {
       carried: plan.parts.map((_, part) =>
         this.#clocks.map(({ window }, replica) => window.sources[part]!.carried(clocks[replica]!.step)),
       ),
+      made: plan.parts.map((_, part) =>
+        this.#clocks.map(({ window }, replica) => window.sources[part]!.made(clocks[replica]!.step)),
+      ),
       roles: new Map(roles.map((role) => [role, values.map((each) => each.get(role)!)])),
       scalars: this.#layouts.map((layout, part) => {
         const each = scalarLength(layout);
@@ -697,11 +700,11 @@ class ArenaOptimizer implements GpuOptimizer {
     return encodeCheckpoint(description, plan, this.#layouts, this.segments, snapshot);
   }
 
-  async load(bytes: Uint8Array): Promise<void> {
+  async load(bytes: Uint8Array, options?: LoadOptions): Promise<void> {
     this.#mustLive("load");
     for (const location of this.#locate("params")) this.#mustAllow(location, "COPY_DST", "load");
-    const { clocks, micro, carried, roles, scalars } = inMemory("the checkpoint", () =>
-      openCheckpoint(this.#plan, this.#layouts, this.segments, bytes),
+    const { clocks, micro, carried, made, roles, scalars } = inMemory("the checkpoint", () =>
+      openCheckpoint(this.#plan, this.#layouts, this.segments, bytes, options),
     );
     const { queue } = this.device;
     for (const [role, replicas] of roles) {
@@ -742,7 +745,7 @@ class ArenaOptimizer implements GpuOptimizer {
       clock.underflow = undefined;
       clock.window.restart(step);
       clock.window.sources.forEach((source, part) => {
-        source.restore(step, carried[part]![r]!);
+        source.restore(step, carried[part]![r]!, made[part]![r]!);
       });
     });
   }
@@ -801,6 +804,18 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#asks = this.#carriesOn && this.#clocks.some((clock) => clock.next !== this.#floor(clock));
   }
 
+  /** What a group has made goes by the step at which it is frozen or thawed, as what is carried does by that of changes. */
+  #setFrozen(call: string, frozen: boolean, group: number | undefined): void {
+    this.#mustLive(call);
+    this.#settle();
+    setFrozen(this.#plan, frozen, group);
+    for (const { window, next, changed } of this.#clocks) {
+      for (const source of window.sources) source.refreeze(next, changed);
+    }
+    this.#asks ||= this.#clocks.some((clock) => clock.next !== this.#floor(clock));
+    this.#expire();
+  }
+
   /**
    * What a copy of the control buffer will tell of that is submitted now.
    *
@@ -835,15 +850,25 @@ class ArenaOptimizer implements GpuOptimizer {
       clock.next = Math.max(step, clock.next - delay);
       clock.heard = { step, skipped };
       clock.placed = encoded ?? clock.placed;
+      const isBefore = (change: Change) =>
+        encoded === undefined ? step + skipped <= change.updates : encoded <= change.encoded;
+      if (delay > 0) {
+        for (const source of window.sources) {
+          const from = source.delay(isBefore, delay, step);
+          if (from !== undefined) window.expire(from);
+        }
+      }
       // Before hypers changed, so that they changed before an earlier step.
-      const isBefore = encoded === undefined ? step + skipped <= changed.updates : encoded <= changed.encoded;
-      if (delay > 0 && isBefore) {
+      if (delay > 0 && isBefore(changed)) {
         changed.step = Math.max(step, changed.step - delay);
         for (const source of window.sources) source.settle(changed.step);
         window.expire(changed.step);
       }
       // The window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
-      if (window.fallBack(step) && encoded === undefined) clock.next = step;
+      if (window.fallBack(step) && encoded === undefined) {
+        for (const source of window.sources) source.fallBack(step);
+        clock.next = step;
+      }
       if (underflowed) clock.underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
     });
     if (placed && records[0]!.epoch === this.#epoch) {

@@ -34,6 +34,7 @@ export function sizesOf(
       nearSlots,
       slotWords: slotWords(plan),
       rowOffset: rowOffset(plan, index),
+      commonRow: part.groups.length,
       columnCount: tableColumns(plan, part).length,
       paramsStride: paddedLength(segments.filter(({ own }) => !own)),
       sumStride: paddedLength(segments),

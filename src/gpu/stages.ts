@@ -242,7 +242,7 @@ export async function compileStages(
           add(compiled.measures[step]!, bound, over(count));
         }
         const scope = phase === "rule" ? part.rule.reduction!.scope : "tensor";
-        const words = reductionBins(layout, scope, numbers, perChunk);
+        const words = reductionBins(part, layout, scope, numbers, perChunk);
         const bins = table(`bins of ${phase}`, words);
         add(
           concludes[index]![step]!,

@@ -1,11 +1,11 @@
 // The rows of one replica that are on the GPU (shaders/table.wgsl): a ring of slots that the host fills ahead of the steps, and
 // a short ring near the last step that is known to have run, for when encoders were dropped.
 import type { Part, Plan } from "../plan.ts";
-import { RowSource, tableColumns } from "../table.ts";
+import { RowSource, rowCount, tableColumns } from "../table.ts";
 
 /** Numbers of one step's rows of a part. */
 function rowNumbers(plan: Plan, part: Part): number {
-  return tableColumns(plan, part).length * part.groups.length;
+  return tableColumns(plan, part).length * rowCount(part);
 }
 
 /** Words of a slot: which step's it is, then the rows of every part's groups. */
