@@ -256,7 +256,7 @@ export class Results {
   }
 
   async #settleOthers(): Promise<void> {
-    if (stages(this.folder).length === 0) return;
+    if (stages(this.folder).length === 0 && !existsSync(join(this.folder, commitLock))) return;
     const lock = await this.#lock();
     try {
       settleOthers(this.folder, this.#stage);
