@@ -64,7 +64,9 @@ export {
   type RangeProgress,
   type RangeTestOptions,
   type RangeTestResult,
+  type RateTrial,
   rangeTest,
+  type TrialProgress,
 } from "./lab/range_test.ts";
 export type { Tolerance } from "./lab/recorded.ts";
 export { type ReplayCase, type ReplayFile, type ReplayResult, readReplay, replayCase } from "./lab/replay.ts";
@@ -78,7 +80,7 @@ export {
   searchedShapes,
 } from "./lab/search.ts";
 export { type Shape, shapes } from "./lab/shapes.ts";
-export type { RangeEnd, RangePoint, Suggestion, SuggestionName, Suggestions } from "./lab/suggest.ts";
+export type { RangeEnd, RangePoint, ReadingName, Suggestion, SuggestionName, Suggestions } from "./lab/suggest.ts";
 export {
   gridTrials,
   type Halving,

@@ -2,7 +2,15 @@
 import { Command, Option } from "commander";
 import { rangeChart } from "../lab/chart.ts";
 import { type JobOptions, labDefaults } from "../lab/defaults.ts";
-import { findLr, type Ramp, type RangeTestResult, rangeDefaults, readRamp } from "../lab/range_test.ts";
+import {
+  findLr,
+  type Ramp,
+  type RangeTestResult,
+  rangeDefaults,
+  readRamp,
+  readTrials,
+  standardTrials,
+} from "../lab/range_test.ts";
 import { endWords, runTitle, short } from "../lab/words.ts";
 import { rules } from "../rules/index.ts";
 import { engineLine } from "../train/engine.ts";
@@ -23,6 +31,7 @@ interface FindLrOptions
     Partial<Omit<Ramp, "mode">>,
     DataOptions {
   readonly linear?: boolean;
+  readonly trials?: number;
   readonly backend?: Backend;
   readonly out: string;
   readonly json?: boolean;
@@ -33,7 +42,9 @@ const files = { result: "lr.json", chart: "lr.svg" } as const;
 export function findLrCommand(): Command {
   const [job, ramp] = [labDefaults, rangeDefaults];
   return new Command("find-lr")
-    .description("a learning-rate range test: a short run whose rate climbs, and the rates that its losses speak for")
+    .description(
+      "a learning-rate range test: a short run whose rate climbs, and short runs at the rates that its losses speak for",
+    )
     .argument("[config]", "a run config, or the run.json of a run; without: a small network on MNIST")
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
@@ -41,7 +52,8 @@ export function findLrCommand(): Command {
     .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
     .option("--start <rate>", `first rate (default: ${ramp.start})`, number)
     .option("--end <rate>", `last rate (default: ${ramp.end})`, number)
-    .option("--steps <n>", `steps from the first to the last (default: ${ramp.steps})`, number)
+    .option("--steps <n>", `steps from the first to the last, and of each short run (default: ${ramp.steps})`, number)
+    .option("--trials <n>", `the most short runs that follow, 0 for none (default: ${standardTrials})`, number)
     .option("--linear", "climb by the same amount at each step, not by the same factor")
     .option("--smoothing <share>", `what the smoothed loss keeps at each step (default: ${ramp.smoothing})`, number)
     .option(
@@ -70,10 +82,12 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
     steps,
     smoothing,
     diverge,
+    trials: most,
     ...job
   } = options;
   const mode = linear ? "linear" : undefined;
   const ramp = readRamp({ start, end, steps, mode, smoothing, diverge });
+  const trials = readTrials(most);
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const started = performance.now();
   const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
@@ -89,8 +103,13 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
     bars.start("range test", ramp.steps, "lr {lr}  loss {loss}");
     const found = await findLr(engine, config, data, {
       ...ramp,
+      trials,
       signal,
       onPoint: ({ index, lr, loss }) => bars.update(index, { lr: short(lr), loss: loss.toFixed(4) }),
+      onTrial({ trial, lr, index, steps, loss }) {
+        if (index === 1) bars.start(`short run ${trial} at ${short(lr)}`, steps, "loss {loss}");
+        bars.update(index, { loss: loss.toFixed(4) });
+      },
     }).finally(() => bars.stop());
     if (found.points.length === 0) {
       say("stopped before the first step; nothing was written");
@@ -127,6 +146,9 @@ function plot({ points }: RangeTestResult): string {
 function* report(found: RangeTestResult): Generator<string> {
   const { suggestions, suggested, notes } = found;
   yield endWords(found);
+  for (const { lr, loss } of [...found.trials].sort((a, b) => a.lr - b.lr)) {
+    yield `  short run at ${short(lr).padEnd(10)}${loss === null ? "diverged" : `loss ${loss.toFixed(4)}`}`;
+  }
   const readings = Object.entries(suggestions);
   // Where a curve says nothing, it says so once.
   const silent = readings.every(([, { lr, reason }]) => lr === null && reason === suggested.reason);

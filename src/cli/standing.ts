@@ -52,7 +52,7 @@ function stateWords({ verdict, losses, stopped }: Standing, steps: number): stri
   const { state: word, since } = verdict;
   const lasts = word === "oscillating" || word === "stalled";
   const state = word === "waiting" ? "not falling yet" : lasts ? `${word} since step ${since}` : word;
-  if (stopped === "behind") return `${state}, stopped as hopeless`;
+  if (stopped === "behind") return `${state}, stopped, as others were ahead`;
   return losses.length === steps ? `${state}, done` : state;
 }
 

@@ -67,6 +67,8 @@ const marks = [
   { symbol: "triangle", symbolSize: 15, color: "#15803d" },
   { symbol: "circle", symbolSize: 11, color: "#7e22ce" },
   { symbol: "rect", symbolSize: 8, color: "#475569" },
+  { symbol: "pin", symbolSize: 20, color: "#0f766e" },
+  { symbol: "arrow", symbolSize: 14, color: "#a16207" },
 ];
 
 /** A range test's losses against the rate, its suggestions marked on the smoothed curve, the one to take outlined. */

@@ -1,14 +1,19 @@
 // The learning-rate range test (Smith 2017, "Cyclical learning rates for training neural networks"; Gugger 2018; fastai):
-// a short run whose rate climbs from far too small to far too large, and what its losses say about the rate to take.
+// a short run whose rate climbs from far too small to far too large, what its losses say about the rate to take, and short
+// runs at rates around that one, since a ramp has no time to see what a rate comes to.
 import type { Dataset } from "../data/dataset.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import type { Optimizer } from "../optimizer.ts";
 import { readChoice, readNumber, readObject } from "../options.ts";
+import type { OptimizerConfig } from "../rules/index.ts";
+import { holds, type Scheduled } from "../schedule.ts";
+import { createSchedule } from "../schedules/index.ts";
 import type { Engine } from "../train/engine.ts";
-import { batchSizes, type RunConfig } from "../train/run_config.ts";
+import { batchSizes, type CompleteRunConfig, type RunConfig, updatesOf } from "../train/run_config.ts";
+import { Fading } from "../train/signals.ts";
 import { openRun, readRun } from "../train/train.ts";
 import { selfTuned, standardLr } from "./defaults.ts";
-import { type RangeEnd, type RangePoint, type Suggestions, suggestRates } from "./suggest.ts";
+import { choose, type RangeEnd, type RangePoint, type Suggestions, suggestRates } from "./suggest.ts";
 
 const rangeModes = ["exponential", "linear"] as const;
 
@@ -45,8 +50,15 @@ export const rangeDefaults: Ramp = {
 
 /** Options of {@link findLr}. */
 export interface RangeOptions extends Partial<Ramp> {
+  /**
+   * The most short runs, each from the start, that follow the ramp and decide which rate is suggested; a whole number >= 0,
+   * default 12, of which 4 to 8 are usually made. 0 leaves them out. Each takes as many steps as the ramp has.
+   */
+  readonly trials?: number;
   /** Hears each point once its loss is there. */
   readonly onPoint?: (progress: RangeProgress) => void;
+  /** Hears of each step of a short run. */
+  readonly onTrial?: (progress: TrialProgress) => void;
   /** Ends the test before its next step; what there is is returned. */
   readonly signal?: AbortSignal;
 }
@@ -57,6 +69,26 @@ export interface RangeProgress extends RangePoint {
   readonly index: number;
   /** Steps of the whole ramp. */
   readonly steps: number;
+}
+
+/** A step of a short run as it comes. */
+export interface TrialProgress {
+  /** 1-based number of the run. */
+  readonly trial: number;
+  /** The highest rate of the run. */
+  readonly lr: number;
+  /** 1-based number of the step. */
+  readonly index: number;
+  /** Steps of the run. */
+  readonly steps: number;
+  readonly loss: number;
+}
+
+/** A short run at one rate. */
+export interface RateTrial {
+  readonly lr: number;
+  /** The mean of the last fifth of its losses; null where it diverged. */
+  readonly loss: number | null;
 }
 
 /** Options of {@link rangeTest}. */
@@ -72,19 +104,23 @@ export interface RangeTestResult extends Suggestions {
   readonly ramp: Ramp;
   /** Every step whose loss was finite. */
   readonly points: readonly RangePoint[];
+  /** The short runs that followed, in the order in which they were made; none where the curve says nothing. */
+  readonly trials: readonly RateTrial[];
   readonly ended: RangeEnd;
   /** The last rate that was tried; null where none was. */
   readonly endedAt: number | null;
 }
 
 /**
- * Runs a range test on a training step of the caller's. The rate of every group follows the ramp (a group's `lrScale` goes
- * on holding), all other hypers stay as they are. Afterwards parameters, slots, step, hypers (functions of the step and
+ * Runs a range test on a training step of the caller's: the ramp, and then, from where it began, short runs at constant rates
+ * around the one that its curve speaks for (`trials: 0` leaves them out). The rate of every group follows (a group's `lrScale`
+ * goes on holding), all other hypers stay as they are. Afterwards parameters, slots, step, hypers (functions of the step and
  * plateaus too), gradients and, with `data`, the data's order are what they were, to the bit; also where `step` throws or
  * the test is stopped. Only what `stats` and `layers` tell of the last update is forgotten.
  *
  * @param step makes one training step: computes gradients, lets the optimizer update from them (what it encodes it submits
- * too) and returns the loss before the update, the number that is to fall, or a promise of it. Its argument counts from 0.
+ * too) and returns the loss before the update, the number that is to fall, or a promise of it. Its argument counts from 0, in
+ * each short run anew.
  * @throws OptionError for options out of range, an optimizer with replicas, or a loss that is no number; DataError where
  * the first loss is not finite; and whatever `step` throws.
  */
@@ -93,22 +129,30 @@ export async function rangeTest<S>(
   step: (index: number) => number | Promise<number>,
   options: RangeTestOptions<S> = {},
 ): Promise<RangeTestResult> {
-  const ramp = readOptions(options, ["data"]);
+  const { ramp, trials } = readOptions(options, ["data"]);
   if (optimizer.replicas > 1) {
     throw new OptionError(`the optimizer has ${optimizer.replicas} replicas; a range test takes an optimizer with one`);
   }
   const rewind = options.data && bookmark(options.data);
   const gradients = await optimizer.read("gradients");
   const state = await optimizer.save();
-  try {
-    return await climb(optimizer, step, ramp, options);
-  } finally {
+  const restore = async () => {
     try {
       rewind?.();
     } finally {
       await optimizer.load(state);
       optimizer.write("gradients", gradients);
     }
+  };
+  try {
+    const found = await climb(optimizer, step, ramp, options);
+    return await settle(found, { ...options, trials, updates: ramp.steps }, async (lr, each) => {
+      await restore();
+      optimizer.set({ lr });
+      for (let i = 0; i < ramp.steps && each(await lossOf(step, i)); i++);
+    });
+  } finally {
+    await restore();
   }
 }
 
@@ -131,22 +175,70 @@ export async function findLr(
   data: Dataset,
   options: RangeOptions = {},
 ): Promise<RangeTestResult> {
-  const ramp = readOptions(options);
+  const { ramp, trials } = readOptions(options);
   const complete = readRun(config, data);
   const batch = batchSizes(complete)(0);
-  const { optimizer, objective, order, destroy } = await openRun(engine, { ...complete, batch }, data);
-  try {
-    const { accumulate = 1 } = optimizer.config;
+  const { accumulate = 1 } = complete.optimizer;
+  /** A run's updates one by one. */
+  const open = async (run: CompleteRunConfig) => {
+    const { optimizer, objective, order, destroy } = await openRun(engine, run, data);
     const update = async () => {
       let sum = 0;
       for (let micro = 0; micro < accumulate; micro++) sum += (await objective.step(order.next().value)).loss;
       return sum / accumulate;
     };
-    return await climb(optimizer, update, ramp, options);
+    return { optimizer, update, destroy };
+  };
+  const tested = await open({ ...complete, batch });
+  let found: RangeTestResult;
+  try {
+    found = await climb(tested.optimizer, tested.update, ramp, options);
   } finally {
-    destroy();
+    tested.destroy();
   }
+  const whole = updatesOf(complete);
+  const updates = whole < leastUpdates ? ramp.steps : Math.min(whole, ramp.steps);
+  const { lr: _, ...others } = config.optimizer as { readonly lr?: Scheduled };
+  if (holds(others, isPlateau)) {
+    const reason = "a plateau drives something other than the rate, which short runs cannot follow";
+    return { ...found, suggestions: { trial: { lr: null, reason }, ...found.suggestions } };
+  }
+  const shape = shapeOf(complete, whole, updates);
+  return settle(found, { ...options, trials, updates }, async (peak, each) => {
+    const optimizer = { ...others, lr: (step: number) => peak * shape(step) } as OptimizerConfig;
+    const short = { ...config, optimizer, batch, steps: updates * accumulate, metric: null, stop: null, watch: null };
+    const run = await open(readRun(short, data));
+    try {
+      for (let i = 0; i < updates && each(await run.update()); i++);
+    } catch (error) {
+      // Its loss scale has underflowed.
+      if (!(error instanceof DataError)) throw error;
+      each(Number.NaN);
+    } finally {
+      run.destroy();
+    }
+  });
 }
+
+function isPlateau(part: unknown): boolean {
+  return typeof part === "object" && part !== null && "type" in part && part.type === "plateau";
+}
+
+/** The course of a run's rate, its highest value 1, over as many updates as a short run has. */
+function shapeOf({ optimizer }: CompleteRunConfig, whole: number, updates: number): (step: number) => number {
+  const { lr } = optimizer as { readonly lr?: Scheduled };
+  const schedule = lr === undefined ? undefined : createSchedule(lr, "lr");
+  if (!schedule || schedule.constant !== undefined || schedule.listeners?.length) return () => 1;
+  const looked = Math.min(whole, shapeSteps);
+  const at = (share: number) => schedule.at(Math.min(whole - 1, Math.floor(share * whole)));
+  let highest = 0;
+  for (let i = 0; i < looked; i++) highest = Math.max(highest, at(i / looked));
+  if (!(highest > 0)) return () => 1;
+  return (step) => Math.max(0, at(step / updates)) / highest;
+}
+
+/** Steps of a schedule that are looked at for its highest value. */
+const shapeSteps = 10_000;
 
 /**
  * Fills in a ramp's defaults.
@@ -170,10 +262,19 @@ export function readRamp(options: { readonly [Field in keyof Ramp]?: Ramp[Field]
   };
 }
 
-function readOptions(options: RangeOptions, more: readonly string[] = []): Ramp {
-  readObject("the range test", options, [...Object.keys(rangeDefaults), "onPoint", "signal", ...more]);
-  return readRamp(options);
+function readOptions(options: RangeOptions, more: readonly string[] = []): { ramp: Ramp; trials: number } {
+  const known = [...Object.keys(rangeDefaults), "trials", "onPoint", "onTrial", "signal", ...more];
+  readObject("the range test", options, known);
+  return { ramp: readRamp(options), trials: readTrials(options.trials) };
 }
+
+/** @throws OptionError for what is no whole number >= 0. */
+export function readTrials(value: number | undefined): number {
+  return value === undefined ? standardTrials : readNumber("trials", value, { min: 0, integer: true });
+}
+
+/** The most short runs after a ramp. */
+export const standardTrials = 12;
 
 function rateAt({ start, end, steps, mode }: Ramp, index: number): number {
   if (index === steps - 1) return end;
@@ -203,8 +304,7 @@ async function climb(
     }
     const lr = rateAt(ramp, i);
     optimizer.set({ lr });
-    const loss = await step(i);
-    if (typeof loss !== "number") throw new OptionError(`step ${i} returned ${show(loss)}; it must return the loss`);
+    const loss = await lossOf(step, i);
     endedAt = lr;
     mean = smoothing * mean + (1 - smoothing) * loss;
     const smooth = mean / (1 - smoothing ** (i + 1));
@@ -223,12 +323,102 @@ async function climb(
     format: "fallline-lr/1",
     ramp,
     points,
+    trials: [],
     ended,
     endedAt,
     ...read,
     notes: [...read.notes, ...notesOn(optimizer)],
   };
 }
+
+async function lossOf(step: (index: number) => number | Promise<number>, index: number): Promise<number> {
+  const loss = await step(index);
+  if (typeof loss === "number") return loss;
+  throw new OptionError(`step ${index} returned ${show(loss)}; it must return the loss`);
+}
+
+/** Updates that a run must make before its last losses tell anything of its rate. */
+const leastUpdates = 8;
+
+interface Settling extends RangeOptions {
+  readonly trials: number;
+  /** Updates of each short run. */
+  readonly updates: number;
+}
+
+/** Makes the steps of a short run at a rate for as long as `each`, which hears their losses, says so. */
+type ShortRun = (lr: number, each: (loss: number) => boolean) => Promise<void>;
+
+/**
+ * Looks for the best rate by short runs: from the one that the curve speaks for by factors of 2 to where it gets worse, and
+ * between the best and its neighbours once more. Of rates within 5 % of the best loss the lowest is taken.
+ */
+async function settle(
+  found: RangeTestResult,
+  { trials: most, updates, signal, onTrial }: Settling,
+  shortRun: ShortRun,
+): Promise<RangeTestResult> {
+  const { lr: center } = found.suggested;
+  if (most === 0 || center === null || found.ended === "aborted" || updates < leastUpdates) return found;
+  const { start, end, diverge } = found.ramp;
+  const scores = new Map<number, number>();
+  const last = Math.ceil(updates / 5);
+  const isStopped = () => signal?.aborted === true;
+  /** Infinite where it diverged; null where no more may be made. */
+  const scoreOf = async (lr: number): Promise<number | null> => {
+    const known = scores.get(lr);
+    if (known !== undefined) return known;
+    if (scores.size >= most || isStopped() || lr > end || lr < start) return null;
+    const mean = new Fading(trialMemory);
+    let [index, first, sum, isLost] = [0, 0, 0, false];
+    await shortRun(lr, (loss) => {
+      index++;
+      if (index === 1) first = loss;
+      mean.add(loss);
+      if (index > updates - last) sum += loss;
+      isLost = !Number.isFinite(mean.mean) || mean.mean - first > (diverge - 1) * Math.abs(first);
+      onTrial?.({ trial: scores.size + 1, lr, index, steps: updates, loss });
+      return !isLost && !isStopped();
+    });
+    if (isStopped()) return null;
+    const score = isLost ? Number.POSITIVE_INFINITY : sum / last;
+    scores.set(lr, score);
+    return score;
+  };
+  const first = await scoreOf(center);
+  let best = { lr: center, score: first ?? Number.POSITIVE_INFINITY };
+  const take = async (lr: number): Promise<boolean> => {
+    const score = await scoreOf(lr);
+    // From where everything diverges the way is down.
+    const isBetter =
+      score !== null && (score < best.score || (score === best.score && score === Infinity && lr < best.lr));
+    if (isBetter) best = { lr, score };
+    return isBetter;
+  };
+  const rises = best.score < Infinity && (await take(2 * center));
+  while (await take(rises ? 2 * best.lr : best.lr / 2));
+  const middle = best.lr;
+  await take(middle * Math.SQRT2);
+  await take(middle / Math.SQRT2);
+  let picked = best.lr;
+  // Of rates that are as good, the lowest: what is too high only shows in a longer run.
+  for (const [lr, score] of scores) {
+    if (lr < best.lr && score - best.score <= asGood * Math.abs(best.score)) picked = Math.min(picked, lr);
+  }
+  const trials = [...scores].map(([lr, score]) => ({ lr, loss: score < Infinity ? score : null }));
+  const trial =
+    best.score < Infinity && !isStopped()
+      ? { lr: picked, reason: `the lowest that is as good as the best of ${trials.length} runs of ${updates} steps` }
+      : { lr: null, reason: isStopped() ? "the short runs were stopped" : "every short run diverged" };
+  const suggestions = { trial, ...found.suggestions };
+  return { ...found, trials, suggestions, suggested: choose(suggestions) };
+}
+
+/** Losses that differ by no more than this share of them are as good. */
+const asGood = 0.05;
+
+/** What the mean of a short run's losses, by which it is told to diverge, keeps at each step. */
+const trialMemory = 0.9;
 
 function cannotBegin(loss: number): string {
   return `the loss of the first step is ${loss}, before any rate has mattered, so the range test cannot begin: look for values that are not finite in the data and the initial parameters, and for logarithms or divisions of 0 in the loss`;

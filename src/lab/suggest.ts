@@ -1,6 +1,7 @@
-// Which rates a range test's curve speaks for: four published readings of it, each a rate or the reason why there is none.
-// They follow what fastai 2.7 (callback/schedule.py) computes, on the smoothed losses, its first tenth and its last five
-// points left out as there.
+// Which rates a range test's curve speaks for: readings of it, each a rate or the reason why there is none. Four are published
+// and follow what fastai 2.7 (callback/schedule.py) computes, on the smoothed losses, its first tenth and its last five points
+// left out as there. That mean lags behind by half its curve, which is why they are careful; `fall` reads the losses
+// themselves, smoothed without a lag.
 
 /** One step of a range test. */
 export interface RangePoint {
@@ -14,8 +15,11 @@ export interface RangePoint {
 /** Why a range test ended: all steps made, the smoothed loss too far up, a loss not finite, or stopped by its caller. */
 export type RangeEnd = "complete" | "diverged" | "nonFinite" | "aborted";
 
-const suggestionNames = ["minimum", "steepest", "valley", "slide"] as const;
-export type SuggestionName = (typeof suggestionNames)[number];
+const readingNames = ["fall", "minimum", "steepest", "valley", "slide"] as const;
+/** A reading of the curve. */
+export type ReadingName = (typeof readingNames)[number];
+/** A reading of the curve, or the best of the short runs that follow it. */
+export type SuggestionName = "trial" | ReadingName;
 
 export interface Suggestion {
   /** Null where the curve does not say. */
@@ -25,8 +29,9 @@ export interface Suggestion {
 }
 
 export interface Suggestions {
-  readonly suggestions: Readonly<Record<SuggestionName, Suggestion>>;
-  /** The one to take: the first of valley, steepest, minimum, slide that gives a rate. */
+  /** `trial` only where short runs followed the curve. */
+  readonly suggestions: Readonly<Record<ReadingName, Suggestion>> & { readonly trial?: Suggestion };
+  /** The one to take: the first of trial, fall, valley, steepest, minimum, slide that gives a rate. */
   readonly suggested: Suggestion & { readonly name: SuggestionName | null };
   /** What to know about the curve. */
   readonly notes: readonly string[];
@@ -45,11 +50,16 @@ const slightest = 0.01;
 const slideInterval = 15;
 const slideThreshold = 0.005;
 
-const order: readonly SuggestionName[] = ["valley", "steepest", "minimum", "slide"];
+/** Share of the whole fall at which `fall` looks at the rate, and what it multiplies it by. */
+const fallShare = 0.8;
+const fallFactor = 2;
+
+const order: readonly SuggestionName[] = ["trial", "fall", "valley", "steepest", "minimum", "slide"];
 
 /**
  * Reads a range test's curve.
  *
+ * - `fall`: twice the rate at which the loss has made four fifths of its fall.
  * - `minimum` (Smith 2017, Gugger): a tenth of the rate at the lowest smoothed loss.
  * - `steepest`: the rate at which the smoothed loss falls fastest against the logarithm of the rate.
  * - `valley`: along the longest decreasing subsequence of the smoothed losses, of length L and ending at e, the point
@@ -63,14 +73,19 @@ export function suggestRates(points: readonly RangePoint[], steps: number, ended
   const head = Math.floor(steps / 10);
   const curve = points.slice(head, Math.max(head, points.length - tail));
   const lowest = lowestOf(curve);
-  const atEnd = lowest === curve.length - 1 && (ended === "complete" || ended === "aborted");
+  const turning = turn(points, steps);
+  // A mean that lags may go on falling while the loss climbs.
+  const atEnd =
+    lowest === curve.length - 1 &&
+    (ended === "complete" || ended === "aborted") &&
+    turning.lowest >= points.length - tail;
   const unturned =
     ended === "complete"
       ? "the loss was still falling at the end of the ramp: raise end"
       : "the test was stopped while the loss was still falling";
   const useless = refusal(points, curve, { head, lowest, ended });
   const none = (reason: string): Suggestion => ({ lr: null, reason });
-  const suggestions =
+  const published =
     useless !== undefined
       ? { minimum: none(useless), steepest: none(useless), valley: none(useless), slide: none(useless) }
       : {
@@ -79,11 +94,77 @@ export function suggestRates(points: readonly RangePoint[], steps: number, ended
           valley: valley(curve),
           slide: slide(curve),
         };
-  const name = order.find((candidate) => suggestions[candidate].lr !== null) ?? null;
+  const found = fall(points, turning);
+  // Where no reading says anything, all say it in the same words.
+  const silent = useless !== undefined && found.lr === null;
+  const suggestions = { fall: silent ? none(useless) : found, ...published };
   return {
     suggestions,
-    suggested: name ? { name, ...suggestions[name] } : { name, ...suggestions.valley },
-    notes: useless === undefined && atEnd ? [unturned] : [],
+    suggested: choose(suggestions),
+    notes: !silent && atEnd ? [unturned] : [],
+  };
+}
+
+/** The suggestion to take. */
+export function choose(suggestions: Suggestions["suggestions"]): Suggestions["suggested"] {
+  const name = order.find((candidate) => typeof suggestions[candidate]?.lr === "number") ?? null;
+  return name ? { name, ...suggestions[name]! } : { name, ...suggestions.valley };
+}
+
+/** The losses smoothed without a lag, and where they are lowest. */
+interface Turn {
+  readonly smooth: readonly number[];
+  readonly lowest: number;
+  /** The loss before any rate mattered: the mean of the first tenth. */
+  readonly first: number;
+  /** How far a loss lies from the smoothed ones; root mean square up to the lowest. */
+  readonly noise: number;
+}
+
+function turn(points: readonly RangePoint[], steps: number): Turn {
+  const losses = points.map(({ loss }) => loss);
+  const begin = losses.slice(0, Math.max(1, Math.floor(steps / 10)));
+  const first = begin.reduce((sum, loss) => sum + loss, 0) / begin.length;
+  // What shoots up must not reach into the points before it.
+  const cap = first + (first - losses.reduce((least, loss) => Math.min(least, loss), first));
+  const capped = losses.map((loss) => Math.min(loss, cap));
+  const width = Math.max(1, steps / 50);
+  const smooth = capped.map((_, i) => {
+    let [sum, weight] = [0, 0];
+    const reach = Math.ceil(3 * width);
+    for (let j = Math.max(0, i - reach); j <= Math.min(capped.length - 1, i + reach); j++) {
+      const share = Math.exp(-(((j - i) / width) ** 2) / 2);
+      sum += share * capped[j]!;
+      weight += share;
+    }
+    return sum / weight;
+  });
+  const lowest = smooth.reduce((least, loss, i) => (loss < smooth[least]! ? i : least), 0);
+  const before = capped.slice(0, lowest + 1);
+  const squares = before.reduce((sum, loss, i) => sum + (loss - smooth[i]!) ** 2, 0);
+  return { smooth, lowest, first, noise: Math.sqrt(squares / Math.max(1, before.length)) };
+}
+
+function fall(points: readonly RangePoint[], { smooth, lowest, first, noise }: Turn): Suggestion {
+  if (points.length <= fewest + tail) {
+    return { lr: null, reason: `too few points: ${points.length} were measured; it takes ${fewest + tail + 1}` };
+  }
+  const whole = first - smooth[lowest]!;
+  if (!(whole > slightest * Math.abs(first) && whole > noise)) {
+    return { lr: null, reason: "the loss never fell by more than its noise" };
+  }
+  if (lowest < fewest) {
+    return {
+      lr: null,
+      reason: `too few points before the loss was lowest: ${lowest}; it takes ${fewest}: lower start`,
+    };
+  }
+  let at = lowest;
+  while (at >= 0 && smooth[at]! <= first - fallShare * whole) at--;
+  if (at < 0) return { lr: null, reason: "the loss had fallen at the first rate: lower start" };
+  return {
+    lr: fallFactor * points[Math.min(at + 1, lowest)]!.lr,
+    reason: "twice the rate at which the loss has made four fifths of its fall",
   };
 }
 

@@ -221,6 +221,13 @@ async function find(engine: Engine, signal: AbortSignal): Promise<void> {
       showStep(index, steps, { ...point, started, made: 0 });
       draw(() => rangeChart({ title, points }));
     },
+    onTrial({ trial, lr, index, steps, loss }) {
+      if (index === 1) progress.max = steps;
+      progress.value = index;
+      show("status", `short run ${trial}, at ${short(lr)} …`);
+      show("loss", fixed(loss, 4));
+      show("lr", short(lr));
+    },
   });
   draw(() => rangeChart({ title, ...found }), true);
   // The fields may have changed meanwhile.

@@ -5,15 +5,32 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { digitsDataset } from "../../src/data/digits.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
-import { findLr, type RangeOptions, rangeTest } from "../../src/lab/range_test.ts";
+import { jobConfig, labDefaults } from "../../src/lab/defaults.ts";
+import {
+  findLr,
+  type RangeOptions,
+  type RangeTestOptions,
+  rangeTest as rangeAndTrials,
+} from "../../src/lab/range_test.ts";
 import { type RangeEnd, type RangePoint, suggestRates } from "../../src/lab/suggest.ts";
+import { spaced, sweep, withPeak } from "../../src/lab/sweep.ts";
 import { short } from "../../src/lab/words.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import type { Scheduled } from "../../src/schedule.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
+import { goldenText } from "../golden.ts";
 import { fallline } from "../run_cli.ts";
+
+/** The ramp alone, on losses that are made up. */
+const rangeTest = <S>(
+  optimizer: Optimizer,
+  step: (index: number) => number | Promise<number>,
+  options: RangeTestOptions<S> = {},
+) => rangeAndTrials(optimizer, step, { trials: 0, ...options });
 
 /** Rates from 1e-7 to 10, and a smoothed loss for each as a function of log10 of the rate. */
 function curve(smooth: (log: number, i: number) => number, steps = 100): RangePoint[] {
@@ -123,7 +140,9 @@ describe("suggestions", () => {
     for (const name of ["minimum", "steepest", "valley", "slide"] as const) {
       expect(suggestions[name].lr, name).toBe(published[name](kept));
     }
-    expect(suggested).toEqual({ name: "valley", ...suggestions.valley });
+    expect(suggested).toEqual({ name: "fall", ...suggestions.fall });
+    // Four fifths of the fall into a bowl around 10^-2 are made at 10^-2.42.
+    expect(Math.abs(Math.log10(suggestions.fall.lr! / 2) + 2.42)).toBeLessThan(0.25);
   });
 
   it.each<[string, RangePoint[], number, RangeEnd, string]>([
@@ -153,7 +172,7 @@ describe("suggestions", () => {
     expect(suggested).toEqual({ name: null, lr: null, reason: expect.stringContaining(reason) });
   });
 
-  it("fall back on another reading where the valley is none", () => {
+  it("fall back on another reading where one is none", () => {
     // A fall of few, large steps: no longest decreasing subsequence of ten.
     const { suggestions, suggested } = suggestRates(
       curve((_, i) => (i < 60 ? 5 : i < 64 ? 65 - i : 1 + i - 64)),
@@ -161,7 +180,29 @@ describe("suggestions", () => {
       "diverged",
     );
     expect(suggestions.valley).toEqual({ lr: null, reason: expect.stringContaining("it takes 10") });
-    expect(suggested).toEqual({ name: "steepest", ...suggestions.steepest });
+    expect(suggestions.fall.lr).toBeGreaterThan(suggestions.steepest.lr!);
+    expect(suggested).toEqual({ name: "fall", ...suggestions.fall });
+    // It begins low: there is nothing that it fell from.
+    const noisy = suggestRates(
+      curve((log, i) => (log < -4 ? (i % 2) * 40 : 9 + log)),
+      100,
+      "diverged",
+    );
+    expect(noisy.suggestions.fall.lr).toBeNull();
+  });
+
+  it("do not take a mean that still falls for a loss that does", () => {
+    // The loss turns ten points before the end; its mean, which lags, does not.
+    const points = curve((_, i) => 100 - i).map((point, i) => ({ ...point, loss: i < 90 ? 100 - i : 2 ** (i - 80) }));
+    expect(suggestRates(points, 100, "complete").notes).toEqual([]);
+    expect(suggestRates(points, 100, "complete").suggestions.minimum.lr).not.toBeNull();
+    expect(
+      suggestRates(
+        curve((_, i) => 100 - i),
+        100,
+        "complete",
+      ).notes,
+    ).toEqual(["the loss was still falling at the end of the ramp: raise end"]);
   });
 });
 
@@ -497,6 +538,118 @@ describe("nothing is left of a range test", () => {
   });
 });
 
+describe("short runs after the ramp", () => {
+  /** ½ Σ λ x²: gradient descent is stable below 2 / the largest λ, and best at 2 / (largest + least). */
+  const parabola = (curvatures: readonly number[], options: RangeOptions = {}) => {
+    const optimizer = createCpuOptimizer(
+      [{ name: "x", shape: [curvatures.length], data: curvatures.map(() => 1) }],
+      sgd({ lr: 0.1 }),
+    );
+    const step = async () => {
+      const x = (await optimizer.read()).x!;
+      optimizer.write("gradients", { x: curvatures.map((curvature, i) => curvature * x[i]!) });
+      optimizer.step();
+      return curvatures.reduce((sum, curvature, i) => sum + (curvature * x[i]! ** 2) / 2, 0);
+    };
+    return rangeAndTrials(optimizer, step, options);
+  };
+
+  it.each([
+    ["of one curvature", [2], {}],
+    ["of one curvature, from 1e-3 to 5", [2], { start: 1e-3, end: 5 }],
+    ["that is flat", [0.02], { end: 1000 }],
+    ["that is steep", [300], {}],
+    ["of condition 100", [1, 0.3, 0.1, 0.03, 0.01], {}],
+    ["of condition 100, steep", [50, 5, 0.5], {}],
+  ])(
+    "find the rate of a parabola %s within a factor of 3 of the best, and below its limit",
+    async (_, curvatures, ramp) => {
+      const { suggested, trials, suggestions, notes } = await parabola(curvatures, ramp);
+      const best = 2 / (Math.max(...curvatures) + Math.min(...curvatures));
+      expect(suggested.name).toBe("trial");
+      expect(suggested.lr! / best).toBeGreaterThan(1 / 3);
+      expect(suggested.lr! / best).toBeLessThan(3);
+      expect(suggested.lr).toBeLessThan(2 / Math.max(...curvatures));
+      expect(suggestions.valley.lr).toBeLessThan(suggested.lr!);
+      expect(trials.length).toBeGreaterThan(3);
+      expect(trials.length).toBeLessThanOrEqual(12);
+      expect(trials.some(({ lr, loss }) => lr === suggested.lr && loss !== null)).toBe(true);
+      if (curvatures[0] === 2) expect(notes).toEqual([]);
+    },
+  );
+
+  it("leave nothing behind, whatever becomes of them, and are as many as is said", async () => {
+    const seen: number[] = [];
+    const onTrial = ({ trial, index, steps }: { trial: number; index: number; steps: number }) => {
+      expect(steps).toBe(100);
+      if (index === 1) seen.push(trial);
+    };
+    const few = await parabola([2], { trials: 2, onTrial });
+    expect(few.trials).toHaveLength(2);
+    expect(seen).toEqual([1, 2]);
+    const none = await parabola([2], { trials: 0 });
+    expect(none).toMatchObject({ trials: [], suggested: { name: "fall" } });
+    expect(none.suggestions).not.toHaveProperty("trial");
+    await expect(parabola([2], { trials: -1 })).rejects.toThrow("trials is -1; it must be a whole number >= 0");
+
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [1], data: [4] }], {
+      rule: "sgd",
+      lr: half,
+      momentum: 0.9,
+      ema: {},
+    });
+    const before = await optimizer.save();
+    const stop = new AbortController();
+    const { step } = square(optimizer);
+    const stopped = await rangeAndTrials(optimizer, step, {
+      signal: stop.signal,
+      onTrial: ({ trial, index }) => trial === 2 && index === 5 && stop.abort(),
+    });
+    expect(stopped).toMatchObject({
+      ended: "diverged",
+      suggested: { name: "fall" },
+      suggestions: { trial: { lr: null, reason: "the short runs were stopped" } },
+    });
+    expect(await optimizer.save()).toEqual(before);
+    expect(optimizer.hyper("lr", 3)).toBe(half(3));
+  });
+
+  it("agree with a sweep on the standard job: what is suggested ends within 10 % of the best, and halving keeps it", async () => {
+    const halves = digitsDataset(goldenText("digits.json"));
+    const config = { ...jobConfig({ ...labDefaults, model: "64-16-10", steps: 120 }), data: null };
+    const { lr: schedule } = config.optimizer as { readonly lr: Scheduled };
+    const { suggested } = await findLr(cpuEngine(), config, halves);
+    const rates = [...spaced({ min: 2e-6, max: 0.2 }, 16), suggested.lr!];
+    const trials = rates.map((lr) => ({ lr: withPeak(schedule, lr, 120) }));
+    const result = await sweep(cpuEngine(), config, halves, { trials });
+    const best = result.trials[result.best!]!.finalLoss!;
+    const ours = result.trials.at(-1)!;
+    expect(ours.stopped).toBeNull();
+    expect(ours.finalLoss! / best).toBeLessThan(1.1);
+  });
+
+  it("are left out where a plateau drives another hyper, saying so", async () => {
+    const found = await findLr(
+      cpuEngine(),
+      {
+        model: { layers: [64, 10] },
+        optimizer: { rule: "sgd", lr: 0.1, momentum: { type: "plateau", base: 0.9, patience: 1 } },
+        batch: 16,
+        steps: 40,
+        metric: { type: "loss", every: 5 },
+      },
+      digitsDataset(goldenText("digits.json")),
+      { steps: 60 },
+    );
+    expect(found.trials).toEqual([]);
+    expect(found.suggestions.trial).toEqual({
+      lr: null,
+      reason: expect.stringContaining("a plateau drives something"),
+    });
+    expect(found.suggested.name).toBe("fall");
+  });
+});
+
 describe("findLr", () => {
   const data = {
     name: "toy",
@@ -514,7 +667,7 @@ describe("findLr", () => {
     steps: 1,
     seed: 3,
   };
-  const options = { start: 1e-4, end: 1e3, steps: 60 };
+  const options = { start: 1e-4, end: 1e3, steps: 60, trials: 4 };
 
   it("finds a rate for a run that learns with it, the same from the same seed", async () => {
     const result = await findLr(cpuEngine(), config, data, options);
@@ -562,7 +715,8 @@ describe("fallline find-lr on the CPU reference", () => {
       backend: "cpu",
       seconds: expect.any(Number),
     });
-    expect(Object.keys(found.suggestions)).toEqual(["minimum", "steepest", "valley", "slide"]);
+    expect(Object.keys(found.suggestions)).toEqual(["trial", "fall", "minimum", "steepest", "valley", "slide"]);
+    expect(found.trials.some(({ lr }: { lr: number }) => lr === found.suggested.lr)).toBe(true);
     expect(found.suggested.lr).toBeGreaterThan(1e-5);
     const svg = readFileSync(join(out, "lr.svg"), "utf8");
     expect(svg).toContain("range test of 784-8-10 on MNIST, adamw");
@@ -586,7 +740,8 @@ describe("fallline find-lr on the CPU reference", () => {
     expect(stdout).toContain("784-8-10 on MNIST, sgd, batches of 8, seed 7");
     expect(stdout).toContain("loss against learning rate");
     expect(stdout).toMatch(/^\* (\w+) +(\S+) .*[\s\S]*^suggested rate: \2 \(\1\)$/m);
-    for (const name of ["minimum", "steepest", "valley", "slide"])
+    expect(stdout).toMatch(/^ {2}short run at \S+ +(loss \d|diverged)/m);
+    for (const name of ["trial", "fall", "minimum", "steepest", "valley", "slide"])
       expect(stdout).toMatch(new RegExp(`^[* ] ${name} `, "m"));
     const beside = await fallline([...args, "--rule", "adam"]);
     expect(beside.code).toBe(1);
@@ -613,6 +768,7 @@ describe("fallline find-lr on the CPU reference", () => {
   it.each<[string, string[], string]>([
     ["start above end", ["--start", "20"], "end is 10; it must be a finite number > 20"],
     ["a word for a rate", ["--end", "fast"], 'end is "fast"; it must be a finite number > 1e-7'],
+    ["half a trial", ["--trials", "0.5"], "trials is 0.5; it must be a whole number >= 0"],
     ["one step", ["--steps", "1"], "steps is 1; it must be a whole number >= 2"],
     ["an unknown rule", ["--rule", "adamz"], 'rule is "adamz"; it must be one of sgd, adam, adamw'],
     ["a file that is no config", ["package.json"], 'package.json: the run config has an unknown option "name"'],
