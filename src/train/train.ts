@@ -306,8 +306,8 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       return found.snapshot;
     };
     let step = losses.length;
-    /** Of the last step, where the gradients left over make an update after it: it is told with that. A longer run has none. */
-    let held: Progress | null = null;
+    // What the last step leaves over makes an update, with which that step is told. A longer run makes none, and so it comes
+    // after the checkpoint.
     const rest = steps % accumulate;
     // A value that was due where the run was interrupted.
     if (step < steps && track.isDue(step) && !lost) await track.observe();
@@ -324,7 +324,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
         Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]);
       if (step === steps && rest > 0) {
         await pipeline.drain();
-        held = note(...(await pipeline.track(make())));
+        note(...(await pipeline.track(make())));
       } else {
         await pipeline.start(make);
       }
@@ -344,7 +344,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       const stats = await optimizer.stats();
       skipped = stats.skipped;
       const lr = optimizer.hyper("lr", Math.max(0, stats.step - 1));
-      if (held) tell({ ...held, ...firstAndEach([reportOf(held.loss, stats)]), lr });
+      tell({ ...firstAndEach([reportOf(losses.at(-1)!, stats)]), index: step, lr });
     }
     if (step === steps && track.isDue(step) && !lost && !signal?.aborted) await track.observe();
     await track.restore();

@@ -79,6 +79,58 @@ describe.each(["docs/learning_rate.md", "docs/data.md"])("%s", (file) => {
   });
 });
 
+/** What a page has and Node lacks: WebGPU, and an origin private file system, which is a map here. */
+const asPage = `
+import { create, globals } from "webgpu";
+Object.assign(globalThis, globals);
+const gpu = create([]);
+const files = new Map();
+const getFileHandle = async (name, { create = false } = {}) => {
+  if (!files.has(name) && !create) throw new DOMException("no such file", "NotFoundError");
+  return {
+    getFile: async () => new Blob(files.get(name)),
+    async createWritable() {
+      const parts = [];
+      return { write: async (part) => void parts.push(part), close: async () => void files.set(name, parts) };
+    },
+  };
+};
+globalThis.navigator ??= {};
+Object.defineProperties(navigator, { gpu: { value: gpu }, storage: { value: { getDirectory: async () => ({ getFileHandle }) } } });
+`;
+
+describe("docs/long_runs.md", () => {
+  const [whole, storage, lost] = [0, 1, 2].map((index) => block("docs/long_runs.md", "js", index)) as [
+    string,
+    string,
+    string,
+  ];
+
+  it("has a run that is resumed", () => {
+    expect(run(whole)).toBe(promised(whole));
+  });
+
+  it("has a page that keeps checkpoints over reloads", () => {
+    const use = `
+import { arrayDataset, cpuEngine, train } from "fallline";
+const inputs = Array.from({ length: 100 }, (_, i) => [Math.sin(i)]);
+const data = arrayDataset({ inputs, labels: inputs.map(([x]) => (x > 0 ? 1 : 0)) });
+const config = { model: { layers: [1, 2] }, optimizer: { rule: "sgd" }, batch: 64, steps: 20 };
+const stop = new AbortController();
+const options = async () => ({ resume: await lastCheckpoint("run"), onCheckpoint: keepIn("run"), saveEvery: 5 });
+const onStep = ({ index }) => index === 8 && stop.abort();
+const first = await train(cpuEngine(), config, data, { ...(await options()), signal: stop.signal, onStep });
+const second = await train(cpuEngine(), config, data, await options());
+const never = await train(cpuEngine(), config, data);
+console.log(first.losses.length < 20, JSON.stringify(second.losses) === JSON.stringify(never.losses));`;
+    expect(run(`${asPage}${storage}${use}`)).toBe("true true");
+  });
+
+  it("has a run that survives the loss of its device", () => {
+    expect(run(`${asPage}${lost}`)).toBe(promised(lost));
+  });
+});
+
 describe("README.md", () => {
   it("has an example that runs in Node and prints what it promises", () => {
     const example = block("README.md", "js");
