@@ -1,5 +1,6 @@
 // Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
 import { createModel, modelTitle } from "../objectives/model.ts";
+import type { Role } from "../optimizer.ts";
 import type { RunConfig } from "../train/run_config.ts";
 import type { WatchEvent } from "../train/watch.ts";
 import type { RangeTestResult } from "./range_test.ts";
@@ -30,6 +31,14 @@ export function divergedWords(event: WatchEvent): string | null {
       ? `the smoothed loss has risen to ${short(event.loss)}, from ${short(event.best)} at step ${event.bestStep}`
       : `the loss is no longer finite${event.last === null ? "" : `, after ${short(event.last)}`}`;
   return `diverged at step ${step}: ${seen}; lower the learning rate to a third or less, or find one with a range test`;
+}
+
+/** Which parameters a run was tested with, in one clause; null where they are those that were trained. */
+export function testedWords(role: Role): string | null {
+  if (role === "params") return null;
+  return role === "evaluation"
+    ? "tested at the rule's evaluation point, which is the one to use"
+    : `tested with the average (${role}), which is the one to use`;
 }
 
 /** How a range test ended and at which rate, in one clause. */

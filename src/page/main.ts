@@ -10,7 +10,7 @@ import { lossChart, rangeChart } from "../lab/chart.ts";
 import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
 import { findLr, rangeDefaults } from "../lab/range_test.ts";
 import type { RangePoint, Suggestions } from "../lab/suggest.ts";
-import { divergedWords, endWords, runTitle, short } from "../lab/words.ts";
+import { divergedWords, endWords, runTitle, short, testedWords } from "../lab/words.ts";
 import { rules } from "../rules/index.ts";
 import { type Engine, engineLine } from "../train/engine.ts";
 import { decodeRunCheckpoint } from "../train/run_checkpoint.ts";
@@ -182,9 +182,11 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
   if (result.testLoss !== null) show("test-loss", fixed(result.testLoss, 4));
   // What is finished needs no going on.
   if (!unkept && !result.interrupted) await forgetRun();
+  const tested = testedWords(result.role);
   const ends = [
     result.interrupted ? `stopped after ${losses.length} steps` : "done",
     ...(divergedAt === null ? [] : [`diverged at step ${divergedAt}`]),
+    ...(tested === null || result.interrupted ? [] : [tested]),
     ...(result.skipped > 0 ? [`${result.skipped} steps were skipped because a gradient was not finite`] : []),
     ...(unkept ? [unkept] : []),
   ];

@@ -2,6 +2,10 @@
 // WebGPU, refuses bad input in its own words, says where a run diverged, and goes on with a run that was cut short.
 import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
+import { loadMnist } from "../../src/cli/data.ts";
+import { jobConfig } from "../../src/lab/defaults.ts";
+import { cpuEngine } from "../../src/train/engine.ts";
+import { train } from "../../src/train/train.ts";
 import { launchChrome, openPage, serve, serveSources } from "./chrome.ts";
 
 const address = await serve("dist/page");
@@ -260,6 +264,14 @@ it("says of a run that diverges at which step it did, and what to do", { timeout
   await fill(page, { rule: "adamw", lr: "0.001" });
   expect(await trained(page)).toBe("done");
   expect(await isHidden(page, "trouble")).toBe(true);
+  // Tested are the parameters to use, and the page says so where they are not those that are trained.
+  await fill(page, { rule: "scheduleFreeAdamw", lr: "0.05" });
+  expect(await trained(page)).toBe("done; tested at the rule's evaluation point, which is the one to use");
+  const { train: data, test } = await loadMnist();
+  const job = { model: "784-16-10", rule: "scheduleFreeAdamw", lr: 0.05, batch: 8, steps: 16 };
+  const { role, testLoss } = await train(cpuEngine(), jobConfig(job), data, { test });
+  expect(role).toBe("evaluation");
+  expect(Number(await page.evaluate(text("test-loss")))).toBeCloseTo(testLoss!, 3);
   expect(errors).toEqual([]);
   await page.close();
 });
