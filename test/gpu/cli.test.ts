@@ -37,6 +37,20 @@ describe("fallline train", () => {
   });
 });
 
+describe("fallline train on a device that is lost", () => {
+  it("goes on where its last checkpoint was, on a new one, and says so", async () => {
+    const out = join(folder, "lost");
+    const preload = `--import=${new URL("../lost_device.mjs", import.meta.url)}`;
+    const env = { ...process.env, NODE_OPTIONS: preload, LOSE_AT: "12" };
+    const args = ["train", "--model", "784-8-10", "--steps", "20", "--batch", "8", "--test-rows", "20", "--out", out];
+    const { code, stdout, stderr } = await fallline(args, undefined, env);
+    expect(stderr).not.toContain("fallline:");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/the run goes on from step [1-9]\d* on a new device$/m);
+    expect(JSON.parse(readFileSync(join(out, "run.json"), "utf8"))).toMatchObject({ reason: "finished" });
+  });
+});
+
 describe("fallline replay", () => {
   it("runs on the GPU by default and passes every promised case", async () => {
     const { stdout } = await fallline(["replay", "test/golden/replay.json", "--json"]);
