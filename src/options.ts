@@ -59,9 +59,14 @@ export function readChoice<T extends string>(name: string, value: unknown, allow
   return value as T;
 }
 
+/** Whether a value is an object with fields of its own: no array, map, promise or anything else that has other contents. */
+export function isOptions(value: unknown): value is Record<string, unknown> {
+  return Object.prototype.toString.call(value) === "[object Object]";
+}
+
 /** A plain object whose fields are all known; unknown fields are errors, so that a misspelt option never passes. */
 export function readObject(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+  if (!isOptions(value)) {
     const given = value === undefined ? "missing" : show(value);
     throw new OptionError(`${name} is ${given}; it must be an object with ${known.join(", ")}`);
   }
@@ -70,7 +75,7 @@ export function readObject(name: string, value: unknown, known: readonly string[
       throw new OptionError(`${name} has an unknown option "${key}"; the options are ${known.join(", ")}`);
     }
   }
-  return value as Record<string, unknown>;
+  return value;
 }
 
 export function readArray(name: string, value: unknown, of: string): readonly unknown[] {

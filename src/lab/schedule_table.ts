@@ -12,7 +12,9 @@ Every hyper of every rule takes a number, the config of a schedule or a function
 \`{ "type": "cosine", "base": 0.1, "steps": 1000 }\`; the library has a function of each type's name that makes it,
 \`cosine({ base: 0.1, steps: 1000 })\`. Unknown types and options are errors. \`createSchedule(config)\` reads one: \`.at(t)\`
 is its value, \`.config\` the complete config, which rebuilds the same values to the bit. Any config, those inside others
-too, may say \`"version": 1\`; another version is an error.
+too, may say \`"version": 1\`; another version is an error. Schedules may lie at most 100 deep in each other, and at most
+100,000 in one. Before a run its first million steps are looked at (ten million of a batch's, which a run may not exceed),
+fewer where a schedule holds more than ten others.
 
 t is the step, counted from 0. A schedule with an end keeps its last value after it.
 

@@ -1,6 +1,8 @@
 // f(x) = Σ xᵢ³/3 - xᵢ²/2: gradient descent on it is the logistic map (May 1976). A step x - lr·(x² - x) in y = x·lr/(1 + lr)
 // reads r·y·(1 - y) with r = 1 + lr, so a learning rate walks the map's whole way from rest to chaos.
+
 import wgsl from "../../shaders/landscapes/logistic_map.wgsl?raw";
+import { typedConfig } from "../forms.ts";
 import { defineLandscape, everywhere, type LandscapeConfig, whole } from "./define.ts";
 
 export interface LogisticMapOptions {
@@ -14,7 +16,7 @@ export interface LogisticMapOptions {
  * between 0 and (1 + lr) / lr.
  */
 export function logisticMap(options: LogisticMapOptions = {}): LandscapeConfig {
-  return { type: "logisticMap", ...options };
+  return typedConfig("logisticMap", options);
 }
 
 export const logisticMapLandscape = defineLandscape({

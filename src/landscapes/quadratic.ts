@@ -1,7 +1,9 @@
 // f(x) = ½ Σ λᵢ uᵢ²: a bowl with a chosen spectrum of curvatures, a canyon where they differ much. u is x itself, or x seen
 // from axes that are turned, so that rules which scale each coordinate on its own meet a canyon across the coordinates.
+
 import wgsl from "../../shaders/landscapes/quadratic.wgsl?raw";
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import { choice, defineLandscape, everywhere, type LandscapeConfig, number, numbers, whole } from "./define.ts";
 
 const spacings = ["geometric", "linear"] as const;
@@ -26,7 +28,7 @@ export interface QuadraticOptions {
 
 /** A bowl or canyon of a chosen spectrum, least at the origin. */
 export function quadratic(options: QuadraticOptions = {}): LandscapeConfig {
-  return { type: "quadratic", ...options };
+  return typedConfig("quadratic", options);
 }
 
 const inPlaceOfSpectrum = ["dimension", "condition", "spacing", "scale"];

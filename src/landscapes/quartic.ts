@@ -1,5 +1,7 @@
 // f(x) = Σ xᵢ⁴: the curvature falls to 0 at the minimum, so gradient descent creeps there, and no rate is right for long.
+
 import wgsl from "../../shaders/landscapes/quartic.wgsl?raw";
+import { typedConfig } from "../forms.ts";
 import { defineLandscape, everywhere, type LandscapeConfig, whole } from "./define.ts";
 
 export interface QuarticOptions {
@@ -9,7 +11,7 @@ export interface QuarticOptions {
 
 /** A bowl with a flat bottom, least at the origin, where its curvature is 0. */
 export function quartic(options: QuarticOptions = {}): LandscapeConfig {
-  return { type: "quartic", ...options };
+  return typedConfig("quartic", options);
 }
 
 export const quarticLandscape = defineLandscape({

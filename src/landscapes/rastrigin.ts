@@ -1,6 +1,8 @@
 // f(x) = Σ xᵢ² + A (1 - cos 2πxᵢ): a bowl with a local minimum near every point of whole numbers (Rastrigin 1974; in any
 // dimension Mühlenbein et al. 1991).
+
 import wgsl from "../../shaders/landscapes/rastrigin.wgsl?raw";
+import { typedConfig } from "../forms.ts";
 import { defineLandscape, everywhere, type LandscapeConfig, number, whole } from "./define.ts";
 
 export interface RastriginOptions {
@@ -12,7 +14,7 @@ export interface RastriginOptions {
 
 /** A rugged bowl, least at the origin. */
 export function rastrigin(options: RastriginOptions = {}): LandscapeConfig {
-  return { type: "rastrigin", ...options };
+  return typedConfig("rastrigin", options);
 }
 
 export const rastriginLandscape = defineLandscape({

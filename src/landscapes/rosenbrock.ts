@@ -1,6 +1,8 @@
 // f(x) = Σ b (xᵢ₊₁ - xᵢ²)² + (a - xᵢ)² over neighbours: a curved valley with a nearly flat floor (Rosenbrock 1960 in two
 // dimensions; coupled in this way in more, as De Jong 1975 and Shang and Qiu 2006 have it).
+
 import wgsl from "../../shaders/landscapes/rosenbrock.wgsl?raw";
+import { typedConfig } from "../forms.ts";
 import { defineLandscape, type LandscapeConfig, number, whole } from "./define.ts";
 
 export interface RosenbrockOptions {
@@ -14,7 +16,7 @@ export interface RosenbrockOptions {
 
 /** A curved valley; in two dimensions least at (a, a²). */
 export function rosenbrock(options: RosenbrockOptions = {}): LandscapeConfig {
-  return { type: "rosenbrock", ...options };
+  return typedConfig("rosenbrock", options);
 }
 
 export const rosenbrockLandscape = defineLandscape({

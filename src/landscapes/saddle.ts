@@ -1,8 +1,10 @@
 // f(x) = Σ xᵢ² over coordinates that go up, and Σ -xᵢ² + bound/2 · xᵢ⁴ over those that go down: a saddle at the origin, where
 // the gradient vanishes and no minimum is. With the quartic the way down ends, so that a run which has left the saddle comes
 // to rest; without it the function has no bound below.
+
 import wgsl from "../../shaders/landscapes/saddle.wgsl?raw";
 import { OptionError } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import { defineLandscape, type LandscapeConfig, number, whole } from "./define.ts";
 
 export interface SaddleOptions {
@@ -16,7 +18,7 @@ export interface SaddleOptions {
 
 /** A saddle at the origin; with `bound` above 0 there are minima on both sides of it. */
 export function saddle(options: SaddleOptions = {}): LandscapeConfig {
-  return { type: "saddle", ...options };
+  return typedConfig("saddle", options);
 }
 
 export const saddleLandscape = defineLandscape({

@@ -8,6 +8,7 @@
 // has no decay; ours is what optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/adabelief.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -90,6 +91,4 @@ export const adabeliefRule = defineRule({
 });
 
 /** Adam that trusts gradients as far as they come as expected, as optax.adabelief. */
-export function adabelief(options: AdabeliefOptions = {}): AdabeliefOptions & { rule: "adabelief" } {
-  return { rule: "adabelief", ...options };
-}
+export const adabelief: RuleFunction<"adabelief", AdabeliefOptions> = ruleFunction(adabeliefRule);

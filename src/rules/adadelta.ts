@@ -7,6 +7,7 @@
 //   p ← p - lr·Δ
 import wgsl from "../../shaders/rules/adadelta.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -50,6 +51,4 @@ export const adadeltaRule = defineRule({
 });
 
 /** Adadelta, as torch.optim.Adadelta. */
-export function adadelta(options: AdadeltaOptions = {}): AdadeltaOptions & { rule: "adadelta" } {
-  return { rule: "adadelta", ...options };
-}
+export const adadelta: RuleFunction<"adadelta", AdadeltaOptions> = ruleFunction(adadeltaRule);

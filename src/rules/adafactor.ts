@@ -9,6 +9,7 @@
 // Tensors with more than two dimensions are stacks of matrices, each with means of its own.
 import wgsl from "../../shaders/rules/adafactor.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -82,6 +83,4 @@ function moment(v: number, g: number, share: number, factored: number): number {
 }
 
 /** Adafactor, as torch.optim.Adafactor. */
-export function adafactor(options: AdafactorOptions = {}): AdafactorOptions & { rule: "adafactor" } {
-  return { rule: "adafactor", ...options };
-}
+export const adafactor: RuleFunction<"adafactor", AdafactorOptions> = ruleFunction(adafactorRule);

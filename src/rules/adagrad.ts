@@ -5,6 +5,7 @@
 //   p ← p - lr / (1 + (t-1)·lrDecay) · g / (√S + eps)
 import wgsl from "../../shaders/rules/adagrad.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -55,6 +56,4 @@ export const adagradRule = defineRule({
 });
 
 /** Adagrad, as torch.optim.Adagrad. */
-export function adagrad(options: AdagradOptions = {}): AdagradOptions & { rule: "adagrad" } {
-  return { rule: "adagrad", ...options };
-}
+export const adagrad: RuleFunction<"adagrad", AdagradOptions> = ruleFunction(adagradRule);

@@ -9,6 +9,7 @@
 // Operations and defaults follow torch.optim.
 import wgsl from "../../shaders/rules/adam.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule, type Rule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -74,11 +75,7 @@ export const adamRule = adamFamily("adam", "Kingma and Ba 2015; torch.optim.Adam
 export const adamwRule = adamFamily("adamw", "Loshchilov and Hutter 2019; torch.optim.AdamW", true, 0.01);
 
 /** Adam with L2 decay, as torch.optim.Adam. */
-export function adam(options: AdamOptions = {}): AdamOptions & { rule: "adam" } {
-  return { rule: "adam", ...options };
-}
+export const adam: RuleFunction<"adam", AdamOptions> = ruleFunction(adamRule);
 
 /** Adam with decoupled weight decay, as torch.optim.AdamW. */
-export function adamw(options: AdamOptions = {}): AdamOptions & { rule: "adamw" } {
-  return { rule: "adamw", ...options };
-}
+export const adamw: RuleFunction<"adamw", AdamOptions> = ruleFunction(adamwRule);

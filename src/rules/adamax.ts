@@ -6,6 +6,7 @@
 //   p ← p - (lr / bc1) · m / u                           bc1 = 1-β1^t
 import wgsl from "../../shaders/rules/adamax.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -57,6 +58,4 @@ export const adamaxRule = defineRule({
 });
 
 /** Adam by the largest magnitude, as torch.optim.Adamax. */
-export function adamax(options: AdamaxOptions = {}): AdamaxOptions & { rule: "adamax" } {
-  return { rule: "adamax", ...options };
-}
+export const adamax: RuleFunction<"adamax", AdamaxOptions> = ruleFunction(adamaxRule);

@@ -9,6 +9,7 @@
 // subtracts lr·weightDecay·p.
 import wgsl from "../../shaders/rules/adan.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -90,6 +91,4 @@ export const adanRule = defineRule({
 });
 
 /** Adaptive Nesterov momentum, as optax.adan. */
-export function adan(options: AdanOptions = {}): AdanOptions & { rule: "adan" } {
-  return { rule: "adan", ...options };
-}
+export const adan: RuleFunction<"adan", AdanOptions> = ruleFunction(adanRule);

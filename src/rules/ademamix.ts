@@ -7,6 +7,7 @@
 // alpha and beta3 are schedules of these hypers, as in Optax.
 import wgsl from "../../shaders/rules/ademamix.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -91,6 +92,4 @@ export const ademamixRule = defineRule({
 });
 
 /** AdamW with a fast and a slow mean of gradients, as optax.contrib.ademamix. */
-export function ademamix(options: AdemamixOptions = {}): AdemamixOptions & { rule: "ademamix" } {
-  return { rule: "ademamix", ...options };
-}
+export const ademamix: RuleFunction<"ademamix", AdemamixOptions> = ruleFunction(ademamixRule);

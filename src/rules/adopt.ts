@@ -9,6 +9,7 @@
 // optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/adopt.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -74,6 +75,4 @@ export const adoptRule = defineRule({
 });
 
 /** Adam with the order of dividing and averaging changed, as optax.contrib.adopt. */
-export function adopt(options: AdoptOptions = {}): AdoptOptions & { rule: "adopt" } {
-  return { rule: "adopt", ...options };
-}
+export const adopt: RuleFunction<"adopt", AdoptOptions> = ruleFunction(adoptRule);

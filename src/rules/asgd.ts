@@ -9,6 +9,7 @@
 // a is the parameter to evaluate with.
 import wgsl from "../../shaders/rules/asgd.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -69,6 +70,4 @@ export const asgdRule = defineRule({
 });
 
 /** Averaged SGD, as torch.optim.ASGD. */
-export function asgd(options: AsgdOptions = {}): AsgdOptions & { rule: "asgd" } {
-  return { rule: "asgd", ...options };
-}
+export const asgd: RuleFunction<"asgd", AsgdOptions> = ruleFunction(asgdRule);

@@ -12,6 +12,7 @@
 // version); optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere d stays as it is; optax gets NaN.
 import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { type Cell, defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -143,6 +144,4 @@ export const dadaptAdamRule = defineRule({
 });
 
 /** {@link dadaptAdamRule} with options. */
-export function dadaptAdam(options: DadaptAdamOptions = {}): DadaptAdamOptions & { rule: "dadaptAdam" } {
-  return { rule: "dadaptAdam", ...options };
-}
+export const dadaptAdam: RuleFunction<"dadaptAdam", DadaptAdamOptions> = ruleFunction(dadaptAdamRule);

@@ -10,6 +10,7 @@
 // init_step; operations and defaults are that function's too.
 import wgsl from "../../shaders/rules/dog.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -81,6 +82,4 @@ export const dogRule = defineRule({
 });
 
 /** {@link dogRule} with options. */
-export function dog(options: DogOptions = {}): DogOptions & { rule: "dog" } {
-  return { rule: "dog", ...options };
-}
+export const dog: RuleFunction<"dog", DogOptions> = ruleFunction(dogRule);

@@ -13,6 +13,7 @@
 // a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_adam.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -107,8 +108,5 @@ export const hypergradientAdamRule = defineRule({
 });
 
 /** {@link hypergradientAdamRule} with options. */
-export function hypergradientAdam(
-  options: HypergradientAdamOptions = {},
-): HypergradientAdamOptions & { rule: "hypergradientAdam" } {
-  return { rule: "hypergradientAdam", ...options };
-}
+export const hypergradientAdam: RuleFunction<"hypergradientAdam", HypergradientAdamOptions> =
+  ruleFunction(hypergradientAdamRule);

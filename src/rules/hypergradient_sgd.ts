@@ -11,6 +11,7 @@
 // easily too small to change a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_sgd.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -85,8 +86,5 @@ export const hypergradientSgdRule = defineRule({
 });
 
 /** {@link hypergradientSgdRule} with options. */
-export function hypergradientSgd(
-  options: HypergradientSgdOptions = {},
-): HypergradientSgdOptions & { rule: "hypergradientSgd" } {
-  return { rule: "hypergradientSgd", ...options };
-}
+export const hypergradientSgd: RuleFunction<"hypergradientSgd", HypergradientSgdOptions> =
+  ruleFunction(hypergradientSgdRule);

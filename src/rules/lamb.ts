@@ -8,6 +8,7 @@
 // which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/lamb.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { type Cell, defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -102,6 +103,4 @@ export const lambRule = defineRule({
 });
 
 /** {@link lambRule} with options. */
-export function lamb(options: LambOptions = {}): LambOptions & { rule: "lamb" } {
-  return { rule: "lamb", ...options };
-}
+export const lamb: RuleFunction<"lamb", LambOptions> = ruleFunction(lambRule);

@@ -8,6 +8,7 @@
 // only. Operations and defaults follow optax.lars, which has no default lr; ours is 1. Its masks are groups here.
 import wgsl from "../../shaders/rules/lars.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -74,6 +75,4 @@ export const larsRule = defineRule({
 });
 
 /** {@link larsRule} with options. */
-export function lars(options: LarsOptions = {}): LarsOptions & { rule: "lars" } {
-  return { rule: "lars", ...options };
-}
+export const lars: RuleFunction<"lars", LarsOptions> = ruleFunction(larsRule);

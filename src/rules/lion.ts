@@ -5,6 +5,7 @@
 //   p ← p - lr (sign(c) + weightDecay·p)
 import wgsl from "../../shaders/rules/lion.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -55,6 +56,4 @@ export const lionRule = defineRule({
 });
 
 /** Lion, as optax.lion. */
-export function lion(options: LionOptions = {}): LionOptions & { rule: "lion" } {
-  return { rule: "lion", ...options };
-}
+export const lion: RuleFunction<"lion", LionOptions> = ruleFunction(lionRule);

@@ -11,6 +11,7 @@
 // there too.
 import wgsl from "../../shaders/rules/madgrad.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -77,6 +78,4 @@ export const madgradRule = defineRule({
 });
 
 /** MADGRAD, as its authors' madgrad.MADGRAD. */
-export function madgrad(options: MadgradOptions = {}): MadgradOptions & { rule: "madgrad" } {
-  return { rule: "madgrad", ...options };
-}
+export const madgrad: RuleFunction<"madgrad", MadgradOptions> = ruleFunction(madgradRule);

@@ -12,6 +12,7 @@
 // Muon too (Liu et al. 2025).
 import wgsl from "../../shaders/rules/muon.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -96,6 +97,4 @@ function direction(
 }
 
 /** Momentum made orthogonal, as torch.optim.Muon; vectors and the like go to `fallback`. */
-export function muon(options: MuonOptions = {}): MuonOptions & { rule: "muon" } {
-  return { rule: "muon", ...options };
-}
+export const muon: RuleFunction<"muon", MuonOptions> = ruleFunction(muonRule);

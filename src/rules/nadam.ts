@@ -8,6 +8,7 @@
 // μ_{t+1} is made of the hypers of update t; P_t of those that each update had.
 import wgsl from "../../shaders/rules/nadam.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -95,6 +96,4 @@ export const nadamRule = defineRule({
 });
 
 /** Adam with Nesterov momentum, as torch.optim.NAdam. */
-export function nadam(options: NadamOptions = {}): NadamOptions & { rule: "nadam" } {
-  return { rule: "nadam", ...options };
-}
+export const nadam: RuleFunction<"nadam", NadamOptions> = ruleFunction(nadamRule);

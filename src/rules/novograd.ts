@@ -7,6 +7,7 @@
 // Operations and defaults follow optax.novograd, which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/novograd.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -69,6 +70,4 @@ export const novogradRule = defineRule({
 });
 
 /** {@link novogradRule} with options. */
-export function novograd(options: NovogradOptions = {}): NovogradOptions & { rule: "novograd" } {
-  return { rule: "novograd", ...options };
-}
+export const novograd: RuleFunction<"novograd", NovogradOptions> = ruleFunction(novogradRule);

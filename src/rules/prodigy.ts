@@ -11,6 +11,7 @@
 // authors call them. Where s is 0 everywhere d stays as it is, as in the authors' code; optax gets NaN.
 import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { type Cell, defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -116,6 +117,4 @@ export const prodigyRule = defineRule({
 });
 
 /** {@link prodigyRule} with options. */
-export function prodigy(options: ProdigyOptions = {}): ProdigyOptions & { rule: "prodigy" } {
-  return { rule: "prodigy", ...options };
-}
+export const prodigy: RuleFunction<"prodigy", ProdigyOptions> = ruleFunction(prodigyRule);

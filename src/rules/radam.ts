@@ -7,6 +7,7 @@
 //   r = √( (ρ-4)(ρ-2) ρ∞ / ((ρ∞-4)(ρ∞-2) ρ) )
 import wgsl from "../../shaders/rules/radam.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -71,6 +72,4 @@ export const radamRule = defineRule({
 });
 
 /** Rectified Adam, as torch.optim.RAdam. */
-export function radam(options: RadamOptions = {}): RadamOptions & { rule: "radam" } {
-  return { rule: "radam", ...options };
-}
+export const radam: RuleFunction<"radam", RadamOptions> = ruleFunction(radamRule);

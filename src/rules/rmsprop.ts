@@ -10,6 +10,7 @@
 // Departure: where rounding makes v - ḡ² negative it counts as 0, which torch lets become NaN.
 import wgsl from "../../shaders/rules/rmsprop.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -76,6 +77,4 @@ export const rmspropRule = defineRule({
 });
 
 /** RMSprop with or without momentum and centering, as torch.optim.RMSprop. */
-export function rmsprop(options: RmspropOptions = {}): RmspropOptions & { rule: "rmsprop" } {
-  return { rule: "rmsprop", ...options };
-}
+export const rmsprop: RuleFunction<"rmsprop", RmspropOptions> = ruleFunction(rmspropRule);

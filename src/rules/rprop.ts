@@ -10,6 +10,7 @@
 // of the gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
 import wgsl from "../../shaders/rules/rprop.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -69,6 +70,4 @@ export const rpropRule = defineRule({
 });
 
 /** Rprop, as torch.optim.Rprop. */
-export function rprop(options: RpropOptions = {}): RpropOptions & { rule: "rprop" } {
-  return { rule: "rprop", ...options };
-}
+export const rprop: RuleFunction<"rprop", RpropOptions> = ruleFunction(rpropRule);

@@ -11,6 +11,7 @@
 // x = (y - (1-β1) z) / β1 is the parameter to evaluate with. Departure: where beta1 is scheduled, x survives the change.
 import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -138,15 +139,9 @@ export const scheduleFreeAdamwRule = defineRule<keyof Hypers | "beta2" | "eps", 
 });
 
 /** Schedule-free SGD, as optax.contrib.schedule_free_sgd. */
-export function scheduleFreeSgd(
-  options: ScheduleFreeSgdOptions = {},
-): ScheduleFreeSgdOptions & { rule: "scheduleFreeSgd" } {
-  return { rule: "scheduleFreeSgd", ...options };
-}
+export const scheduleFreeSgd: RuleFunction<"scheduleFreeSgd", ScheduleFreeSgdOptions> =
+  ruleFunction(scheduleFreeSgdRule);
 
 /** Schedule-free AdamW, as optax.contrib.schedule_free_adamw. */
-export function scheduleFreeAdamw(
-  options: ScheduleFreeAdamwOptions = {},
-): ScheduleFreeAdamwOptions & { rule: "scheduleFreeAdamw" } {
-  return { rule: "scheduleFreeAdamw", ...options };
-}
+export const scheduleFreeAdamw: RuleFunction<"scheduleFreeAdamw", ScheduleFreeAdamwOptions> =
+  ruleFunction(scheduleFreeAdamwRule);

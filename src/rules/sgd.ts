@@ -7,6 +7,7 @@
 // While momentum is 0, d is g and b stays as it is; where it is never anything else, b is not kept at all.
 import wgsl from "../../shaders/rules/sgd.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -75,6 +76,4 @@ export const sgdRule = defineRule({
 });
 
 /** Stochastic gradient descent with momentum, as torch.optim.SGD. */
-export function sgd(options: SgdOptions = {}): SgdOptions & { rule: "sgd" } {
-  return { rule: "sgd", ...options };
-}
+export const sgd: RuleFunction<"sgd", SgdOptions> = ruleFunction(sgdRule);

@@ -6,6 +6,7 @@
 // The decay is the paper's; optax has none.
 import wgsl from "../../shaders/rules/signum.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -50,6 +51,4 @@ export const signumRule = defineRule({
 });
 
 /** Signum, as optax.signum. */
-export function signum(options: SignumOptions = {}): SignumOptions & { rule: "signum" } {
-  return { rule: "signum", ...options };
-}
+export const signum: RuleFunction<"signum", SignumOptions> = ruleFunction(signumRule);

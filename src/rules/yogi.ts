@@ -7,6 +7,7 @@
 // optax.scale_by_yogi. optax.yogi has no decay; ours is what optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/yogi.wgsl?raw";
 import type { CommonOptions } from "../around.ts";
+import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
 import type { Scheduled } from "../schedule.ts";
 
@@ -69,6 +70,4 @@ export const yogiRule = defineRule({
 });
 
 /** Adam with a second moment that changes additively, as optax.yogi. */
-export function yogi(options: YogiOptions = {}): YogiOptions & { rule: "yogi" } {
-  return { rule: "yogi", ...options };
-}
+export const yogi: RuleFunction<"yogi", YogiOptions> = ruleFunction(yogiRule);

@@ -2,6 +2,7 @@
 // "Don't decay the learning rate, increase the batch size"). batchScaled on top of it gives the rate that belongs to it:
 // constant until the batch is at its max, and cut from there on.
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { defineSchedule, schedule, valueAt, whole } from "./define.ts";
 
@@ -16,7 +17,7 @@ export interface BatchGrowthOptions {
 
 /** A batch size that grows as `rate` falls. */
 export function batchGrowth(options: BatchGrowthOptions): ScheduleConfig {
-  return { type: "batchGrowth", ...options };
+  return typedConfig("batchGrowth", options);
 }
 
 export const batchGrowthSchedule = defineSchedule({

@@ -1,5 +1,6 @@
 // A rate that goes with the batch: schedule(t) · (batch(t) / baseBatch)^k. k is 1 for SGD (the linear rule of Goyal et al.
 // 2017) and 1/2 for Adam and its kin (Krizhevsky 2014; Malladi et al. 2022).
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { choice, defineSchedule, schedule, valueAt, whole } from "./define.ts";
 
@@ -18,7 +19,7 @@ export interface BatchScaledOptions {
 
 /** Scales a rate with the batch. */
 export function batchScaled(options: BatchScaledOptions): ScheduleConfig {
-  return { type: "batchScaled", ...options };
+  return typedConfig("batchScaled", options);
 }
 
 const range = { min: 1 };

@@ -1,4 +1,5 @@
 // value, at every step.
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number } from "./define.ts";
 
@@ -9,7 +10,7 @@ export interface ConstantOptions {
 
 /** The same value at every step. */
 export function constant(options: ConstantOptions): ScheduleConfig {
-  return { type: "constant", ...options };
+  return typedConfig("constant", options);
 }
 
 export const constantSchedule = defineSchedule({

@@ -1,5 +1,6 @@
 // min + (base - min) · (1 + cos(π t / steps)) / 2 up to step `steps`, then `min` (Loshchilov and Hutter 2017, SGDR;
 // torch.optim CosineAnnealingLR, which we stop at its end instead of letting it rise again).
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
@@ -14,7 +15,7 @@ export interface CosineOptions {
 
 /** Half a cosine from `base` down to `min` over `steps` steps, then `min`. */
 export function cosine(options: CosineOptions): ScheduleConfig {
-  return { type: "cosine", ...options };
+  return typedConfig("cosine", options);
 }
 
 export const cosineSchedule = defineSchedule({

@@ -1,5 +1,6 @@
 // SGDR (Loshchilov and Hutter 2017): half a cosine over each cycle, the next cycle `mult` times as long (torch.optim
 // CosineAnnealingWarmRestarts) and its height `decay` times that of the one before (as Keras' CosineDecayRestarts).
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
@@ -18,7 +19,7 @@ export interface CosineRestartsOptions {
 
 /** Half a cosine from `base` down to `min`, again and again. */
 export function cosineRestarts(options: CosineRestartsOptions): ScheduleConfig {
-  return { type: "cosineRestarts", ...options };
+  return typedConfig("cosineRestarts", options);
 }
 
 /** With a `mult` below this the cycles are not gone through one by one: there may be as many as steps. */

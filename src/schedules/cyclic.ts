@@ -1,6 +1,7 @@
 // Cyclical learning rates (Smith 2017; torch.optim CyclicLR): from `base` up to `max` and down again, in each cycle as high
 // as before (triangular), half as high (triangular2), or lower by gamma at every step (expRange).
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { choice, defineSchedule, number, optional, whole } from "./define.ts";
 
@@ -23,7 +24,7 @@ export interface CyclicOptions {
 
 /** A triangle between `base` and `max`, again and again. */
 export function cyclic(options: CyclicOptions): ScheduleConfig {
-  return { type: "cyclic", ...options };
+  return typedConfig("cyclic", options);
 }
 
 export const cyclicSchedule = defineSchedule({

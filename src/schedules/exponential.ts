@@ -1,4 +1,5 @@
 // base · gamma^t (torch.optim ExponentialLR).
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number } from "./define.ts";
 
@@ -11,7 +12,7 @@ export interface ExponentialOptions {
 
 /** Multiplies the value by `gamma` at every step. */
 export function exponential(options: ExponentialOptions): ScheduleConfig {
-  return { type: "exponential", ...options };
+  return typedConfig("exponential", options);
 }
 
 export const exponentialSchedule = defineSchedule({

@@ -1,5 +1,6 @@
 // base · min((t + 1) / warmup, √(warmup / (t + 1))): the schedule of Vaswani et al. 2017 ("Noam"), whose formula for models
 // of a width d has base = 1 / √(d · warmup).
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
@@ -12,7 +13,7 @@ export interface InverseSqrtOptions {
 
 /** Rises in a straight line for `warmup` steps, then falls as 1/√t. */
 export function inverseSqrt(options: InverseSqrtOptions): ScheduleConfig {
-  return { type: "inverseSqrt", ...options };
+  return typedConfig("inverseSqrt", options);
 }
 
 export const inverseSqrtSchedule = defineSchedule({

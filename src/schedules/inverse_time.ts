@@ -1,4 +1,5 @@
 // base / (1 + decay · t): the 1/t decay of Robbins and Monro 1951.
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number } from "./define.ts";
 
@@ -11,7 +12,7 @@ export interface InverseTimeOptions {
 
 /** Falls as 1/t. */
 export function inverseTime(options: InverseTimeOptions): ScheduleConfig {
-  return { type: "inverseTime", ...options };
+  return typedConfig("inverseTime", options);
 }
 
 export const inverseTimeSchedule = defineSchedule({

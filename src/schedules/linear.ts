@@ -1,4 +1,5 @@
 // start + (end - start) · min(t, steps) / steps: a ramp, and `end` from step `steps` on (torch.optim LinearLR).
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
@@ -13,7 +14,7 @@ export interface LinearOptions {
 
 /** A straight line from `start` to `end` over `steps` steps, then `end`. */
 export function linear(options: LinearOptions): ScheduleConfig {
-  return { type: "linear", ...options };
+  return typedConfig("linear", options);
 }
 
 export const linearSchedule = defineSchedule({

@@ -1,6 +1,7 @@
 // base · gamma^(milestones that t has reached) (torch.optim MultiStepLR). The milestones are steps, or fractions of a run
 // of so many steps: 0.3, 0.6 and 0.9 of 60 are the steps 18, 36 and 54.
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { countUpTo, defineSchedule, number, optional, rising, whole } from "./define.ts";
 
@@ -28,7 +29,7 @@ export type MultiStepOptions = Cuts & (AtMilestones | AtFractions);
 
 /** Multiplies the value by `gamma` at each milestone. */
 export function multiStep(options: MultiStepOptions): ScheduleConfig {
-  return { type: "multiStep", ...options };
+  return typedConfig("multiStep", options);
 }
 
 export const multiStepSchedule = defineSchedule({

@@ -1,6 +1,8 @@
 // The 1cycle policy (Smith and Topin 2018; torch.optim OneCycleLR): up to `max`, then down far below the start, in two
 // phases; or in three: up, down to the start, and on down from there.
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
+import { isOptions } from "../options.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { choice, defineSchedule, flag, number, whole } from "./define.ts";
 
@@ -28,7 +30,7 @@ export interface OneCycleOptions extends Cycle {
 
 /** One rise to `max` and one long fall. */
 export function oneCycle(options: OneCycleOptions): ScheduleConfig {
-  return { type: "oneCycle", ...options };
+  return typedConfig("oneCycle", options);
 }
 
 export interface OneCycleMomentumOptions extends Cycle {
@@ -42,7 +44,11 @@ export interface OneCycleMomentumOptions extends Cycle {
  * The momentum (or `beta1`) that goes with {@link oneCycle}, as torch cycles it: from `max` down to `base` while the rate
  * rises, and back up while it falls. It is a oneCycle too, upside down.
  */
-export function oneCycleMomentum({ base = 0.85, max = 0.95, ...cycle }: OneCycleMomentumOptions): ScheduleConfig {
+export function oneCycleMomentum(options: OneCycleMomentumOptions): ScheduleConfig {
+  if (!isOptions(options)) {
+    throw new OptionError(`oneCycleMomentum was given ${show(options)}; it must be an object of its options`);
+  }
+  const { base = 0.85, max = 0.95, ...cycle } = options;
   return oneCycle({ max: base, divFactor: base / max, finalDivFactor: 1, ...cycle });
 }
 

@@ -1,6 +1,7 @@
 // Values at given steps, and between two of them the first one, a straight line or half a cosine; before the first point
 // its value, after the last point that one's.
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import { readArray, readNumber } from "../options.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { choice, countUpTo, defineSchedule, type Option, rises } from "./define.ts";
@@ -16,7 +17,7 @@ export interface PiecewiseOptions {
 
 /** Goes through `points`. */
 export function piecewise(options: PiecewiseOptions): ScheduleConfig {
-  return { type: "piecewise", ...options };
+  return typedConfig("piecewise", options);
 }
 
 const points: Option<PiecewiseOptions["points"]> = {

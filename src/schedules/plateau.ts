@@ -1,7 +1,9 @@
 // The rate is multiplied by `factor` when a metric has not improved for more than `patience` observations, with a rest of
 // `cooldown` after each cut (torch.optim ReduceLROnPlateau, but for metrics below 0, where torch takes any metric for an
 // improvement by a share). It depends on what it has heard instead of the step.
+
 import { DataError, OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import { inRange, type Range } from "../options.ts";
 import type { ListenerState, ScheduleConfig } from "../schedule.ts";
 import { choice, defineSchedule, number, whole } from "./define.ts";
@@ -35,7 +37,7 @@ export interface PlateauOptions {
  * finite is no improvement.
  */
 export function plateau(options: PlateauOptions): ScheduleConfig {
-  return { type: "plateau", ...options };
+  return typedConfig("plateau", options);
 }
 
 /** What has been heard: the value now, the best metric, bad ones in a row, observations left of the rest. */

@@ -1,5 +1,6 @@
 // end + (base - end) · (1 - min(t, steps) / steps)^power (torch.optim PolynomialLR, whose end is 0;
 // optax.polynomial_schedule).
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
@@ -16,7 +17,7 @@ export interface PolynomialOptions {
 
 /** A power of the share of steps left, from `base` to `end` over `steps` steps, then `end`. */
 export function polynomial(options: PolynomialOptions): ScheduleConfig {
-  return { type: "polynomial", ...options };
+  return typedConfig("polynomial", options);
 }
 
 export const polynomialSchedule = defineSchedule({

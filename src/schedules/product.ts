@@ -1,4 +1,5 @@
 // The product of several schedules: a warm-up times a decay, for one.
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { defineSchedule, schedules } from "./define.ts";
 
@@ -9,7 +10,7 @@ export interface ProductOptions {
 
 /** Multiplies the values of several schedules. */
 export function product(options: ProductOptions): ScheduleConfig {
-  return { type: "product", ...options };
+  return typedConfig("product", options);
 }
 
 export const productSchedule = defineSchedule({

@@ -1,4 +1,5 @@
 // by · schedule(t): a schedule, higher or lower.
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { defineSchedule, number, schedule } from "./define.ts";
 
@@ -11,7 +12,7 @@ export interface ScaleOptions {
 
 /** Multiplies a schedule by a number. */
 export function scale(options: ScaleOptions): ScheduleConfig {
-  return { type: "scale", ...options };
+  return typedConfig("scale", options);
 }
 
 export const scaleSchedule = defineSchedule({

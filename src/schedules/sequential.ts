@@ -1,6 +1,8 @@
 // Schedules one after the other: the i-th runs from milestone i-1 (the first from step 0) to milestone i, and counts its
 // own steps from 0 (torch.optim SequentialLR, optax.join_schedules).
+
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { countUpTo, defineSchedule, rising, schedules } from "./define.ts";
 
@@ -13,7 +15,7 @@ export interface SequentialOptions {
 
 /** Runs `schedules` one after the other, changing at `milestones`. */
 export function sequential(options: SequentialOptions): ScheduleConfig {
-  return { type: "sequential", ...options };
+  return typedConfig("sequential", options);
 }
 
 export const sequentialSchedule = defineSchedule({

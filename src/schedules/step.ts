@@ -1,4 +1,6 @@
 // base · gamma^⌊t / every⌋ (torch.optim StepLR): the value is multiplied by gamma after every so many steps.
+import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
@@ -13,12 +15,14 @@ export interface StepOptions {
 
 /** Multiplies the value by `gamma` every `every` steps. */
 export function step(options: StepOptions): ScheduleConfig {
-  return { type: "step", ...options };
+  return typedConfig("step", options);
 }
 
 /** Halves the value every `every` steps: {@link step} with `gamma` 0.5. */
 export function halveEvery(options: Omit<StepOptions, "gamma">): ScheduleConfig {
-  return step({ ...options, gamma: 0.5 });
+  const given = typedConfig("step", options);
+  if (given.gamma !== undefined) throw new OptionError(`halveEvery was given gamma ${show(given.gamma)}; it is 0.5`);
+  return { ...given, gamma: 0.5 };
 }
 
 export const stepSchedule = defineSchedule({

@@ -1,6 +1,8 @@
 // A schedule times noise around 1. The noise is a function of seed and step alone (Philox, random.ts), so a step has the
 // same value whenever and in whatever order it is asked for.
+
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import { Random } from "../random.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { choice, defineSchedule, number, schedule } from "./define.ts";
@@ -20,7 +22,7 @@ export interface StochasticOptions {
 
 /** A schedule with seeded noise. */
 export function stochastic(options: StochasticOptions): ScheduleConfig {
-  return { type: "stochastic", ...options };
+  return typedConfig("stochastic", options);
 }
 
 export const stochasticSchedule = defineSchedule({

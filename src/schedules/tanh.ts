@@ -1,6 +1,8 @@
 // min + (base - min) / 2 · (1 - tanh(lower + (upper - lower) · min(t, steps) / steps)): hyperbolic-tangent decay (Hsueh, Li
 // and Wu 2019).
+
 import { OptionError, show } from "../errors.ts";
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
@@ -19,7 +21,7 @@ export interface TanhOptions {
 
 /** Stays near `base`, falls, and flattens towards `min`; after `steps` steps it stays where it is. */
 export function tanh(options: TanhOptions): ScheduleConfig {
-  return { type: "tanh", ...options };
+  return typedConfig("tanh", options);
 }
 
 export const tanhSchedule = defineSchedule({

@@ -1,5 +1,6 @@
 // Warm-up, a long constant stretch, and a short cooldown (Hu et al. 2024; Hägele et al. 2024, where 1 - √x cools down
 // best): a run is made longer by raising `stable` alone.
+import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { choice, defineSchedule, number, whole } from "./define.ts";
 
@@ -24,7 +25,7 @@ export interface WarmupStableDecayOptions {
 
 /** Rises to `base`, stays there, and cools down to `min`. */
 export function warmupStableDecay(options: WarmupStableDecayOptions): ScheduleConfig {
-  return { type: "warmupStableDecay", ...options };
+  return typedConfig("warmupStableDecay", options);
 }
 
 export const warmupStableDecaySchedule = defineSchedule({

@@ -10,6 +10,7 @@ const layers: readonly (readonly string[])[] = [
   [
     "errors.ts",
     "checksum.ts",
+    "forms.ts",
     "host_memory.ts",
     "options.ts",
     "random.ts",

@@ -1,0 +1,84 @@
+// The function forms of rules, schedules and landscapes: rates by position, and what is no object of options.
+import { describe, expect, it } from "vitest";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { OptionError } from "../../src/errors.ts";
+import * as fallline from "../../src/index.ts";
+import type { OptimizerConfig } from "../../src/rules/index.ts";
+
+const { adamw, cosine, rules, scheduleTypes, landscapeTypes, sgd } = fallline;
+
+type Form = (...given: readonly unknown[]) => OptimizerConfig;
+const forms = rules.map(({ name }) => [name, (fallline as unknown as Record<string, Form>)[name]!] as const);
+
+const noOptions = [
+  null,
+  true,
+  "0.1",
+  "",
+  5n,
+  [0.1],
+  [],
+  new Map([["lr", 1]]),
+  new Float32Array(1),
+  Promise.resolve({}),
+];
+
+describe.each(forms)("%s", (name, form) => {
+  it("takes a rate by position, and other options after it", () => {
+    expect(form()).toEqual({ rule: name });
+    expect(form({ lr: 0.5, accumulate: 2 })).toEqual({ rule: name, lr: 0.5, accumulate: 2 });
+    expect(form(0.5)).toEqual({ rule: name, lr: 0.5 });
+    expect(form(0.5, { accumulate: 2 })).toEqual({ rule: name, lr: 0.5, accumulate: 2 });
+    const half = () => 0.5;
+    expect(form(half)).toEqual({ rule: name, lr: half });
+    const rate = cosine({ base: 0.5, steps: 9 });
+    expect(form(rate, { accumulate: 2 })).toEqual({ rule: name, lr: rate, accumulate: 2 });
+    expect(form(undefined, { accumulate: 2 })).toEqual({ rule: name, accumulate: 2 });
+    // What the rate is read as is what the optimizer trains with.
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [2, 2] }], form(0.25));
+    expect(optimizer.hyper("lr", 0)).toBe(0.25);
+  });
+
+  it("refuses everything else by name", () => {
+    for (const value of noOptions) {
+      expect(() => form(value), String(value)).toThrow(OptionError);
+      expect(() => form(value), String(value)).toThrow(
+        new RegExp(`^${name} was given .*; it must be an object of options`),
+      );
+      expect(() => form(0.1, value), String(value)).toThrow(OptionError);
+    }
+    for (const given of [
+      [0.1, 0.9],
+      [{}, {}],
+      [{ lr: 0.1 }, 0.9],
+      [0.1, {}, 1],
+      [0.1, { lr: 0.2 }],
+      [Number.NaN],
+      [-1],
+      [{ rule: "nosuch" }],
+    ]) {
+      expect(() => form(...given), JSON.stringify(given)).toThrow(OptionError);
+    }
+  });
+});
+
+it("rates by position have their types", () => {
+  const config: { rule: "adamw"; weightDecay?: unknown } = adamw(3e-4, { weightDecay: 0.1 });
+  expect(config.weightDecay).toBe(0.1);
+  // @ts-expect-error a word is no rate
+  expect(() => sgd("0.1")).toThrow('sgd was given "0.1"; it must be an object of options, or a rate');
+  // @ts-expect-error the rate is given already
+  expect(() => sgd(0.1, { lr: 0.2 })).toThrow("sgd was given the rate 0.1 and lr 0.2; it takes one of them");
+});
+
+/** These two have no options. */
+const typed = [...scheduleTypes, ...landscapeTypes].filter((type) => type !== "beale" && type !== "himmelblau");
+
+describe.each(typed)("%s", (type) => {
+  const form = (fallline as unknown as Record<string, (options?: unknown) => unknown>)[type]!;
+  it("refuses what is no object of its options", () => {
+    for (const value of [...noOptions, 0.1]) expect(() => form(value), String(value)).toThrow(OptionError);
+    expect(() => form({ type: "nosuch" })).toThrow(OptionError);
+    expect(form({ version: 1 })).toEqual({ type, version: 1 });
+  });
+});
