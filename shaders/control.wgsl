@@ -31,6 +31,13 @@ struct Control {
   astray: u32,
   // gradients that were not added, since those of an update were all there and no update had been encoded
   missed: u32,
+  // what the gradient is multiplied by before `scale`: what undoes the loss scale, and a power of two where `scale` alone
+  // would be less than float32 holds
+  shrink: f32,
+  // powers of two that the norms and the clip scale are to be multiplied by: more, or less, than float32 holds
+  norm_power: f32,
+  gradient_power: f32,
+  clip_power: f32,
 }
 
 const halted = 2u;

@@ -53,10 +53,19 @@ fn total_of(bin: vec2u, lane: u32) -> Partial {
   return lanes[0];
 }
 
-fn clip_scale(norm: f32, peak: u32) -> f32 {
+// What clips a gradient of this norm, as two factors: one alone may be less than float32 holds.
+fn clip_of(norm: vec2f, peak: u32) -> vec2f {
+  if (!clip) {
+    return vec2f(1.0);
+  }
   // As torch: an infinite norm scales everything to 0 (and infinity to NaN), a NaN norm to NaN.
-  let scale = min(1.0, sizes.max_norm / (norm + 1e-6));
-  return select(select(0.0, norm, peak > infinite), scale, peak < infinite);
+  if (peak >= infinite) {
+    return vec2f(select(0.0, norm.x, peak > infinite), 1.0);
+  }
+  let large_norm = norm.y > 1.0;
+  let most = sizes.max_norm * select(1.0, down, large_norm);
+  let least = norm.x + select(1e-6, 0.0, large_norm);
+  return select(vec2f(sizes.max_norm / least, select(1.0, down, large_norm)), vec2f(1.0), least <= most);
 }
 
 @compute @workgroup_size(workgroup_size)
@@ -77,8 +86,11 @@ fn main(
     all = merge(all, total);
     if (lane == 0u && !idle) {
       let norm = norm_of(total, unscale * sizes.mean);
-      control[own + b].norm = norm;
-      control[own + b].scale = unscale * select(1.0, clip_scale(norm, total.peak), clip);
+      let clipped = clip_of(norm, total.peak);
+      control[own + b].norm = norm.x;
+      control[own + b].norm_power = norm.y;
+      control[own + b].scale = clipped.x;
+      control[own + b].shrink = unscale * clipped.y;
     }
   }
   if (lane != 0u) {
@@ -90,7 +102,8 @@ fn main(
     return;
   }
   let norm = norm_of(all, unscale * sizes.mean);
-  control[own].gradient_norm = norm;
+  control[own].gradient_norm = norm.x;
+  control[own].gradient_power = norm.y;
   if (skip_non_finite && all.peak >= infinite) {
     control[own].skip = 1u;
     control[own].skipped += 1u;
@@ -105,7 +118,9 @@ fn main(
     return;
   }
   control[own].skip = 0u;
-  control[own].clip_scale = select(1.0, clip_scale(norm, all.peak), clip && sizes.clip_bins == 1u);
+  let clipped = select(vec2f(1.0), clip_of(norm, all.peak), sizes.clip_bins == 1u);
+  control[own].clip_scale = clipped.x;
+  control[own].clip_power = clipped.y;
   let good = control[own].good_steps + 1u;
   let grows = loss_scaling && good >= sizes.interval;
   control[own].good_steps = select(good, 0u, grows);

@@ -22,7 +22,7 @@ fn main(
   var sum = Sum();
   if (!rests(replica) && h.frozen == 0.0) {
     let r = scalars_to_measure(replica, chunk, h);
-    let scale = h.gradient_scale * control[own + chunk.bin].scale;
+    let scale = scale_of(own + chunk.bin, h);
     var total = Terms();
     for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
       let inside = inside(chunk, e);

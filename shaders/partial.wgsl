@@ -24,24 +24,35 @@ fn merge(a: Partial, b: Partial) -> Partial {
   return Partial(a.sum + b.sum, a.scaled_sum + b.scaled_sum, max(a.peak, b.peak));
 }
 
-// The norm times a factor, which is applied before the two sums meet: the norm of scaled gradients may be more than float32
-// holds where that of the gradients is not.
-fn norm_of(total: Partial, factor: f32) -> f32 {
+// The norm times a factor, as a number and a power of two that it is to be multiplied by: the norm may be more than float32
+// holds, and so may be what it is made of.
+fn norm_of(total: Partial, factor: f32) -> vec2f {
   if (total.peak >= infinite) {
     // infinity, or NaN
-    return bitcast<f32>(total.peak);
+    return vec2f(bitcast<f32>(total.peak), 1.0);
   }
-  if (norm_kind == 0u) {
-    return bitcast<f32>(total.peak) * factor;
+  var low = total.sum;
+  var high = total.scaled_sum;
+  if (norm_kind == 2u) {
+    low = sqrt(low);
+    high = sqrt(high);
+  } else if (norm_kind == 0u) {
+    let peak = bitcast<f32>(total.peak);
+    low = select(0.0, peak, total.peak <= large);
+    high = select(peak * down, 0.0, total.peak <= large);
   }
-  if (norm_kind == 1u) {
-    return total.sum * factor + total.scaled_sum * factor * up;
-  }
-  let low = sqrt(total.sum) * factor;
-  let high = sqrt(total.scaled_sum) * factor * up;
+  low *= factor;
   if (high == 0.0) {
-    return low;
+    return vec2f(low, 1.0);
+  }
+  let whole = high * (factor * up);
+  let fits = whole < 0x1p+60f;
+  high = select(high * factor, whole, fits);
+  low *= select(down, 1.0, fits);
+  let power = select(up, 1.0, fits);
+  if (norm_kind != 2u) {
+    return vec2f(low + high, power);
   }
   let ratio = min(low, high) / max(low, high);
-  return max(low, high) * sqrt(1.0 + ratio * ratio);
+  return vec2f(max(low, high) * sqrt(1.0 + ratio * ratio), power);
 }

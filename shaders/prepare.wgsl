@@ -17,7 +17,7 @@ fn main(
   let own = replica * sizes.clip_bins;
   begin_chunk(chunk, h, lane);
   let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
-  let scale = h.gradient_scale * control[own + chunk.bin].scale;
+  let scale = scale_of(own + chunk.bin, h);
   // of one slot alone
   let place = 4u * replica * chunk.slot_stride + chunks[index].state;
   let length = select(chunk.length, 0u, control[own].skip == halted);

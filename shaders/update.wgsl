@@ -28,7 +28,7 @@ fn main(
     if (!frozen || h.first != 0.0) {
       let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
       let caution = caution_of(replica, chunk.record);
-      let scale = h.gradient_scale * control[own + chunk.bin].scale;
+      let scale = scale_of(own + chunk.bin, h);
       // Whole vec4s in a loop without a branch: an emulated GPU runs both sides of every branch, here that of the tail.
       let whole = select(chunk.length / 4u * 4u, 0u, frozen);
       for (var e = 4u * lane; e < whole; e += 4u * workgroup_size) {

@@ -20,7 +20,7 @@ import unitClip from "../shaders/unit_clip.wgsl?raw";
 import updateDriver from "../shaders/update.wgsl?raw";
 import watch from "../shaders/watch.wgsl?raw";
 import { keptShare, type PartLayout } from "./layout.ts";
-import type { Part, Plan } from "./plan.ts";
+import { needsNorm, type Part, type Plan } from "./plan.ts";
 import { firstColumns, tableColumns } from "./table.ts";
 
 /** A piece of WGSL and what to call it in an error. */
@@ -282,12 +282,12 @@ function elementText({ plan, access }: PartSources, what: "factor" | "unitClip")
   const at = (name: string) => (access === "vec4" ? `${name}[i / 4u][i % 4u]` : `${name}[i]`);
   // The means of a factored slot are of the gradient as the rule sees it; the units' scales are what clips it.
   const clip = what === "factor" ? plan.clip?.type : undefined;
-  const unit = "let u = task.units + t % task.unit_columns;\n  return g * state[u / 4u][u % 4u];";
-  const clipped =
-    clip === "value" ? "return clamp(g, -h.clip_value, h.clip_value);" : clip === "adaptive" ? unit : "return g;";
-  return `fn gradient_at(task: Lines, t: u32, scale: f32, h: Row) -> f32 {
+  const unit =
+    "let u = task.units + t % task.unit_columns;\n  let s = state[u / 4u][u % 4u];\n  return select(s * g, -s * (g * 0x1p-80f), s < 0.0);";
+  const clipped = clip === "value" ? `return ${clampedText(plan, "f32")};` : clip === "adaptive" ? unit : "return g;";
+  return `${scaleText(plan)}fn gradient_at(task: Lines, t: u32, scale: vec2f, h: Row) -> f32 {
   let i = task.gradients + t;
-  let g = scale * ${at("gradients")};
+  let g = ${scaledText(plan, at("gradients"))};
   ${clipped}
 }
 fn param_at(task: Lines, t: u32) -> f32 {
@@ -296,6 +296,22 @@ fn param_at(task: Lines, t: u32) -> f32 {
 }
 `;
 }
+
+/** What fragments may call: the built-in functions may lose what is NaN, or tell it by a comparison that is optimised away. */
+const nanText = `
+fn nan_in(x: vec4f) -> vec4<bool> {
+  return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
+}
+
+fn signs_of(x: vec4f) -> vec4f {
+  return select(sign(x), x, nan_in(x));
+}
+
+fn at_least(x: vec4f, least: f32) -> vec4f {
+  return select(max(x, vec4f(least)), x, nan_in(x));
+}
+
+`;
 
 /** Cell, and with scalars their struct; of rules that reduce also what their functions take and give. */
 function structsText({ part, layout }: PartSources): string {
@@ -308,7 +324,7 @@ function structsText({ part, layout }: PartSources): string {
     : "";
   return `${struct("Cell", ["p", ...rule.slots, ...around], "vec4f")}${
     scalars.length > 0 ? struct("Scalars", scalars, "f32") : "struct Scalars {\n  none: f32,\n}\n"
-  }${sums}`;
+  }${sums}${nanText}`;
 }
 
 /** Everything about one element with its slots. */
@@ -347,9 +363,9 @@ function cellText(sources: PartSources): string {
   const { clip } = plan;
   const clipped =
     clip?.type === "value"
-      ? "clamp(g, vec4f(-h.clip_value), vec4f(h.clip_value))"
+      ? clampedText(plan, "vec4f")
       : clip?.type === "adaptive"
-        ? "g * unit_scales(chunk, e)"
+        ? "unit_clipped(g, unit_scales(chunk, e))"
         : "g";
   return `${structsText(sources)}${rowText(sources, ["params", "gradients", "state", "chunks", "table", "control", "sizes"])}${loadText("params", access)}${
     layout.scalars.length > 0 ? scalarsText(sources, 7) : noScalarsText
@@ -373,12 +389,35 @@ fn store_tail(chunk: Chunk, e: u32, inside: vec4<bool>, x: Cell, y: Cell) {
 ${storeTail}  store_slots(chunk, e, Cell(${keep}));
 }
 
+${scaleText(plan)}
 // The gradient as the rule sees it: signed, unscaled, clipped.
-fn gradient_of(chunk: Chunk, e: u32, inside: vec4<bool>, scale: f32, h: Row) -> vec4f {
-  let g = scale * load_gradients(chunk.gradients, e, inside);
+fn gradient_of(chunk: Chunk, e: u32, inside: vec4<bool>, scale: vec2f, h: Row) -> vec4f {
+  let g = ${scaledText(plan, "load_gradients(chunk.gradients, e, inside)")};
   return ${clipped};
 }
 `;
+}
+
+/** What gradients are multiplied by: two factors where there is a norm, since one alone may be less than float32 holds. */
+function scaleText(plan: Plan): string {
+  const shrink = needsNorm(plan) ? "control[record].shrink" : "1.0";
+  return `fn scale_of(record: u32, h: Row) -> vec2f {
+  return vec2f(h.gradient_scale * control[record].scale, ${shrink});
+}
+`;
+}
+
+function scaledText(plan: Plan, loaded: string): string {
+  return needsNorm(plan) ? `scale.x * (scale.y * ${loaded})` : `scale.x * ${loaded}`;
+}
+
+/** The gradient `g` within a value; what is NaN stays that, where it is not skipped, which a clamp alone would lose. */
+function clampedText(plan: Plan, type: "f32" | "vec4f"): string {
+  const clamped = `clamp(g, ${type}(-h.clip_value), ${type}(h.clip_value))`;
+  if (plan.skipNonFinite) return clamped;
+  // The kernel of single elements is not a rule's, and has none of its functions.
+  const isNan = type === "f32" ? "(bitcast<u32>(g) & 0x7fffffffu) > 0x7f800000u" : "nan_in(g)";
+  return `select(${clamped}, g, ${isNan})`;
 }
 
 /** Where a slot of a cell is kept: slot after slot, of which the factored one is shorter than the others. */
@@ -479,6 +518,10 @@ const unitsText = `
 fn unit_at(chunk: Chunk, t: u32) -> f32 {
   let i = chunk.units + t % chunk.unit_columns;
   return state[i / 4u][i % 4u];
+}
+
+fn unit_clipped(g: vec4f, scales: vec4f) -> vec4f {
+  return select(scales * g, -scales * (g * 0x1p-80f), scales < vec4f());
 }
 
 fn unit_scales(chunk: Chunk, e: u32) -> vec4f {

@@ -401,9 +401,16 @@ export function hyperAt(plan: Plan, group: number, hyper: string, step: number, 
   const { rule, hypers, lrScale } = plan.groups[group]!;
   const value = hypers[replica]![hyper]!.at(step) * (hyper === "lr" ? lrScale : 1);
   const { range } = rule.hypers[hyper]!;
-  if (!inRange(value, range) || !Number.isFinite(Math.fround(value))) {
+  if (!inRange(value, range)) {
     throw new OptionError(
       `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${describeRange(range)}`,
+    );
+  }
+  // GPUs take less than the least normal float32 for 0, which some hypers must not be.
+  const small = Math.abs(value) < 2 ** -126;
+  if (!Number.isFinite(Math.fround(value)) || (small && !inRange(0, range))) {
+    throw new OptionError(
+      `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be a number that float32 holds, from 2^-126 to 3.4e38`,
     );
   }
   return value;

@@ -1,7 +1,7 @@
 // The table: rows of scalars computed on the host in float64, one row per step and group, from which the GPU takes the
 // row of its own step counter. Nothing that depends on the step alone is ever computed in a shader.
 import { averageColumns } from "./around_plan.ts";
-import { OptionError } from "./errors.ts";
+import { OptionError, show } from "./errors.ts";
 import { hyperAt, type Part, type Plan } from "./plan.ts";
 
 /** A rule's host memory at one step. */
@@ -21,6 +21,30 @@ export function tableColumns(plan: Plan, part: Part): readonly string[] {
     ...(averages.swa ? ["swa"] : []),
     ...part.rule.columns,
   ];
+}
+
+/** The last step that an update can be made at: the GPU counts in 32 bits. */
+const lastStep = 2 ** 32 - 2;
+
+/** The least float32 that every GPU tells from 0. */
+export const leastSingle = 2 ** -126;
+
+/**
+ * Columns as float32 arithmetic takes them, the same for both engines: less than {@link leastSingle} is 0.
+ *
+ * @throws OptionError for more than float32 holds.
+ */
+function asSingles(rule: string, step: number, row: Record<string, number>): Record<string, number> {
+  for (const column of Object.keys(row)) {
+    const value = row[column]!;
+    if (Math.abs(value) < leastSingle) row[column] = 0;
+    if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
+      throw new OptionError(
+        `${rule}.${column} is ${show(value)} at step ${step}, by the hypers then; it must be a number that float32 holds, up to 3.4e38`,
+      );
+    }
+  }
+  return row;
 }
 
 /** A stretch of steps in which a group is frozen, or is not. */
@@ -77,10 +101,13 @@ export class RowSource {
   /** The scalars that the next update of a group (by its place in the part) uses at a step; errors name hyper and step. */
   row(group: number, step: number): Record<string, number> {
     const { maximize, accumulate, clip, averages } = this.#plan;
+    if (step > lastStep) {
+      throw new OptionError(`the step is ${step}; an optimizer counts its steps up to ${lastStep}, from 0`);
+    }
     const hypers = this.#hypers(group, step);
     const made = this.#made(group, step);
     const frozen = this.#isFrozen(group);
-    return {
+    return asSingles(this.#part.rule.name, step, {
       gradientScale: (maximize ? -1 : 1) / accumulate,
       // Averages of what is frozen are there from the first step on.
       first: (frozen ? step : made) === 0 ? 1 : 0,
@@ -90,7 +117,7 @@ export class RowSource {
       ...this.#part.rule.row(hypers, made + 1, this.#carryOf(group, step), this.#part.flags, () =>
         this.#ahead(group, step),
       ),
-    };
+    });
   }
 
   /** All rows of a step: the groups', then the common one if there is one. */
@@ -239,7 +266,9 @@ export class RowSource {
     const index = this.#part.groups[group]!;
     const hypers: Record<string, number> = {};
     for (const hyper of Object.keys(this.#part.rule.hypers)) {
-      hypers[hyper] = hyperAt(this.#plan, index, hyper, step, this.#replica);
+      const value = hyperAt(this.#plan, index, hyper, step, this.#replica);
+      // What guards a division must not become 0.
+      hypers[hyper] = /^eps/.test(hyper) && value > 0 ? Math.max(value, leastSingle) : value;
     }
     return hypers;
   }

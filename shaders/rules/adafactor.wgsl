@@ -6,20 +6,20 @@ fn moment(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> vec4f {
 }
 
 fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
-  let scaled = gradient / sqrt(max(moment(x, gradient, h, r), vec4f(h.least_square)));
+  let scaled = gradient / sqrt(at_least(moment(x, gradient, h, r), h.least_square));
   return Sums(x.p * x.p, scaled * scaled);
 }
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   var y = r;
   let alpha = h.rho * max(h.eps2, sqrt(s.param / s.count));
-  y.step = alpha / max(1.0, sqrt(s.scaled / s.count) / h.d);
+  y.step = alpha / at_least(vec4f(sqrt(s.scaled / s.count) / h.d), 1.0).x;
   return y;
 }
 
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = x;
   y.v = moment(x, gradient, h, r);
-  y.p = h.keep * x.p - r.step * gradient / sqrt(max(y.v, vec4f(h.least_square)));
+  y.p = h.keep * x.p - r.step * gradient / sqrt(at_least(y.v, h.least_square));
   return y;
 }

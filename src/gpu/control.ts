@@ -22,9 +22,13 @@ export const controlOffsets = {
   micro: 48,
   astray: 52,
   missed: 56,
+  shrink: 60,
+  normPower: 64,
+  gradientPower: 68,
+  clipPower: 72,
 } as const;
 
-const recordBytes = 60;
+const recordBytes = 76;
 
 /** What the word `skip` is while a replica is halted. */
 export const halted = 2;
@@ -66,7 +70,11 @@ export function encodeControl(
     view.setFloat32(controlOffsets.lossScale, lossScale, true);
     view.setUint32(controlOffsets.goodSteps, goodSteps, true);
     view.setUint32(controlOffsets.micro, micro, true);
-    for (let bin = 0; bin < size; bin += recordBytes) view.setFloat32(bin + controlOffsets.scale, 1, true);
+    for (const field of ["gradientPower", "clipPower"] as const) view.setFloat32(controlOffsets[field], 1, true);
+    for (let bin = 0; bin < size; bin += recordBytes) {
+      for (const field of ["scale", "shrink", "normPower"] as const)
+        view.setFloat32(bin + controlOffsets[field], 1, true);
+    }
   });
   return new Uint8Array(bytes);
 }
@@ -82,15 +90,15 @@ export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): reado
   }
   return Array.from({ length: plan.replicas }, (_, replica) => {
     const view = new DataView(bytes, offset + replica * size, size);
-    const norms = Array.from({ length: clipBins(plan) }, (_, bin) =>
-      view.getFloat32(recordBytes * bin + controlOffsets.norm, true),
-    );
+    const number = (field: keyof typeof controlOffsets, bin = 0) =>
+      view.getFloat32(recordBytes * bin + controlOffsets[field], true);
+    const norms = Array.from({ length: clipBins(plan) }, (_, bin) => number("norm", bin) * number("normPower", bin));
     return {
       step: view.getUint32(controlOffsets.step, true),
       skipped: view.getUint32(controlOffsets.skipped, true),
-      gradientNorm: view.getFloat32(controlOffsets.gradientNorm, true),
-      clipScale: view.getFloat32(controlOffsets.clipScale, true),
-      lossScale: view.getFloat32(controlOffsets.lossScale, true),
+      gradientNorm: number("gradientNorm") * number("gradientPower"),
+      clipScale: number("clipScale") * number("clipPower"),
+      lossScale: number("lossScale"),
       goodSteps: view.getUint32(controlOffsets.goodSteps, true),
       epoch: view.getUint32(controlOffsets.epoch, true),
       micro: view.getUint32(controlOffsets.micro, true),

@@ -1,0 +1,114 @@
+// Where float32 ends: numbers that GPUs take for 0, that float32 does not hold, that are none. Both engines give the same, or
+// refuse the same.
+import { describe, expect, it } from "vitest";
+import type { Tensor } from "../../src/arena.ts";
+import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import type { Optimizer } from "../../src/optimizer.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+import { device } from "./setup.ts";
+
+const ones = (...shape: number[]): readonly Tensor[] => [
+  { name: "w", shape, data: Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => 1) },
+];
+
+async function both<T>(tensors: readonly Tensor[], config: object, use: (optimizer: Optimizer) => T | Promise<T>) {
+  const engines = [
+    createCpuOptimizer(tensors, config as never),
+    await createOptimizer(device, tensors, config as never),
+  ];
+  const found: T[] = [];
+  for (const engine of engines) {
+    found.push(await use(engine));
+    engine.destroy();
+  }
+  return found as [T, T];
+}
+
+async function stepped(optimizer: Optimizer, gradient: readonly number[], steps = 1): Promise<readonly number[]> {
+  for (let step = 0; step < steps; step++) {
+    optimizer.write("gradients", { w: gradient });
+    optimizer.step();
+  }
+  return [...(await optimizer.read()).w!];
+}
+
+describe("eps below the least normal float32", () => {
+  it.each([
+    ["adam", { eps: 1e-38 }],
+    ["adagrad", { eps: (step: number) => (step === 0 ? 1e-8 : 1e-40) }],
+    ["adamax", { eps: 1e-45 }],
+    ["muon", { eps: 1e-39 }],
+  ])("divides nothing by 0 (%s)", async (rule, options) => {
+    const [cpu, gpu] = await both(ones(2, 2), { rule, lr: 0.1, ...options }, (optimizer) =>
+      stepped(optimizer, rule === "muon" ? [0, 0, 0, 0] : [0, 1, 0, 1], 3),
+    );
+    expect(cpu.every(Number.isFinite)).toBe(true);
+    for (const [i, value] of gpu.entries()) expect(value).toBeCloseTo(cpu[i]!, 5);
+  });
+});
+
+describe("a gradient that is not a number and not skipped", () => {
+  it.each([
+    ["sgd", { clip: { type: "value", maxValue: 1 } }],
+    ["sgd", { clip: { type: "adaptive", clipping: 0.1 } }],
+    ["lion", {}],
+    ["rprop", {}],
+    ["signum", {}],
+    ["adopt", {}],
+    ["adafactor", { clip: { type: "value", maxValue: 1 } }],
+  ])("stays that, as in the reference (%s, %j)", async (rule, options) => {
+    const [cpu, gpu] = await both(ones(2, 2), { rule, lr: 0.1, skipNonFinite: false, ...options }, (optimizer) =>
+      stepped(optimizer, [Number.NaN, 1, 1, 1], 2),
+    );
+    expect(cpu[0]).toBeNaN();
+    for (const [i, value] of gpu.entries()) {
+      if (Number.isNaN(cpu[i])) expect(value).toBeNaN();
+      else expect(value).toBeCloseTo(cpu[i]!, 5);
+    }
+  });
+});
+
+describe("gradients near the end of float32", () => {
+  const huge = [3e38, 3e38, -3e38, 3e38, 1e30, 0];
+  it.each([
+    [{ type: "globalNorm", maxNorm: 1 }, {}],
+    [{ type: "globalNorm", maxNorm: 1, norm: 1 }, {}],
+    [{ type: "globalNorm", maxNorm: 1e-3, norm: "inf" }, {}],
+    [{ type: "globalNorm", maxNorm: 3e38 }, {}],
+    [{ type: "groupNorm", maxNorm: 1 }, { lossScale: { init: 2 ** 100 } }],
+    [{ type: "globalNorm", maxNorm: 1 }, { lossScale: { init: 2 ** 126 } }],
+    [{ type: "adaptive", clipping: 0.1 }, {}],
+  ])("are clipped by %j with %j to what they are in float64, and their norm is told", async (clip, around) => {
+    const lr = "maxNorm" in clip && clip.maxNorm === 3e38 ? 2e-38 : 0.1;
+    const [cpu, gpu] = await both(ones(6), { rule: "sgd", lr, clip, ...around }, async (optimizer) => ({
+      w: await stepped(optimizer, huge),
+      stats: await optimizer.stats(),
+    }));
+    expect(cpu.w[0]).not.toBe(1);
+    for (const [i, value] of gpu.w.entries()) expect(value).toBeCloseTo(cpu.w[i]!, 5);
+    if (clip.type === "adaptive") return;
+    expect(gpu.stats.gradientNorm / cpu.stats.gradientNorm).toBeCloseTo(1, 5);
+    expect(gpu.stats.clipScale / cpu.stats.clipScale).toBeCloseTo(1, 5);
+  });
+});
+
+describe("steps near the last that can be counted", () => {
+  it("are right, and the last is refused by both engines alike", async () => {
+    const config = { rule: "adamw", lr: { type: "cyclic", base: 0.01, max: 0.1, up: 3 } };
+    const seed = createCpuOptimizer(ones(1), config as never);
+    await stepped(seed, [1]);
+    const { metadata, tensors } = decodeSafetensors(await seed.save());
+    const late = encodeSafetensors({ metadata: { ...metadata, step: String(2 ** 32 - 4) }, tensors });
+    const [cpu, gpu] = await both(ones(1), config, async (optimizer) => {
+      await optimizer.load(late);
+      const w = await stepped(optimizer, [1], 3);
+      expect((await optimizer.stats()).step).toBe(2 ** 32 - 1);
+      expect(() => optimizer.step()).toThrow(
+        "the step is 4294967295; an optimizer counts its steps up to 4294967294, from 0",
+      );
+      return w[0]!;
+    });
+    expect(gpu).toBeCloseTo(cpu, 5);
+  });
+});
