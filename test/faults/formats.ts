@@ -1,6 +1,7 @@
 // Damaged files of every format that fallline reads. A reader must refuse a mutant with an error of the library's or take it;
 // it must not throw anything else, hang, eat memory, or change what it was to be loaded into.
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { arrayDataset } from "../../src/data/arrays.ts";
 import { parseCsv } from "../../src/data/csv.ts";
 import { digitsDataset } from "../../src/data/digits.ts";
 import { idxDataset } from "../../src/data/idx.ts";
@@ -15,7 +16,8 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { createSchedule } from "../../src/schedules/index.ts";
 import { loadTorch } from "../../src/torch.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
-import { readRunConfig } from "../../src/train/run_config.ts";
+import { type RunConfig, readRunConfig } from "../../src/train/run_config.ts";
+import { train } from "../../src/train/train.ts";
 import { Dice, mutatedBytes, mutatedCsv, mutatedJson } from "./mutants.ts";
 import { type Report, Tally } from "./tally.ts";
 
@@ -41,6 +43,7 @@ interface Format {
 export const formatNames = [
   "checkpoints",
   "checkpoints that are whole but say something else",
+  "run checkpoints",
   "safetensors",
   "optimizer states of PyTorch",
   "optimizer configs",
@@ -170,6 +173,7 @@ const textMutant = (value: unknown, dice: Dice) =>
 async function formats(): Promise<readonly Format[]> {
   return [
     ...(await checkpoints()),
+    await runCheckpoints(),
     ...safetensors(),
     torch(),
     ofJson("optimizer configs", configs, (config) => {
@@ -242,18 +246,50 @@ async function checkpoints(): Promise<Format[]> {
       whole: [],
       name: "checkpoints that are whole but say something else",
       mutant(dice) {
-        const file = decodeSafetensors(pick(dice));
-        const metadata = { ...file.metadata };
-        const tensorsLeft = new Map(file.tensors);
-        if (dice.below(5) === 0) tensorsLeft.delete(dice.pick([...tensorsLeft.keys()]));
-        else {
-          const key = dice.pick(Object.keys(metadata));
-          metadata[key] = otherText(metadata[key]!, dice);
-        }
-        return encodeSafetensors({ metadata, tensors: tensorsLeft });
+        return otherwise(pick(dice), dice);
       },
     },
   ];
+}
+
+/** A run that goes on from a damaged checkpoint, as `fallline train --resume` does. */
+async function runCheckpoints(): Promise<Format> {
+  const config: RunConfig = {
+    model: { layers: [2, 3] },
+    optimizer: { rule: "adamw", lr: { type: "plateau", base: 0.1 }, ema: { decay: 0.9 } },
+    batch: 4,
+    steps: 6,
+    metric: { type: "testLoss", every: 2 },
+    stop: { patience: 9, restoreBest: true },
+    watch: true,
+  };
+  const data = arrayDataset({ inputs: Array.from({ length: 8 }, (_, i) => [i, -i]), labels: [0, 1, 2, 0, 1, 2, 0, 1] });
+  const kept: Uint8Array<ArrayBuffer>[] = [];
+  await train(cpuEngine(), config, data, {
+    test: data,
+    saveEvery: 3,
+    onCheckpoint: ({ bytes }) => void kept.push(bytes),
+  });
+  const saved = kept[0]!;
+  return {
+    name: "run checkpoints",
+    whole: [saved],
+    mutant: (dice) => (dice.below(4) === 0 ? mutatedBytes(saved, dice) : otherwise(saved, dice)),
+    read: (mutant) => train(cpuEngine(), config, data, { test: data, resume: asBytes(mutant) }),
+  };
+}
+
+/** A whole file that lacks a tensor, or says something else in one field. */
+function otherwise(bytes: Uint8Array, dice: Dice): Uint8Array<ArrayBuffer> {
+  const file = decodeSafetensors(bytes);
+  const metadata = { ...file.metadata };
+  const left = new Map(file.tensors);
+  if (dice.below(5) === 0) left.delete(dice.pick([...left.keys()]));
+  else {
+    const key = dice.pick(Object.keys(metadata));
+    metadata[key] = otherText(metadata[key]!, dice);
+  }
+  return encodeSafetensors({ metadata, tensors: left });
 }
 
 /** Another value of a field of metadata, which may be JSON itself. */
