@@ -94,6 +94,19 @@ export interface GroupOptions {
   readonly lrScale?: number | undefined;
   /** Leave parameters and slots as they are, and the gradient out of the norm; default false. */
   readonly frozen?: boolean | undefined;
+  /**
+   * Where the rule takes a `fallback`: the group's own, in place of the optimizer's. What it names itself holds for its
+   * tensors before what the group says.
+   */
+  readonly fallback?: { readonly rule: unknown; readonly [option: string]: unknown } | undefined;
+}
+
+/** What a replica may have of its own besides the optimizer's hypers. */
+export interface ReplicaOptions {
+  /** Hypers in place of those of each group of the config, in its order. */
+  readonly groups?: readonly Readonly<Record<string, unknown>>[] | undefined;
+  /** Hypers in place of those of the optimizer's `fallback`. */
+  readonly fallback?: Readonly<Record<string, unknown>> | undefined;
 }
 
 /** What every rule accepts besides its own options; `Hypers` are the rule's schedulable scalars. */
@@ -102,7 +115,8 @@ export interface CommonOptions<Hypers> {
   readonly maximize?: boolean | undefined;
   /**
    * Tensors with hypers of their own; a hyper that a group does not name has the optimizer's value. A group with a `rule`
-   * of its own has that rule's options and defaults instead.
+   * of its own has that rule's options and defaults instead. What a group without one says holds for all of its tensors,
+   * also those that its rule leaves to its `fallback`, as far as that rule has the hyper.
    */
   readonly groups?:
     | readonly (
@@ -136,8 +150,9 @@ export interface CommonOptions<Hypers> {
   readonly watch?: boolean | undefined;
   /**
    * One entry for each copy of all parameters that trains in the same dispatch, with hypers in place of the optimizer's;
-   * default one copy. What a group or a fallback sets for itself is the same in all copies: `set(hypers, group, replica)`
-   * changes it in one.
+   * default one copy. What a group or a fallback sets for itself is the same in all copies, unless an entry says otherwise
+   * in `groups` (one entry of hypers for each group, which may hold a `fallback`) or `fallback`; `set(hypers, group, replica)`
+   * changes it later.
    */
-  readonly replicas?: readonly Hypers[] | undefined;
+  readonly replicas?: readonly (Hypers & ReplicaOptions)[] | undefined;
 }

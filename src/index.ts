@@ -12,6 +12,7 @@ export type {
   LookaheadConfig,
   LossScaleConfig,
   Pattern,
+  ReplicaOptions,
   SwaConfig,
   ValueClip,
 } from "./around.ts";

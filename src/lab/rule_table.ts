@@ -216,6 +216,28 @@ the global norm, skipping and loss scaling together add 2. Groups of one rule an
 group with a rule or flags of its own adds that rule's. Every kernel that goes over gradients is dispatched once for each
 such rule, and where tensors lie in buffers of the caller's once for each pair of buffers: with two rules the norm takes 3.
 
+## Groups
+
+A group is all of its tensors, whichever rule they go to:
+
+- A hyper that a group does not name it inherits, from the optimizer or from the optimizer's \`fallback\`, and follows it
+  when that is varied, edited, set or given by a replica. The complete config names only what is a group's own.
+- What a group without a \`rule\` of its own names goes to every rule of it that has the hyper: \`lr: 0\` or
+  \`weightDecay: 0\` beside \`muon\` holds for the biases that went to its fallback too. A rate that suits matrices suits
+  their biases rarely: say \`lrScale\`, or give the group a \`fallback\` of its own, whose options come first.
+- Beside a \`rule\`, hypers are that rule's, and its \`fallback\` has its own.
+- \`freeze\`, \`thaw\`, \`set\` and \`hyper\` count groups as the config does; the tensors that no group names come behind
+  them. Further indices mean what went to fallbacks alone, group by group; \`frozen\` in a fallback freezes it alone.
+- Bias correction, what a rule carries and its first update go by the updates that a group has taken part in, as torch counts
+  steps for each parameter: thawed after 1,000 steps it begins as a fresh optimizer does. Schedules, and the
+  averages of the parameters, go by the optimizer's step.
+- \`replicas: [{}, { groups: [{ lr: 0.1 }], fallback: { lr: 0.01 } }]\` gives a replica hypers of its own in a group or
+  in the fallback.
+- \`load\` restores what was set, frozen and thawed where the optimizer that was saved was created with the same hypers,
+  groups and freezing; a new config's own hypers and freezing stay. \`load(bytes, { hypers: "saved" })\` or \`"config"\`
+  chooses. Groups may be cut anew: each tensor must keep its rule, and the tensors of a group must have made as many
+  updates.
+
 ## Options
 
 Every number may be a schedule. The default is followed by what is allowed.

@@ -70,7 +70,8 @@ const halvings = 3;
 
 /**
  * Finds a rule, a schedule and a rate for a run within a budget of steps. The config's own options stay for its own rule;
- * others have their defaults, and what stands around the rule (clipping, averages …).
+ * others have their defaults, what stands around the rule (clipping, averages …), and groups as far as they are frozen, have
+ * an `lrScale`, a rule of their own or no weight decay.
  *
  * @throws OptionError for unknown rules and schedules, and a budget that does not allow for two candidates.
  */
@@ -210,7 +211,7 @@ function raceSteps(count: number, steps: number, accumulate: number): number {
   return total;
 }
 
-/** What may stand around any rule; groups may name hypers that another rule does not have. */
+/** What may stand around any rule, beside groups. */
 const around = [
   ...["clip", "skipNonFinite", "maximize", "cautious", "lossScale", "accumulate", "ema", "swa", "lookahead"],
 ];
@@ -220,5 +221,29 @@ function ruleConfig(config: RunConfig, rule: string): RunConfig {
   const { optimizer } = config;
   if (optimizer.rule === rule) return config;
   const kept = Object.entries(optimizer).filter(([option]) => around.includes(option));
-  return { ...config, optimizer: { rule, ...Object.fromEntries(kept), ...fallbackFor(rule) } as OptimizerConfig };
+  const groups = groupsFor(rule, optimizer);
+  return {
+    ...config,
+    optimizer: {
+      rule,
+      ...Object.fromEntries(kept),
+      ...fallbackFor(rule),
+      ...(groups.length > 0 ? { groups } : {}),
+    } as OptimizerConfig,
+  };
+}
+
+/**
+ * What groups mean under another rule: what is frozen, scaled or spared decay is so there too; rates and other hypers that suit
+ * the config's rule are left out.
+ */
+function groupsFor(rule: string, { groups = [] }: OptimizerConfig): readonly Readonly<Record<string, unknown>>[] {
+  const decays = rules.some(({ name, hypers }) => name === rule && Object.hasOwn(hypers, "weightDecay"));
+  return (groups as readonly Readonly<Record<string, unknown>>[]).flatMap((group) => {
+    if (group.rule !== undefined) return [group];
+    const { params, lrScale, frozen, weightDecay } = group;
+    const kept = Object.entries({ lrScale, frozen, weightDecay: decays && weightDecay === 0 ? 0 : undefined });
+    const given = kept.filter(([, value]) => value !== undefined);
+    return given.length > 0 ? [{ params, ...Object.fromEntries(given) }] : [];
+  });
 }

@@ -15,7 +15,7 @@ import {
 import type { Scheduled } from "../../src/schedule.ts";
 import { createSchedule } from "../../src/schedules/index.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
-import type { RunConfig } from "../../src/train/run_config.ts";
+import { type RunConfig, readRunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";
 import { config, data, sweepLaw } from "../sweeps.ts";
 
@@ -30,6 +30,31 @@ describe("sweep", () => {
     const finals = result.trials.map(({ finalLoss }) => finalLoss!);
     expect(result.best).toBe(finals.indexOf(Math.min(...finals)));
     expect(result.trials.every(({ evaluation }) => evaluation === null)).toBe(true);
+  });
+
+  it("varies the rate of groups that set none, from a complete config and a raw one, and keeps their freezing", async () => {
+    const optimizer = { rule: "adamw", lr: 0.01, groups: [{ params: "*.bias", weightDecay: 0 }] } as const;
+    const grouped: RunConfig = { ...config, optimizer };
+    const alone = await Promise.all(
+      [0.001, 0.1].map((lr) => train(engine, { ...grouped, optimizer: { ...optimizer, lr } }, data)),
+    );
+    for (const each of [grouped, readRunConfig(grouped)]) {
+      const result = await sweep(engine, each, data, { trials: gridTrials({ lr: [0.001, 0.1] }), halving: null });
+      expect(result.trials.map(({ losses }) => losses)).toEqual(alone.map(({ losses }) => losses));
+      expect(trialConfig(result.config, { lr: 0.1 }).optimizer.groups).toEqual([
+        { params: ["*.bias"], weightDecay: 0 },
+      ]);
+    }
+    const found = await search(
+      engine,
+      {
+        ...grouped,
+        optimizer: { ...optimizer, groups: [{ params: "*.bias", weightDecay: 0, beta1: 0.5, lrScale: 2 }] },
+      },
+      data,
+      { rules: ["sgd"], schedules: ["constant"] },
+    );
+    expect(found.best!.optimizer.groups).toEqual([{ params: ["*.bias"], weightDecay: 0, lrScale: 2 }]);
   });
 
   it("stops on a signal with what there is", async () => {
