@@ -130,6 +130,9 @@ export interface Optimizer {
   /**
    * A copy of the values of one role (default the parameters), as of every step made so far; of tensors that have none,
    * nothing. A slot that does not start at zero holds its start from the first update on.
+   *
+   * @throws DeviceError, as all that is read of a GPU does, where the device is lost or refused the copy, or refused steps
+   * before it: a buffer of the caller's that is destroyed or mapped, say. Each refused step is told of once.
    */
   read(role?: Role, replica?: number): Promise<TensorValues>;
   /**
@@ -138,7 +141,11 @@ export interface Optimizer {
    * @throws OptionError for a name that is no tensor or data of the wrong length; nothing is changed then.
    */
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void;
-  /** Of one replica (default: the first). */
+  /**
+   * Of one replica (default: the first).
+   *
+   * @throws DeviceError as {@link Optimizer.read} does.
+   */
   stats(replica?: number): Promise<Stats>;
   /**
    * What the last update did to each tensor, in one replica (default: the first); all zero before the first update and
@@ -158,6 +165,7 @@ export interface Optimizer {
    * tensor keeps its rule and the tensors of a group have made as many updates. Submit before what was encoded.
    *
    * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
+   * DeviceError where the device refuses what is written.
    */
   load(checkpoint: Uint8Array, options?: LoadOptions): Promise<void>;
   /** Frees what was created. Using the optimizer afterwards is an error. */

@@ -109,3 +109,27 @@ export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): reado
     };
   });
 }
+
+/** The words of one replica's first record in a copy of the control buffer. */
+function wordsOf(words: Uint32Array, replica: number, stride: number): (field: keyof typeof controlOffsets) => number {
+  return (field) => words[replica * stride + controlOffsets[field] / 4]!;
+}
+
+/**
+ * The first replica that an update left where it was, neither a step nor a skip further, though it is not halted and
+ * has all its gradients; from copies of the control buffer before and after the update, `stride` words a replica.
+ */
+export function stuckReplica(
+  before: Uint32Array,
+  after: Uint32Array,
+  stride: number,
+  accumulate: number,
+): number | undefined {
+  for (let replica = 0; replica * stride < before.length; replica++) {
+    const [was, is] = [wordsOf(before, replica, stride), wordsOf(after, replica, stride)];
+    if (was("skip") === halted || was("underflow") === 1) continue;
+    if (accumulate > 1 && was("micro") + 1 < accumulate) continue;
+    if (was("step") === is("step") && was("skipped") === is("skipped")) return replica;
+  }
+  return undefined;
+}

@@ -89,20 +89,59 @@ export function isSoftware(device: GPUDevice): boolean {
   return describeAdapter(device.adapterInfo).software;
 }
 
-const losses = new WeakMap<GPUDevice, { info?: GPUDeviceLostInfo }>();
+/** What is known of a device's loss; `heard` settles when it is lost. */
+interface Loss {
+  info?: GPUDeviceLostInfo;
+  readonly heard: Promise<void>;
+}
+
+const losses = new WeakMap<GPUDevice, Loss>();
 
 /** Whether and why a device was lost. One listener per device: promises would keep what listens alive as long as it. */
 export function deviceLoss(device: GPUDevice): { readonly info?: GPUDeviceLostInfo } {
-  let loss = losses.get(device);
-  if (!loss) {
-    const watched: { info?: GPUDeviceLostInfo } = {};
-    device.lost.then((info) => {
-      watched.info = info;
-    });
-    losses.set(device, watched);
-    loss = watched;
-  }
+  return lossOf(device);
+}
+
+function lossOf(device: GPUDevice): Loss {
+  const known = losses.get(device);
+  if (known) return known;
+  const loss: Loss = {
+    heard: device.lost.then((info) => {
+      loss.info = info;
+    }),
+  };
+  losses.set(device, loss);
   return loss;
+}
+
+/**
+ * Whether a device is known to be lost. What fails with a loss may fail a little before it is reported: after a failure ask
+ * {@link learnLoss}.
+ */
+export function isLost(device: GPUDevice): boolean {
+  return lossOf(device).info !== undefined;
+}
+
+/** Milliseconds that a loss may be reported after the failures that come of it. */
+const lossDelay = 100;
+
+/** After something failed: waits a moment for a loss of the device to be reported, and gives it; undefined where there is none. */
+export async function learnLoss(device: GPUDevice): Promise<GPUDeviceLostInfo | undefined> {
+  const loss = lossOf(device);
+  if (!loss.info) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, lossDelay);
+    });
+    await Promise.race([loss.heard, late]);
+    clearTimeout(timer);
+  }
+  return loss.info;
+}
+
+/** A loss as errors tell of it. */
+export function lossText({ reason, message }: GPUDeviceLostInfo): string {
+  return `the GPU device was lost (${reason}: ${message})`;
 }
 
 /** Workgroups for `count` pieces of work: along x, and above the device's limit along y too. */

@@ -41,13 +41,14 @@ import {
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import type { Change } from "../table.ts";
-import { allocate, bytesOf } from "./allocate.ts";
+import { allocate, bytesOf, failureOf, watched } from "./allocate.ts";
 import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl, halted } from "./control.ts";
-import { deviceLoss, requireBuffer, requireLimit } from "./device.ts";
+import { deviceLoss, lossText, requireBuffer, requireLimit } from "./device.ts";
 import { encodeDispatches, leavePass, prepareLeaving } from "./kernel.ts";
-import { type CopySource, ReadbackPool, readParts } from "./readback.ts";
+import { type CopySource, ReadbackPool, readParts, stagingBytes } from "./readback.ts";
 import { type StreamShape, streamShape } from "./shapes.ts";
 import { type BuiltStages, compileStages, type SharedBuffers, type Stages } from "./stages.ts";
+import { together } from "./together.ts";
 import { mostSlots, TableWindow, tableBytes, windowSlots } from "./window.ts";
 
 /** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
@@ -62,6 +63,10 @@ export interface GpuOptimizer extends Optimizer {
   readonly control: GPUBuffer;
   /** Bytes of the control buffer. */
   readonly controlBytes: number;
+  /** Updates encoded so far, submitted or not; with `accumulate` only some calls of `encode` and `step` encode one. */
+  readonly updates: number;
+  /** Whether `destroy` was called. */
+  readonly destroyed: boolean;
   /**
    * Where in the control buffer, as an `array<f32>`, the scale is that the next loss of a replica is to be multiplied by.
    */
@@ -166,9 +171,20 @@ export async function createShaped(
       states: layouts.map((layout) => create("state", layout.stateLength * replicas * 4)),
       scalars: layouts.map((layout) => create("scalars", scalarLength(layout) * replicas * 4)),
     };
-    return { ...shared, ...stages.build(create, shared) };
+    const built = stages.build(create, shared);
+    // What steps need to hear of skips, so that they make nothing as a rule.
+    const hearing = plan.skipNonFinite
+      ? create("control", stagingBytes(control.byteLength), undefined, "readback")
+      : undefined;
+    return { ...shared, ...built, hearing };
   });
   return new ArenaOptimizer(device, segments, plan, layouts, stages, made, buffers);
+}
+
+/** Everything that an optimizer is made of on the device. */
+interface Made extends SharedBuffers, BuiltStages {
+  /** A staging buffer for copies of the control buffer. */
+  readonly hearing: GPUBuffer | undefined;
 }
 
 const newClock = ({ lossScale }: Plan): Clock => ({
@@ -264,9 +280,7 @@ function requireDevice(
 function mustNotBeLost(device: GPUDevice, what: string): void {
   const { info } = deviceLoss(device);
   if (info) {
-    throw new DeviceError(
-      `${what} after the GPU device was lost (${info.reason}: ${info.message}); make an optimizer on a new device and load a checkpoint`,
-    );
+    throw new DeviceError(`${what} after ${lossText(info)}; make an optimizer on a new device and load a checkpoint`);
   }
 }
 
@@ -306,6 +320,10 @@ interface ReplicaClock {
   changed: Change & { step: number };
   /** Updates and gradients that were lost, as far as we have heard. */
   lost: { astray: number; missed: number };
+  /** Updates that `step` submitted; each of them is a step or a skip, or went astray. */
+  submitted: number;
+  /** How far the replica was when it was last looked at whether all of these had run. */
+  checked: { ran: number; submitted: number };
   /** Whether the replica makes no steps. */
   halted: boolean;
   /** Why it makes no more steps, once that is heard of. */
@@ -330,7 +348,7 @@ class ArenaOptimizer implements GpuOptimizer {
   readonly #plan: Plan;
   readonly #layouts: readonly PartLayout[];
   readonly #stages: Stages;
-  readonly #made: SharedBuffers & BuiltStages;
+  readonly #made: Made;
   readonly #buffers: readonly GPUBuffer[];
   readonly #clocks: readonly ReplicaClock[];
   readonly #readback: ReadbackPool;
@@ -368,7 +386,7 @@ class ArenaOptimizer implements GpuOptimizer {
     plan: Plan,
     layouts: readonly PartLayout[],
     stages: Stages,
-    made: SharedBuffers & BuiltStages,
+    made: Made,
     buffers: readonly GPUBuffer[],
   ) {
     this.device = device;
@@ -379,9 +397,8 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#made = made;
     this.#buffers = buffers;
     this.controlBytes = controlBytes(plan) * plan.replicas;
-    this.#readback = new ReadbackPool(device, this.controlBytes, "fallline control");
+    this.#readback = new ReadbackPool(device, this.controlBytes, "control", made.hearing ? [made.hearing] : []);
     this.#carriesOn = plan.parts.some(({ rule }) => rule.carry);
-    if (this.#carriesOn && plan.skipNonFinite) this.#readback.reserve();
     this.#mostEncodings = Math.min(2048, windowSlots(plan) / 2);
     this.#clocks = Array.from({ length: plan.replicas }, (_, replica) => ({
       next: 0,
@@ -390,6 +407,8 @@ class ArenaOptimizer implements GpuOptimizer {
       placed: 0,
       changed: { step: 0, updates: 0, encoded: 0 },
       lost: { astray: 0, missed: 0 },
+      submitted: 0,
+      checked: { ran: 0, submitted: 0 },
       halted: false,
       underflow: undefined,
       window: new TableWindow(device.queue, made.table, plan, replica),
@@ -418,6 +437,14 @@ class ArenaOptimizer implements GpuOptimizer {
 
   get replicas(): number {
     return this.#plan.replicas;
+  }
+
+  get updates(): number {
+    return this.#updates;
+  }
+
+  get destroyed(): boolean {
+    return this.#destroyed;
   }
 
   lossScaleIndex(replica = 0): number {
@@ -500,9 +527,19 @@ class ArenaOptimizer implements GpuOptimizer {
   step(): void {
     this.#mustLive("step");
     this.#raise();
+    const { accumulate } = this.#plan;
+    // Where encoders may have been dropped only the GPU knows which gradient completes an update.
+    const [before, sure] = [this.#updates, accumulate === 1 || this.#unsure === 0];
     const encoder = this.device.createCommandEncoder({ label: "fallline step" });
     this.#encode(encoder, true);
     const commands = encoder.finish();
+    this.#submitStep(commands);
+    if (this.#updates === before || !sure) return;
+    for (const clock of this.#clocks) if (!clock.halted) clock.submitted++;
+  }
+
+  /** Submits a step, and now and then a copy of the control buffer with it, which tells of skips. */
+  #submitStep(commands: GPUCommandBuffer): void {
     const hears = this.#plan.skipNonFinite || this.#unsure > 0;
     const regular = hears && this.#micro === 0 && this.#updates % hearingInterval === 0;
     if (!this.#asks && !regular) {
@@ -511,7 +548,8 @@ class ArenaOptimizer implements GpuOptimizer {
     }
     const staging = this.#readback.take();
     const copying = this.device.createCommandEncoder({ label: "fallline hearing" });
-    copying.copyBufferToBuffer(this.control, 0, staging, 0, this.controlBytes);
+    copying.copyBufferToBuffer(this.control, 0, staging.buffer, 0, this.controlBytes);
+    staging.mark(copying);
     const copy = copying.finish();
     // Copied before the step, it tells what was before it.
     const place = this.#place(this.#asks);
@@ -519,7 +557,7 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#asks = false;
     this.#readback.collect(staging).then(
       (bytes) => this.#note(decodeControl(this.#plan, bytes), place),
-      // The device was lost or the optimizer destroyed meanwhile, which the next call says.
+      // The device was lost, the optimizer destroyed or the submission refused: the next call or read says so.
       () => {},
     );
   }
@@ -599,7 +637,7 @@ class ArenaOptimizer implements GpuOptimizer {
     }
     if (role !== "evaluation") return (await this.#readRoles([role], replica)).get(role)!;
     const roles = ["params", ...this.slots];
-    const [stats, values] = await Promise.all([this.stats(replica), this.#readRoles(roles, replica)]);
+    const [stats, values] = await together([this.stats(replica), this.#readRoles(roles, replica)]);
     const { sources } = this.#clocks[replica]!.window;
     const carried = sources.map((source) => source.carried(stats.step));
     const made = sources.map((source) => source.made(stats.step));
@@ -628,10 +666,7 @@ class ArenaOptimizer implements GpuOptimizer {
   async stats(replica = 0): Promise<Stats> {
     this.#mustLive("stats");
     readReplica(this.#plan, "replica", replica);
-    const place = this.#place();
-    const [bytes] = await readParts(this.device, [this.#wholeControl()]);
-    const records = this.#note(decodeControl(this.#plan, bytes!), place);
-    this.#raise();
+    const [records] = await this.#readChecked([]);
     return statsOf(records[replica]!);
   }
 
@@ -647,7 +682,7 @@ class ArenaOptimizer implements GpuOptimizer {
     const { noted } = this.#made;
     if (!noted) throw new OptionError(unwatchedMessage);
     const bytes = this.#stages.notedBytes;
-    const [record] = await readParts(this.device, [{ buffer: noted, offset: replica * bytes, bytes }]);
+    const [, record] = await this.#readChecked([{ buffer: noted, offset: replica * bytes, bytes }]);
     return this.#stages.layers(record!);
   }
 
@@ -663,7 +698,6 @@ class ArenaOptimizer implements GpuOptimizer {
     this.#mustLive("save");
     const plan = this.#plan;
     const description = describePlan(plan);
-    const place = this.#place();
     const roles = ["params", ...this.slots, ...(plan.accumulate > 1 ? ["accumulated"] : [])];
     const replicas = Array.from({ length: plan.replicas }, (_, replica) => replica);
     const scalars = this.#layouts.map((layout, part) => ({
@@ -671,17 +705,15 @@ class ArenaOptimizer implements GpuOptimizer {
       offset: 0,
       bytes: scalarLength(layout) * plan.replicas * 4,
     }));
-    const [[control, ...numbers], ...values] = await Promise.all([
-      readParts(this.device, [this.#wholeControl(), ...scalars]),
+    const [[clocks, ...numbers], ...values] = await together([
+      this.#readChecked(scalars),
       // Role by role: all of them together may be more than a buffer holds. All copies are submitted before any is awaited.
       ...replicas.map((replica) =>
-        Promise.all(roles.map((role) => this.#readRoles([role], replica))).then(
+        together(roles.map((role) => this.#readRoles([role], replica))).then(
           (each) => new Map(each.flatMap((values) => [...values])),
         ),
       ),
     ]);
-    const clocks = this.#note(decodeControl(plan, control!), place);
-    this.#raise();
     const snapshot: Snapshot = {
       clocks,
       micro: clocks[0]!.micro,
@@ -706,6 +738,32 @@ class ArenaOptimizer implements GpuOptimizer {
     const { clocks, micro, carried, made, roles, scalars } = inMemory("the checkpoint", () =>
       openCheckpoint(this.#plan, this.#layouts, this.segments, bytes, options),
     );
+    this.#epoch++;
+    this.#micro = micro;
+    this.#unsure = 0;
+    this.#trouble = undefined;
+    const { thrown, trouble } = watched(this.device, () => this.#upload({ clocks, roles, scalars }));
+    this.#clocks.forEach((clock, r) => {
+      const { step, skipped } = clocks[r]!;
+      clock.heard = { step, skipped };
+      clock.changed = { step, updates: 0, encoded: 0 };
+      clock.next = step;
+      clock.encoded = 0;
+      clock.placed = 0;
+      clock.lost = { astray: 0, missed: 0 };
+      clock.checked = { ran: step + skipped, submitted: clock.submitted };
+      clock.underflow = undefined;
+      clock.window.restart(step);
+      clock.window.sources.forEach((source, part) => {
+        source.restore(step, carried[part]![r]!, made[part]![r]!);
+      });
+    });
+    const failure = await failureOf(this.device, "what was loaded", await trouble, thrown);
+    if (failure) throw failure;
+  }
+
+  /** Writes a checkpoint over what is there. */
+  #upload({ clocks, roles, scalars }: Pick<Snapshot, "clocks" | "roles" | "scalars">): void {
     const { queue } = this.device;
     for (const [role, replicas] of roles) {
       for (const { segment, buffer, offset, stride } of this.#locate(role)) {
@@ -720,34 +778,15 @@ class ArenaOptimizer implements GpuOptimizer {
         if (bytes.length > 0) queue.writeBuffer(this.#made.scalars[part]!, r * bytes.byteLength, bytes);
       });
     });
-    this.#epoch++;
-    this.#micro = micro;
-    this.#unsure = 0;
-    this.#trouble = undefined;
     queue.writeBuffer(
       this.control,
       0,
-      encodeControl(this.#plan, clocks, this.#epoch, micro, (r) => this.#clocks[r]!.halted),
+      encodeControl(this.#plan, clocks, this.#epoch, this.#micro, (r) => this.#clocks[r]!.halted),
     );
-    if (this.#made.noted) {
-      const encoder = this.device.createCommandEncoder({ label: "fallline load" });
-      encoder.clearBuffer(this.#made.noted);
-      queue.submit([encoder.finish()]);
-    }
-    this.#clocks.forEach((clock, r) => {
-      const { step, skipped } = clocks[r]!;
-      clock.heard = { step, skipped };
-      clock.changed = { step, updates: 0, encoded: 0 };
-      clock.next = step;
-      clock.encoded = 0;
-      clock.placed = 0;
-      clock.lost = { astray: 0, missed: 0 };
-      clock.underflow = undefined;
-      clock.window.restart(step);
-      clock.window.sources.forEach((source, part) => {
-        source.restore(step, carried[part]![r]!, made[part]![r]!);
-      });
-    });
+    if (!this.#made.noted) return;
+    const encoder = this.device.createCommandEncoder({ label: "fallline load" });
+    encoder.clearBuffer(this.#made.noted);
+    queue.submit([encoder.finish()]);
   }
 
   destroy(): void {
@@ -903,8 +942,49 @@ class ArenaOptimizer implements GpuOptimizer {
     this.device.queue.writeBuffer(this.control, 4 * this.skipIndex(replica), Uint32Array.of(value ? halted : 0));
   }
 
-  #wholeControl(): CopySource {
-    return { buffer: this.control, offset: 0, bytes: this.controlBytes };
+  /**
+   * Reads parts of buffers and the control buffer behind everything that was submitted, and learns from it: whether steps were
+   * skipped, and whether all of them ran.
+   *
+   * @throws DeviceError where the device refused the copy, or steps before it.
+   */
+  async #readChecked(
+    parts: readonly CopySource[],
+  ): Promise<readonly [records: readonly ControlRecord[], ...parts: ArrayBuffer[]]> {
+    const submitted = this.#clocks.map((clock) => clock.submitted);
+    const place = this.#place();
+    const control = { buffer: this.control, offset: 0, bytes: this.controlBytes };
+    const [bytes, ...others] = await readParts(this.device, [control, ...parts]);
+    const records = this.#note(decodeControl(this.#plan, bytes!), place);
+    this.#raise();
+    this.#mustHaveRun(records, submitted);
+    return [records, ...others];
+  }
+
+  /**
+   * A step that the device refuses throws nothing and changes nothing. But each step that runs counts, as made or as skipped.
+   *
+   * @param submitted Updates of each replica that were submitted before the records were copied.
+   * @throws DeviceError where some did not run; once for each of them.
+   */
+  #mustHaveRun(records: readonly ControlRecord[], submitted: readonly number[]): void {
+    let missing = 0;
+    records.forEach(({ epoch, step, skipped, astray, underflowed }, r) => {
+      const clock = this.#clocks[r]!;
+      const { checked } = clock;
+      const due = submitted[r]! - checked.submitted;
+      // Copies from before a load, or older than the last look.
+      if (epoch !== this.#epoch || due < 0) return;
+      const ran = step + skipped + astray;
+      clock.checked = { ran, submitted: submitted[r]! };
+      // The GPU counts modulo 2^32.
+      if (!underflowed) missing = Math.max(missing, due - ((ran - checked.ran) >>> 0));
+    });
+    if (missing > 0) {
+      throw new DeviceError(
+        `${missing} of the steps submitted before did not run: the device refused them, as its uncapturederror event tells; a buffer that they use may be destroyed, mapped or invalid`,
+      );
+    }
   }
 
   /** Where the values of a role are, by tensor; throws for what is no role. */
@@ -947,8 +1027,7 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 
   async #readScalars(name: string, replica: number): Promise<TensorValues> {
-    const records = await readParts(
-      this.device,
+    const [, ...records] = await this.#readChecked(
       this.#layouts.map((layout, part) => {
         const bytes = scalarLength(layout) * 4;
         return { buffer: this.#made.scalars[part]!, offset: replica * bytes, bytes };
@@ -978,11 +1057,7 @@ class ArenaOptimizer implements GpuOptimizer {
     });
     const order = [...stretches];
     const sources = order.map(([, { buffer, from, to }]) => ({ buffer, offset: from, bytes: to - from }));
-    const place = this.#place();
-    const parts = await readParts(this.device, [...sources, this.#wholeControl()]);
-    // What waits for the GPU anyway tells of skips too.
-    this.#note(decodeControl(this.#plan, parts[order.length]!), place);
-    this.#raise();
+    const [, ...parts] = await this.#readChecked(sources);
     const bytes = new Map(order.map(([key, { from }], i) => [key, { from, part: parts[i]! }]));
     const values = new Map(roles.map((role): [string, TensorValues] => [role, {}]));
     wanted.forEach(({ role, segment, length }, i) => {

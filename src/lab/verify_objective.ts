@@ -316,13 +316,12 @@ async function probe(device: GPUDevice, subject: Subject): Promise<Findings> {
     return { findings, bindGroup };
   });
   try {
-    const encoder = device.createCommandEncoder({ label: title });
-    const pass = encoder.beginComputePass({ label: title });
     const workgroups = [...grid(device, Math.ceil((probed.length * stages) / lanes)), rows.length] as const;
-    encodeDispatches(pass, [{ pipeline: kernel.pipeline, bindGroup: made.bindGroup, workgroups }]);
-    pass.end();
-    device.queue.submit([encoder.finish()]);
-    const [found] = await readParts(device, [{ buffer: made.findings, offset: 0, bytes }]);
+    const [found] = await readParts(device, [{ buffer: made.findings, offset: 0, bytes }], (encoder) => {
+      const pass = encoder.beginComputePass({ label: title });
+      encodeDispatches(pass, [{ pipeline: kernel.pipeline, bindGroup: made.bindGroup, workgroups }]);
+      pass.end();
+    });
     const [floats, words] = [new Float32Array(found!), new Uint32Array(found!)];
     const finding = (row: number, nth: number, stage: number) => 3 * ((row * probed.length + nth) * stages + stage);
     return {

@@ -60,24 +60,24 @@ export async function differenceOfGradients(
       const moved = Float32Array.from(vector[name]!, (value) => stride * value);
       device.queue.writeBuffer(direction, 0, moved);
     }
-    const encoder = device.createCommandEncoder({ label: "fallline Hessian-vector product" });
-    const pass = encoder.beginComputePass({ label: "fallline Hessian-vector product" });
-    const phase = (index: number) =>
+    const phase = (pass: GPUComputePassEncoder, index: number) =>
       encodeDispatches(
         pass,
         made.map(({ phases }) => phases[index]!),
       );
-    phase(0);
-    encodeGradient(pass);
-    phase(1);
-    encodeGradient(pass);
-    phase(2);
-    pass.end();
-    device.queue.submit([encoder.finish()]);
-    const [state, ...differences] = await readParts(device, [
+    const told = [
       { buffer: control, offset: 0, bytes: controlBytes },
       ...made.map(({ difference, bytes }) => ({ buffer: difference, offset: 0, bytes })),
-    ]);
+    ];
+    const [state, ...differences] = await readParts(device, told, (encoder) => {
+      const pass = encoder.beginComputePass({ label: "fallline Hessian-vector product" });
+      phase(pass, 0);
+      encodeGradient(pass);
+      phase(pass, 1);
+      encodeGradient(pass);
+      phase(pass, 2);
+      pass.end();
+    });
     if (new Uint32Array(state!)[skipIndex] === 2) {
       throw new OptionError(`replica ${replica} is halted; hessianVector needs one that is not`);
     }

@@ -17,7 +17,7 @@ import { streamShape } from "../gpu/shapes.ts";
 import type { Landscape } from "../landscapes/define.ts";
 import { type LandscapeObjective, pointsName, pointsOf } from "./landscape.ts";
 import { firstAndEach, reportOf, type StepReport } from "./objective.ts";
-import { type Report, Reports } from "./report_gpu.ts";
+import { mustHaveOptimizer, type Report, Reports } from "./report_gpu.ts";
 
 /** Points on a landscape whose gradient can be encoded among a caller's own commands. */
 export interface GpuLandscape extends LandscapeObjective {
@@ -85,6 +85,7 @@ function settingBytes({ constants, numbers }: Landscape["kernel"], fields: Setti
  * @throws OptionError when they do not fit each other, DeviceError when the device is too small.
  */
 export async function createGpuLandscape(optimizer: GpuOptimizer, landscape: Landscape): Promise<GpuLandscape> {
+  mustHaveOptimizer(optimizer, "createGpuLandscape");
   const segment = pointsOf(optimizer.segments, landscape);
   const { device, replicas, control, controlBytes } = optimizer;
   const { length } = segment;
@@ -111,25 +112,25 @@ export async function createGpuLandscape(optimizer: GpuOptimizer, landscape: Lan
     points_first: from.first,
     gradients_first: to.first,
   });
-  const { made, buffers } = await allocate(device, `${segment.shape[0]} points`, (create) => ({
-    setting: create("landscape", setting.byteLength, setting),
-    partials: create("partial losses", partialBytes),
-    totals: create("totals", 4 * replicas),
-  }));
-  const partials = { buffer: made.partials, size: partialBytes };
-  const dispatches: readonly Dispatch[] = [
-    {
-      pipeline: gradientKernel.pipeline,
-      bindGroup: gradientKernel.bind([from.range, made.setting, to.range, partials, control]),
-      workgroups: [...grid(device, chunks), replicas],
-    },
-    {
-      pipeline: totalKernel.pipeline,
-      bindGroup: totalKernel.bind([partials, made.totals]),
-      workgroups: [1, 1, replicas],
-    },
-  ];
-  return new Points(optimizer, landscape, segment, sources.losses, { ...made, buffers, dispatches });
+  const { made, buffers } = await allocate(device, `${segment.shape[0]} points`, (create) => {
+    const settings = create("landscape", setting.byteLength, setting);
+    const partials = { buffer: create("partial losses", partialBytes), size: partialBytes };
+    const totals = create("totals", 4 * replicas);
+    const dispatches: readonly Dispatch[] = [
+      {
+        pipeline: gradientKernel.pipeline,
+        bindGroup: gradientKernel.bind([from.range, settings, to.range, partials, control]),
+        workgroups: [...grid(device, chunks), replicas],
+      },
+      {
+        pipeline: totalKernel.pipeline,
+        bindGroup: totalKernel.bind([partials, totals]),
+        workgroups: [1, 1, replicas],
+      },
+    ];
+    return { setting: settings, totals, dispatches };
+  });
+  return new Points(optimizer, landscape, segment, sources.losses, { ...made, buffers });
 }
 
 /** The points of all replicas, or their gradients, in one binding. */
@@ -192,23 +193,28 @@ class Points implements GpuLandscape {
     leavePass(this.#optimizer.device, pass);
   }
 
-  async step(): Promise<StepReport> {
-    this.#reports.mustLive("step");
-    const report = await this.#reports.submit((pass) => {
-      this.encode(pass);
-      this.#optimizer.encode(pass);
+  step(): Promise<StepReport> {
+    return this.#reports.answer("step", async () => {
+      const report = await this.#reports.submit("step", (pass) => {
+        this.encode(pass);
+        this.#optimizer.encode(pass);
+      });
+      const losses = this.#noteLosses(report);
+      return firstAndEach(report.stats().map((each, replica) => reportOf(losses[replica]!, each)));
     });
-    const losses = this.#noteLosses(report);
-    return firstAndEach(report.stats().map((each, replica) => reportOf(losses[replica]!, each)));
   }
 
-  async gradient(): Promise<readonly number[]> {
-    this.#reports.mustLive("gradient");
-    return this.#noteLosses(await this.#reports.run(this.#resources.dispatches));
+  gradient(): Promise<readonly number[]> {
+    return this.#reports.answer("gradient", async () =>
+      this.#noteLosses(await this.#reports.run("gradient", this.#resources.dispatches)),
+    );
   }
 
-  async losses(replica = 0): Promise<Float32Array> {
-    this.#reports.mustLive("losses");
+  losses(replica = 0): Promise<Float32Array> {
+    return this.#reports.answer("losses", () => this.#lossesOf(replica));
+  }
+
+  async #lossesOf(replica: number): Promise<Float32Array> {
     const { device } = this.#optimizer;
     // Refuses a replica that is not there.
     const { buffer, offset, size } = this.#optimizer.binding("params", pointsName, replica);
@@ -220,24 +226,21 @@ class Points implements GpuLandscape {
     });
     const count = this.#segment.shape[0]!;
     const pieces = Math.ceil(this.#landscape.dimension / pieceLength);
-    const { made, buffers } = await allocate(device, `the losses of ${count} points`, (create) =>
-      create("losses", 4 * count * pieces),
-    );
-    try {
+    const bytes = 4 * count * pieces;
+    const { made, buffers } = await allocate(device, `the losses of ${count} points`, (create) => {
       const range = { buffer, offset: offset - behind, size: size! + behind };
-      const encoder = device.createCommandEncoder({ label: "fallline losses" });
-      const pass = encoder.beginComputePass({ label: "fallline losses" });
-      encodeDispatches(pass, [
-        {
-          pipeline: kernel.pipeline,
-          bindGroup: kernel.bind([range, this.#resources.setting, made]),
-          workgroups: grid(device, Math.ceil((count * pieces) / workgroupSize)),
-        },
-      ]);
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-      const [bytes] = await readParts(device, [{ buffer: made, offset: 0, bytes: 4 * count * pieces }]);
-      const found = new Float32Array(bytes!);
+      const losses = create("losses", bytes);
+      return { losses, bindGroup: kernel.bind([range, this.#resources.setting, losses]) };
+    });
+    try {
+      this.#reports.mustLive("losses");
+      const workgroups = grid(device, Math.ceil((count * pieces) / workgroupSize));
+      const [told] = await readParts(device, [{ buffer: made.losses, offset: 0, bytes }], (encoder) => {
+        const pass = encoder.beginComputePass({ label: "fallline losses" });
+        encodeDispatches(pass, [{ pipeline: kernel.pipeline, bindGroup: made.bindGroup, workgroups }]);
+        pass.end();
+      });
+      const found = new Float32Array(told!);
       if (pieces === 1) return found;
       return Float32Array.from({ length: count }, (_, point) =>
         found.subarray(point * pieces, (point + 1) * pieces).reduce((sum, piece) => sum + piece, 0),

@@ -8,6 +8,7 @@ import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid, isSoftware } from "../gpu/device.ts";
 import { compileKernel, type Dispatch, encodeDispatches, leavePass } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
+import { together } from "../gpu/together.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { differenceOfGradients } from "./difference_gpu.ts";
@@ -32,7 +33,7 @@ import {
 } from "./objective.ts";
 import type { GpuPass, ProductStep } from "./pass_gpu.ts";
 import { type Operand, productDispatch, type Replicated } from "./products.ts";
-import { type Report, Reports } from "./report_gpu.ts";
+import { mustHaveOptimizer, type Report, Reports } from "./report_gpu.ts";
 import { loadData, type ResidentData } from "./resident.ts";
 import { rnnPass } from "./rnn_gpu.ts";
 import { createSizes, lanes, replicaConstants, tensor } from "./shared_gpu.ts";
@@ -70,6 +71,7 @@ export async function createGpuObjective(
   batch: number,
   options: ObjectiveOptions = {},
 ): Promise<GpuObjective> {
+  mustHaveOptimizer(optimizer, "createGpuObjective");
   checkBinding(optimizer.segments, model, data, batch);
   const atOnce = readAtOnce(optimizer, model, batch, options);
   const { device } = optimizer;
@@ -88,6 +90,7 @@ export async function createGpuObjective(
       steps.map(({ product }) => product),
     );
     const encoded = await encodeAll(optimizer, model, layout, resident, (buffer) => created.push(buffer));
+    mustHaveOptimizer(optimizer, "createGpuObjective");
     return new GpuNetwork(optimizer, model, data, batch, layout, encoded, created);
   } catch (error) {
     for (const buffer of created) buffer.destroy();
@@ -241,14 +244,14 @@ async function encodeAll(
       batch,
       keep,
     };
-    return all(steps.map(({ product, a, b, c }) => productDispatch(replicated, product, a, b, c)));
+    return together(steps.map(({ product, a, b, c }) => productDispatch(replicated, product, a, b, c)));
   };
   const evaluation = await products(parts[0]!, pass.forward(false));
   const dropping = model.layers.some(({ dropout }) => dropout !== undefined);
-  const encoded = await all(
+  const encoded = await together(
     parts.map(async (batch, part) => {
       const { gather, loss } = resident.feed(batch, inputs, pass.outputs, outcomes);
-      const [forward, total, backward] = await all([
+      const [forward, total, backward] = await together([
         dropping ? products(batch, pass.forward(true)) : evaluation,
         totalDispatch(optimizer, batch, outcomes, layout.totals, layout.totalSizes[part]!),
         products(batch, pass.backward(part > 0)),
@@ -256,19 +259,11 @@ async function encodeAll(
       return [gather, ...forward, loss, total, ...backward];
     }),
   );
-  const [penalty, penaltyAlone] = await all([
+  const [penalty, penaltyAlone] = await together([
     penaltyDispatches(optimizer, model, layout, true),
     penaltyDispatches(optimizer, model, layout, false),
   ]);
   return { parts: encoded, penalty, evaluation, penaltyAlone };
-}
-
-/** As Promise.all, but where one fails only once none is on its way any more: what they make can be destroyed then. */
-async function all<T extends readonly unknown[] | []>(
-  promises: T,
-): Promise<{ -readonly [Index in keyof T]: Awaited<T[Index]> }> {
-  await Promise.allSettled(promises);
-  return Promise.all(promises);
 }
 
 /** Sums the outcomes of a batch, for every replica. */
@@ -381,19 +376,26 @@ class GpuNetwork implements GpuObjective {
     leavePass(this.#optimizer.device, pass);
   }
 
-  async step(rows: Uint32Array): Promise<StepReport> {
-    const [report, weight] = await this.#submitRows("step", rows);
-    const losses = this.#noteLosses(report, rows, weight);
-    return firstAndEach(report.stats().map((each, replica) => reportOf(losses[replica]!, each)));
+  step(rows: Uint32Array): Promise<StepReport> {
+    return this.#reports.answer("step", async () => {
+      const [report, weight] = await this.#submitRows("step", rows);
+      const losses = this.#noteLosses(report, rows, weight);
+      return firstAndEach(report.stats().map((each, replica) => reportOf(losses[replica]!, each)));
+    });
   }
 
-  async gradient(rows: Uint32Array): Promise<readonly number[]> {
-    const [report, weight] = await this.#submitRows("gradient", rows);
-    return this.#noteLosses(report, rows, weight);
+  gradient(rows: Uint32Array): Promise<readonly number[]> {
+    return this.#reports.answer("gradient", async () => {
+      const [report, weight] = await this.#submitRows("gradient", rows);
+      return this.#noteLosses(report, rows, weight);
+    });
   }
 
-  async evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
-    this.#reports.mustLive("evaluate");
+  evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    return this.#reports.answer("evaluate", () => this.#evaluate(data, onProgress));
+  }
+
+  async #evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
     checkFit(this.#model, data);
     checkDataset(data);
     const weight = weightOf(
@@ -431,13 +433,15 @@ class GpuNetwork implements GpuObjective {
     }
   }
 
-  async hessianVector(rows: Uint32Array, vector: TensorValues, replica = 0): Promise<TensorValues> {
-    this.#reports.mustLive("hessianVector");
-    checkRows(rows, this.#batch, this.#data);
-    const tensors = modelSegments(this.#optimizer.segments, this.#model);
-    return differenceOfGradients(this.#optimizer, tensors, vector, replica, (pass) => {
-      this.setRows(rows);
-      this.encode(pass);
+  hessianVector(rows: Uint32Array, vector: TensorValues, replica = 0): Promise<TensorValues> {
+    return this.#reports.answer("hessianVector", async () => {
+      checkRows(rows, this.#batch, this.#data);
+      const tensors = modelSegments(this.#optimizer.segments, this.#model);
+      return differenceOfGradients(this.#optimizer, tensors, vector, replica, (pass) => {
+        this.#reports.mustLive("hessianVector");
+        this.setRows(rows);
+        this.encode(pass);
+      });
     });
   }
 
@@ -447,11 +451,10 @@ class GpuNetwork implements GpuObjective {
   }
 
   async #submitRows(call: "step" | "gradient", rows: Uint32Array): Promise<readonly [Report, number]> {
-    this.#reports.mustLive(call);
     checkRows(rows, this.#batch, this.#data);
     const weight = batchWeight(rows, this.#data);
     this.#setRows(rows, weight);
-    const report = this.#reports.submit((pass) => {
+    const report = this.#reports.submit(call, (pass) => {
       this.encode(pass);
       if (call === "step") this.#optimizer.encode(pass);
     });

@@ -66,7 +66,9 @@ export interface Objective {
    * gradient, but for those of the model's L2 term. Returns at once on the GPU: the report comes
    * when the step has run, and further steps may be started meanwhile.
    *
-   * @throws OptionError for no rows, or more than the batch the objective was created for.
+   * @throws OptionError for no rows, or more than the batch the objective was created for; DeviceError, as every call of an
+   * objective on the GPU does, after `destroy` of it or its optimizer, and where the device is lost or refuses the work. Of
+   * work that did not run nothing is told. Where it fails for a `destroy` after the call, nobody need await it.
    */
   step(rows: Uint32Array): Promise<StepReport>;
   /** Computes loss and gradients of these rows into the gradient arena, without an update; resolves to each replica's loss. */

@@ -20,7 +20,7 @@ import {
   weightOf,
 } from "./objective.ts";
 import { type BoundOwn, bindOwn, countParams, fitOwn, type OwnObjective, ownParts, titleOf } from "./own.ts";
-import { type Report, Reports } from "./report_gpu.ts";
+import { mustHaveOptimizer, type Report, Reports } from "./report_gpu.ts";
 import { createSizes, lanes, replicaConstants } from "./shared_gpu.ts";
 import { ownSources, totalSource } from "./sources.ts";
 
@@ -44,6 +44,7 @@ export async function createOwnGpuObjective(
   data: Dataset,
   batch: number,
 ): Promise<GpuObjective> {
+  mustHaveOptimizer(optimizer, "createOwnGpuObjective");
   const { bound, tensors } = bindOwn(optimizer.segments, objective, data, batch);
   const { device } = optimizer;
   requireLimit(device, "maxStorageBuffersPerShaderStage", 8, titleOf(bound));
@@ -233,20 +234,28 @@ class GpuOwn implements GpuObjective {
     leavePass(this.#optimizer.device, pass);
   }
 
-  async step(rows: Uint32Array): Promise<StepReport> {
-    const { report, losses } = await this.#submit("step", rows, (pass) => {
-      this.encode(pass);
-      this.#optimizer.encode(pass);
+  step(rows: Uint32Array): Promise<StepReport> {
+    return this.#reports.answer("step", async () => {
+      const { report, losses } = await this.#submit("step", rows, (pass) => {
+        this.encode(pass);
+        this.#optimizer.encode(pass);
+      });
+      return firstAndEach(report.stats().map((each, replica) => reportOf(losses[replica]!, each)));
     });
-    return firstAndEach(report.stats().map((each, replica) => reportOf(losses[replica]!, each)));
   }
 
-  async gradient(rows: Uint32Array): Promise<readonly number[]> {
-    return (await this.#submit("gradient", rows, (pass) => this.encode(pass))).losses;
+  gradient(rows: Uint32Array): Promise<readonly number[]> {
+    return this.#reports.answer(
+      "gradient",
+      async () => (await this.#submit("gradient", rows, (pass) => this.encode(pass))).losses,
+    );
   }
 
-  async evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
-    this.#reports.mustLive("evaluate");
+  evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    return this.#reports.answer("evaluate", () => this.#evaluate(data, onProgress));
+  }
+
+  async #evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
     fitOwn(this.#objective, data);
     const every = Uint32Array.from({ length: data.count }, (_, row) => row);
     const weight = weightOf(every, data);
@@ -271,12 +280,14 @@ class GpuOwn implements GpuObjective {
     }
   }
 
-  async hessianVector(rows: Uint32Array, vector: TensorValues, replica = 0): Promise<TensorValues> {
-    this.#reports.mustLive("hessianVector");
-    checkRows(rows, this.#batch, this.#data);
-    return differenceOfGradients(this.#optimizer, this.#tensors, vector, replica, (pass) => {
-      this.setRows(rows);
-      this.encode(pass);
+  hessianVector(rows: Uint32Array, vector: TensorValues, replica = 0): Promise<TensorValues> {
+    return this.#reports.answer("hessianVector", async () => {
+      checkRows(rows, this.#batch, this.#data);
+      return differenceOfGradients(this.#optimizer, this.#tensors, vector, replica, (pass) => {
+        this.#reports.mustLive("hessianVector");
+        this.setRows(rows);
+        this.encode(pass);
+      });
     });
   }
 
@@ -291,11 +302,10 @@ class GpuOwn implements GpuObjective {
     rows: Uint32Array,
     encode: (pass: GPUComputePassEncoder) => void,
   ): Promise<{ readonly report: Report; readonly losses: readonly number[] }> {
-    this.#reports.mustLive(call);
     checkRows(rows, this.#batch, this.#data);
     const weight = batchWeight(rows, this.#data);
     this.#writeRows(rows, weight);
-    const report = await this.#reports.submit(encode);
+    const report = await this.#reports.submit(call, encode);
     this.#losses.forEach((_, replica) => {
       if (!report.isHalted(replica)) this.#losses[replica] = report.floats[2 * replica]! / weight;
     });

@@ -2,6 +2,7 @@
 // activation; the gradient of the bias. Sizes lie in a small uniform buffer, so that a product of other sizes
 // compiles nothing.
 import { DeviceError } from "../errors.ts";
+import { allocate, bytesOf } from "../gpu/allocate.ts";
 import { grid } from "../gpu/device.ts";
 import { type BindingUse, compileKernel, type Dispatch } from "../gpu/kernel.ts";
 import { type Activation, activations } from "./activation.ts";
@@ -122,17 +123,10 @@ export async function variantDispatch(
       `a product of ${tiles} tiles for ${replicas} replicas needs more than maxComputeWorkgroupsPerDimension = ${most} workgroups in a dimension`,
     );
   }
-  const sizes = device.createBuffer({
-    label: "fallline product sizes",
-    size: 4 * sizeFields.length,
-    usage: GPUBufferUsage.UNIFORM,
-    mappedAtCreation: true,
-  });
-  replicated.keep?.(sizes);
   const unit = vec4 ? 4 : 1;
   const { bound, apart } = boundTogether(c, extra);
   const [keyLow, keyHigh] = dropoutKey(dropout?.seed ?? 0);
-  writeSizes(sizes.getMappedRange(), {
+  const sizes = sizeBytes({
     m,
     n,
     k,
@@ -162,13 +156,15 @@ export async function variantDispatch(
     keyHigh,
     stream: dropout?.stream ?? 0,
   });
-  sizes.unmap();
-  return {
-    pipeline: kernel.pipeline,
+  const { made: bindGroup, buffers } = await allocate(device, `a product of ${m} × ${n} × ${k}`, (create) => {
+    const sizesBuffer = create("product sizes", sizes.byteLength, sizes, "uniform");
+    // Stands where a kernel could write more than C and is not asked to.
+    const unused = () => create("product", 16);
     // What an epilogue does not read is bound to A, which is read too; two bindings that are written must not overlap.
-    bindGroup: kernel.bind([sizes, a, b, bound, control, side ?? a, apart ?? unused(replicated), batch]),
-    workgroups: [x, y, replicas],
-  };
+    return kernel.bind([sizesBuffer, a, b, bound, control, side ?? a, apart ?? unused(), batch]);
+  });
+  for (const buffer of buffers) replicated.keep?.(buffer);
+  return { pipeline: kernel.pipeline, bindGroup, workgroups: [x, y, replicas] };
 }
 
 /**
@@ -185,13 +181,6 @@ function boundTogether(
     operand.size === undefined ? c.buffer.size : (operand.offset ?? 0) + operand.size,
   );
   return { bound: { buffer: c.buffer, offset, size: Math.max(...ends) - offset }, apart: undefined };
-}
-
-/** Stands where a kernel could write more than C and is not asked to. */
-function unused({ device, keep }: Replicated): GPUBuffer {
-  const buffer = device.createBuffer({ label: "fallline product", size: 16, usage: GPUBufferUsage.STORAGE });
-  keep?.(buffer);
-  return buffer;
 }
 
 /** What an epilogue reads and writes beside C. */
@@ -240,10 +229,11 @@ export const sizeFields = [
 /** Those that are float32; the others are whole numbers. */
 const floatFields: readonly string[] = ["kept"];
 
-function writeSizes(target: ArrayBuffer, values: Readonly<Record<(typeof sizeFields)[number], number>>): void {
-  const view = new DataView(target);
+function sizeBytes(values: Readonly<Record<(typeof sizeFields)[number], number>>): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 * sizeFields.length));
   for (const [i, field] of sizeFields.entries()) {
     if (floatFields.includes(field)) view.setFloat32(4 * i, values[field], true);
     else view.setUint32(4 * i, values[field], true);
   }
+  return bytesOf(view);
 }

@@ -4,8 +4,8 @@ import probe from "../../shaders/objectives/products/quads_probe.wgsl?raw";
 import { assemble } from "../assemble.ts";
 import { DeviceError } from "../errors.ts";
 import { allocate } from "../gpu/allocate.ts";
-import { deviceLoss } from "../gpu/device.ts";
-import { compileKernel, encodeDispatches } from "../gpu/kernel.ts";
+import { learnLoss } from "../gpu/device.ts";
+import { compileKernel, type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import { readParts } from "../gpu/readback.ts";
 
 const source = assemble("probe of quads", [{ name: "shaders/objectives/products/quads_probe.wgsl", text: probe }]);
@@ -29,49 +29,57 @@ export function probeQuads(device: GPUDevice, shapes: readonly (readonly [width:
   if (!device.features.has("subgroups")) return Promise.resolve();
   const known = asked.get(device);
   if (known) return known;
-  const loss = deviceLoss(device);
-  const answer = ask(device, shapes).then(
-    (all) => {
-      found.set(device, all);
-    },
-    (error: unknown) => {
-      // A device that refuses the probe would refuse the kernel; there are others.
-      if (!(error instanceof DeviceError) || loss.info) throw error;
-      found.set(device, false);
-    },
-  );
+  const answer = ask(device, shapes).then((all) => {
+    found.set(device, all);
+  });
   asked.set(device, answer);
+  // What failed is tried again.
+  answer.catch(() => asked.delete(device));
   return answer;
 }
 
+/** @throws DeviceError where the device is lost, or has no memory or takes no submission: that says nothing of its quads. */
 async function ask(device: GPUDevice, shapes: readonly (readonly [number, number])[]): Promise<boolean> {
-  const kernels = await Promise.all(
-    shapes.map(([width, height]) => compileKernel(device, source, ["write"], { width, height })),
-  );
+  const kernels = await compileAll(device, shapes);
+  // There are other kernels.
+  if (!kernels) return false;
   const { made, buffers } = await allocate(device, "a probe of quads", (create) =>
-    shapes.map(([width, height], i) => ({ buffer: create(`quads ${i}`, 16 * width * height), count: width * height })),
+    shapes.map(([width, height], i) => {
+      const bytes = 16 * width * height;
+      const [kernel, buffer] = [kernels[i]!, create(`quads ${i}`, bytes)];
+      const dispatch: Dispatch = {
+        pipeline: kernel.pipeline,
+        bindGroup: kernel.bind([buffer]),
+        workgroups: [1, 1],
+      };
+      return { buffer, offset: 0, bytes, dispatch };
+    }),
   );
   try {
-    const encoder = device.createCommandEncoder({ label: "fallline probe of quads" });
-    const pass = encoder.beginComputePass({ label: "fallline probe of quads" });
-    encodeDispatches(
-      pass,
-      kernels.map((kernel, i) => ({
-        pipeline: kernel.pipeline,
-        bindGroup: kernel.bind([made[i]!.buffer]),
-        workgroups: [1, 1],
-      })),
-    );
-    pass.end();
-    device.queue.submit([encoder.finish()]);
-    const told = await readParts(
-      device,
-      made.map(({ buffer, count }) => ({ buffer, offset: 0, bytes: 16 * count })),
-    );
+    const told = await readParts(device, made, (encoder) => {
+      const pass = encoder.beginComputePass({ label: "fallline probe of quads" });
+      encodeDispatches(
+        pass,
+        made.map(({ dispatch }) => dispatch),
+      );
+      pass.end();
+    });
     return told.every((bytes) =>
       new Uint32Array(bytes).every((heard, i) => heard === 4 * Math.floor(i / 16) + (i % 4)),
     );
   } finally {
     for (const buffer of buffers) buffer.destroy();
+  }
+}
+
+/** The probe for each shape; undefined where the device refuses it, as it would refuse the kernel that quads are asked for. */
+async function compileAll(device: GPUDevice, shapes: readonly (readonly [number, number])[]) {
+  try {
+    return await Promise.all(
+      shapes.map(([width, height]) => compileKernel(device, source, ["write"], { width, height })),
+    );
+  } catch (error) {
+    if (!(error instanceof DeviceError) || (await learnLoss(device))) throw error;
+    return undefined;
   }
 }

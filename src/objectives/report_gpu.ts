@@ -1,7 +1,10 @@
 // The submissions of an objective: one command buffer with one pass each, whose totals and control buffer come back through a
-// pool of mapped buffers while later steps already run.
+// pool of mapped buffers while later steps already run. What is told is of a submission that ran: the pool sees to that, and
+// an update has to show in the control buffer.
 import type { Dataset } from "../data/dataset.ts";
 import { DeviceError } from "../errors.ts";
+import { stuckReplica } from "../gpu/control.ts";
+import { deviceLoss } from "../gpu/device.ts";
 import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import { ReadbackPool } from "../gpu/readback.ts";
@@ -24,35 +27,84 @@ export class Reports {
   readonly #totals: GPUBuffer;
   readonly #bytes: number;
   readonly #pool: ReadbackPool;
+  readonly #accumulate: number;
   #destroyed = false;
 
   /** @param bytes How much of `totals` is told, a multiple of 4. */
   constructor(optimizer: GpuOptimizer, totals: GPUBuffer, bytes: number) {
     this.#optimizer = optimizer;
+    this.#accumulate = optimizer.config.accumulate ?? 1;
     this.#totals = totals;
     this.#bytes = bytes;
-    this.#pool = new ReadbackPool(optimizer.device, bytes + optimizer.controlBytes, "fallline report");
+    this.#pool = new ReadbackPool(optimizer.device, bytes + 2 * optimizer.controlBytes, "report");
   }
 
-  /** @throws DeviceError after `destroy`. */
+  /** @throws DeviceError after `destroy`, of the objective or of its optimizer. */
   mustLive(call: string): void {
     if (this.#destroyed) throw new DeviceError(`${call}() was called on an objective that is destroyed`);
+    mustHaveOptimizer(this.#optimizer, call);
   }
 
-  /** Submits what `encode` encodes; resolves when it has run. */
-  async submit(encode: (pass: GPUComputePassEncoder) => void): Promise<Report> {
-    const { device, control, controlBytes } = this.#optimizer;
-    const encoder = device.createCommandEncoder({ label: "fallline objective" });
-    const pass = encoder.beginComputePass({ label: "fallline objective" });
-    encode(pass);
-    pass.end();
-    const staging = this.#pool.take();
-    encoder.copyBufferToBuffer(this.#totals, 0, staging, 0, this.#bytes);
-    encoder.copyBufferToBuffer(control, 0, staging, this.#bytes, controlBytes);
-    device.queue.submit([encoder.finish()]);
-    this.#optimizer.noteSubmitted(pass);
-    const told = await this.#pool.collect(staging);
+  /** Whether the caller has put an end to it all, the device included. */
+  get #ended(): boolean {
+    const { destroyed, device } = this.#optimizer;
+    return this.#destroyed || destroyed || deviceLoss(device).info?.reason === "destroyed";
+  }
+
+  /**
+   * A call of the objective. Where it fails because of a `destroy` after it, nobody need be there to hear of it: Node would
+   * end the process over a failure that nobody awaits.
+   *
+   * @throws DeviceError as {@link mustLive} does.
+   */
+  answer<T>(call: string, work: () => Promise<T>): Promise<T> {
+    const late = this.#ended;
+    const begin = async () => {
+      this.mustLive(call);
+      return work();
+    };
+    const answered: Promise<T> = begin().catch((error: unknown) => {
+      // It rejects all the same, for those who wait for it.
+      if (!late && this.#ended) answered.catch(() => undefined);
+      throw error;
+    });
+    return answered;
+  }
+
+  /**
+   * Submits what `encode` encodes; resolves when it has run.
+   *
+   * @throws DeviceError where it did not run, or an update among it left a replica where it was.
+   */
+  async submit(call: string, encode: (pass: GPUComputePassEncoder) => void): Promise<Report> {
+    this.mustLive(call);
+    const { control, controlBytes, replicas } = this.#optimizer;
+    const { updates } = this.#optimizer;
+    let [advances, pass]: [boolean, GPUComputePassEncoder | undefined] = [false, undefined];
+    const told = await this.#pool.submit(
+      (encoder, into) => {
+        encoder.copyBufferToBuffer(control, 0, into, this.#bytes + controlBytes, controlBytes);
+        pass = encoder.beginComputePass({ label: "fallline objective" });
+        encode(pass);
+        pass.end();
+        advances = this.#optimizer.updates > updates;
+        encoder.copyBufferToBuffer(this.#totals, 0, into, 0, this.#bytes);
+        encoder.copyBufferToBuffer(control, 0, into, this.#bytes, controlBytes);
+      },
+      (bytes) => bytes.slice(0, this.#bytes + 2 * controlBytes),
+      () => pass && this.#optimizer.noteSubmitted(pass),
+    );
     const words = new Uint32Array(told);
+    const stride = controlBytes / replicas / 4;
+    const [after, before] = [0, 1].map((copy) =>
+      words.subarray((this.#bytes + copy * controlBytes) / 4).subarray(0, controlBytes / 4),
+    );
+    const stuck = advances ? stuckReplica(before!, after!, stride, this.#accumulate) : undefined;
+    if (stuck !== undefined) {
+      throw new DeviceError(
+        `${call}() ran on the GPU, but its update was neither made nor skipped${replicas > 1 ? ` in replica ${stuck}` : ""}; its loss is not known`,
+      );
+    }
     return {
       floats: new Float32Array(told),
       isHalted: (replica) => words[this.#bytes / 4 + this.#optimizer.skipIndex(replica)] === 2,
@@ -61,8 +113,8 @@ export class Reports {
   }
 
   /** Submits dispatches. */
-  run(dispatches: readonly Dispatch[]): Promise<Report> {
-    return this.submit((pass) => encodeDispatches(pass, dispatches));
+  run(call: string, dispatches: readonly Dispatch[]): Promise<Report> {
+    return this.submit(call, (pass) => encodeDispatches(pass, dispatches));
   }
 
   /**
@@ -87,8 +139,9 @@ export class Reports {
     try {
       for (const rows of rowsInOrder(count, batch)) {
         await pipeline.start(async () => {
+          this.mustLive("evaluate");
           write(rows);
-          return [await this.run(dispatches), rows.length];
+          return [await this.run("evaluate", dispatches), rows.length];
         });
       }
       await pipeline.drain();
@@ -101,4 +154,9 @@ export class Reports {
     this.#destroyed = true;
     this.#pool.destroy();
   }
+}
+
+/** @throws DeviceError where the optimizer that something belongs to is destroyed. */
+export function mustHaveOptimizer({ destroyed }: GpuOptimizer, call: string): void {
+  if (destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
 }

@@ -3,7 +3,7 @@
 // when it is next asked for.
 
 import { DeviceError } from "../errors.ts";
-import { allocate } from "../gpu/allocate.ts";
+import { allocate, failureOf, watched } from "../gpu/allocate.ts";
 import { noteSpeedsOf } from "../gpu/choices.ts";
 import { adapterLine, describeAdapter, deviceLoss, isSoftware } from "../gpu/device.ts";
 import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
@@ -397,14 +397,27 @@ function partOf(shape: ProductShape, most: number): ProductShape {
   return partOf({ ...shape, m: half(m), n: half(n), k: half(k) }, most);
 }
 
-/** Seconds from submitting what is encoded until it has run. */
+/**
+ * Seconds from submitting what is encoded until it has run.
+ *
+ * @throws DeviceError where the device refuses it: that is done at once, and would be the fastest of all.
+ */
 async function secondsOf(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
-  const encoder = device.createCommandEncoder({ label: "fallline tuner" });
-  const pass = encoder.beginComputePass({ label: "fallline tuner" });
-  encode(pass);
-  pass.end();
-  const start = performance.now();
-  device.queue.submit([encoder.finish()]);
-  await device.queue.onSubmittedWorkDone();
-  return (performance.now() - start) / 1000;
+  let start = 0;
+  const { thrown, trouble } = watched(device, () => {
+    const encoder = device.createCommandEncoder({ label: "fallline tuner" });
+    const pass = encoder.beginComputePass({ label: "fallline tuner" });
+    encode(pass);
+    pass.end();
+    start = performance.now();
+    device.queue.submit([encoder.finish()]);
+  });
+  const lost = await device.queue.onSubmittedWorkDone().then(
+    () => undefined,
+    (error: unknown) => ({ error }),
+  );
+  const seconds = (performance.now() - start) / 1000;
+  const failure = await failureOf(device, "a measurement", await trouble, thrown ?? lost);
+  if (failure) throw failure;
+  return seconds;
 }

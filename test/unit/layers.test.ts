@@ -90,6 +90,15 @@ describe("layers", () => {
   });
 });
 
+describe("buffers", () => {
+  it.each([
+    ["made", /\.createBuffer\(/, "src/gpu/allocate.ts"],
+    ["mapped to be read", /\.mapAsync\(/, "src/gpu/readback.ts"],
+  ])("are %s in one place, which sees to failures", (_, call, place) => {
+    expect(sources.filter((path) => call.test(readFileSync(join(root, path), "utf8")))).toEqual([place]);
+  });
+});
+
 describe("every file opens by saying what it is for", () => {
   const files = [
     ...sources,

@@ -1,0 +1,433 @@
+// A submission that the device refuses throws nothing, and leaves zeros or what was there before: no readback may take that
+// for an answer. And what is destroyed while calls are under way leaves nothing behind, and fails them in words.
+import { afterEach, describe, expect, it } from "vitest";
+import type { Tensor } from "../../src/arena.ts";
+import { arrayDataset } from "../../src/data/arrays.ts";
+import { DeviceError, FalllineError } from "../../src/errors.ts";
+import { controlOffsets, halted, stuckReplica } from "../../src/gpu/control.ts";
+import { isLost, learnLoss } from "../../src/gpu/device.ts";
+import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import { createLandscape } from "../../src/landscapes/index.ts";
+import { rosenbrock } from "../../src/landscapes/rosenbrock.ts";
+import { landscapeTensors } from "../../src/objectives/landscape.ts";
+import { createGpuLandscape } from "../../src/objectives/landscape_gpu.ts";
+import { createModel, initialTensors } from "../../src/objectives/model.ts";
+import { createGpuObjective, type GpuObjective } from "../../src/objectives/network_gpu.ts";
+import { createOwnGpuObjective } from "../../src/objectives/own_gpu.ts";
+import { sgd } from "../../src/rules/sgd.ts";
+import { webgpuEngine } from "../../src/train/engine.ts";
+import { train } from "../../src/train/train.ts";
+import { curve, peaks } from "../own_objectives.ts";
+import { type BufferFault, faultyDevice } from "./faults.ts";
+import { freshDevice } from "./setup.ts";
+
+const { device, alive, uncaptured, failBuffer, refuse } = await faultyDevice();
+
+// Node ends a process over these.
+const unhandled: unknown[] = [];
+const note = (error: unknown) => unhandled.push(error);
+process.on("unhandledRejection", note);
+
+afterEach(async () => {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(unhandled.splice(0)).toEqual([]);
+  expect([...alive].map(({ label }) => label)).toEqual([]);
+});
+
+const data = arrayDataset({
+  inputs: Array.from({ length: 40 }, (_, i) => [Math.sin(i), Math.cos(i)]),
+  labels: Array.from({ length: 40 }, (_, i) => i % 3),
+});
+const model = createModel({ layers: [2, 4, 3], l2: 0.01 });
+const rows = Uint32Array.from({ length: 8 }, (_, i) => i);
+const others = Uint32Array.from({ length: 8 }, (_, i) => 20 + i);
+const ones = ({ segments }: GpuOptimizer) =>
+  Object.fromEntries(segments.map(({ name, length }) => [name, new Float32Array(length).fill(1)]));
+
+interface Made {
+  readonly optimizer: GpuOptimizer;
+  readonly objective: GpuObjective;
+}
+
+async function make(on = device, tensors: readonly Tensor[] = initialTensors(model)): Promise<Made> {
+  const optimizer = await createOptimizer(on, tensors, { rule: "adamw", lr: 0.01, watch: true });
+  return { optimizer, objective: await createGpuObjective(optimizer, model, data, 8) };
+}
+
+function destroy({ optimizer, objective }: Made): void {
+  objective.destroy();
+  optimizer.destroy();
+}
+
+const own = (bytes: number) =>
+  device.createBuffer({
+    size: bytes,
+    usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+  });
+
+/** Every call that answers later. */
+const calls: readonly [string, (made: Made) => Promise<unknown>][] = [
+  ["step", ({ objective }) => objective.step(rows)],
+  ["gradient", ({ objective }) => objective.gradient(rows)],
+  ["evaluate", ({ objective }) => objective.evaluate(data)],
+  ["hessianVector", ({ optimizer, objective }) => objective.hessianVector(rows, ones(optimizer))],
+];
+const reads: readonly [string, (made: Made) => Promise<unknown>][] = [
+  ["read", ({ optimizer }) => optimizer.read()],
+  ["read of a slot", ({ optimizer }) => optimizer.read("m")],
+  ["stats", ({ optimizer }) => optimizer.stats()],
+  ["layers", ({ optimizer }) => optimizer.layers()],
+  ["save", ({ optimizer }) => optimizer.save()],
+];
+
+describe("a submission that the device refuses", () => {
+  it("rejects whatever was to be read of it, by the device's message, and is no matter for the calls after it", async () => {
+    const made = await make();
+    const [loss] = await made.objective.gradient(others);
+    const { loss: evaluated } = await made.objective.evaluate(data);
+    const before = alive.size;
+    for (const [name, call] of [...calls, ...reads]) {
+      // The first submission, and a later one where there are more.
+      for (const which of name === "evaluate" ? [0, 3] : name === "hessianVector" ? [0, 1] : [0]) {
+        const refusing = refuse((n) => n === which);
+        const pending = call(made);
+        await expect(pending, name).rejects.toThrow(DeviceError);
+        await expect(pending, name).rejects.toThrow(/refused the submission: .*destroyed/);
+        refusing.stop();
+      }
+    }
+    expect(alive.size).toBeLessThanOrEqual(before);
+    expect(await made.objective.gradient(others)).toEqual([loss]);
+    expect((await made.objective.evaluate(data)).loss).toBe(evaluated);
+    expect((await made.objective.step(rows)).step).toBe(1);
+    destroy(made);
+    expect(uncaptured).toEqual([]);
+  });
+
+  it("of a training ends it with that error, whichever it is, and no loss is made up", async () => {
+    const config = { model: model.config, optimizer: { rule: "adamw" as const }, batch: 8, steps: 6 };
+    const whole = await train(webgpuEngine(device), config, data);
+    for (const which of [2, 4]) {
+      const refusing = refuse((n) => n === which);
+      const losses: number[] = [];
+      const running = train(webgpuEngine(device), config, data, { onStep: ({ loss }) => losses.push(loss) });
+      await expect(running).rejects.toThrow(DeviceError);
+      expect(whole.losses.slice(0, losses.length)).toEqual(losses);
+      refusing.stop();
+    }
+  });
+
+  it("of a step is told of by the next read, once, with how many there were", async () => {
+    const optimizer = await createOptimizer(device, [{ name: "x", shape: [2] }], sgd({ lr: 1, accumulate: 2 }));
+    optimizer.write("gradients", { x: [1, 1] });
+    const steps = (count: number) => {
+      for (let i = 0; i < count; i++) optimizer.step();
+    };
+    steps(4);
+    const refusing = refuse();
+    steps(6);
+    refusing.stop();
+    steps(2);
+    const [first, second] = await Promise.allSettled([optimizer.stats(), optimizer.read()]);
+    expect(first).toMatchObject({ status: "rejected", reason: { name: "DeviceError" } });
+    expect(String((first as PromiseRejectedResult).reason)).toMatch(/3 of the steps submitted before did not run/);
+    expect(second).toMatchObject({ status: "fulfilled", value: { x: Float32Array.of(-3, -3) } });
+    expect((await optimizer.stats()).step).toBe(3);
+    const checkpoint = await optimizer.save();
+    refuse();
+    steps(2);
+    refusing.stop();
+    await optimizer.load(checkpoint);
+    steps(2);
+    expect((await optimizer.stats()).step).toBe(4);
+    optimizer.destroy();
+    uncaptured.length = 0;
+  });
+
+  it("of a step is not held against replicas that are halted or have underflowed", async () => {
+    const config = { rule: "sgd", replicas: [{}, {}], lossScale: { init: 2, min: 2 } } as const;
+    const optimizer = await createOptimizer(device, [{ name: "x", shape: [1] }], config);
+    optimizer.halt(1);
+    optimizer.write("gradients", { x: [1] });
+    for (let i = 0; i < 3; i++) optimizer.step();
+    expect((await optimizer.stats(1)).step).toBe(0);
+    optimizer.resume(1);
+    optimizer.write("gradients", { x: [Number.NaN] }, 1);
+    for (let i = 0; i < 3; i++) optimizer.step();
+    expect(await optimizer.stats(1)).toMatchObject({ step: 0, skipped: 1, underflowed: true });
+    optimizer.step();
+    expect((await optimizer.stats()).step).toBe(7);
+    optimizer.destroy();
+  });
+});
+
+describe("a caller's buffer that is destroyed or mapped", () => {
+  const ranges = () => ({ params: { buffer: own(64) }, gradients: { buffer: own(64) } });
+  const create = (range: ReturnType<typeof ranges>) =>
+    createOptimizer(
+      device,
+      [
+        { name: "x", shape: [4], ...range },
+        { name: "ours", shape: [2] },
+      ],
+      sgd({ lr: 1 }),
+    );
+
+  it.each<[string, "params" | "gradients", (optimizer: GpuOptimizer) => Promise<unknown>]>([
+    ["read", "params", (optimizer) => optimizer.read()],
+    ["save", "params", (optimizer) => optimizer.save()],
+    ["read of gradients", "gradients", (optimizer) => optimizer.read("gradients")],
+  ])("%s rejects", async (_, role, call) => {
+    const range = ranges();
+    const optimizer = await create(range);
+    range[role].buffer.destroy();
+    await expect(call(optimizer)).rejects.toThrow(/^reading back from the GPU failed: .* destroyed/);
+    optimizer.destroy();
+    for (const { buffer } of Object.values(range)) buffer.destroy();
+  });
+
+  it("so does a load, which writes to it", async () => {
+    const range = ranges();
+    const optimizer = await create(range);
+    const checkpoint = await optimizer.save();
+    range.params.buffer.destroy();
+    await expect(optimizer.load(checkpoint)).rejects.toThrow(/^the device refused .*what was loaded: .*destroyed/);
+    optimizer.destroy();
+    range.gradients.buffer.destroy();
+  });
+
+  it("so do stats once it is optimizer.control, and the steps of an objective", async () => {
+    const optimizer = await create(ranges());
+    optimizer.control.destroy();
+    await expect(optimizer.stats()).rejects.toThrow(DeviceError);
+    optimizer.destroy();
+    const tensors = initialTensors(model).map(({ name, shape }) => ({
+      ...{ name, shape, params: { buffer: own(256) }, gradients: { buffer: own(256) } },
+    }));
+    const made = await make(device, tensors);
+    const { step } = await made.objective.step(rows);
+    expect(step).toBe(1);
+    tensors[0]!.params.buffer.destroy();
+    for (let i = 0; i < 2; i++) await expect(made.objective.step(others)).rejects.toThrow(DeviceError);
+    destroy(made);
+    for (const buffer of alive) buffer.destroy();
+    uncaptured.length = 0;
+  });
+
+  it("is named, whether it is destroyed, of another device or invalid, and not taken for want of memory", async () => {
+    const foreign = (await freshDevice()).createBuffer({ size: 64, usage: GPUBufferUsage.STORAGE });
+    device.pushErrorScope("validation");
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.STORAGE;
+    const invalid = device.createBuffer({ size: 64, usage });
+    await device.popErrorScope();
+    for (const buffer of [foreign, invalid]) {
+      const range = ranges();
+      const creating = create({ ...range, params: { buffer } });
+      await expect(creating).rejects.toThrow(/^the device refused a buffer or a binding of 128 parameters: /);
+      for (const each of alive) each.destroy();
+    }
+  });
+});
+
+describe("what is destroyed while calls are under way", () => {
+  it.each(calls)("%s rejects in words, and leaves nothing behind", async (name, call) => {
+    const right = await make();
+    const answer = await call(right);
+    destroy(right);
+    const ends: readonly ((made: Made) => void | Promise<void>)[] = [
+      destroy,
+      ({ optimizer }) => optimizer.destroy(),
+      async (made) => {
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        destroy(made);
+      },
+    ];
+    for (const end of ends) {
+      const made = await make();
+      const pending = call(made);
+      const settled = Promise.allSettled([pending]);
+      await end(made);
+      const [result] = await settled;
+      if (result.status === "fulfilled") expect(result.value).toEqual(answer);
+      else expect(result.reason, name).toBeInstanceOf(DeviceError);
+      destroy(made);
+      expect(alive.size).toBe(0);
+    }
+    const made = await make();
+    made.optimizer.destroy();
+    await expect(call(made)).rejects.toThrow(`${name}() was called on an optimizer that is destroyed`);
+    made.objective.destroy();
+    await expect(call(made)).rejects.toThrow(`${name}() was called on an objective that is destroyed`);
+    expect(uncaptured).toEqual([]);
+  });
+
+  it("ends no process where nobody awaited it", async () => {
+    for (const [, call] of calls) {
+      const made = await make();
+      void call(made);
+      destroy(made);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    // But what fails for other reasons is heard of.
+    const made = await make();
+    void made.objective.step(new Uint32Array());
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(unhandled.splice(0).map(String)).toEqual([expect.stringMatching(/^OptionError: a step was given 0 rows/)]);
+    destroy(made);
+  });
+
+  it("has no objective made of an optimizer that is gone", async () => {
+    const { optimizer, objective } = await make();
+    objective.destroy();
+    const making = createGpuObjective(optimizer, model, data, 8);
+    optimizer.destroy();
+    await expect(making).rejects.toThrow(DeviceError);
+    await expect(createGpuObjective(optimizer, model, data, 8)).rejects.toThrow("createGpuObjective() was called");
+  });
+});
+
+describe("a device that is lost", () => {
+  it("fails what is under way with a DeviceError that says so, at whatever moment", async () => {
+    for (const turns of [0, 1, 4, 12]) {
+      const lost = await freshDevice();
+      const working = (async () => {
+        const made = await make(lost);
+        await made.objective.step(rows);
+        await made.objective.evaluate(data);
+        await made.optimizer.save();
+      })();
+      const settled = Promise.allSettled([working]);
+      for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setTimeout(resolve, turn));
+      lost.destroy();
+      const [result] = await settled;
+      if (result.status === "rejected") {
+        expect(result.reason).toBeInstanceOf(FalllineError);
+        expect(String(result.reason)).toMatch(/lost \(destroyed: /);
+      }
+      expect((await learnLoss(lost))?.reason).toBe("destroyed");
+      expect(isLost(lost)).toBe(true);
+    }
+    expect(isLost(device)).toBe(false);
+  });
+});
+
+describe("an update that ran and did nothing", () => {
+  type Fields = Partial<Record<keyof typeof controlOffsets, number>>;
+  const record = (fields: Fields) => {
+    const words = new Uint32Array(15);
+    for (const [field, value] of Object.entries(fields)) {
+      words[controlOffsets[field as keyof typeof controlOffsets] / 4] = value;
+    }
+    return [...words];
+  };
+  it.each<[string, Fields, Fields, number | undefined, number?]>([
+    ["made a step", { step: 3 }, { step: 4 }, undefined],
+    ["lacks gradients", { step: 3, micro: 1 }, { step: 3, micro: 2 }, undefined, 3],
+    ["has them all", { step: 3, micro: 2 }, { step: 3, micro: 3 }, 1, 3],
+    ["skipped one", { step: 3, skipped: 1 }, { step: 3, skipped: 2 }, undefined],
+    ["was halted", { step: 3, skip: halted }, { step: 3, skip: halted }, undefined],
+    ["had underflowed", { step: 3, underflow: 1 }, { step: 3, underflow: 1 }, undefined],
+    ["stayed where it was", { step: 3, skipped: 1 }, { step: 3, skipped: 1 }, 1],
+  ])("is found by its replica, which %s", (_, before, after, stuck, accumulate = 1) => {
+    const [was, is] = [before, after].map((fields) => [
+      ...record({ step: 1, micro: accumulate - 1 }),
+      ...record(fields),
+    ]);
+    is![0] = 2;
+    expect(stuckReplica(Uint32Array.from(was!), Uint32Array.from(is!), 15, accumulate)).toBe(stuck);
+  });
+});
+
+describe("a buffer that cannot be made", () => {
+  const land = createLandscape(rosenbrock({ dimension: 2 }));
+
+  /** Fails one buffer after the other, in both ways. */
+  async function walk(work: () => Promise<unknown>): Promise<number> {
+    await work();
+    const before = alive.size;
+    let tried = 0;
+    for (const fault of ["throws", "invalid"] satisfies BufferFault[]) {
+      for (let n = 1; ; n++) {
+        const failing = failBuffer(n, fault);
+        const [result] = await Promise.allSettled([work()]);
+        failing.stop();
+        if (!failing.hit) break;
+        tried++;
+        expect(result, `buffer ${n} ${fault}`).toMatchObject({ status: "rejected" });
+        const { reason } = result as PromiseRejectedResult;
+        expect(reason, `buffer ${n} ${fault}: ${reason.stack}`).toBeInstanceOf(DeviceError);
+        expect(reason.message).toMatch(
+          /^(the device (could not hold|refused) |reading back from the GPU failed: ).*: .+/,
+        );
+        expect(alive.size, `buffers left after ${reason}`).toBe(before);
+      }
+    }
+    expect(uncaptured).toEqual([]);
+    return tried;
+  }
+
+  /** Makes something, uses it, and destroys it whatever comes of that. */
+  async function using<T extends { destroy(): void }>(making: Promise<T>, use?: (made: T) => Promise<unknown>) {
+    const made = await making;
+    try {
+      await use?.(made);
+    } finally {
+      made.destroy();
+    }
+  }
+
+  it("fails createOptimizer, read, save, stats and layers with an error of ours, and leaves none behind", async () => {
+    const config = {
+      ...({ rule: "nadam", clip: { type: "groupNorm", maxNorm: 1 }, skipNonFinite: true } as const),
+      ...{ watch: true, accumulate: 2, ema: {}, groups: [{ params: "w", rule: "muon" as const }] },
+    };
+    const tensors = [
+      { name: "w", shape: [3, 4] },
+      { name: "b", shape: [5] },
+    ];
+    expect(await walk(() => using(createOptimizer(device, tensors, config)))).toBeGreaterThan(40);
+    await using(createOptimizer(device, tensors, config), async (optimizer) => {
+      for (const call of [
+        () => optimizer.read(),
+        () => optimizer.read("ema"),
+        () => optimizer.stats(),
+        () => optimizer.layers(),
+        () => optimizer.save(),
+      ]) {
+        expect(await walk(call)).toBeGreaterThan(0);
+      }
+    });
+  });
+
+  it("fails objectives and what they are asked likewise", async () => {
+    await using(createOptimizer(device, initialTensors(model), { rule: "adamw" }), async (optimizer) => {
+      const step = (objective: GpuObjective) => objective.step(rows);
+      await walk(() => using(createGpuObjective(optimizer, model, data, 8), step));
+      await using(createGpuObjective(optimizer, model, data, 8), async (objective) => {
+        await walk(() => objective.evaluate(data));
+        await walk(() => objective.hessianVector(rows, ones(optimizer)));
+      });
+    });
+  });
+
+  it("fails landscapes and custom objectives likewise", async () => {
+    const points = landscapeTensors(land, Float32Array.of(1, 2, 3, 4));
+    await using(createOptimizer(device, points, { rule: "sgd" }), (optimizer) =>
+      walk(() =>
+        using(createGpuLandscape(optimizer, land), async (objective) => {
+          await objective.step();
+          await objective.losses();
+        }),
+      ),
+    );
+    const bumps = peaks.tensors.map(({ name, shape }) => ({ name, shape }));
+    await using(createOptimizer(device, bumps, { rule: "sgd" }), (optimizer) =>
+      walk(() =>
+        using(createOwnGpuObjective(optimizer, peaks, curve(16), 8), async (objective) => {
+          await objective.step(rows);
+          await objective.evaluate(curve(16));
+        }),
+      ),
+    );
+  });
+});
