@@ -336,7 +336,13 @@ function frame({
         data: narrow ? narrowNames : names,
         show: names.length > 0,
       },
-      grid: { left: narrow ? 48 : 64, right: narrow ? 16 : 28, top: top + 40, bottom: 48 },
+      // More than two names take a second line there.
+      grid: {
+        left: narrow ? 48 : 64,
+        right: narrow ? 16 : 28,
+        top: top + (narrow && narrowNames.length > 2 ? 64 : 40),
+        bottom: 48,
+      },
       xAxis: { axisLabel: { fontSize: narrow ? 10 : 12 } },
     };
   };

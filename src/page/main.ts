@@ -147,6 +147,7 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
   let unkept = keeps ? "" : "another tab keeps its run, so this one is not kept";
   show("status", "compiling kernels …");
   let started = 0;
+  let toldAt = 0;
   const result = await train(engine, config, data, {
     test,
     signal,
@@ -163,6 +164,9 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
       draw(() => lossChart({ title, losses, divergedAt }), index === steps);
     },
     onTest(rows) {
+      // Not more often than can be read.
+      if (rows < test.count && performance.now() - toldAt < 250) return;
+      toldAt = performance.now();
       show("status", `testing: ${rows.toLocaleString("en")} of ${test.count.toLocaleString("en")} images …`);
     },
     async onCheckpoint({ step, bytes }) {
