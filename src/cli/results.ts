@@ -105,6 +105,11 @@ export class Results {
     return true;
   }
 
+  /** Whether a file is written, and still there. */
+  has(name: string): boolean {
+    return this.#staged.has(name) && existsSync(join(this.#stage, "new", name));
+  }
+
   /** Gives a file that is written, but not in place yet, a second name for those who look into the folder meanwhile. */
   show(name: string, as: string): void {
     const beside = join(this.#stage, "shown");
@@ -234,6 +239,7 @@ export class Results {
   #makeStage(): void {
     if (existsSync(join(this.#stage, "new"))) return;
     this.restore();
+    for (const name of this.#staged) this.#failures.set(name, new Error("its folder was removed on the way"));
     this.#staged.clear();
     mkdirSync(this.#stage);
     this.#isMade = true;

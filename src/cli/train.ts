@@ -170,15 +170,13 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   // A bar on a terminal has no end of line.
   const sayBetween = (line: string) => say(`${canDraw() ? "\n" : ""}${line}`);
 
-  let unkeptBest: Best | null = null;
+  let best: Best | null = null;
   let bestDigest: Record<string, string> = {};
-  const keepBest = (best: Best) => {
-    const isKept = results.write(bestFile, best.checkpoint);
-    unkeptBest = isKept ? null : best;
-    bestDigest = { [bestFile]: digest(best.checkpoint) };
-    if (isKept) results.show(bestFile, bestSoFarFile);
-    else
-      sayBetween(`the best parameters so far, of step ${best.step}, could not be written; that is tried again later`);
+  const keepBest = (point: Best) => {
+    best = point;
+    bestDigest = { [bestFile]: digest(point.checkpoint) };
+    if (results.write(bestFile, point.checkpoint)) results.show(bestFile, bestSoFarFile);
+    else sayBetween(`the best parameters, of step ${point.step}, could not be written yet; that is tried again later`);
   };
   if (found?.state.best && found.state.bestOptimizer) {
     keepBest({ ...found.state.best, checkpoint: found.state.bestOptimizer });
@@ -288,7 +286,8 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       interrupted: result.interrupted,
     };
     const written = writeResults(results, run, result, bestDigest);
-    if (unkeptBest) results.write(bestFile, unkeptBest.checkpoint);
+    // There was no room for it on the way, or its folder was removed.
+    if (best && !results.has(bestFile)) results.write(bestFile, best.checkpoint);
     const wrote = await keep(results);
     if (!result.best || results.kept.includes(bestFile)) rmSync(join(results.folder, bestSoFarFile), { force: true });
     if (!isKept && latest && !putCheckpoint(latest)) process.exitCode = 1;

@@ -95,7 +95,7 @@ describe("fallline train --save-every", () => {
     await until(() => existsSync(join(killed, "checkpoint.previous.safetensors")));
     child.kill("SIGKILL");
     await ended;
-  });
+  }, 120_000);
   const timeless = (out: string) => ({ ...json(out), seconds: 0, trainingSeconds: 0 });
 
   it("goes on after a kill to the files of the run that nothing stopped, from the checkpoint before where one is damaged", async () => {
@@ -152,6 +152,7 @@ describe("fallline train --save-every", () => {
     expect(owner.code).toBe(0);
     expect(json(out)).toMatchObject({ interrupted: true, reason: "interrupted" });
     expect(readdirSync(out)).not.toContain(".fallline-owner");
+    expect(json(out).files["best.safetensors"]).toBe(digest(join(out, "best.safetensors")));
   });
 });
 
