@@ -1,7 +1,7 @@
 // How an optimizer's work is cut for the GPU: launches (what one dispatch can bind), chunks (what one workgroup updates),
 // bins (what is summed together) and lines (what adaptive clipping and factored slots go along). Words for the kernels'
 // tables, in elements.
-import { type BufferRange, chunkLength } from "../arena.ts";
+import { type BufferRange, chunkLength, type Segment } from "../arena.ts";
 import type { Access } from "../assemble.ts";
 import { type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
 import { clipBins, type Part, type Plan } from "../plan.ts";
@@ -12,9 +12,15 @@ export interface Launch {
   readonly part: number;
   readonly access: Access;
   readonly places: readonly Place[];
-  /** The caller's buffers; undefined for the arenas. */
-  readonly own: { readonly params: GPUBuffer; readonly gradients: GPUBuffer } | undefined;
+  /** What is bound of the caller's buffers; undefined for the arenas. */
+  readonly own: { readonly params: Stretch; readonly gradients: Stretch } | undefined;
 }
+
+/** The part of a caller's buffer that holds a launch's tensors; `offset` is one that can be bound. */
+export type Stretch = Required<GPUBufferBinding>;
+
+/** What WebGPU asks of the offset of a binding on every device; some allow less. */
+const bindingAlignment = 256;
 
 /** Four elements at once need offsets to match, and room for the last four. */
 function accessOf({ segment }: Place): Access {
@@ -25,27 +31,55 @@ function accessOf({ segment }: Place): Access {
   return fits(own.params) && fits(own.gradients) ? "vec4" : "scalar";
 }
 
-export function launchesOf(layouts: readonly PartLayout[]): readonly Launch[] {
+/** @param most Bytes that a kernel can bind of a buffer. */
+export function launchesOf(layouts: readonly PartLayout[], most: number): readonly Launch[] {
   return layouts.flatMap(({ places }, part) => {
     const launches: { part: number; access: Access; places: Place[]; own: Launch["own"] }[] = [];
     for (const place of places) {
       const access = accessOf(place);
-      const { own } = place.segment;
-      const same = launches.find(
-        (launch) =>
-          launch.access === access &&
-          launch.own?.params === own?.params.buffer &&
-          launch.own?.gradients === own?.gradients.buffer,
-      );
+      const own = stretchesOf(place, access);
+      const same = launches.find((launch) => launch.access === access && together(launch.own, own, most));
       if (same) {
         same.places.push(place);
-        continue;
+        if (same.own && own) same.own = both(same.own, own);
+      } else {
+        launches.push({ part, access, places: [place], own });
       }
-      const buffers = own && { params: own.params.buffer, gradients: own.gradients.buffer };
-      launches.push({ part, access, places: [place], own: buffers });
     }
     return launches;
   });
+}
+
+function stretchesOf({ segment }: Place, access: Access): Launch["own"] {
+  const { own, length } = segment;
+  if (!own) return undefined;
+  const stretch = ({ buffer, offset: start = 0 }: BufferRange): Stretch => {
+    const offset = Math.floor(start / bindingAlignment) * bindingAlignment;
+    const bytes = access === "vec4" ? 16 * Math.ceil(length / 4) : 4 * length;
+    return { buffer, offset, size: start + bytes - offset };
+  };
+  return { params: stretch(own.params), gradients: stretch(own.gradients) };
+}
+
+/** Bytes that must be bound for a tensor in a buffer of the caller's; 0 for one in the arenas. */
+export function boundBytes({ own, length }: Segment, role: "params" | "gradients"): number {
+  return own ? ((own[role].offset ?? 0) % bindingAlignment) + 4 * length : 0;
+}
+
+/** Whether one dispatch can bind both. */
+function together(a: Launch["own"], b: Launch["own"], most: number): boolean {
+  if (!a || !b) return a === b;
+  if (a.params.buffer !== b.params.buffer || a.gradients.buffer !== b.gradients.buffer) return false;
+  const { params, gradients } = both(a, b);
+  return params.size <= most && gradients.size <= most;
+}
+
+function both(a: NonNullable<Launch["own"]>, b: NonNullable<Launch["own"]>): NonNullable<Launch["own"]> {
+  const around = (one: Stretch, other: Stretch): Stretch => {
+    const offset = Math.min(one.offset, other.offset);
+    return { buffer: one.buffer, offset, size: Math.max(one.offset + one.size, other.offset + other.size) - offset };
+  };
+  return { params: around(a.params, b.params), gradients: around(a.gradients, b.gradients) };
 }
 
 /** Where each tensor's chunks stand among all chunks: part by part, group by group. */
@@ -79,8 +113,11 @@ export interface Origins {
   readonly gradients: (place: Place) => number;
 }
 
-export const ownOrigin = (range: BufferRange | undefined, place: Place) =>
-  range ? (range.offset ?? 0) / 4 : place.segment.offset;
+/** Where a tensor begins in what is bound for a role. */
+export const originIn =
+  (role: "params" | "gradients", { own }: Launch) =>
+  ({ segment }: Place): number =>
+    own && segment.own ? ((segment.own[role].offset ?? 0) - own[role].offset) / 4 : segment.offset;
 
 /** The chunk table of a launch. */
 export function chunkTable(

@@ -42,6 +42,7 @@ import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import type { Change } from "../table.ts";
 import { allocate, bytesOf, failureOf, watched } from "./allocate.ts";
+import { boundBytes } from "./chunks.ts";
 import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl, halted } from "./control.ts";
 import { deviceLoss, lossText, requireBuffer, requireLimit } from "./device.ts";
 import { encodeDispatches, leavePass, prepareLeaving } from "./kernel.ts";
@@ -251,9 +252,10 @@ function requireDevice(
   requireLimit(device, "maxComputeWorkgroupsPerDimension", plan.replicas, `${plan.replicas} replicas`);
   const held = plan.accumulate > 1 ? paddedLength(segments) : arenaLength(segments);
   requireBuffer(device, held * plan.replicas * 4, `an arena of ${held * plan.replicas} parameters`);
-  for (const { name, own } of segments) {
+  for (const segment of segments) {
     for (const role of ["params", "gradients"] as const) {
-      if (own) requireBuffer(device, own[role].buffer.size, `the buffer of the ${role} of tensor "${name}"`);
+      const bytes = boundBytes(segment, role);
+      requireLimit(device, "maxStorageBufferBindingSize", bytes, `the ${role} of tensor "${segment.name}"`);
     }
   }
   plan.parts.forEach((part, index) => {

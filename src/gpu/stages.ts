@@ -34,7 +34,7 @@ import {
   lineWords,
   numberChunks,
   type Origins,
-  ownOrigin,
+  originIn,
   reductionBins,
 } from "./chunks.ts";
 import { grid } from "./device.ts";
@@ -90,7 +90,7 @@ export async function compileStages(
   const { workgroupSize, barriers } = shape;
   const perChunk = barriers ? 1 : workgroupSize;
   const numbers = numberChunks(layouts);
-  const launches = launchesOf(layouts);
+  const launches = launchesOf(layouts, device.limits.maxStorageBufferBindingSize);
   const kernels = new KernelCache(device);
   const sourcesOf = ({ part, access }: Launch): PartSources => ({
     plan,
@@ -295,10 +295,10 @@ function cutLaunch(
 ) {
   const layout = layouts[launch.part]!;
   const raw = launch.own?.gradients ?? buffers.gradients;
-  const rawOrigin: Origins["gradients"] = (place) => ownOrigin(place.segment.own?.gradients, place);
+  const rawOrigin = originIn("gradients", launch);
   const sum: Origins["gradients"] = ({ segment }) => segment.offset;
   const origins: Origins = {
-    params: (place) => ownOrigin(place.segment.own?.params, place),
+    params: originIn("params", launch),
     gradients: accumulates ? sum : rawOrigin,
   };
   const words = chunkTable(plan, layout, launch, numbers, origins);

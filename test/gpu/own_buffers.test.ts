@@ -1,6 +1,7 @@
 // Tensors that live in buffers of the caller: updated in place at any offset, their neighbours untouched to the bit, with
 // the same results as the same tensors in the arenas of the CPU reference.
 import { describe, expect, it } from "vitest";
+import { keep } from "../../scripts/webgpu.mjs";
 import type { Tensor } from "../../src/arena.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
@@ -8,7 +9,7 @@ import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
-import { device } from "./setup.ts";
+import { device, gpu } from "./setup.ts";
 
 const random = new Random(11);
 const size = (shape: readonly number[]) => shape.reduce((product, length) => product * length, 1);
@@ -213,6 +214,47 @@ describe("tensors in buffers of the caller's", () => {
     expect(new Float32Array((await bytesOf(params)).buffer)).toEqual(Float32Array.of(9, 4, 5, 6, 9));
     expect(new Float32Array((await bytesOf(grads)).buffer)).toEqual(new Float32Array(3));
     for (const made of [params, grads]) made.destroy();
+  });
+});
+
+describe("a buffer larger than a kernel can bind", () => {
+  it("is bound by the stretches where its tensors are", async () => {
+    const adapter = (await gpu.requestAdapter())!;
+    const small = await adapter.requestDevice();
+    keep(adapter, small);
+    const most = small.limits.maxStorageBufferBindingSize;
+    const bytes = most + 2 ** 20;
+    const make = (size: number) => small.createBuffer({ size, usage: all });
+    const [params, gradients] = [make(bytes), make(bytes)];
+    const places = [
+      { name: "near the start", shape: [5], offset: 4096 + 12 },
+      { name: "behind it", shape: [4], offset: 8192 },
+      { name: "at the end", shape: [3], offset: bytes - 12 },
+    ];
+    const tensors = places.map(({ name, shape, offset }) => ({
+      name,
+      shape,
+      params: { buffer: params, offset },
+      gradients: { buffer: gradients, offset },
+    }));
+    const optimizer = await createOptimizer(small, tensors, {
+      rule: "sgd",
+      lr: 1,
+      clip: { type: "globalNorm", maxNorm: 1 },
+    });
+    const values = (value: number) =>
+      Object.fromEntries(places.map(({ name, shape }) => [name, new Float32Array(shape[0]!).fill(value)]));
+    optimizer.write("params", values(2));
+    optimizer.write("gradients", values(3));
+    optimizer.step();
+    const found = await optimizer.read();
+    for (const { name } of places) {
+      for (const value of found[name]!) expect(value).toBeCloseTo(2 - 1 / Math.sqrt(12), 5);
+    }
+    optimizer.destroy();
+    params.destroy();
+    gradients.destroy();
+    small.destroy();
   });
 });
 
