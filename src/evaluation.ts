@@ -2,6 +2,7 @@
 // promise.
 import type { PartLayout } from "./layout.ts";
 import { type Optimizer, putValues, type Role, type TensorValues } from "./optimizer.ts";
+import { readMade, readNumber } from "./options.ts";
 import { createPlan, type Plan } from "./plan.ts";
 import type { CarryValues } from "./table.ts";
 
@@ -38,8 +39,14 @@ export function evaluationValues(
  * parameters that it averages on, else `"ema"`, else the slow weights of lookahead (`"lookahead"`), else `"evaluation"` with
  * rules that train other points than they promise (scheduleFreeSgd …), else `"params"`; before the first update always
  * `"params"`. `train`, sweeps and searches go by it.
+ *
+ * @param updates A whole number >= 0.
+ * @throws OptionError for any other, and for what is no optimizer.
  */
-export function evaluationRole({ config, segments }: Pick<Optimizer, "config" | "segments">, updates: number): Role {
+export function evaluationRole(optimizer: Pick<Optimizer, "config" | "segments">, updates: number): Role {
+  const allowed = "an optimizer, or its config and segments";
+  const { config, segments } = readMade("optimizer", optimizer, allowed, { config: "object", segments: "array" });
+  readNumber("updates", updates, { min: 0, integer: true });
   return roleOf(createPlan(config, segments), updates);
 }
 

@@ -2,7 +2,7 @@
 import type { Tensor } from "./arena.ts";
 import type { GroupOptions, Pattern } from "./around.ts";
 import { OptionError, show } from "./errors.ts";
-import { readArray, readBoolean, readNumber, readObject } from "./options.ts";
+import { readArray, readBoolean, readMade, readNumber, readObject } from "./options.ts";
 import { globMatches, regexMatcher } from "./pattern.ts";
 
 /** Reads a group's `params`: patterns in their JSON form, and the names that they match, in the tensors' order. */
@@ -74,7 +74,8 @@ const ofNorm = /^(gamma|beta|scale)$/;
  * Tensors that are usually spared weight decay: those of one dimension or none, and whatever has bias or norm (layernorm, ln,
  * bn …) among the words of its name, or gamma, beta or scale as the last of them.
  */
-export function isBiasOrNorm({ name, shape }: Pick<Tensor, "name" | "shape">): boolean {
+export function isBiasOrNorm(tensor: Pick<Tensor, "name" | "shape">): boolean {
+  const { name, shape } = readMade("tensor", tensor, "{ name, shape }", { name: "string", shape: "array" });
   const words = wordsOf(name);
   return shape.length <= 1 || words.some((word) => biasOrNorm.test(word)) || ofNorm.test(words.at(-1) ?? "");
 }
@@ -87,7 +88,7 @@ export function noDecay(
   tensors: readonly Pick<Tensor, "name" | "shape">[],
 ): readonly (GroupOptions & { readonly weightDecay: 0 })[] {
   readNames("noDecay", tensors);
-  const params = tensors.filter(isBiasOrNorm).map(({ name }) => name);
+  const params = tensors.filter((tensor) => isBiasOrNorm(tensor)).map(({ name }) => name);
   return params.length === 0 ? [] : [{ params, weightDecay: 0 }];
 }
 

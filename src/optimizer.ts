@@ -1,6 +1,7 @@
 // What an optimizer offers, on either engine. A trainer, a test or a tool written against this interface runs on both.
 import type { Segment } from "./arena.ts";
-import { DataError } from "./errors.ts";
+import { DataError, OptionError } from "./errors.ts";
+import { type Members, readMade } from "./options.ts";
 import type { OptimizerConfig } from "./rules/index.ts";
 import type { Scheduled } from "./schedule.ts";
 
@@ -170,6 +171,22 @@ export interface Optimizer {
   load(checkpoint: Uint8Array, options?: LoadOptions): Promise<void>;
   /** Frees what was created. Using the optimizer afterwards is an error. */
   destroy(): void;
+}
+
+/** @throws OptionError for what is no optimizer, or one of another engine than is needed. */
+export function readOptimizer<T extends Optimizer>(optimizer: T, backend?: Optimizer["backend"]): T {
+  const makers = { cpu: "createCpuOptimizer()", webgpu: "createOptimizer()" } as const;
+  const allowed = `an optimizer, such as ${backend ? makers[backend] : `${makers.webgpu} or ${makers.cpu}`} makes`;
+  const arenas = backend ? { params: "object", gradients: "object" } : {};
+  readMade("optimizer", optimizer, allowed, {
+    ...{ segments: "array", replicas: "number", config: "object", step: "function", read: "function" },
+    ...{ save: "function", load: "function", set: "function", write: "function" },
+    ...(arenas as Members),
+  });
+  if (backend && optimizer.backend !== backend) {
+    throw new OptionError(`optimizer is one on ${optimizer.backend}; it must be ${allowed}`);
+  }
+  return optimizer;
 }
 
 /** Why an optimizer whose loss scale cannot fall any further makes no more steps. */

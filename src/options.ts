@@ -78,11 +78,73 @@ export function readObject(name: string, value: unknown, known: readonly string[
   return value;
 }
 
+/** An object of which the names of the fields are free, as {@link readObject} is one where they are known. */
+export function readRecord<T extends object>(name: string, value: T, of: string): T {
+  if (isOptions(value)) return value;
+  throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an object of ${of}`);
+}
+
 export function readArray(name: string, value: unknown, of: string): readonly unknown[] {
   if (!Array.isArray(value)) {
     throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an array of ${of}`);
   }
   return value;
+}
+
+/** What `typeof` says of the members that something must have; "array" and "object" are told apart, and null is neither. */
+export type Members = Readonly<Record<string, "function" | "number" | "string" | "boolean" | "array" | "object">>;
+
+/**
+ * An argument that is told by its members: an engine, an optimizer, a data set, also where somebody else has made it.
+ *
+ * @param allowed What it must be, in words.
+ */
+export function readMade<T>(name: string, value: T, allowed: string, members: Members): T {
+  const given: unknown = value;
+  if ((typeof given !== "object" && typeof given !== "function") || given === null) {
+    throw new OptionError(`${name} is ${given === undefined ? "missing" : show(given)}; it must be ${allowed}`);
+  }
+  for (const [member, kind] of Object.entries(members)) {
+    const part = (given as Readonly<Record<string, unknown>>)[member];
+    if (kindOf(part) === kind) continue;
+    throw new OptionError(
+      `${name} is ${show(given)}, whose ${member} is ${part === undefined ? "missing" : show(part)}; it must be ${allowed}`,
+    );
+  }
+  return value;
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "array" : typeof value;
+}
+
+/** A function, or nothing where it is left out. */
+export function readListener<T>(name: string, value: T): T {
+  if (value === undefined || typeof value === "function") return value;
+  throw new OptionError(`${name} is ${show(value)}; it must be a function`);
+}
+
+/** What stops a run: an AbortSignal, or nothing where it is left out. */
+export function readSignal<T>(name: string, value: T): T {
+  if (value === undefined) return value;
+  return readMade(name, value, "an AbortSignal", { aborted: "boolean" });
+}
+
+export function readString(name: string, value: unknown): string {
+  if (typeof value === "string") return value;
+  throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be a string`);
+}
+
+export function readBytes(name: string, value: Uint8Array): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be a Uint8Array`);
+}
+
+/** Arguments of a function that takes none: they would be passed over. */
+export function readNothing(name: string, given: readonly unknown[]): void {
+  const first = given.find((value) => value !== undefined);
+  if (first !== undefined) throw new OptionError(`${name} was given ${show(first)}; it takes nothing`);
 }
 
 /**
@@ -121,12 +183,12 @@ export function choice<T extends string>(names: readonly T[], standard: T): Opti
 /** How deep arrays and objects of a config may lie in each other. */
 export const deepest = 100;
 
-/** Whether a value is nested deeper than {@link deepest}, or holds itself. */
-export function isDeep(value: unknown): boolean {
+/** Whether a value is nested deeper than `most`, or holds itself. */
+export function isDeep(value: unknown, most = deepest): boolean {
   // Level by level, since the stack would not hold such a value; what stands in it twice is looked at once a level.
   let level = new Set<unknown>([value]);
   for (let depth = 0; level.size > 0; depth++) {
-    if (depth > deepest) return true;
+    if (depth > most) return true;
     const next = new Set<unknown>();
     for (const parent of level) {
       if (typeof parent !== "object" || parent === null || ArrayBuffer.isView(parent)) continue;

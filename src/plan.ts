@@ -169,6 +169,12 @@ export function planSlots(plan: Plan): readonly string[] {
   return [...new Set(plan.parts.flatMap(lasting))];
 }
 
+/** @throws OptionError for what is no name; which names there are is looked up where they are kept. */
+export function readRole(plan: Plan, role: unknown): void {
+  if (typeof role === "string") return;
+  throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(plan).join(", ")}`);
+}
+
 /** Every role that can be read. */
 export function rolesOf(plan: Plan): readonly string[] {
   const scalars = plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {}));

@@ -57,7 +57,7 @@ function ln(x: number): number {
   return 2 * z * sum + e * Math.LN2;
 }
 
-/** A stream of random numbers, fixed by `seed` (a whole number in [0, 2^53)) and `stream` (default 0). */
+/** A stream of random numbers, fixed by `seed` (a whole number in [0, 2^53)) and `stream` (in [0, 2^32), default 0). */
 export class Random {
   readonly #counter = new Uint32Array(4);
   readonly #block = new Uint32Array(4);
@@ -66,8 +66,10 @@ export class Random {
   #used = 4;
   #spare: number | undefined;
 
+  /** @throws OptionError for a seed or a stream that is none. */
   constructor(seed: number, stream = 0) {
     readNumber("seed", seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
+    readNumber("stream", stream, { min: 0, max: 2 ** 32 - 1, integer: true });
     this.#key0 = seed >>> 0;
     this.#key1 = Math.floor(seed / 2 ** 32) >>> 0;
     this.#counter[3] = stream;
@@ -91,8 +93,17 @@ export class Random {
     return this.bits() / 2 ** 32;
   }
 
-  /** Uniform whole number in [0, n), without bias. */
+  /**
+   * Uniform whole number in [0, n), without bias.
+   *
+   * @throws OptionError unless n is a whole number in [1, 2^32].
+   */
   below(n: number): number {
+    readNumber("n", n, { min: 1, max: 2 ** 32, integer: true });
+    return this.#below(n);
+  }
+
+  #below(n: number): number {
     const limit = 2 ** 32 - (2 ** 32 % n);
     for (;;) {
       const bits = this.bits();
@@ -119,11 +130,16 @@ export class Random {
     }
   }
 
-  /** 0 … n-1 in random order (Fisher–Yates). */
+  /**
+   * 0 … n-1 in random order (Fisher–Yates).
+   *
+   * @throws OptionError unless n is a whole number in [0, 2^32 - 1).
+   */
   permutation(n: number): Uint32Array {
+    readNumber("n", n, { min: 0, max: 2 ** 32 - 2, integer: true });
     const order = Uint32Array.from({ length: n }, (_, i) => i);
     for (let i = n - 1; i > 0; i--) {
-      const j = this.below(i + 1);
+      const j = this.#below(i + 1);
       const held = order[i]!;
       order[i] = order[j]!;
       order[j] = held;

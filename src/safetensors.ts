@@ -6,8 +6,9 @@
 // What we write is sealed: the metadata `fallline.crc32` holds the CRC-32 of the header (length included, its own eight
 // digits taken as zeros), then that of each tensor's bytes in their order.
 import { crc32 } from "./checksum.ts";
-import { DataError, show } from "./errors.ts";
+import { DataError, OptionError, show } from "./errors.ts";
 import { inMemory } from "./host_memory.ts";
+import { isOptions, readMade } from "./options.ts";
 
 export interface SafeTensor {
   readonly shape: readonly number[];
@@ -28,9 +29,11 @@ const blank = "00000000";
  * The bytes of a safetensors file; tensors are written in the map's order. Its metadata gets checksums (`fallline.crc32`)
  * by which {@link decodeSafetensors} finds damage.
  *
- * @throws DeviceError where the process has no memory for them.
+ * @throws OptionError for what is no file, and for a tensor whose shape is not that of its data; DeviceError where the
+ * process has no memory for them.
  */
 export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
+  checkFile(file);
   const seals = [blank];
   const entries: string[] = [];
   let offset = 0;
@@ -64,6 +67,30 @@ export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
     at += data.byteLength;
   }
   return bytes;
+}
+
+function checkFile(file: SafeTensors): void {
+  readMade("file", file, "{ metadata, tensors }", { metadata: "object", tensors: "object" });
+  const { metadata, tensors } = file;
+  if (!(tensors instanceof Map)) throw new OptionError(`file.tensors is ${show(tensors)}; it must be a Map`);
+  if (!isOptions(metadata))
+    throw new OptionError(`file.metadata is ${show(metadata)}; it must be an object of strings`);
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value === "string") continue;
+    throw new OptionError(`file.metadata[${show(key)}] is ${show(value)}; it must be a string`);
+  }
+  for (const [name, tensor] of tensors) {
+    if (typeof name !== "string") throw new OptionError(`file.tensors has the name ${show(name)}; it must be a string`);
+    const called = `the tensor ${show(name)}`;
+    const { shape, data } = readMade(called, tensor, "{ shape, data }", { shape: "array", data: "object" });
+    if (!isNumbers(shape)) throw new OptionError(`${called} has shape ${show(shape)}; it must hold whole numbers >= 0`);
+    if (!(data instanceof Float32Array)) {
+      throw new OptionError(`${called} has the data ${show(data)}; it must be a Float32Array`);
+    }
+    const length = shape.reduce((product, size) => product * size, 1);
+    if (length === data.length) continue;
+    throw new OptionError(`${called} has ${data.length} numbers; its shape [${shape.join(", ")}] holds ${length}`);
+  }
 }
 
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;

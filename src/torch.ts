@@ -5,7 +5,7 @@ import type { Segment } from "./arena.ts";
 import type { Pattern } from "./around.ts";
 import { DataError, OptionError } from "./errors.ts";
 import { listed, readPatterns } from "./groups.ts";
-import type { Optimizer } from "./optimizer.ts";
+import { type Optimizer, readOptimizer } from "./optimizer.ts";
 import { readNumber, readObject } from "./options.ts";
 import { aroundSlots, createPlan, type Part, type Plan } from "./plan.ts";
 import type { Rule } from "./rule.ts";
@@ -42,6 +42,7 @@ type Tensors = ReadonlyMap<string, SafeTensor>;
  * changed then.
  */
 export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options: TorchOptions = {}): Promise<void> {
+  readOptimizer(optimizer);
   const { step: given, transpose } = readObject("loadTorch", options, ["transpose", "step"]);
   if (given !== undefined) readNumber("loadTorch.step", given, { min: 0, max: maxStep, integer: true });
   const { segments, replicas } = optimizer;

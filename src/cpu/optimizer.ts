@@ -36,6 +36,7 @@ import {
   planSlots,
   readHyperAt,
   readReplica,
+  readRole,
   rolesOf,
   setFrozen,
   setHypers,
@@ -223,6 +224,7 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   async read(role: Role = "params", replica = 0): Promise<TensorValues> {
     this.#mustLive("read");
+    readRole(this.#plan, role);
     const source = this.#replicas[readReplica(this.#plan, "replica", replica)]!;
     return inMemory(`the values of ${role}`, () => this.#read(source, role));
   }
@@ -237,6 +239,7 @@ class ReferenceOptimizer implements CpuOptimizer {
 
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void {
     this.#mustLive("write");
+    readRole(this.#plan, role);
     const targets =
       replica === undefined ? this.#replicas : [this.#replicas[readReplica(this.#plan, "replica", replica)]!];
     const matched = matchSegments(role, this.#stored(role), values);

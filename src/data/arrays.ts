@@ -1,6 +1,6 @@
 // Data sets of arrays: flat or nested, typed or plain.
 import { DataError, OptionError, show } from "../errors.ts";
-import { readNumber, readObject } from "../options.ts";
+import { readNumber, readObject, readString } from "../options.ts";
 import { checkDataset, type Dataset } from "./dataset.ts";
 import { type ClassesOption, readLabels } from "./labels.ts";
 
@@ -38,6 +38,7 @@ const fields = ["name", "inputs", "labels", "targets", "weights", "classes", "sc
 export function arrayDataset(options: ArrayDatasetOptions): Dataset {
   readObject("the data set", options, fields);
   const { name = "data", labels, classes, scale = 1 } = options;
+  readString("name", name);
   if ((labels === undefined) === (options.targets === undefined)) {
     throw new OptionError(
       `${name} has ${labels ? "both labels and targets" : "no labels and no targets"}; give either`,

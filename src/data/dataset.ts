@@ -1,6 +1,6 @@
 // A data set as both engines take it, and the order in which training visits its rows.
-import { DataError, OptionError } from "../errors.ts";
-import { readBoolean, readNumber, readObject } from "../options.ts";
+import { DataError, OptionError, show } from "../errors.ts";
+import { readBoolean, readMade, readNumber, readObject } from "../options.ts";
 import { Random } from "../random.ts";
 
 /** Examples in rows. */
@@ -52,6 +52,35 @@ export function datasetNoun(data: DatasetShape): string {
   if ("classes" in data) return `${data.classes} classes`;
   return data.outputs === 1 ? "1 number to predict" : `${data.outputs} numbers to predict`;
 }
+
+/** @throws OptionError for what is no data set; numbers and lengths {@link checkDataset} looks at. */
+export function readDataset<T extends Dataset>(name: string, data: T): T {
+  const allowed = "a data set, such as arrayDataset() makes";
+  readMade(name, data, allowed, {
+    ...{ name: "string", count: "number", features: "number", scale: "number", inputs: "object" },
+    ...(data?.labels ? { classes: "number", labels: "object" } : { outputs: "number", targets: "object" }),
+  });
+  const { inputs, labels, targets, weights, rowNumbers } = data as Dataset & {
+    readonly labels?: unknown;
+    readonly targets?: unknown;
+  };
+  const kinds: readonly (readonly [string, unknown, readonly ArrayKind[]])[] = [
+    ["inputs", inputs, [Uint8Array, Float32Array]],
+    labels ? ["labels", labels, [Uint8Array, Uint32Array]] : ["targets", targets, [Float32Array]],
+    ["weights", weights ?? new Float32Array(), [Float32Array]],
+    ["rowNumbers", rowNumbers ?? new Uint32Array(), [Uint32Array]],
+  ];
+  for (const [part, values, allowed] of kinds) {
+    if (allowed.some((kind) => values instanceof kind)) continue;
+    const names = allowed.map((kind) => `a ${kind.name}`).join(" or ");
+    throw new OptionError(`${name}.${part} is ${show(values)}; it must be ${names}`);
+  }
+  readNumber(`${name}.count`, data.count, { min: 0, integer: true });
+  readNumber(`${name}.features`, data.features, { min: 0, integer: true });
+  return data;
+}
+
+type ArrayKind = Uint8ArrayConstructor | Uint32ArrayConstructor | Float32ArrayConstructor;
 
 /** @throws DataError that names what is wrong, with the row, and the label where one is out of range. */
 export function checkDataset(data: Dataset): void {
@@ -109,6 +138,7 @@ function checkFinite(data: Dataset, what: string, values: Uint8Array | Float32Ar
  * @throws OptionError where `rows` is no whole number >= 0.
  */
 export function firstRows(data: Dataset, rows: number): Dataset {
+  readDataset("data", data);
   readNumber("rows", rows, { min: 0, integer: true });
   return rows >= data.count ? data : sliceRows(data, 0, rows);
 }
@@ -146,6 +176,7 @@ export interface Split {
  * @throws OptionError for any other, and for options that are wrong.
  */
 export function splitRows(data: Dataset, testRows: number, options: SplitOptions = {}): Split {
+  readDataset("data", data);
   const given = readObject("options", options, ["seed", "shuffle", "stratify"]);
   const shuffle = given.shuffle === undefined ? true : readBoolean("shuffle", given.shuffle);
   const stratify =
@@ -250,6 +281,8 @@ const mostNamed = 10;
  * does not hold for them. None where all is well, and for numbers to predict.
  */
 export function classNotes(train: Dataset, test: Dataset): readonly string[] {
+  readDataset("train", train);
+  readDataset("test", test);
   if (!train.labels || !test.labels) return [];
   const [trained, tested] = [new Set(train.labels), new Set(test.labels)];
   const named = (labels: readonly number[]) => {
@@ -273,6 +306,7 @@ export function classNotes(train: Dataset, test: Dataset): readonly string[] {
  * @throws OptionError where they are no whole numbers with 0 <= start <= end <= data.count.
  */
 export function sliceRows(data: Dataset, start: number, end: number): Dataset {
+  readDataset("data", data);
   readNumber("start", start, { min: 0, max: data.count, integer: true });
   readNumber("end", end, { min: start, max: data.count, integer: true });
   const { features, inputs, weights, rowNumbers } = data;
@@ -298,13 +332,29 @@ export function sliceRows(data: Dataset, start: number, end: number): Dataset {
  * @param skip How many batches to pass over, as a run does that goes on where another ended; a whole number >= 0, default 0.
  * @throws OptionError when a batch is no whole number >= 1, or larger than the data set.
  */
-export function* batches(
+export function batches(
   count: number,
   batch: number | ((step: number) => number),
   seed: number,
   skip = 0,
 ): Generator<Uint32Array, never> {
+  readNumber("count", count, { min: 0, max: 2 ** 32 - 2, integer: true });
+  if (typeof batch !== "number" && typeof batch !== "function") {
+    throw new OptionError(
+      `batch is ${batch === undefined ? "missing" : show(batch)}; it must be a whole number >= 1 or a function of the step`,
+    );
+  }
+  readNumber("seed", seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
   readNumber("skip", skip, { min: 0, integer: true });
+  return batchesOf(count, batch, seed, skip);
+}
+
+function* batchesOf(
+  count: number,
+  batch: number | ((step: number) => number),
+  seed: number,
+  skip: number,
+): Generator<Uint32Array, never> {
   const sizeAt = (step: number): number => {
     const size = typeof batch === "number" ? batch : batch(step);
     const name = typeof batch === "number" ? "batch" : `batch at step ${step}`;
@@ -320,7 +370,7 @@ export function* batches(
     let order: Uint32Array | undefined;
     for (let start = 0; start + size <= count; ) {
       if (step >= skip) {
-        order ??= new Random(seed, shuffleStream + epoch).permutation(count);
+        order ??= new Random(seed, (shuffleStream + epoch) % 2 ** 32).permutation(count);
         yield order.subarray(start, start + size);
       }
       start += size;

@@ -1,5 +1,6 @@
 // Data sets as JSON, `fallline-dataset/1`: { format, name, shape, classes, scale, x, y }, as that of the 8 × 8 digit images.
 import { DataError, show } from "../errors.ts";
+import { readString } from "../options.ts";
 import { packed } from "./arrays.ts";
 import { checkDataset, type LabelledDataset } from "./dataset.ts";
 import { readLabels } from "./labels.ts";
@@ -14,6 +15,8 @@ const format = "fallline-dataset/1";
  * @throws DataError that names the field, and the row where one is wrong.
  */
 export function digitsDataset(text: string, name?: string): LabelledDataset {
+  readString("text", text);
+  if (name !== undefined) readString("name", name);
   const called = name === undefined ? "" : `${name}: `;
   const fail = (sentence: string): never => {
     throw new DataError(`${called}${sentence}`);

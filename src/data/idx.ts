@@ -1,7 +1,7 @@
 // IDX, the format of the MNIST files (yann.lecun.com/exdb/mnist): two zero bytes, a type byte, the number of dimensions,
 // each dimension as a big-endian 32-bit integer, then the values. We read unsigned bytes.
 import { DataError } from "../errors.ts";
-import { readNumber } from "../options.ts";
+import { readBytes, readMade, readNumber, readObject, readString } from "../options.ts";
 import { checkDataset, type LabelledDataset } from "./dataset.ts";
 
 export interface IdxArray {
@@ -14,13 +14,21 @@ export interface IdxArray {
  * Reads an IDX file of unsigned bytes; `name` is what errors call it.
  *
  * @param dimensions How many it must have; default those it says, up to 8.
- * @throws DataError for a wrong magic number, the wrong number of dimensions, or a length that the header denies.
+ * @throws OptionError for what is no Uint8Array; DataError for a wrong magic number, the wrong number of dimensions, or a length that the header denies.
  */
-export function parseIdx(
-  name: string,
-  bytes: Uint8Array,
-  dimensions = Math.min(Math.max(bytes[3] ?? 1, 1), 8),
-): IdxArray {
+export function parseIdx(name: string, bytes: Uint8Array, dimensions?: number): IdxArray {
+  readString("name", name);
+  readBytes(name, bytes);
+  return parse(
+    name,
+    bytes,
+    dimensions === undefined
+      ? Math.min(Math.max(bytes[3] ?? 1, 1), 8)
+      : readNumber("dimensions", dimensions, { min: 1, max: 255, integer: true }),
+  );
+}
+
+function parse(name: string, bytes: Uint8Array, dimensions: number): IdxArray {
   const headerLength = 4 + 4 * dimensions;
   if (bytes.length < headerLength) {
     throw new DataError(`${name} is truncated: ${bytes.length} bytes, its header alone needs ${headerLength}`);
@@ -65,7 +73,10 @@ export function idxDataset(
   labels: Uint8Array,
   options: IdxOptions = {},
 ): LabelledDataset {
+  readString("name", name);
+  readObject("options", options, ["classes", "scale", "files"]);
   const { scale = 1 / 255, files = { images: `${name} (images)`, labels: `${name} (labels)` } } = options;
+  readMade("files", files, "{ images, labels }, what errors call them", { images: "string", labels: "string" });
   const pixels = parseIdx(files.images, images);
   const given = parseIdx(files.labels, labels, 1);
   const [count = 0, ...shape] = pixels.shape;

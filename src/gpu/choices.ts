@@ -1,8 +1,9 @@
 // What was measured and pinned on a device: by what is chosen (a product's shape, the update), the names and speeds of its
 // variants. Kept in memory, and from one session to the next in a store, by adapter and by this version's kernels.
 import { OptionError, show } from "../errors.ts";
+import { readMade } from "../options.ts";
 import { version } from "../version.ts";
-import { adapterLine, describeAdapter } from "./device.ts";
+import { adapterLine, describeAdapter, readDevice } from "./device.ts";
 
 /** Keeps text under keys; `localStorage` is one. */
 export interface ChoiceStore {
@@ -35,6 +36,7 @@ const nothing = (): Known => ({ pins: {}, speeds: {} });
 function choicesOf(device: GPUDevice): DeviceChoices {
   const found = devices.get(device);
   if (found) return found;
+  readDevice(device);
   const store = pageStore();
   const made = { store, known: read(device, store) };
   devices.set(device, made);
@@ -122,6 +124,11 @@ export function noteSpeedsOf(device: GPUDevice, what: string, measured: Speeds):
  * written to it. Without this it is `localStorage` on a page and nothing elsewhere; `undefined` stands for memory alone.
  */
 export function keepChoices(device: GPUDevice, store: ChoiceStore | undefined): void {
+  readDevice(device);
+  if (store !== undefined) {
+    const members = { getItem: "function", setItem: "function", removeItem: "function" } as const;
+    readMade("store", store, "one such as localStorage, or undefined", members);
+  }
   devices.set(device, { store, known: read(device, store) });
 }
 

@@ -1,8 +1,9 @@
 // The control buffer's layout on the host's side (shaders/control.wgsl declares it): for each replica a record for each bin
 // of clipping.
 import type { Clock } from "../checkpoint.ts";
-import { OptionError } from "../errors.ts";
+import { OptionError, show } from "../errors.ts";
 import type { Stats } from "../optimizer.ts";
+import { readNumber } from "../options.ts";
 import { clipBins, type Plan } from "../plan.ts";
 
 /** Byte offsets of the fields of one record; of the records behind a replica's first only norm and scale are in use. */
@@ -81,6 +82,10 @@ export function encodeControl(
 
 /** What every replica's records say in a copy of the control buffer. */
 export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): readonly ControlRecord[] {
+  if (!(bytes instanceof ArrayBuffer)) {
+    throw new OptionError(`a copy of the control buffer is ${show(bytes)}; it must be an ArrayBuffer`);
+  }
+  readNumber("offset", offset, { min: 0, integer: true });
   const size = controlBytes(plan);
   const needed = size * plan.replicas;
   if (bytes.byteLength < offset + needed) {

@@ -1,5 +1,6 @@
 // Getting a device, telling what it really is, and refusing early when it cannot hold what is asked of it.
-import { DeviceError } from "../errors.ts";
+import { DeviceError, OptionError, show } from "../errors.ts";
+import { readArray, readMade, readString } from "../options.ts";
 
 /** What really runs, for people and for result files. */
 export interface AdapterDescription {
@@ -12,8 +13,21 @@ export interface AdapterDescription {
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|\bcpu\b/i;
 
-/** Some browsers tell nothing of a device's adapter; it then counts as a GPU without a name. */
+/** @throws OptionError for what is no GPUDevice. */
+export function readDevice(device: GPUDevice): GPUDevice {
+  const allowed = "a GPUDevice, such as requestDevice() gives";
+  return readMade("device", device, allowed, { createBuffer: "function", limits: "object", queue: "object" });
+}
+
+/**
+ * Some browsers tell nothing of a device's adapter; it then counts as a GPU without a name.
+ *
+ * @throws OptionError for what is neither a GPUAdapterInfo nor undefined.
+ */
 export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescription {
+  if (info !== undefined && typeof info !== "object") {
+    throw new OptionError(`info is ${show(info)}; it must be a device's adapterInfo`);
+  }
   if (!info) return { vendor: "", architecture: "", description: "", software: false };
   const { vendor, architecture } = info;
   const description = info.description || info.device;
@@ -22,7 +36,13 @@ export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescri
 }
 
 /** One line for a terminal or a page: "SwiftShader driver (google swiftshader), a software adapter …". */
-export function adapterLine({ vendor, architecture, description, software }: AdapterDescription): string {
+export function adapterLine(adapter: AdapterDescription): string {
+  const { vendor, architecture, description, software } = readMade("adapter", adapter, "what describeAdapter() gives", {
+    vendor: "string",
+    architecture: "string",
+    description: "string",
+    software: "boolean",
+  });
   const family = [vendor, architecture].filter(Boolean).join(" ");
   const name = description ? (family ? `${description} (${family})` : description) : family || "unnamed adapter";
   return software ? `${name}, a software adapter: it emulates a GPU on the CPU` : name;
@@ -35,7 +55,7 @@ const wantedFeatures = ["subgroups", "shader-f16"] as const satisfies readonly G
  * A device with the largest buffers and bindings that the adapter offers, and with its subgroups and float16, where it has
  * them. `features` are asked for besides, where the adapter offers them (`"timestamp-query"` …).
  *
- * @throws DeviceError where there is no WebGPU or no adapter.
+ * @throws OptionError for what is no GPU; DeviceError where there is no WebGPU or no adapter.
  */
 export async function requestDevice(
   gpu: GPU | undefined = globalThis.navigator?.gpu,
@@ -49,6 +69,10 @@ export async function requestDevice(
         : "in Node, pass create([]) of npm webgpu";
     throw new DeviceError(`WebGPU is not available here: navigator.gpu is missing; ${remedy}`);
   }
+  readMade("gpu", gpu, "a GPU, such as navigator.gpu", { requestAdapter: "function" });
+  readArray("features", features, "names of features").forEach((feature, i) => {
+    readString(`features[${i}]`, feature);
+  });
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new DeviceError("WebGPU found no adapter: requestAdapter() returned null");
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;

@@ -2,6 +2,7 @@
 // sentences that name the rule or file and the line its author wrote.
 import { locate, type Source } from "../assemble.ts";
 import { DeviceError } from "../errors.ts";
+import { readMade } from "../options.ts";
 
 /** How each binding of group 0 is used, in the order of the bindings. */
 export type BindingUse = "read" | "write" | "uniform";
@@ -118,6 +119,11 @@ export function prepareLeaving(device: GPUDevice): void {
 export function leavePass(device: GPUDevice, pass: GPUComputePassEncoder): void {
   prepareLeaving(device);
   pass.setBindGroup(0, nothingBound.get(device)!);
+}
+
+/** @throws OptionError for what is no pass into which dispatches can be encoded. */
+export function mustBePass(pass: GPUComputePassEncoder): void {
+  readMade("pass", pass, "an open GPUComputePassEncoder", { dispatchWorkgroups: "function" });
 }
 
 export function encodeDispatches(pass: GPUComputePassEncoder, dispatches: readonly Dispatch[]): void {

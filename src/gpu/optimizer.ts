@@ -34,6 +34,7 @@ import {
   planSlots,
   readHyperAt,
   readReplica,
+  readRole,
   rolesOf,
   setFrozen,
   setHypers,
@@ -44,7 +45,7 @@ import type { Change } from "../table.ts";
 import { allocate, bytesOf, failureOf, watched } from "./allocate.ts";
 import { boundBytes } from "./chunks.ts";
 import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl, halted } from "./control.ts";
-import { deviceLoss, lossText, requireBuffer, requireLimit } from "./device.ts";
+import { deviceLoss, lossText, readDevice, requireBuffer, requireLimit } from "./device.ts";
 import { encodeDispatches, leavePass, prepareLeaving } from "./kernel.ts";
 import { type CopySource, ReadbackPool, readParts, stagingBytes } from "./readback.ts";
 import { type StreamShape, streamShape } from "./shapes.ts";
@@ -140,9 +141,7 @@ export async function createShaped(
   config: OptimizerConfig,
   shape?: StreamShape,
 ): Promise<GpuOptimizer> {
-  if (typeof device?.createBuffer !== "function") {
-    throw new OptionError(`device is ${show(device)}; it must be a GPUDevice, such as requestDevice() gives`);
-  }
+  readDevice(device);
   const segments = layoutSegments(tensors);
   const plan = createPlan(config, segments);
   checkKeys(plan, segments);
@@ -495,6 +494,7 @@ class ArenaOptimizer implements GpuOptimizer {
 
   noteSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void {
     this.#mustLive("noteSubmitted");
+    mustEncodeInto(target, "noteSubmitted");
     const calls = this.#encodings.get(target) ?? 0;
     this.#encodings.delete(target);
     this.#unsure = Math.max(0, this.#unsure - calls);
@@ -610,6 +610,7 @@ class ArenaOptimizer implements GpuOptimizer {
 
   binding(role: Role, name: string, replica = 0): GPUBufferBinding & { readonly offset: number } {
     this.#mustLive("binding");
+    readRole(this.#plan, role);
     readReplica(this.#plan, "replica", replica);
     const found = this.#locate(role).find(({ segment }) => segment.name === name);
     if (!found) {
@@ -624,6 +625,7 @@ class ArenaOptimizer implements GpuOptimizer {
   }
 
   async read(role: Role = "params", replica = 0): Promise<TensorValues> {
+    readRole(this.#plan, role);
     try {
       return await this.#read(role, replica);
     } catch (error) {
@@ -648,6 +650,7 @@ class ArenaOptimizer implements GpuOptimizer {
 
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void {
     this.#mustLive("write");
+    readRole(this.#plan, role);
     if (replica !== undefined) readReplica(this.#plan, "replica", replica);
     const located = new Map(this.#locate(role).map((location) => [location.segment.name, location]));
     const stored = [...located.values()].map(({ segment, length }) => ({ ...segment, length }));
@@ -1089,11 +1092,11 @@ function statsOf({ step, skipped, gradientNorm, clipScale, lossScale, underflowe
   return { step, skipped, gradientNorm, clipScale, lossScale, underflowed, ...(groupNorms ? { groupNorms } : {}) };
 }
 
-function mustEncodeInto(target: GPUCommandEncoder | GPUComputePassEncoder): void {
+function mustEncodeInto(target: GPUCommandEncoder | GPUComputePassEncoder, call = "encode"): void {
   const { dispatchWorkgroups, beginComputePass } = Object(target);
   if (typeof dispatchWorkgroups === "function" || typeof beginComputePass === "function") return;
   throw new OptionError(
-    `encode was given ${show(target)}; it must be a GPUCommandEncoder or an open GPUComputePassEncoder`,
+    `${call} was given ${show(target)}; it must be a GPUCommandEncoder or an open GPUComputePassEncoder`,
   );
 }
 

@@ -1,11 +1,13 @@
 // Gradients and training runs that another program recorded, held against an engine: `fallline-gradients/1` and
 // `fallline-training/1` (test/golden/README.md describes both).
 import type { Tensor } from "../arena.ts";
-import { type Dataset, sliceRows } from "../data/dataset.ts";
+import { type Dataset, readDataset, sliceRows } from "../data/dataset.ts";
 import { DataError, FalllineError, OptionError, show } from "../errors.ts";
 import { createModel, type Model, type ModelConfig, modelTensors } from "../objectives/model.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
+import { readListener, readMade } from "../options.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
+import { readEngine } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { entryId, list, type Recorded, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 
@@ -226,8 +228,15 @@ function toleranceOf(where: string, value: unknown): Tolerance {
 
 /**
  * Computes the loss and the gradients of one case. Where it cannot run, its error says why.
+ *
+ * @throws OptionError for what is no case or no engine.
  */
 export async function gradientCase(recorded: GradientCase, engine: Engine): Promise<GradientResult> {
+  readMade("recorded", recorded, "a case of readGradients()", {
+    ...{ id: "string", model: "object", batch: "number", x: "array", y: "array", loss: "number" },
+    ...{ params: "object", gradients: "object", tolerance: "object" },
+  });
+  readEngine(engine);
   const { id, batch, params, tolerance } = recorded;
   const loss = compare(tolerance);
   const gradients = compare(tolerance);
@@ -277,12 +286,20 @@ export async function gradientCase(recorded: GradientCase, engine: Engine): Prom
  * @param onStep Hears how many steps are done.
  */
 export async function trainingRun(
-  { trainRows }: Pick<TrainingFile, "trainRows">,
+  file: Pick<TrainingFile, "trainRows">,
   run: TrainingRun,
   data: Dataset,
   engine: Engine,
   onStep: (steps: number) => void = () => {},
 ): Promise<TrainingResult> {
+  const { trainRows } = readMade("file", file, "what readTraining() gives", { trainRows: "number" });
+  readMade("run", run, "a run of readTraining()", {
+    ...{ id: "string", model: "object", optimizer: "object", initial: "object" },
+    ...{ batches: "array", losses: "array", tolerance: "object" },
+  });
+  readDataset("data", data);
+  readEngine(engine);
+  readListener("onStep", onStep);
   const losses = compare(run.tolerance);
   let testAccuracy: number | null = null;
   let misjudged: string | undefined;

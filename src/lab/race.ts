@@ -1,7 +1,7 @@
 // Runs side by side, of which the hopeless are stopped: what sweeps and searches have in common. Entrants that share a rule
 // are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
-import { batches, counts, type Dataset } from "../data/dataset.ts";
+import { batches, counts, type Dataset, readDataset } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
 import { createModel, initialTensors } from "../objectives/model.ts";
 import { checkFit, type Evaluation, type ReplicaEvaluation, type ReplicaReport } from "../objectives/objective.ts";
@@ -9,6 +9,7 @@ import { createPipeline } from "../objectives/pipeline.ts";
 import { breathe } from "../objectives/turns.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
+import { readEngine } from "../train/arguments.ts";
 import type { Engine, Trainee } from "../train/engine.ts";
 import { checkMetric } from "../train/metric.ts";
 import { updateRest } from "../train/rest.ts";
@@ -117,6 +118,8 @@ export class Cohort {
     trials: readonly Trial[],
     test?: Dataset,
   ): Promise<Cohort> {
+    readEngine(engine);
+    readDataset("data", data);
     if (trials.length === 0) throw new OptionError("trials is []; it must have at least one entry");
     const complete = readRunConfig(config);
     const { metric, seed } = complete;

@@ -3,11 +3,12 @@
 // runs at rates around that one, since a ramp has no time to see what a rate comes to.
 import type { Dataset } from "../data/dataset.ts";
 import { DataError, OptionError, show } from "../errors.ts";
-import type { Optimizer } from "../optimizer.ts";
-import { readChoice, readNumber, readObject } from "../options.ts";
+import { type Optimizer, readOptimizer } from "../optimizer.ts";
+import { readChoice, readMade, readNumber } from "../options.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import { holds, type Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
+import { readEngine, readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { batchSizes, type CompleteRunConfig, type RunConfig, updatesOf } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
@@ -129,7 +130,14 @@ export async function rangeTest<S>(
   step: (index: number) => number | Promise<number>,
   options: RangeTestOptions<S> = {},
 ): Promise<RangeTestResult> {
+  readOptimizer(optimizer);
+  if (typeof step !== "function") {
+    throw new OptionError(`step is ${step === undefined ? "missing" : show(step)}; it must be a function`);
+  }
   const { ramp, trials } = readOptions(options, ["data"]);
+  if (options.data !== undefined) {
+    readMade("data", options.data, "{ state, restore }", { state: "function", restore: "function" });
+  }
   if (optimizer.replicas > 1) {
     throw new OptionError(`the optimizer has ${optimizer.replicas} replicas; a range test takes an optimizer with one`);
   }
@@ -176,6 +184,7 @@ export async function findLr(
   options: RangeOptions = {},
 ): Promise<RangeTestResult> {
   const { ramp, trials } = readOptions(options);
+  readEngine(engine);
   const complete = readRun(config, data);
   const batch = batchSizes(complete)(0);
   const { accumulate = 1 } = complete.optimizer;
@@ -264,7 +273,7 @@ export function readRamp(options: { readonly [Field in keyof Ramp]?: Ramp[Field]
 
 function readOptions(options: RangeOptions, more: readonly string[] = []): { ramp: Ramp; trials: number } {
   const known = [...Object.keys(rangeDefaults), "trials", "onPoint", "onTrial", "signal", ...more];
-  readObject("the range test", options, known);
+  readRunOptions<object & Record<string, unknown>>("the range test", options as never, known);
   return { ramp: readRamp(options), trials: readTrials(options.trials) };
 }
 

@@ -3,6 +3,7 @@
 import type { Tensor } from "../arena.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import type { Optimizer } from "../optimizer.ts";
+import { readMade } from "../options.ts";
 import { type OptimizerConfig, rules } from "../rules/index.ts";
 import { entryId, list, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 
@@ -126,6 +127,13 @@ export async function replayCase(
   replay: ReplayCase,
   create: (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>,
 ): Promise<ReplayResult> {
+  readMade("file", file, "what readReplay() gives", { tensors: "array", gradients: "array" });
+  readMade("replay", replay, "a case of readReplay()", {
+    ...{ id: "string", optimizer: "object", tolerance: "object", expected: "array" },
+  });
+  if (typeof create !== "function") {
+    throw new OptionError(`create is ${create === undefined ? "missing" : show(create)}; it must be a function`);
+  }
   const { id } = replay;
   let optimizer: Optimizer | undefined;
   try {

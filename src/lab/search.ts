@@ -4,6 +4,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import { readArray, readChoice, readNumber } from "../options.ts";
 import { type OptimizerConfig, rules } from "../rules/index.ts";
+import { readEngine, readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig, updatesOf } from "../train/run_config.ts";
 import { fallbackFor, selfTuned, standardLr } from "./defaults.ts";
@@ -68,6 +69,10 @@ export const searchedShapes: readonly Shape[] = ["constant", "cosine"];
 
 const halvings = 3;
 
+const searchOptions: readonly (keyof SearchOptions)[] = [
+  ...(["rules", "schedules", "rates", "budget", "test", "signal", "onStart", "onStep", "onTest"] as const),
+];
+
 /**
  * Finds a rule, a schedule and a rate for a run within a budget of steps. The config's own options stay for its own rule;
  * others have their defaults, what stands around the rule (clipping, averages …), and groups as far as they are frozen, have
@@ -81,6 +86,8 @@ export async function search(
   data: Dataset,
   options: SearchOptions = {},
 ): Promise<SearchResult> {
+  readRunOptions("search", options, searchOptions);
+  readEngine(engine);
   const { complete, chosen, budget, steps, accumulate } = planSearch(config, options);
   const { test, signal, onStart, onStep, onTest } = options;
   const cohorts: { readonly cohort: Cohort; readonly candidates: readonly Candidate[] }[] = [];

@@ -3,11 +3,12 @@
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import type { ReplicaEvaluation } from "../objectives/objective.ts";
-import { readArray, readChoice, readNumber, readObject } from "../options.ts";
+import { readArray, readChoice, readMade, readNumber, readObject, readRecord } from "../options.ts";
 import { Random } from "../random.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
+import { readEngine, readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { knownAccuracy } from "../train/metric.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/run_config.ts";
@@ -66,6 +67,7 @@ function mustBeFew(count: number): void {
  * @throws OptionError where a hyper has no values, and for more than 65,535 combinations.
  */
 export function gridTrials(values: Readonly<Record<string, readonly Scheduled[]>>): readonly Trial[] {
+  readRecord("values", values, "arrays by hyper");
   const count = Object.values(values).reduce((product, choices) => product * (choices?.length ?? 0), 1);
   mustBeFew(count);
   return Object.entries(values).reduce<readonly Trial[]>(
@@ -91,6 +93,7 @@ export function randomTrials(
 ): readonly Trial[] {
   readNumber("count", count, { min: 1, integer: true });
   mustBeFew(count);
+  readRecord("choices", choices, "spans and arrays by hyper");
   const random = new Random(seed);
   const draws = Object.entries(choices).map(([hyper, choice]): [string, () => Scheduled] => {
     if (!Array.isArray(choice)) {
@@ -107,6 +110,8 @@ export function randomTrials(
 /** A schedule times a factor, so that its highest value within `steps` updates is `peak`; a number becomes `peak`. */
 export function withPeak(schedule: Scheduled, peak: number, steps: number): Scheduled {
   const { at, constant } = createSchedule(schedule);
+  readNumber("peak", peak, {});
+  readNumber("steps", steps, { min: 1, integer: true });
   if (constant !== undefined) return peak;
   let highest = 0;
   for (let step = 0; step < steps; step++) highest = Math.max(highest, at(step));
@@ -179,7 +184,11 @@ export async function sweep(
   data: Dataset,
   options: SweepOptions,
 ): Promise<SweepResult> {
-  const { trials, test, signal, onStart, onStep, onTest } = options;
+  const { test, signal, onStart, onStep, onTest } = readRunOptions("sweep", options, sweepOptions);
+  const trials = readArray("trials", options.trials, "hypers by name").map((trial, i) =>
+    readRecord(`trials[${i}]`, trial as Trial, "hypers"),
+  );
+  readEngine(engine);
   const complete = readRunConfig(config);
   mustUpdate(complete);
   const rungs = rungsOf(options.halving, trials.length, complete);
@@ -202,8 +211,18 @@ export async function sweep(
   }
 }
 
-/** The config of one trial, to be trained alone. */
+const sweepOptions: readonly (keyof SweepOptions)[] = [
+  ...(["trials", "halving", "test", "signal", "onStart", "onStep", "onTest"] as const),
+];
+
+/**
+ * The config of one trial, to be trained alone.
+ *
+ * @throws OptionError for a bad config or trial.
+ */
 export function trialConfig(config: RunConfig, trial: Trial): CompleteRunConfig {
+  readMade("config", config, "a run config", { optimizer: "object" });
+  readRecord("trial", trial, "hypers");
   return readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } as OptimizerConfig });
 }
 

@@ -1,10 +1,11 @@
 // The laws that every rule obeys, for rules of one's own as for those of the registry: what `verifyRule` runs, and the
 // tests over the registry too. Each law says what is wrong in a sentence, or nothing.
 import { FalllineError, OptionError, show } from "../errors.ts";
+import { readDevice } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
 import type { Optimizer, TensorValues } from "../optimizer.ts";
-import { inRange, readNumber } from "../options.ts";
+import { inRange, readListener, readMade, readNumber, readObject } from "../options.ts";
 import { Random } from "../random.ts";
 import type { Rule } from "../rule.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
@@ -35,9 +36,13 @@ export async function verifyRule(
   rule: Rule,
   options: { readonly device?: GPUDevice; readonly onResult?: (result: LawResult) => void } = {},
 ): Promise<readonly LawResult[]> {
-  if (typeof rule?.update !== "function") {
-    throw new OptionError(`rule is ${show(rule)}; it must be what defineRule returns`);
-  }
+  readMade("rule", rule, "what defineRule returns", {
+    ...{ name: "string", hypers: "object", flags: "object", slots: "array", columns: "array" },
+    ...{ row: "function", update: "function" },
+  });
+  const { device, onResult } = readObject("verifyRule", options, ["device", "onResult"]);
+  readListener("onResult", onResult);
+  if (device !== undefined) readDevice(device as GPUDevice);
   checkDefinition(rule);
   const engines = [cpuEngine(), ...(options.device ? [webgpuEngine(options.device)] : [])];
   const results: LawResult[] = [];

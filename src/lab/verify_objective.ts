@@ -2,9 +2,9 @@
 // engine; WGSL and twin agree; batches are weighted means and replicas keep to themselves.
 import { layoutSegments, type Segment } from "../arena.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { FalllineError, OptionError } from "../errors.ts";
+import { FalllineError, OptionError, show } from "../errors.ts";
 import { allocate, bytesOf } from "../gpu/allocate.ts";
-import { grid, requireLimit } from "../gpu/device.ts";
+import { grid, readDevice, requireLimit } from "../gpu/device.ts";
 import { compileKernel, encodeDispatches } from "../gpu/kernel.ts";
 import { createOptimizer, type GpuOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
@@ -24,8 +24,9 @@ import { twinOf } from "../objectives/own_cpu.ts";
 import { createOwnGpuObjective, uploadOwn } from "../objectives/own_gpu.ts";
 import { lanes } from "../objectives/shared_gpu.ts";
 import { ownProbeSource } from "../objectives/sources.ts";
-import { readNumber } from "../options.ts";
+import { readMade, readNumber, readRecord } from "../options.ts";
 import { Random } from "../random.ts";
+import { readRunOptions } from "../train/arguments.ts";
 import { shiftCount, shiftsAround, slopeOf } from "./differences.ts";
 import type { LawResult } from "./verify.ts";
 
@@ -70,7 +71,9 @@ export async function verifyObjective(
   options: VerifyObjectiveOptions,
 ): Promise<readonly LawResult[]> {
   defineObjective(objective);
+  readRunOptions("verifyObjective", options, ["data", "device", "params", "rows", "seed", "onResult"]);
   const { data, device, onResult } = options;
+  if (device !== undefined) readDevice(device);
   const bound = fitOwn(objective, data);
   const tensors = layoutSegments(bound.tensors);
   const random = new Random(options.seed ?? 0);
@@ -138,6 +141,9 @@ function readRows(given: ArrayLike<number> | undefined, { name, count }: Dataset
     while (drawn.size < drawnRows) drawn.add(random.below(count));
     return Uint32Array.from(drawn);
   }
+  if (!Array.isArray(given) && !ArrayBuffer.isView(given)) {
+    throw new OptionError(`rows is ${show(given)}; it must be an array of row numbers`);
+  }
   const rows = Array.from(given);
   if (rows.length < 1 || rows.length > 1024) {
     throw new OptionError(`rows holds ${rows.length} rows; it must hold 1 to 1024`);
@@ -153,6 +159,7 @@ function readParams(
   given: VerifyObjectiveOptions["params"],
   random: Random,
 ): Float64Array {
+  if (given !== undefined) readRecord("params", given, "arrays by tensor name");
   const unknown = Object.keys(given ?? {}).find((name) => !tensors.some((tensor) => tensor.name === name));
   if (unknown !== undefined) {
     throw new OptionError(
@@ -161,7 +168,8 @@ function readParams(
   }
   const values = tensors.flatMap(({ name, length }, t) => {
     const wanted = given?.[name];
-    if (wanted) {
+    if (wanted !== undefined) {
+      readMade(`params of "${name}"`, wanted, "an array of numbers", { length: "number" });
       if (wanted.length !== length) {
         throw new OptionError(`params of "${name}" has ${wanted.length} numbers; the tensor has ${length}`);
       }

@@ -1,9 +1,11 @@
 // f(x, y) = Σ (cₖ - x (1 - yᵏ))² for k = 1, 2, 3 and c = 1.5, 2.25, 2.625: plains, and steep walls in the corners (Beale 1958).
 import wgsl from "../../shaders/landscapes/beale.wgsl?raw";
+import { readNothing } from "../options.ts";
 import { defineLandscape, type LandscapeConfig } from "./define.ts";
 
 /** Plains between steep walls, in two dimensions; least at (3, 0.5). */
-export function beale(): LandscapeConfig {
+export function beale(...none: []): LandscapeConfig {
+  readNothing("beale", none);
   return { type: "beale" };
 }
 

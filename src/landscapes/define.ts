@@ -1,8 +1,17 @@
 // How a landscape of the registry is written down: each option once, with what it may be and its default; the terms of the
 // sum, their slopes and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value,
 // gradient and Hessian, the kernels and docs/landscapes.md follow from that.
-import { OptionError } from "../errors.ts";
-import { describeRange, type Option, type Range, readArray, readNumber, readObject, type Values } from "../options.ts";
+import { OptionError, show } from "../errors.ts";
+import {
+  describeRange,
+  type Option,
+  type Range,
+  readArray,
+  readMade,
+  readNumber,
+  readObject,
+  type Values,
+} from "../options.ts";
 
 export { choice, number, whole } from "../options.ts";
 
@@ -87,6 +96,12 @@ export interface LandscapeDefinition {
   read(name: string, config: LandscapeConfig): Landscape;
 }
 
+/** @throws OptionError for what is no landscape. */
+export function readLandscape<T extends Pick<Landscape, "dimension" | "start">>(landscape: T): T {
+  const members = { dimension: "number", start: "function" } as const;
+  return readMade("landscape", landscape, "a landscape, such as createLandscape() makes", members);
+}
+
 interface Written<O extends Options> extends Pick<LandscapeDefinition, "type" | "formula" | "least" | "source"> {
   readonly options: O;
   readonly wgsl: string;
@@ -137,6 +152,9 @@ export function defineLandscape<O extends Options>(written: Written<O>): Landsca
 /** Value, gradient and Hessian from what is said of single terms and coordinates. */
 function wholeOf({ dimension, term, slope, curvature }: Surface): Pick<Landscape, "value" | "gradient" | "hessian"> {
   const check = (x: ArrayLike<number>) => {
+    if (!Array.isArray(x) && !ArrayBuffer.isView(x)) {
+      throw new OptionError(`a point is ${x === undefined ? "missing" : show(x)}; it must be an array of numbers`);
+    }
     if (x.length !== dimension) {
       throw new OptionError(`a point has ${x.length} coordinates; this landscape's have ${dimension}`);
     }

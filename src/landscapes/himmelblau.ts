@@ -1,9 +1,11 @@
 // f(x, y) = (x² + y - 11)² + (x + y² - 7)²: four equal minima, so where a run ends shows where it went (Himmelblau 1972).
 import wgsl from "../../shaders/landscapes/himmelblau.wgsl?raw";
+import { readNothing } from "../options.ts";
 import { defineLandscape, type LandscapeConfig } from "./define.ts";
 
 /** Four hollows of equal depth, in two dimensions. */
-export function himmelblau(): LandscapeConfig {
+export function himmelblau(...none: []): LandscapeConfig {
+  readNothing("himmelblau", none);
   return { type: "himmelblau" };
 }
 

@@ -1,5 +1,6 @@
 // The registry of landscapes, and the function that turns a config into one.
 import { OptionError, show } from "../errors.ts";
+import { readString } from "../options.ts";
 import { bealeLandscape } from "./beale.ts";
 import type { Landscape, LandscapeConfig, LandscapeDefinition } from "./define.ts";
 import { himmelblauLandscape } from "./himmelblau.ts";
@@ -35,6 +36,7 @@ const version = 1;
  * @throws OptionError for an unknown type, version or option, and for values out of range.
  */
 export function createLandscape(config: LandscapeConfig, name = "landscape"): Landscape {
+  readString("name", name);
   if (typeof config !== "object" || config === null || Array.isArray(config)) {
     throw new OptionError(
       `${name} is ${config === undefined ? "missing" : show(config)}; it must be a landscape's config`,

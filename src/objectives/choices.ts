@@ -2,6 +2,7 @@
 // the default; and pins and lists of everything that is chosen.
 import { DeviceError, OptionError, show } from "../errors.ts";
 import { fastest, knownOf, note, noteSpeedsOf, type Speeds } from "../gpu/choices.ts";
+import { readDevice } from "../gpu/device.ts";
 import { findShape, measuredShape, type StreamShape, shapeNames, updateChoice, whyNotShape } from "../gpu/shapes.ts";
 import {
   defaultVariant,
@@ -65,6 +66,7 @@ export function choices(device: GPUDevice): readonly Choice[] {
  * @throws OptionError for an unknown variant or no shape, DeviceError for one that the device cannot run; it says why.
  */
 export async function pin(device: GPUDevice, shape: ProductShape | "all" | "update", variant: string): Promise<void> {
+  readDevice(device);
   const key = shape === "all" || shape === updateChoice ? shape : shapeKey(readShape("shape", shape));
   const reason =
     shape === updateChoice ? whyNotShape(device, readShapeName(variant)) : await whyNotProbed(device, variant);

@@ -2,7 +2,7 @@
 // The same interface on both engines; no data, so no batch.
 import type { Segment, Tensor } from "../arena.ts";
 import { OptionError, show } from "../errors.ts";
-import type { Landscape } from "../landscapes/define.ts";
+import { type Landscape, readLandscape } from "../landscapes/define.ts";
 import type { StepReport } from "./objective.ts";
 
 /**
@@ -33,13 +33,15 @@ export const pointsName = "points";
 /**
  * The tensor of an optimizer for points on a landscape: `points`, of shape [how many, dimension].
  *
- * @param points Coordinates, point after point; default one point, where optimizers customarily start.
+ * @param given Coordinates, point after point; default one point, where optimizers customarily start.
  * @throws OptionError for coordinates that make no whole points, or are not finite.
  */
 export function landscapeTensors(
-  { dimension, start }: Pick<Landscape, "dimension" | "start">,
-  points: ArrayLike<number> = start(),
+  landscape: Pick<Landscape, "dimension" | "start">,
+  given?: ArrayLike<number>,
 ): readonly Tensor[] {
+  const { dimension, start } = readLandscape(landscape);
+  const points = given === undefined ? start() : given;
   if (!Array.isArray(points) && !ArrayBuffer.isView(points)) {
     throw new OptionError(`points is ${show(points)}; it must be an array of numbers, point after point`);
   }
@@ -63,7 +65,8 @@ export function landscapeTensors(
  *
  * @throws OptionError when the optimizer has none, or of another dimension.
  */
-export function pointsOf(segments: readonly Segment[], { type, dimension }: Landscape): Segment {
+export function pointsOf(segments: readonly Segment[], landscape: Landscape): Segment {
+  const { type, dimension } = readLandscape(landscape);
   const found = segments.find(({ name }) => name === pointsName);
   if (found?.shape.length === 2 && found.shape[1] === dimension) return found;
   throw new OptionError(

@@ -2,6 +2,7 @@
 import { arenaLength, type Segment } from "../arena.ts";
 import type { CpuOptimizer } from "../cpu/optimizer.ts";
 import type { Landscape } from "../landscapes/define.ts";
+import { readOptimizer } from "../optimizer.ts";
 import { type LandscapeObjective, pointsOf } from "./landscape.ts";
 import type { StepReport } from "./objective.ts";
 import { stepOnCpu } from "./report_cpu.ts";
@@ -13,6 +14,7 @@ import { breathe } from "./turns.ts";
  * @throws OptionError when they do not fit each other.
  */
 export function createCpuLandscape(optimizer: CpuOptimizer, landscape: Landscape): LandscapeObjective {
+  readOptimizer(optimizer, "cpu");
   return new ReferenceLandscape(optimizer, landscape, pointsOf(optimizer.segments, landscape));
 }
 

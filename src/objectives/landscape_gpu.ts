@@ -10,11 +10,12 @@ import { chunkLength, type Segment } from "../arena.ts";
 import { assemble, type Source, type SourcePart, snakeCase } from "../assemble.ts";
 import { allocate, bytesOf } from "../gpu/allocate.ts";
 import { grid, isSoftware } from "../gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches, leavePass } from "../gpu/kernel.ts";
+import { compileKernel, type Dispatch, encodeDispatches, leavePass, mustBePass } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
 import { streamShape } from "../gpu/shapes.ts";
 import type { Landscape } from "../landscapes/define.ts";
+import { readOptimizer } from "../optimizer.ts";
 import { type LandscapeObjective, pointsName, pointsOf } from "./landscape.ts";
 import { firstAndEach, reportOf, type StepReport } from "./objective.ts";
 import { mustHaveOptimizer, type Report, Reports } from "./report_gpu.ts";
@@ -85,6 +86,7 @@ function settingBytes({ constants, numbers }: Landscape["kernel"], fields: Setti
  * @throws OptionError when they do not fit each other, DeviceError when the device is too small.
  */
 export async function createGpuLandscape(optimizer: GpuOptimizer, landscape: Landscape): Promise<GpuLandscape> {
+  readOptimizer(optimizer, "webgpu");
   mustHaveOptimizer(optimizer, "createGpuLandscape");
   const segment = pointsOf(optimizer.segments, landscape);
   const { device, replicas, control, controlBytes } = optimizer;
@@ -189,6 +191,7 @@ class Points implements GpuLandscape {
 
   encode(pass: GPUComputePassEncoder): void {
     this.#reports.mustLive("encode");
+    mustBePass(pass);
     encodeDispatches(pass, this.#resources.dispatches);
     leavePass(this.#optimizer.device, pass);
   }

@@ -2,7 +2,7 @@
 // small recurrent network; what they are trained for (loss, L2), and the tensors that follow from them.
 import type { Tensor } from "../arena.ts";
 import { OptionError, show } from "../errors.ts";
-import { readArray, readBoolean, readChoice, readNumber, readObject } from "../options.ts";
+import { readArray, readBoolean, readChoice, readMade, readNumber, readObject } from "../options.ts";
 import { type Activation, activations } from "./activation.ts";
 import type { Dropout } from "./dropout.ts";
 import { type InitConfig, initialWeight, readInit } from "./init.ts";
@@ -230,8 +230,19 @@ export function modelTensors({ layers }: Model): readonly Tensor[] {
   ]);
 }
 
-/** The model's tensors with seeded initial weights and zero biases. */
+/** @throws OptionError for what is no model. */
+export function readMadeModel(model: Model): Model {
+  const members = { type: "string", config: "object", layers: "array", features: "number", outputs: "number" } as const;
+  return readMade("model", model, "a model, such as createModel() makes", members);
+}
+
+/**
+ * The model's tensors with seeded initial weights and zero biases.
+ *
+ * @throws OptionError for what is no model, and for a bad `init`.
+ */
 export function initialTensors(model: Model, init: InitConfig = {}): readonly Tensor[] {
+  readMadeModel(model);
   const complete = completeInit(model, init);
   return model.layers.flatMap(({ inputs, outputs, weight, bias }, index) => [
     { name: weight, shape: [inputs, outputs], data: initialWeight(complete, inputs, outputs, index) },

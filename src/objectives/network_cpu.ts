@@ -4,7 +4,7 @@ import { arenaLength, type Segment } from "../arena.ts";
 import type { CpuOptimizer } from "../cpu/optimizer.ts";
 import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
-import type { TensorValues } from "../optimizer.ts";
+import { readOptimizer, type TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { extrapolate, type Product } from "./differences.ts";
 import { hasAccuracy, type Judge, judgeOf } from "./loss.ts";
@@ -13,6 +13,7 @@ import type { Model } from "./model.ts";
 import {
   batchWeight,
   checkBinding,
+  checkEvaluation,
   checkFit,
   checkRows,
   type Evaluation,
@@ -21,6 +22,7 @@ import {
   type Objective,
   type ObjectiveOptions,
   type ReplicaEvaluation,
+  readObjectiveOptions,
   type StepReport,
   vectorNorm,
   weightOf,
@@ -46,12 +48,14 @@ export function createCpuObjective(
   batch: number,
   options: ObjectiveOptions = {},
 ): Objective {
+  readOptimizer(optimizer, "cpu");
   checkBinding(optimizer.segments, model, data, batch);
+  const { microBatch } = readObjectiveOptions(options);
   const width = model.layers.reduce((sum, { outputs }) => sum + outputs, model.features);
   const atOnce =
-    options.microBatch === undefined
+    microBatch === undefined
       ? Math.max(1, Math.floor(passLength / width))
-      : readNumber("microBatch", options.microBatch, { min: 1, integer: true });
+      : readNumber("microBatch", microBatch, { min: 1, integer: true });
   return new CpuNetwork(optimizer, model, data, batch, atOnce);
 }
 
@@ -92,6 +96,7 @@ class CpuNetwork implements Objective {
   }
 
   async evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    checkEvaluation(data, onProgress);
     checkFit(this.#model, data);
     checkDataset(data);
     const judge = judgeOf(this.#model.config.loss, this.#model.outputs, data);

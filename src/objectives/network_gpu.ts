@@ -6,10 +6,10 @@ import { checkDataset, type Dataset } from "../data/dataset.ts";
 import { DeviceError, OptionError } from "../errors.ts";
 import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid, isSoftware } from "../gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches, leavePass } from "../gpu/kernel.ts";
+import { compileKernel, type Dispatch, encodeDispatches, leavePass, mustBePass } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import { together } from "../gpu/together.ts";
-import type { TensorValues } from "../optimizer.ts";
+import { readOptimizer, type TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { differenceOfGradients } from "./difference_gpu.ts";
 import { hasAccuracy } from "./loss.ts";
@@ -19,6 +19,7 @@ import type { Model } from "./model.ts";
 import {
   batchWeight,
   checkBinding,
+  checkEvaluation,
   checkFit,
   checkRows,
   type Evaluation,
@@ -27,6 +28,7 @@ import {
   type Objective,
   type ObjectiveOptions,
   type ReplicaEvaluation,
+  readObjectiveOptions,
   reportOf,
   type StepReport,
   weightOf,
@@ -71,9 +73,10 @@ export async function createGpuObjective(
   batch: number,
   options: ObjectiveOptions = {},
 ): Promise<GpuObjective> {
+  readOptimizer(optimizer, "webgpu");
   mustHaveOptimizer(optimizer, "createGpuObjective");
   checkBinding(optimizer.segments, model, data, batch);
-  const atOnce = readAtOnce(optimizer, model, batch, options);
+  const atOnce = readAtOnce(optimizer, model, batch, readObjectiveOptions(options));
   const { device } = optimizer;
   const created: GPUBuffer[] = [];
   try {
@@ -370,6 +373,7 @@ class GpuNetwork implements GpuObjective {
 
   encode(pass: GPUComputePassEncoder): void {
     this.#reports.mustLive("encode");
+    mustBePass(pass);
     const { parts, penalty } = this.#encoded;
     for (const part of parts.slice(0, this.#parts)) encodeDispatches(pass, part);
     encodeDispatches(pass, penalty);
@@ -396,6 +400,7 @@ class GpuNetwork implements GpuObjective {
   }
 
   async #evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    checkEvaluation(data, onProgress);
     checkFit(this.#model, data);
     checkDataset(data);
     const weight = weightOf(

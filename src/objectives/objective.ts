@@ -1,12 +1,12 @@
 // An objective: a model with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
 // optimizer does the rest. The same interface on both engines.
 import type { Segment } from "../arena.ts";
-import { checkDataset, type Dataset, type DatasetShape } from "../data/dataset.ts";
-import { OptionError } from "../errors.ts";
+import { checkDataset, type Dataset, type DatasetShape, readDataset } from "../data/dataset.ts";
+import { OptionError, show } from "../errors.ts";
 import type { Stats, TensorValues } from "../optimizer.ts";
-import { readNumber } from "../options.ts";
+import { readListener, readMade, readNumber, readObject } from "../options.ts";
 import { checkAnswers } from "./loss.ts";
-import { type Model, modelTensors, widthOption } from "./model.ts";
+import { type Model, modelTensors, readMadeModel, widthOption } from "./model.ts";
 
 /** How an objective works through its batches. */
 export interface ObjectiveOptions {
@@ -99,6 +99,8 @@ export interface Objective {
  * not fit the model; DataError for bad data.
  */
 export function checkBinding(segments: readonly Segment[], model: Model, data: Dataset, batch: number): void {
+  readMadeModel(model);
+  readDataset("data", data);
   readNumber("batch", batch, { min: 1, integer: true });
   for (const { name, shape } of modelTensors(model)) {
     const found = segments.find((segment) => segment.name === name)?.shape;
@@ -110,6 +112,17 @@ export function checkBinding(segments: readonly Segment[], model: Model, data: D
   }
   checkFit(model, data);
   checkDataset(data);
+}
+
+/** @throws OptionError for arguments of `evaluate` that are none. */
+export function checkEvaluation(data: Dataset, onProgress: unknown): void {
+  readDataset("data", data);
+  readListener("onProgress", onProgress);
+}
+
+/** The options of an objective of a model. */
+export function readObjectiveOptions(options: ObjectiveOptions): ObjectiveOptions {
+  return readObject("options", options, ["microBatch"]);
 }
 
 /** @throws OptionError when the data's rows, classes or targets do not fit the model. */
@@ -142,8 +155,12 @@ export function modelSegments(segments: readonly Segment[], model: Model): reado
  * @throws OptionError where a tensor is missing, of another length or not finite, or none of it is but 0.
  */
 export function vectorNorm(segments: readonly Segment[], vector: TensorValues): number {
+  readMade("vector", vector, "an object of arrays by tensor name", {});
   for (const { name, length } of segments) {
-    const values = vector[name];
+    const values: unknown = vector[name];
+    if (values !== undefined && !Array.isArray(values) && !(ArrayBuffer.isView(values) && "length" in values)) {
+      throw new OptionError(`vector["${name}"] is ${show(values)}; it must be an array of numbers`);
+    }
     if (values?.length !== length) {
       const given = values ? `has ${values.length} numbers` : "is missing";
       throw new OptionError(`vector["${name}"] ${given}; the tensor has ${length}`);
@@ -179,6 +196,11 @@ export function* rowsInOrder(count: number, batch: number): Generator<Uint32Arra
 
 /** @throws OptionError when a step is given no rows, too many, or one that the data set does not have. */
 export function checkRows(rows: Uint32Array, batch: number, data: Dataset): void {
+  if (!(rows instanceof Uint32Array)) {
+    throw new OptionError(
+      `rows is ${rows === undefined ? "missing" : show(rows)}; it must be a Uint32Array of the rows' numbers`,
+    );
+  }
   if (rows.length < 1 || rows.length > batch) {
     throw new OptionError(`a step was given ${rows.length} rows; this objective takes 1 to ${batch}`);
   }

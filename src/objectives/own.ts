@@ -2,7 +2,7 @@
 // it is made of, what data it fits, and where its parameters lie in an optimizer's arenas.
 import { arenaLength, layoutSegments, type Segment, type Tensor } from "../arena.ts";
 import type { SourcePart } from "../assemble.ts";
-import { checkDataset, type Dataset, datasetNoun } from "../data/dataset.ts";
+import { checkDataset, type Dataset, datasetNoun, readDataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import { readNumber, readObject } from "../options.ts";
 import type { OwnParts } from "./sources.ts";
@@ -134,6 +134,7 @@ export function bindOwn(
  * @throws OptionError when they do not fit each other, DataError for bad data.
  */
 export function fitOwn(objective: OwnObjective, data: Dataset): BoundOwn {
+  readDataset("data", data);
   const title = titleOf(objective);
   const { features = data.features } = objective;
   const { outputs = outputsOf(data) } = objective;

@@ -4,10 +4,11 @@ import { arenaLength, type Segment } from "../arena.ts";
 import type { CpuOptimizer } from "../cpu/optimizer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
-import type { TensorValues } from "../optimizer.ts";
+import { readOptimizer, type TensorValues } from "../optimizer.ts";
 import { extrapolate, type Product } from "./differences.ts";
 import {
   batchWeight,
+  checkEvaluation,
   checkRows,
   type Evaluation,
   firstAndEach,
@@ -75,6 +76,7 @@ export function createOwnCpuObjective(
   data: Dataset,
   batch: number,
 ): Objective {
+  readOptimizer(optimizer, "cpu");
   const { bound, tensors } = bindOwn(optimizer.segments, objective, data, batch);
   return new CpuOwn(optimizer, bound, tensors, data, batch);
 }
@@ -116,6 +118,7 @@ class CpuOwn implements Objective {
   }
 
   async evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    checkEvaluation(data, onProgress);
     fitOwn(this.#objective, data);
     const every = Uint32Array.from({ length: data.count }, (_, row) => row);
     const weight = weightOf(every, data);

@@ -4,13 +4,14 @@ import type { Segment } from "../arena.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid, isSoftware, requireLimit } from "../gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches, leavePass } from "../gpu/kernel.ts";
+import { compileKernel, type Dispatch, encodeDispatches, leavePass, mustBePass } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import type { TensorValues } from "../optimizer.ts";
+import { readOptimizer, type TensorValues } from "../optimizer.ts";
 import { differenceOfGradients } from "./difference_gpu.ts";
 import type { GpuObjective } from "./network_gpu.ts";
 import {
   batchWeight,
+  checkEvaluation,
   checkRows,
   type Evaluation,
   firstAndEach,
@@ -44,6 +45,7 @@ export async function createOwnGpuObjective(
   data: Dataset,
   batch: number,
 ): Promise<GpuObjective> {
+  readOptimizer(optimizer, "webgpu");
   mustHaveOptimizer(optimizer, "createOwnGpuObjective");
   const { bound, tensors } = bindOwn(optimizer.segments, objective, data, batch);
   const { device } = optimizer;
@@ -229,6 +231,7 @@ class GpuOwn implements GpuObjective {
 
   encode(pass: GPUComputePassEncoder): void {
     this.#reports.mustLive("encode");
+    mustBePass(pass);
     encodeDispatches(pass, this.#steps.losses);
     encodeDispatches(pass, this.#steps.gradient);
     leavePass(this.#optimizer.device, pass);
@@ -256,6 +259,7 @@ class GpuOwn implements GpuObjective {
   }
 
   async #evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    checkEvaluation(data, onProgress);
     fitOwn(this.#objective, data);
     const every = Uint32Array.from({ length: data.count }, (_, row) => row);
     const weight = weightOf(every, data);

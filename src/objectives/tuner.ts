@@ -5,7 +5,7 @@
 import { DeviceError } from "../errors.ts";
 import { allocate, failureOf, watched } from "../gpu/allocate.ts";
 import { noteSpeedsOf } from "../gpu/choices.ts";
-import { adapterLine, describeAdapter, deviceLoss, isSoftware } from "../gpu/device.ts";
+import { adapterLine, describeAdapter, deviceLoss, isSoftware, readDevice } from "../gpu/device.ts";
 import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import { createShaped, type GpuOptimizer } from "../gpu/optimizer.ts";
 import {
@@ -16,7 +16,7 @@ import {
   streamShape,
   updateChoice,
 } from "../gpu/shapes.ts";
-import { readArray, readBoolean, readNumber, readObject } from "../options.ts";
+import { readArray, readBoolean, readListener, readNumber, readObject } from "../options.ts";
 import { adamw } from "../rules/adam.ts";
 import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./choices.ts";
 import { variantDispatch } from "./products.ts";
@@ -89,11 +89,12 @@ const running = new WeakMap<GPUDevice, Promise<unknown>>();
  *
  * @throws OptionError for bad options, DeviceError where the device is lost.
  */
-export function tune(
+export async function tune(
   device: GPUDevice,
   products: readonly ProductShape[],
   options: TuneOptions = {},
 ): Promise<TuneResult> {
+  readDevice(device);
   const shapes = readShapes(products);
   const { seconds = 2, again = false, onProgress } = readTuneOptions(options);
   return afterOthers(device, async () => {
@@ -115,7 +116,8 @@ export function tune(
  *
  * @throws OptionError for bad options, DeviceError where the device is lost, cannot hold the parameters or refuses every shape.
  */
-export function tuneUpdate(device: GPUDevice, options: TuneOptions = {}): Promise<TunedUpdate> {
+export async function tuneUpdate(device: GPUDevice, options: TuneOptions = {}): Promise<TunedUpdate> {
+  readDevice(device);
   const { seconds = 2, again = false, onProgress } = readTuneOptions(options);
   return afterOthers(device, async () => {
     if (shapesLeft(device, again).length > 0) await measureShapes(device, shapeCandidates(device), seconds, onProgress);
@@ -267,8 +269,14 @@ export async function tuneProducts(device: GPUDevice, products: readonly Product
 /**
  * The products of a training step of a multilayer perceptron: of each layer the forward pass and the weight's gradient, and
  * but for the first the delta of the layer before.
+ *
+ * @throws OptionError for widths or a batch that are no whole numbers >= 1.
  */
 export function perceptronProducts(widths: readonly number[], batch: number): readonly ProductShape[] {
+  readArray("widths", widths, "widths").forEach((width, i) => {
+    readNumber(`widths[${i}]`, width, { min: 1, integer: true });
+  });
+  readNumber("batch", batch, { min: 1, integer: true });
   return widths.slice(1).flatMap((outputs, i): ProductShape[] => {
     const inputs = widths[i]!;
     return [
@@ -283,6 +291,7 @@ function readTuneOptions(options: TuneOptions): TuneOptions {
   readObject("tune", options, ["seconds", "again", "onProgress"]);
   if (options.seconds !== undefined) readNumber("seconds", options.seconds, { above: 0 });
   if (options.again !== undefined) readBoolean("again", options.again);
+  readListener("onProgress", options.onProgress);
   return options;
 }
 

@@ -1,6 +1,6 @@
 // The registry of schedules, and the one function that turns a hyper's value into a schedule.
 import { OptionError, show } from "../errors.ts";
-import { deepest, readNumber } from "../options.ts";
+import { deepest, readNumber, readString } from "../options.ts";
 import type { Schedule, ScheduleConfig, ScheduleDefinition, Scheduled, ScheduleFunction } from "../schedule.ts";
 import { batchGrowthSchedule } from "./batch_growth.ts";
 import { batchScaledSchedule } from "./batch_scaled.ts";
@@ -66,7 +66,7 @@ const version = 1;
  *   throws or returns no number.
  */
 export function createSchedule(value: Scheduled, name = "schedule"): Schedule {
-  return read(name, value, 0, { left: mostSchedules });
+  return read(readString("name", name), value, 0, { left: mostSchedules });
 }
 
 /** Schedules that one config may hold, those inside others too. */

@@ -1,4 +1,6 @@
 // How two runs differ: field by field in their configs, step by step in their losses.
+import { OptionError, show } from "../errors.ts";
+import { isDeep, readArray, readMade, readString } from "../options.ts";
 
 /** What came of a run, as a run.json has it. */
 export interface RunOutcome {
@@ -45,23 +47,48 @@ export interface CurveDifference {
 /**
  * The fields that two values (run configs, say) do not share; objects of another `type` are different as a whole. Between
  * complete configs, what is left out and what is its default are the same.
+ *
+ * @throws OptionError for values that lie more than 1,000 deep in each other, or hold themselves.
  */
 export function diffFields(a: unknown, b: unknown, path = ""): FieldDifference[] {
+  readString("path", path);
+  for (const [name, value] of Object.entries({ a, b })) {
+    if (!isDeep(value, deepestFields)) continue;
+    throw new OptionError(`${name} is ${show(value)}, nested more than ${deepestFields} deep; it must be less deep`);
+  }
+  return differences(a, b, path);
+}
+
+/** A schedule may lie 100 deep in others, each in an array and an object; more than that no config holds. */
+const deepestFields = 1000;
+
+function differences(a: unknown, b: unknown, path: string): FieldDifference[] {
   if (Object.is(a, b)) return [];
   if (Array.isArray(a) && Array.isArray(b) && [...a, ...b].some(isObject)) {
     return Array.from({ length: Math.max(a.length, b.length) }, (_, i) =>
-      diffFields(a[i], b[i], `${path}[${i}]`),
+      differences(a[i], b[i], `${path}[${i}]`),
     ).flat();
   }
   if (isRecord(a) && isRecord(b) && a.type === b.type) {
     const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
-    return [...keys].flatMap((key) => diffFields(a[key], b[key], path === "" ? key : `${path}.${key}`));
+    return [...keys].flatMap((key) => differences(a[key], b[key], path === "" ? key : `${path}.${key}`));
   }
-  return JSON.stringify(a) === JSON.stringify(b) ? [] : [{ path, a, b }];
+  return JSON.stringify(a, bigintWritten) === JSON.stringify(b, bigintWritten) ? [] : [{ path, a, b }];
 }
 
-/** How the losses of two runs differ. */
+/** JSON has no bigints. */
+function bigintWritten(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? `${value}n` : value;
+}
+
+/**
+ * How the losses of two runs differ.
+ *
+ * @throws OptionError for what is no outcome of a run.
+ */
 export function diffCurves(a: RunOutcome, b: RunOutcome): CurveDifference {
+  checkOutcome("a", a);
+  checkOutcome("b", b);
   const shared = Math.min(a.losses.length, b.losses.length);
   let first: number | null = null;
   let largest: CurveDifference["largestDifference"] = null;
@@ -82,6 +109,18 @@ export function diffCurves(a: RunOutcome, b: RunOutcome): CurveDifference {
     testLoss: [a.testLoss ?? null, b.testLoss ?? null],
     testAccuracy: [a.testAccuracy, b.testAccuracy],
   };
+}
+
+function checkOutcome(name: string, outcome: RunOutcome): void {
+  readMade(name, outcome, "the outcome of a run: losses, testAccuracy and environment", { losses: "array" });
+  const { losses, testLoss, testAccuracy } = outcome;
+  readArray(`${name}.losses`, losses, "numbers").forEach((loss, i) => {
+    if (typeof loss !== "number") throw new OptionError(`${name}.losses[${i}] is ${show(loss)}; it must be a number`);
+  });
+  for (const [what, value] of Object.entries({ testLoss, testAccuracy })) {
+    if (value === undefined || value === null || typeof value === "number") continue;
+    throw new OptionError(`${name}.${what} is ${show(value)}; it must be a number or null`);
+  }
 }
 
 function minimum(losses: readonly number[]): LossPoint {

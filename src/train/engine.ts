@@ -3,7 +3,7 @@ import type { Tensor } from "../arena.ts";
 import { createCpuOptimizer } from "../cpu/optimizer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { DeviceError } from "../errors.ts";
-import { type AdapterDescription, adapterLine, describeAdapter, deviceLoss } from "../gpu/device.ts";
+import { type AdapterDescription, adapterLine, describeAdapter, deviceLoss, readDevice } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
 import { type ReplicaLimits, replicasThatFit } from "../objectives/memory.ts";
 import { type Model, modelTitle } from "../objectives/model.ts";
@@ -11,6 +11,7 @@ import { createCpuObjective } from "../objectives/network_cpu.ts";
 import { createGpuObjective } from "../objectives/network_gpu.ts";
 import type { Objective, ObjectiveOptions } from "../objectives/objective.ts";
 import type { Optimizer } from "../optimizer.ts";
+import { readNothing } from "../options.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 
 /** A model in training: its optimizer and its objective, made for each other. */
@@ -46,8 +47,13 @@ export interface Engine {
   lost?(): Promise<string | null>;
 }
 
-/** Everything on this WebGPU device. */
+/**
+ * Everything on this WebGPU device.
+ *
+ * @throws OptionError for what is no GPUDevice.
+ */
 export function webgpuEngine(device: GPUDevice): Engine {
+  readDevice(device);
   return {
     backend: "webgpu",
     adapter: describeAdapter(device.adapterInfo),
@@ -99,7 +105,8 @@ function mustFit(
 }
 
 /** Everything in JavaScript: the reference, and the engine where there is no WebGPU. */
-export function cpuEngine(): Engine {
+export function cpuEngine(...none: []): Engine {
+  readNothing("cpuEngine", none);
   return {
     backend: "cpu",
     adapter: { vendor: "", architecture: "", description: "CPU reference in JavaScript", software: true },

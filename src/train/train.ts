@@ -1,12 +1,14 @@
 // The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones
 // before; only where the run's metric is due does it wait for those on their way.
-import { batches, classNotes, counts, type Dataset } from "../data/dataset.ts";
+import { batches, classNotes, counts, type Dataset, readDataset } from "../data/dataset.ts";
 import { DataError, DeviceError, OptionError } from "../errors.ts";
 import { targetsOf } from "../objectives/loss.ts";
 import { createModel, initialTensors, type Model } from "../objectives/model.ts";
 import { checkFit, firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import type { LayerStats, Role, TensorValues } from "../optimizer.ts";
+import { readNumber } from "../options.ts";
+import { readEngine, readRunOptions } from "./arguments.ts";
 import type { Engine, Trainee } from "./engine.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { type Listeners, listen } from "./listeners.ts";
@@ -124,6 +126,8 @@ export interface TrainResult {
  */
 export function readRun(config: RunConfig, data: Dataset, test?: Dataset): CompleteRunConfig {
   const complete = readRunConfig(config);
+  readDataset("data", data);
+  if (test !== undefined) readDataset("test", test);
   const model = createModel(complete.model);
   checkBatch(complete, data);
   for (const rows of test ? [data, test] : [data]) {
@@ -172,7 +176,9 @@ export async function train(
   data: Dataset,
   options: TrainOptions = {},
 ): Promise<TrainResult> {
-  const { test, resume, recover } = options;
+  readEngine(engine);
+  const { test, resume, recover, snapshotAfter } = readRunOptions("train", options, trainOptions);
+  if (snapshotAfter !== undefined) readNumber("snapshotAfter", snapshotAfter, { min: 0, integer: true });
   const listeners = listen(options);
   const complete = readRun(config, data, test);
   checkMetric(complete.metric, test, "; this run has none");
@@ -199,11 +205,16 @@ export async function train(
       failures = keeper.step > keptAt ? 1 : failures + 1;
       keptAt = keeper.step;
       if (failures > mostLosses) throw lost;
-      current = await recover(lost);
+      current = readEngine(await recover(lost));
       if (keeper.latest) state = decodeRunCheckpoint(keeper.latest.bytes);
     }
   }
 }
+
+const trainOptions: readonly (keyof TrainOptions)[] = [
+  ...(["test", "signal", "snapshotAfter", "saveEvery", "resume", "recover"] as const),
+  ...(["onStart", "onStep", "onEvent", "onTest", "onMetric", "onBest", "onCheckpoint"] as const),
+];
 
 /** Losses of the device without a checkpoint in between after which a run gives up. */
 const mostLosses = 3;

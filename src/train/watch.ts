@@ -2,7 +2,7 @@
 // them. Knows no engine: a training loop, a sweep (one watch for each replica) or a loop of one's own feeds it.
 import { DataError, OptionError, show } from "../errors.ts";
 import type { LayerStats } from "../optimizer.ts";
-import { type Range, readNumber, readObject } from "../options.ts";
+import { type Range, readArray, readMade, readNumber, readObject } from "../options.ts";
 import { Alarm, Fading, type Motion, Recent, type SignalState, Usual } from "./signals.ts";
 
 /** Where the lines are drawn. Ratios are plain numbers, not percent. */
@@ -457,6 +457,7 @@ class RunWatch implements Watch {
   }
 
   observe(report: WatchedStep): readonly WatchEvent[] {
+    readMade("report", report, "{ loss }, and what else is known of a step", {});
     const { loss, gradientNorm = Number.NaN, skipped = 0, lr = Number.NaN } = report;
     if (typeof loss !== "number") throw new OptionError(`loss is ${show(loss)}; it must be a number`);
     const step = report.index ?? this.#now.step + 1;
@@ -481,6 +482,11 @@ class RunWatch implements Watch {
   }
 
   observeLayers(step: number, layers: readonly LayerStats[]): readonly WatchEvent[] {
+    readNumber("step", step, { min: 0, integer: true });
+    readArray("layers", layers, "what layers() gives").forEach((layer, i) => {
+      const members = { name: "string", gradientNorm: "number", weightNorm: "number", updateNorm: "number" } as const;
+      readMade(`layers[${i}]`, layer, "what layers() gives of a tensor", members);
+    });
     const norm = (key: "gradientNorm" | "weightNorm" | "updateNorm") =>
       Math.hypot(...layers.map((layer) => layer[key]));
     const totals = { gradient: norm("gradientNorm"), weight: norm("weightNorm"), update: norm("updateNorm") };

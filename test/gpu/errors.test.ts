@@ -97,7 +97,7 @@ describe("memory that runs out", () => {
 describe("what is not a device", () => {
   it("is refused", async () => {
     await expect(createOptimizer(undefined as never, [tensor], sgd())).rejects.toThrow(
-      "device is undefined; it must be a GPUDevice",
+      "device is missing; it must be a GPUDevice",
     );
     const device = await freshDevice();
     device.destroy();

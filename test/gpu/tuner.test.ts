@@ -97,8 +97,9 @@ describe("tune", () => {
     [[{ m: 1, n: 1, k: 1, l: 1 }], {}, 'products[0] has an unknown option "l"'],
     [[large], { seconds: 0 }, "seconds is 0; it must be a finite number > 0"],
     [[large], { second: 1 }, 'tune has an unknown option "second"'],
-  ])("refuses %j with %j", (products, options, message) => {
-    expect(() => tune(device, products as readonly ProductShape[], options as TuneOptions)).toThrow(message);
+  ])("refuses %j with %j", async (products, options, message) => {
+    const tuning = tune(device, products as readonly ProductShape[], options as TuneOptions);
+    await expect(tuning).rejects.toThrow(message);
   });
 });
 

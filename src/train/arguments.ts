@@ -1,0 +1,28 @@
+// The arguments that training and its tools share, told at the edge: the engine, the data, and options that are listeners,
+// signals and data sets.
+import { type Dataset, readDataset } from "../data/dataset.ts";
+import { readListener, readMade, readObject, readSignal } from "../options.ts";
+import type { Engine } from "./engine.ts";
+
+/** @throws OptionError for what is no engine. */
+export function readEngine(engine: Engine): Engine {
+  return readMade("engine", engine, "an engine, such as cpuEngine() or webgpuEngine(device) makes", {
+    ...{ backend: "string", adapter: "object" },
+    ...{ optimizer: "function", mustFit: "function", trainee: "function" },
+  });
+}
+
+/**
+ * Options of which each that begins with "on" is a listener, `test` a data set and `signal` an AbortSignal.
+ *
+ * @throws OptionError for an unknown option, and for one of these that is something else.
+ */
+export function readRunOptions<T extends object>(name: string, options: T, known: readonly (keyof T & string)[]): T {
+  const fields = readObject(name, options, known);
+  for (const [key, value] of Object.entries(fields)) {
+    if (key.startsWith("on")) readListener(key, value);
+    else if (key === "signal") readSignal(key, value);
+    else if (key === "test" && value !== undefined) readDataset(key, value as Dataset);
+  }
+  return options;
+}
