@@ -478,8 +478,15 @@ export function planConfig(plan: Omit<Plan, "created">): OptimizerConfig {
 
 const nameOf = (rule: Rule) => (rules.includes(rule) ? rule.name : rule);
 
-function configsOf(hypers: Readonly<Record<string, Schedule>>, names = Object.keys(hypers)): Record<string, unknown> {
-  return Object.fromEntries(names.map((hyper) => [hyper, hypers[hyper]!.config]));
+/** In the rule's order, whatever that of `names`: whether two configs are the same goes by their JSON. */
+function configsOf(
+  hypers: Readonly<Record<string, Schedule>>,
+  names: Iterable<string> = Object.keys(hypers),
+): Record<string, unknown> {
+  const wanted = new Set(names);
+  return Object.fromEntries(
+    Object.entries(hypers).flatMap(([hyper, { config }]) => (wanted.has(hyper) ? [[hyper, config]] : [])),
+  );
 }
 
 function fallbackConfig(
@@ -512,7 +519,7 @@ function listGroups(plan: Omit<Plan, "created">): readonly Listed[] {
     const config = {
       params: group.params ?? plan.names.filter((_, segment) => [index, at].includes(plan.groupOf[segment]!)),
       ...(group.base ? {} : { rule: nameOf(group.rule), ...group.flags }),
-      ...configsOf(group.hypers[0]!, [...group.own]),
+      ...configsOf(group.hypers[0]!, group.own),
       ...(its && !fallback ? configsOf(its.hypers[0]!, lent) : {}),
       ...(fallback ? { fallback } : {}),
       ...(group.lrScale === 1 ? {} : { lrScale: group.lrScale }),

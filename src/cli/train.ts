@@ -9,7 +9,7 @@ import { classNotes, type Dataset } from "../data/dataset.ts";
 import { type DeviceError, OptionError, show } from "../errors.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
-import { runTitle } from "../lab/words.ts";
+import { runTitle, testedWords } from "../lab/words.ts";
 import { createModel, modelTensors, modelTitle } from "../objectives/model.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
@@ -275,6 +275,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       best: result.best,
       events: result.events,
       notes: result.notes,
+      role: result.role,
       testLoss: result.testLoss,
       testAccuracy: result.testAccuracy,
       parityMaxError,
@@ -374,7 +375,7 @@ const brokenRemedy = 'try a lower learning rate ("watch": true in a run config s
 function* closing(
   run: Pick<
     TrainResult,
-    "config" | "losses" | "best" | "reason" | "divergedAt" | "testLoss" | "testAccuracy" | "skipped"
+    "config" | "losses" | "best" | "reason" | "divergedAt" | "role" | "testLoss" | "testAccuracy" | "skipped"
   > & {
     readonly parityMaxError: number | null;
     readonly seconds: number;
@@ -385,14 +386,14 @@ function* closing(
     wrote,
   }: { readonly compared: number; readonly images: number; readonly wrote: readonly string[] },
 ): Generator<string> {
-  const { config, losses, best, reason, divergedAt } = run;
+  const { config, losses, best, reason } = run;
   const steps = `${losses.length} of ${config.steps} steps`;
   if (reason === "interrupted") yield `stopped after ${steps}`;
   if (reason === "diverged" && losses.length < config.steps)
     yield `stopped after ${steps}, since a loss was not finite`;
   if (reason === "stopped-early") yield `stopped after ${steps}, since ${config.metric!.type} no longer improved`;
-  // Where such steps are skipped the run may have got over it.
-  if (divergedAt !== null && (reason === "diverged" || !config.optimizer.skipNonFinite)) {
+  const divergedAt = divergedStep(run);
+  if (divergedAt !== null) {
     yield `diverged at step ${divergedAt}, the first whose loss was not finite; ${brokenRemedy}`;
   } else if (reason === "diverged") yield `diverged: the test loss is not finite; ${brokenRemedy}`;
   if (best) {
@@ -400,7 +401,8 @@ function* closing(
     yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;
   }
   if (run.testLoss !== null) {
-    yield `${testWords(run.testLoss, run.testAccuracy)} of ${images.toLocaleString("en")} ${examples(config)}`;
+    const tested = testedWords(run.role);
+    yield `${testWords(run.testLoss, run.testAccuracy)} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
   }
   if (run.parityMaxError !== null) {
     yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;
@@ -409,17 +411,19 @@ function* closing(
   yield `${run.seconds.toFixed(0)} s${wroteWords(wrote)}`;
 }
 
-function writeResults<T extends Pick<TrainResult, "config" | "losses" | "metrics"> & { readonly backend: string }>(
-  results: Results,
-  run: T,
-  { params, shapes }: TrainResult,
-  before: Readonly<Record<string, string>>,
-): object {
+/** The step at which a run diverged; where such steps are skipped it may have got over one whose loss was not finite. */
+function divergedStep({ config, reason, divergedAt }: Pick<TrainResult, "config" | "reason" | "divergedAt">) {
+  return reason === "diverged" || !config.optimizer.skipNonFinite ? divergedAt : null;
+}
+
+function writeResults<
+  T extends Pick<TrainResult, "config" | "losses" | "metrics" | "reason" | "divergedAt"> & { readonly backend: string },
+>(results: Results, run: T, { params, shapes }: TrainResult, before: Readonly<Record<string, string>>): object {
   const tensors = new Map(Object.entries(params).map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
   const { config, losses, metrics, backend } = run;
   const id = runId(config, backend, losses, metrics, ...Object.values(params).map(bytesOf));
   const metadata = { format: "fallline-model/1", model: JSON.stringify(config.model), run: id };
-  const chart = signedSvg(chartSvg(lossChart({ title: runTitle(config), losses })), id);
+  const chart = signedSvg(chartSvg(lossChart({ title: runTitle(config), losses, divergedAt: divergedStep(run) })), id);
   const others = new Map<string, string | Uint8Array>([
     [files.chart, chart],
     [files.model, encodeSafetensors({ metadata, tensors })],

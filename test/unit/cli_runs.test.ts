@@ -217,11 +217,11 @@ describe("what a run says", () => {
     for (const name of ["sweep.svg", "best.json"]) expect(files[name]).toBe(digest(join(folder, "sweep", name)));
   });
 
-  it("names the step at which it diverged, and its files name the run", async () => {
+  it("says and draws at which step it diverged, says what was tested, and its files name the run", async () => {
     const out = join(folder, "diverged");
     const wild = write("wild.json", {
       ...config,
-      optimizer: { ...sgd, lr: 1e30 },
+      optimizer: { ...sgd, lr: 1e30, ema: { decay: 0.9 } },
       steps: 20,
       metric: null,
       watch: false,
@@ -233,7 +233,11 @@ describe("what a run says", () => {
     expect(stdout).toContain(`the loss is NaN at step ${divergedAt}; try a lower learning rate`);
     expect(stdout).toMatch(new RegExp(`^diverged at step ${divergedAt}, .*try a lower learning rate`, "m"));
     expect(decodeSafetensors(readFileSync(join(out, "model.safetensors"))).metadata.run).toBe(run);
-    expect(readFileSync(join(out, "loss.svg"), "utf8")).toContain(`<desc>fallline run ${run}</desc>`);
+    const chart = readFileSync(join(out, "loss.svg"), "utf8");
+    expect(chart).toContain(`<desc>fallline run ${run}</desc>`);
+    expect(chart).toContain(`diverged at step ${divergedAt}`);
+    expect(json(out).role).toBe("ema");
+    expect(stdout).toContain("tested with the average (ema), which is the one to use");
     for (const name of ["model.safetensors", "loss.svg"]) expect(files[name]).toBe(digest(join(out, name)));
   });
 });

@@ -404,6 +404,20 @@ describe("load", () => {
     expect(third.config).toEqual(create(stage1).config);
   });
 
+  it("knows the config that an optimizer gives for its own, in whatever order a replica added hypers", async () => {
+    const config: OptimizerConfig = {
+      rule: "adamw",
+      groups: [{ params: "l1.*", eps: 1e-6 }],
+      replicas: [{}, { groups: [{ lr: 0.02, eps: 1e-5 }] }],
+    };
+    const first = create(config);
+    first.set({ lr: 0.5 });
+    const second = create(JSON.parse(JSON.stringify(create(config).config)));
+    await second.load(await first.save());
+    expect(second.hyper("lr", 0)).toBe(0.5);
+    expect(JSON.stringify(second.config)).toBe(JSON.stringify(first.config));
+  });
+
   it("takes over the counts by tensor where the groups are others", async () => {
     const first = await saved();
     const apart = create({
