@@ -3,7 +3,8 @@ import { DataError, FalllineError, OptionError, show } from "../errors.ts";
 import { type JobOptions, jobConfig } from "../lab/defaults.ts";
 import { readArray } from "../options.ts";
 import { type Halves, readData } from "../train/data.ts";
-import { diffFields, type RunOutcome } from "../train/diff.ts";
+import type { RunOutcome } from "../train/diff.ts";
+import { mustBeSameRun } from "../train/run_checkpoint.ts";
 import { type CompleteRunConfig, readRunConfig } from "../train/run_config.ts";
 import type { Found } from "./checkpoints.ts";
 import { loadData } from "./data.ts";
@@ -110,27 +111,16 @@ export async function openJob(
 export async function openResumed(
   { path: checkpoint, state }: Pick<Found, "path" | "state">,
   path: string | undefined,
-  { steps, ...job }: JobOptions,
+  { steps: asked, ...job }: JobOptions,
   options: DataOptions,
 ): Promise<Job> {
   const saved = readRunConfig(state.config);
   const isTold = path !== undefined || Object.keys(job).length > 0;
   const whole = path === undefined ? { ...job, steps: saved.steps } : job;
   const told = isTold ? (await openJob(path, whole, options)).config : saved;
-  const same = { steps: null, data: null };
-  const [difference] = diffFields({ ...saved, ...same }, { ...told, ...same });
-  if (difference) {
-    const word = (value: unknown) => (value === undefined ? "missing" : show(value));
-    throw new OptionError(
-      `${difference.path} is ${word(difference.b)}; in the run of ${checkpoint} it is ${word(difference.a)}, and a run that goes on must keep it`,
-    );
-  }
-  const config = completeConfig({ ...saved, steps: steps ?? told.steps }, options);
-  if (config.steps < saved.steps) {
-    throw new OptionError(
-      `steps is ${config.steps}; the run of ${checkpoint} has ${saved.steps}, and may only get more`,
-    );
-  }
+  const steps = asked ?? told.steps;
+  mustBeSameRun(saved, { ...told, steps }, checkpoint);
+  const config = completeConfig({ ...saved, steps }, options);
   return { config, rows: () => loadData(config.data ?? readData(mnist)) };
 }
 

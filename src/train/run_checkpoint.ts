@@ -161,25 +161,34 @@ export function resumable(
     throw new OptionError(`resume is ${show(bytes)}; it must be a Uint8Array, the bytes of a run checkpoint`);
   }
   const state = decodeRunCheckpoint(bytes);
-  const { steps, data: _, ...ours } = JSON.parse(JSON.stringify(config)) as CompleteRunConfig;
-  const { steps: saved, data: __, ...theirs } = state.config;
-  const [difference] = diffFields(theirs, ours);
-  if (difference) {
-    const words = (value: unknown) => (value === undefined ? "missing" : show(value));
-    throw new OptionError(
-      `${difference.path} is ${words(difference.b)}; in the run of the checkpoint it is ${words(difference.a)}, and a run that goes on must keep it`,
-    );
-  }
-  if (!(steps >= saved)) {
-    throw new OptionError(
-      `steps is ${steps}; a run that goes on must have at least the ${saved} of the checkpoint's run`,
-    );
-  }
+  mustBeSameRun(state.config, config);
   mustMatch("the rows to train on", state.data, data);
   if (config.metric && config.metric.type !== "loss" && state.test && test) {
     mustMatch("the rows to test with", state.test, test);
   }
   return state;
+}
+
+/**
+ * @param of Which checkpoint it is.
+ * @throws OptionError that names the first field that is not the saved run's; only `steps` may be larger, and `data` another.
+ */
+export function mustBeSameRun(saved: CompleteRunConfig, config: CompleteRunConfig, of = "the checkpoint"): void {
+  const { steps: least, data: _, ...theirs } = saved;
+  const { steps, data: __, ...ours } = JSON.parse(JSON.stringify(config)) as CompleteRunConfig;
+  const [difference] = diffFields(theirs, ours);
+  if (difference) {
+    const words = (value: unknown) => (value === undefined ? "missing" : show(value));
+    throw new OptionError(
+      `${difference.path} is ${words(difference.b)}; in the run of ${of} it is ${words(difference.a)}, and a run that goes on must keep it`,
+    );
+  }
+  // What is damaged may have no steps.
+  if (!(steps >= least)) {
+    throw new OptionError(
+      `steps is ${steps}; the run of ${of} has ${least}, and a run that goes on may only have more`,
+    );
+  }
 }
 
 function mustMatch(what: string, theirs: DataMark, ours: DataMark): void {
