@@ -615,7 +615,7 @@ class ArenaOptimizer implements GpuOptimizer {
     const found = this.#locate(role).find(({ segment }) => segment.name === name);
     if (!found) {
       throw new OptionError(
-        `binding names "${name}", which is not a tensor; the tensors are ${this.segments.map((s) => s.name).join(", ")}`,
+        `binding names ${show(name)}, which is not a tensor; the tensors are ${this.segments.map((s) => s.name).join(", ")}`,
       );
     }
     const { buffer, offset, stride, length, segment } = found;

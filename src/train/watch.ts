@@ -2,7 +2,7 @@
 // them. Knows no engine: a training loop, a sweep (one watch for each replica) or a loop of one's own feeds it.
 import { DataError, OptionError, show } from "../errors.ts";
 import type { LayerStats } from "../optimizer.ts";
-import { type Range, readArray, readMade, readNumber, readObject } from "../options.ts";
+import { isOptions, type Range, readArray, readMade, readNumber, readObject } from "../options.ts";
 import { Alarm, Fading, type Motion, Recent, type SignalState, Usual } from "./signals.ts";
 
 /** Where the lines are drawn. Ratios are plain numbers, not percent. */
@@ -427,6 +427,7 @@ class RunWatch implements Watch {
   }
 
   #adopt(state: WatchState): void {
+    if (!isOptions(state)) throw new DataError(`the state of a watch is ${show(state)}; it must be what state() gives`);
     const figures = readRecord("now", state.now);
     const names = Object.keys(beginning) as (keyof Figures)[];
     const wrong = names.find((name) => !fits(name, figures[name]));

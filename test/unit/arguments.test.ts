@@ -1,45 +1,11 @@
 // Every public function with arguments of the wrong kind: an error of ours, or a result; never a bare TypeError, and never
 // an option that is passed over.
 import { describe, expect, it } from "vitest";
-import { show } from "../../src/errors.ts";
 import * as fallline from "../../src/index.ts";
+import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
 
-const { FalllineError, createCpuOptimizer, rules } = fallline;
+const { createCpuOptimizer, rules } = fallline;
 const exported = new Map<string, unknown>(Object.entries(fallline));
-
-const hostile: readonly unknown[] = [
-  undefined,
-  null,
-  true,
-  0,
-  -1,
-  0.1,
-  Number.NaN,
-  1e12,
-  5n,
-  Symbol("s"),
-  "",
-  "x",
-  "__proto__",
-  [],
-  [null],
-  [[]],
-  {},
-  { type: "x" },
-  { type: {} },
-  { toString: 1, valueOf: 2 },
-  { length: 1 },
-  Object.create(null),
-  JSON.parse('{"__proto__":{"a":1}}'),
-  JSON.parse("[".repeat(5000) + "]".repeat(5000)),
-  JSON.parse(`${'{"type":"product","schedules":['.repeat(3000)}1${"]}".repeat(3000)}`),
-  new Map([["lr", 1]]),
-  new Float32Array(2),
-  new Uint8Array(9),
-  new Date(0),
-  () => undefined,
-  Promise.resolve({}),
-];
 
 /** Not called here: they need a device or a browser, take what anyone makes (classes), or read CSV, which has tests of its own. */
 const left = new Set([
@@ -53,25 +19,6 @@ const left = new Set([
 ]);
 
 const functions = [...exported.keys()].filter((name) => typeof exported.get(name) === "function" && !left.has(name));
-
-type Call = (...given: readonly unknown[]) => unknown;
-
-/** What came of a call: nothing where it went well or was refused by an error of ours. */
-async function complaint(name: string, call: Call, given: readonly unknown[]): Promise<string | undefined> {
-  try {
-    await call(...given);
-    return undefined;
-  } catch (error) {
-    if (error instanceof FalllineError && !/\n/.test(error.message)) return undefined;
-    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    return `${name}(${given.map(show).join(", ")}): ${stack.split("\n").slice(0, 3).join(" ")}`;
-  }
-}
-
-async function complaints(name: string, call: Call, all: readonly (readonly unknown[])[]): Promise<string[]> {
-  const found = await Promise.all(all.map((given) => complaint(name, call, given)));
-  return found.filter((text) => text !== undefined);
-}
 
 describe("a hostile first argument", () => {
   it.each(functions)("of %s", async (name) => {
@@ -89,7 +36,7 @@ const data = fallline.arrayDataset({
   labels: [1, 0],
 });
 const tensors = [{ name: "w", shape: [2] }];
-const run = { model, optimizer: { rule: "sgd" }, batch: 1, steps: 1 };
+const run = { model, optimizer: { rule: "sgd" }, batch: 1, steps: 1 } as const;
 
 /** Calls whose arguments are right up to the last one. */
 const openings: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
@@ -147,5 +94,73 @@ describe("a hostile later argument", () => {
     expect(fallline).toHaveProperty(name);
     const given = openings[name]!.flatMap((opening) => hostile.map((value) => [...opening, value]));
     expect(await complaints(name, exported.get(name) as Call, given)).toEqual([]);
+  });
+});
+
+const methods: Readonly<Record<string, () => object>> = {
+  "an optimizer": () => createCpuOptimizer(tensors, { rule: "sgd", watch: true, accumulate: 1 }),
+  "an objective": () => {
+    const made = fallline.createModel(model);
+    return fallline.createCpuObjective(
+      createCpuOptimizer(fallline.initialTensors(made), { rule: "sgd" }),
+      made,
+      data,
+      2,
+    );
+  },
+  "a landscape's objective": () => {
+    const landscape = fallline.createLandscape(fallline.beale());
+    return fallline.createCpuLandscape(
+      createCpuOptimizer(fallline.landscapeTensors(landscape), { rule: "sgd" }),
+      landscape,
+    );
+  },
+  "a landscape": () => fallline.createLandscape(fallline.beale()),
+  "a watch": () => fallline.createWatch(),
+  stopping: () => fallline.createStopping(),
+  "random numbers": () => new fallline.Random(1),
+};
+
+describe("a hostile argument of a method", () => {
+  it.each(Object.keys(methods))("of %s", async (what) => {
+    expect(await methodComplaints(what, methods[what]!())).toEqual([]);
+  });
+});
+
+describe("what was passed over or ended raw", () => {
+  it("is refused in a sentence", async () => {
+    const optimizer = createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" });
+    const objective = fallline.createCpuObjective(optimizer, fallline.createModel(model), data, 2);
+    const before = await optimizer.save();
+    await expect(objective.step([0, 1] as never)).rejects.toThrow("rows is [0,1]; it must be a Uint32Array");
+    await expect(objective.gradient(null as never)).rejects.toThrow("rows is null; it must be a Uint32Array");
+    await expect(objective.evaluate(undefined as never)).rejects.toThrow("data is missing; it must be a data set");
+    await expect(objective.hessianVector(Uint32Array.of(0), {})).rejects.toThrow('vector["layer1.weight"] is missing');
+    expect(() => optimizer.write("params", null as never)).toThrow("params is null; it must be an object of arrays");
+    await expect(optimizer.read(5 as never)).rejects.toThrow("role is 5; it must be one of params, gradients");
+    expect(() => optimizer.set(null as never)).toThrow("set is null; it must be an object with lr");
+    expect(() => optimizer.freeze("x" as never)).toThrow('group is "x"; it must be a whole number');
+    expect(() => optimizer.observe("x" as never)).toThrow('observe was given "x"; it must be a number');
+    await expect(optimizer.load(null as never)).rejects.toThrow("null, not a Uint8Array");
+    await expect(optimizer.load(before.buffer as never)).rejects.toThrow("not a Uint8Array");
+    expect(await optimizer.save()).toEqual(before);
+    expect(() => fallline.beale(...([5] as unknown as []))).toThrow("beale was given 5; it takes nothing");
+    expect(() => fallline.himmelblau(...([{}] as unknown as []))).toThrow("himmelblau was given {}; it takes nothing");
+    const misspelt = fallline.train(fallline.cpuEngine(), run, data, { onSteps: () => {} } as never);
+    await expect(misspelt).rejects.toThrow('train has an unknown option "onSteps"');
+  });
+
+  it.each([Number.NaN, 0, -1, 0.5, 2 ** 33, "3"])("Random.below(%s) does not loop for ever", (n) => {
+    expect(() => new fallline.Random(1).below(n as number)).toThrow("it must be a whole number in [1, 4294967296]");
+  });
+
+  it("values nested 20,000 deep, or that hold themselves, are refused by diffFields", () => {
+    const deep = () => JSON.parse("[".repeat(20_000) + "]".repeat(20_000)) as unknown;
+    expect(() => fallline.diffFields({ a: deep() }, { a: deep() })).toThrow("a is ");
+    const loop: Record<string, unknown> = {};
+    loop.loop = loop;
+    expect(() => fallline.diffFields({}, { loop })).toThrow("nested more than 1000 deep");
+    const nested = (at: string) => JSON.parse(`${'{"s":['.repeat(100)}${at}${"]}".repeat(100)}`) as unknown;
+    expect(fallline.diffFields(nested("1"), nested("2"))).toHaveLength(1);
   });
 });

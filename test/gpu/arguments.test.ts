@@ -1,0 +1,54 @@
+// Arguments of the wrong kind on a device: every method of what is made there, and every function that takes one.
+import { describe, expect, it } from "vitest";
+import * as fallline from "../../src/index.ts";
+import { isOptions } from "../../src/options.ts";
+import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
+import { curve, peaks } from "../own_objectives.ts";
+import { device } from "./setup.ts";
+
+const exported = new Map<string, unknown>(Object.entries(fallline));
+const { createOptimizer, createLandscape, createModel, beale } = fallline;
+const config = { rule: "sgd" } as const;
+
+describe("a hostile argument of a method on a device", () => {
+  it("of an optimizer", async () => {
+    const optimizer = await createOptimizer(device, [{ name: "w", shape: [2] }], { ...config, watch: true });
+    expect(await methodComplaints("optimizer", optimizer)).toEqual([]);
+    optimizer.destroy();
+  });
+
+  it("of a network, a landscape and an objective of one's own", async () => {
+    const model = createModel({ layers: [2, 2] });
+    const data = fallline.arrayDataset({ inputs: [0, 1, 1, 0], labels: [1, 0] });
+    const landscape = createLandscape(beale());
+    const made = await Promise.all(
+      [fallline.initialTensors(model), fallline.landscapeTensors(landscape), peaks.tensors].map((tensors) =>
+        createOptimizer(device, tensors, config),
+      ),
+    );
+    const objectives = [
+      await fallline.createGpuObjective(made[0]!, model, data, 2),
+      await fallline.createGpuLandscape(made[1]!, landscape),
+      await fallline.createOwnGpuObjective(made[2]!, peaks, curve(2), 2),
+    ];
+    for (const objective of objectives) {
+      expect(await methodComplaints(objective.constructor.name, objective)).toEqual([]);
+      objective.destroy();
+    }
+    const onCpu = fallline.createCpuOptimizer(fallline.initialTensors(model), config);
+    await expect(fallline.createGpuObjective(onCpu as never, model, data, 2)).rejects.toThrow(
+      "it must be an optimizer, such as createOptimizer() makes",
+    );
+    for (const optimizer of made) optimizer.destroy();
+  });
+});
+
+describe("a hostile argument behind a device", () => {
+  it.each(["createOptimizer", "pin", "tune", "tuneUpdate", "keepChoices"])("of %s", async (name) => {
+    const call = exported.get(name) as Call;
+    // With the standard options tuning would begin.
+    const isStandard = (value: unknown) => value === undefined || (isOptions(value) && Object.keys(value).length === 0);
+    const all = hostile.filter((value) => !isStandard(value)).map((value) => [device, value]);
+    expect(await complaints(name, call, all)).toEqual([]);
+  });
+});
