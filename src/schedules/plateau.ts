@@ -46,7 +46,7 @@ type Heard = { value: number; best: number | null; bad: number; resting: number 
 export const plateauSchedule = defineSchedule({
   type: "plateau",
   formula:
-    "base, times factor whenever more than patience metrics in a row were no better than best ∓ threshold · |best| or best ∓ threshold; at least min",
+    "base, times factor whenever more than patience metrics in a row were no better than best ∓ threshold · abs(best) or best ∓ threshold; at least min",
   source: "torch.optim ReduceLROnPlateau",
   options: {
     base: number(),
