@@ -39,6 +39,8 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
   readObject("the data set", options, fields);
   const { name = "data", labels, classes, scale = 1 } = options;
   readString("name", name);
+  if (options.weights !== undefined) readEach("weights", options.weights, ["number"]);
+  if (labels !== undefined) readEach("labels", labels, ["number", "string"]);
   if ((labels === undefined) === (options.targets === undefined)) {
     throw new OptionError(
       `${name} has ${labels ? "both labels and targets" : "no labels and no targets"}; give either`,
@@ -93,6 +95,15 @@ export function packed(values: ArrayLike<number>): Uint8Array | Float32Array {
 
 function targetsOf<T extends { readonly count: number }>(examples: T, targets: Float32Array) {
   return { ...examples, outputs: targets.length / examples.count, targets };
+}
+
+/** @throws OptionError for what is no array, or holds anything but that. */
+function readEach(name: string, values: ArrayLike<unknown>, kinds: readonly string[]): void {
+  const allowed = `an array of ${kinds.map((kind) => `${kind}s`).join(" or ")}`;
+  if (ArrayBuffer.isView(values) && "length" in values) return;
+  if (!Array.isArray(values)) throw new OptionError(`${name} is ${show(values)}; it must be ${allowed}`);
+  const bad = values.findIndex((value) => !kinds.includes(typeof value));
+  if (bad >= 0) throw new OptionError(`${name}[${bad}] is ${show(values[bad])}; it must be ${allowed}`);
 }
 
 function readRows(name: string, value: Rows): Rows {

@@ -183,7 +183,7 @@ export async function train(
   const complete = readRun(config, data, test);
   checkMetric(complete.metric, test, "; this run has none");
   const keeper = createKeeper({ ...options, onCheckpoint: listeners.onCheckpoint }, complete.steps);
-  const marks = keeper || resume ? { data: markOf(data), test: test ? markOf(test) : null } : null;
+  const marks = keeper || resume !== undefined ? { data: markOf(data), test: test ? markOf(test) : null } : null;
   let state = resume === undefined ? null : resumable(resume, complete, marks!.data, marks!.test);
   if (state) {
     keeper?.begin(state.step);

@@ -164,3 +164,89 @@ describe("what was passed over or ended raw", () => {
     expect(fallline.diffFields(nested("1"), nested("2"))).toHaveLength(1);
   });
 });
+
+/** Calls with one option at a time of every kind. */
+const withOptions: Readonly<Record<string, readonly [call: (options: never) => unknown, base: object, names: string]>> =
+  {
+    arrayDataset: [
+      fallline.arrayDataset,
+      { inputs: [0, 1, 1, 0], labels: [1, 0] },
+      "name inputs labels weights classes scale count",
+    ],
+    "arrayDataset with targets": [
+      fallline.arrayDataset,
+      { inputs: [0, 1, 1, 0], targets: [1, 0], count: 2 },
+      "targets count weights",
+    ],
+    parseCsv: [
+      (o) => fallline.parseCsv("a,b\n1,2\n3,4\n", o),
+      {},
+      "name label labels target targets inputs delimiter header classes weight weights columns scale shuffle",
+    ],
+    splitRows: [(o) => fallline.splitRows(data, 1, o), {}, "seed shuffle stratify"],
+    createModel: [fallline.createModel, model, "type layers activation dropout loss l2 bias"],
+    "createModel of an rnn": [
+      fallline.createModel,
+      { type: "rnn", inputs: 1, steps: 2, hidden: 2, outputs: 2 },
+      "inputs steps hidden outputs loss l2 bias",
+    ],
+    createCpuOptimizer: [
+      (o) => fallline.createCpuOptimizer(tensors, o),
+      { rule: "sgd" },
+      "rule lr momentum weightDecay nesterov clip skipNonFinite maximize cautious watch lossScale accumulate ema swa lookahead groups replicas frozen fallback",
+    ],
+    tensors: [
+      (o) => fallline.createCpuOptimizer([o], { rule: "sgd" }),
+      { name: "w", shape: [2] },
+      "name shape data layout params gradients",
+    ],
+    layerwiseDecay: [(o) => fallline.layerwiseDecay(tensors, o), { decay: 0.5 }, "decay layerOf groups noDecay"],
+    readRunConfig: [fallline.readRunConfig, run, "format model data init optimizer batch steps seed metric stop watch"],
+    train: [
+      (o) => fallline.train(fallline.cpuEngine(), run, data, o),
+      {},
+      "test signal snapshotAfter saveEvery onCheckpoint resume recover onStart onStep onEvent onTest onMetric onBest",
+    ],
+    sweep: [
+      (o) => fallline.sweep(fallline.cpuEngine(), { ...run, steps: 2 }, data, o),
+      { trials: [{ lr: 0.1 }] },
+      "trials halving test signal onStart onStep onTest",
+    ],
+    createWatch: [fallline.createWatch, {}, "window swing every"],
+    createStopping: [fallline.createStopping, {}, "patience minDelta mode"],
+    loadTorch: [
+      (o) =>
+        fallline.loadTorch(
+          fallline.createCpuOptimizer(tensors, { rule: "sgd" }),
+          fallline.encodeSafetensors({ metadata: {}, tensors: new Map() }),
+          o,
+        ),
+      {},
+      "transpose step",
+    ],
+    idxDataset: [(o) => fallline.idxDataset("x", new Uint8Array(9), new Uint8Array(9), o), {}, "classes scale files"],
+    encodeSafetensors: [fallline.encodeSafetensors, { metadata: {}, tensors: new Map() }, "metadata tensors"],
+    defineRule: [
+      fallline.defineRule as never,
+      { ...fallline.rules[0] },
+      "name source hypers flags slots columns row wgsl update reduction carry torch",
+    ],
+    defineObjective: [
+      fallline.defineObjective,
+      {
+        name: "x",
+        tensors,
+        wgsl: "fn loss(row: u32) -> f32 { return 0.0; } fn gradient(row: u32, i: u32) -> f32 { return 0.0; }",
+      },
+      "name tensors features outputs wgsl loss gradient",
+    ],
+  };
+
+describe("a hostile option", () => {
+  it.each(Object.keys(withOptions))("of %s", async (name) => {
+    const [call, base, names] = withOptions[name]!;
+    const all = names.split(" ").flatMap((option) => hostile.map((value) => [{ ...base, [option]: value }]));
+    const found = await complaints(name, call as Call, all);
+    expect(found).toEqual([]);
+  });
+});
