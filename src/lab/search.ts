@@ -156,7 +156,7 @@ export function planSearch(config: RunConfig, options: SearchOptions) {
 
 /** Every candidate, those near the usual rate first and the rules in turn. */
 function candidatesOf(options: SearchOptions): readonly Candidate[] {
-  const names = readArray("rules", [...new Set(options.rules ?? searchedRules)], "names of rules").map((name, i) =>
+  const names = [...new Set(readArray("rules", options.rules ?? searchedRules, "names of rules"))].map((name, i) =>
     readChoice(
       `rules[${i}]`,
       name,

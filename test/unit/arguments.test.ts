@@ -212,6 +212,11 @@ const withOptions: Readonly<Record<string, readonly [call: (options: never) => u
       { trials: [{ lr: 0.1 }] },
       "trials halving test signal onStart onStep onTest",
     ],
+    search: [
+      (o) => fallline.search(fallline.cpuEngine(), { ...run, steps: 2 }, data, o),
+      { rules: ["sgd"], budget: 8 },
+      "rules schedules rates budget test signal onStart onStep onTest",
+    ],
     createWatch: [fallline.createWatch, {}, "window swing every"],
     createStopping: [fallline.createStopping, {}, "patience minDelta mode"],
     loadTorch: [
