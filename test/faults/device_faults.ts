@@ -17,6 +17,8 @@ interface Shaky {
   readonly alive: Set<GPUBuffer>;
   /** Calls counted since the last `arm`. */
   calls: number;
+  /** From where in the library each of those calls came. */
+  readonly sites: string[];
   /** Called with the number of each call, from 1, of the kind that the fault is about. */
   fault: ((call: number) => "throw" | "invalid" | "refuse" | "lose" | undefined) | undefined;
 }
@@ -31,8 +33,11 @@ async function shakyDevice(kind: Kind): Promise<Shaky> {
   keep(device);
   // What a fault provokes is no surprise here.
   device.addEventListener("uncapturederror", (event) => event.preventDefault());
-  const shaky: Shaky = { device, alive: new Set(), calls: 0, fault: undefined };
-  const next = () => shaky.fault?.(++shaky.calls);
+  const shaky: Shaky = { device, alive: new Set(), calls: 0, sites: [], fault: undefined };
+  const next = () => {
+    if (kind === "waits") shaky.sites.push(callSite());
+    return shaky.fault?.(++shaky.calls);
+  };
 
   const createBuffer = device.createBuffer.bind(device);
   replace(device, "createBuffer", (descriptor: GPUBufferDescriptor) => {
@@ -82,6 +87,19 @@ async function shakyDevice(kind: Kind): Promise<Shaky> {
     });
   }
   return shaky;
+}
+
+/** The two innermost places of the library that lead to this call: what waits, and who asked for it. */
+function callSite(): string {
+  const holder: { stack?: string } = {};
+  Error.captureStackTrace(holder, callSite);
+  const places = holder.stack?.match(/src\/[\w/.]+:\d+:\d+/g) ?? [];
+  return places.slice(0, 2).join(" < ");
+}
+
+/** The numbers, from 1, of the first and the last call from each place: others from there find nothing else. */
+function ofEachSite(sites: readonly string[]): readonly number[] {
+  return sites.flatMap((site, i) => (sites.indexOf(site) === i || sites.lastIndexOf(site) === i ? [i + 1] : []));
 }
 
 function replace(target: object, name: string, value: unknown): void {
@@ -170,20 +188,21 @@ async function eachCall(
   process.off("unhandledRejection", noted);
 }
 
-/** The device is lost at each call that waits for it, and at each submission. */
-export async function losses(report: Report): Promise<void> {
+/** The device is lost at each place of the library that waits for it, and at each that submits. */
+export async function losses(report: Report, name: string): Promise<void> {
   const noted = (error: unknown) => unhandled.push(error);
   process.on("unhandledRejection", noted);
-  for (const job of jobs) {
+  Error.stackTraceLimit = 20;
+  for (const job of jobs.filter((each) => each.name === name)) {
     const first = await shakyDevice("waits");
     first.fault = () => undefined;
     const outcome = await job.run(first.device);
-    const calls = first.calls;
-    const tally = new Tally(`devices lost at each wait, ${job.name}`);
-    for (let k = 1; k <= calls; k++) {
+    const calls = ofEachSite(first.sites);
+    const tally = new Tally(`devices lost at each place that waits, ${job.name}`);
+    for (const k of calls) {
       const shaky = await shakyDevice("waits");
       shaky.fault = (call) => (call === k ? "lose" : undefined);
-      count(tally, await tryFault(job, shaky, outcome), `lost at ${k} of ${calls}`);
+      count(tally, await tryFault(job, shaky, outcome), `lost at ${k} of ${first.calls}`);
       shaky.device.destroy();
     }
     report(tally.row());

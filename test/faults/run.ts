@@ -8,6 +8,7 @@ import { Command, InvalidArgumentError } from "commander";
 import { bits } from "./bits.ts";
 import { allocations, losses, submissions } from "./device_faults.ts";
 import { formatNames, mutants } from "./formats.ts";
+import { jobs } from "./jobs.ts";
 import { disks, kills, neighbours } from "./runs.ts";
 import type { Report, Row } from "./tally.ts";
 
@@ -23,7 +24,7 @@ type Suite = (options: Options, report: Report) => Promise<void>;
 
 /** Long ones first, so that no core is left alone with one at the end. */
 const suites: ReadonlyMap<string, Suite> = new Map<string, Suite>([
-  ["losses", (_, report) => losses(report)],
+  ...jobs.map(({ name }): [string, Suite] => [`losses in ${name}`, (_, report) => losses(report, name)]),
   ["kills", ({ kills: times }, report) => kills(times, report)],
   ...formatNames.map((name): [string, Suite] => [
     `mutants of ${name}`,
@@ -44,7 +45,7 @@ export async function main(words: readonly string[]): Promise<void> {
     .description("Breaks everything that can break, and counts what is survived")
     .option("--only <text>", "the suites whose name contains this alone")
     .option("--mutants <count>", "damaged files of each format", whole, 50_000)
-    .option("--kills <count>", "runs killed at random, and as many while they write", whole, 24)
+    .option("--kills <count>", "runs killed at random, and as many while they write", whole, 16)
     .option("--json", "print the rows as JSON")
     .option("--suite <name>", "run one suite in this process, and print its rows")
     .parse([...words]);

@@ -77,12 +77,15 @@ function writeJob(folder: string, seed: number): string {
 /** Files of a run that must not be mixed with another's. */
 const together = ["model.safetensors", "loss.svg", "best.safetensors"];
 
-/** What is wrong with the files in a folder, if anything. */
-function flaws(folder: string): string | undefined {
+/**
+ * What is wrong with the files in a folder, if anything. What a process that was killed was about to write may be there
+ * until the next run.
+ */
+function flaws(folder: string, killed = false): string | undefined {
   if (!existsSync(folder)) return undefined;
   for (const name of readdirSync(folder)) {
     const path = join(folder, name);
-    if (name.startsWith(".")) continue;
+    if (killed && (name.startsWith(".") || name.endsWith(".part"))) continue;
     const bytes = readFileSync(path);
     try {
       if (name.endsWith(".safetensors")) decodeSafetensors(bytes);
@@ -137,7 +140,7 @@ export async function kills(times: number, report: Report): Promise<void> {
       child.kill("SIGKILL");
       await ended;
       const kept = existsSync(join(out, "checkpoint.safetensors"));
-      const again = flaws(out) ?? (await goOn(kept, job, out, whole));
+      const again = flaws(out, true) ?? (await goOn(kept, job, out, whole));
       if (again === undefined) tally.survived(kept ? "went on from a checkpoint" : "began anew");
       else tally.fault(again.slice(0, 60), again);
       rmSync(out, { recursive: true, force: true });
@@ -159,7 +162,7 @@ export async function kills(times: number, report: Report): Promise<void> {
       while (!done && inode(join(out, "model.safetensors")) === before) await new Promise(setImmediate);
       child.kill("SIGKILL");
       await ended;
-      const flaw = flaws(out);
+      const flaw = flaws(out, true);
       if (flaw === undefined) aimed.survived("files of one run");
       else aimed.fault(flaw.slice(0, 60), flaw);
     }
