@@ -35,6 +35,16 @@ export function show(value: unknown): string {
   return text.length > shown ? `${text.slice(0, shown - 3)}...` : text;
 }
 
+/** Names that a sentence has room for. */
+const mostListed = 10;
+
+/** Names for a sentence: all of a few, the first of many, long ones cut. */
+export function listed(names: readonly string[]): string {
+  const few = names.slice(0, mostListed).map((name) => (name.length > shown ? `${name.slice(0, shown - 3)}...` : name));
+  const more = names.length - few.length;
+  return `${few.join(", ")}${more > 0 ? ` and ${more.toLocaleString("en")} more` : ""}`;
+}
+
 /** As JSON has it, no further than it is shown; undefined for what cannot be read (a getter that throws). */
 function written(value: unknown): string | undefined {
   const out = { text: "" };

@@ -1,7 +1,7 @@
 // Parameter groups: which tensors a pattern means, and helpers that make the usual groups from a list of tensors.
 import type { Tensor } from "./arena.ts";
 import type { GroupOptions, Pattern } from "./around.ts";
-import { OptionError, show } from "./errors.ts";
+import { listed, OptionError, show } from "./errors.ts";
 import { readArray, readBoolean, readMade, readNumber, readObject } from "./options.ts";
 import { globMatches, regexMatcher } from "./pattern.ts";
 
@@ -29,11 +29,6 @@ export function readPatterns(
     return pattern;
   });
   return { patterns, matched: [...matched] };
-}
-
-/** Names for a sentence: all of a few, the first of many. */
-export function listed(names: readonly string[]): string {
-  return names.length <= 12 ? names.join(", ") : `${names.slice(0, 12).join(", ")} and ${names.length - 12} more`;
 }
 
 /** A pattern in its JSON form, and which names it means: without `matches` the one that it is. */

@@ -3,8 +3,8 @@
 // then loads; so this is the same for both engines. Which key is which slot, the rules say.
 import type { Segment } from "./arena.ts";
 import type { Pattern } from "./around.ts";
-import { DataError, OptionError } from "./errors.ts";
-import { listed, readPatterns } from "./groups.ts";
+import { DataError, listed, OptionError } from "./errors.ts";
+import { readPatterns } from "./groups.ts";
 import { type Optimizer, readOptimizer } from "./optimizer.ts";
 import { readNumber, readObject } from "./options.ts";
 import { aroundSlots, createPlan, type Part, type Plan } from "./plan.ts";

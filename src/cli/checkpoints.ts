@@ -4,7 +4,7 @@ import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync } f
 import { join } from "node:path";
 import { DataError } from "../errors.ts";
 import { decodeRunCheckpoint, type RunCheckpoint, type RunState } from "../train/run_checkpoint.ts";
-import { flush, isFileError, replaceFile } from "./files.ts";
+import { flush, isFileError, isFull, replaceFile } from "./files.ts";
 
 const newestFile = "checkpoint.safetensors";
 const previousFile = "checkpoint.previous.safetensors";
@@ -79,7 +79,7 @@ export class Checkpoints {
       replaceFile(this.path, bytes, () => isOurs && this.#keepPrevious(previous));
     } catch (error) {
       // The newest is good and enough; the place of the one before may be what is missing.
-      if (!isFileError(error) || error.code !== "ENOSPC" || !isOurs || !existsSync(previous)) throw error;
+      if (!isFull(error) || !isOurs || !existsSync(previous)) throw error;
       rmSync(previous);
       replaceFile(this.path, bytes, () => this.#keepPrevious(previous));
     }

@@ -103,6 +103,11 @@ export function flush(folder: string): void {
   }
 }
 
+/** Whether an error is that of a full disk, or of a quota that is used up. */
+export function isFull(error: unknown): boolean {
+  return isFileError(error) && (error.code === "ENOSPC" || error.code === "EDQUOT");
+}
+
 /** Whether an error is the file system's. */
 export function isFileError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "code" in error;

@@ -2,6 +2,7 @@
 // left, killed or gone with its machine, is taken over.
 import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, uptime } from "node:os";
+import { isFull } from "./files.ts";
 
 /** Which process holds a lock. */
 export interface Holder {
@@ -83,10 +84,9 @@ function create(path: string, text: string): boolean {
     writeFileSync(path, text, { flag: "wx" });
     return true;
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") return false;
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
     // A full disk leaves an empty file, which would hold up others.
-    if (code === "ENOSPC" || code === "EDQUOT") rmSync(path, { force: true });
+    if (isFull(error)) rmSync(path, { force: true });
     throw error;
   }
 }

@@ -20,7 +20,7 @@ import {
 import { hostname } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { OptionError } from "../errors.ts";
-import { flush, isFileError, makeFolder, writeFlushed } from "./files.ts";
+import { flush, isFileError, isFull, makeFolder, writeFlushed } from "./files.ts";
 import { type Holder, holderOf, isLock, type Lock, takeLock, waitForLock } from "./lock.ts";
 
 const stagePrefix = ".fallline-stage-";
@@ -303,10 +303,6 @@ export function wroteWords(paths: readonly string[]): string {
 /** Where an old file goes whose place was needed and not filled. */
 export function previousName(name: string): string {
   return name.replace(/(\.[^.]*)?$/, ".previous$1");
-}
-
-function isFull(error: unknown): boolean {
-  return isFileError(error) && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }
 
 /** Also of a link that leads nowhere. */

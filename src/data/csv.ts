@@ -1,5 +1,5 @@
 // CSV as RFC 4180 has it, and data sets of it: a row an example, its columns what is learned from and what is predicted.
-import { DataError, OptionError, show } from "../errors.ts";
+import { DataError, listed, OptionError, show } from "../errors.ts";
 import { readNumber, readObject } from "../options.ts";
 import { packed, readClasses } from "./arrays.ts";
 import type { Dataset } from "./dataset.ts";
@@ -294,15 +294,6 @@ function readMixed(
   if (rows === 0) return "row";
   if (above.size > 0) return isRepeated ? "unclear" : "names";
   return isRepeated ? "row" : "unclear";
-}
-
-/** Columns that a sentence has room for. */
-const mostListed = 10;
-
-function listed(cells: readonly string[]): string {
-  const few = cells.slice(0, mostListed).map((cell) => (cell.length > 60 ? `${cell.slice(0, 57)}...` : cell));
-  const more = cells.length - few.length;
-  return `${few.join(", ")}${more > 0 ? ` and ${more.toLocaleString("en")} more` : ""}`;
 }
 
 /** The columns by number, and how errors name them. */

@@ -1,5 +1,5 @@
 // A data set as both engines take it, and the order in which training visits its rows.
-import { DataError, OptionError, show } from "../errors.ts";
+import { DataError, listed, OptionError, show } from "../errors.ts";
 import { readBoolean, readMade, readNumber, readObject } from "../options.ts";
 import { Random } from "../random.ts";
 
@@ -273,9 +273,6 @@ function picked<T extends Uint8Array | Uint32Array | Float32Array>(values: T, wi
   return found;
 }
 
-/** Classes that a sentence has room for. */
-const mostNamed = 10;
-
 /**
  * Sentences about classes that have rows to train on and none to test with, or the other way about: what a test then says
  * does not hold for them. None where all is well, and for numbers to predict.
@@ -285,11 +282,8 @@ export function classNotes(train: Dataset, test: Dataset): readonly string[] {
   readDataset("test", test);
   if (!train.labels || !test.labels) return [];
   const [trained, tested] = [new Set(train.labels), new Set(test.labels)];
-  const named = (labels: readonly number[]) => {
-    const names = labels.slice(0, mostNamed).map((label) => train.classNames?.[label] ?? String(label));
-    const more = labels.length - names.length;
-    return `${labels.length === 1 ? "class" : "classes"} ${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
-  };
+  const named = (labels: readonly number[]) =>
+    `${labels.length === 1 ? "class" : "classes"} ${listed(labels.map((label) => train.classNames?.[label] ?? String(label)))}`;
   const untested = [...trained].filter((label) => !tested.has(label)).sort((a, b) => a - b);
   const untrained = [...tested].filter((label) => !trained.has(label)).sort((a, b) => a - b);
   return [
