@@ -57,4 +57,28 @@ describe("the built library", () => {
     const inNode = runInThisContext(draw)(await import(resolve(root, "dist/fallline.js")));
     expect(inChrome).toBe(inNode);
   });
+
+  it("leaves a caller's pass in Chrome so that a bare dispatch is an error and no second update", async () => {
+    const address = await serve("dist");
+    const { page } = await openPage(await launchChrome());
+    await page.goto(`${address}page/index.html`);
+    const found = await page.evaluate(`import("${address}fallline.js").then(async (library) => {
+      const device = await library.requestDevice();
+      const config = { rule: "sgd", lr: 1 };
+      const optimizer = await library.createOptimizer(device, [{ name: "w", shape: [4] }], config);
+      optimizer.write("gradients", { w: [1, 1, 1, 1] });
+      const encoder = device.createCommandEncoder();
+      const pass = encoder.beginComputePass();
+      optimizer.encode(pass);
+      pass.dispatchWorkgroups(1);
+      pass.end();
+      device.pushErrorScope("validation");
+      device.queue.submit([encoder.finish()]);
+      const error = await device.popErrorScope();
+      optimizer.step();
+      const { w } = await optimizer.read();
+      return { refused: error !== null, w: Array.from(w) };
+    })`);
+    expect(found).toEqual({ refused: true, w: [-1, -1, -1, -1] });
+  });
 });
