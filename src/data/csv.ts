@@ -250,7 +250,7 @@ function hasHeaderOf(
   const found =
     words.length === 0
       ? // What pandas writes above columns without names.
-        cells.length > 2 && numbers.every((value, column) => value === column)
+        (cells.length > 2 && numbers.every((value, column) => value === column)) || isOverWords(cells.length, records())
         ? "unclear"
         : "row"
       : readMixed(cells, numbers, words, records());
@@ -258,6 +258,22 @@ function hasHeaderOf(
   throw new DataError(
     `${name} line ${line} may name the columns or be a row: ${listed(cells)}; say which with "header", true or false`,
   );
+}
+
+/** Whether a column has words and nothing else below a first line of numbers, such as years above classes. */
+function isOverWords(width: number, records: Iterable<Line>): boolean {
+  const columns = new Set(Array.from({ length: width }, (_, column) => column));
+  let rows = -1;
+  for (const { cells } of records) {
+    rows++;
+    if (rows === 0) continue;
+    for (const column of columns) {
+      const cell = (cells[column] ?? "").trim();
+      if (cell === "" || unknowns.test(cell) || !Number.isNaN(numberOf(cell))) columns.delete(column);
+    }
+    if (columns.size === 0) return false;
+  }
+  return rows > 0;
 }
 
 /** Words for a number that is not known; as the first cell of a row they are no name of its column. */

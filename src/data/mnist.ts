@@ -1,6 +1,7 @@
 // MNIST from its four IDX files (LeCun, Cortes, Burges): 60,000 training and 10,000 test images of 28 × 28 bytes. Where the
 // bytes come from is the caller's business: a folder in Node, `fetch` on a page.
 import { DataError } from "../errors.ts";
+import { readChoice } from "../options.ts";
 import type { LabelledDataset } from "./dataset.ts";
 import { idxDataset, parseIdx } from "./idx.ts";
 
@@ -13,10 +14,10 @@ export const mnistFiles = {
 /**
  * Makes one half of MNIST of the bytes of its two files.
  *
- * @throws DataError for a file that is corrupt, truncated or not MNIST.
+ * @throws OptionError for another `half`, DataError for a file that is corrupt, truncated or not MNIST.
  */
 export function mnistDataset(half: "train" | "test", images: Uint8Array, labels: Uint8Array): LabelledDataset {
-  const files = mnistFiles[half];
+  const files = mnistFiles[readChoice("half", half, ["train", "test"])];
   const { shape } = parseIdx(files.images, images, 3);
   if (shape.join() !== `${files.count},28,28`) {
     throw new DataError(`${files.images} has shape [${shape.join(", ")}]; MNIST's is [${files.count}, 28, 28]`);

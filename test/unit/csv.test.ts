@@ -78,6 +78,8 @@ describe("parseCsv", () => {
     ["1,2,a\n3,4,b\n", "1, 2, a"],
     ["0,label\n5,a\n6,b\n", "0, label"],
     ["0,1,2\n3,4,1\n", "0, 1, 2"],
+    ["1,2,3\n0.5,1,setosa\n0.7,2,virginica\n", "1, 2, 3"],
+    ["2019,2020,2021\nnorth,1,2\nsouth,2,3\n", "2019, 2020, 2021"],
     [`${Array.from({ length: 785 }, (_, i) => i).join()}\n`, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 775 more"],
   ])("refuses a first line that may be either: %j", (text, cells) => {
     expect(() => parseCsv(text, { name: "t.csv" })).toThrow(

@@ -214,6 +214,9 @@ describe("arrayDataset", () => {
 describe("mnistDataset", () => {
   it("refuses files of another size or with labels beyond 9", () => {
     const images = idx(0x803, [2, 28, 28], Array(2 * 784).fill(0));
+    expect(() => mnistDataset("valid" as "test", images, images)).toThrow(
+      'half is "valid"; it must be one of train, test',
+    );
     expect(() => mnistDataset("test", images, idx(0x801, [2], [1, 2]))).toThrow(
       "t10k-images-idx3-ubyte has shape [2, 28, 28]; MNIST's is [10000, 28, 28]",
     );
