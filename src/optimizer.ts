@@ -102,7 +102,8 @@ export interface Optimizer {
   hyper(name: string, step: number, group?: number, replica?: number): number;
   /**
    * From the next step on leaves a group (default: all) as it is: parameters, slots, and out of the gradient's norm. Groups
-   * are counted as in {@link Optimizer.set}.
+   * are counted as in {@link Optimizer.set}. On the GPU, where the host has not been told of skipped steps yet, it takes
+   * effect late by as many; `await stats()` before it tells the host.
    */
   freeze(group?: number): void;
   /**
