@@ -175,6 +175,6 @@ describe("the shape of a device", () => {
       `variant is "tiled-32x32"; it must be one of ${shapeNames.join(", ")}`,
     );
     await expect(pin(device, "update", "fast")).rejects.toThrow(OptionError);
-    expect(() => tuneUpdate(device, { seconds: 0 })).toThrow("seconds is 0; it must be a finite number > 0");
+    await expect(tuneUpdate(device, { seconds: 0 })).rejects.toThrow("seconds is 0; it must be a finite number > 0");
   });
 });
