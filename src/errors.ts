@@ -31,7 +31,7 @@ const shown = 60;
 export function show(value: unknown): string {
   if (typeof value === "number" || typeof value === "bigint" || value === undefined) return String(value);
   if (typeof value === "function") return "a function";
-  const text = written(value) ?? Object.prototype.toString.call(value);
+  const text = value instanceof RegExp ? String(value) : (written(value) ?? Object.prototype.toString.call(value));
   return text.length > shown ? `${text.slice(0, shown - 3)}...` : text;
 }
 
