@@ -341,6 +341,10 @@ interface Place {
   readonly encoded: readonly number[];
 }
 
+/** Why what was submitted left no trace. */
+const refusedWords =
+  "the device refused them, as its uncapturederror event tells; a buffer that they use may be destroyed, mapped or invalid";
+
 class ArenaOptimizer implements GpuOptimizer {
   readonly backend = "webgpu";
   readonly device: GPUDevice;
@@ -957,12 +961,19 @@ class ArenaOptimizer implements GpuOptimizer {
     parts: readonly CopySource[],
   ): Promise<readonly [records: readonly ControlRecord[], ...parts: ArrayBuffer[]]> {
     const submitted = this.#clocks.map((clock) => clock.submitted);
+    const micro = this.#unsure === 0 && !this.#clocks[0]!.halted ? this.#micro : undefined;
     const place = this.#place();
     const control = { buffer: this.control, offset: 0, bytes: this.controlBytes };
     const [bytes, ...others] = await readParts(this.device, [control, ...parts]);
     const records = this.#note(decodeControl(this.#plan, bytes!), place);
     this.#raise();
     this.#mustHaveRun(records, submitted);
+    const { epoch, underflowed, micro: counted } = records[0]!;
+    if (micro !== undefined && epoch === this.#epoch && !underflowed && counted % this.#plan.accumulate !== micro) {
+      throw new DeviceError(
+        `a gradient that accumulate was to add up is not there, since steps did not run: ${refusedWords}`,
+      );
+    }
     return [records, ...others];
   }
 
@@ -986,9 +997,7 @@ class ArenaOptimizer implements GpuOptimizer {
       if (!underflowed) missing = Math.max(missing, due - ((ran - checked.ran) >>> 0));
     });
     if (missing > 0) {
-      throw new DeviceError(
-        `${missing} of the steps submitted before did not run: the device refused them, as its uncapturederror event tells; a buffer that they use may be destroyed, mapped or invalid`,
-      );
+      throw new DeviceError(`${missing} of the steps submitted before did not run: ${refusedWords}`);
     }
   }
 

@@ -4,6 +4,7 @@
 import { OptionError, show } from "../errors.ts";
 import {
   describeRange,
+  number,
   type Option,
   type Range,
   readArray,
@@ -13,7 +14,7 @@ import {
   type Values,
 } from "../options.ts";
 
-export { choice, number, whole } from "../options.ts";
+export { choice, number } from "../options.ts";
 
 /** A landscape's config as plain JSON: `type` names the landscape, the other fields are its options. */
 export interface LandscapeConfig {
@@ -147,6 +148,11 @@ export function defineLandscape<O extends Options>(written: Written<O>): Landsca
       };
     },
   };
+}
+
+/** Coordinates of a point: no more than memory has room for, whatever a file says. */
+export function dimensionOption(min: number, standard: number): Option<number> {
+  return number({ min, max: 2 ** 24, integer: true }, standard);
 }
 
 /** Value, gradient and Hessian from what is said of single terms and coordinates. */

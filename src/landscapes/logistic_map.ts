@@ -3,10 +3,10 @@
 
 import wgsl from "../../shaders/landscapes/logistic_map.wgsl?raw";
 import { typedConfig } from "../forms.ts";
-import { defineLandscape, everywhere, type LandscapeConfig, whole } from "./define.ts";
+import { defineLandscape, dimensionOption, everywhere, type LandscapeConfig } from "./define.ts";
 
 export interface LogisticMapOptions {
-  /** How many coordinates; a whole number >= 1, default 1. */
+  /** How many coordinates; a whole number >= 1 and at most 2^24, default 1. */
   dimension?: number | undefined;
 }
 
@@ -25,7 +25,7 @@ export const logisticMapLandscape = defineLandscape({
   least: "-n/6 at (1, 1, …), a local minimum: below 0 there is no bound",
   source: "May 1976",
   wgsl,
-  options: { dimension: whole(1, 1) },
+  options: { dimension: dimensionOption(1, 1) },
   create: ({ dimension }) => ({
     dimension,
     term: (x, i) => x[i]! ** 3 / 3 - x[i]! ** 2 / 2,

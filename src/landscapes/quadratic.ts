@@ -4,14 +4,22 @@
 import wgsl from "../../shaders/landscapes/quadratic.wgsl?raw";
 import { OptionError, show } from "../errors.ts";
 import { typedConfig } from "../forms.ts";
-import { choice, defineLandscape, everywhere, type LandscapeConfig, number, numbers, whole } from "./define.ts";
+import {
+  choice,
+  defineLandscape,
+  dimensionOption,
+  everywhere,
+  type LandscapeConfig,
+  number,
+  numbers,
+} from "./define.ts";
 
 const spacings = ["geometric", "linear"] as const;
 
 export interface QuadraticOptions {
   /** The curvatures λ along u1, u2 …, each >= 0, in place of the options from `dimension` to `scale`. */
   spectrum?: readonly number[] | undefined;
-  /** How many coordinates; a whole number >= 1, default 2. */
+  /** How many coordinates; a whole number >= 1 and at most 2^24, default 2. */
   dimension?: number | undefined;
   /** The largest curvature by the smallest; >= 1, default 100. Curvatures rise from scale / condition to scale. */
   condition?: number | undefined;
@@ -42,7 +50,7 @@ export const quadraticLandscape = defineLandscape({
   wgsl,
   options: {
     spectrum: numbers({ min: 0 }),
-    dimension: whole(1, 2),
+    dimension: dimensionOption(1, 2),
     condition: number({ min: 1 }, 100),
     spacing: choice(spacings, "geometric"),
     scale: number({ above: 0 }, 1),

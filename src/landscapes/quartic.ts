@@ -2,10 +2,10 @@
 
 import wgsl from "../../shaders/landscapes/quartic.wgsl?raw";
 import { typedConfig } from "../forms.ts";
-import { defineLandscape, everywhere, type LandscapeConfig, whole } from "./define.ts";
+import { defineLandscape, dimensionOption, everywhere, type LandscapeConfig } from "./define.ts";
 
 export interface QuarticOptions {
-  /** How many coordinates; a whole number >= 1, default 2. */
+  /** How many coordinates; a whole number >= 1 and at most 2^24, default 2. */
   dimension?: number | undefined;
 }
 
@@ -20,7 +20,7 @@ export const quarticLandscape = defineLandscape({
   least: "0 at the origin, where the curvature is 0 too",
   source: "definition",
   wgsl,
-  options: { dimension: whole(1, 2) },
+  options: { dimension: dimensionOption(1, 2) },
   create: ({ dimension }) => ({
     dimension,
     term: (x, i) => x[i]! ** 4,

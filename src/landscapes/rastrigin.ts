@@ -3,10 +3,10 @@
 
 import wgsl from "../../shaders/landscapes/rastrigin.wgsl?raw";
 import { typedConfig } from "../forms.ts";
-import { defineLandscape, everywhere, type LandscapeConfig, number, whole } from "./define.ts";
+import { defineLandscape, dimensionOption, everywhere, type LandscapeConfig, number } from "./define.ts";
 
 export interface RastriginOptions {
-  /** How many coordinates; a whole number >= 1, default 2. */
+  /** How many coordinates; a whole number >= 1 and at most 2^24, default 2. */
   dimension?: number | undefined;
   /** A, how high the waves are; >= 0, default 10. */
   amplitude?: number | undefined;
@@ -24,7 +24,7 @@ export const rastriginLandscape = defineLandscape({
     "0 at the origin; local minima near all other points of whole numbers, as far as the waves are steeper than the bowl",
   source: "Rastrigin 1974; Mühlenbein, Schomisch and Born 1991",
   wgsl,
-  options: { dimension: whole(1, 2), amplitude: number({ min: 0 }, 10) },
+  options: { dimension: dimensionOption(1, 2), amplitude: number({ min: 0 }, 10) },
   create: ({ dimension, amplitude }) => ({
     dimension,
     constants: { amplitude },

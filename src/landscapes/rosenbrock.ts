@@ -3,10 +3,10 @@
 
 import wgsl from "../../shaders/landscapes/rosenbrock.wgsl?raw";
 import { typedConfig } from "../forms.ts";
-import { defineLandscape, type LandscapeConfig, number, whole } from "./define.ts";
+import { defineLandscape, dimensionOption, type LandscapeConfig, number } from "./define.ts";
 
 export interface RosenbrockOptions {
-  /** How many coordinates; a whole number >= 2, default 2. */
+  /** How many coordinates; a whole number >= 2 and at most 2^24, default 2. */
   dimension?: number | undefined;
   /** Where on the first axis the valley's floor is lowest; default 1. */
   a?: number | undefined;
@@ -26,7 +26,7 @@ export const rosenbrockLandscape = defineLandscape({
     "0 at (a, a²); for n > 2 only a of 0 or 1 has one that is known, 0 at (a, a, …), and with an a of 1 there is a local minimum besides from n = 4 on",
   source: "Rosenbrock 1960; in more than two dimensions Shang and Qiu 2006",
   wgsl,
-  options: { dimension: whole(2, 2), a: number({}, 1), b: number({ above: 0 }, 100) },
+  options: { dimension: dimensionOption(2, 2), a: number({}, 1), b: number({ above: 0 }, 100) },
   create({ dimension: n, a, b }) {
     const known = n === 2 || a === 0 || a === 1;
     const size = Math.max(1, Math.abs(a));

@@ -5,10 +5,10 @@
 import wgsl from "../../shaders/landscapes/saddle.wgsl?raw";
 import { OptionError } from "../errors.ts";
 import { typedConfig } from "../forms.ts";
-import { defineLandscape, type LandscapeConfig, number, whole } from "./define.ts";
+import { defineLandscape, dimensionOption, type LandscapeConfig, number } from "./define.ts";
 
 export interface SaddleOptions {
-  /** How many coordinates; a whole number >= 1, default 2. */
+  /** How many coordinates; a whole number >= 1 and at most 2^24, default 2. */
   dimension?: number | undefined;
   /** How many of them, the last ones, go down; a whole number from 1 to `dimension` and to 2^24, default 1. */
   down?: number | undefined;
@@ -29,7 +29,7 @@ export const saddleLandscape = defineLandscape({
   source: "definition",
   wgsl,
   options: {
-    dimension: whole(1, 2),
+    dimension: dimensionOption(1, 2),
     down: number({ min: 1, max: 2 ** 24, integer: true }, 1),
     bound: number({ min: 0 }, 1),
   },

@@ -144,6 +144,20 @@ describe("a submission that the device refuses", () => {
     uncaptured.length = 0;
   });
 
+  it("of a step that only adds up a gradient is told of too", async () => {
+    const optimizer = await createOptimizer(device, [{ name: "x", shape: [2] }], sgd({ lr: 1, accumulate: 3 }));
+    optimizer.write("gradients", { x: [1, 1] });
+    for (let i = 0; i < 4; i++) optimizer.step();
+    const refusing = refuse();
+    optimizer.step();
+    refusing.stop();
+    await expect(optimizer.read()).rejects.toThrow(/^a gradient that accumulate was to add up is not there/);
+    for (let i = 0; i < 2; i++) optimizer.step();
+    expect((await optimizer.read()).x).toEqual(Float32Array.of(-2, -2));
+    optimizer.destroy();
+    uncaptured.length = 0;
+  });
+
   it("of a step is not held against replicas that are halted or have underflowed", async () => {
     const config = { rule: "sgd", replicas: [{}, {}], lossScale: { init: 2, min: 2 } } as const;
     const optimizer = await createOptimizer(device, [{ name: "x", shape: [1] }], config);
