@@ -58,11 +58,13 @@ export const formatNames = [
   "data sets (IDX)",
 ] as const;
 
+export type FormatName = (typeof formatNames)[number];
+
 /**
  * @param count Mutants of each format.
  * @param only The name of the one format to take; default all.
  */
-export async function mutants(count: number, report: Report, only?: string): Promise<void> {
+export async function mutants(count: number, report: Report, only?: FormatName): Promise<void> {
   for (const format of await formats()) {
     if (only !== undefined && format.name !== only) continue;
     const tally = new Tally(`mutants of ${format.name}`);

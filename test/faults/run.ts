@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { Command, InvalidArgumentError } from "commander";
 import { bits } from "./bits.ts";
 import { allocations, losses, submissions } from "./device_faults.ts";
-import { formatNames, mutants } from "./formats.ts";
+import { type FormatName, mutants } from "./formats.ts";
 import { jobs } from "./jobs.ts";
 import { disks, kills, neighbours } from "./runs.ts";
 import type { Report, Row } from "./tally.ts";
@@ -22,13 +22,27 @@ interface Options {
 
 type Suite = (options: Options, report: Report) => Promise<void>;
 
+/** What is read in one process, under a title. */
+const formatGroups: readonly (readonly [title: string, ...names: FormatName[]])[] = [
+  ["run checkpoints", "run checkpoints"],
+  ["checkpoints", "checkpoints", "checkpoints that are whole but say something else", "safetensors"],
+  ["configs", "optimizer configs", "run configs", "schedules", "models", "landscapes"],
+  ["data", "optimizer states of PyTorch", "data sets (JSON)", "data sets (CSV)", "data sets (IDX)"],
+  ["records", "recorded trajectories", "recorded gradients and runs"],
+];
+
 /** Long ones first, so that no core is left alone with one at the end. */
 const suites: ReadonlyMap<string, Suite> = new Map<string, Suite>([
-  ...jobs.map(({ name }): [string, Suite] => [`losses in ${name}`, (_, report) => losses(report, name)]),
+  // Muon waits where every optimizer does.
+  ...jobs
+    .filter(({ name }) => !name.startsWith("muon"))
+    .map(({ name }): [string, Suite] => [`losses in ${name}`, (_, report) => losses(report, name)]),
   ["kills", ({ kills: times }, report) => kills(times, report)],
-  ...formatNames.map((name): [string, Suite] => [
-    `mutants of ${name}`,
-    (options, report) => mutants(options.mutants, report, name),
+  ...formatGroups.map(([title, ...names]): [string, Suite] => [
+    `mutants of ${title}`,
+    async (options, report) => {
+      for (const name of names) await mutants(options.mutants, report, name);
+    },
   ]),
   ["allocations", (_, report) => allocations(report)],
   ["disks", (_, report) => disks(report)],
