@@ -152,7 +152,7 @@ export function defineLandscape<O extends Options>(written: Written<O>): Landsca
 
 /** Coordinates of a point: no more than memory has room for, whatever a file says. */
 export function dimensionOption(min: number, standard: number): Option<number> {
-  return number({ min, max: 2 ** 24, integer: true }, standard);
+  return number({ min, max: 2 ** 22, integer: true }, standard);
 }
 
 /** Value, gradient and Hessian from what is said of single terms and coordinates. */

@@ -6,7 +6,7 @@ import { typedConfig } from "../forms.ts";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeConfig } from "./define.ts";
 
 export interface LogisticMapOptions {
-  /** How many coordinates; a whole number >= 1 and at most 2^24, default 1. */
+  /** How many coordinates; a whole number >= 1 and at most 2^22, default 1. */
   dimension?: number | undefined;
 }
 

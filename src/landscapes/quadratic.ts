@@ -19,7 +19,7 @@ const spacings = ["geometric", "linear"] as const;
 export interface QuadraticOptions {
   /** The curvatures λ along u1, u2 …, each >= 0, in place of the options from `dimension` to `scale`. */
   spectrum?: readonly number[] | undefined;
-  /** How many coordinates; a whole number >= 1 and at most 2^24, default 2. */
+  /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;
   /** The largest curvature by the smallest; >= 1, default 100. Curvatures rise from scale / condition to scale. */
   condition?: number | undefined;

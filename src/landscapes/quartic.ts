@@ -5,7 +5,7 @@ import { typedConfig } from "../forms.ts";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeConfig } from "./define.ts";
 
 export interface QuarticOptions {
-  /** How many coordinates; a whole number >= 1 and at most 2^24, default 2. */
+  /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;
 }
 

@@ -6,7 +6,7 @@ import { typedConfig } from "../forms.ts";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeConfig, number } from "./define.ts";
 
 export interface RastriginOptions {
-  /** How many coordinates; a whole number >= 1 and at most 2^24, default 2. */
+  /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;
   /** A, how high the waves are; >= 0, default 10. */
   amplitude?: number | undefined;

@@ -6,7 +6,7 @@ import { typedConfig } from "../forms.ts";
 import { defineLandscape, dimensionOption, type LandscapeConfig, number } from "./define.ts";
 
 export interface RosenbrockOptions {
-  /** How many coordinates; a whole number >= 2 and at most 2^24, default 2. */
+  /** How many coordinates; a whole number >= 2 and at most 2^22, default 2. */
   dimension?: number | undefined;
   /** Where on the first axis the valley's floor is lowest; default 1. */
   a?: number | undefined;

@@ -8,9 +8,9 @@ import { typedConfig } from "../forms.ts";
 import { defineLandscape, dimensionOption, type LandscapeConfig, number } from "./define.ts";
 
 export interface SaddleOptions {
-  /** How many coordinates; a whole number >= 1 and at most 2^24, default 2. */
+  /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;
-  /** How many of them, the last ones, go down; a whole number from 1 to `dimension` and to 2^24, default 1. */
+  /** How many of them, the last ones, go down; a whole number from 1 to `dimension`, default 1. */
   down?: number | undefined;
   /** The weight of the quartic that ends the way down at ±1/√bound; >= 0, default 1. 0 leaves x² - y² as it is. */
   bound?: number | undefined;
@@ -30,7 +30,7 @@ export const saddleLandscape = defineLandscape({
   wgsl,
   options: {
     dimension: dimensionOption(1, 2),
-    down: number({ min: 1, max: 2 ** 24, integer: true }, 1),
+    down: dimensionOption(1, 1),
     bound: number({ min: 0 }, 1),
   },
   create({ dimension, down, bound }, name) {

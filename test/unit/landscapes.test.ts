@@ -253,10 +253,10 @@ describe("bad input", () => {
     [{ type: "hill" }, 'landscape.type is "hill", which is not a known landscape; known are quadratic,'],
     [{ type: "beale", version: 2 }, "landscape.version is 2, which is not a known version; known is 1"],
     [{ type: "beale", dimension: 3 }, 'landscape has an unknown option "dimension"; the options are type'],
-    [rosenbrock({ dimension: 1 }), "landscape.dimension is 1; it must be a whole number in [2, 16777216]"],
+    [rosenbrock({ dimension: 1 }), "landscape.dimension is 1; it must be a whole number in [2, 4194304]"],
     [
       quadratic({ dimension: 2 ** 40 }),
-      "landscape.dimension is 1099511627776; it must be a whole number in [1, 16777216]",
+      "landscape.dimension is 1099511627776; it must be a whole number in [1, 4194304]",
     ],
     [rosenbrock({ b: 0 }), "landscape.b is 0; it must be a finite number > 0"],
     [rastrigin({ amplitude: Number.NaN }), "landscape.amplitude is NaN; it must be a finite number >= 0"],
