@@ -36,7 +36,6 @@ export { type IdxArray, type IdxOptions, idxDataset, parseIdx } from "./data/idx
 export type { ClassesOption } from "./data/labels.ts";
 export { mnistDataset, mnistFiles } from "./data/mnist.ts";
 export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts";
-export { evaluationRole } from "./evaluation.ts";
 export type { RuleFunction } from "./forms.ts";
 export { type ChoiceStore, clear, keepChoices, type Speeds } from "./gpu/choices.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
@@ -151,7 +150,10 @@ export {
   tuneUpdate,
 } from "./objectives/tuner.ts";
 export { type ProductShape, variantNames } from "./objectives/variants.ts";
-export type { LayerStats, LoadOptions, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
+export { type LoadOptions, loadCheckpoint, saveCheckpoint } from "./optimizer/checkpoint.ts";
+export { evaluationRole } from "./optimizer/evaluation.ts";
+export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";
+export type { LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
 export type { Range } from "./options.ts";
 export { Random } from "./random.ts";
 export {
@@ -240,7 +242,6 @@ export { halveEvery, type StepOptions, step } from "./schedules/step.ts";
 export { type StochasticOptions, stochastic } from "./schedules/stochastic.ts";
 export { type TanhOptions, tanh } from "./schedules/tanh.ts";
 export { type WarmupStableDecayOptions, warmupStableDecay } from "./schedules/warmup_stable_decay.ts";
-export { loadTorch, type TorchOptions } from "./torch.ts";
 export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
 export {
   type CurveDifference,

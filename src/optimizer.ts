@@ -55,16 +55,6 @@ export interface LayerStats {
   readonly updateNorm: number;
 }
 
-/** Options of {@link Optimizer.load}. */
-export interface LoadOptions {
-  /**
-   * Whose hypers and freezing count from then on: those that were in force when the checkpoint was saved ("saved"), or those
-   * of this optimizer as it is ("config"). Default "saved" where the optimizer that was saved was created with the same
-   * hypers, groups and freezing as this one, else "config": what a new config says is not undone.
-   */
-  readonly hypers?: "saved" | "config" | undefined;
-}
-
 export interface Optimizer {
   readonly backend: "webgpu" | "cpu";
   /** The tensors, in the order they were given. */
@@ -156,20 +146,6 @@ export interface Optimizer {
    * @throws OptionError for an optimizer made without `watch: true`.
    */
   layers(replica?: number): Promise<readonly LayerStats[]>;
-  /** The whole state (parameters, slots, hypers, step) as a safetensors file, from which `load` continues to the bit. */
-  save(): Promise<Uint8Array<ArrayBuffer>>;
-  /**
-   * Continues from a `save`: parameters, slots, steps. An optimizer that was created with the same hypers, groups and freezing
-   * goes on to the bit, with what was set, frozen and thawed before the save; one that was created with others keeps its own
-   * ({@link LoadOptions.hypers} chooses). Functions of the step, which a file cannot hold, come back only from the very
-   * array that this optimizer's `save` gave, else they stay as they are now. Clipping, averages (the decay of `ema` too) and
-   * loss scaling stay as this optimizer was created. Groups may be others than those that were saved, as long as each
-   * tensor keeps its rule and the tensors of a group have made as many updates. Submit before what was encoded.
-   *
-   * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
-   * DeviceError where the device refuses what is written.
-   */
-  load(checkpoint: Uint8Array, options?: LoadOptions): Promise<void>;
   /** Frees what was created. Using the optimizer afterwards is an error. */
   destroy(): void;
 }
@@ -181,7 +157,7 @@ export function readOptimizer<T extends Optimizer>(optimizer: T, backend?: Optim
   const arenas = backend ? { params: "object", gradients: "object" } : {};
   readMade("optimizer", optimizer, allowed, {
     ...{ segments: "array", replicas: "number", config: "object", step: "function", read: "function" },
-    ...{ save: "function", load: "function", set: "function", write: "function" },
+    ...{ set: "function", write: "function" },
     ...(arenas as Members),
   });
   if (backend && optimizer.backend !== backend) {

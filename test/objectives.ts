@@ -1,4 +1,5 @@
 // The laws of objectives, on whichever engine: PyTorch's gradients, and whole training runs of PyTorch.
+
 import { describe, expect, it } from "vitest";
 import { type Dataset, sliceRows } from "../src/data/dataset.ts";
 import { digitsDataset } from "../src/data/digits.ts";
@@ -6,6 +7,7 @@ import { DataError, OptionError } from "../src/errors.ts";
 import { gradientCase, readGradients, readTraining, trainingRun } from "../src/lab/gradients.ts";
 import { createModel, type Model, type ModelConfig, modelTensors } from "../src/objectives/model.ts";
 import type { Evaluation } from "../src/objectives/objective.ts";
+import { loadCheckpoint, saveCheckpoint } from "../src/optimizer/checkpoint.ts";
 import type { TensorValues } from "../src/optimizer.ts";
 import { Random } from "../src/random.ts";
 import type { Engine, Trainee } from "../src/train/engine.ts";
@@ -88,10 +90,10 @@ export function objectiveLaws(engine: Engine): void {
 
     it("have the bits of a run alone, and keep them while they are halted", async () => {
       const alone = await engine.trainee(model, randomTensors(model), shared, data, 7);
-      const fresh = await alone.optimizer.save();
+      const fresh = await saveCheckpoint(alone.optimizer);
       const wanted = [];
       for (const [replica, lr] of rates.entries()) {
-        await alone.optimizer.load(fresh);
+        await loadCheckpoint(alone.optimizer, fresh);
         alone.optimizer.write("params", initial[replica]!);
         alone.optimizer.set({ lr });
         const reports = [];

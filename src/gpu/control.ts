@@ -1,8 +1,7 @@
 // The control buffer's layout on the host's side (shaders/control.wgsl declares it): for each replica a record for each bin
 // of clipping.
-import type { Clock } from "../checkpoint.ts";
 import { OptionError, show } from "../errors.ts";
-import type { Stats } from "../optimizer.ts";
+import type { Clock, ReplicaRecord } from "../optimizer/store.ts";
 import { readNumber } from "../options.ts";
 import { clipBins, type Plan } from "../plan.ts";
 
@@ -40,10 +39,8 @@ export function controlBytes(plan: Plan): number {
 }
 
 /** What a replica's records say. */
-export interface ControlRecord extends Stats, Clock {
+export interface ControlRecord extends ReplicaRecord {
   readonly epoch: number;
-  /** Gradients added up since the last update. */
-  readonly micro: number;
   /** Updates since the last load that changed nothing, since their rows were not on the GPU any more. */
   readonly astray: number;
   /** Gradients since the last load that were left out of a mean, since an encoder before them was never submitted. */

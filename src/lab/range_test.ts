@@ -1,8 +1,10 @@
 // The learning-rate range test (Smith 2017, "Cyclical learning rates for training neural networks"; Gugger 2018; fastai):
 // a short run whose rate climbs from far too small to far too large, what its losses say about the rate to take, and short
 // runs at rates around that one, since a ramp has no time to see what a rate comes to.
+
 import type { Dataset } from "../data/dataset.ts";
 import { DataError, OptionError, show } from "../errors.ts";
+import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import { type Optimizer, readOptimizer } from "../optimizer.ts";
 import { readChoice, readMade, readNumber } from "../options.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
@@ -143,12 +145,12 @@ export async function rangeTest<S>(
   }
   const rewind = options.data && bookmark(options.data);
   const gradients = await optimizer.read("gradients");
-  const state = await optimizer.save();
+  const state = await saveCheckpoint(optimizer);
   const restore = async () => {
     try {
       rewind?.();
     } finally {
-      await optimizer.load(state);
+      await loadCheckpoint(optimizer, state);
       optimizer.write("gradients", gradients);
     }
   };

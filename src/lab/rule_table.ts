@@ -233,8 +233,8 @@ A group is all of its tensors, whichever rule they go to:
   averages of the parameters, go by the optimizer's step.
 - \`replicas: [{}, { groups: [{ lr: 0.1 }], fallback: { lr: 0.01 } }]\` gives a replica hypers of its own in a group or
   in the fallback.
-- \`load\` restores what was set, frozen and thawed where the optimizer that was saved was created with the same hypers,
-  groups and freezing; a new config's own hypers and freezing stay. \`load(bytes, { hypers: "saved" })\` or \`"config"\`
+- \`loadCheckpoint\` restores what was set, frozen and thawed where the optimizer that was saved was created with the same hypers,
+  groups and freezing; a new config's own hypers and freezing stay. \`loadCheckpoint(optimizer, bytes, { hypers: "saved" })\` or \`"config"\`
   chooses. Groups may be cut anew: each tensor must keep its rule, and the tensors of a group must have made as many
   updates.
 

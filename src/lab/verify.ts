@@ -1,9 +1,11 @@
 // The laws that every rule obeys, for rules of one's own as for those of the registry: what `verifyRule` runs, and the
 // tests over the registry too. Each law says what is wrong in a sentence, or nothing.
+
 import { FalllineError, OptionError, show } from "../errors.ts";
 import { readDevice } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
+import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { Optimizer, TensorValues } from "../optimizer.ts";
 import { inRange, readListener, readMade, readNumber, readObject } from "../options.ts";
 import { Random } from "../random.ts";
@@ -420,7 +422,7 @@ const resumes: Law = {
       run([whole], gradientsOf(tensors), 6);
       const gradients = gradientsOf(tensors);
       run([first], gradients, 3);
-      await second.load(await first.save());
+      await loadCheckpoint(second, await saveCheckpoint(first));
       run([second], gradients, 3);
       return difference(await everything(second), await everything(whole), "after saving and loading");
     });

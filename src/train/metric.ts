@@ -1,7 +1,9 @@
 // The metric of a run: measured where it is due, told to the plateaus, and what early stopping and the best checkpoint go by.
+
 import { counts, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
 import type { Evaluation, ReplicaEvaluation } from "../objectives/objective.ts";
+import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { Trainee } from "./engine.ts";
 import { type CompleteRunConfig, type MetricConfig, metricMode } from "./run_config.ts";
 import { createStopping } from "./stopping.ts";
@@ -131,14 +133,14 @@ export function trackMetric(
       optimizer.observe(point.value);
       onMetric?.(point);
       if (improved && (stop?.restoreBest || onBest)) {
-        const checkpoint = await optimizer.save();
+        const checkpoint = await saveCheckpoint(optimizer);
         kept = checkpoint;
         await onBest?.({ ...point, checkpoint });
       }
     },
     async restore() {
       if (!kept || !stop?.restoreBest) return;
-      await optimizer.load(kept);
+      await loadCheckpoint(optimizer, kept);
       restored = true;
     },
     async evaluation() {

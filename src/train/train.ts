@@ -1,11 +1,13 @@
 // The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones
 // before; only where the run's metric is due does it wait for those on their way.
+
 import { batches, classNotes, counts, type Dataset, readDataset } from "../data/dataset.ts";
 import { DataError, DeviceError, OptionError } from "../errors.ts";
 import { targetsOf } from "../objectives/loss.ts";
 import { createModel, initialTensors, type Model } from "../objectives/model.ts";
 import { checkFit, firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
+import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { LayerStats, Role, TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { readEngine, readRunOptions } from "./arguments.ts";
@@ -300,7 +302,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       events,
       skipped,
       ...marks,
-      optimizer: await optimizer.save(),
+      optimizer: await saveCheckpoint(optimizer),
       bestOptimizer: track.kept,
       watch: watch?.state() ?? null,
       lastUpdate: last && { ...last, layers },
@@ -309,7 +311,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   };
 
   try {
-    if (state) await optimizer.load(state.optimizer);
+    if (state) await loadCheckpoint(optimizer, state.optimizer);
     listeners.onStart();
     let snapshot: Promise<TensorValues> | undefined;
     const takeSnapshot = async () => {

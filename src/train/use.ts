@@ -1,8 +1,9 @@
 // The parameters to use of a model in training (src/evaluation.ts) in the place of those that are trained, for as long as an
 // evaluation takes; afterwards everything is as it was, to the bit.
-import { roleOf } from "../evaluation.ts";
+
 import { allocate } from "../gpu/allocate.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
+import { roleOf } from "../optimizer/evaluation.ts";
 import type { Optimizer, Role } from "../optimizer.ts";
 import { createPlan } from "../plan.ts";
 

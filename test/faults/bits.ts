@@ -1,6 +1,8 @@
 // Every bit of a checkpoint flipped, one by one: the file must be refused, with the optimizer as it was.
+
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { FalllineError } from "../../src/errors.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { type Report, Tally } from "./tally.ts";
 
@@ -19,20 +21,20 @@ export async function bits(report: Report): Promise<void> {
     const optimizer = createCpuOptimizer(tensors, config);
     optimizer.write("gradients", { w: new Array(12).fill(0.1), b: [1, 2, 3] });
     optimizer.step();
-    const saved = await optimizer.save();
+    const saved = await saveCheckpoint(optimizer);
     for (let bit = 0; bit < 8 * saved.length; bit++) {
       const damaged = Uint8Array.from(saved);
       damaged[bit >> 3]! ^= 1 << (bit & 7);
       const place = `bit ${bit & 7} of byte ${bit >> 3} of ${saved.length}`;
       try {
-        await optimizer.load(damaged);
+        await loadCheckpoint(optimizer, damaged);
         tally.fault("accepted", place);
       } catch (error) {
         if (error instanceof FalllineError) tally.survived("refused");
         else tally.fault(`raw ${(error as Error).name}`, `${place}: ${(error as Error).message}`);
       }
       // Now and then, since it takes longer than the load.
-      if (bit % 997 === 0 && Buffer.compare(await optimizer.save(), saved) !== 0)
+      if (bit % 997 === 0 && Buffer.compare(await saveCheckpoint(optimizer), saved) !== 0)
         tally.fault("changed something", place);
     }
   }

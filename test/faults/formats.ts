@@ -1,5 +1,6 @@
 // Damaged files of every format that fallline reads. A reader must refuse a mutant with an error of the library's or take it;
 // it must not throw anything else, hang, eat memory, or change what it was to be loaded into.
+
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { arrayDataset } from "../../src/data/arrays.ts";
 import { parseCsv } from "../../src/data/csv.ts";
@@ -10,11 +11,12 @@ import { readRecorded } from "../../src/lab/gradients.ts";
 import { readReplay, replayCase } from "../../src/lab/replay.ts";
 import { createLandscape } from "../../src/landscapes/index.ts";
 import { createModel } from "../../src/objectives/model.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { createSchedule } from "../../src/schedules/index.ts";
-import { loadTorch } from "../../src/torch.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { type RunConfig, readRunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";
@@ -222,18 +224,18 @@ async function checkpoints(): Promise<Format[]> {
   const made = await Promise.all(
     configs.map(async (config) => {
       const optimizer = await trained(config);
-      return { optimizer, saved: await optimizer.save() };
+      return { optimizer, saved: await saveCheckpoint(optimizer) };
     }),
   );
   let current = made[0]!;
   const base = {
-    read: (mutant: Uint8Array<ArrayBuffer> | string) => current.optimizer.load(asBytes(mutant)),
+    read: (mutant: Uint8Array<ArrayBuffer> | string) => loadCheckpoint(current.optimizer, asBytes(mutant)),
     async left(refused: boolean) {
       if (!refused) {
-        await current.optimizer.load(current.saved);
+        await loadCheckpoint(current.optimizer, current.saved);
         return undefined;
       }
-      const now = await current.optimizer.save();
+      const now = await saveCheckpoint(current.optimizer);
       return Buffer.compare(now, current.saved) === 0 ? undefined : "a refused checkpoint changed the optimizer";
     },
   };

@@ -1,5 +1,6 @@
 // What the faults of a device are tried on: small jobs that use everything of the GPU engine, and give their whole outcome as
 // text, so that an outcome that differs from the undisturbed one shows.
+
 import { arrayDataset } from "../../src/data/arrays.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { sweep } from "../../src/lab/sweep.ts";
@@ -8,6 +9,7 @@ import { landscapeTensors } from "../../src/objectives/landscape.ts";
 import { createGpuLandscape } from "../../src/objectives/landscape_gpu.ts";
 import { createModel, initialTensors } from "../../src/objectives/model.ts";
 import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
@@ -56,9 +58,9 @@ function optimizerJob(name: string, config: OptimizerConfig): Job {
         optimizer.write("gradients", gradients);
         for (let step = 0; step < 3; step++) optimizer.step();
         const params = await optimizer.read();
-        const saved = await optimizer.save();
+        const saved = await saveCheckpoint(optimizer);
         optimizer.step();
-        await optimizer.load(saved);
+        await loadCheckpoint(optimizer, saved);
         optimizer.write("gradients", gradients);
         optimizer.step();
         return asJson([params, await optimizer.stats(), await optimizer.layers(), await optimizer.read()]);

@@ -1,11 +1,13 @@
 // What stands around a rule, on both engines, against plain float64 arithmetic: clipping, caution, averages, accumulation,
 // loss scaling, freezing, schedules of any hyper, what rules carry, evaluation.
+
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import type { ClipConfig } from "../../src/around.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
@@ -610,7 +612,7 @@ describe.each(engines)("accumulation (%s)", (_, create) => {
     for (const g of micro.slice(0, 5)) step(whole, g);
     // What the other had begun is forgotten.
     step(resumed, micro[8]!);
-    await resumed.load(await whole.save());
+    await loadCheckpoint(resumed, await saveCheckpoint(whole));
     expect(await resumed.read("accumulated")).toEqual(await whole.read("accumulated"));
     for (const g of micro.slice(5)) {
       for (const optimizer of [whole, resumed]) step(optimizer, g);
@@ -680,7 +682,7 @@ describe.each(engines)("loss scaling (%s)", (_, create) => {
     const other = await create(tensors, { ...rule, lossScale, ema: {} });
     for (let i = 0; i < 5; i++) {
       step(optimizer, good);
-      if (i === 1) await other.load(await optimizer.save());
+      if (i === 1) await loadCheckpoint(other, await saveCheckpoint(optimizer));
       if (i > 1) step(other, good);
       scales.push((await optimizer.stats()).lossScale);
     }
@@ -699,7 +701,7 @@ describe.each(engines)("loss scaling (%s)", (_, create) => {
       const optimizer = await create(tensors, { ...rule, lossScale });
       const good = gradientsOf(tensors);
       step(optimizer, good);
-      const checkpoint = await optimizer.save();
+      const checkpoint = await saveCheckpoint(optimizer);
       const before = await optimizer.read();
       for (let i = 0; i < skips; i++) {
         await optimizer.stats();
@@ -711,7 +713,7 @@ describe.each(engines)("loss scaling (%s)", (_, create) => {
       expect(() => optimizer.step()).toThrow(DataError);
       expect(messageOf(() => optimizer.step())).toMatch(message.slice(0, message.lastIndexOf(",")));
       expect(await optimizer.read()).toEqual(before);
-      await optimizer.load(checkpoint);
+      await loadCheckpoint(optimizer, checkpoint);
       expect((await optimizer.stats()).lossScale).toBe(Math.fround(lossScale.init));
       step(
         optimizer,
@@ -725,7 +727,7 @@ describe.each(engines)("loss scaling (%s)", (_, create) => {
   it("does not come from a checkpoint to an optimizer without it", async () => {
     const scaled = await create(tensors, { ...rule, lossScale: {} });
     const plain = await create(tensors, rule);
-    await plain.load(await scaled.save());
+    await loadCheckpoint(plain, await saveCheckpoint(scaled));
     expect((await plain.stats()).lossScale).toBe(1);
     for (const made of [scaled, plain]) made.destroy();
   });
@@ -815,7 +817,7 @@ describe.each(engines)("what is frozen (%s)", (_, create) => {
     expect(await optimizer.stats()).toMatchObject({ step: 3, gradientNorm: 0 });
     // A checkpoint brings it along.
     const other = await create(tensors, config);
-    await other.load(await optimizer.save());
+    await loadCheckpoint(other, await saveCheckpoint(optimizer));
     step(other, g);
     expect(await other.read()).toEqual(second[0]);
     other.thaw();
@@ -943,7 +945,7 @@ describe.each(engines)("what a rule carries (%s)", (_, create) => {
     const resumed = await create(tensors, config);
     for (const [i, g] of gradients.entries()) {
       step(whole, { x: g });
-      if (i === 2) await resumed.load(await whole.save());
+      if (i === 2) await loadCheckpoint(resumed, await saveCheckpoint(whole));
       if (i > 2) step(resumed, { x: g });
     }
     expect(await stateOf(resumed)).toEqual(await stateOf(whole));

@@ -1,11 +1,13 @@
 // Counts that hold on any device: dispatches, passes, submits, and what a step must not create. The dispatches of each rule
 // and of what stands around it are those that docs/rules.md tells.
+
 import { afterEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { aroundTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
 import { createModel, initialTensors, type ModelConfig } from "../../src/objectives/model.ts";
 import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { type Counts, countingDevice } from "./counting.ts";
@@ -99,7 +101,7 @@ describe.each([...documented.values()])("one step of $name", (row) => {
     expect([made(counts), counts.submits]).toEqual([0, 1]);
     await optimizer.read();
     await optimizer.stats();
-    await optimizer.load(await optimizer.save());
+    await loadCheckpoint(optimizer, await saveCheckpoint(optimizer));
     expect(alive.size).toBeGreaterThan(0);
     optimizer.destroy();
     expect(alive.size).toBe(0);

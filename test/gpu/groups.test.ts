@@ -1,8 +1,10 @@
 // Groups on the GPU, held to the CPU reference: updates counted by group from its thaw on, also where steps were skipped that
 // the host has not heard of, sums over all tensors, fallbacks that go with their group, and checkpoints on the way.
+
 import { expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { device } from "./setup.ts";
@@ -62,7 +64,7 @@ it.each<[string, OptimizerConfig]>([
   }
   await mustAgree(first, cpu);
   const second = await createOptimizer(device, tensors, config);
-  await second.load(await first.save());
+  await loadCheckpoint(second, await saveCheckpoint(first));
   for (const optimizer of [first, second]) for (let i = 12; i < 14; i++) step(optimizer, i);
   expect(await second.read()).toEqual(await first.read());
   for (const optimizer of [first, second]) optimizer.destroy();

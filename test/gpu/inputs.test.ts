@@ -1,8 +1,10 @@
 // What callers may hand over: names that objects take for something else, values that are no numbers, damaged checkpoints.
+
 import { describe, expect, it } from "vitest";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { replayCase } from "../../src/lab/replay.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { transposedMatrices } from "../transposed.ts";
 import { freshDevice } from "./setup.ts";
 
@@ -17,8 +19,8 @@ describe("the WebGPU optimizer", () => {
     const [optimizer, other] = await Promise.all([make(), make()]);
     optimizer.write("gradients", JSON.parse('{"__proto__":[1,-1],"w":[1]}'));
     optimizer.step();
-    const bytes = await optimizer.save();
-    await other.load(bytes);
+    const bytes = await saveCheckpoint(optimizer);
+    await loadCheckpoint(other, bytes);
     for (const role of ["params", "evaluation", ...optimizer.slots]) {
       const values = await other.read(role);
       expect(Object.keys(values), role).toEqual(["__proto__", "w"]);
@@ -32,7 +34,7 @@ describe("the WebGPU optimizer", () => {
     );
     const damaged = bytes.slice();
     damaged[bytes.length - 3]! ^= 1;
-    await expect(optimizer.load(damaged)).rejects.toThrow(DataError);
+    await expect(loadCheckpoint(optimizer, damaged)).rejects.toThrow(DataError);
     expect(Object.entries(await optimizer.read())).toEqual(before);
     optimizer.destroy();
     other.destroy();

@@ -1,5 +1,6 @@
 // A submission that the device refuses throws nothing, and leaves zeros or what was there before: no readback may take that
 // for an answer. And what is destroyed while calls are under way leaves nothing behind, and fails them in words.
+
 import { afterEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { arrayDataset } from "../../src/data/arrays.ts";
@@ -14,6 +15,7 @@ import { createGpuLandscape } from "../../src/objectives/landscape_gpu.ts";
 import { createModel, initialTensors } from "../../src/objectives/model.ts";
 import { createGpuObjective, type GpuObjective } from "../../src/objectives/network_gpu.ts";
 import { createOwnGpuObjective } from "../../src/objectives/own_gpu.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
@@ -77,7 +79,7 @@ const reads: readonly [string, (made: Made) => Promise<unknown>][] = [
   ["read of a slot", ({ optimizer }) => optimizer.read("m")],
   ["stats", ({ optimizer }) => optimizer.stats()],
   ["layers", ({ optimizer }) => optimizer.layers()],
-  ["save", ({ optimizer }) => optimizer.save()],
+  ["save", ({ optimizer }) => saveCheckpoint(optimizer)],
 ];
 
 describe("a submission that the device refuses", () => {
@@ -133,11 +135,11 @@ describe("a submission that the device refuses", () => {
     expect(String((first as PromiseRejectedResult).reason)).toMatch(/3 of the steps submitted before did not run/);
     expect(second).toMatchObject({ status: "fulfilled", value: { x: Float32Array.of(-3, -3) } });
     expect((await optimizer.stats()).step).toBe(3);
-    const checkpoint = await optimizer.save();
+    const checkpoint = await saveCheckpoint(optimizer);
     refuse();
     steps(2);
     refusing.stop();
-    await optimizer.load(checkpoint);
+    await loadCheckpoint(optimizer, checkpoint);
     steps(2);
     expect((await optimizer.stats()).step).toBe(4);
     optimizer.destroy();
@@ -189,7 +191,7 @@ describe("a caller's buffer that is destroyed or mapped", () => {
 
   it.each<[string, "params" | "gradients", (optimizer: GpuOptimizer) => Promise<unknown>]>([
     ["read", "params", (optimizer) => optimizer.read()],
-    ["save", "params", (optimizer) => optimizer.save()],
+    ["save", "params", (optimizer) => saveCheckpoint(optimizer)],
     ["read of gradients", "gradients", (optimizer) => optimizer.read("gradients")],
   ])("%s rejects", async (_, role, call) => {
     const range = ranges();
@@ -203,9 +205,11 @@ describe("a caller's buffer that is destroyed or mapped", () => {
   it("so does a load, which writes to it", async () => {
     const range = ranges();
     const optimizer = await create(range);
-    const checkpoint = await optimizer.save();
+    const checkpoint = await saveCheckpoint(optimizer);
     range.params.buffer.destroy();
-    await expect(optimizer.load(checkpoint)).rejects.toThrow(/^the device refused .*what was loaded: .*destroyed/);
+    await expect(loadCheckpoint(optimizer, checkpoint)).rejects.toThrow(
+      /^the device refused .*what was loaded: .*destroyed/,
+    );
     optimizer.destroy();
     range.gradients.buffer.destroy();
   });
@@ -308,7 +312,7 @@ describe("a device that is lost", () => {
         const made = await make(lost);
         await made.objective.step(rows);
         await made.objective.evaluate(data);
-        await made.optimizer.save();
+        await saveCheckpoint(made.optimizer);
       })();
       const settled = Promise.allSettled([working]);
       for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setTimeout(resolve, turn));
@@ -406,7 +410,7 @@ describe("a buffer that cannot be made", () => {
         () => optimizer.read("ema"),
         () => optimizer.stats(),
         () => optimizer.layers(),
-        () => optimizer.save(),
+        () => saveCheckpoint(optimizer),
       ]) {
         expect(await walk(call)).toBeGreaterThan(0);
       }

@@ -1,9 +1,11 @@
 // Replicas: copies that train side by side with hypers of their own. Each must be what it would be alone, to the bit, on
 // either engine, whatever happens to the others.
+
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
@@ -124,12 +126,12 @@ describe.each(engines)("replicas (%s)", (_, create) => {
           optimizer.step();
         }
         stepTogether(step);
-        if (step === 3) checkpoint = await together.save();
+        if (step === 3) checkpoint = await saveCheckpoint(together);
       }
       const expected = await Promise.all(alone.map((optimizer) => stateOf(optimizer)));
       const states = () => Promise.all(alone.map((_, replica) => stateOf(together, replica)));
       expect(await states()).toEqual(expected);
-      await together.load(checkpoint);
+      await loadCheckpoint(together, checkpoint);
       for (const step of [4, 5, 6]) stepTogether(step);
       expect(await states()).toEqual(expected);
       for (const optimizer of [together, ...alone]) optimizer.destroy();

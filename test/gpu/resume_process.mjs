@@ -1,7 +1,16 @@
 // One leg of a run in a process of its own, for the law of resuming: uses the built library, as a user would.
 //   node resume_process.mjs BACKEND FROM TO CHECKPOINT|- OUT
 import { readFileSync, writeFileSync } from "node:fs";
-import { adamw, cosine, createCpuOptimizer, createOptimizer, Random, requestDevice } from "../../dist/fallline.js";
+import {
+  adamw,
+  cosine,
+  createCpuOptimizer,
+  createOptimizer,
+  loadCheckpoint,
+  Random,
+  requestDevice,
+  saveCheckpoint,
+} from "../../dist/fallline.js";
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 
 const [backend, from, to, checkpoint, out] = process.argv.slice(2);
@@ -37,12 +46,12 @@ async function create() {
   return createOptimizer(device, tensors, config);
 }
 const optimizer = await create();
-if (checkpoint !== "-") await optimizer.load(readFileSync(checkpoint));
+if (checkpoint !== "-") await loadCheckpoint(optimizer, readFileSync(checkpoint));
 for (let step = 0; step < Number(to); step++) {
   const gradients = { w: normal(231), b: normal(7), c: normal(5), d: normal(9) };
   if (step < Number(from)) continue;
   optimizer.write("gradients", gradients);
   optimizer.step();
 }
-writeFileSync(out, await optimizer.save());
+writeFileSync(out, await saveCheckpoint(optimizer));
 process.exit();

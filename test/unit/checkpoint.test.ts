@@ -1,7 +1,9 @@
 // Checkpoints that are damaged, old, or not what they say; names and memory that lead a save or a write astray.
+
 import { describe, expect, it, vi } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, DeviceError, OptionError } from "../../src/errors.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 
@@ -30,27 +32,27 @@ describe("a damaged checkpoint", () => {
     const optimizer = createCpuOptimizer([{ name: "w", shape: [2], data: [1, 2] }], { rule: "sgd", lr: 0.1 });
     optimizer.write("gradients", { w: [1, 1] });
     optimizer.step();
-    const bytes = await optimizer.save();
+    const bytes = await saveCheckpoint(optimizer);
     optimizer.step();
     const before = [await optimizer.read(), await optimizer.stats(), optimizer.config];
     // Every bit of a file is flipped in safetensors.test.ts; each of these goes through a whole load.
     for (let bit = 0; bit < bytes.length * 8; bit += 7) {
       const damaged = bytes.slice();
       damaged[bit >> 3]! ^= 1 << (bit & 7);
-      await expect(optimizer.load(damaged), `bit ${bit}`).rejects.toThrow(DataError);
+      await expect(loadCheckpoint(optimizer, damaged), `bit ${bit}`).rejects.toThrow(DataError);
     }
     expect([await optimizer.read(), await optimizer.stats(), optimizer.config]).toEqual(before);
-    await optimizer.load(bytes);
+    await loadCheckpoint(optimizer, bytes);
     expect((await optimizer.stats()).step).toBe(1);
   });
 
   it("of this version without checksums is refused, of 0.1 is not", async () => {
     const optimizer = made();
-    const bytes = await optimizer.save();
+    const bytes = await saveCheckpoint(optimizer);
     expect(decodeSafetensors(bytes).metadata.format).toBe("fallline-checkpoint/2");
-    await expect(optimizer.load(unsealed(bytes))).rejects.toThrow(/has no checksums/);
-    await optimizer.load(unsealed(changed(bytes, { format: "fallline-checkpoint/1" })));
-    await expect(optimizer.load(changed(bytes, { format: "fallline-checkpoint/3" }))).rejects.toThrow(
+    await expect(loadCheckpoint(optimizer, unsealed(bytes))).rejects.toThrow(/has no checksums/);
+    await loadCheckpoint(optimizer, unsealed(changed(bytes, { format: "fallline-checkpoint/1" })));
+    await expect(loadCheckpoint(optimizer, changed(bytes, { format: "fallline-checkpoint/3" }))).rejects.toThrow(
       /format is "fallline-checkpoint\/3"; this version reads/,
     );
   });
@@ -72,7 +74,9 @@ describe("a damaged checkpoint", () => {
     ["micro", "[]"],
   ])("whose %s is %s is a DataError", async (key, value) => {
     const optimizer = made();
-    await expect(optimizer.load(changed(await optimizer.save(), { [key]: value }))).rejects.toThrow(DataError);
+    await expect(loadCheckpoint(optimizer, changed(await saveCheckpoint(optimizer), { [key]: value }))).rejects.toThrow(
+      DataError,
+    );
   });
 });
 
@@ -91,7 +95,7 @@ describe("a tensor called __proto__", () => {
     optimizer.write("gradients", JSON.parse('{"__proto__":[1,-1],"w":[1]}'));
     optimizer.step();
     const other = make();
-    await other.load(await optimizer.save());
+    await loadCheckpoint(other, await saveCheckpoint(optimizer));
     for (const role of ["params", "evaluation", ...optimizer.slots]) {
       const values = await other.read(role);
       expect(Object.keys(values), role).toEqual(["__proto__", "w"]);
@@ -124,15 +128,17 @@ describe("memory that runs out", () => {
 
   it("in save, load and read", async () => {
     const optimizer = made();
-    const bytes = await optimizer.save();
+    const bytes = await saveCheckpoint(optimizer);
     const failing = vi.spyOn(Float32Array.prototype, "slice").mockImplementation(() => {
       throw new RangeError("Array buffer allocation failed");
     });
-    await expect(optimizer.save()).rejects.toThrow(/no memory for a checkpoint: Array buffer allocation failed/);
+    await expect(saveCheckpoint(optimizer)).rejects.toThrow(
+      /no memory for a checkpoint: Array buffer allocation failed/,
+    );
     await expect(optimizer.read()).rejects.toThrow(DeviceError);
-    await expect(optimizer.load(bytes)).rejects.toThrow(DeviceError);
+    await expect(loadCheckpoint(optimizer, bytes)).rejects.toThrow(DeviceError);
     failing.mockRestore();
-    await optimizer.load(bytes);
+    await loadCheckpoint(optimizer, bytes);
     expect([...(await optimizer.read()).w!]).toEqual([1, 2]);
   });
 });

@@ -1,7 +1,7 @@
 // Which parameters are evaluated and returned, on the CPU; and by an optimizer's config alone.
 import { expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { evaluationRole } from "../../src/evaluation.ts";
+import { evaluationRole } from "../../src/optimizer/evaluation.ts";
 import { rules } from "../../src/rules/index.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { evaluatedLaw, optimizers } from "../evaluated.ts";

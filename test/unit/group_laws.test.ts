@@ -1,12 +1,13 @@
 // Groups together with everything else: what a group inherits stays inherited, what it says holds for all of its tensors,
 // whichever rule they go to, and what it has made is counted by itself. Over the registry where a rule is concerned.
+
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { type CpuOptimizer, createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { noDecay } from "../../src/groups.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
-import type { LoadOptions } from "../../src/optimizer.ts";
+import { type LoadOptions, loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Rule } from "../../src/rule.ts";
 import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
@@ -309,7 +310,7 @@ describe("thawing", () => {
       for (let step = 0; step < 9; step++) {
         if (step % 2 === 1) {
           const fresh = create(config);
-          await fresh.load(await resumed.save());
+          await loadCheckpoint(fresh, await saveCheckpoint(resumed));
           resumed = fresh;
         }
         for (const optimizer of [whole, resumed]) {
@@ -361,7 +362,7 @@ describe("thawing", () => {
   });
 });
 
-describe("load", () => {
+describe("loadCheckpoint", () => {
   const stage1 = { rule: "adamw", lr: 0.1, groups: [{ params: "l1.*", frozen: true }] };
   const saved = async () => {
     const optimizer = create(stage1);
@@ -382,7 +383,7 @@ describe("load", () => {
       [{ hypers: "saved" }, false],
     ] as const) {
       const second = create(config);
-      await second.load(await first.save(), options);
+      await loadCheckpoint(second, await saveCheckpoint(first), options);
       expect((await second.stats()).step).toBe(5);
       expect(second.hyper("lr", 50, 1)).toBe(own ? create(config).hyper("lr", 50, 1) : 0.1);
       const before = (await second.read())["l1.weight"];
@@ -397,10 +398,10 @@ describe("load", () => {
     first.set({ lr: 0.5, beta1: 0.5 }, 0);
     run(first, 5, 7);
     const second = create({ ...stage1, clip: { type: "value", maxValue: 9 }, skipNonFinite: false });
-    await second.load(await first.save());
+    await loadCheckpoint(second, await saveCheckpoint(first));
     expect(second.config.groups).toEqual(first.config.groups);
     const third = create(stage1);
-    await third.load(await first.save(), { hypers: "config" });
+    await loadCheckpoint(third, await saveCheckpoint(first), { hypers: "config" });
     expect(third.config).toEqual(create(stage1).config);
   });
 
@@ -413,7 +414,7 @@ describe("load", () => {
     const first = create(config);
     first.set({ lr: 0.5 });
     const second = create(JSON.parse(JSON.stringify(create(config).config)));
-    await second.load(await first.save());
+    await loadCheckpoint(second, await saveCheckpoint(first));
     expect(second.hyper("lr", 0)).toBe(0.5);
     expect(JSON.stringify(second.config)).toBe(JSON.stringify(first.config));
   });
@@ -424,37 +425,43 @@ describe("load", () => {
       rule: "adamw",
       groups: [{ params: "l2.*" }, { params: "l1.weight" }, { params: "l1.bias" }],
     });
-    await apart.load(await first.save());
+    await loadCheckpoint(apart, await saveCheckpoint(first));
     run(apart, 5, 6);
     const wanted = create({ rule: "adamw", groups: [{ params: "l1.*" }] });
-    await wanted.load(await first.save());
+    await loadCheckpoint(wanted, await saveCheckpoint(first));
     run(wanted, 5, 6);
     expect(await everything(apart)).toEqual(await everything(wanted));
     const joined = create({ rule: "adamw" });
-    await expect(joined.load(await first.save())).rejects.toThrow(
+    await expect(loadCheckpoint(joined, await saveCheckpoint(first))).rejects.toThrow(
       /^of the tensors of group 0 \(adamw\) the checkpoint's "l1\.weight" made 0 updates and "l2\.weight" made 5/,
     );
-    await expect(apart.load(await first.save(), { hypers: "saved" })).rejects.toThrow(/^the checkpoint's groups are/);
+    await expect(loadCheckpoint(apart, await saveCheckpoint(first), { hypers: "saved" })).rejects.toThrow(
+      /^the checkpoint's groups are/,
+    );
     const other = create({ rule: "adamw", groups: [{ params: "l2.*", rule: "sgd" }] });
-    await expect(other.load(await first.save())).rejects.toThrow(/^the checkpoint's groups' rules are/);
+    await expect(loadCheckpoint(other, await saveCheckpoint(first))).rejects.toThrow(
+      /^the checkpoint's groups' rules are/,
+    );
   });
 
   it("counts the optimizer's steps for checkpoints from before groups were counted", async () => {
     const first = await saved();
-    const { metadata, tensors: values } = decodeSafetensors(await first.save());
+    const { metadata, tensors: values } = decodeSafetensors(await saveCheckpoint(first));
     const { made: _, created: __, ...older } = metadata;
     const second = create({ ...stage1, lr: 9 });
-    await second.load(encodeSafetensors({ metadata: older, tensors: values }));
+    await loadCheckpoint(second, encodeSafetensors({ metadata: older, tensors: values }));
     expect(second.hyper("lr", 0, 0)).toBe(0.1);
-    expect(JSON.parse(decodeSafetensors(await second.save()).metadata.made!)).toEqual([[[5, 5]]]);
+    expect(JSON.parse(decodeSafetensors(await saveCheckpoint(second)).metadata.made!)).toEqual([[[5, 5]]]);
   });
 
   it.each<[unknown, RegExp]>([
-    [{ hypers: "mine" }, /^load\.hypers is "mine"; it must be one of saved, config$/],
-    [{ hyper: "saved" }, /^load has an unknown option "hyper"/],
-    ["saved", /^load is "saved"; it must be an object with hypers$/],
+    [{ hypers: "mine" }, /^loadCheckpoint\.hypers is "mine"; it must be one of saved, config$/],
+    [{ hyper: "saved" }, /^loadCheckpoint has an unknown option "hyper"/],
+    ["saved", /^loadCheckpoint is "saved"; it must be an object with hypers$/],
   ])("refuses the options %j", async (options, message) => {
     const optimizer = create({ rule: "sgd" });
-    await expect(optimizer.load(await optimizer.save(), options as LoadOptions)).rejects.toThrow(message);
+    await expect(loadCheckpoint(optimizer, await saveCheckpoint(optimizer), options as LoadOptions)).rejects.toThrow(
+      message,
+    );
   });
 });

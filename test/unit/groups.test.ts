@@ -1,10 +1,12 @@
 // Parameter groups, replicas and what stands around a rule in a config: which tensors a pattern means, what helpers make,
 // how the whole comes back as JSON, and every way in which it can be wrong. The same checks stand before both engines.
+
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { isBiasOrNorm, layerwiseDecay, noDecay } from "../../src/groups.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 
@@ -275,14 +277,14 @@ describe("config", () => {
         const rebuilt = create(JSON.parse(JSON.stringify(first.config)));
         expect(rates(rebuilt)).toEqual(rates(first));
         const second = create(config);
-        await second.load(await first.save(), { hypers: "saved" });
+        await loadCheckpoint(second, await saveCheckpoint(first), { hypers: "saved" });
         expect(second.config).toEqual(first.config);
         // Checkpoints from before these were saved.
-        const { metadata, tensors: saved } = decodeSafetensors(await first.save());
+        const { metadata, tensors: saved } = decodeSafetensors(await saveCheckpoint(first));
         const { shared: _, fallback: __, created: ___, made: ____, groups: described, ...others } = metadata;
         const older = JSON.stringify(JSON.parse(described!).map(({ own: _, ...group }: { own: unknown }) => group));
         const third = create(config);
-        await third.load(encodeSafetensors({ metadata: { ...others, groups: older }, tensors: saved }));
+        await loadCheckpoint(third, encodeSafetensors({ metadata: { ...others, groups: older }, tensors: saved }));
         expect(rates(third)).toEqual(rates(first));
       }
     }
@@ -468,24 +470,24 @@ describe("checkpoints of another set-up", () => {
     [{ rule: "sgd" }, { rule: "sgd", swa: {} }, /^the checkpoint has "w:swa", which this optimizer does not$/],
   ])("%j refuses %j, and nothing changes", async (ours, theirs, message) => {
     const optimizer = create(ours, given);
-    const before = await optimizer.save();
-    const other = await create(theirs, given).save();
-    const error = await optimizer.load(other).catch((caught: unknown) => caught as Error);
+    const before = await saveCheckpoint(optimizer);
+    const other = await saveCheckpoint(create(theirs, given));
+    const error = await loadCheckpoint(optimizer, other).catch((caught: unknown) => caught as Error);
     expect(error).toBeInstanceOf(DataError);
     expect((error as Error).message).toMatch(message);
-    expect(await optimizer.save()).toEqual(before);
+    expect(await saveCheckpoint(optimizer)).toEqual(before);
   });
 
   it("whose hypers do not fit, of this very optimizer too, changes nothing", async () => {
     const optimizer = create({ rule: "sgd", lr: 0.25, groups: [{ params: "w" }] }, given);
-    const saved = await optimizer.save();
+    const saved = await saveCheckpoint(optimizer);
     // In place: from this very array functions come back.
     const { metadata, tensors } = decodeSafetensors(saved);
     const changed = Object.entries(metadata).map(([key, text]) => [key, text.replaceAll('lr":0.25', 'lr":-9.5')]);
     saved.set(encodeSafetensors({ metadata: Object.fromEntries(changed), tensors }));
     const lr = (step: number) => 1 / (1 + step);
     optimizer.set({ lr });
-    await expect(optimizer.load(saved, { hypers: "saved" })).rejects.toThrow(
+    await expect(loadCheckpoint(optimizer, saved, { hypers: "saved" })).rejects.toThrow(
       /^the checkpoint's hypers do not fit: set\.lr is -9\.5/,
     );
     expect([0, 1].map((group) => optimizer.hyper("lr", 1, group))).toEqual([0.5, 0.5]);
@@ -504,10 +506,10 @@ describe("checkpoints of another set-up", () => {
   ])("with the %s %j are refused", async (key, text, message) => {
     const config: OptimizerConfig = { rule: "nadam", accumulate: 3, lossScale: {} };
     const optimizer = create(config, given);
-    const before = await optimizer.save();
+    const before = await saveCheckpoint(optimizer);
     const { metadata, tensors: saved } = decodeSafetensors(before);
     const broken = encodeSafetensors({ metadata: { ...metadata, [key]: text }, tensors: saved });
-    await expect(optimizer.load(broken)).rejects.toThrow(message);
-    expect(await optimizer.save()).toEqual(before);
+    await expect(loadCheckpoint(optimizer, broken)).rejects.toThrow(message);
+    expect(await saveCheckpoint(optimizer)).toEqual(before);
   });
 });

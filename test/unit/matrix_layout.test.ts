@@ -4,9 +4,9 @@ import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { readReplay, replayCase } from "../../src/lab/replay.ts";
 import { createModel, initialTensors } from "../../src/objectives/model.ts";
+import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { encodeSafetensors } from "../../src/safetensors.ts";
-import { loadTorch } from "../../src/torch.ts";
 import { goldenText } from "../golden.ts";
 import { transposedMatrices } from "../transposed.ts";
 

@@ -1,5 +1,6 @@
 // The range test: its ramp and its end by hand, its suggestions against readings of the published definitions, and that
 // nothing of it is left behind, to the bit.
+
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,6 +18,7 @@ import {
 import { type RangeEnd, type RangePoint, suggestRates } from "../../src/lab/suggest.ts";
 import { spaced, sweep, withPeak } from "../../src/lab/sweep.ts";
 import { short } from "../../src/lab/words.ts";
+import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
@@ -407,9 +409,13 @@ async function twice(
         expect(optimizer.config).toEqual(before.config);
         expect(await optimizer.read("gradients")).toEqual(before.gradients);
       }
-      const state = await optimizer.save();
+      const state = await saveCheckpoint(optimizer);
       advance(7);
-      return { state, end: await optimizer.save(), rates: [3, 9, 20].map((step) => optimizer.hyper("lr", step)) };
+      return {
+        state,
+        end: await saveCheckpoint(optimizer),
+        rates: [3, 9, 20].map((step) => optimizer.hyper("lr", step)),
+      };
     }),
   );
   expect(tested).toEqual(plain);
@@ -521,14 +527,14 @@ describe("nothing is left of a range test", () => {
 
   it("because the very array that save gave brings functions back; a copy, as of a file, cannot", async () => {
     const optimizer = createCpuOptimizer(tensors, { rule: "sgd", lr: half });
-    const saved = await optimizer.save();
+    const saved = await saveCheckpoint(optimizer);
     optimizer.set({ lr: 7 });
-    await optimizer.load(saved.slice());
+    await loadCheckpoint(optimizer, saved.slice());
     expect(optimizer.hyper("lr", 1)).toBe(7);
-    await optimizer.load(saved);
+    await loadCheckpoint(optimizer, saved);
     expect(optimizer.hyper("lr", 1)).toBe(half(1));
     const other = createCpuOptimizer(tensors, { rule: "sgd", lr: 7 });
-    await other.load(saved);
+    await loadCheckpoint(other, saved);
     expect(other.hyper("lr", 1)).toBe(7);
   });
 
@@ -598,7 +604,7 @@ describe("short runs after the ramp", () => {
       momentum: 0.9,
       ema: {},
     });
-    const before = await optimizer.save();
+    const before = await saveCheckpoint(optimizer);
     const stop = new AbortController();
     const { step } = square(optimizer);
     const stopped = await rangeAndTrials(optimizer, step, {
@@ -610,7 +616,7 @@ describe("short runs after the ramp", () => {
       suggested: { name: "fall" },
       suggestions: { trial: { lr: null, reason: "the short runs were stopped" } },
     });
-    expect(await optimizer.save()).toEqual(before);
+    expect(await saveCheckpoint(optimizer)).toEqual(before);
     expect(optimizer.hyper("lr", 3)).toBe(half(3));
   });
 

@@ -1,16 +1,18 @@
 // Importing the state of a PyTorch optimizer: the trajectories that torch computed go on from it, and files that do not
 // fit change nothing.
+
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { readReplay } from "../../src/lab/replay.ts";
+import { saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { defineRule } from "../../src/rule.ts";
 import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
 import { sgdRule } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../../src/safetensors.ts";
-import { loadTorch } from "../../src/torch.ts";
 import { goldenText } from "../golden.ts";
 
 const ruleOf = (config: object) => rules.find(({ name }) => name === (config as { rule: string }).rule)!;
@@ -29,7 +31,7 @@ async function torchFile(optimizer: Optimizer): Promise<Record<string, SafeTenso
       tensors[`${name}${suffix}`] = { shape: shapes.get(name)!, data };
     }
   }
-  const [[[carried]]] = JSON.parse(decodeSafetensors(await optimizer.save()).metadata.carried!);
+  const [[[carried]]] = JSON.parse(decodeSafetensors(await saveCheckpoint(optimizer)).metadata.carried!);
   const { step } = await optimizer.stats();
   for (const name of shapes.keys()) {
     if (torchSteps !== false) tensors[`${name}.step`] = scalar(step);
@@ -264,7 +266,7 @@ describe("loadTorch", () => {
     });
     const file = { ...adamFile(), "w.mu_product": scalar(0.25), "b.mu_product": scalar(0.5) };
     await loadTorch(optimizer, fileOf(file));
-    const { carried } = decodeSafetensors(await optimizer.save()).metadata;
+    const { carried } = decodeSafetensors(await saveCheckpoint(optimizer)).metadata;
     expect(JSON.parse(carried!)).toEqual([[[{ product: 0.5 }, { product: 0.25 }]]]);
   });
 
@@ -347,11 +349,11 @@ describe("loadTorch", () => {
     ],
   ])("refuses a file with %s, and changes nothing", async (_, file, message, config, options) => {
     const optimizer = createCpuOptimizer(tensors, config ?? { rule: "adam" });
-    const before = await optimizer.save();
+    const before = await saveCheckpoint(optimizer);
     const error = await loadTorch(optimizer, fileOf(file), options).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(DataError);
     expect(error.message).toMatch(message);
-    expect(await optimizer.save()).toEqual(before);
+    expect(await saveCheckpoint(optimizer)).toEqual(before);
   });
 
   const uncarried = defineRule({ ...sgdRule, name: "uncarried", torchCarry: {} });
@@ -387,11 +389,11 @@ describe("loadTorch", () => {
     ],
   ])("refuses %s, and changes nothing", async (_, message, config, options, tensor) => {
     const optimizer = createCpuOptimizer(tensor ? [...tensors, tensor] : tensors, config);
-    const before = await optimizer.save();
+    const before = await saveCheckpoint(optimizer);
     const error = await loadTorch(optimizer, fileOf(adamFile()), options).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(OptionError);
     expect(error.message).toMatch(message);
-    expect(await optimizer.save()).toEqual(before);
+    expect(await saveCheckpoint(optimizer)).toEqual(before);
   });
 
   it("refuses what is no safetensors file", async () => {

@@ -1,8 +1,10 @@
 // The training loop's laws on the CPU reference, and what a run config may ask of it: metric, stopping, watch, batches.
+
 import { describe, expect, it } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError } from "../../src/errors.ts";
 import { createPipeline } from "../../src/objectives/pipeline.ts";
+import { loadCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, type Engine } from "../../src/train/engine.ts";
 import type { Best, MetricPoint } from "../../src/train/metric.ts";
@@ -135,7 +137,7 @@ describe("early stopping", () => {
     expect(found.map(({ step }) => step)).toEqual([4, 8]);
     const tensors = [...result.shapes].map(([name, shape]) => ({ name, shape }));
     const optimizer = createCpuOptimizer(tensors, turning);
-    await optimizer.load(found[1]!.checkpoint);
+    await loadCheckpoint(optimizer, found[1]!.checkpoint);
     expect(await optimizer.read()).toEqual(result.snapshot);
     expect((await optimizer.stats()).step).toBe(8);
     const onBest = () => Promise.reject(new Error("the disk is full"));

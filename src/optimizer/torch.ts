@@ -1,16 +1,17 @@
 // The way in from PyTorch: a safetensors file of parameters by name, and of what torch's state_dict keeps of each under
 // NAME.KEY ("w.exp_avg", "w.step"). Its values take their places in a checkpoint of the optimizer, which the optimizer
 // then loads; so this is the same for both engines. Which key is which slot, the rules say.
-import type { Segment } from "./arena.ts";
-import type { Pattern } from "./around.ts";
-import { DataError, listed, OptionError } from "./errors.ts";
-import { readPatterns } from "./groups.ts";
-import { type Optimizer, readOptimizer } from "./optimizer.ts";
-import { readNumber, readObject } from "./options.ts";
-import { aroundSlots, createPlan, type Part, type Plan } from "./plan.ts";
-import type { Rule } from "./rule.ts";
-import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "./safetensors.ts";
-import type { CarryValues } from "./table.ts";
+import type { Segment } from "../arena.ts";
+import type { Pattern } from "../around.ts";
+import { DataError, listed, OptionError } from "../errors.ts";
+import { readPatterns } from "../groups.ts";
+import { type Optimizer, readOptimizer } from "../optimizer.ts";
+import { readNumber, readObject } from "../options.ts";
+import { aroundSlots, createPlan, type Part, type Plan } from "../plan.ts";
+import type { Rule } from "../rule.ts";
+import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../safetensors.ts";
+import type { CarryValues } from "../table.ts";
+import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 
 /** Options of {@link loadTorch}. */
 export interface TorchOptions {
@@ -48,7 +49,7 @@ export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options:
   const { segments, replicas } = optimizer;
   const transposed = readTransposed(transpose, segments);
   const { tensors } = decodeSafetensors(file);
-  const template = decodeSafetensors(await optimizer.save());
+  const template = decodeSafetensors(await saveCheckpoint(optimizer));
   const plan = createPlan(optimizer.config, segments);
   checkRules(plan, segments, template.tensors);
   checkKeys(plan, segments, tensors);
@@ -85,7 +86,7 @@ export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options:
     carried: JSON.stringify(carried),
     made: JSON.stringify(made),
   };
-  await optimizer.load(encodeSafetensors({ metadata, tensors: changed }));
+  await loadCheckpoint(optimizer, encodeSafetensors({ metadata, tensors: changed }));
 }
 
 const maxStep = 2 ** 32 - 1;

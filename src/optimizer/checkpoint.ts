@@ -1,16 +1,22 @@
 // Checkpoints: an optimizer's whole state as a safetensors file. Parameters stand under their names, slots and scalars
 // under NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape begins with their number. What
 // is not a tensor (rules, config, hypers, step) stands in the metadata. The same for both engines.
-import type { Segment } from "./arena.ts";
-import { largestLossScale } from "./around_plan.ts";
-import { DataError, OptionError, show } from "./errors.ts";
-import { keptShare, type PartLayout, slotRange } from "./layout.ts";
-import { type LoadOptions, putValues, type TensorValues } from "./optimizer.ts";
-import { deepest, isDeep, readChoice, readObject } from "./options.ts";
-import { type Heard, type Plan, planConfig, planSlots, rememberHypers, replaceHypers, replaceOwn } from "./plan.ts";
-import { encodeSafetensors, openSafetensors, type SafeTensor } from "./safetensors.ts";
-import { holdsFunction, type Schedule } from "./schedule.ts";
-import type { CarryValues } from "./table.ts";
+import type { Segment } from "../arena.ts";
+import { largestLossScale } from "../around_plan.ts";
+import { DataError, OptionError, show } from "../errors.ts";
+import { inMemory, memoryError } from "../host_memory.ts";
+import { type PartLayout, slotRange } from "../layout.ts";
+import { type Optimizer, putValues, type TensorValues } from "../optimizer.ts";
+import { deepest, isDeep, readChoice, readObject } from "../options.ts";
+import { type Heard, type Plan, planConfig, rememberHypers, replaceHypers, replaceOwn } from "../plan.ts";
+import { encodeSafetensors, openSafetensors, type SafeTensor } from "../safetensors.ts";
+import { holdsFunction, type Schedule } from "../schedule.ts";
+import type { CarryValues } from "../table.ts";
+import { together } from "../together.ts";
+import { keyOf, savedRoles } from "./keys.ts";
+import { mustAllow, scalarRange } from "./locations.ts";
+import { fetchRoles, type Inside, insideOf } from "./shell.ts";
+import type { Clock, Write } from "./store.ts";
 
 /** Sealed by checksums; two bits away from the one before, so that damage makes no file of either into the other. */
 const format = "fallline-checkpoint/2";
@@ -18,17 +24,108 @@ const format = "fallline-checkpoint/2";
 /** The format of fallline 0.1, whose files have no checksums. */
 const unsealedFormat = "fallline-checkpoint/1";
 
-/** How far one replica has come. */
-export interface Clock {
-  readonly step: number;
-  readonly skipped: number;
-  readonly lossScale: number;
-  /** Updates since the loss scale changed or one was skipped. */
-  readonly goodSteps: number;
+/** Options of {@link loadCheckpoint}. */
+export interface LoadOptions {
+  /**
+   * Whose hypers and freezing count from then on: those that were in force when the checkpoint was saved ("saved"), or those
+   * of this optimizer as it is ("config"). Default "saved" where the optimizer that was saved was created with the same
+   * hypers, groups and freezing as this one, else "config": what a new config says is not undone.
+   */
+  readonly hypers?: "saved" | "config" | undefined;
+}
+
+/**
+ * An optimizer's whole state (parameters, slots, hypers, step) as a safetensors file, from which {@link loadCheckpoint}
+ * continues to the bit.
+ *
+ * @throws DeviceError as {@link Optimizer.read} does, and where the process has no memory for it.
+ */
+export async function saveCheckpoint(optimizer: Optimizer): Promise<Uint8Array<ArrayBuffer>> {
+  const inside = insideOf(optimizer);
+  const { plan, layouts, segments, store } = inside;
+  store.mustLive("saveCheckpoint");
+  try {
+    const description = describePlan(plan);
+    const snapshot = await takeSnapshot(inside);
+    return encodeCheckpoint(description, plan, layouts, segments, snapshot);
+  } catch (error) {
+    throw memoryError("a checkpoint", error);
+  }
+}
+
+/**
+ * Continues from a checkpoint: parameters, slots, steps. An optimizer that was created with the same hypers, groups and
+ * freezing goes on to the bit, with what was set, frozen and thawed before it was saved; one that was created with others
+ * keeps its own ({@link LoadOptions.hypers} chooses). Functions of the step, which a file cannot hold, come back only from
+ * the very array that {@link saveCheckpoint} gave of this optimizer, else they stay as they are now. Clipping, averages (the
+ * decay of `ema` too) and loss scaling stay as this optimizer was created. Groups may be others than those that were saved,
+ * as long as each tensor keeps its rule and the tensors of a group have made as many updates. Submit before what was
+ * encoded.
+ *
+ * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
+ * DeviceError where the device refuses what is written.
+ */
+export async function loadCheckpoint(optimizer: Optimizer, bytes: Uint8Array, options?: LoadOptions): Promise<void> {
+  const { plan, layouts, segments, store, locate } = insideOf(optimizer);
+  store.mustLive("loadCheckpoint");
+  for (const location of locate("params")) mustAllow(location, "COPY_DST", "loadCheckpoint");
+  const { clocks, micro, carried, made, roles, scalars } = inMemory("the checkpoint", () =>
+    openCheckpoint(plan, layouts, segments, bytes, options),
+  );
+  const writes: Write[] = [];
+  for (const [role, replicas] of roles) {
+    for (const range of locate(role)) {
+      for (const [replica, values] of replicas.entries()) {
+        writes.push({ range, replica, values: values[range.segment.name] as Float32Array<ArrayBuffer> });
+      }
+    }
+  }
+  for (const [part, replicas] of scalars.entries()) {
+    const range = scalarRange(layouts, part);
+    for (const [replica, values] of replicas.entries()) writes.push({ range, replica, values });
+  }
+  const pasts = clocks.map((_, replica) => ({
+    carried: carried.map((part) => part[replica]!),
+    made: made.map((part) => part[replica]!),
+  }));
+  await store.restore(clocks, pasts, micro, writes);
+}
+
+/** Everything of one moment. All copies are submitted before any is awaited. */
+async function takeSnapshot(inside: Inside): Promise<Snapshot> {
+  const { plan, layouts, store } = inside;
+  const ranges = layouts.map((_, part) => scalarRange(layouts, part));
+  // Role by role: all of them together may be more than a buffer holds.
+  const replicas = await together(
+    Array.from({ length: plan.replicas }, async (_, replica) => {
+      const [{ records, values: scalars, past }, ...each] = await together([
+        store.fetch(ranges, replica),
+        ...savedRoles(plan).map((role) => fetchRoles(inside, [role], replica)),
+      ]);
+      const { step, skipped, lossScale, goodSteps, micro } = records[replica]!;
+      return {
+        ...past(),
+        clock: { step, skipped, lossScale, goodSteps },
+        micro,
+        scalars,
+        roles: new Map(each.flatMap(({ values }) => [...values])),
+      };
+    }),
+  );
+  const byPart = <T>(of: (replica: (typeof replicas)[number]) => readonly T[]) =>
+    plan.parts.map((_, part) => replicas.map((replica) => of(replica)[part]!));
+  return {
+    clocks: replicas.map(({ clock }) => clock),
+    micro: replicas[0]!.micro,
+    carried: byPart(({ carried }) => carried),
+    made: byPart(({ made }) => made),
+    roles: new Map(savedRoles(plan).map((role) => [role, replicas.map(({ roles }) => roles.get(role)!)])),
+    scalars: byPart(({ scalars }) => scalars),
+  };
 }
 
 /** An optimizer's state outside of the engine that holds it. */
-export interface Snapshot {
+interface Snapshot {
   /** One for each replica. */
   readonly clocks: readonly Clock[];
   /** Gradients added up since the last update. */
@@ -40,11 +137,11 @@ export interface Snapshot {
   /** By role (params, each slot, accumulated) and replica. */
   readonly roles: ReadonlyMap<string, readonly TensorValues[]>;
   /** By part and replica: a record of all tensors together, then one for each place. */
-  readonly scalars: readonly (readonly Float32Array[])[];
+  readonly scalars: readonly (readonly Float32Array<ArrayBuffer>[])[];
 }
 
 /** What a checkpoint says of its optimizer. */
-export interface Description {
+interface Description {
   /** What its file says. */
   readonly metadata: Readonly<Record<string, string>>;
   /** Gives the optimizer that was saved its hypers back, functions too. */
@@ -54,38 +151,8 @@ export interface Description {
 /** Of checkpoints made here, whose plan they are and what no file holds of it: hypers that are functions of the step. */
 const recalls = new WeakMap<Uint8Array, { readonly plan: Plan; readonly recall: () => void }>();
 
-const keyOf = (tensor: string, role: string) => (role === "params" ? tensor : `${tensor}:${role}`);
-
-function savedRoles(plan: Plan): readonly string[] {
-  return ["params", ...planSlots(plan), ...(plan.accumulate > 1 ? ["accumulated"] : [])];
-}
-
-/**
- * Refuses tensors whose name is the key of another tensor's slot.
- *
- * @throws OptionError that names both.
- */
-export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
-  const names = new Set(segments.map(({ name }) => name));
-  const scalars = [...plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {})), keptShare];
-  for (const name of names) {
-    const slot = [...savedRoles(plan).slice(1), ...scalars].find((candidate) => names.has(keyOf(name, candidate)));
-    if (slot) {
-      throw new OptionError(
-        `a tensor is called "${keyOf(name, slot)}", which checkpoints use for the slot ${slot} of "${name}"`,
-      );
-    }
-  }
-  const common = [...names].find((name) => name.startsWith(":") && scalars.includes(name.split(":").pop()!));
-  if (common) {
-    throw new OptionError(
-      `a tensor is called "${common}", which checkpoints use for what a rule sums over all tensors`,
-    );
-  }
-}
-
 /** The plan as it is at this moment. Hypers that are, or hold, functions of the step are left out: JSON has none. */
-export function describePlan(plan: Plan): Description {
+function describePlan(plan: Plan): Description {
   const groups = plan.groups.map(({ params, rule, flags, hypers, own, frozen }, index) => ({
     params: params ?? null,
     rule: rule.name,
@@ -133,7 +200,7 @@ function heardBy(hypers: Readonly<Record<string, Schedule>>): Heard {
   );
 }
 
-export function encodeCheckpoint(
+function encodeCheckpoint(
   description: Description,
   plan: Plan,
   layouts: readonly PartLayout[],
@@ -174,15 +241,15 @@ export function encodeCheckpoint(
  * @throws DataError that says what does not fit this plan and these tensors; OptionError for a bad option. The plan is
  * unchanged then.
  */
-export function openCheckpoint(
+function openCheckpoint(
   plan: Plan,
   layouts: readonly PartLayout[],
   segments: readonly Segment[],
   bytes: Uint8Array,
   options: LoadOptions = {},
 ): Snapshot {
-  const { hypers } = readObject("load", options, ["hypers"]);
-  const whose = hypers === undefined ? undefined : readChoice("load.hypers", hypers, ["saved", "config"]);
+  const { hypers } = readObject("loadCheckpoint", options, ["hypers"]);
+  const whose = hypers === undefined ? undefined : readChoice("loadCheckpoint.hypers", hypers, ["saved", "config"]);
   const { metadata, tensors, sealed } = openSafetensors(bytes);
   if (metadata.format !== format && metadata.format !== unsealedFormat) {
     throw new DataError(

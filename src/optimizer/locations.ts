@@ -1,0 +1,90 @@
+// Where an optimizer keeps the numbers of a role: which array, and where in it. Pure arithmetic, the same for both engines.
+import { arenaLength, paddedLength, type Segment } from "../arena.ts";
+import { OptionError, show } from "../errors.ts";
+import { type PartLayout, slotRange } from "../layout.ts";
+import type { Role } from "../optimizer.ts";
+import { type Plan, rolesOf } from "../plan.ts";
+
+/** One of the arrays of an optimizer. */
+export interface Home {
+  readonly kind: "params" | "gradients" | "accumulated" | "state" | "scalars";
+  /** Of arenas the page, of what a rule keeps the part of the plan. */
+  readonly index: number;
+}
+
+/** A stretch of an array, in elements. */
+export interface Range {
+  readonly home: Home;
+  /** Where the first replica's begins. */
+  readonly offset: number;
+  readonly length: number;
+  /** From one replica's to the next. */
+  readonly stride: number;
+  /** The caller's buffer that holds it instead of the array. */
+  readonly external?: GPUBuffer;
+}
+
+/** One tensor's numbers of one role. */
+export interface Location extends Range {
+  readonly segment: Segment;
+}
+
+/** Looks up where each tensor's numbers of a role are; throws an OptionError for what is no role. */
+export type Locate = (role: Role) => readonly Location[];
+
+/** Remembers what it has found: reading and writing by role may happen at every step. */
+export function locator(plan: Plan, layouts: readonly PartLayout[], segments: readonly Segment[]): Locate {
+  const known = new Map<Role, readonly Location[]>();
+  return (role) => {
+    const locations = known.get(role) ?? find(plan, layouts, segments, role);
+    known.set(role, locations);
+    return locations;
+  };
+}
+
+function find(
+  plan: Plan,
+  layouts: readonly PartLayout[],
+  segments: readonly Segment[],
+  role: Role,
+): readonly Location[] {
+  if (role === "params" || role === "gradients" || (role === "accumulated" && plan.accumulate > 1)) {
+    return segments.map((segment) => inArena(role as Arena, segment, segments));
+  }
+  const found = layouts.flatMap((layout, index) => {
+    if (!layout.slotBases.has(role)) return [];
+    return layout.places.map((place): Location => {
+      const home = { kind: "state", index } as const;
+      return { segment: place.segment, home, ...slotRange(layout, place, role), stride: layout.stateLength };
+    });
+  });
+  if (found.length > 0) return found;
+  throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(plan).join(", ")}`);
+}
+
+type Arena = "params" | "gradients" | "accumulated";
+
+function inArena(kind: Arena, segment: Segment, segments: readonly Segment[]): Location {
+  const { length, offset, own } = segment;
+  const home: Home = { kind, index: 0 };
+  if (kind === "accumulated") return { segment, home, offset, length, stride: paddedLength(segments) };
+  if (!own) return { segment, home, offset, length, stride: arenaLength(segments) };
+  const { buffer, offset: bytes = 0 } = own[kind];
+  return { segment, home, offset: bytes / 4, length, stride: 0, external: buffer };
+}
+
+/** The scalars of a part, all of them together. */
+export function scalarRange(layouts: readonly PartLayout[], index: number): Range {
+  const length = scalarLength(layouts[index]!);
+  return { home: { kind: "scalars", index }, offset: 0, length, stride: length };
+}
+
+/** Numbers of one replica: a record for all tensors together, then one for each. */
+export const scalarLength = ({ scalars, places }: PartLayout) => scalars.length * (1 + places.length);
+
+/** Refuses a call for which a buffer of the caller's lacks a usage. */
+export function mustAllow({ segment, external }: Location, usage: "COPY_SRC" | "COPY_DST", call: string): void {
+  if (external && (external.usage & GPUBufferUsage[usage]) === 0) {
+    throw new OptionError(`${call} needs the buffer of tensor "${segment.name}" to have usage ${usage}`);
+  }
+}

@@ -1,0 +1,177 @@
+// The optimizer itself: reads what its callers give, keeps plan and hypers, and leaves numbers and steps to a store. The life
+// of each call stands here once for both engines.
+import { matchSegments, type Segment } from "../arena.ts";
+import { OptionError, show } from "../errors.ts";
+import { inMemory, memoryError } from "../host_memory.ts";
+import { type PartLayout, scalarValues } from "../layout.ts";
+import { type Optimizer, putValues, type Role, type Stats, type TensorValues, unwatchedMessage } from "../optimizer.ts";
+import {
+  observeMetric,
+  type Plan,
+  planConfig,
+  planSlots,
+  readHyperAt,
+  readReplica,
+  readRole,
+  setFrozen,
+  setHypers,
+} from "../plan.ts";
+import { evaluationValues } from "./evaluation.ts";
+import { type Locate, locator, mustAllow, scalarRange } from "./locations.ts";
+import type { ReplicaRecord, Store } from "./store.ts";
+
+/** What an optimizer is made of. */
+export interface Inside {
+  readonly plan: Plan;
+  readonly layouts: readonly PartLayout[];
+  readonly segments: readonly Segment[];
+  readonly store: Store;
+  readonly locate: Locate;
+}
+
+/** For what works on optimizers and is not part of them. */
+const insides = new WeakMap<object, Inside>();
+
+/** @throws OptionError for what is no optimizer. */
+export function insideOf(optimizer: Optimizer): Inside {
+  const inside = insides.get(Object(optimizer));
+  if (inside) return inside;
+  throw new OptionError(
+    `optimizer is ${show(optimizer)}; it must be an optimizer, such as createOptimizer() or createCpuOptimizer() makes`,
+  );
+}
+
+/** An optimizer over a store, with what only its engine has. */
+export function createShell<T extends { readonly backend: Optimizer["backend"] }>(
+  { plan, layouts, segments, store }: Omit<Inside, "locate">,
+  engine: (locate: Locate) => T,
+): Omit<Optimizer, "backend"> & T {
+  const locate = locator(plan, layouts, segments);
+  const replicaOf = (replica: number) => readReplica(plan, "replica", replica);
+  const change = (call: string, make: () => unknown) => {
+    store.mustLive(call);
+    store.settle();
+    if (make() !== false) store.expire();
+  };
+  const freeze = (call: string, frozen: boolean, group: number | undefined) =>
+    change(call, () => {
+      setFrozen(plan, frozen, group);
+      store.refreeze();
+    });
+  const setHalted = (call: string, replica: number, halted: boolean) => {
+    store.mustLive(call);
+    store.setHalted(replicaOf(replica), halted);
+  };
+
+  const readScalars = async (role: Role, replica: number) => {
+    const ranges = layouts.map((_, part) => scalarRange(layouts, part));
+    const { values } = await store.fetch(ranges, replica);
+    return Object.fromEntries(layouts.flatMap((layout, part) => scalarValues(layout, values[part]!, role) ?? []));
+  };
+  const readEvaluation = async (replica: number) => {
+    const { values, past } = await fetchRoles(inside, ["params", ...planSlots(plan)], replica);
+    const { made, carried } = past();
+    return evaluationValues(plan, layouts, values, made, carried);
+  };
+
+  const shell: Omit<Optimizer, "backend"> = {
+    segments,
+    replicas: plan.replicas,
+    slots: planSlots(plan),
+    get config() {
+      return planConfig(plan);
+    },
+    step() {
+      store.mustLive("step");
+      store.step();
+    },
+    zeroGrad() {
+      store.mustLive("zeroGrad");
+      for (const location of locate("gradients")) mustAllow(location, "COPY_DST", "zeroGrad");
+      store.zeroGrad();
+    },
+    set(hypers, group, replica) {
+      change("set", () => setHypers(plan, hypers, group, replica, store.next(replica ?? 0)));
+    },
+    hyper: (name, step, group = 0, replica = 0) => readHyperAt(plan, group, name, step, replica),
+    freeze: (group) => freeze("freeze", true, group),
+    thaw: (group) => freeze("thaw", false, group),
+    halt: (replica) => setHalted("halt", replica, true),
+    resume: (replica) => setHalted("resume", replica, false),
+    observe(metric, replica) {
+      change("observe", () => observeMetric(plan, metric, replica));
+    },
+    async read(role = "params", replica = 0) {
+      store.mustLive("read");
+      readRole(plan, role);
+      replicaOf(replica);
+      try {
+        const isScalar = layouts.some(({ scalars }) => scalars.some(({ name }) => name === role));
+        if (isScalar && !planSlots(plan).includes(role)) return await readScalars(role, replica);
+        if (role === "evaluation") return await readEvaluation(replica);
+        return (await fetchRoles(inside, [role], replica)).values.get(role)!;
+      } catch (error) {
+        throw memoryError(`the values of ${role}`, error);
+      }
+    },
+    write(role, values, replica) {
+      store.mustLive("write");
+      readRole(plan, role);
+      if (replica !== undefined) replicaOf(replica);
+      const located = new Map(locate(role).map((location) => [location.segment.name, location]));
+      const stored = [...located.values()].map(({ segment, length }) => ({ ...segment, length }));
+      const matched = matchSegments(role, stored, values);
+      for (const { segment } of matched) mustAllow(located.get(segment.name)!, "COPY_DST", "write");
+      const targets = replica === undefined ? Array.from({ length: plan.replicas }, (_, r) => r) : [replica];
+      // All of them before the first is written, so that an error changes nothing.
+      const writes = inMemory(`the ${role} to write`, () =>
+        matched.flatMap(({ segment, data }) => {
+          const range = located.get(segment.name)!;
+          const numbers = Float32Array.from(data);
+          return targets.map((target) => ({ range, replica: target, values: numbers }));
+        }),
+      );
+      store.write(writes);
+    },
+    async stats(replica = 0) {
+      store.mustLive("stats");
+      replicaOf(replica);
+      const { records } = await store.fetch([], replica);
+      return statsOf(records[replica]!);
+    },
+    async layers(replica = 0) {
+      store.mustLive("layers");
+      replicaOf(replica);
+      if (!plan.watch) throw new OptionError(unwatchedMessage);
+      return store.layers(replica);
+    },
+    destroy: () => store.destroy(),
+  };
+  const optimizer = joined(shell, engine(locate));
+  const inside: Inside = { plan, layouts, segments, store, locate };
+  insides.set(optimizer, inside);
+  return optimizer;
+}
+
+/** The values of some roles in one replica, of one moment. */
+export async function fetchRoles({ store, locate }: Inside, roles: readonly Role[], replica: number) {
+  const wanted = roles.flatMap((role) => locate(role).map((location) => ({ role, location })));
+  for (const { location } of wanted) mustAllow(location, "COPY_SRC", "read");
+  const ranges = wanted.map(({ location }) => location);
+  const fetched = await store.fetch(ranges, replica);
+  const values = new Map(roles.map((role): [Role, TensorValues] => [role, {}]));
+  wanted.forEach(({ role, location }, i) => {
+    putValues(values.get(role)!, location.segment.name, fetched.values[i]!);
+  });
+  return { ...fetched, values };
+}
+
+export function statsOf(record: ReplicaRecord): Stats {
+  const { step, skipped, gradientNorm, clipScale, lossScale, underflowed, groupNorms } = record;
+  return { step, skipped, gradientNorm, clipScale, lossScale, underflowed, ...(groupNorms ? { groupNorms } : {}) };
+}
+
+/** One object with the members of both, getters included. */
+function joined<A extends object, B extends object>(a: A, b: B): A & B {
+  return Object.defineProperties(a, Object.getOwnPropertyDescriptors(b)) as A & B;
+}

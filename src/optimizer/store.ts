@@ -1,0 +1,74 @@
+// What the shell of an optimizer asks of an engine: arrays of numbers, a step over them, and how far each replica has come.
+import type { LayerStats, Stats } from "../optimizer.ts";
+import type { CarryValues, RowSource } from "../table.ts";
+import type { Range } from "./locations.ts";
+
+/** How far one replica has come. */
+export interface Clock {
+  readonly step: number;
+  readonly skipped: number;
+  readonly lossScale: number;
+  /** Updates since the loss scale changed or one was skipped. */
+  readonly goodSteps: number;
+}
+
+/** What is known of one replica at one moment. */
+export interface ReplicaRecord extends Stats, Clock {
+  /** Gradients added up since the last update. */
+  readonly micro: number;
+}
+
+/** What a replica's groups bring into a step, by part and group. */
+export interface Past {
+  /** What rules carry from row to row; null before a group's first update. */
+  readonly carried: readonly (readonly (CarryValues | null)[])[];
+  /** Updates that were made. */
+  readonly made: readonly (readonly number[])[];
+}
+
+export function pastOf(sources: readonly RowSource[], step: number): Past {
+  return {
+    carried: sources.map((source) => source.carried(step)),
+    made: sources.map((source) => source.made(step)),
+  };
+}
+
+/** Numbers of one moment. */
+export interface Fetched {
+  /** By replica. */
+  readonly records: readonly ReplicaRecord[];
+  /** By range. */
+  readonly values: readonly Float32Array<ArrayBuffer>[];
+  /** Of the replica that was asked for. */
+  readonly past: () => Past;
+}
+
+/** Numbers to be written. */
+export interface Write {
+  readonly range: Range;
+  readonly replica: number;
+  readonly values: Float32Array<ArrayBuffer>;
+}
+
+export interface Store {
+  /** @throws DeviceError that names the call, once the store is destroyed or its device lost. */
+  mustLive(call: string): void;
+  /** The step that the next update of a replica makes, as far as the host knows. */
+  next(replica: number): number;
+  /** Before hypers or freezing change: what rules carried so far stays as it is. */
+  settle(): void;
+  /** After groups were frozen or thawed, before {@link Store.expire}. */
+  refreeze(): void;
+  /** After hypers or freezing changed: rows that were made ahead are made anew. */
+  expire(): void;
+  step(): void;
+  zeroGrad(): void;
+  setHalted(replica: number, halted: boolean): void;
+  /** Copies ranges of a replica, as of every step made so far. */
+  fetch(ranges: readonly Range[], replica: number): Promise<Fetched>;
+  write(writes: readonly Write[]): void;
+  /** Puts every replica where a checkpoint says, and writes its numbers. */
+  restore(clocks: readonly Clock[], pasts: readonly Past[], micro: number, writes: readonly Write[]): Promise<void>;
+  layers(replica: number): Promise<readonly LayerStats[]>;
+  destroy(): void;
+}
