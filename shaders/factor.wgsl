@@ -1,6 +1,16 @@
 // Behind lines.wgsl: moves a factored slot's means of the squared gradient.
-const two_scales = false;
+struct Sum {
+  square: vec4f,
+}
 
-fn settle(before: vec4f, g2: vec4f, high: vec4f, p2: vec4f, count: f32, h: Row) -> vec4f {
-  return before + factor_weight(h) * (g2 / count - before);
+fn add_sums(a: Sum, b: Sum) -> Sum {
+  return Sum(a.square + b.square);
+}
+
+fn line_terms(g: vec4f, p: vec4f) -> Sum {
+  return Sum(g * g);
+}
+
+fn settle(before: vec4f, sum: Sum, count: f32, h: Row) -> vec4f {
+  return before + factor_weight(h) * (sum.square / count - before);
 }

@@ -1,8 +1,5 @@
 // First of two kernels of the gradient's norm: one workgroup sums the squares of one chunk, in a fixed order, so the
 // result is the same to the bit in every run. What is frozen counts as zero.
-@group(0) @binding(0) var<storage, read_write> partials: array<Partial>;
-
-var<workgroup> lanes: array<Partial, workgroup_size>;
 
 // Long chains of additions lose digits: 16 vec4s of a lane are added up before their sum is added to others.
 const stretch = 64u;
@@ -17,7 +14,7 @@ fn magnitude_bits(x: vec4f) -> vec4u {
 }
 
 // Four of the gradient, without what a caller's kernel may have left in the padding behind a tensor.
-fn own(chunk: Chunk, e: u32) -> vec4f {
+fn gradient_inside(chunk: Chunk, e: u32) -> vec4f {
   let inside = inside(chunk, e);
   return select(vec4f(), load_gradients(chunk.gradients, e, inside), inside);
 }
@@ -28,14 +25,14 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = position.y * workgroups.x + position.x;
+  let index = index_of(position, workgroups);
   if (index >= arrayLength(&chunks)) {
     return;
   }
   let replica = position.z;
   let chunk = chunk_of(replica, index);
   let h = row_of(replica, chunk.group);
-  var partial = Partial();
+  var sum = Sum();
   if (h.frozen == 0.0 && control[replica * sizes.clip_bins].skip != halted) {
     // The largest element needs no sum.
     if (norm_kind != 0u) {
@@ -50,41 +47,27 @@ fn main(
         sums += part;
       }
       for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-        sums += terms(own(chunk, e));
+        sums += terms(gradient_inside(chunk, e));
       }
-      partial.sum = (sums.x + sums.y) + (sums.z + sums.w);
+      sum.sum = (sums.x + sums.y) + (sums.z + sums.w);
     }
     // The peak of every element would double the kernel's time on an emulated GPU. What exceeds 2^50, or is not finite, shows
     // in the sum too, and is looked at only then.
     let limit = select(large_square, large, norm_kind == 1u);
-    if (norm_kind == 0u || magnitude_bits(vec4f(partial.sum)).x >= limit) {
+    if (norm_kind == 0u || magnitude_bits(vec4f(sum.sum)).x >= limit) {
       var scaled_sums = vec4f();
       var peaks = vec4u();
       for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-        let g = own(chunk, e);
+        let g = gradient_inside(chunk, e);
         scaled_sums += terms(g * down);
         peaks = max(peaks, magnitude_bits(g));
       }
-      partial.peak = max(max(peaks.x, peaks.y), max(peaks.z, peaks.w));
-      if (partial.peak > large) {
-        partial.sum = 0.0;
-        partial.scaled_sum = (scaled_sums.x + scaled_sums.y) + (scaled_sums.z + scaled_sums.w);
+      sum.peak = max(max(peaks.x, peaks.y), max(peaks.z, peaks.w));
+      if (sum.peak > large) {
+        sum.sum = 0.0;
+        sum.scaled_sum = (scaled_sums.x + scaled_sums.y) + (scaled_sums.z + scaled_sums.w);
       }
     }
   }
-  if (!barriers) {
-    partials[(replica * sizes.chunk_total + chunk.id) * workgroup_size + lane] = partial;
-    return;
-  }
-  lanes[lane] = partial;
-  workgroupBarrier();
-  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      lanes[lane] = merge(lanes[lane], lanes[lane + half]);
-    }
-    workgroupBarrier();
-  }
-  if (lane == 0u) {
-    partials[replica * sizes.chunk_total + chunk.id] = lanes[0];
-  }
+  file_sum(replica * sizes.chunk_total + chunk.id, lane, sum);
 }

@@ -1,28 +1,24 @@
 // First of two kernels of a reduction: one workgroup sums the terms of one chunk, in a fixed order. The struct Terms, its
-// sums and `terms` of an element stand in the generated header.
-@group(0) @binding(8) var<storage, read_write> partials: array<Sum>;
-
-var<workgroup> lanes: array<Sum, workgroup_size>;
-
+// sums and `terms` of an element are those of who takes the sums.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = position.y * workgroups.x + position.x;
+  let index = index_of(position, workgroups);
   if (index >= arrayLength(&chunks)) {
     return;
   }
   let replica = position.z;
   let chunk = chunk_of(replica, index);
   let h = row_of(replica, chunk.group);
-  let own = replica * sizes.clip_bins;
+  let record = replica * sizes.clip_bins;
   begin_chunk(chunk, h, lane);
   var sum = Sum();
   if (!rests(replica) && h.frozen == 0.0) {
     let r = scalars_to_measure(replica, chunk, h);
-    let scale = scale_of(own + chunk.bin, h);
+    let scale = scale_of(record + chunk.bin, h);
     var total = Terms();
     for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
       let inside = inside(chunk, e);
@@ -34,19 +30,5 @@ fn main(
       sum.count = f32(chunk.length);
     }
   }
-  if (!barriers) {
-    partials[(replica * sizes.chunk_total + chunk.id) * workgroup_size + lane] = sum;
-    return;
-  }
-  lanes[lane] = sum;
-  workgroupBarrier();
-  for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      lanes[lane] = add_sums(lanes[lane], lanes[lane + half]);
-    }
-    workgroupBarrier();
-  }
-  if (lane == 0u) {
-    partials[replica * sizes.chunk_total + chunk.id] = lanes[0];
-  }
+  file_sum(replica * sizes.chunk_total + chunk.id, lane, sum);
 }

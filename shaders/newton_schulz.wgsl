@@ -1,30 +1,5 @@
 // One product of the Newton–Schulz iteration: c ← alpha · a·b + beta · d. Every operand has a stride for rows and one for
 // columns, which serves transposes. A lane makes a square of 4 × 4.
-struct Operand {
-  offset: u32,
-  row: u32,
-  column: u32,
-  replica: u32,
-}
-
-struct Product {
-  a: Operand,
-  b: Operand,
-  d: Operand,
-  c: Operand,
-  m: u32,
-  n: u32,
-  k: u32,
-  alpha: f32,
-  beta: f32,
-}
-
-@group(0) @binding(0) var<storage, read> a: array<f32>;
-@group(0) @binding(1) var<storage, read> b: array<f32>;
-@group(0) @binding(2) var<storage, read> d: array<f32>;
-@group(0) @binding(3) var<storage, read_write> c: array<f32>;
-@group(0) @binding(4) var<storage, read> product: Product;
-
 @compute @workgroup_size(8, 8)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let i = 4u * id.y;

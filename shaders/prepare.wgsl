@@ -1,26 +1,24 @@
 // Writes the matrices that are to be made orthogonal: the rule's `prepare` of every element.
-@group(0) @binding(8) var<storage, read_write> prepared: array<vec4f>;
-
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let index = position.y * workgroups.x + position.x;
+  let index = index_of(position, workgroups);
   if (index >= arrayLength(&chunks)) {
     return;
   }
   let replica = position.z;
   let chunk = chunk_of(replica, index);
   let h = row_of(replica, chunk.group);
-  let own = replica * sizes.clip_bins;
+  let record = replica * sizes.clip_bins;
   begin_chunk(chunk, h, lane);
   let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
-  let scale = scale_of(own + chunk.bin, h);
+  let scale = scale_of(record + chunk.bin, h);
   // of one slot alone
   let place = 4u * replica * chunk.slot_stride + chunks[index].state;
-  let length = select(chunk.length, 0u, control[own].skip == halted);
+  let length = select(chunk.length, 0u, control[record].skip == halted);
   for (var e = 4u * lane; e < length; e += 4u * workgroup_size) {
     let inside = inside(chunk, e);
     let x = prepare(load_cell(chunk, e, inside, h), gradient_of(chunk, e, inside, scale, h), h, r);

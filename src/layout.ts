@@ -23,16 +23,16 @@ export interface Place {
   readonly factoredOffset: number;
   /** As the factored slot sees it: that slot holds the means of its columns, then those of its rows. */
   readonly factored: MatrixView | undefined;
-  /** As adaptive clipping sees it: its units are this view's columns. */
-  readonly units: MatrixView | undefined;
-  /** Where the units' scales lie, from the beginning of the state. */
-  readonly unitsOffset: number;
+  /** By the block's name: the matrix whose columns are the lines of a modifier, and where in the state it keeps one number each. */
+  readonly lines: Readonly<Record<string, { readonly view: MatrixView; readonly offset: number }>>;
 }
 
 /** A number that a reduction keeps: one for each tensor, or one for all. */
 export interface ScalarField {
   readonly name: string;
   readonly scope: "tensor" | "all";
+  /** Whether it is a modifier's, not the rule's own. */
+  readonly modifier?: boolean;
 }
 
 export interface PartLayout {
@@ -70,10 +70,10 @@ export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[])
     stateLength += slot === rule.factored?.slot ? factoredStride : stride;
   }
   const places = placed.map((place): Place => {
-    const units = adaptive ? unitView(place.segment.shape) : undefined;
-    const unitsOffset = stateLength;
-    if (units) stateLength += aligned(units.columns);
-    return { ...place, units, unitsOffset };
+    if (!adaptive) return { ...place, lines: {} };
+    const units = { view: unitView(place.segment.shape), offset: stateLength };
+    stateLength += aligned(units.view.columns);
+    return { ...place, lines: { units } };
   });
   return {
     places,
@@ -114,7 +114,7 @@ function scalarFields(plan: Plan, { rule: { reduction, factored } }: Part): Scal
   const own = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
   return [
     ...own.map((name) => ({ name, scope: reduction!.scope })),
-    ...(plan.cautious ? [{ name: keptShare, scope: "tensor" as const }] : []),
+    ...(plan.cautious ? [{ name: keptShare, scope: "tensor" as const, modifier: true }] : []),
   ];
 }
 

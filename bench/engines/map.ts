@@ -1,6 +1,6 @@
 // What a readback takes at least: one copy into a buffer that is kept for it, and the mapping of that.
 import { allocate } from "../../src/gpu/allocate.ts";
-import { controlOffsets } from "../../src/gpu/control.ts";
+import { controlRecord } from "../../src/gpu/control.ts";
 import { benchDevice } from "../device.ts";
 import { reading, type Wanted } from "../readings.ts";
 import type { Runner } from "../suite.ts";
@@ -9,7 +9,7 @@ import { normOf, type UpdateWork, upload } from "../update.ts";
 export async function read(work: UpdateWork, wanted: Wanted): Promise<Runner> {
   const device = await benchDevice();
   // As many as our control record has.
-  const words = wanted === "stats" ? Object.keys(controlOffsets).length : work.n;
+  const words = wanted === "stats" ? controlRecord.bytes / 4 : work.n;
   const { made: source, buffers } = await allocate(device, `${words} numbers`, (create) => create("source", 4 * words));
   if (wanted === "stats") device.queue.writeBuffer(source, 0, Float32Array.of(normOf(work)));
   else upload(work, "params", 0, { buffer: source }, device);

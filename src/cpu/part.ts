@@ -179,7 +179,8 @@ function measureCaution({ rule, flags }: Part, works: readonly Work[], scalars: 
 
 function gradientOf(plan: Plan, { groups }: Part, place: Place, row: Row, { params, raw, scales }: Step) {
   const { clip } = plan;
-  const { segment, group, units } = place;
+  const { segment, group } = place;
+  const units = place.lines.units?.view;
   const { gradientScale, clipValue } = row;
   const scale = gradientScale! * scales[scales.length === 1 ? 0 : groups[group]!]!;
   const at = segment.offset;

@@ -1,10 +1,11 @@
 // How an optimizer's work is cut for the GPU: launches (what one dispatch can bind), chunks (what one workgroup updates),
-// bins (what is summed together) and lines (what adaptive clipping and factored slots go along). Words for the kernels'
-// tables, in elements.
+// bins (what is summed together) and lines (what adaptive clipping and factored slots go along), in elements.
 import { type BufferRange, chunkLength, type Segment } from "../arena.ts";
-import type { Access } from "../assemble.ts";
-import { type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
+import { type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
 import { clipBins, type Part, type Plan } from "../plan.ts";
+import type { Access } from "../stages/stage.ts";
+import { type binStruct, type chunkStruct, columnsOf, type linesStruct } from "../stages/structs.ts";
+import type { Values } from "../struct.ts";
 import type { StreamShape } from "./shapes.ts";
 
 /** Tensors of one part whose parameters and gradients lie in the same two buffers. */
@@ -104,9 +105,6 @@ export function numberChunks(layouts: readonly PartLayout[]): ChunkNumbers {
   return { first, total };
 }
 
-/** Words of a Chunk (shaders/chunk.wgsl). */
-export const chunkWords = 16;
-
 /** Where a launch's tensors begin in the buffers that a kernel binds, in elements. */
 export interface Origins {
   readonly params: (place: Place) => number;
@@ -119,135 +117,142 @@ export const originIn =
   ({ segment }: Place): number =>
     own && segment.own ? ((segment.own[role].offset ?? 0) - own[role].offset) / 4 : segment.offset;
 
-/** The chunk table of a launch. */
-export function chunkTable(
+/** What chunks and lines say of a tensor's lines of modifiers. */
+function placesOf({ lines }: Place): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    Object.entries(lines).flatMap(([block, { view, offset }]) => [
+      [block, offset],
+      [columnsOf(block), view.columns],
+    ]),
+  );
+}
+
+/** Which scale of the control buffer a group of a rule set goes by. */
+function binOf(plan: Plan, part: number, group: number): number {
+  return clipBins(plan) === 1 ? 0 : plan.parts[part]!.groups[group]!;
+}
+
+/** The chunks of a launch. */
+export function chunksIn(
   plan: Plan,
   layout: PartLayout,
   { part, places }: Launch,
   numbers: ChunkNumbers,
   origins: Origins,
-): Uint32Array<ArrayBuffer> {
+): readonly Values<ReturnType<typeof chunkStruct>["fields"]>[] {
   const records = new Map(layout.places.map((place, index) => [place, index + 1]));
-  const bins = clipBins(plan);
-  const words: number[] = [];
-  for (const place of places) {
-    const { segment, offset, group, factored, units, unitsOffset } = place;
+  return places.flatMap((place) => {
+    const { segment, offset, group, factored } = place;
     const factoredAt = layout.factoredSlot === undefined ? 0 : slotRange(layout, place, layout.factoredSlot).offset;
-    for (let start = 0; start < segment.length; start += chunkLength) {
-      words.push(
-        origins.params(place) + start,
-        origins.gradients(place) + start,
-        offset + start,
+    return Array.from({ length: chunksOf(place) }, (_, index) => {
+      const start = index * chunkLength;
+      return {
+        params: origins.params(place) + start,
+        gradients: origins.gradients(place) + start,
+        state: offset + start,
         start,
-        Math.min(chunkLength, segment.length - start),
+        length: Math.min(chunkLength, segment.length - start),
         group,
-        records.get(place)!,
-        numbers.first.get(place.index)! + start / chunkLength,
-        bins === 1 ? 0 : plan.parts[part]!.groups[group]!,
-        factored ? factoredAt : factoredAt + start,
-        factored ? factoredAt + rowMeans(factored) : 0,
-        factored ? factored.rows : 0,
-        factored ? factored.columns : 0,
-        unitsOffset,
-        units ? units.columns : 0,
-        layout.slotStride / 4,
-      );
-    }
-  }
-  return Uint32Array.from(words);
+        record: records.get(place)!,
+        id: numbers.first.get(place.index)! + index,
+        bin: binOf(plan, part, group),
+        factored: factored ? factoredAt : factoredAt + start,
+        factoredRows: factored ? factoredAt + rowMeans(factored) : 0,
+        rows: factored ? factored.rows : 0,
+        columns: factored ? factored.columns : 0,
+        slotStride: layout.slotStride / 4,
+        places: placesOf(place),
+      };
+    });
+  });
 }
 
-/** The bins of clipping: first chunk and number of chunks of each. */
-export function clipBinTable(
+type BinValues = Partial<Values<(typeof binStruct)["fields"]>>;
+
+/** The bins of clipping: the partials of each. */
+export function normBins(
   plan: Plan,
   layouts: readonly PartLayout[],
   numbers: ChunkNumbers,
   perChunk: number,
-): Uint32Array<ArrayBuffer> {
-  if (clipBins(plan) === 1) return Uint32Array.of(0, numbers.total * perChunk);
+): readonly BinValues[] {
+  if (clipBins(plan) === 1) return [{ first: 0, count: numbers.total * perChunk }];
   const members = plan.groups.map((): Place[] => []);
   layouts.forEach(({ places }, part) => {
     for (const place of places) members[plan.parts[part]!.groups[place.group]!]!.push(place);
   });
-  return Uint32Array.from(members.flatMap((places) => spanOf(places, numbers, perChunk)));
+  return members.map((places) => spanOf(places, numbers, perChunk));
 }
 
-/** Words of a Bin (shaders/conclude.wgsl). */
-export const binWords = 5;
-
-/** The bins of a reduction: first partial, number of partials, group, record, and whether it is factored. */
+/** The bins of a reduction: the partials of each tensor, or of all. */
 export function reductionBins(
   part: Part,
   layout: PartLayout,
   scope: "tensor" | "all",
   numbers: ChunkNumbers,
   perChunk: number,
-): Uint32Array<ArrayBuffer> {
+): readonly BinValues[] {
   if (scope === "all") {
     // By the row behind those of the groups.
-    return Uint32Array.of(...spanOf(layout.places, numbers, perChunk), part.groups.length, 0, 0);
+    return [{ ...spanOf(layout.places, numbers, perChunk), group: part.groups.length, record: 0 }];
   }
-  return Uint32Array.from(
-    layout.places.flatMap((place, index) => [
-      ...spanOf([place], numbers, perChunk),
-      place.group,
-      index + 1,
-      Number(place.factored !== undefined),
-    ]),
-  );
+  return layout.places.map((place, index) => ({
+    ...spanOf([place], numbers, perChunk),
+    group: place.group,
+    record: index + 1,
+    factored: Number(place.factored !== undefined),
+  }));
 }
 
 /** First partial and number of partials of places that follow each other; a group without tensors has nothing to sum. */
-function spanOf(places: readonly Place[], { first }: ChunkNumbers, perChunk: number): [number, number] {
-  if (places.length === 0) return [0, 0];
+function spanOf(places: readonly Place[], { first }: ChunkNumbers, perChunk: number) {
+  if (places.length === 0) return { first: 0, count: 0 };
   const begin = places.reduce((least, { index }) => Math.min(least, first.get(index)!), Number.POSITIVE_INFINITY);
   const count = places.reduce((sum, place) => sum + chunksOf(place), 0);
-  return [begin * perChunk, count * perChunk];
+  return { first: begin * perChunk, count: count * perChunk };
 }
 
-/** Words of a Lines (shaders/lines.wgsl). */
-export const lineWords = 13;
+/** A matrix whose lines are summed along, and where in the state the results go: of its columns, and of its rows if at all. */
+export interface LineResults {
+  readonly view: MatrixView;
+  readonly columns: number;
+  readonly rows?: number;
+}
 
 /** The tasks of lines.wgsl for a launch. */
-export function lineTable(
+export function lineTasks(
   plan: Plan,
-  layout: PartLayout,
   { part, places }: Launch,
-  what: "factor" | "unitClip",
   origins: Origins,
   { workgroupSize, barriers }: StreamShape,
-): Uint32Array<ArrayBuffer> {
-  const bins = clipBins(plan);
-  const words: number[] = [];
-  for (const place of places) {
-    const view = what === "factor" ? place.factored : place.units;
-    if (!view) continue;
-    const { batch, rows, columns } = view;
-    const slot = what === "factor" ? slotRange(layout, place, layout.factoredSlot!).offset : place.unitsOffset;
-    const add = (target: number, lines: number, alongRows: boolean) => {
+  resultsOf: (place: Place) => LineResults | undefined,
+): readonly Partial<Values<ReturnType<typeof linesStruct>["fields"]>>[] {
+  return places.flatMap((place) => {
+    const results = resultsOf(place);
+    if (!results) return [];
+    const { batch, rows, columns } = results.view;
+    const tasks = (result: number, lines: number, alongRows: boolean) => {
       // Lanes that share lines are busy together where these are few or long; not where a barrier is emulated.
       const together = barriers && ((alongRows ? columns : rows) >= 256 || lines < workgroupSize);
       const each = together ? 4 : 4 * workgroupSize;
-      for (let first = 0; first < lines; first += each) {
-        words.push(
-          origins.params(place),
-          origins.gradients(place),
-          target,
-          first,
-          lines,
-          rows,
-          columns,
-          Number(alongRows),
-          Number(together),
-          place.group,
-          bins === 1 ? 0 : plan.parts[part]!.groups[place.group]!,
-          place.unitsOffset,
-          place.units?.columns ?? 1,
-        );
-      }
+      return Array.from({ length: Math.ceil(lines / each) }, (_, task) => ({
+        params: origins.params(place),
+        gradients: origins.gradients(place),
+        result,
+        first: task * each,
+        lines,
+        rows,
+        columns,
+        alongRows: Number(alongRows),
+        together: Number(together),
+        group: place.group,
+        bin: binOf(plan, part, place.group),
+        places: placesOf(place),
+      }));
     };
-    add(slot, batch * columns, false);
-    if (what === "factor") add(slot + rowMeans(view), batch * rows, true);
-  }
-  return Uint32Array.from(words);
+    return [
+      ...tasks(results.columns, batch * columns, false),
+      ...(results.rows === undefined ? [] : tasks(results.rows, batch * rows, true)),
+    ];
+  });
 }

@@ -1,41 +1,62 @@
-// The control buffer's layout on the host's side (shaders/control.wgsl declares it): for each replica a record for each bin
-// of clipping.
+// The control buffer: for each replica a record for each bin of clipping, as kernels and host see it.
 import { OptionError, show } from "../errors.ts";
 import type { Clock, ReplicaRecord } from "../optimizer/store.ts";
 import { readNumber } from "../options.ts";
 import { clipBins, type Plan } from "../plan.ts";
+import { defineStruct } from "../struct.ts";
 
-/** Byte offsets of the fields of one record; of the records behind a replica's first only norm and scale are in use. */
-export const controlOffsets = {
-  step: 0,
-  arrived: 4,
-  skip: 8,
-  skipped: 12,
-  gradientNorm: 16,
-  clipScale: 20,
-  epoch: 24,
-  lossScale: 28,
-  goodSteps: 32,
-  underflow: 36,
-  norm: 40,
-  scale: 44,
-  micro: 48,
-  astray: 52,
-  missed: 56,
-  shrink: 60,
-  normPower: 64,
-  gradientPower: 68,
-  clipPower: 72,
-} as const;
+/**
+ * What the steps of one replica share, kept on the GPU so that no step needs the host. A replica has a record for each bin of
+ * clipping; all but the norm and the scale of a bin stand in its first.
+ */
+export const controlRecord = defineStruct("Control", {
+  // completed updates, which is also the 0-based step of the next one
+  step: "atomic<u32>",
+  // workgroups (or lanes) of the running update that are done; 0 between updates
+  arrived: "atomic<u32>",
+  // 1 while the running update must leave everything unchanged, 2 while the replica is halted
+  skip: "u32",
+  // updates skipped so far because a gradient was not finite
+  skipped: "u32",
+  // norm of the last gradient, before clipping
+  gradientNorm: "f32",
+  // what clipping by a global norm multiplies the gradient by
+  clipScale: "f32",
+  // how many checkpoints were loaded: tells copies of this buffer from before a load from those after it
+  epoch: "u32",
+  // what the next loss is to be multiplied by
+  lossScale: "f32",
+  // updates since the loss scale changed or one was skipped
+  goodSteps: "u32",
+  // 1 once the loss scale should have fallen below its least: no more updates
+  underflow: "u32",
+  // of this bin of clipping: the norm, and what the update multiplies the gradient by
+  norm: "f32",
+  scale: "f32",
+  // gradients added up since the last update; 0 where each of them makes one
+  micro: "atomic<u32>",
+  // updates that left everything as it was, since the table no longer held their rows
+  astray: "u32",
+  // gradients that were not added, since those of an update were all there and no update had been encoded
+  missed: "u32",
+  // what the gradient is multiplied by before `scale`: what undoes the loss scale, and a power of two where `scale` alone
+  // would be less than float32 holds
+  shrink: "f32",
+  // powers of two that the norms and the clip scale are to be multiplied by: more, or less, than float32 holds
+  normPower: "f32",
+  gradientPower: "f32",
+  clipPower: "f32",
+});
 
-const recordBytes = 76;
+/** A field of the control record. */
+export type ControlField = keyof typeof controlRecord.fields;
 
 /** What the word `skip` is while a replica is halted. */
 export const halted = 2;
 
 /** Bytes of one replica's records. */
 export function controlBytes(plan: Plan): number {
-  return recordBytes * clipBins(plan);
+  return controlRecord.bytes * clipBins(plan);
 }
 
 /** What a replica's records say. */
@@ -55,26 +76,28 @@ export function encodeControl(
   micro: number,
   isHalted: (replica: number) => boolean = () => false,
 ): Uint8Array<ArrayBuffer> {
-  const size = controlBytes(plan);
-  const bytes = new ArrayBuffer(size * clocks.length);
-  clocks.forEach(({ step, skipped, lossScale, goodSteps }, replica) => {
-    const view = new DataView(bytes, replica * size, size);
-    view.setUint32(controlOffsets.step, step, true);
-    view.setUint32(controlOffsets.skip, isHalted(replica) ? halted : 0, true);
-    view.setUint32(controlOffsets.skipped, skipped, true);
-    view.setFloat32(controlOffsets.gradientNorm, Number.NaN, true);
-    view.setFloat32(controlOffsets.clipScale, 1, true);
-    view.setUint32(controlOffsets.epoch, epoch, true);
-    view.setFloat32(controlOffsets.lossScale, lossScale, true);
-    view.setUint32(controlOffsets.goodSteps, goodSteps, true);
-    view.setUint32(controlOffsets.micro, micro, true);
-    for (const field of ["gradientPower", "clipPower"] as const) view.setFloat32(controlOffsets[field], 1, true);
-    for (let bin = 0; bin < size; bin += recordBytes) {
-      for (const field of ["scale", "shrink", "normPower"] as const)
-        view.setFloat32(bin + controlOffsets[field], 1, true);
-    }
-  });
-  return new Uint8Array(bytes);
+  const bin = { scale: 1, shrink: 1, normPower: 1 };
+  const records = clocks.flatMap(({ step, skipped, lossScale, goodSteps }, replica) =>
+    Array.from({ length: clipBins(plan) }, (_, index) =>
+      index > 0
+        ? bin
+        : {
+            ...bin,
+            step,
+            skip: isHalted(replica) ? halted : 0,
+            skipped,
+            gradientNorm: Number.NaN,
+            clipScale: 1,
+            epoch,
+            lossScale,
+            goodSteps,
+            micro,
+            gradientPower: 1,
+            clipPower: 1,
+          },
+    ),
+  );
+  return controlRecord.encode(records);
 }
 
 /** What every replica's records say in a copy of the control buffer. */
@@ -92,29 +115,24 @@ export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): reado
   }
   return Array.from({ length: plan.replicas }, (_, replica) => {
     const view = new DataView(bytes, offset + replica * size, size);
-    const number = (field: keyof typeof controlOffsets, bin = 0) =>
-      view.getFloat32(recordBytes * bin + controlOffsets[field], true);
-    const norms = Array.from({ length: clipBins(plan) }, (_, bin) => number("norm", bin) * number("normPower", bin));
+    const bins = Array.from({ length: clipBins(plan) }, (_, bin) =>
+      controlRecord.read(view, bin * controlRecord.bytes),
+    );
+    const { gradientNorm, gradientPower, clipScale, clipPower, underflow, ...first } = bins[0]!;
+    const { step, skipped, lossScale, goodSteps, epoch, micro, astray, missed } = first;
     return {
-      step: view.getUint32(controlOffsets.step, true),
-      skipped: view.getUint32(controlOffsets.skipped, true),
-      gradientNorm: number("gradientNorm") * number("gradientPower"),
-      clipScale: number("clipScale") * number("clipPower"),
-      lossScale: number("lossScale"),
-      goodSteps: view.getUint32(controlOffsets.goodSteps, true),
-      epoch: view.getUint32(controlOffsets.epoch, true),
-      micro: view.getUint32(controlOffsets.micro, true),
-      astray: view.getUint32(controlOffsets.astray, true),
-      missed: view.getUint32(controlOffsets.missed, true),
-      underflowed: view.getUint32(controlOffsets.underflow, true) === 1,
-      ...(plan.clip?.type === "groupNorm" ? { groupNorms: norms } : {}),
+      ...{ step, skipped, lossScale, goodSteps, epoch, micro, astray, missed },
+      gradientNorm: gradientNorm * gradientPower,
+      clipScale: clipScale * clipPower,
+      underflowed: underflow === 1,
+      ...(plan.clip?.type === "groupNorm" ? { groupNorms: bins.map(({ norm, normPower }) => norm * normPower) } : {}),
     };
   });
 }
 
 /** The words of one replica's first record in a copy of the control buffer. */
-function wordsOf(words: Uint32Array, replica: number, stride: number): (field: keyof typeof controlOffsets) => number {
-  return (field) => words[replica * stride + controlOffsets[field] / 4]!;
+function wordsOf(words: Uint32Array, replica: number, stride: number): (field: ControlField) => number {
+  return (field) => words[replica * stride + controlRecord.index(field)]!;
 }
 
 /**

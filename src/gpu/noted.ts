@@ -1,18 +1,21 @@
-// What updates note of themselves (shaders/watch.wgsl) on the host's side: sums of squares, chunk by chunk, as norms of
+// What updates note of themselves (shaders/modifiers/layer_stats.wgsl) on the host's side: sums of squares, chunk by chunk, as norms of
 // tensors.
 import type { PartLayout } from "../layout.ts";
 import type { LayerStats } from "../optimizer.ts";
+import { defineStruct } from "../struct.ts";
 import { type ChunkNumbers, chunksOf } from "./chunks.ts";
 
-/** Sums of a Noted; each is two numbers. */
-const fields = 3;
+/** What the update of a chunk files: sums of squares of the gradient as the rule took it, the parameters before, the change. */
+export const layerRecord = defineStruct("Sum", { gradient: "vec2f", weight: "vec2f", change: "vec2f" });
+
+const fields = Object.keys(layerRecord.fields).length;
 
 /** What joins the two: elements were multiplied by 2^47 or by 2^-72 before they were squared. */
 const [low, high] = [2 ** -94, 2 ** 144];
 
 /** Bytes that one replica's updates note; `perChunk` records each chunk. */
 export function notedBytes({ total }: ChunkNumbers, perChunk: number): number {
-  return total * perChunk * fields * 8;
+  return total * perChunk * layerRecord.bytes;
 }
 
 /** The norms of every tensor, in the order of the tensors. */

@@ -1,47 +1,30 @@
-// The dispatches of a step: compiles every kernel that a plan needs, makes their tables, and puts them in order. After
-// this nothing is compiled or created.
-import { type Segment, sidesOf } from "../arena.ts";
-import {
-  assembleAccumulate,
-  assembleConclude,
-  assembleLines,
-  assembleMeasure,
-  assembleNorm,
-  assemblePrepare,
-  assembleUpdate,
-  finalizeSource,
-  newtonSchulzSource,
-  type PartSources,
-  type Phase,
-  phasesOf,
-  type Source,
-  snakeCase,
-} from "../assemble.ts";
-import { type PartLayout, slotRange } from "../layout.ts";
-import { newtonSchulz } from "../newton_schulz.ts";
+// The dispatches of a step: compiles every kernel of the stages that a plan has, makes their tables, and puts them in order.
+// After this nothing is compiled or created.
+import type { Segment } from "../arena.ts";
+import { type Source, snakeCase } from "../assemble.ts";
+import type { PartLayout } from "../layout.ts";
 import type { LayerStats } from "../optimizer.ts";
-import { needsNorm, type Plan } from "../plan.ts";
-import { bytesOf, type CreateBuffer } from "./allocate.ts";
+import type { Plan } from "../plan.ts";
+import { sourceOf } from "../stages/compile.ts";
+import { gradientStages, ruleStages, stepStages } from "../stages/list.ts";
+import { modifierKernels } from "../stages/modifiers.ts";
 import {
-  binWords,
-  type ChunkNumbers,
-  chunkTable,
-  chunkWords,
-  clipBinTable,
-  type Launch,
-  launchesOf,
-  lineTable,
-  lineWords,
-  numberChunks,
-  type Origins,
-  originIn,
-  reductionBins,
-} from "./chunks.ts";
+  type BuildContext,
+  type KernelContext,
+  linesOf,
+  type NamedBuffers,
+  type NamedKernel,
+  type Pass,
+  type Stage,
+} from "../stages/stage.ts";
+import { chunkStruct, placesStruct, sizesStruct } from "../stages/structs.ts";
+import type { CreateBuffer } from "./allocate.ts";
+import { chunksIn, type Launch, launchesOf, numberChunks, type Origins, originIn } from "./chunks.ts";
 import { grid } from "./device.ts";
-import { type BindingUse, compileKernel, type Dispatch, type Kernel } from "./kernel.ts";
+import { compileKernel, type Dispatch } from "./kernel.ts";
 import { layersOf, notedBytes } from "./noted.ts";
 import type { StreamShape } from "./shapes.ts";
-import { encodeSizes, sizesOf } from "./sizes.ts";
+import { sizesOf } from "./sizes.ts";
 
 /** The buffers of an optimizer that its kernels share. */
 export interface SharedBuffers {
@@ -51,7 +34,7 @@ export interface SharedBuffers {
   readonly accumulated: GPUBuffer | undefined;
   readonly control: GPUBuffer;
   readonly table: GPUBuffer;
-  /** By part. */
+  /** By rule set. */
   readonly states: readonly GPUBuffer[];
   readonly scalars: readonly GPUBuffer[];
 }
@@ -66,16 +49,16 @@ export interface StepDispatches {
 /** Made of buffers: what is dispatched, and what can be read of it. */
 export interface BuiltStages {
   readonly dispatches: StepDispatches;
-  /** Where updates note what they do, replica after replica; undefined without `watch`. */
+  /** What updates file of each chunk, replica after replica; undefined where no modifier asks for it. */
   readonly noted: GPUBuffer | undefined;
 }
 
 /** Compiled, and waiting for buffers. */
 export interface Stages {
   readonly launches: readonly Launch[];
-  /** Bytes that each replica's updates note. */
+  /** Bytes that each replica's updates file. */
   readonly notedBytes: number;
-  /** The norms of every tensor from what one replica's updates noted. */
+  /** The norms of every tensor from what one replica's updates filed. */
   layers(noted: ArrayBuffer): readonly LayerStats[];
   build(create: CreateBuffer, buffers: SharedBuffers): BuiltStages;
 }
@@ -87,193 +70,125 @@ export async function compileStages(
   segments: readonly Segment[],
   shape: StreamShape,
 ): Promise<Stages> {
-  const { workgroupSize, barriers } = shape;
-  const perChunk = barriers ? 1 : workgroupSize;
   const numbers = numberChunks(layouts);
+  const perChunk = shape.barriers ? 1 : shape.workgroupSize;
   const launches = launchesOf(layouts, device.limits.maxStorageBufferBindingSize);
-  const kernels = new KernelCache(device);
-  const sourcesOf = ({ part, access }: Launch): PartSources => ({
+  const modifiers = modifierKernels(plan);
+  const accumulates = plan.accumulate > 1;
+  const kernels = new KernelCache(device, shape);
+  const contextOf = ({ part, access }: Pick<Launch, "part" | "access">): KernelContext => ({
     plan,
     part: plan.parts[part]!,
     layout: layouts[part]!,
     access,
+    modifiers,
   });
-  const accumulates = plan.accumulate > 1;
 
-  /** What picks the code of a part's kernels, and more. Everything else is in the uniform buffer. */
-  const constants = ({ part }: { readonly part: number }, more: Record<string, number> = {}) => ({
-    workgroup_size: workgroupSize,
-    barriers: Number(barriers),
-    ...Object.fromEntries(
-      Object.entries(plan.parts[part]!.flags).map(([flag, value]) => [snakeCase(flag), Number(value)]),
+  /** A stage's kernels for some launches: of each pass one for each launch, or one. */
+  const compile = (stage: Stage, all: readonly Launch[]): Promise<CompiledStage> =>
+    Promise.all(
+      stage.passes.map(async (pass) => {
+        const of = pass.each === "launch" ? all : [{ part: all[0]!.part, access: "vec4" as const }];
+        const compiled = of.map((launch) => {
+          const last = launch === launches.at(-1);
+          const key = `${launch.part} ${launch.access} ${last} ${stage.name} ${pass.name}`;
+          return kernels.get(key, pass, contextOf(launch), last);
+        });
+        return { pass, kernels: await Promise.all(compiled) };
+      }),
+    ).then((passes) => ({ stage, launches: all, passes }));
+  const compileAll = (stages: readonly Stage[], all: readonly Launch[]) =>
+    Promise.all(stages.map((stage) => compile(stage, all)));
+
+  const [gradient, step, ...sets] = await Promise.all([
+    compileAll(gradientStages(plan), launches),
+    compileAll(stepStages(plan), launches),
+    ...plan.parts.map((part, index) =>
+      compileAll(
+        ruleStages(plan, part),
+        launches.filter((launch) => launch.part === index),
+      ),
     ),
-    ...more,
-  });
-  const compile = (launch: Launch, name: string, source: () => Source, uses: readonly BindingUse[], more = {}) =>
-    kernels.get(`${launch.part} ${launch.access} ${name}`, source, uses, constants(launch, more));
-
-  const normKind = plan.clip && "norm" in plan.clip ? (plan.clip.norm === "inf" ? 0 : plan.clip.norm) : 2;
-  const perLaunch = await Promise.all(
-    launches.map(async (launch, index) => {
-      const sources = sourcesOf(launch);
-      const { rule } = sources.part;
-      const reduces = layouts[launch.part]!.scalars.length > 0;
-      const normUses: BindingUse[] = ["write", "read", "read", "read", "write", "uniform"];
-      const cell: BindingUse[] = ["write", "read", "write", "read", "read", "write", "uniform"];
-      const updateUses: BindingUse[] = [
-        ...cell,
-        ...(reduces ? (["write"] as const) : []),
-        ...(plan.watch ? (["write"] as const) : []),
-      ];
-      const advances = index === launches.length - 1;
-      const [norm, update, unitClip, factor, prepare, measures] = await Promise.all([
-        needsNorm(plan)
-          ? compile(launch, "norm", () => assembleNorm(sources), normUses, { norm_kind: normKind })
-          : undefined,
-        compile(launch, `update ${advances}`, () => assembleUpdate(sources), updateUses, {
-          advances: Number(advances),
-        }),
-        plan.clip?.type === "adaptive"
-          ? compile(launch, "unitClip", () => assembleLines(sources, "unitClip"), cell)
-          : undefined,
-        rule.factored ? compile(launch, "factor", () => assembleLines(sources, "factor"), cell) : undefined,
-        rule.orthogonalises
-          ? compile(launch, "prepare", () => assemblePrepare(sources), [...cell, "write", "write"])
-          : undefined,
-        Promise.all(
-          phasesOf(plan, sources.part).map((phase) =>
-            compile(launch, `measure ${phase}`, () => assembleMeasure(sources, phase), [...cell, "write", "write"]),
-          ),
-        ),
-      ]);
-      return { norm, update, unitClip, factor, prepare, measures };
-    }),
-  );
-  const concludes = await Promise.all(
-    plan.parts.map((part, index) => {
-      const sources: PartSources = { plan, part, layout: layouts[index]!, access: "vec4" };
-      return Promise.all(
-        phasesOf(plan, part).map((phase) =>
-          kernels.get(
-            `${index} conclude ${phase}`,
-            () => assembleConclude(sources, phase),
-            ["read", "write", "read", "uniform", "read", "write"],
-            constants({ part: index }, { workgroup_size: barriers ? workgroupSize : 1 }),
-          ),
-        ),
-      );
-    }),
-  );
-  const { lossScale, clip } = plan;
-  const finalize = needsNorm(plan)
-    ? await kernels.get("finalize", () => finalizeSource, ["read", "read", "write", "uniform", "read"], {
-        workgroup_size: barriers ? 256 : 1,
-        barriers: Number(barriers),
-        norm_kind: normKind,
-        clip: Number(clip !== undefined && "maxNorm" in clip),
-        skip_non_finite: Number(plan.skipNonFinite),
-        loss_scaling: Number(lossScale !== undefined),
-      })
-    : undefined;
-  const adders = await Promise.all(
-    (accumulates ? launches : []).map(({ access }, index) => {
-      const advances = Number(index === launches.length - 1);
-      const uses: BindingUse[] = ["write", "read", "read", "uniform", "write"];
-      return kernels.get(`accumulate ${access} ${advances}`, () => assembleAccumulate(access), uses, {
-        workgroup_size: workgroupSize,
-        barriers: Number(barriers),
-        advances,
-      });
-    }),
-  );
-  const products = plan.parts.some(({ rule }) => rule.orthogonalises)
-    ? await kernels.get("products", () => newtonSchulzSource, ["read", "read", "read", "write", "read"], {})
-    : undefined;
+  ]);
 
   const build = (create: CreateBuffer, buffers: SharedBuffers): BuiltStages => {
-    const z = plan.replicas;
-    const noted = plan.watch ? create("noted", z * notedBytes(numbers, perChunk)) : undefined;
-    const table = (label: string, words: Uint32Array) => create(label, words.byteLength, bytesOf(words));
+    const files = modifiers.find((modifier) => modifier.files)?.files;
+    const noted = files && create("noted", plan.replicas * numbers.total * perChunk * files.bytes);
+    const table = (label: string, bytes: Uint8Array) => create(label, bytes.byteLength, bytes);
+    const chunk = chunkStruct(placesStruct(linesOf(modifiers)));
     const uniforms = layouts.map((layout, part) => {
-      const bytes = encodeSizes(sizesOf(plan, part, layout, segments, numbers, perChunk));
+      const bytes = sizesStruct.encode([sizesOf(plan, part, layout, segments, numbers, perChunk)]);
       return create("sizes", bytes.byteLength, bytes, "uniform");
     });
-    const partials = needsNorm(plan) ? create("partials", z * numbers.total * perChunk * 12) : undefined;
-    const cut = launches.map((launch) => cutLaunch(plan, layouts, launch, numbers, accumulates, buffers, table));
-    const over = (count: number): [number, number, number] => [...grid(device, count), z];
-    const update: Dispatch[] = [];
-    const add = (
-      kernel: Kernel,
-      bound: readonly (GPUBuffer | GPUBufferBinding)[],
-      workgroups: Dispatch["workgroups"],
-    ) => update.push({ pipeline: kernel.pipeline, bindGroup: kernel.bind(bound), workgroups });
+    const cuts = new Map(launches.map((launch) => [launch, cutLaunch(launch)]));
+    const over = (count: number): [number, number, number] => [...grid(device, count), plan.replicas];
 
-    if (finalize && partials) {
-      launches.forEach(({ part }, i) => {
-        const { gradients, chunks, count } = cut[i]!;
-        const bound = [partials, gradients, chunks, buffers.table, buffers.control, uniforms[part]!];
-        add(perLaunch[i]!.norm!, bound, over(count));
-      });
-      const bins = table("clip bins", clipBinTable(plan, layouts, numbers, perChunk));
-      add(finalize, [partials, bins, buffers.control, uniforms[0]!, buffers.table], [z, 1, 1]);
-    }
-    plan.parts.forEach((part, index) => {
-      const [state, rows, scalars] = [buffers.states[index]!, buffers.table, buffers.scalars[index]!];
-      const layout = layouts[index]!;
-      const sizes = uniforms[index]!;
-      const own = launches.map((launch, i) => ({ launch, ...cut[i]!, kernels: perLaunch[i]! }));
-      const its = own.filter(({ launch }) => launch.part === index);
-      for (const what of ["unitClip", "factor"] as const) {
-        for (const { launch, params, gradients, origins, kernels: compiled } of its) {
-          const kernel = compiled[what];
-          if (!kernel) continue;
-          const tasks = lineTable(plan, layout, launch, what, origins, shape);
-          if (tasks.length === 0) continue;
-          const lines = table(`${what} lines`, tasks);
-          add(kernel, [params, gradients, state, lines, rows, buffers.control, sizes], over(tasks.length / lineWords));
-        }
-      }
-      const sumUp = (phase: Phase) => {
-        const step = phasesOf(plan, part).indexOf(phase);
-        if (step < 0) return;
-        const sums = create(`sums of ${phase}`, z * numbers.total * perChunk * 4 * sumFields(part.rule, phase));
-        for (const { params, gradients, chunks, count, kernels: compiled } of its) {
-          const bound = [params, gradients, state, chunks, rows, buffers.control, sizes, scalars, sums];
-          add(compiled.measures[step]!, bound, over(count));
-        }
-        const scope = phase === "rule" ? part.rule.reduction!.scope : "tensor";
-        const words = reductionBins(part, layout, scope, numbers, perChunk);
-        const bins = table(`bins of ${phase}`, words);
-        add(
-          concludes[index]![step]!,
-          [sums, buffers.control, rows, sizes, bins, scalars],
-          over(words.length / binWords),
-        );
+    /** A launch's buffers and chunk tables: as updates see it, and as the adding up does. */
+    function cutLaunch(launch: Launch) {
+      const layout = layouts[launch.part]!;
+      const rawOrigin = originIn("gradients", launch);
+      const sum: Origins["gradients"] = ({ segment }) => segment.offset;
+      const origins = { params: originIn("params", launch), gradients: accumulates ? sum : rawOrigin };
+      const chunks = chunksIn(plan, layout, launch, numbers, origins);
+      const raw = { gradients: launch.own?.gradients ?? buffers.gradients };
+      const adding = () => chunk.encode(chunksIn(plan, layout, launch, numbers, { params: sum, gradients: rawOrigin }));
+      return {
+        origins,
+        count: chunks.length,
+        bound: {
+          params: launch.own?.params ?? buffers.params,
+          gradients: accumulates ? buffers.accumulated! : raw.gradients,
+          chunks: table("chunks", chunk.encode(chunks)),
+        },
+        raw: accumulates
+          ? { ...raw, sums: buffers.accumulated!, chunks: table("chunks to add up", adding()) }
+          : undefined,
       };
-      sumUp("rule");
-      if (part.rule.orthogonalises && products) {
-        const prepared = create("prepared matrices", z * layout.slotStride * 4);
-        for (const { params, gradients, chunks, count, kernels: compiled } of its) {
-          const bound = [params, gradients, state, chunks, rows, buffers.control, sizes, scalars, prepared];
-          add(compiled.prepare!, bound, over(count));
-        }
-        update.push(...orthogonaliseDispatches({ create, products, plan, layout, part: index, state, prepared }));
-      }
-      // Caution goes by the whole update, so it comes after all that the update needs.
-      sumUp("cautious");
-      for (const { params, gradients, chunks, count, kernels: compiled } of its) {
-        const bound = [params, gradients, state, chunks, rows, buffers.control, sizes];
-        if (layout.scalars.length > 0) bound.push(scalars);
-        if (noted) bound.push(noted);
-        add(compiled.update, bound, over(count));
-      }
-    });
-    const accumulate = adders.map(({ pipeline, bind }, i): Dispatch => {
-      const { raw, rawChunks, count } = cut[i]!;
-      const bound = [buffers.accumulated!, raw, rawChunks!, uniforms[launches[i]!.part]!, buffers.control];
-      return { pipeline, bindGroup: bind(bound), workgroups: over(count) };
-    });
-    return { dispatches: { accumulate, update }, noted };
+    }
+
+    function dispatchesOf({ stage, launches, passes }: CompiledStage): readonly Dispatch[] {
+      const { part: index } = launches[0]!;
+      const context: BuildContext = {
+        ...{ plan, layouts, modifiers, numbers, shape, perChunk, create },
+        part: plan.parts[index]!,
+        layout: layouts[index]!,
+        launch: undefined,
+        origins: undefined,
+      };
+      const shared = { ...(noted ? { partials: noted } : {}), ...stage.buffers?.(context) };
+      const ofSet = (part: number) => ({
+        ...{ table: buffers.table, control: buffers.control, sizes: uniforms[part]! },
+        ...{ state: buffers.states[part]!, scalars: buffers.scalars[part]!, ...shared },
+      });
+      return passes.flatMap(({ pass, kernels }) => {
+        if (pass.each === "once") return dispatchesOfPass(pass, kernels[0]!, context, ofSet(index), undefined);
+        return launches.flatMap((launch, i) => {
+          const { origins, bound, raw, count } = cuts.get(launch)!;
+          const named = { ...ofSet(launch.part), ...(pass.raw ? raw : bound) };
+          return dispatchesOfPass(pass, kernels[i]!, { ...context, launch, origins }, named, count);
+        });
+      });
+    }
+
+    function dispatchesOfPass(
+      pass: Pass,
+      kernel: NamedKernel,
+      context: BuildContext,
+      named: NamedBuffers,
+      chunks: number | undefined,
+    ): readonly Dispatch[] {
+      if (pass.dispatches) return pass.dispatches(context, kernel, named);
+      const tasks = pass.tasks?.(context);
+      const count = tasks ? tasks.values.length : chunks!;
+      if (count === 0) return [];
+      const bound = tasks
+        ? { ...named, [tasks.binding]: table(`${tasks.binding} of ${pass.name}`, tasks.struct.encode(tasks.values)) }
+        : named;
+      return [{ pipeline: kernel.pipeline, bindGroup: kernel.bind(bound), workgroups: over(count) }];
+    }
+
+    const all = (stages: readonly CompiledStage[]) => stages.flatMap(dispatchesOf);
+    return { dispatches: { accumulate: all(gradient), update: [...all(step), ...sets.flatMap(all)] }, noted };
   };
   return {
     launches,
@@ -283,134 +198,56 @@ export async function compileStages(
   };
 }
 
-/** A launch's buffers and chunk tables. */
-function cutLaunch(
-  plan: Plan,
-  layouts: readonly PartLayout[],
-  launch: Launch,
-  numbers: ChunkNumbers,
-  accumulates: boolean,
-  buffers: SharedBuffers,
-  table: (label: string, words: Uint32Array) => GPUBuffer,
-) {
-  const layout = layouts[launch.part]!;
-  const raw = launch.own?.gradients ?? buffers.gradients;
-  const rawOrigin = originIn("gradients", launch);
-  const sum: Origins["gradients"] = ({ segment }) => segment.offset;
-  const origins: Origins = {
-    params: originIn("params", launch),
-    gradients: accumulates ? sum : rawOrigin,
-  };
-  const words = chunkTable(plan, layout, launch, numbers, origins);
-  const adding = () => chunkTable(plan, layout, launch, numbers, { params: sum, gradients: rawOrigin });
-  return {
-    origins,
-    raw,
-    rawChunks: accumulates ? table("chunks to add up", adding()) : undefined,
-    params: launch.own?.params ?? buffers.params,
-    gradients: accumulates ? buffers.accumulated! : raw,
-    chunks: table("chunks", words),
-    count: words.length / chunkWords,
-  };
-}
-
-function sumFields(rule: PartSources["part"]["rule"], phase: Phase): number {
-  return 1 + (phase === "rule" ? rule.reduction!.sums.length : 1);
-}
-
-/** Five steps of Newton–Schulz for each matrix, from `prepared` into the state's slot. */
-function orthogonaliseDispatches({
-  create,
-  products,
-  plan,
-  layout,
-  part,
-  state,
-  prepared,
-}: {
-  create: CreateBuffer;
-  products: Kernel;
-  plan: Plan;
-  layout: PartLayout;
-  part: number;
-  state: GPUBuffer;
-  prepared: GPUBuffer;
-}): Dispatch[] {
-  const { rule, flags } = plan.parts[part]!;
-  const { slot, scale } = rule.orthogonalises!;
-  const smallest = layout.places.map(({ segment }) => Math.min(...segment.shape) ** 2);
-  const square = Math.max(...smallest);
-  const gram = create("Gram matrices", plan.replicas * square * 4);
-  const mixed = create("mixed matrices", plan.replicas * square * 4);
-  const { a, b, c, steps } = newtonSchulz;
-  return layout.places.flatMap((place) => {
-    const [rows, columns] = place.segment.shape as [number, number];
-    const tall = rows > columns;
-    const [small, large] = tall ? [columns, rows] : [rows, columns];
-    // Rows of X are the matrix's shorter side.
-    const [row, column] = tall ? [1, small] : [large, 1];
-    const at = (offset: number, row: number, column: number, replica: number) => [offset, row, column, replica];
-    const inSlot = at(slotRange(layout, place, slot).offset, row, column, layout.stateLength);
-    const inPrepared = at(place.offset, row, column, layout.slotStride);
-    const turned = ([offset, row, column, replica]: number[]) => [offset!, column!, row!, replica!];
-    const squared = at(0, small, 1, square);
-    const product = (
-      operands: readonly (readonly [GPUBuffer, number[]])[],
-      [m, n, k]: readonly [number, number, number],
-      alpha: number,
-      beta: number,
-    ): Dispatch => {
-      const words = new ArrayBuffer(21 * 4);
-      new Uint32Array(words).set([...operands.flatMap(([, operand]) => operand), m, n, k]);
-      new Float32Array(words).set([alpha, beta], 19);
-      const [left, right, added, result] = operands.map(([buffer]) => buffer);
-      const job = create("product", words.byteLength, new Uint8Array(words));
-      const tiles = (length: number) => Math.ceil(length / 32);
-      return {
-        pipeline: products.pipeline,
-        bindGroup: products.bind([left!, right!, added!, result!, job]),
-        workgroups: [tiles(n), tiles(m), plan.replicas],
-      };
-    };
-    return Array.from({ length: steps }, (_, step) => {
-      // An odd number of steps ends in the slot.
-      const from = step % 2 === 0 ? ([prepared, inPrepared] as const) : ([state, inSlot] as const);
-      const to = step % 2 === 0 ? ([state, inSlot] as const) : ([prepared, inPrepared] as const);
-      const last = step === steps - 1 ? scale(sidesOf(place.segment), flags) : 1;
-      const across = [from[0], turned(from[1])] as const;
-      const g = [gram, squared] as const;
-      const m = [mixed, squared] as const;
-      return [
-        product([from, across, from, g], [small, small, large], 1, 0),
-        product([g, g, g, m], [small, small, small], c, b),
-        product([m, from, from, to], [small, large, small], last, a * last),
-      ];
-    }).flat();
-  });
+interface CompiledStage {
+  readonly stage: Stage;
+  readonly launches: readonly Launch[];
+  readonly passes: readonly { readonly pass: Pass; readonly kernels: readonly NamedKernel[] }[];
 }
 
 /** Kernels by name: launches that differ in buffers alone share them. */
 class KernelCache {
   readonly #device: GPUDevice;
-  readonly #kernels = new Map<string, Promise<Kernel>>();
+  readonly #shape: StreamShape;
+  readonly #kernels = new Map<string, Promise<NamedKernel>>();
 
-  constructor(device: GPUDevice) {
+  constructor(device: GPUDevice, shape: StreamShape) {
     this.#device = device;
+    this.#shape = shape;
   }
 
-  get(
-    key: string,
-    source: () => Source,
-    uses: readonly BindingUse[],
-    constants: Readonly<Record<string, number>>,
-  ): Promise<Kernel> {
+  /** @param last Whether it is of the last launch, whose update advances the step. */
+  get(key: string, pass: Pass, context: KernelContext, last: boolean): Promise<NamedKernel> {
     const known = this.#kernels.get(key);
     if (known) return known;
-    const made = source();
-    // A rule need not declare what it does not read.
-    const declared = Object.entries(constants).filter(([name]) => new RegExp(`override ${name}\\b`).test(made.code));
-    const kernel = compileKernel(this.#device, made, uses, Object.fromEntries(declared));
+    const source = sourceOf(pass, context);
+    const constants = this.#constants(pass, context, last);
+    // What picks code that is not in a source is no constant of it.
+    const declared = Object.entries(constants).filter(([name]) => declares(source, name));
+    const bindings = pass.bindings(context);
+    const uses = bindings.map(({ use }) => use);
+    const kernel = compileKernel(this.#device, source, uses, Object.fromEntries(declared)).then(
+      ({ pipeline, bind }): NamedKernel => ({
+        pipeline,
+        bind: (named) => bind(bindings.map(({ name }) => named[name]!)),
+      }),
+    );
     this.#kernels.set(key, kernel);
     return kernel;
   }
+
+  /** What picks the code of a kernel. Everything else is in the uniform buffer. */
+  #constants(pass: Pass, context: KernelContext, last: boolean): Readonly<Record<string, number>> {
+    const flags = Object.entries(context.part.flags).map(([flag, value]) => [snakeCase(flag), Number(value)] as const);
+    return {
+      workgroup_size: this.#shape.workgroupSize,
+      barriers: Number(this.#shape.barriers),
+      advances: Number(last),
+      ...Object.fromEntries(flags),
+      ...pass.constants?.(context, this.#shape),
+    };
+  }
+}
+
+function declares({ code }: Source, constant: string): boolean {
+  return new RegExp(`override ${constant}\\b`).test(code);
 }

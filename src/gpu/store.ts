@@ -7,7 +7,15 @@ import type { Clock, Fetched, Past, Store, Write } from "../optimizer/store.ts";
 import type { LayerStats } from "../optimizer.ts";
 import type { Plan } from "../plan.ts";
 import { failureOf, watched } from "./allocate.ts";
-import { type ControlRecord, controlBytes, controlOffsets, decodeControl, encodeControl, halted } from "./control.ts";
+import {
+  type ControlField,
+  type ControlRecord,
+  controlBytes,
+  controlRecord,
+  decodeControl,
+  encodeControl,
+  halted,
+} from "./control.ts";
 import { deviceLoss, lossText } from "./device.ts";
 import { encodeDispatches, leavePass } from "./kernel.ts";
 import { Ledger } from "./ledger.ts";
@@ -159,8 +167,8 @@ export class BufferStore implements Store {
   }
 
   /** Where a field of a replica is, in words of the control buffer. */
-  controlIndex(field: keyof typeof controlOffsets, replica: number): number {
-    return (replica * controlBytes(this.#plan) + controlOffsets[field]) / 4;
+  controlIndex(field: ControlField, replica: number): number {
+    return (replica * controlBytes(this.#plan)) / 4 + controlRecord.index(field);
   }
 
   /** The buffer that holds a range, and where in it a replica's begins, in bytes. */

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { arrayDataset } from "../../src/data/arrays.ts";
 import { DeviceError, FalllineError } from "../../src/errors.ts";
-import { controlOffsets, halted, stuckReplica } from "../../src/gpu/control.ts";
+import { type ControlField, controlRecord, halted, stuckReplica } from "../../src/gpu/control.ts";
 import { isLost, learnLoss } from "../../src/gpu/device.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { createLandscape } from "../../src/landscapes/index.ts";
@@ -330,11 +330,11 @@ describe("a device that is lost", () => {
 });
 
 describe("an update that ran and did nothing", () => {
-  type Fields = Partial<Record<keyof typeof controlOffsets, number>>;
+  type Fields = Partial<Record<ControlField, number>>;
   const record = (fields: Fields) => {
     const words = new Uint32Array(15);
     for (const [field, value] of Object.entries(fields)) {
-      words[controlOffsets[field as keyof typeof controlOffsets] / 4] = value;
+      words[controlRecord.index(field as ControlField)] = value;
     }
     return [...words];
   };

@@ -3,25 +3,8 @@
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import { layoutSegments } from "../../src/arena.ts";
-import {
-  assembleAccumulate,
-  assembleConclude,
-  assembleLines,
-  assembleMeasure,
-  assembleNorm,
-  assemblePrepare,
-  assembleUpdate,
-  finalizeSource,
-  locate,
-  newtonSchulzSource,
-  type PartSources,
-  phasesOf,
-  type Source,
-  snakeCase,
-} from "../../src/assemble.ts";
-import { chunkWords, lineWords, numberChunks } from "../../src/gpu/chunks.ts";
-import { controlBytes, controlOffsets } from "../../src/gpu/control.ts";
-import { sizesOf } from "../../src/gpu/sizes.ts";
+import { assemble, locate, type Source, snakeCase } from "../../src/assemble.ts";
+import { controlBytes, controlRecord } from "../../src/gpu/control.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { layoutPart } from "../../src/layout.ts";
 import { assembleProduct, kernelNames } from "../../src/objectives/product_sources.ts";
@@ -29,6 +12,12 @@ import { sizeFields } from "../../src/objectives/products.ts";
 import * as objectives from "../../src/objectives/sources.ts";
 import { clipBins, createPlan } from "../../src/plan.ts";
 import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
+import { sourceOf } from "../../src/stages/compile.ts";
+import { gradientStages, ruleStages, stepStages } from "../../src/stages/list.ts";
+import { modifierKernels } from "../../src/stages/modifiers.ts";
+import type { KernelContext, Pass } from "../../src/stages/stage.ts";
+import { binStruct, chunkStruct, linesStruct, placesStruct, sizesStruct } from "../../src/stages/structs.ts";
+import { defineStruct, type Struct } from "../../src/struct.ts";
 import { tableColumns } from "../../src/table.ts";
 
 const segments = layoutSegments([{ name: "w", shape: [8, 3] }]);
@@ -39,22 +28,38 @@ const arounds: readonly object[] = [
   { clip: { type: "adaptive", clipping: 0.1 }, replicas: [{}, {}], watch: true },
   { clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "w" }] },
 ];
-const cases: readonly PartSources[] = rules.flatMap((rule) =>
+const contextOf = (config: object, tensors = segments, index = 0, access: KernelContext["access"] = "vec4") => {
+  const plan = createPlan(config as OptimizerConfig, tensors);
+  const part = plan.parts[index]!;
+  return { plan, part, layout: layoutPart(plan, part, tensors), access, modifiers: modifierKernels(plan) };
+};
+const cases: readonly KernelContext[] = rules.flatMap((rule) =>
   optionSets(rule).flatMap((options, set) =>
     (set === 0 ? arounds : arounds.slice(0, 1)).flatMap((around) => {
-      const plan = createPlan({ rule: rule.name, ...options, ...around } as OptimizerConfig, segments);
-      return plan.parts.flatMap((part) =>
-        (["vec4", "scalar"] as const).map((access) => ({
-          plan,
-          part,
-          layout: layoutPart(plan, part, segments),
-          access,
-        })),
+      const config = { rule: rule.name, ...options, ...around };
+      const { plan } = contextOf(config);
+      return plan.parts.flatMap((_, index) =>
+        (["vec4", "scalar"] as const).map((access) => contextOf(config, segments, index, access)),
       );
     }),
   ),
 );
 const plain = cases.filter(({ plan, access }) => access === "vec4" && !plan.clip && !plan.cautious);
+
+/** Every pass of a plan, by the names of its stage and its own. */
+function passesOf({ plan, part }: KernelContext): ReadonlyMap<string, Pass> {
+  const stages = [...gradientStages(plan), ...stepStages(plan), ...ruleStages(plan, part)];
+  return new Map(stages.flatMap(({ name, passes }) => passes.map((pass) => [`${name} ${pass.name}`, pass] as const)));
+}
+
+/** The source of a pass, by those names. */
+function source(context: KernelContext, name: string): Source {
+  return sourceOf(passesOf(context).get(name)!, context);
+}
+
+/** The sources of all passes. */
+const sourcesOf = (context: KernelContext) =>
+  [...passesOf(context).values()].map((pass) => ({ pass, source: sourceOf(pass, context) }));
 
 /** Many cases assemble the same text, and parsing is what takes the time. */
 const reflections = new Map<string, WgslReflect>();
@@ -84,61 +89,36 @@ const products = kernelNames.flatMap((kernel) =>
 );
 
 describe("bindings", () => {
-  const cell = [
-    "0 params read_write",
-    "1 gradients read",
-    "2 state read_write",
-    "3 chunks read",
-    "4 table read",
-    "5 control read_write",
-  ];
-
-  it("of every update are the same six, the scalars where there are any, and what is noted where it is", () => {
-    for (const sources of cases) {
-      const scalars = sources.layout.scalars.length > 0 ? ["7 scalars read_write"] : [];
-      const noted = sources.plan.watch ? [`${7 + scalars.length} noted read_write`] : [];
-      expect(storage(assembleUpdate(sources))).toEqual([...cell, ...scalars, ...noted]);
-      expect(uniforms(assembleUpdate(sources))).toEqual(["6 sizes"]);
+  it("of every kernel are those that its stage lists, by their places in the list, eight storage buffers at most", () => {
+    for (const context of cases) {
+      for (const { pass, source } of sourcesOf(context)) {
+        const listed = pass.bindings(context).map(({ name, use }, index) => ({ index, name, use }));
+        const access = { read: "read", write: "read_write" };
+        expect(storage(source)).toEqual(
+          listed.flatMap(({ index, name, use }) => (use === "uniform" ? [] : [`${index} ${name} ${access[use]}`])),
+        );
+        expect(uniforms(source)).toEqual(
+          listed.flatMap(({ index, name, use }) => (use === "uniform" ? [`${index} ${name}`] : [])),
+        );
+        expect(storage(source).length).toBeLessThanOrEqual(8);
+      }
     }
   });
 
-  it("of the kernels before the update are at most eight", () => {
-    for (const sources of cases) {
-      const { plan, part } = sources;
-      expect(storage(assembleNorm(sources))).toEqual([
-        "0 partials read_write",
-        "1 gradients read",
-        "2 chunks read",
-        "3 table read",
-        "4 control read_write",
-      ]);
-      for (const phase of phasesOf(plan, part)) {
-        const measure = [...cell, "7 scalars read_write", "8 partials read_write"];
-        expect(storage(assembleMeasure(sources, phase))).toEqual(measure);
-        expect(storage(assembleConclude(sources, phase))).toEqual([
-          "0 partials read",
-          "1 control read_write",
-          "2 table read",
-          "4 bins read",
-          "5 scalars read_write",
-        ]);
-        expect(uniforms(assembleMeasure(sources, phase))).toEqual(["6 sizes"]);
-        expect(uniforms(assembleConclude(sources, phase))).toEqual(["3 sizes"]);
-      }
-      const lines = cell.map((binding) => (binding.startsWith("3") ? "3 tasks read" : binding));
-      if (part.rule.factored) expect(storage(assembleLines(sources, "factor"))).toEqual(lines);
-      if (plan.clip?.type === "adaptive") expect(storage(assembleLines(sources, "unitClip"))).toEqual(lines);
-      if (part.rule.orthogonalises) {
-        const prepare = [...cell, "7 scalars read_write", "8 prepared read_write"];
-        expect(storage(assemblePrepare(sources))).toEqual(prepare);
-      }
+  it("of every update are the same seven, then the scalars and what its chunks file where there are any", () => {
+    for (const context of cases) {
+      const names = passesOf(context)
+        .get("update update")!
+        .bindings(context)
+        .map(({ name }) => name);
+      const scalars = context.layout.scalars.length > 0 ? ["scalars"] : [];
+      const filed = context.plan.watch ? ["partials"] : [];
+      const cell = ["params", "gradients", "state", "chunks", "table", "control", "sizes"];
+      expect(names).toEqual([...cell, ...scalars, ...filed]);
     }
   });
 
   it.each([
-    [finalizeSource, ["0 partials read", "1 bins read", "2 control read_write", "4 table read"]],
-    [assembleAccumulate("vec4"), ["0 sums read_write", "1 gradients read", "2 chunks read", "4 control read_write"]],
-    [newtonSchulzSource, ["0 a read", "1 b read", "2 d read", "3 c read_write", "4 product read"]],
     [objectives.gatherSource, ["0 batch read", "1 data read", "2 inputs read_write"]],
     ...[objectives.softmaxCrossEntropySource, objectives.elementwiseLossSource].map((source): [Source, string[]] => [
       source,
@@ -171,27 +151,44 @@ describe("bindings", () => {
 });
 
 describe("layouts", () => {
-  const struct = (source: Source, name: string) => {
-    const found = reflect(source).structs.find((candidate) => candidate.name === name);
-    if (!found) throw new Error(`${source.name} has no struct ${name}`);
-    return found;
+  const found = (source: Source, name: string) => {
+    const struct = reflect(source).structs.find((candidate) => candidate.name === name);
+    if (!struct) throw new Error(`${source.name} has no struct ${name}`);
+    return struct;
   };
 
-  it("the control buffer's is the host's", () => {
-    const control = struct(finalizeSource, "Control");
-    const offsets = control.members.map(({ name, offset }) => [name, offset]);
-    expect(offsets).toEqual(Object.entries(controlOffsets).map(([name, offset]) => [snakeCase(name), offset]));
-    for (const { plan } of [cases[0]!, cases.find(({ plan: { clip } }) => clip?.type === "groupNorm")!]) {
-      expect(control.size * clipBins(plan)).toBe(controlBytes(plan));
-    }
+  it.each<Struct>([
+    controlRecord,
+    sizesStruct,
+    binStruct,
+    chunkStruct(placesStruct(["units", "centers"])),
+    linesStruct(placesStruct([])),
+    defineStruct("Mixed", { a: "u32", b: "vec2f", c: "i32", d: "vec4f", e: controlRecord, f: "f32" }),
+  ])("of struct $name are those of its WGSL, and what is written is read", (struct) => {
+    const declared = found(assemble(struct.name, [{ name: struct.name, text: struct.wgsl }]), struct.name);
+    const offsets = declared.members.map(({ name, offset }) => [name, offset]);
+    expect(offsets).toEqual(Object.keys(struct.fields).map((name) => [snakeCase(name), 4 * struct.index(name)]));
+    expect(declared.size).toBe(struct.bytes);
+    const filled = (fields: Struct["fields"], from: number): object =>
+      Object.fromEntries(
+        Object.entries(fields).map(([name, type], i) => {
+          const at = from + i;
+          if (typeof type !== "string") return [name, filled(type.fields, at + 100)];
+          const width = Number(/^vec(.)/.exec(type)?.[1] ?? 1);
+          return [name, width === 1 ? at : Array.from({ length: width }, (_, k) => at + k / 2)];
+        }),
+      );
+    const values = [filled(struct.fields, 1), filled(struct.fields, 7)];
+    const bytes = struct.encode(values);
+    expect(bytes.byteLength).toBe(2 * struct.bytes);
+    const view = new DataView(bytes.buffer);
+    expect([struct.read(view, 0), struct.read(view, struct.bytes)]).toEqual(values);
   });
 
-  it("the sizes are those that the host writes, whole numbers first", () => {
-    const { plan, layout } = plain[0]!;
-    const { whole, others } = sizesOf(plan, 0, layout, segments, numberChunks([layout]), 1);
-    const fields = (names: object, type: string) => Object.keys(names).map((name) => [snakeCase(name), type]);
-    const members = struct(finalizeSource, "Sizes").members.map(({ name, type }) => [name, type.name]);
-    expect(members).toEqual([...fields(whole, "u32"), ...fields(others, "f32")]);
+  it("a replica has a control record for each bin of clipping", () => {
+    for (const { plan } of [cases[0]!, cases.find(({ plan: { clip } }) => clip?.type === "groupNorm")!]) {
+      expect(controlRecord.bytes * clipBins(plan)).toBe(controlBytes(plan));
+    }
   });
 
   it("and numbers are no constants: sources differ by rule, access and surroundings alone", () => {
@@ -200,55 +197,40 @@ describe("layouts", () => {
       { name: "x", shape: [5] },
     ]);
     for (const around of arounds) {
-      const sources = [
-        { config: { ...around, rule: "adafactor" }, tensors: segments },
-        { config: { ...around, rule: "adafactor", replicas: [{}, {}, {}], groups: [{ params: "x" }] }, tensors: other },
-      ].map(({ config, tensors }): PartSources => {
-        const plan = createPlan(config as OptimizerConfig, tensors);
-        const part = plan.parts[0]!;
-        return { plan, part, layout: layoutPart(plan, part, tensors), access: "vec4" };
-      });
-      const [one, another] = sources.map((each) =>
-        [assembleNorm(each), assembleUpdate(each), assembleLines(each, "factor"), assembleMeasure(each, "rule")].concat(
-          assembleConclude(each, "rule"),
-        ),
-      );
+      const [one, another] = [
+        contextOf({ ...around, rule: "adafactor" }),
+        contextOf({ ...around, rule: "adafactor", replicas: [{}, {}, {}], groups: [{ params: "x" }] }, other),
+      ].map((context) => sourcesOf(context).map(({ source }) => source));
       expect(another).toEqual(one);
     }
   });
 
-  it("the norm's and the units' sources are the same for every rule", () => {
-    for (const around of [{}, { clip: { type: "adaptive", clipping: 0.1 } }]) {
-      const sources = rules.map((rule) => {
-        const plan = createPlan({ ...around, rule: rule.name } as OptimizerConfig, segments);
-        return {
-          plan,
-          part: plan.parts[0]!,
-          layout: layoutPart(plan, plan.parts[0]!, segments),
-          access: "vec4",
-        } as const;
-      });
-      expect(new Set(sources.map((each) => assembleNorm(each).code)).size).toBe(1);
-      expect(new Set(sources.map((each) => assembleLines(each, "unitClip").code)).size).toBe(1);
+  it("the sources of the norm, of units and of caution's conclusion are the same for every rule", () => {
+    for (const [around, name] of [
+      [{ skipNonFinite: true }, "norm norm"],
+      [{ clip: { type: "adaptive", clipping: 0.1 } }, "norm norm"],
+      [{ clip: { type: "adaptive", clipping: 0.1 } }, "unitClip unitClip"],
+    ] as const) {
+      const codes = rules.map((rule) => source(contextOf({ ...around, rule: rule.name }), name).code);
+      expect(new Set(codes).size).toBe(1);
     }
+    const codes = rules
+      .filter(({ reduction }) => !reduction)
+      .map((rule) => source(contextOf({ cautious: true, rule: rule.name }), "cautious conclude").code);
+    expect(new Set(codes).size).toBe(1);
   });
 
   it("the table's row is its columns, in order", () => {
-    for (const sources of cases) {
-      const columns = tableColumns(sources.plan, sources.part);
-      const source = assembleUpdate(sources);
-      expect(struct(source, "Row").members.map(({ name }) => name)).toEqual(columns.map(snakeCase));
-      expect(struct(source, "Row").size).toBe(4 * columns.length);
+    for (const context of cases) {
+      const columns = tableColumns(context.plan, context.part);
+      const row = found(source(context, "update update"), "Row");
+      expect(row.members.map(({ name }) => name)).toEqual(columns.map(snakeCase));
+      expect(row.size).toBe(4 * columns.length);
     }
   });
 
-  it("of table entries is that of the words which the host writes", () => {
-    expect(struct(assembleUpdate(plain[0]!), "Chunk").size).toBe(4 * chunkWords);
-    const adaptive = cases.find(({ plan: { clip } }) => clip?.type === "adaptive")!;
-    expect(struct(assembleLines(adaptive, "unitClip"), "Lines").size).toBe(4 * lineWords);
-    expect(struct(assembleNorm(plain[0]!), "Partial").size).toBe(12);
-    expect(struct(newtonSchulzSource, "Product").size).toBe(84);
-    const sizes = struct(products[0]!.source, "Sizes");
+  it("of the products' sizes is that of the words which the host writes", () => {
+    const sizes = found(products[0]!.source, "Sizes");
     expect(sizes.members.map(({ name }) => name)).toEqual(sizeFields.map(snakeCase));
     expect(sizes.size).toBe(4 * sizeFields.length);
   });
@@ -256,10 +238,7 @@ describe("layouts", () => {
 
 describe("entry points", () => {
   const sources: Source[] = [
-    ...plain.map(assembleUpdate),
-    assembleNorm(plain[0]!),
-    finalizeSource,
-    newtonSchulzSource,
+    ...plain.flatMap((context) => sourcesOf(context).map(({ source }) => source)),
     ...Object.values(objectives).filter((source): source is Source => "code" in source),
     ...products.filter(({ code }) => code.access === "any" && code.dropout).map(({ source }) => source),
   ];
@@ -271,13 +250,12 @@ describe("entry points", () => {
 
 describe("locate", () => {
   it("finds the part and its line for every line of a source", () => {
-    const source = assembleUpdate(plain[0]!);
-    const lines = source.code.split("\n");
-    for (const [i, text] of lines.slice(0, -1).entries()) {
-      const { part, line } = locate(source, i + 1);
-      // The generated header is in two pieces, before and behind the rule's own.
-      const found = source.parts.filter(({ name }) => name === part).map((piece) => piece.text.split("\n")[line - 1]);
-      expect(found).toContain(text);
+    const text = source(plain[0]!, "update update");
+    const lines = text.code.split("\n");
+    for (const [i, content] of lines.slice(0, -1).entries()) {
+      const { part, line } = locate(text, i + 1);
+      const found = text.parts.filter(({ name }) => name === part).map((piece) => piece.text.split("\n")[line - 1]);
+      expect(found).toContain(content);
     }
   });
 });

@@ -1,14 +1,5 @@
-// A partial norm, shared by grad_norm and finalize. Squares of float32 overflow above 1.8e19, so elements are summed in
+// The sum of a norm, shared by grad_norm and finalize. Squares of float32 overflow above 1.8e19, so elements are summed in
 // one of two scales (Blue 1978); the two sums meet only after their roots are taken.
-struct Partial {
-  // Σ g², or Σ |g| for a norm of 1
-  sum: f32,
-  // Σ (g · 2^-80)², or Σ |g · 2^-80|, of the lanes in which some |g| exceeds 2^50
-  scaled_sum: f32,
-  // the bits of the largest |g|; those of infinity or more where one is not finite. Where all are small and the norm is
-  // not the largest magnitude it may be 0
-  peak: u32,
-}
 
 // 1, 2, or 0 for the largest magnitude
 override norm_kind: u32;
@@ -20,13 +11,13 @@ const infinite: u32 = 0x7f800000u;
 const down: f32 = 0x1p-80f;
 const up: f32 = 0x1p+80f;
 
-fn merge(a: Partial, b: Partial) -> Partial {
-  return Partial(a.sum + b.sum, a.scaled_sum + b.scaled_sum, max(a.peak, b.peak));
+fn add_sums(a: Sum, b: Sum) -> Sum {
+  return Sum(a.sum + b.sum, a.scaled_sum + b.scaled_sum, max(a.peak, b.peak));
 }
 
 // The norm times a factor, as a number and a power of two that it is to be multiplied by: the norm may be more than float32
 // holds, and so may be what it is made of.
-fn norm_of(total: Partial, factor: f32) -> vec2f {
+fn norm_of(total: Sum, factor: f32) -> vec2f {
   if (total.peak >= infinite) {
     // infinity, or NaN
     return vec2f(bitcast<f32>(total.peak), 1.0);

@@ -1,0 +1,17 @@
+// The last invocation of a dispatch advances the step, so that no dispatch of its own is needed for that: whoever is counted
+// out has read what changes then.
+fn arrives_last(record: u32, lane: u32, workgroups: u32) -> bool {
+  var last = false;
+  if (barriers) {
+    workgroupBarrier();
+    if (lane == 0u) {
+      last = atomicAdd(&control[record].arrived, 1u) == workgroups - 1u;
+    }
+  } else {
+    last = atomicAdd(&control[record].arrived, 1u) == workgroups * workgroup_size - 1u;
+  }
+  if (last) {
+    atomicStore(&control[record].arrived, 0u);
+  }
+  return last;
+}

@@ -1,0 +1,9 @@
+// Behind join.wgsl, in a kernel that sums chunk by chunk: a chunk's sum goes to its place; without barriers each lane's.
+fn file_sum(place: u32, lane: u32, sum: Sum) {
+  let total = joined(lane, sum);
+  if (!barriers) {
+    partials[place * workgroup_size + lane] = total;
+  } else if (lane == 0u) {
+    partials[place] = total;
+  }
+}

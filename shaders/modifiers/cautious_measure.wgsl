@@ -1,0 +1,9 @@
+// Counts, for caution, the elements whose update does not go against the gradient.
+fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
+  let step = kept_by(x, h) - updated(x, g, h, r).p;
+  return Terms(select(vec4f(), vec4f(1.0), sign(step) * sign(g) > vec4f()));
+}
+
+fn scalars_to_measure(replica: u32, chunk: Chunk, h: Row) -> Scalars {
+  return scalars_of(replica, chunk.record, chunk.rows != 0u);
+}

@@ -1,0 +1,11 @@
+// Multiplies the gradient of each unit by what clip_adaptive_lines.wgsl has made of the unit's norms.
+fn unit_scale(places: Places, t: u32) -> f32 {
+  let i = places.units + t % places.units_columns;
+  return state[i / 4u][i % 4u];
+}
+
+fn clip_adaptive_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f {
+  let scales = vec4f(
+    unit_scale(places, t.x), unit_scale(places, t.y), unit_scale(places, t.z), unit_scale(places, t.w));
+  return select(scales * g, -scales * (g * 0x1p-80f), scales < vec4f());
+}

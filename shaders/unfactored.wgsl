@@ -1,0 +1,3 @@
+// In place of factored.wgsl where no slot is factored.
+fn begin_chunk(chunk: Chunk, h: Row, lane: u32) {
+}

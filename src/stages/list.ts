@@ -1,0 +1,34 @@
+// Which stages a step has, in order: those of the whole step, then for each rule set its own. What is not asked for is not in
+// it.
+import { needsNorm, type Part, type Plan } from "../plan.ts";
+import { accumulateStage } from "./accumulate.ts";
+import { factoredStage } from "./factored.ts";
+import { modifierKernels } from "./modifiers.ts";
+import { normStage } from "./norm.ts";
+import { orthogonaliseStage } from "./orthogonalise.ts";
+import { reductionStage } from "./reduction.ts";
+import type { Stage } from "./stage.ts";
+import { updateStage } from "./update.ts";
+
+/** What is dispatched with every gradient, where several make an update. */
+export function gradientStages({ accumulate }: Plan): readonly Stage[] {
+  return accumulate > 1 ? [accumulateStage] : [];
+}
+
+/** What comes before the rule sets' stages. */
+export function stepStages(plan: Plan): readonly Stage[] {
+  return needsNorm(plan) ? [normStage] : [];
+}
+
+/** The stages of a rule set: what modifies the gradient, what the rule needs, what goes by its whole update, the update. */
+export function ruleStages(plan: Plan, { rule }: Part): readonly Stage[] {
+  const modifiers = modifierKernels(plan);
+  return [
+    ...modifiers.flatMap(({ before }) => before ?? []),
+    ...(rule.factored ? [factoredStage] : []),
+    ...(rule.reduction ? [reductionStage] : []),
+    ...(rule.orthogonalises ? [orthogonaliseStage] : []),
+    ...modifiers.flatMap(({ behind }) => behind ?? []),
+    updateStage,
+  ];
+}

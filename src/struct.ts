@@ -1,0 +1,122 @@
+// A struct said once: from its fields follow its WGSL, where each field lies, and how it is written to bytes and read back.
+// What a field means is a comment beside the description, which costs a bundle nothing.
+import { snakeCase } from "./assemble.ts";
+
+/** WGSL types of a field, with the words and the alignment (in words) that each has in storage and uniform buffers. */
+const fieldTypes = {
+  u32: { words: 1, align: 1, kind: "Uint32" },
+  i32: { words: 1, align: 1, kind: "Int32" },
+  f32: { words: 1, align: 1, kind: "Float32" },
+  "atomic<u32>": { words: 1, align: 1, kind: "Uint32" },
+  vec2u: { words: 2, align: 2, kind: "Uint32" },
+  vec2f: { words: 2, align: 2, kind: "Float32" },
+  vec4u: { words: 4, align: 4, kind: "Uint32" },
+  vec4f: { words: 4, align: 4, kind: "Float32" },
+} as const;
+
+/** The type of a field: a WGSL scalar or vector, or another struct. */
+export type FieldType = keyof typeof fieldTypes | Struct;
+
+/** The fields of a struct in their order; camelCase here, snake_case in WGSL. */
+export type Fields = Readonly<Record<string, FieldType>>;
+
+/** The host's value of a field: a number, as many numbers as a vector has, or the values of a struct. */
+export type FieldValue<T extends FieldType> =
+  T extends Struct<infer F> ? Values<F> : T extends `vec${string}` ? readonly number[] : number;
+
+/** The host's values of a struct's fields. */
+export type Values<F extends Fields> = { readonly [K in keyof F]: FieldValue<F[K]> };
+
+/** A struct on both sides. */
+export interface Struct<F extends Fields = Fields> {
+  readonly name: string;
+  readonly fields: F;
+  /** Its declaration, behind those of the structs that it contains. */
+  readonly wgsl: string;
+  /** Bytes from one to the next in an array. */
+  readonly bytes: number;
+  /** In words; with the vectors' alignment. */
+  readonly align: number;
+  /** Words from the beginning to a field. */
+  index(field: keyof F & string): number;
+  /** Bytes of several, one after the other. What a value leaves out is 0. */
+  encode(values: readonly Partial<Values<F>>[]): Uint8Array<ArrayBuffer>;
+  /** Writes one at a byte of a view. */
+  write(view: DataView, at: number, values: Partial<Values<F>>): void;
+  /** Reads one at a byte of a view. */
+  read(view: DataView, at: number): Values<F>;
+}
+
+/** Describes a struct; `name` as it is in WGSL. */
+export function defineStruct<const F extends Fields>(name: string, fields: F): Struct<F> {
+  const places = new Map<string, number>();
+  let [words, align] = [0, 1];
+  for (const [field, type] of Object.entries(fields)) {
+    const own = typeof type === "string" ? fieldTypes[type] : { words: type.bytes / 4, align: type.align };
+    words = roundUp(words, own.align);
+    places.set(field, words);
+    words += own.words;
+    align = Math.max(align, own.align);
+  }
+  const bytes = 4 * roundUp(words, align);
+  const write = (view: DataView, at: number, values: Partial<Values<F>>) => {
+    for (const [field, start] of places) {
+      const value = values[field] as number | readonly number[] | Values<Fields> | undefined;
+      if (value !== undefined) writeField(view, at + 4 * start, fields[field]!, value);
+    }
+  };
+  return {
+    name,
+    fields,
+    wgsl: wgslOf(name, fields),
+    bytes,
+    align,
+    index: (field) => places.get(field)!,
+    write,
+    encode(values) {
+      const encoded = new Uint8Array(bytes * values.length);
+      const view = new DataView(encoded.buffer);
+      values.forEach((value, i) => {
+        write(view, i * bytes, value);
+      });
+      return encoded;
+    },
+    read(view, at) {
+      const read = [...places].map(([field, start]) => [field, readField(view, at + 4 * start, fields[field]!)]);
+      return Object.fromEntries(read) as Values<F>;
+    },
+  };
+}
+
+function wgslOf(name: string, fields: Fields): string {
+  const inner = Object.values(fields).filter((type) => typeof type !== "string");
+  const structs = new Set(inner.map(({ wgsl }) => wgsl));
+  const members = Object.entries(fields).map(
+    ([field, type]) => `  ${snakeCase(field)}: ${typeof type === "string" ? type : type.name},\n`,
+  );
+  return `${[...structs].join("")}struct ${name} {\n${members.join("")}}\n`;
+}
+
+function writeField(
+  view: DataView,
+  at: number,
+  type: FieldType,
+  value: number | readonly number[] | Values<Fields>,
+): void {
+  if (typeof type !== "string") {
+    type.write(view, at, value as Values<Fields>);
+    return;
+  }
+  const { words, kind } = fieldTypes[type];
+  const numbers = typeof value === "number" ? [value] : (value as readonly number[]);
+  for (let i = 0; i < words; i++) view[`set${kind}`](at + 4 * i, numbers[i]!, true);
+}
+
+function readField(view: DataView, at: number, type: FieldType): unknown {
+  if (typeof type !== "string") return type.read(view, at);
+  const { words, kind } = fieldTypes[type];
+  const numbers = Array.from({ length: words }, (_, i) => view[`get${kind}`](at + 4 * i, true));
+  return words === 1 ? numbers[0] : numbers;
+}
+
+const roundUp = (words: number, align: number) => Math.ceil(words / align) * align;
