@@ -29,13 +29,13 @@ export interface Inside {
   readonly locate: Locate;
 }
 
-/** For what works on optimizers and is not part of them. */
-const insides = new WeakMap<object, Inside>();
+/** Under what an optimizer keeps its inside, for functions that work on optimizers and fall away where nobody imports them. */
+export const inside = Symbol("inside of an optimizer");
 
 /** @throws OptionError for what is no optimizer. */
 export function insideOf(optimizer: Optimizer): Inside {
-  const inside = insides.get(Object(optimizer));
-  if (inside) return inside;
+  const found = (Object(optimizer) as { readonly [inside]?: Inside })[inside];
+  if (found) return found;
   throw new OptionError(
     `optimizer is ${show(optimizer)}; it must be an optimizer, such as createOptimizer() or createCpuOptimizer() makes`,
   );
@@ -47,6 +47,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
   engine: (locate: Locate) => T,
 ): Omit<Optimizer, "backend"> & T {
   const locate = locator(plan, layouts, segments);
+  const its: Inside = { plan, layouts, segments, store, locate };
   const replicaOf = (replica: number) => readReplica(plan, "replica", replica);
   const change = (call: string, make: () => unknown) => {
     store.mustLive(call);
@@ -69,7 +70,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
     return Object.fromEntries(layouts.flatMap((layout, part) => scalarValues(layout, values[part]!, role) ?? []));
   };
   const readEvaluation = async (replica: number) => {
-    const { values, past } = await fetchRoles(inside, ["params", ...planSlots(plan)], replica);
+    const { values, past } = await fetchRoles(its, ["params", ...planSlots(plan)], replica);
     const { made, carried } = past();
     return evaluationValues(plan, layouts, values, made, carried);
   };
@@ -109,7 +110,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
         const isScalar = layouts.some(({ scalars }) => scalars.some(({ name }) => name === role));
         if (isScalar && !planSlots(plan).includes(role)) return await readScalars(role, replica);
         if (role === "evaluation") return await readEvaluation(replica);
-        return (await fetchRoles(inside, [role], replica)).values.get(role)!;
+        return (await fetchRoles(its, [role], replica)).values.get(role)!;
       } catch (error) {
         throw memoryError(`the values of ${role}`, error);
       }
@@ -147,10 +148,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
     },
     destroy: () => store.destroy(),
   };
-  const optimizer = joined(shell, engine(locate));
-  const inside: Inside = { plan, layouts, segments, store, locate };
-  insides.set(optimizer, inside);
-  return optimizer;
+  return Object.defineProperty(joined(shell, engine(locate)), inside, { value: its, configurable: true });
 }
 
 /** The values of some roles in one replica, of one moment. */
