@@ -51,6 +51,9 @@ export default defineConfig({
           name: "unit",
           include: ["test/unit/**/*.test.ts"],
           testTimeout: 60_000,
+          // What a file imports is read once a thread.
+          isolate: false,
+          pool: "threads",
           benchmark: { include: [] },
         },
       },
@@ -60,7 +63,10 @@ export default defineConfig({
           name: "gpu",
           include: ["test/gpu/**/*.test.ts"],
           testTimeout: 120_000,
+          setupFiles: ["test/gpu/each.ts"],
+          // One process and one device for all files: kernels are compiled once.
           fileParallelism: false,
+          isolate: false,
           pool: "forks",
           benchmark: { include: ["bench/**/*.bench.ts"] },
         },

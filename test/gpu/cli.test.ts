@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { fallline } from "../run_cli.ts";
+import { spawned } from "../run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fallline-gpu-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -11,7 +11,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 describe("fallline train", () => {
   it("runs on the GPU by default, names the adapter, and measures its distance from the CPU reference", async () => {
     const args = ["train", "--model", "784-32-10", "--steps", "40", "--batch", "32", "--out", folder];
-    const { code, stdout } = await fallline(args);
+    const { code, stdout } = await spawned(args);
     expect(code).toBe(0);
     expect(stdout.split("\n")[0]).toMatch(/^WebGPU on ./);
     const run = JSON.parse(readFileSync(join(folder, "run.json"), "utf8"));
@@ -43,7 +43,7 @@ describe("fallline train on a device that is lost", () => {
     const preload = `--import=${new URL("../lost_device.mjs", import.meta.url)}`;
     const env = { ...process.env, NODE_OPTIONS: preload, LOSE_AT: "12" };
     const args = ["train", "--model", "784-8-10", "--steps", "20", "--batch", "8", "--test-rows", "20", "--out", out];
-    const { code, stdout, stderr } = await fallline(args, undefined, env);
+    const { code, stdout, stderr } = await spawned(args, undefined, env);
     expect(stderr).not.toContain("fallline:");
     expect(code).toBe(0);
     expect(stdout).toMatch(/the run goes on from step [1-9]\d* on a new device$/m);
@@ -53,7 +53,7 @@ describe("fallline train on a device that is lost", () => {
 
 describe("fallline replay", () => {
   it("runs on the GPU by default and passes every promised case", async () => {
-    const { stdout } = await fallline(["replay", "test/golden/replay.json", "--json"]);
+    const { stdout } = await spawned(["replay", "test/golden/replay.json", "--json"]);
     const result = JSON.parse(stdout) as { backend: string; cases: { id: string; ok: boolean }[] };
     expect(result.backend).toBe("webgpu");
     expect(result.cases).toHaveLength(46);

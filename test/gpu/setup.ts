@@ -1,6 +1,5 @@
-// One WebGPU device per test file, in Node, whose errors fail the tests that caused them. Where there is no WebGPU the
-// ring fails: it never passes by skipping.
-import { afterEach, expect } from "vitest";
+// The WebGPU device that all test files share, in Node: what one has compiled the next one finds again. Where there is no
+// WebGPU the ring fails: it never passes by skipping.
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 import { requestDevice } from "../../src/gpu/device.ts";
 
@@ -8,21 +7,31 @@ const opened = await openWebGPU();
 if ("reason" in opened) throw new Error(`the gpu tests need WebGPU: ${opened.reason}`);
 
 export const gpu = opened.gpu;
-export const device = await freshDevice();
+export const device = await requestDevice(gpu);
+keep(device);
 
 const uncaptured: string[] = [];
 device.addEventListener("uncapturederror", (event) =>
   uncaptured.push((event as GPUUncapturedErrorEvent).error.message),
 );
 
-afterEach(async () => {
+/** The errors since it was last asked that nobody caught, once what was submitted is done. */
+export async function uncapturedErrors(): Promise<readonly string[]> {
   await device.queue.onSubmittedWorkDone();
-  expect(uncaptured.splice(0)).toEqual([]);
-});
+  return uncaptured.splice(0);
+}
 
-/** Another device, for tests that lose or count one. */
+const fresh: GPUDevice[] = [];
+
+/** Another device, for tests that lose, change or count one; it lives as long as the file's tests. */
 export async function freshDevice(): Promise<GPUDevice> {
   const made = await requestDevice(gpu);
   keep(made);
+  fresh.push(made);
   return made;
+}
+
+/** Ends the devices that a file has asked for. */
+export function destroyFreshDevices(): void {
+  for (const made of fresh.splice(0)) made.destroy();
 }

@@ -1,10 +1,10 @@
-// The built command line on the CPU reference: what it prints, what it writes, how it refuses.
+// The command line on the CPU reference, each command once as it is built: what it prints, what it writes, how it refuses.
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { decodeSafetensors } from "../../src/safetensors.ts";
-import { fallline, root } from "../run_cli.ts";
+import { fallline, root, spawned } from "../run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fallline-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -17,7 +17,7 @@ describe("fallline replay", () => {
     const unknown = { ...file.cases[0], id: "unknown", optimizer: { rule: "nosuch" } };
     writeFileSync(path, JSON.stringify({ ...file, cases: [unknown] }));
     const files = [replay, "test/golden/replay-matrices.json", path];
-    const { code, stdout } = await fallline(["replay", ...files, "--backend", "cpu", "--json"]);
+    const { code, stdout } = await spawned(["replay", ...files, "--backend", "cpu", "--json"]);
     expect(code).toBe(1);
     const result = JSON.parse(stdout) as {
       backend: string;
@@ -71,7 +71,7 @@ describe("fallline train on the CPU reference", () => {
 
   it("writes run.json, loss.svg and model.safetensors, and prints run.json alone with --json", async () => {
     const out = join(folder, "deep", "run");
-    const { code, stdout, stderr } = await fallline(["train", ...small, "--steps", "30", "--out", out, "--json"]);
+    const { code, stdout, stderr } = await spawned(["train", ...small, "--steps", "30", "--out", out, "--json"]);
     expect(stderr).toContain("testing");
     expect(code).toBe(0);
     const run = JSON.parse(stdout);
@@ -115,7 +115,7 @@ describe("fallline train on the CPU reference", () => {
 
   it("stops on Ctrl-C, writes what there is and ends cleanly", async () => {
     const out = join(folder, "stopped");
-    const { code, stdout } = await fallline(["train", ...small, "--steps", "100000", "--out", out], (child) => {
+    const { code, stdout } = await spawned(["train", ...small, "--steps", "100000", "--out", out], (child) => {
       // Once: a second Ctrl-C would quit without writing.
       child.stderr!.on("data", function interrupt(chunk) {
         if (!/training .* [1-9]\d*\/100000/.test(String(chunk))) return;
@@ -283,10 +283,10 @@ describe("fallline train on the CPU reference", () => {
     const hidden = { ...process.env, NODE_OPTIONS: `--import=${new URL("../no_webgpu.mjs", import.meta.url)}` };
     const out = join(folder, "nogpu");
     const args = ["train", "--model", "784-10", "--batch", "8", "--steps", "2", "--out", out];
-    const { code, stdout } = await fallline(args, undefined, hidden);
+    const { code, stdout } = await spawned(args, undefined, hidden);
     expect(code).toBe(0);
     expect(stdout.split("\n")[0]).toMatch(/^No WebGPU: training goes on with the CPU reference/);
-    const asked = await fallline([...args, "--backend", "webgpu"], undefined, hidden);
+    const asked = await spawned([...args, "--backend", "webgpu"], undefined, hidden);
     expect(asked.code).toBe(1);
     expect(asked.stderr).toContain("fallline: no WebGPU here: ");
   });
@@ -310,7 +310,7 @@ describe("fallline diff", () => {
 
   it("names the fields and losses that differ, draws both, and ends with status 0", async () => {
     const svg = join(folder, "diff.svg");
-    const { code, stdout, stderr } = await fallline(["diff", a, b, "--svg", svg]);
+    const { code, stdout, stderr } = await spawned(["diff", a, b, "--svg", svg]);
     expect(stderr).toBe("");
     expect(code).toBe(0);
     const words = stdout.split("\n").slice(0, 11);

@@ -1,10 +1,10 @@
-// `fallline gradients`, and the data that --data and run configs name, on the built command line and the CPU reference.
+// `fallline gradients`, and the data that --data and run configs name, on the command line and the CPU reference.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { golden } from "../golden.ts";
-import { fallline } from "../run_cli.ts";
+import { fallline, spawned } from "../run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fallline-data-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -28,7 +28,7 @@ describe("fallline gradients", () => {
     const [first] = cases as [(typeof cases)[0]];
     const unknown = { ...first, id: "unknown", model: { ...first.model, activation: "nosuch" } };
     const path = file("unknown.json", { ...rest, cases: [unknown] });
-    const { code, stdout } = await onCpu(recorded, trained, path, "--json");
+    const { code, stdout } = await spawned(["gradients", recorded, trained, path, "--backend", "cpu", "--json"]);
     expect(code).toBe(1);
     const result = JSON.parse(stdout) as { backend: string; adapter: object; cases: { id: string; ok: boolean }[] };
     expect(Object.keys(result)).toEqual(["backend", "adapter", "cases"]);
@@ -88,8 +88,8 @@ describe("fallline gradients", () => {
 });
 
 describe("data of one's own", () => {
-  const onCpu = (command: string, ...args: string[]) =>
-    fallline([command, ...args, "--backend", "cpu", "--out", join(folder, "out")]);
+  const end = ["--backend", "cpu", "--out", join(folder, "out")];
+  const onCpu = (command: string, ...args: string[]) => fallline([command, ...args, ...end]);
   const result = (name: string) => JSON.parse(readFileSync(join(folder, "out", name), "utf8"));
   const csv = file(
     "toy.csv",
@@ -140,7 +140,7 @@ describe("data of one's own", () => {
     const swept = await onCpu("sweep", config, "--vary", "lr=0.01,0.1", "--no-compare");
     expect(swept.stdout).toMatch(/^best: lr \S+, loss \S+, test loss \d\S+$/m);
     expect(result("sweep.json").trials[0].evaluation).toEqual({ loss: expect.any(Number), accuracy: null });
-    const searched = await onCpu("search", config, "--rules", "sgd", "--schedules", "constant");
+    const searched = await spawned(["search", config, "--rules", "sgd", "--schedules", "constant", ...end]);
     expect(searched.stdout).toMatch(/^best: sgd \S+ \S+, loss \S+, test loss \d\S+$/m);
   });
 

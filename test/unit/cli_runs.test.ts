@@ -1,4 +1,4 @@
-// Runs of the built command line that something ends, or tries to: they keep what there is, say what they could not keep, and go
+// Runs of the command line that something ends, or tries to: they keep what there is, say what they could not keep, and go
 // on to the same end.
 import { type ChildProcess, spawn } from "node:child_process";
 import { createHash } from "node:crypto";

@@ -8,7 +8,7 @@ import { FalllineError } from "../../src/errors.ts";
 import type { ScheduleConfig } from "../../src/schedule.ts";
 import { createSchedule } from "../../src/schedules/index.ts";
 import { golden } from "../golden.ts";
-import { fallline } from "../run_cli.ts";
+import { fallline, spawned } from "../run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fallline-schedule-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -28,7 +28,7 @@ const valuesOf = (config: ScheduleConfig, steps: number) => {
 
 describe("fallline schedule", () => {
   it("prints the values of a config as JSON and nothing else", async () => {
-    const { code, stdout, stderr } = await fallline(["schedule", JSON.stringify(cosine), "--steps", "70", "--json"]);
+    const { code, stdout, stderr } = await spawned(["schedule", JSON.stringify(cosine), "--steps", "70", "--json"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toBe(`${JSON.stringify({ values: valuesOf(cosine, 70) })}\n`);
   });

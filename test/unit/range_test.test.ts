@@ -25,7 +25,7 @@ import { sgd } from "../../src/rules/sgd.ts";
 import type { Scheduled } from "../../src/schedule.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { goldenText } from "../golden.ts";
-import { fallline } from "../run_cli.ts";
+import { fallline, spawned } from "../run_cli.ts";
 
 /** The ramp alone, on losses that are made up. */
 const rangeTest = <S>(
@@ -709,7 +709,7 @@ describe("fallline find-lr on the CPU reference", () => {
 
   it("writes lr.json and lr.svg, and prints lr.json alone with --json", async () => {
     const out = join(folder, "deep", "found");
-    const { code, stdout, stderr } = await fallline(["find-lr", ...small, "--steps", "60", "--out", out, "--json"]);
+    const { code, stdout, stderr } = await spawned(["find-lr", ...small, "--steps", "60", "--out", out, "--json"]);
     expect(stderr).toMatch(/784-8-10 on MNIST, adamw, batches of 8, seed 1/);
     expect(code).toBe(0);
     const found = JSON.parse(stdout);
@@ -757,7 +757,7 @@ describe("fallline find-lr on the CPU reference", () => {
   it("stops on Ctrl-C, and says what there is too little of", async () => {
     const out = join(folder, "stopped");
     const args = ["find-lr", ...small, "--steps", "100000", "--out", out];
-    const { code, stdout } = await fallline(args, (child) => {
+    const { code, stdout } = await spawned(args, (child) => {
       // Once: a second Ctrl-C would quit without writing.
       child.stderr!.on("data", function interrupt(chunk) {
         if (!/range test .* [1-9]\d*\/100000/.test(String(chunk))) return;

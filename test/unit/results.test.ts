@@ -18,7 +18,12 @@ import { isLock, takeLock } from "../../src/cli/lock.ts";
 import { Results } from "../../src/cli/results.ts";
 
 /** What the file system does to a call that changes something; undefined lets it happen. */
-const faults = vi.hoisted(() => ({ at: (_name: string, _path: string): Error | undefined => undefined }));
+const faults = vi.hoisted(() => {
+  // Other files of the ring have loaded what is imported here with the file system as it is.
+  vi.resetModules();
+  return { at: (_name: string, _path: string): Error | undefined => undefined };
+});
+afterAll(() => vi.resetModules());
 
 vi.mock("node:fs", async (original) => {
   const fs = await original<typeof import("node:fs")>();

@@ -1,0 +1,90 @@
+// `npm test`: types, lint and the three rings of tests, two jobs at a time, and one closing line for all of them. With
+// arguments it is `vitest run` with these: `npm test -- --project unit csv`.
+import { spawn } from "node:child_process";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+const root = join(import.meta.dirname, "..");
+const require = createRequire(import.meta.url);
+const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+const tool = {
+  types: [require.resolve("typescript/bin/tsc"), "--noEmit"],
+  lint: [require.resolve("@biomejs/biome/bin/biome"), "check", "."],
+};
+
+/** @typedef {{ passed: number, failed: number }} Counts */
+
+/**
+ * Runs a script of Node, its output line by line among that of the others.
+ *
+ * @param {readonly string[]} words
+ * @param {(line: string) => boolean} show whether a line is shown
+ * @returns {Promise<boolean>} whether it ended well
+ */
+function run(words, show) {
+  const env = { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: "1" } : {}) };
+  const child = spawn(process.execPath, words, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  for (const stream of /** @type {const} */ (["stdout", "stderr"])) {
+    createInterface({ input: child[stream] }).on("line", (line) => {
+      if (show(line)) process[stream].write(`${line}\n`);
+    });
+  }
+  return new Promise((resolve, reject) => {
+    child.on("error", reject).on("close", (code) => resolve(code === 0));
+  });
+}
+
+/**
+ * @param {keyof typeof tool} name
+ * @returns {Promise<Counts>}
+ */
+async function check(name) {
+  const start = performance.now();
+  const ok = await run(tool[name], () => true);
+  console.log(`${ok ? "✓" : "✗"} ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
+  return { passed: Number(ok), failed: Number(!ok) };
+}
+
+/**
+ * @param {string} project
+ * @returns {Promise<Counts>}
+ */
+async function ring(project) {
+  /** @type {Counts | undefined} */
+  let counts;
+  const ok = await run([vitest, "run", "--project", project], (line) => {
+    const closing = /^(\d+) passed, (\d+) failed$/.exec(line);
+    if (closing) counts = { passed: Number(closing[1]), failed: Number(closing[2]) };
+    return !closing;
+  });
+  // A ring that ends before it could count, or whose end went wrong, has failed.
+  counts ??= { passed: 0, failed: 1 };
+  return ok || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+}
+
+if (process.argv.length > 2) {
+  const child = spawn(process.execPath, [vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
+  child.on("close", (code) => process.exit(code ?? 1));
+} else {
+  // The ring that takes longest comes first, and beside it one after the other what else there is.
+  const jobs = [
+    () => ring("gpu"),
+    () => check("types"),
+    () => check("lint"),
+    () => ring("unit"),
+    () => ring("browser"),
+  ];
+  /** @type {Counts} */
+  const all = { passed: 0, failed: 0 };
+  const work = async () => {
+    for (let job = jobs.shift(); job; job = jobs.shift()) {
+      const { passed, failed } = await job();
+      all.passed += passed;
+      all.failed += failed;
+    }
+  };
+  await Promise.all([work(), work()]);
+  console.log(`${all.passed} passed, ${all.failed} failed`);
+  process.exit(all.failed > 0 ? 1 : 0);
+}
