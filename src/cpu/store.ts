@@ -16,7 +16,8 @@ import {
 } from "../optimizer/store.ts";
 import { type LayerStats, mustStep, underflowMessage } from "../optimizer.ts";
 import { clipBins, needsNorm, type Plan } from "../plan.ts";
-import { type PartState, partState, type Row, updatePart } from "./part.ts";
+import type { PartState, Row } from "../stages/twin.ts";
+import { partState, updatePart } from "./part.ts";
 
 /** One copy of everything. */
 export interface Replica {

@@ -2,12 +2,13 @@
 import factor from "../../shaders/factor.wgsl?raw";
 import factored from "../../shaders/factored.wgsl?raw";
 import type { SourcePart } from "../assemble.ts";
-import { rowMeans, slotRange } from "../layout.ts";
+import { type MatrixView, rowMeans, slotRange } from "../layout.ts";
 import { tableColumns } from "../table.ts";
 import { factorPart } from "./generate.ts";
 import { linesStage } from "./lines.ts";
 import { file } from "./snippets.ts";
 import type { KernelContext } from "./stage.ts";
+import type { PartState, Work } from "./twin.ts";
 
 const factoredPart = file("factored", factored);
 const movingPart = file("factor", factor);
@@ -29,4 +30,24 @@ export const factoredStage = linesStage({
     const columns = slotRange(layout, place, layout.factoredSlot!).offset;
     return { view: place.factored, columns, rows: columns + rowMeans(place.factored) };
   },
+  twin({ state, works }) {
+    for (const work of works) if (work.place.factored) moveMeans(state, work, work.place.factored);
+  },
 });
+
+/** Moves the means of the squared gradient along columns and rows. */
+function moveMeans({ part, layout, state }: PartState, { place, row, gradient }: Work, view: MatrixView): void {
+  const { rows, columns } = view;
+  const { slot, weight } = part.rule.factored!;
+  const { offset } = slotRange(layout, place, slot);
+  const fresh = new Float64Array(slotRange(layout, place, slot).length);
+  for (let i = 0; i < place.segment.length; i++) {
+    const line = Math.floor(i / columns);
+    const square = gradient(i) ** 2;
+    fresh[Math.floor(line / rows) * columns + (i % columns)]! += square / rows;
+    fresh[rowMeans(view) + line]! += square / columns;
+  }
+  fresh.forEach((mean, i) => {
+    state[offset + i] = state[offset + i]! + row[weight]! * (mean - state[offset + i]!);
+  });
+}

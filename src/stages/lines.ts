@@ -12,6 +12,7 @@ import { placesPart, rowPart, structsPart } from "./generate.ts";
 import { controlPart, file, joinPart, nanPart, tablePart, workgroupPart } from "./snippets.ts";
 import { type Binding, type KernelContext, linesOf, type ModifierKernel, type Stage } from "./stage.ts";
 import { linesStruct, placesStruct, sizesStruct } from "./structs.ts";
+import type { TwinContext } from "./twin.ts";
 
 const elements = { vec4: file("elements_vec4", elementsVec4), scalar: file("elements_scalar", elementsScalar) };
 const linesPart = file("lines", lines);
@@ -31,12 +32,14 @@ export interface LineSums {
   before(modifiers: readonly ModifierKernel[]): readonly ModifierKernel[];
   /** Of tensors that have such lines. */
   of(layout: PartLayout, place: Place): LineResults | undefined;
+  twin(context: TwinContext): void;
 }
 
 /** The stage of such sums. */
 export function linesStage(sums: LineSums): Stage {
   return {
     name: sums.name,
+    twin: sums.twin,
     passes: [
       {
         name: sums.name,

@@ -3,6 +3,7 @@
 import newtonSchulzText from "../../shaders/newton_schulz.wgsl?raw";
 import prepare from "../../shaders/prepare.wgsl?raw";
 import { sidesOf } from "../arena.ts";
+import { orthogonalised } from "../cpu/orthogonalise.ts";
 import type { Dispatch } from "../gpu/kernel.ts";
 import { slotRange } from "../layout.ts";
 import { newtonSchulz } from "../newton_schulz.ts";
@@ -11,6 +12,7 @@ import { cellBindings, cellParts, ruleName } from "./cell.ts";
 import { structsPart } from "./generate.ts";
 import { file } from "./snippets.ts";
 import type { Binding, BuildContext, NamedBuffers, NamedKernel, Stage } from "./stage.ts";
+import type { TwinContext } from "./twin.ts";
 
 /** Where a matrix lies: its first element, and how far it is to the next row, column and replica. */
 const operandStruct = defineStruct("Operand", { offset: "u32", row: "u32", column: "u32", replica: "u32" });
@@ -35,6 +37,7 @@ const matrix = (name: string, use: Binding["use"]): Binding => ({ name, use, typ
 
 export const orthogonaliseStage: Stage = {
   name: "orthogonalise",
+  twin: orthogonalise,
   buffers: ({ plan, layout, create }) => ({
     prepared: create("prepared matrices", plan.replicas * layout.slotStride * 4),
   }),
@@ -129,4 +132,19 @@ function products(
       ];
     }).flat();
   });
+}
+
+/** The same on the CPU. */
+function orthogonalise({ state: { part, layout, state }, works, scalars }: TwinContext): void {
+  const { slot, prepare, scale } = part.rule.orthogonalises!;
+  for (const { place, row, cells, gradient } of works) {
+    const r = scalars.of(place);
+    const shape = place.segment.shape as [number, number];
+    const matrix = Float64Array.from({ length: place.segment.length }, (_, i) =>
+      prepare(cells.load(i), gradient(i), row, r, part.flags),
+    );
+    const factor = scale(sidesOf(place.segment), part.flags);
+    const values = orthogonalised(matrix, shape).map((value) => factor * value);
+    state.set(values, slotRange(layout, place, slot).offset);
+  }
 }

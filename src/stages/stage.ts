@@ -8,6 +8,7 @@ import type { StreamShape } from "../gpu/shapes.ts";
 import type { PartLayout } from "../layout.ts";
 import type { Part, Plan } from "../plan.ts";
 import type { Struct } from "../struct.ts";
+import type { CellValues, Row, TwinContext, Work } from "./twin.ts";
 
 /**
  * How kernels reach parameters and gradients: four elements at once in the arenas and in buffers of the caller that allow
@@ -88,6 +89,8 @@ export interface Stage {
   readonly passes: readonly Pass[];
   /** Buffers of its own that its passes share, by the names that they bind them by. */
   buffers?(context: BuildContext): NamedBuffers;
+  /** The same on the CPU, in float64. */
+  twin?(context: TwinContext): void;
 }
 
 /** Bytes of one partial sum for each chunk (or lane) of every replica. */
@@ -114,6 +117,13 @@ export interface ModifierKernel {
   readonly files?: Struct;
   /** The name of its block of lines, where it keeps numbers by the line of a tensor (see {@link placesStruct}). */
   readonly lines?: string;
+  /** The same on the CPU, in float64. */
+  readonly twin?: {
+    /** The gradient of element `i` of a tensor, from what it is before. */
+    gradient?(g: number, i: number, work: Work): number;
+    /** Changes the cell that the rule has updated from the parameter `before`; `r` has its scalars and the rule's. */
+    update?(x: CellValues, before: number, g: number, row: Row, r: Row): void;
+  };
   /** What is dispatched for it before the rule's own stages, and after them. */
   readonly before?: Stage;
   readonly behind?: Stage;

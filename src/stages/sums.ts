@@ -11,6 +11,7 @@ import { rowPart, structsPart, sumPart, sumStruct, termsPart } from "./generate.
 import { controlPart, file, fileSumPart, joinPart, tablePart, totalPart, workgroupPart } from "./snippets.ts";
 import { type KernelContext, partialBytes, type Stage } from "./stage.ts";
 import { binStruct, sizesStruct } from "./structs.ts";
+import type { TwinContext } from "./twin.ts";
 
 const measurePart = file("measure", measure);
 const concludePart = file("conclude", conclude);
@@ -29,12 +30,14 @@ export interface Sums {
   conclude(context: KernelContext): readonly SourcePart[];
   /** The columns of the row that `conclude_bin` may read. */
   columns(context: KernelContext): readonly string[];
+  twin(context: TwinContext): void;
 }
 
 /** The stage of such sums: two kernels, whatever the number of tensors. */
 export function sumsStage(sums: Sums): Stage {
   return {
     name: sums.name,
+    twin: sums.twin,
     buffers: (context) => ({
       partials: context.create(`sums of ${sums.name}`, partialBytes(context, sumStruct(sums.terms(context.part)))),
     }),
