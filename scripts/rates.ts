@@ -13,11 +13,11 @@ import { findLr, type RangeTestResult, rangeTest } from "../src/lab/range_test.t
 import { shapes } from "../src/lab/shapes.ts";
 import { spaced, sweep } from "../src/lab/sweep.ts";
 import { short } from "../src/lab/words.ts";
-import type { LandscapeConfig } from "../src/landscapes/define.ts";
-import { createLandscape } from "../src/landscapes/index.ts";
-import { landscapeTensors } from "../src/objectives/landscape.ts";
-import { createCpuLandscape } from "../src/objectives/landscape_cpu.ts";
-import type { ModelConfig } from "../src/objectives/model.ts";
+import type { LandscapeConfig } from "../src/objectives/landscapes/define.ts";
+import { createLandscape } from "../src/objectives/landscapes/index.ts";
+import type { ModelConfig } from "../src/objectives/models/index.ts";
+import { createCpuObjective } from "../src/objectives/objective_cpu.ts";
+import { initialTensors } from "../src/objectives/program.ts";
 import { Random } from "../src/random.ts";
 import type { OptimizerConfig } from "../src/rules/index.ts";
 import type { Scheduled } from "../src/schedule.ts";
@@ -168,8 +168,8 @@ export async function main(): Promise<void> {
   ] satisfies [string, LandscapeConfig, "sgd" | "adam"][]) {
     const land = createLandscape(landscape);
     const open = (lr: number) => {
-      const optimizer = createCpuOptimizer(landscapeTensors(land), { rule, lr });
-      return { optimizer, objective: createCpuLandscape(optimizer, land) };
+      const optimizer = createCpuOptimizer(initialTensors(land), { rule, lr });
+      return { optimizer, objective: createCpuObjective(optimizer, land) };
     };
     const { optimizer, objective } = open(1e-3);
     const found = await rangeTest(optimizer, async () => (await objective.step()).loss);

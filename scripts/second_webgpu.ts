@@ -6,7 +6,17 @@ import type { ModelConfig } from "../src/index.ts";
 
 const fallline: typeof import("../src/index.ts") = await import(new URL("../dist/fallline.js", import.meta.url).href);
 
-const { cpuEngine, createModel, initialTensors, pin, Random, requestDevice, variantNames, webgpuEngine } = fallline;
+const {
+  cpuEngine,
+  createModel,
+  createTrainee,
+  initialTensors,
+  pin,
+  Random,
+  requestDevice,
+  variantNames,
+  webgpuEngine,
+} = fallline;
 const device = await requestDevice();
 const random = new Random(3);
 let failed = 0;
@@ -33,7 +43,13 @@ async function compare(variant: string, config: ModelConfig, batch: number): Pro
   };
   const [ours, wanted] = await Promise.all(
     [webgpuEngine(device), cpuEngine()].map(async (engine) => {
-      const trainee = await engine.trainee(model, initialTensors(model, { seed: 5 }), { rule: "adamw" }, data, batch);
+      const trainee = await createTrainee(
+        engine,
+        model,
+        initialTensors(model, { seed: 5 }),
+        { rule: "adamw" },
+        { data, batch },
+      );
       await trainee.objective.gradient(Uint32Array.from({ length: batch }, (_, row) => row));
       const gradients = await trainee.optimizer.read("gradients");
       trainee.destroy();

@@ -97,48 +97,37 @@ export {
 } from "./lab/sweep.ts";
 export { type LawResult, verifyRule } from "./lab/verify.ts";
 export { type VerifyObjectiveOptions, verifyObjective } from "./lab/verify_objective.ts";
-export { beale } from "./landscapes/beale.ts";
-export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./landscapes/define.ts";
-export { himmelblau } from "./landscapes/himmelblau.ts";
-export { createLandscape, landscapeTypes } from "./landscapes/index.ts";
-export { type LogisticMapOptions, logisticMap } from "./landscapes/logistic_map.ts";
-export { type QuadraticOptions, quadratic } from "./landscapes/quadratic.ts";
-export { type QuarticOptions, quartic } from "./landscapes/quartic.ts";
-export { type RastriginOptions, rastrigin } from "./landscapes/rastrigin.ts";
-export { type RosenbrockOptions, rosenbrock } from "./landscapes/rosenbrock.ts";
-export { type SaddleOptions, saddle } from "./landscapes/saddle.ts";
 export type { Activation } from "./objectives/activation.ts";
 export { type Choice, choices, pin } from "./objectives/choices.ts";
+export { type CustomDefinition, type CustomObjective, defineObjective, type Example } from "./objectives/custom.ts";
 export type { InitConfig } from "./objectives/init.ts";
-export { type LandscapeObjective, landscapeTensors } from "./objectives/landscape.ts";
-export { createCpuLandscape } from "./objectives/landscape_cpu.ts";
-export { createGpuLandscape, type GpuLandscape } from "./objectives/landscape_gpu.ts";
+export { beale } from "./objectives/landscapes/beale.ts";
+export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./objectives/landscapes/define.ts";
+export { himmelblau } from "./objectives/landscapes/himmelblau.ts";
+export { createLandscape, landscapeTypes } from "./objectives/landscapes/index.ts";
+export { type LogisticMapOptions, logisticMap } from "./objectives/landscapes/logistic_map.ts";
+export { type QuadraticOptions, quadratic } from "./objectives/landscapes/quadratic.ts";
+export { type QuarticOptions, quartic } from "./objectives/landscapes/quartic.ts";
+export { type RastriginOptions, rastrigin } from "./objectives/landscapes/rastrigin.ts";
+export { type RosenbrockOptions, rosenbrock } from "./objectives/landscapes/rosenbrock.ts";
+export { type SaddleOptions, saddle } from "./objectives/landscapes/saddle.ts";
 export type { LossConfig } from "./objectives/loss.ts";
-export {
-  type CompleteModelConfig,
-  createModel,
-  initialTensors,
-  type Layer,
-  type Mlp,
-  type MlpConfig,
-  type Model,
-  type ModelConfig,
-  type Rnn,
-  type RnnConfig,
-} from "./objectives/model.ts";
-export { createCpuObjective } from "./objectives/network_cpu.ts";
-export { createGpuObjective, type GpuObjective } from "./objectives/network_gpu.ts";
+export type { Layer, Model } from "./objectives/model.ts";
+export { type CompleteModelConfig, createModel, type ModelConfig } from "./objectives/models/index.ts";
+export { type MlpConfig, type MlpOptions, mlp } from "./objectives/models/mlp.ts";
+export { type RnnConfig, type RnnOptions, rnn } from "./objectives/models/rnn.ts";
 export type {
   Evaluation,
+  HessianOptions,
   Objective,
   ObjectiveOptions,
   ReplicaEvaluation,
   ReplicaReport,
   StepReport,
 } from "./objectives/objective.ts";
-export { defineObjective, type OwnExample, type OwnObjective } from "./objectives/own.ts";
-export { createOwnCpuObjective } from "./objectives/own_cpu.ts";
-export { createOwnGpuObjective } from "./objectives/own_gpu.ts";
+export { createCpuObjective } from "./objectives/objective_cpu.ts";
+export { createObjective, type GpuObjective } from "./objectives/objective_gpu.ts";
+export { initialTensors, type Program, type Trainable } from "./objectives/program.ts";
 export {
   perceptronProducts,
   type Tuned,
@@ -251,7 +240,7 @@ export {
   type LossPoint,
   type RunOutcome,
 } from "./train/diff.ts";
-export { cpuEngine, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
+export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
 export type { Best, MetricOptions, MetricPoint } from "./train/metric.ts";
 export {
   type DataMark,

@@ -1,14 +1,14 @@
 // What the tests of landscapes share: one of each type with every option away from its default, and points on it.
-import { beale } from "../src/landscapes/beale.ts";
-import type { Landscape } from "../src/landscapes/define.ts";
-import { himmelblau } from "../src/landscapes/himmelblau.ts";
-import { createLandscape } from "../src/landscapes/index.ts";
-import { logisticMap } from "../src/landscapes/logistic_map.ts";
-import { quadratic } from "../src/landscapes/quadratic.ts";
-import { quartic } from "../src/landscapes/quartic.ts";
-import { rastrigin } from "../src/landscapes/rastrigin.ts";
-import { rosenbrock } from "../src/landscapes/rosenbrock.ts";
-import { saddle } from "../src/landscapes/saddle.ts";
+import { beale } from "../src/objectives/landscapes/beale.ts";
+import type { Landscape } from "../src/objectives/landscapes/define.ts";
+import { himmelblau } from "../src/objectives/landscapes/himmelblau.ts";
+import { createLandscape } from "../src/objectives/landscapes/index.ts";
+import { logisticMap } from "../src/objectives/landscapes/logistic_map.ts";
+import { quadratic } from "../src/objectives/landscapes/quadratic.ts";
+import { quartic } from "../src/objectives/landscapes/quartic.ts";
+import { rastrigin } from "../src/objectives/landscapes/rastrigin.ts";
+import { rosenbrock } from "../src/objectives/landscapes/rosenbrock.ts";
+import { saddle } from "../src/objectives/landscapes/saddle.ts";
 import { Random } from "../src/random.ts";
 
 /** The function form of each type, in the registry's order. */

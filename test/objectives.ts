@@ -5,12 +5,13 @@ import { type Dataset, sliceRows } from "../src/data/dataset.ts";
 import { digitsDataset } from "../src/data/digits.ts";
 import { DataError, OptionError } from "../src/errors.ts";
 import { gradientCase, readGradients, readTraining, trainingRun } from "../src/lab/gradients.ts";
-import { createModel, type Model, type ModelConfig, modelTensors } from "../src/objectives/model.ts";
+import type { Model } from "../src/objectives/model.ts";
+import { createModel, type ModelConfig } from "../src/objectives/models/index.ts";
 import type { Evaluation } from "../src/objectives/objective.ts";
 import { loadCheckpoint, saveCheckpoint } from "../src/optimizer/checkpoint.ts";
 import type { TensorValues } from "../src/optimizer.ts";
 import { Random } from "../src/random.ts";
-import type { Engine, Trainee } from "../src/train/engine.ts";
+import { createTrainee, type Engine, type Trainee } from "../src/train/engine.ts";
 import { goldenText } from "./golden.ts";
 
 const training = readTraining(goldenText("training.json"));
@@ -31,8 +32,14 @@ export function objectiveLaws(engine: Engine): void {
   describe("sharpness", () => {
     it.each(training.sharpness)("$id", async ({ model: config, rows, params, largest, tolerance }) => {
       const model = createModel(config);
-      const tensors = modelTensors(model).map((tensor) => ({ ...tensor, data: params[tensor.name]! }));
-      const trainee = await engine.trainee(model, tensors, { rule: "sgd" }, digitRows(0, rows), rows);
+      const tensors = model.program.tensors().map((tensor) => ({ ...tensor, data: params[tensor.name]! }));
+      const trainee = await createTrainee(
+        engine,
+        model,
+        tensors,
+        { rule: "sgd" },
+        { data: digitRows(0, rows), batch: rows },
+      );
       const before = await found(trainee, 0);
       const random = new Random(1);
       let vector: TensorValues = Object.fromEntries(
@@ -44,7 +51,7 @@ export function objectiveLaws(engine: Engine): void {
       let quotient = 0;
       // Power iteration: after k products the quotient is as near as the second eigenvalue's share to the power 2k.
       for (let k = 0; k < 20; k++) {
-        const product = await trainee.objective.hessianVector(allRows(rows), vector);
+        const product = await trainee.objective.hessianVector(vector, { rows: allRows(rows) });
         quotient = dot(vector, product) / dot(vector, vector);
         vector = product;
       }
@@ -55,8 +62,14 @@ export function objectiveLaws(engine: Engine): void {
 
     it("is not taken of a vector that is none, or a replica that is halted", async () => {
       const model = createModel({ layers: [64, 10] });
-      const trainee = await engine.trainee(model, randomTensors(model), { rule: "sgd" }, digitRows(0, 9), 9);
-      const along = (vector: TensorValues) => trainee.objective.hessianVector(allRows(9), vector);
+      const trainee = await createTrainee(
+        engine,
+        model,
+        randomTensors(model),
+        { rule: "sgd" },
+        { data: digitRows(0, 9), batch: 9 },
+      );
+      const along = (vector: TensorValues) => trainee.objective.hessianVector(vector, { rows: allRows(9) });
       const vector = { "layer1.weight": new Float32Array(640), "layer1.bias": new Float32Array(10) };
       await expect(along(vector)).rejects.toThrow("vector has norm 0; it must be finite and > 0");
       await expect(along({ "layer1.weight": vector["layer1.weight"] })).rejects.toThrow(
@@ -89,7 +102,7 @@ export function objectiveLaws(engine: Engine): void {
     }
 
     it("have the bits of a run alone, and keep them while they are halted", async () => {
-      const alone = await engine.trainee(model, randomTensors(model), shared, data, 7);
+      const alone = await createTrainee(engine, model, randomTensors(model), shared, { data, batch: 7 });
       const fresh = await saveCheckpoint(alone.optimizer);
       const wanted = [];
       for (const [replica, lr] of rates.entries()) {
@@ -105,7 +118,7 @@ export function objectiveLaws(engine: Engine): void {
       alone.destroy();
 
       const config = { ...shared, replicas: rates.map((lr) => ({ lr })) };
-      const together = await engine.trainee(model, randomTensors(model), config, data, 7);
+      const together = await createTrainee(engine, model, randomTensors(model), config, { data, batch: 7 });
       initial.forEach((values, replica) => {
         together.optimizer.write("params", values, replica);
       });
@@ -134,7 +147,7 @@ export function objectiveLaws(engine: Engine): void {
     const model = createModel({ layers: [64, 12, 10] });
     const rows = allRows(6);
     const gradientOf = async (data: Dataset, of: Uint32Array) => {
-      const trainee = await engine.trainee(model, randomTensors(model), { rule: "sgd" }, data, 8);
+      const trainee = await createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data, batch: 8 });
       const [loss] = await trainee.objective.gradient(of);
       const { gradients } = await found(trainee, 0);
       const evaluation = await trainee.objective.evaluate(data);
@@ -158,7 +171,13 @@ export function objectiveLaws(engine: Engine): void {
 
     it("of which none counts have no loss and no gradient, and test nothing", async () => {
       const none = { ...digitRows(0, 6), weights: Float32Array.of(0, 1, 0, 0, 0, 0) };
-      const trainee = await engine.trainee(model, randomTensors(model), { rule: "sgd" }, none, 8);
+      const trainee = await createTrainee(
+        engine,
+        model,
+        randomTensors(model),
+        { rule: "sgd" },
+        { data: none, batch: 8 },
+      );
       await trainee.objective.gradient(rows);
       expect(await trainee.objective.gradient(Uint32Array.of(0, 2))).toEqual([0]);
       for (const values of Object.values((await found(trainee, 0)).gradients)) {
@@ -183,7 +202,13 @@ export function objectiveLaws(engine: Engine): void {
       const model = createModel(config);
       const data = { ...digitRows(0, 150), weights: Float32Array.from({ length: 150 }, (_, i) => 1 + (i % 3)) };
       const of = async (microBatch?: number) => {
-        const trainee = await engine.trainee(model, randomTensors(model), { rule: "sgd" }, data, 140, { microBatch });
+        const trainee = await createTrainee(
+          engine,
+          model,
+          randomTensors(model),
+          { rule: "sgd" },
+          { data, batch: 140, microBatch },
+        );
         const losses = [];
         for (const rows of [allRows(140), allRows(75)]) losses.push((await trainee.objective.gradient(rows))[0]!);
         const { gradients } = await found(trainee, 0);
@@ -205,8 +230,20 @@ export function objectiveLaws(engine: Engine): void {
 
     it("drops the same again until the next update, and nothing in an evaluation", async () => {
       const whole = createModel({ layers: [64, 40, 10] });
-      const sure = await engine.trainee(whole, randomTensors(whole), { rule: "sgd", lr: 0 }, data, 20);
-      const trainee = await engine.trainee(model, randomTensors(model), { rule: "sgd", lr: 0 }, data, 20);
+      const sure = await createTrainee(
+        engine,
+        whole,
+        randomTensors(whole),
+        { rule: "sgd", lr: 0 },
+        { data, batch: 20 },
+      );
+      const trainee = await createTrainee(
+        engine,
+        model,
+        randomTensors(model),
+        { rule: "sgd", lr: 0 },
+        { data, batch: 20 },
+      );
       const [first] = await trainee.objective.gradient(allRows(20));
       const { loss } = await trainee.objective.step(allRows(20));
       const [next] = await trainee.objective.gradient(allRows(20));
@@ -261,7 +298,7 @@ export function objectiveLaws(engine: Engine): void {
       const data = Object.fromEntries(
         Object.entries({ ...digitRows(0, 4), ...part }).filter(([, value]) => value !== undefined),
       ) as unknown as Dataset;
-      const making = engine.trainee(model, randomTensors(model), { rule: "sgd" }, data, 4);
+      const making = createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data, batch: 4 });
       await expect(making).rejects.toThrow(kind);
       await expect(making).rejects.toThrow(message);
     });
@@ -271,8 +308,8 @@ export function objectiveLaws(engine: Engine): void {
     it("smaller than the capacity, and of odd size, have the mean of their own rows", async () => {
       const model = createModel({ layers: [64, 13, 10] });
       const data = digitRows(0, 50);
-      const small = await engine.trainee(model, randomTensors(model), { rule: "sgd" }, data, 7);
-      const large = await engine.trainee(model, randomTensors(model), { rule: "sgd" }, data, 33);
+      const small = await createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data, batch: 7 });
+      const large = await createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data, batch: 33 });
       const rows = Uint32Array.of(3, 1, 4, 15, 9, 26, 5);
       const [inSmall] = await small.objective.gradient(rows);
       expect((await large.objective.gradient(rows))[0]).toBeCloseTo(inSmall!, 6);
@@ -287,7 +324,13 @@ export function objectiveLaws(engine: Engine): void {
 
     it("are refused when empty, too large or out of the data set", async () => {
       const model = createModel({ layers: [64, 10] });
-      const trainee = await engine.trainee(model, randomTensors(model), { rule: "sgd" }, digitRows(0, 9), 4);
+      const trainee = await createTrainee(
+        engine,
+        model,
+        randomTensors(model),
+        { rule: "sgd" },
+        { data: digitRows(0, 9), batch: 4 },
+      );
       await expect(trainee.objective.step(Uint32Array.of())).rejects.toThrow(
         "was given 0 rows; this objective takes 1 to 4",
       );
@@ -299,7 +342,13 @@ export function objectiveLaws(engine: Engine): void {
     it("are refused when they are no whole number, or the optimizer is another model's", async () => {
       const model = createModel({ layers: [64, 10] });
       const make = (batch: number, config: ModelConfig) =>
-        engine.trainee(model, randomTensors(createModel(config)), { rule: "sgd" }, digitRows(0, 9), batch);
+        createTrainee(
+          engine,
+          model,
+          randomTensors(createModel(config)),
+          { rule: "sgd" },
+          { data: digitRows(0, 9), batch },
+        );
       await expect(make(0, model.config)).rejects.toThrow("batch is 0; it must be a whole number >= 1");
       await expect(make(1.5, model.config)).rejects.toThrow("batch is 1.5");
       await expect(make(4, { layers: [63, 10] })).rejects.toThrow(
@@ -310,7 +359,7 @@ export function objectiveLaws(engine: Engine): void {
     it("are refused when the model does not fit the data", async () => {
       const make = (layers: number[]) => {
         const model = createModel({ layers });
-        return engine.trainee(model, randomTensors(model), { rule: "sgd" }, digitRows(0, 9), 4);
+        return createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data: digitRows(0, 9), batch: 4 });
       };
       await expect(make([63, 10])).rejects.toThrow("model.layers[0] is 63; the rows of digits have 64 numbers");
       await expect(make([64, 9])).rejects.toThrow("model.layers[1] is 9; digits has 10 classes");
@@ -320,7 +369,7 @@ export function objectiveLaws(engine: Engine): void {
 
 /** Weights that are nothing special. */
 function randomTensors(model: Model, seed = 0) {
-  return modelTensors(model).map(({ name, shape }, index) => {
+  return model.program.tensors().map(({ name, shape }, index) => {
     const length = shape.reduce((product, side) => product * side);
     return { name, shape, data: Float32Array.from({ length }, (_, i) => Math.sin(i + seed + 2 * (index % 2)) / 8) };
   });

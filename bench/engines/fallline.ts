@@ -4,8 +4,8 @@ import { encodeDispatches } from "../../src/gpu/kernel.ts";
 import { readParts } from "../../src/gpu/readback.ts";
 import {
   adamw,
-  createGpuObjective,
   createModel,
+  createObjective,
   createOptimizer,
   type GpuOptimizer,
   type OptimizerConfig,
@@ -36,7 +36,7 @@ export const train = keeping(async (keep, work: Work) => {
   const device = await benchDevice();
   const optimizer = keep(await createOptimizer(device, tensorsOf(work), adamw(work.hypers)));
   const model = createModel({ layers: work.widths });
-  const objective = keep(await createGpuObjective(optimizer, model, datasetOf(work), work.batch));
+  const objective = keep(await createObjective(optimizer, model, { data: datasetOf(work), batch: work.batch }));
   const rows = Uint32Array.from(work.labels.keys());
   const encode = (pass: GPUComputePassEncoder) => {
     objective.encode(pass);

@@ -6,7 +6,7 @@ import type { Answer, Runner } from "../suite.ts";
 export async function train(work: Work): Promise<Runner & { answer(): Promise<Answer> }> {
   const optimizer = createCpuOptimizer(tensorsOf(work), adamw(work.hypers));
   const model = createModel({ layers: work.widths });
-  const objective = createCpuObjective(optimizer, model, datasetOf(work), work.batch);
+  const objective = createCpuObjective(optimizer, model, { data: datasetOf(work), batch: work.batch });
   const rows = Uint32Array.from(work.labels.keys());
   const step = async () => (await objective.step(rows)).loss;
   return {

@@ -4,8 +4,8 @@ import {
   adamw,
   createCpuObjective,
   createCpuOptimizer,
-  createGpuObjective,
   createModel,
+  createObjective,
   createOptimizer,
   type GpuObjective,
   type GpuOptimizer,
@@ -44,7 +44,10 @@ async function gpuTrainee(keep: Keep, { tensors, gradients, network }: Sweep, ra
   const objective =
     network &&
     keep(
-      await createGpuObjective(optimizer, createModel({ layers: network.widths }), datasetOf(network), network.batch),
+      await createObjective(optimizer, createModel({ layers: network.widths }), {
+        data: datasetOf(network),
+        batch: network.batch,
+      }),
     );
   return { optimizer, objective };
 }
@@ -54,7 +57,10 @@ function cpuTrainee({ tensors, gradients, network }: Sweep, rates: readonly numb
   if (gradients) optimizer.write("gradients", gradients);
   const objective =
     network &&
-    createCpuObjective(optimizer, createModel({ layers: network.widths }), datasetOf(network), network.batch);
+    createCpuObjective(optimizer, createModel({ layers: network.widths }), {
+      data: datasetOf(network),
+      batch: network.batch,
+    });
   return { optimizer, objective };
 }
 

@@ -16,6 +16,8 @@ override control_stride: u32;
 override skip_index: u32;
 // where its loss scale is
 override loss_scale_index: u32;
+// whether gradients are written, or losses alone are summed
+override derive: bool;
 
 var<workgroup> lanes: array<f32, workgroup_size>;
 
@@ -40,7 +42,9 @@ fn main(
     let i = e % setting.dimension;
     origin = first_point + e - i;
     sum += term(i);
-    gradients[first_gradient + e] = scale * slope(i);
+    if (derive) {
+      gradients[first_gradient + e] = scale * slope(i);
+    }
   }
   let partial = replica * chunks + chunk;
   if (!barriers) {

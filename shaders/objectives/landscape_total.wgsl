@@ -1,7 +1,8 @@
 // Adds up what the gradient's workgroups left, in a fixed order, one workgroup a replica. A lane adds up 64 before it adds
-// their sum to others: on adapters that emulate a GPU there is only one lane. Of a replica that is halted the sum stays as it was.
+// their sum to others: on adapters that emulate a GPU there is only one lane. Of a replica that is halted the sum stays as it
+// was. Behind each sum stands a 0, the hits of which points have none.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
-@group(0) @binding(1) var<storage, read_write> totals: array<f32>;
+@group(0) @binding(1) var<storage, read_write> totals: array<vec2f>;
 
 override lane_count: u32;
 
@@ -32,6 +33,6 @@ fn main(
     workgroupBarrier();
   }
   if (lane == 0u) {
-    totals[position.z] = lanes[0];
+    totals[position.z] = vec2f(lanes[0], 0.0);
   }
 }

@@ -16,7 +16,7 @@ import {
 } from "../lab/search.ts";
 import { type Shape, shapeNames } from "../lab/shapes.ts";
 import { short } from "../lab/words.ts";
-import { modelTitle } from "../objectives/model.ts";
+import { createModel } from "../objectives/models/index.ts";
 import { engineLine } from "../train/engine.ts";
 import { readRun } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
@@ -92,7 +92,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
       signal,
       onTest,
       onStart: (candidates) =>
-        say(`${modelTitle(config.model)}, ${candidates} candidates for a run of ${config.steps} steps`),
+        say(`${createModel(config.model).title}, ${candidates} candidates for a run of ${config.steps} steps`),
       onStep(standing) {
         latest = standing.map(rowOf);
         table.update(

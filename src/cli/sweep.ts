@@ -17,7 +17,7 @@ import {
   trialConfig,
   withPeak,
 } from "../lab/sweep.ts";
-import { modelTitle } from "../objectives/model.ts";
+import { createModel } from "../objectives/models/index.ts";
 import { readNumber } from "../options.ts";
 import { rules } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
@@ -89,7 +89,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   say(engineLine(engine));
   const { rule } = config.optimizer as { rule: string };
   say(
-    `${modelTitle(config.model)}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
+    `${createModel(config.model).title}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
   );
   for (const note of classNotes(data, test)) say(`note: ${note}`);
   const time = { from: performance.now(), to: 0 };
@@ -230,7 +230,7 @@ function writeResults(results: Results, result: SweepResult, best: CompleteRunCo
     stopped,
   }));
   const { rule } = result.config.optimizer as { rule: string };
-  const title = `${modelTitle(result.config.model)}, ${rule}: ${runs.length} runs side by side`;
+  const title = `${createModel(result.config.model).title}, ${rule}: ${runs.length} runs side by side`;
   const id = runId(result);
   const others = new Map([
     [files.chart as string, signedSvg(chartSvg(sweepChart({ title, runs, best: result.best })), id)],

@@ -10,7 +10,7 @@ import { type DeviceError, OptionError, show } from "../errors.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
 import { runTitle, testedWords } from "../lab/words.ts";
-import { createModel, modelTensors, modelTitle } from "../objectives/model.ts";
+import { createModel } from "../objectives/models/index.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { rules } from "../rules/index.ts";
@@ -355,14 +355,15 @@ function examples({ data }: CompleteRunConfig): string {
 }
 
 function describe(config: CompleteRunConfig, images: number): string {
-  const { model, optimizer, steps, seed } = config;
-  const tensors = modelTensors(createModel(model));
+  const { optimizer, steps, seed } = config;
+  const { program, title } = createModel(config.model);
+  const tensors = program.tensors();
   const parameters = tensors.reduce((sum, { shape }) => sum + shape.reduce((size, side) => size * side), 0);
   const { rule } = optimizer as { rule: string };
   const sizeAt = batchSizes(config);
   const [first, last] = [sizeAt(0), sizeAt(steps - 1)];
   const batch = first === last ? `${first}` : `${first} to ${last}`;
-  return `${modelTitle(model)}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps of ${batch} of ${images.toLocaleString("en")} ${examples(config)}, seed ${seed}`;
+  return `${title}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps of ${batch} of ${images.toLocaleString("en")} ${examples(config)}, seed ${seed}`;
 }
 
 /** What a test came to: the accuracy, or the loss where there is none. */

@@ -3,12 +3,13 @@
 import type { Tensor } from "../arena.ts";
 import { type Dataset, readDataset, sliceRows } from "../data/dataset.ts";
 import { DataError, FalllineError, OptionError, show } from "../errors.ts";
-import { createModel, type Model, type ModelConfig, modelTensors } from "../objectives/model.ts";
+import type { Model } from "../objectives/model.ts";
+import { createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { readListener, readMade } from "../options.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import { readEngine } from "../train/arguments.ts";
-import type { Engine } from "../train/engine.ts";
+import { createTrainee, type Engine } from "../train/engine.ts";
 import { entryId, list, type Recorded, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 
 const gradientFormat = "fallline-gradients/1";
@@ -242,13 +243,8 @@ export async function gradientCase(recorded: GradientCase, engine: Engine): Prom
   const gradients = compare(tolerance);
   const error = await attempt(async () => {
     const model = createModel(recorded.model);
-    const trainee = await engine.trainee(
-      model,
-      tensorsOf(model, params),
-      { rule: "sgd" },
-      dataOf(model, recorded),
-      batch,
-    );
+    const data = dataOf(model, recorded);
+    const trainee = await createTrainee(engine, model, tensorsOf(model, params), { rule: "sgd" }, { data, batch });
     try {
       const [ours] = await trainee.objective.gradient(Uint32Array.from({ length: batch }, (_, row) => row));
       loss.add(ours!, recorded.loss, () => "the loss");
@@ -310,7 +306,8 @@ export async function trainingRun(
     }
     const largest = Math.max(...run.batches.map(({ length }) => length));
     const optimizer = run.optimizer as OptimizerConfig;
-    const trainee = await engine.trainee(model, tensorsOf(model, run.initial), optimizer, data, largest);
+    const tensors = tensorsOf(model, run.initial);
+    const trainee = await createTrainee(engine, model, tensors, optimizer, { data, batch: largest });
     const { objective } = trainee;
     let steps = 0;
     const pipeline = createPipeline(({ loss }: { readonly loss: number }) => {
@@ -404,7 +401,7 @@ function takesLabels({ config }: Model): boolean {
 }
 
 function tensorsOf(model: Model, params: Values): readonly Tensor[] {
-  return modelTensors(model).map((tensor) => ({ ...tensor, data: params[tensor.name]! }));
+  return model.program.tensors().map((tensor) => ({ ...tensor, data: params[tensor.name]! }));
 }
 
 /**
@@ -468,7 +465,7 @@ function checkCase(where: string, model: Model, { batch, x, y, weights, params, 
 
 /** As many numbers for each tensor as it has, and no other tensors. */
 function checkTensors(where: string, model: Model, given: Values): void {
-  const tensors = modelTensors(model);
+  const tensors = model.program.tensors();
   for (const { name, shape } of tensors) {
     const length = shape.reduce((product, size) => product * size, 1);
     if (given[name]?.length !== length) {

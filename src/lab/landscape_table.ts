@@ -1,7 +1,7 @@
 // The page of landscapes (docs/landscapes.md, which `npm run docs` writes) and its picture: formula, minimum and source of
 // each, and its options with what they may be and their defaults, all from the registry.
-import type { LandscapeConfig, LandscapeDefinition } from "../landscapes/define.ts";
-import { createLandscape, landscapeDefinitions } from "../landscapes/index.ts";
+import type { LandscapeConfig, LandscapeDefinition } from "../objectives/landscapes/define.ts";
+import { createLandscape, landscapeDefinitions } from "../objectives/landscapes/index.ts";
 import { contour, heightsOf, levelsOf } from "./contour.ts";
 
 /** How the examples import: written so that it is no import of this file. */
@@ -55,11 +55,11 @@ of \`points\`, each going its own way: its gradient is its own (that of the sum 
 reports is their mean. Norms, clipping and rules that sum take all points together.
 
 \`\`\`js
-import { createCpuLandscape, createCpuOptimizer, createLandscape, landscapeTensors, logisticMap, sgd } ${library};
+import { createCpuObjective, createCpuOptimizer, createLandscape, initialTensors, logisticMap, sgd } ${library};
 const landscape = createLandscape(logisticMap());
 for (const lr of [1.5, 2.3, 2.5]) {
-  const optimizer = createCpuOptimizer(landscapeTensors(landscape, [0.5]), sgd({ lr }));
-  const objective = createCpuLandscape(optimizer, landscape);
+  const optimizer = createCpuOptimizer(initialTensors(landscape, [0.5]), sgd({ lr }));
+  const objective = createCpuObjective(optimizer, landscape);
   const last = [];
   for (let step = 0; step < 500; step++) {
     await objective.step(); // { loss, step, … }
@@ -72,10 +72,10 @@ for (const lr of [1.5, 2.3, 2.5]) {
 // → lr 2.5: a cycle of 4
 \`\`\`
 
-On the GPU it is \`createOptimizer(device, …)\` and \`await createGpuLandscape(optimizer, landscape)\`; \`encode(pass)\` encodes a
+On the GPU it is \`createOptimizer(device, …)\` and \`await createObjective(optimizer, landscape)\`; \`encode(pass)\` encodes a
 gradient among commands of your own. That takes two dispatches however many points, coordinates and replicas there are: a
-million points in the plane, or one point of two million coordinates, are the same work. \`objective.losses()\` resolves to
-the loss of every point.
+million points in the plane, or one point of two million coordinates, are the same work. \`landscape.values(points)\` has the
+loss of every point.
 
 Gradient descent on \`logisticMap\` is the logistic map y ← r·y·(1 - y) with r = 1 + lr and y = x·lr / (1 + lr): at rest
 below a rate of 2, in cycles of 2, 4, 8 … above, chaotic from about 2.57 on, gone above 3.

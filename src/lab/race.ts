@@ -3,14 +3,14 @@
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
 import { batches, counts, type Dataset, readDataset } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
-import { createModel, initialTensors } from "../objectives/model.ts";
-import { checkFit, type Evaluation, type ReplicaEvaluation, type ReplicaReport } from "../objectives/objective.ts";
+import { createModel } from "../objectives/models/index.ts";
+import type { Evaluation, ReplicaEvaluation, ReplicaReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { breathe } from "../objectives/turns.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { readEngine } from "../train/arguments.ts";
-import type { Engine, Trainee } from "../train/engine.ts";
+import { createTrainee, type Engine, mustFit, type Trainee } from "../train/engine.ts";
 import { checkMetric } from "../train/metric.ts";
 import { updateRest } from "../train/rest.ts";
 import {
@@ -125,12 +125,13 @@ export class Cohort {
     const { metric, seed } = complete;
     checkMetric(metric, test);
     const model = createModel(complete.model);
-    checkFit(model, data);
+    model.program.checkFit(data);
     const capacity = checkBatch(complete, data);
-    engine.mustFit(model, complete.optimizer, capacity, trials.length);
+    mustFit(engine, model, { config: complete.optimizer, batch: capacity, replicas: trials.length });
     await checkTrials(config, trials);
     const optimizer = { ...config.optimizer, replicas: trials } as OptimizerConfig;
-    const trainee = await engine.trainee(model, initialTensors(model, complete.init), optimizer, data, capacity);
+    const tensors = model.program.initial(complete.init);
+    const trainee = await createTrainee(engine, model, tensors, optimizer, { data, batch: capacity });
     const runners = trials.map((trial) => new Runner(trial));
     return new Cohort(complete, runners, trainee, batches(data.count, batchSizes(complete), seed), test);
   }

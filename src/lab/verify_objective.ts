@@ -1,33 +1,35 @@
-// The laws of an objective of one's own, which `verifyObjective` runs: its derivatives are those of its loss, on either
+// The laws of a custom objective, which `verifyObjective` runs: its derivatives are those of its loss, on either
 // engine; WGSL and twin agree; batches are weighted means and replicas keep to themselves.
 import { layoutSegments, type Segment } from "../arena.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, readDataset } from "../data/dataset.ts";
 import { FalllineError, OptionError, show } from "../errors.ts";
 import { allocate, bytesOf } from "../gpu/allocate.ts";
 import { grid, readDevice, requireLimit } from "../gpu/device.ts";
 import { compileKernel, encodeDispatches } from "../gpu/kernel.ts";
 import { createOptimizer, type GpuOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
-import type { GpuObjective } from "../objectives/network_gpu.ts";
-import { weightOf } from "../objectives/objective.ts";
 import {
-  type BoundOwn,
+  type CustomDefinition,
+  type CustomObjective,
   countParams,
+  customSnippets,
   defineObjective,
   exampleAt,
-  fitOwn,
-  type OwnObjective,
-  ownParts,
+  type FittedCustom,
+  fitTo,
   titleOf,
-} from "../objectives/own.ts";
-import { twinOf } from "../objectives/own_cpu.ts";
-import { createOwnGpuObjective, uploadOwn } from "../objectives/own_gpu.ts";
-import { lanes } from "../objectives/shared_gpu.ts";
-import { ownProbeSource } from "../objectives/sources.ts";
+} from "../objectives/custom.ts";
+import { twinOf } from "../objectives/custom_cpu.ts";
+import { uploadCustom } from "../objectives/custom_gpu.ts";
+import { checkProgramData, weightOf } from "../objectives/objective.ts";
+import type { GpuObjective } from "../objectives/objective_gpu.ts";
+import { createObjective } from "../objectives/objective_gpu.ts";
+import { customProbeSource } from "../objectives/sources.ts";
+import { lanes } from "../objectives/tensors_gpu.ts";
 import { readMade, readNumber, readRecord } from "../options.ts";
 import { Random } from "../random.ts";
 import { readRunOptions } from "../train/arguments.ts";
-import { shiftCount, shiftsAround, slopeOf } from "./differences.ts";
+import { shiftCount, shiftsAround, slopeOf } from "./slopes.ts";
 import type { LawResult } from "./verify.ts";
 
 export interface VerifyObjectiveOptions {
@@ -56,7 +58,7 @@ const tolerances = { webgpu: 1e-3, cpu: 1e-6 } as const;
 const precisions = { webgpu: 2 ** -24, cpu: 2 ** -53 } as const;
 
 /**
- * Runs the laws over an objective of one's own: its WGSL compiles and asks for no parameter, input or target that there is
+ * Runs the laws over a custom objective: its WGSL compiles and asks for no parameter, input or target that there is
  * not; its derivatives are those of its loss, by central differences extrapolated to stride 0 with an estimate of what
  * float32's rounding leaves open; where it has a twin, WGSL and twin agree, and the twin's derivatives are those of its
  * loss, in float64; the gradient of a batch is the weighted mean of its rows'; replicas do not leak into each other.
@@ -67,14 +69,16 @@ const precisions = { webgpu: 2 ** -24, cpu: 2 ** -53 } as const;
  * @throws OptionError for what is no objective, for data that does not fit it and for bad options; DataError for bad data.
  */
 export async function verifyObjective(
-  objective: OwnObjective,
+  definition: CustomDefinition,
   options: VerifyObjectiveOptions,
 ): Promise<readonly LawResult[]> {
-  defineObjective(objective);
+  const objective = defineObjective(definition);
   readRunOptions("verifyObjective", options, ["data", "device", "params", "rows", "seed", "onResult"]);
   const { data, device, onResult } = options;
   if (device !== undefined) readDevice(device);
-  const bound = fitOwn(objective, data);
+  readDataset("data", data);
+  checkProgramData(objective.program, data);
+  const bound = fitTo(objective, data);
   const tensors = layoutSegments(bound.tensors);
   const random = new Random(options.seed ?? 0);
   const rows = readRows(options.rows, data, random);
@@ -83,7 +87,7 @@ export async function verifyObjective(
   if (!device && !bound.loss) {
     throw new OptionError(`${titleOf(bound)} has no twin, and without a device there is nothing else to verify`);
   }
-  const subject: Subject = { objective: bound, data, tensors, rows, params, probed };
+  const subject: Subject = { subject: objective, objective: bound, data, tensors, rows, params, probed };
   const results: LawResult[] = [];
   const tell = async (backend: LawResult["backend"], law: string, check: () => Promise<string | undefined>) => {
     const problem = await problemOf(check);
@@ -124,7 +128,8 @@ async function problemOf(check: () => Promise<string | undefined>): Promise<stri
 
 /** What the laws are tried on. */
 interface Subject {
-  readonly objective: BoundOwn;
+  readonly subject: CustomObjective;
+  readonly objective: FittedCustom;
   readonly data: Dataset;
   readonly tensors: readonly Segment[];
   readonly rows: Uint32Array;
@@ -154,7 +159,7 @@ function readRows(given: ArrayLike<number> | undefined, { name, count }: Dataset
 }
 
 function readParams(
-  { tensors: definitions }: BoundOwn,
+  { tensors: definitions }: FittedCustom,
   tensors: readonly Segment[],
   given: VerifyObjectiveOptions["params"],
   random: Random,
@@ -303,7 +308,7 @@ async function probe(device: GPUDevice, subject: Subject): Promise<Findings> {
   requireLimit(device, "maxStorageBuffersPerShaderStage", 8, title);
   const kernel = await compileKernel(
     device,
-    ownProbeSource(title, ownParts(objective, tensors, tensors)),
+    customProbeSource(title, customSnippets(objective, tensors, tensors)),
     ["read", "read", "uniform", "read", "read", "read", "read", "write"],
     { value_count: shiftCount },
   );
@@ -314,7 +319,7 @@ async function probe(device: GPUDevice, subject: Subject): Promise<Findings> {
     const findings = create("findings", bytes);
     const float32 = Float32Array.from(params);
     const bindGroup = kernel.bind([
-      ...uploadOwn(data, probed.length, 1, create).data,
+      ...uploadCustom(data, probed.length, 1, create).data,
       create("params", float32.byteLength, bytesOf(float32)),
       create("rows", rows.byteLength, bytesOf(rows)),
       create("probed", probed.byteLength, bytesOf(probed)),
@@ -400,7 +405,7 @@ function twinDiffers({ objective, data, tensors, rows, params, probed }: Subject
 /** Runs `work` on the objective, bound to an optimizer of two replicas with these parameters. */
 async function withObjective<T>(
   device: GPUDevice,
-  { objective, data, tensors, rows, params }: Subject,
+  { subject, data, tensors, rows, params }: Subject,
   work: (optimizer: GpuOptimizer, own: GpuObjective) => Promise<T>,
 ): Promise<T> {
   const optimizer = await createOptimizer(
@@ -410,7 +415,7 @@ async function withObjective<T>(
   );
   try {
     optimizer.write("params", byTensor(tensors, params));
-    const own = await createOwnGpuObjective(optimizer, objective, data, rows.length);
+    const own = await createObjective(optimizer, subject, { data, batch: rows.length });
     try {
       return await work(optimizer, own);
     } finally {

@@ -1,5 +1,5 @@
 // Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
-import { createModel, modelTitle } from "../objectives/model.ts";
+import { createModel } from "../objectives/models/index.ts";
 import type { Role } from "../optimizer.ts";
 import type { RunConfig } from "../train/run_config.ts";
 import type { WatchEvent } from "../train/watch.ts";
@@ -16,7 +16,7 @@ export function short(value: number): string {
 export function runTitle({ model, optimizer, data }: Pick<RunConfig, "model" | "optimizer" | "data">): string {
   const { rule } = optimizer;
   const on = data?.type === "file" ? data.path.replace(/^.*[/\\](?=.)/, "") : "MNIST";
-  return `${modelTitle(createModel(model).config)} on ${on}, ${typeof rule === "string" ? rule : rule.name}`;
+  return `${createModel(model).title} on ${on}, ${typeof rule === "string" ? rule : rule.name}`;
 }
 
 /** That a run diverged, at which step, what was seen and what to do, in one clause; null for findings of another kind. */

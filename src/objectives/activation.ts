@@ -9,6 +9,8 @@ export type Activation = (typeof activations)[number];
 
 export interface ActivationFunction {
   readonly value: (z: number) => number;
+  /** Whether it is close to 0 on one side, so that weights start twice as wide (heNormal). */
+  readonly rectifies?: boolean;
   /** Whether the derivative is formed from z, or from the value. */
   readonly keeps: "input" | "value";
   /** The derivative, from what is kept. */
@@ -23,13 +25,14 @@ const density = (z: number): number => Math.exp((-z * z) / 2) / Math.sqrt(2 * Ma
 export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = {
   linear: { value: (z) => z, keeps: "value", slope: () => 1 },
   // A NaN stays one.
-  relu: { value: (z) => (z < 0 ? 0 : z), keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
+  relu: { value: (z) => (z < 0 ? 0 : z), rectifies: true, keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
   tanh: { value: Math.tanh, keeps: "value", slope: (y) => 1 - y * y },
   sigmoid: { value: sigmoid, keeps: "value", slope: (y) => y * (1 - y) },
-  gelu: { value: (z) => z * normal(z), keeps: "input", slope: (z) => normal(z) + z * density(z) },
+  gelu: { value: (z) => z * normal(z), rectifies: true, keeps: "input", slope: (z) => normal(z) + z * density(z) },
   // z·sigmoid(z) (Elfwing, Uchibe, Doya 2017; Ramachandran, Zoph, Le 2017).
   silu: {
     value: (z) => z * sigmoid(z),
+    rectifies: true,
     keeps: "input",
     slope: (z) => sigmoid(z) * (1 + z * (1 - sigmoid(z))),
   },

@@ -1,11 +1,11 @@
 // What batches and replicas take of a device: how many rows are computed at once, and how many replicas fit. Arithmetic
 // alone, for objectives that must refuse and for tools that would rather know before.
-import { layoutSegments, paddedLength } from "../arena.ts";
+import { layoutSegments, paddedLength, type Tensor } from "../arena.ts";
 import { tableBytes } from "../gpu/window.ts";
 import { layoutPart } from "../layout.ts";
 import { createPlan } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
-import { type Model, modelTensors } from "./model.ts";
+import type { Program, ProgramMemory } from "./program.ts";
 
 /** The limits of a device that decide what fits; `device.limits` has them. */
 export type ReplicaLimits = Pick<
@@ -14,40 +14,29 @@ export type ReplicaLimits = Pick<
 >;
 
 /**
- * Rows that an objective's buffers hold: a multiple of 4, so that the products over the batch can be blocked; for a network
- * through time of 64, so that the inputs of each step can be bound alone.
+ * Rows that an objective's buffers hold: of a model a multiple of 4, so that the products over the batch can be blocked; of a
+ * network through time of 64, so that the inputs of each step can be bound alone.
  */
-export function rowCapacity({ type }: Model, rows: number): number {
-  const multiple = rowMultiple(type);
-  return Math.ceil(rows / multiple) * multiple;
-}
-
-function rowMultiple(type: Model["type"]): number {
-  return type === "mlp" ? 4 : 64;
+export function rowCapacity({ rowMultiple }: ProgramMemory, rows: number): number {
+  return Math.ceil(rows / rowMultiple) * rowMultiple;
 }
 
 /** Bytes of one row in the largest buffer that all replicas share, or that holds what each has of its own. */
-function rowBytes(model: Model, replicas: number): number {
-  return Math.max(4 * model.features, replicas * replicaRowBytes(model));
-}
-
-/** Bytes of one row of one replica in the largest buffer of those that hold what each has of its own. */
-function replicaRowBytes(model: Model): number {
-  const widths =
-    model.type === "mlp" ? model.layers.map(({ outputs }) => outputs) : [model.config.hidden, model.outputs];
-  // An example's loss and hit are 8 bytes.
-  return 4 * Math.max(2, ...widths);
+function rowBytes({ sharedRowBytes, replicaRowBytes }: ProgramMemory, replicas: number): number {
+  return Math.max(sharedRowBytes, replicas * replicaRowBytes);
 }
 
 /** Bytes of the largest buffer of an objective that computes so many rows at once. */
-export function objectiveBytes(model: Model, rows: number, replicas: number): number {
-  return rowCapacity(model, rows) * rowBytes(model, replicas);
+export function objectiveBytes(memory: ProgramMemory, rows: number, replicas: number): number {
+  return rowCapacity(memory, rows) * rowBytes(memory, replicas);
 }
 
 /** How many of a batch's rows the limits of a device allow at once; 0 where not even the fewest fit. */
-export function rowsAtOnce(limits: ReplicaLimits, model: Model, batch: number, replicas: number): number {
-  const multiple = rowMultiple(model.type);
-  const fit = Math.floor(bufferLimit(limits) / rowBytes(model, replicas) / multiple) * multiple;
+export function rowsAtOnce(limits: ReplicaLimits, memory: ProgramMemory, batch: number, replicas: number): number {
+  const bytes = rowBytes(memory, replicas);
+  if (bytes === 0) return batch;
+  const fit = Math.floor(bufferLimit(limits) / bytes / memory.rowMultiple) * memory.rowMultiple;
+  if (!memory.divides && fit < batch) return 0;
   return Math.min(batch, fit);
 }
 
@@ -57,22 +46,32 @@ export function bufferLimit({ maxBufferSize, maxStorageBufferBindingSize }: Repl
 }
 
 /**
- * How many replicas of a model, in batches of `batch` rows and with an optimizer of this config, the limits of a device
+ * How many replicas of a program, in batches of `batch` rows and with an optimizer of this config, the limits of a device
  * allow: its largest buffers must hold them all, with as many rows at once as one alone could have. 0 where not even one
  * fits. How much memory there is in all only shows when the buffers are made.
  *
  * @throws OptionError for a bad config.
  */
-export function replicasThatFit(limits: ReplicaLimits, model: Model, batch: number, config: OptimizerConfig): number {
-  const rows = rowsAtOnce(limits, model, batch, 1);
+export function replicasThatFit(
+  limits: ReplicaLimits,
+  program: Program,
+  batch: number,
+  config: OptimizerConfig,
+  start?: unknown,
+): number {
+  const { memory } = program;
+  const rows = rowsAtOnce(limits, memory, batch, 1);
   if (rows === 0) return 0;
-  const bytes = Math.max(rowCapacity(model, rows) * replicaRowBytes(model), optimizerBytes(model, config));
+  const bytes = Math.max(
+    rowCapacity(memory, rows) * memory.replicaRowBytes,
+    optimizerBytes(program.tensors(start), config),
+  );
   return Math.min(limits.maxComputeWorkgroupsPerDimension, Math.floor(bufferLimit(limits) / bytes));
 }
 
 /** Bytes that one replica takes of the optimizer's largest buffer: an arena, a rule's state, or the rows of its table. */
-function optimizerBytes(model: Model, config: OptimizerConfig): number {
-  const segments = layoutSegments(modelTensors(model));
+function optimizerBytes(tensors: readonly Tensor[], config: OptimizerConfig): number {
+  const segments = layoutSegments(tensors);
   const plan = createPlan(config, segments);
   // The more replicas, the fewer rows of each the table holds; of so many, the fewest.
   const many = { ...plan, replicas: 2 ** 16 };

@@ -1,15 +1,30 @@
-// Models as JSON: multilayer perceptrons, of which linear, logistic and softmax regression are those of one layer, and a
-// small recurrent network; what they are trained for (loss, L2), and the tensors that follow from them.
+// What all kinds of models have in common: what they are trained for (loss, L2), the layers whose matrices are their tensors,
+// and the program that follows from a kind's passes. The kinds stand in models/, one file each.
 import type { Tensor } from "../arena.ts";
-import { OptionError, show } from "../errors.ts";
-import { readArray, readBoolean, readChoice, readMade, readNumber, readObject } from "../options.ts";
-import { type Activation, activations } from "./activation.ts";
+import { OptionError } from "../errors.ts";
+import type { CreateBuffer } from "../gpu/allocate.ts";
+import { isOptions, readBoolean, readMade, readNumber } from "../options.ts";
+import type { Activation } from "./activation.ts";
 import type { Dropout } from "./dropout.ts";
 import { type InitConfig, initialWeight, readInit } from "./init.ts";
-import { type CompleteLossConfig, type LossConfig, type losses, readLoss } from "./loss.ts";
+import {
+  type CompleteLossConfig,
+  checkAnswers,
+  hasAccuracy,
+  type LossConfig,
+  type losses,
+  readLoss,
+  targetsOf,
+} from "./loss.ts";
+import { bindModelToCpu } from "./model_cpu.ts";
+import { bindModelToGpu } from "./model_gpu.ts";
+import type { CpuBatch, CpuPass } from "./pass_cpu.ts";
+import type { GpuPass, Tensors } from "./pass_gpu.ts";
+import type { Operand } from "./products.ts";
+import { matchSegments, type Program, type Trainable, type Values } from "./program.ts";
 
 /** What every model may say of its training. */
-interface TrainingOptions {
+export interface TrainingOptions {
   /** What the outputs are held against, and how; default softmaxCrossEntropy. */
   readonly loss?: (typeof losses)[number] | LossConfig | undefined;
   /** Adds l2/2 · Σ weight² over all weights, not the biases, to the loss; >= 0, default 0. */
@@ -18,68 +33,31 @@ interface TrainingOptions {
   readonly bias?: boolean | undefined;
 }
 
-/**
- * A multilayer perceptron: tensors `layerN.weight` of shape [in, out] and `layerN.bias` of shape [out], N from 1. With two
- * widths it is linear, logistic or softmax regression, according to its loss.
- */
-export interface MlpConfig extends TrainingOptions {
-  readonly type?: "mlp" | undefined;
-  /** Widths from the input to the outputs; at least two whole numbers >= 1. */
-  readonly layers: readonly number[];
-  /** After every layer but the last; default relu. */
-  readonly activation?: Activation | undefined;
-  /**
-   * In training, sets this share of what each activation gives to zero and divides the rest by 1 - rate (Srivastava et al.
-   * 2014); in [0, 1), default 0. As an object with the seed of what is dropped, a whole number in [0, 2^53), default 0. What
-   * is dropped follows from the seed, the layer, the data set's row and the optimizer's step alone.
-   */
-  readonly dropout?: number | { readonly rate: number; readonly seed?: number | undefined } | undefined;
-}
-
-/**
- * A recurrent network, h[t] = tanh(x[t]·W + h[t-1]·U + b) from h = 0, whose last state a linear layer turns into the outputs
- * (Elman 1990). A row of the data holds the inputs of step 1, then those of step 2 … Tensors `input.weight` of shape
- * [inputs, hidden], `hidden.weight` [hidden, hidden], `hidden.bias` [hidden], `output.weight` [hidden, outputs] and
- * `output.bias` [outputs].
- */
-export interface RnnConfig extends TrainingOptions {
-  readonly type: "rnn";
-  /** Numbers per step; a whole number >= 1. */
-  readonly inputs: number;
-  /** Steps through time; a whole number >= 1. */
-  readonly steps: number;
-  /** Width of the state; a whole number >= 1. */
-  readonly hidden: number;
-  /** A whole number >= 1. */
-  readonly outputs: number;
-}
-
-/** A model as JSON. */
-export type ModelConfig = MlpConfig | RnnConfig;
-
-interface CompleteTrainingOptions {
+/** {@link TrainingOptions} with every default filled in. */
+export interface CompleteTrainingOptions {
   readonly loss: CompleteLossConfig;
   readonly l2: number;
   readonly bias: boolean;
 }
 
-export interface CompleteMlpConfig extends CompleteTrainingOptions {
-  readonly type: "mlp";
-  readonly layers: readonly number[];
-  readonly activation: Activation;
-  readonly dropout: { readonly rate: number; readonly seed: number };
+/** The names of {@link TrainingOptions}. */
+export const trainingOptionNames = ["loss", "l2", "bias", "type"];
+
+export function readTraining(fields: Record<string, unknown>): CompleteTrainingOptions {
+  return {
+    loss: readLoss(fields.loss),
+    l2: fields.l2 === undefined ? 0 : readNumber("model.l2", fields.l2, { min: 0 }),
+    bias: fields.bias === undefined ? true : readBoolean("model.bias", fields.bias),
+  };
 }
 
-export interface CompleteRnnConfig extends CompleteTrainingOptions {
-  readonly type: "rnn";
-  readonly inputs: number;
-  readonly steps: number;
-  readonly hidden: number;
-  readonly outputs: number;
+/** A kind of model: `mlp`, `rnn`. It stands in a config's `type`, and as JSON is its name. */
+export interface ModelKind<Config = never> {
+  readonly kind: string;
+  /** @throws OptionError for a config that is none of this kind. */
+  read(config: Config): Model;
+  toJSON(): string;
 }
-
-/** A model's config with every default filled in. */
-export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig;
 
 export interface Layer {
   readonly inputs: number;
@@ -91,171 +69,118 @@ export interface Layer {
   readonly dropout: Dropout | undefined;
 }
 
-/** What all models have in common. */
-interface Common<Config> {
+/** What a pass on the GPU is made of. */
+export interface GpuPassParts {
+  /** Rows that its buffers hold, a multiple of the kind's `rowMultiple`. */
+  readonly rows: number;
+  readonly replicas: number;
+  /** The gathered inputs: a matrix for each of the kind's `inputSteps`. */
+  readonly inputs: Operand;
+  readonly tensors: Tensors;
+  readonly create: CreateBuffer;
+}
+
+/** What a kind says of a model with this config. */
+export interface ModelParts<Config extends CompleteTrainingOptions = CompleteTrainingOptions> {
+  /** Complete. */
   readonly config: Config;
+  /** "784-1024-256-10". */
+  readonly title: string;
   /** Numbers that the model takes of an example. */
   readonly features: number;
   readonly outputs: number;
+  /** Where the config says how many numbers there are on either side: "model.layers[0] is 784". */
+  readonly sides: { readonly input: string; readonly output: string };
   /** Whose matrices follow each other: the layers of a perceptron; of a recurrent network input, state and output. */
   readonly layers: readonly Layer[];
+  /** The standard of its initial weights. */
+  readonly init: Required<InitConfig>["type"];
+  /** Matrices that an example's inputs are gathered into: 1, or one for each step through time. */
+  readonly inputSteps: number;
+  /** Rows that a pass's buffers hold are a multiple of this. */
+  readonly rowMultiple: number;
+  /** The widest matrix of a pass. */
+  readonly widest: number;
+  cpuPass(params: Values, batch: CpuBatch): CpuPass;
+  gpuPass(parts: GpuPassParts): GpuPass;
 }
 
-export interface Mlp extends Common<CompleteMlpConfig> {
-  readonly type: "mlp";
+/** A model: its config, complete, and its layers. */
+export interface Model<Config extends CompleteTrainingOptions = CompleteTrainingOptions>
+  extends ModelParts<Config>,
+    Trainable<InitConfig> {}
+
+/** Makes a model of what its kind says of it. */
+export function defineModel<Config extends CompleteTrainingOptions>(parts: ModelParts<Config>): Model<Config> {
+  const model = { ...parts, program: undefined as unknown as Program<InitConfig> };
+  model.program = programOfModel(model);
+  return model;
 }
 
-export interface Rnn extends Common<CompleteRnnConfig> {
-  readonly type: "rnn";
-  readonly layers: readonly [input: Layer, hidden: Layer, output: Layer];
-}
-
-/** A model's config, complete, and its layers. */
-export type Model = Mlp | Rnn;
-
-const common = ["loss", "l2", "bias", "type"];
-
-/** @throws OptionError for a config that is no model. */
-export function createModel(config: ModelConfig): Model {
-  const type = readType(config);
-  return type === "mlp" ? createMlp(config) : createRnn(config);
-}
-
-function readType(config: unknown): Model["type"] {
-  if (typeof config !== "object" || config === null || !("type" in config) || config.type === undefined) return "mlp";
-  return readChoice("model.type", config.type, ["mlp", "rnn"]);
-}
-
-function readTraining(fields: Record<string, unknown>): CompleteTrainingOptions {
+function programOfModel(model: Model): Program<InitConfig> {
+  const { title, config, outputs, features, sides, layers, widest, rowMultiple } = model;
   return {
-    loss: readLoss(fields.loss),
-    l2: fields.l2 === undefined ? 0 : readNumber("model.l2", fields.l2, { min: 0 }),
-    bias: fields.bias === undefined ? true : readBoolean("model.bias", fields.bias),
+    title,
+    needsData: true,
+    hasAccuracy: hasAccuracy(config.loss),
+    // An example's loss and hit are 8 bytes.
+    memory: { sharedRowBytes: 4 * features, replicaRowBytes: 4 * Math.max(2, widest), rowMultiple, divides: true },
+    start: (init = {}) => readInit(init, model.init),
+    tensors: () =>
+      layers.flatMap(({ inputs, outputs: width, weight, bias }) => [
+        { name: weight, shape: [inputs, width] },
+        ...biasOf(bias, width),
+      ]),
+    initial(init = {}) {
+      const complete = readInit(init, model.init);
+      return layers.flatMap(({ inputs, outputs: width, weight, bias }, index): readonly Tensor[] => [
+        { name: weight, shape: [inputs, width], data: initialWeight(complete, inputs, width, index) },
+        ...biasOf(bias, width),
+      ]);
+    },
+    segmentsOf(segments) {
+      return matchSegments(segments, this.tensors(), "the model's has");
+    },
+    checkFit(data) {
+      if (features !== data.features) {
+        throw new OptionError(`${sides.input}; the rows of ${data.name} have ${data.features} numbers`);
+      }
+      checkAnswers(config.loss, outputs, sides.output, data);
+    },
+    checkAnswers(data) {
+      if (data.targets) targetsOf(config.loss, outputs, data);
+    },
+    bindCpu: (optimizer, binding) => bindModelToCpu(optimizer, model, { ...binding, data: binding.data! }),
+    bindGpu: (optimizer, binding) => bindModelToGpu(optimizer, model, { ...binding, data: binding.data! }),
   };
-}
-
-function createMlp(config: ModelConfig): Mlp {
-  const fields = readObject("model", config, ["layers", "activation", "dropout", ...common]);
-  const widths = readArray("model.layers", fields.layers, "widths").map((width, i) =>
-    readNumber(`model.layers[${i}]`, width, { min: 1, integer: true }),
-  );
-  if (widths.length < 2) {
-    throw new OptionError(`model.layers is ${show(widths)}; it must hold the input's and the output's width at least`);
-  }
-  const activation =
-    fields.activation === undefined ? "relu" : readChoice("model.activation", fields.activation, activations);
-  const dropout = readDropout(fields.dropout);
-  const training = readTraining(fields);
-  const layers = widths.slice(1).map((outputs, i): Layer => {
-    const last = i === widths.length - 2;
-    return {
-      inputs: widths[i]!,
-      outputs,
-      weight: `layer${i + 1}.weight`,
-      bias: training.bias ? `layer${i + 1}.bias` : undefined,
-      activation: last ? "linear" : activation,
-      dropout: last || dropout.rate === 0 ? undefined : { ...dropout, stream: i },
-    };
-  });
-  return {
-    type: "mlp",
-    config: { type: "mlp", layers: widths, activation, dropout, ...training },
-    features: widths[0]!,
-    outputs: widths[widths.length - 1]!,
-    layers,
-  };
-}
-
-function readDropout(value: unknown): CompleteMlpConfig["dropout"] {
-  if (value === undefined) return { rate: 0, seed: 0 };
-  const shares = { min: 0, below: 1 };
-  if (typeof value !== "object") return { rate: readNumber("model.dropout", value, shares), seed: 0 };
-  const { rate, seed } = readObject("model.dropout", value, ["rate", "seed"]);
-  const seeds = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
-  return {
-    rate: readNumber("model.dropout.rate", rate, shares),
-    seed: seed === undefined ? 0 : readNumber("model.dropout.seed", seed, seeds),
-  };
-}
-
-function createRnn(config: ModelConfig): Rnn {
-  const sizes = ["inputs", "steps", "hidden", "outputs"] as const;
-  const fields = readObject("model", config, [...sizes, ...common]);
-  const [inputs, steps, hidden, outputs] = sizes.map((name) =>
-    readNumber(`model.${name}`, fields[name], { min: 1, integer: true }),
-  ) as [number, number, number, number];
-  const training = readTraining(fields);
-  const layer = (name: string, from: number, to: number, bias: boolean): Layer => ({
-    inputs: from,
-    outputs: to,
-    weight: `${name}.weight`,
-    bias: bias && training.bias ? `${name}.bias` : undefined,
-    activation: name === "hidden" ? "tanh" : "linear",
-    dropout: undefined,
-  });
-  return {
-    type: "rnn",
-    config: { type: "rnn", inputs, steps, hidden, outputs, ...training },
-    features: inputs * steps,
-    outputs,
-    layers: [
-      layer("input", inputs, hidden, false),
-      layer("hidden", hidden, hidden, true),
-      layer("output", hidden, outputs, true),
-    ],
-  };
-}
-
-/** "784-1024-256-10", or "rnn 28×28-128-10": steps, inputs, state, outputs. */
-export function modelTitle(config: CompleteModelConfig): string {
-  if (config.type === "mlp") return config.layers.join("-");
-  return `rnn ${config.steps}×${config.inputs}-${config.hidden}-${config.outputs}`;
-}
-
-/** Where a config says how many numbers the model takes, or gives, and what. */
-export function widthOption({ config, features, outputs }: Model, side: "input" | "output"): string {
-  if (config.type === "mlp") {
-    return side === "input"
-      ? `model.layers[0] is ${features}`
-      : `model.layers[${config.layers.length - 1}] is ${outputs}`;
-  }
-  return side === "input" ? `model.steps · model.inputs is ${features}` : `model.outputs is ${outputs}`;
-}
-
-/** The model's tensors without values: of each layer its weight, then its bias. */
-export function modelTensors({ layers }: Model): readonly Tensor[] {
-  return layers.flatMap(({ inputs, outputs, weight, bias }) => [
-    { name: weight, shape: [inputs, outputs] },
-    ...biasOf(bias, outputs),
-  ]);
-}
-
-/** @throws OptionError for what is no model. */
-export function readMadeModel(model: Model): Model {
-  const members = { type: "string", config: "object", layers: "array", features: "number", outputs: "number" } as const;
-  return readMade("model", model, "a model, such as createModel() makes", members);
-}
-
-/**
- * The model's tensors with seeded initial weights and zero biases.
- *
- * @throws OptionError for what is no model, and for a bad `init`.
- */
-export function initialTensors(model: Model, init: InitConfig = {}): readonly Tensor[] {
-  readMadeModel(model);
-  const complete = completeInit(model, init);
-  return model.layers.flatMap(({ inputs, outputs, weight, bias }, index) => [
-    { name: weight, shape: [inputs, outputs], data: initialWeight(complete, inputs, outputs, index) },
-    ...biasOf(bias, outputs),
-  ]);
 }
 
 function biasOf(name: string | undefined, outputs: number): readonly Tensor[] {
   return name === undefined ? [] : [{ name, shape: [outputs] }];
 }
 
-/** The init config with its defaults for this model. */
-export function completeInit({ config }: Model, init: InitConfig): Required<InitConfig> {
-  const rectified = config.type === "mlp" && ["relu", "gelu", "silu"].includes(config.activation);
-  return readInit(init, rectified ? "heNormal" : "glorotUniform");
+/** @throws OptionError for what is no model. */
+export function readMadeModel(model: Model): Model {
+  const members = {
+    program: "object",
+    config: "object",
+    layers: "array",
+    features: "number",
+    outputs: "number",
+  } as const;
+  return readMade("model", model, "a model, such as createModel() makes", members);
+}
+
+/**
+ * The model of a config whose `type` is the kind itself, as the kind's function makes it; a model is that already.
+ *
+ * @throws OptionError for plain JSON, which `createModel` reads, and for values out of range.
+ */
+export function modelOf(config: { readonly type: ModelKind } | Model): Model {
+  if (isOptions(config) && "program" in config) return readMadeModel(config as unknown as Model);
+  const { type } = readMade("model", config as { readonly type: ModelKind }, "a model's config", {});
+  const kind = readMade("model.type", type, "a kind of model such as mlp, or be read by createModel()", {
+    read: "function",
+  });
+  return kind.read(config as never);
 }

@@ -1,18 +1,21 @@
-// An objective: a model with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
-// optimizer does the rest. The same interface on both engines.
+// An objective: a program with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
+// optimizer does the rest. The same interface on both engines, whatever the program.
 import type { Segment } from "../arena.ts";
-import { checkDataset, type Dataset, type DatasetShape, readDataset } from "../data/dataset.ts";
+import { checkDataset, type Dataset, readDataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import type { Stats, TensorValues } from "../optimizer.ts";
 import { readListener, readMade, readNumber, readObject } from "../options.ts";
-import { checkAnswers } from "./loss.ts";
-import { type Model, modelTensors, readMadeModel, widthOption } from "./model.ts";
+import { type Binding, type Program, programOf, type Trainable } from "./program.ts";
 
-/** How an objective works through its batches. */
+/** What an objective works on, and how. */
 export interface ObjectiveOptions {
+  /** The rows that it learns from; a landscape has none. */
+  readonly data?: Dataset | undefined;
+  /** The most rows of a step, a whole number >= 1; with `data`. */
+  readonly batch?: number | undefined;
   /**
    * Rows of a batch that are computed at once, a whole number >= 1; what a batch has more of follows, and the gradients add
-   * up to that of the whole batch. Default as many as the engine can hold.
+   * up to that of the whole batch. Default as many as the engine can hold. For models.
    */
   readonly microBatch?: number | undefined;
 }
@@ -56,9 +59,18 @@ export interface Evaluation extends ReplicaEvaluation {
   readonly replicas: readonly ReplicaEvaluation[];
 }
 
+/** At what a Hessian-vector product is taken. */
+export interface HessianOptions {
+  /** The rows whose loss it is of; where there is data. */
+  readonly rows?: Uint32Array | undefined;
+  /** Default: the first. */
+  readonly replica?: number | undefined;
+}
+
 /**
  * All replicas of its optimizer learn from the same rows. Of a replica that is halted, losses and accuracies are those of
- * before, or 0.
+ * before, or 0. Points on a landscape learn from no rows: calls take none. There each point's gradient is its own, that of the
+ * sum of their losses, while the loss that is told is their mean.
  */
 export interface Objective {
   /**
@@ -70,16 +82,16 @@ export interface Objective {
    * objective on the GPU does, after `destroy` of it or its optimizer, and where the device is lost or refuses the work. Of
    * work that did not run nothing is told. Where it fails for a `destroy` after the call, nobody need await it.
    */
-  step(rows: Uint32Array): Promise<StepReport>;
+  step(rows?: Uint32Array): Promise<StepReport>;
   /** Computes loss and gradients of these rows into the gradient arena, without an update; resolves to each replica's loss. */
-  gradient(rows: Uint32Array): Promise<readonly number[]>;
+  gradient(rows?: Uint32Array): Promise<readonly number[]>;
   /**
-   * Loss and accuracy over a whole data set of any size, with the parameters as they are; `onProgress` hears how many
+   * Loss and accuracy over a whole data set of any size, with the parameters as they are; `onProgress` is called with how many
    * rows are done.
    */
-  evaluate(data: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation>;
+  evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation>;
   /**
-   * The product of the Hessian of these rows' loss, at the parameters of a replica (default: the first), with a vector that
+   * The product of the Hessian of a loss, at the parameters of a replica, with a vector that
    * has a value for every parameter; parameters, gradients and state stay as they are. It is made of central differences of
    * gradients along the vector, at strides that shrink until two differences agree (within 2e-4 of the product on the GPU, in
    * float32, and 1e-8 on the CPU, in float64) or rounding sets them apart. Beside PyTorch's exact products of wide, saturated
@@ -90,47 +102,64 @@ export interface Objective {
    * @throws OptionError for rows as {@link Objective.step} does, for a vector that lacks a tensor or is not finite, and for a
    * replica that is halted.
    */
-  hessianVector(rows: Uint32Array, vector: TensorValues, replica?: number): Promise<TensorValues>;
+  hessianVector(vector: TensorValues, options?: HessianOptions): Promise<TensorValues>;
   destroy(): void;
 }
 
 /**
- * @throws OptionError when an optimizer's tensors are not the model's, the batch is no whole number >= 1, or the data does
- * not fit the model; DataError for bad data.
+ * Binds a program's tensors to an optimizer's, and to its data.
+ *
+ * @throws OptionError when they do not fit each other, or the batch is no whole number >= 1; DataError for bad data.
  */
-export function checkBinding(segments: readonly Segment[], model: Model, data: Dataset, batch: number): void {
-  readMadeModel(model);
-  readDataset("data", data);
+export function bind(
+  segments: readonly Segment[],
+  trainable: Trainable,
+  options: ObjectiveOptions,
+): { readonly program: Program; readonly binding: Binding } {
+  const program = programOf(trainable);
+  const { data, batch, microBatch } = readObject("options", options, [
+    "data",
+    "batch",
+    "microBatch",
+  ]) as ObjectiveOptions;
+  const own = program.segmentsOf(segments);
+  if (!program.needsData) {
+    for (const [name, value] of Object.entries({ data, batch, microBatch })) {
+      if (value === undefined) continue;
+      throw new OptionError(`${name} is ${show(value)}; ${program.title} learns from no data, so it must be left out`);
+    }
+    return { program, binding: { segments: own, data: undefined, batch: 1, microBatch: undefined } };
+  }
+  readDataset("data", data as Dataset);
   readNumber("batch", batch, { min: 1, integer: true });
-  for (const { name, shape } of modelTensors(model)) {
-    const found = segments.find((segment) => segment.name === name)?.shape;
-    if (found?.join() !== shape.join()) {
+  if (microBatch !== undefined) {
+    readNumber("microBatch", microBatch, { min: 1, integer: true });
+    if (!program.memory.divides) {
       throw new OptionError(
-        `the optimizer's tensor "${name}" ${found ? `has shape [${found.join(", ")}]` : "is missing"}; the model's has [${shape.join(", ")}]`,
+        `microBatch is ${microBatch}; ${program.title} takes its batches whole, so it must be left out`,
       );
     }
   }
-  checkFit(model, data);
+  checkProgramData(program, data!);
+  return { program, binding: { segments: own, data, batch: batch!, microBatch } };
+}
+
+/** @throws OptionError where data does not fit a program, DataError for bad data. */
+export function checkProgramData(program: Program, data: Dataset): void {
+  program.checkFit(data);
   checkDataset(data);
+  program.checkAnswers(data);
 }
 
-/** @throws OptionError for arguments of `evaluate` that are none. */
-export function checkEvaluation(data: Dataset, onProgress: unknown): void {
-  readDataset("data", data);
+/** @throws OptionError for arguments of `evaluate` that are none, DataError for bad data. */
+export function checkEvaluation(program: Program, data: Dataset | undefined, onProgress: unknown): void {
   readListener("onProgress", onProgress);
-}
-
-/** The options of an objective of a model. */
-export function readObjectiveOptions(options: ObjectiveOptions): ObjectiveOptions {
-  return readObject("options", options, ["microBatch"]);
-}
-
-/** @throws OptionError when the data's rows, classes or targets do not fit the model. */
-export function checkFit(model: Model, data: DatasetShape): void {
-  if (model.features !== data.features) {
-    throw new OptionError(`${widthOption(model, "input")}; the rows of ${data.name} have ${data.features} numbers`);
+  if (program.needsData) {
+    readDataset("data", data as Dataset);
+    checkProgramData(program, data!);
+  } else if (data !== undefined) {
+    throw new OptionError(`data is ${show(data)}; ${program.title} learns from no data, so it must be left out`);
   }
-  checkAnswers(model.config.loss, model.outputs, widthOption(model, "output"), data);
 }
 
 /** Σ weight over rows: what the sum of weighted losses is divided by; 0 where none of them counts. */
@@ -141,12 +170,6 @@ export function weightOf(rows: Uint32Array, { weights }: Pick<Dataset, "weights"
 /** The same of a batch. One in which no row counts has the loss 0 and no gradient, but for those of the model's L2 term. */
 export function batchWeight(rows: Uint32Array, data: Pick<Dataset, "weights">): number {
   return weightOf(rows, data) || 1;
-}
-
-/** The model's tensors among those of an optimizer. */
-export function modelSegments(segments: readonly Segment[], model: Model): readonly Segment[] {
-  const names = new Set(modelTensors(model).map(({ name }) => name));
-  return segments.filter(({ name }) => names.has(name));
 }
 
 /**
@@ -166,7 +189,7 @@ export function vectorNorm(segments: readonly Segment[], vector: TensorValues): 
       throw new OptionError(`vector["${name}"] ${given}; the tensor has ${length}`);
     }
   }
-  const norm = vectorSize(segments, vector);
+  const norm = vectorSize(segments, (name) => vector[name]!);
   if (!Number.isFinite(norm) || norm === 0) {
     throw new OptionError(`vector has norm ${norm}; it must be finite and > 0`);
   }
@@ -174,10 +197,13 @@ export function vectorNorm(segments: readonly Segment[], vector: TensorValues): 
 }
 
 /** The 2-norm of values of these tensors. */
-export function vectorSize(segments: readonly Segment[], values: TensorValues): number {
+export function vectorSize(
+  segments: readonly Segment[],
+  values: (name: string) => Float32Array | Float64Array,
+): number {
   let sum = 0;
   for (const { name } of segments) {
-    for (const value of values[name]!) sum += value * value;
+    for (const value of values(name)) sum += value * value;
   }
   return Math.sqrt(sum);
 }
@@ -194,8 +220,19 @@ export function* rowsInOrder(count: number, batch: number): Generator<Uint32Arra
   }
 }
 
-/** @throws OptionError when a step is given no rows, too many, or one that the data set does not have. */
-export function checkRows(rows: Uint32Array, batch: number, data: Dataset): void {
+/** No rows, as a program without data takes them. */
+const noRows = new Uint32Array();
+
+/**
+ * The rows of a step.
+ *
+ * @throws OptionError when a step is given no rows, too many, or one that the data set does not have.
+ */
+export function readRows(rows: Uint32Array | undefined, { title }: Program, { data, batch }: Binding): Uint32Array {
+  if (!data) {
+    if (rows === undefined) return noRows;
+    throw new OptionError(`rows is ${show(rows)}; ${title} learns from no data, so it must be left out`);
+  }
   if (!(rows instanceof Uint32Array)) {
     throw new OptionError(
       `rows is ${rows === undefined ? "missing" : show(rows)}; it must be a Uint32Array of the rows' numbers`,
@@ -206,4 +243,11 @@ export function checkRows(rows: Uint32Array, batch: number, data: Dataset): void
   }
   const bad = rows.find((row) => row >= data.count);
   if (bad !== undefined) throw new OptionError(`a step was given row ${bad}; ${data.name} has ${data.count} rows`);
+  return rows;
+}
+
+/** @throws OptionError for options of `hessianVector` that are none. */
+export function readHessianOptions(options: HessianOptions): { rows: Uint32Array | undefined; replica: number } {
+  const { rows, replica } = readObject("options", options, ["rows", "replica"]) as HessianOptions;
+  return { rows, replica: replica ?? 0 };
 }

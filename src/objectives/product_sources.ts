@@ -9,8 +9,8 @@ import floatTiles from "../../shaders/objectives/products/float_tiles.wgsl?raw";
 import forward from "../../shaders/objectives/products/forward.wgsl?raw";
 import gradient from "../../shaders/objectives/products/gradient.wgsl?raw";
 import halfTiles from "../../shaders/objectives/products/half_tiles.wgsl?raw";
+import laneBlocks from "../../shaders/objectives/products/lane_blocks.wgsl?raw";
 import noDropout from "../../shaders/objectives/products/no_dropout.wgsl?raw";
-import ownBlocks from "../../shaders/objectives/products/own_blocks.wgsl?raw";
 import plain from "../../shaders/objectives/products/plain.wgsl?raw";
 import quadBlocks from "../../shaders/objectives/products/quad_blocks.wgsl?raw";
 import registers from "../../shaders/objectives/products/registers.wgsl?raw";
@@ -31,7 +31,7 @@ const epilogues = {
 };
 /** What enables an extension stands first, as WGSL wants it. */
 const kernels = {
-  registers: [part("own_blocks", ownBlocks), part("registers", registers)],
+  registers: [part("lane_blocks", laneBlocks), part("registers", registers)],
   quads: [part("quad_blocks", quadBlocks), part("registers", registers)],
   tiled: [part("float_tiles", floatTiles), part("tiled", tiled)],
   f16: [part("half_tiles", halfTiles), part("tiled", tiled)],

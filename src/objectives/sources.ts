@@ -1,17 +1,17 @@
 // The kernels of the objectives, assembled from shaders/objectives; product_sources.ts has the matrix products.
 import batch from "../../shaders/objectives/batch.wgsl?raw";
+import custom from "../../shaders/objectives/custom.wgsl?raw";
+import customBatch from "../../shaders/objectives/custom_batch.wgsl?raw";
+import customGradient from "../../shaders/objectives/custom_gradient.wgsl?raw";
+import customJoin from "../../shaders/objectives/custom_join.wgsl?raw";
+import customLoss from "../../shaders/objectives/custom_loss.wgsl?raw";
+import customProbe from "../../shaders/objectives/custom_probe.wgsl?raw";
 import gather from "../../shaders/objectives/gather.wgsl?raw";
 import linear from "../../shaders/objectives/linear.wgsl?raw";
 import loss from "../../shaders/objectives/loss.wgsl?raw";
 import lossElementwise from "../../shaders/objectives/loss_elementwise.wgsl?raw";
 import lossSoftmaxCrossEntropy from "../../shaders/objectives/loss_softmax_cross_entropy.wgsl?raw";
 import outcome from "../../shaders/objectives/outcome.wgsl?raw";
-import own from "../../shaders/objectives/own.wgsl?raw";
-import ownBatch from "../../shaders/objectives/own_batch.wgsl?raw";
-import ownGradient from "../../shaders/objectives/own_gradient.wgsl?raw";
-import ownJoin from "../../shaders/objectives/own_join.wgsl?raw";
-import ownLoss from "../../shaders/objectives/own_loss.wgsl?raw";
-import ownProbe from "../../shaders/objectives/own_probe.wgsl?raw";
 import penalty from "../../shaders/objectives/penalty.wgsl?raw";
 import perturb from "../../shaders/objectives/perturb.wgsl?raw";
 import replicas from "../../shaders/objectives/replicas.wgsl?raw";
@@ -39,26 +39,29 @@ export const totalSource = assemble("total", [batchPart, outcomePart, replicasPa
 export const penaltySource = assemble("penalty", [linearPart, outcomePart, replicasPart, part("penalty", penalty)]);
 export const perturbSource = assemble("perturb", [linearPart, part("perturb", perturb)]);
 
-/** The generated and the author's part of an objective of one's own. */
-export interface OwnParts {
+/** The generated and the author's snippets of a custom objective. */
+export interface CustomSnippets {
   readonly counts: SourcePart;
   readonly places: SourcePart;
   readonly fragment: SourcePart;
 }
 
-/** The kernels of an objective of one's own. The fragment comes last: of a name given twice, its author's line is told. */
-export function ownSources(title: string, { counts, places, fragment }: OwnParts) {
-  const bound = [counts, places, batchPart, linearPart, outcomePart, replicasPart, part("own", own)];
+/** The kernels of a custom objective. The fragment comes last: of a name given twice, its author's line is told. */
+export function customSources(title: string, { counts, places, fragment }: CustomSnippets) {
+  const bound = [counts, places, batchPart, linearPart, outcomePart, replicasPart, part("custom", custom)];
   const driven = (name: string, file: string, text: string): Source =>
-    assemble(name, [...bound, part("own_batch", ownBatch), part(file, text), fragment]);
+    assemble(name, [...bound, part("custom_batch", customBatch), part(file, text), fragment]);
   return {
-    loss: driven(title, "own_loss", ownLoss),
-    gradient: driven(title, "own_gradient", ownGradient),
-    join: assemble(`${title}, slices`, [counts, places, batchPart, replicasPart, part("own_join", ownJoin)]),
+    loss: driven(title, "custom_loss", customLoss),
+    gradient: driven(title, "custom_gradient", customGradient),
+    join: assemble(`${title}, slices`, [counts, places, batchPart, replicasPart, part("custom_join", customJoin)]),
   };
 }
 
-/** The kernel that takes an objective of one's own apart to verify it. */
-export function ownProbeSource(title: string, { counts, fragment }: Pick<OwnParts, "counts" | "fragment">): Source {
-  return assemble(title, [counts, linearPart, part("own", own), part("own_probe", ownProbe), fragment]);
+/** The kernel that takes a custom objective apart to verify it. */
+export function customProbeSource(
+  title: string,
+  { counts, fragment }: Pick<CustomSnippets, "counts" | "fragment">,
+): Source {
+  return assemble(title, [counts, linearPart, part("custom", custom), part("custom_probe", customProbe), fragment]);
 }

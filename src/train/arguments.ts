@@ -8,7 +8,7 @@ import type { Engine } from "./engine.ts";
 export function readEngine(engine: Engine): Engine {
   return readMade("engine", engine, "an engine, such as cpuEngine() or webgpuEngine(device) makes", {
     ...{ backend: "string", adapter: "object" },
-    ...{ optimizer: "function", mustFit: "function", trainee: "function" },
+    ...{ optimizer: "function", objective: "function", limits: "object" },
   });
 }
 

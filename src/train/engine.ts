@@ -1,20 +1,20 @@
-// An engine: what a run needs of a backend. Training, replays, tools and the page take one and run on both.
+// An engine: what a run needs of a backend, whatever it trains. Training, replays, tools and the page take one and run on both.
 import type { Tensor } from "../arena.ts";
-import { createCpuOptimizer } from "../cpu/optimizer.ts";
-import type { Dataset } from "../data/dataset.ts";
+import { type CpuOptimizer, createCpuOptimizer } from "../cpu/optimizer.ts";
 import { DeviceError } from "../errors.ts";
 import { type AdapterDescription, adapterLine, describeAdapter, deviceLoss, readDevice } from "../gpu/device.ts";
-import { createOptimizer } from "../gpu/optimizer.ts";
+import { createOptimizer, type GpuOptimizer } from "../gpu/optimizer.ts";
 import { type ReplicaLimits, replicasThatFit } from "../objectives/memory.ts";
-import { type Model, modelTitle } from "../objectives/model.ts";
-import { createCpuObjective } from "../objectives/network_cpu.ts";
-import { createGpuObjective } from "../objectives/network_gpu.ts";
 import type { Objective, ObjectiveOptions } from "../objectives/objective.ts";
-import type { Optimizer } from "../optimizer.ts";
+import { createCpuObjective } from "../objectives/objective_cpu.ts";
+import { createObjective } from "../objectives/objective_gpu.ts";
+import { programOf, type Trainable } from "../objectives/program.ts";
+import { type Optimizer, readOptimizer } from "../optimizer.ts";
 import { readNothing } from "../options.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
+import { readEngine } from "./arguments.ts";
 
-/** A model in training: its optimizer and its objective, made for each other. */
+/** A program in training: its optimizer and its objective, made for each other. */
 export interface Trainee {
   readonly optimizer: Optimizer;
   readonly objective: Objective;
@@ -25,24 +25,14 @@ export interface Engine {
   readonly backend: "webgpu" | "cpu";
   /** What really runs. */
   readonly adapter: AdapterDescription;
+  /** What decides how much fits. */
+  readonly limits: ReplicaLimits;
   optimizer(tensors: readonly Tensor[], config: OptimizerConfig): Promise<Optimizer>;
-  /**
-   * Refuses what this engine cannot hold, by arithmetic alone, before anything is made.
-   *
-   * @throws DeviceError that says how many replicas fit.
-   */
-  mustFit(model: Model, config: OptimizerConfig, batch: number, replicas: number): void;
-  trainee(
-    model: Model,
-    tensors: readonly Tensor[],
-    config: OptimizerConfig,
-    data: Dataset,
-    batch: number,
-    options?: ObjectiveOptions,
-  ): Promise<Trainee>;
+  /** Binds a model, a landscape or a custom objective to one of this engine's optimizers. */
+  objective(optimizer: Optimizer, program: Trainable, options?: ObjectiveOptions): Promise<Objective>;
   /**
    * Why its device is gone, or null while it is there. To be asked after a failure: it waits a moment, since what was on its
-   * way may fail before the loss itself is told. An engine without one cannot be lost.
+   * way may fail before the loss itself is reported. An engine without one cannot be lost.
    */
   lost?(): Promise<string | null>;
 }
@@ -57,17 +47,10 @@ export function webgpuEngine(device: GPUDevice): Engine {
   return {
     backend: "webgpu",
     adapter: describeAdapter(device.adapterInfo),
+    limits: device.limits,
     optimizer: (tensors, config) => createOptimizer(device, tensors, config),
-    mustFit: (model, config, batch, replicas) => mustFit(device.limits, "this device", model, config, batch, replicas),
-    async trainee(model, tensors, config, data, batch, options) {
-      const optimizer = await createOptimizer(device, tensors, config);
-      try {
-        return trainee(optimizer, await createGpuObjective(optimizer, model, data, batch, options));
-      } catch (error) {
-        optimizer.destroy();
-        throw error;
-      }
-    },
+    objective: (optimizer, program, options) =>
+      createObjective(readOptimizer(optimizer, "webgpu") as GpuOptimizer, program, options),
     async lost() {
       const waited = new Promise<null>((resolve) => setTimeout(resolve, lossDelay, null));
       const info = deviceLoss(device).info ?? (await Promise.race([device.lost, waited]));
@@ -86,22 +69,34 @@ const cpuLimits: ReplicaLimits = {
   maxComputeWorkgroupsPerDimension: 65_535,
 };
 
-function mustFit(
-  limits: ReplicaLimits,
-  holder: string,
-  model: Model,
-  config: OptimizerConfig,
-  batch: number,
-  replicas: number,
+/**
+ * Refuses what an engine cannot hold, by arithmetic alone, before anything is made.
+ *
+ * @param start Where the program starts, as far as the shapes of its tensors go by it.
+ * @throws DeviceError that says how many replicas fit.
+ */
+export function mustFit(
+  { backend, limits }: Engine,
+  trainable: Trainable,
+  { config, batch, replicas, start }: FitOptions,
 ): void {
-  const fit = replicasThatFit(limits, model, batch, { ...config, replicas: undefined });
+  const program = programOf(trainable);
+  const fit = replicasThatFit(limits, program, batch, { ...config, replicas: undefined }, start);
   if (replicas <= fit) return;
-  const what = `of a model of ${modelTitle(model.config)} in batches of ${batch}`;
+  const holder = backend === "cpu" ? "the CPU reference" : "this device";
+  const what = program.needsData ? `of a model of ${program.title} in batches of ${batch}` : `of ${program.title}`;
   throw new DeviceError(
     replicas === 1
       ? `a run ${what} is more than ${holder} can hold in one buffer`
       : `${replicas} runs side by side ${what} are more than ${holder} can hold in one buffer: ${fit} fit`,
   );
+}
+
+interface FitOptions {
+  readonly config: OptimizerConfig;
+  readonly batch: number;
+  readonly replicas: number;
+  readonly start?: unknown;
 }
 
 /** Everything in JavaScript: the reference, and the engine where there is no WebGPU. */
@@ -110,25 +105,40 @@ export function cpuEngine(...none: []): Engine {
   return {
     backend: "cpu",
     adapter: { vendor: "", architecture: "", description: "CPU reference in JavaScript", software: true },
+    limits: cpuLimits,
     optimizer: async (tensors, config) => createCpuOptimizer(tensors, config),
-    mustFit: (model, config, batch, replicas) =>
-      mustFit(cpuLimits, "the CPU reference", model, config, batch, replicas),
-    async trainee(model, tensors, config, data, batch, options) {
-      const optimizer = createCpuOptimizer(tensors, config);
-      return trainee(optimizer, createCpuObjective(optimizer, model, data, batch, options));
-    },
+    objective: async (optimizer, program, options) =>
+      createCpuObjective(readOptimizer(optimizer, "cpu") as CpuOptimizer, program, options),
   };
 }
 
-function trainee(optimizer: Optimizer, objective: Objective): Trainee {
-  return {
-    optimizer,
-    objective,
-    destroy() {
-      objective.destroy();
-      optimizer.destroy();
-    },
-  };
+/**
+ * An optimizer of these tensors and an objective for it.
+ *
+ * @throws OptionError, DataError and DeviceError as both do; nothing is left behind then.
+ */
+export async function createTrainee(
+  engine: Engine,
+  program: Trainable,
+  tensors: readonly Tensor[],
+  config: OptimizerConfig,
+  options: ObjectiveOptions = {},
+): Promise<Trainee> {
+  const optimizer = await readEngine(engine).optimizer(tensors, config);
+  try {
+    const objective = await engine.objective(optimizer, program, options);
+    return {
+      optimizer,
+      objective,
+      destroy() {
+        objective.destroy();
+        optimizer.destroy();
+      },
+    };
+  } catch (error) {
+    optimizer.destroy();
+    throw error;
+  }
 }
 
 /** What runs, in one line for a terminal or a page. */

@@ -4,15 +4,8 @@ import { layoutSegments } from "../arena.ts";
 import { OptionError, show } from "../errors.ts";
 import type { InitConfig } from "../objectives/init.ts";
 import { hasAccuracy } from "../objectives/loss.ts";
-import {
-  type CompleteModelConfig,
-  completeInit,
-  createModel,
-  type Model,
-  type ModelConfig,
-  modelTensors,
-} from "../objectives/model.ts";
-import { checkFit } from "../objectives/objective.ts";
+import type { Model } from "../objectives/model.ts";
+import { type CompleteModelConfig, createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
@@ -123,7 +116,7 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   const fields = readObject("the run config", value, runFields);
   const format = fields.format === undefined ? runFormat : readChoice("format", fields.format, [runFormat]);
   const model = createModel(fields.model as ModelConfig);
-  const init = completeInit(model, (fields.init ?? {}) as InitConfig);
+  const init = model.program.start((fields.init ?? {}) as InitConfig) as Required<InitConfig>;
   const steps = readNumber("steps", fields.steps, { min: 1, integer: true });
   const seed = readNumber("seed", fields.seed ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
   const rowsOf = fields.data ?? standardData;
@@ -136,11 +129,23 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   checkPlateaus(plan, metric);
   const rows = data && describeData(data);
   if (rows) {
-    checkFit(model, rows);
+    model.program.checkFit(rows);
     checkBatch({ batch, steps }, rows);
   }
   const optimizer = planConfig(plan);
-  return { format, model: model.config, data, init, optimizer, batch, steps, seed, metric, stop, watch };
+  return {
+    format,
+    model: model.config as CompleteModelConfig,
+    data,
+    init,
+    optimizer,
+    batch,
+    steps,
+    seed,
+    metric,
+    stop,
+    watch,
+  };
 }
 
 /** What a run with this metric strives for. */
@@ -256,7 +261,7 @@ function readOptimizer(model: Model, value: unknown, steps: number, watched: boo
   }
   try {
     const config = watched ? { ...(value as OptimizerConfig), watch: true } : (value as OptimizerConfig);
-    const plan = createPlan(config, layoutSegments(modelTensors(model)));
+    const plan = createPlan(config, layoutSegments(model.program.tensors()));
     if (plan.replicas > 1) {
       throw new OptionError(`replicas holds ${plan.replicas} entries; a run trains one, and a sweep several`);
     }

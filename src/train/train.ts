@@ -3,15 +3,14 @@
 
 import { batches, classNotes, counts, type Dataset, readDataset } from "../data/dataset.ts";
 import { DataError, DeviceError, OptionError } from "../errors.ts";
-import { targetsOf } from "../objectives/loss.ts";
-import { createModel, initialTensors, type Model } from "../objectives/model.ts";
-import { checkFit, firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
+import { createModel } from "../objectives/models/index.ts";
+import { firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { LayerStats, Role, TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { readEngine, readRunOptions } from "./arguments.ts";
-import type { Engine, Trainee } from "./engine.ts";
+import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { type Listeners, listen } from "./listeners.ts";
 import { checkMetric, knownAccuracy, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
@@ -133,16 +132,11 @@ export function readRun(config: RunConfig, data: Dataset, test?: Dataset): Compl
   const model = createModel(complete.model);
   checkBatch(complete, data);
   for (const rows of test ? [data, test] : [data]) {
-    checkFit(model, rows);
-    checkTargets(model, rows);
+    model.program.checkFit(rows);
+    model.program.checkAnswers(rows);
   }
   if (!counts(data)) throw new DataError(`${data.name}: the weights of all ${data.count} rows to train on are 0`);
   return complete;
-}
-
-/** Engines find such targets too, but only once the run has begun. */
-function checkTargets({ config, outputs }: Model, data: Dataset): void {
-  if (data.targets) targetsOf(config.loss, outputs, data);
 }
 
 /** A run before its first step. */
@@ -159,8 +153,9 @@ export interface OpenRun extends Trainee {
 export async function openRun(engine: Engine, config: CompleteRunConfig, data: Dataset, from = 0): Promise<OpenRun> {
   const model = createModel(config.model);
   const largest = checkBatch(config, data);
-  engine.mustFit(model, config.optimizer, largest, 1);
-  const trainee = await engine.trainee(model, initialTensors(model, config.init), config.optimizer, data, largest);
+  mustFit(engine, model, { config: config.optimizer, batch: largest, replicas: 1 });
+  const tensors = model.program.initial(config.init);
+  const trainee = await createTrainee(engine, model, tensors, config.optimizer, { data, batch: largest });
   const { optimizer, objective } = trainee;
   const order = batches(data.count, batchSizes(config), config.seed, from);
   return { optimizer, objective, order, destroy: () => trainee.destroy() };

@@ -4,11 +4,10 @@
 import { arrayDataset } from "../../src/data/arrays.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { sweep } from "../../src/lab/sweep.ts";
-import { createLandscape } from "../../src/landscapes/index.ts";
-import { landscapeTensors } from "../../src/objectives/landscape.ts";
-import { createGpuLandscape } from "../../src/objectives/landscape_gpu.ts";
-import { createModel, initialTensors } from "../../src/objectives/model.ts";
-import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
+import { createLandscape } from "../../src/objectives/landscapes/index.ts";
+import { createModel } from "../../src/objectives/models/index.ts";
+import { createObjective } from "../../src/objectives/objective_gpu.ts";
+import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
@@ -92,7 +91,7 @@ export const jobs: readonly Job[] = [
       const model = createModel({ layers: [6, 9, 3], dropout: 0.1 });
       const optimizer = await createOptimizer(device, initialTensors(model), { rule: "adamw", lr: 0.01 });
       try {
-        const objective = await createGpuObjective(optimizer, model, data, 8);
+        const objective = await createObjective(optimizer, model, { data, batch: 8 });
         try {
           const batch = Uint32Array.from({ length: 8 }, (_, i) => 3 * i);
           const direction = Object.fromEntries(
@@ -100,7 +99,7 @@ export const jobs: readonly Job[] = [
           );
           return asJson([
             await objective.gradient(batch),
-            await objective.hessianVector(batch, direction),
+            await objective.hessianVector(direction, { rows: batch }),
             await objective.step(batch),
             await objective.evaluate(data),
             await optimizer.read(),
@@ -117,10 +116,10 @@ export const jobs: readonly Job[] = [
     name: "a landscape",
     async run(device) {
       const landscape = createLandscape({ type: "rosenbrock", dimension: 4 });
-      const tensors = landscapeTensors(landscape);
+      const tensors = initialTensors(landscape);
       const optimizer = await createOptimizer(device, tensors, { rule: "adam", lr: 0.01 });
       try {
-        const objective = await createGpuLandscape(optimizer, landscape);
+        const objective = await createObjective(optimizer, landscape);
         try {
           const first = await objective.step();
           await objective.step();

@@ -2,8 +2,8 @@
 import { describe, expect, it } from "vitest";
 import * as fallline from "../../src/index.ts";
 import { isOptions } from "../../src/options.ts";
+import { curve, peaks } from "../custom_objectives.ts";
 import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
-import { curve, peaks } from "../own_objectives.ts";
 import { device } from "./setup.ts";
 
 const exported = new Map<string, unknown>(Object.entries(fallline));
@@ -22,21 +22,21 @@ describe("a hostile argument of a method on a device", () => {
     const data = fallline.arrayDataset({ inputs: [0, 1, 1, 0], labels: [1, 0] });
     const landscape = createLandscape(beale());
     const made = await Promise.all(
-      [fallline.initialTensors(model), fallline.landscapeTensors(landscape), peaks.tensors].map((tensors) =>
+      [fallline.initialTensors(model), fallline.initialTensors(landscape), peaks.tensors].map((tensors) =>
         createOptimizer(device, tensors, config),
       ),
     );
     const objectives = [
-      await fallline.createGpuObjective(made[0]!, model, data, 2),
-      await fallline.createGpuLandscape(made[1]!, landscape),
-      await fallline.createOwnGpuObjective(made[2]!, peaks, curve(2), 2),
+      await fallline.createObjective(made[0]!, model, { data, batch: 2 }),
+      await fallline.createObjective(made[1]!, landscape),
+      await fallline.createObjective(made[2]!, peaks, { data: curve(2), batch: 2 }),
     ];
     for (const objective of objectives) {
       expect(await methodComplaints(objective.constructor.name, objective)).toEqual([]);
       objective.destroy();
     }
     const onCpu = fallline.createCpuOptimizer(fallline.initialTensors(model), config);
-    await expect(fallline.createGpuObjective(onCpu as never, model, data, 2)).rejects.toThrow(
+    await expect(fallline.createObjective(onCpu as never, model, { data, batch: 2 })).rejects.toThrow(
       "it must be an optimizer, such as createOptimizer() makes",
     );
     for (const optimizer of made) optimizer.destroy();

@@ -5,8 +5,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { aroundTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
-import { createModel, initialTensors, type ModelConfig } from "../../src/objectives/model.ts";
-import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
+import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
+import { createObjective } from "../../src/objectives/objective_gpu.ts";
+import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
@@ -213,7 +214,7 @@ describe("a training step", () => {
         labels: new Uint8Array(64).fill(1),
       };
       const optimizer = await create(initialTensors(model), adamw({ clip }));
-      const objective = await createGpuObjective(optimizer, model, data, batch);
+      const objective = await createObjective(optimizer, model, { data, batch });
       const rows = Uint32Array.from({ length: batch }, (_, i) => i);
       // The first steps make the readback buffers that later steps share.
       await Promise.all([1, 2, 3, 4].map(() => objective.step(rows)));

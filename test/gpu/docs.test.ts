@@ -176,9 +176,9 @@ describe("docs/own_rules.md", () => {
   });
 });
 
-describe("docs/own_objectives.md", () => {
+describe("docs/custom_objectives.md", () => {
   it("has an objective that obeys every law, and trains", () => {
-    const example = block("docs/own_objectives.md", "js");
+    const example = block("docs/custom_objectives.md", "js");
     expect(run(inNode(example))).toBe(promised(example));
   });
 });

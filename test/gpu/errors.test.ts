@@ -2,8 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
-import { createModel, initialTensors } from "../../src/objectives/model.ts";
-import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
+import { createModel } from "../../src/objectives/models/index.ts";
+import { createObjective } from "../../src/objectives/objective_gpu.ts";
+import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
@@ -60,17 +61,15 @@ describe("a device without enough", () => {
     const optimizer = await createOptimizer(device, initialTensors(model), sgd());
     const before = alive.size;
     Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 100 } });
-    await expect(createGpuObjective(optimizer, model, data, 9)).rejects.toThrow(
+    await expect(createObjective(optimizer, model, { data, batch: 9 })).rejects.toThrow(
       "a batch of 1 needs 128 bytes in one buffer; the device binds at most 100 bytes: not even one replica fits",
     );
     Object.defineProperty(device, "limits", { value: { ...limitsOf(device), maxStorageBufferBindingSize: 400 } });
     await expect(
-      createGpuObjective(
-        optimizer,
-        model,
-        { ...data, inputs: new Float32Array(400), count: 100, labels: new Uint8Array(100) },
-        9,
-      ),
+      createObjective(optimizer, model, {
+        data: { ...data, inputs: new Float32Array(400), count: 100, labels: new Uint8Array(100) },
+        batch: 9,
+      }),
     ).rejects.toThrow("toy needs maxStorageBufferBindingSize >= 1600");
     expect(alive.size).toBe(before);
     optimizer.destroy();

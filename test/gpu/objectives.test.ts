@@ -3,10 +3,11 @@ import { describe, expect, it, vi } from "vitest";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { activations } from "../../src/objectives/activation.ts";
 import { hasAccuracy } from "../../src/objectives/loss.ts";
-import { createModel, initialTensors, type ModelConfig } from "../../src/objectives/model.ts";
-import { createGpuObjective } from "../../src/objectives/network_gpu.ts";
+import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
+import { createObjective } from "../../src/objectives/objective_gpu.ts";
+import { initialTensors } from "../../src/objectives/program.ts";
 import { Random } from "../../src/random.ts";
-import { cpuEngine, webgpuEngine } from "../../src/train/engine.ts";
+import { cpuEngine, createTrainee, webgpuEngine } from "../../src/train/engine.ts";
 import { objectiveLaws } from "../objectives.ts";
 import { device, freshDevice } from "./setup.ts";
 
@@ -59,7 +60,13 @@ describe("the GPU's gradients are the reference's", () => {
     const rows = random.permutation(batch);
     const results = [];
     for (const engine of [webgpuEngine(device), cpuEngine()]) {
-      const trainee = await engine.trainee(model, initialTensors(model, { seed: 5 }), { rule: "sgd" }, data, batch);
+      const trainee = await createTrainee(
+        engine,
+        model,
+        initialTensors(model, { seed: 5 }),
+        { rule: "sgd" },
+        { data, batch },
+      );
       const [loss] = await trainee.objective.gradient(rows);
       const evaluation = await trainee.objective.evaluate(data);
       results.push({ loss: loss!, evaluation, gradients: await trainee.optimizer.read("gradients") });
@@ -95,7 +102,7 @@ describe("logits that are large", () => {
       labels: Uint8Array.of(0, 0),
     };
     for (const engine of [webgpuEngine(device), cpuEngine()]) {
-      const trainee = await engine.trainee(model, tensors, { rule: "sgd" }, data, 2);
+      const trainee = await createTrainee(engine, model, tensors, { rule: "sgd" }, { data, batch: 2 });
       expect((await trainee.objective.gradient(Uint32Array.of(0, 1)))[0]).toBeCloseTo(1e4, 2);
       const gradients = await trainee.optimizer.read("gradients");
       expect([...gradients["layer1.weight"]!]).toEqual([0.5, -0.5, 0]);
@@ -117,14 +124,14 @@ describe("an objective that is destroyed", () => {
       labels: Uint8Array.of(0),
     };
     const optimizer = await createOptimizer(device, initialTensors(model), { rule: "sgd" });
-    const objective = await createGpuObjective(optimizer, model, data, 1);
+    const objective = await createObjective(optimizer, model, { data, batch: 1 });
     objective.destroy();
     const rows = Uint32Array.of(0);
     const message = (call: string) => `${call}() was called on an objective that is destroyed`;
     await expect(objective.step(rows)).rejects.toThrow(message("step"));
     await expect(objective.gradient(rows)).rejects.toThrow(message("gradient"));
     await expect(objective.evaluate(data)).rejects.toThrow(message("evaluate"));
-    await expect(objective.hessianVector(rows, {})).rejects.toThrow(message("hessianVector"));
+    await expect(objective.hessianVector({}, { rows })).rejects.toThrow(message("hessianVector"));
     expect(() => objective.setRows(rows)).toThrow(message("setRows"));
     optimizer.destroy();
   });
@@ -157,7 +164,7 @@ describe("an objective that is destroyed", () => {
     const compile = small.createComputePipelineAsync.bind(small);
     small.createComputePipelineAsync = (descriptor) =>
       descriptor.label?.includes("delta") ? Promise.reject(new Error("refused")) : compile(descriptor);
-    await expect(createGpuObjective(optimizer, model, data, 1)).rejects.toThrow(
+    await expect(createObjective(optimizer, model, { data, batch: 1 })).rejects.toThrow(
       "delta does not make a pipeline: refused",
     );
     expect(alive.size).toBe(0);
@@ -185,7 +192,7 @@ describe("replicas", () => {
   it("take no more dispatches than one", async () => {
     const workgroupsOf = async (replicas: number) => {
       const optimizer = await create(replicas);
-      const objective = await createGpuObjective(optimizer, model, data, 1);
+      const objective = await createObjective(optimizer, model, { data, batch: 1 });
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       const spy = vi.spyOn(pass, "dispatchWorkgroups");
@@ -214,7 +221,7 @@ describe("replicas", () => {
       value: { maxBufferSize: bound, maxStorageBufferBindingSize: bound, maxComputeWorkgroupsPerDimension: 65_535 },
     });
     // 4 rows of 32 numbers each; sgd's table takes most of such a buffer already for one.
-    await expect(createGpuObjective(optimizer, model, data, 64)).rejects.toThrow(
+    await expect(createObjective(optimizer, model, { data, batch: 64 })).rejects.toThrow(
       /^a batch of 1 for 100 replicas needs 51200 bytes in one buffer; the device binds at most 32768 bytes: 1 replica fits$/,
     );
     optimizer.destroy();

@@ -8,18 +8,16 @@ import { DeviceError, FalllineError } from "../../src/errors.ts";
 import { type ControlField, controlRecord, halted, stuckReplica } from "../../src/gpu/control.ts";
 import { isLost, learnLoss } from "../../src/gpu/device.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
-import { createLandscape } from "../../src/landscapes/index.ts";
-import { rosenbrock } from "../../src/landscapes/rosenbrock.ts";
-import { landscapeTensors } from "../../src/objectives/landscape.ts";
-import { createGpuLandscape } from "../../src/objectives/landscape_gpu.ts";
-import { createModel, initialTensors } from "../../src/objectives/model.ts";
-import { createGpuObjective, type GpuObjective } from "../../src/objectives/network_gpu.ts";
-import { createOwnGpuObjective } from "../../src/objectives/own_gpu.ts";
+import { createLandscape } from "../../src/objectives/landscapes/index.ts";
+import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
+import { createModel } from "../../src/objectives/models/index.ts";
+import { createObjective, type GpuObjective } from "../../src/objectives/objective_gpu.ts";
+import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
-import { curve, peaks } from "../own_objectives.ts";
+import { curve, peaks } from "../custom_objectives.ts";
 import { type BufferFault, faultyDevice } from "./faults.ts";
 import { freshDevice } from "./setup.ts";
 
@@ -53,7 +51,7 @@ interface Made {
 
 async function make(on = device, tensors: readonly Tensor[] = initialTensors(model)): Promise<Made> {
   const optimizer = await createOptimizer(on, tensors, { rule: "adamw", lr: 0.01, watch: true });
-  return { optimizer, objective: await createGpuObjective(optimizer, model, data, 8) };
+  return { optimizer, objective: await createObjective(optimizer, model, { data, batch: 8 }) };
 }
 
 function destroy({ optimizer, objective }: Made): void {
@@ -72,7 +70,7 @@ const calls: readonly [string, (made: Made) => Promise<unknown>][] = [
   ["step", ({ objective }) => objective.step(rows)],
   ["gradient", ({ objective }) => objective.gradient(rows)],
   ["evaluate", ({ objective }) => objective.evaluate(data)],
-  ["hessianVector", ({ optimizer, objective }) => objective.hessianVector(rows, ones(optimizer))],
+  ["hessianVector", ({ optimizer, objective }) => objective.hessianVector(ones(optimizer), { rows })],
 ];
 const reads: readonly [string, (made: Made) => Promise<unknown>][] = [
   ["read", ({ optimizer }) => optimizer.read()],
@@ -297,10 +295,10 @@ describe("what is destroyed while calls are under way", () => {
   it("has no objective made of an optimizer that is gone", async () => {
     const { optimizer, objective } = await make();
     objective.destroy();
-    const making = createGpuObjective(optimizer, model, data, 8);
+    const making = createObjective(optimizer, model, { data, batch: 8 });
     optimizer.destroy();
     await expect(making).rejects.toThrow(DeviceError);
-    await expect(createGpuObjective(optimizer, model, data, 8)).rejects.toThrow("createGpuObjective() was called");
+    await expect(createObjective(optimizer, model, { data, batch: 8 })).rejects.toThrow("createObjective() was called");
   });
 });
 
@@ -420,28 +418,28 @@ describe("a buffer that cannot be made", () => {
   it("fails objectives and what they are asked likewise", async () => {
     await using(createOptimizer(device, initialTensors(model), { rule: "adamw" }), async (optimizer) => {
       const step = (objective: GpuObjective) => objective.step(rows);
-      await walk(() => using(createGpuObjective(optimizer, model, data, 8), step));
-      await using(createGpuObjective(optimizer, model, data, 8), async (objective) => {
+      await walk(() => using(createObjective(optimizer, model, { data, batch: 8 }), step));
+      await using(createObjective(optimizer, model, { data, batch: 8 }), async (objective) => {
         await walk(() => objective.evaluate(data));
-        await walk(() => objective.hessianVector(rows, ones(optimizer)));
+        await walk(() => objective.hessianVector(ones(optimizer), { rows }));
       });
     });
   });
 
   it("fails landscapes and custom objectives likewise", async () => {
-    const points = landscapeTensors(land, Float32Array.of(1, 2, 3, 4));
+    const points = initialTensors(land, Float32Array.of(1, 2, 3, 4));
     await using(createOptimizer(device, points, { rule: "sgd" }), (optimizer) =>
       walk(() =>
-        using(createGpuLandscape(optimizer, land), async (objective) => {
+        using(createObjective(optimizer, land), async (objective) => {
           await objective.step();
-          await objective.losses();
+          await objective.evaluate();
         }),
       ),
     );
     const bumps = peaks.tensors.map(({ name, shape }) => ({ name, shape }));
     await using(createOptimizer(device, bumps, { rule: "sgd" }), (optimizer) =>
       walk(() =>
-        using(createOwnGpuObjective(optimizer, peaks, curve(16), 8), async (objective) => {
+        using(createObjective(optimizer, peaks, { data: curve(16), batch: 8 }), async (objective) => {
           await objective.step(rows);
           await objective.evaluate(curve(16));
         }),

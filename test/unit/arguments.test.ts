@@ -37,23 +37,13 @@ const openings: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
   createCpuOptimizer: [[tensors]],
   layerwiseDecay: [[tensors]],
   createCpuObjective: [
+    [createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" })],
     [
       createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" }),
       fallline.createModel(model),
-    ],
-    [
-      createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" }),
-      fallline.createModel(model),
-      data,
-    ],
-    [
-      createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" }),
-      fallline.createModel(model),
-      data,
-      1,
     ],
   ],
-  initialTensors: [[fallline.createModel(model)]],
+  initialTensors: [[fallline.createModel(model)], [fallline.createLandscape(fallline.beale())]],
   batches: [[10], [10, 2]],
   firstRows: [[data]],
   sliceRows: [[data], [data, 0]],
@@ -70,7 +60,6 @@ const openings: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
   ],
   parseIdx: [["x"], ["x", new Uint8Array(9)]],
   idxDataset: [["x"], ["x", new Uint8Array(9)], ["x", new Uint8Array(9), new Uint8Array(9)]],
-  landscapeTensors: [[fallline.createLandscape(fallline.beale())]],
   verifyRule: [[rules[0]]],
   verifyObjective: [[{}]],
   readRunConfig: [[run]],
@@ -95,17 +84,15 @@ const methods: Readonly<Record<string, () => object>> = {
   "an optimizer": () => createCpuOptimizer(tensors, { rule: "sgd", watch: true, accumulate: 1 }),
   "an objective": () => {
     const made = fallline.createModel(model);
-    return fallline.createCpuObjective(
-      createCpuOptimizer(fallline.initialTensors(made), { rule: "sgd" }),
-      made,
+    return fallline.createCpuObjective(createCpuOptimizer(fallline.initialTensors(made), { rule: "sgd" }), made, {
       data,
-      2,
-    );
+      batch: 2,
+    });
   },
   "a landscape's objective": () => {
     const landscape = fallline.createLandscape(fallline.beale());
-    return fallline.createCpuLandscape(
-      createCpuOptimizer(fallline.landscapeTensors(landscape), { rule: "sgd" }),
+    return fallline.createCpuObjective(
+      createCpuOptimizer(fallline.initialTensors(landscape), { rule: "sgd" }),
       landscape,
     );
   },
@@ -124,12 +111,14 @@ describe("a hostile argument of a method", () => {
 describe("what was passed over or ended raw", () => {
   it("is refused in a sentence", async () => {
     const optimizer = createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" });
-    const objective = fallline.createCpuObjective(optimizer, fallline.createModel(model), data, 2);
+    const objective = fallline.createCpuObjective(optimizer, fallline.createModel(model), { data, batch: 2 });
     const before = await saveCheckpoint(optimizer);
     await expect(objective.step([0, 1] as never)).rejects.toThrow("rows is [0,1]; it must be a Uint32Array");
     await expect(objective.gradient(null as never)).rejects.toThrow("rows is null; it must be a Uint32Array");
     await expect(objective.evaluate(undefined as never)).rejects.toThrow("data is missing; it must be a data set");
-    await expect(objective.hessianVector(Uint32Array.of(0), {})).rejects.toThrow('vector["layer1.weight"] is missing');
+    await expect(objective.hessianVector({}, { rows: Uint32Array.of(0) })).rejects.toThrow(
+      'vector["layer1.weight"] is missing',
+    );
     expect(() => optimizer.write("params", null as never)).toThrow("params is null; it must be an object of arrays");
     await expect(optimizer.read(5 as never)).rejects.toThrow("role is 5; it must be one of params, gradients");
     expect(() => optimizer.set(null as never)).toThrow("set is null; it must be an object with lr");

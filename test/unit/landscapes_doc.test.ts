@@ -6,10 +6,10 @@ import { chartSvg } from "../../src/cli/chart.ts";
 import * as library from "../../src/index.ts";
 import { contour, heightsOf, levelsOf } from "../../src/lab/contour.ts";
 import { landscapesChart, landscapeTableMarkdown } from "../../src/lab/landscape_table.ts";
-import { landscapeDefinitions } from "../../src/landscapes/index.ts";
+import { landscapeDefinitions } from "../../src/objectives/landscapes/index.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
-const folder = "src/landscapes";
+const folder = "src/objectives/landscapes";
 const files = readdirSync(new URL(`../../${folder}`, import.meta.url)).map((name) => read(`${folder}/${name}`));
 
 describe("docs/landscapes.md", () => {

@@ -19,7 +19,7 @@ const layers: readonly (readonly string[])[] = [
     "around.ts",
     "version.ts",
   ],
-  ["rules/", "schedules/", "landscapes/"],
+  ["rules/", "schedules/"],
   [
     "arena.ts",
     "groups.ts",

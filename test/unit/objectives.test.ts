@@ -2,8 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { activations } from "../../src/objectives/activation.ts";
 import { replicasThatFit } from "../../src/objectives/memory.ts";
-import { createModel, initialTensors, type ModelConfig } from "../../src/objectives/model.ts";
-import { cpuEngine } from "../../src/train/engine.ts";
+import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
+import { initialTensors } from "../../src/objectives/program.ts";
+import { cpuEngine, createTrainee } from "../../src/train/engine.ts";
 import { objectiveLaws } from "../objectives.ts";
 
 objectiveLaws(cpuEngine());
@@ -37,13 +38,10 @@ describe("finite differences", () => {
         : { outputs: 3, targets: Float32Array.from({ length: 24 }, (_, i) => Math.cos(5 * i) ** 2) }),
     };
     const rows = Uint32Array.from({ length: 8 }, (_, i) => i);
-    const { optimizer, objective } = await cpuEngine().trainee(
-      model,
-      initialTensors(model, { seed: 11 }),
-      sgd,
+    const { optimizer, objective } = await createTrainee(cpuEngine(), model, initialTensors(model, { seed: 11 }), sgd, {
       data,
-      8,
-    );
+      batch: 8,
+    });
     await objective.gradient(rows);
     const gradients = await optimizer.read("gradients");
     const params = await optimizer.read();
@@ -70,12 +68,12 @@ describe("Hessian-vector products", () => {
     const model = createModel({ layers: [3, 1], loss: "meanSquaredError", l2: 0.5 });
     const inputs = Float32Array.from({ length: 12 }, (_, i) => Math.sin(2 * i));
     const data = { name: "toy", count: 4, features: 3, inputs, scale: 1, outputs: 1, targets: new Float32Array(4) };
-    const { objective } = await cpuEngine().trainee(model, initialTensors(model), sgd, data, 4);
+    const { objective } = await createTrainee(cpuEngine(), model, initialTensors(model), sgd, { data, batch: 4 });
     const x = (row: number, j: number) => (j < 3 ? inputs[row * 3 + j]! : 1);
     for (let j = 0; j < 4; j++) {
       const one = Float32Array.from({ length: 4 }, (_, i) => Number(i === j));
       const vector = { "layer1.weight": one.slice(0, 3), "layer1.bias": one.slice(3) };
-      const product = await objective.hessianVector(Uint32Array.of(0, 1, 2, 3), vector);
+      const product = await objective.hessianVector(vector, { rows: Uint32Array.of(0, 1, 2, 3) });
       const column = [...product["layer1.weight"]!, ...product["layer1.bias"]!];
       column.forEach((value, i) => {
         const rows = [0, 1, 2, 3].reduce((sum, row) => sum + x(row, i) * x(row, j), 0) / 2;
@@ -102,18 +100,22 @@ describe("how many replicas fit", () => {
     ["the outputs of a large batch", small, 9999, { rule: "adamw" }, Math.floor(2 ** 27 / (10_000 * 32 * 4))],
     ["losses and hits", createModel({ layers: [2, 1] }), 9998, { rule: "sgd" }, Math.floor(2 ** 27 / (10_000 * 8))],
   ] as const)("is decided by %s", (_, model, batch, config, fit) => {
-    expect(replicasThatFit(limits, model, batch, config)).toBe(fit);
+    expect(replicasThatFit(limits, model.program, batch, config)).toBe(fit);
   });
 
   it("is decided by the rows of the table where everything else is small, and by the device's workgroups", () => {
     const tiny = createModel({ layers: [1, 1] });
-    const fit = replicasThatFit(limits, tiny, 1, { rule: "adamw" });
+    const fit = replicasThatFit(limits, tiny.program, 1, { rule: "adamw" });
     expect(fit).toBeGreaterThan(1000);
     expect(fit).toBeLessThan(65_535);
-    expect(replicasThatFit({ ...limits, maxComputeWorkgroupsPerDimension: 256 }, tiny, 1, { rule: "adamw" })).toBe(256);
+    expect(
+      replicasThatFit({ ...limits, maxComputeWorkgroupsPerDimension: 256 }, tiny.program, 1, { rule: "adamw" }),
+    ).toBe(256);
     // Of a batch that does not fit at once so many rows as do: 42,796 of 784 numbers.
-    expect(replicasThatFit(limits, small, 2 ** 21, { rule: "sgd" })).toBe(Math.floor(2 ** 27 / (42_796 * 32 * 4)));
-    expect(replicasThatFit(limits, createModel({ layers: [2 ** 24, 1] }), 1, { rule: "sgd" })).toBe(0);
+    expect(replicasThatFit(limits, small.program, 2 ** 21, { rule: "sgd" })).toBe(
+      Math.floor(2 ** 27 / (42_796 * 32 * 4)),
+    );
+    expect(replicasThatFit(limits, createModel({ layers: [2 ** 24, 1] }).program, 1, { rule: "sgd" })).toBe(0);
   });
 });
 

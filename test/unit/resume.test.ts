@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { batches } from "../../src/data/dataset.ts";
 import { DataError, DeviceError, FalllineError, OptionError } from "../../src/errors.ts";
 import { type Inside, inside } from "../../src/optimizer/shell.ts";
+import type { Optimizer } from "../../src/optimizer.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
@@ -196,16 +197,18 @@ describe("a device that is lost", () => {
         },
       });
     const cpu = cpuEngine();
+    const bare = new Map<Optimizer, Optimizer>();
     return {
       ...cpu,
-      async trainee(...given) {
+      async optimizer(...given) {
         count();
-        const { optimizer, objective, destroy } = await cpu.trainee(...given);
-        return {
-          optimizer: counting(optimizer, ["write", "observe", "zeroGrad", "step"]),
-          objective: counting(objective, []),
-          destroy,
-        };
+        const optimizer = await cpu.optimizer(...given);
+        const counted = counting(optimizer, ["write", "observe", "zeroGrad", "step"]);
+        bare.set(counted, optimizer);
+        return counted;
+      },
+      async objective(optimizer, ...given) {
+        return counting(await cpu.objective(bare.get(optimizer)!, ...given), []);
       },
       lost: async () => (calls > n ? "unknown: by the test" : null),
     };
@@ -238,7 +241,7 @@ describe("a device that is lost", () => {
   it("without recover rejects with a DeviceError, and whatever failed is its cause", async () => {
     const raw: Engine = {
       ...cpuEngine(),
-      trainee: () => Promise.reject(new DOMException("", "OperationError")),
+      optimizer: () => Promise.reject(new DOMException("", "OperationError")),
       lost: async () => "destroyed: on purpose",
     };
     const run = train(raw, plainConfig, data);

@@ -192,23 +192,18 @@ describe("a batch schedule", () => {
     const cpu = cpuEngine();
     const engine: Engine = {
       ...cpu,
-      async trainee(...args) {
-        made.push(args[4]);
-        const { optimizer, objective, destroy } = await cpu.trainee(...args);
-        const step = (rows: Uint32Array) => {
-          sizes.push(rows.length);
-          return objective.step(rows);
-        };
+      async objective(optimizer, program, options) {
+        made.push(options!.batch!);
+        const objective = await cpu.objective(optimizer, program, options);
         return {
-          optimizer,
-          destroy,
-          objective: {
-            step,
-            gradient: (rows) => objective.gradient(rows),
-            evaluate: (...given) => objective.evaluate(...given),
-            hessianVector: (...given) => objective.hessianVector(...given),
-            destroy: () => objective.destroy(),
+          step(rows) {
+            sizes.push(rows!.length);
+            return objective.step(rows);
           },
+          gradient: (rows) => objective.gradient(rows),
+          evaluate: (...given) => objective.evaluate(...given),
+          hessianVector: (...given) => objective.hessianVector(...given),
+          destroy: () => objective.destroy(),
         };
       },
     };
@@ -218,7 +213,7 @@ describe("a batch schedule", () => {
   });
 
   it("larger than the data is refused before anything is made", async () => {
-    const engine: Engine = { ...cpuEngine(), trainee: () => Promise.reject(new Error("made")) };
+    const engine: Engine = { ...cpuEngine(), optimizer: () => Promise.reject(new Error("made")) };
     const growing = { ...config, batch: { type: "linear", start: 20, end: 40, steps: 20 } };
     await expect(train(engine, growing, data)).rejects.toThrow(
       "batch is 33 at step 13; it must be at most 32, the rows of toy to train on",

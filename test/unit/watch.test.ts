@@ -2,18 +2,13 @@
 import { describe, expect, it } from "vitest";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { OptionError } from "../../src/errors.ts";
-import {
-  completeInit,
-  createModel,
-  initialTensors,
-  type Model,
-  type ModelConfig,
-  modelTensors,
-} from "../../src/objectives/model.ts";
+import type { Model } from "../../src/objectives/model.ts";
+import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
+import { initialTensors } from "../../src/objectives/program.ts";
 import type { LayerStats } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
 import type { OptimizerConfig } from "../../src/rules/index.ts";
-import { cpuEngine } from "../../src/train/engine.ts";
+import { cpuEngine, createTrainee } from "../../src/train/engine.ts";
 import {
   createWatch,
   type Verdict,
@@ -370,8 +365,8 @@ describe("real runs on the CPU engine", () => {
 
   async function train(config: ModelConfig, optimizer: OptimizerConfig, batch: number, steps: number, spread?: number) {
     const model = createModel(config);
-    const tensors = spread === undefined ? initialTensors(model, completeInit(model, {})) : drawn(model, spread);
-    const trainee = await cpuEngine().trainee(model, tensors, { ...optimizer, watch: true }, data, batch);
+    const tensors = spread === undefined ? initialTensors(model) : drawn(model, spread);
+    const trainee = await createTrainee(cpuEngine(), model, tensors, { ...optimizer, watch: true }, { data, batch });
     const watch = createWatch();
     const events: WatchEvent[] = [];
     const order = new Random(9);
@@ -391,7 +386,7 @@ describe("real runs on the CPU engine", () => {
   /** Weights of one spread, whatever the width. */
   function drawn(model: Model, spread: number) {
     const weights = new Random(1);
-    return modelTensors(model).map((tensor) => {
+    return model.program.tensors().map((tensor) => {
       const [rows, columns] = tensor.shape;
       if (columns === undefined) return tensor;
       return { ...tensor, data: Float32Array.from({ length: rows! * columns }, () => spread * weights.normal()) };

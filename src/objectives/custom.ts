@@ -1,0 +1,250 @@
+// A custom objective: parameters, a loss of one example and its derivatives in WGSL, and a twin in JavaScript. What it is made
+// of, what data it fits, and where its parameters lie in an optimizer's arenas.
+import { arenaLength, layoutSegments, type Segment, type Tensor } from "../arena.ts";
+import type { SourcePart } from "../assemble.ts";
+import { type Dataset, type DatasetShape, datasetNoun } from "../data/dataset.ts";
+import { OptionError, show } from "../errors.ts";
+import { readNumber, readObject } from "../options.ts";
+import { bindCustomToCpu } from "./custom_cpu.ts";
+import { bindCustomToGpu } from "./custom_gpu.ts";
+import { matchSegments, type Program, type Trainable } from "./program.ts";
+import type { CustomSnippets } from "./sources.ts";
+
+/** One example, as the twin sees it. */
+export interface Example {
+  /** Its row of the data set. */
+  readonly row: number;
+  /** As many numbers as the data set has features, times its `scale`. */
+  readonly inputs: Float64Array;
+  /** The numbers to predict; none where the data set has labels. */
+  readonly targets: Float64Array;
+  /** NaN where the data set has none. */
+  readonly label: number;
+}
+
+/** What a custom objective is made of; docs/custom_objectives.md has an example. */
+export interface CustomDefinition {
+  /** What errors call it. */
+  readonly name: string;
+  /**
+   * The parameters: `param(i)` in WGSL, and `params[i]` in the twin, count through all of them in this order. `data`, where
+   * given, is where they start in an optimizer that is made of these tensors, and near where they are verified.
+   */
+  readonly tensors: readonly Tensor[];
+  /** Numbers of an example that it takes; default as many as the data has. */
+  readonly features?: number | undefined;
+  /** Numbers to predict, or at most so many classes, that it takes; default as many as the data has. */
+  readonly outputs?: number | undefined;
+  /**
+   * `fn loss(row: u32) -> f32`, the loss of one example, and `fn gradient(row: u32, i: u32) -> f32`, its derivative by
+   * `param(i)`. They read `param(i)`, `input(row, j)`, `target_of(row, k)` and `label(row)`, and the constants
+   * `param_count`, `features`, `outputs` and, of each tensor, `first_NAME`: the number of its first parameter.
+   */
+  readonly wgsl: string;
+  /** The twin of WGSL's `loss`, in float64; without it the objective runs on the GPU alone. */
+  loss?(params: Float64Array, example: Example): number;
+  /**
+   * The twin of WGSL's `gradient`: writes the derivative by every parameter to `out`, which is as long as `params` and holds
+   * zeros. Without it the derivatives are central differences of the twin's loss, within about 1e-9.
+   */
+  gradient?(params: Float64Array, example: Example, out: Float64Array): void;
+}
+
+/** A custom objective, as {@link defineObjective} makes it. */
+export interface CustomObjective extends CustomDefinition, Trainable<undefined> {}
+
+const fields = ["name", "tensors", "features", "outputs", "wgsl", "loss", "gradient"] as const;
+
+/**
+ * A custom objective of its parts; checks what not only a GPU's compiler or {@link verifyObjective} can tell.
+ *
+ * @throws OptionError that says what is missing or wrong.
+ */
+export function defineObjective(definition: CustomDefinition): CustomObjective {
+  const { name, tensors, features, outputs, wgsl, loss, gradient } = readObject(
+    "objective",
+    definition,
+    fields,
+  ) as Partial<CustomDefinition>;
+  if (typeof name !== "string" || name === "") {
+    throw new OptionError(`objective.name is ${show(name)}; it must be a string that is not empty`);
+  }
+  const title = titleOf({ name });
+  const segments = layoutSegments(tensors ?? []);
+  for (const segment of segments) refuseExternal(title, segment);
+  firstConstants(title, segments);
+  if (features !== undefined) readNumber(`features of ${title}`, features, { min: 1, integer: true });
+  if (outputs !== undefined) readNumber(`outputs of ${title}`, outputs, { min: 1, integer: true });
+  if (typeof wgsl !== "string") throw new OptionError(`the wgsl of ${title} is ${show(wgsl)}; it must be a string`);
+  for (const [pattern, signature] of [
+    [/\bfn\s+loss\s*\(\s*\w+\s*:\s*u32\s*,?\s*\)\s*->\s*f32\b/, "fn loss(row: u32) -> f32"],
+    [
+      /\bfn\s+gradient\s*\(\s*\w+\s*:\s*u32\s*,\s*\w+\s*:\s*u32\s*,?\s*\)\s*->\s*f32\b/,
+      "fn gradient(row: u32, i: u32) -> f32",
+    ],
+  ] as const) {
+    if (!pattern.test(withoutComments(wgsl))) throw new OptionError(`the wgsl of ${title} has no "${signature}"`);
+  }
+  for (const [part, twin] of Object.entries({ loss, gradient })) {
+    if (twin === undefined || typeof twin === "function") continue;
+    throw new OptionError(`the ${part} of ${title} is ${show(twin)}; it must be a function`);
+  }
+  if (gradient && !loss) throw new OptionError(`${title} has a twin of its gradient and none of its loss`);
+  // A definition may have methods of a class, which a spread would lose.
+  const complete = {
+    ...{ name, tensors: tensors!, wgsl },
+    ...(features === undefined ? {} : { features }),
+    ...(outputs === undefined ? {} : { outputs }),
+    ...(loss ? { loss: loss.bind(definition) } : {}),
+    ...(gradient ? { gradient: gradient.bind(definition) } : {}),
+  };
+  // A copy with other fields must be defined anew: the program is of these.
+  return Object.defineProperty(complete, "program", { value: programOfCustom(complete) }) as typeof complete &
+    CustomObjective;
+}
+
+function programOfCustom(objective: CustomDefinition): Program<undefined> {
+  const title = titleOf(objective);
+  const { tensors } = objective;
+  return {
+    title,
+    needsData: true,
+    hasAccuracy: false,
+    // Of a row its number; of one in a replica its loss and hit.
+    memory: { sharedRowBytes: 4, replicaRowBytes: 8, rowMultiple: 1, divides: false },
+    start(given) {
+      if (given === undefined || given === null) return undefined;
+      throw new OptionError(`init is ${show(given)}; ${title} says itself where it starts, so it must be left out`);
+    },
+    tensors: () => tensors.map(({ name, shape }) => ({ name, shape })),
+    initial(start) {
+      this.start(start);
+      return tensors;
+    },
+    segmentsOf(segments) {
+      const found = matchSegments(segments, tensors, `${title} has`);
+      for (const segment of found) refuseExternal(title, segment);
+      return found;
+    },
+    checkFit: (data) => checkFit(objective, data),
+    checkAnswers: () => {},
+    bindCpu: (optimizer, { data, batch }) => bindCustomToCpu(optimizer, fitTo(objective, data!), data!, batch),
+    bindGpu: (optimizer, { segments, data, batch }) =>
+      bindCustomToGpu(optimizer, fitTo(objective, data!), segments, data!, batch),
+  };
+}
+
+/** What errors call an objective. */
+export const titleOf = ({ name }: Pick<CustomDefinition, "name">) => `objective ${name}`;
+
+const withoutComments = (wgsl: string) => wgsl.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, " ");
+
+function refuseExternal(title: string, { name, own }: Segment): void {
+  if (!own) return;
+  throw new OptionError(`tensor "${name}" is in a buffer of your own; those of ${title} must be in the arenas`);
+}
+
+/** A definition whose `features` and `outputs` are those of the data that it is bound to. */
+export type FittedCustom = CustomDefinition & { readonly features: number; readonly outputs: number };
+
+/** @throws OptionError where data does not fit an objective. */
+function checkFit(objective: CustomDefinition, data: DatasetShape): void {
+  const title = titleOf(objective);
+  const { features = data.features } = objective;
+  const { outputs = outputsOf(data) } = objective;
+  if (features !== data.features) {
+    throw new OptionError(
+      `${title} takes ${features} features; the rows of ${data.name} have ${data.features} numbers`,
+    );
+  }
+  const labelled = "classes" in data;
+  if (labelled ? outputsOf(data) > outputs : outputsOf(data) !== outputs) {
+    throw new OptionError(`${title} takes ${outputs} outputs; ${data.name} has ${datasetNoun(data)}`);
+  }
+  const [unread, reading] = labelled
+    ? ([/\btarget_of\s*\(/, "target_of(row, k)"] as const)
+    : ([/\blabel\s*\(/, "label(row)"] as const);
+  if (unread.test(withoutComments(objective.wgsl))) {
+    throw new OptionError(`${title} reads ${reading}, which ${data.name} does not have: it has ${datasetNoun(data)}`);
+  }
+}
+
+/** The objective with the counts of data that fits it. */
+export function fitTo(objective: CustomDefinition, data: DatasetShape): FittedCustom {
+  const { features = data.features, outputs = outputsOf(data) } = objective;
+  return { ...objective, features, outputs };
+}
+
+const outputsOf = (data: DatasetShape) => ("classes" in data ? data.classes : data.outputs);
+
+/** How many parameters there are. */
+export function countParams(tensors: readonly { readonly length: number }[]): number {
+  return tensors.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** An example of a data set. */
+export function exampleAt(data: Dataset, row: number): Example {
+  const { features, inputs, scale } = data;
+  const begin = row * features;
+  return {
+    row,
+    inputs: Float64Array.from(inputs.subarray(begin, begin + features), (value) => value * scale),
+    targets: data.labels
+      ? new Float64Array()
+      : Float64Array.from(data.targets.subarray(row * data.outputs, (row + 1) * data.outputs)),
+    label: data.labels ? data.labels[row]! : Number.NaN,
+  };
+}
+
+/** What of the WGSL depends on the objective, its data and where its tensors lie. */
+export function customSnippets(
+  { name, wgsl, features, outputs }: FittedCustom,
+  tensors: readonly Segment[],
+  segments: readonly Segment[],
+): CustomSnippets {
+  const title = titleOf({ name });
+  const generated = (text: string): SourcePart => ({ name: "generated", text });
+  const counts = { param_count: countParams(tensors), features, outputs, ...firstConstants(title, tensors) };
+  return {
+    counts: generated(
+      Object.entries(counts)
+        .map(([constant, value]) => `const ${constant} = ${value}u;\n`)
+        .join(""),
+    ),
+    places: generated(placesText(tensors, arenaLength(segments))),
+    fragment: { name: "its wgsl", text: wgsl },
+  };
+}
+
+/** For each tensor the constant that says which is the first of its parameters. */
+function firstConstants(title: string, tensors: readonly Segment[]): Readonly<Record<string, number>> {
+  const constants: Record<string, number> = {};
+  let first = 0;
+  for (const { name, length } of tensors) {
+    const constant = `first_${name.replace(/[^A-Za-z0-9_]/g, "_")}`;
+    if (constant in constants) {
+      throw new OptionError(`two tensors of ${title} are both called ${constant} in WGSL, one of them "${name}"`);
+    }
+    constants[constant] = first;
+    first += length;
+  }
+  return constants;
+}
+
+/** Where in an arena each parameter is: a choice between stretches that follow each other without a gap. */
+function placesText(tensors: readonly Segment[], stride: number): string {
+  const stretches: { readonly first: number; readonly offset: number }[] = [];
+  let first = 0;
+  for (const { offset, length } of tensors) {
+    const last = stretches[stretches.length - 1];
+    if (!last || offset - last.offset !== first - last.first) stretches.push({ first, offset });
+    first += length;
+  }
+  const choose = (among: typeof stretches): string => {
+    if (among.length === 1) return `return ${among[0]!.offset}u + (i - ${among[0]!.first}u);`;
+    const middle = among.length >> 1;
+    const [low, high] = [among.slice(0, middle), among.slice(middle)];
+    return `if (i >= ${high[0]!.first}u) { ${choose(high)} } else { ${choose(low)} }`;
+  };
+  return `const arena_stride = ${stride}u;\nfn place(i: u32) -> u32 {\n  ${choose(stretches)}\n}\n`;
+}

@@ -1,0 +1,261 @@
+// How a landscape of the registry is written down: each option once, with what it may be and its default; the terms of the
+// sum, their slopes and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value,
+// gradient and Hessian, the kernels and docs/landscapes.md follow from that.
+import { OptionError, show } from "../../errors.ts";
+import { typedConfig } from "../../forms.ts";
+import {
+  describeRange,
+  number,
+  type Option,
+  type Range,
+  readArray,
+  readMade,
+  readNothing,
+  readNumber,
+  readObject,
+  type Values,
+} from "../../options.ts";
+import { type Points, programOfLandscape } from "../landscape.ts";
+import type { Program, Trainable } from "../program.ts";
+
+export { choice, number } from "../../options.ts";
+
+/** A landscape's config: `type` is the landscape, or in plain JSON its name; the other fields are its options. */
+export interface LandscapeConfig {
+  readonly type: string | LandscapeDefinition;
+  readonly [option: string]: unknown;
+}
+
+export type Interval = readonly [low: number, high: number];
+
+/** What a landscape is once its options are known; all in float64. */
+interface Surface {
+  /** How many coordinates a point has. */
+  readonly dimension: number;
+  /** The i-th of the terms whose sum the landscape is; there are as many as coordinates. */
+  term(x: ArrayLike<number>, i: number): number;
+  /** The derivative of the whole sum by the i-th coordinate. */
+  slope(x: ArrayLike<number>, i: number): number;
+  /** The second derivative of the whole sum by the i-th and the j-th coordinate. */
+  curvature(x: ArrayLike<number>, i: number, j: number): number;
+  /** The value at the {@link Surface.minima}; null where none is known, or there is none. */
+  readonly minimum: number | null;
+  /** The points at which it is least, as far as docs/landscapes.md says; none where none is known. */
+  minima(): readonly Float64Array[];
+  /** A point that optimizers customarily start from. */
+  start(): Float64Array;
+  /** What of the first two coordinates a picture should show. */
+  readonly domain: readonly [Interval, Interval];
+}
+
+/** A function with known gradient and minimum: a sum of one term for each coordinate. */
+export interface Landscape extends Surface, Trainable<Points> {
+  readonly type: string;
+  /** The complete config, which rebuilds the same landscape. */
+  readonly config: LandscapeConfig & { readonly type: string };
+  /** @throws OptionError for a point that has not `dimension` coordinates; so do gradient and hessian. */
+  value(x: ArrayLike<number>): number;
+  gradient(x: ArrayLike<number>): Float64Array;
+  /**
+   * The value of each of some points, whose coordinates follow each other.
+   *
+   * @throws OptionError for coordinates that make no whole points.
+   */
+  values(points: ArrayLike<number>): Float64Array;
+  /** Row after row, `dimension` of them. */
+  hessian(x: ArrayLike<number>): readonly Float64Array[];
+  /** What its kernels are made of. */
+  readonly kernel: LandscapeKernel;
+}
+
+/** A landscape as the GPU computes it. */
+export interface LandscapeKernel {
+  /** Functions `term(i)` and `slope(i)` of the coordinates `x(i)`, with constants and numbers in `setting`. */
+  readonly wgsl: string;
+  /** By name, in the order in which they stand in `setting`. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** More numbers than have names: `setting.numbers`. */
+  readonly numbers: ArrayLike<number>;
+}
+
+type Options = Readonly<Record<string, Option<unknown>>>;
+
+/** At least one number; nothing where it is left out. */
+export function numbers(range: Range): Option<readonly number[] | undefined> {
+  return {
+    allowed: `numbers, each ${describeRange(range)}`,
+    read(name, value) {
+      if (value === undefined) return undefined;
+      const read = readArray(name, value, "numbers").map((one, i) => readNumber(`${name}[${i}]`, one, range));
+      if (read.length === 0) throw new OptionError(`${name} is []; it must hold at least one number`);
+      return read;
+    },
+  };
+}
+
+/** One entry of the registry in landscapes/index.ts. */
+export interface LandscapeDefinition {
+  /** Its name. */
+  readonly type: string;
+  /** The function, in terms of the options; x is a point, n its dimension, sums run from 1. */
+  readonly formula: string;
+  /** Where it is least. */
+  readonly least: string;
+  /** Where the function comes from: paper and year. */
+  readonly source: string;
+  readonly options: readonly { readonly name: string; readonly allowed: string; readonly default: unknown }[];
+  /** Checks `config`; errors name `name`. */
+  read(name: string, config: LandscapeConfig): Landscape;
+  /** Its name. */
+  toJSON(): string;
+}
+
+/** A landscape of the registry: what it is, and the function that makes its config of options. */
+export interface LandscapeFunction<Options extends object> extends LandscapeDefinition {
+  (options?: Options): LandscapeConfig & { readonly type: LandscapeDefinition };
+}
+
+/** @throws OptionError for what is no landscape. */
+export function readLandscape<T extends Pick<Landscape, "dimension" | "start">>(landscape: T): T {
+  const members = { dimension: "number", start: "function" } as const;
+  return readMade("landscape", landscape, "a landscape, such as createLandscape() makes", members);
+}
+
+interface Written<O extends Options> extends Pick<LandscapeDefinition, "type" | "formula" | "least" | "source"> {
+  readonly options: O;
+  readonly wgsl: string;
+  /** `name` is what errors call the config, `given` the options that it has. */
+  create(values: Values<O>, name: string, given: ReadonlySet<string>): Created;
+}
+
+interface Created extends Surface, Partial<Omit<LandscapeKernel, "wgsl">> {
+  /** The options of the complete config; all of them if not said. */
+  readonly kept?: readonly string[];
+}
+
+/**
+ * A landscape from what is written down of it.
+ *
+ * @throws OptionError, when it is called, for what is no object of its options.
+ */
+export function defineLandscape<O extends Options>(
+  written: Written<O>,
+): LandscapeFunction<{ [Name in keyof O]?: Values<O>[Name] | undefined }> {
+  const { type, formula, least, source, wgsl } = written;
+  const options: readonly (readonly [string, Option<unknown>])[] = Object.entries(written.options);
+  const takes = options.length > 0;
+  const make = (...given: readonly unknown[]) => {
+    if (!takes) readNothing(type, given);
+    return { ...typedConfig(type, given[0]), type: whole };
+  };
+  const definition: LandscapeDefinition = {
+    type,
+    formula,
+    least,
+    source,
+    toJSON: () => type,
+    options: options.map(([name, { allowed, default: standard }]) => ({ name, allowed, default: standard })),
+    read(name, config) {
+      const fields = readObject(name, config, ["type", ...options.map(([option]) => option)]);
+      const given = new Set(Object.keys(fields).filter((key) => fields[key] !== undefined));
+      const values = Object.fromEntries(
+        options.map(([key, option]) => {
+          return [key, option.read(`${name}.${key}`, given.has(key) ? fields[key] : option.default)];
+        }),
+      ) as Values<O>; // each option was read by its own reader
+      const {
+        kept = options.map(([key]) => key),
+        constants = {},
+        numbers = [],
+        ...surface
+      } = written.create(values, name, given);
+      const complete = kept.filter((key) => values[key] !== undefined).map((key) => [key, values[key]] as const);
+      const landscape = {
+        ...surface,
+        ...wholeOf(surface),
+        type,
+        config: { type, ...Object.fromEntries(complete) },
+        kernel: { wgsl, constants, numbers },
+        program: undefined as unknown as Program<Points>,
+      };
+      landscape.program = programOfLandscape(landscape);
+      return landscape;
+    },
+  };
+  const whole = Object.assign(make, definition) as unknown as LandscapeFunction<object>;
+  return whole as ReturnType<typeof defineLandscape<O>>;
+}
+
+/** Coordinates of a point: no more than memory has room for, whatever a file says. */
+export function dimensionOption(min: number, standard: number): Option<number> {
+  return number({ min, max: 2 ** 22, integer: true }, standard);
+}
+
+/** Value, gradient and Hessian from what is said of single terms and coordinates. */
+function wholeOf({
+  dimension,
+  term,
+  slope,
+  curvature,
+}: Surface): Pick<Landscape, "value" | "values" | "gradient" | "hessian"> {
+  const check = (x: ArrayLike<number>) => {
+    if (!Array.isArray(x) && !ArrayBuffer.isView(x)) {
+      throw new OptionError(`a point is ${x === undefined ? "missing" : show(x)}; it must be an array of numbers`);
+    }
+    if (x.length !== dimension) {
+      throw new OptionError(`a point has ${x.length} coordinates; this landscape's have ${dimension}`);
+    }
+  };
+  const each = (value: (i: number) => number) => Float64Array.from({ length: dimension }, (_, i) => value(i));
+  const value = (x: ArrayLike<number>) => {
+    check(x);
+    let sum = 0;
+    for (let i = 0; i < dimension; i++) sum += term(x, i);
+    return sum;
+  };
+  return {
+    value,
+    values(points) {
+      if (!Array.isArray(points) && !ArrayBuffer.isView(points)) {
+        throw new OptionError(
+          `points is ${points === undefined ? "missing" : show(points)}; it must be an array of numbers, point after point`,
+        );
+      }
+      const count = points.length / dimension;
+      if (!Number.isInteger(count)) {
+        throw new OptionError(`points holds ${points.length} numbers; it must hold ${dimension} for each point`);
+      }
+      const all = Float64Array.from(points);
+      return Float64Array.from({ length: count }, (_, i) => value(all.subarray(i * dimension, (i + 1) * dimension)));
+    },
+    gradient(x) {
+      check(x);
+      return each((i) => slope(x, i));
+    },
+    hessian(x) {
+      check(x);
+      return Array.from({ length: dimension }, (_, i) => each((j) => curvature(x, i, j)));
+    },
+  };
+}
+
+/** The point whose coordinates are all the same. */
+export function everywhere(dimension: number, value: number): Float64Array {
+  return new Float64Array(dimension).fill(value);
+}
+
+/**
+ * The landscape of a config whose `type` is the landscape itself, as its function makes it.
+ *
+ * @throws OptionError for plain JSON, which `createLandscape` reads, and for values out of range.
+ */
+export function landscapeOf(config: LandscapeConfig, name = "landscape"): Landscape {
+  const { type, ...options } = readMade(name, config, "a landscape's config", {});
+  if (typeof type === "string") {
+    throw new OptionError(`${name}.type is ${show(type)}; it must be a landscape, or be read by createLandscape()`);
+  }
+  return readMade(`${name}.type`, type, "a landscape", { read: "function" }).read(name, {
+    ...options,
+    type: type.type,
+  });
+}

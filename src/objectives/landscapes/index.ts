@@ -1,0 +1,59 @@
+// The registry of landscapes, and the function that turns a config into one.
+import { OptionError, show } from "../../errors.ts";
+import { readString } from "../../options.ts";
+import { beale } from "./beale.ts";
+import type { Landscape, LandscapeConfig, LandscapeDefinition } from "./define.ts";
+import { himmelblau } from "./himmelblau.ts";
+import { logisticMap } from "./logistic_map.ts";
+import { quadratic } from "./quadratic.ts";
+import { quartic } from "./quartic.ts";
+import { rastrigin } from "./rastrigin.ts";
+import { rosenbrock } from "./rosenbrock.ts";
+import { saddle } from "./saddle.ts";
+
+/** In the order of docs/landscapes.md. */
+export const landscapeDefinitions: readonly LandscapeDefinition[] = [
+  quadratic,
+  rosenbrock,
+  rastrigin,
+  beale,
+  himmelblau,
+  saddle,
+  quartic,
+  logisticMap,
+];
+
+/** The types of landscape that a config may name. */
+export const landscapeTypes: readonly string[] = landscapeDefinitions.map(({ type }) => type);
+
+/** The version of all configs; what a later one means differently will have another. */
+const version = 1;
+
+/**
+ * Reads a landscape's config. It may say its `version` (1), and the complete config says it then too. `name` is what errors
+ * call it.
+ *
+ * @throws OptionError for an unknown type, version or option, and for values out of range.
+ */
+export function createLandscape(config: LandscapeConfig, name = "landscape"): Landscape {
+  readString("name", name);
+  if (typeof config !== "object" || config === null || Array.isArray(config)) {
+    throw new OptionError(
+      `${name} is ${config === undefined ? "missing" : show(config)}; it must be a landscape's config`,
+    );
+  }
+  const { version: given, ...rest } = config;
+  const definition = landscapeDefinitions.find((each) => each === rest.type || each.type === rest.type);
+  if (!definition) {
+    throw new OptionError(
+      rest.type === undefined
+        ? `${name}.type is missing; known landscapes are ${landscapeTypes.join(", ")}`
+        : `${name}.type is ${show(rest.type)}, which is not a known landscape; known are ${landscapeTypes.join(", ")}`,
+    );
+  }
+  if (given !== undefined && given !== version) {
+    throw new OptionError(`${name}.version is ${show(given)}, which is not a known version; known is ${version}`);
+  }
+  const landscape = definition.read(name, { ...rest, type: definition.type });
+  return given === undefined ? landscape : { ...landscape, config: { ...landscape.config, version } };
+}

@@ -1,0 +1,89 @@
+// A model bound to data on the CPU: losses, gradients and L2 of rows from its pass.
+import type { CpuOptimizer } from "../cpu/optimizer.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { type Judge, judgeOf } from "./loss.ts";
+import type { Model } from "./model.ts";
+import { batchWeight } from "./objective.ts";
+import type { Binding, CpuProgram, Sums, Values } from "./program.ts";
+
+/** Numbers that one pass may keep of its rows, unless it is told how many rows to take. */
+const passLength = 2 ** 25;
+
+export function bindModelToCpu(
+  _: CpuOptimizer,
+  model: Model,
+  { data, microBatch }: Binding & { readonly data: Dataset },
+): CpuProgram {
+  const { config, layers, features, outputs: width } = model;
+  const { l2, loss: lossConfig } = config;
+  const rowLength = layers.reduce((sum, { outputs }) => sum + outputs, features);
+  const atOnce = microBatch ?? Math.max(1, Math.floor(passLength / rowLength));
+  const judge = judgeOf(lossConfig, width, data);
+
+  /** Sums the weighted losses and the hits of rows, and replaces the outputs by the derivatives of sum / `weight`. */
+  const judged = (outputs: Float64Array, { weights }: Dataset, of: Judge, rows: Uint32Array, weight: number): Sums => {
+    let [sum, hits] = [0, 0];
+    rows.forEach((row, m) => {
+      const example = outputs.subarray(m * width, (m + 1) * width);
+      const { loss, hit } = of(example, row);
+      const counts = weights ? weights[row]! : 1;
+      // What does not count does not matter, be it infinite.
+      if (counts !== 0) sum += counts * loss;
+      if (hit) hits += counts;
+      for (let j = 0; j < width; j++) example[j]! *= counts / weight;
+    });
+    return { loss: sum, hits };
+  };
+
+  const penalty = (params: Values): number => {
+    if (l2 === 0) return 0;
+    return (l2 / 2) * layers.reduce((sum, { weight }) => sum + euclidean(params(weight)) ** 2, 0);
+  };
+
+  return {
+    gradient(params, rows, step, gradients) {
+      const weight = batchWeight(rows, data);
+      let loss = penalty(params);
+      for (let start = 0; start < rows.length; start += atOnce) {
+        const some = rows.subarray(start, start + atOnce);
+        const pass = model.cpuPass(params, { inputs: gathered(data, some), rows: some, step });
+        loss += judged(pass.outputs, data, judge, some, weight).loss / weight;
+        pass.backward(pass.outputs, gradients);
+      }
+      if (l2 > 0) {
+        for (const { weight: name } of layers) {
+          const [into, values] = [gradients(name), params(name)];
+          for (let i = 0; i < into.length; i++) into[i]! += l2 * values[i]!;
+        }
+      }
+      return loss;
+    },
+    atOnce,
+    evaluation(of) {
+      const evaluated = of!;
+      const evaluatedJudge = judgeOf(lossConfig, width, evaluated);
+      return (rows) => {
+        const batch = { inputs: gathered(evaluated, rows), rows, step: undefined };
+        return (params) => judged(model.cpuPass(params, batch).outputs, evaluated, evaluatedJudge, rows, 1);
+      };
+    },
+    penalty,
+    examples: 1,
+    strides: { longest: 1e-3, enough: 1e-8 },
+  };
+}
+
+/** The inputs of the rows, which all replicas share. */
+function gathered({ features, inputs, scale }: Dataset, rows: Uint32Array): Float64Array {
+  const matrix = new Float64Array(rows.length * features);
+  rows.forEach((row, m) => {
+    for (let j = 0; j < features; j++) matrix[m * features + j] = inputs[row * features + j]! * scale;
+  });
+  return matrix;
+}
+
+function euclidean(values: Float32Array | Float64Array): number {
+  let sum = 0;
+  for (const value of values) sum += value * value;
+  return Math.sqrt(sum);
+}

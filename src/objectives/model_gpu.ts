@@ -1,0 +1,263 @@
+// A model bound to an optimizer on the GPU: gather the rows, the layers forward, the loss, the layers backward, L2. All
+// replicas learn from the rows that are gathered once; in every other dispatch they lie in the third dimension.
+import type { Dataset } from "../data/dataset.ts";
+import { DeviceError, OptionError } from "../errors.ts";
+import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
+import { grid } from "../gpu/device.ts";
+import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
+import type { GpuOptimizer } from "../gpu/optimizer.ts";
+import { together } from "../together.ts";
+import { type CachedData, loadData } from "./cached_data.ts";
+import { bufferLimit, objectiveBytes, replicasThatFit, rowCapacity, rowsAtOnce } from "./memory.ts";
+import type { Model } from "./model.ts";
+import type { GpuPass, ProductStep } from "./pass_gpu.ts";
+import { type Operand, productDispatch, type Replicated } from "./products.ts";
+import { type Binding, type GpuProgram, type GpuRows, totalBytes } from "./program.ts";
+import { penaltySource } from "./sources.ts";
+import { createSizes, lanes, replicaConstants, tensor, totalDispatch } from "./tensors_gpu.ts";
+import { tuneProducts } from "./tuner.ts";
+
+/** Weights that an invocation of shaders/objectives/penalty.wgsl takes. */
+const stretch = 256;
+
+/**
+ * Makes everything of a model for one optimizer, and uploads its data once.
+ *
+ * @throws DataError for targets that the loss does not take, DeviceError when the device is too small; it says how many
+ * replicas would fit.
+ */
+export async function bindModelToGpu(
+  optimizer: GpuOptimizer,
+  model: Model,
+  { data, batch, microBatch }: Binding & { readonly data: Dataset },
+): Promise<GpuProgram> {
+  const atOnce = readAtOnce(optimizer, model, batch, microBatch);
+  const { device } = optimizer;
+  const created: GPUBuffer[] = [];
+  try {
+    const { made: layout, buffers } = await allocate(device, purposeOf(optimizer, atOnce), (create) =>
+      createLayout(optimizer, model, batch, atOnce, create),
+    );
+    created.push(...buffers);
+    const cached = await loadData(optimizer, model, data, layout.capacity);
+    created.push(...cached.buffers);
+    const { pass } = layout;
+    const steps = [...pass.forward(true), ...pass.backward(false)];
+    await tuneProducts(
+      device,
+      steps.map(({ product }) => product),
+    );
+    const { microBatches, after, forward, penalty } = await encodeAll(optimizer, model, layout, cached, (buffer) =>
+      created.push(buffer),
+    );
+    return {
+      buffers: created,
+      rows: layout.rows,
+      microBatches,
+      after,
+      totals: layout.totals,
+      hasPenalty: layout.penalty !== undefined,
+      examples: 1,
+      async evaluation(of) {
+        const { rows, inputs, outcomes, totals, totalSizes, capacity } = layout;
+        const evaluated = await loadData(optimizer, model, of!, capacity);
+        const { gather, loss } = evaluated.feed({ buffer: rows.evaluated }, inputs, pass.outputs, outcomes);
+        try {
+          const total = await totalDispatch(optimizer, { buffer: rows.evaluated }, outcomes, totals, totalSizes[0]!);
+          return { dispatches: [gather, ...forward, loss, total, ...penalty], buffers: evaluated.buffers };
+        } catch (error) {
+          for (const buffer of evaluated.buffers) buffer.destroy();
+          throw error;
+        }
+      },
+    };
+  } catch (error) {
+    for (const buffer of created) buffer.destroy();
+    throw error;
+  }
+}
+
+/** How many rows are computed at once. */
+function readAtOnce(optimizer: GpuOptimizer, model: Model, batch: number, microBatch: number | undefined): number {
+  const { limits } = optimizer.device;
+  const { memory } = model.program;
+  const { replicas } = optimizer;
+  const fit = rowsAtOnce(limits, memory, batch, replicas);
+  if (fit === 0) {
+    const needed = size(objectiveBytes(memory, 1, replicas));
+    const most = replicasThatFit(limits, model.program, batch, { ...optimizer.config, replicas: undefined });
+    throw new DeviceError(
+      `${purposeOf(optimizer, 1)} needs ${needed} in one buffer; the device binds at most ${size(bufferLimit(limits))}: ${
+        most === 0 ? "not even one replica fits" : most === 1 ? "1 replica fits" : `${most} replicas fit`
+      }`,
+    );
+  }
+  if (microBatch === undefined) return fit;
+  if (microBatch > fit && microBatch < batch) {
+    throw new OptionError(`microBatch is ${microBatch}; of this model the device holds ${fit} rows at once`);
+  }
+  return Math.min(fit, microBatch);
+}
+
+const purposeOf = ({ replicas }: GpuOptimizer, batch: number) =>
+  replicas === 1 ? `a batch of ${batch}` : `a batch of ${batch} for ${replicas} replicas`;
+
+function size(bytes: number): string {
+  return bytes < 2 ** 20 ? `${bytes} bytes` : `${Math.ceil(bytes / 2 ** 20).toLocaleString("en")} MiB`;
+}
+
+/** The buffers of an objective, and where things are in them. */
+interface Layout {
+  /** Rows that the matrices have room for. */
+  readonly capacity: number;
+  readonly rows: GpuRows;
+  /** The rows of each micro-batch alone. */
+  readonly microBatches: readonly GPUBufferBinding[];
+  readonly inputs: Operand;
+  readonly pass: GpuPass;
+  readonly outcomes: GPUBuffer;
+  /** Of each micro-batch every replica's total; then, with L2, that of the weights. */
+  readonly totals: GPUBuffer;
+  /** For each micro-batch. */
+  readonly totalSizes: readonly GPUBuffer[];
+  readonly penalty: PenaltyLayout | undefined;
+}
+
+/** What is summed of the weights. */
+interface PenaltyLayout {
+  /** As a batch has it: how many stretches there are. */
+  readonly count: GPUBuffer;
+  readonly outcomes: GPUBuffer;
+  readonly totalSizes: GPUBuffer;
+  /** For each layer. */
+  readonly sizes: readonly GPUBuffer[];
+}
+
+function createLayout(
+  optimizer: GpuOptimizer,
+  model: Model,
+  batch: number,
+  atOnce: number,
+  create: CreateBuffer,
+): Layout {
+  const { replicas } = optimizer;
+  const capacity = rowCapacity(model.program.memory, atOnce);
+  const count = Math.ceil(batch / atOnce);
+  // A micro-batch is bound alone.
+  const stride = Math.ceil(((2 + capacity) * 4) / 256) * 256;
+  const buffer = create("batch", count * stride);
+  const inputs: Operand = { buffer: create("inputs", capacity * model.features * 4), stride: 0 };
+  const tensors = (role: "params" | "gradients", name: string) => tensor(optimizer, role, name);
+  return {
+    capacity,
+    rows: { buffer, stride, atOnce, evaluated: create("evaluated batch", stride) },
+    microBatches: Array.from({ length: count }, (_, i) => ({ buffer, offset: i * stride, size: stride })),
+    inputs,
+    pass: model.gpuPass({ rows: capacity, replicas, inputs, tensors, create }),
+    outcomes: create("outcomes", replicas * capacity * totalBytes),
+    totals: create("totals", (count + 1) * replicas * totalBytes),
+    totalSizes: Array.from({ length: count }, (_, i) => createSizes(create, [capacity, i * replicas])),
+    penalty: model.config.l2 > 0 ? createPenalty(optimizer, model, count * replicas, create) : undefined,
+  };
+}
+
+/** @param place Where the first replica's sum goes among the totals. */
+function createPenalty(optimizer: GpuOptimizer, model: Model, place: number, create: CreateBuffer): PenaltyLayout {
+  const { l2 } = model.config;
+  const stretches = model.layers.reduce((sum, layer) => sum + stretchesOf(layer), 0);
+  let first = 0;
+  return {
+    count: create("stretches", 12, bytesOf(Uint32Array.of(stretches, 0, 0))),
+    outcomes: create("penalty", optimizer.replicas * stretches * totalBytes),
+    totalSizes: createSizes(create, [stretches, place]),
+    sizes: model.layers.map((layer) => {
+      const strides = (["params", "gradients"] as const).map((role) => tensor(optimizer, role, layer.weight).stride);
+      const whole = [layer.inputs * layer.outputs, ...strides, first, stretches, optimizer.lossScaleIndex()];
+      first += stretchesOf(layer);
+      return createSizes(create, whole, [l2]);
+    }),
+  };
+}
+
+const stretchesOf = ({ inputs, outputs }: { readonly inputs: number; readonly outputs: number }) =>
+  Math.ceil((inputs * outputs) / stretch);
+
+/** Everything that is encoded of an objective. */
+interface Encoded {
+  readonly microBatches: readonly (readonly Dispatch[])[];
+  /** With L2: its gradient and its loss. */
+  readonly after: readonly Dispatch[];
+  /** The forward pass where nothing is dropped, and the L2 term's loss alone. */
+  readonly forward: readonly Dispatch[];
+  readonly penalty: readonly Dispatch[];
+}
+
+async function encodeAll(
+  optimizer: GpuOptimizer,
+  model: Model,
+  layout: Layout,
+  cached: CachedData,
+  keep: (buffer: GPUBuffer) => void,
+): Promise<Encoded> {
+  const { pass, inputs, outcomes } = layout;
+  const products = (batch: GPUBufferBinding, steps: readonly ProductStep[]) => {
+    const replicated: Replicated = {
+      device: optimizer.device,
+      replicas: optimizer.replicas,
+      control: optimizer.control,
+      controlStride: optimizer.controlBytes / optimizer.replicas / 4,
+      skipIndex: optimizer.skipIndex(),
+      stepIndex: optimizer.stepIndex(),
+      batch,
+      keep,
+    };
+    return together(steps.map(({ product, a, b, c }) => productDispatch(replicated, product, a, b, c)));
+  };
+  const undropped = await products(layout.microBatches[0]!, pass.forward(false));
+  const dropping = model.layers.some(({ dropout }) => dropout !== undefined);
+  const microBatches = await together(
+    layout.microBatches.map(async (batch, i) => {
+      const { gather, loss } = cached.feed(batch, inputs, pass.outputs, outcomes);
+      const [forward, total, backward] = await together([
+        dropping ? products(batch, pass.forward(true)) : undropped,
+        totalDispatch(optimizer, batch, outcomes, layout.totals, layout.totalSizes[i]!),
+        products(batch, pass.backward(i > 0)),
+      ]);
+      return [gather, ...forward, loss, total, ...backward];
+    }),
+  );
+  const [after, penalty] = await together([
+    penaltyDispatches(optimizer, model, layout, true),
+    penaltyDispatches(optimizer, model, layout, false),
+  ]);
+  return { microBatches, after, forward: undropped, penalty };
+}
+
+/** The L2 term of every weight, its gradient too where `derive` says so, and their sum. */
+async function penaltyDispatches(
+  optimizer: GpuOptimizer,
+  { layers }: Model,
+  { penalty, totals }: Layout,
+  derive: boolean,
+): Promise<readonly Dispatch[]> {
+  if (!penalty) return [];
+  const { device, replicas, control } = optimizer;
+  const kernel = await compileKernel(device, penaltySource, ["read", "write", "write", "read", "uniform"], {
+    ...replicaConstants(optimizer),
+    derive: Number(derive),
+    stretch,
+  });
+  const terms = layers.map((layer, l): Dispatch => {
+    const [weight, gradient] = [
+      tensor(optimizer, "params", layer.weight),
+      tensor(optimizer, "gradients", layer.weight),
+    ];
+    return {
+      pipeline: kernel.pipeline,
+      bindGroup: kernel.bind([weight, gradient, penalty.outcomes, control, penalty.sizes[l]!]),
+      workgroups: [...grid(device, Math.ceil(stretchesOf(layer) / lanes)), replicas],
+    };
+  });
+  const total = totalDispatch(optimizer, { buffer: penalty.count }, penalty.outcomes, totals, penalty.totalSizes);
+  return [...terms, await total];
+}

@@ -1,0 +1,26 @@
+// The registry of kinds of models, and the function that turns a config into a model.
+import { isOptions, readChoice } from "../../options.ts";
+import type { Model, ModelKind } from "../model.ts";
+import { type CompleteMlpConfig, type MlpConfig, mlp } from "./mlp.ts";
+import { type CompleteRnnConfig, type RnnConfig, rnn } from "./rnn.ts";
+
+/** A model's config: plain JSON, or what a kind's function makes. */
+export type ModelConfig = MlpConfig | RnnConfig;
+
+/** A model's config with every default filled in. */
+export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig;
+
+/** The first is that of a config that names none. */
+export const modelKinds: readonly ModelKind[] = [mlp, rnn];
+
+/** @throws OptionError for a config that is no model. */
+export function createModel(config: ModelConfig): Model<CompleteModelConfig> {
+  const given: unknown = isOptions(config) ? config.type : undefined;
+  const names = modelKinds.map(({ kind }) => kind);
+  const kind =
+    given === undefined
+      ? modelKinds[0]!
+      : (modelKinds.find((each) => each === given || each.kind === given) ??
+        modelKinds[names.indexOf(readChoice("model.type", given, names))]!);
+  return kind.read(config as never) as Model<CompleteModelConfig>;
+}

@@ -1,0 +1,213 @@
+// Multilayer perceptrons, of which linear, logistic and softmax regression are those of one layer: config, layers, and the
+// passes on either engine.
+import { product } from "../../cpu/product.ts";
+import { OptionError, show } from "../../errors.ts";
+import { readArray, readChoice, readNumber, readObject } from "../../options.ts";
+import { type Activation, activationFunctions, activations } from "../activation.ts";
+import { type Dropout, dropped } from "../dropout.ts";
+import {
+  type CompleteTrainingOptions,
+  defineModel,
+  type GpuPassParts,
+  type Layer,
+  type Model,
+  type ModelKind,
+  readTraining,
+  type TrainingOptions,
+  trainingOptionNames,
+} from "../model.ts";
+import { addColumnSums, addProduct, type CpuBatch, type CpuPass } from "../pass_cpu.ts";
+import { forwardStep, type GpuPass, gradientStep, type ProductStep } from "../pass_gpu.ts";
+import type { Operand } from "../products.ts";
+import type { Values } from "../program.ts";
+
+/** What a perceptron may say beside its layers. */
+export interface MlpOptions extends TrainingOptions {
+  /** After every layer but the last; default relu. */
+  readonly activation?: Activation | undefined;
+  /**
+   * In training, sets this share of what each activation gives to zero and divides the rest by 1 - rate (Srivastava et al.
+   * 2014); in [0, 1), default 0. As an object with the seed of what is dropped, a whole number in [0, 2^53), default 0. What
+   * is dropped follows from the seed, the layer, the data set's row and the optimizer's step alone.
+   */
+  readonly dropout?: number | { readonly rate: number; readonly seed?: number | undefined } | undefined;
+}
+
+/**
+ * A multilayer perceptron: tensors `layerN.weight` of shape [in, out] and `layerN.bias` of shape [out], N from 1. With two
+ * widths it is linear, logistic or softmax regression, according to its loss.
+ */
+export interface MlpConfig extends MlpOptions {
+  readonly type?: "mlp" | typeof mlp | undefined;
+  /** Widths from the input to the outputs; at least two whole numbers >= 1. */
+  readonly layers: readonly number[];
+}
+
+/** With every default filled in. */
+export interface CompleteMlpConfig extends CompleteTrainingOptions {
+  readonly type: "mlp";
+  readonly layers: readonly number[];
+  readonly activation: Activation;
+  readonly dropout: { readonly rate: number; readonly seed: number };
+}
+
+interface MlpFunction extends ModelKind<MlpConfig> {
+  /**
+   * The config of a multilayer perceptron: `mlp([784, 256, 10])`.
+   *
+   * @param layers Widths from the input to the outputs.
+   */
+  (layers: readonly number[], options?: MlpOptions): MlpConfig & { readonly type: typeof mlp };
+}
+
+export const mlp: MlpFunction = Object.assign(
+  (layers: readonly number[], options: MlpOptions = {}) => ({
+    type: mlp,
+    layers,
+    ...readObject("mlp", options, ["activation", "dropout", "loss", "l2", "bias"]),
+  }),
+  { kind: "mlp", read, toJSON: () => "mlp" },
+);
+
+function read(config: MlpConfig): Model<CompleteMlpConfig> {
+  const fields = readObject("model", config, ["layers", "activation", "dropout", ...trainingOptionNames]);
+  const widths = readArray("model.layers", fields.layers, "widths").map((width, i) =>
+    readNumber(`model.layers[${i}]`, width, { min: 1, integer: true }),
+  );
+  if (widths.length < 2) {
+    throw new OptionError(`model.layers is ${show(widths)}; it must hold the input's and the output's width at least`);
+  }
+  const activation =
+    fields.activation === undefined ? "relu" : readChoice("model.activation", fields.activation, activations);
+  const dropout = readDropout(fields.dropout);
+  const training = readTraining(fields);
+  const layers = widths.slice(1).map((outputs, i): Layer => {
+    const last = i === widths.length - 2;
+    return {
+      inputs: widths[i]!,
+      outputs,
+      weight: `layer${i + 1}.weight`,
+      bias: training.bias ? `layer${i + 1}.bias` : undefined,
+      activation: last ? "linear" : activation,
+      dropout: last || dropout.rate === 0 ? undefined : { ...dropout, stream: i },
+    };
+  });
+  const [features, outputs] = [widths[0]!, widths[widths.length - 1]!];
+  return defineModel({
+    config: { type: "mlp", layers: widths, activation, dropout, ...training },
+    title: widths.join("-"),
+    features,
+    outputs,
+    sides: { input: `model.layers[0] is ${features}`, output: `model.layers[${widths.length - 1}] is ${outputs}` },
+    layers,
+    init: activationFunctions[activation].rectifies ? "heNormal" : "glorotUniform",
+    inputSteps: 1,
+    rowMultiple: 4,
+    widest: Math.max(...widths.slice(1)),
+    cpuPass: (params, batch) => cpuPass(layers, params, batch),
+    gpuPass: (parts) => gpuPass(layers, parts),
+  });
+}
+
+function readDropout(value: unknown): CompleteMlpConfig["dropout"] {
+  if (value === undefined) return { rate: 0, seed: 0 };
+  const shares = { min: 0, below: 1 };
+  if (typeof value !== "object") return { rate: readNumber("model.dropout", value, shares), seed: 0 };
+  const { rate, seed } = readObject("model.dropout", value, ["rate", "seed"]);
+  const seeds = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
+  return {
+    rate: readNumber("model.dropout.rate", rate, shares),
+    seed: seed === undefined ? 0 : readNumber("model.dropout.seed", seed, seeds),
+  };
+}
+
+/**
+ * A product for each layer forward, two for each back. On the way back the derivatives by a layer's outputs take the place of
+ * what the forward pass kept of them.
+ */
+function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, create }: GpuPassParts): GpuPass {
+  const matrix = (label: string, width: number): Operand => ({
+    buffer: create(label, replicas * rows * width * 4),
+    stride: rows * width,
+  });
+  const values = layers.map(({ outputs }, l) => matrix(`layer ${l + 1}`, outputs));
+  /** Of activations whose derivative is formed from what went into them, that. */
+  const before = layers.map(({ outputs, activation }, l) =>
+    activationFunctions[activation].keeps === "input" ? matrix(`layer ${l + 1} before`, outputs) : undefined,
+  );
+  const deltas = values.map((value, l) => before[l] ?? value);
+  const inputsOf = (l: number) => values[l - 1] ?? inputs;
+  return {
+    outputs: values[layers.length - 1]!,
+    forward: (training) =>
+      layers.map((layer, l) =>
+        forwardStep(tensors, layer, rows, inputsOf(l), values[l]!, {
+          preactivation: before[l],
+          dropout: training ? layer.dropout : undefined,
+        }),
+      ),
+    backward: (accumulate) =>
+      [...layers.keys()].reverse().flatMap((l): readonly ProductStep[] => {
+        const layer = layers[l]!;
+        const gradient = gradientStep(tensors, layer, rows, inputsOf(l), deltas[l]!, accumulate);
+        const previous = layers[l - 1];
+        if (!previous) return [gradient];
+        const { activation, dropout } = previous;
+        const epilogue = { type: "delta", activation, ...(dropout ? { dropout } : {}) } as const;
+        const product = { m: rows, n: layer.inputs, k: layer.outputs, transposeB: true, epilogue };
+        return [gradient, { product, a: deltas[l]!, b: tensors("params", layer.weight), c: deltas[l - 1]! }];
+      }),
+  };
+}
+
+/** Forward, and back again, in float64. */
+function cpuPass(layers: readonly Layer[], params: Values, { inputs, rows, step }: CpuBatch): CpuPass {
+  const count = rows.length;
+  const outputs = [inputs];
+  /** Of each layer what its activation's derivative is formed from. */
+  const kept: Float64Array[] = [];
+  layers.forEach(({ inputs: ins, outputs: outs, weight, bias, activation, dropout }, l) => {
+    const z = new Float64Array(count * outs);
+    product(z, outputs[l]!, params(weight), { m: count, k: ins, n: outs });
+    if (bias !== undefined) {
+      const offsets = params(bias);
+      for (let i = 0, j = 0; i < z.length; i++, j = j + 1 < outs ? j + 1 : 0) z[i]! += offsets[j]!;
+    }
+    const { value, keeps } = activationFunctions[activation];
+    const y = activation === "linear" ? z : z.map(value);
+    kept.push(keeps === "input" ? z : dropout ? y.slice() : y);
+    if (dropout && step !== undefined) applyDropout(dropout, step, rows, y);
+    outputs.push(y);
+  });
+  return {
+    outputs: outputs[layers.length]!,
+    backward(last, gradients) {
+      let delta = last;
+      for (let l = layers.length - 1; l >= 0; l--) {
+        const { inputs: ins, outputs: outs, weight, bias } = layers[l]!;
+        addProduct(gradients(weight), outputs[l]!, delta, { m: ins, k: count, n: outs }, { transposeA: true });
+        if (bias !== undefined) addColumnSums(gradients(bias), delta);
+        const before = layers[l - 1];
+        if (!before) return;
+        const next = new Float64Array(count * ins);
+        product(next, delta, params(weight), { m: count, k: outs, n: ins }, { transposeB: true });
+        if (before.dropout && step !== undefined) applyDropout(before.dropout, step, rows, next);
+        const { slope } = activationFunctions[before.activation];
+        const from = kept[l - 1]!;
+        for (let i = 0; i < next.length; i++) next[i]! *= slope(from[i]!);
+        delta = next;
+      }
+    },
+  };
+}
+
+/** Sets what is dropped of the rows to zero, and divides the rest by the share that is kept. */
+function applyDropout(dropout: Dropout, step: number, rows: Uint32Array, matrix: Float64Array): void {
+  const width = matrix.length / rows.length;
+  rows.forEach((row, m) => {
+    dropped(dropout, step, row, width).forEach((gone, j) => {
+      const i = m * width + j;
+      matrix[i] = gone ? 0 : matrix[i]! / (1 - dropout.rate);
+    });
+  });
+}

@@ -1,0 +1,182 @@
+// The objective on the CPU, the reference of the kernels: whatever the program, its batches, evaluations and Hessian-vector
+// products; in float64 between float32 parameters and gradients, one replica after the other.
+import { arenaLength } from "../arena.ts";
+import type { CpuOptimizer } from "../cpu/optimizer.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { OptionError } from "../errors.ts";
+import { readOptimizer, type TensorValues } from "../optimizer.ts";
+import { extrapolate, type VectorValues } from "./hessian.ts";
+import {
+  bind,
+  checkEvaluation,
+  type Evaluation,
+  firstAndEach,
+  type HessianOptions,
+  type Objective,
+  type ObjectiveOptions,
+  type ReplicaEvaluation,
+  readHessianOptions,
+  readRows,
+  reportOf,
+  rowsInOrder,
+  type StepReport,
+  vectorNorm,
+  vectorSize,
+  weightOf,
+} from "./objective.ts";
+import type { Binding, CpuProgram, Program, Trainable, Values } from "./program.ts";
+import { breathe } from "./turns.ts";
+
+/**
+ * Binds a model, a landscape or a custom objective, with the data that it needs, to a CPU optimizer made of its tensors.
+ *
+ * @throws OptionError when they do not fit each other, DataError for bad data.
+ */
+export function createCpuObjective(
+  optimizer: CpuOptimizer,
+  program: Trainable,
+  options: ObjectiveOptions = {},
+): Objective {
+  readOptimizer(optimizer, "cpu");
+  const { program: read, binding } = bind(optimizer.segments, program, options);
+  return new CpuObjective(optimizer, read, binding);
+}
+
+class CpuObjective implements Objective {
+  readonly #optimizer: CpuOptimizer;
+  readonly #program: Program;
+  readonly #binding: Binding;
+  readonly #bound: CpuProgram;
+  readonly #stride: number;
+  /** What was last found of each replica: of one that is halted, this stays. */
+  readonly #losses: number[];
+  readonly #evaluations: ReplicaEvaluation[];
+
+  constructor(optimizer: CpuOptimizer, program: Program, binding: Binding) {
+    this.#optimizer = optimizer;
+    this.#program = program;
+    this.#binding = binding;
+    this.#bound = program.bindCpu(optimizer, binding);
+    this.#stride = arenaLength(optimizer.segments);
+    this.#losses = Array.from({ length: optimizer.replicas }, () => 0);
+    const accuracy = program.hasAccuracy ? 0 : Number.NaN;
+    this.#evaluations = Array.from({ length: optimizer.replicas }, () => ({ loss: 0, accuracy }));
+  }
+
+  async step(rows?: Uint32Array): Promise<StepReport> {
+    const losses = this.#gradient(rows);
+    // Before anything is awaited: the next step may be asked for while this report is on its way.
+    this.#optimizer.step();
+    const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats(replica)));
+    await breathe();
+    return firstAndEach(stats.map((each, replica) => reportOf(losses[replica]!, each)));
+  }
+
+  async gradient(rows?: Uint32Array): Promise<readonly number[]> {
+    const losses = this.#gradient(rows);
+    await breathe();
+    return losses;
+  }
+
+  async evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation> {
+    checkEvaluation(this.#program, data, onProgress);
+    const judge = this.#bound.evaluation(data);
+    const every = data ? Uint32Array.from({ length: data.count }, (_, row) => row) : undefined;
+    const weight = data ? weightOf(every!, data) : this.#bound.examples;
+    const results = this.#losses.map(() => ({ loss: 0, hits: 0, halted: false }));
+    const batches = data
+      ? rowsInOrder(data.count, Math.min(this.#binding.batch, this.#bound.atOnce))
+      : [new Uint32Array()];
+    let done = 0;
+    for (const rows of batches) {
+      const of = judge(rows);
+      results.forEach((result, replica) => {
+        result.halted ||= this.#optimizer.isHalted(replica);
+        if (result.halted) return;
+        const { loss, hits } = of(this.#params(replica));
+        result.loss += loss;
+        result.hits += hits;
+      });
+      done += rows.length;
+      onProgress?.(done);
+      await breathe();
+    }
+    results.forEach(({ loss, hits, halted }, replica) => {
+      if (halted) return;
+      const mean = loss / weight + this.#bound.penalty(this.#params(replica));
+      this.#evaluations[replica] = { loss: mean, accuracy: this.#program.hasAccuracy ? hits / weight : Number.NaN };
+    });
+    return firstAndEach([...this.#evaluations]);
+  }
+
+  async hessianVector(vector: TensorValues, options: HessianOptions = {}): Promise<TensorValues> {
+    const { rows: given, replica } = readHessianOptions(options);
+    const rows = readRows(given, this.#program, this.#binding);
+    const { segments } = this.#binding;
+    const norm = vectorNorm(segments, vector);
+    if (this.#optimizer.isHalted(replica)) {
+      throw new OptionError(`replica ${replica} is halted; hessianVector needs one that is not`);
+    }
+    const params = this.#params(replica);
+    const size = vectorSize(segments, params);
+    const gradientsAt = (towards: number) => {
+      const moved = new Map(
+        segments.map(({ name }) => {
+          const direction = vector[name]!;
+          return [name, Float64Array.from(params(name), (p, i) => p + towards * direction[i]!)];
+        }),
+      );
+      return this.#at((name) => moved.get(name)!, rows, replica).gradients;
+    };
+    const difference = (stride: number): VectorValues => {
+      const [above, below] = [gradientsAt(stride), gradientsAt(-stride)];
+      return Object.fromEntries(
+        segments.map(({ name }) => {
+          const low = below.get(name)!;
+          return [name, above.get(name)!.map((high, i) => (high - low[i]!) / (2 * stride))];
+        }),
+      );
+    };
+    const { longest, enough } = this.#bound.strides;
+    return extrapolate(difference, (longest * (1 + size)) / norm, enough);
+  }
+
+  destroy(): void {
+    // Nothing outlives the arrays that the garbage collector knows of.
+  }
+
+  /** Each replica's mean loss; of one that is halted, the last before. */
+  #gradient(given: Uint32Array | undefined): readonly number[] {
+    const rows = readRows(given, this.#program, this.#binding);
+    for (let replica = 0; replica < this.#losses.length; replica++) {
+      if (this.#optimizer.isHalted(replica)) continue;
+      const { loss, gradients } = this.#at(this.#params(replica), rows, replica);
+      const scale = this.#optimizer.lossScaleOf(replica);
+      for (const [name, values] of gradients) {
+        const into = this.#tensor("gradients", name, replica);
+        for (let i = 0; i < values.length; i++) into[i] = values[i]! * scale;
+      }
+      this.#losses[replica] = loss;
+    }
+    return [...this.#losses];
+  }
+
+  /** Loss and gradients of the rows at any values of the parameters. */
+  #at(params: Values, rows: Uint32Array, replica: number): { loss: number; gradients: Map<string, Float64Array> } {
+    const gradients = new Map(
+      this.#binding.segments.map(({ name, length }) => [name, new Float64Array(length)] as const),
+    );
+    const loss = this.#bound.gradient(params, rows, this.#optimizer.stepOf(replica), (name) => gradients.get(name)!);
+    return { loss, gradients };
+  }
+
+  #params(replica: number): Values {
+    return (name) => this.#tensor("params", name, replica);
+  }
+
+  #tensor(role: "params" | "gradients", name: string, replica: number): Float32Array {
+    const { offset, length } = this.#binding.segments.find((segment) => segment.name === name)!;
+    const begin = replica * this.#stride + offset;
+    return this.#optimizer[role].subarray(begin, begin + length);
+  }
+}

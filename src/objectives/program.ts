@@ -1,0 +1,183 @@
+// What an objective computes: a program, made of a model, a landscape or a custom objective. It says its tensors, what it
+// needs of data and what it takes of memory, and how either engine computes its losses and gradients.
+import type { Segment, Tensor } from "../arena.ts";
+import type { CpuOptimizer } from "../cpu/optimizer.ts";
+import type { Dataset, DatasetShape } from "../data/dataset.ts";
+import { OptionError, show } from "../errors.ts";
+import type { Dispatch } from "../gpu/kernel.ts";
+import type { GpuOptimizer } from "../gpu/optimizer.ts";
+
+/** Anything that has a program: a model, a landscape, a custom objective. `Start` is what fixes where its tensors start. */
+export interface Trainable<Start = unknown> {
+  readonly program: Program<Start>;
+}
+
+export interface Program<Start = unknown> {
+  /** "784-32-10", "rosenbrock", "objective line". */
+  readonly title: string;
+  /** Whether it learns from the rows of a data set. */
+  readonly needsData: boolean;
+  /** Whether its loss tells right from wrong, so that there is an accuracy. */
+  readonly hasAccuracy: boolean;
+  readonly memory: ProgramMemory;
+  /**
+   * Reads what fixes the start, and fills in its defaults.
+   *
+   * @throws OptionError for a start that is none.
+   */
+  start(given: Start | undefined): Start;
+  /** Names and shapes of its tensors. */
+  tensors(start?: Start): readonly Tensor[];
+  /** Its tensors with the values that they start from. */
+  initial(start?: Start): readonly Tensor[];
+  /**
+   * Its tensors among an optimizer's.
+   *
+   * @throws OptionError where one is missing or has another shape.
+   */
+  segmentsOf(segments: readonly Segment[]): readonly Segment[];
+  /** @throws OptionError where the rows, classes or targets of data are not those that it takes. */
+  checkFit(data: DatasetShape): void;
+  /** @throws DataError for targets that its loss does not take. */
+  checkAnswers(data: Dataset): void;
+  bindCpu(optimizer: CpuOptimizer, binding: Binding): CpuProgram;
+  bindGpu(optimizer: GpuOptimizer, binding: Binding): Promise<GpuProgram>;
+}
+
+/** What a program takes of a device's memory, beside the optimizer. */
+export interface ProgramMemory {
+  /** Bytes of one row in the largest buffer that all replicas share; 0 where there are no rows. */
+  readonly sharedRowBytes: number;
+  /** Bytes of one row of one replica in the largest buffer of those that hold what each replica computes. */
+  readonly replicaRowBytes: number;
+  /** Rows that buffers hold are a multiple of this. */
+  readonly rowMultiple: number;
+  /** Whether a batch may be divided into micro-batches. */
+  readonly divides: boolean;
+}
+
+/** What a program is bound to: its tensors in an optimizer, and, where it needs data, rows and batches. */
+export interface Binding {
+  readonly segments: readonly Segment[];
+  readonly data: Dataset | undefined;
+  /** The most rows of a step; 1 without data. */
+  readonly batch: number;
+  /** Rows that are computed at once, where the caller says so. */
+  readonly microBatch: number | undefined;
+}
+
+/** The values of a tensor. */
+export type Values = (name: string) => Float32Array | Float64Array;
+
+/** Sums over rows, by weight. */
+export interface Sums {
+  readonly loss: number;
+  /** Rows whose outputs are right; 0 where nothing tells. */
+  readonly hits: number;
+}
+
+/** A program bound to an optimizer on the CPU; in float64. */
+export interface CpuProgram {
+  /**
+   * The mean loss of rows at any values of the parameters; adds its derivatives to `gradients`.
+   *
+   * @param step Updates made so far, which what is drawn at random goes by.
+   */
+  gradient(params: Values, rows: Uint32Array, step: number, gradients: (name: string) => Float64Array): number;
+  /** Rows that are evaluated at once. */
+  readonly atOnce: number;
+  /** What sums losses and hits over rows of a data set, which may be another; `rows` are gathered once for all replicas. */
+  evaluation(data: Dataset | undefined): (rows: Uint32Array) => (params: Values) => Sums;
+  /** What is added to every mean loss, whatever the rows. */
+  penalty(params: Values): number;
+  /** Examples that a batch without rows is the mean of. */
+  readonly examples: number;
+  /** The longest stride of a Hessian-vector product, for parameters and a vector of norm 1, and how well two must agree. */
+  readonly strides: { readonly longest: number; readonly enough: number };
+}
+
+/** A program bound to an optimizer on the GPU: what is encoded, and where sums come. */
+export interface GpuProgram {
+  /** What was made for it, to be destroyed with it. */
+  readonly buffers: readonly GPUBuffer[];
+  /** Where the rows of batches are written; undefined without data. */
+  readonly rows: GpuRows | undefined;
+  /** Losses and gradients of each micro-batch: of the first over what was there, of the others added to it. */
+  readonly microBatches: readonly (readonly Dispatch[])[];
+  /** Once after them. */
+  readonly after: readonly Dispatch[];
+  /**
+   * Sums of weighted losses and of hits, two float32 for each replica, micro-batch after micro-batch; behind them, where
+   * `hasPenalty`, what is added to every mean loss.
+   */
+  readonly totals: GPUBuffer;
+  readonly hasPenalty: boolean;
+  /** Examples that a batch without rows is the mean of. */
+  readonly examples: number;
+  /** What puts the sums of the rows in {@link GpuRows.evaluated} in the place of the first micro-batch's. */
+  evaluation(data: Dataset | undefined): Promise<GpuEvaluation>;
+}
+
+export interface GpuRows {
+  /** Of micro-batch i from byte `stride`·i on: how many rows, 1 / Σ weight of the whole batch, and the rows. */
+  readonly buffer: GPUBuffer;
+  readonly stride: number;
+  /** Rows of a micro-batch. */
+  readonly atOnce: number;
+  /** The same of rows that are evaluated, so that those that were set stay. */
+  readonly evaluated: GPUBuffer;
+}
+
+export interface GpuEvaluation {
+  readonly dispatches: readonly Dispatch[];
+  readonly buffers: readonly GPUBuffer[];
+}
+
+/** Of each replica's sums in {@link GpuProgram.totals}: loss and hits. */
+export const totalBytes = 8;
+
+/**
+ * The program of a model, a landscape or a custom objective.
+ *
+ * @throws OptionError for anything else.
+ */
+export function programOf<Start>(trainable: Trainable<Start>): Program<Start> {
+  const given: unknown = trainable;
+  const program = typeof given === "object" && given !== null ? (given as { program?: unknown }).program : undefined;
+  if (typeof program === "object" && program !== null && "bindGpu" in program) return program as Program<Start>;
+  throw new OptionError(
+    `the program is ${given === undefined ? "missing" : show(given)}; it must be a model, a landscape or a custom objective, such as createModel(), createLandscape() and defineObjective() make`,
+  );
+}
+
+/**
+ * The tensors of a model, a landscape or a custom objective, with the values that they start from: what an optimizer that
+ * trains it is made of.
+ *
+ * @param start Of a model its `init` (default: seed 0); of a landscape coordinates, point after point (default: one point, where
+ * optimizers customarily start); a custom objective has its own.
+ * @throws OptionError for what is none of these, and for a start that is none.
+ */
+export function initialTensors<Start>(trainable: Trainable<Start>, start?: Start): readonly Tensor[] {
+  return programOf(trainable).initial(start);
+}
+
+/**
+ * Segments by the names and shapes that a program has.
+ *
+ * @param whose What errors call the owner of these shapes: "the model's has".
+ * @throws OptionError where one is missing or has another shape.
+ */
+export function matchSegments(
+  segments: readonly Segment[],
+  tensors: readonly Pick<Tensor, "name" | "shape">[],
+  whose: string,
+): readonly Segment[] {
+  return tensors.map(({ name, shape }) => {
+    const found = segments.find((segment) => segment.name === name);
+    if (found?.shape.join() === shape.join()) return found;
+    throw new OptionError(
+      `the optimizer's tensor "${name}" ${found ? `has shape [${found.shape.join(", ")}]` : "is missing"}; ${whose} [${shape.join(", ")}]`,
+    );
+  });
+}

@@ -1,0 +1,51 @@
+// What the objectives' kernels have in common on the host's side: sizes, replicas, tensors, sums of losses.
+import { bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
+import { isSoftware } from "../gpu/device.ts";
+import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
+import type { GpuOptimizer } from "../gpu/optimizer.ts";
+import type { Operand } from "./products.ts";
+import { totalSource } from "./sources.ts";
+
+/** Invocations of a workgroup of the kernels that shaders/objectives/linear.wgsl counts. */
+export const lanes = 64;
+
+/** Where kernels find which replicas are halted (shaders/objectives/replicas.wgsl). */
+export function replicaConstants(optimizer: GpuOptimizer): Record<string, number> {
+  return { control_stride: optimizer.controlBytes / optimizer.replicas / 4, skip_index: optimizer.skipIndex() };
+}
+
+/** A tensor of all replicas in one binding. */
+export function tensor(optimizer: GpuOptimizer, role: "params" | "gradients", name: string): Operand {
+  const first = optimizer.binding(role, name);
+  if (optimizer.replicas === 1) return { ...first, stride: 0 };
+  const stride = optimizer.binding(role, name, 1).offset - first.offset;
+  return { ...first, size: first.size! + stride * (optimizer.replicas - 1), stride: stride / 4 };
+}
+
+/** The buffer that tells a kernel of sizes: whole numbers, then others. For other sizes nothing is compiled anew. */
+export function createSizes(create: CreateBuffer, whole: readonly number[], others: readonly number[] = []): GPUBuffer {
+  const bytes = new Uint8Array(4 * (whole.length + others.length));
+  bytes.set(bytesOf(Uint32Array.from(whole)));
+  bytes.set(bytesOf(Float32Array.from(others)), 4 * whole.length);
+  return create("sizes", bytes.length, bytes, "uniform");
+}
+
+/** Sums the outcomes of a batch, for every replica. */
+export async function totalDispatch(
+  optimizer: GpuOptimizer,
+  batch: GPUBufferBinding,
+  outcomes: GPUBuffer,
+  totals: GPUBuffer,
+  sizes: GPUBuffer,
+): Promise<Dispatch> {
+  const { device, replicas, control } = optimizer;
+  const kernel = await compileKernel(device, totalSource, ["read", "read", "write", "read", "uniform"], {
+    ...replicaConstants(optimizer),
+    lane_count: isSoftware(device) ? 1 : 64,
+  });
+  return {
+    pipeline: kernel.pipeline,
+    bindGroup: kernel.bind([batch, outcomes, totals, control, sizes]),
+    workgroups: [1, 1, replicas],
+  };
+}
