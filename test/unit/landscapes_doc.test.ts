@@ -64,15 +64,19 @@ describe("lines of equal height", () => {
   });
 });
 
-describe.each(landscapeDefinitions)("$type", ({ type, formula, source, options }) => {
-  it("has a formula of its options, and a source", () => {
-    expect(source).toMatch(/\d{4}|^definition$/);
-    for (const { name } of options) if (name !== "dimension" && name !== "spacing") expect(formula).toContain(name);
-  });
+describe.each(landscapeDefinitions.map((definition) => [definition.type, definition] as const))(
+  "%s",
+  (type, definition) => {
+    const { formula, source, options } = definition;
+    it("has a formula of its options, and a source", () => {
+      expect(source).toMatch(/\d{4}|^definition$/);
+      for (const { name } of options) if (name !== "dimension" && name !== "spacing") expect(formula).toContain(name);
+    });
 
-  it("stands in a file of its own, with a docstring on every option", () => {
-    const own = files.filter((text) => new RegExp(`^export const ${type}Landscape\\b`, "m").test(text));
-    expect(own).toHaveLength(1);
-    for (const { name } of options) expect(own[0]).toMatch(new RegExp(`\\*/\\n  ${name}\\?: `));
-  });
-});
+    it("stands in a file of its own, with a docstring on every option", () => {
+      const own = files.filter((text) => new RegExp(`^export const ${type}\\b\\b`, "m").test(text));
+      expect(own).toHaveLength(1);
+      for (const { name } of options) expect(own[0]).toMatch(new RegExp(`\\*/\\n  ${name}\\?: `));
+    });
+  },
+);
