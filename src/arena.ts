@@ -1,7 +1,7 @@
 // The arena: one flat buffer per role (params, gradients, each slot) in which every tensor is a segment, and the chunks
 // into which the GPU's workgroups cut it. Pure arithmetic on names, shapes and offsets.
 import { OptionError, show } from "./errors.ts";
-import { readChoice, readNumber, readObject } from "./options.ts";
+import { isOptions, readChoice, readNumber, readObject } from "./options.ts";
 
 /** Which side of a matrix is the output. */
 export type Layout = (typeof layouts)[number];
@@ -27,6 +27,27 @@ export interface Tensor {
   readonly params?: BufferRange;
   /** The caller's own buffer to which the gradients are written. */
   readonly gradients?: BufferRange;
+}
+
+/** Tensors in a list, or by name: a shape, where all begins at zero, or what a {@link Tensor} says besides its name. */
+export type Tensors = readonly Tensor[] | Readonly<Record<string, readonly number[] | Omit<Tensor, "name">>>;
+
+/**
+ * Tensors as a list; what they say is checked by {@link layoutSegments}.
+ *
+ * @throws OptionError for what is neither a list nor an object of shapes or tensors.
+ */
+export function readTensors(tensors: Tensors): readonly Tensor[] {
+  const byName = !Array.isArray(tensors) && isOptions(tensors) && Object.keys(tensors).length > 0;
+  if (!byName) return tensors as readonly Tensor[];
+  return Object.entries(tensors as Exclude<Tensors, readonly Tensor[]>).map(([name, tensor]): Tensor => {
+    if (Array.isArray(tensor)) return { name, shape: tensor as readonly number[] };
+    const keys = ["shape", "data", "layout", "params", "gradients"];
+    if (isOptions(tensor)) return { name, ...(readObject(`tensors.${name}`, tensor, keys) as Omit<Tensor, "name">) };
+    throw new OptionError(
+      `tensors.${name} is ${show(tensor)}; it must be a shape, such as [100, 10], or an object with ${keys.join(", ")}`,
+    );
+  });
 }
 
 /** A part of a buffer that belongs to the caller. */
@@ -62,7 +83,9 @@ export const chunkLength = 4096;
  */
 export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
   if (!Array.isArray(tensors) || tensors.length === 0) {
-    throw new OptionError(`tensors is ${show(tensors)}; it must be an array of at least one { name, shape, data }`);
+    throw new OptionError(
+      `tensors is ${show(tensors)}; it must be an array of at least one { name, shape, data }, or an object of shapes by name`,
+    );
   }
   const names = new Set<string>();
   const read = tensors.map((tensor, index) => {

@@ -1,6 +1,6 @@
 // The library's public face.
 /// <reference types="@webgpu/types" preserve="true" />
-export type { BufferRange, Layout, Segment, Tensor } from "./arena.ts";
+export type { BufferRange, Layout, Segment, Tensor, Tensors } from "./arena.ts";
 export type {
   AdaptiveClip,
   ClipConfig,
@@ -16,7 +16,7 @@ export type {
   SwaConfig,
   ValueClip,
 } from "./around.ts";
-export { type CpuOptimizer, createCpuOptimizer } from "./cpu/optimizer.ts";
+export { type CpuOptimizer, createCpuOptimizer, type ReplicaProgress } from "./cpu/optimizer.ts";
 export { type ArrayDatasetOptions, arrayDataset, type Rows } from "./data/arrays.ts";
 export { type Column, type CsvOptions, parseCsv } from "./data/csv.ts";
 export {
@@ -39,7 +39,7 @@ export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts"
 export type { RuleFunction } from "./forms.ts";
 export { type ChoiceStore, clear, keepChoices, type Speeds } from "./gpu/choices.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
-export { createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
+export { type ControlField, createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
 export { shapeNames as updateShapeNames } from "./gpu/shapes.ts";
 export { isBiasOrNorm, layerwiseDecay, noDecay } from "./groups.ts";
 export {
@@ -142,7 +142,7 @@ export { type ProductShape, variantNames } from "./objectives/variants.ts";
 export { type LoadOptions, loadCheckpoint, saveCheckpoint } from "./optimizer/checkpoint.ts";
 export { evaluationRole } from "./optimizer/evaluation.ts";
 export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";
-export type { LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
+export type { InGroup, InReplica, LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
 export type { Range } from "./options.ts";
 export { Random } from "./random.ts";
 export {

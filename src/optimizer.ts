@@ -55,6 +55,21 @@ export interface LayerStats {
   readonly updateNorm: number;
 }
 
+/** Which replica a call is about. */
+export interface InReplica {
+  /** Counted from 0. */
+  readonly replica?: number | undefined;
+}
+
+/** Which group a call is about. */
+export interface InGroup {
+  /**
+   * Counted as in the config; the tensors that no group names are the last. A group's tensors that went to its rule's fallback
+   * belong to it. Behind the last group come indices for the fallback's tensors alone, group by group.
+   */
+  readonly group?: number | undefined;
+}
+
 export interface Optimizer {
   readonly backend: "webgpu" | "cpu";
   /** The tensors, in the order they were given. */
@@ -76,76 +91,74 @@ export interface Optimizer {
   /** Sets the gradients to zero. */
   zeroGrad(): void;
   /**
-   * Replaces hypers from the next step on: in all groups or in one, in all replicas or in one. Groups are counted as in the
-   * config; the tensors that no group names are the last. A group's tensors that went to its rule's fallback belong to it:
-   * each hyper goes to the rules of the group that have it. Behind the last group come indices for the fallback's tensors
-   * alone, group by group. Compiles nothing. Steps encoded before but not submitted yet may take
-   * the old values or the new: for a rate that changes from step to step within one submission, use a schedule.
+   * Replaces hypers from the next step on: in all groups or in one, in all replicas or in one. Each hyper goes to the rules of
+   * the group that have it. Compiles nothing. Steps encoded before but not submitted yet may take the old values or the new:
+   * for a rate that changes from step to step within one submission, use a schedule.
    *
    * @throws OptionError for an unknown hyper, group or replica or a value out of range; nothing is changed then.
    */
-  set(hypers: Readonly<Record<string, Scheduled>>, group?: number, replica?: number): void;
+  set(hypers: Readonly<Record<string, Scheduled>>, where?: InGroup & InReplica): void;
   /**
    * The value that a hyper has at a 0-based step, in a group (default: the first) and a replica (default: the first). Of a
    * group with a fallback, what its own rule has, where that has the hyper and some of the tensors.
    */
-  hyper(name: string, step: number, group?: number, replica?: number): number;
+  hyper(name: string, step: number, where?: InGroup & InReplica): number;
   /**
-   * From the next step on leaves a group (default: all) as it is: parameters, slots, and out of the gradient's norm. Groups
-   * are counted as in {@link Optimizer.set}. On the GPU, where the host has not been told of skipped steps yet, it takes
-   * effect late by as many; `await stats()` before it tells the host.
+   * From the next step on leaves a group (default: all) as it is: parameters, slots, and out of the gradient's norm. On the
+   * GPU, where skipped steps have not been reported yet, it takes effect late by as many; `await stats()` before it reports
+   * them.
    */
-  freeze(group?: number): void;
+  freeze(where?: InGroup): void;
   /**
    * Undoes {@link Optimizer.freeze}, and `frozen` of the config. Bias correction, what a rule carries from update to update and
    * first updates go by the updates that the group has taken part in, as torch counts steps for each parameter; schedules
-   * go by the optimizer's step. On the GPU, where steps may have been skipped that the host has not heard of yet, the count
-   * is late by those until `step`, `read` or `stats` hears of them.
+   * go by the optimizer's step. On the GPU, where steps may have been skipped without a report, the count is late by
+   * those until `step`, `read` or `stats` learns of them.
    */
-  thaw(group?: number): void;
+  thaw(where?: InGroup): void;
   /**
    * From the next step on leaves a replica as it is and spends no more work on it: parameters, slots, step, stats. For runs
    * side by side of which some are hopeless. What is in its gradients at each call goes on being added up towards an update
-   * of `accumulate`, which it takes no part in. Outlasts a `load`.
+   * of `accumulate`, which it takes no part in. Outlasts a `loadCheckpoint`.
    */
   halt(replica: number): void;
   /** Undoes {@link Optimizer.halt}: with `accumulate` the replica takes part in the next update that the others make. */
   resume(replica: number): void;
   /**
-   * Tells the plateaus among the schedules of the hypers the metric they wait for, in all replicas or in one; from the next
-   * step on they give what follows from it. Other schedules do not listen. Steps encoded before but not submitted yet may
+   * Gives the plateaus among the schedules of the hypers the metric they wait for, in all replicas or in one; from the next
+   * step on they give what follows from it. Other schedules do not observe. Steps encoded before but not submitted yet may
    * take the old values or the new, as with {@link Optimizer.set}.
    *
    * @throws OptionError for a metric that is no number.
    */
-  observe(metric: number, replica?: number): void;
+  observe(metric: number, where?: InReplica): void;
   /**
    * A copy of the values of one role (default the parameters), as of every step made so far; of tensors that have none,
    * nothing. A slot that does not start at zero holds its start from the first update on.
    *
    * @throws DeviceError, as all that is read of a GPU does, where the device is lost or refused the copy, or refused steps
-   * before it: a buffer of the caller's that is destroyed or mapped, say. Each refused step is told of once.
+   * before it: a buffer of the caller's that is destroyed or mapped, say. Each refused step is reported once.
    */
-  read(role?: Role, replica?: number): Promise<TensorValues>;
+  read(role?: Role, where?: InReplica): Promise<TensorValues>;
   /**
    * Overwrites whole tensors of one role, in one replica or (default) in all.
    *
    * @throws OptionError for a name that is no tensor or data of the wrong length; nothing is changed then.
    */
-  write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, replica?: number): void;
+  write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, where?: InReplica): void;
   /**
    * Of one replica (default: the first).
    *
    * @throws DeviceError as {@link Optimizer.read} does.
    */
-  stats(replica?: number): Promise<Stats>;
+  stats(where?: InReplica): Promise<Stats>;
   /**
    * What the last update did to each tensor, in one replica (default: the first); all zero before the first update and
-   * after a `load`, for what was frozen or skipped, and for a replica that was halted during it.
+   * after a `loadCheckpoint`, for what was frozen or skipped, and for a replica that was halted during it.
    *
    * @throws OptionError for an optimizer made without `watch: true`.
    */
-  layers(replica?: number): Promise<readonly LayerStats[]>;
+  layers(where?: InReplica): Promise<readonly LayerStats[]>;
   /** Frees what was created. Using the optimizer afterwards is an error. */
   destroy(): void;
 }

@@ -98,7 +98,7 @@ export function objectiveLaws(engine: Engine): void {
     /** Loss and gradient of one more batch. */
     async function further({ optimizer, objective }: Trainee, replica: number) {
       const losses = await objective.gradient(rows[0]!);
-      return { loss: losses[replica], gradients: await optimizer.read("gradients", replica) };
+      return { loss: losses[replica], gradients: await optimizer.read("gradients", { replica }) };
     }
 
     it("have the bits of a run alone, and keep them while they are halted", async () => {
@@ -120,7 +120,7 @@ export function objectiveLaws(engine: Engine): void {
       const config = { ...shared, replicas: rates.map((lr) => ({ lr })) };
       const together = await createTrainee(engine, model, randomTensors(model), config, { data, batch: 7 });
       initial.forEach((values, replica) => {
-        together.optimizer.write("params", values, replica);
+        together.optimizer.write("params", values, { replica });
       });
       let evaluated: Evaluation | undefined;
       for (const [step, batch] of rows.entries()) {
@@ -389,5 +389,8 @@ function worstDifference(a: TensorValues, b: TensorValues): number {
 }
 
 async function found({ optimizer }: Trainee, replica: number) {
-  return { params: await optimizer.read("params", replica), gradients: await optimizer.read("gradients", replica) };
+  return {
+    params: await optimizer.read("params", { replica }),
+    gradients: await optimizer.read("gradients", { replica }),
+  };
 }

@@ -20,8 +20,8 @@ interface Run {
 /** Runs down Σ λ/2·w², every replica beside the others with a watch of its own. */
 async function descend(optimizer: Optimizer, lambdas: readonly number[], steps: number): Promise<Run[]> {
   const read = () =>
-    Promise.all(Array.from({ length: optimizer.replicas }, (_, r) => optimizer.read("params", r))).then((all) =>
-      all.map(({ w }) => [...w!]),
+    Promise.all(Array.from({ length: optimizer.replicas }, (_, r) => optimizer.read("params", { replica: r }))).then(
+      (all) => all.map(({ w }) => [...w!]),
     );
   const watches = Array.from({ length: optimizer.replicas }, () => createWatch());
   const events = watches.map((): WatchEvent[] => []);
@@ -33,10 +33,10 @@ async function descend(optimizer: Optimizer, lambdas: readonly number[], steps: 
       const report = {
         loss: lossOf(w),
         gradientNorm: Math.hypot(...gradient),
-        lr: optimizer.hyper("lr", step, 0, r),
+        lr: optimizer.hyper("lr", step, { group: 0, replica: r }),
       };
       events[r]!.push(...watches[r]!.observe(report));
-      optimizer.write("gradients", { w: gradient }, r);
+      optimizer.write("gradients", { w: gradient }, { replica: r });
     });
     optimizer.step();
     history.push(await read());
@@ -173,13 +173,13 @@ export function smallCases(create: Create): void {
         path.push((await optimizer.read()).w![0]!);
       }
       expect(path).toEqual([7.5, 7, 6.5, 6.25, 6, 5.75, 5.625]);
-      const rates = (replica: number) => [0, 1, 2, 3].map((step) => optimizer.hyper("lr", step, 0, replica));
+      const rates = (replica: number) => [0, 1, 2, 3].map((step) => optimizer.hyper("lr", step, { group: 0, replica }));
       expect(rates(0)).toEqual([0.5, 0.5, 0.5, 0.25]);
       expect(rates(1)[1]).toBe(0.01);
       expect(rates(1)[2]).toBeCloseTo(0.002, 15);
       expect(rates(2)[3]).toBeCloseTo(0.002, 15);
-      expect(optimizer.hyper("lr", 7, 0, 3)).toBeCloseTo(0.002, 15);
-      const ends = await Promise.all([1, 2, 3].map((replica) => optimizer.read("params", replica)));
+      expect(optimizer.hyper("lr", 7, { group: 0, replica: 3 })).toBeCloseTo(0.002, 15);
+      const ends = await Promise.all([1, 2, 3].map((replica) => optimizer.read("params", { replica })));
       const moved = ends.map(({ w }) => 8 - w![0]!);
       optimizer.destroy();
       const distances = [2 * 0.01 + 5 * 0.002, 7 * 0.002, 3 * 0.01 + 4 * 0.002];

@@ -90,7 +90,7 @@ async function answerOf(
   }
   const values: Float32Array[] = [];
   for (const { at, replica } of places) {
-    const read = await trainees[at]!.optimizer.read("params", replica);
+    const read = await trainees[at]!.optimizer.read("params", { replica });
     for (const { name } of tensors) values.push(Float32Array.from(read[name]!));
   }
   return { numbers, values };

@@ -1,12 +1,13 @@
 // The CPU reference of an optimizer: what only an engine of plain arrays offers, and how it is made.
-import { layoutSegments, packArena, paddedLength, type Tensor } from "../arena.ts";
+import { layoutSegments, packArena, paddedLength, readTensors, type Tensors } from "../arena.ts";
 import { OptionError } from "../errors.ts";
 import { inMemory } from "../host_memory.ts";
 import { layoutPart } from "../layout.ts";
 import { checkKeys } from "../optimizer/keys.ts";
-import { createShell } from "../optimizer/shell.ts";
-import type { Optimizer } from "../optimizer.ts";
-import { createPlan, readReplica } from "../plan.ts";
+import { locationOf } from "../optimizer/locations.ts";
+import { createShell, readOneReplica } from "../optimizer/shell.ts";
+import type { InReplica, Optimizer, Role } from "../optimizer.ts";
+import { createPlan, readRole } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import { ArrayStore } from "./store.ts";
 
@@ -17,11 +18,23 @@ export interface CpuOptimizer extends Optimizer {
   readonly params: Float32Array<ArrayBuffer>;
   /** The arena of the gradients. */
   readonly gradients: Float32Array<ArrayBuffer>;
-  /** What the next loss of a replica (default: the first) is to be multiplied by; 1 without loss scaling. */
-  lossScaleOf(replica?: number): number;
-  /** Updates that a replica (default: the first) has made. */
-  stepOf(replica?: number): number;
-  isHalted(replica: number): boolean;
+  /** How far a replica (default: the first) is, without waiting. */
+  progress(where?: InReplica): ReplicaProgress;
+  /**
+   * One tensor's part of an arena or a slot, which changes with it.
+   *
+   * @throws OptionError for what is no role, tensor or replica.
+   */
+  view(role: Role, name: string, where?: InReplica): Float32Array<ArrayBuffer>;
+}
+
+/** How far a replica is. */
+export interface ReplicaProgress {
+  /** Updates made. */
+  readonly step: number;
+  /** What the next loss is to be multiplied by; 1 without loss scaling. */
+  readonly lossScale: number;
+  readonly halted: boolean;
 }
 
 /**
@@ -29,8 +42,9 @@ export interface CpuOptimizer extends Optimizer {
  *
  * @throws OptionError for bad tensors or a bad config; DeviceError where the process has no memory for them.
  */
-export function createCpuOptimizer(tensors: readonly Tensor[], config: OptimizerConfig): CpuOptimizer {
-  const segments = layoutSegments(tensors);
+export function createCpuOptimizer(tensors: Tensors, config: OptimizerConfig): CpuOptimizer {
+  const list = readTensors(tensors);
+  const segments = layoutSegments(list);
   const external = segments.find((segment) => segment.own);
   if (external) {
     throw new OptionError(
@@ -42,15 +56,19 @@ export function createCpuOptimizer(tensors: readonly Tensor[], config: Optimizer
   const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
   const store = inMemory(
     `${paddedLength(segments)} parameters and their state, ${plan.replicas} × as float32`,
-    () => new ArrayStore(plan, layouts, segments, packArena(segments, tensors)),
+    () => new ArrayStore(plan, layouts, segments, packArena(segments, list)),
   );
-  const replicaOf = (replica: number) => store.replicas[readReplica(plan, "replica", replica)]!;
-  return createShell({ plan, layouts, segments, store }, () => ({
+  return createShell({ plan, layouts, segments, store }, (locate) => ({
     backend: "cpu" as const,
     params: store.params,
     gradients: store.gradients,
-    lossScaleOf: (replica = 0) => replicaOf(replica).clock.lossScale,
-    stepOf: (replica = 0) => replicaOf(replica).clock.step,
-    isHalted: (replica) => replicaOf(replica).halted,
+    progress(where) {
+      const { clock, halted } = store.replicas[readOneReplica(plan, "progress", where)]!;
+      return { step: clock.step, lossScale: clock.lossScale, halted };
+    },
+    view(role, name, where) {
+      readRole(plan, role);
+      return store.view(locationOf(locate(role), "view", name), readOneReplica(plan, "view", where));
+    },
   }));
 }

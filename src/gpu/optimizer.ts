@@ -1,14 +1,15 @@
 // The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are
 // needed. After creation, a step allocates nothing and asks the host for nothing but a stretch of table rows now and then.
-import { arenaLength, layoutSegments, packArena, paddedLength, type Tensor } from "../arena.ts";
+import { arenaLength, layoutSegments, packArena, paddedLength, readTensors, type Tensors } from "../arena.ts";
 import { OptionError, show } from "../errors.ts";
 import { layoutPart } from "../layout.ts";
 import { checkKeys } from "../optimizer/keys.ts";
-import { type Locate, scalarLength } from "../optimizer/locations.ts";
-import { createShell, statsOf } from "../optimizer/shell.ts";
+import { type Locate, locationOf, scalarLength } from "../optimizer/locations.ts";
+import { createShell, readOneReplica, statsOf } from "../optimizer/shell.ts";
 import type { Clock } from "../optimizer/store.ts";
-import type { Optimizer, Role, Stats } from "../optimizer.ts";
-import { createPlan, type Plan, readReplica, readRole } from "../plan.ts";
+import type { InReplica, Optimizer, Role, Stats } from "../optimizer.ts";
+import { readChoice } from "../options.ts";
+import { createPlan, type Plan, readRole } from "../plan.ts";
 import type { OptimizerConfig } from "../rules/index.ts";
 import { allocate, bytesOf } from "./allocate.ts";
 import { decodeControl, encodeControl } from "./control.ts";
@@ -20,6 +21,12 @@ import { type StreamShape, streamShape } from "./shapes.ts";
 import { compileStages, type SharedBuffers } from "./stages.ts";
 import { BufferStore, mustNotBeLost } from "./store.ts";
 import { tableBytes } from "./window.ts";
+
+/** What kernels may want to know of a replica. */
+const controlFields = ["step", "skip", "lossScale"] as const;
+
+/** A field of the control buffer. */
+export type ControlField = (typeof controlFields)[number];
 
 /** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
 export interface GpuOptimizer extends Optimizer {
@@ -38,9 +45,11 @@ export interface GpuOptimizer extends Optimizer {
   /** Whether `destroy` was called. */
   readonly destroyed: boolean;
   /**
-   * Where in the control buffer, as an `array<f32>`, the scale is that the next loss of a replica is to be multiplied by.
+   * Where in the control buffer a field of a replica (default: the first) is, in words of 4 bytes: `"step"`, a u32, the
+   * updates made; `"skip"`, a u32 that is 2 while the replica is halted; `"lossScale"`, an f32 by which the next loss is to be
+   * multiplied.
    */
-  lossScaleIndex(replica?: number): number;
+  controlIndex(field: ControlField, where?: InReplica): number;
   /**
    * Encodes one update: 1 dispatch, or more with clipping, skipping and rules that sum (docs/rules.md). Opens a pass of its
    * own in a command encoder, or uses an open compute pass. Submits nothing, reads nothing back, and creates nothing.
@@ -75,11 +84,7 @@ export interface GpuOptimizer extends Optimizer {
    * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. Of a tensor
    * in a buffer of the caller's, its part of that, whose offset need not be one that can be bound.
    */
-  binding(role: Role, name: string, replica?: number): GPUBufferBinding & { readonly offset: number };
-  /** Where in the control buffer, as an `array<u32>`, the word is that is 2 while a replica is halted. */
-  skipIndex(replica?: number): number;
-  /** Where in the control buffer, as an `array<u32>`, the number of updates is that a replica has made. */
-  stepIndex(replica?: number): number;
+  binding(role: Role, name: string, where?: InReplica): GPUBufferBinding & { readonly offset: number };
   /**
    * Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped; by replica.
    *
@@ -94,23 +99,20 @@ export interface GpuOptimizer extends Optimizer {
  * @throws OptionError for bad tensors or a bad config; DeviceError when the device's limits or memory do not suffice or
  * the rule's WGSL does not compile. Nothing is left behind then.
  */
-export function createOptimizer(
-  device: GPUDevice,
-  tensors: readonly Tensor[],
-  config: OptimizerConfig,
-): Promise<GpuOptimizer> {
+export function createOptimizer(device: GPUDevice, tensors: Tensors, config: OptimizerConfig): Promise<GpuOptimizer> {
   return createShaped(device, tensors, config);
 }
 
 /** As {@link createOptimizer}, in a shape of the kernels that need not be the one chosen for the device. */
 export async function createShaped(
   device: GPUDevice,
-  tensors: readonly Tensor[],
+  tensors: Tensors,
   config: OptimizerConfig,
   shape?: StreamShape,
 ): Promise<GpuOptimizer> {
   readDevice(device);
-  const segments = layoutSegments(tensors);
+  const list = readTensors(tensors);
+  const segments = layoutSegments(list);
   const plan = createPlan(config, segments);
   checkKeys(plan, segments);
   checkExternal(plan, segments);
@@ -124,7 +126,7 @@ export async function createShaped(
   requireDevice(device, plan, layouts, segments);
   const stages = await compileStages(device, plan, layouts, segments, shape ?? streamShape(device));
   const { made, buffers } = await allocate(device, `${paddedLength(segments) * replicas} parameters`, (create) => {
-    const initial = packArena(segments, tensors);
+    const initial = packArena(segments, list);
     const params = new Float32Array(length * replicas);
     for (let replica = 0; replica < replicas; replica++) params.set(initial, replica * length);
     const clocks = Array.from({ length: replicas }, () => newClock(plan));
@@ -153,8 +155,6 @@ export async function createShaped(
 /** What only an optimizer on the GPU has. */
 function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptimizer, keyof Optimizer> & Engine {
   const { device, ledger, made } = store;
-  const indexOf = (field: "lossScale" | "skip" | "step", replica: number) =>
-    store.controlIndex(field, readReplica(plan, "replica", replica));
   return {
     backend: "webgpu",
     device,
@@ -168,9 +168,10 @@ function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptim
     get destroyed() {
       return store.destroyed;
     },
-    lossScaleIndex: (replica = 0) => indexOf("lossScale", replica),
-    skipIndex: (replica = 0) => indexOf("skip", replica),
-    stepIndex: (replica = 0) => indexOf("step", replica),
+    controlIndex(field, where) {
+      const replica = readOneReplica(plan, "controlIndex", where);
+      return store.controlIndex(readChoice("controlIndex", field, controlFields), replica);
+    },
     encode(target) {
       store.mustLive("encode");
       mustEncodeInto(target);
@@ -181,16 +182,11 @@ function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptim
       mustEncodeInto(target, "noteSubmitted");
       ledger.noteSubmitted(target);
     },
-    binding(role, name, replica = 0) {
+    binding(role, name, where) {
       store.mustLive("binding");
       readRole(plan, role);
-      readReplica(plan, "replica", replica);
-      const location = locate(role).find(({ segment }) => segment.name === name);
-      if (!location) {
-        throw new OptionError(
-          `binding names ${show(name)}, which is not a tensor; the tensors are ${plan.names.join(", ")}`,
-        );
-      }
+      const replica = readOneReplica(plan, "binding", where);
+      const location = locationOf(locate(role), "binding", name);
       const { buffer, at } = store.place(location, replica);
       // Up to the next multiple of 16 bytes, so that kernels may read vec4s; the padding is zero.
       const size = location.external ? location.length * 4 : Math.ceil(location.length / 4) * 16;

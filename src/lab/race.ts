@@ -157,7 +157,7 @@ export class Cohort {
       this.#runners.forEach((runner, replica) => {
         if (runner.stopped) return;
         const report = reports[replica]!;
-        const lr = optimizer.hyper("lr", Math.max(0, report.step - 1), 0, replica);
+        const lr = optimizer.hyper("lr", Math.max(0, report.step - 1), { group: 0, replica });
         if (runner.hear(report, lr)) optimizer.halt(replica);
       });
       hear();
@@ -220,7 +220,7 @@ export class Cohort {
       const recent = losses.slice(-every);
       const mean = recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
       const { loss, accuracy } = evaluations?.[replica] ?? { loss: mean, accuracy: 0 };
-      optimizer.observe(type === "testAccuracy" ? accuracy : loss, replica);
+      optimizer.observe(type === "testAccuracy" ? accuracy : loss, { replica });
     });
   }
 }

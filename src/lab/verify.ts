@@ -177,7 +177,7 @@ function run(optimizers: readonly Optimizer[], gradients: Iterator<TensorValues>
 async function everything(optimizer: Optimizer, replica = 0): Promise<Map<string, Float32Array>> {
   const values = new Map<string, Float32Array>();
   for (const role of ["params", ...optimizer.slots]) {
-    for (const [name, data] of Object.entries(await optimizer.read(role, replica)))
+    for (const [name, data] of Object.entries(await optimizer.read(role, { replica })))
       values.set(`${role} of ${name}`, data);
   }
   return values;
@@ -330,7 +330,7 @@ const replicasDoNotLeak: Law = {
           const values: TensorValues = gradients[r]!.next().value;
           // One skips where the others do not.
           if (step === 1 && r === 1) values[tensors[0]!.name]![0] = Number.NaN;
-          together.write("gradients", values, r);
+          together.write("gradients", values, { replica: r });
           alone[r]!.write("gradients", values);
           alone[r]!.step();
         });
@@ -339,7 +339,7 @@ const replicasDoNotLeak: Law = {
       for (const [r, one] of alone.entries()) {
         const wrong = difference(await everything(one), await everything(together, r), `alone and as replica ${r}`);
         if (wrong) return wrong;
-        const [stats, wanted] = [await together.stats(r), await one.stats()];
+        const [stats, wanted] = [await together.stats({ replica: r }), await one.stats()];
         if (show(stats) !== show(wanted)) return `replica ${r} reports ${show(stats)}, and alone ${show(wanted)}`;
       }
       return undefined;

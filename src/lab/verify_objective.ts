@@ -483,10 +483,10 @@ async function replicasLeak(device: GPUDevice, subject: Subject, random: Random)
     /** Loss and gradient of each replica. */
     const found = async (...values: readonly Float64Array[]) => {
       values.forEach((each, replica) => {
-        optimizer.write("params", byTensor(tensors, each), replica);
+        optimizer.write("params", byTensor(tensors, each), { replica });
       });
       const losses = await own.gradient(rows);
-      const gradients = await Promise.all(values.map((_, replica) => optimizer.read("gradients", replica)));
+      const gradients = await Promise.all(values.map((_, replica) => optimizer.read("gradients", { replica })));
       return gradients.map((each, replica) => [losses[replica]!, ...joined(tensors, each)]);
     };
     const [first, second] = await found(there, elsewhere);

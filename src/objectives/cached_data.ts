@@ -62,7 +62,7 @@ export async function loadData(
       gatherSizes: createSizes(create, [features, capacity, inputSteps, Number(bytes instanceof Uint8Array)], [scale]),
       lossSizes: createSizes(
         create,
-        [width, capacity, Number(weights !== undefined), optimizer.lossScaleIndex()],
+        [width, capacity, Number(weights !== undefined), optimizer.controlIndex("lossScale")],
         [smoothing, delta],
       ),
     };

@@ -61,7 +61,7 @@ async function compileKernels(optimizer: GpuOptimizer, objective: FittedCustom, 
   const count = countParams(tensors);
   const replicas = replicaConstants(optimizer);
   const lane_count = isSoftware(device) ? 1 : 64;
-  const scaled = { ...replicas, loss_scale_index: optimizer.lossScaleIndex() };
+  const scaled = { ...replicas, loss_scale_index: optimizer.controlIndex("lossScale") };
   const data = ["read", "read", "uniform", "read", "read", "read", "read", "write"] as const;
   const [loss, total, gradient, join] = await Promise.all([
     compileKernel(device, sources.loss, data, replicas),

@@ -25,9 +25,9 @@ export async function differenceOfGradients(
   encodeGradient: (pass: GPUComputePassEncoder) => void,
 ): Promise<TensorValues> {
   const { device, replicas, control, controlBytes } = optimizer;
-  const skipIndex = optimizer.skipIndex(replica);
+  const skipIndex = optimizer.controlIndex("skip", { replica });
   const norm = vectorNorm(tensors, vector);
-  const params = await optimizer.read("params", replica);
+  const params = await optimizer.read("params", { replica });
   const size = vectorSize(tensors, (name) => params[name]!);
   const kernels = await Promise.all(
     [0, 1, 2].map((phase) =>
@@ -82,7 +82,7 @@ export async function differenceOfGradients(
     if (new Uint32Array(state!)[skipIndex] === 2) {
       throw new OptionError(`replica ${replica} is halted; hessianVector needs one that is not`);
     }
-    const scale = new Float32Array(state!)[optimizer.lossScaleIndex(replica)]!;
+    const scale = new Float32Array(state!)[optimizer.controlIndex("lossScale", { replica })]!;
     return Object.fromEntries(
       made.map(({ name }, i) => [
         name,

@@ -73,7 +73,7 @@ interface Bound {
 function bound(optimizer: GpuOptimizer, role: "params" | "gradients"): Bound {
   const { buffer, offset, size } = optimizer.binding(role, pointsName);
   const behind = offset % bindingAlignment;
-  const bytes = optimizer.replicas === 1 ? 0 : optimizer.binding(role, pointsName, 1).offset - offset;
+  const bytes = optimizer.replicas === 1 ? 0 : optimizer.binding(role, pointsName, { replica: 1 }).offset - offset;
   return {
     range: { buffer, offset: offset - behind, size: size! + behind + bytes * (optimizer.replicas - 1) },
     first: behind / 4,
@@ -104,8 +104,8 @@ export async function bindLandscapeToGpu(
       barriers: Number(barriers),
       chunk_length: chunkLength,
       control_stride: controlBytes / replicas / 4,
-      skip_index: optimizer.skipIndex(),
-      loss_scale_index: optimizer.lossScaleIndex(),
+      skip_index: optimizer.controlIndex("skip"),
+      loss_scale_index: optimizer.controlIndex("lossScale"),
       derive: Number(derive),
     });
   const [gradientKernel, totalKernel] = await Promise.all([

@@ -172,7 +172,7 @@ function createPenalty(optimizer: GpuOptimizer, model: Model, place: number, cre
     totalSizes: createSizes(create, [stretches, place]),
     sizes: model.layers.map((layer) => {
       const strides = (["params", "gradients"] as const).map((role) => tensor(optimizer, role, layer.weight).stride);
-      const whole = [layer.inputs * layer.outputs, ...strides, first, stretches, optimizer.lossScaleIndex()];
+      const whole = [layer.inputs * layer.outputs, ...strides, first, stretches, optimizer.controlIndex("lossScale")];
       first += stretchesOf(layer);
       return createSizes(create, whole, [l2]);
     }),
@@ -206,8 +206,8 @@ async function encodeAll(
       replicas: optimizer.replicas,
       control: optimizer.control,
       controlStride: optimizer.controlBytes / optimizer.replicas / 4,
-      skipIndex: optimizer.skipIndex(),
-      stepIndex: optimizer.stepIndex(),
+      skipIndex: optimizer.controlIndex("skip"),
+      stepIndex: optimizer.controlIndex("step"),
       batch,
       keep,
     };

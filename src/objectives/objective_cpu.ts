@@ -1,6 +1,5 @@
 // The objective on the CPU, the reference of the kernels: whatever the program, its batches, evaluations and Hessian-vector
 // products; in float64 between float32 parameters and gradients, one replica after the other.
-import { arenaLength } from "../arena.ts";
 import type { CpuOptimizer } from "../cpu/optimizer.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
@@ -47,7 +46,6 @@ class CpuObjective implements Objective {
   readonly #program: Program;
   readonly #binding: Binding;
   readonly #bound: CpuProgram;
-  readonly #stride: number;
   /** What was last found of each replica: of one that is halted, this stays. */
   readonly #losses: number[];
   readonly #evaluations: ReplicaEvaluation[];
@@ -57,7 +55,6 @@ class CpuObjective implements Objective {
     this.#program = program;
     this.#binding = binding;
     this.#bound = program.bindCpu(optimizer, binding);
-    this.#stride = arenaLength(optimizer.segments);
     this.#losses = Array.from({ length: optimizer.replicas }, () => 0);
     const accuracy = program.hasAccuracy ? 0 : Number.NaN;
     this.#evaluations = Array.from({ length: optimizer.replicas }, () => ({ loss: 0, accuracy }));
@@ -67,7 +64,7 @@ class CpuObjective implements Objective {
     const losses = this.#gradient(rows);
     // Before anything is awaited: the next step may be asked for while this report is on its way.
     this.#optimizer.step();
-    const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats(replica)));
+    const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats({ replica })));
     await breathe();
     return firstAndEach(stats.map((each, replica) => reportOf(losses[replica]!, each)));
   }
@@ -91,7 +88,7 @@ class CpuObjective implements Objective {
     for (const rows of batches) {
       const of = judge(rows);
       results.forEach((result, replica) => {
-        result.halted ||= this.#optimizer.isHalted(replica);
+        result.halted ||= this.#optimizer.progress({ replica }).halted;
         if (result.halted) return;
         const { loss, hits } = of(this.#params(replica));
         result.loss += loss;
@@ -114,7 +111,7 @@ class CpuObjective implements Objective {
     const rows = readRows(given, this.#program, this.#binding);
     const { segments } = this.#binding;
     const norm = vectorNorm(segments, vector);
-    if (this.#optimizer.isHalted(replica)) {
+    if (this.#optimizer.progress({ replica }).halted) {
       throw new OptionError(`replica ${replica} is halted; hessianVector needs one that is not`);
     }
     const params = this.#params(replica);
@@ -149,9 +146,9 @@ class CpuObjective implements Objective {
   #gradient(given: Uint32Array | undefined): readonly number[] {
     const rows = readRows(given, this.#program, this.#binding);
     for (let replica = 0; replica < this.#losses.length; replica++) {
-      if (this.#optimizer.isHalted(replica)) continue;
+      if (this.#optimizer.progress({ replica }).halted) continue;
       const { loss, gradients } = this.#at(this.#params(replica), rows, replica);
-      const scale = this.#optimizer.lossScaleOf(replica);
+      const scale = this.#optimizer.progress({ replica }).lossScale;
       for (const [name, values] of gradients) {
         const into = this.#tensor("gradients", name, replica);
         for (let i = 0; i < values.length; i++) into[i] = values[i]! * scale;
@@ -166,7 +163,12 @@ class CpuObjective implements Objective {
     const gradients = new Map(
       this.#binding.segments.map(({ name, length }) => [name, new Float64Array(length)] as const),
     );
-    const loss = this.#bound.gradient(params, rows, this.#optimizer.stepOf(replica), (name) => gradients.get(name)!);
+    const loss = this.#bound.gradient(
+      params,
+      rows,
+      this.#optimizer.progress({ replica }).step,
+      (name) => gradients.get(name)!,
+    );
     return { loss, gradients };
   }
 
@@ -175,8 +177,6 @@ class CpuObjective implements Objective {
   }
 
   #tensor(role: "params" | "gradients", name: string, replica: number): Float32Array {
-    const { offset, length } = this.#binding.segments.find((segment) => segment.name === name)!;
-    const begin = replica * this.#stride + offset;
-    return this.#optimizer[role].subarray(begin, begin + length);
+    return this.#optimizer.view(role, name, { replica });
   }
 }

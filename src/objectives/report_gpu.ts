@@ -107,7 +107,7 @@ export class Reports {
     }
     return {
       floats: new Float32Array(told),
-      isHalted: (replica) => words[this.#bytes / 4 + this.#optimizer.skipIndex(replica)] === 2,
+      isHalted: (replica) => words[this.#bytes / 4 + this.#optimizer.controlIndex("skip", { replica })] === 2,
       stats: () => this.#optimizer.noteControl(told, this.#bytes),
     };
   }

@@ -11,14 +11,17 @@ export const lanes = 64;
 
 /** Where kernels find which replicas are halted (shaders/objectives/replicas.wgsl). */
 export function replicaConstants(optimizer: GpuOptimizer): Record<string, number> {
-  return { control_stride: optimizer.controlBytes / optimizer.replicas / 4, skip_index: optimizer.skipIndex() };
+  return {
+    control_stride: optimizer.controlBytes / optimizer.replicas / 4,
+    skip_index: optimizer.controlIndex("skip"),
+  };
 }
 
 /** A tensor of all replicas in one binding. */
 export function tensor(optimizer: GpuOptimizer, role: "params" | "gradients", name: string): Operand {
   const first = optimizer.binding(role, name);
   if (optimizer.replicas === 1) return { ...first, stride: 0 };
-  const stride = optimizer.binding(role, name, 1).offset - first.offset;
+  const stride = optimizer.binding(role, name, { replica: 1 }).offset - first.offset;
   return { ...first, size: first.size! + stride * (optimizer.replicas - 1), stride: stride / 4 };
 }
 

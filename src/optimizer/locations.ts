@@ -73,6 +73,14 @@ function inArena(kind: Arena, segment: Segment, segments: readonly Segment[]): L
   return { segment, home, offset: bytes / 4, length, stride: 0, external: buffer };
 }
 
+/** @throws OptionError for a name that is no tensor's. */
+export function locationOf(locations: readonly Location[], call: string, name: string): Location {
+  const location = locations.find(({ segment }) => segment.name === name);
+  if (location) return location;
+  const names = locations.map(({ segment }) => segment.name);
+  throw new OptionError(`${call} names ${show(name)}, which is not a tensor; the tensors are ${names.join(", ")}`);
+}
+
 /** The scalars of a part, all of them together. */
 export function scalarRange(layouts: readonly PartLayout[], index: number): Range {
   const length = scalarLength(layouts[index]!);

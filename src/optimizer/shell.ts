@@ -4,7 +4,17 @@ import { matchSegments, type Segment } from "../arena.ts";
 import { OptionError, show } from "../errors.ts";
 import { inMemory, memoryError } from "../host_memory.ts";
 import { type PartLayout, scalarValues } from "../layout.ts";
-import { type Optimizer, putValues, type Role, type Stats, type TensorValues, unwatchedMessage } from "../optimizer.ts";
+import {
+  type InGroup,
+  type InReplica,
+  type Optimizer,
+  putValues,
+  type Role,
+  type Stats,
+  type TensorValues,
+  unwatchedMessage,
+} from "../optimizer.ts";
+import { readObject } from "../options.ts";
 import {
   observeMetric,
   type Plan,
@@ -49,14 +59,15 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
   const locate = locator(plan, layouts, segments);
   const its: Inside = { plan, layouts, segments, store, locate };
   const replicaOf = (replica: number) => readReplica(plan, "replica", replica);
+  const oneReplica = (call: string, where: InReplica | undefined) => readOneReplica(plan, call, where);
   const change = (call: string, make: () => unknown) => {
     store.mustLive(call);
     store.settle();
     if (make() !== false) store.expire();
   };
-  const freeze = (call: string, frozen: boolean, group: number | undefined) =>
+  const freeze = (call: string, frozen: boolean, where: InGroup | undefined) =>
     change(call, () => {
-      setFrozen(plan, frozen, group);
+      setFrozen(plan, frozen, readWhere(call, where, "group").group);
       store.refreeze();
     });
   const setHalted = (call: string, replica: number, halted: boolean) => {
@@ -91,21 +102,26 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
       for (const location of locate("gradients")) mustAllow(location, "COPY_DST", "zeroGrad");
       store.zeroGrad();
     },
-    set(hypers, group, replica) {
+    set(hypers, where) {
+      const { group, replica } = readWhere("set", where, "group", "replica");
       change("set", () => setHypers(plan, hypers, group, replica, store.next(replica ?? 0)));
     },
-    hyper: (name, step, group = 0, replica = 0) => readHyperAt(plan, group, name, step, replica),
-    freeze: (group) => freeze("freeze", true, group),
-    thaw: (group) => freeze("thaw", false, group),
+    hyper(name, step, where) {
+      const { group = 0, replica = 0 } = readWhere("hyper", where, "group", "replica");
+      return readHyperAt(plan, group, name, step, replica);
+    },
+    freeze: (where) => freeze("freeze", true, where),
+    thaw: (where) => freeze("thaw", false, where),
     halt: (replica) => setHalted("halt", replica, true),
     resume: (replica) => setHalted("resume", replica, false),
-    observe(metric, replica) {
+    observe(metric, where) {
+      const { replica } = readWhere("observe", where, "replica");
       change("observe", () => observeMetric(plan, metric, replica));
     },
-    async read(role = "params", replica = 0) {
+    async read(role = "params", where) {
       store.mustLive("read");
       readRole(plan, role);
-      replicaOf(replica);
+      const replica = oneReplica("read", where);
       try {
         const isScalar = layouts.some(({ scalars }) => scalars.some(({ name }) => name === role));
         if (isScalar && !planSlots(plan).includes(role)) return await readScalars(role, replica);
@@ -115,9 +131,10 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
         throw memoryError(`the values of ${role}`, error);
       }
     },
-    write(role, values, replica) {
+    write(role, values, where) {
       store.mustLive("write");
       readRole(plan, role);
+      const { replica } = readWhere("write", where, "replica");
       if (replica !== undefined) replicaOf(replica);
       const located = new Map(locate(role).map((location) => [location.segment.name, location]));
       const stored = [...located.values()].map(({ segment, length }) => ({ ...segment, length }));
@@ -134,21 +151,35 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
       );
       store.write(writes);
     },
-    async stats(replica = 0) {
+    async stats(where) {
       store.mustLive("stats");
-      replicaOf(replica);
+      const replica = oneReplica("stats", where);
       const { records } = await store.fetch([], replica);
       return statsOf(records[replica]!);
     },
-    async layers(replica = 0) {
+    async layers(where) {
       store.mustLive("layers");
-      replicaOf(replica);
+      const replica = oneReplica("layers", where);
       if (!plan.watch) throw new OptionError(unwatchedMessage);
       return store.layers(replica);
     },
     destroy: () => store.destroy(),
   };
   return Object.defineProperty(joined(shell, engine(locate)), inside, { value: its, configurable: true });
+}
+
+/** Reads which groups or replicas a call is about; their range is checked where they are used. */
+export function readWhere<K extends "group" | "replica">(
+  call: string,
+  where: { readonly [key in K]?: number | undefined } | undefined,
+  ...keys: readonly K[]
+): { readonly [key in K]?: number | undefined } {
+  return where === undefined ? {} : (readObject(call, where, keys) as { readonly [key in K]?: number | undefined });
+}
+
+/** The replica that a call is about, by default the first. */
+export function readOneReplica(plan: Plan, call: string, where: InReplica | undefined): number {
+  return readReplica(plan, "replica", readWhere(call, where, "replica").replica ?? 0);
 }
 
 /** The values of some roles in one replica, of one moment. */

@@ -11,13 +11,13 @@ export async function updateRest(optimizer: Optimizer, added: number): Promise<v
   const { accumulate = 1 } = optimizer.config;
   if (added === 0) return;
   const replicas = Array.from({ length: optimizer.replicas }, (_, replica) => replica);
-  const sums = await Promise.all(replicas.map((replica) => optimizer.read("accumulated", replica)));
+  const sums = await Promise.all(replicas.map((replica) => optimizer.read("accumulated", { replica })));
   // The update divides by all of them.
   sums.forEach((tensors, replica) => {
     const scaled = Object.entries(tensors).map(
       ([name, values]) => [name, values.map((sum) => (sum * accumulate) / added)] as const,
     );
-    optimizer.write("accumulated", Object.fromEntries(scaled), replica);
+    optimizer.write("accumulated", Object.fromEntries(scaled), { replica });
   });
   optimizer.zeroGrad();
   for (let missing = accumulate - added; missing > 0; missing--) optimizer.step();

@@ -18,7 +18,7 @@ export interface Use {
 export function createUse(optimizer: Optimizer): Use {
   const plan = createPlan(optimizer.config, optimizer.segments);
   const plain = roleOf(plan, Number.POSITIVE_INFINITY) === "params";
-  const role = async (replica = 0) => (plain ? "params" : roleOf(plan, (await optimizer.stats(replica)).step));
+  const role = async (replica = 0) => (plain ? "params" : roleOf(plan, (await optimizer.stats({ replica })).step));
   return {
     role,
     async during(work) {
@@ -35,16 +35,16 @@ function isOnGpu(optimizer: Optimizer): optimizer is GpuOptimizer {
 }
 
 async function swapped<T>(optimizer: Optimizer, roles: readonly Role[], work: () => Promise<T>): Promise<T> {
-  const trained = await Promise.all(roles.map((_, replica) => optimizer.read("params", replica)));
-  const toUse = await Promise.all(roles.map((role, replica) => optimizer.read(role, replica)));
+  const trained = await Promise.all(roles.map((_, replica) => optimizer.read("params", { replica })));
+  const toUse = await Promise.all(roles.map((role, replica) => optimizer.read(role, { replica })));
   try {
     toUse.forEach((values, replica) => {
-      optimizer.write("params", values, replica);
+      optimizer.write("params", values, { replica });
     });
     return await work();
   } finally {
     trained.forEach((values, replica) => {
-      optimizer.write("params", values, replica);
+      optimizer.write("params", values, { replica });
     });
   }
 }
@@ -62,22 +62,22 @@ async function swappedOnGpu<T>(optimizer: GpuOptimizer, roles: readonly Role[], 
   };
   try {
     const workedOut = await Promise.all(
-      roles.map((role, replica) => (role === "evaluation" ? optimizer.read(role, replica) : undefined)),
+      roles.map((role, replica) => (role === "evaluation" ? optimizer.read(role, { replica }) : undefined)),
     );
     copy((encoder) => {
       encoder.copyBufferToBuffer(params, 0, kept, 0, params.size);
       roles.forEach((role, replica) => {
         if (role === "params" || role === "evaluation") return;
         for (const { name, length } of optimizer.segments) {
-          const from = optimizer.binding(role, name, replica);
-          const to = optimizer.binding("params", name, replica);
+          const from = optimizer.binding(role, name, { replica });
+          const to = optimizer.binding("params", name, { replica });
           encoder.copyBufferToBuffer(from.buffer, from.offset, to.buffer, to.offset, 4 * length);
         }
       });
     });
     try {
       workedOut.forEach((values, replica) => {
-        if (values) optimizer.write("params", values, replica);
+        if (values) optimizer.write("params", values, { replica });
       });
       return await work();
     } finally {

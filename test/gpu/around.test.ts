@@ -534,7 +534,7 @@ describe.each(engines)("averages (%s)", (_, create) => {
     for (const role of ["params", "ema", "swa", "lookahead"]) {
       expect((await optimizer.read(role)).a).toEqual(Float32Array.from(tensors[0]!.data));
     }
-    optimizer.thaw(0);
+    optimizer.thaw({ group: 0 });
     step(optimizer, gradients[3]!);
     const [p, ema, slow] = await Promise.all(["params", "ema", "lookahead"].map((role) => optimizer.read(role)));
     // The fourth update returns half of the way, and half of that enters the average.
@@ -758,7 +758,7 @@ it("keeps the loss scale where lossScaleIndex says", async () => {
     replicas: [{}, {}, {}],
     clip: { type: "groupNorm", maxNorm: 1 },
   })) satisfies GpuOptimizer;
-  optimizer.write("gradients", { x: [0, Number.NaN, 0] }, 1);
+  optimizer.write("gradients", { x: [0, Number.NaN, 0] }, { replica: 1 });
   optimizer.step();
   const copy = device.createBuffer({
     size: optimizer.controlBytes,
@@ -769,7 +769,9 @@ it("keeps the loss scale where lossScaleIndex says", async () => {
   device.queue.submit([encoder.finish()]);
   await copy.mapAsync(GPUMapMode.READ);
   const numbers = new Float32Array(copy.getMappedRange());
-  expect([0, 1, 2].map((replica) => numbers[optimizer.lossScaleIndex(replica)])).toEqual([512, 256, 512]);
+  expect([0, 1, 2].map((replica) => numbers[optimizer.controlIndex("lossScale", { replica })])).toEqual([
+    512, 256, 512,
+  ]);
   copy.destroy();
   optimizer.destroy();
 });
@@ -798,8 +800,8 @@ describe.each(engines)("what is frozen (%s)", (_, create) => {
       expect(role.b).not.toEqual(begin[i]!.b);
     });
     expect((await optimizer.stats()).gradientNorm / norm([g.b!, g.c!], 2)).toBeCloseTo(1, 5);
-    optimizer.thaw(0);
-    optimizer.freeze(1);
+    optimizer.thaw({ group: 0 });
+    optimizer.freeze({ group: 1 });
     const frozenOf = () =>
       (optimizer.config as unknown as { groups: { frozen?: boolean }[] }).groups.map(({ frozen }) => frozen);
     expect(frozenOf()).toEqual([undefined, true]);
@@ -858,8 +860,8 @@ describe.each(engines)("what is frozen (%s)", (_, create) => {
 
   it("is refused for a group that is not there", async () => {
     const optimizer = await create(tensors, config);
-    expect(() => optimizer.freeze(3)).toThrow("group is 3; it must be a whole number in [0, 2]");
-    expect(() => optimizer.thaw(-1)).toThrow(OptionError);
+    expect(() => optimizer.freeze({ group: 3 })).toThrow("group is 3; it must be a whole number in [0, 2]");
+    expect(() => optimizer.thaw({ group: -1 })).toThrow(OptionError);
     optimizer.destroy();
   });
 });

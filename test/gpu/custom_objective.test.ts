@@ -47,7 +47,7 @@ describe("the GPU is the twin", () => {
     }
     submit.mockRestore();
     for (const replica of [0, 1]) {
-      const [found, wanted] = [await gpu.read("params", replica), await cpu.read("params", replica)];
+      const [found, wanted] = [await gpu.read("params", { replica }), await cpu.read("params", { replica })];
       for (const { name } of tensors) close(found[name]!, wanted[name]!, 2e-5);
     }
     const [evaluation, wanted] = [await ours.evaluate(test), await twin.evaluate(test)];

@@ -64,8 +64,8 @@ describe.each<Target>(["encoder", "pass"])("an update in a caller's %s", (target
     for (const optimizer of [real, dropped]) optimizer.set({ lr: 0.5 });
     feed(12, 9, "encode");
     for (let r = 0; r < real.replicas; r++) {
-      expect(await dropped.read("params", r)).toEqual(await real.read("params", r));
-      expect(await dropped.stats(r)).toEqual(await real.stats(r));
+      expect(await dropped.read("params", { replica: r })).toEqual(await real.read("params", { replica: r }));
+      expect(await dropped.stats({ replica: r })).toEqual(await real.stats({ replica: r }));
     }
     real.destroy();
     dropped.destroy();

@@ -55,9 +55,9 @@ it.each<[string, OptimizerConfig]>([
   const all = [cpu, first];
   for (let i = 0; i < 12; i++) {
     for (const optimizer of all) {
-      if (i === 4) optimizer.thaw(0);
-      if (i === 7) optimizer.freeze(0);
-      if (i === 9) optimizer.thaw(0);
+      if (i === 4) optimizer.thaw({ group: 0 });
+      if (i === 7) optimizer.freeze({ group: 0 });
+      if (i === 9) optimizer.thaw({ group: 0 });
       step(optimizer, i);
     }
     if (i === 5 || i === 8) await mustAgree(first, cpu);
@@ -75,7 +75,7 @@ it("counts them also behind steps that were skipped unheard", async () => {
   const [cpu, gpu] = [createCpuOptimizer(tensors, config), await createOptimizer(device, tensors, config)];
   for (const optimizer of [cpu, gpu]) {
     for (let i = 0; i < 9; i++) step(optimizer, i, i % 3 === 1);
-    optimizer.thaw(0);
+    optimizer.thaw({ group: 0 });
   }
   for (let i = 9; i < 15; i++) {
     for (const optimizer of [cpu, gpu]) step(optimizer, i, i === 11);

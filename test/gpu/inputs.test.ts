@@ -9,6 +9,33 @@ import { transposedMatrices } from "../transposed.ts";
 import { freshDevice } from "./setup.ts";
 
 describe("the WebGPU optimizer", () => {
+  it("takes tensors by name, and says which group and replica as an object", async () => {
+    const device = await freshDevice();
+    const optimizer = await createOptimizer(
+      device,
+      { w: [2, 2], b: { shape: [3], data: [1, 2, 3] } },
+      { rule: "sgd", lr: 1, replicas: [{}, {}], groups: [{ params: "b" }] },
+    );
+    expect(await optimizer.read()).toEqual({ w: new Float32Array(4), b: Float32Array.of(1, 2, 3) });
+    optimizer.set({ lr: 2 }, { group: 0, replica: 1 });
+    optimizer.write("gradients", { b: [1, 0, -1] });
+    optimizer.step();
+    expect((await optimizer.read("params")).b).toEqual(Float32Array.of(0, 2, 4));
+    expect((await optimizer.read("params", { replica: 1 })).b).toEqual(Float32Array.of(-1, 2, 5));
+    const { offset } = optimizer.binding("params", "b", { replica: 1 });
+    expect(offset - optimizer.binding("params", "b").offset).toBe(2 * 64 * 4);
+    const words = optimizer.controlBytes / 4 / 2;
+    expect(optimizer.controlIndex("step", { replica: 1 })).toBe(words + optimizer.controlIndex("step"));
+    expect(() => optimizer.controlIndex("norm" as never)).toThrow(
+      /^controlIndex is "norm"; it must be one of step, skip, lossScale$/,
+    );
+    await expect(optimizer.stats(1 as never)).rejects.toThrow(/^stats is 1; it must be an object with replica$/);
+    expect(() => optimizer.binding("params", "v")).toThrow(
+      /^binding names "v", which is not a tensor; the tensors are w, b$/,
+    );
+    optimizer.destroy();
+  });
+
   it("takes a tensor called __proto__, writes all or nothing, and refuses a flipped bit", async () => {
     const device = await freshDevice();
     const tensors = [

@@ -100,7 +100,7 @@ it("replicas go their own ways, with the bits of a run alone, and keep what they
     expect(replicas[2]).toEqual(single.replicas[0]);
     expect(replicas[1]!.step).toBe(Math.min(step + 1, 2));
   }
-  expect(await together.optimizer.read("params", 2)).toEqual(await alone.optimizer.read());
+  expect(await together.optimizer.read("params", { replica: 2 })).toEqual(await alone.optimizer.read());
   expect((await together.objective.evaluate()).replicas[2]).toEqual((await alone.objective.evaluate()).replicas[0]);
   for (const { optimizer, objective } of [together, alone]) {
     objective.destroy();

@@ -75,15 +75,15 @@ describe("what a caller does by hand, on either engine", () => {
     optimizer.zeroGrad();
     expect(await optimizer.read("gradients")).toEqual({ a: new Float32Array(2), b: new Float32Array(3) });
     // Group 0 is the one the config names, group 1 that of the rest.
-    optimizer.set({ lr: 2 }, 0);
+    optimizer.set({ lr: 2 }, { group: 0 });
     optimizer.step();
     optimizer.write("momentum", { a: [8, 8] });
     expect(await optimizer.read("momentum")).toEqual({ a: Float32Array.of(8, 8), b: Float32Array.of(0.5, 0.5, 0.5) });
     optimizer.write("params", { a: [0, 0] });
     optimizer.step();
     expect(await optimizer.read()).toEqual({ a: Float32Array.of(-4, -4), b: Float32Array.of(1, 2, 3) });
-    expect(optimizer.hyper("lr", 5, 0)).toBe(2);
-    expect(optimizer.hyper("lr", 5, 1)).toBe(1);
+    expect(optimizer.hyper("lr", 5, { group: 0 })).toBe(2);
+    expect(optimizer.hyper("lr", 5, { group: 1 })).toBe(1);
     optimizer.destroy();
   });
 });

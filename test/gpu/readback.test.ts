@@ -164,11 +164,11 @@ describe("a submission that the device refuses", () => {
     optimizer.halt(1);
     optimizer.write("gradients", { x: [1] });
     for (let i = 0; i < 3; i++) optimizer.step();
-    expect((await optimizer.stats(1)).step).toBe(0);
+    expect((await optimizer.stats({ replica: 1 })).step).toBe(0);
     optimizer.resume(1);
-    optimizer.write("gradients", { x: [Number.NaN] }, 1);
+    optimizer.write("gradients", { x: [Number.NaN] }, { replica: 1 });
     for (let i = 0; i < 3; i++) optimizer.step();
-    expect(await optimizer.stats(1)).toMatchObject({ step: 0, skipped: 1, underflowed: true });
+    expect(await optimizer.stats({ replica: 1 })).toMatchObject({ step: 0, skipped: 1, underflowed: true });
     optimizer.step();
     expect((await optimizer.stats()).step).toBe(7);
     optimizer.destroy();

@@ -36,8 +36,8 @@ const gradientsOf = (given: readonly Tensor[]) =>
 
 const stateOf = (optimizer: Optimizer, replica = 0) =>
   Promise.all([
-    optimizer.stats(replica),
-    ...["params", "gradients", "evaluation", ...optimizer.slots].map((role) => optimizer.read(role, replica)),
+    optimizer.stats({ replica }),
+    ...["params", "gradients", "evaluation", ...optimizer.slots].map((role) => optimizer.read(role, { replica })),
   ]);
 
 interface Case {
@@ -115,7 +115,7 @@ describe.each(engines)("replicas (%s)", (_, create) => {
       if (together.config.skipNonFinite) gradients[2]![1]!.b![35] = Number.NaN;
       const stepTogether = (step: number) => {
         gradients[step]!.forEach((g, replica) => {
-          together.write("gradients", g, replica);
+          together.write("gradients", g, { replica });
         });
         together.step();
       };
@@ -141,21 +141,22 @@ describe.each(engines)("replicas (%s)", (_, create) => {
   it("read and write one, or write all", async () => {
     const optimizer = await create(tensors, { rule: "sgd", lr: 1, momentum: 0.5, replicas: [{}, { lr: 0.5 }, {}] });
     optimizer.write("params", { c: [4] });
-    optimizer.write("params", { c: [8] }, 1);
+    optimizer.write("params", { c: [8] }, { replica: 1 });
     optimizer.write("gradients", { c: [1] });
-    optimizer.write("gradients", { c: [2] }, 2);
+    optimizer.write("gradients", { c: [2] }, { replica: 2 });
     optimizer.step();
-    const read = (role: string) => Promise.all([0, 1, 2].map(async (r) => (await optimizer.read(role, r)).c![0]));
+    const read = (role: string) =>
+      Promise.all([0, 1, 2].map(async (r) => (await optimizer.read(role, { replica: r })).c![0]));
     expect(await read("params")).toEqual([3, 7.5, 2]);
     expect(await read("momentum")).toEqual([1, 1, 2]);
-    optimizer.set({ lr: 0.25 }, undefined, 2);
+    optimizer.set({ lr: 0.25 }, { replica: 2 });
     optimizer.step();
     expect(await read("params")).toEqual([1.5, 6.75, 1.25]);
     for (const replica of [-1, 3, 0.5]) {
       const message = `replica is ${replica}; it must be a whole number in [0, 2]`;
-      await expect(optimizer.read("params", replica)).rejects.toThrow(message);
-      await expect(optimizer.stats(replica)).rejects.toThrow(message);
-      expect(() => optimizer.write("params", { c: [0] }, replica)).toThrow(message);
+      await expect(optimizer.read("params", { replica })).rejects.toThrow(message);
+      await expect(optimizer.stats({ replica })).rejects.toThrow(message);
+      expect(() => optimizer.write("params", { c: [0] }, { replica })).toThrow(message);
     }
     expect(await read("params")).toEqual([1.5, 6.75, 1.25]);
     optimizer.destroy();
@@ -174,7 +175,7 @@ describe.each(engines)("replicas (%s)", (_, create) => {
       replicas: scales.map((scale) => ({ lr: rate(scale) })),
     });
     optimizer.write("gradients", { x: [1, 0, -1] });
-    optimizer.write("gradients", { x: [0, Number.NaN, 0] }, broken);
+    optimizer.write("gradients", { x: [0, Number.NaN, 0] }, { replica: broken });
     for (let step = 0; step < steps; step++) {
       optimizer.step();
       // Now and then the host hears where they are.
@@ -183,18 +184,18 @@ describe.each(engines)("replicas (%s)", (_, create) => {
     const sum = Array.from({ length: steps }, (_, step) => rate(1)(step)).reduce((a, b) => a + b, 0);
     for (const [replica, scale] of scales.entries()) {
       const moved = replica === broken ? 0 : scale * sum;
-      expect(await optimizer.read("params", replica)).toEqual({
+      expect(await optimizer.read("params", { replica })).toEqual({
         x: Float32Array.of(-moved, 0, moved).map((v) => v + 0),
       });
-      expect(await optimizer.stats(replica)).toMatchObject(
+      expect(await optimizer.stats({ replica })).toMatchObject(
         replica === broken ? { step: 0, skipped: steps } : { step: steps, skipped: 0 },
       );
     }
     // Back again, it starts with its first rates.
-    optimizer.write("gradients", { x: [1, 0, -1] }, broken);
+    optimizer.write("gradients", { x: [1, 0, -1] }, { replica: broken });
     for (let step = 0; step < 10; step++) optimizer.step();
     const begun = scales[broken]! * (45 / 64);
-    expect(await optimizer.read("params", broken)).toEqual({ x: Float32Array.of(-begun, 0, begun) });
+    expect(await optimizer.read("params", { replica: broken })).toEqual({ x: Float32Array.of(-begun, 0, begun) });
     optimizer.destroy();
   });
 });

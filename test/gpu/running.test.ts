@@ -27,8 +27,8 @@ const tensors: Tensor[] = [
 const gradients = { a: normals(35), b: normals(4099) };
 const stateOf = (optimizer: Optimizer, replica = 0) =>
   Promise.all([
-    optimizer.stats(replica),
-    ...["params", ...optimizer.slots].map((role) => optimizer.read(role, replica)),
+    optimizer.stats({ replica }),
+    ...["params", ...optimizer.slots].map((role) => optimizer.read(role, { replica })),
   ]);
 const filled = (value: number) => ({ a: new Float32Array(35).fill(value), b: new Float32Array(4099).fill(value) });
 const zeros = tensors.map(({ name, shape }) => ({ name, shape }));
@@ -76,7 +76,10 @@ describe.each(engines)("%s: halt", (_, create) => {
       optimizer.write("gradients", filled(value));
       optimizer.step();
     };
-    const moved = async () => [(await optimizer.read("params", 0)).b![0], (await optimizer.read("params", 1)).b![0]];
+    const moved = async () => [
+      (await optimizer.read("params", { replica: 0 })).b![0],
+      (await optimizer.read("params", { replica: 1 })).b![0],
+    ];
     add(1);
     optimizer.halt(1);
     add(10);
@@ -103,9 +106,9 @@ describe.each(engines)("%s: halt", (_, create) => {
     await loadCheckpoint(optimizer, saved);
     optimizer.write("gradients", gradients);
     optimizer.step();
-    expect(await optimizer.read("params", 0)).toEqual({ a: tensors[0]!.data, b: tensors[1]!.data });
-    expect((await optimizer.stats(0)).step).toBe(0);
-    expect((await optimizer.stats(1)).step).toBe(1);
+    expect(await optimizer.read("params", { replica: 0 })).toEqual({ a: tensors[0]!.data, b: tensors[1]!.data });
+    expect((await optimizer.stats({ replica: 0 })).step).toBe(0);
+    expect((await optimizer.stats({ replica: 1 })).step).toBe(1);
     expect(() => optimizer.halt(2)).toThrow("replica is 2; it must be a whole number in [0, 1]");
     optimizer.destroy();
   });
@@ -121,11 +124,11 @@ describe.each(engines)("%s: a loss scale that underflows", (_, create) => {
     const saved = await saveCheckpoint(optimizer);
     const step = (...values: readonly number[]) => {
       values.forEach((value, replica) => {
-        optimizer.write("gradients", filled(value), replica);
+        optimizer.write("gradients", filled(value), { replica });
       });
       optimizer.step();
     };
-    const told = async () => Promise.all([0, 1, 2].map((replica) => optimizer.stats(replica)));
+    const told = async () => Promise.all([0, 1, 2].map((replica) => optimizer.stats({ replica })));
     // None of this is heard of before the end.
     for (let i = 0; i < 4; i++) step(Number.NaN, 2, 2);
     step(2, 2, 2);
@@ -138,7 +141,7 @@ describe.each(engines)("%s: a loss scale that underflows", (_, create) => {
     optimizer.halt(0);
     optimizer.resume(0);
     step(2, 2, 2);
-    expect((await optimizer.read("params", 0)).b![0]).toBe(0);
+    expect((await optimizer.read("params", { replica: 0 })).b![0]).toBe(0);
     expect((await told()).map((stats) => stats.step)).toEqual([0, 5, 6]);
     optimizer.halt(2);
     expect(() => optimizer.step()).toThrow(
@@ -242,7 +245,7 @@ describe.each(engines)("%s: layers", (_, create) => {
       expect(weightNorm / norm(before[name]!)).toBeCloseTo(1, 5);
       expect(updateNorm / norm(after[name]!.map((p, i) => p - before[name]![i]!))).toBeCloseTo(1, 5);
     }
-    optimizer.freeze(0);
+    optimizer.freeze({ group: 0 });
     optimizer.write("gradients", gradients);
     optimizer.step();
     const frozen = await optimizer.layers();
@@ -260,27 +263,27 @@ describe.each(engines)("%s: layers", (_, create) => {
     } as unknown as OptimizerConfig);
     optimizer.write("gradients", gradients);
     optimizer.step();
-    const [one, other] = [await optimizer.layers(0), await optimizer.layers(1)];
+    const [one, other] = [await optimizer.layers({ replica: 0 }), await optimizer.layers({ replica: 1 })];
     expect(other[1]!.updateNorm / one[1]!.updateNorm).toBeCloseTo(2, 5);
-    optimizer.write("gradients", { a: new Float32Array(35).fill(Number.NaN) }, 0);
+    optimizer.write("gradients", { a: new Float32Array(35).fill(Number.NaN) }, { replica: 0 });
     optimizer.step();
-    expect((await optimizer.layers(0)).every(({ updateNorm }) => updateNorm === 0)).toBe(true);
-    expect((await optimizer.layers(1)).every(({ updateNorm }) => updateNorm > 0)).toBe(true);
+    expect((await optimizer.layers({ replica: 0 })).every(({ updateNorm }) => updateNorm === 0)).toBe(true);
+    expect((await optimizer.layers({ replica: 1 })).every(({ updateNorm }) => updateNorm > 0)).toBe(true);
     optimizer.halt(1);
-    const halted = await optimizer.stats(1);
+    const halted = await optimizer.stats({ replica: 1 });
     expect(halted.groupNorms![0]).toBeGreaterThan(0);
     for (const size of [1e20, 1e-22]) {
-      optimizer.write("gradients", filled(size), 0);
+      optimizer.write("gradients", filled(size), { replica: 0 });
       optimizer.step();
-      const [layer] = await optimizer.layers(0);
+      const [layer] = await optimizer.layers({ replica: 0 });
       expect(layer!.gradientNorm / (Math.sqrt(35) * size)).toBeCloseTo(1, 5);
     }
-    expect((await optimizer.layers(0))[0]!.weightNorm / (Math.sqrt(35) * 1e19)).toBeCloseTo(1, 5);
-    expect((await optimizer.layers(1)).every(({ weightNorm }) => weightNorm === 0)).toBe(true);
-    expect(await optimizer.stats(1)).toEqual(halted);
+    expect((await optimizer.layers({ replica: 0 }))[0]!.weightNorm / (Math.sqrt(35) * 1e19)).toBeCloseTo(1, 5);
+    expect((await optimizer.layers({ replica: 1 })).every(({ weightNorm }) => weightNorm === 0)).toBe(true);
+    expect(await optimizer.stats({ replica: 1 })).toEqual(halted);
     await loadCheckpoint(optimizer, await saveCheckpoint(optimizer));
-    expect((await optimizer.layers(0)).every(({ weightNorm }) => weightNorm === 0)).toBe(true);
-    expect((await optimizer.stats(1)).groupNorms).toEqual([0]);
+    expect((await optimizer.layers({ replica: 0 })).every(({ weightNorm }) => weightNorm === 0)).toBe(true);
+    expect((await optimizer.stats({ replica: 1 })).groupNorms).toEqual([0]);
     optimizer.destroy();
     const unwatched = await create(tensors, { rule: "sgd" } as unknown as OptimizerConfig);
     await expect(unwatched.layers()).rejects.toThrow("layers() needs an optimizer made with watch: true");
@@ -306,7 +309,7 @@ describe.each(engines)("%s: observe", (_, create) => {
     optimizer.observe(1); // no better: 0.25
     step(optimizer);
     expect(await moved(optimizer)).toBe(-1.25);
-    expect([optimizer.hyper("lr", 3, 0), optimizer.hyper("lr", 3, 1)]).toEqual([0.25, 0.25]);
+    expect([optimizer.hyper("lr", 3, { group: 0 }), optimizer.hyper("lr", 3, { group: 1 })]).toEqual([0.25, 0.25]);
     const again = await create(zeros, config);
     await loadCheckpoint(again, await saveCheckpoint(optimizer));
     for (const each of [optimizer, again]) {
@@ -327,9 +330,9 @@ describe.each(engines)("%s: observe", (_, create) => {
       ...config,
       replicas: [{}, {}, { lr: 0.1 }],
     } as unknown as OptimizerConfig);
-    const rates = () => [0, 1, 2].map((replica) => optimizer.hyper("lr", 0, 0, replica));
+    const rates = () => [0, 1, 2].map((replica) => optimizer.hyper("lr", 0, { group: 0, replica }));
     optimizer.observe(1);
-    optimizer.observe(1, 1);
+    optimizer.observe(1, { replica: 1 });
     expect(rates()).toEqual([0.5, 0.25, 0.1]);
     optimizer.observe(2);
     expect(rates()).toEqual([0.25, 0.125, 0.1]);

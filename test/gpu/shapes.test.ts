@@ -29,7 +29,7 @@ type Create = (tensors: readonly Tensor[]) => Promise<Optimizer> | Optimizer;
 async function run(create: Create) {
   const optimizer = await create(tensors);
   for (const [step, gradient] of gradients.entries()) {
-    if (step === 1) optimizer.freeze(0);
+    if (step === 1) optimizer.freeze({ group: 0 });
     optimizer.write("gradients", gradient);
     optimizer.step();
   }

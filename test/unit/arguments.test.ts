@@ -122,7 +122,7 @@ describe("what was passed over or ended raw", () => {
     expect(() => optimizer.write("params", null as never)).toThrow("params is null; it must be an object of arrays");
     await expect(optimizer.read(5 as never)).rejects.toThrow("role is 5; it must be one of params, gradients");
     expect(() => optimizer.set(null as never)).toThrow("set is null; it must be an object with lr");
-    expect(() => optimizer.freeze("x" as never)).toThrow('group is "x"; it must be a whole number');
+    expect(() => optimizer.freeze({ group: "x" as never })).toThrow('group is "x"; it must be a whole number');
     expect(() => optimizer.observe("x" as never)).toThrow('observe was given "x"; it must be a number');
     await expect(loadCheckpoint(optimizer, null as never)).rejects.toThrow("null, not a Uint8Array");
     await expect(loadCheckpoint(optimizer, before.buffer as never)).rejects.toThrow("not a Uint8Array");

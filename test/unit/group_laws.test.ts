@@ -47,7 +47,7 @@ function run(optimizer: CpuOptimizer, from: number, to: number): void {
 async function everything(optimizer: CpuOptimizer) {
   const roles = ["params", "evaluation", ...optimizer.slots];
   const all = Array.from({ length: optimizer.replicas }, (_, replica) =>
-    Promise.all(roles.map(async (role) => [role, await optimizer.read(role, replica)] as const)),
+    Promise.all(roles.map(async (role) => [role, await optimizer.read(role, { replica })] as const)),
   );
   return (await Promise.all(all)).map((values) => Object.fromEntries(values));
 }
@@ -96,8 +96,8 @@ describe("what is inherited", () => {
     expect(complete.groups).toEqual(config.groups);
     const edited = create({ ...complete, fallback: { ...complete.fallback, lr: 0.2 } });
     // Behind the groups and the rest come those of their fallbacks: of l1.* and of the rest.
-    expect([3, 4].map((group) => edited.hyper("lr", 5, group))).toEqual([0.2, 0.2]);
-    expect([3, 4].map((group) => edited.hyper("weightDecay", 5, group))).toEqual([0, 0.01]);
+    expect([3, 4].map((group) => edited.hyper("lr", 5, { group }))).toEqual([0.2, 0.2]);
+    expect([3, 4].map((group) => edited.hyper("weightDecay", 5, { group }))).toEqual([0, 0.01]);
   });
 });
 
@@ -143,10 +143,10 @@ describe("a group whose tensors go to a fallback", () => {
         { params: "l2.*", rule: "muon", lr: 0.1, weightDecay: 0, fallback: { rule: "adamw", lr: 0.2 } },
       ],
     });
-    expect(optimizer.hyper("momentum", 0, 0)).toBe(0.5);
-    expect(optimizer.hyper("beta1", 0, 0)).toBe(0.6);
-    expect([1, 3].map((group) => optimizer.hyper("lr", 0, group))).toEqual([0.1, 0.2]);
-    expect([1, 3].map((group) => optimizer.hyper("weightDecay", 0, group))).toEqual([0, 0.01]);
+    expect(optimizer.hyper("momentum", 0, { group: 0 })).toBe(0.5);
+    expect(optimizer.hyper("beta1", 0, { group: 0 })).toBe(0.6);
+    expect([1, 3].map((group) => optimizer.hyper("lr", 0, { group }))).toEqual([0.1, 0.2]);
+    expect([1, 3].map((group) => optimizer.hyper("weightDecay", 0, { group }))).toEqual([0, 0.01]);
   });
 
   it("may say what its fallback is to go by", () => {
@@ -154,7 +154,7 @@ describe("a group whose tensors go to a fallback", () => {
       ...beside,
       groups: [{ params: "l1.*", lr: 0.25, fallback: { rule: "sgd", lr: 0.125 } }],
     });
-    expect([0, 1, 2, 3].map((group) => optimizer.hyper("lr", 0, group))).toEqual([0.25, 0.02, 0.125, 0.5]);
+    expect([0, 1, 2, 3].map((group) => optimizer.hyper("lr", 0, { group }))).toEqual([0.25, 0.02, 0.125, 0.5]);
   });
 
   it.each<[unknown, RegExp]>([
@@ -178,47 +178,47 @@ describe("a group whose tensors go to a fallback", () => {
     ["a group with a rule of its own", [{ params: "l1.*", rule: "muon", fallback: { rule: "adamw", lr: 0.1 } }]],
   ])("is frozen, thawed and set with it: %s", async (_, groups) => {
     const optimizer = create({ ...beside, groups });
-    optimizer.freeze(0);
+    optimizer.freeze({ group: 0 });
     expect(await gone(optimizer)).toEqual([false, false, true, true]);
-    optimizer.thaw(0);
+    optimizer.thaw({ group: 0 });
     expect(await gone(optimizer)).toEqual([true, true, true, true]);
-    optimizer.set({ lr: 0 }, 0);
+    optimizer.set({ lr: 0 }, { group: 0 });
     expect(await gone(optimizer)).toEqual([false, false, true, true]);
     optimizer.set({ lr: 0.1, momentum: 0.5, beta2: 0.5 });
     expect(await gone(optimizer)).toEqual([true, true, true, true]);
     // The rest, and the rest's fallback.
-    optimizer.set({ lr: 0 }, 1);
+    optimizer.set({ lr: 0 }, { group: 1 });
     expect(await gone(optimizer)).toEqual([true, true, false, false]);
-    expect(() => optimizer.set({ beta3: 0 }, 0)).toThrow(/unknown option "beta3"/);
+    expect(() => optimizer.set({ beta3: 0 }, { group: 0 })).toThrow(/unknown option "beta3"/);
   });
 
   type Change = (optimizer: CpuOptimizer) => void;
   it.each<[string, Change]>([
     ["nothing", () => {}],
-    ["a group frozen", (o) => o.freeze(0)],
-    ["the rest frozen", (o) => o.freeze(2)],
-    ["the rest's fallback frozen alone", (o) => o.freeze(5)],
+    ["a group frozen", (o) => o.freeze({ group: 0 })],
+    ["the rest frozen", (o) => o.freeze({ group: 2 })],
+    ["the rest's fallback frozen alone", (o) => o.freeze({ group: 5 })],
     ["all thawed", (o) => o.thaw()],
-    ["a group's fallback thawed alone", (o) => o.thaw(4)],
-    ["a group set", (o) => o.set({ lr: 0.07, momentum: 0.4, beta1: 0.3 }, 0)],
-    ["the group with a rule set", (o) => o.set({ lr: 0.07, weightDecay: 0.4 }, 1)],
-    ["the rest set", (o) => o.set({ lr: 0.07, weightDecay: 0.2 }, 2)],
-    ["a group's fallback set alone", (o) => o.set({ lr: 0.07 }, 3)],
-    ["the rest's fallback set alone", (o) => o.set({ lr: 0.07 }, 5)],
+    ["a group's fallback thawed alone", (o) => o.thaw({ group: 4 })],
+    ["a group set", (o) => o.set({ lr: 0.07, momentum: 0.4, beta1: 0.3 }, { group: 0 })],
+    ["the group with a rule set", (o) => o.set({ lr: 0.07, weightDecay: 0.4 }, { group: 1 })],
+    ["the rest set", (o) => o.set({ lr: 0.07, weightDecay: 0.2 }, { group: 2 })],
+    ["a group's fallback set alone", (o) => o.set({ lr: 0.07 }, { group: 3 })],
+    ["the rest's fallback set alone", (o) => o.set({ lr: 0.07 }, { group: 5 })],
     ["all set", (o) => o.set({ lr: 0.07, weightDecay: 0.2 })],
     [
       "all set, then the rest, then a group",
       (o) => {
         o.set({ lr: 0.07 });
-        o.set({ lr: 0.06 }, 2);
-        o.set({ lr: 0.05 }, 0);
+        o.set({ lr: 0.06 }, { group: 2 });
+        o.set({ lr: 0.05 }, { group: 0 });
       },
     ],
-    ["a replica set", (o) => o.set({ lr: 0.07, momentum: 0.2 }, undefined, 1)],
-    ["a group set in a replica", (o) => o.set({ lr: 0.07, beta1: 0.2 }, 0, 1)],
-    ["a fallback set in a replica", (o) => o.set({ lr: 0.07 }, 3, 1)],
-    ["the rest set in a replica", (o) => o.set({ lr: 0.07 }, 2, 1)],
-    ["the group with a rule set in a replica", (o) => o.set({ lr: 0.07, weightDecay: 0 }, 1, 1)],
+    ["a replica set", (o) => o.set({ lr: 0.07, momentum: 0.2 }, { replica: 1 })],
+    ["a group set in a replica", (o) => o.set({ lr: 0.07, beta1: 0.2 }, { group: 0, replica: 1 })],
+    ["a fallback set in a replica", (o) => o.set({ lr: 0.07 }, { group: 3, replica: 1 })],
+    ["the rest set in a replica", (o) => o.set({ lr: 0.07 }, { group: 2, replica: 1 })],
+    ["the group with a rule set in a replica", (o) => o.set({ lr: 0.07, weightDecay: 0 }, { group: 1, replica: 1 })],
   ])("is rebuilt from the config, with %s", async (_, change) => {
     const given: Tensor[] = [...tensors, { name: "l3.weight", shape: [2, 2] }, { name: "l3.bias", shape: [2] }];
     const config = {
@@ -256,7 +256,7 @@ describe("thawing", () => {
     const optimizer = create({ ...config, groups }, given);
     const beside = create(config, others);
     run(optimizer, 0, 7);
-    optimizer.thaw(0);
+    optimizer.thaw({ group: 0 });
     const fresh = create(config, all ? given : [late]);
     run(optimizer, 7, 12);
     const alike = optimizer.segments.filter(({ name }) => all || name === late.name).map(({ name }) => name);
@@ -284,9 +284,9 @@ describe("thawing", () => {
     const config = { rule: rule.name, ...options, groups: [{ params: "*" }] };
     const [rested, steady] = [create(config, given), create(config, given)];
     run(rested, 0, 3);
-    rested.freeze(0);
+    rested.freeze({ group: 0 });
     run(rested, 0, 5);
-    rested.thaw(0);
+    rested.thaw({ group: 0 });
     run(rested, 3, 6);
     run(steady, 0, 6);
     expect(await everything(rested)).toEqual(await everything(steady));
@@ -314,14 +314,14 @@ describe("thawing", () => {
           resumed = fresh;
         }
         for (const optimizer of [whole, resumed]) {
-          if (step === 3) optimizer.thaw(0);
-          if (step === 5) optimizer.freeze(1);
+          if (step === 3) optimizer.thaw({ group: 0 });
+          if (step === 5) optimizer.freeze({ group: 1 });
           if (step === 7) optimizer.thaw();
-          if (step === 4) optimizer.set({ lr: 0.02 }, 0);
+          if (step === 4) optimizer.set({ lr: 0.02 }, { group: 0 });
           const values = gradientsAt(step);
           optimizer.write("gradients", values);
           // One replica skips where the other does not.
-          if (step === 2) optimizer.write("gradients", { "l2.weight": Array(12).fill(Number.NaN) }, 1);
+          if (step === 2) optimizer.write("gradients", { "l2.weight": Array(12).fill(Number.NaN) }, { replica: 1 });
           optimizer.step();
         }
       }
@@ -349,7 +349,7 @@ describe("thawing", () => {
       const optimizer = create({ rule, groups: [{ params: "b", frozen: true }] }, one);
       optimizer.write("gradients", { a: [0.1], b: [0.1] });
       for (let step = 0; step < 1000; step++) optimizer.step();
-      optimizer.thaw(0);
+      optimizer.thaw({ group: 0 });
       let before = 1;
       for (const wanted of updates) {
         optimizer.step();
@@ -385,7 +385,7 @@ describe("loadCheckpoint", () => {
       const second = create(config);
       await loadCheckpoint(second, await saveCheckpoint(first), options);
       expect((await second.stats()).step).toBe(5);
-      expect(second.hyper("lr", 50, 1)).toBe(own ? create(config).hyper("lr", 50, 1) : 0.1);
+      expect(second.hyper("lr", 50, { group: 1 })).toBe(own ? create(config).hyper("lr", 50, { group: 1 }) : 0.1);
       const before = (await second.read())["l1.weight"];
       run(second, 5, 6);
       expect(String((await second.read())["l1.weight"]) !== String(before)).toBe(own);
@@ -394,8 +394,8 @@ describe("loadCheckpoint", () => {
 
   it("restores what was set, frozen and thawed where the config is the same", async () => {
     const first = await saved();
-    first.thaw(0);
-    first.set({ lr: 0.5, beta1: 0.5 }, 0);
+    first.thaw({ group: 0 });
+    first.set({ lr: 0.5, beta1: 0.5 }, { group: 0 });
     run(first, 5, 7);
     const second = create({ ...stage1, clip: { type: "value", maxValue: 9 }, skipNonFinite: false });
     await loadCheckpoint(second, await saveCheckpoint(first));
@@ -450,7 +450,7 @@ describe("loadCheckpoint", () => {
     const { made: _, created: __, ...older } = metadata;
     const second = create({ ...stage1, lr: 9 });
     await loadCheckpoint(second, encodeSafetensors({ metadata: older, tensors: values }));
-    expect(second.hyper("lr", 0, 0)).toBe(0.1);
+    expect(second.hyper("lr", 0, { group: 0 })).toBe(0.1);
     expect(JSON.parse(decodeSafetensors(await saveCheckpoint(second)).metadata.made!)).toEqual([[[5, 5]]]);
   });
 

@@ -141,7 +141,7 @@ describe("helpers", () => {
       { params: ["embed"], lrScale: 0.0625 },
     ]);
     const optimizer = create({ rule: "adamw", lr: 0.5, groups: spared });
-    expect(spared.map((_, group) => optimizer.hyper("lr", 0, group))).toEqual(spared.map((g) => 0.5 * g.lrScale!));
+    expect(spared.map((_, group) => optimizer.hyper("lr", 0, { group }))).toEqual(spared.map((g) => 0.5 * g.lrScale!));
     for (const decay of [0, 1.5, Number.NaN]) {
       expect(() => layerwiseDecay(tensors, { decay })).toThrow(`layerwiseDecay.decay is ${decay}; it must be`);
     }
@@ -153,13 +153,13 @@ async function trajectory(config: unknown, given: readonly Tensor[] = tensors) {
   const optimizer = create(config, given);
   for (let step = 0; step < 5; step++) {
     for (let replica = 0; replica < optimizer.replicas; replica++) {
-      const params = await optimizer.read("params", replica);
+      const params = await optimizer.read("params", { replica });
       const gradients = Object.entries(params).map(([name, p]) => [name, p.map((v, i) => v + Math.cos(i + step))]);
-      optimizer.write("gradients", Object.fromEntries(gradients), replica);
+      optimizer.write("gradients", Object.fromEntries(gradients), { replica });
     }
     optimizer.step();
   }
-  return Promise.all(Array.from({ length: optimizer.replicas }, (_, replica) => optimizer.read("params", replica)));
+  return Promise.all(Array.from({ length: optimizer.replicas }, (_, replica) => optimizer.read("params", { replica })));
 }
 
 const roundTrips: readonly [string, OptimizerConfig][] = [
@@ -256,10 +256,10 @@ describe("config", () => {
     const config = { rule: "muon", lr: 0.05, fallback: { rule: "adamw", lr: 0.01 }, groups: [{ params: "embed" }] };
     const optimizer = create(config);
     // Groups: embed, the other matrices, the fallback's.
-    optimizer.set({ lr: 0.25 }, 2);
-    expect(optimizer.hyper("lr", 0, 2)).toBe(0.25);
+    optimizer.set({ lr: 0.25 }, { group: 2 });
+    expect(optimizer.hyper("lr", 0, { group: 2 })).toBe(0.25);
     const rebuilt = create(JSON.parse(JSON.stringify(optimizer.config)));
-    expect(rebuilt.hyper("lr", 0, 2)).toBe(0.25);
+    expect(rebuilt.hyper("lr", 0, { group: 2 })).toBe(0.25);
     optimizer.freeze();
     const frozen = await trajectory(JSON.parse(JSON.stringify(optimizer.config)));
     expect(frozen).toEqual([await create(config).read()]);
@@ -270,10 +270,10 @@ describe("config", () => {
     for (const groups of [[{ params: one }], [{ params: one }, { params: rest }]]) {
       const config = { rule: "sgd", groups, replicas: [{ lr: 0.1 }, { lr: 0.2 }] };
       const rates = (optimizer: ReturnType<typeof create>) =>
-        [0, 1].map((group) => [0, 1].map((replica) => optimizer.hyper("lr", 0, group, replica)));
+        [0, 1].map((group) => [0, 1].map((replica) => optimizer.hyper("lr", 0, { group, replica })));
       for (const group of [0, 1]) {
         const first = create({ ...config, replicas: [{ lr: 0.3 }, { lr: 0.3 }] });
-        first.set({ lr: 0.7 }, group);
+        first.set({ lr: 0.7 }, { group });
         const rebuilt = create(JSON.parse(JSON.stringify(first.config)));
         expect(rates(rebuilt)).toEqual(rates(first));
         const second = create(config);
@@ -304,38 +304,44 @@ describe("set", () => {
     expect(() => optimizer.set({ lr: 0.5, beta1: 0.3 })).toThrow(
       /^set of group 1 \(sgd\) has an unknown option "beta1"; the options are lr, momentum, dampening, weightDecay$/,
     );
-    expect(() => optimizer.set({ momentum: 0.3 }, 0)).toThrow(/^set of group 0 \(adam\) has an unknown option/);
+    expect(() => optimizer.set({ momentum: 0.3 }, { group: 0 })).toThrow(
+      /^set of group 0 \(adam\) has an unknown option/,
+    );
     expect(JSON.stringify(optimizer.config)).toBe(before);
-    expect(optimizer.hyper("lr", 0, 0)).toBe(0.001);
+    expect(optimizer.hyper("lr", 0, { group: 0 })).toBe(0.001);
   });
 
   it("reaches one group, one replica, or all", () => {
     const optimizer = create(config);
-    const rates = () => [0, 1].map((replica) => [0, 1, 2].map((group) => optimizer.hyper("lr", 9, group, replica)));
+    const rates = () => [0, 1].map((replica) => [0, 1, 2].map((group) => optimizer.hyper("lr", 9, { group, replica })));
     const lr = 0.001;
     expect(rates()).toEqual([
       [lr, lr, lr],
       [lr, lr, lr],
     ]);
-    optimizer.set({ lr: 0.5 }, 0);
+    optimizer.set({ lr: 0.5 }, { group: 0 });
     expect(rates()).toEqual([
       [0.5, lr, lr],
       [0.5, lr, lr],
     ]);
-    optimizer.set({ lr: 0.25 }, undefined, 1);
+    optimizer.set({ lr: 0.25 }, { replica: 1 });
     expect(rates()).toEqual([
       [0.5, lr, lr],
       [0.25, 0.25, 0.25],
     ]);
-    optimizer.set({ lr: 0.125 }, 2, 0);
+    optimizer.set({ lr: 0.125 }, { group: 2, replica: 0 });
     expect(rates()).toEqual([
       [0.5, lr, 0.125],
       [0.25, 0.25, 0.25],
     ]);
-    expect(optimizer.hyper("beta1", 0, 0, 0)).toBe(0.9);
-    expect(optimizer.hyper("beta1", 0, 0, 1)).toBe(0.5);
-    expect(() => optimizer.set({ lr: 1 }, 0, 2)).toThrow("set.replica is 2; it must be a whole number in [0, 1]");
-    expect(() => optimizer.hyper("lr", 0, 0, 5)).toThrow("replica is 5; it must be a whole number in [0, 1]");
+    expect(optimizer.hyper("beta1", 0, { group: 0, replica: 0 })).toBe(0.9);
+    expect(optimizer.hyper("beta1", 0, { group: 0, replica: 1 })).toBe(0.5);
+    expect(() => optimizer.set({ lr: 1 }, { group: 0, replica: 2 })).toThrow(
+      "set.replica is 2; it must be a whole number in [0, 1]",
+    );
+    expect(() => optimizer.hyper("lr", 0, { group: 0, replica: 5 })).toThrow(
+      "replica is 5; it must be a whole number in [0, 1]",
+    );
     expect(() => optimizer.hyper("lr", 1.5)).toThrow("step is 1.5; it must be a whole number >= 0");
   });
 });
@@ -490,7 +496,7 @@ describe("checkpoints of another set-up", () => {
     await expect(loadCheckpoint(optimizer, saved, { hypers: "saved" })).rejects.toThrow(
       /^the checkpoint's hypers do not fit: set\.lr is -9\.5/,
     );
-    expect([0, 1].map((group) => optimizer.hyper("lr", 1, group))).toEqual([0.5, 0.5]);
+    expect([0, 1].map((group) => optimizer.hyper("lr", 1, { group }))).toEqual([0.5, 0.5]);
   });
 
   it.each([

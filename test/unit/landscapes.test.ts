@@ -244,7 +244,7 @@ describe("a bound landscape", () => {
     expect(replicas.map(({ step }) => step)).toEqual([2, 1]);
     expect(replicas[1]!.loss).toBe(1);
     expect((await objective.evaluate()).replicas[1]!.loss).toBe(0);
-    expect((await optimizer.read("params", 1)).points![0]).toBeCloseTo(0.2, 6);
+    expect((await optimizer.read("params", { replica: 1 })).points![0]).toBeCloseTo(0.2, 6);
   });
 });
 

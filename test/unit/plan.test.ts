@@ -213,7 +213,7 @@ describe("set", () => {
     const gradients = { w: [1, 1, 1, 1, 1, 1], b: [1, 1, 1] };
     optimizer.write("gradients", gradients);
     optimizer.step();
-    optimizer.set({ lr: 0.5 }, 0);
+    optimizer.set({ lr: 0.5 }, { group: 0 });
     optimizer.step();
     optimizer.set({ lr: 0 });
     optimizer.step();
@@ -231,7 +231,7 @@ describe("set", () => {
   ])("refuses %j in group %j and changes nothing", (change, group, message) => {
     const optimizer = create(sgd({ lr: 1 }));
     const before = optimizer.config;
-    expect(() => optimizer.set(change as never, group)).toThrow(message);
+    expect(() => optimizer.set(change as never, { group })).toThrow(message);
     expect(optimizer.config).toEqual(before);
   });
 });
@@ -253,7 +253,7 @@ describe("write and read", () => {
     );
     expect(() => optimizer.write("gradients", { b: undefined as never })).toThrow('gradients of "b" is undefined');
     expect(() => optimizer.hyper("speed", 0)).toThrow('hyper is "speed"; it must be one of lr, momentum');
-    expect(() => optimizer.hyper("lr", 0, 9)).toThrow("group is 9; it must be a whole number in [0, 0]");
+    expect(() => optimizer.hyper("lr", 0, { group: 9 })).toThrow("group is 9; it must be a whole number in [0, 0]");
     await expect(optimizer.read("m")).rejects.toThrow('role is "m"; it must be one of params, gradients');
     expect((await optimizer.read("gradients")).b).toEqual(new Float32Array(3));
   });

@@ -434,7 +434,7 @@ describe("nothing is left of a range test", () => {
       const step = (index: number) => {
         if (index === 5) throw new Error("from the step");
         optimizer.set({ lr: (at) => 1e-3 * at });
-        optimizer.freeze(0);
+        optimizer.freeze({ group: 0 });
         optimizer.observe(index);
         return data.step();
       };

@@ -229,16 +229,16 @@ describe("loadTorch", () => {
 
   it("makes all replicas alike", async () => {
     const optimizer = createCpuOptimizer(tensors, { rule: "adam", replicas: [{ lr: 0.1 }, { lr: 0.2 }] });
-    optimizer.write("params", { b: [9, 9] }, 1);
+    optimizer.write("params", { b: [9, 9] }, { replica: 1 });
     await loadTorch(optimizer, fileOf(adamFile()));
     for (const replica of [0, 1]) {
-      expect((await optimizer.stats(replica)).step).toBe(7);
-      expect((await optimizer.read("params", replica)).w).toEqual(Float32Array.of(-1, -2, -3, -4, -5, -6));
-      expect((await optimizer.read("v", replica)).b).toEqual(Float32Array.of(3, 4));
-      expect(optimizer.hyper("lr", 7, 0, replica)).toBe([0.1, 0.2][replica]);
+      expect((await optimizer.stats({ replica })).step).toBe(7);
+      expect((await optimizer.read("params", { replica })).w).toEqual(Float32Array.of(-1, -2, -3, -4, -5, -6));
+      expect((await optimizer.read("v", { replica })).b).toEqual(Float32Array.of(3, 4));
+      expect(optimizer.hyper("lr", 7, { group: 0, replica })).toBe([0.1, 0.2][replica]);
     }
     // Its parameter is not in the file.
-    expect((await optimizer.read("params", 1)).b).toEqual(Float32Array.of(9, 9));
+    expect((await optimizer.read("params", { replica: 1 })).b).toEqual(Float32Array.of(9, 9));
   });
 
   it("keeps averages, but begins those of an optimizer without an update at the parameters", async () => {
