@@ -1,14 +1,16 @@
 // Writes docs/rates.md: how good the rates are that range tests suggest, on jobs of many kinds. Each job is swept over the rates
 // of a sweep that is told nothing, with the suggested ones beside them, every run to its end. Minutes on the CPU reference.
+
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { loadMnist } from "../src/cli/data.ts";
+import type { OptimizerConfig } from "../src/config.ts";
 import { createCpuOptimizer } from "../src/cpu/optimizer.ts";
 import { arrayDataset } from "../src/data/arrays.ts";
 import { parseCsv } from "../src/data/csv.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { digitsDataset } from "../src/data/digits.ts";
-import { fallbackFor, jobConfig, labDefaults, standardLr } from "../src/lab/defaults.ts";
+import { fallbackFor, jobConfig, labDefaults, usualRate } from "../src/lab/defaults.ts";
 import { findLr, type RangeTestResult, rangeTest } from "../src/lab/range_test.ts";
 import { shapes } from "../src/lab/shapes.ts";
 import { spaced, sweep } from "../src/lab/sweep.ts";
@@ -19,7 +21,7 @@ import type { ModelConfig } from "../src/objectives/models/index.ts";
 import { createCpuObjective } from "../src/objectives/objective_cpu.ts";
 import { initialTensors } from "../src/objectives/program.ts";
 import { Random } from "../src/random.ts";
-import type { OptimizerConfig } from "../src/rules/index.ts";
+import { readRule } from "../src/read_config.ts";
 import type { Scheduled } from "../src/schedule.ts";
 import { cpuEngine } from "../src/train/engine.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
@@ -79,7 +81,8 @@ const jobs: readonly [string, Dataset, ModelConfig, { rule: string; momentum?: n
 ];
 
 /** The rates of a sweep that is told nothing. */
-const ratesOf = (rule: string) => spaced({ min: standardLr(rule) / 1000, max: standardLr(rule) * 100 }, 16);
+const ratesOf = (rule: string) =>
+  spaced({ min: usualRate(readRule("rule", rule)) / 1000, max: usualRate(readRule("rule", rule)) * 100 }, 16);
 
 const rows: string[][] = [];
 
@@ -154,7 +157,11 @@ export async function main(): Promise<void> {
     const config: RunConfig = {
       model,
       init: { seed: 1 },
-      optimizer: { ...optimizer, lr: rateOf(standardLr(rule)), ...fallbackFor(rule) } as OptimizerConfig,
+      optimizer: {
+        ...optimizer,
+        lr: rateOf(usualRate(readRule("rule", rule))),
+        ...fallbackFor(readRule("rule", rule)),
+      } as OptimizerConfig,
       batch: 32,
       steps,
       seed: 1,

@@ -1,6 +1,6 @@
 // Parameter groups: which tensors a pattern means, and helpers that make the usual groups from a list of tensors.
 import type { Tensor } from "./arena.ts";
-import type { GroupOptions, Pattern } from "./around.ts";
+import type { GroupOptions, Pattern } from "./config.ts";
 import { listed, OptionError, show } from "./errors.ts";
 import { readArray, readBoolean, readMade, readNumber, readObject } from "./options.ts";
 import { globMatches, regexMatcher } from "./pattern.ts";

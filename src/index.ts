@@ -11,11 +11,12 @@ export type {
   GroupOptions,
   LookaheadConfig,
   LossScaleConfig,
+  OptimizerConfig,
   Pattern,
   ReplicaOptions,
   SwaConfig,
   ValueClip,
-} from "./around.ts";
+} from "./config.ts";
 export { type CpuOptimizer, createCpuOptimizer, type ReplicaProgress } from "./cpu/optimizer.ts";
 export { type ArrayDatasetOptions, arrayDataset, type Rows } from "./data/arrays.ts";
 export { type Column, type CsvOptions, parseCsv } from "./data/csv.ts";
@@ -36,7 +37,6 @@ export { type IdxArray, type IdxOptions, idxDataset, parseIdx } from "./data/idx
 export type { ClassesOption } from "./data/labels.ts";
 export { mnistDataset, mnistFiles } from "./data/mnist.ts";
 export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts";
-export type { RuleFunction } from "./forms.ts";
 export { type ChoiceStore, clear, keepChoices, type Speeds } from "./gpu/choices.ts";
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
 export { type ControlField, createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
@@ -151,56 +151,46 @@ export {
   defineRule,
   type Factored,
   type Hyper,
+  type HyperOptions,
+  type Only,
   type Reduction,
   type Rule,
+  type RuleConfig,
   type RuleDefinition,
+  type RuleFunction,
+  type RuleOptions,
   type Start,
 } from "./rule.ts";
-export { type AdabeliefHypers, type AdabeliefOptions, adabelief } from "./rules/adabelief.ts";
-export { type AdadeltaHypers, type AdadeltaOptions, adadelta } from "./rules/adadelta.ts";
-export { type AdafactorHypers, type AdafactorOptions, adafactor } from "./rules/adafactor.ts";
-export { type AdagradHypers, type AdagradOptions, adagrad } from "./rules/adagrad.ts";
-export { type AdamHypers, type AdamOptions, adam, adamw } from "./rules/adam.ts";
-export { type AdamaxHypers, type AdamaxOptions, adamax } from "./rules/adamax.ts";
-export { type AdanHypers, type AdanOptions, adan } from "./rules/adan.ts";
-export { type AdemamixHypers, type AdemamixOptions, ademamix } from "./rules/ademamix.ts";
-export { type AdoptHypers, type AdoptOptions, adopt } from "./rules/adopt.ts";
-export { type AsgdHypers, type AsgdOptions, asgd } from "./rules/asgd.ts";
-export { type DadaptAdamHypers, type DadaptAdamOptions, dadaptAdam } from "./rules/dadapt_adam.ts";
-export { type DogHypers, type DogOptions, dog } from "./rules/dog.ts";
-export {
-  type HypergradientAdamHypers,
-  type HypergradientAdamOptions,
-  hypergradientAdam,
-} from "./rules/hypergradient_adam.ts";
-export {
-  type HypergradientSgdHypers,
-  type HypergradientSgdOptions,
-  hypergradientSgd,
-} from "./rules/hypergradient_sgd.ts";
-export { type OptimizerConfig, type RuleOptions, rules } from "./rules/index.ts";
-export { type LambHypers, type LambOptions, lamb } from "./rules/lamb.ts";
-export { type LarsHypers, type LarsOptions, lars } from "./rules/lars.ts";
-export { type LionHypers, type LionOptions, lion } from "./rules/lion.ts";
-export { type MadgradHypers, type MadgradOptions, madgrad } from "./rules/madgrad.ts";
-export { type MuonHypers, type MuonOptions, muon } from "./rules/muon.ts";
-export { type NadamHypers, type NadamOptions, nadam } from "./rules/nadam.ts";
-export { type NovogradHypers, type NovogradOptions, novograd } from "./rules/novograd.ts";
-export { type ProdigyHypers, type ProdigyOptions, prodigy } from "./rules/prodigy.ts";
-export { type RadamHypers, type RadamOptions, radam } from "./rules/radam.ts";
-export { type RmspropHypers, type RmspropOptions, rmsprop } from "./rules/rmsprop.ts";
-export { type RpropHypers, type RpropOptions, rprop } from "./rules/rprop.ts";
-export {
-  type ScheduleFreeAdamwHypers,
-  type ScheduleFreeAdamwOptions,
-  type ScheduleFreeSgdHypers,
-  type ScheduleFreeSgdOptions,
-  scheduleFreeAdamw,
-  scheduleFreeSgd,
-} from "./rules/schedule_free.ts";
-export { type SgdHypers, type SgdOptions, sgd } from "./rules/sgd.ts";
-export { type SignumHypers, type SignumOptions, signum } from "./rules/signum.ts";
-export { type YogiHypers, type YogiOptions, yogi } from "./rules/yogi.ts";
+export { adabelief } from "./rules/adabelief.ts";
+export { adadelta } from "./rules/adadelta.ts";
+export { adafactor } from "./rules/adafactor.ts";
+export { adagrad } from "./rules/adagrad.ts";
+export { adam, adamw } from "./rules/adam.ts";
+export { adamax } from "./rules/adamax.ts";
+export { adan } from "./rules/adan.ts";
+export { ademamix } from "./rules/ademamix.ts";
+export { adopt } from "./rules/adopt.ts";
+export { asgd } from "./rules/asgd.ts";
+export { dadaptAdam } from "./rules/dadapt_adam.ts";
+export { dog } from "./rules/dog.ts";
+export { hypergradientAdam } from "./rules/hypergradient_adam.ts";
+export { hypergradientSgd } from "./rules/hypergradient_sgd.ts";
+export { rules } from "./rules/index.ts";
+export { lamb } from "./rules/lamb.ts";
+export { lars } from "./rules/lars.ts";
+export { lion } from "./rules/lion.ts";
+export { madgrad } from "./rules/madgrad.ts";
+export { muon } from "./rules/muon.ts";
+export { nadam } from "./rules/nadam.ts";
+export { novograd } from "./rules/novograd.ts";
+export { prodigy } from "./rules/prodigy.ts";
+export { radam } from "./rules/radam.ts";
+export { rmsprop } from "./rules/rmsprop.ts";
+export { rprop } from "./rules/rprop.ts";
+export { scheduleFreeAdamw, scheduleFreeSgd } from "./rules/schedule_free.ts";
+export { sgd } from "./rules/sgd.ts";
+export { signum } from "./rules/signum.ts";
+export { yogi } from "./rules/yogi.ts";
 export { decodeSafetensors, encodeSafetensors, type SafeTensor, type SafeTensors } from "./safetensors.ts";
 export type { Listener, ListenerState, Schedule, ScheduleConfig, Scheduled, ScheduleFunction } from "./schedule.ts";
 export { type BatchGrowthOptions, batchGrowth } from "./schedules/batch_growth.ts";

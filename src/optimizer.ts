@@ -1,8 +1,8 @@
 // What an optimizer offers, on either engine. A trainer, a test or a tool written against this interface runs on both.
 import type { Segment } from "./arena.ts";
+import type { OptimizerConfig } from "./config.ts";
 import { DataError, OptionError } from "./errors.ts";
 import { type Members, readMade } from "./options.ts";
-import type { OptimizerConfig } from "./rules/index.ts";
 import type { Scheduled } from "./schedule.ts";
 
 /**

@@ -1,13 +1,13 @@
 // The plan of an optimizer: its config, read and checked once, with every default filled in. Both engines work from it:
 // which tensors form which group, which rule updates them with which flags and slots, which schedule drives each hyper.
 import type { Segment } from "./arena.ts";
-import type { Pattern } from "./around.ts";
 import { type Averages, averageColumns, type Clip, type LossScale, readAround } from "./around_plan.ts";
+import type { OptimizerConfig, Pattern } from "./config.ts";
 import { DataError, OptionError, show } from "./errors.ts";
 import { readPatterns } from "./groups.ts";
 import { describeRange, inRange, readArray, readBoolean, readChoice, readNumber, readObject } from "./options.ts";
+import { readRule as readNamedRule } from "./read_config.ts";
 import type { Rule } from "./rule.ts";
-import { type OptimizerConfig, rules } from "./rules/index.ts";
 import type { Listener, ListenerState, Schedule, Scheduled } from "./schedule.ts";
 import { createSchedule } from "./schedules/index.ts";
 
@@ -457,7 +457,7 @@ export function planConfig(plan: Omit<Plan, "created">): OptimizerConfig {
     ...replicaEntry(plan, listed, replica),
   }));
   const config: Record<string, unknown> = {
-    rule: nameOf(plan.rule),
+    rule: plan.rule,
     ...(replicas === 1 ? entries[0] : { replicas: entries }),
     ...plan.flags,
     ...(fallback ? { fallback: fallbackConfig(fallback, fallback.hypers[0]!, fallback.frozen) } : {}),
@@ -476,8 +476,6 @@ export function planConfig(plan: Omit<Plan, "created">): OptimizerConfig {
   return config as unknown as OptimizerConfig;
 }
 
-const nameOf = (rule: Rule) => (rules.includes(rule) ? rule.name : rule);
-
 /** In the rule's order, whatever that of `names`: whether two configs are the same goes by their JSON. */
 function configsOf(
   hypers: Readonly<Record<string, Schedule>>,
@@ -494,7 +492,7 @@ function fallbackConfig(
   hypers: Readonly<Record<string, Schedule>>,
   frozen: boolean | undefined,
 ): Record<string, unknown> {
-  return { rule: nameOf(rule), ...flags, ...configsOf(hypers), ...(frozen === undefined ? {} : { frozen }) };
+  return { rule, ...flags, ...configsOf(hypers), ...(frozen === undefined ? {} : { frozen }) };
 }
 
 /** A group in the config, with what its rule leaves to its fallback. */
@@ -518,7 +516,7 @@ function listGroups(plan: Omit<Plan, "created">): readonly Listed[] {
     const lent = its ? [...its.own].filter((hyper) => !Object.hasOwn(group.rule.hypers, hyper)) : [];
     const config = {
       params: group.params ?? plan.names.filter((_, segment) => [index, at].includes(plan.groupOf[segment]!)),
-      ...(group.base ? {} : { rule: nameOf(group.rule), ...group.flags }),
+      ...(group.base ? {} : { rule: group.rule, ...group.flags }),
       ...configsOf(group.hypers[0]!, group.own),
       ...(its && !fallback ? configsOf(its.hypers[0]!, lent) : {}),
       ...(fallback ? { fallback } : {}),
@@ -612,28 +610,14 @@ function ruleOptions(rule: Rule): readonly string[] {
 }
 
 function readRule(owner: string, config: unknown): Rule {
-  const name = (config as { rule?: unknown } | null | undefined)?.rule;
-  if (typeof name === "object" && name !== null) return checkRule(owner, name as Rule);
-  const rule = rules.find((candidate) => candidate.name === name);
-  if (!rule) {
-    const known = rules.map((candidate) => candidate.name).join(", ");
-    throw new OptionError(`${owner} is ${name === undefined ? "missing" : show(name)}; it must be one of ${known}`);
-  }
-  return rule;
+  return checkRule(readNamedRule(owner, (config as { rule?: unknown } | null | undefined)?.rule));
 }
 
 const reserved = ["ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
 
-/** A rule of the caller's own, as far as its shape can tell; its WGSL is checked when it is compiled. */
-function checkRule(owner: string, rule: Rule): Rule {
-  const { name, hypers, flags, slots, columns, row, wgsl, update } = rule;
-  const objects = [hypers, flags, slots, columns].every((field) => typeof field === "object" && field !== null);
-  const functions = typeof row === "function" && typeof update === "function";
-  if (typeof name !== "string" || typeof wgsl !== "string" || !objects || !functions || !("lr" in hypers)) {
-    throw new OptionError(
-      `${owner} is ${show(rule)}; it must be a rule's name or what defineRule returns: name, hypers with lr, flags, slots, columns, row, wgsl, update`,
-    );
-  }
+/** Slots and scalars must not be called what the optimizer calls something else. */
+function checkRule(rule: Rule): Rule {
+  const { name, slots } = rule;
   for (const [what, names] of [
     ["slot", slots],
     ["scalar", Object.keys(rule.reduction?.scalars ?? {})],

@@ -1,9 +1,9 @@
 // Which parameters are evaluated, ranked and returned, on whichever engine: those to use, and those that are trained are as if
 // nobody had looked.
 import { describe, expect, it } from "vitest";
+import type { OptimizerConfig } from "../src/config.ts";
 import { sweep } from "../src/lab/sweep.ts";
 import type { Role } from "../src/optimizer.ts";
-import type { OptimizerConfig } from "../src/rules/index.ts";
 import type { Engine } from "../src/train/engine.ts";
 import { openRun, readRun, train } from "../src/train/train.ts";
 import { config, data } from "./training.ts";

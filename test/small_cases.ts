@@ -2,8 +2,8 @@
 // watch says of it. Gradients are written by hand, so that nothing but the rule is between the rate and the weight.
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../src/arena.ts";
+import type { OptimizerConfig } from "../src/config.ts";
 import type { Optimizer } from "../src/optimizer.ts";
-import type { OptimizerConfig } from "../src/rules/index.ts";
 import { createWatch, type Verdict, type WatchEvent } from "../src/train/watch.ts";
 
 type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;

@@ -120,7 +120,7 @@ async function readConfig(word: string): Promise<Given> {
   const inside = at(content, ["config", "optimizer"]) !== undefined;
   if (!inside && at(content, ["optimizer"]) === undefined) return { value: content, name: "schedule" };
   const { config } = await readRunFile(word);
-  const { accumulate = 1, lr } = config.optimizer as { accumulate?: number; lr: Scheduled };
+  const { accumulate = 1, lr } = config.optimizer as { accumulate?: number; lr?: Scheduled };
   const points = at(content, ["metrics"]);
   return {
     value: lr,

@@ -5,7 +5,7 @@ import { Command, Option } from "commander";
 import { classNotes, type Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import { smooth, sweepChart } from "../lab/chart.ts";
-import { type JobOptions, jobDefaults, labDefaults, standardLr } from "../lab/defaults.ts";
+import { type JobOptions, jobDefaults, labDefaults, usualRate } from "../lab/defaults.ts";
 import { compareEntrants, type Entrant, type Trial } from "../lab/race.ts";
 import {
   gridTrials,
@@ -19,6 +19,7 @@ import {
 } from "../lab/sweep.ts";
 import { createModel } from "../objectives/models/index.ts";
 import { readNumber } from "../options.ts";
+import { readRule } from "../read_config.ts";
 import { rules } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { type Engine, engineLine } from "../train/engine.ts";
@@ -87,7 +88,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   const results = await Results.open(out, { names: Object.values(files) });
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
-  const { rule } = config.optimizer as { rule: string };
+  const { rule } = config.optimizer;
   say(
     `${createModel(config.model).title}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
   );
@@ -141,13 +142,13 @@ function trialsOf(
   count: number,
   random: boolean,
 ): readonly Trial[] {
-  const { rule } = config.optimizer as { rule: string };
-  const usual = standardLr(rule);
+  const rule = readRule("rule", config.optimizer.rule);
+  const usual = usualRate(rule);
   const words = vary.length > 0 ? vary : [`lr=${usual / 1000}..${usual * 100}`];
   const choices = new Map<string, Span | readonly number[]>();
   for (const word of words) {
     const [hyper, choice] = readVary(word);
-    const known = Object.keys(rules.find(({ name }) => name === rule)?.hypers ?? {});
+    const known = Object.keys(rule.hypers);
     if (!known.includes(hyper)) {
       throw new OptionError(`--vary names ${hyper}, which ${rule} does not have; its hypers are ${known.join(", ")}`);
     }
@@ -229,7 +230,7 @@ function writeResults(results: Results, result: SweepResult, best: CompleteRunCo
     losses: losses.map((loss) => loss ?? Number.NaN),
     stopped,
   }));
-  const { rule } = result.config.optimizer as { rule: string };
+  const { rule } = result.config.optimizer;
   const title = `${createModel(result.config.model).title}, ${rule}: ${runs.length} runs side by side`;
   const id = runId(result);
   const others = new Map([

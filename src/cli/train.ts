@@ -359,7 +359,7 @@ function describe(config: CompleteRunConfig, images: number): string {
   const { program, title } = createModel(config.model);
   const tensors = program.tensors();
   const parameters = tensors.reduce((sum, { shape }) => sum + shape.reduce((size, side) => size * side), 0);
-  const { rule } = optimizer as { rule: string };
+  const { rule } = optimizer;
   const sizeAt = batchSizes(config);
   const [first, last] = [sizeAt(0), sizeAt(steps - 1)];
   const batch = first === last ? `${first}` : `${first} to ${last}`;

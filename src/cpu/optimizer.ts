@@ -1,5 +1,6 @@
 // The CPU reference of an optimizer: what only an engine of plain arrays offers, and how it is made.
 import { layoutSegments, packArena, paddedLength, readTensors, type Tensors } from "../arena.ts";
+import type { OptimizerConfig } from "../config.ts";
 import { OptionError } from "../errors.ts";
 import { inMemory } from "../host_memory.ts";
 import { layoutPart } from "../layout.ts";
@@ -8,7 +9,6 @@ import { locationOf } from "../optimizer/locations.ts";
 import { createShell, readOneReplica } from "../optimizer/shell.ts";
 import type { InReplica, Optimizer, Role } from "../optimizer.ts";
 import { createPlan, readRole } from "../plan.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
 import { ArrayStore } from "./store.ts";
 
 /** An optimizer on the CPU, whose arenas are plain arrays. */

@@ -1,6 +1,7 @@
 // The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are
 // needed. After creation, a step allocates nothing and asks the host for nothing but a stretch of table rows now and then.
 import { arenaLength, layoutSegments, packArena, paddedLength, readTensors, type Tensors } from "../arena.ts";
+import type { OptimizerConfig } from "../config.ts";
 import { OptionError, show } from "../errors.ts";
 import { layoutPart } from "../layout.ts";
 import { checkKeys } from "../optimizer/keys.ts";
@@ -10,7 +11,6 @@ import type { Clock } from "../optimizer/store.ts";
 import type { InReplica, Optimizer, Role, Stats } from "../optimizer.ts";
 import { readChoice } from "../options.ts";
 import { createPlan, type Plan, readRole } from "../plan.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
 import { allocate, bytesOf } from "./allocate.ts";
 import { decodeControl, encodeControl } from "./control.ts";
 import { deviceLoss, readDevice } from "./device.ts";

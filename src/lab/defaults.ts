@@ -1,7 +1,9 @@
 // The main job: what `fallline train` and the page train when they are told nothing.
 import { OptionError, show } from "../errors.ts";
-import { readChoice, readNumber } from "../options.ts";
-import { type OptimizerConfig, rules } from "../rules/index.ts";
+import { readNumber } from "../options.ts";
+import { readRule } from "../read_config.ts";
+import type { Rule, RuleConfig } from "../rule.ts";
+import { adamw } from "../rules/adam.ts";
 import type { RunConfig } from "../train/run_config.ts";
 import { shapes } from "./shapes.ts";
 
@@ -35,45 +37,14 @@ export const labDefaults = {
   seed: 1,
 } as const satisfies JobOptions;
 
-/**
- * The highest learning rate that suits a rule on the main job, where it is not that of Adam's family. Found by trying rates a
- * factor of 3 apart on a smaller network (docs/performance.md).
- */
-const peaks: Readonly<Record<string, number>> = {
-  sgd: 0.1,
-  asgd: 0.1,
-  hypergradientSgd: 0.1,
-  adamax: 4e-3,
-  radam: 1e-2,
-  adagrad: 1e-2,
-  adadelta: 1,
-  rmsprop: 5e-4,
-  rprop: 1e-2,
-  lion: 3e-4,
-  signum: 3e-4,
-  scheduleFreeSgd: 1,
-  lamb: 2e-2,
-  lars: 5,
-  novograd: 5e-2,
-  adafactor: 0.1,
-  muon: 1e-2,
-  prodigy: 1,
-  dadaptAdam: 1,
-  dog: 3,
-};
-
-/** Rules that work out a rate of their own, which theirs multiplies. */
-export const selfTuned: readonly string[] = ["prodigy", "dadaptAdam", "dog"];
-
 /** The highest learning rate that suits a rule on the main job. */
-export function standardLr(rule: string): number {
-  return peaks[rule] ?? jobDefaults.lr;
+export function usualRate({ usualRate = jobDefaults.lr }: Rule): number {
+  return usualRate;
 }
 
 /** What a rule for matrices needs besides: it leaves the biases to AdamW. */
-export function fallbackFor(rule: string): { readonly fallback?: OptimizerConfig } {
-  const partial = rules.some(({ name, only }) => name === rule && only);
-  return partial ? { fallback: { rule: "adamw", lr: jobDefaults.lr } } : {};
+export function fallbackFor({ only }: Rule): { readonly fallback?: RuleConfig } {
+  return only ? { fallback: adamw(jobDefaults.lr) } : {};
 }
 
 /**
@@ -84,14 +55,10 @@ export function fallbackFor(rule: string): { readonly fallback?: OptimizerConfig
  */
 export function jobConfig(options: JobOptions): RunConfig {
   const job = { ...jobDefaults, ...options };
-  const peak = readNumber("lr", options.lr ?? standardLr(job.rule), { min: 0 });
+  const rule = readRule("rule", job.rule);
+  const peak = readNumber("lr", options.lr ?? usualRate(rule), { min: 0 });
   const steps = readNumber("steps", job.steps, { min: 1, integer: true });
   const seed = readNumber("seed", job.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
-  const rule = readChoice(
-    "rule",
-    job.rule,
-    rules.map(({ name }) => name),
-  );
   if (!/^\d+(-\d+)+$/.test(job.model)) {
     throw new OptionError(`model is ${show(job.model)}; it must be widths joined by dashes, such as 784-1024-256-10`);
   }
@@ -104,7 +71,7 @@ export function jobConfig(options: JobOptions): RunConfig {
       lr: shapes.cosine(peak, steps),
       clip: { type: "globalNorm", maxNorm: 1 },
       ...fallbackFor(rule),
-    } as OptimizerConfig,
+    },
     batch: readNumber("batch", job.batch, { min: 1, integer: true }),
     steps,
     seed,

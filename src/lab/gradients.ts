@@ -1,13 +1,13 @@
 // Gradients and training runs that another program recorded, held against an engine: `fallline-gradients/1` and
 // `fallline-training/1` (test/golden/README.md describes both).
 import type { Tensor } from "../arena.ts";
+import type { OptimizerConfig } from "../config.ts";
 import { type Dataset, readDataset, sliceRows } from "../data/dataset.ts";
 import { DataError, FalllineError, OptionError, show } from "../errors.ts";
 import type { Model } from "../objectives/model.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { readListener, readMade } from "../options.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";
 import { entryId, list, type Recorded, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";

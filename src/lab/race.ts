@@ -1,13 +1,14 @@
 // Runs side by side, of which the hopeless are stopped: what sweeps and searches have in common. Entrants that share a rule
 // are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
+
+import type { OptimizerConfig } from "../config.ts";
 import { batches, counts, type Dataset, readDataset } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
 import { createModel } from "../objectives/models/index.ts";
 import type { Evaluation, ReplicaEvaluation, ReplicaReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { breathe } from "../objectives/turns.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "../train/engine.ts";

@@ -2,20 +2,21 @@
 // a short run whose rate climbs from far too small to far too large, what its losses say about the rate to take, and short
 // runs at rates around that one, since a ramp has no time to see what a rate comes to.
 
+import type { OptimizerConfig } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import { type Optimizer, readOptimizer } from "../optimizer.ts";
 import { readChoice, readMade, readNumber } from "../options.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
-import { holds, type Scheduled } from "../schedule.ts";
+import { readRule } from "../read_config.ts";
+import { holds } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
 import { readEngine, readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { batchSizes, type CompleteRunConfig, type RunConfig, updatesOf } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
 import { openRun, readRun } from "../train/train.ts";
-import { selfTuned, standardLr } from "./defaults.ts";
+import { usualRate } from "./defaults.ts";
 import { choose, type RangeEnd, type RangePoint, type Suggestions, suggestRates } from "./suggest.ts";
 
 const rangeModes = ["exponential", "linear"] as const;
@@ -209,7 +210,7 @@ export async function findLr(
   }
   const whole = updatesOf(complete);
   const updates = whole < leastUpdates ? ramp.steps : Math.min(whole, ramp.steps);
-  const { lr: _, ...others } = config.optimizer as { readonly lr?: Scheduled };
+  const { lr: _, ...others } = config.optimizer;
   if (holds(others, isPlateau)) {
     const reason = "a plateau drives something other than the rate, which short runs cannot follow";
     return { ...found, suggestions: { trial: { lr: null, reason }, ...found.suggestions } };
@@ -237,7 +238,7 @@ function isPlateau(part: unknown): boolean {
 
 /** The course of a run's rate, its highest value 1, over as many updates as a short run has. */
 function shapeOf({ optimizer }: CompleteRunConfig, whole: number, updates: number): (step: number) => number {
-  const { lr } = optimizer as { readonly lr?: Scheduled };
+  const { lr } = optimizer;
   const schedule = lr === undefined ? undefined : createSchedule(lr, "lr");
   if (!schedule || schedule.constant !== undefined || schedule.listeners?.length) return () => 1;
   const looked = Math.min(whole, shapeSteps);
@@ -437,9 +438,9 @@ function cannotBegin(loss: number): string {
 
 /** What the optimizer's config makes of a rate. */
 function* notesOn({ config }: Optimizer): Generator<string> {
-  const name = typeof config.rule === "string" ? config.rule : (config.rule as { name: string }).name;
-  if (selfTuned.includes(name)) {
-    yield `${name} works out a rate of its own and multiplies it by lr, for which about ${standardLr(name)} is meant: take another only for a reason`;
+  const rule = readRule("rule", config.rule);
+  if (rule.findsRate) {
+    yield `${rule.name} works out a rate of its own and multiplies it by lr, for which about ${usualRate(rule)} is meant: take another only for a reason`;
   }
   if (config.groups?.some(({ lrScale = 1 }) => lrScale !== 1)) {
     yield "the rates are the optimizer's; groups with an lrScale took them times it";

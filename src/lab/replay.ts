@@ -1,10 +1,11 @@
 // Replays: recorded gradients in, parameters at recorded steps out, held against what another program computed. The
 // format is `fallline-replay/1` (test/golden/README.md describes it).
 import type { Tensor } from "../arena.ts";
+import type { OptimizerConfig } from "../config.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import type { Optimizer } from "../optimizer.ts";
 import { readMade } from "../options.ts";
-import { type OptimizerConfig, rules } from "../rules/index.ts";
+import { rules } from "../rules/index.ts";
 import { entryId, list, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 
 type Values = Readonly<Record<string, readonly number[]>>;

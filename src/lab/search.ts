@@ -1,13 +1,16 @@
 // A search: successive halving over rule × schedule × rate. Candidates of one rule train side by side; the best of all rules
 // go on at each rung, and the one that is left is a run config.
+
+import type { OptimizerConfig } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import { readArray, readChoice, readNumber } from "../options.ts";
-import { type OptimizerConfig, rules } from "../rules/index.ts";
+import { readRule } from "../read_config.ts";
+import type { Rule } from "../rule.ts";
 import { readEngine, readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig, updatesOf } from "../train/run_config.ts";
-import { fallbackFor, selfTuned, standardLr } from "./defaults.ts";
+import { fallbackFor, usualRate } from "./defaults.ts";
 import { Cohort, type Entrant, halvingRungs, race } from "./race.ts";
 import { type Shape, shapeNames, shapes } from "./shapes.ts";
 import { bestOf, mustUpdate, type TrialResult, trialConfig, trialResult } from "./sweep.ts";
@@ -156,37 +159,27 @@ export function planSearch(config: RunConfig, options: SearchOptions) {
 
 /** Every candidate, those near the usual rate first and the rules in turn. */
 function candidatesOf(options: SearchOptions): readonly Candidate[] {
-  const names = [...new Set(readArray("rules", options.rules ?? searchedRules, "names of rules"))].map((name, i) =>
-    readChoice(
-      `rules[${i}]`,
-      name,
-      rules.map((rule) => rule.name),
-    ),
-  );
+  const given = new Set(readArray("rules", options.rules ?? searchedRules, "names of rules"));
+  const rules = [...given].map((name, i) => readRule(`rules[${i}]`, name));
   const courses = readArray("schedules", options.schedules ?? searchedShapes, "names").map((name, i) =>
     readChoice(`schedules[${i}]`, name, shapeNames),
   );
   const multiples = readArray("rates", options.rates ?? [0.25, 1, 4], "multiples").map((factor, i) =>
     readNumber(`rates[${i}]`, factor, { above: 0 }),
   );
-  for (const [name, list] of Object.entries({ rules: names, schedules: courses, rates: multiples })) {
+  for (const [name, list] of Object.entries({ rules, schedules: courses, rates: multiples })) {
     if (list.length === 0) throw new OptionError(`${name} is []; it must have at least one entry`);
   }
   const near = [...multiples].sort((a, b) => Math.abs(Math.log(a)) - Math.abs(Math.log(b)));
   return near.flatMap((factor) =>
     courses.flatMap((schedule) =>
-      names.flatMap((rule) =>
-        findsItsRate(rule) && factor !== near[0]
+      rules.flatMap((rule) =>
+        rule.findsRate && factor !== near[0]
           ? []
-          : [{ rule, schedule, lr: (findsItsRate(rule) ? 1 : factor) * standardLr(rule) }],
+          : [{ rule: rule.name, schedule, lr: (rule.findsRate ? 1 : factor) * usualRate(rule) }],
       ),
     ),
   );
-}
-
-/** Rules whose rate is a factor of one that they work out themselves. */
-function findsItsRate(rule: string): boolean {
-  return selfTuned.includes(rule);
 }
 
 /** As many candidates as a budget of steps allows. */
@@ -224,9 +217,10 @@ const around = [
 ];
 
 /** The run with another rule. */
-function ruleConfig(config: RunConfig, rule: string): RunConfig {
+function ruleConfig(config: RunConfig, name: string): RunConfig {
   const { optimizer } = config;
-  if (optimizer.rule === rule) return config;
+  const rule = readRule("rule", name);
+  if (readRule("optimizer.rule", optimizer.rule) === rule) return config;
   const kept = Object.entries(optimizer).filter(([option]) => around.includes(option));
   const groups = groupsFor(rule, optimizer);
   return {
@@ -244,8 +238,8 @@ function ruleConfig(config: RunConfig, rule: string): RunConfig {
  * What groups mean under another rule: what is frozen, scaled or spared decay is so there too; rates and other hypers that suit
  * the config's rule are left out.
  */
-function groupsFor(rule: string, { groups = [] }: OptimizerConfig): readonly Readonly<Record<string, unknown>>[] {
-  const decays = rules.some(({ name, hypers }) => name === rule && Object.hasOwn(hypers, "weightDecay"));
+function groupsFor(rule: Rule, { groups = [] }: OptimizerConfig): readonly Readonly<Record<string, unknown>>[] {
+  const decays = Object.hasOwn(rule.hypers, "weightDecay");
   return (groups as readonly Readonly<Record<string, unknown>>[]).flatMap((group) => {
     if (group.rule !== undefined) return [group];
     const { params, lrScale, frozen, weightDecay } = group;

@@ -1,11 +1,12 @@
 // A sweep: one run config trained with many values of its hypers, side by side as replicas in the same dispatches, the
 // hopeless stopped on the way.
+
+import type { OptimizerConfig } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import type { ReplicaEvaluation } from "../objectives/objective.ts";
 import { readArray, readChoice, readMade, readNumber, readObject, readRecord } from "../options.ts";
 import { Random } from "../random.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
 import { readEngine, readRunOptions } from "../train/arguments.ts";

@@ -1,16 +1,16 @@
 // The laws that every rule obeys, for rules of one's own as for those of the registry: what `verifyRule` runs, and the
 // tests over the registry too. Each law says what is wrong in a sentence, or nothing.
 
+import type { OptimizerConfig } from "../config.ts";
 import { FalllineError, OptionError, show } from "../errors.ts";
 import { readDevice } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { Optimizer, TensorValues } from "../optimizer.ts";
-import { inRange, readListener, readMade, readNumber, readObject } from "../options.ts";
+import { inRange, readListener, readNumber, readObject } from "../options.ts";
 import { Random } from "../random.ts";
-import type { Rule } from "../rule.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
+import { isRule, type Rule } from "../rule.ts";
 import { linear } from "../schedules/linear.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
 import { awayFromDefault, type Options, optionSets } from "./option_sets.ts";
@@ -32,20 +32,19 @@ export interface LawResult {
  *
  * @param options `device`: without one, only the twin is verified. `onResult` hears of each law as it is done.
  * @returns every result; the rule obeys where no `problem` is left.
- * @throws OptionError for what is no rule, defaults out of range, columns that `row` does not fill.
+ * @throws OptionError for what is no rule, defaults out of range.
  */
 export async function verifyRule(
   rule: Rule,
   options: { readonly device?: GPUDevice; readonly onResult?: (result: LawResult) => void } = {},
 ): Promise<readonly LawResult[]> {
-  readMade("rule", rule, "what defineRule returns", {
-    ...{ name: "string", hypers: "object", flags: "object", slots: "array", columns: "array" },
-    ...{ row: "function", update: "function" },
-  });
+  if (!isRule(rule)) {
+    throw new OptionError(`rule is ${rule === undefined ? "missing" : show(rule)}; it must be what defineRule returns`);
+  }
   const { device, onResult } = readObject("verifyRule", options, ["device", "onResult"]);
   readListener("onResult", onResult);
   if (device !== undefined) readDevice(device as GPUDevice);
-  checkDefinition(rule);
+  checkDefaults(rule);
   const engines = [cpuEngine(), ...(options.device ? [webgpuEngine(options.device)] : [])];
   const results: LawResult[] = [];
   for (const set of optionSets(rule)) {
@@ -62,17 +61,10 @@ export async function verifyRule(
   return results;
 }
 
-/** What no law would notice: hypers that are wrong by default, and columns that no row fills. */
-function checkDefinition({ name, hypers, columns, row, carry, flags }: Rule): void {
-  if (!("lr" in hypers)) throw new OptionError(`the rule ${name} has no hyper "lr"; every rule needs one`);
+/** What no law would notice: hypers that are wrong by default. */
+function checkDefaults({ name, hypers }: Rule): void {
   for (const [hyper, { default: standard, range }] of Object.entries(hypers)) {
     readNumber(`the default of ${name}.${hyper}`, standard, range);
-  }
-  const defaults = Object.fromEntries(Object.entries(hypers).map(([hyper, { default: value }]) => [hyper, value]));
-  const filled = row(defaults, 1, carry?.start(defaults) ?? {}, flags, () => defaults);
-  const missing = columns.find((column) => typeof filled[column] !== "number");
-  if (missing !== undefined) {
-    throw new OptionError(`the row of the rule ${name} has no number for its column "${missing}"`);
   }
 }
 

@@ -2,7 +2,7 @@
 // NAME.KEY ("w.exp_avg", "w.step"). Its values take their places in a checkpoint of the optimizer, which the optimizer
 // then loads; so this is the same for both engines. Which key is which slot, the rules say.
 import type { Segment } from "../arena.ts";
-import type { Pattern } from "../around.ts";
+import type { Pattern } from "../config.ts";
 import { DataError, listed, OptionError } from "../errors.ts";
 import { readPatterns } from "../groups.ts";
 import { type Optimizer, readOptimizer } from "../optimizer.ts";

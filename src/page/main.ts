@@ -7,10 +7,11 @@ import { init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
 import { DataError, FalllineError, OptionError } from "../errors.ts";
 import { lossChart, rangeChart } from "../lab/chart.ts";
-import { type JobOptions, jobConfig, jobDefaults, standardLr } from "../lab/defaults.ts";
+import { type JobOptions, jobConfig, jobDefaults, usualRate } from "../lab/defaults.ts";
 import { findLr, rangeDefaults } from "../lab/range_test.ts";
 import type { RangePoint, Suggestions } from "../lab/suggest.ts";
 import { divergedWords, endWords, runTitle, short, testedWords } from "../lab/words.ts";
+import { readRule } from "../read_config.ts";
 import { rules } from "../rules/index.ts";
 import { type Engine, engineLine } from "../train/engine.ts";
 import { decodeRunCheckpoint } from "../train/run_checkpoint.ts";
@@ -59,7 +60,7 @@ function fillForm(): void {
   const wrong: string[] = [];
   for (const [name, constant] of Object.entries({ ...jobDefaults, find: rangeDefaults.steps })) {
     const [input, word] = [field(name), asked.get(name)];
-    const standard = String(name === "lr" ? standardLr(select.value) : constant);
+    const standard = String(name === "lr" ? usualRate(readRule("rule", select.value)) : constant);
     input.value = word ?? standard;
     if (word === null || (input.value === word && input.validity.valid)) continue;
     input.value = standard;
@@ -68,7 +69,7 @@ function fillForm(): void {
   show("status", wrong.join("; "));
   show("ramp", `${short(rangeDefaults.start)} to ${short(rangeDefaults.end)}`);
   select.onchange = () => {
-    field("lr").value = String(standardLr(select.value));
+    field("lr").value = String(usualRate(readRule("rule", select.value)));
   };
   form.onchange = () => {
     if (foundFor !== curveOf()) element("suggestions").replaceChildren();

@@ -7,60 +7,31 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t. With nesterov, β1 m / (1-β1^(t+1)) + (1-β1) g / bc1 in place of m / bc1. optax.adabelief
 // has no decay; ours is what optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/adabelief.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link adabelief}. */
-export interface AdabeliefHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the variance, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-16. */
-  eps?: Scheduled | undefined;
-  /** Added to the variance in every update, and kept there, >= 0; default 1e-16. */
-  epsRoot?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link adabelief}. */
-export interface AdabeliefOptions extends AdabeliefHypers, CommonOptions<AdabeliefHypers> {
-  /** Look ahead along the momentum; default false. */
-  nesterov?: boolean | undefined;
-}
-
-export const adabeliefRule = defineRule({
+/** Adam that trusts gradients as far as they come as expected, as optax.adabelief. */
+export const adabelief = defineRule({
   name: "adabelief",
   source: "Zhuang et al. 2020; optax.adabelief",
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the variance, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-16. */
     eps: { default: 1e-16, range: { min: 0 } },
+    /** Added to the variance in every update, and kept there, >= 0; default 1e-16. */
     epsRoot: { default: 1e-16, range: { min: 0 } },
+    /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
-  flags: { nesterov: false },
+  flags: {
+    /** Look ahead along the momentum; default false. */
+    nesterov: false,
+  },
   slots: ["m", "v"],
-  columns: [
-    "keep",
-    "decay",
-    "beta1",
-    "oneMinusBeta1",
-    "beta2",
-    "oneMinusBeta2",
-    "stepSize",
-    "momentumStep",
-    "gradientStep",
-    "sqrtBias2",
-    "epsRoot",
-    "eps",
-  ],
   row(h, t) {
     const stepSize = h.lr / (1 - h.beta1 ** t);
     return {
@@ -89,6 +60,3 @@ export const adabeliefRule = defineRule({
     x.p -= h.decay * x.p + shift / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
   },
 });
-
-/** Adam that trusts gradients as far as they come as expected, as optax.adabelief. */
-export const adabelief: RuleFunction<"adabelief", AdabeliefOptions> = ruleFunction(adabeliefRule);

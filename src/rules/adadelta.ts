@@ -6,38 +6,25 @@
 //   u ← ρ u + (1-ρ) Δ²
 //   p ← p - lr·Δ
 import wgsl from "../../shaders/rules/adadelta.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link adadelta}. */
-export interface AdadeltaHypers {
-  /** What the step is multiplied by, >= 0; default 1. */
-  lr?: Scheduled | undefined;
-  /** Decay of both mean squares, in [0, 1]; default 0.9. */
-  rho?: Scheduled | undefined;
-  /** Added to both mean squares, >= 0; default 1e-6. */
-  eps?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link adadelta}. */
-export interface AdadeltaOptions extends AdadeltaHypers, CommonOptions<AdadeltaHypers> {}
-
-export const adadeltaRule = defineRule({
+/** Adadelta, as torch.optim.Adadelta. */
+export const adadelta = defineRule({
   name: "adadelta",
   source: "Zeiler 2012; torch.optim.Adadelta",
+  usualRate: 1,
   hypers: {
+    /** What the step is multiplied by, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
+    /** Decay of both mean squares, in [0, 1]; default 0.9. */
     rho: { default: 0.9, range: { min: 0, max: 1 } },
+    /** Added to both mean squares, >= 0; default 1e-6. */
     eps: { default: 1e-6, range: { min: 0 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
   slots: ["v", "u"],
-  columns: ["weightDecay", "rho", "oneMinusRho", "eps", "lr"],
   row: (h) => ({ weightDecay: h.weightDecay, rho: h.rho, oneMinusRho: 1 - h.rho, eps: h.eps, lr: h.lr }),
   wgsl,
   update(x, gradient, h) {
@@ -49,6 +36,3 @@ export const adadeltaRule = defineRule({
   },
   torch: { v: "square_avg", u: "acc_delta" },
 });
-
-/** Adadelta, as torch.optim.Adadelta. */
-export const adadelta: RuleFunction<"adadelta", AdadeltaOptions> = ruleFunction(adadeltaRule);

@@ -8,45 +8,30 @@
 //
 // Tensors with more than two dimensions are stacks of matrices, each with means of its own.
 import wgsl from "../../shaders/rules/adafactor.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link adafactor}. */
-export interface AdafactorHypers {
-  /** The largest rate relative to the size of the tensor, >= 0; default 1e-2. */
-  lr?: Scheduled | undefined;
-  /** The power of t that the second moment goes towards the new one by, <= 0; default -0.8. */
-  beta2Decay?: Scheduled | undefined;
-  /** The least root of the second moment, and the least mean of the rows, >= 0; default 2^-23, float32's precision. */
-  eps1?: Scheduled | undefined;
-  /** The least root mean square of a tensor's parameters, >= 0; default 1e-3. */
-  eps2?: Scheduled | undefined;
-  /** The largest root mean square of the scaled gradient that passes unclipped, > 0; default 1. */
-  d?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link adafactor}. */
-export interface AdafactorOptions extends AdafactorHypers, CommonOptions<AdafactorHypers> {}
-
-export const adafactorRule = defineRule({
+/** Adafactor, as torch.optim.Adafactor. */
+export const adafactor = defineRule({
   name: "adafactor",
   source: "Shazeer and Stern 2018; torch.optim.Adafactor",
+  usualRate: 0.1,
   hypers: {
+    /** The largest rate relative to the size of the tensor, >= 0; default 1e-2. */
     lr: { default: 1e-2, range: { min: 0 } },
+    /** The power of t that the second moment goes towards the new one by, <= 0; default -0.8. */
     beta2Decay: { default: -0.8, range: { max: 0 } },
+    /** The least root of the second moment, and the least mean of the rows, >= 0; default 2^-23, float32's precision. */
     eps1: { default: 2 ** -23, range: { min: 0 } },
+    /** The least root mean square of a tensor's parameters, >= 0; default 1e-3. */
     eps2: { default: 1e-3, range: { min: 0 } },
+    /** The largest root mean square of the scaled gradient that passes unclipped, > 0; default 1. */
     d: { default: 1, range: { above: 0 } },
+    /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
   slots: ["v"],
   factored: { slot: "v", weight: "share", least: "least" },
-  columns: ["keep", "share", "least", "leastSquare", "rho", "eps2", "d"],
   row: (h, t) => ({
     keep: 1 - h.lr * h.weightDecay,
     share: t ** h.beta2Decay,
@@ -81,6 +66,3 @@ export const adafactorRule = defineRule({
 function moment(v: number, g: number, share: number, factored: number): number {
   return factored !== 0 ? v : v + share * (g * g - v);
 }
-
-/** Adafactor, as torch.optim.Adafactor. */
-export const adafactor: RuleFunction<"adafactor", AdafactorOptions> = ruleFunction(adafactorRule);

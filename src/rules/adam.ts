@@ -8,46 +8,30 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t; w is v, or with amsgrad (Reddi et al. 2018) the largest v so far, before correction.
 // Operations and defaults follow torch.optim.
 import wgsl from "../../shaders/rules/adam.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
-import { defineRule, type Rule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
+import { defineRule } from "../rule.ts";
 
-/** The hypers of {@link adam} and {@link adamw}. */
-export interface AdamHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** Weight decay, >= 0: added to the gradient (adam, default 0) or taken off the parameter (adamw, default 0.01). */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link adam} and {@link adamw}. */
-export interface AdamOptions extends AdamHypers, CommonOptions<AdamHypers> {
-  /** Divide by the largest second moment so far; default false. */
-  amsgrad?: boolean | undefined;
-}
-
-function adamFamily(name: string, source: string, decoupled: boolean, weightDecay: number): Rule {
+function adamFamily(name: string, source: string, decoupled: boolean, weightDecay: number) {
   return defineRule({
     name,
     source,
     hypers: {
+      /** Learning rate, >= 0; default 1e-3. */
       lr: { default: 1e-3, range: { min: 0 } },
+      /** Decay of the first moment, in [0, 1); default 0.9. */
       beta1: { default: 0.9, range: { min: 0, below: 1 } },
+      /** Decay of the second moment, in [0, 1); default 0.999. */
       beta2: { default: 0.999, range: { min: 0, below: 1 } },
+      /** Added to the denominator, >= 0; default 1e-8. */
       eps: { default: 1e-8, range: { min: 0 } },
+      /** Weight decay, >= 0: added to the gradient (adam, default 0) or taken off the parameter (adamw, default 0.01). */
       weightDecay: { default: weightDecay, range: { min: 0 } },
     },
-    flags: { amsgrad: false },
+    flags: {
+      /** Divide by the largest second moment so far; default false. */
+      amsgrad: false,
+    },
     slots: ["m", "v", "vMax"],
     activeSlots: (flags) => (flags.amsgrad ? ["m", "v", "vMax"] : ["m", "v"]),
-    columns: ["l2", "keep", "oneMinusBeta1", "beta2", "oneMinusBeta2", "stepSize", "sqrtBias2", "eps"],
     row: (h, t) => ({
       l2: decoupled ? 0 : h.weightDecay,
       keep: decoupled ? 1 - h.lr * h.weightDecay : 1,
@@ -71,11 +55,8 @@ function adamFamily(name: string, source: string, decoupled: boolean, weightDeca
   });
 }
 
-export const adamRule = adamFamily("adam", "Kingma and Ba 2015; torch.optim.Adam", false, 0);
-export const adamwRule = adamFamily("adamw", "Loshchilov and Hutter 2019; torch.optim.AdamW", true, 0.01);
-
 /** Adam with L2 decay, as torch.optim.Adam. */
-export const adam: RuleFunction<"adam", AdamOptions> = ruleFunction(adamRule);
+export const adam = /* @__PURE__ */ adamFamily("adam", "Kingma and Ba 2015; torch.optim.Adam", false, 0);
 
 /** Adam with decoupled weight decay, as torch.optim.AdamW. */
-export const adamw: RuleFunction<"adamw", AdamOptions> = ruleFunction(adamwRule);
+export const adamw = /* @__PURE__ */ adamFamily("adamw", "Loshchilov and Hutter 2019; torch.optim.AdamW", true, 0.01);

@@ -5,42 +5,28 @@
 //   m ← m + (1-β1)(g - m),  u ← max(β2 u, |g| + eps)
 //   p ← p - (lr / bc1) · m / u                           bc1 = 1-β1^t
 import wgsl from "../../shaders/rules/adamax.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link adamax}. */
-export interface AdamaxHypers {
-  /** Learning rate, >= 0; default 2e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the largest magnitude, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the gradient's magnitude, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link adamax}. */
-export interface AdamaxOptions extends AdamaxHypers, CommonOptions<AdamaxHypers> {}
-
-export const adamaxRule = defineRule({
+/** Adam by the largest magnitude, as torch.optim.Adamax. */
+export const adamax = defineRule({
   name: "adamax",
   source: "Kingma and Ba 2015, section 7; torch.optim.Adamax",
+  usualRate: 4e-3,
   hypers: {
+    /** Learning rate, >= 0; default 2e-3. */
     lr: { default: 2e-3, range: { min: 0 } },
+    /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the largest magnitude, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the gradient's magnitude, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
   slots: ["m", "u"],
   torch: { m: "exp_avg", u: "exp_inf" },
-  columns: ["weightDecay", "oneMinusBeta1", "beta2", "eps", "stepSize"],
   row: (h, t) => ({
     weightDecay: h.weightDecay,
     oneMinusBeta1: 1 - h.beta1,
@@ -56,6 +42,3 @@ export const adamaxRule = defineRule({
     x.p -= (h.stepSize * x.m) / x.u;
   },
 });
-
-/** Adam by the largest magnitude, as torch.optim.Adamax. */
-export const adamax: RuleFunction<"adamax", AdamaxOptions> = ruleFunction(adamaxRule);

@@ -8,60 +8,30 @@
 // there is 0.08 in Optax, and so here. The paper's decay divides by 1 + lr·weightDecay, Optax's
 // subtracts lr·weightDecay·p.
 import wgsl from "../../shaders/rules/adan.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link adan}. */
-export interface AdanHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the mean of gradients, in [0, 1); default 0.98. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the mean of the gradient's changes, in [0, 1); default 0.92. */
-  beta2?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.99. */
-  beta3?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** Added under the root, >= 0; default 1e-8. */
-  epsRoot?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link adan}. */
-export interface AdanOptions extends AdanHypers, CommonOptions<AdanHypers> {}
-
-export const adanRule = defineRule({
+/** Adaptive Nesterov momentum, as optax.adan. */
+export const adan = defineRule({
   name: "adan",
   source: "Xie et al. 2022; optax.adan",
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Decay of the mean of gradients, in [0, 1); default 0.98. */
     beta1: { default: 0.98, range: { min: 0, below: 1 } },
+    /** Decay of the mean of the gradient's changes, in [0, 1); default 0.92. */
     beta2: { default: 0.92, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, in [0, 1); default 0.99. */
     beta3: { default: 0.99, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** Added under the root, >= 0; default 1e-8. */
     epsRoot: { default: 1e-8, range: { min: 0 } },
+    /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
   slots: ["m", "change", "v", "previous"],
-  columns: [
-    "keep",
-    "decay",
-    "comparable",
-    "oneMinusBeta1",
-    "oneMinusBeta2",
-    "beta3",
-    "oneMinusBeta3",
-    "stepSize",
-    "changeStep",
-    "bias3",
-    "epsRoot",
-    "eps",
-  ],
   row: (h, t) => ({
     // The update takes the decay off with the step, which rounds less; the core reads keep.
     keep: 1 - h.lr * h.weightDecay,
@@ -89,6 +59,3 @@ export const adanRule = defineRule({
     x.p -= h.decay * x.p + shift / (Math.sqrt(x.v / h.bias3 + h.epsRoot) + h.eps);
   },
 });
-
-/** Adaptive Nesterov momentum, as optax.adan. */
-export const adan: RuleFunction<"adan", AdanOptions> = ruleFunction(adanRule);

@@ -6,45 +6,28 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t; the slow mean is not corrected, so that it fills up slowly. The paper's warm-ups of
 // alpha and beta3 are schedules of these hypers, as in Optax.
 import wgsl from "../../shaders/rules/ademamix.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link ademamix}. */
-export interface AdemamixHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the fast mean, in [0, 1); default 0.9. Where it is always 0, that mean is not kept. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Decay of the slow mean, in [0, 1); default 0.9999. */
-  beta3?: Scheduled | undefined;
-  /** Weight of the slow mean, >= 0; default 5. Where it is always 0, that mean is not kept. */
-  alpha?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** Added under the root, >= 0; default 0. */
-  epsRoot?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link ademamix}. */
-export interface AdemamixOptions extends AdemamixHypers, CommonOptions<AdemamixHypers> {}
-
-export const ademamixRule = defineRule({
+/** AdamW with a fast and a slow mean of gradients, as optax.contrib.ademamix. */
+export const ademamix = defineRule({
   name: "ademamix",
   source: "Pagliardini et al. 2024; optax.contrib.ademamix",
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Decay of the fast mean, in [0, 1); default 0.9. Where it is always 0, that mean is not kept. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Decay of the slow mean, in [0, 1); default 0.9999. */
     beta3: { default: 0.9999, range: { min: 0, below: 1 } },
+    /** Weight of the slow mean, >= 0; default 5. Where it is always 0, that mean is not kept. */
     alpha: { default: 5, range: { min: 0 } },
+    /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** Added under the root, >= 0; default 0. */
     epsRoot: { default: 0, range: { min: 0 } },
+    /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
@@ -53,19 +36,6 @@ export const ademamixRule = defineRule({
     ...(used("beta1") ? ["m" as const] : []),
     ...(used("alpha") ? ["slow" as const] : []),
     "v",
-  ],
-  columns: [
-    "keep",
-    "decay",
-    "oneMinusBeta1",
-    "oneMinusBeta3",
-    "beta2",
-    "oneMinusBeta2",
-    "stepSize",
-    "slowStep",
-    "bias2",
-    "epsRoot",
-    "eps",
   ],
   row: (h, t) => ({
     // The update takes the decay off with the step, which rounds less; the core reads keep.
@@ -90,6 +60,3 @@ export const ademamixRule = defineRule({
     x.p -= h.decay * x.p + shift / (Math.sqrt(x.v / h.bias2 + h.epsRoot) + h.eps);
   },
 });
-
-/** AdamW with a fast and a slow mean of gradients, as optax.contrib.ademamix. */
-export const ademamix: RuleFunction<"ademamix", AdemamixOptions> = ruleFunction(ademamixRule);

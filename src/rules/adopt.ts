@@ -8,49 +8,33 @@
 // The first update moves no parameter but for the decay. optax.contrib.adopt has no decay; ours is what
 // optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/adopt.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link adopt}. */
-export interface AdoptHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the mean of scaled gradients, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.9999. */
-  beta2?: Scheduled | undefined;
-  /** What the root of the second moment counts as at least, >= 0; default 1e-6. */
-  eps?: Scheduled | undefined;
-  /** The power of t - 1 that a scaled gradient is clamped to, >= 0; default 0.25. */
-  clipExponent?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link adopt}. */
-export interface AdoptOptions extends AdoptHypers, CommonOptions<AdoptHypers> {
-  /** Look ahead along the momentum; default false. */
-  nesterov?: boolean | undefined;
-  /** Clamp scaled gradients; default true. */
-  useClipping?: boolean | undefined;
-}
-
-export const adoptRule = defineRule({
+/** Adam with the order of dividing and averaging changed, as optax.contrib.adopt. */
+export const adopt = defineRule({
   name: "adopt",
   source: "Taniguchi et al. 2024; optax.contrib.adopt",
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Decay of the mean of scaled gradients, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, in [0, 1); default 0.9999. */
     beta2: { default: 0.9999, range: { min: 0, below: 1 } },
+    /** What the root of the second moment counts as at least, >= 0; default 1e-6. */
     eps: { default: 1e-6, range: { min: 0 } },
+    /** The power of t - 1 that a scaled gradient is clamped to, >= 0; default 0.25. */
     clipExponent: { default: 0.25, range: { min: 0 } },
+    /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
-  flags: { nesterov: false, useClipping: true },
+  flags: {
+    /** Look ahead along the momentum; default false. */
+    nesterov: false,
+    /** Clamp scaled gradients; default true. */
+    useClipping: true,
+  },
   slots: ["m", "v"],
-  columns: ["keep", "decay", "eps", "limit", "share", "beta2", "oneMinusBeta2", "lr"],
   row: (h, t) => ({
     // The update takes the decay off with the step, which rounds less; the core reads keep.
     keep: 1 - h.lr * h.weightDecay,
@@ -73,6 +57,3 @@ export const adoptRule = defineRule({
     x.p -= h.decay * x.p + h.lr * direction;
   },
 });
-
-/** Adam with the order of dividing and averaging changed, as optax.contrib.adopt. */
-export const adopt: RuleFunction<"adopt", AdoptOptions> = ruleFunction(adoptRule);

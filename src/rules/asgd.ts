@@ -8,36 +8,23 @@
 // η and μ are those that the update before left behind (η starts at lr, μ at 1), so a changed lr acts one update late.
 // a is the parameter to evaluate with.
 import wgsl from "../../shaders/rules/asgd.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link asgd}. */
-export interface AsgdHypers {
-  /** Learning rate, >= 0; default 1e-2. */
-  lr?: Scheduled | undefined;
-  /** Decay of the parameters, and of the rate, >= 0; default 1e-4. */
-  lambd?: Scheduled | undefined;
-  /** Power of the rate's decay, >= 0; default 0.75. */
-  alpha?: Scheduled | undefined;
-  /** Updates before averaging starts, >= 0; default 1e6. */
-  t0?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link asgd}. */
-export interface AsgdOptions extends AsgdHypers, CommonOptions<AsgdHypers> {}
-
-export const asgdRule = defineRule({
+/** Averaged SGD, as torch.optim.ASGD. */
+export const asgd = defineRule({
   name: "asgd",
   source: "Polyak and Juditsky 1992; torch.optim.ASGD",
+  usualRate: 0.1,
   hypers: {
+    /** Learning rate, >= 0; default 1e-2. */
     lr: { default: 1e-2, range: { min: 0 } },
+    /** Decay of the parameters, and of the rate, >= 0; default 1e-4. */
     lambd: { default: 1e-4, range: { min: 0 } },
+    /** Power of the rate's decay, >= 0; default 0.75. */
     alpha: { default: 0.75, range: { min: 0 } },
+    /** Updates before averaging starts, >= 0; default 1e6. */
     t0: { default: 1e6, range: { min: 0 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
@@ -51,7 +38,6 @@ export const asgdRule = defineRule({
       mu: 1 / Math.max(1, t - h.t0),
     }),
   },
-  columns: ["weightDecay", "keep", "eta", "mu"],
   row: (h, _, carry) => ({
     weightDecay: h.weightDecay,
     keep: 1 - h.lambd * carry.eta,
@@ -68,6 +54,3 @@ export const asgdRule = defineRule({
   torch: { ax: "ax" },
   torchCarry: { eta: "eta", mu: "mu" },
 });
-
-/** Averaged SGD, as torch.optim.ASGD. */
-export const asgd: RuleFunction<"asgd", AsgdOptions> = ruleFunction(asgdRule);

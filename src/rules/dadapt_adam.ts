@@ -11,36 +11,7 @@
 // Operations and defaults follow DAdaptAdam in facebookresearch/dadaptation (releases 3.x, as in the paper's last
 // version); optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere d stays as it is; optax gets NaN.
 import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { type Cell, defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
-
-/** The hypers of {@link dadaptAdam}. */
-export interface DadaptAdamHypers {
-  /** What the estimated rate is multiplied by, >= 0; default 1. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, and with its root of the sums behind the estimate, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** Weight decay, >= 0, added to the gradient or taken off the parameter; default 0. */
-  weightDecay?: Scheduled | undefined;
-  /** The first estimate, too small rather than too large; > 0, default 1e-6. */
-  d0?: Scheduled | undefined;
-  /** The most that an estimate is multiplied by in one update, >= 1; default 1e30, which is no limit. */
-  growthRate?: Scheduled | undefined;
-}
-
-/** Options of {@link dadaptAdam}. */
-export interface DadaptAdamOptions extends DadaptAdamHypers, CommonOptions<DadaptAdamHypers> {
-  /** Take the decay off the parameter, as AdamW does; default false. */
-  decoupledWeightDecay?: boolean | undefined;
-  /** Correct the bias of both moments, as Adam does; default false. */
-  useBiasCorrection?: boolean | undefined;
-}
 
 type Flags = Readonly<Record<string, boolean>>;
 
@@ -74,34 +45,35 @@ function advance(x: Cell<"m" | "v" | "s">, g: number, h: Columns, delta: number)
   x.s = h.sqrtBeta2 * x.s + h.oneMinusSqrtBeta2 * dg;
 }
 
-export const dadaptAdamRule = defineRule({
+/** D-Adaptation with Adam, as DAdaptAdam of facebookresearch/dadaptation: a rate that is an estimate. */
+export const dadaptAdam = defineRule({
   name: "dadaptAdam",
   source: "Defazio and Mishchenko 2023, Learning-Rate-Free Learning by D-Adaptation; facebookresearch/dadaptation",
+  usualRate: 1,
+  findsRate: true,
   hypers: {
+    /** What the estimated rate is multiplied by, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
+    /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, and with its root of the sums behind the estimate, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** Weight decay, >= 0, added to the gradient or taken off the parameter; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
+    /** The first estimate, too small rather than too large; > 0, default 1e-6. */
     d0: { default: 1e-6, range: { above: 0 } },
+    /** The most that an estimate is multiplied by in one update, >= 1; default 1e30, which is no limit. */
     growthRate: { default: 1e30, range: { min: 1 } },
   },
-  flags: { decoupledWeightDecay: false, useBiasCorrection: false },
+  flags: {
+    /** Take the decay off the parameter, as AdamW does; default false. */
+    decoupledWeightDecay: false,
+    /** Correct the bias of both moments, as Adam does; default false. */
+    useBiasCorrection: false,
+  },
   slots: ["m", "v", "s"],
-  columns: [
-    "lr",
-    "correctedLr",
-    "beta1",
-    "oneMinusBeta1",
-    "beta2",
-    "oneMinusBeta2",
-    "sqrtBeta2",
-    "oneMinusSqrtBeta2",
-    "eps",
-    "weightDecay",
-    "d0",
-    "growthRate",
-  ],
   row: (h, t) => ({
     lr: h.lr,
     correctedLr: (h.lr * Math.sqrt(1 - h.beta2 ** t)) / (1 - h.beta1 ** t),
@@ -142,6 +114,3 @@ export const dadaptAdamRule = defineRule({
     x.p -= decay * x.p + x.m / (Math.sqrt(x.v) + h.eps);
   },
 });
-
-/** {@link dadaptAdamRule} with options. */
-export const dadaptAdam: RuleFunction<"dadaptAdam", DadaptAdamOptions> = ruleFunction(dadaptAdamRule);

@@ -9,39 +9,26 @@
 // first update has the rate lr·initLr. These are the heuristic, distance and learning_rate of optax.contrib.dog's
 // init_step; operations and defaults are that function's too.
 import wgsl from "../../shaders/rules/dog.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link dog}. */
-export interface DogHypers {
-  /** What the rate found is multiplied by, >= 0; default 1. */
-  lr?: Scheduled | undefined;
-  /** The first distance as a share of 1 + ‖p0‖, >= 0; default 1e-6, and 1e-4 is advised with batch normalization. */
-  repsRel?: Scheduled | undefined;
-  /** The first distance, >= 0; default 0, which leaves it to repsRel. */
-  initDistance?: Scheduled | undefined;
-  /** The rate of the first update, >= 0; default 0, which leaves it to the first distance. */
-  initLr?: Scheduled | undefined;
-  /** Added to the sum of squares, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link dog}. */
-export interface DogOptions extends DogHypers, CommonOptions<DogHypers> {}
-
-export const dogRule = defineRule({
+/** Distance over gradients, as optax.contrib.dog. */
+export const dog = defineRule({
   name: "dog",
   source: "Ivgi et al. 2023, DoG is SGD's Best Friend; optax.contrib.dog",
+  usualRate: 3,
+  findsRate: true,
   hypers: {
+    /** What the rate found is multiplied by, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
+    /** The first distance as a share of 1 + ‖p0‖, >= 0; default 1e-6, and 1e-4 is advised with batch normalization. */
     repsRel: { default: 1e-6, range: { min: 0 } },
+    /** The first distance, >= 0; default 0, which leaves it to repsRel. */
     initDistance: { default: 0, range: { min: 0 } },
+    /** The rate of the first update, >= 0; default 0, which leaves it to the first distance. */
     initLr: { default: 0, range: { min: 0 } },
+    /** Added to the sum of squares, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
@@ -49,7 +36,6 @@ export const dogRule = defineRule({
   starts: { params0: "p" },
   conflict: (_, used) =>
     used("initLr") && used("initDistance") ? "initLr and initDistance are both set, of which one may be" : undefined,
-  columns: ["lr", "repsRel", "initDistance", "initLr", "eps", "weightDecay"],
   // What starts the distance is 0 from the second update on.
   row: (h, t) => ({
     lr: h.lr,
@@ -80,6 +66,3 @@ export const dogRule = defineRule({
     x.p -= h.lr * r.rate * (gradient + h.weightDecay * x.p);
   },
 });
-
-/** {@link dogRule} with options. */
-export const dog: RuleFunction<"dog", DogOptions> = ruleFunction(dogRule);

@@ -12,40 +12,25 @@
 // either. What is added up is the drift from lr and not the rate, because hyperLr·⟨g, d⟩ is easily too small to change
 // a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_adam.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link hypergradientAdam}. */
-export interface HypergradientAdamHypers {
-  /** Learning rate before any adaptation, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** The rate at which the learning rate descends, >= 0; default 1e-8; 0 makes this {@link adam}. */
-  hyperLr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link hypergradientAdam}. */
-export interface HypergradientAdamOptions extends HypergradientAdamHypers, CommonOptions<HypergradientAdamHypers> {}
-
-export const hypergradientAdamRule = defineRule({
+/** Adam whose rate descends along its own gradient. */
+export const hypergradientAdam = defineRule({
   name: "hypergradientAdam",
   source:
     "Baydin et al. 2018, Online Learning Rate Adaptation with Hypergradient Descent; gbaydin/hypergradient-descent",
   hypers: {
+    /** Learning rate before any adaptation, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** The rate at which the learning rate descends, >= 0; default 1e-8; 0 makes this {@link adam}. */
     hyperLr: { default: 1e-8, range: { min: 0 } },
+    /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
@@ -56,20 +41,6 @@ export const hypergradientAdamRule = defineRule({
     start: () => ({ unbias1: 1, sqrtBias2: 1, eps: 1 }),
     next: (_, h, t) => ({ unbias1: 1 / (1 - h.beta1 ** t), sqrtBias2: Math.sqrt(1 - h.beta2 ** t), eps: h.eps }),
   },
-  columns: [
-    "lr",
-    "hyperLr",
-    "oneMinusBeta1",
-    "beta2",
-    "oneMinusBeta2",
-    "unbias1",
-    "sqrtBias2",
-    "eps",
-    "lastUnbias1",
-    "lastSqrtBias2",
-    "lastEps",
-    "weightDecay",
-  ],
   row: (h, t, last) => ({
     lr: h.lr,
     hyperLr: h.hyperLr,
@@ -106,7 +77,3 @@ export const hypergradientAdamRule = defineRule({
     x.p -= ((h.lr + r.drift) * h.unbias1 * x.m) / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
   },
 });
-
-/** {@link hypergradientAdamRule} with options. */
-export const hypergradientAdam: RuleFunction<"hypergradientAdam", HypergradientAdamOptions> =
-  ruleFunction(hypergradientAdamRule);

@@ -10,43 +10,30 @@
 // is not kept above 0 there either. What is added up is the drift from lr and not the rate, because hyperLr·⟨g, d⟩ is
 // easily too small to change a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_sgd.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link hypergradientSgd}. */
-export interface HypergradientSgdHypers {
-  /** Learning rate before any adaptation, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** The rate at which the learning rate descends, >= 0; default 1e-6; 0 makes this {@link sgd}. */
-  hyperLr?: Scheduled | undefined;
-  /** Share of the last step's direction that is kept, >= 0; default 0. */
-  momentum?: Scheduled | undefined;
-  /** Share of the gradient that is left out of the momentum, in [0, 1]; default 0. */
-  dampening?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link hypergradientSgd}. */
-export interface HypergradientSgdOptions extends HypergradientSgdHypers, CommonOptions<HypergradientSgdHypers> {
-  /** Look ahead along the momentum; needs momentum and no dampening; default false. */
-  nesterov?: boolean | undefined;
-}
-
-export const hypergradientSgdRule = defineRule({
+/** SGD whose rate descends along its own gradient. */
+export const hypergradientSgd = defineRule({
   name: "hypergradientSgd",
   source:
     "Baydin et al. 2018, Online Learning Rate Adaptation with Hypergradient Descent; gbaydin/hypergradient-descent",
+  usualRate: 0.1,
   hypers: {
+    /** Learning rate before any adaptation, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** The rate at which the learning rate descends, >= 0; default 1e-6; 0 makes this {@link sgd}. */
     hyperLr: { default: 1e-6, range: { min: 0 } },
+    /** Share of the last step's direction that is kept, >= 0; default 0. */
     momentum: { default: 0, range: { min: 0 } },
+    /** Share of the gradient that is left out of the momentum, in [0, 1]; default 0. */
     dampening: { default: 0, range: { min: 0, max: 1 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
-  flags: { nesterov: false },
+  flags: {
+    /** Look ahead along the momentum; needs momentum and no dampening; default false. */
+    nesterov: false,
+  },
   slots: ["direction", "momentum"],
   activeSlots: (_, used) => (used("momentum") ? ["direction", "momentum"] : ["direction"]),
   conflict(flags, used) {
@@ -54,7 +41,6 @@ export const hypergradientSgdRule = defineRule({
     if (flags.nesterov && used("dampening")) return "nesterov is true, which needs a dampening of 0";
     return undefined;
   },
-  columns: ["lr", "hyperLr", "momentum", "share", "weightDecay"],
   row: (h, t) => ({
     lr: h.lr,
     hyperLr: h.hyperLr,
@@ -84,7 +70,3 @@ export const hypergradientSgdRule = defineRule({
     x.p -= (h.lr + r.drift) * x.direction;
   },
 });
-
-/** {@link hypergradientSgdRule} with options. */
-export const hypergradientSgd: RuleFunction<"hypergradientSgd", HypergradientSgdOptions> =
-  ruleFunction(hypergradientSgdRule);

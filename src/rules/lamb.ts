@@ -7,29 +7,7 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t; the norms are Euclidean, over one tensor. Operations and defaults follow optax.lamb,
 // which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/lamb.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { type Cell, defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
-
-/** The hypers of {@link lamb}. */
-export interface LambHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-6. */
-  eps?: Scheduled | undefined;
-  /** Added under the root, >= 0; default 0. */
-  epsRoot?: Scheduled | undefined;
-  /** Weight decay, >= 0, added to Adam's direction before the lengths are compared; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link lamb}. */
-export interface LambOptions extends LambHypers, CommonOptions<LambHypers> {}
 
 type Columns = Readonly<
   Record<
@@ -45,31 +23,27 @@ function advance(x: Cell<"m" | "v">, g: number, h: Columns): number {
   return (h.unbias1 * x.m) / (Math.sqrt(h.unbias2 * x.v + h.epsRoot) + h.eps) + h.weightDecay * x.p;
 }
 
-export const lambRule = defineRule({
+/** LAMB, as optax.lamb. */
+export const lamb = defineRule({
   name: "lamb",
   source: "You et al. 2020, Large Batch Optimization for Deep Learning; optax.lamb",
+  usualRate: 2e-2,
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-6. */
     eps: { default: 1e-6, range: { min: 0 } },
+    /** Added under the root, >= 0; default 0. */
     epsRoot: { default: 0, range: { min: 0 } },
+    /** Weight decay, >= 0, added to Adam's direction before the lengths are compared; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
   slots: ["m", "v"],
-  columns: [
-    "lr",
-    "beta1",
-    "oneMinusBeta1",
-    "beta2",
-    "oneMinusBeta2",
-    "unbias1",
-    "unbias2",
-    "eps",
-    "epsRoot",
-    "weightDecay",
-  ],
   row: (h, t) => ({
     lr: h.lr,
     beta1: h.beta1,
@@ -101,6 +75,3 @@ export const lambRule = defineRule({
     x.p -= h.lr * r.ratio * u;
   },
 });
-
-/** {@link lambRule} with options. */
-export const lamb: RuleFunction<"lamb", LambOptions> = ruleFunction(lambRule);

@@ -7,45 +7,31 @@
 // The norms are Euclidean, over one tensor; the buffer holds steps, so a rate that changes acts on later gradients
 // only. Operations and defaults follow optax.lars, which has no default lr; ours is 1. Its masks are groups here.
 import wgsl from "../../shaders/rules/lars.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link lars}. */
-export interface LarsHypers {
-  /** Learning rate, >= 0; default 1. */
-  lr?: Scheduled | undefined;
-  /** Share of the last step that is kept, >= 0; default 0.9; 0 keeps no state. */
-  momentum?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-  /** The share of ‖p‖ that a step has at rate 1, >= 0; default 1e-3. */
-  trustCoefficient?: Scheduled | undefined;
-  /** Added to ‖u‖, >= 0; default 0. */
-  eps?: Scheduled | undefined;
-}
-
-/** Options of {@link lars}. */
-export interface LarsOptions extends LarsHypers, CommonOptions<LarsHypers> {
-  /** Look ahead along the momentum; default false. */
-  nesterov?: boolean | undefined;
-}
-
-export const larsRule = defineRule({
+/** LARS, as optax.lars. */
+export const lars = defineRule({
   name: "lars",
   source: "You et al. 2017, Large Batch Training of Convolutional Networks; optax.lars",
+  usualRate: 5,
   hypers: {
+    /** Learning rate, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
+    /** Share of the last step that is kept, >= 0; default 0.9; 0 keeps no state. */
     momentum: { default: 0.9, range: { min: 0 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
+    /** The share of ‖p‖ that a step has at rate 1, >= 0; default 1e-3. */
     trustCoefficient: { default: 1e-3, range: { min: 0 } },
+    /** Added to ‖u‖, >= 0; default 0. */
     eps: { default: 0, range: { min: 0 } },
   },
-  flags: { nesterov: false },
+  flags: {
+    /** Look ahead along the momentum; default false. */
+    nesterov: false,
+  },
   slots: ["momentum"],
   activeSlots: (_, used) => (used("momentum") ? ["momentum"] : []),
-  columns: ["lr", "momentum", "weightDecay", "trustCoefficient", "eps"],
   row: (h) => ({
     lr: h.lr,
     momentum: h.momentum,
@@ -73,6 +59,3 @@ export const larsRule = defineRule({
     x.p -= flags.nesterov ? scaled + h.momentum * x.momentum : x.momentum;
   },
 });
-
-/** {@link larsRule} with options. */
-export const lars: RuleFunction<"lars", LarsOptions> = ruleFunction(larsRule);

@@ -4,39 +4,26 @@
 //   m ← β2 m + (1-β2) g
 //   p ← p - lr (sign(c) + weightDecay·p)
 import wgsl from "../../shaders/rules/lion.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link lion}. */
-export interface LionHypers {
-  /** Learning rate, >= 0; default 1e-4, the paper's (optax has none). */
-  lr?: Scheduled | undefined;
-  /** Share of the momentum in the direction, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the momentum, in [0, 1); default 0.99. */
-  beta2?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 1e-3. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link lion}. */
-export interface LionOptions extends LionHypers, CommonOptions<LionHypers> {}
-
-export const lionRule = defineRule({
+/** Lion, as optax.lion. */
+export const lion = defineRule({
   name: "lion",
   source: "Chen et al. 2023; optax.lion",
+  usualRate: 3e-4,
   hypers: {
+    /** Learning rate, >= 0; default 1e-4, the paper's (optax has none). */
     lr: { default: 1e-4, range: { min: 0 } },
+    /** Share of the momentum in the direction, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the momentum, in [0, 1); default 0.99. */
     beta2: { default: 0.99, range: { min: 0, below: 1 } },
+    /** Decoupled weight decay, >= 0; default 1e-3. */
     weightDecay: { default: 1e-3, range: { min: 0 } },
   },
   goesBySign: true,
   flags: {},
   slots: ["m"],
-  columns: ["keep", "decay", "beta1", "oneMinusBeta1", "beta2", "oneMinusBeta2", "lr"],
   row: (h) => ({
     keep: 1 - h.lr * h.weightDecay,
     // Rounded to float32, 1 - decay errs alike in every update, and that adds up; decay does not.
@@ -54,6 +41,3 @@ export const lionRule = defineRule({
     x.p -= h.decay * x.p + h.lr * Math.sign(c);
   },
 });
-
-/** Lion, as optax.lion. */
-export const lion: RuleFunction<"lion", LionOptions> = ruleFunction(lionRule);

@@ -10,28 +10,7 @@
 // momentum is never anything else x0 is not kept at all. Departure: a quotient whose denominator is 0 (eps = 0) is 0
 // there too.
 import wgsl from "../../shaders/rules/madgrad.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
-
-/** The hypers of {@link madgrad}. */
-export interface MadgradHypers {
-  /** Learning rate, >= 0; default 1e-2. */
-  lr?: Scheduled | undefined;
-  /** Share of the parameter that is kept, in [0, 1); default 0.9. */
-  momentum?: Scheduled | undefined;
-  /** Added to the denominator, and to lr, >= 0; default 1e-6. */
-  eps?: Scheduled | undefined;
-  /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link madgrad}. */
-export interface MadgradOptions extends MadgradHypers, CommonOptions<MadgradHypers> {
-  /** Take the decay off the parameter, as AdamW does; default false. */
-  decoupledWeightDecay?: boolean | undefined;
-}
 
 /** s / (∛v + eps), where nothing has been summed 0. */
 function quotient(s: number, v: number, eps: number): number {
@@ -39,20 +18,27 @@ function quotient(s: number, v: number, eps: number): number {
   return s / (root === 0 ? 1 : root);
 }
 
-export const madgradRule = defineRule({
+/** MADGRAD, as its authors' madgrad.MADGRAD. */
+export const madgrad = defineRule({
   name: "madgrad",
   source: "Defazio and Jelassi 2021; madgrad.MADGRAD of its authors",
   hypers: {
+    /** Learning rate, >= 0; default 1e-2. */
     lr: { default: 1e-2, range: { min: 0 } },
+    /** Share of the parameter that is kept, in [0, 1); default 0.9. */
     momentum: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Added to the denominator, and to lr, >= 0; default 1e-6. */
     eps: { default: 1e-6, range: { min: 0 } },
+    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
-  flags: { decoupledWeightDecay: false },
+  flags: {
+    /** Take the decay off the parameter, as AdamW does; default false. */
+    decoupledWeightDecay: false,
+  },
   slots: ["s", "v", "x0"],
   activeSlots: (_, used) => (used("momentum") ? ["s", "v", "x0"] : ["s", "v"]),
   starts: { x0: "p" },
-  columns: ["l2", "keep", "decay", "lambda", "eps", "momentum", "oneMinusMomentum"],
   row(h, t, _, flags) {
     const lr = h.lr === 0 ? 0 : h.lr + h.eps;
     const decay = flags.decoupledWeightDecay ? lr * h.weightDecay : 0;
@@ -76,6 +62,3 @@ export const madgradRule = defineRule({
     x.p -= h.decay * x.p + h.oneMinusMomentum * (x.p - z);
   },
 });
-
-/** MADGRAD, as its authors' madgrad.MADGRAD. */
-export const madgrad: RuleFunction<"madgrad", MadgradOptions> = ruleFunction(madgradRule);

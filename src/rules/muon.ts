@@ -11,53 +11,31 @@
 // they are, by default the columns. With matchRms s = lr·0.2·√max(outputs, inputs), so that a rate that suits AdamW suits
 // Muon too (Liu et al. 2025).
 import wgsl from "../../shaders/rules/muon.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link muon}. */
-export interface MuonHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Share of the momentum that is kept, in [0, 1); default 0.95. */
-  momentum?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0.1. */
-  weightDecay?: Scheduled | undefined;
-  /** The least norm that a matrix is divided by, >= 0; default 1e-7. */
-  eps?: Scheduled | undefined;
-}
-
-/** Options of {@link muon}. */
-export interface MuonOptions extends MuonHypers, CommonOptions<MuonHypers> {
-  /** Look ahead along the momentum; default true. */
-  nesterov?: boolean | undefined;
-  /** Scale the step so that its root mean square is that of AdamW's; default false. */
-  matchRms?: boolean | undefined;
-  /** The rule, with its options, of tensors that are no matrices; needed where there are any. */
-  fallback?: { readonly rule: unknown; readonly [option: string]: unknown } | undefined;
-}
-
-export const muonRule = defineRule({
+/** Momentum made orthogonal, as torch.optim.Muon; vectors and the like go to `fallback`. */
+export const muon = defineRule({
   name: "muon",
   source: "Jordan et al. 2024; torch.optim.Muon",
+  usualRate: 1e-2,
   only: { what: "matrices", takes: (shape) => shape.length === 2 },
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Share of the momentum that is kept, in [0, 1); default 0.95. */
     momentum: { default: 0.95, range: { min: 0, below: 1 } },
+    /** Decoupled weight decay, >= 0; default 0.1. */
     weightDecay: { default: 0.1, range: { min: 0 } },
+    /** The least norm that a matrix is divided by, >= 0; default 1e-7. */
     eps: { default: 1e-7, range: { min: 0 } },
   },
-  flags: { nesterov: true, matchRms: false },
-  slots: ["momentum", "orthogonal"],
-  orthogonalises: {
-    slot: "orthogonal",
-    prepare: (x, g, h, r, flags) => direction(x.momentum, g, h, flags) * r.inverse,
-    scale([outputs, inputs], flags) {
-      return flags.matchRms ? 0.2 * Math.sqrt(Math.max(outputs, inputs)) : Math.sqrt(Math.max(1, outputs / inputs));
-    },
+  flags: {
+    /** Look ahead along the momentum; default true. */
+    nesterov: true,
+    /** Scale the step so that its root mean square is that of AdamW's; default false. */
+    matchRms: false,
   },
-  columns: ["keep", "lr", "momentum", "oneMinusMomentum", "eps"],
+  slots: ["momentum", "orthogonal"],
   row: (h) => ({
     keep: 1 - h.lr * h.weightDecay,
     lr: h.lr,
@@ -69,10 +47,17 @@ export const muonRule = defineRule({
     scope: "tensor",
     sums: ["square"],
     scalars: { inverse: 0 },
-    measure: (x, g, h, _, flags) => ({ square: direction(x.momentum, g, h, flags as Flags) ** 2 }),
+    measure: (x, g, h, _, flags) => ({ square: direction(x.momentum, g, h, flags) ** 2 }),
     conclude(s, r, h) {
       const norm = Math.max(Math.sqrt(s.square), h.eps);
       r.inverse = norm === 0 ? 0 : 1 / norm;
+    },
+  },
+  orthogonalises: {
+    slot: "orthogonal",
+    prepare: (x, g, h, r, flags) => direction(x.momentum, g, h, flags) * r.inverse,
+    scale([outputs, inputs], flags) {
+      return flags.matchRms ? 0.2 * Math.sqrt(Math.max(outputs, inputs)) : Math.sqrt(Math.max(1, outputs / inputs));
     },
   },
   wgsl,
@@ -95,6 +80,3 @@ function direction(
   const b = momentum + h.oneMinusMomentum * (g - momentum);
   return flags.nesterov ? g + h.momentum * (b - g) : b;
 }
-
-/** Momentum made orthogonal, as torch.optim.Muon; vectors and the like go to `fallback`. */
-export const muon: RuleFunction<"muon", MuonOptions> = ruleFunction(muonRule);

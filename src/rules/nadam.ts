@@ -7,50 +7,35 @@
 //
 // μ_{t+1} is made of the hypers of update t; P_t of those that each update had.
 import wgsl from "../../shaders/rules/nadam.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
-
-/** The hypers of {@link nadam}. */
-export interface NadamHypers {
-  /** Learning rate, >= 0; default 2e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, and what the momentum warms up to, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
-  weightDecay?: Scheduled | undefined;
-  /** How fast the momentum warms up from half of beta1, >= 0; default 4e-3. */
-  momentumDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link nadam}. */
-export interface NadamOptions extends NadamHypers, CommonOptions<NadamHypers> {
-  /** Take the decay off the parameter, apart from the gradient, as AdamW does; default false. */
-  decoupledWeightDecay?: boolean | undefined;
-}
 
 /** The momentum of update number `t`. */
 function momentum(h: { readonly beta1: number; readonly momentumDecay: number }, t: number): number {
   return h.beta1 * (1 - 0.5 * 0.96 ** (t * h.momentumDecay));
 }
 
-export const nadamRule = defineRule({
+/** Adam with Nesterov momentum, as torch.optim.NAdam. */
+export const nadam = defineRule({
   name: "nadam",
   source: "Dozat 2016; torch.optim.NAdam",
   hypers: {
+    /** Learning rate, >= 0; default 2e-3. */
     lr: { default: 2e-3, range: { min: 0 } },
+    /** Decay of the first moment, and what the momentum warms up to, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
+    /** How fast the momentum warms up from half of beta1, >= 0; default 4e-3. */
     momentumDecay: { default: 4e-3, range: { min: 0 } },
   },
-  flags: { decoupledWeightDecay: false },
+  flags: {
+    /** Take the decay off the parameter, apart from the gradient, as AdamW does; default false. */
+    decoupledWeightDecay: false,
+  },
   slots: ["m", "v"],
   torch: { m: "exp_avg", v: "exp_avg_sq" },
   torchCarry: { product: "mu_product" },
@@ -59,17 +44,6 @@ export const nadamRule = defineRule({
     start: () => ({ product: 1 }),
     next: ({ product }, h, t) => ({ product: product * momentum(h, t) }),
   },
-  columns: [
-    "l2",
-    "keep",
-    "oneMinusBeta1",
-    "beta2",
-    "oneMinusBeta2",
-    "gradientStep",
-    "momentumStep",
-    "sqrtBias2",
-    "eps",
-  ],
   row(h, t, carry, flags) {
     const now = momentum(h, t);
     const next = momentum(h, t + 1);
@@ -94,6 +68,3 @@ export const nadamRule = defineRule({
     x.p = h.keep * x.p - (h.gradientStep * g + h.momentumStep * x.m) / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
   },
 });
-
-/** Adam with Nesterov momentum, as torch.optim.NAdam. */
-export const nadam: RuleFunction<"nadam", NadamOptions> = ruleFunction(nadamRule);

@@ -6,44 +6,29 @@
 //
 // Operations and defaults follow optax.novograd, which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/novograd.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link novograd}. */
-export interface NovogradHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the momentum, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the squared norm, in [0, 1); default 0.25. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-6. */
-  eps?: Scheduled | undefined;
-  /** Added under the root, >= 0; default 0. */
-  epsRoot?: Scheduled | undefined;
-  /** Weight decay, >= 0, added to the gradient once that is divided; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link novograd}. */
-export interface NovogradOptions extends NovogradHypers, CommonOptions<NovogradHypers> {}
-
-export const novogradRule = defineRule({
+/** NovoGrad, as optax.novograd. */
+export const novograd = defineRule({
   name: "novograd",
   source: "Ginsburg et al. 2019, Stochastic Gradient Methods with Layer-wise Adaptive Moments; optax.novograd",
+  usualRate: 5e-2,
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Decay of the momentum, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the squared norm, in [0, 1); default 0.25. */
     beta2: { default: 0.25, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-6. */
     eps: { default: 1e-6, range: { min: 0 } },
+    /** Added under the root, >= 0; default 0. */
     epsRoot: { default: 0, range: { min: 0 } },
+    /** Weight decay, >= 0, added to the gradient once that is divided; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},
   slots: ["m"],
-  columns: ["lr", "beta1", "kept", "share", "eps", "epsRoot", "weightDecay"],
   row: (h, t) => ({
     lr: h.lr,
     beta1: h.beta1,
@@ -68,6 +53,3 @@ export const novogradRule = defineRule({
     x.p -= h.lr * x.m;
   },
 });
-
-/** {@link novogradRule} with options. */
-export const novograd: RuleFunction<"novograd", NovogradOptions> = ruleFunction(novogradRule);

@@ -10,36 +10,7 @@
 // Operations and defaults follow optax.contrib.prodigy; its estim_lr0 and estim_lr_coef are d0 and dCoef, as the
 // authors call them. Where s is 0 everywhere d stays as it is, as in the authors' code; optax gets NaN.
 import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { type Cell, defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
-
-/** The hypers of {@link prodigy}. */
-export interface ProdigyHypers {
-  /** What the estimated rate is multiplied by, >= 0; default 1. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Decay of the sums behind the estimate, in [0, 1); default 0, which stands for √beta2. */
-  beta3?: Scheduled | undefined;
-  /** Added to the denominator, times d, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** The first estimate, too small rather than too large; > 0, default 1e-6. */
-  d0?: Scheduled | undefined;
-  /** What each estimate is multiplied by, >= 0; default 1. */
-  dCoef?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link prodigy}. */
-export interface ProdigyOptions extends ProdigyHypers, CommonOptions<ProdigyHypers> {
-  /** Leave the rate out of the denominator of the estimate, for long warm-ups; default false. */
-  safeguardWarmup?: boolean | undefined;
-}
 
 type Columns = Readonly<
   Record<"stepSize" | "beta1" | "oneMinusBeta1" | "beta2" | "oneMinusBeta2" | "beta3" | "d0", number>
@@ -52,35 +23,37 @@ function advance(x: Cell<"m" | "v" | "s">, g: number, h: Columns, d: number, saf
   x.s = h.beta3 * x.s + (d / h.d0) * (safeguard ? 1 : h.stepSize) * dg;
 }
 
-export const prodigyRule = defineRule({
+/** Prodigy, as optax.contrib.prodigy: a rate that is an estimate of the distance to the solution. */
+export const prodigy = defineRule({
   name: "prodigy",
   source:
     "Mishchenko and Defazio 2024, Prodigy: An Expeditiously Adaptive Parameter-Free Learner; optax.contrib.prodigy",
+  usualRate: 1,
+  findsRate: true,
   hypers: {
+    /** What the estimated rate is multiplied by, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
+    /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Decay of the sums behind the estimate, in [0, 1); default 0, which stands for √beta2. */
     beta3: { default: 0, range: { min: 0, below: 1 } },
+    /** Added to the denominator, times d, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** The first estimate, too small rather than too large; > 0, default 1e-6. */
     d0: { default: 1e-6, range: { above: 0 } },
+    /** What each estimate is multiplied by, >= 0; default 1. */
     dCoef: { default: 1, range: { min: 0 } },
+    /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
-  flags: { safeguardWarmup: false },
+  flags: {
+    /** Leave the rate out of the denominator of the estimate, for long warm-ups; default false. */
+    safeguardWarmup: false,
+  },
   slots: ["m", "v", "s", "params0"],
   starts: { params0: "p" },
-  columns: [
-    "stepSize",
-    "beta1",
-    "oneMinusBeta1",
-    "beta2",
-    "oneMinusBeta2",
-    "beta3",
-    "eps",
-    "d0",
-    "dCoef",
-    "weightDecay",
-  ],
   row: (h, t) => ({
     stepSize: (h.lr * Math.sqrt(1 - h.beta2 ** t)) / (1 - h.beta1 ** t),
     beta1: h.beta1,
@@ -115,6 +88,3 @@ export const prodigyRule = defineRule({
     x.p -= r.dPrevious * h.stepSize * direction;
   },
 });
-
-/** {@link prodigyRule} with options. */
-export const prodigy: RuleFunction<"prodigy", ProdigyOptions> = ruleFunction(prodigyRule);

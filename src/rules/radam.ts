@@ -6,45 +6,31 @@
 //   p ← p - (lr / bc1) · m · r √bc2 / (√v + eps)         where ρ > 5, else p ← p - (lr / bc1) · m
 //   r = √( (ρ-4)(ρ-2) ρ∞ / ((ρ∞-4)(ρ∞-2) ρ) )
 import wgsl from "../../shaders/rules/radam.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link radam}. */
-export interface RadamHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, before bias correction, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link radam}. */
-export interface RadamOptions extends RadamHypers, CommonOptions<RadamHypers> {
-  /** Take the decay off the parameter, apart from the gradient, as AdamW does; default false. */
-  decoupledWeightDecay?: boolean | undefined;
-}
-
-export const radamRule = defineRule({
+/** Rectified Adam, as torch.optim.RAdam. */
+export const radam = defineRule({
   name: "radam",
   source: "Liu et al. 2020; torch.optim.RAdam",
+  usualRate: 1e-2,
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the denominator, before bias correction, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
-  flags: { decoupledWeightDecay: false },
+  flags: {
+    /** Take the decay off the parameter, apart from the gradient, as AdamW does; default false. */
+    decoupledWeightDecay: false,
+  },
   slots: ["m", "v"],
   torch: { m: "exp_avg", v: "exp_avg_sq" },
-  columns: ["l2", "keep", "oneMinusBeta1", "beta2", "oneMinusBeta2", "stepSize", "rectified", "eps"],
   row(h, t, _, flags) {
     const bias2 = 1 - h.beta2 ** t;
     const longest = 2 / (1 - h.beta2) - 1;
@@ -70,6 +56,3 @@ export const radamRule = defineRule({
     x.p = h.keep * x.p - (h.stepSize * x.m) / (h.rectified !== 0 ? Math.sqrt(x.v) + h.eps : 1);
   },
 });
-
-/** Rectified Adam, as torch.optim.RAdam. */
-export const radam: RuleFunction<"radam", RadamOptions> = ruleFunction(radamRule);

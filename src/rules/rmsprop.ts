@@ -9,49 +9,35 @@
 //
 // Departure: where rounding makes v - ḡ² negative it counts as 0, which torch lets become NaN.
 import wgsl from "../../shaders/rules/rmsprop.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link rmsprop}. */
-export interface RmspropHypers {
-  /** Learning rate, >= 0; default 1e-2. */
-  lr?: Scheduled | undefined;
-  /** Decay of the mean square, and of the mean with `centered`, in [0, 1]; default 0.99. */
-  alpha?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-  /** Share of the last step's direction that is kept, >= 0; default 0, which keeps no state for it. */
-  momentum?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link rmsprop}. */
-export interface RmspropOptions extends RmspropHypers, CommonOptions<RmspropHypers> {
-  /** Divide by the gradient's standard deviation instead of its root mean square; default false. */
-  centered?: boolean | undefined;
-}
-
-export const rmspropRule = defineRule({
+/** RMSprop with or without momentum and centering, as torch.optim.RMSprop. */
+export const rmsprop = defineRule({
   name: "rmsprop",
   source: "Tieleman and Hinton 2012, Graves 2013; torch.optim.RMSprop",
+  usualRate: 5e-4,
   hypers: {
+    /** Learning rate, >= 0; default 1e-2. */
     lr: { default: 1e-2, range: { min: 0 } },
+    /** Decay of the mean square, and of the mean with `centered`, in [0, 1]; default 0.99. */
     alpha: { default: 0.99, range: { min: 0, max: 1 } },
+    /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
+    /** Share of the last step's direction that is kept, >= 0; default 0, which keeps no state for it. */
     momentum: { default: 0, range: { min: 0 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
-  flags: { centered: false },
+  flags: {
+    /** Divide by the gradient's standard deviation instead of its root mean square; default false. */
+    centered: false,
+  },
   slots: ["v", "mean", "momentum"],
   activeSlots: (flags, used) => [
     "v",
     ...(flags.centered ? (["mean"] as const) : []),
     ...(used("momentum") ? (["momentum"] as const) : []),
   ],
-  columns: ["weightDecay", "alpha", "oneMinusAlpha", "eps", "momentum", "lr"],
   row: (h) => ({
     weightDecay: h.weightDecay,
     alpha: h.alpha,
@@ -75,6 +61,3 @@ export const rmspropRule = defineRule({
   },
   torch: { v: "square_avg", mean: "grad_avg", momentum: "momentum_buffer" },
 });
-
-/** RMSprop with or without momentum and centering, as torch.optim.RMSprop. */
-export const rmsprop: RuleFunction<"rmsprop", RmspropOptions> = ruleFunction(rmspropRule);

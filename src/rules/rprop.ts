@@ -9,46 +9,31 @@
 // So lr counts in the first update only, which clamps it and takes the step. Departures: the signs are multiplied instead
 // of the gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
 import wgsl from "../../shaders/rules/rprop.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link rprop}. */
-export interface RpropHypers {
-  /** The first step size, >= 0, read at the first update; default 1e-2. */
-  lr?: Scheduled | undefined;
-  /** What a step size is multiplied by when the gradient changes sign, in (0, 1); default 0.5. */
-  etaMinus?: Scheduled | undefined;
-  /** What a step size is multiplied by when the gradient keeps its sign, > 1; default 1.2. */
-  etaPlus?: Scheduled | undefined;
-  /** The smallest step size, >= 0; default 1e-6. */
-  stepSizeMin?: Scheduled | undefined;
-  /** The largest step size, >= 0; default 50. */
-  stepSizeMax?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link rprop}. */
-export interface RpropOptions extends RpropHypers, CommonOptions<RpropHypers> {}
-
-export const rpropRule = defineRule({
+/** Rprop, as torch.optim.Rprop. */
+export const rprop = defineRule({
   name: "rprop",
   source: "Riedmiller and Braun 1993; torch.optim.Rprop",
+  usualRate: 1e-2,
   hypers: {
+    /** The first step size, >= 0, read at the first update; default 1e-2. */
     lr: { default: 1e-2, range: { min: 0 } },
+    /** What a step size is multiplied by when the gradient changes sign, in (0, 1); default 0.5. */
     etaMinus: { default: 0.5, range: { above: 0, below: 1 } },
+    /** What a step size is multiplied by when the gradient keeps its sign, > 1; default 1.2. */
     etaPlus: { default: 1.2, range: { above: 1 } },
+    /** The smallest step size, >= 0; default 1e-6. */
     stepSizeMin: { default: 1e-6, range: { min: 0 } },
+    /** The largest step size, >= 0; default 50. */
     stepSizeMax: { default: 50, range: { min: 0 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   goesBySign: true,
   flags: {},
   slots: ["previous", "stepSize"],
   starts: { stepSize: "lr" },
-  columns: ["weightDecay", "lr", "etaMinus", "etaPlus", "stepSizeMin", "stepSizeMax"],
   row: (h) => ({
     weightDecay: h.weightDecay,
     lr: h.lr,
@@ -68,6 +53,3 @@ export const rpropRule = defineRule({
   },
   torch: { previous: "prev", stepSize: "step_size" },
 });
-
-/** Rprop, as torch.optim.Rprop. */
-export const rprop: RuleFunction<"rprop", RpropOptions> = ruleFunction(rpropRule);

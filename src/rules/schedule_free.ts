@@ -10,45 +10,12 @@
 // The rate in w runs one update ahead of γ in optax: it is that of update t + 1, lr·min(1, t / warmupSteps).
 // x = (y - (1-β1) z) / β1 is the parameter to evaluate with. Departure: where beta1 is scheduled, x survives the change.
 import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
-
-/** The hypers of {@link scheduleFreeSgd}. */
-export interface ScheduleFreeSgdHypers {
-  /** Learning rate, >= 0; default 1 for SGD, 2.5e-3 for AdamW. */
-  lr?: Scheduled | undefined;
-  /** Updates over which the rate grows linearly from 0, so that the first takes no step; whole, >= 0, default 0: none. */
-  warmupSteps?: Scheduled | undefined;
-  /** Share of the mean in the parameters that are trained, in (0, 1]; default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** Weight decay, >= 0: the step has lr·weightDecay times the parameter in it; default 0. */
-  weightDecay?: Scheduled | undefined;
-  /** Power of the largest rate so far that an update weighs in the mean, >= 0; default 2. */
-  weightLrPower?: Scheduled | undefined;
-}
-
-/** The hypers of {@link scheduleFreeAdamw}. */
-export interface ScheduleFreeAdamwHypers extends ScheduleFreeSgdHypers {
-  /** Decay of the second moment, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-8. */
-  eps?: Scheduled | undefined;
-}
-
-/** Options of {@link scheduleFreeSgd}. */
-export interface ScheduleFreeSgdOptions extends ScheduleFreeSgdHypers, CommonOptions<ScheduleFreeSgdHypers> {}
-
-/** Options of {@link scheduleFreeAdamw}. */
-export interface ScheduleFreeAdamwOptions extends ScheduleFreeAdamwHypers, CommonOptions<ScheduleFreeAdamwHypers> {}
 
 type Hypers = Readonly<Record<"lr" | "warmupSteps" | "beta1" | "weightDecay" | "weightLrPower", number>>;
 type Sums = Readonly<Record<"maxLr" | "weightSum" | "beta1", number>>;
 type Slot = "z" | "v";
-type Column = (typeof columns)[number];
-
-const columns = ["keep", "weightDecay", "lr", "lrShare", "pull", "beta2", "oneMinusBeta2", "sqrtBias2", "eps"] as const;
+type Column = "weightDecay" | "lr" | "lrShare" | "pull" | "beta2" | "oneMinusBeta2" | "sqrtBias2" | "eps";
 
 /** The rate after `count` updates of warm-up. */
 function rate(h: Hypers, count: number): number {
@@ -77,10 +44,15 @@ function averaging(h: Hypers, t: number, carry: Sums, ahead: () => Hypers) {
 }
 
 const hypers = (lr: number) => ({
+  /** Learning rate, >= 0; default 1 for SGD, 2.5e-3 for AdamW. */
   lr: { default: lr, range: { min: 0 } },
+  /** Updates over which the rate grows linearly from 0, so that the first takes no step; whole, >= 0, default 0: none. */
   warmupSteps: { default: 0, range: { min: 0, integer: true } },
+  /** Share of the mean in the parameters that are trained, in (0, 1]; default 0.9. */
   beta1: { default: 0.9, range: { above: 0, max: 1 } },
+  /** Weight decay, >= 0: the step has lr·weightDecay times the parameter in it; default 0. */
   weightDecay: { default: 0, range: { min: 0 } },
+  /** Power of the largest rate so far that an update weighs in the mean, >= 0; default 2. */
   weightLrPower: { default: 2, range: { min: 0 } },
 });
 
@@ -93,7 +65,6 @@ const shared = {
     start: (h: Hypers) => ({ maxLr: 0, weightSum: 0, beta1: h.beta1 }),
     next: (carry: Sums, h: Hypers, t: number, ahead: () => Hypers) => weigh(h, t, carry, ahead).sums,
   },
-  columns,
   wgsl,
   update(x: Record<"p" | Slot, number>, g: number, h: Readonly<Record<Column, number>>) {
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
@@ -104,10 +75,12 @@ const shared = {
   evaluation: (x: Readonly<Record<"p" | "z", number>>, { beta1 }: Sums) => (x.p - (1 - beta1) * x.z) / beta1,
 } as const;
 
-export const scheduleFreeSgdRule = defineRule<keyof Hypers, never, Slot, Column, keyof Sums>({
+/** Schedule-free SGD, as optax.contrib.schedule_free_sgd. */
+export const scheduleFreeSgd = /* @__PURE__ */ defineRule({
   ...shared,
   name: "scheduleFreeSgd",
   source: "Defazio et al. 2024; optax.contrib.schedule_free_sgd",
+  usualRate: 1,
   hypers: hypers(1),
   activeSlots: () => ["z"],
   // v stays 0 and the denominator is 1.
@@ -120,13 +93,16 @@ export const scheduleFreeSgdRule = defineRule<keyof Hypers, never, Slot, Column,
   }),
 });
 
-export const scheduleFreeAdamwRule = defineRule<keyof Hypers | "beta2" | "eps", never, Slot, Column, keyof Sums>({
+/** Schedule-free AdamW, as optax.contrib.schedule_free_adamw. */
+export const scheduleFreeAdamw = /* @__PURE__ */ defineRule({
   ...shared,
   name: "scheduleFreeAdamw",
   source: "Defazio et al. 2024; optax.contrib.schedule_free_adamw",
   hypers: {
     ...hypers(2.5e-3),
+    /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
   },
   row: (h, t, carry, _, ahead) => ({
@@ -137,11 +113,3 @@ export const scheduleFreeAdamwRule = defineRule<keyof Hypers | "beta2" | "eps", 
     eps: h.eps,
   }),
 });
-
-/** Schedule-free SGD, as optax.contrib.schedule_free_sgd. */
-export const scheduleFreeSgd: RuleFunction<"scheduleFreeSgd", ScheduleFreeSgdOptions> =
-  ruleFunction(scheduleFreeSgdRule);
-
-/** Schedule-free AdamW, as optax.contrib.schedule_free_adamw. */
-export const scheduleFreeAdamw: RuleFunction<"scheduleFreeAdamw", ScheduleFreeAdamwOptions> =
-  ruleFunction(scheduleFreeAdamwRule);

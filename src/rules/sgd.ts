@@ -6,39 +6,27 @@
 //
 // While momentum is 0, d is g and b stays as it is; where it is never anything else, b is not kept at all.
 import wgsl from "../../shaders/rules/sgd.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link sgd}. */
-export interface SgdHypers {
-  /** Learning rate, >= 0; default 1e-3. */
-  lr?: Scheduled | undefined;
-  /** Share of the last step's direction that is kept, >= 0; default 0, which keeps no state. */
-  momentum?: Scheduled | undefined;
-  /** Share of the gradient that is left out of the momentum, in [0, 1]; default 0. */
-  dampening?: Scheduled | undefined;
-  /** L2 decay, added to the gradient, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link sgd}. */
-export interface SgdOptions extends SgdHypers, CommonOptions<SgdHypers> {
-  /** Look ahead along the momentum; needs momentum and no dampening; default false. */
-  nesterov?: boolean | undefined;
-}
-
-export const sgdRule = defineRule({
+/** Stochastic gradient descent with momentum, as torch.optim.SGD. */
+export const sgd = defineRule({
   name: "sgd",
   source: "Polyak 1964, Nesterov 1983; torch.optim.SGD",
+  usualRate: 0.1,
   hypers: {
+    /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Share of the last step's direction that is kept, >= 0; default 0, which keeps no state. */
     momentum: { default: 0, range: { min: 0 } },
+    /** Share of the gradient that is left out of the momentum, in [0, 1]; default 0. */
     dampening: { default: 0, range: { min: 0, max: 1 } },
+    /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
-  flags: { nesterov: false },
+  flags: {
+    /** Look ahead along the momentum; needs momentum and no dampening; default false. */
+    nesterov: false,
+  },
   slots: ["momentum"],
   activeSlots: (_, used) => (used("momentum") ? ["momentum"] : []),
   conflict(flags, used) {
@@ -52,7 +40,6 @@ export const sgdRule = defineRule({
     start: () => ({ started: 0 }),
     next: (carry, h) => ({ started: h.momentum !== 0 ? 1 : carry.started }),
   },
-  columns: ["lr", "momentum", "share", "weightDecay"],
   row: (h, _, carry) => ({
     lr: h.lr,
     momentum: h.momentum,
@@ -74,6 +61,3 @@ export const sgdRule = defineRule({
   torchCarry: { started: 1 },
   torchSteps: false,
 });
-
-/** Stochastic gradient descent with momentum, as torch.optim.SGD. */
-export const sgd: RuleFunction<"sgd", SgdOptions> = ruleFunction(sgdRule);

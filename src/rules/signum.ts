@@ -5,37 +5,25 @@
 //
 // The decay is the paper's; optax has none.
 import wgsl from "../../shaders/rules/signum.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link signum}. */
-export interface SignumHypers {
-  /** Learning rate, >= 0; default 1e-3 (optax has none). */
-  lr?: Scheduled | undefined;
-  /** Decay of the mean gradient, in [0, 1); default 0.9; 0 keeps no state. */
-  momentum?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-}
-
-/** Options of {@link signum}. */
-export interface SignumOptions extends SignumHypers, CommonOptions<SignumHypers> {}
-
-export const signumRule = defineRule({
+/** Signum, as optax.signum. */
+export const signum = defineRule({
   name: "signum",
   source: "Bernstein et al. 2018; optax.signum",
+  usualRate: 3e-4,
   hypers: {
+    /** Learning rate, >= 0; default 1e-3 (optax has none). */
     lr: { default: 1e-3, range: { min: 0 } },
+    /** Decay of the mean gradient, in [0, 1); default 0.9; 0 keeps no state. */
     momentum: { default: 0.9, range: { min: 0, below: 1 } },
+    /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   goesBySign: true,
   flags: {},
   slots: ["m"],
   activeSlots: (_, used) => (used("momentum") ? ["m"] : []),
-  columns: ["keep", "decay", "momentum", "oneMinusMomentum", "lr"],
   row: (h) => ({
     keep: 1 - h.lr * h.weightDecay,
     decay: h.lr * h.weightDecay,
@@ -49,6 +37,3 @@ export const signumRule = defineRule({
     x.p -= h.decay * x.p + h.lr * Math.sign(x.m);
   },
 });
-
-/** Signum, as optax.signum. */
-export const signum: RuleFunction<"signum", SignumOptions> = ruleFunction(signumRule);

@@ -6,48 +6,31 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t, although the moments do not start at 0. epsRoot and initialAccumulatorValue are those of
 // optax.scale_by_yogi. optax.yogi has no decay; ours is what optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/yogi.wgsl?raw";
-import type { CommonOptions } from "../around.ts";
-import { type RuleFunction, ruleFunction } from "../forms.ts";
 import { defineRule } from "../rule.ts";
-import type { Scheduled } from "../schedule.ts";
 
-/** The hypers of {@link yogi}. */
-export interface YogiHypers {
-  /** Learning rate, >= 0; default 1e-2. */
-  lr?: Scheduled | undefined;
-  /** Decay of the first moment, in [0, 1); default 0.9. */
-  beta1?: Scheduled | undefined;
-  /** 1 less the share of the gradient's square that the second moment moves by, in [0, 1); default 0.999. */
-  beta2?: Scheduled | undefined;
-  /** Added to the denominator, >= 0; default 1e-3. */
-  eps?: Scheduled | undefined;
-  /** Added under the root, >= 0; default 0. */
-  epsRoot?: Scheduled | undefined;
-  /** Decoupled weight decay, >= 0; default 0. */
-  weightDecay?: Scheduled | undefined;
-  /** What both moments start at, >= 0; default 1e-6. Only its value at the first update counts. */
-  initialAccumulatorValue?: Scheduled | undefined;
-}
-
-/** Options of {@link yogi}. */
-export interface YogiOptions extends YogiHypers, CommonOptions<YogiHypers> {}
-
-export const yogiRule = defineRule({
+/** Adam with a second moment that changes additively, as optax.yogi. */
+export const yogi = defineRule({
   name: "yogi",
   source: "Zaheer et al. 2018; optax.yogi",
   hypers: {
+    /** Learning rate, >= 0; default 1e-2. */
     lr: { default: 1e-2, range: { min: 0 } },
+    /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
+    /** 1 less the share of the gradient's square that the second moment moves by, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
+    /** Added to the denominator, >= 0; default 1e-3. */
     eps: { default: 1e-3, range: { min: 0 } },
+    /** Added under the root, >= 0; default 0. */
     epsRoot: { default: 0, range: { min: 0 } },
+    /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
+    /** What both moments start at, >= 0; default 1e-6. Only its value at the first update counts. */
     initialAccumulatorValue: { default: 1e-6, range: { min: 0 } },
   },
   flags: {},
   slots: ["m", "v"],
   starts: { m: "initial", v: "initial" },
-  columns: ["initial", "keep", "decay", "oneMinusBeta1", "oneMinusBeta2", "stepSize", "bias2", "epsRoot", "eps"],
   row: (h, t) => ({
     initial: h.initialAccumulatorValue,
     // The update takes the decay off with the step, which rounds less; the core reads keep.
@@ -68,6 +51,3 @@ export const yogiRule = defineRule({
     x.p -= h.decay * x.p + (h.stepSize * x.m) / (Math.sqrt(x.v / h.bias2 + h.epsRoot) + h.eps);
   },
 });
-
-/** Adam with a second moment that changes additively, as optax.yogi. */
-export const yogi: RuleFunction<"yogi", YogiOptions> = ruleFunction(yogiRule);

@@ -1,5 +1,6 @@
 // An engine: what a run needs of a backend, whatever it trains. Training, replays, tools and the page take one and run on both.
 import type { Tensor } from "../arena.ts";
+import type { OptimizerConfig } from "../config.ts";
 import { type CpuOptimizer, createCpuOptimizer } from "../cpu/optimizer.ts";
 import { DeviceError } from "../errors.ts";
 import { type AdapterDescription, adapterLine, describeAdapter, deviceLoss, readDevice } from "../gpu/device.ts";
@@ -11,7 +12,6 @@ import { createObjective } from "../objectives/objective_gpu.ts";
 import { programOf, type Trainable } from "../objectives/program.ts";
 import { type Optimizer, readOptimizer } from "../optimizer.ts";
 import { readNothing } from "../options.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
 import { readEngine } from "./arguments.ts";
 
 /** A program in training: its optimizer and its objective, made for each other. */

@@ -1,6 +1,7 @@
 // A run as JSON: everything that decides its losses, read and checked once, with every default filled in. The same file
 // gives the same run.
 import { layoutSegments } from "../arena.ts";
+import type { OptimizerConfig } from "../config.ts";
 import { OptionError, show } from "../errors.ts";
 import type { InitConfig } from "../objectives/init.ts";
 import { hasAccuracy } from "../objectives/loss.ts";
@@ -8,7 +9,6 @@ import type { Model } from "../objectives/model.ts";
 import { type CompleteModelConfig, createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
-import type { OptimizerConfig } from "../rules/index.ts";
 import { holds, holdsFunction, type Schedule, type Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";

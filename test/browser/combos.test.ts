@@ -1,15 +1,15 @@
 // The built library in Chrome: a short training run by every rule, with and without an average, on the GPU and on the CPU
 // reference of the same page. Both test the same parameters, and find the same.
 import { expect, it } from "vitest";
-import { fallbackFor, standardLr } from "../../src/lab/defaults.ts";
+import { fallbackFor, usualRate } from "../../src/lab/defaults.ts";
 import { rules } from "../../src/rules/index.ts";
 import { launchChrome, openPage, serve } from "./chrome.ts";
 
-const configs = rules.flatMap(({ name }) =>
+const configs = rules.flatMap((rule) =>
   [{}, { ema: { decay: 0.7 } }].map((average) => ({
-    rule: name,
-    lr: standardLr(name) / 10,
-    ...fallbackFor(name),
+    rule: rule.name,
+    lr: usualRate(rule) / 10,
+    ...fallbackFor(rule),
     ...average,
   })),
 );

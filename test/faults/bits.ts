@@ -1,9 +1,9 @@
 // Every bit of a checkpoint flipped, one by one: the file must be refused, with the optimizer as it was.
 
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { FalllineError } from "../../src/errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { type Report, Tally } from "./tally.ts";
 
 const configs: readonly OptimizerConfig[] = [

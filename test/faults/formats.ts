@@ -1,6 +1,7 @@
 // Damaged files of every format that fallline reads. A reader must refuse a mutant with an error of the library's or take it;
 // it must not throw anything else, hang, eat memory, or change what it was to be loaded into.
 
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { arrayDataset } from "../../src/data/arrays.ts";
 import { parseCsv } from "../../src/data/csv.ts";
@@ -14,7 +15,6 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { createSchedule } from "../../src/schedules/index.ts";
 import { cpuEngine } from "../../src/train/engine.ts";

@@ -1,6 +1,7 @@
 // What the faults of a device are tried on: small jobs that use everything of the GPU engine, and give their whole outcome as
 // text, so that an outcome that differs from the undisturbed one shows.
 
+import type { OptimizerConfig } from "../../src/config.ts";
 import { arrayDataset } from "../../src/data/arrays.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { sweep } from "../../src/lab/sweep.ts";
@@ -9,7 +10,6 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";

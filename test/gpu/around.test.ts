@@ -3,14 +3,13 @@
 
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
-import type { ClipConfig } from "../../src/around.ts";
+import type { ClipConfig, OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import type { Scheduled } from "../../src/schedule.ts";
 import { device } from "./setup.ts";
 
@@ -940,7 +939,7 @@ describe.each(engines)("what a rule carries (%s)", (_, create) => {
       lr: 0.1,
       beta2: 0.9,
       eps: 1e-4,
-      beta1: (now) => 0.5 + 0.05 * now,
+      beta1: (now: number) => 0.5 + 0.05 * now,
       momentumDecay: { type: "linear", start: 4, end: 0.5, steps: 6 },
     };
     const whole = await create(tensors, config);

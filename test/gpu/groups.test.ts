@@ -2,11 +2,11 @@
 // the host has not heard of, sums over all tensors, fallbacks that go with their group, and checkpoints on the way.
 
 import { expect, it } from "vitest";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { device } from "./setup.ts";
 
 const tensors = [

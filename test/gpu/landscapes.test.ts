@@ -1,6 +1,7 @@
 // Landscapes on the GPU: every kernel against its twin, sums over many points and over many coordinates, replicas, and points
 // in a caller's own buffer.
 import { expect, it, vi } from "vitest";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import type { Landscape } from "../../src/objectives/landscapes/define.ts";
@@ -10,7 +11,6 @@ import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { landscapes, pointsIn } from "../landscapes.ts";
 import { device, freshDevice } from "./setup.ts";
 

@@ -5,13 +5,14 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { applies, laws, problemOf } from "../../src/lab/verify.ts";
 import { type LoadOptions, loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
-import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
+import { rules } from "../../src/rules/index.ts";
 import { cpuEngine, webgpuEngine } from "../../src/train/engine.ts";
 import { device } from "./setup.ts";
 

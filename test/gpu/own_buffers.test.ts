@@ -4,13 +4,13 @@
 import { describe, expect, it } from "vitest";
 import { keep } from "../../scripts/webgpu.mjs";
 import type { Tensor } from "../../src/arena.ts";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { device, gpu } from "./setup.ts";
 
 const random = new Random(11);

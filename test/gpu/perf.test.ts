@@ -7,7 +7,7 @@ import { baselineCase, countOurs, countRegressions, oursOf, perfCases, regressio
 import { readBaseline } from "../../bench/perf_run.ts";
 import { type Case, type Runner, runCases } from "../../bench/suite.ts";
 import { createOptimizer, defineRule } from "../../src/index.ts";
-import { adamwRule } from "../../src/rules/adam.ts";
+import { adamw } from "../../src/rules/adam.ts";
 import { gpu } from "./setup.ts";
 
 // What the benchmark finds in a browser.
@@ -36,11 +36,11 @@ describe("the perf test", () => {
     const of = cases.find((each) => titleOf(each) === title)!;
     const find = (engine: string) => of.contenders.find((contender) => contender.engine === engine)!;
     // The same formula behind a few hundred roots.
-    const wgsl = adamwRule.wgsl.replace(
+    const wgsl = adamw.wgsl.replace(
       "return y;",
       "for (var i = 0u; i < 500u; i++) { y.m = sqrt(y.m * y.m + h.eps); }\n  return y;",
     );
-    const slow = defineRule({ ...adamwRule, name: "slowAdamw", wgsl });
+    const slow = defineRule({ ...adamw, name: "slowAdamw", wgsl });
     const slowed = async (): Promise<Runner> => {
       const device = await benchDevice();
       const optimizer = await createOptimizer(device, [{ name: "w", shape: [of.n] }], { rule: slow });

@@ -19,7 +19,7 @@ it("leaves nothing behind: parameters, slots, step, a rate that is a function, g
       momentum: 0.9,
       groups: [
         { params: "w", lrScale: 0.5 },
-        { params: "b", lr: (step) => 0.2 / (1 + step) },
+        { params: "b", lr: (step: number) => 0.2 / (1 + step) },
       ],
     },
   );

@@ -2,9 +2,9 @@
 // were worked out apart from the rules, from the papers' formulas: in fractions for SGD, to 40 digits for the others.
 import { expect, it } from "vitest";
 import type { Rule } from "../../src/rule.ts";
-import { dadaptAdamRule } from "../../src/rules/dadapt_adam.ts";
-import { hypergradientAdamRule } from "../../src/rules/hypergradient_adam.ts";
-import { hypergradientSgdRule } from "../../src/rules/hypergradient_sgd.ts";
+import { dadaptAdam } from "../../src/rules/dadapt_adam.ts";
+import { hypergradientAdam } from "../../src/rules/hypergradient_adam.ts";
+import { hypergradientSgd } from "../../src/rules/hypergradient_sgd.ts";
 
 interface Known {
   readonly name: string;
@@ -23,7 +23,7 @@ const adaptation = { beta1: 0.5, beta2: 0.0625, eps: 0.125, weightDecay: 0.25, d
 const cases: readonly Known[] = [
   {
     name: "D-Adapt Adam with L2 decay",
-    rule: dadaptAdamRule,
+    rule: dadaptAdam,
     hypers: adaptation,
     lr: [2, 2, 1],
     gradients: [1, 2, 4],
@@ -36,7 +36,7 @@ const cases: readonly Known[] = [
   },
   {
     name: "D-Adapt Adam with decoupled decay, bias correction and a limit to growth",
-    rule: dadaptAdamRule,
+    rule: dadaptAdam,
     hypers: { ...adaptation, growthRate: 1.125 },
     lr: [2, 2, 1],
     flags: ["decoupledWeightDecay", "useBiasCorrection"],
@@ -50,7 +50,7 @@ const cases: readonly Known[] = [
   },
   {
     name: "hypergradient SGD",
-    rule: hypergradientSgdRule,
+    rule: hypergradientSgd,
     hypers: { lr: 0.5, hyperLr: 0.25 },
     gradients: [1, 0.5, -0.25],
     scalar: "rate",
@@ -63,7 +63,7 @@ const cases: readonly Known[] = [
   },
   {
     name: "hypergradient SGD with momentum, dampening and decay",
-    rule: hypergradientSgdRule,
+    rule: hypergradientSgd,
     hypers: { lr: 0.5, hyperLr: 0.25, momentum: 0.5, dampening: 0.25, weightDecay: 0.125 },
     gradients: [1, 0.5, -0.25],
     scalar: "rate",
@@ -75,7 +75,7 @@ const cases: readonly Known[] = [
   },
   {
     name: "hypergradient SGD with Nesterov's momentum and decay",
-    rule: hypergradientSgdRule,
+    rule: hypergradientSgd,
     hypers: { lr: 0.5, hyperLr: 0.25, momentum: 0.5, weightDecay: 0.125 },
     flags: ["nesterov"],
     gradients: [1, 0.5, -0.25],
@@ -88,7 +88,7 @@ const cases: readonly Known[] = [
   },
   {
     name: "hypergradient Adam",
-    rule: hypergradientAdamRule,
+    rule: hypergradientAdam,
     hypers: { lr: 0.5, hyperLr: 0.25, beta1: 0.5, beta2: 0.75, eps: 0.125, weightDecay: 0.125 },
     gradients: [1, 0.5, -0.25],
     scalar: "rate",

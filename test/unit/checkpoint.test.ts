@@ -1,10 +1,10 @@
 // Checkpoints that are damaged, old, or not what they say; names and memory that lead a save or a write astray.
 
 import { describe, expect, it, vi } from "vitest";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, DeviceError, OptionError } from "../../src/errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 
 const config: OptimizerConfig = { rule: "adamw", lr: 0.1 };

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { loadMnist } from "../../src/cli/data.ts";
 import { firstRows } from "../../src/data/dataset.ts";
-import { jobConfig, standardLr } from "../../src/lab/defaults.ts";
+import { jobConfig, usualRate } from "../../src/lab/defaults.ts";
 import { rules } from "../../src/rules/index.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
@@ -11,9 +11,9 @@ const { train: data, test } = await loadMnist();
 const few = firstRows(test, 300);
 
 describe("the main job", () => {
-  it.each(rules.map(({ name }) => name))("learns with %s at its standard rate", async (rule) => {
-    expect(standardLr(rule)).toBeGreaterThan(0);
-    const config = jobConfig({ rule, model: "784-16-10", batch: 16, steps: 60 });
+  it.each(rules)("learns with $name at its standard rate", async (rule) => {
+    expect(usualRate(rule)).toBeGreaterThan(0);
+    const config = jobConfig({ rule: rule.name, model: "784-16-10", batch: 16, steps: 60 });
     const { losses, testAccuracy } = await train(cpuEngine(), config, data, { test: few });
     const late = losses.slice(-10).reduce((sum, loss) => sum + loss, 0) / 10;
     // Guessing loses ln 10 = 2.303 an image.

@@ -1,9 +1,10 @@
 // Where float32 ends, on the host: no column of a row is what GPUs take for 0, or more than float32 holds.
 import { describe, expect, it } from "vitest";
 import { layoutSegments } from "../../src/arena.ts";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createPlan } from "../../src/plan.ts";
-import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
+import { rules } from "../../src/rules/index.ts";
 import { leastSingle, RowSource } from "../../src/table.ts";
 
 const tensors = [{ name: "w", shape: [2, 2] }];

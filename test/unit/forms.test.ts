@@ -1,9 +1,10 @@
 // The function forms of rules, schedules and landscapes: rates by position, and what is no object of options.
 import { describe, expect, it } from "vitest";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import * as fallline from "../../src/index.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
+import type { Rule } from "../../src/rule.ts";
 
 const { adamw, cosine, rules, scheduleTypes, landscapeTypes, sgd } = fallline;
 
@@ -24,16 +25,18 @@ const noOptions = [
 ];
 
 describe.each(forms)("%s", (name, form) => {
+  const rule = rules.find((each) => each.name === name)!;
+
   it("takes a rate by position, and other options after it", () => {
-    expect(form()).toEqual({ rule: name });
-    expect(form({ lr: 0.5, accumulate: 2 })).toEqual({ rule: name, lr: 0.5, accumulate: 2 });
-    expect(form(0.5)).toEqual({ rule: name, lr: 0.5 });
-    expect(form(0.5, { accumulate: 2 })).toEqual({ rule: name, lr: 0.5, accumulate: 2 });
+    expect(form()).toEqual({ rule });
+    expect(form({ lr: 0.5, accumulate: 2 })).toEqual({ rule, lr: 0.5, accumulate: 2 });
+    expect(form(0.5)).toEqual({ rule, lr: 0.5 });
+    expect(form(0.5, { accumulate: 2 })).toEqual({ rule, lr: 0.5, accumulate: 2 });
     const half = () => 0.5;
-    expect(form(half)).toEqual({ rule: name, lr: half });
+    expect(form(half)).toEqual({ rule, lr: half });
     const rate = cosine({ base: 0.5, steps: 9 });
-    expect(form(rate, { accumulate: 2 })).toEqual({ rule: name, lr: rate, accumulate: 2 });
-    expect(form(undefined, { accumulate: 2 })).toEqual({ rule: name, accumulate: 2 });
+    expect(form(rate, { accumulate: 2 })).toEqual({ rule, lr: rate, accumulate: 2 });
+    expect(form(undefined, { accumulate: 2 })).toEqual({ rule, accumulate: 2 });
     // What the rate is read as is what the optimizer trains with.
     const optimizer = createCpuOptimizer([{ name: "w", shape: [2, 2] }], form(0.25));
     expect(optimizer.hyper("lr", 0)).toBe(0.25);
@@ -63,7 +66,7 @@ describe.each(forms)("%s", (name, form) => {
 });
 
 it("rates by position have their types", () => {
-  const config: { rule: "adamw"; weightDecay?: unknown } = adamw(3e-4, { weightDecay: 0.1 });
+  const config: { rule: Rule; weightDecay?: unknown } = adamw(3e-4, { weightDecay: 0.1 });
   expect(config.weightDecay).toBe(0.1);
   // @ts-expect-error a word is no rate
   expect(() => sgd("0.1")).toThrow('sgd was given "0.1"; it must be an object of options, or a rate');

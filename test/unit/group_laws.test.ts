@@ -3,13 +3,14 @@
 
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { type CpuOptimizer, createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { noDecay } from "../../src/groups.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { type LoadOptions, loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Rule } from "../../src/rule.ts";
-import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
+import { rules } from "../../src/rules/index.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 
 const tensors: readonly (Tensor & { readonly data: readonly number[] })[] = [
@@ -57,7 +58,7 @@ async function mustRebuild(optimizer: CpuOptimizer, raw: CpuOptimizer) {
   const config = JSON.parse(JSON.stringify(optimizer.config)) as OptimizerConfig;
   const given = optimizer.segments.map(({ name, shape }) => ({ name, shape }));
   const rebuilt = create(config, given);
-  expect(rebuilt.config).toEqual(config);
+  expect(JSON.stringify(rebuilt.config)).toBe(JSON.stringify(optimizer.config));
   rebuilt.write("params", await raw.read());
   run(rebuilt, 0, 3);
   run(raw, 0, 3);

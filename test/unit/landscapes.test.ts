@@ -2,6 +2,7 @@
 // CPU, and bad input.
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { landscapeSource, landscapeTotalSource } from "../../src/objectives/landscape_gpu.ts";
@@ -9,7 +10,6 @@ import type { LandscapeConfig } from "../../src/objectives/landscapes/define.ts"
 import { createLandscape, landscapeDefinitions, landscapeTypes } from "../../src/objectives/landscapes/index.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { landscapes, makers, pointsIn } from "../landscapes.ts";
 
 const { beale, himmelblau, logisticMap, quadratic, quartic, rastrigin, rosenbrock, saddle } = makers;

@@ -1,12 +1,12 @@
 // Which side of a matrix is the output: Muon's factor goes by it, however the tensor lies and wherever it comes from.
 import { describe, expect, it } from "vitest";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { readReplay, replayCase } from "../../src/lab/replay.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { encodeSafetensors } from "../../src/safetensors.ts";
 import { goldenText } from "../golden.ts";
 import { transposedMatrices } from "../transposed.ts";

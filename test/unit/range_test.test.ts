@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { digitsDataset } from "../../src/data/digits.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
@@ -20,7 +21,6 @@ import { spaced, sweep, withPeak } from "../../src/lab/sweep.ts";
 import { short } from "../../src/lab/words.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import type { Scheduled } from "../../src/schedule.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
@@ -352,7 +352,7 @@ const tensors = [
 
 const half = (step: number) => 0.01 / (1 + step);
 const setups: [string, OptimizerConfig][] = [
-  ["adamw with functions of the step", { rule: "adamw", lr: half, weightDecay: (step) => 0.1 / (1 + step) }],
+  ["adamw with functions of the step", { rule: "adamw", lr: half, weightDecay: (step: number) => 0.1 / (1 + step) }],
   [
     "groups with rates, functions, rules of their own, and a frozen one, of all tensors",
     {

@@ -3,19 +3,21 @@
 
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { readReplay } from "../../src/lab/replay.ts";
 import { saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { readRule } from "../../src/read_config.ts";
 import { defineRule } from "../../src/rule.ts";
-import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
-import { sgdRule } from "../../src/rules/sgd.ts";
+import { rules } from "../../src/rules/index.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../../src/safetensors.ts";
 import { goldenText } from "../golden.ts";
 
-const ruleOf = (config: object) => rules.find(({ name }) => name === (config as { rule: string }).rule)!;
+const ruleOf = (config: object) => readRule("rule", (config as { rule?: unknown }).rule);
 const scalar = (value: number): SafeTensor => ({ shape: [], data: Float32Array.of(value) });
 const fileOf = (tensors: Readonly<Record<string, SafeTensor>>) =>
   encodeSafetensors({ metadata: {}, tensors: new Map(Object.entries(tensors)) });
@@ -356,7 +358,7 @@ describe("loadTorch", () => {
     expect(await saveCheckpoint(optimizer)).toEqual(before);
   });
 
-  const uncarried = defineRule({ ...sgdRule, name: "uncarried", torchCarry: {} });
+  const uncarried = defineRule({ ...sgd, name: "uncarried", torchCarry: {} });
   it.each<[string, RegExp, OptimizerConfig, Parameters<typeof loadTorch>[2]?, Tensor?]>([
     ["a rule that torch lacks", /^the rule lion keeps a slot m, which has no counterpart in torch$/, { rule: "lion" }],
     ["a rule whose slots torch keeps otherwise", /adafactor keeps a slot v, which has no/, { rule: "adafactor" }],

@@ -1,5 +1,6 @@
 // The watch: every finding on a run that has it, silence on runs that only look like it, and each finding once.
 import { describe, expect, it } from "vitest";
+import type { OptimizerConfig } from "../../src/config.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { OptionError } from "../../src/errors.ts";
 import type { Model } from "../../src/objectives/model.ts";
@@ -7,7 +8,6 @@ import { createModel, type ModelConfig } from "../../src/objectives/models/index
 import { initialTensors } from "../../src/objectives/program.ts";
 import type { LayerStats } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
-import type { OptimizerConfig } from "../../src/rules/index.ts";
 import { cpuEngine, createTrainee } from "../../src/train/engine.ts";
 import {
   createWatch,

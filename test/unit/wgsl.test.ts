@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import { layoutSegments } from "../../src/arena.ts";
 import { assemble, locate, type Source, snakeCase } from "../../src/assemble.ts";
+import type { OptimizerConfig } from "../../src/config.ts";
 import { controlBytes, controlRecord } from "../../src/gpu/control.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { layoutPart } from "../../src/layout.ts";
@@ -11,7 +12,7 @@ import { assembleProduct, kernelNames } from "../../src/objectives/product_sourc
 import { sizeFields } from "../../src/objectives/products.ts";
 import * as objectives from "../../src/objectives/sources.ts";
 import { clipBins, createPlan } from "../../src/plan.ts";
-import { type OptimizerConfig, rules } from "../../src/rules/index.ts";
+import { rules } from "../../src/rules/index.ts";
 import { sourceOf } from "../../src/stages/compile.ts";
 import { gradientStages, ruleStages, stepStages } from "../../src/stages/list.ts";
 import { modifierKernels } from "../../src/stages/modifiers.ts";

@@ -1,5 +1,6 @@
-// What stands around a rule, the same for all of them: groups, clipping, skipping, loss scaling, accumulation, averages of
-// the parameters. These are the options' types; src/plan.ts reads and checks them.
+// An optimizer's config: a rule, its options, and the options that every rule shares (groups, clipping, averages …). These
+// are the types; src/plan.ts reads and checks them.
+import type { Rule } from "./rule.ts";
 import type { Scheduled } from "./schedule.ts";
 
 /** Clips by a norm over all tensors: g · min(1, maxNorm / (norm + 1e-6)), as torch's clip_grad_norm_. */
@@ -87,7 +88,7 @@ export interface LookaheadConfig {
 export type Pattern = string | RegExp | { readonly regex: string; readonly flags?: string | undefined };
 
 /** What any group accepts besides hypers. */
-export interface GroupOptions {
+export type GroupOptions = {
   /** Its tensors. Each pattern must match one, and a tensor belongs to one group. */
   readonly params: Pattern | readonly Pattern[];
   /** What the group's rate is multiplied by, whatever drives it; >= 0, default 1. */
@@ -98,19 +99,19 @@ export interface GroupOptions {
    * Where the rule takes a `fallback`: the group's own, in place of the optimizer's. What it names itself holds for its
    * tensors before what the group says.
    */
-  readonly fallback?: { readonly rule: unknown; readonly [option: string]: unknown } | undefined;
-}
+  readonly fallback?: { readonly rule: Rule | string; readonly [option: string]: unknown } | undefined;
+};
 
 /** What a replica may have of its own besides the optimizer's hypers. */
-export interface ReplicaOptions {
+export type ReplicaOptions = {
   /** Hypers in place of those of each group of the config, in its order. */
   readonly groups?: readonly Readonly<Record<string, unknown>>[] | undefined;
   /** Hypers in place of those of the optimizer's `fallback`. */
   readonly fallback?: Readonly<Record<string, unknown>> | undefined;
-}
+};
 
 /** What every rule accepts besides its own options; `Hypers` are the rule's schedulable scalars. */
-export interface CommonOptions<Hypers> {
+export type CommonOptions<Hypers> = {
   /** Ascend instead of descend; default false. */
   readonly maximize?: boolean | undefined;
   /**
@@ -121,7 +122,7 @@ export interface CommonOptions<Hypers> {
   readonly groups?:
     | readonly (
         | (Hypers & GroupOptions)
-        | (GroupOptions & { readonly rule: unknown; readonly [option: string]: unknown })
+        | (GroupOptions & { readonly rule: Rule; readonly [option: string]: unknown })
       )[]
     | undefined;
   /** Clipping of the gradient before the update; default none. */
@@ -155,4 +156,13 @@ export interface CommonOptions<Hypers> {
    * changes it later.
    */
   readonly replicas?: readonly (Hypers & ReplicaOptions)[] | undefined;
-}
+};
+
+/** What an optimizer is made of: a rule's config, as the rule makes it of its options. */
+export type OptimizerConfig = Omit<CommonOptions<unknown>, "groups" | "replicas"> & {
+  readonly rule: Rule | string;
+  readonly lr?: Scheduled | undefined;
+  readonly groups?: readonly (GroupOptions & { readonly [option: string]: unknown })[] | undefined;
+  readonly replicas?: readonly { readonly [option: string]: unknown }[] | undefined;
+  readonly [option: string]: unknown;
+};
