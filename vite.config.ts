@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
+import { minifiedWgsl } from "./scripts/minify_wgsl.mjs";
 import { mnistFiles } from "./src/data/mnist.ts";
 
 /**
@@ -33,13 +34,13 @@ function mnist(): Plugin {
 
 export default defineConfig({
   base: "./",
-  plugins: [mnist()],
+  plugins: [mnist(), minifiedWgsl()],
   build: {
     outDir: "dist/page",
     emptyOutDir: true,
     target: "es2022",
     license: { fileName: "licenses.md" },
-    rolldownOptions: { input: ["index.html", "bench/index.html"] },
+    rolldownOptions: { input: ["index.html", "bench/index.html"], checks: { bundlerTimings: false } },
     chunkSizeWarningLimit: 1000,
   },
   test: {

@@ -1,36 +1,59 @@
-// Builds everything into dist/: the library (ESM, WGSL inlined), its types, the CLI and the page.
+// Builds everything into dist/: the library (ES modules one by one, WGSL minified), its types, the CLI and the page.
 import { execFile } from "node:child_process";
 import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "vite";
+import { minifiedWgsl } from "./minify_wgsl.mjs";
 
 const root = join(import.meta.dirname, "..");
-const common = /** @type {const} */ ({ root, configFile: false, logLevel: "warn" });
+/** @satisfies {import("vite").InlineConfig} */
+const common = {
+  root,
+  configFile: false,
+  logLevel: /** @type {const} */ ("warn"),
+  publicDir: false,
+  plugins: [minifiedWgsl()],
+};
 
-/**
- * @param {string} entry
- * @param {string} fileName
- * @param {boolean} node whether it runs in Node alone, with its libraries bundled
- */
-function bundle(entry, fileName, node) {
+/** The entries of the library, by the folder in dist/ whose index.js each is; package.json names them in `exports`. */
+const entries = { index: "src/index.ts", "train/index": "src/train/index.ts", "bench/index": "bench/index.ts" };
+
+/** A file for each module, so that a user's bundler drops those that are not used. */
+function library() {
+  return build({
+    ...common,
+    build: {
+      target: "es2022",
+      minify: false,
+      outDir: "dist/lib",
+      lib: { entry: entries, formats: ["es"] },
+      rolldownOptions: {
+        checks: { bundlerTimings: false },
+        output: { preserveModules: true, preserveModulesRoot: "src", entryFileNames: "[name].js" },
+      },
+    },
+  });
+}
+
+/** One file that runs in Node alone, with the packages that it uses bundled. */
+function commandLine() {
   return build({
     ...common,
     ssr: { noExternal: true, external: ["webgpu"] },
-    publicDir: false,
     build: {
-      ssr: node,
+      ssr: true,
       target: "es2022",
       minify: false,
       outDir: "dist",
       emptyOutDir: false,
-      // What the CLI bundles keeps its authors' licenses beside it.
-      license: node ? { fileName: "cli.licenses.md" } : false,
-      ...(node ? {} : { lib: { entry, formats: ["es"], fileName: () => fileName } }),
+      // What it bundles keeps its authors' licenses beside it.
+      license: { fileName: "cli.licenses.md" },
       rolldownOptions: {
-        ...(node ? { input: entry } : {}),
-        output: { entryFileNames: fileName, codeSplitting: false },
+        checks: { bundlerTimings: false },
+        input: "src/cli/main.ts",
+        output: { entryFileNames: "cli.js", codeSplitting: false },
       },
     },
   });
@@ -49,9 +72,4 @@ async function types() {
 }
 
 await rm(join(root, "dist"), { recursive: true, force: true });
-await Promise.all([
-  types(),
-  bundle("src/index.ts", "fallline.js", false),
-  bundle("src/cli/main.ts", "cli.js", true),
-  build({ root, logLevel: "warn" }),
-]);
+await Promise.all([types(), library(), commandLine(), build({ root, logLevel: "warn" })]);
