@@ -7,7 +7,6 @@ fn chunk_of(replica: u32, index: u32) -> Chunk {
   chunk.params = (chunk.params + replica * sizes.params_stride) / entry_length;
   chunk.gradients = (chunk.gradients + replica * sizes.params_stride) / entry_length;
   let state = replica * sizes.state_stride;
-  chunk.state = (chunk.state + state) / 4u;
   chunk.factored += state;
   chunk.factored_rows += state;
   chunk.places = places_in(chunk.places, state);

@@ -7,10 +7,6 @@ var<private> mean_of: u32 = 0xffffffffu;
 var<private> mean_value: f32;
 var<workgroup> mean_lanes: array<f32, workgroup_size>;
 
-fn state_at(i: u32) -> f32 {
-  return state[i / 4u][i % 4u];
-}
-
 // Sum of the means of one side of a matrix, every step-th from the first on.
 fn sum_of_means(chunk: Chunk, matrix: u32, first: u32, step: u32) -> f32 {
   let by_row = chunk.rows < chunk.columns;
@@ -20,7 +16,7 @@ fn sum_of_means(chunk: Chunk, matrix: u32, first: u32, step: u32) -> f32 {
   for (var start = first; start < count; start += 64u * step) {
     var stretch = 0.0;
     for (var k = start; k < min(start + 64u * step, count); k += step) {
-      stretch += state_at(begin + k);
+      stretch += state_element(begin + k);
     }
     sum += stretch;
   }
@@ -52,13 +48,13 @@ fn factors_at(chunk: Chunk, t: u32, least: f32) -> f32 {
   if (matrix != mean_of) {
     keep_mean(chunk, matrix, sum_of_means(chunk, matrix, 0u, 1u), least);
   }
-  let column = state_at(chunk.factored + matrix * chunk.columns + t % chunk.columns);
-  return state_at(chunk.factored_rows + line) * (column / mean_value);
+  let column = state_element(chunk.factored + matrix * chunk.columns + t % chunk.columns);
+  return state_element(chunk.factored_rows + line) * (column / mean_value);
 }
 
 fn load_factored(chunk: Chunk, e: u32, h: Row) -> vec4f {
   if (chunk.rows == 0u) {
-    return state[(chunk.factored + e) / 4u];
+    return load_state(chunk.factored + e);
   }
   let least = factor_least(h);
   let last = chunk.length - 1u;
@@ -70,6 +66,6 @@ fn load_factored(chunk: Chunk, e: u32, h: Row) -> vec4f {
 
 fn store_factored(chunk: Chunk, e: u32, v: vec4f) {
   if (chunk.rows == 0u) {
-    state[(chunk.factored + e) / 4u] = v;
+    store_state(chunk.factored + e, v);
   }
 }

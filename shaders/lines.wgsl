@@ -52,9 +52,10 @@ fn main(
   }
   let alone = !together || lane == 0u;
   if (alone && line < task.lines && !rests(replica) && h.frozen == 0.0) {
-    let at = (task.result + line) / 4u;
+    let at = task.result + line;
+    let before = load_state(at);
     // What lies behind the last line is not this task's.
     let inside = vec4u(line, line + 1u, line + 2u, line + 3u) < vec4u(task.lines);
-    state[at] = select(state[at], settle(state[at], sum, f32(count), h), inside);
+    store_state(at, select(before, settle(before, sum, f32(count), h), inside));
   }
 }

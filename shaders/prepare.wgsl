@@ -10,7 +10,7 @@ fn main(
     return;
   }
   let replica = position.z;
-  let chunk = chunk_of(replica, index);
+  let chunk = cell_chunk(replica, index);
   let h = row_of(replica, chunk.group);
   let record = replica * sizes.clip_bins;
   begin_chunk(chunk, h, lane);

@@ -19,7 +19,7 @@ fn main(
   let record = replica * sizes.clip_bins;
   let step = atomicLoad(&control[record].step);
   let skip = rests(replica);
-  let chunk = chunk_of(replica, index);
+  let chunk = cell_chunk(replica, index);
   let h = row_of(replica, chunk.group);
   begin_chunk(chunk, h, lane);
   if (!skip) {

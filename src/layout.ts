@@ -1,7 +1,9 @@
 // Where a part keeps its state: slot after slot, in each the part's segments one after the other, then the scales of
 // adaptive clipping; and the scalars of its reductions. The same for both engines. Pure arithmetic, in elements.
 import { type Segment, segmentAlignment } from "./arena.ts";
+import { OptionError } from "./errors.ts";
 import type { Part, Plan } from "./plan.ts";
+import { float32, type SlotFormat, wordsOf } from "./slot_format.ts";
 
 /** A matrix, or a stack of them, as clipping by units and factored slots see a tensor. */
 export interface MatrixView {
@@ -39,10 +41,12 @@ export interface PartLayout {
   readonly places: readonly Place[];
   /** Elements of a slot, unless it is the factored one. */
   readonly slotStride: number;
-  /** The beginning of each slot. */
+  /** The beginning of each slot, in words. */
   readonly slotBases: ReadonlyMap<string, number>;
+  /** How each slot is stored. */
+  readonly formats: ReadonlyMap<string, SlotFormat>;
   readonly factoredSlot: string | undefined;
-  /** One replica's state. */
+  /** Words of one replica's state. */
   readonly stateLength: number;
   /** A record of these for all tensors together, then one for each place. */
   readonly scalars: readonly ScalarField[];
@@ -65,9 +69,10 @@ export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[])
   });
   let stateLength = 0;
   const slotBases = new Map<string, number>();
+  const formats = new Map(part.slots.map((slot) => [slot, formatOf(part, slot)]));
   for (const slot of part.slots) {
     slotBases.set(slot, stateLength);
-    stateLength += slot === rule.factored?.slot ? factoredStride : stride;
+    stateLength += slot === rule.factored?.slot ? factoredStride : wordsOf(formats.get(slot)!, stride);
   }
   const places = placed.map((place): Place => {
     if (!adaptive) return { ...place, lines: {} };
@@ -79,18 +84,32 @@ export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[])
     places,
     slotStride: stride,
     slotBases,
+    formats,
     factoredSlot: rule.factored?.slot,
     stateLength,
     scalars: scalarFields(plan, part),
   };
 }
 
-/** What a slot holds of a place, from the beginning of the state. */
-export function slotRange(layout: PartLayout, place: Place, slot: string): { offset: number; length: number } {
+/** What a slot holds of a place: its first word from the beginning of the state, its elements and how they are stored. */
+export function slotRange(layout: PartLayout, place: Place, slot: string) {
   const base = layout.slotBases.get(slot)!;
-  if (slot !== layout.factoredSlot) return { offset: base + place.offset, length: place.segment.length };
+  const format = layout.formats.get(slot)!;
+  if (slot !== layout.factoredSlot) {
+    return { offset: base + wordsOf(format, place.offset), length: place.segment.length, format };
+  }
   const length = place.factored ? meansOf(place.factored) : place.segment.length;
-  return { offset: base + place.factoredOffset, length };
+  return { offset: base + place.factoredOffset, length, format };
+}
+
+function formatOf({ rule }: Part, slot: string): SlotFormat {
+  const format = rule.formats?.[slot] ?? float32;
+  if (format.encode && (slot === rule.factored?.slot || slot === rule.orthogonalises?.slot)) {
+    throw new OptionError(
+      `rule "${rule.name}" stores slot "${slot}" as ${format.name}; what is factored or made orthogonal must be float32`,
+    );
+  }
+  return format;
 }
 
 /** Columns first, then rows from the next multiple of 4 on. */

@@ -6,6 +6,7 @@ import type { CommonOptions } from "./config.ts";
 import { OptionError, show } from "./errors.ts";
 import { isOptions, type Range, readNumber, readRecord } from "./options.ts";
 import type { Scheduled } from "./schedule.ts";
+import type { SlotFormat } from "./slot_format.ts";
 
 /** One scalar of a rule: its default and what it may be at every step. */
 export interface Hyper {
@@ -103,6 +104,8 @@ export interface RuleDefinition<
   readonly slots: readonly S[];
   /** Those it keeps under these options; `used(hyper)` says whether a hyper is ever anything but 0. */
   activeSlots?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): readonly NoInfer<S>[];
+  /** How slots are stored, where that is not as float32. */
+  readonly formats?: Readonly<Partial<Record<NoInfer<S>, SlotFormat>>>;
   /** What a slot holds before the first update, where that is not 0: also "p", the parameter as it is then. */
   readonly starts?: Readonly<Partial<Record<NoInfer<S>, Start<NoInfer<C> | "p">>>>;
   /** What else must hold between options: a sentence about what is wrong, or nothing. */

@@ -1,7 +1,6 @@
 // Multiplies the gradient of each unit by what clip_adaptive_lines.wgsl has made of the unit's norms.
 fn unit_scale(places: Places, t: u32) -> f32 {
-  let i = places.units + t % places.units_columns;
-  return state[i / 4u][i % 4u];
+  return state_element(places.units + t % places.units_columns);
 }
 
 fn clip_adaptive_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f {

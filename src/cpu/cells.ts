@@ -1,6 +1,7 @@
 // What twins go over on the CPU: the elements of a tensor with their slots, the scalars of a rule set.
 import { type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
 import type { Rule } from "../rule.ts";
+import { decoded, encoded, wordsOf } from "../slot_format.ts";
 import type { CellValues, PartState, Row } from "../stages/twin.ts";
 
 /** The elements of one tensor with their slots. */
@@ -11,6 +12,8 @@ export class Cells {
   /** The slots that are kept element by element, and where. */
   readonly #names: readonly string[];
   readonly #values: readonly Float32Array[];
+  /** Puts back the slots that are stored in other formats. */
+  readonly #encoded: (() => void)[] = [];
   /** The rule's other slots, which its flags leave out. */
   readonly #absent: readonly string[];
   readonly #starts: readonly (readonly [string, number | "p"])[];
@@ -30,8 +33,12 @@ export class Cells {
     const { factored } = part.rule;
     this.#names = part.slots.filter((slot) => !(place.factored && slot === factored?.slot));
     this.#values = this.#names.map((slot) => {
-      const { offset, length } = slotRange(layout, place, slot);
-      return state.subarray(offset, offset + length);
+      const { offset, length, format } = slotRange(layout, place, slot);
+      const stored = state.subarray(offset, offset + wordsOf(format, length));
+      if (!format.encode) return stored;
+      const values = decoded(format, stored, length);
+      this.#encoded.push(() => stored.set(encoded(format, values)));
+      return values;
     });
     this.#absent = part.rule.slots.filter((slot) => !this.#names.includes(slot));
     this.#cell = { p: 0 };
@@ -60,6 +67,11 @@ export class Cells {
   store(i: number, x: CellValues): void {
     this.#params[this.#offset + i] = x.p;
     for (let s = 0; s < this.#names.length; s++) this.#values[s]![i] = x[this.#names[s]!]!;
+  }
+
+  /** After the last element that was stored. */
+  finish(): void {
+    for (const put of this.#encoded) put();
   }
 }
 

@@ -27,6 +27,7 @@ export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], s
   for (const { place, row, cells } of all) {
     if (row.frozen !== 1 || row.first !== 1) continue;
     for (let i = 0; i < place.segment.length; i++) cells.store(i, cells.load(i));
+    cells.finish();
   }
   const scalars = new Scalars(state, rows);
   const context: TwinContext = { plan, state, modifiers, works, scalars, rows, params: step.params };
@@ -86,6 +87,7 @@ function update({ state: { part }, modifiers, scalars }: TwinContext, work: Work
     p2 += before * before;
     d2 += (Math.fround(x.p) - before) ** 2;
   }
+  cells.finish();
   note?.({
     name: place.segment.name,
     gradientNorm: Math.sqrt(g2),

@@ -4,7 +4,7 @@ import { arenaLength, type Segment } from "../arena.ts";
 import { largestLossScale } from "../around_plan.ts";
 import { DeviceError } from "../errors.ts";
 import type { PartLayout } from "../layout.ts";
-import type { Range } from "../optimizer/locations.ts";
+import { fromStored, type Range, rangeWords, toStored } from "../optimizer/locations.ts";
 import {
   type Clock,
   type Fetched,
@@ -106,15 +106,16 @@ export class ArrayStore implements Store {
   }
 
   /** A range of one replica's array. */
-  view({ home, offset, length }: Range, replica: number): Float32Array<ArrayBuffer> {
+  view(range: Range, replica: number): Float32Array<ArrayBuffer> {
+    const { home, offset } = range;
     const { parts, ...arenas } = this.replicas[replica]!;
     const { kind, index } = home;
     const array = kind === "state" || kind === "scalars" ? parts[index]![kind] : arenas[kind];
-    return array.subarray(offset, offset + length);
+    return array.subarray(offset, offset + rangeWords(range));
   }
 
   async fetch(ranges: readonly Range[], replica: number): Promise<Fetched> {
-    const values = ranges.map((range) => this.view(range, replica).slice());
+    const values = ranges.map((range) => fromStored(range, this.view(range, replica).slice()));
     const { parts, clock } = this.replicas[replica]!;
     // What is copied is of this moment; later steps forget what was carried before them.
     const past =
@@ -132,7 +133,7 @@ export class ArrayStore implements Store {
   }
 
   write(writes: readonly Write[]): void {
-    for (const { range, replica, values } of writes) this.view(range, replica).set(values);
+    for (const { range, replica, values } of writes) this.view(range, replica).set(toStored(range, values));
   }
 
   async restore(

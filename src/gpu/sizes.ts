@@ -3,6 +3,7 @@
 import { paddedLength, type Segment } from "../arena.ts";
 import type { PartLayout } from "../layout.ts";
 import { clipBins, type Plan } from "../plan.ts";
+import { stateEntry } from "../stages/state.ts";
 import type { sizesStruct } from "../stages/structs.ts";
 import type { Values } from "../struct.ts";
 import { tableColumns } from "../table.ts";
@@ -34,7 +35,7 @@ export function sizesOf(
     paramsStride: paddedLength(segments.filter(({ own }) => !own)),
     sumStride: paddedLength(segments),
     stateStride: layout.stateLength,
-    behindFactored: behind === undefined ? 0 : slotBases.get(behind)! / 4,
+    behindFactored: behind === undefined ? 0 : slotBases.get(behind)! / stateEntry(layout),
     chunkTotal: total,
     partialCount: total * perChunk,
     recordCount: layout.places.length + 1,

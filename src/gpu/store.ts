@@ -2,7 +2,7 @@
 // that was submitted before has run.
 import type { Segment } from "../arena.ts";
 import { DeviceError } from "../errors.ts";
-import type { Range } from "../optimizer/locations.ts";
+import { fromStored, type Range, rangeWords, toStored } from "../optimizer/locations.ts";
 import type { Clock, Fetched, Past, Store, Write } from "../optimizer/store.ts";
 import type { LayerStats } from "../optimizer.ts";
 import type { Plan } from "../plan.ts";
@@ -188,7 +188,7 @@ export class BufferStore implements Store {
     const wanted = ranges.map((range) => {
       const { buffer, at } = this.place(range, replica);
       const key = range.external ? range : buffer;
-      const to = at + 4 * range.length;
+      const to = at + 4 * rangeWords(range);
       const stretch = stretches.get(key) ?? { buffer, from: at, to };
       stretch.from = Math.min(stretch.from, at);
       stretch.to = Math.max(stretch.to, to);
@@ -200,11 +200,11 @@ export class BufferStore implements Store {
       order.map(({ buffer, from, to }) => ({ buffer, offset: from, bytes: to - from })),
     );
     const copies = new Map(order.map((stretch, i) => [stretch, parts[i]!]));
-    const values = wanted.map(({ stretch, at, to }) => {
+    const values = wanted.map(({ stretch, at, to }, i) => {
       const { from } = stretch;
       const whole = at === from && to === stretch.to;
       const copy = copies.get(stretch)!;
-      return new Float32Array(whole ? copy : copy.slice(at - from, to - from));
+      return fromStored(ranges[i]!, new Float32Array(whole ? copy : copy.slice(at - from, to - from)));
     });
     return { records, values, past: () => this.ledger.past(replica, records[replica]!.step) };
   }
@@ -239,7 +239,7 @@ export class BufferStore implements Store {
     for (const { range, replica, values } of writes) {
       if (values.length === 0) continue;
       const { buffer, at } = this.place(range, replica);
-      this.device.queue.writeBuffer(buffer, at, values);
+      this.device.queue.writeBuffer(buffer, at, toStored(range, values));
     }
   }
 

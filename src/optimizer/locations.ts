@@ -4,6 +4,7 @@ import { OptionError, show } from "../errors.ts";
 import { type PartLayout, slotRange } from "../layout.ts";
 import type { Role } from "../optimizer.ts";
 import { type Plan, rolesOf } from "../plan.ts";
+import { decoded, encoded, float32, type SlotFormat, wordsOf } from "../slot_format.ts";
 
 /** One of the arrays of an optimizer. */
 export interface Home {
@@ -12,16 +13,33 @@ export interface Home {
   readonly index: number;
 }
 
-/** A stretch of an array, in elements. */
+/** A stretch of an array, in words; its length in elements. */
 export interface Range {
   readonly home: Home;
   /** Where the first replica's begins. */
   readonly offset: number;
   readonly length: number;
+  /** How the elements are stored; undefined: as float32. */
+  readonly format?: SlotFormat;
   /** From one replica's to the next. */
   readonly stride: number;
   /** The caller's buffer that holds it instead of the array. */
   readonly external?: GPUBuffer;
+}
+
+/** Words that a range takes. */
+export function rangeWords({ format = float32, length }: Range): number {
+  return wordsOf(format, length);
+}
+
+/** A range's numbers from how they are stored. */
+export function fromStored({ format = float32, length }: Range, stored: Float32Array<ArrayBuffer>) {
+  return decoded(format, stored, length);
+}
+
+/** A range's numbers as they are stored. */
+export function toStored({ format = float32 }: Range, values: Float32Array<ArrayBuffer>) {
+  return encoded(format, values);
 }
 
 /** One tensor's numbers of one role. */

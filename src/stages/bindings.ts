@@ -5,7 +5,6 @@ const entries = (access: Access) => `array<${access === "vec4" ? "vec4f" : "f32"
 
 export const params: Binding = { name: "params", use: "write", type: entries };
 export const gradients: Binding = { name: "gradients", use: "read", type: entries };
-export const state: Binding = { name: "state", use: "write", type: "array<vec4f>" };
 export const chunks: Binding = { name: "chunks", use: "read", type: "array<Chunk>" };
 export const table: Binding = { name: "table", use: "read", type: "array<u32>" };
 export const control: Binding = { name: "control", use: "write", type: "array<Control>" };

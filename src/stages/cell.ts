@@ -4,7 +4,7 @@ import type { SourcePart } from "../assemble.ts";
 import { controlRecord } from "../gpu/control.ts";
 import { needsNorm, type Plan } from "../plan.ts";
 import { tableColumns } from "../table.ts";
-import { chunks, control, gradients, params, scalars, sizes, state, table } from "./bindings.ts";
+import { chunks, control, gradients, params, scalars, sizes, table } from "./bindings.ts";
 import { factoredParts } from "./factored.ts";
 import {
   cellPart,
@@ -17,6 +17,7 @@ import {
   structsPart,
 } from "./generate.ts";
 import {
+  cellAccessPart,
   chunkPart,
   controlPart,
   file,
@@ -25,16 +26,16 @@ import {
   nanPart,
   paramsParts,
   scaleParts,
-  storePart,
   tablePart,
   workgroupPart,
 } from "./snippets.ts";
 import { type Binding, type KernelContext, linesOf, type ModifierKernel } from "./stage.ts";
+import { stateBinding, stateParts } from "./state.ts";
 import { chunkStruct, placesStruct, sizesStruct } from "./structs.ts";
 
 /** What every kernel over cells binds: the same seven for every rule, and the scalars where there are any. */
 export function cellBindings({ layout }: KernelContext): readonly Binding[] {
-  const all = [params, gradients, state, chunks, table, control, sizes];
+  const all = [params, gradients, stateBinding(layout), chunks, table, control, sizes];
   return layout.scalars.length > 0 ? [...all, scalars] : all;
 }
 
@@ -66,9 +67,10 @@ export function gradientParts(plan: Plan, modifiers: readonly ModifierKernel[]):
 
 /** Cells, the rule, and the gradient as it sees it. */
 export function cellParts(context: KernelContext): readonly SourcePart[] {
-  const { plan, part, access, modifiers } = context;
+  const { plan, part, layout, access, modifiers } = context;
   return [
     ...chunkParts(context, tableColumns(plan, part)),
+    ...stateParts(layout),
     paramsParts[access],
     nanPart,
     ...gradientParts(plan, modifiers),
@@ -76,7 +78,7 @@ export function cellParts(context: KernelContext): readonly SourcePart[] {
     cellStructsPart(context),
     scalarsPart(context),
     cellPart(context),
-    storePart,
+    cellAccessPart,
     ...(part.rule.factored ? factoredParts(context) : [file("unfactored", unfactored)]),
     rulePart(context),
     ruleCallsPart(context),

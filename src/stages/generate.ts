@@ -5,6 +5,7 @@ import type { PartLayout, ScalarField } from "../layout.ts";
 import { defineStruct, type Struct } from "../struct.ts";
 import { firstColumns, tableColumns } from "../table.ts";
 import type { Access, Binding, Hook, KernelContext, ModifierKernel } from "./stage.ts";
+import { isVec4State } from "./state.ts";
 
 /** A generated piece, as errors call it. */
 function generated(what: string, text: string): SourcePart {
@@ -147,7 +148,7 @@ export function cellPart(context: KernelContext): SourcePart {
   const factoredSlot = rule.factored?.slot;
   const load = all.map((slot) => {
     if (!part.slots.includes(slot)) return "vec4f()";
-    const stored = slot === factoredSlot ? "load_factored(chunk, e, h)" : `state[${stateAt(context, slot)}]`;
+    const stored = slot === factoredSlot ? "load_factored(chunk, e, h)" : loadSlot(context, slot);
     const start = others.includes(slot) ? "p" : rule.starts?.[slot];
     if (start === undefined) return stored;
     const value =
@@ -157,7 +158,7 @@ export function cellPart(context: KernelContext): SourcePart {
   const store = part.slots.map((slot) =>
     slot === factoredSlot
       ? `  store_factored(chunk, e, y.${snakeCase(slot)});\n`
-      : `  state[${stateAt(context, slot)}] = y.${snakeCase(slot)};\n`,
+      : `  ${storeSlot(context, slot, `y.${snakeCase(slot)}`)};\n`,
   );
   const chosen = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, y.${snakeCase(field)}, inside)`);
   return generated(
@@ -179,12 +180,35 @@ fn chosen_cell(x: Cell, y: Cell, inside: vec4<bool>) -> Cell {
   );
 }
 
-/** Where a slot of a cell is kept: slot after slot, of which the factored one is shorter than the others. */
+function loadSlot(context: KernelContext, slot: string): string {
+  const at = stateAt(context, slot);
+  if (isVec4State(context.layout)) return `state[${at}]`;
+  const { name, parts } = context.layout.formats.get(slot)!;
+  return parts ? `load_${snakeCase(name)}(${at})` : `load_state(${at})`;
+}
+
+function storeSlot(context: KernelContext, slot: string, value: string): string {
+  const at = stateAt(context, slot);
+  if (isVec4State(context.layout)) return `state[${at}] = ${value}`;
+  const { name, parts } = context.layout.formats.get(slot)!;
+  return `${parts ? `store_${snakeCase(name)}` : "store_state"}(${at}, ${value})`;
+}
+
+/**
+ * Where a slot of a cell is kept: slot after slot, of which the factored one is shorter than the others. Where all are float32
+ * `at` is an entry of the first slot and the next slot's is as many further; else `at` is a four's place in a slot.
+ */
 function stateAt({ part, layout }: KernelContext, slot: string): string {
-  const place = part.slots.indexOf(slot);
-  const factored = layout.factoredSlot === undefined ? -1 : part.slots.indexOf(layout.factoredSlot);
-  if (factored < 0 || place < factored) return place === 0 ? "at" : `at + ${place}u * chunk.slot_stride`;
-  return `at + sizes.behind_factored + ${place - factored - 1}u * chunk.slot_stride`;
+  const { formats, factoredSlot } = layout;
+  const all = [...part.slots];
+  const place = all.indexOf(slot);
+  const factored = factoredSlot === undefined ? -1 : all.indexOf(factoredSlot);
+  const behind = factored >= 0 && place > factored;
+  const before = all.slice(behind ? factored + 1 : 0, place);
+  const base = behind ? " + sizes.behind_factored" : "";
+  if (isVec4State(layout)) return `at${base}${before.length > 0 ? ` + ${before.length}u * chunk.slot_stride` : ""}`;
+  const words = before.reduce((sum, name) => sum + formats.get(name)!.words, 0);
+  return `state_begin${base} + ${words}u * chunk.slot_stride + ${formats.get(slot)!.words}u * at`;
 }
 
 function floating(value: number): string {

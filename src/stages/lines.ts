@@ -6,11 +6,12 @@ import type { SourcePart } from "../assemble.ts";
 import { type LineResults, lineTasks } from "../gpu/chunks.ts";
 import { controlRecord } from "../gpu/control.ts";
 import type { PartLayout, Place } from "../layout.ts";
-import { control, gradients, params, sizes, state, table } from "./bindings.ts";
+import { control, gradients, params, sizes, table } from "./bindings.ts";
 import { gradientParts } from "./cell.ts";
 import { placesPart, rowPart, structsPart } from "./generate.ts";
 import { controlPart, file, joinPart, nanPart, tablePart, workgroupPart } from "./snippets.ts";
 import { type Binding, type KernelContext, linesOf, type ModifierKernel, type Stage } from "./stage.ts";
+import { stateBinding, stateParts } from "./state.ts";
 import { linesStruct, placesStruct, sizesStruct } from "./structs.ts";
 import type { TwinContext } from "./twin.ts";
 
@@ -44,7 +45,7 @@ export function linesStage(sums: LineSums): Stage {
       {
         name: sums.name,
         each: "launch",
-        bindings: () => [params, gradients, state, tasks, table, control, sizes],
+        bindings: ({ layout }) => [params, gradients, stateBinding(layout), tasks, table, control, sizes],
         source(context) {
           const blocks = linesOf(context.modifiers);
           const places = placesStruct(blocks);
@@ -58,6 +59,7 @@ export function linesStage(sums: LineSums): Stage {
               placesPart(places, blocks),
               rowPart(sums.columns(context)),
               nanPart,
+              ...stateParts(context.layout),
               elements[context.access],
               ...gradientParts(context.plan, sums.before(context.modifiers)),
               ...sums.parts(context),

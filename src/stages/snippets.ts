@@ -1,5 +1,6 @@
 // The WGSL that several kernels share, file by file.
 import arrive from "../../shaders/arrive.wgsl?raw";
+import cell from "../../shaders/cell.wgsl?raw";
 import chunk from "../../shaders/chunk.wgsl?raw";
 import control from "../../shaders/control.wgsl?raw";
 import fileSum from "../../shaders/file_sum.wgsl?raw";
@@ -12,7 +13,6 @@ import paramsScalar from "../../shaders/params_scalar.wgsl?raw";
 import paramsVec4 from "../../shaders/params_vec4.wgsl?raw";
 import scaleNorm from "../../shaders/scale_norm.wgsl?raw";
 import scalePlain from "../../shaders/scale_plain.wgsl?raw";
-import store from "../../shaders/store.wgsl?raw";
 import table from "../../shaders/table.wgsl?raw";
 import total from "../../shaders/total.wgsl?raw";
 import workgroup from "../../shaders/workgroup.wgsl?raw";
@@ -31,7 +31,7 @@ export const loadParts = { vec4: file("load_vec4", loadVec4), scalar: file("load
 export const paramsParts = { vec4: file("params_vec4", paramsVec4), scalar: file("params_scalar", paramsScalar) };
 export const scaleParts = { norm: file("scale_norm", scaleNorm), plain: file("scale_plain", scalePlain) };
 export const nanPart = file("nan", nan);
-export const storePart = file("store", store);
+export const cellAccessPart = file("cell", cell);
 export const gradientPart = file("gradient", gradient);
 export const joinPart = file("join", join);
 export const fileSumPart = file("file_sum", fileSum);

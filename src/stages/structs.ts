@@ -21,7 +21,7 @@ export const sizesStruct = defineStruct("Sizes", {
   paramsStride: "u32",
   sumStride: "u32",
   stateStride: "u32",
-  // where the slots behind a factored one begin, in vec4s
+  // where the slots behind a factored one begin, in entries of the state
   behindFactored: "u32",
   // of one replica: chunks, their partial sums, records of the scalars
   chunkTotal: "u32",
@@ -82,7 +82,7 @@ export function chunkStruct(places: Struct) {
     factoredRows: "u32",
     rows: "u32",
     columns: "u32",
-    // vec4s from one slot to the next: here, and not in the sizes, since every element asks
+    // fours of elements from one slot to the next: here, and not in the sizes, since every element asks
     slotStride: "u32",
     places,
   });

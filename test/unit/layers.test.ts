@@ -14,6 +14,8 @@ const layers: readonly (readonly string[])[] = [
     "host_memory.ts",
     "options.ts",
     "random.ts",
+    "assemble.ts",
+    "slot_format.ts",
     "rule.ts",
     "schedule.ts",
     "config.ts",
@@ -30,7 +32,6 @@ const layers: readonly (readonly string[])[] = [
     "table.ts",
     "layout.ts",
     "newton_schulz.ts",
-    "assemble.ts",
     "struct.ts",
     "safetensors.ts",
     "together.ts",
@@ -118,6 +119,15 @@ describe("WGSL", () => {
   it("stands in shaders/ alone, but for what names generate", () => {
     const offenders = sources.filter((path) => /@compute|@group\(/.test(readFileSync(join(root, path), "utf8")));
     expect(offenders).toEqual(["src/stages/generate.ts"]);
+    // Of what is not a comment: a function of WGSL in a string.
+    const functions = sources.filter((path) => {
+      const code = readFileSync(join(root, path), "utf8").replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
+      return /["`][^"`]*\bfn \w+\([^"`]*\)[^"`]*\{\s[^"`]*return/.test(code);
+    });
+    // A custom objective's tensors are where the user says.
+    expect(functions.filter((path) => !/^src\/objectives\/(own|custom)/.test(path))).toEqual([
+      "src/stages/generate.ts",
+    ]);
   });
 
   it.each(filesUnder("shaders", /\.wgsl$/))("%s is imported by exactly one file", (path) => {

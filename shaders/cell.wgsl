@@ -1,4 +1,10 @@
-// Stores a cell: the parameter, and by the generated `store_slots` its slots.
+// Cells of chunks: where they are, and how they are stored: the parameter, and by the generated `store_slots` its slots.
+fn cell_chunk(replica: u32, index: u32) -> Chunk {
+  var chunk = chunk_of(replica, index);
+  chunk.state = place_in_slots(chunk.state, replica);
+  return chunk;
+}
+
 fn store_cell(chunk: Chunk, e: u32, y: Cell) {
   store_params(chunk.params, e, y.p);
   store_slots(chunk, e, y);
