@@ -61,7 +61,9 @@ export interface BufferRange {
 export interface Segment {
   readonly name: string;
   readonly shape: readonly number[];
-  /** In the arenas; of a tensor in the caller's buffers its place behind them, where there is nothing. */
+  /** The page of the arenas that holds it; a page is what one buffer and one binding hold. */
+  readonly page: number;
+  /** In the page; of a tensor in the caller's buffers its place behind the others, where there is nothing. */
   readonly offset: number;
   readonly length: number;
   /** Which side is the output, where the tensor says so; else "in-out". */
@@ -77,11 +79,14 @@ export const segmentAlignment = 64;
 export const chunkLength = 4096;
 
 /**
- * Places the tensors one after the other.
+ * Places the tensors one after the other, in pages that hold `pageLength` elements; a tensor that is longer has one alone.
  *
  * @throws OptionError for a name that is empty or given twice, a shape that is not positive, data that does not fill it.
  */
-export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
+export function layoutSegments(
+  tensors: readonly Tensor[],
+  pageLength: number = Number.POSITIVE_INFINITY,
+): readonly Segment[] {
   if (!Array.isArray(tensors) || tensors.length === 0) {
     throw new OptionError(
       `tensors is ${show(tensors)}; it must be an array of at least one { name, shape, data }, or an object of shapes by name`,
@@ -116,13 +121,15 @@ export function layoutSegments(tensors: readonly Tensor[]): readonly Segment[] {
     return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(own ? { own } : {}) };
   });
   // Those in buffers of the caller's come last, so that the arenas need not hold them.
-  let offset = 0;
-  const offsets = new Map<object, number>();
+  let [page, offset] = [0, 0];
+  const places = new Map<object, { page: number; offset: number }>();
   for (const segment of [...read.filter(({ own }) => !own), ...read.filter(({ own }) => own)]) {
-    offsets.set(segment, offset);
-    offset += alignedLength(segment);
+    const length = alignedLength(segment);
+    if (offset > 0 && offset + length > pageLength) [page, offset] = [page + 1, 0];
+    places.set(segment, { page, offset });
+    offset += length;
   }
-  return read.map((segment) => ({ ...segment, offset: offsets.get(segment)! }));
+  return read.map((segment) => ({ ...segment, ...places.get(segment)! }));
 }
 
 function readLayout(index: number, value: unknown): Layout {
@@ -172,25 +179,40 @@ function alignedLength({ length }: { readonly length: number }): number {
   return Math.ceil(length / segmentAlignment) * segmentAlignment;
 }
 
-/** Elements of the arenas of parameters and gradients, padding included: of every tensor that is in them. */
-export function arenaLength(segments: readonly Segment[]): number {
-  return segments.reduce(
-    (end, segment) => (segment.own ? end : Math.max(end, segment.offset + alignedLength(segment))),
+const endOf = (segments: readonly Segment[], page: number) =>
+  segments.reduce(
+    (end, segment) => (segment.page === page ? Math.max(end, segment.offset + alignedLength(segment)) : end),
     0,
+  );
+
+/** Elements of a page of the arenas of parameters and gradients, padding included: of every tensor that is in them. */
+export function arenaLength(segments: readonly Segment[], page = 0): number {
+  return endOf(
+    segments.filter(({ own }) => !own),
+    page,
   );
 }
 
-/** Elements of all tensors with padding, wherever they are: what an array over all of them needs. */
-export function paddedLength(segments: readonly Segment[]): number {
-  return segments.reduce((end, segment) => Math.max(end, segment.offset + alignedLength(segment)), 0);
+/** Elements of a page of all tensors with padding, wherever they are: what an array over all of them needs. */
+export function paddedLength(segments: readonly Segment[], page = 0): number {
+  return endOf(segments, page);
 }
 
-/** A whole arena from the tensors' data; padding and tensors without data are zero. */
-export function packArena(segments: readonly Segment[], tensors: readonly Tensor[]): Float32Array<ArrayBuffer> {
-  const arena = new Float32Array(arenaLength(segments));
+/** The pages of the arenas, by number. */
+export function pagesOf(segments: readonly Segment[]): readonly number[] {
+  return Array.from({ length: 1 + Math.max(...segments.map(({ page }) => page)) }, (_, page) => page);
+}
+
+/** A whole page from the tensors' data; padding and tensors without data are zero. */
+export function packArena(
+  segments: readonly Segment[],
+  tensors: readonly Tensor[],
+  page = 0,
+): Float32Array<ArrayBuffer> {
+  const arena = new Float32Array(arenaLength(segments, page));
   segments.forEach((segment, index) => {
     const data = tensors[index]!.data;
-    if (data) arena.set(data, segment.offset);
+    if (data && segment.page === page) arena.set(data, segment.offset);
   });
   return arena;
 }

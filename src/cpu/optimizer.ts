@@ -1,5 +1,5 @@
 // The CPU reference of an optimizer: what only an engine of plain arrays offers, and how it is made.
-import { layoutSegments, packArena, paddedLength, readTensors, type Tensors } from "../arena.ts";
+import { layoutSegments, packArena, pagesOf, readTensors, type Tensors } from "../arena.ts";
 import type { OptimizerConfig } from "../config.ts";
 import { OptionError } from "../errors.ts";
 import { inMemory } from "../host_memory.ts";
@@ -43,8 +43,13 @@ export interface ReplicaProgress {
  * @throws OptionError for bad tensors or a bad config; DeviceError where the process has no memory for them.
  */
 export function createCpuOptimizer(tensors: Tensors, config: OptimizerConfig): CpuOptimizer {
+  return createPaged(tensors, config);
+}
+
+/** As {@link createCpuOptimizer}, with arenas in pages of so many elements; its `params` and `gradients` are the first ones. */
+export function createPaged(tensors: Tensors, config: OptimizerConfig, pageLength?: number): CpuOptimizer {
   const list = readTensors(tensors);
-  const segments = layoutSegments(list);
+  const segments = layoutSegments(list, pageLength);
   const external = segments.find((segment) => segment.own);
   if (external) {
     throw new OptionError(
@@ -55,13 +60,16 @@ export function createCpuOptimizer(tensors: Tensors, config: OptimizerConfig): C
   checkKeys(plan, segments);
   const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
   const store = inMemory(
-    `${paddedLength(segments)} parameters and their state, ${plan.replicas} × as float32`,
-    () => new ArrayStore(plan, layouts, segments, packArena(segments, list)),
+    `${segments.reduce((sum, { length }) => sum + length, 0)} parameters and their state, ${plan.replicas} × as float32`,
+    () => {
+      const initial = pagesOf(segments).map((page) => packArena(segments, list, page));
+      return new ArrayStore(plan, layouts, segments, initial);
+    },
   );
   return createShell({ plan, layouts, segments, store }, (locate) => ({
     backend: "cpu" as const,
-    params: store.params,
-    gradients: store.gradients,
+    params: store.params[0]!,
+    gradients: store.gradients[0]!,
     progress(where) {
       const { clock, halted } = store.replicas[readOneReplica(plan, "progress", where)]!;
       return { step: clock.step, lossScale: clock.lossScale, halted };

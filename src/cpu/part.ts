@@ -43,19 +43,19 @@ function workOf(
   modifiers: readonly ModifierKernel[],
 ): Work {
   const scale = row.gradientScale! * scales[scales.length === 1 ? 0 : part.groups[place.group]!]!;
-  const at = place.segment.offset;
+  const { page, offset: at } = place.segment;
   const hooks = modifiers.filter(({ twin }) => twin?.gradient);
   const chained = (before: readonly ModifierKernel[]) =>
     before.reduce<(i: number) => number>(
       (gradient, { twin }) =>
         (i) =>
           twin!.gradient!(gradient(i), i, work),
-      (i) => scale * raw[at + i]!,
+      (i) => scale * raw[page]![at + i]!,
     );
   const work: Work = {
     place,
     row,
-    cells: new Cells({ part, layout, state }, place, params, row),
+    cells: new Cells({ part, layout, state }, place, params[page]!, row),
     lines: {},
     gradient: chained(hooks),
     gradientBefore: (modifier) =>

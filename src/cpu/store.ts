@@ -1,6 +1,6 @@
 // The arrays of an optimizer on the CPU, and a step over them: the same plan as on the GPU, with each rule's twin in its loop.
 // Arithmetic is float64, storage float32, and nothing is faster than it is plain.
-import { arenaLength, type Segment } from "../arena.ts";
+import { arenaLength, pagesOf, type Segment } from "../arena.ts";
 import { largestLossScale } from "../around_plan.ts";
 import { DeviceError } from "../errors.ts";
 import type { PartLayout } from "../layout.ts";
@@ -19,12 +19,16 @@ import { clipBins, needsNorm, type Plan } from "../plan.ts";
 import type { PartState, Row } from "../stages/twin.ts";
 import { partState, updatePart } from "./part.ts";
 
+/** The pages of an arena. */
+type Pages = readonly Float32Array<ArrayBuffer>[];
+
 /** One copy of everything. */
 export interface Replica {
-  readonly params: Float32Array<ArrayBuffer>;
-  readonly gradients: Float32Array<ArrayBuffer>;
+  /** Of each arena its pages. */
+  readonly params: Pages;
+  readonly gradients: Pages;
   /** Gradients added up, where several make one update. */
-  readonly accumulated: Float32Array<ArrayBuffer>;
+  readonly accumulated: Pages;
   readonly parts: readonly PartState[];
   clock: Clock;
   /** Of the last gradient. */
@@ -39,32 +43,30 @@ export interface Replica {
 type Norms = Pick<ReplicaRecord, "gradientNorm" | "clipScale"> & { readonly groupNorms: readonly number[] };
 
 export class ArrayStore implements Store {
-  /** The arenas, replica after replica. */
-  readonly params: Float32Array<ArrayBuffer>;
-  readonly gradients: Float32Array<ArrayBuffer>;
+  /** The arenas, in each page replica after replica. */
+  readonly params: Pages;
+  readonly gradients: Pages;
   readonly replicas: readonly Replica[];
   readonly #plan: Plan;
   /** Gradients added up since the last update. */
   #micro = 0;
   #destroyed = false;
 
-  constructor(
-    plan: Plan,
-    layouts: readonly PartLayout[],
-    segments: readonly Segment[],
-    params: Float32Array<ArrayBuffer>,
-  ) {
-    const length = arenaLength(segments);
+  constructor(plan: Plan, layouts: readonly PartLayout[], segments: readonly Segment[], initial: Pages) {
+    const lengths = pagesOf(segments).map((page) => arenaLength(segments, page));
+    const zeros = (times: number): Pages => lengths.map((length) => new Float32Array(length * times));
     this.#plan = plan;
-    this.params = new Float32Array(length * plan.replicas);
-    this.gradients = new Float32Array(length * plan.replicas);
+    this.params = zeros(plan.replicas);
+    this.gradients = zeros(plan.replicas);
     this.replicas = Array.from({ length: plan.replicas }, (_, r) => {
-      const own = this.params.subarray(r * length, (r + 1) * length);
-      own.set(params);
+      const ofReplica = (pages: Pages) =>
+        pages.map((page, index) => page.subarray(r * lengths[index]!, (r + 1) * lengths[index]!));
+      const params = ofReplica(this.params);
+      for (const [index, page] of params.entries()) page.set(initial[index]!);
       return {
-        params: own,
-        gradients: this.gradients.subarray(r * length, (r + 1) * length),
-        accumulated: new Float32Array(plan.accumulate > 1 ? length : 0),
+        params,
+        gradients: ofReplica(this.gradients),
+        accumulated: plan.accumulate > 1 ? zeros(1) : [],
         parts: plan.parts.map((part, index) => partState(plan, part, layouts[index]!, r)),
         clock: { step: 0, skipped: 0, lossScale: plan.lossScale?.init ?? 1, goodSteps: 0 },
         norms: noNorms(plan),
@@ -98,7 +100,7 @@ export class ArrayStore implements Store {
   expire(): void {}
 
   zeroGrad(): void {
-    this.gradients.fill(0);
+    for (const page of this.gradients) page.fill(0);
   }
 
   setHalted(replica: number, halted: boolean): void {
@@ -110,7 +112,7 @@ export class ArrayStore implements Store {
     const { home, offset } = range;
     const { parts, ...arenas } = this.replicas[replica]!;
     const { kind, index } = home;
-    const array = kind === "state" || kind === "scalars" ? parts[index]![kind] : arenas[kind];
+    const array = kind === "state" || kind === "scalars" ? parts[index]![kind] : arenas[kind][index]!;
     return array.subarray(offset, offset + rangeWords(range));
   }
 
@@ -186,8 +188,11 @@ export class ArrayStore implements Store {
   }
 
   #accumulate({ gradients, accumulated }: Replica): void {
-    if (this.#micro === 0) accumulated.fill(0);
-    for (let i = 0; i < gradients.length; i++) accumulated[i]! += gradients[i]!;
+    for (const [index, sums] of accumulated.entries()) {
+      const added = gradients[index]!;
+      if (this.#micro === 0) sums.fill(0);
+      for (let i = 0; i < sums.length; i++) sums[i]! += added[i]!;
+    }
   }
 
   #update(replica: Replica, rows: readonly (readonly Row[])[]): void {
@@ -247,7 +252,7 @@ export class ArrayStore implements Store {
   }
 
   /** The norm of each bin of clipping; what is frozen has no gradient. */
-  #norms({ parts }: Replica, rows: readonly (readonly Row[])[], raw: Float32Array): number[] {
+  #norms({ parts }: Replica, rows: readonly (readonly Row[])[], raw: Pages): number[] {
     const kind = this.#normKind();
     const bins = clipBins(this.#plan);
     const sums = new Float64Array(bins);
@@ -256,8 +261,9 @@ export class ArrayStore implements Store {
       for (const { segment, group } of layout.places) {
         if (rows[index]![group]!.frozen === 1) continue;
         const bin = bins === 1 ? 0 : part.groups[group]!;
+        const page = raw[segment.page]!;
         for (let i = segment.offset; i < segment.offset + segment.length; i++) {
-          const magnitude = Math.abs(raw[i]!);
+          const magnitude = Math.abs(page[i]!);
           peaks[bin] = Math.max(peaks[bin]!, magnitude);
           sums[bin]! += kind === 1 ? magnitude : magnitude * magnitude;
         }

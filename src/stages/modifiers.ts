@@ -48,7 +48,7 @@ const clipAdaptiveKernel: ModifierKernel = {
         work.lines.units = Float64Array.from({ length: columns }, (_, unit) => {
           let [p2, g2] = [0, 0];
           for (let i = unit; i < segment.length; i += columns) {
-            p2 += params[segment.offset + i]! ** 2;
+            p2 += params[segment.page]![segment.offset + i]! ** 2;
             g2 += gradient(i) ** 2;
           }
           const most = clipping * Math.max(Math.sqrt(p2), eps);

@@ -21,9 +21,10 @@ export interface PartState {
 
 /** What the step as a whole gives a rule set. */
 export interface Step {
-  readonly params: Float32Array;
+  /** By page, as the gradients. */
+  readonly params: readonly Float32Array[];
   /** The gradients as the caller wrote them, or their sum. */
-  readonly raw: Float32Array;
+  readonly raw: readonly Float32Array[];
   /** What they are multiplied by, by bin of clipping. */
   readonly scales: readonly number[];
   /** Hears what the update did to each tensor. */
@@ -53,5 +54,6 @@ export interface TwinContext {
   readonly scalars: Scalars;
   /** The rows of the groups, behind them that of all groups together if there is one. */
   readonly rows: readonly Row[];
-  readonly params: Float32Array;
+  /** By page. */
+  readonly params: readonly Float32Array[];
 }
