@@ -71,5 +71,11 @@ async function types() {
   }
 }
 
-await rm(join(root, "dist"), { recursive: true, force: true });
-await Promise.all([types(), library(), commandLine(), build({ root, logLevel: "warn" })]);
+const parts = { types, lib: library, cli: commandLine, page: () => build({ root, logLevel: "warn" }) };
+
+// `npm run build -- lib cli` builds these alone and leaves the rest as it is.
+const asked = process.argv.slice(2);
+if (asked.length === 0) await rm(join(root, "dist"), { recursive: true, force: true });
+await Promise.all(
+  Object.entries(parts).map(([name, make]) => (asked.length === 0 || asked.includes(name) ? make() : undefined)),
+);

@@ -3,18 +3,25 @@ import type { Case } from "../suite.ts";
 
 export interface SizeCase extends Pick<Case, "suite" | "name" | "tier" | "n" | "tensors"> {
   /** By engine, a module that imports what the case is about. `fallline` is the library as it is published. */
-  readonly modules: Readonly<Record<string, string>>;
+  readonly modules: Readonly<Record<"fallline" | string, string>>;
+  /** What the library may weigh, in bytes gzipped; a test holds it. */
+  readonly limit: number;
 }
 
 const common = { suite: "size", tier: "quick", n: 0, tensors: 0 } as const;
 
 export const sizeCases: readonly SizeCase[] = [
-  { ...common, name: "library, all of it", modules: { fallline: `export * from "fallline";` } },
   {
     ...common,
     name: "library, AdamW alone",
+    limit: 24_000,
     modules: {
-      fallline: `export { adamw, createOptimizer, requestDevice } from "fallline";`,
+      fallline: `import { adamw, createOptimizer, requestDevice } from "fallline";
+        export async function start(tensors) {
+          const groups = [{ params: "*.bias", weightDecay: 0 }];
+          const lr = (step) => 1e-3 / (1 + step / 1000);
+          return createOptimizer(await requestDevice(), tensors, adamw({ lr, groups }));
+        }`,
       // The backend registers itself; an optimizer is a property of `train`.
       tfjs: `import "@tensorflow/tfjs-backend-webgpu";
         import { setBackend, tensor, train, variable } from "@tensorflow/tfjs-core";
@@ -23,5 +30,26 @@ export const sizeCases: readonly SizeCase[] = [
       // It has no optimizer: AdamW is written with it.
       jaxjs: `export { blockUntilReady, defaultDevice, init, jit, numpy, tree } from "@jax-js/jax";`,
     },
+  },
+  {
+    ...common,
+    name: "library, AdamW with clipping, skipping and checkpoints",
+    limit: 30_000,
+    modules: {
+      fallline: `import { adamw, createOptimizer, loadCheckpoint, requestDevice, saveCheckpoint } from "fallline";
+        export { loadCheckpoint, saveCheckpoint };
+        export async function start(tensors) {
+          const groups = [{ params: "*.bias", weightDecay: 0 }];
+          const lr = (step) => 1e-3 / (1 + step / 1000);
+          const clip = { type: "globalNorm", maxNorm: 1 };
+          return createOptimizer(await requestDevice(), tensors, adamw({ lr, groups, clip, skipNonFinite: true }));
+        }`,
+    },
+  },
+  {
+    ...common,
+    name: "library, all of it",
+    limit: 100_000,
+    modules: { fallline: `export * from "fallline"; export * from "fallline/train"; export * from "fallline/bench";` },
   },
 ];
