@@ -29,7 +29,9 @@ export function gzipped(code: string): number {
 
 /** The library's entries by the specifiers of its users. */
 const entries = Object.fromEntries(
-  ["", "/train", "/bench"].map((path) => [`fallline${path}`, join(root, "dist/lib", path, "index.js")]),
+  Object.entries({ fallline: "src", "fallline/train": "src/train", "fallline/bench": "bench" }).map(
+    ([specifier, folder]) => [specifier, join(root, "dist/lib", folder, "index.js")],
+  ),
 );
 
 /** What Vite's default production build makes of a module that is text. */

@@ -1,11 +1,11 @@
-// Builds everything into dist/: the library (ES modules one by one, WGSL minified), its types, the CLI and the page.
+// Builds everything into dist/: the library (ES modules one by one with their types, WGSL minified), the CLI and the page.
 import { execFile } from "node:child_process";
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { build } from "vite";
-import { minifiedWgsl } from "./minify_wgsl.mjs";
+import { minifiedWgsl, minifyWgsl } from "./minify_wgsl.mjs";
 
 const root = join(import.meta.dirname, "..");
 /** @satisfies {import("vite").InlineConfig} */
@@ -17,24 +17,30 @@ const common = {
   plugins: [minifiedWgsl()],
 };
 
-/** The entries of the library, by the folder in dist/ whose index.js each is; package.json names them in `exports`. */
-const entries = { index: "src/index.ts", "train/index": "src/train/index.ts", "bench/index": "bench/index.ts" };
-
-/** A file for each module, so that a user's bundler drops those that are not used. */
-function library() {
-  return build({
-    ...common,
-    build: {
-      target: "es2022",
-      minify: false,
-      outDir: "dist/lib",
-      lib: { entry: entries, formats: ["es"] },
-      rolldownOptions: {
-        checks: { bundlerTimings: false },
-        output: { preserveModules: true, preserveModulesRoot: "src", entryFileNames: "[name].js" },
-      },
-    },
-  });
+/**
+ * A file for each module and its types beside it, so that a user's bundler drops what is not used. A bundler of ours would make
+ * objects of namespaces (`export * as schedules`), which no other can take apart.
+ */
+async function library() {
+  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  await promisify(execFile)(process.execPath, [tsc, "-p", "scripts/library.tsconfig.json"], { cwd: root });
+  const folder = join(root, "dist", "lib");
+  /** @type {Set<string>} */
+  const shaders = new Set();
+  for (const entry of await readdir(folder, { recursive: true })) {
+    if (!/\.(?:js|d\.ts)$/.test(entry)) continue;
+    const path = join(folder, entry);
+    const text = await readFile(path, "utf8");
+    for (const [, shader] of text.matchAll(/from "(\.[^"]*\.wgsl)\?raw"/g))
+      shaders.add(join(dirname(entry), shader ?? ""));
+    // Users' compilers resolve "./x.js" to x.d.ts under every moduleResolution; "./x.ts" only under some.
+    await writeFile(path, text.replace(/(from "\.[^"]*)\.ts"/g, '$1.js"').replace(/\.wgsl\?raw"/g, '.wgsl.js"'));
+  }
+  for (const shader of shaders) {
+    const text = minifyWgsl(await readFile(join(root, shader), "utf8"));
+    await mkdir(join(folder, dirname(shader)), { recursive: true });
+    await writeFile(join(folder, `${shader}.js`), `export default ${JSON.stringify(text)};\n`);
+  }
 }
 
 /** One file that runs in Node alone, with the packages that it uses bundled. */
@@ -59,19 +65,7 @@ function commandLine() {
   });
 }
 
-async function types() {
-  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
-  await promisify(execFile)(process.execPath, [tsc, "-p", "scripts/types.tsconfig.json"], { cwd: root });
-  const folder = join(root, "dist", "types");
-  for (const entry of await readdir(folder, { recursive: true })) {
-    if (!entry.endsWith(".d.ts")) continue;
-    const path = join(folder, entry);
-    // Users' compilers resolve "./x.js" to x.d.ts under every moduleResolution; "./x.ts" only under some.
-    await writeFile(path, (await readFile(path, "utf8")).replace(/(from "\.[^"]*)\.ts"/g, '$1.js"'));
-  }
-}
-
-const parts = { types, lib: library, cli: commandLine, page: () => build({ root, logLevel: "warn" }) };
+const parts = { lib: library, cli: commandLine, page: () => build({ root, logLevel: "warn" }) };
 
 // `npm run build -- lib cli` builds these alone and leaves the rest as it is.
 const asked = process.argv.slice(2);

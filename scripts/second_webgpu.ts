@@ -4,7 +4,9 @@
 // Where there is no GPU, Mesa's software driver will do (VK_ICD_FILENAMES names its lvp_icd file).
 import type { ModelConfig } from "../src/index.ts";
 
-const fallline: typeof import("../src/index.ts") = await import(new URL("../dist/lib/index.js", import.meta.url).href);
+const fallline: typeof import("../src/index.ts") = await import(
+  new URL("../dist/lib/src/index.js", import.meta.url).href
+);
 
 const {
   cpuEngine,

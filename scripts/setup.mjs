@@ -113,7 +113,7 @@ function sourcesDigest() {
 
 function buildIfStale() {
   const sources = sourcesDigest();
-  const built = ["lib/index.js", "cli.js", "types/src/index.d.ts", "page/index.html"];
+  const built = ["lib/src/index.js", "cli.js", "page/index.html"];
   if (stamp.sources === sources && built.every((path) => existsSync(join(root, "dist", path)))) return;
   say("building (npm run build) …");
   if (!run(process.execPath, [join("scripts", "build.mjs")])) {

@@ -42,7 +42,7 @@ it("trains and tests by every rule, with an average and without, as the CPU refe
     }
     return JSON.stringify(outcomes);
   })`;
-  const found = (await page.evaluate(`import("${address}lib/index.js").then(${run})`)) as string;
+  const found = (await page.evaluate(`import("${address}lib/src/index.js").then(${run})`)) as string;
   const outcomes = JSON.parse(found) as [Outcome, Outcome][];
   expect(outcomes).toHaveLength(configs.length);
   for (const [i, config] of configs.entries()) {

@@ -13,7 +13,10 @@ const tensors = [{ name: "w", shape: [3] }];
 
 describe("an error in WGSL names the line", () => {
   const message = async (change: (wgsl: string) => string) => {
-    const [{ createOptimizer, defineRule }, { sgdRule, sgd }] = [await built("index.js"), await built("rules/sgd.js")];
+    const [{ createOptimizer, defineRule }, { sgdRule, sgd }] = [
+      await built("src/index.js"),
+      await built("src/rules/sgd.js"),
+    ];
     const { wgsl, ...rest } = sgdRule ?? sgd;
     const rule = defineRule({ ...rest, name: "broken", wgsl: change(wgsl) });
     return createOptimizer(device, tensors, { rule, lr: 1 }).then(
@@ -39,7 +42,7 @@ describe("an error in WGSL names the line", () => {
 
 describe("bench", () => {
   it("measures steps in turns", async () => {
-    const [{ createOptimizer, OptionError }, { bench }] = [await built("index.js"), await built("bench/index.js")];
+    const [{ createOptimizer, OptionError }, { bench }] = [await built("src/index.js"), await built("bench/index.js")];
     const made = await freshDevice();
     const optimizer = await createOptimizer(made, tensors, adamw());
     const step = (pass: GPUComputePassEncoder) => optimizer.encode(pass);

@@ -31,7 +31,7 @@ function run(script: string): string {
   try {
     const path = join(folder, "example.mjs");
     const whole = script
-      .replace('from "fallline"', `from "${fileUrl("dist/lib/index.js")}"`)
+      .replace('from "fallline"', `from "${fileUrl("dist/lib/src/index.js")}"`)
       .replace('from "webgpu"', `from "${fileUrl("node_modules/webgpu/index.js")}"`);
     writeFileSync(path, whole);
     // Where there is no driver, Chrome's: what a user without one would set.

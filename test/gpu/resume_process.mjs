@@ -10,7 +10,7 @@ import {
   Random,
   requestDevice,
   saveCheckpoint,
-} from "../../dist/lib/index.js";
+} from "../../dist/lib/src/index.js";
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 
 const [backend, from, to, checkpoint, out] = process.argv.slice(2);

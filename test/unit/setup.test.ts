@@ -43,12 +43,12 @@ describe("in a bare tree", () => {
       writeFileSync(join(folder, name), "");
     }
     script("npm", `echo "npm $@" >> "${folder}/log"; mkdir -p node_modules/vite`);
-    const outputs = ["lib/index.js", "cli.js", "types/src/index.d.ts", "page/index.html"];
+    const outputs = ["lib/src/index.js", "cli.js", "page/index.html"];
     writeFileSync(
       join(folder, "scripts/build.mjs"),
       `import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 appendFileSync("log", "build\\n");
-for (const path of ["dist/lib", "dist/types/src", "dist/page"]) mkdirSync(path, { recursive: true });
+for (const path of ["dist/lib/src", "dist/page"]) mkdirSync(path, { recursive: true });
 for (const path of ${JSON.stringify(outputs)}) writeFileSync("dist/" + path, "");
 `,
     );

@@ -52,5 +52,5 @@ it.each(["bundler", "nodenext"])("compile under moduleResolution %s", (moduleRes
   } finally {
     rmSync(folder, { recursive: true });
   }
-  expect(readFileSync(join(root, "dist/types/src/index.d.ts"), "utf8")).toContain('types="@webgpu/types"');
+  expect(readFileSync(join(root, "dist/lib/src/index.d.ts"), "utf8")).toContain('types="@webgpu/types"');
 });
