@@ -1,8 +1,8 @@
 // One update of one rule set on the CPU: the twins of every stage that the GPU runs as kernels, in their order, in float64.
 import type { PartLayout, Place } from "../layout.ts";
+import { modifierKernels } from "../modifiers/kernels.ts";
 import type { Part, Plan } from "../plan.ts";
 import { ruleStages } from "../stages/list.ts";
-import { modifierKernels } from "../stages/modifiers.ts";
 import type { ModifierKernel } from "../stages/stage.ts";
 import type { PartState, Row, Step, TwinContext, Work } from "../stages/twin.ts";
 import { RowSource } from "../table.ts";

@@ -3,11 +3,11 @@
 import type { Segment } from "../arena.ts";
 import { type Source, snakeCase } from "../assemble.ts";
 import type { PartLayout } from "../layout.ts";
+import { modifierKernels } from "../modifiers/kernels.ts";
 import type { LayerStats } from "../optimizer.ts";
 import type { Plan } from "../plan.ts";
 import { sourceOf } from "../stages/compile.ts";
 import { gradientStages, ruleStages, stepStages } from "../stages/list.ts";
-import { modifierKernels } from "../stages/modifiers.ts";
 import {
   type BuildContext,
   type KernelContext,

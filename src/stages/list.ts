@@ -1,9 +1,10 @@
 // Which stages a step has, in order: those of the whole step, then for each rule set its own. What is not asked for is not in
 // it.
+
+import { modifierKernels } from "../modifiers/kernels.ts";
 import { needsNorm, type Part, type Plan } from "../plan.ts";
 import { accumulateStage } from "./accumulate.ts";
 import { factoredStage } from "./factored.ts";
-import { modifierKernels } from "./modifiers.ts";
 import { normStage } from "./norm.ts";
 import { orthogonaliseStage } from "./orthogonalise.ts";
 import { reductionStage } from "./reduction.ts";

@@ -133,3 +133,11 @@ export interface ModifierKernel {
 export function linesOf(modifiers: readonly ModifierKernel[]): readonly string[] {
   return modifiers.flatMap(({ lines }) => lines ?? []);
 }
+
+/** The modifiers that come into effect before one. */
+export function modifiersBefore(name: string, modifiers: readonly ModifierKernel[]): readonly ModifierKernel[] {
+  return modifiers.slice(
+    0,
+    modifiers.findIndex((modifier) => modifier.name === name),
+  );
+}

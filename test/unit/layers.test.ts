@@ -39,7 +39,7 @@ const layers: readonly (readonly string[])[] = [
     "optimizer/",
     "data/",
   ],
-  ["cpu/", "gpu/", "stages/"],
+  ["cpu/", "gpu/", "stages/", "modifiers/"],
   ["objectives/"],
   ["train/"],
   ["lab/"],
