@@ -125,10 +125,13 @@ async function job(
   course: string,
 ): Promise<void> {
   const { rule, momentum } = config.optimizer as { rule: string; momentum?: number };
-  const found = await findLr(engine, config, data);
+  const found = await findLr({ engine, ...config, data });
   const rates = ratesOf(rule);
   const all = [...new Set([...rates, ...candidates(found)])];
-  const { trials } = await sweep(engine, config, data, {
+  const { trials } = await sweep({
+    engine,
+    ...config,
+    data,
     trials: all.map((lr) => ({ lr: rateOf(lr) })),
     halving: null,
   });

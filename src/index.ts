@@ -59,6 +59,7 @@ export {
 } from "./lab/gradients.ts";
 export type { Entrant, Stop, Trial } from "./lab/race.ts";
 export {
+  type FindLrJob,
   findLr,
   type Ramp,
   type RangeOptions,
@@ -73,9 +74,10 @@ export type { Tolerance } from "./lab/recorded.ts";
 export { type ReplayCase, type ReplayFile, type ReplayResult, readReplay, replayCase } from "./lab/replay.ts";
 export {
   type Candidate,
+  type Ranked,
+  type SearchJob,
   type SearchOptions,
   type SearchResult,
-  type Standing,
   search,
   searchedRules,
   searchedShapes,
@@ -87,6 +89,7 @@ export {
   type Halving,
   randomTrials,
   type Span,
+  type SweepJob,
   type SweepOptions,
   type SweepResult,
   spaced,
@@ -231,6 +234,7 @@ export {
   type RunOutcome,
 } from "./train/diff.ts";
 export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
+export type { RunData, RunJob } from "./train/job.ts";
 export type { Best, MetricOptions, MetricPoint } from "./train/metric.ts";
 export {
   type DataMark,
@@ -247,7 +251,14 @@ export {
   type WatchConfig,
 } from "./train/run_config.ts";
 export { createStopping, type Stopping, type StoppingOptions, type StoppingReport } from "./train/stopping.ts";
-export { type Progress, type Reason, type TrainOptions, type TrainResult, train } from "./train/train.ts";
+export {
+  type Progress,
+  type Reason,
+  type TrainJob,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from "./train/train.ts";
 export {
   createWatch,
   type Diverging,

@@ -31,8 +31,8 @@ export function evaluatedLaw(engine: Engine, some: typeof optimizers): void {
       // The averages of lookahead are not what is trained after 7 and 12 steps.
       const run = { ...config, optimizer, steps: 12 };
       const metric = { type: "testLoss", every: 7 } as const;
-      const plain = await train(engine, run, data);
-      const result = await train(engine, { ...run, metric }, data, { test: data, snapshotAfter: 12 });
+      const plain = await train({ engine, ...run, data });
+      const result = await train({ engine, ...run, metric, data, test: data, snapshotAfter: 12 });
       // By hand.
       const { optimizer: own, objective, order, destroy } = await openRun(engine, readRun(run, data), data);
       const values: number[] = [];
@@ -59,10 +59,10 @@ export function evaluatedLaw(engine: Engine, some: typeof optimizers): void {
       const [, optimizer] = some[0]!;
       const trials = [{ lr: 0.3 }, { lr: 1 }];
       const run = { ...config, optimizer, steps: 12 };
-      const result = await sweep(engine, run, data, { trials, test: data, halving: null });
+      const result = await sweep({ engine, ...run, data, trials, test: data, halving: null });
       for (const [index, trial] of trials.entries()) {
         const alone = { ...run, optimizer: { ...optimizer, ...trial } as OptimizerConfig };
-        const { testLoss } = await train(engine, alone, data, { test: data });
+        const { testLoss } = await train({ engine, ...alone, data, test: data });
         expect(result.trials[index]!.evaluation!.loss).toBe(testLoss);
       }
     });
@@ -73,7 +73,11 @@ export function evaluatedLaw(engine: Engine, some: typeof optimizers): void {
       const start = await begun.read();
       destroy();
       const stop = new AbortController();
-      const { params, role } = await train(engine, { ...config, optimizer }, data, {
+      const { params, role } = await train({
+        engine,
+        ...config,
+        optimizer,
+        data,
         signal: stop.signal,
         onStart: () => stop.abort(),
       });

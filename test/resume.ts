@@ -32,7 +32,10 @@ export async function checkpointed(
 ) {
   const checkpoints: RunCheckpoint[] = [];
   const heard: (Progress | WatchEvent | { readonly value: number })[] = [];
-  const result = await train(engine, config, data, {
+  const result = await train({
+    engine,
+    ...config,
+    data,
     test: data,
     saveEvery,
     onCheckpoint: (checkpoint) => {
@@ -53,7 +56,7 @@ export async function expectResumed(
   data: Dataset,
   saveEvery = 1,
 ): Promise<TrainResult> {
-  const plain = await train(engine, config, data, { test: data });
+  const plain = await train({ engine, ...config, data, test: data });
   const whole = await checkpointed(engine, config, data, { saveEvery });
   expect(whole.result).toEqual(plain);
   for (const { step, bytes } of whole.checkpoints) {

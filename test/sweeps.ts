@@ -33,7 +33,10 @@ export function sweepLaw(makeEngine: () => Promise<Engine>): void {
       const engine = await makeEngine();
       const trials = gridTrials({ lr: [1e-5, 0.01, 0.1, 1e30, 1e-4, 0.3, 1, 1e-6] });
       const stood: number[] = [];
-      const result = await sweep(engine, config, data, {
+      const result = await sweep({
+        engine,
+        ...config,
+        data,
         trials,
         test: data,
         onStep: (entrants) => stood.push(entrants.filter(({ stopped }) => stopped === null).length),
@@ -55,7 +58,7 @@ export function sweepLaw(makeEngine: () => Promise<Engine>): void {
       expect(best.evaluation!.accuracy).toBeGreaterThan(0.8);
       for (const { trial, losses, stopped } of result.trials) {
         if (stopped === "diverged") continue;
-        const alone = await train(engine, { ...trialConfig(config, trial), steps: losses.length }, data);
+        const alone = await train({ engine, ...trialConfig(config, trial), steps: losses.length, data });
         expect(alone.losses).toEqual(losses);
       }
     });

@@ -24,7 +24,10 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
     it("reports every step in order and returns what it did", async () => {
       const { engine } = await makeEngine();
       const seen: number[] = [];
-      const result = await train(engine, config, data, {
+      const result = await train({
+        engine,
+        ...config,
+        data,
         test: data,
         snapshotAfter: 20,
         onStep: ({ index }) => seen.push(index),
@@ -42,7 +45,7 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       const { labels: _, classes: __, ...rows } = data;
       const numbers = { ...rows, outputs: 1, targets: rows.inputs.filter((_, i) => i % 4 === 0) };
       const model = { layers: [4, 8, 1], loss: "huber" as const };
-      const result = await train(engine, { ...config, model }, numbers, { test: numbers });
+      const result = await train({ engine, ...config, model, data: numbers, test: numbers });
       expect(result.testAccuracy).toBeNull();
       expect(result.testLoss).toBeGreaterThan(0);
       expect(result.testLoss).toBeLessThan(result.losses[0]!);
@@ -51,7 +54,10 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
     it("stops on a signal with what there is", async () => {
       const { engine } = await makeEngine();
       const stop = new AbortController();
-      const result = await train(engine, config, data, {
+      const result = await train({
+        engine,
+        ...config,
+        data,
         test: data,
         signal: stop.signal,
         onStep: ({ index }) => {
@@ -67,8 +73,8 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
     it("throws where a rate leaves its range, though other steps are on their way", async () => {
       const { engine } = await makeEngine();
       const optimizer = sgd({ lr: (step) => (step < 5 ? 0.1 : Number.NaN) });
-      await expect(train(engine, { ...config, optimizer }, data)).rejects.toThrow(OptionError);
-      await expect(train(engine, { ...config, optimizer }, data)).rejects.toThrow("sgd.lr is NaN at step 5");
+      await expect(train({ engine, ...config, optimizer, data })).rejects.toThrow(OptionError);
+      await expect(train({ engine, ...config, optimizer, data })).rejects.toThrow("sgd.lr is NaN at step 5");
     });
 
     it("throws what its listener throws", async () => {
@@ -76,13 +82,13 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       const onStep = () => {
         throw new Error("from the listener");
       };
-      await expect(train(engine, config, data, { onStep })).rejects.toThrow("from the listener");
+      await expect(train({ engine, ...config, data, onStep })).rejects.toThrow("from the listener");
     });
 
     it("throws when the device is lost on the way", async () => {
       const { engine, lose } = await makeEngine();
       if (!lose) return expect(engine.backend).toBe("cpu");
-      await expect(train(engine, config, data, { onStep: ({ index }) => index === 2 && lose() })).rejects.toThrow(
+      await expect(train({ engine, ...config, data, onStep: ({ index }) => index === 2 && lose() })).rejects.toThrow(
         DeviceError,
       );
     });
@@ -100,8 +106,8 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
         stop: { patience: 5 },
         watch: { every: 2, largeUpdate: 1e-4 },
       };
-      const first = await train(engine, whole, data, { test: data });
-      const second = await train(engine, JSON.parse(JSON.stringify(first.config)), data, { test: data });
+      const first = await train({ engine, ...whole, data, test: data });
+      const second = await train({ engine, ...JSON.parse(JSON.stringify(first.config)), data, test: data });
       expect(first.losses.length).toBeGreaterThan(10);
       expect(first.metrics.length).toBeGreaterThan(3);
       expect(first.events.map(({ kind }) => kind)).toContain("largeUpdate");
@@ -112,18 +118,18 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       const { engine } = await makeEngine();
       // Most batches of 2 have no row that counts.
       const masked = { ...data, weights: Float32Array.from({ length: 32 }, (_, i) => (i < 8 ? 1 : 0)) };
-      const result = await train(engine, { ...config, batch: 2 }, masked, { test: masked });
+      const result = await train({ engine, ...config, batch: 2, data: masked, test: masked });
       expect(result.losses.filter((loss) => loss === 0).length).toBeGreaterThan(5);
       expect(result).toMatchObject({ reason: "finished", divergedAt: null, testLoss: expect.any(Number), notes: [] });
       const unweighted = { ...data, name: "mask", weights: new Float32Array(32) };
-      const untested = await train(engine, { ...config, steps: 2 }, data, { test: unweighted });
+      const untested = await train({ engine, ...config, steps: 2, data, test: unweighted });
       expect(untested).toMatchObject({ reason: "finished", testLoss: null, testAccuracy: null });
       expect(untested.notes).toEqual(["mask: the weights of all 32 rows to test with are 0, so they test nothing"]);
       const metric = { type: "testLoss", every: 5 } as const;
-      await expect(train(engine, { ...config, metric }, data, { test: unweighted })).rejects.toThrow(
+      await expect(train({ engine, ...config, metric, data, test: unweighted })).rejects.toThrow(
         'metric.type is "testLoss", which needs a test set; the weights of all rows of mask are 0',
       );
-      await expect(train(engine, config, unweighted)).rejects.toThrow(
+      await expect(train({ engine, ...config, data: unweighted })).rejects.toThrow(
         "mask: the weights of all 32 rows to train on are 0",
       );
     });
@@ -140,10 +146,10 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
         const onStep = (progress: Progress) => {
           last = progress;
         };
-        const added = await train(engine, { ...whole, steps, optimizer }, data, { onStep });
+        const added = await train({ engine, ...whole, steps, optimizer, data, onStep });
         const updates = Math.ceil(steps / accumulate);
         // All micro-batches of an update are the same rows, if in another order.
-        const plain = await train(engine, { ...whole, steps: updates, optimizer: adamw({ lr: 0.05 }) }, data);
+        const plain = await train({ engine, ...whole, steps: updates, optimizer: adamw({ lr: 0.05 }), data });
         expect([last!.index, last!.step, added.losses.length]).toEqual([steps, updates, steps]);
         expect(largestDifference(added.params, plain.params)).toBeLessThan(1e-5);
       }
@@ -155,7 +161,7 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       [{ seed: 0.5 }, "seed is 0.5"],
     ])("refuses %j", async (wrong, message) => {
       const { engine } = await makeEngine();
-      await expect(train(engine, { ...config, ...wrong }, data)).rejects.toThrow(message);
+      await expect(train({ engine, ...config, ...wrong, data })).rejects.toThrow(message);
     });
   });
 }

@@ -91,18 +91,21 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const started = performance.now();
   const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
-  const { train: data, test } = await rows();
-  readRun(config, data, test);
+  const data = await rows();
+  readRun(config, data?.train, data?.test);
   const results = await Results.open(out, { names: Object.values(files) });
   const engine = await engineOrReference(backend, say);
   const title = runTitle(config);
   say(engineLine(engine));
-  say(`${title}, batches of ${batchSizes(config)(0)}, seed ${config.seed}`);
+  say(`${title}${data ? `, batches of ${batchSizes(config)(0)}` : ""}, seed ${config.seed}`);
   const bars = new Bars();
   const work = async (signal: AbortSignal) => {
     bars.start("range test", ramp.steps, "lr {lr}  loss {loss}");
-    const found = await findLr(engine, config, data, {
-      ...ramp,
+    const found = await findLr({
+      engine,
+      ...config,
+      data,
+      ramp,
       trials,
       signal,
       onPoint: ({ index, lr, loss }) => bars.update(index, { lr: short(lr), loss: loss.toFixed(4) }),

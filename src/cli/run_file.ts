@@ -1,11 +1,17 @@
 // Run configs as files: a config itself, or the run.json of a run, which holds the config and what came of it.
+
+import type { Dataset } from "../data/dataset.ts";
+import { classNotes } from "../data/dataset.ts";
 import { DataError, FalllineError, OptionError, show } from "../errors.ts";
 import { type JobOptions, jobConfig } from "../lab/defaults.ts";
+import type { MlpConfig } from "../objectives/models/mlp.ts";
+import { programOf } from "../objectives/program.ts";
 import { readArray } from "../options.ts";
-import { type Halves, readData } from "../train/data.ts";
+import { readData } from "../train/data.ts";
 import type { RunOutcome } from "../train/diff.ts";
+import type { RunData } from "../train/job.ts";
 import { mustBeSameRun } from "../train/run_checkpoint.ts";
-import { type CompleteRunConfig, readRunConfig } from "../train/run_config.ts";
+import { type CompleteRunConfig, readRunConfig, trainableOf } from "../train/run_config.ts";
 import type { Found } from "./checkpoints.ts";
 import { loadData } from "./data.ts";
 import { readJson } from "./files.ts";
@@ -29,11 +35,14 @@ export interface DataOptions {
   readonly testRows?: number | undefined;
 }
 
+/** Rows to train on and to test with, and where they come from. */
+export type Rows = Required<RunData> & { readonly test: Dataset };
+
 /** A run before anything is loaded. */
 export interface Job {
   readonly config: CompleteRunConfig;
-  /** Loads the rows that the run takes. */
-  readonly rows: () => Promise<Halves>;
+  /** Loads the rows that the run takes; undefined where it learns from none. */
+  readonly rows: () => Promise<Rows | undefined>;
 }
 
 /**
@@ -85,7 +94,6 @@ export async function openJob(
   options: DataOptions,
   standard: JobOptions = {},
 ): Promise<Job> {
-  const jobOf = (config: CompleteRunConfig): Job => ({ config, rows: () => loadData(config.data ?? readData(mnist)) });
   if (path !== undefined) {
     const [option] = Object.keys(job);
     if (option !== undefined) {
@@ -96,11 +104,22 @@ export async function openJob(
   const config = jobConfig({ ...standard, ...job });
   if (options.data === undefined || job.model !== undefined) return jobOf(completeConfig(config, options));
   const halves = await loadData(readData(dataOf(null, options)));
-  const { model } = config;
-  const hidden = "layers" in model ? model.layers.slice(1, -1) : [];
+  const { layers } = config.model as MlpConfig;
+  const hidden = layers.slice(1, -1);
   const outputs = halves.train.labels ? halves.train.classes : halves.train.outputs;
-  const fitted = { ...config, model: { ...model, layers: [halves.train.features, ...hidden, outputs] } };
-  return { config: completeConfig(fitted, options), rows: async () => halves };
+  const fitted = { ...config, model: { ...config.model, layers: [halves.train.features, ...hidden, outputs] } };
+  const complete = completeConfig(fitted, options);
+  return { config: complete, rows: async () => ({ ...halves, config: complete.data }) };
+}
+
+function jobOf(config: CompleteRunConfig): Job {
+  if (!programOf(trainableOf(config)).needsData) return { config, rows: async () => undefined };
+  return { config, rows: async () => ({ ...(await loadData(config.data ?? readData(mnist))), config: config.data }) };
+}
+
+/** What to know about the rows. */
+export function notesOf(rows: Rows | undefined): readonly string[] {
+  return rows ? classNotes(rows.train, rows.test) : [];
 }
 
 /**
@@ -120,8 +139,7 @@ export async function openResumed(
   const told = isTold ? (await openJob(path, whole, options)).config : saved;
   const steps = asked ?? told.steps;
   mustBeSameRun(saved, { ...told, steps }, checkpoint);
-  const config = completeConfig({ ...saved, steps }, options);
-  return { config, rows: () => loadData(config.data ?? readData(mnist)) };
+  return jobOf(completeConfig({ ...saved, steps }, options));
 }
 
 function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {

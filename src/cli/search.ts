@@ -2,31 +2,29 @@
 
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { classNotes } from "../data/dataset.ts";
 import { sweepChart } from "../lab/chart.ts";
 import { jobDefaults, labDefaults } from "../lab/defaults.ts";
 import {
-  type Standing as Candidacy,
   type Candidate,
   planSearch,
+  type Ranked as RankedCandidate,
   type SearchResult,
   search,
   searchedRules,
   searchedShapes,
 } from "../lab/search.ts";
 import { type Shape, shapeNames } from "../lab/shapes.ts";
-import { short } from "../lab/words.ts";
-import { createModel } from "../objectives/models/index.ts";
+import { programTitle, short } from "../lab/words.ts";
 import { engineLine } from "../train/engine.ts";
 import { readRun } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { number } from "./number.ts";
+import { type Ranked, rankingLine, rankingTable } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
+import { type DataOptions, dataHelp, notesOf, openJob, testRowsHelp } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
-import { type Standing, standingLine, standingTable } from "./standing.ts";
 import { testWords } from "./train.ts";
 
 interface SearchCommandOptions extends DataOptions {
@@ -77,29 +75,31 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
     ...(budget === undefined ? {} : { budget }),
   };
   const planned = planSearch(config, asked);
-  const { train: data, test } = await rows();
-  readRun(config, data, test);
+  const data = await rows();
+  readRun(config, data?.train, data?.test);
   const results = await Results.open(out, { names: Object.values(files) });
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
-  for (const note of classNotes(data, test)) say(`note: ${note}`);
+  for (const note of notesOf(data)) say(`note: ${note}`);
   const from = performance.now();
   let latest: readonly Row[] = [];
   const race = ({ signal, table, onTest }: RaceDisplay) =>
-    search(engine, config, data, {
+    search({
+      engine,
+      ...config,
+      data,
       ...asked,
-      test,
       signal,
       onTest,
       onStart: (candidates) =>
-        say(`${createModel(config.model).title}, ${candidates} candidates for a run of ${config.steps} steps`),
-      onStep(standing) {
-        latest = standing.map(rowOf);
+        say(`${programTitle(config)}, ${candidates} candidates for a run of ${config.steps} steps`),
+      onStep(ranking) {
+        latest = ranking.map(rowOf);
         table.update(
-          () => standingTable(latest, ({ name }) => name, config.steps),
+          () => rankingTable(latest, ({ name }) => name, config.steps),
           () => {
             const made = latest.reduce((sum, { losses }) => sum + losses.length, 0);
-            return standingLine(latest, `${made} steps of at most ${planned.budget}`);
+            return rankingLine(latest, `${made} steps of at most ${planned.budget}`);
           },
         );
       },
@@ -110,25 +110,25 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
       process.exitCode = 130;
       return;
     }
-    for (const line of standingTable(latest, ({ name }) => name, config.steps)) say(line);
+    for (const line of rankingTable(latest, ({ name }) => name, config.steps)) say(line);
     const written = writeResults(results, result);
     const wrote = await keep(results);
     for (const line of closing(result, wrote, out, (performance.now() - from) / 1000)) say(line);
     if (json) console.log(JSON.stringify(written));
   };
-  await showRace(test, race, close).finally(() => results.close());
+  await showRace(data?.test, race, close).finally(() => results.close());
 }
 
 const names = (list: string) => list.split(",").map((name) => name.trim());
 
 const candidateWords = ({ rule, schedule, lr }: Candidate) => `${rule} ${schedule} ${short(lr)}`;
 
-type Row = Standing & { readonly name: string };
+type Row = Ranked & { readonly name: string };
 
 /** A candidate as the table shows it, as it stands now. */
-function rowOf(candidacy: Candidacy): Row {
-  const { losses, score, verdict, stopped } = candidacy.entrant;
-  return { name: candidateWords(candidacy), losses, score, verdict, stopped };
+function rowOf(ranked: RankedCandidate): Row {
+  const { losses, score, verdict, stopped } = ranked.entrant;
+  return { name: candidateWords(ranked), losses, score, verdict, stopped };
 }
 
 function writeResults(results: Results, result: SearchResult): object {

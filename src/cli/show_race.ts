@@ -18,7 +18,7 @@ export interface RaceDisplay {
  * of it, in which a first interrupt ends nothing either.
  */
 export function showRace<T>(
-  test: Dataset,
+  test: Dataset | undefined,
   race: (display: RaceDisplay) => Promise<T>,
   close: (result: T, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
@@ -28,7 +28,7 @@ export function showRace<T>(
   const onTest = (rows: number) => {
     if (!testing) {
       table.stop();
-      bars.start("testing", test.count, "examples");
+      bars.start("testing", test?.count ?? 0, "examples");
     }
     testing = true;
     bars.update(rows);

@@ -2,7 +2,7 @@
 
 import { join } from "node:path";
 import { Command, Option } from "commander";
-import { classNotes, type Dataset } from "../data/dataset.ts";
+
 import { OptionError, show } from "../errors.ts";
 import { smooth, sweepChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults, labDefaults, usualRate } from "../lab/defaults.ts";
@@ -17,12 +17,13 @@ import {
   trialConfig,
   withPeak,
 } from "../lab/sweep.ts";
-import { createModel } from "../objectives/models/index.ts";
+import { programTitle } from "../lab/words.ts";
 import { readNumber } from "../options.ts";
 import { readRule } from "../read_config.ts";
 import { rules } from "../rules/index.ts";
 import type { Scheduled } from "../schedule.ts";
 import { type Engine, engineLine } from "../train/engine.ts";
+import type { RunData } from "../train/job.ts";
 import type { CompleteRunConfig } from "../train/run_config.ts";
 import { readRun, train } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
@@ -30,11 +31,11 @@ import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
+import { rankingLine, rankingTable, trialWords } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
+import { type DataOptions, dataHelp, notesOf, openJob, testRowsHelp } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
-import { standingLine, standingTable, trialWords } from "./standing.ts";
 import { testWords } from "./train.ts";
 
 interface SweepCommandOptions extends JobOptions, DataOptions {
@@ -83,23 +84,25 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
   const trials = trialsOf(config, vary, readNumber("count", count, { min: 1, integer: true }), random === true);
-  const { train: data, test } = await rows();
-  readRun(config, data, test);
+  const data = await rows();
+  readRun(config, data?.train, data?.test);
   const results = await Results.open(out, { names: Object.values(files) });
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
   const { rule } = config.optimizer;
   say(
-    `${createModel(config.model).title}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
+    `${programTitle(config)}, ${rule}, ${trials.length} runs of ${config.steps} steps side by side, seed ${config.seed}`,
   );
-  for (const note of classNotes(data, test)) say(`note: ${note}`);
+  for (const note of notesOf(data)) say(`note: ${note}`);
   const time = { from: performance.now(), to: 0 };
   let latest: readonly Entrant[] = [];
   const words = (entrant: Entrant) => trialWords(config, entrant.trial);
   const race = ({ signal, table, onTest }: RaceDisplay) =>
-    sweep(engine, config, data, {
+    sweep({
+      engine,
+      ...config,
+      data,
       trials,
-      test,
       signal,
       onTest,
       ...(halving ? {} : { halving: null }),
@@ -107,8 +110,8 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
         latest = entrants;
         time.to = performance.now();
         table.update(
-          () => standingTable(entrants, words, config.steps),
-          () => standingLine(entrants, `step ${step}/${config.steps}`),
+          () => rankingTable(entrants, words, config.steps),
+          () => rankingLine(entrants, `step ${step}/${config.steps}`),
         );
       },
     });
@@ -119,10 +122,13 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
       return;
     }
     const seconds = (time.to - time.from) / 1000;
-    for (const line of standingTable(latest, words, config.steps)) say(line);
+    for (const line of rankingTable(latest, words, config.steps)) say(line);
     if (!json) console.log(plotOfBest(latest, words));
     const best = result.best === null ? null : trialConfig(config, result.trials[result.best]!.trial);
-    const alone = compare && best && !result.interrupted ? await timeAlone(engine, best, data, signal) : null;
+    const alone =
+      compare && best && !result.interrupted
+        ? await timeAlone(engine, best, data && { train: data.train, config: data.config }, signal)
+        : null;
     const cost = {
       seconds,
       ...(alone ? { aloneSeconds: alone.seconds, share: seconds / (trials.length * alone.seconds) } : {}),
@@ -132,7 +138,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
     for (const line of closing(config, result, { alone, cost, wrote, out })) say(line);
     if (json) console.log(JSON.stringify(written));
   };
-  await showRace(test, race, close).finally(() => results.close());
+  await showRace(data?.test, race, close).finally(() => results.close());
 }
 
 /** What --vary says; rates as highest values of the config's own schedule. */
@@ -207,7 +213,7 @@ function plotOfBest(entrants: readonly Entrant[], words: (entrant: Entrant) => s
 async function timeAlone(
   engine: Engine,
   config: CompleteRunConfig,
-  data: Dataset,
+  data: RunData | undefined,
   signal: AbortSignal,
 ): Promise<{ readonly seconds: number; readonly losses: readonly number[] } | null> {
   const from = performance.now();
@@ -217,7 +223,7 @@ async function timeAlone(
     // What it is judged by along the way is not what is timed.
     const alone = { ...config, metric: null, stop: null };
     const onStep = ({ index }: { readonly index: number }) => bars.update(index);
-    const { losses, interrupted } = await train(engine, alone, data, { signal, onStep });
+    const { losses, interrupted } = await train({ engine, ...alone, data, signal, onStep });
     return interrupted ? null : { seconds: (performance.now() - from) / 1000, losses };
   } finally {
     bars.stop();
@@ -231,7 +237,7 @@ function writeResults(results: Results, result: SweepResult, best: CompleteRunCo
     stopped,
   }));
   const { rule } = result.config.optimizer;
-  const title = `${createModel(result.config.model).title}, ${rule}: ${runs.length} runs side by side`;
+  const title = `${programTitle(result.config)}, ${rule}: ${runs.length} runs side by side`;
   const id = runId(result);
   const others = new Map([
     [files.chart as string, signedSvg(chartSvg(sweepChart({ title, runs, best: result.best })), id)],

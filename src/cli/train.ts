@@ -5,12 +5,11 @@ import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
 import { Command, Option } from "commander";
 import { version } from "../../package.json";
-import { classNotes, type Dataset } from "../data/dataset.ts";
+import type { Dataset } from "../data/dataset.ts";
 import { type DeviceError, OptionError, show } from "../errors.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
 import { runTitle, testedWords } from "../lab/words.ts";
-import { createModel } from "../objectives/models/index.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { rules } from "../rules/index.ts";
@@ -18,7 +17,7 @@ import { encodeSafetensors } from "../safetensors.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../train/engine.ts";
 import type { Best } from "../train/metric.ts";
 import type { RunCheckpoint } from "../train/run_checkpoint.ts";
-import { batchSizes, type CompleteRunConfig } from "../train/run_config.ts";
+import { batchSizes, type CompleteRunConfig, trainableOf } from "../train/run_config.ts";
 import { largestDifference, openRun, readRun, type TrainResult, train } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { Checkpoints, type Found } from "./checkpoints.ts";
@@ -28,7 +27,7 @@ import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wroteWords } from "./results.ts";
-import { type DataOptions, dataHelp, openJob, openResumed, testRowsHelp } from "./run_file.ts";
+import { type DataOptions, dataHelp, notesOf, openJob, openResumed, type Rows, testRowsHelp } from "./run_file.ts";
 import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
 import { canDraw } from "./streams.ts";
 
@@ -108,14 +107,13 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   try {
     const found = owned ? checkpoints.find() : null;
     const { config, rows } = await openRunOf(found);
-    const { train: data, test } = await rows();
-    readRun(config, data, test);
+    const data = await rows();
+    readRun(config, data?.train, data?.test);
     const results = owned ?? (await open());
     try {
       await trainInto(results, {
         config,
         data,
-        test,
         checkpoints,
         found,
         every,
@@ -134,8 +132,8 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
 /** What is to be trained, and how. */
 interface Training {
   readonly config: CompleteRunConfig;
-  readonly data: Dataset;
-  readonly test: Dataset;
+  /** Undefined where it learns from no data. */
+  readonly data: Rows | undefined;
   readonly checkpoints: Checkpoints;
   /** Where the run goes on from. */
   readonly found: Found | null;
@@ -147,13 +145,13 @@ interface Training {
 }
 
 async function trainInto(results: Results, training: Training): Promise<void> {
-  const { config, data, test, checkpoints, found, every, json, started } = training;
+  const { config, data, checkpoints, found, every, json, started } = training;
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const engine = await engineOrReference(training.backend ?? (found?.state.backend === "cpu" ? "cpu" : undefined), say);
   let current = engine;
   say(engineLine(engine));
-  say(describe(config, data.count));
-  for (const note of classNotes(data, test)) say(`note: ${note}`);
+  say(describe(config, data?.train.count));
+  for (const note of notesOf(data)) say(`note: ${note}`);
   if (found) for (const line of resumeWords(found, engine)) say(line);
 
   const bars = new Bars();
@@ -216,13 +214,15 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   };
 
   const showTesting = (rows: number) => {
-    if (!isTesting) bars.start("testing", test.count, "examples");
+    if (!isTesting) bars.start("testing", data?.test.count ?? 0, "examples");
     isTesting = true;
     bars.update(rows);
   };
   const work = async (signal: AbortSignal) => {
-    const result = await train(engine, config, data, {
-      test,
+    const result = await train({
+      engine,
+      ...config,
+      data,
       signal,
       snapshotAfter: compared,
       ...(found ? { resume: found.bytes } : {}),
@@ -263,7 +263,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
     }
     const isCompared = engine.backend === "webgpu" && !result.interrupted;
     const parityMaxError = isCompared
-      ? await parity(current, config, data, { steps: compared, params: result.snapshot }, bars, signal)
+      ? await parity(current, config, data?.train, { steps: compared, params: result.snapshot }, bars, signal)
       : null;
     const run = {
       config: result.config,
@@ -292,7 +292,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
     const wrote = await keep(results);
     if (!result.best || results.kept.includes(bestFile)) rmSync(join(results.folder, bestSoFarFile), { force: true });
     if (!isKept && latest && !putCheckpoint(latest)) process.exitCode = 1;
-    for (const line of closing(run, { compared, images: test.count, wrote })) say(line);
+    for (const line of closing(run, { compared, images: data?.test.count ?? 0, wrote })) say(line);
     if (json) console.log(JSON.stringify(written));
   };
   try {
@@ -321,7 +321,7 @@ function* resumeWords({ path, state, damaged }: Found, engine: Engine): Generato
 async function parity(
   engine: Engine,
   config: CompleteRunConfig,
-  data: Dataset,
+  data: Dataset | undefined,
   { steps, params }: { readonly steps: number; readonly params: TensorValues | undefined },
   bars: Bars,
   signal: AbortSignal,
@@ -354,16 +354,17 @@ function examples({ data }: CompleteRunConfig): string {
   return data?.type === "mnist" ? "images" : "examples";
 }
 
-function describe(config: CompleteRunConfig, images: number): string {
+function describe(config: CompleteRunConfig, images: number | undefined): string {
   const { optimizer, steps, seed } = config;
-  const { program, title } = createModel(config.model);
-  const tensors = program.tensors();
+  const { program } = trainableOf(config);
+  const tensors = program.tensors(config.init ?? undefined);
   const parameters = tensors.reduce((sum, { shape }) => sum + shape.reduce((size, side) => size * side), 0);
   const { rule } = optimizer;
   const sizeAt = batchSizes(config);
   const [first, last] = [sizeAt(0), sizeAt(steps - 1)];
   const batch = first === last ? `${first}` : `${first} to ${last}`;
-  return `${title}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps of ${batch} of ${images.toLocaleString("en")} ${examples(config)}, seed ${seed}`;
+  const rows = images === undefined ? "" : ` of ${batch} of ${images.toLocaleString("en")} ${examples(config)}`;
+  return `${program.title}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps${rows}, seed ${seed}`;
 }
 
 /** What a test came to: the accuracy, or the loss where there is none. */
@@ -423,7 +424,10 @@ function writeResults<
   const tensors = new Map(Object.entries(params).map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
   const { config, losses, metrics, backend } = run;
   const id = runId(config, backend, losses, metrics, ...Object.values(params).map(bytesOf));
-  const metadata = { format: "fallline-model/1", model: JSON.stringify(config.model), run: id };
+  const trained = config.model
+    ? { model: JSON.stringify(config.model) }
+    : { landscape: JSON.stringify(config.landscape) };
+  const metadata = { format: "fallline-model/1", ...trained, run: id };
   const chart = signedSvg(chartSvg(lossChart({ title: runTitle(config), losses, divergedAt: divergedStep(run) })), id);
   const others = new Map<string, string | Uint8Array>([
     [files.chart, chart],

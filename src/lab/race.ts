@@ -1,11 +1,9 @@
 // Runs side by side, of which the hopeless are stopped: what sweeps and searches have in common. Entrants that share a rule
 // are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
-
 import type { OptimizerConfig } from "../config.ts";
-import { batches, counts, type Dataset, readDataset } from "../data/dataset.ts";
+import { counts, type Dataset } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
-import { createModel } from "../objectives/models/index.ts";
 import type { Evaluation, ReplicaEvaluation, ReplicaReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { breathe } from "../objectives/turns.ts";
@@ -15,14 +13,15 @@ import { createTrainee, type Engine, mustFit, type Trainee } from "../train/engi
 import { checkMetric } from "../train/metric.ts";
 import { updateRest } from "../train/rest.ts";
 import {
-  batchSizes,
   type CompleteRunConfig,
   checkBatch,
   type MetricConfig,
   type RunConfig,
   readRunConfig,
+  trainableOf,
 } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
+import { orderOf, readRun } from "../train/train.ts";
 import { createUse, type Use } from "../train/use.ts";
 import { createWatch, type Verdict, type Watch } from "../train/watch.ts";
 
@@ -86,7 +85,7 @@ export class Cohort {
   readonly config: CompleteRunConfig;
   readonly #runners: readonly Runner[];
   readonly #trainee: Trainee;
-  readonly #order: Generator<Uint32Array, never>;
+  readonly #order: Generator<Uint32Array | undefined, never>;
   readonly #test: Dataset | undefined;
   readonly #use: Use;
   #made = 0;
@@ -96,7 +95,7 @@ export class Cohort {
     config: CompleteRunConfig,
     runners: readonly Runner[],
     trainee: Trainee,
-    order: Generator<Uint32Array, never>,
+    order: Generator<Uint32Array | undefined, never>,
     test: Dataset | undefined,
   ) {
     this.config = config;
@@ -115,26 +114,24 @@ export class Cohort {
   static async create(
     engine: Engine,
     config: RunConfig,
-    data: Dataset,
+    data: Dataset | undefined,
     trials: readonly Trial[],
     test?: Dataset,
   ): Promise<Cohort> {
     readEngine(engine);
-    readDataset("data", data);
     if (trials.length === 0) throw new OptionError("trials is []; it must have at least one entry");
-    const complete = readRunConfig(config);
-    const { metric, seed } = complete;
-    checkMetric(metric, test);
-    const model = createModel(complete.model);
-    model.program.checkFit(data);
-    const capacity = checkBatch(complete, data);
-    mustFit(engine, model, { config: complete.optimizer, batch: capacity, replicas: trials.length });
+    const complete = readRun(config, data, test);
+    checkMetric(complete.metric, test);
+    const trainable = trainableOf(complete);
+    const start = complete.init ?? undefined;
+    const batch = data ? checkBatch(complete, data) : 1;
+    mustFit(engine, trainable, { config: complete.optimizer, batch, replicas: trials.length, start });
     await checkTrials(config, trials);
     const optimizer = { ...config.optimizer, replicas: trials } as OptimizerConfig;
-    const tensors = model.program.initial(complete.init);
-    const trainee = await createTrainee(engine, model, tensors, optimizer, { data, batch: capacity });
+    const tensors = trainable.program.initial(start);
+    const trainee = await createTrainee(engine, trainable, tensors, optimizer, data ? { data, batch } : {});
     const runners = trials.map((trial) => new Runner(trial));
-    return new Cohort(complete, runners, trainee, batches(data.count, batchSizes(complete), seed), test);
+    return new Cohort(complete, runners, trainee, orderOf(complete, data), test);
   }
 
   get entrants(): readonly Entrant[] {

@@ -7,12 +7,13 @@ import type { Dataset } from "../data/dataset.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import { type Optimizer, readOptimizer } from "../optimizer.ts";
-import { readChoice, readMade, readNumber } from "../options.ts";
+import { readChoice, readMade, readNumber, readObject } from "../options.ts";
 import { readRule } from "../read_config.ts";
 import { holds } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
-import { readEngine, readRunOptions } from "../train/arguments.ts";
+import { readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
+import { openJob, type RunJob } from "../train/job.ts";
 import { batchSizes, type CompleteRunConfig, type RunConfig, updatesOf } from "../train/run_config.ts";
 import { Fading } from "../train/signals.ts";
 import { openRun, readRun } from "../train/train.ts";
@@ -53,7 +54,9 @@ export const rangeDefaults: Ramp = {
 };
 
 /** Options of {@link findLr}. */
-export interface RangeOptions extends Partial<Ramp> {
+export interface RangeOptions {
+  /** How the rate climbs, as far as not by its defaults. */
+  readonly ramp?: Partial<Ramp>;
   /**
    * The most short runs, each from the start, that follow the ramp and decide which rate is suggested; a whole number >= 0,
    * default 12, of which 4 to 8 are usually made. 0 leaves them out. Each takes as many steps as the ramp has.
@@ -66,6 +69,9 @@ export interface RangeOptions extends Partial<Ramp> {
   /** Ends the test before its next step; what there is is returned. */
   readonly signal?: AbortSignal;
 }
+
+/** A run to find a rate for, and how. */
+export interface FindLrJob extends RunJob, RangeOptions {}
 
 /** A point as it comes. */
 export interface RangeProgress extends RangePoint {
@@ -137,7 +143,8 @@ export async function rangeTest<S>(
   if (typeof step !== "function") {
     throw new OptionError(`step is ${step === undefined ? "missing" : show(step)}; it must be a function`);
   }
-  const { ramp, trials } = readOptions(options, ["data"]);
+  readRunOptions<RangeTestOptions<S>>("the range test", options, [...rangeOptionNames, "data"]);
+  const { ramp, trials } = readOptions(options);
   if (options.data !== undefined) {
     readMade("data", options.data, "{ state, restore }", { state: "function", restore: "function" });
   }
@@ -180,16 +187,25 @@ function bookmark<S>(data: { state(): S; restore(state: S): void }): () => void 
  *
  * @throws OptionError for a config or options that do not hold together; DataError where the first loss is not finite.
  */
-export async function findLr(
+export async function findLr(job: FindLrJob): Promise<RangeTestResult> {
+  const { engine, config, data, test, close } = await openJob("findLr", job, rangeOptionNames);
+  try {
+    return await findLrOn(engine, config, data, test, job);
+  } finally {
+    close();
+  }
+}
+
+async function findLrOn(
   engine: Engine,
   config: RunConfig,
-  data: Dataset,
-  options: RangeOptions = {},
+  data: Dataset | undefined,
+  test: Dataset | undefined,
+  options: RangeOptions,
 ): Promise<RangeTestResult> {
   const { ramp, trials } = readOptions(options);
-  readEngine(engine);
-  const complete = readRun(config, data);
-  const batch = batchSizes(complete)(0);
+  const complete = readRun(config, data, test);
+  const batch = data ? batchSizes(complete)(0) : null;
   const { accumulate = 1 } = complete.optimizer;
   /** A run's updates one by one. */
   const open = async (run: CompleteRunConfig) => {
@@ -274,11 +290,14 @@ export function readRamp(options: { readonly [Field in keyof Ramp]?: Ramp[Field]
   };
 }
 
-function readOptions(options: RangeOptions, more: readonly string[] = []): { ramp: Ramp; trials: number } {
-  const known = [...Object.keys(rangeDefaults), "trials", "onPoint", "onTrial", "signal", ...more];
-  readRunOptions<object & Record<string, unknown>>("the range test", options as never, known);
-  return { ramp: readRamp(options), trials: readTrials(options.trials) };
+function readOptions({ ramp = {}, trials }: RangeOptions): { ramp: Ramp; trials: number } {
+  return {
+    ramp: readRamp(readObject("ramp", ramp, Object.keys(rangeDefaults)) as Partial<Ramp>),
+    trials: readTrials(trials),
+  };
 }
+
+const rangeOptionNames = ["ramp", "trials", "onPoint", "onTrial", "signal"] as const;
 
 /** @throws OptionError for what is no whole number >= 0. */
 export function readTrials(value: number | undefined): number {

@@ -7,8 +7,8 @@ import { OptionError, show } from "../errors.ts";
 import { readArray, readChoice, readNumber } from "../options.ts";
 import { readRule } from "../read_config.ts";
 import type { Rule } from "../rule.ts";
-import { readEngine, readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
+import { openJob, type RunJob } from "../train/job.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig, updatesOf } from "../train/run_config.ts";
 import { fallbackFor, usualRate } from "./defaults.ts";
 import { Cohort, type Entrant, halvingRungs, race } from "./race.ts";
@@ -30,15 +30,16 @@ export interface SearchOptions {
    * those near the usual rates first.
    */
   readonly budget?: number | undefined;
-  /** The finalists are evaluated on it. */
-  readonly test?: Dataset | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Called once everything is made. */
   readonly onStart?: ((candidates: number) => void) | undefined;
-  /** Hears, after each step of any of them, how every candidate stands. */
-  readonly onStep?: ((standing: readonly Standing[]) => void) | undefined;
+  /** Hears, after each step of any of them, how every candidate does. */
+  readonly onStep?: ((ranking: readonly Ranked[]) => void) | undefined;
   readonly onTest?: ((rows: number) => void) | undefined;
 }
+
+/** A run to find a rule, a course and a rate for. The finalists are tested. */
+export interface SearchJob extends RunJob, SearchOptions {}
 
 /** A rule, a course of the rate and its highest value. */
 export interface Candidate {
@@ -47,7 +48,8 @@ export interface Candidate {
   readonly lr: number;
 }
 
-export interface Standing extends Candidate {
+/** A candidate and how it does. */
+export interface Ranked extends Candidate {
   readonly entrant: Entrant;
 }
 
@@ -73,7 +75,7 @@ export const searchedShapes: readonly Shape[] = ["constant", "cosine"];
 const halvings = 3;
 
 const searchOptions: readonly (keyof SearchOptions)[] = [
-  ...(["rules", "schedules", "rates", "budget", "test", "signal", "onStart", "onStep", "onTest"] as const),
+  ...(["rules", "schedules", "rates", "budget", "signal", "onStart", "onStep", "onTest"] as const),
 ];
 
 /**
@@ -83,16 +85,24 @@ const searchOptions: readonly (keyof SearchOptions)[] = [
  *
  * @throws OptionError for unknown rules and schedules, and a budget that does not allow for two candidates.
  */
-export async function search(
+export async function search(job: SearchJob): Promise<SearchResult> {
+  const { engine, config, data, test, close } = await openJob("search", job, searchOptions);
+  try {
+    return await searchOn(engine, config, data, test, job);
+  } finally {
+    close();
+  }
+}
+
+async function searchOn(
   engine: Engine,
   config: RunConfig,
-  data: Dataset,
-  options: SearchOptions = {},
+  data: Dataset | undefined,
+  test: Dataset | undefined,
+  options: SearchOptions,
 ): Promise<SearchResult> {
-  readRunOptions("search", options, searchOptions);
-  readEngine(engine);
   const { complete, chosen, budget, steps, accumulate } = planSearch(config, options);
-  const { test, signal, onStart, onStep, onTest } = options;
+  const { signal, onStart, onStep, onTest } = options;
   const cohorts: { readonly cohort: Cohort; readonly candidates: readonly Candidate[] }[] = [];
   try {
     for (const rule of new Set(chosen.map((candidate) => candidate.rule))) {
@@ -104,15 +114,15 @@ export async function search(
       });
     }
     onStart?.(chosen.length);
-    const standing = () =>
+    const ranking = () =>
       cohorts.flatMap(({ cohort, candidates }) =>
-        candidates.map((candidate, i): Standing => ({ ...candidate, entrant: cohort.entrants[i]! })),
+        candidates.map((candidate, i): Ranked => ({ ...candidate, entrant: cohort.entrants[i]! })),
       );
     const rungs = halvingRungs(chosen.length, steps, halvings, { accumulate });
     await race(
       cohorts.map(({ cohort }) => cohort),
       rungs,
-      () => onStep?.(standing()),
+      () => onStep?.(ranking()),
       signal,
     );
     const interrupted = signal?.aborted === true;
@@ -124,9 +134,9 @@ export async function search(
       });
     }
     // Rules take turns on the way to a rung: stopped in between, those ahead are not the better ones for that.
-    const running = standing().filter(({ entrant }) => entrant.stopped === null);
+    const running = ranking().filter(({ entrant }) => entrant.stopped === null);
     const level = new Set(running.map(({ entrant }) => entrant.losses.length)).size <= 1;
-    const bestIndex = level ? bestOf(standing().map(({ entrant }) => entrant)) : null;
+    const bestIndex = level ? bestOf(ranking().map(({ entrant }) => entrant)) : null;
     const best = bestIndex === null ? null : results[bestIndex]!;
     return {
       format: "fallline-search/1",

@@ -9,8 +9,8 @@ import { readArray, readChoice, readMade, readNumber, readObject, readRecord } f
 import { Random } from "../random.ts";
 import type { Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedules/index.ts";
-import { readEngine, readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
+import { openJob, type RunJob } from "../train/job.ts";
 import { knownAccuracy } from "../train/metric.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/run_config.ts";
 import type { Verdict } from "../train/watch.ts";
@@ -133,8 +133,6 @@ export interface SweepOptions {
   readonly trials: readonly Trial[];
   /** How the hopeless are stopped (successive halving); null: nobody is, but for those whose loss is not finite. */
   readonly halving?: Halving | null | undefined;
-  /** Those that run to the end are evaluated on it. */
-  readonly test?: Dataset | undefined;
   /** Stops the sweep after the steps that are on their way; what there is is returned. */
   readonly signal?: AbortSignal | undefined;
   /** Called once everything is made. */
@@ -144,6 +142,9 @@ export interface SweepOptions {
   /** Hears how many rows of the test set are done. */
   readonly onTest?: ((rows: number) => void) | undefined;
 }
+
+/** A run, of which each trial changes hypers, and how they are compared. Those that run to the end are tested. */
+export interface SweepJob extends RunJob, SweepOptions {}
 
 /** How one trial ended. */
 export interface TrialResult {
@@ -179,17 +180,26 @@ export interface SweepResult {
  * @throws OptionError for a bad config, trial or option; DeviceError when the device cannot hold so many runs, with how
  * many fit.
  */
-export async function sweep(
+export async function sweep(job: SweepJob): Promise<SweepResult> {
+  const { engine, config, data, test, close } = await openJob("sweep", job, sweepOptions);
+  try {
+    return await sweepOn(engine, config, data, test, job);
+  } finally {
+    close();
+  }
+}
+
+async function sweepOn(
   engine: Engine,
   config: RunConfig,
-  data: Dataset,
+  data: Dataset | undefined,
+  test: Dataset | undefined,
   options: SweepOptions,
 ): Promise<SweepResult> {
-  const { test, signal, onStart, onStep, onTest } = readRunOptions("sweep", options, sweepOptions);
+  const { signal, onStart, onStep, onTest } = options;
   const trials = readArray("trials", options.trials, "hypers by name").map((trial, i) =>
     readRecord(`trials[${i}]`, trial as Trial, "hypers"),
   );
-  readEngine(engine);
   const complete = readRunConfig(config);
   mustUpdate(complete);
   const rungs = rungsOf(options.halving, trials.length, complete);
@@ -213,7 +223,7 @@ export async function sweep(
 }
 
 const sweepOptions: readonly (keyof SweepOptions)[] = [
-  ...(["trials", "halving", "test", "signal", "onStart", "onStep", "onTest"] as const),
+  ...(["trials", "halving", "signal", "onStart", "onStep", "onTest"] as const),
 ];
 
 /**

@@ -1,7 +1,6 @@
 // Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
-import { createModel } from "../objectives/models/index.ts";
 import type { Role } from "../optimizer.ts";
-import type { RunConfig } from "../train/run_config.ts";
+import { type RunConfig, trainableOf } from "../train/run_config.ts";
 import type { WatchEvent } from "../train/watch.ts";
 import type { RangeTestResult } from "./range_test.ts";
 
@@ -13,10 +12,16 @@ export function short(value: number): string {
 }
 
 /** A run as charts are headed. */
-export function runTitle({ model, optimizer, data }: Pick<RunConfig, "model" | "optimizer" | "data">): string {
+export function runTitle({ optimizer, data, ...config }: RunConfig): string {
   const { rule } = optimizer;
+  const { title, needsData } = trainableOf(config).program;
   const on = data?.type === "file" ? data.path.replace(/^.*[/\\](?=.)/, "") : "MNIST";
-  return `${createModel(model).title} on ${on}, ${typeof rule === "string" ? rule : rule.name}`;
+  return `${title}${needsData ? ` on ${on}` : ""}, ${typeof rule === "string" ? rule : rule.name}`;
+}
+
+/** What a run trains: "784-32-10", "rosenbrock". */
+export function programTitle(config: Pick<RunConfig, "model" | "landscape" | "objective">): string {
+  return trainableOf(config).program.title;
 }
 
 /** That a run diverged, at which step, what was seen and what to do, in one clause; null for findings of another kind. */

@@ -109,6 +109,7 @@ function programOfCustom(objective: CustomDefinition): Program<undefined> {
   return {
     title,
     needsData: true,
+    lossName: title,
     hasAccuracy: false,
     // Of a row its number; of one in a replica its loss and hit.
     memory: { sharedRowBytes: 4, replicaRowBytes: 8, rowMultiple: 1, divides: false },

@@ -19,6 +19,7 @@ export function programOfLandscape(landscape: Landscape): Program<Points> {
   return {
     title: type,
     needsData: false,
+    lossName: type,
     hasAccuracy: false,
     memory: { sharedRowBytes: 0, replicaRowBytes: 0, rowMultiple: 1, divides: false },
     start: (given) => (given === undefined || given === null ? landscape.start() : readPoints(given, dimension)),

@@ -122,6 +122,7 @@ function programOfModel(model: Model): Program<InitConfig> {
   return {
     title,
     needsData: true,
+    lossName: config.loss.type,
     hasAccuracy: hasAccuracy(config.loss),
     // An example's loss and hit are 8 bytes.
     memory: { sharedRowBytes: 4 * features, replicaRowBytes: 4 * Math.max(2, widest), rowMultiple, divides: true },

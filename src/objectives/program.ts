@@ -17,6 +17,8 @@ export interface Program<Start = unknown> {
   readonly title: string;
   /** Whether it learns from the rows of a data set. */
   readonly needsData: boolean;
+  /** What errors call its loss: "softmaxCrossEntropy", "objective line", "rosenbrock". */
+  readonly lossName: string;
   /** Whether its loss tells right from wrong, so that there is an accuracy. */
   readonly hasAccuracy: boolean;
   readonly memory: ProgramMemory;

@@ -15,6 +15,7 @@ import { readRule } from "../read_config.ts";
 import { rules } from "../rules/index.ts";
 import { type Engine, engineLine } from "../train/engine.ts";
 import { decodeRunCheckpoint } from "../train/run_checkpoint.ts";
+import { readRunConfig } from "../train/run_config.ts";
 import { train } from "../train/train.ts";
 import { createWatch, type WatchedStep } from "../train/watch.ts";
 import { currentEngine, type Found, newEngine } from "./engine.ts";
@@ -149,8 +150,10 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
   show("status", "compiling kernels …");
   let started = 0;
   let toldAt = 0;
-  const result = await train(engine, config, data, {
-    test,
+  const result = await train({
+    engine,
+    ...config,
+    data: { train: data, test, config: readRunConfig(config).data },
     signal,
     ...(kept ? { resume: kept.bytes } : {}),
     onStart() {
@@ -219,8 +222,11 @@ async function find(engine: Engine, signal: AbortSignal): Promise<void> {
   const points: RangePoint[] = [];
   show("status", "compiling kernels …");
   const started = performance.now();
-  const found = await findLr(engine, config, data, {
-    steps,
+  const found = await findLr({
+    engine,
+    ...config,
+    data,
+    ramp: { steps },
     signal,
     onPoint({ index, ...point }) {
       points.push(point);

@@ -57,8 +57,8 @@ export interface RunState {
   readonly events: readonly WatchEvent[];
   /** Updates skipped because a gradient was not finite. */
   readonly skipped: number;
-  /** The rows to train on, and those to test with. */
-  readonly data: DataMark;
+  /** The rows to train on, and those to test with; null where there are none. */
+  readonly data: DataMark | null;
   readonly test: DataMark | null;
   /** The optimizer's checkpoint, as its `save` gives it: parameters, slots, hypers, schedules, plateaus. */
   readonly optimizer: Uint8Array<ArrayBuffer>;
@@ -136,7 +136,7 @@ export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
     best: run.best === null ? null : point("best", run.best),
     events: array("events", run.events).map((event, i) => object(`events[${i}]`, event) as unknown as WatchEvent),
     skipped: whole("skipped", run.skipped),
-    data: mark("data", run.data),
+    data: run.data === null ? null : mark("data", run.data),
     test: run.test === null ? null : mark("test", run.test),
     optimizer: extract("optimizer", metadata.optimizer),
     bestOptimizer: metadata.best === undefined ? null : extract("best", metadata.best),
@@ -154,7 +154,7 @@ export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
 export function resumable(
   bytes: Uint8Array,
   config: CompleteRunConfig,
-  data: DataMark,
+  data: DataMark | null,
   test: DataMark | null,
 ): RunState {
   if (!(bytes instanceof Uint8Array)) {
@@ -162,7 +162,7 @@ export function resumable(
   }
   const state = decodeRunCheckpoint(bytes);
   mustBeSameRun(state.config, config);
-  mustMatch("the rows to train on", state.data, data);
+  if (state.data && data) mustMatch("the rows to train on", state.data, data);
   if (config.metric && config.metric.type !== "loss" && state.test && test) {
     mustMatch("the rows to test with", state.test, test);
   }

@@ -1,12 +1,16 @@
 // A run as JSON: everything that decides its losses, read and checked once, with every default filled in. The same file
 // gives the same run.
-import { layoutSegments } from "../arena.ts";
+import { layoutSegments, type Tensor } from "../arena.ts";
 import type { OptimizerConfig } from "../config.ts";
 import { OptionError, show } from "../errors.ts";
+import type { CustomObjective } from "../objectives/custom.ts";
 import type { InitConfig } from "../objectives/init.ts";
-import { hasAccuracy } from "../objectives/loss.ts";
+import type { Points } from "../objectives/landscape.ts";
+import type { Landscape, LandscapeConfig } from "../objectives/landscapes/define.ts";
+import { createLandscape } from "../objectives/landscapes/index.ts";
 import type { Model } from "../objectives/model.ts";
 import { type CompleteModelConfig, createModel, type ModelConfig } from "../objectives/models/index.ts";
+import { type Program, programOf, type Trainable } from "../objectives/program.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
 import { holds, holdsFunction, type Schedule, type Scheduled } from "../schedule.ts";
@@ -49,16 +53,25 @@ export interface WatchConfig extends WatchOptions {
 export interface RunConfig {
   /** The version of this format; default the only one. */
   readonly format?: typeof runFormat | undefined;
-  readonly model: ModelConfig;
+  /** What is trained: a model, or in its place `landscape` or `objective`. */
+  readonly model?: ModelConfig | Model | undefined;
+  /** Points on a landscape, which learn from no data. */
+  readonly landscape?: LandscapeConfig | Landscape | undefined;
+  /** A custom objective, which no file can hold. */
+  readonly objective?: CustomObjective | undefined;
   /** Where the rows come from; null (the default) where the caller brings them. */
   readonly data?: DataConfig | null | undefined;
-  readonly init?: InitConfig | undefined;
+  /**
+   * Of a model its initial weights; of a landscape where the points start, point after point; a custom objective says it
+   * itself.
+   */
+  readonly init?: InitConfig | Points | null | undefined;
   readonly optimizer: OptimizerConfig;
   /**
-   * Examples per step: a whole number >= 1, or a schedule of the 0-based step, whose values are rounded to whole numbers and
+   * Examples per step, of what learns from data: a whole number >= 1, or a schedule of the 0-based step, whose values are rounded to whole numbers and
    * must then be >= 1.
    */
-  readonly batch: Scheduled;
+  readonly batch?: Scheduled | null | undefined;
   /** A whole number >= 1; with a schedule as batch at most 10,000,000, fewer where that holds more than ten others. */
   readonly steps: number;
   /** Seed of the data's order, a whole number in [0, 2^53); default 0. */
@@ -77,16 +90,65 @@ export interface RunConfig {
 /** A run with every default filled in. JSON, unless a hyper or the batch is a function of the step or the rule an object. */
 export interface CompleteRunConfig extends RunConfig {
   readonly format: typeof runFormat;
-  readonly model: CompleteModelConfig;
+  readonly model?: CompleteModelConfig;
+  readonly landscape?: LandscapeConfig;
+  readonly objective?: CustomObjective;
   readonly data: CompleteDataConfig | null;
-  readonly init: Required<InitConfig>;
+  /** Null for a custom objective. */
+  readonly init: Required<InitConfig> | readonly number[] | null;
+  /** Null where there is no data. */
+  readonly batch: Scheduled | null;
   readonly seed: number;
   readonly metric: MetricConfig | null;
   readonly stop: (Readonly<Record<"patience" | "minDelta", number>> & { readonly restoreBest: boolean }) | null;
   readonly watch: (Limits & { readonly every: number }) | null;
 }
 
-const runFields = "format model data init optimizer batch steps seed metric stop watch".split(" ");
+/** The fields of a run config. */
+export const runFields: readonly string[] = [
+  ...["format", "model", "landscape", "objective", "data", "init", "optimizer", "batch", "steps", "seed"],
+  ...["metric", "stop", "watch"],
+];
+
+/** The fields of which each says what is trained; a run has one of them. */
+const programFields = ["model", "landscape", "objective"] as const;
+
+/**
+ * What a run trains.
+ *
+ * @throws OptionError for a config that names nothing, or more than one thing.
+ */
+export function trainableOf(fields: Pick<RunConfig, (typeof programFields)[number]>): Trainable {
+  const given = programFields.filter((field) => isGiven(fields[field]));
+  if (given.length !== 1) {
+    throw new OptionError(
+      given.length === 0
+        ? "model is missing; a run needs a model, a landscape or an objective"
+        : `${given[1]} was given beside ${given[0]}; a run trains one of them`,
+    );
+  }
+  const { model, landscape, objective } = fields;
+  if (isGiven(model)) return isMade(model) ? model : createModel(model as ModelConfig);
+  if (isGiven(landscape)) return isMade(landscape) ? landscape : createLandscape(landscape as LandscapeConfig);
+  if (!isMade(objective)) {
+    throw new OptionError(
+      `objective is ${show(objective)}; it must be what defineObjective() makes, which no file can hold: train() takes it in code`,
+    );
+  }
+  return objective;
+}
+
+/** Whether something has its program, and is no config that one is to be made of. */
+function isMade(value: unknown): value is Trainable {
+  return typeof value === "object" && value !== null && "program" in value;
+}
+
+/** The fields of a complete config that say what is trained. */
+function completeProgram(fields: RunConfig, trainable: Trainable): Partial<CompleteRunConfig> {
+  if (isGiven(fields.objective)) return { objective: fields.objective! };
+  const { config } = trainable as Model | Landscape;
+  return isGiven(fields.model) ? { model: config as CompleteModelConfig } : { landscape: config as LandscapeConfig };
+}
 
 /** Steps of a schedule that are looked at before a run begins. */
 const checkedSteps = 1e6;
@@ -115,27 +177,32 @@ function stepsToCheck(config: unknown, most: number): number {
 export function readRunConfig(value: unknown, standardData: DataConfig | null = null): CompleteRunConfig {
   const fields = readObject("the run config", value, runFields);
   const format = fields.format === undefined ? runFormat : readChoice("format", fields.format, [runFormat]);
-  const model = createModel(fields.model as ModelConfig);
-  const init = model.program.start((fields.init ?? {}) as InitConfig) as Required<InitConfig>;
+  const trainable = trainableOf(fields as unknown as RunConfig);
+  const program = programOf(trainable);
+  const start = program.start((fields.init ?? undefined) as never);
+  const init = (
+    ArrayBuffer.isView(start) ? [...(start as Float64Array)] : (start ?? null)
+  ) as CompleteRunConfig["init"];
   const steps = readNumber("steps", fields.steps, { min: 1, integer: true });
   const seed = readNumber("seed", fields.seed ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
-  const rowsOf = fields.data ?? standardData;
+  if (!program.needsData) refuseData(program, fields);
+  const rowsOf = program.needsData ? (fields.data ?? standardData) : null;
   const data = rowsOf === null ? null : readData(rowsOf);
-  const batch = readBatch(fields.batch, steps);
-  const metric = isGiven(fields.metric) ? readMetric(fields.metric, model) : null;
+  const batch = program.needsData ? readBatch(fields.batch ?? undefined, steps) : null;
+  const metric = isGiven(fields.metric) ? readMetric(fields.metric, program) : null;
   const stop = isGiven(fields.stop) ? readStop(fields.stop, metric) : null;
   const watch = readWatch(fields.watch);
-  const plan = readOptimizer(model, fields.optimizer, steps, watch !== null);
+  const plan = readOptimizer(program.tensors(start), fields.optimizer, steps, watch !== null);
   checkPlateaus(plan, metric);
   const rows = data && describeData(data);
   if (rows) {
-    model.program.checkFit(rows);
+    program.checkFit(rows);
     checkBatch({ batch, steps }, rows);
   }
   const optimizer = planConfig(plan);
   return {
     format,
-    model: model.config as CompleteModelConfig,
+    ...completeProgram(fields as unknown as RunConfig, trainable),
     data,
     init,
     optimizer,
@@ -158,8 +225,17 @@ export function updatesOf({ steps, optimizer }: CompleteRunConfig): number {
   return Math.ceil(steps / (optimizer.accumulate ?? 1));
 }
 
-/** How many examples each 0-based step takes. */
+/** What learns from no data takes none. */
+function refuseData({ title }: Program, fields: Readonly<Record<string, unknown>>): void {
+  for (const field of ["data", "batch"]) {
+    if (!isGiven(fields[field])) continue;
+    throw new OptionError(`${field} is ${show(fields[field])}; ${title} learns from no data, so it must be left out`);
+  }
+}
+
+/** How many examples each 0-based step takes; 0 where there is no data. */
 export function batchSizes({ batch }: Pick<RunConfig, "batch">): (step: number) => number {
+  if (batch === null || batch === undefined) return () => 0;
   if (typeof batch === "number") return () => batch;
   const schedule = createSchedule(batch, "batch");
   return (step) => {
@@ -215,13 +291,15 @@ function readBatch(value: unknown, steps: number): Scheduled {
   return config;
 }
 
-function readMetric(value: unknown, model: Model): MetricConfig {
+function readMetric(value: unknown, program: Program): MetricConfig {
   const fields = readObject("metric", value, ["type", "every"]);
   const type = readChoice("metric.type", fields.type, metricTypes);
-  const { loss } = model.config;
-  if (type === "testAccuracy" && !hasAccuracy(loss)) {
+  if (type !== "loss" && !program.needsData) {
+    throw new OptionError(`metric.type is "${type}"; ${program.title} learns from no data, so it must be loss`);
+  }
+  if (type === "testAccuracy" && !program.hasAccuracy) {
     throw new OptionError(
-      `metric.type is "testAccuracy", which ${loss.type} does not have; it must be loss or testLoss`,
+      `metric.type is "testAccuracy", which ${program.lossName} does not have; it must be loss or testLoss`,
     );
   }
   return { type, every: readNumber("metric.every", fields.every, { min: 1, integer: true }) };
@@ -254,14 +332,14 @@ function readWatch(value: unknown): CompleteRunConfig["watch"] {
 }
 
 /** The plan of a run's optimizer, with every value that its schedules take in the run. */
-function readOptimizer(model: Model, value: unknown, steps: number, watched: boolean): Plan {
+function readOptimizer(tensors: readonly Tensor[], value: unknown, steps: number, watched: boolean): Plan {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const given = value === undefined ? "missing" : show(value);
     throw new OptionError(`optimizer is ${given}; it must be an object such as { "rule": "adamw", "lr": 0.001 }`);
   }
   try {
     const config = watched ? { ...(value as OptimizerConfig), watch: true } : (value as OptimizerConfig);
-    const plan = createPlan(config, layoutSegments(model.program.tensors()));
+    const plan = createPlan(config, layoutSegments(tensors));
     if (plan.replicas > 1) {
       throw new OptionError(`replicas holds ${plan.replicas} entries; a run trains one, and a sweep several`);
     }

@@ -2,15 +2,16 @@
 // before; only where the run's metric is due does it wait for those on their way.
 
 import { batches, classNotes, counts, type Dataset, readDataset } from "../data/dataset.ts";
-import { DataError, DeviceError, OptionError } from "../errors.ts";
-import { createModel } from "../objectives/models/index.ts";
+import { DataError, DeviceError, OptionError, show } from "../errors.ts";
 import { firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
+import { programOf } from "../objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { LayerStats, Role, TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
-import { readEngine, readRunOptions } from "./arguments.ts";
+import { readEngine } from "./arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
+import { openJob, type RunJob } from "./job.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { type Listeners, listen } from "./listeners.ts";
 import { checkMetric, knownAccuracy, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
@@ -24,7 +25,14 @@ import {
   type RunState,
   resumable,
 } from "./run_checkpoint.ts";
-import { batchSizes, type CompleteRunConfig, checkBatch, type RunConfig, readRunConfig } from "./run_config.ts";
+import {
+  batchSizes,
+  type CompleteRunConfig,
+  checkBatch,
+  type RunConfig,
+  readRunConfig,
+  trainableOf,
+} from "./run_config.ts";
 import { createUse } from "./use.ts";
 import { createWatch, type WatchEvent } from "./watch.ts";
 
@@ -42,7 +50,7 @@ export interface Progress extends StepReport {
  */
 export type Reason = "finished" | "stopped-early" | "diverged" | "interrupted";
 
-export interface TrainOptions extends MetricOptions {
+export interface TrainOptions extends Omit<MetricOptions, "test"> {
   /** Called for every step, in order, once its loss has come back. */
   readonly onStep?: (progress: Progress) => void;
   /** Called once everything is made, before the first step. */
@@ -79,7 +87,12 @@ export interface TrainOptions extends MetricOptions {
   readonly recover?: (error: DeviceError) => Promise<Engine>;
 }
 
+/** A run, its data, its engine, and who is told of what. */
+export interface TrainJob extends RunJob, TrainOptions {}
+
 export interface TrainResult {
+  /** What it ran on. */
+  readonly backend: Engine["backend"];
   /** The config with every default filled in. */
   readonly config: CompleteRunConfig;
   /** The loss of every step that ran, before its update. */
@@ -125,24 +138,31 @@ export interface TrainResult {
  * @throws OptionError as {@link readRunConfig} does, and where config and data do not fit each other; DataError for targets
  * that the loss does not take, and rows to train on of which none counts.
  */
-export function readRun(config: RunConfig, data: Dataset, test?: Dataset): CompleteRunConfig {
+export function readRun(config: RunConfig, data: Dataset | undefined, test?: Dataset): CompleteRunConfig {
   const complete = readRunConfig(config);
-  readDataset("data", data);
-  if (test !== undefined) readDataset("test", test);
-  const model = createModel(complete.model);
-  checkBatch(complete, data);
-  for (const rows of test ? [data, test] : [data]) {
-    model.program.checkFit(rows);
-    model.program.checkAnswers(rows);
+  const program = programOf(trainableOf(complete));
+  if (!program.needsData) {
+    for (const [name, rows] of Object.entries({ data, test })) {
+      if (rows === undefined) continue;
+      throw new OptionError(`${name} is ${show(rows)}; ${program.title} learns from no data, so it must be left out`);
+    }
+    return complete;
   }
-  if (!counts(data)) throw new DataError(`${data.name}: the weights of all ${data.count} rows to train on are 0`);
+  readDataset("data", data as Dataset);
+  if (test !== undefined) readDataset("test", test);
+  checkBatch(complete, data!);
+  for (const rows of test ? [data!, test] : [data!]) {
+    program.checkFit(rows);
+    program.checkAnswers(rows);
+  }
+  if (!counts(data!)) throw new DataError(`${data!.name}: the weights of all ${data!.count} rows to train on are 0`);
   return complete;
 }
 
 /** A run before its first step. */
 export interface OpenRun extends Trainee {
-  /** The rows of each step. */
-  readonly order: Generator<Uint32Array, never>;
+  /** The rows of each step; undefined where there is no data. */
+  readonly order: Generator<Uint32Array | undefined, never>;
 }
 
 /**
@@ -150,43 +170,73 @@ export interface OpenRun extends Trainee {
  *
  * @param from Steps whose rows are passed over.
  */
-export async function openRun(engine: Engine, config: CompleteRunConfig, data: Dataset, from = 0): Promise<OpenRun> {
-  const model = createModel(config.model);
-  const largest = checkBatch(config, data);
-  mustFit(engine, model, { config: config.optimizer, batch: largest, replicas: 1 });
-  const tensors = model.program.initial(config.init);
-  const trainee = await createTrainee(engine, model, tensors, config.optimizer, { data, batch: largest });
+export async function openRun(
+  engine: Engine,
+  config: CompleteRunConfig,
+  data: Dataset | undefined,
+  from = 0,
+): Promise<OpenRun> {
+  const trainable = trainableOf(config);
+  const { program } = trainable;
+  const start = config.init ?? undefined;
+  const batch = data ? checkBatch(config, data) : 1;
+  mustFit(engine, trainable, { config: config.optimizer, batch, replicas: 1, start });
+  const bound = data ? { data, batch } : {};
+  const trainee = await createTrainee(engine, trainable, program.initial(start), config.optimizer, bound);
   const { optimizer, objective } = trainee;
-  const order = batches(data.count, batchSizes(config), config.seed, from);
-  return { optimizer, objective, order, destroy: () => trainee.destroy() };
+  return { optimizer, objective, order: orderOf(config, data, from), destroy: () => trainee.destroy() };
+}
+
+/** The rows of each step of a run. */
+export function orderOf(
+  config: CompleteRunConfig,
+  data: Dataset | undefined,
+  from = 0,
+): Generator<Uint32Array | undefined, never> {
+  return data ? batches(data.count, batchSizes(config), config.seed, from) : noRows();
+}
+
+function* noRows(): Generator<undefined, never> {
+  for (;;) yield undefined;
 }
 
 /**
- * Trains a model from its seed, or goes on from a checkpoint of the run.
+ * Trains a model, points on a landscape or a custom objective from its seed, or goes on from a checkpoint of the run:
+ * `train({ model: mlp([784, 256, 10]), data, optimizer: adamw(), batch: 64, steps: 300 })`.
  *
  * @throws OptionError for a config that does not hold together, or is not that of the checkpoint; DataError for a checkpoint
  * that is none; DeviceError when the engine cannot run it, or its device is lost; and what a listener throws.
  */
-export async function train(
+export async function train(job: TrainJob): Promise<TrainResult> {
+  const { engine, config, data, test, close } = await openJob("train", job, trainOptions);
+  try {
+    return await trainOn(engine, config, data, test, job);
+  } finally {
+    close();
+  }
+}
+
+async function trainOn(
   engine: Engine,
   config: RunConfig,
-  data: Dataset,
-  options: TrainOptions = {},
+  data: Dataset | undefined,
+  test: Dataset | undefined,
+  options: TrainOptions,
 ): Promise<TrainResult> {
-  readEngine(engine);
-  const { test, resume, recover, snapshotAfter } = readRunOptions("train", options, trainOptions);
+  const { resume, recover, snapshotAfter } = options;
   if (snapshotAfter !== undefined) readNumber("snapshotAfter", snapshotAfter, { min: 0, integer: true });
   const listeners = listen(options);
   const complete = readRun(config, data, test);
   checkMetric(complete.metric, test, "; this run has none");
   const keeper = createKeeper({ ...options, onCheckpoint: listeners.onCheckpoint }, complete.steps);
-  const marks = keeper || resume !== undefined ? { data: markOf(data), test: test ? markOf(test) : null } : null;
+  const marks =
+    keeper || resume !== undefined ? { data: data ? markOf(data) : null, test: test ? markOf(test) : null } : null;
   let state = resume === undefined ? null : resumable(resume, complete, marks!.data, marks!.test);
   if (state) {
     keeper?.begin(state.step);
     listeners.begin(state);
   }
-  const run: Run = { config: complete, data, options, listeners, keeper, marks, found: {} };
+  const run: Run = { config: complete, data, test, options, listeners, keeper, marks, found: {} };
   let current = engine;
   let [failures, keptAt] = [0, keeper?.step ?? 0];
   for (;;) {
@@ -209,7 +259,7 @@ export async function train(
 }
 
 const trainOptions: readonly (keyof TrainOptions)[] = [
-  ...(["test", "signal", "snapshotAfter", "saveEvery", "resume", "recover"] as const),
+  ...(["signal", "snapshotAfter", "saveEvery", "resume", "recover"] as const),
   ...(["onStart", "onStep", "onEvent", "onTest", "onMetric", "onBest", "onCheckpoint"] as const),
 ];
 
@@ -219,7 +269,8 @@ const mostLosses = 3;
 /** What stays the same of a run when its device is lost. */
 interface Run {
   readonly config: CompleteRunConfig;
-  readonly data: Dataset;
+  readonly data: Dataset | undefined;
+  readonly test: Dataset | undefined;
   readonly options: TrainOptions;
   readonly listeners: Listeners;
   readonly keeper: Keeper | null;
@@ -230,8 +281,8 @@ interface Run {
 
 /** Makes the steps that are left after a state, or all of them. */
 async function attempt(engine: Engine, run: Run, state: RunState | null): Promise<TrainResult> {
-  const { config, data, listeners, keeper, marks, found } = run;
-  const { signal, snapshotAfter, test } = run.options;
+  const { config, data, test, listeners, keeper, marks, found } = run;
+  const { signal, snapshotAfter } = run.options;
   const { steps, stop } = config;
   const { accumulate = 1 } = config.optimizer;
   const { every: lookEvery, ...limits } = config.watch ?? { every: Number.POSITIVE_INFINITY };
@@ -276,7 +327,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     { optimizer, objective, use },
     config,
     losses,
-    { ...run.options, ...listeners.ofMetric },
+    { ...run.options, ...(test ? { test } : {}), ...listeners.ofMetric },
     state,
   );
 
@@ -362,12 +413,13 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     if (reason === "finished" && !finals.every(Number.isFinite)) reason = "diverged";
     const broken = losses.findIndex((loss) => !Number.isFinite(loss));
     const result: TrainResult = {
+      backend: engine.backend,
       config,
       losses,
       metrics: track.points,
       best: track.best,
       events,
-      notes: test ? [...classNotes(data, test), ...weightNotes(test)] : [],
+      notes: data && test ? [...classNotes(data, test), ...weightNotes(test)] : [],
       params: await optimizer.read(role),
       role,
       shapes: new Map(optimizer.segments.map(({ name, shape }) => [name, shape])),

@@ -35,7 +35,7 @@ it("trains and tests by every rule, with an average and without, as the CPU refe
       const config = { model: { layers: [3, 5, 2] }, init: { seed: 3 }, optimizer, batch: 8, steps: 4 };
       const both = [];
       for (const engine of engines) {
-        const { role, testLoss, losses } = await train(engine, config, data, { test: data });
+        const { role, testLoss, losses } = await train({ engine, ...config, data, test: data });
         both.push({ role, testLoss, losses });
       }
       outcomes.push(both);

@@ -269,7 +269,7 @@ it("says of a run that diverges at which step it did, and what to do", { timeout
   expect(await trained(page)).toBe("done; tested at the rule's evaluation point, which is the one to use");
   const { train: data, test } = await loadMnist();
   const job = { model: "784-16-10", rule: "scheduleFreeAdamw", lr: 0.05, batch: 8, steps: 16 };
-  const { role, testLoss } = await train(cpuEngine(), jobConfig(job), data, { test });
+  const { role, testLoss } = await train({ engine: cpuEngine(), ...jobConfig(job), data, test });
   expect(role).toBe("evaluation");
   expect(Number(await page.evaluate(text("test-loss")))).toBeCloseTo(testLoss!, 3);
   expect(errors).toEqual([]);

@@ -269,7 +269,10 @@ async function runCheckpoints(): Promise<Format> {
   };
   const data = arrayDataset({ inputs: Array.from({ length: 8 }, (_, i) => [i, -i]), labels: [0, 1, 2, 0, 1, 2, 0, 1] });
   const kept: Uint8Array<ArrayBuffer>[] = [];
-  await train(cpuEngine(), config, data, {
+  await train({
+    engine: cpuEngine(),
+    ...config,
+    data,
     test: data,
     saveEvery: 3,
     onCheckpoint: ({ bytes }) => void kept.push(bytes),
@@ -279,7 +282,7 @@ async function runCheckpoints(): Promise<Format> {
     name: "run checkpoints",
     whole: [saved],
     mutant: (dice) => (dice.below(4) === 0 ? mutatedBytes(saved, dice) : otherwise(saved, dice)),
-    read: (mutant) => train(cpuEngine(), config, data, { test: data, resume: asBytes(mutant) }),
+    read: (mutant) => train({ engine: cpuEngine(), ...config, data, test: data, resume: asBytes(mutant) }),
   };
 }
 

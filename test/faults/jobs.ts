@@ -135,7 +135,10 @@ export const jobs: readonly Job[] = [
   {
     name: "a training run",
     run: async (device) => {
-      const { losses, testLoss, params, events, reason, skipped } = await train(webgpuEngine(device), runConfig, data, {
+      const { losses, testLoss, params, events, reason, skipped } = await train({
+        engine: webgpuEngine(device),
+        ...runConfig,
+        data,
         test: data,
       });
       return asJson({ losses, testLoss, params, events, reason, skipped });
@@ -150,7 +153,10 @@ export const jobs: readonly Job[] = [
         watch: _watch,
         ...config
       } = runConfig as RunConfig & Record<string, unknown>;
-      const { trials } = await sweep(webgpuEngine(device), config as RunConfig, data, {
+      const { trials } = await sweep({
+        engine: webgpuEngine(device),
+        ...(config as RunConfig),
+        data,
         trials: [{ lr: 0.001 }, { lr: 0.01 }, { lr: 0.1 }],
         halving: null,
       });

@@ -119,9 +119,9 @@ const config = { model: { layers: [1, 2] }, optimizer: { rule: "sgd" }, batch: 6
 const stop = new AbortController();
 const options = async () => ({ resume: await lastCheckpoint("run"), onCheckpoint: keepIn("run"), saveEvery: 5 });
 const onStep = ({ index }) => index === 8 && stop.abort();
-const first = await train(cpuEngine(), config, data, { ...(await options()), signal: stop.signal, onStep });
-const second = await train(cpuEngine(), config, data, await options());
-const never = await train(cpuEngine(), config, data);
+const first = await train({ engine: cpuEngine(), ...config, data, ...(await options()), signal: stop.signal, onStep });
+const second = await train({ engine: cpuEngine(), ...config, data, ...await options() });
+const never = await train({ engine: cpuEngine(), ...config, data });
 console.log(first.losses.length < 20, JSON.stringify(second.losses) === JSON.stringify(never.losses));`;
     expect(run(`${asPage}${storage}${use}`)).toBe("true true");
   });

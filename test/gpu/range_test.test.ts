@@ -48,7 +48,7 @@ it("leaves nothing behind: parameters, slots, step, a rate that is a function, g
   at = before.at;
 
   const gradients = await optimizer.read("gradients");
-  const { points } = await rangeTest(optimizer, step, { data, steps: 20 });
+  const { points } = await rangeTest(optimizer, step, { ramp: { steps: 20 }, data });
   expect(points).toHaveLength(20);
   expect(await saveCheckpoint(optimizer)).toEqual(before.state);
   expect(await optimizer.read("gradients")).toEqual(gradients);

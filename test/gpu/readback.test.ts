@@ -106,11 +106,11 @@ describe("a submission that the device refuses", () => {
 
   it("of a training ends it with that error, whichever it is, and no loss is made up", async () => {
     const config = { model: model.config, optimizer: { rule: "adamw" as const }, batch: 8, steps: 6 };
-    const whole = await train(webgpuEngine(device), config, data);
+    const whole = await train({ engine: webgpuEngine(device), ...config, data });
     for (const which of [2, 4]) {
       const refusing = refuse((n) => n === which);
       const losses: number[] = [];
-      const running = train(webgpuEngine(device), config, data, { onStep: ({ loss }) => losses.push(loss) });
+      const running = train({ engine: webgpuEngine(device), ...config, data, onStep: ({ loss }) => losses.push(loss) });
       await expect(running).rejects.toThrow(DeviceError);
       expect(whole.losses.slice(0, losses.length)).toEqual(losses);
       refusing.stop();

@@ -24,7 +24,7 @@ describe("a run that goes on from a checkpoint", () => {
 
 describe("a run whose device is lost", () => {
   it("goes on with another, its curve continued", async () => {
-    const plain = await train(webgpuEngine(device), config, data, { test: data, snapshotAfter: 5 });
+    const plain = await train({ engine: webgpuEngine(device), ...config, data, test: data, snapshotAfter: 5 });
     const devices = [await freshDevice()];
     const steps: number[] = [];
     const failures: DeviceError[] = [];
@@ -33,7 +33,10 @@ describe("a run whose device is lost", () => {
       steps.push(index);
       if (lose.delete(index)) devices.at(-1)!.destroy();
     };
-    const result = await train(webgpuEngine(devices[0]!), config, data, {
+    const result = await train({
+      engine: webgpuEngine(devices[0]!),
+      ...config,
+      data,
       test: data,
       snapshotAfter: 5,
       saveEvery: 4,
@@ -58,7 +61,9 @@ describe("a run whose device is lost", () => {
       asked++;
       return webgpuEngine(lost);
     };
-    await expect(train(webgpuEngine(lost), config, data, { test: data, recover })).rejects.toThrow(DeviceError);
+    await expect(train({ engine: webgpuEngine(lost), ...config, data, test: data, recover })).rejects.toThrow(
+      DeviceError,
+    );
     expect(asked).toBe(3);
   });
 
@@ -69,7 +74,7 @@ describe("a run whose device is lost", () => {
       throw new Error("from the listener");
     };
     const recover = () => Promise.reject(new Error("asked"));
-    await expect(train(webgpuEngine(own), config, data, { test: data, onStep, recover })).rejects.toThrow(
+    await expect(train({ engine: webgpuEngine(own), ...config, data, test: data, onStep, recover })).rejects.toThrow(
       "from the listener",
     );
   });

@@ -49,11 +49,7 @@ const openings: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
   sliceRows: [[data], [data, 0]],
   splitRows: [[data]],
   createSchedule: [["x"]],
-  train: [[fallline.cpuEngine()], [fallline.cpuEngine(), run], [fallline.cpuEngine(), run, data]],
-  sweep: [[fallline.cpuEngine()], [fallline.cpuEngine(), run], [fallline.cpuEngine(), run, data]],
-  search: [[fallline.cpuEngine()], [fallline.cpuEngine(), run], [fallline.cpuEngine(), run, data]],
   rangeTest: [[fallline.cpuEngine()], [fallline.cpuEngine(), run], [fallline.cpuEngine(), run, data]],
-  findLr: [[{}]],
   loadTorch: [
     [createCpuOptimizer(tensors, { rule: "sgd" })],
     [createCpuOptimizer(tensors, { rule: "sgd" }), new Uint8Array(9)],
@@ -129,7 +125,7 @@ describe("what was passed over or ended raw", () => {
     expect(await saveCheckpoint(optimizer)).toEqual(before);
     expect(() => fallline.beale(...([5] as unknown as []))).toThrow("beale was given 5; it takes nothing");
     expect(() => fallline.himmelblau(...([{}] as unknown as []))).toThrow("himmelblau was given {}; it takes nothing");
-    const misspelt = fallline.train(fallline.cpuEngine(), run, data, { onSteps: () => {} } as never);
+    const misspelt = fallline.train({ engine: fallline.cpuEngine(), ...run, data, onSteps: () => {} } as never);
     await expect(misspelt).rejects.toThrow('train has an unknown option "onSteps"');
   });
 
@@ -186,17 +182,17 @@ const withOptions: Readonly<Record<string, readonly [call: (options: never) => u
     layerwiseDecay: [(o) => fallline.layerwiseDecay(tensors, o), { decay: 0.5 }, "decay layerOf groups noDecay"],
     readRunConfig: [fallline.readRunConfig, run, "format model data init optimizer batch steps seed metric stop watch"],
     train: [
-      (o) => fallline.train(fallline.cpuEngine(), run, data, o),
+      (o) => fallline.train({ engine: fallline.cpuEngine(), ...run, data, ...(o as object) }),
       {},
       "test signal snapshotAfter saveEvery onCheckpoint resume recover onStart onStep onEvent onTest onMetric onBest",
     ],
     sweep: [
-      (o) => fallline.sweep(fallline.cpuEngine(), { ...run, steps: 2 }, data, o),
+      (o) => fallline.sweep({ engine: fallline.cpuEngine(), ...run, steps: 2, data, ...(o as object) } as never),
       { trials: [{ lr: 0.1 }] },
       "trials halving test signal onStart onStep onTest",
     ],
     search: [
-      (o) => fallline.search(fallline.cpuEngine(), { ...run, steps: 2 }, data, o),
+      (o) => fallline.search({ engine: fallline.cpuEngine(), ...run, steps: 2, data, ...(o as object) } as never),
       { rules: ["sgd"], budget: 8 },
       "rules schedules rates budget test signal onStart onStep onTest",
     ],

@@ -14,7 +14,7 @@ describe("the main job", () => {
   it.each(rules)("learns with $name at its standard rate", async (rule) => {
     expect(usualRate(rule)).toBeGreaterThan(0);
     const config = jobConfig({ rule: rule.name, model: "784-16-10", batch: 16, steps: 60 });
-    const { losses, testAccuracy } = await train(cpuEngine(), config, data, { test: few });
+    const { losses, testAccuracy } = await train({ engine: cpuEngine(), ...config, data, test: few });
     const late = losses.slice(-10).reduce((sum, loss) => sum + loss, 0) / 10;
     // Guessing loses ln 10 = 2.303 an image.
     expect(late).toBeLessThan(2.2);

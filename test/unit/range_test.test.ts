@@ -261,7 +261,7 @@ describe("the ramp", () => {
 
   it("climbs linearly, ends at its end, and divides nothing by a smoothing of 0", async () => {
     const optimizer = start4();
-    const options: RangeOptions = { mode: "linear", start: 0.1, end: 0.5, steps: 5, smoothing: 0 };
+    const options: RangeOptions = { ramp: { mode: "linear", start: 0.1, end: 0.5, steps: 5, smoothing: 0 } };
     const { points, ended, endedAt } = await rangeTest(optimizer, square(optimizer).step, options);
     expect(points.map(({ lr }) => Number(lr.toFixed(12)))).toEqual([0.1, 0.2, 0.3, 0.4, 0.5]);
     expect(points.every(({ loss, smooth }) => loss === smooth)).toBe(true);
@@ -288,7 +288,7 @@ describe("the ramp", () => {
         moved.push(Object.values(await optimizer.read()).map(([value]) => value!));
         return 1;
       },
-      { start: 1, end: 4, steps: 3 },
+      { ramp: { start: 1, end: 4, steps: 3 } },
     );
     expect(moved).toEqual([
       [1, 0.5, 1],
@@ -300,7 +300,7 @@ describe("the ramp", () => {
 
   it("says what rules that find their own rate make of one", async () => {
     const optimizer = createCpuOptimizer([{ name: "w", shape: [1], data: [4] }], { rule: "prodigy" });
-    const { notes } = await rangeTest(optimizer, square(optimizer).step, { steps: 3 });
+    const { notes } = await rangeTest(optimizer, square(optimizer).step, { ramp: { steps: 3 } });
     expect(notes).toEqual([
       expect.stringMatching(/^prodigy works out a rate of its own and multiplies it by lr, for which about 1 /),
     ]);
@@ -308,7 +308,7 @@ describe("the ramp", () => {
 
   it("ends at a loss that is not finite, and follows one below 0", async () => {
     const losses = [-1, -3, -2, -1, Number.NaN, 5];
-    const options = { steps: 6, smoothing: 0, diverge: 2 };
+    const options = { ramp: { steps: 6, smoothing: 0, diverge: 2 } };
     const ended = await rangeTest(start4(), (i) => losses[i]!, options);
     // 1 above the best of -3 is nearer than 3 above it.
     expect(ended).toMatchObject({ ended: "nonFinite", points: { length: 4 } });
@@ -424,7 +424,7 @@ async function twice(
 describe("nothing is left of a range test", () => {
   it.each(setups)("with %s", async (_, config) => {
     await twice(config, async (optimizer, data) => {
-      const { points } = await rangeTest(optimizer, () => data.step(), { data, steps: 9 });
+      const { points } = await rangeTest(optimizer, () => data.step(), { ramp: { steps: 9 }, data });
       expect(points.length).toBe(9);
     });
   });
@@ -476,32 +476,37 @@ describe("nothing is left of a range test", () => {
     ],
     [
       "start above end",
-      (o) => rangeTest(o, () => 1, { start: 1, end: 1 }),
+      (o) => rangeTest(o, () => 1, { ramp: { start: 1, end: 1 } }),
       OptionError,
       "end is 1; it must be a finite number > 1",
     ],
     [
       "start at 0",
-      (o) => rangeTest(o, () => 1, { start: 0 }),
+      (o) => rangeTest(o, () => 1, { ramp: { start: 0 } }),
       OptionError,
       "start is 0; it must be a finite number > 0",
     ],
-    ["one step", (o) => rangeTest(o, () => 1, { steps: 1 }), OptionError, "steps is 1; it must be a whole number >= 2"],
+    [
+      "one step",
+      (o) => rangeTest(o, () => 1, { ramp: { steps: 1 } }),
+      OptionError,
+      "steps is 1; it must be a whole number >= 2",
+    ],
     [
       "smoothing of 1",
-      (o) => rangeTest(o, () => 1, { smoothing: 1 }),
+      (o) => rangeTest(o, () => 1, { ramp: { smoothing: 1 } }),
       OptionError,
       "smoothing is 1; it must be a finite number in [0, 1)",
     ],
     [
       "diverge of 1",
-      (o) => rangeTest(o, () => 1, { diverge: 1 }),
+      (o) => rangeTest(o, () => 1, { ramp: { diverge: 1 } }),
       OptionError,
       "diverge is 1; it must be a finite number > 1",
     ],
     [
       "an unknown mode",
-      (o) => rangeTest(o, () => 1, { mode: "log" as "linear" }),
+      (o) => rangeTest(o, () => 1, { ramp: { mode: "log" as "linear" } }),
       OptionError,
       'mode is "log"; it must be one of exponential, linear',
     ],
@@ -509,11 +514,11 @@ describe("nothing is left of a range test", () => {
       "an unknown option",
       (o) => rangeTest(o, () => 1, { iterations: 5 } as RangeOptions),
       OptionError,
-      'the range test has an unknown option "iterations"; the options are start, end',
+      'the range test has an unknown option "iterations"; the options are ramp, trials',
     ],
     [
       "a rate that float32 does not hold",
-      (o) => rangeTest(o, () => 1, { end: 1e39 }),
+      (o) => rangeTest(o, () => 1, { ramp: { end: 1e39 } }),
       OptionError,
       "end is 1e+39; it must be at most 3.4e38",
     ],
@@ -570,7 +575,7 @@ describe("short runs after the ramp", () => {
   ])(
     "find the rate of a parabola %s within a factor of 3 of the best, and below its limit",
     async (_, curvatures, ramp) => {
-      const { suggested, trials, suggestions, notes } = await parabola(curvatures, ramp);
+      const { suggested, trials, suggestions, notes } = await parabola(curvatures, { ramp });
       const best = 2 / (Math.max(...curvatures) + Math.min(...curvatures));
       expect(suggested.name).toBe("trial");
       expect(suggested.lr! / best).toBeGreaterThan(1 / 3);
@@ -624,10 +629,10 @@ describe("short runs after the ramp", () => {
     const halves = digitsDataset(goldenText("digits.json"));
     const config = { ...jobConfig({ ...labDefaults, model: "64-16-10", steps: 120 }), data: null };
     const { lr: schedule } = config.optimizer as { readonly lr: Scheduled };
-    const { suggested } = await findLr(cpuEngine(), config, halves);
+    const { suggested } = await findLr({ engine: cpuEngine(), ...config, data: halves });
     const rates = [...spaced({ min: 2e-6, max: 0.2 }, 16), suggested.lr!];
     const trials = rates.map((lr) => ({ lr: withPeak(schedule, lr, 120) }));
-    const result = await sweep(cpuEngine(), config, halves, { trials });
+    const result = await sweep({ engine: cpuEngine(), ...config, data: halves, trials });
     const best = result.trials[result.best!]!.finalLoss!;
     const ours = result.trials.at(-1)!;
     expect(ours.stopped).toBeNull();
@@ -635,18 +640,16 @@ describe("short runs after the ramp", () => {
   });
 
   it("are left out where a plateau drives another hyper, saying so", async () => {
-    const found = await findLr(
-      cpuEngine(),
-      {
-        model: { layers: [64, 10] },
-        optimizer: { rule: "sgd", lr: 0.1, momentum: { type: "plateau", base: 0.9, patience: 1 } },
-        batch: 16,
-        steps: 40,
-        metric: { type: "loss", every: 5 },
-      },
-      digitsDataset(goldenText("digits.json")),
-      { steps: 60 },
-    );
+    const found = await findLr({
+      engine: cpuEngine(),
+      model: { layers: [64, 10] },
+      optimizer: { rule: "sgd", lr: 0.1, momentum: { type: "plateau", base: 0.9, patience: 1 } },
+      batch: 16,
+      steps: 40,
+      metric: { type: "loss", every: 5 },
+      data: digitsDataset(goldenText("digits.json")),
+      ramp: { steps: 60 },
+    });
     expect(found.trials).toEqual([]);
     expect(found.suggestions.trial).toEqual({
       lr: null,
@@ -673,21 +676,23 @@ describe("findLr", () => {
     steps: 1,
     seed: 3,
   };
-  const options = { start: 1e-4, end: 1e3, steps: 60, trials: 4 };
+  const options = { ramp: { start: 1e-4, end: 1e3, steps: 60 }, trials: 4 };
 
   it("finds a rate for a run that learns with it, the same from the same seed", async () => {
-    const result = await findLr(cpuEngine(), config, data, options);
+    const result = await findLr({ engine: cpuEngine(), ...config, data, ...options });
     expect(result.ended).not.toBe("aborted");
     expect(result.suggested.lr).toBeGreaterThan(1e-3);
     expect(result.suggested.lr).toBeLessThan(10);
-    expect(await findLr(cpuEngine(), config, data, options)).toEqual(result);
-    expect((await findLr(cpuEngine(), { ...config, seed: 4 }, data, options)).points).not.toEqual(result.points);
+    expect(await findLr({ engine: cpuEngine(), ...config, data, ...options })).toEqual(result);
+    expect((await findLr({ engine: cpuEngine(), ...config, seed: 4, data, ...options })).points).not.toEqual(
+      result.points,
+    );
   });
 
   it("gives what a range test on the same steps gives, a point an update where gradients are added up", async () => {
     const optimizer = { ...config.optimizer, accumulate: 2 };
-    const { points } = await findLr(cpuEngine(), { ...config, optimizer }, data, { steps: 5 });
-    const whole = await findLr(cpuEngine(), config, data, { steps: 10 });
+    const { points } = await findLr({ engine: cpuEngine(), ...config, optimizer, data, ramp: { steps: 5 } });
+    const whole = await findLr({ engine: cpuEngine(), ...config, data, ramp: { steps: 10 } });
     expect(points).toHaveLength(5);
     // At rates that hardly matter the loss of a point is the mean of two batches.
     expect(points[0]!.loss).toBeCloseTo((whole.points[0]!.loss + whole.points[1]!.loss) / 2, 4);
@@ -695,8 +700,10 @@ describe("findLr", () => {
 
   it("refuses replicas and runs that do not fit their data", async () => {
     const optimizer = { ...config.optimizer, replicas: [{}, {}] };
-    await expect(findLr(cpuEngine(), { ...config, optimizer }, data)).rejects.toThrow("replicas holds 2 entries");
-    await expect(findLr(cpuEngine(), { ...config, batch: 65 }, data)).rejects.toThrow(
+    await expect(findLr({ engine: cpuEngine(), ...config, optimizer, data })).rejects.toThrow(
+      "replicas holds 2 entries",
+    );
+    await expect(findLr({ engine: cpuEngine(), ...config, batch: 65, data })).rejects.toThrow(
       "batch is 65; it must be at most 64, the rows of toy to train on",
     );
   });

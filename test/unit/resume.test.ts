@@ -50,12 +50,15 @@ describe("checkpoints of a run", () => {
       busy = false;
       steps.push(step);
     };
-    await train(engine, { ...plainConfig, steps: 11 }, data, { saveEvery: 4, onCheckpoint });
+    await train({ engine, ...plainConfig, steps: 11, data, saveEvery: 4, onCheckpoint });
     expect(steps.splice(0)).toEqual([4, 8, 11]);
-    await train(engine, { ...plainConfig, steps: 25 }, data, { onCheckpoint });
+    await train({ engine, ...plainConfig, steps: 25, data, onCheckpoint });
     expect(steps.splice(0)).toEqual([3, 6, 9, 12, 15, 18, 21, 24, 25]);
     const stop = new AbortController();
-    await train(engine, plainConfig, data, {
+    await train({
+      engine,
+      ...plainConfig,
+      data,
       onCheckpoint,
       saveEvery: 100,
       signal: stop.signal,
@@ -67,7 +70,7 @@ describe("checkpoints of a run", () => {
 
   it("end the run with what their listener throws", async () => {
     const onCheckpoint = () => Promise.reject(new Error("the disk is full"));
-    const run = (options: TrainOptions) => train(engine, plainConfig, data, { onCheckpoint, ...options });
+    const run = (options: TrainOptions) => train({ engine, ...plainConfig, data, onCheckpoint, ...options });
     await expect(run({ saveEvery: 5 })).rejects.toThrow("the disk is full");
     await expect(run({ saveEvery: 100 })).rejects.toThrow("the disk is full");
   });
@@ -89,8 +92,8 @@ describe("checkpoints of a run", () => {
     const optimizer = { rule: "adamw", accumulate: 3 } as const;
     const long = { ...plainConfig, optimizer, steps: 10, metric: { type: "loss", every: 4 } } as const;
     const { checkpoints } = await checkpointed(engine, { ...long, steps: 8 }, data, { saveEvery: 100 });
-    const longer = await train(engine, long, data, { resume: checkpoints[0]!.bytes });
-    expect(longer).toEqual(await train(engine, long, data));
+    const longer = await train({ engine, ...long, data, resume: checkpoints[0]!.bytes });
+    expect(longer).toEqual(await train({ engine, ...long, data }));
   });
 
   it.each<[string, Partial<RunConfig>, string]>([
@@ -103,7 +106,7 @@ describe("checkpoints of a run", () => {
     ],
   ])("are refused by a run with %s", async (_, changed, message) => {
     const resume = await keptAt5();
-    const run = train(engine, { ...plainConfig, steps: 8, ...changed }, data, { resume });
+    const run = train({ engine, ...plainConfig, steps: 8, ...changed, data, resume });
     await expect(run).rejects.toThrow(OptionError);
     await expect(run).rejects.toThrow(message);
   });
@@ -112,20 +115,20 @@ describe("checkpoints of a run", () => {
     const resume = await keptAt5();
     const config = { ...plainConfig, steps: 8 };
     const other = { ...data, inputs: data.inputs.map((input, i) => (i === 127 ? input + 1e-6 : input)) };
-    await expect(train(engine, config, other, { resume })).rejects.toThrow(
+    await expect(train({ engine, ...config, data: other, resume })).rejects.toThrow(
       "the rows to train on are not those of the checkpoint's run: the hash of their numbers is",
     );
     const fewer = { ...data, count: 31, inputs: data.inputs.subarray(0, 124), labels: data.labels.subarray(0, 31) };
-    await expect(train(engine, config, fewer, { resume })).rejects.toThrow("their count is 31, and was 32");
-    await expect(train(engine, config, data, { resume: new Uint8Array(9) })).rejects.toThrow(DataError);
-    await expect(train(engine, config, data, { resume: "out" as never })).rejects.toThrow(
+    await expect(train({ engine, ...config, data: fewer, resume })).rejects.toThrow("their count is 31, and was 32");
+    await expect(train({ engine, ...config, data, resume: new Uint8Array(9) })).rejects.toThrow(DataError);
+    await expect(train({ engine, ...config, data, resume: "out" as never })).rejects.toThrow(
       'resume is "out"; it must be',
     );
-    await expect(train(engine, config, data, { saveEvery: 5 })).rejects.toThrow("saveEvery is 5, which needs");
-    await expect(train(engine, config, data, { saveEvery: 0, recover: async () => engine })).rejects.toThrow(
+    await expect(train({ engine, ...config, data, saveEvery: 5 })).rejects.toThrow("saveEvery is 5, which needs");
+    await expect(train({ engine, ...config, data, saveEvery: 0, recover: async () => engine })).rejects.toThrow(
       "saveEvery is 0; it must be a whole number >= 1",
     );
-    await expect(train(engine, config, data, { onCheckpoint: 5 as never })).rejects.toThrow(
+    await expect(train({ engine, ...config, data, onCheckpoint: 5 as never })).rejects.toThrow(
       "onCheckpoint is 5; it must be a function",
     );
   });
@@ -146,7 +149,7 @@ describe("checkpoints of a run", () => {
       const changed = text.slice(0, at) + ["", "0", "-", '"', "}", "null", "[]", "1e9"][below(8)] + text.slice(at + 1);
       const resume = encodeSafetensors({ metadata: { ...metadata, [key]: changed }, tensors });
       try {
-        await train(engine, config, data, { test: data, resume });
+        await train({ engine, ...config, data, test: data, resume });
       } catch (error) {
         expect(error, `${key}: ${changed}`).toBeInstanceOf(FalllineError);
         refused++;
@@ -216,12 +219,15 @@ describe("a device that is lost", () => {
 
   it("at any call costs no step, and each is told once", async () => {
     const config = { ...everything, optimizer: { rule: "adamw", ...everything.optimizer, ema: {} }, steps: 8 };
-    const plain = await train(engine, config as RunConfig, data, { test: data });
+    const plain = await train({ engine, ...(config as RunConfig), data, test: data });
     let losses = 0;
     for (let n = 0; ; n++) {
       const steps: number[] = [];
       let recovered = false;
-      const result = await train(losing(n), config as RunConfig, data, {
+      const result = await train({
+        engine: losing(n),
+        ...(config as RunConfig),
+        data,
         test: data,
         saveEvery: 3,
         onStep: ({ index }) => steps.push(index),
@@ -244,7 +250,7 @@ describe("a device that is lost", () => {
       optimizer: () => Promise.reject(new DOMException("", "OperationError")),
       lost: async () => "destroyed: on purpose",
     };
-    const run = train(raw, plainConfig, data);
+    const run = train({ engine: raw, ...plainConfig, data });
     await expect(run).rejects.toThrow(DeviceError);
     await expect(run).rejects.toThrow("the GPU device was lost (destroyed: on purpose)");
   });

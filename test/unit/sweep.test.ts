@@ -25,7 +25,7 @@ sweepLaw(async () => engine);
 describe("sweep", () => {
   it("without halving runs every one to its end, and ranks what is left", async () => {
     const trials = gridTrials({ lr: spaced({ min: 0.01, max: 1 }, 2), momentum: [0, 0.9] });
-    const result = await sweep(engine, config, data, { trials, halving: null });
+    const result = await sweep({ engine, ...config, data, trials, halving: null });
     expect(result.trials.map(({ losses }) => losses.length)).toEqual([48, 48, 48, 48]);
     const finals = result.trials.map(({ finalLoss }) => finalLoss!);
     expect(result.best).toBe(finals.indexOf(Math.min(...finals)));
@@ -36,30 +36,32 @@ describe("sweep", () => {
     const optimizer = { rule: "adamw", lr: 0.01, groups: [{ params: "*.bias", weightDecay: 0 }] } as const;
     const grouped: RunConfig = { ...config, optimizer };
     const alone = await Promise.all(
-      [0.001, 0.1].map((lr) => train(engine, { ...grouped, optimizer: { ...optimizer, lr } }, data)),
+      [0.001, 0.1].map((lr) => train({ engine, ...grouped, optimizer: { ...optimizer, lr }, data })),
     );
     for (const each of [grouped, readRunConfig(grouped)]) {
-      const result = await sweep(engine, each, data, { trials: gridTrials({ lr: [0.001, 0.1] }), halving: null });
+      const result = await sweep({ engine, ...each, data, trials: gridTrials({ lr: [0.001, 0.1] }), halving: null });
       expect(result.trials.map(({ losses }) => losses)).toEqual(alone.map(({ losses }) => losses));
       expect(trialConfig(result.config, { lr: 0.1 }).optimizer.groups).toEqual([
         { params: ["*.bias"], weightDecay: 0 },
       ]);
     }
-    const found = await search(
+    const found = await search({
       engine,
-      {
-        ...grouped,
-        optimizer: { ...optimizer, groups: [{ params: "*.bias", weightDecay: 0, beta1: 0.5, lrScale: 2 }] },
-      },
+      ...grouped,
+      optimizer: { ...optimizer, groups: [{ params: "*.bias", weightDecay: 0, beta1: 0.5, lrScale: 2 }] },
       data,
-      { rules: ["sgd"], schedules: ["constant"] },
-    );
+      rules: ["sgd"],
+      schedules: ["constant"],
+    });
     expect(found.best!.optimizer.groups).toEqual([{ params: ["*.bias"], weightDecay: 0, lrScale: 2 }]);
   });
 
   it("stops on a signal with what there is", async () => {
     const stop = new AbortController();
-    const result = await sweep(engine, config, data, {
+    const result = await sweep({
+      engine,
+      ...config,
+      data,
       trials: [{ lr: 0.1 }, { lr: 0.2 }],
       signal: stop.signal,
       onStep: (_, step) => step >= 5 && stop.abort(),
@@ -77,9 +79,9 @@ describe("sweep", () => {
       metric: { type: "loss", every: 4 },
     };
     const trials = [{ lr: plateau(0.1) }, { lr: plateau(30) }];
-    const { trials: together } = await sweep(engine, rates, data, { trials, halving: null });
+    const { trials: together } = await sweep({ engine, ...rates, data, trials, halving: null });
     for (const [index, trial] of trials.entries()) {
-      const alone = await train(engine, trialConfig(rates, trial), data);
+      const alone = await train({ engine, ...trialConfig(rates, trial), data });
       expect(together[index]!.losses).toEqual(alone.losses);
     }
   });
@@ -87,7 +89,10 @@ describe("sweep", () => {
 
 describe("search", () => {
   it("finds a rule, a schedule and a rate within its budget, as a run config that repeats the run", async () => {
-    const result = await search(engine, config, data, {
+    const result = await search({
+      engine,
+      ...config,
+      data,
       rules: ["adamw", "sgd"],
       schedules: ["constant", "cosine"],
       rates: [1, 10],
@@ -98,8 +103,12 @@ describe("search", () => {
     expect(result.steps).toBeLessThanOrEqual(200);
     const best = result.candidates[result.bestIndex!]!;
     expect(best).toMatchObject({ stopped: null, evaluation: { accuracy: expect.any(Number) } });
-    expect(result.best).toMatchObject({ format: "fallline-run/1", optimizer: { rule: best.rule }, steps: 48 });
-    const again = await train(engine, JSON.parse(JSON.stringify(result.best)), data);
+    expect(JSON.parse(JSON.stringify(result.best))).toMatchObject({
+      format: "fallline-run/1",
+      optimizer: { rule: best.rule },
+      steps: 48,
+    });
+    const again = await train({ engine, ...JSON.parse(JSON.stringify(result.best)), data });
     expect(again.losses).toEqual(best.losses);
   });
 });
@@ -107,20 +116,20 @@ describe("search", () => {
 describe("what a sweep takes for the best", () => {
   it("is not what blew up, however low it has fallen again", async () => {
     const wild = { ...config, optimizer: { rule: "sgd" }, steps: 40 } as RunConfig;
-    const result = await sweep(engine, wild, data, { trials: gridTrials({ lr: [1e6, 1e7, 1e8] }) });
+    const result = await sweep({ engine, ...wild, data, trials: gridTrials({ lr: [1e6, 1e7, 1e8] }) });
     expect(result.trials.map(({ verdict }) => verdict.state)).toEqual(["diverged", "diverged", "diverged"]);
     expect(result.best).toBeNull();
-    const mixed = await sweep(engine, wild, data, { trials: gridTrials({ lr: [1e6, 1e-6] }), halving: null });
+    const mixed = await sweep({ engine, ...wild, data, trials: gridTrials({ lr: [1e6, 1e-6] }), halving: null });
     expect(mixed.best).toBe(1);
   });
 
   it("does not end with the run whose loss scale underflows", async () => {
     const optimizer = { rule: "sgd", lossScale: { init: 2, min: 1 } } as const;
     const trials = gridTrials({ lr: [0.1, 1e30, 0.2] });
-    const { trials: ended } = await sweep(engine, { ...config, optimizer }, data, { trials, halving: null });
+    const { trials: ended } = await sweep({ engine, ...config, optimizer, data, trials, halving: null });
     expect(ended.map(({ stopped }) => stopped)).toEqual([null, "diverged", null]);
     expect(ended[2]!.losses).toHaveLength(48);
-    const none = await sweep(engine, { ...config, optimizer }, data, { trials: gridTrials({ lr: [1e30, 1e31] }) });
+    const none = await sweep({ engine, ...config, optimizer, data, trials: gridTrials({ lr: [1e30, 1e31] }) });
     expect(none.trials.map(({ stopped }) => stopped)).toEqual(["diverged", "diverged"]);
     expect(none.best).toBeNull();
   });
@@ -128,10 +137,15 @@ describe("what a sweep takes for the best", () => {
   it("goes by updates where several steps make one", async () => {
     const optimizer = { rule: "sgd", lr: (step: number) => 0.1 * (1 - step / 24), accumulate: 2 } as const;
     const trials = [{}, { lr: 1e-6 }];
-    const { best, trials: ended } = await sweep(engine, { ...config, optimizer, steps: 48 }, data, { trials });
+    const { best, trials: ended } = await sweep({ engine, ...config, optimizer, steps: 48, data, trials });
     expect(best).toBe(0);
     expect(ended.map(({ losses }) => losses.length)).toEqual([48, 24]);
-    const found = await search(engine, { ...config, optimizer: { rule: "sgd", accumulate: 4 }, steps: 96 }, data, {
+    const found = await search({
+      engine,
+      ...config,
+      optimizer: { rule: "sgd", accumulate: 4 },
+      steps: 96,
+      data,
       rules: ["sgd"],
       schedules: ["cosine"],
     });
@@ -231,7 +245,7 @@ describe("shapes", () => {
 
 describe("bad input", () => {
   const run = (options: Partial<SweepOptions>, changed: object = {}) =>
-    sweep(engine, { ...config, ...changed }, data, { trials: [{ lr: 0.1 }], ...options });
+    sweep({ engine, ...config, ...changed, data, trials: [{ lr: 0.1 }], ...options });
 
   it.each<[Partial<SweepOptions>, object, RegExp]>([
     [{ trials: [] }, {}, /^trials is \[\]; it must have at least one entry$/],
@@ -250,7 +264,7 @@ describe("bad input", () => {
     const optimizer = { rule: "sgd", accumulate } as const;
     const message = /^steps is \d; to compare runs it must be more than/;
     await expect(run({}, { optimizer, steps: accumulate })).rejects.toThrow(message);
-    await expect(search(engine, { ...config, optimizer, steps: accumulate }, data)).rejects.toThrow(message);
+    await expect(search({ engine, ...config, optimizer, steps: accumulate, data })).rejects.toThrow(message);
   });
 
   it.each<[object, RegExp]>([
@@ -261,7 +275,7 @@ describe("bad input", () => {
     [{ budget: 50 }, /^budget is 50 steps; 2 candidates over 48 steps need 72$/],
     [{ budget: 0.5 }, /^budget is 0.5/],
   ])("%j of a search", async (options, message) => {
-    await expect(search(engine, config, data, options)).rejects.toThrow(message);
+    await expect(search({ engine, ...config, data, ...options })).rejects.toThrow(message);
   });
 
   it("of trials", () => {

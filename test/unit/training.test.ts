@@ -27,12 +27,14 @@ describe("the metric of a run", () => {
   it("is the mean loss since the value before, and is there for the last step too", async () => {
     const heard: MetricPoint[] = [];
     const onMetric = (point: MetricPoint) => heard.push(point);
-    const { metrics, losses, best } = await train(
-      cpuEngine(),
-      { ...config, steps: 10, metric: { type: "loss", every: 4 } },
+    const { metrics, losses, best } = await train({
+      engine: cpuEngine(),
+      ...config,
+      steps: 10,
+      metric: { type: "loss", every: 4 },
       data,
-      { onMetric },
-    );
+      onMetric,
+    });
     expect(metrics).toEqual([
       { step: 4, value: mean(losses.slice(0, 4)) },
       { step: 8, value: mean(losses.slice(4, 8)) },
@@ -43,8 +45,12 @@ describe("the metric of a run", () => {
   });
 
   it("changes nothing in a run without plateau or stopping", async () => {
-    const plain = await train(cpuEngine(), config, data);
-    const measured = await train(cpuEngine(), { ...config, metric: { type: "testAccuracy", every: 3 } }, data, {
+    const plain = await train({ engine: cpuEngine(), ...config, data });
+    const measured = await train({
+      engine: cpuEngine(),
+      ...config,
+      metric: { type: "testAccuracy", every: 3 },
+      data,
       test: data,
     });
     expect(measured.losses).toEqual(plain.losses);
@@ -55,7 +61,11 @@ describe("the metric of a run", () => {
 
   it("of the test set after the last step is the run's own test loss, of one pass over it", async () => {
     const passes: number[] = [];
-    const result = await train(cpuEngine(), { ...config, metric: { type: "testLoss", every: 20 } }, data, {
+    const result = await train({
+      engine: cpuEngine(),
+      ...config,
+      metric: { type: "testLoss", every: 20 },
+      data,
       test: data,
       onTest: (rows) => rows === data.count && passes.push(rows),
     });
@@ -67,12 +77,12 @@ describe("the metric of a run", () => {
     const lr = { type: "plateau", base: 0.5, factor: 0.5, patience: 0, threshold: 0.99 };
     const rates: number[] = [];
     const onStep = ({ lr }: Progress) => rates.push(lr);
-    await train(cpuEngine(), { ...config, steps: 12, optimizer: sgd({ lr }), metric }, data, { onStep });
+    await train({ engine: cpuEngine(), ...config, steps: 12, optimizer: sgd({ lr }), metric, data, onStep });
     expect(rates).toEqual([...Array(8).fill(0.5), ...Array(4).fill(0.25)]);
   });
 
   it("of the test set needs one", async () => {
-    const wrong = train(cpuEngine(), { ...config, metric: { type: "testLoss", every: 4 } }, data);
+    const wrong = train({ engine: cpuEngine(), ...config, metric: { type: "testLoss", every: 4 }, data });
     await expect(wrong).rejects.toThrow('metric.type is "testLoss", which needs a test set; this run has none');
   });
 });
@@ -95,7 +105,7 @@ describe("early stopping", () => {
   const still: RunConfig = { ...config, batch: 32, optimizer: sgd({ lr: 0 }), metric, stop: { patience: 2 } };
 
   it("ends a run that no longer improves, and says so", async () => {
-    const result = await train(cpuEngine(), still, data, { test: data });
+    const result = await train({ engine: cpuEngine(), ...still, data, test: data });
     expect(result).toMatchObject({ reason: "stopped-early", interrupted: false, testAccuracy: expect.any(Number) });
     expect(result.metrics.map(({ step }) => step)).toEqual([4, 8, 12]);
     expect(result.losses).toHaveLength(12);
@@ -103,13 +113,19 @@ describe("early stopping", () => {
   });
 
   it("does not say so of a run whose steps are all made", async () => {
-    const { reason, losses } = await train(cpuEngine(), { ...still, steps: 12 }, data);
+    const { reason, losses } = await train({ engine: cpuEngine(), ...still, steps: 12, data });
     expect([reason, losses.length]).toEqual(["finished", 12]);
   });
 
   it("returns the best parameters, or with restoreBest false the last", async () => {
     const run = (restoreBest: boolean) =>
-      train(cpuEngine(), { ...config, optimizer: turning, metric, stop: { patience: 2, restoreBest } }, data, {
+      train({
+        engine: cpuEngine(),
+        ...config,
+        optimizer: turning,
+        metric,
+        stop: { patience: 2, restoreBest },
+        data,
         snapshotAfter: 8,
         test: data,
       });
@@ -120,7 +136,7 @@ describe("early stopping", () => {
     const last = await run(false);
     expect(last.losses).toEqual(best.losses);
     expect(last.params).not.toEqual(best.params);
-    const short = await train(cpuEngine(), { ...config, optimizer: turning, steps: 8 }, data, { test: data });
+    const short = await train({ engine: cpuEngine(), ...config, optimizer: turning, steps: 8, data, test: data });
     expect([best.testLoss, best.testAccuracy]).toEqual([short.testLoss, short.testAccuracy]);
   });
 
@@ -130,7 +146,12 @@ describe("early stopping", () => {
       await new Promise((resolve) => setTimeout(resolve, 5));
       found.push(best);
     };
-    const result = await train(cpuEngine(), { ...config, optimizer: turning, metric }, data, {
+    const result = await train({
+      engine: cpuEngine(),
+      ...config,
+      optimizer: turning,
+      metric,
+      data,
       onBest: slowly,
       snapshotAfter: 8,
     });
@@ -141,28 +162,37 @@ describe("early stopping", () => {
     expect(await optimizer.read()).toEqual(result.snapshot);
     expect((await optimizer.stats()).step).toBe(8);
     const onBest = () => Promise.reject(new Error("the disk is full"));
-    await expect(train(cpuEngine(), { ...config, metric }, data, { onBest })).rejects.toThrow("the disk is full");
+    await expect(train({ engine: cpuEngine(), ...config, metric, data, onBest })).rejects.toThrow("the disk is full");
   });
 
   it("ends a run whose loss is not finite, but none that skips such steps", async () => {
     const wild = { ...config, metric, stop: { patience: 100 }, optimizer: sgd({ lr: 1e30 }) };
-    const lost = await train(cpuEngine(), wild, data);
+    const lost = await train({ engine: cpuEngine(), ...wild, data });
     expect(lost.reason).toBe("diverged");
     expect(lost.losses.length).toBeLessThan(10);
     expect(lost.losses.some((loss) => !Number.isFinite(loss))).toBe(true);
-    const skipping = await train(cpuEngine(), { ...wild, optimizer: sgd({ lr: 1e30, skipNonFinite: true }) }, data);
+    const skipping = await train({
+      engine: cpuEngine(),
+      ...wild,
+      optimizer: sgd({ lr: 1e30, skipNonFinite: true }),
+      data,
+    });
     // It has made all its steps, and each since the first found no loss.
     expect(skipping.losses).toHaveLength(20);
     expect(skipping.reason).toBe("diverged");
     expect(skipping.skipped).toBeGreaterThan(0);
-    const unstopped = await train(cpuEngine(), { ...wild, stop: null }, data);
+    const unstopped = await train({ engine: cpuEngine(), ...wild, stop: null, data });
     expect(unstopped).toMatchObject({ reason: "diverged", best: null, divergedAt: lost.divergedAt });
     expect(unstopped.losses).toHaveLength(20);
   });
 
   it("gives way to the signal", async () => {
     const stop = new AbortController();
-    const result = await train(cpuEngine(), { ...still, stop: { patience: 1 } }, data, {
+    const result = await train({
+      engine: cpuEngine(),
+      ...still,
+      stop: { patience: 1 },
+      data,
       signal: stop.signal,
       onMetric: () => stop.abort(),
     });
@@ -175,13 +205,17 @@ describe("a watched run", () => {
   it("tells its findings as they come, those of layers too, and goes on to the same end", async () => {
     const wild = { ...config, optimizer: sgd({ lr: 5 }) };
     const heard: WatchEvent[] = [];
-    const result = await train(cpuEngine(), { ...wild, watch: { every: 1, largeUpdate: 0.05 } }, data, {
+    const result = await train({
+      engine: cpuEngine(),
+      ...wild,
+      watch: { every: 1, largeUpdate: 0.05 },
+      data,
       onEvent: (event) => heard.push(event),
     });
     expect(heard.map(({ kind }) => kind)).toContain("largeUpdate");
     expect(result.events).toEqual(heard);
     expect(result.config.optimizer).toMatchObject({ watch: true });
-    expect(result.losses).toEqual((await train(cpuEngine(), wild, data)).losses);
+    expect(result.losses).toEqual((await train({ engine: cpuEngine(), ...wild, data })).losses);
   });
 });
 
@@ -207,7 +241,7 @@ describe("a batch schedule", () => {
         };
       },
     };
-    await train(engine, { ...config, steps: 6, batch: { type: "linear", start: 2, end: 12, steps: 5 } }, data);
+    await train({ engine, ...config, steps: 6, batch: { type: "linear", start: 2, end: 12, steps: 5 }, data });
     expect(sizes).toEqual([2, 4, 6, 8, 10, 12]);
     expect(made).toEqual([12]);
   });
@@ -215,7 +249,7 @@ describe("a batch schedule", () => {
   it("larger than the data is refused before anything is made", async () => {
     const engine: Engine = { ...cpuEngine(), optimizer: () => Promise.reject(new Error("made")) };
     const growing = { ...config, batch: { type: "linear", start: 20, end: 40, steps: 20 } };
-    await expect(train(engine, growing, data)).rejects.toThrow(
+    await expect(train({ engine, ...growing, data })).rejects.toThrow(
       "batch is 33 at step 13; it must be at most 32, the rows of toy to train on",
     );
   });

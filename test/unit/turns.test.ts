@@ -57,9 +57,9 @@ describe("a turn of the event loop", () => {
   const config = { model: { layers: [200, 128, 10] }, optimizer: { rule: "adamw" }, batch: rows, steps: 6 } as const;
   const engine = cpuEngine();
   it.each<[string, () => Promise<unknown>]>([
-    ["training", () => train(engine, config, data)],
-    ["a sweep", () => sweep(engine, config, data, { trials: [{ lr: 0.01 }, { lr: 0.1 }], halving: null })],
-    ["a range test", () => findLr(engine, config, data, { steps: 6 })],
+    ["training", () => train({ engine, ...config, data })],
+    ["a sweep", () => sweep({ engine, ...config, data, trials: [{ lr: 0.01 }, { lr: 0.1 }], halving: null })],
+    ["a range test", () => findLr({ engine, ...config, data, ramp: { steps: 6 } })],
     [
       "gradients in a loop",
       async () => {

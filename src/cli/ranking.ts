@@ -21,10 +21,10 @@ function highest(value: Scheduled, steps: number): number {
 }
 
 /** What the table shows of a run. */
-export type Standing = Pick<Entrant, "losses" | "score" | "verdict" | "stopped">;
+export type Ranked = Pick<Entrant, "losses" | "score" | "verdict" | "stopped">;
 
 /** One line for each run: what it tries, how far it is, its loss, and what it looks like. */
-export function standingTable<E extends Standing>(
+export function rankingTable<E extends Ranked>(
   entrants: readonly E[],
   words: (entrant: E) => string,
   steps: number,
@@ -46,7 +46,7 @@ export function standingTable<E extends Standing>(
   ];
 }
 
-function stateWords({ verdict, losses, stopped }: Standing, steps: number): string {
+function stateWords({ verdict, losses, stopped }: Ranked, steps: number): string {
   if (stopped === "diverged" || verdict.state === "diverged")
     return `diverged at step ${verdict.since || losses.length}`;
   const { state: word, since } = verdict;
@@ -57,7 +57,7 @@ function stateWords({ verdict, losses, stopped }: Standing, steps: number): stri
 }
 
 /** The table in one line; `done` is how far the whole is. */
-export function standingLine(entrants: readonly Standing[], done: string): string {
+export function rankingLine(entrants: readonly Ranked[], done: string): string {
   const running = entrants.filter(({ stopped }) => stopped === null).length;
   const best = Math.min(...entrants.map(({ score }) => score));
   return `${done}: ${running} of ${entrants.length} runs go on, lowest loss ${Number.isFinite(best) ? best.toPrecision(4) : "-"}`;
