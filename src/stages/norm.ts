@@ -13,7 +13,7 @@ import { controlPart, file, fileSumPart, joinPart, tablePart, totalPart, workgro
 import { partialBytes, type Stage } from "./stage.ts";
 import { binStruct, sizesStruct } from "./structs.ts";
 
-const sumStruct = defineStruct("Sum", {
+export const normSumStruct = defineStruct("Sum", {
   // Σ g², or Σ |g| for a norm of 1
   sum: "f32",
   // Σ (g · 2^-80)², or Σ |g · 2^-80|, of the lanes in which some |g| exceeds 2^50
@@ -23,7 +23,7 @@ const sumStruct = defineStruct("Sum", {
   peak: "u32",
 });
 
-const sumParts = [file("norm_sum", normSum), joinPart];
+export const normSumParts = [file("norm_sum", normSum), joinPart];
 
 /** 1, 2, or 0 for the largest magnitude. */
 function normKind({ clip }: Plan): number {
@@ -32,7 +32,7 @@ function normKind({ clip }: Plan): number {
 
 export const normStage: Stage = {
   name: "norm",
-  buffers: (context) => ({ partials: context.create("partials", partialBytes(context, sumStruct)) }),
+  buffers: (context) => ({ partials: context.create("partials", partialBytes(context, normSumStruct)) }),
   passes: [
     {
       name: "norm",
@@ -42,8 +42,8 @@ export const normStage: Stage = {
         name: "gradient norm",
         parts: [
           ...chunkParts(context, driverColumns(context)),
-          structsPart(sumStruct),
-          ...sumParts,
+          structsPart(normSumStruct),
+          ...normSumParts,
           fileSumPart,
           file("grad_norm", gradNorm),
         ],
@@ -57,11 +57,11 @@ export const normStage: Stage = {
       source: () => ({
         name: "finalize",
         parts: [
-          structsPart(sizesStruct, controlRecord, binStruct, sumStruct),
+          structsPart(sizesStruct, controlRecord, binStruct, normSumStruct),
           workgroupPart,
           controlPart,
           tablePart,
-          ...sumParts,
+          ...normSumParts,
           totalPart,
           file("finalize", finalize),
         ],
