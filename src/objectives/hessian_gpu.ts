@@ -7,9 +7,11 @@ import { grid } from "../gpu/device.ts";
 import { compileKernel, type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
+import { compileVectors } from "../gpu/vectors.ts";
 import type { TensorValues } from "../optimizer.ts";
+import { together } from "../together.ts";
 import { extrapolate, type VectorValues } from "./hessian.ts";
-import { vectorNorm, vectorSize } from "./objective.ts";
+import { vectorNorm } from "./objective.ts";
 import { perturbSource } from "./sources.ts";
 import { createSizes, lanes, tensor } from "./tensors_gpu.ts";
 
@@ -27,8 +29,7 @@ export async function differenceOfGradients(
   const { device, replicas, control, controlBytes } = optimizer;
   const skipIndex = optimizer.controlIndex("skip", { replica });
   const norm = vectorNorm(tensors, vector);
-  const params = await optimizer.read("params", { replica });
-  const size = vectorSize(tensors, (name) => params[name]!);
+  const [size] = await together([parametersNorm(optimizer, tensors, replica), optimizer.stats({ replica })]);
   const kernels = await Promise.all(
     [0, 1, 2].map((phase) =>
       compileKernel(device, perturbSource, ["write", "write", "read", "write", "write", "write", "uniform"], { phase }),
@@ -93,6 +94,30 @@ export async function differenceOfGradients(
 
   try {
     return await extrapolate(differenceAt, (4e-3 * (1 + size)) / norm, 2e-4);
+  } finally {
+    for (const buffer of buffers) buffer.destroy();
+  }
+}
+
+/** The norm of a replica's parameters. */
+async function parametersNorm(optimizer: GpuOptimizer, tensors: readonly Segment[], replica: number): Promise<number> {
+  const { device } = optimizer;
+  const vectors = await compileVectors(
+    device,
+    tensors.map(({ length }) => length),
+  );
+  const { made, buffers } = await allocate(device, "the norm of the parameters", (create) => {
+    const norm = create("norm", 4);
+    const params = tensors.map(({ name }) => ({ ...optimizer.binding("params", name, { replica }), stride: 0 }));
+    return { norm, dispatches: vectors(create).norm(params, { buffer: norm }) };
+  });
+  try {
+    const [bytes] = await readParts(device, [{ buffer: made.norm, offset: 0, bytes: 4 }], (encoder) => {
+      const pass = encoder.beginComputePass({ label: "fallline norm of the parameters" });
+      encodeDispatches(pass, made.dispatches);
+      pass.end();
+    });
+    return new Float32Array(bytes!)[0]!;
   } finally {
     for (const buffer of buffers) buffer.destroy();
   }

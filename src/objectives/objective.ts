@@ -1,6 +1,8 @@
 // An objective: a program with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
 // optimizer does the rest. The same interface on both engines, whatever the program.
+
 import type { Segment } from "../arena.ts";
+import { norm as normOf } from "../cpu/vectors.ts";
 import { checkDataset, type Dataset, readDataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import type { Stats, TensorValues } from "../optimizer.ts";
@@ -189,23 +191,11 @@ export function vectorNorm(segments: readonly Segment[], vector: TensorValues): 
       throw new OptionError(`vector["${name}"] ${given}; the tensor has ${length}`);
     }
   }
-  const norm = vectorSize(segments, (name) => vector[name]!);
+  const norm = normOf(segments.map(({ name }) => vector[name]!));
   if (!Number.isFinite(norm) || norm === 0) {
     throw new OptionError(`vector has norm ${norm}; it must be finite and > 0`);
   }
   return norm;
-}
-
-/** The 2-norm of values of these tensors. */
-export function vectorSize(
-  segments: readonly Segment[],
-  values: (name: string) => Float32Array | Float64Array,
-): number {
-  let sum = 0;
-  for (const { name } of segments) {
-    for (const value of values(name)) sum += value * value;
-  }
-  return Math.sqrt(sum);
 }
 
 /** What is known of each replica, and of the first one alone. */

@@ -1,6 +1,7 @@
 // The objective on the CPU, the reference of the kernels: whatever the program, its batches, evaluations and Hessian-vector
 // products; in float64 between float32 parameters and gradients, one replica after the other.
 import type { CpuOptimizer } from "../cpu/optimizer.ts";
+import { norm as normOf } from "../cpu/vectors.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
 import { readOptimizer, type TensorValues } from "../optimizer.ts";
@@ -20,7 +21,6 @@ import {
   rowsInOrder,
   type StepReport,
   vectorNorm,
-  vectorSize,
   weightOf,
 } from "./objective.ts";
 import type { Binding, CpuProgram, Program, Trainable, Values } from "./program.ts";
@@ -115,7 +115,7 @@ class CpuObjective implements Objective {
       throw new OptionError(`replica ${replica} is halted; hessianVector needs one that is not`);
     }
     const params = this.#params(replica);
-    const size = vectorSize(segments, params);
+    const size = normOf(segments.map(({ name }) => params(name)));
     const gradientsAt = (towards: number) => {
       const moved = new Map(
         segments.map(({ name }) => {
