@@ -2,8 +2,8 @@
 import { bench, describe } from "vitest";
 import { encodeDispatches } from "../src/gpu/kernel.ts";
 import { createOptimizer } from "../src/gpu/optimizer.ts";
-import { variantDispatch } from "../src/objectives/products.ts";
-import { findVariant, whyNot } from "../src/objectives/variants.ts";
+import { variantDispatch } from "../src/products/product.ts";
+import { findVariant, whyNot } from "../src/products/variants.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { device, freshDevice } from "../test/gpu/setup.ts";

@@ -100,8 +100,6 @@ export {
 } from "./lab/sweep.ts";
 export { type LawResult, verifyRule } from "./lab/verify.ts";
 export { type VerifyObjectiveOptions, verifyObjective } from "./lab/verify_objective.ts";
-export type { Activation } from "./objectives/activation.ts";
-export { type Choice, choices, pin } from "./objectives/choices.ts";
 export { type CustomDefinition, type CustomObjective, defineObjective, type Example } from "./objectives/custom.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export { beale } from "./objectives/landscapes/beale.ts";
@@ -131,6 +129,13 @@ export type {
 export { createCpuObjective } from "./objectives/objective_cpu.ts";
 export { createObjective, type GpuObjective } from "./objectives/objective_gpu.ts";
 export { initialTensors, type Program, type Trainable } from "./objectives/program.ts";
+export { type LoadOptions, loadCheckpoint, saveCheckpoint } from "./optimizer/checkpoint.ts";
+export { evaluationRole } from "./optimizer/evaluation.ts";
+export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";
+export type { InGroup, InReplica, LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
+export type { Range } from "./options.ts";
+export type { Activation } from "./products/activation.ts";
+export { type Choice, choices, pin } from "./products/choices.ts";
 export {
   perceptronProducts,
   type Tuned,
@@ -140,13 +145,8 @@ export {
   type TuneResult,
   tune,
   tuneUpdate,
-} from "./objectives/tuner.ts";
-export { type ProductShape, variantNames } from "./objectives/variants.ts";
-export { type LoadOptions, loadCheckpoint, saveCheckpoint } from "./optimizer/checkpoint.ts";
-export { evaluationRole } from "./optimizer/evaluation.ts";
-export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";
-export type { InGroup, InReplica, LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
-export type { Range } from "./options.ts";
+} from "./products/tuner.ts";
+export { type ProductShape, variantNames } from "./products/variants.ts";
 export { Random } from "./random.ts";
 export {
   type Carry,

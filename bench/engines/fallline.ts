@@ -12,7 +12,7 @@ import {
   sgd,
   tune,
 } from "../../src/index.ts";
-import { type Operand, productDispatch } from "../../src/objectives/products.ts";
+import { type Operand, productDispatch } from "../../src/products/product.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
 import { replay, takeDown, timeKernels } from "../kernels.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";

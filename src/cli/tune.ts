@@ -6,7 +6,8 @@ import { clear } from "../gpu/choices.ts";
 import { adapterLine, describeAdapter } from "../gpu/device.ts";
 import { shapeNames, updateChoice } from "../gpu/shapes.ts";
 import { jobDefaults } from "../lab/defaults.ts";
-import { choices, pin } from "../objectives/choices.ts";
+import { readChoice, readNumber } from "../options.ts";
+import { choices, pin } from "../products/choices.ts";
 import {
   perceptronProducts,
   type Tuned,
@@ -14,9 +15,8 @@ import {
   type TuneProgress,
   tune,
   tuneUpdate,
-} from "../objectives/tuner.ts";
-import { variantNames, variants, whyNot } from "../objectives/variants.ts";
-import { readChoice, readNumber } from "../options.ts";
+} from "../products/tuner.ts";
+import { variantNames, variants, whyNot } from "../products/variants.ts";
 import { choicesPath } from "./choices.ts";
 import { openDevice } from "./engine.ts";
 import { number } from "./number.ts";

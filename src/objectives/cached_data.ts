@@ -4,9 +4,9 @@ import { allocate, bytesOf } from "../gpu/allocate.ts";
 import { grid, requireBuffer } from "../gpu/device.ts";
 import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
+import type { Operand } from "../products/product.ts";
 import { type CompleteLossConfig, targetsOf } from "./loss.ts";
 import type { Model } from "./model.ts";
-import type { Operand } from "./products.ts";
 import { elementwiseLossSource, gatherSource, softmaxCrossEntropySource } from "./sources.ts";
 import { createSizes, lanes, replicaConstants } from "./tensors_gpu.ts";
 

@@ -4,8 +4,9 @@ import type { Tensor } from "../arena.ts";
 import { OptionError } from "../errors.ts";
 import type { CreateBuffer } from "../gpu/allocate.ts";
 import { isOptions, readBoolean, readMade, readNumber } from "../options.ts";
-import type { Activation } from "./activation.ts";
-import type { Dropout } from "./dropout.ts";
+import type { Activation } from "../products/activation.ts";
+import type { Dropout } from "../products/dropout.ts";
+import type { Operand } from "../products/product.ts";
 import { type InitConfig, initialWeight, readInit } from "./init.ts";
 import {
   type CompleteLossConfig,
@@ -20,7 +21,6 @@ import { bindModelToCpu } from "./model_cpu.ts";
 import { bindModelToGpu } from "./model_gpu.ts";
 import type { CpuBatch, CpuPass } from "./pass_cpu.ts";
 import type { GpuPass, Tensors } from "./pass_gpu.ts";
-import type { Operand } from "./products.ts";
 import { matchSegments, type Program, type Trainable, type Values } from "./program.ts";
 
 /** What every model may say of its training. */

@@ -6,16 +6,16 @@ import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid } from "../gpu/device.ts";
 import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
+import { type Operand, productDispatch, type Replicated } from "../products/product.ts";
+import { tuneProducts } from "../products/tuner.ts";
 import { together } from "../together.ts";
 import { type CachedData, loadData } from "./cached_data.ts";
 import { bufferLimit, objectiveBytes, replicasThatFit, rowCapacity, rowsAtOnce } from "./memory.ts";
 import type { Model } from "./model.ts";
 import type { GpuPass, ProductStep } from "./pass_gpu.ts";
-import { type Operand, productDispatch, type Replicated } from "./products.ts";
 import { type Binding, type GpuProgram, type GpuRows, totalBytes } from "./program.ts";
 import { penaltySource } from "./sources.ts";
 import { createSizes, lanes, replicaConstants, tensor, totalDispatch } from "./tensors_gpu.ts";
-import { tuneProducts } from "./tuner.ts";
 
 /** Weights that an invocation of shaders/objectives/penalty.wgsl takes. */
 const stretch = 256;

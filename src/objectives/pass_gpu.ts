@@ -1,7 +1,8 @@
 // What a model is on the GPU: the matrix products of one pass over a batch, forward and back, with everything else in their
 // epilogues.
+
+import type { Operand, Product } from "../products/product.ts";
 import type { Layer } from "./model.ts";
-import type { Operand, Product } from "./products.ts";
 
 /** C = op(A)·op(B), and what follows it. */
 export interface ProductStep {

@@ -1,5 +1,4 @@
-// The kernels of the objectives, assembled from shaders/objectives; product_sources.ts has the matrix products.
-import batch from "../../shaders/objectives/batch.wgsl?raw";
+// The kernels of the objectives, assembled from shaders/objectives; ../products/sources.ts has the matrix products.
 import custom from "../../shaders/objectives/custom.wgsl?raw";
 import customBatch from "../../shaders/objectives/custom_batch.wgsl?raw";
 import customGradient from "../../shaders/objectives/custom_gradient.wgsl?raw";
@@ -17,10 +16,10 @@ import perturb from "../../shaders/objectives/perturb.wgsl?raw";
 import replicas from "../../shaders/objectives/replicas.wgsl?raw";
 import total from "../../shaders/objectives/total.wgsl?raw";
 import { assemble, type Source, type SourcePart } from "../assemble.ts";
+import { batchPart } from "../products/sources.ts";
 
 const part = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });
 const replicasPart = part("replicas", replicas);
-export const batchPart = part("batch", batch);
 const outcomePart = part("outcome", outcome);
 
 const linearPart = part("linear", linear);

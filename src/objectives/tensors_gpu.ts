@@ -3,7 +3,7 @@ import { bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
 import { isSoftware } from "../gpu/device.ts";
 import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import type { Operand } from "./products.ts";
+import type { Operand } from "../products/product.ts";
 import { totalSource } from "./sources.ts";
 
 /** Invocations of a workgroup of the kernels that shaders/objectives/linear.wgsl counts. */

@@ -4,9 +4,8 @@ import { describe, expect, it } from "vitest";
 import { keep } from "../../scripts/webgpu.mjs";
 import { requestDevice } from "../../src/gpu/device.ts";
 import { compileKernel, encodeDispatches } from "../../src/gpu/kernel.ts";
-import { type Activation, activationFunctions, activations } from "../../src/objectives/activation.ts";
-import { type Dropout, dropped } from "../../src/objectives/dropout.ts";
-import { assembleProduct } from "../../src/objectives/product_sources.ts";
+import { type Activation, activationFunctions, activations } from "../../src/products/activation.ts";
+import { type Dropout, dropped } from "../../src/products/dropout.ts";
 import {
   bindings,
   type Epilogue,
@@ -15,9 +14,10 @@ import {
   productDispatch,
   type Replicated,
   variantDispatch,
-} from "../../src/objectives/products.ts";
-import { hasQuadsInRow } from "../../src/objectives/quads.ts";
-import { findVariant, type ProductShape, probeVariants, type Variant, whyNot } from "../../src/objectives/variants.ts";
+} from "../../src/products/product.ts";
+import { hasQuadsInRow } from "../../src/products/quads.ts";
+import { assembleProduct } from "../../src/products/sources.ts";
+import { findVariant, type ProductShape, probeVariants, type Variant, whyNot } from "../../src/products/variants.ts";
 import { Random } from "../../src/random.ts";
 import { device } from "./setup.ts";
 

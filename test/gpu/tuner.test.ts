@@ -2,9 +2,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../../src/errors.ts";
 import { type ChoiceStore, clear, keepChoices } from "../../src/gpu/choices.ts";
-import { choices, noteSpeeds, pin, variantFor } from "../../src/objectives/choices.ts";
-import { hasQuadsInRow } from "../../src/objectives/quads.ts";
-import { type TuneOptions, tune, tuneProducts } from "../../src/objectives/tuner.ts";
+import { choices, noteSpeeds, pin, variantFor } from "../../src/products/choices.ts";
+import { hasQuadsInRow } from "../../src/products/quads.ts";
+import { type TuneOptions, tune, tuneProducts } from "../../src/products/tuner.ts";
 import {
   candidates,
   defaultVariant,
@@ -14,7 +14,7 @@ import {
   variantNames,
   variants,
   whyNot,
-} from "../../src/objectives/variants.ts";
+} from "../../src/products/variants.ts";
 import { device, freshDevice } from "./setup.ts";
 
 const large: ProductShape = { m: 256, n: 256, k: 160 };

@@ -1,7 +1,7 @@
 // Dropout's mask on the CPU: the share that it drops, what it depends on; and the version that stored choices go by.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type Dropout, dropoutKey, dropoutThreshold, dropped } from "../../src/objectives/dropout.ts";
+import { type Dropout, dropoutKey, dropoutThreshold, dropped } from "../../src/products/dropout.ts";
 import { philox } from "../../src/random.ts";
 import { version } from "../../src/version.ts";
 

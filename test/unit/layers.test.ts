@@ -39,7 +39,7 @@ const layers: readonly (readonly string[])[] = [
     "optimizer/",
     "data/",
   ],
-  ["cpu/", "gpu/", "stages/", "modifiers/"],
+  ["cpu/", "gpu/", "stages/", "modifiers/", "products/"],
   ["objectives/"],
   ["train/"],
   ["lab/"],

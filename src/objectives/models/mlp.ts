@@ -3,8 +3,9 @@
 import { product } from "../../cpu/product.ts";
 import { OptionError, show } from "../../errors.ts";
 import { readArray, readChoice, readNumber, readObject } from "../../options.ts";
-import { type Activation, activationFunctions, activations } from "../activation.ts";
-import { type Dropout, dropped } from "../dropout.ts";
+import { type Activation, activationFunctions, activations } from "../../products/activation.ts";
+import { type Dropout, dropped } from "../../products/dropout.ts";
+import type { Operand } from "../../products/product.ts";
 import {
   type CompleteTrainingOptions,
   defineModel,
@@ -18,7 +19,6 @@ import {
 } from "../model.ts";
 import { addColumnSums, addProduct, type CpuBatch, type CpuPass } from "../pass_cpu.ts";
 import { forwardStep, type GpuPass, gradientStep, type ProductStep } from "../pass_gpu.ts";
-import type { Operand } from "../products.ts";
 import type { Values } from "../program.ts";
 
 /** What a perceptron may say beside its layers. */

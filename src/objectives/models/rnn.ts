@@ -1,6 +1,7 @@
 // A recurrent network: config, layers, and the passes on either engine, through time and back again.
 import { product } from "../../cpu/product.ts";
 import { readNumber, readObject } from "../../options.ts";
+import type { Operand } from "../../products/product.ts";
 import {
   type CompleteTrainingOptions,
   defineModel,
@@ -14,7 +15,6 @@ import {
 } from "../model.ts";
 import { addColumnSums, addProduct, type CpuBatch, type CpuPass } from "../pass_cpu.ts";
 import { forwardStep, type GpuPass, gradientStep, type ProductStep } from "../pass_gpu.ts";
-import type { Operand } from "../products.ts";
 import type { Values } from "../program.ts";
 
 /**

@@ -1,9 +1,9 @@
 // What follows a layer's product and bias, and its derivatives, as the CPU computes them; their twin is
-// shaders/objectives/products/activation.wgsl. A derivative is formed from what the forward pass keeps: the activation's
+// shaders/products/activation.wgsl. A derivative is formed from what the forward pass keeps: the activation's
 // value where that tells enough, else what went into it.
 import { erf } from "../cpu/erf.ts";
 
-/** In the order that shaders/objectives/products/activation.wgsl numbers them. */
+/** In the order that shaders/products/activation.wgsl numbers them. */
 export const activations = ["linear", "relu", "tanh", "sigmoid", "gelu", "silu"] as const;
 export type Activation = (typeof activations)[number];
 

@@ -19,7 +19,7 @@ import {
 import { readArray, readBoolean, readListener, readNumber, readObject } from "../options.ts";
 import { adamw } from "../rules/adam.ts";
 import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./choices.ts";
-import { variantDispatch } from "./products.ts";
+import { variantDispatch } from "./product.ts";
 import { candidates, type ProductShape, probeVariants, readShape, shapeKey, type Variant } from "./variants.ts";
 
 /** Products of fewer multiply-adds run in the default variant: a kernel's start costs as much as they do. */

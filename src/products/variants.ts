@@ -2,8 +2,8 @@
 // runs as long as nothing was measured.
 import { isSoftware } from "../gpu/device.ts";
 import { readBoolean, readNumber, readObject } from "../options.ts";
-import type { KernelName, MatrixAccess } from "./product_sources.ts";
 import { hasQuadsInRow, probeQuads } from "./quads.ts";
+import type { KernelName, MatrixAccess } from "./sources.ts";
 
 /** The sizes and form of a product: op(A) is [m, k], op(B) is [k, n]; each a whole number >= 1. */
 export interface ProductShape {

@@ -1,5 +1,5 @@
 // Which elements dropout drops: a pure function of seed, stream, step, row and column, so that both engines, every batch and
-// the backward pass agree without keeping a mask. shaders/objectives/products/dropout.wgsl is its twin.
+// the backward pass agree without keeping a mask. shaders/products/dropout.wgsl is its twin.
 import { philox } from "../random.ts";
 
 export interface Dropout {

@@ -8,7 +8,7 @@ import { type BindingUse, compileKernel, type Dispatch } from "../gpu/kernel.ts"
 import { type Activation, activations } from "./activation.ts";
 import { variantFor } from "./choices.ts";
 import { type Dropout, dropoutKey, dropoutThreshold } from "./dropout.ts";
-import { assembleProduct } from "./product_sources.ts";
+import { assembleProduct } from "./sources.ts";
 import { accessOf, type ProductShape, probeVariants, type Variant } from "./variants.ts";
 
 export type { Dropout } from "./dropout.ts";
@@ -61,7 +61,7 @@ export interface Replicated {
   readonly skipIndex: number;
   /** Where in the first record the step is. */
   readonly stepIndex: number;
-  /** The rows of the running batch (shaders/objectives/batch.wgsl), for dropout. */
+  /** The rows of the running batch (shaders/products/batch.wgsl), for dropout. */
   readonly batch: GPUBuffer | GPUBufferBinding;
   /** Is told of each buffer that the dispatches need, which its owner destroys with them. */
   readonly keep?: (buffer: GPUBuffer) => void;
@@ -217,7 +217,7 @@ function allAligned(product: ProductShape, operands: readonly (Operand | undefin
   return accessOf(product) === "vec4" && operands.every((operand) => (operand?.stride ?? 0) % 4 === 0);
 }
 
-/** The words of `Sizes` in shaders/objectives/products/shared.wgsl, in order. */
+/** The words of `Sizes` in shaders/products/shared.wgsl, in order. */
 export const sizeFields = [
   ...(["m", "n", "k", "aLine", "bLine", "cLine"] as const),
   ...(["aStride", "bStride", "cStride", "sideStride", "extraStride"] as const),

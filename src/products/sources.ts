@@ -1,25 +1,28 @@
-// The kernels of matrix products, assembled from shaders/objectives/products: how matrices are reached, what follows the
+// The kernels of matrix products, assembled from shaders/products: how matrices are reached, what follows the
 // product, whether something is dropped, and how the work is cut.
-import accessAny from "../../shaders/objectives/products/access_any.wgsl?raw";
-import accessVec4 from "../../shaders/objectives/products/access_vec4.wgsl?raw";
-import activation from "../../shaders/objectives/products/activation.wgsl?raw";
-import delta from "../../shaders/objectives/products/delta.wgsl?raw";
-import dropout from "../../shaders/objectives/products/dropout.wgsl?raw";
-import floatTiles from "../../shaders/objectives/products/float_tiles.wgsl?raw";
-import forward from "../../shaders/objectives/products/forward.wgsl?raw";
-import gradient from "../../shaders/objectives/products/gradient.wgsl?raw";
-import halfTiles from "../../shaders/objectives/products/half_tiles.wgsl?raw";
-import laneBlocks from "../../shaders/objectives/products/lane_blocks.wgsl?raw";
-import noDropout from "../../shaders/objectives/products/no_dropout.wgsl?raw";
-import plain from "../../shaders/objectives/products/plain.wgsl?raw";
-import quadBlocks from "../../shaders/objectives/products/quad_blocks.wgsl?raw";
-import registers from "../../shaders/objectives/products/registers.wgsl?raw";
-import shared from "../../shaders/objectives/products/shared.wgsl?raw";
-import tiled from "../../shaders/objectives/products/tiled.wgsl?raw";
+import accessAny from "../../shaders/products/access_any.wgsl?raw";
+import accessVec4 from "../../shaders/products/access_vec4.wgsl?raw";
+import activation from "../../shaders/products/activation.wgsl?raw";
+import batch from "../../shaders/products/batch.wgsl?raw";
+import delta from "../../shaders/products/delta.wgsl?raw";
+import dropout from "../../shaders/products/dropout.wgsl?raw";
+import floatTiles from "../../shaders/products/float_tiles.wgsl?raw";
+import forward from "../../shaders/products/forward.wgsl?raw";
+import gradient from "../../shaders/products/gradient.wgsl?raw";
+import halfTiles from "../../shaders/products/half_tiles.wgsl?raw";
+import laneBlocks from "../../shaders/products/lane_blocks.wgsl?raw";
+import noDropout from "../../shaders/products/no_dropout.wgsl?raw";
+import plain from "../../shaders/products/plain.wgsl?raw";
+import quadBlocks from "../../shaders/products/quad_blocks.wgsl?raw";
+import registers from "../../shaders/products/registers.wgsl?raw";
+import shared from "../../shaders/products/shared.wgsl?raw";
+import tiled from "../../shaders/products/tiled.wgsl?raw";
 import { assemble, type Source, type SourcePart } from "../assemble.ts";
-import { batchPart } from "./sources.ts";
 
-const part = (file: string, text: string) => ({ name: `shaders/objectives/products/${file}.wgsl`, text });
+const part = (file: string, text: string) => ({ name: `shaders/products/${file}.wgsl`, text });
+
+/** The rows of the running batch. */
+export const batchPart = part("batch", batch);
 
 const dropouts = { yes: [batchPart, part("dropout", dropout)], no: [part("no_dropout", noDropout)] };
 const accesses = { vec4: part("access_vec4", accessVec4), any: part("access_any", accessAny) };

@@ -1,6 +1,6 @@
 // Whether a device's quads are what the product kernel called quads takes them to be: four invocations in a row. WGSL does not
 // promise it, so each device is asked once, before that kernel may run.
-import probe from "../../shaders/objectives/products/quads_probe.wgsl?raw";
+import probe from "../../shaders/products/quads_probe.wgsl?raw";
 import { assemble } from "../assemble.ts";
 import { DeviceError } from "../errors.ts";
 import { allocate } from "../gpu/allocate.ts";
@@ -8,7 +8,7 @@ import { learnLoss } from "../gpu/device.ts";
 import { compileKernel, type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import { readParts } from "../gpu/readback.ts";
 
-const source = assemble("probe of quads", [{ name: "shaders/objectives/products/quads_probe.wgsl", text: probe }]);
+const source = assemble("probe of quads", [{ name: "shaders/products/quads_probe.wgsl", text: probe }]);
 
 /** What was found; nothing as long as nobody asked. */
 const found = new WeakMap<GPUDevice, boolean>();
