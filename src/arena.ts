@@ -10,6 +10,7 @@ const layouts = ["in-out", "out-in"] as const;
 
 /** A named parameter: its shape (row-major) and, unless it starts at zero, its initial values. */
 export interface Tensor {
+  /** What the tensor is called in groups, readings and checkpoints; names are unique. */
   readonly name: string;
   /** Whole numbers >= 1; [] is a scalar. */
   readonly shape: readonly number[];
@@ -52,6 +53,7 @@ export function readTensors(tensors: Tensors): readonly Tensor[] {
 
 /** A part of a buffer that belongs to the caller. */
 export interface BufferRange {
+  /** The buffer, which is not destroyed with the optimizer. */
   readonly buffer: GPUBuffer;
   /** In bytes; a multiple of 4, default 0. Kernels read 4 elements at once where it is a multiple of 16. */
   readonly offset?: number | undefined;
@@ -59,12 +61,15 @@ export interface BufferRange {
 
 /** A tensor's place in the arena, in elements. */
 export interface Segment {
+  /** The tensor's name. */
   readonly name: string;
+  /** Its sizes, outermost first; row-major. */
   readonly shape: readonly number[];
   /** The page of the arenas that holds it; a page is what one buffer and one binding hold. */
   readonly page: number;
   /** In the page; of a tensor in the caller's buffers its place behind the others, where there is nothing. */
   readonly offset: number;
+  /** How many elements it has. */
   readonly length: number;
   /** Which side is the output, where the tensor says so; else "in-out". */
   readonly layout?: Layout;

@@ -5,6 +5,7 @@ import type { Scheduled } from "./schedule.ts";
 
 /** Clips by a norm over all tensors: g · min(1, maxNorm / (norm + 1e-6)), as torch's clip_grad_norm_. */
 export interface GlobalNormClip {
+  /** Clips by the norm over all tensors. */
   readonly type: "globalNorm";
   /** The largest norm that passes unchanged; > 0. */
   readonly maxNorm: number;
@@ -14,6 +15,7 @@ export interface GlobalNormClip {
 
 /** Clips each parameter group by its own norm. */
 export interface GroupNormClip {
+  /** Clips by the norm over each group. */
   readonly type: "groupNorm";
   /** The largest norm of a group that passes unchanged; > 0. */
   readonly maxNorm: number;
@@ -23,6 +25,7 @@ export interface GroupNormClip {
 
 /** Clamps every element to [-maxValue, maxValue], as torch's clip_grad_value_. */
 export interface ValueClip {
+  /** Clamps each element. */
   readonly type: "value";
   /** > 0. */
   readonly maxValue: number;
@@ -34,6 +37,7 @@ export interface ValueClip {
  * tensors of the layout "out-in" are refused.
  */
 export interface AdaptiveClip {
+  /** Clips each unit by its parameters' norm (Brock et al. 2021). */
   readonly type: "adaptive";
   /** The largest ‖gradient‖ / max(‖parameters‖, eps) of a unit that passes unchanged; > 0. */
   readonly clipping: number;
@@ -41,6 +45,7 @@ export interface AdaptiveClip {
   readonly eps?: number | undefined;
 }
 
+/** How gradients are clipped; by `type`. */
 export type ClipConfig = GlobalNormClip | GroupNormClip | ValueClip | AdaptiveClip;
 
 /** Dynamic scaling of the loss, as torch's GradScaler; the defaults are its. */

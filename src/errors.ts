@@ -3,21 +3,25 @@
 
 /** Base of every error that fallline throws on purpose. */
 export class FalllineError extends Error {
+  /** The class's name, which tells errors of several copies of the library apart. */
   override name = "FalllineError";
 }
 
 /** A bad option, config or argument; thrown before anything is changed. */
 export class OptionError extends FalllineError {
+  /** "OptionError". */
   override name = "OptionError";
 }
 
 /** A file or buffer whose content is not what its format says (IDX, safetensors, replay). */
 export class DataError extends FalllineError {
+  /** "DataError". */
   override name = "DataError";
 }
 
 /** Something the GPU device cannot do or no longer does: limits, shader compilation, loss, use after `destroy`. */
 export class DeviceError extends FalllineError {
+  /** "DeviceError". */
   override name = "DeviceError";
 }
 

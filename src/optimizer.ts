@@ -21,6 +21,7 @@ export function putValues(values: TensorValues, name: string, data: Float32Array
   Object.defineProperty(values, name, { value: data, enumerable: true, configurable: true, writable: true });
 }
 
+/** Where an optimizer stands. */
 export interface Stats {
   /** Updates made; skipped ones do not count. */
   readonly step: number;
@@ -46,6 +47,7 @@ export interface Stats {
  * precision, and elements below 1e-33 may count as 0.
  */
 export interface LayerStats {
+  /** The tensor's name. */
   readonly name: string;
   /** Of its gradient as the rule took it: after clipping, and the mean where gradients are added up. */
   readonly gradientNorm: number;
@@ -70,7 +72,9 @@ export interface InGroup {
   readonly group?: number | undefined;
 }
 
+/** An optimizer's state and steps, the same on either engine. */
 export interface Optimizer {
+  /** The engine: "webgpu", or "cpu" for the reference. */
   readonly backend: "webgpu" | "cpu";
   /** The tensors, in the order they were given. */
   readonly segments: readonly Segment[];

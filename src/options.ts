@@ -4,10 +4,15 @@ import { OptionError, show } from "./errors.ts";
 
 /** What a number may be. `min`/`max` are inclusive, `above`/`below` exclusive; NaN and infinities are never allowed. */
 export interface Range {
+  /** The least value that is allowed. */
   readonly min?: number;
+  /** The greatest value that is allowed. */
   readonly max?: number;
+  /** A value that must be exceeded. */
   readonly above?: number;
+  /** A value that must not be reached. */
   readonly below?: number;
+  /** Whether only whole numbers are allowed. */
   readonly integer?: boolean;
 }
 

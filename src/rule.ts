@@ -10,7 +10,9 @@ import type { SlotFormat } from "./slot_format.ts";
 
 /** One scalar of a rule: its default and what it may be at every step. */
 export interface Hyper {
+  /** The value where none is given. */
   readonly default: number;
+  /** The values that are allowed. */
   readonly range: Range;
 }
 
@@ -31,6 +33,7 @@ type Names<T> = keyof T & string;
  * It advances with completed updates only, in float64, and is saved with the state.
  */
 export interface Carry<H extends string, K extends string> {
+  /** What is carried from row to row. */
   readonly names: readonly K[];
   /** Before the first update, from the hypers of that update. */
   start(hypers: Numbers<H>): Record<NoInfer<K>, number>;
@@ -43,6 +46,7 @@ export interface Carry<H extends string, K extends string> {
  * dispatches: `measure` over all elements, `conclude` for each tensor (or once), and the update.
  */
 export interface Reduction<F extends string, S extends string, C extends string, N extends string, A extends string> {
+  /** Whether sums are taken over each tensor or over all together. */
   readonly scope: "tensor" | "all";
   /** The terms that are added up, fields of the WGSL structs `Sums` (vec4f) and `Totals` (f32, and `count`). */
   readonly sums: readonly N[];
@@ -66,6 +70,7 @@ export interface Reduction<F extends string, S extends string, C extends string,
  * scalar of the reduction called `factored` is 1 for such tensors; the slot of the others is the rule's own to update.
  */
 export interface Factored<S extends string, C extends string> {
+  /** The slot that is factored. */
   readonly slot: S;
   /** The column that says how far the means move. */
   readonly weight: C;
@@ -75,7 +80,9 @@ export interface Factored<S extends string, C extends string> {
 
 /** Which tensors a rule takes: a sentence's "matrices", and their shapes. */
 export interface Only<W extends string = string> {
+  /** What the tensors must be, in words. */
   readonly what: W;
+  /** Whether a tensor of this shape is one. */
   takes(shape: readonly number[]): boolean;
 }
 
@@ -93,6 +100,7 @@ export interface RuleDefinition<
   A extends string = never,
   W extends string = string,
 > {
+  /** What configs in JSON and checkpoints call it. */
   readonly name: string;
   /** The paper, and the library that fixes what the paper leaves open. */
   readonly source: string;
@@ -112,6 +120,7 @@ export interface RuleDefinition<
   conflict?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): string | undefined;
   /** Where the rule does not take every tensor; its options then have a `fallback`. */
   readonly only?: Only<W>;
+  /** What is carried from row to row on the host. */
   readonly carry?: Carry<Names<Hs>, K>;
   /**
    * The scalars that the update reads, for update number `t` (from 1), from the values that the hypers have at it; `ahead`
@@ -128,6 +137,7 @@ export interface RuleDefinition<
   ): Record<C, number>;
   /** A slot of tensors with two dimensions or more of which only means along the last two are kept. */
   readonly factored?: Factored<NoInfer<S>, NoInfer<C>>;
+  /** Sums that the update reads. */
   readonly reduction?: Reduction<Names<Fs>, S, C, N, A>;
   /**
    * A slot that is made anew in each update between `conclude` and the update: `prepare` of every element, as a matrix
@@ -206,7 +216,10 @@ export type FallbackOption = {
 };
 
 /** A config as a rule makes it: the rule and its options. */
-export type RuleConfig = { readonly rule: Rule };
+export type RuleConfig = {
+  /** The rule that updates what has none of its own. */
+  readonly rule: Rule;
+};
 
 /** What makes the config of a rule: of its options, or of a rate and the other options. */
 export interface RuleFunction<Options> {

@@ -10,13 +10,19 @@ import { DataError, OptionError, show } from "./errors.ts";
 import { inMemory } from "./host_memory.ts";
 import { isOptions, readMade } from "./options.ts";
 
+/** A tensor of a safetensors file. */
 export interface SafeTensor {
+  /** Its sizes, outermost first. */
   readonly shape: readonly number[];
+  /** Its elements, row-major. */
   readonly data: Float32Array;
 }
 
+/** What a safetensors file holds. */
 export interface SafeTensors {
+  /** Texts by name. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Tensors by name, in the order of the file. */
   readonly tensors: ReadonlyMap<string, SafeTensor>;
 }
 

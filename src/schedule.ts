@@ -3,6 +3,7 @@
 
 /** A schedule's config as plain JSON: `type` names the schedule, the other fields are its options. */
 export interface ScheduleConfig {
+  /** The kind of schedule. */
   readonly type: string;
   readonly [option: string]: unknown;
 }
@@ -20,8 +21,9 @@ export type ListenerState = Readonly<Record<string, number | null>>;
 export interface Listener {
   /** Hears the next value of the metric; what the schedule gives from then on may change. */
   observe(metric: number): void;
+  /** What must be saved to go on from here; plain JSON. */
   state(): ListenerState;
-  /** @throws DataError for what is no state of this listener; nothing is changed then. */
+  /** Takes up a saved state. @throws DataError for what is no state of this listener; nothing is changed then. */
   restore(state: ListenerState): void;
 }
 

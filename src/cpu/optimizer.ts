@@ -13,6 +13,7 @@ import { ArrayStore } from "./store.ts";
 
 /** An optimizer on the CPU, whose arenas are plain arrays. */
 export interface CpuOptimizer extends Optimizer {
+  /** Always "cpu". */
   readonly backend: "cpu";
   /** The arena of the parameters, replica after replica; a segment is `params.subarray(offset, offset + length)`. */
   readonly params: Float32Array<ArrayBuffer>;
@@ -34,6 +35,7 @@ export interface ReplicaProgress {
   readonly step: number;
   /** What the next loss is to be multiplied by; 1 without loss scaling. */
   readonly lossScale: number;
+  /** Whether it was halted; it takes no further steps. */
   readonly halted: boolean;
 }
 

@@ -7,6 +7,7 @@ import { type ClassesOption, readLabels } from "./labels.ts";
 /** Numbers row after row, or an array for each row. */
 export type Rows = ArrayLike<number> | ArrayLike<ArrayLike<number>>;
 
+/** What {@link arrayDataset} takes. */
 export interface ArrayDatasetOptions {
   /** What errors call the data set; default "data". */
   readonly name?: string | undefined;

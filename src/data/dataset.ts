@@ -26,7 +26,9 @@ export interface LabelledDataset extends Examples {
   readonly classes: number;
   /** What the classes are called, in their order; undefined where they are numbers alone. */
   readonly classNames?: readonly string[] | undefined;
+  /** A class for each row; whole numbers in [0, classes). */
   readonly labels: Uint8Array | Uint32Array;
+  /** A labelled set has none. */
   readonly targets?: undefined;
 }
 
@@ -36,6 +38,7 @@ export interface TargetDataset extends Examples {
   readonly outputs: number;
   /** `count · outputs` numbers, row after row. */
   readonly targets: Float32Array;
+  /** A set with targets has none. */
   readonly labels?: undefined;
 }
 
@@ -161,7 +164,9 @@ export interface SplitOptions {
 
 /** A data set in two. */
 export interface Split {
+  /** The rows to train on. */
   readonly train: Dataset;
+  /** The rows to test on. */
   readonly test: Dataset;
   /** What to know about it: classes that are missing on a side; see {@link classNotes}. */
   readonly notes: readonly string[];

@@ -4,7 +4,9 @@ import { DataError } from "../errors.ts";
 import { readBytes, readMade, readNumber, readObject, readString } from "../options.ts";
 import { checkDataset, type LabelledDataset } from "./dataset.ts";
 
+/** An array as an IDX file holds it. */
 export interface IdxArray {
+  /** Its sizes, outermost first. */
   readonly shape: readonly number[];
   /** A view of the file's values, row-major. */
   readonly values: Uint8Array;
@@ -52,6 +54,7 @@ function parse(name: string, bytes: Uint8Array, dimensions: number): IdxArray {
   return { shape, values: bytes.subarray(headerLength) };
 }
 
+/** What {@link idxDataset} takes. */
 export interface IdxOptions {
   /** How many classes there are, a whole number in [1, 256]; default one more than the largest label. */
   readonly classes?: number | undefined;

@@ -7,8 +7,11 @@ import { adapterLine, describeAdapter, readDevice } from "./device.ts";
 
 /** Keeps text under keys; `localStorage` is one. */
 export interface ChoiceStore {
+  /** What is stored under a key, or null. */
   getItem(key: string): string | null;
+  /** Stores a value under a key. */
   setItem(key: string, value: string): void;
+  /** Forgets a key. */
   removeItem(key: string): void;
 }
 

@@ -4,8 +4,11 @@ import { readArray, readMade, readString } from "../options.ts";
 
 /** What really runs, for people and for result files. */
 export interface AdapterDescription {
+  /** The vendor, such as "nvidia"; "" where the browser does not tell. */
   readonly vendor: string;
+  /** The architecture, such as "ampere"; "" where the browser does not tell. */
   readonly architecture: string;
+  /** The adapter in words; "" where the browser does not tell. */
   readonly description: string;
   /** Whether it is an emulation on the CPU. */
   readonly software: boolean;

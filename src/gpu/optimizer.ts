@@ -30,7 +30,9 @@ export type ControlField = (typeof controlFields)[number];
 
 /** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
 export interface GpuOptimizer extends Optimizer {
+  /** Always "webgpu". */
   readonly backend: "webgpu";
+  /** The device that it was created on. */
   readonly device: GPUDevice;
   /** The arena of the parameters (STORAGE | COPY_SRC | COPY_DST), replica after replica. */
   readonly params: GPUBuffer;

@@ -19,7 +19,9 @@ type Values = Readonly<Record<string, readonly number[]>>;
 
 /** A model with its parameters, and the loss and gradients of one batch. */
 export interface GradientCase {
+  /** The case's name. */
   readonly id: string;
+  /** The model's config. */
   readonly model: ModelConfig;
   /** Examples in the batch. */
   readonly batch: number;
@@ -29,56 +31,81 @@ export interface GradientCase {
   readonly y: readonly number[];
   /** How much each row counts; none where all count the same. */
   readonly weights: readonly number[] | undefined;
+  /** The parameters, by name. */
   readonly params: Values;
+  /** The mean loss of the batch, by the reference. */
   readonly loss: number;
+  /** The gradient of each parameter, by the reference. */
   readonly gradients: Values;
+  /** How far a gradient may be off. */
   readonly tolerance: Tolerance;
 }
 
 /** A `fallline-gradients/1` file. */
 export interface GradientFile {
+  /** The format and its version. */
   readonly format: typeof gradientFormat;
+  /** The cases. */
   readonly cases: readonly GradientCase[];
 }
 
 /** A training run: from these parameters, on these rows, with these losses before each update. */
 export interface TrainingRun {
+  /** The run's name. */
   readonly id: string;
+  /** The model's config. */
   readonly model: ModelConfig;
+  /** The optimizer's config. */
   readonly optimizer: object;
+  /** The parameters before the first step, by name. */
   readonly initial: Values;
+  /** The rows of each step's batch. */
   readonly batches: readonly (readonly number[])[];
+  /** The loss of each step. */
   readonly losses: readonly number[];
   /** On the rows that no one trains on; undefined where none is recorded. */
   readonly testAccuracy: number | undefined;
+  /** How far a loss may be off. */
   readonly tolerance: Tolerance;
 }
 
 /** Eigenvalues of the Hessian of the mean loss over the first `rows` rows. */
 export interface SharpnessCase {
+  /** The case's name. */
   readonly id: string;
+  /** The model's config. */
   readonly model: ModelConfig;
+  /** The rows of the batch. */
   readonly rows: number;
+  /** The parameters, by name. */
   readonly params: Values;
+  /** The largest eigenvalue of the Hessian. */
   readonly largest: number;
+  /** The second largest. */
   readonly second: number;
+  /** The smallest. */
   readonly smallest: number;
+  /** How far an eigenvalue may be off. */
   readonly tolerance: Tolerance;
 }
 
 /** A `fallline-training/1` file. */
 export interface TrainingFile {
+  /** The format and its version. */
   readonly format: typeof trainingFormat;
   /** Where the data set lies beside the file; undefined where the file does not say. */
   readonly data: string | undefined;
   /** The rows before this one train, it and those after it test. */
   readonly trainRows: number;
+  /** Recorded runs. */
   readonly runs: readonly TrainingRun[];
+  /** Recorded eigenvalues. */
   readonly sharpness: readonly SharpnessCase[];
 }
 
 /** How far an engine is from what was recorded. */
 export interface CaseResult {
+  /** The case's name in the file. */
   readonly id: string;
   /** Largest |ours - expected|; null where the case did not run, or a number was not finite. */
   readonly maxAbs: number | null;
@@ -90,9 +117,11 @@ export interface CaseResult {
   readonly error?: string;
 }
 
+/** What became of a recorded gradient. */
 export interface GradientResult extends CaseResult {
   /** |ours - expected| of the loss alone, and the largest of the gradients; null as `maxAbs` is. */
   readonly lossError: number | null;
+  /** The largest difference of a gradient. */
   readonly gradientError: number | null;
 }
 

@@ -37,6 +37,7 @@ export type Stop =
 
 /** One run among others. */
 export interface Entrant {
+  /** What is tried. */
   readonly trial: Trial;
   /** The loss of each of its steps, before the update. */
   readonly losses: readonly number[];
@@ -44,6 +45,7 @@ export interface Entrant {
   readonly score: number;
   /** What it looks like, and since which step. */
   readonly verdict: Verdict;
+  /** Where and why it was stopped; null while it runs and where it finished. */
   readonly stopped: Stop | null;
 }
 

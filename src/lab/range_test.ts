@@ -91,11 +91,13 @@ export interface TrialProgress {
   readonly index: number;
   /** Steps of the run. */
   readonly steps: number;
+  /** The loss of the last step. */
   readonly loss: number;
 }
 
 /** A short run at one rate. */
 export interface RateTrial {
+  /** The learning rate that was tried. */
   readonly lr: number;
   /** The mean of the last fifth of its losses; null where it diverged. */
   readonly loss: number | null;
@@ -109,6 +111,7 @@ export interface RangeTestOptions<S = unknown> extends RangeOptions {
 
 /** What a range test found, as plain JSON. */
 export interface RangeTestResult extends Suggestions {
+  /** The format and its version. */
   readonly format: "fallline-lr/1";
   /** The ramp, with every default filled in. */
   readonly ramp: Ramp;
@@ -116,6 +119,7 @@ export interface RangeTestResult extends Suggestions {
   readonly points: readonly RangePoint[];
   /** The short runs that followed, in the order in which they were made; none where the curve says nothing. */
   readonly trials: readonly RateTrial[];
+  /** Why the ramp ended. */
   readonly ended: RangeEnd;
   /** The last rate that was tried; null where none was. */
   readonly endedAt: number | null;

@@ -6,7 +6,9 @@ export type Recorded = Readonly<Record<string, unknown>>;
 
 /** |ours - expected| may be atol + rtol·|expected|. */
 export interface Tolerance {
+  /** Relative to the recorded value. */
   readonly rtol: number;
+  /** Absolute. */
   readonly atol: number;
 }
 

@@ -12,21 +12,33 @@ type Values = Readonly<Record<string, readonly number[]>>;
 
 /** One recorded optimizer. */
 export interface ReplayCase {
+  /** The case's name. */
   readonly id: string;
+  /** The optimizer's config. */
   readonly optimizer: object;
+  /** How gradients are clipped; none where it is missing. */
   readonly clip?: unknown;
+  /** How far a value may be off. */
   readonly tolerance: Tolerance;
+  /** What the reference came to. */
   readonly expected: readonly { readonly step: number; readonly params: Values }[];
+  /** The largest difference of the reference's own float32 run. */
   readonly float32MaxError?: number;
 }
 
+/** Recorded trajectories of optimizers. */
 export interface ReplayFile {
+  /** The tensors' shapes and first values. */
   readonly tensors: readonly Tensor[];
+  /** The gradients of each step. */
   readonly gradients: readonly Values[];
+  /** The cases. */
   readonly cases: readonly ReplayCase[];
 }
 
+/** What became of a recorded trajectory. */
 export interface ReplayResult {
+  /** The case's name. */
   readonly id: string;
   /** Largest |ours - expected| over all recorded steps and elements; null where the case did not run. */
   readonly maxAbs: number | null;

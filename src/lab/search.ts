@@ -15,6 +15,7 @@ import { Cohort, type Entrant, halvingRungs, race } from "./race.ts";
 import { type Shape, shapeNames, shapes } from "./shapes.ts";
 import { bestOf, mustUpdate, type TrialResult, trialConfig, trialResult } from "./sweep.ts";
 
+/** What {@link search} takes. */
 export interface SearchOptions {
   /** Names of rules to try; default {@link searchedRules}. */
   readonly rules?: readonly string[] | undefined;
@@ -30,11 +31,13 @@ export interface SearchOptions {
    * those near the usual rates first.
    */
   readonly budget?: number | undefined;
+  /** Ends the search with what there is. */
   readonly signal?: AbortSignal | undefined;
   /** Called once everything is made. */
   readonly onStart?: ((candidates: number) => void) | undefined;
   /** Hears, after each step of any of them, how every candidate does. */
   readonly onStep?: ((ranking: readonly Ranked[]) => void) | undefined;
+  /** Receives how many rows have been tested. */
   readonly onTest?: ((rows: number) => void) | undefined;
 }
 
@@ -43,26 +46,35 @@ export interface SearchJob extends RunJob, SearchOptions {}
 
 /** A rule, a course of the rate and its highest value. */
 export interface Candidate {
+  /** The rule's name. */
   readonly rule: string;
+  /** The schedule's shape. */
   readonly schedule: Shape;
+  /** The peak learning rate. */
   readonly lr: number;
 }
 
 /** A candidate and how it does. */
 export interface Ranked extends Candidate {
+  /** The candidate's run so far. */
   readonly entrant: Entrant;
 }
 
 /** A search's outcome as JSON. */
 export interface SearchResult {
+  /** The format and its version. */
   readonly format: "fallline-search/1";
   /** The run config that came out best, complete; null where every candidate diverged, or it was stopped before all had come as far. */
   readonly best: CompleteRunConfig | null;
+  /** The best candidate's place in `candidates`; null where none finished. */
   readonly bestIndex: number | null;
+  /** All that were tried. */
   readonly candidates: readonly (Candidate & TrialResult)[];
   /** Steps of all runs together. */
   readonly steps: number;
+  /** Steps of all candidates together, at most. */
   readonly budget: number;
+  /** Whether a signal ended the search. */
   readonly interrupted: boolean;
 }
 

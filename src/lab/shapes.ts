@@ -34,6 +34,7 @@ export const shapes = {
     }),
 } as const;
 
+/** A shape of a schedule over a run. */
 export type Shape = keyof typeof shapes;
 
 export const shapeNames = Object.keys(shapes) as readonly Shape[];

@@ -5,6 +5,7 @@
 
 /** One step of a range test. */
 export interface RangePoint {
+  /** The learning rate of the step. */
   readonly lr: number;
   /** The loss that was measured with the parameters that the rates before this one had made. */
   readonly loss: number;
@@ -21,6 +22,7 @@ export type ReadingName = (typeof readingNames)[number];
 /** A reading of the curve, or the best of the short runs that follow it. */
 export type SuggestionName = "trial" | ReadingName;
 
+/** A rate that a range test suggests. */
 export interface Suggestion {
   /** Null where the curve does not say. */
   readonly lr: number | null;
@@ -28,6 +30,7 @@ export interface Suggestion {
   readonly reason: string;
 }
 
+/** What a range test suggests, by the reading of its curve. */
 export interface Suggestions {
   /** `trial` only where short runs followed the curve. */
   readonly suggestions: Readonly<Record<ReadingName, Suggestion>> & { readonly trial?: Suggestion };

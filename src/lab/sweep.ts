@@ -18,8 +18,11 @@ import { Cohort, type Entrant, halvingRungs, type Rung, race, type Stop, type Tr
 
 /** From where to where a hyper is tried; `scale` "log" (the default) is by equal factors and needs min > 0. */
 export interface Span {
+  /** The lowest value. */
   readonly min: number;
+  /** The highest value. */
   readonly max: number;
+  /** Whether values are spaced evenly as they are or by their logarithm. */
   readonly scale?: "log" | "linear" | undefined;
 }
 
@@ -121,6 +124,7 @@ export function withPeak(schedule: Scheduled, peak: number, steps: number): Sche
   return { type: "scale", by: peak / highest, schedule };
 }
 
+/** Successive halving: when how many trials are stopped. */
 export interface Halving {
   /** How many times the worse part is stopped; a whole number >= 0, default 3 (or fewer, so that one is left). */
   readonly times?: number | undefined;
@@ -128,6 +132,7 @@ export interface Halving {
   readonly eta?: number | undefined;
 }
 
+/** What {@link sweep} takes. */
 export interface SweepOptions {
   /** Hypers in place of the config's, for each run; see {@link gridTrials} and {@link randomTrials}. */
   readonly trials: readonly Trial[];
@@ -148,6 +153,7 @@ export interface SweepJob extends RunJob, SweepOptions {}
 
 /** How one trial ended. */
 export interface TrialResult {
+  /** The hypers that were tried. */
   readonly trial: Trial;
   /** The loss of every step it made, before the update; NaN and infinities as null, as JSON has it. */
   readonly losses: readonly (number | null)[];
@@ -163,14 +169,17 @@ export interface TrialResult {
 
 /** A sweep's outcome as JSON. */
 export interface SweepResult {
+  /** The format and its version. */
   readonly format: "fallline-sweep/1";
   /** The run config without the trials, complete. */
   readonly config: CompleteRunConfig;
+  /** Every trial, in the order in which they were given. */
   readonly trials: readonly TrialResult[];
   /** The index of the best: of those that ran longest, the one with the lowest loss; null where every one diverged. */
   readonly best: number | null;
   /** Steps of all runs together. */
   readonly steps: number;
+  /** Whether a signal ended the sweep. */
   readonly interrupted: boolean;
 }
 

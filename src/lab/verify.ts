@@ -17,8 +17,11 @@ import { awayFromDefault, type Options, optionSets } from "./option_sets.ts";
 
 /** What came of one law under one set of options. */
 export interface LawResult {
+  /** The law in a sentence. */
   readonly law: string;
+  /** The engine that it was tried on. */
   readonly backend: "webgpu" | "cpu";
+  /** The rule's options that it was tried with. */
   readonly options: Options;
   /** What is wrong; undefined where the law holds. */
   readonly problem: string | undefined;

@@ -32,6 +32,7 @@ import { readRunOptions } from "../train/arguments.ts";
 import { shiftCount, shiftsAround, slopeOf } from "./slopes.ts";
 import type { LawResult } from "./verify.ts";
 
+/** What {@link verifyObjective} takes. */
 export interface VerifyObjectiveOptions {
   /** What it is verified on; a few examples suffice. */
   readonly data: Dataset;

@@ -5,6 +5,7 @@ import { Random } from "../random.ts";
 
 export const initTypes = ["heNormal", "heUniform", "glorotNormal", "glorotUniform"] as const;
 
+/** How weights are drawn before training. */
 export interface InitConfig {
   /** Variance 2/fanIn (he) or 2/(fanIn + fanOut) (glorot); default heNormal with relu, gelu and silu, else glorotUniform. */
   readonly type?: (typeof initTypes)[number];

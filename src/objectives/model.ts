@@ -59,13 +59,19 @@ export interface ModelKind<Config = never> {
   toJSON(): string;
 }
 
+/** A dense layer of a model. */
 export interface Layer {
+  /** How many numbers go in. */
   readonly inputs: number;
+  /** How many come out. */
   readonly outputs: number;
+  /** The name of its weights. */
   readonly weight: string;
+  /** The name of its bias. */
   readonly bias: string | undefined;
   /** What follows the layer's product and bias. */
   readonly activation: Activation;
+  /** What is dropped of its outputs in training; undefined where nothing is. */
   readonly dropout: Dropout | undefined;
 }
 

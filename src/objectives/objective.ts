@@ -24,6 +24,7 @@ export interface ObjectiveOptions {
 
 /** What one training step found in one replica; `loss` is the batch's mean before the update. */
 export interface ReplicaReport {
+  /** The loss of the batch, before the update. */
   readonly loss: number;
   /** Norm of the gradient before clipping; NaN where none is computed. */
   readonly gradientNorm: number;
@@ -42,6 +43,7 @@ export function reportOf(loss: number, { gradientNorm, step, skipped, underflowe
 
 /** What one training step found: in the first replica, and in each. */
 export interface StepReport extends ReplicaReport {
+  /** By replica, where there are several. */
   readonly replicas: readonly ReplicaReport[];
 }
 
@@ -58,6 +60,7 @@ export interface ReplicaEvaluation {
 
 /** How well the first replica does on a data set, and each. */
 export interface Evaluation extends ReplicaEvaluation {
+  /** By replica, where there are several. */
   readonly replicas: readonly ReplicaEvaluation[];
 }
 
@@ -105,6 +108,7 @@ export interface Objective {
    * replica that is halted.
    */
   hessianVector(vector: TensorValues, options?: HessianOptions): Promise<TensorValues>;
+  /** Frees what the objective made; the optimizer is not destroyed. */
   destroy(): void;
 }
 

@@ -9,9 +9,11 @@ import type { GpuOptimizer } from "../gpu/optimizer.ts";
 
 /** Anything that has a program: a model, a landscape, a custom objective. `Start` is what fixes where its tensors start. */
 export interface Trainable<Start = unknown> {
+  /** What is computed, on either engine. */
   readonly program: Program<Start>;
 }
 
+/** What an objective computes, as both engines take it. */
 export interface Program<Start = unknown> {
   /** "784-32-10", "rosenbrock", "objective line". */
   readonly title: string;
@@ -21,6 +23,7 @@ export interface Program<Start = unknown> {
   readonly lossName: string;
   /** Whether its loss tells right from wrong, so that there is an accuracy. */
   readonly hasAccuracy: boolean;
+  /** What it holds on a device, for so many replicas and rows. */
   readonly memory: ProgramMemory;
   /**
    * Reads what fixes the start, and fills in its defaults.
@@ -38,11 +41,13 @@ export interface Program<Start = unknown> {
    * @throws OptionError where one is missing or has another shape.
    */
   segmentsOf(segments: readonly Segment[]): readonly Segment[];
-  /** @throws OptionError where the rows, classes or targets of data are not those that it takes. */
+  /** Checks what data are like. @throws OptionError where the rows, classes or targets of data are not those that it takes. */
   checkFit(data: DatasetShape): void;
-  /** @throws DataError for targets that its loss does not take. */
+  /** Checks every answer. @throws DataError for targets that its loss does not take. */
   checkAnswers(data: Dataset): void;
+  /** Binds it to the CPU reference. */
   bindCpu(optimizer: CpuOptimizer, binding: Binding): CpuProgram;
+  /** Binds it to a device. */
   bindGpu(optimizer: GpuOptimizer, binding: Binding): Promise<GpuProgram>;
 }
 

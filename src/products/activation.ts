@@ -5,6 +5,7 @@ import { erf } from "../cpu/erf.ts";
 
 /** In the order that shaders/products/activation.wgsl numbers them. */
 export const activations = ["linear", "relu", "tanh", "sigmoid", "gelu", "silu"] as const;
+/** The name of an activation function. */
 export type Activation = (typeof activations)[number];
 
 export interface ActivationFunction {

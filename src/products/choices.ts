@@ -23,7 +23,9 @@ export interface Choice {
    * or "update", the shape of the kernels that stream parameters, gradients and slots.
    */
   readonly shape: string;
+  /** The variant's name. */
   readonly variant: string;
+  /** Whether it was pinned, measured or is the default. */
   readonly source: "pinned" | "measured";
   /** Of what was measured: of products GFLOP/s, of the update GB/s. */
   readonly speeds: Speeds;

@@ -40,6 +40,7 @@ const bytesPerParameter = 32;
 /** Turns in which every shape is measured once; fewer than the least tell no shape from noise. */
 const turns = { least: 5, most: 30 };
 
+/** What {@link tune} takes. */
 export interface TuneOptions {
   /** No measurement begins that is likely to end later, of the update counted once its kernels are compiled; > 0, default 2. */
   readonly seconds?: number;
@@ -49,10 +50,15 @@ export interface TuneOptions {
   readonly onProgress?: (progress: TuneProgress) => void;
 }
 
+/** How far a tuning is. */
 export interface TuneProgress {
+  /** Measurements made. */
   readonly done: number;
+  /** Measurements to make. */
   readonly total: number;
+  /** The product that is measured. */
   readonly shape: string;
+  /** The variant that is measured. */
   readonly variant: string;
   /** GFLOP/s, of the update GB/s in one turn; 0 for a product's variant that the driver refused. */
   readonly speed: number;
@@ -60,6 +66,7 @@ export interface TuneProgress {
 
 /** In which shape the update's kernels run from now on, and why. */
 export interface TunedUpdate extends Omit<Choice, "source"> {
+  /** Whether it was pinned, measured or is the default. */
   readonly source: Choice["source"] | "default";
   /** Variants that could be measured and were not, for lack of time; of pinned and small products none are. */
   readonly left: readonly string[];
@@ -67,6 +74,7 @@ export interface TunedUpdate extends Omit<Choice, "source"> {
 
 /** How a product runs from now on, and why. */
 export interface Tuned extends TunedUpdate {
+  /** The product's sizes. */
   readonly product: ProductShape;
 }
 

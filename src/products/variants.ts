@@ -7,8 +7,11 @@ import type { KernelName, MatrixAccess } from "./sources.ts";
 
 /** The sizes and form of a product: op(A) is [m, k], op(B) is [k, n]; each a whole number >= 1. */
 export interface ProductShape {
+  /** Rows of the result. */
   readonly m: number;
+  /** Columns of the result. */
   readonly n: number;
+  /** Terms of each element. */
   readonly k: number;
   /** Whether A is stored [k, m]; default false. */
   readonly transposeA?: boolean;

@@ -6,6 +6,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { defineSchedule, schedule, valueAt, whole } from "./define.ts";
 
+/** What {@link batchGrowth} takes. */
 export interface BatchGrowthOptions {
   /** The batch at step 0; a whole number >= 1. */
   base: number;

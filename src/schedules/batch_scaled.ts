@@ -6,6 +6,7 @@ import { choice, defineSchedule, schedule, valueAt, whole } from "./define.ts";
 
 const rules = ["linear", "sqrt"] as const;
 
+/** What {@link batchScaled} takes. */
 export interface BatchScaledOptions {
   /** The rate that suits `baseBatch`: a schedule (or number, or function). */
   schedule: Scheduled;

@@ -3,6 +3,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number } from "./define.ts";
 
+/** What {@link constant} takes. */
 export interface ConstantOptions {
   /** The value at every step; finite. */
   value: number;

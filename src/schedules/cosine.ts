@@ -4,6 +4,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
+/** What {@link cosine} takes. */
 export interface CosineOptions {
   /** The value at step 0. */
   base: number;

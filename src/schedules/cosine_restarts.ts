@@ -4,6 +4,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
+/** What {@link cosineRestarts} takes. */
 export interface CosineRestartsOptions {
   /** The value at the start of the first cycle. */
   base: number;

@@ -7,6 +7,7 @@ import { choice, defineSchedule, number, optional, whole } from "./define.ts";
 
 const modes = ["triangular", "triangular2", "expRange"] as const;
 
+/** What {@link cyclic} takes. */
 export interface CyclicOptions {
   /** The value at the start of each cycle. */
   base: number;

@@ -3,6 +3,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number } from "./define.ts";
 
+/** What {@link exponential} takes. */
 export interface ExponentialOptions {
   /** The value at step 0. */
   base: number;

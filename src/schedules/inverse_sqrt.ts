@@ -4,6 +4,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
+/** What {@link inverseSqrt} takes. */
 export interface InverseSqrtOptions {
   /** The highest value, at step `warmup` - 1. */
   base: number;

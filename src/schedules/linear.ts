@@ -3,6 +3,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
+/** What {@link linear} takes. */
 export interface LinearOptions {
   /** The value at step 0. */
   start: number;

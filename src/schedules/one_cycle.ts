@@ -19,6 +19,7 @@ interface Cycle {
   threePhase?: boolean | undefined;
 }
 
+/** What {@link oneCycle} takes. */
 export interface OneCycleOptions extends Cycle {
   /** The value at the peak. */
   max: number;
@@ -33,6 +34,7 @@ export function oneCycle(options: OneCycleOptions): ScheduleConfig {
   return typedConfig("oneCycle", options);
 }
 
+/** What {@link oneCycleMomentum} takes. */
 export interface OneCycleMomentumOptions extends Cycle {
   /** The momentum while the rate is at its peak, > 0; default 0.85. */
   base?: number | undefined;

@@ -8,6 +8,7 @@ import { choice, countUpTo, defineSchedule, type Option, rises } from "./define.
 
 const interpolations = ["constant", "linear", "cosine"] as const;
 
+/** What {@link piecewise} takes. */
 export interface PiecewiseOptions {
   /** At least one pair of a step (a whole number >= 0) and the value there; the steps rise. */
   points: readonly (readonly [step: number, value: number])[];

@@ -11,6 +11,7 @@ import { choice, defineSchedule, number, whole } from "./define.ts";
 const modes = ["min", "max"] as const;
 const thresholdModes = ["rel", "abs"] as const;
 
+/** What {@link plateau} takes. */
 export interface PlateauOptions {
   /** The value until the first cut. */
   base: number;

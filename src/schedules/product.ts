@@ -3,6 +3,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { defineSchedule, schedules } from "./define.ts";
 
+/** What {@link product} takes. */
 export interface ProductOptions {
   /** At least one schedule (or number, or function). */
   schedules: readonly Scheduled[];

@@ -3,6 +3,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { defineSchedule, number, schedule } from "./define.ts";
 
+/** What {@link scale} takes. */
 export interface ScaleOptions {
   /** What its values are multiplied by; finite. */
   by: number;

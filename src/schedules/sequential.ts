@@ -6,6 +6,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { countUpTo, defineSchedule, rising, schedules } from "./define.ts";
 
+/** What {@link sequential} takes. */
 export interface SequentialOptions {
   /** The steps at which the next schedule takes over; whole numbers >= 1, rising, one fewer than the schedules. */
   milestones: readonly number[];

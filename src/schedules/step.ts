@@ -4,6 +4,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
+/** What {@link step} takes. */
 export interface StepOptions {
   /** The value of the first `every` steps. */
   base: number;

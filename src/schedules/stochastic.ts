@@ -9,6 +9,7 @@ import { choice, defineSchedule, number, schedule } from "./define.ts";
 
 const distributions = ["normal", "uniform", "logNormal"] as const;
 
+/** What {@link stochastic} takes. */
 export interface StochasticOptions {
   /** What the noise is put on: a schedule (or number, or function). */
   schedule: Scheduled;

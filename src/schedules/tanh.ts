@@ -6,6 +6,7 @@ import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
+/** What {@link tanh} takes. */
 export interface TanhOptions {
   /** The value that it starts from, but for the 6e-6 of it that tanh(-6) is short of -1. */
   base: number;

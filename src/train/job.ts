@@ -11,8 +11,11 @@ import { type RunConfig, runFields } from "./run_config.ts";
 
 /** Rows to train on and to test with, and where they come from, as a run config says it. */
 export interface RunData {
+  /** The rows to train on. */
   readonly train: Dataset;
+  /** The rows to test with; nothing is tested without them. */
   readonly test?: Dataset | undefined;
+  /** Where they come from, every option filled in; null where the caller brings them. */
   readonly config?: CompleteDataConfig | null | undefined;
 }
 

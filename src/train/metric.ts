@@ -22,9 +22,11 @@ export interface MetricPoint {
  * and were evaluated, `evaluationRole` says.
  */
 export interface Best extends MetricPoint {
+  /** The optimizer's checkpoint of that step. */
   readonly checkpoint: Uint8Array<ArrayBuffer>;
 }
 
+/** How a run is measured on the way. */
 export interface MetricOptions {
   /** Evaluated at the end, unless the run was interrupted, and for metrics of the test set. */
   readonly test?: Dataset;

@@ -47,9 +47,11 @@ export interface RunState {
   readonly config: CompleteRunConfig;
   /** The engine that ran it, and the version of this library. */
   readonly backend: "webgpu" | "cpu";
+  /** The version of the library that wrote it. */
   readonly version: string;
   /** The loss of every step. */
   readonly losses: readonly number[];
+  /** What was measured so far. */
   readonly metrics: readonly MetricPoint[];
   /** The best of them; null where there is none. */
   readonly best: MetricPoint | null;
@@ -59,12 +61,15 @@ export interface RunState {
   readonly skipped: number;
   /** The rows to train on, and those to test with; null where there are none. */
   readonly data: DataMark | null;
+  /** Which data the run is tested on; null where there are none. */
   readonly test: DataMark | null;
   /** The optimizer's checkpoint, as its `save` gives it: parameters, slots, hypers, schedules, plateaus. */
   readonly optimizer: Uint8Array<ArrayBuffer>;
   /** The same at the best point, where the run is to return its parameters or `onBest` hears of them. */
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
+  /** What the watch has seen; null without one. */
   readonly watch: WatchState | null;
+  /** What the last update found, where several gradients make one; null before there was one. */
   readonly lastUpdate: LastUpdate | null;
 }
 

@@ -66,6 +66,7 @@ export interface RunConfig {
    * itself.
    */
   readonly init?: InitConfig | Points | null | undefined;
+  /** The rule and its options. */
   readonly optimizer: OptimizerConfig;
   /**
    * Examples per step, of what learns from data: a whole number >= 1, or a schedule of the 0-based step, whose values are rounded to whole numbers and

@@ -2,6 +2,7 @@
 import { OptionError, show } from "../errors.ts";
 import { readChoice, readNumber, readObject } from "../options.ts";
 
+/** What {@link createStopping} takes. */
 export interface StoppingOptions {
   /** Values in a row that are no improvement after which to stop; a whole number >= 1; default: never. */
   readonly patience?: number | undefined;
@@ -25,6 +26,7 @@ export interface StoppingReport {
   readonly waited: number;
 }
 
+/** Decides when training no longer pays. */
 export interface Stopping {
   /**
    * Hears the next value of the metric. One that is not finite is no improvement.

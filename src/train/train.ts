@@ -40,6 +40,7 @@ import { createWatch, type WatchEvent } from "./watch.ts";
 export interface Progress extends StepReport {
   /** 1-based number of the training step. */
   readonly index: number;
+  /** The learning rate of the step. */
   readonly lr: number;
 }
 
@@ -50,6 +51,7 @@ export interface Progress extends StepReport {
  */
 export type Reason = "finished" | "stopped-early" | "diverged" | "interrupted";
 
+/** What a run does beside training. */
 export interface TrainOptions extends Omit<MetricOptions, "test"> {
   /** Called for every step, in order, once its loss has come back. */
   readonly onStep?: (progress: Progress) => void;
@@ -90,6 +92,7 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
 /** A run, its data, its engine, and who is told of what. */
 export interface TrainJob extends RunJob, TrainOptions {}
 
+/** What came of a run. */
 export interface TrainResult {
   /** What it ran on. */
   readonly backend: Engine["backend"];
@@ -115,13 +118,17 @@ export interface TrainResult {
   readonly params: TensorValues;
   /** The role of `params` in the optimizer: "params", "swa", "ema", "lookahead" or "evaluation", see {@link evaluationRole}. */
   readonly role: Role;
+  /** The shape of each parameter, by name. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
+  /** The parameters at the end, by name. */
   readonly snapshot: TensorValues | undefined;
   /** Mean loss of `params` on the test set; null without one in which anything counts, or when the run was interrupted. */
   readonly testLoss: number | null;
   /** Their accuracy there; null then too, and with a loss that has none. */
   readonly testAccuracy: number | null;
+  /** How many steps were skipped for a gradient that was not finite. */
   readonly skipped: number;
+  /** Why the run ended. */
   readonly reason: Reason;
   /**
    * The first training step, 1-based, whose loss was not finite; null where all were. Unless such steps are skipped

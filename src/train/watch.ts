@@ -97,7 +97,9 @@ interface Finding {
   readonly remedy: string;
 }
 
+/** The loss is NaN or infinite. */
 export interface NonFiniteLoss extends Finding {
+  /** The loss is NaN or infinite. */
   readonly kind: "nonFiniteLoss";
   /** NaN or an infinity (null in JSON). */
   readonly loss: number;
@@ -105,7 +107,9 @@ export interface NonFiniteLoss extends Finding {
   readonly last: number | null;
 }
 
+/** A gradient is NaN or infinite. */
 export interface NonFiniteGradient extends Finding {
+  /** A gradient is NaN or infinite. */
   readonly kind: "nonFiniteGradient";
   /** The norm that was reported (null in JSON where it is not finite). */
   readonly gradientNorm: number;
@@ -115,11 +119,13 @@ export interface NonFiniteGradient extends Finding {
 
 /** The loss has risen well above its best and goes on rising. */
 export interface Diverging extends Finding {
+  /** The loss has risen far above its best. */
   readonly kind: "diverging";
   /** The smoothed loss. */
   readonly loss: number;
   /** The lowest that it was. */
   readonly best: number;
+  /** The step with the lowest loss so far. */
   readonly bestStep: number;
 }
 
@@ -129,6 +135,7 @@ export interface Diverging extends Finding {
  * parabola of curvature λ at a rate of 2/λ.
  */
 export interface Oscillating extends Finding {
+  /** The loss rises and falls without getting lower. */
   readonly kind: "oscillating";
   /** Mean loss over the newer half of the window. */
   readonly loss: number;
@@ -142,6 +149,7 @@ export interface Oscillating extends Finding {
 
 /** The rate is too small: the loss hardly falls though there is a gradient, and the weights hardly move. */
 export interface Stalled extends Finding {
+  /** The loss no longer gets lower. */
   readonly kind: "stalled";
   /** Mean loss over the newer half of the window. */
   readonly loss: number;
@@ -153,27 +161,35 @@ export interface Stalled extends Finding {
   readonly expectedFall: number | null;
 }
 
+/** A gradient's norm is far above what it was. */
 export interface ExplodingGradient extends Finding {
+  /** A gradient's norm is far above what it was. */
   readonly kind: "explodingGradient";
   /** The tensor; null for the whole gradient. */
   readonly layer: string | null;
+  /** The norm. */
   readonly gradientNorm: number;
   /** What the norm usually is. */
   readonly usual: number;
 }
 
+/** A layer's gradient is far below that of the others. */
 export interface VanishingGradient extends Finding {
+  /** A layer's gradient is far below that of the others. */
   readonly kind: "vanishingGradient";
   /** The tensor; null for the whole gradient. */
   readonly layer: string | null;
+  /** The norm of its gradient. */
   readonly gradientNorm: number;
   /** What it is small against: the norm of the layer `against`, or else what the norm usually is, at least 2⁻²⁴ of the loss. */
   readonly reference: number;
+  /** The norm that it is compared with. */
   readonly against: string | null;
 }
 
 /** An update that changes a layer too much or too little. */
 export interface UpdateSize extends Finding {
+  /** A layer's updates are too large or too small for its parameters. */
   readonly kind: "largeUpdate" | "smallUpdate";
   /** The tensor. */
   readonly layer: string;
@@ -200,12 +216,15 @@ export type WatchEvent =
  */
 export type RunState = "waiting" | "converging" | "oscillating" | "stalled" | "diverged";
 
+/** What a watch makes of a run. */
 export interface Verdict {
+  /** The run's state in a word. */
   readonly state: RunState;
   /** The training step at which this state began; 0 before the first. */
   readonly since: number;
 }
 
+/** Looks at every step of a run and reports what goes wrong. */
 export interface Watch {
   /**
    * Hears what a training step found, step after step.

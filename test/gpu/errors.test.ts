@@ -6,8 +6,8 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { defineRule } from "../../src/rule.ts";
 import { adamw } from "../../src/rules/adam.ts";
-import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { countingDevice } from "./counting.ts";
 import { freshDevice } from "./setup.ts";
@@ -133,7 +133,7 @@ describe("a rule whose WGSL does not compile", () => {
     [
       "no update at all",
       "// nothing",
-      /^rule "broken" does not compile: the generated header of rule "broken", line \d+: .*update/,
+      /^rule "broken" does not compile: the generated calls of rule "broken", line \d+: .*update/,
     ],
   ])("says which rule and which line: %s", async (_, wgsl, message) => {
     const { device, alive } = await countingDevice();
@@ -141,7 +141,7 @@ describe("a rule whose WGSL does not compile", () => {
     device.addEventListener("uncapturederror", (event) =>
       uncaptured.push((event as GPUUncapturedErrorEvent).error.message),
     );
-    const rule = { ...rules.find(({ name }) => name === "sgd")!, name: "broken", wgsl };
+    const rule = defineRule({ ...sgd, name: "broken", wgsl });
     await expect(createOptimizer(device, [tensor], { rule })).rejects.toThrow(message);
     expect(alive.size).toBe(0);
     await device.queue.onSubmittedWorkDone();

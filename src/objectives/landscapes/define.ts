@@ -22,10 +22,12 @@ export { choice, number } from "../../options.ts";
 
 /** A landscape's config: `type` is the landscape, or in plain JSON its name; the other fields are its options. */
 export interface LandscapeConfig {
+  /** The kind of landscape. */
   readonly type: string | LandscapeDefinition;
   readonly [option: string]: unknown;
 }
 
+/** Two ends, the lower first. */
 export type Interval = readonly [low: number, high: number];
 
 /** What a landscape is once its options are known; all in float64. */
@@ -50,11 +52,13 @@ interface Surface {
 
 /** A function with known gradient and minimum: a sum of one term for each coordinate. */
 export interface Landscape extends Surface, Trainable<Points> {
+  /** The kind of landscape. */
   readonly type: string;
   /** The complete config, which rebuilds the same landscape. */
   readonly config: LandscapeConfig & { readonly type: string };
-  /** @throws OptionError for a point that has not `dimension` coordinates; so do gradient and hessian. */
+  /** The height at a point. @throws OptionError for a point that has not `dimension` coordinates; so do gradient and hessian. */
   value(x: ArrayLike<number>): number;
+  /** The slope at a point, coordinate by coordinate. */
   gradient(x: ArrayLike<number>): Float64Array;
   /**
    * The value of each of some points, whose coordinates follow each other.

@@ -4,6 +4,7 @@
 import wgsl from "../../../shaders/landscapes/logistic_map.wgsl?raw";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeFunction } from "./define.ts";
 
+/** What {@link logisticMap} takes. */
 export interface LogisticMapOptions {
   /** How many coordinates; a whole number >= 1 and at most 2^22, default 1. */
   dimension?: number | undefined;

@@ -15,6 +15,7 @@ import {
 
 const spacings = ["geometric", "linear"] as const;
 
+/** What {@link quadratic} takes. */
 export interface QuadraticOptions {
   /** The curvatures λ along u1, u2 …, each >= 0, in place of the options from `dimension` to `scale`. */
   spectrum?: readonly number[] | undefined;

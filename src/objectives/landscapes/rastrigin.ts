@@ -4,6 +4,7 @@
 import wgsl from "../../../shaders/landscapes/rastrigin.wgsl?raw";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeFunction, number } from "./define.ts";
 
+/** What {@link rastrigin} takes. */
 export interface RastriginOptions {
   /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;

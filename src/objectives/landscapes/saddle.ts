@@ -6,6 +6,7 @@ import wgsl from "../../../shaders/landscapes/saddle.wgsl?raw";
 import { OptionError } from "../../errors.ts";
 import { defineLandscape, dimensionOption, type LandscapeFunction, number } from "./define.ts";
 
+/** What {@link saddle} takes. */
 export interface SaddleOptions {
   /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;

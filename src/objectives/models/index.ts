@@ -13,7 +13,7 @@ export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig;
 /** The first is that of a config that names none. */
 export const modelKinds: readonly ModelKind[] = [mlp, rnn];
 
-/** @throws OptionError for a config that is no model. */
+/** A model of a config. @throws OptionError for a config that is no model. */
 export function createModel(config: ModelConfig): Model<CompleteModelConfig> {
   const given: unknown = isOptions(config) ? config.type : undefined;
   const names = modelKinds.map(({ kind }) => kind);

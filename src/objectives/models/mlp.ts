@@ -38,6 +38,7 @@ export interface MlpOptions extends TrainingOptions {
  * widths it is linear, logistic or softmax regression, according to its loss.
  */
 export interface MlpConfig extends MlpOptions {
+  /** The kind of model. */
   readonly type?: "mlp" | typeof mlp | undefined;
   /** Widths from the input to the outputs; at least two whole numbers >= 1. */
   readonly layers: readonly number[];
@@ -60,6 +61,7 @@ interface MlpFunction extends ModelKind<MlpConfig> {
   (layers: readonly number[], options?: MlpOptions): MlpConfig & { readonly type: typeof mlp };
 }
 
+/** A multilayer perceptron: dense layers, each with an activation, and a loss. */
 export const mlp: MlpFunction = Object.assign(
   (layers: readonly number[], options: MlpOptions = {}) => ({
     type: mlp,

@@ -36,6 +36,7 @@ export interface RnnOptions extends TrainingOptions {
 
 /** A recurrent network's config. */
 export interface RnnConfig extends RnnOptions {
+  /** The kind of model. */
   readonly type: "rnn" | typeof rnn;
 }
 
@@ -55,6 +56,7 @@ interface RnnFunction extends ModelKind<RnnConfig> {
 
 const sizes = ["inputs", "steps", "hidden", "outputs"] as const;
 
+/** An Elman network over sequences: one recurrent layer, one dense layer, and a loss. */
 export const rnn: RnnFunction = Object.assign(
   (options: RnnOptions) => {
     readObject("rnn", options, [...sizes, "loss", "l2", "bias"]);

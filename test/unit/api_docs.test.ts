@@ -1,0 +1,50 @@
+// The public face is documented: every export of every entry has a docstring, and so has every member of an exported type.
+import { join, relative, resolve } from "node:path";
+import ts from "typescript";
+import { expect, it } from "vitest";
+
+const root = resolve(import.meta.dirname, "../..");
+const entries = ["src/index.ts", "src/train/index.ts", "bench/index.ts"].map((path) => join(root, path));
+
+const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
+const { options } = ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, incremental: false }, root);
+const program = ts.createProgram(entries, options);
+const checker = program.getTypeChecker();
+
+const isDocumented = (symbol: ts.Symbol) => symbol.getDocumentationComment(checker).length > 0;
+
+/** Whether a symbol is declared in this repository: what comes from TypeScript's own library is documented there. */
+const isOurs = (symbol: ts.Symbol) =>
+  symbol.declarations?.some((node) => {
+    const path = relative(root, node.getSourceFile().fileName);
+    return !path.startsWith("..") && !path.startsWith("node_modules");
+  }) ?? false;
+
+/** The members that a type or class declares itself. */
+function membersOf(symbol: ts.Symbol): readonly ts.Symbol[] {
+  return (symbol.declarations ?? []).flatMap((declaration) => {
+    const node = ts.isTypeAliasDeclaration(declaration) ? declaration.type : declaration;
+    if (!ts.isInterfaceDeclaration(node) && !ts.isTypeLiteralNode(node) && !ts.isClassDeclaration(node)) return [];
+    return [...node.members].flatMap((member) => {
+      const isHidden =
+        ts.getCombinedModifierFlags(member as ts.Declaration) & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected);
+      const name = member.name;
+      if (!name || isHidden || ts.isPrivateIdentifier(name)) return [];
+      const found = checker.getSymbolAtLocation(name);
+      return found ? [found] : [];
+    });
+  });
+}
+
+it.each(entries)("%s", (entry) => {
+  const source = program.getSourceFile(entry)!;
+  const exported = checker.getExportsOfModule(checker.getSymbolAtLocation(source)!);
+  expect(exported.length).toBeGreaterThan(0);
+  const missing = exported.flatMap((each) => {
+    const symbol = each.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(each) : each;
+    if (!isOurs(symbol)) return [];
+    const members = membersOf(symbol).filter((member) => !isDocumented(member));
+    return [...(isDocumented(symbol) ? [] : [each.name]), ...members.map(({ name }) => `${each.name}.${name}`)];
+  });
+  expect(missing).toEqual([]);
+});
