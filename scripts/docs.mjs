@@ -1,5 +1,6 @@
-// Writes the pages of docs/ that follow from the registries: rules.md, schedules.md, and landscapes.md with its picture. Node
-// runs no TypeScript that imports WGSL, so Vite loads it.
+// Writes the pages of docs/ that follow from the registries: rules.md, schedules.md, and landscapes.md with its picture; and the
+// API reference into dist/api, by typedoc. Node runs no TypeScript that imports WGSL, so Vite loads it.
+import { execFileSync } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runnerImport } from "vite";
@@ -27,3 +28,8 @@ await writeFile(join(root, "docs", "landscapes.md"), landscapeTableMarkdown());
 /** @type {typeof import("../src/cli/chart.ts")} */
 const { chartSvg } = await load("/src/cli/chart.ts");
 await writeFile(join(root, "docs", "landscapes.svg"), chartSvg(landscapesChart()));
+
+execFileSync(process.execPath, [join(root, "node_modules", "typedoc", "bin", "typedoc")], {
+  cwd: root,
+  stdio: "inherit",
+});
