@@ -198,17 +198,15 @@ describe("CONTRIBUTING.md", () => {
 
   it("and the laws find a rule whose halves differ", async () => {
     const sgd = rules.find(({ name }) => name === "sgd")!;
-    const wrong: Rule = {
+    const wrong = defineRule({
       ...sgd,
       name: "wrong",
       update(x, g, h) {
         x.p -= 1.001 * h.lr! * g;
       },
-    };
+    });
     const laws = (await verifyRule(wrong, { device })).filter(({ problem }) => problem).map(({ law }) => law);
     expect(laws).toContain("the GPU is the twin after 1 step and after many, in two groups");
-    await expect(verifyRule({} as Rule)).rejects.toThrow(
-      "rule is {}, whose name is missing; it must be what defineRule returns",
-    );
+    await expect(verifyRule({} as Rule)).rejects.toThrow("rule is {}; it must be what defineRule returns");
   });
 });
