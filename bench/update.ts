@@ -3,7 +3,7 @@
 // expected of a hundred million elements takes the reference one period, and no array as long as the work is ever held.
 
 import { readParts } from "../src/gpu/readback.ts";
-import { createCpuOptimizer, type OptimizerConfig, Random, rules } from "../src/index.ts";
+import { createCpuOptimizer, type OptimizerConfig, Random, readConfig, rules } from "../src/index.ts";
 import { type Answer, checkedSteps } from "./suite.ts";
 
 export interface UpdateTensor {
@@ -76,7 +76,7 @@ export function configOf(work: UpdateWork): OptimizerConfig {
 }
 
 function withoutClip({ rule }: UpdateWork, more: Pick<OptimizerConfig, "clip"> = {}): OptimizerConfig {
-  return { rule, ...(rule === "adamw" ? hypers : {}), ...more };
+  return readConfig({ rule, ...(rule === "adamw" ? hypers : {}), ...more });
 }
 
 /** Slots that the step reads and writes as long as the parameters; of a factored one only means are kept. */

@@ -22,6 +22,9 @@ import { createCpuObjective } from "../src/objectives/objective_cpu.ts";
 import { initialTensors } from "../src/objectives/program.ts";
 import { Random } from "../src/random.ts";
 import { readRule } from "../src/read_config.ts";
+import type { Rule } from "../src/rule.ts";
+import { adam } from "../src/rules/adam.ts";
+import { sgd } from "../src/rules/sgd.ts";
 import type { Scheduled } from "../src/schedule.ts";
 import { cpuEngine } from "../src/train/engine.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
@@ -81,8 +84,7 @@ const jobs: readonly [string, Dataset, ModelConfig, { rule: string; momentum?: n
 ];
 
 /** The rates of a sweep that is told nothing. */
-const ratesOf = (rule: string) =>
-  spaced({ min: usualRate(readRule("rule", rule)) / 1000, max: usualRate(readRule("rule", rule)) * 100 }, 16);
+const ratesOf = (rule: Rule) => spaced({ min: usualRate(rule) / 1000, max: usualRate(rule) * 100 }, 16);
 
 const rows: string[][] = [];
 
@@ -124,7 +126,7 @@ async function job(
   rateOf: (lr: number) => Scheduled,
   course: string,
 ): Promise<void> {
-  const { rule, momentum } = config.optimizer as { rule: string; momentum?: number };
+  const { rule, momentum } = config.optimizer as OptimizerConfig & { readonly momentum?: number };
   const found = await findLr({ engine, ...config, data });
   const rates = ratesOf(rule);
   const all = [...new Set([...rates, ...candidates(found)])];
@@ -156,15 +158,16 @@ export async function main(): Promise<void> {
   );
   for (const [name, data, model, optimizer, isConstant = false] of jobs) {
     const rateOf = (lr: number) => (isConstant ? lr : shapes.cosine(lr, steps));
-    const { rule } = optimizer;
+    const rule = readRule("rule", optimizer.rule);
     const config: RunConfig = {
       model,
       init: { seed: 1 },
       optimizer: {
         ...optimizer,
-        lr: rateOf(usualRate(readRule("rule", rule))),
-        ...fallbackFor(readRule("rule", rule)),
-      } as OptimizerConfig,
+        rule,
+        lr: rateOf(usualRate(rule)),
+        ...fallbackFor(rule),
+      },
       batch: 32,
       steps,
       seed: 1,
@@ -173,9 +176,9 @@ export async function main(): Promise<void> {
   }
 
   for (const [name, landscape, rule] of [
-    ["quadratic of 20 coordinates, condition 100", { type: "quadratic", dimension: 20 }, "sgd"],
-    ["Rosenbrock's valley", { type: "rosenbrock" }, "adam"],
-  ] satisfies [string, LandscapeConfig, "sgd" | "adam"][]) {
+    ["quadratic of 20 coordinates, condition 100", { type: "quadratic", dimension: 20 }, sgd],
+    ["Rosenbrock's valley", { type: "rosenbrock" }, adam],
+  ] satisfies [string, LandscapeConfig, typeof sgd | typeof adam][]) {
     const land = createLandscape(landscape);
     const open = (lr: number) => {
       const optimizer = createCpuOptimizer(initialTensors(land), { rule, lr });
@@ -195,7 +198,7 @@ export async function main(): Promise<void> {
       }
       finals.set(lr, isLost ? null : loss);
     }
-    add([name, rule, "constant"], found, finals, rates);
+    add([name, rule.name, "constant"], found, finals, rates);
   }
 
   const titles = ["job", "rule", "rate", "sweep's best (loss)", "suggested (loss)", "fall", "valley"];

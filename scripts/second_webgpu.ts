@@ -2,7 +2,9 @@
 // Dawn, and Deno brings another, wgpu, which Firefox has too. Not part of the tests, since Deno is no dependency:
 //   npm run build && npx deno run --unstable-webgpu -A scripts/second_webgpu.ts
 // Where there is no GPU, Mesa's software driver will do (VK_ICD_FILENAMES names its lvp_icd file).
+
 import type { ModelConfig } from "../src/index.ts";
+import { adamw } from "../src/rules/adam.ts";
 
 const fallline: typeof import("../src/index.ts") = await import(
   new URL("../dist/lib/src/index.js", import.meta.url).href
@@ -45,13 +47,7 @@ async function compare(variant: string, config: ModelConfig, batch: number): Pro
   };
   const [ours, wanted] = await Promise.all(
     [webgpuEngine(device), cpuEngine()].map(async (engine) => {
-      const trainee = await createTrainee(
-        engine,
-        model,
-        initialTensors(model, { seed: 5 }),
-        { rule: "adamw" },
-        { data, batch },
-      );
+      const trainee = await createTrainee(engine, model, initialTensors(model, { seed: 5 }), adamw(), { data, batch });
       await trainee.objective.gradient(Uint32Array.from({ length: batch }, (_, row) => row));
       const gradients = await trainee.optimizer.read("gradients");
       trainee.destroy();

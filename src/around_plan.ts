@@ -2,7 +2,7 @@
 import { OptionError, show } from "./errors.ts";
 import { describeRange, inRange, type Range, readBoolean, readNumber, readObject } from "./options.ts";
 import type { Schedule, Scheduled } from "./schedule.ts";
-import { createSchedule } from "./schedules/index.ts";
+import { createSchedule } from "./schedule.ts";
 
 export type Clip =
   | { readonly type: "globalNorm" | "groupNorm"; readonly maxNorm: number; readonly norm: 1 | 2 | "inf" }

@@ -1,6 +1,6 @@
 // An optimizer's config: a rule, its options, and the options that every rule shares (groups, clipping, averages …). These
 // are the types; src/plan.ts reads and checks them.
-import type { Rule } from "./rule.ts";
+import type { Rule, RuleConfig } from "./rule.ts";
 import type { Scheduled } from "./schedule.ts";
 
 /** Clips by a norm over all tensors: g · min(1, maxNorm / (norm + 1e-6)), as torch's clip_grad_norm_. */
@@ -104,7 +104,7 @@ export type GroupOptions = {
    * Where the rule takes a `fallback`: the group's own, in place of the optimizer's. What it names itself holds for its
    * tensors before what the group says.
    */
-  readonly fallback?: { readonly rule: Rule | string; readonly [option: string]: unknown } | undefined;
+  readonly fallback?: RuleConfig | undefined;
 };
 
 /** What a replica may have of its own besides the optimizer's hypers. */
@@ -165,9 +165,12 @@ export type CommonOptions<Hypers> = {
 
 /** What an optimizer is made of: a rule's config, as the rule makes it of its options. */
 export type OptimizerConfig = Omit<CommonOptions<unknown>, "groups" | "replicas"> & {
-  readonly rule: Rule | string;
+  readonly rule: Rule;
   readonly lr?: Scheduled | undefined;
   readonly groups?: readonly (GroupOptions & { readonly [option: string]: unknown })[] | undefined;
   readonly replicas?: readonly { readonly [option: string]: unknown }[] | undefined;
   readonly [option: string]: unknown;
 };
+
+/** An optimizer's config as plain JSON, for {@link readConfig}: names in place of rules and schedules. */
+export type OptimizerJson = { readonly rule: string; readonly [option: string]: unknown };

@@ -148,6 +148,8 @@ export {
 } from "./products/tuner.ts";
 export { type ProductShape, variantNames } from "./products/variants.ts";
 export { Random } from "./random.ts";
+export { readConfig } from "./read_config.ts";
+export { readSchedule } from "./read_schedule.ts";
 export {
   type Carry,
   type Cell,
@@ -195,35 +197,38 @@ export { sgd } from "./rules/sgd.ts";
 export { signum } from "./rules/signum.ts";
 export { yogi } from "./rules/yogi.ts";
 export { decodeSafetensors, encodeSafetensors, type SafeTensor, type SafeTensors } from "./safetensors.ts";
-export type { Listener, ListenerState, Schedule, ScheduleConfig, Scheduled, ScheduleFunction } from "./schedule.ts";
-export { type BatchGrowthOptions, batchGrowth } from "./schedules/batch_growth.ts";
-export { type BatchScaledOptions, batchScaled } from "./schedules/batch_scaled.ts";
-export { type ConstantOptions, constant } from "./schedules/constant.ts";
-export { type CosineOptions, cosine } from "./schedules/cosine.ts";
-export { type CosineRestartsOptions, cosineRestarts } from "./schedules/cosine_restarts.ts";
-export { type CyclicOptions, cyclic } from "./schedules/cyclic.ts";
-export { type ExponentialOptions, exponential } from "./schedules/exponential.ts";
-export { createSchedule, scheduleTypes } from "./schedules/index.ts";
-export { type InverseSqrtOptions, inverseSqrt } from "./schedules/inverse_sqrt.ts";
-export { type InverseTimeOptions, inverseTime } from "./schedules/inverse_time.ts";
-export { type LinearOptions, linear } from "./schedules/linear.ts";
-export { type MultiStepOptions, multiStep } from "./schedules/multi_step.ts";
 export {
-  type OneCycleMomentumOptions,
-  type OneCycleOptions,
-  oneCycle,
-  oneCycleMomentum,
-} from "./schedules/one_cycle.ts";
-export { type PiecewiseOptions, piecewise } from "./schedules/piecewise.ts";
-export { type PlateauOptions, plateau } from "./schedules/plateau.ts";
-export { type PolynomialOptions, polynomial } from "./schedules/polynomial.ts";
-export { type ProductOptions, product } from "./schedules/product.ts";
-export { type ScaleOptions, scale } from "./schedules/scale.ts";
-export { type SequentialOptions, sequential } from "./schedules/sequential.ts";
-export { halveEvery, type StepOptions, step } from "./schedules/step.ts";
-export { type StochasticOptions, stochastic } from "./schedules/stochastic.ts";
-export { type TanhOptions, tanh } from "./schedules/tanh.ts";
-export { type WarmupStableDecayOptions, warmupStableDecay } from "./schedules/warmup_stable_decay.ts";
+  createSchedule,
+  type Listener,
+  type ListenerState,
+  type Schedule,
+  type ScheduleConfig,
+  type Scheduled,
+  type ScheduleFunction,
+} from "./schedule.ts";
+export { batchGrowth } from "./schedules/batch_growth.ts";
+export { batchScaled } from "./schedules/batch_scaled.ts";
+export { constant } from "./schedules/constant.ts";
+export { cosine } from "./schedules/cosine.ts";
+export { cosineRestarts } from "./schedules/cosine_restarts.ts";
+export { cyclic } from "./schedules/cyclic.ts";
+export { exponential } from "./schedules/exponential.ts";
+export { scheduleTypes } from "./schedules/index.ts";
+export { inverseSqrt } from "./schedules/inverse_sqrt.ts";
+export { inverseTime } from "./schedules/inverse_time.ts";
+export { linear } from "./schedules/linear.ts";
+export { multiStep } from "./schedules/multi_step.ts";
+export { oneCycle, oneCycleMomentum } from "./schedules/one_cycle.ts";
+export { piecewise } from "./schedules/piecewise.ts";
+export { plateau } from "./schedules/plateau.ts";
+export { polynomial } from "./schedules/polynomial.ts";
+export { product } from "./schedules/product.ts";
+export { scale } from "./schedules/scale.ts";
+export { sequential } from "./schedules/sequential.ts";
+export { halveEvery, step } from "./schedules/step.ts";
+export { stochastic } from "./schedules/stochastic.ts";
+export { tanh } from "./schedules/tanh.ts";
+export { warmupStableDecay } from "./schedules/warmup_stable_decay.ts";
 export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
 export {
   type CurveDifference,

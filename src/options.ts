@@ -153,36 +153,91 @@ export function readNothing(name: string, given: readonly unknown[]): void {
 }
 
 /**
- * What one option in a registry's table may be, and how it is read.
+ * What one option of a definition may be, and how it is read.
  *
+ * @typeParam T What it is once it is read.
  * @typeParam Context What its reader needs beside the value.
+ * @typeParam Given What a config gives it as.
  */
-export interface Option<T, Context extends readonly unknown[] = []> {
+export interface Option<T, Context extends readonly unknown[] = [], Given = T> {
   readonly allowed: string;
   /** None where it may be left out and then is nothing, or must be given. */
   readonly default?: unknown;
+  /** Whether it may be left out though it has no default. */
+  readonly optional?: boolean;
   read(name: string, value: unknown, ...context: Context): T;
+  /** Never there; it carries the type. */
+  readonly given?: Given;
 }
+
+/** An option that may be left out. */
+export type Defaulted<O> = O & { readonly default: NonNullable<unknown> };
 
 /** The values of options that were read. */
 export type Values<O extends Readonly<Record<string, { read(...given: never): unknown }>>> = {
   readonly [K in keyof O]: ReturnType<O[K]["read"]>;
 };
 
+type Given<O> = O extends { readonly given?: infer G } ? Exclude<G, undefined> : never;
+
+type Omittable<Os> = {
+  [K in keyof Os]: Os[K] extends { readonly default: NonNullable<unknown> } | { readonly optional: true } ? K : never;
+}[keyof Os];
+
+/** The options of a definition as a config gives them, each with the comment that it has there. */
+export type OptionsOf<Os> = {
+  readonly [K in keyof Pick<Os, Exclude<keyof Os, Omittable<Os>>>]: Given<Os[K]>;
+} & { readonly [K in keyof Pick<Os, Omittable<Os>>]?: Given<Os[K]> | undefined };
+
+export function number(range?: Range): Option<number>;
+export function number(range: Range, standard: number): Defaulted<Option<number>>;
 export function number(range: Range = {}, standard?: number): Option<number> {
   return { allowed: describeRange(range), default: standard, read: (name, value) => readNumber(name, value, range) };
 }
 
+export function whole(min: number): Option<number>;
+export function whole(min: number, standard: number): Defaulted<Option<number>>;
 export function whole(min: number, standard?: number): Option<number> {
-  return number({ min, integer: true }, standard);
+  const range = { min, integer: true };
+  return standard === undefined ? number(range) : number(range, standard);
 }
 
-export function choice<T extends string>(names: readonly T[], standard: T): Option<T> {
+export function flag(standard: boolean): Defaulted<Option<boolean>> {
+  return { allowed: "true or false", default: standard, read: readBoolean };
+}
+
+export function choice<T extends string>(names: readonly T[], standard: T): Defaulted<Option<T>> {
   return {
     allowed: names.map((name) => JSON.stringify(name)).join(", "),
     default: standard,
     read: (name, value) => readChoice(name, value, names),
   };
+}
+
+/** Gives a function the fields of what it defines, and its name. */
+export function defineFields<T extends object>(target: T, name: string, fields: object): T {
+  for (const [field, value] of Object.entries({ ...fields, name })) {
+    Object.defineProperty(target, field, { value, enumerable: field !== "toString" });
+  }
+  return target;
+}
+
+/**
+ * The options that a definition's function was given.
+ *
+ * @throws OptionError for options that are no object, or are those of another type.
+ */
+export function readTyped(type: string, definition: unknown, options: unknown): Record<string, unknown> {
+  if (options === undefined) return {};
+  if (!isOptions(options)) {
+    throw new OptionError(`${type} was given ${show(options)}; it must be an object of its options`);
+  }
+  if (options.type !== undefined && options.type !== definition) {
+    throw new OptionError(
+      `${type} was given options whose type is ${show(options.type)}; it must be ${type} or left out`,
+    );
+  }
+  return options;
 }
 
 /** How deep arrays and objects of a config may lie in each other. */

@@ -6,10 +6,9 @@ import type { OptimizerConfig, Pattern } from "./config.ts";
 import { DataError, OptionError, show } from "./errors.ts";
 import { readPatterns } from "./groups.ts";
 import { describeRange, inRange, readArray, readBoolean, readChoice, readNumber, readObject } from "./options.ts";
-import { readRule as readNamedRule } from "./read_config.ts";
-import type { Rule } from "./rule.ts";
+import { isRule, type Rule } from "./rule.ts";
 import type { Listener, ListenerState, Schedule, Scheduled } from "./schedule.ts";
-import { createSchedule } from "./schedules/index.ts";
+import { createSchedule } from "./schedule.ts";
 
 /** Segments that share hypers. */
 export interface Group {
@@ -610,7 +609,12 @@ function ruleOptions(rule: Rule): readonly string[] {
 }
 
 function readRule(owner: string, config: unknown): Rule {
-  return checkRule(readNamedRule(owner, (config as { rule?: unknown } | null | undefined)?.rule));
+  const rule = (config as { rule?: unknown } | null | undefined)?.rule;
+  if (isRule(rule)) return checkRule(rule);
+  const given = isRule(config) ? `the rule ${config} alone` : rule === undefined ? "missing" : show(rule);
+  throw new OptionError(
+    `${owner} is ${given}; it must be a rule: take the config that adamw({ lr }) or another rule of the library makes, or readConfig() for JSON`,
+  );
 }
 
 const reserved = ["ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];

@@ -4,7 +4,7 @@
 // that makes its config.
 import type { CommonOptions } from "./config.ts";
 import { OptionError, show } from "./errors.ts";
-import { isOptions, type Range, readNumber, readRecord } from "./options.ts";
+import { defineFields, isOptions, type Range, readNumber, readRecord } from "./options.ts";
 import type { Scheduled } from "./schedule.ts";
 import type { SlotFormat } from "./slot_format.ts";
 
@@ -253,8 +253,7 @@ export function defineRule<
   const { name, hypers } = given;
   const rule = (...values: readonly unknown[]) => ({ ...readForm(name, rule, hypers.lr!.range, values), rule });
   const fields = { ...given, columns, toJSON: () => name, toString: () => name };
-  for (const [field, value] of Object.entries(fields)) Object.defineProperty(rule, field, { value, enumerable: true });
-  return rule as unknown as Rule & RuleFunction<RuleOptions<Hs, Fs, W>>;
+  return defineFields(rule, name, fields) as unknown as Rule & RuleFunction<RuleOptions<Hs, Fs, W>>;
 }
 
 /** Whether a value is what {@link defineRule} returns. */

@@ -1,24 +1,27 @@
 // Which parameters are evaluated, ranked and returned, on whichever engine: those to use, and those that are trained are as if
 // nobody had looked.
+
 import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../src/config.ts";
 import { sweep } from "../src/lab/sweep.ts";
 import type { Role } from "../src/optimizer.ts";
+import { scheduleFreeAdamw, scheduleFreeSgd } from "../src/rules/schedule_free.ts";
+import { sgd } from "../src/rules/sgd.ts";
 import type { Engine } from "../src/train/engine.ts";
 import { openRun, readRun, train } from "../src/train/train.ts";
 import { config, data } from "./training.ts";
 
-const plainSgd = { rule: "sgd", lr: 0.1 } as const;
+const plainSgd = { rule: sgd, lr: 0.1 } as const;
 export const optimizers: readonly (readonly [string, OptimizerConfig, Role])[] = [
-  ["scheduleFreeSgd", { rule: "scheduleFreeSgd", lr: 1 }, "evaluation"],
-  ["scheduleFreeAdamw, replicas of it", { rule: "scheduleFreeAdamw", lr: 0.1 }, "evaluation"],
+  ["scheduleFreeSgd", { rule: scheduleFreeSgd, lr: 1 }, "evaluation"],
+  ["scheduleFreeAdamw, replicas of it", { rule: scheduleFreeAdamw, lr: 0.1 }, "evaluation"],
   [
     "a group of scheduleFreeSgd",
-    { ...plainSgd, groups: [{ params: "layer1.*", rule: "scheduleFreeSgd", lr: 1 }] } as OptimizerConfig,
+    { ...plainSgd, groups: [{ params: "layer1.*", rule: scheduleFreeSgd, lr: 1 }] } as OptimizerConfig,
     "evaluation",
   ],
   ["ema", { ...plainSgd, ema: { decay: 0.9 } }, "ema"],
-  ["ema of scheduleFreeSgd", { rule: "scheduleFreeSgd", lr: 1, ema: { decay: 0.9 } }, "ema"],
+  ["ema of scheduleFreeSgd", { rule: scheduleFreeSgd, lr: 1, ema: { decay: 0.9 } }, "ema"],
   ["swa", { ...plainSgd, ema: {}, swa: { start: 3, every: 2 } }, "swa"],
   ["swa that has not begun", { ...plainSgd, swa: { start: 12 } }, "params"],
   ["lookahead", { ...plainSgd, lookahead: { every: 5 } }, "lookahead"],

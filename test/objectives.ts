@@ -11,6 +11,7 @@ import type { Evaluation } from "../src/objectives/objective.ts";
 import { loadCheckpoint, saveCheckpoint } from "../src/optimizer/checkpoint.ts";
 import type { TensorValues } from "../src/optimizer.ts";
 import { Random } from "../src/random.ts";
+import { sgd } from "../src/rules/sgd.ts";
 import { createTrainee, type Engine, type Trainee } from "../src/train/engine.ts";
 import { goldenText } from "./golden.ts";
 
@@ -37,7 +38,7 @@ export function objectiveLaws(engine: Engine): void {
         engine,
         model,
         tensors,
-        { rule: "sgd" },
+        { rule: sgd },
         { data: digitRows(0, rows), batch: rows },
       );
       const before = await found(trainee, 0);
@@ -66,7 +67,7 @@ export function objectiveLaws(engine: Engine): void {
         engine,
         model,
         randomTensors(model),
-        { rule: "sgd" },
+        { rule: sgd },
         { data: digitRows(0, 9), batch: 9 },
       );
       const along = (vector: TensorValues) => trainee.objective.hessianVector(vector, { rows: allRows(9) });
@@ -85,7 +86,7 @@ export function objectiveLaws(engine: Engine): void {
   describe("replicas", () => {
     // Blocked products and the others; the loss scale grows at every update, so that each replica has its own.
     const model = createModel({ layers: [64, 12, 10] });
-    const shared = { rule: "sgd", momentum: 0.9, lossScale: { init: 64, interval: 1 } } as const;
+    const shared = { rule: sgd, momentum: 0.9, lossScale: { init: 64, interval: 1 } } as const;
     const rates = [0.1, 0.3, 0.02];
     const initial = rates.map((_, replica) => valuesOf(randomTensors(model, replica)));
     const rows = Array.from({ length: 5 }, (_, step) =>
@@ -147,7 +148,7 @@ export function objectiveLaws(engine: Engine): void {
     const model = createModel({ layers: [64, 12, 10] });
     const rows = allRows(6);
     const gradientOf = async (data: Dataset, of: Uint32Array) => {
-      const trainee = await createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data, batch: 8 });
+      const trainee = await createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data, batch: 8 });
       const [loss] = await trainee.objective.gradient(of);
       const { gradients } = await found(trainee, 0);
       const evaluation = await trainee.objective.evaluate(data);
@@ -171,13 +172,7 @@ export function objectiveLaws(engine: Engine): void {
 
     it("of which none counts have no loss and no gradient, and test nothing", async () => {
       const none = { ...digitRows(0, 6), weights: Float32Array.of(0, 1, 0, 0, 0, 0) };
-      const trainee = await createTrainee(
-        engine,
-        model,
-        randomTensors(model),
-        { rule: "sgd" },
-        { data: none, batch: 8 },
-      );
+      const trainee = await createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data: none, batch: 8 });
       await trainee.objective.gradient(rows);
       expect(await trainee.objective.gradient(Uint32Array.of(0, 2))).toEqual([0]);
       for (const values of Object.values((await found(trainee, 0)).gradients)) {
@@ -206,7 +201,7 @@ export function objectiveLaws(engine: Engine): void {
           engine,
           model,
           randomTensors(model),
-          { rule: "sgd" },
+          { rule: sgd },
           { data, batch: 140, microBatch },
         );
         const losses = [];
@@ -230,18 +225,12 @@ export function objectiveLaws(engine: Engine): void {
 
     it("drops the same again until the next update, and nothing in an evaluation", async () => {
       const whole = createModel({ layers: [64, 40, 10] });
-      const sure = await createTrainee(
-        engine,
-        whole,
-        randomTensors(whole),
-        { rule: "sgd", lr: 0 },
-        { data, batch: 20 },
-      );
+      const sure = await createTrainee(engine, whole, randomTensors(whole), { rule: sgd, lr: 0 }, { data, batch: 20 });
       const trainee = await createTrainee(
         engine,
         model,
         randomTensors(model),
-        { rule: "sgd", lr: 0 },
+        { rule: sgd, lr: 0 },
         { data, batch: 20 },
       );
       const [first] = await trainee.objective.gradient(allRows(20));
@@ -298,7 +287,7 @@ export function objectiveLaws(engine: Engine): void {
       const data = Object.fromEntries(
         Object.entries({ ...digitRows(0, 4), ...part }).filter(([, value]) => value !== undefined),
       ) as unknown as Dataset;
-      const making = createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data, batch: 4 });
+      const making = createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data, batch: 4 });
       await expect(making).rejects.toThrow(kind);
       await expect(making).rejects.toThrow(message);
     });
@@ -308,8 +297,8 @@ export function objectiveLaws(engine: Engine): void {
     it("smaller than the capacity, and of odd size, have the mean of their own rows", async () => {
       const model = createModel({ layers: [64, 13, 10] });
       const data = digitRows(0, 50);
-      const small = await createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data, batch: 7 });
-      const large = await createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data, batch: 33 });
+      const small = await createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data, batch: 7 });
+      const large = await createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data, batch: 33 });
       const rows = Uint32Array.of(3, 1, 4, 15, 9, 26, 5);
       const [inSmall] = await small.objective.gradient(rows);
       expect((await large.objective.gradient(rows))[0]).toBeCloseTo(inSmall!, 6);
@@ -328,7 +317,7 @@ export function objectiveLaws(engine: Engine): void {
         engine,
         model,
         randomTensors(model),
-        { rule: "sgd" },
+        { rule: sgd },
         { data: digitRows(0, 9), batch: 4 },
       );
       await expect(trainee.objective.step(Uint32Array.of())).rejects.toThrow(
@@ -346,7 +335,7 @@ export function objectiveLaws(engine: Engine): void {
           engine,
           model,
           randomTensors(createModel(config)),
-          { rule: "sgd" },
+          { rule: sgd },
           { data: digitRows(0, 9), batch },
         );
       await expect(make(0, model.config)).rejects.toThrow("batch is 0; it must be a whole number >= 1");
@@ -359,7 +348,7 @@ export function objectiveLaws(engine: Engine): void {
     it("are refused when the model does not fit the data", async () => {
       const make = (layers: number[]) => {
         const model = createModel({ layers });
-        return createTrainee(engine, model, randomTensors(model), { rule: "sgd" }, { data: digitRows(0, 9), batch: 4 });
+        return createTrainee(engine, model, randomTensors(model), { rule: sgd }, { data: digitRows(0, 9), batch: 4 });
       };
       await expect(make([63, 10])).rejects.toThrow("model.layers[0] is 63; the rows of digits have 64 numbers");
       await expect(make([64, 9])).rejects.toThrow("model.layers[1] is 9; digits has 10 classes");

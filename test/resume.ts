@@ -1,6 +1,9 @@
 // Runs that were stopped and went on, on whichever engine: their results against those of a run that never stopped.
+
 import { expect } from "vitest";
 import type { Dataset } from "../src/data/dataset.ts";
+import { linear } from "../src/schedules/linear.ts";
+import { plateau } from "../src/schedules/plateau.ts";
 import type { Engine } from "../src/train/engine.ts";
 import type { RunCheckpoint } from "../src/train/run_checkpoint.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
@@ -11,11 +14,11 @@ import type { WatchEvent } from "../src/train/watch.ts";
 export const everything: Omit<RunConfig, "optimizer"> & { readonly optimizer: Record<string, unknown> } = {
   model: { layers: [4, 8, 3], dropout: 0.25 },
   optimizer: {
-    lr: { type: "plateau", base: 0.05, factor: 0.5, patience: 0, threshold: 0.05 },
+    lr: { type: plateau, base: 0.05, factor: 0.5, patience: 0, threshold: 0.05 },
     clip: { type: "globalNorm", maxNorm: 1 },
     accumulate: 3,
   },
-  batch: { type: "linear", start: 4, end: 12, steps: 16 },
+  batch: { type: linear, start: 4, end: 12, steps: 16 },
   steps: 20,
   seed: 3,
   metric: { type: "testLoss", every: 4 },

@@ -1,9 +1,15 @@
 // The small cases that every learner meets, on whichever engine: what a rate does to a parabola, to the number, and what a
 // watch says of it. Gradients are written by hand, so that nothing but the rule is between the rate and the weight.
+
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../src/arena.ts";
 import type { OptimizerConfig } from "../src/config.ts";
 import type { Optimizer } from "../src/optimizer.ts";
+import { sgd } from "../src/rules/sgd.ts";
+import { multiStep } from "../src/schedules/multi_step.ts";
+import { plateau } from "../src/schedules/plateau.ts";
+import { scale } from "../src/schedules/scale.ts";
+import { step } from "../src/schedules/step.ts";
 import { createWatch, type Verdict, type WatchEvent } from "../src/train/watch.ts";
 
 type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
@@ -57,7 +63,7 @@ export function smallCases(create: Create): void {
     it("does at each rate what it does on paper, and the watch says so", async () => {
       const rates = [0.1, 1.5, 1.1, 1, 1e-6, 0.5];
       const optimizer = await create([{ name: "w", shape: [1], data: [4] }], {
-        rule: "sgd",
+        rule: sgd,
         lr: 0.1,
         replicas: rates.map((lr) => ({ lr })),
       });
@@ -102,7 +108,7 @@ export function smallCases(create: Create): void {
       const lambdas = [1, 4, 16];
       const bound = 2 / 16;
       const optimizer = await create([{ name: "w", shape: [3], data: [1, 1, 1] }], {
-        rule: "sgd",
+        rule: sgd,
         lr: bound,
         replicas: [{ lr: bound * (1 - 1 / 64) }, { lr: bound * (1 + 1 / 64) }],
       });
@@ -130,7 +136,7 @@ export function smallCases(create: Create): void {
       const bound = 2 * (1 + momentum);
       const rates = [bound * (1 - 1 / 64), bound * (1 + 1 / 64)];
       const optimizer = await create([{ name: "w", shape: [1], data: [1] }], {
-        rule: "sgd",
+        rule: sgd,
         lr: bound,
         momentum,
         replicas: rates.map((lr) => ({ lr })),
@@ -155,13 +161,13 @@ export function smallCases(create: Create): void {
   describe("rates that are taken down", () => {
     it("by halving every k, and from 0.01 to a fifth in three ways", async () => {
       const optimizer = await create([{ name: "w", shape: [1], data: [8] }], {
-        rule: "sgd",
+        rule: sgd,
         lr: 0.01,
         replicas: [
-          { lr: { type: "step", base: 0.5, every: 3, gamma: 0.5 } },
-          { lr: { type: "multiStep", base: 0.01, milestones: [2], gamma: 0.2 } },
-          { lr: { type: "scale", by: 0.2, schedule: 0.01 } },
-          { lr: { type: "plateau", base: 0.01, factor: 0.2, patience: 0 } },
+          { lr: { type: step, base: 0.5, every: 3, gamma: 0.5 } },
+          { lr: { type: multiStep, base: 0.01, milestones: [2], gamma: 0.2 } },
+          { lr: { type: scale, by: 0.2, schedule: 0.01 } },
+          { lr: { type: plateau, base: 0.01, factor: 0.2, patience: 0 } },
         ],
       });
       optimizer.write("gradients", { w: [1] });

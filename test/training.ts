@@ -1,8 +1,11 @@
 // Laws of the training loop, on whichever engine: it ends with an error or a result, never with the process.
+
 import { describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../src/errors.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
+import { linear } from "../src/schedules/linear.ts";
+import { plateau } from "../src/schedules/plateau.ts";
 import type { Engine } from "../src/train/engine.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
 import { largestDifference, type Progress, train } from "../src/train/train.ts";
@@ -98,10 +101,10 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       const whole: RunConfig = {
         ...config,
         optimizer: adamw({
-          lr: { type: "plateau", base: 0.05, factor: 0.5, patience: 0, threshold: 0.05 },
+          lr: { type: plateau, base: 0.05, factor: 0.5, patience: 0, threshold: 0.05 },
           clip: { type: "globalNorm", maxNorm: 1 },
         }),
-        batch: { type: "linear", start: 4, end: 12, steps: 16 },
+        batch: { type: linear, start: 4, end: 12, steps: 16 },
         metric: { type: "testLoss", every: 3 },
         stop: { patience: 5 },
         watch: { every: 2, largeUpdate: 1e-4 },

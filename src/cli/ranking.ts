@@ -2,7 +2,7 @@
 import type { Entrant, Trial } from "../lab/race.ts";
 import { short } from "../lab/words.ts";
 import type { Scheduled } from "../schedule.ts";
-import { createSchedule } from "../schedules/index.ts";
+import { createSchedule } from "../schedule.ts";
 import type { CompleteRunConfig } from "../train/run_config.ts";
 
 /** A trial in a few words; of a schedule its highest value. */

@@ -1,10 +1,12 @@
 // `fallline schedule`: the values of a schedule over a run, as a plot, a chart or JSON, before anything is trained with it.
+
 import { Command } from "commander";
 import { DataError, OptionError, show } from "../errors.ts";
 import { scheduleChart } from "../lab/chart.ts";
 import { readArray, readNumber } from "../options.ts";
+import { readSchedule } from "../read_schedule.ts";
 import type { Schedule, Scheduled } from "../schedule.ts";
-import { createSchedule } from "../schedules/index.ts";
+import { createSchedule } from "../schedule.ts";
 import { updatesOf } from "../train/run_config.ts";
 import { chartSvg } from "./chart.ts";
 import { readJson, writeWhole } from "./files.ts";
@@ -54,7 +56,7 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   const { json, svg } = options;
   if (json && svg !== undefined) throw new OptionError(`svg is ${show(svg)}; with --json it must be left out`);
   const { value, name, run } = await readConfig(config);
-  const schedule = createSchedule(value as Scheduled, name);
+  const schedule = createSchedule(readSchedule(value, name), name);
   const hears = schedule.listeners !== undefined;
   const own = hears ? run?.metrics : undefined;
   const metrics = options.metrics === undefined ? own : await readMetrics(options.metrics);
@@ -151,7 +153,7 @@ function at(value: unknown, path: readonly string[]): unknown {
   );
 }
 
-const titleOf = (config: Scheduled) => (typeof config === "object" ? config.type : "constant");
+const titleOf = (config: Scheduled) => (typeof config === "object" ? config.type.type : "constant");
 
 async function readMetrics(path: string): Promise<readonly number[]> {
   const metrics = readArray(path, await readJson(path), "numbers").map((metric, i) =>

@@ -1,13 +1,15 @@
 // Gradients and training runs that another program recorded, held against an engine: `fallline-gradients/1` and
 // `fallline-training/1` (test/golden/README.md describes both).
+
 import type { Tensor } from "../arena.ts";
-import type { OptimizerConfig } from "../config.ts";
 import { type Dataset, readDataset, sliceRows } from "../data/dataset.ts";
 import { DataError, FalllineError, OptionError, show } from "../errors.ts";
 import type { Model } from "../objectives/model.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { readListener, readMade } from "../options.ts";
+import { readConfig } from "../read_config.ts";
+import { sgd } from "../rules/sgd.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";
 import { entryId, list, type Recorded, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
@@ -273,7 +275,7 @@ export async function gradientCase(recorded: GradientCase, engine: Engine): Prom
   const error = await attempt(async () => {
     const model = createModel(recorded.model);
     const data = dataOf(model, recorded);
-    const trainee = await createTrainee(engine, model, tensorsOf(model, params), { rule: "sgd" }, { data, batch });
+    const trainee = await createTrainee(engine, model, tensorsOf(model, params), sgd(), { data, batch });
     try {
       const [ours] = await trainee.objective.gradient(Uint32Array.from({ length: batch }, (_, row) => row));
       loss.add(ours!, recorded.loss, () => "the loss");
@@ -334,7 +336,7 @@ export async function trainingRun(
       throw new OptionError(`trainRows is ${trainRows}; ${data.name} has ${data.count} rows, and none is left to test`);
     }
     const largest = Math.max(...run.batches.map(({ length }) => length));
-    const optimizer = run.optimizer as OptimizerConfig;
+    const optimizer = readConfig(run.optimizer);
     const tensors = tensorsOf(model, run.initial);
     const trainee = await createTrainee(engine, model, tensors, optimizer, { data, batch: largest });
     const { objective } = trainee;

@@ -1,12 +1,12 @@
 // Runs side by side, of which the hopeless are stopped: what sweeps and searches have in common. Entrants that share a rule
 // are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
-import type { OptimizerConfig } from "../config.ts";
 import { counts, type Dataset } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
 import type { Evaluation, ReplicaEvaluation, ReplicaReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { breathe } from "../objectives/turns.ts";
+import { readConfig } from "../read_config.ts";
 import type { Scheduled } from "../schedule.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "../train/engine.ts";
@@ -129,7 +129,7 @@ export class Cohort {
     const batch = data ? checkBatch(complete, data) : 1;
     mustFit(engine, trainable, { config: complete.optimizer, batch, replicas: trials.length, start });
     await checkTrials(config, trials);
-    const optimizer = { ...config.optimizer, replicas: trials } as OptimizerConfig;
+    const optimizer = readConfig({ ...config.optimizer, replicas: trials });
     const tensors = trainable.program.initial(start);
     const trainee = await createTrainee(engine, trainable, tensors, optimizer, data ? { data, batch } : {});
     const runners = trials.map((trial) => new Runner(trial));

@@ -8,9 +8,9 @@ import { DataError, OptionError, show } from "../errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import { type Optimizer, readOptimizer } from "../optimizer.ts";
 import { readChoice, readMade, readNumber, readObject } from "../options.ts";
-import { readRule } from "../read_config.ts";
-import { holds } from "../schedule.ts";
-import { createSchedule } from "../schedules/index.ts";
+import { readConfig, readRule } from "../read_config.ts";
+import { createSchedule, holds } from "../schedule.ts";
+import { plateau } from "../schedules/plateau.ts";
 import { readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";
@@ -230,7 +230,7 @@ async function findLrOn(
   }
   const whole = updatesOf(complete);
   const updates = whole < leastUpdates ? ramp.steps : Math.min(whole, ramp.steps);
-  const { lr: _, ...others } = config.optimizer;
+  const { lr: _, ...others } = readConfig(config.optimizer);
   if (holds(others, isPlateau)) {
     const reason = "a plateau drives something other than the rate, which short runs cannot follow";
     return { ...found, suggestions: { trial: { lr: null, reason }, ...found.suggestions } };
@@ -253,7 +253,7 @@ async function findLrOn(
 }
 
 function isPlateau(part: unknown): boolean {
-  return typeof part === "object" && part !== null && "type" in part && part.type === "plateau";
+  return typeof part === "object" && part !== null && "type" in part && part.type === plateau;
 }
 
 /** The course of a run's rate, its highest value 1, over as many updates as a short run has. */

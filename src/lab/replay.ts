@@ -1,10 +1,12 @@
 // Replays: recorded gradients in, parameters at recorded steps out, held against what another program computed. The
 // format is `fallline-replay/1` (test/golden/README.md describes it).
+
 import type { Tensor } from "../arena.ts";
 import type { OptimizerConfig } from "../config.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import type { Optimizer } from "../optimizer.ts";
 import { readMade } from "../options.ts";
+import { readConfig } from "../read_config.ts";
 import { rules } from "../rules/index.ts";
 import { entryId, list, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 
@@ -151,7 +153,7 @@ export async function replayCase(
   let optimizer: Optimizer | undefined;
   try {
     const config = replay.clip === undefined ? replay.optimizer : { ...replay.optimizer, clip: replay.clip };
-    optimizer = await create(recordedLayout(file.tensors, config), config as OptimizerConfig);
+    optimizer = await create(recordedLayout(file.tensors, config), readConfig(config));
     let maxAbs = 0;
     let maxRel = 0;
     let ok = true;

@@ -5,7 +5,7 @@ import type { OptimizerConfig } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import { readArray, readChoice, readNumber } from "../options.ts";
-import { readRule } from "../read_config.ts";
+import { readConfig, readRule } from "../read_config.ts";
 import type { Rule } from "../rule.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";
@@ -240,9 +240,9 @@ const around = [
 
 /** The run with another rule. */
 function ruleConfig(config: RunConfig, name: string): RunConfig {
-  const { optimizer } = config;
+  const optimizer = readConfig(config.optimizer);
   const rule = readRule("rule", name);
-  if (readRule("optimizer.rule", optimizer.rule) === rule) return config;
+  if (optimizer.rule === rule) return config;
   const kept = Object.entries(optimizer).filter(([option]) => around.includes(option));
   const groups = groupsFor(rule, optimizer);
   return {
@@ -252,7 +252,7 @@ function ruleConfig(config: RunConfig, name: string): RunConfig {
       ...Object.fromEntries(kept),
       ...fallbackFor(rule),
       ...(groups.length > 0 ? { groups } : {}),
-    } as OptimizerConfig,
+    },
   };
 }
 
@@ -260,9 +260,9 @@ function ruleConfig(config: RunConfig, name: string): RunConfig {
  * What groups mean under another rule: what is frozen, scaled or spared decay is so there too; rates and other hypers that suit
  * the config's rule are left out.
  */
-function groupsFor(rule: Rule, { groups = [] }: OptimizerConfig): readonly Readonly<Record<string, unknown>>[] {
+function groupsFor(rule: Rule, { groups = [] }: OptimizerConfig): NonNullable<OptimizerConfig["groups"]> {
   const decays = Object.hasOwn(rule.hypers, "weightDecay");
-  return (groups as readonly Readonly<Record<string, unknown>>[]).flatMap((group) => {
+  return groups.flatMap((group) => {
     if (group.rule !== undefined) return [group];
     const { params, lrScale, frozen, weightDecay } = group;
     const kept = Object.entries({ lrScale, frozen, weightDecay: decays && weightDecay === 0 ? 0 : undefined });

@@ -1,14 +1,14 @@
 // A sweep: one run config trained with many values of its hypers, side by side as replicas in the same dispatches, the
 // hopeless stopped on the way.
 
-import type { OptimizerConfig } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
 import type { ReplicaEvaluation } from "../objectives/objective.ts";
 import { readArray, readChoice, readMade, readNumber, readObject, readRecord } from "../options.ts";
 import { Random } from "../random.ts";
 import type { Scheduled } from "../schedule.ts";
-import { createSchedule } from "../schedules/index.ts";
+import { createSchedule } from "../schedule.ts";
+import { scale } from "../schedules/scale.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";
 import { knownAccuracy } from "../train/metric.ts";
@@ -121,7 +121,7 @@ export function withPeak(schedule: Scheduled, peak: number, steps: number): Sche
   for (let step = 0; step < steps; step++) highest = Math.max(highest, at(step));
   if (highest === 0)
     throw new OptionError(`lr is ${show(schedule)}, which is 0 at every step; it has no highest value`);
-  return { type: "scale", by: peak / highest, schedule };
+  return scale({ by: peak / highest, schedule });
 }
 
 /** Successive halving: when how many trials are stopped. */
@@ -243,7 +243,7 @@ const sweepOptions: readonly (keyof SweepOptions)[] = [
 export function trialConfig(config: RunConfig, trial: Trial): CompleteRunConfig {
   readMade("config", config, "a run config", { optimizer: "object" });
   readRecord("trial", trial, "hypers");
-  return readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } as OptimizerConfig });
+  return readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } });
 }
 
 /** @throws OptionError for runs whose losses are all from before the first update, so that nothing can be compared. */

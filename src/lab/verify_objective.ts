@@ -1,5 +1,6 @@
 // The laws of a custom objective, which `verifyObjective` runs: its derivatives are those of its loss, on either
 // engine; WGSL and twin agree; batches are weighted means and replicas keep to themselves.
+
 import { layoutSegments, type Segment } from "../arena.ts";
 import { type Dataset, readDataset } from "../data/dataset.ts";
 import { FalllineError, OptionError, show } from "../errors.ts";
@@ -28,6 +29,7 @@ import { customProbeSource } from "../objectives/sources.ts";
 import { lanes } from "../objectives/tensors_gpu.ts";
 import { readMade, readNumber, readRecord } from "../options.ts";
 import { Random } from "../random.ts";
+import { sgd } from "../rules/sgd.ts";
 import { readRunOptions } from "../train/arguments.ts";
 import { shiftCount, shiftsAround, slopeOf } from "./slopes.ts";
 import type { LawResult } from "./verify.ts";
@@ -412,7 +414,7 @@ async function withObjective<T>(
   const optimizer = await createOptimizer(
     device,
     tensors.map(({ name, shape }) => ({ name, shape })),
-    { rule: "sgd", replicas: [{}, {}] },
+    sgd({ replicas: [{}, {}] }),
   );
   try {
     optimizer.write("params", byTensor(tensors, params));

@@ -1,6 +1,7 @@
 // Checkpoints: an optimizer's whole state as a safetensors file. Parameters stand under their names, slots and scalars
 // under NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape begins with their number. What
 // is not a tensor (rules, config, hypers, step) stands in the metadata. The same for both engines.
+
 import type { Segment } from "../arena.ts";
 import { largestLossScale } from "../around_plan.ts";
 import { DataError, OptionError, show } from "../errors.ts";
@@ -9,6 +10,7 @@ import { type PartLayout, slotRange } from "../layout.ts";
 import { type Optimizer, putValues, type TensorValues } from "../optimizer.ts";
 import { deepest, isDeep, readChoice, readObject } from "../options.ts";
 import { type Heard, type Plan, planConfig, rememberHypers, replaceHypers, replaceOwn } from "../plan.ts";
+import { readSchedule } from "../read_schedule.ts";
 import { encodeSafetensors, openSafetensors, type SafeTensor } from "../safetensors.ts";
 import { holdsFunction, type Schedule } from "../schedule.ts";
 import type { CarryValues } from "../table.ts";
@@ -291,11 +293,18 @@ function recallHypers(
   metadata: Readonly<Record<string, string>>,
   here: { readonly plan: Plan; readonly recall: () => void } | undefined,
 ): void {
-  const inherited = { shared: readShared("shared", metadata), fallback: readShared("fallback", metadata) };
   const undo = rememberHypers(plan);
+  const readHypers = (saved: Readonly<Record<string, unknown>>) =>
+    Object.fromEntries(Object.entries(saved).map(([hyper, value]) => [hyper, readSchedule(value, `set.${hyper}`)]));
   if (here?.plan === plan) here.recall();
   try {
-    const changes = Array.from({ length: plan.replicas }, (_, r) => groups.map(({ hypers }) => hypers[r] ?? {}));
+    const inherited = {
+      shared: readShared("shared", metadata).map(readHypers),
+      fallback: readShared("fallback", metadata).map(readHypers),
+    };
+    const changes = Array.from({ length: plan.replicas }, (_, r) =>
+      groups.map(({ hypers }) => readHypers(hypers[r] ?? {})),
+    );
     replaceHypers(
       plan,
       changes,

@@ -2,30 +2,21 @@
 // "Don't decay the learning rate, increase the batch size"). batchScaled on top of it gives the rate that belongs to it:
 // constant until the batch is at its max, and cut from there on.
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { defineSchedule, schedule, valueAt, whole } from "./define.ts";
 
-/** What {@link batchGrowth} takes. */
-export interface BatchGrowthOptions {
-  /** The batch at step 0; a whole number >= 1. */
-  base: number;
-  /** The rate's schedule whose cuts the batch takes over: positive at step 0, >= 0 later; where it is 0 the batch is `max`. */
-  rate: Scheduled;
-  /** The largest batch; a whole number >= `base`. */
-  max: number;
-}
-
 /** A batch size that grows as `rate` falls. */
-export function batchGrowth(options: BatchGrowthOptions): ScheduleConfig {
-  return typedConfig("batchGrowth", options);
-}
-
-export const batchGrowthSchedule = defineSchedule({
+export const batchGrowth = defineSchedule({
   type: "batchGrowth",
   formula: "min(max, max(1, round(base · rate(0) / rate(t))))",
   source: "Smith et al. 2018",
-  options: { base: whole(1), rate: schedule, max: whole(1) },
+  options: {
+    /** The batch at step 0; a whole number >= 1. */
+    base: whole(1),
+    /** The rate's schedule whose cuts the batch takes over: positive at step 0, >= 0 later; where it is 0 the batch is `max`. */
+    rate: schedule,
+    /** The largest batch; a whole number >= `base`. */
+    max: whole(1),
+  },
   complete(name, values) {
     const { base, rate, max } = values;
     if (max < base) throw new OptionError(`${name}.max is ${show(max)}; it must be >= base, which is ${show(base)}`);

@@ -1,35 +1,26 @@
 // A rate that goes with the batch: schedule(t) · (batch(t) / baseBatch)^k. k is 1 for SGD (the linear rule of Goyal et al.
 // 2017) and 1/2 for Adam and its kin (Krizhevsky 2014; Malladi et al. 2022).
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { choice, defineSchedule, schedule, valueAt, whole } from "./define.ts";
 
 const rules = ["linear", "sqrt"] as const;
 
-/** What {@link batchScaled} takes. */
-export interface BatchScaledOptions {
-  /** The rate that suits `baseBatch`: a schedule (or number, or function). */
-  schedule: Scheduled;
-  /** The batch of each step, >= 1: a number, or a schedule such as {@link batchGrowth}. */
-  batch: Scheduled;
-  /** The batch that the rate was found with; a whole number >= 1. */
-  baseBatch: number;
-  /** "linear": in proportion to the batch; "sqrt": to its square root; default "linear". */
-  rule?: (typeof rules)[number] | undefined;
-}
-
-/** Scales a rate with the batch. */
-export function batchScaled(options: BatchScaledOptions): ScheduleConfig {
-  return typedConfig("batchScaled", options);
-}
-
 const range = { min: 1 };
 
-export const batchScaledSchedule = defineSchedule({
+/** Scales a rate with the batch. */
+export const batchScaled = defineSchedule({
   type: "batchScaled",
   formula: "schedule(t) · batch(t) / baseBatch, or schedule(t) · √(batch(t) / baseBatch), by rule",
   source: "Goyal et al. 2017 (linear); Krizhevsky 2014, Malladi et al. 2022 (sqrt)",
-  options: { schedule, batch: schedule, baseBatch: whole(1), rule: choice(rules, "linear") },
+  options: {
+    /** The rate that suits `baseBatch`: a schedule (or number, or function). */
+    schedule,
+    /** The batch of each step, >= 1: a number, or a schedule such as {@link batchGrowth}. */
+    batch: schedule,
+    /** The batch that the rate was found with; a whole number >= 1. */
+    baseBatch: whole(1),
+    /** "linear": in proportion to the batch; "sqrt": to its square root; default "linear". */
+    rule: choice(rules, "linear"),
+  },
   complete(name, values) {
     valueAt(`${name}.batch`, values.batch, 0, range);
     return values;

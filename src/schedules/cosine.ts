@@ -1,29 +1,20 @@
 // min + (base - min) · (1 + cos(π t / steps)) / 2 up to step `steps`, then `min` (Loshchilov and Hutter 2017, SGDR;
 // torch.optim CosineAnnealingLR, which we stop at its end instead of letting it rise again).
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
-/** What {@link cosine} takes. */
-export interface CosineOptions {
-  /** The value at step 0. */
-  base: number;
-  /** The value at step `steps` and after it; default 0. */
-  min?: number | undefined;
-  /** How many steps the decay takes; a whole number >= 1. */
-  steps: number;
-}
-
 /** Half a cosine from `base` down to `min` over `steps` steps, then `min`. */
-export function cosine(options: CosineOptions): ScheduleConfig {
-  return typedConfig("cosine", options);
-}
-
-export const cosineSchedule = defineSchedule({
+export const cosine = defineSchedule({
   type: "cosine",
   formula: "min + (base - min) · (1 + cos(π · min(t, steps) / steps)) / 2",
   source: "Loshchilov and Hutter 2017; torch.optim CosineAnnealingLR up to its end",
-  options: { base: number(), min: number({}, 0), steps: whole(1) },
+  options: {
+    /** The value at step 0. */
+    base: number(),
+    /** The value at step `steps` and after it; default 0. */
+    min: number({}, 0),
+    /** How many steps the decay takes; a whole number >= 1. */
+    steps: whole(1),
+  },
   create: ({ base, min, steps }) => ({
     at: (step) => min + ((base - min) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps))) / 2,
   }),

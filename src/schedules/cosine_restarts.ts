@@ -1,27 +1,6 @@
 // SGDR (Loshchilov and Hutter 2017): half a cosine over each cycle, the next cycle `mult` times as long (torch.optim
 // CosineAnnealingWarmRestarts) and its height `decay` times that of the one before (as Keras' CosineDecayRestarts).
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
-
-/** What {@link cosineRestarts} takes. */
-export interface CosineRestartsOptions {
-  /** The value at the start of the first cycle. */
-  base: number;
-  /** What each cycle falls to; default 0. */
-  min?: number | undefined;
-  /** The length of the first cycle in steps; a whole number >= 1. */
-  period: number;
-  /** What each cycle's length is multiplied by for the next, >= 1; default 1. A cycle need not be a whole number of steps. */
-  mult?: number | undefined;
-  /** What each cycle's height over `min` is multiplied by for the next, in (0, 1]; default 1. */
-  decay?: number | undefined;
-}
-
-/** Half a cosine from `base` down to `min`, again and again. */
-export function cosineRestarts(options: CosineRestartsOptions): ScheduleConfig {
-  return typedConfig("cosineRestarts", options);
-}
 
 /** With a `mult` below this the cycles are not gone through one by one: there may be as many as steps. */
 const closeTo1 = 1.01;
@@ -36,16 +15,22 @@ function cycleAt(step: number, period: number, mult: number): [cycle: number, si
   return [cycle, step - begin(cycle), period * Math.exp(cycle * rate)];
 }
 
-export const cosineRestartsSchedule = defineSchedule({
+/** Half a cosine from `base` down to `min`, again and again. */
+export const cosineRestarts = defineSchedule({
   type: "cosineRestarts",
   formula:
     "min + (base - min) · decay^n · (1 + cos(π · s / (period · mult^n))) / 2, where t is the s-th step of the n-th cycle, both counted from 0",
   source: "Loshchilov and Hutter 2017; torch.optim CosineAnnealingWarmRestarts; decay as Keras CosineDecayRestarts",
   options: {
+    /** The value at the start of the first cycle. */
     base: number(),
+    /** What each cycle falls to; default 0. */
     min: number({}, 0),
+    /** The length of the first cycle in steps; a whole number >= 1. */
     period: whole(1),
+    /** What each cycle's length is multiplied by for the next, >= 1; default 1. A cycle need not be a whole number of steps. */
     mult: number({ min: 1 }, 1),
+    /** What each cycle's height over `min` is multiplied by for the next, in (0, 1]; default 1. */
     decay: number({ above: 0, max: 1 }, 1),
   },
   create: ({ base, min, period, mult, decay }) => ({

@@ -1,44 +1,28 @@
 // Cyclical learning rates (Smith 2017; torch.optim CyclicLR): from `base` up to `max` and down again, in each cycle as high
 // as before (triangular), half as high (triangular2), or lower by gamma at every step (expRange).
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig } from "../schedule.ts";
 import { choice, defineSchedule, number, optional, whole } from "./define.ts";
 
 const modes = ["triangular", "triangular2", "expRange"] as const;
 
-/** What {@link cyclic} takes. */
-export interface CyclicOptions {
-  /** The value at the start of each cycle. */
-  base: number;
-  /** The highest value, >= `base`. */
-  max: number;
-  /** Steps from `base` to `max`; a whole number >= 1. */
-  up: number;
-  /** Steps from `max` back to `base`; a whole number >= 1; default `up`. */
-  down?: number | undefined;
-  /** How the height of the cycles goes on; default "triangular". */
-  mode?: (typeof modes)[number] | undefined;
-  /** With "expRange": what each step multiplies the height by, > 0; default 1. */
-  gamma?: number | undefined;
-}
-
 /** A triangle between `base` and `max`, again and again. */
-export function cyclic(options: CyclicOptions): ScheduleConfig {
-  return typedConfig("cyclic", options);
-}
-
-export const cyclicSchedule = defineSchedule({
+export const cyclic = defineSchedule({
   type: "cyclic",
   formula:
     "base + (max - base) · s · h, where s goes 0 → 1 → 0 over each cycle of up + down steps and h is 1, 2^-(cycles done) or gamma^t by mode; down is up where it is left out",
   source: "Smith 2017; torch.optim CyclicLR",
   options: {
+    /** The value at the start of each cycle. */
     base: number(),
+    /** The highest value, >= `base`. */
     max: number(),
+    /** Steps from `base` to `max`; a whole number >= 1. */
     up: whole(1),
+    /** Steps from `max` back to `base`; a whole number >= 1; default `up`. */
     down: optional(whole(1)),
+    /** How the height of the cycles goes on; default "triangular". */
     mode: choice(modes, "triangular"),
+    /** With "expRange": what each step multiplies the height by, > 0; default 1. */
     gamma: number({ above: 0 }, 1),
   },
   complete(name, values) {

@@ -2,38 +2,33 @@
 // complete config, what listens in it and the table in docs/schedules.md follow from that.
 import { OptionError, show } from "../errors.ts";
 import {
+  defineFields,
   describeRange,
   inRange,
+  type OptionsOf,
   type Option as PlainOption,
   type Range,
   readArray,
-  readBoolean,
   readNumber,
   readObject,
+  readTyped,
   type Values,
 } from "../options.ts";
-import type { Schedule, ScheduleDefinition } from "../schedule.ts";
+import type { Nested, Schedule, ScheduleConfig, ScheduleDefinition, Scheduled } from "../schedule.ts";
 
-export { choice, number, whole } from "../options.ts";
-
-/** Reads a schedule inside another one. */
-type Nested = (name: string, value: unknown) => Schedule;
+export { choice, flag, number, whole } from "../options.ts";
 
 /** What one option of a schedule may be. */
-export interface Option<T> extends PlainOption<T, [nested: Nested]> {
-  /** Whether it may be left out though it has no default. */
-  readonly optional?: boolean;
+export interface Option<T, Given = T> extends PlainOption<T, [nested: Nested], Given> {
   /** The schedules in it; none if not said. */
   parts?(value: T): readonly Schedule[];
-  /** As JSON; the value itself if not said. */
+  /** As a config has it; the value itself if not said. */
   write?(value: T): unknown;
+  /** From JSON, where there are schedules in it. */
+  fromJson?(name: string, value: unknown, nested: Nested<unknown>): unknown;
 }
 
 type Options = Readonly<Record<string, Option<unknown>>>;
-
-export function flag(standard: boolean): Option<boolean> {
-  return { allowed: "true or false", default: standard, read: readBoolean };
-}
 
 /** Numbers, at least `fewest`, each greater than the one before. */
 export function rising(range: Range, fewest: 0 | 1 = 1): Option<readonly number[]> {
@@ -63,14 +58,15 @@ export function countUpTo(rising: readonly number[], limit: number): number {
   return low;
 }
 
-export const schedule: Option<Schedule> = {
+export const schedule: Option<Schedule, Scheduled> = {
   allowed: "a number, a schedule or a function of the step",
   read: (name, value, nested) => nested(name, value),
   parts: (value) => [value],
   write: (value) => value.config,
+  fromJson: (name, value, nested) => nested(name, value),
 };
 
-export const schedules: Option<readonly Schedule[]> = {
+export const schedules: Option<readonly Schedule[], readonly Scheduled[]> = {
   allowed: "at least one number, schedule or function of the step",
   read(name, value, nested) {
     const parts = readArray(name, value, "schedules").map((part, i) => nested(`${name}[${i}]`, part));
@@ -79,10 +75,12 @@ export const schedules: Option<readonly Schedule[]> = {
   },
   parts: (value) => value,
   write: (value) => value.map(({ config }) => config),
+  fromJson: (name, value, nested) =>
+    Array.isArray(value) ? value.map((part, i) => nested(`${name}[${i}]`, part)) : value,
 };
 
 /** An option without a default that need not be given. */
-export function optional<T>(option: Option<T>): Option<T | undefined> {
+export function optional<T>(option: Option<T>): Option<T | undefined, T> & { readonly optional: true } {
   return { allowed: option.allowed, optional: true, read: (name, value, nested) => option.read(name, value, nested) };
 }
 
@@ -100,6 +98,7 @@ export function valueAt(name: string, part: Schedule, step: number, range: Range
 }
 
 interface Written<O extends Options> extends Pick<ScheduleDefinition, "type" | "formula" | "source"> {
+  /** The comment of each documents the option. */
   readonly options: O;
   /** Checks what no option can check alone, and fills in what depends on other options. */
   complete?(name: string, values: Values<O>): Values<O>;
@@ -107,11 +106,18 @@ interface Written<O extends Options> extends Pick<ScheduleDefinition, "type" | "
   create(values: Values<O>, name: string): Pick<Schedule, "at" | "constant" | "listeners">;
 }
 
-export function defineSchedule<O extends Options>(written: Written<O>): ScheduleDefinition {
+/** A schedule: its definition, and the function that makes its config of its options. */
+export interface ScheduleFunctionOf<O> extends ScheduleDefinition {
+  (options: OptionsOf<O>): ScheduleConfig;
+}
+
+/** @throws OptionError, when it is called, for what is no object of options; they are checked where they are read. */
+export function defineSchedule<O extends Options>(written: Written<O>): ScheduleFunctionOf<O> {
   const { type, formula, source, complete, create } = written;
   const options: readonly (readonly [string, Option<unknown>])[] = Object.entries(written.options);
   const known = ["type", ...options.map(([option]) => option)];
-  return {
+  const schedule = (given: unknown) => ({ ...readTyped(type, schedule, given), type: schedule });
+  const definition: ScheduleDefinition = {
     type,
     formula,
     source,
@@ -121,8 +127,8 @@ export function defineSchedule<O extends Options>(written: Written<O>): Schedule
       default: standard,
       optional,
     })),
-    read(name, config, nested) {
-      const fields = readObject(name, config, known);
+    read(name, raw, nested) {
+      const fields = readObject(name, raw, known);
       const read = Object.fromEntries(
         options.map(([key, option]) => {
           const value = fields[key] === undefined ? option.default : fields[key];
@@ -134,14 +140,23 @@ export function defineSchedule<O extends Options>(written: Written<O>): Schedule
       const given = options.filter(([key]) => values[key] !== undefined);
       const parts = given.flatMap(([key, option]) => option.parts?.(values[key]) ?? []);
       const listeners = parts.flatMap((part) => part.listeners ?? []);
+      const config = Object.fromEntries(
+        given.map(([key, option]) => [key, option.write?.(values[key]) ?? values[key]]),
+      );
       return {
         ...(listeners.length > 0 ? { listeners } : {}),
         ...create(values, name),
-        config: {
-          type,
-          ...Object.fromEntries(given.map(([key, option]) => [key, option.write?.(values[key]) ?? values[key]])),
-        },
+        config: { type: schedule as unknown as ScheduleDefinition, ...config },
       };
     },
+    fromJson: (name, config, nested) =>
+      Object.fromEntries(
+        Object.entries(config).map(([key, value]) => {
+          const from = options.find(([option]) => option === key)?.[1].fromJson;
+          return [key, from && value !== undefined ? from(`${name}.${key}`, value, nested) : value];
+        }),
+      ),
+    toJSON: () => type,
   };
+  return defineFields(schedule, type, { ...definition, toString: () => type }) as unknown as ScheduleFunctionOf<O>;
 }

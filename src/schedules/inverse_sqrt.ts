@@ -1,27 +1,18 @@
 // base · min((t + 1) / warmup, √(warmup / (t + 1))): the schedule of Vaswani et al. 2017 ("Noam"), whose formula for models
 // of a width d has base = 1 / √(d · warmup).
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
-/** What {@link inverseSqrt} takes. */
-export interface InverseSqrtOptions {
-  /** The highest value, at step `warmup` - 1. */
-  base: number;
-  /** How many steps the straight rise takes; a whole number >= 1. */
-  warmup: number;
-}
-
 /** Rises in a straight line for `warmup` steps, then falls as 1/√t. */
-export function inverseSqrt(options: InverseSqrtOptions): ScheduleConfig {
-  return typedConfig("inverseSqrt", options);
-}
-
-export const inverseSqrtSchedule = defineSchedule({
+export const inverseSqrt = defineSchedule({
   type: "inverseSqrt",
   formula: "base · min((t + 1) / warmup, √(warmup / (t + 1)))",
   source: "Vaswani et al. 2017",
-  options: { base: number(), warmup: whole(1) },
+  options: {
+    /** The highest value, at step `warmup` - 1. */
+    base: number(),
+    /** How many steps the straight rise takes; a whole number >= 1. */
+    warmup: whole(1),
+  },
   create: ({ base, warmup }) => ({
     at: (step) => base * Math.min((step + 1) / warmup, Math.sqrt(warmup / (step + 1))),
   }),

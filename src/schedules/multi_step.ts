@@ -1,46 +1,23 @@
 // base · gamma^(milestones that t has reached) (torch.optim MultiStepLR). The milestones are steps, or fractions of a run
 // of so many steps: 0.3, 0.6 and 0.9 of 60 are the steps 18, 36 and 54.
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig } from "../schedule.ts";
 import { countUpTo, defineSchedule, number, optional, rising, whole } from "./define.ts";
 
-interface Cuts {
-  /** The value before the first milestone. */
-  base: number;
-  /** What the value is multiplied by at each milestone, >= 0; default 0.1. */
-  gamma?: number | undefined;
-}
-
-interface AtMilestones {
-  /** The steps from which the next value holds; rising whole numbers >= 1. */
-  milestones: readonly number[];
-}
-
-interface AtFractions {
-  /** The milestones as fractions of `steps`, rounded to whole steps; rising, in (0, 1). */
-  fractions: readonly number[];
-  /** The length of the run, a whole number >= 1. */
-  steps: number;
-}
-
-/** Either `milestones`, or `fractions` and `steps`. */
-export type MultiStepOptions = Cuts & (AtMilestones | AtFractions);
-
 /** Multiplies the value by `gamma` at each milestone. */
-export function multiStep(options: MultiStepOptions): ScheduleConfig {
-  return typedConfig("multiStep", options);
-}
-
-export const multiStepSchedule = defineSchedule({
+export const multiStep = defineSchedule({
   type: "multiStep",
   formula: "base · gamma^(how many milestones are <= t); milestones = round(fractions · steps) where these are given",
   source: "torch.optim MultiStepLR",
   options: {
+    /** The value before the first milestone. */
     base: number(),
+    /** The steps from which the next value holds; rising whole numbers >= 1. */
     milestones: optional(rising({ min: 1, integer: true })),
+    /** The milestones as fractions of `steps`, rounded to whole steps; rising, in (0, 1). */
     fractions: optional(rising({ above: 0, below: 1 })),
+    /** The length of the run, a whole number >= 1. */
     steps: optional(whole(1)),
+    /** What the value is multiplied by at each milestone, >= 0; default 0.1. */
     gamma: number({ min: 0 }, 0.1),
   },
   complete(name, values) {

@@ -1,41 +1,14 @@
 // The 1cycle policy (Smith and Topin 2018; torch.optim OneCycleLR): up to `max`, then down far below the start, in two
 // phases; or in three: up, down to the start, and on down from there.
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
 import { isOptions } from "../options.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { choice, defineSchedule, flag, number, whole } from "./define.ts";
 
 const anneals = ["cos", "linear"] as const;
 
-interface Cycle {
-  /** The length of the cycle, a whole number >= 1: its last value is that of step `steps` - 1 and of all after it. */
-  steps: number;
-  /** The share of the cycle until the peak, in (0, 1); default 0.3. With three phases the way down to the start is as long. */
-  pctStart?: number | undefined;
-  /** The shape of each phase: half a cosine or a straight line; default "cos". */
-  anneal?: (typeof anneals)[number] | undefined;
-  /** Whether the way down first ends at the start's value and then goes on to the last one; default false. */
-  threePhase?: boolean | undefined;
-}
-
-/** What {@link oneCycle} takes. */
-export interface OneCycleOptions extends Cycle {
-  /** The value at the peak. */
-  max: number;
-  /** The cycle starts at `max / divFactor`, > 0; default 25. */
-  divFactor?: number | undefined;
-  /** It ends at its start's value divided by this, > 0; default 1e4. */
-  finalDivFactor?: number | undefined;
-}
-
-/** One rise to `max` and one long fall. */
-export function oneCycle(options: OneCycleOptions): ScheduleConfig {
-  return typedConfig("oneCycle", options);
-}
-
-/** What {@link oneCycleMomentum} takes. */
-export interface OneCycleMomentumOptions extends Cycle {
+export interface OneCycleMomentumOptions
+  extends Omit<Parameters<typeof oneCycle>[0], "max" | "divFactor" | "finalDivFactor"> {
   /** The momentum while the rate is at its peak, > 0; default 0.85. */
   base?: number | undefined;
   /** The momentum at the start and at the end, > 0; default 0.95. */
@@ -60,18 +33,26 @@ interface Phase {
   readonly to: number;
 }
 
-export const oneCycleSchedule = defineSchedule({
+/** One rise to `max` and one long fall. */
+export const oneCycle = defineSchedule({
   type: "oneCycle",
   formula:
     "start = max / divFactor, final = start / finalDivFactor; start → max until step pctStart · steps - 1, max → final until steps - 1; with threePhase: start → max, max → start until 2 · (pctStart · steps - 1), start → final; each a straight line or half a cosine",
   source: "Smith and Topin 2018; torch.optim OneCycleLR",
   options: {
+    /** The value at the peak. */
     max: number(),
+    /** The length of the cycle, a whole number >= 1: its last value is that of step `steps` - 1 and of all after it. */
     steps: whole(1),
+    /** The share of the cycle until the peak, in (0, 1); default 0.3. With three phases the way down to the start is as long. */
     pctStart: number({ above: 0, below: 1 }, 0.3),
+    /** The cycle starts at `max / divFactor`, > 0; default 25. */
     divFactor: number({ above: 0 }, 25),
+    /** It ends at its start's value divided by this, > 0; default 1e4. */
     finalDivFactor: number({ above: 0 }, 1e4),
+    /** The shape of each phase: half a cosine or a straight line; default "cos". */
     anneal: choice(anneals, "cos"),
+    /** Whether the way down first ends at the start's value and then goes on to the last one; default false. */
     threePhase: flag(false),
   },
   complete(name, values) {

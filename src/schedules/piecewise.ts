@@ -1,27 +1,12 @@
 // Values at given steps, and between two of them the first one, a straight line or half a cosine; before the first point
 // its value, after the last point that one's.
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
 import { readArray, readNumber } from "../options.ts";
-import type { ScheduleConfig } from "../schedule.ts";
 import { choice, countUpTo, defineSchedule, type Option, rises } from "./define.ts";
 
 const interpolations = ["constant", "linear", "cosine"] as const;
 
-/** What {@link piecewise} takes. */
-export interface PiecewiseOptions {
-  /** At least one pair of a step (a whole number >= 0) and the value there; the steps rise. */
-  points: readonly (readonly [step: number, value: number])[];
-  /** What lies between two points; default "linear". */
-  interpolate?: (typeof interpolations)[number] | undefined;
-}
-
-/** Goes through `points`. */
-export function piecewise(options: PiecewiseOptions): ScheduleConfig {
-  return typedConfig("piecewise", options);
-}
-
-const points: Option<PiecewiseOptions["points"]> = {
+const points: Option<readonly (readonly [step: number, value: number])[]> = {
   allowed: "at least one [step, value] with rising whole steps >= 0",
   read(name, value) {
     const pairs = readArray(name, value, "[step, value]").map((pair, i): readonly [number, number] => {
@@ -40,12 +25,18 @@ const points: Option<PiecewiseOptions["points"]> = {
   },
 };
 
-export const piecewiseSchedule = defineSchedule({
+/** Goes through `points`. */
+export const piecewise = defineSchedule({
   type: "piecewise",
   formula:
     "a + (b - a) · f(x) between two points of values a and b, x being the share of the steps between them; f is 0, x or (1 - cos(π · x)) / 2",
   source: "definition",
-  options: { points, interpolate: choice(interpolations, "linear") },
+  options: {
+    /** At least one pair of a step (a whole number >= 0) and the value there; the steps rise. */
+    points,
+    /** What lies between two points; default "linear". */
+    interpolate: choice(interpolations, "linear"),
+  },
   create({ points, interpolate }) {
     const share = {
       constant: () => 0,

@@ -3,61 +3,43 @@
 // improvement by a share). It depends on what it has heard instead of the step.
 
 import { DataError, OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
 import { inRange, type Range } from "../options.ts";
-import type { ListenerState, ScheduleConfig } from "../schedule.ts";
+import type { ListenerState } from "../schedule.ts";
 import { choice, defineSchedule, number, whole } from "./define.ts";
 
 const modes = ["min", "max"] as const;
 const thresholdModes = ["rel", "abs"] as const;
 
-/** What {@link plateau} takes. */
-export interface PlateauOptions {
-  /** The value until the first cut. */
-  base: number;
-  /** Whether a better metric is a lower one (a loss) or a higher one (an accuracy); default "min". */
-  mode?: (typeof modes)[number] | undefined;
-  /** What a cut multiplies the value by, in (0, 1); default 0.1. */
-  factor?: number | undefined;
-  /** How many observations without improvement are borne; one more and the value is cut; a whole number >= 0; default 10. */
-  patience?: number | undefined;
-  /** How much better than the best a metric must be to count, >= 0; default 1e-4. */
-  threshold?: number | undefined;
-  /** Whether `threshold` is a share of the best's magnitude or an amount; default "rel". */
-  thresholdMode?: (typeof thresholdModes)[number] | undefined;
-  /** Observations after a cut in which none counts as bad; a whole number >= 0; default 0. */
-  cooldown?: number | undefined;
-  /** The value is not cut below this, <= `base`; default 0. */
-  min?: number | undefined;
-  /** A cut by no more than this is not made, >= 0; default 1e-8. */
-  eps?: number | undefined;
-}
+/** What has been heard: the value now, the best metric, bad ones in a row, observations left of the rest. */
+type Heard = { value: number; best: number | null; bad: number; resting: number };
 
 /**
  * Cuts the value when a metric stops improving; the metric comes from `observe` of the optimizer. A metric that is not
  * finite is no improvement.
  */
-export function plateau(options: PlateauOptions): ScheduleConfig {
-  return typedConfig("plateau", options);
-}
-
-/** What has been heard: the value now, the best metric, bad ones in a row, observations left of the rest. */
-type Heard = { value: number; best: number | null; bad: number; resting: number };
-
-export const plateauSchedule = defineSchedule({
+export const plateau = defineSchedule({
   type: "plateau",
   formula:
     "base, times factor whenever more than patience metrics in a row were no better than best ∓ threshold · abs(best) or best ∓ threshold; at least min",
   source: "torch.optim ReduceLROnPlateau",
   options: {
+    /** The value until the first cut. */
     base: number(),
+    /** Whether a better metric is a lower one (a loss) or a higher one (an accuracy); default "min". */
     mode: choice(modes, "min"),
+    /** What a cut multiplies the value by, in (0, 1); default 0.1. */
     factor: number({ above: 0, below: 1 }, 0.1),
+    /** How many observations without improvement are borne; one more and the value is cut; a whole number >= 0; default 10. */
     patience: whole(0, 10),
+    /** How much better than the best a metric must be to count, >= 0; default 1e-4. */
     threshold: number({ min: 0 }, 1e-4),
+    /** Whether `threshold` is a share of the best's magnitude or an amount; default "rel". */
     thresholdMode: choice(thresholdModes, "rel"),
+    /** Observations after a cut in which none counts as bad; a whole number >= 0; default 0. */
     cooldown: whole(0, 0),
+    /** The value is not cut below this, <= `base`; default 0. */
     min: number({}, 0),
+    /** A cut by no more than this is not made, >= 0; default 1e-8. */
     eps: number({ min: 0 }, 1e-8),
   },
   complete(name, values) {

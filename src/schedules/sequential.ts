@@ -2,28 +2,19 @@
 // own steps from 0 (torch.optim SequentialLR, optax.join_schedules).
 
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { countUpTo, defineSchedule, rising, schedules } from "./define.ts";
 
-/** What {@link sequential} takes. */
-export interface SequentialOptions {
-  /** The steps at which the next schedule takes over; whole numbers >= 1, rising, one fewer than the schedules. */
-  milestones: readonly number[];
-  /** At least one schedule (or number, or function), in order. */
-  schedules: readonly Scheduled[];
-}
-
 /** Runs `schedules` one after the other, changing at `milestones`. */
-export function sequential(options: SequentialOptions): ScheduleConfig {
-  return typedConfig("sequential", options);
-}
-
-export const sequentialSchedule = defineSchedule({
+export const sequential = defineSchedule({
   type: "sequential",
   formula: "schedules[i](t - milestones[i-1]), where i is how many milestones are <= t and milestones[-1] is 0",
   source: "torch.optim SequentialLR; optax.join_schedules",
-  options: { schedules, milestones: rising({ min: 1, integer: true }, 0) },
+  options: {
+    /** At least one schedule (or number, or function), in order. */
+    schedules,
+    /** The steps at which the next schedule takes over; whole numbers >= 1, rising, one fewer than the schedules. */
+    milestones: rising({ min: 1, integer: true }, 0),
+  },
   complete(name, values) {
     const { milestones, schedules: parts } = values;
     if (milestones.length !== parts.length - 1) {

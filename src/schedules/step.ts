@@ -1,35 +1,32 @@
 // base · gamma^⌊t / every⌋ (torch.optim StepLR): the value is multiplied by gamma after every so many steps.
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
 import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
-/** What {@link step} takes. */
-export interface StepOptions {
-  /** The value of the first `every` steps. */
-  base: number;
-  /** How many steps each value lasts; a whole number >= 1. */
-  every: number;
-  /** What the value is multiplied by then, >= 0; default 0.1. */
-  gamma?: number | undefined;
-}
-
-/** Multiplies the value by `gamma` every `every` steps. */
-export function step(options: StepOptions): ScheduleConfig {
-  return typedConfig("step", options);
-}
-
 /** Halves the value every `every` steps: {@link step} with `gamma` 0.5. */
-export function halveEvery(options: Omit<StepOptions, "gamma">): ScheduleConfig {
-  const given = typedConfig("step", options);
+export function halveEvery(options: {
+  /** The value of the first `every` steps. */
+  readonly base: number;
+  /** How many steps each value lasts; a whole number >= 1. */
+  readonly every: number;
+}): ScheduleConfig {
+  const given = step(options);
   if (given.gamma !== undefined) throw new OptionError(`halveEvery was given gamma ${show(given.gamma)}; it is 0.5`);
   return { ...given, gamma: 0.5 };
 }
 
-export const stepSchedule = defineSchedule({
+/** Multiplies the value by `gamma` every `every` steps. */
+export const step = defineSchedule({
   type: "step",
   formula: "base · gamma^⌊t / every⌋",
   source: "torch.optim StepLR",
-  options: { base: number(), every: whole(1), gamma: number({ min: 0 }, 0.1) },
+  options: {
+    /** The value of the first `every` steps. */
+    base: number(),
+    /** How many steps each value lasts; a whole number >= 1. */
+    every: whole(1),
+    /** What the value is multiplied by then, >= 0; default 0.1. */
+    gamma: number({ min: 0 }, 0.1),
+  },
   create: ({ base, every, gamma }) => ({ at: (step) => base * gamma ** Math.floor(step / every) }),
 });

@@ -2,39 +2,25 @@
 // same value whenever and in whatever order it is asked for.
 
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
 import { Random } from "../random.ts";
-import type { ScheduleConfig, Scheduled } from "../schedule.ts";
 import { choice, defineSchedule, number, schedule } from "./define.ts";
 
 const distributions = ["normal", "uniform", "logNormal"] as const;
 
-/** What {@link stochastic} takes. */
-export interface StochasticOptions {
-  /** What the noise is put on: a schedule (or number, or function). */
-  schedule: Scheduled;
-  /** How strong it is: the standard deviation of the factor (of its logarithm with "logNormal"), or half the width of "uniform", then <= 1; >= 0; default 0.1. */
-  amount?: number | undefined;
-  /** Default "normal", cut off at 0, so that a value never changes its sign. */
-  distribution?: (typeof distributions)[number] | undefined;
-  /** A whole number in [0, 2^53); default 0. Two hypers with one seed have the same noise. */
-  seed?: number | undefined;
-}
-
 /** A schedule with seeded noise. */
-export function stochastic(options: StochasticOptions): ScheduleConfig {
-  return typedConfig("stochastic", options);
-}
-
-export const stochasticSchedule = defineSchedule({
+export const stochastic = defineSchedule({
   type: "stochastic",
   formula:
     "schedule(t) · max(0, 1 + amount · z), schedule(t) · (1 + amount · u) or schedule(t) · e^(amount · z) by distribution; z is standard normal, u uniform in [-1, 1)",
   source: "definition; Salmon et al. 2011 (Philox)",
   options: {
+    /** What the noise is put on: a schedule (or number, or function). */
     schedule,
+    /** How strong it is: the standard deviation of the factor (of its logarithm with "logNormal"), or half the width of "uniform", then <= 1; >= 0; default 0.1. */
     amount: number({ min: 0 }, 0.1),
+    /** Default "normal", cut off at 0, so that a value never changes its sign. */
     distribution: choice(distributions, "normal"),
+    /** A whole number in [0, 2^53); default 0. Two hypers with one seed have the same noise. */
     seed: number({ min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }, 0),
   },
   complete(name, values) {

@@ -2,34 +2,25 @@
 // and Wu 2019).
 
 import { OptionError, show } from "../errors.ts";
-import { typedConfig } from "../forms.ts";
-import type { ScheduleConfig } from "../schedule.ts";
 import { defineSchedule, number, whole } from "./define.ts";
 
-/** What {@link tanh} takes. */
-export interface TanhOptions {
-  /** The value that it starts from, but for the 6e-6 of it that tanh(-6) is short of -1. */
-  base: number;
-  /** What it falls towards; with `upper` 3 the end is 0.25 % of the way above it; default 0. */
-  min?: number | undefined;
-  /** How many steps the decay takes; a whole number >= 1. */
-  steps: number;
-  /** Where on the tangent it starts; default -6. */
-  lower?: number | undefined;
-  /** Where on the tangent it ends, > `lower`; default 3. */
-  upper?: number | undefined;
-}
-
 /** Stays near `base`, falls, and flattens towards `min`; after `steps` steps it stays where it is. */
-export function tanh(options: TanhOptions): ScheduleConfig {
-  return typedConfig("tanh", options);
-}
-
-export const tanhSchedule = defineSchedule({
+export const tanh = defineSchedule({
   type: "tanh",
   formula: "min + (base - min) / 2 · (1 - tanh(lower + (upper - lower) · min(t, steps) / steps))",
   source: "Hsueh, Li and Wu 2019",
-  options: { base: number(), min: number({}, 0), steps: whole(1), lower: number({}, -6), upper: number({}, 3) },
+  options: {
+    /** The value that it starts from, but for the 6e-6 of it that tanh(-6) is short of -1. */
+    base: number(),
+    /** What it falls towards; with `upper` 3 the end is 0.25 % of the way above it; default 0. */
+    min: number({}, 0),
+    /** How many steps the decay takes; a whole number >= 1. */
+    steps: whole(1),
+    /** Where on the tangent it starts; default -6. */
+    lower: number({}, -6),
+    /** Where on the tangent it ends, > `lower`; default 3. */
+    upper: number({}, 3),
+  },
   complete(name, values) {
     const { lower, upper } = values;
     if (upper <= lower) {

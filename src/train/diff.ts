@@ -70,14 +70,20 @@ export function diffFields(a: unknown, b: unknown, path = ""): FieldDifference[]
 /** A schedule may lie 100 deep in others, each in an array and an object; more than that no config holds. */
 const deepestFields = 1000;
 
-function differences(a: unknown, b: unknown, path: string): FieldDifference[] {
+/** What JSON has in a value's place: the name of a rule. */
+function asJson(value: unknown): unknown {
+  return typeof value === "function" && "toJSON" in value ? String(value) : value;
+}
+
+function differences(given: unknown, other: unknown, path: string): FieldDifference[] {
+  const [a, b] = [asJson(given), asJson(other)];
   if (Object.is(a, b)) return [];
   if (Array.isArray(a) && Array.isArray(b) && [...a, ...b].some(isObject)) {
     return Array.from({ length: Math.max(a.length, b.length) }, (_, i) =>
       differences(a[i], b[i], `${path}[${i}]`),
     ).flat();
   }
-  if (isRecord(a) && isRecord(b) && a.type === b.type) {
+  if (isRecord(a) && isRecord(b) && asJson(a.type) === asJson(b.type)) {
     const keys = new Set([...Object.keys(a), ...Object.keys(b)]);
     return [...keys].flatMap((key) => differences(a[key], b[key], path === "" ? key : `${path}.${key}`));
   }

@@ -1,7 +1,7 @@
 // A run as JSON: everything that decides its losses, read and checked once, with every default filled in. The same file
 // gives the same run.
 import { layoutSegments, type Tensor } from "../arena.ts";
-import type { OptimizerConfig } from "../config.ts";
+import type { OptimizerConfig, OptimizerJson } from "../config.ts";
 import { OptionError, show } from "../errors.ts";
 import type { CustomObjective } from "../objectives/custom.ts";
 import type { InitConfig } from "../objectives/init.ts";
@@ -13,8 +13,10 @@ import { type CompleteModelConfig, createModel, type ModelConfig } from "../obje
 import { type Program, programOf, type Trainable } from "../objectives/program.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
 import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
-import { holds, holdsFunction, type Schedule, type Scheduled } from "../schedule.ts";
-import { createSchedule } from "../schedules/index.ts";
+import { readConfig } from "../read_config.ts";
+import { readSchedule } from "../read_schedule.ts";
+import { createSchedule, holds, holdsFunction, type Schedule, type Scheduled } from "../schedule.ts";
+import { plateau } from "../schedules/plateau.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
 import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
 
@@ -66,8 +68,8 @@ export interface RunConfig {
    * itself.
    */
   readonly init?: InitConfig | Points | null | undefined;
-  /** The rule and its options. */
-  readonly optimizer: OptimizerConfig;
+  /** The rule and its options, also as JSON. */
+  readonly optimizer: OptimizerConfig | OptimizerJson;
   /**
    * Examples per step, of what learns from data: a whole number >= 1, or a schedule of the 0-based step, whose values are rounded to whole numbers and
    * must then be >= 1.
@@ -95,6 +97,7 @@ export interface CompleteRunConfig extends RunConfig {
   readonly landscape?: LandscapeConfig;
   readonly objective?: CustomObjective;
   readonly data: CompleteDataConfig | null;
+  readonly optimizer: OptimizerConfig;
   /** Null for a custom objective. */
   readonly init: Required<InitConfig> | readonly number[] | null;
   /** Null where there is no data. */
@@ -278,7 +281,7 @@ function isGiven(value: unknown): boolean {
 
 function readBatch(value: unknown, steps: number): Scheduled {
   if (value === undefined || typeof value === "number") return readNumber("batch", value, { min: 1, integer: true });
-  const { config, listeners } = createSchedule(value as Scheduled, "batch");
+  const { config, listeners } = createSchedule(readSchedule(value, "batch"), "batch");
   const most = stepsToCheck(config, mostBatchSteps);
   if (steps > most) {
     throw new OptionError(
@@ -339,8 +342,8 @@ function readOptimizer(tensors: readonly Tensor[], value: unknown, steps: number
     throw new OptionError(`optimizer is ${given}; it must be an object such as { "rule": "adamw", "lr": 0.001 }`);
   }
   try {
-    const config = watched ? { ...(value as OptimizerConfig), watch: true } : (value as OptimizerConfig);
-    const plan = createPlan(config, layoutSegments(tensors));
+    const config = readConfig(value);
+    const plan = createPlan(watched ? { ...config, watch: true } : config, layoutSegments(tensors));
     if (plan.replicas > 1) {
       throw new OptionError(`replicas holds ${plan.replicas} entries; a run trains one, and a sweep several`);
     }
@@ -388,5 +391,5 @@ function checkPlateaus(plan: Plan, metric: MetricConfig | null): void {
 }
 
 function isPlateau(part: unknown): part is { readonly mode?: unknown } {
-  return typeof part === "object" && part !== null && "type" in part && part.type === "plateau";
+  return typeof part === "object" && part !== null && "type" in part && part.type === plateau;
 }

@@ -4,11 +4,14 @@ import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { FalllineError } from "../../src/errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { nadam } from "../../src/rules/nadam.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
 import { type Report, Tally } from "./tally.ts";
 
 const configs: readonly OptimizerConfig[] = [
-  { rule: "adamw", lr: { type: "cosine", base: 0.1, steps: 50 } },
-  { rule: "nadam", clip: { type: "globalNorm", maxNorm: 1 }, groups: [{ params: "b", frozen: true }] },
+  { rule: adamw, lr: { type: cosine, base: 0.1, steps: 50 } },
+  { rule: nadam, clip: { type: "globalNorm", maxNorm: 1 }, groups: [{ params: "b", frozen: true }] },
 ];
 
 export async function bits(report: Report): Promise<void> {

@@ -15,8 +15,25 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { lion } from "../../src/rules/lion.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { nadam } from "../../src/rules/nadam.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
-import { createSchedule } from "../../src/schedules/index.ts";
+import { createSchedule } from "../../src/schedule.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
+import { cosineRestarts } from "../../src/schedules/cosine_restarts.ts";
+import { exponential } from "../../src/schedules/exponential.ts";
+import { linear } from "../../src/schedules/linear.ts";
+import { multiStep } from "../../src/schedules/multi_step.ts";
+import { oneCycle } from "../../src/schedules/one_cycle.ts";
+import { piecewise } from "../../src/schedules/piecewise.ts";
+import { plateau } from "../../src/schedules/plateau.ts";
+import { product } from "../../src/schedules/product.ts";
+import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { type RunConfig, readRunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";
@@ -123,11 +140,11 @@ const gradients = { w: Array.from({ length: 12 }, (_, i) => Math.cos(2 * i)), b:
 
 /** Optimizers whose checkpoints hold something of everything. */
 const configs: readonly OptimizerConfig[] = [
-  { rule: "adamw", lr: { type: "cosine", base: 0.1, steps: 50 }, ema: { decay: 0.9 }, accumulate: 2 },
-  { rule: "nadam", clip: { type: "globalNorm", maxNorm: 1 }, groups: [{ params: "b", frozen: true }] },
-  { rule: "prodigy", replicas: [{ lr: 1 }, { lr: 0.5 }] },
-  { rule: "muon", fallback: { rule: "lion", lr: { type: "plateau", base: 0.1 } }, lookahead: {} },
-  { rule: "adafactor", swa: { start: 1 }, lossScale: { init: 4 } },
+  { rule: adamw, lr: { type: cosine, base: 0.1, steps: 50 }, ema: { decay: 0.9 }, accumulate: 2 },
+  { rule: nadam, clip: { type: "globalNorm", maxNorm: 1 }, groups: [{ params: "b", frozen: true }] },
+  { rule: prodigy, replicas: [{ lr: 1 }, { lr: 0.5 }] },
+  { rule: muon, fallback: { rule: lion, lr: { type: plateau, base: 0.1 } }, lookahead: {} },
+  { rule: adafactor, swa: { start: 1 }, lossScale: { init: 4 } },
 ];
 
 async function trained(config: OptimizerConfig): Promise<Optimizer> {
@@ -260,7 +277,7 @@ async function checkpoints(): Promise<Format[]> {
 async function runCheckpoints(): Promise<Format> {
   const config: RunConfig = {
     model: { layers: [2, 3] },
-    optimizer: { rule: "adamw", lr: { type: "plateau", base: 0.1 }, ema: { decay: 0.9 } },
+    optimizer: { rule: adamw, lr: { type: plateau, base: 0.1 }, ema: { decay: 0.9 } },
     batch: 4,
     steps: 6,
     metric: { type: "testLoss", every: 2 },
@@ -350,7 +367,7 @@ function torch(): Format {
     "b.exp_avg_sq": { dtype: "F32", shape: [3], data_offsets: [116, 128] },
   };
   const data = new Uint8Array(Float32Array.from({ length: 32 }, (_, i) => (i === 0 || i === 25 ? 5 : i / 64)).buffer);
-  const optimizer = createCpuOptimizer(tensors, { rule: "adamw" });
+  const optimizer = createCpuOptimizer(tensors, { rule: adamw });
   return {
     name: "optimizer states of PyTorch",
     whole: [container(JSON.stringify(state), data)],
@@ -363,20 +380,20 @@ function torch(): Format {
 }
 
 const schedules: readonly unknown[] = [
-  { type: "cosine", base: 0.1, steps: 100, min: 0.001 },
-  { type: "sequential", schedules: [{ type: "linear", start: 0, end: 1, steps: 5 }, 0.5], milestones: [5] },
-  { type: "product", schedules: [0.5, { type: "exponential", base: 1, gamma: 0.9 }] },
-  { type: "multiStep", base: 1, milestones: [10, 20], gamma: 0.1 },
-  { type: "oneCycle", max: 0.1, steps: 50 },
-  { type: "plateau", base: 0.1, patience: 3 },
+  { type: cosine, base: 0.1, steps: 100, min: 0.001 },
+  { type: sequential, schedules: [{ type: linear, start: 0, end: 1, steps: 5 }, 0.5], milestones: [5] },
+  { type: product, schedules: [0.5, { type: exponential, base: 1, gamma: 0.9 }] },
+  { type: multiStep, base: 1, milestones: [10, 20], gamma: 0.1 },
+  { type: oneCycle, max: 0.1, steps: 50 },
+  { type: plateau, base: 0.1, patience: 3 },
   {
-    type: "piecewise",
+    type: piecewise,
     points: [
       [0, 1],
       [10, 0.1],
     ],
   },
-  { type: "cosineRestarts", base: 1, period: 10, mult: 2 },
+  { type: cosineRestarts, base: 1, period: 10, mult: 2 },
 ];
 
 const models: readonly unknown[] = [
@@ -398,8 +415,8 @@ const runs: readonly unknown[] = [
     init: { seed: 1 },
     data: { type: "mnist", rows: 1000, testRows: 100 },
     optimizer: {
-      rule: "adamw",
-      lr: { type: "cosine", base: 1e-3, steps: 300 },
+      rule: adamw,
+      lr: { type: cosine, base: 1e-3, steps: 300 },
       groups: [{ params: "*.bias", lrScale: 2 }],
     },
     batch: 64,
@@ -412,8 +429,8 @@ const runs: readonly unknown[] = [
   {
     model: { layers: [2, 8, 3] },
     data: { type: "file", path: "rows.csv", testRows: 10 },
-    optimizer: { rule: "sgd", lr: 0.1, momentum: 0.9 },
-    batch: { type: "linear", start: 4, end: 8, steps: 10 },
+    optimizer: { rule: sgd, lr: 0.1, momentum: 0.9 },
+    batch: { type: linear, start: 4, end: 8, steps: 10 },
     steps: 20,
   },
 ];
@@ -436,7 +453,7 @@ const replay = {
   cases: [
     {
       id: "sgd",
-      optimizer: { rule: "sgd", lr: 0.1 },
+      optimizer: { rule: sgd, lr: 0.1 },
       tolerance: { rtol: 1e-6, atol: 1e-8 },
       expected: [{ step: 2, params: { w: [0.96, 1.99] } }],
     },
@@ -468,7 +485,7 @@ const recorded: readonly unknown[] = [
       {
         id: "a",
         model: { layers: [4, 2] },
-        optimizer: { rule: "sgd", lr: 0.1 },
+        optimizer: { rule: sgd, lr: 0.1 },
         initial: { "layer1.weight": [1, 2, 3, 4, 5, 6, 7, 8], "layer1.bias": [0, 0] },
         batches: [[0, 1], [2]],
         losses: [1, 0.5],

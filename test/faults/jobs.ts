@@ -10,6 +10,10 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { adam, adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { nadam } from "../../src/rules/nadam.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";
@@ -28,7 +32,7 @@ export const data = arrayDataset({
 
 export const runConfig: RunConfig = {
   model: { layers: [6, 9, 3] },
-  optimizer: { rule: "adamw", lr: 0.01, clip: { type: "globalNorm", maxNorm: 1 } },
+  optimizer: { rule: adamw, lr: 0.01, clip: { type: "globalNorm", maxNorm: 1 } },
   batch: 8,
   steps: 12,
   metric: { type: "testLoss", every: 6 },
@@ -72,15 +76,15 @@ function optimizerJob(name: string, config: OptimizerConfig): Job {
 
 export const jobs: readonly Job[] = [
   optimizerJob("an optimizer", {
-    rule: "nadam",
+    rule: nadam,
     clip: { type: "groupNorm", maxNorm: 1 },
     watch: true,
     ema: { decay: 0.9 },
     groups: [{ params: "b", lr: 0.01 }],
   }),
   optimizerJob("muon with a fallback", {
-    rule: "muon",
-    fallback: { rule: "lamb" },
+    rule: muon,
+    fallback: { rule: lamb },
     accumulate: 2,
     watch: true,
     cautious: true,
@@ -89,7 +93,7 @@ export const jobs: readonly Job[] = [
     name: "an objective",
     async run(device) {
       const model = createModel({ layers: [6, 9, 3], dropout: 0.1 });
-      const optimizer = await createOptimizer(device, initialTensors(model), { rule: "adamw", lr: 0.01 });
+      const optimizer = await createOptimizer(device, initialTensors(model), { rule: adamw, lr: 0.01 });
       try {
         const objective = await createObjective(optimizer, model, { data, batch: 8 });
         try {
@@ -117,7 +121,7 @@ export const jobs: readonly Job[] = [
     async run(device) {
       const landscape = createLandscape({ type: "rosenbrock", dimension: 4 });
       const tensors = initialTensors(landscape);
-      const optimizer = await createOptimizer(device, tensors, { rule: "adam", lr: 0.01 });
+      const optimizer = await createOptimizer(device, tensors, { rule: adam, lr: 0.01 });
       try {
         const objective = await createObjective(optimizer, landscape);
         try {

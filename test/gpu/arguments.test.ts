@@ -1,14 +1,16 @@
 // Arguments of the wrong kind on a device: every method of what is made there, and every function that takes one.
+
 import { describe, expect, it } from "vitest";
 import * as fallline from "../../src/index.ts";
 import { isOptions } from "../../src/options.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { curve, peaks } from "../custom_objectives.ts";
 import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
 import { device } from "./setup.ts";
 
 const exported = new Map<string, unknown>(Object.entries(fallline));
 const { createOptimizer, createLandscape, createModel, beale } = fallline;
-const config = { rule: "sgd" } as const;
+const config = { rule: sgd } as const;
 
 describe("a hostile argument of a method on a device", () => {
   it("of an optimizer", async () => {

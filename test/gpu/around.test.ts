@@ -10,7 +10,16 @@ import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
+import { adam, adamw } from "../../src/rules/adam.ts";
+import { asgd } from "../../src/rules/asgd.ts";
+import { lion } from "../../src/rules/lion.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { nadam } from "../../src/rules/nadam.ts";
+import { scheduleFreeAdamw, scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import type { Scheduled } from "../../src/schedule.ts";
+import { linear } from "../../src/schedules/linear.ts";
 import { device } from "./setup.ts";
 
 type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
@@ -189,7 +198,7 @@ describe.each(engines)("clipping (%s)", (_, create) => {
 
   it.each([1, 2, "inf"] as const)("by a norm of all tensors, kind %s", async (kind) => {
     const optimizer = await create(tensors, {
-      rule: "sgd",
+      rule: sgd,
       lr: 0.5,
       clip: { type: "globalNorm", maxNorm: 2.5, norm: kind },
     });
@@ -211,7 +220,7 @@ describe.each(engines)("clipping (%s)", (_, create) => {
 
   it.each([1, 2, "inf"] as const)("by the norm of each group, kind %s", async (kind) => {
     const optimizer = await create(tensors, {
-      rule: "sgd",
+      rule: sgd,
       lr: 0.5,
       clip: { type: "groupNorm", maxNorm: 4, norm: kind },
       groups: [{ params: "b" }, { params: "a", lr: 0.25 }],
@@ -243,14 +252,14 @@ describe.each(engines)("clipping (%s)", (_, create) => {
   });
 
   it("has no norms of groups before the first update but zeros", async () => {
-    const optimizer = await create(tensors, { rule: "sgd", clip: { type: "groupNorm", maxNorm: 4 } });
+    const optimizer = await create(tensors, { rule: sgd, clip: { type: "groupNorm", maxNorm: 4 } });
     expect((await optimizer.stats()).groupNorms).toEqual([0]);
     optimizer.destroy();
   });
 
   it("by value", async () => {
     const optimizer = await create(tensors, {
-      rule: "sgd",
+      rule: sgd,
       lr: 1,
       maximize: true,
       clip: { type: "value", maxValue: 0.7 },
@@ -325,7 +334,7 @@ describe.each(engines)("adaptive clipping (%s)", (_, create) => {
     // Some units stay below the limit, some do not.
     const gradients = gradientsOf(tensors, 0.5);
     const optimizer = await create(tensors, {
-      rule: "sgd",
+      rule: sgd,
       lr: 1,
       clip: { type: "adaptive", clipping: 0.45, eps: 0.01 },
       ...more,
@@ -357,7 +366,7 @@ describe.each(engines)("adaptive clipping (%s)", (_, create) => {
     const [rows, columns] = [6, 7];
     const tensor = { name: "w", shape, data: normals(42) };
     const optimizer = await create([tensor], {
-      rule: "adafactor",
+      rule: adafactor,
       lr: 0.05,
       eps2: 0.02,
       d: 0.8,
@@ -399,15 +408,15 @@ describe.each(engines)("adaptive clipping (%s)", (_, create) => {
 describe.each(engines)("caution (%s)", (_, create) => {
   const rules64: readonly [OptimizerConfig, () => Rule64][] = [
     [
-      { rule: "adamw", lr: 0.1, beta1: 0.8, beta2: 0.95, eps: 1e-4, weightDecay: 0.3 },
+      { rule: adamw, lr: 0.1, beta1: 0.8, beta2: 0.95, eps: 1e-4, weightDecay: 0.3 },
       () => adamw64({ lr: 0.1, beta1: 0.8, beta2: 0.95, eps: 1e-4, weightDecay: 0.3 }),
     ],
     [
-      { rule: "lion", lr: 0.05, beta1: 0.7, beta2: 0.9, weightDecay: 0.5 },
+      { rule: lion, lr: 0.05, beta1: 0.7, beta2: 0.9, weightDecay: 0.5 },
       () => lion64({ lr: 0.05, beta1: 0.7, beta2: 0.9, weightDecay: 0.5 }),
     ],
     [
-      { rule: "sgd", lr: 0.1, momentum: 0.9, weightDecay: 0.2 },
+      { rule: sgd, lr: 0.1, momentum: 0.9, weightDecay: 0.2 },
       () => sgd64({ lr: 0.1, momentum: 0.9, weightDecay: 0.2 }),
     ],
   ];
@@ -434,7 +443,7 @@ describe.each(engines)("caution (%s)", (_, create) => {
 
   it("scales by at most 1,000 where everything goes against the gradient, and decay goes on", async () => {
     const tensors = [{ name: "x", shape: [3], data: [1, 2, 3] }];
-    const optimizer = await create(tensors, { rule: "lion", lr: 0.5, weightDecay: 0.5, beta1: 0.99, cautious: true });
+    const optimizer = await create(tensors, { rule: lion, lr: 0.5, weightDecay: 0.5, beta1: 0.99, cautious: true });
     step(optimizer, { x: [1, 1, 1] });
     step(optimizer, { x: [-0.001, -0.001, -0.001] });
     // The second update is decay alone.
@@ -449,7 +458,7 @@ describe.each(engines)("caution (%s)", (_, create) => {
       { name: "wide", shape: [3, 6], data: normals(18) },
     ];
     const h = { lr: 0.1, momentum: 0.9, weightDecay: 0.2 };
-    const optimizer = await create(tensors, { rule: "muon", ...h, cautious: true });
+    const optimizer = await create(tensors, { rule: muon, ...h, cautious: true });
     const gradients = Array.from({ length: 3 }, () => gradientsOf(tensors));
     for (const g of gradients) step(optimizer, g);
     const expected = Object.fromEntries(
@@ -468,7 +477,7 @@ describe.each(engines)("caution (%s)", (_, create) => {
   });
 
   it("tells the direction of updates and gradients whose product float32 does not hold", async () => {
-    const optimizer = await create([{ name: "x", shape: [2] }], { rule: "sgd", lr: 1, cautious: true });
+    const optimizer = await create([{ name: "x", shape: [2] }], { rule: sgd, lr: 1, cautious: true });
     step(optimizer, { x: [1e-24, -1e-24] });
     expectClose(await optimizer.read(), { x: [-1e-24, 1e-24] });
     optimizer.destroy();
@@ -479,7 +488,7 @@ describe.each(engines)("averages (%s)", (_, create) => {
   const h = { lr: 0.1, beta1: 0.8, beta2: 0.95, eps: 1e-4, weightDecay: 0.3 };
   const tensors = tensorsOf({ a: [5, 7], b: [3], s: [] });
   const gradients = Array.from({ length: 8 }, () => gradientsOf(tensors));
-  const scheduled = { type: "linear", start: 0.2, end: 0.8, steps: 5 };
+  const scheduled = { type: linear, start: 0.2, end: 0.8, steps: 5 };
   const warm = (decay: (t: number) => number) => (t: number) => Math.min(decay(t), t / (9 + t));
 
   it.each<[object, Around64]>([
@@ -502,7 +511,7 @@ describe.each(engines)("averages (%s)", (_, create) => {
     // The parameters are written after creation: averages start from what they are at the first update.
     const optimizer = await create(
       tensors.map(({ name, shape }) => ({ name, shape, data: normals(size(shape)) })),
-      { rule: "adamw", ...h, ...options } as OptimizerConfig,
+      { rule: adamw, ...h, ...options } as OptimizerConfig,
     );
     optimizer.write("params", paramsOf(tensors));
     for (const g of gradients) step(optimizer, g);
@@ -521,7 +530,7 @@ describe.each(engines)("averages (%s)", (_, create) => {
 
   it("of what is frozen are the parameters themselves, and go on once it is thawed", async () => {
     const config: OptimizerConfig = {
-      rule: "adamw",
+      rule: adamw,
       ...h,
       groups: [{ params: "a", frozen: true }],
       ema: { decay: 0.5, warmup: false },
@@ -557,7 +566,7 @@ describe.each(engines)("accumulation (%s)", (_, create) => {
   const micro = Array.from({ length: 9 }, () => gradientsOf(tensors));
   const lr = (now: number) => 0.1 / (1 + now);
   const config: OptimizerConfig = {
-    rule: "adamw",
+    rule: adamw,
     lr,
     beta1: 0.8,
     beta2: 0.95,
@@ -641,7 +650,7 @@ const mapTyped = (values: Values) =>
 
 describe.each(engines)("loss scaling (%s)", (_, create) => {
   const tensors = tensorsOf({ a: [5, 7], b: [259] });
-  const rule = { rule: "adamw", lr: 0.1, weightDecay: 0.3, clip: { type: "globalNorm", maxNorm: 4 } } as const;
+  const rule = { rule: adamw, lr: 0.1, weightDecay: 0.3, clip: { type: "globalNorm", maxNorm: 4 } } as const;
 
   it("of powers of two changes nothing in the parameters, to the bit", async () => {
     const plain = await create(tensors, rule);
@@ -752,7 +761,7 @@ function messageOf(call: () => unknown): string {
 
 it("keeps the loss scale where lossScaleIndex says", async () => {
   const optimizer = (await createOptimizer(device, [{ name: "x", shape: [3] }], {
-    rule: "sgd",
+    rule: sgd,
     lossScale: { init: 512 },
     replicas: [{}, {}, {}],
     clip: { type: "groupNorm", maxNorm: 1 },
@@ -778,7 +787,7 @@ it("keeps the loss scale where lossScaleIndex says", async () => {
 describe.each(engines)("what is frozen (%s)", (_, create) => {
   const tensors = tensorsOf({ a: [5, 7], b: [259], c: [3] });
   const config: OptimizerConfig = {
-    rule: "adamw",
+    rule: adamw,
     lr: 0.1,
     amsgrad: true,
     clip: { type: "globalNorm", maxNorm: 2 },
@@ -828,11 +837,11 @@ describe.each(engines)("what is frozen (%s)", (_, create) => {
   });
 
   it("begins with slots that start at the parameters, and is evaluated as it is", async () => {
-    for (const rule of ["scheduleFreeSgd", "asgd"] as const) {
+    for (const rule of [scheduleFreeSgd, asgd]) {
       const optimizer = await create(tensors, {
         rule,
         lr: 0.1,
-        ...(rule === "asgd" ? { t0: 0 } : {}),
+        ...(rule === asgd ? { t0: 0 } : {}),
         groups: [{ params: "a", frozen: true }],
       } as OptimizerConfig);
       step(optimizer, gradientsOf(tensors));
@@ -843,7 +852,7 @@ describe.each(engines)("what is frozen (%s)", (_, create) => {
       const before = await optimizer.read();
       const g = gradientsOf(tensors);
       step(optimizer, g);
-      if (rule === "scheduleFreeSgd") {
+      if (rule === scheduleFreeSgd) {
         // z moves by lr·g from where the parameters were; x is the mean of what z was, weighed alike.
         const z = tensors[0]!.data.map((p, i) => p - 0.1 * g.a![i]!);
         expectClose({ a: (await optimizer.read("z")).a! }, { a: z });
@@ -876,7 +885,7 @@ describe.each(engines)("schedules of any hyper (%s)", (_, create) => {
       eps: (now: number) => 10 ** (-2 - now / 4),
       weightDecay: cycle(0.4, 0),
     };
-    const optimizer = await create(tensors, { rule: "adamw", ...h });
+    const optimizer = await create(tensors, { rule: adamw, ...h });
     const gradients = Array.from({ length: 9 }, () => gradientsOf(tensors));
     for (const g of gradients) step(optimizer, g);
     const expected = Object.fromEntries(
@@ -896,7 +905,7 @@ describe.each(engines)("schedules of any hyper (%s)", (_, create) => {
 
   it("names the step at which an average's decay leaves its range, and changes nothing", async () => {
     const optimizer = await create([{ name: "x", shape: [3], data: [1, 2, 3] }], {
-      rule: "sgd",
+      rule: sgd,
       momentum: 0.5,
       ema: { decay: (now) => (now < 2 ? 0.5 : 1) },
     });
@@ -935,12 +944,12 @@ describe.each(engines)("what a rule carries (%s)", (_, create) => {
 
   it("nadam with scheduled momentum, saved and resumed", async () => {
     const config: OptimizerConfig = {
-      rule: "nadam",
+      rule: nadam,
       lr: 0.1,
       beta2: 0.9,
       eps: 1e-4,
       beta1: (now: number) => 0.5 + 0.05 * now,
-      momentumDecay: { type: "linear", start: 4, end: 0.5, steps: 6 },
+      momentumDecay: { type: linear, start: 4, end: 0.5, steps: 6 },
     };
     const whole = await create(tensors, config);
     const resumed = await create(tensors, config);
@@ -956,7 +965,7 @@ describe.each(engines)("what a rule carries (%s)", (_, create) => {
   });
 
   it("nadam with beta1 set on the way", async () => {
-    const optimizer = await create(tensors, { rule: "nadam", lr: 0.1, beta2: 0.9, eps: 1e-4, momentumDecay: 2 });
+    const optimizer = await create(tensors, { rule: nadam, lr: 0.1, beta2: 0.9, eps: 1e-4, momentumDecay: 2 });
     for (const [i, g] of gradients.entries()) {
       if (i === 3) optimizer.set({ beta1: 0.5, momentumDecay: 1 });
       step(optimizer, { x: g });
@@ -972,10 +981,10 @@ describe.each(engines)("parameters to evaluate with (%s)", (_, create) => {
   const params = paramsOf(tensors);
 
   it("are the parameters before the first step, and of rules that promise no others", async () => {
-    for (const rule of ["scheduleFreeSgd", "scheduleFreeAdamw", "asgd", "adam"] as const) {
+    for (const rule of [scheduleFreeSgd, scheduleFreeAdamw, asgd, adam]) {
       const optimizer = await create(tensors, { rule, lr: 0.1 });
       expect(await optimizer.read("evaluation")).toEqual(mapTyped(params));
-      if (rule === "adam") {
+      if (rule === adam) {
         step(optimizer, gradientsOf(tensors));
         expect(await optimizer.read("evaluation")).toEqual(await optimizer.read());
       }
@@ -985,7 +994,7 @@ describe.each(engines)("parameters to evaluate with (%s)", (_, create) => {
 
   it("are schedule-free's mean, whatever is set afterwards, and asgd's", async () => {
     const gradients = Array.from({ length: 5 }, () => gradientsOf(tensors));
-    const free = await create(tensors, { rule: "scheduleFreeSgd", lr: 0.2, beta1: 0.8 });
+    const free = await create(tensors, { rule: scheduleFreeSgd, lr: 0.2, beta1: 0.8 });
     for (const g of gradients) step(free, g);
     // z is plain SGD, the first of equal weights; x is the mean of every z after an update.
     const sums = mapValues(params, (p, i, name) => {
@@ -1004,7 +1013,7 @@ describe.each(engines)("parameters to evaluate with (%s)", (_, create) => {
     expectClose(await free.read("evaluation"), sums, 1e-5);
     free.destroy();
 
-    const averaged = await create(tensors, { rule: "asgd", lr: 0.1, lambd: 0, alpha: 0, t0: 1 });
+    const averaged = await create(tensors, { rule: asgd, lr: 0.1, lambd: 0, alpha: 0, t0: 1 });
     for (const g of gradients) step(averaged, g);
     const paths = mapValues(params, (p, i, name) => {
       // mu is 1 in the updates 1, 2 and 3, then 1/2 and 1/3.

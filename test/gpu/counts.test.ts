@@ -10,6 +10,8 @@ import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { muon } from "../../src/rules/muon.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { type Counts, countingDevice } from "./counting.ts";
 
@@ -129,13 +131,13 @@ describe("what stands around a rule", () => {
       const own = documented.get("adamw")!.dispatches;
       const each = Number(example.accumulate ?? 1);
       const expected = Array.from({ length: 2 * each }, (_, step) => dispatches + ((step + 1) % each === 0 ? own : 0));
-      expect(await dispatchesOfSteps(matrices(7), { rule: "adamw", ...example }, 2 * each)).toEqual(expected);
+      expect(await dispatchesOfSteps(matrices(7), { rule: adamw, ...example }, 2 * each)).toEqual(expected);
     },
   );
 
   it("adds up", async () => {
     const clip = { type: "adaptive", clipping: 0.1 };
-    const config = { rule: "lamb", accumulate: 2, clip, skipNonFinite: false, cautious: true, ema: {} };
+    const config = { rule: lamb, accumulate: 2, clip, skipNonFinite: false, cautious: true, ema: {} };
     const update = 1 + 1 + 2 + documented.get("lamb")!.dispatches;
     expect(await dispatchesOfSteps(matrices(7), config, 4)).toEqual([1, update, 1, update]);
   });
@@ -145,8 +147,8 @@ describe("one step of two rules", () => {
   const both = dispatchesOf(documented.get("muon")!, 2) + documented.get("adamw")!.dispatches;
 
   it.each([
-    ["groups", matrices(4), { rule: "adamw", groups: [{ params: ["t0", "t1"], rule: "muon" }] }],
-    ["a fallback", [...matrices(2), ...vectors], { rule: "muon", fallback: { rule: "adamw" } }],
+    ["groups", matrices(4), { rule: adamw, groups: [{ params: ["t0", "t1"], rule: muon }] }],
+    ["a fallback", [...matrices(2), ...vectors], { rule: muon, fallback: { rule: adamw } }],
   ])("in %s takes the dispatches of both, with clipping 3 more, in 1 pass and 1 submit", async (_, tensors, config) => {
     expect(await dispatchesOfSteps(tensors, config)).toEqual([both, both]);
     // Each rule's gradients, then the norm of all.

@@ -1,4 +1,5 @@
 // Objectives of one's own on the GPU: the twin's numbers, what verifyObjective finds, and its errors.
+
 import { describe, expect, it, vi } from "vitest";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
@@ -6,6 +7,7 @@ import { verifyObjective } from "../../src/lab/verify_objective.ts";
 import { type CustomObjective, defineObjective } from "../../src/objectives/custom.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { curve, peaks, regression, spots } from "../custom_objectives.ts";
 import { device, freshDevice } from "./setup.ts";
 
@@ -24,7 +26,7 @@ describe("the GPU is the twin", () => {
       { name: "height", shape: [4], data: values(2) },
     ];
     const config = {
-      rule: "sgd",
+      rule: sgd,
       momentum: 0.9,
       lossScale: { init: 64, interval: 1 },
       replicas: [{ lr: 0.1 }, { lr: 0.02 }],
@@ -67,7 +69,7 @@ describe("the GPU is the twin", () => {
       if (made !== device) Object.defineProperty(made, "adapterInfo", { value: undefined });
       const data = Float32Array.from({ length: 15 }, (_, i) => Math.cos(i));
       const tensors = [{ name: "weight", shape: [5, 3], data }];
-      const config = { rule: "sgd" } as const;
+      const config = { rule: sgd } as const;
       const [gpu, cpu] = [await createOptimizer(made, tensors, config), createCpuOptimizer(tensors, config)];
       const rows = Uint32Array.from({ length: 3000 }, (_, i) => i);
       const ours = await createObjective(gpu, regression, { data: spots(3000), batch: 3000 });
@@ -171,7 +173,7 @@ describe("verifyObjective", () => {
     const found = await verify("nothing", { wgsl: faulty.wgsl.replace("exp(-d * d)", "exp(-d * e)") });
     expect(found).toHaveLength(1);
     expect(found[0]).toMatch(/^its WGSL compiles: objective peaks does not compile: its wgsl, line 4: .*'e'/);
-    const optimizer = await createOptimizer(device, peaks.tensors, { rule: "sgd" });
+    const optimizer = await createOptimizer(device, peaks.tensors, { rule: sgd });
     const taken = defineObjective({ ...peaks, wgsl: `fn linear(x: f32) -> f32 { return x; }\n${peaks.wgsl}` });
     await expect(createObjective(optimizer, taken, { data: curve(4), batch: 4 })).rejects.toThrow(
       /^objective peaks does not compile: its wgsl, line 1: .*linear/,

@@ -7,7 +7,10 @@ import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+import { cyclic } from "../../src/schedules/cyclic.ts";
 import { device } from "./setup.ts";
 
 const ones = (...shape: number[]): readonly Tensor[] => [
@@ -83,7 +86,7 @@ describe("gradients near the end of float32", () => {
     [{ type: "adaptive", clipping: 0.1 }, {}],
   ])("are clipped by %j with %j to what they are in float64, and their norm is told", async (clip, around) => {
     const lr = "maxNorm" in clip && clip.maxNorm === 3e38 ? 2e-38 : 0.1;
-    const [cpu, gpu] = await both(ones(6), { rule: "sgd", lr, clip, ...around }, async (optimizer) => ({
+    const [cpu, gpu] = await both(ones(6), { rule: sgd, lr, clip, ...around }, async (optimizer) => ({
       w: await stepped(optimizer, huge),
       stats: await optimizer.stats(),
     }));
@@ -97,7 +100,7 @@ describe("gradients near the end of float32", () => {
 
 describe("steps near the last that can be counted", () => {
   it("are right, and the last is refused by both engines alike", async () => {
-    const config = { rule: "adamw", lr: { type: "cyclic", base: 0.01, max: 0.1, up: 3 } };
+    const config = { rule: adamw, lr: { type: cyclic, base: 0.01, max: 0.1, up: 3 } };
     const seed = createCpuOptimizer(ones(1), config as never);
     await stepped(seed, [1]);
     const { metadata, tensors } = decodeSafetensors(await saveCheckpoint(seed));

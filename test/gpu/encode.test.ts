@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { device } from "./setup.ts";
 
@@ -133,7 +134,7 @@ describe.each<Target>(["encoder", "pass"])("an update in a caller's %s", (target
   });
 
   it("takes its own step's rates in whatever order encoders are submitted", async () => {
-    const config = { rule: "adamw", lr: (step: number) => 0.1 / (1 + step) };
+    const config = { rule: adamw, lr: (step: number) => 0.1 / (1 + step) };
     const [one, other] = await Promise.all([create(matrix, config), create(matrix, config)]);
     for (const optimizer of [one, other]) {
       optimizer.write("gradients", gradients[0]!);

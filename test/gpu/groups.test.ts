@@ -7,6 +7,15 @@ import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
+import { adam, adamw } from "../../src/rules/adam.ts";
+import { dog } from "../../src/rules/dog.ts";
+import { hypergradientAdam } from "../../src/rules/hypergradient_adam.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { nadam } from "../../src/rules/nadam.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
+import { radam } from "../../src/rules/radam.ts";
+import { scheduleFreeAdamw } from "../../src/rules/schedule_free.ts";
 import { device } from "./setup.ts";
 
 const tensors = [
@@ -42,14 +51,14 @@ async function mustAgree(gpu: Optimizer, cpu: Optimizer, tolerance = 2e-5): Prom
 
 const frozen = { groups: [{ params: "a.*", frozen: true }] };
 it.each<[string, OptimizerConfig]>([
-  ["radam with averages", { rule: "radam", ema: { decay: 0.5 }, lookahead: { every: 2 }, ...frozen }],
-  ["nadam", { rule: "nadam", lr: 0.01, ...frozen }],
-  ["scheduleFreeAdamw", { rule: "scheduleFreeAdamw", lr: 0.01, ...frozen }],
-  ["prodigy, which sums over all groups", { rule: "prodigy", d0: 0.01, ...frozen }],
-  ["dog, of which all was frozen", { rule: "dog", groups: [{ params: "*", frozen: true }] }],
-  ["hypergradientAdam", { rule: "hypergradientAdam", lr: 0.01, hyperLr: 1e-5, ...frozen }],
-  ["adafactor", { rule: "adafactor", lr: 0.01, ...frozen }],
-  ["muon with a fallback", { rule: "muon", lr: 0.01, fallback: { rule: "adamw", lr: 0.01 }, ...frozen }],
+  ["radam with averages", { rule: radam, ema: { decay: 0.5 }, lookahead: { every: 2 }, ...frozen }],
+  ["nadam", { rule: nadam, lr: 0.01, ...frozen }],
+  ["scheduleFreeAdamw", { rule: scheduleFreeAdamw, lr: 0.01, ...frozen }],
+  ["prodigy, which sums over all groups", { rule: prodigy, d0: 0.01, ...frozen }],
+  ["dog, of which all was frozen", { rule: dog, groups: [{ params: "*", frozen: true }] }],
+  ["hypergradientAdam", { rule: hypergradientAdam, lr: 0.01, hyperLr: 1e-5, ...frozen }],
+  ["adafactor", { rule: adafactor, lr: 0.01, ...frozen }],
+  ["muon with a fallback", { rule: muon, lr: 0.01, fallback: { rule: adamw, lr: 0.01 }, ...frozen }],
 ] as [string, OptimizerConfig][])("counts a group's own updates: %s", async (_, config) => {
   const [cpu, first] = [createCpuOptimizer(tensors, config), await createOptimizer(device, tensors, config)];
   const all = [cpu, first];
@@ -71,7 +80,7 @@ it.each<[string, OptimizerConfig]>([
 });
 
 it("counts them also behind steps that were skipped unheard", async () => {
-  const config: OptimizerConfig = { rule: "adam", lr: 0.01, skipNonFinite: true, ...frozen };
+  const config: OptimizerConfig = { rule: adam, lr: 0.01, skipNonFinite: true, ...frozen };
   const [cpu, gpu] = [createCpuOptimizer(tensors, config), await createOptimizer(device, tensors, config)];
   for (const optimizer of [cpu, gpu]) {
     for (let i = 0; i < 9; i++) step(optimizer, i, i % 3 === 1);

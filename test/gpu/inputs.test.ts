@@ -5,6 +5,8 @@ import { DataError, OptionError } from "../../src/errors.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { replayCase } from "../../src/lab/replay.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { transposedMatrices } from "../transposed.ts";
 import { freshDevice } from "./setup.ts";
 
@@ -14,7 +16,7 @@ describe("the WebGPU optimizer", () => {
     const optimizer = await createOptimizer(
       device,
       { w: [2, 2], b: { shape: [3], data: [1, 2, 3] } },
-      { rule: "sgd", lr: 1, replicas: [{}, {}], groups: [{ params: "b" }] },
+      { rule: sgd, lr: 1, replicas: [{}, {}], groups: [{ params: "b" }] },
     );
     expect(await optimizer.read()).toEqual({ w: new Float32Array(4), b: Float32Array.of(1, 2, 3) });
     optimizer.set({ lr: 2 }, { group: 0, replica: 1 });
@@ -42,7 +44,7 @@ describe("the WebGPU optimizer", () => {
       { name: "__proto__", shape: [2], data: [5, 6] },
       { name: "w", shape: [1], data: [7] },
     ];
-    const make = () => createOptimizer(device, tensors, { rule: "scheduleFreeSgd", lr: 0.5 });
+    const make = () => createOptimizer(device, tensors, { rule: scheduleFreeSgd, lr: 0.5 });
     const [optimizer, other] = await Promise.all([make(), make()]);
     optimizer.write("gradients", JSON.parse('{"__proto__":[1,-1],"w":[1]}'));
     optimizer.step();

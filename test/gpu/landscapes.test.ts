@@ -1,5 +1,6 @@
 // Landscapes on the GPU: every kernel against its twin, sums over many points and over many coordinates, replicas, and points
 // in a caller's own buffer.
+
 import { expect, it, vi } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
@@ -11,6 +12,7 @@ import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { landscapes, pointsIn } from "../landscapes.ts";
 import { device, freshDevice } from "./setup.ts";
 
@@ -38,7 +40,7 @@ it.each(landscapes.slice(1))("$config is its twin", async (landscape) => {
   const points = pointsIn(landscape, 1409);
   // A loss scale comes with kernels of the optimizer's own; one type stands for all.
   const lossScale = landscape.type === "himmelblau" ? { init: 4 } : undefined;
-  const { gpu, cpu } = await both(landscape, points, { rule: "sgd", lossScale });
+  const { gpu, cpu } = await both(landscape, points, { rule: sgd, lossScale });
   const [[gotLoss], [wantLoss]] = [await gpu.objective.gradient(), await cpu.objective.gradient()];
   const [got, want] = [await gpu.optimizer.read("gradients"), await cpu.optimizer.read("gradients")];
   expectClose(got.points!, want.points!, 8);
@@ -68,7 +70,7 @@ it("one point may have as many coordinates as there could be points, in rows of 
     value: { vendor: "test", architecture: "test", device: "", description: "a GPU", isFallbackAdapter: false },
   });
   const landscape = createLandscape(quadratic({ dimension: 100_003, condition: 1e3, angle: 0.3 }));
-  const { gpu, cpu } = await both(landscape, pointsIn(landscape, 1), { rule: "sgd", lr: 0.5 }, made);
+  const { gpu, cpu } = await both(landscape, pointsIn(landscape, 1), { rule: sgd, lr: 0.5 }, made);
   const [got, want] = [await gpu.objective.step(), await cpu.objective.step()];
   expectClose([got.loss], [want.loss], 40);
   expectClose((await gpu.optimizer.read()).points!, (await cpu.optimizer.read()).points!, 8);
@@ -92,8 +94,8 @@ it("replicas go their own ways, with the bits of a run alone, and keep what they
     const optimizer = await createOptimizer(device, initialTensors(landscape, points), config);
     return { optimizer, objective: await createObjective(optimizer, landscape) };
   };
-  const together = await make({ rule: "sgd", replicas: rates.map((lr) => ({ lr })) });
-  const alone = await make({ rule: "sgd", lr: rates[2]! });
+  const together = await make({ rule: sgd, replicas: rates.map((lr) => ({ lr })) });
+  const alone = await make({ rule: sgd, lr: rates[2]! });
   for (let step = 0; step < 4; step++) {
     if (step === 2) together.optimizer.halt(1);
     const [{ replicas }, single] = await Promise.all([together.objective.step(), alone.objective.step()]);
@@ -128,10 +130,10 @@ it("points may lie anywhere in a buffer of the caller's", async () => {
         gradients: { buffer: gradients, offset: 12 },
       },
     ],
-    { rule: "sgd", lr: 0 },
+    { rule: sgd, lr: 0 },
   );
   const objective = await createObjective(optimizer, landscape);
-  const { cpu } = await both(landscape, points, { rule: "sgd" });
+  const { cpu } = await both(landscape, points, { rule: sgd });
   expectClose([(await objective.step()).loss], await cpu.objective.gradient(), 40);
   expectClose((await optimizer.read("gradients")).points!, (await cpu.optimizer.read("gradients")).points!, 8);
   expectClose([(await objective.evaluate()).loss], [(await cpu.objective.evaluate()).loss], 40);

@@ -12,7 +12,11 @@ import { optionSets } from "../../src/lab/option_sets.ts";
 import { applies, laws, problemOf } from "../../src/lab/verify.ts";
 import { type LoadOptions, loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { adam, adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
+import { sgd } from "../../src/rules/sgd.ts";
+import { linear } from "../../src/schedules/linear.ts";
+import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine, webgpuEngine } from "../../src/train/engine.ts";
 import { device } from "./setup.ts";
 
@@ -69,7 +73,7 @@ describe("what a caller does by hand, on either engine", () => {
         { name: "a", shape: [2], data: [1, 2] },
         { name: "b", shape: [3], data: [3, 4, 5] },
       ],
-      { rule: "sgd", lr: 1, momentum: 0.5, groups: [{ params: ["b"], lr: 0.5 }] },
+      { rule: sgd, lr: 1, momentum: 0.5, groups: [{ params: ["b"], lr: 0.5 }] },
     );
     optimizer.write("gradients", { a: [1, 1], b: [1, 1, 1] });
     optimizer.step();
@@ -92,7 +96,7 @@ describe("what a caller does by hand, on either engine", () => {
 describe("the padding behind a tensor", () => {
   it("stays zero where the update makes NaN of zeros, and what is left in the gradient's is not counted", async () => {
     const optimizer = await createOptimizer(device, [{ name: "w", shape: [5], data: [1, 2, 3, 4, 5] }], {
-      rule: "adam",
+      rule: adam,
       eps: 0,
       amsgrad: true,
       clip: { type: "globalNorm", maxNorm: 1 },
@@ -116,15 +120,15 @@ describe("checkpoints", () => {
     for (const engine of Object.values(engines)) {
       const lr = (step: number) => 1 / (1 + step);
       const tensors = [{ name: "w", shape: [2] }];
-      const saved = await engine(tensors, { rule: "sgd", lr, momentum: 0.5 });
-      saved.set({ momentum: 0.75, weightDecay: { type: "linear", start: 0, end: 1, steps: 9 } });
-      const loaded = await engine(tensors, { rule: "sgd", lr: (step) => 2 * lr(step), momentum: 0.5 });
+      const saved = await engine(tensors, { rule: sgd, lr, momentum: 0.5 });
+      saved.set({ momentum: 0.75, weightDecay: { type: linear, start: 0, end: 1, steps: 9 } });
+      const loaded = await engine(tensors, { rule: sgd, lr: (step) => 2 * lr(step), momentum: 0.5 });
       await loadCheckpoint(loaded, await saveCheckpoint(saved));
       expect(loaded.hyper("momentum", 0)).toBe(0.75);
       expect(loaded.hyper("weightDecay", 9)).toBe(1);
       expect(loaded.hyper("lr", 1)).toBe(1);
       // A function deep inside counts as one; and what is set while a save is under way is not in it.
-      saved.set({ lr: { type: "sequential", milestones: [1], schedules: [1, lr] } });
+      saved.set({ lr: { type: sequential, milestones: [1], schedules: [1, lr] } });
       const saving = saveCheckpoint(saved);
       saved.set({ momentum: 0.25 });
       await loadCheckpoint(loaded, await saving);
@@ -140,10 +144,10 @@ describe("checkpoints", () => {
       { name: "w:m", shape: [1] },
     ];
     for (const engine of Object.values(engines)) {
-      await expect(engine(tensors, { rule: "adam" })).rejects.toThrow(
+      await expect(engine(tensors, { rule: adam })).rejects.toThrow(
         'a tensor is called "w:m", which checkpoints use for the slot m of "w"',
       );
-      (await engine(tensors, { rule: "sgd" })).destroy();
+      (await engine(tensors, { rule: sgd })).destroy();
     }
   });
 });
@@ -152,26 +156,23 @@ describe("checkpoints that do not fit", () => {
   it("are refused with what is wrong, and change nothing", async () => {
     const tensors = [{ name: "w", shape: [2, 2], data: [1, 2, 3, 4] }];
     for (const engine of Object.values(engines)) {
-      const optimizer = await engine(tensors, { rule: "adam" });
+      const optimizer = await engine(tensors, { rule: adam });
       const before = await saveCheckpoint(optimizer);
       const refuse = async (other: Optimizer, message: string, options?: LoadOptions) => {
         await expect(loadCheckpoint(optimizer, await saveCheckpoint(other), options)).rejects.toThrow(message);
         expect(await saveCheckpoint(optimizer)).toEqual(before);
         other.destroy();
       };
+      await refuse(await engine(tensors, { rule: adamw }), "the checkpoint's rule is adamw; this optimizer's is adam");
       await refuse(
-        await engine(tensors, { rule: "adamw" }),
-        "the checkpoint's rule is adamw; this optimizer's is adam",
-      );
-      await refuse(
-        await engine([{ name: "w", shape: [4] }], { rule: "adam" }),
+        await engine([{ name: "w", shape: [4] }], { rule: adam }),
         `the checkpoint's "w" has shape [4]; this`,
       );
-      await refuse(await engine([{ name: "v", shape: [2, 2] }], { rule: "adam" }), 'the checkpoint has no "w"');
-      await refuse(await engine(tensors, { rule: "adam", amsgrad: true }), `the checkpoint's flags is {"amsgrad":true`);
+      await refuse(await engine([{ name: "v", shape: [2, 2] }], { rule: adam }), 'the checkpoint has no "w"');
+      await refuse(await engine(tensors, { rule: adam, amsgrad: true }), `the checkpoint's flags is {"amsgrad":true`);
       const more = [...tensors, { name: "x", shape: [1] }];
-      await refuse(await engine(more, { rule: "adam" }), 'the checkpoint has "x", which this optimizer does not');
-      const group = { rule: "adam", groups: [{ params: ["w"] }] } as const;
+      await refuse(await engine(more, { rule: adam }), 'the checkpoint has "x", which this optimizer does not');
+      const group = { rule: adam, groups: [{ params: ["w"] }] } as const;
       await refuse(await engine(tensors, group), `the checkpoint's groups are [["w"]]; this optimizer's are [null]`, {
         hypers: "saved",
       });

@@ -1,4 +1,5 @@
 // The objectives' laws on the GPU, and its products against the CPU reference in odd sizes.
+
 import { describe, expect, it, vi } from "vitest";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { hasAccuracy } from "../../src/objectives/loss.ts";
@@ -7,6 +8,7 @@ import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { activations } from "../../src/products/activation.ts";
 import { Random } from "../../src/random.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, createTrainee, webgpuEngine } from "../../src/train/engine.ts";
 import { objectiveLaws } from "../objectives.ts";
 import { device, freshDevice } from "./setup.ts";
@@ -64,7 +66,7 @@ describe("the GPU's gradients are the reference's", () => {
         engine,
         model,
         initialTensors(model, { seed: 5 }),
-        { rule: "sgd" },
+        { rule: sgd },
         { data, batch },
       );
       const [loss] = await trainee.objective.gradient(rows);
@@ -102,7 +104,7 @@ describe("logits that are large", () => {
       labels: Uint8Array.of(0, 0),
     };
     for (const engine of [webgpuEngine(device), cpuEngine()]) {
-      const trainee = await createTrainee(engine, model, tensors, { rule: "sgd" }, { data, batch: 2 });
+      const trainee = await createTrainee(engine, model, tensors, { rule: sgd }, { data, batch: 2 });
       expect((await trainee.objective.gradient(Uint32Array.of(0, 1)))[0]).toBeCloseTo(1e4, 2);
       const gradients = await trainee.optimizer.read("gradients");
       expect([...gradients["layer1.weight"]!]).toEqual([0.5, -0.5, 0]);
@@ -123,7 +125,7 @@ describe("an objective that is destroyed", () => {
       scale: 1,
       labels: Uint8Array.of(0),
     };
-    const optimizer = await createOptimizer(device, initialTensors(model), { rule: "sgd" });
+    const optimizer = await createOptimizer(device, initialTensors(model), { rule: sgd });
     const objective = await createObjective(optimizer, model, { data, batch: 1 });
     objective.destroy();
     const rows = Uint32Array.of(0);
@@ -148,7 +150,7 @@ describe("an objective that is destroyed", () => {
       scale: 1,
       labels: Uint8Array.of(0),
     };
-    const optimizer = await createOptimizer(small, initialTensors(model), { rule: "sgd" });
+    const optimizer = await createOptimizer(small, initialTensors(model), { rule: sgd });
     const alive = new Set<GPUBuffer>();
     const create = small.createBuffer.bind(small);
     small.createBuffer = (descriptor) => {
@@ -185,7 +187,7 @@ describe("replicas", () => {
   };
   const create = (replicas: number) =>
     createOptimizer(device, initialTensors(model), {
-      rule: "sgd",
+      rule: sgd,
       replicas: Array.from({ length: replicas }, () => ({})),
     });
 
@@ -213,7 +215,7 @@ describe("replicas", () => {
   it("that do not fit in the smallest part of a batch are refused, and it is said how many do", async () => {
     const small = await freshDevice();
     const optimizer = await createOptimizer(small, initialTensors(model), {
-      rule: "sgd",
+      rule: sgd,
       replicas: Array.from({ length: 100 }, () => ({})),
     });
     const bound = 2 ** 15;

@@ -11,6 +11,12 @@ import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { device, gpu } from "./setup.ts";
 
 const random = new Random(11);
@@ -105,7 +111,7 @@ describe("tensors in buffers of the caller's", () => {
     [
       "adamw with a global norm, averages and accumulation",
       {
-        rule: "adamw",
+        rule: adamw,
         lr: 0.05,
         weightDecay: 0.2,
         eps: 1e-4,
@@ -121,20 +127,20 @@ describe("tensors in buffers of the caller's", () => {
     [
       "lamb with adaptive clipping and caution in one, by group",
       {
-        rule: "lamb",
+        rule: lamb,
         lr: 0.05,
         weightDecay: 0.2,
         eps: 1e-3,
         clip: { type: "adaptive", clipping: 0.3 },
-        groups: [{ params: ["b", "d", "f"], rule: "prodigy", d0: 0.01, eps: 1e-3 }],
+        groups: [{ params: ["b", "d", "f"], rule: prodigy, d0: 0.01, eps: 1e-3 }],
       },
       1e-4,
     ],
-    ["adafactor", { rule: "adafactor", lr: 0.05, weightDecay: 0.1, d: 0.7, skipNonFinite: true }, 1e-5],
+    ["adafactor", { rule: adafactor, lr: 0.05, weightDecay: 0.1, d: 0.7, skipNonFinite: true }, 1e-5],
     [
       "adamw with caution and loss scaling",
       {
-        rule: "adamw",
+        rule: adamw,
         lr: 0.05,
         eps: 1e-3,
         cautious: true,
@@ -146,9 +152,9 @@ describe("tensors in buffers of the caller's", () => {
     [
       "muon with a fallback",
       {
-        rule: "muon",
+        rule: muon,
         lr: 0.05,
-        fallback: { rule: "sgd", lr: 0.1, momentum: 0.5 },
+        fallback: { rule: sgd, lr: 0.1, momentum: 0.5 },
         clip: { type: "groupNorm", maxNorm: 2 },
       },
       5e-5,
@@ -205,7 +211,7 @@ describe("tensors in buffers of the caller's", () => {
     const optimizer = await createOptimizer(
       device,
       [{ name: "x", shape: [3], params: { buffer: params, offset: 4 }, gradients: { buffer: grads } }],
-      { rule: "sgd", lr: 0.5, clip: { type: "globalNorm", maxNorm: 1e6 } },
+      { rule: sgd, lr: 0.5, clip: { type: "globalNorm", maxNorm: 1e6 } },
     );
     expect(optimizer.binding("params", "x")).toMatchObject({ buffer: params, offset: 4, size: 12 });
     optimizer.step();
@@ -240,7 +246,7 @@ describe("a buffer larger than a kernel can bind", () => {
       gradients: { buffer: gradients, offset },
     }));
     const optimizer = await createOptimizer(small, tensors, {
-      rule: "sgd",
+      rule: sgd,
       lr: 1,
       clip: { type: "globalNorm", maxNorm: 1 },
     });
@@ -263,7 +269,7 @@ describe("a buffer larger than a kernel can bind", () => {
 describe("buffers that do not do", () => {
   const params = buffer(64);
   const grads = buffer(64);
-  const config = { rule: "sgd" } as const;
+  const config = { rule: sgd } as const;
   const tensor = (more: object): Tensor => ({
     name: "x",
     shape: [5],

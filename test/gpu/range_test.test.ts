@@ -4,6 +4,7 @@ import { expect, it } from "vitest";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { rangeTest } from "../../src/lab/range_test.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { device } from "./setup.ts";
 
 it("leaves nothing behind: parameters, slots, step, a rate that is a function, gradients, the data's order", async () => {
@@ -14,7 +15,7 @@ it("leaves nothing behind: parameters, slots, step, a rate that is a function, g
       { name: "b", shape: [3], data: [0.1, -0.2, 0.3] },
     ],
     {
-      rule: "sgd",
+      rule: sgd,
       lr: (step) => 0.1 / (1 + step),
       momentum: 0.9,
       groups: [

@@ -14,6 +14,9 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective, type GpuObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { nadam } from "../../src/rules/nadam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
@@ -50,7 +53,7 @@ interface Made {
 }
 
 async function make(on = device, tensors: readonly Tensor[] = initialTensors(model)): Promise<Made> {
-  const optimizer = await createOptimizer(on, tensors, { rule: "adamw", lr: 0.01, watch: true });
+  const optimizer = await createOptimizer(on, tensors, { rule: adamw, lr: 0.01, watch: true });
   return { optimizer, objective: await createObjective(optimizer, model, { data, batch: 8 }) };
 }
 
@@ -107,7 +110,7 @@ describe("a submission that the device refuses", () => {
   });
 
   it("of a training ends it with that error, whichever it is, and no loss is made up", async () => {
-    const config = { model: model.config, optimizer: { rule: "adamw" as const }, batch: 8, steps: 6 };
+    const config = { model: model.config, optimizer: { rule: adamw }, batch: 8, steps: 6 };
     const whole = await train({ engine: webgpuEngine(device), ...config, data });
     for (const which of [2, 4]) {
       const refusing = refuse((n) => n === which);
@@ -161,7 +164,7 @@ describe("a submission that the device refuses", () => {
   });
 
   it("of a step is not held against replicas that are halted or have underflowed", async () => {
-    const config = { rule: "sgd", replicas: [{}, {}], lossScale: { init: 2, min: 2 } } as const;
+    const config = { rule: sgd, replicas: [{}, {}], lossScale: { init: 2, min: 2 } } as const;
     const optimizer = await createOptimizer(device, [{ name: "x", shape: [1] }], config);
     optimizer.halt(1);
     optimizer.write("gradients", { x: [1] });
@@ -396,8 +399,8 @@ describe("a buffer that cannot be made", () => {
 
   it("fails createOptimizer, read, save, stats and layers with an error of ours, and leaves none behind", async () => {
     const config = {
-      ...({ rule: "nadam", clip: { type: "groupNorm", maxNorm: 1 }, skipNonFinite: true } as const),
-      ...{ watch: true, accumulate: 2, ema: {}, groups: [{ params: "w", rule: "muon" as const }] },
+      ...({ rule: nadam, clip: { type: "groupNorm", maxNorm: 1 }, skipNonFinite: true } as const),
+      ...{ watch: true, accumulate: 2, ema: {}, groups: [{ params: "w", rule: muon }] },
     };
     const tensors = [
       { name: "w", shape: [3, 4] },
@@ -418,7 +421,7 @@ describe("a buffer that cannot be made", () => {
   });
 
   it("fails objectives and what they are asked likewise", async () => {
-    await using(createOptimizer(device, initialTensors(model), { rule: "adamw" }), async (optimizer) => {
+    await using(createOptimizer(device, initialTensors(model), { rule: adamw }), async (optimizer) => {
       const step = (objective: GpuObjective) => objective.step(rows);
       await walk(() => using(createObjective(optimizer, model, { data, batch: 8 }), step));
       await using(createObjective(optimizer, model, { data, batch: 8 }), async (objective) => {
@@ -430,7 +433,7 @@ describe("a buffer that cannot be made", () => {
 
   it("fails landscapes and custom objectives likewise", async () => {
     const points = initialTensors(land, Float32Array.of(1, 2, 3, 4));
-    await using(createOptimizer(device, points, { rule: "sgd" }), (optimizer) =>
+    await using(createOptimizer(device, points, { rule: sgd }), (optimizer) =>
       walk(() =>
         using(createObjective(optimizer, land), async (objective) => {
           await objective.step();
@@ -439,7 +442,7 @@ describe("a buffer that cannot be made", () => {
       ),
     );
     const bumps = peaks.tensors.map(({ name, shape }) => ({ name, shape }));
-    await using(createOptimizer(device, bumps, { rule: "sgd" }), (optimizer) =>
+    await using(createOptimizer(device, bumps, { rule: sgd }), (optimizer) =>
       walk(() =>
         using(createObjective(optimizer, peaks, { data: curve(16), batch: 8 }), async (objective) => {
           await objective.step(rows);

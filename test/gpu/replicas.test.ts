@@ -9,6 +9,15 @@ import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { lion } from "../../src/rules/lion.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
+import { scheduleFreeAdamw } from "../../src/rules/schedule_free.ts";
+import { sgd } from "../../src/rules/sgd.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
 import { device } from "./setup.ts";
 
 type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
@@ -51,7 +60,7 @@ const cases: readonly [string, Case][] = [
     "adamw with clipping, loss scaling, accumulation, averages",
     {
       shared: {
-        rule: "adamw",
+        rule: adamw,
         lr: 0.1,
         clip: { type: "groupNorm", maxNorm: 3 },
         accumulate: 2,
@@ -60,7 +69,7 @@ const cases: readonly [string, Case][] = [
         lookahead: { every: 2 },
         groups: [{ params: "a", weightDecay: 0.3, lrScale: 0.5 }],
       },
-      replicas: [{}, { weightDecay: 0.5, beta1: 0 }, { lr: { type: "cosine", base: 0.3, steps: 4 } }],
+      replicas: [{}, { weightDecay: 0.5, beta1: 0 }, { lr: { type: cosine, base: 0.3, steps: 4 } }],
       given: tensors,
     },
   ],
@@ -68,19 +77,19 @@ const cases: readonly [string, Case][] = [
     "lamb with adaptive clipping and a group with a rule of its own",
     {
       shared: {
-        rule: "lamb",
+        rule: lamb,
         clip: { type: "adaptive", clipping: 0.3 },
-        groups: [{ params: "b", rule: "sgd", momentum: 0.5, lr: 0.1 }],
+        groups: [{ params: "b", rule: sgd, momentum: 0.5, lr: 0.1 }],
       },
       replicas: [{ lr: 0.1 }, { lr: 0.05, weightDecay: 0.5, beta2: 0.5 }],
       given: tensors,
     },
   ],
-  ["prodigy", { shared: { rule: "prodigy" }, replicas: [{ d0: 0.01 }, { d0: 0.1, beta3: 0.5 }], given: tensors }],
+  ["prodigy", { shared: { rule: prodigy }, replicas: [{ d0: 0.01 }, { d0: 0.1, beta3: 0.5 }], given: tensors }],
   [
     "muon with a fallback",
     {
-      shared: { rule: "muon", fallback: { rule: "adamw", lr: 0.1 }, skipNonFinite: true },
+      shared: { rule: muon, fallback: { rule: adamw, lr: 0.1 }, skipNonFinite: true },
       replicas: [
         { lr: 0.1, weightDecay: 2 },
         { lr: 0.2, momentum: 0.5 },
@@ -91,13 +100,13 @@ const cases: readonly [string, Case][] = [
   [
     "cautious adamw with lion in a group",
     {
-      shared: { rule: "adamw", cautious: true, groups: [{ params: "a", rule: "lion", lr: 0.01 }] },
+      shared: { rule: adamw, cautious: true, groups: [{ params: "a", rule: lion, lr: 0.01 }] },
       replicas: [{ lr: 0.1 }, { lr: 0.2 }],
       given: tensors,
     },
   ],
-  ["schedule-free", { shared: { rule: "scheduleFreeAdamw" }, replicas: [{ lr: 0.1 }, { beta1: 0.5 }], given: tensors }],
-  ["adafactor", { shared: { rule: "adafactor" }, replicas: [{ lr: 0.1 }, { lr: 0.02, d: 0.5 }], given: matrices }],
+  ["schedule-free", { shared: { rule: scheduleFreeAdamw }, replicas: [{ lr: 0.1 }, { beta1: 0.5 }], given: tensors }],
+  ["adafactor", { shared: { rule: adafactor }, replicas: [{ lr: 0.1 }, { lr: 0.02, d: 0.5 }], given: matrices }],
 ];
 
 describe.each(engines)("replicas (%s)", (_, create) => {
@@ -139,7 +148,7 @@ describe.each(engines)("replicas (%s)", (_, create) => {
   );
 
   it("read and write one, or write all", async () => {
-    const optimizer = await create(tensors, { rule: "sgd", lr: 1, momentum: 0.5, replicas: [{}, { lr: 0.5 }, {}] });
+    const optimizer = await create(tensors, { rule: sgd, lr: 1, momentum: 0.5, replicas: [{}, { lr: 0.5 }, {}] });
     optimizer.write("params", { c: [4] });
     optimizer.write("params", { c: [8] }, { replica: 1 });
     optimizer.write("gradients", { c: [1] });
@@ -170,7 +179,7 @@ describe.each(engines)("replicas (%s)", (_, create) => {
     const rate = (scale: number) => (step: number) => (scale * (step % 89)) / 64;
     const scales = Array.from({ length: count }, (_, replica) => 2 ** replica);
     const optimizer = await create([{ name: "x", shape: [3] }], {
-      rule: "sgd",
+      rule: sgd,
       skipNonFinite: true,
       replicas: scales.map((scale) => ({ lr: rate(scale) })),
     });

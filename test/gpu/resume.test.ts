@@ -1,6 +1,8 @@
 // Runs that go on from a checkpoint, on the GPU, and runs whose device is lost: to the bit as if nothing had happened.
+
 import { describe, expect, it } from "vitest";
 import { DeviceError } from "../../src/errors.ts";
+import { asgd } from "../../src/rules/asgd.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
 import { type Progress, train } from "../../src/train/train.ts";
@@ -10,7 +12,7 @@ import { device, freshDevice } from "./setup.ts";
 
 const config = {
   ...everything,
-  optimizer: { rule: "asgd", ...everything.optimizer, ema: {}, skipNonFinite: true },
+  optimizer: { rule: asgd, ...everything.optimizer, ema: {}, skipNonFinite: true },
   steps: 14,
 } as RunConfig;
 

@@ -9,6 +9,11 @@ import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { LayerStats, Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { asgd } from "../../src/rules/asgd.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { sgd } from "../../src/rules/sgd.ts";
+import { plateau } from "../../src/schedules/plateau.ts";
 import { device } from "./setup.ts";
 
 type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;
@@ -36,8 +41,8 @@ const norm = (values: Iterable<number>) => Math.hypot(...values);
 
 describe.each(engines)("%s: halt", (_, create) => {
   it.each<[string, Record<string, unknown>]>([
-    ["without a norm", { rule: "adamw" }],
-    ["with clipping, accumulation and sums", { rule: "lamb", clip: { type: "globalNorm", maxNorm: 1 }, accumulate: 2 }],
+    ["without a norm", { rule: adamw }],
+    ["with clipping, accumulation and sums", { rule: lamb, clip: { type: "globalNorm", maxNorm: 1 }, accumulate: 2 }],
   ])("%s leaves a replica as it is, and resume takes it on from there", async (_name, shared) => {
     const both = await create(tensors, {
       ...shared,
@@ -68,7 +73,7 @@ describe.each(engines)("%s: halt", (_, create) => {
 
   it("inside of an accumulation keeps a replica out of the update alone: what is added up is the same for all", async () => {
     const optimizer = await create(zeros, {
-      rule: "sgd",
+      rule: sgd,
       accumulate: 2,
       replicas: [{ lr: 1 }, { lr: 1 }],
     } as unknown as OptimizerConfig);
@@ -97,7 +102,7 @@ describe.each(engines)("%s: halt", (_, create) => {
 
   it("outlasts a load, and refuses what is no replica", async () => {
     const optimizer = await create(tensors, {
-      rule: "sgd",
+      rule: sgd,
       skipNonFinite: true,
       replicas: [{ lr: 0.1 }, { lr: 0.02 }],
     } as unknown as OptimizerConfig);
@@ -117,7 +122,7 @@ describe.each(engines)("%s: halt", (_, create) => {
 describe.each(engines)("%s: a loss scale that underflows", (_, create) => {
   it("stops its replica; step() throws once no other is left that could make one", async () => {
     const optimizer = await create(zeros, {
-      rule: "sgd",
+      rule: sgd,
       lossScale: { init: 2, min: 1 },
       replicas: [{ lr: 1 }, { lr: 1 }, { lr: 1 }],
     } as unknown as OptimizerConfig);
@@ -160,7 +165,7 @@ describe.each(engines)("%s: a loss scale that underflows", (_, create) => {
 describe("webgpu: skips that the host has not heard of", () => {
   it("are heard of at times, whichever replica is halted", async () => {
     const optimizer = await createOptimizer(device, zeros, {
-      rule: "sgd",
+      rule: sgd,
       skipNonFinite: true,
       replicas: [{ lr: 1 }, { lr: 1 }],
     } as unknown as OptimizerConfig);
@@ -177,9 +182,9 @@ describe("webgpu: skips that the host has not heard of", () => {
 
   it("change nothing in what a rule carries where hypers are set or observe", async () => {
     const config = {
-      rule: "asgd",
+      rule: asgd,
       skipNonFinite: true,
-      lr: { type: "plateau", base: 0.1, patience: 0, factor: 0.01, threshold: 0 },
+      lr: { type: plateau, base: 0.1, patience: 0, factor: 0.01, threshold: 0 },
     } as unknown as OptimizerConfig;
     const both = [await createOptimizer(device, zeros, config), createCpuOptimizer(zeros, config)] as const;
     const steps = (optimizer: Optimizer, count: number, value: number) => {
@@ -219,8 +224,8 @@ describe("webgpu: skips that the host has not heard of", () => {
 
 describe.each(engines)("%s: layers", (_, create) => {
   it.each<[string, Record<string, unknown>]>([
-    ["sgd with momentum", { rule: "sgd", lr: 0.1, momentum: 0.9 }],
-    ["lamb, clipped by group", { rule: "lamb", clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "b" }] }],
+    ["sgd with momentum", { rule: sgd, lr: 0.1, momentum: 0.9 }],
+    ["lamb, clipped by group", { rule: lamb, clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "b" }] }],
   ])("of %s are the norms of what happened", async (_name, config) => {
     const optimizer = await create(tensors, { ...config, watch: true } as unknown as OptimizerConfig);
     const nothing = { gradientNorm: 0, weightNorm: 0, updateNorm: 0 };
@@ -255,7 +260,7 @@ describe.each(engines)("%s: layers", (_, create) => {
 
   it("are each replica's own, zero where nothing was updated, of any size, and refused where none are noted", async () => {
     const optimizer = await create(tensors, {
-      rule: "sgd",
+      rule: sgd,
       watch: true,
       skipNonFinite: true,
       clip: { type: "groupNorm", maxNorm: 1e30 },
@@ -285,15 +290,15 @@ describe.each(engines)("%s: layers", (_, create) => {
     expect((await optimizer.layers({ replica: 0 })).every(({ weightNorm }) => weightNorm === 0)).toBe(true);
     expect((await optimizer.stats({ replica: 1 })).groupNorms).toEqual([0]);
     optimizer.destroy();
-    const unwatched = await create(tensors, { rule: "sgd" } as unknown as OptimizerConfig);
+    const unwatched = await create(tensors, { rule: sgd } as unknown as OptimizerConfig);
     await expect(unwatched.layers()).rejects.toThrow("layers() needs an optimizer made with watch: true");
     unwatched.destroy();
   });
 });
 
 describe.each(engines)("%s: observe", (_, create) => {
-  const lr = { type: "plateau", base: 0.5, factor: 0.5, patience: 0, threshold: 0 };
-  const config = { rule: "sgd", lr, groups: [{ params: "a", weightDecay: 0.1 }] } as unknown as OptimizerConfig;
+  const lr = { type: plateau, base: 0.5, factor: 0.5, patience: 0, threshold: 0 };
+  const config = { rule: sgd, lr, groups: [{ params: "a", weightDecay: 0.1 }] } as unknown as OptimizerConfig;
   const step = (optimizer: Optimizer) => {
     optimizer.write("gradients", { a: new Float32Array(35).fill(1), b: new Float32Array(4099).fill(1) });
     optimizer.step();

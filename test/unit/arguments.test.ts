@@ -4,6 +4,7 @@
 import { describe, expect, it } from "vitest";
 import * as fallline from "../../src/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
 
 const { createCpuOptimizer, rules } = fallline;
@@ -30,16 +31,16 @@ const data = fallline.arrayDataset({
   labels: [1, 0],
 });
 const tensors = [{ name: "w", shape: [2] }];
-const run = { model, optimizer: { rule: "sgd" }, batch: 1, steps: 1 } as const;
+const run = { model, optimizer: { rule: sgd }, batch: 1, steps: 1 } as const;
 
 /** Calls whose arguments are right up to the last one. */
 const openings: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
   createCpuOptimizer: [[tensors]],
   layerwiseDecay: [[tensors]],
   createCpuObjective: [
-    [createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" })],
+    [createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: sgd })],
     [
-      createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" }),
+      createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: sgd }),
       fallline.createModel(model),
     ],
   ],
@@ -51,8 +52,8 @@ const openings: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
   createSchedule: [["x"]],
   rangeTest: [[fallline.cpuEngine()], [fallline.cpuEngine(), run], [fallline.cpuEngine(), run, data]],
   loadTorch: [
-    [createCpuOptimizer(tensors, { rule: "sgd" })],
-    [createCpuOptimizer(tensors, { rule: "sgd" }), new Uint8Array(9)],
+    [createCpuOptimizer(tensors, { rule: sgd })],
+    [createCpuOptimizer(tensors, { rule: sgd }), new Uint8Array(9)],
   ],
   parseIdx: [["x"], ["x", new Uint8Array(9)]],
   idxDataset: [["x"], ["x", new Uint8Array(9)], ["x", new Uint8Array(9), new Uint8Array(9)]],
@@ -62,7 +63,7 @@ const openings: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
   gridTrials: [[{}]],
   randomTrials: [[{ lr: [1, 2] }]],
   spaced: [[1], [1, 2]],
-  withPeak: [[{ rule: "sgd" }]],
+  withPeak: [[{ rule: sgd }]],
   diffFields: [[{}]],
   diffCurves: [[{ losses: [], testAccuracy: null, environment: {} }]],
   createOptimizer: [[{ createBuffer: () => undefined }]],
@@ -77,10 +78,10 @@ describe("a hostile later argument", () => {
 });
 
 const methods: Readonly<Record<string, () => object>> = {
-  "an optimizer": () => createCpuOptimizer(tensors, { rule: "sgd", watch: true, accumulate: 1 }),
+  "an optimizer": () => createCpuOptimizer(tensors, { rule: sgd, watch: true, accumulate: 1 }),
   "an objective": () => {
     const made = fallline.createModel(model);
-    return fallline.createCpuObjective(createCpuOptimizer(fallline.initialTensors(made), { rule: "sgd" }), made, {
+    return fallline.createCpuObjective(createCpuOptimizer(fallline.initialTensors(made), { rule: sgd }), made, {
       data,
       batch: 2,
     });
@@ -88,7 +89,7 @@ const methods: Readonly<Record<string, () => object>> = {
   "a landscape's objective": () => {
     const landscape = fallline.createLandscape(fallline.beale());
     return fallline.createCpuObjective(
-      createCpuOptimizer(fallline.initialTensors(landscape), { rule: "sgd" }),
+      createCpuOptimizer(fallline.initialTensors(landscape), { rule: sgd }),
       landscape,
     );
   },
@@ -106,7 +107,7 @@ describe("a hostile argument of a method", () => {
 
 describe("what was passed over or ended raw", () => {
   it("is refused in a sentence", async () => {
-    const optimizer = createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: "sgd" });
+    const optimizer = createCpuOptimizer(fallline.initialTensors(fallline.createModel(model)), { rule: sgd });
     const objective = fallline.createCpuObjective(optimizer, fallline.createModel(model), { data, batch: 2 });
     const before = await saveCheckpoint(optimizer);
     await expect(objective.step([0, 1] as never)).rejects.toThrow("rows is [0,1]; it must be a Uint32Array");
@@ -171,11 +172,11 @@ const withOptions: Readonly<Record<string, readonly [call: (options: never) => u
     ],
     createCpuOptimizer: [
       (o) => fallline.createCpuOptimizer(tensors, o),
-      { rule: "sgd" },
+      { rule: sgd },
       "rule lr momentum weightDecay nesterov clip skipNonFinite maximize cautious watch lossScale accumulate ema swa lookahead groups replicas frozen fallback",
     ],
     tensors: [
-      (o) => fallline.createCpuOptimizer([o], { rule: "sgd" }),
+      (o) => fallline.createCpuOptimizer([o], { rule: sgd }),
       { name: "w", shape: [2] },
       "name shape data layout params gradients",
     ],
@@ -201,7 +202,7 @@ const withOptions: Readonly<Record<string, readonly [call: (options: never) => u
     loadTorch: [
       (o) =>
         fallline.loadTorch(
-          fallline.createCpuOptimizer(tensors, { rule: "sgd" }),
+          fallline.createCpuOptimizer(tensors, { rule: sgd }),
           fallline.encodeSafetensors({ metadata: {}, tensors: new Map() }),
           o,
         ),

@@ -1,4 +1,5 @@
 // The benchmark's update, curve and norm cases: which there are, and that what they expect is what plain loops make.
+
 import { describe, expect, it } from "vitest";
 import { update as plainUpdate } from "../../bench/engines/plain.ts";
 import { updateAdamw } from "../../bench/plain_loops.ts";
@@ -20,6 +21,7 @@ import {
   windowsOf,
 } from "../../bench/update.ts";
 import { createCpuOptimizer, rules } from "../../src/index.ts";
+import { lamb } from "../../src/rules/lamb.ts";
 
 const all = [...updateCases, ...normCases];
 const named = (name: string) => all.find((each) => each.name === name && each.suite !== "curve")!;
@@ -163,7 +165,7 @@ describe("what is expected", () => {
     const work = updateWork("lamb", true, odd);
     const tensors = work.tensors.map(({ name, shape }, t) => ({ name, shape, data: valuesOf(work, "params", t) }));
     const clip = { type: "globalNorm", maxNorm: maxNormOf(work) } as const;
-    const optimizer = createCpuOptimizer(tensors, { rule: "lamb", clip });
+    const optimizer = createCpuOptimizer(tensors, lamb({ clip }));
     const gradients = Object.fromEntries(tensors.map(({ name }, t) => [name, valuesOf(work, "gradients", t)]));
     optimizer.write("gradients", gradients);
     for (let i = 0; i < checkedSteps; i++) optimizer.step();

@@ -1,12 +1,20 @@
 // Bounds on what schedules cost: thousands of milestones, a trillion steps, nests, and what a plateau makes of metrics below 0.
+
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../src/errors.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import type { ScheduleConfig } from "../../src/schedule.ts";
+import { createSchedule } from "../../src/schedule.ts";
+import { batchGrowth } from "../../src/schedules/batch_growth.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
 import { cosineRestarts } from "../../src/schedules/cosine_restarts.ts";
-import { createSchedule } from "../../src/schedules/index.ts";
+import { multiStep } from "../../src/schedules/multi_step.ts";
+import { plateau } from "../../src/schedules/plateau.ts";
+import { product } from "../../src/schedules/product.ts";
+import { sequential } from "../../src/schedules/sequential.ts";
 import { readRunConfig } from "../../src/train/run_config.ts";
 
-const run = { model: { layers: [2, 2] }, optimizer: { rule: "sgd" }, batch: 1, steps: 1 } as const;
+const run = { model: { layers: [2, 2] }, optimizer: { rule: sgd }, batch: 1, steps: 1 } as const;
 
 /** Milliseconds, tens of times more than it takes, and tens of times fewer than one by one would. */
 const quick = 4000;
@@ -21,7 +29,7 @@ function timed<T>(work: () => T): T {
 describe("schedules over many steps", () => {
   it("find their way among 20,000 milestones at every one of 1e6 steps", () => {
     const milestones = Array.from({ length: 20_000 }, (_, i) => 50 * (i + 1));
-    const { at } = createSchedule({ type: "multiStep", base: 1, gamma: 0.9999, milestones });
+    const { at } = createSchedule({ type: multiStep, base: 1, gamma: 0.9999, milestones });
     const last = timed(() => {
       let value = 0;
       for (let step = 0; step < 1e6; step++) value = at(step);
@@ -30,12 +38,12 @@ describe("schedules over many steps", () => {
     expect(last).toBeCloseTo(0.9999 ** 19_999, 12);
     expect([at(49), at(50), at(99), at(100)]).toEqual([1, 0.9999, 0.9999, 0.9999 ** 2]);
     const schedules = Array.from({ length: 20_001 }, (_, i) => i);
-    const nested = createSchedule({ type: "sequential", milestones, schedules });
+    const nested = createSchedule({ type: sequential, milestones, schedules });
     timed(() => {
       for (let step = 0; step < 1e6; step += 7)
         if (nested.at(step) !== Math.floor(step / 50)) throw new Error(`${step}`);
     });
-    const optimizer = { rule: "sgd", lr: { type: "multiStep", base: 0.1, milestones } } as const;
+    const optimizer = { rule: sgd, lr: { type: multiStep, base: 0.1, milestones } } as const;
     timed(() => readRunConfig({ ...run, optimizer, steps: 1e6 }));
   });
 
@@ -60,7 +68,7 @@ describe("schedules over many steps", () => {
   it("may lie 100 deep in others and no deeper", () => {
     const nest = (depth: number): ScheduleConfig => {
       let inner: ScheduleConfig | number = 0.5;
-      for (let i = 0; i < depth; i++) inner = { type: "product", schedules: [inner] };
+      for (let i = 0; i < depth; i++) inner = { type: product, schedules: [inner] };
       return inner as unknown as ScheduleConfig;
     };
     expect(createSchedule(nest(100)).at(7)).toBe(0.5);
@@ -70,22 +78,22 @@ describe("schedules over many steps", () => {
         "a schedule lies 101 deep in others; it must lie at most 100 deep",
       );
       expect(() => readRunConfig({ ...run, batch: nest(depth) })).toThrow("101 deep");
-      expect(() => readRunConfig({ ...run, optimizer: { rule: "sgd", lr: nest(depth) } })).toThrow("101 deep");
+      expect(() => readRunConfig({ ...run, optimizer: { rule: sgd, lr: nest(depth) } })).toThrow("101 deep");
     }
   });
 
   it("that drive the batch are refused over 1e12 steps, and those of a rate are read at once", () => {
-    const batch = { type: "batchGrowth", base: 1, rate: 0.01, max: 8 };
+    const batch = { type: batchGrowth, base: 1, rate: 0.01, max: 8 };
     const read = () => timed(() => readRunConfig({ ...run, batch, steps: 1e12 }));
     expect(read).toThrow(/^batch is a schedule of 1000000000000 steps; it must have at most 10000000/);
-    const lr = { type: "cosine", base: 0.1, steps: 1e12 };
-    expect(timed(() => readRunConfig({ ...run, optimizer: { rule: "sgd", lr }, steps: 1e12 })).steps).toBe(1e12);
+    const lr = { type: cosine, base: 0.1, steps: 1e12 };
+    expect(timed(() => readRunConfig({ ...run, optimizer: { rule: sgd, lr }, steps: 1e12 })).steps).toBe(1e12);
   });
 });
 
 describe("a plateau of metrics below 0", () => {
   const cuts = (mode: "min" | "max", metrics: readonly number[]): number => {
-    const { at, listeners } = createSchedule({ type: "plateau", base: 1, mode, factor: 0.5, patience: 3 });
+    const { at, listeners } = createSchedule({ type: plateau, base: 1, mode, factor: 0.5, patience: 3 });
     for (const metric of metrics) listeners![0]!.observe(metric);
     return Math.round(Math.log2(1 / at(0)));
   };

@@ -5,9 +5,13 @@ import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, DeviceError, OptionError } from "../../src/errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 
-const config: OptimizerConfig = { rule: "adamw", lr: 0.1 };
+const config: OptimizerConfig = { rule: adamw, lr: 0.1 };
 const made = (rule = config) => createCpuOptimizer([{ name: "w", shape: [2], data: [1, 2] }], rule);
 
 /** A checkpoint with other metadata, as someone would write it who means to. */
@@ -29,7 +33,7 @@ function unsealed(bytes: Uint8Array): Uint8Array {
 
 describe("a damaged checkpoint", () => {
   it("is refused whichever bit is flipped, and nothing is changed", async () => {
-    const optimizer = createCpuOptimizer([{ name: "w", shape: [2], data: [1, 2] }], { rule: "sgd", lr: 0.1 });
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [2], data: [1, 2] }], { rule: sgd, lr: 0.1 });
     optimizer.write("gradients", { w: [1, 1] });
     optimizer.step();
     const bytes = await saveCheckpoint(optimizer);
@@ -81,7 +85,7 @@ describe("a damaged checkpoint", () => {
 });
 
 describe("a tensor called __proto__", () => {
-  it.each(["sgd", "adamw", "scheduleFreeSgd", "lamb"] as const)("goes through %s", async (rule) => {
+  it.each([sgd, adamw, scheduleFreeSgd, lamb])("goes through $name", async (rule) => {
     const make = () =>
       createCpuOptimizer(
         [

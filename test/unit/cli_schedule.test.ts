@@ -1,12 +1,14 @@
 // `fallline schedule`: what it prints, what it writes (as built), how it refuses (in this process, which is faster).
+
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { scheduleCommand } from "../../src/cli/schedule.ts";
 import { FalllineError } from "../../src/errors.ts";
+import { readSchedule } from "../../src/read_schedule.ts";
 import type { ScheduleConfig } from "../../src/schedule.ts";
-import { createSchedule } from "../../src/schedules/index.ts";
+import { createSchedule } from "../../src/schedule.ts";
 import { golden } from "../golden.ts";
 import { fallline, spawned } from "../run_cli.ts";
 
@@ -21,8 +23,8 @@ function file(name: string, content: unknown): string {
 }
 
 const cosine = { type: "cosine", base: 0.1, min: 0.001, steps: 60 };
-const valuesOf = (config: ScheduleConfig, steps: number) => {
-  const { at } = createSchedule(config);
+const valuesOf = (config: object, steps: number) => {
+  const { at } = createSchedule(readSchedule(config));
   return Array.from({ length: steps }, (_, step) => at(step));
 };
 

@@ -1,5 +1,6 @@
 // Objectives of one's own without a GPU: what is refused, the twin as an objective, what verifyObjective finds of a twin, and
 // the derivatives that it goes by.
+
 import { describe, expect, it } from "vitest";
 import { layoutSegments } from "../../src/arena.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
@@ -15,6 +16,8 @@ import {
 } from "../../src/objectives/custom.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { customProbeSource, customSources } from "../../src/objectives/sources.ts";
+import { adam } from "../../src/rules/adam.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { curve, peaks, regression, spots } from "../custom_objectives.ts";
 
 const everyRow = (count: number) => Uint32Array.from({ length: count }, (_, row) => row);
@@ -53,7 +56,7 @@ describe("defineObjective refuses", () => {
 
 describe("an objective is bound to", () => {
   const make = (objective: CustomDefinition, data: Dataset, tensors = objective.tensors, batch = 4) =>
-    createCpuObjective(createCpuOptimizer(tensors, { rule: "sgd" }), defineObjective(objective), { data, batch });
+    createCpuObjective(createCpuOptimizer(tensors, { rule: sgd }), defineObjective(objective), { data, batch });
   const unweighted = { ...curve(4), weights: undefined };
 
   it.each<[string, () => unknown, string]>([
@@ -114,7 +117,7 @@ describe("the twin as an objective", () => {
   it("trains", async () => {
     const start = (data: number[], name: string) => ({ name, shape: [4], data });
     const optimizer = createCpuOptimizer([start([1, 1, 1, 1], "height"), start([-2, -1, 1, 2], "place")], {
-      rule: "adam",
+      rule: adam,
       lr: 0.05,
     });
     const data = curve(30);
@@ -138,7 +141,7 @@ describe("the twin as an objective", () => {
       const tensors = ["height", "place"].map((name) => ({ name, shape: [4], data }));
       const { gradient, ...rest } = objective;
       const twin = defineObjective(gradient ? objective : rest);
-      const own = createCpuObjective(createCpuOptimizer(tensors, { rule: "sgd" }), twin, { data: curve(9), batch: 9 });
+      const own = createCpuObjective(createCpuOptimizer(tensors, { rule: sgd }), twin, { data: curve(9), batch: 9 });
       products.push(
         await own.hessianVector(
           {

@@ -9,9 +9,14 @@ import { OptionError } from "../../src/errors.ts";
 import { noDecay } from "../../src/groups.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { type LoadOptions, loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { readConfig } from "../../src/read_config.ts";
 import type { Rule } from "../../src/rule.ts";
+import { adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
 
 const tensors: readonly (Tensor & { readonly data: readonly number[] })[] = [
   { name: "l1.weight", shape: [4, 3] },
@@ -24,8 +29,7 @@ const tensors: readonly (Tensor & { readonly data: readonly number[] })[] = [
 });
 const matrices = tensors.filter(({ shape }) => shape.length === 2);
 
-const create = (config: unknown, given: readonly Tensor[] = tensors) =>
-  createCpuOptimizer(given, config as OptimizerConfig);
+const create = (config: unknown, given: readonly Tensor[] = tensors) => createCpuOptimizer(given, readConfig(config));
 
 /** The gradients of a step, other ones at each. */
 const gradientsAt = (step: number, given: readonly Tensor[] = tensors) =>
@@ -65,7 +69,7 @@ async function mustRebuild(optimizer: CpuOptimizer, raw: CpuOptimizer) {
   expect(await everything(rebuilt)).toEqual(await everything(raw));
 }
 
-const fallbackOf = (rule: Rule) => (rule.only ? { fallback: { rule: "adamw", lr: 0.03, weightDecay: 0.3 } } : {});
+const fallbackOf = (rule: Rule) => (rule.only ? { fallback: { rule: adamw, lr: 0.03, weightDecay: 0.3 } } : {});
 
 describe("what is inherited", () => {
   const groups = [{ params: ["*.bias"] }, { params: ["l2.weight"], lrScale: 0.5 }];
@@ -87,10 +91,10 @@ describe("what is inherited", () => {
   });
 
   it("stays inherited in fallbacks, schedules and all", () => {
-    const lr = { type: "cosine", base: 0.1, steps: 9, min: 0 };
+    const lr = { type: cosine, base: 0.1, steps: 9, min: 0 };
     const config = {
-      rule: "muon",
-      fallback: { rule: "adamw", lr },
+      rule: muon,
+      fallback: { rule: adamw, lr },
       groups: [{ params: ["l1.*"], weightDecay: 0 }, { params: ["l2.weight"] }],
     };
     const complete = create(config).config as unknown as typeof config;
@@ -103,7 +107,7 @@ describe("what is inherited", () => {
 });
 
 describe("a group whose tensors go to a fallback", () => {
-  const beside = { rule: "muon", lr: 0.02, fallback: { rule: "adamw", lr: 0.5, weightDecay: 0.5 } };
+  const beside = { rule: muon, lr: 0.02, fallback: { rule: adamw, lr: 0.5, weightDecay: 0.5 } };
   const gone = async (optimizer: CpuOptimizer) => {
     const before = await optimizer.read();
     run(optimizer, 0, 1);
@@ -141,7 +145,7 @@ describe("a group whose tensors go to a fallback", () => {
       ...beside,
       groups: [
         { params: "l1.*", momentum: 0.5, beta1: 0.6 },
-        { params: "l2.*", rule: "muon", lr: 0.1, weightDecay: 0, fallback: { rule: "adamw", lr: 0.2 } },
+        { params: "l2.*", rule: muon, lr: 0.1, weightDecay: 0, fallback: { rule: adamw, lr: 0.2 } },
       ],
     });
     expect(optimizer.hyper("momentum", 0, { group: 0 })).toBe(0.5);
@@ -153,7 +157,7 @@ describe("a group whose tensors go to a fallback", () => {
   it("may say what its fallback is to go by", () => {
     const optimizer = create({
       ...beside,
-      groups: [{ params: "l1.*", lr: 0.25, fallback: { rule: "sgd", lr: 0.125 } }],
+      groups: [{ params: "l1.*", lr: 0.25, fallback: { rule: sgd, lr: 0.125 } }],
     });
     expect([0, 1, 2, 3].map((group) => optimizer.hyper("lr", 0, { group }))).toEqual([0.25, 0.02, 0.125, 0.5]);
   });
@@ -165,10 +169,7 @@ describe("a group whose tensors go to a fallback", () => {
     ],
     [{ params: "l1.*", beta3: 0.5 }, /^muon\.groups\[0\] has an unknown option "beta3"/],
     [{ params: "l1.*", beta1: 2 }, /^muon\.groups\[0\]\.beta1 is 2; it must be/],
-    [
-      { params: "l1.*", fallback: { rule: "sgd", frozen: 1 } },
-      /^muon\.fallback\.frozen is 1; it must be true or false/,
-    ],
+    [{ params: "l1.*", fallback: { rule: sgd, frozen: 1 } }, /^muon\.fallback\.frozen is 1; it must be true or false/],
   ])("is refused as %j", (group, message) => {
     expect(() => create({ ...beside, groups: [group] })).toThrow(OptionError);
     expect(() => create({ ...beside, groups: [group] })).toThrow(message);
@@ -176,7 +177,7 @@ describe("a group whose tensors go to a fallback", () => {
 
   it.each([
     ["a group of the optimizer's rule", [{ params: "l1.*" }]],
-    ["a group with a rule of its own", [{ params: "l1.*", rule: "muon", fallback: { rule: "adamw", lr: 0.1 } }]],
+    ["a group with a rule of its own", [{ params: "l1.*", rule: muon, fallback: { rule: adamw, lr: 0.1 } }]],
   ])("is frozen, thawed and set with it: %s", async (_, groups) => {
     const optimizer = create({ ...beside, groups });
     optimizer.freeze({ group: 0 });
@@ -226,7 +227,7 @@ describe("a group whose tensors go to a fallback", () => {
       ...beside,
       groups: [
         { params: "l1.*", weightDecay: 0, frozen: true },
-        { params: "l2.*", rule: "muon", lr: 0.1, fallback: { rule: "adamw", lr: 0.2 } },
+        { params: "l2.*", rule: muon, lr: 0.1, fallback: { rule: adamw, lr: 0.2 } },
       ],
     };
     for (const replicas of [undefined, [{ lr: 0.01 }, { weightDecay: 0 }]]) {
@@ -364,7 +365,7 @@ describe("thawing", () => {
 });
 
 describe("loadCheckpoint", () => {
-  const stage1 = { rule: "adamw", lr: 0.1, groups: [{ params: "l1.*", frozen: true }] };
+  const stage1 = { rule: adamw, lr: 0.1, groups: [{ params: "l1.*", frozen: true }] };
   const saved = async () => {
     const optimizer = create(stage1);
     run(optimizer, 0, 5);
@@ -373,8 +374,8 @@ describe("loadCheckpoint", () => {
 
   it("keeps a new config's freezing and schedules, unless it is told otherwise", async () => {
     const config = {
-      rule: "adamw",
-      lr: { type: "cosine", base: 0.01, steps: 100 },
+      rule: adamw,
+      lr: { type: cosine, base: 0.01, steps: 100 },
       groups: [{ params: "l1.*", lr: 1e-3 }],
     };
     const first = await saved();
@@ -408,7 +409,7 @@ describe("loadCheckpoint", () => {
 
   it("knows the config that an optimizer gives for its own, in whatever order a replica added hypers", async () => {
     const config: OptimizerConfig = {
-      rule: "adamw",
+      rule: adamw,
       groups: [{ params: "l1.*", eps: 1e-6 }],
       replicas: [{}, { groups: [{ lr: 0.02, eps: 1e-5 }] }],
     };
@@ -423,23 +424,23 @@ describe("loadCheckpoint", () => {
   it("takes over the counts by tensor where the groups are others", async () => {
     const first = await saved();
     const apart = create({
-      rule: "adamw",
+      rule: adamw,
       groups: [{ params: "l2.*" }, { params: "l1.weight" }, { params: "l1.bias" }],
     });
     await loadCheckpoint(apart, await saveCheckpoint(first));
     run(apart, 5, 6);
-    const wanted = create({ rule: "adamw", groups: [{ params: "l1.*" }] });
+    const wanted = create({ rule: adamw, groups: [{ params: "l1.*" }] });
     await loadCheckpoint(wanted, await saveCheckpoint(first));
     run(wanted, 5, 6);
     expect(await everything(apart)).toEqual(await everything(wanted));
-    const joined = create({ rule: "adamw" });
+    const joined = create({ rule: adamw });
     await expect(loadCheckpoint(joined, await saveCheckpoint(first))).rejects.toThrow(
       /^of the tensors of group 0 \(adamw\) the checkpoint's "l1\.weight" made 0 updates and "l2\.weight" made 5/,
     );
     await expect(loadCheckpoint(apart, await saveCheckpoint(first), { hypers: "saved" })).rejects.toThrow(
       /^the checkpoint's groups are/,
     );
-    const other = create({ rule: "adamw", groups: [{ params: "l2.*", rule: "sgd" }] });
+    const other = create({ rule: adamw, groups: [{ params: "l2.*", rule: sgd }] });
     await expect(loadCheckpoint(other, await saveCheckpoint(first))).rejects.toThrow(
       /^the checkpoint's groups' rules are/,
     );
@@ -460,7 +461,7 @@ describe("loadCheckpoint", () => {
     [{ hyper: "saved" }, /^loadCheckpoint has an unknown option "hyper"/],
     ["saved", /^loadCheckpoint is "saved"; it must be an object with hypers$/],
   ])("refuses the options %j", async (options, message) => {
-    const optimizer = create({ rule: "sgd" });
+    const optimizer = create({ rule: sgd });
     await expect(loadCheckpoint(optimizer, await saveCheckpoint(optimizer), options as LoadOptions)).rejects.toThrow(
       message,
     );

@@ -8,7 +8,18 @@ import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { isBiasOrNorm, layerwiseDecay, noDecay } from "../../src/groups.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { readConfig } from "../../src/read_config.ts";
+import { adam, adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { lion } from "../../src/rules/lion.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { nadam } from "../../src/rules/nadam.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+import { constant } from "../../src/schedules/constant.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
+import { linear } from "../../src/schedules/linear.ts";
 
 const tensors: Tensor[] = [
   { name: "embed", shape: [7, 3] },
@@ -25,13 +36,12 @@ const tensors: Tensor[] = [
 }));
 const names = tensors.map(({ name }) => name);
 
-const create = (config: unknown, given: readonly Tensor[] = tensors) =>
-  createCpuOptimizer(given, config as OptimizerConfig);
+const create = (config: unknown, given: readonly Tensor[] = tensors) => createCpuOptimizer(given, readConfig(config));
 
 /** The group of each tensor, told apart by rates that are powers of two. */
 async function groupsOf(params: readonly unknown[]) {
   const groups = params.map((pattern, index) => ({ params: pattern, lr: 2 ** -(index + 1) }));
-  const optimizer = create({ rule: "sgd", lr: 1, groups });
+  const optimizer = create({ rule: sgd, lr: 1, groups });
   const ones = Object.fromEntries(optimizer.segments.map(({ name, length }) => [name, Array(length).fill(1)]));
   optimizer.write("params", Object.fromEntries(Object.keys(ones).map((name) => [name, ones[name]!.map(() => 0)])));
   optimizer.write("gradients", ones);
@@ -57,7 +67,7 @@ describe("patterns", () => {
   });
 
   it("stay as they are in the config, expressions as JSON", () => {
-    const { groups } = create({ rule: "sgd", groups: [{ params: [/Emb/i, "layers.?.*"] }] }).config;
+    const { groups } = create({ rule: sgd, groups: [{ params: [/Emb/i, "layers.?.*"] }] }).config;
     expect(groups![0]!.params).toEqual([{ regex: "Emb", flags: "i" }, "layers.?.*"]);
   });
 
@@ -78,12 +88,12 @@ describe("patterns", () => {
     [[], /^sgd\.groups\[0\]\.params is \[\]; it must name at least one tensor$/],
     [undefined, /^sgd\.groups\[0\]\.params is missing/],
   ])("%j are refused", (params, message) => {
-    expect(() => create({ rule: "sgd", groups: [{ params }] })).toThrow(message);
-    expect(() => create({ rule: "sgd", groups: [{ params }] })).toThrow(OptionError);
+    expect(() => create({ rule: sgd, groups: [{ params }] })).toThrow(message);
+    expect(() => create({ rule: sgd, groups: [{ params }] })).toThrow(OptionError);
   });
 
   it("that overlap are refused, with the tensor and the group that has it", () => {
-    expect(() => create({ rule: "sgd", groups: [{ params: "layers.*" }, { params: /bias/ }] })).toThrow(
+    expect(() => create({ rule: sgd, groups: [{ params: "layers.*" }, { params: /bias/ }] })).toThrow(
       'sgd.groups[1].params names "layers.0.bias", which groups[0] names already; a tensor belongs to one group',
     );
   });
@@ -107,7 +117,7 @@ describe("helpers", () => {
       { params: ["layers.0.bias", "layers.1.norm.weight", "layers.10.scale", "head*"], weightDecay: 0 },
     ]);
     expect(noDecay([{ name: "w", shape: [2, 2] }])).toEqual([]);
-    const optimizer = create({ rule: "adamw", lr: 0.5, weightDecay: 0.5, groups: noDecay(tensors) });
+    const optimizer = create({ rule: adamw, lr: 0.5, weightDecay: 0.5, groups: noDecay(tensors) });
     const before = await optimizer.read();
     optimizer.step();
     const after = await optimizer.read();
@@ -140,7 +150,7 @@ describe("helpers", () => {
       { params: ["layers.0.bias"], lrScale: 0.125, weightDecay: 0 },
       { params: ["embed"], lrScale: 0.0625 },
     ]);
-    const optimizer = create({ rule: "adamw", lr: 0.5, groups: spared });
+    const optimizer = create({ rule: adamw, lr: 0.5, groups: spared });
     expect(spared.map((_, group) => optimizer.hyper("lr", 0, { group }))).toEqual(spared.map((g) => 0.5 * g.lrScale!));
     for (const decay of [0, 1.5, Number.NaN]) {
       expect(() => layerwiseDecay(tensors, { decay })).toThrow(`layerwiseDecay.decay is ${decay}; it must be`);
@@ -166,8 +176,8 @@ const roundTrips: readonly [string, OptimizerConfig][] = [
   [
     "groups with patterns, lrScale, frozen",
     {
-      rule: "adamw",
-      lr: { type: "cosine", base: 0.1, steps: 7 },
+      rule: adamw,
+      lr: { type: cosine, base: 0.1, steps: 7 },
       amsgrad: true,
       maximize: true,
       cautious: true,
@@ -175,7 +185,7 @@ const roundTrips: readonly [string, OptimizerConfig][] = [
       accumulate: 2,
       clip: { type: "groupNorm", maxNorm: 2, norm: 1 },
       lossScale: { init: 4 },
-      ema: { decay: { type: "linear", start: 0.1, end: 0.9, steps: 3 } },
+      ema: { decay: { type: linear, start: 0.1, end: 0.9, steps: 3 } },
       swa: { start: 1 },
       lookahead: { share: 0.25 },
       groups: [
@@ -188,52 +198,52 @@ const roundTrips: readonly [string, OptimizerConfig][] = [
   [
     "a group's own rule with a flag",
     {
-      rule: "sgd",
+      rule: sgd,
       lr: 0.1,
       momentum: 0.9,
       nesterov: true,
       groups: [
-        { params: "embed", rule: "adam", amsgrad: true, lr: 0.02 },
-        { params: "layers.*", rule: "lion", lr: 0.01 },
+        { params: "embed", rule: adam, amsgrad: true, lr: 0.02 },
+        { params: "layers.*", rule: lion, lr: 0.01 },
       ],
     },
   ],
-  ["every tensor in a group", { rule: "sgd", lr: 0.1, groups: [{ params: "*", momentum: 0.5 }] }],
+  ["every tensor in a group", { rule: sgd, lr: 0.1, groups: [{ params: "*", momentum: 0.5 }] }],
   [
     "muon with a fallback",
     {
-      rule: "muon",
+      rule: muon,
       lr: 0.05,
       matchRms: true,
-      fallback: { rule: "adamw", lr: 0.01, amsgrad: true },
+      fallback: { rule: adamw, lr: 0.01, amsgrad: true },
       groups: [{ params: "layers.1*", lr: 0.1 }],
     },
   ],
   [
     "a group with muon and its fallback",
     {
-      rule: "adam",
+      rule: adam,
       lr: 0.01,
-      groups: [{ params: "layers.0.*", rule: "muon", lr: 0.1, fallback: { rule: "sgd", lr: 0.2 } }],
+      groups: [{ params: "layers.0.*", rule: muon, lr: 0.1, fallback: sgd({ lr: 0.2 }) }],
     },
   ],
-  ["replicas", { rule: "adamw", lr: 0.1, replicas: [{}, { lr: 0.2 }, { weightDecay: 0.5, beta1: 0.5 }] }],
+  ["replicas", { rule: adamw, lr: 0.1, replicas: [{}, { lr: 0.2 }, { weightDecay: 0.5, beta1: 0.5 }] }],
   [
     "replicas and groups",
     {
-      rule: "adamw",
+      rule: adamw,
       lr: 0.1,
       replicas: [{}, { lr: 0.2 }],
       groups: [
         { params: "embed", weightDecay: 0.7 },
-        { params: "layers.0.*", rule: "sgd", lr: 0.3 },
+        { params: "layers.0.*", rule: sgd, lr: 0.3 },
       ],
     },
   ],
   [
     "replicas and every tensor in a group",
     {
-      rule: "adamw",
+      rule: adamw,
       lr: 0.1,
       replicas: [{}, { lr: 0.2 }],
       groups: [{ params: "*", weightDecay: 0.7 }],
@@ -252,7 +262,7 @@ describe("config", () => {
   });
 
   it("holds what was set, of fallbacks too, and what was frozen", async () => {
-    const config = { rule: "muon", lr: 0.05, fallback: { rule: "adamw", lr: 0.01 }, groups: [{ params: "embed" }] };
+    const config = { rule: muon, lr: 0.05, fallback: { rule: adamw, lr: 0.01 }, groups: [{ params: "embed" }] };
     const optimizer = create(config);
     // Groups: embed, the other matrices, the fallback's.
     optimizer.set({ lr: 0.25 }, { group: 2 });
@@ -267,7 +277,7 @@ describe("config", () => {
   it("holds the replicas' hypers apart from those of groups, set and loaded ones too", async () => {
     const [one, rest] = [["embed"], names.slice(1)];
     for (const groups of [[{ params: one }], [{ params: one }, { params: rest }]]) {
-      const config = { rule: "sgd", groups, replicas: [{ lr: 0.1 }, { lr: 0.2 }] };
+      const config = { rule: sgd, groups, replicas: [{ lr: 0.1 }, { lr: 0.2 }] };
       const rates = (optimizer: ReturnType<typeof create>) =>
         [0, 1].map((group) => [0, 1].map((replica) => optimizer.hyper("lr", 0, { group, replica })));
       for (const group of [0, 1]) {
@@ -292,8 +302,8 @@ describe("config", () => {
 
 describe("set", () => {
   const config: OptimizerConfig = {
-    rule: "adam",
-    groups: [{ params: "embed" }, { params: "layers.0.*", rule: "sgd", momentum: 0.5 }],
+    rule: adam,
+    groups: [{ params: "embed" }, { params: "layers.0.*", rule: sgd, momentum: 0.5 }],
     replicas: [{}, { beta1: 0.5 }],
   };
 
@@ -350,7 +360,7 @@ describe("bad options around a rule", () => {
     [{ ema: { decay: 1 } }, /^sgd\.ema\.decay is 1; it must be a finite number in \[0, 1\)$/],
     [{ ema: { decay: -0.1 } }, /^sgd\.ema\.decay is -0\.1; it must be/],
     [{ ema: { decay: "x" } }, /^sgd\.ema\.decay is "x"; it must be a number, a schedule or a function/],
-    [{ ema: { decay: { type: "constant", value: 2 } } }, /ema\.decay is 2 at step 0; it must be a finite number in/],
+    [{ ema: { decay: { type: constant, value: 2 } } }, /ema\.decay is 2 at step 0; it must be a finite number in/],
     [{ ema: { warmup: 1 } }, /^sgd\.ema\.warmup is 1; it must be true or false$/],
     [{ ema: { rate: 1 } }, /^sgd\.ema has an unknown option "rate"; the options are decay, warmup$/],
     [{ ema: 0.9 }, /^sgd\.ema is 0\.9; it must be an object with decay, warmup$/],
@@ -390,38 +400,35 @@ describe("bad options around a rule", () => {
     [{ groups: [{ params: "*", frozen: 0 }] }, /^sgd\.groups\[0\]\.frozen is 0; it must be true or false$/],
     [{ groups: [{ params: "*", rule: "sdg" }] }, /^sgd\.groups\[0\]\.rule is "sdg"; it must be one of sgd, /],
     [
-      { groups: [{ params: "*", rule: "adam", momentum: 0.5 }] },
+      { groups: [{ params: "*", rule: adam, momentum: 0.5 }] },
       /^sgd\.groups\[0\] has an unknown option "momentum"; the options are params, lrScale, frozen, rule, lr, beta1,/,
     ],
-    [{ groups: [{ params: "*", rule: "adam", eps: -1 }] }, /^sgd\.groups\[0\]\.eps is -1/],
+    [{ groups: [{ params: "*", rule: adam, eps: -1 }] }, /^sgd\.groups\[0\]\.eps is -1/],
     [
-      { groups: [{ params: "layers.*", rule: "muon" }] },
+      { groups: [{ params: "layers.*", rule: muon }] },
       /^muon\.fallback is missing; the rule muon takes matrices, and "layers\.0\.bias" has shape \[5\]: name a rule/,
     ],
     [
-      { groups: [{ params: "*", rule: "muon", fallback: { rule: "muon" } }] },
+      { groups: [{ params: "*", rule: muon, fallback: { rule: muon } }] },
       /^muon\.fallback\.rule is "muon"; it must be a rule that takes every tensor$/,
     ],
     [
-      { groups: [{ params: "*", rule: "muon", fallback: { rule: "adam", momentum: 1 } }] },
+      { groups: [{ params: "*", rule: muon, fallback: { rule: adam, momentum: 1 } }] },
       /^muon\.fallback has an unknown option "momentum"; the options are rule, lr, beta1,/,
     ],
-    [{ fallback: { rule: "adam" } }, /^rule sgd has an unknown option "fallback"/],
+    [{ fallback: { rule: adam } }, /^rule sgd has an unknown option "fallback"/],
   ])("%j", (options, message) => {
-    const config = { rule: "sgd", ...options };
+    const config = { rule: sgd, ...options };
     expect(() => create(config)).toThrow(message);
     expect(() => create(config)).toThrow(OptionError);
   });
 
   it.each<[object, RegExp]>([
-    [
-      { rule: "muon" },
-      /^muon\.fallback is missing; the rule muon takes matrices, and "layers\.0\.bias" has shape \[5\]/,
-    ],
-    [{ rule: "muon", fallback: { rule: "muon" } }, /^muon\.fallback\.rule is "muon"; it must be a rule that takes/],
-    [{ rule: "muon", fallback: { rule: "x" } }, /^muon\.fallback\.rule is "x"; it must be one of sgd, /],
-    [{ rule: "muon", fallback: {} }, /^muon\.fallback\.rule is missing/],
-    [{ rule: "muon", fallback: { rule: "adam", lr: -1 } }, /^muon\.fallback\.lr is -1/],
+    [{ rule: muon }, /^muon\.fallback is missing; the rule muon takes matrices, and "layers\.0\.bias" has shape \[5\]/],
+    [{ rule: muon, fallback: { rule: muon } }, /^muon\.fallback\.rule is "muon"; it must be a rule that takes/],
+    [{ rule: muon, fallback: { rule: "x" } }, /^muon\.fallback\.rule is "x"; it must be one of sgd, /],
+    [{ rule: muon, fallback: {} }, /^muon\.fallback\.rule is missing/],
+    [{ rule: muon, fallback: { rule: adam, lr: -1 } }, /^muon\.fallback\.lr is -1/],
   ])("%j", (config, message) => {
     expect(() => create(config)).toThrow(message);
     expect(() => create(config)).toThrow(OptionError);
@@ -432,17 +439,15 @@ describe("bad options around a rule", () => {
       { name: "w", shape: [2] },
       { name, shape: [1] },
     ];
-    expect(() => create({ rule: "sgd", ema: {} }, two("w:ema"))).toThrow(
-      'a tensor is called "w:ema", which checkpoints',
-    );
-    expect(() => create({ rule: "sgd", accumulate: 2 }, two("w:accumulated"))).toThrow('is called "w:accumulated"');
-    expect(() => create({ rule: "lamb" }, two("w:ratio"))).toThrow('is called "w:ratio"');
-    expect(() => create({ rule: "sgd", cautious: true }, two("w:cautious"))).toThrow('is called "w:cautious"');
-    expect(() => create({ rule: "prodigy" }, two(":d"))).toThrow('is called ":d"');
+    expect(() => create({ rule: sgd, ema: {} }, two("w:ema"))).toThrow('a tensor is called "w:ema", which checkpoints');
+    expect(() => create({ rule: sgd, accumulate: 2 }, two("w:accumulated"))).toThrow('is called "w:accumulated"');
+    expect(() => create({ rule: lamb }, two("w:ratio"))).toThrow('is called "w:ratio"');
+    expect(() => create({ rule: sgd, cautious: true }, two("w:cautious"))).toThrow('is called "w:cautious"');
+    expect(() => create({ rule: prodigy }, two(":d"))).toThrow('is called ":d"');
   });
 
   it("names of roles that every object has", async () => {
-    const optimizer = create({ rule: "sgd" });
+    const optimizer = create({ rule: sgd });
     await expect(optimizer.read("constructor")).rejects.toThrow('role is "constructor"; it must be one of params');
     expect(() => optimizer.write("toString", {})).toThrow(OptionError);
   });
@@ -454,25 +459,21 @@ describe("checkpoints of another set-up", () => {
     { name: "b", shape: [3], data: [7, 8, 9] },
   ];
   it.each<[OptimizerConfig, OptimizerConfig, RegExp]>([
+    [{ rule: sgd, replicas: [{}, {}] }, { rule: sgd }, /^the checkpoint's flags is .*"replicas":1.*; this optimizer's/],
+    [{ rule: sgd, accumulate: 2 }, { rule: sgd, accumulate: 3 }, /^the checkpoint's flags is .*"accumulate":3/],
+    [{ rule: sgd, cautious: true }, { rule: sgd }, /^the checkpoint's flags is /],
     [
-      { rule: "sgd", replicas: [{}, {}] },
-      { rule: "sgd" },
-      /^the checkpoint's flags is .*"replicas":1.*; this optimizer's/,
-    ],
-    [{ rule: "sgd", accumulate: 2 }, { rule: "sgd", accumulate: 3 }, /^the checkpoint's flags is .*"accumulate":3/],
-    [{ rule: "sgd", cautious: true }, { rule: "sgd" }, /^the checkpoint's flags is /],
-    [
-      { rule: "sgd", groups: [{ params: "w", rule: "adam" }] },
-      { rule: "sgd", groups: [{ params: "w", rule: "lion" }] },
+      { rule: sgd, groups: [{ params: "w", rule: adam }] },
+      { rule: sgd, groups: [{ params: "w", rule: lion }] },
       /^the checkpoint's groups' rules are \["lion","sgd"\]; this optimizer's are \["adam","sgd"\]$/,
     ],
     [
-      { rule: "sgd", groups: [{ params: "w", rule: "adam" }] },
-      { rule: "sgd", groups: [{ params: "w", rule: "adam", amsgrad: true }] },
+      { rule: sgd, groups: [{ params: "w", rule: adam }] },
+      { rule: sgd, groups: [{ params: "w", rule: adam, amsgrad: true }] },
       /^the checkpoint's groups' flags are /,
     ],
-    [{ rule: "sgd", ema: {} }, { rule: "sgd" }, /^the checkpoint has no "w:ema"$/],
-    [{ rule: "sgd" }, { rule: "sgd", swa: {} }, /^the checkpoint has "w:swa", which this optimizer does not$/],
+    [{ rule: sgd, ema: {} }, { rule: sgd }, /^the checkpoint has no "w:ema"$/],
+    [{ rule: sgd }, { rule: sgd, swa: {} }, /^the checkpoint has "w:swa", which this optimizer does not$/],
   ])("%j refuses %j, and nothing changes", async (ours, theirs, message) => {
     const optimizer = create(ours, given);
     const before = await saveCheckpoint(optimizer);
@@ -484,7 +485,7 @@ describe("checkpoints of another set-up", () => {
   });
 
   it("whose hypers do not fit, of this very optimizer too, changes nothing", async () => {
-    const optimizer = create({ rule: "sgd", lr: 0.25, groups: [{ params: "w" }] }, given);
+    const optimizer = create({ rule: sgd, lr: 0.25, groups: [{ params: "w" }] }, given);
     const saved = await saveCheckpoint(optimizer);
     // In place: from this very array functions come back.
     const { metadata, tensors } = decodeSafetensors(saved);
@@ -509,7 +510,7 @@ describe("checkpoints of another set-up", () => {
     ["goodSteps", "x", /^the checkpoint's goodSteps is x/],
     ["carried", "[[[{}]]]", /^the checkpoint's carried values are \[\[\[\{\}\]\]\], which do not fit/],
   ])("with the %s %j are refused", async (key, text, message) => {
-    const config: OptimizerConfig = { rule: "nadam", accumulate: 3, lossScale: {} };
+    const config: OptimizerConfig = { rule: nadam, accumulate: 3, lossScale: {} };
     const optimizer = create(config, given);
     const before = await saveCheckpoint(optimizer);
     const { metadata, tensors: saved } = decodeSafetensors(before);

@@ -1,5 +1,6 @@
 // Landscapes: known values, gradients and Hessians against finite differences, minima, what optimizers do on them on the
 // CPU, and bad input.
+
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import type { OptimizerConfig } from "../../src/config.ts";
@@ -10,6 +11,8 @@ import type { LandscapeConfig } from "../../src/objectives/landscapes/define.ts"
 import { createLandscape, landscapeDefinitions, landscapeTypes } from "../../src/objectives/landscapes/index.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
+import { adam } from "../../src/rules/adam.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { landscapes, makers, pointsIn } from "../landscapes.ts";
 
 const { beale, himmelblau, logisticMap, quadratic, quartic, rastrigin, rosenbrock, saddle } = makers;
@@ -166,7 +169,7 @@ describe("gradient descent on the logistic map's loss is the map", () => {
       return (y * (1 + lr)) / lr;
     });
   }
-  const descent = (steps: number, lr: number, x = 0.5) => pointsAfter(steps, logisticMap(), { rule: "sgd", lr }, [x]);
+  const descent = (steps: number, lr: number, x = 0.5) => pointsAfter(steps, logisticMap(), { rule: sgd, lr }, [x]);
 
   it.each([0.5, 1.5, 2.2, 2.5, 3])("step by step, at a rate of %d", async (lr) => {
     const want = iterates(lr, 0.5, 12);
@@ -195,23 +198,23 @@ describe("gradient descent on the logistic map's loss is the map", () => {
 describe("optimizers", () => {
   it("descend a canyon below 2 / scale and leave it above", async () => {
     const canyon = quadratic({ dimension: 3, condition: 10, scale: 4, angle: 0.5 });
-    for (const x of await pointsAfter(500, canyon, { rule: "sgd", lr: 0.49 })) expect(Math.abs(x)).toBeLessThan(1e-6);
-    const far = await pointsAfter(500, canyon, { rule: "sgd", lr: 0.51 });
+    for (const x of await pointsAfter(500, canyon, { rule: sgd, lr: 0.49 })) expect(Math.abs(x)).toBeLessThan(1e-6);
+    const far = await pointsAfter(500, canyon, { rule: sgd, lr: 0.51 });
     expect(Math.max(...far.map(Math.abs))).toBeGreaterThan(10);
   });
 
   it("find the valley's end, whichever hollow is near, and the way off a saddle", async () => {
-    const end = await pointsAfter(5000, rosenbrock(), { rule: "adam", lr: 0.02 });
+    const end = await pointsAfter(5000, rosenbrock(), { rule: adam, lr: 0.02 });
     for (const x of end) expect(x).toBeCloseTo(1, 3);
     const corners = [4, 4, -4, 4, -4, -4, 4, -4];
-    const ends = await pointsAfter(400, himmelblau(), { rule: "sgd", lr: 0.01 }, corners);
+    const ends = await pointsAfter(400, himmelblau(), { rule: sgd, lr: 0.01 }, corners);
     createLandscape(himmelblau())
       .minima()
       .flatMap((point) => [...point])
       .forEach((want, i) => {
         expect(ends[i]).toBeCloseTo(want, 4);
       });
-    const [up, down] = await pointsAfter(200, saddle({ bound: 4 }), { rule: "sgd", lr: 0.05 });
+    const [up, down] = await pointsAfter(200, saddle({ bound: 4 }), { rule: sgd, lr: 0.05 });
     expect(up).toBeCloseTo(0, 5);
     expect(down).toBeCloseTo(0.5, 5);
   });
@@ -221,7 +224,7 @@ describe("a bound landscape", () => {
   it("has each point's loss, their mean, and each point's own gradient, times the loss scale", async () => {
     const { landscape, optimizer, objective } = trained(
       himmelblau(),
-      { rule: "sgd", lr: 0, lossScale: { init: 8 } },
+      { rule: sgd, lr: 0, lossScale: { init: 8 } },
       [0, 0, 1, 2, 3, 2],
     );
     expect([...landscape.values((await optimizer.read()).points!)]).toEqual([170, 68, 0]);
@@ -236,7 +239,7 @@ describe("a bound landscape", () => {
   });
 
   it("keeps what a halted replica has", async () => {
-    const config = { rule: "sgd", replicas: [{ lr: 0.1 }, { lr: 0.2 }] } as const;
+    const config = { rule: sgd, replicas: [{ lr: 0.1 }, { lr: 0.2 }] } as const;
     const { optimizer, objective } = trained(quartic({ dimension: 1 }), config, [1]);
     await objective.step();
     optimizer.halt(1);
@@ -288,7 +291,7 @@ describe("bad input", () => {
   });
 
   it("of an optimizer that was made for something else", () => {
-    const optimizer = (name: string, shape: number[]) => createCpuOptimizer([{ name, shape }], { rule: "sgd" });
+    const optimizer = (name: string, shape: number[]) => createCpuOptimizer([{ name, shape }], { rule: sgd });
     expect(() => createCpuObjective(optimizer("w", [1, 2]), createLandscape(beale()))).toThrow(
       'the optimizer\'s tensor "points" is missing; points on this beale have shape [how many, 2]',
     );

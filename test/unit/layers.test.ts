@@ -10,7 +10,6 @@ const layers: readonly (readonly string[])[] = [
   [
     "errors.ts",
     "checksum.ts",
-    "forms.ts",
     "host_memory.ts",
     "options.ts",
     "random.ts",
@@ -27,6 +26,7 @@ const layers: readonly (readonly string[])[] = [
     "groups.ts",
     "pattern.ts",
     "read_config.ts",
+    "read_schedule.ts",
     "around_plan.ts",
     "plan.ts",
     "table.ts",

@@ -1,4 +1,5 @@
 // Which side of a matrix is the output: Muon's factor goes by it, however the tensor lies and wherever it comes from.
+
 import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
@@ -7,12 +8,14 @@ import { readReplay, replayCase } from "../../src/lab/replay.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { encodeSafetensors } from "../../src/safetensors.ts";
 import { goldenText } from "../golden.ts";
 import { transposedMatrices } from "../transposed.ts";
 
 const create: Parameters<typeof replayCase>[2] = async (tensors, config) => createCpuOptimizer(tensors, config);
-const config: OptimizerConfig = { rule: "muon", lr: 0.02, weightDecay: 0 };
+const config: OptimizerConfig = { rule: muon, lr: 0.02, weightDecay: 0 };
 
 /** The length of one step of a matrix of values that depend on its place alone. */
 async function stepLength(shape: readonly [number, number], layout?: "in-out" | "out-in"): Promise<number> {
@@ -85,7 +88,7 @@ describe("a layout", () => {
     expect(() => createCpuOptimizer([tensor], config)).toThrow(
       /^tensors\[0\]\.layout is "oi"; it must be one of in-out, out-in$/,
     );
-    const clipped: OptimizerConfig = { rule: "sgd", clip: { type: "adaptive", clipping: 0.1 } };
+    const clipped: OptimizerConfig = { rule: sgd, clip: { type: "adaptive", clipping: 0.1 } };
     expect(() => createCpuOptimizer([{ ...tensor, layout: "out-in" }], clipped)).toThrow(OptionError);
     createCpuOptimizer([{ name: "b", shape: [3], layout: "out-in" }], clipped);
   });

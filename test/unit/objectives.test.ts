@@ -1,15 +1,18 @@
 // The objectives' laws on the CPU reference, and its gradient against finite differences.
+
 import { describe, expect, it } from "vitest";
 import { replicasThatFit } from "../../src/objectives/memory.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { activations } from "../../src/products/activation.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, createTrainee } from "../../src/train/engine.ts";
 import { objectiveLaws } from "../objectives.ts";
 
 objectiveLaws(cpuEngine());
 
-const sgd = { rule: "sgd" } as const;
+const descent = sgd();
 
 /** Central differences of the loss in float64 are what the gradient must be. */
 describe("finite differences", () => {
@@ -38,10 +41,16 @@ describe("finite differences", () => {
         : { outputs: 3, targets: Float32Array.from({ length: 24 }, (_, i) => Math.cos(5 * i) ** 2) }),
     };
     const rows = Uint32Array.from({ length: 8 }, (_, i) => i);
-    const { optimizer, objective } = await createTrainee(cpuEngine(), model, initialTensors(model, { seed: 11 }), sgd, {
-      data,
-      batch: 8,
-    });
+    const { optimizer, objective } = await createTrainee(
+      cpuEngine(),
+      model,
+      initialTensors(model, { seed: 11 }),
+      descent,
+      {
+        data,
+        batch: 8,
+      },
+    );
     await objective.gradient(rows);
     const gradients = await optimizer.read("gradients");
     const params = await optimizer.read();
@@ -68,7 +77,7 @@ describe("Hessian-vector products", () => {
     const model = createModel({ layers: [3, 1], loss: "meanSquaredError", l2: 0.5 });
     const inputs = Float32Array.from({ length: 12 }, (_, i) => Math.sin(2 * i));
     const data = { name: "toy", count: 4, features: 3, inputs, scale: 1, outputs: 1, targets: new Float32Array(4) };
-    const { objective } = await createTrainee(cpuEngine(), model, initialTensors(model), sgd, { data, batch: 4 });
+    const { objective } = await createTrainee(cpuEngine(), model, initialTensors(model), descent, { data, batch: 4 });
     const x = (row: number, j: number) => (j < 3 ? inputs[row * 3 + j]! : 1);
     for (let j = 0; j < 4; j++) {
       const one = Float32Array.from({ length: 4 }, (_, i) => Number(i === j));
@@ -94,28 +103,28 @@ describe("how many replicas fit", () => {
   const arena = 4 * (25_088 + 64 + 320 + 64);
 
   it.each([
-    ["the parameters", small, 32, { rule: "sgd" }, Math.floor(2 ** 27 / arena)],
-    ["two slots", small, 32, { rule: "adamw" }, Math.floor(2 ** 27 / (2 * arena))],
-    ["the outputs of the widest layer", small, 1001, { rule: "adamw" }, Math.floor(2 ** 27 / (2 * arena))],
-    ["the outputs of a large batch", small, 9999, { rule: "adamw" }, Math.floor(2 ** 27 / (10_000 * 32 * 4))],
-    ["losses and hits", createModel({ layers: [2, 1] }), 9998, { rule: "sgd" }, Math.floor(2 ** 27 / (10_000 * 8))],
+    ["the parameters", small, 32, { rule: sgd }, Math.floor(2 ** 27 / arena)],
+    ["two slots", small, 32, { rule: adamw }, Math.floor(2 ** 27 / (2 * arena))],
+    ["the outputs of the widest layer", small, 1001, { rule: adamw }, Math.floor(2 ** 27 / (2 * arena))],
+    ["the outputs of a large batch", small, 9999, { rule: adamw }, Math.floor(2 ** 27 / (10_000 * 32 * 4))],
+    ["losses and hits", createModel({ layers: [2, 1] }), 9998, { rule: sgd }, Math.floor(2 ** 27 / (10_000 * 8))],
   ] as const)("is decided by %s", (_, model, batch, config, fit) => {
     expect(replicasThatFit(limits, model.program, batch, config)).toBe(fit);
   });
 
   it("is decided by the rows of the table where everything else is small, and by the device's workgroups", () => {
     const tiny = createModel({ layers: [1, 1] });
-    const fit = replicasThatFit(limits, tiny.program, 1, { rule: "adamw" });
+    const fit = replicasThatFit(limits, tiny.program, 1, { rule: adamw });
     expect(fit).toBeGreaterThan(1000);
     expect(fit).toBeLessThan(65_535);
     expect(
-      replicasThatFit({ ...limits, maxComputeWorkgroupsPerDimension: 256 }, tiny.program, 1, { rule: "adamw" }),
+      replicasThatFit({ ...limits, maxComputeWorkgroupsPerDimension: 256 }, tiny.program, 1, { rule: adamw }),
     ).toBe(256);
     // Of a batch that does not fit at once so many rows as do: 42,796 of 784 numbers.
-    expect(replicasThatFit(limits, small.program, 2 ** 21, { rule: "sgd" })).toBe(
+    expect(replicasThatFit(limits, small.program, 2 ** 21, { rule: sgd })).toBe(
       Math.floor(2 ** 27 / (42_796 * 32 * 4)),
     );
-    expect(replicasThatFit(limits, createModel({ layers: [2 ** 24, 1] }).program, 1, { rule: "sgd" })).toBe(0);
+    expect(replicasThatFit(limits, createModel({ layers: [2 ** 24, 1] }).program, 1, { rule: sgd })).toBe(0);
   });
 });
 

@@ -1,8 +1,15 @@
 // A tensor's place is a page and an offset in it: an optimizer whose arenas have several pages is the one with a single page.
+
 import { describe, expect, it } from "vitest";
 import { arenaLength, layoutSegments, packArena, paddedLength, pagesOf, type Tensor } from "../../src/arena.ts";
 import { createPaged } from "../../src/cpu/optimizer.ts";
 import { loadCheckpoint, type OptimizerConfig, Random, saveCheckpoint } from "../../src/index.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
+import { rprop } from "../../src/rules/rprop.ts";
 
 const shapes: readonly (readonly [string, readonly number[]])[] = [
   ["a", [8, 8]],
@@ -44,11 +51,11 @@ describe("the pages of an arena", () => {
 
 describe("an optimizer over several pages", () => {
   const configs: readonly OptimizerConfig[] = [
-    { rule: "adamw", lr: 0.1, clip: { type: "globalNorm", maxNorm: 1 }, accumulate: 2, replicas: [{}, { lr: 0.2 }] },
-    { rule: "adamw", clip: { type: "adaptive", clipping: 0.01 }, ema: {}, watch: true },
-    { rule: "lamb", groups: [{ params: "c", rule: "adafactor" }], cautious: true, swa: {} },
-    { rule: "prodigy", clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: ["a", "d"] }] },
-    { rule: "muon", fallback: { rule: "rprop" } },
+    { rule: adamw, lr: 0.1, clip: { type: "globalNorm", maxNorm: 1 }, accumulate: 2, replicas: [{}, { lr: 0.2 }] },
+    { rule: adamw, clip: { type: "adaptive", clipping: 0.01 }, ema: {}, watch: true },
+    { rule: lamb, groups: [{ params: "c", rule: adafactor }], cautious: true, swa: {} },
+    { rule: prodigy, clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: ["a", "d"] }] },
+    { rule: muon, fallback: { rule: rprop } },
   ];
 
   it.each(configs)("is that over one, to the bit, checkpoints too (%j)", async (config) => {

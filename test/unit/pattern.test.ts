@@ -1,9 +1,11 @@
 // Globs and regular expressions over names: what JavaScript's own matcher says, in time that nothing makes long.
+
 import { describe, expect, it } from "vitest";
 import { layoutSegments } from "../../src/arena.ts";
 import { OptionError } from "../../src/errors.ts";
 import { globMatches, regexMatcher } from "../../src/pattern.ts";
 import { createPlan } from "../../src/plan.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 
 const names = [
   ..."|a|aa|ab|aab|aaab|b|ba|abc|abcabc|\n|a\nb|a\r\nb|é|É|ſ|K|😀|a😀b|x.y|x*y|a1|a_1| |A|AB|foo-bar".split("|"),
@@ -95,7 +97,7 @@ describe("regexMatcher", () => {
   it("refuses flags that are no string, as a config may hold them", () => {
     const segments = layoutSegments([{ name: "w", shape: [1] }]);
     const params = { regex: "w", flags: 5 as unknown as string };
-    expect(() => createPlan({ rule: "sgd", groups: [{ params }] }, segments)).toThrow(
+    expect(() => createPlan({ rule: sgd, groups: [{ params }] }, segments)).toThrow(
       /a regular expression is \{ regex: "…", flags: "…" \}/,
     );
   });

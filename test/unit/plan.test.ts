@@ -1,20 +1,23 @@
 // An optimizer's config: what it becomes, and every way in which it can be wrong. The same checks stand before both
 // engines; the CPU's is used here.
+
 import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { defineRule } from "../../src/rule.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { constant } from "../../src/schedules/constant.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 
 const tensors = [
   { name: "w", shape: [2, 3], data: [1, 2, 3, 4, 5, 6] },
   { name: "b", shape: [3] },
 ];
-const create = (config: unknown) => createCpuOptimizer(tensors, config as OptimizerConfig);
+const create = (config: unknown) => createCpuOptimizer(tensors, readConfig(config));
 
 describe("config", () => {
   it("comes back complete and rebuilds itself", () => {
@@ -64,20 +67,17 @@ describe("bad config", () => {
     [{ rule: "adamx" }, new RegExp(`^rule is "adamx"; it must be one of ${rules.map(({ name }) => name).join(", ")}$`)],
     [{ lr: 0.1 }, /^rule is missing/],
     [undefined, /^rule is missing/],
-    [
-      { rule: "adamw", learningRate: 1 },
-      /^rule adamw has an unknown option "learningRate"; the options are .*lr, beta1/,
-    ],
-    [{ rule: "adam", betas: [0.9, 0.99] }, /unknown option "betas"/],
-    [{ rule: "sgd", amsgrad: true }, /unknown option "amsgrad"/],
+    [{ rule: adamw, learningRate: 1 }, /^rule adamw has an unknown option "learningRate"; the options are .*lr, beta1/],
+    [{ rule: adam, betas: [0.9, 0.99] }, /unknown option "betas"/],
+    [{ rule: sgd, amsgrad: true }, /unknown option "amsgrad"/],
     [adamw({ amsgrad: 1 as unknown as boolean }), /^adamw\.amsgrad is 1; it must be true or false$/],
     [sgd({ nesterov: true }), /^sgd\.nesterov is true, which needs a momentum above 0$/],
     [sgd({ nesterov: true, momentum: 0.9, dampening: 0.1 }), /^sgd\.nesterov is true, which needs a dampening of 0$/],
     [sgd({ dampening: 1.5 }), /^sgd\.dampening is 1\.5; it must be a finite number in \[0, 1\]$/],
-    [adam({ lr: { type: "constant", value: -1 } }), /^adam\.lr is -1 at step 0; it must be a finite number >= 0$/],
+    [adam({ lr: { type: constant, value: -1 } }), /^adam\.lr is -1 at step 0; it must be a finite number >= 0$/],
     [adam({ lr: 1e39 }), /^adam\.lr is 1e\+39 at step 0; it must be/],
     [{ rule: {} }, /^rule is \{\}; it must be one of sgd, /],
-    [adam({ lr: { type: "saw" } }), /^adam\.lr\.type is "saw", which is not a known schedule/],
+    [{ rule: adam, lr: { type: "saw" } }, /^adam\.lr\.type is "saw", which is not a known schedule/],
     [adam({ clip: { type: "globalNorm", maxNorm: 0 } }), /^clip\.maxNorm is 0; it must be a finite number > 0$/],
     [adam({ clip: { type: "globalNorm" } as never }), /^clip\.maxNorm is missing/],
     [adam({ clip: { type: "norm" } as never }), /^clip\.type is "norm", which is not a known clipping; known are/],
@@ -103,7 +103,7 @@ describe("bad config", () => {
 
   it("refuses rules of the caller's own whose slots or scalars are roles; no rule of ours is one", () => {
     for (const rule of rules) {
-      const fallback = rule.only ? { fallback: { rule: "sgd" } } : {};
+      const fallback = rule.only ? { fallback: { rule: sgd } } : {};
       expect(() => create({ rule, ...fallback })).not.toThrow();
     }
     const dog = rules.find(({ name }) => name === "dog")!;
@@ -132,13 +132,11 @@ describe("bad config", () => {
   });
 
   it.each(["beta1", "beta2"])("%s must be below 1", (beta) => {
-    expect(() => create({ rule: "adam", [beta]: 1 })).toThrow(
-      `adam.${beta} is 1; it must be a finite number in [0, 1)`,
-    );
+    expect(() => create({ rule: adam, [beta]: 1 })).toThrow(`adam.${beta} is 1; it must be a finite number in [0, 1)`);
   });
 
   it("names the step at which a schedule leaves its range, and leaves everything as it was", async () => {
-    const optimizer = create({ rule: "sgd", lr: (step: number) => (step < 2 ? 0.1 : Number.NaN) });
+    const optimizer = create({ rule: sgd, lr: (step: number) => (step < 2 ? 0.1 : Number.NaN) });
     optimizer.write("gradients", { w: [1, 1, 1, 1, 1, 1] });
     optimizer.step();
     optimizer.step();

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
 import { mlp } from "../../src/objectives/models/mlp.ts";
 import { rnn } from "../../src/objectives/models/rnn.ts";
-import { adamw } from "../../src/rules/adam.ts";
+import { adam, adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
@@ -30,7 +30,7 @@ describe("a run in one line", () => {
     expect(await rateOf(sgd())).toBe(0.1);
     expect(await rateOf(sgd({ lr: 0.3 }))).toBe(0.3);
     // A file means what it always meant.
-    expect(await rateOf({ rule: "sgd" })).toBe(1e-3);
+    expect(await rateOf({ rule: sgd })).toBe(1e-3);
   });
 
   it("has a model as JSON says it", () => {
@@ -48,7 +48,7 @@ describe("the command line on a landscape", () => {
   const config = {
     landscape: { type: "rosenbrock", dimension: 4 },
     init: [-1, 1, -1, 1],
-    optimizer: { rule: "adam", lr: 0.05 },
+    optimizer: { rule: adam, lr: 0.05 },
     steps: 40,
   };
   writeFileSync(file, JSON.stringify(config));
@@ -86,7 +86,7 @@ describe("the command line on a landscape", () => {
 
   it("has no custom objectives, and says why", async () => {
     const other = join(folder, "custom.json");
-    writeFileSync(other, JSON.stringify({ objective: { name: "mine" }, optimizer: { rule: "sgd" }, steps: 2 }));
+    writeFileSync(other, JSON.stringify({ objective: { name: "mine" }, optimizer: { rule: sgd }, steps: 2 }));
     const { code, stderr } = await fallline(["train", other, ...backend]);
     expect(code).toBe(1);
     expect(stderr).toContain("which no file can hold: train() takes it in code");

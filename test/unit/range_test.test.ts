@@ -21,8 +21,17 @@ import { spaced, sweep, withPeak } from "../../src/lab/sweep.ts";
 import { short } from "../../src/lab/words.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { nadam } from "../../src/rules/nadam.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import type { Scheduled } from "../../src/schedule.ts";
+import { constant } from "../../src/schedules/constant.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
+import { plateau } from "../../src/schedules/plateau.ts";
+import { product } from "../../src/schedules/product.ts";
+import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { goldenText } from "../golden.ts";
 import { fallline, spawned } from "../run_cli.ts";
@@ -271,7 +280,7 @@ describe("the ramp", () => {
   it("multiplies lrScale into every group's rate, whatever drives it", async () => {
     const tensors = ["a", "b", "c"].map((name) => ({ name, shape: [1], data: [0] }));
     const optimizer = createCpuOptimizer(tensors, {
-      rule: "sgd",
+      rule: sgd,
       lr: (step) => 1 / (1 + step),
       groups: [
         { params: "a", lr: 7 },
@@ -299,7 +308,7 @@ describe("the ramp", () => {
   });
 
   it("says what rules that find their own rate make of one", async () => {
-    const optimizer = createCpuOptimizer([{ name: "w", shape: [1], data: [4] }], { rule: "prodigy" });
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [1], data: [4] }], { rule: prodigy });
     const { notes } = await rangeTest(optimizer, square(optimizer).step, { ramp: { steps: 3 } });
     expect(notes).toEqual([
       expect.stringMatching(/^prodigy works out a rate of its own and multiplies it by lr, for which about 1 /),
@@ -352,26 +361,26 @@ const tensors = [
 
 const half = (step: number) => 0.01 / (1 + step);
 const setups: [string, OptimizerConfig][] = [
-  ["adamw with functions of the step", { rule: "adamw", lr: half, weightDecay: (step: number) => 0.1 / (1 + step) }],
+  ["adamw with functions of the step", { rule: adamw, lr: half, weightDecay: (step: number) => 0.1 / (1 + step) }],
   [
     "groups with rates, functions, rules of their own, and a frozen one, of all tensors",
     {
-      rule: "sgd",
-      lr: { type: "cosine", base: 0.1, steps: 50 },
+      rule: sgd,
+      lr: { type: cosine, base: 0.1, steps: 50 },
       momentum: 0.9,
       groups: [
         { params: "layer1.weight", lr: half, lrScale: 0.3 },
-        { params: "*.bias", rule: "adamw", lr: half },
+        { params: "*.bias", rule: adamw, lr: half },
         { params: "layer2.weight", frozen: true },
       ],
     },
   ],
-  ["a fallback whose rate is a function", { rule: "muon", lr: 0.02, fallback: { rule: "adamw", lr: half } }],
+  ["a fallback whose rate is a function", { rule: muon, lr: 0.02, fallback: { rule: adamw, lr: half } }],
   [
     "everything around, halfway through an accumulation",
     {
-      rule: "nadam",
-      lr: { type: "sequential", milestones: [3], schedules: [half, { type: "constant", value: 0.01 }] },
+      rule: nadam,
+      lr: { type: sequential, milestones: [3], schedules: [half, { type: constant, value: 0.01 }] },
       accumulate: 2,
       ema: {},
       lookahead: { every: 2 },
@@ -379,13 +388,13 @@ const setups: [string, OptimizerConfig][] = [
       lossScale: { init: 4, interval: 3 },
     },
   ],
-  ["what rules sum", { rule: "prodigy", cautious: true }],
+  ["what rules sum", { rule: prodigy, cautious: true }],
   [
     "plateaus, alone and beside a function",
     {
-      rule: "sgd",
-      lr: { type: "product", schedules: [{ type: "plateau", base: 1, patience: 1 }, half] },
-      momentum: { type: "plateau", base: 0.9, patience: 0 },
+      rule: sgd,
+      lr: { type: product, schedules: [{ type: plateau, base: 1, patience: 1 }, half] },
+      momentum: { type: plateau, base: 0.9, patience: 0 },
     },
   ],
 ];
@@ -443,7 +452,7 @@ describe("nothing is left of a range test", () => {
   });
 
   it("that is stopped, which gives the points there are", async () => {
-    await twice({ rule: "adamw", lr: half }, async (optimizer, data) => {
+    await twice({ rule: adamw, lr: half }, async (optimizer, data) => {
       const stop = new AbortController();
       const result = await rangeTest(optimizer, () => data.step(), {
         data,
@@ -523,7 +532,7 @@ describe("nothing is left of a range test", () => {
       "end is 1e+39; it must be at most 3.4e38",
     ],
   ])("that refuses %s", async (_, test, kind, message) => {
-    await twice({ rule: "sgd", lr: half }, async (optimizer) => {
+    await twice({ rule: sgd, lr: half }, async (optimizer) => {
       const error = await test(optimizer).catch((caught: unknown) => caught);
       expect(error).toBeInstanceOf(kind);
       expect((error as Error).message).toContain(message);
@@ -531,20 +540,20 @@ describe("nothing is left of a range test", () => {
   });
 
   it("because the very array that save gave brings functions back; a copy, as of a file, cannot", async () => {
-    const optimizer = createCpuOptimizer(tensors, { rule: "sgd", lr: half });
+    const optimizer = createCpuOptimizer(tensors, { rule: sgd, lr: half });
     const saved = await saveCheckpoint(optimizer);
     optimizer.set({ lr: 7 });
     await loadCheckpoint(optimizer, saved.slice());
     expect(optimizer.hyper("lr", 1)).toBe(7);
     await loadCheckpoint(optimizer, saved);
     expect(optimizer.hyper("lr", 1)).toBe(half(1));
-    const other = createCpuOptimizer(tensors, { rule: "sgd", lr: 7 });
+    const other = createCpuOptimizer(tensors, { rule: sgd, lr: 7 });
     await loadCheckpoint(other, saved);
     expect(other.hyper("lr", 1)).toBe(7);
   });
 
   it("that refuses replicas", async () => {
-    const optimizer = createCpuOptimizer(tensors, { rule: "sgd", replicas: [{ lr: 1 }, { lr: 2 }] });
+    const optimizer = createCpuOptimizer(tensors, { rule: sgd, replicas: [{ lr: 1 }, { lr: 2 }] });
     await expect(rangeTest(optimizer, () => 1)).rejects.toThrow("the optimizer has 2 replicas; a range test takes");
   });
 });
@@ -604,7 +613,7 @@ describe("short runs after the ramp", () => {
     await expect(parabola([2], { trials: -1 })).rejects.toThrow("trials is -1; it must be a whole number >= 0");
 
     const optimizer = createCpuOptimizer([{ name: "w", shape: [1], data: [4] }], {
-      rule: "sgd",
+      rule: sgd,
       lr: half,
       momentum: 0.9,
       ema: {},
@@ -643,7 +652,7 @@ describe("short runs after the ramp", () => {
     const found = await findLr({
       engine: cpuEngine(),
       model: { layers: [64, 10] },
-      optimizer: { rule: "sgd", lr: 0.1, momentum: { type: "plateau", base: 0.9, patience: 1 } },
+      optimizer: { rule: sgd, lr: 0.1, momentum: { type: plateau, base: 0.9, patience: 1 } },
       batch: 16,
       steps: 40,
       metric: { type: "loss", every: 5 },
@@ -671,7 +680,7 @@ describe("findLr", () => {
   };
   const config = {
     model: { layers: [4, 8, 2] },
-    optimizer: sgd({ lr: { type: "cosine", base: 1, steps: 3 }, momentum: 0.9 }),
+    optimizer: sgd({ lr: { type: cosine, base: 1, steps: 3 }, momentum: 0.9 }),
     batch: 8,
     steps: 1,
     seed: 3,
@@ -724,7 +733,7 @@ describe("fallline find-lr on the CPU reference", () => {
     expect(found).toMatchObject({
       format: "fallline-lr/1",
       ramp: { start: 1e-5, end: 100, steps: 60, mode: "exponential", smoothing: 0.98, diverge: 4 },
-      config: { format: "fallline-run/1", batch: 8, seed: 1, optimizer: { rule: "adamw" } },
+      config: { format: "fallline-run/1", batch: 8, seed: 1, optimizer: { rule: adamw } },
       backend: "cpu",
       seconds: expect.any(Number),
     });
@@ -741,7 +750,7 @@ describe("fallline find-lr on the CPU reference", () => {
     const path = join(folder, "run.json");
     const config = {
       model: { layers: [784, 8, 10] },
-      optimizer: { rule: "sgd", lr: 0.1 },
+      optimizer: { rule: sgd, lr: 0.1 },
       batch: 8,
       steps: 5,
       seed: 7,

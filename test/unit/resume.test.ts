@@ -5,9 +5,11 @@ import { batches } from "../../src/data/dataset.ts";
 import { DataError, DeviceError, FalllineError, OptionError } from "../../src/errors.ts";
 import { type Inside, inside } from "../../src/optimizer/shell.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine, type Engine } from "../../src/train/engine.ts";
 import { decodeRunCheckpoint, type RunCheckpoint } from "../../src/train/run_checkpoint.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
@@ -17,14 +19,14 @@ import { data, config as plainConfig } from "../training.ts";
 
 describe("a run that goes on from a checkpoint", () => {
   it("ends as if it had never stopped, from every step", async () => {
-    const config = { ...everything, optimizer: { rule: "adamw", ...everything.optimizer } } as RunConfig;
+    const config = { ...everything, optimizer: { rule: adamw, ...everything.optimizer } } as RunConfig;
     const result = await expectResumed(cpuEngine(), config, data);
     expect(result.metrics.length).toBeGreaterThan(3);
     expect(result.events.length).toBeGreaterThan(0);
   });
 
   it.each(rules.map(({ name }) => name))("does so with %s", async (rule) => {
-    const fallback = rule === "muon" ? { fallback: { rule: "adamw" } } : {};
+    const fallback = rule === "muon" ? { fallback: { rule: adamw } } : {};
     const config = { ...everything, optimizer: { rule, ...fallback, ...everything.optimizer } } as RunConfig;
     // In the middle of an update, right after a value of the metric.
     await expectResumed(cpuEngine(), { ...config, steps: 14 }, data, 8);
@@ -83,13 +85,13 @@ describe("checkpoints of a run", () => {
   });
 
   it("keep losses that are not finite, and go on from them", async () => {
-    const optimizer = sgd({ lr: { type: "sequential", milestones: [3], schedules: [0.1, 1e30] } });
+    const optimizer = sgd({ lr: { type: sequential, milestones: [3], schedules: [0.1, 1e30] } });
     const result = await expectResumed(engine, { ...plainConfig, steps: 8, optimizer }, data, 3);
     expect(result).toMatchObject({ reason: "diverged", divergedAt: expect.any(Number) });
   });
 
   it("carry a run to more steps than it was to have, gradients left over and all", async () => {
-    const optimizer = { rule: "adamw", accumulate: 3 } as const;
+    const optimizer = { rule: adamw, accumulate: 3 } as const;
     const long = { ...plainConfig, optimizer, steps: 10, metric: { type: "loss", every: 4 } } as const;
     const { checkpoints } = await checkpointed(engine, { ...long, steps: 8 }, data, { saveEvery: 100 });
     const longer = await train({ engine, ...long, data, resume: checkpoints[0]!.bytes });
@@ -134,7 +136,7 @@ describe("checkpoints of a run", () => {
   });
 
   it("that were changed by hand are refused or go on, but never fail otherwise", async () => {
-    const config = { ...everything, optimizer: { rule: "adamw", ...everything.optimizer }, steps: 8 } as RunConfig;
+    const config = { ...everything, optimizer: { rule: adamw, ...everything.optimizer }, steps: 8 } as RunConfig;
     const { metadata, tensors } = decodeSafetensors(await keptAt5(config));
     let [refused, seed] = [0, 1];
     const below = (n: number) => {
@@ -218,7 +220,7 @@ describe("a device that is lost", () => {
   }
 
   it("at any call costs no step, and each is told once", async () => {
-    const config = { ...everything, optimizer: { rule: "adamw", ...everything.optimizer, ema: {} }, steps: 8 };
+    const config = { ...everything, optimizer: { rule: adamw, ...everything.optimizer, ema: {} }, steps: 8 };
     const plain = await train({ engine, ...(config as RunConfig), data, test: data });
     let losses = 0;
     for (let n = 0; ; n++) {

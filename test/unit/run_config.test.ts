@@ -1,9 +1,12 @@
 // Run configs: every default filled in, the same when read again, refused in a sentence when they do not hold together.
+
 import { describe, expect, it } from "vitest";
 import { batches } from "../../src/data/dataset.ts";
 import { jobConfig } from "../../src/lab/defaults.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { cosine } from "../../src/schedules/cosine.ts";
+import { step } from "../../src/schedules/step.ts";
 import { takeRows } from "../../src/train/data.ts";
 import { diffCurves, diffFields } from "../../src/train/diff.ts";
 import { batchSizes, type RunConfig, readRunConfig } from "../../src/train/run_config.ts";
@@ -181,7 +184,7 @@ describe("readRunConfig", () => {
 });
 
 describe("batch schedules", () => {
-  const grow: Pick<RunConfig, "batch"> = { batch: { type: "step", base: 3, every: 2, gamma: 1.5 } };
+  const grow: Pick<RunConfig, "batch"> = { batch: step({ base: 3, every: 2, gamma: 1.5 }) };
 
   it("are rounded to whole numbers", () => {
     expect([0, 1, 2, 3, 4].map(batchSizes(grow))).toEqual([3, 3, 5, 5, 7]);
@@ -242,7 +245,7 @@ describe("differences of runs", () => {
     expect(diffFields(a, a)).toEqual([]);
     expect(diffFields(a, b)).toEqual([
       { path: "model.layers", a: [784, 8, 10], b: [784, 9, 10] },
-      { path: "optimizer.lr", a: expect.any(Number), b: { type: "cosine", base: 0.1, min: 0, steps: 20 } },
+      { path: "optimizer.lr", a: expect.any(Number), b: { type: cosine, base: 0.1, min: 0, steps: 20 } },
       { path: "optimizer.momentum", a: 0, b: 0.9 },
       { path: "metric", a: null, b: every },
     ]);

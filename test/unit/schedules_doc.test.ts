@@ -1,8 +1,11 @@
 // docs/schedules.md against the registry that it is generated from, and what every schedule of the registry brings with it.
+
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { coupled, scheduleTableMarkdown } from "../../src/lab/schedule_table.ts";
-import { createSchedule, scheduleDefinitions } from "../../src/schedules/index.ts";
+import { readSchedule } from "../../src/read_schedule.ts";
+import { createSchedule } from "../../src/schedule.ts";
+import { scheduleDefinitions } from "../../src/schedules/index.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const folder = "src/schedules";
@@ -14,7 +17,7 @@ describe("docs/schedules.md", () => {
   });
 
   it("shows a rate that does what is said of it", () => {
-    const { at } = createSchedule(coupled);
+    const { at } = createSchedule(readSchedule(coupled));
     for (const step of [0, 99, 100, 399]) expect(at(step)).toBeCloseTo(0.1, 15);
     expect(at(400)).toBeCloseTo(0.05, 15);
   });
@@ -29,8 +32,8 @@ describe.each(scheduleDefinitions)("$type", ({ type, formula, source, options })
   });
 
   it("stands in a file of its own, with a docstring on every option", () => {
-    const own = files.filter((text) => new RegExp(`^export const ${type}Schedule\\b`, "m").test(text));
+    const own = files.filter((text) => new RegExp(`^export const ${type}\\b`, "m").test(text));
     expect(own).toHaveLength(1);
-    for (const { name } of options) expect(own[0]).toMatch(new RegExp(`\\*/\\n  ${name}\\??: `));
+    for (const { name } of options) expect(own[0]).toMatch(new RegExp(`\\*/\\n    ${name}[:,]`));
   });
 });

@@ -1,4 +1,5 @@
 // Sweeps and searches on the CPU, how trials are made, and bad input.
+
 import { describe, expect, it } from "vitest";
 import { halvingRungs } from "../../src/lab/race.ts";
 import { search } from "../../src/lab/search.ts";
@@ -12,8 +13,13 @@ import {
   trialConfig,
   withPeak,
 } from "../../src/lab/sweep.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import type { Scheduled } from "../../src/schedule.ts";
-import { createSchedule } from "../../src/schedules/index.ts";
+import { createSchedule } from "../../src/schedule.ts";
+import { constant } from "../../src/schedules/constant.ts";
+import { linear } from "../../src/schedules/linear.ts";
+import { plateau } from "../../src/schedules/plateau.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { type RunConfig, readRunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";
@@ -33,7 +39,7 @@ describe("sweep", () => {
   });
 
   it("varies the rate of groups that set none, from a complete config and a raw one, and keeps their freezing", async () => {
-    const optimizer = { rule: "adamw", lr: 0.01, groups: [{ params: "*.bias", weightDecay: 0 }] } as const;
+    const optimizer = { rule: adamw, lr: 0.01, groups: [{ params: "*.bias", weightDecay: 0 }] } as const;
     const grouped: RunConfig = { ...config, optimizer };
     const alone = await Promise.all(
       [0.001, 0.1].map((lr) => train({ engine, ...grouped, optimizer: { ...optimizer, lr }, data })),
@@ -72,13 +78,13 @@ describe("sweep", () => {
   });
 
   it("lets the plateaus of each run hear its own metric", async () => {
-    const plateau = (base: number) => ({ type: "plateau", base, factor: 0.1, patience: 0, threshold: 0 });
+    const plateauFrom = (base: number) => plateau({ base, factor: 0.1, patience: 0, threshold: 0 });
     const rates: RunConfig = {
       ...config,
-      optimizer: { rule: "sgd", lr: plateau(0.1) },
+      optimizer: { rule: sgd, lr: plateauFrom(0.1) },
       metric: { type: "loss", every: 4 },
     };
-    const trials = [{ lr: plateau(0.1) }, { lr: plateau(30) }];
+    const trials = [{ lr: plateauFrom(0.1) }, { lr: plateauFrom(30) }];
     const { trials: together } = await sweep({ engine, ...rates, data, trials, halving: null });
     for (const [index, trial] of trials.entries()) {
       const alone = await train({ engine, ...trialConfig(rates, trial), data });
@@ -115,7 +121,7 @@ describe("search", () => {
 
 describe("what a sweep takes for the best", () => {
   it("is not what blew up, however low it has fallen again", async () => {
-    const wild = { ...config, optimizer: { rule: "sgd" }, steps: 40 } as RunConfig;
+    const wild = { ...config, optimizer: { rule: sgd }, steps: 40 } as RunConfig;
     const result = await sweep({ engine, ...wild, data, trials: gridTrials({ lr: [1e6, 1e7, 1e8] }) });
     expect(result.trials.map(({ verdict }) => verdict.state)).toEqual(["diverged", "diverged", "diverged"]);
     expect(result.best).toBeNull();
@@ -124,7 +130,7 @@ describe("what a sweep takes for the best", () => {
   });
 
   it("does not end with the run whose loss scale underflows", async () => {
-    const optimizer = { rule: "sgd", lossScale: { init: 2, min: 1 } } as const;
+    const optimizer = { rule: sgd, lossScale: { init: 2, min: 1 } } as const;
     const trials = gridTrials({ lr: [0.1, 1e30, 0.2] });
     const { trials: ended } = await sweep({ engine, ...config, optimizer, data, trials, halving: null });
     expect(ended.map(({ stopped }) => stopped)).toEqual([null, "diverged", null]);
@@ -135,7 +141,7 @@ describe("what a sweep takes for the best", () => {
   });
 
   it("goes by updates where several steps make one", async () => {
-    const optimizer = { rule: "sgd", lr: (step: number) => 0.1 * (1 - step / 24), accumulate: 2 } as const;
+    const optimizer = { rule: sgd, lr: (step: number) => 0.1 * (1 - step / 24), accumulate: 2 } as const;
     const trials = [{}, { lr: 1e-6 }];
     const { best, trials: ended } = await sweep({ engine, ...config, optimizer, steps: 48, data, trials });
     expect(best).toBe(0);
@@ -143,7 +149,7 @@ describe("what a sweep takes for the best", () => {
     const found = await search({
       engine,
       ...config,
-      optimizer: { rule: "sgd", accumulate: 4 },
+      optimizer: { rule: sgd, accumulate: 4 },
       steps: 96,
       data,
       rules: ["sgd"],
@@ -193,7 +199,7 @@ describe("trials", () => {
   });
 
   it("of a rate scale a schedule to that highest value", () => {
-    const { at } = createSchedule(withPeak({ type: "linear", start: 0, end: 0.5, steps: 10 }, 0.02, 100));
+    const { at } = createSchedule(withPeak({ type: linear, start: 0, end: 0.5, steps: 10 }, 0.02, 100));
     expect(at(99)).toBeCloseTo(0.02, 15);
     expect(at(5)).toBeCloseTo(0.01, 15);
     expect(withPeak(0.3, 0.02, 10)).toBe(0.02);
@@ -251,7 +257,7 @@ describe("bad input", () => {
     [{ trials: [] }, {}, /^trials is \[\]; it must have at least one entry$/],
     [{ trials: [{ lr: 0.1 }, { lr: -1 }] }, {}, /^trials\[1\]: .*lr is -1; it must be a finite number >= 0$/],
     [{ trials: [{ speed: 1 }] }, {}, /^trials\[0\]: .*unknown option "speed"/],
-    [{}, { optimizer: { rule: "sgd", replicas: [{}, {}] } }, /replicas holds 2 entries/],
+    [{}, { optimizer: { rule: sgd, replicas: [{}, {}] } }, /replicas holds 2 entries/],
     [{ halving: { eta: 1 } }, {}, /^halving\.eta is 1; it must be a whole number >= 2$/],
     [{ halving: { times: -1 } }, {}, /^halving\.times is -1/],
     [{}, { metric: { type: "testLoss", every: 4 } }, /^metric\.type is "testLoss", which needs a test set$/],
@@ -261,7 +267,7 @@ describe("bad input", () => {
   });
 
   it.each([1, 4])("of runs that make one update of %i steps", async (accumulate) => {
-    const optimizer = { rule: "sgd", accumulate } as const;
+    const optimizer = { rule: sgd, accumulate } as const;
     const message = /^steps is \d; to compare runs it must be more than/;
     await expect(run({}, { optimizer, steps: accumulate })).rejects.toThrow(message);
     await expect(search({ engine, ...config, optimizer, steps: accumulate, data })).rejects.toThrow(message);
@@ -284,7 +290,7 @@ describe("bad input", () => {
     expect(() => spaced({ min: 1, max: 2 }, 0)).toThrow("count is 0; it must be a whole number >= 1");
     expect(() => gridTrials({ lr: [] })).toThrow("lr is []; it must have at least one value");
     expect(() => randomTrials({ lr: [] }, 3)).toThrow("lr is []; it must have at least one value");
-    expect(() => withPeak({ type: "constant", value: 0 }, 1, 5)).not.toThrow();
+    expect(() => withPeak({ type: constant, value: 0 }, 1, 5)).not.toThrow();
     expect(() => withPeak(() => 0, 1, 5)).toThrow("lr is a function, which is 0 at every step");
   });
 });

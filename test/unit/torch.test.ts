@@ -10,9 +10,14 @@ import { readReplay } from "../../src/lab/replay.ts";
 import { saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
-import { readRule } from "../../src/read_config.ts";
+import { readConfig, readRule } from "../../src/read_config.ts";
 import { defineRule } from "../../src/rule.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
+import { adam, adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
+import { lion } from "../../src/rules/lion.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { nadam } from "../../src/rules/nadam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../../src/safetensors.ts";
 import { goldenText } from "../golden.ts";
@@ -57,7 +62,7 @@ describe("a trajectory of torch's", () => {
   });
 
   it.each(cases.map((golden) => [golden.id, golden] as const))("goes on: %s", async (_, golden) => {
-    const config = (golden.clip ? { ...golden.optimizer, clip: golden.clip } : golden.optimizer) as OptimizerConfig;
+    const config = readConfig(golden.clip ? { ...golden.optimizer, clip: golden.clip } : golden.optimizer);
     const before = createCpuOptimizer(replay.tensors, config);
     const steps = (optimizer: Optimizer, from: number, to: number) => {
       for (const gradients of replay.gradients.slice(from, to)) {
@@ -134,7 +139,7 @@ describe("torch.optim.Adam of a torch.nn.Linear(3, 2)", () => {
   ];
 
   it("goes on, transposed: under a steady gradient every step is the rate", async () => {
-    const optimizer = createCpuOptimizer(tensors, { rule: "adam", lr: 0.5, eps: 1e-30 });
+    const optimizer = createCpuOptimizer(tensors, { rule: adam, lr: 0.5, eps: 1e-30 });
     await loadTorch(optimizer, file, { transpose: "fc.weight" });
     expect((await optimizer.read())["fc.weight"]).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
     expect((await optimizer.read("m"))["fc.weight"]).toEqual(
@@ -154,7 +159,7 @@ describe("torch.optim.Adam of a torch.nn.Linear(3, 2)", () => {
   it.each([["fc.*"], [/weight$/], [[{ regex: "WEIGHT", flags: "i" }, "fc.bias"]]])(
     "transposes the matrices that %j matches, and no vectors",
     async (transpose) => {
-      const optimizer = createCpuOptimizer(tensors, { rule: "adam" });
+      const optimizer = createCpuOptimizer(tensors, { rule: adam });
       await loadTorch(optimizer, file, { transpose });
       expect((await optimizer.read())["fc.weight"]).toEqual(Float32Array.of(1, 4, 2, 5, 3, 6));
       expect((await optimizer.read())["fc.bias"]).toEqual(Float32Array.of(0.25, -0.5));
@@ -180,7 +185,7 @@ const adamFile = (): Record<string, SafeTensor> => ({
 
 describe("loadTorch", () => {
   it("reads other dtypes, and a step as [1]", async () => {
-    const optimizer = createCpuOptimizer([{ name: "w", shape: [2] }], { rule: "adamw", amsgrad: true });
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [2] }], { rule: adamw, amsgrad: true });
     const file = bytesOf([
       ["w", "F64", [2], [0.1, -3]],
       ["w.step", "I64", [1], [12]],
@@ -197,7 +202,7 @@ describe("loadTorch", () => {
   });
 
   it("leaves parameters that the file lacks, and the hypers", async () => {
-    const optimizer = createCpuOptimizer(tensors, { rule: "adam", lr: 0.25 });
+    const optimizer = createCpuOptimizer(tensors, { rule: adam, lr: 0.25 });
     optimizer.set({ beta1: 0.5 });
     await loadTorch(optimizer, fileOf(adamFile()));
     expect(await optimizer.read()).toEqual({
@@ -208,13 +213,13 @@ describe("loadTorch", () => {
   });
 
   it("takes the step from the option before the file", async () => {
-    const optimizer = createCpuOptimizer(tensors, { rule: "adam" });
+    const optimizer = createCpuOptimizer(tensors, { rule: adam });
     await loadTorch(optimizer, fileOf({ ...adamFile(), "b.step": scalar(5) }), { step: 9 });
     expect((await optimizer.stats()).step).toBe(9);
   });
 
   it("gives sgd, whose steps torch does not count, step 0 or the option's", async () => {
-    const optimizer = createCpuOptimizer([{ name: "w", shape: [1] }], { rule: "sgd", momentum: 0.5, dampening: 0.25 });
+    const optimizer = createCpuOptimizer([{ name: "w", shape: [1] }], { rule: sgd, momentum: 0.5, dampening: 0.25 });
     const file = fileOf({ "w.momentum_buffer": { shape: [1], data: Float32Array.of(8) } });
     for (const [options, step] of [
       [{}, 0],
@@ -230,7 +235,7 @@ describe("loadTorch", () => {
   });
 
   it("makes all replicas alike", async () => {
-    const optimizer = createCpuOptimizer(tensors, { rule: "adam", replicas: [{ lr: 0.1 }, { lr: 0.2 }] });
+    const optimizer = createCpuOptimizer(tensors, { rule: adam, replicas: [{ lr: 0.1 }, { lr: 0.2 }] });
     optimizer.write("params", { b: [9, 9] }, { replica: 1 });
     await loadTorch(optimizer, fileOf(adamFile()));
     for (const replica of [0, 1]) {
@@ -244,7 +249,7 @@ describe("loadTorch", () => {
   });
 
   it("keeps averages, but begins those of an optimizer without an update at the parameters", async () => {
-    const config = { rule: "adam", lr: 0.1, ema: { decay: 0.5, warmup: false }, accumulate: 2 } as const;
+    const config = { rule: adam, lr: 0.1, ema: { decay: 0.5, warmup: false }, accumulate: 2 } as const;
     const fresh = createCpuOptimizer(tensors, config);
     const used = createCpuOptimizer(tensors, config);
     used.write("gradients", { b: [1, 1] });
@@ -263,7 +268,7 @@ describe("loadTorch", () => {
 
   it("takes what a group carries from its own tensors", async () => {
     const optimizer = createCpuOptimizer(tensors, {
-      rule: "nadam",
+      rule: nadam,
       groups: [{ params: "b", beta1: 0.5 }],
     });
     const file = { ...adamFile(), "w.mu_product": scalar(0.25), "b.mu_product": scalar(0.5) };
@@ -273,7 +278,7 @@ describe("loadTorch", () => {
   });
 
   it("takes several rules at once, with the step of those that count", async () => {
-    const optimizer = createCpuOptimizer(tensors, { rule: "muon", fallback: { rule: "adam" } });
+    const optimizer = createCpuOptimizer(tensors, { rule: muon, fallback: { rule: adam } });
     const { "b.exp_avg": m, "b.exp_avg_sq": v, "b.step": step } = adamFile();
     const momentum = { shape: [2, 3], data: Float32Array.of(1, 2, 3, 4, 5, 6) };
     const file = { "w.momentum_buffer": momentum, "b.exp_avg": m!, "b.exp_avg_sq": v!, "b.step": step! };
@@ -289,7 +294,7 @@ describe("loadTorch", () => {
     Object.fromEntries(Object.entries(file).filter(([key]) => !keys.includes(key)));
   it.each<[string, Record<string, SafeTensor>, RegExp, OptimizerConfig?, Parameters<typeof loadTorch>[2]?]>([
     ["no slot", without(adamFile(), "b.exp_avg_sq"), /^the file has no "b.exp_avg_sq" for the slot v of adam$/],
-    ["no slot of an option", adamFile(), /no "w.max_exp_avg_sq" for the slot vMax/, { rule: "adam", amsgrad: true }],
+    ["no slot of an option", adamFile(), /no "w.max_exp_avg_sq" for the slot vMax/, { rule: adam, amsgrad: true }],
     [
       "a slot of an option that is off",
       { ...adamFile(), "w.max_exp_avg_sq": matrix([2, 3]) },
@@ -299,7 +304,7 @@ describe("loadTorch", () => {
       "a slot of a hyper that is 0",
       { "w.momentum_buffer": matrix([2, 3]) },
       /"w.momentum_buffer", but this optimizer keeps no slot momentum/,
-      { rule: "sgd" },
+      { rule: sgd },
     ],
     [
       "another rule's slot",
@@ -321,7 +326,7 @@ describe("loadTorch", () => {
       "a matrix that is not transposed after all",
       adamFile(),
       /"w" has shape \[2,3\]; it must have \[3,2\] \(it fits without transpose\)/,
-      { rule: "adam" },
+      { rule: adam },
       { transpose: "w" },
     ],
     [
@@ -341,16 +346,16 @@ describe("loadTorch", () => {
       "no scalar",
       without(nadamFile(), "b.mu_product"),
       /^the file has no "b.mu_product" for what nadam carries$/,
-      { rule: "nadam" },
+      { rule: nadam },
     ],
     [
       "scalars that disagree",
       { ...nadamFile(), "b.mu_product": scalar(0.25) },
       /"w.mu_product" is 0.5 and "b.mu_product" is 0.25; tensors of a group must agree/,
-      { rule: "nadam" },
+      { rule: nadam },
     ],
   ])("refuses a file with %s, and changes nothing", async (_, file, message, config, options) => {
-    const optimizer = createCpuOptimizer(tensors, config ?? { rule: "adam" });
+    const optimizer = createCpuOptimizer(tensors, config ?? { rule: adam });
     const before = await saveCheckpoint(optimizer);
     const error = await loadTorch(optimizer, fileOf(file), options).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(DataError);
@@ -360,8 +365,8 @@ describe("loadTorch", () => {
 
   const uncarried = defineRule({ ...sgd, name: "uncarried", torchCarry: {} });
   it.each<[string, RegExp, OptimizerConfig, Parameters<typeof loadTorch>[2]?, Tensor?]>([
-    ["a rule that torch lacks", /^the rule lion keeps a slot m, which has no counterpart in torch$/, { rule: "lion" }],
-    ["a rule whose slots torch keeps otherwise", /adafactor keeps a slot v, which has no/, { rule: "adafactor" }],
+    ["a rule that torch lacks", /^the rule lion keeps a slot m, which has no counterpart in torch$/, { rule: lion }],
+    ["a rule whose slots torch keeps otherwise", /adafactor keeps a slot v, which has no/, { rule: adafactor }],
     [
       "a rule that carries what torch lacks",
       /^the rule uncarried carries started, which has no counterpart in torch$/,
@@ -370,22 +375,22 @@ describe("loadTorch", () => {
     [
       "a tensor that is called like state of another",
       /^a tensor is called "b.step", which in torch's file is state of "b"$/,
-      { rule: "adam" },
+      { rule: adam },
       {},
       { name: "b.step", shape: [] },
     ],
-    ["an unknown option", /unknown option "steps"/, { rule: "adam" }, { steps: 1 } as object],
-    ["a step below 0", /loadTorch.step is -1; it must be a whole number/, { rule: "adam" }, { step: -1 }],
+    ["an unknown option", /unknown option "steps"/, { rule: adam }, { steps: 1 } as object],
+    ["a step below 0", /loadTorch.step is -1; it must be a whole number/, { rule: adam }, { step: -1 }],
     [
       "a pattern that matches nothing",
       /loadTorch.transpose names "v", which matches no/,
-      { rule: "adam" },
+      { rule: adam },
       { transpose: "v" },
     ],
     [
       "a kernel to transpose",
       /loadTorch.transpose matches "kernel", which has shape \[1,2,3\]; it must match/,
-      { rule: "adam" },
+      { rule: adam },
       { transpose: "*" },
       { name: "kernel", shape: [1, 2, 3] },
     ],
@@ -399,7 +404,7 @@ describe("loadTorch", () => {
   });
 
   it("refuses what is no safetensors file", async () => {
-    const optimizer = createCpuOptimizer(tensors, { rule: "adam" });
+    const optimizer = createCpuOptimizer(tensors, { rule: adam });
     await expect(loadTorch(optimizer, new Uint8Array(3))).rejects.toThrow(DataError);
   });
 });

@@ -6,6 +6,9 @@ import { DataError } from "../../src/errors.ts";
 import { createPipeline } from "../../src/objectives/pipeline.ts";
 import { loadCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { linear } from "../../src/schedules/linear.ts";
+import { plateau } from "../../src/schedules/plateau.ts";
+import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine, type Engine } from "../../src/train/engine.ts";
 import type { Best, MetricPoint } from "../../src/train/metric.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
@@ -17,7 +20,7 @@ trainingLaws(async () => ({ engine: cpuEngine() }));
 
 const metric = { type: "loss", every: 4 } as const;
 /** Learns for eight steps, then blows up. */
-const turning = sgd({ lr: { type: "sequential", milestones: [8], schedules: [0.1, 200] } });
+const turning = sgd({ lr: { type: sequential, milestones: [8], schedules: [0.1, 200] } });
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -74,7 +77,7 @@ describe("the metric of a run", () => {
   });
 
   it("drives plateaus: the rate is cut right after the value that is no improvement", async () => {
-    const lr = { type: "plateau", base: 0.5, factor: 0.5, patience: 0, threshold: 0.99 };
+    const lr = { type: plateau, base: 0.5, factor: 0.5, patience: 0, threshold: 0.99 };
     const rates: number[] = [];
     const onStep = ({ lr }: Progress) => rates.push(lr);
     await train({ engine: cpuEngine(), ...config, steps: 12, optimizer: sgd({ lr }), metric, data, onStep });
@@ -241,14 +244,14 @@ describe("a batch schedule", () => {
         };
       },
     };
-    await train({ engine, ...config, steps: 6, batch: { type: "linear", start: 2, end: 12, steps: 5 }, data });
+    await train({ engine, ...config, steps: 6, batch: { type: linear, start: 2, end: 12, steps: 5 }, data });
     expect(sizes).toEqual([2, 4, 6, 8, 10, 12]);
     expect(made).toEqual([12]);
   });
 
   it("larger than the data is refused before anything is made", async () => {
     const engine: Engine = { ...cpuEngine(), optimizer: () => Promise.reject(new Error("made")) };
-    const growing = { ...config, batch: { type: "linear", start: 20, end: 40, steps: 20 } };
+    const growing = { ...config, batch: { type: linear, start: 20, end: 40, steps: 20 } };
     await expect(train({ engine, ...growing, data })).rejects.toThrow(
       "batch is 33 at step 13; it must be at most 32, the rows of toy to train on",
     );

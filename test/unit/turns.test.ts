@@ -1,10 +1,12 @@
 // Whoever computes on the CPU lets others have their turn: a server that trains answers, reads files and hears signals.
+
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { arrayDataset } from "../../src/data/arrays.ts";
 import { findLr } from "../../src/lab/range_test.ts";
 import { sweep } from "../../src/lab/sweep.ts";
 import { breathe } from "../../src/objectives/turns.ts";
+import { adamw } from "../../src/rules/adam.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { openRun, readRun, train } from "../../src/train/train.ts";
 
@@ -54,7 +56,7 @@ describe("a turn of the event loop", () => {
     inputs: Float32Array.from({ length: rows * 200 }, (_, i) => Math.sin(i)),
     labels: Array.from({ length: rows }, (_, i) => i % 10),
   });
-  const config = { model: { layers: [200, 128, 10] }, optimizer: { rule: "adamw" }, batch: rows, steps: 6 } as const;
+  const config = { model: { layers: [200, 128, 10] }, optimizer: { rule: adamw }, batch: rows, steps: 6 } as const;
   const engine = cpuEngine();
   it.each<[string, () => Promise<unknown>]>([
     ["training", () => train({ engine, ...config, data })],

@@ -1,4 +1,5 @@
 // The watch: every finding on a run that has it, silence on runs that only look like it, and each finding once.
+
 import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
@@ -8,6 +9,8 @@ import { createModel, type ModelConfig } from "../../src/objectives/models/index
 import { initialTensors } from "../../src/objectives/program.ts";
 import type { LayerStats } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
+import { readConfig } from "../../src/read_config.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, createTrainee } from "../../src/train/engine.ts";
 import {
   createWatch,
@@ -401,7 +404,7 @@ describe("real runs on the CPU engine", () => {
     [count, "adam", 0.003],
     [16, "adam", 0.003],
   ])("batch %d, %s at %d: good", async (batch, rule, lr) => {
-    const run = await train(small, { rule, lr } as OptimizerConfig, batch, 150);
+    const run = await train(small, readConfig({ rule, lr }), batch, 150);
     expect(run.kinds).toEqual([]);
     expect(run.verdict.state).toBe("converging");
   });
@@ -411,7 +414,7 @@ describe("real runs on the CPU engine", () => {
     [16, "sgd", 1e-6],
     [16, "adam", 1e-7],
   ])("batch %d, %s at %d: too small", async (batch, rule, lr) => {
-    const run = await train(small, { rule, lr } as OptimizerConfig, batch, 60);
+    const run = await train(small, readConfig({ rule, lr }), batch, 60);
     expect(run.kinds).toEqual(["smallUpdate", "stalled"]);
     expect(run.verdict).toEqual({ state: "stalled", since: 40 });
   });
@@ -420,17 +423,17 @@ describe("real runs on the CPU engine", () => {
     [count, "sgd", 100],
     [16, "sgd", 100],
   ])("batch %d, %s at %d: too large", async (batch, rule, lr) => {
-    const run = await train(small, { rule, lr } as OptimizerConfig, batch, 60);
+    const run = await train(small, readConfig({ rule, lr }), batch, 60);
     expect(run.kinds.slice(0, 2)).toEqual(["largeUpdate", "diverging"]);
     expect(run.verdict.state).toBe("diverged");
   });
 
   it("a deep narrow net from tiny weights: vanishing, layer by layer", async () => {
     const deep: ModelConfig = { layers: [8, 6, 6, 6, 6, 6, 6, 3], activation: "tanh" };
-    const lost = await train(deep, { rule: "sgd", lr: 0.05 }, count, 20, 0.02);
+    const lost = await train(deep, { rule: sgd, lr: 0.05 }, count, 20, 0.02);
     const first = lost.events.find((event) => event.kind === "vanishingGradient");
     expect(first).toMatchObject({ layer: "layer1.weight", against: "layer7.bias", step: 5 });
-    const sound = await train(deep, { rule: "sgd", lr: 0.05 }, count, 20, 0.4);
+    const sound = await train(deep, { rule: sgd, lr: 0.05 }, count, 20, 0.4);
     expect(sound.kinds).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 // The WGSL against the host: every assembled source is parsed by an independent reflector, and the bindings and layouts
 // that the host relies on are compared with what it finds.
+
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import { layoutSegments } from "../../src/arena.ts";
@@ -13,6 +14,7 @@ import * as objectives from "../../src/objectives/sources.ts";
 import { clipBins, createPlan } from "../../src/plan.ts";
 import { sizeFields } from "../../src/products/product.ts";
 import { assembleProduct, kernelNames } from "../../src/products/sources.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sourceOf } from "../../src/stages/compile.ts";
 import { gradientStages, ruleStages, stepStages } from "../../src/stages/list.ts";
@@ -37,7 +39,7 @@ const contextOf = (config: object, tensors = segments, index = 0, access: Kernel
 const cases: readonly KernelContext[] = rules.flatMap((rule) =>
   optionSets(rule).flatMap((options, set) =>
     (set === 0 ? arounds : arounds.slice(0, 1)).flatMap((around) => {
-      const config = { rule: rule.name, ...options, ...around };
+      const config = { rule, ...options, ...around };
       const { plan } = contextOf(config);
       return plan.parts.flatMap((_, index) =>
         (["vec4", "scalar"] as const).map((access) => contextOf(config, segments, index, access)),
@@ -199,8 +201,8 @@ describe("layouts", () => {
     ]);
     for (const around of arounds) {
       const [one, another] = [
-        contextOf({ ...around, rule: "adafactor" }),
-        contextOf({ ...around, rule: "adafactor", replicas: [{}, {}, {}], groups: [{ params: "x" }] }, other),
+        contextOf({ ...around, rule: adafactor }),
+        contextOf({ ...around, rule: adafactor, replicas: [{}, {}, {}], groups: [{ params: "x" }] }, other),
       ].map((context) => sourcesOf(context).map(({ source }) => source));
       expect(another).toEqual(one);
     }
@@ -212,12 +214,12 @@ describe("layouts", () => {
       [{ clip: { type: "adaptive", clipping: 0.1 } }, "norm norm"],
       [{ clip: { type: "adaptive", clipping: 0.1 } }, "unitClip unitClip"],
     ] as const) {
-      const codes = rules.map((rule) => source(contextOf({ ...around, rule: rule.name }), name).code);
+      const codes = rules.map((rule) => source(contextOf({ ...around, rule }), name).code);
       expect(new Set(codes).size).toBe(1);
     }
     const codes = rules
       .filter(({ reduction }) => !reduction)
-      .map((rule) => source(contextOf({ cautious: true, rule: rule.name }), "cautious conclude").code);
+      .map((rule) => source(contextOf({ cautious: true, rule }), "cautious conclude").code);
     expect(new Set(codes).size).toBe(1);
   });
 

@@ -2,7 +2,6 @@
 // sum, their slopes and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value,
 // gradient and Hessian, the kernels and docs/landscapes.md follow from that.
 import { OptionError, show } from "../../errors.ts";
-import { typedConfig } from "../../forms.ts";
 import {
   describeRange,
   number,
@@ -13,6 +12,7 @@ import {
   readNothing,
   readNumber,
   readObject,
+  readTyped,
   type Values,
 } from "../../options.ts";
 import { type Points, programOfLandscape } from "../landscape.ts";
@@ -150,7 +150,7 @@ export function defineLandscape<O extends Options>(
   const takes = options.length > 0;
   const make = (...given: readonly unknown[]) => {
     if (!takes) readNothing(type, given);
-    return { ...typedConfig(type, given[0]), type: whole };
+    return { ...readTyped(type, whole, given[0]), type: whole };
   };
   const definition: LandscapeDefinition = {
     type,
