@@ -12,6 +12,14 @@ export interface MatrixView {
   readonly columns: number;
 }
 
+/** Lines of a tensor by which a modifier keeps one number each: the columns of a matrix, or its rows. */
+export interface Lines {
+  readonly view: MatrixView;
+  readonly alongRows?: boolean;
+  /** Where the numbers lie, from the beginning of the state. */
+  readonly offset: number;
+}
+
 /** One segment's place in its part's state. */
 export interface Place {
   readonly segment: Segment;
@@ -26,7 +34,7 @@ export interface Place {
   /** As the factored slot sees it: that slot holds the means of its columns, then those of its rows. */
   readonly factored: MatrixView | undefined;
   /** By the block's name: the matrix whose columns are the lines of a modifier, and where in the state it keeps one number each. */
-  readonly lines: Readonly<Record<string, { readonly view: MatrixView; readonly offset: number }>>;
+  readonly lines: Readonly<Record<string, Lines>>;
 }
 
 /** A number that a reduction keeps: one for each tensor, or one for all. */

@@ -4,7 +4,7 @@ import { type BufferRange, chunkLength, type Segment } from "../arena.ts";
 import { type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../layout.ts";
 import { clipBins, type Part, type Plan } from "../plan.ts";
 import type { Access } from "../stages/stage.ts";
-import { type binStruct, type chunkStruct, columnsOf, type linesStruct } from "../stages/structs.ts";
+import { alongRowsOf, type binStruct, type chunkStruct, columnsOf, type linesStruct } from "../stages/structs.ts";
 import type { Values } from "../struct.ts";
 import type { StreamShape } from "./shapes.ts";
 
@@ -120,9 +120,10 @@ export const originIn =
 /** What chunks and lines say of a tensor's lines of modifiers. */
 function placesOf({ lines }: Place): Readonly<Record<string, number>> {
   return Object.fromEntries(
-    Object.entries(lines).flatMap(([block, { view, offset }]) => [
+    Object.entries(lines).flatMap(([block, { view, offset, alongRows = false }]) => [
       [block, offset],
       [columnsOf(block), view.columns],
+      [alongRowsOf(block), Number(alongRows)],
     ]),
   );
 }
@@ -215,7 +216,7 @@ function spanOf(places: readonly Place[], { first }: ChunkNumbers, perChunk: num
 /** A matrix whose lines are summed along, and where in the state the results go: of its columns, and of its rows if at all. */
 export interface LineResults {
   readonly view: MatrixView;
-  readonly columns: number;
+  readonly columns?: number;
   readonly rows?: number;
 }
 
@@ -251,7 +252,7 @@ export function lineTasks(
       }));
     };
     return [
-      ...tasks(results.columns, batch * columns, false),
+      ...(results.columns === undefined ? [] : tasks(results.columns, batch * columns, false)),
       ...(results.rows === undefined ? [] : tasks(results.rows, batch * rows, true)),
     ];
   });

@@ -45,18 +45,22 @@ export const sizesStruct = defineStruct("Sizes", {
 
 /**
  * Where a tensor's lines of modifiers lie: for each block its first word in the state, and how many columns the matrix has
- * whose columns are its lines.
+ * whose columns (or rows) are its lines. All 0 for a tensor without such lines.
  */
 export function placesStruct(blocks: readonly string[]): Struct {
   const fields = blocks.flatMap((block) => [
     [block, "u32"],
     [columnsOf(block), "u32"],
+    [alongRowsOf(block), "u32"],
   ]);
   return defineStruct("Places", blocks.length > 0 ? (Object.fromEntries(fields) as Fields) : { none: "u32" });
 }
 
 /** The field of {@link placesStruct} that holds a block's number of columns. */
 export const columnsOf = (block: string) => `${block}Columns`;
+
+/** The field of {@link placesStruct} that is 1 where a block's lines are the rows of its matrix. */
+export const alongRowsOf = (block: string) => `${block}AlongRows`;
 
 /** An entry of the chunk table: what one workgroup works on. Offsets are in elements, in the table those of replica 0. */
 export function chunkStruct(places: Struct) {
