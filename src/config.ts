@@ -1,5 +1,6 @@
 // An optimizer's config: a rule, its options, and the options that every rule shares (groups, clipping, averages …). These
 // are the types; src/plan.ts reads and checks them.
+import type { ModifierConfig } from "./modifier.ts";
 import type { Rule, RuleConfig } from "./rule.ts";
 import type { Scheduled } from "./schedule.ts";
 
@@ -146,6 +147,12 @@ export type CommonOptions<Hypers> = {
    * (Liang et al. 2024); default false.
    */
   readonly cautious?: boolean | undefined;
+  /** Decay only where the update agrees with the parameter in sign (Chen et al. 2025); default false. */
+  readonly cautiousDecay?: boolean | undefined;
+  /** Take from each output's gradient its mean (Yong et al. 2020); default false. */
+  readonly centralize?: boolean | undefined;
+  /** Modifiers as values, `[ema({ decay: 0.99 }), accumulate(4)]`, in place of their keys here; in any order. */
+  readonly modifiers?: readonly ModifierConfig[] | undefined;
   /** An exponential moving average of the parameters; default none. */
   readonly ema?: EmaConfig | null | undefined;
   /** A plain mean of parameters along the way; default none. */

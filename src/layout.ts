@@ -64,7 +64,6 @@ const aligned = (length: number) => Math.ceil(length / segmentAlignment) * segme
 
 export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[]): PartLayout {
   const { rule } = part;
-  const adaptive = plan.clip?.type === "adaptive";
   const groupIndex = new Map(part.groups.map((group, index) => [group, index]));
   let [stride, factoredStride] = [0, 0];
   const placed = part.segments.map((index) => {
@@ -83,10 +82,14 @@ export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[])
     stateLength += slot === rule.factored?.slot ? factoredStride : wordsOf(formats.get(slot)!, stride);
   }
   const places = placed.map((place): Place => {
-    if (!adaptive) return { ...place, lines: {} };
-    const units = { view: unitView(place.segment.shape), offset: stateLength };
-    stateLength += aligned(units.view.columns);
-    return { ...place, lines: { units } };
+    const lines: Record<string, Lines> = {};
+    for (const { lines: block, linesOf } of plan.modifiers) {
+      const found = linesOf?.(place.segment);
+      if (!found || block === undefined) continue;
+      lines[block] = { ...found, offset: stateLength };
+      stateLength += aligned(found.alongRows ? found.view.rows : found.view.columns);
+    }
+    return { ...place, lines };
   });
   return {
     places,
@@ -141,24 +144,18 @@ function scalarFields(plan: Plan, { rule: { reduction, factored } }: Part): Scal
   const own = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
   return [
     ...own.map((name) => ({ name, scope: reduction!.scope })),
-    ...(plan.cautious ? [{ name: keptShare, scope: "tensor" as const, modifier: true }] : []),
+    ...modifierScalars(plan).map((name) => ({ name, scope: "tensor" as const, modifier: true })),
   ];
 }
 
-/** The scalar of cautious masking: one over the share of the update that is kept. */
-export const keptShare = "cautious";
+/** The scalars that modifiers keep for each tensor. */
+export function modifierScalars({ modifiers }: Plan): readonly string[] {
+  return modifiers.flatMap(({ scalars = [] }) => scalars);
+}
 
 /** torch's Adafactor factors tensors with two dimensions or more, over the last two. */
 function factoredView(shape: readonly number[]): MatrixView | undefined {
   if (shape.length < 2) return undefined;
   const [rows, columns] = shape.slice(-2) as [number, number];
   return { batch: shape.slice(0, -2).reduce((product, size) => product * size, 1), rows, columns };
-}
-
-/** optax's unit-wise norm: over everything but the last dimension of 4, over the first of 2 and 3, else over all. */
-function unitView(shape: readonly number[]): MatrixView {
-  const length = shape.reduce((product, size) => product * size, 1);
-  if (shape.filter((size) => size > 1).length <= 1) return { batch: 1, rows: length, columns: 1 };
-  const columns = shape.length >= 4 ? shape[shape.length - 1]! : length / shape[0]!;
-  return { batch: 1, rows: length / columns, columns };
 }

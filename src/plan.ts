@@ -1,11 +1,12 @@
 // The plan of an optimizer: its config, read and checked once, with every default filled in. Both engines work from it:
 // which tensors form which group, which rule updates them with which flags and slots, which schedule drives each hyper.
 import type { Segment } from "./arena.ts";
-import { type Averages, averageColumns, type Clip, type LossScale, readAround } from "./around_plan.ts";
 import type { OptimizerConfig, Pattern } from "./config.ts";
 import { DataError, OptionError, show } from "./errors.ts";
 import { readPatterns } from "./groups.ts";
+import type { ActiveModifier, LossScale } from "./modifier.ts";
 import { describeRange, inRange, readArray, readBoolean, readChoice, readNumber, readObject } from "./options.ts";
+import { absentModifiers, modifierKeys, readModifiers } from "./read_modifiers.ts";
 import { isRule, type Rule } from "./rule.ts";
 import type { Listener, ListenerState, Schedule, Scheduled } from "./schedule.ts";
 import { createSchedule } from "./schedule.ts";
@@ -56,14 +57,16 @@ export interface Plan {
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
   readonly maximize: boolean;
-  readonly clip: Clip | undefined;
+  /** In the order in which they come into effect. */
+  readonly modifiers: readonly ActiveModifier[];
+  /** Clipping by a norm. */
+  readonly clipNorm: ActiveModifier["norm"];
   readonly skipNonFinite: boolean;
   readonly lossScale: LossScale | undefined;
+  /** Gradients whose mean makes an update. */
   readonly accumulate: number;
-  readonly cautious: boolean;
-  /** Whether each update notes what it does to each tensor. */
+  /** Whether updates measure what they do to each tensor. */
   readonly watch: boolean;
-  readonly averages: Averages;
   /** Copies of all parameters. */
   readonly replicas: number;
   /** In the order of the config, then the group of the rest if there is a rest, then those of fallbacks. */
@@ -81,21 +84,7 @@ export interface Plan {
   readonly created: string;
 }
 
-const around = [
-  "rule",
-  "groups",
-  "clip",
-  "skipNonFinite",
-  "maximize",
-  "cautious",
-  "lossScale",
-  "accumulate",
-  "ema",
-  "swa",
-  "lookahead",
-  "replicas",
-  "watch",
-] as const;
+const common = ["rule", "groups", "maximize", "modifiers", "replicas"] as const;
 
 const inGroups = ["params", "lrScale", "frozen", "rule"] as const;
 
@@ -107,17 +96,10 @@ const inGroups = ["params", "lrScale", "frozen", "rule"] as const;
 export function createPlan(config: OptimizerConfig, segments: readonly Segment[]): Plan {
   const rule = readRule("rule", config);
   const name = rule.name;
-  const fields = readObject(`rule ${name}`, config, [...around, ...ruleOptions(rule)]);
+  const fields = readObject(`rule ${name}`, config, [...common, ...modifierKeys(), ...ruleOptions(rule)]);
   const flags = readFlags(rule, name, fields);
   const maximize = fields.maximize === undefined ? false : readBoolean(`${name}.maximize`, fields.maximize);
-  const watch = fields.watch === undefined ? false : readBoolean(`${name}.watch`, fields.watch);
-  const { clip, skipNonFinite, lossScale, accumulate, cautious, averages } = readAround(name, fields);
-  const turned = segments.find(({ shape, layout }) => layout === "out-in" && shape.length > 1);
-  if (clip?.type === "adaptive" && turned) {
-    throw new OptionError(
-      `clip.type is "adaptive", whose units are the outputs of [in, out]; the layout of tensor "${turned.name}" is "out-in"`,
-    );
-  }
+  const modifiers = readModifiers(name, fields);
   const { shared, entries } = readReplicas(rule, name, fields);
   const replicas = shared.length;
   const fallback = fields.fallback === undefined ? undefined : readFallback(rule, fields.fallback, replicas);
@@ -127,23 +109,23 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
     rule,
     flags,
     maximize,
-    clip,
-    skipNonFinite,
-    lossScale,
-    accumulate,
-    cautious,
-    watch,
-    averages,
+    modifiers,
+    ...effectsOf(name, modifiers),
     replicas,
     groups,
     groupOf,
-    parts: partsOf(groups, groupOf, aroundSlots(averages)),
+    parts: partsOf(groups, groupOf, modifierSlots(modifiers)),
     shared,
     fallback,
     names: segments.map(({ name }) => name),
   };
   const plan: Plan = { ...read, created: creationOf(read) };
-  averageColumns(averages, 0);
+  const surroundings = { rules: plan.parts.map((part) => part.rule), segments };
+  for (const active of modifiers) {
+    const refusal = active.modifier.refusal(active, surroundings);
+    if (refusal !== undefined) throw new OptionError(refusal);
+    active.row?.(0);
+  }
   for (let replica = 0; replica < replicas; replica++) {
     for (const [index, group] of groups.entries()) {
       for (const hyper of Object.keys(group.rule.hypers)) hyperAt(plan, index, hyper, 0, replica);
@@ -154,12 +136,12 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
 
 /** Whether the step needs the norm of the gradient. */
 export function needsNorm(plan: Plan): boolean {
-  return plan.clip?.type === "globalNorm" || plan.clip?.type === "groupNorm" || plan.skipNonFinite;
+  return plan.clipNorm !== undefined || plan.skipNonFinite;
 }
 
 /** The groups that are clipped apart from each other: all of them under a groupNorm, else everything together. */
 export function clipBins(plan: Plan): number {
-  return plan.clip?.type === "groupNorm" ? plan.groups.length : 1;
+  return plan.clipNorm?.byGroup ? plan.groups.length : 1;
 }
 
 /** All slots of all parts that last from one update to the next, without repetition. */
@@ -449,7 +431,7 @@ export function readReplica(plan: Plan, name: string, replica: unknown): number 
  * they follow the optimizer's own hypers when those are changed. Hypers given as functions of the step stay functions.
  */
 export function planConfig(plan: Omit<Plan, "created">): OptimizerConfig {
-  const { clip, lossScale, averages, replicas, shared, fallback } = plan;
+  const { modifiers, replicas, shared, fallback } = plan;
   const listed = listGroups(plan);
   const entries = shared.map((hypers, replica) => ({
     ...configsOf(hypers),
@@ -462,14 +444,10 @@ export function planConfig(plan: Omit<Plan, "created">): OptimizerConfig {
     ...(fallback ? { fallback: fallbackConfig(fallback, fallback.hypers[0]!, fallback.frozen) } : {}),
     maximize: plan.maximize,
     skipNonFinite: plan.skipNonFinite,
-    clip: clip ?? null,
-    cautious: plan.cautious,
-    watch: plan.watch,
-    accumulate: plan.accumulate,
-    lossScale: lossScale ?? null,
-    ema: averages.ema ? { ...averages.ema, decay: averages.ema.decay.config } : null,
-    swa: averages.swa ?? null,
-    lookahead: averages.lookahead ?? null,
+    ...absentModifiers,
+    ...Object.fromEntries(
+      modifiers.flatMap(({ modifier, json }) => (modifier.key === "skipNonFinite" ? [] : [[modifier.key, json]])),
+    ),
   };
   if (listed.length > 0) config.groups = listed.map(({ config }) => config);
   return config as unknown as OptimizerConfig;
@@ -595,13 +573,26 @@ function creationOf(plan: Omit<Plan, "created">): string {
   );
 }
 
-/** The slots that averages of the parameters keep; they start as the parameters. */
-export function aroundSlots(averages: Averages): readonly string[] {
-  return [
-    ...(averages.lookahead ? ["lookahead"] : []),
-    ...(averages.ema ? ["ema"] : []),
-    ...(averages.swa ? ["swa"] : []),
-  ];
+/** The slots that modifiers keep; they start as the parameters. */
+export function modifierSlots(modifiers: readonly ActiveModifier[]): readonly string[] {
+  return modifiers.flatMap(({ slots = [] }) => slots);
+}
+
+/** What modifiers say of the step as a whole. */
+function effectsOf(name: string, modifiers: readonly ActiveModifier[]) {
+  const said = <T>(of: (modifier: ActiveModifier) => T | undefined): T | undefined =>
+    modifiers.map(of).findLast((value) => value !== undefined);
+  const [skipNonFinite, lossScale] = [said(({ skips }) => skips) ?? false, said((modifier) => modifier.lossScale)];
+  if (lossScale && !skipNonFinite) {
+    throw new OptionError(`${name}.skipNonFinite is false; with lossScale it must be true, since that goes by skips`);
+  }
+  return {
+    clipNorm: said(({ norm }) => norm),
+    skipNonFinite,
+    lossScale,
+    accumulate: said(({ accumulate }) => accumulate) ?? 1,
+    watch: modifiers.some(({ files }) => files !== undefined),
+  };
 }
 
 function ruleOptions(rule: Rule): readonly string[] {

@@ -1,6 +1,5 @@
 // The table: rows of scalars computed on the host in float64, one row per step and group, from which the GPU takes the
 // row of its own step counter. Nothing that depends on the step alone is ever computed in a shader.
-import { averageColumns } from "./around_plan.ts";
 import { OptionError, show } from "./errors.ts";
 import { hyperAt, type Part, type Plan } from "./plan.ts";
 
@@ -10,17 +9,9 @@ export type CarryValues = Readonly<Record<string, number>>;
 /** The columns that every row begins with. */
 export const firstColumns = ["gradientScale", "first", "frozen"] as const;
 
-/** The columns of a row, in order: the driver's own, then the averages', then the rule's. */
+/** The columns of a row, in order: the driver's own, then the modifiers', then the rule's. */
 export function tableColumns(plan: Plan, part: Part): readonly string[] {
-  const { averages, clip } = plan;
-  return [
-    ...firstColumns,
-    ...(clip?.type === "value" ? ["clipValue"] : []),
-    ...(averages.lookahead ? ["lookahead"] : []),
-    ...(averages.ema ? ["ema"] : []),
-    ...(averages.swa ? ["swa"] : []),
-    ...part.rule.columns,
-  ];
+  return [...firstColumns, ...plan.modifiers.flatMap(({ columns = [] }) => columns), ...part.rule.columns];
 }
 
 /** The last step that an update can be made at: the GPU counts in 32 bits. */
@@ -100,7 +91,7 @@ export class RowSource {
 
   /** The scalars that the next update of a group (by its place in the part) uses at a step; errors name hyper and step. */
   row(group: number, step: number): Record<string, number> {
-    const { maximize, accumulate, clip, averages } = this.#plan;
+    const { maximize, accumulate, modifiers } = this.#plan;
     if (step > lastStep) {
       throw new OptionError(`the step is ${step}; an optimizer counts its steps up to ${lastStep}, from 0`);
     }
@@ -112,8 +103,7 @@ export class RowSource {
       // Averages of what is frozen are there from the first step on.
       first: (frozen ? step : made) === 0 ? 1 : 0,
       frozen: frozen ? 1 : 0,
-      ...(clip?.type === "value" ? { clipValue: clip.maxValue } : {}),
-      ...averageColumns(averages, step),
+      ...Object.assign({}, ...modifiers.map((modifier) => modifier.row?.(step))),
       ...this.#part.rule.row(hypers, made + 1, this.#carryOf(group, step), this.#part.flags, () =>
         this.#ahead(group, step),
       ),

@@ -16,7 +16,7 @@ fn line_terms(g: vec4f, p: vec4f) -> Sum {
 }
 
 fn settle(before: vec4f, sum: Sum, count: f32, h: Row) -> vec4f {
-  let most = sizes.clipping * max(sqrt(sum.param), vec4f(sizes.least_norm));
+  let most = h.clipping * max(sqrt(sum.param), vec4f(h.least_norm));
   let norm = sqrt(sum.gradient);
   let scale = select(most / max(norm, vec4f(1e-6)), vec4f(1.0), norm < most);
   let high_norm = sqrt(sum.high);

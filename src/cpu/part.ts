@@ -1,6 +1,5 @@
 // One update of one rule set on the CPU: the twins of every stage that the GPU runs as kernels, in their order, in float64.
 import type { PartLayout, Place } from "../layout.ts";
-import { modifierKernels } from "../modifiers/kernels.ts";
 import type { Part, Plan } from "../plan.ts";
 import { ruleStages } from "../stages/list.ts";
 import type { ModifierKernel } from "../stages/stage.ts";
@@ -20,7 +19,7 @@ export function partState(plan: Plan, part: Part, layout: PartLayout, replica: n
 
 export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], step: Step): void {
   const { part, layout } = state;
-  const modifiers = modifierKernels(plan);
+  const modifiers = plan.modifiers;
   const all = layout.places.map((place) => workOf(state, place, rows[place.group]!, step, modifiers));
   const works = all.filter(({ row }) => row.frozen !== 1);
   // What is frozen keeps all it has; but slots begin with the first step.

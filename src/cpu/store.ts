@@ -1,9 +1,9 @@
 // The arrays of an optimizer on the CPU, and a step over them: the same plan as on the GPU, with each rule's twin in its loop.
 // Arithmetic is float64, storage float32, and nothing is faster than it is plain.
 import { arenaLength, pagesOf, type Segment } from "../arena.ts";
-import { largestLossScale } from "../around_plan.ts";
 import { DeviceError } from "../errors.ts";
 import type { PartLayout } from "../layout.ts";
+import { largestLossScale } from "../modifier.ts";
 import { fromStored, type Range, rangeWords, toStored } from "../optimizer/locations.ts";
 import {
   type Clock,
@@ -129,7 +129,7 @@ export class ArrayStore implements Store {
         : { carried: [], made: [] };
     const records = this.replicas.map(({ clock, norms: { groupNorms, ...norms }, underflow }) => ({
       ...{ ...clock, ...norms, underflowed: underflow !== undefined, micro: this.#micro },
-      ...(this.#plan.clip?.type === "groupNorm" ? { groupNorms } : {}),
+      ...(this.#plan.clipNorm?.byGroup ? { groupNorms } : {}),
     }));
     return { records, values, past: () => past };
   }
@@ -209,8 +209,8 @@ export class ArrayStore implements Store {
         this.#skip(replica);
         return;
       }
-      const { clip } = this.#plan;
-      const clips = bins.map((norm) => (clip && "maxNorm" in clip ? Math.min(1, clip.maxNorm / (norm + 1e-6)) : 1));
+      const { clipNorm } = this.#plan;
+      const clips = bins.map((norm) => (clipNorm ? Math.min(1, clipNorm.maxNorm / (norm + 1e-6)) : 1));
       scales = clips.map((scale) => scale * unscale);
       replica.norms = { ...replica.norms, clipScale: bins.length === 1 ? clips[0]! : 1 };
     }
@@ -247,8 +247,7 @@ export class ArrayStore implements Store {
   }
 
   #normKind(): 1 | 2 | "inf" {
-    const { clip } = this.#plan;
-    return clip && "norm" in clip ? clip.norm : 2;
+    return this.#plan.clipNorm?.kind ?? 2;
   }
 
   /** The norm of each bin of clipping; what is frozen has no gradient. */

@@ -125,7 +125,7 @@ export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): reado
       gradientNorm: gradientNorm * gradientPower,
       clipScale: clipScale * clipPower,
       underflowed: underflow === 1,
-      ...(plan.clip?.type === "groupNorm" ? { groupNorms: bins.map(({ norm, normPower }) => norm * normPower) } : {}),
+      ...(plan.clipNorm?.byGroup ? { groupNorms: bins.map(({ norm, normPower }) => norm * normPower) } : {}),
     };
   });
 }

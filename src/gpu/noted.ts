@@ -2,20 +2,17 @@
 // tensors.
 import type { PartLayout } from "../layout.ts";
 import type { LayerStats } from "../optimizer.ts";
-import { defineStruct } from "../struct.ts";
+import { layerStruct } from "../stages/structs.ts";
 import { type ChunkNumbers, chunksOf } from "./chunks.ts";
 
-/** What the update of a chunk files: sums of squares of the gradient as the rule took it, the parameters before, the change. */
-export const layerRecord = defineStruct("Sum", { gradient: "vec2f", weight: "vec2f", change: "vec2f" });
-
-const fields = Object.keys(layerRecord.fields).length;
+const fields = Object.keys(layerStruct.fields).length;
 
 /** What joins the two: elements were multiplied by 2^47 or by 2^-72 before they were squared. */
 const [low, high] = [2 ** -94, 2 ** 144];
 
 /** Bytes that one replica's updates note; `perChunk` records each chunk. */
 export function notedBytes({ total }: ChunkNumbers, perChunk: number): number {
-  return total * perChunk * layerRecord.bytes;
+  return total * perChunk * layerStruct.bytes;
 }
 
 /** The norms of every tensor, in the order of the tensors. */

@@ -1,7 +1,7 @@
 // What creating an optimizer asks of the device and of the caller's buffers.
 import { arenaLength, paddedLength, type Segment } from "../arena.ts";
 import { OptionError } from "../errors.ts";
-import type { PartLayout } from "../layout.ts";
+import { modifierScalars, type PartLayout } from "../layout.ts";
 import type { Plan } from "../plan.ts";
 import { boundBytes } from "./chunks.ts";
 import { requireBuffer, requireLimit } from "./device.ts";
@@ -70,7 +70,7 @@ export function requireDevice(
   }
   plan.parts.forEach((part, index) => {
     const { rule, slots } = part;
-    const sums = rule.reduction !== undefined || plan.cautious;
+    const sums = rule.reduction !== undefined || modifierScalars(plan).length > 0;
     const buffers = sums ? 8 : plan.watch ? 7 : 6;
     requireLimit(device, "maxStorageBuffersPerShaderStage", buffers, `rule "${rule.name}"`);
     const { stateLength } = layouts[index]!;

@@ -19,7 +19,7 @@ export function sizesOf(
   { total }: ChunkNumbers,
   perChunk: number,
 ): Values<(typeof sizesStruct)["fields"]> {
-  const { clip, lossScale, replicas, accumulate } = plan;
+  const { clipNorm, lossScale, replicas, accumulate } = plan;
   const part = plan.parts[index]!;
   const { slotBases, factoredSlot } = layout;
   const behind = factoredSlot === undefined ? undefined : part.slots[part.slots.indexOf(factoredSlot) + 1];
@@ -45,8 +45,6 @@ export function sizesOf(
     backoff: lossScale?.backoff ?? 1,
     leastScale: lossScale?.min ?? 1,
     mean: 1 / accumulate,
-    maxNorm: clip && "maxNorm" in clip ? clip.maxNorm : 0,
-    clipping: clip?.type === "adaptive" ? clip.clipping : 0,
-    leastNorm: clip?.type === "adaptive" ? clip.eps : 0,
+    maxNorm: clipNorm?.maxNorm ?? 0,
   };
 }

@@ -3,7 +3,6 @@
 import type { Segment } from "../arena.ts";
 import { type Source, snakeCase } from "../assemble.ts";
 import type { PartLayout } from "../layout.ts";
-import { modifierKernels } from "../modifiers/kernels.ts";
 import type { LayerStats } from "../optimizer.ts";
 import type { Plan } from "../plan.ts";
 import { sourceOf } from "../stages/compile.ts";
@@ -73,7 +72,7 @@ export async function compileStages(
   const numbers = numberChunks(layouts);
   const perChunk = shape.barriers ? 1 : shape.workgroupSize;
   const launches = launchesOf(layouts, device.limits.maxStorageBufferBindingSize);
-  const modifiers = modifierKernels(plan);
+  const modifiers = plan.modifiers;
   const accumulates = plan.accumulate > 1;
   const kernels = new KernelCache(device, shape);
   const contextOf = ({ part, access }: Pick<Launch, "part" | "access">): KernelContext => ({

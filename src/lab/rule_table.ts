@@ -1,6 +1,8 @@
 // The page of rules (docs/rules.md, which `npm run docs` writes): what a step of each rule keeps, moves and dispatches,
 // computed from the registry, and every option with its default and range. test/gpu/counts.test.ts holds the dispatches to
 // what a device is asked for.
+import type { ModifierCost } from "../modifier.ts";
+import { modifiers } from "../modifiers/index.ts";
 import { newtonSchulz } from "../newton_schulz.ts";
 import { describeRange } from "../options.ts";
 import type { Rule } from "../rule.ts";
@@ -103,74 +105,9 @@ function costOf({ reduction, factored, orthogonalises }: Rule, slots: readonly s
   };
 }
 
-/** What an option around a rule costs beside the rule's own. */
-export interface AroundRow {
-  readonly option: string;
-  /** Configs that have it; test/gpu/counts.test.ts runs them. */
-  readonly examples: readonly Readonly<Record<string, unknown>>[];
-  /** For each gradient, of which `accumulate` takes several for an update. */
-  readonly dispatches: number;
-  /** Bytes by parameter. */
-  readonly state: string;
-  readonly moved: string;
-}
-
-const byValue = { type: "value", maxValue: 1 };
-const adaptive = { type: "adaptive", clipping: 0.1 };
-
-export const aroundTable: readonly AroundRow[] = [
-  {
-    option: "`skipNonFinite`, `lossScale`",
-    examples: [{ skipNonFinite: true }, { lossScale: {} }],
-    dispatches: 2,
-    state: "0",
-    moved: "4",
-  },
-  {
-    option: '`clip` of type `"globalNorm"`, `"groupNorm"`',
-    examples: ["globalNorm", "groupNorm"].map((type) => ({ clip: { type, maxNorm: 1 } })),
-    dispatches: 2,
-    state: "0",
-    moved: "4",
-  },
-  { option: '`clip` of type `"value"`', examples: [{ clip: byValue }], dispatches: 2, state: "0", moved: "4" },
-  {
-    option: "the same with `skipNonFinite: false`",
-    examples: [{ clip: byValue, skipNonFinite: false }],
-    dispatches: 0,
-    state: "0",
-    moved: "0",
-  },
-  { option: '`clip` of type `"adaptive"`', examples: [{ clip: adaptive }], dispatches: 3, state: "≈ 0", moved: "≈ 12" },
-  {
-    option: "the same with `skipNonFinite: false`",
-    examples: [{ clip: adaptive, skipNonFinite: false }],
-    dispatches: 1,
-    state: "≈ 0",
-    moved: "≈ 8",
-  },
-  { option: "`cautious`", examples: [{ cautious: true }], dispatches: 2, state: "0", moved: "8, and 4 for each slot" },
-  {
-    option: "`ema`, `swa`, `lookahead`, each",
-    examples: [{ ema: {} }, { swa: {} }, { lookahead: {} }],
-    dispatches: 0,
-    state: "4",
-    moved: "8",
-  },
-  {
-    option: "`accumulate`, for each gradient",
-    examples: [{ accumulate: 4 }],
-    dispatches: 1,
-    state: "4",
-    moved: "12",
-  },
-  {
-    option: "`watch`",
-    examples: [{ watch: true }],
-    dispatches: 0,
-    state: "0",
-    moved: "≈ 0",
-  },
+/** What modifiers cost beside the rule's own, and replicas. */
+export const modifierTable: readonly ModifierCost[] = [
+  ...modifiers().flatMap(({ costs }) => costs),
   {
     option: "`replicas`, for each further one",
     examples: [{ replicas: Array.from({ length: 16 }, () => ({})) }],
@@ -205,11 +142,11 @@ are in full precision: trajectories recorded with stock PyTorch differ by about 
 √max(1, outputs / inputs). Which side of a matrix is the output a tensor says with \`layout\`: "in-out", the default, is how
 the models of this library, Keras and \`loadTorch\` with \`transpose\` have it, "out-in" is how torch.nn.Linear keeps weights.
 
-## Around the rule
+## Modifiers
 
-What these options add to a step of any rule:
+What modifiers add to a step of any rule, in the order in which they come into effect:
 
-${markdownTable(["option", "dispatches", "state", "moved"], aroundTable.map(aroundCells))}
+${markdownTable(["option", "dispatches", "state", "moved"], modifierTable.map(modifierCells))}
 
 Clipping of any type and \`lossScale\` turn \`skipNonFinite\` on. What needs the norm shares its two dispatches: clipping by
 the global norm, skipping and loss scaling together add 2. Groups of one rule and the same flags share all dispatches; a
@@ -285,7 +222,7 @@ function slotsCell({ slots, changes }: RuleRow): string {
   return [slots.length > 0 ? listed(slots) : "none", ...told].join("; ");
 }
 
-const aroundCells = ({ option, dispatches, state, moved }: AroundRow) => [option, `${dispatches}`, state, moved];
+const modifierCells = ({ option, dispatches, state, moved }: ModifierCost) => [option, `${dispatches}`, state, moved];
 
 function optionsLine({ name, hypers, flags, only }: Rule): string {
   const numbers = Object.entries(hypers).map(

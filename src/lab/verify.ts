@@ -1,11 +1,13 @@
 // The laws that every rule obeys, for rules of one's own as for those of the registry: what `verifyRule` runs, and the
 // tests over the registry too. Each law says what is wrong in a sentence, or nothing.
 
+import { layoutSegments } from "../arena.ts";
 import type { OptimizerConfig } from "../config.ts";
 import { FalllineError, OptionError, show } from "../errors.ts";
 import { readDevice } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
 import { readParts } from "../gpu/readback.ts";
+import { modifiers } from "../modifiers/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { Optimizer, TensorValues } from "../optimizer.ts";
 import { inRange, readListener, readNumber, readObject } from "../options.ts";
@@ -252,19 +254,25 @@ const isTwin: Law = {
   },
 };
 
+/** Every modifier that goes with a rule, away from its defaults; of those that share a key the last one. */
+function everyModifier(rule: Rule, tensors: Tensors): Record<string, unknown> {
+  const segments = layoutSegments(tensors);
+  const fitting = modifiers().flatMap((modifier) => {
+    const { key, type, law } = modifier;
+    if (law === undefined) return [];
+    const value = type === undefined ? law : { type, ...(law as object) };
+    const active = modifier.activate(key, value);
+    return active && modifier.refusal(active, { rules: [rule], segments }) === undefined ? [[key, value]] : [];
+  });
+  return Object.fromEntries(fitting);
+}
+
 const isTwinInside: Law = {
-  name: "the GPU is the twin with everything around it: caution, averages, accumulation, adaptive clipping",
+  name: "the GPU is the twin with every modifier: clipping, caution, averages, accumulation …",
   only: "webgpu",
   async check(subject) {
     const tensors = problemTensors(subject.rule);
-    const config = configOf(subject, {
-      cautious: true,
-      ema: { decay: 0.9 },
-      swa: { start: 1 },
-      lookahead: { every: 2 },
-      accumulate: 2,
-      clip: { type: "adaptive", clipping: 0.5 },
-    });
+    const config = configOf(subject, everyModifier(subject.rule, tensors));
     const [gpu, cpu] = [await subject.engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
     return using([gpu, cpu], async () => {
       run([gpu, cpu], gradientsOf(tensors), 6);

@@ -1,19 +1,35 @@
-// Cautious weight decay (Chen et al. 2025): decoupled decay only where the update, without it, agrees with the parameter in sign, or
-// is 0.
+// Cautious weight decay (Chen et al. 2025): decoupled decay only where the update, without it, agrees with the parameter in
+// sign, or is 0.
 //
 //   p ← p - u - (1 - keep)·p where u·p >= 0,  p - u elsewhere
-import cautiousDecay from "../../shaders/modifiers/cautious_decay.wgsl?raw";
+import cautiousDecayText from "../../shaders/modifiers/cautious_decay.wgsl?raw";
+import { defineModifier, type SwitchFunction } from "../modifier.ts";
 import { file } from "../stages/snippets.ts";
-import type { ModifierKernel } from "../stages/stage.ts";
+import { readSwitch } from "./read.ts";
 
-export const cautiousDecayKernel: ModifierKernel = {
+/** Decays a parameter only where its update does not go the other way. For rules with decoupled decay. */
+export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "cautiousDecay",
-  hooks: ["update"],
-  parts: [file("modifiers/cautious_decay", cautiousDecay)],
-  twin: {
-    update(x, before, _g, row) {
-      const step = before * (row.keep ?? 1) - x.p;
-      if (Math.sign(step) * Math.sign(before) < 0) x.p = before - step;
-    },
+  key: "cautiousDecay",
+  source: "Chen et al. 2025, Cautious Weight Decay",
+  argument: "on",
+  costs: [{ option: "`cautiousDecay`", examples: [{ cautiousDecay: true }], dispatches: 0, state: "0", moved: "0" }],
+  law: true,
+  read: readSwitch,
+  conflict(_, { rules }) {
+    const coupled = rules.find(({ columns }) => !columns.includes("keep"));
+    return coupled
+      ? `cautiousDecay is true; with rule ${coupled.name} it must be false, since that has no decay apart from its update`
+      : undefined;
   },
-};
+  effects: () => ({
+    hooks: ["update"],
+    parts: [file("modifiers/cautious_decay", cautiousDecayText)],
+    twin: {
+      update(x, before, _g, row) {
+        const step = before * row.keep! - x.p;
+        if (Math.sign(step) * Math.sign(before) < 0) x.p = before - step;
+      },
+    },
+  }),
+});

@@ -1,61 +1,78 @@
-// Gradient centralisation (Yong et al. 2020): from the gradient of each tensor with two dimensions or more the mean over all but its
-// output dimension, which is the last one, or the first of tensors of the layout "out-in".
+// Gradient centralisation (Yong et al. 2020): from the gradient of each tensor with two dimensions or more the mean over all
+// but its output dimension, which is the last one, or the first of tensors of the layout "out-in". Behind clipping.
 //
 //   g ← g - mean of g over the inputs of its output
-import centralize from "../../shaders/modifiers/centralize.wgsl?raw";
+import centralizeText from "../../shaders/modifiers/centralize.wgsl?raw";
 import centralizeLines from "../../shaders/modifiers/centralize_lines.wgsl?raw";
 import type { Segment } from "../arena.ts";
+import { defineModifier, type SwitchFunction } from "../modifier.ts";
 import { driverColumns } from "../stages/generate.ts";
 import { linesStage } from "../stages/lines.ts";
 import { file } from "../stages/snippets.ts";
-import { type ModifierKernel, modifiersBefore } from "../stages/stage.ts";
+import { modifiersBefore } from "../stages/stage.ts";
+import { readSwitch } from "./read.ts";
+
+/** Takes from each output's gradient its mean, of tensors with two dimensions or more. */
+export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
+  name: "centralize",
+  key: "centralize",
+  source: "Yong et al. 2020",
+  argument: "on",
+  costs: [{ option: "`centralize`", examples: [{ centralize: true }], dispatches: 1, state: "≈ 0", moved: "≈ 8" }],
+  law: true,
+  read: readSwitch,
+  effects: () => ({
+    lines: "centers",
+    linesOf: centersOf,
+    hooks: ["gradient"],
+    parts: [centralizePart],
+    twin: {
+      gradient(g, i, { place, lines }) {
+        const { centers } = place.lines;
+        if (!centers) return g;
+        const { columns } = centers.view;
+        return g - lines.centers![centers.alongRows ? Math.floor(i / columns) : i % columns]!;
+      },
+    },
+    before: centerStage,
+  }),
+});
+
+const centralizePart = /* @__PURE__ */ file("modifiers/centralize", centralizeText);
+const linesPart = /* @__PURE__ */ file("modifiers/centralize_lines", centralizeLines);
+
+const centerStage = /* @__PURE__ */ linesStage({
+  name: "centralize",
+  kernelName: () => "gradient centralisation",
+  parts: () => [linesPart],
+  columns: driverColumns,
+  before: (modifiers) => modifiersBefore("centralize", modifiers),
+  of(_, { lines: { centers } }) {
+    if (!centers) return undefined;
+    const { view, offset, alongRows } = centers;
+    return alongRows ? { view, rows: offset } : { view, columns: offset };
+  },
+  twin({ works }) {
+    for (const work of works) {
+      const { segment, lines } = work.place;
+      if (!lines.centers) continue;
+      const { view, alongRows } = lines.centers;
+      const gradient = work.gradientBefore("centralize");
+      const [outputs, inputs] = alongRows ? [view.rows, view.columns] : [view.columns, view.rows];
+      const sums = new Float64Array(outputs);
+      for (let i = 0; i < segment.length; i++) {
+        sums[alongRows ? Math.floor(i / inputs) : i % outputs]! += gradient(i);
+      }
+      work.lines.centers = sums.map((sum) => sum / inputs);
+    }
+  },
+});
 
 /** The matrix whose lines are the outputs. */
-export function centersOf({ shape, length, layout }: Segment) {
+function centersOf({ shape, length, layout }: Segment) {
   if (shape.length < 2) return undefined;
   const alongRows = layout === "out-in";
   const outputs = alongRows ? shape[0]! : shape.at(-1)!;
   const [rows, columns] = alongRows ? [outputs, length / outputs] : [length / outputs, outputs];
   return { view: { batch: 1, rows, columns }, alongRows };
 }
-
-export const centralizeKernel: ModifierKernel = {
-  name: "centralize",
-  hooks: ["gradient"],
-  parts: [file("modifiers/centralize", centralize)],
-  lines: "centers",
-  twin: {
-    gradient(g, i, { place, lines }) {
-      const { centers } = place.lines;
-      if (!centers) return g;
-      const { columns } = centers.view;
-      return g - lines.centers![centers.alongRows ? Math.floor(i / columns) : i % columns]!;
-    },
-  },
-  before: linesStage({
-    name: "centralize",
-    kernelName: () => "gradient centralisation",
-    parts: () => [file("modifiers/centralize_lines", centralizeLines)],
-    columns: driverColumns,
-    before: (modifiers) => modifiersBefore("centralize", modifiers),
-    of(_, { lines: { centers } }) {
-      if (!centers) return undefined;
-      const { view, offset, alongRows } = centers;
-      return alongRows ? { view, rows: offset } : { view, columns: offset };
-    },
-    twin({ works }) {
-      for (const work of works) {
-        const { segment, lines } = work.place;
-        if (!lines.centers) continue;
-        const { view, alongRows } = lines.centers;
-        const gradient = work.gradientBefore("centralize");
-        const [outputs, inputs] = alongRows ? [view.rows, view.columns] : [view.columns, view.rows];
-        const sums = new Float64Array(outputs);
-        for (let i = 0; i < segment.length; i++) {
-          sums[alongRows ? Math.floor(i / inputs) : i % outputs]! += gradient(i);
-        }
-        work.lines.centers = sums.map((sum) => sum / inputs);
-      }
-    },
-  }),
-};

@@ -1,11 +1,46 @@
 // Clips the gradient by value: every element into [-maxValue, maxValue], as torch's clip_grad_value_.
-import clipValue from "../../shaders/modifiers/clip_value.wgsl?raw";
+import clipValueText from "../../shaders/modifiers/clip_value.wgsl?raw";
+import { defineModifier, type ModifierFunction } from "../modifier.ts";
+import { readObject } from "../options.ts";
 import { file } from "../stages/snippets.ts";
-import type { ModifierKernel } from "../stages/stage.ts";
+import { readSingle } from "./read.ts";
 
-export const clipValueKernel: ModifierKernel = {
+const clip = { type: "value", maxValue: 1 };
+
+/** Clamps every element of the gradient. */
+export const clipValue = /* @__PURE__ */ defineModifier<
+  { readonly maxValue: number },
+  ModifierFunction<{
+    /** > 0. */
+    readonly maxValue: number;
+  }>
+>({
   name: "clipValue",
-  hooks: ["gradient"],
-  parts: [file("modifiers/clip_value", clipValue)],
-  twin: { gradient: (g, _, { row: { clipValue } }) => Math.max(-clipValue!, Math.min(clipValue!, g)) },
-};
+  key: "clip",
+  type: "value",
+  source: "torch.nn.utils.clip_grad_value_",
+  costs: [
+    { option: '`clip` of type `"value"`', examples: [{ clip }], dispatches: 2, state: "0", moved: "4" },
+    {
+      option: "the same with `skipNonFinite: false`",
+      examples: [{ clip, skipNonFinite: false }],
+      dispatches: 0,
+      state: "0",
+      moved: "0",
+    },
+  ],
+  law: { maxValue: 0.7 },
+  read(owner, value) {
+    const { maxValue } = readObject(owner, value, ["type", "maxValue"]);
+    return { maxValue: readSingle(`${owner}.maxValue`, maxValue, { above: 0 }) };
+  },
+  json: ({ maxValue }) => ({ type: "value", maxValue }),
+  effects: ({ maxValue }) => ({
+    skips: true,
+    columns: ["clipValue"],
+    row: () => ({ clipValue: maxValue }),
+    hooks: ["gradient"],
+    parts: [file("modifiers/clip_value", clipValueText)],
+    twin: { gradient: (g, _, { row }) => Math.max(-row.clipValue!, Math.min(row.clipValue!, g)) },
+  }),
+});

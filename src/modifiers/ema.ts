@@ -1,15 +1,56 @@
 // An exponential moving average of the parameters.
-import ema from "../../shaders/modifiers/ema.wgsl?raw";
+import emaText from "../../shaders/modifiers/ema.wgsl?raw";
+import { OptionError, show } from "../errors.ts";
+import { defineModifier, type ModifierFunction } from "../modifier.ts";
+import { describeRange, inRange, type Range, readBoolean, readNumber, readObject } from "../options.ts";
+import { createSchedule, type Schedule, type Scheduled } from "../schedule.ts";
 import { file } from "../stages/snippets.ts";
-import type { ModifierKernel } from "../stages/stage.ts";
 
-export const emaKernel: ModifierKernel = {
+const range: Range = { min: 0, below: 1 };
+
+/** An exponential moving average of the parameters, readable as role `"ema"`. */
+export const ema = /* @__PURE__ */ defineModifier<
+  { readonly decay: Schedule; readonly warmup: boolean },
+  ModifierFunction<{
+    /** What is kept of the average in each update; in [0, 1), default 0.999. */
+    readonly decay?: Scheduled | undefined;
+    /** Whether update t (from 1) keeps at most t / (9 + t), so that early parameters do not linger; default true. */
+    readonly warmup?: boolean | undefined;
+  }>
+>({
   name: "ema",
-  hooks: ["update"],
-  parts: [file("modifiers/ema", ema)],
-  twin: {
-    update(x, _before, _g, row) {
-      x.ema! += row.ema! * (x.p - x.ema!);
-    },
+  key: "ema",
+  source: "definition",
+  costs: [{ option: "`ema`", examples: [{ ema: {} }], dispatches: 0, state: "4", moved: "8" }],
+  law: { decay: 0.9 },
+  read(owner, value) {
+    if (value === undefined || value === null) return undefined;
+    const { decay = 0.999, warmup = true } = readObject(owner, value, ["decay", "warmup"]);
+    if (typeof decay === "number") readNumber(`${owner}.decay`, decay, range);
+    const schedule = createSchedule(decay as Scheduled, `${owner}.decay`);
+    if (schedule.listeners) {
+      throw new OptionError(`${owner}.decay is ${show(decay)}; a plateau cannot drive it, only a hyper of the rule`);
+    }
+    return { decay: schedule, warmup: readBoolean(`${owner}.warmup`, warmup) };
   },
-};
+  json: ({ decay, warmup }) => ({ decay: decay.config, warmup }),
+  effects: ({ decay, warmup }) => ({
+    slots: ["ema"],
+    columns: ["ema"],
+    row(step) {
+      const kept = decay.at(step);
+      if (!inRange(kept, range)) {
+        throw new OptionError(`ema.decay is ${show(kept)} at step ${step}; it must be ${describeRange(range)}`);
+      }
+      return { ema: 1 - (warmup ? Math.min(kept, (step + 1) / (step + 10)) : kept) };
+    },
+    evaluates: () => true,
+    hooks: ["update"],
+    parts: [file("modifiers/ema", emaText)],
+    twin: {
+      update(x, _before, _g, row) {
+        x.ema! += row.ema! * (x.p - x.ema!);
+      },
+    },
+  }),
+});

@@ -1,13 +1,25 @@
 // Layer statistics: what each update does to each tensor, as norms of its gradient, its parameters and their change.
-import layerStats from "../../shaders/modifiers/layer_stats.wgsl?raw";
-import { layerRecord } from "../gpu/noted.ts";
+import layerStatsText from "../../shaders/modifiers/layer_stats.wgsl?raw";
+import { defineModifier, type SwitchFunction } from "../modifier.ts";
 import { structsPart } from "../stages/generate.ts";
 import { file, fileSumPart, joinPart } from "../stages/snippets.ts";
-import type { ModifierKernel } from "../stages/stage.ts";
+import { layerStruct } from "../stages/structs.ts";
+import { readSwitch } from "./read.ts";
 
-export const layerStatsKernel: ModifierKernel = {
+const parts = /* @__PURE__ */ [
+  structsPart(layerStruct),
+  joinPart,
+  fileSumPart,
+  file("modifiers/layer_stats", layerStatsText),
+];
+
+/** Measures in each update what it does to each tensor, for `layers()`. Moves no more bytes per parameter. */
+export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "layerStats",
-  hooks: ["after", "end"],
-  parts: [structsPart(layerRecord), joinPart, fileSumPart, file("modifiers/layer_stats", layerStats)],
-  files: layerRecord,
-};
+  key: "watch",
+  source: "definition",
+  argument: "on",
+  costs: [{ option: "`watch`", examples: [{ watch: true }], dispatches: 0, state: "0", moved: "≈ 0" }],
+  read: readSwitch,
+  effects: () => ({ hooks: ["after", "end"], parts, files: layerStruct }),
+});

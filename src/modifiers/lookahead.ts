@@ -1,17 +1,43 @@
 // Lookahead (Zhang et al. 2019): each few updates the parameters return part of the way to where they were.
-import lookahead from "../../shaders/modifiers/lookahead.wgsl?raw";
+import lookaheadText from "../../shaders/modifiers/lookahead.wgsl?raw";
+import { defineModifier, type ModifierFunction } from "../modifier.ts";
 import { file } from "../stages/snippets.ts";
-import type { ModifierKernel } from "../stages/stage.ts";
+import { readNumbers } from "./read.ts";
 
-export const lookaheadKernel: ModifierKernel = {
+/** Each `every` updates the parameters return to their slow copy, which goes `share` of the way towards them. */
+export const lookahead = /* @__PURE__ */ defineModifier<
+  { readonly every: number; readonly share: number },
+  ModifierFunction<{
+    /** Updates from one return to the next; whole, >= 1, default 5. */
+    readonly every?: number | undefined;
+    /** The share of the way that is kept; in [0, 1], default 0.5. */
+    readonly share?: number | undefined;
+  }>
+>({
   name: "lookahead",
-  hooks: ["update"],
-  parts: [file("modifiers/lookahead", lookahead)],
-  twin: {
-    update(x, _before, _g, row) {
-      if (row.lookahead! < 0) return;
-      x.lookahead! += row.lookahead! * (x.p - x.lookahead!);
-      x.p = x.lookahead!;
+  key: "lookahead",
+  source: "Zhang et al. 2019",
+  costs: [{ option: "`lookahead`", examples: [{ lookahead: {} }], dispatches: 0, state: "4", moved: "8" }],
+  law: { every: 2 },
+  read: (owner, value) =>
+    readNumbers(owner, value, {
+      every: [5, { min: 1, integer: true }],
+      share: [0.5, { min: 0, max: 1 }],
+    }),
+  effects: ({ every, share }) => ({
+    slots: ["lookahead"],
+    columns: ["lookahead"],
+    // Less than 0: the parameters do not return in this update.
+    row: (step) => ({ lookahead: (step + 1) % every === 0 ? share : -1 }),
+    evaluates: () => true,
+    hooks: ["update"],
+    parts: [file("modifiers/lookahead", lookaheadText)],
+    twin: {
+      update(x, _before, _g, row) {
+        if (row.lookahead! < 0) return;
+        x.lookahead! += row.lookahead! * (x.p - x.lookahead!);
+        x.p = x.lookahead!;
+      },
     },
-  },
-};
+  }),
+});

@@ -1,15 +1,43 @@
 // Stochastic weight averaging (Izmailov et al. 2018): the plain mean of parameters along the way.
-import swa from "../../shaders/modifiers/swa.wgsl?raw";
+import swaText from "../../shaders/modifiers/swa.wgsl?raw";
+import { defineModifier, type ModifierFunction } from "../modifier.ts";
 import { file } from "../stages/snippets.ts";
-import type { ModifierKernel } from "../stages/stage.ts";
+import { readNumbers } from "./read.ts";
 
-export const swaKernel: ModifierKernel = {
+/** The plain mean of parameters along the way, readable as role `"swa"`. */
+export const swa = /* @__PURE__ */ defineModifier<
+  { readonly start: number; readonly every: number },
+  ModifierFunction<{
+    /** Updates before the first that is averaged; whole, >= 0, default 0. */
+    readonly start?: number | undefined;
+    /** Updates from one averaged to the next; whole, >= 1, default 1. */
+    readonly every?: number | undefined;
+  }>
+>({
   name: "swa",
-  hooks: ["update"],
-  parts: [file("modifiers/swa", swa)],
-  twin: {
-    update(x, _before, _g, row) {
-      x.swa! += row.swa! * (x.p - x.swa!);
+  key: "swa",
+  source: "Izmailov et al. 2018",
+  costs: [{ option: "`swa`", examples: [{ swa: {} }], dispatches: 0, state: "4", moved: "8" }],
+  law: { start: 1 },
+  read: (owner, value) =>
+    readNumbers(owner, value, {
+      start: [0, { min: 0, integer: true }],
+      every: [1, { min: 1, integer: true }],
+    }),
+  effects: ({ start, every }) => ({
+    slots: ["swa"],
+    columns: ["swa"],
+    row(step) {
+      const since = step - start;
+      return { swa: since >= 0 && since % every === 0 ? 1 / (since / every + 1) : 0 };
     },
-  },
-};
+    evaluates: (updates) => updates > start,
+    hooks: ["update"],
+    parts: [file("modifiers/swa", swaText)],
+    twin: {
+      update(x, _before, _g, row) {
+        x.swa! += row.swa! * (x.p - x.swa!);
+      },
+    },
+  }),
+});

@@ -3,10 +3,10 @@
 // is not a tensor (rules, config, hypers, step) stands in the metadata. The same for both engines.
 
 import type { Segment } from "../arena.ts";
-import { largestLossScale } from "../around_plan.ts";
 import { DataError, OptionError, show } from "../errors.ts";
 import { inMemory, memoryError } from "../host_memory.ts";
 import { type PartLayout, slotRange } from "../layout.ts";
+import { largestLossScale } from "../modifier.ts";
 import { type Optimizer, putValues, type TensorValues } from "../optimizer.ts";
 import { deepest, isDeep, readChoice, readObject } from "../options.ts";
 import { type Heard, type Plan, planConfig, rememberHypers, replaceHypers, replaceOwn } from "../plan.ts";
@@ -172,7 +172,7 @@ function describePlan(plan: Plan): Description {
     flags: JSON.stringify({
       ...plan.flags,
       maximize: plan.maximize,
-      cautious: plan.cautious,
+      cautious: plan.modifiers.some(({ name }) => name === "cautious"),
       accumulate: plan.accumulate,
       replicas: plan.replicas,
     }),

@@ -51,12 +51,10 @@ export function evaluationRole(optimizer: Pick<Optimizer, "config" | "segments">
 }
 
 /** As {@link evaluationRole}, of a plan. */
-export function roleOf({ averages, parts }: Pick<Plan, "averages" | "parts">, updates: number): Role {
-  const { swa, ema, lookahead } = averages;
+export function roleOf({ modifiers, parts }: Pick<Plan, "modifiers" | "parts">, updates: number): Role {
   // The slots begin with the first update.
   if (updates === 0) return "params";
-  if (swa && updates > swa.start) return "swa";
-  if (ema) return "ema";
-  if (lookahead) return "lookahead";
+  const average = modifiers.findLast(({ evaluates }) => evaluates?.(updates));
+  if (average) return average.name;
   return parts.some(({ rule }) => rule.evaluation) ? "evaluation" : "params";
 }

@@ -1,7 +1,7 @@
 // The names of tensors in a checkpoint, and which names of parameters would clash with them.
 import type { Segment } from "../arena.ts";
 import { OptionError } from "../errors.ts";
-import { keptShare } from "../layout.ts";
+import { modifierScalars } from "../layout.ts";
 import { type Plan, planSlots } from "../plan.ts";
 
 /** The key of a tensor's role in a checkpoint. */
@@ -19,7 +19,10 @@ export function savedRoles(plan: Plan): readonly string[] {
  */
 export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
   const names = new Set(segments.map(({ name }) => name));
-  const scalars = [...plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {})), keptShare];
+  const scalars = [
+    ...plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {})),
+    ...modifierScalars(plan),
+  ];
   for (const name of names) {
     const slot = [...savedRoles(plan).slice(1), ...scalars].find((candidate) => names.has(keyOf(name, candidate)));
     if (slot) {

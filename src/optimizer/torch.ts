@@ -7,7 +7,7 @@ import { DataError, listed, OptionError } from "../errors.ts";
 import { readPatterns } from "../groups.ts";
 import { type Optimizer, readOptimizer } from "../optimizer.ts";
 import { readNumber, readObject } from "../options.ts";
-import { aroundSlots, createPlan, type Part, type Plan } from "../plan.ts";
+import { createPlan, modifierSlots, type Part, type Plan } from "../plan.ts";
 import type { Rule } from "../rule.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../safetensors.ts";
 import type { CarryValues } from "../table.ts";
@@ -76,7 +76,7 @@ export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options:
         throw new DataError(`the file has "${from}", but this optimizer keeps no slot ${slot} under its options`);
       }
     }
-    for (const average of aroundSlots(plan.averages)) {
+    for (const average of modifierSlots(plan.modifiers)) {
       put(`${name}:${average}`, begun(changed.get(`${name}:${average}`)!.data, changed.get(name)!.data, clocks));
     }
   }

@@ -1,7 +1,6 @@
 // Which stages a step has, in order: those of the whole step, then for each rule set its own. What is not asked for is not in
 // it.
 
-import { modifierKernels } from "../modifiers/kernels.ts";
 import { needsNorm, type Part, type Plan } from "../plan.ts";
 import { accumulateStage } from "./accumulate.ts";
 import { factoredStage } from "./factored.ts";
@@ -23,7 +22,7 @@ export function stepStages(plan: Plan): readonly Stage[] {
 
 /** The stages of a rule set: what modifies the gradient, what the rule needs, what goes by its whole update, the update. */
 export function ruleStages(plan: Plan, { rule }: Part): readonly Stage[] {
-  const modifiers = modifierKernels(plan);
+  const modifiers = plan.modifiers;
   return [
     ...modifiers.flatMap(({ before }) => before ?? []),
     ...(rule.factored ? [factoredStage] : []),

@@ -26,8 +26,9 @@ export const normSumStruct = defineStruct("Sum", {
 export const normSumParts = [file("norm_sum", normSum), joinPart];
 
 /** 1, 2, or 0 for the largest magnitude. */
-function normKind({ clip }: Plan): number {
-  return clip && "norm" in clip ? (clip.norm === "inf" ? 0 : clip.norm) : 2;
+function normKind({ clipNorm }: Plan): number {
+  const kind = clipNorm?.kind ?? 2;
+  return kind === "inf" ? 0 : kind;
 }
 
 export const normStage: Stage = {
@@ -70,7 +71,7 @@ export const normStage: Stage = {
         // Where a barrier is emulated one lane does it all: it has little to do, and a barrier takes long, to run and to compile.
         workgroup_size: barriers ? 256 : 1,
         norm_kind: normKind(plan),
-        clip: Number(plan.clip !== undefined && "maxNorm" in plan.clip),
+        clip: Number(plan.clipNorm !== undefined),
         skip_non_finite: Number(plan.skipNonFinite),
         loss_scaling: Number(plan.lossScale !== undefined),
       }),

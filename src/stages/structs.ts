@@ -37,10 +37,8 @@ export const sizesStruct = defineStruct("Sizes", {
   leastScale: "f32",
   // 1 over the number of gradients that are added up
   mean: "f32",
-  // clipping by the norm, and by units
+  // clipping by the norm
   maxNorm: "f32",
-  clipping: "f32",
-  leastNorm: "f32",
 });
 
 /**
@@ -91,6 +89,9 @@ export function chunkStruct(places: Struct) {
     places,
   });
 }
+
+/** What the update of a chunk files for layer statistics: sums of squares of the gradient as the rule took it, the parameters before, the change. */
+export const layerStruct = defineStruct("Sum", { gradient: "vec2f", weight: "vec2f", change: "vec2f" });
 
 /** What is summed together by conclude.wgsl and finalize.wgsl: its first partial and how many there are, and whose it is. */
 export const binStruct = defineStruct("Bin", {

@@ -4,7 +4,7 @@
 import { afterEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
-import { aroundTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
+import { modifierTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
@@ -122,7 +122,7 @@ describe("one step of a rule that factors matrices", () => {
 });
 
 describe("what stands around a rule", () => {
-  const examples = aroundTable.flatMap(({ examples, dispatches }) =>
+  const examples = modifierTable.flatMap(({ examples, dispatches }) =>
     examples.map((example) => [JSON.stringify(example), dispatches, example] as const),
   );
   it.each(examples)(

@@ -9,7 +9,6 @@ import type { OptimizerConfig } from "../../src/config.ts";
 import { controlBytes, controlRecord } from "../../src/gpu/control.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { layoutPart } from "../../src/layout.ts";
-import { modifierKernels } from "../../src/modifiers/kernels.ts";
 import * as objectives from "../../src/objectives/sources.ts";
 import { clipBins, createPlan } from "../../src/plan.ts";
 import { sizeFields } from "../../src/products/product.ts";
@@ -27,14 +26,14 @@ const segments = layoutSegments([{ name: "w", shape: [8, 3] }]);
 /** What stands around a rule and has WGSL of its own; all but the first beside one set of options. */
 const arounds: readonly object[] = [
   {},
-  { cautious: true, ema: {}, swa: {}, lookahead: {}, clip: { type: "value", maxValue: 1 } },
-  { clip: { type: "adaptive", clipping: 0.1 }, replicas: [{}, {}], watch: true },
+  { cautious: true, ema: {}, swa: {}, lookahead: {}, centralize: true, clip: { type: "value", maxValue: 1 } },
+  { clip: { type: "adaptive", clipping: 0.1 }, replicas: [{}, {}], watch: true, centralize: true },
   { clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "w" }] },
 ];
 const contextOf = (config: object, tensors = segments, index = 0, access: KernelContext["access"] = "vec4") => {
   const plan = createPlan(config as OptimizerConfig, tensors);
   const part = plan.parts[index]!;
-  return { plan, part, layout: layoutPart(plan, part, tensors), access, modifiers: modifierKernels(plan) };
+  return { plan, part, layout: layoutPart(plan, part, tensors), access, modifiers: plan.modifiers };
 };
 const cases: readonly KernelContext[] = rules.flatMap((rule) =>
   optionSets(rule).flatMap((options, set) =>
@@ -47,7 +46,7 @@ const cases: readonly KernelContext[] = rules.flatMap((rule) =>
     }),
   ),
 );
-const plain = cases.filter(({ plan, access }) => access === "vec4" && !plan.clip && !plan.cautious);
+const plain = cases.filter(({ plan, access }) => access === "vec4" && plan.modifiers.length === 0);
 
 /** Every pass of a plan, by the names of its stage and its own. */
 function passesOf({ plan, part }: KernelContext): ReadonlyMap<string, Pass> {
@@ -189,7 +188,7 @@ describe("layouts", () => {
   });
 
   it("a replica has a control record for each bin of clipping", () => {
-    for (const { plan } of [cases[0]!, cases.find(({ plan: { clip } }) => clip?.type === "groupNorm")!]) {
+    for (const { plan } of [cases[0]!, cases.find(({ plan: { clipNorm } }) => clipNorm?.byGroup)!]) {
       expect(controlRecord.bytes * clipBins(plan)).toBe(controlBytes(plan));
     }
   });

@@ -1,0 +1,25 @@
+// Several gradients make one update: their mean.
+import { type ArgumentFunction, defineModifier } from "../modifier.ts";
+import { readNumber } from "../options.ts";
+
+/** Gradients (micro-batches) whose mean makes one update; whole, >= 1. */
+export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: number }, ArgumentFunction<number>>({
+  name: "accumulate",
+  key: "accumulate",
+  source: "definition",
+  argument: "count",
+  costs: [
+    {
+      option: "`accumulate`, for each gradient",
+      examples: [{ accumulate: 4 }],
+      dispatches: 1,
+      state: "4",
+      moved: "12",
+    },
+  ],
+  law: 2,
+  read: (owner, value) =>
+    value === undefined ? undefined : { count: readNumber(owner, value, { min: 1, max: 65_536, integer: true }) },
+  json: ({ count }) => count,
+  effects: ({ count }) => ({ accumulate: count }),
+});

@@ -1,0 +1,42 @@
+// Dynamic scaling of the loss, as torch's GradScaler.
+import { OptionError } from "../errors.ts";
+import { defineModifier, type LossScale, largestLossScale, type ModifierFunction } from "../modifier.ts";
+import { readNumbers } from "./read.ts";
+
+/** The gradients are of a loss times a scale that the GPU adapts (`stats().lossScale`). The defaults are GradScaler's. */
+export const lossScale = /* @__PURE__ */ defineModifier<
+  LossScale,
+  ModifierFunction<{
+    /** The first scale; > 0, default 65,536. */
+    readonly init?: number | undefined;
+    /** What the scale is multiplied by after `interval` updates in a row without a skip; >= 1, default 2. */
+    readonly growth?: number | undefined;
+    /** What it is multiplied by when a gradient is not finite; in (0, 1), default 0.5. */
+    readonly backoff?: number | undefined;
+    /** Updates; whole, >= 1, default 2,000. */
+    readonly interval?: number | undefined;
+    /** A scale that would fall below this is an underflow, which stops the replica; > 0, default 1. */
+    readonly min?: number | undefined;
+  }>
+>({
+  name: "lossScale",
+  key: "lossScale",
+  source: "torch.amp.GradScaler",
+  costs: [{ option: "`lossScale`", examples: [{ lossScale: {} }], dispatches: 2, state: "0", moved: "4" }],
+  read(owner, value) {
+    const read = readNumbers(owner, value, {
+      init: [65_536, { above: 0, max: largestLossScale }],
+      growth: [2, { min: 1 }],
+      backoff: [0.5, { above: 0, below: 1 }],
+      interval: [2000, { min: 1, max: 2 ** 31, integer: true }],
+      min: [1, { above: 0, max: largestLossScale }],
+    });
+    // As the GPU holds them.
+    if (read) for (const field of Object.keys(read) as (keyof LossScale)[]) read[field] = Math.fround(read[field]);
+    if (read && read.init < read.min) {
+      throw new OptionError(`${owner}.init is ${read.init}; it must be >= ${owner}.min, which is ${read.min}`);
+    }
+    return read;
+  },
+  effects: (settings) => ({ lossScale: settings, skips: true }),
+});

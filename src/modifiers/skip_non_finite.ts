@@ -1,0 +1,18 @@
+// Skips updates with a gradient that is not finite.
+import { defineModifier, type SwitchFunction } from "../modifier.ts";
+import { readBoolean } from "../options.ts";
+
+/**
+ * Leaves parameters, slots and step unchanged when any gradient is not finite, and counts it as skipped. Clipping and loss
+ * scaling turn it on; `skipNonFinite(false)` keeps it off with clipping.
+ */
+export const skipNonFinite = /* @__PURE__ */ defineModifier<{ readonly on: boolean }, SwitchFunction>({
+  name: "skipNonFinite",
+  key: "skipNonFinite",
+  source: "torch.amp.GradScaler",
+  argument: "on",
+  costs: [{ option: "`skipNonFinite`", examples: [{ skipNonFinite: true }], dispatches: 2, state: "0", moved: "4" }],
+  read: (owner, value) => (value === undefined ? undefined : { on: readBoolean(owner, value) }),
+  json: ({ on }) => on,
+  effects: ({ on }) => ({ skips: on }),
+});
