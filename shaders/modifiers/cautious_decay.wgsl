@@ -1,7 +1,8 @@
-// Takes the decay back where it pulls the other way than the update (Chen et al. 2025).
+// Takes the decay back where it pulls the other way than the update (Chen et al. 2025). A step of less than float32 tells
+// apart beside the parameter is none: compilers may round a product that they join with a sum otherwise than one alone.
 fn cautious_decay_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell {
   var y = updated;
   let step = kept_by(x, h) - y.p;
-  y.p = select(y.p, x.p - step, sign(step) * sign(x.p) < vec4f());
+  y.p = select(y.p, x.p - step, (sign(step) * sign(x.p) < vec4f()) & (abs(step) > 0x1p-22f * abs(x.p)));
   return y;
 }

@@ -28,7 +28,8 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
     twin: {
       update(x, before, _g, row) {
         const step = before * row.keep! - x.p;
-        if (Math.sign(step) * Math.sign(before) < 0) x.p = before - step;
+        if (Math.sign(step) * Math.sign(before) < 0 && Math.abs(step) > 2 ** -22 * Math.abs(before))
+          x.p = before - step;
       },
     },
   }),
