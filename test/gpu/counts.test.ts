@@ -9,6 +9,7 @@ import { createModel, type ModelConfig } from "../../src/objectives/models/index
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { muon } from "../../src/rules/muon.ts";
@@ -43,7 +44,7 @@ const vectors: readonly Tensor[] = [
 const dispatchesOf = ({ dispatches, perMatrix }: RuleRow, matrices: number) => dispatches + perMatrix * matrices;
 
 async function create(tensors: readonly Tensor[], config: object): Promise<GpuOptimizer> {
-  const optimizer = await createOptimizer(device, tensors, config as never);
+  const optimizer = await createOptimizer(device, tensors, readConfig(config));
   kept.push(optimizer);
   return optimizer;
 }
