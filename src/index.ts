@@ -229,6 +229,9 @@ export { halveEvery, step } from "./schedules/step.ts";
 export { stochastic } from "./schedules/stochastic.ts";
 export { tanh } from "./schedules/tanh.ts";
 export { warmupStableDecay } from "./schedules/warmup_stable_decay.ts";
+export { factoredStage } from "./stages/factored.ts";
+export { orthogonaliseStage } from "./stages/orthogonalise.ts";
+export { reductionStage } from "./stages/reduction.ts";
 export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
 export {
   type CurveDifference,

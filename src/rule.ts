@@ -7,6 +7,7 @@ import { OptionError, show } from "./errors.ts";
 import { defineFields, isOptions, type Range, readNumber, readRecord } from "./options.ts";
 import type { Scheduled } from "./schedule.ts";
 import type { SlotFormat } from "./slot_format.ts";
+import type { Stage } from "./stages/stage.ts";
 
 /** One scalar of a rule: its default and what it may be at every step. */
 export interface Hyper {
@@ -47,6 +48,8 @@ export interface Carry<H extends string, K extends string> {
  */
 export interface Reduction<F extends string, S extends string, C extends string, N extends string, A extends string> {
   /** Whether sums are taken over each tensor or over all together. */
+  /** What takes the sums: `reductionStage`. */
+  readonly stage: Stage;
   readonly scope: "tensor" | "all";
   /** The terms that are added up, fields of the WGSL structs `Sums` (vec4f) and `Totals` (f32, and `count`). */
   readonly sums: readonly N[];
@@ -70,6 +73,8 @@ export interface Reduction<F extends string, S extends string, C extends string,
  * scalar of the reduction called `factored` is 1 for such tensors; the slot of the others is the rule's own to update.
  */
 export interface Factored<S extends string, C extends string> {
+  /** What moves the means and makes elements of them: `factoredStage`. */
+  readonly stage: Stage;
   /** The slot that is factored. */
   readonly slot: S;
   /** The column that says how far the means move. */
@@ -144,6 +149,8 @@ export interface RuleDefinition<
    * brought close to the nearest orthogonal one by five Newton–Schulz steps. Not saved.
    */
   readonly orthogonalises?: {
+    /** What makes it: `orthogonaliseStage`. */
+    readonly stage: Stage;
     readonly slot: NoInfer<S>;
     /** `fn prepare(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> vec4f`. */
     prepare(

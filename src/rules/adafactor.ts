@@ -9,6 +9,8 @@
 // Tensors with more than two dimensions are stacks of matrices, each with means of its own.
 import wgsl from "../../shaders/rules/adafactor.wgsl?raw";
 import { defineRule } from "../rule.ts";
+import { factoredStage } from "../stages/factored.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 /** Adafactor, as torch.optim.Adafactor. */
 export const adafactor = defineRule({
@@ -31,7 +33,7 @@ export const adafactor = defineRule({
   },
   flags: {},
   slots: ["v"],
-  factored: { slot: "v", weight: "share", least: "least" },
+  factored: { stage: factoredStage, slot: "v", weight: "share", least: "least" },
   row: (h, t) => ({
     keep: 1 - h.lr * h.weightDecay,
     share: t ** h.beta2Decay,
@@ -43,6 +45,7 @@ export const adafactor = defineRule({
     d: h.d,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "tensor",
     sums: ["param", "scaled"],
     scalars: { factored: 0, step: 0 },

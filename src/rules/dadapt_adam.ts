@@ -12,6 +12,7 @@
 // version); optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere d stays as it is; optax gets NaN.
 import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
 import { type Cell, defineRule } from "../rule.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 type Flags = Readonly<Record<string, boolean>>;
 
@@ -90,6 +91,7 @@ export const dadaptAdam = defineRule({
     growthRate: Math.min(h.growthRate, 1e30),
   }),
   reduction: {
+    stage: reductionStage,
     scope: "all",
     sums: ["inner", "magnitude"],
     scalars: { d: "d0", dPrevious: "d0", numerator: 0 },

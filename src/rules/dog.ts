@@ -10,6 +10,7 @@
 // init_step; operations and defaults are that function's too.
 import wgsl from "../../shaders/rules/dog.wgsl?raw";
 import { defineRule } from "../rule.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 /** Distance over gradients, as optax.contrib.dog. */
 export const dog = defineRule({
@@ -46,6 +47,7 @@ export const dog = defineRule({
     weightDecay: h.weightDecay,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "all",
     sums: ["paramSquares", "distanceSquares", "gradientSquares"],
     scalars: { farthest: 0, gradientSquares: 0, rate: 0 },

@@ -13,6 +13,7 @@
 // a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_adam.wgsl?raw";
 import { defineRule } from "../rule.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 /** Adam whose rate descends along its own gradient. */
 export const hypergradientAdam = defineRule({
@@ -56,6 +57,7 @@ export const hypergradientAdam = defineRule({
     weightDecay: h.weightDecay,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "all",
     sums: ["inner"],
     // The rate is kept to be read; the update adds its own group's lr to the drift.

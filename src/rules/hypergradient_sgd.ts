@@ -11,6 +11,7 @@
 // easily too small to change a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_sgd.wgsl?raw";
 import { defineRule } from "../rule.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 /** SGD whose rate descends along its own gradient. */
 export const hypergradientSgd = defineRule({
@@ -49,6 +50,7 @@ export const hypergradientSgd = defineRule({
     weightDecay: h.weightDecay,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "all",
     sums: ["inner"],
     // The rate is kept to be read; the update adds its own group's lr to the drift.

@@ -8,6 +8,7 @@
 // which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/lamb.wgsl?raw";
 import { type Cell, defineRule } from "../rule.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 type Columns = Readonly<
   Record<
@@ -57,6 +58,7 @@ export const lamb = defineRule({
     weightDecay: h.weightDecay,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "tensor",
     sums: ["paramSquares", "stepSquares"],
     scalars: { ratio: 1 },

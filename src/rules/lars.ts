@@ -8,6 +8,7 @@
 // only. Operations and defaults follow optax.lars, which has no default lr; ours is 1. Its masks are groups here.
 import wgsl from "../../shaders/rules/lars.wgsl?raw";
 import { defineRule } from "../rule.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 /** LARS, as optax.lars. */
 export const lars = defineRule({
@@ -40,6 +41,7 @@ export const lars = defineRule({
     eps: h.eps,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "tensor",
     sums: ["paramSquares", "stepSquares"],
     scalars: { ratio: 1 },

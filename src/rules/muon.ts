@@ -12,6 +12,8 @@
 // Muon too (Liu et al. 2025).
 import wgsl from "../../shaders/rules/muon.wgsl?raw";
 import { defineRule } from "../rule.ts";
+import { orthogonaliseStage } from "../stages/orthogonalise.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 /** Momentum made orthogonal, as torch.optim.Muon; vectors and the like go to `fallback`. */
 export const muon = defineRule({
@@ -44,6 +46,7 @@ export const muon = defineRule({
     eps: h.eps,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "tensor",
     sums: ["square"],
     scalars: { inverse: 0 },
@@ -54,6 +57,7 @@ export const muon = defineRule({
     },
   },
   orthogonalises: {
+    stage: orthogonaliseStage,
     slot: "orthogonal",
     prepare: (x, g, h, r, flags) => direction(x.momentum, g, h, flags) * r.inverse,
     scale([outputs, inputs], flags) {

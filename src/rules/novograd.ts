@@ -7,6 +7,7 @@
 // Operations and defaults follow optax.novograd, which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/novograd.wgsl?raw";
 import { defineRule } from "../rule.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 /** NovoGrad, as optax.novograd. */
 export const novograd = defineRule({
@@ -39,6 +40,7 @@ export const novograd = defineRule({
     weightDecay: h.weightDecay,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "tensor",
     sums: ["squares"],
     scalars: { v: 0 },

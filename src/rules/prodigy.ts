@@ -11,6 +11,7 @@
 // authors call them. Where s is 0 everywhere d stays as it is, as in the authors' code; optax gets NaN.
 import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
 import { type Cell, defineRule } from "../rule.ts";
+import { reductionStage } from "../stages/reduction.ts";
 
 type Columns = Readonly<
   Record<"stepSize" | "beta1" | "oneMinusBeta1" | "beta2" | "oneMinusBeta2" | "beta3" | "d0", number>
@@ -67,6 +68,7 @@ export const prodigy = defineRule({
     weightDecay: h.weightDecay,
   }),
   reduction: {
+    stage: reductionStage,
     scope: "all",
     sums: ["inner", "magnitude"],
     scalars: { d: "d0", dPrevious: "d0", numerator: 0 },

@@ -5,7 +5,6 @@ import { controlRecord } from "../gpu/control.ts";
 import { needsNorm, type Plan } from "../plan.ts";
 import { tableColumns } from "../table.ts";
 import { chunks, control, gradients, params, scalars, sizes, table } from "./bindings.ts";
-import { factoredParts } from "./factored.ts";
 import {
   cellPart,
   cellStructsPart,
@@ -79,7 +78,7 @@ export function cellParts(context: KernelContext): readonly SourcePart[] {
     scalarsPart(context),
     cellPart(context),
     cellAccessPart,
-    ...(part.rule.factored ? factoredParts(context) : [file("unfactored", unfactored)]),
+    ...(part.rule.factored?.stage.cellParts?.(context) ?? [file("unfactored", unfactored)]),
     rulePart(context),
     ruleCallsPart(context),
   ];

@@ -1,24 +1,18 @@
 // A second moment that is kept as means along rows and columns: its means move before the rule measures or updates.
 import factor from "../../shaders/factor.wgsl?raw";
 import factored from "../../shaders/factored.wgsl?raw";
-import type { SourcePart } from "../assemble.ts";
 import { type MatrixView, rowMeans, slotRange } from "../layout.ts";
 import { tableColumns } from "../table.ts";
 import { factorPart } from "./generate.ts";
 import { linesStage } from "./lines.ts";
 import { file } from "./snippets.ts";
-import type { KernelContext } from "./stage.ts";
+import type { KernelContext, Stage } from "./stage.ts";
 import type { PartState, Work } from "./twin.ts";
 
 const factoredPart = file("factored", factored);
 const movingPart = file("factor", factor);
 
-/** In kernels over cells: what a factored slot is in each element. */
-export function factoredParts(context: KernelContext): readonly SourcePart[] {
-  return [factorPart(context), factoredPart];
-}
-
-export const factoredStage = linesStage({
+const means = /* @__PURE__ */ linesStage({
   name: "factor",
   kernelName: ({ part }) => `rule "${part.rule.name}", means`,
   parts: (context) => [factorPart(context), movingPart],
@@ -34,6 +28,12 @@ export const factoredStage = linesStage({
     for (const work of works) if (work.place.factored) moveMeans(state, work, work.place.factored);
   },
 });
+
+/** The stage of a rule's `factored`: moves the means, and makes of them what the slot is in each element. */
+export const factoredStage: Stage = {
+  ...means,
+  cellParts: (context: KernelContext) => [factorPart(context), factoredPart],
+};
 
 /** Moves the means of the squared gradient along columns and rows. */
 function moveMeans({ part, layout, state }: PartState, { place, row, gradient }: Work, view: MatrixView): void {

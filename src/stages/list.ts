@@ -3,10 +3,7 @@
 
 import { needsNorm, type Part, type Plan } from "../plan.ts";
 import { accumulateStage } from "./accumulate.ts";
-import { factoredStage } from "./factored.ts";
 import { normStage } from "./norm.ts";
-import { orthogonaliseStage } from "./orthogonalise.ts";
-import { reductionStage } from "./reduction.ts";
 import type { Stage } from "./stage.ts";
 import { updateStage } from "./update.ts";
 
@@ -25,9 +22,7 @@ export function ruleStages(plan: Plan, { rule }: Part): readonly Stage[] {
   const modifiers = plan.modifiers;
   return [
     ...modifiers.flatMap(({ before }) => before ?? []),
-    ...(rule.factored ? [factoredStage] : []),
-    ...(rule.reduction ? [reductionStage] : []),
-    ...(rule.orthogonalises ? [orthogonaliseStage] : []),
+    ...[rule.factored, rule.reduction, rule.orthogonalises].flatMap((need) => need?.stage ?? []),
     ...modifiers.flatMap(({ behind }) => behind ?? []),
     updateStage,
   ];

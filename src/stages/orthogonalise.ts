@@ -35,6 +35,7 @@ type Operand = Values<(typeof operandStruct)["fields"]>;
 const prepared: Binding = { name: "prepared", use: "write", type: "array<vec4f>" };
 const matrix = (name: string, use: Binding["use"]): Binding => ({ name, use, type: "array<f32>" });
 
+/** The stage of a rule's `orthogonalises`: Newton–Schulz steps of what `prepare` gives. */
 export const orthogonaliseStage: Stage = {
   name: "orthogonalise",
   twin: orthogonalise,

@@ -11,7 +11,8 @@ import type { TwinContext } from "./twin.ts";
 const measuring = file("reduction_measure", reductionMeasure);
 const concluding = file("reduction_conclude", reductionConclude);
 
-export const reductionStage = sumsStage({
+/** The stage of a rule's `reduction`: takes its sums and makes scalars of them. */
+export const reductionStage = /* @__PURE__ */ sumsStage({
   name: "rule",
   kernelNames: (context) => ({
     measure: `${ruleName(context)}, measure`,

@@ -89,6 +89,8 @@ export interface Stage {
   readonly passes: readonly Pass[];
   /** Buffers of its own that its passes share, by the names that they bind them by. */
   buffers?(context: BuildContext): NamedBuffers;
+  /** WGSL that it brings to every kernel over cells, in place of `begin_chunk` that does nothing. */
+  cellParts?(context: KernelContext): readonly SourcePart[];
   /** The same on the CPU, in float64. */
   twin?(context: TwinContext): void;
 }
