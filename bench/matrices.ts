@@ -1,7 +1,8 @@
 // The work of the product cases, the same for every engine: two random matrices as they are stored, and some rows of what they
 // make, in float64.
-import { Random } from "../src/index.ts";
+
 import type { ProductShape } from "../src/products/variants.ts";
+import { Random } from "../src/training.ts";
 import type { Answer } from "./suite.ts";
 
 /** C = op(A)·op(B), row-major. */

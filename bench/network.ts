@@ -1,6 +1,8 @@
 // The work of the training cases, the same for every engine: a network of rectifiers with its first weights, one batch of
 // labelled rows, and the hypers of AdamW. A step is forward, mean softmax cross-entropy, backward, update.
-import { createModel, type Dataset, initialTensors, Random, type Tensor, type TensorValues } from "../src/index.ts";
+
+import type { Tensor, TensorValues } from "../src/index.ts";
+import { createModel, type Dataset, initialTensors, Random } from "../src/training.ts";
 import { type Answer, checkedSteps } from "./suite.ts";
 
 export interface Layer {

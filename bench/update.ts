@@ -3,7 +3,8 @@
 // expected of a hundred million elements takes the reference one period, and no array as long as the work is ever held.
 
 import { readParts } from "../src/gpu/readback.ts";
-import { createCpuOptimizer, type OptimizerConfig, Random, readConfig, rules } from "../src/index.ts";
+import { createCpuOptimizer, type OptimizerConfig, readConfig, rules } from "../src/index.ts";
+import { Random } from "../src/training.ts";
 import { type Answer, checkedSteps } from "./suite.ts";
 
 export interface UpdateTensor {

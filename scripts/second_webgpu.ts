@@ -3,24 +3,21 @@
 //   npm run build && npx deno run --unstable-webgpu -A scripts/second_webgpu.ts
 // Where there is no GPU, Mesa's software driver will do (VK_ICD_FILENAMES names its lvp_icd file).
 
-import type { ModelConfig } from "../src/index.ts";
-import { adamw } from "../src/rules/adam.ts";
+import type { ModelConfig } from "../src/training.ts";
 
-const fallline: typeof import("../src/index.ts") = await import(
-  new URL("../dist/lib/src/index.js", import.meta.url).href
-);
-
+const built = (path: string) => import(new URL(`../dist/lib/${path}.js`, import.meta.url).href);
+const { adamw, adapterLine, describeAdapter, DeviceError, requestDevice }: typeof import("../src/index.ts") =
+  await built("src/index");
 const {
   cpuEngine,
   createModel,
   createTrainee,
   initialTensors,
-  pin,
   Random,
-  requestDevice,
-  variantNames,
   webgpuEngine,
-} = fallline;
+}: typeof import("../src/training.ts") = await built("src/training");
+const { kernels }: typeof import("../bench/index.ts") = await built("bench/index");
+const { pin, variants: variantNames } = kernels;
 const device = await requestDevice();
 const random = new Random(3);
 let failed = 0;
@@ -28,7 +25,7 @@ device.addEventListener("uncapturederror", ({ error }) => {
   failed++;
   console.log(`uncaptured: ${error.message}`);
 });
-console.log(fallline.adapterLine(fallline.describeAdapter(device.adapterInfo)));
+console.log(adapterLine(describeAdapter(device.adapterInfo)));
 
 /** The largest difference of a gradient, relative to the largest of its tensor. */
 async function compare(variant: string, config: ModelConfig, batch: number): Promise<void> {
@@ -76,7 +73,7 @@ for (const variant of variantNames) {
   try {
     await pin(device, "all", variant);
   } catch (error) {
-    if (!(error instanceof fallline.DeviceError)) throw error;
+    if (!(error instanceof DeviceError)) throw error;
     console.log(`skip  ${error.message}`);
     continue;
   }

@@ -9,6 +9,7 @@ import type { ModifierKernel } from "./stages/stage.ts";
 
 /** A modifier as a config names it: the modifier, and its options. */
 export interface ModifierConfig {
+  /** The modifier itself; in JSON its name. */
   readonly modifier: Modifier;
   readonly [option: string]: unknown;
 }
@@ -101,6 +102,7 @@ export interface Modifier extends Omit<ModifierDefinition<unknown>, "read" | "js
   activate(owner: string, value: unknown): ActiveModifier | undefined;
   /** What does not go with it, as {@link activate} gave it. */
   refusal(active: ActiveModifier, surroundings: Surroundings): string | undefined;
+  /** Its name. */
   toJSON(): string;
 }
 

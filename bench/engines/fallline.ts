@@ -2,17 +2,10 @@
 import { allocate, bytesOf } from "../../src/gpu/allocate.ts";
 import { encodeDispatches } from "../../src/gpu/kernel.ts";
 import { readParts } from "../../src/gpu/readback.ts";
-import {
-  adamw,
-  createModel,
-  createObjective,
-  createOptimizer,
-  type GpuOptimizer,
-  type OptimizerConfig,
-  sgd,
-  tune,
-} from "../../src/index.ts";
+import { adamw, createOptimizer, type GpuOptimizer, type OptimizerConfig, sgd } from "../../src/index.ts";
 import { type Operand, productDispatch } from "../../src/products/product.ts";
+import { tune } from "../../src/products/tuner.ts";
+import { createModel, createObjective } from "../../src/training.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
 import { replay, takeDown, timeKernels } from "../kernels.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";

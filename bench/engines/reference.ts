@@ -1,5 +1,6 @@
 // Our CPU reference, in float64 between float32 parameters: what every other engine's answer is held against.
-import { adamw, createCpuObjective, createCpuOptimizer, createModel } from "../../src/index.ts";
+import { adamw, createCpuOptimizer } from "../../src/index.ts";
+import { createCpuObjective, createModel } from "../../src/training.ts";
 import { answerOf, datasetOf, inOrder, tensorsOf, type Work } from "../network.ts";
 import type { Answer, Runner } from "../suite.ts";
 

@@ -2,17 +2,19 @@
 // A new one is a line in `networks` or in `sweepCases`.
 import {
   adamw,
-  createCpuObjective,
   createCpuOptimizer,
-  createModel,
-  createObjective,
   createOptimizer,
-  type GpuObjective,
   type GpuOptimizer,
-  type Objective,
   type Optimizer,
   type Tensor,
 } from "../../src/index.ts";
+import {
+  createCpuObjective,
+  createModel,
+  createObjective,
+  type GpuObjective,
+  type Objective,
+} from "../../src/training.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
 import { type Keep, keeping } from "../engines/keeping.ts";
 import { createWork, datasetOf, flopsOf, hypers, tensorsOf, type Work } from "../network.ts";

@@ -6,6 +6,7 @@ import { contour, heightsOf, levelsOf } from "./contour.ts";
 
 /** How the examples import: written so that it is no import of this file. */
 const library = `from ${JSON.stringify("fallline")}`;
+const training = `from ${JSON.stringify("fallline/train")}`;
 
 export function landscapeTableMarkdown(): string {
   return `# Landscapes
@@ -39,8 +40,8 @@ run which has left it comes to rest.
 ## Looking at one
 
 \`\`\`js
-import { createLandscape, himmelblau } ${library};
-const landscape = createLandscape(himmelblau());
+import { landscapes } ${training};
+const landscape = landscapes.create(landscapes.himmelblau());
 console.log(landscape.value([0, 0]), [...landscape.gradient([0, 0])]); // → 170 [ -14, -22 ]
 console.log(landscape.minima().length, landscape.minimum); // → 4 0
 \`\`\`
@@ -55,8 +56,9 @@ of \`points\`, each going its own way: its gradient is its own (that of the sum 
 reports is their mean. Norms, clipping and rules that sum take all points together.
 
 \`\`\`js
-import { createCpuObjective, createCpuOptimizer, createLandscape, initialTensors, logisticMap, sgd } ${library};
-const landscape = createLandscape(logisticMap());
+import { createCpuOptimizer, sgd } ${library};
+import { createCpuObjective, initialTensors, landscapes } ${training};
+const landscape = landscapes.create(landscapes.logisticMap());
 for (const lr of [1.5, 2.3, 2.5]) {
   const optimizer = createCpuOptimizer(initialTensors(landscape, [0.5]), sgd({ lr }));
   const objective = createCpuObjective(optimizer, landscape);

@@ -1,15 +1,15 @@
 // Arguments of the wrong kind on a device: every method of what is made there, and every function that takes one.
 
 import { describe, expect, it } from "vitest";
-import * as fallline from "../../src/index.ts";
 import { isOptions } from "../../src/options.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { curve, peaks } from "../custom_objectives.ts";
 import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
+import { library as fallline, publicFunctions } from "../library.ts";
 import { device } from "./setup.ts";
 
-const exported = new Map<string, unknown>(Object.entries(fallline));
-const { createOptimizer, createLandscape, createModel, beale } = fallline;
+const { createOptimizer, createModel } = fallline;
+const { beale, create: createLandscape } = fallline.landscapes;
 const config = { rule: sgd } as const;
 
 describe("a hostile argument of a method on a device", () => {
@@ -21,7 +21,7 @@ describe("a hostile argument of a method on a device", () => {
 
   it("of a network, a landscape and an objective of one's own", async () => {
     const model = createModel({ layers: [2, 2] });
-    const data = fallline.arrayDataset({ inputs: [0, 1, 1, 0], labels: [1, 0] });
+    const data = fallline.datasets.fromArrays({ inputs: [0, 1, 1, 0], labels: [1, 0] });
     const landscape = createLandscape(beale());
     const made = await Promise.all(
       [fallline.initialTensors(model), fallline.initialTensors(landscape), peaks.tensors].map((tensors) =>
@@ -46,11 +46,15 @@ describe("a hostile argument of a method on a device", () => {
 });
 
 describe("a hostile argument behind a device", () => {
-  it.each(["createOptimizer", "pin", "tune", "tuneUpdate", "keepChoices"])("of %s", async (name) => {
-    const call = exported.get(name) as Call;
-    // With the standard options tuning would begin.
-    const isStandard = (value: unknown) => value === undefined || (isOptions(value) && Object.keys(value).length === 0);
-    const all = hostile.filter((value) => !isStandard(value)).map((value) => [device, value]);
-    expect(await complaints(name, call, all)).toEqual([]);
-  });
+  it.each(["createOptimizer", "kernels.pin", "kernels.tune", "kernels.tuneUpdate", "kernels.keep"])(
+    "of %s",
+    async (name) => {
+      const call = publicFunctions.get(name) as Call;
+      // With the standard options tuning would begin.
+      const isStandard = (value: unknown) =>
+        value === undefined || (isOptions(value) && Object.keys(value).length === 0);
+      const all = hostile.filter((value) => !isStandard(value)).map((value) => [device, value]);
+      expect(await complaints(name, call, all)).toEqual([]);
+    },
+  );
 });

@@ -25,13 +25,19 @@ function block(file: string, language: string, index = 0): string {
   return found;
 }
 
+/** The built file that the package gives for an import of it. */
+function entryOf(name: string): string {
+  const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  return exports[name.replace("fallline", ".")].default;
+}
+
 /** Runs a script in a Node of its own, with the built library and npm `webgpu` in place of the packages; what it prints. */
 function run(script: string): string {
   const folder = mkdtempSync(join(tmpdir(), "fallline-docs-"));
   try {
     const path = join(folder, "example.mjs");
     const whole = script
-      .replace('from "fallline"', `from "${fileUrl("dist/lib/src/index.js")}"`)
+      .replace(/from "(fallline[a-z/]*)"/g, (_, name: string) => `from "${fileUrl(entryOf(name))}"`)
       .replace('from "webgpu"', `from "${fileUrl("node_modules/webgpu/index.js")}"`);
     writeFileSync(path, whole);
     // Where there is no driver, Chrome's: what a user without one would set.

@@ -2,28 +2,27 @@
 // an option that is passed over.
 
 import { describe, expect, it } from "vitest";
-import * as fallline from "../../src/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
+import { library as fallline, publicFunctions } from "../library.ts";
 
 const { createCpuOptimizer, rules } = fallline;
-const exported = new Map<string, unknown>(Object.entries(fallline));
 
 /** Not called here: they need a device or a browser, take what anyone makes (classes), or read CSV, which has tests of its own. */
-const left = new Set(["Random", "FalllineError", "OptionError", "DataError", "DeviceError", "parseCsv"]);
+const left = new Set(["Random", "FalllineError", "OptionError", "DataError", "DeviceError", "datasets.fromCsv"]);
 
-const functions = [...exported.keys()].filter((name) => typeof exported.get(name) === "function" && !left.has(name));
+const functions = [...publicFunctions.keys()].filter((name) => !left.has(name));
 
 describe("a hostile first argument", () => {
   it.each(functions)("of %s", async (name) => {
     const given = hostile.map((value) => [value]);
-    expect(await complaints(name, exported.get(name) as Call, given)).toEqual([]);
+    expect(await complaints(name, publicFunctions.get(name) as Call, given)).toEqual([]);
   });
 });
 
 const model = { layers: [2, 2] };
-const data = fallline.arrayDataset({
+const data = fallline.datasets.fromArrays({
   inputs: [
     [0, 1],
     [1, 0],
@@ -44,36 +43,36 @@ const openings: Readonly<Record<string, readonly (readonly unknown[])[]>> = {
       fallline.createModel(model),
     ],
   ],
-  initialTensors: [[fallline.createModel(model)], [fallline.createLandscape(fallline.beale())]],
-  batches: [[10], [10, 2]],
-  firstRows: [[data]],
-  sliceRows: [[data], [data, 0]],
-  splitRows: [[data]],
-  createSchedule: [["x"]],
-  rangeTest: [[fallline.cpuEngine()], [fallline.cpuEngine(), run], [fallline.cpuEngine(), run, data]],
+  initialTensors: [[fallline.createModel(model)], [fallline.landscapes.create(fallline.landscapes.beale())]],
+  "datasets.batches": [[10], [10, 2]],
+  "datasets.first": [[data]],
+  "datasets.slice": [[data], [data, 0]],
+  "datasets.split": [[data]],
+  "schedules.create": [["x"]],
+  "tuning.rangeTest": [[fallline.cpuEngine()], [fallline.cpuEngine(), run], [fallline.cpuEngine(), run, data]],
   loadTorch: [
     [createCpuOptimizer(tensors, { rule: sgd })],
     [createCpuOptimizer(tensors, { rule: sgd }), new Uint8Array(9)],
   ],
-  parseIdx: [["x"], ["x", new Uint8Array(9)]],
-  idxDataset: [["x"], ["x", new Uint8Array(9)], ["x", new Uint8Array(9), new Uint8Array(9)]],
+  "datasets.parseIdx": [["x"], ["x", new Uint8Array(9)]],
+  "datasets.fromIdx": [["x"], ["x", new Uint8Array(9)], ["x", new Uint8Array(9), new Uint8Array(9)]],
   verifyRule: [[rules[0]]],
   verifyObjective: [[{}]],
-  readRunConfig: [[run]],
-  gridTrials: [[{}]],
-  randomTrials: [[{ lr: [1, 2] }]],
-  spaced: [[1], [1, 2]],
-  withPeak: [[{ rule: sgd }]],
-  diffFields: [[{}]],
-  diffCurves: [[{ losses: [], testAccuracy: null, environment: {} }]],
+  "runs.readConfig": [[run]],
+  "tuning.gridTrials": [[{}]],
+  "tuning.randomTrials": [[{ lr: [1, 2] }]],
+  "tuning.spaced": [[1], [1, 2]],
+  "tuning.withPeak": [[{ rule: sgd }]],
+  "runs.diffFields": [[{}]],
+  "runs.diffCurves": [[{ losses: [], testAccuracy: null, environment: {} }]],
   createOptimizer: [[{ createBuffer: () => undefined }]],
 };
 
 describe("a hostile later argument", () => {
   it.each(Object.keys(openings))("of %s", async (name) => {
-    expect(fallline).toHaveProperty(name);
+    expect(publicFunctions.has(name)).toBe(true);
     const given = openings[name]!.flatMap((opening) => hostile.map((value) => [...opening, value]));
-    expect(await complaints(name, exported.get(name) as Call, given)).toEqual([]);
+    expect(await complaints(name, publicFunctions.get(name) as Call, given)).toEqual([]);
   });
 });
 
@@ -87,13 +86,13 @@ const methods: Readonly<Record<string, () => object>> = {
     });
   },
   "a landscape's objective": () => {
-    const landscape = fallline.createLandscape(fallline.beale());
+    const landscape = fallline.landscapes.create(fallline.landscapes.beale());
     return fallline.createCpuObjective(
       createCpuOptimizer(fallline.initialTensors(landscape), { rule: sgd }),
       landscape,
     );
   },
-  "a landscape": () => fallline.createLandscape(fallline.beale()),
+  "a landscape": () => fallline.landscapes.create(fallline.landscapes.beale()),
   "a watch": () => fallline.createWatch(),
   stopping: () => fallline.createStopping(),
   "random numbers": () => new fallline.Random(1),
@@ -124,8 +123,10 @@ describe("what was passed over or ended raw", () => {
     await expect(loadCheckpoint(optimizer, null as never)).rejects.toThrow("null, not a Uint8Array");
     await expect(loadCheckpoint(optimizer, before.buffer as never)).rejects.toThrow("not a Uint8Array");
     expect(await saveCheckpoint(optimizer)).toEqual(before);
-    expect(() => fallline.beale(...([5] as unknown as []))).toThrow("beale was given 5; it takes nothing");
-    expect(() => fallline.himmelblau(...([{}] as unknown as []))).toThrow("himmelblau was given {}; it takes nothing");
+    expect(() => fallline.landscapes.beale(...([5] as unknown as []))).toThrow("beale was given 5; it takes nothing");
+    expect(() => fallline.landscapes.himmelblau(...([{}] as unknown as []))).toThrow(
+      "himmelblau was given {}; it takes nothing",
+    );
     const misspelt = fallline.train({ engine: fallline.cpuEngine(), ...run, data, onSteps: () => {} } as never);
     await expect(misspelt).rejects.toThrow('train has an unknown option "onSteps"');
   });
@@ -136,34 +137,34 @@ describe("what was passed over or ended raw", () => {
 
   it("values nested 20,000 deep, or that hold themselves, are refused by diffFields", () => {
     const deep = () => JSON.parse("[".repeat(20_000) + "]".repeat(20_000)) as unknown;
-    expect(() => fallline.diffFields({ a: deep() }, { a: deep() })).toThrow("a is ");
+    expect(() => fallline.runs.diffFields({ a: deep() }, { a: deep() })).toThrow("a is ");
     const loop: Record<string, unknown> = {};
     loop.loop = loop;
-    expect(() => fallline.diffFields({}, { loop })).toThrow("nested more than 1000 deep");
+    expect(() => fallline.runs.diffFields({}, { loop })).toThrow("nested more than 1000 deep");
     const nested = (at: string) => JSON.parse(`${'{"s":['.repeat(100)}${at}${"]}".repeat(100)}`) as unknown;
-    expect(fallline.diffFields(nested("1"), nested("2"))).toHaveLength(1);
+    expect(fallline.runs.diffFields(nested("1"), nested("2"))).toHaveLength(1);
   });
 });
 
 /** Calls with one option at a time of every kind. */
 const withOptions: Readonly<Record<string, readonly [call: (options: never) => unknown, base: object, names: string]>> =
   {
-    arrayDataset: [
-      fallline.arrayDataset,
+    "datasets.fromArrays": [
+      fallline.datasets.fromArrays,
       { inputs: [0, 1, 1, 0], labels: [1, 0] },
       "name inputs labels weights classes scale count",
     ],
     "arrayDataset with targets": [
-      fallline.arrayDataset,
+      fallline.datasets.fromArrays,
       { inputs: [0, 1, 1, 0], targets: [1, 0], count: 2 },
       "targets count weights",
     ],
-    parseCsv: [
-      (o) => fallline.parseCsv("a,b\n1,2\n3,4\n", o),
+    "datasets.fromCsv": [
+      (o) => fallline.datasets.fromCsv("a,b\n1,2\n3,4\n", o),
       {},
       "name label labels target targets inputs delimiter header classes weight weights columns scale shuffle",
     ],
-    splitRows: [(o) => fallline.splitRows(data, 1, o), {}, "seed shuffle stratify"],
+    "datasets.split": [(o) => fallline.datasets.split(data, 1, o), {}, "seed shuffle stratify"],
     createModel: [fallline.createModel, model, "type layers activation dropout loss l2 bias"],
     "createModel of an rnn": [
       fallline.createModel,
@@ -181,19 +182,24 @@ const withOptions: Readonly<Record<string, readonly [call: (options: never) => u
       "name shape data layout params gradients",
     ],
     layerwiseDecay: [(o) => fallline.layerwiseDecay(tensors, o), { decay: 0.5 }, "decay layerOf groups noDecay"],
-    readRunConfig: [fallline.readRunConfig, run, "format model data init optimizer batch steps seed metric stop watch"],
+    "runs.readConfig": [
+      fallline.runs.readConfig,
+      run,
+      "format model data init optimizer batch steps seed metric stop watch",
+    ],
     train: [
       (o) => fallline.train({ engine: fallline.cpuEngine(), ...run, data, ...(o as object) }),
       {},
       "test signal snapshotAfter saveEvery onCheckpoint resume recover onStart onStep onEvent onTest onMetric onBest",
     ],
-    sweep: [
-      (o) => fallline.sweep({ engine: fallline.cpuEngine(), ...run, steps: 2, data, ...(o as object) } as never),
+    "tuning.sweep": [
+      (o) => fallline.tuning.sweep({ engine: fallline.cpuEngine(), ...run, steps: 2, data, ...(o as object) } as never),
       { trials: [{ lr: 0.1 }] },
       "trials halving test signal onStart onStep onTest",
     ],
-    search: [
-      (o) => fallline.search({ engine: fallline.cpuEngine(), ...run, steps: 2, data, ...(o as object) } as never),
+    "tuning.search": [
+      (o) =>
+        fallline.tuning.search({ engine: fallline.cpuEngine(), ...run, steps: 2, data, ...(o as object) } as never),
       { rules: ["sgd"], budget: 8 },
       "rules schedules rates budget test signal onStart onStep onTest",
     ],
@@ -209,7 +215,11 @@ const withOptions: Readonly<Record<string, readonly [call: (options: never) => u
       {},
       "transpose step",
     ],
-    idxDataset: [(o) => fallline.idxDataset("x", new Uint8Array(9), new Uint8Array(9), o), {}, "classes scale files"],
+    "datasets.fromIdx": [
+      (o) => fallline.datasets.fromIdx("x", new Uint8Array(9), new Uint8Array(9), o),
+      {},
+      "classes scale files",
+    ],
     encodeSafetensors: [fallline.encodeSafetensors, { metadata: {}, tensors: new Map() }, "metadata tensors"],
     defineRule: [
       fallline.defineRule as never,

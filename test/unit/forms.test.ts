@@ -3,10 +3,11 @@ import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
-import * as fallline from "../../src/index.ts";
 import type { Rule } from "../../src/rule.ts";
+import { library as fallline, publicFunctions } from "../library.ts";
 
-const { adamw, cosine, rules, scheduleTypes, landscapeTypes, sgd } = fallline;
+const { adamw, rules, sgd } = fallline;
+const { cosine } = fallline.schedules;
 
 type Form = (...given: readonly unknown[]) => OptimizerConfig;
 const forms = rules.map(({ name }) => [name, (fallline as unknown as Record<string, Form>)[name]!] as const);
@@ -74,14 +75,16 @@ it("rates by position have their types", () => {
   expect(() => sgd(0.1, { lr: 0.2 })).toThrow("sgd was given the rate 0.1 and lr 0.2; it takes one of them");
 });
 
-/** These two have no options. */
-const typed = [...scheduleTypes, ...landscapeTypes].filter((type) => type !== "beale" && type !== "himmelblau");
+/** Those that make a config of their options; beale and himmelblau have none. */
+const typed = [...publicFunctions.keys()].filter((name) =>
+  /^(schedules|landscapes)\.(?!create|read|halveEvery|oneCycleMomentum|beale|himmelblau)/.test(name),
+);
 
 describe.each(typed)("%s", (type) => {
-  const form = (fallline as unknown as Record<string, (options?: unknown) => unknown>)[type]!;
+  const form = publicFunctions.get(type) as (options?: unknown) => unknown;
   it("refuses what is no object of its options", () => {
     for (const value of [...noOptions, 0.1]) expect(() => form(value), String(value)).toThrow(OptionError);
     expect(() => form({ type: "nosuch" })).toThrow(OptionError);
-    expect(JSON.parse(JSON.stringify(form({ version: 1 })))).toEqual({ type, version: 1 });
+    expect(JSON.parse(JSON.stringify(form({ version: 1 })))).toEqual({ type: type.split(".")[1], version: 1 });
   });
 });

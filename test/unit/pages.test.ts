@@ -3,13 +3,14 @@
 import { describe, expect, it } from "vitest";
 import { arenaLength, layoutSegments, packArena, paddedLength, pagesOf, type Tensor } from "../../src/arena.ts";
 import { createPaged } from "../../src/cpu/optimizer.ts";
-import { loadCheckpoint, type OptimizerConfig, Random, saveCheckpoint } from "../../src/index.ts";
+import { loadCheckpoint, type OptimizerConfig, saveCheckpoint } from "../../src/index.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { prodigy } from "../../src/rules/prodigy.ts";
 import { rprop } from "../../src/rules/rprop.ts";
+import { Random } from "../../src/training.ts";
 
 const shapes: readonly (readonly [string, readonly number[]])[] = [
   ["a", [8, 8]],

@@ -10,22 +10,42 @@ const root = resolve(import.meta.dirname, "../..");
 const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
 
 const consumer = `
-import { adamw, cosine, createOptimizer, type GpuOptimizer, OptionError, pin, requestDevice, sequential, tune, variantNames } from "fallline";
-import type { Activation, CaseResult, CompleteDataConfig, CompleteModelConfig, Layer, LossConfig, MetricOptions, Mlp, MlpConfig } from "fallline";
-import type { ObjectiveOptions, Range, ReplayCase, Rnn, RnnConfig, Tolerance, TuneResult } from "fallline";
-export type Named = [Activation, CaseResult, CompleteDataConfig, CompleteModelConfig, Layer, LossConfig, MetricOptions, Mlp, MlpConfig];
-export type MoreNamed = [ObjectiveOptions, Range, ReplayCase, Rnn, RnnConfig, Tolerance];
+import { adamw, createOptimizer, defineRule, type GpuOptimizer, modifiers, OptionError, type Range, requestDevice, schedules } from "fallline";
+import { bench, type BenchRow, kernels, type TuneResult } from "fallline/bench";
+import { type Activation, type CompleteModelConfig, datasets, type Layer, type LossConfig, mlp, type MlpConfig, type ObjectiveOptions, train } from "fallline/train";
+export type Named = [Activation, CompleteModelConfig, Layer, LossConfig, MlpConfig, ObjectiveOptions, Range];
 export async function use(device: GPUDevice, rate: number | undefined): Promise<number> {
-  const lr = sequential({ milestones: [3], schedules: [0.1, cosine({ base: 0.1, steps: 10 })] });
-  const optimizer: GpuOptimizer = await createOptimizer(device, [{ name: "w", shape: [3] }], adamw({ lr, eps: rate }));
-  optimizer.set({ lr: 0.1 });
+  const lr = schedules.sequential({ milestones: [3], schedules: [0.1, schedules.cosine({ base: 0.1, steps: 10 })] });
+  const config = adamw({ lr, eps: rate, modifiers: [modifiers.ema({ decay: 0.99 }), modifiers.accumulate(2)] });
+  const optimizer: GpuOptimizer = await createOptimizer(device, { w: [3] }, config);
+  optimizer.set({ lr: 0.1 }, { group: 0 });
   const { w } = await optimizer.read();
-  const tuned: TuneResult = await tune(device, [{ m: 1, n: 1, k: 1 }]);
-  await pin(device, "all", variantNames.includes("f16-32x32") ? tuned.products[0]?.variant ?? "tiled-32x32" : "");
+  const tuned: TuneResult = await kernels.tune(device, [{ m: 1, n: 1, k: 1 }]);
+  await kernels.pin(device, "all", kernels.variants.includes("f16-32x32") ? tuned.products[0]?.variant ?? "tiled-32x32" : "");
+  const rows: readonly BenchRow[] = await bench({ device, step: (pass) => optimizer.encode(pass) });
+  const data = datasets.fromArrays({ inputs: [0, 1], labels: [0, 1], count: 2 });
+  const { losses } = await train({ model: mlp([1, 4, 2]), data, optimizer: adamw(), batch: 2, steps: rows.length });
   // @ts-expect-error a misspelt option does not compile
   adamw({ learningRate: 1 });
-  return (w?.[0] ?? 0) + (await requestDevice(navigator.gpu)).limits.maxBufferSize + new OptionError("x").message.length;
+  // @ts-expect-error nor does one of a modifier
+  modifiers.ema({ dekay: 0.9 });
+  // @ts-expect-error nor one of a schedule
+  schedules.cosine({ base: 1, stops: 3 });
+  return (w?.[0] ?? 0) + losses.length + (await requestDevice(navigator.gpu)).limits.maxBufferSize + new OptionError("x").message.length;
 }
+export const custom = defineRule({
+  name: "plain",
+  source: "definition",
+  hypers: { lr: { default: 0.1, range: { min: 0 } } },
+  flags: {},
+  slots: [],
+  // @ts-expect-error a misspelt hyper does not compile
+  row: (h) => ({ lr: h.rate }),
+  wgsl: "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell { var y = x; y.p = x.p - h.lr * gradient; return y; }",
+  update(x, g, h) {
+    x.p -= h.lr * g;
+  },
+});
 `;
 
 it.each(["bundler", "nodenext"])("compile under moduleResolution %s", (moduleResolution) => {

@@ -1,0 +1,25 @@
+// `schedules.*`: the function of every schedule, and what makes one of a value or of JSON.
+export { readSchedule as read } from "../read_schedule.ts";
+export { createSchedule as create } from "../schedule.ts";
+export { batchGrowth } from "./batch_growth.ts";
+export { batchScaled } from "./batch_scaled.ts";
+export { constant } from "./constant.ts";
+export { cosine } from "./cosine.ts";
+export { cosineRestarts } from "./cosine_restarts.ts";
+export { cyclic } from "./cyclic.ts";
+export { exponential } from "./exponential.ts";
+export { inverseSqrt } from "./inverse_sqrt.ts";
+export { inverseTime } from "./inverse_time.ts";
+export { linear } from "./linear.ts";
+export { multiStep } from "./multi_step.ts";
+export { oneCycle, oneCycleMomentum } from "./one_cycle.ts";
+export { piecewise } from "./piecewise.ts";
+export { plateau } from "./plateau.ts";
+export { polynomial } from "./polynomial.ts";
+export { product } from "./product.ts";
+export { scale } from "./scale.ts";
+export { sequential } from "./sequential.ts";
+export { halveEvery, step } from "./step.ts";
+export { stochastic } from "./stochastic.ts";
+export { tanh } from "./tanh.ts";
+export { warmupStableDecay } from "./warmup_stable_decay.ts";

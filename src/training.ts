@@ -1,0 +1,83 @@
+// `fallline/train`: data, models, training, and finding a rate.
+/// <reference types="@webgpu/types" preserve="true" />
+export type { ArrayDatasetOptions, Rows } from "./data/arrays.ts";
+export type { Column, CsvOptions } from "./data/csv.ts";
+export type { Dataset, LabelledDataset, Split, SplitOptions, TargetDataset } from "./data/dataset.ts";
+export * as datasets from "./data/functions.ts";
+export type { IdxArray, IdxOptions } from "./data/idx.ts";
+export type { ClassesOption } from "./data/labels.ts";
+export type { Entrant, Stop, Trial } from "./lab/race.ts";
+export type {
+  FindLrJob,
+  Ramp,
+  RangeOptions,
+  RangeProgress,
+  RangeTestOptions,
+  RangeTestResult,
+  RateTrial,
+  TrialProgress,
+} from "./lab/range_test.ts";
+export type { Candidate, Ranked, SearchJob, SearchOptions, SearchResult } from "./lab/search.ts";
+export type { Shape } from "./lab/shapes.ts";
+export type { RangeEnd, RangePoint, ReadingName, Suggestion, SuggestionName, Suggestions } from "./lab/suggest.ts";
+export type { Halving, Span, SweepJob, SweepOptions, SweepResult, TrialResult } from "./lab/sweep.ts";
+export * as tuning from "./lab/tuning.ts";
+export { type VerifyObjectiveOptions, verifyObjective } from "./lab/verify_objective.ts";
+export { type CustomDefinition, type CustomObjective, defineObjective, type Example } from "./objectives/custom.ts";
+export type { InitConfig } from "./objectives/init.ts";
+export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./objectives/landscapes/define.ts";
+export * as landscapes from "./objectives/landscapes/functions.ts";
+export type { LossConfig } from "./objectives/loss.ts";
+export type { Layer, Model } from "./objectives/model.ts";
+export { type CompleteModelConfig, createModel, type ModelConfig } from "./objectives/models/index.ts";
+export { type MlpConfig, type MlpOptions, mlp } from "./objectives/models/mlp.ts";
+export { type RnnConfig, type RnnOptions, rnn } from "./objectives/models/rnn.ts";
+export type {
+  Evaluation,
+  HessianOptions,
+  Objective,
+  ObjectiveOptions,
+  ReplicaEvaluation,
+  ReplicaReport,
+  StepReport,
+} from "./objectives/objective.ts";
+export { createCpuObjective } from "./objectives/objective_cpu.ts";
+export { createObjective, type GpuObjective } from "./objectives/objective_gpu.ts";
+export { initialTensors, type Program, type Trainable } from "./objectives/program.ts";
+export type { Activation } from "./products/activation.ts";
+export { Random } from "./random.ts";
+export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
+export type { CurveDifference, FieldDifference, LossPoint, RunOutcome } from "./train/diff.ts";
+export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
+export type { RunData, RunJob } from "./train/job.ts";
+export type { Best, MetricOptions, MetricPoint } from "./train/metric.ts";
+export type { DataMark, RunCheckpoint, RunState as RunCheckpointState } from "./train/run_checkpoint.ts";
+export type { CompleteRunConfig, MetricConfig, RunConfig, StopConfig, WatchConfig } from "./train/run_config.ts";
+export * as runs from "./train/runs.ts";
+export { createStopping, type Stopping, type StoppingOptions, type StoppingReport } from "./train/stopping.ts";
+export {
+  type Progress,
+  type Reason,
+  type TrainJob,
+  type TrainOptions,
+  type TrainResult,
+  train,
+} from "./train/train.ts";
+export {
+  createWatch,
+  type Diverging,
+  type ExplodingGradient,
+  type NonFiniteGradient,
+  type NonFiniteLoss,
+  type Oscillating,
+  type RunState,
+  type Stalled,
+  type UpdateSize,
+  type VanishingGradient,
+  type Verdict,
+  type Watch,
+  type WatchEvent,
+  type WatchedStep,
+  type WatchOptions,
+  type WatchState,
+} from "./train/watch.ts";
