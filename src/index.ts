@@ -22,6 +22,7 @@ export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";
 export type { InGroup, InReplica, LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
 export type { Range } from "./options.ts";
 export { readConfig } from "./read_config.ts";
+export { readSchedule } from "./read_schedule.ts";
 export {
   type Carry,
   type Cell,

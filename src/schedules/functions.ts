@@ -1,5 +1,4 @@
-// `schedules.*`: the function of every schedule, and what makes one of a value or of JSON.
-export { readSchedule as read } from "../read_schedule.ts";
+// `schedules.*`: the function of every schedule, and what makes one of its config.
 export { createSchedule as create } from "../schedule.ts";
 export { batchGrowth } from "./batch_growth.ts";
 export { batchScaled } from "./batch_scaled.ts";

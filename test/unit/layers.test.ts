@@ -49,7 +49,7 @@ const layers: readonly (readonly string[])[] = [
   ["objectives/"],
   ["train/"],
   ["lab/"],
-  ["index.ts"],
+  ["index.ts", "training.ts"],
   ["cli/", "page/"],
 ];
 
