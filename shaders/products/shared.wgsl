@@ -1,44 +1,6 @@
 // What all products share: C = op(A) · op(B), row-major; A is [m, k] (stored [k, m] if transpose_a), B is [k, n] (stored
 // [n, k] if transpose_b). Matrices are read in blocks of 4 × 4, whose rows stand in the columns of a WGSL matrix: so
 // a block of C grows by (block of B) * (block of A). Sizes are no constants: a kernel serves products of every size.
-struct Sizes {
-  m: u32,
-  n: u32,
-  k: u32,
-  // from one stored row to the next
-  a_line: u32,
-  b_line: u32,
-  c_line: u32,
-  // from one replica's matrix to the next one's; 0 where all share it
-  a_stride: u32,
-  b_stride: u32,
-  c_stride: u32,
-  side_stride: u32,
-  extra_stride: u32,
-  // tiles of C, one a workgroup, and how many lie side by side
-  tiles: u32,
-  tiles_across: u32,
-  // in words: from one replica's record to the next; in the first the word that is 2 while it is halted, and its step
-  control_stride: u32,
-  skip_index: u32,
-  step_index: u32,
-  // 1 where the epilogue reads `side`, writes `extra`, adds to what stands in C
-  has_side: u32,
-  has_extra: u32,
-  accumulate: u32,
-  // 1 where `extra` is no buffer of its own but lies in C's: where it begins there, and C
-  extra_in_c: u32,
-  c_first: u32,
-  extra_first: u32,
-  activation: u32,
-  // what a random word must reach to be kept, and what kept values are divided by
-  threshold: u32,
-  kept: f32,
-  key_low: u32,
-  key_high: u32,
-  stream: u32,
-}
-
 override transpose_a: bool;
 override transpose_b: bool;
 
@@ -58,11 +20,11 @@ struct Matrix {
 }
 
 fn matrix_a(replica: u32) -> Matrix {
-  return Matrix(replica * sizes.a_stride, select(sizes.m, sizes.k, transpose_a), sizes.a_line);
+  return Matrix(sizes.a_first + replica * sizes.a_stride, select(sizes.m, sizes.k, transpose_a), sizes.a_line);
 }
 
 fn matrix_b(replica: u32) -> Matrix {
-  return Matrix(replica * sizes.b_stride, select(sizes.k, sizes.n, transpose_b), sizes.b_line);
+  return Matrix(sizes.b_first + replica * sizes.b_stride, select(sizes.k, sizes.n, transpose_b), sizes.b_line);
 }
 
 // Of the first of four elements that lie side by side.

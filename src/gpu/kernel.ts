@@ -4,15 +4,15 @@ import { locate, type Source } from "../assemble.ts";
 import { DeviceError } from "../errors.ts";
 import { readMade } from "../options.ts";
 
-/** How each binding of group 0 is used, in the order of the bindings. */
+/** How each binding of group 0 is used, in the order of the bindings; a kernel may leave numbers out. */
 export type BindingUse = "read" | "write" | "uniform";
 
 const bufferTypes = { read: "read-only-storage", write: "storage", uniform: "uniform" } as const;
 
 export interface Kernel {
   readonly pipeline: GPUComputePipeline;
-  /** Binds buffers (whole, or parts of them) in the order of the bindings. */
-  bind(buffers: readonly (GPUBuffer | GPUBufferBinding)[]): GPUBindGroup;
+  /** Binds buffers (whole, or parts of them) in the order of the bindings; nothing where there is none. */
+  bind(buffers: readonly (GPUBuffer | GPUBufferBinding | undefined)[]): GPUBindGroup;
 }
 
 /** What has been compiled for a device, by everything that makes a kernel what it is. */
@@ -27,7 +27,7 @@ const compiled = new WeakMap<GPUDevice, Map<string, Promise<Kernel>>>();
 export function compileKernel(
   device: GPUDevice,
   source: Source,
-  bindings: readonly BindingUse[],
+  bindings: readonly (BindingUse | undefined)[],
   constants: Record<string, number>,
 ): Promise<Kernel> {
   const kernels = compiled.get(device) ?? new Map<string, Promise<Kernel>>();
@@ -44,7 +44,7 @@ export function compileKernel(
 async function compile(
   device: GPUDevice,
   source: Source,
-  bindings: readonly BindingUse[],
+  bindings: readonly (BindingUse | undefined)[],
   constants: Record<string, number>,
 ): Promise<Kernel> {
   device.pushErrorScope("validation");
@@ -61,11 +61,9 @@ async function compile(
   if (broken) throw new DeviceError(`${source.name} does not compile: ${broken.message}`);
   const layout = device.createBindGroupLayout({
     label: source.name,
-    entries: bindings.map((use, binding) => ({
-      binding,
-      visibility: GPUShaderStage.COMPUTE,
-      buffer: { type: bufferTypes[use] },
-    })),
+    entries: bindings.flatMap((use, binding) =>
+      use ? [{ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type: bufferTypes[use] } }] : [],
+    ),
   });
   let pipeline: GPUComputePipeline;
   try {
@@ -83,10 +81,9 @@ async function compile(
       device.createBindGroup({
         label: source.name,
         layout,
-        entries: buffers.map((buffer, binding) => ({
-          binding,
-          resource: "buffer" in buffer ? buffer : { buffer },
-        })),
+        entries: buffers.flatMap((buffer, binding) =>
+          buffer ? [{ binding, resource: "buffer" in buffer ? buffer : { buffer } }] : [],
+        ),
       }),
   };
 }

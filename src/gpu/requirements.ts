@@ -80,9 +80,8 @@ export function requireDevice(
     }
     if (rule.orthogonalises) {
       for (const { segment } of layouts[index]!.places) {
-        const [small, large] = [Math.min(...segment.shape), Math.max(...segment.shape)];
-        requireBuffer(device, small * small * plan.replicas * 4, `the Gram matrix of "${segment.name}"`);
-        requireLimit(device, "maxComputeWorkgroupsPerDimension", Math.ceil(large / 32), `the matrix "${segment.name}"`);
+        const bytes = Math.min(...segment.shape) ** 2 * plan.replicas * 4;
+        requireBuffer(device, bytes, `the Gram matrix of "${segment.name}"`);
       }
     }
   });

@@ -9,6 +9,7 @@ import { sourceOf } from "../stages/compile.ts";
 import { gradientStages, ruleStages, stepStages } from "../stages/list.ts";
 import {
   type BuildContext,
+  type BuildDispatches,
   type KernelContext,
   linesOf,
   type NamedBuffers,
@@ -83,11 +84,12 @@ export async function compileStages(
     modifiers,
   });
 
-  /** A stage's kernels for some launches: of each pass one for each launch, or one. */
-  const compile = (stage: Stage, all: readonly Launch[]): Promise<CompiledStage> =>
-    Promise.all(
+  /** A stage's kernels for some launches: of each pass one for each launch, or one; and what it compiles itself. */
+  const compile = async (stage: Stage, all: readonly Launch[]): Promise<CompiledStage> => {
+    const once = { part: all[0]!.part, access: "vec4" as const };
+    const passes = Promise.all(
       stage.passes.map(async (pass) => {
-        const of = pass.each === "launch" ? all : [{ part: all[0]!.part, access: "vec4" as const }];
+        const of = pass.each === "launch" ? all : [once];
         const compiled = of.map((launch) => {
           const last = launch === launches.at(-1);
           const key = `${launch.part} ${launch.access} ${last} ${stage.name} ${pass.name}`;
@@ -95,7 +97,10 @@ export async function compileStages(
         });
         return { pass, kernels: await Promise.all(compiled) };
       }),
-    ).then((passes) => ({ stage, launches: all, passes }));
+    );
+    const [compiled, behind] = await Promise.all([passes, stage.compile?.(device, contextOf(once))]);
+    return { stage, launches: all, passes: compiled, behind };
+  };
   const compileAll = (stages: readonly Stage[], all: readonly Launch[]) =>
     Promise.all(stages.map((stage) => compile(stage, all)));
 
@@ -145,7 +150,7 @@ export async function compileStages(
       };
     }
 
-    function dispatchesOf({ stage, launches, passes }: CompiledStage): readonly Dispatch[] {
+    function dispatchesOf({ stage, launches, passes, behind }: CompiledStage): readonly Dispatch[] {
       const { part: index } = launches[0]!;
       const context: BuildContext = {
         ...{ plan, layouts, modifiers, numbers, shape, perChunk, create },
@@ -159,7 +164,7 @@ export async function compileStages(
         ...{ table: buffers.table, control: buffers.control, sizes: uniforms[part]! },
         ...{ state: buffers.states[part]!, scalars: buffers.scalars[part]!, ...shared },
       });
-      return passes.flatMap(({ pass, kernels }) => {
+      const dispatches = passes.flatMap(({ pass, kernels }) => {
         if (pass.each === "once") return dispatchesOfPass(pass, kernels[0]!, context, ofSet(index), undefined);
         return launches.flatMap((launch, i) => {
           const { origins, bound, raw, count } = cuts.get(launch)!;
@@ -167,6 +172,7 @@ export async function compileStages(
           return dispatchesOfPass(pass, kernels[i]!, { ...context, launch, origins }, named, count);
         });
       });
+      return behind ? [...dispatches, ...behind(context, ofSet(index))] : dispatches;
     }
 
     function dispatchesOfPass(
@@ -201,6 +207,7 @@ interface CompiledStage {
   readonly stage: Stage;
   readonly launches: readonly Launch[];
   readonly passes: readonly { readonly pass: Pass; readonly kernels: readonly NamedKernel[] }[];
+  readonly behind: BuildDispatches | undefined;
 }
 
 /** Kernels by name: launches that differ in buffers alone share them. */

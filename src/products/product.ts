@@ -1,21 +1,28 @@
 // Matrix products on the GPU, each with what follows it in the same kernel: bias, activation and dropout; the derivative of an
-// activation; the gradient of the bias. Sizes lie in a small uniform buffer, so that a product of other sizes
-// compiles nothing.
+// activation; the gradient of the bias; a linear combination with another matrix. Sizes lie in a small uniform buffer, so that
+// a product of other sizes compiles nothing.
 import { DeviceError } from "../errors.ts";
-import { allocate, bytesOf } from "../gpu/allocate.ts";
+import { allocate, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid } from "../gpu/device.ts";
-import { type BindingUse, compileKernel, type Dispatch } from "../gpu/kernel.ts";
+import { compileKernel, type Dispatch, type Kernel } from "../gpu/kernel.ts";
 import { type Activation, activations } from "./activation.ts";
 import { variantFor } from "./choices.ts";
 import { type Dropout, dropoutKey, dropoutThreshold } from "./dropout.ts";
-import { assembleProduct } from "./sources.ts";
+import { assembleProduct, bindingsOf, type MatrixAccess, type ProductCode, sizesStruct } from "./sources.ts";
 import { accessOf, type ProductShape, probeVariants, type Variant } from "./variants.ts";
 
 export type { Dropout } from "./dropout.ts";
 
-/** A matrix of each replica, `stride` elements apart; 0 where all share one. Its offset is a multiple of 256. */
-export interface Operand extends GPUBufferBinding {
+/** Where matrices lie in a buffer: the first one's byte, a multiple of 4, and elements from one replica's to the next. */
+export interface Placement {
+  readonly offset?: number;
+  /** 0 where all replicas share one. */
   readonly stride: number;
+}
+
+/** A matrix of each replica. */
+export interface Operand extends GPUBufferBinding, Placement {
+  readonly offset?: number;
 }
 
 /** What follows a product in its kernel. `f` is the activation; C, `from` and `preactivation` are [m, n]. */
@@ -43,14 +50,16 @@ export type Epilogue =
       readonly accumulate?: boolean;
       /** n elements: the bias's gradient. */
       readonly sums?: Operand;
-    };
+    }
+  /** C = alpha · product + beta · D; D is [m, n] and neither a part of C nor C. */
+  | { readonly type: "combine"; readonly alpha: number; readonly beta: number; readonly added: Operand };
 
 /** C = op(A)·op(B), row-major, and what follows. */
 export interface Product extends ProductShape {
   readonly epilogue: Epilogue;
 }
 
-/** What all dispatches of one objective share. */
+/** What all dispatches of one owner share. */
 export interface Replicated {
   readonly device: GPUDevice;
   readonly replicas: number;
@@ -59,19 +68,23 @@ export interface Replicated {
   readonly controlStride: number;
   /** Where in the first record the word is that is 2 while the replica is halted. */
   readonly skipIndex: number;
-  /** Where in the first record the step is. */
-  readonly stepIndex: number;
+  /** Where in the first record the step is, for dropout. */
+  readonly stepIndex?: number;
   /** The rows of the running batch (shaders/products/batch.wgsl), for dropout. */
-  readonly batch: GPUBuffer | GPUBufferBinding;
+  readonly batch?: GPUBuffer | GPUBufferBinding;
   /** Is told of each buffer that the dispatches need, which its owner destroys with them. */
   readonly keep?: (buffer: GPUBuffer) => void;
 }
 
-/** Sizes, A, B, C, control, what the epilogue reads, what it writes, and the batch, whether it uses them or not. */
-export const bindings: readonly BindingUse[] = ["uniform", "read", "read", "write", "read", "read", "write", "read"];
-
 /** A, B and C. */
 export type Operands = readonly [a: Operand, b: Operand, c: Operand];
+
+/** A product's kernel, for operands of any size that lie as it was told. */
+export interface ProductKernel {
+  readonly kernel: Kernel;
+  readonly variant: Variant;
+  readonly access: MatrixAccess;
+}
 
 /**
  * The dispatch of a product, in the variant that is pinned, or was measured to be fastest, or is this device's default. Each
@@ -97,22 +110,77 @@ export async function variantDispatch(
   operands: Operands,
   variant: Variant,
 ): Promise<Dispatch> {
+  const { device } = replicated;
+  const { m, n, k, epilogue } = product;
+  const { dropout, side, extra } = epilogueParts(epilogue);
+  const at = [...operands, side, extra].filter((operand) => operand !== undefined);
+  const compiled = await compileVariant(
+    device,
+    product,
+    { epilogue: epilogue.type, dropout: dropout !== undefined, at },
+    variant,
+  );
+  const { made, buffers } = await allocate(device, `a product of ${m} × ${n} × ${k}`, (create) =>
+    bindProduct(replicated, compiled, product, operands, create),
+  );
+  for (const buffer of buffers) replicated.keep?.(buffer);
+  return made;
+}
+
+/** What picks a product's kernel beside its shape and its variant. */
+export interface ProductForm extends Pick<ProductCode, "epilogue" | "dropout"> {
+  /** Where all that it is going to read and write lies. */
+  readonly at: readonly Placement[];
+}
+
+/**
+ * The kernel of a product whose buffers there are not yet, in the variant that {@link productDispatch} would choose.
+ *
+ * @throws DeviceError where it does not compile.
+ */
+export async function compileProduct(
+  device: GPUDevice,
+  shape: ProductShape,
+  form: ProductForm,
+): Promise<ProductKernel> {
+  await probeVariants(device);
+  return compileVariant(device, shape, form, variantFor(device, shape));
+}
+
+async function compileVariant(
+  device: GPUDevice,
+  shape: ProductShape,
+  { epilogue, dropout, at }: ProductForm,
+  variant: Variant,
+): Promise<ProductKernel> {
+  const access = at.every(wholeVec4s) ? accessOf(shape) : "any";
+  const code = { kernel: variant.kernel, access, epilogue, dropout };
+  const kernel = await compileKernel(device, assembleProduct(code), bindingsOf(code), {
+    ...variant.constants,
+    transpose_a: Number(shape.transposeA ?? false),
+    transpose_b: Number(shape.transposeB ?? false),
+  });
+  return { kernel, variant, access };
+}
+
+/** Whether every replica's matrix begins at a vec4. */
+const wholeVec4s = ({ offset = 0, stride }: Placement) => offset % 16 === 0 && stride % 4 === 0;
+
+/**
+ * The dispatch of a compiled product over its operands, which must lie as the kernel was told.
+ *
+ * @throws DeviceError where the product has too many tiles for one dispatch.
+ */
+export function bindProduct(
+  replicated: Replicated,
+  { kernel, variant, access }: ProductKernel,
+  product: Product,
+  [a, b, c]: Operands,
+  create: CreateBuffer,
+): Dispatch {
   const { device, replicas, control, batch } = replicated;
   const { m, n, k, epilogue, transposeA = false, transposeB = false } = product;
-  const [a, b, c] = operands;
-  const { activation, dropout, side, extra, accumulate } = epilogueParts(epilogue);
-  const vec4 = allAligned(product, [a, b, c, side, extra]);
-  const source = assembleProduct({
-    kernel: variant.kernel,
-    access: vec4 ? "vec4" : "any",
-    epilogue: epilogue.type,
-    dropout: dropout !== undefined,
-  });
-  const kernel = await compileKernel(device, source, bindings, {
-    ...variant.constants,
-    transpose_a: Number(transposeA),
-    transpose_b: Number(transposeB),
-  });
+  const { activation, dropout, side, extra, accumulate, alpha, beta } = epilogueParts(epilogue);
   const [tileRows, tileColumns] = variant.tile;
   const tilesAcross = Math.ceil(n / tileColumns);
   const tiles = tilesAcross * Math.ceil(m / tileRows);
@@ -123,64 +191,76 @@ export async function variantDispatch(
       `a product of ${tiles} tiles for ${replicas} replicas needs more than maxComputeWorkgroupsPerDimension = ${most} workgroups in a dimension`,
     );
   }
-  const unit = vec4 ? 4 : 1;
-  const { bound, apart } = boundTogether(c, extra);
+  const unit = access === "vec4" ? 4 : 1;
+  const written = extra?.buffer === c.buffer ? [c, extra] : [c];
+  const bound = { a: spanOf([a]), b: spanOf([b]), c: spanOf(written), side: side && spanOf([side]) };
+  const apart = extra && !written.includes(extra) ? spanOf([extra]) : undefined;
+  const firstIn = (operand: Operand | undefined, binding: GPUBufferBinding | undefined) =>
+    ((operand?.offset ?? 0) - (binding?.offset ?? 0)) / 4 / unit;
   const [keyLow, keyHigh] = dropoutKey(dropout?.seed ?? 0);
-  const sizes = sizeBytes({
-    m,
-    n,
-    k,
-    aLine: (transposeA ? m : k) / unit,
-    bLine: (transposeB ? k : n) / unit,
-    cLine: n / unit,
-    aStride: a.stride / unit,
-    bStride: b.stride / unit,
-    cStride: c.stride / unit,
-    sideStride: (side?.stride ?? 0) / unit,
-    extraStride: (extra?.stride ?? 0) / unit,
-    tiles,
-    tilesAcross,
-    controlStride: replicated.controlStride,
-    skipIndex: replicated.skipIndex,
-    stepIndex: replicated.stepIndex,
-    hasSide: Number(side !== undefined),
-    hasExtra: Number(extra !== undefined),
-    accumulate: Number(accumulate ?? false),
-    extraInC: Number(extra !== undefined && extra !== apart),
-    cFirst: ((c.offset ?? 0) - (bound.offset ?? 0)) / 4 / unit,
-    extraFirst: extra && extra !== apart ? ((extra.offset ?? 0) - (bound.offset ?? 0)) / 4 / unit : 0,
-    activation: activation === undefined ? 0 : activations.indexOf(activation),
-    threshold: dropout ? dropoutThreshold(dropout.rate) : 0,
-    kept: 1 - (dropout?.rate ?? 0),
-    keyLow,
-    keyHigh,
-    stream: dropout?.stream ?? 0,
-  });
-  const { made: bindGroup, buffers } = await allocate(device, `a product of ${m} × ${n} × ${k}`, (create) => {
-    const sizesBuffer = create("product sizes", sizes.byteLength, sizes, "uniform");
-    // Stands where a kernel could write more than C and is not asked to.
-    const unused = () => create("product", 16);
-    // What an epilogue does not read is bound to A, which is read too; two bindings that are written must not overlap.
-    return kernel.bind([sizesBuffer, a, b, bound, control, side ?? a, apart ?? unused(), batch]);
-  });
-  for (const buffer of buffers) replicated.keep?.(buffer);
+  const sizes = sizesStruct.encode([
+    {
+      m,
+      n,
+      k,
+      aLine: (transposeA ? m : k) / unit,
+      bLine: (transposeB ? k : n) / unit,
+      cLine: n / unit,
+      aFirst: firstIn(a, bound.a),
+      bFirst: firstIn(b, bound.b),
+      cFirst: firstIn(c, bound.c),
+      sideFirst: firstIn(side, bound.side),
+      extraFirst: firstIn(extra, apart ?? (extra && bound.c)),
+      aStride: a.stride / unit,
+      bStride: b.stride / unit,
+      cStride: c.stride / unit,
+      sideStride: (side?.stride ?? 0) / unit,
+      extraStride: (extra?.stride ?? 0) / unit,
+      tiles,
+      tilesAcross,
+      controlStride: replicated.controlStride,
+      skipIndex: replicated.skipIndex,
+      stepIndex: replicated.stepIndex ?? 0,
+      hasSide: Number(side !== undefined),
+      hasExtra: Number(extra !== undefined),
+      accumulate: Number(accumulate ?? false),
+      extraInC: Number(extra !== undefined && apart === undefined),
+      alpha: alpha ?? 1,
+      beta: beta ?? 0,
+      activation: activation === undefined ? 0 : activations.indexOf(activation),
+      threshold: dropout ? dropoutThreshold(dropout.rate) : 0,
+      kept: 1 - (dropout?.rate ?? 0),
+      keyLow,
+      keyHigh,
+      stream: dropout?.stream ?? 0,
+    },
+  ]);
+  const has = bindingsOf({ epilogue: epilogue.type, dropout: dropout !== undefined });
+  const bindGroup = kernel.bind([
+    create("product sizes", sizes.byteLength, sizes, "uniform"),
+    ...[bound.a, bound.b, bound.c, control],
+    // What an epilogue could read and is not given is bound to A, which is read too.
+    has[5] && (bound.side ?? bound.a),
+    // Stands where it could write more than C and is not asked to: two bindings that are written must not overlap.
+    has[6] && (apart ?? create("product", 16)),
+    has[7] && batch,
+  ]);
   return { pipeline: kernel.pipeline, bindGroup, workgroups: [x, y, replicas] };
 }
 
+/** Bindings begin at multiples of this, whatever the device. */
+const bindingAlignment = 256;
+
 /**
- * C and what else is written: where both are parts of one buffer, as replicas' gradients are in an arena, one binding that
- * spans them, since two must not overlap.
+ * One binding that spans operands of one buffer: replicas' gradients and those of biases lie between one another in an arena,
+ * and two bindings that are written must not overlap. It begins where a binding may.
  */
-function boundTogether(
-  c: Operand,
-  extra: Operand | undefined,
-): { readonly bound: GPUBufferBinding; readonly apart: Operand | undefined } {
-  if (extra?.buffer !== c.buffer) return { bound: c, apart: extra };
-  const offset = Math.min(c.offset ?? 0, extra.offset ?? 0);
-  const ends = [c, extra].map((operand) =>
-    operand.size === undefined ? c.buffer.size : (operand.offset ?? 0) + operand.size,
-  );
-  return { bound: { buffer: c.buffer, offset, size: Math.max(...ends) - offset }, apart: undefined };
+function spanOf(operands: readonly Operand[]): GPUBufferBinding {
+  const { buffer } = operands[0]!;
+  const first = Math.min(...operands.map(({ offset = 0 }) => offset));
+  const offset = first - (first % bindingAlignment);
+  const ends = operands.map(({ offset = 0, size = buffer.size - offset }) => offset + size);
+  return { buffer, offset, size: Math.max(...ends) - offset };
 }
 
 /** What an epilogue reads and writes beside C. */
@@ -190,6 +270,8 @@ interface EpilogueParts {
   readonly side?: Operand | undefined;
   readonly extra?: Operand | undefined;
   readonly accumulate?: boolean | undefined;
+  readonly alpha?: number;
+  readonly beta?: number;
 }
 
 function epilogueParts(epilogue: Epilogue): EpilogueParts {
@@ -206,34 +288,12 @@ function epilogueParts(epilogue: Epilogue): EpilogueParts {
       const { sums, accumulate } = epilogue;
       return { extra: sums, accumulate };
     }
+    case "combine": {
+      const { alpha, beta, added } = epilogue;
+      return { alpha, beta, side: added };
+    }
   }
 }
 
 /** At a rate of 0 nothing is dropped, and nothing need be drawn. */
 const inUse = (dropout: Dropout | undefined) => (dropout && dropout.rate > 0 ? dropout : undefined);
-
-/** Whether every row and every replica of all operands begins at a vec4. */
-function allAligned(product: ProductShape, operands: readonly (Operand | undefined)[]): boolean {
-  return accessOf(product) === "vec4" && operands.every((operand) => (operand?.stride ?? 0) % 4 === 0);
-}
-
-/** The words of `Sizes` in shaders/products/shared.wgsl, in order. */
-export const sizeFields = [
-  ...(["m", "n", "k", "aLine", "bLine", "cLine"] as const),
-  ...(["aStride", "bStride", "cStride", "sideStride", "extraStride"] as const),
-  ...(["tiles", "tilesAcross", "controlStride", "skipIndex", "stepIndex"] as const),
-  ...(["hasSide", "hasExtra", "accumulate", "extraInC", "cFirst", "extraFirst", "activation"] as const),
-  ...(["threshold", "kept", "keyLow", "keyHigh", "stream"] as const),
-] as const;
-
-/** Those that are float32; the others are whole numbers. */
-const floatFields: readonly string[] = ["kept"];
-
-function sizeBytes(values: Readonly<Record<(typeof sizeFields)[number], number>>): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4 * sizeFields.length));
-  for (const [i, field] of sizeFields.entries()) {
-    if (floatFields.includes(field)) view.setFloat32(4 * i, values[field], true);
-    else view.setUint32(4 * i, values[field], true);
-  }
-  return bytesOf(view);
-}

@@ -4,6 +4,7 @@ import accessAny from "../../shaders/products/access_any.wgsl?raw";
 import accessVec4 from "../../shaders/products/access_vec4.wgsl?raw";
 import activation from "../../shaders/products/activation.wgsl?raw";
 import batch from "../../shaders/products/batch.wgsl?raw";
+import combine from "../../shaders/products/combine.wgsl?raw";
 import delta from "../../shaders/products/delta.wgsl?raw";
 import dropout from "../../shaders/products/dropout.wgsl?raw";
 import floatTiles from "../../shaders/products/float_tiles.wgsl?raw";
@@ -18,6 +19,54 @@ import registers from "../../shaders/products/registers.wgsl?raw";
 import shared from "../../shaders/products/shared.wgsl?raw";
 import tiled from "../../shaders/products/tiled.wgsl?raw";
 import { assemble, type Source, type SourcePart } from "../assemble.ts";
+import type { BindingUse } from "../gpu/kernel.ts";
+import { defineStruct } from "../struct.ts";
+
+/** What a product's kernel is told in its uniform; rows, firsts and strides count elements, or vec4s where it reads those. */
+export const sizesStruct = defineStruct("Sizes", {
+  m: "u32",
+  n: "u32",
+  k: "u32",
+  // from one stored row to the next
+  aLine: "u32",
+  bLine: "u32",
+  cLine: "u32",
+  // from where a binding begins to the first replica's matrix
+  aFirst: "u32",
+  bFirst: "u32",
+  cFirst: "u32",
+  sideFirst: "u32",
+  extraFirst: "u32",
+  // from one replica's matrix to the next one's; 0 where all share it
+  aStride: "u32",
+  bStride: "u32",
+  cStride: "u32",
+  sideStride: "u32",
+  extraStride: "u32",
+  // tiles of C, one a workgroup, and how many lie side by side
+  tiles: "u32",
+  tilesAcross: "u32",
+  // in words: from one replica's record to the next; in the first the word that is 2 while it is halted, and its step
+  controlStride: "u32",
+  skipIndex: "u32",
+  stepIndex: "u32",
+  // 1 where the epilogue reads `side`, writes `extra`, adds to what stands in C
+  hasSide: "u32",
+  hasExtra: "u32",
+  accumulate: "u32",
+  // 1 where `extra` is no buffer of its own but lies in C's
+  extraInC: "u32",
+  // what the product is multiplied by where it is combined with `side`, and that
+  alpha: "f32",
+  beta: "f32",
+  activation: "u32",
+  // what a random word must reach to be kept, and what kept values are divided by
+  threshold: "u32",
+  kept: "f32",
+  keyLow: "u32",
+  keyHigh: "u32",
+  stream: "u32",
+});
 
 const part = (file: string, text: string) => ({ name: `shaders/products/${file}.wgsl`, text });
 
@@ -31,7 +80,16 @@ const epilogues = {
   forward: part("forward", forward),
   delta: part("delta", delta),
   gradient: part("gradient", gradient),
+  combine: part("combine", combine),
 };
+/** Which of the bindings that not all have an epilogue's WGSL names, whether or not it is given anything there. */
+const named = {
+  none: {},
+  forward: { side: true, extra: true },
+  delta: { side: true },
+  gradient: { extra: true },
+  combine: { side: true },
+} as const satisfies Record<keyof typeof epilogues, { readonly side?: true; readonly extra?: true }>;
 /** What enables an extension stands first, as WGSL wants it. */
 const kernels = {
   registers: [part("lane_blocks", laneBlocks), part("registers", registers)],
@@ -57,16 +115,30 @@ export interface ProductCode {
 
 export function assembleProduct({ kernel, access, epilogue, dropout: drops }: ProductCode): Source {
   const [first, main] = kernels[kernel];
-  const around =
-    epilogue === "forward" || epilogue === "delta"
-      ? [part("activation", activation), ...dropouts[drops ? "yes" : "no"]]
-      : [];
+  const activates = activating.has(epilogue) ? [part("activation", activation), ...dropouts[drops ? "yes" : "no"]] : [];
   return assemble(`${kernel} product, ${epilogue}`, [
     first,
+    { name: "the generated struct of sizes", text: sizesStruct.wgsl },
     part("shared", shared),
     accesses[access],
-    ...around,
+    ...activates,
     epilogues[epilogue],
     main,
   ]);
+}
+
+const activating: ReadonlySet<ProductCode["epilogue"]> = new Set(["forward", "delta"]);
+
+/** Sizes, A, B, C and control, then what the epilogue reads, what it writes beside C, and the batch, where it knows of them. */
+export function bindingsOf({
+  epilogue,
+  dropout: drops,
+}: Pick<ProductCode, "epilogue" | "dropout">): readonly (BindingUse | undefined)[] {
+  const { side, extra }: { readonly side?: true; readonly extra?: true } = named[epilogue];
+  return [
+    ...(["uniform", "read", "read", "write", "read"] as const),
+    side && "read",
+    extra && "write",
+    drops && activating.has(epilogue) ? "read" : undefined,
+  ];
 }

@@ -84,6 +84,9 @@ export interface BuildContext {
   readonly origins: Origins | undefined;
 }
 
+/** Makes dispatches whose kernels are compiled. */
+export type BuildDispatches = (context: BuildContext, buffers: NamedBuffers) => readonly Dispatch[];
+
 export interface Stage {
   readonly name: string;
   readonly passes: readonly Pass[];
@@ -91,6 +94,8 @@ export interface Stage {
   buffers?(context: BuildContext): NamedBuffers;
   /** WGSL that it brings to every kernel over cells, in place of `begin_chunk` that does nothing. */
   cellParts?(context: KernelContext): readonly SourcePart[];
+  /** Dispatches behind its passes that it compiles and binds itself, such as matrix products. */
+  compile?(device: GPUDevice, context: KernelContext): Promise<BuildDispatches>;
   /** The same on the CPU, in float64. */
   twin?(context: TwinContext): void;
 }

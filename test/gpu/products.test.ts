@@ -7,7 +7,6 @@ import { compileKernel, encodeDispatches } from "../../src/gpu/kernel.ts";
 import { type Activation, activationFunctions, activations } from "../../src/products/activation.ts";
 import { type Dropout, dropped } from "../../src/products/dropout.ts";
 import {
-  bindings,
   type Epilogue,
   type Operand,
   type Product,
@@ -16,7 +15,7 @@ import {
   variantDispatch,
 } from "../../src/products/product.ts";
 import { hasQuadsInRow } from "../../src/products/quads.ts";
-import { assembleProduct } from "../../src/products/sources.ts";
+import { assembleProduct, bindingsOf } from "../../src/products/sources.ts";
 import { findVariant, type ProductShape, probeVariants, type Variant, whyNot } from "../../src/products/variants.ts";
 import { Random } from "../../src/random.ts";
 import { device } from "./setup.ts";
@@ -38,11 +37,13 @@ interface Case {
   readonly rows?: readonly number[];
   /** Elements between the replicas' A; 0 where they share it. */
   readonly aStride?: number;
+  /** Elements in each buffer before what is multiplied; default 0. */
+  readonly from?: number;
 }
 
 /** C, and what the epilogue was given, after one dispatch. */
 async function run(given: Case): Promise<{ c: Float32Array; operands: Float32Array[]; tiles: number }> {
-  const { shape, replicas = 1, control = [[0, 0]], rows = [], epilogue, variant } = given;
+  const { shape, replicas = 1, control = [[0, 0]], rows = [], epilogue, variant, from = 0 } = given;
   const { m, n, k } = shape;
   const buffers: GPUBuffer[] = [];
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
@@ -54,10 +55,16 @@ async function run(given: Case): Promise<{ c: Float32Array; operands: Float32Arr
     return buffer;
   };
   const operands: { buffer: GPUBuffer; length: number }[] = [];
+  const placed = (values: Float32Array, stride: number): Operand => {
+    const contents = new Float32Array(from + values.length).fill(Number.NaN);
+    contents.set(values, from);
+    const buffer = create(contents);
+    return { buffer, offset: 4 * from, size: 4 * values.length, stride };
+  };
   const operand = (values: Float32Array, stride = 0): Operand => {
-    const buffer = create(values);
-    operands.push({ buffer, length: values.length });
-    return { buffer, stride };
+    const made = placed(values, stride);
+    operands.push({ buffer: made.buffer, length: values.length });
+    return made;
   };
   const replicated: Replicated = {
     device,
@@ -71,10 +78,7 @@ async function run(given: Case): Promise<{ c: Float32Array; operands: Float32Arr
   };
   const c = operand(given.c ?? new Float32Array(m * n * replicas), m * n);
   const product: Product = { ...shape, epilogue: epilogue?.(operand) ?? { type: "none" } };
-  const [a, b] = [
-    { buffer: create(given.a), stride: given.aStride ?? m * k },
-    { buffer: create(given.b), stride: k * n },
-  ];
+  const [a, b] = [placed(given.a, given.aStride ?? m * k), placed(given.b, k * n)];
   const dispatch = variant
     ? await variantDispatch(replicated, product, [a, b, c], variant)
     : await productDispatch(replicated, product, a, b, c);
@@ -85,7 +89,7 @@ async function run(given: Case): Promise<{ c: Float32Array; operands: Float32Arr
   const staged = operands.map(({ buffer, length }) => {
     const size = Math.max(16, 4 * length);
     const staging = device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | COPY_DST });
-    encoder.copyBufferToBuffer(buffer, 0, staging, 0, size);
+    encoder.copyBufferToBuffer(buffer, 4 * from, staging, 0, 4 * length);
     return { staging, length };
   });
   device.queue.submit([encoder.finish()]);
@@ -198,10 +202,10 @@ it("compiles every kernel and epilogue, with float16 too, where nothing is run",
   for (const name of ["quads-128x64", "tiled-128x128", "f16-64x64", "f16-128x128"]) {
     const variant = findVariant(name)!;
     expect(whyNot(everything, variant)).toBeUndefined();
-    for (const epilogue of ["none", "forward", "delta", "gradient"] as const) {
+    for (const epilogue of ["none", "forward", "delta", "gradient", "combine"] as const) {
       for (const access of ["vec4", "any"] as const) {
-        const source = assembleProduct({ kernel: variant.kernel, access, epilogue, dropout: access === "any" });
-        await compileKernel(everything, source, bindings, {
+        const code = { kernel: variant.kernel, access, epilogue, dropout: access === "any" };
+        await compileKernel(everything, assembleProduct(code), bindingsOf(code), {
           ...variant.constants,
           transpose_a: 1,
           transpose_b: 1,
@@ -297,6 +301,22 @@ describe("epilogues", () => {
       epilogue: (operand) => ({ type: "delta", activation, from: operand(kept) }),
     });
     expect(worst(from.c, want, scaleOf(product))).toBeLessThan(2e-6);
+  });
+
+  it.each([0, 4, 64, 68, 3])("combine with another matrix, from element %i of the buffers on", async (from) => {
+    const of = { m: 20, n: 12, k: 8, transposeB: true };
+    const [x, y, added] = [draw(20 * 8), draw(12 * 8), draw(20 * 12)];
+    const want = multiply(of, x, y).product.map((value, i) => 2.5 * value - 0.75 * added[i]!);
+    const { c: found } = await run({
+      variant: quick,
+      shape: of,
+      from,
+      a: x,
+      b: y,
+      c: new Float32Array(20 * 12),
+      epilogue: (operand) => ({ type: "combine", alpha: 2.5, beta: -0.75, added: operand(added) }),
+    });
+    expect(worst(found, want, scaleOf(want))).toBeLessThan(2e-6);
   });
 
   it.each([false, true])("gradient and the bias's, accumulated: %s", async (accumulate) => {

@@ -11,8 +11,7 @@ import { optionSets } from "../../src/lab/option_sets.ts";
 import { layoutPart } from "../../src/layout.ts";
 import * as objectives from "../../src/objectives/sources.ts";
 import { clipBins, createPlan } from "../../src/plan.ts";
-import { sizeFields } from "../../src/products/product.ts";
-import { assembleProduct, kernelNames } from "../../src/products/sources.ts";
+import { assembleProduct, bindingsOf, kernelNames, sizesStruct as productSizes } from "../../src/products/sources.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sourceOf } from "../../src/stages/compile.ts";
@@ -81,7 +80,7 @@ const uniforms = (source: Source) => reflect(source).uniforms.map(({ binding, na
 /** Products in all that picks code. */
 const products = kernelNames.flatMap((kernel) =>
   (["vec4", "any"] as const).flatMap((access) =>
-    (["none", "forward", "delta", "gradient"] as const).flatMap((epilogue) =>
+    (["none", "forward", "delta", "gradient", "combine"] as const).flatMap((epilogue) =>
       [false, true].map((dropout) => {
         const code = { kernel, access, epilogue, dropout };
         return { code, source: assembleProduct(code) };
@@ -142,11 +141,18 @@ describe("bindings", () => {
     expect(storage(source)).toEqual(bindings);
   });
 
-  it("of every product are among the same eight, the sizes first", () => {
+  it("of every product are among the same eight, the sizes first, and listed where its code names them", () => {
+    const named = (code: string, call: RegExp) => [...code.matchAll(call)].length > 1;
     const all = ["1 a read", "2 b read", "3 c read_write", "4 control read", "5 side read", "6 extra read_write"];
     for (const { code, source } of products) {
       const drops = code.dropout && (code.epilogue === "forward" || code.epilogue === "delta");
       expect(storage(source)).toEqual(drops ? [...all, "7 batch read"] : all);
+      // Once where they are declared.
+      const [side, extra] = [named(source.code, /\bfour_side\(/g), named(source.code, /\bstore_extra\(/g)];
+      expect(bindingsOf(code)).toEqual([
+        ...["uniform", "read", "read", "write", "read"],
+        ...[side ? "read" : undefined, extra ? "write" : undefined, drops ? "read" : undefined],
+      ]);
       expect(reflect(source).uniforms.map(({ binding, name }) => `${binding} ${name}`)).toEqual(["0 sizes"]);
     }
   });
@@ -165,6 +171,7 @@ describe("layouts", () => {
     binStruct,
     chunkStruct(placesStruct(["units", "centers"])),
     linesStruct(placesStruct([])),
+    productSizes,
     defineStruct("Mixed", { a: "u32", b: "vec2f", c: "i32", d: "vec4f", e: controlRecord, f: "f32" }),
   ])("of struct $name are those of its WGSL, and what is written is read", (struct) => {
     const declared = found(assemble(struct.name, [{ name: struct.name, text: struct.wgsl }]), struct.name);
@@ -229,12 +236,6 @@ describe("layouts", () => {
       expect(row.members.map(({ name }) => name)).toEqual(columns.map(snakeCase));
       expect(row.size).toBe(4 * columns.length);
     }
-  });
-
-  it("of the products' sizes is that of the words which the host writes", () => {
-    const sizes = found(products[0]!.source, "Sizes");
-    expect(sizes.members.map(({ name }) => name)).toEqual(sizeFields.map(snakeCase));
-    expect(sizes.size).toBe(4 * sizeFields.length);
   });
 });
 
