@@ -176,9 +176,9 @@ describe("docs/models.md", () => {
   });
 });
 
-describe("docs/own_rules.md", () => {
+describe("docs/custom_rules.md", () => {
   it("has a rule that obeys every law", () => {
-    const example = block("docs/own_rules.md", "js");
+    const example = block("docs/custom_rules.md", "js");
     expect(run(inNode(example))).toBe(promised(example));
   });
 });
