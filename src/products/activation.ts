@@ -3,11 +3,6 @@
 // value where that tells enough, else what went into it.
 import { erf } from "../cpu/erf.ts";
 
-/** In the order that shaders/products/activation.wgsl numbers them. */
-export const activations = ["linear", "relu", "tanh", "sigmoid", "gelu", "silu"] as const;
-/** The name of an activation function. */
-export type Activation = (typeof activations)[number];
-
 export interface ActivationFunction {
   readonly value: (z: number) => number;
   /** Whether it is close to 0 on one side, so that weights start twice as wide (heNormal). */
@@ -23,7 +18,8 @@ const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
 const normal = (z: number): number => (1 + erf(z / Math.SQRT2)) / 2;
 const density = (z: number): number => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
 
-export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = {
+/** In the order that shaders/products/activation.wgsl numbers them. */
+const functions = {
   linear: { value: (z) => z, keeps: "value", slope: () => 1 },
   // A NaN stays one.
   relu: { value: (z) => (z < 0 ? 0 : z), rectifies: true, keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
@@ -37,4 +33,12 @@ export const activationFunctions: Readonly<Record<Activation, ActivationFunction
     keeps: "input",
     slope: (z) => sigmoid(z) * (1 + z * (1 - sigmoid(z))),
   },
-};
+} as const satisfies Readonly<Record<string, ActivationFunction>>;
+
+/** The name of an activation function. */
+export type Activation = keyof typeof functions;
+
+export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = functions;
+
+/** Their names, in the same order. */
+export const activations = Object.keys(functions) as readonly Activation[];

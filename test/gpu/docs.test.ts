@@ -16,11 +16,15 @@ import { device } from "./setup.ts";
 const root = resolve(import.meta.dirname, "../..");
 const fileUrl = (path: string) => pathToFileURL(join(root, path)).href;
 
-function block(file: string, language: string, index = 0): string {
-  const blocks = readFileSync(join(root, file), "utf8").matchAll(
+function blocks(file: string, language: string): readonly string[] {
+  const found = readFileSync(join(root, file), "utf8").matchAll(
     new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, "g"),
   );
-  const found = [...blocks][index]?.[1];
+  return [...found].map(([, text]) => text!);
+}
+
+function block(file: string, language: string, index = 0): string {
+  const found = blocks(file, language)[index];
   if (!found) throw new Error(`${file} has no ${language} block`);
   return found;
 }
@@ -55,9 +59,12 @@ function run(script: string): string {
   }
 }
 
+const isOfNode = (example: string) => example.includes('from "webgpu"');
+
 /** The README's way to a device in Node, in place of an example's own. */
 function inNode(example: string): string {
-  const node = block("README.md", "js", 1).replace(/^import \{ requestDevice.*$/m, "");
+  const [device = ""] = blocks("README.md", "js").filter(isOfNode);
+  const node = device.replace(/^import \{ requestDevice.*$/m, "");
   return `${node}\n${example.replace(/^const device = .*$/m, "")}`;
 }
 
@@ -118,9 +125,9 @@ describe("docs/long_runs.md", () => {
 
   it("has a page that keeps checkpoints over reloads", () => {
     const use = `
-import { arrayDataset, cpuEngine, train } from "fallline";
+import { cpuEngine, datasets, train } from "fallline/train";
 const inputs = Array.from({ length: 100 }, (_, i) => [Math.sin(i)]);
-const data = arrayDataset({ inputs, labels: inputs.map(([x]) => (x > 0 ? 1 : 0)) });
+const data = datasets.fromArrays({ inputs, labels: inputs.map(([x]) => (x > 0 ? 1 : 0)) });
 const config = { model: { layers: [1, 2] }, optimizer: { rule: "sgd" }, batch: 64, steps: 20 };
 const stop = new AbortController();
 const options = async () => ({ resume: await lastCheckpoint("run"), onCheckpoint: keepIn("run"), saveEvery: 5 });
@@ -138,14 +145,22 @@ console.log(first.losses.length < 20, JSON.stringify(second.losses) === JSON.str
 });
 
 describe("README.md", () => {
-  it("has an example that runs in Node and prints what it promises", () => {
-    const example = block("README.md", "js");
-    expect(run(inNode(example))).toBe(promised(example));
-  });
+  const examples = blocks("README.md", "js").filter((example) => !isOfNode(example));
+  it.each(examples.map((example, index) => [index, example] as const))(
+    "has example %i, which runs in Node and prints what it promises",
+    (_, example) => {
+      expect(promised(example)).not.toBe("");
+      expect(run(example.includes("requestDevice") ? inNode(example) : example)).toBe(promised(example));
+    },
+  );
 
-  it("has a config whose every line works", () => {
-    const example = block("README.md", "js", 2);
-    expect(run(example)).toBe(promised(example));
+  it("measures a step of the caller's in one line", () => {
+    const setting = `import { adamw, createOptimizer, requestDevice } from "fallline";
+const device = await requestDevice();
+const optimizer = await createOptimizer(device, { w: [100, 100] }, adamw());
+console.table = (rows) => console.log(rows.length, rows[0].dispatches, rows[0].ms > 0);
+`;
+    expect(run(`${inNode(setting)}${block("README.md", "ts", 1)}`)).toBe("1 1 true");
   });
 });
 

@@ -35,7 +35,7 @@ describe("a step whose gradient is not finite", () => {
   it("is what the README promises, under the same conditions", () => {
     const readme = readFileSync(resolve(import.meta.dirname, "../../README.md"), "utf8").replace(/\s+/g, " ");
     expect(readme).toContain(
-      "With clipping, a loss scale or `skipNonFinite: true` a step whose gradient is not finite is skipped",
+      "With clipping, a loss scale or `skipNonFinite` a step whose gradient is not finite is skipped",
     );
   });
 });
