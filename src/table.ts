@@ -1,7 +1,8 @@
 // The table: rows of scalars computed on the host in float64, one row per step and group, from which the GPU takes the
 // row of its own step counter. Nothing that depends on the step alone is ever computed in a shader.
 import { OptionError, show } from "./errors.ts";
-import { hyperAt, type Part, type Plan } from "./plan.ts";
+import type { Hypers } from "./optimizer/hypers.ts";
+import type { Part, Plan } from "./plan.ts";
 
 /** A rule's host memory at one step. */
 export type CarryValues = Readonly<Record<string, number>>;
@@ -73,6 +74,7 @@ export function rowCount(part: Part): number {
  */
 export class RowSource {
   readonly #plan: Plan;
+  readonly #live: Hypers;
   readonly #part: Part;
   readonly #replica: number;
   /** For each group what it carries into steps `#from` and on, as far as that was needed; undefined before its first update. */
@@ -81,12 +83,13 @@ export class RowSource {
   readonly #spans: Span[][];
   #from = 0;
 
-  constructor(plan: Plan, part: Part, replica: number) {
+  constructor(plan: Plan, hypers: Hypers, part: Part, replica: number) {
     this.#plan = plan;
+    this.#live = hypers;
     this.#part = part;
     this.#replica = replica;
     this.#carries = part.groups.map(() => []);
-    this.#spans = part.groups.map((group) => [{ from: 0, made: 0, frozen: plan.groups[group]!.frozen, change: start }]);
+    this.#spans = part.groups.map((group) => [{ from: 0, made: 0, frozen: hypers.isFrozen(group), change: start }]);
   }
 
   /** The scalars that the next update of a group (by its place in the part) uses at a step; errors name hyper and step. */
@@ -150,7 +153,7 @@ export class RowSource {
   }
 
   /**
-   * After groups were frozen or thawed: from `step` on they are as the plan says.
+   * After groups were frozen or thawed: from `step` on they are as the hypers say.
    */
   refreeze(step: number, change: Change): void {
     this.#spans.forEach((spans, group) => {
@@ -216,7 +219,7 @@ export class RowSource {
   }
 
   #isFrozen(group: number): boolean {
-    return this.#plan.groups[this.#part.groups[group]!]!.frozen;
+    return this.#live.isFrozen(this.#part.groups[group]!);
   }
 
   #spanAt(group: number, step: number): Span {
@@ -256,7 +259,7 @@ export class RowSource {
     const index = this.#part.groups[group]!;
     const hypers: Record<string, number> = {};
     for (const hyper of Object.keys(this.#part.rule.hypers)) {
-      const value = hyperAt(this.#plan, index, hyper, step, this.#replica);
+      const value = this.#live.at(index, hyper, step, this.#replica);
       // What guards a division must not become 0.
       hypers[hyper] = /^eps/.test(hyper) && value > 0 ? Math.max(value, leastSingle) : value;
     }

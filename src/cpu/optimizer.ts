@@ -1,9 +1,11 @@
 // The CPU reference of an optimizer: what only an engine of plain arrays offers, and how it is made.
+
 import { layoutSegments, packArena, pagesOf, readTensors, type Tensors } from "../arena.ts";
 import type { OptimizerConfig } from "../config.ts";
 import { OptionError } from "../errors.ts";
 import { inMemory } from "../host_memory.ts";
 import { layoutPart } from "../layout.ts";
+import { Hypers } from "../optimizer/hypers.ts";
 import { checkKeys } from "../optimizer/keys.ts";
 import { locationOf } from "../optimizer/locations.ts";
 import { createShell, readOneReplica } from "../optimizer/shell.ts";
@@ -59,16 +61,17 @@ export function createPaged(tensors: Tensors, config: OptimizerConfig, pageLengt
     );
   }
   const plan = createPlan(config, segments);
+  const hypers = new Hypers(plan);
   checkKeys(plan, segments);
   const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
   const store = inMemory(
     `${segments.reduce((sum, { length }) => sum + length, 0)} parameters and their state, ${plan.replicas} × as float32`,
     () => {
       const initial = pagesOf(segments).map((page) => packArena(segments, list, page));
-      return new ArrayStore(plan, layouts, segments, initial);
+      return new ArrayStore(plan, hypers, layouts, segments, initial);
     },
   );
-  return createShell({ plan, layouts, segments, store }, (locate) => ({
+  return createShell({ plan, hypers, layouts, segments, store }, (locate) => ({
     backend: "cpu" as const,
     params: store.params[0]!,
     gradients: store.gradients[0]!,

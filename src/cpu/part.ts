@@ -1,5 +1,7 @@
 // One update of one rule set on the CPU: the twins of every stage that the GPU runs as kernels, in their order, in float64.
+
 import type { PartLayout, Place } from "../layout.ts";
+import type { Hypers } from "../optimizer/hypers.ts";
 import type { Part, Plan } from "../plan.ts";
 import { ruleStages } from "../stages/list.ts";
 import type { ModifierKernel } from "../stages/stage.ts";
@@ -7,13 +9,13 @@ import type { PartState, Row, Step, TwinContext, Work } from "../stages/twin.ts"
 import { RowSource } from "../table.ts";
 import { Cells, Scalars } from "./cells.ts";
 
-export function partState(plan: Plan, part: Part, layout: PartLayout, replica: number): PartState {
+export function partState(plan: Plan, hypers: Hypers, part: Part, layout: PartLayout, replica: number): PartState {
   return {
     part,
     layout,
     state: new Float32Array(layout.stateLength),
     scalars: new Float32Array(layout.scalars.length * (1 + layout.places.length)),
-    rows: new RowSource(plan, part, replica),
+    rows: new RowSource(plan, hypers, part, replica),
   };
 }
 

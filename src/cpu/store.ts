@@ -1,9 +1,11 @@
 // The arrays of an optimizer on the CPU, and a step over them: the same plan as on the GPU, with each rule's twin in its loop.
 // Arithmetic is float64, storage float32, and nothing is faster than it is plain.
+
 import { arenaLength, pagesOf, type Segment } from "../arena.ts";
 import { DeviceError } from "../errors.ts";
 import type { PartLayout } from "../layout.ts";
 import { largestLossScale } from "../modifier.ts";
+import type { Hypers } from "../optimizer/hypers.ts";
 import { fromStored, type Range, rangeWords, toStored } from "../optimizer/locations.ts";
 import {
   type Clock,
@@ -52,7 +54,13 @@ export class ArrayStore implements Store {
   #micro = 0;
   #destroyed = false;
 
-  constructor(plan: Plan, layouts: readonly PartLayout[], segments: readonly Segment[], initial: Pages) {
+  constructor(
+    plan: Plan,
+    hypers: Hypers,
+    layouts: readonly PartLayout[],
+    segments: readonly Segment[],
+    initial: Pages,
+  ) {
     const lengths = pagesOf(segments).map((page) => arenaLength(segments, page));
     const zeros = (times: number): Pages => lengths.map((length) => new Float32Array(length * times));
     this.#plan = plan;
@@ -67,7 +75,7 @@ export class ArrayStore implements Store {
         params,
         gradients: ofReplica(this.gradients),
         accumulated: plan.accumulate > 1 ? zeros(1) : [],
-        parts: plan.parts.map((part, index) => partState(plan, part, layouts[index]!, r)),
+        parts: plan.parts.map((part, index) => partState(plan, hypers, part, layouts[index]!, r)),
         clock: { step: 0, skipped: 0, lossScale: plan.lossScale?.init ?? 1, goodSteps: 0 },
         norms: noNorms(plan),
         underflow: undefined,

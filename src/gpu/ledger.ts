@@ -1,6 +1,8 @@
 // What the host knows of the GPU's progress: what was encoded, what was submitted, and what copies of the control buffer have
 // reported. Encoders may be dropped or come late and steps may be skipped, so it keeps bounds, and learns what was lost.
+
 import { DeviceError, OptionError } from "../errors.ts";
+import type { Hypers } from "../optimizer/hypers.ts";
 import { type Clock, type Past, pastOf } from "../optimizer/store.ts";
 import { mustStep, underflowMessage } from "../optimizer.ts";
 import type { Plan } from "../plan.ts";
@@ -102,7 +104,7 @@ export class Ledger {
   /** Whether the next step is to report how many were skipped before it. */
   #asks = false;
 
-  constructor(queue: GPUQueue, table: GPUBuffer, plan: Plan) {
+  constructor(queue: GPUQueue, table: GPUBuffer, plan: Plan, hypers: Hypers) {
     this.#plan = plan;
     this.#carriesOn = plan.parts.some(({ rule }) => rule.carry);
     this.#mostCalls = Math.min(2048, windowSlots(plan) / 2) * plan.accumulate;
@@ -110,7 +112,7 @@ export class Ledger {
       ...newState({ step: 0, skipped: 0 }, 0),
       submitted: 0,
       halted: false,
-      window: new TableWindow(queue, table, plan, replica),
+      window: new TableWindow(queue, table, plan, hypers, replica),
     }));
   }
 

@@ -1,9 +1,11 @@
 // The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are
 // needed. After creation, a step allocates nothing and asks the host for nothing but a stretch of table rows now and then.
+
 import { arenaLength, layoutSegments, packArena, paddedLength, readTensors, type Tensors } from "../arena.ts";
 import type { OptimizerConfig } from "../config.ts";
 import { OptionError, show } from "../errors.ts";
 import { layoutPart } from "../layout.ts";
+import { Hypers } from "../optimizer/hypers.ts";
 import { checkKeys } from "../optimizer/keys.ts";
 import { type Locate, locationOf, scalarLength } from "../optimizer/locations.ts";
 import { createShell, readOneReplica, statsOf } from "../optimizer/shell.ts";
@@ -116,6 +118,7 @@ export async function createShaped(
   const list = readTensors(tensors);
   const segments = layoutSegments(list);
   const plan = createPlan(config, segments);
+  const hypers = new Hypers(plan);
   checkKeys(plan, segments);
   checkExternal(plan, segments);
   const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
@@ -150,8 +153,8 @@ export async function createShaped(
       : undefined;
     return { ...shared, ...built, reports };
   });
-  const store = new BufferStore(device, plan, segments, stages, made, buffers);
-  return createShell({ plan, layouts, segments, store }, (locate) => engineOf(plan, store, locate));
+  const store = new BufferStore(device, plan, hypers, segments, stages, made, buffers);
+  return createShell({ plan, hypers, layouts, segments, store }, (locate) => engineOf(plan, store, locate));
 }
 
 /** What only an optimizer on the GPU has. */

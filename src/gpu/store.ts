@@ -1,7 +1,9 @@
 // The buffers of an optimizer on the GPU: encodes steps over them, writes them, and reads them back with the proof that all
 // that was submitted before has run.
+
 import type { Segment } from "../arena.ts";
 import { DeviceError } from "../errors.ts";
+import type { Hypers } from "../optimizer/hypers.ts";
 import { fromStored, type Range, rangeWords, toStored } from "../optimizer/locations.ts";
 import type { Clock, Fetched, Past, Store, Write } from "../optimizer/store.ts";
 import type { LayerStats } from "../optimizer.ts";
@@ -51,6 +53,7 @@ export class BufferStore implements Store {
   constructor(
     device: GPUDevice,
     plan: Plan,
+    hypers: Hypers,
     segments: readonly Segment[],
     stages: Stages,
     made: Made,
@@ -59,7 +62,7 @@ export class BufferStore implements Store {
     this.device = device;
     this.made = made;
     this.controlBytes = controlBytes(plan) * plan.replicas;
-    this.ledger = new Ledger(device.queue, made.table, plan);
+    this.ledger = new Ledger(device.queue, made.table, plan, hypers);
     this.#plan = plan;
     this.#segments = segments;
     this.#stages = stages;

@@ -1,5 +1,6 @@
 // The rows of one replica that are on the GPU (shaders/table.wgsl): a ring of slots that the host fills ahead of the steps, and
 // a short ring near the last step that is known to have run, for when encoders were dropped.
+import type { Hypers } from "../optimizer/hypers.ts";
 import type { Part, Plan } from "../plan.ts";
 import { RowSource, rowCount, tableColumns } from "../table.ts";
 
@@ -62,8 +63,8 @@ export class TableWindow {
   readonly #near: Ring;
   #stretch = 32;
 
-  constructor(queue: GPUQueue, buffer: GPUBuffer, plan: Plan, replica: number) {
-    this.sources = plan.parts.map((part) => new RowSource(plan, part, replica));
+  constructor(queue: GPUQueue, buffer: GPUBuffer, plan: Plan, hypers: Hypers, replica: number) {
+    this.sources = plan.parts.map((part) => new RowSource(plan, hypers, part, replica));
     this.#queue = queue;
     this.#buffer = buffer;
     this.#places = plan.parts.map((part, index) => ({

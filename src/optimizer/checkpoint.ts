@@ -9,14 +9,16 @@ import { type PartLayout, slotRange } from "../layout.ts";
 import { largestLossScale } from "../modifier.ts";
 import { type Optimizer, putValues, type TensorValues } from "../optimizer.ts";
 import { deepest, isDeep, readChoice, readObject } from "../options.ts";
-import { type Heard, type Plan, planConfig, rememberHypers, replaceHypers, replaceOwn } from "../plan.ts";
+import type { Plan } from "../plan.ts";
 import { readSchedule } from "../read_schedule.ts";
 import { encodeSafetensors, openSafetensors, type SafeTensor } from "../safetensors.ts";
 import { holdsFunction, type Schedule } from "../schedule.ts";
 import type { CarryValues } from "../table.ts";
 import { together } from "../together.ts";
+import type { Heard, Hypers } from "./hypers.ts";
 import { keyOf, savedRoles } from "./keys.ts";
 import { mustAllow, scalarRange } from "./locations.ts";
+import { planConfig } from "./plan_config.ts";
 import { fetchRoles, type Inside, insideOf } from "./shell.ts";
 import type { Clock, Write } from "./store.ts";
 
@@ -44,12 +46,12 @@ export interface LoadOptions {
  */
 export async function saveCheckpoint(optimizer: Optimizer): Promise<Uint8Array<ArrayBuffer>> {
   const inside = insideOf(optimizer);
-  const { plan, layouts, segments, store } = inside;
+  const { plan, hypers, layouts, segments, store } = inside;
   store.mustLive("saveCheckpoint");
   try {
-    const description = describePlan(plan);
+    const description = describePlan(plan, hypers);
     const snapshot = await takeSnapshot(inside);
-    return encodeCheckpoint(description, plan, layouts, segments, snapshot);
+    return encodeCheckpoint(description, plan, hypers, layouts, segments, snapshot);
   } catch (error) {
     throw memoryError("a checkpoint", error);
   }
@@ -68,11 +70,11 @@ export async function saveCheckpoint(optimizer: Optimizer): Promise<Uint8Array<A
  * DeviceError where the device refuses what is written.
  */
 export async function loadCheckpoint(optimizer: Optimizer, bytes: Uint8Array, options?: LoadOptions): Promise<void> {
-  const { plan, layouts, segments, store, locate } = insideOf(optimizer);
+  const { plan, hypers, layouts, segments, store, locate } = insideOf(optimizer);
   store.mustLive("loadCheckpoint");
   for (const location of locate("params")) mustAllow(location, "COPY_DST", "loadCheckpoint");
   const { clocks, micro, carried, made, roles, scalars } = inMemory("the checkpoint", () =>
-    openCheckpoint(plan, layouts, segments, bytes, options),
+    openCheckpoint(plan, hypers, layouts, segments, bytes, options),
   );
   const writes: Write[] = [];
   for (const [role, replicas] of roles) {
@@ -150,25 +152,28 @@ interface Description {
   readonly recall: () => void;
 }
 
-/** Of checkpoints made here, whose plan they are and what no file holds of it: hypers that are functions of the step. */
-const recalls = new WeakMap<Uint8Array, { readonly plan: Plan; readonly recall: () => void }>();
+/** Of checkpoints made here, whose hypers they hold and what no file holds of them: those that are functions of the step. */
+const recalls = new WeakMap<Uint8Array, { readonly hypers: Hypers; readonly recall: () => void }>();
 
 /** The plan as it is at this moment. Hypers that are, or hold, functions of the step are left out: JSON has none. */
-function describePlan(plan: Plan): Description {
-  const groups = plan.groups.map(({ params, rule, flags, hypers, own, frozen }, index) => ({
-    params: params ?? null,
-    rule: rule.name,
-    flags,
-    frozen,
-    hypers: hypers.map(configsOf),
-    own: [...own],
-    heard: hypers.map(heardBy),
-    tensors: plan.names.filter((_, segment) => plan.groupOf[segment] === index),
-  }));
+function describePlan(plan: Plan, hypers: Hypers): Description {
+  const groups = plan.groups.map(({ params, rule, flags }, index) => {
+    const its = Array.from({ length: plan.replicas }, (_, replica) => hypers.of(index, replica));
+    return {
+      params: params ?? null,
+      rule: rule.name,
+      flags,
+      frozen: hypers.isFrozen(index),
+      hypers: its.map(configsOf),
+      own: [...hypers.own(index)],
+      heard: its.map(heardBy),
+      tensors: plan.names.filter((_, segment) => plan.groupOf[segment] === index),
+    };
+  });
   const metadata = {
     format,
     rule: plan.rule.name,
-    config: JSON.stringify(planConfig(plan)),
+    config: JSON.stringify(planConfig(plan, hypers)),
     flags: JSON.stringify({
       ...plan.flags,
       maximize: plan.maximize,
@@ -177,11 +182,11 @@ function describePlan(plan: Plan): Description {
       replicas: plan.replicas,
     }),
     groups: JSON.stringify(groups),
-    shared: JSON.stringify(plan.shared.map(configsOf)),
-    fallback: JSON.stringify((plan.fallback?.hypers ?? []).map(configsOf)),
+    shared: JSON.stringify(hypers.inherited("shared").map(configsOf)),
+    fallback: JSON.stringify(hypers.inherited("fallback").map(configsOf)),
     created: plan.created,
   };
-  return { metadata, recall: rememberHypers(plan) };
+  return { metadata, recall: hypers.remember() };
 }
 
 /** Hypers as JSON, but for functions. */
@@ -205,6 +210,7 @@ function heardBy(hypers: Readonly<Record<string, Schedule>>): Heard {
 function encodeCheckpoint(
   description: Description,
   plan: Plan,
+  hypers: Hypers,
   layouts: readonly PartLayout[],
   segments: readonly Segment[],
   snapshot: Snapshot,
@@ -233,25 +239,26 @@ function encodeCheckpoint(
     made: JSON.stringify(made),
   };
   const bytes = encodeSafetensors({ metadata, tensors });
-  recalls.set(bytes, { plan, recall: description.recall });
+  recalls.set(bytes, { hypers, recall: description.recall });
   return bytes;
 }
 
 /**
- * Reads a checkpoint, and where its hypers and freezing count gives them to the plan.
+ * Reads a checkpoint, and where its hypers and freezing count takes them over.
  *
- * @throws DataError that says what does not fit this plan and these tensors; OptionError for a bad option. The plan is
+ * @throws DataError that says what does not fit this plan and these tensors; OptionError for a bad option. Hypers are
  * unchanged then.
  */
 function openCheckpoint(
   plan: Plan,
+  hypers: Hypers,
   layouts: readonly PartLayout[],
   segments: readonly Segment[],
   bytes: Uint8Array,
   options: LoadOptions = {},
 ): Snapshot {
-  const { hypers } = readObject("loadCheckpoint", options, ["hypers"]);
-  const whose = hypers === undefined ? undefined : readChoice("loadCheckpoint.hypers", hypers, ["saved", "config"]);
+  const { hypers: given } = readObject("loadCheckpoint", options, ["hypers"]);
+  const whose = given === undefined ? undefined : readChoice("loadCheckpoint.hypers", given, ["saved", "config"]);
   const { metadata, tensors, sealed } = openSafetensors(bytes);
   if (metadata.format !== format && metadata.format !== unsealedFormat) {
     throw new DataError(
@@ -261,7 +268,7 @@ function openCheckpoint(
   if (metadata.format === format && !sealed) {
     throw new DataError(`the checkpoint has no checksums (metadata fallline.crc32), which its format ${format} needs`);
   }
-  const own = describePlan(plan).metadata;
+  const own = describePlan(plan, hypers).metadata;
   for (const key of ["rule", "flags"]) {
     if (metadata[key] !== own[key]) {
       throw new DataError(`the checkpoint's ${key} is ${metadata[key] ?? "missing"}; this optimizer's is ${own[key]}`);
@@ -281,50 +288,40 @@ function openCheckpoint(
   }
   const snapshot = readTensors(plan, layouts, segments, tensors);
   const past = readPast(plan, clocks, groups, heirs, metadata);
-  if (saved) recallHypers(plan, clocks, groups, metadata, recalls.get(bytes));
+  if (saved) recallHypers(hypers, clocks, groups, metadata, recalls.get(bytes));
   return { ...snapshot, ...past, clocks, micro: micro! };
 }
 
-/** Gives the plan the hypers and the freezing that were saved; on an error it is unchanged. */
+/** Takes over the hypers and the freezing that were saved; on an error nothing is changed. */
 function recallHypers(
-  plan: Plan,
+  hypers: Hypers,
   clocks: readonly Clock[],
   groups: readonly SavedGroup[],
   metadata: Readonly<Record<string, string>>,
-  here: { readonly plan: Plan; readonly recall: () => void } | undefined,
+  here: { readonly hypers: Hypers; readonly recall: () => void } | undefined,
 ): void {
-  const undo = rememberHypers(plan);
-  const readHypers = (saved: Readonly<Record<string, unknown>>) =>
+  const undo = hypers.remember();
+  const read = (saved: Readonly<Record<string, unknown>>) =>
     Object.fromEntries(Object.entries(saved).map(([hyper, value]) => [hyper, readSchedule(value, `set.${hyper}`)]));
-  if (here?.plan === plan) here.recall();
+  if (here?.hypers === hypers) here.recall();
   try {
-    const inherited = {
-      shared: readShared("shared", metadata).map(readHypers),
-      fallback: readShared("fallback", metadata).map(readHypers),
+    const saved = {
+      values: clocks.map((_, r) => groups.map((group) => read(group.hypers[r] ?? {}))),
+      heard: clocks.map((_, r) => groups.map(({ heard }) => heard?.[r] ?? {})),
+      own: groups.map(({ own }) => own),
+      inherited: {
+        shared: readShared("shared", metadata).map(read),
+        fallback: readShared("fallback", metadata).map(read),
+      },
     };
-    const changes = Array.from({ length: plan.replicas }, (_, r) =>
-      groups.map(({ hypers }) => readHypers(hypers[r] ?? {})),
-    );
-    replaceHypers(
-      plan,
-      changes,
-      clocks.map(({ step }) => step),
-      changes,
-      changes.map((_, r) => groups.map(({ heard }) => heard?.[r] ?? {})),
-    );
-    replaceOwn(
-      plan,
-      groups.map(({ own }) => own),
-      inherited,
-    );
+    const steps = clocks.map(({ step }) => step);
+    hypers.restore(saved, steps);
   } catch (error) {
     undo();
     if (!(error instanceof OptionError)) throw error;
     throw new DataError(`the checkpoint's hypers do not fit: ${error.message}`, { cause: error });
   }
-  groups.forEach(({ frozen }, index) => {
-    plan.groups[index]!.frozen = frozen === true;
-  });
+  hypers.restoreFrozen(groups.map(({ frozen }) => frozen === true));
 }
 
 /**

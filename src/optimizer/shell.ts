@@ -15,24 +15,17 @@ import {
   unwatchedMessage,
 } from "../optimizer.ts";
 import { readObject } from "../options.ts";
-import {
-  observeMetric,
-  type Plan,
-  planConfig,
-  planSlots,
-  readHyperAt,
-  readReplica,
-  readRole,
-  setFrozen,
-  setHypers,
-} from "../plan.ts";
+import { type Plan, planSlots, readRole } from "../plan.ts";
 import { evaluationValues } from "./evaluation.ts";
+import { type Hypers, readReplica } from "./hypers.ts";
 import { type Locate, locator, mustAllow, scalarRange } from "./locations.ts";
+import { planConfig } from "./plan_config.ts";
 import type { ReplicaRecord, Store } from "./store.ts";
 
 /** What an optimizer is made of. */
 export interface Inside {
   readonly plan: Plan;
+  readonly hypers: Hypers;
   readonly layouts: readonly PartLayout[];
   readonly segments: readonly Segment[];
   readonly store: Store;
@@ -53,11 +46,11 @@ export function insideOf(optimizer: Optimizer): Inside {
 
 /** An optimizer over a store, with what only its engine has. */
 export function createShell<T extends { readonly backend: Optimizer["backend"] }>(
-  { plan, layouts, segments, store }: Omit<Inside, "locate">,
+  { plan, hypers, layouts, segments, store }: Omit<Inside, "locate">,
   engine: (locate: Locate) => T,
 ): Omit<Optimizer, "backend"> & T {
   const locate = locator(plan, layouts, segments);
-  const its: Inside = { plan, layouts, segments, store, locate };
+  const its: Inside = { plan, hypers, layouts, segments, store, locate };
   const replicaOf = (replica: number) => readReplica(plan, "replica", replica);
   const oneReplica = (call: string, where: InReplica | undefined) => readOneReplica(plan, call, where);
   const change = (call: string, make: () => unknown) => {
@@ -67,7 +60,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
   };
   const freeze = (call: string, frozen: boolean, where: InGroup | undefined) =>
     change(call, () => {
-      setFrozen(plan, frozen, readWhere(call, where, "group").group);
+      hypers.setFrozen(frozen, readWhere(call, where, "group").group);
       store.refreeze();
     });
   const setHalted = (call: string, replica: number, halted: boolean) => {
@@ -91,7 +84,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
     replicas: plan.replicas,
     slots: planSlots(plan),
     get config() {
-      return planConfig(plan);
+      return planConfig(plan, hypers);
     },
     step() {
       store.mustLive("step");
@@ -102,13 +95,13 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
       for (const location of locate("gradients")) mustAllow(location, "COPY_DST", "zeroGrad");
       store.zeroGrad();
     },
-    set(hypers, where) {
+    set(changes, where) {
       const { group, replica } = readWhere("set", where, "group", "replica");
-      change("set", () => setHypers(plan, hypers, group, replica, store.next(replica ?? 0)));
+      change("set", () => hypers.set(changes, group, replica, store.next(replica ?? 0)));
     },
     hyper(name, step, where) {
       const { group = 0, replica = 0 } = readWhere("hyper", where, "group", "replica");
-      return readHyperAt(plan, group, name, step, replica);
+      return hypers.readAt(group, name, step, replica);
     },
     freeze: (where) => freeze("freeze", true, where),
     thaw: (where) => freeze("thaw", false, where),
@@ -116,7 +109,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
     resume: (replica) => setHalted("resume", replica, false),
     observe(metric, where) {
       const { replica } = readWhere("observe", where, "replica");
-      change("observe", () => observeMetric(plan, metric, replica));
+      change("observe", () => hypers.observe(metric, replica));
     },
     async read(role = "params", where) {
       store.mustLive("read");

@@ -11,8 +11,10 @@ import { createLandscape } from "../objectives/landscapes/index.ts";
 import type { Model } from "../objectives/model.ts";
 import { type CompleteModelConfig, createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { type Program, programOf, type Trainable } from "../objectives/program.ts";
+import { Hypers } from "../optimizer/hypers.ts";
+import { planConfig } from "../optimizer/plan_config.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
-import { createPlan, hyperAt, type Plan, planConfig } from "../plan.ts";
+import { createPlan, type Plan } from "../plan.ts";
 import { readConfig } from "../read_config.ts";
 import { readSchedule } from "../read_schedule.ts";
 import { createSchedule, holds, holdsFunction, type Schedule, type Scheduled } from "../schedule.ts";
@@ -196,14 +198,14 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   const metric = isGiven(fields.metric) ? readMetric(fields.metric, program) : null;
   const stop = isGiven(fields.stop) ? readStop(fields.stop, metric) : null;
   const watch = readWatch(fields.watch);
-  const plan = readOptimizer(program.tensors(start), fields.optimizer, steps, watch !== null);
-  checkPlateaus(plan, metric);
+  const { plan, hypers } = readOptimizer(program.tensors(start), fields.optimizer, steps, watch !== null);
+  checkPlateaus(plan, hypers, metric);
   const rows = data && describeData(data);
   if (rows) {
     program.checkFit(rows);
     checkBatch({ batch, steps }, rows);
   }
-  const optimizer = planConfig(plan);
+  const optimizer = planConfig(plan, hypers);
   return {
     format,
     ...completeProgram(fields as unknown as RunConfig, trainable),
@@ -335,8 +337,13 @@ function readWatch(value: unknown): CompleteRunConfig["watch"] {
   };
 }
 
-/** The plan of a run's optimizer, with every value that its schedules take in the run. */
-function readOptimizer(tensors: readonly Tensor[], value: unknown, steps: number, watched: boolean): Plan {
+/** The plan of a run's optimizer and its hypers, with every value checked that its schedules take in the run. */
+function readOptimizer(
+  tensors: readonly Tensor[],
+  value: unknown,
+  steps: number,
+  watched: boolean,
+): { readonly plan: Plan; readonly hypers: Hypers } {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const given = value === undefined ? "missing" : show(value);
     throw new OptionError(`optimizer is ${given}; it must be an object such as { "rule": "adamw", "lr": 0.001 }`);
@@ -347,8 +354,9 @@ function readOptimizer(tensors: readonly Tensor[], value: unknown, steps: number
     if (plan.replicas > 1) {
       throw new OptionError(`replicas holds ${plan.replicas} entries; a run trains one, and a sweep several`);
     }
-    checkHypers(plan, Math.min(checkedSteps, Math.ceil(steps / plan.accumulate)));
-    return plan;
+    const hypers = new Hypers(plan);
+    checkHypers(plan, hypers, Math.min(checkedSteps, Math.ceil(steps / plan.accumulate)));
+    return { plan, hypers };
   } catch (error) {
     if (!(error instanceof OptionError)) throw error;
     throw new OptionError(`optimizer: ${error.message}`, { cause: error });
@@ -356,11 +364,11 @@ function readOptimizer(tensors: readonly Tensor[], value: unknown, steps: number
 }
 
 /** A schedule that leaves its hyper's range late in the run is found now. Functions are left alone: they may count calls. */
-function checkHypers(plan: Plan, updates: number): void {
+function checkHypers({ groups }: Plan, hypers: Hypers, updates: number): void {
   // Groups go by the optimizer's own schedules, which need not be gone through for each of them.
   const checked = new Map<Schedule, Set<string>>();
-  plan.groups.forEach(({ rule, hypers, lrScale }, group) => {
-    for (const [hyper, schedule] of Object.entries(hypers[0]!)) {
+  groups.forEach(({ rule, lrScale }, group) => {
+    for (const [hyper, schedule] of Object.entries(hypers.of(group))) {
       if (schedule.constant !== undefined || schedule.listeners?.length || holdsFunction(schedule.config)) continue;
       const uses = checked.get(schedule) ?? new Set();
       checked.set(schedule, uses);
@@ -368,14 +376,14 @@ function checkHypers(plan: Plan, updates: number): void {
       if (uses.has(use)) continue;
       uses.add(use);
       const steps = Math.min(updates, stepsToCheck(schedule.config, checkedSteps));
-      for (let step = 1; step < steps; step++) hyperAt(plan, group, hyper, step);
+      for (let step = 1; step < steps; step++) hypers.at(group, hyper, step);
     }
   });
 }
 
-function checkPlateaus(plan: Plan, metric: MetricConfig | null): void {
-  for (const { rule, hypers } of plan.groups) {
-    for (const [hyper, { listeners, config }] of Object.entries(hypers[0]!)) {
+function checkPlateaus({ groups }: Plan, hypers: Hypers, metric: MetricConfig | null): void {
+  for (const [group, { rule }] of groups.entries()) {
+    for (const [hyper, { listeners, config }] of Object.entries(hypers.of(group))) {
       if (!listeners?.length) continue;
       const name = `optimizer: ${rule.name}.${hyper}`;
       if (!metric) throw new OptionError(`${name} holds a plateau, which needs metric: ${metricExample}`);

@@ -15,6 +15,7 @@ import { createModel } from "../../src/objectives/models/index.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lion } from "../../src/rules/lion.ts";
@@ -198,7 +199,7 @@ async function formats(): Promise<readonly Format[]> {
     ...safetensors(),
     torch(),
     ofJson("optimizer configs", configs, (config) => {
-      const optimizer = createCpuOptimizer(tensors, config as OptimizerConfig);
+      const optimizer = createCpuOptimizer(tensors, readConfig(config));
       createCpuOptimizer(tensors, optimizer.config);
       optimizer.write("gradients", gradients);
       optimizer.step();

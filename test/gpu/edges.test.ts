@@ -7,6 +7,7 @@ import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
@@ -19,8 +20,8 @@ const ones = (...shape: number[]): readonly Tensor[] => [
 
 async function both<T>(tensors: readonly Tensor[], config: object, use: (optimizer: Optimizer) => T | Promise<T>) {
   const engines = [
-    createCpuOptimizer(tensors, config as never),
-    await createOptimizer(device, tensors, config as never),
+    createCpuOptimizer(tensors, readConfig(config)),
+    await createOptimizer(device, tensors, readConfig(config)),
   ];
   const found: T[] = [];
   for (const engine of engines) {

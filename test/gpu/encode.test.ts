@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { device } from "./setup.ts";
@@ -15,7 +16,7 @@ const gradients = Array.from({ length: 40 }, (_, step) => ({
   w: Array.from({ length: 12 }, (_, i) => Math.sin(1 + 3 * step + i)),
 }));
 
-const create = (tensors: readonly Tensor[], config: object) => createOptimizer(device, tensors, config as never);
+const create = (tensors: readonly Tensor[], config: object) => createOptimizer(device, tensors, readConfig(config));
 
 type Target = "encoder" | "pass";
 
@@ -44,7 +45,7 @@ describe.each<Target>(["encoder", "pass"])("an update in a caller's %s", (target
     ["adafactor", { accumulate: 3, replicas: [{}, {}] }],
     ["asgd", { accumulate: 3, clip: { type: "groupNorm", maxNorm: 1 } }],
   ])("of %s is exact, whatever was dropped before it (%j)", async (rule, options) => {
-    const config = { rule, lr: (step: number) => 0.1 / (1 + step), ...options };
+    const config = readConfig({ rule, lr: (step: number) => 0.1 / (1 + step), ...options });
     const [real, dropped] = await Promise.all([create(matrix, config), create(matrix, config)]);
     const feed = (from: number, count: number, by: "step" | "encode") => {
       for (let i = from; i < from + count; i++) {

@@ -7,6 +7,9 @@ import {
   createCpuOptimizer,
   createOptimizer,
   loadCheckpoint,
+  muon,
+  nadam,
+  prodigy,
   Random,
   requestDevice,
   saveCheckpoint,
@@ -21,9 +24,9 @@ const config = adamw({
   clip: { type: "globalNorm", maxNorm: 1 },
   // Rules with memory of every kind; an odd step is in the middle of an accumulation.
   groups: [
-    { params: "w", rule: "muon", lr: 0.02 },
-    { params: "c", rule: "prodigy" },
-    { params: "d", rule: "nadam" },
+    { params: "w", rule: muon, lr: 0.02 },
+    { params: "c", rule: prodigy },
+    { params: "d", rule: nadam },
   ],
   accumulate: 2,
   ema: { decay: 0.9 },

@@ -1,9 +1,11 @@
 // Where float32 ends, on the host: no column of a row is what GPUs take for 0, or more than float32 holds.
+
 import { describe, expect, it } from "vitest";
 import { layoutSegments } from "../../src/arena.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { Hypers } from "../../src/optimizer/hypers.ts";
 import { createPlan } from "../../src/plan.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { rules } from "../../src/rules/index.ts";
 import { leastSingle, RowSource } from "../../src/table.ts";
 
@@ -11,8 +13,8 @@ const tensors = [{ name: "w", shape: [2, 2] }];
 const segments = layoutSegments(tensors);
 
 function rowsOf(config: object): readonly Record<string, number>[] {
-  const plan = createPlan(config as OptimizerConfig, segments);
-  const source = new RowSource(plan, plan.parts[0]!, 0);
+  const plan = createPlan(readConfig(config), segments);
+  const source = new RowSource(plan, new Hypers(plan), plan.parts[0]!, 0);
   return [0, 1, 2, 50].map((step) => source.row(0, step));
 }
 
@@ -23,7 +25,7 @@ describe.each(rules)("the rows of $name", (rule) => {
   it.each([1e-37, 1e-40, 1e-320])("are the same for every GPU with hypers of %f", (value) => {
     for (const [hyper, { range }] of hypers) {
       if (range.integer || (range.max !== undefined && range.max < value)) continue;
-      const config = { rule: rule.name, [hyper]: value };
+      const config = { rule, [hyper]: value };
       const least = range.above ?? range.min ?? 0;
       if (least > 0) expect(() => rowsOf(config)).toThrow("it must be");
       else if (range.above === 0 && value < leastSingle) {
@@ -38,7 +40,7 @@ describe.each(rules)("the rows of $name", (rule) => {
     for (const [hyper] of hypers) {
       if (!/^eps/.test(hyper)) continue;
       for (const eps of [1e-40, (step: number) => (step > 0 ? 1e-40 : 1e-8)]) {
-        for (const row of rowsOf({ rule: rule.name, [hyper]: eps }).slice(1)) {
+        for (const row of rowsOf({ rule, [hyper]: eps }).slice(1)) {
           if (hyper in row) expect(row[hyper]).toBeGreaterThanOrEqual(leastSingle);
         }
       }
@@ -48,8 +50,8 @@ describe.each(rules)("the rows of $name", (rule) => {
   it("are refused where a hyper makes more of a column than float32 holds", () => {
     const beta = hypers.find(([hyper]) => hyper === "beta1");
     if (!beta) return;
-    const config = { rule: rule.name, lr: 1e38, beta1: 1 - 1e-9, weightDecay: 0 };
-    const optimizer = createCpuOptimizer(tensors, config as never);
+    const config = { rule, lr: 1e38, beta1: 1 - 1e-9, weightDecay: 0 };
+    const optimizer = createCpuOptimizer(tensors, readConfig(config));
     let refused = "";
     try {
       optimizer.step();

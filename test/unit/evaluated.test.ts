@@ -8,8 +8,8 @@ import { evaluatedLaw, optimizers } from "../evaluated.ts";
 
 evaluatedLaw(cpuEngine(), optimizers);
 
-it.each(rules)("the role to use of $name is what it promises", ({ name, evaluation }) => {
-  const optimizer = createCpuOptimizer([{ name: "w", shape: [2, 2] }], { rule: name } as never);
+it.each(rules)("the role to use of $name is what it promises", (rule) => {
+  const optimizer = createCpuOptimizer([{ name: "w", shape: [2, 2] }], { rule });
   expect(evaluationRole(optimizer, 0)).toBe("params");
-  expect(evaluationRole(optimizer, 1)).toBe(evaluation ? "evaluation" : "params");
+  expect(evaluationRole(optimizer, 1)).toBe(rule.evaluation ? "evaluation" : "params");
 });

@@ -2,16 +2,22 @@
 // engines; the CPU's is used here.
 
 import { describe, expect, it } from "vitest";
+import { layoutSegments } from "../../src/arena.ts";
 import type { OptimizerConfig } from "../../src/config.ts";
 import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
+import { Hypers } from "../../src/optimizer/hypers.ts";
+import { planConfig } from "../../src/optimizer/plan_config.ts";
+import { createPlan } from "../../src/plan.ts";
 import { readConfig } from "../../src/read_config.ts";
 import { defineRule } from "../../src/rule.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
+import { muon } from "../../src/rules/muon.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { constant } from "../../src/schedules/constant.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
+import { plateau } from "../../src/schedules/plateau.ts";
 
 const tensors = [
   { name: "w", shape: [2, 3], data: [1, 2, 3, 4, 5, 6] },
@@ -265,4 +271,40 @@ describe("write and read", () => {
     optimizer.destroy();
     expect(() => optimizer.step()).toThrow("step() was called on an optimizer that is destroyed");
   });
+});
+
+it("a plan does not change, whatever becomes of its hypers", () => {
+  const freeze = <T>(value: T): T => {
+    if (typeof value !== "object" || value === null || Object.isFrozen(value)) return value;
+    for (const inside of Object.values(value)) freeze(inside);
+    return Object.freeze(value);
+  };
+  const config = muon({
+    lr: plateau({ base: 0.1, patience: 0 }),
+    fallback: adamw({ lr: 0.01 }),
+    groups: [{ params: "v", lr: 0.2 }],
+    replicas: [{}, { lr: 0.3, groups: [{ lr: 0.4 }], fallback: { lr: 0.05 } }],
+  });
+  const segments = layoutSegments([
+    { name: "v", shape: [2, 2] },
+    { name: "w", shape: [2, 2] },
+    { name: "b", shape: [2] },
+  ]);
+  const plan = freeze(createPlan(config, segments));
+  const before = JSON.stringify(planConfig(plan, new Hypers(plan)));
+  const hypers = new Hypers(plan);
+  const undo = hypers.remember();
+  hypers.set({ lr: 0.5 }, undefined, undefined, 0);
+  hypers.set({ lr: 0.6 }, 1, 1, 0);
+  expect([0, 1, 2].map((group) => [0, 1].map((replica) => hypers.at(group, "lr", 0, replica)))).toEqual([
+    [0.5, 0.5],
+    [0.5, 0.6],
+    [0.5, 0.6],
+  ]);
+  hypers.observe(1, undefined);
+  hypers.setFrozen(true, 0);
+  expect(plan.groups.map((_, group) => hypers.isFrozen(group))).toEqual([true, false, false]);
+  undo();
+  expect(hypers.at(1, "lr", 0, 1)).toBe(0.3);
+  expect(JSON.stringify(planConfig(plan, new Hypers(plan)))).toBe(before);
 });

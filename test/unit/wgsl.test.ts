@@ -5,13 +5,13 @@ import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import { layoutSegments } from "../../src/arena.ts";
 import { assemble, locate, type Source, snakeCase } from "../../src/assemble.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
 import { controlBytes, controlRecord } from "../../src/gpu/control.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { layoutPart } from "../../src/layout.ts";
 import * as objectives from "../../src/objectives/sources.ts";
 import { clipBins, createPlan } from "../../src/plan.ts";
 import { assembleProduct, bindingsOf, kernelNames, sizesStruct as productSizes } from "../../src/products/sources.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sourceOf } from "../../src/stages/compile.ts";
@@ -30,7 +30,7 @@ const arounds: readonly object[] = [
   { clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "w" }] },
 ];
 const contextOf = (config: object, tensors = segments, index = 0, access: KernelContext["access"] = "vec4") => {
-  const plan = createPlan(config as OptimizerConfig, tensors);
+  const plan = createPlan(readConfig(config), tensors);
   const part = plan.parts[index]!;
   return { plan, part, layout: layoutPart(plan, part, tensors), access, modifiers: plan.modifiers };
 };

@@ -1,0 +1,452 @@
+// The hypers of an optimizer as they are now: which schedule drives each in each group and replica, what a group inherits, and
+// which groups are frozen. The plan says how they begin, and does not change.
+import { DataError, OptionError, show } from "../errors.ts";
+import { describeRange, inRange, readChoice, readNumber, readObject } from "../options.ts";
+import type { Group, Part, Plan } from "../plan.ts";
+import type { Rule } from "../rule.ts";
+import { createSchedule, type Listener, type ListenerState, type Schedule, type Scheduled } from "../schedule.ts";
+
+/** Schedules by hyper. */
+export type Schedules = Readonly<Record<string, Schedule>>;
+
+/** What a group without a rule of its own inherits from: the optimizer's hypers, or those of the optimizer's fallback. */
+export type Source = "shared" | "fallback";
+
+const sources = ["shared", "fallback"] as const;
+
+/** Which schedule drives each hyper. */
+export interface HypersState {
+  /** By replica, the optimizer's own. */
+  readonly shared: readonly Schedules[];
+  /** By replica, those of the optimizer's fallback; empty where it has none. */
+  readonly fallback: readonly Schedules[];
+  readonly groups: readonly {
+    /** The hypers that are the group's own, not inherited. */
+    readonly own: ReadonlySet<string>;
+    /** By replica the schedules of those. */
+    readonly values: readonly Schedules[];
+  }[];
+}
+
+/** As long as it is put together. */
+export interface HypersDraft {
+  readonly shared: Record<string, Schedule>[];
+  readonly fallback: Record<string, Schedule>[];
+  readonly groups: { readonly own: Set<string>; readonly values: Record<string, Schedule>[] }[];
+}
+
+/** What the schedules of hypers have heard, by hyper. */
+export type Heard = Readonly<Record<string, readonly ListenerState[]>>;
+
+/** Hypers as they were saved, by replica and group. */
+export interface SavedHypers {
+  /** Those that are known; the others stay. */
+  readonly values: readonly (readonly Readonly<Record<string, unknown>>[])[];
+  readonly heard: readonly (readonly Heard[])[];
+  /** By group which were its own; undefined: as they are. */
+  readonly own: readonly (readonly string[] | undefined)[];
+  /** By replica those that are inherited. */
+  readonly inherited: Readonly<Record<Source, readonly Readonly<Record<string, unknown>>[]>>;
+}
+
+type Inheriting = Pick<Group, "rule" | "inherits">;
+
+/** The schedule that drives a hyper: the group's own, or the one that it inherits. */
+export function scheduleIn(
+  groups: readonly Inheriting[],
+  state: HypersState,
+  group: number,
+  hyper: string,
+  replica: number,
+): Schedule {
+  const { inherits } = groups[group]!;
+  const { own, values } = state.groups[group]!;
+  return (inherits && !own.has(hyper) ? state[inherits] : values)[replica]![hyper]!;
+}
+
+/** Makes a hyper the group's own in every replica, as it is now. */
+export function makeOwn(groups: readonly Inheriting[], draft: HypersDraft, group: number, hyper: string): void {
+  const { own, values } = draft.groups[group]!;
+  if (own.has(hyper)) return;
+  for (const [replica, its] of values.entries()) its[hyper] = scheduleIn(groups, draft, group, hyper, replica);
+  own.add(hyper);
+}
+
+/** The schedules of a rule's hypers: those that are given, else those of before, else the defaults. */
+export function readHypers(
+  rule: Rule,
+  owner: string,
+  fields: Readonly<Record<string, unknown>>,
+  before: Schedules,
+): Record<string, Schedule> {
+  return Object.fromEntries(
+    Object.entries(rule.hypers).map(([hyper, { default: standard }]) => {
+      const given = fields[hyper];
+      const kept = () => before[hyper] ?? createSchedule(standard);
+      return [hyper, given === undefined ? kept() : readHyper(rule, owner, hyper, given)];
+    }),
+  );
+}
+
+/** One of a rule's hypers. */
+export function readHyper(rule: Rule, owner: string, hyper: string, value: unknown): Schedule {
+  const name = `${owner}.${hyper}`;
+  if (typeof value === "number") readNumber(name, value, rule.hypers[hyper]!.range);
+  return createSchedule(value as Scheduled, name);
+}
+
+/** Those of some values by hyper that a rule has. */
+export function hypersOf<T>(rule: Rule, values: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(values).filter(([hyper]) => Object.hasOwn(rule.hypers, hyper)));
+}
+
+/** The index of the group of the tensors that a group's rule left to its fallback; -1 where there are none. */
+export function fallbackIndex(groups: readonly Pick<Group, "rule" | "fallbackOf">[], group: number): number {
+  if (!groups[group]?.rule.only) return -1;
+  return groups.findIndex(({ fallbackOf }) => fallbackOf === group);
+}
+
+/** The slots that a rule keeps under the hypers of its groups; what contradicts itself is refused. */
+export function ruleSlots(
+  { rule, flags, groups }: Pick<Part, "rule" | "flags" | "groups">,
+  schedulesOf: (group: number, hyper: string) => readonly Schedule[],
+): readonly string[] {
+  const used = (hyper: string) =>
+    groups.some((group) => schedulesOf(group, hyper).some(({ constant }) => constant !== 0));
+  const conflict = rule.conflict?.(flags, used);
+  if (conflict) throw new OptionError(`${rule.name}.${conflict}`);
+  return rule.activeSlots?.(flags, used) ?? rule.slots;
+}
+
+export function readReplica({ replicas }: Pick<Plan, "replicas">, name: string, replica: unknown): number {
+  return readNumber(name, replica, { min: 0, max: replicas - 1, integer: true });
+}
+
+/** Whether two schedules are written the same way; functions of the step are where they are one function. */
+export function sameConfig({ config: a }: Schedule, { config: b }: Schedule): boolean {
+  return sameValue(a, b);
+}
+
+function sameValue(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  const [left, right] = [Object.entries(a), new Map(Object.entries(b))];
+  return left.length === right.size && left.every(([key, value]) => right.has(key) && sameValue(value, right.get(key)));
+}
+
+/** A schedule that goes on from what it had heard. */
+function withHeard(hyper: string, schedule: Schedule | undefined, states: readonly ListenerState[]): Schedule {
+  const fresh = schedule && createSchedule(schedule.config, hyper);
+  const listeners = fresh?.listeners ?? [];
+  if (!fresh || !Array.isArray(states) || states.length !== listeners.length) {
+    throw new DataError(
+      `what the plateaus of ${hyper} have heard is ${show(states)}, which does not fit the ${listeners.length} it has`,
+    );
+  }
+  listeners.forEach((listener, i) => {
+    listener.restore(states[i]!);
+  });
+  return fresh;
+}
+
+const heardIn = ({ listeners }: Schedule) => JSON.stringify(listeners?.map((listener) => listener.state()));
+
+/** What of a plan hypers go by. */
+type HyperPlan = Pick<Plan, "rule" | "fallback" | "replicas" | "groups" | "groupOf" | "parts" | "start">;
+
+export class Hypers {
+  readonly #plan: HyperPlan;
+  /** Never changed, but replaced. */
+  #state: HypersState;
+  #frozen: readonly boolean[];
+
+  constructor(plan: HyperPlan) {
+    this.#plan = plan;
+    this.#state = plan.start;
+    this.#frozen = plan.groups.map(({ frozen }) => frozen);
+  }
+
+  /** The schedule of every hyper of a group's rule. */
+  of(group: number, replica = 0): Schedules {
+    return Object.fromEntries(
+      Object.keys(this.#plan.groups[group]!.rule.hypers).map((hyper) => [hyper, this.#schedule(group, hyper, replica)]),
+    );
+  }
+
+  /** The hypers that are a group's own, not inherited. */
+  own(group: number): ReadonlySet<string> {
+    return this.#state.groups[group]!.own;
+  }
+
+  /** By replica, what groups inherit. */
+  inherited(source: Source): readonly Schedules[] {
+    return this.#state[source];
+  }
+
+  /** Whether a group is left as it is. */
+  isFrozen(group: number): boolean {
+    return this.#frozen[group]!;
+  }
+
+  /** The value of a hyper in a group at the 0-based step, checked: schedules may leave a hyper's range as they go. */
+  at(group: number, hyper: string, step: number, replica = 0): number {
+    return hyperValue(this.#plan.groups[group]!, hyper, this.#schedule(group, hyper, replica), step);
+  }
+
+  /** {@link at} for names, groups and replicas that a caller gives. */
+  readAt(group: number, hyper: string, step: number, replica: number): number {
+    const { groups, groupOf } = this.#plan;
+    const index = this.#readGroup("group", group);
+    // A group's own rule first, unless all of its tensors went to the fallback.
+    const its = fallbackIndex(groups, index);
+    const order = groupOf.includes(index) ? [index, its] : [its, index];
+    const having = order
+      .filter((each) => each >= 0)
+      .map((each) => [each, Object.keys(groups[each]!.rule.hypers)] as const);
+    readChoice("hyper", hyper, [...new Set(having.flatMap(([, names]) => names))]);
+    readNumber("step", step, { min: 0, integer: true });
+    const [found] = having.find(([, names]) => names.includes(hyper))!;
+    return this.at(found, hyper, step, readReplica(this.#plan, "replica", replica));
+  }
+
+  /**
+   * Replaces hypers in one group or in all of them, in one replica or in all, from the next step on. What is set in all
+   * groups those follow that inherit it; what is set in one is that group's own.
+   *
+   * @throws OptionError for an unknown hyper, group or replica, a value out of range, or a hyper whose slots were not
+   * created; nothing is changed then.
+   */
+  set(
+    changes: Readonly<Record<string, Scheduled>>,
+    group: number | undefined,
+    replica: number | undefined,
+    step: number,
+  ): void {
+    const { groups } = this.#plan;
+    if (group !== undefined) this.#readGroup("set.group", group);
+    if (replica !== undefined) readReplica(this.#plan, "set.replica", replica);
+    const targets = this.#targetsOf(group);
+    groups.forEach(({ rule, fallbackOf }, index) => {
+      if (!targets.has(index) || (fallbackOf !== undefined && targets.has(fallbackOf))) return;
+      const its = groups[fallbackIndex(groups, index)];
+      const known = [rule, its?.rule].flatMap((each) => Object.keys(each?.hypers ?? {}));
+      readObject(this.#ownerOf(index), changes, [...new Set(known)]);
+    });
+    const replicas = this.#replicas(replica);
+    const draft = this.#draft();
+    const put = (into: Record<string, Schedule>[], rule: Rule, hyper: string) => {
+      for (const r of replicas) into[r]![hyper] = readHyper(rule, "set", hyper, changes[hyper]);
+    };
+    const given = Object.keys(changes).filter((hyper) => changes[hyper] !== undefined);
+    for (const hyper of given) {
+      // What the optimizer and its fallback have, where all are meant, or the rest, which goes by that very value.
+      for (const source of sources) {
+        const heirs = this.#heirsOf(source, hyper);
+        const rest = heirs.find((index) => groups[index]!.isRest && targets.has(index));
+        if (heirs.length === 0 || (group !== undefined && rest === undefined)) continue;
+        if (group !== undefined) {
+          for (const index of heirs) if (!targets.has(index)) makeOwn(groups, draft, index, hyper);
+        }
+        put(draft[source], groups[heirs[0]!]!.rule, hyper);
+      }
+      for (const index of targets) {
+        const target = groups[index];
+        if (!target || target.isRest || !Object.hasOwn(target.rule.hypers, hyper)) continue;
+        if (group !== undefined) makeOwn(groups, draft, index, hyper);
+        const { own, values } = draft.groups[index]!;
+        if (own.has(hyper)) put(values, target.rule, hyper);
+      }
+    }
+    const changed = groups.map(({ rule }, index) =>
+      targets.has(index) ? given.filter((hyper) => Object.hasOwn(rule.hypers, hyper)) : [],
+    );
+    this.#check(
+      draft,
+      (r) => (replicas.includes(r) ? changed : []),
+      () => step,
+      changes,
+    );
+    this.#state = draft;
+  }
+
+  /**
+   * Puts saved hypers back for each replica's step, with what their schedules had heard.
+   *
+   * @throws OptionError for what is no hyper of the rule or out of its form; nothing is changed then.
+   */
+  restore({ values, heard, own, inherited }: SavedHypers, steps: readonly number[]): void {
+    const { groups, rule: shared, fallback } = this.#plan;
+    const replicas = this.#replicas(undefined);
+    const after = groups.map(({ rule }, index) =>
+      replicas.map((r) => {
+        const change = values[r]![index]!;
+        readObject(this.#ownerOf(index), change, Object.keys(rule.hypers));
+        const its = readHypers(rule, "set", change, this.of(index, r));
+        for (const [hyper, states] of Object.entries(heard[r]?.[index] ?? {})) {
+          its[hyper] = withHeard(hyper, its[hyper], states);
+        }
+        return its;
+      }),
+    );
+    const owned = groups.map(({ rule }, index) => {
+      const names = own[index] ?? [...this.own(index)];
+      return new Set(names.map((name) => readChoice(`groups[${index}].own`, name, Object.keys(rule.hypers))));
+    });
+    const draft = this.#draft();
+    for (const source of sources) {
+      const rule = source === "shared" ? shared : fallback?.rule;
+      if (!rule) continue;
+      draft[source].forEach((before, r) => {
+        const change = readObject(source, inherited[source][r] ?? {}, Object.keys(rule.hypers));
+        const its = readHypers(rule, source, change, before);
+        for (const hyper of Object.keys(its)) {
+          const heirs = this.#heirsOf(source, hyper);
+          const common =
+            heirs.find((index) => groups[index]!.isRest) ?? heirs.find((index) => !owned[index]!.has(hyper));
+          if (common !== undefined) its[hyper] = after[common]![r]![hyper]!;
+        }
+        draft[source][r] = its;
+      });
+    }
+    groups.forEach(({ rule, inherits, isRest }, index) => {
+      const names = Object.keys(rule.hypers).filter((hyper) => {
+        if (!inherits || isRest) return !inherits;
+        // Older checkpoints do not say what was a group's own: what differs is.
+        const differs = (r: number) => {
+          const [its, base] = [after[index]![r]![hyper]!, draft[inherits][r]![hyper]!];
+          return !sameConfig(its, base) || heardIn(its) !== heardIn(base);
+        };
+        return owned[index]!.has(hyper) || replicas.some(differs);
+      });
+      draft.groups[index] = {
+        own: new Set(names),
+        values: after[index]!.map((its) => Object.fromEntries(names.map((hyper) => [hyper, its[hyper]!]))),
+      };
+    });
+    const changed = (r: number) => groups.map((_, index) => Object.keys(values[r]![index]!));
+    this.#check(draft, changed, (r) => steps[r]!, values);
+    this.#state = draft;
+  }
+
+  /** Tells a metric to every plateau of one replica, or of all, and says whether there is one. */
+  observe(metric: number, replica: number | undefined): boolean {
+    if (typeof metric !== "number") throw new OptionError(`observe was given ${show(metric)}; it must be a number`);
+    if (replica !== undefined) readReplica(this.#plan, "replica", replica);
+    // Groups may share a schedule, which must hear each metric once.
+    const listeners = new Set<Listener>();
+    for (const r of this.#replicas(replica)) {
+      for (const group of this.#plan.groups.keys()) {
+        for (const schedule of Object.values(this.of(group, r))) {
+          for (const each of schedule.listeners ?? []) listeners.add(each);
+        }
+      }
+    }
+    for (const listener of listeners) listener.observe(metric);
+    return listeners.size > 0;
+  }
+
+  /** Freezes or thaws one group with what it leaves to its fallback, or all of them. */
+  setFrozen(frozen: boolean, group: number | undefined): void {
+    if (group !== undefined) this.#readGroup("group", group);
+    const targets = this.#targetsOf(group);
+    this.#frozen = this.#frozen.map((before, index) => (targets.has(index) ? frozen : before));
+  }
+
+  /** Freezes the groups that are said to be, and thaws the others. */
+  restoreFrozen(frozen: readonly boolean[]): void {
+    this.#frozen = this.#frozen.map((_, index) => frozen[index] === true);
+  }
+
+  /** Remembers which schedule drives each hyper, functions too, and gives what puts them back. */
+  remember(): () => void {
+    const state = this.#state;
+    return () => {
+      this.#state = state;
+    };
+  }
+
+  #schedule(group: number, hyper: string, replica: number): Schedule {
+    return scheduleIn(this.#plan.groups, this.#state, group, hyper, replica);
+  }
+
+  #readGroup(name: string, group: unknown): number {
+    return readNumber(name, group, { min: 0, max: this.#plan.groups.length - 1, integer: true });
+  }
+
+  /** What a group is called by: the group, and what its rule left to its fallback; undefined: all of them. */
+  #targetsOf(group: number | undefined): ReadonlySet<number> {
+    const { groups } = this.#plan;
+    if (group === undefined) return new Set(groups.keys());
+    return new Set([group, fallbackIndex(groups, group)]);
+  }
+
+  #replicas(replica: number | undefined): readonly number[] {
+    return replica === undefined ? Array.from({ length: this.#plan.replicas }, (_, r) => r) : [replica];
+  }
+
+  /** The groups that inherit from a source, of those whose rule has the hyper. */
+  #heirsOf(source: Source, hyper: string): readonly number[] {
+    return [...this.#plan.groups.entries()].flatMap(([index, { rule, inherits }]) =>
+      inherits === source && Object.hasOwn(rule.hypers, hyper) ? [index] : [],
+    );
+  }
+
+  #ownerOf(group: number): string {
+    const { groups, parts } = this.#plan;
+    return parts.length > 1 ? `set of group ${group} (${groups[group]!.rule.name})` : "set";
+  }
+
+  #draft(): HypersDraft {
+    const { shared, fallback, groups } = this.#state;
+    return {
+      shared: shared.map((its) => ({ ...its })),
+      fallback: fallback.map((its) => ({ ...its })),
+      groups: groups.map(({ own, values }) => ({ own: new Set(own), values: values.map((its) => ({ ...its })) })),
+    };
+  }
+
+  /** @throws OptionError for changed values out of range at their step, and for slots that were not created. */
+  #check(
+    draft: HypersState,
+    changed: (replica: number) => readonly (readonly string[])[],
+    stepOf: (replica: number) => number,
+    cause: unknown,
+  ): void {
+    const { groups, parts } = this.#plan;
+    const replicas = this.#replicas(undefined);
+    for (const r of replicas) {
+      changed(r).forEach((hypers, index) => {
+        for (const hyper of hypers) {
+          hyperValue(groups[index]!, hyper, scheduleIn(groups, draft, index, hyper, r), stepOf(r));
+        }
+      });
+    }
+    const schedulesOf = (group: number, hyper: string) =>
+      replicas.map((r) => scheduleIn(groups, draft, group, hyper, r));
+    for (const part of parts) {
+      const missing = ruleSlots(part, schedulesOf).find((slot) => !part.slots.includes(slot));
+      if (missing === undefined) continue;
+      throw new OptionError(
+        `set is ${show(cause)}, which needs the slot "${missing}"; this optimizer was created without it`,
+      );
+    }
+  }
+}
+
+function hyperValue({ rule, lrScale }: Group, hyper: string, schedule: Schedule, step: number): number {
+  const value = schedule.at(step) * (hyper === "lr" ? lrScale : 1);
+  const { range } = rule.hypers[hyper]!;
+  if (!inRange(value, range)) {
+    throw new OptionError(
+      `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${describeRange(range)}`,
+    );
+  }
+  // GPUs take less than the least normal float32 for 0, which some hypers must not be.
+  const small = Math.abs(value) < 2 ** -126;
+  if (!Number.isFinite(Math.fround(value)) || (small && !inRange(0, range))) {
+    throw new OptionError(
+      `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be a number that float32 holds, from 2^-126 to 3.4e38`,
+    );
+  }
+  return value;
+}
