@@ -47,9 +47,9 @@ export interface Carry<H extends string, K extends string> {
  * dispatches: `measure` over all elements, `conclude` for each tensor (or once), and the update.
  */
 export interface Reduction<F extends string, S extends string, C extends string, N extends string, A extends string> {
-  /** Whether sums are taken over each tensor or over all together. */
   /** What takes the sums: `reductionStage`. */
   readonly stage: Stage;
+  /** Whether sums are taken over each tensor or over all together. */
   readonly scope: "tensor" | "all";
   /** The terms that are added up, fields of the WGSL structs `Sums` (vec4f) and `Totals` (f32, and `count`). */
   readonly sums: readonly N[];
@@ -280,6 +280,13 @@ function columnsOf(definition: Omit<Rule, "columns" | "toJSON" | "toString">): r
   }
   if (carry !== undefined && typeof carry?.start !== "function") {
     throw new OptionError(`the carry of the rule ${name} is ${show(carry)}; it must have names, start and next`);
+  }
+  for (const field of ["reduction", "factored", "orthogonalises"] as const) {
+    const its = (definition as Rule)[field];
+    if (its === undefined || isOptions(its.stage)) continue;
+    throw new OptionError(
+      `${field}.stage of the rule ${name} is ${show(its.stage)}; it must be what runs it, such as reductionStage`,
+    );
   }
   const defaults = Object.fromEntries(Object.entries(hypers).map(([hyper, { default: value }]) => [hyper, value]));
   const filled = readRecord(
