@@ -4,6 +4,7 @@ import { encodeDispatches } from "../src/gpu/kernel.ts";
 import { createOptimizer } from "../src/gpu/optimizer.ts";
 import { variantDispatch } from "../src/products/product.ts";
 import { findVariant, whyNot } from "../src/products/variants.ts";
+import { readConfig } from "../src/read_config.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { device, freshDevice } from "../test/gpu/setup.ts";
@@ -31,9 +32,9 @@ describe("one step over 1,068,810 parameters", async () => {
   const cases = {
     sgd: await createOptimizer(device, tensors, sgd()),
     adamw: await createOptimizer(device, tensors, adamw()),
-    "adamw, clip": await createOptimizer(device, tensors, adamw({ clip })),
+    "adamw, clip": await createOptimizer(device, tensors, readConfig({ rule: adamw, clip })),
     "adamw, barriers": await createOptimizer(hardware, tensors, adamw()),
-    "adamw, clip, barriers": await createOptimizer(hardware, tensors, adamw({ clip })),
+    "adamw, clip, barriers": await createOptimizer(hardware, tensors, readConfig({ rule: adamw, clip })),
   };
   for (const [name, optimizer] of Object.entries(cases)) {
     bench(

@@ -3,6 +3,7 @@
 import { afterAll, bench, describe } from "vitest";
 import { createShaped } from "../src/gpu/optimizer.ts";
 import { shapes } from "../src/gpu/shapes.ts";
+import { clipGlobalNorm } from "../src/modifiers/clip_global_norm.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { device } from "../test/gpu/setup.ts";
 
@@ -60,7 +61,7 @@ describe(`one step over ${length} parameters`, async () => {
   for (const lanes of [4, 16, 64]) bench(`stream, ${lanes} lanes`, streamKernel(lanes, 64), options);
   for (const shape of shapes) {
     for (const clipped of [false, true]) {
-      const config = clipped ? adamw({ clip: { type: "globalNorm", maxNorm: 1 } }) : adamw();
+      const config = clipped ? adamw({ modifiers: [clipGlobalNorm({ maxNorm: 1 })] }) : adamw();
       const optimizer = await createShaped(device, [{ name: "w", shape: [length] }], config, shape);
       afterAll(() => optimizer.destroy());
       bench(

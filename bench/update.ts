@@ -76,7 +76,7 @@ export function configOf(work: UpdateWork): OptimizerConfig {
   return withoutClip(work, work.clip ? { clip: { type: "globalNorm", maxNorm: maxNormOf(work) } } : {});
 }
 
-function withoutClip({ rule }: UpdateWork, more: Pick<OptimizerConfig, "clip"> = {}): OptimizerConfig {
+function withoutClip({ rule }: UpdateWork, more: object = {}): OptimizerConfig {
   return readConfig({ rule, ...(rule === "adamw" ? hypers : {}), ...more });
 }
 

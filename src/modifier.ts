@@ -3,7 +3,7 @@
 import type { Segment } from "./arena.ts";
 import { OptionError, show } from "./errors.ts";
 import type { MatrixView } from "./layout.ts";
-import { isOptions } from "./options.ts";
+import { isOptions, readArray } from "./options.ts";
 import type { Rule } from "./rule.ts";
 import type { ModifierKernel } from "./stages/stage.ts";
 
@@ -75,6 +75,8 @@ export interface ModifierCost {
 export interface ModifierDefinition<S> {
   /** Unique; snake_case in WGSL, where its hooks are named by it. */
   readonly name: string;
+  /** Where among others it comes into effect: the least first. */
+  readonly order: number;
   /** Its key in JSON, and where several share one their `type`. */
   readonly key: string;
   readonly type?: string;
@@ -144,6 +146,82 @@ export function defineModifier<S, F extends Modifier>(definition: ModifierDefini
   }
   const modifier = make as unknown as F;
   return modifier;
+}
+
+/**
+ * The modifiers of a config in the order in which they come into effect.
+ *
+ * @throws OptionError for what is no modifier, two of one kind, options out of range.
+ */
+export function readModifiers(name: string, value: unknown): readonly ActiveModifier[] {
+  const keys = new Set<string>();
+  const given = (value === undefined ? [] : readArray(`${name}.modifiers`, value, "modifiers")).map((entry, index) => {
+    const { modifier } = Object(entry) as { readonly modifier?: unknown };
+    if (!isModifier(modifier)) {
+      throw new OptionError(
+        `${name}.modifiers[${index}] is ${show(entry)}; it must be what a modifier's function returns, such as ema({ decay: 0.99 })`,
+      );
+    }
+    const { key } = modifier;
+    if (keys.has(key)) {
+      throw new OptionError(
+        `${name}.modifiers has ${modifier.name}, but ${key} is given already; it must be there once`,
+      );
+    }
+    keys.add(key);
+    return { modifier, owner: key === "clip" ? key : `${name}.${key}`, value: optionsOf(entry as ModifierConfig) };
+  });
+  return given
+    .sort((a, b) => a.modifier.order - b.modifier.order)
+    .flatMap(({ modifier, owner, value }) => modifier.activate(owner, value) ?? []);
+}
+
+/** What stands under a modifier's key in JSON. */
+function optionsOf({ modifier, ...options }: ModifierConfig): unknown {
+  return modifier.argument === undefined ? options : options[modifier.argument];
+}
+
+/** A modifier as a config names it, from what stands under its key in JSON. */
+export function modifierConfig(modifier: Modifier, json: unknown): ModifierConfig {
+  if (modifier.argument !== undefined) return { modifier, [modifier.argument]: json };
+  const { type: _, ...options } = json as Readonly<Record<string, unknown>>;
+  return { modifier, ...options };
+}
+
+/** The modifiers of a config by their keys in JSON. */
+export function flatModifiers(modifiers: readonly ModifierConfig[] = []): Record<string, unknown> {
+  return Object.fromEntries(
+    modifiers.map((config) => {
+      const { key, type } = config.modifier;
+      const options = optionsOf(config);
+      return [key, type === undefined ? options : { type, ...(options as object) }];
+    }),
+  );
+}
+
+/** Gives a config its form in JSON: that of `json`, or its own with every modifier under its key. */
+export function withJson<T extends object>(config: T, json: () => object = () => flatten(config)): T {
+  return Object.defineProperty(config, "toJSON", { value: json });
+}
+
+/** A config as JSON has it, with every modifier under its key. */
+export function flatConfig(config: object): Readonly<Record<string, unknown>> {
+  const { toJSON } = config as { readonly toJSON?: () => Record<string, unknown> };
+  return toJSON ? toJSON() : flatten(config);
+}
+
+/** Gradients whose mean makes an update of a config. */
+export function accumulateOf(config: object): number {
+  return (flatConfig(config).accumulate as number | undefined) ?? 1;
+}
+
+function flatten({
+  modifiers,
+  ...others
+}: {
+  readonly modifiers?: readonly ModifierConfig[];
+}): Record<string, unknown> {
+  return { ...others, ...flatModifiers(modifiers) };
 }
 
 /** Whether a value is what {@link defineModifier} returns. */

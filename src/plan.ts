@@ -3,7 +3,7 @@
 import type { Segment } from "./arena.ts";
 import type { OptimizerConfig, Pattern } from "./config.ts";
 import { OptionError, show } from "./errors.ts";
-import type { ActiveModifier, LossScale } from "./modifier.ts";
+import { type ActiveModifier, type LossScale, readModifiers } from "./modifier.ts";
 import {
   Hypers,
   type HypersDraft,
@@ -24,7 +24,6 @@ import {
   ruleOptions,
 } from "./optimizer/read_groups.ts";
 import { readBoolean, readObject } from "./options.ts";
-import { modifierKeys, readModifiers } from "./read_modifiers.ts";
 import type { Rule } from "./rule.ts";
 
 /** Segments that share hypers. */
@@ -112,10 +111,10 @@ const common = ["rule", "groups", "maximize", "modifiers", "replicas"] as const;
 export function createPlan(config: OptimizerConfig, segments: readonly Segment[]): Plan {
   const rule = readRule("rule", config);
   const name = rule.name;
-  const fields = readObject(`rule ${name}`, config, [...common, ...modifierKeys(), ...ruleOptions(rule)]);
+  const fields = readObject(`rule ${name}`, config, [...common, ...ruleOptions(rule)]);
   const flags = readFlags(rule, name, fields);
   const maximize = fields.maximize === undefined ? false : readBoolean(`${name}.maximize`, fields.maximize);
-  const modifiers = readModifiers(name, fields);
+  const modifiers = readModifiers(name, fields.modifiers);
   const { shared, entries } = readReplicas(rule, name, fields);
   const replicas = shared.length;
   const fallback = fields.fallback === undefined ? undefined : readFallback(rule, fields.fallback, replicas);
@@ -186,11 +185,16 @@ export function modifierSlots(modifiers: readonly ActiveModifier[]): readonly st
   return modifiers.flatMap(({ slots = [] }) => slots);
 }
 
+/** Whether steps are skipped by what modifiers say; the last to say so counts. */
+export function skipsOf(modifiers: readonly ActiveModifier[]): boolean {
+  return modifiers.findLast(({ skips }) => skips !== undefined)?.skips ?? false;
+}
+
 /** What modifiers say of the step as a whole. */
 function effectsOf(name: string, modifiers: readonly ActiveModifier[]) {
   const said = <T>(of: (modifier: ActiveModifier) => T | undefined): T | undefined =>
     modifiers.map(of).findLast((value) => value !== undefined);
-  const [skipNonFinite, lossScale] = [said(({ skips }) => skips) ?? false, said((modifier) => modifier.lossScale)];
+  const [skipNonFinite, lossScale] = [skipsOf(modifiers), said((modifier) => modifier.lossScale)];
   if (lossScale && !skipNonFinite) {
     throw new OptionError(`${name}.skipNonFinite is false; with lossScale it must be true, since that goes by skips`);
   }

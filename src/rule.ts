@@ -4,6 +4,7 @@
 // that makes its config.
 import type { CommonOptions } from "./config.ts";
 import { OptionError, show } from "./errors.ts";
+import { withJson } from "./modifier.ts";
 import { defineFields, isOptions, type Range, readNumber, readRecord } from "./options.ts";
 import type { Scheduled } from "./schedule.ts";
 import type { SlotFormat } from "./slot_format.ts";
@@ -258,7 +259,7 @@ export function defineRule<
   const given = definition as unknown as Omit<Rule, "columns" | "toJSON" | "toString">;
   const columns = columnsOf(given);
   const { name, hypers } = given;
-  const rule = (...values: readonly unknown[]) => ({ ...readForm(name, rule, hypers.lr!.range, values), rule });
+  const rule = (...values: readonly unknown[]) => withJson({ ...readForm(name, rule, hypers.lr!.range, values), rule });
   const fields = { ...given, columns, toJSON: () => name, toString: () => name };
   return defineFields(rule, name, fields) as unknown as Rule & RuleFunction<RuleOptions<Hs, Fs, W>>;
 }
@@ -283,9 +284,9 @@ function columnsOf(definition: Omit<Rule, "columns" | "toJSON" | "toString">): r
   }
   for (const field of ["reduction", "factored", "orthogonalises"] as const) {
     const its = (definition as Rule)[field];
-    if (its === undefined || isOptions(its.stage)) continue;
+    if (its === undefined || isOptions(its?.stage)) continue;
     throw new OptionError(
-      `${field}.stage of the rule ${name} is ${show(its.stage)}; it must be what runs it, such as reductionStage`,
+      `${field}.stage of the rule ${name} is ${show(Object(its).stage)}; it must be what runs it, such as reductionStage`,
     );
   }
   const defaults = Object.fromEntries(Object.entries(hypers).map(([hyper, { default: value }]) => [hyper, value]));

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../src/errors.ts";
+import { readConfig } from "../src/read_config.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { linear } from "../src/schedules/linear.ts";
@@ -100,7 +101,8 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       const { engine } = await makeEngine();
       const whole: RunConfig = {
         ...config,
-        optimizer: adamw({
+        optimizer: readConfig({
+          rule: adamw,
           lr: { type: plateau, base: 0.05, factor: 0.5, patience: 0, threshold: 0.05 },
           clip: { type: "globalNorm", maxNorm: 1 },
         }),
@@ -144,7 +146,7 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
         [10, 4],
         [3, 7],
       ] as const) {
-        const optimizer = adamw({ lr: 0.05, accumulate, skipNonFinite: true });
+        const optimizer = readConfig({ rule: adamw, lr: 0.05, accumulate, skipNonFinite: true });
         let last: Progress | undefined;
         const onStep = (progress: Progress) => {
           last = progress;

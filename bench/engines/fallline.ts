@@ -2,7 +2,7 @@
 import { allocate, bytesOf } from "../../src/gpu/allocate.ts";
 import { encodeDispatches } from "../../src/gpu/kernel.ts";
 import { readParts } from "../../src/gpu/readback.ts";
-import { adamw, createOptimizer, type GpuOptimizer, type OptimizerConfig, sgd } from "../../src/index.ts";
+import { adamw, createOptimizer, type GpuOptimizer, type OptimizerConfig, readConfig, sgd } from "../../src/index.ts";
 import { type Operand, productDispatch } from "../../src/products/product.ts";
 import { tune } from "../../src/products/tuner.ts";
 import { createModel, createObjective } from "../../src/training.ts";
@@ -141,7 +141,7 @@ export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevi
 /** What stands before the update of an optimizer that clips. */
 export const norm = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
-  const config = sgd({ clip: { type: "globalNorm", maxNorm: maxNormOf(work) } });
+  const config = readConfig({ rule: sgd, clip: { type: "globalNorm", maxNorm: maxNormOf(work) } });
   const optimizer = await createUpdate(keep, device, work, config, ["gradients"]);
   const dispatches = takeDown(device, (pass) => optimizer.encode(pass)).slice(0, -1);
   const encode = (pass: GPUComputePassEncoder) => {

@@ -3,6 +3,7 @@
 import { Command } from "commander";
 import { DataError, OptionError, show } from "../errors.ts";
 import { scheduleChart } from "../lab/chart.ts";
+import { accumulateOf } from "../modifier.ts";
 import { readArray, readNumber } from "../options.ts";
 import { readSchedule } from "../read_schedule.ts";
 import type { Schedule, Scheduled } from "../schedule.ts";
@@ -122,7 +123,8 @@ async function readConfig(word: string): Promise<Given> {
   const inside = at(content, ["config", "optimizer"]) !== undefined;
   if (!inside && at(content, ["optimizer"]) === undefined) return { value: content, name: "schedule" };
   const { config } = await readRunFile(word);
-  const { accumulate = 1, lr } = config.optimizer as { accumulate?: number; lr?: Scheduled };
+  const { lr } = config.optimizer;
+  const accumulate = accumulateOf(config.optimizer);
   const points = at(content, ["metrics"]);
   return {
     value: lr,

@@ -10,6 +10,7 @@ import { type DeviceError, OptionError, show } from "../errors.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
 import { runTitle, testedWords } from "../lab/words.ts";
+import { flatConfig } from "../modifier.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
 import { rules } from "../rules/index.ts";
@@ -157,7 +158,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   const bars = new Bars();
   // Before the first value of the metric, which may change the rate.
   const compared = Math.min(paritySteps, config.steps, config.metric?.every ?? paritySteps);
-  const { clip, skipNonFinite } = config.optimizer as { clip?: unknown; skipNonFinite?: boolean };
+  const { clip, skipNonFinite } = flatConfig(config.optimizer);
   const measuresNorm = skipNonFinite === true || (clip !== null && clip !== undefined);
   const trained = { from: 0, to: 0 };
   const before = found?.state.step ?? 0;
@@ -415,7 +416,7 @@ function* closing(
 
 /** The step at which a run diverged; where such steps are skipped it may have got over one whose loss was not finite. */
 function divergedStep({ config, reason, divergedAt }: Pick<TrainResult, "config" | "reason" | "divergedAt">) {
-  return reason === "diverged" || !config.optimizer.skipNonFinite ? divergedAt : null;
+  return reason === "diverged" || flatConfig(config.optimizer).skipNonFinite !== true ? divergedAt : null;
 }
 
 function writeResults<

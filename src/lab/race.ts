@@ -3,6 +3,7 @@
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
 import { counts, type Dataset } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
+import { accumulateOf } from "../modifier.ts";
 import type { Evaluation, ReplicaEvaluation, ReplicaReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { breathe } from "../objectives/turns.ts";
@@ -205,7 +206,7 @@ export class Cohort {
 
   /** Where all steps are made, what was added up since the last update makes one. */
   async #finish(): Promise<void> {
-    const { accumulate = 1 } = this.config.optimizer;
+    const accumulate = accumulateOf(this.config.optimizer);
     if (this.#finished || this.#made < this.config.steps) return;
     this.#finished = true;
     await updateRest(this.#trainee.optimizer, this.#made % accumulate);

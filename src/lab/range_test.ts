@@ -5,6 +5,7 @@
 import type { OptimizerConfig } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { DataError, OptionError, show } from "../errors.ts";
+import { accumulateOf } from "../modifier.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import { type Optimizer, readOptimizer } from "../optimizer.ts";
 import { readChoice, readMade, readNumber, readObject } from "../options.ts";
@@ -210,7 +211,7 @@ async function findLrOn(
   const { ramp, trials } = readOptions(options);
   const complete = readRun(config, data, test);
   const batch = data ? batchSizes(complete)(0) : null;
-  const { accumulate = 1 } = complete.optimizer;
+  const accumulate = accumulateOf(complete.optimizer);
   /** A run's updates one by one. */
   const open = async (run: CompleteRunConfig) => {
     const { optimizer, objective, order, destroy } = await openRun(engine, run, data);

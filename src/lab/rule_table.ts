@@ -107,7 +107,7 @@ function costOf({ reduction, factored, orthogonalises }: Rule, slots: readonly s
 
 /** What modifiers cost beside the rule's own, and replicas. */
 export const modifierTable: readonly ModifierCost[] = [
-  ...modifiers().flatMap(({ costs }) => costs),
+  ...modifiers.flatMap(({ costs }) => costs),
   {
     option: "`replicas`, for each further one",
     examples: [{ replicas: Array.from({ length: 16 }, () => ({})) }],

@@ -4,6 +4,7 @@
 import type { OptimizerConfig } from "../config.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
+import { accumulateOf, type ModifierConfig, readModifiers } from "../modifier.ts";
 import { readArray, readChoice, readNumber } from "../options.ts";
 import { readConfig, readRule } from "../read_config.ts";
 import type { Rule } from "../rule.ts";
@@ -173,7 +174,7 @@ export function planSearch(config: RunConfig, options: SearchOptions) {
   const complete = readRunConfig(config);
   mustUpdate(complete);
   const { steps } = complete;
-  const { accumulate = 1 } = complete.optimizer;
+  const accumulate = accumulateOf(complete.optimizer);
   const budget = readNumber("budget", options.budget ?? 7 * steps, { min: 1, integer: true });
   const chosen = withinBudget(candidatesOf(options), budget, steps, accumulate);
   return { complete, chosen, budget, steps, accumulate };
@@ -233,27 +234,30 @@ function raceSteps(count: number, steps: number, accumulate: number): number {
   return total;
 }
 
-/** What may stand around any rule, beside groups. */
-const around = [
-  ...["clip", "skipNonFinite", "maximize", "cautious", "lossScale", "accumulate", "ema", "swa", "lookahead"],
-];
-
 /** The run with another rule. */
 function ruleConfig(config: RunConfig, name: string): RunConfig {
   const optimizer = readConfig(config.optimizer);
   const rule = readRule("rule", name);
   if (optimizer.rule === rule) return config;
-  const kept = Object.entries(optimizer).filter(([option]) => around.includes(option));
+  const { maximize, modifiers = [] } = optimizer;
   const groups = groupsFor(rule, optimizer);
   return {
     ...config,
     optimizer: {
       rule,
-      ...Object.fromEntries(kept),
+      ...(maximize === undefined ? {} : { maximize }),
+      modifiers: modifiers.filter((modifier) => suits(modifier, rule)),
       ...fallbackFor(rule),
       ...(groups.length > 0 ? { groups } : {}),
     },
   };
+}
+
+/** Whether a modifier goes with a rule. */
+function suits(config: ModifierConfig, rule: Rule): boolean {
+  const surroundings = { rules: [rule], segments: [] };
+  const [active] = readModifiers(rule.name, [config]);
+  return active === undefined || active.modifier.refusal(active, surroundings) === undefined;
 }
 
 /**

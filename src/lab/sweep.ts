@@ -3,6 +3,7 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { OptionError, show } from "../errors.ts";
+import { accumulateOf } from "../modifier.ts";
 import type { ReplicaEvaluation } from "../objectives/objective.ts";
 import { readArray, readChoice, readMade, readNumber, readObject, readRecord } from "../options.ts";
 import { Random } from "../random.ts";
@@ -248,7 +249,7 @@ export function trialConfig(config: RunConfig, trial: Trial): CompleteRunConfig 
 
 /** @throws OptionError for runs whose losses are all from before the first update, so that nothing can be compared. */
 export function mustUpdate({ steps, optimizer }: CompleteRunConfig): void {
-  const { accumulate = 1 } = optimizer;
+  const accumulate = accumulateOf(optimizer);
   if (steps > accumulate) return;
   throw new OptionError(
     `steps is ${steps}; to compare runs it must be more than ${accumulate === 1 ? "1" : `${accumulate}, of which one update is made`}`,
@@ -257,7 +258,7 @@ export function mustUpdate({ steps, optimizer }: CompleteRunConfig): void {
 
 function rungsOf(halving: Halving | null | undefined, count: number, config: CompleteRunConfig): readonly Rung[] {
   const { steps, optimizer } = config;
-  const { accumulate = 1 } = optimizer;
+  const accumulate = accumulateOf(optimizer);
   if (halving === null) return halvingRungs(count, steps, 0);
   const fields = readObject("halving", halving ?? {}, ["times", "eta"]);
   const eta = fields.eta === undefined ? 2 : readNumber("halving.eta", fields.eta, { min: 2, integer: true });

@@ -2,7 +2,6 @@
 // tests over the registry too. Each law says what is wrong in a sentence, or nothing.
 
 import { layoutSegments } from "../arena.ts";
-import type { OptimizerConfig } from "../config.ts";
 import { FalllineError, OptionError, show } from "../errors.ts";
 import { readDevice } from "../gpu/device.ts";
 import { createOptimizer } from "../gpu/optimizer.ts";
@@ -12,6 +11,7 @@ import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { Optimizer, TensorValues } from "../optimizer.ts";
 import { inRange, readListener, readNumber, readObject } from "../options.ts";
 import { Random } from "../random.ts";
+import { readConfig } from "../read_config.ts";
 import { isRule, type Rule } from "../rule.ts";
 import { linear } from "../schedules/linear.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
@@ -156,8 +156,7 @@ function* gradientsOf(tensors: Tensors, seed = 7): Generator<TensorValues> {
   }
 }
 
-const configOf = ({ rule, options }: LawSubject, more: object = {}) =>
-  ({ rule, ...options, ...more }) as OptimizerConfig;
+const configOf = ({ rule, options }: LawSubject, more: object = {}) => readConfig({ rule, ...options, ...more });
 
 /** Runs `steps` updates of each optimizer on the given gradients. */
 function run(optimizers: readonly Optimizer[], gradients: Iterator<TensorValues>, steps: number): void {
@@ -257,7 +256,7 @@ const isTwin: Law = {
 /** Every modifier that goes with a rule, away from its defaults; of those that share a key the last one. */
 function everyModifier(rule: Rule, tensors: Tensors): Record<string, unknown> {
   const segments = layoutSegments(tensors);
-  const fitting = modifiers().flatMap((modifier) => {
+  const fitting = modifiers.flatMap((modifier) => {
     const { key, type, law } = modifier;
     if (law === undefined) return [];
     const value = type === undefined ? law : { type, ...(law as object) };

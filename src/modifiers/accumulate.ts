@@ -6,6 +6,7 @@ import { readNumber } from "../options.ts";
 export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: number }, ArgumentFunction<number>>({
   name: "accumulate",
   key: "accumulate",
+  order: 0,
   source: "definition",
   argument: "count",
   costs: [
@@ -18,8 +19,10 @@ export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: numbe
     },
   ],
   law: 2,
-  read: (owner, value) =>
-    value === undefined ? undefined : { count: readNumber(owner, value, { min: 1, max: 65_536, integer: true }) },
+  read(owner, value) {
+    const count = value === undefined ? 1 : readNumber(owner, value, { min: 1, max: 65_536, integer: true });
+    return count > 1 ? { count } : undefined;
+  },
   json: ({ count }) => count,
   effects: ({ count }) => ({ accumulate: count }),
 });

@@ -12,6 +12,7 @@ import { readSwitch } from "./read.ts";
 export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "cautious",
   key: "cautious",
+  order: 50,
   source: "Liang et al. 2024",
   argument: "on",
   costs: [

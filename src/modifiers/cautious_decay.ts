@@ -11,6 +11,7 @@ import { readSwitch } from "./read.ts";
 export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "cautiousDecay",
   key: "cautiousDecay",
+  order: 51,
   source: "Chen et al. 2025, Cautious Weight Decay",
   argument: "on",
   costs: [{ option: "`cautiousDecay`", examples: [{ cautiousDecay: true }], dispatches: 0, state: "0", moved: "0" }],

@@ -16,6 +16,7 @@ import { readSwitch } from "./read.ts";
 export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "centralize",
   key: "centralize",
+  order: 40,
   source: "Yong et al. 2020",
   argument: "on",
   costs: [{ option: "`centralize`", examples: [{ centralize: true }], dispatches: 1, state: "≈ 0", moved: "≈ 8" }],

@@ -27,6 +27,7 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
 >({
   name: "clipAdaptive",
   key: "clip",
+  order: 23,
   type: "adaptive",
   source: "Brock et al. 2021; optax.adaptive_grad_clip",
   costs: [

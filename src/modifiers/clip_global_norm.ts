@@ -14,6 +14,7 @@ export const clipGlobalNorm = /* @__PURE__ */ defineModifier<
 >({
   name: "clipGlobalNorm",
   key: "clip",
+  order: 20,
   type: "globalNorm",
   source: "torch.nn.utils.clip_grad_norm_",
   costs: normCosts("globalNorm"),

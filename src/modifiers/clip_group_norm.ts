@@ -14,6 +14,7 @@ export const clipGroupNorm = /* @__PURE__ */ defineModifier<
 >({
   name: "clipGroupNorm",
   key: "clip",
+  order: 21,
   type: "groupNorm",
   source: "torch.nn.utils.clip_grad_norm_",
   costs: normCosts("groupNorm"),

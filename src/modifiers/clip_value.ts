@@ -17,6 +17,7 @@ export const clipValue = /* @__PURE__ */ defineModifier<
 >({
   name: "clipValue",
   key: "clip",
+  order: 22,
   type: "value",
   source: "torch.nn.utils.clip_grad_value_",
   costs: [

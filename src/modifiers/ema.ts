@@ -20,6 +20,7 @@ export const ema = /* @__PURE__ */ defineModifier<
 >({
   name: "ema",
   key: "ema",
+  order: 70,
   source: "definition",
   costs: [{ option: "`ema`", examples: [{ ema: {} }], dispatches: 0, state: "4", moved: "8" }],
   law: { decay: 0.9 },

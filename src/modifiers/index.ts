@@ -16,22 +16,19 @@ import { lossScale } from "./loss_scale.ts";
 import { skipNonFinite } from "./skip_non_finite.ts";
 import { swa } from "./swa.ts";
 
-/** The registry; a function, since what reads configs and what runs them import each other. */
-export function modifiers(): readonly Modifier[] {
-  return [
-    accumulate,
-    lossScale,
-    clipGlobalNorm,
-    clipGroupNorm,
-    clipValue,
-    clipAdaptive,
-    skipNonFinite,
-    centralize,
-    cautious,
-    cautiousDecay,
-    lookahead,
-    ema,
-    swa,
-    layerStats,
-  ];
-}
+export const modifiers: readonly Modifier[] = [
+  accumulate,
+  lossScale,
+  clipGlobalNorm,
+  clipGroupNorm,
+  clipValue,
+  clipAdaptive,
+  skipNonFinite,
+  centralize,
+  cautious,
+  cautiousDecay,
+  lookahead,
+  ema,
+  swa,
+  layerStats,
+];

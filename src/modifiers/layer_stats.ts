@@ -17,6 +17,7 @@ const parts = /* @__PURE__ */ [
 export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "layerStats",
   key: "watch",
+  order: 80,
   source: "definition",
   argument: "on",
   costs: [{ option: "`watch`", examples: [{ watch: true }], dispatches: 0, state: "0", moved: "≈ 0" }],

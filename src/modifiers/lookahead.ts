@@ -16,6 +16,7 @@ export const lookahead = /* @__PURE__ */ defineModifier<
 >({
   name: "lookahead",
   key: "lookahead",
+  order: 60,
   source: "Zhang et al. 2019",
   costs: [{ option: "`lookahead`", examples: [{ lookahead: {} }], dispatches: 0, state: "4", moved: "8" }],
   law: { every: 2 },

@@ -21,6 +21,7 @@ export const lossScale = /* @__PURE__ */ defineModifier<
 >({
   name: "lossScale",
   key: "lossScale",
+  order: 10,
   source: "torch.amp.GradScaler",
   costs: [{ option: "`lossScale`", examples: [{ lossScale: {} }], dispatches: 2, state: "0", moved: "4" }],
   read(owner, value) {

@@ -9,6 +9,7 @@ import { readBoolean } from "../options.ts";
 export const skipNonFinite = /* @__PURE__ */ defineModifier<{ readonly on: boolean }, SwitchFunction>({
   name: "skipNonFinite",
   key: "skipNonFinite",
+  order: 30,
   source: "torch.amp.GradScaler",
   argument: "on",
   costs: [{ option: "`skipNonFinite`", examples: [{ skipNonFinite: true }], dispatches: 2, state: "0", moved: "4" }],

@@ -16,6 +16,7 @@ export const swa = /* @__PURE__ */ defineModifier<
 >({
   name: "swa",
   key: "swa",
+  order: 71,
   source: "Izmailov et al. 2018",
   costs: [{ option: "`swa`", examples: [{ swa: {} }], dispatches: 0, state: "4", moved: "8" }],
   law: { start: 1 },

@@ -8,6 +8,7 @@ import { deviceLoss } from "../gpu/device.ts";
 import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import { ReadbackPool } from "../gpu/readback.ts";
+import { accumulateOf } from "../modifier.ts";
 import type { Stats } from "../optimizer.ts";
 import { rowsInOrder } from "./objective.ts";
 import { createPipeline } from "./pipeline.ts";
@@ -33,7 +34,7 @@ export class Reports {
   /** @param bytes How much of `totals` is told, a multiple of 4. */
   constructor(optimizer: GpuOptimizer, totals: GPUBuffer, bytes: number) {
     this.#optimizer = optimizer;
-    this.#accumulate = optimizer.config.accumulate ?? 1;
+    this.#accumulate = accumulateOf(optimizer.config);
     this.#totals = totals;
     this.#bytes = bytes;
     this.#pool = new ReadbackPool(optimizer.device, bytes + 2 * optimizer.controlBytes, "report");

@@ -1,7 +1,7 @@
 // The config of an optimizer as it is now, from its plan and its hypers.
 import type { OptimizerConfig } from "../config.ts";
-import type { Fallback, Plan } from "../plan.ts";
-import { absentModifiers } from "../read_modifiers.ts";
+import { flatModifiers, modifierConfig, withJson } from "../modifier.ts";
+import { type Fallback, type Plan, skipsOf } from "../plan.ts";
 import { fallbackIndex, type Hypers, hypersOf, type Schedules, sameConfig } from "./hypers.ts";
 
 type Planned = Omit<Plan, "created">;
@@ -17,21 +17,36 @@ export function planConfig(plan: Planned, hypers: Hypers): OptimizerConfig {
     ...configsOf(its),
     ...replicaEntry(plan, hypers, listed, replica),
   }));
-  const config: Record<string, unknown> = {
+  // What goes without saying is left out.
+  const saying = modifiers.filter(
+    ({ modifier }) =>
+      modifier.key !== "skipNonFinite" ||
+      skipsOf(modifiers.filter((other) => other.modifier !== modifier)) !== plan.skipNonFinite,
+  );
+  const its = saying.map(({ modifier, json }) => modifierConfig(modifier, json));
+  const before = {
     rule: plan.rule,
     ...(replicas === 1 ? entries[0] : { replicas: entries }),
     ...plan.flags,
     ...(fallback ? { fallback: fallbackConfig(fallback, hypers.inherited("fallback")[0]!, fallback.frozen) } : {}),
     maximize: plan.maximize,
-    skipNonFinite: plan.skipNonFinite,
-    ...absentModifiers,
-    ...Object.fromEntries(
-      modifiers.flatMap(({ modifier, json }) => (modifier.key === "skipNonFinite" ? [] : [[modifier.key, json]])),
-    ),
   };
-  if (listed.length > 0) config.groups = listed.map(({ config }) => config);
-  return config as unknown as OptimizerConfig;
+  const groups = listed.length > 0 ? { groups: listed.map(({ config }) => config) } : {};
+  const config = { ...before, ...(its.length > 0 ? { modifiers: its } : {}), ...groups };
+  return withJson(config, () => ({
+    ...before,
+    skipNonFinite: plan.skipNonFinite,
+    ...absent,
+    ...flatModifiers(its),
+    ...groups,
+  })) as unknown as OptimizerConfig;
 }
+
+/** What JSON says of modifiers that are not there. */
+const absent = {
+  ...{ clip: null, cautious: false, watch: false, accumulate: 1 },
+  ...{ lossScale: null, ema: null, swa: null, lookahead: null },
+};
 
 /** In the rule's order, whatever that of `names`: whether two configs are the same goes by their JSON. */
 function configsOf(hypers: Schedules, names: Iterable<string> = Object.keys(hypers)): Record<string, unknown> {

@@ -16,6 +16,7 @@ import {
   streamShape,
   updateChoice,
 } from "../gpu/shapes.ts";
+import { clipGlobalNorm } from "../modifiers/clip_global_norm.ts";
 import { readArray, readBoolean, readListener, readNumber, readObject } from "../options.ts";
 import { adamw } from "../rules/adam.ts";
 import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./choices.ts";
@@ -230,7 +231,7 @@ async function compiledShapes(device: GPUDevice, shapes: readonly StreamShape[])
 }
 
 function createMeasured(device: GPUDevice, length: number, shape: StreamShape): Promise<GpuOptimizer> {
-  const config = adamw({ clip: { type: "globalNorm", maxNorm: 1 } });
+  const config = adamw({ modifiers: [clipGlobalNorm({ maxNorm: 1 })] });
   return createShaped(device, [{ name: "tuner", shape: [length] }], config, shape);
 }
 

@@ -1,4 +1,6 @@
 // Gradients that are left over at the end of a run: fewer than `accumulate`, they make an update all the same.
+
+import { accumulateOf } from "../modifier.ts";
 import type { Optimizer } from "../optimizer.ts";
 
 /**
@@ -8,7 +10,7 @@ import type { Optimizer } from "../optimizer.ts";
  * @param added How many there are, fewer than the optimizer's `accumulate`; of none nothing is made.
  */
 export async function updateRest(optimizer: Optimizer, added: number): Promise<void> {
-  const { accumulate = 1 } = optimizer.config;
+  const accumulate = accumulateOf(optimizer.config);
   if (added === 0) return;
   const replicas = Array.from({ length: optimizer.replicas }, (_, replica) => replica);
   const sums = await Promise.all(replicas.map((replica) => optimizer.read("accumulated", { replica })));

@@ -3,6 +3,8 @@
 import { layoutSegments, type Tensor } from "../arena.ts";
 import type { OptimizerConfig, OptimizerJson } from "../config.ts";
 import { OptionError, show } from "../errors.ts";
+import { accumulateOf } from "../modifier.ts";
+import { layerStats } from "../modifiers/layer_stats.ts";
 import type { CustomObjective } from "../objectives/custom.ts";
 import type { InitConfig } from "../objectives/init.ts";
 import type { Points } from "../objectives/landscape.ts";
@@ -228,7 +230,7 @@ export function metricMode({ type }: MetricConfig): "min" | "max" {
 
 /** Updates that a run makes, which is what schedules count: `accumulate` steps make one. */
 export function updatesOf({ steps, optimizer }: CompleteRunConfig): number {
-  return Math.ceil(steps / (optimizer.accumulate ?? 1));
+  return Math.ceil(steps / accumulateOf(optimizer));
 }
 
 /** What learns from no data takes none. */
@@ -350,7 +352,7 @@ function readOptimizer(
   }
   try {
     const config = readConfig(value);
-    const plan = createPlan(watched ? { ...config, watch: true } : config, layoutSegments(tensors));
+    const plan = createPlan(watched ? measured(config) : config, layoutSegments(tensors));
     if (plan.replicas > 1) {
       throw new OptionError(`replicas holds ${plan.replicas} entries; a run trains one, and a sweep several`);
     }
@@ -361,6 +363,12 @@ function readOptimizer(
     if (!(error instanceof OptionError)) throw error;
     throw new OptionError(`optimizer: ${error.message}`, { cause: error });
   }
+}
+
+/** A config with layer statistics. */
+function measured(config: OptimizerConfig): OptimizerConfig {
+  const others = (config.modifiers ?? []).filter(({ modifier }) => modifier !== layerStats);
+  return { ...config, modifiers: [...others, layerStats()] };
 }
 
 /** A schedule that leaves its hyper's range late in the run is found now. Functions are left alone: they may count calls. */

@@ -3,6 +3,7 @@
 
 import { batches, classNotes, counts, type Dataset, readDataset } from "../data/dataset.ts";
 import { DataError, DeviceError, OptionError, show } from "../errors.ts";
+import { accumulateOf, flatConfig } from "../modifier.ts";
 import { firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { programOf } from "../objectives/program.ts";
@@ -291,7 +292,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   const { config, data, test, listeners, keeper, marks, found } = run;
   const { signal, snapshotAfter } = run.options;
   const { steps, stop } = config;
-  const { accumulate = 1 } = config.optimizer;
+  const accumulate = accumulateOf(config.optimizer);
   const { every: lookEvery, ...limits } = config.watch ?? { every: Number.POSITIVE_INFINITY };
   const watch = config.watch && createWatch(limits);
   if (watch && state?.watch) watch.restore(state.watch);
@@ -303,7 +304,8 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   const events: WatchEvent[] = [...(state?.events ?? [])];
   let skipped = state?.skipped ?? 0;
   // Nothing skips such a step, so the parameters are gone with it.
-  const loses = (loss: number) => stop !== null && !config.optimizer.skipNonFinite && !Number.isFinite(loss);
+  const loses = (loss: number) =>
+    stop !== null && flatConfig(config.optimizer).skipNonFinite !== true && !Number.isFinite(loss);
   let lost = losses.some(loses);
   let last: LastUpdate | null = state?.lastUpdate ?? null;
   // Until there is another update, an optimizer that was loaded no longer knows what the last one found.

@@ -1,12 +1,12 @@
 // Every bit of a checkpoint flipped, one by one: the file must be refused, with the optimizer as it was.
 
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { FalllineError } from "../../src/errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { nadam } from "../../src/rules/nadam.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 import { type Report, Tally } from "./tally.ts";
 
 const configs: readonly OptimizerConfig[] = [

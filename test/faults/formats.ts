@@ -2,7 +2,6 @@
 // it must not throw anything else, hang, eat memory, or change what it was to be loaded into.
 
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { arrayDataset } from "../../src/data/arrays.ts";
 import { parseCsv } from "../../src/data/csv.ts";
 import { digitsDataset } from "../../src/data/digits.ts";
@@ -38,6 +37,7 @@ import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { type RunConfig, readRunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 import { Dice, mutatedBytes, mutatedCsv, mutatedJson } from "./mutants.ts";
 import { type Report, Tally } from "./tally.ts";
 

@@ -3,7 +3,6 @@
 
 import type { OptimizerConfig } from "../../src/config.ts";
 import { arrayDataset } from "../../src/data/arrays.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { sweep } from "../../src/lab/sweep.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
@@ -17,6 +16,7 @@ import { nadam } from "../../src/rules/nadam.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";
+import { createOptimizer } from "../optimizers.ts";
 
 export interface Job {
   readonly name: string;

@@ -3,7 +3,7 @@
 
 import { afterEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
-import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import type { GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { modifierTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
@@ -14,6 +14,7 @@ import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
+import { createOptimizer } from "../optimizers.ts";
 import { type Counts, countingDevice } from "./counting.ts";
 
 // One device for all, which finds a kernel again that was compiled before, as long as an optimizer that has it is kept.
@@ -180,7 +181,7 @@ describe("a second optimizer of one rule", () => {
 
 describe("a caller's own commands", () => {
   it("stand in the same encoder and the same pass", async () => {
-    const optimizer = await create(matrices(2), adamw({ clip }));
+    const optimizer = await create(matrices(2), readConfig({ rule: adamw, clip }));
     const counts = await count(() => {
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
@@ -216,7 +217,7 @@ describe("a training step", () => {
         scale: 1 / 255,
         labels: new Uint8Array(64).fill(1),
       };
-      const optimizer = await create(initialTensors(model), adamw({ clip }));
+      const optimizer = await create(initialTensors(model), readConfig({ rule: adamw, clip }));
       const objective = await createObjective(optimizer, model, { data, batch });
       const rows = Uint32Array.from({ length: batch }, (_, i) => i);
       // The first steps make the readback buffers that later steps share.

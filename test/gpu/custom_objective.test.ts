@@ -1,14 +1,13 @@
 // Objectives of one's own on the GPU: the twin's numbers, what verifyObjective finds, and its errors.
 
 import { describe, expect, it, vi } from "vitest";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { verifyObjective } from "../../src/lab/verify_objective.ts";
 import { type CustomObjective, defineObjective } from "../../src/objectives/custom.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { curve, peaks, regression, spots } from "../custom_objectives.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device, freshDevice } from "./setup.ts";
 
 const close = (ours: ArrayLike<number>, theirs: ArrayLike<number>, tolerance: number) => {

@@ -3,8 +3,6 @@
 
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { readConfig } from "../../src/read_config.ts";
@@ -12,6 +10,7 @@ import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { cyclic } from "../../src/schedules/cyclic.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 
 const ones = (...shape: number[]): readonly Tensor[] => [

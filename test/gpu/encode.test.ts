@@ -3,11 +3,12 @@
 
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
-import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import type { GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { readConfig } from "../../src/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 
 const matrix: readonly Tensor[] = [{ name: "w", shape: [3, 4], data: Array.from({ length: 12 }, (_, i) => i / 7 - 1) }];
@@ -98,7 +99,7 @@ describe.each<Target>(["encoder", "pass"])("an update in a caller's %s", (target
       ["e e d h e e", -5],
       ["d d d h s e", -1.5],
     ] as const) {
-      const optimizer = await create(scalar, sgd({ lr: 1, accumulate: 2 }));
+      const optimizer = await create(scalar, readConfig({ rule: sgd, lr: 1, accumulate: 2 }));
       let fed = 0;
       for (const call of calls.split(" ")) {
         if (call === "d") drop(optimizer, target, 1);
@@ -119,7 +120,7 @@ describe.each<Target>(["encoder", "pass"])("an update in a caller's %s", (target
   });
 
   it("never has a mean of three: what is left out for a dropped encoder is told, and then all is well", async () => {
-    const optimizer = await create(scalar, sgd({ lr: 1, accumulate: 2 }));
+    const optimizer = await create(scalar, readConfig({ rule: sgd, lr: 1, accumulate: 2 }));
     const feed = (g: number) => {
       optimizer.write("gradients", { x: [g] });
       encodeInto(optimizer, target)();
@@ -217,7 +218,7 @@ describe("thousands of encoders", () => {
 
 describe("a checkpoint", () => {
   it("made and loaded between dropped encoders holds the gradients that are there", async () => {
-    const config = sgd({ lr: (step) => step + 1, accumulate: 3 });
+    const config = readConfig({ rule: sgd, lr: (step: number) => step + 1, accumulate: 3 });
     const [optimizer, other] = await Promise.all([create(scalar, config), create(scalar, config)]);
     const feed = (to: GpuOptimizer, values: readonly number[]) => {
       for (const g of values) {

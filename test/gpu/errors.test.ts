@@ -1,14 +1,15 @@
 // What a device cannot do or no longer does: limits, shaders that do not compile, destroy, loss, skips the host missed.
 
 import { describe, expect, it } from "vitest";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { defineRule } from "../../src/rule.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { createOptimizer } from "../optimizers.ts";
 import { countingDevice } from "./counting.ts";
 import { freshDevice } from "./setup.ts";
 
@@ -204,7 +205,7 @@ describe("schedules", () => {
     const optimizer = await createOptimizer(
       device,
       [{ name: "x", shape: [1] }],
-      sgd({ lr: (step) => 2 ** step, skipNonFinite: true }),
+      readConfig({ rule: sgd, lr: (step: number) => 2 ** step, skipNonFinite: true }),
     );
     const feed = (g: number) => {
       optimizer.write("gradients", { x: [g] });
@@ -221,7 +222,11 @@ describe("schedules", () => {
 
   it("take a rate that is set after skips the host has not heard of", async () => {
     const device = await freshDevice();
-    const optimizer = await createOptimizer(device, [{ name: "x", shape: [1] }], sgd({ lr: 1, skipNonFinite: true }));
+    const optimizer = await createOptimizer(
+      device,
+      [{ name: "x", shape: [1] }],
+      readConfig({ rule: sgd, lr: 1, skipNonFinite: true }),
+    );
     const feed = (g: number) => {
       optimizer.write("gradients", { x: [g] });
       optimizer.step();
@@ -243,7 +248,7 @@ describe("schedules", () => {
     const optimizer = await createOptimizer(
       device,
       tensors,
-      sgd({ lr: (step) => step + 1, groups, skipNonFinite: true }),
+      readConfig({ rule: sgd, lr: (step: number) => step + 1, groups, skipNonFinite: true }),
     );
     optimizer.write("gradients", { t7: [Number.NaN] });
     for (let i = 0; i < 700; i++) {
@@ -292,7 +297,11 @@ describe("schedules", () => {
   it("go on from a loaded step, whatever reports of before are still on their way", async () => {
     const device = await freshDevice();
     const make = () =>
-      createOptimizer(device, [{ name: "x", shape: [1] }], sgd({ lr: (step) => step, skipNonFinite: true }));
+      createOptimizer(
+        device,
+        [{ name: "x", shape: [1] }],
+        readConfig({ rule: sgd, lr: (step: number) => step, skipNonFinite: true }),
+      );
     const optimizer = await make();
     const checkpoint = await saveCheckpoint(optimizer);
     optimizer.write("gradients", { x: [Number.NaN] });

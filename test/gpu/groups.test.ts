@@ -3,8 +3,6 @@
 
 import { expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
@@ -16,6 +14,7 @@ import { nadam } from "../../src/rules/nadam.ts";
 import { prodigy } from "../../src/rules/prodigy.ts";
 import { radam } from "../../src/rules/radam.ts";
 import { scheduleFreeAdamw } from "../../src/rules/schedule_free.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 
 const tensors = [

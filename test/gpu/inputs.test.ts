@@ -2,11 +2,11 @@
 
 import { describe, expect, it } from "vitest";
 import { DataError, OptionError } from "../../src/errors.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { replayCase } from "../../src/lab/replay.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { createOptimizer } from "../optimizers.ts";
 import { transposedMatrices } from "../transposed.ts";
 import { freshDevice } from "./setup.ts";
 

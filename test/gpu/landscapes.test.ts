@@ -3,8 +3,6 @@
 
 import { expect, it, vi } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import type { Landscape } from "../../src/objectives/landscapes/define.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { quadratic } from "../../src/objectives/landscapes/quadratic.ts";
@@ -14,6 +12,7 @@ import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { landscapes, pointsIn } from "../landscapes.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device, freshDevice } from "./setup.ts";
 
 async function both(landscape: Landscape, points: Float32Array, config: OptimizerConfig, on = device) {

@@ -6,8 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { applies, laws, problemOf } from "../../src/lab/verify.ts";
 import { type LoadOptions, loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
@@ -18,6 +16,7 @@ import { sgd } from "../../src/rules/sgd.ts";
 import { linear } from "../../src/schedules/linear.ts";
 import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine, webgpuEngine } from "../../src/train/engine.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 
 const engines = {

@@ -1,15 +1,15 @@
 // Modifiers as values, on both engines, against numbers worked out by hand.
 import { describe, expect, it } from "vitest";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { accumulate } from "../../src/modifiers/accumulate.ts";
 import { cautiousDecay } from "../../src/modifiers/cautious_decay.ts";
 import { centralize } from "../../src/modifiers/centralize.ts";
 import { clipValue } from "../../src/modifiers/clip_value.ts";
 import { ema } from "../../src/modifiers/ema.ts";
 import { skipNonFinite } from "../../src/modifiers/skip_non_finite.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { lion } from "../../src/rules/lion.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 
 const engines = [
@@ -99,7 +99,7 @@ describe.each(engines)("on the %s", (_, create) => {
     expect(JSON.stringify(again.config)).toBe(JSON.stringify(optimizer.config));
     for (const each of [optimizer, again]) each.destroy();
     const make = async (config: object) => create(tensors as never, config as never);
-    await expect(make(lion({ ema: {}, modifiers: [ema()] }))).rejects.toThrow(
+    await expect(make(readConfig({ rule: lion, ema: {}, modifiers: [ema()] }))).rejects.toThrow(
       /^lion.modifiers has ema, but ema is given already; it must be there once$/,
     );
     await expect(make(lion({ modifiers: [{ ema: {} } as never] }))).rejects.toThrow(

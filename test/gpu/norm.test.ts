@@ -1,18 +1,22 @@
 // The norm of the gradient: exact where float32 sums are not, in range where squares are not, the same to the bit every
 // time, and over more chunks than one dimension of a dispatch holds.
 import { describe, expect, it } from "vitest";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { Random } from "../../src/random.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device, freshDevice } from "./setup.ts";
 
 const clip = { type: "globalNorm", maxNorm: 1 } as const;
 
 async function normOf(gradient: ArrayLike<number>): Promise<{ norm: number; scale: number; moved: Float32Array }> {
   const tensors = [{ name: "x", shape: [gradient.length] }];
-  const optimizer = await createOptimizer(device, tensors, sgd({ lr: 1, clip, skipNonFinite: false }));
+  const optimizer = await createOptimizer(
+    device,
+    tensors,
+    readConfig({ rule: sgd, lr: 1, clip, skipNonFinite: false }),
+  );
   optimizer.write("gradients", { x: gradient });
   optimizer.step();
   const { gradientNorm, clipScale } = await optimizer.stats();
@@ -63,7 +67,10 @@ describe("the norm", () => {
     const gradient = new Float32Array(100).fill(1);
     gradient[50] = bad;
     const gpu = await normOf(gradient);
-    const cpu = createCpuOptimizer([{ name: "x", shape: [100] }], sgd({ lr: 1, clip, skipNonFinite: false }));
+    const cpu = createCpuOptimizer(
+      [{ name: "x", shape: [100] }],
+      readConfig({ rule: sgd, lr: 1, clip, skipNonFinite: false }),
+    );
     cpu.write("gradients", { x: gradient });
     cpu.step();
     expect(gpu.norm).toBe(norm);
@@ -79,8 +86,8 @@ describe("very many tensors", () => {
     const gradients = Object.fromEntries(tensors.map(({ name }) => [name, [random.normal()]]));
     const results = [];
     for (const optimizer of [
-      await createOptimizer(device, tensors, adamw({ lr: 0.1, clip })),
-      createCpuOptimizer(tensors, adamw({ lr: 0.1, clip })),
+      await createOptimizer(device, tensors, readConfig({ rule: adamw, lr: 0.1, clip })),
+      createCpuOptimizer(tensors, readConfig({ rule: adamw, lr: 0.1, clip })),
     ]) {
       // One write: 70,000 single ones would take the test's time, not the optimizer's.
       if (optimizer.backend === "webgpu") {
@@ -122,7 +129,11 @@ describe("adapters with and without barriers", () => {
           value: { vendor: "test", architecture: "test", device: "", description: "a GPU", isFallbackAdapter: false },
         });
       }
-      const optimizer = await createOptimizer(made, [{ name: "x", shape: [50_000], data }], adamw({ clip }));
+      const optimizer = await createOptimizer(
+        made,
+        [{ name: "x", shape: [50_000], data }],
+        readConfig({ rule: adamw, clip }),
+      );
       for (let step = 0; step < 5; step++) {
         optimizer.write("gradients", { x: gradient });
         optimizer.step();

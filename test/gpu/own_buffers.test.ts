@@ -5,9 +5,7 @@ import { describe, expect, it } from "vitest";
 import { keep } from "../../scripts/webgpu.mjs";
 import type { Tensor } from "../../src/arena.ts";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
@@ -17,6 +15,7 @@ import { lamb } from "../../src/rules/lamb.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { prodigy } from "../../src/rules/prodigy.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device, gpu } from "./setup.ts";
 
 const random = new Random(11);

@@ -7,13 +7,14 @@ import { arrayDataset } from "../../src/data/arrays.ts";
 import { DeviceError, FalllineError } from "../../src/errors.ts";
 import { type ControlField, controlRecord, halted, stuckReplica } from "../../src/gpu/control.ts";
 import { isLost, learnLoss } from "../../src/gpu/device.ts";
-import { createOptimizer, type GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import type { GpuOptimizer } from "../../src/gpu/optimizer.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective, type GpuObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { nadam } from "../../src/rules/nadam.ts";
@@ -21,6 +22,7 @@ import { sgd } from "../../src/rules/sgd.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
 import { curve, peaks } from "../custom_objectives.ts";
+import { createOptimizer } from "../optimizers.ts";
 import { type BufferFault, faultyDevice } from "./faults.ts";
 import { freshDevice } from "./setup.ts";
 
@@ -123,7 +125,11 @@ describe("a submission that the device refuses", () => {
   });
 
   it("of a step is told of by the next read, once, with how many there were", async () => {
-    const optimizer = await createOptimizer(device, [{ name: "x", shape: [2] }], sgd({ lr: 1, accumulate: 2 }));
+    const optimizer = await createOptimizer(
+      device,
+      [{ name: "x", shape: [2] }],
+      readConfig({ rule: sgd, lr: 1, accumulate: 2 }),
+    );
     optimizer.write("gradients", { x: [1, 1] });
     const steps = (count: number) => {
       for (let i = 0; i < count; i++) optimizer.step();
@@ -150,7 +156,11 @@ describe("a submission that the device refuses", () => {
   });
 
   it("of a step that only adds up a gradient is told of too", async () => {
-    const optimizer = await createOptimizer(device, [{ name: "x", shape: [2] }], sgd({ lr: 1, accumulate: 3 }));
+    const optimizer = await createOptimizer(
+      device,
+      [{ name: "x", shape: [2] }],
+      readConfig({ rule: sgd, lr: 1, accumulate: 3 }),
+    );
     optimizer.write("gradients", { x: [1, 1] });
     for (let i = 0; i < 4; i++) optimizer.step();
     const refusing = refuse();

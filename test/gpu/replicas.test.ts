@@ -4,8 +4,6 @@
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
@@ -18,6 +16,7 @@ import { prodigy } from "../../src/rules/prodigy.ts";
 import { scheduleFreeAdamw } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 
 type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;

@@ -4,8 +4,6 @@
 import { describe, expect, it, vi } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { LayerStats, Optimizer } from "../../src/optimizer.ts";
 import { Random } from "../../src/random.ts";
@@ -14,6 +12,7 @@ import { asgd } from "../../src/rules/asgd.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { plateau } from "../../src/schedules/plateau.ts";
+import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 
 type Create = (tensors: readonly Tensor[], config: OptimizerConfig) => Promise<Optimizer>;

@@ -2,16 +2,16 @@
 // runs: default, measured, pinned.
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DeviceError, OptionError } from "../../src/errors.ts";
 import { type ChoiceStore, clear, keepChoices, noteSpeedsOf } from "../../src/gpu/choices.ts";
-import { createShaped } from "../../src/gpu/optimizer.ts";
 import { defaultShape, shapeCandidates, shapeNames, shapes, streamShape, updateChoice } from "../../src/gpu/shapes.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { choices, pin } from "../../src/products/choices.ts";
 import { type TuneProgress, tuneUpdate } from "../../src/products/tuner.ts";
 import { Random } from "../../src/random.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
+import { createCpuOptimizer, createShaped } from "../optimizers.ts";
 import { device, freshDevice } from "./setup.ts";
 
 const random = new Random(7);
@@ -22,7 +22,12 @@ const tensors = Object.entries(lengths).map(([name, length]) => ({ name, shape: 
 const gradients = [0, 1, 2].map(() =>
   Object.fromEntries(Object.entries(lengths).map(([name, length]) => [name, draw(length)])),
 );
-const config = adamw({ lr: 0.01, clip: { type: "globalNorm", maxNorm: 1 }, groups: [{ params: "still", lr: 0.02 }] });
+const config = readConfig({
+  rule: adamw,
+  lr: 0.01,
+  clip: { type: "globalNorm", maxNorm: 1 },
+  groups: [{ params: "still", lr: 0.02 }],
+});
 
 type Create = (tensors: readonly Tensor[]) => Promise<Optimizer> | Optimizer;
 

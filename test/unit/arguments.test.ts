@@ -2,6 +2,7 @@
 // an option that is passed over.
 
 import { describe, expect, it } from "vitest";
+import { layerStats } from "../../src/modifiers/layer_stats.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
@@ -77,7 +78,7 @@ describe("a hostile later argument", () => {
 });
 
 const methods: Readonly<Record<string, () => object>> = {
-  "an optimizer": () => createCpuOptimizer(tensors, { rule: sgd, watch: true, accumulate: 1 }),
+  "an optimizer": () => createCpuOptimizer(tensors, sgd({ modifiers: [layerStats()] })),
   "an objective": () => {
     const made = fallline.createModel(model);
     return fallline.createCpuObjective(createCpuOptimizer(fallline.initialTensors(made), { rule: sgd }), made, {

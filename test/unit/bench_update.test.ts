@@ -21,6 +21,7 @@ import {
   windowsOf,
 } from "../../bench/update.ts";
 import { createCpuOptimizer, rules } from "../../src/index.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 
 const all = [...updateCases, ...normCases];
@@ -165,7 +166,7 @@ describe("what is expected", () => {
     const work = updateWork("lamb", true, odd);
     const tensors = work.tensors.map(({ name, shape }, t) => ({ name, shape, data: valuesOf(work, "params", t) }));
     const clip = { type: "globalNorm", maxNorm: maxNormOf(work) } as const;
-    const optimizer = createCpuOptimizer(tensors, lamb({ clip }));
+    const optimizer = createCpuOptimizer(tensors, readConfig({ rule: lamb, clip }));
     const gradients = Object.fromEntries(tensors.map(({ name }, t) => [name, valuesOf(work, "gradients", t)]));
     optimizer.write("gradients", gradients);
     for (let i = 0; i < checkedSteps; i++) optimizer.step();

@@ -2,7 +2,6 @@
 
 import { describe, expect, it, vi } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, DeviceError, OptionError } from "../../src/errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { adamw } from "../../src/rules/adam.ts";
@@ -10,6 +9,7 @@ import { lamb } from "../../src/rules/lamb.ts";
 import { scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 const config: OptimizerConfig = { rule: adamw, lr: 0.1 };
 const made = (rule = config) => createCpuOptimizer([{ name: "w", shape: [2], data: [1, 2] }], rule);

@@ -1,10 +1,10 @@
 // Which parameters are evaluated and returned, on the CPU; and by an optimizer's config alone.
 import { expect, it } from "vitest";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { evaluationRole } from "../../src/optimizer/evaluation.ts";
 import { rules } from "../../src/rules/index.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { evaluatedLaw, optimizers } from "../evaluated.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 evaluatedLaw(cpuEngine(), optimizers);
 

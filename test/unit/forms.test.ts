@@ -1,10 +1,10 @@
 // The function forms of rules, schedules and landscapes: rates by position, and what is no object of options.
 import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import type { Rule } from "../../src/rule.ts";
 import { library as fallline, publicFunctions } from "../library.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 const { adamw, rules, sgd } = fallline;
 const { cosine } = fallline.schedules;

@@ -4,7 +4,7 @@
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { type CpuOptimizer, createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import type { CpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { noDecay } from "../../src/groups.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
@@ -17,6 +17,7 @@ import { muon } from "../../src/rules/muon.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 const tensors: readonly (Tensor & { readonly data: readonly number[] })[] = [
   { name: "l1.weight", shape: [4, 3] },

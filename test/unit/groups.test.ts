@@ -4,7 +4,6 @@
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { isBiasOrNorm, layerwiseDecay, noDecay } from "../../src/groups.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
@@ -20,6 +19,7 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { constant } from "../../src/schedules/constant.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { linear } from "../../src/schedules/linear.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 const tensors: Tensor[] = [
   { name: "embed", shape: [7, 3] },

@@ -4,7 +4,6 @@
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { landscapeSource, landscapeTotalSource } from "../../src/objectives/landscape_gpu.ts";
 import type { LandscapeConfig } from "../../src/objectives/landscapes/define.ts";
@@ -14,6 +13,7 @@ import { initialTensors } from "../../src/objectives/program.ts";
 import { adam } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { landscapes, makers, pointsIn } from "../landscapes.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 const { beale, himmelblau, logisticMap, quadratic, quartic, rastrigin, rosenbrock, saddle } = makers;
 

@@ -37,7 +37,6 @@ const layers: readonly (readonly string[])[] = [
     "optimizer.ts",
     "optimizer/",
     "data/",
-    "read_modifiers.ts",
     "cpu/",
     "gpu/",
     "stages/",

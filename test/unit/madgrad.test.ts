@@ -1,7 +1,7 @@
 // madgrad against three updates worked out by hand from the paper (Defazio and Jelassi 2021), since no golden case has it.
 import { expect, it } from "vitest";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { madgrad } from "../../src/rules/madgrad.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 it("makes the three updates that the formulas give in exact expressions", async () => {
   // lr 1, eps 0, momentum ½, x0 = 0 and gradients 1, -1, 2: λ = √t, so Σλg = 1, 1 - √2, 1 - √2 + 2√3, and

@@ -2,7 +2,6 @@
 
 import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { readReplay, replayCase } from "../../src/lab/replay.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
@@ -12,6 +11,7 @@ import { muon } from "../../src/rules/muon.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { encodeSafetensors } from "../../src/safetensors.ts";
 import { goldenText } from "../golden.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 import { transposedMatrices } from "../transposed.ts";
 
 const create: Parameters<typeof replayCase>[2] = async (tensors, config) => createCpuOptimizer(tensors, config);

@@ -4,11 +4,9 @@
 import { describe, expect, it } from "vitest";
 import { layoutSegments } from "../../src/arena.ts";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { OptionError } from "../../src/errors.ts";
 import { Hypers } from "../../src/optimizer/hypers.ts";
 import { planConfig } from "../../src/optimizer/plan_config.ts";
-import { createPlan } from "../../src/plan.ts";
 import { readConfig } from "../../src/read_config.ts";
 import { defineRule } from "../../src/rule.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
@@ -18,6 +16,7 @@ import { sgd } from "../../src/rules/sgd.ts";
 import { constant } from "../../src/schedules/constant.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { plateau } from "../../src/schedules/plateau.ts";
+import { createCpuOptimizer, createPlan } from "../optimizers.ts";
 
 const tensors = [
   { name: "w", shape: [2, 3], data: [1, 2, 3, 4, 5, 6] },
@@ -27,7 +26,8 @@ const create = (config: unknown) => createCpuOptimizer(tensors, readConfig(confi
 
 describe("config", () => {
   it("comes back complete and rebuilds itself", () => {
-    const config = adamw({
+    const config = readConfig({
+      rule: adamw,
       lr: cosine({ base: 0.1, steps: 9 }),
       amsgrad: true,
       clip: { type: "globalNorm", maxNorm: 2 },
@@ -84,11 +84,14 @@ describe("bad config", () => {
     [adam({ lr: 1e39 }), /^adam\.lr is 1e\+39 at step 0; it must be/],
     [{ rule: {} }, /^rule is \{\}; it must be one of sgd, /],
     [{ rule: adam, lr: { type: "saw" } }, /^adam\.lr\.type is "saw", which is not a known schedule/],
-    [adam({ clip: { type: "globalNorm", maxNorm: 0 } }), /^clip\.maxNorm is 0; it must be a finite number > 0$/],
-    [adam({ clip: { type: "globalNorm" } as never }), /^clip\.maxNorm is missing/],
-    [adam({ clip: { type: "norm" } as never }), /^clip\.type is "norm", which is not a known clipping; known are/],
-    [adam({ clip: { type: "globalNorm", maxNorm: 1, norm: 3 } as never }), /^clip\.norm is 3/],
-    [adam({ skipNonFinite: "yes" as never }), /^adam\.skipNonFinite is "yes"; it must be true or false/],
+    [{ rule: adam, clip: { type: "globalNorm", maxNorm: 0 } }, /^clip\.maxNorm is 0; it must be a finite number > 0$/],
+    [{ rule: adam, clip: { type: "globalNorm" } as never }, /^clip\.maxNorm is missing/],
+    [
+      { rule: adam, clip: { type: "norm" } as never },
+      /^clip\.type is "norm", which is not a known clipping; known are/,
+    ],
+    [{ rule: adam, clip: { type: "globalNorm", maxNorm: 1, norm: 3 } as never }, /^clip\.norm is 3/],
+    [{ rule: adam, skipNonFinite: "yes" as never }, /^adam\.skipNonFinite is "yes"; it must be true or false/],
     [adam({ groups: [{ params: ["x"] }] }), /^adam\.groups\[0\]\.params names "x", which matches no tensor; .* w, b$/],
     [adam({ groups: [{ params: [] }] }), /^adam\.groups\[0\]\.params is \[\]/],
     [adam({ groups: [{} as never] }), /^adam\.groups\[0\]\.params is missing/],

@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { digitsDataset } from "../../src/data/digits.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { jobConfig, labDefaults } from "../../src/lab/defaults.ts";
@@ -34,6 +33,7 @@ import { product } from "../../src/schedules/product.ts";
 import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { goldenText } from "../golden.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 import { fallline, spawned } from "../run_cli.ts";
 
 /** The ramp alone, on losses that are made up. */

@@ -3,6 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { batches } from "../../src/data/dataset.ts";
 import { jobConfig } from "../../src/lab/defaults.ts";
+import { layerStats } from "../../src/modifiers/layer_stats.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
@@ -30,7 +31,7 @@ describe("readRunConfig", () => {
       },
       data: null,
       init: { type: "heNormal", seed: 0 },
-      optimizer: expect.objectContaining({ rule: sgd, momentum: 0, nesterov: false, clip: null, accumulate: 1 }),
+      optimizer: expect.objectContaining({ rule: sgd, momentum: 0, nesterov: false, maximize: false }),
       batch: 16,
       steps: 20,
       seed: 0,
@@ -50,7 +51,7 @@ describe("readRunConfig", () => {
       metric: { type: "testAccuracy", every: 5 },
       stop: { patience: 2, minDelta: 0, restoreBest: true },
       watch: { every: 10, window: expect.any(Number) },
-      optimizer: { watch: true },
+      optimizer: { modifiers: [layerStats()] },
     });
     expect(readRunConfig(small, { type: "mnist" }).data).toEqual({ type: "mnist", rows: 60_000, testRows: 10_000 });
   });

@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { fallbackFor } from "../../src/lab/defaults.ts";
 import { rules } from "../../src/rules/index.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 const options: readonly [Partial<OptimizerConfig>, number][] = [
   [{ clip: { type: "globalNorm", maxNorm: 1 } }, 1],

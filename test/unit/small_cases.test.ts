@@ -1,5 +1,5 @@
 // The small cases on the CPU reference.
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 import { smallCases } from "../small_cases.ts";
 
 smallCases(async (tensors, config) => createCpuOptimizer(tensors, config));

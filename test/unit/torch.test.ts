@@ -4,7 +4,6 @@
 import { describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import type { OptimizerConfig } from "../../src/config.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError, OptionError } from "../../src/errors.ts";
 import { readReplay } from "../../src/lab/replay.ts";
 import { saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
@@ -21,6 +20,7 @@ import { nadam } from "../../src/rules/nadam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../../src/safetensors.ts";
 import { goldenText } from "../golden.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 
 const ruleOf = (config: object) => readRule("rule", (config as { rule?: unknown }).rule);
 const scalar = (value: number): SafeTensor => ({ shape: [], data: Float32Array.of(value) });

@@ -1,10 +1,10 @@
 // The training loop's laws on the CPU reference, and what a run config may ask of it: metric, stopping, watch, batches.
 
 import { describe, expect, it } from "vitest";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
 import { DataError } from "../../src/errors.ts";
 import { createPipeline } from "../../src/objectives/pipeline.ts";
 import { loadCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import { readConfig } from "../../src/read_config.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { linear } from "../../src/schedules/linear.ts";
 import { plateau } from "../../src/schedules/plateau.ts";
@@ -14,6 +14,7 @@ import type { Best, MetricPoint } from "../../src/train/metric.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
 import { type Progress, readRun, train } from "../../src/train/train.ts";
 import type { WatchEvent } from "../../src/train/watch.ts";
+import { createCpuOptimizer } from "../optimizers.ts";
 import { config, data, trainingLaws } from "../training.ts";
 
 trainingLaws(async () => ({ engine: cpuEngine() }));
@@ -177,7 +178,7 @@ describe("early stopping", () => {
     const skipping = await train({
       engine: cpuEngine(),
       ...wild,
-      optimizer: sgd({ lr: 1e30, skipNonFinite: true }),
+      optimizer: readConfig({ rule: sgd, lr: 1e30, skipNonFinite: true }),
       data,
     });
     // It has made all its steps, and each since the first found no loss.
@@ -217,7 +218,7 @@ describe("a watched run", () => {
     });
     expect(heard.map(({ kind }) => kind)).toContain("largeUpdate");
     expect(result.events).toEqual(heard);
-    expect(result.config.optimizer).toMatchObject({ watch: true });
+    expect(JSON.parse(JSON.stringify(result.config.optimizer))).toMatchObject({ watch: true });
     expect(result.losses).toEqual((await train({ engine: cpuEngine(), ...wild, data })).losses);
   });
 });

@@ -9,7 +9,7 @@ import { controlBytes, controlRecord } from "../../src/gpu/control.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { layoutPart } from "../../src/layout.ts";
 import * as objectives from "../../src/objectives/sources.ts";
-import { clipBins, createPlan } from "../../src/plan.ts";
+import { clipBins } from "../../src/plan.ts";
 import { assembleProduct, bindingsOf, kernelNames, sizesStruct as productSizes } from "../../src/products/sources.ts";
 import { readConfig } from "../../src/read_config.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
@@ -20,6 +20,7 @@ import type { KernelContext, Pass } from "../../src/stages/stage.ts";
 import { binStruct, chunkStruct, linesStruct, placesStruct, sizesStruct } from "../../src/stages/structs.ts";
 import { defineStruct, type Struct } from "../../src/struct.ts";
 import { tableColumns } from "../../src/table.ts";
+import { createPlan } from "../optimizers.ts";
 
 const segments = layoutSegments([{ name: "w", shape: [8, 3] }]);
 /** What stands around a rule and has WGSL of its own; all but the first beside one set of options. */

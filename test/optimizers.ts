@@ -1,0 +1,24 @@
+// Optimizers of configs in which names of rules and the keys of modifiers may stand as in JSON, as tests like to write them.
+import type { Segment, Tensors } from "../src/arena.ts";
+import type { OptimizerConfig } from "../src/config.ts";
+import { createCpuOptimizer as createCpu } from "../src/cpu/optimizer.ts";
+import { createOptimizer as createGpu, createShaped as createGpuShaped } from "../src/gpu/optimizer.ts";
+import type { StreamShape } from "../src/gpu/shapes.ts";
+import { modifiers } from "../src/modifiers/index.ts";
+import { createPlan as plan } from "../src/plan.ts";
+import { readConfig } from "../src/read_config.ts";
+
+const read = (config: OptimizerConfig) =>
+  typeof Object(config).rule === "string" || modifiers.some(({ key }) => Object.hasOwn(Object(config), key))
+    ? readConfig(config)
+    : config;
+
+export const createCpuOptimizer = (tensors: Tensors, config: OptimizerConfig) => createCpu(tensors, read(config));
+
+export const createOptimizer = async (device: GPUDevice, tensors: Tensors, config: OptimizerConfig) =>
+  createGpu(device, tensors, read(config));
+
+export const createShaped = async (device: GPUDevice, tensors: Tensors, config: OptimizerConfig, shape?: StreamShape) =>
+  createGpuShaped(device, tensors, read(config), shape);
+
+export const createPlan = (config: OptimizerConfig, segments: readonly Segment[]) => plan(read(config), segments);
