@@ -2,7 +2,7 @@
 // as those of C.
 fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   let within = row * sizes.c_line + block_step * column;
-  let added = four_side(sizes.side_first + replica * sizes.side_stride + within);
-  let i = sizes.c_first + replica * sizes.c_stride + within;
+  let added = four_side(begins.side + within);
+  let i = begins.c + within;
   store_c(i, sizes.n - 4u * column, sizes.alpha * product + sizes.beta * added);
 }

@@ -2,10 +2,10 @@
 // forward pass left in C or in `side`, and times its dropout.
 fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   let within = row * sizes.c_line + block_step * column;
-  let i = sizes.c_first + replica * sizes.c_stride + within;
+  let i = begins.c + within;
   var kept: vec4f;
   if (sizes.has_side == 1u) {
-    kept = four_side(sizes.side_first + replica * sizes.side_stride + within);
+    kept = four_side(begins.side + within);
   } else {
     kept = four_c(i);
   }

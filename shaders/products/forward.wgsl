@@ -3,16 +3,16 @@
 fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   let count = sizes.n - 4u * column;
   let within = row * sizes.c_line + block_step * column;
-  let i = sizes.c_first + replica * sizes.c_stride + within;
+  let i = begins.c + within;
   var z = product;
   if (sizes.has_side == 1u) {
-    z += four_side(sizes.side_first + replica * sizes.side_stride + block_step * column);
+    z += four_side(begins.side + block_step * column);
   }
   if (sizes.accumulate == 1u) {
     z += four_c(i);
   }
   if (sizes.has_extra == 1u) {
-    store_extra(sizes.extra_first + replica * sizes.extra_stride + within, count, z);
+    store_extra(begins.extra + within, count, z);
   }
   let scale = mask(replica, row, column);
   // A dropped infinity is dropped.

@@ -3,7 +3,7 @@
 fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   let count = sizes.n - 4u * column;
   let within = row * sizes.c_line + block_step * column;
-  let i = sizes.c_first + replica * sizes.c_stride + within;
+  let i = begins.c + within;
   var gradient = product;
   if (sizes.accumulate == 1u) {
     gradient += four_c(i);
@@ -18,7 +18,7 @@ fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
     let loaded = block_b(from_b, k, column);
     sum += (loaded[0] + loaded[1]) + (loaded[2] + loaded[3]);
   }
-  let j = sizes.extra_first + replica * sizes.extra_stride + block_step * column;
+  let j = begins.extra + block_step * column;
   if (sizes.extra_in_c == 1u) {
     if (sizes.accumulate == 1u) {
       sum += four_c(j);

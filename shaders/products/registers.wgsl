@@ -18,6 +18,7 @@ fn main(
   let n = (tile % sizes.tiles_across) * 2u * width + lane.x;
   let from_a = matrix_a(replica);
   let from_b = matrix_b(replica);
+  begin(replica);
   let blocks = depth();
   var c00 = mat4x4f();
   var c01 = mat4x4f();

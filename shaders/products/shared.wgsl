@@ -27,6 +27,23 @@ fn matrix_b(replica: u32) -> Matrix {
   return Matrix(sizes.b_first + replica * sizes.b_stride, select(sizes.k, sizes.n, transpose_b), sizes.b_line);
 }
 
+// Likewise where what the epilogue reads and writes begins.
+struct Begins {
+  c: u32,
+  side: u32,
+  extra: u32,
+}
+
+var<private> begins: Begins;
+
+fn begin(replica: u32) {
+  begins = Begins(
+    sizes.c_first + replica * sizes.c_stride,
+    sizes.side_first + replica * sizes.side_stride,
+    sizes.extra_first + replica * sizes.extra_stride
+  );
+}
+
 // Of the first of four elements that lie side by side.
 fn index_of(x: Matrix, line: u32, column: u32) -> u32 {
   return x.at + line * x.width + block_step * column;

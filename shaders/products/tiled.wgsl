@@ -32,6 +32,7 @@ fn main(
   let n = (tile % sizes.tiles_across) * across;
   let from_a = matrix_a(replica);
   let from_b = matrix_b(replica);
+  begin(replica);
   var c00 = mat4x4f();
   var c01 = mat4x4f();
   var c10 = mat4x4f();
