@@ -1,9 +1,9 @@
 // `fallline/bench`: what a step of one's own costs, measured as the project's benchmark measures its cases.
 /// <reference types="@webgpu/types" preserve="true" />
-export type { ChoiceStore, Speeds } from "../src/gpu/choices.ts";
-export type { Choice } from "../src/products/choices.ts";
+export type { ChoiceStore, Speeds } from "../src/gpu/kernel_choices.ts";
 export * as kernels from "../src/products/kernels.ts";
 export type { Tuned, TunedUpdate, TuneOptions, TuneProgress, TuneResult } from "../src/products/tuner.ts";
+export type { Choice } from "../src/products/variant_choices.ts";
 export type { ProductShape } from "../src/products/variants.ts";
 
 import { DeviceError, OptionError, show } from "../src/errors.ts";

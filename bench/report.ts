@@ -258,13 +258,13 @@ function headOf({ adapter, browser, date, quick, timestamps, incomplete, rows }:
     ...(incomplete === undefined ? [] : [`Incomplete: ${sentence(incomplete)}`]),
     `Adapter: ${adapterLine(adapter)}.`,
     `Browser: ${browser}. Begun: ${date}${quick ? ", a quick run" : ""}.`,
-    `GPU timestamps: ${timestampWords(timestamps)}.`,
+    `GPU timestamps: ${timestampPhrase(timestamps)}.`,
     "Times are medians over rounds in which the engines take turns; ± is half the distance between the quartiles.",
     ...(failed > 0 ? [`${failed} of ${rows.length} rows have no time; why stands at the end.`] : []),
   ];
 }
 
-function timestampWords(timestamps: Result["timestamps"]): string {
+function timestampPhrase(timestamps: Result["timestamps"]): string {
   if (timestamps === null) return "not offered";
   return timestamps.quantumMs <= 0.001 ? "not rounded" : `rounded to ${digits(timestamps.quantumMs)} ms`;
 }

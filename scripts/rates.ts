@@ -11,10 +11,10 @@ import { parseCsv } from "../src/data/csv.ts";
 import type { Dataset } from "../src/data/dataset.ts";
 import { digitsDataset } from "../src/data/digits.ts";
 import { fallbackFor, jobConfig, labDefaults, usualRate } from "../src/lab/defaults.ts";
-import { findLr, type RangeTestResult, rangeTest } from "../src/lab/range_test.ts";
-import { shapes } from "../src/lab/shapes.ts";
+import { findLr, type RangeTestResult, rangeTest } from "../src/lab/lr_finder.ts";
+import { short } from "../src/lab/phrases.ts";
+import { scheduleShapes } from "../src/lab/schedule_shapes.ts";
 import { spaced, sweep } from "../src/lab/sweep.ts";
-import { short } from "../src/lab/words.ts";
 import type { LandscapeConfig } from "../src/objectives/landscapes/define.ts";
 import { createLandscape } from "../src/objectives/landscapes/index.ts";
 import type { ModelConfig } from "../src/objectives/models/index.ts";
@@ -153,11 +153,11 @@ export async function main(): Promise<void> {
     `MNIST, ${labDefaults.model}, the standard of find-lr and sweep`,
     (await loadMnist()).train,
     standard,
-    (lr) => shapes.cosine(lr, steps),
+    (lr) => scheduleShapes.cosine(lr, steps),
     "cosine",
   );
   for (const [name, data, model, optimizer, isConstant = false] of jobs) {
-    const rateOf = (lr: number) => (isConstant ? lr : shapes.cosine(lr, steps));
+    const rateOf = (lr: number) => (isConstant ? lr : scheduleShapes.cosine(lr, steps));
     const rule = readRule("rule", optimizer.rule);
     const config: RunConfig = {
       model,

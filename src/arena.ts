@@ -73,8 +73,8 @@ export interface Segment {
   readonly length: number;
   /** Which side is the output, where the tensor says so; else "in-out". */
   readonly layout?: Layout;
-  /** Where the tensor is, if not in the arenas. */
-  readonly own?: { readonly params: BufferRange; readonly gradients: BufferRange };
+  /** The caller's buffers that hold the tensor, if it is not in the arenas. */
+  readonly external?: { readonly params: BufferRange; readonly gradients: BufferRange };
 }
 
 /** 64 float32 are 256 bytes, WebGPU's alignment for binding a part of a buffer: each segment is bindable alone. */
@@ -122,13 +122,13 @@ export function layoutSegments(
         `the data of tensor "${name}" has ${data.length} elements; its shape ${show(shape)} holds ${length}`,
       );
     }
-    const own = readOwn(name, { params, gradients, data, length });
-    return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(own ? { own } : {}) };
+    const external = readExternal(name, { params, gradients, data, length });
+    return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(external ? { external } : {}) };
   });
   // Those in buffers of the caller's come last, so that the arenas need not hold them.
   let [page, offset] = [0, 0];
   const places = new Map<object, { page: number; offset: number }>();
-  for (const segment of [...read.filter(({ own }) => !own), ...read.filter(({ own }) => own)]) {
+  for (const segment of [...read.filter(({ external }) => !external), ...read.filter(({ external }) => external)]) {
     const length = alignedLength(segment);
     if (offset > 0 && offset + length > pageLength) [page, offset] = [page + 1, 0];
     places.set(segment, { page, offset });
@@ -151,15 +151,15 @@ export function sidesOf({
 }
 
 /** The caller's buffers of a tensor, if it has any. */
-function readOwn(
+function readExternal(
   name: string,
   given: { params: unknown; gradients: unknown; data: unknown; length: number },
-): Segment["own"] {
+): Segment["external"] {
   if (given.params === undefined && given.gradients === undefined) return undefined;
   const range = (role: "params" | "gradients"): BufferRange => {
     const owner = `the ${role} of tensor "${name}"`;
     if (given[role] === undefined) {
-      throw new OptionError(`${owner} are missing; a tensor in buffers of your own needs both params and gradients`);
+      throw new OptionError(`${owner} are missing; a tensor in external buffers needs both params and gradients`);
     }
     const { buffer, offset = 0 } = readObject(owner, given[role], ["buffer", "offset"]) as Partial<BufferRange>;
     if (typeof buffer?.size !== "number") {
@@ -175,7 +175,7 @@ function readOwn(
     return { buffer, offset };
   };
   if (given.data !== undefined) {
-    throw new OptionError(`tensor "${name}" has data and a buffer of its own; write to the buffer instead`);
+    throw new OptionError(`tensor "${name}" has data and an external buffer; write to the buffer instead`);
   }
   return { params: range("params"), gradients: range("gradients") };
 }
@@ -193,7 +193,7 @@ const endOf = (segments: readonly Segment[], page: number) =>
 /** Elements of a page of the arenas of parameters and gradients, padding included: of every tensor that is in them. */
 export function arenaLength(segments: readonly Segment[], page = 0): number {
   return endOf(
-    segments.filter(({ own }) => !own),
+    segments.filter(({ external }) => !external),
     page,
   );
 }

@@ -6,7 +6,6 @@ export type { Dataset, LabelledDataset, Split, SplitOptions, TargetDataset } fro
 export * as datasets from "./data/functions.ts";
 export type { IdxArray, IdxOptions } from "./data/idx.ts";
 export type { ClassesOption } from "./data/labels.ts";
-export type { Entrant, Stop, Trial } from "./lab/race.ts";
 export type {
   FindLrJob,
   Ramp,
@@ -16,9 +15,10 @@ export type {
   RangeTestResult,
   RateTrial,
   TrialProgress,
-} from "./lab/range_test.ts";
+} from "./lab/lr_finder.ts";
+export type { Entrant, Stop, Trial } from "./lab/race.ts";
+export type { ScheduleShape } from "./lab/schedule_shapes.ts";
 export type { Candidate, Ranked, SearchJob, SearchOptions, SearchResult } from "./lab/search.ts";
-export type { Shape } from "./lab/shapes.ts";
 export type { RangeEnd, RangePoint, ReadingName, Suggestion, SuggestionName, Suggestions } from "./lab/suggest.ts";
 export type { Halving, Span, SweepJob, SweepOptions, SweepResult, TrialResult } from "./lab/sweep.ts";
 export * as tuning from "./lab/tuning.ts";

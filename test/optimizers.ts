@@ -2,8 +2,8 @@
 import type { Segment, Tensors } from "../src/arena.ts";
 import type { OptimizerConfig } from "../src/config.ts";
 import { createCpuOptimizer as createCpu } from "../src/cpu/optimizer.ts";
+import type { StreamShape } from "../src/gpu/kernel_shapes.ts";
 import { createOptimizer as createGpu, createShaped as createGpuShaped } from "../src/gpu/optimizer.ts";
-import type { StreamShape } from "../src/gpu/shapes.ts";
 import { modifiers } from "../src/modifiers/index.ts";
 import { createPlan as plan } from "../src/plan.ts";
 import { readConfig } from "../src/read_config.ts";

@@ -1,7 +1,7 @@
 // The laws of tools over any program, on whichever engine: points on a landscape and custom objectives train, are swept, and
 // have a rate found for them, as models do.
 import { describe, expect, it } from "vitest";
-import { findLr } from "../src/lab/range_test.ts";
+import { findLr } from "../src/lab/lr_finder.ts";
 import { search } from "../src/lab/search.ts";
 import { sweep } from "../src/lab/sweep.ts";
 import { defineObjective } from "../src/objectives/custom.ts";

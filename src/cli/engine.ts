@@ -1,10 +1,10 @@
 // The engine a command runs on: WebGPU where Node has it, or the CPU reference where the user says so.
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 import { DeviceError } from "../errors.ts";
-import { keepChoices } from "../gpu/choices.ts";
 import { requestDevice } from "../gpu/device.ts";
+import { keepChoices } from "../gpu/kernel_choices.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
-import { choiceFile } from "./choices.ts";
+import { choiceFile } from "./choice_file.ts";
 
 export const backends = ["webgpu", "cpu"] as const;
 export type Backend = (typeof backends)[number];

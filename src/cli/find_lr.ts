@@ -10,8 +10,8 @@ import {
   readRamp,
   readTrials,
   standardTrials,
-} from "../lab/range_test.ts";
-import { endWords, runTitle, short } from "../lab/words.ts";
+} from "../lab/lr_finder.ts";
+import { endPhrase, runTitle, short } from "../lab/phrases.ts";
 import { rules } from "../rules/index.ts";
 import { engineLine } from "../train/engine.ts";
 import { batchSizes } from "../train/run_config.ts";
@@ -22,7 +22,7 @@ import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
-import { keep, Results, wroteWords } from "./results.ts";
+import { keep, Results, wrotePhrase } from "./results.ts";
 import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 
@@ -131,7 +131,7 @@ async function find(path: string | undefined, options: FindLrOptions): Promise<v
     const wrote = await keep(results);
     if (!json) console.log(plot(found));
     for (const line of report(found)) say(line);
-    say(`${seconds.toFixed(0)} s${wroteWords(wrote)}`);
+    say(`${seconds.toFixed(0)} s${wrotePhrase(wrote)}`);
     if (json) console.log(JSON.stringify(result));
   };
   await interruptible("stopping after this step", work).finally(() => results.close());
@@ -148,7 +148,7 @@ function plot({ points }: RangeTestResult): string {
 
 function* report(found: RangeTestResult): Generator<string> {
   const { suggestions, suggested, notes } = found;
-  yield endWords(found);
+  yield endPhrase(found);
   for (const { lr, loss } of [...found.trials].sort((a, b) => a.lr - b.lr)) {
     yield `  short run at ${short(lr).padEnd(10)}${loss === null ? "diverged" : `loss ${loss.toFixed(4)}`}`;
   }

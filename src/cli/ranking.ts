@@ -1,12 +1,13 @@
 // How runs side by side stand, as a table for the terminal.
+
+import { short } from "../lab/phrases.ts";
 import type { Entrant, Trial } from "../lab/race.ts";
-import { short } from "../lab/words.ts";
 import type { Scheduled } from "../schedule.ts";
 import { createSchedule } from "../schedule.ts";
 import type { CompleteRunConfig } from "../train/run_config.ts";
 
 /** A trial in a few words; of a schedule its highest value. */
-export function trialWords({ steps }: Pick<CompleteRunConfig, "steps">, trial: Trial): string {
+export function trialTitle({ steps }: Pick<CompleteRunConfig, "steps">, trial: Trial): string {
   return Object.entries(trial)
     .map(([hyper, value]) => `${hyper} ${short(highest(value, steps))}`)
     .join("  ");
@@ -41,12 +42,12 @@ export function rankingTable<E extends Ranked>(
       const loss = Number.isFinite(score) ? score.toPrecision(4) : String(losses[losses.length - 1] ?? "-");
       const best = losses.length === furthest && score === ahead && furthest > 0 ? "  ← best" : "";
       const step = String(losses.length).padStart(6);
-      return `${names[i]!.padEnd(width)}${step}${loss.padStart(11)}  ${stateWords(entrant, steps)}${best}`;
+      return `${names[i]!.padEnd(width)}${step}${loss.padStart(11)}  ${statePhrase(entrant, steps)}${best}`;
     }),
   ];
 }
 
-function stateWords({ verdict, losses, stopped }: Ranked, steps: number): string {
+function statePhrase({ verdict, losses, stopped }: Ranked, steps: number): string {
   if (stopped === "diverged" || verdict.state === "diverged")
     return `diverged at step ${verdict.since || losses.length}`;
   const { state: word, since } = verdict;

@@ -276,11 +276,11 @@ export class Results {
     const taken = owns ? takeLock(path) : holderOf(path);
     if (!taken) return;
     if (isLock(taken)) this.#owner = taken;
-    else throw new OptionError(ownedWords(this.folder, taken));
+    else throw new OptionError(lockedPhrase(this.folder, taken));
   }
 }
 
-function ownedWords(folder: string, { pid, host }: Holder): string {
+function lockedPhrase(folder: string, { pid, host }: Holder): string {
   const who = host === hostname() ? `process ${pid}` : `process ${pid} on ${host}`;
   return `out is "${folder}", which a run that keeps checkpoints has for itself (${who}); it must be another folder until that run ends`;
 }
@@ -296,7 +296,7 @@ export async function keep(results: Results): Promise<readonly string[]> {
 }
 
 /** "; wrote …", or nothing where nothing was. */
-export function wroteWords(paths: readonly string[]): string {
+export function wrotePhrase(paths: readonly string[]): string {
   return paths.length > 0 ? `; wrote ${paths.join(", ")}` : "; nothing could be written";
 }
 

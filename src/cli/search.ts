@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { Command, Option } from "commander";
 import { sweepChart } from "../lab/chart.ts";
 import { jobDefaults, labDefaults } from "../lab/defaults.ts";
+import { programTitle, short } from "../lab/phrases.ts";
+import { type ScheduleShape, scheduleShapeNames } from "../lab/schedule_shapes.ts";
 import {
   type Candidate,
   planSearch,
@@ -13,8 +15,6 @@ import {
   searchedRules,
   searchedShapes,
 } from "../lab/search.ts";
-import { type Shape, shapeNames } from "../lab/shapes.ts";
-import { programTitle, short } from "../lab/words.ts";
 import { engineLine } from "../train/engine.ts";
 import { readRun } from "../train/train.ts";
 import { chartSvg } from "./chart.ts";
@@ -25,7 +25,7 @@ import { keep, Results } from "./results.ts";
 import { type DataOptions, dataHelp, notesOf, openJob, testRowsHelp } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
-import { testWords } from "./train.ts";
+import { testPhrase } from "./train.ts";
 
 interface SearchCommandOptions extends DataOptions {
   readonly model?: string;
@@ -50,7 +50,7 @@ export function searchCommand(): Command {
     .option("--rules <names>", `rules to try, joined by commas (default: ${searchedRules.join(",")})`)
     .option(
       "--schedules <names>",
-      `courses of the rate to try: ${shapeNames.join(", ")} (default: ${searchedShapes.join(",")})`,
+      `courses of the rate to try: ${scheduleShapeNames.join(", ")} (default: ${searchedShapes.join(",")})`,
     )
     .option("--budget <steps>", "steps of all runs together (default: 7 times those of a run)", number)
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
@@ -71,7 +71,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
   const asked = {
     ...(rules === undefined ? {} : { rules: names(rules) }),
-    ...(schedules === undefined ? {} : { schedules: names(schedules) as Shape[] }),
+    ...(schedules === undefined ? {} : { schedules: names(schedules) as ScheduleShape[] }),
     ...(budget === undefined ? {} : { budget }),
   };
   const planned = planSearch(config, asked);
@@ -121,19 +121,19 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
 
 const names = (list: string) => list.split(",").map((name) => name.trim());
 
-const candidateWords = ({ rule, schedule, lr }: Candidate) => `${rule} ${schedule} ${short(lr)}`;
+const candidateTitle = ({ rule, schedule, lr }: Candidate) => `${rule} ${schedule} ${short(lr)}`;
 
 type Row = Ranked & { readonly name: string };
 
 /** A candidate as the table shows it, as it stands now. */
 function rowOf(ranked: RankedCandidate): Row {
   const { losses, score, verdict, stopped } = ranked.entrant;
-  return { name: candidateWords(ranked), losses, score, verdict, stopped };
+  return { name: candidateTitle(ranked), losses, score, verdict, stopped };
 }
 
 function writeResults(results: Results, result: SearchResult): object {
   const runs = result.candidates.map((candidate) => ({
-    name: candidateWords(candidate),
+    name: candidateTitle(candidate),
     losses: candidate.losses.map((loss) => loss ?? Number.NaN),
     stopped: candidate.stopped,
   }));
@@ -153,8 +153,8 @@ function* closing(result: SearchResult, wrote: readonly string[], out: string, s
   else if (bestIndex === null) yield "every candidate diverged: give a config with lower rates, or other rules";
   else {
     const found = candidates[bestIndex]!;
-    const tested = found.evaluation ? `, ${testWords(found.evaluation.loss, found.evaluation.accuracy)}` : "";
-    yield `best: ${candidateWords(found)}, loss ${found.finalLoss?.toFixed(4)}${tested}`;
+    const tested = found.evaluation ? `, ${testPhrase(found.evaluation.loss, found.evaluation.accuracy)}` : "";
+    yield `best: ${candidateTitle(found)}, loss ${found.finalLoss?.toFixed(4)}${tested}`;
   }
   yield `${steps.toLocaleString("en")} of ${budget.toLocaleString("en")} steps, ${seconds.toFixed(0)} s`;
   if (wrote.length > 0) yield `wrote ${wrote.join(", ")}`;

@@ -6,6 +6,7 @@ import { Command, Option } from "commander";
 import { OptionError, show } from "../errors.ts";
 import { smooth, sweepChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults, labDefaults, usualRate } from "../lab/defaults.ts";
+import { programTitle } from "../lab/phrases.ts";
 import { compareEntrants, type Entrant, type Trial } from "../lab/race.ts";
 import {
   gridTrials,
@@ -17,7 +18,6 @@ import {
   trialConfig,
   withPeak,
 } from "../lab/sweep.ts";
-import { programTitle } from "../lab/words.ts";
 import { readNumber } from "../options.ts";
 import { readRule } from "../read_config.ts";
 import { rules } from "../rules/index.ts";
@@ -31,12 +31,12 @@ import { type Backend, backends, engineOrReference } from "./engine.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
-import { rankingLine, rankingTable, trialWords } from "./ranking.ts";
+import { rankingLine, rankingTable, trialTitle } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
 import { type DataOptions, dataHelp, notesOf, openJob, testRowsHelp } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
-import { testWords } from "./train.ts";
+import { testPhrase } from "./train.ts";
 
 interface SweepCommandOptions extends JobOptions, DataOptions {
   readonly vary: readonly string[];
@@ -96,7 +96,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   for (const note of notesOf(data)) say(`note: ${note}`);
   const time = { from: performance.now(), to: 0 };
   let latest: readonly Entrant[] = [];
-  const words = (entrant: Entrant) => trialWords(config, entrant.trial);
+  const words = (entrant: Entrant) => trialTitle(config, entrant.trial);
   const race = ({ signal, table, onTest }: RaceDisplay) =>
     sweep({
       engine,
@@ -232,7 +232,7 @@ async function timeAlone(
 
 function writeResults(results: Results, result: SweepResult, best: CompleteRunConfig | null, cost: object): object {
   const runs = result.trials.map(({ trial, losses, stopped }) => ({
-    name: trialWords(result.config, trial),
+    name: trialTitle(result.config, trial),
     losses: losses.map((loss) => loss ?? Number.NaN),
     stopped,
   }));
@@ -266,8 +266,8 @@ function* closing(
   if (best === null) yield "every run diverged: try lower rates";
   else {
     const { trial, finalLoss, evaluation } = trials[best]!;
-    const tested = evaluation ? `, ${testWords(evaluation.loss, evaluation.accuracy)}` : "";
-    yield `best: ${trialWords(config, trial)}, loss ${finalLoss?.toFixed(4)}${tested}`;
+    const tested = evaluation ? `, ${testPhrase(evaluation.loss, evaluation.accuracy)}` : "";
+    yield `best: ${trialTitle(config, trial)}, loss ${finalLoss?.toFixed(4)}${tested}`;
   }
   if (cost.share !== undefined && alone && best !== null) {
     const same = trials[best]!.losses.every((loss, i) => Object.is(loss, alone.losses[i] ?? null));

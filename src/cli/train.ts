@@ -9,7 +9,7 @@ import type { Dataset } from "../data/dataset.ts";
 import { type DeviceError, OptionError, show } from "../errors.ts";
 import { lossChart } from "../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../lab/defaults.ts";
-import { runTitle, testedWords } from "../lab/words.ts";
+import { runTitle, testedPhrase } from "../lab/phrases.ts";
 import { flatConfig } from "../modifier.ts";
 import type { TensorValues } from "../optimizer.ts";
 import { readNumber } from "../options.ts";
@@ -27,7 +27,7 @@ import { isFileError } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
-import { keep, Results, wroteWords } from "./results.ts";
+import { keep, Results, wrotePhrase } from "./results.ts";
 import { type DataOptions, dataHelp, notesOf, openJob, openResumed, type Rows, testRowsHelp } from "./run_file.ts";
 import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
 import { canDraw } from "./streams.ts";
@@ -153,7 +153,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   say(engineLine(engine));
   say(describe(config, data?.train.count));
   for (const note of notesOf(data)) say(`note: ${note}`);
-  if (found) for (const line of resumeWords(found, engine)) say(line);
+  if (found) for (const line of resumePhrases(found, engine)) say(line);
 
   const bars = new Bars();
   // Before the first value of the metric, which may change the rate.
@@ -309,7 +309,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   }
 }
 
-function* resumeWords({ path, state, damaged }: Found, engine: Engine): Generator<string> {
+function* resumePhrases({ path, state, damaged }: Found, engine: Engine): Generator<string> {
   yield* damaged;
   yield `goes on from ${path}, of step ${state.step}`;
   if (state.backend !== engine.backend) yield `note: until then it ran on ${state.backend}, so roundings differ`;
@@ -369,7 +369,7 @@ function describe(config: CompleteRunConfig, images: number | undefined): string
 }
 
 /** What a test came to: the accuracy, or the loss where there is none. */
-export function testWords(loss: number, accuracy: number | null): string {
+export function testPhrase(loss: number, accuracy: number | null): string {
   return accuracy === null ? `test loss ${loss.toPrecision(5)}` : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
 }
 
@@ -404,14 +404,14 @@ function* closing(
     yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;
   }
   if (run.testLoss !== null) {
-    const tested = testedWords(run.role);
-    yield `${testWords(run.testLoss, run.testAccuracy)} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
+    const tested = testedPhrase(run.role);
+    yield `${testPhrase(run.testLoss, run.testAccuracy)} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
   }
   if (run.parityMaxError !== null) {
     yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;
   }
   if (run.skipped > 0) yield `${run.skipped} steps were skipped because a gradient was not finite`;
-  yield `${run.seconds.toFixed(0)} s${wroteWords(wrote)}`;
+  yield `${run.seconds.toFixed(0)} s${wrotePhrase(wrote)}`;
 }
 
 /** The step at which a run diverged; where such steps are skipped it may have got over one whose loss was not finite. */

@@ -2,12 +2,11 @@
 // measured, pinned or forgotten.
 import { Command } from "commander";
 import { OptionError, show } from "../errors.ts";
-import { clear } from "../gpu/choices.ts";
 import { adapterLine, describeAdapter } from "../gpu/device.ts";
-import { shapeNames, updateChoice } from "../gpu/shapes.ts";
+import { clear } from "../gpu/kernel_choices.ts";
+import { shapeNames, updateChoice } from "../gpu/kernel_shapes.ts";
 import { jobDefaults } from "../lab/defaults.ts";
 import { readChoice, readNumber } from "../options.ts";
-import { choices, pin } from "../products/choices.ts";
 import {
   perceptronProducts,
   type Tuned,
@@ -16,8 +15,9 @@ import {
   tune,
   tuneUpdate,
 } from "../products/tuner.ts";
+import { choices, pin } from "../products/variant_choices.ts";
 import { variantNames, variants, whyNot } from "../products/variants.ts";
-import { choicesPath } from "./choices.ts";
+import { choicesPath } from "./choice_file.ts";
 import { openDevice } from "./engine.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";

@@ -54,7 +54,7 @@ export function createCpuOptimizer(tensors: Tensors, config: OptimizerConfig): C
 export function createPaged(tensors: Tensors, config: OptimizerConfig, pageLength?: number): CpuOptimizer {
   const list = readTensors(tensors);
   const segments = layoutSegments(list, pageLength);
-  const external = segments.find((segment) => segment.own);
+  const external = segments.find((segment) => segment.external);
   if (external) {
     throw new OptionError(
       `tensor "${external.name}" is in a GPUBuffer, which only an optimizer on a device can update`,

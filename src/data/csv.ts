@@ -250,7 +250,8 @@ function hasHeaderOf(
   const found =
     words.length === 0
       ? // What pandas writes above columns without names.
-        (cells.length > 2 && numbers.every((value, column) => value === column)) || isOverWords(cells.length, records())
+        (cells.length > 2 && numbers.every((value, column) => value === column)) ||
+        isAboveWords(cells.length, records())
         ? "unclear"
         : "row"
       : readMixed(cells, numbers, words, records());
@@ -261,7 +262,7 @@ function hasHeaderOf(
 }
 
 /** Whether a column has words and nothing else below a first line of numbers, such as years above classes. */
-function isOverWords(width: number, records: Iterable<Line>): boolean {
+function isAboveWords(width: number, records: Iterable<Line>): boolean {
   const columns = new Set(Array.from({ length: width }, (_, column) => column));
   let rows = -1;
   for (const { cells } of records) {

@@ -11,7 +11,7 @@ export interface ReadLabels {
 }
 
 /** How errors speak of labels. */
-export interface LabelWords {
+export interface LabelTerms {
   /** Where the label of a row stands. */
   readonly at: (row: number) => string;
   /** What the labels are together. */
@@ -41,7 +41,7 @@ export function numberOf(word: string): number {
 export function readLabels(
   cells: ArrayLike<string | number>,
   known: ClassesOption | undefined,
-  { at: where, all, numbers: option }: LabelWords,
+  { at: where, all, numbers: option }: LabelTerms,
 ): ReadLabels {
   const remedy = option === undefined ? "" : `; for numbers to predict give ${option}`;
   const empty = find(cells, (cell) => typeof cell === "string" && cell.trim() === "");

@@ -6,7 +6,7 @@ import { clipBins, type Part, type Plan } from "../plan.ts";
 import type { Access } from "../stages/stage.ts";
 import { alongRowsOf, type binStruct, type chunkStruct, columnsOf, type linesStruct } from "../stages/structs.ts";
 import type { Values } from "../struct.ts";
-import type { StreamShape } from "./shapes.ts";
+import type { StreamShape } from "./kernel_shapes.ts";
 
 /** Tensors of one part whose parameters and gradients lie in the same two buffers. */
 export interface Launch {
@@ -14,7 +14,7 @@ export interface Launch {
   readonly access: Access;
   readonly places: readonly Place[];
   /** What is bound of the caller's buffers; undefined for the arenas. */
-  readonly own: { readonly params: Stretch; readonly gradients: Stretch } | undefined;
+  readonly external: { readonly params: Stretch; readonly gradients: Stretch } | undefined;
 }
 
 /** The part of a caller's buffer that holds a launch's tensors; `offset` is one that can be bound. */
@@ -25,57 +25,57 @@ const bindingAlignment = 256;
 
 /** Four elements at once need offsets to match, and room for the last four. */
 function accessOf({ segment }: Place): Access {
-  const { own, length } = segment;
-  if (!own) return "vec4";
+  const { external, length } = segment;
+  if (!external) return "vec4";
   const fits = ({ buffer, offset = 0 }: BufferRange) =>
     offset % 16 === 0 && offset + 16 * Math.ceil(length / 4) <= buffer.size;
-  return fits(own.params) && fits(own.gradients) ? "vec4" : "scalar";
+  return fits(external.params) && fits(external.gradients) ? "vec4" : "scalar";
 }
 
 /** @param most Bytes that a kernel can bind of a buffer. */
 export function launchesOf(layouts: readonly PartLayout[], most: number): readonly Launch[] {
   return layouts.flatMap(({ places }, part) => {
-    const launches: { part: number; access: Access; places: Place[]; own: Launch["own"] }[] = [];
+    const launches: { part: number; access: Access; places: Place[]; external: Launch["external"] }[] = [];
     for (const place of places) {
       const access = accessOf(place);
-      const own = stretchesOf(place, access);
-      const same = launches.find((launch) => launch.access === access && together(launch.own, own, most));
+      const external = stretchesOf(place, access);
+      const same = launches.find((launch) => launch.access === access && together(launch.external, external, most));
       if (same) {
         same.places.push(place);
-        if (same.own && own) same.own = both(same.own, own);
+        if (same.external && external) same.external = both(same.external, external);
       } else {
-        launches.push({ part, access, places: [place], own });
+        launches.push({ part, access, places: [place], external });
       }
     }
     return launches;
   });
 }
 
-function stretchesOf({ segment }: Place, access: Access): Launch["own"] {
-  const { own, length } = segment;
-  if (!own) return undefined;
+function stretchesOf({ segment }: Place, access: Access): Launch["external"] {
+  const { external, length } = segment;
+  if (!external) return undefined;
   const stretch = ({ buffer, offset: start = 0 }: BufferRange): Stretch => {
     const offset = Math.floor(start / bindingAlignment) * bindingAlignment;
     const bytes = access === "vec4" ? 16 * Math.ceil(length / 4) : 4 * length;
     return { buffer, offset, size: start + bytes - offset };
   };
-  return { params: stretch(own.params), gradients: stretch(own.gradients) };
+  return { params: stretch(external.params), gradients: stretch(external.gradients) };
 }
 
 /** Bytes that must be bound for a tensor in a buffer of the caller's; 0 for one in the arenas. */
-export function boundBytes({ own, length }: Segment, role: "params" | "gradients"): number {
-  return own ? ((own[role].offset ?? 0) % bindingAlignment) + 4 * length : 0;
+export function boundBytes({ external, length }: Segment, role: "params" | "gradients"): number {
+  return external ? ((external[role].offset ?? 0) % bindingAlignment) + 4 * length : 0;
 }
 
 /** Whether one dispatch can bind both. */
-function together(a: Launch["own"], b: Launch["own"], most: number): boolean {
+function together(a: Launch["external"], b: Launch["external"], most: number): boolean {
   if (!a || !b) return a === b;
   if (a.params.buffer !== b.params.buffer || a.gradients.buffer !== b.gradients.buffer) return false;
   const { params, gradients } = both(a, b);
   return params.size <= most && gradients.size <= most;
 }
 
-function both(a: NonNullable<Launch["own"]>, b: NonNullable<Launch["own"]>): NonNullable<Launch["own"]> {
+function both(a: NonNullable<Launch["external"]>, b: NonNullable<Launch["external"]>): NonNullable<Launch["external"]> {
   const around = (one: Stretch, other: Stretch): Stretch => {
     const offset = Math.min(one.offset, other.offset);
     return { buffer: one.buffer, offset, size: Math.max(one.offset + one.size, other.offset + other.size) - offset };
@@ -113,9 +113,9 @@ export interface Origins {
 
 /** Where a tensor begins in what is bound for a role. */
 export const originIn =
-  (role: "params" | "gradients", { own }: Launch) =>
+  (role: "params" | "gradients", { external }: Launch) =>
   ({ segment }: Place): number =>
-    own && segment.own ? ((segment.own[role].offset ?? 0) - own[role].offset) / 4 : segment.offset;
+    external && segment.external ? ((segment.external[role].offset ?? 0) - external[role].offset) / 4 : segment.offset;
 
 /** What chunks and lines say of a tensor's lines of modifiers. */
 function placesOf({ lines }: Place): Readonly<Record<string, number>> {

@@ -8,7 +8,7 @@ import { mustStep, underflowMessage } from "../optimizer.ts";
 import type { Plan } from "../plan.ts";
 import type { Change } from "../table.ts";
 import type { ControlRecord } from "./control.ts";
-import { mostSlots, TableWindow, windowSlots } from "./window.ts";
+import { mostSlots, RowRing, ringSlots } from "./row_ring.ts";
 
 /**
  * Steps before the next one whose rates `set` replaces too, where that many may have been encoded and never submitted; eight
@@ -45,7 +45,7 @@ interface ReplicaState {
   halted: boolean;
   /** Why it makes no more steps, once that is reported. */
   underflow: string | undefined;
-  readonly window: TableWindow;
+  readonly window: RowRing;
 }
 
 /** How much was encoded when a copy of the control buffer was submitted: what it reports is of everything before. */
@@ -107,12 +107,12 @@ export class Ledger {
   constructor(queue: GPUQueue, table: GPUBuffer, plan: Plan, hypers: Hypers) {
     this.#plan = plan;
     this.#carriesOn = plan.parts.some(({ rule }) => rule.carry);
-    this.#mostCalls = Math.min(2048, windowSlots(plan) / 2) * plan.accumulate;
+    this.#mostCalls = Math.min(2048, ringSlots(plan) / 2) * plan.accumulate;
     this.replicas = Array.from({ length: plan.replicas }, (_, replica) => ({
       ...newState({ step: 0, skipped: 0 }, 0),
       submitted: 0,
       halted: false,
-      window: new TableWindow(queue, table, plan, hypers, replica),
+      window: new RowRing(queue, table, plan, hypers, replica),
     }));
   }
 
@@ -131,7 +131,7 @@ export class Ledger {
     const most = mostSlots * this.#plan.accumulate;
     if (this.#unsureInTurn >= most) {
       throw new OptionError(
-        `encode was called ${this.#unsureInTurn + 1} times without an await; it takes at most ${most}: await device.queue.onSubmittedWorkDone() now and then, or call noteSubmitted() after each submission`,
+        `encode was called ${this.#unsureInTurn + 1} times without an await; it takes at most ${most}: await device.queue.onSubmittedWorkDone() now and then, or call markSubmitted() after each submission`,
       );
     }
   }
@@ -149,7 +149,7 @@ export class Ledger {
   };
 
   /** What was encoded into a target has been submitted. */
-  noteSubmitted(target: Target): void {
+  markSubmitted(target: Target): void {
     const calls = this.#calls.get(target) ?? 0;
     this.#calls.delete(target);
     this.#unsure = Math.max(0, this.#unsure - calls);
@@ -402,7 +402,7 @@ function newState({ step, skipped }: Pick<Clock, "step" | "skipped">, submitted:
 
 function astrayMessage(updates: number, plan: Plan): string {
   const were = updates === 1 ? "1 update was" : `${updates} updates were`;
-  return `${were} not made: the GPU was more than ${windowSlots(plan)} steps behind what was encoded, by encoders that were dropped or submitted all at once or by skipped steps, and no longer had the rates; go on, and await stats() at least once in so many steps`;
+  return `${were} not made: the GPU was more than ${ringSlots(plan)} steps behind what was encoded, by encoders that were dropped or submitted all at once or by skipped steps, and no longer had the rates; go on, and await stats() at least once in so many steps`;
 }
 
 function missedMessage(gradients: number): string {

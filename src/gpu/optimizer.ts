@@ -17,12 +17,12 @@ import { allocate, bytesOf } from "./allocate.ts";
 import { decodeControl, encodeControl } from "./control.ts";
 import { deviceLoss, readDevice } from "./device.ts";
 import { prepareLeaving } from "./kernel.ts";
+import { type StreamShape, streamShape } from "./kernel_shapes.ts";
 import { stagingBytes } from "./readback.ts";
 import { checkExternal, requireDevice } from "./requirements.ts";
-import { type StreamShape, streamShape } from "./shapes.ts";
+import { tableBytes } from "./row_ring.ts";
 import { compileStages, type SharedBuffers } from "./stages.ts";
 import { BufferStore, mustNotBeLost } from "./store.ts";
-import { tableBytes } from "./window.ts";
 
 /** What kernels may want to know of a replica. */
 const controlFields = ["step", "skip", "lossScale"] as const;
@@ -40,7 +40,7 @@ export interface GpuOptimizer extends Optimizer {
   readonly params: GPUBuffer;
   /** The arena of the gradients: write them here, with a kernel of your own or `write("gradients", …)`. */
   readonly gradients: GPUBuffer;
-  /** The control buffer: step, skips, norm, loss scale; {@link GpuOptimizer.noteControl} reads a copy of it. */
+  /** The control buffer: step, skips, norm, loss scale; {@link GpuOptimizer.observeControl} reads a copy of it. */
   readonly control: GPUBuffer;
   /** Bytes of the control buffer. */
   readonly controlBytes: number;
@@ -64,7 +64,7 @@ export interface GpuOptimizer extends Optimizer {
    * The update takes the rates of the GPU's own step when it runs, so encoders may be submitted in any order, and one that is
    * never submitted uses up no step. The table holds 5,120 steps (512 and more with hundreds of groups or replicas): an update
    * that runs when its step is no longer among them, after so many encoders that were dropped or are submitted at once, or
-   * so many skips unheard, changes nothing, and the next `step`, `encode`, `stats`, `read`, `save` or `noteControl` throws a
+   * so many skips unheard, changes nothing, and the next `step`, `encode`, `stats`, `read`, `save` or `observeControl` throws a
    * DeviceError that says how many there were; what is encoded after that is right again. To lose none, `await stats()`
    * after dropping encoders. With `accumulate` the GPU counts the gradients: never another number of them makes an update.
    * Where an encoder was dropped and nothing was heard since, one gradient may be left out, which is reported likewise.
@@ -74,7 +74,7 @@ export interface GpuOptimizer extends Optimizer {
    *
    * @throws OptionError for a target that is neither; when a hyper's schedule leaves its range at this step; when more than
    * 2,048 updates (256 and more with hundreds of groups or replicas) are encoded into one encoder or pass, or more than 5,120
-   * without an `await` and without {@link GpuOptimizer.noteSubmitted}. DataError when {@link Optimizer.step} does. DeviceError
+   * without an `await` and without {@link GpuOptimizer.markSubmitted}. DataError when {@link Optimizer.step} does. DeviceError
    * after `destroy` or device loss, and where updates were lost. Nothing is encoded then.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
@@ -83,7 +83,7 @@ export interface GpuOptimizer extends Optimizer {
    * `await`, may encode and submit any number of updates, and with dropped encoders elsewhere the host knows better where
    * the GPU is.
    */
-  noteSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
+  markSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
    * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. Of a tensor
    * in a buffer of the caller's, its part of that, whose offset need not be one that can be bound.
@@ -94,7 +94,7 @@ export interface GpuOptimizer extends Optimizer {
    *
    * @throws OptionError for a copy that is too short; DeviceError where updates were lost ({@link GpuOptimizer.encode}).
    */
-  noteControl(bytes: ArrayBuffer, offset?: number): readonly Stats[];
+  observeControl(bytes: ArrayBuffer, offset?: number): readonly Stats[];
 }
 
 /**
@@ -182,10 +182,10 @@ function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptim
       mustEncodeInto(target);
       store.encode(target);
     },
-    noteSubmitted(target) {
-      store.mustLive("noteSubmitted");
-      mustEncodeInto(target, "noteSubmitted");
-      ledger.noteSubmitted(target);
+    markSubmitted(target) {
+      store.mustLive("markSubmitted");
+      mustEncodeInto(target, "markSubmitted");
+      ledger.markSubmitted(target);
     },
     binding(role, name, where) {
       store.mustLive("binding");
@@ -197,7 +197,7 @@ function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptim
       const size = location.external ? location.length * 4 : Math.ceil(location.length / 4) * 16;
       return { buffer, offset: at, size };
     },
-    noteControl(bytes, offset = 0) {
+    observeControl(bytes, offset = 0) {
       const records = decodeControl(plan, bytes, offset);
       ledger.learn(records);
       ledger.raise();

@@ -5,23 +5,23 @@ import { modifierScalars, type PartLayout } from "../layout.ts";
 import type { Plan } from "../plan.ts";
 import { boundBytes } from "./chunks.ts";
 import { requireBuffer, requireLimit } from "./device.ts";
-import { tableBytes } from "./window.ts";
+import { tableBytes } from "./row_ring.ts";
 
 /** What cannot be done with buffers of the caller's. */
 export function checkExternal({ replicas }: Plan, segments: readonly Segment[]): void {
   refuseOverlaps(segments);
-  for (const { name, own } of segments) {
-    if (!own) continue;
+  for (const { name, external } of segments) {
+    if (!external) continue;
     if (replicas > 1) {
-      throw new OptionError(`tensor "${name}" is in a buffer of its own; with replicas tensors must be in the arenas`);
+      throw new OptionError(`tensor "${name}" is in an external buffer; with replicas tensors must be in the arenas`);
     }
-    if (own.params.buffer === own.gradients.buffer) {
+    if (external.params.buffer === external.gradients.buffer) {
       throw new OptionError(
         `the params and gradients of tensor "${name}" are in one buffer, which WebGPU cannot read and write in one dispatch`,
       );
     }
     for (const role of ["params", "gradients"] as const) {
-      if ((own[role].buffer.usage & GPUBufferUsage.STORAGE) === 0) {
+      if ((external[role].buffer.usage & GPUBufferUsage.STORAGE) === 0) {
         throw new OptionError(`the ${role} of tensor "${name}" are in a buffer whose usage lacks STORAGE`);
       }
     }
@@ -31,9 +31,9 @@ export function checkExternal({ replicas }: Plan, segments: readonly Segment[]):
 /** Two tensors in the same place would be updated by two workgroups at once. */
 function refuseOverlaps(segments: readonly Segment[]): void {
   const ends = new Map<GPUBuffer, { readonly name: string; readonly from: number; readonly to: number }[]>();
-  for (const { name, own, length } of segments) {
-    if (!own) continue;
-    const { buffer, offset = 0 } = own.params;
+  for (const { name, external, length } of segments) {
+    if (!external) continue;
+    const { buffer, offset = 0 } = external.params;
     const ranges = ends.get(buffer) ?? [];
     ends.set(buffer, ranges);
     ranges.push({ name, from: offset, to: offset + 4 * length });

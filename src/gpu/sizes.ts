@@ -8,7 +8,7 @@ import type { sizesStruct } from "../stages/structs.ts";
 import type { Values } from "../struct.ts";
 import { tableColumns } from "../table.ts";
 import type { ChunkNumbers } from "./chunks.ts";
-import { nearSlots, rowOffset, slotWords, windowSlots } from "./window.ts";
+import { nearSlots, ringSlots, rowOffset, slotWords } from "./row_ring.ts";
 
 /** The numbers of one rule set. */
 export function sizesOf(
@@ -26,13 +26,13 @@ export function sizesOf(
   return {
     replicas,
     clipBins: clipBins(plan),
-    slots: windowSlots(plan),
+    slots: ringSlots(plan),
     nearSlots,
     slotWords: slotWords(plan),
     rowOffset: rowOffset(plan, index),
     commonRow: part.groups.length,
     columnCount: tableColumns(plan, part).length,
-    paramsStride: paddedLength(segments.filter(({ own }) => !own)),
+    paramsStride: paddedLength(segments.filter(({ external }) => !external)),
     sumStride: paddedLength(segments),
     stateStride: layout.stateLength,
     behindFactored: behind === undefined ? 0 : slotBases.get(behind)! / stateEntry(layout),

@@ -22,8 +22,8 @@ import type { CreateBuffer } from "./allocate.ts";
 import { chunksIn, type Launch, launchesOf, numberChunks, type Origins, originIn } from "./chunks.ts";
 import { grid } from "./device.ts";
 import { compileKernel, type Dispatch } from "./kernel.ts";
-import { layersOf, notedBytes } from "./noted.ts";
-import type { StreamShape } from "./shapes.ts";
+import type { StreamShape } from "./kernel_shapes.ts";
+import { layerStatsBytes, layersOf } from "./layer_stats.ts";
 import { sizesOf } from "./sizes.ts";
 
 /** The buffers of an optimizer that its kernels share. */
@@ -50,16 +50,16 @@ export interface StepDispatches {
 export interface BuiltStages {
   readonly dispatches: StepDispatches;
   /** What updates file of each chunk, replica after replica; undefined where no modifier asks for it. */
-  readonly noted: GPUBuffer | undefined;
+  readonly layerStats: GPUBuffer | undefined;
 }
 
 /** Compiled, and waiting for buffers. */
 export interface Stages {
   readonly launches: readonly Launch[];
   /** Bytes that each replica's updates file. */
-  readonly notedBytes: number;
+  readonly layerStatsBytes: number;
   /** The norms of every tensor from what one replica's updates filed. */
-  layers(noted: ArrayBuffer): readonly LayerStats[];
+  layers(layerStats: ArrayBuffer): readonly LayerStats[];
   build(create: CreateBuffer, buffers: SharedBuffers): BuiltStages;
 }
 
@@ -117,7 +117,7 @@ export async function compileStages(
 
   const build = (create: CreateBuffer, buffers: SharedBuffers): BuiltStages => {
     const files = modifiers.find((modifier) => modifier.files)?.files;
-    const noted = files && create("noted", plan.replicas * numbers.total * perChunk * files.bytes);
+    const layerStats = files && create("layer statistics", plan.replicas * numbers.total * perChunk * files.bytes);
     const table = (label: string, bytes: Uint8Array) => create(label, bytes.byteLength, bytes);
     const chunk = chunkStruct(placesStruct(linesOf(modifiers)));
     const uniforms = layouts.map((layout, part) => {
@@ -134,13 +134,13 @@ export async function compileStages(
       const sum: Origins["gradients"] = ({ segment }) => segment.offset;
       const origins = { params: originIn("params", launch), gradients: accumulates ? sum : rawOrigin };
       const chunks = chunksIn(plan, layout, launch, numbers, origins);
-      const raw = { gradients: launch.own?.gradients ?? buffers.gradients };
+      const raw = { gradients: launch.external?.gradients ?? buffers.gradients };
       const adding = () => chunk.encode(chunksIn(plan, layout, launch, numbers, { params: sum, gradients: rawOrigin }));
       return {
         origins,
         count: chunks.length,
         bound: {
-          params: launch.own?.params ?? buffers.params,
+          params: launch.external?.params ?? buffers.params,
           gradients: accumulates ? buffers.accumulated! : raw.gradients,
           chunks: table("chunks", chunk.encode(chunks)),
         },
@@ -159,7 +159,7 @@ export async function compileStages(
         launch: undefined,
         origins: undefined,
       };
-      const shared = { ...(noted ? { partials: noted } : {}), ...stage.buffers?.(context) };
+      const shared = { ...(layerStats ? { partials: layerStats } : {}), ...stage.buffers?.(context) };
       const ofSet = (part: number) => ({
         ...{ table: buffers.table, control: buffers.control, sizes: uniforms[part]! },
         ...{ state: buffers.states[part]!, scalars: buffers.scalars[part]!, ...shared },
@@ -193,12 +193,12 @@ export async function compileStages(
     }
 
     const all = (stages: readonly CompiledStage[]) => stages.flatMap(dispatchesOf);
-    return { dispatches: { accumulate: all(gradient), update: [...all(step), ...sets.flatMap(all)] }, noted };
+    return { dispatches: { accumulate: all(gradient), update: [...all(step), ...sets.flatMap(all)] }, layerStats };
   };
   return {
     launches,
-    notedBytes: notedBytes(numbers, perChunk),
-    layers: (noted) => layersOf(layouts, numbers, perChunk, noted),
+    layerStatsBytes: layerStatsBytes(numbers, perChunk),
+    layers: (layerStats) => layersOf(layouts, numbers, perChunk, layerStats),
     build,
   };
 }

@@ -155,8 +155,8 @@ export class BufferStore implements Store {
   zeroGrad(): void {
     const encoder = this.device.createCommandEncoder({ label: "fallline zeroGrad" });
     encoder.clearBuffer(this.made.gradients);
-    for (const { own, length } of this.#segments) {
-      if (own) encoder.clearBuffer(own.gradients.buffer, own.gradients.offset ?? 0, length * 4);
+    for (const { external, length } of this.#segments) {
+      if (external) encoder.clearBuffer(external.gradients.buffer, external.gradients.offset ?? 0, length * 4);
     }
     this.device.queue.submit([encoder.finish()]);
   }
@@ -213,8 +213,8 @@ export class BufferStore implements Store {
   }
 
   async layers(replica: number): Promise<readonly LayerStats[]> {
-    const bytes = this.#stages.notedBytes;
-    const [, copy] = await this.#readChecked([{ buffer: this.made.noted!, offset: replica * bytes, bytes }]);
+    const bytes = this.#stages.layerStatsBytes;
+    const [, copy] = await this.#readChecked([{ buffer: this.made.layerStats!, offset: replica * bytes, bytes }]);
     return this.#stages.layers(copy!);
   }
 
@@ -258,9 +258,9 @@ export class BufferStore implements Store {
       this.write(writes);
       const isHalted = (r: number) => ledger.replicas[r]!.halted;
       device.queue.writeBuffer(made.control, 0, encodeControl(this.#plan, clocks, ledger.epoch, micro, isHalted));
-      if (!made.noted) return;
+      if (!made.layerStats) return;
       const encoder = device.createCommandEncoder({ label: "fallline load" });
-      encoder.clearBuffer(made.noted);
+      encoder.clearBuffer(made.layerStats);
       device.queue.submit([encoder.finish()]);
     });
     const failure = await failureOf(device, "what was loaded", await trouble, thrown);

@@ -16,7 +16,7 @@ import { defineStruct, type Struct } from "../struct.ts";
 import type { CreateBuffer } from "./allocate.ts";
 import { grid } from "./device.ts";
 import { compileKernel, type Dispatch, type Kernel } from "./kernel.ts";
-import { streamShape } from "./shapes.ts";
+import { streamShape } from "./kernel_shapes.ts";
 
 /** Float32 of one piece of a vector, of every replica. */
 export interface Piece {

@@ -1,7 +1,8 @@
 // What runs, range tests and schedules look like as charts, as options for ECharts: the page draws them live, the CLI writes
 // them as SVG.
+
+import { short } from "./phrases.ts";
 import type { RangeEnd, RangePoint, Suggestions } from "./suggest.ts";
-import { short } from "./words.ts";
 
 type Point = readonly [x: number, y: number];
 

@@ -5,7 +5,7 @@ import { readRule } from "../read_config.ts";
 import type { Rule, RuleConfig } from "../rule.ts";
 import { adamw } from "../rules/adam.ts";
 import type { RunConfig } from "../train/run_config.ts";
-import { shapes } from "./shapes.ts";
+import { scheduleShapes } from "./schedule_shapes.ts";
 
 /** What may be said of the main job in a word each. */
 export interface JobOptions {
@@ -68,7 +68,7 @@ export function jobConfig(options: JobOptions): RunConfig {
     init: { type: "heNormal", seed },
     optimizer: {
       rule,
-      lr: shapes.cosine(peak, steps),
+      lr: scheduleShapes.cosine(peak, steps),
       clip: { type: "globalNorm", maxNorm: 1 },
       ...fallbackFor(rule),
     },

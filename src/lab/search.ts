@@ -13,7 +13,7 @@ import { openJob, type RunJob } from "../train/job.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig, updatesOf } from "../train/run_config.ts";
 import { fallbackFor, usualRate } from "./defaults.ts";
 import { Cohort, type Entrant, halvingRungs, race } from "./race.ts";
-import { type Shape, shapeNames, shapes } from "./shapes.ts";
+import { type ScheduleShape, scheduleShapeNames, scheduleShapes } from "./schedule_shapes.ts";
 import { bestOf, mustUpdate, type TrialResult, trialConfig, trialResult } from "./sweep.ts";
 
 /** What {@link search} takes. */
@@ -21,7 +21,7 @@ export interface SearchOptions {
   /** Names of rules to try; default {@link searchedRules}. */
   readonly rules?: readonly string[] | undefined;
   /** Courses of the rate to try; default {@link searchedShapes}. */
-  readonly schedules?: readonly Shape[] | undefined;
+  readonly schedules?: readonly ScheduleShape[] | undefined;
   /**
    * Highest rates to try, as multiples of the one that suits the rule by experience; default 1/4, 1 and 4. Rules
    * that find their own rate are tried at 1 alone.
@@ -50,7 +50,7 @@ export interface Candidate {
   /** The rule's name. */
   readonly rule: string;
   /** The schedule's shape. */
-  readonly schedule: Shape;
+  readonly schedule: ScheduleShape;
   /** The peak learning rate. */
   readonly lr: number;
 }
@@ -83,7 +83,7 @@ export interface SearchResult {
 export const searchedRules: readonly string[] = ["adamw", "sgd", "lion", "prodigy"];
 
 /** The courses of the rate that it tries then. */
-export const searchedShapes: readonly Shape[] = ["constant", "cosine"];
+export const searchedShapes: readonly ScheduleShape[] = ["constant", "cosine"];
 
 const halvings = 3;
 
@@ -120,7 +120,7 @@ async function searchOn(
   try {
     for (const rule of new Set(chosen.map((candidate) => candidate.rule))) {
       const candidates = chosen.filter((candidate) => candidate.rule === rule);
-      const trials = candidates.map(({ schedule, lr }) => ({ lr: shapes[schedule](lr, updatesOf(complete)) }));
+      const trials = candidates.map(({ schedule, lr }) => ({ lr: scheduleShapes[schedule](lr, updatesOf(complete)) }));
       cohorts.push({
         cohort: await Cohort.create(engine, ruleConfig(config, rule), data, trials, test),
         candidates,
@@ -185,7 +185,7 @@ function candidatesOf(options: SearchOptions): readonly Candidate[] {
   const given = new Set(readArray("rules", options.rules ?? searchedRules, "names of rules"));
   const rules = [...given].map((name, i) => readRule(`rules[${i}]`, name));
   const courses = readArray("schedules", options.schedules ?? searchedShapes, "names").map((name, i) =>
-    readChoice(`schedules[${i}]`, name, shapeNames),
+    readChoice(`schedules[${i}]`, name, scheduleShapeNames),
   );
   const multiples = readArray("rates", options.rates ?? [0.25, 1, 4], "multiples").map((factor, i) =>
     readNumber(`rates[${i}]`, factor, { above: 0 }),

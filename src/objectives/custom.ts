@@ -140,9 +140,9 @@ export const titleOf = ({ name }: Pick<CustomDefinition, "name">) => `objective 
 
 const withoutComments = (wgsl: string) => wgsl.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, " ");
 
-function refuseExternal(title: string, { name, own }: Segment): void {
-  if (!own) return;
-  throw new OptionError(`tensor "${name}" is in a buffer of your own; those of ${title} must be in the arenas`);
+function refuseExternal(title: string, { name, external }: Segment): void {
+  if (!external) return;
+  throw new OptionError(`tensor "${name}" is in an external buffer; those of ${title} must be in the arenas`);
 }
 
 /** A definition whose `features` and `outputs` are those of the data that it is bound to. */

@@ -8,8 +8,8 @@ import { assemble, type Source, type SourcePart, snakeCase } from "../assemble.t
 import { allocate, bytesOf } from "../gpu/allocate.ts";
 import { grid, isSoftware } from "../gpu/device.ts";
 import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
+import { streamShape } from "../gpu/kernel_shapes.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import { streamShape } from "../gpu/shapes.ts";
 import { pointsName } from "./landscape.ts";
 import type { Landscape } from "./landscapes/define.ts";
 import { type GpuProgram, totalBytes } from "./program.ts";

@@ -2,7 +2,7 @@
 // alone, for objectives that must refuse and for tools that would rather know before.
 import { layoutSegments, paddedLength, type Tensor } from "../arena.ts";
 import type { OptimizerConfig } from "../config.ts";
-import { tableBytes } from "../gpu/window.ts";
+import { tableBytes } from "../gpu/row_ring.ts";
 import { layoutPart } from "../layout.ts";
 import { createPlan } from "../plan.ts";
 import type { Program, ProgramMemory } from "./program.ts";

@@ -93,7 +93,7 @@ export class Reports {
         encoder.copyBufferToBuffer(control, 0, into, this.#bytes, controlBytes);
       },
       (bytes) => bytes.slice(0, this.#bytes + 2 * controlBytes),
-      () => pass && this.#optimizer.noteSubmitted(pass),
+      () => pass && this.#optimizer.markSubmitted(pass),
     );
     const words = new Uint32Array(told);
     const stride = controlBytes / replicas / 4;
@@ -109,7 +109,7 @@ export class Reports {
     return {
       floats: new Float32Array(told),
       isHalted: (replica) => words[this.#bytes / 4 + this.#optimizer.controlIndex("skip", { replica })] === 2,
-      stats: () => this.#optimizer.noteControl(told, this.#bytes),
+      stats: () => this.#optimizer.observeControl(told, this.#bytes),
     };
   }
 

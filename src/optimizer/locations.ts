@@ -83,11 +83,11 @@ function find(
 type Arena = "params" | "gradients" | "accumulated";
 
 function inArena(kind: Arena, segment: Segment, segments: readonly Segment[]): Location {
-  const { length, page, offset, own } = segment;
+  const { length, page, offset, external } = segment;
   const home: Home = { kind, index: page };
   if (kind === "accumulated") return { segment, home, offset, length, stride: paddedLength(segments, page) };
-  if (!own) return { segment, home, offset, length, stride: arenaLength(segments, page) };
-  const { buffer, offset: bytes = 0 } = own[kind];
+  if (!external) return { segment, home, offset, length, stride: arenaLength(segments, page) };
+  const { buffer, offset: bytes = 0 } = external[kind];
   return { segment, home, offset: bytes / 4, length, stride: 0, external: buffer };
 }
 

@@ -8,9 +8,9 @@ import { CanvasRenderer } from "echarts/renderers";
 import { DataError, FalllineError, OptionError } from "../errors.ts";
 import { lossChart, rangeChart } from "../lab/chart.ts";
 import { type JobOptions, jobConfig, jobDefaults, usualRate } from "../lab/defaults.ts";
-import { findLr, rangeDefaults } from "../lab/range_test.ts";
+import { findLr, rangeDefaults } from "../lab/lr_finder.ts";
+import { divergedPhrase, endPhrase, runTitle, short, testedPhrase } from "../lab/phrases.ts";
 import type { RangePoint, Suggestions } from "../lab/suggest.ts";
-import { divergedWords, endWords, runTitle, short, testedWords } from "../lab/words.ts";
 import { readRule } from "../read_config.ts";
 import { rules } from "../rules/index.ts";
 import { type Engine, engineLine } from "../train/engine.ts";
@@ -137,7 +137,7 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
   const hear = (step: WatchedStep) => {
     losses.push(step.loss);
     for (const event of watch.observe(step)) {
-      const words = divergedWords(event);
+      const words = divergedPhrase(event);
       if (words === null || divergedAt !== null) continue;
       divergedAt = event.step;
       showTrouble(words);
@@ -190,7 +190,7 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
   if (result.testLoss !== null) show("test-loss", fixed(result.testLoss, 4));
   // What is finished needs no going on.
   if (!unkept && !result.interrupted) await forgetRun();
-  const tested = testedWords(result.role);
+  const tested = testedPhrase(result.role);
   const ends = [
     result.interrupted ? `stopped after ${losses.length} steps` : "done",
     ...(divergedAt === null ? [] : [`diverged at step ${divergedAt}`]),
@@ -246,7 +246,7 @@ async function find(engine: Engine, signal: AbortSignal): Promise<void> {
   // The fields may have changed meanwhile.
   if (foundFor === curveOf()) offer(found);
   const unsaid = found.suggested.lr === null && !found.notes.includes(found.suggested.reason);
-  show("status", [endWords(found), ...found.notes, ...(unsaid ? [found.suggested.reason] : [])].join("; "));
+  show("status", [endPhrase(found), ...found.notes, ...(unsaid ? [found.suggested.reason] : [])].join("; "));
 }
 
 /** Takes away what the page shows of the work before. */

@@ -1,6 +1,6 @@
 // `kernels.*`: which shapes of kernels a device runs fastest, measured, pinned and kept.
-export { clear, keepChoices as keep } from "../gpu/choices.ts";
-export { shapeNames as updateShapes } from "../gpu/shapes.ts";
-export { choices, pin } from "./choices.ts";
+export { clear, keepChoices as keep } from "../gpu/kernel_choices.ts";
+export { shapeNames as updateShapes } from "../gpu/kernel_shapes.ts";
 export { perceptronProducts, tune, tuneUpdate } from "./tuner.ts";
+export { choices, pin } from "./variant_choices.ts";
 export { variantNames as variants } from "./variants.ts";

@@ -6,9 +6,9 @@ import { allocate, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid } from "../gpu/device.ts";
 import { compileKernel, type Dispatch, type Kernel } from "../gpu/kernel.ts";
 import { type Activation, activations } from "./activation.ts";
-import { variantFor } from "./choices.ts";
 import { type Dropout, dropoutKey, dropoutThreshold } from "./dropout.ts";
 import { assembleProduct, bindingsOf, type MatrixAccess, type ProductCode, sizesStruct } from "./sources.ts";
+import { variantFor } from "./variant_choices.ts";
 import { accessOf, type ProductShape, probeVariants, type Variant } from "./variants.ts";
 
 export type { Dropout } from "./dropout.ts";

@@ -1,13 +1,12 @@
 // The tuner measures which variant of the matrix product is fastest on a device, shape by shape, and which shape of the update's
-// kernels; the choice is kept (gpu/choices.ts). What is small is not worth it, and what does not fit into the time is measured
+// kernels; the choice is kept (gpu/kernel_choices.ts). What is small is not worth it, and what does not fit into the time is measured
 // when it is next asked for.
 
 import { DeviceError } from "../errors.ts";
 import { allocate, failureOf, watched } from "../gpu/allocate.ts";
-import { noteSpeedsOf } from "../gpu/choices.ts";
 import { adapterLine, describeAdapter, deviceLoss, isSoftware, readDevice } from "../gpu/device.ts";
 import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
-import { createShaped, type GpuOptimizer } from "../gpu/optimizer.ts";
+import { noteSpeedsOf } from "../gpu/kernel_choices.ts";
 import {
   pinnedShape,
   type StreamShape,
@@ -15,12 +14,13 @@ import {
   shapeSpeeds,
   streamShape,
   updateChoice,
-} from "../gpu/shapes.ts";
+} from "../gpu/kernel_shapes.ts";
+import { createShaped, type GpuOptimizer } from "../gpu/optimizer.ts";
 import { clipGlobalNorm } from "../modifiers/clip_global_norm.ts";
 import { readArray, readBoolean, readListener, readNumber, readObject } from "../options.ts";
 import { adamw } from "../rules/adam.ts";
-import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./choices.ts";
 import { variantDispatch } from "./product.ts";
+import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./variant_choices.ts";
 import { candidates, type ProductShape, probeVariants, readShape, shapeKey, type Variant } from "./variants.ts";
 
 /** Products of fewer multiply-adds run in the default variant: a kernel's start costs as much as they do. */

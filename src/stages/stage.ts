@@ -4,7 +4,7 @@ import type { SourcePart } from "../assemble.ts";
 import type { CreateBuffer } from "../gpu/allocate.ts";
 import type { ChunkNumbers, Launch, Origins } from "../gpu/chunks.ts";
 import type { BindingUse, Dispatch } from "../gpu/kernel.ts";
-import type { StreamShape } from "../gpu/shapes.ts";
+import type { StreamShape } from "../gpu/kernel_shapes.ts";
 import type { PartLayout } from "../layout.ts";
 import type { Part, Plan } from "../plan.ts";
 import type { Struct } from "../struct.ts";

@@ -173,14 +173,14 @@ describe("thousands of encoders", () => {
     optimizer.write("gradients", { x: [1] });
     drop(optimizer, "encoder", 5120);
     expect(() => optimizer.encode(device.createCommandEncoder())).toThrow(
-      /^encode was called 5121 times without an await; it takes at most 5120: await .* noteSubmitted/,
+      /^encode was called 5121 times without an await; it takes at most 5120: await .* markSubmitted/,
     );
     await undefined;
     for (let i = 0; i < 5130; i++) {
       const encoder = device.createCommandEncoder();
       optimizer.encode(encoder);
       device.queue.submit([encoder.finish()]);
-      optimizer.noteSubmitted(encoder);
+      optimizer.markSubmitted(encoder);
     }
     expect((await optimizer.stats()).step).toBe(5130);
     expect((await optimizer.read()).x![0]).toBe(-5130);

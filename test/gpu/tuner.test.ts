@@ -1,10 +1,10 @@
 // The tuner: what it measures, chooses, keeps, pins and forgets, and what it refuses.
 import { beforeEach, describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../../src/errors.ts";
-import { type ChoiceStore, clear, keepChoices } from "../../src/gpu/choices.ts";
-import { choices, noteSpeeds, pin, variantFor } from "../../src/products/choices.ts";
+import { type ChoiceStore, clear, keepChoices } from "../../src/gpu/kernel_choices.ts";
 import { hasQuadsInRow } from "../../src/products/quads.ts";
 import { type TuneOptions, tune, tuneProducts } from "../../src/products/tuner.ts";
+import { choices, noteSpeeds, pin, variantFor } from "../../src/products/variant_choices.ts";
 import {
   candidates,
   defaultVariant,

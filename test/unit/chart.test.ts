@@ -2,8 +2,8 @@
 import { expect, it } from "vitest";
 import { chartSvg } from "../../src/cli/chart.ts";
 import { lossChart, rangeChart, runsChart, scheduleChart, sweepChart } from "../../src/lab/chart.ts";
+import { divergedPhrase, endPhrase, short } from "../../src/lab/phrases.ts";
 import { suggestRates } from "../../src/lab/suggest.ts";
-import { divergedWords, endWords, short } from "../../src/lab/words.ts";
 import { createWatch } from "../../src/train/watch.ts";
 
 const falling = Array.from({ length: 50 }, (_, i) => 2 * 0.93 ** i);
@@ -96,16 +96,16 @@ it("marks where a range test left all bounds", () => {
 
 it("says of a run that diverged at which step, what was seen and what to do", () => {
   const watch = createWatch();
-  const words = [2.3, 1.9, 1.8, Number.NaN].flatMap((loss) => watch.observe({ loss }).map(divergedWords));
+  const words = [2.3, 1.9, 1.8, Number.NaN].flatMap((loss) => watch.observe({ loss }).map(divergedPhrase));
   const remedy = "lower the learning rate to a third or less, or find one with a range test";
   expect(words).toEqual([`diverged at step 4: the loss is no longer finite, after 1.8; ${remedy}`]);
   const climbs = createWatch();
   const climbing = [...falling.slice(0, 20), ...rising].flatMap((loss) => climbs.observe({ loss }));
-  expect(climbing.map(divergedWords).join()).toMatch(
+  expect(climbing.map(divergedPhrase).join()).toMatch(
     /^diverged at step \d+: the smoothed loss has risen to \S+, from \S+ at step \d+; lower the learning rate/,
   );
   const [first] = createWatch().observe({ loss: Number.POSITIVE_INFINITY });
-  expect(divergedWords(first!)).toMatch(/^diverged at step 1: the loss is not finite before any update; look for/);
+  expect(divergedPhrase(first!)).toMatch(/^diverged at step 1: the loss is not finite before any update; look for/);
 });
 
 it("shows a single step as a point", () => {
@@ -141,7 +141,7 @@ it("tells how a range test ended", () => {
   const ramp = { start: 1e-7, end: 10, steps: 100, mode: "exponential", smoothing: 0.98, diverge: 4 } as const;
   const points = [{ lr: 1e-7, loss: 1, smooth: 1 }];
   const words = (ended: "complete" | "aborted" | "diverged" | "nonFinite", endedAt: number | null) =>
-    endWords({ ramp, points, ended, endedAt });
+    endPhrase({ ramp, points, ended, endedAt });
   expect(words("complete", 10)).toBe("made all 100 steps up to a rate of 10");
   expect(words("aborted", 1e-7)).toBe("stopped after 1 of 100 steps, at a rate of 1e-7");
   expect(words("diverged", 0.5)).toBe("ended after 1 of 100 steps: the smoothed loss diverged at a rate of 0.5");

@@ -109,7 +109,7 @@ it("tensors in buffers of one's own are refused", () => {
     { name: "height", shape: [4], params: { buffer }, gradients: { buffer } },
   ]);
   expect(() => peaks.program.segmentsOf(segments)).toThrow(
-    'tensor "height" is in a buffer of your own; those of objective peaks must be in the arenas',
+    'tensor "height" is in an external buffer; those of objective peaks must be in the arenas',
   );
 });
 

@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from "vitest";
 import { halvingRungs } from "../../src/lab/race.ts";
+import { type ScheduleShape, scheduleShapeNames, scheduleShapes } from "../../src/lab/schedule_shapes.ts";
 import { search } from "../../src/lab/search.ts";
-import { type Shape, shapeNames, shapes } from "../../src/lab/shapes.ts";
 import {
   gridTrials,
   randomTrials,
@@ -239,14 +239,17 @@ describe("rungs", () => {
 });
 
 describe("shapes", () => {
-  it.each(shapeNames)("%s has the highest rate that it is given, and is never negative", (name: Shape) => {
-    for (const steps of [1, 2, 3, 10, 57, 300]) {
-      const { at } = createSchedule(shapes[name](0.3, steps));
-      const values = Array.from({ length: steps }, (_, step) => at(step));
-      expect(Math.max(...values)).toBeCloseTo(0.3, 12);
-      expect(Math.min(...values)).toBeGreaterThanOrEqual(0);
-    }
-  });
+  it.each(scheduleShapeNames)(
+    "%s has the highest rate that it is given, and is never negative",
+    (name: ScheduleShape) => {
+      for (const steps of [1, 2, 3, 10, 57, 300]) {
+        const { at } = createSchedule(scheduleShapes[name](0.3, steps));
+        const values = Array.from({ length: steps }, (_, step) => at(step));
+        expect(Math.max(...values)).toBeCloseTo(0.3, 12);
+        expect(Math.min(...values)).toBeGreaterThanOrEqual(0);
+      }
+    },
+  );
 });
 
 describe("bad input", () => {

@@ -3,7 +3,7 @@
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
 import { arrayDataset } from "../../src/data/arrays.ts";
-import { findLr } from "../../src/lab/range_test.ts";
+import { findLr } from "../../src/lab/lr_finder.ts";
 import { sweep } from "../../src/lab/sweep.ts";
 import { breathe } from "../../src/objectives/turns.ts";
 import { adamw } from "../../src/rules/adam.ts";

@@ -2,7 +2,7 @@
 
 import { expect, it } from "vitest";
 import { createOptimizer } from "../../src/gpu/optimizer.ts";
-import { rangeTest } from "../../src/lab/range_test.ts";
+import { rangeTest } from "../../src/lab/lr_finder.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { device } from "./setup.ts";

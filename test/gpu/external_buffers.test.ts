@@ -308,16 +308,21 @@ describe("buffers that do not do", () => {
       config,
       /^the params of tensor "x": offset is -4; it must be a whole number >= 0$/,
     ],
-    ["data", { data: [1, 2, 3, 4, 5] }, config, /^tensor "x" has data and a buffer of its own; write to the buffer/],
-    ["no gradients", { gradients: undefined }, config, /^the gradients of tensor "x" are missing; a tensor in buffers/],
-    ["no params", { params: undefined }, config, /^the params of tensor "x" are missing; a tensor in buffers/],
+    ["data", { data: [1, 2, 3, 4, 5] }, config, /^tensor "x" has data and an external buffer; write to the buffer/],
+    [
+      "no gradients",
+      { gradients: undefined },
+      config,
+      /^the gradients of tensor "x" are missing; a tensor in external buffers/,
+    ],
+    ["no params", { params: undefined }, config, /^the params of tensor "x" are missing; a tensor in external buffers/],
     ["no buffer", { params: { buffer: 5 } }, config, /^the params of tensor "x" are in 5; it must be a GPUBuffer$/],
     ["null", { params: null }, config, /^the params of tensor "x" is null; it must be an object with buffer, offset$/],
     [
       "replicas",
       {},
       { ...config, replicas: [{}, {}] },
-      /^tensor "x" is in a buffer of its own; with replicas tensors must be in the arenas$/,
+      /^tensor "x" is in an external buffer; with replicas tensors must be in the arenas$/,
     ],
   ])("%s", async (_, more, options, message) => {
     const error = await createOptimizer(device, [tensor(more)], options).catch((caught: unknown) => caught as Error);

@@ -1,4 +1,4 @@
-// What stands around a rule, on both engines, against plain float64 arithmetic: clipping, caution, averages, accumulation,
+// Modifiers, on both engines, against plain float64 arithmetic: clipping, caution, averages, accumulation,
 // loss scaling, freezing, schedules of any hyper, what rules carry, evaluation.
 
 import { describe, expect, it } from "vitest";

@@ -1,8 +1,9 @@
 // The shapes of the kernels that stream memory (updates, norms, sums, landscapes): how many lanes a workgroup has, and whether
 // they join what they have summed. Which one a device runs: what was pinned, else what was measured to be fastest, else the
 // default.
-import { fastest, knownOf, type Speeds } from "./choices.ts";
+
 import { isSoftware } from "./device.ts";
+import { fastest, knownOf, type Speeds } from "./kernel_choices.ts";
 
 /** How kernels that stream memory are cut. */
 export interface StreamShape {

@@ -1,9 +1,16 @@
 // Which variant of the matrix product a device runs for which shape: what was pinned, else what was measured to be fastest, else
 // the default; and pins and lists of everything that is chosen.
 import { DeviceError, OptionError, show } from "../errors.ts";
-import { fastest, knownOf, note, noteSpeedsOf, type Speeds } from "../gpu/choices.ts";
 import { readDevice } from "../gpu/device.ts";
-import { findShape, measuredShape, type StreamShape, shapeNames, updateChoice, whyNotShape } from "../gpu/shapes.ts";
+import { fastest, knownOf, note, noteSpeedsOf, type Speeds } from "../gpu/kernel_choices.ts";
+import {
+  findShape,
+  measuredShape,
+  type StreamShape,
+  shapeNames,
+  updateChoice,
+  whyNotShape,
+} from "../gpu/kernel_shapes.ts";
 import {
   defaultVariant,
   findVariant,

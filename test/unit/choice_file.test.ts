@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { choiceFile } from "../../src/cli/choices.ts";
+import { choiceFile } from "../../src/cli/choice_file.ts";
 import { tuneCommand } from "../../src/cli/tune.ts";
 
 let folder: string;

@@ -17,7 +17,7 @@ function afterWarmup(peak: number, steps: number, rest: (steps: number) => Sched
 }
 
 /** By name: the highest rate and the run's steps to a schedule. */
-export const shapes = {
+export const scheduleShapes = {
   /** The same rate throughout. */
   constant: (peak: number): Scheduled => peak,
   /** Warm-up, then half a cosine down to zero. */
@@ -35,6 +35,6 @@ export const shapes = {
 } as const;
 
 /** A shape of a schedule over a run. */
-export type Shape = keyof typeof shapes;
+export type ScheduleShape = keyof typeof scheduleShapes;
 
-export const shapeNames = Object.keys(shapes) as readonly Shape[];
+export const scheduleShapeNames = Object.keys(scheduleShapes) as readonly ScheduleShape[];

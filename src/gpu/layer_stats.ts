@@ -1,5 +1,5 @@
-// What updates note of themselves (shaders/modifiers/layer_stats.wgsl) on the host's side: sums of squares, chunk by chunk, as norms of
-// tensors.
+// The norms of layer statistics on the host: sums of squares that updates leave chunk by chunk (shaders/modifiers/layer_stats.wgsl),
+// joined to norms of tensors.
 import type { PartLayout } from "../layout.ts";
 import type { LayerStats } from "../optimizer.ts";
 import { layerStruct } from "../stages/structs.ts";
@@ -10,8 +10,8 @@ const fields = Object.keys(layerStruct.fields).length;
 /** What joins the two: elements were multiplied by 2^47 or by 2^-72 before they were squared. */
 const [low, high] = [2 ** -94, 2 ** 144];
 
-/** Bytes that one replica's updates note; `perChunk` records each chunk. */
-export function notedBytes({ total }: ChunkNumbers, perChunk: number): number {
+/** Bytes of one replica's layer statistics, with `perChunk` records for each chunk. */
+export function layerStatsBytes({ total }: ChunkNumbers, perChunk: number): number {
   return total * perChunk * layerStruct.bytes;
 }
 

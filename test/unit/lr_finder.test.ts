@@ -14,10 +14,10 @@ import {
   type RangeOptions,
   type RangeTestOptions,
   rangeTest as rangeAndTrials,
-} from "../../src/lab/range_test.ts";
+} from "../../src/lab/lr_finder.ts";
+import { short } from "../../src/lab/phrases.ts";
 import { type RangeEnd, type RangePoint, suggestRates } from "../../src/lab/suggest.ts";
 import { spaced, sweep, withPeak } from "../../src/lab/sweep.ts";
-import { short } from "../../src/lab/words.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { adamw } from "../../src/rules/adam.ts";

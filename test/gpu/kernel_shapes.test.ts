@@ -3,11 +3,18 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Tensor } from "../../src/arena.ts";
 import { DeviceError, OptionError } from "../../src/errors.ts";
-import { type ChoiceStore, clear, keepChoices, noteSpeedsOf } from "../../src/gpu/choices.ts";
-import { defaultShape, shapeCandidates, shapeNames, shapes, streamShape, updateChoice } from "../../src/gpu/shapes.ts";
+import { type ChoiceStore, clear, keepChoices, noteSpeedsOf } from "../../src/gpu/kernel_choices.ts";
+import {
+  defaultShape,
+  shapeCandidates,
+  shapeNames,
+  shapes,
+  streamShape,
+  updateChoice,
+} from "../../src/gpu/kernel_shapes.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
-import { choices, pin } from "../../src/products/choices.ts";
 import { type TuneProgress, tuneUpdate } from "../../src/products/tuner.ts";
+import { choices, pin } from "../../src/products/variant_choices.ts";
 import { Random } from "../../src/random.ts";
 import { readConfig } from "../../src/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";

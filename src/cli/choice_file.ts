@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { DataError } from "../errors.ts";
-import type { ChoiceStore } from "../gpu/choices.ts";
+import type { ChoiceStore } from "../gpu/kernel_choices.ts";
 import { makeFolder, replaceFile } from "./files.ts";
 
 /** $XDG_CACHE_HOME or ~/.cache, fallline/choices.json. */

@@ -2,7 +2,7 @@
 import type { Role } from "../optimizer.ts";
 import { type RunConfig, trainableOf } from "../train/run_config.ts";
 import type { WatchEvent } from "../train/watch.ts";
-import type { RangeTestResult } from "./range_test.ts";
+import type { RangeTestResult } from "./lr_finder.ts";
 
 /** A number in few characters: three digits, 0.0123 as it is, 6.26e-4 and 1e-7 where that is shorter. */
 export function short(value: number): string {
@@ -25,7 +25,7 @@ export function programTitle(config: Pick<RunConfig, "model" | "landscape" | "ob
 }
 
 /** That a run diverged, at which step, what was seen and what to do, in one clause; null for findings of another kind. */
-export function divergedWords(event: WatchEvent): string | null {
+export function divergedPhrase(event: WatchEvent): string | null {
   if (event.kind !== "nonFiniteLoss" && event.kind !== "diverging") return null;
   const { step } = event;
   if (event.kind === "nonFiniteLoss" && event.last === null && step === 1) {
@@ -39,7 +39,7 @@ export function divergedWords(event: WatchEvent): string | null {
 }
 
 /** Which parameters a run was tested with, in one clause; null where they are those that were trained. */
-export function testedWords(role: Role): string | null {
+export function testedPhrase(role: Role): string | null {
   if (role === "params") return null;
   return role === "evaluation"
     ? "tested at the rule's evaluation point, which is the one to use"
@@ -47,7 +47,7 @@ export function testedWords(role: Role): string | null {
 }
 
 /** How a range test ended and at which rate, in one clause. */
-export function endWords({
+export function endPhrase({
   ramp: { steps },
   points,
   ended,

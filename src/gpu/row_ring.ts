@@ -23,7 +23,7 @@ export function rowOffset(plan: Plan, index: number): number {
 export const mostSlots = 5120;
 
 /** Slots of the ring ahead: 5,120, or fewer (but 512) where many groups and replicas would make the table larger than 2 MiB. */
-export function windowSlots(plan: Plan): number {
+export function ringSlots(plan: Plan): number {
   return Math.min(mostSlots, 2 * Math.max(256, Math.floor(2 ** 20 / (4 * slotWords(plan) * plan.replicas))));
 }
 
@@ -32,7 +32,7 @@ export const nearSlots = 128;
 
 /** Bytes of the table: each replica's two rings. */
 export function tableBytes(plan: Plan): number {
-  return 4 * plan.replicas * (windowSlots(plan) + nearSlots) * slotWords(plan);
+  return 4 * plan.replicas * (ringSlots(plan) + nearSlots) * slotWords(plan);
 }
 
 /** A ring of slots, and which steps' rows are in it as the hypers are now: `begin` to `end` (exclusive). */
@@ -51,7 +51,7 @@ const memory = 2 ** 16;
  * Stretches grow as long as nothing is set, so that setting a hyper at every step stays cheap and a fixed schedule needs a
  * refill every 2,048 steps.
  */
-export class TableWindow {
+export class RowRing {
   /** By part. */
   readonly sources: readonly RowSource[];
   readonly #queue: GPUQueue;
@@ -72,7 +72,7 @@ export class TableWindow {
       length: rowNumbers(plan, part),
     }));
     this.#words = slotWords(plan);
-    const size = windowSlots(plan);
+    const size = ringSlots(plan);
     const first = replica * (size + nearSlots);
     this.#ahead = { at: first, size, begin: 0, end: 0 };
     this.#near = { at: first + size, size: nearSlots, begin: 0, end: 0 };
