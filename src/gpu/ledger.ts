@@ -45,7 +45,7 @@ interface ReplicaState {
   halted: boolean;
   /** Why it makes no more steps, once that is reported. */
   underflow: string | undefined;
-  readonly window: RowRing;
+  readonly rowRing: RowRing;
 }
 
 /** How much was encoded when a copy of the control buffer was submitted: what it reports is of everything before. */
@@ -112,12 +112,12 @@ export class Ledger {
       ...newState({ step: 0, skipped: 0 }, 0),
       submitted: 0,
       halted: false,
-      window: new RowRing(queue, table, plan, hypers, replica),
+      rowRing: new RowRing(queue, table, plan, hypers, replica),
     }));
   }
 
   past(replica: number, step: number): Past {
-    return pastOf(this.replicas[replica]!.window.sources, step);
+    return pastOf(this.replicas[replica]!.rowRing.sources, step);
   }
 
   /** Before `encode` into a target whose submission is the caller's business. */
@@ -209,7 +209,7 @@ export class Ledger {
     const spare = this.#plan.accumulate > 1;
     for (const replica of running) {
       const floor = this.#floor(replica);
-      replica.window.provide(replica.next, floor, replica.next - floor - this.#unsure, spare);
+      replica.rowRing.provide(replica.next, floor, replica.next - floor - this.#unsure, spare);
     }
     if (!full) return;
     for (const replica of running) {
@@ -233,7 +233,7 @@ export class Ledger {
     const reach = Math.max(this.#plan.skipNonFinite ? skipReach : setReach, 8 * (this.updates - this.#updatesAtChange));
     this.#updatesAtChange = this.updates;
     for (const replica of this.replicas) {
-      replica.window.expire(Math.max(this.#floor(replica), replica.next - reach));
+      replica.rowRing.expire(Math.max(this.#floor(replica), replica.next - reach));
     }
   }
 
@@ -243,17 +243,17 @@ export class Ledger {
    */
   settle(): void {
     for (const replica of this.replicas) {
-      const { next, reported, encoded, window } = replica;
+      const { next, reported, encoded, rowRing } = replica;
       replica.changed = { step: next, updates: next + reported.skipped, encoded };
-      for (const source of window.sources) source.settle(next);
+      for (const source of rowRing.sources) source.settle(next);
     }
     this.#asks = this.#carriesOn && this.#mayBeBehind();
   }
 
   /** What a group has made goes by the step at which it is frozen or thawed, as what is carried does by that of changes. */
   refreeze(): void {
-    for (const { window, next, changed } of this.replicas) {
-      for (const source of window.sources) source.refreeze(next, changed);
+    for (const { rowRing, next, changed } of this.replicas) {
+      for (const source of rowRing.sources) source.refreeze(next, changed);
     }
     this.#asks ||= this.#mayBeBehind();
   }
@@ -268,8 +268,8 @@ export class Ledger {
       const { step } = clocks[r]!;
       const { carried, made } = pasts[r]!;
       Object.assign(replica, newState(clocks[r]!, replica.submitted));
-      replica.window.restart(step);
-      replica.window.sources.forEach((source, part) => {
+      replica.rowRing.restart(step);
+      replica.rowRing.sources.forEach((source, part) => {
         source.restore(step, carried[part]!, made[part]!);
       });
     });
@@ -300,7 +300,7 @@ export class Ledger {
       // Copies from before a load tell nothing new.
       if (epoch !== this.epoch) return;
       const replica = this.replicas[r]!;
-      const { changed, window, reported } = replica;
+      const { changed, rowRing, reported } = replica;
       this.#learnLosses(replica, record);
       const encoded = placed && place.encoded[r]! >= replica.placed ? place.encoded[r]! : undefined;
       // Nor do those that are older than what was reported since.
@@ -315,20 +315,20 @@ export class Ledger {
       const isBefore = (change: Change) =>
         encoded === undefined ? step + skipped <= change.updates : encoded <= change.encoded;
       if (delay > 0) {
-        for (const source of window.sources) {
+        for (const source of rowRing.sources) {
           const from = source.delay(isBefore, delay, step);
-          if (from !== undefined) window.expire(from);
+          if (from !== undefined) rowRing.expire(from);
         }
       }
       // Before hypers changed, so that they changed before an earlier step.
       if (delay > 0 && isBefore(changed)) {
         changed.step = Math.max(step, changed.step - delay);
-        for (const source of window.sources) source.settle(changed.step);
-        window.expire(changed.step);
+        for (const source of rowRing.sources) source.settle(changed.step);
+        rowRing.expire(changed.step);
       }
-      // The window has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
-      if (window.fallBack(step) && encoded === undefined) {
-        for (const source of window.sources) source.fallBack(step);
+      // The ring has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
+      if (rowRing.fallBack(step) && encoded === undefined) {
+        for (const source of rowRing.sources) source.fallBack(step);
         replica.next = step;
       }
       if (underflowed) replica.underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
