@@ -1,4 +1,4 @@
-// What rules may call: the built-in functions may lose what is NaN, or tell it by a comparison that is optimised away.
+// What rules may call: the built-in functions may lose what is NaN, or detect it by a comparison that is optimised away.
 fn nan_in(x: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
 }

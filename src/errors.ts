@@ -1,9 +1,9 @@
-// The errors of the library: one base class, so that a caller can tell our refusals from bugs, and three kinds. Every
+// The errors of the library: one base class, so that a caller can distinguish refusals from bugs, and three kinds. Every
 // message is one sentence that names what was given and what is allowed.
 
 /** Base of every error that fallline throws on purpose. */
 export class FalllineError extends Error {
-  /** The class's name, which tells errors of several copies of the library apart. */
+  /** The class's name, which identifies errors across several copies of the library. */
   override name = "FalllineError";
 }
 
@@ -60,7 +60,7 @@ function written(value: unknown): string | undefined {
   }
 }
 
-/** Appends a value's JSON until there is more than is shown; typed arrays are told by kind and length. */
+/** Appends a value's JSON until there is more than is shown; typed arrays are shown by kind and length. */
 function write(value: unknown, out: { text: string }): void {
   if (out.text.length > shown) return;
   if (typeof value === "string") out.text += JSON.stringify(value.slice(0, shown + 1));

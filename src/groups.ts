@@ -91,7 +91,7 @@ export function noDecay(
  * Groups whose rate falls from the last layer to the first (Howard and Ruder 2018; Clark et al. 2020): `lrScale` is
  * decay^depth, depth counted from the last layer.
  *
- * Layers are told apart by `layerOf`, whose numbers rise from the first to the last. By default they are the numbered blocks
+ * Layers are distinguished by `layerOf`, whose numbers rise from the first to the last. By default they are the numbered blocks
  * in the order of their numbers, which may be a part of a path (`blocks.3.`) or end a word that comes with others
  * (`conv2d_3`, `layer3`). Before them come embeddings, tokens and stems, after them, with the full rate, heads and
  * classifiers; what is neither by its name and has no number (a final norm, a first convolution) goes by whether it is listed

@@ -139,7 +139,7 @@ export function scalarValues({ places, scalars }: PartLayout, records: Float32Ar
 
 const meansOf = (view: MatrixView) => rowMeans(view) + view.batch * view.rows;
 
-/** The scalars that are kept; `factored` of a rule with a factored slot is told by the layout instead. */
+/** The scalars that are kept; `factored` of a rule with a factored slot follows from the layout instead. */
 function scalarFields(plan: Plan, { rule: { reduction, factored } }: Part): ScalarField[] {
   const own = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
   return [

@@ -201,5 +201,5 @@ export function mustStep(
   if (reason !== undefined) throw new DataError(reason);
 }
 
-/** Why there are no layers to tell of. */
+/** Why there are no layer statistics. */
 export const unwatchedMessage = "layers() needs an optimizer made with watch: true";

@@ -96,11 +96,11 @@ export function readArray(name: string, value: unknown, of: string): readonly un
   return value;
 }
 
-/** What `typeof` says of the members that something must have; "array" and "object" are told apart, and null is neither. */
+/** What `typeof` says of the members that something must have; "array" and "object" are distinct, and null is neither. */
 export type Members = Readonly<Record<string, "function" | "number" | "string" | "boolean" | "array" | "object">>;
 
 /**
- * An argument that is told by its members: an engine, an optimizer, a data set, also where somebody else has made it.
+ * An argument that is recognised by its members: an engine, an optimizer, a data set, also where somebody else has made it.
  *
  * @param allowed What it must be, in words.
  */

@@ -3,7 +3,7 @@
 //
 // A regular expression becomes a list of instructions. From the name's end to its begin, each position gets the set of
 // instructions from which the rest of the name matches; lookarounds are such lists of their own, answered for all positions
-// before. What a single letter may be is left to JavaScript. References to what a group has matched cannot be told so.
+// before. What a single letter may be is left to JavaScript. References to what a group has matched cannot be decided so.
 import { OptionError, show } from "./errors.ts";
 
 /** Whether a glob (`*` any letters, `?` one) matches a whole name. */
@@ -37,7 +37,7 @@ type Node =
   | { readonly type: "repeat"; readonly part: Node; readonly min: number; readonly max: number }
   | { readonly type: "assert"; readonly assertion: Assertion };
 
-/** Something that holds or not at a position, told for all positions of a name, 0 to its length. */
+/** Something that holds or not at a position, decided for all positions of a name, 0 to its length. */
 type Assertion = (letters: readonly string[]) => ArrayLike<boolean | number>;
 
 type Instruction =

@@ -16,12 +16,12 @@ export type ScheduleFunction = (step: number) => number;
 /** What a hyper accepts: a number, a schedule's config, or a function of the 0-based step. */
 export type Scheduled = number | ScheduleConfig | ScheduleFunction;
 
-/** What a listener has heard, as plain JSON. */
+/** What a listener has observed, as plain JSON. */
 export type ListenerState = Readonly<Record<string, number | null>>;
 
 /** The part of a schedule that depends on a metric of the run instead of the step: a plateau. */
 export interface Listener {
-  /** Hears the next value of the metric; what the schedule gives from then on may change. */
+  /** Observes the next value of the metric, which may change the schedule's values from then on. */
   observe(metric: number): void;
   /** What must be saved to go on from here; plain JSON. */
   state(): ListenerState;
@@ -37,7 +37,7 @@ export interface Schedule {
   readonly constant?: number;
   /** The value at the 0-based step, in float64. */
   at(step: number): number;
-  /** What in it hears a metric, in the order of the config; nothing for a pure function of the step. */
+  /** Its parts that observe a metric, in the order of the config; absent for a pure function of the step. */
   readonly listeners?: readonly Listener[];
 }
 
@@ -141,7 +141,7 @@ function read(name: string, value: unknown, depth: number, budget: { left: numbe
   return { ...schedule, config: { ...(schedule.config as ScheduleConfig), version: given } };
 }
 
-/** A user's function whose mistakes are told as errors that name what it drives and the step. */
+/** A user's function whose mistakes are reported as errors that name what it drives and the step. */
 function guarded(name: string, value: ScheduleFunction): Schedule {
   return {
     config: value,

@@ -8,7 +8,7 @@
 // where the replica in hand begins in the arenas
 var<private> origin: u32;
 
-// What is asked for beyond the end is the last there is: src/lab/verify_objective.ts tells of it.
+// What is asked for beyond the end is the last there is: src/lab/verify_objective.ts reports it.
 fn within(i: u32, count: u32, what: u32) -> u32 {
   return min(i, count - 1u);
 }

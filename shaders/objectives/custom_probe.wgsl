@@ -1,5 +1,5 @@
 // What finite differences are taken of: of rows and parameters, the loss of a row with one parameter at other values, the
-// derivative by it, and the loss as it is; one invocation each. Each tells what it asked for that is not there.
+// derivative by it, and the loss as it is; one invocation each. Each reports what it asked for that is not there.
 struct Finding {
   value: f32,
   // 0 nothing, 1 a parameter, 2 an input, 3 a target

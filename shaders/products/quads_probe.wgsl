@@ -1,16 +1,16 @@
 // Whether the invocations of a quad are four in a row, as quad_blocks.wgsl takes them to be and WGSL does not promise: each
-// tells whom it hears.
+// reports whose values it received.
 enable subgroups;
 
 override width: u32;
 override height: u32;
 
-@group(0) @binding(0) var<storage, read_write> heard: array<vec4u>;
+@group(0) @binding(0) var<storage, read_write> received: array<vec4u>;
 
 @compute @workgroup_size(width, height)
 fn main(@builtin(local_invocation_id) lane: vec3u) {
   let index = lane.y * width + lane.x;
-  heard[index] = vec4u(
+  received[index] = vec4u(
     quadBroadcast(index, 0u),
     quadBroadcast(index, 1u),
     quadBroadcast(index, 2u),

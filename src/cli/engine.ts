@@ -28,7 +28,7 @@ export async function openDevice(): Promise<GPUDevice> {
   return device;
 }
 
-/** WebGPU, or where the user did not ask for it by name and there is none, the CPU reference; which `say` then tells. */
+/** WebGPU; where there is none and the user did not ask for it by name, the CPU reference, which `say` then reports. */
 export async function engineOrReference(backend: Backend | undefined, say: (line: string) => void): Promise<Engine> {
   try {
     return await openEngine(backend ?? "webgpu");

@@ -1,4 +1,4 @@
-// Locks between processes: a file that only one of them can make, and that tells whose it is. One that a dead process has
+// Locks between processes: a file that only one of them can make, and that says whose it is. One that a dead process has
 // left, killed or gone with its machine, is taken over.
 import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, uptime } from "node:os";
@@ -8,9 +8,9 @@ import { isFull } from "./files.ts";
 export interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** Of this start of the machine, where the system tells. */
+  /** Of this start of the machine, where the system says. */
   readonly boot: string | null;
-  /** When the process began, in the system's own count since the machine's start, where the system tells. */
+  /** When the process began, in the system's own count since the machine's start, where the system says. */
   readonly started: string | null;
 }
 

@@ -1,4 +1,4 @@
-// Plots in the terminal, as wide as it is: one line, or several told apart by letters, since colours do not survive a pipe.
+// Plots in the terminal, as wide as it is: one line, or several distinguished by letters, since colours do not survive a pipe.
 import { plot } from "simple-ascii-chart";
 import { short } from "../lab/phrases.ts";
 

@@ -134,11 +134,11 @@ export async function openResumed(
   options: DataOptions,
 ): Promise<Job> {
   const saved = readRunConfig(state.config);
-  const isTold = path !== undefined || Object.keys(job).length > 0;
+  const isGiven = path !== undefined || Object.keys(job).length > 0;
   const whole = path === undefined ? { ...job, steps: saved.steps } : job;
-  const told = isTold ? (await openJob(path, whole, options)).config : saved;
-  const steps = asked ?? told.steps;
-  mustBeSameRun(saved, { ...told, steps }, checkpoint);
+  const given = isGiven ? (await openJob(path, whole, options)).config : saved;
+  const steps = asked ?? given.steps;
+  mustBeSameRun(saved, { ...given, steps }, checkpoint);
   return jobOf(completeConfig({ ...saved, steps }, options));
 }
 

@@ -1,4 +1,4 @@
-// What tells that files belong together: a run's id stands in each of them that can hold one, and its JSON has the digests
+// What shows that files belong together: a run's id stands in each of them that can hold one, and its JSON has the digests
 // of the others. The same run has the same id, wherever and whenever it was made.
 import { createHash } from "node:crypto";
 import type { Results } from "./results.ts";

@@ -46,7 +46,7 @@ export function scheduleCommand(): Command {
     .option("--steps <n>", "how many steps (default: as many as there are metrics, or as the run has)", number)
     .option(
       "--metrics <file>",
-      "JSON array of numbers that a plateau hears, one before each value; in a run one after each metric.every steps",
+      "JSON array of numbers that a plateau observes, one before each value; in a run one after each metric.every steps",
     )
     .option("--json", 'print {"values":[…]} on stdout and nothing else there')
     .option("--svg <file>", "write a chart instead of plotting in the terminal")
@@ -58,24 +58,26 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   if (json && svg !== undefined) throw new OptionError(`svg is ${show(svg)}; with --json it must be left out`);
   const { value, name, run } = await readConfig(config);
   const schedule = createSchedule(readSchedule(value, name), name);
-  const hears = schedule.listeners !== undefined;
-  const own = hears ? run?.metrics : undefined;
-  const metrics = options.metrics === undefined ? own : await readMetrics(options.metrics);
-  if (hears && !metrics) {
-    throw new OptionError("metrics is missing; a schedule with a plateau needs the metrics that it hears, in a file");
+  const observes = schedule.listeners !== undefined;
+  const recorded = observes ? run?.metrics : undefined;
+  const metrics = options.metrics === undefined ? recorded : await readMetrics(options.metrics);
+  if (observes && !metrics) {
+    throw new OptionError(
+      "metrics is missing; a schedule with a plateau needs the metrics that it observes, in a file",
+    );
   }
-  if (!hears && metrics) {
-    throw new OptionError(`metrics is ${show(options.metrics)}; it must be left out where no plateau hears them`);
+  if (!observes && metrics) {
+    throw new OptionError(`metrics is ${show(options.metrics)}; it must be left out where no plateau observes them`);
   }
-  const heard = metrics && (run ? Math.ceil(run.every * (metrics.length + 1)) : metrics.length);
-  const steps = readNumber("steps", options.steps ?? run?.updates ?? heard, {
+  const observed = metrics && (run ? Math.ceil(run.every * (metrics.length + 1)) : metrics.length);
+  const steps = readNumber("steps", options.steps ?? run?.updates ?? observed, {
     min: 1,
-    max: heard ?? 1_000_000,
+    max: observed ?? 1_000_000,
     integer: true,
   });
   // In a run a value comes after the steps that it is of; alone there is one before each step, as torch's examples have it.
-  const heardBefore = run ? (step: number) => Math.floor(step / run.every) : (step: number) => step + 1;
-  const values = valuesOf(schedule, name, steps, metrics ?? [], heardBefore);
+  const observedBefore = run ? (step: number) => Math.floor(step / run.every) : (step: number) => step + 1;
+  const values = valuesOf(schedule, name, steps, metrics ?? [], observedBefore);
   if (run) (json ? console.error : console.log)(`${name}, the learning rate of the run in ${run.path}`);
   if (json) {
     console.log(JSON.stringify({ values }));
@@ -93,19 +95,19 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   if (svg !== undefined) console.log(`wrote ${svg}`);
 }
 
-/** The value of each step, before which plateaus have heard that many of the metrics. */
+/** The value of each step, before which plateaus have observed that many of the metrics. */
 function valuesOf(
   schedule: Schedule,
   name: string,
   steps: number,
   metrics: readonly number[],
-  heardBefore: (step: number) => number,
+  observedBefore: (step: number) => number,
 ): number[] {
-  let heard = 0;
+  let observed = 0;
   return Array.from({ length: steps }, (_, step) => {
-    for (const metric of metrics.slice(heard, heardBefore(step))) {
+    for (const metric of metrics.slice(observed, observedBefore(step))) {
       for (const listener of schedule.listeners ?? []) listener.observe(metric);
-      heard++;
+      observed++;
     }
     const value = schedule.at(step);
     if (!Number.isFinite(value)) {

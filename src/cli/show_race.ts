@@ -9,7 +9,7 @@ export interface RaceDisplay {
   /** Aborted by the first interrupt. */
   readonly signal: AbortSignal;
   readonly table: LiveTable;
-  /** Hears how many rows of the test set are done. */
+  /** Called with how many rows of the test set are done. */
   readonly onTest: (rows: number) => void;
 }
 

@@ -1,5 +1,5 @@
 // stdout and stderr, which may end before the command does: their reader goes away, a terminal hangs up, a disk is full. The
-// work goes on, since its files matter more, and the exit status tells.
+// work goes on, since its files matter more, and the exit status says so.
 
 const broken = new Map<NodeJS.WriteStream, Error>();
 

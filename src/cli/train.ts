@@ -55,7 +55,7 @@ const paritySteps = 5;
 export function trainCommand(): Command {
   const job = jobDefaults;
   return new Command("train")
-    .description("train a model on MNIST or data of your own; without arguments: the main job")
+    .description("train a model on MNIST or your own data; without arguments: the main job")
     .argument("[config]", "a run config, or the run.json of a run to repeat")
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)

@@ -124,7 +124,7 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
   if (update) {
     console.log(updateTable(update));
     if (update.left.length > 0) {
-      console.log(`${seconds} s are too few to tell the update's shapes apart; give more with --seconds`);
+      console.log(`${seconds} s are too few to compare the update's shapes; give more with --seconds`);
     }
   }
   console.log(`${choices(device).length} choices are kept in ${choicesPath()}`);

@@ -281,7 +281,7 @@ function isAboveWords(width: number, records: Iterable<Line>): boolean {
 const unknowns = /^(na|n\/a|nan|null|nil|none|missing|unknown|[+-]?inf(inity)?)$/i;
 
 /**
- * What a first line of numbers and words is. Names differ from each other, do not come up again in their column, and are told
+ * What a first line of numbers and words is. Names differ from each other, do not come up again in their column, and are distinguished
  * for certain by a column that has numbers and nothing else below a word.
  */
 function readMixed(

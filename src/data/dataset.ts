@@ -45,7 +45,7 @@ export interface TargetDataset extends Examples {
 /** A data set as both engines take it: with a class for each example, or with numbers. */
 export type Dataset = LabelledDataset | TargetDataset;
 
-/** What must be known of a data set to tell whether a model fits it. */
+/** What must be known of a data set to see whether a model fits it. */
 export type DatasetShape =
   | Pick<LabelledDataset, "name" | "features" | "classes">
   | Pick<TargetDataset, "name" | "features" | "outputs">;

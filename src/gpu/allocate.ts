@@ -33,7 +33,7 @@ export interface Watched<T> {
 
 /**
  * Runs `work`, which must not await anything, in error scopes of its own: those of a caller stay balanced and catch nothing
- * of ours. What it throws is told like everything else.
+ * of ours. What it throws is reported like everything else.
  */
 export function watched<T>(device: GPUDevice, work: () => T): Watched<T> {
   device.pushErrorScope("out-of-memory");
@@ -54,7 +54,7 @@ async function troubleOf(...scopes: readonly Promise<GPUError | null>[]): Promis
   return { ...(memory ? { memory } : {}), ...(refusal ? { refusal } : {}) };
 }
 
-/** Makes a buffer; inside {@link watched}, which tells where the device could not. */
+/** Makes a buffer; inside {@link watched}, which reports failure. */
 export function createBuffer(
   device: GPUDevice,
   label: string,

@@ -22,7 +22,7 @@ export const controlRecord = defineStruct("Control", {
   gradientNorm: "f32",
   // what clipping by a global norm multiplies the gradient by
   clipScale: "f32",
-  // how many checkpoints were loaded: tells copies of this buffer from before a load from those after it
+  // how many checkpoints were loaded: distinguishes copies of this buffer made before a load from later ones
   epoch: "u32",
   // what the next loss is to be multiplied by
   lossScale: "f32",

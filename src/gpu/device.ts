@@ -4,11 +4,11 @@ import { readArray, readMade, readString } from "../options.ts";
 
 /** What really runs, for people and for result files. */
 export interface AdapterDescription {
-  /** The vendor, such as "nvidia"; "" where the browser does not tell. */
+  /** The vendor, such as "nvidia"; "" where the browser does not say. */
   readonly vendor: string;
-  /** The architecture, such as "ampere"; "" where the browser does not tell. */
+  /** The architecture, such as "ampere"; "" where the browser does not say. */
   readonly architecture: string;
-  /** The adapter in words; "" where the browser does not tell. */
+  /** The adapter in words; "" where the browser does not say. */
   readonly description: string;
   /** Whether it is an emulation on the CPU. */
   readonly software: boolean;
@@ -23,7 +23,7 @@ export function readDevice(device: GPUDevice): GPUDevice {
 }
 
 /**
- * Some browsers tell nothing of a device's adapter; it then counts as a GPU without a name.
+ * Some browsers reveal nothing about a device's adapter; it then counts as a GPU without a name.
  *
  * @throws OptionError for what is neither a GPUAdapterInfo nor undefined.
  */
@@ -65,7 +65,7 @@ export async function requestDevice(
   features: readonly GPUFeatureName[] = [],
 ): Promise<GPUDevice> {
   if (!gpu) {
-    // Only browsers tell whether a context is secure.
+    // Only browsers say whether a context is secure.
     const remedy =
       "isSecureContext" in globalThis
         ? "it takes a page from https or localhost, and a browser with WebGPU: Chrome or Edge 113, Safari 26, Firefox 141 or later"
@@ -116,10 +116,10 @@ export function isSoftware(device: GPUDevice): boolean {
   return describeAdapter(device.adapterInfo).software;
 }
 
-/** What is known of a device's loss; `heard` settles when it is lost. */
+/** What is known of a device's loss; `reported` settles when it is lost. */
 interface Loss {
   info?: GPUDeviceLostInfo;
-  readonly heard: Promise<void>;
+  readonly reported: Promise<void>;
 }
 
 const losses = new WeakMap<GPUDevice, Loss>();
@@ -133,7 +133,7 @@ function lossOf(device: GPUDevice): Loss {
   const known = losses.get(device);
   if (known) return known;
   const loss: Loss = {
-    heard: device.lost.then((info) => {
+    reported: device.lost.then((info) => {
       loss.info = info;
     }),
   };
@@ -160,13 +160,13 @@ export async function learnLoss(device: GPUDevice): Promise<GPUDeviceLostInfo | 
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, lossDelay);
     });
-    await Promise.race([loss.heard, late]);
+    await Promise.race([loss.reported, late]);
     clearTimeout(timer);
   }
   return loss.info;
 }
 
-/** A loss as errors tell of it. */
+/** A loss as error messages describe it. */
 export function lossText({ reason, message }: GPUDeviceLostInfo): string {
   return `the GPU device was lost (${reason}: ${message})`;
 }

@@ -73,7 +73,7 @@ type Target = GPUCommandEncoder | GPUComputePassEncoder;
 
 /** Why what was submitted left no trace. */
 const refusedMessage =
-  "the device refused them, as its uncapturederror event tells; a buffer that they use may be destroyed, mapped or invalid";
+  "the device refused them, as its uncapturederror event says; a buffer that they use may be destroyed, mapped or invalid";
 
 export class Ledger {
   /** Updates encoded. */
@@ -82,7 +82,7 @@ export class Ledger {
   epoch = 0;
   readonly replicas: readonly ReplicaState[];
   readonly #plan: Plan;
-  /** Calls of `encode` per encoder or pass, which tell of a caller who never submits. */
+  /** Calls of `encode` per encoder or pass, which reveal a caller who never submits. */
   readonly #calls = new WeakMap<object, number>();
   readonly #mostCalls: number;
   /** Gradients added up since the last update, if all that was encoded is submitted; the GPU counts for itself. */
@@ -91,7 +91,7 @@ export class Ledger {
   #gradients = 0;
   /** What {@link updates} was at the last change of hypers. */
   #updatesAtChange = 0;
-  /** Calls of `encode` of which nobody knows whether they were submitted, since a copy that told. */
+  /** Calls of `encode` of which nobody knows whether they were submitted, since the last copy that showed it. */
   #unsure = 0;
   /** Of those, the ones without an `await` between them. */
   #unsureInTurn = 0;
@@ -297,7 +297,7 @@ export class Ledger {
     const placed = place !== undefined && place.epoch === this.epoch && place.gradients >= this.#gradientsPlaced;
     records.forEach((record, r) => {
       const { epoch, step, skipped, underflowed, lossScale } = record;
-      // Copies from before a load tell nothing new.
+      // Copies from before a load hold nothing new.
       if (epoch !== this.epoch) return;
       const replica = this.replicas[r]!;
       const { changed, rowRing, reported } = replica;
@@ -349,7 +349,7 @@ export class Ledger {
     this.#trouble ??= new DeviceError(updates > 0 ? astrayMessage(updates, this.#plan) : missedMessage(gradients));
   }
 
-  /** @throws DeviceError that tells once of what was lost. */
+  /** @throws DeviceError that reports once what was lost. */
   raise(): void {
     const trouble = this.#trouble;
     this.#trouble = undefined;

@@ -38,7 +38,7 @@ export interface GpuOptimizer extends Optimizer {
   readonly device: GPUDevice;
   /** The arena of the parameters (STORAGE | COPY_SRC | COPY_DST), replica after replica. */
   readonly params: GPUBuffer;
-  /** The arena of the gradients: write them here, with a kernel of your own or `write("gradients", …)`. */
+  /** The arena of the gradients: write them here, with your own kernel or `write("gradients", …)`. */
   readonly gradients: GPUBuffer;
   /** The control buffer: step, skips, norm, loss scale; {@link GpuOptimizer.observeControl} reads a copy of it. */
   readonly control: GPUBuffer;
@@ -64,13 +64,13 @@ export interface GpuOptimizer extends Optimizer {
    * The update takes the rates of the GPU's own step when it runs, so encoders may be submitted in any order, and one that is
    * never submitted uses up no step. The table holds 5,120 steps (512 and more with hundreds of groups or replicas): an update
    * that runs when its step is no longer among them, after so many encoders that were dropped or are submitted at once, or
-   * so many skips unheard, changes nothing, and the next `step`, `encode`, `stats`, `read`, `save` or `observeControl` throws a
+   * so many unreported skips, changes nothing, and the next `step`, `encode`, `stats`, `read`, `saveCheckpoint` or `observeControl` throws a
    * DeviceError that says how many there were; what is encoded after that is right again. To lose none, `await stats()`
    * after dropping encoders. With `accumulate` the GPU counts the gradients: never another number of them makes an update.
-   * Where an encoder was dropped and nothing was heard since, one gradient may be left out, which is reported likewise.
+   * Where an encoder was dropped and nothing was reported since, one gradient may be left out, which is reported likewise.
    *
-   * Rules that carry something from step to step (asgd its rate) take a `set` late by the skips and dropped encoders unheard
-   * then, until `step`, `read` or `stats` hears of them.
+   * Rules that carry something from step to step (asgd its rate) apply a `set` late by the skips and dropped encoders that
+   * are not reported yet, until `step`, `read` or `stats` learns of them.
    *
    * @throws OptionError for a target that is neither; when a hyper's schedule leaves its range at this step; when more than
    * 2,048 updates (256 and more with hundreds of groups or replicas) are encoded into one encoder or pass, or more than 5,120
@@ -79,14 +79,14 @@ export interface GpuOptimizer extends Optimizer {
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
-   * Tells that what was encoded into `target` has been submitted. Never needed; a caller who does, in a loop without an
+   * Marks what was encoded into `target` as submitted. Never needed; a caller who does, in a loop without an
    * `await`, may encode and submit any number of updates, and with dropped encoders elsewhere the host knows better where
    * the GPU is.
    */
   markSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
    * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. Of a tensor
-   * in a buffer of the caller's, its part of that, whose offset need not be one that can be bound.
+   * in an external buffer, its part of that, whose offset need not be one that can be bound.
    */
   binding(role: Role, name: string, where?: InReplica): GPUBufferBinding & { readonly offset: number };
   /**
@@ -98,7 +98,7 @@ export interface GpuOptimizer extends Optimizer {
 }
 
 /**
- * Creates an optimizer on `device` over its own arenas for `tensors`, or over buffers of the caller's.
+ * Creates an optimizer on `device` over its own arenas for `tensors`, or over external buffers.
  *
  * @throws OptionError for bad tensors or a bad config; DeviceError when the device's limits or memory do not suffice or
  * the rule's WGSL does not compile. Nothing is left behind then.

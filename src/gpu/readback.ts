@@ -40,10 +40,10 @@ export class Staging {
     this.#used++;
   }
 
-  /** Begins to map it; right behind the submission, so that what the device says of it is heard with that. */
+  /** Begins to map it; right behind the submission, so that errors of both are reported together. */
   map(): void {
     this.#mapping = this.buffer.mapAsync(GPUMapMode.READ);
-    // Whoever takes the bytes hears of a failure.
+    // Whoever takes the bytes learns of a failure.
     this.#mapping.catch(() => undefined);
   }
 

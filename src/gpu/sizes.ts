@@ -1,4 +1,4 @@
-// What kernels are told in a uniform buffer instead of in constants, so that another optimizer of the same rule, flags and
+// What kernels read from a uniform buffer instead of constants, so that another optimizer of the same rule, flags and
 // surroundings compiles nothing, whatever its tensors, groups and replicas. src/stages/structs.ts says what each of them is.
 import { paddedLength, type Segment } from "../arena.ts";
 import type { PartLayout } from "../layout.ts";

@@ -62,7 +62,7 @@ export function runsChart({ title, runs }: { readonly title: string; readonly ru
   };
 }
 
-/** How each suggestion is marked, in their order: told apart without colours too, and where one lies on another. */
+/** How each suggestion is marked, in their order: distinguishable without colours, and where one lies on another. */
 const marks = [
   { symbol: "diamond", symbolSize: 18, color: "#c2410c" },
   { symbol: "triangle", symbolSize: 15, color: "#15803d" },

@@ -1,4 +1,4 @@
-// The main job: what `fallline train` and the page train when they are told nothing.
+// The main job: what `fallline train` and the page train by default.
 import { OptionError, show } from "../errors.ts";
 import { readNumber } from "../options.ts";
 import { readRule } from "../read_config.ts";
@@ -29,7 +29,7 @@ export const jobDefaults = {
   seed: 1,
 } as const satisfies Required<JobOptions>;
 
-/** The smaller job on which tools try many rates when they are told nothing: a step of it is over in milliseconds. */
+/** The smaller job on which tools try many rates by default: a step of it is over in milliseconds. */
 export const labDefaults = {
   model: "784-32-10",
   rule: "adamw",

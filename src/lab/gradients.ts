@@ -151,7 +151,7 @@ export function readTraining(text: string): TrainingFile {
   return readTrainingFile(recordedFile(text, [trainingFormat]));
 }
 
-/** Reads either; which it is, its `format` tells. */
+/** Reads either; its `format` says which it is. */
 export function readRecorded(text: string): GradientFile | TrainingFile {
   const file = recordedFile(text, [gradientFormat, trainingFormat]);
   return file.format === gradientFormat ? readGradientFile(file) : readTrainingFile(file);
@@ -310,7 +310,7 @@ export async function gradientCase(recorded: GradientCase, engine: Engine): Prom
  * is what one example more or less makes of it.
  *
  * @param data The whole data set; the rows from `trainRows` on test.
- * @param onStep Hears how many steps are done.
+ * @param onStep Called with how many steps are done.
  */
 export async function trainingRun(
   file: Pick<TrainingFile, "trainRows">,
@@ -436,18 +436,18 @@ function tensorsOf(model: Model, params: Values): readonly Tensor[] {
 }
 
 /**
- * A recorded model as this library's config: there, what a loss can be told stands beside it. Whether there is such a model
+ * A recorded model as this library's config: there, the options of a loss stand beside it. Whether there is such a model
  * shows when its case runs.
  */
 function readModel(where: string, value: unknown): ModelConfig {
   const { labelSmoothing, delta, ...model } = record(where, value);
-  const told = {
+  const options = {
     ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
     ...(delta === undefined ? {} : { delta }),
   };
-  if (Object.keys(told).length === 0) return model as unknown as ModelConfig;
+  if (Object.keys(options).length === 0) return model as unknown as ModelConfig;
   const loss = typeof model.loss === "object" && model.loss !== null ? model.loss : { type: model.loss };
-  return { ...model, loss: { ...loss, ...told } } as unknown as ModelConfig;
+  return { ...model, loss: { ...loss, ...options } } as unknown as ModelConfig;
 }
 
 /** The model, where this library has it. */

@@ -63,9 +63,9 @@ export interface RangeOptions {
    * default 12, of which 4 to 8 are usually made. 0 leaves them out. Each takes as many steps as the ramp has.
    */
   readonly trials?: number;
-  /** Hears each point once its loss is there. */
+  /** Called with each point once its loss is known. */
   readonly onPoint?: (progress: RangeProgress) => void;
-  /** Hears of each step of a short run. */
+  /** Called for each step of a short run. */
   readonly onTrial?: (progress: TrialProgress) => void;
   /** Ends the test before its next step; what there is is returned. */
   readonly signal?: AbortSignal;
@@ -131,7 +131,7 @@ export interface RangeTestResult extends Suggestions {
  * around the one that its curve speaks for (`trials: 0` leaves them out). The rate of every group follows (a group's `lrScale`
  * goes on holding), all other hypers stay as they are. Afterwards parameters, slots, step, hypers (functions of the step and
  * plateaus too), gradients and, with `data`, the data's order are what they were, to the bit; also where `step` throws or
- * the test is stopped. Only what `stats` and `layers` tell of the last update is forgotten.
+ * the test is stopped. Only what `stats` and `layers` report of the last update is forgotten.
  *
  * @param step makes one training step: computes gradients, lets the optimizer update from them (what it encodes it submits
  * too) and returns the loss before the update, the number that is to fall, or a promise of it. Its argument counts from 0, in
@@ -373,7 +373,7 @@ async function lossOf(step: (index: number) => number | Promise<number>, index: 
   throw new OptionError(`step ${index} returned ${show(loss)}; it must return the loss`);
 }
 
-/** Updates that a run must make before its last losses tell anything of its rate. */
+/** Updates that a run must make before its last losses say anything about its rate. */
 const leastUpdates = 8;
 
 interface Settling extends RangeOptions {
@@ -382,7 +382,7 @@ interface Settling extends RangeOptions {
   readonly updates: number;
 }
 
-/** Makes the steps of a short run at a rate for as long as `each`, which hears their losses, says so. */
+/** Makes the steps of a short run at a rate for as long as `each`, which is called with their losses, says so. */
 type ShortRun = (lr: number, each: (loss: number) => boolean) => Promise<void>;
 
 /**
@@ -453,7 +453,7 @@ async function settle(
 /** Losses that differ by no more than this share of them are as good. */
 const asGood = 0.05;
 
-/** What the mean of a short run's losses, by which it is told to diverge, keeps at each step. */
+/** What the mean of a short run's losses, by which it counts as diverged, keeps at each step. */
 const trialMemory = 0.9;
 
 function cannotBegin(loss: number): string {

@@ -71,8 +71,8 @@ class Runner implements Entrant {
     return this.#watch.verdict;
   }
 
-  /** Hears of a step; says whether there can be no further one. */
-  hear(report: ReplicaReport, lr: number): boolean {
+  /** Records a step; returns whether the run has ended with it. */
+  record(report: ReplicaReport, lr: number): boolean {
     const { loss, underflowed } = report;
     this.losses.push(loss);
     this.#mean.add(loss);
@@ -150,8 +150,8 @@ export class Cohort {
     return this.#runners.filter(({ stopped }) => stopped === null);
   }
 
-  /** Trains whoever still runs up to a step; `hear` is called after each step. */
-  async run(to: number, hear: () => void, signal: AbortSignal | undefined): Promise<void> {
+  /** Trains whoever still runs up to a step; `onStep` is called after each step. */
+  async run(to: number, onStep: () => void, signal: AbortSignal | undefined): Promise<void> {
     const { optimizer, objective } = this.#trainee;
     const { metric } = this.config;
     const pipeline = createPipeline<readonly ReplicaReport[]>((reports) => {
@@ -159,9 +159,9 @@ export class Cohort {
         if (runner.stopped) return;
         const report = reports[replica]!;
         const lr = optimizer.hyper("lr", Math.max(0, report.step - 1), { group: 0, replica });
-        if (runner.hear(report, lr)) optimizer.halt(replica);
+        if (runner.record(report, lr)) optimizer.halt(replica);
       });
-      hear();
+      onStep();
     });
     try {
       while (this.#made < to && !signal?.aborted && this.running.length > 0) {
@@ -170,7 +170,7 @@ export class Cohort {
         this.#made++;
         if (metric && this.#made % metric.every === 0) {
           await pipeline.drain();
-          await this.#tellMetric(metric);
+          await this.#observeMetric(metric);
         }
       }
       await pipeline.drain();
@@ -212,8 +212,8 @@ export class Cohort {
     await updateRest(this.#trainee.optimizer, this.#made % accumulate);
   }
 
-  /** Each entrant's plateaus hear its own metric. */
-  async #tellMetric({ type, every }: MetricConfig): Promise<void> {
+  /** Each entrant's plateaus observe its own metric. */
+  async #observeMetric({ type, every }: MetricConfig): Promise<void> {
     const { optimizer } = this.#trainee;
     const evaluations = type === "loss" ? undefined : (await this.#evaluate(this.#test!)).replicas;
     this.#runners.forEach(({ stopped, losses }, replica) => {
@@ -229,7 +229,7 @@ export class Cohort {
 /** Each trial by itself: errors name it, and what holds for one run holds for each. */
 async function checkTrials(config: RunConfig, trials: readonly Trial[]): Promise<void> {
   for (const [index, trial] of trials.entries()) {
-    // Thousands of them take seconds, in which a signal should be heard.
+    // Thousands of them take seconds, during which a signal should be noticed.
     await breathe();
     try {
       readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } });
@@ -263,17 +263,17 @@ export function compareEntrants(a: Entrant, b: Entrant): number {
 export async function race(
   cohorts: readonly Cohort[],
   rungs: readonly Rung[],
-  hear: (cohort: Cohort) => void,
+  onStep: (cohort: Cohort) => void,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   for (const [index, { step, keep }] of rungs.entries()) {
-    for (const cohort of cohorts) await cohort.run(step, () => hear(cohort), signal);
+    for (const cohort of cohorts) await cohort.run(step, () => onStep(cohort), signal);
     if (signal?.aborted || index === rungs.length - 1) continue;
     const ranked = cohorts
       .flatMap((cohort) => cohort.running.map((entrant) => ({ cohort, entrant })))
       .sort((a, b) => compareEntrants(a.entrant, b.entrant));
     for (const { cohort, entrant } of ranked.slice(keep)) cohort.stop(entrant);
-    for (const cohort of cohorts) hear(cohort);
+    for (const cohort of cohorts) onStep(cohort);
   }
 }
 

@@ -212,14 +212,14 @@ function ruleCells(row: RuleRow): readonly string[] {
 
 function slotsCell({ slots, changes }: RuleRow): string {
   const listed = (names: readonly string[]) => names.map((name) => `\`${name}\``).join(", ");
-  const told = changes.map(({ option, value, adds, drops }) => {
+  const changed = changes.map(({ option, value, adds, drops }) => {
     const how = typeof value === "number" && value !== 0 ? option : `${option}: ${value}`;
     return [
       ...(adds.length > 0 ? [`${listed(adds)} with \`${how}\``] : []),
       ...(drops.length > 0 ? [`no ${listed(drops)} with \`${how}\``] : []),
     ].join(", ");
   });
-  return [slots.length > 0 ? listed(slots) : "none", ...told].join("; ");
+  return [slots.length > 0 ? listed(slots) : "none", ...changed].join("; ");
 }
 
 const modifierCells = ({ option, dispatches, state, moved }: ModifierCost) => [option, `${dispatches}`, state, moved];

@@ -36,7 +36,7 @@ export interface SearchOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called once everything is made. */
   readonly onStart?: ((candidates: number) => void) | undefined;
-  /** Hears, after each step of any of them, how every candidate does. */
+  /** Called after each step with how every candidate does. */
   readonly onStep?: ((ranking: readonly Ranked[]) => void) | undefined;
   /** Receives how many rows have been tested. */
   readonly onTest?: ((rows: number) => void) | undefined;
@@ -79,7 +79,7 @@ export interface SearchResult {
   readonly interrupted: boolean;
 }
 
-/** The rules that a search tries when it is told none: cheap ones, each of another kind. */
+/** The rules that a search tries by default: cheap ones, each of another kind. */
 export const searchedRules: readonly string[] = ["adamw", "sgd", "lion", "prodigy"];
 
 /** The courses of the rate that it tries then. */
@@ -93,7 +93,7 @@ const searchOptions: readonly (keyof SearchOptions)[] = [
 
 /**
  * Finds a rule, a schedule and a rate for a run within a budget of steps. The config's own options stay for its own rule;
- * others have their defaults, what stands around the rule (clipping, averages …), and groups as far as they are frozen, have
+ * others have their defaults, modifiers (clipping, averages …), and groups as far as they are frozen, have
  * an `lrScale`, a rule of their own or no weight decay.
  *
  * @throws OptionError for unknown rules and schedules, and a budget that does not allow for two candidates.

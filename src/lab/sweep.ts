@@ -143,9 +143,9 @@ export interface SweepOptions {
   readonly signal?: AbortSignal | undefined;
   /** Called once everything is made. */
   readonly onStart?: (() => void) | undefined;
-  /** Hears how every run stands, after each step. */
+  /** Called after each step with how every run does. */
   readonly onStep?: ((entrants: readonly Entrant[], step: number) => void) | undefined;
-  /** Hears how many rows of the test set are done. */
+  /** Called with how many rows of the test set are done. */
   readonly onTest?: ((rows: number) => void) | undefined;
 }
 

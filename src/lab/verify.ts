@@ -1,4 +1,4 @@
-// The laws that every rule obeys, for rules of one's own as for those of the registry: what `verifyRule` runs, and the
+// The laws that every rule obeys, for custom rules as for those of the registry: what `verifyRule` runs, and the
 // tests over the registry too. Each law says what is wrong in a sentence, or nothing.
 
 import { layoutSegments } from "../arena.ts";
@@ -35,7 +35,7 @@ export interface LawResult {
  * hypers create and compile nothing, and `destroy` leaves nothing behind. Each with the defaults and with every option
  * away from its default.
  *
- * @param options `device`: without one, only the twin is verified. `onResult` hears of each law as it is done.
+ * @param options `device`: without one, only the twin is verified. `onResult` is called with each law as it is done.
  * @returns every result; the rule obeys where no `problem` is left.
  * @throws OptionError for what is no rule, defaults out of range.
  */
@@ -94,7 +94,7 @@ export function applies(law: Law, rule: Rule, options: Options, { backend }: Eng
   if (law.only && law.only !== backend) return false;
   if (law === isTwin) return true;
   if (law === converges) return !Object.keys(rule.flags).some((flag) => flag in options);
-  // What options do to the fragment the twin tells; the drivers around it do not depend on them, and compiling costs.
+  // The twin shows what options do to the fragment; the kernels that hold it do not depend on them, and compiling takes long.
   return backend === "cpu" || options.maximize === true;
 }
 

@@ -49,7 +49,7 @@ export interface VerifyObjectiveOptions {
   readonly rows?: ArrayLike<number> | undefined;
   /** Of what is drawn; a whole number in [0, 2^53), default 0. */
   readonly seed?: number | undefined;
-  /** Hears of each law as it is done. */
+  /** Called with each law as it is done. */
   readonly onResult?: ((result: LawResult) => void) | undefined;
 }
 
@@ -66,7 +66,7 @@ const precisions = { webgpu: 2 ** -24, cpu: 2 ** -53 } as const;
  * float32's rounding leaves open; where it has a twin, WGSL and twin agree, and the twin's derivatives are those of its
  * loss, in float64; the gradient of a batch is the weighted mean of its rows'; replicas do not leak into each other.
  *
- * All parameters are probed one by one up to 1,024; of more, that many. What is smaller than rounding cannot be told.
+ * All parameters are probed one by one up to 1,024; of more, that many. Differences below rounding cannot be detected.
  *
  * @returns every result; the objective is right where no `problem` is left. Where the WGSL does not compile there is no more.
  * @throws OptionError for what is no objective, for data that does not fit it and for bad options; DataError for bad data.
@@ -92,7 +92,7 @@ export async function verifyObjective(
   }
   const subject: Subject = { subject: objective, objective: bound, data, tensors, rows, params, probed };
   const results: LawResult[] = [];
-  const tell = async (backend: LawResult["backend"], law: string, check: () => Promise<string | undefined>) => {
+  const report = async (backend: LawResult["backend"], law: string, check: () => Promise<string | undefined>) => {
     const problem = await problemOf(check);
     const named = problem?.startsWith(titleOf(bound)) ? problem : problem && `${titleOf(bound)}: ${problem}`;
     const result = { law, backend, options: {}, problem: named };
@@ -100,20 +100,20 @@ export async function verifyObjective(
     onResult?.(result);
     return problem === undefined;
   };
-  if (bound.gradient) await tell("cpu", isSlope, async () => twinIsSlope(subject));
+  if (bound.gradient) await report("cpu", isSlope, async () => twinIsSlope(subject));
   if (!device) return results;
   let findings: Findings | undefined;
-  const compiles = await tell("webgpu", "its WGSL compiles", async () => {
+  const compiles = await report("webgpu", "its WGSL compiles", async () => {
     findings = await probe(device, subject);
     return undefined;
   });
   if (!compiles || !findings) return results;
   const found = findings;
-  await tell("webgpu", "it asks for what there is", async () => found.stray);
-  await tell("webgpu", isSlope, async () => differs(subject, "webgpu", (row, nth) => found.at(row, nth)));
-  if (bound.loss) await tell("webgpu", "the GPU is the twin", async () => twinDiffers(subject, found));
-  await tell("webgpu", "a batch has the weighted mean of its rows", () => isMean(device, subject, found, random));
-  await tell("webgpu", "replicas do not leak into each other", () => replicasLeak(device, subject, random));
+  await report("webgpu", "it asks for what there is", async () => found.stray);
+  await report("webgpu", isSlope, async () => differs(subject, "webgpu", (row, nth) => found.at(row, nth)));
+  if (bound.loss) await report("webgpu", "the GPU is the twin", async () => twinDiffers(subject, found));
+  await report("webgpu", "a batch has the weighted mean of its rows", () => isMean(device, subject, found, random));
+  await report("webgpu", "replicas do not leak into each other", () => replicasLeak(device, subject, random));
   return results;
 }
 
@@ -301,7 +301,7 @@ interface Findings {
   readonly stray: string | undefined;
 }
 
-/** Bytes of what a probe finds, which three words tell. */
+/** Bytes of what a probe finds: three words. */
 const findingBytes = 12;
 
 /** @throws DeviceError where the WGSL does not compile. */
@@ -359,7 +359,7 @@ async function probe(device: GPUDevice, subject: Subject): Promise<Findings> {
 /** The first finding that asked for what there is not. */
 function strayOf(
   { objective, tensors, rows, probed }: Subject,
-  noted: (row: number, nth: number, stage: number) => ArrayLike<number>,
+  valuesAt: (row: number, nth: number, stage: number) => ArrayLike<number>,
 ): string | undefined {
   const what = [
     { call: "param", has: countParams(tensors), noun: "parameters" },
@@ -369,7 +369,7 @@ function strayOf(
   for (const [n, row] of rows.entries()) {
     for (const [nth, i] of probed.entries()) {
       for (const stage of [shiftCount + 1, shiftCount]) {
-        const [kind, index] = noted(n, nth, stage) as unknown as [number, number];
+        const [kind, index] = valuesAt(n, nth, stage) as unknown as [number, number];
         if (kind === 0) continue;
         const { call, has, noun } = what[kind - 1]!;
         const arguments_ = kind === 1 ? index : `${row}, ${index}`;
@@ -409,7 +409,7 @@ function twinDiffers({ objective, data, tensors, rows, params, probed }: Subject
 async function withObjective<T>(
   device: GPUDevice,
   { subject, data, tensors, rows, params }: Subject,
-  work: (optimizer: GpuOptimizer, own: GpuObjective) => Promise<T>,
+  work: (optimizer: GpuOptimizer, objective: GpuObjective) => Promise<T>,
 ): Promise<T> {
   const optimizer = await createOptimizer(
     device,
@@ -418,11 +418,11 @@ async function withObjective<T>(
   );
   try {
     optimizer.write("params", byTensor(tensors, params));
-    const own = await createObjective(optimizer, subject, { data, batch: rows.length });
+    const objective = await createObjective(optimizer, subject, { data, batch: rows.length });
     try {
-      return await work(optimizer, own);
+      return await work(optimizer, objective);
     } finally {
-      own.destroy();
+      objective.destroy();
     }
   } finally {
     optimizer.destroy();
@@ -454,8 +454,8 @@ async function isMean(
   if (rows.length > 1) weights[rows[0]!] = 0;
   const weighted = { ...subject, data: { ...data, weights } };
   const whole = weightOf(rows, weighted.data);
-  return withObjective(device, weighted, async (optimizer, own) => {
-    const [loss] = await own.gradient(rows);
+  return withObjective(device, weighted, async (optimizer, objective) => {
+    const [loss] = await objective.gradient(rows);
     const gradient = joined(tensors, await optimizer.read("gradients"));
     const off = (what: string, value: number, of: (n: number) => number): string | undefined => {
       let [sum, size] = [0, 0];
@@ -482,13 +482,13 @@ async function replicasLeak(device: GPUDevice, subject: Subject, random: Random)
   const { tensors, rows, params } = subject;
   const there = params;
   const elsewhere = params.map((value) => Math.fround(value + 0.1 * (Math.abs(value) || 1) * random.normal()));
-  return withObjective(device, subject, async (optimizer, own) => {
+  return withObjective(device, subject, async (optimizer, objective) => {
     /** Loss and gradient of each replica. */
     const found = async (...values: readonly Float64Array[]) => {
       values.forEach((each, replica) => {
         optimizer.write("params", byTensor(tensors, each), { replica });
       });
-      const losses = await own.gradient(rows);
+      const losses = await objective.gradient(rows);
       const gradients = await Promise.all(values.map((_, replica) => optimizer.read("gradients", { replica })));
       return gradients.map((each, replica) => [losses[replica]!, ...joined(tensors, each)]);
     };

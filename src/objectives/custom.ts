@@ -56,7 +56,7 @@ export interface CustomObjective extends CustomDefinition, Trainable<undefined> 
 const fields = ["name", "tensors", "features", "outputs", "wgsl", "loss", "gradient"] as const;
 
 /**
- * A custom objective of its parts; checks what not only a GPU's compiler or {@link verifyObjective} can tell.
+ * A custom objective from its definition; checks all but what only a GPU's compiler or {@link verifyObjective} can find.
  *
  * @throws OptionError that says what is missing or wrong.
  */

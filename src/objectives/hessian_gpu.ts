@@ -67,11 +67,11 @@ export async function differenceOfGradients(
         pass,
         made.map(({ phases }) => phases[index]!),
       );
-    const told = [
+    const reads = [
       { buffer: control, offset: 0, bytes: controlBytes },
       ...made.map(({ difference, bytes }) => ({ buffer: difference, offset: 0, bytes })),
     ];
-    const [state, ...differences] = await readParts(device, told, (encoder) => {
+    const [state, ...differences] = await readParts(device, reads, (encoder) => {
       const pass = encoder.beginComputePass({ label: "fallline Hessian-vector product" });
       phase(pass, 0);
       encodeGradient(pass);

@@ -24,7 +24,7 @@ export function readInit(value: InitConfig, standard: (typeof initTypes)[number]
   };
 }
 
-/** A weight of shape [fanIn, fanOut]; `stream` tells tensors of one model apart. */
+/** A weight of shape [fanIn, fanOut]; `stream` distinguishes the tensors of one model. */
 export function initialWeight(
   { type, seed }: Required<InitConfig>,
   fanIn: number,

@@ -50,7 +50,7 @@ export function readLoss(value: unknown): CompleteLossConfig {
   }
 }
 
-/** Whether a loss tells right from wrong, so that there is an accuracy. */
+/** Whether a loss distinguishes right from wrong outputs, so that there is an accuracy. */
 export function hasAccuracy({ type }: CompleteLossConfig): boolean {
   return type === "softmaxCrossEntropy" || type === "sigmoidBinaryCrossEntropy";
 }

@@ -6,7 +6,7 @@ import type { Model } from "./model.ts";
 import { batchWeight } from "./objective.ts";
 import type { Binding, CpuProgram, Sums, Values } from "./program.ts";
 
-/** Numbers that one pass may keep of its rows, unless it is told how many rows to take. */
+/** Numbers that one pass may keep of its rows, unless the caller says how many rows to take. */
 const passLength = 2 ** 25;
 
 export function bindModelToCpu(

@@ -53,7 +53,7 @@ export interface ReplicaEvaluation {
   readonly loss: number;
   /**
    * Share, by weight, of the examples whose largest output is their label's; with sigmoidBinaryCrossEntropy of those whose outputs are
-   * all on their target's side of 1/2. NaN with losses that tell no right from wrong.
+   * all on their target's side of 1/2. NaN for losses without right and wrong outputs.
    */
   readonly accuracy: number;
 }
@@ -75,7 +75,7 @@ export interface HessianOptions {
 /**
  * All replicas of its optimizer learn from the same rows. Of a replica that is halted, losses and accuracies are those of
  * before, or 0. Points on a landscape learn from no rows: calls take none. There each point's gradient is its own, that of the
- * sum of their losses, while the loss that is told is their mean.
+ * sum of their losses, while the reported loss is their mean.
  */
 export interface Objective {
   /**
@@ -85,7 +85,7 @@ export interface Objective {
    *
    * @throws OptionError for no rows, or more than the batch the objective was created for; DeviceError, as every call of an
    * objective on the GPU does, after `destroy` of it or its optimizer, and where the device is lost or refuses the work. Of
-   * work that did not run nothing is told. Where it fails for a `destroy` after the call, nobody need await it.
+   * work that did not run nothing is reported. Where it fails for a `destroy` after the call, nobody need await it.
    */
   step(rows?: Uint32Array): Promise<StepReport>;
   /** Computes loss and gradients of these rows into the gradient arena, without an update; resolves to each replica's loss. */
@@ -128,13 +128,13 @@ export function bind(
     "batch",
     "microBatch",
   ]) as ObjectiveOptions;
-  const own = program.segmentsOf(segments);
+  const bound = program.segmentsOf(segments);
   if (!program.needsData) {
     for (const [name, value] of Object.entries({ data, batch, microBatch })) {
       if (value === undefined) continue;
       throw new OptionError(`${name} is ${show(value)}; ${program.title} learns from no data, so it must be left out`);
     }
-    return { program, binding: { segments: own, data: undefined, batch: 1, microBatch: undefined } };
+    return { program, binding: { segments: bound, data: undefined, batch: 1, microBatch: undefined } };
   }
   readDataset("data", data as Dataset);
   readNumber("batch", batch, { min: 1, integer: true });
@@ -147,7 +147,7 @@ export function bind(
     }
   }
   checkProgramData(program, data!);
-  return { program, binding: { segments: own, data, batch: batch!, microBatch } };
+  return { program, binding: { segments: bound, data, batch: batch!, microBatch } };
 }
 
 /** @throws OptionError where data does not fit a program, DataError for bad data. */

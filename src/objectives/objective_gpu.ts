@@ -61,7 +61,7 @@ export async function createObjective(
   }
 }
 
-/** What one submission tells of a replica. */
+/** What one submission reports of a replica. */
 interface Total {
   /** Weighted losses and hits of the batch, and what is added to their mean. */
   readonly loss: number;
@@ -89,8 +89,8 @@ class BoundObjective implements GpuObjective {
     this.#program = program;
     this.#binding = binding;
     this.#bound = bound;
-    const told = bound.microBatches.length + Number(bound.hasPenalty);
-    this.#reports = new Reports(optimizer, bound.totals, told * replicas * totalBytes);
+    const records = bound.microBatches.length + Number(bound.hasPenalty);
+    this.#reports = new Reports(optimizer, bound.totals, records * replicas * totalBytes);
     this.#losses = Array.from({ length: replicas }, () => 0);
     const accuracy = program.hasAccuracy ? 0 : Number.NaN;
     this.#evaluations = Array.from({ length: replicas }, () => ({ loss: 0, accuracy }));

@@ -1,4 +1,4 @@
-// Steps on their way: a few run at once and are heard of in order, and none is left behind when something fails.
+// Steps in flight: a few run at once, are reported in order, and none is left behind when something fails.
 
 import { breathe } from "./turns.ts";
 
@@ -8,7 +8,7 @@ const inFlight = 4;
 export interface Pipeline<Report> {
   /** Starts a step once fewer than four are on their way; throws what the steps before it or their listener throw. */
   start(step: () => Promise<Report>): Promise<void>;
-  /** Ends when every step that was started has been heard of. */
+  /** Ends when every step that was started has been reported. */
   drain(): Promise<void>;
   /** Counts something else among what {@link Pipeline.close} waits for: a read, say, that is awaited later. */
   track<T>(promise: Promise<T>): Promise<T>;
@@ -16,8 +16,8 @@ export interface Pipeline<Report> {
   close(): Promise<void>;
 }
 
-/** @param hear gets each step's report, in the order in which the steps were started. */
-export function createPipeline<Report>(hear: (report: Report) => void): Pipeline<Report> {
+/** @param report is called with each step's report, in the order in which the steps were started. */
+export function createPipeline<Report>(report: (report: Report) => void): Pipeline<Report> {
   const pending: Promise<Report>[] = [];
   // What is on its way may fail before its turn to be awaited comes; to be in here keeps Node from ending the process then.
   const underWay = new Set<Promise<unknown>>();
@@ -29,7 +29,7 @@ export function createPipeline<Report>(hear: (report: Report) => void): Pipeline
     underWay.add(settled);
     return promise;
   };
-  const next = async () => hear(await pending.shift()!);
+  const next = async () => report(await pending.shift()!);
   return {
     async start(step) {
       if (pending.length === inFlight) await next();

@@ -21,7 +21,7 @@ export interface Program<Start = unknown> {
   readonly needsData: boolean;
   /** What errors call its loss: "softmaxCrossEntropy", "objective line", "rosenbrock". */
   readonly lossName: string;
-  /** Whether its loss tells right from wrong, so that there is an accuracy. */
+  /** Whether its loss distinguishes right from wrong outputs, so that there is an accuracy. */
   readonly hasAccuracy: boolean;
   /** What it holds on a device, for so many replicas and rows. */
   readonly memory: ProgramMemory;
@@ -79,7 +79,7 @@ export type Values = (name: string) => Float32Array | Float64Array;
 /** Sums over rows, by weight. */
 export interface Sums {
   readonly loss: number;
-  /** Rows whose outputs are right; 0 where nothing tells. */
+  /** Rows whose outputs are right; 0 where the loss does not say. */
   readonly hits: number;
 }
 

@@ -1,5 +1,5 @@
 // The submissions of an objective: one command buffer with one pass each, whose totals and control buffer come back through a
-// pool of mapped buffers while later steps already run. What is told is of a submission that ran: the pool sees to that, and
+// pool of mapped buffers while later steps already run. Reports are of submissions that ran: the pool sees to that, and
 // an update has to show in the control buffer.
 import type { Dataset } from "../data/dataset.ts";
 import { DeviceError } from "../errors.ts";
@@ -13,7 +13,7 @@ import type { Stats } from "../optimizer.ts";
 import { rowsInOrder } from "./objective.ts";
 import { createPipeline } from "./pipeline.ts";
 
-/** What one submission tells. */
+/** What one submission reports. */
 export interface Report {
   /** The totals. */
   readonly floats: Float32Array;
@@ -31,7 +31,7 @@ export class Reports {
   readonly #accumulate: number;
   #destroyed = false;
 
-  /** @param bytes How much of `totals` is told, a multiple of 4. */
+  /** @param bytes How much of `totals` is reported, a multiple of 4. */
   constructor(optimizer: GpuOptimizer, totals: GPUBuffer, bytes: number) {
     this.#optimizer = optimizer;
     this.#accumulate = accumulateOf(optimizer.config);
@@ -53,8 +53,8 @@ export class Reports {
   }
 
   /**
-   * A call of the objective. Where it fails because of a `destroy` after it, nobody need be there to hear of it: Node would
-   * end the process over a failure that nobody awaits.
+   * A call of the objective. Where it fails because of a `destroy` after it, nobody need await it: Node would otherwise
+   * end the process over an unhandled rejection.
    *
    * @throws DeviceError as {@link mustLive} does.
    */
@@ -82,7 +82,7 @@ export class Reports {
     const { control, controlBytes, replicas } = this.#optimizer;
     const { updates } = this.#optimizer;
     let [advances, pass]: [boolean, GPUComputePassEncoder | undefined] = [false, undefined];
-    const told = await this.#pool.submit(
+    const bytes = await this.#pool.submit(
       (encoder, into) => {
         encoder.copyBufferToBuffer(control, 0, into, this.#bytes + controlBytes, controlBytes);
         pass = encoder.beginComputePass({ label: "fallline objective" });
@@ -95,7 +95,7 @@ export class Reports {
       (bytes) => bytes.slice(0, this.#bytes + 2 * controlBytes),
       () => pass && this.#optimizer.markSubmitted(pass),
     );
-    const words = new Uint32Array(told);
+    const words = new Uint32Array(bytes);
     const stride = controlBytes / replicas / 4;
     const [after, before] = [0, 1].map((copy) =>
       words.subarray((this.#bytes + copy * controlBytes) / 4).subarray(0, controlBytes / 4),
@@ -107,9 +107,9 @@ export class Reports {
       );
     }
     return {
-      floats: new Float32Array(told),
+      floats: new Float32Array(bytes),
       isHalted: (replica) => words[this.#bytes / 4 + this.#optimizer.controlIndex("skip", { replica })] === 2,
-      stats: () => this.#optimizer.observeControl(told, this.#bytes),
+      stats: () => this.#optimizer.observeControl(bytes, this.#bytes),
     };
   }
 
@@ -119,7 +119,7 @@ export class Reports {
   }
 
   /**
-   * Submits the dispatches for the rows of a data set, a batch at a time and a few at once, and hears of each.
+   * Submits the dispatches for the rows of a data set, a batch at a time and a few at once, and reports each.
    *
    * @param write Writes the rows that the dispatches take.
    */
@@ -128,12 +128,12 @@ export class Reports {
     batch: number,
     write: (rows: Uint32Array) => void,
     dispatches: readonly Dispatch[],
-    hear: (report: Report) => void,
+    report: (report: Report) => void,
     onProgress: ((rows: number) => void) | undefined,
   ): Promise<void> {
     let done = 0;
-    const pipeline = createPipeline(([report, rows]: readonly [Report, number]) => {
-      hear(report);
+    const pipeline = createPipeline(([one, rows]: readonly [Report, number]) => {
+      report(one);
       done += rows;
       onProgress?.(done);
     });

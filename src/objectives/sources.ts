@@ -45,7 +45,7 @@ export interface CustomSnippets {
   readonly fragment: SourcePart;
 }
 
-/** The kernels of a custom objective. The fragment comes last: of a name given twice, its author's line is told. */
+/** The kernels of a custom objective. The fragment comes last: so an error about a duplicate name points at its author's line. */
 export function customSources(title: string, { counts, places, fragment }: CustomSnippets) {
   const bound = [counts, places, batchPart, linearPart, outcomePart, replicasPart, part("custom", custom)];
   const driven = (name: string, file: string, text: string): Source =>

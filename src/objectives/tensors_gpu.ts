@@ -25,7 +25,7 @@ export function tensor(optimizer: GpuOptimizer, role: "params" | "gradients", na
   return { ...first, size: first.size! + stride * (optimizer.replicas - 1), stride: stride / 4 };
 }
 
-/** The buffer that tells a kernel of sizes: whole numbers, then others. For other sizes nothing is compiled anew. */
+/** The uniform buffer of a kernel's sizes: integers first, then floats. Other sizes compile nothing. */
 export function createSizes(create: CreateBuffer, whole: readonly number[], others: readonly number[] = []): GPUBuffer {
   const bytes = new Uint8Array(4 * (whole.length + others.length));
   bytes.set(bytesOf(Uint32Array.from(whole)));

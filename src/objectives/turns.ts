@@ -1,4 +1,4 @@
-// Turns of the event loop for what computes in JavaScript: a page paints, a server answers, files are read and signals heard
+// Turns of the event loop for what computes in JavaScript: a page paints, a server answers, files are read and signals handled
 // while it works.
 
 /** Milliseconds of work from one turn to the next: few enough to stay below what people notice, enough to cost nothing. */

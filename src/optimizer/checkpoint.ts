@@ -166,7 +166,7 @@ function describePlan(plan: Plan, hypers: Hypers): Description {
       frozen: hypers.isFrozen(index),
       hypers: its.map(configsOf),
       own: [...hypers.own(index)],
-      heard: its.map(heardBy),
+      heard: its.map(observedBy),
       tensors: plan.names.filter((_, segment) => plan.groupOf[segment] === index),
     };
   });
@@ -198,8 +198,8 @@ function configsOf(hypers: Readonly<Record<string, Schedule>>): Record<string, u
   );
 }
 
-/** What listens among hypers, and what it has heard. */
-function heardBy(hypers: Readonly<Record<string, Schedule>>): Heard {
+/** What the listeners among hypers have observed. */
+function observedBy(hypers: Readonly<Record<string, Schedule>>): Heard {
   return Object.fromEntries(
     Object.entries(hypers).flatMap(([hyper, { listeners }]) =>
       listeners ? [[hyper, listeners.map((listener) => listener.state())]] : [],
@@ -339,8 +339,11 @@ function matchGroups(
     const what = key === "params" ? "groups" : `groups' ${key === "rule" ? "rules" : "flags"}`;
     return new DataError(`the checkpoint's ${what} are ${list(key, groups)}; this optimizer's are ${list(key, ours)}`);
   };
-  const [same, told] = [list("params", groups) === list("params", ours), groups.every(({ tensors }) => tensors)];
-  if (!same && (asSaved || !told)) throw refuse("params");
+  const [same, namesTensors] = [
+    list("params", groups) === list("params", ours),
+    groups.every(({ tensors }) => tensors),
+  ];
+  if (!same && (asSaved || !namesTensors)) throw refuse("params");
   const homes = new Map(groups.flatMap(({ tensors }, index) => (tensors ?? []).map((name) => [name, index] as const)));
   const heirs = ours.map(({ tensors }, index) => {
     const from = same ? [index] : (tensors ?? []).flatMap((name) => homes.get(name) ?? []);
@@ -464,7 +467,7 @@ function readGroups(text: string | undefined): readonly SavedGroup[] {
   throw new DataError(`the checkpoint's groups are ${text}; they must be an array of { params, rule, hypers, own }`);
 }
 
-/** Hypers that groups inherited, by replica; older checkpoints tell of them only in their groups. */
+/** Hypers that groups inherited, by replica; older checkpoints name them only in their groups. */
 function readShared(
   key: "shared" | "fallback",
   metadata: Readonly<Record<string, string>>,
@@ -528,7 +531,7 @@ function readPast(
   const places = new Map(parts.flatMap((members, part) => members.map((from, at) => [from, [part, at]] as const)));
   const texts = { carried: metadata.carried, made: metadata.made };
   const carried = readJson("carried", texts.carried);
-  // Older checkpoints do not tell: there all groups counted the optimizer's steps.
+  // Older checkpoints do not say: there all groups counted the optimizer's steps.
   const made = texts.made === undefined ? undefined : readJson("made", texts.made);
   if (!isTable<CarryValues | null>(carried, parts, plan.replicas)) throw misfit("carried values", texts.carried);
   if (made !== undefined && !isTable<number>(made, parts, plan.replicas)) throw misfit("counts of updates", texts.made);

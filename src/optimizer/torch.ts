@@ -18,7 +18,7 @@ export interface TorchOptions {
   /**
    * The matrices that the file holds transposed, parameters and slots alike: torch.nn.Linear keeps its weight as [out, in],
    * the models of this library as [in, out]. Tensors made with `layout: "out-in"` hold a weight as torch does. Vectors that a pattern matches stay as they are. Default none, and nothing
-   * tells that a square matrix should have been named.
+   * says that a square matrix should have been named.
    */
   readonly transpose?: Pattern | readonly Pattern[] | undefined;
   /**

@@ -51,7 +51,7 @@ function field(name: string): HTMLInputElement {
 }
 
 /**
- * Fills the form with the main job, or what the page's address says instead (?steps=20&batch=32 …), and tells what of that
+ * Fills the form with the main job, or what the page's address says instead (?steps=20&batch=32 …), and reports what of that
  * its fields do not take.
  */
 function fillForm(): void {
@@ -134,7 +134,7 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
   const losses: number[] = [];
   const watch = createWatch();
   let divergedAt: number | null = null;
-  const hear = (step: WatchedStep) => {
+  const record = (step: WatchedStep) => {
     losses.push(step.loss);
     for (const event of watch.observe(step)) {
       const words = divergedPhrase(event);
@@ -143,13 +143,13 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
       showTrouble(words);
     }
   };
-  for (const [i, loss] of (before?.losses ?? []).entries()) hear({ index: i + 1, loss });
+  for (const [i, loss] of (before?.losses ?? []).entries()) record({ index: i + 1, loss });
   const made = losses.length;
   let saved = made;
   let unkept = keeps ? "" : "another tab keeps its run, so this one is not kept";
   show("status", "compiling kernels …");
   let started = 0;
-  let toldAt = 0;
+  let reportedAt = 0;
   const result = await train({
     engine,
     ...config,
@@ -161,7 +161,7 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
       show("status", ["training …", unkept].filter(Boolean).join("; "));
     },
     onStep(progress) {
-      hear(progress);
+      record(progress);
       const { index, loss, lr, gradientNorm } = progress;
       showStep(index, steps, { loss, lr, started, made });
       show("norm", fixed(gradientNorm, 3));
@@ -169,8 +169,8 @@ async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, ke
     },
     onTest(rows) {
       // Not more often than can be read.
-      if (rows < test.count && performance.now() - toldAt < 250) return;
-      toldAt = performance.now();
+      if (rows < test.count && performance.now() - reportedAt < 250) return;
+      reportedAt = performance.now();
       show("status", `testing: ${rows.toLocaleString("en")} of ${test.count.toLocaleString("en")} images …`);
     },
     async onCheckpoint({ step, bytes }) {

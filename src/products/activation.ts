@@ -1,6 +1,6 @@
 // What follows a layer's product and bias, and its derivatives, as the CPU computes them; their twin is
 // shaders/products/activation.wgsl. A derivative is formed from what the forward pass keeps: the activation's
-// value where that tells enough, else what went into it.
+// value where that suffices, else what went into it.
 import { erf } from "../cpu/erf.ts";
 
 export interface ActivationFunction {

@@ -7,7 +7,7 @@ export interface Dropout {
   readonly rate: number;
   /** A whole number in [0, 2^53). */
   readonly seed: number;
-  /** Tells layers apart; a whole number in [0, 2^32). */
+  /** Distinguishes layers; a whole number in [0, 2^32). */
   readonly stream: number;
 }
 

@@ -72,7 +72,7 @@ export interface Replicated {
   readonly stepIndex?: number;
   /** The rows of the running batch (shaders/products/batch.wgsl), for dropout. */
   readonly batch?: GPUBuffer | GPUBufferBinding;
-  /** Is told of each buffer that the dispatches need, which its owner destroys with them. */
+  /** Called with each buffer that the dispatches need, which its owner destroys with them. */
   readonly keep?: (buffer: GPUBuffer) => void;
 }
 

@@ -56,7 +56,7 @@ async function ask(device: GPUDevice, shapes: readonly (readonly [number, number
     }),
   );
   try {
-    const told = await readParts(device, made, (encoder) => {
+    const read = await readParts(device, made, (encoder) => {
       const pass = encoder.beginComputePass({ label: "fallline probe of quads" });
       encodeDispatches(
         pass,
@@ -64,9 +64,7 @@ async function ask(device: GPUDevice, shapes: readonly (readonly [number, number
       );
       pass.end();
     });
-    return told.every((bytes) =>
-      new Uint32Array(bytes).every((heard, i) => heard === 4 * Math.floor(i / 16) + (i % 4)),
-    );
+    return read.every((bytes) => new Uint32Array(bytes).every((lane, i) => lane === 4 * Math.floor(i / 16) + (i % 4)));
   } finally {
     for (const buffer of buffers) buffer.destroy();
   }

@@ -38,7 +38,7 @@ const updatedLength = { software: 2 ** 20, hardware: 2 ** 24 };
 /** AdamW reads p, g, m and v and writes p, m and v; the norm reads g. */
 const bytesPerParameter = 32;
 
-/** Turns in which every shape is measured once; fewer than the least tell no shape from noise. */
+/** Turns in which every shape is measured once; with fewer, differences drown in noise. */
 const turns = { least: 5, most: 30 };
 
 /** What {@link tune} takes. */
@@ -47,7 +47,7 @@ export interface TuneOptions {
   readonly seconds?: number;
   /** Whether to measure again what was measured before; default false. */
   readonly again?: boolean;
-  /** Is told after each measurement, of the update in each turn, how many there are at most and how many are done. */
+  /** Called after each measurement, of the update in each turn, how many there are at most and how many are done. */
   readonly onProgress?: (progress: TuneProgress) => void;
 }
 
@@ -81,7 +81,7 @@ export interface Tuned extends TunedUpdate {
 
 /** What {@link tune} found. */
 export interface TuneResult {
-  /** What ran it, as `adapterLine` tells it. */
+  /** What ran it, as `adapterLine` gives it. */
   readonly adapter: string;
   /** In the order that was asked for, each shape once. */
   readonly products: readonly Tuned[];
@@ -188,7 +188,7 @@ async function measureShapes(
       });
     });
   } catch (error) {
-    // Hearing of a loss takes a turn of the event loop.
+    // Learning of a device loss takes a turn of the event loop.
     await new Promise((resolve) => setTimeout(resolve));
     if (!loss.info) throw error;
     throw new DeviceError(`the device was lost while updates were measured: ${loss.info.message}`, { cause: error });
@@ -257,7 +257,7 @@ async function takeTurns(
     for (let i = 0; i < runs.length; i++) {
       const run = runs[(turn + i) % runs.length]!;
       run.times.push(Math.max((await update(run.optimizer, repeats)) / repeats, 1e-9));
-      // What a lost device is told to do is done at once, and would be the fastest of all.
+      // Whatever a lost device is asked to do is done at once, and would be the fastest of all.
       if (loss.info) throw new DeviceError(`the device was lost: ${loss.info.message}`);
       onMeasured(run, turn * runs.length + i + 1);
     }
@@ -359,7 +359,7 @@ async function measureAll(
       if (!(error instanceof DeviceError)) throw error;
       return 0;
     });
-    // What a lost device is told to do is done at once, and would be the fastest of all.
+    // Whatever a lost device is asked to do is done at once, and would be the fastest of all.
     if (loss.info) throw new DeviceError(`the device was lost while products were measured: ${loss.info.message}`);
     longest = Math.max(longest, performance.now() - start);
     noteSpeeds(device, shape, { [variant.name]: speed });

@@ -87,7 +87,7 @@ export async function pin(device: GPUDevice, shape: ProductShape | "all" | "upda
 
 async function whyNotProbed(device: GPUDevice, name: string): Promise<string | undefined> {
   const variant = readVariant(name);
-  // Before that whyNot cannot tell of every variant.
+  // Before that whyNot cannot judge every variant.
   await probeVariants(device);
   return whyNot(device, variant);
 }

@@ -1,6 +1,6 @@
 // The rate is multiplied by `factor` when a metric has not improved for more than `patience` observations, with a rest of
 // `cooldown` after each cut (torch.optim ReduceLROnPlateau, but for metrics below 0, where torch takes any metric for an
-// improvement by a share). It depends on what it has heard instead of the step.
+// improvement by a share). It depends on what it has observed instead of the step.
 
 import { DataError, OptionError, show } from "../errors.ts";
 import { inRange, type Range } from "../options.ts";
@@ -10,8 +10,8 @@ import { choice, defineSchedule, number, whole } from "./define.ts";
 const modes = ["min", "max"] as const;
 const thresholdModes = ["rel", "abs"] as const;
 
-/** What has been heard: the value now, the best metric, bad ones in a row, observations left of the rest. */
-type Heard = { value: number; best: number | null; bad: number; resting: number };
+/** What has been observed: the value now, the best metric, bad ones in a row, observations left of the rest. */
+type Observed = { value: number; best: number | null; bad: number; resting: number };
 
 /**
  * Cuts the value when a metric stops improving; the metric comes from `observe` of the optimizer. A metric that is not
@@ -62,13 +62,13 @@ export const plateau = defineSchedule({
       const mark = thresholdMode === "rel" ? best * (1 + sign * share) : best + sign * threshold;
       return mode === "min" ? metric < mark : metric > mark;
     };
-    const ranges: Record<keyof Heard, Range> = {
+    const ranges: Record<keyof Observed, Range> = {
       value: { min, max: base },
       best: {},
       bad: { min: 0, max: patience, integer: true },
       resting: { min: 0, max: cooldown, integer: true },
     };
-    const isHeard = (state: ListenerState): state is Heard =>
+    const isState = (state: ListenerState): state is Observed =>
       Object.keys(state).every((key) => key in ranges) &&
       Object.entries(ranges).every(([key, range]) =>
         state[key] === null ? key === "best" : typeof state[key] === "number" && inRange(state[key], range),
@@ -99,9 +99,9 @@ export const plateau = defineSchedule({
           },
           state: () => ({ value, best, bad, resting }),
           restore(state) {
-            if (typeof state !== "object" || state === null || !isHeard(state)) {
+            if (typeof state !== "object" || state === null || !isState(state)) {
               throw new DataError(
-                `a plateau's state is ${show(state)}; it must be what a plateau with the same options has heard`,
+                `a plateau's state is ${show(state)}; it must be what a plateau with the same options has observed`,
               );
             }
             ({ value, best, bad, resting } = state);

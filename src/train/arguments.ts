@@ -1,4 +1,4 @@
-// The arguments that training and its tools share, told at the edge: the engine, the data, and options that are listeners,
+// The arguments that training and its tools share, checked at the boundary: the engine, the data, and options that are listeners,
 // signals and data sets.
 import { type Dataset, readDataset } from "../data/dataset.ts";
 import { readListener, readMade, readObject, readSignal } from "../options.ts";

@@ -65,7 +65,7 @@ export function webgpuEngine(device: GPUDevice): Engine {
   };
 }
 
-/** Milliseconds in which the loss of a device is told after the first thing that it makes fail. */
+/** Milliseconds within which a device loss is reported after the first failure that it causes. */
 const lossDelay = 250;
 
 /** The largest arrays of the CPU reference: twice as many bytes are more than most processes may have. */

@@ -52,7 +52,7 @@ export function createKeeper(
   const mustGoOn = () => {
     if (failure) throw failure.error;
   };
-  const tell = async (checkpoint: RunCheckpoint) => {
+  const report = async (checkpoint: RunCheckpoint) => {
     try {
       await onCheckpoint?.(checkpoint);
     } catch (error) {
@@ -81,7 +81,7 @@ export function createKeeper(
       await settled();
       step = checkpoint.step;
       if (recover) latest = checkpoint;
-      underWay = tell(checkpoint);
+      underWay = report(checkpoint);
     },
     settled,
     close: () => underWay,

@@ -1,5 +1,5 @@
-// The listeners of a run: each hears of a thing once, also where steps are made again after a loss of the device, and what one
-// throws is told from what fails by itself.
+// The listeners of a run: each is called once for each thing, even where steps are repeated after a device loss, and what a
+// listener throws is distinguished from what fails by itself.
 import { OptionError, show } from "../errors.ts";
 import type { MetricOptions } from "./metric.ts";
 import type { RunState } from "./run_checkpoint.ts";
@@ -7,11 +7,11 @@ import type { Progress, TrainOptions } from "./train.ts";
 import type { WatchEvent } from "./watch.ts";
 
 export interface Listeners {
-  /** Takes a state of which they need not hear any more. */
+  /** Begins at a state whose past needs no report. */
   begin(state: Pick<RunState, "step" | "metrics" | "events">): void;
   onStart(): void;
   onStep(progress: Progress): void;
-  /** Tells those that were not told yet. */
+  /** Reports the events that are not reported yet. */
   onEvents(events: readonly WatchEvent[]): void;
   readonly ofMetric: Required<Pick<MetricOptions, "onTest" | "onMetric">> & Pick<MetricOptions, "onBest">;
   readonly onCheckpoint: TrainOptions["onCheckpoint"];
@@ -29,20 +29,20 @@ export function listen(options: TrainOptions): Listeners {
     }
   }
   const thrown = new Set<unknown>();
-  const told = { start: false, step: 0, events: 0, metric: 0, best: 0 };
-  const noting = (tell: () => void) => {
+  const reported = { start: false, step: 0, events: 0, metric: 0, best: 0 };
+  const guarded = (report: () => void) => {
     try {
-      tell();
+      report();
     } catch (error) {
       thrown.add(error);
       throw error;
     }
   };
-  const notingLater =
-    <T>(tell: (of: T) => void | Promise<void>) =>
+  const guardedLater =
+    <T>(report: (of: T) => void | Promise<void>) =>
     async (of: T) => {
       try {
-        await tell(of);
+        await report(of);
       } catch (error) {
         thrown.add(error);
         throw error;
@@ -51,39 +51,39 @@ export function listen(options: TrainOptions): Listeners {
   return {
     begin({ step, metrics, events }) {
       const metric = metrics.at(-1)?.step ?? 0;
-      Object.assign(told, { step, events: events.length, metric, best: metric });
+      Object.assign(reported, { step, events: events.length, metric, best: metric });
     },
     onStart() {
-      if (!told.start) noting(() => onStart?.());
-      told.start = true;
+      if (!reported.start) guarded(() => onStart?.());
+      reported.start = true;
     },
     onStep(progress) {
-      if (progress.index <= told.step) return;
-      told.step = progress.index;
-      noting(() => onStep?.(progress));
+      if (progress.index <= reported.step) return;
+      reported.step = progress.index;
+      guarded(() => onStep?.(progress));
     },
     onEvents(events) {
-      while (told.events < events.length) {
-        const event = events[told.events++]!;
-        noting(() => onEvent?.(event));
+      while (reported.events < events.length) {
+        const event = events[reported.events++]!;
+        guarded(() => onEvent?.(event));
       }
     },
     ofMetric: {
-      onTest: (rows) => noting(() => onTest?.(rows)),
+      onTest: (rows) => guarded(() => onTest?.(rows)),
       onMetric(point) {
-        if (point.step <= told.metric) return;
-        told.metric = point.step;
-        noting(() => onMetric?.(point));
+        if (point.step <= reported.metric) return;
+        reported.metric = point.step;
+        guarded(() => onMetric?.(point));
       },
       ...(onBest && {
         async onBest(best) {
-          if (best.step <= told.best) return;
-          await notingLater(onBest)(best);
-          told.best = best.step;
+          if (best.step <= reported.best) return;
+          await guardedLater(onBest)(best);
+          reported.best = best.step;
         },
       }),
     },
-    onCheckpoint: onCheckpoint && notingLater(onCheckpoint),
+    onCheckpoint: onCheckpoint && guardedLater(onCheckpoint),
     threw: (error) => thrown.has(error),
   };
 }

@@ -1,4 +1,4 @@
-// The metric of a run: measured where it is due, told to the plateaus, and what early stopping and the best checkpoint go by.
+// The metric of a run: measured where it is due, observed by plateaus, and used by early stopping and for the best checkpoint.
 
 import { counts, type Dataset } from "../data/dataset.ts";
 import { OptionError } from "../errors.ts";
@@ -30,7 +30,7 @@ export interface Best extends MetricPoint {
 export interface MetricOptions {
   /** Evaluated at the end, unless the run was interrupted, and for metrics of the test set. */
   readonly test?: Dataset;
-  /** Hears how many rows of the test set are done. */
+  /** Called with how many rows of the test set are done. */
   readonly onTest?: (rows: number) => void;
   /** Called with every value of the metric. */
   readonly onMetric?: (point: MetricPoint) => void;
@@ -45,7 +45,7 @@ export interface MetricTrack {
   readonly best: MetricPoint | null;
   /** Whether there is to be a value after this many steps. */
   isDue(step: number): boolean;
-  /** The next value; what is on its way must have been heard of. */
+  /** The next value; all steps on their way must have been reported. */
   observe(): Promise<void>;
   /** Goes back to the best parameters, where the config says so. */
   restore(): Promise<void>;

@@ -21,7 +21,7 @@ export interface RunCheckpoint {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** What tells one data set from another. */
+/** What distinguishes one data set from another. */
 export interface DataMark {
   /** How many examples. */
   readonly count: number;
@@ -65,7 +65,7 @@ export interface RunState {
   readonly test: DataMark | null;
   /** The optimizer's checkpoint, as its `save` gives it: parameters, slots, hypers, schedules, plateaus. */
   readonly optimizer: Uint8Array<ArrayBuffer>;
-  /** The same at the best point, where the run is to return its parameters or `onBest` hears of them. */
+  /** The same at the best point, where the run is to return its parameters or `onBest` receives them. */
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
   /** What the watch has seen; null without one. */
   readonly watch: WatchState | null;
@@ -208,7 +208,7 @@ function mustMatch(what: string, theirs: DataMark, ours: DataMark): void {
   }
 }
 
-/** What tells this data set from another. */
+/** What distinguishes this data set from others. */
 export function markOf(data: Dataset): DataMark {
   const hash = new Hash();
   hash.add(data.inputs);
@@ -218,7 +218,7 @@ export function markOf(data: Dataset): DataMark {
   return { count: data.count, features: data.features, hash: hash.digest() };
 }
 
-/** 64 bits of a hash in the manner of MurmurHash (Appleby 2008): it tells data apart, and withstands no attack. */
+/** 64 bits of a hash in the manner of MurmurHash (Appleby 2008): it distinguishes data sets, but withstands no attack. */
 class Hash {
   #low = 0x9747b28c;
   #high = 0x3c6ef372;

@@ -83,7 +83,7 @@ export interface RunConfig {
   readonly steps: number;
   /** Seed of the data's order, a whole number in [0, 2^53); default 0. */
   readonly seed?: number | undefined;
-  /** What plateaus hear and `stop` goes by; default none. */
+  /** What plateaus observe and `stop` goes by; default none. */
   readonly metric?: MetricConfig | null | undefined;
   /**
    * Default none: all steps are made. With it a loss that is not finite ends the run too, unless the optimizer skips such

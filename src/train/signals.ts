@@ -31,7 +31,7 @@ export class Alarm {
   }
 
   /** Whether it begins with this observation. `holds` is the weaker condition that keeps it on once it has begun. */
-  hear(begins: boolean, holds: boolean = begins): boolean {
+  observe(begins: boolean, holds: boolean = begins): boolean {
     this.#row = (this.#active ? !holds : begins) ? this.#row + 1 : 0;
     if (this.#row < (this.#active ? this.#calm : this.#patience)) return false;
     this.#active = !this.#active;

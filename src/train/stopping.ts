@@ -29,7 +29,7 @@ export interface StoppingReport {
 /** Decides when training no longer pays. */
 export interface Stopping {
   /**
-   * Hears the next value of the metric. One that is not finite is no improvement.
+   * Observes the next value of the metric. One that is not finite is no improvement.
    *
    * @throws OptionError for a metric that is no number.
    */
@@ -37,7 +37,7 @@ export interface Stopping {
 }
 
 /**
- * Early stopping for a loop of one's own: call `observe` with each value of the metric, keep a checkpoint when it
+ * Early stopping for a custom training loop: call `observe` with each value of the metric, keep a checkpoint when it
  * `improved`, and leave the loop when it says `stop`. `train` does so for the `stop` of a run config.
  *
  * @throws OptionError for values out of range and unknown options.

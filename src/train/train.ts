@@ -78,19 +78,19 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
   /**
    * The bytes of a {@link RunCheckpoint}: goes on from there, on the same kind of engine to the bit as if the run had never
    * stopped. Config and data must be the checkpoint's, but `steps` may be larger. Hypers and batches that are functions of the
-   * step no file holds: those are this config's. Listeners hear of new steps alone; what was before is in
+   * step no file holds: those are this config's. Listeners are called for new steps only; earlier ones are in
    * {@link decodeRunCheckpoint} and in the result.
    */
   readonly resume?: Uint8Array;
   /**
    * Called when the engine's device is lost, with what failed: to resolve to a new engine, on which the run goes on from its
-   * last checkpoint. Steps that are made again are not told again. After three losses without a new checkpoint in between the
+   * last checkpoint. Repeated steps are not reported again. After three losses without a new checkpoint in between the
    * run ends with the error.
    */
   readonly recover?: (error: DeviceError) => Promise<Engine>;
 }
 
-/** A run, its data, its engine, and who is told of what. */
+/** A run, its data, its engine, and its listeners. */
 export interface TrainJob extends RunJob, TrainOptions {}
 
 /** What came of a run. */
@@ -310,10 +310,10 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   let last: LastUpdate | null = state?.lastUpdate ?? null;
   // Until there is another update, an optimizer that was loaded no longer knows what the last one found.
   let loaded = last;
-  /** Takes in what a step found, and gives what is to be told of it. */
-  const note = (heard: StepReport, looked: readonly LayerStats[] | undefined): Progress => {
-    if (loaded && (heard.step !== loaded.step || heard.skipped !== loaded.skipped)) loaded = null;
-    const report = loaded ? withNorm(heard, loaded.gradientNorm) : heard;
+  /** Records what a step found, and returns what to report of it. */
+  const record = (found: StepReport, looked: readonly LayerStats[] | undefined): Progress => {
+    if (loaded && (found.step !== loaded.step || found.skipped !== loaded.skipped)) loaded = null;
+    const report = loaded ? withNorm(found, loaded.gradientNorm) : found;
     const layers = loaded && looked ? (loaded.layers ?? undefined) : looked;
     losses.push(report.loss);
     skipped = report.skipped;
@@ -324,12 +324,12 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     if (watch) events.push(...watch.observe(progress), ...(layers ? watch.observeLayers(index, layers) : []));
     return progress;
   };
-  const tell = (progress: Progress) => {
+  const report = (progress: Progress) => {
     listeners.onStep(progress);
     listeners.onEvents(events);
   };
   const pipeline = createPipeline((made: readonly [StepReport, readonly LayerStats[] | undefined]) =>
-    tell(note(...made)),
+    report(record(...made)),
   );
   const use = createUse(optimizer);
   const track = trackMetric(
@@ -345,7 +345,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     if (!keeper || !marks) return;
     await pipeline.drain();
     if (losses.length === keeper.step) return;
-    // The next steps may tell of the last update again, which an optimizer that is loaded cannot.
+    // The next steps may report the last update again, which an optimizer that is loaded cannot.
     const again = watch && accumulate > 1 && last?.layers === null;
     const layers = again ? await optimizer.layers() : (last?.layers ?? null);
     const checkpoint = encodeRunCheckpoint({
@@ -374,7 +374,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       return found.snapshot;
     };
     let step = losses.length;
-    // What the last step leaves over makes an update, with which that step is told. A longer run makes none, and so it comes
+    // What the last step leaves over makes an update, and that step is reported with it. A longer run makes none, and so it comes
     // after the checkpoint.
     const rest = steps % accumulate;
     // A value that was due where the run was interrupted.
@@ -392,7 +392,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
         Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]);
       if (step === steps && rest > 0) {
         await pipeline.drain();
-        note(...(await pipeline.track(make())));
+        record(...(await pipeline.track(make())));
       } else {
         await pipeline.start(make);
       }
@@ -412,7 +412,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       const stats = await optimizer.stats();
       skipped = stats.skipped;
       const lr = optimizer.hyper("lr", Math.max(0, stats.step - 1));
-      tell({ ...firstAndEach([reportOf(losses.at(-1)!, stats)]), index: step, lr });
+      report({ ...firstAndEach([reportOf(losses.at(-1)!, stats)]), index: step, lr });
     }
     if (step === steps && track.isDue(step) && !lost && !signal?.aborted) await track.observe();
     await track.restore();

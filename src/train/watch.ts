@@ -199,7 +199,7 @@ export interface UpdateSize extends Finding {
   readonly limit: number;
 }
 
-/** What a watch has found, told apart by `kind`; plain JSON but for numbers that are not finite. */
+/** What a watch has found, distinguished by `kind`; plain JSON but for numbers that are not finite. */
 export type WatchEvent =
   | NonFiniteLoss
   | NonFiniteGradient
@@ -227,14 +227,14 @@ export interface Verdict {
 /** Looks at every step of a run and reports what goes wrong. */
 export interface Watch {
   /**
-   * Hears what a training step found, step after step.
+   * Observes what a training step found, step after step.
    *
    * @returns what this observation completes, most often nothing. A finding is returned when it begins, and again only after
    * it had ended.
    * @throws OptionError for a loss that is no number; nothing is changed then.
    */
   observe(report: WatchedStep): readonly WatchEvent[];
-  /** Hears what the update of a training step did to each tensor (`optimizer.layers()`), every step or now and then. */
+  /** Observes what the update of a training step did to each tensor (`optimizer.layers()`), every step or now and then. */
   observeLayers(step: number, layers: readonly LayerStats[]): readonly WatchEvent[];
   /** The run in one word, as of what was observed. */
   readonly verdict: Verdict;
@@ -482,9 +482,9 @@ class RunWatch implements Watch {
     if (typeof loss !== "number") throw new OptionError(`loss is ${show(loss)}; it must be a number`);
     const step = report.index ?? this.#now.step + 1;
     this.#now.step = step;
-    this.#hearRate(lr);
+    this.#observeRate(lr);
     const events = [...this.#finiteLoss(step, loss)];
-    if (Number.isFinite(loss)) this.#hearLoss(step, loss);
+    if (Number.isFinite(loss)) this.#observeLoss(step, loss);
     events.push(...this.#finiteGradient(step, gradientNorm, skipped));
     if (Number.isFinite(gradientNorm)) events.push(...this.#wholeGradient(step, gradientNorm));
     if (Number.isFinite(loss)) {
@@ -516,7 +516,7 @@ class RunWatch implements Watch {
     this.#ratio.add(totals.update / totals.weight);
     const events = this.#now.reportsNorm ? [] : [...this.#wholeGradient(step, totals.gradient)];
     const largest = layers.reduce((a, b) => (b.gradientNorm > a.gradientNorm ? b : a));
-    const around: Surroundings = {
+    const context: Context = {
       largest,
       totals,
       exploding: this.#alarms.explodingGradient.active,
@@ -528,18 +528,18 @@ class RunWatch implements Watch {
       if (frozen) continue;
       const layer = this.#layers.get(stats.name) ?? new Layer(this.#limits, stats.weightNorm === 0);
       this.#layers.set(stats.name, layer);
-      events.push(...layer.hear(step, stats, around));
+      events.push(...layer.observe(step, stats, context));
     }
     return events;
   }
 
-  #hearRate(lr: number): void {
+  #observeRate(lr: number): void {
     if (lr > this.#now.lr) this.#now.rateRose = this.#now.count;
     if (!Number.isNaN(lr)) this.#now.lr = lr;
     if (lr > this.#now.topRate) this.#now.topRate = lr;
   }
 
-  #hearLoss(step: number, loss: number): void {
+  #observeLoss(step: number, loss: number): void {
     const change = this.#now.count > 0 ? loss - this.#now.last : 0;
     this.#turns.add(change * this.#now.lastChange < 0 ? Math.min(change ** 2, this.#now.lastChange ** 2) : 0);
     if (this.#now.count === 0) [this.#now.first, this.#now.start] = [loss, loss];
@@ -554,7 +554,7 @@ class RunWatch implements Watch {
     if (mean < this.#now.best) [this.#now.best, this.#now.bestStep, this.#now.bestNoise] = [mean, step, noise];
   }
 
-  /** Standard deviation of single losses, as far as they are noise: larger while few values tell. */
+  /** Standard deviation of single losses, as far as they are noise: larger while there are few values. */
   #noise(): number {
     // Independent noise turns back by 0.9 of its standard deviation, in root mean square.
     return (1 + acquaintance / this.#now.count) * (Math.sqrt(this.#turns.mean) / 0.9);
@@ -578,7 +578,7 @@ class RunWatch implements Watch {
   }
 
   *#finiteLoss(step: number, loss: number): Generator<WatchEvent> {
-    if (!this.#alarms.nonFiniteLoss.hear(!Number.isFinite(loss))) return;
+    if (!this.#alarms.nonFiniteLoss.observe(!Number.isFinite(loss))) return;
     const last = Number.isNaN(this.#now.last) ? null : this.#now.last;
     yield {
       kind: "nonFiniteLoss",
@@ -600,7 +600,7 @@ class RunWatch implements Watch {
     const more = skipped > (this.#now.skipped ?? (step === 1 ? 0 : skipped));
     this.#now.skipped = skipped;
     if (Number.isFinite(gradientNorm)) this.#now.reportsNorm = true;
-    if (!this.#alarms.nonFiniteGradient.hear(bad || more)) return;
+    if (!this.#alarms.nonFiniteGradient.observe(bad || more)) return;
     const skips = more
       ? "with a loss scale a skipped update now and then is normal; if more follow"
       : "skip such updates (skipNonFinite: true)";
@@ -621,7 +621,7 @@ class RunWatch implements Watch {
     const limit = rise * Math.max(Math.abs(this.#now.best), this.#now.first - this.#now.best);
     const noise = this.#noise() * deviations;
     // Before there is an idea of the noise, only a climb without a turn counts: n values climb by chance once in n!. Ten times
-    // as far, the noise of now no longer tells that of the best, and half of it will do.
+    // as far, today's noise no longer says what it was at the best, and half of it will do.
     const known = this.#now.count >= acquaintance;
     const far =
       above > 10 * limit
@@ -633,7 +633,7 @@ class RunWatch implements Watch {
       loss - this.#now.first > 10 * rise * Math.max(Math.abs(this.#now.first), this.#now.first - this.#now.best);
     this.#now.outside = outside ? this.#now.outside + 1 : 0;
     const begins = climbs || this.#now.outside >= patience;
-    if (!this.#alarms.diverging.hear(begins, above > limit / 2)) return;
+    if (!this.#alarms.diverging.observe(begins, above > limit / 2)) return;
     const how = climbs ? "and goes on rising" : `and stays far above the ${figure(this.#now.first)} that it began with`;
     yield {
       kind: "diverging",
@@ -653,9 +653,9 @@ class RunWatch implements Watch {
     const expected = this.#expectedFall();
     const matters = Math.abs(newer) > done * Math.abs(this.#now.first);
     const period = matters ? (this.#swing(motion, oscillating.active) ?? this.#bounce(motion)) : undefined;
-    if (!oscillating.hear(period !== undefined) || period === undefined) return;
+    if (!oscillating.observe(period !== undefined) || period === undefined) return;
     const amplitude = (high - low) / 2;
-    const standing = amplitude < this.#limits.swing * Math.abs(newer);
+    const stuck = amplitude < this.#limits.swing * Math.abs(newer);
     yield {
       kind: "oscillating",
       step,
@@ -663,7 +663,7 @@ class RunWatch implements Watch {
       amplitude,
       period,
       expectedFall: Number.isFinite(expected) ? expected : null,
-      message: standing
+      message: stuck
         ? `the loss stays at ${figure(newer)} at step ${step} although a step is long enough to take off ${figure(expected)}: the steps cross the valley from side to side${this.#atRate()}`
         : `the loss swings between ${figure(low)} and ${figure(high)} about every ${figure(period)} steps at step ${step} and its mean goes from ${figure(older)} to ${figure(newer)}${this.#atRate()}`,
       remedy: "lower the rate to a half or less, or let it decay; with momentum, lower that",
@@ -677,7 +677,7 @@ class RunWatch implements Watch {
     const lasting = newerSpread >= (begun ? 0.7 : 0.9) * olderSpread && older - newer < spread / 2;
     if (!lasting || !(spread > swing * Math.abs(newer))) return undefined;
     if (roughness >= (begun ? (2 + alternation) / 2 : alternation)) return 2;
-    // A slow one is told from noise by its smoothness, and from drifts and spikes by its regularity.
+    // A slow one differs from noise by its smoothness, and from drifts and spikes by its regularity.
     const regular = swings.length >= 4 && Math.max(...swings) <= 1.25 * Math.min(...swings) + 1;
     if (roughness > (begun ? 1 : 4 - alternation) || !(regular || begun)) return undefined;
     return (2 * swings.reduce((sum, steps) => sum + steps, 0)) / swings.length;
@@ -710,7 +710,7 @@ class RunWatch implements Watch {
     const begins =
       slow && still(1) && hardlyFallen && this.#alive() && !this.#deliberate() && !this.#alarms.diverging.active;
     const holds = (fall < 2 * limit || older - newer < blur) && still(2);
-    if (!this.#alarms.stalled.hear(begins, holds)) return;
+    if (!this.#alarms.stalled.observe(begins, holds)) return;
     const known = (value: number) => (Number.isFinite(value) ? value : null);
     const pace = fall < limit ? `falls by ${figure(fall)} of itself a step` : "does not fall beyond its noise";
     const evidence = !Number.isNaN(updateRatio)
@@ -735,14 +735,14 @@ class RunWatch implements Watch {
     this.#now.norm = norm;
     const { size: usual, peak, count } = this.#gradient;
     const begins = count >= acquaintance && norm > explode * usual && norm > peak;
-    if (this.#alarms.explodingGradient.hear(begins, norm > (explode / 2) * usual))
+    if (this.#alarms.explodingGradient.observe(begins, norm > (explode / 2) * usual))
       yield exploding(step, null, norm, usual);
     this.#gradient.add(norm);
     const floor = resolution * Math.abs(this.#now.first);
     const lost = norm < vanish * usual || (norm < floor && this.#gradient.peak < floor);
     // A loss that has halved and then has no gradient has arrived.
     const arrived = this.#now.first - this.#smooth.mean > Math.abs(this.#now.first) / 2;
-    if (!this.#alarms.vanishingGradient.hear(lost && !arrived)) return;
+    if (!this.#alarms.vanishingGradient.observe(lost && !arrived)) return;
     const reference = Math.max(usual, floor);
     yield {
       kind: "vanishingGradient",
@@ -777,7 +777,7 @@ class RunWatch implements Watch {
 }
 
 /** What a layer is judged against. */
-interface Surroundings {
+interface Context {
   /** The layer whose gradient is the largest. */
   readonly largest: LayerStats;
   readonly totals: Totals;
@@ -824,17 +824,19 @@ class Layer {
     };
   }
 
-  *hear(step: number, stats: LayerStats, around: Surroundings): Generator<WatchEvent> {
+  *observe(step: number, stats: LayerStats, context: Context): Generator<WatchEvent> {
     const { name, gradientNorm, weightNorm, updateNorm } = stats;
-    const { largest, totals, settled, limits } = around;
+    const { largest, totals, settled, limits } = context;
     const { size: usual, peak, count } = this.#gradient;
     const sudden = count >= acquaintance && gradientNorm > limits.explode * usual && gradientNorm > peak;
-    if (this.#exploding.hear(sudden && !around.exploding, gradientNorm > (limits.explode / 2) * usual)) {
+    if (this.#exploding.observe(sudden && !context.exploding, gradientNorm > (limits.explode / 2) * usual)) {
       yield exploding(step, name, gradientNorm, usual);
     }
     this.#gradient.add(gradientNorm);
     const reference = largest.gradientNorm;
-    if (this.#vanishing.hear(gradientNorm < limits.vanish * reference, gradientNorm < 2 * limits.vanish * reference)) {
+    if (
+      this.#vanishing.observe(gradientNorm < limits.vanish * reference, gradientNorm < 2 * limits.vanish * reference)
+    ) {
       yield {
         kind: "vanishingGradient",
         step,
@@ -850,7 +852,7 @@ class Layer {
     const ratio = updateNorm / weightNorm;
     // Biases and the like begin at or stay near zero: how much of them an update changes says nothing.
     const telling = !this.#fromZero && weightNorm > 0.01 * totals.weight;
-    if (this.#large.hear(telling && ratio > limits.largeUpdate, telling && ratio > limits.largeUpdate / 2)) {
+    if (this.#large.observe(telling && ratio > limits.largeUpdate, telling && ratio > limits.largeUpdate / 2)) {
       yield {
         kind: "largeUpdate",
         step,
@@ -862,7 +864,7 @@ class Layer {
       };
     }
     const small = telling && settled && !this.#vanishing.active && ratio < limits.smallUpdate;
-    if (this.#small.hear(small, telling && ratio < 2 * limits.smallUpdate)) {
+    if (this.#small.observe(small, telling && ratio < 2 * limits.smallUpdate)) {
       yield {
         kind: "smallUpdate",
         step,

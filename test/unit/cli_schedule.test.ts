@@ -89,12 +89,12 @@ describe("fallline schedule", () => {
     [
       "a plateau without metrics",
       () => ['{"type":"scale","by":2,"schedule":{"type":"plateau","base":1}}', "--steps", "3"],
-      "metrics is missing; a schedule with a plateau needs the metrics that it hears",
+      "metrics is missing; a schedule with a plateau needs the metrics that it observes",
     ],
     [
       "metrics without a plateau",
       () => ["0.1", "--steps", "1", "--metrics", file("m.json", [1])],
-      /metrics is ".*m\.json"; it must be left out where no plateau hears them/,
+      /metrics is ".*m\.json"; it must be left out where no plateau observes them/,
     ],
     [
       "more steps than metrics",
