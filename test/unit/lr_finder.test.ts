@@ -733,7 +733,7 @@ describe("fallline find-lr on the CPU reference", () => {
     expect(found).toMatchObject({
       format: "fallline-lr/1",
       ramp: { start: 1e-5, end: 100, steps: 60, mode: "exponential", smoothing: 0.98, diverge: 4 },
-      config: { format: "fallline-run/1", batch: 8, seed: 1, optimizer: { rule: adamw } },
+      config: { format: "fallline-run/1", batch: 8, seed: 1, optimizer: { rule: "adamw" } },
       backend: "cpu",
       seconds: expect.any(Number),
     });
