@@ -85,7 +85,11 @@ describe("fallline schedule", () => {
     ["what is not JSON", () => ['{"type":', "--steps", "3"], "is not JSON"],
     ["a file that is not there", () => [join(folder, "nowhere.json"), "--steps", "3"], "nowhere.json is not readable"],
     ["an unknown type", () => ['{"type":"zigzag"}', "--steps", "3"], 'schedule.type is "zigzag", which is not'],
-    ["a run that is none", () => [file("no_run.json", { optimizer: {} }), "--steps", "3"], "model is missing; a run needs a model"],
+    [
+      "a run that is none",
+      () => [file("no_run.json", { optimizer: {} }), "--steps", "3"],
+      "model is missing; a run needs a model",
+    ],
     [
       "a plateau without metrics",
       () => ['{"type":"scale","by":2,"schedule":{"type":"plateau","base":1}}', "--steps", "3"],
