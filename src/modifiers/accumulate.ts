@@ -1,6 +1,7 @@
 // Several gradients make one update: their mean.
 import { type ArgumentFunction, defineModifier } from "../modifier.ts";
 import { readNumber } from "../options.ts";
+import { accumulateStage } from "../stages/accumulate.ts";
 
 /** Gradients (micro-batches) whose mean makes one update; whole, >= 1. */
 export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: number }, ArgumentFunction<number>>({
@@ -24,5 +25,5 @@ export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: numbe
     return count > 1 ? { count } : undefined;
   },
   json: ({ count }) => count,
-  effects: ({ count }) => ({ accumulate: count }),
+  effects: ({ count }) => ({ accumulate: count, gather: accumulateStage }),
 });

@@ -6,6 +6,7 @@ import { defineModifier, type ModifierFunction } from "../modifier.ts";
 import { readObject } from "../options.ts";
 import { driverColumns } from "../stages/generate.ts";
 import { linesStage } from "../stages/lines.ts";
+import { normStage } from "../stages/norm.ts";
 import { file } from "../stages/snippets.ts";
 import { modifiersBefore } from "../stages/stage.ts";
 import { readSingle } from "./read.ts";
@@ -57,6 +58,7 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
   },
   effects: ({ clipping, eps }) => ({
     skips: true,
+    step: normStage,
     columns: ["clipping", "leastNorm"],
     row: () => ({ clipping, leastNorm: eps }),
     lines: "units",

@@ -1,5 +1,6 @@
 // Clips the gradient by its norm over all tensors, as torch's clip_grad_norm_.
 import { defineModifier, type ModifierFunction } from "../modifier.ts";
+import { normStage } from "../stages/norm.ts";
 import { normCosts, readNorm } from "./clip_norm.ts";
 
 /** Scales the gradient so that its norm over all tensors is at most `maxNorm`. */
@@ -21,5 +22,5 @@ export const clipGlobalNorm = /* @__PURE__ */ defineModifier<
   law: { maxNorm: 60 },
   read: readNorm,
   json: (settings) => ({ type: "globalNorm", ...settings }),
-  effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: false }, skips: true }),
+  effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: false }, skips: true, step: normStage }),
 });

@@ -1,5 +1,6 @@
 // Clips the gradient of each group by the group's own norm.
 import { defineModifier, type ModifierFunction } from "../modifier.ts";
+import { normStage } from "../stages/norm.ts";
 import { normCosts, readNorm } from "./clip_norm.ts";
 
 /** Scales each group's gradient so that its norm is at most `maxNorm`. */
@@ -21,5 +22,5 @@ export const clipGroupNorm = /* @__PURE__ */ defineModifier<
   law: { maxNorm: 60 },
   read: readNorm,
   json: (settings) => ({ type: "groupNorm", ...settings }),
-  effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: true }, skips: true }),
+  effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: true }, skips: true, step: normStage }),
 });

@@ -2,6 +2,7 @@
 import clipValueText from "../../shaders/modifiers/clip_value.wgsl?raw";
 import { defineModifier, type ModifierFunction } from "../modifier.ts";
 import { readObject } from "../options.ts";
+import { normStage } from "../stages/norm.ts";
 import { file } from "../stages/snippets.ts";
 import { readSingle } from "./read.ts";
 
@@ -38,6 +39,7 @@ export const clipValue = /* @__PURE__ */ defineModifier<
   json: ({ maxValue }) => ({ type: "value", maxValue }),
   effects: ({ maxValue }) => ({
     skips: true,
+    step: normStage,
     columns: ["clipValue"],
     row: () => ({ clipValue: maxValue }),
     hooks: ["gradient"],

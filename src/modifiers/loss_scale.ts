@@ -1,6 +1,7 @@
 // Dynamic scaling of the loss, as torch's GradScaler.
 import { OptionError } from "../errors.ts";
 import { defineModifier, type LossScale, largestLossScale, type ModifierFunction } from "../modifier.ts";
+import { normStage } from "../stages/norm.ts";
 import { readNumbers } from "./read.ts";
 
 /** The gradients are of a loss times a scale that the GPU adapts (`stats().lossScale`). The defaults are GradScaler's. */
@@ -39,5 +40,5 @@ export const lossScale = /* @__PURE__ */ defineModifier<
     }
     return read;
   },
-  effects: (settings) => ({ lossScale: settings, skips: true }),
+  effects: (settings) => ({ lossScale: settings, skips: true, step: normStage }),
 });

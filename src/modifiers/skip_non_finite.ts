@@ -1,6 +1,7 @@
 // Skips updates with a gradient that is not finite.
 import { defineModifier, type SwitchFunction } from "../modifier.ts";
 import { readBoolean } from "../options.ts";
+import { normStage } from "../stages/norm.ts";
 
 /**
  * Leaves parameters, slots and step unchanged when any gradient is not finite, and counts it as skipped. Clipping and loss
@@ -15,5 +16,5 @@ export const skipNonFinite = /* @__PURE__ */ defineModifier<{ readonly on: boole
   costs: [{ option: "`skipNonFinite`", examples: [{ skipNonFinite: true }], dispatches: 2, state: "0", moved: "4" }],
   read: (owner, value) => (value === undefined ? undefined : { on: readBoolean(owner, value) }),
   json: ({ on }) => on,
-  effects: ({ on }) => ({ skips: on }),
+  effects: ({ on }) => ({ skips: on, step: normStage }),
 });

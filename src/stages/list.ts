@@ -2,19 +2,17 @@
 // it.
 
 import { needsNorm, type Part, type Plan } from "../plan.ts";
-import { accumulateStage } from "./accumulate.ts";
-import { normStage } from "./norm.ts";
 import type { Stage } from "./stage.ts";
 import { updateStage } from "./update.ts";
 
 /** What is dispatched with every gradient, where several make an update. */
-export function gradientStages({ accumulate }: Plan): readonly Stage[] {
-  return accumulate > 1 ? [accumulateStage] : [];
+export function gradientStages({ modifiers }: Plan): readonly Stage[] {
+  return modifiers.flatMap(({ gather }) => gather ?? []);
 }
 
 /** What comes before the rule sets' stages. */
 export function stepStages(plan: Plan): readonly Stage[] {
-  return needsNorm(plan) ? [normStage] : [];
+  return needsNorm(plan) ? [...new Set(plan.modifiers.flatMap(({ step }) => step ?? []))] : [];
 }
 
 /** The stages of a rule set: what modifies the gradient, what the rule needs, what goes by its whole update, the update. */

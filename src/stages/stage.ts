@@ -131,6 +131,10 @@ export interface ModifierKernel {
     /** Changes the cell that the rule has updated from the parameter `before`; `r` has its scalars and the rule's. */
     update?(x: CellValues, before: number, g: number, row: Row, r: Row): void;
   };
+  /** What is dispatched for it with every gradient, where several make an update. */
+  readonly gather?: Stage;
+  /** What is dispatched for it before the stages of all rule sets; of several modifiers with the same stage once. */
+  readonly step?: Stage;
   /** What is dispatched for it before the rule's own stages, and after them. */
   readonly before?: Stage;
   readonly behind?: Stage;
