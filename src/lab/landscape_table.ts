@@ -11,33 +11,8 @@ const training = `from ${JSON.stringify("fallline/train")}`;
 export function landscapeTableMarkdown(): string {
   return `# Landscapes
 
-\`npm run docs\` writes this page from the registry; \`test/unit/landscapes_doc.test.ts\` holds it to that.
-
-A landscape is a function with known gradient, Hessian and minimum, on which it shows what an optimizer does: a canyon, a
-curved valley, rugged ground, a saddle, a loss that turns gradient descent into chaos. Its config is plain JSON,
-\`{ "type": "rosenbrock", "dimension": 1000 }\`; the library has a function of each type's name that makes it,
-\`rosenbrock({ dimension: 1000 })\`. Unknown types and options are errors, and a config may say \`"version": 1\`.
-
-![Lines of equal height of every landscape in two dimensions; dots are minima, triangles customary starts.](landscapes.svg)
-
-| type | f(x) | least | source |
-|---|---|---|---|
-${landscapeDefinitions.map(({ type, formula, least, source }) => `| \`${type}\` | ${formula} | ${least} | ${source} |`).join("\n")}
-
-n is the dimension, a million if you like; what has no option \`dimension\` and names no other n has two.
-
-## Options
-
-The number behind a name is its default; \`spectrum\` has none and takes the place of the options behind it up to \`scale\`.
-
-${landscapeDefinitions.map(optionsLine).join("\n")}
-
-\`quadratic\` with \`condition\` c has curvatures from \`scale\` / c to \`scale\`, so gradient descent is stable for rates below
-2 / \`scale\` and needs on the order of c steps. Its axes are the coordinates', which rules that scale each coordinate on its
-own (Adam and its kind) see through; \`angle\` turns them away from that. \`saddle\` is bounded unless \`bound\` is 0, so that a
-run which has left it comes to rest.
-
-## Looking at one
+A landscape is a function with a known gradient, Hessian and minimum that shows how an optimizer moves: a canyon, a curved valley,
+rugged ground, a saddle, a loss on which gradient descent turns chaotic.
 
 \`\`\`js
 import { landscapes } ${training};
@@ -46,14 +21,37 @@ console.log(landscape.value([0, 0]), [...landscape.gradient([0, 0])]); // → 17
 console.log(landscape.minima().length, landscape.minimum); // → 4 0
 \`\`\`
 
-\`hessian(x)\` is an array of rows, \`curvature(x, i, j)\` one entry of it, \`start()\` a customary starting point and
-\`domain\` the box that pictures show. All of this is float64 on the CPU.
+\`landscapes.*\` makes a config, in JSON \`{ "type": "rosenbrock", "dimension": 1000 }\`, and \`landscapes.create\` the landscape itself:
+\`value(x)\`, \`gradient(x)\`, \`hessian(x)\` as an array of rows, \`curvature(x, i, j)\` as one entry of it, \`minima()\`, a customary
+\`start()\`, and \`domain\`, the box that pictures show. All of it is float64 on the CPU.
 
-## Descending
+![Contour lines of every landscape in two dimensions; dots are minima, triangles customary starts.](landscapes.svg)
 
-Points on a landscape are a tensor of an ordinary optimizer, so every rule, schedule and option works on them. They are rows
-of \`points\`, each going its own way: its gradient is its own (that of the sum of their losses), while the loss that a step
-reports is their mean. Norms, clipping and rules that sum take all points together.
+## Types
+
+| type | f(x) | minimum | source |
+|---|---|---|---|
+${landscapeDefinitions.map(({ type, formula, least, source }) => `| \`${type}\` | ${formula} | ${least} | ${source} |`).join("\n")}
+
+n is the number of dimensions, up to millions. A landscape without the option \`dimension\` has two, unless its formula says otherwise.
+
+## Options
+
+The value after a name is its default. \`spectrum\` has none; it replaces \`dimension\`, \`condition\`, \`spacing\` and \`scale\`.
+
+${landscapeDefinitions.map(optionsLine).join("\n")}
+
+Unknown types and options are errors, and a config may say \`"version": 1\`.
+
+\`quadratic\` with \`condition\` c has curvatures from \`scale\` / c to \`scale\`, so gradient descent is stable for rates below
+2 / \`scale\` and needs on the order of c steps. Its axes are those of the coordinates, which favours rules that scale each coordinate
+separately, as Adam does; \`angle\` rotates them away. \`saddle\` has a minimum unless \`bound\` is 0, so a run that leaves the saddle
+comes to rest.
+
+## Descent
+
+\`train({ landscape: landscapes.rosenbrock(), optimizer, steps })\` descends a landscape, from \`init: [x, y]\` or its customary start.
+Points are an ordinary tensor, so every rule, schedule and modifier works on them. To write the loop yourself, create an objective:
 
 \`\`\`js
 import { createCpuOptimizer, sgd } ${library};
@@ -74,13 +72,18 @@ for (const lr of [1.5, 2.3, 2.5]) {
 // → lr 2.5: a cycle of 4
 \`\`\`
 
-On the GPU it is \`createOptimizer(device, …)\` and \`await createObjective(optimizer, landscape)\`; \`encode(pass)\` encodes a
-gradient among commands of your own. That takes two dispatches however many points, coordinates and replicas there are: a
-million points in the plane, or one point of two million coordinates, are the same work. \`landscape.values(points)\` has the
-loss of every point.
+Gradient descent on \`logisticMap\` is the logistic map y ← r·y·(1 - y) with r = 1 + lr and y = x·lr / (1 + lr). It settles for rates
+below 2, cycles through 2, 4, 8 … values above that, turns chaotic from about 2.57 and diverges above 3.
 
-Gradient descent on \`logisticMap\` is the logistic map y ← r·y·(1 - y) with r = 1 + lr and y = x·lr / (1 + lr): at rest
-below a rate of 2, in cycles of 2, 4, 8 … above, chaotic from about 2.57 on, gone above 3.
+Each row of \`points\` is a point of its own: its gradient is that of its own loss, and a step reports the mean loss. Norms, clipping
+and rules that sum over a tensor take all points together.
+
+On the GPU it is \`createOptimizer(device, …)\` and \`await createObjective(optimizer, landscape)\`. A gradient takes two dispatches
+however many points, coordinates and replicas there are, so a million points in the plane cost what one point of two million
+coordinates does. \`encode(pass)\` puts the gradient among your own commands, and \`landscape.values(points)\` returns the loss of
+every point.
+
+This page is generated: \`npm run docs\` writes it from the registry, and a test compares the two.
 `;
 }
 

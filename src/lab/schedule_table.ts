@@ -3,18 +3,28 @@
 import type { ScheduleDefinition, ScheduleOption } from "../schedule.ts";
 import { scheduleDefinitions } from "../schedules/index.ts";
 
+/** How the example imports: written so that it is no import of this file. */
+const library = `from ${JSON.stringify("fallline")}`;
+
 export function scheduleTableMarkdown(): string {
   return `# Schedules
 
-\`npm run docs\` writes this page from the registry; \`test/unit/schedules_doc.test.ts\` holds it to that.
+A schedule drives a hyper by the step: every hyper of every rule takes a number, a schedule, or a function of the step.
 
-Every hyper of every rule takes a number, the config of a schedule or a function of the step. A config is plain JSON,
-\`{ "type": "cosine", "base": 0.1, "steps": 1000 }\`; the library has a function of each type's name that makes it,
-\`cosine({ base: 0.1, steps: 1000 })\`. Unknown types and options are errors. \`createSchedule(config)\` reads one: \`.at(t)\`
-is its value, \`.config\` the complete config, which rebuilds the same values to the bit. Any config, those inside others
-too, may say \`"version": 1\`; another version is an error. Schedules may lie at most 100 deep in each other, and at most
-100,000 in one. Before a run its first million steps are looked at (ten million of a batch's, which a run may not exceed),
-fewer where a schedule holds more than ten others.
+\`\`\`js
+import { adamw, schedules } ${library};
+const lr = schedules.cosine({ base: 0.1, steps: 1000 });
+const beta1 = schedules.linear({ start: 0.95, end: 0.85, steps: 1000 });
+const config = adamw({ lr, beta1, weightDecay: (step) => (step < 100 ? 0 : 0.01) });
+console.log(schedules.create(config.lr).at(500)); // → 0.05
+console.log(JSON.stringify(config.lr)); // → {"base":0.1,"steps":1000,"type":"cosine"}
+\`\`\`
+
+In JSON a schedule is its type and its options, \`{ "type": "cosine", "base": 0.1, "steps": 1000 }\`, which \`readSchedule\` and
+\`readConfig\` read. \`schedules.create(schedule)\` evaluates one: \`.at(t)\` is its value at step t, \`.config\` the config with every
+default filled in, which gives the same values to the bit. Unknown types and options are errors.
+
+## Types
 
 t is the step, counted from 0. A schedule with an end keeps its last value after it.
 
@@ -24,39 +34,46 @@ ${scheduleDefinitions.map(({ type, formula, source }) => `| \`${type}\` | ${form
 
 ## Options
 
-The number behind a name is its default; what has none must be given. Where nothing else is said, an option is a finite
+The value after a name is its default; an option without one is required. Unless something else is said, an option is a finite
 number.
 
 ${scheduleDefinitions.map(optionsLine).join("\n")}
 
+Schedules may be nested 100 deep and hold at most 100,000 others. A run checks the first million steps of its schedules (for a batch
+ten million, which is also the most a run may have), fewer where a schedule holds more than ten others. Any schedule in JSON may say
+\`"version": 1\`; another version is an error.
+
 ## Short forms
 
-- \`halveEvery({ base, every })\` is \`step\` with \`gamma\` 0.5.
-- \`multiStep({ base, fractions: [0.3, 0.6, 0.9], steps })\` divides by ten at 30, 60 and 90 % of a run.
-- \`oneCycleMomentum({ steps })\` is the momentum (or \`beta1\`) that goes with \`oneCycle\`: from 0.95 to 0.85 and back, as a
-  \`oneCycle\` turned upside down; give both the same \`steps\`, \`pctStart\`, \`anneal\` and \`threePhase\`.
+- \`schedules.halveEvery({ base, every })\` is \`step\` with \`gamma\` 0.5.
+- \`schedules.multiStep({ base, fractions: [0.3, 0.6, 0.9], steps })\` divides by ten at 30, 60 and 90 % of a run.
+- \`schedules.oneCycleMomentum({ steps })\` is the momentum (or \`beta1\`) to go with \`oneCycle\`, from 0.95 to 0.85 and back; give
+  both the same \`steps\`, \`pctStart\`, \`anneal\` and \`threePhase\`.
 
-## What hears a metric
+## Plateaus
 
-A \`plateau\` changes with what \`optimizer.observe(metric)\` tells it, wherever in a config it stands; what it has heard is
-saved with the optimizer. A metric that is not finite counts as no improvement.
+A \`plateau\` changes by the metric that you report with \`optimizer.observe(metric)\`, wherever it stands in a config
+([example](learning_rate.md#plateaus-and-early-stopping)). Its state is saved with the optimizer. A metric that is not finite counts
+as no improvement.
 
-## Looking at one
+## Plots
 
-\`npx fallline schedule CONFIG --steps N\` plots a schedule in the terminal: CONFIG is JSON or a file of it, or a run's file,
-whose learning rate it takes. \`--svg FILE\` writes a chart instead, \`--json\` prints \`{"values":[…]}\` alone. A plateau needs
-\`--metrics FILE\`, a JSON array of numbers of which it hears one before each value; in a run's file it hears one after each
-\`metric.every\` steps, by default those that the run had.
+\`npx fallline schedule CONFIG --steps N\` plots a schedule in the terminal. CONFIG is JSON, a file of it, or a run's file, whose
+learning rate it takes. \`--svg FILE\` writes a chart, \`--json\` prints \`{"values":[…]}\` alone. For a plateau, \`--metrics FILE\` is
+a JSON array of numbers, of which it observes one before each value; in a run's file it observes one after each \`metric.every\` steps,
+by default those that the run had.
 
-## The batch
+## Batch size
 
-\`batchGrowth\` is a batch size, for the loop that draws the batches; \`batchScaled\` makes the rate that belongs to it:
+\`batchGrowth\` is a schedule for the batch size; \`batchScaled\` gives the rate that belongs to it:
 
 \`\`\`json
 ${JSON.stringify(coupled, null, 2)}
 \`\`\`
 
-The rate stays 0.1 while the batch doubles every 100 steps, and once that is at its largest is halved in its place.
+The rate stays at 0.1 while the batch doubles every 100 steps. Once the batch is at its largest, the rate halves instead.
+
+This page is generated: \`npm run docs\` writes it from the registry, and a test compares the two.
 `;
 }
 

@@ -125,10 +125,11 @@ describe("docs/long_runs.md", () => {
 
   it("has a page that keeps checkpoints over reloads", () => {
     const use = `
-import { cpuEngine, datasets, train } from "fallline/train";
+import { sgd } from "fallline";
+import { cpuEngine, datasets, mlp, train } from "fallline/train";
 const inputs = Array.from({ length: 100 }, (_, i) => [Math.sin(i)]);
 const data = datasets.fromArrays({ inputs, labels: inputs.map(([x]) => (x > 0 ? 1 : 0)) });
-const config = { model: { layers: [1, 2] }, optimizer: { rule: "sgd" }, batch: 64, steps: 20 };
+const config = { model: mlp([1, 2]), optimizer: sgd(), batch: 64, steps: 20 };
 const stop = new AbortController();
 const options = async () => ({ resume: await lastCheckpoint("run"), onCheckpoint: keepIn("run"), saveEvery: 5 });
 const onStep = ({ index }) => index === 8 && stop.abort();
@@ -183,12 +184,15 @@ globalThis.fetch = async () => new Response(encodeSafetensors({ metadata: {}, te
   });
 });
 
-describe("docs/models.md", () => {
-  it.each([0, 1])("has example %i, which prints what it promises", (index) => {
-    const example = block("docs/models.md", "js", index);
-    expect(promised(example)).not.toBe("");
-    expect(run(example)).toBe(promised(example));
-  });
+describe.each(["docs/models.md", "docs/schedules.md", "docs/rules.md"])("%s", (file) => {
+  it.each(Array.from({ length: countBlocks(file, "js") }, (_, index) => index))(
+    "has example %i, which prints what it promises",
+    (index) => {
+      const example = block(file, "js", index);
+      expect(promised(example)).not.toBe("");
+      expect(run(example)).toBe(promised(example));
+    },
+  );
 });
 
 describe("docs/custom_rules.md", () => {
