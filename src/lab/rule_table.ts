@@ -9,6 +9,9 @@ import type { Rule } from "../rule.ts";
 import { rules } from "../rules/index.ts";
 import { type Options, optionSets } from "./option_sets.ts";
 
+/** How the example imports: written so that it is no import of this file. */
+const library = `from ${JSON.stringify("fallline")}`;
+
 /** Elementwise, with sums over each tensor, with sums over all tensors, with matrix products. */
 export type RuleClass = "E" | "T" | "R" | "M";
 
@@ -117,74 +120,153 @@ export const modifierTable: readonly ModifierCost[] = [
   },
 ];
 
+/** What modifiers do, in a sentence each. */
+const modifierEffects: readonly (readonly [names: string, effect: string])[] = [
+  ["`accumulate(k)`", "makes one update from the mean of k gradients (micro-batches); the schedule advances once"],
+  [
+    "`lossScale({ init, growth, backoff, interval, min })`",
+    'scales the loss as torch\'s GradScaler does, on the GPU: your kernel multiplies the loss by word `optimizer.controlIndex("lossScale")` of the control buffer',
+  ],
+  [
+    "`clipGlobalNorm`, `clipGroupNorm`: `({ maxNorm, norm })`",
+    "scale the gradient, of all tensors or of each group, down to a norm of at most `maxNorm`; `stats()` reports the norm before",
+  ],
+  ["`clipValue({ maxValue })`", "clamps each element of the gradient to ±`maxValue`"],
+  [
+    "`clipAdaptive({ clipping, eps })`",
+    "clips the gradient of each unit (a column of a matrix) to a share of the unit's own norm",
+  ],
+  ["`skipNonFinite()`", "leaves everything as it is when a gradient is not finite, and counts the step as skipped"],
+  ["`centralize()`", "subtracts from each output's gradient its mean"],
+  ["`cautious()`", "leaves out the part of the update that goes against the gradient, and scales up the rest"],
+  ["`cautiousDecay()`", "decays a parameter only where its update has the same sign; for rules with decoupled decay"],
+  [
+    "`lookahead({ every, share })`",
+    "every few updates, returns the parameters to a slow copy that moves a share of the way towards them",
+  ],
+  [
+    "`ema({ decay, warmup })`, `swa({ start, every })`",
+    'average the parameters, exponentially or plainly; `optimizer.read("ema")` has the average',
+  ],
+  ["`layerStats()`", "sums the squares of each tensor's gradient, parameters and change, for `optimizer.layers()`"],
+];
+
+/** Modifiers, as code and as JSON name them, and what they cost. */
+function modifierRows(): readonly (readonly string[])[] {
+  const rows = modifiers().flatMap(({ name, key, type, costs }) =>
+    costs.map(({ option, ...cost }, index) => {
+      const suffix = /, .*$/.exec(option)?.[0] ?? "";
+      const json = type === undefined ? `"${key}"` : `"${key}": { "type": "${type}" }`;
+      return index === 0
+        ? [`\`${name}\`${suffix}`, `\`${json}\``, ...costCells(cost)]
+        : [option, "", ...costCells(cost)];
+    }),
+  );
+  const { option, ...replicas } = modifierTable.at(-1)!;
+  return [...rows, [option, '`"replicas"`', ...costCells(replicas)]];
+}
+
+const costCells = ({ dispatches, state, moved }: Omit<ModifierCost, "option" | "examples">) => [
+  `${dispatches}`,
+  state,
+  moved,
+];
+
 /** docs/rules.md. */
 export function ruleTableMarkdown(): string {
   return `# Rules
 
-\`npm run docs\` writes this page from the registry; \`test/unit/rules_doc.test.ts\` holds it to that, and
-\`test/gpu/counts.test.ts\` holds the dispatches to what a device is asked for.
+fallline has ${rules.length} rules. Each is a function that makes the config of an optimizer, with the options [below](#options):
 
-A step is one pass in one submit. How many dispatches it takes goes by the rule's class and not by the number of tensors;
-only products of matrices are dispatched matrix by matrix.
+\`\`\`js
+import { adamw, createCpuOptimizer, modifiers, noDecay, schedules } ${library};
+const shapes = { "layer.weight": [64, 32], "layer.bias": [32] };
+const config = adamw({
+  lr: schedules.cosine({ base: 3e-4, steps: 1000 }),
+  groups: noDecay(shapes), // no weight decay for biases
+  modifiers: [modifiers.clipGlobalNorm({ maxNorm: 1 }), modifiers.ema({ decay: 0.999 })],
+});
+const optimizer = createCpuOptimizer(shapes, config);
+console.log(optimizer.slots.join(" ")); // → ema m v
+\`\`\`
+
+In JSON the same config is \`{ "rule": "adamw", "lr": { "type": "cosine", … }, "clip": { … }, "ema": { … } }\`; \`readConfig\` reads it.
+A rule of your own is a [custom rule](custom_rules.md).
+
+## Cost of a step
+
+A step is one pass in one submission. Its number of dispatches depends on the rule's class, not on the number of tensors; only matrix
+products are dispatched matrix by matrix.
 
 ${markdownTable(["class", "what the update needs", "dispatches"], classes)}
 
-The table holds under each rule's default options. State and bytes moved are by parameter, in float32. An update reads the
-parameter, the gradient and the slots, and writes the parameter and the slots; \`measure\` reads all of them once more. That
-is what the kernels' text says: where \`measure\` has no use for a slot, a compiler may leave its load out.
+The table below assumes default options. State and bytes moved are per parameter, in float32. The update reads parameter, gradient
+and slots, and writes parameter and slots; \`measure\` reads all of them once more (a compiler may drop the load of a slot that
+\`measure\` does not use).
 
 ${markdownTable(["rule", "class", "slots", "state", "moved", "dispatches", "source"], ruleTable().map(ruleCells))}
 
-adafactor's slot is factored: of a matrix it holds the means of rows and columns, which one more dispatch moves. muon's
-\`orthogonal\` is made anew in each update and is not saved. Each of its ${newtonSchulz.steps} Newton–Schulz steps takes n²·(2m + n)
-multiplications, n being the matrix's shorter side and m the longer. torch.optim.Muon makes these steps in bfloat16, here they
-are in full precision: trajectories recorded with stock PyTorch differ by about 1e-3. Its rate is multiplied by
-√max(1, outputs / inputs). Which side of a matrix is the output a tensor says with \`layout\`: "in-out", the default, is how
-the models of this library, Keras and \`loadTorch\` with \`transpose\` have it, "out-in" is how torch.nn.Linear keeps weights.
+\`adafactor\` keeps the second moment of a matrix factored, as the means of its rows and columns, which takes one more dispatch.
+
+\`muon\` recomputes \`orthogonal\` in every update and does not save it. Each of its ${newtonSchulz.steps} Newton–Schulz steps takes n²·(2m + n)
+multiplications, where n is the shorter side of the matrix and m the longer. torch.optim.Muon runs these steps in bfloat16 and fallline
+in float32, so their trajectories differ by about 1e-3. The rate is multiplied by √max(1, outputs / inputs). A tensor's \`layout\` says
+which side of a matrix is the output: "in-out", the default, is the layout of the library's models, of Keras and of \`loadTorch\` with
+\`transpose\`; "out-in" is that of torch.nn.Linear.
 
 ## Modifiers
 
-What modifiers add to a step of any rule, in the order in which they come into effect:
+A modifier changes what any rule does with a gradient or a parameter. Give them in \`modifiers\`, in any order; they always take effect
+in the order of the table.
 
-${markdownTable(["option", "dispatches", "state", "moved"], modifierTable.map(modifierCells))}
+| modifier | effect |
+|---|---|
+${modifierEffects.map(([names, effect]) => `| ${names} | ${effect} |`).join("\n")}
 
-Clipping of any type and \`lossScale\` turn \`skipNonFinite\` on. What needs the norm shares its two dispatches: clipping by
-the global norm, skipping and loss scaling together add 2. Groups of one rule and the same flags share all dispatches; a
-group with a rule or flags of its own adds that rule's. Every kernel that goes over gradients is dispatched once for each
-such rule, and where tensors lie in buffers of the caller's once for each pair of buffers: with two rules the norm takes 3.
+What they add to the cost of a step:
+
+${markdownTable(["modifier", "in JSON", "dispatches", "state", "moved"], modifierRows())}
+
+Clipping and \`lossScale\` turn \`skipNonFinite\` on. Modifiers that need the norm share its two dispatches, so global-norm clipping,
+skipping and loss scaling together add 2. Groups with the same rule and flags share all dispatches; another rule, or other flags, add
+those of that rule. Each kernel that reads gradients runs once for each such rule, and once for each pair of external buffers, so with
+two rules the norm takes 3.
 
 ## Groups
 
-A group is all of its tensors, whichever rule they go to:
+A group gives some tensors hypers, schedules or a rule of their own.
 
-- A hyper that a group does not name it inherits, from the optimizer or from the optimizer's \`fallback\`, and follows it
-  when that is varied, edited, set or given by a replica. The complete config names only what is a group's own.
-- What a group without a \`rule\` of its own names goes to every rule of it that has the hyper: \`lr: 0\` or
-  \`weightDecay: 0\` beside \`muon\` holds for the biases that went to its fallback too. A rate that suits matrices suits
-  their biases rarely: say \`lrScale\`, or give the group a \`fallback\` of its own, whose options come first.
-- Beside a \`rule\`, hypers are that rule's, and its \`fallback\` has its own.
-- \`freeze\`, \`thaw\`, \`set\` and \`hyper\` count groups as the config does; the tensors that no group names come behind
-  them. Further indices mean what went to fallbacks alone, group by group; \`frozen\` in a fallback freezes it alone.
-- Bias correction, what a rule carries and its first update go by the updates that a group has taken part in, as torch counts
-  steps for each parameter: thawed after 1,000 steps it begins as a fresh optimizer does. Schedules, and the
-  averages of the parameters, go by the optimizer's step.
-- \`replicas: [{}, { groups: [{ lr: 0.1 }], fallback: { lr: 0.01 } }]\` gives a replica hypers of its own in a group or
-  in the fallback.
-- \`loadCheckpoint\` restores what was set, frozen and thawed where the optimizer that was saved was created with the same hypers,
-  groups and freezing; a new config's own hypers and freezing stay. \`loadCheckpoint(optimizer, bytes, { hypers: "saved" })\` or \`"config"\`
-  chooses. Groups may be cut anew: each tensor must keep its rule, and the tensors of a group must have made as many
-  updates.
+- **Inheritance.** A hyper that a group does not name comes from the optimizer (or the optimizer's \`fallback\`) and follows it when
+  that changes by \`set\`, a sweep or a replica.
+- **Fallbacks.** \`muon\` takes only matrices; a group's other tensors go to its \`fallback\` rule. What a group without a \`rule\`
+  names holds for all its tensors, where their rule has that hyper: \`lr: 0\` or \`weightDecay: 0\` also holds for the biases. A rate that
+  suits matrices rarely suits biases, so use \`lrScale\`, or give the group a \`fallback\`, whose options come first.
+- **Rules.** In a group with a \`rule\`, hypers are those of that rule, and its \`fallback\` has its own.
+- **Numbering.** \`freeze\`, \`thaw\`, \`set\` and \`hyper\` count groups as the config does; after them comes the group of all tensors
+  that no group names, then the tensors in fallbacks, group by group. \`frozen\` in a fallback freezes those alone.
+- **Frozen groups.** Bias correction and a rule's first update go by the updates that a group took part in, as torch counts steps for
+  each parameter: a group thawed after 1,000 steps starts like a fresh optimizer. Schedules and averages of the parameters go by the
+  optimizer's step.
+- **Replicas.** \`replicas: [{}, { groups: [{ lr: 0.1 }], fallback: { lr: 0.01 } }]\` gives a replica hypers of its own in a group or in
+  the fallback.
+- **Checkpoints.** \`loadCheckpoint\` restores what was set, frozen and thawed if the saved optimizer was created with the same hypers,
+  groups and freezing; otherwise the new config's hypers and freezing stay. \`loadCheckpoint(optimizer, bytes, { hypers: "saved" })\`, or
+  \`"config"\`, decides. Groups may be cut differently as long as each tensor keeps its rule and the tensors of a group have made equally
+  many updates.
 
 ## Options
 
-Every number may be a schedule. The default is followed by what is allowed.
+Every number may be a [schedule](schedules.md). After each option come its default and what it may be.
 
 ${rules.map(optionsLine).join("\n")}
+
+This page is generated: \`npm run docs\` writes it from the registry, \`test/unit/rules_doc.test.ts\` compares the two, and
+\`test/gpu/counts.test.ts\` compares the dispatches with those that a device receives.
 `;
 }
 
 const classes: readonly (readonly string[])[] = [
-  ["E", "nothing but the element", "1: the update"],
+  ["E", "the element alone", "1: the update"],
   ["T", "sums over each tensor", "3: `measure`, `conclude`, the update"],
   ["R", "sums over all tensors", "3: `measure`, `conclude`, the update"],
   [
@@ -221,8 +303,6 @@ function slotsCell({ slots, changes }: RuleRow): string {
   });
   return [slots.length > 0 ? listed(slots) : "none", ...changed].join("; ");
 }
-
-const modifierCells = ({ option, dispatches, state, moved }: ModifierCost) => [option, `${dispatches}`, state, moved];
 
 function optionsLine({ name, hypers, flags, only }: Rule): string {
   const numbers = Object.entries(hypers).map(
