@@ -180,14 +180,17 @@ fallline has ${rules.length} rules. Each is a function that makes the config of 
 
 \`\`\`js
 import { adamw, createCpuOptimizer, modifiers, noDecay, schedules } ${library};
-const shapes = { "layer.weight": [64, 32], "layer.bias": [32] };
+const tensors = [
+  { name: "layer.weight", shape: [64, 32] },
+  { name: "layer.bias", shape: [32] },
+];
 const config = adamw({
   lr: schedules.cosine({ base: 3e-4, steps: 1000 }),
-  groups: noDecay(shapes), // no weight decay for biases
+  groups: noDecay(tensors), // no weight decay for biases
   modifiers: [modifiers.clipGlobalNorm({ maxNorm: 1 }), modifiers.ema({ decay: 0.999 })],
 });
-const optimizer = createCpuOptimizer(shapes, config);
-console.log(optimizer.slots.join(" ")); // → ema m v
+const optimizer = createCpuOptimizer(tensors, config);
+console.log(optimizer.slots.join(" ")); // → m v ema
 \`\`\`
 
 In JSON the same config is \`{ "rule": "adamw", "lr": { "type": "cosine", … }, "clip": { … }, "ema": { … } }\`; \`readConfig\` reads it.
