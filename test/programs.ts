@@ -57,8 +57,8 @@ export function programLaws(makeEngine: () => Promise<Engine>): void {
     });
 
     it.each<[string, object, string]>([
-      ["data", { data: curve(4) }, "learns from no data, so it must be left out"],
-      ["a batch", { batch: 3 }, "batch is 3; quadratic learns from no data, so it must be left out"],
+      ["data", { data: curve(4) }, "takes no data, so it must be left out"],
+      ["a batch", { batch: 3 }, "batch is 3; quadratic takes no data, so it must be left out"],
       [
         "a model beside it",
         { model: { layers: [1, 1] } },

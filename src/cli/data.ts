@@ -35,7 +35,7 @@ export function loadMnist(): Promise<Halves> {
  */
 export async function readDataFile(path: string, csv: CsvOptions = {}): Promise<Dataset> {
   if (!isCsv(path) && !/\.json$/i.test(path)) {
-    throw new DataError(`${path} is no data that fallline reads: .csv, .tsv, .json or a folder of IDX files`);
+    throw new DataError(`${path} is not a data set; it must be a .csv, .tsv or .json file, or a folder of IDX files`);
   }
   const text = await readText(path);
   const name = basename(path);

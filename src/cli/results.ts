@@ -282,7 +282,7 @@ export class Results {
 
 function lockedPhrase(folder: string, { pid, host }: Holder): string {
   const who = host === hostname() ? `process ${pid}` : `process ${pid} on ${host}`;
-  return `out is "${folder}", which a run that keeps checkpoints has for itself (${who}); it must be another folder until that run ends`;
+  return `out is "${folder}", which belongs to a run with checkpoints (${who}) until it ends; choose another folder`;
 }
 
 /** Puts a run's files in place and says on stderr what could not be kept; returns the paths of the others. */

@@ -62,12 +62,10 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   const recorded = observes ? run?.metrics : undefined;
   const metrics = options.metrics === undefined ? recorded : await readMetrics(options.metrics);
   if (observes && !metrics) {
-    throw new OptionError(
-      "metrics is missing; a schedule with a plateau needs the metrics that it observes, in a file",
-    );
+    throw new OptionError("metrics is missing; a schedule with a plateau needs a file of the metrics to observe");
   }
   if (!observes && metrics) {
-    throw new OptionError(`metrics is ${show(options.metrics)}; it must be left out where no plateau observes them`);
+    throw new OptionError(`metrics is ${show(options.metrics)}; it must be left out of a schedule without a plateau`);
   }
   const observed = metrics && (run ? Math.ceil(run.every * (metrics.length + 1)) : metrics.length);
   const steps = readNumber("steps", options.steps ?? run?.updates ?? observed, {

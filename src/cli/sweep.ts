@@ -188,7 +188,7 @@ function readVary(word: string): readonly [string, Span | readonly number[]] {
   const [min, max, ...more] = numbers(values, "..");
   if (min === undefined || max === undefined || more.length > 0) throw wrong();
   if (!(min > 0 && max >= min)) {
-    throw new OptionError(`--vary is ${show(word)}; a span goes from a number > 0 to one that is not smaller`);
+    throw new OptionError(`--vary is ${show(word)}; a span goes from a number > 0 to one at least as large`);
   }
   return [hyper, { min, max }];
 }

@@ -66,7 +66,7 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
   const widths = options.model.split("-").map((word) => readNumber("model", number(word), { min: 1, integer: true }));
   if (widths.length < 2) {
     throw new OptionError(
-      `model is ${show(options.model)}; it must be two widths at least, such as ${jobDefaults.model}`,
+      `model is ${show(options.model)}; it must be at least two widths, such as ${jobDefaults.model}`,
     );
   }
   const batch = readNumber("batch", options.batch, { min: 1, integer: true });

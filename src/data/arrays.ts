@@ -44,7 +44,7 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
   if (labels !== undefined) readEach("labels", labels, ["number", "string"]);
   if ((labels === undefined) === (options.targets === undefined)) {
     throw new OptionError(
-      `${name} has ${labels ? "both labels and targets" : "no labels and no targets"}; give either`,
+      `${name} has ${labels ? "both labels and targets" : "no labels and no targets"}; give one or the other`,
     );
   }
   readNumber("scale", scale, { above: 0 });
@@ -131,7 +131,7 @@ function countOf({ labels, weights, count }: ArrayDatasetOptions, inputs: Rows, 
 function flat(name: string, what: string, rows: Rows, count: number): Uint8Array | Float32Array {
   if (!isNested(rows)) {
     if (rows.length % count !== 0 || rows.length === 0) {
-      throw new DataError(`${name} has ${rows.length} ${what}s, which make no ${count} rows of the same length`);
+      throw new DataError(`${name} has ${rows.length} ${what}s, which do not divide into ${count} rows`);
     }
     if (rows instanceof Uint8Array || rows instanceof Float32Array) return rows;
     return finite(name, what, rows, rows.length / count, 0);

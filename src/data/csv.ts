@@ -60,7 +60,9 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
     return found === undefined ? {} : { [option]: readColumns(name(option), found) };
   };
   if (given.label !== undefined && given.targets !== undefined) {
-    throw new OptionError(`${name("targets")} is ${show(given.targets)} beside ${name("label")}; give either`);
+    throw new OptionError(
+      `${name("targets")} is ${show(given.targets)} beside ${name("label")}; give one or the other`,
+    );
   }
   const { header, delimiter, scale } = given;
   if (header !== undefined && header !== "auto" && typeof header !== "boolean") {
@@ -128,7 +130,7 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
   if (!hasHeader) take(first.value);
   for (const record of records) take(record);
   const count = inputs.length;
-  if (count === 0) throw new DataError(`${name} is empty but for its header`);
+  if (count === 0) throw new DataError(`${name} has no rows after its header`);
   const features = roles.inputs.length;
   const all = new Float32Array(count * features);
   inputs.forEach((row, i) => {
@@ -197,7 +199,7 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
         // Quotes stand in pairs but for the last.
         let close = text.indexOf('"', at + 1);
         while (close >= 0 && text[close + 1] === '"') close = text.indexOf('"', close + 2);
-        if (close < 0) throw new DataError(`${name} line ${opened} opens a quote that nothing closes`);
+        if (close < 0) throw new DataError(`${name} line ${opened} opens a quote that is never closed`);
         const quoted = text.slice(at + 1, close);
         line += quoted.split(/\r\n|\r|\n/).length - 1;
         cells.push(quoted.replaceAll('""', '"'));
@@ -206,7 +208,7 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
           const other = delimiters.find((each) => each === text[at]);
           const remedy = other === undefined ? "" : `, and if it stands between cells it must be given as "delimiter"`;
           throw new DataError(
-            `${name} line ${line} has ${show(text[at])} after a closing quote; quotes inside of quotes are doubled${remedy}`,
+            `${name} line ${line} has ${show(text[at])} after a closing quote; double a quote inside quotes${remedy}`,
           );
         }
       } else {
@@ -257,7 +259,7 @@ function hasHeaderOf(
       : readMixed(cells, numbers, words, records());
   if (found !== "unclear") return found === "names";
   throw new DataError(
-    `${name} line ${line} may name the columns or be a row: ${listed(cells)}; say which with "header", true or false`,
+    `${name} line ${line} could be a header or a row: ${listed(cells)}; set "header" to true or false`,
   );
 }
 
@@ -393,8 +395,7 @@ function rolesOf(csv: CsvOptions, table: Table): Roles {
   const inputs = csv.inputs
     ? list(csv.inputs).map((column) => table.find(column))
     : Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.has(column));
-  if (inputs.length === 0)
-    throw new DataError(`${table.name} has no columns left to learn from, of ${table.width} in all`);
+  if (inputs.length === 0) throw new DataError(`${table.name} has no columns left to learn from (of ${table.width})`);
   const purposes = [
     ...targets.map((column) => ({ column, option: '"targets"' })),
     ...(label === undefined
@@ -423,6 +424,6 @@ function readColumn(name: string, value: unknown): Column {
 
 function readColumns(name: string, value: unknown): Column | readonly Column[] {
   if (!Array.isArray(value)) return readColumn(name, value);
-  if (value.length === 0) throw new OptionError(`${name} is []; it must name one column at least`);
+  if (value.length === 0) throw new OptionError(`${name} is []; it must name at least one column`);
   return value.map((column, i) => readColumn(`${name}[${i}]`, column));
 }

@@ -193,12 +193,12 @@ export function splitRows(data: Dataset, testRows: number, options: SplitOptions
     splitStream,
   );
   if (stratify && !data.labels) {
-    throw new OptionError(`stratify is true; ${data.name} has numbers to predict and no classes`);
+    throw new OptionError(`stratify is true; ${data.name} has targets, not classes`);
   }
   readNumber("testRows", testRows, { min: 1, integer: true });
   const trainRows = data.count - testRows;
   if (trainRows < 1) {
-    throw new OptionError(`testRows is ${testRows}; ${data.name} has ${data.count} rows, and one at least must train`);
+    throw new OptionError(`testRows is ${testRows}; ${data.name} has ${data.count} rows, and at least one must train`);
   }
   const order = shuffle ? random.permutation(data.count) : Uint32Array.from({ length: data.count }, (_, row) => row);
   const [train, test] =

@@ -40,7 +40,7 @@ function parse(name: string, bytes: Uint8Array, dimensions: number): IdxArray {
   const wanted = 0x0800 + dimensions;
   if (magic !== wanted) {
     throw new DataError(
-      `${name} is no IDX file of unsigned bytes in ${dimensions} dimensions: its magic number is 0x${hex(magic)}, not 0x${hex(wanted)}`,
+      `${name} is not an IDX file of unsigned bytes in ${dimensions} dimensions: its magic number is 0x${hex(magic)}, not 0x${hex(wanted)}`,
     );
   }
   const shape = Array.from({ length: dimensions }, (_, i) => view.getUint32(4 + 4 * i));

@@ -56,7 +56,7 @@ export function readLabels(
   const bad = numbers.findIndex((value) => !isLabel(value));
   if (bad >= 0) {
     throw new DataError(
-      `${where(bad)} is ${cells[bad]}; a label is a whole number >= 0, or else a name that "classes" lists${remedy}`,
+      `${where(bad)} is ${cells[bad]}; a label must be a whole number >= 0, or a name in "classes"${remedy}`,
     );
   }
   const classes = known ?? numbers.reduce((top, label) => Math.max(top, label), 0) + 1;
@@ -84,7 +84,7 @@ function named(
   if (bad >= 0) {
     const few = classNames.slice(0, 20).join(", ");
     const more = classNames.length > 20 ? ` and ${classNames.length - 20} more` : "";
-    throw new DataError(`${where(bad)} is ${show(cells[bad])}, which is none of the classes ${few}${more}`);
+    throw new DataError(`${where(bad)} is ${show(cells[bad])}, which is not one of the classes ${few}${more}`);
   }
   return { labels: compact(labels, classes), classes, classNames };
 }

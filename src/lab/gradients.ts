@@ -194,7 +194,7 @@ function readTrainingFile(file: Recorded): TrainingFile {
     const batches = list(`${where}.batches`, fields.batches).map((batch, step) => {
       const name = `${where}.batches[${step}]`;
       const rows = list(name, batch).map((row, j) => whole(`${name}[${j}]`, row, 0));
-      if (rows.length === 0) throw new DataError(`${name} is []; a batch has a row at least`);
+      if (rows.length === 0) throw new DataError(`${name} is []; a batch must have at least one row`);
       const late = rows.findIndex((row) => row >= trainRows);
       if (late >= 0) {
         throw new DataError(`${name}[${late}] is ${rows[late]}; trainRows is ${trainRows}, and later rows only test`);

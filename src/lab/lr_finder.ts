@@ -457,16 +457,16 @@ const asGood = 0.05;
 const trialMemory = 0.9;
 
 function cannotBegin(loss: number): string {
-  return `the loss of the first step is ${loss}, before any rate has mattered, so the range test cannot begin: look for values that are not finite in the data and the initial parameters, and for logarithms or divisions of 0 in the loss`;
+  return `the loss of the first step is ${loss}, before any rate has had an effect, so the range test cannot begin; look for values that are not finite in the data and the initial parameters, and for log(0) or a division by 0 in the loss`;
 }
 
 /** What the optimizer's config makes of a rate. */
 function* notesOn({ config }: Optimizer): Generator<string> {
   const rule = readRule("rule", config.rule);
   if (rule.findsRate) {
-    yield `${rule.name} works out a rate of its own and multiplies it by lr, for which about ${usualRate(rule)} is meant: take another only for a reason`;
+    yield `${rule.name} finds its own rate and multiplies it by lr, which should stay at about ${usualRate(rule)} unless you have a reason`;
   }
   if (config.groups?.some(({ lrScale = 1 }) => lrScale !== 1)) {
-    yield "the rates are the optimizer's; groups with an lrScale took them times it";
+    yield "the rates are the optimizer's; groups with an lrScale used them times that";
   }
 }

@@ -252,7 +252,7 @@ export function mustUpdate({ steps, optimizer }: CompleteRunConfig): void {
   const accumulate = accumulateOf(optimizer);
   if (steps > accumulate) return;
   throw new OptionError(
-    `steps is ${steps}; to compare runs it must be more than ${accumulate === 1 ? "1" : `${accumulate}, of which one update is made`}`,
+    `steps is ${steps}; to compare runs it must be more than ${accumulate === 1 ? "1" : `${accumulate}, the steps of one update`}`,
   );
 }
 

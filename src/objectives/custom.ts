@@ -89,7 +89,7 @@ export function defineObjective(definition: CustomDefinition): CustomObjective {
     if (twin === undefined || typeof twin === "function") continue;
     throw new OptionError(`the ${part} of ${title} is ${show(twin)}; it must be a function`);
   }
-  if (gradient && !loss) throw new OptionError(`${title} has a twin of its gradient and none of its loss`);
+  if (gradient && !loss) throw new OptionError(`${title} has a twin of its gradient but not of its loss`);
   // A definition may have methods of a class, which a spread would lose.
   const complete = {
     ...{ name, tensors: tensors!, wgsl },
@@ -115,7 +115,7 @@ function programOfCustom(objective: CustomDefinition): Program<undefined> {
     memory: { sharedRowBytes: 4, replicaRowBytes: 8, rowMultiple: 1, divides: false },
     start(given) {
       if (given === undefined || given === null) return undefined;
-      throw new OptionError(`init is ${show(given)}; ${title} says itself where it starts, so it must be left out`);
+      throw new OptionError(`init is ${show(given)}; ${title} defines its own start, so it must be left out`);
     },
     tensors: () => tensors.map(({ name, shape }) => ({ name, shape })),
     initial(start) {
@@ -142,7 +142,9 @@ const withoutComments = (wgsl: string) => wgsl.replace(/\/\*[\s\S]*?\*\/|\/\/.*/
 
 function refuseExternal(title: string, { name, external }: Segment): void {
   if (!external) return;
-  throw new OptionError(`tensor "${name}" is in an external buffer; those of ${title} must be in the arenas`);
+  throw new OptionError(
+    `tensor "${name}" is in an external buffer; tensors of ${title} must be in the optimizer's arenas`,
+  );
 }
 
 /** A definition whose `features` and `outputs` are those of the data that it is bound to. */

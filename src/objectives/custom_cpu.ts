@@ -18,7 +18,7 @@ export interface CustomTwin {
  * @throws OptionError where it has no loss.
  */
 export function twinOf({ name, loss, gradient }: Pick<CustomDefinition, "name" | "loss" | "gradient">): CustomTwin {
-  if (!loss) throw new OptionError(`${titleOf({ name })} has no loss in JavaScript, which the CPU runs it by`);
+  if (!loss) throw new OptionError(`${titleOf({ name })} has no loss in JavaScript, which the CPU engine needs`);
   return {
     loss,
     gradient:

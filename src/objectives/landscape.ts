@@ -32,7 +32,7 @@ export function programOfLandscape(landscape: Landscape): Program<Points> {
     },
     segmentsOf: (segments) => [pointsOf(segments, landscape)],
     checkFit(data) {
-      throw new OptionError(`data is ${data.name}; ${type} learns from no data, so it must be left out`);
+      throw new OptionError(`data is ${data.name}; ${type} takes no data, so it must be left out`);
     },
     checkAnswers: () => {},
     bindCpu: (_, { segments }) => bindLandscapeToCpu(landscape, segments[0]!),
@@ -71,6 +71,6 @@ function pointsOf(segments: readonly Segment[], { type, dimension }: Landscape):
   const found = segments.find(({ name }) => name === pointsName);
   if (found?.shape.length === 2 && found.shape[1] === dimension) return found;
   throw new OptionError(
-    `the optimizer's tensor "${pointsName}" ${found ? `has shape [${found.shape.join(", ")}]` : "is missing"}; points on this ${type} have shape [how many, ${dimension}]`,
+    `the optimizer's tensor "${pointsName}" ${found ? `has shape [${found.shape.join(", ")}]` : "is missing"}; points on this ${type} have shape [count, ${dimension}]`,
   );
 }

@@ -132,7 +132,7 @@ export function bind(
   if (!program.needsData) {
     for (const [name, value] of Object.entries({ data, batch, microBatch })) {
       if (value === undefined) continue;
-      throw new OptionError(`${name} is ${show(value)}; ${program.title} learns from no data, so it must be left out`);
+      throw new OptionError(`${name} is ${show(value)}; ${program.title} takes no data, so it must be left out`);
     }
     return { program, binding: { segments: bound, data: undefined, batch: 1, microBatch: undefined } };
   }
@@ -164,7 +164,7 @@ export function checkEvaluation(program: Program, data: Dataset | undefined, onP
     readDataset("data", data as Dataset);
     checkProgramData(program, data!);
   } else if (data !== undefined) {
-    throw new OptionError(`data is ${show(data)}; ${program.title} learns from no data, so it must be left out`);
+    throw new OptionError(`data is ${show(data)}; ${program.title} takes no data, so it must be left out`);
   }
 }
 
@@ -225,11 +225,11 @@ const noRows = new Uint32Array();
 export function readRows(rows: Uint32Array | undefined, { title }: Program, { data, batch }: Binding): Uint32Array {
   if (!data) {
     if (rows === undefined) return noRows;
-    throw new OptionError(`rows is ${show(rows)}; ${title} learns from no data, so it must be left out`);
+    throw new OptionError(`rows is ${show(rows)}; ${title} takes no data, so it must be left out`);
   }
   if (!(rows instanceof Uint32Array)) {
     throw new OptionError(
-      `rows is ${rows === undefined ? "missing" : show(rows)}; it must be a Uint32Array of the rows' numbers`,
+      `rows is ${rows === undefined ? "missing" : show(rows)}; it must be a Uint32Array of row numbers`,
     );
   }
   if (rows.length < 1 || rows.length > batch) {

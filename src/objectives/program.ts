@@ -153,7 +153,7 @@ export function programOf<Start>(trainable: Trainable<Start>): Program<Start> {
   const program = typeof given === "object" && given !== null ? (given as { program?: unknown }).program : undefined;
   if (typeof program === "object" && program !== null && "bindGpu" in program) return program as Program<Start>;
   throw new OptionError(
-    `the program is ${given === undefined ? "missing" : show(given)}; it must be a model, a landscape or a custom objective, such as createModel(), createLandscape() and defineObjective() make`,
+    `the program is ${given === undefined ? "missing" : show(given)}; it must be what createModel(), landscapes.create() or defineObjective() returns`,
   );
 }
 

@@ -43,7 +43,7 @@ export function createKeeper(
       : readNumber("saveEvery", saveEvery, { min: 1, integer: true });
   if (!onCheckpoint && !recover) {
     if (saveEvery === undefined) return null;
-    throw new OptionError(`saveEvery is ${saveEvery}, which needs onCheckpoint, to keep the checkpoints, or recover`);
+    throw new OptionError(`saveEvery is ${saveEvery}, which needs onCheckpoint or recover`);
   }
   let step = 0;
   let latest: RunCheckpoint | null = null;

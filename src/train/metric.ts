@@ -68,7 +68,7 @@ export function checkMetric(metric: MetricConfig | null, test: Dataset | undefin
   if (!metric || metric.type === "loss") return;
   const what = `metric.type is "${metric.type}", which needs a test set`;
   if (!test) throw new OptionError(`${what}${missing}`);
-  if (!counts(test)) throw new OptionError(`${what}; the weights of all rows of ${test.name} are 0`);
+  if (!counts(test)) throw new OptionError(`${what}; all rows of ${test.name} have weight 0`);
 }
 
 /** The accuracy; null with a loss that has none. */

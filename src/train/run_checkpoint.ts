@@ -185,14 +185,12 @@ export function mustBeSameRun(saved: CompleteRunConfig, config: CompleteRunConfi
   if (difference) {
     const words = (value: unknown) => (value === undefined ? "missing" : show(value));
     throw new OptionError(
-      `${difference.path} is ${words(difference.b)}; in the run of ${of} it is ${words(difference.a)}, and a run that goes on must keep it`,
+      `${difference.path} is ${words(difference.b)}; it must be ${words(difference.a)}, as in the run of ${of}`,
     );
   }
   // What is damaged may have no steps.
   if (!(steps >= least)) {
-    throw new OptionError(
-      `steps is ${steps}; the run of ${of} has ${least}, and a run that goes on may only have more`,
-    );
+    throw new OptionError(`steps is ${steps}; it must be at least ${least}, the steps of the run of ${of}`);
   }
 }
 

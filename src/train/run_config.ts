@@ -140,7 +140,7 @@ export function trainableOf(fields: Pick<RunConfig, (typeof programFields)[numbe
   if (isGiven(landscape)) return isMade(landscape) ? landscape : createLandscape(landscape as LandscapeConfig);
   if (!isMade(objective)) {
     throw new OptionError(
-      `objective is ${show(objective)}; it must be what defineObjective() makes, which no file can hold: train() takes it in code`,
+      `objective is ${show(objective)}; it must be what defineObjective() returns, which a file cannot hold`,
     );
   }
   return objective;
@@ -237,7 +237,7 @@ export function updatesOf({ steps, optimizer }: CompleteRunConfig): number {
 function refuseData({ title }: Program, fields: Readonly<Record<string, unknown>>): void {
   for (const field of ["data", "batch"]) {
     if (!isGiven(fields[field])) continue;
-    throw new OptionError(`${field} is ${show(fields[field])}; ${title} learns from no data, so it must be left out`);
+    throw new OptionError(`${field} is ${show(fields[field])}; ${title} takes no data, so it must be left out`);
   }
 }
 
@@ -289,7 +289,7 @@ function readBatch(value: unknown, steps: number): Scheduled {
   const most = stepsToCheck(config, mostBatchSteps);
   if (steps > most) {
     throw new OptionError(
-      `batch is a schedule of ${steps} steps; it must have at most ${most}, all of which are looked at`,
+      `batch is a schedule of ${steps} steps; it must have at most ${most}, since every one is checked`,
     );
   }
   if (listeners?.length) {
@@ -303,7 +303,7 @@ function readMetric(value: unknown, program: Program): MetricConfig {
   const fields = readObject("metric", value, ["type", "every"]);
   const type = readChoice("metric.type", fields.type, metricTypes);
   if (type !== "loss" && !program.needsData) {
-    throw new OptionError(`metric.type is "${type}"; ${program.title} learns from no data, so it must be loss`);
+    throw new OptionError(`metric.type is "${type}"; ${program.title} takes no data, so it must be loss`);
   }
   if (type === "testAccuracy" && !program.hasAccuracy) {
     throw new OptionError(

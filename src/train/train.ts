@@ -152,7 +152,7 @@ export function readRun(config: RunConfig, data: Dataset | undefined, test?: Dat
   if (!program.needsData) {
     for (const [name, rows] of Object.entries({ data, test })) {
       if (rows === undefined) continue;
-      throw new OptionError(`${name} is ${show(rows)}; ${program.title} learns from no data, so it must be left out`);
+      throw new OptionError(`${name} is ${show(rows)}; ${program.title} takes no data, so it must be left out`);
     }
     return complete;
   }
@@ -163,7 +163,7 @@ export function readRun(config: RunConfig, data: Dataset | undefined, test?: Dat
     program.checkFit(rows);
     program.checkAnswers(rows);
   }
-  if (!counts(data!)) throw new DataError(`${data!.name}: the weights of all ${data!.count} rows to train on are 0`);
+  if (!counts(data!)) throw new DataError(`${data!.name}: all ${data!.count} rows to train on have weight 0`);
   return complete;
 }
 
@@ -450,9 +450,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
 }
 
 function weightNotes(test: Dataset): readonly string[] {
-  return counts(test)
-    ? []
-    : [`${test.name}: the weights of all ${test.count} rows to test with are 0, so they test nothing`];
+  return counts(test) ? [] : [`${test.name}: all ${test.count} rows to test with have weight 0, so they test nothing`];
 }
 
 /** A report, of one replica, of an optimizer that was loaded and does not know its last norm any more. */

@@ -98,7 +98,7 @@ describe("fallline schedule", () => {
     [
       "metrics without a plateau",
       () => ["0.1", "--steps", "1", "--metrics", file("m.json", [1])],
-      /metrics is ".*m\.json"; it must be left out where no plateau observes them/,
+      /metrics is ".*m\.json"; it must be left out of a schedule without a plateau/,
     ],
     [
       "more steps than metrics",

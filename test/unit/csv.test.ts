@@ -83,7 +83,7 @@ describe("parseCsv", () => {
     [`${Array.from({ length: 785 }, (_, i) => i).join()}\n`, "0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 775 more"],
   ])("refuses a first line that may be either: %j", (text, cells) => {
     expect(() => parseCsv(text, { name: "t.csv" })).toThrow(
-      `t.csv line 1 may name the columns or be a row: ${cells}; say which with "header", true or false`,
+      `t.csv line 1 could be a header or a row: ${cells}; set "header" to true or false`,
     );
     for (const header of [true, false]) expect(() => parseCsv(`${text}9,9,9`, { header })).not.toThrow("may name");
   });
@@ -161,7 +161,7 @@ describe("parseCsv", () => {
 
   it.each<[string, string, CsvOptions, string]>([
     ["nothing", "", {}, "t.csv is empty"],
-    ["a header alone", "a,b\n", {}, "t.csv is empty but for its header"],
+    ["a header alone", "a,b\n", {}, "t.csv has no rows after its header"],
     ["a word for a number", "a,b\n1,0\nNA,1\n", {}, 't.csv line 3, column "a" is "NA"; it must be a number'],
     ["a number too large", "a,b\n1e39,0\n", {}, 't.csv line 2, column "a" is "1e39"'],
     ["another notation", "a,b\n0x10,0\n", {}, 't.csv line 2, column "a" is "0x10"'],
@@ -170,7 +170,7 @@ describe("parseCsv", () => {
     ["an empty label", "a,b\n1,\n", {}, 't.csv line 2, column "b" is empty; every row needs a label'],
     ["a line too short", "a,b\n1,0\n\n1\n", {}, "t.csv line 4 has 1 columns; line 1 has 2"],
     ["a line too long", "1,0\n1,0,3\n", {}, "t.csv line 2 has 3 columns; line 1 has 2"],
-    ["an open quote", 'a,b\n1,"x\n2,y\n', {}, "t.csv line 2 opens a quote that nothing closes"],
+    ["an open quote", 'a,b\n1,"x\n2,y\n', {}, "t.csv line 2 opens a quote that is never closed"],
     ["a quote in a quote", 'a,b\n1,"x"y"\n', {}, 't.csv line 2 has "y" after a closing quote'],
     ["a label below 0", "a,b\n1,-1\n", {}, 't.csv line 2, column "b" is -1; a label is a whole number >= 0'],
     ["half a label", "1,0\n1,0.5\n", {}, "t.csv line 2, column 1 (counted from 0) is 0.5; a label is a whole number"],
@@ -180,7 +180,7 @@ describe("parseCsv", () => {
       "a class too many",
       iris,
       { classes: 1 },
-      'line 3, column "species" is "versicolor", which is none of the classes',
+      'line 3, column "species" is "versicolor", which is not one of the classes',
     ],
     ["a negative weight", "a,b,w\n1,0,-2\n", { label: "b", weight: "w" }, 'line 2, column "w" is -2; weights are >= 0'],
     [
@@ -227,15 +227,15 @@ describe("parseCsv", () => {
       {},
       'and if it stands between cells it must be given as "delimiter"',
     ],
-    ["no inputs", "a\n1\n", {}, "t.csv has no columns left to learn from, of 1 in all"],
+    ["no inputs", "a\n1\n", {}, "t.csv has no columns left to learn from (of 1)"],
   ])("refuses %s, saying where", (_, text, options, message) => {
     expect(() => parseCsv(text, { ...options, name: "t.csv" })).toThrow(message);
   });
 
   it.each<[string, object, string]>([
     ["an unknown option", { labels: 1 }, 'options has an unknown option "labels"'],
-    ["labels and targets", { label: 1, targets: 0 }, "targets is 0 beside label; give either"],
-    ["no targets", { targets: [] }, "targets is []; it must name one column at least"],
+    ["labels and targets", { label: 1, targets: 0 }, "targets is 0 beside label; give one or the other"],
+    ["no targets", { targets: [] }, "targets is []; it must name at least one column"],
     ["a column that is none", { targets: [1, -1] }, "targets[1] is -1; it must be a column's name, or its number"],
     ["a header that is none", { header: "yes" }, 'header is "yes"; it must be true, false or "auto"'],
     ["a long delimiter", { delimiter: "||" }, 'delimiter is "||"; it must be one character, and no quote'],

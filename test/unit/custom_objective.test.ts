@@ -48,7 +48,7 @@ describe("defineObjective refuses", () => {
       'the wgsl of objective peaks has no "fn gradient(row: u32, i: u32) -> f32"',
     ],
     ["a twin that is none", { loss: 3 }, "the loss of objective peaks is 3; it must be a function"],
-    ["half a twin", { loss: undefined }, "objective peaks has a twin of its gradient and none of its loss"],
+    ["half a twin", { loss: undefined }, "objective peaks has a twin of its gradient but not of its loss"],
   ])("%s", (_, change, message) => {
     expect(() => defineObjective({ ...peaks, ...change })).toThrow(message);
   });
@@ -95,7 +95,7 @@ describe("an objective is bound to", () => {
     [
       "no CPU without a twin",
       () => make({ ...peaks, loss: undefined, gradient: undefined } as never, curve(4)),
-      "objective peaks has no loss in JavaScript, which the CPU runs it by",
+      "objective peaks has no loss in JavaScript, which the CPU engine needs",
     ],
   ])("%s", (_, bind, message) => {
     expect(bind).toThrow(message);
@@ -109,7 +109,7 @@ it("tensors in buffers of one's own are refused", () => {
     { name: "height", shape: [4], params: { buffer }, gradients: { buffer } },
   ]);
   expect(() => peaks.program.segmentsOf(segments)).toThrow(
-    'tensor "height" is in an external buffer; those of objective peaks must be in the arenas',
+    'tensor "height" is in an external buffer; tensors of objective peaks must be in the optimizer\'s arenas',
   );
 });
 

@@ -155,8 +155,12 @@ describe("arrayDataset", () => {
 
   it.each<[string, object, string]>([
     ["an unknown option", { input: [] }, 'the data set has an unknown option "input"'],
-    ["no answers", { inputs: [[1]] }, "data has no labels and no targets; give either"],
-    ["two answers", { inputs: [[1]], labels: [0], targets: [1] }, "data has both labels and targets; give either"],
+    ["no answers", { inputs: [[1]] }, "data has no labels and no targets; give one or the other"],
+    [
+      "two answers",
+      { inputs: [[1]], labels: [0], targets: [1] },
+      "data has both labels and targets; give one or the other",
+    ],
     ["inputs that are none", { inputs: 3, labels: [0] }, "inputs is 3; it must be an array of numbers"],
     [
       "flat arrays of unknown length",
@@ -166,7 +170,11 @@ describe("arrayDataset", () => {
     ["nothing", { inputs: [], labels: [] }, "data is empty"],
     ["ragged rows", { inputs: [[1, 2], [3]], labels: [0, 0] }, "data: row 1 has 1 inputs; row 0 has 2"],
     ["rows of nothing", { inputs: [[], []], labels: [0, 0] }, "data: row 0 has no inputs"],
-    ["inputs that make no rows", { inputs: [1, 2, 3], labels: [0, 0] }, "data has 3 inputs, which make no 2 rows"],
+    [
+      "inputs that make no rows",
+      { inputs: [1, 2, 3], labels: [0, 0] },
+      "data has 3 inputs, which do not divide into 2 rows",
+    ],
     [
       "NaN",
       {
@@ -264,7 +272,7 @@ describe("data sets", () => {
       "the test set has no row of class 0, so what it says does not hold for all classes",
       "no row to train on is of class 2, which the test set has",
     ]);
-    expect(() => splitRows(data, 2)).toThrow("testRows is 2; toy has 2 rows, and one at least must train");
+    expect(() => splitRows(data, 2)).toThrow("testRows is 2; toy has 2 rows, and at least one must train");
     expect(() => splitRows(data, 0)).toThrow("testRows is 0; it must be a whole number >= 1");
   });
 
@@ -368,9 +376,7 @@ describe("data sets", () => {
     expect(() => splitRows(data, 1, options as object)).toThrow(OptionError);
     expect(() => splitRows(data, 1, options as object)).toThrow(message);
     const amounts = arrayDataset({ inputs: [[1], [2]], targets: [[1], [2]] });
-    expect(() => splitRows(amounts, 1, { stratify: true })).toThrow(
-      "stratify is true; data has numbers to predict and no classes",
-    );
+    expect(() => splitRows(amounts, 1, { stratify: true })).toThrow("stratify is true; data has targets, not classes");
   });
 
   it("tell of classes that are on one side alone", () => {
@@ -435,7 +441,7 @@ describe("the data of a run config", () => {
     ["a shuffle that is none", { ...file, shuffle: 1 }, "data.shuffle is 1; it must be true or false"],
     ["a seed that is none", { ...file, seed: 0.5 }, "data.seed is 0.5; it must be a whole number in [0, 90071992547"],
     ["a shuffle of MNIST", { type: "mnist", shuffle: true }, 'data has an unknown option "shuffle"'],
-    ["two answers", { ...file, label: 1, targets: 2 }, "data.targets is 2 beside data.label; give either"],
+    ["two answers", { ...file, label: 1, targets: 2 }, "data.targets is 2 beside data.label; give one or the other"],
   ])("are refused with %s", (_, value, message) => {
     expect(() => readData(value)).toThrow(message);
   });
@@ -458,7 +464,7 @@ describe("the data of a run config", () => {
     expect(counts({ shuffle: true, seed: 3 })).not.toEqual(counts({}));
     expect(counts({ shuffle: true }, { train: data, test: data })).toEqual(counts({}, { train: data, test: data }));
     expect(() => counts({ rows: 9 })).toThrow("data.rows is 9; ten has 8 rows to train on");
-    expect(() => counts({ testRows: 10 })).toThrow("testRows is 10; ten has 10 rows, and one at least must train");
+    expect(() => counts({ testRows: 10 })).toThrow("testRows is 10; ten has 10 rows, and at least one must train");
     expect(() => counts({ testRows: 11 }, { train: data, test: data })).toThrow("ten has 10 rows to test with");
   });
 });

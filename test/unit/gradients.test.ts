@@ -198,7 +198,11 @@ describe("malformed files", () => {
     ["no training rows", trained({}, { trainRows: 0 }), "trainRows is 0; it must be a whole number >= 1"],
     ["data that is no path", trained({}, { data: 3 }), "data is 3; it must be a path"],
     ["losses too few", trained({ losses: [1] }), `runs["${first.id}"].losses has 1 numbers for 60 batches`],
-    ["an empty batch", trained({ batches: [[]] }), `runs["${first.id}"].batches[0] is []; a batch has a row at least`],
+    [
+      "an empty batch",
+      trained({ batches: [[]] }),
+      `runs["${first.id}"].batches[0] is []; a batch must have at least one row`,
+    ],
     [
       "a row below 0",
       trained({ batches: [[-1]] }),

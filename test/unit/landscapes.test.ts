@@ -234,7 +234,7 @@ describe("a bound landscape", () => {
     expect([...points!.subarray(2, 4)]).toEqual([...landscape.gradient([1, 2])].map((slope) => 8 * slope));
     expect(await objective.step()).toMatchObject({ loss: 238 / 3, step: 1, replicas: [{ loss: 238 / 3 }] });
     await expect(objective.step(Uint32Array.of(0))).rejects.toThrow(
-      "rows is Uint32Array(1); himmelblau learns from no data, so it must be left out",
+      "rows is Uint32Array(1); himmelblau takes no data, so it must be left out",
     );
   });
 
@@ -293,10 +293,10 @@ describe("bad input", () => {
   it("of an optimizer that was made for something else", () => {
     const optimizer = (name: string, shape: number[]) => createCpuOptimizer([{ name, shape }], { rule: sgd });
     expect(() => createCpuObjective(optimizer("w", [1, 2]), createLandscape(beale()))).toThrow(
-      'the optimizer\'s tensor "points" is missing; points on this beale have shape [how many, 2]',
+      'the optimizer\'s tensor "points" is missing; points on this beale have shape [count, 2]',
     );
     expect(() => createCpuObjective(optimizer("points", [4, 3]), createLandscape(beale()))).toThrow(
-      'the optimizer\'s tensor "points" has shape [4, 3]; points on this beale have shape [how many, 2]',
+      'the optimizer\'s tensor "points" has shape [4, 3]; points on this beale have shape [count, 2]',
     );
   });
 });

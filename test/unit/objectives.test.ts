@@ -130,7 +130,7 @@ describe("how many replicas fit", () => {
 
 describe("bad models", () => {
   it.each<[unknown, RegExp]>([
-    [{ layers: [784] }, /^model\.layers is \[784\]; it must hold the input's and the output's width at least/],
+    [{ layers: [784] }, /^model\.layers is \[784\]; it must hold at least the widths of input and output/],
     [{ layers: [784, 0, 10] }, /^model\.layers\[1\] is 0; it must be a whole number >= 1/],
     [{}, /^model\.layers is missing/],
     [

@@ -196,7 +196,7 @@ describe("a set of files", () => {
   it("is refused in a folder that a run has for itself, until that run is gone", async () => {
     const folder = makeFolder();
     const owner = await Results.open(folder, { names, owns: true });
-    const words = `out is "${folder}", which a run that keeps checkpoints has for itself (process ${process.pid})`;
+    const words = `out is "${folder}", which belongs to a run with checkpoints (process ${process.pid})`;
     await expect(Results.open(folder, { names })).rejects.toThrow(words);
     await expect(Results.open(folder, { names, owns: true })).rejects.toThrow(words);
     owner.close();

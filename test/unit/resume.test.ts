@@ -99,13 +99,13 @@ describe("checkpoints of a run", () => {
   });
 
   it.each<[string, Partial<RunConfig>, string]>([
-    ["another rate", { optimizer: sgd({ lr: 0.2 }) }, "optimizer.lr is 0.2; in the run of the checkpoint it is 0.1"],
-    ["another seed", { seed: 4 }, "seed is 4; in the run of the checkpoint it is 3"],
     [
-      "fewer steps",
-      { steps: 6 },
-      "steps is 6; the run of the checkpoint has 8, and a run that goes on may only have more",
+      "another rate",
+      { optimizer: sgd({ lr: 0.2 }) },
+      "optimizer.lr is 0.2; it must be 0.1, as in the run of the checkpoint",
     ],
+    ["another seed", { seed: 4 }, "seed is 4; it must be 3, as in the run of the checkpoint"],
+    ["fewer steps", { steps: 6 }, "steps is 6; it must be at least 8, the steps of the run of the checkpoint"],
   ])("are refused by a run with %s", async (_, changed, message) => {
     const resume = await keptAt5();
     const run = train({ engine, ...plainConfig, steps: 8, ...changed, data, resume });

@@ -256,7 +256,9 @@ export function everywhere(dimension: number, value: number): Float64Array {
 export function landscapeOf(config: LandscapeConfig, name = "landscape"): Landscape {
   const { type, ...options } = readMade(name, config, "a landscape's config", {});
   if (typeof type === "string") {
-    throw new OptionError(`${name}.type is ${show(type)}; it must be a landscape, or be read by createLandscape()`);
+    throw new OptionError(
+      `${name}.type is ${show(type)}; it must be a landscape's function, or a name that landscapes.create() reads`,
+    );
   }
   return readMade(`${name}.type`, type, "a landscape", { read: "function" }).read(name, {
     ...options,

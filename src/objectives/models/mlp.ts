@@ -77,7 +77,7 @@ function read(config: MlpConfig): Model<CompleteMlpConfig> {
     readNumber(`model.layers[${i}]`, width, { min: 1, integer: true }),
   );
   if (widths.length < 2) {
-    throw new OptionError(`model.layers is ${show(widths)}; it must hold the input's and the output's width at least`);
+    throw new OptionError(`model.layers is ${show(widths)}; it must hold at least the widths of input and output`);
   }
   const activation =
     fields.activation === undefined ? "relu" : readChoice("model.activation", fields.activation, activations);
