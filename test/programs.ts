@@ -64,7 +64,7 @@ export function programLaws(makeEngine: () => Promise<Engine>): void {
         { model: { layers: [1, 1] } },
         "landscape was given beside model; a run trains one of them",
       ],
-      ["a test's metric", { metric: { type: "testLoss", every: 2 } }, 'metric.type is "testLoss"; quadratic learns'],
+      ["a test's metric", { metric: { type: "testLoss", every: 2 } }, 'metric.type is "testLoss"; quadratic takes'],
       ["half a point", { init: [1, 2] }, "points holds 2 numbers; it must hold at least one point, and 3 for each"],
     ])("refuse %s", async (_, more, message) => {
       await expect(train({ engine: await makeEngine(), ...bowl, ...more })).rejects.toThrow(message);
@@ -94,7 +94,7 @@ export function programLaws(makeEngine: () => Promise<Engine>): void {
 
     it("is none where it was not defined, as in a file", async () => {
       const job = { ...(await run()), objective: JSON.parse(JSON.stringify(peaks)) };
-      await expect(train(job)).rejects.toThrow("it must be what defineObjective() makes, which no file can hold");
+      await expect(train(job)).rejects.toThrow("it must be what defineObjective() returns, which a file cannot hold");
     });
   });
 }

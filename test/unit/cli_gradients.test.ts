@@ -77,7 +77,7 @@ describe("fallline gradients", () => {
       "nothing.json: runs is []; there must be",
     ],
     ["data that are not there", file("far.json", { ...training, data: "no.json" }), [], "no.json is not readable"],
-    ["data of another kind", trained, ["--data", "README.md"], "README.md is no data that fallline reads: .csv"],
+    ["data of another kind", trained, ["--data", "README.md"], "README.md is not a data set; it must be a .csv"],
     ["data in another format", trained, ["--data", "package.json"], "package.json: format is undefined"],
   ])("ends with status 2 on %s, in a sentence", async (_, path, args, message) => {
     const { code, stdout, stderr } = await onCpu(path, ...args);

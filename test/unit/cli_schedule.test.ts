@@ -93,7 +93,7 @@ describe("fallline schedule", () => {
     [
       "a plateau without metrics",
       () => ['{"type":"scale","by":2,"schedule":{"type":"plateau","base":1}}', "--steps", "3"],
-      "metrics is missing; a schedule with a plateau needs the metrics that it observes",
+      "metrics is missing; a schedule with a plateau needs a file of the metrics to observe",
     ],
     [
       "metrics without a plateau",

@@ -172,10 +172,20 @@ describe("parseCsv", () => {
     ["a line too long", "1,0\n1,0,3\n", {}, "t.csv line 2 has 3 columns; line 1 has 2"],
     ["an open quote", 'a,b\n1,"x\n2,y\n', {}, "t.csv line 2 opens a quote that is never closed"],
     ["a quote in a quote", 'a,b\n1,"x"y"\n', {}, 't.csv line 2 has "y" after a closing quote'],
-    ["a label below 0", "a,b\n1,-1\n", {}, 't.csv line 2, column "b" is -1; a label is a whole number >= 0'],
-    ["half a label", "1,0\n1,0.5\n", {}, "t.csv line 2, column 1 (counted from 0) is 0.5; a label is a whole number"],
+    ["a label below 0", "a,b\n1,-1\n", {}, 't.csv line 2, column "b" is -1; a label must be a whole number >= 0'],
+    [
+      "half a label",
+      "1,0\n1,0.5\n",
+      {},
+      "t.csv line 2, column 1 (counted from 0) is 0.5; a label must be a whole number",
+    ],
     ["a label too large", "a,b\n1,3\n", { classes: 3 }, 't.csv line 2, column "b" is 3; labels are 0 to 2'],
-    ["an unknown class", iris, { classes: ["setosa"] }, 'line 3, column "species" is "versicolor", which is none of'],
+    [
+      "an unknown class",
+      iris,
+      { classes: ["setosa"] },
+      'line 3, column "species" is "versicolor", which is not one of',
+    ],
     [
       "a class too many",
       iris,
@@ -207,7 +217,12 @@ describe("parseCsv", () => {
       't.csv: column "price" would make 772001 classes of 2 rows; for numbers to predict give "targets" instead of "label"',
     ],
     ["one class too many for the rows", "1,0\n2,2\n", {}, "column 1 (counted from 0) would make 3 classes of 2 rows"],
-    ["a fraction as label", "a,b\n1,1.5\n", {}, 'lists; for numbers to predict give "targets" instead of "label"'],
+    [
+      "a fraction as label",
+      "a,b\n1,1.5\n",
+      {},
+      'in "classes"; for numbers to predict give "targets" instead of "label"',
+    ],
     [
       "semicolons",
       "a;b;c\n1;2;0\n",

@@ -117,7 +117,11 @@ describe("digitsDataset", () => {
     ["an input too large", { ...good, x: [0, 1, 2, 1e39] }, "f.json: row 1 has 1e+39 as input 1"],
     ["inputs too few", { ...good, x: [0, 1, 2] }, "f.json: x has 3 numbers; 2 rows of shape [2] need 4"],
     ["a label out of range", { ...good, y: [1, 2] }, "f.json: the label of row 1 is 2; labels are 0 to 1"],
-    ["half a label", { ...good, y: [0.5, 1] }, "f.json: the label of row 0 is 0.5; a label is a whole number >= 0"],
+    [
+      "half a label",
+      { ...good, y: [0.5, 1] },
+      "f.json: the label of row 0 is 0.5; a label must be a whole number >= 0",
+    ],
   ])("refuses %s", (_, file, message) => {
     expect(() => digitsDataset(JSON.stringify(file), "f.json")).toThrow(message);
   });
@@ -206,7 +210,11 @@ describe("arrayDataset", () => {
       'data: labels would make 3 classes of 2 rows; for numbers to predict give "targets" instead of "labels"',
     ],
     ["a scale of nothing", { inputs: [[1]], labels: [0], scale: 0 }, "scale is 0; it must be a finite number > 0"],
-    ["a label below 0", { inputs: [[1]], labels: [-1] }, "data: the label of row 0 is -1; a label is a whole number"],
+    [
+      "a label below 0",
+      { inputs: [[1]], labels: [-1] },
+      "data: the label of row 0 is -1; a label must be a whole number",
+    ],
     [
       "a weight below 0",
       { inputs: [[1]], labels: [0], weights: [-1] },

@@ -304,7 +304,7 @@ describe("the ramp", () => {
       [2, 1, 2],
       [4, 2, 4],
     ]);
-    expect(notes).toEqual(["the rates are the optimizer's; groups with an lrScale took them times it"]);
+    expect(notes).toEqual(["the rates are the optimizer's; groups with an lrScale used them times that"]);
   });
 
   it("says what rules that find their own rate make of one", async () => {
@@ -475,7 +475,7 @@ describe("nothing is left of a range test", () => {
       "an infinite loss",
       (o) => rangeTest(o, () => Number.POSITIVE_INFINITY),
       DataError,
-      "the loss of the first step is Infinity, before any rate has mattered, so the range test cannot begin: look for",
+      "the loss of the first step is Infinity, before any rate has had an effect, so the range test cannot begin; look for",
     ],
     [
       "a step that returns nothing",

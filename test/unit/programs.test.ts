@@ -89,6 +89,6 @@ describe("the command line on a landscape", () => {
     writeFileSync(other, JSON.stringify({ objective: { name: "mine" }, optimizer: { rule: sgd }, steps: 2 }));
     const { code, stderr } = await fallline(["train", other, ...backend]);
     expect(code).toBe(1);
-    expect(stderr).toContain("which no file can hold: train() takes it in code");
+    expect(stderr).toContain("which a file cannot hold");
   });
 });
