@@ -153,7 +153,7 @@ const modifierEffects: readonly (readonly [names: string, effect: string])[] = [
 
 /** Modifiers, as code and as JSON name them, and what they cost. */
 function modifierRows(): readonly (readonly string[])[] {
-  const rows = modifiers().flatMap(({ name, key, type, costs }) =>
+  const rows = modifiers.flatMap(({ name, key, type, costs }) =>
     costs.map(({ option, ...cost }, index) => {
       const suffix = /, .*$/.exec(option)?.[0] ?? "";
       const json = type === undefined ? `"${key}"` : `"${key}": { "type": "${type}" }`;
