@@ -70,9 +70,10 @@ export function diffFields(a: unknown, b: unknown, path = ""): FieldDifference[]
 /** A schedule may lie 100 deep in others, each in an array and an object; more than that no config holds. */
 const deepestFields = 1000;
 
-/** What JSON has in a value's place: the name of a rule. */
+/** What JSON has in a value's place: the name of a rule, a config with its modifiers under their keys. */
 function asJson(value: unknown): unknown {
-  return typeof value === "function" && "toJSON" in value ? String(value) : value;
+  const { toJSON } = Object(value) as { readonly toJSON?: unknown };
+  return typeof toJSON === "function" ? toJSON.call(value) : value;
 }
 
 function differences(given: unknown, other: unknown, path: string): FieldDifference[] {

@@ -15,6 +15,7 @@ import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.t
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import type { Optimizer } from "../../src/optimizer.ts";
 import { readConfig } from "../../src/read_config.ts";
+import { readSchedule } from "../../src/read_schedule.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lion } from "../../src/rules/lion.ts";
@@ -206,9 +207,9 @@ async function formats(): Promise<readonly Format[]> {
     }),
     ofJson("run configs", runs, (config) => readRunConfig(readRunConfig(config, { type: "mnist" }))),
     ofJson("schedules", schedules, (config) => {
-      const schedule = createSchedule(config as number);
+      const schedule = createSchedule(readSchedule(config));
       for (const step of [0, 1, 7, 1000, 2 ** 31]) schedule.at(step);
-      createSchedule(JSON.parse(JSON.stringify(schedule.config)));
+      createSchedule(readSchedule(JSON.parse(JSON.stringify(schedule.config))));
     }),
     ofJson("models", models, (config) => createModel(config as { layers: number[] })),
     ofJson("landscapes", landscapes, (config) => createLandscape(config as { type: "beale" })),

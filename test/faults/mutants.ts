@@ -72,7 +72,7 @@ const mark = "\u0001RAW:";
 
 /** The text of a JSON value that was changed in one to three places. */
 export function mutatedJson(value: unknown, dice: Dice): string {
-  const holder: Record<string, unknown> = { root: structuredClone(value) };
+  const holder: Record<string, unknown> = { root: JSON.parse(JSON.stringify(value)) };
   const raws: string[] = [];
   const raw = () => `${mark}${raws.push(dice.pick(hostile)) - 1}\u0001`;
   for (let change = 1 + dice.below(3); change > 0; change--) changeOnce(holder, dice, raw);

@@ -3,33 +3,32 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import {
   adamw,
-  cosine,
   createCpuOptimizer,
   createOptimizer,
   loadCheckpoint,
+  modifiers,
   muon,
   nadam,
   prodigy,
-  Random,
   requestDevice,
   saveCheckpoint,
+  schedules,
 } from "../../dist/lib/src/index.js";
+import { Random } from "../../dist/lib/src/random.js";
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 
 const [backend, from, to, checkpoint, out] = process.argv.slice(2);
 const config = adamw({
-  lr: cosine({ base: 0.1, steps: 8 }),
+  lr: schedules.cosine({ base: 0.1, steps: 8 }),
   weightDecay: 0.1,
   amsgrad: true,
-  clip: { type: "globalNorm", maxNorm: 1 },
   // Rules with memory of every kind; an odd step is in the middle of an accumulation.
   groups: [
     { params: "w", rule: muon, lr: 0.02 },
     { params: "c", rule: prodigy },
     { params: "d", rule: nadam },
   ],
-  accumulate: 2,
-  ema: { decay: 0.9 },
+  modifiers: [modifiers.clipGlobalNorm({ maxNorm: 1 }), modifiers.accumulate(2), modifiers.ema({ decay: 0.9 })],
   replicas: [{}, { lr: 0.05 }],
 });
 const random = new Random(1);
