@@ -205,13 +205,14 @@ export async function main(): Promise<void> {
   const table = [titles, titles.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
   const text = `# Rates that range tests suggest
 
-\`npm run rates\` writes this page: minutes on the CPU reference, the same on every machine.
+This page compares the rates that range tests suggest with the best of a sweep, on jobs of many kinds. \`npm run rates\` writes it, in
+minutes on the CPU reference and the same on every machine.
 
-Every job runs for ${steps} steps in batches of 32. Its *best* is the best of 16 rates, those of a sweep that is told nothing, all
-run to their end; a *loss* is the mean of about the last ten. Behind each other rate stands its loss over that of the best:
-\`suggested\` is what \`findLr\` (for landscapes \`rangeTest\`) suggests by default, after short runs; \`fall\` and \`valley\` are
-readings of the ramp alone. **Bold** is more than 10 % above the best. *Cosine* is the schedule of \`fallline train\`: a warm-up,
-then half a cosine; the rate is its highest.
+Every job runs for ${steps} steps in batches of 32. A *loss* is the mean of about the last ten. *sweep's best* is the best of 16 rates, the
+defaults of a sweep, all run to their end. The other columns give a rate and, in brackets, its loss relative to that best one:
+\`suggested\` is what \`tuning.findLr\` (\`tuning.rangeTest\` for landscapes) suggests by default, after short runs; \`fall\` and
+\`valley\` are readings of the ramp alone. **Bold** is more than 10 % above the best. *Cosine* is the schedule of \`fallline train\`, a
+warm-up and half a cosine, whose highest value is the rate.
 
 ${table}
 `;
