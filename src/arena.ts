@@ -205,7 +205,8 @@ export function paddedLength(segments: readonly Segment[], page = 0): number {
 
 /** The pages of the arenas, by number. */
 export function pagesOf(segments: readonly Segment[]): readonly number[] {
-  return Array.from({ length: 1 + Math.max(...segments.map(({ page }) => page)) }, (_, page) => page);
+  const last = segments.reduce((most, { page }) => Math.max(most, page), 0);
+  return Array.from({ length: last + 1 }, (_, page) => page);
 }
 
 /** A whole page from the tensors' data; padding and tensors without data are zero. */

@@ -1,5 +1,5 @@
 // Where an optimizer keeps the numbers of a role: which array, and where in it. Pure arithmetic, the same for both engines.
-import { arenaLength, paddedLength, type Segment } from "../arena.ts";
+import { arenaLength, paddedLength, pagesOf, type Segment } from "../arena.ts";
 import { OptionError, show } from "../errors.ts";
 import { type PartLayout, slotRange } from "../layout.ts";
 import type { Role } from "../optimizer.ts";
@@ -67,7 +67,10 @@ function find(
   role: Role,
 ): readonly Location[] {
   if (role === "params" || role === "gradients" || (role === "accumulated" && plan.accumulate > 1)) {
-    return segments.map((segment) => inArena(role as Arena, segment, segments));
+    const strides = pagesOf(segments).map((page) =>
+      (role === "accumulated" ? paddedLength : arenaLength)(segments, page),
+    );
+    return segments.map((segment) => inArena(role as Arena, segment, strides));
   }
   const found = layouts.flatMap((layout, index) => {
     if (!layout.slotBases.has(role)) return [];
@@ -82,11 +85,10 @@ function find(
 
 type Arena = "params" | "gradients" | "accumulated";
 
-function inArena(kind: Arena, segment: Segment, segments: readonly Segment[]): Location {
+function inArena(kind: Arena, segment: Segment, strides: readonly number[]): Location {
   const { length, page, offset, external } = segment;
   const home: Home = { kind, index: page };
-  if (kind === "accumulated") return { segment, home, offset, length, stride: paddedLength(segments, page) };
-  if (!external) return { segment, home, offset, length, stride: arenaLength(segments, page) };
+  if (kind === "accumulated" || !external) return { segment, home, offset, length, stride: strides[page]! };
   const { buffer, offset: bytes = 0 } = external[kind];
   return { segment, home, offset: bytes / 4, length, stride: 0, external: buffer };
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { OptimizerConfig } from "../../src/config.ts";
 import type { Dataset } from "../../src/data/dataset.ts";
 import { OptionError } from "../../src/errors.ts";
+import { layerStats } from "../../src/modifiers/layer_stats.ts";
 import type { Model } from "../../src/objectives/model.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
@@ -369,7 +370,13 @@ describe("real runs on the CPU engine", () => {
   async function train(config: ModelConfig, optimizer: OptimizerConfig, batch: number, steps: number, spread?: number) {
     const model = createModel(config);
     const tensors = spread === undefined ? initialTensors(model) : drawn(model, spread);
-    const trainee = await createTrainee(cpuEngine(), model, tensors, { ...optimizer, watch: true }, { data, batch });
+    const trainee = await createTrainee(
+      cpuEngine(),
+      model,
+      tensors,
+      { ...optimizer, modifiers: [layerStats()] },
+      { data, batch },
+    );
     const watch = createWatch();
     const events: WatchEvent[] = [];
     const order = new Random(9);
