@@ -9,8 +9,8 @@ struct Sizes {
   weighted: u32,
   // where the scale is in the record of the first replica
   loss_scale_index: u32,
-  smoothing: f32,
-  delta: f32,
+  // the loss's option: its label smoothing, or Huber's delta
+  option: f32,
 }
 
 @group(0) @binding(0) var<storage, read> batch: Batch;

@@ -5,9 +5,9 @@ import { grid, requireBuffer } from "../gpu/device.ts";
 import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
 import type { GpuOptimizer } from "../gpu/optimizer.ts";
 import type { Operand } from "../products/product.ts";
-import { type CompleteLossConfig, targetsOf } from "./loss.ts";
+import { optionOf, targetsOf } from "./loss.ts";
 import type { Model } from "./model.ts";
-import { elementwiseLossSource, gatherSource, softmaxCrossEntropySource } from "./sources.ts";
+import { gatherSource, lossSources } from "./sources.ts";
 import { createSizes, lanes, replicaConstants } from "./tensors_gpu.ts";
 
 export interface CachedData {
@@ -20,9 +20,6 @@ export interface CachedData {
     outcomes: GPUBuffer,
   ): { readonly gather: Dispatch; readonly loss: Dispatch };
 }
-
-/** In the order that shaders/objectives/loss_elementwise.wgsl numbers them. */
-const elementwise: readonly CompleteLossConfig["type"][] = ["meanSquaredError", "huber", "sigmoidBinaryCrossEntropy"];
 
 /**
  * Uploads a data set that fits the model, for batches of at most `capacity` rows at once. The caller destroys its buffers.
@@ -38,20 +35,18 @@ export async function loadData(
   const { device, replicas, control } = optimizer;
   const { inputs: bytes, weights, features, name, labels, scale } = data;
   const { loss } = config;
-  const softmax = loss.type === "softmaxCrossEntropy";
-  const answers = softmax && labels ? Uint32Array.from(labels) : targetsOf(loss, width, data);
+  const answers =
+    loss.type === "softmaxCrossEntropy" && labels ? Uint32Array.from(labels) : targetsOf(loss, width, data);
   requireBuffer(device, Math.ceil(bytes.byteLength / 4) * 4, name);
   const [gatherKernel, lossKernel] = await Promise.all([
     compileKernel(device, gatherSource, ["read", "read", "write", "uniform"], {}),
     compileKernel(
       device,
-      softmax ? softmaxCrossEntropySource : elementwiseLossSource,
+      lossSources[loss.type],
       ["read", "read", "read", "write", "write", "read", "uniform"],
-      { ...replicaConstants(optimizer), ...(softmax ? {} : { kind: elementwise.indexOf(loss.type) }) },
+      replicaConstants(optimizer),
     ),
   ]);
-  const smoothing = "labelSmoothing" in loss ? loss.labelSmoothing : 0;
-  const delta = "delta" in loss ? loss.delta : 0;
   const { made, buffers } = await allocate(device, name, (create) => {
     const answersBuffer = create(`${name} answers`, answers.byteLength, bytesOf(answers));
     return {
@@ -63,7 +58,7 @@ export async function loadData(
       lossSizes: createSizes(
         create,
         [width, capacity, Number(weights !== undefined), optimizer.controlIndex("lossScale")],
-        [smoothing, delta],
+        [optionOf(loss)],
       ),
     };
   });

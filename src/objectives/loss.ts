@@ -1,58 +1,126 @@
-// Losses as JSON, and what each makes of one example's outputs on the CPU, in float64; shaders/objectives/loss_*.wgsl are
-// their twins. Every loss is a mean over the examples, and over an example's outputs where it looks at them one by one.
+// Losses: each is one entry, with its option, its formula in float64 and its twin in WGSL; and what a config makes of them. Every
+// loss is a mean over the examples, and over an example's outputs where it is taken of each output alone.
+import binaryCrossEntropy from "../../shaders/objectives/losses/binary_cross_entropy.wgsl?raw";
+import elementwise from "../../shaders/objectives/losses/elementwise.wgsl?raw";
+import huber from "../../shaders/objectives/losses/huber.wgsl?raw";
+import meanSquaredError from "../../shaders/objectives/losses/mean_squared_error.wgsl?raw";
+import softmaxCrossEntropy from "../../shaders/objectives/losses/softmax_cross_entropy.wgsl?raw";
 import { type Dataset, type DatasetShape, datasetNoun, rowNumber } from "../data/dataset.ts";
 import { DataError, OptionError } from "../errors.ts";
-import { readChoice, readNumber, readObject } from "../options.ts";
+import { type Range, readChoice, readNumber, readObject } from "../options.ts";
 
-export const losses = ["softmaxCrossEntropy", "sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"] as const;
+/** A loss of one output and its target, and its derivative by the output. */
+interface Term {
+  readonly loss: number;
+  readonly slope: number;
+}
 
-/** A loss as JSON; a name alone stands for the loss with its defaults. */
-export type LossConfig =
+/** What a loss is. */
+interface LossEntry {
+  /** Its option, which kernels read as `sizes.option`; absent where it has none. */
+  readonly option?: { readonly name: string; readonly range: Range; readonly default: number };
+  /** Whether outputs are right or wrong, so that there is an accuracy. */
+  readonly hasAccuracy: boolean;
+  /** The loss of each output alone; absent where the loss is taken of all outputs of an example at once. */
+  readonly each?: (option: number) => (output: number, target: number) => Term;
+  /** Files of shaders/objectives/losses, without their ending, with their text: together they define `judge`. */
+  readonly wgsl: Readonly<Record<string, string>>;
+}
+
+const labelSmoothing = { name: "labelSmoothing", range: { min: 0, below: 1 }, default: 0 } as const;
+
+const entries = {
   /**
    * -log softmax(outputs)[label], for integer labels. `labelSmoothing` s, in [0, 1), default 0: the label counts 1 - s and
    * all classes together s (Szegedy et al. 2015, as torch.nn.CrossEntropyLoss has it).
    */
-  | { readonly type: "softmaxCrossEntropy"; readonly labelSmoothing?: number | undefined }
+  softmaxCrossEntropy: {
+    option: labelSmoothing,
+    hasAccuracy: true,
+    wgsl: { softmax_cross_entropy: softmaxCrossEntropy },
+  },
   /**
    * Binary cross-entropy of sigmoid(output) with targets in [0, 1] (torch.nn.BCEWithLogitsLoss), the mean over the outputs.
    * `labelSmoothing` s, in [0, 1), default 0: a target t counts as t·(1 - s) + s/2.
    */
-  | { readonly type: "sigmoidBinaryCrossEntropy"; readonly labelSmoothing?: number | undefined }
+  sigmoidBinaryCrossEntropy: {
+    option: labelSmoothing,
+    hasAccuracy: true,
+    each: (smoothing) => (logit, given) => {
+      const target = given * (1 - smoothing) + smoothing / 2;
+      // Only exponentials below 1 are formed, so none overflows.
+      const small = Math.exp(-Math.abs(logit));
+      const share = logit >= 0 ? 1 / (1 + small) : small / (1 + small);
+      return { loss: Math.max(logit, 0) - logit * target + Math.log1p(small), slope: share - target };
+    },
+    wgsl: { binary_cross_entropy: binaryCrossEntropy, elementwise },
+  },
   /** (output - target)², the mean over the outputs (torch.nn.MSELoss). */
-  | { readonly type: "meanSquaredError" }
+  meanSquaredError: {
+    hasAccuracy: false,
+    each: () => (output, target) => ({ loss: (output - target) ** 2, slope: 2 * (output - target) }),
+    wgsl: { mean_squared_error: meanSquaredError, elementwise },
+  },
   /** d²/2 of a difference d up to `delta` (> 0, default 1), delta·(|d| - delta/2) above (Huber 1964, torch.nn.HuberLoss). */
-  | { readonly type: "huber"; readonly delta?: number | undefined };
+  huber: {
+    option: { name: "delta", range: { above: 0 }, default: 1 },
+    hasAccuracy: false,
+    each: (delta) => (output, target) => {
+      const d = output - target;
+      const size = Math.abs(d);
+      return size <= delta
+        ? { loss: (d * d) / 2, slope: d }
+        : { loss: delta * (size - delta / 2), slope: Math.sign(d) * delta };
+    },
+    wgsl: { huber, elementwise },
+  },
+} as const satisfies Readonly<Record<string, LossEntry>>;
+
+/** The name of a loss. */
+export type LossName = keyof typeof entries;
+
+/** By name. */
+export const lossEntries: Readonly<Record<LossName, LossEntry>> = entries;
+
+/** The names of all losses. */
+export const losses = Object.keys(entries) as readonly LossName[];
+
+type OptionOf<Name extends LossName> = (typeof entries)[Name] extends {
+  readonly option: { readonly name: infer Option };
+}
+  ? Option & string
+  : never;
+
+/**
+ * A loss as JSON: its `type`, and its option where it has one. `softmaxCrossEntropy` and `sigmoidBinaryCrossEntropy` have
+ * `labelSmoothing`, in [0, 1), default 0; `huber` has `delta`, > 0, default 1; `meanSquaredError` has none.
+ */
+export type LossConfig = {
+  [Name in LossName]: { readonly type: Name } & { readonly [Option in OptionOf<Name>]?: number | undefined };
+}[LossName];
 
 /** With every default filled in. */
-export type CompleteLossConfig =
-  | { readonly type: "softmaxCrossEntropy" | "sigmoidBinaryCrossEntropy"; readonly labelSmoothing: number }
-  | { readonly type: "meanSquaredError" }
-  | { readonly type: "huber"; readonly delta: number };
+export type CompleteLossConfig = {
+  [Name in LossName]: { readonly type: Name } & { readonly [Option in OptionOf<Name>]: number };
+}[LossName];
 
 /** @throws OptionError for what is no loss. */
 export function readLoss(value: unknown): CompleteLossConfig {
-  if (value === undefined) return { type: "softmaxCrossEntropy", labelSmoothing: 0 };
+  if (value === undefined) return readLoss("softmaxCrossEntropy");
   if (typeof value !== "object" || value === null) return readLoss({ type: readChoice("model.loss", value, losses) });
   const type = readChoice("model.loss.type", "type" in value ? value.type : undefined, losses);
-  switch (type) {
-    case "meanSquaredError":
-      readObject("model.loss", value, ["type"]);
-      return { type };
-    case "huber": {
-      const { delta } = readObject("model.loss", value, ["type", "delta"]);
-      return { type, delta: delta === undefined ? 1 : readNumber("model.loss.delta", delta, { above: 0 }) };
-    }
-    default: {
-      const { labelSmoothing: s } = readObject("model.loss", value, ["type", "labelSmoothing"]);
-      const labelSmoothing = s === undefined ? 0 : readNumber("model.loss.labelSmoothing", s, { min: 0, below: 1 });
-      return { type, labelSmoothing };
-    }
-  }
+  const { option } = lossEntries[type];
+  const fields = readObject("model.loss", value, option ? ["type", option.name] : ["type"]);
+  if (!option) return { type } as CompleteLossConfig;
+  const given = fields[option.name];
+  const number = given === undefined ? option.default : readNumber(`model.loss.${option.name}`, given, option.range);
+  return { type, [option.name]: number } as CompleteLossConfig;
 }
 
-/** Whether a loss distinguishes right from wrong outputs, so that there is an accuracy. */
-export function hasAccuracy({ type }: CompleteLossConfig): boolean {
-  return type === "softmaxCrossEntropy" || type === "sigmoidBinaryCrossEntropy";
+/** The value of a loss's option; 0 where it has none. */
+export function optionOf(config: CompleteLossConfig): number {
+  const { option } = lossEntries[config.type];
+  return option ? (config as unknown as Readonly<Record<string, number>>)[option.name]! : 0;
 }
 
 /**
@@ -119,10 +187,10 @@ export function judgeOf(config: CompleteLossConfig, outputs: number, data: Datas
   if (config.type === "softmaxCrossEntropy") {
     const { labels } = data;
     if (!labels) throw new OptionError(`model.loss is softmaxCrossEntropy, which needs labels; ${data.name} has none`);
-    return (logits, row) => softmaxCrossEntropy(logits, labels[row]!, config.labelSmoothing);
+    return (logits, row) => judgeSoftmax(logits, labels[row]!, config.labelSmoothing);
   }
   const targets = targetsOf(config, outputs, data);
-  const each = elementwise(config);
+  const each = entries[config.type].each(optionOf(config));
   return (values, row) => {
     let [loss, hit] = [0, true];
     for (let j = 0; j < outputs; j++) {
@@ -138,7 +206,7 @@ export function judgeOf(config: CompleteLossConfig, outputs: number, data: Datas
 }
 
 /** The largest logit is taken off first, so that none is too large. */
-function softmaxCrossEntropy(logits: Float64Array, label: number, smoothing: number): Judgement {
+function judgeSoftmax(logits: Float64Array, label: number, smoothing: number): Judgement {
   let [top, best, sum] = [Number.NEGATIVE_INFINITY, 0, 0];
   logits.forEach((logit, c) => {
     if (logit > top) [top, best] = [logit, c];
@@ -153,33 +221,6 @@ function softmaxCrossEntropy(logits: Float64Array, label: number, smoothing: num
     const wanted = (c === label ? 1 - smoothing : 0) + smoothing / classes;
     logits[c] = Math.exp(logits[c]! - top) / total - wanted;
   }
-  // Of logits that are no numbers none is the largest.
+  // Where a logit is NaN none is the largest.
   return { loss, hit: Number.isFinite(loss) && best === label };
-}
-
-function elementwise(config: CompleteLossConfig): (value: number, target: number) => { loss: number; slope: number } {
-  switch (config.type) {
-    case "meanSquaredError":
-      return (value, target) => ({ loss: (value - target) ** 2, slope: 2 * (value - target) });
-    case "huber": {
-      const { delta } = config;
-      return (value, target) => {
-        const d = value - target;
-        const size = Math.abs(d);
-        return size <= delta
-          ? { loss: (d * d) / 2, slope: d }
-          : { loss: delta * (size - delta / 2), slope: Math.sign(d) * delta };
-      };
-    }
-    default: {
-      const { labelSmoothing: s } = config;
-      return (logit, given) => {
-        const target = given * (1 - s) + s / 2;
-        // Of exp only what is below 1 is formed.
-        const small = Math.exp(-Math.abs(logit));
-        const share = logit >= 0 ? 1 / (1 + small) : small / (1 + small);
-        return { loss: Math.max(logit, 0) - logit * target + Math.log1p(small), slope: share - target };
-      };
-    }
-  }
 }

@@ -11,9 +11,9 @@ import { type InitConfig, initialWeight, readInit } from "./init.ts";
 import {
   type CompleteLossConfig,
   checkAnswers,
-  hasAccuracy,
   type LossConfig,
-  type losses,
+  type LossName,
+  lossEntries,
   readLoss,
   targetsOf,
 } from "./loss.ts";
@@ -26,7 +26,7 @@ import { matchSegments, type Program, type Trainable, type Values } from "./prog
 /** What every model may say of its training. */
 export interface TrainingOptions {
   /** What the outputs are held against, and how; default softmaxCrossEntropy. */
-  readonly loss?: (typeof losses)[number] | LossConfig | undefined;
+  readonly loss?: LossName | LossConfig | undefined;
   /** Adds l2/2 · Σ weight² over all weights, not the biases, to the loss; >= 0, default 0. */
   readonly l2?: number | undefined;
   /** Whether layers have biases; default true. */
@@ -129,7 +129,7 @@ function programOfModel(model: Model): Program<InitConfig> {
     title,
     needsData: true,
     lossName: config.loss.type,
-    hasAccuracy: hasAccuracy(config.loss),
+    hasAccuracy: lossEntries[config.loss.type].hasAccuracy,
     // An example's loss and hit are 8 bytes.
     memory: { sharedRowBytes: 4 * features, replicaRowBytes: 4 * Math.max(2, widest), rowMultiple, divides: true },
     start: (init = {}) => readInit(init, model.init),

@@ -8,8 +8,6 @@ import customProbe from "../../shaders/objectives/custom_probe.wgsl?raw";
 import gather from "../../shaders/objectives/gather.wgsl?raw";
 import linear from "../../shaders/objectives/linear.wgsl?raw";
 import loss from "../../shaders/objectives/loss.wgsl?raw";
-import lossElementwise from "../../shaders/objectives/loss_elementwise.wgsl?raw";
-import lossSoftmaxCrossEntropy from "../../shaders/objectives/loss_softmax_cross_entropy.wgsl?raw";
 import outcome from "../../shaders/objectives/outcome.wgsl?raw";
 import penalty from "../../shaders/objectives/penalty.wgsl?raw";
 import perturb from "../../shaders/objectives/perturb.wgsl?raw";
@@ -17,6 +15,7 @@ import replicas from "../../shaders/objectives/replicas.wgsl?raw";
 import total from "../../shaders/objectives/total.wgsl?raw";
 import { assemble, type Source, type SourcePart } from "../assemble.ts";
 import { batchPart } from "../products/sources.ts";
+import { type LossName, lossEntries } from "./loss.ts";
 
 const part = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });
 const replicasPart = part("replicas", replicas);
@@ -26,14 +25,13 @@ const linearPart = part("linear", linear);
 const lossParts = [batchPart, linearPart, outcomePart, replicasPart, part("loss", loss)];
 
 export const gatherSource = assemble("gather", [batchPart, linearPart, part("gather", gather)]);
-export const softmaxCrossEntropySource = assemble("softmax cross-entropy", [
-  ...lossParts,
-  part("loss_softmax_cross_entropy", lossSoftmaxCrossEntropy),
-]);
-export const elementwiseLossSource = assemble("elementwise loss", [
-  ...lossParts,
-  part("loss_elementwise", lossElementwise),
-]);
+/** The kernel of each loss. */
+export const lossSources = Object.fromEntries(
+  Object.entries(lossEntries).map(([name, { wgsl }]) => [
+    name,
+    assemble(name, [...lossParts, ...Object.entries(wgsl).map(([file, text]) => part(`losses/${file}`, text))]),
+  ]),
+) as Readonly<Record<LossName, Source>>;
 export const totalSource = assemble("total", [batchPart, outcomePart, replicasPart, part("total", total)]);
 export const penaltySource = assemble("penalty", [linearPart, outcomePart, replicasPart, part("penalty", penalty)]);
 export const perturbSource = assemble("perturb", [linearPart, part("perturb", perturb)]);

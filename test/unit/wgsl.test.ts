@@ -122,7 +122,7 @@ describe("bindings", () => {
 
   it.each([
     [objectives.gatherSource, ["0 batch read", "1 data read", "2 inputs read_write"]],
-    ...[objectives.softmaxCrossEntropySource, objectives.elementwiseLossSource].map((source): [Source, string[]] => [
+    ...Object.values(objectives.lossSources).map((source): [Source, string[]] => [
       source,
       [
         ...["0 batch read", "1 answers read", "2 weights read", "3 outputs read_write"],

@@ -17,13 +17,13 @@ fn judge(first: u32, row: u32, factor: f32) -> Outcome {
     total += exp(-distance);
     below += distance;
   }
-  let spread = sizes.smoothing / f32(classes);
-  let loss = log(total) + (1.0 - sizes.smoothing) * (top - outputs[first + label]) + spread * below;
+  let spread = sizes.option / f32(classes);
+  let loss = log(total) + (1.0 - sizes.option) * (top - outputs[first + label]) + spread * below;
   for (var c = 0u; c < classes; c++) {
     let share = exp(outputs[first + c] - top) / total;
-    let wanted = select(0.0, 1.0 - sizes.smoothing, c == label) + spread;
+    let wanted = select(0.0, 1.0 - sizes.option, c == label) + spread;
     outputs[first + c] = (share - wanted) * factor;
   }
-  // Of logits that are no numbers none is the largest.
+  // Where a logit is NaN none is the largest.
   return Outcome(loss, select(0.0, 1.0, is_finite(loss) && best == label));
 }
