@@ -5,6 +5,7 @@ import { type Dataset, sliceRows } from "../src/data/dataset.ts";
 import { digitsDataset } from "../src/data/digits.ts";
 import { DataError, OptionError } from "../src/errors.ts";
 import { gradientCase, readGradients, readTraining, trainingRun } from "../src/lab/gradients.ts";
+import { lossScale } from "../src/modifiers/loss_scale.ts";
 import type { Model } from "../src/objectives/model.ts";
 import { createModel, type ModelConfig } from "../src/objectives/models/index.ts";
 import type { Evaluation } from "../src/objectives/objective.ts";
@@ -86,7 +87,7 @@ export function objectiveLaws(engine: Engine): void {
   describe("replicas", () => {
     // Blocked products and the others; the loss scale grows at every update, so that each replica has its own.
     const model = createModel({ layers: [64, 12, 10] });
-    const shared = { rule: sgd, momentum: 0.9, lossScale: { init: 64, interval: 1 } } as const;
+    const shared = { rule: sgd, momentum: 0.9, modifiers: [lossScale({ init: 64, interval: 1 })] } as const;
     const rates = [0.1, 0.3, 0.02];
     const initial = rates.map((_, replica) => valuesOf(randomTensors(model, replica)));
     const rows = Array.from({ length: 5 }, (_, step) =>
