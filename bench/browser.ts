@@ -5,7 +5,7 @@ import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import puppeteer, { type Browser, type LaunchOptions } from "puppeteer";
 import { findChrome } from "../scripts/webgpu.mjs";
-import { DeviceError, show } from "../src/errors.ts";
+import { DeviceError, show } from "../src/base/errors.ts";
 import { messageOf } from "./suite.ts";
 
 export const browserNames = ["chrome", "firefox"] as const;

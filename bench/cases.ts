@@ -1,5 +1,5 @@
 // The registry of cases: every suite's, and which of them a run takes. A suite is a file in suites/ and a line here.
-import { OptionError, show } from "../src/errors.ts";
+import { OptionError, show } from "../src/base/errors.ts";
 import type { Case, Tier } from "./suite.ts";
 import { cpuCases, gradientCases } from "./suites/gradient.ts";
 import { hostCases } from "./suites/host.ts";

@@ -2,7 +2,7 @@
 // where the result has nothing for either.
 import { BarChart } from "echarts/charts";
 import { use } from "echarts/core";
-import { chartSvg } from "../src/cli/chart.ts";
+import { chartSvg } from "../src/app/cli/chart.ts";
 import { costChart, type Drawn, timesChart } from "./drawings.ts";
 import { captionOf } from "./report.ts";
 

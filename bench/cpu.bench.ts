@@ -2,8 +2,8 @@
 // batches of 128: each form of product, and AdamW's update. `npx vitest bench --run bench/cpu.bench.ts`; the whole step is a
 // case of `npm run bench`.
 import { bench, describe } from "vitest";
-import { createCpuOptimizer } from "../src/cpu/optimizer.ts";
-import { product } from "../src/cpu/product.ts";
+import { createCpuOptimizer } from "../src/engines/cpu/optimizer.ts";
+import { product } from "../src/engines/cpu/product.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { hypers } from "./network.ts";
 import { columnsOf, Products, rowsOf, updateAdamw } from "./plain_loops.ts";

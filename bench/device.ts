@@ -1,6 +1,6 @@
 // The device on which the benchmark runs all engines but those that bring their own: one for all cases, so that kernels are
 // compiled once, with timestamps where they are offered, and made anew after a loss.
-import { type AdapterDescription, describeAdapter, requestDevice } from "../src/gpu/device.ts";
+import { type AdapterDescription, describeAdapter, requestDevice } from "../src/engines/gpu/device.ts";
 import type { Runner, Timestamps } from "./suite.ts";
 
 let current: Promise<GPUDevice> | undefined;

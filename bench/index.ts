@@ -1,14 +1,14 @@
 // `fallline/bench`: what a step of one's own costs, measured as the project's benchmark measures its cases.
 /// <reference types="@webgpu/types" preserve="true" />
-export type { ChoiceStore, Speeds } from "../src/gpu/kernel_choices.ts";
-export * as kernels from "../src/products/kernels.ts";
-export type { Tuned, TunedUpdate, TuneOptions, TuneProgress, TuneResult } from "../src/products/tuner.ts";
-export type { Choice } from "../src/products/variant_choices.ts";
-export type { ProductShape } from "../src/products/variants.ts";
+export type { ChoiceStore, Speeds } from "../src/engines/gpu/kernel_choices.ts";
+export * as kernels from "../src/engines/products/kernels.ts";
+export type { Tuned, TunedUpdate, TuneOptions, TuneProgress, TuneResult } from "../src/engines/products/tuner.ts";
+export type { Choice } from "../src/engines/products/variant_choices.ts";
+export type { ProductShape } from "../src/engines/products/variants.ts";
 
-import { DeviceError, OptionError, show } from "../src/errors.ts";
-import { readDevice } from "../src/gpu/device.ts";
-import { readNumber, readObject } from "../src/options.ts";
+import { DeviceError, OptionError, show } from "../src/base/errors.ts";
+import { readNumber, readObject } from "../src/base/options.ts";
+import { readDevice } from "../src/engines/gpu/device.ts";
 import { gpuTimeOf, submitPass } from "./device.ts";
 import { type Contender, runCases } from "./suite.ts";
 

@@ -1,10 +1,10 @@
 // The choices of docs/performance.md, measured side by side on this machine's adapter: `npx vitest bench --run`.
 import { bench, describe } from "vitest";
-import { encodeDispatches } from "../src/gpu/kernel.ts";
-import { createOptimizer } from "../src/gpu/optimizer.ts";
-import { variantDispatch } from "../src/products/product.ts";
-import { findVariant, whyNot } from "../src/products/variants.ts";
-import { readConfig } from "../src/read_config.ts";
+import { encodeDispatches } from "../src/engines/gpu/kernel.ts";
+import { createOptimizer } from "../src/engines/gpu/optimizer.ts";
+import { variantDispatch } from "../src/engines/products/product.ts";
+import { findVariant, whyNot } from "../src/engines/products/variants.ts";
+import { readConfig } from "../src/optimizer/read_config.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { device, freshDevice } from "../test/gpu/setup.ts";

@@ -3,7 +3,7 @@ import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent, TooltipComponent } from "echarts/components";
 import { type EChartsType, init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
-import { refuseMarkup } from "../src/page/no_markup.ts";
+import { refuseMarkup } from "../src/app/page/no_markup.ts";
 import { costChart, type Drawn, timesChart } from "./drawings.ts";
 import { digits } from "./report.ts";
 

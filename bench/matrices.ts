@@ -1,7 +1,7 @@
 // The work of the product cases, the same for every engine: two random matrices as they are stored, and some rows of what they
 // make, in float64.
 
-import type { ProductShape } from "../src/products/variants.ts";
+import type { ProductShape } from "../src/engines/products/variants.ts";
 import { Random } from "../src/training.ts";
 import type { Answer } from "./suite.ts";
 

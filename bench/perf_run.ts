@@ -3,8 +3,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
-import { DataError, FalllineError } from "../src/errors.ts";
-import { adapterLine } from "../src/gpu/device.ts";
+import { DataError, FalllineError } from "../src/base/errors.ts";
+import { adapterLine } from "../src/engines/gpu/device.ts";
 import { pageCases, titleOf } from "./cases.ts";
 import {
   type Baseline,

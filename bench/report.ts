@@ -1,6 +1,6 @@
 // What a result looks like to people: a head, a summary that one can paste, a table for each suite, remarks; as text for a
 // terminal and as a page of Markdown. The page (main.ts) shows the same tables.
-import { type AdapterDescription, adapterLine } from "../src/gpu/device.ts";
+import { type AdapterDescription, adapterLine } from "../src/engines/gpu/device.ts";
 import type { KernelTime, Result, Row } from "./suite.ts";
 
 /** The rows of one suite, with the columns that mean something there. */

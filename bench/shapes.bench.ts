@@ -1,8 +1,8 @@
 // The shapes of the update's kernels beside a kernel that streams the same bytes with the least arithmetic, as
 // docs/performance.md has them: `npx vitest bench --run shapes`. FALLLINE_ELEMENTS sets how many parameters; default 2^20 + 1.
 import { afterAll, bench, describe } from "vitest";
-import { shapes } from "../src/gpu/kernel_shapes.ts";
-import { createShaped } from "../src/gpu/optimizer.ts";
+import { shapes } from "../src/engines/gpu/kernel_shapes.ts";
+import { createShaped } from "../src/engines/gpu/optimizer.ts";
 import { clipGlobalNorm } from "../src/modifiers/clip_global_norm.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { device } from "../test/gpu/setup.ts";

@@ -2,7 +2,7 @@
 // step, and what three of them make. Values repeat with a prime period, each tensor from another place in it on: so what is
 // expected of a hundred million elements takes the reference one period, and no array as long as the work is ever held.
 
-import { readParts } from "../src/gpu/readback.ts";
+import { readParts } from "../src/engines/gpu/readback.ts";
 import { createCpuOptimizer, type OptimizerConfig, readConfig, rules } from "../src/index.ts";
 import { Random } from "../src/training.ts";
 import { type Answer, checkedSteps } from "./suite.ts";

@@ -58,7 +58,7 @@ function commandLine() {
       license: { fileName: "cli.licenses.md" },
       rolldownOptions: {
         checks: { bundlerTimings: false },
-        input: "src/cli/main.ts",
+        input: "src/app/cli/main.ts",
         output: { entryFileNames: "cli.js", codeSplitting: false },
       },
     },

@@ -25,8 +25,8 @@ await writeFile(join(root, "docs", "schedules.md"), scheduleTableMarkdown());
 const { landscapeTableMarkdown, landscapesChart } = await load("/src/lab/landscape_table.ts");
 await writeFile(join(root, "docs", "landscapes.md"), landscapeTableMarkdown());
 
-/** @type {typeof import("../src/cli/chart.ts")} */
-const { chartSvg } = await load("/src/cli/chart.ts");
+/** @type {typeof import("../src/app/cli/chart.ts")} */
+const { chartSvg } = await load("/src/app/cli/chart.ts");
 await writeFile(join(root, "docs", "landscapes.svg"), chartSvg(landscapesChart()));
 
 execFileSync(process.execPath, [join(root, "node_modules", "typedoc", "bin", "typedoc")], {

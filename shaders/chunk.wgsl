@@ -1,4 +1,4 @@
-// The entry of the chunk table that a workgroup works on; src/stages/structs.ts says what a Chunk holds.
+// The entry of the chunk table that a workgroup works on; src/engines/stages/structs.ts says what a Chunk holds.
 
 // A chunk with its places in a replica. Where its elements begin is from here on in entries of the arrays: to divide for
 // every element would take a tenth of an update's time where nothing moves that out of the loop.

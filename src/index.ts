@@ -1,44 +1,36 @@
 // `fallline`: the optimizer on either engine, its rules, schedules and modifiers.
 /// <reference types="@webgpu/types" preserve="true" />
-export type { BufferRange, Layout, Segment, Tensor, Tensors } from "./arena.ts";
+
+export { DataError, DeviceError, FalllineError, OptionError } from "./base/errors.ts";
+export type { Range } from "./base/options.ts";
+export { decodeSafetensors, encodeSafetensors, type SafeTensor, type SafeTensors } from "./base/safetensors.ts";
+export { type CpuOptimizer, createCpuOptimizer, type ReplicaProgress } from "./engines/cpu/optimizer.ts";
+export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./engines/gpu/device.ts";
+export { type ControlField, createOptimizer, type GpuOptimizer } from "./engines/gpu/optimizer.ts";
+export * as stages from "./engines/stages/functions.ts";
+export { type LawResult, verifyRule } from "./lab/verify.ts";
+export * as modifiers from "./modifiers/functions.ts";
+export type {
+  ArgumentFunction,
+  Modifier,
+  ModifierConfig,
+  ModifierFunction,
+  SwitchFunction,
+} from "./modifiers/modifier.ts";
+export type { BufferRange, Layout, Segment, Tensor, Tensors } from "./optimizer/arena.ts";
+export { type LoadOptions, loadCheckpoint, saveCheckpoint } from "./optimizer/checkpoint.ts";
 export type {
   CommonOptions,
   GroupOptions,
   OptimizerConfig,
   Pattern,
   ReplicaOptions,
-} from "./config.ts";
-export { type CpuOptimizer, createCpuOptimizer, type ReplicaProgress } from "./cpu/optimizer.ts";
-export { DataError, DeviceError, FalllineError, OptionError } from "./errors.ts";
-export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./gpu/device.ts";
-export { type ControlField, createOptimizer, type GpuOptimizer } from "./gpu/optimizer.ts";
-export { layerwiseDecay, noDecay } from "./groups.ts";
-export { type LawResult, verifyRule } from "./lab/verify.ts";
-export type { ArgumentFunction, Modifier, ModifierConfig, ModifierFunction, SwitchFunction } from "./modifier.ts";
-export * as modifiers from "./modifiers/functions.ts";
-export { type LoadOptions, loadCheckpoint, saveCheckpoint } from "./optimizer/checkpoint.ts";
+} from "./optimizer/config.ts";
 export { evaluationRole } from "./optimizer/evaluation.ts";
+export { layerwiseDecay, noDecay } from "./optimizer/groups.ts";
+export type { InGroup, InReplica, LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer/optimizer.ts";
+export { readConfig } from "./optimizer/read_config.ts";
 export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";
-export type { InGroup, InReplica, LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer.ts";
-export type { Range } from "./options.ts";
-export { readConfig } from "./read_config.ts";
-export { readSchedule } from "./read_schedule.ts";
-export {
-  type Carry,
-  type Cell,
-  defineRule,
-  type Factored,
-  type Hyper,
-  type HyperOptions,
-  type Only,
-  type Reduction,
-  type Rule,
-  type RuleConfig,
-  type RuleDefinition,
-  type RuleFunction,
-  type RuleOptions,
-  type Start,
-} from "./rule.ts";
 export { adabelief } from "./rules/adabelief.ts";
 export { adadelta } from "./rules/adadelta.ts";
 export { adafactor } from "./rules/adafactor.ts";
@@ -65,11 +57,28 @@ export { prodigy } from "./rules/prodigy.ts";
 export { radam } from "./rules/radam.ts";
 export { rmsprop } from "./rules/rmsprop.ts";
 export { rprop } from "./rules/rprop.ts";
+export {
+  type Carry,
+  type Cell,
+  defineRule,
+  type Factored,
+  type Hyper,
+  type HyperOptions,
+  type Only,
+  type Reduction,
+  type Rule,
+  type RuleConfig,
+  type RuleDefinition,
+  type RuleFunction,
+  type RuleOptions,
+  type Start,
+} from "./rules/rule.ts";
 export { scheduleFreeAdamw, scheduleFreeSgd } from "./rules/schedule_free.ts";
 export { sgd } from "./rules/sgd.ts";
 export { signum } from "./rules/signum.ts";
 export { yogi } from "./rules/yogi.ts";
-export { decodeSafetensors, encodeSafetensors, type SafeTensor, type SafeTensors } from "./safetensors.ts";
+export * as schedules from "./schedules/functions.ts";
+export { readSchedule } from "./schedules/read_schedule.ts";
 export type {
   Listener,
   ListenerState,
@@ -77,6 +86,4 @@ export type {
   ScheduleConfig,
   Scheduled,
   ScheduleFunction,
-} from "./schedule.ts";
-export * as schedules from "./schedules/functions.ts";
-export * as stages from "./stages/functions.ts";
+} from "./schedules/schedule.ts";

@@ -1,11 +1,8 @@
 // `fallline/train`: data, models, training, and finding a rate.
 /// <reference types="@webgpu/types" preserve="true" />
-export type { ArrayDatasetOptions, Rows } from "./data/arrays.ts";
-export type { Column, CsvOptions } from "./data/csv.ts";
-export type { Dataset, LabelledDataset, Split, SplitOptions, TargetDataset } from "./data/dataset.ts";
-export * as datasets from "./data/functions.ts";
-export type { IdxArray, IdxOptions } from "./data/idx.ts";
-export type { ClassesOption } from "./data/labels.ts";
+
+export { Random } from "./base/random.ts";
+export type { Activation } from "./engines/products/activation.ts";
 export type {
   FindLrJob,
   Ramp,
@@ -24,6 +21,12 @@ export type { Halving, Span, SweepJob, SweepOptions, SweepResult, TrialResult } 
 export * as tuning from "./lab/tuning.ts";
 export { type VerifyObjectiveOptions, verifyObjective } from "./lab/verify_objective.ts";
 export { type CustomDefinition, type CustomObjective, defineObjective, type Example } from "./objectives/custom.ts";
+export type { ArrayDatasetOptions, Rows } from "./objectives/data/arrays.ts";
+export type { Column, CsvOptions } from "./objectives/data/csv.ts";
+export type { Dataset, LabelledDataset, Split, SplitOptions, TargetDataset } from "./objectives/data/dataset.ts";
+export * as datasets from "./objectives/data/functions.ts";
+export type { IdxArray, IdxOptions } from "./objectives/data/idx.ts";
+export type { ClassesOption } from "./objectives/data/labels.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./objectives/landscapes/define.ts";
 export * as landscapes from "./objectives/landscapes/functions.ts";
@@ -44,8 +47,6 @@ export type {
 export { createCpuObjective } from "./objectives/objective_cpu.ts";
 export { createObjective, type GpuObjective } from "./objectives/objective_gpu.ts";
 export { initialTensors, type Program, type Trainable } from "./objectives/program.ts";
-export type { Activation } from "./products/activation.ts";
-export { Random } from "./random.ts";
 export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
 export type { CurveDifference, FieldDifference, LossPoint, RunOutcome } from "./train/diff.ts";
 export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";

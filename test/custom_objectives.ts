@@ -1,6 +1,7 @@
 // Objectives of one's own that tests of both engines take.
-import type { LabelledDataset, TargetDataset } from "../src/data/dataset.ts";
+
 import { type CustomObjective, defineObjective } from "../src/objectives/custom.ts";
+import type { LabelledDataset, TargetDataset } from "../src/objectives/data/dataset.ts";
 
 /** Bumps on a line, fitted to points by least squares. */
 export const peaks: CustomObjective = defineObjective({

@@ -2,9 +2,9 @@
 // nobody had looked.
 
 import { describe, expect, it } from "vitest";
-import type { OptimizerConfig } from "../src/config.ts";
 import { sweep } from "../src/lab/sweep.ts";
-import type { Role } from "../src/optimizer.ts";
+import type { OptimizerConfig } from "../src/optimizer/config.ts";
+import type { Role } from "../src/optimizer/optimizer.ts";
 import { scheduleFreeAdamw, scheduleFreeSgd } from "../src/rules/schedule_free.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import type { Engine } from "../src/train/engine.ts";

@@ -1,5 +1,5 @@
 // Arguments of the wrong kind, and what comes of them: an error of ours, or a result; never a bare TypeError.
-import { FalllineError, show } from "../src/errors.ts";
+import { FalllineError, show } from "../src/base/errors.ts";
 
 export const hostile: readonly unknown[] = [
   undefined,

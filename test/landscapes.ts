@@ -1,4 +1,6 @@
 // What the tests of landscapes share: one of each type with every option away from its default, and points on it.
+
+import { Random } from "../src/base/random.ts";
 import { beale } from "../src/objectives/landscapes/beale.ts";
 import type { Landscape } from "../src/objectives/landscapes/define.ts";
 import { himmelblau } from "../src/objectives/landscapes/himmelblau.ts";
@@ -9,7 +11,6 @@ import { quartic } from "../src/objectives/landscapes/quartic.ts";
 import { rastrigin } from "../src/objectives/landscapes/rastrigin.ts";
 import { rosenbrock } from "../src/objectives/landscapes/rosenbrock.ts";
 import { saddle } from "../src/objectives/landscapes/saddle.ts";
-import { Random } from "../src/random.ts";
 
 /** The function form of each type, in the registry's order. */
 export const makers = { quadratic, rosenbrock, rastrigin, beale, himmelblau, saddle, quartic, logisticMap };

@@ -1,17 +1,17 @@
 // The laws of objectives, on whichever engine: PyTorch's gradients, and whole training runs of PyTorch.
 
 import { describe, expect, it } from "vitest";
-import { type Dataset, sliceRows } from "../src/data/dataset.ts";
-import { digitsDataset } from "../src/data/digits.ts";
-import { DataError, OptionError } from "../src/errors.ts";
+import { DataError, OptionError } from "../src/base/errors.ts";
+import { Random } from "../src/base/random.ts";
 import { gradientCase, readGradients, readTraining, trainingRun } from "../src/lab/gradients.ts";
 import { lossScale } from "../src/modifiers/loss_scale.ts";
+import { type Dataset, sliceRows } from "../src/objectives/data/dataset.ts";
+import { digitsDataset } from "../src/objectives/data/digits.ts";
 import type { Model } from "../src/objectives/model.ts";
 import { createModel, type ModelConfig } from "../src/objectives/models/index.ts";
 import type { Evaluation } from "../src/objectives/objective.ts";
 import { loadCheckpoint, saveCheckpoint } from "../src/optimizer/checkpoint.ts";
-import type { TensorValues } from "../src/optimizer.ts";
-import { Random } from "../src/random.ts";
+import type { TensorValues } from "../src/optimizer/optimizer.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { createTrainee, type Engine, type Trainee } from "../src/train/engine.ts";
 import { goldenText } from "./golden.ts";

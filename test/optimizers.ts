@@ -1,12 +1,13 @@
 // Optimizers of configs in which names of rules and the keys of modifiers may stand as in JSON, as tests like to write them.
-import type { Segment, Tensors } from "../src/arena.ts";
-import type { OptimizerConfig } from "../src/config.ts";
-import { createCpuOptimizer as createCpu } from "../src/cpu/optimizer.ts";
-import type { StreamShape } from "../src/gpu/kernel_shapes.ts";
-import { createOptimizer as createGpu, createShaped as createGpuShaped } from "../src/gpu/optimizer.ts";
+
+import { createCpuOptimizer as createCpu } from "../src/engines/cpu/optimizer.ts";
+import type { StreamShape } from "../src/engines/gpu/kernel_shapes.ts";
+import { createOptimizer as createGpu, createShaped as createGpuShaped } from "../src/engines/gpu/optimizer.ts";
 import { modifiers } from "../src/modifiers/index.ts";
-import { createPlan as plan } from "../src/plan.ts";
-import { readConfig } from "../src/read_config.ts";
+import type { Segment, Tensors } from "../src/optimizer/arena.ts";
+import type { OptimizerConfig } from "../src/optimizer/config.ts";
+import { createPlan as plan } from "../src/optimizer/plan.ts";
+import { readConfig } from "../src/optimizer/read_config.ts";
 
 const read = (config: OptimizerConfig) =>
   typeof Object(config).rule === "string" || modifiers.some(({ key }) => Object.hasOwn(Object(config), key))

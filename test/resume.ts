@@ -1,7 +1,7 @@
 // Runs that were stopped and went on, on whichever engine: their results against those of a run that never stopped.
 
 import { expect } from "vitest";
-import type { Dataset } from "../src/data/dataset.ts";
+import type { Dataset } from "../src/objectives/data/dataset.ts";
 import { linear } from "../src/schedules/linear.ts";
 import { plateau } from "../src/schedules/plateau.ts";
 import type { Engine } from "../src/train/engine.ts";

@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join, resolve } from "node:path";
 import { format } from "node:util";
-import { runProgram } from "../src/cli/program.ts";
+import { runProgram } from "../src/app/cli/program.ts";
 
 export const root = resolve(import.meta.dirname, "..");
 

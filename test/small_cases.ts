@@ -2,9 +2,9 @@
 // watch says of it. Gradients are written by hand, so that nothing but the rule is between the rate and the weight.
 
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../src/arena.ts";
-import type { OptimizerConfig } from "../src/config.ts";
-import type { Optimizer } from "../src/optimizer.ts";
+import type { Tensor } from "../src/optimizer/arena.ts";
+import type { OptimizerConfig } from "../src/optimizer/config.ts";
+import type { Optimizer } from "../src/optimizer/optimizer.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { multiStep } from "../src/schedules/multi_step.ts";
 import { plateau } from "../src/schedules/plateau.ts";

@@ -1,8 +1,8 @@
 // The law of sweeps on whichever engine, and what it is tried on.
 import { describe, expect, it } from "vitest";
-import type { Dataset } from "../src/data/dataset.ts";
+import { Random } from "../src/base/random.ts";
 import { gridTrials, sweep, trialConfig } from "../src/lab/sweep.ts";
-import { Random } from "../src/random.ts";
+import type { Dataset } from "../src/objectives/data/dataset.ts";
 import type { Engine } from "../src/train/engine.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
 import { train } from "../src/train/train.ts";

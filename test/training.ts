@@ -1,8 +1,8 @@
 // Laws of the training loop, on whichever engine: it ends with an error or a result, never with the process.
 
 import { describe, expect, it } from "vitest";
-import { DeviceError, OptionError } from "../src/errors.ts";
-import { readConfig } from "../src/read_config.ts";
+import { DeviceError, OptionError } from "../src/base/errors.ts";
+import { readConfig } from "../src/optimizer/read_config.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { linear } from "../src/schedules/linear.ts";

@@ -1,5 +1,5 @@
 // What the device's own copies take for the same bytes: half of them read, half of them written.
-import { allocate } from "../../src/gpu/allocate.ts";
+import { allocate } from "../../src/engines/gpu/allocate.ts";
 import { benchDevice } from "../device.ts";
 import type { Runner } from "../suite.ts";
 import { stepBytesOf, streamBytesOf, type UpdateWork } from "../update.ts";

@@ -1,10 +1,10 @@
 // fallline on WebGPU: a step is the objective's gradient and the optimizer's update, in one pass and one submit.
-import { allocate, bytesOf } from "../../src/gpu/allocate.ts";
-import { encodeDispatches } from "../../src/gpu/kernel.ts";
-import { readParts } from "../../src/gpu/readback.ts";
+import { allocate, bytesOf } from "../../src/engines/gpu/allocate.ts";
+import { encodeDispatches } from "../../src/engines/gpu/kernel.ts";
+import { readParts } from "../../src/engines/gpu/readback.ts";
+import { type Operand, productDispatch } from "../../src/engines/products/product.ts";
+import { tune } from "../../src/engines/products/tuner.ts";
 import { adamw, createOptimizer, type GpuOptimizer, type OptimizerConfig, readConfig, sgd } from "../../src/index.ts";
-import { type Operand, productDispatch } from "../../src/products/product.ts";
-import { tune } from "../../src/products/tuner.ts";
 import { createModel, createObjective } from "../../src/training.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
 import { replay, takeDown, timeKernels } from "../kernels.ts";

@@ -1,6 +1,6 @@
 // What a readback takes at least: one copy into a buffer that is kept for it, and the mapping of that.
-import { allocate } from "../../src/gpu/allocate.ts";
-import { controlRecord } from "../../src/gpu/control.ts";
+import { allocate } from "../../src/engines/gpu/allocate.ts";
+import { controlRecord } from "../../src/engines/gpu/control.ts";
 import { benchDevice } from "../device.ts";
 import { reading, type Wanted } from "../readings.ts";
 import type { Runner } from "../suite.ts";

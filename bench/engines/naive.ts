@@ -3,11 +3,11 @@ import wgslOfUpdate from "../../shaders/bench/naive_adamw.wgsl?raw";
 import wgslOfNorm from "../../shaders/bench/naive_norm.wgsl?raw";
 import wgslOfProduct from "../../shaders/bench/naive_product.wgsl?raw";
 import wgslOfSquares from "../../shaders/bench/naive_squares.wgsl?raw";
-import { assemble } from "../../src/assemble.ts";
-import { allocate, bytesOf } from "../../src/gpu/allocate.ts";
-import { grid } from "../../src/gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches } from "../../src/gpu/kernel.ts";
-import { readParts } from "../../src/gpu/readback.ts";
+import { assemble } from "../../src/base/assemble.ts";
+import { allocate, bytesOf } from "../../src/engines/gpu/allocate.ts";
+import { grid } from "../../src/engines/gpu/device.ts";
+import { compileKernel, type Dispatch, encodeDispatches } from "../../src/engines/gpu/kernel.ts";
+import { readParts } from "../../src/engines/gpu/readback.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";
 import {

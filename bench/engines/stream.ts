@@ -1,9 +1,9 @@
 // The roof: a kernel that moves an update's bytes with one addition for each element, in whatever shape is fastest here.
 import wgsl from "../../shaders/bench/stream.wgsl?raw";
-import { assemble } from "../../src/assemble.ts";
-import { allocate, type CreateBuffer } from "../../src/gpu/allocate.ts";
-import { grid } from "../../src/gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches } from "../../src/gpu/kernel.ts";
+import { assemble } from "../../src/base/assemble.ts";
+import { allocate, type CreateBuffer } from "../../src/engines/gpu/allocate.ts";
+import { grid } from "../../src/engines/gpu/device.ts";
+import { compileKernel, type Dispatch, encodeDispatches } from "../../src/engines/gpu/kernel.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
 import { quantile } from "../suite.ts";
 import { slotsOf, streamBytesOf, type UpdateWork, upload } from "../update.ts";

@@ -1,5 +1,5 @@
 // Suite "product": the matrix products of a network by themselves, beside the peers'. A new shape is a line in `products`.
-import type { ProductShape } from "../../src/products/variants.ts";
+import type { ProductShape } from "../../src/engines/products/variants.ts";
 import { product as fallline } from "../engines/fallline.ts";
 import { product as naive } from "../engines/naive.ts";
 import { product as plain } from "../engines/plain.ts";

@@ -1,6 +1,6 @@
 // Layer statistics: what an update does, chunk by chunk, as sums of squares from which the host makes the norms of each tensor.
 // Squares of float32 span twice its range, so each sum is two (Blue 1978): of the elements below 2^9 times 2^47, which are
-// lost from 2^-110 down, and of the others times 2^-72. src/gpu/layer_stats.ts joins them, and says what a Sum holds.
+// lost from 2^-110 down, and of the others times 2^-72. src/engines/gpu/layer_stats.ts joins them, and says what a Sum holds.
 fn add_sums(a: Sum, b: Sum) -> Sum {
   return Sum(a.gradient + b.gradient, a.weight + b.weight, a.change + b.change);
 }

@@ -1,4 +1,4 @@
-// Activations and their derivatives, in the order of src/products/activation.ts. A derivative is formed from what the
+// Activations and their derivatives, in the order of src/engines/products/activation.ts. A derivative is formed from what the
 // forward pass keeps: the activation's value, or for gelu and silu what went into it. NaN stays NaN in all of them.
 
 const gelu = 4u;

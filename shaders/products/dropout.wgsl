@@ -1,5 +1,5 @@
 // Inverted dropout: 0 for what is dropped and 1 / (1 - rate) for what is kept, a pure function of the layer's seed and stream,
-// the step, the row of the data set and the column; src/products/dropout.ts is its twin.
+// the step, the row of the data set and the column; src/engines/products/dropout.ts is its twin.
 @group(0) @binding(7) var<storage, read> batch: Batch;
 
 fn mask(replica: u32, row: u32, column: u32) -> vec4f {
@@ -13,7 +13,7 @@ fn unscaled(x: vec4f) -> vec4f {
   return x * sizes.kept;
 }
 
-// Philox4x32-10, as in src/random.ts.
+// Philox4x32-10, as in src/base/random.ts.
 fn philox(counter: vec4u, start: vec2u) -> vec4u {
   var x = counter;
   var key = start;

@@ -1,9 +1,9 @@
 // The main job: what `fallline train` and the page train by default.
-import { OptionError, show } from "../errors.ts";
-import { readNumber } from "../options.ts";
-import { readRule } from "../read_config.ts";
-import type { Rule, RuleConfig } from "../rule.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readNumber } from "../base/options.ts";
+import { readRule } from "../optimizer/read_config.ts";
 import { adamw } from "../rules/adam.ts";
+import type { Rule, RuleConfig } from "../rules/rule.ts";
 import type { RunConfig } from "../train/run_config.ts";
 import { scheduleShapes } from "./schedule_shapes.ts";
 

@@ -1,14 +1,14 @@
 // Gradients and training runs that another program recorded, held against an engine: `fallline-gradients/1` and
 // `fallline-training/1` (test/golden/README.md describes both).
 
-import type { Tensor } from "../arena.ts";
-import { type Dataset, readDataset, sliceRows } from "../data/dataset.ts";
-import { DataError, FalllineError, OptionError, show } from "../errors.ts";
+import { DataError, FalllineError, OptionError, show } from "../base/errors.ts";
+import { readListener, readMade } from "../base/options.ts";
+import { type Dataset, readDataset, sliceRows } from "../objectives/data/dataset.ts";
 import type { Model } from "../objectives/model.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
-import { readListener, readMade } from "../options.ts";
-import { readConfig } from "../read_config.ts";
+import type { Tensor } from "../optimizer/arena.ts";
+import { readConfig } from "../optimizer/read_config.ts";
 import { sgd } from "../rules/sgd.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";

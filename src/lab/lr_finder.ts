@@ -2,16 +2,16 @@
 // a short run whose rate climbs from far too small to far too large, what its losses say about the rate to take, and short
 // runs at rates around that one, since a ramp has no time to see what a rate comes to.
 
-import type { OptimizerConfig } from "../config.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { DataError, OptionError, show } from "../errors.ts";
-import { accumulateOf } from "../modifier.ts";
+import { DataError, OptionError, show } from "../base/errors.ts";
+import { readChoice, readMade, readNumber, readObject } from "../base/options.ts";
+import { accumulateOf } from "../modifiers/modifier.ts";
+import type { Dataset } from "../objectives/data/dataset.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
-import { type Optimizer, readOptimizer } from "../optimizer.ts";
-import { readChoice, readMade, readNumber, readObject } from "../options.ts";
-import { readConfig, readRule } from "../read_config.ts";
-import { createSchedule, holds } from "../schedule.ts";
+import type { OptimizerConfig } from "../optimizer/config.ts";
+import { type Optimizer, readOptimizer } from "../optimizer/optimizer.ts";
+import { readConfig, readRule } from "../optimizer/read_config.ts";
 import { plateau } from "../schedules/plateau.ts";
+import { createSchedule, holds } from "../schedules/schedule.ts";
 import { readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";

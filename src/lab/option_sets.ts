@@ -1,6 +1,6 @@
 // Options under which a rule is verified: its defaults, and every option away from its default, so that none is tested
 // only where it does nothing.
-import type { Rule } from "../rule.ts";
+import type { Rule } from "../rules/rule.ts";
 
 /** A rule's options by name. */
 export type Options = Readonly<Record<string, number | boolean>>;

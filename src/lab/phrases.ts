@@ -1,5 +1,5 @@
 // Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
-import type { Role } from "../optimizer.ts";
+import type { Role } from "../optimizer/optimizer.ts";
 import { type RunConfig, trainableOf } from "../train/run_config.ts";
 import type { WatchEvent } from "../train/watch.ts";
 import type { RangeTestResult } from "./lr_finder.ts";

@@ -1,14 +1,15 @@
 // Runs side by side, of which the hopeless are stopped: what sweeps and searches have in common. Entrants that share a rule
 // are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
-import { counts, type Dataset } from "../data/dataset.ts";
-import { DataError, OptionError } from "../errors.ts";
-import { accumulateOf } from "../modifier.ts";
+
+import { DataError, OptionError } from "../base/errors.ts";
+import { accumulateOf } from "../modifiers/modifier.ts";
+import { counts, type Dataset } from "../objectives/data/dataset.ts";
 import type { Evaluation, ReplicaEvaluation, ReplicaReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { breathe } from "../objectives/turns.ts";
-import { readConfig } from "../read_config.ts";
-import type { Scheduled } from "../schedule.ts";
+import { readConfig } from "../optimizer/read_config.ts";
+import type { Scheduled } from "../schedules/schedule.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "../train/engine.ts";
 import { checkMetric } from "../train/metric.ts";

@@ -1,6 +1,6 @@
 // Reading files that other programs recorded: what is malformed is one sentence that names the field. Tolerances, and the
 // errors that are held against them.
-import { DataError, show } from "../errors.ts";
+import { DataError, show } from "../base/errors.ts";
 
 export type Recorded = Readonly<Record<string, unknown>>;
 

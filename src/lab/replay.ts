@@ -1,12 +1,12 @@
 // Replays: recorded gradients in, parameters at recorded steps out, held against what another program computed. The
 // format is `fallline-replay/1` (test/golden/README.md describes it).
 
-import type { Tensor } from "../arena.ts";
-import type { OptimizerConfig } from "../config.ts";
-import { DataError, OptionError, show } from "../errors.ts";
-import type { Optimizer } from "../optimizer.ts";
-import { readMade } from "../options.ts";
-import { readConfig } from "../read_config.ts";
+import { DataError, OptionError, show } from "../base/errors.ts";
+import { readMade } from "../base/options.ts";
+import type { Tensor } from "../optimizer/arena.ts";
+import type { OptimizerConfig } from "../optimizer/config.ts";
+import type { Optimizer } from "../optimizer/optimizer.ts";
+import { readConfig } from "../optimizer/read_config.ts";
 import { rules } from "../rules/index.ts";
 import { entryId, list, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
 

@@ -1,12 +1,13 @@
 // The page of rules (docs/rules.md, which `npm run docs` writes): what a step of each rule keeps, moves and dispatches,
 // computed from the registry, and every option with its default and range. test/gpu/counts.test.ts holds the dispatches to
 // what a device is asked for.
-import type { ModifierCost } from "../modifier.ts";
+
+import { describeRange } from "../base/options.ts";
+import { newtonSchulz } from "../engines/stages/newton_schulz.ts";
 import { modifiers } from "../modifiers/index.ts";
-import { newtonSchulz } from "../newton_schulz.ts";
-import { describeRange } from "../options.ts";
-import type { Rule } from "../rule.ts";
+import type { ModifierCost } from "../modifiers/modifier.ts";
 import { rules } from "../rules/index.ts";
+import type { Rule } from "../rules/rule.ts";
 import { type Options, optionSets } from "./option_sets.ts";
 
 /** How the example imports: written so that it is no import of this file. */

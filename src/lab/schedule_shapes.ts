@@ -1,8 +1,9 @@
 // The usual courses of a learning rate over a whole run, from its highest value and its length: what the main job takes and
 // what a search tries.
-import type { Scheduled } from "../schedule.ts";
+
 import { cosine } from "../schedules/cosine.ts";
 import { linear } from "../schedules/linear.ts";
+import type { Scheduled } from "../schedules/schedule.ts";
 import { sequential } from "../schedules/sequential.ts";
 import { warmupStableDecay } from "../schedules/warmup_stable_decay.ts";
 

@@ -1,7 +1,8 @@
 // The page of schedules (docs/schedules.md, which `npm run docs` writes): the formula and source of each, and its options
 // with what they may be and their defaults, all from the registry.
-import type { ScheduleDefinition, ScheduleOption } from "../schedule.ts";
+
 import { scheduleDefinitions } from "../schedules/index.ts";
+import type { ScheduleDefinition, ScheduleOption } from "../schedules/schedule.ts";
 
 /** How the example imports: written so that it is no import of this file. */
 const library = `from ${JSON.stringify("fallline")}`;

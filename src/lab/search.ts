@@ -1,13 +1,13 @@
 // A search: successive halving over rule × schedule × rate. Candidates of one rule train side by side; the best of all rules
 // go on at each rung, and the one that is left is a run config.
 
-import type { OptimizerConfig } from "../config.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { OptionError, show } from "../errors.ts";
-import { accumulateOf, type ModifierConfig, readModifiers } from "../modifier.ts";
-import { readArray, readChoice, readNumber } from "../options.ts";
-import { readConfig, readRule } from "../read_config.ts";
-import type { Rule } from "../rule.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readArray, readChoice, readNumber } from "../base/options.ts";
+import { accumulateOf, type ModifierConfig, readModifiers } from "../modifiers/modifier.ts";
+import type { Dataset } from "../objectives/data/dataset.ts";
+import type { OptimizerConfig } from "../optimizer/config.ts";
+import { readConfig, readRule } from "../optimizer/read_config.ts";
+import type { Rule } from "../rules/rule.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig, updatesOf } from "../train/run_config.ts";

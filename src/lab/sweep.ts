@@ -1,15 +1,15 @@
 // A sweep: one run config trained with many values of its hypers, side by side as replicas in the same dispatches, the
 // hopeless stopped on the way.
 
-import type { Dataset } from "../data/dataset.ts";
-import { OptionError, show } from "../errors.ts";
-import { accumulateOf } from "../modifier.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readArray, readChoice, readMade, readNumber, readObject, readRecord } from "../base/options.ts";
+import { Random } from "../base/random.ts";
+import { accumulateOf } from "../modifiers/modifier.ts";
+import type { Dataset } from "../objectives/data/dataset.ts";
 import type { ReplicaEvaluation } from "../objectives/objective.ts";
-import { readArray, readChoice, readMade, readNumber, readObject, readRecord } from "../options.ts";
-import { Random } from "../random.ts";
-import type { Scheduled } from "../schedule.ts";
-import { createSchedule } from "../schedule.ts";
 import { scale } from "../schedules/scale.ts";
+import type { Scheduled } from "../schedules/schedule.ts";
+import { createSchedule } from "../schedules/schedule.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";
 import { knownAccuracy } from "../train/metric.ts";

@@ -1,18 +1,18 @@
 // The laws that every rule obeys, for custom rules as for those of the registry: what `verifyRule` runs, and the
 // tests over the registry too. Each law says what is wrong in a sentence, or nothing.
 
-import { layoutSegments } from "../arena.ts";
-import { FalllineError, OptionError, show } from "../errors.ts";
-import { readDevice } from "../gpu/device.ts";
-import { createOptimizer } from "../gpu/optimizer.ts";
-import { readParts } from "../gpu/readback.ts";
+import { FalllineError, OptionError, show } from "../base/errors.ts";
+import { inRange, readListener, readNumber, readObject } from "../base/options.ts";
+import { Random } from "../base/random.ts";
+import { readDevice } from "../engines/gpu/device.ts";
+import { createOptimizer } from "../engines/gpu/optimizer.ts";
+import { readParts } from "../engines/gpu/readback.ts";
 import { modifiers } from "../modifiers/index.ts";
+import { layoutSegments } from "../optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
-import type { Optimizer, TensorValues } from "../optimizer.ts";
-import { inRange, readListener, readNumber, readObject } from "../options.ts";
-import { Random } from "../random.ts";
-import { readConfig } from "../read_config.ts";
-import { isRule, type Rule } from "../rule.ts";
+import type { Optimizer, TensorValues } from "../optimizer/optimizer.ts";
+import { readConfig } from "../optimizer/read_config.ts";
+import { isRule, type Rule } from "../rules/rule.ts";
 import { linear } from "../schedules/linear.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
 import { awayFromDefault, type Options, optionSets } from "./option_sets.ts";

@@ -1,14 +1,14 @@
 // The laws of a custom objective, which `verifyObjective` runs: its derivatives are those of its loss, on either
 // engine; WGSL and twin agree; batches are weighted means and replicas keep to themselves.
 
-import { layoutSegments, type Segment } from "../arena.ts";
-import { type Dataset, readDataset } from "../data/dataset.ts";
-import { FalllineError, OptionError, show } from "../errors.ts";
-import { allocate, bytesOf } from "../gpu/allocate.ts";
-import { grid, readDevice, requireLimit } from "../gpu/device.ts";
-import { compileKernel, encodeDispatches } from "../gpu/kernel.ts";
-import { createOptimizer, type GpuOptimizer } from "../gpu/optimizer.ts";
-import { readParts } from "../gpu/readback.ts";
+import { FalllineError, OptionError, show } from "../base/errors.ts";
+import { readMade, readNumber, readRecord } from "../base/options.ts";
+import { Random } from "../base/random.ts";
+import { allocate, bytesOf } from "../engines/gpu/allocate.ts";
+import { grid, readDevice, requireLimit } from "../engines/gpu/device.ts";
+import { compileKernel, encodeDispatches } from "../engines/gpu/kernel.ts";
+import { createOptimizer, type GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import { readParts } from "../engines/gpu/readback.ts";
 import {
   type CustomDefinition,
   type CustomObjective,
@@ -22,13 +22,13 @@ import {
 } from "../objectives/custom.ts";
 import { twinOf } from "../objectives/custom_cpu.ts";
 import { uploadCustom } from "../objectives/custom_gpu.ts";
+import { type Dataset, readDataset } from "../objectives/data/dataset.ts";
 import { checkProgramData, weightOf } from "../objectives/objective.ts";
 import type { GpuObjective } from "../objectives/objective_gpu.ts";
 import { createObjective } from "../objectives/objective_gpu.ts";
 import { customProbeSource } from "../objectives/sources.ts";
 import { lanes } from "../objectives/tensors_gpu.ts";
-import { readMade, readNumber, readRecord } from "../options.ts";
-import { Random } from "../random.ts";
+import { layoutSegments, type Segment } from "../optimizer/arena.ts";
 import { sgd } from "../rules/sgd.ts";
 import { readRunOptions } from "../train/arguments.ts";
 import { shiftCount, shiftsAround, slopeOf } from "./slopes.ts";

@@ -1,7 +1,8 @@
 // Several gradients make one update: their mean.
-import { type ArgumentFunction, defineModifier } from "../modifier.ts";
-import { readNumber } from "../options.ts";
-import { accumulateStage } from "../stages/accumulate.ts";
+
+import { readNumber } from "../base/options.ts";
+import { accumulateStage } from "../engines/stages/accumulate.ts";
+import { type ArgumentFunction, defineModifier } from "./modifier.ts";
 
 /** Gradients (micro-batches) whose mean makes one update; whole, >= 1. */
 export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: number }, ArgumentFunction<number>>({

@@ -2,10 +2,10 @@
 import cautiousText from "../../shaders/modifiers/cautious.wgsl?raw";
 import cautiousConclude from "../../shaders/modifiers/cautious_conclude.wgsl?raw";
 import cautiousMeasure from "../../shaders/modifiers/cautious_measure.wgsl?raw";
-import { defineModifier, type SwitchFunction } from "../modifier.ts";
-import { driverColumns, storeModifiedPart } from "../stages/generate.ts";
-import { file } from "../stages/snippets.ts";
-import { sumsStage } from "../stages/sums.ts";
+import { driverColumns, storeModifiedPart } from "../engines/stages/generate.ts";
+import { file } from "../engines/stages/snippets.ts";
+import { sumsStage } from "../engines/stages/sums.ts";
+import { defineModifier, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 /** Leaves out what goes against the gradient, and scales the rest up by the share of it that is left, tensor by tensor. */

@@ -3,8 +3,8 @@
 //
 //   p ← p - u - (1 - keep)·p where u·p >= 0,  p - u elsewhere
 import cautiousDecayText from "../../shaders/modifiers/cautious_decay.wgsl?raw";
-import { defineModifier, type SwitchFunction } from "../modifier.ts";
-import { file } from "../stages/snippets.ts";
+import { file } from "../engines/stages/snippets.ts";
+import { defineModifier, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 /** Decays a parameter only where its update does not go the other way. For rules with decoupled decay. */

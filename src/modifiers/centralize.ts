@@ -4,12 +4,12 @@
 //   g ← g - mean of g over the inputs of its output
 import centralizeText from "../../shaders/modifiers/centralize.wgsl?raw";
 import centralizeLines from "../../shaders/modifiers/centralize_lines.wgsl?raw";
-import type { Segment } from "../arena.ts";
-import { defineModifier, type SwitchFunction } from "../modifier.ts";
-import { driverColumns } from "../stages/generate.ts";
-import { linesStage } from "../stages/lines.ts";
-import { file } from "../stages/snippets.ts";
-import { modifiersBefore } from "../stages/stage.ts";
+import { driverColumns } from "../engines/stages/generate.ts";
+import { linesStage } from "../engines/stages/lines.ts";
+import { file } from "../engines/stages/snippets.ts";
+import { modifiersBefore } from "../engines/stages/stage.ts";
+import type { Segment } from "../optimizer/arena.ts";
+import { defineModifier, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 /** Takes from each output's gradient its mean, of tensors with two dimensions or more. */

@@ -1,14 +1,14 @@
 // Clips each unit's gradient to a share of the unit's own norm (Brock et al. 2021), as optax.adaptive_grad_clip.
 import clipAdaptiveText from "../../shaders/modifiers/clip_adaptive.wgsl?raw";
 import clipAdaptiveLines from "../../shaders/modifiers/clip_adaptive_lines.wgsl?raw";
-import type { MatrixView } from "../layout.ts";
-import { defineModifier, type ModifierFunction } from "../modifier.ts";
-import { readObject } from "../options.ts";
-import { driverColumns } from "../stages/generate.ts";
-import { linesStage } from "../stages/lines.ts";
-import { normStage } from "../stages/norm.ts";
-import { file } from "../stages/snippets.ts";
-import { modifiersBefore } from "../stages/stage.ts";
+import { readObject } from "../base/options.ts";
+import { driverColumns } from "../engines/stages/generate.ts";
+import { linesStage } from "../engines/stages/lines.ts";
+import { normStage } from "../engines/stages/norm.ts";
+import { file } from "../engines/stages/snippets.ts";
+import { modifiersBefore } from "../engines/stages/stage.ts";
+import type { MatrixView } from "../optimizer/layout.ts";
+import { defineModifier, type ModifierFunction } from "./modifier.ts";
 import { readSingle } from "./read.ts";
 
 const clip = { type: "adaptive", clipping: 0.1 };

@@ -1,7 +1,8 @@
 // Clips the gradient by its norm over all tensors, as torch's clip_grad_norm_.
-import { defineModifier, type ModifierFunction } from "../modifier.ts";
-import { normStage } from "../stages/norm.ts";
+
+import { normStage } from "../engines/stages/norm.ts";
 import { normCosts, readNorm } from "./clip_norm.ts";
+import { defineModifier, type ModifierFunction } from "./modifier.ts";
 
 /** Scales the gradient so that its norm over all tensors is at most `maxNorm`. */
 export const clipGlobalNorm = /* @__PURE__ */ defineModifier<

@@ -1,7 +1,8 @@
 // Clips the gradient of each group by the group's own norm.
-import { defineModifier, type ModifierFunction } from "../modifier.ts";
-import { normStage } from "../stages/norm.ts";
+
+import { normStage } from "../engines/stages/norm.ts";
 import { normCosts, readNorm } from "./clip_norm.ts";
+import { defineModifier, type ModifierFunction } from "./modifier.ts";
 
 /** Scales each group's gradient so that its norm is at most `maxNorm`. */
 export const clipGroupNorm = /* @__PURE__ */ defineModifier<

@@ -1,7 +1,7 @@
 // What clipping by a norm has in common, of all tensors or group by group.
-import { OptionError, show } from "../errors.ts";
-import type { ModifierCost } from "../modifier.ts";
-import { readObject } from "../options.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readObject } from "../base/options.ts";
+import type { ModifierCost } from "./modifier.ts";
 import { readSingle } from "./read.ts";
 
 export function readNorm(owner: string, value: unknown): { readonly maxNorm: number; readonly norm: 1 | 2 | "inf" } {

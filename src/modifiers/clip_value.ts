@@ -1,9 +1,9 @@
 // Clips the gradient by value: every element into [-maxValue, maxValue], as torch's clip_grad_value_.
 import clipValueText from "../../shaders/modifiers/clip_value.wgsl?raw";
-import { defineModifier, type ModifierFunction } from "../modifier.ts";
-import { readObject } from "../options.ts";
-import { normStage } from "../stages/norm.ts";
-import { file } from "../stages/snippets.ts";
+import { readObject } from "../base/options.ts";
+import { normStage } from "../engines/stages/norm.ts";
+import { file } from "../engines/stages/snippets.ts";
+import { defineModifier, type ModifierFunction } from "./modifier.ts";
 import { readSingle } from "./read.ts";
 
 const clip = { type: "value", maxValue: 1 };

@@ -1,10 +1,10 @@
 // An exponential moving average of the parameters.
 import emaText from "../../shaders/modifiers/ema.wgsl?raw";
-import { OptionError, show } from "../errors.ts";
-import { defineModifier, type ModifierFunction } from "../modifier.ts";
-import { describeRange, inRange, type Range, readBoolean, readNumber, readObject } from "../options.ts";
-import { createSchedule, type Schedule, type Scheduled } from "../schedule.ts";
-import { file } from "../stages/snippets.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { describeRange, inRange, type Range, readBoolean, readNumber, readObject } from "../base/options.ts";
+import { file } from "../engines/stages/snippets.ts";
+import { createSchedule, type Schedule, type Scheduled } from "../schedules/schedule.ts";
+import { defineModifier, type ModifierFunction } from "./modifier.ts";
 
 const range: Range = { min: 0, below: 1 };
 

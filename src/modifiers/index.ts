@@ -1,6 +1,6 @@
 // Every modifier, in the order in which they come into effect: how many gradients make an update, what is skipped, what
 // changes the gradient, what changes the update, averages of the parameters, what is reported.
-import type { Modifier } from "../modifier.ts";
+
 import { accumulate } from "./accumulate.ts";
 import { cautious } from "./cautious.ts";
 import { cautiousDecay } from "./cautious_decay.ts";
@@ -13,6 +13,7 @@ import { ema } from "./ema.ts";
 import { layerStats } from "./layer_stats.ts";
 import { lookahead } from "./lookahead.ts";
 import { lossScale } from "./loss_scale.ts";
+import type { Modifier } from "./modifier.ts";
 import { skipNonFinite } from "./skip_non_finite.ts";
 import { swa } from "./swa.ts";
 

@@ -1,9 +1,9 @@
 // Layer statistics: what each update does to each tensor, as norms of its gradient, its parameters and their change.
 import layerStatsText from "../../shaders/modifiers/layer_stats.wgsl?raw";
-import { defineModifier, type SwitchFunction } from "../modifier.ts";
-import { structsPart } from "../stages/generate.ts";
-import { file, fileSumPart, joinPart } from "../stages/snippets.ts";
-import { layerStruct } from "../stages/structs.ts";
+import { structsPart } from "../engines/stages/generate.ts";
+import { file, fileSumPart, joinPart } from "../engines/stages/snippets.ts";
+import { layerStruct } from "../engines/stages/structs.ts";
+import { defineModifier, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 const parts = /* @__PURE__ */ [

@@ -1,7 +1,7 @@
 // Lookahead (Zhang et al. 2019): each few updates the parameters return part of the way to where they were.
 import lookaheadText from "../../shaders/modifiers/lookahead.wgsl?raw";
-import { defineModifier, type ModifierFunction } from "../modifier.ts";
-import { file } from "../stages/snippets.ts";
+import { file } from "../engines/stages/snippets.ts";
+import { defineModifier, type ModifierFunction } from "./modifier.ts";
 import { readNumbers } from "./read.ts";
 
 /** Each `every` updates the parameters return to their slow copy, which goes `share` of the way towards them. */

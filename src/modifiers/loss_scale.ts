@@ -1,7 +1,7 @@
 // Dynamic scaling of the loss, as torch's GradScaler.
-import { OptionError } from "../errors.ts";
-import { defineModifier, type LossScale, largestLossScale, type ModifierFunction } from "../modifier.ts";
-import { normStage } from "../stages/norm.ts";
+import { OptionError } from "../base/errors.ts";
+import { normStage } from "../engines/stages/norm.ts";
+import { defineModifier, type LossScale, largestLossScale, type ModifierFunction } from "./modifier.ts";
 import { readNumbers } from "./read.ts";
 
 /** The gradients are of a loss times a scale that the GPU adapts (`stats().lossScale`). The defaults are GradScaler's. */

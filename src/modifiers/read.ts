@@ -1,6 +1,6 @@
 // Reading the options of modifiers.
-import { OptionError, show } from "../errors.ts";
-import { type Range, readBoolean, readNumber, readObject } from "../options.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { type Range, readBoolean, readNumber, readObject } from "../base/options.ts";
 
 /** A number that float32 holds, which is what kernels calculate in. */
 export function readSingle(name: string, value: unknown, range: Range): number {

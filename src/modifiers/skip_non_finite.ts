@@ -1,7 +1,8 @@
 // Skips updates with a gradient that is not finite.
-import { defineModifier, type SwitchFunction } from "../modifier.ts";
-import { readBoolean } from "../options.ts";
-import { normStage } from "../stages/norm.ts";
+
+import { readBoolean } from "../base/options.ts";
+import { normStage } from "../engines/stages/norm.ts";
+import { defineModifier, type SwitchFunction } from "./modifier.ts";
 
 /**
  * Leaves parameters, slots and step unchanged when any gradient is not finite, and counts it as skipped. Clipping and loss

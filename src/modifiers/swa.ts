@@ -1,7 +1,7 @@
 // Stochastic weight averaging (Izmailov et al. 2018): the plain mean of parameters along the way.
 import swaText from "../../shaders/modifiers/swa.wgsl?raw";
-import { defineModifier, type ModifierFunction } from "../modifier.ts";
-import { file } from "../stages/snippets.ts";
+import { file } from "../engines/stages/snippets.ts";
+import { defineModifier, type ModifierFunction } from "./modifier.ts";
 import { readNumbers } from "./read.ts";
 
 /** The plain mean of parameters along the way, readable as role `"swa"`. */

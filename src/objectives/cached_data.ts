@@ -1,10 +1,11 @@
 // A data set on the GPU, uploaded once: the two dispatches that read it, which gather a batch's rows and take its loss.
-import type { Dataset } from "../data/dataset.ts";
-import { allocate, bytesOf } from "../gpu/allocate.ts";
-import { grid, requireBuffer } from "../gpu/device.ts";
-import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import type { Operand } from "../products/product.ts";
+
+import { allocate, bytesOf } from "../engines/gpu/allocate.ts";
+import { grid, requireBuffer } from "../engines/gpu/device.ts";
+import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import type { Operand } from "../engines/products/product.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { optionOf, targetsOf } from "./loss.ts";
 import type { Model } from "./model.ts";
 import { gatherSource, lossSources } from "./sources.ts";

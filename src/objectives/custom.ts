@@ -1,12 +1,13 @@
 // A custom objective: parameters, a loss of one example and its derivatives in WGSL, and a twin in JavaScript. What it is made
 // of, what data it fits, and where its parameters lie in an optimizer's arenas.
-import { arenaLength, layoutSegments, type Segment, type Tensor } from "../arena.ts";
-import type { SourcePart } from "../assemble.ts";
-import { type Dataset, type DatasetShape, datasetNoun } from "../data/dataset.ts";
-import { OptionError, show } from "../errors.ts";
-import { readNumber, readObject } from "../options.ts";
+
+import type { SourcePart } from "../base/assemble.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readNumber, readObject } from "../base/options.ts";
+import { arenaLength, layoutSegments, type Segment, type Tensor } from "../optimizer/arena.ts";
 import { bindCustomToCpu } from "./custom_cpu.ts";
 import { bindCustomToGpu } from "./custom_gpu.ts";
+import { type Dataset, type DatasetShape, datasetNoun } from "./data/dataset.ts";
 import { matchSegments, type Program, type Trainable } from "./program.ts";
 import type { CustomSnippets } from "./sources.ts";
 

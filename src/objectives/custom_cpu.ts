@@ -1,8 +1,9 @@
 // A custom objective on the CPU, by its twin: in float64, one example after the other.
-import type { CpuOptimizer } from "../cpu/optimizer.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { OptionError } from "../errors.ts";
+
+import { OptionError } from "../base/errors.ts";
+import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
 import { type CustomDefinition, type Example, exampleAt, type FittedCustom, titleOf } from "./custom.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { batchWeight } from "./objective.ts";
 import type { CpuProgram, Values } from "./program.ts";
 

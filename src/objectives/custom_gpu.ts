@@ -1,12 +1,13 @@
 // A custom objective on the GPU: its losses, their total, its gradient and, where few parameters share the rows among
 // themselves, the sum of those shares; four dispatches at most, whatever the batch. Rows are read where the data set lies.
-import type { Segment } from "../arena.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
-import { grid, isSoftware, requireLimit } from "../gpu/device.ts";
-import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
+
+import { allocate, bytesOf, type CreateBuffer } from "../engines/gpu/allocate.ts";
+import { grid, isSoftware, requireLimit } from "../engines/gpu/device.ts";
+import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import type { Segment } from "../optimizer/arena.ts";
 import { countParams, customSnippets, type FittedCustom, titleOf } from "./custom.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { type GpuProgram, type GpuRows, totalBytes } from "./program.ts";
 import { customSources, totalSource } from "./sources.ts";
 import { createSizes, lanes, replicaConstants } from "./tensors_gpu.ts";

@@ -1,7 +1,7 @@
 // Hessian-vector products as differences of gradients along the vector, on both engines: at strides that shrink until two of
 // them agree or rounding sets them apart, and from these two extrapolated to a stride of nothing (Richardson 1911).
 
-import type { TensorValues } from "../optimizer.ts";
+import type { TensorValues } from "../optimizer/optimizer.ts";
 import { breathe } from "./turns.ts";
 
 /** Values by tensor name, in whichever precision. */

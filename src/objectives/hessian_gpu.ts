@@ -1,15 +1,16 @@
 // The central differences of gradients of a Hessian-vector product on the GPU (hessian.ts): parameters moved, gradient,
 // moved the other way, gradient, and everything put back, in one submission for each stride.
-import type { Segment } from "../arena.ts";
-import { OptionError } from "../errors.ts";
-import { allocate } from "../gpu/allocate.ts";
-import { grid } from "../gpu/device.ts";
-import { compileKernel, type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import { readParts } from "../gpu/readback.ts";
-import { compileVectors } from "../gpu/vectors.ts";
-import type { TensorValues } from "../optimizer.ts";
-import { together } from "../together.ts";
+
+import { OptionError } from "../base/errors.ts";
+import { together } from "../base/together.ts";
+import { allocate } from "../engines/gpu/allocate.ts";
+import { grid } from "../engines/gpu/device.ts";
+import { compileKernel, type Dispatch, encodeDispatches } from "../engines/gpu/kernel.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import { readParts } from "../engines/gpu/readback.ts";
+import { compileVectors } from "../engines/gpu/vectors.ts";
+import type { Segment } from "../optimizer/arena.ts";
+import type { TensorValues } from "../optimizer/optimizer.ts";
 import { extrapolate, type VectorValues } from "./hessian.ts";
 import { vectorNorm } from "./objective.ts";
 import { perturbSource } from "./sources.ts";

@@ -1,7 +1,7 @@
 // Initial weights: He (He, Zhang, Ren, Sun 2015) for rectifiers, Glorot (Glorot and Bengio 2010) otherwise, normal or
 // uniform. Drawn from the seeded generator, so the same seed gives the same float32 weights in every engine.
-import { readChoice, readNumber, readObject } from "../options.ts";
-import { Random } from "../random.ts";
+import { readChoice, readNumber, readObject } from "../base/options.ts";
+import { Random } from "../base/random.ts";
 
 export const initTypes = ["heNormal", "heUniform", "glorotNormal", "glorotUniform"] as const;
 

@@ -1,7 +1,8 @@
 // Points on a landscape as a program: a tensor `points` of an ordinary optimizer, each row a point that goes its own way; no
 // data, so no batch.
-import type { Segment, Tensor } from "../arena.ts";
-import { OptionError, show } from "../errors.ts";
+
+import { OptionError, show } from "../base/errors.ts";
+import type { Segment, Tensor } from "../optimizer/arena.ts";
 import { bindLandscapeToCpu } from "./landscape_cpu.ts";
 import { bindLandscapeToGpu } from "./landscape_gpu.ts";
 import type { Landscape } from "./landscapes/define.ts";

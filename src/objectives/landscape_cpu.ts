@@ -1,5 +1,5 @@
 // Points on a landscape on the CPU: the reference of the kernels.
-import type { Segment } from "../arena.ts";
+import type { Segment } from "../optimizer/arena.ts";
 import { pointsName } from "./landscape.ts";
 import type { Landscape } from "./landscapes/define.ts";
 import type { CpuProgram, Values } from "./program.ts";

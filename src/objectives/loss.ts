@@ -5,9 +5,9 @@ import elementwise from "../../shaders/objectives/losses/elementwise.wgsl?raw";
 import huber from "../../shaders/objectives/losses/huber.wgsl?raw";
 import meanSquaredError from "../../shaders/objectives/losses/mean_squared_error.wgsl?raw";
 import softmaxCrossEntropy from "../../shaders/objectives/losses/softmax_cross_entropy.wgsl?raw";
-import { type Dataset, type DatasetShape, datasetNoun, rowNumber } from "../data/dataset.ts";
-import { DataError, OptionError } from "../errors.ts";
-import { type Range, readChoice, readNumber, readObject } from "../options.ts";
+import { DataError, OptionError } from "../base/errors.ts";
+import { type Range, readChoice, readNumber, readObject } from "../base/options.ts";
+import { type Dataset, type DatasetShape, datasetNoun, rowNumber } from "./data/dataset.ts";
 
 /** A loss of one output and its target, and its derivative by the output. */
 interface Term {

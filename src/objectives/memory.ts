@@ -1,10 +1,11 @@
 // What batches and replicas take of a device: how many rows are computed at once, and how many replicas fit. Arithmetic
 // alone, for objectives that must refuse and for tools that would rather know before.
-import { layoutSegments, paddedLength, type Tensor } from "../arena.ts";
-import type { OptimizerConfig } from "../config.ts";
-import { tableBytes } from "../gpu/row_ring.ts";
-import { layoutPart } from "../layout.ts";
-import { createPlan } from "../plan.ts";
+
+import { tableBytes } from "../engines/gpu/row_ring.ts";
+import { layoutSegments, paddedLength, type Tensor } from "../optimizer/arena.ts";
+import type { OptimizerConfig } from "../optimizer/config.ts";
+import { layoutPart } from "../optimizer/layout.ts";
+import { createPlan } from "../optimizer/plan.ts";
 import type { Program, ProgramMemory } from "./program.ts";
 
 /** The limits of a device that decide what fits; `device.limits` has them. */

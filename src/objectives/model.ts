@@ -1,12 +1,13 @@
 // What all kinds of models have in common: what they are trained for (loss, L2), the layers whose matrices are their tensors,
 // and the program that follows from a kind's passes. The kinds stand in models/, one file each.
-import type { Tensor } from "../arena.ts";
-import { OptionError } from "../errors.ts";
-import type { CreateBuffer } from "../gpu/allocate.ts";
-import { isOptions, readBoolean, readMade, readNumber } from "../options.ts";
-import type { Activation } from "../products/activation.ts";
-import type { Dropout } from "../products/dropout.ts";
-import type { Operand } from "../products/product.ts";
+
+import { OptionError } from "../base/errors.ts";
+import { isOptions, readBoolean, readMade, readNumber } from "../base/options.ts";
+import type { CreateBuffer } from "../engines/gpu/allocate.ts";
+import type { Activation } from "../engines/products/activation.ts";
+import type { Dropout } from "../engines/products/dropout.ts";
+import type { Operand } from "../engines/products/product.ts";
+import type { Tensor } from "../optimizer/arena.ts";
 import { type InitConfig, initialWeight, readInit } from "./init.ts";
 import {
   type CompleteLossConfig,

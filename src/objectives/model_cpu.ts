@@ -1,6 +1,6 @@
 // A model bound to data on the CPU: losses, gradients and L2 of rows from its pass.
-import type { CpuOptimizer } from "../cpu/optimizer.ts";
-import type { Dataset } from "../data/dataset.ts";
+import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { type Judge, judgeOf } from "./loss.ts";
 import type { Model } from "./model.ts";
 import { batchWeight } from "./objective.ts";

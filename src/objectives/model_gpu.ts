@@ -1,15 +1,16 @@
 // A model bound to an optimizer on the GPU: gather the rows, the layers forward, the loss, the layers backward, L2. All
 // replicas learn from the rows that are gathered once; in every other dispatch they lie in the third dimension.
-import type { Dataset } from "../data/dataset.ts";
-import { DeviceError, OptionError } from "../errors.ts";
-import { allocate, bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
-import { grid } from "../gpu/device.ts";
-import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import { type Operand, productDispatch, type Replicated } from "../products/product.ts";
-import { tuneProducts } from "../products/tuner.ts";
-import { together } from "../together.ts";
+
+import { DeviceError, OptionError } from "../base/errors.ts";
+import { together } from "../base/together.ts";
+import { allocate, bytesOf, type CreateBuffer } from "../engines/gpu/allocate.ts";
+import { grid } from "../engines/gpu/device.ts";
+import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import { type Operand, productDispatch, type Replicated } from "../engines/products/product.ts";
+import { tuneProducts } from "../engines/products/tuner.ts";
 import { type CachedData, loadData } from "./cached_data.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { bufferLimit, objectiveBytes, replicasThatFit, rowCapacity, rowsAtOnce } from "./memory.ts";
 import type { Model } from "./model.ts";
 import type { GpuPass, ProductStep } from "./pass_gpu.ts";

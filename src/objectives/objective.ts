@@ -1,12 +1,12 @@
 // An objective: a program with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
 // optimizer does the rest. The same interface on both engines, whatever the program.
 
-import type { Segment } from "../arena.ts";
-import { norm as normOf } from "../cpu/vectors.ts";
-import { checkDataset, type Dataset, readDataset } from "../data/dataset.ts";
-import { OptionError, show } from "../errors.ts";
-import type { Stats, TensorValues } from "../optimizer.ts";
-import { readListener, readMade, readNumber, readObject } from "../options.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readListener, readMade, readNumber, readObject } from "../base/options.ts";
+import { norm as normOf } from "../engines/cpu/vectors.ts";
+import type { Segment } from "../optimizer/arena.ts";
+import type { Stats, TensorValues } from "../optimizer/optimizer.ts";
+import { checkDataset, type Dataset, readDataset } from "./data/dataset.ts";
 import { type Binding, type Program, programOf, type Trainable } from "./program.ts";
 
 /** What an objective works on, and how. */

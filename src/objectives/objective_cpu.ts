@@ -1,10 +1,11 @@
 // The objective on the CPU, the reference of the kernels: whatever the program, its batches, evaluations and Hessian-vector
 // products; in float64 between float32 parameters and gradients, one replica after the other.
-import type { CpuOptimizer } from "../cpu/optimizer.ts";
-import { norm as normOf } from "../cpu/vectors.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { OptionError } from "../errors.ts";
-import { readOptimizer, type TensorValues } from "../optimizer.ts";
+
+import { OptionError } from "../base/errors.ts";
+import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
+import { norm as normOf } from "../engines/cpu/vectors.ts";
+import { readOptimizer, type TensorValues } from "../optimizer/optimizer.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { extrapolate, type VectorValues } from "./hessian.ts";
 import {
   bind,

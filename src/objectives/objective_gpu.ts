@@ -1,10 +1,11 @@
 // The objective on the GPU, whatever the program: a training step is one command buffer with one pass, the program's losses
 // and gradients and then the optimizer's update. The host writes the rows' numbers and nothing else; losses and norms come
 // back through a pool of mapped buffers while later steps already run.
-import type { Dataset } from "../data/dataset.ts";
-import { encodeDispatches, leavePass, mustBePass } from "../gpu/kernel.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import { readOptimizer, type TensorValues } from "../optimizer.ts";
+
+import { encodeDispatches, leavePass, mustBePass } from "../engines/gpu/kernel.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import { readOptimizer, type TensorValues } from "../optimizer/optimizer.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { differenceOfGradients } from "./hessian_gpu.ts";
 import {
   batchWeight,

@@ -1,5 +1,5 @@
 // What a model's twin on the CPU is: one pass forward over a batch, which can be gone back.
-import { product } from "../cpu/product.ts";
+import { product } from "../engines/cpu/product.ts";
 
 /** Rows that are passed forward together. */
 export interface CpuBatch {

@@ -1,7 +1,7 @@
 // What a model is on the GPU: the matrix products of one pass over a batch, forward and back, with everything else in their
 // epilogues.
 
-import type { Operand, Product } from "../products/product.ts";
+import type { Operand, Product } from "../engines/products/product.ts";
 import type { Layer } from "./model.ts";
 
 /** C = op(A)·op(B), and what follows it. */

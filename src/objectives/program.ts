@@ -1,11 +1,12 @@
 // What an objective computes: a program, made of a model, a landscape or a custom objective. It says its tensors, what it
 // needs of data and what it takes of memory, and how either engine computes its losses and gradients.
-import type { Segment, Tensor } from "../arena.ts";
-import type { CpuOptimizer } from "../cpu/optimizer.ts";
-import type { Dataset, DatasetShape } from "../data/dataset.ts";
-import { OptionError, show } from "../errors.ts";
-import type { Dispatch } from "../gpu/kernel.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
+
+import { OptionError, show } from "../base/errors.ts";
+import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
+import type { Dispatch } from "../engines/gpu/kernel.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import type { Segment, Tensor } from "../optimizer/arena.ts";
+import type { Dataset, DatasetShape } from "./data/dataset.ts";
 
 /** Anything that has a program: a model, a landscape, a custom objective. `Start` is what fixes where its tensors start. */
 export interface Trainable<Start = unknown> {

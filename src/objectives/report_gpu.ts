@@ -1,15 +1,16 @@
 // The submissions of an objective: one command buffer with one pass each, whose totals and control buffer come back through a
 // pool of mapped buffers while later steps already run. Reports are of submissions that ran: the pool sees to that, and
 // an update has to show in the control buffer.
-import type { Dataset } from "../data/dataset.ts";
-import { DeviceError } from "../errors.ts";
-import { stuckReplica } from "../gpu/control.ts";
-import { deviceLoss } from "../gpu/device.ts";
-import { type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import { ReadbackPool } from "../gpu/readback.ts";
-import { accumulateOf } from "../modifier.ts";
-import type { Stats } from "../optimizer.ts";
+
+import { DeviceError } from "../base/errors.ts";
+import { stuckReplica } from "../engines/gpu/control.ts";
+import { deviceLoss } from "../engines/gpu/device.ts";
+import { type Dispatch, encodeDispatches } from "../engines/gpu/kernel.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import { ReadbackPool } from "../engines/gpu/readback.ts";
+import { accumulateOf } from "../modifiers/modifier.ts";
+import type { Stats } from "../optimizer/optimizer.ts";
+import type { Dataset } from "./data/dataset.ts";
 import { rowsInOrder } from "./objective.ts";
 import { createPipeline } from "./pipeline.ts";
 

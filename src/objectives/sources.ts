@@ -13,8 +13,8 @@ import penalty from "../../shaders/objectives/penalty.wgsl?raw";
 import perturb from "../../shaders/objectives/perturb.wgsl?raw";
 import replicas from "../../shaders/objectives/replicas.wgsl?raw";
 import total from "../../shaders/objectives/total.wgsl?raw";
-import { assemble, type Source, type SourcePart } from "../assemble.ts";
-import { batchPart } from "../products/sources.ts";
+import { assemble, type Source, type SourcePart } from "../base/assemble.ts";
+import { batchPart } from "../engines/products/sources.ts";
 import { type LossName, lossEntries } from "./loss.ts";
 
 const part = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });

@@ -1,9 +1,9 @@
 // What the objectives' kernels have in common on the host's side: sizes, replicas, tensors, sums of losses.
-import { bytesOf, type CreateBuffer } from "../gpu/allocate.ts";
-import { isSoftware } from "../gpu/device.ts";
-import { compileKernel, type Dispatch } from "../gpu/kernel.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
-import type { Operand } from "../products/product.ts";
+import { bytesOf, type CreateBuffer } from "../engines/gpu/allocate.ts";
+import { isSoftware } from "../engines/gpu/device.ts";
+import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import type { Operand } from "../engines/products/product.ts";
 import { totalSource } from "./sources.ts";
 
 /** Invocations of a workgroup of the kernels that shaders/objectives/linear.wgsl counts. */

@@ -2,25 +2,25 @@
 // under NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape begins with their number. What
 // is not a tensor (rules, config, hypers, step) stands in the metadata. The same for both engines.
 
-import type { Segment } from "../arena.ts";
-import { DataError, OptionError, show } from "../errors.ts";
-import { inMemory, memoryError } from "../host_memory.ts";
-import { type PartLayout, slotRange } from "../layout.ts";
-import { largestLossScale } from "../modifier.ts";
-import { type Optimizer, putValues, type TensorValues } from "../optimizer.ts";
-import { deepest, isDeep, readChoice, readObject } from "../options.ts";
-import type { Plan } from "../plan.ts";
-import { readSchedule } from "../read_schedule.ts";
-import { encodeSafetensors, openSafetensors, type SafeTensor } from "../safetensors.ts";
-import { holdsFunction, type Schedule } from "../schedule.ts";
-import type { CarryValues } from "../table.ts";
-import { together } from "../together.ts";
+import { DataError, OptionError, show } from "../base/errors.ts";
+import { inMemory, memoryError } from "../base/host_memory.ts";
+import { deepest, isDeep, readChoice, readObject } from "../base/options.ts";
+import { encodeSafetensors, openSafetensors, type SafeTensor } from "../base/safetensors.ts";
+import { together } from "../base/together.ts";
+import { largestLossScale } from "../modifiers/modifier.ts";
+import { readSchedule } from "../schedules/read_schedule.ts";
+import { holdsFunction, type Schedule } from "../schedules/schedule.ts";
+import type { Segment } from "./arena.ts";
 import type { Heard, Hypers } from "./hypers.ts";
 import { keyOf, savedRoles } from "./keys.ts";
+import { type PartLayout, slotRange } from "./layout.ts";
 import { mustAllow, scalarRange } from "./locations.ts";
+import { type Optimizer, putValues, type TensorValues } from "./optimizer.ts";
+import type { Plan } from "./plan.ts";
 import { planConfig } from "./plan_config.ts";
 import { fetchRoles, type Inside, insideOf } from "./shell.ts";
 import type { Clock, Write } from "./store.ts";
+import type { CarryValues } from "./table.ts";
 
 /** Sealed by checksums; two bits away from the one before, so that damage makes no file of either into the other. */
 const format = "fallline-checkpoint/2";

@@ -1,10 +1,11 @@
 // The parameters to evaluate a model with: what is trained, but for averages and rules that train other points than they
 // promise.
-import type { PartLayout } from "../layout.ts";
-import { type Optimizer, putValues, type Role, type TensorValues } from "../optimizer.ts";
-import { readMade, readNumber } from "../options.ts";
-import { createPlan, type Plan } from "../plan.ts";
-import type { CarryValues } from "../table.ts";
+
+import { readMade, readNumber } from "../base/options.ts";
+import type { PartLayout } from "./layout.ts";
+import { type Optimizer, putValues, type Role, type TensorValues } from "./optimizer.ts";
+import { createPlan, type Plan } from "./plan.ts";
+import type { CarryValues } from "./table.ts";
 
 /** Reads them off the values of every role; what each group carries, and how many updates it made, is by part and group. */
 export function evaluationValues(

@@ -1,10 +1,16 @@
 // The hypers of an optimizer as they are now: which schedule drives each in each group and replica, what a group inherits, and
 // which groups are frozen. The plan says how they begin, and does not change.
-import { DataError, OptionError, show } from "../errors.ts";
-import { describeRange, inRange, readChoice, readNumber, readObject } from "../options.ts";
-import type { Group, Part, Plan } from "../plan.ts";
-import type { Rule } from "../rule.ts";
-import { createSchedule, type Listener, type ListenerState, type Schedule, type Scheduled } from "../schedule.ts";
+import { DataError, OptionError, show } from "../base/errors.ts";
+import { describeRange, inRange, readChoice, readNumber, readObject } from "../base/options.ts";
+import type { Rule } from "../rules/rule.ts";
+import {
+  createSchedule,
+  type Listener,
+  type ListenerState,
+  type Schedule,
+  type Scheduled,
+} from "../schedules/schedule.ts";
+import type { Group, Part, Plan } from "./plan.ts";
 
 /** Schedules by hyper. */
 export type Schedules = Readonly<Record<string, Schedule>>;

@@ -1,8 +1,9 @@
 // The names of tensors in a checkpoint, and which names of parameters would clash with them.
-import type { Segment } from "../arena.ts";
-import { OptionError } from "../errors.ts";
-import { modifierScalars } from "../layout.ts";
-import { type Plan, planSlots } from "../plan.ts";
+
+import { OptionError } from "../base/errors.ts";
+import type { Segment } from "./arena.ts";
+import { modifierScalars } from "./layout.ts";
+import { type Plan, planSlots } from "./plan.ts";
 
 /** The key of a tensor's role in a checkpoint. */
 export const keyOf = (tensor: string, role: string) => (role === "params" ? tensor : `${tensor}:${role}`);

@@ -1,10 +1,11 @@
 // Where an optimizer keeps the numbers of a role: which array, and where in it. Pure arithmetic, the same for both engines.
-import { arenaLength, paddedLength, pagesOf, type Segment } from "../arena.ts";
-import { OptionError, show } from "../errors.ts";
-import { type PartLayout, slotRange } from "../layout.ts";
-import type { Role } from "../optimizer.ts";
-import { type Plan, rolesOf } from "../plan.ts";
-import { decoded, encoded, float32, type SlotFormat, wordsOf } from "../slot_format.ts";
+
+import { OptionError, show } from "../base/errors.ts";
+import { decoded, encoded, float32, type SlotFormat, wordsOf } from "../rules/slot_format.ts";
+import { arenaLength, paddedLength, pagesOf, type Segment } from "./arena.ts";
+import { type PartLayout, slotRange } from "./layout.ts";
+import type { Role } from "./optimizer.ts";
+import { type Plan, rolesOf } from "./plan.ts";
 
 /** One of the arrays of an optimizer. */
 export interface Home {

@@ -1,8 +1,9 @@
 // The config of an optimizer as it is now, from its plan and its hypers.
-import type { OptimizerConfig } from "../config.ts";
-import { flatModifiers, modifierConfig, withJson } from "../modifier.ts";
-import { type Fallback, type Plan, skipsOf } from "../plan.ts";
+
+import { flatModifiers, modifierConfig, withJson } from "../modifiers/modifier.ts";
+import type { OptimizerConfig } from "./config.ts";
 import { fallbackIndex, type Hypers, hypersOf, type Schedules, sameConfig } from "./hypers.ts";
+import { type Fallback, type Plan, skipsOf } from "./plan.ts";
 
 type Planned = Omit<Plan, "created">;
 

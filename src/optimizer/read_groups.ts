@@ -1,12 +1,13 @@
 // Reading a config's rules, groups, fallbacks and replicas: which tensors form a group, and which hypers begin where.
-import type { Segment } from "../arena.ts";
-import { OptionError, show } from "../errors.ts";
-import { readPatterns } from "../groups.ts";
-import { readArray, readBoolean, readNumber, readObject } from "../options.ts";
-import type { Fallback, Group, OwnFallback } from "../plan.ts";
-import { isRule, type Rule } from "../rule.ts";
-import { createSchedule, type Schedule } from "../schedule.ts";
+
+import { OptionError, show } from "../base/errors.ts";
+import { readArray, readBoolean, readNumber, readObject } from "../base/options.ts";
+import { isRule, type Rule } from "../rules/rule.ts";
+import { createSchedule, type Schedule } from "../schedules/schedule.ts";
+import type { Segment } from "./arena.ts";
+import { readPatterns } from "./groups.ts";
 import { fallbackIndex, type HypersDraft, hypersOf, makeOwn, readHyper, readHypers, type Schedules } from "./hypers.ts";
+import type { Fallback, Group, OwnFallback } from "./plan.ts";
 
 const inGroups = ["params", "lrScale", "frozen", "rule"] as const;
 

@@ -1,9 +1,14 @@
 // The optimizer itself: reads what its callers give, keeps plan and hypers, and leaves numbers and steps to a store. The life
 // of each call stands here once for both engines.
-import { matchSegments, type Segment } from "../arena.ts";
-import { OptionError, show } from "../errors.ts";
-import { inMemory, memoryError } from "../host_memory.ts";
-import { type PartLayout, scalarValues } from "../layout.ts";
+
+import { OptionError, show } from "../base/errors.ts";
+import { inMemory, memoryError } from "../base/host_memory.ts";
+import { readObject } from "../base/options.ts";
+import { matchSegments, type Segment } from "./arena.ts";
+import { evaluationValues } from "./evaluation.ts";
+import { type Hypers, readReplica } from "./hypers.ts";
+import { type PartLayout, scalarValues } from "./layout.ts";
+import { type Locate, locator, mustAllow, scalarRange } from "./locations.ts";
 import {
   type InGroup,
   type InReplica,
@@ -13,12 +18,8 @@ import {
   type Stats,
   type TensorValues,
   unwatchedMessage,
-} from "../optimizer.ts";
-import { readObject } from "../options.ts";
-import { type Plan, planSlots, readRole } from "../plan.ts";
-import { evaluationValues } from "./evaluation.ts";
-import { type Hypers, readReplica } from "./hypers.ts";
-import { type Locate, locator, mustAllow, scalarRange } from "./locations.ts";
+} from "./optimizer.ts";
+import { type Plan, planSlots, readRole } from "./plan.ts";
 import { planConfig } from "./plan_config.ts";
 import type { ReplicaRecord, Store } from "./store.ts";
 

@@ -1,7 +1,8 @@
 // What the shell of an optimizer asks of an engine: arrays of numbers, a step over them, and how far each replica has come.
-import type { LayerStats, Stats } from "../optimizer.ts";
-import type { CarryValues, RowSource } from "../table.ts";
+
 import type { Range } from "./locations.ts";
+import type { LayerStats, Stats } from "./optimizer.ts";
+import type { CarryValues, RowSource } from "./table.ts";
 
 /** How far one replica has come. */
 export interface Clock {

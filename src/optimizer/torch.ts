@@ -1,17 +1,18 @@
 // The way in from PyTorch: a safetensors file of parameters by name, and of what torch's state_dict keeps of each under
 // NAME.KEY ("w.exp_avg", "w.step"). Its values take their places in a checkpoint of the optimizer, which the optimizer
 // then loads; so this is the same for both engines. Which key is which slot, the rules say.
-import type { Segment } from "../arena.ts";
-import type { Pattern } from "../config.ts";
-import { DataError, listed, OptionError } from "../errors.ts";
-import { readPatterns } from "../groups.ts";
-import { type Optimizer, readOptimizer } from "../optimizer.ts";
-import { readNumber, readObject } from "../options.ts";
-import { createPlan, modifierSlots, type Part, type Plan } from "../plan.ts";
-import type { Rule } from "../rule.ts";
-import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../safetensors.ts";
-import type { CarryValues } from "../table.ts";
+
+import { DataError, listed, OptionError } from "../base/errors.ts";
+import { readNumber, readObject } from "../base/options.ts";
+import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../base/safetensors.ts";
+import type { Rule } from "../rules/rule.ts";
+import type { Segment } from "./arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
+import type { Pattern } from "./config.ts";
+import { readPatterns } from "./groups.ts";
+import { type Optimizer, readOptimizer } from "./optimizer.ts";
+import { createPlan, modifierSlots, type Part, type Plan } from "./plan.ts";
+import type { CarryValues } from "./table.ts";
 
 /** Options of {@link loadTorch}. */
 export interface TorchOptions {

@@ -7,7 +7,7 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t. With nesterov, β1 m / (1-β1^(t+1)) + (1-β1) g / bc1 in place of m / bc1. optax.adabelief
 // has no decay; ours is what optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/adabelief.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Adam that trusts gradients as far as they come as expected, as optax.adabelief. */
 export const adabelief = defineRule({

@@ -6,7 +6,7 @@
 //   u ← ρ u + (1-ρ) Δ²
 //   p ← p - lr·Δ
 import wgsl from "../../shaders/rules/adadelta.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Adadelta, as torch.optim.Adadelta. */
 export const adadelta = defineRule({

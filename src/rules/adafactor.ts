@@ -8,9 +8,9 @@
 //
 // Tensors with more than two dimensions are stacks of matrices, each with means of its own.
 import wgsl from "../../shaders/rules/adafactor.wgsl?raw";
-import { defineRule } from "../rule.ts";
-import { factoredStage } from "../stages/factored.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { factoredStage } from "../engines/stages/factored.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { defineRule } from "./rule.ts";
 
 /** Adafactor, as torch.optim.Adafactor. */
 export const adafactor = defineRule({

@@ -4,7 +4,7 @@
 //   S ← S + g²                          S starts at initialAccumulatorValue
 //   p ← p - lr / (1 + (t-1)·lrDecay) · g / (√S + eps)
 import wgsl from "../../shaders/rules/adagrad.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Adagrad, as torch.optim.Adagrad. */
 export const adagrad = defineRule({

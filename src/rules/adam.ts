@@ -8,7 +8,7 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t; w is v, or with amsgrad (Reddi et al. 2018) the largest v so far, before correction.
 // Operations and defaults follow torch.optim.
 import wgsl from "../../shaders/rules/adam.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 function adamFamily(name: string, source: string, decoupled: boolean, weightDecay: number) {
   return defineRule({

@@ -5,7 +5,7 @@
 //   m ← m + (1-β1)(g - m),  u ← max(β2 u, |g| + eps)
 //   p ← p - (lr / bc1) · m / u                           bc1 = 1-β1^t
 import wgsl from "../../shaders/rules/adamax.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Adam by the largest magnitude, as torch.optim.Adamax. */
 export const adamax = defineRule({

@@ -8,7 +8,7 @@
 // there is 0.08 in Optax, and so here. The paper's decay divides by 1 + lr·weightDecay, Optax's
 // subtracts lr·weightDecay·p.
 import wgsl from "../../shaders/rules/adan.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Adaptive Nesterov momentum, as optax.adan. */
 export const adan = defineRule({

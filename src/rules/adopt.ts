@@ -8,7 +8,7 @@
 // The first update moves no parameter but for the decay. optax.contrib.adopt has no decay; ours is what
 // optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/adopt.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Adam with the order of dividing and averaging changed, as optax.contrib.adopt. */
 export const adopt = defineRule({

@@ -8,7 +8,7 @@
 // η and μ are those that the update before left behind (η starts at lr, μ at 1), so a changed lr acts one update late.
 // a is the parameter to evaluate with.
 import wgsl from "../../shaders/rules/asgd.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Averaged SGD, as torch.optim.ASGD. */
 export const asgd = defineRule({

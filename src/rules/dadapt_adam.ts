@@ -11,8 +11,8 @@
 // Operations and defaults follow DAdaptAdam in facebookresearch/dadaptation (releases 3.x, as in the paper's last
 // version); optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere d stays as it is; optax gets NaN.
 import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
-import { type Cell, defineRule } from "../rule.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { type Cell, defineRule } from "./rule.ts";
 
 type Flags = Readonly<Record<string, boolean>>;
 

@@ -9,8 +9,8 @@
 // first update has the rate lr·initLr. These are the heuristic, distance and learning_rate of optax.contrib.dog's
 // init_step; operations and defaults are that function's too.
 import wgsl from "../../shaders/rules/dog.wgsl?raw";
-import { defineRule } from "../rule.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { defineRule } from "./rule.ts";
 
 /** Distance over gradients, as optax.contrib.dog. */
 export const dog = defineRule({

@@ -10,8 +10,8 @@
 // is not kept above 0 there either. What is added up is the drift from lr and not the rate, because hyperLr·⟨g, d⟩ is
 // easily too small to change a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_sgd.wgsl?raw";
-import { defineRule } from "../rule.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { defineRule } from "./rule.ts";
 
 /** SGD whose rate descends along its own gradient. */
 export const hypergradientSgd = defineRule({

@@ -1,5 +1,5 @@
 // The registry of rules: which there are by name, for configs in JSON, the laws and the documentation.
-import type { Rule } from "../rule.ts";
+
 import { adabelief } from "./adabelief.ts";
 import { adadelta } from "./adadelta.ts";
 import { adafactor } from "./adafactor.ts";
@@ -25,6 +25,7 @@ import { prodigy } from "./prodigy.ts";
 import { radam } from "./radam.ts";
 import { rmsprop } from "./rmsprop.ts";
 import { rprop } from "./rprop.ts";
+import type { Rule } from "./rule.ts";
 import { scheduleFreeAdamw, scheduleFreeSgd } from "./schedule_free.ts";
 import { sgd } from "./sgd.ts";
 import { signum } from "./signum.ts";

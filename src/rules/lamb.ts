@@ -7,8 +7,8 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t; the norms are Euclidean, over one tensor. Operations and defaults follow optax.lamb,
 // which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/lamb.wgsl?raw";
-import { type Cell, defineRule } from "../rule.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { type Cell, defineRule } from "./rule.ts";
 
 type Columns = Readonly<
   Record<

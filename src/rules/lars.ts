@@ -7,8 +7,8 @@
 // The norms are Euclidean, over one tensor; the buffer holds steps, so a rate that changes acts on later gradients
 // only. Operations and defaults follow optax.lars, which has no default lr; ours is 1. Its masks are groups here.
 import wgsl from "../../shaders/rules/lars.wgsl?raw";
-import { defineRule } from "../rule.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { defineRule } from "./rule.ts";
 
 /** LARS, as optax.lars. */
 export const lars = defineRule({

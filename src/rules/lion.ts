@@ -4,7 +4,7 @@
 //   m ← β2 m + (1-β2) g
 //   p ← p - lr (sign(c) + weightDecay·p)
 import wgsl from "../../shaders/rules/lion.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Lion, as optax.lion. */
 export const lion = defineRule({

@@ -10,7 +10,7 @@
 // momentum is never anything else x0 is not kept at all. Departure: a quotient whose denominator is 0 (eps = 0) is 0
 // there too.
 import wgsl from "../../shaders/rules/madgrad.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** s / (∛v + eps), where nothing has been summed 0. */
 function quotient(s: number, v: number, eps: number): number {

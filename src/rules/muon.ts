@@ -11,9 +11,9 @@
 // they are, by default the columns. With matchRms s = lr·0.2·√max(outputs, inputs), so that a rate that suits AdamW suits
 // Muon too (Liu et al. 2025).
 import wgsl from "../../shaders/rules/muon.wgsl?raw";
-import { defineRule } from "../rule.ts";
-import { orthogonaliseStage } from "../stages/orthogonalise.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { orthogonaliseStage } from "../engines/stages/orthogonalise.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { defineRule } from "./rule.ts";
 
 /** Momentum made orthogonal, as torch.optim.Muon; vectors and the like go to `fallback`. */
 export const muon = defineRule({

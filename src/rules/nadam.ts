@@ -7,7 +7,7 @@
 //
 // μ_{t+1} is made of the hypers of update t; P_t of those that each update had.
 import wgsl from "../../shaders/rules/nadam.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** The momentum of update number `t`. */
 function momentum(h: { readonly beta1: number; readonly momentumDecay: number }, t: number): number {

@@ -6,8 +6,8 @@
 //
 // Operations and defaults follow optax.novograd, which has no default lr; ours is 1e-3.
 import wgsl from "../../shaders/rules/novograd.wgsl?raw";
-import { defineRule } from "../rule.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { defineRule } from "./rule.ts";
 
 /** NovoGrad, as optax.novograd. */
 export const novograd = defineRule({

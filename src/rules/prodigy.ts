@@ -10,8 +10,8 @@
 // Operations and defaults follow optax.contrib.prodigy; its estim_lr0 and estim_lr_coef are d0 and dCoef, as the
 // authors call them. Where s is 0 everywhere d stays as it is, as in the authors' code; optax gets NaN.
 import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
-import { type Cell, defineRule } from "../rule.ts";
-import { reductionStage } from "../stages/reduction.ts";
+import { reductionStage } from "../engines/stages/reduction.ts";
+import { type Cell, defineRule } from "./rule.ts";
 
 type Columns = Readonly<
   Record<"stepSize" | "beta1" | "oneMinusBeta1" | "beta2" | "oneMinusBeta2" | "beta3" | "d0", number>

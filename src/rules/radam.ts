@@ -6,7 +6,7 @@
 //   p ← p - (lr / bc1) · m · r √bc2 / (√v + eps)         where ρ > 5, else p ← p - (lr / bc1) · m
 //   r = √( (ρ-4)(ρ-2) ρ∞ / ((ρ∞-4)(ρ∞-2) ρ) )
 import wgsl from "../../shaders/rules/radam.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Rectified Adam, as torch.optim.RAdam. */
 export const radam = defineRule({

@@ -9,7 +9,7 @@
 //
 // Departure: where rounding makes v - ḡ² negative it counts as 0, which torch lets become NaN.
 import wgsl from "../../shaders/rules/rmsprop.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** RMSprop with or without momentum and centering, as torch.optim.RMSprop. */
 export const rmsprop = defineRule({

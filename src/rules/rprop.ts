@@ -9,7 +9,7 @@
 // So lr counts in the first update only, which clamps it and takes the step. Departures: the signs are multiplied instead
 // of the gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
 import wgsl from "../../shaders/rules/rprop.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Rprop, as torch.optim.Rprop. */
 export const rprop = defineRule({

@@ -10,7 +10,7 @@
 // The rate in w runs one update ahead of γ in optax: it is that of update t + 1, lr·min(1, t / warmupSteps).
 // x = (y - (1-β1) z) / β1 is the parameter to evaluate with. Departure: where beta1 is scheduled, x survives the change.
 import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 type Hypers = Readonly<Record<"lr" | "warmupSteps" | "beta1" | "weightDecay" | "weightLrPower", number>>;
 type Sums = Readonly<Record<"maxLr" | "weightSum" | "beta1", number>>;

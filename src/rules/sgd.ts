@@ -6,7 +6,7 @@
 //
 // While momentum is 0, d is g and b stays as it is; where it is never anything else, b is not kept at all.
 import wgsl from "../../shaders/rules/sgd.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Stochastic gradient descent with momentum, as torch.optim.SGD. */
 export const sgd = defineRule({

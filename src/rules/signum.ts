@@ -5,7 +5,7 @@
 //
 // The decay is the paper's; optax has none.
 import wgsl from "../../shaders/rules/signum.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Signum, as optax.signum. */
 export const signum = defineRule({

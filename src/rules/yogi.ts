@@ -6,7 +6,7 @@
 // bc1 = 1-β1^t, bc2 = 1-β2^t, although the moments do not start at 0. epsRoot and initialAccumulatorValue are those of
 // optax.scale_by_yogi. optax.yogi has no decay; ours is what optax.add_decayed_weights makes of it.
 import wgsl from "../../shaders/rules/yogi.wgsl?raw";
-import { defineRule } from "../rule.ts";
+import { defineRule } from "./rule.ts";
 
 /** Adam with a second moment that changes additively, as optax.yogi. */
 export const yogi = defineRule({

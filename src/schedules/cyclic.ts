@@ -1,6 +1,6 @@
 // Cyclical learning rates (Smith 2017; torch.optim CyclicLR): from `base` up to `max` and down again, in each cycle as high
 // as before (triangular), half as high (triangular2), or lower by gamma at every step (expRange).
-import { OptionError, show } from "../errors.ts";
+import { OptionError, show } from "../base/errors.ts";
 import { choice, defineSchedule, number, optional, whole } from "./define.ts";
 
 const modes = ["triangular", "triangular2", "expRange"] as const;

@@ -1,6 +1,6 @@
 // How a schedule of the registry is written down: each option once, with what it may be and its default. Reading, the
 // complete config, what listens in it and the table in docs/schedules.md follow from that.
-import { OptionError, show } from "../errors.ts";
+import { OptionError, show } from "../base/errors.ts";
 import {
   defineFields,
   describeRange,
@@ -13,10 +13,10 @@ import {
   readObject,
   readTyped,
   type Values,
-} from "../options.ts";
-import type { Nested, Schedule, ScheduleConfig, ScheduleDefinition, Scheduled } from "../schedule.ts";
+} from "../base/options.ts";
+import type { Nested, Schedule, ScheduleConfig, ScheduleDefinition, Scheduled } from "./schedule.ts";
 
-export { choice, flag, number, whole } from "../options.ts";
+export { choice, flag, number, whole } from "../base/options.ts";
 
 /** What one option of a schedule may be. */
 export interface Option<T, Given = T> extends PlainOption<T, [nested: Nested], Given> {

@@ -1,5 +1,5 @@
 // `schedules.*`: the function of every schedule, and what makes one of its config.
-export { createSchedule as create } from "../schedule.ts";
+
 export { batchGrowth } from "./batch_growth.ts";
 export { batchScaled } from "./batch_scaled.ts";
 export { constant } from "./constant.ts";
@@ -17,6 +17,7 @@ export { plateau } from "./plateau.ts";
 export { polynomial } from "./polynomial.ts";
 export { product } from "./product.ts";
 export { scale } from "./scale.ts";
+export { createSchedule as create } from "./schedule.ts";
 export { sequential } from "./sequential.ts";
 export { halveEvery, step } from "./step.ts";
 export { stochastic } from "./stochastic.ts";

@@ -1,5 +1,5 @@
 // The registry of schedules: which there are by name, for configs in JSON, the command line and the documentation.
-import type { ScheduleDefinition } from "../schedule.ts";
+
 import { batchGrowth } from "./batch_growth.ts";
 import { batchScaled } from "./batch_scaled.ts";
 import { constant } from "./constant.ts";
@@ -17,6 +17,7 @@ import { plateau } from "./plateau.ts";
 import { polynomial } from "./polynomial.ts";
 import { product } from "./product.ts";
 import { scale } from "./scale.ts";
+import type { ScheduleDefinition } from "./schedule.ts";
 import { sequential } from "./sequential.ts";
 import { step } from "./step.ts";
 import { stochastic } from "./stochastic.ts";

@@ -1,6 +1,6 @@
 // base · gamma^(milestones that t has reached) (torch.optim MultiStepLR). The milestones are steps, or fractions of a run
 // of so many steps: 0.3, 0.6 and 0.9 of 60 are the steps 18, 36 and 54.
-import { OptionError, show } from "../errors.ts";
+import { OptionError, show } from "../base/errors.ts";
 import { countUpTo, defineSchedule, number, optional, rising, whole } from "./define.ts";
 
 /** Multiplies the value by `gamma` at each milestone. */

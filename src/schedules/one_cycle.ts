@@ -1,9 +1,9 @@
 // The 1cycle policy (Smith and Topin 2018; torch.optim OneCycleLR): up to `max`, then down far below the start, in two
 // phases; or in three: up, down to the start, and on down from there.
-import { OptionError, show } from "../errors.ts";
-import { isOptions } from "../options.ts";
-import type { ScheduleConfig } from "../schedule.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { isOptions } from "../base/options.ts";
 import { choice, defineSchedule, flag, number, whole } from "./define.ts";
+import type { ScheduleConfig } from "./schedule.ts";
 
 const anneals = ["cos", "linear"] as const;
 

@@ -1,7 +1,7 @@
 // Values at given steps, and between two of them the first one, a straight line or half a cosine; before the first point
 // its value, after the last point that one's.
-import { OptionError, show } from "../errors.ts";
-import { readArray, readNumber } from "../options.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readArray, readNumber } from "../base/options.ts";
 import { choice, countUpTo, defineSchedule, type Option, rises } from "./define.ts";
 
 const interpolations = ["constant", "linear", "cosine"] as const;

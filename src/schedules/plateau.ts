@@ -2,10 +2,10 @@
 // `cooldown` after each cut (torch.optim ReduceLROnPlateau, but for metrics below 0, where torch takes any metric for an
 // improvement by a share). It depends on what it has observed instead of the step.
 
-import { DataError, OptionError, show } from "../errors.ts";
-import { inRange, type Range } from "../options.ts";
-import type { ListenerState } from "../schedule.ts";
+import { DataError, OptionError, show } from "../base/errors.ts";
+import { inRange, type Range } from "../base/options.ts";
 import { choice, defineSchedule, number, whole } from "./define.ts";
+import type { ListenerState } from "./schedule.ts";
 
 const modes = ["min", "max"] as const;
 const thresholdModes = ["rel", "abs"] as const;

@@ -1,7 +1,7 @@
 // Schedules one after the other: the i-th runs from milestone i-1 (the first from step 0) to milestone i, and counts its
 // own steps from 0 (torch.optim SequentialLR, optax.join_schedules).
 
-import { OptionError, show } from "../errors.ts";
+import { OptionError, show } from "../base/errors.ts";
 import { countUpTo, defineSchedule, rising, schedules } from "./define.ts";
 
 /** Runs `schedules` one after the other, changing at `milestones`. */

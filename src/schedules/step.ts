@@ -1,7 +1,7 @@
 // base · gamma^⌊t / every⌋ (torch.optim StepLR): the value is multiplied by gamma after every so many steps.
-import { OptionError, show } from "../errors.ts";
-import type { ScheduleConfig } from "../schedule.ts";
+import { OptionError, show } from "../base/errors.ts";
 import { defineSchedule, number, whole } from "./define.ts";
+import type { ScheduleConfig } from "./schedule.ts";
 
 /** Halves the value every `every` steps: {@link step} with `gamma` 0.5. */
 export function halveEvery(options: {

@@ -1,8 +1,8 @@
 // A schedule times noise around 1. The noise is a function of seed and step alone (Philox, random.ts), so a step has the
 // same value whenever and in whatever order it is asked for.
 
-import { OptionError, show } from "../errors.ts";
-import { Random } from "../random.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { Random } from "../base/random.ts";
 import { choice, defineSchedule, number, schedule } from "./define.ts";
 
 const distributions = ["normal", "uniform", "logNormal"] as const;

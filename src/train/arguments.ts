@@ -1,7 +1,8 @@
 // The arguments that training and its tools share, checked at the boundary: the engine, the data, and options that are listeners,
 // signals and data sets.
-import { type Dataset, readDataset } from "../data/dataset.ts";
-import { readListener, readMade, readObject, readSignal } from "../options.ts";
+
+import { readListener, readMade, readObject, readSignal } from "../base/options.ts";
+import { type Dataset, readDataset } from "../objectives/data/dataset.ts";
 import type { Engine } from "./engine.ts";
 
 /** @throws OptionError for what is no engine. */

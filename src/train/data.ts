@@ -1,9 +1,10 @@
 // The data of a run as JSON: which data set, how its file is read, and how many of its rows are taken.
-import { type CsvOptions, csvOptionNames, readCsvOptions } from "../data/csv.ts";
-import { type Dataset, type DatasetShape, firstRows, splitRows } from "../data/dataset.ts";
-import { mnistFiles } from "../data/mnist.ts";
-import { OptionError, show } from "../errors.ts";
-import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
+
+import { OptionError, show } from "../base/errors.ts";
+import { readBoolean, readChoice, readNumber, readObject } from "../base/options.ts";
+import { type CsvOptions, csvOptionNames, readCsvOptions } from "../objectives/data/csv.ts";
+import { type Dataset, type DatasetShape, firstRows, splitRows } from "../objectives/data/dataset.ts";
+import { mnistFiles } from "../objectives/data/mnist.ts";
 
 /** The handwritten digits of LeCun, Cortes and Burges. */
 export interface MnistConfig {

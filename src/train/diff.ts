@@ -1,6 +1,6 @@
 // How two runs differ: field by field in their configs, step by step in their losses.
-import { OptionError, show } from "../errors.ts";
-import { isDeep, readArray, readMade, readString } from "../options.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { isDeep, readArray, readMade, readString } from "../base/options.ts";
 
 /** What came of a run, as a run.json has it. */
 export interface RunOutcome {

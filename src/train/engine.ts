@@ -1,17 +1,24 @@
 // An engine: what a run needs of a backend, whatever it trains. Training, replays, tools and the page take one and run on both.
-import type { Tensor } from "../arena.ts";
-import type { OptimizerConfig } from "../config.ts";
-import { type CpuOptimizer, createCpuOptimizer } from "../cpu/optimizer.ts";
-import { DeviceError } from "../errors.ts";
-import { type AdapterDescription, adapterLine, describeAdapter, deviceLoss, readDevice } from "../gpu/device.ts";
-import { createOptimizer, type GpuOptimizer } from "../gpu/optimizer.ts";
+
+import { DeviceError } from "../base/errors.ts";
+import { readNothing } from "../base/options.ts";
+import { type CpuOptimizer, createCpuOptimizer } from "../engines/cpu/optimizer.ts";
+import {
+  type AdapterDescription,
+  adapterLine,
+  describeAdapter,
+  deviceLoss,
+  readDevice,
+} from "../engines/gpu/device.ts";
+import { createOptimizer, type GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { type ReplicaLimits, replicasThatFit } from "../objectives/memory.ts";
 import type { Objective, ObjectiveOptions } from "../objectives/objective.ts";
 import { createCpuObjective } from "../objectives/objective_cpu.ts";
 import { createObjective } from "../objectives/objective_gpu.ts";
 import { programOf, type Trainable } from "../objectives/program.ts";
-import { type Optimizer, readOptimizer } from "../optimizer.ts";
-import { readNothing } from "../options.ts";
+import type { Tensor } from "../optimizer/arena.ts";
+import type { OptimizerConfig } from "../optimizer/config.ts";
+import { type Optimizer, readOptimizer } from "../optimizer/optimizer.ts";
 import { readEngine } from "./arguments.ts";
 
 /** A program in training: its optimizer and its objective, made for each other. */

@@ -1,9 +1,10 @@
 // What training and the tools around it are given: a run config, the engine, the data and options, all in one object.
-import { type Dataset, readDataset } from "../data/dataset.ts";
-import { DeviceError, OptionError, show } from "../errors.ts";
-import { requestDevice } from "../gpu/device.ts";
-import { isOptions } from "../options.ts";
-import { isRule, type Rule } from "../rule.ts";
+
+import { DeviceError, OptionError, show } from "../base/errors.ts";
+import { isOptions } from "../base/options.ts";
+import { requestDevice } from "../engines/gpu/device.ts";
+import { type Dataset, readDataset } from "../objectives/data/dataset.ts";
+import { isRule, type Rule } from "../rules/rule.ts";
 import { readEngine, readRunOptions } from "./arguments.ts";
 import type { CompleteDataConfig } from "./data.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "./engine.ts";

@@ -1,7 +1,7 @@
 // Keeps a run's checkpoints: says when one is due, hands each to its listener one after the other, and has the latest where
 // the run may have to go on from it.
-import { OptionError } from "../errors.ts";
-import { readNumber } from "../options.ts";
+import { OptionError } from "../base/errors.ts";
+import { readNumber } from "../base/options.ts";
 import type { RunCheckpoint } from "./run_checkpoint.ts";
 import type { TrainOptions } from "./train.ts";
 

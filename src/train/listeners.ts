@@ -1,6 +1,6 @@
 // The listeners of a run: each is called once for each thing, even where steps are repeated after a device loss, and what a
 // listener throws is distinguished from what fails by itself.
-import { OptionError, show } from "../errors.ts";
+import { OptionError, show } from "../base/errors.ts";
 import type { MetricOptions } from "./metric.ts";
 import type { RunState } from "./run_checkpoint.ts";
 import type { Progress, TrainOptions } from "./train.ts";

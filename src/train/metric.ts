@@ -1,7 +1,7 @@
 // The metric of a run: measured where it is due, observed by plateaus, and used by early stopping and for the best checkpoint.
 
-import { counts, type Dataset } from "../data/dataset.ts";
-import { OptionError } from "../errors.ts";
+import { OptionError } from "../base/errors.ts";
+import { counts, type Dataset } from "../objectives/data/dataset.ts";
 import type { Evaluation, ReplicaEvaluation } from "../objectives/objective.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { Trainee } from "./engine.ts";

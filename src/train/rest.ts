@@ -1,7 +1,7 @@
 // Gradients that are left over at the end of a run: fewer than `accumulate`, they make an update all the same.
 
-import { accumulateOf } from "../modifier.ts";
-import type { Optimizer } from "../optimizer.ts";
+import { accumulateOf } from "../modifiers/modifier.ts";
+import type { Optimizer } from "../optimizer/optimizer.ts";
 
 /**
  * Makes an update of the gradients that were added up since the last one: of the mean of those there are, in every replica that

@@ -1,11 +1,12 @@
 // Checkpoints of whole runs: everything that the steps to come depend on, in one safetensors file. The optimizer's own
 // checkpoint stands under `optimizer/`, that of the best parameters under `best/`; losses are exact, as four 16-bit words each;
 // the rest is JSON in the metadata.
-import type { Dataset } from "../data/dataset.ts";
-import { DataError, OptionError, show } from "../errors.ts";
-import type { LayerStats } from "../optimizer.ts";
-import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../safetensors.ts";
-import { version } from "../version.ts";
+
+import { DataError, OptionError, show } from "../base/errors.ts";
+import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../base/safetensors.ts";
+import { version } from "../base/version.ts";
+import type { Dataset } from "../objectives/data/dataset.ts";
+import type { LayerStats } from "../optimizer/optimizer.ts";
 import { diffFields } from "./diff.ts";
 import type { MetricPoint } from "./metric.ts";
 import type { CompleteRunConfig } from "./run_config.ts";

@@ -1,10 +1,10 @@
 // A run as JSON: everything that decides its losses, read and checked once, with every default filled in. The same file
 // gives the same run.
-import { layoutSegments, type Tensor } from "../arena.ts";
-import type { OptimizerConfig, OptimizerJson } from "../config.ts";
-import { OptionError, show } from "../errors.ts";
-import { accumulateOf } from "../modifier.ts";
+
+import { OptionError, show } from "../base/errors.ts";
+import { readBoolean, readChoice, readNumber, readObject } from "../base/options.ts";
 import { layerStats } from "../modifiers/layer_stats.ts";
+import { accumulateOf } from "../modifiers/modifier.ts";
 import type { CustomObjective } from "../objectives/custom.ts";
 import type { InitConfig } from "../objectives/init.ts";
 import type { Points } from "../objectives/landscape.ts";
@@ -13,14 +13,15 @@ import { createLandscape } from "../objectives/landscapes/index.ts";
 import type { Model } from "../objectives/model.ts";
 import { type CompleteModelConfig, createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { type Program, programOf, type Trainable } from "../objectives/program.ts";
+import { layoutSegments, type Tensor } from "../optimizer/arena.ts";
+import type { OptimizerConfig, OptimizerJson } from "../optimizer/config.ts";
 import { Hypers } from "../optimizer/hypers.ts";
+import { createPlan, type Plan } from "../optimizer/plan.ts";
 import { planConfig } from "../optimizer/plan_config.ts";
-import { readBoolean, readChoice, readNumber, readObject } from "../options.ts";
-import { createPlan, type Plan } from "../plan.ts";
-import { readConfig } from "../read_config.ts";
-import { readSchedule } from "../read_schedule.ts";
-import { createSchedule, holds, holdsFunction, type Schedule, type Scheduled } from "../schedule.ts";
+import { readConfig } from "../optimizer/read_config.ts";
 import { plateau } from "../schedules/plateau.ts";
+import { readSchedule } from "../schedules/read_schedule.ts";
+import { createSchedule, holds, holdsFunction, type Schedule, type Scheduled } from "../schedules/schedule.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
 import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
 

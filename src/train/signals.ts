@@ -1,6 +1,6 @@
 // The running figures that a watch (watch.ts) judges a run by. Each costs the same at every step and never grows. What each
 // has of the past is a short list of numbers, which a checkpoint keeps.
-import { DataError, show } from "../errors.ts";
+import { DataError, show } from "../base/errors.ts";
 
 /** What a figure has of the past; its meaning is the figure's own. */
 export type SignalState = readonly number[];

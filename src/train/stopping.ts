@@ -1,6 +1,6 @@
 // Early stopping: which value of a metric was the best, and when none better has come for too long (Prechelt 1998).
-import { OptionError, show } from "../errors.ts";
-import { readChoice, readNumber, readObject } from "../options.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readChoice, readNumber, readObject } from "../base/options.ts";
 
 /** What {@link createStopping} takes. */
 export interface StoppingOptions {

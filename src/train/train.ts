@@ -1,15 +1,15 @@
 // The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones
 // before; only where the run's metric is due does it wait for those on their way.
 
-import { batches, classNotes, counts, type Dataset, readDataset } from "../data/dataset.ts";
-import { DataError, DeviceError, OptionError, show } from "../errors.ts";
-import { accumulateOf, flatConfig } from "../modifier.ts";
+import { DataError, DeviceError, OptionError, show } from "../base/errors.ts";
+import { readNumber } from "../base/options.ts";
+import { accumulateOf, flatConfig } from "../modifiers/modifier.ts";
+import { batches, classNotes, counts, type Dataset, readDataset } from "../objectives/data/dataset.ts";
 import { firstAndEach, reportOf, type StepReport } from "../objectives/objective.ts";
 import { createPipeline } from "../objectives/pipeline.ts";
 import { programOf } from "../objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
-import type { LayerStats, Role, TensorValues } from "../optimizer.ts";
-import { readNumber } from "../options.ts";
+import type { LayerStats, Role, TensorValues } from "../optimizer/optimizer.ts";
 import { readEngine } from "./arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
 import { openJob, type RunJob } from "./job.ts";

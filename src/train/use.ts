@@ -1,11 +1,11 @@
 // The parameters to use of a model in training (src/evaluation.ts) in the place of those that are trained, for as long as an
 // evaluation takes; afterwards everything is as it was, to the bit.
 
-import { allocate } from "../gpu/allocate.ts";
-import type { GpuOptimizer } from "../gpu/optimizer.ts";
+import { allocate } from "../engines/gpu/allocate.ts";
+import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { roleOf } from "../optimizer/evaluation.ts";
-import type { Optimizer, Role } from "../optimizer.ts";
-import { createPlan } from "../plan.ts";
+import type { Optimizer, Role } from "../optimizer/optimizer.ts";
+import { createPlan } from "../optimizer/plan.ts";
 
 /** Puts the parameters to use in place, and those that are trained back. */
 export interface Use {

@@ -1,8 +1,8 @@
 // Watching a run: what a step found goes in, what is wrong with the run comes out, as typed findings with the numbers behind
 // them. Knows no engine: a training loop, a sweep (one watch for each replica) or a loop of one's own feeds it.
-import { DataError, OptionError, show } from "../errors.ts";
-import type { LayerStats } from "../optimizer.ts";
-import { isOptions, type Range, readArray, readMade, readNumber, readObject } from "../options.ts";
+import { DataError, OptionError, show } from "../base/errors.ts";
+import { isOptions, type Range, readArray, readMade, readNumber, readObject } from "../base/options.ts";
+import type { LayerStats } from "../optimizer/optimizer.ts";
 import { Alarm, Fading, type Motion, Recent, type SignalState, Usual } from "./signals.ts";
 
 /** Where the lines are drawn. Ratios are plain numbers, not percent. */

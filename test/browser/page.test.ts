@@ -2,7 +2,7 @@
 // WebGPU, refuses bad input in its own words, says where a run diverged, and goes on with a run that was cut short.
 import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
-import { loadMnist } from "../../src/cli/data.ts";
+import { loadMnist } from "../../src/app/cli/data.ts";
 import { jobConfig } from "../../src/lab/defaults.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";

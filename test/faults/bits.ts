@@ -1,8 +1,8 @@
 // Every bit of a checkpoint flipped, one by one: the file must be refused, with the optimizer as it was.
 
-import type { OptimizerConfig } from "../../src/config.ts";
-import { FalllineError } from "../../src/errors.ts";
+import { FalllineError } from "../../src/base/errors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { nadam } from "../../src/rules/nadam.ts";
 import { cosine } from "../../src/schedules/cosine.ts";

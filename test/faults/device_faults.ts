@@ -2,8 +2,8 @@
 // each call. Survived is what ends with an error of the library's or with the very outcome of the undisturbed job, leaves no
 // buffer behind, and rejects nothing that nobody awaits.
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
-import { FalllineError } from "../../src/errors.ts";
-import { requestDevice } from "../../src/gpu/device.ts";
+import { FalllineError } from "../../src/base/errors.ts";
+import { requestDevice } from "../../src/engines/gpu/device.ts";
 import { type Job, jobs } from "./jobs.ts";
 import { type Report, Tally } from "./tally.ts";
 

@@ -1,14 +1,14 @@
 // What the faults of a device are tried on: small jobs that use everything of the GPU engine, and give their whole outcome as
 // text, so that an outcome that differs from the undisturbed one shows.
 
-import type { OptimizerConfig } from "../../src/config.ts";
-import { arrayDataset } from "../../src/data/arrays.ts";
 import { sweep } from "../../src/lab/sweep.ts";
+import { arrayDataset } from "../../src/objectives/data/arrays.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { muon } from "../../src/rules/muon.ts";

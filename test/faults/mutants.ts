@@ -1,5 +1,5 @@
 // Makes damaged files of whole ones: bytes changed, cut and inserted, JSON values replaced by hostile ones, CSV cells too.
-import { Random } from "../../src/random.ts";
+import { Random } from "../../src/base/random.ts";
 
 /** A source of whole numbers and choices, the same for the same seed. */
 export class Dice {

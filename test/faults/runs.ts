@@ -15,7 +15,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { decodeSafetensors } from "../../src/safetensors.ts";
+import { decodeSafetensors } from "../../src/base/safetensors.ts";
 import { Dice } from "./mutants.ts";
 import { type Report, Tally } from "./tally.ts";
 

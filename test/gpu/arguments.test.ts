@@ -1,7 +1,7 @@
 // Arguments of the wrong kind on a device: every method of what is made there, and every function that takes one.
 
 import { describe, expect, it } from "vitest";
-import { isOptions } from "../../src/options.ts";
+import { isOptions } from "../../src/base/options.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { curve, peaks } from "../custom_objectives.ts";
 import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";

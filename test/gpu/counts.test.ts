@@ -2,14 +2,14 @@
 // and of what stands around it are those that docs/rules.md tells.
 
 import { afterEach, describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import type { GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { modifierTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { muon } from "../../src/rules/muon.ts";

@@ -2,13 +2,13 @@
 // refuse the same.
 
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/base/safetensors.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
-import { readConfig } from "../../src/read_config.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { cyclic } from "../../src/schedules/cyclic.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";

@@ -2,10 +2,10 @@
 // made takes the rates of its own step and the mean of as many gradients as it should, or the caller is told.
 
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import type { GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { createOptimizer } from "../optimizers.ts";

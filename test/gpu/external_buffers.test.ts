@@ -3,12 +3,12 @@
 
 import { describe, expect, it } from "vitest";
 import { keep } from "../../scripts/webgpu.mjs";
-import type { Tensor } from "../../src/arena.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { Random } from "../../src/base/random.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
-import { Random } from "../../src/random.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";

@@ -2,9 +2,9 @@
 // the host has not heard of, sums over all tensors, fallbacks that go with their group, and checkpoints on the way.
 
 import { expect, it } from "vitest";
-import type { OptimizerConfig } from "../../src/config.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { dog } from "../../src/rules/dog.ts";

@@ -1,7 +1,7 @@
 // What callers may hand over: names that objects take for something else, values that are no numbers, damaged checkpoints.
 
 import { describe, expect, it } from "vitest";
-import { DataError, OptionError } from "../../src/errors.ts";
+import { DataError, OptionError } from "../../src/base/errors.ts";
 import { replayCase } from "../../src/lab/replay.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { scheduleFreeSgd } from "../../src/rules/schedule_free.ts";

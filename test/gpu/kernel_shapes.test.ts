@@ -1,9 +1,9 @@
 // The shapes of the update's kernels: each gives what the CPU twin gives, the same to the bit every time; and which one a device
 // runs: default, measured, pinned.
 import { beforeEach, describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import { DeviceError, OptionError } from "../../src/errors.ts";
-import { type ChoiceStore, clear, keepChoices, noteSpeedsOf } from "../../src/gpu/kernel_choices.ts";
+import { DeviceError, OptionError } from "../../src/base/errors.ts";
+import { Random } from "../../src/base/random.ts";
+import { type ChoiceStore, clear, keepChoices, noteSpeedsOf } from "../../src/engines/gpu/kernel_choices.ts";
 import {
   defaultShape,
   shapeCandidates,
@@ -11,12 +11,12 @@ import {
   shapes,
   streamShape,
   updateChoice,
-} from "../../src/gpu/kernel_shapes.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
-import { type TuneProgress, tuneUpdate } from "../../src/products/tuner.ts";
-import { choices, pin } from "../../src/products/variant_choices.ts";
-import { Random } from "../../src/random.ts";
-import { readConfig } from "../../src/read_config.ts";
+} from "../../src/engines/gpu/kernel_shapes.ts";
+import { type TuneProgress, tuneUpdate } from "../../src/engines/products/tuner.ts";
+import { choices, pin } from "../../src/engines/products/variant_choices.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { createCpuOptimizer, createShaped } from "../optimizers.ts";
 import { device, freshDevice } from "./setup.ts";

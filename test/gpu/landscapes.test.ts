@@ -2,7 +2,6 @@
 // in a caller's own buffer.
 
 import { expect, it, vi } from "vitest";
-import type { OptimizerConfig } from "../../src/config.ts";
 import type { Landscape } from "../../src/objectives/landscapes/define.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { quadratic } from "../../src/objectives/landscapes/quadratic.ts";
@@ -10,6 +9,7 @@ import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { landscapes, pointsIn } from "../landscapes.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";

@@ -1,7 +1,7 @@
 // The range test on WebGPU: what follows it has the bits of a run that never made one.
 
 import { expect, it } from "vitest";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { rangeTest } from "../../src/lab/lr_finder.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { sgd } from "../../src/rules/sgd.ts";

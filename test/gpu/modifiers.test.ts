@@ -6,7 +6,7 @@ import { centralize } from "../../src/modifiers/centralize.ts";
 import { clipValue } from "../../src/modifiers/clip_value.ts";
 import { ema } from "../../src/modifiers/ema.ts";
 import { skipNonFinite } from "../../src/modifiers/skip_non_finite.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { lion } from "../../src/rules/lion.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";

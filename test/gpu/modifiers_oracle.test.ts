@@ -2,13 +2,13 @@
 // loss scaling, freezing, schedules of any hyper, what rules carry, evaluation.
 
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { DataError, OptionError } from "../../src/errors.ts";
-import type { GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import { DataError, OptionError } from "../../src/base/errors.ts";
+import { Random } from "../../src/base/random.ts";
+import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
-import { Random } from "../../src/random.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { asgd } from "../../src/rules/asgd.ts";
@@ -17,8 +17,8 @@ import { muon } from "../../src/rules/muon.ts";
 import { nadam } from "../../src/rules/nadam.ts";
 import { scheduleFreeAdamw, scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import type { Scheduled } from "../../src/schedule.ts";
 import { linear } from "../../src/schedules/linear.ts";
+import type { Scheduled } from "../../src/schedules/schedule.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 

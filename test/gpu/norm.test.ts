@@ -1,8 +1,8 @@
 // The norm of the gradient: exact where float32 sums are not, in range where squares are not, the same to the bit every
 // time, and over more chunks than one dimension of a dispatch holds.
 import { describe, expect, it } from "vitest";
-import { Random } from "../../src/random.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { Random } from "../../src/base/random.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";

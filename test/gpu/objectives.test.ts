@@ -1,13 +1,13 @@
 // The objectives' laws on the GPU, and its products against the CPU reference in odd sizes.
 
 import { describe, expect, it, vi } from "vitest";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { Random } from "../../src/base/random.ts";
+import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
+import { activations } from "../../src/engines/products/activation.ts";
 import { lossEntries } from "../../src/objectives/loss.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
-import { activations } from "../../src/products/activation.ts";
-import { Random } from "../../src/random.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, createTrainee, webgpuEngine } from "../../src/train/engine.ts";
 import { objectiveLaws } from "../objectives.ts";

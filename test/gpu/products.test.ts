@@ -2,10 +2,11 @@
 // dropout, more workgroups than a dimension holds.
 import { describe, expect, it } from "vitest";
 import { keep } from "../../scripts/webgpu.mjs";
-import { requestDevice } from "../../src/gpu/device.ts";
-import { compileKernel, encodeDispatches } from "../../src/gpu/kernel.ts";
-import { type Activation, activationFunctions, activations } from "../../src/products/activation.ts";
-import { type Dropout, dropped } from "../../src/products/dropout.ts";
+import { Random } from "../../src/base/random.ts";
+import { requestDevice } from "../../src/engines/gpu/device.ts";
+import { compileKernel, encodeDispatches } from "../../src/engines/gpu/kernel.ts";
+import { type Activation, activationFunctions, activations } from "../../src/engines/products/activation.ts";
+import { type Dropout, dropped } from "../../src/engines/products/dropout.ts";
 import {
   type Epilogue,
   type Operand,
@@ -13,11 +14,16 @@ import {
   productDispatch,
   type Replicated,
   variantDispatch,
-} from "../../src/products/product.ts";
-import { hasQuadsInRow } from "../../src/products/quads.ts";
-import { assembleProduct, bindingsOf } from "../../src/products/sources.ts";
-import { findVariant, type ProductShape, probeVariants, type Variant, whyNot } from "../../src/products/variants.ts";
-import { Random } from "../../src/random.ts";
+} from "../../src/engines/products/product.ts";
+import { hasQuadsInRow } from "../../src/engines/products/quads.ts";
+import { assembleProduct, bindingsOf } from "../../src/engines/products/sources.ts";
+import {
+  findVariant,
+  type ProductShape,
+  probeVariants,
+  type Variant,
+  whyNot,
+} from "../../src/engines/products/variants.ts";
 import { device } from "./setup.ts";
 
 const random = new Random(1);

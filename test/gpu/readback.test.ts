@@ -2,19 +2,19 @@
 // for an answer. And what is destroyed while calls are under way leaves nothing behind, and fails them in words.
 
 import { afterEach, describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import { arrayDataset } from "../../src/data/arrays.ts";
-import { DeviceError, FalllineError } from "../../src/errors.ts";
-import { type ControlField, controlRecord, halted, stuckReplica } from "../../src/gpu/control.ts";
-import { isLost, learnLoss } from "../../src/gpu/device.ts";
-import type { GpuOptimizer } from "../../src/gpu/optimizer.ts";
+import { DeviceError, FalllineError } from "../../src/base/errors.ts";
+import { type ControlField, controlRecord, halted, stuckReplica } from "../../src/engines/gpu/control.ts";
+import { isLost, learnLoss } from "../../src/engines/gpu/device.ts";
+import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
+import { arrayDataset } from "../../src/objectives/data/arrays.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective, type GpuObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { nadam } from "../../src/rules/nadam.ts";

@@ -1,6 +1,6 @@
 // The golden trajectories of PyTorch and Optax on the GPU. Its error is held against the source's own float32 error.
 import { describe, expect, it } from "vitest";
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { replayCase } from "../../src/lab/replay.ts";
 import { goldenCases } from "../replay_cases.ts";
 import { device } from "./setup.ts";

@@ -1,7 +1,7 @@
 // Runs that go on from a checkpoint, on the GPU, and runs whose device is lost: to the bit as if nothing had happened.
 
 import { describe, expect, it } from "vitest";
-import { DeviceError } from "../../src/errors.ts";
+import { DeviceError } from "../../src/base/errors.ts";
 import { asgd } from "../../src/rules/asgd.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";

@@ -2,11 +2,11 @@
 // observe a metric, what the last update did to each tensor.
 
 import { describe, expect, it, vi } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
+import { Random } from "../../src/base/random.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { LayerStats, Optimizer } from "../../src/optimizer.ts";
-import { Random } from "../../src/random.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { LayerStats, Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { asgd } from "../../src/rules/asgd.ts";
 import { lamb } from "../../src/rules/lamb.ts";

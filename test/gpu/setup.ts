@@ -1,7 +1,7 @@
 // The WebGPU device that all test files share, in Node: what one has compiled the next one finds again. Where there is no
 // WebGPU the ring fails: it never passes by skipping.
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
-import { requestDevice } from "../../src/gpu/device.ts";
+import { requestDevice } from "../../src/engines/gpu/device.ts";
 
 const opened = await openWebGPU();
 if ("reason" in opened) throw new Error(`the gpu tests need WebGPU: ${opened.reason}`);

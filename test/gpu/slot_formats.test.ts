@@ -1,11 +1,11 @@
 // That slot storage is a seam: a format that the library does not have, defined here, under a rule on both engines, against
 // an oracle that rounds where the format does.
 import { describe, expect, it } from "vitest";
+import { wordState } from "../../src/engines/stages/state.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
-import { defineRule } from "../../src/rule.ts";
-import type { SlotFormat } from "../../src/slot_format.ts";
-import { wordState } from "../../src/stages/state.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { defineRule } from "../../src/rules/rule.ts";
+import type { SlotFormat } from "../../src/rules/slot_format.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";
 

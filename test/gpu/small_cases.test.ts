@@ -1,5 +1,5 @@
 // The small cases on the GPU.
-import { createOptimizer } from "../../src/gpu/optimizer.ts";
+import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { smallCases } from "../small_cases.ts";
 import { device } from "./setup.ts";
 

@@ -1,10 +1,10 @@
 // The tuner: what it measures, chooses, keeps, pins and forgets, and what it refuses.
 import { beforeEach, describe, expect, it } from "vitest";
-import { DeviceError, OptionError } from "../../src/errors.ts";
-import { type ChoiceStore, clear, keepChoices } from "../../src/gpu/kernel_choices.ts";
-import { hasQuadsInRow } from "../../src/products/quads.ts";
-import { type TuneOptions, tune, tuneProducts } from "../../src/products/tuner.ts";
-import { choices, noteSpeeds, pin, variantFor } from "../../src/products/variant_choices.ts";
+import { DeviceError, OptionError } from "../../src/base/errors.ts";
+import { type ChoiceStore, clear, keepChoices } from "../../src/engines/gpu/kernel_choices.ts";
+import { hasQuadsInRow } from "../../src/engines/products/quads.ts";
+import { type TuneOptions, tune, tuneProducts } from "../../src/engines/products/tuner.ts";
+import { choices, noteSpeeds, pin, variantFor } from "../../src/engines/products/variant_choices.ts";
 import {
   candidates,
   defaultVariant,
@@ -14,7 +14,7 @@ import {
   variantNames,
   variants,
   whyNot,
-} from "../../src/products/variants.ts";
+} from "../../src/engines/products/variants.ts";
 import { device, freshDevice } from "./setup.ts";
 
 const large: ProductShape = { m: 256, n: 256, k: 160 };

@@ -1,12 +1,12 @@
 // Whole vectors on the GPU and their CPU reference, against float64: odd lengths, several pieces, replicas, and the same bits
 // in every run.
 import { describe, expect, it } from "vitest";
-import * as reference from "../../src/cpu/vectors.ts";
-import { allocate, bytesOf } from "../../src/gpu/allocate.ts";
-import { encodeDispatches } from "../../src/gpu/kernel.ts";
-import { readParts } from "../../src/gpu/readback.ts";
-import { compileVectors, type Scalar, type Vector } from "../../src/gpu/vectors.ts";
-import { Random } from "../../src/random.ts";
+import { Random } from "../../src/base/random.ts";
+import * as reference from "../../src/engines/cpu/vectors.ts";
+import { allocate, bytesOf } from "../../src/engines/gpu/allocate.ts";
+import { encodeDispatches } from "../../src/engines/gpu/kernel.ts";
+import { readParts } from "../../src/engines/gpu/readback.ts";
+import { compileVectors, type Scalar, type Vector } from "../../src/engines/gpu/vectors.ts";
 import { freshDevice } from "./setup.ts";
 
 const random = new Random(11);

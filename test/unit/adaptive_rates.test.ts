@@ -1,10 +1,10 @@
 // Three updates of one parameter by the rules whose rate finds itself and for which no golden case exists. The numbers
 // were worked out apart from the rules, from the papers' formulas: in fractions for SGD, to 40 digits for the others.
 import { expect, it } from "vitest";
-import type { Rule } from "../../src/rule.ts";
 import { dadaptAdam } from "../../src/rules/dadapt_adam.ts";
 import { hypergradientAdam } from "../../src/rules/hypergradient_adam.ts";
 import { hypergradientSgd } from "../../src/rules/hypergradient_sgd.ts";
+import type { Rule } from "../../src/rules/rule.ts";
 
 interface Known {
   readonly name: string;

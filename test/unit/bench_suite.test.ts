@@ -8,7 +8,7 @@ import { checkFilter, chosen, nodeCases, pageCases, titleOf } from "../../bench/
 import { isSound, readOptions, runInPage, writtenLine } from "../../bench/run.ts";
 import { type Answer, type Case, emptyRow, type Progress, type Row, type Runner, runCases } from "../../bench/suite.ts";
 import { sizeCases } from "../../bench/suites/size.ts";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
 
 /** What a runner's calls were, in order. */
 type Log = string[];

@@ -21,7 +21,7 @@ import {
   windowsOf,
 } from "../../bench/update.ts";
 import { createCpuOptimizer, rules } from "../../src/index.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 
 const all = [...updateCases, ...normCases];

@@ -1,16 +1,16 @@
 // Bounds on what schedules cost: thousands of milestones, a trillion steps, nests, and what a plateau makes of metrics below 0.
 
 import { describe, expect, it } from "vitest";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import type { ScheduleConfig } from "../../src/schedule.ts";
-import { createSchedule } from "../../src/schedule.ts";
 import { batchGrowth } from "../../src/schedules/batch_growth.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { cosineRestarts } from "../../src/schedules/cosine_restarts.ts";
 import { multiStep } from "../../src/schedules/multi_step.ts";
 import { plateau } from "../../src/schedules/plateau.ts";
 import { product } from "../../src/schedules/product.ts";
+import type { ScheduleConfig } from "../../src/schedules/schedule.ts";
+import { createSchedule } from "../../src/schedules/schedule.ts";
 import { sequential } from "../../src/schedules/sequential.ts";
 import { readRunConfig } from "../../src/train/run_config.ts";
 

@@ -1,14 +1,14 @@
 // Checkpoints that are damaged, old, or not what they say; names and memory that lead a save or a write astray.
 
 import { describe, expect, it, vi } from "vitest";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { DataError, DeviceError, OptionError } from "../../src/errors.ts";
+import { DataError, DeviceError, OptionError } from "../../src/base/errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/base/safetensors.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 
 const config: OptimizerConfig = { rule: adamw, lr: 0.1 };

@@ -3,8 +3,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { choiceFile } from "../../src/cli/choice_file.ts";
-import { tuneCommand } from "../../src/cli/tune.ts";
+import { choiceFile } from "../../src/app/cli/choice_file.ts";
+import { tuneCommand } from "../../src/app/cli/tune.ts";
 
 let folder: string;
 beforeEach(() => {

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { decodeSafetensors } from "../../src/safetensors.ts";
+import { decodeSafetensors } from "../../src/base/safetensors.ts";
 import { fallline, root, spawned } from "../run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fallline-cli-"));

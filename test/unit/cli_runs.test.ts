@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { decodeSafetensors } from "../../src/safetensors.ts";
+import { decodeSafetensors } from "../../src/base/safetensors.ts";
 import { type Finished, fallline, root } from "../run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fallline-runs-"));

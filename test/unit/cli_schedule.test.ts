@@ -4,11 +4,11 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { scheduleCommand } from "../../src/cli/schedule.ts";
-import { FalllineError } from "../../src/errors.ts";
-import { readSchedule } from "../../src/read_schedule.ts";
-import type { ScheduleConfig } from "../../src/schedule.ts";
-import { createSchedule } from "../../src/schedule.ts";
+import { scheduleCommand } from "../../src/app/cli/schedule.ts";
+import { FalllineError } from "../../src/base/errors.ts";
+import { readSchedule } from "../../src/schedules/read_schedule.ts";
+import type { ScheduleConfig } from "../../src/schedules/schedule.ts";
+import { createSchedule } from "../../src/schedules/schedule.ts";
 import { golden } from "../golden.ts";
 import { fallline, spawned } from "../run_cli.ts";
 

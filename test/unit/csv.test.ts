@@ -1,8 +1,8 @@
 // CSV as RFC 4180 has it, what becomes of its columns, and how bad cells are refused: with line and column.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { type CsvOptions, parseCsv } from "../../src/data/csv.ts";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { type CsvOptions, parseCsv } from "../../src/objectives/data/csv.ts";
 
 const iris = "width,height,species\n5.1,3.5,setosa\n7,3.2,versicolor\n4.9,3,setosa\n";
 

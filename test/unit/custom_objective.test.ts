@@ -2,9 +2,7 @@
 // the derivatives that it goes by.
 
 import { describe, expect, it } from "vitest";
-import { layoutSegments } from "../../src/arena.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
-import type { Dataset } from "../../src/data/dataset.ts";
+import { createCpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
 import { shiftsAround, slopeOf } from "../../src/lab/slopes.ts";
 import { verifyObjective } from "../../src/lab/verify_objective.ts";
 import {
@@ -14,8 +12,10 @@ import {
   defineObjective,
   fitTo,
 } from "../../src/objectives/custom.ts";
+import type { Dataset } from "../../src/objectives/data/dataset.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { customProbeSource, customSources } from "../../src/objectives/sources.ts";
+import { layoutSegments } from "../../src/optimizer/arena.ts";
 import { adam } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { curve, peaks, regression, spots } from "../custom_objectives.ts";

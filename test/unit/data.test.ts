@@ -1,6 +1,7 @@
 // IDX, MNIST, the digits, arrays, data sets and batches: what is read, and how corrupt files are refused.
 import { describe, expect, it } from "vitest";
-import { type ArrayDatasetOptions, arrayDataset } from "../../src/data/arrays.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { type ArrayDatasetOptions, arrayDataset } from "../../src/objectives/data/arrays.ts";
 import {
   batches,
   checkDataset,
@@ -9,11 +10,10 @@ import {
   firstRows,
   sliceRows,
   splitRows,
-} from "../../src/data/dataset.ts";
-import { digitsDataset } from "../../src/data/digits.ts";
-import { idxDataset, parseIdx } from "../../src/data/idx.ts";
-import { mnistDataset } from "../../src/data/mnist.ts";
-import { OptionError } from "../../src/errors.ts";
+} from "../../src/objectives/data/dataset.ts";
+import { digitsDataset } from "../../src/objectives/data/digits.ts";
+import { idxDataset, parseIdx } from "../../src/objectives/data/idx.ts";
+import { mnistDataset } from "../../src/objectives/data/mnist.ts";
 import { targetsOf } from "../../src/objectives/loss.ts";
 import { readData, takeRows } from "../../src/train/data.ts";
 import { golden, goldenText } from "../golden.ts";

@@ -1,8 +1,8 @@
 // The main job with every rule: its standard rate makes a small network learn within a few dozen steps.
 import { describe, expect, it } from "vitest";
-import { loadMnist } from "../../src/cli/data.ts";
-import { firstRows } from "../../src/data/dataset.ts";
+import { loadMnist } from "../../src/app/cli/data.ts";
 import { jobConfig, usualRate } from "../../src/lab/defaults.ts";
+import { firstRows } from "../../src/objectives/data/dataset.ts";
 import { rules } from "../../src/rules/index.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";

@@ -1,9 +1,9 @@
 // Dropout's mask on the CPU: the share that it drops, what it depends on; and the version that stored choices go by.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { type Dropout, dropoutKey, dropoutThreshold, dropped } from "../../src/products/dropout.ts";
-import { philox } from "../../src/random.ts";
-import { version } from "../../src/version.ts";
+import { philox } from "../../src/base/random.ts";
+import { version } from "../../src/base/version.ts";
+import { type Dropout, dropoutKey, dropoutThreshold, dropped } from "../../src/engines/products/dropout.ts";
 
 const dropout: Dropout = { rate: 0.25, seed: 2 ** 33 + 5, stream: 2 };
 

@@ -1,13 +1,13 @@
 // Where float32 ends, on the host: no column of a row is what GPUs take for 0, or more than float32 holds.
 
 import { describe, expect, it } from "vitest";
-import { layoutSegments } from "../../src/arena.ts";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { createCpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
+import { layoutSegments } from "../../src/optimizer/arena.ts";
 import { Hypers } from "../../src/optimizer/hypers.ts";
-import { createPlan } from "../../src/plan.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { createPlan } from "../../src/optimizer/plan.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
+import { leastSingle, RowSource } from "../../src/optimizer/table.ts";
 import { rules } from "../../src/rules/index.ts";
-import { leastSingle, RowSource } from "../../src/table.ts";
 
 const tensors = [{ name: "w", shape: [2, 2] }];
 const segments = layoutSegments(tensors);

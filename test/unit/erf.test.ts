@@ -1,6 +1,6 @@
 // The error function against values of Abramowitz and Stegun, table 7.1, and of mpmath with 40 digits.
 import { expect, it } from "vitest";
-import { erf } from "../../src/cpu/erf.ts";
+import { erf } from "../../src/engines/cpu/erf.ts";
 
 // The first ten digits of each are the table's.
 const values = [

@@ -1,8 +1,8 @@
 // The function forms of rules, schedules and landscapes: rates by position, and what is no object of options.
 import { describe, expect, it } from "vitest";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { OptionError } from "../../src/errors.ts";
-import type { Rule } from "../../src/rule.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { Rule } from "../../src/rules/rule.ts";
 import { library as fallline, publicFunctions } from "../library.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 

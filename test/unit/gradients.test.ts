@@ -1,6 +1,5 @@
 // Recorded gradients and training runs on the CPU reference, what fails them, and files that are malformed.
 import { describe, expect, it } from "vitest";
-import { digitsDataset } from "../../src/data/digits.ts";
 import {
   type GradientCase,
   gradientCase,
@@ -10,6 +9,7 @@ import {
   type TrainingRun,
   trainingRun,
 } from "../../src/lab/gradients.ts";
+import { digitsDataset } from "../../src/objectives/data/digits.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { goldenText } from "../golden.ts";
 

@@ -2,20 +2,20 @@
 // whichever rule they go to, and what it has made is counted by itself. Over the registry where a rule is concerned.
 
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
-import type { CpuOptimizer } from "../../src/cpu/optimizer.ts";
-import { OptionError } from "../../src/errors.ts";
-import { noDecay } from "../../src/groups.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/base/safetensors.ts";
+import type { CpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { type LoadOptions, loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import { readConfig } from "../../src/read_config.ts";
-import type { Rule } from "../../src/rule.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import { noDecay } from "../../src/optimizer/groups.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
 import { muon } from "../../src/rules/muon.ts";
+import type { Rule } from "../../src/rules/rule.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 

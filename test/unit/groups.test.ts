@@ -2,12 +2,13 @@
 // how the whole comes back as JSON, and every way in which it can be wrong. The same checks stand before both engines.
 
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { DataError, OptionError } from "../../src/errors.ts";
-import { isBiasOrNorm, layerwiseDecay, noDecay } from "../../src/groups.ts";
+import { DataError, OptionError } from "../../src/base/errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/base/safetensors.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import { readConfig } from "../../src/read_config.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import { isBiasOrNorm, layerwiseDecay, noDecay } from "../../src/optimizer/groups.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { lion } from "../../src/rules/lion.ts";
@@ -15,7 +16,6 @@ import { muon } from "../../src/rules/muon.ts";
 import { nadam } from "../../src/rules/nadam.ts";
 import { prodigy } from "../../src/rules/prodigy.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { constant } from "../../src/schedules/constant.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { linear } from "../../src/schedules/linear.ts";

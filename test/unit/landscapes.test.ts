@@ -3,13 +3,13 @@
 
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
 import { landscapeSource, landscapeTotalSource } from "../../src/objectives/landscape_gpu.ts";
 import type { LandscapeConfig } from "../../src/objectives/landscapes/define.ts";
 import { createLandscape, landscapeDefinitions, landscapeTypes } from "../../src/objectives/landscapes/index.ts";
 import { createCpuObjective } from "../../src/objectives/objective_cpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { adam } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { landscapes, makers, pointsIn } from "../landscapes.ts";

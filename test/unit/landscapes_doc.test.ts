@@ -2,7 +2,7 @@
 // the registry brings with it.
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { chartSvg } from "../../src/cli/chart.ts";
+import { chartSvg } from "../../src/app/cli/chart.ts";
 import { contour, heightsOf, levelsOf } from "../../src/lab/contour.ts";
 import { landscapesChart, landscapeTableMarkdown } from "../../src/lab/landscape_table.ts";
 import { landscapeDefinitions } from "../../src/objectives/landscapes/index.ts";

@@ -7,49 +7,14 @@ const root = resolve(import.meta.dirname, "../..");
 
 /** Layers from the core outwards; a file imports its own layer and those before it (ARCHITECTURE.md). */
 const layers: readonly (readonly string[])[] = [
-  [
-    "errors.ts",
-    "checksum.ts",
-    "host_memory.ts",
-    "options.ts",
-    "random.ts",
-    "assemble.ts",
-    "slot_format.ts",
-    "rule.ts",
-    "modifier.ts",
-    "schedule.ts",
-    "config.ts",
-    "version.ts",
-  ],
+  ["base/"],
   ["schedules/"],
-  [
-    "arena.ts",
-    "groups.ts",
-    "pattern.ts",
-    "read_schedule.ts",
-    "plan.ts",
-    "table.ts",
-    "layout.ts",
-    "newton_schulz.ts",
-    "struct.ts",
-    "safetensors.ts",
-    "together.ts",
-    "optimizer.ts",
-    "optimizer/",
-    "data/",
-    "cpu/",
-    "gpu/",
-    "stages/",
-    "modifiers/",
-    "products/",
-    "rules/",
-    "read_config.ts",
-  ],
+  ["rules/", "modifiers/", "optimizer/", "engines/"],
   ["objectives/"],
   ["train/"],
   ["lab/"],
   ["index.ts", "training.ts"],
-  ["cli/", "page/"],
+  ["app/"],
 ];
 
 function filesUnder(folder: string, ending: RegExp): string[] {
@@ -102,8 +67,8 @@ describe("layers", () => {
 
 describe("buffers", () => {
   it.each([
-    ["made", /\.createBuffer\(/, "src/gpu/allocate.ts"],
-    ["mapped to be read", /\.mapAsync\(/, "src/gpu/readback.ts"],
+    ["made", /\.createBuffer\(/, "src/engines/gpu/allocate.ts"],
+    ["mapped to be read", /\.mapAsync\(/, "src/engines/gpu/readback.ts"],
   ])("are %s in one place, which sees to failures", (_, call, place) => {
     expect(sources.filter((path) => call.test(textOf(path)))).toEqual([place]);
   });
@@ -124,7 +89,7 @@ describe("every file opens by saying what it is for", () => {
 describe("WGSL", () => {
   it("stands in shaders/ alone, but for what names generate", () => {
     const offenders = sources.filter((path) => /@compute|@group\(/.test(textOf(path)));
-    expect(offenders).toEqual(["src/stages/generate.ts"]);
+    expect(offenders).toEqual(["src/engines/stages/generate.ts"]);
     // Of what is not a comment: a function of WGSL in a string.
     const functions = sources.filter((path) => {
       const code = textOf(path).replace(/^\s*(\/\/|\*|\/\*).*$/gm, "");
@@ -132,7 +97,7 @@ describe("WGSL", () => {
     });
     // A custom objective's tensors are where the user says.
     expect(functions.filter((path) => !/^src\/objectives\/(own|custom)/.test(path))).toEqual([
-      "src/stages/generate.ts",
+      "src/engines/stages/generate.ts",
     ]);
   });
 

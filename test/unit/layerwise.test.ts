@@ -1,7 +1,7 @@
 // Which layer a name means, and which names mean a bias or a norm, in the names that libraries give.
 import { describe, expect, it } from "vitest";
-import { OptionError } from "../../src/errors.ts";
-import { isBiasOrNorm, layerwiseDecay, noDecay } from "../../src/groups.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { isBiasOrNorm, layerwiseDecay, noDecay } from "../../src/optimizer/groups.ts";
 
 /** The names of each layer, the last layer first. */
 function layersOf(names: string): readonly string[] {

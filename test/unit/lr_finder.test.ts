@@ -5,9 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { digitsDataset } from "../../src/data/digits.ts";
-import { DataError, OptionError } from "../../src/errors.ts";
+import { DataError, OptionError } from "../../src/base/errors.ts";
 import { jobConfig, labDefaults } from "../../src/lab/defaults.ts";
 import {
   findLr,
@@ -18,18 +16,20 @@ import {
 import { short } from "../../src/lab/phrases.ts";
 import { type RangeEnd, type RangePoint, suggestRates } from "../../src/lab/suggest.ts";
 import { spaced, sweep, withPeak } from "../../src/lab/sweep.ts";
+import { digitsDataset } from "../../src/objectives/data/digits.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { nadam } from "../../src/rules/nadam.ts";
 import { prodigy } from "../../src/rules/prodigy.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import type { Scheduled } from "../../src/schedule.ts";
 import { constant } from "../../src/schedules/constant.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { plateau } from "../../src/schedules/plateau.ts";
 import { product } from "../../src/schedules/product.ts";
+import type { Scheduled } from "../../src/schedules/schedule.ts";
 import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { goldenText } from "../golden.ts";

@@ -1,15 +1,15 @@
 // Which side of a matrix is the output: Muon's factor goes by it, however the tensor lies and wherever it comes from.
 
 import { describe, expect, it } from "vitest";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { encodeSafetensors } from "../../src/base/safetensors.ts";
 import { readReplay, replayCase } from "../../src/lab/replay.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import { encodeSafetensors } from "../../src/safetensors.ts";
 import { goldenText } from "../golden.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 import { transposedMatrices } from "../transposed.ts";

@@ -1,10 +1,10 @@
 // The objectives' laws on the CPU reference, and its gradient against finite differences.
 
 import { describe, expect, it } from "vitest";
+import { activations } from "../../src/engines/products/activation.ts";
 import { replicasThatFit } from "../../src/objectives/memory.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
-import { activations } from "../../src/products/activation.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, createTrainee } from "../../src/train/engine.ts";

@@ -1,11 +1,18 @@
 // A tensor's place is a page and an offset in it: an optimizer whose arenas have several pages is the one with a single page.
 
 import { describe, expect, it } from "vitest";
-import { arenaLength, layoutSegments, packArena, paddedLength, pagesOf, type Tensor } from "../../src/arena.ts";
-import { createPaged } from "../../src/cpu/optimizer.ts";
+import { createPaged } from "../../src/engines/cpu/optimizer.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/index.ts";
 import { layerStats } from "../../src/modifiers/layer_stats.ts";
-import { readConfig } from "../../src/read_config.ts";
+import {
+  arenaLength,
+  layoutSegments,
+  packArena,
+  paddedLength,
+  pagesOf,
+  type Tensor,
+} from "../../src/optimizer/arena.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { lamb } from "../../src/rules/lamb.ts";

@@ -1,10 +1,10 @@
 // Globs and regular expressions over names: what JavaScript's own matcher says, in time that nothing makes long.
 
 import { describe, expect, it } from "vitest";
-import { layoutSegments } from "../../src/arena.ts";
-import { OptionError } from "../../src/errors.ts";
-import { globMatches, regexMatcher } from "../../src/pattern.ts";
-import { createPlan } from "../../src/plan.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { globMatches, regexMatcher } from "../../src/base/pattern.ts";
+import { layoutSegments } from "../../src/optimizer/arena.ts";
+import { createPlan } from "../../src/optimizer/plan.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 
 const names = [

@@ -2,16 +2,16 @@
 // engines; the CPU's is used here.
 
 import { describe, expect, it } from "vitest";
-import { layoutSegments } from "../../src/arena.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { layoutSegments } from "../../src/optimizer/arena.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { Hypers } from "../../src/optimizer/hypers.ts";
 import { planConfig } from "../../src/optimizer/plan_config.ts";
-import { readConfig } from "../../src/read_config.ts";
-import { defineRule } from "../../src/rule.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
 import { muon } from "../../src/rules/muon.ts";
+import { defineRule } from "../../src/rules/rule.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { constant } from "../../src/schedules/constant.ts";
 import { cosine } from "../../src/schedules/cosine.ts";

@@ -1,6 +1,6 @@
 // Plots in the terminal: their size, their axes, what is left out and how lines are told apart.
 import { expect, it } from "vitest";
-import { terminalPlot } from "../../src/cli/plot.ts";
+import { terminalPlot } from "../../src/app/cli/plot.ts";
 
 const line = (count: number, value: (t: number) => number) =>
   Array.from({ length: count }, (_, t): [number, number] => [t, value(t)]);

@@ -1,7 +1,7 @@
 // The CPU's matrix products against sums written out, in every transpose form and kind of array, at sizes around those of
 // the panels.
 import { describe, expect, it } from "vitest";
-import { type ProductOptions, type ProductShape, product } from "../../src/cpu/product.ts";
+import { type ProductOptions, type ProductShape, product } from "../../src/engines/cpu/product.ts";
 
 type Matrix = Float32Array | Float64Array;
 

@@ -1,8 +1,8 @@
 // The generator against Random123's published known answers, its normals against the normal distribution, and the fact
 // that all of it is the same everywhere.
 import { describe, expect, it } from "vitest";
+import { philox, Random } from "../../src/base/random.ts";
 import { initialWeight, initTypes } from "../../src/objectives/init.ts";
-import { philox, Random } from "../../src/random.ts";
 
 describe("Philox4x32-10", () => {
   // Random123's kat_vectors: counter, key, result.

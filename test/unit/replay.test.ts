@@ -1,7 +1,7 @@
 // The golden trajectories of PyTorch and Optax on the CPU reference, and files that are not replays.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { createCpuOptimizer } from "../../src/cpu/optimizer.ts";
+import { createCpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
 import { readReplay, replayCase } from "../../src/lab/replay.ts";
 import { golden, goldenText } from "../golden.ts";
 import { goldenCases } from "../replay_cases.ts";

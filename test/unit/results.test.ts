@@ -14,8 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it, vi } from "vitest";
-import { isLock, takeLock } from "../../src/cli/lock.ts";
-import { Results } from "../../src/cli/results.ts";
+import { isLock, takeLock } from "../../src/app/cli/lock.ts";
+import { Results } from "../../src/app/cli/results.ts";
 
 /** What the file system does to a call that changes something; undefined lets it happen. */
 const faults = vi.hoisted(() => {

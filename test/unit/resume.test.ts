@@ -1,14 +1,14 @@
 // Runs that go on from a checkpoint, on the CPU: to the bit as if they had never stopped.
 
 import { describe, expect, it } from "vitest";
-import { batches } from "../../src/data/dataset.ts";
-import { DataError, DeviceError, FalllineError, OptionError } from "../../src/errors.ts";
+import { DataError, DeviceError, FalllineError, OptionError } from "../../src/base/errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/base/safetensors.ts";
+import { batches } from "../../src/objectives/data/dataset.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { type Inside, inside } from "../../src/optimizer/shell.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
 import { sequential } from "../../src/schedules/sequential.ts";
 import { cpuEngine, type Engine } from "../../src/train/engine.ts";
 import { decodeRunCheckpoint, type RunCheckpoint } from "../../src/train/run_checkpoint.ts";

@@ -1,9 +1,9 @@
 // Run configs: every default filled in, the same when read again, refused in a sentence when they do not hold together.
 
 import { describe, expect, it } from "vitest";
-import { batches } from "../../src/data/dataset.ts";
 import { jobConfig } from "../../src/lab/defaults.ts";
 import { layerStats } from "../../src/modifiers/layer_stats.ts";
+import { batches } from "../../src/objectives/data/dataset.ts";
 import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cosine } from "../../src/schedules/cosine.ts";

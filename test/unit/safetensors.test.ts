@@ -1,8 +1,8 @@
 // The safetensors format, byte for byte, and files that are not it.
 import { describe, expect, it } from "vitest";
-import { crc32 } from "../../src/checksum.ts";
-import { DataError } from "../../src/errors.ts";
-import { decodeSafetensors, encodeSafetensors } from "../../src/safetensors.ts";
+import { crc32 } from "../../src/base/checksum.ts";
+import { DataError } from "../../src/base/errors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../../src/base/safetensors.ts";
 
 const file = {
   metadata: { format: "test" },

@@ -1,11 +1,11 @@
 // Every schedule against the values of PyTorch, Optax and the papers, what compositions promise, and its bad input.
 import { describe, expect, it } from "vitest";
-import { DataError, OptionError } from "../../src/errors.ts";
-import { readSchedule } from "../../src/read_schedule.ts";
-import type { Listener, ListenerState, ScheduleConfig, Scheduled } from "../../src/schedule.ts";
-import { createSchedule as create } from "../../src/schedule.ts";
+import { DataError, OptionError } from "../../src/base/errors.ts";
 import * as library from "../../src/schedules/functions.ts";
 import { scheduleDefinitions, scheduleTypes } from "../../src/schedules/index.ts";
+import { readSchedule } from "../../src/schedules/read_schedule.ts";
+import type { Listener, ListenerState, ScheduleConfig, Scheduled } from "../../src/schedules/schedule.ts";
+import { createSchedule as create } from "../../src/schedules/schedule.ts";
 import { golden } from "../golden.ts";
 
 const { batchGrowth, batchScaled, constant, cosine, halveEvery, linear, multiStep, oneCycle, oneCycleMomentum } =

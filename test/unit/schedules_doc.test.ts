@@ -3,9 +3,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { coupled, scheduleTableMarkdown } from "../../src/lab/schedule_table.ts";
-import { readSchedule } from "../../src/read_schedule.ts";
-import { createSchedule } from "../../src/schedule.ts";
 import { scheduleDefinitions } from "../../src/schedules/index.ts";
+import { readSchedule } from "../../src/schedules/read_schedule.ts";
+import { createSchedule } from "../../src/schedules/schedule.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
 const folder = "src/schedules";

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import type { OptimizerConfig } from "../../src/config.ts";
 import { fallbackFor } from "../../src/lab/defaults.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { rules } from "../../src/rules/index.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 

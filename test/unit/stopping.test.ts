@@ -1,6 +1,6 @@
 // Early stopping on its own: what counts as an improvement, when it says stop, what it refuses.
 import { describe, expect, it } from "vitest";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
 import { createStopping, type StoppingOptions } from "../../src/train/stopping.ts";
 
 function run(options: StoppingOptions, metrics: readonly number[]) {

@@ -15,11 +15,11 @@ import {
 } from "../../src/lab/sweep.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import type { Scheduled } from "../../src/schedule.ts";
-import { createSchedule } from "../../src/schedule.ts";
 import { constant } from "../../src/schedules/constant.ts";
 import { linear } from "../../src/schedules/linear.ts";
 import { plateau } from "../../src/schedules/plateau.ts";
+import type { Scheduled } from "../../src/schedules/schedule.ts";
+import { createSchedule } from "../../src/schedules/schedule.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { type RunConfig, readRunConfig } from "../../src/train/run_config.ts";
 import { train } from "../../src/train/train.ts";

@@ -2,23 +2,23 @@
 // fit change nothing.
 
 import { describe, expect, it } from "vitest";
-import type { Tensor } from "../../src/arena.ts";
-import type { OptimizerConfig } from "../../src/config.ts";
-import { DataError, OptionError } from "../../src/errors.ts";
+import { DataError, OptionError } from "../../src/base/errors.ts";
+import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../../src/base/safetensors.ts";
 import { readReplay } from "../../src/lab/replay.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
 import { saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { readConfig, readRule } from "../../src/optimizer/read_config.ts";
 import { loadTorch } from "../../src/optimizer/torch.ts";
-import type { Optimizer } from "../../src/optimizer.ts";
-import { readConfig, readRule } from "../../src/read_config.ts";
-import { defineRule } from "../../src/rule.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { adam, adamw } from "../../src/rules/adam.ts";
 import { rules } from "../../src/rules/index.ts";
 import { lion } from "../../src/rules/lion.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { nadam } from "../../src/rules/nadam.ts";
+import { defineRule } from "../../src/rules/rule.ts";
 import { sgd } from "../../src/rules/sgd.ts";
-import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../../src/safetensors.ts";
 import { goldenText } from "../golden.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 

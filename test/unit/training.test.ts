@@ -1,10 +1,10 @@
 // The training loop's laws on the CPU reference, and what a run config may ask of it: metric, stopping, watch, batches.
 
 import { describe, expect, it } from "vitest";
-import { DataError } from "../../src/errors.ts";
+import { DataError } from "../../src/base/errors.ts";
 import { createPipeline } from "../../src/objectives/pipeline.ts";
 import { loadCheckpoint } from "../../src/optimizer/checkpoint.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { linear } from "../../src/schedules/linear.ts";
 import { plateau } from "../../src/schedules/plateau.ts";

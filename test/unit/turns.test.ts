@@ -2,9 +2,9 @@
 
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";
-import { arrayDataset } from "../../src/data/arrays.ts";
 import { findLr } from "../../src/lab/lr_finder.ts";
 import { sweep } from "../../src/lab/sweep.ts";
+import { arrayDataset } from "../../src/objectives/data/arrays.ts";
 import { breathe } from "../../src/objectives/turns.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { cpuEngine } from "../../src/train/engine.ts";

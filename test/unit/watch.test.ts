@@ -1,16 +1,16 @@
 // The watch: every finding on a run that has it, silence on runs that only look like it, and each finding once.
 
 import { describe, expect, it } from "vitest";
-import type { OptimizerConfig } from "../../src/config.ts";
-import type { Dataset } from "../../src/data/dataset.ts";
-import { OptionError } from "../../src/errors.ts";
+import { OptionError } from "../../src/base/errors.ts";
+import { Random } from "../../src/base/random.ts";
 import { layerStats } from "../../src/modifiers/layer_stats.ts";
+import type { Dataset } from "../../src/objectives/data/dataset.ts";
 import type { Model } from "../../src/objectives/model.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
-import type { LayerStats } from "../../src/optimizer.ts";
-import { Random } from "../../src/random.ts";
-import { readConfig } from "../../src/read_config.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { LayerStats } from "../../src/optimizer/optimizer.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cpuEngine, createTrainee } from "../../src/train/engine.ts";
 import {

@@ -3,23 +3,28 @@
 
 import { describe, expect, it } from "vitest";
 import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
-import { layoutSegments } from "../../src/arena.ts";
-import { assemble, locate, type Source, snakeCase } from "../../src/assemble.ts";
-import { controlBytes, controlRecord } from "../../src/gpu/control.ts";
+import { assemble, locate, type Source, snakeCase } from "../../src/base/assemble.ts";
+import { defineStruct, type Struct } from "../../src/base/struct.ts";
+import { controlBytes, controlRecord } from "../../src/engines/gpu/control.ts";
+import {
+  assembleProduct,
+  bindingsOf,
+  kernelNames,
+  sizesStruct as productSizes,
+} from "../../src/engines/products/sources.ts";
+import { sourceOf } from "../../src/engines/stages/compile.ts";
+import { gradientStages, ruleStages, stepStages } from "../../src/engines/stages/list.ts";
+import type { KernelContext, Pass } from "../../src/engines/stages/stage.ts";
+import { binStruct, chunkStruct, linesStruct, placesStruct, sizesStruct } from "../../src/engines/stages/structs.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
-import { layoutPart } from "../../src/layout.ts";
 import * as objectives from "../../src/objectives/sources.ts";
-import { clipBins } from "../../src/plan.ts";
-import { assembleProduct, bindingsOf, kernelNames, sizesStruct as productSizes } from "../../src/products/sources.ts";
-import { readConfig } from "../../src/read_config.ts";
+import { layoutSegments } from "../../src/optimizer/arena.ts";
+import { layoutPart } from "../../src/optimizer/layout.ts";
+import { clipBins } from "../../src/optimizer/plan.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
+import { tableColumns } from "../../src/optimizer/table.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { rules } from "../../src/rules/index.ts";
-import { sourceOf } from "../../src/stages/compile.ts";
-import { gradientStages, ruleStages, stepStages } from "../../src/stages/list.ts";
-import type { KernelContext, Pass } from "../../src/stages/stage.ts";
-import { binStruct, chunkStruct, linesStruct, placesStruct, sizesStruct } from "../../src/stages/structs.ts";
-import { defineStruct, type Struct } from "../../src/struct.ts";
-import { tableColumns } from "../../src/table.ts";
 import { createPlan } from "../optimizers.ts";
 
 const segments = layoutSegments([{ name: "w", shape: [8, 3] }]);

@@ -1,7 +1,7 @@
 // How a landscape of the registry is written down: each option once, with what it may be and its default; the terms of the
 // sum, their slopes and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value,
 // gradient and Hessian, the kernels and docs/landscapes.md follow from that.
-import { OptionError, show } from "../../errors.ts";
+import { OptionError, show } from "../../base/errors.ts";
 import {
   describeRange,
   number,
@@ -14,11 +14,11 @@ import {
   readObject,
   readTyped,
   type Values,
-} from "../../options.ts";
+} from "../../base/options.ts";
 import { type Points, programOfLandscape } from "../landscape.ts";
 import type { Program, Trainable } from "../program.ts";
 
-export { choice, number } from "../../options.ts";
+export { choice, number } from "../../base/options.ts";
 
 /** A landscape's config: `type` is the landscape, or in plain JSON its name; the other fields are its options. */
 export interface LandscapeConfig {

@@ -1,6 +1,6 @@
 // The registry of landscapes, and the function that turns a config into one.
-import { OptionError, show } from "../../errors.ts";
-import { readString } from "../../options.ts";
+import { OptionError, show } from "../../base/errors.ts";
+import { readString } from "../../base/options.ts";
 import { beale } from "./beale.ts";
 import type { Landscape, LandscapeConfig, LandscapeDefinition } from "./define.ts";
 import { himmelblau } from "./himmelblau.ts";

@@ -2,7 +2,7 @@
 // from axes that are turned, so that rules which scale each coordinate on its own meet a canyon across the coordinates.
 
 import wgsl from "../../../shaders/landscapes/quadratic.wgsl?raw";
-import { OptionError, show } from "../../errors.ts";
+import { OptionError, show } from "../../base/errors.ts";
 import {
   choice,
   defineLandscape,

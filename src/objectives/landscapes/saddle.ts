@@ -3,7 +3,7 @@
 // to rest; without it the function has no bound below.
 
 import wgsl from "../../../shaders/landscapes/saddle.wgsl?raw";
-import { OptionError } from "../../errors.ts";
+import { OptionError } from "../../base/errors.ts";
 import { defineLandscape, dimensionOption, type LandscapeFunction, number } from "./define.ts";
 
 /** What {@link saddle} takes. */

@@ -1,5 +1,5 @@
 // The registry of kinds of models, and the function that turns a config into a model.
-import { isOptions, readChoice } from "../../options.ts";
+import { isOptions, readChoice } from "../../base/options.ts";
 import type { Model, ModelKind } from "../model.ts";
 import { type CompleteMlpConfig, type MlpConfig, mlp } from "./mlp.ts";
 import { type CompleteRnnConfig, type RnnConfig, rnn } from "./rnn.ts";

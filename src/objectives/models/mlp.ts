@@ -1,11 +1,12 @@
 // Multilayer perceptrons, of which linear, logistic and softmax regression are those of one layer: config, layers, and the
 // passes on either engine.
-import { product } from "../../cpu/product.ts";
-import { OptionError, show } from "../../errors.ts";
-import { readArray, readChoice, readNumber, readObject } from "../../options.ts";
-import { type Activation, activationFunctions, activations } from "../../products/activation.ts";
-import { type Dropout, dropped } from "../../products/dropout.ts";
-import type { Operand } from "../../products/product.ts";
+
+import { OptionError, show } from "../../base/errors.ts";
+import { readArray, readChoice, readNumber, readObject } from "../../base/options.ts";
+import { product } from "../../engines/cpu/product.ts";
+import { type Activation, activationFunctions, activations } from "../../engines/products/activation.ts";
+import { type Dropout, dropped } from "../../engines/products/dropout.ts";
+import type { Operand } from "../../engines/products/product.ts";
 import {
   type CompleteTrainingOptions,
   defineModel,

@@ -1,7 +1,8 @@
 // A recurrent network: config, layers, and the passes on either engine, through time and back again.
-import { product } from "../../cpu/product.ts";
-import { readNumber, readObject } from "../../options.ts";
-import type { Operand } from "../../products/product.ts";
+
+import { readNumber, readObject } from "../../base/options.ts";
+import { product } from "../../engines/cpu/product.ts";
+import type { Operand } from "../../engines/products/product.ts";
 import {
   type CompleteTrainingOptions,
   defineModel,

@@ -1,0 +1,103 @@
+// A run's checkpoints in its folder: the newest, and the one before in case the newest is damaged. Each is whole or not there,
+// and there is one at every moment from the first on.
+import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { DataError } from "../../base/errors.ts";
+import { decodeRunCheckpoint, type RunCheckpoint, type RunState } from "../../train/run_checkpoint.ts";
+import { flush, isFileError, isFull, replaceFile } from "./files.ts";
+
+const newestFile = "checkpoint.safetensors";
+const previousFile = "checkpoint.previous.safetensors";
+
+/** A checkpoint as a run goes on from it. */
+export interface Found {
+  readonly path: string;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly state: RunState;
+  /** What is wrong with the newer ones. */
+  readonly damaged: readonly string[];
+}
+
+export class Checkpoints {
+  readonly #folder: string;
+  /** Whose the newest is: this run's, which is kept as the previous; or it is damaged, or another run's. */
+  #newest: "ours" | "damaged" | "other" = "other";
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Where the newest is. */
+  get path(): string {
+    return join(this.#folder, newestFile);
+  }
+
+  /** Removes what runs that were killed have left unfinished; the folder must be this process's own. */
+  tidy(): void {
+    for (const entry of readdirSync(this.#folder)) {
+      if (entry.startsWith(`${newestFile}.`) && entry.endsWith(".part")) rmSync(join(this.#folder, entry));
+    }
+  }
+
+  /** @throws DataError where there is no checkpoint, good or damaged. */
+  mustBeThere(): void {
+    if ([newestFile, previousFile].some((name) => existsSync(join(this.#folder, name)))) return;
+    throw new DataError(
+      `${this.#folder} holds no ${newestFile}; --resume must name the folder of a run with --save-every`,
+    );
+  }
+
+  /**
+   * The newest good checkpoint, from which the run is to go on.
+   *
+   * @throws DataError where there is none.
+   */
+  find(): Found {
+    const damaged: string[] = [];
+    for (const name of [newestFile, previousFile]) {
+      const path = join(this.#folder, name);
+      if (!existsSync(path)) continue;
+      try {
+        const bytes = new Uint8Array(readFileSync(path));
+        const state = decodeRunCheckpoint(bytes);
+        this.#newest = name === newestFile ? "ours" : "damaged";
+        return { path, bytes, state, damaged };
+      } catch (error) {
+        if (!(error instanceof DataError || isFileError(error))) throw error;
+        damaged.push(`${path} cannot be used: ${error.message}`);
+      }
+    }
+    this.mustBeThere();
+    throw new DataError(damaged.join("; "));
+  }
+
+  /** Puts a checkpoint in the place of the newest; errors are the file system's, and leave what there was. */
+  put({ bytes }: Pick<RunCheckpoint, "bytes">): void {
+    const previous = join(this.#folder, previousFile);
+    const isOurs = this.#newest === "ours" && existsSync(this.path);
+    try {
+      replaceFile(this.path, bytes, () => isOurs && this.#keepPrevious(previous));
+    } catch (error) {
+      // The newest is good and enough; the place of the one before may be what is missing.
+      if (!isFull(error) || !isOurs || !existsSync(previous)) throw error;
+      rmSync(previous);
+      replaceFile(this.path, bytes, () => this.#keepPrevious(previous));
+    }
+    if (this.#newest === "other") rmSync(previous, { force: true });
+    this.#newest = "ours";
+    flush(this.#folder);
+  }
+
+  #keepPrevious(previous: string): void {
+    const beside = `${this.path}.${process.pid}.part`;
+    try {
+      rmSync(beside, { force: true });
+      linkSync(this.path, beside);
+      renameSync(beside, previous);
+    } catch (error) {
+      // Where a file has but one name there is for a moment only the previous one, which is as good.
+      if (!isFileError(error)) throw error;
+      renameSync(this.path, previous);
+    }
+  }
+}

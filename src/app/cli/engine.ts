@@ -1,0 +1,40 @@
+// The engine a command runs on: WebGPU where Node has it, or the CPU reference where the user says so.
+import { keep, openWebGPU } from "../../../scripts/webgpu.mjs";
+import { DeviceError } from "../../base/errors.ts";
+import { requestDevice } from "../../engines/gpu/device.ts";
+import { keepChoices } from "../../engines/gpu/kernel_choices.ts";
+import { cpuEngine, type Engine, webgpuEngine } from "../../train/engine.ts";
+import { choiceFile } from "./choice_file.ts";
+
+export const backends = ["webgpu", "cpu"] as const;
+export type Backend = (typeof backends)[number];
+
+/** @throws DeviceError that says why there is no WebGPU here. */
+export async function openEngine(backend: Backend): Promise<Engine> {
+  return backend === "cpu" ? cpuEngine() : webgpuEngine(await openDevice());
+}
+
+/** @throws DeviceError that says why there is no WebGPU here. */
+export async function openDevice(): Promise<GPUDevice> {
+  const opened = await openWebGPU();
+  if ("reason" in opened) throw new DeviceError(`no WebGPU here: ${opened.reason}`);
+  const device = await requestDevice(opened.gpu);
+  keep(device);
+  device.addEventListener("uncapturederror", (event) => {
+    console.error(`fallline: GPU error: ${(event as GPUUncapturedErrorEvent).error.message}`);
+    process.exitCode = 1;
+  });
+  keepChoices(device, choiceFile());
+  return device;
+}
+
+/** WebGPU; where there is none and the user did not ask for it by name, the CPU reference, which `say` then reports. */
+export async function engineOrReference(backend: Backend | undefined, say: (line: string) => void): Promise<Engine> {
+  try {
+    return await openEngine(backend ?? "webgpu");
+  } catch (error) {
+    if (backend || !(error instanceof DeviceError)) throw error;
+    say(`No WebGPU: training goes on with the CPU reference, several times slower (${error.message})`);
+    return cpuEngine();
+  }
+}

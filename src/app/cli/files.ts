@@ -1,0 +1,114 @@
+// Files that commands read and write. What is written is whole or not there, and on the disk before it is called written.
+import { randomBytes } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import { DataError, OptionError, show } from "../../base/errors.ts";
+
+/** @throws DataError for a file that cannot be read. */
+export async function readText(path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch((error: Error) => {
+    throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
+  });
+  // Some editors begin a file with the mark of its byte order.
+  return text.replace(/^\uFEFF/, "");
+}
+
+/** @throws DataError for a file that cannot be read or is not JSON. */
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readText(path);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new DataError(`${path} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** A reader sees the old file or the whole new one. */
+export function writeWhole(path: string, contents: string | Uint8Array): void {
+  if (path === "" || (existsSync(path) && !statSync(path).isFile())) {
+    throw new OptionError(`${show(path)} cannot be written; it must be the path of a file`);
+  }
+  try {
+    makeFolder(dirname(path));
+    replaceFile(path, contents);
+  } catch (error) {
+    throw new DataError(`${path} could not be written: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/**
+ * The same for a file in a folder that is there; errors are the file system's.
+ *
+ * @param before Called once the new one is on the disk, before it takes the old one's place.
+ */
+export function replaceFile(path: string, contents: string | Uint8Array, before = () => {}): void {
+  const part = `${path}.${process.pid}-${randomBytes(6).toString("hex")}.part`;
+  try {
+    writeFlushed(part, contents);
+    before();
+    renameSync(part, path);
+    flush(dirname(path));
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
+  }
+}
+
+/** Writes a new file and waits until it is on the disk; never through a link, never over another process's. */
+export function writeFlushed(path: string, contents: string | Uint8Array): void {
+  const file = openSync(path, "wx");
+  try {
+    writeFileSync(file, contents);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Level by level: mkdir's own recursion never ends in places such as /proc. */
+export function makeFolder(folder: string): void {
+  if (existsSync(folder)) return;
+  makeFolder(dirname(folder));
+  try {
+    mkdirSync(folder);
+  } catch (error) {
+    // Two commands may begin at once.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** Waits until a folder's entries are on the disk. */
+export function flush(folder: string): void {
+  // Windows opens no folders, and keeps its renames in order by itself.
+  if (process.platform === "win32") return;
+  const file = openSync(folder, "r");
+  try {
+    fsyncSync(file);
+  } catch (error) {
+    // Some file systems do not do it for folders.
+    if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** Whether an error is that of a full disk, or of a quota that is used up. */
+export function isFull(error: unknown): boolean {
+  return isFileError(error) && (error.code === "ENOSPC" || error.code === "EDQUOT");
+}
+
+/** Whether an error is the file system's. */
+export function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && "code" in error;
+}

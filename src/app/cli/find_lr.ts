@@ -1,0 +1,166 @@
+// `fallline find-lr`: a learning-rate range test from the command line, and the files it leaves.
+import { Command, Option } from "commander";
+import { rangeChart } from "../../lab/chart.ts";
+import { type JobOptions, labDefaults } from "../../lab/defaults.ts";
+import {
+  findLr,
+  type Ramp,
+  type RangeTestResult,
+  rangeDefaults,
+  readRamp,
+  readTrials,
+  standardTrials,
+} from "../../lab/lr_finder.ts";
+import { endPhrase, runTitle, short } from "../../lab/phrases.ts";
+import { rules } from "../../rules/index.ts";
+import { engineLine } from "../../train/engine.ts";
+import { batchSizes } from "../../train/run_config.ts";
+import { readRun } from "../../train/train.ts";
+import { chartSvg } from "./chart.ts";
+import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { interruptible } from "./interrupt.ts";
+import { number } from "./number.ts";
+import { terminalPlot } from "./plot.ts";
+import { Bars } from "./progress.ts";
+import { keep, Results, wrotePhrase } from "./results.ts";
+import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
+import { runId, signedSvg, writeRun } from "./run_id.ts";
+
+interface FindLrOptions
+  extends Pick<JobOptions, "model" | "rule" | "batch" | "seed">,
+    Partial<Omit<Ramp, "mode">>,
+    DataOptions {
+  readonly linear?: boolean;
+  readonly trials?: number;
+  readonly backend?: Backend;
+  readonly out: string;
+  readonly json?: boolean;
+}
+
+const files = { result: "lr.json", chart: "lr.svg" } as const;
+
+export function findLrCommand(): Command {
+  const [job, ramp] = [labDefaults, rangeDefaults];
+  return new Command("find-lr")
+    .description(
+      "a learning-rate range test: a short run whose rate climbs, and short runs at the rates that its losses speak for",
+    )
+    .argument("[config]", "a run config, or the run.json of a run; without: a small network on MNIST")
+    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
+    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
+    .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
+    .option("--start <rate>", `first rate (default: ${ramp.start})`, number)
+    .option("--end <rate>", `last rate (default: ${ramp.end})`, number)
+    .option("--steps <n>", `steps from the first to the last, and of each short run (default: ${ramp.steps})`, number)
+    .option("--trials <n>", `the most short runs that follow, 0 for none (default: ${standardTrials})`, number)
+    .option("--linear", "climb by the same amount at each step, not by the same factor")
+    .option("--smoothing <share>", `what the smoothed loss keeps at each step (default: ${ramp.smoothing})`, number)
+    .option(
+      "--diverge <factor>",
+      `end above this multiple of the best smoothed loss (default: ${ramp.diverge})`,
+      number,
+    )
+    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
+    .option("--data <path>", dataHelp)
+    .option("--test-rows <n>", testRowsHelp, number)
+    .option("--out <folder>", "where to write lr.json and lr.svg", "out")
+    .option("--json", "print lr.json on stdout and nothing else there")
+    .action(find);
+}
+
+async function find(path: string | undefined, options: FindLrOptions): Promise<void> {
+  const {
+    backend,
+    out,
+    data: dataPath,
+    testRows,
+    json,
+    linear,
+    start,
+    end,
+    steps,
+    smoothing,
+    diverge,
+    trials: most,
+    ...job
+  } = options;
+  const mode = linear ? "linear" : undefined;
+  const ramp = readRamp({ start, end, steps, mode, smoothing, diverge });
+  const trials = readTrials(most);
+  const say = (line: string) => (json ? console.error(line) : console.log(line));
+  const started = performance.now();
+  const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
+  const data = await rows();
+  readRun(config, data?.train, data?.test);
+  const results = await Results.open(out, { names: Object.values(files) });
+  const engine = await engineOrReference(backend, say);
+  const title = runTitle(config);
+  say(engineLine(engine));
+  say(`${title}${data ? `, batches of ${batchSizes(config)(0)}` : ""}, seed ${config.seed}`);
+  const bars = new Bars();
+  const work = async (signal: AbortSignal) => {
+    bars.start("range test", ramp.steps, "lr {lr}  loss {loss}");
+    const found = await findLr({
+      engine,
+      ...config,
+      data,
+      ramp,
+      trials,
+      signal,
+      onPoint: ({ index, lr, loss }) => bars.update(index, { lr: short(lr), loss: loss.toFixed(4) }),
+      onTrial({ trial, lr, index, steps, loss }) {
+        if (index === 1) bars.start(`short run ${trial} at ${short(lr)}`, steps, "loss {loss}");
+        bars.update(index, { loss: loss.toFixed(4) });
+      },
+    }).finally(() => bars.stop());
+    if (found.points.length === 0) {
+      say("stopped before the first step; nothing was written");
+      process.exitCode = 130;
+      return;
+    }
+    const seconds = (performance.now() - started) / 1000;
+    const id = runId(config, ramp, engine.backend, found.points);
+    const chart = signedSvg(chartSvg(rangeChart({ title: `range test of ${title}`, ...found })), id);
+    const result = writeRun(results, {
+      id,
+      name: files.result,
+      json: { ...found, config, backend: engine.backend, adapter: engine.adapter, seconds },
+      others: new Map([[files.chart, chart]]),
+    });
+    const wrote = await keep(results);
+    if (!json) console.log(plot(found));
+    for (const line of report(found)) say(line);
+    say(`${seconds.toFixed(0)} s${wrotePhrase(wrote)}`);
+    if (json) console.log(JSON.stringify(result));
+  };
+  await interruptible("stopping after this step", work).finally(() => results.close());
+}
+
+function plot({ points }: RangeTestResult): string {
+  const series = (["loss", "smooth"] as const).map((name) => ({
+    name: name === "smooth" ? "smoothed" : name,
+    points: points.map((point) => [point.lr, point[name]] as const),
+  }));
+  const logY = points.every(({ loss, smooth }) => loss > 0 && smooth > 0);
+  return terminalPlot(series, { title: "loss against learning rate", xLabel: "learning rate", logX: true, logY });
+}
+
+function* report(found: RangeTestResult): Generator<string> {
+  const { suggestions, suggested, notes } = found;
+  yield endPhrase(found);
+  for (const { lr, loss } of [...found.trials].sort((a, b) => a.lr - b.lr)) {
+    yield `  short run at ${short(lr).padEnd(10)}${loss === null ? "diverged" : `loss ${loss.toFixed(4)}`}`;
+  }
+  const readings = Object.entries(suggestions);
+  // Where a curve says nothing, it says so once.
+  const silent = readings.every(([, { lr, reason }]) => lr === null && reason === suggested.reason);
+  for (const [name, { lr, reason }] of silent ? [] : readings) {
+    const mark = name === suggested.name ? "*" : " ";
+    yield `${mark} ${name.padEnd(10)}${(lr === null ? "-" : short(lr)).padEnd(10)}${reason}`;
+  }
+  for (const note of notes) yield `note: ${note}`;
+  yield suggested.lr === null
+    ? `no rate suggested: ${suggested.reason}`
+    : `suggested rate: ${short(suggested.lr)} (${suggested.name})`;
+}

@@ -1,0 +1,126 @@
+// `fallline gradients`: the engine's losses, gradients and training runs against those recorded elsewhere.
+import { dirname, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { DataError, FalllineError } from "../../base/errors.ts";
+import {
+  type CaseResult,
+  type GradientFile,
+  gradientCase,
+  readRecorded,
+  type TrainingFile,
+  trainingRun,
+} from "../../lab/gradients.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
+import { type Engine, engineLine } from "../../train/engine.ts";
+import { readDataFile } from "./data.ts";
+import { type Backend, backends, openEngine } from "./engine.ts";
+import { readText } from "./files.ts";
+import { Bars } from "./progress.ts";
+
+interface GradientsOptions {
+  readonly backend: Backend;
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+/** A file with what its runs train on. */
+type Loaded = GradientFile | (TrainingFile & { readonly rows: Dataset });
+
+export function gradientsCommand(): Command {
+  return new Command("gradients")
+    .description(
+      "compute recorded gradients and training runs (fallline-gradients/1, fallline-training/1) and compare with what was recorded",
+    )
+    .argument("<file...>", "files to check")
+    .addOption(new Option("--backend <name>", "what to run on").choices(backends).default("webgpu"))
+    .option("--data <file>", "data set of the training runs (default: the one that their file names, beside it)")
+    .option("--json", "print the results as JSON and nothing else")
+    .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
+    .action(gradients);
+}
+
+async function gradients(paths: string[], { backend, data, json }: GradientsOptions): Promise<void> {
+  let files: Loaded[];
+  try {
+    files = await Promise.all(paths.map((path) => load(path, data)));
+  } catch (error) {
+    process.exitCode = 2;
+    throw error;
+  }
+  const engine = await openEngine(backend);
+  const say = (line: string) => json || console.log(line);
+  say(engineLine(engine));
+  const results: CaseResult[] = [];
+  for (const file of files) {
+    const [titles, cases] =
+      file.format === "fallline-gradients/1" ? gradientRows(file, engine) : trainingRows(file, engine);
+    if (results.length > 0) say("");
+    say(row("case", titles));
+    for (const each of cases) {
+      const { result, cells } = await each();
+      results.push(result);
+      say(`${row(result.id, cells)}  ${result.ok ? "pass" : `FAIL  ${result.error}`}`);
+    }
+  }
+  const failed = results.filter(({ ok }) => !ok).length;
+  if (json) {
+    const cases = results.map(({ id, maxAbs, maxRel, ok, error }) => ({ id, maxAbs, maxRel, ok, error }));
+    console.log(JSON.stringify({ backend: engine.backend, adapter: engine.adapter, cases }));
+  } else console.log(`${results.length - failed} of ${results.length} cases pass`);
+  if (failed > 0) process.exitCode = 1;
+}
+
+async function load(path: string, data: string | undefined): Promise<Loaded> {
+  const text = await readText(path);
+  let file: GradientFile | TrainingFile;
+  try {
+    file = readRecorded(text);
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    throw new DataError(`${path}: ${error.message}`, { cause: error });
+  }
+  if (file.format === "fallline-gradients/1") return file;
+  const beside = file.data === undefined ? undefined : resolve(dirname(path), file.data);
+  const from = data ?? beside;
+  if (from === undefined) throw new DataError(`${path}: data is missing; it must name the data set, or --data must`);
+  return { ...file, rows: await readDataFile(from) };
+}
+
+/** What the table shows of a case once it has run. */
+type Check = () => Promise<{ readonly result: CaseResult; readonly cells: readonly string[] }>;
+
+function gradientRows(file: GradientFile, engine: Engine): readonly [readonly string[], readonly Check[]] {
+  const checks = file.cases.map((entry) => async () => {
+    const result = await gradientCase(entry, engine);
+    const { lossError, gradientError, maxRel } = result;
+    return { result, cells: [lossError, gradientError, maxRel].map(exponential) };
+  });
+  return [["loss", "gradients", "max rel"], checks];
+}
+
+function trainingRows(
+  { rows, ...file }: TrainingFile & { readonly rows: Dataset },
+  engine: Engine,
+): readonly [readonly string[], readonly Check[]] {
+  const bars = new Bars();
+  const checks = file.runs.map((run) => async () => {
+    bars.start(run.id, run.losses.length, "steps");
+    const result = await trainingRun(file, run, rows, engine, (steps) => bars.update(steps)).finally(() => bars.stop());
+    const { maxAbs, maxRel, testAccuracy } = result;
+    const accuracy = testAccuracy === null ? "-" : `${(100 * testAccuracy).toFixed(2)} %`;
+    return { result, cells: [exponential(maxAbs), exponential(maxRel), accuracy] };
+  });
+  // Said, so that nobody takes a passing file for one that was checked to its end.
+  if (file.sharpness.length > 0) {
+    console.error(`not checked: sharpness of ${file.sharpness.map(({ id }) => id).join(", ")}`);
+  }
+  return [["loss", "max rel", "accuracy"], checks];
+}
+
+function exponential(value: number | null): string {
+  return value === null ? "-" : value.toExponential(2);
+}
+
+function row(id: string, cells: readonly string[]): string {
+  return `${id.padEnd(44)}${cells.map((cell) => cell.padStart(11)).join("")}`;
+}

@@ -1,0 +1,70 @@
+// `fallline replay`: the engine against trajectories recorded elsewhere.
+import { Command, Option } from "commander";
+import { DataError, FalllineError } from "../../base/errors.ts";
+import { type ReplayFile, type ReplayResult, readReplay, replayCase } from "../../lab/replay.ts";
+import { engineLine } from "../../train/engine.ts";
+import { type Backend, backends, openEngine } from "./engine.ts";
+import { readText } from "./files.ts";
+
+interface ReplayOptions {
+  readonly backend: Backend;
+  readonly json?: boolean;
+}
+
+export function replayCommand(): Command {
+  return new Command("replay")
+    .description("run recorded gradients (fallline-replay/1 files) and compare the parameters with the recorded ones")
+    .argument("<file...>", "files to replay")
+    .addOption(new Option("--backend <name>", "what to run on").choices(backends).default("webgpu"))
+    .option("--json", "print the results as JSON and nothing else")
+    .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
+    .action(replay);
+}
+
+async function replay(paths: string[], options: ReplayOptions): Promise<void> {
+  let files: ReplayFile[];
+  try {
+    files = await Promise.all(paths.map(readFileAt));
+  } catch (error) {
+    process.exitCode = 2;
+    throw error;
+  }
+  const engine = await openEngine(options.backend);
+  const results: ReplayResult[] = [];
+  if (!options.json) {
+    console.log(engineLine(engine));
+    console.log(`${"case".padEnd(32)}${"max abs".padStart(11)}${"max rel".padStart(11)}${"ratio".padStart(9)}`);
+  }
+  for (const file of files) {
+    for (const entry of file.cases) {
+      const result = await replayCase(file, entry, engine.optimizer);
+      results.push(result);
+      if (!options.json) console.log(row(result));
+    }
+  }
+  const failed = results.filter(({ ok }) => !ok).length;
+  if (options.json) {
+    console.log(JSON.stringify({ backend: engine.backend, adapter: engine.adapter, cases: results }));
+  } else {
+    console.log(`${results.length - failed} of ${results.length} cases pass`);
+    console.log("ratio: max abs over the error that the source itself makes in float32");
+  }
+  if (failed > 0) process.exitCode = 1;
+}
+
+async function readFileAt(path: string): Promise<ReplayFile> {
+  const text = await readText(path);
+  try {
+    return readReplay(text);
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    throw new DataError(`${path}: ${error.message}`, { cause: error });
+  }
+}
+
+function row({ id, maxAbs, maxRel, ratio, ok, error }: ReplayResult): string {
+  if (error) return `${id.padEnd(32)} FAIL  ${error}`;
+  const number = (value: number | null) => (value === null ? "-" : value.toExponential(2)).padStart(11);
+  const multiple = (ratio === null ? "-" : ratio.toFixed(2)).padStart(9);
+  return `${id.padEnd(32)}${number(maxAbs)}${number(maxRel)}${multiple}  ${ok ? "pass" : "FAIL"}`;
+}

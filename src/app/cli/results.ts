@@ -1,0 +1,347 @@
+// The files that a command leaves in its folder, as one set: whoever looks, and whenever the process is killed, finds the
+// files of one run and never one run's beside another's.
+//
+// A rename is whole, but three are three. So all files are first written into a hidden folder beside the old ones; then each
+// name becomes a link through a link `now`, which leads to the old files; one rename makes `now` lead to the new ones; then
+// the links become plain files again. Where that is not possible (no links, no room) the renames follow each other at once.
+import { randomBytes } from "node:crypto";
+import {
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+} from "node:fs";
+import { hostname } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { OptionError } from "../../base/errors.ts";
+import { flush, isFileError, isFull, makeFolder, writeFlushed } from "./files.ts";
+import { type Holder, holderOf, isLock, type Lock, takeLock, waitForLock } from "./lock.ts";
+
+const stagePrefix = ".fallline-stage-";
+const stageLock = "lock";
+const commitLock = ".fallline-lock";
+const ownerLock = ".fallline-owner";
+
+/** How long another process may take to put its files in place. */
+const patience = 60_000;
+
+/** A file that could not be kept. */
+export interface Failure {
+  readonly name: string;
+  readonly error: Error;
+}
+
+export interface ResultOptions {
+  /** The names that belong together. One that a command does not write is removed: it would be another run's. */
+  readonly names: readonly string[];
+  /** Whether this process has the folder for itself until it ends. */
+  readonly owns?: boolean;
+}
+
+export class Results {
+  readonly folder: string;
+  readonly #names: readonly string[];
+  readonly #stage: string;
+  readonly #staged = new Set<string>();
+  readonly #failures = new Map<string, Error>();
+  #kept: readonly string[] = [];
+  #owner: Lock | undefined;
+  #alive: Lock | undefined;
+  #isMade = false;
+
+  /**
+   * Makes the folder and tries to write to it; what a run before left there stays as it is.
+   *
+   * @throws OptionError that says why it cannot be written to, or which process has it for itself.
+   */
+  static async open(folder: string, options: ResultOptions): Promise<Results> {
+    const results = new Results(folder, options);
+    try {
+      makeFolder(folder);
+      for (const name of options.names) {
+        const path = join(folder, name);
+        if (existsSync(path) && !statSync(path).isFile()) throw new Error(`${path} is in the way`);
+      }
+      results.#makeStage();
+      results.#removeStage();
+      results.#own(options.owns === true);
+      await results.#settleOthers();
+    } catch (error) {
+      results.close();
+      if (error instanceof OptionError) throw error;
+      throw new OptionError(`out is "${folder}", which cannot be written to (${(error as Error).message})`, {
+        cause: error,
+      });
+    }
+    return results;
+  }
+
+  private constructor(folder: string, { names }: ResultOptions) {
+    this.folder = folder;
+    this.#names = names;
+    this.#stage = join(folder, `${stagePrefix}${randomBytes(8).toString("hex")}`);
+  }
+
+  /** Writes a file to be put in place by `commit`; whether there was room for it. */
+  write(name: string, contents: string | Uint8Array): boolean {
+    try {
+      this.#makeStage();
+      rmSync(join(this.#stage, "new", name), { force: true });
+      writeFlushed(join(this.#stage, "new", name), contents);
+    } catch (error) {
+      rmSync(join(this.#stage, "new", name), { force: true });
+      this.#staged.delete(name);
+      this.#failures.set(name, error as Error);
+      return false;
+    }
+    this.#failures.delete(name);
+    this.#staged.add(name);
+    return true;
+  }
+
+  /** Whether a file is written, and still there. */
+  has(name: string): boolean {
+    return this.#staged.has(name) && existsSync(join(this.#stage, "new", name));
+  }
+
+  /** Gives a file that is written, but not in place yet, a second name for those who look into the folder meanwhile. */
+  show(name: string, as: string): void {
+    const beside = join(this.#stage, "shown");
+    try {
+      linkSync(join(this.#stage, "new", name), beside);
+      renameSync(beside, join(this.folder, as));
+    } catch (error) {
+      // It has its first name where the file system knows no second ones.
+      if (!isFileError(error)) throw error;
+    }
+  }
+
+  /** Puts everything that was written in place, all at once, and says what could not be kept. */
+  async commit(): Promise<readonly Failure[]> {
+    const staged = [...this.#staged];
+    if (staged.length > 0) {
+      try {
+        this.#makeStage();
+        if (this.#staged.size === 0) throw Object.assign(new Error(`${this.folder} was removed`), { code: "ENOENT" });
+        await this.#commit();
+        this.#kept = this.#names.filter((name) => staged.includes(name));
+      } catch (error) {
+        if (!isFileError(error)) throw error;
+        for (const name of staged) this.#failures.set(name, error);
+      }
+    }
+    return [...this.#failures].map(([name, error]) => ({ name, error }));
+  }
+
+  /** What `commit` has put in place. */
+  get kept(): readonly string[] {
+    return this.#kept;
+  }
+
+  /** Removes what was not put in place, and leaves the folder to others. */
+  close(): void {
+    try {
+      this.#removeStage();
+      this.#owner?.release();
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      console.error(`fallline: ${this.folder} could not be tidied: ${error.message}`);
+    }
+    this.#owner = undefined;
+  }
+
+  /** A folder that was removed is made again, with its owner. */
+  restore(): void {
+    makeFolder(this.folder);
+    this.#owner?.renew();
+  }
+
+  async #commit(): Promise<void> {
+    const lock = await this.#lock();
+    try {
+      settleOthers(this.folder, this.#stage);
+      try {
+        this.#switchAtOnce();
+      } catch (error) {
+        if (!isFileError(error)) throw error;
+        this.#switchOneByOne();
+      }
+      flush(this.folder);
+    } finally {
+      lock?.release();
+    }
+  }
+
+  /** On a full disk there is no lock, and the files matter more. */
+  async #lock(): Promise<Lock | undefined> {
+    const path = join(this.folder, commitLock);
+    try {
+      const lock = await waitForLock(path, patience);
+      if (lock) return lock;
+    } catch (error) {
+      if (isFull(error)) return undefined;
+      throw error;
+    }
+    throw Object.assign(new Error(`another process has held ${path} for a minute`), { code: "EBUSY" });
+  }
+
+  #switchAtOnce(): void {
+    const [old, now] = [join(this.#stage, "old"), join(this.#stage, "now")];
+    mkdirSync(old);
+    for (const name of this.#names) {
+      if (isThere(join(this.folder, name))) secondName(join(this.folder, name), join(old, name));
+    }
+    symlinkSync("old", now);
+    flush(this.#stage);
+    const beside = join(this.#stage, "link");
+    for (const name of this.#names) {
+      if (!this.#staged.has(name) && !isThere(join(old, name))) continue;
+      symlinkSync(join(basename(this.#stage), "now", name), beside);
+      renameSync(beside, join(this.folder, name));
+    }
+    flush(this.folder);
+    symlinkSync("new", beside);
+    renameSync(beside, now);
+    flush(this.#stage);
+    // An old file whose new one could not be written is no longer in its place, but not lost.
+    for (const name of this.#failures.keys()) {
+      if (isThere(join(old, name))) renameSync(join(old, name), join(this.folder, previousName(name)));
+    }
+    settle(this.folder, this.#stage);
+    this.#removeStage();
+  }
+
+  #switchOneByOne(): void {
+    const steps: (() => void)[] = [];
+    for (const name of this.#names) {
+      const path = join(this.folder, name);
+      if (this.#staged.has(name)) {
+        const from = join(this.#stage, "new", name);
+        steps.push(() => existsSync(from) && renameSync(from, path));
+      } else {
+        const old = join(this.#stage, "old", name);
+        const previous = join(this.folder, previousName(name));
+        if (this.#failures.has(name))
+          steps.push(() => isThere(path) && renameSync(isThere(old) ? old : path, previous));
+        steps.push(() => rmSync(path, { force: true }));
+      }
+    }
+    for (const step of steps) step();
+    this.#removeStage();
+  }
+
+  #makeStage(): void {
+    if (existsSync(join(this.#stage, "new"))) return;
+    this.restore();
+    for (const name of this.#staged) this.#failures.set(name, new Error("its folder was removed on the way"));
+    this.#staged.clear();
+    mkdirSync(this.#stage);
+    this.#isMade = true;
+    try {
+      const lock = takeLock(join(this.#stage, stageLock));
+      if (isLock(lock)) this.#alive = lock;
+    } catch (error) {
+      // On a full disk others may take it for one that was left.
+      if (!isFull(error)) throw error;
+    }
+    mkdirSync(join(this.#stage, "new"));
+  }
+
+  #removeStage(): void {
+    this.#alive?.release();
+    this.#alive = undefined;
+    if (this.#isMade) rmSync(this.#stage, { recursive: true, force: true });
+    this.#isMade = false;
+    this.#staged.clear();
+  }
+
+  async #settleOthers(): Promise<void> {
+    if (stages(this.folder).length === 0 && !existsSync(join(this.folder, commitLock))) return;
+    const lock = await this.#lock();
+    try {
+      settleOthers(this.folder, this.#stage);
+    } finally {
+      lock?.release();
+    }
+  }
+
+  #own(owns: boolean): void {
+    const path = join(this.folder, ownerLock);
+    const taken = owns ? takeLock(path) : holderOf(path);
+    if (!taken) return;
+    if (isLock(taken)) this.#owner = taken;
+    else throw new OptionError(lockedPhrase(this.folder, taken));
+  }
+}
+
+function lockedPhrase(folder: string, { pid, host }: Holder): string {
+  const who = host === hostname() ? `process ${pid}` : `process ${pid} on ${host}`;
+  return `out is "${folder}", which belongs to a run with checkpoints (${who}) until it ends; choose another folder`;
+}
+
+/** Puts a run's files in place and says on stderr what could not be kept; returns the paths of the others. */
+export async function keep(results: Results): Promise<readonly string[]> {
+  const failures = await results.commit();
+  for (const { name, error } of failures) {
+    console.error(`fallline: ${join(results.folder, name)} could not be kept: ${error.message}`);
+    process.exitCode = 1;
+  }
+  return results.kept.map((name) => join(results.folder, name));
+}
+
+/** "; wrote …", or nothing where nothing was. */
+export function wrotePhrase(paths: readonly string[]): string {
+  return paths.length > 0 ? `; wrote ${paths.join(", ")}` : "; nothing could be written";
+}
+
+/** Where an old file goes whose place was needed and not filled. */
+export function previousName(name: string): string {
+  return name.replace(/(\.[^.]*)?$/, ".previous$1");
+}
+
+/** Also of a link that leads nowhere. */
+function isThere(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
+/** A link of the user's own keeps leading to where it did. */
+function secondName(path: string, second: string): void {
+  if (lstatSync(path).isSymbolicLink()) symlinkSync(resolve(path, "..", readlinkSync(path)), second);
+  else linkSync(path, second);
+}
+
+function stages(folder: string): readonly string[] {
+  return readdirSync(folder).filter((entry) => entry.startsWith(stagePrefix));
+}
+
+/** Ends what processes that were killed have begun. */
+function settleOthers(folder: string, own: string): void {
+  for (const entry of stages(folder)) {
+    const stage = join(folder, entry);
+    if (stage !== own && !isInUse(stage)) settle(folder, stage);
+  }
+}
+
+function isInUse(stage: string): boolean {
+  const lock = join(stage, stageLock);
+  return existsSync(lock) ? holderOf(lock) !== undefined : Date.now() - statSync(stage).mtimeMs < 2000;
+}
+
+/** Makes plain files of the links into a stage, as it stands, and removes it. */
+function settle(folder: string, stage: string): void {
+  const through = join(basename(stage), "now");
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (!entry.isSymbolicLink() || readlinkSync(path) !== join(through, entry.name)) continue;
+    if (existsSync(path)) renameSync(join(stage, readlinkSync(join(stage, "now")), entry.name), path);
+    else rmSync(path);
+  }
+  flush(folder);
+  rmSync(stage, { recursive: true, force: true });
+}

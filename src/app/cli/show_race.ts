@@ -1,0 +1,43 @@
+// What sweeps and searches show while they run: a table of how every run stands, then how much of the test set is done.
+import type { Dataset } from "../../objectives/data/dataset.ts";
+import { interruptible } from "./interrupt.ts";
+import { LiveTable } from "./live.ts";
+import { Bars } from "./progress.ts";
+
+/** What a race is given to show itself with. */
+export interface RaceDisplay {
+  /** Aborted by the first interrupt. */
+  readonly signal: AbortSignal;
+  readonly table: LiveTable;
+  /** Called with how many rows of the test set are done. */
+  readonly onTest: (rows: number) => void;
+}
+
+/**
+ * Runs a race with its display, which is off the terminal again when it ends, however it ends; then `close` with what came
+ * of it, in which a first interrupt ends nothing either.
+ */
+export function showRace<T>(
+  test: Dataset | undefined,
+  race: (display: RaceDisplay) => Promise<T>,
+  close: (result: T, signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const table = new LiveTable();
+  const bars = new Bars();
+  let testing = false;
+  const onTest = (rows: number) => {
+    if (!testing) {
+      table.stop();
+      bars.start("testing", test?.count ?? 0, "examples");
+    }
+    testing = true;
+    bars.update(rows);
+  };
+  return interruptible("stopping after the steps under way", async (signal) => {
+    const result = await race({ signal, table, onTest }).finally(() => {
+      table.stop();
+      bars.stop();
+    });
+    await close(result, signal);
+  });
+}

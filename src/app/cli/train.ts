@@ -1,0 +1,446 @@
+// `fallline train`: the main job or a run config's from the command line, and the files it leaves.
+
+import { rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { version } from "../../../package.json";
+import { type DeviceError, OptionError, show } from "../../base/errors.ts";
+import { readNumber } from "../../base/options.ts";
+import { encodeSafetensors } from "../../base/safetensors.ts";
+import { lossChart } from "../../lab/chart.ts";
+import { type JobOptions, jobDefaults } from "../../lab/defaults.ts";
+import { runTitle, testedPhrase } from "../../lab/phrases.ts";
+import { flatConfig } from "../../modifiers/modifier.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
+import type { TensorValues } from "../../optimizer/optimizer.ts";
+import { rules } from "../../rules/index.ts";
+import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../../train/engine.ts";
+import type { Best } from "../../train/metric.ts";
+import type { RunCheckpoint } from "../../train/run_checkpoint.ts";
+import { batchSizes, type CompleteRunConfig, trainableOf } from "../../train/run_config.ts";
+import { largestDifference, openRun, readRun, type TrainResult, train } from "../../train/train.ts";
+import { chartSvg } from "./chart.ts";
+import { Checkpoints, type Found } from "./checkpoints.ts";
+import { type Backend, backends, engineOrReference, openDevice } from "./engine.ts";
+import { isFileError } from "./files.ts";
+import { interruptible } from "./interrupt.ts";
+import { number } from "./number.ts";
+import { Bars } from "./progress.ts";
+import { keep, Results, wrotePhrase } from "./results.ts";
+import { type DataOptions, dataHelp, notesOf, openJob, openResumed, type Rows, testRowsHelp } from "./run_file.ts";
+import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
+import { canDraw } from "./streams.ts";
+
+interface TrainCommandOptions extends JobOptions, DataOptions {
+  readonly backend?: Backend;
+  readonly out: string;
+  readonly saveEvery?: number;
+  readonly resume?: string;
+  readonly json?: boolean;
+  readonly printConfig?: boolean;
+}
+
+const files = { run: "run.json", chart: "loss.svg", model: "model.safetensors" } as const;
+
+/** Where the run has a metric: the whole state of the optimizer at the best value. */
+const bestFile = "best.safetensors";
+
+/** The same while the run goes on, beside the files of the run before, which are replaced all at once when it ends. */
+const bestSoFarFile = "best.unfinished.safetensors";
+
+/** Steps after which the GPU's parameters are held against the CPU reference's. */
+const paritySteps = 5;
+
+export function trainCommand(): Command {
+  const job = jobDefaults;
+  return new Command("train")
+    .description("train a model on MNIST or your own data; without arguments: the main job")
+    .argument("[config]", "a run config, or the run.json of a run to repeat")
+    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
+    .option(
+      "--lr <rate>",
+      `highest learning rate, after the warm-up (default: one that suits the rule, ${job.lr} for ${job.rule})`,
+      number,
+    )
+    .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
+    .option("--steps <n>", `training steps (default: ${job.steps})`, number)
+    .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
+    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
+    .option("--data <path>", dataHelp)
+    .option("--test-rows <n>", testRowsHelp, number)
+    .option("--out <folder>", "where to write run.json, loss.svg and model.safetensors", "out")
+    .option("--save-every <n>", "keep a checkpoint in the folder every so many steps, for --resume", number)
+    .option(
+      "--resume <folder>",
+      "go on with the run of this folder from its checkpoint, to the bit; --steps may be more",
+    )
+    .option("--json", "print run.json on stdout and nothing else there")
+    .option("--print-config", "print the run config with every default filled in, and train nothing")
+    .action(runTraining);
+}
+
+async function runTraining(path: string | undefined, options: TrainCommandOptions, command: Command): Promise<void> {
+  const { backend, out, data: dataPath, testRows, json, printConfig, saveEvery, resume, ...job } = options;
+  const started = performance.now();
+  const folder = resume ?? out;
+  if (resume !== undefined && command.getOptionValueSource("out") !== "default" && resolve(out) !== resolve(resume)) {
+    throw new OptionError(`out is ${show(out)}; with --resume it must be left out, since the run goes on in ${resume}`);
+  }
+  const every = saveEvery === undefined ? undefined : readNumber("save-every", saveEvery, { min: 1, integer: true });
+  const checkpoints = new Checkpoints(folder);
+  const rowOptions = { data: dataPath, testRows };
+  const openRunOf = (found: Found | null) =>
+    found ? openResumed(found, path, job, rowOptions) : openJob(path, job, rowOptions);
+  if (printConfig) {
+    console.log(JSON.stringify((await openRunOf(resume === undefined ? null : checkpoints.find())).config, null, 2));
+    return;
+  }
+  const open = () =>
+    Results.open(folder, {
+      names: [...Object.values(files), bestFile],
+      owns: every !== undefined || resume !== undefined,
+    });
+  // Nobody else may write into the folder once its checkpoint is read.
+  if (resume !== undefined) checkpoints.mustBeThere();
+  const owned = resume === undefined ? null : await open();
+  try {
+    const found = owned ? checkpoints.find() : null;
+    const { config, rows } = await openRunOf(found);
+    const data = await rows();
+    readRun(config, data?.train, data?.test);
+    const results = owned ?? (await open());
+    try {
+      await trainInto(results, {
+        config,
+        data,
+        checkpoints,
+        found,
+        every,
+        backend,
+        json: json === true,
+        started,
+      });
+    } finally {
+      results.close();
+    }
+  } finally {
+    owned?.close();
+  }
+}
+
+/** What is to be trained, and how. */
+interface Training {
+  readonly config: CompleteRunConfig;
+  /** Undefined where it learns from no data. */
+  readonly data: Rows | undefined;
+  readonly checkpoints: Checkpoints;
+  /** Where the run goes on from. */
+  readonly found: Found | null;
+  /** Steps from one checkpoint to the next. */
+  readonly every: number | undefined;
+  readonly backend: Backend | undefined;
+  readonly json: boolean;
+  readonly started: number;
+}
+
+async function trainInto(results: Results, training: Training): Promise<void> {
+  const { config, data, checkpoints, found, every, json, started } = training;
+  const say = (line: string) => (json ? console.error(line) : console.log(line));
+  const engine = await engineOrReference(training.backend ?? (found?.state.backend === "cpu" ? "cpu" : undefined), say);
+  let current = engine;
+  say(engineLine(engine));
+  say(describe(config, data?.train.count));
+  for (const note of notesOf(data)) say(`note: ${note}`);
+  if (found) for (const line of resumePhrases(found, engine)) say(line);
+
+  const bars = new Bars();
+  // Before the first value of the metric, which may change the rate.
+  const compared = Math.min(paritySteps, config.steps, config.metric?.every ?? paritySteps);
+  const { clip, skipNonFinite } = flatConfig(config.optimizer);
+  const measuresNorm = skipNonFinite === true || (clip !== null && clip !== undefined);
+  const trained = { from: 0, to: 0 };
+  const before = found?.state.step ?? 0;
+  const testsAlong = config.metric !== null && config.metric.type !== "loss";
+  let isTesting = false;
+  let isBroken = found?.state.losses.some((loss) => !Number.isFinite(loss)) ?? false;
+  let measured = "";
+  // A bar on a terminal has no end of line.
+  const sayBetween = (line: string) => say(`${canDraw() ? "\n" : ""}${line}`);
+
+  let best: Best | null = null;
+  let bestDigest: Record<string, string> = {};
+  const keepBest = (point: Best) => {
+    best = point;
+    bestDigest = { [bestFile]: digest(point.checkpoint) };
+    if (results.write(bestFile, point.checkpoint)) results.show(bestFile, bestSoFarFile);
+    else sayBetween(`the best parameters, of step ${point.step}, could not be written yet; that is tried again later`);
+  };
+  if (found?.state.best && found.state.bestOptimizer) {
+    keepBest({ ...found.state.best, checkpoint: found.state.bestOptimizer });
+  }
+
+  const keepsCheckpoints = every !== undefined || found !== null;
+  if (keepsCheckpoints) checkpoints.tidy();
+  let latest: RunCheckpoint | null = null;
+  let keptStep = before;
+  let isKept = true;
+  const putCheckpoint = (checkpoint: RunCheckpoint): boolean => {
+    try {
+      results.restore();
+      checkpoints.put(checkpoint);
+      keptStep = checkpoint.step;
+      return true;
+    } catch (error) {
+      if (!isFileError(error)) throw error;
+      const last = keptStep > 0 ? `the last one is of step ${keptStep}` : "there is none before it";
+      sayBetween(`the checkpoint of step ${checkpoint.step} could not be kept (${error.message}); ${last}`);
+      return false;
+    }
+  };
+  const onCheckpoint = (checkpoint: RunCheckpoint) => {
+    latest = checkpoint;
+    if (keepsCheckpoints) isKept = putCheckpoint(checkpoint);
+  };
+  const recover = async (error: DeviceError) => {
+    bars.stop();
+    sayBetween(`${error.message}; the run goes on from step ${latest?.step ?? before} on a new device`);
+    current = webgpuEngine(await openDevice());
+    startBar(latest?.step ?? before);
+    return current;
+  };
+  const startBar = (step: number) => {
+    bars.start("training", config.steps, "loss {loss}  lr {lr}  |g| {norm}{metric}  {rate} steps/s", step);
+  };
+
+  const showTesting = (rows: number) => {
+    if (!isTesting) bars.start("testing", data?.test.count ?? 0, "examples");
+    isTesting = true;
+    bars.update(rows);
+  };
+  const work = async (signal: AbortSignal) => {
+    const result = await train({
+      engine,
+      ...config,
+      data,
+      signal,
+      snapshotAfter: compared,
+      ...(found ? { resume: found.bytes } : {}),
+      ...(every === undefined ? {} : { saveEvery: every }),
+      ...(keepsCheckpoints || engine.backend === "webgpu" ? { onCheckpoint } : {}),
+      ...(engine.backend === "webgpu" ? { recover } : {}),
+      onStart() {
+        trained.from = performance.now();
+        startBar(before);
+      },
+      onStep({ index, loss, lr, gradientNorm }) {
+        trained.to = performance.now();
+        // What watches the run says more.
+        if (!isBroken && !config.watch && !Number.isFinite(loss)) {
+          isBroken = true;
+          sayBetween(`the loss is ${loss} at step ${index}; ${brokenRemedy}`);
+        }
+        bars.update(index, {
+          loss: loss.toFixed(4),
+          lr: lr.toExponential(2),
+          norm: measuresNorm ? gradientNorm.toFixed(3) : "-",
+          metric: measured,
+          rate: ((1000 * (index - before)) / (trained.to - trained.from)).toFixed(2),
+        });
+      },
+      onEvent: ({ message, remedy }) => sayBetween(`${message}; ${remedy}`),
+      // One that the metric asks for along the way shows as the metric.
+      ...(testsAlong ? {} : { onTest: showTesting }),
+      onMetric({ value }) {
+        measured = `  ${config.metric!.type} ${value.toPrecision(4)}`;
+      },
+      ...(config.metric ? { onBest: keepBest } : {}),
+    }).finally(() => bars.stop());
+    if (result.losses.length === 0) {
+      say("stopped before the first step; nothing was written");
+      process.exitCode = 130;
+      return;
+    }
+    const isCompared = engine.backend === "webgpu" && !result.interrupted;
+    const parityMaxError = isCompared
+      ? await parity(current, config, data?.train, { steps: compared, params: result.snapshot }, bars, signal)
+      : null;
+    const run = {
+      config: result.config,
+      backend: engine.backend,
+      adapter: current.adapter,
+      versions: { fallline: version, node: process.version, ...dawnVersion(engine) },
+      losses: result.losses,
+      metrics: result.metrics,
+      best: result.best,
+      events: result.events,
+      notes: result.notes,
+      role: result.role,
+      testLoss: result.testLoss,
+      testAccuracy: result.testAccuracy,
+      parityMaxError,
+      seconds: (performance.now() - started) / 1000,
+      trainingSeconds: (trained.to - trained.from) / 1000,
+      skipped: result.skipped,
+      reason: result.reason,
+      divergedAt: result.divergedAt,
+      interrupted: result.interrupted,
+    };
+    const written = writeResults(results, run, result, bestDigest);
+    // There was no room for it on the way, or its folder was removed.
+    if (best && !results.has(bestFile)) results.write(bestFile, best.checkpoint);
+    const wrote = await keep(results);
+    if (!result.best || results.kept.includes(bestFile)) rmSync(join(results.folder, bestSoFarFile), { force: true });
+    if (!isKept && latest && !putCheckpoint(latest)) process.exitCode = 1;
+    for (const line of closing(run, { compared, images: data?.test.count ?? 0, wrote })) say(line);
+    if (json) console.log(JSON.stringify(written));
+  };
+  try {
+    await interruptible("stopping after the steps under way", work);
+  } catch (error) {
+    // What fails now may go on another time.
+    if (latest && (keepsCheckpoints ? keptStep > 0 : putCheckpoint(latest))) {
+      say(`${checkpoints.path} is of step ${keptStep}; to go on: npx fallline train --resume ${results.folder}`);
+    }
+    throw error;
+  } finally {
+    bars.stop();
+  }
+}
+
+function* resumePhrases({ path, state, damaged }: Found, engine: Engine): Generator<string> {
+  yield* damaged;
+  yield `goes on from ${path}, of step ${state.step}`;
+  if (state.backend !== engine.backend) yield `note: until then it ran on ${state.backend}, so roundings differ`;
+}
+
+/**
+ * The largest difference from the parameters that the CPU reference has after as many steps; null when interrupted. A run that
+ * went on from a later step makes its first ones again.
+ */
+async function parity(
+  engine: Engine,
+  config: CompleteRunConfig,
+  data: Dataset | undefined,
+  { steps, params }: { readonly steps: number; readonly params: TensorValues | undefined },
+  bars: Bars,
+  signal: AbortSignal,
+): Promise<number | null> {
+  const after = async (which: Engine): Promise<TensorValues | null> => {
+    const run = await openRun(which, config, data);
+    try {
+      for (let step = 1; step <= steps; step++) {
+        if (signal.aborted) return null;
+        await run.objective.step(run.order.next().value);
+        bars.update(step);
+      }
+      return await run.optimizer.read();
+    } finally {
+      run.destroy();
+    }
+  };
+  bars.start("checking", steps, "steps of the CPU reference");
+  try {
+    const ours = params ?? (await after(engine));
+    const reference = await after(cpuEngine());
+    return ours && reference && largestDifference(ours, reference);
+  } finally {
+    bars.stop();
+  }
+}
+
+/** What the rows of the data are. */
+function examples({ data }: CompleteRunConfig): string {
+  return data?.type === "mnist" ? "images" : "examples";
+}
+
+function describe(config: CompleteRunConfig, images: number | undefined): string {
+  const { optimizer, steps, seed } = config;
+  const { program } = trainableOf(config);
+  const tensors = program.tensors(config.init ?? undefined);
+  const parameters = tensors.reduce((sum, { shape }) => sum + shape.reduce((size, side) => size * side), 0);
+  const { rule } = optimizer;
+  const sizeAt = batchSizes(config);
+  const [first, last] = [sizeAt(0), sizeAt(steps - 1)];
+  const batch = first === last ? `${first}` : `${first} to ${last}`;
+  const rows = images === undefined ? "" : ` of ${batch} of ${images.toLocaleString("en")} ${examples(config)}`;
+  return `${program.title}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps${rows}, seed ${seed}`;
+}
+
+/** What a test came to: the accuracy, or the loss where there is none. */
+export function testPhrase(loss: number, accuracy: number | null): string {
+  return accuracy === null ? `test loss ${loss.toPrecision(5)}` : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
+}
+
+const brokenRemedy = 'try a lower learning rate ("watch": true in a run config says more)';
+
+function* closing(
+  run: Pick<
+    TrainResult,
+    "config" | "losses" | "best" | "reason" | "divergedAt" | "role" | "testLoss" | "testAccuracy" | "skipped"
+  > & {
+    readonly parityMaxError: number | null;
+    readonly seconds: number;
+  },
+  {
+    compared,
+    images,
+    wrote,
+  }: { readonly compared: number; readonly images: number; readonly wrote: readonly string[] },
+): Generator<string> {
+  const { config, losses, best, reason } = run;
+  const steps = `${losses.length} of ${config.steps} steps`;
+  if (reason === "interrupted") yield `stopped after ${steps}`;
+  if (reason === "diverged" && losses.length < config.steps)
+    yield `stopped after ${steps}, since a loss was not finite`;
+  if (reason === "stopped-early") yield `stopped after ${steps}, since ${config.metric!.type} no longer improved`;
+  const divergedAt = divergedStep(run);
+  if (divergedAt !== null) {
+    yield `diverged at step ${divergedAt}, the first whose loss was not finite; ${brokenRemedy}`;
+  } else if (reason === "diverged") yield `diverged: the test loss is not finite; ${brokenRemedy}`;
+  if (best) {
+    const restored = config.stop?.restoreBest ? ", whose parameters were restored" : "";
+    yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;
+  }
+  if (run.testLoss !== null) {
+    const tested = testedPhrase(run.role);
+    yield `${testPhrase(run.testLoss, run.testAccuracy)} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
+  }
+  if (run.parityMaxError !== null) {
+    yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;
+  }
+  if (run.skipped > 0) yield `${run.skipped} steps were skipped because a gradient was not finite`;
+  yield `${run.seconds.toFixed(0)} s${wrotePhrase(wrote)}`;
+}
+
+/** The step at which a run diverged; where such steps are skipped it may have got over one whose loss was not finite. */
+function divergedStep({ config, reason, divergedAt }: Pick<TrainResult, "config" | "reason" | "divergedAt">) {
+  return reason === "diverged" || flatConfig(config.optimizer).skipNonFinite !== true ? divergedAt : null;
+}
+
+function writeResults<
+  T extends Pick<TrainResult, "config" | "losses" | "metrics" | "reason" | "divergedAt"> & { readonly backend: string },
+>(results: Results, run: T, { params, shapes }: TrainResult, before: Readonly<Record<string, string>>): object {
+  const tensors = new Map(Object.entries(params).map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
+  const { config, losses, metrics, backend } = run;
+  const id = runId(config, backend, losses, metrics, ...Object.values(params).map(bytesOf));
+  const trained = config.model
+    ? { model: JSON.stringify(config.model) }
+    : { landscape: JSON.stringify(config.landscape) };
+  const metadata = { format: "fallline-model/1", ...trained, run: id };
+  const chart = signedSvg(chartSvg(lossChart({ title: runTitle(config), losses, divergedAt: divergedStep(run) })), id);
+  const others = new Map<string, string | Uint8Array>([
+    [files.chart, chart],
+    [files.model, encodeSafetensors({ metadata, tensors })],
+  ]);
+  return writeRun(results, { id, name: files.run, json: run, others, before });
+}
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
+
+function dawnVersion(engine: Engine): { webgpu?: string } {
+  if (engine.backend === "cpu") return {};
+  const { version } = createRequire(import.meta.url)("webgpu/package.json") as { version: string };
+  return { webgpu: version };
+}

@@ -1,0 +1,148 @@
+// What twins go over on the CPU: the elements of a tensor with their slots, the scalars of a rule set.
+import { type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../../optimizer/layout.ts";
+import type { Rule } from "../../rules/rule.ts";
+import { decoded, encoded, wordsOf } from "../../rules/slot_format.ts";
+import type { CellValues, PartState, Row } from "../stages/twin.ts";
+
+/** The elements of one tensor with their slots. */
+export class Cells {
+  readonly #params: Float32Array;
+  readonly #offset: number;
+  readonly #rule: Rule;
+  /** The slots that are kept element by element, and where. */
+  readonly #names: readonly string[];
+  readonly #values: readonly Float32Array[];
+  /** Puts back the slots that are stored in other formats. */
+  readonly #encoded: (() => void)[] = [];
+  /** The rule's other slots, which its flags leave out. */
+  readonly #absent: readonly string[];
+  readonly #starts: readonly (readonly [string, number | "p"])[];
+  readonly #factors: ((i: number) => number) | undefined;
+  /** One for all elements: V8 takes longer to add slots to an object by name than to do an update. */
+  readonly #cell: CellValues;
+
+  constructor(
+    { part, layout, state }: Pick<PartState, "part" | "layout" | "state">,
+    place: Place,
+    params: Float32Array,
+    row: Row,
+  ) {
+    this.#params = params;
+    this.#offset = place.segment.offset;
+    this.#rule = part.rule;
+    const { factored } = part.rule;
+    this.#names = part.slots.filter((slot) => !(place.factored && slot === factored?.slot));
+    this.#values = this.#names.map((slot) => {
+      const { offset, length, format } = slotRange(layout, place, slot);
+      const stored = state.subarray(offset, offset + wordsOf(format, length));
+      if (!format.encode) return stored;
+      const values = decoded(format, stored, length);
+      this.#encoded.push(() => stored.set(encoded(format, values)));
+      return values;
+    });
+    this.#absent = part.rule.slots.filter((slot) => !this.#names.includes(slot));
+    this.#cell = { p: 0 };
+    for (const slot of [...part.rule.slots, ...part.slots]) this.#cell[slot] = 0;
+    this.#starts = part.slots.flatMap((slot) => {
+      const start = part.rule.slots.includes(slot) ? part.rule.starts?.[slot] : "p";
+      if (start === undefined || row.first !== 1) return [];
+      return [[slot, start === "p" || typeof start === "number" ? start : row[start]!] as const];
+    });
+    if (place.factored && factored) {
+      this.#factors = meansProduct(state, layout, place, place.factored, row[factored.least]!);
+    }
+  }
+
+  /** The values of an element, which stand until the next is loaded. */
+  load(i: number): CellValues {
+    const x = this.#cell;
+    x.p = this.#params[this.#offset + i]!;
+    for (const slot of this.#absent) x[slot] = 0;
+    for (let s = 0; s < this.#names.length; s++) x[this.#names[s]!] = this.#values[s]![i]!;
+    for (const [slot, start] of this.#starts) x[slot] = start === "p" ? x.p : start;
+    if (this.#factors) x[this.#rule.factored!.slot] = this.#factors(i);
+    return x;
+  }
+
+  store(i: number, x: CellValues): void {
+    this.#params[this.#offset + i] = x.p;
+    for (let s = 0; s < this.#names.length; s++) this.#values[s]![i] = x[this.#names[s]!]!;
+  }
+
+  /** After the last element that was stored. */
+  finish(): void {
+    for (const put of this.#encoded) put();
+  }
+}
+
+/** The scalars of a part, as each tensor sees them: those of all tensors, and its own. */
+export class Scalars {
+  readonly #state: PartState;
+  readonly #rows: readonly Row[];
+  readonly #records: Map<Place, number>;
+
+  constructor(state: PartState, rows: readonly Row[]) {
+    this.#state = state;
+    this.#rows = rows;
+    this.#records = new Map(state.layout.places.map((place, index) => [place, index + 1]));
+    this.#begin();
+  }
+
+  of(place: Place): Record<string, number> {
+    const { part, layout, scalars } = this.#state;
+    const values: Record<string, number> = part.rule.factored ? { factored: place.factored ? 1 : 0 } : {};
+    layout.scalars.forEach(({ name, scope }, field) => {
+      values[name] = scalars[(scope === "all" ? 0 : this.#records.get(place)!) * layout.scalars.length + field]!;
+    });
+    return values;
+  }
+
+  store(values: Row, scope: "tensor" | "all", place: Place): void {
+    const { layout, scalars } = this.#state;
+    layout.scalars.forEach((field, index) => {
+      if (field.scope !== scope) return;
+      scalars[(scope === "all" ? 0 : this.#records.get(place)!) * layout.scalars.length + index] = values[field.name]!;
+    });
+  }
+
+  #begin(): void {
+    const { part, layout, scalars } = this.#state;
+    const starts = part.rule.reduction?.scalars ?? {};
+    layout.scalars.forEach(({ name, scope }, field) => {
+      const start = starts[name] ?? 0;
+      const begin = (row: Row, at: number) => {
+        if (row.first === 1) scalars[at] = typeof start === "number" ? start : row[start]!;
+      };
+      if (scope === "all") begin(this.#rows.at(-1)!, field);
+      else
+        layout.places.forEach((place, index) => {
+          begin(this.#rows[place.group]!, (1 + index) * layout.scalars.length + field);
+        });
+    });
+  }
+}
+
+/** What a factored slot is in each element: row · column / mean of the rows. */
+function meansProduct(
+  state: Float32Array,
+  layout: PartLayout,
+  place: Place,
+  view: MatrixView,
+  least: number,
+): (i: number) => number {
+  const { rows, columns } = view;
+  const { offset } = slotRange(layout, place, layout.factoredSlot!);
+  const byRow = offset + rowMeans(view);
+  const means: (number | undefined)[] = [];
+  const meanOf = (b: number) => {
+    let sum = 0;
+    for (let r = 0; r < rows; r++) sum += state[byRow + b * rows + r]!;
+    return Math.max(sum / rows, least);
+  };
+  return (i) => {
+    const line = Math.floor(i / columns);
+    const b = Math.floor(line / rows);
+    means[b] ??= meanOf(b);
+    return (state[byRow + line]! * state[offset + b * columns + (i % columns)]!) / means[b];
+  };
+}

@@ -1,0 +1,87 @@
+// The CPU reference of an optimizer: what only an engine of plain arrays offers, and how it is made.
+
+import { OptionError } from "../../base/errors.ts";
+import { inMemory } from "../../base/host_memory.ts";
+import { layoutSegments, packArena, pagesOf, readTensors, type Tensors } from "../../optimizer/arena.ts";
+import type { OptimizerConfig } from "../../optimizer/config.ts";
+import { Hypers } from "../../optimizer/hypers.ts";
+import { checkKeys } from "../../optimizer/keys.ts";
+import { layoutPart } from "../../optimizer/layout.ts";
+import { locationOf } from "../../optimizer/locations.ts";
+import type { InReplica, Optimizer, Role } from "../../optimizer/optimizer.ts";
+import { createPlan, readRole } from "../../optimizer/plan.ts";
+import { createShell, readOneReplica } from "../../optimizer/shell.ts";
+import { ArrayStore } from "./store.ts";
+
+/** An optimizer on the CPU, whose arenas are plain arrays. */
+export interface CpuOptimizer extends Optimizer {
+  /** Always "cpu". */
+  readonly backend: "cpu";
+  /** The arena of the parameters, replica after replica; a segment is `params.subarray(offset, offset + length)`. */
+  readonly params: Float32Array<ArrayBuffer>;
+  /** The arena of the gradients. */
+  readonly gradients: Float32Array<ArrayBuffer>;
+  /** How far a replica (default: the first) is, without waiting. */
+  progress(where?: InReplica): ReplicaProgress;
+  /**
+   * One tensor's part of an arena or a slot, which changes with it.
+   *
+   * @throws OptionError for what is no role, tensor or replica.
+   */
+  view(role: Role, name: string, where?: InReplica): Float32Array<ArrayBuffer>;
+}
+
+/** How far a replica is. */
+export interface ReplicaProgress {
+  /** Updates made. */
+  readonly step: number;
+  /** What the next loss is to be multiplied by; 1 without loss scaling. */
+  readonly lossScale: number;
+  /** Whether it was halted; it takes no further steps. */
+  readonly halted: boolean;
+}
+
+/**
+ * Creates the CPU reference of an optimizer.
+ *
+ * @throws OptionError for bad tensors or a bad config; DeviceError where the process has no memory for them.
+ */
+export function createCpuOptimizer(tensors: Tensors, config: OptimizerConfig): CpuOptimizer {
+  return createPaged(tensors, config);
+}
+
+/** As {@link createCpuOptimizer}, with arenas in pages of so many elements; its `params` and `gradients` are the first ones. */
+export function createPaged(tensors: Tensors, config: OptimizerConfig, pageLength?: number): CpuOptimizer {
+  const list = readTensors(tensors);
+  const segments = layoutSegments(list, pageLength);
+  const external = segments.find((segment) => segment.external);
+  if (external) {
+    throw new OptionError(
+      `tensor "${external.name}" is in a GPUBuffer, which only an optimizer on a device can update`,
+    );
+  }
+  const plan = createPlan(config, segments);
+  const hypers = new Hypers(plan);
+  checkKeys(plan, segments);
+  const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
+  const store = inMemory(
+    `${segments.reduce((sum, { length }) => sum + length, 0)} parameters and their state, ${plan.replicas} × as float32`,
+    () => {
+      const initial = pagesOf(segments).map((page) => packArena(segments, list, page));
+      return new ArrayStore(plan, hypers, layouts, segments, initial);
+    },
+  );
+  return createShell({ plan, hypers, layouts, segments, store }, (locate) => ({
+    backend: "cpu" as const,
+    params: store.params[0]!,
+    gradients: store.gradients[0]!,
+    progress(where) {
+      const { clock, halted } = store.replicas[readOneReplica(plan, "progress", where)]!;
+      return { step: clock.step, lossScale: clock.lossScale, halted };
+    },
+    view(role, name, where) {
+      readRole(plan, role);
+      return store.view(locationOf(locate(role), "view", name), readOneReplica(plan, "view", where));
+    },
+  }));
+}

@@ -1,0 +1,98 @@
+// One update of one rule set on the CPU: the twins of every stage that the GPU runs as kernels, in their order, in float64.
+
+import type { Hypers } from "../../optimizer/hypers.ts";
+import type { PartLayout, Place } from "../../optimizer/layout.ts";
+import type { Part, Plan } from "../../optimizer/plan.ts";
+import { RowSource } from "../../optimizer/table.ts";
+import { ruleStages } from "../stages/list.ts";
+import type { ModifierKernel } from "../stages/stage.ts";
+import type { PartState, Row, Step, TwinContext, Work } from "../stages/twin.ts";
+import { Cells, Scalars } from "./cells.ts";
+
+export function partState(plan: Plan, hypers: Hypers, part: Part, layout: PartLayout, replica: number): PartState {
+  return {
+    part,
+    layout,
+    state: new Float32Array(layout.stateLength),
+    scalars: new Float32Array(layout.scalars.length * (1 + layout.places.length)),
+    rows: new RowSource(plan, hypers, part, replica),
+  };
+}
+
+export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], step: Step): void {
+  const { part, layout } = state;
+  const modifiers = plan.modifiers;
+  const all = layout.places.map((place) => workOf(state, place, rows[place.group]!, step, modifiers));
+  const works = all.filter(({ row }) => row.frozen !== 1);
+  // What is frozen keeps all it has; but slots begin with the first step.
+  for (const { place, row, cells } of all) {
+    if (row.frozen !== 1 || row.first !== 1) continue;
+    for (let i = 0; i < place.segment.length; i++) cells.store(i, cells.load(i));
+    cells.finish();
+  }
+  const scalars = new Scalars(state, rows);
+  const context: TwinContext = { plan, state, modifiers, works, scalars, rows, params: step.params };
+  for (const stage of ruleStages(plan, part)) stage.twin?.(context);
+  for (const work of works) update(context, work, step);
+}
+
+function workOf(
+  { part, layout, state }: PartState,
+  place: Place,
+  row: Row,
+  { params, raw, scales }: Step,
+  modifiers: readonly ModifierKernel[],
+): Work {
+  const scale = row.gradientScale! * scales[scales.length === 1 ? 0 : part.groups[place.group]!]!;
+  const { page, offset: at } = place.segment;
+  const hooks = modifiers.filter(({ twin }) => twin?.gradient);
+  const chained = (before: readonly ModifierKernel[]) =>
+    before.reduce<(i: number) => number>(
+      (gradient, { twin }) =>
+        (i) =>
+          twin!.gradient!(gradient(i), i, work),
+      (i) => scale * raw[page]![at + i]!,
+    );
+  const work: Work = {
+    place,
+    row,
+    cells: new Cells({ part, layout, state }, place, params[page]!, row),
+    lines: {},
+    gradient: chained(hooks),
+    gradientBefore: (modifier) =>
+      chained(
+        hooks.slice(
+          0,
+          hooks.findIndex(({ name }) => name === modifier),
+        ),
+      ),
+  };
+  return work;
+}
+
+/** The rule's update of a tensor, and the modifiers behind it. */
+function update({ state: { part }, modifiers, scalars }: TwinContext, work: Work, { note }: Step): void {
+  const { place, row, cells, gradient } = work;
+  const { rule, flags } = part;
+  const r = scalars.of(place);
+  const behind = modifiers.flatMap(({ twin }) => twin?.update ?? []);
+  let [g2, p2, d2] = [0, 0, 0];
+  for (let i = 0; i < place.segment.length; i++) {
+    const x = cells.load(i);
+    const g = gradient(i);
+    const before = x.p;
+    rule.update(x, g, row, flags, r);
+    for (const modify of behind) modify(x, before, g, row, r);
+    cells.store(i, x);
+    g2 += g * g;
+    p2 += before * before;
+    d2 += (Math.fround(x.p) - before) ** 2;
+  }
+  cells.finish();
+  note?.({
+    name: place.segment.name,
+    gradientNorm: Math.sqrt(g2),
+    weightNorm: Math.sqrt(p2),
+    updateNorm: Math.sqrt(d2),
+  });
+}

@@ -1,0 +1,158 @@
+// The one place where buffers are made, and where the device is asked what it says of it: errors of memory and validation
+// become one DeviceError that names what could not be made, and nothing is left behind.
+import { DeviceError, FalllineError } from "../../base/errors.ts";
+import { learnLoss, lossText, requireBuffer, requireLimit } from "./device.ts";
+
+/** What a buffer is for: kernels, which can copy from and to it too; their sizes; or the host, which reads what is copied there. */
+export type BufferUse = "storage" | "uniform" | "readback";
+
+/** Makes a buffer with contents or zeros. */
+export type CreateBuffer = (label: string, bytes: number, contents?: Uint8Array, use?: BufferUse) => GPUBuffer;
+
+export interface Allocation<T> {
+  readonly made: T;
+  /** Everything that was created, in order. */
+  readonly buffers: readonly GPUBuffer[];
+}
+
+/** What a device said of some calls: in words, by kind; nothing where all went well. */
+export interface Trouble {
+  /** It ran out of memory. */
+  readonly memory?: GPUError;
+  /** It refused a call. */
+  readonly refusal?: GPUError;
+}
+
+/** What came of {@link watched} calls. */
+export interface Watched<T> {
+  /** What was made; undefined where something was thrown. */
+  readonly made: T | undefined;
+  readonly thrown: { readonly error: unknown } | undefined;
+  readonly trouble: Promise<Trouble>;
+}
+
+/**
+ * Runs `work`, which must not await anything, in error scopes of its own: those of a caller stay balanced and catch nothing
+ * of ours. What it throws is reported like everything else.
+ */
+export function watched<T>(device: GPUDevice, work: () => T): Watched<T> {
+  device.pushErrorScope("out-of-memory");
+  device.pushErrorScope("validation");
+  let made: T | undefined;
+  let thrown: Watched<T>["thrown"];
+  try {
+    made = work();
+  } catch (error) {
+    thrown = { error };
+  }
+  return { made, thrown, trouble: troubleOf(device.popErrorScope(), device.popErrorScope()) };
+}
+
+async function troubleOf(...scopes: readonly Promise<GPUError | null>[]): Promise<Trouble> {
+  // A device that is lost may reject these, and then has nothing to say.
+  const [refusal, memory] = await Promise.all(scopes.map((scope) => scope.catch(() => null)));
+  return { ...(memory ? { memory } : {}), ...(refusal ? { refusal } : {}) };
+}
+
+/** Makes a buffer; inside {@link watched}, which reports failure. */
+export function createBuffer(
+  device: GPUDevice,
+  label: string,
+  bytes: number,
+  use: BufferUse = "storage",
+  contents?: Uint8Array,
+): GPUBuffer {
+  const { STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
+  const usages = { storage: STORAGE | COPY_SRC | COPY_DST, uniform: UNIFORM, readback: MAP_READ | COPY_DST };
+  const purpose = `the buffer "${label}"`;
+  if (use === "readback") requireLimit(device, "maxBufferSize", bytes, purpose);
+  else requireBuffer(device, bytes, purpose);
+  const buffer = device.createBuffer({
+    label: `fallline ${label}`,
+    // Copies and mappings want multiples of 4; a binding of nothing is none.
+    size: Math.max(16, Math.ceil(bytes / 4) * 4),
+    usage: usages[use],
+    mappedAtCreation: contents !== undefined,
+  });
+  if (!contents) return buffer;
+  try {
+    new Uint8Array(buffer.getMappedRange()).set(contents);
+    buffer.unmap();
+    return buffer;
+  } catch (error) {
+    buffer.destroy();
+    throw error;
+  }
+}
+
+/**
+ * Runs `build`, which makes buffers (and bind groups) without awaiting anything.
+ *
+ * @throws DeviceError that says what could not be held or was refused; every buffer is destroyed then. What `build` throws of
+ * ours is thrown as it is.
+ */
+export async function allocate<T>(
+  device: GPUDevice,
+  purpose: string,
+  build: (create: CreateBuffer) => T,
+): Promise<Allocation<T>> {
+  const buffers: GPUBuffer[] = [];
+  const create: CreateBuffer = (label, bytes, contents, use) => {
+    const buffer = createBuffer(device, label, bytes, use, contents);
+    buffers.push(buffer);
+    return buffer;
+  };
+  const { made, thrown, trouble } = watched(device, () => ({ value: build(create) }));
+  const failure = await failureOf(device, purpose, await trouble, thrown);
+  if (made && !failure) return { made: made.value, buffers };
+  for (const buffer of buffers) buffer.destroy();
+  throw failure;
+}
+
+/**
+ * What was in the way of making something, if anything: what was thrown of ours, else memory, since other errors follow from
+ * its want, else what the device refused.
+ */
+export async function failureOf(
+  device: GPUDevice,
+  purpose: string,
+  { memory, refusal }: Trouble,
+  thrown?: Watched<unknown>["thrown"],
+): Promise<FalllineError | undefined> {
+  if (thrown?.error instanceof FalllineError) return thrown.error;
+  if (memory) {
+    return new DeviceError(`the device could not hold ${purpose}: ${wordsOf(memory, "it is out of memory")}`, {
+      cause: memory,
+    });
+  }
+  if (refusal) {
+    return new DeviceError(`the device refused a buffer or a binding of ${purpose}: ${wordsOf(refusal, noReason)}`, {
+      cause: refusal,
+    });
+  }
+  if (!thrown) return undefined;
+  const loss = await learnLoss(device);
+  return new DeviceError(
+    loss
+      ? `${lossText(loss)} while ${purpose} was made`
+      : `the device could not hold ${purpose}: ${wordsOf(thrown.error, noReason)}`,
+    { cause: thrown.error },
+  );
+}
+
+const noReason = "it gave no reason";
+
+/** The first line of a message, or where there is none what stands for it: some errors of WebGPU are empty. */
+export function wordsOf(error: unknown, otherwise: string): string {
+  const text = error instanceof Error || hasMessage(error) ? error.message : String(error);
+  return text.split("\n")[0]?.trim() || otherwise;
+}
+
+function hasMessage(error: unknown): error is { readonly message: string } {
+  return typeof Object(error).message === "string";
+}
+
+/** The bytes of a typed array, without copying. */
+export function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

@@ -1,0 +1,260 @@
+// How an optimizer's work is cut for the GPU: launches (what one dispatch can bind), chunks (what one workgroup updates),
+// bins (what is summed together) and lines (what adaptive clipping and factored slots go along), in elements.
+
+import type { Values } from "../../base/struct.ts";
+import { type BufferRange, chunkLength, type Segment } from "../../optimizer/arena.ts";
+import { type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../../optimizer/layout.ts";
+import { clipBins, type Part, type Plan } from "../../optimizer/plan.ts";
+import type { Access } from "../stages/stage.ts";
+import { alongRowsOf, type binStruct, type chunkStruct, columnsOf, type linesStruct } from "../stages/structs.ts";
+import type { StreamShape } from "./kernel_shapes.ts";
+
+/** Tensors of one part whose parameters and gradients lie in the same two buffers. */
+export interface Launch {
+  readonly part: number;
+  readonly access: Access;
+  readonly places: readonly Place[];
+  /** What is bound of the caller's buffers; undefined for the arenas. */
+  readonly external: { readonly params: Stretch; readonly gradients: Stretch } | undefined;
+}
+
+/** The part of a caller's buffer that holds a launch's tensors; `offset` is one that can be bound. */
+export type Stretch = Required<GPUBufferBinding>;
+
+/** What WebGPU asks of the offset of a binding on every device; some allow less. */
+const bindingAlignment = 256;
+
+/** Four elements at once need offsets to match, and room for the last four. */
+function accessOf({ segment }: Place): Access {
+  const { external, length } = segment;
+  if (!external) return "vec4";
+  const fits = ({ buffer, offset = 0 }: BufferRange) =>
+    offset % 16 === 0 && offset + 16 * Math.ceil(length / 4) <= buffer.size;
+  return fits(external.params) && fits(external.gradients) ? "vec4" : "scalar";
+}
+
+/** @param most Bytes that a kernel can bind of a buffer. */
+export function launchesOf(layouts: readonly PartLayout[], most: number): readonly Launch[] {
+  return layouts.flatMap(({ places }, part) => {
+    const launches: { part: number; access: Access; places: Place[]; external: Launch["external"] }[] = [];
+    for (const place of places) {
+      const access = accessOf(place);
+      const external = stretchesOf(place, access);
+      const same = launches.find((launch) => launch.access === access && together(launch.external, external, most));
+      if (same) {
+        same.places.push(place);
+        if (same.external && external) same.external = both(same.external, external);
+      } else {
+        launches.push({ part, access, places: [place], external });
+      }
+    }
+    return launches;
+  });
+}
+
+function stretchesOf({ segment }: Place, access: Access): Launch["external"] {
+  const { external, length } = segment;
+  if (!external) return undefined;
+  const stretch = ({ buffer, offset: start = 0 }: BufferRange): Stretch => {
+    const offset = Math.floor(start / bindingAlignment) * bindingAlignment;
+    const bytes = access === "vec4" ? 16 * Math.ceil(length / 4) : 4 * length;
+    return { buffer, offset, size: start + bytes - offset };
+  };
+  return { params: stretch(external.params), gradients: stretch(external.gradients) };
+}
+
+/** Bytes that must be bound for a tensor in a buffer of the caller's; 0 for one in the arenas. */
+export function boundBytes({ external, length }: Segment, role: "params" | "gradients"): number {
+  return external ? ((external[role].offset ?? 0) % bindingAlignment) + 4 * length : 0;
+}
+
+/** Whether one dispatch can bind both. */
+function together(a: Launch["external"], b: Launch["external"], most: number): boolean {
+  if (!a || !b) return a === b;
+  if (a.params.buffer !== b.params.buffer || a.gradients.buffer !== b.gradients.buffer) return false;
+  const { params, gradients } = both(a, b);
+  return params.size <= most && gradients.size <= most;
+}
+
+function both(a: NonNullable<Launch["external"]>, b: NonNullable<Launch["external"]>): NonNullable<Launch["external"]> {
+  const around = (one: Stretch, other: Stretch): Stretch => {
+    const offset = Math.min(one.offset, other.offset);
+    return { buffer: one.buffer, offset, size: Math.max(one.offset + one.size, other.offset + other.size) - offset };
+  };
+  return { params: around(a.params, b.params), gradients: around(a.gradients, b.gradients) };
+}
+
+/** Where each tensor's chunks stand among all chunks: part by part, group by group. */
+export interface ChunkNumbers {
+  /** By the segment's place in the plan. */
+  readonly first: ReadonlyMap<number, number>;
+  readonly total: number;
+}
+
+export const chunksOf = (place: Place) => Math.ceil(place.segment.length / chunkLength);
+
+export function numberChunks(layouts: readonly PartLayout[]): ChunkNumbers {
+  const first = new Map<number, number>();
+  let total = 0;
+  for (const { places } of layouts) {
+    // Sorting is stable: within a group in the order of the tensors.
+    for (const place of [...places].sort((a, b) => a.group - b.group)) {
+      first.set(place.index, total);
+      total += chunksOf(place);
+    }
+  }
+  return { first, total };
+}
+
+/** Where a launch's tensors begin in the buffers that a kernel binds, in elements. */
+export interface Origins {
+  readonly params: (place: Place) => number;
+  readonly gradients: (place: Place) => number;
+}
+
+/** Where a tensor begins in what is bound for a role. */
+export const originIn =
+  (role: "params" | "gradients", { external }: Launch) =>
+  ({ segment }: Place): number =>
+    external && segment.external ? ((segment.external[role].offset ?? 0) - external[role].offset) / 4 : segment.offset;
+
+/** What chunks and lines say of a tensor's lines of modifiers. */
+function placesOf({ lines }: Place): Readonly<Record<string, number>> {
+  return Object.fromEntries(
+    Object.entries(lines).flatMap(([block, { view, offset, alongRows = false }]) => [
+      [block, offset],
+      [columnsOf(block), view.columns],
+      [alongRowsOf(block), Number(alongRows)],
+    ]),
+  );
+}
+
+/** Which scale of the control buffer a group of a rule set goes by. */
+function binOf(plan: Plan, part: number, group: number): number {
+  return clipBins(plan) === 1 ? 0 : plan.parts[part]!.groups[group]!;
+}
+
+/** The chunks of a launch. */
+export function chunksIn(
+  plan: Plan,
+  layout: PartLayout,
+  { part, places }: Launch,
+  numbers: ChunkNumbers,
+  origins: Origins,
+): readonly Values<ReturnType<typeof chunkStruct>["fields"]>[] {
+  const records = new Map(layout.places.map((place, index) => [place, index + 1]));
+  return places.flatMap((place) => {
+    const { segment, offset, group, factored } = place;
+    const factoredAt = layout.factoredSlot === undefined ? 0 : slotRange(layout, place, layout.factoredSlot).offset;
+    return Array.from({ length: chunksOf(place) }, (_, index) => {
+      const start = index * chunkLength;
+      return {
+        params: origins.params(place) + start,
+        gradients: origins.gradients(place) + start,
+        state: offset + start,
+        start,
+        length: Math.min(chunkLength, segment.length - start),
+        group,
+        record: records.get(place)!,
+        id: numbers.first.get(place.index)! + index,
+        bin: binOf(plan, part, group),
+        factored: factored ? factoredAt : factoredAt + start,
+        factoredRows: factored ? factoredAt + rowMeans(factored) : 0,
+        rows: factored ? factored.rows : 0,
+        columns: factored ? factored.columns : 0,
+        slotStride: layout.slotStride / 4,
+        places: placesOf(place),
+      };
+    });
+  });
+}
+
+type BinValues = Partial<Values<(typeof binStruct)["fields"]>>;
+
+/** The bins of clipping: the partials of each. */
+export function normBins(
+  plan: Plan,
+  layouts: readonly PartLayout[],
+  numbers: ChunkNumbers,
+  perChunk: number,
+): readonly BinValues[] {
+  if (clipBins(plan) === 1) return [{ first: 0, count: numbers.total * perChunk }];
+  const members = plan.groups.map((): Place[] => []);
+  layouts.forEach(({ places }, part) => {
+    for (const place of places) members[plan.parts[part]!.groups[place.group]!]!.push(place);
+  });
+  return members.map((places) => spanOf(places, numbers, perChunk));
+}
+
+/** The bins of a reduction: the partials of each tensor, or of all. */
+export function reductionBins(
+  part: Part,
+  layout: PartLayout,
+  scope: "tensor" | "all",
+  numbers: ChunkNumbers,
+  perChunk: number,
+): readonly BinValues[] {
+  if (scope === "all") {
+    // By the row behind those of the groups.
+    return [{ ...spanOf(layout.places, numbers, perChunk), group: part.groups.length, record: 0 }];
+  }
+  return layout.places.map((place, index) => ({
+    ...spanOf([place], numbers, perChunk),
+    group: place.group,
+    record: index + 1,
+    factored: Number(place.factored !== undefined),
+  }));
+}
+
+/** First partial and number of partials of places that follow each other; a group without tensors has nothing to sum. */
+function spanOf(places: readonly Place[], { first }: ChunkNumbers, perChunk: number) {
+  if (places.length === 0) return { first: 0, count: 0 };
+  const begin = places.reduce((least, { index }) => Math.min(least, first.get(index)!), Number.POSITIVE_INFINITY);
+  const count = places.reduce((sum, place) => sum + chunksOf(place), 0);
+  return { first: begin * perChunk, count: count * perChunk };
+}
+
+/** A matrix whose lines are summed along, and where in the state the results go: of its columns, and of its rows if at all. */
+export interface LineResults {
+  readonly view: MatrixView;
+  readonly columns?: number;
+  readonly rows?: number;
+}
+
+/** The tasks of lines.wgsl for a launch. */
+export function lineTasks(
+  plan: Plan,
+  { part, places }: Launch,
+  origins: Origins,
+  { workgroupSize, barriers }: StreamShape,
+  resultsOf: (place: Place) => LineResults | undefined,
+): readonly Partial<Values<ReturnType<typeof linesStruct>["fields"]>>[] {
+  return places.flatMap((place) => {
+    const results = resultsOf(place);
+    if (!results) return [];
+    const { batch, rows, columns } = results.view;
+    const tasks = (result: number, lines: number, alongRows: boolean) => {
+      // Lanes that share lines are busy together where these are few or long; not where a barrier is emulated.
+      const together = barriers && ((alongRows ? columns : rows) >= 256 || lines < workgroupSize);
+      const each = together ? 4 : 4 * workgroupSize;
+      return Array.from({ length: Math.ceil(lines / each) }, (_, task) => ({
+        params: origins.params(place),
+        gradients: origins.gradients(place),
+        result,
+        first: task * each,
+        lines,
+        rows,
+        columns,
+        alongRows: Number(alongRows),
+        together: Number(together),
+        group: place.group,
+        bin: binOf(plan, part, place.group),
+        places: placesOf(place),
+      }));
+    };
+    return [
+      ...(results.columns === undefined ? [] : tasks(results.columns, batch * columns, false)),
+      ...(results.rows === undefined ? [] : tasks(results.rows, batch * rows, true)),
+    ];
+  });
+}

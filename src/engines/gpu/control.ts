@@ -1,0 +1,155 @@
+// The control buffer: for each replica a record for each bin of clipping, as kernels and host see it.
+import { OptionError, show } from "../../base/errors.ts";
+import { readNumber } from "../../base/options.ts";
+import { defineStruct } from "../../base/struct.ts";
+import { clipBins, type Plan } from "../../optimizer/plan.ts";
+import type { Clock, ReplicaRecord } from "../../optimizer/store.ts";
+
+/**
+ * What the steps of one replica share, kept on the GPU so that no step needs the host. A replica has a record for each bin of
+ * clipping; all but the norm and the scale of a bin stand in its first.
+ */
+export const controlRecord = defineStruct("Control", {
+  // completed updates, which is also the 0-based step of the next one
+  step: "atomic<u32>",
+  // workgroups (or lanes) of the running update that are done; 0 between updates
+  arrived: "atomic<u32>",
+  // 1 while the running update must leave everything unchanged, 2 while the replica is halted
+  skip: "u32",
+  // updates skipped so far because a gradient was not finite
+  skipped: "u32",
+  // norm of the last gradient, before clipping
+  gradientNorm: "f32",
+  // what clipping by a global norm multiplies the gradient by
+  clipScale: "f32",
+  // how many checkpoints were loaded: distinguishes copies of this buffer made before a load from later ones
+  epoch: "u32",
+  // what the next loss is to be multiplied by
+  lossScale: "f32",
+  // updates since the loss scale changed or one was skipped
+  goodSteps: "u32",
+  // 1 once the loss scale should have fallen below its least: no more updates
+  underflow: "u32",
+  // of this bin of clipping: the norm, and what the update multiplies the gradient by
+  norm: "f32",
+  scale: "f32",
+  // gradients added up since the last update; 0 where each of them makes one
+  micro: "atomic<u32>",
+  // updates that left everything as it was, since the table no longer held their rows
+  astray: "u32",
+  // gradients that were not added, since those of an update were all there and no update had been encoded
+  missed: "u32",
+  // what the gradient is multiplied by before `scale`: what undoes the loss scale, and a power of two where `scale` alone
+  // would be less than float32 holds
+  shrink: "f32",
+  // powers of two that the norms and the clip scale are to be multiplied by: more, or less, than float32 holds
+  normPower: "f32",
+  gradientPower: "f32",
+  clipPower: "f32",
+});
+
+/** A field of the control record. */
+export type ControlField = keyof typeof controlRecord.fields;
+
+/** What the word `skip` is while a replica is halted. */
+export const halted = 2;
+
+/** Bytes of one replica's records. */
+export function controlBytes(plan: Plan): number {
+  return controlRecord.bytes * clipBins(plan);
+}
+
+/** What a replica's records say. */
+export interface ControlRecord extends ReplicaRecord {
+  readonly epoch: number;
+  /** Updates since the last load that changed nothing, since their rows were not on the GPU any more. */
+  readonly astray: number;
+  /** Gradients since the last load that were left out of a mean, since an encoder before them was never submitted. */
+  readonly missed: number;
+}
+
+/** The control buffer before its next step. */
+export function encodeControl(
+  plan: Plan,
+  clocks: readonly Clock[],
+  epoch: number,
+  micro: number,
+  isHalted: (replica: number) => boolean = () => false,
+): Uint8Array<ArrayBuffer> {
+  const bin = { scale: 1, shrink: 1, normPower: 1 };
+  const records = clocks.flatMap(({ step, skipped, lossScale, goodSteps }, replica) =>
+    Array.from({ length: clipBins(plan) }, (_, index) =>
+      index > 0
+        ? bin
+        : {
+            ...bin,
+            step,
+            skip: isHalted(replica) ? halted : 0,
+            skipped,
+            gradientNorm: Number.NaN,
+            clipScale: 1,
+            epoch,
+            lossScale,
+            goodSteps,
+            micro,
+            gradientPower: 1,
+            clipPower: 1,
+          },
+    ),
+  );
+  return controlRecord.encode(records);
+}
+
+/** What every replica's records say in a copy of the control buffer. */
+export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): readonly ControlRecord[] {
+  if (!(bytes instanceof ArrayBuffer)) {
+    throw new OptionError(`a copy of the control buffer is ${show(bytes)}; it must be an ArrayBuffer`);
+  }
+  readNumber("offset", offset, { min: 0, integer: true });
+  const size = controlBytes(plan);
+  const needed = size * plan.replicas;
+  if (bytes.byteLength < offset + needed) {
+    throw new OptionError(
+      `a copy of the control buffer has ${bytes.byteLength - offset} bytes from offset ${offset}; it needs ${needed}`,
+    );
+  }
+  return Array.from({ length: plan.replicas }, (_, replica) => {
+    const view = new DataView(bytes, offset + replica * size, size);
+    const bins = Array.from({ length: clipBins(plan) }, (_, bin) =>
+      controlRecord.read(view, bin * controlRecord.bytes),
+    );
+    const { gradientNorm, gradientPower, clipScale, clipPower, underflow, ...first } = bins[0]!;
+    const { step, skipped, lossScale, goodSteps, epoch, micro, astray, missed } = first;
+    return {
+      ...{ step, skipped, lossScale, goodSteps, epoch, micro, astray, missed },
+      gradientNorm: gradientNorm * gradientPower,
+      clipScale: clipScale * clipPower,
+      underflowed: underflow === 1,
+      ...(plan.clipNorm?.byGroup ? { groupNorms: bins.map(({ norm, normPower }) => norm * normPower) } : {}),
+    };
+  });
+}
+
+/** The words of one replica's first record in a copy of the control buffer. */
+function wordsOf(words: Uint32Array, replica: number, stride: number): (field: ControlField) => number {
+  return (field) => words[replica * stride + controlRecord.index(field)]!;
+}
+
+/**
+ * The first replica that an update left where it was, neither a step nor a skip further, though it is not halted and
+ * has all its gradients; from copies of the control buffer before and after the update, `stride` words a replica.
+ */
+export function stuckReplica(
+  before: Uint32Array,
+  after: Uint32Array,
+  stride: number,
+  accumulate: number,
+): number | undefined {
+  for (let replica = 0; replica * stride < before.length; replica++) {
+    const [was, is] = [wordsOf(before, replica, stride), wordsOf(after, replica, stride)];
+    if (was("skip") === halted || was("underflow") === 1) continue;
+    if (accumulate > 1 && was("micro") + 1 < accumulate) continue;
+    if (was("step") === is("step") && was("skipped") === is("skipped")) return replica;
+  }
+  return undefined;
+}

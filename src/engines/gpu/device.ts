@@ -1,0 +1,178 @@
+// Getting a device, telling what it really is, and refusing early when it cannot hold what is asked of it.
+import { DeviceError, OptionError, show } from "../../base/errors.ts";
+import { readArray, readMade, readString } from "../../base/options.ts";
+
+/** What really runs, for people and for result files. */
+export interface AdapterDescription {
+  /** The vendor, such as "nvidia"; "" where the browser does not say. */
+  readonly vendor: string;
+  /** The architecture, such as "ampere"; "" where the browser does not say. */
+  readonly architecture: string;
+  /** The adapter in words; "" where the browser does not say. */
+  readonly description: string;
+  /** Whether it is an emulation on the CPU. */
+  readonly software: boolean;
+}
+
+const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|\bcpu\b/i;
+
+/** @throws OptionError for what is no GPUDevice. */
+export function readDevice(device: GPUDevice): GPUDevice {
+  const allowed = "a GPUDevice, such as requestDevice() gives";
+  return readMade("device", device, allowed, { createBuffer: "function", limits: "object", queue: "object" });
+}
+
+/**
+ * Some browsers reveal nothing about a device's adapter; it then counts as a GPU without a name.
+ *
+ * @throws OptionError for what is neither a GPUAdapterInfo nor undefined.
+ */
+export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescription {
+  if (info !== undefined && typeof info !== "object") {
+    throw new OptionError(`info is ${show(info)}; it must be a device's adapterInfo`);
+  }
+  if (!info) return { vendor: "", architecture: "", description: "", software: false };
+  const { vendor, architecture } = info;
+  const description = info.description || info.device;
+  const software = info.isFallbackAdapter || softwareNames.test(`${vendor} ${architecture} ${description}`);
+  return { vendor, architecture, description, software };
+}
+
+/** One line for a terminal or a page: "SwiftShader driver (google swiftshader), a software adapter …". */
+export function adapterLine(adapter: AdapterDescription): string {
+  const { vendor, architecture, description, software } = readMade("adapter", adapter, "what describeAdapter() gives", {
+    vendor: "string",
+    architecture: "string",
+    description: "string",
+    software: "boolean",
+  });
+  const family = [vendor, architecture].filter(Boolean).join(" ");
+  const name = description ? (family ? `${description} (${family})` : description) : family || "unnamed adapter";
+  return software ? `${name}, a software adapter: it emulates a GPU on the CPU` : name;
+}
+
+/** What some kernels are faster with, or need. */
+const wantedFeatures = ["subgroups", "shader-f16"] as const satisfies readonly GPUFeatureName[];
+
+/**
+ * A device with the largest buffers and bindings that the adapter offers, and with its subgroups and float16, where it has
+ * them. `features` are asked for besides, where the adapter offers them (`"timestamp-query"` …).
+ *
+ * @throws OptionError for what is no GPU; DeviceError where there is no WebGPU or no adapter.
+ */
+export async function requestDevice(
+  gpu: GPU | undefined = globalThis.navigator?.gpu,
+  features: readonly GPUFeatureName[] = [],
+): Promise<GPUDevice> {
+  if (!gpu) {
+    // Only browsers say whether a context is secure.
+    const remedy =
+      "isSecureContext" in globalThis
+        ? "it takes a page from https or localhost, and a browser with WebGPU: Chrome or Edge 113, Safari 26, Firefox 141 or later"
+        : "in Node, pass create([]) of npm webgpu";
+    throw new DeviceError(`WebGPU is not available here: navigator.gpu is missing; ${remedy}`);
+  }
+  readMade("gpu", gpu, "a GPU, such as navigator.gpu", { requestAdapter: "function" });
+  readArray("features", features, "names of features").forEach((feature, i) => {
+    readString(`features[${i}]`, feature);
+  });
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (!adapter) throw new DeviceError("WebGPU found no adapter: requestAdapter() returned null");
+  const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;
+  const device = await adapter.requestDevice({
+    requiredLimits: { maxBufferSize, maxStorageBufferBindingSize },
+    requiredFeatures: [...wantedFeatures, ...features].filter((feature) => adapter.features.has(feature)),
+  });
+  origins.set(device, [gpu, adapter]);
+  return device;
+}
+
+/** Dawn for Node crashes the process when these are collected before the device. */
+const origins = new WeakMap<GPUDevice, [GPU, GPUAdapter]>();
+
+/** The limits that decide whether our buffers and kernels fit. */
+export type LimitName =
+  | "maxBufferSize"
+  | "maxStorageBufferBindingSize"
+  | "maxStorageBuffersPerShaderStage"
+  | "maxComputeInvocationsPerWorkgroup"
+  | "maxComputeWorkgroupsPerDimension";
+
+/** @throws DeviceError that names the limit, what is needed and for what. */
+export function requireLimit(device: GPUDevice, limit: LimitName, needed: number, purpose: string): void {
+  const offered = device.limits[limit];
+  if (offered < needed) {
+    throw new DeviceError(`${purpose} needs ${limit} >= ${needed}; this device has ${offered}`);
+  }
+}
+
+/** Both limits that a storage buffer of `bytes` must fit. */
+export function requireBuffer(device: GPUDevice, bytes: number, purpose: string): void {
+  requireLimit(device, "maxBufferSize", bytes, purpose);
+  requireLimit(device, "maxStorageBufferBindingSize", bytes, purpose);
+}
+
+export function isSoftware(device: GPUDevice): boolean {
+  return describeAdapter(device.adapterInfo).software;
+}
+
+/** What is known of a device's loss; `reported` settles when it is lost. */
+interface Loss {
+  info?: GPUDeviceLostInfo;
+  readonly reported: Promise<void>;
+}
+
+const losses = new WeakMap<GPUDevice, Loss>();
+
+/** Whether and why a device was lost. One listener per device: promises would keep what listens alive as long as it. */
+export function deviceLoss(device: GPUDevice): { readonly info?: GPUDeviceLostInfo } {
+  return lossOf(device);
+}
+
+function lossOf(device: GPUDevice): Loss {
+  const known = losses.get(device);
+  if (known) return known;
+  const loss: Loss = {
+    reported: device.lost.then((info) => {
+      loss.info = info;
+    }),
+  };
+  losses.set(device, loss);
+  return loss;
+}
+
+/**
+ * Whether a device is known to be lost. What fails with a loss may fail a little before it is reported: after a failure ask
+ * {@link learnLoss}.
+ */
+export function isLost(device: GPUDevice): boolean {
+  return lossOf(device).info !== undefined;
+}
+
+/** Milliseconds that a loss may be reported after the failures that come of it. */
+const lossDelay = 100;
+
+/** After something failed: waits a moment for a loss of the device to be reported, and gives it; undefined where there is none. */
+export async function learnLoss(device: GPUDevice): Promise<GPUDeviceLostInfo | undefined> {
+  const loss = lossOf(device);
+  if (!loss.info) {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, lossDelay);
+    });
+    await Promise.race([loss.reported, late]);
+    clearTimeout(timer);
+  }
+  return loss.info;
+}
+
+/** A loss as error messages describe it. */
+export function lossText({ reason, message }: GPUDeviceLostInfo): string {
+  return `the GPU device was lost (${reason}: ${message})`;
+}
+
+/** Workgroups for `count` pieces of work: along x, and above the device's limit along y too. */
+export function grid(device: GPUDevice, count: number): [number, number] {
+  const x = Math.min(count, device.limits.maxComputeWorkgroupsPerDimension);
+  return [x, Math.ceil(count / x)];
+}

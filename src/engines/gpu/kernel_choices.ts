@@ -1,0 +1,151 @@
+// What was measured and pinned on a device: by what is chosen (a product's shape, the update), the names and speeds of its
+// variants. Kept in memory, and from one session to the next in a store, by adapter and by this version's kernels.
+import { OptionError, show } from "../../base/errors.ts";
+import { readMade } from "../../base/options.ts";
+import { version } from "../../base/version.ts";
+import { adapterLine, describeAdapter, readDevice } from "./device.ts";
+
+/** Keeps text under keys; `localStorage` is one. */
+export interface ChoiceStore {
+  /** What is stored under a key, or null. */
+  getItem(key: string): string | null;
+  /** Stores a value under a key. */
+  setItem(key: string, value: string): void;
+  /** Forgets a key. */
+  removeItem(key: string): void;
+}
+
+/**
+ * Speeds by variant: of products billions of float32 operations in a second, of the update billions of bytes moved; 0 for one
+ * that the driver refused.
+ */
+export type Speeds = Readonly<Record<string, number>>;
+
+/** By what is chosen. Names may be of variants that there are no more, or that this device cannot run. */
+interface Known {
+  readonly pins: Record<string, string>;
+  readonly speeds: Record<string, Record<string, number>>;
+}
+
+interface DeviceChoices {
+  known: Known;
+  store: ChoiceStore | undefined;
+}
+
+const devices = new WeakMap<GPUDevice, DeviceChoices>();
+
+const nothing = (): Known => ({ pins: {}, speeds: {} });
+
+function choicesOf(device: GPUDevice): DeviceChoices {
+  const found = devices.get(device);
+  if (found) return found;
+  readDevice(device);
+  const store = pageStore();
+  const made = { store, known: read(device, store) };
+  devices.set(device, made);
+  return made;
+}
+
+/** A page's own storage, where it has and grants one. */
+function pageStore(): ChoiceStore | undefined {
+  // Node may have a localStorage too, which is of no use without a file of its own.
+  if (!("isSecureContext" in globalThis)) return undefined;
+  try {
+    return globalThis.localStorage;
+  } catch {
+    // Asking for it throws where the user has forbidden it; then choices are kept in memory alone.
+    return undefined;
+  }
+}
+
+function storeKey(device: GPUDevice): string {
+  return `fallline/${version}/kernels/${adapterLine(describeAdapter(device.adapterInfo))}`;
+}
+
+function read(device: GPUDevice, store: ChoiceStore | undefined): Known {
+  const text = store?.getItem(storeKey(device));
+  if (!text) return nothing();
+  try {
+    return check(JSON.parse(text));
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof OptionError)) throw error;
+    // It holds nothing that cannot be measured again, and is replaced when something is.
+    return nothing();
+  }
+}
+
+/** @throws OptionError for what is not ours. */
+function check(value: unknown): Known {
+  const { pins, speeds } = Object(value) as Record<string, unknown>;
+  const known = nothing();
+  for (const [what, name] of Object.entries(Object(pins))) {
+    if (typeof name !== "string") throw new OptionError(`the pin of ${what} is ${show(name)}; it must be a string`);
+    known.pins[what] = name;
+  }
+  for (const [what, byName] of Object.entries(Object(speeds))) {
+    const each: Record<string, number> = {};
+    for (const [name, speed] of Object.entries(Object(byName))) {
+      if (typeof speed !== "number") {
+        throw new OptionError(`the speed of ${name} is ${show(speed)}; it must be a number`);
+      }
+      each[name] = speed;
+    }
+    known.speeds[what] = each;
+  }
+  return known;
+}
+
+export function knownOf(device: GPUDevice): Known {
+  return choicesOf(device).known;
+}
+
+/** Notes something in memory and in the store. */
+export function note(device: GPUDevice, edit: (known: Known) => void): void {
+  const choices = choicesOf(device);
+  edit(choices.known);
+  try {
+    // Read anew: what other sessions have noted since stays, and what they have forgotten stays forgotten.
+    const held = read(device, choices.store);
+    edit(held);
+    choices.store?.setItem(storeKey(device), JSON.stringify(held));
+  } catch (error) {
+    // A full storage is no reason to end a training; from here on choices are kept in memory.
+    choices.store = undefined;
+    console.warn(`fallline: the choice of kernels could not be stored (${(error as Error).message})`);
+  }
+}
+
+/** Notes measurements of what is chosen. */
+export function noteSpeedsOf(device: GPUDevice, what: string, measured: Speeds): void {
+  note(device, ({ speeds }) => {
+    speeds[what] = { ...speeds[what], ...measured };
+  });
+}
+
+/**
+ * Where a device's choices are kept from now on, beside memory: what is in `store` is read now, what is measured or pinned is
+ * written to it. Without this it is `localStorage` on a page and nothing elsewhere; `undefined` stands for memory alone.
+ */
+export function keepChoices(device: GPUDevice, store: ChoiceStore | undefined): void {
+  readDevice(device);
+  if (store !== undefined) {
+    const members = { getItem: "function", setItem: "function", removeItem: "function" } as const;
+    readMade("store", store, "one such as localStorage, or undefined", members);
+  }
+  devices.set(device, { store, known: read(device, store) });
+}
+
+/** Forgets what was measured and pinned on a device, in its store too. */
+export function clear(device: GPUDevice): void {
+  const choices = choicesOf(device);
+  choices.known = nothing();
+  choices.store?.removeItem(storeKey(device));
+}
+
+/** The fastest of some variants; none where all were refused. */
+export function fastest(speeds: Speeds): string | undefined {
+  return Object.entries(speeds).reduce<readonly [string | undefined, number]>(
+    (best, entry) => (entry[1] > best[1] ? entry : best),
+    [undefined, 0],
+  )[0];
+}

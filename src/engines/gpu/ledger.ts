@@ -1,0 +1,411 @@
+// What the host knows of the GPU's progress: what was encoded, what was submitted, and what copies of the control buffer have
+// reported. Encoders may be dropped or come late and steps may be skipped, so it keeps bounds, and learns what was lost.
+
+import { DeviceError, OptionError } from "../../base/errors.ts";
+import type { Hypers } from "../../optimizer/hypers.ts";
+import { mustStep, underflowMessage } from "../../optimizer/optimizer.ts";
+import type { Plan } from "../../optimizer/plan.ts";
+import { type Clock, type Past, pastOf } from "../../optimizer/store.ts";
+import type { Change } from "../../optimizer/table.ts";
+import type { ControlRecord } from "./control.ts";
+import { mostSlots, RowRing, ringSlots } from "./row_ring.ts";
+
+/**
+ * Steps before the next one whose rates `set` replaces too, where that many may have been encoded and never submitted; eight
+ * times as many as were encoded since the last `set`, if that is more. Always more would make setting a rate at every step
+ * dear.
+ */
+const setReach = 32;
+
+/** The same where steps may have been skipped without a report. */
+const skipReach = 256;
+
+/** `step()` reads the control buffer back each so many steps, without waiting, to learn of skips. */
+const reportInterval = 64;
+
+/** How far one replica has come, as far as the host knows. */
+interface ReplicaState {
+  /** The step that the next update makes, unless some before it were skipped or never submitted. */
+  next: number;
+  /** The last state of the GPU that was reported; it is at least so far by now. */
+  reported: { step: number; skipped: number };
+  /** Updates encoded since the last load. */
+  encoded: number;
+  /** What was encoded when the last copy was submitted that we know the place of. */
+  placed: number;
+  /** When hypers changed last: the step that was to be next, updates by then with skipped ones, and {@link encoded}. */
+  changed: Change & { step: number };
+  /** Updates and gradients that were lost, as far as reported. */
+  lost: { astray: number; missed: number };
+  /** Updates that `step` submitted; each of them is a step or a skip, or went astray. */
+  submitted: number;
+  /** How far the replica was when it was last looked at whether all of these had run. */
+  checked: { ran: number; submitted: number };
+  /** Whether the replica makes no steps. */
+  halted: boolean;
+  /** Why it makes no more steps, once that is reported. */
+  underflow: string | undefined;
+  readonly rowRing: RowRing;
+}
+
+/** How much was encoded when a copy of the control buffer was submitted: what it reports is of everything before. */
+export interface Place {
+  readonly epoch: number;
+  readonly gradients: number;
+  readonly unsure: number;
+  /** By replica. */
+  readonly encoded: readonly number[];
+  /** By replica, what `step` had submitted. */
+  readonly submitted: readonly number[];
+  /** Gradients added up by then, where the host can know. */
+  readonly micro: number | undefined;
+}
+
+/** What a call of `encode` or `step` is to encode. */
+export interface Order {
+  /** Whether the update comes if all that was encoded is submitted. */
+  readonly full: boolean;
+  /** Whether the GPU is asked before and after the gradient is added up, since the host cannot know. */
+  readonly asksGpu: boolean;
+}
+
+type Target = GPUCommandEncoder | GPUComputePassEncoder;
+
+/** Why what was submitted left no trace. */
+const refusedMessage =
+  "the device refused them, as its uncapturederror event says; a buffer that they use may be destroyed, mapped or invalid";
+
+export class Ledger {
+  /** Updates encoded. */
+  updates = 0;
+  /** How many checkpoints were loaded: reports from before the last one are old. */
+  epoch = 0;
+  readonly replicas: readonly ReplicaState[];
+  readonly #plan: Plan;
+  /** Calls of `encode` per encoder or pass, which reveal a caller who never submits. */
+  readonly #calls = new WeakMap<object, number>();
+  readonly #mostCalls: number;
+  /** Gradients added up since the last update, if all that was encoded is submitted; the GPU counts for itself. */
+  #micro = 0;
+  /** Calls of `encode` and `step`. */
+  #gradients = 0;
+  /** What {@link updates} was at the last change of hypers. */
+  #updatesAtChange = 0;
+  /** Calls of `encode` of which nobody knows whether they were submitted, since the last copy that showed it. */
+  #unsure = 0;
+  /** Of those, the ones without an `await` between them. */
+  #unsureInTurn = 0;
+  /** What {@link #gradients} was at the last copy that we know the place of. */
+  #gradientsPlaced = 0;
+  /** What the next call is to say. */
+  #trouble: DeviceError | undefined;
+  /** Whether what rules carry depends on skips that were not reported yet, and so where hypers change. */
+  readonly #carriesOn: boolean;
+  /** Whether the next step is to report how many were skipped before it. */
+  #asks = false;
+
+  constructor(queue: GPUQueue, table: GPUBuffer, plan: Plan, hypers: Hypers) {
+    this.#plan = plan;
+    this.#carriesOn = plan.parts.some(({ rule }) => rule.carry);
+    this.#mostCalls = Math.min(2048, ringSlots(plan) / 2) * plan.accumulate;
+    this.replicas = Array.from({ length: plan.replicas }, (_, replica) => ({
+      ...newState({ step: 0, skipped: 0 }, 0),
+      submitted: 0,
+      halted: false,
+      rowRing: new RowRing(queue, table, plan, hypers, replica),
+    }));
+  }
+
+  past(replica: number, step: number): Past {
+    return pastOf(this.replicas[replica]!.rowRing.sources, step);
+  }
+
+  /** Before `encode` into a target whose submission is the caller's business. */
+  mustTake(target: Target): void {
+    const calls = this.#calls.get(target) ?? 0;
+    if (calls >= this.#mostCalls) {
+      throw new OptionError(
+        `encode was called ${calls + 1} times for one submission; it takes at most ${this.#mostCalls}`,
+      );
+    }
+    const most = mostSlots * this.#plan.accumulate;
+    if (this.#unsureInTurn >= most) {
+      throw new OptionError(
+        `encode was called ${this.#unsureInTurn + 1} times without an await; it takes at most ${most}: await device.queue.onSubmittedWorkDone() now and then, or call markSubmitted() after each submission`,
+      );
+    }
+  }
+
+  /** After it. */
+  noteEncoded(target: Target): void {
+    this.#calls.set(target, (this.#calls.get(target) ?? 0) + 1);
+    if (this.#unsureInTurn === 0) queueMicrotask(this.#endTurn);
+    this.#unsureInTurn++;
+    this.#unsure++;
+  }
+
+  readonly #endTurn = () => {
+    this.#unsureInTurn = 0;
+  };
+
+  /** What was encoded into a target has been submitted. */
+  markSubmitted(target: Target): void {
+    const calls = this.#calls.get(target) ?? 0;
+    this.#calls.delete(target);
+    this.#unsure = Math.max(0, this.#unsure - calls);
+    this.#unsureInTurn = Math.max(0, this.#unsureInTurn - calls);
+  }
+
+  /**
+   * Counts one more gradient, and provides the rows of its update if it makes one.
+   *
+   * @param submits Whether what is encoded is submitted at once.
+   */
+  order(submits: boolean): Order {
+    mustStep(this.replicas);
+    const { accumulate } = this.#plan;
+    const full = this.#micro + 1 === accumulate;
+    // Encoders that were dropped, or come yet: the GPU knows when the gradients of an update are all there.
+    const asksGpu = submits && accumulate > 1 && this.#unsure > 0;
+    if (full || asksGpu) this.#provide(full);
+    return { full, asksGpu };
+  }
+
+  /** After what was ordered is encoded. */
+  noteGradient({ full }: Order): void {
+    this.#micro = full ? 0 : this.#micro + 1;
+    this.#gradients++;
+  }
+
+  /** Whether the host knows which gradient completes an update. */
+  get isSure(): boolean {
+    return this.#plan.accumulate === 1 || this.#unsure === 0;
+  }
+
+  /** After an update was submitted that runs unless the device refuses it. */
+  noteStep(): void {
+    for (const replica of this.replicas) if (!replica.halted) replica.submitted++;
+  }
+
+  /** Whether a step is to come with a copy of the control buffer, made before or after it. */
+  copyWithStep(): "before" | "after" | undefined {
+    if (this.#asks) return "before";
+    const reports = this.#plan.skipNonFinite || this.#unsure > 0;
+    return reports && this.#micro === 0 && this.updates % reportInterval === 0 ? "after" : undefined;
+  }
+
+  /** After it was submitted. */
+  noteCopy(): void {
+    this.#asks = false;
+  }
+
+  /**
+   * Makes sure that the rows of the update about to be encoded are there.
+   *
+   * @param full Whether it is made if all that was encoded is submitted; else the GPU may find that it is.
+   */
+  #provide(full: boolean): void {
+    const running = this.replicas.filter(({ halted, underflow }) => !halted && underflow === undefined);
+    const spare = this.#plan.accumulate > 1;
+    for (const replica of running) {
+      const floor = this.#floor(replica);
+      replica.rowRing.provide(replica.next, floor, replica.next - floor - this.#unsure, spare);
+    }
+    if (!full) return;
+    for (const replica of running) {
+      replica.next++;
+      replica.encoded++;
+    }
+    this.updates++;
+  }
+
+  /** The step that the GPU is at by now at least. */
+  #floor({ next, reported }: ReplicaState): number {
+    return this.#plan.skipNonFinite ? reported.step : Math.max(reported.step, next - this.#unsure);
+  }
+
+  #mayBeBehind(): boolean {
+    return this.replicas.some((replica) => replica.next !== this.#floor(replica));
+  }
+
+  /** Rows that may still be taken are made anew: something that they hold has changed. */
+  expire(): void {
+    const reach = Math.max(this.#plan.skipNonFinite ? skipReach : setReach, 8 * (this.updates - this.#updatesAtChange));
+    this.#updatesAtChange = this.updates;
+    for (const replica of this.replicas) {
+      replica.rowRing.expire(Math.max(this.#floor(replica), replica.next - reach));
+    }
+  }
+
+  /**
+   * Before hypers change: what rules carried up to the next step stays as it is. Where steps were skipped or dropped without a
+   * report that step comes earlier, and what is carried into those between depends on it, so the GPU will be asked where it is.
+   */
+  settle(): void {
+    for (const replica of this.replicas) {
+      const { next, reported, encoded, rowRing } = replica;
+      replica.changed = { step: next, updates: next + reported.skipped, encoded };
+      for (const source of rowRing.sources) source.settle(next);
+    }
+    this.#asks = this.#carriesOn && this.#mayBeBehind();
+  }
+
+  /** What a group has made goes by the step at which it is frozen or thawed, as what is carried does by that of changes. */
+  refreeze(): void {
+    for (const { rowRing, next, changed } of this.replicas) {
+      for (const source of rowRing.sources) source.refreeze(next, changed);
+    }
+    this.#asks ||= this.#mayBeBehind();
+  }
+
+  /** Begins anew where a checkpoint says. */
+  restart(clocks: readonly Clock[], pasts: readonly Past[], micro: number): void {
+    this.epoch++;
+    this.#micro = micro;
+    this.#unsure = 0;
+    this.#trouble = undefined;
+    this.replicas.forEach((replica, r) => {
+      const { step } = clocks[r]!;
+      const { carried, made } = pasts[r]!;
+      Object.assign(replica, newState(clocks[r]!, replica.submitted));
+      replica.rowRing.restart(step);
+      replica.rowRing.sources.forEach((source, part) => {
+        source.restore(step, carried[part]!, made[part]!);
+      });
+    });
+  }
+
+  /**
+   * What a copy of the control buffer will report that is submitted now.
+   *
+   * @param before Whether it is copied before the step that was encoded last.
+   */
+  place(before = false): Place {
+    const last = Number(before);
+    return {
+      epoch: this.epoch,
+      gradients: this.#gradients - last,
+      unsure: this.#unsure,
+      encoded: this.replicas.map(({ encoded }) => encoded - (this.#micro === 0 ? last : 0)),
+      submitted: this.replicas.map(({ submitted }) => submitted),
+      micro: this.#unsure === 0 && !this.replicas[0]!.halted ? this.#micro : undefined,
+    };
+  }
+
+  /** Learns from a copy of the control buffer; with its place also what was dropped before it. */
+  learn(records: readonly ControlRecord[], place?: Place): void {
+    const placed = place !== undefined && place.epoch === this.epoch && place.gradients >= this.#gradientsPlaced;
+    records.forEach((record, r) => {
+      const { epoch, step, skipped, underflowed, lossScale } = record;
+      // Copies from before a load hold nothing new.
+      if (epoch !== this.epoch) return;
+      const replica = this.replicas[r]!;
+      const { changed, rowRing, reported } = replica;
+      this.#learnLosses(replica, record);
+      const encoded = placed && place.encoded[r]! >= replica.placed ? place.encoded[r]! : undefined;
+      // Nor do those that are older than what was reported since.
+      const total = reported.step + reported.skipped;
+      if (step + skipped < total || (step + skipped === total && encoded === undefined)) return;
+      // What was encoded before a copy of a known place and is not in it was skipped, or dropped.
+      const delay =
+        encoded === undefined ? skipped - reported.skipped : replica.next - (step + replica.encoded - encoded);
+      replica.next = Math.max(step, replica.next - delay);
+      replica.reported = { step, skipped };
+      replica.placed = encoded ?? replica.placed;
+      const isBefore = (change: Change) =>
+        encoded === undefined ? step + skipped <= change.updates : encoded <= change.encoded;
+      if (delay > 0) {
+        for (const source of rowRing.sources) {
+          const from = source.delay(isBefore, delay, step);
+          if (from !== undefined) rowRing.expire(from);
+        }
+      }
+      // Before hypers changed, so that they changed before an earlier step.
+      if (delay > 0 && isBefore(changed)) {
+        changed.step = Math.max(step, changed.step - delay);
+        for (const source of rowRing.sources) source.settle(changed.step);
+        rowRing.expire(changed.step);
+      }
+      // The ring has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
+      if (rowRing.fallBack(step) && encoded === undefined) {
+        for (const source of rowRing.sources) source.fallBack(step);
+        replica.next = step;
+      }
+      if (underflowed) replica.underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
+    });
+    if (placed && records[0]!.epoch === this.epoch) {
+      this.#micro = (records[0]!.micro + this.#gradients - place.gradients) % this.#plan.accumulate;
+      this.#unsure = Math.max(0, this.#unsure - place.unsure);
+      this.#gradientsPlaced = place.gradients;
+    }
+  }
+
+  /** Keeps for the next call what it must say of updates and gradients that were lost. */
+  #learnLosses(replica: ReplicaState, { astray, missed }: ControlRecord): void {
+    const updates = astray - replica.lost.astray;
+    const gradients = missed - replica.lost.missed;
+    if (updates <= 0 && gradients <= 0) return;
+    replica.lost = { astray, missed };
+    this.#trouble ??= new DeviceError(updates > 0 ? astrayMessage(updates, this.#plan) : missedMessage(gradients));
+  }
+
+  /** @throws DeviceError that reports once what was lost. */
+  raise(): void {
+    const trouble = this.#trouble;
+    this.#trouble = undefined;
+    if (trouble) throw trouble;
+  }
+
+  /**
+   * A step that the device refuses throws nothing and changes nothing. But each step that runs counts, as made or as skipped.
+   *
+   * @throws DeviceError where some that were submitted before a copy did not run; once for each of them.
+   */
+  mustHaveRun(records: readonly ControlRecord[], { submitted, micro }: Place): void {
+    let missing = 0;
+    records.forEach(({ epoch, step, skipped, astray, underflowed }, r) => {
+      const replica = this.replicas[r]!;
+      const { checked } = replica;
+      const due = submitted[r]! - checked.submitted;
+      // Copies from before a load, or older than the last look.
+      if (epoch !== this.epoch || due < 0) return;
+      const ran = step + skipped + astray;
+      replica.checked = { ran, submitted: submitted[r]! };
+      // The GPU counts modulo 2^32.
+      if (!underflowed) missing = Math.max(missing, due - ((ran - checked.ran) >>> 0));
+    });
+    if (missing > 0) {
+      throw new DeviceError(`${missing} of the steps submitted before did not run: ${refusedMessage}`);
+    }
+    const { epoch, underflowed, micro: counted } = records[0]!;
+    if (micro !== undefined && epoch === this.epoch && !underflowed && counted % this.#plan.accumulate !== micro) {
+      throw new DeviceError(
+        `a gradient that accumulate was to add up is not there, since steps did not run: ${refusedMessage}`,
+      );
+    }
+  }
+}
+
+/** A replica that begins at a step, with nothing under way. */
+function newState({ step, skipped }: Pick<Clock, "step" | "skipped">, submitted: number) {
+  return {
+    next: step,
+    reported: { step, skipped },
+    encoded: 0,
+    placed: 0,
+    changed: { step, updates: 0, encoded: 0 },
+    lost: { astray: 0, missed: 0 },
+    checked: { ran: step + skipped, submitted },
+    underflow: undefined,
+  };
+}
+
+function astrayMessage(updates: number, plan: Plan): string {
+  const were = updates === 1 ? "1 update was" : `${updates} updates were`;
+  return `${were} not made: the GPU was more than ${ringSlots(plan)} steps behind what was encoded, by encoders that were dropped or submitted all at once or by skipped steps, and no longer had the rates; go on, and await stats() at least once in so many steps`;
+}
+
+function missedMessage(gradients: number): string {
+  const were = gradients === 1 ? "1 gradient was" : `${gradients} gradients were`;
+  return `${were} left out of the means of accumulate, since an encoder before was never submitted, or later than those after it; go on, and await stats() after dropping an encoder`;
+}

@@ -1,0 +1,231 @@
+// The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are
+// needed. After creation, a step allocates nothing and asks the host for nothing but a stretch of table rows now and then.
+
+import { OptionError, show } from "../../base/errors.ts";
+import { readChoice } from "../../base/options.ts";
+import {
+  arenaLength,
+  layoutSegments,
+  packArena,
+  paddedLength,
+  readTensors,
+  type Tensors,
+} from "../../optimizer/arena.ts";
+import type { OptimizerConfig } from "../../optimizer/config.ts";
+import { Hypers } from "../../optimizer/hypers.ts";
+import { checkKeys } from "../../optimizer/keys.ts";
+import { layoutPart } from "../../optimizer/layout.ts";
+import { type Locate, locationOf, scalarLength } from "../../optimizer/locations.ts";
+import type { InReplica, Optimizer, Role, Stats } from "../../optimizer/optimizer.ts";
+import { createPlan, type Plan, readRole } from "../../optimizer/plan.ts";
+import { createShell, readOneReplica, statsOf } from "../../optimizer/shell.ts";
+import type { Clock } from "../../optimizer/store.ts";
+import { allocate, bytesOf } from "./allocate.ts";
+import { decodeControl, encodeControl } from "./control.ts";
+import { deviceLoss, readDevice } from "./device.ts";
+import { prepareLeaving } from "./kernel.ts";
+import { type StreamShape, streamShape } from "./kernel_shapes.ts";
+import { stagingBytes } from "./readback.ts";
+import { checkExternal, requireDevice } from "./requirements.ts";
+import { tableBytes } from "./row_ring.ts";
+import { compileStages, type SharedBuffers } from "./stages.ts";
+import { BufferStore, mustNotBeLost } from "./store.ts";
+
+/** What kernels may want to know of a replica. */
+const controlFields = ["step", "skip", "lossScale"] as const;
+
+/** A field of the control buffer. */
+export type ControlField = (typeof controlFields)[number];
+
+/** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
+export interface GpuOptimizer extends Optimizer {
+  /** Always "webgpu". */
+  readonly backend: "webgpu";
+  /** The device that it was created on. */
+  readonly device: GPUDevice;
+  /** The arena of the parameters (STORAGE | COPY_SRC | COPY_DST), replica after replica. */
+  readonly params: GPUBuffer;
+  /** The arena of the gradients: write them here, with your own kernel or `write("gradients", …)`. */
+  readonly gradients: GPUBuffer;
+  /** The control buffer: step, skips, norm, loss scale; {@link GpuOptimizer.observeControl} reads a copy of it. */
+  readonly control: GPUBuffer;
+  /** Bytes of the control buffer. */
+  readonly controlBytes: number;
+  /** Updates encoded so far, submitted or not; with `accumulate` only some calls of `encode` and `step` encode one. */
+  readonly updates: number;
+  /** Whether `destroy` was called. */
+  readonly destroyed: boolean;
+  /**
+   * Where in the control buffer a field of a replica (default: the first) is, in words of 4 bytes: `"step"`, a u32, the
+   * updates made; `"skip"`, a u32 that is 2 while the replica is halted; `"lossScale"`, an f32 by which the next loss is to be
+   * multiplied.
+   */
+  controlIndex(field: ControlField, where?: InReplica): number;
+  /**
+   * Encodes one update: 1 dispatch, or more with clipping, skipping and rules that sum (docs/rules.md). Opens a pass of its
+   * own in a command encoder, or uses an open compute pass. Submits nothing, reads nothing back, and creates nothing.
+   *
+   * An open pass is left without a bind group 0: set your own pipeline and bind group before you dispatch again. A dispatch
+   * without them is a validation error that makes the whole submission fail. A command encoder has no such state.
+   *
+   * The update takes the rates of the GPU's own step when it runs, so encoders may be submitted in any order, and one that is
+   * never submitted uses up no step. The table holds 5,120 steps (512 and more with hundreds of groups or replicas): an update
+   * that runs when its step is no longer among them, after so many encoders that were dropped or are submitted at once, or
+   * so many unreported skips, changes nothing, and the next `step`, `encode`, `stats`, `read`, `saveCheckpoint` or `observeControl` throws a
+   * DeviceError that says how many there were; what is encoded after that is right again. To lose none, `await stats()`
+   * after dropping encoders. With `accumulate` the GPU counts the gradients: never another number of them makes an update.
+   * Where an encoder was dropped and nothing was reported since, one gradient may be left out, which is reported likewise.
+   *
+   * Rules that carry something from step to step (asgd its rate) apply a `set` late by the skips and dropped encoders that
+   * are not reported yet, until `step`, `read` or `stats` learns of them.
+   *
+   * @throws OptionError for a target that is neither; when a hyper's schedule leaves its range at this step; when more than
+   * 2,048 updates (256 and more with hundreds of groups or replicas) are encoded into one encoder or pass, or more than 5,120
+   * without an `await` and without {@link GpuOptimizer.markSubmitted}. DataError when {@link Optimizer.step} does. DeviceError
+   * after `destroy` or device loss, and where updates were lost. Nothing is encoded then.
+   */
+  encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
+  /**
+   * Marks what was encoded into `target` as submitted. Never needed; a caller who does, in a loop without an
+   * `await`, may encode and submit any number of updates, and with dropped encoders elsewhere the host knows better where
+   * the GPU is.
+   */
+  markSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
+  /**
+   * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. Of a tensor
+   * in an external buffer, its part of that, whose offset need not be one that can be bound.
+   */
+  binding(role: Role, name: string, where?: InReplica): GPUBufferBinding & { readonly offset: number };
+  /**
+   * Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped; by replica.
+   *
+   * @throws OptionError for a copy that is too short; DeviceError where updates were lost ({@link GpuOptimizer.encode}).
+   */
+  observeControl(bytes: ArrayBuffer, offset?: number): readonly Stats[];
+}
+
+/**
+ * Creates an optimizer on `device` over its own arenas for `tensors`, or over external buffers.
+ *
+ * @throws OptionError for bad tensors or a bad config; DeviceError when the device's limits or memory do not suffice or
+ * the rule's WGSL does not compile. Nothing is left behind then.
+ */
+export function createOptimizer(device: GPUDevice, tensors: Tensors, config: OptimizerConfig): Promise<GpuOptimizer> {
+  return createShaped(device, tensors, config);
+}
+
+/** As {@link createOptimizer}, in a shape of the kernels that need not be the one chosen for the device. */
+export async function createShaped(
+  device: GPUDevice,
+  tensors: Tensors,
+  config: OptimizerConfig,
+  shape?: StreamShape,
+): Promise<GpuOptimizer> {
+  readDevice(device);
+  const list = readTensors(tensors);
+  const segments = layoutSegments(list);
+  const plan = createPlan(config, segments);
+  const hypers = new Hypers(plan);
+  checkKeys(plan, segments);
+  checkExternal(plan, segments);
+  const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
+  // A loss is reported after a turn of the event loop.
+  deviceLoss(device);
+  await undefined;
+  mustNotBeLost(device, "createOptimizer was called");
+  const { replicas } = plan;
+  const length = arenaLength(segments);
+  requireDevice(device, plan, layouts, segments);
+  const stages = await compileStages(device, plan, layouts, segments, shape ?? streamShape(device));
+  const { made, buffers } = await allocate(device, `${paddedLength(segments) * replicas} parameters`, (create) => {
+    const initial = packArena(segments, list);
+    const params = new Float32Array(length * replicas);
+    for (let replica = 0; replica < replicas; replica++) params.set(initial, replica * length);
+    const clocks = Array.from({ length: replicas }, () => newClock(plan));
+    const control = encodeControl(plan, clocks, 0, 0);
+    prepareLeaving(device);
+    const shared: SharedBuffers = {
+      params: create("params", params.byteLength, bytesOf(params)),
+      gradients: create("gradients", params.byteLength),
+      accumulated: plan.accumulate > 1 ? create("accumulated", paddedLength(segments) * replicas * 4) : undefined,
+      control: create("control", control.byteLength, control),
+      table: create("table", tableBytes(plan)),
+      states: layouts.map((layout) => create("state", layout.stateLength * replicas * 4)),
+      scalars: layouts.map((layout) => create("scalars", scalarLength(layout) * replicas * 4)),
+    };
+    const built = stages.build(create, shared);
+    // What steps need to learn of skips, so that they make nothing as a rule.
+    const reports = plan.skipNonFinite
+      ? create("control", stagingBytes(control.byteLength), undefined, "readback")
+      : undefined;
+    return { ...shared, ...built, reports };
+  });
+  const store = new BufferStore(device, plan, hypers, segments, stages, made, buffers);
+  return createShell({ plan, hypers, layouts, segments, store }, (locate) => engineOf(plan, store, locate));
+}
+
+/** What only an optimizer on the GPU has. */
+function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptimizer, keyof Optimizer> & Engine {
+  const { device, ledger, made } = store;
+  return {
+    backend: "webgpu",
+    device,
+    params: made.params,
+    gradients: made.gradients,
+    control: made.control,
+    controlBytes: store.controlBytes,
+    get updates() {
+      return ledger.updates;
+    },
+    get destroyed() {
+      return store.destroyed;
+    },
+    controlIndex(field, where) {
+      const replica = readOneReplica(plan, "controlIndex", where);
+      return store.controlIndex(readChoice("controlIndex", field, controlFields), replica);
+    },
+    encode(target) {
+      store.mustLive("encode");
+      mustEncodeInto(target);
+      store.encode(target);
+    },
+    markSubmitted(target) {
+      store.mustLive("markSubmitted");
+      mustEncodeInto(target, "markSubmitted");
+      ledger.markSubmitted(target);
+    },
+    binding(role, name, where) {
+      store.mustLive("binding");
+      readRole(plan, role);
+      const replica = readOneReplica(plan, "binding", where);
+      const location = locationOf(locate(role), "binding", name);
+      const { buffer, at } = store.place(location, replica);
+      // Up to the next multiple of 16 bytes, so that kernels may read vec4s; the padding is zero.
+      const size = location.external ? location.length * 4 : Math.ceil(location.length / 4) * 16;
+      return { buffer, offset: at, size };
+    },
+    observeControl(bytes, offset = 0) {
+      const records = decodeControl(plan, bytes, offset);
+      ledger.learn(records);
+      ledger.raise();
+      return records.map(statsOf);
+    },
+  };
+}
+
+type Engine = Pick<GpuOptimizer, "backend">;
+
+const newClock = ({ lossScale }: Plan): Clock => ({
+  step: 0,
+  skipped: 0,
+  lossScale: lossScale?.init ?? 1,
+  goodSteps: 0,
+});
+
+function mustEncodeInto(target: GPUCommandEncoder | GPUComputePassEncoder, call = "encode"): void {
+  const { dispatchWorkgroups, beginComputePass } = Object(target);
+  if (typeof dispatchWorkgroups === "function" || typeof beginComputePass === "function") return;
+  throw new OptionError(
+    `${call} was given ${show(target)}; it must be a GPUCommandEncoder or an open GPUComputePassEncoder`,
+  );
+}

@@ -1,0 +1,239 @@
+// Reading GPU memory without waiting for it: a copy is encoded into a small mappable buffer, and its bytes arrive later as a
+// promise, while further work is already submitted. A submission that the device refuses throws nothing and leaves what was
+// there before, so every readback proves that its own submission ran: the queue writes a mark behind the bytes, and the
+// submission clears it.
+import { DeviceError, type FalllineError } from "../../base/errors.ts";
+import { createBuffer, failureOf, type Trouble, watched, wordsOf } from "./allocate.ts";
+import { learnLoss, lossText } from "./device.ts";
+
+/** Marks of a staging buffer; each use clears one, and one write sets all of them. */
+const markCount = 64;
+const markBytes = 4 * markCount;
+
+/** A mark before its submission has run. */
+const unset = 0xffff_ffff;
+
+/** A mappable buffer for so many bytes, and marks behind them. */
+export class Staging {
+  readonly buffer: GPUBuffer;
+  readonly #device: GPUDevice;
+  readonly #bytes: number;
+  /** Marks that are used up. */
+  #used = markCount;
+  #mapping: Promise<undefined> = Promise.resolve(undefined);
+  #destroyed = false;
+
+  /** @param buffer Of {@link stagingBytes} bytes, which can be mapped and copied to. */
+  constructor(device: GPUDevice, bytes: number, buffer: GPUBuffer) {
+    this.#device = device;
+    this.#bytes = bytes;
+    this.buffer = buffer;
+  }
+
+  /** Encodes the proof that what else this encoder holds has run; once for each time that the bytes are taken. */
+  mark(encoder: GPUCommandEncoder): void {
+    if (this.#used === markCount) {
+      this.#device.queue.writeBuffer(this.buffer, this.#bytes, new Uint32Array(markCount).fill(unset));
+      this.#used = 0;
+    }
+    encoder.clearBuffer(this.buffer, this.#bytes + 4 * this.#used, 4);
+    this.#used++;
+  }
+
+  /** Begins to map it; right behind the submission, so that errors of both are reported together. */
+  map(): void {
+    this.#mapping = this.buffer.mapAsync(GPUMapMode.READ);
+    // Whoever takes the bytes learns of a failure.
+    this.#mapping.catch(() => undefined);
+  }
+
+  /**
+   * What `read` takes out of the bytes, once the submission that was marked and mapped last has run.
+   *
+   * @param trouble What the device said of it, where it was asked.
+   * @throws DeviceError where it did not run, or the bytes cannot be had any more.
+   */
+  async take<T>(read: (bytes: ArrayBuffer) => T, trouble: Promise<Trouble>): Promise<T> {
+    const mark = this.#bytes + 4 * (this.#used - 1);
+    try {
+      await this.#mapping;
+      const mapped = this.buffer.getMappedRange();
+      if (new Uint32Array(mapped, mark, 1)[0] !== 0) throw refusalOf(await trouble);
+      const taken = read(mapped);
+      this.buffer.unmap();
+      return taken;
+    } catch (error) {
+      if (error instanceof DeviceError) throw error;
+      throw await this.#failure(error, await trouble);
+    }
+  }
+
+  async #failure(error: unknown, { memory, refusal }: Trouble): Promise<FalllineError> {
+    if (memory) return (await failureOf(this.#device, readbackOf(this.#bytes), { memory }))!;
+    if (refusal) return refusalOf({ refusal });
+    const loss = await learnLoss(this.#device);
+    const reason = loss
+      ? lossText(loss)
+      : this.#destroyed
+        ? "what it was for was destroyed meanwhile"
+        : wordsOf(error, "its buffer was destroyed or is invalid");
+    return new DeviceError(`reading back from the GPU failed: ${reason}`, { cause: error });
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    this.buffer.destroy();
+  }
+}
+
+/** Bytes of the buffer of a {@link Staging} for so many bytes. */
+export function stagingBytes(bytes: number): number {
+  return bytes + markBytes;
+}
+
+const readbackOf = (bytes: number) => `a readback of ${bytes} bytes`;
+
+function refusalOf({ refusal }: Trouble): DeviceError {
+  const reason = refusal
+    ? wordsOf(refusal, "it gave no reason")
+    : "a buffer that it uses may be destroyed, mapped or invalid";
+  return new DeviceError(`reading back from the GPU failed: the device refused the submission: ${reason}`, {
+    cause: refusal,
+  });
+}
+
+/** Staging buffers of one size, which are used again and again. */
+export class ReadbackPool {
+  readonly #device: GPUDevice;
+  readonly #bytes: number;
+  readonly #label: string;
+  readonly #all = new Set<Staging>();
+  readonly #free: Staging[] = [];
+
+  /** @param reserved Buffers of {@link stagingBytes} bytes that were made ahead of time, and are the pool's from now on. */
+  constructor(device: GPUDevice, bytes: number, label: string, reserved: readonly GPUBuffer[] = []) {
+    this.#device = device;
+    this.#bytes = bytes;
+    this.#label = label;
+    for (const buffer of reserved) this.#free.push(this.#add(buffer));
+  }
+
+  /**
+   * One to copy into; a new one only where all are still in flight.
+   *
+   * @throws DeviceError where there is no memory for it.
+   */
+  take(): Staging {
+    const free = this.#free.pop();
+    if (free) return free;
+    try {
+      return this.#add(createBuffer(this.#device, this.#label, stagingBytes(this.#bytes), "readback"));
+    } catch (error) {
+      if (error instanceof DeviceError) throw error;
+      const reason = wordsOf(error, "it gave no reason");
+      throw new DeviceError(`the device could not hold ${readbackOf(this.#bytes)}: ${reason}`, { cause: error });
+    }
+  }
+
+  #add(buffer: GPUBuffer): Staging {
+    const staging = new Staging(this.#device, this.#bytes, buffer);
+    this.#all.add(staging);
+    return staging;
+  }
+
+  /** Takes one back that was not used. */
+  release(staging: Staging): void {
+    if (this.#all.has(staging)) this.#free.push(staging);
+  }
+
+  /** The bytes of the submission that was marked last and was just made; the staging buffer is free again after that, and gone where it failed. */
+  collect(staging: Staging): Promise<ArrayBuffer> {
+    staging.map();
+    return this.#collect(staging, (bytes) => bytes.slice(0, this.#bytes), Promise.resolve({}));
+  }
+
+  async #collect<T>(staging: Staging, read: (bytes: ArrayBuffer) => T, trouble: Promise<Trouble>): Promise<T> {
+    try {
+      const taken = await staging.take(read, trouble);
+      this.release(staging);
+      return taken;
+    } catch (error) {
+      this.#all.delete(staging);
+      staging.destroy();
+      throw error;
+    }
+  }
+
+  /**
+   * Encodes and submits at once; resolves to what `read` takes out of the bytes that were copied, which are gone afterwards,
+   * once everything that was encoded has run. `submitted` is called right after it was submitted.
+   *
+   * @throws DeviceError where it did not run or cannot be read; what `encode` throws, and nothing is submitted then.
+   */
+  async submit<T>(
+    encode: (encoder: GPUCommandEncoder, into: GPUBuffer) => void,
+    read: (bytes: ArrayBuffer) => T,
+    submitted?: () => void,
+  ): Promise<T> {
+    const device = this.#device;
+    let staging: Staging | undefined;
+    const { thrown, trouble } = watched(device, () => {
+      staging = this.take();
+      const encoder = device.createCommandEncoder({ label: `fallline ${this.#label}` });
+      encode(encoder, staging.buffer);
+      staging.mark(encoder);
+      device.queue.submit([encoder.finish()]);
+      submitted?.();
+      staging.map();
+    });
+    if (staging && !thrown) return this.#collect(staging, read, trouble);
+    if (staging) this.release(staging);
+    throw await failureOf(device, readbackOf(this.#bytes), await trouble, thrown);
+  }
+
+  destroy(): void {
+    for (const staging of this.#all) staging.destroy();
+    this.#all.clear();
+    this.#free.length = 0;
+  }
+}
+
+/** Parts of buffers, in bytes. */
+export interface CopySource {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+/**
+ * Copies several parts to the host in one submission.
+ *
+ * @param before Encodes what is to run before them in the same submission, so that nothing is read if that did not run.
+ * @throws DeviceError where the device refuses the submission or is lost.
+ */
+export async function readParts(
+  device: GPUDevice,
+  parts: readonly CopySource[],
+  before?: (encoder: GPUCommandEncoder) => void,
+): Promise<readonly ArrayBuffer[]> {
+  const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+  const pool = new ReadbackPool(device, total, "readback");
+  let end = 0;
+  const ends = parts.map(({ bytes }) => {
+    end += bytes;
+    return end;
+  });
+  try {
+    return await pool.submit(
+      (encoder, into) => {
+        before?.(encoder);
+        parts.forEach(({ buffer, offset, bytes }, i) => {
+          encoder.copyBufferToBuffer(buffer, offset, into, ends[i]! - bytes, bytes);
+        });
+      },
+      (all) => parts.map(({ bytes }, i) => all.slice(ends[i]! - bytes, ends[i]!)),
+    );
+  } finally {
+    pool.destroy();
+  }
+}

@@ -1,0 +1,197 @@
+// The rows of one replica that are on the GPU (shaders/table.wgsl): a ring of slots that the host fills ahead of the steps, and
+// a short ring near the last step that is known to have run, for when encoders were dropped.
+import type { Hypers } from "../../optimizer/hypers.ts";
+import type { Part, Plan } from "../../optimizer/plan.ts";
+import { RowSource, rowCount, tableColumns } from "../../optimizer/table.ts";
+
+/** Numbers of one step's rows of a part. */
+function rowNumbers(plan: Plan, part: Part): number {
+  return tableColumns(plan, part).length * rowCount(part);
+}
+
+/** Words of a slot: which step's it is, then the rows of every part's groups. */
+export function slotWords(plan: Plan): number {
+  return 1 + plan.parts.reduce((sum, part) => sum + rowNumbers(plan, part), 0);
+}
+
+/** Where in a slot the rows of a part begin, in words. */
+export function rowOffset(plan: Plan, index: number): number {
+  return 1 + plan.parts.slice(0, index).reduce((sum, part) => sum + rowNumbers(plan, part), 0);
+}
+
+/** The most slots of the ring ahead. */
+export const mostSlots = 5120;
+
+/** Slots of the ring ahead: 5,120, or fewer (but 512) where many groups and replicas would make the table larger than 2 MiB. */
+export function ringSlots(plan: Plan): number {
+  return Math.min(mostSlots, 2 * Math.max(256, Math.floor(2 ** 20 / (4 * slotWords(plan) * plan.replicas))));
+}
+
+/** Slots of the ring near the last step known. */
+export const nearSlots = 128;
+
+/** Bytes of the table: each replica's two rings. */
+export function tableBytes(plan: Plan): number {
+  return 4 * plan.replicas * (ringSlots(plan) + nearSlots) * slotWords(plan);
+}
+
+/** A ring of slots, and which steps' rows are in it as the hypers are now: `begin` to `end` (exclusive). */
+interface Ring {
+  /** Its first slot. */
+  readonly at: number;
+  readonly size: number;
+  begin: number;
+  end: number;
+}
+
+/** How long what rules carry is kept for steps that the GPU may still be at, in steps before those that the ring holds. */
+const memory = 2 ** 16;
+
+/**
+ * Stretches grow as long as nothing is set, so that setting a hyper at every step stays cheap and a fixed schedule needs a
+ * refill every 2,048 steps.
+ */
+export class RowRing {
+  /** By part. */
+  readonly sources: readonly RowSource[];
+  readonly #queue: GPUQueue;
+  readonly #buffer: GPUBuffer;
+  /** By part: where its rows begin in a slot, and how many numbers they are. */
+  readonly #places: readonly { readonly offset: number; readonly length: number }[];
+  readonly #words: number;
+  readonly #ahead: Ring;
+  readonly #near: Ring;
+  #stretch = 32;
+
+  constructor(queue: GPUQueue, buffer: GPUBuffer, plan: Plan, hypers: Hypers, replica: number) {
+    this.sources = plan.parts.map((part) => new RowSource(plan, hypers, part, replica));
+    this.#queue = queue;
+    this.#buffer = buffer;
+    this.#places = plan.parts.map((part, index) => ({
+      offset: rowOffset(plan, index),
+      length: rowNumbers(plan, part),
+    }));
+    this.#words = slotWords(plan);
+    const size = ringSlots(plan);
+    const first = replica * (size + nearSlots);
+    this.#ahead = { at: first, size, begin: 0, end: 0 };
+    this.#near = { at: first + size, size: nearSlots, begin: 0, end: 0 };
+  }
+
+  /** Rows from `step` on must be made anew, and no row before it is as the hypers are now. */
+  expire(step: number): void {
+    const ring = this.#ahead;
+    ring.begin = Math.min(step, ring.end);
+    ring.end = ring.begin;
+    this.#stretch = 32;
+    this.#clear(this.#near, this.#near.begin, this.#near.end);
+    this.#near.end = this.#near.begin;
+  }
+
+  /** Nothing of before matters any more: the next step is this one, and no row on the GPU is right. */
+  restart(step: number): void {
+    for (const ring of [this.#ahead, this.#near]) {
+      this.#clear(ring, 0, ring.size);
+      ring.begin = step;
+      ring.end = step;
+    }
+    this.#stretch = 32;
+  }
+
+  /** Moves the ring back to a step that it has left behind, and says whether it had. */
+  fallBack(step: number): boolean {
+    const ring = this.#ahead;
+    if (step >= ring.begin) return false;
+    ring.begin = step;
+    ring.end = step;
+    // Steps may be under way beyond this one.
+    this.#stretch = ring.size / 2;
+    return true;
+  }
+
+  /**
+   * Makes sure that the rows of the next update are there when the next submission runs. The GPU may be anywhere from `floor`
+   * to `step`: the ring ahead holds the rows of both if it can, else the one near `floor` has those of `floor` to
+   * `floor + reach`.
+   *
+   * @param spare Also that of the step after `step`, if it has one.
+   */
+  provide(step: number, floor: number, reach: number, spare: boolean): void {
+    const ring = this.#ahead;
+    if (step + Number(spare) >= ring.end) this.#fill(step, floor);
+    if (floor < ring.begin) this.#fillNear(floor, Math.min(reach, nearSlots / 2));
+  }
+
+  #fill(step: number, floor: number): void {
+    const ring = this.#ahead;
+    const most = Math.min(this.#stretch, 2048, ring.size / 2);
+    // As long as there is room, no row is written over that may still be needed.
+    const room = floor + ring.size - step;
+    const to = step + (room > 1 ? Math.min(most, room) : most);
+    let from = Math.max(ring.end, to - ring.size);
+    let stretch = this.#rows(from, to);
+    // Hypers set since need not be in range in the past.
+    while (stretch.end < step) {
+      from = stretch.end + 1;
+      stretch = this.#rows(from, to);
+    }
+    const { rows, end, error } = stretch;
+    if (end === step) throw error;
+    if (end === ring.end) return;
+    this.#write(ring, from, rows);
+    ring.begin = Math.max(from === ring.end ? ring.begin : from, end - ring.size);
+    ring.end = end;
+    const oldest = Math.max(Math.min(floor, ring.begin - 2 * ring.size), ring.begin - memory);
+    for (const source of this.sources) source.prune(oldest);
+    this.#stretch = Math.min(2 * this.#stretch, 2048);
+  }
+
+  #fillNear(floor: number, reach: number): void {
+    const ring = this.#near;
+    if (floor < ring.begin || floor > ring.end) {
+      // The GPU takes a row of this ring before one of the other: none may be left that a later change does not find.
+      this.#clear(ring, ring.begin, ring.end);
+      ring.begin = floor;
+      ring.end = floor;
+    }
+    if (floor + reach < ring.end || !this.sources.every((source) => source.knows(floor))) return;
+    const { rows, end } = this.#rows(ring.end, floor + Math.max(2 * reach, 32));
+    this.#write(ring, ring.end, rows);
+    ring.begin = Math.max(ring.begin, end - ring.size);
+    ring.end = end;
+  }
+
+  /** Slots of steps `from` to `to` (exclusive), or as far as every hyper stays in its range. */
+  #rows(from: number, to: number): { rows: Uint32Array<ArrayBuffer>; end: number; error: unknown } {
+    const words = this.#words;
+    const rows = new Uint32Array((to - from) * words);
+    const numbers = new Float32Array(rows.buffer);
+    let end = to;
+    let error: unknown;
+    this.sources.forEach((source, part) => {
+      const { offset, length } = this.#places[part]!;
+      const stretch = source.rows(from, end);
+      if (stretch.end < end) ({ end, error } = stretch);
+      for (let i = 0; i < end - from; i++) {
+        numbers.set(stretch.rows.subarray(i * length, (i + 1) * length), i * words + offset);
+      }
+    });
+    for (let step = from; step < end; step++) rows[(step - from) * words] = step + 1;
+    return { rows: rows.subarray(0, (end - from) * words), end, error };
+  }
+
+  #clear(ring: Ring, from: number, to: number): void {
+    if (to > from) this.#write(ring, from, new Uint32Array((to - from) * this.#words));
+  }
+
+  #write({ at, size }: Ring, from: number, rows: Uint32Array<ArrayBuffer>): void {
+    const words = this.#words;
+    const count = rows.length / words;
+    for (let done = 0; done < count; ) {
+      const slot = (from + done) % size;
+      const slots = Math.min(count - done, size - slot);
+      this.#queue.writeBuffer(this.#buffer, 4 * words * (at + slot), rows, done * words, slots * words);
+      done += slots;
+    }
+  }
+}

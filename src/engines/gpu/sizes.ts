@@ -1,0 +1,51 @@
+// What kernels read from a uniform buffer instead of constants, so that another optimizer of the same rule, flags and
+// surroundings compiles nothing, whatever its tensors, groups and replicas. src/engines/stages/structs.ts says what each of them is.
+
+import type { Values } from "../../base/struct.ts";
+import { paddedLength, type Segment } from "../../optimizer/arena.ts";
+import type { PartLayout } from "../../optimizer/layout.ts";
+import { clipBins, type Plan } from "../../optimizer/plan.ts";
+import { tableColumns } from "../../optimizer/table.ts";
+import { stateEntry } from "../stages/state.ts";
+import type { sizesStruct } from "../stages/structs.ts";
+import type { ChunkNumbers } from "./chunks.ts";
+import { nearSlots, ringSlots, rowOffset, slotWords } from "./row_ring.ts";
+
+/** The numbers of one rule set. */
+export function sizesOf(
+  plan: Plan,
+  index: number,
+  layout: PartLayout,
+  segments: readonly Segment[],
+  { total }: ChunkNumbers,
+  perChunk: number,
+): Values<(typeof sizesStruct)["fields"]> {
+  const { clipNorm, lossScale, replicas, accumulate } = plan;
+  const part = plan.parts[index]!;
+  const { slotBases, factoredSlot } = layout;
+  const behind = factoredSlot === undefined ? undefined : part.slots[part.slots.indexOf(factoredSlot) + 1];
+  return {
+    replicas,
+    clipBins: clipBins(plan),
+    slots: ringSlots(plan),
+    nearSlots,
+    slotWords: slotWords(plan),
+    rowOffset: rowOffset(plan, index),
+    commonRow: part.groups.length,
+    columnCount: tableColumns(plan, part).length,
+    paramsStride: paddedLength(segments.filter(({ external }) => !external)),
+    sumStride: paddedLength(segments),
+    stateStride: layout.stateLength,
+    behindFactored: behind === undefined ? 0 : slotBases.get(behind)! / stateEntry(layout),
+    chunkTotal: total,
+    partialCount: total * perChunk,
+    recordCount: layout.places.length + 1,
+    accumulate: accumulate > 1 ? accumulate : 0,
+    interval: lossScale?.interval ?? 1,
+    growth: lossScale?.growth ?? 1,
+    backoff: lossScale?.backoff ?? 1,
+    leastScale: lossScale?.min ?? 1,
+    mean: 1 / accumulate,
+    maxNorm: clipNorm?.maxNorm ?? 0,
+  };
+}

@@ -1,0 +1,260 @@
+// The dispatches of a step: compiles every kernel of the stages that a plan has, makes their tables, and puts them in order.
+// After this nothing is compiled or created.
+
+import { type Source, snakeCase } from "../../base/assemble.ts";
+import type { Segment } from "../../optimizer/arena.ts";
+import type { PartLayout } from "../../optimizer/layout.ts";
+import type { LayerStats } from "../../optimizer/optimizer.ts";
+import type { Plan } from "../../optimizer/plan.ts";
+import { sourceOf } from "../stages/compile.ts";
+import { gradientStages, ruleStages, stepStages } from "../stages/list.ts";
+import {
+  type BuildContext,
+  type BuildDispatches,
+  type KernelContext,
+  linesOf,
+  type NamedBuffers,
+  type NamedKernel,
+  type Pass,
+  type Stage,
+} from "../stages/stage.ts";
+import { chunkStruct, placesStruct, sizesStruct } from "../stages/structs.ts";
+import type { CreateBuffer } from "./allocate.ts";
+import { chunksIn, type Launch, launchesOf, numberChunks, type Origins, originIn } from "./chunks.ts";
+import { grid } from "./device.ts";
+import { compileKernel, type Dispatch } from "./kernel.ts";
+import type { StreamShape } from "./kernel_shapes.ts";
+import { layerStatsBytes, layersOf } from "./layer_stats.ts";
+import { sizesOf } from "./sizes.ts";
+
+/** The buffers of an optimizer that its kernels share. */
+export interface SharedBuffers {
+  readonly params: GPUBuffer;
+  readonly gradients: GPUBuffer;
+  /** Gradients added up; undefined where each of them makes an update. */
+  readonly accumulated: GPUBuffer | undefined;
+  readonly control: GPUBuffer;
+  readonly table: GPUBuffer;
+  /** By rule set. */
+  readonly states: readonly GPUBuffer[];
+  readonly scalars: readonly GPUBuffer[];
+}
+
+/** What a call of `encode` dispatches. */
+export interface StepDispatches {
+  /** Adding up, where several gradients make an update. */
+  readonly accumulate: readonly Dispatch[];
+  readonly update: readonly Dispatch[];
+}
+
+/** Made of buffers: what is dispatched, and what can be read of it. */
+export interface BuiltStages {
+  readonly dispatches: StepDispatches;
+  /** What updates file of each chunk, replica after replica; undefined where no modifier asks for it. */
+  readonly layerStats: GPUBuffer | undefined;
+}
+
+/** Compiled, and waiting for buffers. */
+export interface Stages {
+  readonly launches: readonly Launch[];
+  /** Bytes that each replica's updates file. */
+  readonly layerStatsBytes: number;
+  /** The norms of every tensor from what one replica's updates filed. */
+  layers(layerStats: ArrayBuffer): readonly LayerStats[];
+  build(create: CreateBuffer, buffers: SharedBuffers): BuiltStages;
+}
+
+export async function compileStages(
+  device: GPUDevice,
+  plan: Plan,
+  layouts: readonly PartLayout[],
+  segments: readonly Segment[],
+  shape: StreamShape,
+): Promise<Stages> {
+  const numbers = numberChunks(layouts);
+  const perChunk = shape.barriers ? 1 : shape.workgroupSize;
+  const launches = launchesOf(layouts, device.limits.maxStorageBufferBindingSize);
+  const modifiers = plan.modifiers;
+  const accumulates = plan.accumulate > 1;
+  const kernels = new KernelCache(device, shape);
+  const contextOf = ({ part, access }: Pick<Launch, "part" | "access">): KernelContext => ({
+    plan,
+    part: plan.parts[part]!,
+    layout: layouts[part]!,
+    access,
+    modifiers,
+  });
+
+  /** A stage's kernels for some launches: of each pass one for each launch, or one; and what it compiles itself. */
+  const compile = async (stage: Stage, all: readonly Launch[]): Promise<CompiledStage> => {
+    const once = { part: all[0]!.part, access: "vec4" as const };
+    const passes = Promise.all(
+      stage.passes.map(async (pass) => {
+        const of = pass.each === "launch" ? all : [once];
+        const compiled = of.map((launch) => {
+          const last = launch === launches.at(-1);
+          const key = `${launch.part} ${launch.access} ${last} ${stage.name} ${pass.name}`;
+          return kernels.get(key, pass, contextOf(launch), last);
+        });
+        return { pass, kernels: await Promise.all(compiled) };
+      }),
+    );
+    const [compiled, behind] = await Promise.all([passes, stage.compile?.(device, contextOf(once))]);
+    return { stage, launches: all, passes: compiled, behind };
+  };
+  const compileAll = (stages: readonly Stage[], all: readonly Launch[]) =>
+    Promise.all(stages.map((stage) => compile(stage, all)));
+
+  const [gradient, step, ...sets] = await Promise.all([
+    compileAll(gradientStages(plan), launches),
+    compileAll(stepStages(plan), launches),
+    ...plan.parts.map((part, index) =>
+      compileAll(
+        ruleStages(plan, part),
+        launches.filter((launch) => launch.part === index),
+      ),
+    ),
+  ]);
+
+  const build = (create: CreateBuffer, buffers: SharedBuffers): BuiltStages => {
+    const files = modifiers.find((modifier) => modifier.files)?.files;
+    const layerStats = files && create("layer statistics", plan.replicas * numbers.total * perChunk * files.bytes);
+    const table = (label: string, bytes: Uint8Array) => create(label, bytes.byteLength, bytes);
+    const chunk = chunkStruct(placesStruct(linesOf(modifiers)));
+    const uniforms = layouts.map((layout, part) => {
+      const bytes = sizesStruct.encode([sizesOf(plan, part, layout, segments, numbers, perChunk)]);
+      return create("sizes", bytes.byteLength, bytes, "uniform");
+    });
+    const cuts = new Map(launches.map((launch) => [launch, cutLaunch(launch)]));
+    const over = (count: number): [number, number, number] => [...grid(device, count), plan.replicas];
+
+    /** A launch's buffers and chunk tables: as updates see it, and as the adding up does. */
+    function cutLaunch(launch: Launch) {
+      const layout = layouts[launch.part]!;
+      const rawOrigin = originIn("gradients", launch);
+      const sum: Origins["gradients"] = ({ segment }) => segment.offset;
+      const origins = { params: originIn("params", launch), gradients: accumulates ? sum : rawOrigin };
+      const chunks = chunksIn(plan, layout, launch, numbers, origins);
+      const raw = { gradients: launch.external?.gradients ?? buffers.gradients };
+      const adding = () => chunk.encode(chunksIn(plan, layout, launch, numbers, { params: sum, gradients: rawOrigin }));
+      return {
+        origins,
+        count: chunks.length,
+        bound: {
+          params: launch.external?.params ?? buffers.params,
+          gradients: accumulates ? buffers.accumulated! : raw.gradients,
+          chunks: table("chunks", chunk.encode(chunks)),
+        },
+        raw: accumulates
+          ? { ...raw, sums: buffers.accumulated!, chunks: table("chunks to add up", adding()) }
+          : undefined,
+      };
+    }
+
+    function dispatchesOf({ stage, launches, passes, behind }: CompiledStage): readonly Dispatch[] {
+      const { part: index } = launches[0]!;
+      const context: BuildContext = {
+        ...{ plan, layouts, modifiers, numbers, shape, perChunk, create },
+        part: plan.parts[index]!,
+        layout: layouts[index]!,
+        launch: undefined,
+        origins: undefined,
+      };
+      const shared = { ...(layerStats ? { partials: layerStats } : {}), ...stage.buffers?.(context) };
+      const ofSet = (part: number) => ({
+        ...{ table: buffers.table, control: buffers.control, sizes: uniforms[part]! },
+        ...{ state: buffers.states[part]!, scalars: buffers.scalars[part]!, ...shared },
+      });
+      const dispatches = passes.flatMap(({ pass, kernels }) => {
+        if (pass.each === "once") return dispatchesOfPass(pass, kernels[0]!, context, ofSet(index), undefined);
+        return launches.flatMap((launch, i) => {
+          const { origins, bound, raw, count } = cuts.get(launch)!;
+          const named = { ...ofSet(launch.part), ...(pass.raw ? raw : bound) };
+          return dispatchesOfPass(pass, kernels[i]!, { ...context, launch, origins }, named, count);
+        });
+      });
+      return behind ? [...dispatches, ...behind(context, ofSet(index))] : dispatches;
+    }
+
+    function dispatchesOfPass(
+      pass: Pass,
+      kernel: NamedKernel,
+      context: BuildContext,
+      named: NamedBuffers,
+      chunks: number | undefined,
+    ): readonly Dispatch[] {
+      if (pass.dispatches) return pass.dispatches(context, kernel, named);
+      const tasks = pass.tasks?.(context);
+      const count = tasks ? tasks.values.length : chunks!;
+      if (count === 0) return [];
+      const bound = tasks
+        ? { ...named, [tasks.binding]: table(`${tasks.binding} of ${pass.name}`, tasks.struct.encode(tasks.values)) }
+        : named;
+      return [{ pipeline: kernel.pipeline, bindGroup: kernel.bind(bound), workgroups: over(count) }];
+    }
+
+    const all = (stages: readonly CompiledStage[]) => stages.flatMap(dispatchesOf);
+    return { dispatches: { accumulate: all(gradient), update: [...all(step), ...sets.flatMap(all)] }, layerStats };
+  };
+  return {
+    launches,
+    layerStatsBytes: layerStatsBytes(numbers, perChunk),
+    layers: (layerStats) => layersOf(layouts, numbers, perChunk, layerStats),
+    build,
+  };
+}
+
+interface CompiledStage {
+  readonly stage: Stage;
+  readonly launches: readonly Launch[];
+  readonly passes: readonly { readonly pass: Pass; readonly kernels: readonly NamedKernel[] }[];
+  readonly behind: BuildDispatches | undefined;
+}
+
+/** Kernels by name: launches that differ in buffers alone share them. */
+class KernelCache {
+  readonly #device: GPUDevice;
+  readonly #shape: StreamShape;
+  readonly #kernels = new Map<string, Promise<NamedKernel>>();
+
+  constructor(device: GPUDevice, shape: StreamShape) {
+    this.#device = device;
+    this.#shape = shape;
+  }
+
+  /** @param last Whether it is of the last launch, whose update advances the step. */
+  get(key: string, pass: Pass, context: KernelContext, last: boolean): Promise<NamedKernel> {
+    const known = this.#kernels.get(key);
+    if (known) return known;
+    const source = sourceOf(pass, context);
+    const constants = this.#constants(pass, context, last);
+    // What picks code that is not in a source is no constant of it.
+    const declared = Object.entries(constants).filter(([name]) => declares(source, name));
+    const bindings = pass.bindings(context);
+    const uses = bindings.map(({ use }) => use);
+    const kernel = compileKernel(this.#device, source, uses, Object.fromEntries(declared)).then(
+      ({ pipeline, bind }): NamedKernel => ({
+        pipeline,
+        bind: (named) => bind(bindings.map(({ name }) => named[name]!)),
+      }),
+    );
+    this.#kernels.set(key, kernel);
+    return kernel;
+  }
+
+  /** What picks the code of a kernel. Everything else is in the uniform buffer. */
+  #constants(pass: Pass, context: KernelContext, last: boolean): Readonly<Record<string, number>> {
+    const flags = Object.entries(context.part.flags).map(([flag, value]) => [snakeCase(flag), Number(value)] as const);
+    return {
+      workgroup_size: this.#shape.workgroupSize,
+      barriers: Number(this.#shape.barriers),
+      advances: Number(last),
+      ...Object.fromEntries(flags),
+      ...pass.constants?.(context, this.#shape),
+    };
+  }
+}
+
+function declares({ code }: Source, constant: string): boolean {
+  return new RegExp(`override ${constant}\\b`).test(code);
+}

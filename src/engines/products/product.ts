@@ -1,0 +1,299 @@
+// Matrix products on the GPU, each with what follows it in the same kernel: bias, activation and dropout; the derivative of an
+// activation; the gradient of the bias; a linear combination with another matrix. Sizes lie in a small uniform buffer, so that
+// a product of other sizes compiles nothing.
+import { DeviceError } from "../../base/errors.ts";
+import { allocate, type CreateBuffer } from "../gpu/allocate.ts";
+import { grid } from "../gpu/device.ts";
+import { compileKernel, type Dispatch, type Kernel } from "../gpu/kernel.ts";
+import { type Activation, activations } from "./activation.ts";
+import { type Dropout, dropoutKey, dropoutThreshold } from "./dropout.ts";
+import { assembleProduct, bindingsOf, type MatrixAccess, type ProductCode, sizesStruct } from "./sources.ts";
+import { variantFor } from "./variant_choices.ts";
+import { accessOf, type ProductShape, probeVariants, type Variant } from "./variants.ts";
+
+export type { Dropout } from "./dropout.ts";
+
+/** Where matrices lie in a buffer: the first one's byte, a multiple of 4, and elements from one replica's to the next. */
+export interface Placement {
+  readonly offset?: number;
+  /** 0 where all replicas share one. */
+  readonly stride: number;
+}
+
+/** A matrix of each replica. */
+export interface Operand extends GPUBufferBinding, Placement {
+  readonly offset?: number;
+}
+
+/** What follows a product in its kernel. `f` is the activation; C, `from` and `preactivation` are [m, n]. */
+export type Epilogue =
+  /** C = product */
+  | { readonly type: "none" }
+  /** z = product + bias (+ C where it accumulates), kept in `preactivation` where that is given; C = dropout(f(z)) */
+  | {
+      readonly type: "forward";
+      readonly activation: Activation;
+      /** n elements. */
+      readonly bias?: Operand;
+      readonly accumulate?: boolean;
+      readonly preactivation?: Operand;
+      readonly dropout?: Dropout;
+    }
+  /**
+   * C = product ⊙ f′ ⊙ the dropout's mask. f′ is formed from what the forward pass left in `from`, or else in C: the (dropped)
+   * value of linear, relu, tanh and sigmoid, what went into gelu and silu.
+   */
+  | { readonly type: "delta"; readonly activation: Activation; readonly from?: Operand; readonly dropout?: Dropout }
+  /** C = product (+ C where it accumulates); sums = the sum of each column of op(B) (+ sums likewise) */
+  | {
+      readonly type: "gradient";
+      readonly accumulate?: boolean;
+      /** n elements: the bias's gradient. */
+      readonly sums?: Operand;
+    }
+  /** C = alpha · product + beta · D; D is [m, n] and neither a part of C nor C. */
+  | { readonly type: "combine"; readonly alpha: number; readonly beta: number; readonly added: Operand };
+
+/** C = op(A)·op(B), row-major, and what follows. */
+export interface Product extends ProductShape {
+  readonly epilogue: Epilogue;
+}
+
+/** What all dispatches of one owner share. */
+export interface Replicated {
+  readonly device: GPUDevice;
+  readonly replicas: number;
+  readonly control: GPUBuffer;
+  /** Words from one replica's record to the next. */
+  readonly controlStride: number;
+  /** Where in the first record the word is that is 2 while the replica is halted. */
+  readonly skipIndex: number;
+  /** Where in the first record the step is, for dropout. */
+  readonly stepIndex?: number;
+  /** The rows of the running batch (shaders/products/batch.wgsl), for dropout. */
+  readonly batch?: GPUBuffer | GPUBufferBinding;
+  /** Called with each buffer that the dispatches need, which its owner destroys with them. */
+  readonly keep?: (buffer: GPUBuffer) => void;
+}
+
+/** A, B and C. */
+export type Operands = readonly [a: Operand, b: Operand, c: Operand];
+
+/** A product's kernel, for operands of any size that lie as it was told. */
+export interface ProductKernel {
+  readonly kernel: Kernel;
+  readonly variant: Variant;
+  readonly access: MatrixAccess;
+}
+
+/**
+ * The dispatch of a product, in the variant that is pinned, or was measured to be fastest, or is this device's default. Each
+ * replica that is not halted multiplies its own matrices.
+ *
+ * @throws DeviceError where a kernel does not compile or the product has too many tiles for one dispatch.
+ */
+export async function productDispatch(
+  replicated: Replicated,
+  product: Product,
+  a: Operand,
+  b: Operand,
+  c: Operand,
+): Promise<Dispatch> {
+  await probeVariants(replicated.device);
+  return variantDispatch(replicated, product, [a, b, c], variantFor(replicated.device, product));
+}
+
+/** The same in a given variant. */
+export async function variantDispatch(
+  replicated: Replicated,
+  product: Product,
+  operands: Operands,
+  variant: Variant,
+): Promise<Dispatch> {
+  const { device } = replicated;
+  const { m, n, k, epilogue } = product;
+  const { dropout, side, extra } = epilogueParts(epilogue);
+  const at = [...operands, side, extra].filter((operand) => operand !== undefined);
+  const compiled = await compileVariant(
+    device,
+    product,
+    { epilogue: epilogue.type, dropout: dropout !== undefined, at },
+    variant,
+  );
+  const { made, buffers } = await allocate(device, `a product of ${m} × ${n} × ${k}`, (create) =>
+    bindProduct(replicated, compiled, product, operands, create),
+  );
+  for (const buffer of buffers) replicated.keep?.(buffer);
+  return made;
+}
+
+/** What picks a product's kernel beside its shape and its variant. */
+export interface ProductForm extends Pick<ProductCode, "epilogue" | "dropout"> {
+  /** Where all that it is going to read and write lies. */
+  readonly at: readonly Placement[];
+}
+
+/**
+ * The kernel of a product whose buffers there are not yet, in the variant that {@link productDispatch} would choose.
+ *
+ * @throws DeviceError where it does not compile.
+ */
+export async function compileProduct(
+  device: GPUDevice,
+  shape: ProductShape,
+  form: ProductForm,
+): Promise<ProductKernel> {
+  await probeVariants(device);
+  return compileVariant(device, shape, form, variantFor(device, shape));
+}
+
+async function compileVariant(
+  device: GPUDevice,
+  shape: ProductShape,
+  { epilogue, dropout, at }: ProductForm,
+  variant: Variant,
+): Promise<ProductKernel> {
+  const access = at.every(wholeVec4s) ? accessOf(shape) : "any";
+  const code = { kernel: variant.kernel, access, epilogue, dropout };
+  const kernel = await compileKernel(device, assembleProduct(code), bindingsOf(code), {
+    ...variant.constants,
+    transpose_a: Number(shape.transposeA ?? false),
+    transpose_b: Number(shape.transposeB ?? false),
+  });
+  return { kernel, variant, access };
+}
+
+/** Whether every replica's matrix begins at a vec4. */
+const wholeVec4s = ({ offset = 0, stride }: Placement) => offset % 16 === 0 && stride % 4 === 0;
+
+/**
+ * The dispatch of a compiled product over its operands, which must lie as the kernel was told.
+ *
+ * @throws DeviceError where the product has too many tiles for one dispatch.
+ */
+export function bindProduct(
+  replicated: Replicated,
+  { kernel, variant, access }: ProductKernel,
+  product: Product,
+  [a, b, c]: Operands,
+  create: CreateBuffer,
+): Dispatch {
+  const { device, replicas, control, batch } = replicated;
+  const { m, n, k, epilogue, transposeA = false, transposeB = false } = product;
+  const { activation, dropout, side, extra, accumulate, alpha, beta } = epilogueParts(epilogue);
+  const [tileRows, tileColumns] = variant.tile;
+  const tilesAcross = Math.ceil(n / tileColumns);
+  const tiles = tilesAcross * Math.ceil(m / tileRows);
+  const [x, y] = grid(device, tiles);
+  const most = device.limits.maxComputeWorkgroupsPerDimension;
+  if (y > most || replicas > most) {
+    throw new DeviceError(
+      `a product of ${tiles} tiles for ${replicas} replicas needs more than maxComputeWorkgroupsPerDimension = ${most} workgroups in a dimension`,
+    );
+  }
+  const unit = access === "vec4" ? 4 : 1;
+  const written = extra?.buffer === c.buffer ? [c, extra] : [c];
+  const bound = { a: spanOf([a]), b: spanOf([b]), c: spanOf(written), side: side && spanOf([side]) };
+  const apart = extra && !written.includes(extra) ? spanOf([extra]) : undefined;
+  const firstIn = (operand: Operand | undefined, binding: GPUBufferBinding | undefined) =>
+    ((operand?.offset ?? 0) - (binding?.offset ?? 0)) / 4 / unit;
+  const [keyLow, keyHigh] = dropoutKey(dropout?.seed ?? 0);
+  const sizes = sizesStruct.encode([
+    {
+      m,
+      n,
+      k,
+      aLine: (transposeA ? m : k) / unit,
+      bLine: (transposeB ? k : n) / unit,
+      cLine: n / unit,
+      aFirst: firstIn(a, bound.a),
+      bFirst: firstIn(b, bound.b),
+      cFirst: firstIn(c, bound.c),
+      sideFirst: firstIn(side, bound.side),
+      extraFirst: firstIn(extra, apart ?? (extra && bound.c)),
+      aStride: a.stride / unit,
+      bStride: b.stride / unit,
+      cStride: c.stride / unit,
+      sideStride: (side?.stride ?? 0) / unit,
+      extraStride: (extra?.stride ?? 0) / unit,
+      tiles,
+      tilesAcross,
+      controlStride: replicated.controlStride,
+      skipIndex: replicated.skipIndex,
+      stepIndex: replicated.stepIndex ?? 0,
+      hasSide: Number(side !== undefined),
+      hasExtra: Number(extra !== undefined),
+      accumulate: Number(accumulate ?? false),
+      extraInC: Number(extra !== undefined && apart === undefined),
+      alpha: alpha ?? 1,
+      beta: beta ?? 0,
+      activation: activation === undefined ? 0 : activations.indexOf(activation),
+      threshold: dropout ? dropoutThreshold(dropout.rate) : 0,
+      kept: 1 - (dropout?.rate ?? 0),
+      keyLow,
+      keyHigh,
+      stream: dropout?.stream ?? 0,
+    },
+  ]);
+  const has = bindingsOf({ epilogue: epilogue.type, dropout: dropout !== undefined });
+  const bindGroup = kernel.bind([
+    create("product sizes", sizes.byteLength, sizes, "uniform"),
+    ...[bound.a, bound.b, bound.c, control],
+    // What an epilogue could read and is not given is bound to A, which is read too.
+    has[5] && (bound.side ?? bound.a),
+    // Stands where it could write more than C and is not asked to: two bindings that are written must not overlap.
+    has[6] && (apart ?? create("product", 16)),
+    has[7] && batch,
+  ]);
+  return { pipeline: kernel.pipeline, bindGroup, workgroups: [x, y, replicas] };
+}
+
+/** Bindings begin at multiples of this, whatever the device. */
+const bindingAlignment = 256;
+
+/**
+ * One binding that spans operands of one buffer: replicas' gradients and those of biases lie between one another in an arena,
+ * and two bindings that are written must not overlap. It begins where a binding may.
+ */
+function spanOf(operands: readonly Operand[]): GPUBufferBinding {
+  const { buffer } = operands[0]!;
+  const first = Math.min(...operands.map(({ offset = 0 }) => offset));
+  const offset = first - (first % bindingAlignment);
+  const ends = operands.map(({ offset = 0, size = buffer.size - offset }) => offset + size);
+  return { buffer, offset, size: Math.max(...ends) - offset };
+}
+
+/** What an epilogue reads and writes beside C. */
+interface EpilogueParts {
+  readonly activation?: Activation | undefined;
+  readonly dropout?: Dropout | undefined;
+  readonly side?: Operand | undefined;
+  readonly extra?: Operand | undefined;
+  readonly accumulate?: boolean | undefined;
+  readonly alpha?: number;
+  readonly beta?: number;
+}
+
+function epilogueParts(epilogue: Epilogue): EpilogueParts {
+  switch (epilogue.type) {
+    case "none":
+      return {};
+    case "forward": {
+      const { activation, dropout, bias, preactivation, accumulate } = epilogue;
+      return { activation, dropout: inUse(dropout), side: bias, extra: preactivation, accumulate };
+    }
+    case "delta":
+      return { activation: epilogue.activation, dropout: inUse(epilogue.dropout), side: epilogue.from };
+    case "gradient": {
+      const { sums, accumulate } = epilogue;
+      return { extra: sums, accumulate };
+    }
+    case "combine": {
+      const { alpha, beta, added } = epilogue;
+      return { alpha, beta, side: added };
+    }
+  }
+}
+
+/** At a rate of 0 nothing is dropped, and nothing need be drawn. */
+const inUse = (dropout: Dropout | undefined) => (dropout && dropout.rate > 0 ? dropout : undefined);

@@ -1,0 +1,144 @@
+// The kernels of matrix products, assembled from shaders/products: how matrices are reached, what follows the
+// product, whether something is dropped, and how the work is cut.
+import accessAny from "../../../shaders/products/access_any.wgsl?raw";
+import accessVec4 from "../../../shaders/products/access_vec4.wgsl?raw";
+import activation from "../../../shaders/products/activation.wgsl?raw";
+import batch from "../../../shaders/products/batch.wgsl?raw";
+import combine from "../../../shaders/products/combine.wgsl?raw";
+import delta from "../../../shaders/products/delta.wgsl?raw";
+import dropout from "../../../shaders/products/dropout.wgsl?raw";
+import floatTiles from "../../../shaders/products/float_tiles.wgsl?raw";
+import forward from "../../../shaders/products/forward.wgsl?raw";
+import gradient from "../../../shaders/products/gradient.wgsl?raw";
+import halfTiles from "../../../shaders/products/half_tiles.wgsl?raw";
+import laneBlocks from "../../../shaders/products/lane_blocks.wgsl?raw";
+import noDropout from "../../../shaders/products/no_dropout.wgsl?raw";
+import plain from "../../../shaders/products/plain.wgsl?raw";
+import quadBlocks from "../../../shaders/products/quad_blocks.wgsl?raw";
+import registers from "../../../shaders/products/registers.wgsl?raw";
+import shared from "../../../shaders/products/shared.wgsl?raw";
+import tiled from "../../../shaders/products/tiled.wgsl?raw";
+import { assemble, type Source, type SourcePart } from "../../base/assemble.ts";
+import { defineStruct } from "../../base/struct.ts";
+import type { BindingUse } from "../gpu/kernel.ts";
+
+/** What a product's kernel is told in its uniform; rows, firsts and strides count elements, or vec4s where it reads those. */
+export const sizesStruct = defineStruct("Sizes", {
+  m: "u32",
+  n: "u32",
+  k: "u32",
+  // from one stored row to the next
+  aLine: "u32",
+  bLine: "u32",
+  cLine: "u32",
+  // from where a binding begins to the first replica's matrix
+  aFirst: "u32",
+  bFirst: "u32",
+  cFirst: "u32",
+  sideFirst: "u32",
+  extraFirst: "u32",
+  // from one replica's matrix to the next one's; 0 where all share it
+  aStride: "u32",
+  bStride: "u32",
+  cStride: "u32",
+  sideStride: "u32",
+  extraStride: "u32",
+  // tiles of C, one a workgroup, and how many lie side by side
+  tiles: "u32",
+  tilesAcross: "u32",
+  // in words: from one replica's record to the next; in the first the word that is 2 while it is halted, and its step
+  controlStride: "u32",
+  skipIndex: "u32",
+  stepIndex: "u32",
+  // 1 where the epilogue reads `side`, writes `extra`, adds to what stands in C
+  hasSide: "u32",
+  hasExtra: "u32",
+  accumulate: "u32",
+  // 1 where `extra` is no buffer of its own but lies in C's
+  extraInC: "u32",
+  // what the product is multiplied by where it is combined with `side`, and that
+  alpha: "f32",
+  beta: "f32",
+  activation: "u32",
+  // what a random word must reach to be kept, and what kept values are divided by
+  threshold: "u32",
+  kept: "f32",
+  keyLow: "u32",
+  keyHigh: "u32",
+  stream: "u32",
+});
+
+const part = (file: string, text: string) => ({ name: `shaders/products/${file}.wgsl`, text });
+
+/** The rows of the running batch. */
+export const batchPart = part("batch", batch);
+
+const dropouts = { yes: [batchPart, part("dropout", dropout)], no: [part("no_dropout", noDropout)] };
+const accesses = { vec4: part("access_vec4", accessVec4), any: part("access_any", accessAny) };
+const epilogues = {
+  none: part("plain", plain),
+  forward: part("forward", forward),
+  delta: part("delta", delta),
+  gradient: part("gradient", gradient),
+  combine: part("combine", combine),
+};
+/** Which of the bindings that not all have an epilogue's WGSL names, whether or not it is given anything there. */
+const named = {
+  none: {},
+  forward: { side: true, extra: true },
+  delta: { side: true },
+  gradient: { extra: true },
+  combine: { side: true },
+} as const satisfies Record<keyof typeof epilogues, { readonly side?: true; readonly extra?: true }>;
+/** What enables an extension stands first, as WGSL wants it. */
+const kernels = {
+  registers: [part("lane_blocks", laneBlocks), part("registers", registers)],
+  quads: [part("quad_blocks", quadBlocks), part("registers", registers)],
+  tiled: [part("float_tiles", floatTiles), part("tiled", tiled)],
+  f16: [part("half_tiles", halfTiles), part("tiled", tiled)],
+} as const satisfies Record<string, readonly SourcePart[]>;
+
+/** How the work is cut, and what lanes share. */
+export type KernelName = keyof typeof kernels;
+export const kernelNames: readonly KernelName[] = ["registers", "quads", "tiled", "f16"];
+
+/** Whether matrices are read in vec4s, which sizes must allow. */
+export type MatrixAccess = keyof typeof accesses;
+
+/** Everything that picks code, but for the override constants. */
+export interface ProductCode {
+  readonly kernel: KernelName;
+  readonly access: MatrixAccess;
+  readonly epilogue: keyof typeof epilogues;
+  readonly dropout: boolean;
+}
+
+export function assembleProduct({ kernel, access, epilogue, dropout: drops }: ProductCode): Source {
+  const [first, main] = kernels[kernel];
+  const activates = activating.has(epilogue) ? [part("activation", activation), ...dropouts[drops ? "yes" : "no"]] : [];
+  return assemble(`${kernel} product, ${epilogue}`, [
+    first,
+    { name: "the generated struct of sizes", text: sizesStruct.wgsl },
+    part("shared", shared),
+    accesses[access],
+    ...activates,
+    epilogues[epilogue],
+    main,
+  ]);
+}
+
+const activating: ReadonlySet<ProductCode["epilogue"]> = new Set(["forward", "delta"]);
+
+/** Sizes, A, B, C and control, then what the epilogue reads, what it writes beside C, and the batch, where it knows of them. */
+export function bindingsOf({
+  epilogue,
+  dropout: drops,
+}: Pick<ProductCode, "epilogue" | "dropout">): readonly (BindingUse | undefined)[] {
+  const { side, extra }: { readonly side?: true; readonly extra?: true } = named[epilogue];
+  return [
+    ...(["uniform", "read", "read", "write", "read"] as const),
+    side && "read",
+    extra && "write",
+    drops && activating.has(epilogue) ? "read" : undefined,
+  ];
+}

@@ -1,0 +1,163 @@
+// The variants of the matrix product: a kernel and the shape of its workgroups. Which one a device can run, and which one it
+// runs as long as nothing was measured.
+
+import { readBoolean, readNumber, readObject } from "../../base/options.ts";
+import { isSoftware } from "../gpu/device.ts";
+import { hasQuadsInRow, probeQuads } from "./quads.ts";
+import type { KernelName, MatrixAccess } from "./sources.ts";
+
+/** The sizes and form of a product: op(A) is [m, k], op(B) is [k, n]; each a whole number >= 1. */
+export interface ProductShape {
+  /** Rows of the result. */
+  readonly m: number;
+  /** Columns of the result. */
+  readonly n: number;
+  /** Terms of each element. */
+  readonly k: number;
+  /** Whether A is stored [k, m]; default false. */
+  readonly transposeA?: boolean;
+  /** Whether B is stored [n, k]; default false. */
+  readonly transposeB?: boolean;
+}
+
+/** @throws OptionError for what is no shape, under the name given. */
+export function readShape(name: string, value: unknown): ProductShape {
+  const fields = readObject(name, value, ["m", "n", "k", "transposeA", "transposeB"]);
+  const size = (of: "m" | "n" | "k") => readNumber(`${name}.${of}`, fields[of], { min: 1, integer: true });
+  const flag = (of: "transposeA" | "transposeB") => readBoolean(`${name}.${of}`, fields[of] ?? false);
+  return { m: size("m"), n: size("n"), k: size("k"), transposeA: flag("transposeA"), transposeB: flag("transposeB") };
+}
+
+export interface Variant {
+  /** The kernel and the tile of C that a workgroup computes, such as "tiled-64x64". */
+  readonly name: string;
+  readonly kernel: KernelName;
+  readonly tile: readonly [rows: number, columns: number];
+  /** Lanes of a workgroup. */
+  readonly lanes: readonly [width: number, height: number];
+  readonly constants: Readonly<Record<string, number>>;
+  /** Bytes of workgroup memory. */
+  readonly memory: number;
+}
+
+/** Every lane 16 × 8 elements, in its registers. */
+function registers(kernel: "registers" | "quads", width: number, height: number): Variant {
+  const tile = [16 * height, 8 * width] as const;
+  return {
+    name: nameOf(kernel, tile),
+    kernel,
+    tile,
+    lanes: [width, height],
+    constants: { width, height },
+    memory: 0,
+  };
+}
+
+/** Every lane `side` × `side` blocks of 4 × 4 elements, from tiles in workgroup memory that are 16 deep. */
+function tiled(kernel: "tiled" | "f16", width: number, height: number, side: 1 | 2): Variant {
+  const tile = [4 * side * height, 4 * side * width] as const;
+  return {
+    name: nameOf(kernel, tile),
+    kernel,
+    tile,
+    lanes: [width, height],
+    constants: { width, height, side_blocks: side },
+    memory: 16 * (tile[0] + tile[1]) * (kernel === "f16" ? 2 : 4),
+  };
+}
+
+const nameOf = (kernel: KernelName, [rows, columns]: Variant["tile"]) => `${kernel}-${rows}x${columns}`;
+
+export const variants: readonly Variant[] = [
+  registers("registers", 2, 2),
+  registers("registers", 4, 4),
+  registers("registers", 8, 8),
+  registers("quads", 4, 1),
+  registers("quads", 4, 2),
+  registers("quads", 8, 8),
+  tiled("tiled", 8, 8, 1),
+  tiled("tiled", 8, 8, 2),
+  tiled("tiled", 16, 16, 2),
+  tiled("f16", 8, 8, 2),
+  tiled("f16", 16, 16, 2),
+];
+
+/** What `pin` takes. */
+export const variantNames: readonly string[] = variants.map(({ name }) => name);
+
+/** Finds out what {@link whyNot} cannot know of a device without asking it; to be awaited before a variant is chosen. */
+export function probeVariants(device: GPUDevice): Promise<void> {
+  return probeQuads(
+    device,
+    variants.filter(({ kernel }) => kernel === "quads").map(({ lanes }) => lanes),
+  );
+}
+
+/** The variant of that name; undefined where there is none. */
+export function findVariant(name: string): Variant | undefined {
+  return variants.find((variant) => variant.name === name);
+}
+
+/** Why a device cannot run a variant, as the end of a sentence; undefined where it can. */
+export function whyNot(device: GPUDevice, { kernel, lanes: [width, height], memory }: Variant): string | undefined {
+  const { features, limits } = device;
+  if (kernel === "quads") {
+    if (!features.has("subgroups")) return 'the device lacks the feature "subgroups"';
+    const least = device.adapterInfo?.subgroupMinSize;
+    if (least !== undefined && least < 4) return `its subgroups may have ${least} lanes, and 4 are needed`;
+    if (!hasQuadsInRow(device)) return "its quads are not four invocations in a row";
+  }
+  if (kernel === "f16" && !features.has("shader-f16")) return 'the device lacks the feature "shader-f16"';
+  if (width * height > limits.maxComputeInvocationsPerWorkgroup) {
+    return `maxComputeInvocationsPerWorkgroup is ${limits.maxComputeInvocationsPerWorkgroup}, and ${width * height} are needed`;
+  }
+  if (memory > limits.maxComputeWorkgroupStorageSize) {
+    return `maxComputeWorkgroupStorageSize is ${limits.maxComputeWorkgroupStorageSize}, and ${memory} are needed`;
+  }
+  return undefined;
+}
+
+/**
+ * The variants that are worth measuring, the one that runs unmeasured first. Half precision changes results and is never among
+ * them. Where a GPU is emulated, barriers cost more than the work between them and compiling costs more than larger workgroups
+ * gain, so there it is the small ones without barriers.
+ */
+export function candidates(device: GPUDevice, shape: ProductShape): readonly Variant[] {
+  const first = defaultVariant(device, shape);
+  const software = isSoftware(device);
+  return [
+    first,
+    ...variants.filter(
+      (variant) =>
+        variant !== first &&
+        variant.kernel !== "f16" &&
+        !(software && (variant.kernel === "tiled" || variant.lanes[0] * variant.lanes[1] > 8)) &&
+        whyNot(device, variant) === undefined,
+    ),
+  ];
+}
+
+/** What runs where nothing was measured or pinned. */
+export function defaultVariant(device: GPUDevice, { m, n }: ProductShape): Variant {
+  if (isSoftware(device)) {
+    // Of few rows a tall tile would be half empty.
+    const quads = findVariant(m > 16 ? "quads-32x32" : "quads-16x32")!;
+    return whyNot(device, quads) === undefined ? quads : findVariant("registers-32x16")!;
+  }
+  // Large tiles reuse more of what they load, but a GPU wants many of them.
+  const tiles = Math.ceil(m / 64) * Math.ceil(n / 64);
+  return findVariant(tiles < 64 ? "tiled-32x32" : "tiled-64x64")!;
+}
+
+/** Whether stored rows are whole vec4s. */
+export function accessOf({ m, n, k, transposeA = false }: ProductShape): MatrixAccess {
+  return n % 4 === 0 && k % 4 === 0 && (!transposeA || m % 4 === 0) ? "vec4" : "any";
+}
+
+/** What products share a choice: the form, the sizes to the nearest power of two, the access. Such as "tn-1024x1024x128-vec4". */
+export function shapeKey(shape: ProductShape): string {
+  const { m, n, k, transposeA, transposeB } = shape;
+  const form = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}`;
+  const sizes = [m, n, k].map((size) => 2 ** Math.round(Math.log2(size)));
+  return `${form}-${sizes.join("x")}-${accessOf(shape)}`;
+}

@@ -1,0 +1,38 @@
+// Adding gradients up, where several make one update.
+import accumulate from "../../../shaders/accumulate.wgsl?raw";
+import { controlRecord } from "../gpu/control.ts";
+import { chunks, control, gradients, sizes } from "./bindings.ts";
+import { placesPart, structsPart } from "./generate.ts";
+import { arrivePart, chunkPart, file, loadParts, workgroupPart } from "./snippets.ts";
+import { type Binding, linesOf, type Stage } from "./stage.ts";
+import { chunkStruct, placesStruct, sizesStruct } from "./structs.ts";
+
+const sums: Binding = { name: "sums", use: "write", type: "array<vec4f>" };
+
+export const accumulateStage: Stage = {
+  name: "accumulate",
+  passes: [
+    {
+      name: "accumulate",
+      each: "launch",
+      raw: true,
+      bindings: () => [sums, gradients, chunks, sizes, control],
+      source({ access, modifiers }) {
+        const blocks = linesOf(modifiers);
+        const places = placesStruct(blocks);
+        return {
+          name: "accumulate",
+          parts: [
+            structsPart(sizesStruct, controlRecord, chunkStruct(places)),
+            workgroupPart,
+            chunkPart,
+            placesPart(places, blocks),
+            loadParts[access],
+            arrivePart,
+            file("accumulate", accumulate),
+          ],
+        };
+      },
+    },
+  ],
+};

@@ -1,0 +1,386 @@
+// The WGSL that depends on names alone: the structs of a rule and what loads and stores them, and the calls of modifiers one
+// after the other. All other WGSL stands in shaders/.
+import { type SourcePart, snakeCase } from "../../base/assemble.ts";
+import { defineStruct, type Struct } from "../../base/struct.ts";
+import type { PartLayout, ScalarField } from "../../optimizer/layout.ts";
+import { firstColumns, tableColumns } from "../../optimizer/table.ts";
+import type { Access, Binding, Hook, KernelContext, ModifierKernel } from "./stage.ts";
+import { isVec4State } from "./state.ts";
+
+/** A generated piece, as errors call it. */
+function generated(what: string, text: string): SourcePart {
+  return { name: `the generated ${what}`, text };
+}
+
+const addressSpaces = { read: "storage, read", write: "storage, read_write", uniform: "uniform" } as const;
+
+/** The bindings of group 0, numbered by their places in the list. */
+export function bindingsPart(bindings: readonly Binding[], access: Access): SourcePart {
+  const lines = bindings.map(({ name, use, type }, index) => {
+    const of = typeof type === "string" ? type : type(access);
+    return `@group(0) @binding(${index}) var<${addressSpaces[use]}> ${name}: ${of};\n`;
+  });
+  return generated("bindings", lines.join(""));
+}
+
+/** Declarations of structs; each once, whatever contains it. */
+export function structsPart(...structs: readonly Struct[]): SourcePart {
+  return generated("structs", [...new Set(structs.map(({ wgsl }) => wgsl))].join(""));
+}
+
+/** A struct of fields of one type; one that is empty has a field that nothing reads, since WGSL has no empty structs. */
+function uniformStruct(name: string, fields: readonly string[], type: "f32" | "vec4f"): string {
+  const all = fields.length > 0 ? fields : ["none"];
+  return defineStruct(name, Object.fromEntries(all.map((field) => [field, type]))).wgsl;
+}
+
+/** The columns of a row that do not depend on the rule: a kernel that reads no others is compiled once for all rules. */
+export function driverColumns({ plan, part }: KernelContext): readonly string[] {
+  const columns = tableColumns(plan, part);
+  return columns.slice(0, Math.max(firstColumns.length, columns.length - part.rule.columns.length));
+}
+
+/** Row, and the row that a group takes at the replica's step. */
+export function rowPart(columns: readonly string[]): SourcePart {
+  const fields = columns.map((_, i) => `bitcast<f32>(table[at + ${i}u])`);
+  return generated(
+    "row",
+    `${uniformStruct("Row", columns, "f32")}
+// Of a step whose rows are not there, some other step's: what rests looks at none.
+fn row_of(replica: u32, group: u32) -> Row {
+  let step = atomicLoad(&control[replica * sizes.clip_bins].step);
+  let at = slot_of(replica, step) + sizes.row_offset + group * sizes.column_count;
+  return Row(${fields.join(", ")});
+}
+`,
+  );
+}
+
+/** Places of a tensor's lines with their places in a replica. */
+export function placesPart(places: Struct, blocks: readonly string[]): SourcePart {
+  const fields = Object.keys(places.fields).map(
+    (field) => `places.${snakeCase(field)}${blocks.includes(field) ? " + state" : ""}`,
+  );
+  return generated(
+    "places",
+    `fn places_in(places: Places, state: u32) -> Places {
+  return Places(${fields.join(", ")});
+}
+`,
+  );
+}
+
+/** The gradient after the hooks of some modifiers. */
+export function modifyGradientPart(modifiers: readonly ModifierKernel[]): SourcePart {
+  const calls = hooked(modifiers, "gradient").map((name) => `  y = ${name}_gradient(y, t, places, h);\n`);
+  return generated(
+    "chain of modifiers of the gradient",
+    `fn modify_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f {
+  var y = g;
+${calls.join("")}  return y;
+}
+`,
+  );
+}
+
+/** The rule's update, the modifiers' behind it, and what they do with what an update did. */
+export function advancePart({ modifiers }: KernelContext): SourcePart {
+  const updates = hooked(modifiers, "update").map((name) => `  y = ${name}_update(x, y, g, h, m);\n`);
+  const after = hooked(modifiers, "after").map((name) => `  ${name}_after(before, after, g, inside);\n`);
+  const ends = hooked(modifiers, "end").map((name) => `  ${name}_end(place, lane);\n`);
+  return generated(
+    "chain of modifiers of the update",
+    `fn advanced_cell(x: Cell, g: vec4f, h: Row, r: Scalars, m: Modified) -> Cell {
+  var y = updated(x, g, h, r);
+${updates.join("")}  return y;
+}
+
+fn after_update(before: vec4f, after: vec4f, g: vec4f, inside: vec4<bool>) {
+${after.join("")}}
+
+fn end_chunk(place: u32, lane: u32) {
+${ends.join("")}}
+`,
+  );
+}
+
+function hooked(modifiers: readonly ModifierKernel[], hook: Hook): readonly string[] {
+  return modifiers.filter(({ hooks }) => hooks.includes(hook)).map(({ name }) => snakeCase(name));
+}
+
+/** Cell, Scalars, and of rules that reduce what their functions take and give; the rule's update in one form for all rules. */
+export function cellStructsPart({ part, layout }: KernelContext): SourcePart {
+  const { rule, slots } = part;
+  const { reduction } = rule;
+  const others = slots.filter((slot) => !rule.slots.includes(slot));
+  const scalars = [...(rule.factored ? ["factored"] : []), ...ruleScalars(layout).map(({ name }) => name)];
+  const sums = reduction
+    ? `${uniformStruct("Sums", reduction.sums, "vec4f")}${uniformStruct("Totals", ["count", ...reduction.sums], "f32")}`
+    : "";
+  return generated(
+    `structs of rule "${rule.name}"`,
+    `${uniformStruct("Cell", ["p", ...rule.slots, ...others], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}`,
+  );
+}
+
+export function ruleCallsPart({ part }: KernelContext): SourcePart {
+  const { rule } = part;
+  return generated(
+    `calls of rule "${rule.name}"`,
+    `fn updated(x: Cell, g: vec4f, h: Row, r: Scalars) -> Cell {
+  return ${rule.reduction ? "update(x, g, h, r)" : "update(x, g, h)"};
+}
+
+// The parameter after decay alone.
+fn kept_by(x: Cell, h: Row) -> vec4f {
+  return ${rule.columns.includes("keep") ? "h.keep * x.p" : "x.p"};
+}
+`,
+  );
+}
+
+/** Loading and storing everything about four elements. */
+export function cellPart(context: KernelContext): SourcePart {
+  const { part } = context;
+  const { rule } = part;
+  const others = part.slots.filter((slot) => !rule.slots.includes(slot));
+  const all = [...rule.slots, ...others];
+  const factoredSlot = rule.factored?.slot;
+  const load = all.map((slot) => {
+    if (!part.slots.includes(slot)) return "vec4f()";
+    const stored = slot === factoredSlot ? "load_factored(chunk, e, h)" : loadSlot(context, slot);
+    const start = others.includes(slot) ? "p" : rule.starts?.[slot];
+    if (start === undefined) return stored;
+    const value =
+      start === "p" ? "p" : typeof start === "number" ? `vec4f(${floating(start)})` : `vec4f(h.${snakeCase(start)})`;
+    return `select(${stored}, ${value}, h.first != 0.0)`;
+  });
+  const store = part.slots.map((slot) =>
+    slot === factoredSlot
+      ? `  store_factored(chunk, e, y.${snakeCase(slot)});\n`
+      : `  ${storeSlot(context, slot, `y.${snakeCase(slot)}`)};\n`,
+  );
+  const chosen = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, y.${snakeCase(field)}, inside)`);
+  return generated(
+    `cell of rule "${rule.name}"`,
+    `fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
+  let p = load_params(chunk.params, e, inside);
+  let at = chunk.state + e / 4u;
+  return Cell(${["p", ...load].join(", ")});
+}
+
+fn store_slots(chunk: Chunk, e: u32, y: Cell) {
+  let at = chunk.state + e / 4u;
+${store.join("")}}
+
+fn chosen_cell(x: Cell, y: Cell, inside: vec4<bool>) -> Cell {
+  return Cell(${chosen.join(", ")});
+}
+`,
+  );
+}
+
+function loadSlot(context: KernelContext, slot: string): string {
+  const at = stateAt(context, slot);
+  if (isVec4State(context.layout)) return `state[${at}]`;
+  const { name, parts } = context.layout.formats.get(slot)!;
+  return parts ? `load_${snakeCase(name)}(${at})` : `load_state(${at})`;
+}
+
+function storeSlot(context: KernelContext, slot: string, value: string): string {
+  const at = stateAt(context, slot);
+  if (isVec4State(context.layout)) return `state[${at}] = ${value}`;
+  const { name, parts } = context.layout.formats.get(slot)!;
+  return `${parts ? `store_${snakeCase(name)}` : "store_state"}(${at}, ${value})`;
+}
+
+/**
+ * Where a slot of a cell is kept: slot after slot, of which the factored one is shorter than the others. Where all are float32
+ * `at` is an entry of the first slot and the next slot's is as many further; else `at` is a four's place in a slot.
+ */
+function stateAt({ part, layout }: KernelContext, slot: string): string {
+  const { formats, factoredSlot } = layout;
+  const all = [...part.slots];
+  const place = all.indexOf(slot);
+  const factored = factoredSlot === undefined ? -1 : all.indexOf(factoredSlot);
+  const behind = factored >= 0 && place > factored;
+  const before = all.slice(behind ? factored + 1 : 0, place);
+  const base = behind ? " + sizes.behind_factored" : "";
+  if (isVec4State(layout)) return `at${base}${before.length > 0 ? ` + ${before.length}u * chunk.slot_stride` : ""}`;
+  const words = before.reduce((sum, name) => sum + formats.get(name)!.words, 0);
+  return `state_begin${base} + ${words}u * chunk.slot_stride + ${formats.get(slot)!.words}u * at`;
+}
+
+function floating(value: number): string {
+  return /[.e]/.test(String(value)) ? String(value) : `${value}.0`;
+}
+
+/** The columns that a factored slot goes by. */
+export function factorPart({ part }: KernelContext): SourcePart {
+  const { weight, least } = part.rule.factored!;
+  return generated(
+    "columns of the factored slot",
+    `fn factor_weight(h: Row) -> f32 {
+  return h.${snakeCase(weight)};
+}
+
+fn factor_least(h: Row) -> f32 {
+  return h.${snakeCase(least)};
+}
+`,
+  );
+}
+
+/** The scalars of the rule itself, with their places in a record. */
+function ruleScalars(layout: PartLayout) {
+  return scalarsOf(layout, ({ modifier }) => !modifier);
+}
+
+/** The scalars of modifiers, with their places in a record. */
+function modifierScalars(layout: PartLayout) {
+  return scalarsOf(layout, ({ modifier }) => modifier === true);
+}
+
+function scalarsOf({ scalars }: PartLayout, picks: (field: ScalarField) => boolean) {
+  return scalars.map((field, at) => ({ ...field, at })).filter(picks);
+}
+
+/** Where a scalar is kept: record 0 is that of all tensors together. */
+function scalarAt({ scalars }: PartLayout, scope: "tensor" | "all", at: number): string {
+  const record = scope === "all" ? "0u" : "record";
+  return `scalars[(replica * sizes.record_count + ${record}) * ${scalars.length}u + ${at}u]`;
+}
+
+/** Scalars where they are kept: a record for all tensors, then one for each. */
+export function scalarsPart({ part, layout }: KernelContext): SourcePart {
+  const { rule } = part;
+  const own = ruleScalars(layout);
+  const factored = rule.factored ? ["select(0.0, 1.0, factored)"] : [];
+  const loads = own.map(({ scope, at }) => scalarAt(layout, scope, at));
+  return generated(
+    `scalars of rule "${rule.name}"`,
+    `fn scalars_of(replica: u32, record: u32, factored: bool) -> Scalars {
+  return Scalars(${[...factored, ...loads].join(", ")});
+}
+`,
+  );
+}
+
+/** The rule's scalars before its own conclusion, and where they go after it. */
+export function concludingScalarsPart({ part, layout }: KernelContext): SourcePart {
+  const { rule } = part;
+  const starts = rule.reduction?.scalars ?? {};
+  const own = ruleScalars(layout);
+  const factored = rule.factored ? ["select(0.0, 1.0, factored)"] : [];
+  const begins = own.map(({ name, scope, at }) => {
+    const start = starts[name]!;
+    const value = typeof start === "number" ? floating(start) : `by.${snakeCase(start)}`;
+    return `select(${scalarAt(layout, scope, at)}, ${value}, by.first != 0.0)`;
+  });
+  // What is summed over all tensors begins with the first update of any group, and goes by the row behind the groups'.
+  const by = rule.reduction?.scope === "all" ? "row_of(replica, sizes.common_row)" : "h";
+  const stores = own.map(({ name, scope, at }) => `  ${scalarAt(layout, scope, at)} = r.${snakeCase(name)};\n`);
+  return generated(
+    `first scalars of rule "${rule.name}"`,
+    `// Before the rule's own conclusion: in the first update they begin.
+fn scalars_before(replica: u32, record: u32, factored: bool, h: Row) -> Scalars {
+  let by = ${by};
+  return Scalars(${[...factored, ...begins].join(", ")});
+}
+
+fn store_scalars(replica: u32, record: u32, r: Scalars) {
+${stores.join("")}}
+`,
+  );
+}
+
+/** The scalars of modifiers, which their hooks take. */
+export function modifiedPart({ layout }: KernelContext): SourcePart {
+  const fields = modifierScalars(layout);
+  const loads = fields.map(({ scope, at }) => scalarAt(layout, scope, at));
+  return generated(
+    "scalars of modifiers",
+    `${uniformStruct(
+      "Modified",
+      fields.map(({ name }) => name),
+      "f32",
+    )}
+fn modified_of(replica: u32, record: u32) -> Modified {
+  return Modified(${loads.join(", ")});
+}
+`,
+  );
+}
+
+/** Storing a modifier's scalar of one tensor. */
+export function storeModifiedPart({ layout }: KernelContext, name: string): SourcePart {
+  const { scope, at } = modifierScalars(layout).find((field) => field.name === name)!;
+  return generated(
+    `scalar of modifier "${name}"`,
+    `fn store_${snakeCase(name)}(replica: u32, record: u32, value: f32) {
+  ${scalarAt(layout, scope, at)} = value;
+}
+`,
+  );
+}
+
+/** The sums of one lane, one chunk or one tensor: how many elements, and of each term their sum. */
+export function sumStruct(names: readonly string[]): Struct {
+  return defineStruct("Sum", Object.fromEntries(["count", ...names].map((name) => [name, "f32"])));
+}
+
+export function sumPart(names: readonly string[]): SourcePart {
+  const add = ["count", ...names].map((name) => `a.${snakeCase(name)} + b.${snakeCase(name)}`);
+  return generated(
+    "sums",
+    `${sumStruct(names).wgsl}
+fn add_sums(a: Sum, b: Sum) -> Sum {
+  return Sum(${add.join(", ")});
+}
+`,
+  );
+}
+
+/** The terms of four elements, and what adds them up. */
+export function termsPart(names: readonly string[]): SourcePart {
+  const fields = names.map(snakeCase);
+  const add = fields.map((name) => `a.${name} + select(vec4f(), b.${name}, inside)`);
+  const sum = fields.map((name) => `(t.${name}.x + t.${name}.y) + (t.${name}.z + t.${name}.w)`);
+  return generated(
+    "terms",
+    `${uniformStruct("Terms", names, "vec4f")}
+fn add_terms(a: Terms, b: Terms, inside: vec4<bool>) -> Terms {
+  return Terms(${add.join(", ")});
+}
+
+fn sum_of(t: Terms) -> Sum {
+  return Sum(0.0, ${sum.join(", ")});
+}
+`,
+  );
+}
+
+/** The terms that the rule measures. */
+export function measuredPart({ part }: KernelContext): SourcePart {
+  const { sums } = part.rule.reduction!;
+  return generated(
+    `terms of rule "${part.rule.name}"`,
+    `fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
+  let sums = measure(x, g, h, r);
+  return Terms(${sums.map((name) => `sums.${snakeCase(name)}`).join(", ")});
+}
+`,
+  );
+}
+
+/** The totals that the rule concludes from. */
+export function totalsPart({ part }: KernelContext): SourcePart {
+  const fields = ["count", ...part.rule.reduction!.sums].map((name) => `sum.${snakeCase(name)}`);
+  return generated(
+    `totals of rule "${part.rule.name}"`,
+    `fn totals_of(sum: Sum) -> Totals {
+  return Totals(${fields.join(", ")});
+}
+`,
+  );
+}

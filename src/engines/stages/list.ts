@@ -1,0 +1,27 @@
+// Which stages a step has, in order: those of the whole step, then for each rule set its own. What is not asked for is not in
+// it.
+
+import { needsNorm, type Part, type Plan } from "../../optimizer/plan.ts";
+import type { Stage } from "./stage.ts";
+import { updateStage } from "./update.ts";
+
+/** What is dispatched with every gradient, where several make an update. */
+export function gradientStages({ modifiers }: Plan): readonly Stage[] {
+  return modifiers.flatMap(({ gather }) => gather ?? []);
+}
+
+/** What comes before the rule sets' stages. */
+export function stepStages(plan: Plan): readonly Stage[] {
+  return needsNorm(plan) ? [...new Set(plan.modifiers.flatMap(({ step }) => step ?? []))] : [];
+}
+
+/** The stages of a rule set: what modifies the gradient, what the rule needs, what goes by its whole update, the update. */
+export function ruleStages(plan: Plan, { rule }: Part): readonly Stage[] {
+  const modifiers = plan.modifiers;
+  return [
+    ...modifiers.flatMap(({ before }) => before ?? []),
+    ...[rule.factored, rule.reduction, rule.orthogonalises].flatMap((need) => need?.stage ?? []),
+    ...modifiers.flatMap(({ behind }) => behind ?? []),
+    updateStage,
+  ];
+}

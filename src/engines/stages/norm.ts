@@ -1,0 +1,85 @@
+// The norm of the gradient, and what follows from it: the scales, whether to skip, the loss scale.
+import finalize from "../../../shaders/finalize.wgsl?raw";
+import gradNorm from "../../../shaders/grad_norm.wgsl?raw";
+import normSum from "../../../shaders/norm_sum.wgsl?raw";
+import { defineStruct } from "../../base/struct.ts";
+import type { Plan } from "../../optimizer/plan.ts";
+import { normBins } from "../gpu/chunks.ts";
+import { controlRecord } from "../gpu/control.ts";
+import { bins, chunks, control, gradients, partials, sizes, table, takenPartials } from "./bindings.ts";
+import { chunkParts } from "./cell.ts";
+import { driverColumns, structsPart } from "./generate.ts";
+import { controlPart, file, fileSumPart, joinPart, tablePart, totalPart, workgroupPart } from "./snippets.ts";
+import { partialBytes, type Stage } from "./stage.ts";
+import { binStruct, sizesStruct } from "./structs.ts";
+
+export const normSumStruct = defineStruct("Sum", {
+  // Σ g², or Σ |g| for a norm of 1
+  sum: "f32",
+  // Σ (g · 2^-80)², or Σ |g · 2^-80|, of the lanes in which some |g| exceeds 2^50
+  scaledSum: "f32",
+  // the bits of the largest |g|; those of infinity or more where one is not finite. Where all are small and the norm is
+  // not the largest magnitude it may be 0
+  peak: "u32",
+});
+
+export const normSumParts = [file("norm_sum", normSum), joinPart];
+
+/** 1, 2, or 0 for the largest magnitude. */
+function normKind({ clipNorm }: Plan): number {
+  const kind = clipNorm?.kind ?? 2;
+  return kind === "inf" ? 0 : kind;
+}
+
+export const normStage: Stage = {
+  name: "norm",
+  buffers: (context) => ({ partials: context.create("partials", partialBytes(context, normSumStruct)) }),
+  passes: [
+    {
+      name: "norm",
+      each: "launch",
+      bindings: () => [partials, gradients, chunks, table, control, sizes],
+      source: (context) => ({
+        name: "gradient norm",
+        parts: [
+          ...chunkParts(context, driverColumns(context)),
+          structsPart(normSumStruct),
+          ...normSumParts,
+          fileSumPart,
+          file("grad_norm", gradNorm),
+        ],
+      }),
+      constants: ({ plan }) => ({ norm_kind: normKind(plan) }),
+    },
+    {
+      name: "finalize",
+      each: "once",
+      bindings: () => [takenPartials, bins, control, sizes, table],
+      source: () => ({
+        name: "finalize",
+        parts: [
+          structsPart(sizesStruct, controlRecord, binStruct, normSumStruct),
+          workgroupPart,
+          controlPart,
+          tablePart,
+          ...normSumParts,
+          totalPart,
+          file("finalize", finalize),
+        ],
+      }),
+      constants: ({ plan }, { barriers }) => ({
+        // Where a barrier is emulated one lane does it all: it has little to do, and a barrier takes long, to run and to compile.
+        workgroup_size: barriers ? 256 : 1,
+        norm_kind: normKind(plan),
+        clip: Number(plan.clipNorm !== undefined),
+        skip_non_finite: Number(plan.skipNonFinite),
+        loss_scaling: Number(plan.lossScale !== undefined),
+      }),
+      dispatches({ plan, layouts, numbers, perChunk, create }, { pipeline, bind }, buffers) {
+        const bytes = binStruct.encode(normBins(plan, layouts, numbers, perChunk));
+        const bound = { ...buffers, bins: create("bins of the norm", bytes.byteLength, bytes) };
+        return [{ pipeline, bindGroup: bind(bound), workgroups: [plan.replicas, 1, 1] }];
+      },
+    },
+  ],
+};

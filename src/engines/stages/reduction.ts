@@ -1,0 +1,64 @@
+// A rule's reduction: what its `measure` sums, and the scalars that its `conclude` makes of it.
+import reductionConclude from "../../../shaders/reduction_conclude.wgsl?raw";
+import reductionMeasure from "../../../shaders/reduction_measure.wgsl?raw";
+import { tableColumns } from "../../optimizer/table.ts";
+import { ruleName, rulePart } from "./cell.ts";
+import { cellStructsPart, concludingScalarsPart, measuredPart, totalsPart } from "./generate.ts";
+import { file, nanPart } from "./snippets.ts";
+import { sumsStage } from "./sums.ts";
+import type { TwinContext } from "./twin.ts";
+
+const measuring = file("reduction_measure", reductionMeasure);
+const concluding = file("reduction_conclude", reductionConclude);
+
+/** The stage of a rule's `reduction`: takes its sums and makes scalars of them. */
+export const reductionStage = /* @__PURE__ */ sumsStage({
+  name: "rule",
+  kernelNames: (context) => ({
+    measure: `${ruleName(context)}, measure`,
+    conclude: `${ruleName(context)}, conclude`,
+  }),
+  terms: ({ rule }) => rule.reduction!.sums,
+  scope: ({ rule }) => rule.reduction!.scope,
+  measure: (context) => [concludingScalarsPart(context), measuredPart(context), measuring],
+  conclude: (context) => [
+    nanPart,
+    cellStructsPart(context),
+    rulePart(context),
+    concludingScalarsPart(context),
+    totalsPart(context),
+    concluding,
+  ],
+  columns: ({ plan, part }) => tableColumns(plan, part),
+  twin: reduce,
+});
+
+/**
+ * Sums what the rule's reduction measures, tensor by tensor or over all, and lets it conclude; over all by the last row,
+ * which is that of all groups together then.
+ */
+function reduce({ state, works, scalars, rows }: TwinContext): void {
+  const { rule, flags } = state.part;
+  const reduction = rule.reduction!;
+  const bins = reduction.scope === "all" ? [works] : works.map((work) => [work]);
+  const conclusions = bins
+    .filter((bin) => bin.length > 0)
+    .map((bin) => {
+      const sums: Record<string, number> = Object.fromEntries(["count", ...reduction.sums].map((name) => [name, 0]));
+      for (const { place, row, cells, gradient } of bin) {
+        const r = scalars.of(place);
+        sums.count! += place.segment.length;
+        for (let i = 0; i < place.segment.length; i++) {
+          const terms = reduction.measure(cells.load(i), gradient(i), row, r, flags);
+          for (const name of reduction.sums) sums[name]! += terms[name]!;
+        }
+      }
+      return { sums, first: bin[0]! };
+    });
+  for (const { sums, first } of conclusions) {
+    const all = reduction.scope === "all";
+    const r = all ? scalars.of(state.layout.places[0]!) : scalars.of(first.place);
+    reduction.conclude(sums, r, all ? rows.at(-1)! : first.row, flags);
+    scalars.store(r, reduction.scope, first.place);
+  }
+}

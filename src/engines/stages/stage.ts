@@ -1,0 +1,154 @@
+// A stage: what a step does besides the rule's own formula, as a value. It says of which WGSL its kernels are made, what they
+// bind, what they go over and how often they are dispatched, so that one compiler and one builder (src/engines/gpu/stages.ts) serve all.
+import type { SourcePart } from "../../base/assemble.ts";
+import type { Struct } from "../../base/struct.ts";
+import type { PartLayout } from "../../optimizer/layout.ts";
+import type { Part, Plan } from "../../optimizer/plan.ts";
+import type { CreateBuffer } from "../gpu/allocate.ts";
+import type { ChunkNumbers, Launch, Origins } from "../gpu/chunks.ts";
+import type { BindingUse, Dispatch } from "../gpu/kernel.ts";
+import type { StreamShape } from "../gpu/kernel_shapes.ts";
+import type { CellValues, Row, TwinContext, Work } from "./twin.ts";
+
+/**
+ * How kernels reach parameters and gradients: four elements at once in the arenas and in buffers of the caller that allow
+ * it, else one by one.
+ */
+export type Access = "vec4" | "scalar";
+
+/** A buffer that a kernel binds, by the name that it has in WGSL; its index is its place in the kernel's list. */
+export interface Binding {
+  readonly name: string;
+  readonly use: BindingUse;
+  /** The WGSL type of the variable, which may go by the access. */
+  readonly type: string | ((access: Access) => string);
+}
+
+/** What the kernels of one rule set are made from. */
+export interface KernelContext {
+  readonly plan: Plan;
+  readonly part: Part;
+  readonly layout: PartLayout;
+  readonly access: Access;
+  /** In the order in which they come into effect. */
+  readonly modifiers: readonly ModifierKernel[];
+}
+
+/** One kernel of a stage. */
+export interface Pass {
+  readonly name: string;
+  /** Dispatched for each launch (the tensors that can be bound together), or once for all that the stage is of. */
+  readonly each: "launch" | "once";
+  /** Whether it reads the gradients as the caller wrote them, before they are added up. */
+  readonly raw?: boolean;
+  bindings(context: KernelContext): readonly Binding[];
+  /** What errors call the kernel, and its pieces of WGSL; its bindings are declared before them. */
+  source(context: KernelContext): { readonly name: string; readonly parts: readonly SourcePart[] };
+  /** `override` constants besides the rule's flags and the workgroup's shape, which these may replace. */
+  constants?(context: KernelContext, shape: StreamShape): Readonly<Record<string, number>>;
+  /** What workgroups go over where that is not the chunks: entries of a table, none of which is dispatched for nothing. */
+  tasks?(context: BuildContext): Tasks;
+  /** Dispatches of its own making, in place of one over chunks or tasks. */
+  dispatches?(context: BuildContext, kernel: NamedKernel, buffers: NamedBuffers): readonly Dispatch[];
+}
+
+/** A table whose entries workgroups go over, bound by a name. */
+export interface Tasks {
+  readonly binding: string;
+  readonly struct: Struct;
+  readonly values: readonly object[];
+}
+
+/** Buffers by the names that kernels bind them by. */
+export type NamedBuffers = Readonly<Record<string, GPUBuffer | GPUBufferBinding>>;
+
+/** A compiled pass, which binds buffers by their names. */
+export interface NamedKernel {
+  readonly pipeline: GPUComputePipeline;
+  bind(buffers: NamedBuffers): GPUBindGroup;
+}
+
+/** What a stage is built in: a rule set, and for passes of launches one of them. */
+export interface BuildContext {
+  readonly plan: Plan;
+  readonly part: Part;
+  readonly layout: PartLayout;
+  readonly layouts: readonly PartLayout[];
+  readonly modifiers: readonly ModifierKernel[];
+  readonly numbers: ChunkNumbers;
+  readonly shape: StreamShape;
+  /** Partial sums that each chunk files: one, or one for each lane. */
+  readonly perChunk: number;
+  readonly create: CreateBuffer;
+  readonly launch: Launch | undefined;
+  readonly origins: Origins | undefined;
+}
+
+/** Makes dispatches whose kernels are compiled. */
+export type BuildDispatches = (context: BuildContext, buffers: NamedBuffers) => readonly Dispatch[];
+
+export interface Stage {
+  readonly name: string;
+  readonly passes: readonly Pass[];
+  /** Buffers of its own that its passes share, by the names that they bind them by. */
+  buffers?(context: BuildContext): NamedBuffers;
+  /** WGSL that it brings to every kernel over cells, in place of `begin_chunk` that does nothing. */
+  cellParts?(context: KernelContext): readonly SourcePart[];
+  /** Dispatches behind its passes that it compiles and binds itself, such as matrix products. */
+  compile?(device: GPUDevice, context: KernelContext): Promise<BuildDispatches>;
+  /** The same on the CPU, in float64. */
+  twin?(context: TwinContext): void;
+}
+
+/** Bytes of one partial sum for each chunk (or lane) of every replica. */
+export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Struct): number {
+  return plan.replicas * numbers.total * perChunk * sum.bytes;
+}
+
+/**
+ * Where a modifier comes in, as a function of its WGSL that is called by the modifier's name:
+ *
+ * - "gradient": `NAME_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f`, of four elements at places `t` of a tensor;
+ * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, behind the rule;
+ * - "after": `NAME_after(before: vec4f, after: vec4f, g: vec4f, inside: vec4<bool>)`, of what an update did;
+ * - "end": `NAME_end(place: u32, lane: u32)`, once a chunk is updated, by all lanes together.
+ */
+export type Hook = "gradient" | "update" | "after" | "end";
+
+export interface ModifierKernel {
+  readonly name: string;
+  readonly hooks: readonly Hook[];
+  /** The WGSL of its hooks. */
+  readonly parts: readonly SourcePart[];
+  /** The sum that its "end" files of each chunk, in the buffer `partials` that the update then binds too. */
+  readonly files?: Struct;
+  /** The name of its block of lines, where it keeps numbers by the line of a tensor (see {@link placesStruct}). */
+  readonly lines?: string;
+  /** The same on the CPU, in float64. */
+  readonly twin?: {
+    /** The gradient of element `i` of a tensor, from what it is before. */
+    gradient?(g: number, i: number, work: Work): number;
+    /** Changes the cell that the rule has updated from the parameter `before`; `r` has its scalars and the rule's. */
+    update?(x: CellValues, before: number, g: number, row: Row, r: Row): void;
+  };
+  /** What is dispatched for it with every gradient, where several make an update. */
+  readonly gather?: Stage;
+  /** What is dispatched for it before the stages of all rule sets; of several modifiers with the same stage once. */
+  readonly step?: Stage;
+  /** What is dispatched for it before the rule's own stages, and after them. */
+  readonly before?: Stage;
+  readonly behind?: Stage;
+}
+
+/** The blocks of lines that modifiers keep. */
+export function linesOf(modifiers: readonly ModifierKernel[]): readonly string[] {
+  return modifiers.flatMap(({ lines }) => lines ?? []);
+}
+
+/** The modifiers that come into effect before one. */
+export function modifiersBefore(name: string, modifiers: readonly ModifierKernel[]): readonly ModifierKernel[] {
+  return modifiers.slice(
+    0,
+    modifiers.findIndex((modifier) => modifier.name === name),
+  );
+}

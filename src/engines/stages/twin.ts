@@ -1,0 +1,60 @@
+// What the CPU's twin of a stage works on: one update of one rule set, in float64.
+
+import type { PartLayout, Place } from "../../optimizer/layout.ts";
+import type { LayerStats } from "../../optimizer/optimizer.ts";
+import type { Part, Plan } from "../../optimizer/plan.ts";
+import type { RowSource } from "../../optimizer/table.ts";
+import type { Cells, Scalars } from "../cpu/cells.ts";
+import type { ModifierKernel } from "./stage.ts";
+
+export type Row = Readonly<Record<string, number>>;
+
+export type CellValues = { p: number } & Record<string, number>;
+
+/** What one replica keeps of one rule set. */
+export interface PartState {
+  readonly part: Part;
+  readonly layout: PartLayout;
+  readonly state: Float32Array<ArrayBuffer>;
+  readonly scalars: Float32Array<ArrayBuffer>;
+  readonly rows: RowSource;
+}
+
+/** What the step as a whole gives a rule set. */
+export interface Step {
+  /** By page, as the gradients. */
+  readonly params: readonly Float32Array[];
+  /** The gradients as the caller wrote them, or their sum. */
+  readonly raw: readonly Float32Array[];
+  /** What they are multiplied by, by bin of clipping. */
+  readonly scales: readonly number[];
+  /** Hears what the update did to each tensor. */
+  readonly note?: ((stats: LayerStats) => void) | undefined;
+}
+
+/** One tensor's share of the work. */
+export interface Work {
+  readonly place: Place;
+  readonly row: Row;
+  readonly cells: Cells;
+  /** What modifiers keep of each line, by the block's name. */
+  readonly lines: Record<string, Float64Array>;
+  /** The gradient of an element as the rule sees it: signed, unscaled, clipped. */
+  readonly gradient: (i: number) => number;
+  /** The gradient as it is before a modifier. */
+  gradientBefore(modifier: string): (i: number) => number;
+}
+
+/** What a twin works on. */
+export interface TwinContext {
+  readonly plan: Plan;
+  readonly state: PartState;
+  readonly modifiers: readonly ModifierKernel[];
+  /** Of the tensors that are not frozen. */
+  readonly works: readonly Work[];
+  readonly scalars: Scalars;
+  /** The rows of the groups, behind them that of all groups together if there is one. */
+  readonly rows: readonly Row[];
+  /** By page. */
+  readonly params: readonly Float32Array[];
+}

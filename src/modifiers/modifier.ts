@@ -1,0 +1,231 @@
+// A modifier: what stands between a rule and its parameters, of any rule: clipping, skipping, averages … One value each, which
+// is the definition and the function that makes its config.
+
+import { OptionError, show } from "../base/errors.ts";
+import { isOptions, readArray } from "../base/options.ts";
+import type { ModifierKernel } from "../engines/stages/stage.ts";
+import type { Segment } from "../optimizer/arena.ts";
+import type { MatrixView } from "../optimizer/layout.ts";
+import type { Rule } from "../rules/rule.ts";
+
+/** A modifier as a config names it: the modifier, and its options. */
+export interface ModifierConfig {
+  /** The modifier itself; in JSON its name. */
+  readonly modifier: Modifier;
+  readonly [option: string]: unknown;
+}
+
+/** What one gives a plan. All that it leaves out it does not do. */
+export interface Effects extends Partial<Omit<ModifierKernel, "name">> {
+  /** Slots that it keeps; they start as the parameters. */
+  readonly slots?: readonly string[];
+  /** Columns of the row, before the rule's, and their values in update number `step + 1`. */
+  readonly columns?: readonly string[];
+  row?(step: number): Readonly<Record<string, number>>;
+  /** Scalars that it keeps for each tensor, by which its update hook goes. */
+  readonly scalars?: readonly string[];
+  /** The lines of a tensor by which it keeps one number each, in the block that it names. */
+  linesOf?(segment: Segment): { readonly view: MatrixView; readonly alongRows?: boolean } | undefined;
+  /** Clipping by a norm of all tensors together, or of each group. */
+  readonly norm?: { readonly kind: 1 | 2 | "inf"; readonly maxNorm: number; readonly byGroup: boolean };
+  /** Whether steps with a gradient that is not finite are skipped where nothing else is said; the last to say so counts. */
+  readonly skips?: boolean;
+  readonly lossScale?: LossScale;
+  /** Gradients whose mean makes an update. */
+  readonly accumulate?: number;
+  /** Whether what it keeps in the slot of its name is what a model is to be evaluated with, after so many updates. */
+  evaluates?(updates: number): boolean;
+}
+
+/** Dynamic scaling of the loss, complete. */
+export interface LossScale {
+  readonly init: number;
+  readonly growth: number;
+  readonly backoff: number;
+  readonly interval: number;
+  readonly min: number;
+}
+
+/** Its reciprocal is the least normal float32: one over a larger scale would be 0. */
+export const largestLossScale = 2 ** 126;
+
+/** A modifier with its options, as a plan has it. */
+export interface ActiveModifier extends Omit<Effects, "hooks" | "parts">, ModifierKernel {
+  readonly modifier: Modifier;
+  /** Its options, complete, as they stand under its key in JSON. */
+  readonly json: unknown;
+}
+
+/** What a modifier meets. */
+export interface Surroundings {
+  readonly rules: readonly Rule[];
+  readonly segments: readonly Segment[];
+}
+
+/** A cost in docs/rules.md, and configs that have it, which tests count. */
+export interface ModifierCost {
+  readonly option: string;
+  readonly examples: readonly Readonly<Record<string, unknown>>[];
+  /** For each gradient, of which `accumulate` takes several for an update. */
+  readonly dispatches: number;
+  /** Bytes by parameter. */
+  readonly state: string;
+  readonly moved: string;
+}
+
+export interface ModifierDefinition<S> {
+  /** Unique; snake_case in WGSL, where its hooks are named by it. */
+  readonly name: string;
+  /** Where among others it comes into effect: the least first. */
+  readonly order: number;
+  /** Its key in JSON, and where several share one their `type`. */
+  readonly key: string;
+  readonly type?: string;
+  /** The paper or library that fixes what it does; "definition" where there is nothing to fix. */
+  readonly source: string;
+  /** The one option of its function, where that is not an object of options. */
+  readonly argument?: string;
+  /** What it costs; several rows where that depends on others. */
+  readonly costs: readonly ModifierCost[];
+  /** Another set of options, away from the defaults, under which the laws run it; undefined where it changes no update. */
+  readonly law?: unknown;
+  /** Options from what stands under the key; undefined: none of it. Throws OptionErrors that begin with `owner`. */
+  read(owner: string, value: unknown): S | undefined;
+  /** The options as JSON; default as they are. */
+  json?(settings: S): unknown;
+  /** What does not go with it: a sentence, or nothing. */
+  conflict?(settings: S, surroundings: Surroundings): string | undefined;
+  /** What it does under these options. */
+  effects(settings: S): Effects;
+}
+
+/** A modifier of whatever options. */
+export interface Modifier extends Omit<ModifierDefinition<unknown>, "read" | "json" | "conflict" | "effects"> {
+  /** What it is under what stands under its key; undefined: nothing. */
+  activate(owner: string, value: unknown): ActiveModifier | undefined;
+  /** What does not go with it, as {@link activate} gave it. */
+  refusal(active: ActiveModifier, surroundings: Surroundings): string | undefined;
+  /** Its name. */
+  toJSON(): string;
+}
+
+/** The function of a modifier whose options are an object. */
+export type ModifierFunction<Options> = Modifier & ((options?: Options) => ModifierConfig);
+
+/** The function of a modifier with one option. */
+export type ArgumentFunction<T> = Modifier & ((argument: T) => ModifierConfig);
+
+/** The function of a modifier that is on or off. */
+export type SwitchFunction = Modifier & ((on?: boolean) => ModifierConfig);
+
+/** A modifier from its definition. In JSON it is its name. */
+export function defineModifier<S, F extends Modifier>(definition: ModifierDefinition<S>): F {
+  const { name, argument } = definition;
+  const settingsOf = new WeakMap<ActiveModifier, S>();
+  const make = (value: unknown): ModifierConfig => {
+    if (argument !== undefined) return { modifier, [argument]: value ?? true };
+    if (value !== undefined && !isOptions(value)) {
+      throw new OptionError(`${name} was given ${show(value)}; it must be an object of options`);
+    }
+    return { modifier, ...(value as object | undefined) };
+  };
+  const fields: Omit<Modifier, keyof ModifierDefinition<S>> & object = {
+    activate(owner: string, value: unknown): ActiveModifier | undefined {
+      const settings = definition.read(owner, value);
+      if (settings === undefined) return undefined;
+      const json = definition.json ? definition.json(settings) : settings;
+      const active = { hooks: [], parts: [], ...definition.effects(settings), name, modifier, json };
+      settingsOf.set(active, settings);
+      return active;
+    },
+    refusal: (active: ActiveModifier, surroundings: Surroundings) =>
+      definition.conflict?.(settingsOf.get(active)!, surroundings),
+    toJSON: () => name,
+  };
+  for (const [field, value] of Object.entries({ ...definition, ...fields })) {
+    Object.defineProperty(make, field, { value, enumerable: true });
+  }
+  const modifier = make as unknown as F;
+  return modifier;
+}
+
+/**
+ * The modifiers of a config in the order in which they come into effect.
+ *
+ * @throws OptionError for what is no modifier, two of one kind, options out of range.
+ */
+export function readModifiers(name: string, value: unknown): readonly ActiveModifier[] {
+  const keys = new Set<string>();
+  const given = (value === undefined ? [] : readArray(`${name}.modifiers`, value, "modifiers")).map((entry, index) => {
+    const { modifier } = Object(entry) as { readonly modifier?: unknown };
+    if (!isModifier(modifier)) {
+      throw new OptionError(
+        `${name}.modifiers[${index}] is ${show(entry)}; it must be what a modifier's function returns, such as ema({ decay: 0.99 })`,
+      );
+    }
+    const { key } = modifier;
+    if (keys.has(key)) {
+      throw new OptionError(
+        `${name}.modifiers has ${modifier.name}, but ${key} is given already; it must be there once`,
+      );
+    }
+    keys.add(key);
+    return { modifier, owner: key === "clip" ? key : `${name}.${key}`, value: optionsOf(entry as ModifierConfig) };
+  });
+  return given
+    .sort((a, b) => a.modifier.order - b.modifier.order)
+    .flatMap(({ modifier, owner, value }) => modifier.activate(owner, value) ?? []);
+}
+
+/** What stands under a modifier's key in JSON. */
+function optionsOf({ modifier, ...options }: ModifierConfig): unknown {
+  return modifier.argument === undefined ? options : options[modifier.argument];
+}
+
+/** A modifier as a config names it, from what stands under its key in JSON. */
+export function modifierConfig(modifier: Modifier, json: unknown): ModifierConfig {
+  if (modifier.argument !== undefined) return { modifier, [modifier.argument]: json };
+  const { type: _, ...options } = json as Readonly<Record<string, unknown>>;
+  return { modifier, ...options };
+}
+
+/** The modifiers of a config by their keys in JSON. */
+export function flatModifiers(modifiers: readonly ModifierConfig[] = []): Record<string, unknown> {
+  return Object.fromEntries(
+    modifiers.map((config) => {
+      const { key, type } = config.modifier;
+      const options = optionsOf(config);
+      return [key, type === undefined ? options : { type, ...(options as object) }];
+    }),
+  );
+}
+
+/** Gives a config its form in JSON: that of `json`, or its own with every modifier under its key. */
+export function withJson<T extends object>(config: T, json: () => object = () => flatten(config)): T {
+  return Object.defineProperty(config, "toJSON", { value: json });
+}
+
+/** A config as JSON has it, with every modifier under its key. */
+export function flatConfig(config: object): Readonly<Record<string, unknown>> {
+  const { toJSON } = config as { readonly toJSON?: () => Record<string, unknown> };
+  return toJSON ? toJSON() : flatten(config);
+}
+
+/** Gradients whose mean makes an update of a config. */
+export function accumulateOf(config: object): number {
+  return (flatConfig(config).accumulate as number | undefined) ?? 1;
+}
+
+function flatten({
+  modifiers,
+  ...others
+}: {
+  readonly modifiers?: readonly ModifierConfig[];
+}): Record<string, unknown> {
+  return { ...others, ...flatModifiers(modifiers) };
+}
+
+/** Whether a value is what {@link defineModifier} returns. */
+export function isModifier(value: unknown): value is Modifier {
+  return typeof value === "function" && "activate" in value && "key" in value;
+}

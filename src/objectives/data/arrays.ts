@@ -1,0 +1,167 @@
+// Data sets of arrays: flat or nested, typed or plain.
+import { DataError, OptionError, show } from "../../base/errors.ts";
+import { readNumber, readObject, readString } from "../../base/options.ts";
+import { checkDataset, type Dataset } from "./dataset.ts";
+import { type ClassesOption, readLabels } from "./labels.ts";
+
+/** Numbers row after row, or an array for each row. */
+export type Rows = ArrayLike<number> | ArrayLike<ArrayLike<number>>;
+
+/** What {@link arrayDataset} takes. */
+export interface ArrayDatasetOptions {
+  /** What errors call the data set; default "data". */
+  readonly name?: string | undefined;
+  /** The numbers of each example. A flat Uint8Array or Float32Array is not copied. */
+  readonly inputs: Rows;
+  /** The class of each example: whole numbers >= 0, or names, which are numbered in order of first appearance. */
+  readonly labels?: ArrayLike<number> | readonly string[] | undefined;
+  /** In place of labels: the numbers to predict of each example. */
+  readonly targets?: Rows | undefined;
+  /** How much each example counts in the mean loss of a batch, >= 0; default all the same. */
+  readonly weights?: ArrayLike<number> | undefined;
+  /** How many classes there are, or their names in order; default what the labels say. */
+  readonly classes?: ClassesOption | undefined;
+  /** What each input is multiplied by when it is read (1/255 for pixels), > 0; default 1. */
+  readonly scale?: number | undefined;
+  /** How many examples; needed only where inputs and targets are flat and there are no weights. */
+  readonly count?: number | undefined;
+}
+
+const fields = ["name", "inputs", "labels", "targets", "weights", "classes", "scale", "count"];
+
+/**
+ * A data set of arrays.
+ *
+ * @throws OptionError for options that contradict each other; DataError for rows of different lengths, numbers that are not
+ * finite in float32 and labels out of range, each with its row, for no rows at all, and for numbers as labels that make more
+ * classes than there are rows.
+ */
+export function arrayDataset(options: ArrayDatasetOptions): Dataset {
+  readObject("the data set", options, fields);
+  const { name = "data", labels, classes, scale = 1 } = options;
+  readString("name", name);
+  if (options.weights !== undefined) readEach("weights", options.weights, ["number"]);
+  if (labels !== undefined) readEach("labels", labels, ["number", "string"]);
+  if ((labels === undefined) === (options.targets === undefined)) {
+    throw new OptionError(
+      `${name} has ${labels ? "both labels and targets" : "no labels and no targets"}; give one or the other`,
+    );
+  }
+  readNumber("scale", scale, { above: 0 });
+  readClasses("classes", classes);
+  const inputRows = readRows("inputs", options.inputs);
+  const targetRows = options.targets === undefined ? undefined : readRows("targets", options.targets);
+  const count = countOf(options, inputRows, targetRows);
+  if (count === 0 || inputRows.length === 0) throw new DataError(`${name} is empty`);
+  const inputs = flat(name, "input", inputRows, count);
+  const examples = {
+    name,
+    count,
+    features: inputs.length / count,
+    inputs,
+    scale,
+    ...(options.weights === undefined ? {} : { weights: Float32Array.from(options.weights) }),
+  };
+  const data: Dataset = labels
+    ? {
+        ...examples,
+        ...readLabels(labels, classes, {
+          at: (row) => `${name}: the label of row ${row}`,
+          all: `${name}: labels`,
+          numbers: '"targets" instead of "labels"',
+        }),
+      }
+    : targetsOf(examples, Float32Array.from(flat(name, "target", targetRows!, count)));
+  checkDataset(data);
+  return data;
+}
+
+/** @throws OptionError for what is neither a number of classes nor their names. */
+export function readClasses(name: string, value: unknown): ClassesOption | undefined {
+  if (value === undefined || typeof value === "number") {
+    return value === undefined ? value : readNumber(name, value, { min: 1, max: 2 ** 32, integer: true });
+  }
+  const isNames = Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === "string");
+  if (!isNames || new Set(value).size < value.length) {
+    throw new OptionError(`${name} is ${show(value)}; it must be a whole number >= 1, or an array of different names`);
+  }
+  return value;
+}
+
+/** Inputs as bytes where all are whole numbers in [0, 255], which take a quarter of the memory, else in float32. */
+export function packed(values: ArrayLike<number>): Uint8Array | Float32Array {
+  for (let i = 0; i < values.length; i++) if ((values[i]! & 255) !== values[i]) return Float32Array.from(values);
+  return Uint8Array.from(values);
+}
+
+function targetsOf<T extends { readonly count: number }>(examples: T, targets: Float32Array) {
+  return { ...examples, outputs: targets.length / examples.count, targets };
+}
+
+/** @throws OptionError for what is no array, or holds anything but that. */
+function readEach(name: string, values: ArrayLike<unknown>, kinds: readonly string[]): void {
+  const allowed = `an array of ${kinds.map((kind) => `${kind}s`).join(" or ")}`;
+  if (ArrayBuffer.isView(values) && "length" in values) return;
+  if (!Array.isArray(values)) throw new OptionError(`${name} is ${show(values)}; it must be ${allowed}`);
+  const bad = values.findIndex((value) => !kinds.includes(typeof value));
+  if (bad >= 0) throw new OptionError(`${name}[${bad}] is ${show(values[bad])}; it must be ${allowed}`);
+}
+
+function readRows(name: string, value: Rows): Rows {
+  if (typeof value !== "object" || value === null || typeof value.length !== "number") {
+    throw new OptionError(`${name} is ${show(value)}; it must be an array of numbers, or of rows of numbers`);
+  }
+  return value;
+}
+
+function isNested(rows: Rows): rows is ArrayLike<ArrayLike<number>> {
+  return typeof rows[0] === "object" && rows[0] !== null;
+}
+
+function countOf({ labels, weights, count }: ArrayDatasetOptions, inputs: Rows, targets: Rows | undefined): number {
+  if (count !== undefined) return readNumber("count", count, { min: 1, integer: true });
+  if (isNested(inputs)) return inputs.length;
+  if (targets && isNested(targets)) return targets.length;
+  const known = labels ?? weights;
+  if (known) return known.length;
+  throw new OptionError("count is missing; where inputs and targets are flat it must say how many rows they have");
+}
+
+/** Row after row, all of the same length and as many as that. */
+function flat(name: string, what: string, rows: Rows, count: number): Uint8Array | Float32Array {
+  if (!isNested(rows)) {
+    if (rows.length % count !== 0 || rows.length === 0) {
+      throw new DataError(`${name} has ${rows.length} ${what}s, which do not divide into ${count} rows`);
+    }
+    if (rows instanceof Uint8Array || rows instanceof Float32Array) return rows;
+    return finite(name, what, rows, rows.length / count, 0);
+  }
+  if (rows.length !== count) throw new DataError(`${name} has ${rows.length} rows of ${what}s; there must be ${count}`);
+  const width = rows[0]!.length;
+  if (width === 0) throw new DataError(`${name}: row 0 has no ${what}s`);
+  const values = new Float32Array(count * width);
+  for (let row = 0; row < count; row++) {
+    const given = rows[row]!;
+    if (given?.length !== width) {
+      throw new DataError(`${name}: row ${row} has ${given?.length ?? 0} ${what}s; row 0 has ${width}`);
+    }
+    values.set(finite(name, what, given, width, row), row * width);
+  }
+  return values;
+}
+
+/** Float32, in which numbers too large are infinite. */
+function finite(name: string, what: string, values: ArrayLike<number>, width: number, from: number): Float32Array {
+  const found = new Float32Array(values.length);
+  for (let i = 0; i < values.length; i++) {
+    const value: unknown = values[i];
+    if (typeof value !== "number" || !Number.isFinite(Math.fround(value))) {
+      const row = from + Math.floor(i / width);
+      throw new DataError(
+        `${name}: row ${row} has ${show(value)} as ${what} ${i % width}; it must be a number that float32 can hold`,
+      );
+    }
+    found[i] = value;
+  }
+  return found;
+}

@@ -1,0 +1,429 @@
+// CSV as RFC 4180 has it, and data sets of it: a row an example, its columns what is learned from and what is predicted.
+import { DataError, listed, OptionError, show } from "../../base/errors.ts";
+import { readNumber, readObject } from "../../base/options.ts";
+import { packed, readClasses } from "./arrays.ts";
+import type { Dataset } from "./dataset.ts";
+import { type ClassesOption, numberOf, readLabels } from "./labels.ts";
+
+/** A column by its name in the header, or by its number, counted from 0. */
+export type Column = string | number;
+
+/** How the columns of a CSV file make a data set. */
+export interface CsvOptions {
+  /** The column of the classes, in numbers or words; default the one called "label", else the last. */
+  readonly label?: Column | undefined;
+  /** In place of `label`: the columns of the numbers to predict. */
+  readonly targets?: Column | readonly Column[] | undefined;
+  /** The columns to learn from, in this order; default all that are nothing else. */
+  readonly inputs?: Column | readonly Column[] | undefined;
+  /** The column of how much each example counts in the mean loss, >= 0; default all the same. */
+  readonly weight?: Column | undefined;
+  /**
+   * Whether the first line holds names; default "auto": it does where no cell of it is a number, where a column is called by
+   * name, and where it has words above columns of numbers ("0,1,label"). Where that leaves a doubt the text is refused.
+   */
+  readonly header?: boolean | "auto" | undefined;
+  /** What stands between two cells: one character, default ",". */
+  readonly delimiter?: string | undefined;
+  /** What each input is multiplied by when it is read (1/255 for pixels), > 0; default 1. */
+  readonly scale?: number | undefined;
+  /** How many classes there are, or their names in order; default what the file says. */
+  readonly classes?: ClassesOption | undefined;
+}
+
+export const csvOptionNames = [
+  "label",
+  "targets",
+  "inputs",
+  "weight",
+  "header",
+  "delimiter",
+  "scale",
+  "classes",
+] as const;
+
+/**
+ * Reads CSV options: what is given, checked.
+ *
+ * @param prefix What stands before an option's name in an error: "data.".
+ * @throws OptionError that names the option.
+ */
+export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
+  const given = readObject(`${prefix}options`, value, csvOptionNames);
+  const name = (option: keyof CsvOptions) => `${prefix}${option}`;
+  const column = (option: "label" | "weight") => {
+    const found = given[option];
+    return found === undefined ? {} : { [option]: readColumn(name(option), found) };
+  };
+  const columns = (option: "targets" | "inputs") => {
+    const found = given[option];
+    return found === undefined ? {} : { [option]: readColumns(name(option), found) };
+  };
+  if (given.label !== undefined && given.targets !== undefined) {
+    throw new OptionError(
+      `${name("targets")} is ${show(given.targets)} beside ${name("label")}; give one or the other`,
+    );
+  }
+  const { header, delimiter, scale } = given;
+  if (header !== undefined && header !== "auto" && typeof header !== "boolean") {
+    throw new OptionError(`${name("header")} is ${show(header)}; it must be true, false or "auto"`);
+  }
+  if (delimiter !== undefined && !(typeof delimiter === "string" && /^[^"\r\n]$/.test(delimiter))) {
+    throw new OptionError(`${name("delimiter")} is ${show(delimiter)}; it must be one character, and no quote`);
+  }
+  const classes = readClasses(name("classes"), given.classes);
+  return {
+    ...column("label"),
+    ...columns("targets"),
+    ...columns("inputs"),
+    ...column("weight"),
+    ...(header === undefined ? {} : { header }),
+    ...(delimiter === undefined ? {} : { delimiter }),
+    ...(scale === undefined ? {} : { scale: readNumber(name("scale"), scale, { above: 0 }) }),
+    ...(classes === undefined ? {} : { classes }),
+  };
+}
+
+/**
+ * Makes a data set of CSV text (RFC 4180: cells in quotes, quotes doubled in them, lines that end in CRLF or LF). A byte order
+ * mark at the beginning and empty lines are passed over. Classes in words get numbers in order of first appearance and keep
+ * their names as `classNames`. Time and memory grow with the length of the text alone; a cell holds 65,536 characters at most.
+ *
+ * @param options Which columns are what, and `name`, what errors call the data set, default "the CSV".
+ * @throws OptionError for options that are wrong in themselves, and a text that is no string; DataError that names line and
+ * column for a cell that is no number or too long, a class that is not known, numbers as labels that make more classes than
+ * there are rows, lines of different lengths, quotes that do not match, columns that are not there, and a first line that may
+ * be names or numbers.
+ */
+export function parseCsv(text: string, options: CsvOptions & { readonly name?: string | undefined } = {}): Dataset {
+  const { name = "the CSV", ...rest } = readObject("options", options, ["name", ...csvOptionNames]) as typeof options;
+  if (typeof name !== "string") throw new OptionError(`name is ${show(name)}; it must be a string`);
+  if (typeof text !== "string") throw new OptionError(`text is ${show(text)}; it must be a string of CSV`);
+  const csv = readCsvOptions(rest);
+  const delimiter = csv.delimiter ?? ",";
+  const records = readRecords(name, text, delimiter);
+  const first = records.next();
+  if (first.done) throw new DataError(`${name} is empty`);
+  checkDelimiter(name, delimiter, first.value.cells);
+  const hasHeader = hasHeaderOf(csv, name, first.value, () => readRecords(name, text, delimiter));
+  const table = new Table(name, first.value, hasHeader, (csv.header ?? "auto") === "auto");
+  const roles = rolesOf(csv, table);
+  const inputs: Float32Array[] = [];
+  const targets: number[] = [];
+  const weights: number[] = [];
+  const labels: string[] = [];
+  const lines: number[] = [];
+  const take = ({ cells, line }: Line) => {
+    table.checkLength(cells, line);
+    const cell = (column: number) => table.number(cells, line, column);
+    const row = new Float32Array(roles.inputs.length);
+    for (let i = 0; i < row.length; i++) row[i] = cell(roles.inputs[i]!);
+    inputs.push(row);
+    for (const column of roles.targets) targets.push(cell(column));
+    lines.push(line);
+    if (roles.label !== undefined) labels.push(cells[roles.label]!);
+    if (roles.weight === undefined) return;
+    const weight = cell(roles.weight);
+    if (weight < 0) throw new DataError(`${table.at(line, roles.weight)} is ${weight}; weights are >= 0`);
+    weights.push(weight);
+  };
+  if (!hasHeader) take(first.value);
+  for (const record of records) take(record);
+  const count = inputs.length;
+  if (count === 0) throw new DataError(`${name} has no rows after its header`);
+  const features = roles.inputs.length;
+  const all = new Float32Array(count * features);
+  inputs.forEach((row, i) => {
+    all.set(row, i * features);
+  });
+  const examples = {
+    name,
+    count,
+    features,
+    inputs: packed(all),
+    scale: csv.scale ?? 1,
+    ...(roles.weight === undefined ? {} : { weights: Float32Array.from(weights) }),
+  };
+  const { label } = roles;
+  return label === undefined
+    ? { ...examples, outputs: roles.targets.length, targets: Float32Array.from(targets) }
+    : {
+        ...examples,
+        ...readLabels(labels, csv.classes, {
+          at: (row) => table.at(lines[row]!, label),
+          all: `${name}: ${table.called(label)}`,
+          numbers: '"targets" instead of "label"',
+        }),
+      };
+}
+
+/** The other characters that often stand between cells. */
+const delimiters = [",", ";", "\t"];
+
+/** @throws DataError for a single column, of which no data set can be made, that another delimiter would divide. */
+function checkDelimiter(name: string, delimiter: string, cells: readonly string[]): void {
+  const [only = ""] = cells;
+  const other = delimiters.find((each) => each !== delimiter && only.includes(each));
+  if (cells.length > 1 || other === undefined) return;
+  throw new DataError(
+    `${name} has one column where ${show(delimiter)} stands between cells; with "delimiter" ${show(other)} it has ${only.split(other).length}`,
+  );
+}
+
+/** One record; it may go over several lines, of which this is the first, counted from 1. */
+interface Line {
+  readonly cells: readonly string[];
+  readonly line: number;
+}
+
+/** Characters that a cell may have: far more than a number or a name needs, and what lies between two stray quotes has. */
+const longestCell = 65_536;
+
+function* readRecords(name: string, text: string, delimiter: string): Generator<Line, undefined> {
+  const end = text.length;
+  const separator = delimiter.charCodeAt(0);
+  // Codes, since most of the time goes into this line.
+  const ends = (at: number) => {
+    const code = text.charCodeAt(at);
+    return code === separator || code === 10 || code === 13 || at === end;
+  };
+  let at = text.startsWith("\uFEFF") ? 1 : 0;
+  let line = 1;
+  while (at < end) {
+    const cells: string[] = [];
+    const from = line;
+    for (;;) {
+      const begin = at;
+      if (text[at] === '"') {
+        const opened = line;
+        // Quotes stand in pairs but for the last.
+        let close = text.indexOf('"', at + 1);
+        while (close >= 0 && text[close + 1] === '"') close = text.indexOf('"', close + 2);
+        if (close < 0) throw new DataError(`${name} line ${opened} opens a quote that is never closed`);
+        const quoted = text.slice(at + 1, close);
+        line += quoted.split(/\r\n|\r|\n/).length - 1;
+        cells.push(quoted.replaceAll('""', '"'));
+        at = close + 1;
+        if (!ends(at)) {
+          const other = delimiters.find((each) => each === text[at]);
+          const remedy = other === undefined ? "" : `, and if it stands between cells it must be given as "delimiter"`;
+          throw new DataError(
+            `${name} line ${line} has ${show(text[at])} after a closing quote; double a quote inside quotes${remedy}`,
+          );
+        }
+      } else {
+        while (!ends(at)) at++;
+        cells.push(text.slice(begin, at));
+      }
+      if (at - begin > longestCell) {
+        const many = (at - begin).toLocaleString("en");
+        throw new DataError(
+          `${name} line ${line} has a cell of ${many} characters; ${longestCell.toLocaleString("en")} are the most`,
+        );
+      }
+      if (at === end || text[at] !== delimiter) break;
+      at++;
+    }
+    const isBlank = cells.length === 1 && cells[0] === "";
+    at += text[at] === "\r" && text[at + 1] === "\n" ? 2 : 1;
+    line++;
+    if (!isBlank) yield { cells, line: from };
+  }
+}
+
+/**
+ * Whether the first line holds names. A file whose columns are called by name has them.
+ *
+ * @param records Reads the whole file once more.
+ * @throws DataError where the first line may be either.
+ */
+function hasHeaderOf(
+  { header = "auto", label, targets, inputs, weight }: CsvOptions,
+  name: string,
+  { cells, line }: Line,
+  records: () => Iterable<Line>,
+): boolean {
+  if (header !== "auto") return header;
+  const isNamed = [label, targets, inputs, weight].flat().some((column) => typeof column === "string");
+  if (isNamed) return true;
+  const numbers = cells.map(numberOf);
+  const words = [...numbers.keys()].filter((column) => Number.isNaN(numbers[column]));
+  if (words.length === cells.length) return true;
+  const found =
+    words.length === 0
+      ? // What pandas writes above columns without names.
+        (cells.length > 2 && numbers.every((value, column) => value === column)) ||
+        isAboveWords(cells.length, records())
+        ? "unclear"
+        : "row"
+      : readMixed(cells, numbers, words, records());
+  if (found !== "unclear") return found === "names";
+  throw new DataError(
+    `${name} line ${line} could be a header or a row: ${listed(cells)}; set "header" to true or false`,
+  );
+}
+
+/** Whether a column has words and nothing else below a first line of numbers, such as years above classes. */
+function isAboveWords(width: number, records: Iterable<Line>): boolean {
+  const columns = new Set(Array.from({ length: width }, (_, column) => column));
+  let rows = -1;
+  for (const { cells } of records) {
+    rows++;
+    if (rows === 0) continue;
+    for (const column of columns) {
+      const cell = (cells[column] ?? "").trim();
+      if (cell === "" || unknowns.test(cell) || !Number.isNaN(numberOf(cell))) columns.delete(column);
+    }
+    if (columns.size === 0) return false;
+  }
+  return rows > 0;
+}
+
+/** Words for a number that is not known; as the first cell of a row they are no name of its column. */
+const unknowns = /^(na|n\/a|nan|null|nil|none|missing|unknown|[+-]?inf(inity)?)$/i;
+
+/**
+ * What a first line of numbers and words is. Names differ from each other, do not come up again in their column, and are distinguished
+ * for certain by a column that has numbers and nothing else below a word.
+ */
+function readMixed(
+  cells: readonly string[],
+  numbers: readonly number[],
+  words: readonly number[],
+  records: Iterable<Line>,
+): "names" | "row" | "unclear" {
+  const isName = (cell: string) => /^\s*[\p{L}_]/u.test(cell) && !unknowns.test(cell.trim());
+  // The first cell above the numbers of rows is left empty.
+  const areNames = words.every((column) => isName(cells[column]!) || (column === 0 && cells[column]!.trim() === ""));
+  const couldName = areNames && numbers.every((value) => !(value < 0));
+  if (!couldName || new Set(cells.map((cell) => cell.trim())).size < cells.length) return "row";
+  const above = new Set(words);
+  let rows = -1;
+  let isRepeated = false;
+  for (const { cells: row } of records) {
+    rows++;
+    if (rows === 0) continue;
+    for (const column of words) {
+      const cell = row[column] ?? "";
+      if (cell === cells[column]) isRepeated = true;
+      if (above.has(column) && Number.isNaN(numberOf(cell))) above.delete(column);
+    }
+    if (above.size === 0 && isRepeated) break;
+  }
+  if (rows === 0) return "row";
+  if (above.size > 0) return isRepeated ? "unclear" : "names";
+  return isRepeated ? "row" : "unclear";
+}
+
+/** The columns by number, and how errors name them. */
+class Table {
+  readonly name: string;
+  readonly #first: Line;
+  readonly #hasHeader: boolean;
+  readonly #isGuessed: boolean;
+  /** The column of each name; null where several have it. */
+  readonly #columns = new Map<string, number | null>();
+  readonly width: number;
+
+  /** @param isGuessed Whether nobody said what the first line is. */
+  constructor(name: string, first: Line, hasHeader: boolean, isGuessed: boolean) {
+    this.name = name;
+    this.#isGuessed = isGuessed;
+    this.#first = first;
+    this.#hasHeader = hasHeader;
+    this.width = first.cells.length;
+    if (!hasHeader) return;
+    for (const [column, cell] of first.cells.entries())
+      this.#columns.set(cell, this.#columns.has(cell) ? null : column);
+  }
+
+  /** Where a cell stands. */
+  at(line: number, column: number): string {
+    return `${this.name} line ${line}, ${this.called(column)}`;
+  }
+
+  called(column: number): string {
+    return `column ${this.#hasHeader ? show(this.#first.cells[column]) : `${column} (counted from 0)`}`;
+  }
+
+  checkLength({ length }: readonly string[], line: number): void {
+    if (length === this.width) return;
+    throw new DataError(`${this.name} line ${line} has ${length} columns; line ${this.#first.line} has ${this.width}`);
+  }
+
+  number(cells: readonly string[], line: number, column: number): number {
+    const cell = cells[column]!;
+    const value = numberOf(cell);
+    if (Number.isFinite(Math.fround(value))) return value;
+    const given = cell.trim() === "" ? "is empty" : `is ${show(cell)}`;
+    // What was taken for a row may be names.
+    const remedy = line === this.#first.line && this.#isGuessed ? `, or with "header" true a name` : "";
+    throw new DataError(`${this.at(line, column)} ${given}; it must be a number that float32 can hold${remedy}`);
+  }
+
+  /** The number of the column that is called so, where there is one. */
+  named(column: string): number | undefined {
+    const found = this.#columns.get(column);
+    if (found !== null) return found;
+    throw new DataError(`${this.name} has two columns ${show(column)}; say by number which is meant, counted from 0`);
+  }
+
+  find(column: Column): number {
+    const found = typeof column === "string" ? this.named(column) : column;
+    if (found !== undefined && found < this.width) return found;
+    const there = this.#hasHeader
+      ? `its columns are ${listed(this.#first.cells)}`
+      : `its columns are 0 to ${this.width - 1}, and it has no header`;
+    throw new DataError(`${this.name} has no column ${show(column)}; ${there}`);
+  }
+}
+
+interface Roles {
+  readonly inputs: readonly number[];
+  readonly targets: readonly number[];
+  readonly label: number | undefined;
+  readonly weight: number | undefined;
+}
+
+/** What each column is for. */
+function rolesOf(csv: CsvOptions, table: Table): Roles {
+  const weight = csv.weight === undefined ? undefined : table.find(csv.weight);
+  const targets = csv.targets === undefined ? [] : list(csv.targets).map((column) => table.find(column));
+  const standard = () => table.named("label") ?? table.width - 1;
+  const label = csv.targets === undefined ? (csv.label === undefined ? standard() : table.find(csv.label)) : undefined;
+  const taken = new Set([...targets, label, weight]);
+  const inputs = csv.inputs
+    ? list(csv.inputs).map((column) => table.find(column))
+    : Array.from({ length: table.width }, (_, column) => column).filter((column) => !taken.has(column));
+  if (inputs.length === 0) throw new DataError(`${table.name} has no columns left to learn from (of ${table.width})`);
+  const purposes = [
+    ...targets.map((column) => ({ column, option: '"targets"' })),
+    ...(label === undefined
+      ? []
+      : [{ column: label, option: csv.label === undefined ? 'the default "label"' : '"label"' }]),
+    ...(weight === undefined ? [] : [{ column: weight, option: '"weight"' }]),
+    ...inputs.map((column) => ({ column, option: '"inputs"' })),
+  ];
+  const options = new Map<number, string>();
+  for (const { column, option } of purposes) {
+    const before = options.get(column);
+    options.set(column, option);
+    if (before === undefined) continue;
+    const both = before === option ? `twice in ${option}` : `in ${before} and in ${option}`;
+    throw new OptionError(`${table.name}: ${table.called(column)} is ${both}; each column has one purpose`);
+  }
+  return { inputs, targets, label, weight };
+}
+
+const list = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
+
+function readColumn(name: string, value: unknown): Column {
+  if (typeof value === "string" || (Number.isInteger(value) && (value as number) >= 0)) return value as Column;
+  throw new OptionError(`${name} is ${show(value)}; it must be a column's name, or its number counted from 0`);
+}
+
+function readColumns(name: string, value: unknown): Column | readonly Column[] {
+  if (!Array.isArray(value)) return readColumn(name, value);
+  if (value.length === 0) throw new OptionError(`${name} is []; it must name at least one column`);
+  return value.map((column, i) => readColumn(`${name}[${i}]`, column));
+}

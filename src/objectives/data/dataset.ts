@@ -1,0 +1,383 @@
+// A data set as both engines take it, and the order in which training visits its rows.
+import { DataError, listed, OptionError, show } from "../../base/errors.ts";
+import { readBoolean, readMade, readNumber, readObject } from "../../base/options.ts";
+import { Random } from "../../base/random.ts";
+
+/** Examples in rows. */
+interface Examples {
+  readonly name: string;
+  /** How many examples. */
+  readonly count: number;
+  /** Numbers per example. */
+  readonly features: number;
+  /** `count · features` numbers, row after row; bytes stay bytes on the GPU. */
+  readonly inputs: Uint8Array | Float32Array;
+  /** What each input is multiplied by when it is read (1/255 for pixels). */
+  readonly scale: number;
+  /** How much each example counts in the mean loss of a batch, >= 0: Σ weight·loss / Σ weight. Default all the same. */
+  readonly weights?: Float32Array | undefined;
+  /** Where rows were divided or shuffled: what number each had before, counted from 0, as errors name it. Default its own. */
+  readonly rowNumbers?: Uint32Array | undefined;
+}
+
+/** Examples with a class each. */
+export interface LabelledDataset extends Examples {
+  /** How many classes; labels are whole numbers in [0, classes). */
+  readonly classes: number;
+  /** What the classes are called, in their order; undefined where they are numbers alone. */
+  readonly classNames?: readonly string[] | undefined;
+  /** A class for each row; whole numbers in [0, classes). */
+  readonly labels: Uint8Array | Uint32Array;
+  /** A labelled set has none. */
+  readonly targets?: undefined;
+}
+
+/** Examples with numbers to predict. */
+export interface TargetDataset extends Examples {
+  /** How many numbers are to be predicted of each example. */
+  readonly outputs: number;
+  /** `count · outputs` numbers, row after row. */
+  readonly targets: Float32Array;
+  /** A set with targets has none. */
+  readonly labels?: undefined;
+}
+
+/** A data set as both engines take it: with a class for each example, or with numbers. */
+export type Dataset = LabelledDataset | TargetDataset;
+
+/** What must be known of a data set to see whether a model fits it. */
+export type DatasetShape =
+  | Pick<LabelledDataset, "name" | "features" | "classes">
+  | Pick<TargetDataset, "name" | "features" | "outputs">;
+
+/** "10 classes", "3 numbers to predict" … */
+export function datasetNoun(data: DatasetShape): string {
+  if ("classes" in data) return `${data.classes} classes`;
+  return data.outputs === 1 ? "1 number to predict" : `${data.outputs} numbers to predict`;
+}
+
+/** @throws OptionError for what is no data set; numbers and lengths {@link checkDataset} looks at. */
+export function readDataset<T extends Dataset>(name: string, data: T): T {
+  const allowed = "a data set, such as arrayDataset() makes";
+  readMade(name, data, allowed, {
+    ...{ name: "string", count: "number", features: "number", scale: "number", inputs: "object" },
+    ...(data?.labels ? { classes: "number", labels: "object" } : { outputs: "number", targets: "object" }),
+  });
+  const { inputs, labels, targets, weights, rowNumbers } = data as Dataset & {
+    readonly labels?: unknown;
+    readonly targets?: unknown;
+  };
+  const kinds: readonly (readonly [string, unknown, readonly ArrayKind[]])[] = [
+    ["inputs", inputs, [Uint8Array, Float32Array]],
+    labels ? ["labels", labels, [Uint8Array, Uint32Array]] : ["targets", targets, [Float32Array]],
+    ["weights", weights ?? new Float32Array(), [Float32Array]],
+    ["rowNumbers", rowNumbers ?? new Uint32Array(), [Uint32Array]],
+  ];
+  for (const [part, values, allowed] of kinds) {
+    if (allowed.some((kind) => values instanceof kind)) continue;
+    const names = allowed.map((kind) => `a ${kind.name}`).join(" or ");
+    throw new OptionError(`${name}.${part} is ${show(values)}; it must be ${names}`);
+  }
+  readNumber(`${name}.count`, data.count, { min: 0, integer: true });
+  readNumber(`${name}.features`, data.features, { min: 0, integer: true });
+  return data;
+}
+
+type ArrayKind = Uint8ArrayConstructor | Uint32ArrayConstructor | Float32ArrayConstructor;
+
+/** @throws DataError that names what is wrong, with the row, and the label where one is out of range. */
+export function checkDataset(data: Dataset): void {
+  const { name, count, features, inputs, weights } = data;
+  if (count < 1) throw new DataError(`${name} is empty`);
+  checkLength(name, "inputs", inputs, count, features);
+  checkFinite(data, "input", inputs, features);
+  if (data.labels) {
+    const { labels, classes } = data;
+    if (labels.length !== count) throw new DataError(`${name} has ${labels.length} labels for ${count} rows`);
+    const row = labels.findIndex((label) => label >= classes);
+    if (row >= 0) {
+      throw new DataError(
+        `${name}: row ${rowNumber(data, row)} has label ${labels[row]}; labels are 0 to ${classes - 1}`,
+      );
+    }
+  } else {
+    checkLength(name, "targets", data.targets, count, data.outputs);
+    checkFinite(data, "target", data.targets, data.outputs);
+  }
+  if (!weights) return;
+  if (weights.length !== count) throw new DataError(`${name} has ${weights.length} weights for ${count} rows`);
+  const row = weights.findIndex((weight) => !(weight >= 0 && weight < Number.POSITIVE_INFINITY));
+  if (row >= 0)
+    throw new DataError(`${name}: row ${rowNumber(data, row)} has weight ${weights[row]}; weights are finite and >= 0`);
+}
+
+/** The number by which whoever made the data set knows a row. */
+export function rowNumber({ rowNumbers }: Pick<Dataset, "rowNumbers">, row: number): number {
+  return rowNumbers?.[row] ?? row;
+}
+
+/** Whether any of the examples counts. */
+export function counts({ weights }: Pick<Dataset, "weights">): boolean {
+  return !weights || weights.some((weight) => weight > 0);
+}
+
+function checkLength(name: string, what: string, values: ArrayLike<number>, count: number, width: number): void {
+  if (values.length === count * width) return;
+  throw new DataError(`${name} has ${values.length} ${what}; ${count} rows of ${width} need ${count * width}`);
+}
+
+function checkFinite(data: Dataset, what: string, values: Uint8Array | Float32Array, width: number): void {
+  if (values instanceof Uint8Array) return;
+  const bad = values.findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return;
+  throw new DataError(
+    `${data.name}: row ${rowNumber(data, Math.floor(bad / width))} has ${values[bad]} as ${what} ${bad % width}; numbers must be finite`,
+  );
+}
+
+/**
+ * The data set's first rows, as many as that, or all where it has no more.
+ *
+ * @throws OptionError where `rows` is no whole number >= 0.
+ */
+export function firstRows(data: Dataset, rows: number): Dataset {
+  readDataset("data", data);
+  readNumber("rows", rows, { min: 0, integer: true });
+  return rows >= data.count ? data : sliceRows(data, 0, rows);
+}
+
+/** How {@link splitRows} divides. */
+export interface SplitOptions {
+  /** Fixes which rows test and the order of all; a whole number in [0, 2^53), default 0. */
+  readonly seed?: number | undefined;
+  /**
+   * Whether rows are shuffled beforehand, default true. With false they stay in their order and the last ones test: for rows
+   * that follow each other in time, and for files that were shuffled in a way that others must be able to repeat.
+   */
+  readonly shuffle?: boolean | undefined;
+  /**
+   * Whether each class has its share of rows on both sides, and at least one where it has two; for labels alone. Default true
+   * where rows are shuffled.
+   */
+  readonly stratify?: boolean | undefined;
+}
+
+/** A data set in two. */
+export interface Split {
+  /** The rows to train on. */
+  readonly train: Dataset;
+  /** The rows to test on. */
+  readonly test: Dataset;
+  /** What to know about it: classes that are missing on a side; see {@link classNotes}. */
+  readonly notes: readonly string[];
+}
+
+/**
+ * A data set in two: rows to train on, and rows to test with, drawn from all of it by a seed and class by class. Weights,
+ * labels and targets go with their rows. With `shuffle` false both are over the same memory as the data, unless they are
+ * stratified.
+ *
+ * @param testRows A whole number >= 1, fewer than there are rows.
+ * @throws OptionError for any other, and for options that are wrong.
+ */
+export function splitRows(data: Dataset, testRows: number, options: SplitOptions = {}): Split {
+  readDataset("data", data);
+  const given = readObject("options", options, ["seed", "shuffle", "stratify"]);
+  const shuffle = given.shuffle === undefined ? true : readBoolean("shuffle", given.shuffle);
+  const stratify =
+    given.stratify === undefined ? shuffle && data.labels !== undefined : readBoolean("stratify", given.stratify);
+  const random = new Random(
+    given.seed === undefined
+      ? 0
+      : readNumber("seed", given.seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }),
+    splitStream,
+  );
+  if (stratify && !data.labels) {
+    throw new OptionError(`stratify is true; ${data.name} has targets, not classes`);
+  }
+  readNumber("testRows", testRows, { min: 1, integer: true });
+  const trainRows = data.count - testRows;
+  if (trainRows < 1) {
+    throw new OptionError(`testRows is ${testRows}; ${data.name} has ${data.count} rows, and at least one must train`);
+  }
+  const order = shuffle ? random.permutation(data.count) : Uint32Array.from({ length: data.count }, (_, row) => row);
+  const [train, test] =
+    stratify && data.labels
+      ? dealRows(data, order, testRows)
+      : [order.subarray(0, trainRows), order.subarray(trainRows)];
+  const halves =
+    shuffle || stratify
+      ? { train: pickRows(data, train), test: pickRows(data, test) }
+      : { train: sliceRows(data, 0, trainRows), test: sliceRows(data, trainRows, data.count) };
+  return { ...halves, notes: classNotes(halves.train, halves.test) };
+}
+
+/** Rows to train on and rows to test with, each in the order they are given in; of each class its last test. */
+function dealRows(
+  { labels, classes }: LabelledDataset,
+  order: Uint32Array,
+  testRows: number,
+): [Uint32Array, Uint32Array] {
+  const sizes = new Array<number>(classes).fill(0);
+  for (const label of labels) sizes[label]!++;
+  const trains = testCounts(sizes, testRows, labels.length).map((count, label) => sizes[label]! - count);
+  const [train, test] = [new Uint32Array(labels.length - testRows), new Uint32Array(testRows)];
+  let [trained, tested] = [0, 0];
+  for (const row of order) {
+    if (trains[labels[row]!]!-- > 0) train[trained++] = row;
+    else test[tested++] = row;
+  }
+  return [train, test];
+}
+
+/** How many rows of each class test: in proportion, and neither none nor all of a class that has two, as far as that goes. */
+function testCounts(sizes: readonly number[], testRows: number, rows: number): number[] {
+  const exact = sizes.map((size) => (size * testRows) / rows);
+  let most = sizes.map((size) => Math.max(0, size - 1));
+  const counts = exact.map((share, label) => Math.min(Math.floor(share), most[label]!));
+  // Those that lack most of their share come first.
+  const lacking = [...sizes.keys()].sort((a, b) => exact[b]! - counts[b]! - (exact[a]! - counts[a]!) || a - b);
+  let left = counts.reduce((sum, count) => sum - count, testRows);
+  while (left > 0) {
+    const before = left;
+    for (const label of lacking) {
+      if (left === 0 || counts[label]! >= most[label]!) continue;
+      counts[label]!++;
+      left--;
+    }
+    if (left === before) most = [...sizes];
+  }
+  for (const [label, size] of sizes.entries()) {
+    if (size < 2 || counts[label]! > 0) continue;
+    const giver = counts.reduce((best, count, each) => (count > Math.max(1, counts[best] ?? 1) ? each : best), -1);
+    if (giver < 0) break;
+    counts[giver]!--;
+    counts[label]!++;
+  }
+  return counts;
+}
+
+function pickRows(data: Dataset, rows: Uint32Array): Dataset {
+  const { features, inputs, weights } = data;
+  const part = {
+    count: rows.length,
+    inputs: picked(inputs, features, rows),
+    ...(weights ? { weights: picked(weights, 1, rows) } : {}),
+    rowNumbers: rows.map((row) => rowNumber(data, row)),
+  };
+  return data.labels
+    ? { ...data, ...part, labels: picked(data.labels, 1, rows) }
+    : { ...data, ...part, targets: picked(data.targets, data.outputs, rows) };
+}
+
+function picked<T extends Uint8Array | Uint32Array | Float32Array>(values: T, width: number, rows: Uint32Array): T {
+  const found = new (values.constructor as new (length: number) => T)(rows.length * width);
+  rows.forEach((row, i) => {
+    found.set(values.subarray(row * width, (row + 1) * width), i * width);
+  });
+  return found;
+}
+
+/**
+ * Sentences about classes that have rows to train on and none to test with, or the other way about: what a test then says
+ * does not hold for them. None where all is well, and for numbers to predict.
+ */
+export function classNotes(train: Dataset, test: Dataset): readonly string[] {
+  readDataset("train", train);
+  readDataset("test", test);
+  if (!train.labels || !test.labels) return [];
+  const [trained, tested] = [new Set(train.labels), new Set(test.labels)];
+  const named = (labels: readonly number[]) =>
+    `${labels.length === 1 ? "class" : "classes"} ${listed(labels.map((label) => train.classNames?.[label] ?? String(label)))}`;
+  const untested = [...trained].filter((label) => !tested.has(label)).sort((a, b) => a - b);
+  const untrained = [...tested].filter((label) => !trained.has(label)).sort((a, b) => a - b);
+  return [
+    ...(untested.length > 0
+      ? [`the test set has no row of ${named(untested)}, so what it says does not hold for all classes`]
+      : []),
+    ...(untrained.length > 0 ? [`no row to train on is of ${named(untrained)}, which the test set has`] : []),
+  ];
+}
+
+/**
+ * The rows from `start` up to `end`, over the same memory.
+ *
+ * @throws OptionError where they are no whole numbers with 0 <= start <= end <= data.count.
+ */
+export function sliceRows(data: Dataset, start: number, end: number): Dataset {
+  readDataset("data", data);
+  readNumber("start", start, { min: 0, max: data.count, integer: true });
+  readNumber("end", end, { min: start, max: data.count, integer: true });
+  const { features, inputs, weights, rowNumbers } = data;
+  const part = {
+    count: end - start,
+    inputs: inputs.subarray(start * features, end * features),
+    weights: weights?.subarray(start, end),
+    rowNumbers:
+      rowNumbers?.subarray(start, end) ??
+      (start > 0 ? Uint32Array.from({ length: end - start }, (_, row) => start + row) : undefined),
+  };
+  return data.labels
+    ? { ...data, ...part, labels: data.labels.subarray(start, end) }
+    : { ...data, ...part, targets: data.targets.subarray(start * data.outputs, end * data.outputs) };
+}
+
+/**
+ * The rows of each batch, without end: every epoch is a new permutation of all rows, fixed by the seed, cut into whole
+ * batches; what is left over at an epoch's end, fewer than the next batch, is dropped. A batch that changes from step to
+ * step takes its rows from the same permutations.
+ *
+ * @param batch How many rows each batch has, or how many that of a 0-based step has.
+ * @param skip How many batches to pass over, as a run does that goes on where another ended; a whole number >= 0, default 0.
+ * @throws OptionError when a batch is no whole number >= 1, or larger than the data set.
+ */
+export function batches(
+  count: number,
+  batch: number | ((step: number) => number),
+  seed: number,
+  skip = 0,
+): Generator<Uint32Array, never> {
+  readNumber("count", count, { min: 0, max: 2 ** 32 - 2, integer: true });
+  if (typeof batch !== "number" && typeof batch !== "function") {
+    throw new OptionError(
+      `batch is ${batch === undefined ? "missing" : show(batch)}; it must be a whole number >= 1 or a function of the step`,
+    );
+  }
+  readNumber("seed", seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
+  readNumber("skip", skip, { min: 0, integer: true });
+  return batchesOf(count, batch, seed, skip);
+}
+
+function* batchesOf(
+  count: number,
+  batch: number | ((step: number) => number),
+  seed: number,
+  skip: number,
+): Generator<Uint32Array, never> {
+  const sizeAt = (step: number): number => {
+    const size = typeof batch === "number" ? batch : batch(step);
+    const name = typeof batch === "number" ? "batch" : `batch at step ${step}`;
+    readNumber(name, size, { min: 1, integer: true });
+    if (size > count) throw new OptionError(`${name} is ${size}; the data set has ${count} rows`);
+    return size;
+  };
+  let size = sizeAt(0);
+  // Whole epochs of equal batches are passed over at once.
+  const epochs = typeof batch === "number" ? Math.floor(skip / Math.floor(count / size)) : 0;
+  for (let epoch = epochs, step = epochs * Math.floor(count / size); ; epoch++) {
+    // What is passed over needs no permutation.
+    let order: Uint32Array | undefined;
+    for (let start = 0; start + size <= count; ) {
+      if (step >= skip) {
+        order ??= new Random(seed, (shuffleStream + epoch) % 2 ** 32).permutation(count);
+        yield order.subarray(start, start + size);
+      }
+      start += size;
+      size = sizeAt(++step);
+    }
+  }
+}
+
+/** Streams of the seeded generator: initial weights count from 0, epochs from here; the division has the last. */
+const shuffleStream = 2 ** 16;
+const splitStream = 2 ** 32 - 1;

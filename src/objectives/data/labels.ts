@@ -1,0 +1,99 @@
+// Classes as files and arrays name them, turned into labels: whole numbers stay what they are, words are numbered.
+import { DataError, show } from "../../base/errors.ts";
+
+/** What is known of the classes beforehand: how many there are, or their names, of which the first is class 0. */
+export type ClassesOption = number | readonly string[];
+
+export interface ReadLabels {
+  readonly labels: Uint8Array | Uint32Array;
+  readonly classes: number;
+  readonly classNames?: readonly string[];
+}
+
+/** How errors speak of labels. */
+export interface LabelTerms {
+  /** Where the label of a row stands. */
+  readonly at: (row: number) => string;
+  /** What the labels are together. */
+  readonly all: string;
+  /** The option that numbers to predict are given as; undefined where there is none. */
+  readonly numbers?: string | undefined;
+}
+
+const labelLimit = 2 ** 32;
+const isLabel = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < labelLimit;
+
+/** The number that a word stands for; NaN for any other word, and for none. Takes time in proportion to the word's length. */
+export function numberOf(word: string): number {
+  // No two parts in a row match the same characters, so that nothing is tried twice.
+  return /^\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*$/i.test(word) ? Number(word) : Number.NaN;
+}
+
+/**
+ * Labels of cells. Numbers are labels themselves, and there is one class more than the largest says; where any cell is a word,
+ * all are names, numbered in order of first appearance.
+ *
+ * @param known Default what the cells say.
+ * @param words What errors begin with, and the remedy that they name.
+ * @throws DataError for a cell that is empty, a number that is no whole number >= 0, a class that is not known, and numbers
+ * that make more classes than there are rows where nothing is known of them: they are amounts, not labels.
+ */
+export function readLabels(
+  cells: ArrayLike<string | number>,
+  known: ClassesOption | undefined,
+  { at: where, all, numbers: option }: LabelTerms,
+): ReadLabels {
+  const remedy = option === undefined ? "" : `; for numbers to predict give ${option}`;
+  const empty = find(cells, (cell) => typeof cell === "string" && cell.trim() === "");
+  if (empty >= 0) throw new DataError(`${where(empty)} is empty; every row needs a label`);
+  if (typeof known === "object") return named(cells, known, where);
+  const numbers = Float64Array.from(cells, (cell) => (typeof cell === "number" ? cell : numberOf(cell)));
+  const isWord = (cell: string | number, row: number) => typeof cell === "string" && Number.isNaN(numbers[row]);
+  if (find(cells, isWord) >= 0) {
+    const names = [...new Set(Array.from(cells, String))];
+    return named(cells, known === undefined ? names : names.slice(0, known), where, known);
+  }
+  const bad = numbers.findIndex((value) => !isLabel(value));
+  if (bad >= 0) {
+    throw new DataError(
+      `${where(bad)} is ${cells[bad]}; a label must be a whole number >= 0, or a name in "classes"${remedy}`,
+    );
+  }
+  const classes = known ?? numbers.reduce((top, label) => Math.max(top, label), 0) + 1;
+  // A network gets an output for each class, and of those most would have no row.
+  if (known === undefined && classes > numbers.length) {
+    const rows = numbers.length === 1 ? "1 row" : `${numbers.length} rows`;
+    throw new DataError(
+      `${all} would make ${classes} classes of ${rows}${remedy}, else say how many "classes" there are`,
+    );
+  }
+  const beyond = numbers.findIndex((label) => label >= classes);
+  if (beyond >= 0) throw new DataError(`${where(beyond)} is ${numbers[beyond]}; labels are 0 to ${classes - 1}`);
+  return { labels: compact(numbers, classes), classes };
+}
+
+function named(
+  cells: ArrayLike<string | number>,
+  classNames: readonly string[],
+  where: (row: number) => string,
+  classes = classNames.length,
+): ReadLabels {
+  const numbers = new Map(classNames.map((name, label) => [name, label]));
+  const labels = Float64Array.from(cells, (cell) => numbers.get(String(cell)) ?? -1);
+  const bad = labels.indexOf(-1);
+  if (bad >= 0) {
+    const few = classNames.slice(0, 20).join(", ");
+    const more = classNames.length > 20 ? ` and ${classNames.length - 20} more` : "";
+    throw new DataError(`${where(bad)} is ${show(cells[bad])}, which is not one of the classes ${few}${more}`);
+  }
+  return { labels: compact(labels, classes), classes, classNames };
+}
+
+function compact(labels: Float64Array, classes: number): Uint8Array | Uint32Array {
+  return classes <= 256 ? Uint8Array.from(labels) : Uint32Array.from(labels);
+}
+
+function find<T>(values: ArrayLike<T>, test: (value: T, index: number) => boolean): number {
+  for (let i = 0; i < values.length; i++) if (test(values[i]!, i)) return i;
+  return -1;
+}

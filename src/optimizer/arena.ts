@@ -1,0 +1,265 @@
+// The arena: one flat buffer per role (params, gradients, each slot) in which every tensor is a segment, and the chunks
+// into which the GPU's workgroups cut it. Pure arithmetic on names, shapes and offsets.
+import { OptionError, show } from "../base/errors.ts";
+import { isOptions, readChoice, readNumber, readObject } from "../base/options.ts";
+
+/** Which side of a matrix is the output. */
+export type Layout = (typeof layouts)[number];
+
+const layouts = ["in-out", "out-in"] as const;
+
+/** A named parameter: its shape (row-major) and, unless it starts at zero, its initial values. */
+export interface Tensor {
+  /** What the tensor is called in groups, readings and checkpoints; names are unique. */
+  readonly name: string;
+  /** Whole numbers >= 1; [] is a scalar. */
+  readonly shape: readonly number[];
+  /** As many numbers as the shape holds; default zeros. */
+  readonly data?: ArrayLike<number>;
+  /**
+   * Which side of a matrix is the output: "in-out" (the default) for [inputs, outputs], as the models of this library and
+   * Keras keep weights, or "out-in" for [outputs, inputs], as torch.nn.Linear does. Muon's step goes by it.
+   */
+  readonly layout?: Layout | undefined;
+  /**
+   * The caller's own buffer that holds the parameters, which then are updated in place. Needs `gradients` too, and usage
+   * STORAGE; for reading and saving also COPY_SRC, for writing and loading COPY_DST.
+   */
+  readonly params?: BufferRange;
+  /** The caller's own buffer to which the gradients are written. */
+  readonly gradients?: BufferRange;
+}
+
+/** Tensors in a list, or by name: a shape, where all begins at zero, or what a {@link Tensor} says besides its name. */
+export type Tensors = readonly Tensor[] | Readonly<Record<string, readonly number[] | Omit<Tensor, "name">>>;
+
+/**
+ * Tensors as a list; what they say is checked by {@link layoutSegments}.
+ *
+ * @throws OptionError for what is neither a list nor an object of shapes or tensors.
+ */
+export function readTensors(tensors: Tensors): readonly Tensor[] {
+  const byName = !Array.isArray(tensors) && isOptions(tensors) && Object.keys(tensors).length > 0;
+  if (!byName) return tensors as readonly Tensor[];
+  return Object.entries(tensors as Exclude<Tensors, readonly Tensor[]>).map(([name, tensor]): Tensor => {
+    if (Array.isArray(tensor)) return { name, shape: tensor as readonly number[] };
+    const keys = ["shape", "data", "layout", "params", "gradients"];
+    if (isOptions(tensor)) return { name, ...(readObject(`tensors.${name}`, tensor, keys) as Omit<Tensor, "name">) };
+    throw new OptionError(
+      `tensors.${name} is ${show(tensor)}; it must be a shape, such as [100, 10], or an object with ${keys.join(", ")}`,
+    );
+  });
+}
+
+/** A part of a buffer that belongs to the caller. */
+export interface BufferRange {
+  /** The buffer, which is not destroyed with the optimizer. */
+  readonly buffer: GPUBuffer;
+  /** In bytes; a multiple of 4, default 0. Kernels read 4 elements at once where it is a multiple of 16. */
+  readonly offset?: number | undefined;
+}
+
+/** A tensor's place in the arena, in elements. */
+export interface Segment {
+  /** The tensor's name. */
+  readonly name: string;
+  /** Its sizes, outermost first; row-major. */
+  readonly shape: readonly number[];
+  /** The page of the arenas that holds it; a page is what one buffer and one binding hold. */
+  readonly page: number;
+  /** In the page; of a tensor in the caller's buffers its place behind the others, where there is nothing. */
+  readonly offset: number;
+  /** How many elements it has. */
+  readonly length: number;
+  /** Which side is the output, where the tensor says so; else "in-out". */
+  readonly layout?: Layout;
+  /** The caller's buffers that hold the tensor, if it is not in the arenas. */
+  readonly external?: { readonly params: BufferRange; readonly gradients: BufferRange };
+}
+
+/** 64 float32 are 256 bytes, WebGPU's alignment for binding a part of a buffer: each segment is bindable alone. */
+export const segmentAlignment = 64;
+
+/** Elements that one workgroup updates. */
+export const chunkLength = 4096;
+
+/**
+ * Places the tensors one after the other, in pages that hold `pageLength` elements; a tensor that is longer has one alone.
+ *
+ * @throws OptionError for a name that is empty or given twice, a shape that is not positive, data that does not fill it.
+ */
+export function layoutSegments(
+  tensors: readonly Tensor[],
+  pageLength: number = Number.POSITIVE_INFINITY,
+): readonly Segment[] {
+  if (!Array.isArray(tensors) || tensors.length === 0) {
+    throw new OptionError(
+      `tensors is ${show(tensors)}; it must be an array of at least one { name, shape, data }, or an object of shapes by name`,
+    );
+  }
+  const names = new Set<string>();
+  const read = tensors.map((tensor, index) => {
+    const fields = readObject(`tensors[${index}]`, tensor, ["name", "shape", "data", "layout", "params", "gradients"]);
+    const { name, shape, data, params, gradients } = fields as Partial<Tensor>;
+    const layout = fields.layout === undefined ? {} : { layout: readLayout(index, fields.layout) };
+    if (typeof name !== "string" || name === "") {
+      throw new OptionError(`tensors[${index}].name is ${show(name)}; it must be a string that is not empty`);
+    }
+    if (names.has(name)) throw new OptionError(`tensors[${index}].name is "${name}", which an earlier tensor has`);
+    if (name === "__metadata__") {
+      throw new OptionError(`tensors[${index}].name is "__metadata__", which safetensors files keep for themselves`);
+    }
+    names.add(name);
+    if (!Array.isArray(shape) || shape.some((size) => !Number.isInteger(size) || size < 1)) {
+      throw new OptionError(`the shape of tensor "${name}" is ${show(shape)}; it must hold whole numbers >= 1`);
+    }
+    const length = (shape as readonly number[]).reduce((product, size) => product * size, 1);
+    if (length > Number.MAX_SAFE_INTEGER) {
+      throw new OptionError(`the shape of tensor "${name}" is ${show(shape)}; it must hold less than 2^53 elements`);
+    }
+    if (data !== undefined && checkNumbers(`the data of tensor "${name}"`, data).length !== length) {
+      throw new OptionError(
+        `the data of tensor "${name}" has ${data.length} elements; its shape ${show(shape)} holds ${length}`,
+      );
+    }
+    const external = readExternal(name, { params, gradients, data, length });
+    return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(external ? { external } : {}) };
+  });
+  // Those in buffers of the caller's come last, so that the arenas need not hold them.
+  let [page, offset] = [0, 0];
+  const places = new Map<object, { page: number; offset: number }>();
+  for (const segment of [...read.filter(({ external }) => !external), ...read.filter(({ external }) => external)]) {
+    const length = alignedLength(segment);
+    if (offset > 0 && offset + length > pageLength) [page, offset] = [page + 1, 0];
+    places.set(segment, { page, offset });
+    offset += length;
+  }
+  return read.map((segment) => ({ ...segment, ...places.get(segment)! }));
+}
+
+function readLayout(index: number, value: unknown): Layout {
+  return readChoice(`tensors[${index}].layout`, value, layouts);
+}
+
+/** How many outputs and inputs a matrix has. */
+export function sidesOf({
+  shape,
+  layout,
+}: Pick<Segment, "shape" | "layout">): readonly [outputs: number, inputs: number] {
+  const [rows, columns] = shape as readonly [number, number];
+  return layout === "out-in" ? [rows, columns] : [columns, rows];
+}
+
+/** The caller's buffers of a tensor, if it has any. */
+function readExternal(
+  name: string,
+  given: { params: unknown; gradients: unknown; data: unknown; length: number },
+): Segment["external"] {
+  if (given.params === undefined && given.gradients === undefined) return undefined;
+  const range = (role: "params" | "gradients"): BufferRange => {
+    const owner = `the ${role} of tensor "${name}"`;
+    if (given[role] === undefined) {
+      throw new OptionError(`${owner} are missing; a tensor in external buffers needs both params and gradients`);
+    }
+    const { buffer, offset = 0 } = readObject(owner, given[role], ["buffer", "offset"]) as Partial<BufferRange>;
+    if (typeof buffer?.size !== "number") {
+      throw new OptionError(`${owner} are in ${show(buffer)}; it must be a GPUBuffer`);
+    }
+    readNumber(`${owner}: offset`, offset, { min: 0, integer: true });
+    if (offset % 4 !== 0) throw new OptionError(`${owner}: offset is ${offset}; it must be a multiple of 4`);
+    if (offset + 4 * given.length > buffer.size) {
+      throw new OptionError(
+        `${owner} end at byte ${offset + 4 * given.length}, behind the end of their buffer of ${buffer.size} bytes`,
+      );
+    }
+    return { buffer, offset };
+  };
+  if (given.data !== undefined) {
+    throw new OptionError(`tensor "${name}" has data and an external buffer; write to the buffer instead`);
+  }
+  return { params: range("params"), gradients: range("gradients") };
+}
+
+function alignedLength({ length }: { readonly length: number }): number {
+  return Math.ceil(length / segmentAlignment) * segmentAlignment;
+}
+
+const endOf = (segments: readonly Segment[], page: number) =>
+  segments.reduce(
+    (end, segment) => (segment.page === page ? Math.max(end, segment.offset + alignedLength(segment)) : end),
+    0,
+  );
+
+/** Elements of a page of the arenas of parameters and gradients, padding included: of every tensor that is in them. */
+export function arenaLength(segments: readonly Segment[], page = 0): number {
+  return endOf(
+    segments.filter(({ external }) => !external),
+    page,
+  );
+}
+
+/** Elements of a page of all tensors with padding, wherever they are: what an array over all of them needs. */
+export function paddedLength(segments: readonly Segment[], page = 0): number {
+  return endOf(segments, page);
+}
+
+/** The pages of the arenas, by number. */
+export function pagesOf(segments: readonly Segment[]): readonly number[] {
+  const last = segments.reduce((most, { page }) => Math.max(most, page), 0);
+  return Array.from({ length: last + 1 }, (_, page) => page);
+}
+
+/** A whole page from the tensors' data; padding and tensors without data are zero. */
+export function packArena(
+  segments: readonly Segment[],
+  tensors: readonly Tensor[],
+  page = 0,
+): Float32Array<ArrayBuffer> {
+  const arena = new Float32Array(arenaLength(segments, page));
+  segments.forEach((segment, index) => {
+    const data = tensors[index]!.data;
+    if (data && segment.page === page) arena.set(data, segment.offset);
+  });
+  return arena;
+}
+
+/**
+ * The segments that `values` names, checked against its lengths.
+ *
+ * @throws OptionError for a name that is not in the arena or a length that is not its segment's.
+ */
+export function matchSegments(
+  role: string,
+  segments: readonly Segment[],
+  values: Readonly<Record<string, ArrayLike<number>>>,
+): readonly { segment: Segment; data: ArrayLike<number> }[] {
+  const byName = new Map(segments.map((segment) => [segment.name, segment]));
+  if (typeof values !== "object" || values === null) {
+    throw new OptionError(`${role} is ${show(values)}; it must be an object of arrays by tensor name`);
+  }
+  return Object.entries(values).map(([name, data]) => {
+    const segment = byName.get(name);
+    if (!segment) {
+      throw new OptionError(
+        `${role} names "${name}", which is not a tensor; the tensors are ${segments.map((s) => s.name).join(", ")}`,
+      );
+    }
+    checkNumbers(`${role} of "${name}"`, data);
+    if (data.length !== segment.length) {
+      throw new OptionError(`${role} of "${name}" has ${data.length} elements; the tensor has ${segment.length}`);
+    }
+    return { segment, data };
+  });
+}
+
+/** Arrays that are not typed may hold anything; a word among the numbers would become a NaN on the GPU. */
+function checkNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
+  if (ArrayBuffer.isView(data) && !(data instanceof DataView)) {
+    if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) return data;
+    throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers, not of bigints`);
+  }
+  if (!Array.isArray(data)) throw new OptionError(`${name} is ${show(data)}; it must be an array of numbers`);
+  const bad = data.findIndex((value) => typeof value !== "number");
+  if (bad >= 0) throw new OptionError(`${name} holds ${show(data[bad])} at ${bad}; it must be an array of numbers`);
+  return data;
+}

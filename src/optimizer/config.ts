@@ -1,0 +1,72 @@
+// An optimizer's config: a rule, its options, and the options that every rule shares (groups, clipping, averages …). These
+// are the types; src/optimizer/plan.ts reads and checks them.
+import type { ModifierConfig } from "../modifiers/modifier.ts";
+import type { Rule, RuleConfig } from "../rules/rule.ts";
+import type { Scheduled } from "../schedules/schedule.ts";
+
+/**
+ * Which tensors: a name, a glob (`*` any characters, `?` one), or a regular expression that is found anywhere in the name.
+ * `{ regex, flags }` is a regular expression as JSON.
+ */
+export type Pattern = string | RegExp | { readonly regex: string; readonly flags?: string | undefined };
+
+/** What any group accepts besides hypers. */
+export type GroupOptions = {
+  /** Its tensors. Each pattern must match one, and a tensor belongs to one group. */
+  readonly params: Pattern | readonly Pattern[];
+  /** What the group's rate is multiplied by, whatever drives it; >= 0, default 1. */
+  readonly lrScale?: number | undefined;
+  /** Leave parameters and slots as they are, and the gradient out of the norm; default false. */
+  readonly frozen?: boolean | undefined;
+  /**
+   * Where the rule takes a `fallback`: the group's own, in place of the optimizer's. What it names itself holds for its
+   * tensors before what the group says.
+   */
+  readonly fallback?: RuleConfig | undefined;
+};
+
+/** What a replica may have of its own besides the optimizer's hypers. */
+export type ReplicaOptions = {
+  /** Hypers in place of those of each group of the config, in its order. */
+  readonly groups?: readonly Readonly<Record<string, unknown>>[] | undefined;
+  /** Hypers in place of those of the optimizer's `fallback`. */
+  readonly fallback?: Readonly<Record<string, unknown>> | undefined;
+};
+
+/** What every rule accepts besides its own options; `Hypers` are the rule's schedulable scalars. */
+export type CommonOptions<Hypers> = {
+  /** Ascend instead of descend; default false. */
+  readonly maximize?: boolean | undefined;
+  /**
+   * Tensors with hypers of their own; a hyper that a group does not name has the optimizer's value. A group with a `rule`
+   * of its own has that rule's options and defaults instead. What a group without one says holds for all of its tensors,
+   * also those that its rule leaves to its `fallback`, as far as that rule has the hyper.
+   */
+  readonly groups?:
+    | readonly (
+        | (Hypers & GroupOptions)
+        | (GroupOptions & { readonly rule: Rule; readonly [option: string]: unknown })
+      )[]
+    | undefined;
+  /** What stands between the rule and its parameters, such as `[clipGlobalNorm({ maxNorm: 1 }), accumulate(4)]`; in any order. */
+  readonly modifiers?: readonly ModifierConfig[] | undefined;
+  /**
+   * One entry for each copy of all parameters that trains in the same dispatch, with hypers in place of the optimizer's;
+   * default one copy. What a group or a fallback sets for itself is the same in all copies, unless an entry says otherwise
+   * in `groups` (one entry of hypers for each group, which may hold a `fallback`) or `fallback`; `set(hypers, group, replica)`
+   * changes it later.
+   */
+  readonly replicas?: readonly (Hypers & ReplicaOptions)[] | undefined;
+};
+
+/** What an optimizer is made of: a rule's config, as the rule makes it of its options. */
+export type OptimizerConfig = Omit<CommonOptions<unknown>, "groups" | "replicas"> & {
+  readonly rule: Rule;
+  readonly lr?: Scheduled | undefined;
+  readonly groups?: readonly (GroupOptions & { readonly [option: string]: unknown })[] | undefined;
+  readonly replicas?: readonly { readonly [option: string]: unknown }[] | undefined;
+  readonly [option: string]: unknown;
+};
+
+/** An optimizer's config as plain JSON, for {@link readConfig}: names in place of rules and schedules. */
+export type OptimizerJson = { readonly rule: string; readonly [option: string]: unknown };

@@ -1,0 +1,162 @@
+// Where a part keeps its state: slot after slot, in each the part's segments one after the other, then the scales of
+// adaptive clipping; and the scalars of its reductions. The same for both engines. Pure arithmetic, in elements.
+
+import { OptionError } from "../base/errors.ts";
+import { float32, type SlotFormat, wordsOf } from "../rules/slot_format.ts";
+import { type Segment, segmentAlignment } from "./arena.ts";
+import type { Part, Plan } from "./plan.ts";
+
+/** A matrix, or a stack of them, as clipping by units and factored slots see a tensor. */
+export interface MatrixView {
+  readonly batch: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+/** Lines of a tensor by which a modifier keeps one number each: the columns of a matrix, or its rows. */
+export interface Lines {
+  readonly view: MatrixView;
+  readonly alongRows?: boolean;
+  /** Where the numbers lie, from the beginning of the state. */
+  readonly offset: number;
+}
+
+/** One segment's place in its part's state. */
+export interface Place {
+  readonly segment: Segment;
+  /** The segment's place in the plan. */
+  readonly index: number;
+  /** Its group, by its place in the part. */
+  readonly group: number;
+  /** From the beginning of each slot but a factored one. */
+  readonly offset: number;
+  /** From the beginning of a factored slot. */
+  readonly factoredOffset: number;
+  /** As the factored slot sees it: that slot holds the means of its columns, then those of its rows. */
+  readonly factored: MatrixView | undefined;
+  /** By the block's name: the matrix whose columns are the lines of a modifier, and where in the state it keeps one number each. */
+  readonly lines: Readonly<Record<string, Lines>>;
+}
+
+/** A number that a reduction keeps: one for each tensor, or one for all. */
+export interface ScalarField {
+  readonly name: string;
+  readonly scope: "tensor" | "all";
+  /** Whether it is a modifier's, not the rule's own. */
+  readonly modifier?: boolean;
+}
+
+export interface PartLayout {
+  readonly places: readonly Place[];
+  /** Elements of a slot, unless it is the factored one. */
+  readonly slotStride: number;
+  /** The beginning of each slot, in words. */
+  readonly slotBases: ReadonlyMap<string, number>;
+  /** How each slot is stored. */
+  readonly formats: ReadonlyMap<string, SlotFormat>;
+  readonly factoredSlot: string | undefined;
+  /** Words of one replica's state. */
+  readonly stateLength: number;
+  /** A record of these for all tensors together, then one for each place. */
+  readonly scalars: readonly ScalarField[];
+}
+
+const aligned = (length: number) => Math.ceil(length / segmentAlignment) * segmentAlignment;
+
+export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[]): PartLayout {
+  const { rule } = part;
+  const groupIndex = new Map(part.groups.map((group, index) => [group, index]));
+  let [stride, factoredStride] = [0, 0];
+  const placed = part.segments.map((index) => {
+    const segment = segments[index]!;
+    const factored = rule.factored ? factoredView(segment.shape) : undefined;
+    const place = { segment, index, factored, offset: stride, factoredOffset: factoredStride };
+    stride += aligned(segment.length);
+    factoredStride += aligned(factored ? meansOf(factored) : segment.length);
+    return { ...place, group: groupIndex.get(plan.groupOf[index]!)! };
+  });
+  let stateLength = 0;
+  const slotBases = new Map<string, number>();
+  const formats = new Map(part.slots.map((slot) => [slot, formatOf(part, slot)]));
+  for (const slot of part.slots) {
+    slotBases.set(slot, stateLength);
+    stateLength += slot === rule.factored?.slot ? factoredStride : wordsOf(formats.get(slot)!, stride);
+  }
+  const places = placed.map((place): Place => {
+    const lines: Record<string, Lines> = {};
+    for (const { lines: block, linesOf } of plan.modifiers) {
+      const found = linesOf?.(place.segment);
+      if (!found || block === undefined) continue;
+      lines[block] = { ...found, offset: stateLength };
+      stateLength += aligned(found.alongRows ? found.view.rows : found.view.columns);
+    }
+    return { ...place, lines };
+  });
+  return {
+    places,
+    slotStride: stride,
+    slotBases,
+    formats,
+    factoredSlot: rule.factored?.slot,
+    stateLength,
+    scalars: scalarFields(plan, part),
+  };
+}
+
+/** What a slot holds of a place: its first word from the beginning of the state, its elements and how they are stored. */
+export function slotRange(layout: PartLayout, place: Place, slot: string) {
+  const base = layout.slotBases.get(slot)!;
+  const format = layout.formats.get(slot)!;
+  if (slot !== layout.factoredSlot) {
+    return { offset: base + wordsOf(format, place.offset), length: place.segment.length, format };
+  }
+  const length = place.factored ? meansOf(place.factored) : place.segment.length;
+  return { offset: base + place.factoredOffset, length, format };
+}
+
+function formatOf({ rule }: Part, slot: string): SlotFormat {
+  const format = rule.formats?.[slot] ?? float32;
+  if (format.encode && (slot === rule.factored?.slot || slot === rule.orthogonalises?.slot)) {
+    throw new OptionError(
+      `rule "${rule.name}" stores slot "${slot}" as ${format.name}; what is factored or made orthogonal must be float32`,
+    );
+  }
+  return format;
+}
+
+/** Columns first, then rows from the next multiple of 4 on. */
+export const rowMeans = ({ batch, columns }: MatrixView) => Math.ceil((batch * columns) / 4) * 4;
+
+/** A scalar's value for each tensor, by name, from one replica's records; undefined where the part has none of the name. */
+export function scalarValues({ places, scalars }: PartLayout, records: Float32Array, name: string) {
+  const field = scalars.findIndex((scalar) => scalar.name === name);
+  if (field < 0) return undefined;
+  const at = (record: number) => record * scalars.length + field;
+  return places.map(({ segment }, index) => {
+    const record = scalars[field]!.scope === "all" ? 0 : index + 1;
+    return [segment.name, records.slice(at(record), at(record) + 1)] as const;
+  });
+}
+
+const meansOf = (view: MatrixView) => rowMeans(view) + view.batch * view.rows;
+
+/** The scalars that are kept; `factored` of a rule with a factored slot follows from the layout instead. */
+function scalarFields(plan: Plan, { rule: { reduction, factored } }: Part): ScalarField[] {
+  const own = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
+  return [
+    ...own.map((name) => ({ name, scope: reduction!.scope })),
+    ...modifierScalars(plan).map((name) => ({ name, scope: "tensor" as const, modifier: true })),
+  ];
+}
+
+/** The scalars that modifiers keep for each tensor. */
+export function modifierScalars({ modifiers }: Plan): readonly string[] {
+  return modifiers.flatMap(({ scalars = [] }) => scalars);
+}
+
+/** torch's Adafactor factors tensors with two dimensions or more, over the last two. */
+function factoredView(shape: readonly number[]): MatrixView | undefined {
+  if (shape.length < 2) return undefined;
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  return { batch: shape.slice(0, -2).reduce((product, size) => product * size, 1), rows, columns };
+}

@@ -1,0 +1,239 @@
+// The plan of an optimizer: its config, read and checked once, with every default filled in. Both engines work from it:
+// which tensors form which group, which rule updates them with which flags and slots, which schedule drives each hyper.
+
+import { OptionError, show } from "../base/errors.ts";
+import { readBoolean, readObject } from "../base/options.ts";
+import { type ActiveModifier, type LossScale, readModifiers } from "../modifiers/modifier.ts";
+import type { Rule } from "../rules/rule.ts";
+import type { Segment } from "./arena.ts";
+import type { OptimizerConfig, Pattern } from "./config.ts";
+import {
+  Hypers,
+  type HypersDraft,
+  type HypersState,
+  ruleSlots,
+  type Schedules,
+  type Source,
+  scheduleIn,
+} from "./hypers.ts";
+import { creationOf } from "./plan_config.ts";
+import {
+  readFallback,
+  readFlags,
+  readGroups,
+  readReplicaGroups,
+  readReplicas,
+  readRule,
+  ruleOptions,
+} from "./read_groups.ts";
+
+/** Segments that share hypers. */
+export interface Group {
+  /** What the config calls its tensors; undefined for a group that the config does not list. */
+  readonly params: readonly Pattern[] | undefined;
+  /** The index of the group whose rule left these tensors to its fallback. */
+  readonly fallbackOf?: number;
+  readonly rule: Rule;
+  readonly flags: Readonly<Record<string, boolean>>;
+  /** Where its hypers come from that are not its own; undefined where its rule is its own and so all of them are. */
+  readonly inherits: Source | undefined;
+  /** Whether it is the tensors that no group names: it has none of its own, and setting its hypers sets those that others inherit. */
+  readonly isRest: boolean;
+  /** The fallback that the group names itself. */
+  readonly fallback: OwnFallback | undefined;
+  readonly lrScale: number;
+  /** Whether it begins frozen. */
+  readonly frozen: boolean;
+}
+
+/** The rule of tensors that another rule cannot update, as an optimizer or a group names it. */
+export interface Fallback {
+  readonly rule: Rule;
+  readonly flags: Readonly<Record<string, boolean>>;
+  /** Undefined: as the group whose tensors they are. */
+  readonly frozen: boolean | undefined;
+}
+
+/** One that a group names, with a schedule for every hyper of its rule, by replica. */
+export interface OwnFallback extends Fallback {
+  readonly hypers: readonly Schedules[];
+}
+
+/** All groups with the same rule and flags: what one update kernel serves. */
+export interface Part {
+  readonly rule: Rule;
+  readonly flags: Readonly<Record<string, boolean>>;
+  /** Every state array that is kept: the rule's slots under these options, then those of what stands around it. */
+  readonly slots: readonly string[];
+  /** Its groups and segments, by their indices in the plan and in the arena. */
+  readonly groups: readonly number[];
+  readonly segments: readonly number[];
+}
+
+export interface Plan {
+  /** The rule that the config names first. */
+  readonly rule: Rule;
+  readonly flags: Readonly<Record<string, boolean>>;
+  readonly maximize: boolean;
+  /** In the order in which they come into effect. */
+  readonly modifiers: readonly ActiveModifier[];
+  /** Clipping by a norm. */
+  readonly clipNorm: ActiveModifier["norm"];
+  readonly skipNonFinite: boolean;
+  readonly lossScale: LossScale | undefined;
+  /** Gradients whose mean makes an update. */
+  readonly accumulate: number;
+  /** Whether updates measure what they do to each tensor. */
+  readonly watch: boolean;
+  /** Copies of all parameters. */
+  readonly replicas: number;
+  /** In the order of the config, then the group of the rest if there is a rest, then those of fallbacks. */
+  readonly groups: readonly Group[];
+  /** The group of each segment. */
+  readonly groupOf: readonly number[];
+  readonly parts: readonly Part[];
+  /** The names of the tensors. */
+  readonly names: readonly string[];
+  /** How hypers begin. What they are now, an optimizer keeps apart from its plan ({@link Hypers}). */
+  readonly start: HypersState;
+  /** The optimizer's fallback, whose hypers its groups inherit. */
+  readonly fallback: Fallback | undefined;
+  /** What decides the hypers and the freezing at creation, as JSON: checkpoints of the same go on with what was set. */
+  readonly created: string;
+}
+
+const common = ["rule", "groups", "maximize", "modifiers", "replicas"] as const;
+
+/**
+ * Reads an optimizer's config against the tensors it is to update.
+ *
+ * @throws OptionError for an unknown rule or option, values out of range, groups that match nothing or overlap.
+ */
+export function createPlan(config: OptimizerConfig, segments: readonly Segment[]): Plan {
+  const rule = readRule("rule", config);
+  const name = rule.name;
+  const fields = readObject(`rule ${name}`, config, [...common, ...ruleOptions(rule)]);
+  const flags = readFlags(rule, name, fields);
+  const maximize = fields.maximize === undefined ? false : readBoolean(`${name}.maximize`, fields.maximize);
+  const modifiers = readModifiers(name, fields.modifiers);
+  const { shared, entries } = readReplicas(rule, name, fields);
+  const replicas = shared.length;
+  const fallback = fields.fallback === undefined ? undefined : readFallback(rule, fields.fallback, replicas);
+  const draft: HypersDraft = { shared, fallback: fallback?.hypers.map((its) => ({ ...its })) ?? [], groups: [] };
+  const { groups, groupOf } = readGroups({ rule, flags, fallback, draft, fields, segments });
+  readReplicaGroups(name, entries, fallback, groups, draft);
+  const read: Omit<Plan, "created"> = {
+    rule,
+    flags,
+    maximize,
+    modifiers,
+    ...effectsOf(name, modifiers),
+    replicas,
+    groups,
+    groupOf,
+    parts: partsOf(groups, groupOf, modifierSlots(modifiers), draft),
+    fallback: fallback && { rule: fallback.rule, flags: fallback.flags, frozen: fallback.frozen },
+    start: draft,
+    names: segments.map(({ name }) => name),
+  };
+  const hypers = new Hypers(read);
+  const plan: Plan = { ...read, created: creationOf(read, hypers) };
+  const surroundings = { rules: plan.parts.map((part) => part.rule), segments };
+  for (const active of modifiers) {
+    const refusal = active.modifier.refusal(active, surroundings);
+    if (refusal !== undefined) throw new OptionError(refusal);
+    active.row?.(0);
+  }
+  for (let replica = 0; replica < replicas; replica++) {
+    for (const [index, group] of groups.entries()) {
+      for (const hyper of Object.keys(group.rule.hypers)) hypers.at(index, hyper, 0, replica);
+    }
+  }
+  return plan;
+}
+
+/** Whether the step needs the norm of the gradient. */
+export function needsNorm(plan: Plan): boolean {
+  return plan.clipNorm !== undefined || plan.skipNonFinite;
+}
+
+/** The groups that are clipped apart from each other: all of them under a groupNorm, else everything together. */
+export function clipBins(plan: Plan): number {
+  return plan.clipNorm?.byGroup ? plan.groups.length : 1;
+}
+
+/** All slots of all parts that last from one update to the next, without repetition. */
+export function planSlots(plan: Plan): readonly string[] {
+  const lasting = ({ slots, rule }: Part) => slots.filter((slot) => slot !== rule.orthogonalises?.slot);
+  return [...new Set(plan.parts.flatMap(lasting))];
+}
+
+/** @throws OptionError for what is no name; which names there are is looked up where they are kept. */
+export function readRole(plan: Plan, role: unknown): void {
+  if (typeof role === "string") return;
+  throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(plan).join(", ")}`);
+}
+
+/** Every role that can be read. */
+export function rolesOf(plan: Plan): readonly string[] {
+  const scalars = plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {}));
+  const sum = plan.accumulate > 1 ? ["accumulated"] : [];
+  return [...new Set(["params", "gradients", ...planSlots(plan), ...sum, "evaluation", ...scalars])];
+}
+
+/** The slots that modifiers keep; they start as the parameters. */
+export function modifierSlots(modifiers: readonly ActiveModifier[]): readonly string[] {
+  return modifiers.flatMap(({ slots = [] }) => slots);
+}
+
+/** Whether steps are skipped by what modifiers say; the last to say so counts. */
+export function skipsOf(modifiers: readonly ActiveModifier[]): boolean {
+  return modifiers.findLast(({ skips }) => skips !== undefined)?.skips ?? false;
+}
+
+/** What modifiers say of the step as a whole. */
+function effectsOf(name: string, modifiers: readonly ActiveModifier[]) {
+  const said = <T>(of: (modifier: ActiveModifier) => T | undefined): T | undefined =>
+    modifiers.map(of).findLast((value) => value !== undefined);
+  const [skipNonFinite, lossScale] = [skipsOf(modifiers), said((modifier) => modifier.lossScale)];
+  if (lossScale && !skipNonFinite) {
+    throw new OptionError(`${name}.skipNonFinite is false; with lossScale it must be true, since that goes by skips`);
+  }
+  return {
+    clipNorm: said(({ norm }) => norm),
+    skipNonFinite,
+    lossScale,
+    accumulate: said(({ accumulate }) => accumulate) ?? 1,
+    watch: modifiers.some(({ files }) => files !== undefined),
+  };
+}
+
+function partsOf(
+  groups: readonly Group[],
+  groupOf: readonly number[],
+  slotsAround: readonly string[],
+  start: HypersState,
+): Part[] {
+  const byKey = new Map<string, { rule: Rule; flags: Readonly<Record<string, boolean>>; groups: number[] }>();
+  const ruleIds = new Map<Rule, number>();
+  const inhabited = new Set(groupOf);
+  groups.forEach(({ rule, flags }, index) => {
+    // A muon whose every tensor went to its fallback is no part.
+    if (!inhabited.has(index)) return;
+    if (!ruleIds.has(rule)) ruleIds.set(rule, ruleIds.size);
+    const key = JSON.stringify([ruleIds.get(rule), flags]);
+    const part = byKey.get(key) ?? { rule, flags, groups: [] };
+    part.groups.push(index);
+    byKey.set(key, part);
+  });
+  const schedulesOf = (group: number, hyper: string) =>
+    start.shared.map((_, replica) => scheduleIn(groups, start, group, hyper, replica));
+  return [...byKey.values()].map((part) => {
+    const members = new Set(part.groups);
+    return {
+      ...part,
+      slots: [...ruleSlots(part, schedulesOf), ...slotsAround],
+      segments: groupOf.flatMap((group, segment) => (members.has(group) ? [segment] : [])),
+    };
+  });
+}

@@ -1,0 +1,303 @@
+// The table: rows of scalars computed on the host in float64, one row per step and group, from which the GPU takes the
+// row of its own step counter. Nothing that depends on the step alone is ever computed in a shader.
+import { OptionError, show } from "../base/errors.ts";
+import type { Hypers } from "./hypers.ts";
+import type { Part, Plan } from "./plan.ts";
+
+/** A rule's host memory at one step. */
+export type CarryValues = Readonly<Record<string, number>>;
+
+/** The columns that every row begins with. */
+export const firstColumns = ["gradientScale", "first", "frozen"] as const;
+
+/** The columns of a row, in order: the driver's own, then the modifiers', then the rule's. */
+export function tableColumns(plan: Plan, part: Part): readonly string[] {
+  return [...firstColumns, ...plan.modifiers.flatMap(({ columns = [] }) => columns), ...part.rule.columns];
+}
+
+/** The last step that an update can be made at: the GPU counts in 32 bits. */
+const lastStep = 2 ** 32 - 2;
+
+/** The least float32 that every GPU tells from 0. */
+export const leastSingle = 2 ** -126;
+
+/**
+ * Columns as float32 arithmetic takes them, the same for both engines: less than {@link leastSingle} is 0.
+ *
+ * @throws OptionError for more than float32 holds.
+ */
+function asSingles(rule: string, step: number, row: Record<string, number>): Record<string, number> {
+  for (const column of Object.keys(row)) {
+    const value = row[column]!;
+    if (Math.abs(value) < leastSingle) row[column] = 0;
+    if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
+      throw new OptionError(
+        `${rule}.${column} is ${show(value)} at step ${step}, by the hypers then; it must be a number that float32 holds, up to 3.4e38`,
+      );
+    }
+  }
+  return row;
+}
+
+/** A stretch of steps in which a group is frozen, or is not. */
+interface Span {
+  from: number;
+  /** Updates that the group made before. */
+  made: number;
+  readonly frozen: boolean;
+  readonly change: Change;
+}
+
+/** Where among the updates that an optimizer was told to make a change came. */
+export interface Change {
+  /** How many of them were to be made or skipped by then. */
+  readonly updates: number;
+  /** How many of them were encoded by then, since creation or the last load. */
+  readonly encoded: number;
+}
+
+const start: Change = { updates: 0, encoded: 0 };
+
+/** Whether the part has a row for all of its groups together, behind theirs: what sums over all tensors concludes by it. */
+export function hasCommonRow({ rule }: Part): boolean {
+  return rule.reduction?.scope === "all";
+}
+
+/** Rows of a step. */
+export function rowCount(part: Part): number {
+  return part.groups.length + (hasCommonRow(part) ? 1 : 0);
+}
+
+/**
+ * The rows of one replica's groups of one part, step by step, with what the rule carries from one to the next. Hypers go
+ * by the optimizer's step; a rule's `t`, its carry and its first update go by the updates that the group took part in.
+ */
+export class RowSource {
+  readonly #plan: Plan;
+  readonly #live: Hypers;
+  readonly #part: Part;
+  readonly #replica: number;
+  /** For each group what it carries into steps `#from` and on, as far as that was needed; undefined before its first update. */
+  readonly #carries: (CarryValues | undefined)[][];
+  /** For each group when it was frozen and when not, from the earliest step that still matters. */
+  readonly #spans: Span[][];
+  #from = 0;
+
+  constructor(plan: Plan, hypers: Hypers, part: Part, replica: number) {
+    this.#plan = plan;
+    this.#live = hypers;
+    this.#part = part;
+    this.#replica = replica;
+    this.#carries = part.groups.map(() => []);
+    this.#spans = part.groups.map((group) => [{ from: 0, made: 0, frozen: hypers.isFrozen(group), change: start }]);
+  }
+
+  /** The scalars that the next update of a group (by its place in the part) uses at a step; errors name hyper and step. */
+  row(group: number, step: number): Record<string, number> {
+    const { maximize, accumulate, modifiers } = this.#plan;
+    if (step > lastStep) {
+      throw new OptionError(`the step is ${step}; an optimizer counts its steps up to ${lastStep}, from 0`);
+    }
+    const hypers = this.#hypers(group, step);
+    const made = this.#made(group, step);
+    const frozen = this.#isFrozen(group);
+    return asSingles(this.#part.rule.name, step, {
+      gradientScale: (maximize ? -1 : 1) / accumulate,
+      // Averages of what is frozen are there from the first step on.
+      first: (frozen ? step : made) === 0 ? 1 : 0,
+      frozen: frozen ? 1 : 0,
+      ...Object.assign({}, ...modifiers.map((modifier) => modifier.row?.(step))),
+      ...this.#part.rule.row(hypers, made + 1, this.#carryOf(group, step), this.#part.flags, () =>
+        this.#ahead(group, step),
+      ),
+    });
+  }
+
+  /** All rows of a step: the groups', then the common one if there is one. */
+  rowsAt(step: number): readonly Record<string, number>[] {
+    const rows = this.#part.groups.map((_, group) => this.row(group, step));
+    if (!hasCommonRow(this.#part)) return rows;
+    // As the group that has taken part longest of those that do.
+    const made = rows.map((_, group) => this.#made(group, step));
+    const active = rows.flatMap((row, group) => (row.frozen === 1 ? [] : [group]));
+    const [longest] = (active.length > 0 ? active : [0]).sort((a, b) => made[b]! - made[a]! || a - b);
+    return [...rows, { ...rows[longest!]!, first: made.every((count) => count === 0) ? 1 : 0 }];
+  }
+
+  /**
+   * A stretch of rows for the GPU, steps `from` to `to` (exclusive). Where a hyper leaves its range the stretch ends and
+   * `error` says why: those steps may never come, so the error is thrown when one does.
+   */
+  rows(from: number, to: number): { rows: Float32Array<ArrayBuffer>; end: number; error: unknown } {
+    const columns = tableColumns(this.#plan, this.#part);
+    const length = rowCount(this.#part) * columns.length;
+    const rows = new Float32Array((to - from) * length);
+    let at = 0;
+    for (let step = from; step < to; step++) {
+      try {
+        for (const row of this.rowsAt(step)) for (const column of columns) rows[at++] = row[column]!;
+      } catch (error) {
+        return { rows: rows.slice(0, (step - from) * length), end: step, error };
+      }
+    }
+    return { rows, end: to, error: undefined };
+  }
+
+  /** Fixes what was carried up to `step` before hypers or freezing change: only what comes after is computed anew. */
+  settle(step: number): void {
+    if (!this.#part.rule.carry) return;
+    this.#carries.forEach((trail, group) => {
+      this.#carry(group, step);
+      trail.length = Math.min(trail.length, step + 1 - this.#from);
+    });
+  }
+
+  /**
+   * After groups were frozen or thawed: from `step` on they are as the hypers say.
+   */
+  refreeze(step: number, change: Change): void {
+    this.#spans.forEach((spans, group) => {
+      const frozen = this.#isFrozen(group);
+      const made = this.#made(group, step);
+      // What changes twice before a step changes once, or not at all.
+      while (spans.length > 1 && spans.at(-1)!.from >= step) spans.pop();
+      if (spans[0]!.from >= step) spans[0] = { from: step, made, frozen, change };
+      if (spans.at(-1)!.frozen !== frozen) spans.push({ from: step, made, frozen, change });
+    });
+  }
+
+  /**
+   * More updates were skipped or lost than was known: what was frozen or thawed after them was so `delay` steps earlier, though
+   * not before `least`. Gives the first step whose rows are others by that.
+   */
+  delay(isAfter: (change: Change) => boolean, delay: number, least: number): number | undefined {
+    return this.#move(({ from, change }) => (isAfter(change) ? Math.max(least, from - delay) : from));
+  }
+
+  /** The next step is `step`, earlier than was believed; what was frozen or thawed since is so from there on. */
+  fallBack(step: number): number | undefined {
+    return this.#move(({ from }) => Math.min(from, step));
+  }
+
+  /** Forgets what was before `step`. */
+  prune(step: number): void {
+    for (const spans of this.#spans) while (spans.length > 1 && spans[1]!.from <= step) spans.shift();
+    if (!this.#part.rule.carry || step <= this.#from) return;
+    this.#carries.forEach((trail, group) => {
+      this.#carry(group, step);
+      trail.splice(0, step - this.#from);
+    });
+    this.#from = step;
+  }
+
+  /** Whether what is carried into `step`, and how many updates were made before it, can still be told. */
+  knows(step: number): boolean {
+    const counts = this.#spans.every((spans) => step >= spans[0]!.from);
+    return counts && (!this.#part.rule.carry || step >= this.#from);
+  }
+
+  /** What each group carries into `step`, nothing where the rule carries nothing; null before it starts. */
+  carried(step: number): readonly (CarryValues | null)[] {
+    return this.#carries.map((_, group) => (this.#part.rule.carry ? (this.#carry(group, step) ?? null) : {}));
+  }
+
+  /** How many updates each group has made before `step`. */
+  made(step: number): readonly number[] {
+    return this.#spans.map((_, group) => this.#made(group, step));
+  }
+
+  /** Goes on from a step with what was carried into it and made before it, as {@link carried} and {@link made} gave it. */
+  restore(step: number, carried: readonly (CarryValues | null)[], made: readonly number[]): void {
+    this.#spans.forEach((spans, group) => {
+      spans.splice(0, spans.length, { from: step, made: made[group]!, frozen: this.#isFrozen(group), change: start });
+    });
+    if (!this.#part.rule.carry) return;
+    this.#from = step;
+    this.#carries.forEach((trail, group) => {
+      trail.splice(0, trail.length, carried[group] ?? undefined);
+    });
+  }
+
+  #isFrozen(group: number): boolean {
+    return this.#live.isFrozen(this.#part.groups[group]!);
+  }
+
+  #spanAt(group: number, step: number): Span {
+    const spans = this.#spans[group]!;
+    let last = spans.length - 1;
+    while (last > 0 && spans[last]!.from > step) last--;
+    return spans[last]!;
+  }
+
+  #made(group: number, step: number): number {
+    const { from, made, frozen } = this.#spanAt(group, step);
+    return frozen ? made : made + Math.max(0, step - from);
+  }
+
+  /** Moves the beginnings of spans, and gives the earliest one that moved. */
+  #move(to: (span: Span) => number): number | undefined {
+    let earliest: number | undefined;
+    this.#spans.forEach((spans, group) => {
+      let first: number | undefined;
+      spans.forEach((span, i) => {
+        const before = spans[i - 1];
+        if (!before) return;
+        const from = Math.max(before.from, to(span));
+        if (from !== span.from) first = Math.min(first ?? from, from);
+        span.from = from;
+        span.made = before.frozen ? before.made : before.made + from - before.from;
+      });
+      if (first === undefined) return;
+      const trail = this.#carries[group]!;
+      trail.length = Math.min(trail.length, Math.max(1, first + 1 - this.#from));
+      earliest = Math.min(earliest ?? first, first);
+    });
+    return earliest;
+  }
+
+  #hypers(group: number, step: number): Record<string, number> {
+    const index = this.#part.groups[group]!;
+    const hypers: Record<string, number> = {};
+    for (const hyper of Object.keys(this.#part.rule.hypers)) {
+      const value = this.#live.at(index, hyper, step, this.#replica);
+      // What guards a division must not become 0.
+      hypers[hyper] = /^eps/.test(hyper) && value > 0 ? Math.max(value, leastSingle) : value;
+    }
+    return hypers;
+  }
+
+  /** The hypers of the step after `step`; where a schedule ends with this one, those of this one. */
+  #ahead(group: number, step: number): Record<string, number> {
+    try {
+      return this.#hypers(group, step + 1);
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      return this.#hypers(group, step);
+    }
+  }
+
+  /** What a group carries into a step, from which it starts if it has made no update yet. */
+  #carryOf(group: number, step: number): CarryValues {
+    return this.#carry(group, step) ?? this.#part.rule.carry?.start(this.#hypers(group, step)) ?? {};
+  }
+
+  #carry(group: number, step: number): CarryValues | undefined {
+    const { carry } = this.#part.rule;
+    if (!carry) return undefined;
+    const trail = this.#carries[group]!;
+    if (trail.length === 0) trail.push(undefined);
+    while (trail.length <= step - this.#from) {
+      const last = this.#from + trail.length - 1;
+      const before = trail[trail.length - 1];
+      if (this.#spanAt(group, last).frozen) {
+        trail.push(before);
+        continue;
+      }
+      const hypers = this.#hypers(group, last);
+      trail.push(
+        carry.next(before ?? carry.start(hypers), hypers, this.#made(group, last) + 1, () => this.#ahead(group, last)),
+      );
+    }
+    return trail[Math.max(0, step - this.#from)];
+  }
+}

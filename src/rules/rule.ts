@@ -1,0 +1,345 @@
+// A rule: one optimizer's update, written twice. The WGSL fragment (shaders/rules/NAME.wgsl) is what the GPU runs, the
+// twin is what it is held to. Both see the same cell, the same table row and the same scalars; everything that depends on
+// the step alone is computed by `row`, on the host, in float64. A rule is one value: its definition, and the function
+// that makes its config.
+
+import { OptionError, show } from "../base/errors.ts";
+import { defineFields, isOptions, type Range, readNumber, readRecord } from "../base/options.ts";
+import type { Stage } from "../engines/stages/stage.ts";
+import { withJson } from "../modifiers/modifier.ts";
+import type { CommonOptions } from "../optimizer/config.ts";
+import type { Scheduled } from "../schedules/schedule.ts";
+import type { SlotFormat } from "./slot_format.ts";
+
+/** One scalar of a rule: its default and what it may be at every step. */
+export interface Hyper {
+  /** The value where none is given. */
+  readonly default: number;
+  /** The values that are allowed. */
+  readonly range: Range;
+}
+
+/** One parameter and its slots, as the twin sees them; the WGSL struct `Cell` has the same fields as vec4f. */
+export type Cell<Slot extends string> = { p: number } & Record<Slot, number>;
+
+/** What a slot or scalar holds before the first update: a number, or a column of the first row. */
+export type Start<C extends string> = number | C;
+
+/** Named numbers. */
+type Numbers<Names extends string> = Readonly<Record<Names, number>>;
+
+/** The names of a record's fields. */
+type Names<T> = keyof T & string;
+
+/**
+ * Host memory of a rule, for scalars that depend on the hypers of earlier steps (a product of momenta, a sum of weights).
+ * It advances with completed updates only, in float64, and is saved with the state.
+ */
+export interface Carry<H extends string, K extends string> {
+  /** What is carried from row to row. */
+  readonly names: readonly K[];
+  /** Before the first update, from the hypers of that update. */
+  start(hypers: Numbers<H>): Record<NoInfer<K>, number>;
+  /** After update number `t` (from 1), from what it was before it and the hypers of that update and the next. */
+  next(carry: Numbers<K>, hypers: Numbers<H>, t: number, ahead: () => Numbers<H>): Record<NoInfer<K>, number>;
+}
+
+/**
+ * Sums over a tensor, or over all tensors, that the update needs, and the scalars made of them. A step then takes three
+ * dispatches: `measure` over all elements, `conclude` for each tensor (or once), and the update.
+ */
+export interface Reduction<F extends string, S extends string, C extends string, N extends string, A extends string> {
+  /** What takes the sums: `reductionStage`. */
+  readonly stage: Stage;
+  /** Whether sums are taken over each tensor or over all together. */
+  readonly scope: "tensor" | "all";
+  /** The terms that are added up, fields of the WGSL structs `Sums` (vec4f) and `Totals` (f32, and `count`). */
+  readonly sums: readonly N[];
+  /** What is kept from step to step, saved with the state, and read by all three functions: WGSL struct `Scalars`. */
+  readonly scalars: Readonly<Record<A, Start<NoInfer<C>>>>;
+  /** `fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums`: the terms of one element. */
+  measure(
+    x: Readonly<Cell<S>>,
+    g: number,
+    h: Numbers<C>,
+    r: Numbers<A>,
+    flags: Readonly<Record<F, boolean>>,
+  ): Record<NoInfer<N>, number>;
+  /** `fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars`; `s.count` is the number of elements. Changes `r`. */
+  conclude(s: Numbers<N | "count">, r: Record<A, number>, h: Numbers<C>, flags: Readonly<Record<F, boolean>>): void;
+}
+
+/**
+ * A second moment that is kept as its means along rows and along columns (Shazeer and Stern 2018). Before `measure`, the
+ * means of the squared gradient move by `weight` towards the new ones; in the cell the slot then is row · column / mean. A
+ * scalar of the reduction called `factored` is 1 for such tensors; the slot of the others is the rule's own to update.
+ */
+export interface Factored<S extends string, C extends string> {
+  /** What moves the means and makes elements of them: `factoredStage`. */
+  readonly stage: Stage;
+  /** The slot that is factored. */
+  readonly slot: S;
+  /** The column that says how far the means move. */
+  readonly weight: C;
+  /** The column of the least mean that a division meets. */
+  readonly least: C;
+}
+
+/** Which tensors a rule takes: a sentence's "matrices", and their shapes. */
+export interface Only<W extends string = string> {
+  /** What the tensors must be, in words. */
+  readonly what: W;
+  /** Whether a tensor of this shape is one. */
+  takes(shape: readonly number[]): boolean;
+}
+
+/**
+ * What {@link defineRule} takes. Names are camelCase here and snake_case in WGSL; all of them are inferred, hypers from
+ * `hypers`, columns from what `row` returns, so `row` stands before what reads columns.
+ */
+export interface RuleDefinition<
+  Hs extends Readonly<Record<string, Hyper>>,
+  Fs extends Readonly<Record<string, boolean>>,
+  S extends string,
+  C extends string,
+  K extends string = never,
+  N extends string = never,
+  A extends string = never,
+  W extends string = string,
+> {
+  /** What configs in JSON and checkpoints call it. */
+  readonly name: string;
+  /** The paper, and the library that fixes what the paper leaves open. */
+  readonly source: string;
+  /** Every schedulable scalar; `lr` is one. The comment of each documents the rule's option. */
+  readonly hypers: Hs;
+  /** Booleans that choose between forms of the update, with their defaults; `override` constants in WGSL. */
+  readonly flags: Fs;
+  /** Every per-parameter state array the rule may keep. */
+  readonly slots: readonly S[];
+  /** Those it keeps under these options; `used(hyper)` says whether a hyper is ever anything but 0. */
+  activeSlots?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): readonly NoInfer<S>[];
+  /** How slots are stored, where that is not as float32. */
+  readonly formats?: Readonly<Partial<Record<NoInfer<S>, SlotFormat>>>;
+  /** What a slot holds before the first update, where that is not 0: also "p", the parameter as it is then. */
+  readonly starts?: Readonly<Partial<Record<NoInfer<S>, Start<NoInfer<C> | "p">>>>;
+  /** What else must hold between options: a sentence about what is wrong, or nothing. */
+  conflict?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): string | undefined;
+  /** Where the rule does not take every tensor; its options then have a `fallback`. */
+  readonly only?: Only<W>;
+  /** What is carried from row to row on the host. */
+  readonly carry?: Carry<Names<Hs>, K>;
+  /**
+   * The scalars that the update reads, for update number `t` (from 1), from the values that the hypers have at it; `ahead`
+   * at the next. Its fields, the same for every step and in their order, are the columns of the table and the WGSL struct
+   * `Row`. Where decay multiplies the parameter apart from the gradient, a column `keep` says by what, so that others can
+   * tell the two.
+   */
+  row(
+    hypers: Numbers<Names<Hs>>,
+    t: number,
+    carry: Numbers<K>,
+    flags: Readonly<Record<Names<Fs>, boolean>>,
+    ahead: () => Numbers<Names<Hs>>,
+  ): Record<C, number>;
+  /** A slot of tensors with two dimensions or more of which only means along the last two are kept. */
+  readonly factored?: Factored<NoInfer<S>, NoInfer<C>>;
+  /** Sums that the update reads. */
+  readonly reduction?: Reduction<Names<Fs>, S, C, N, A>;
+  /**
+   * A slot that is made anew in each update between `conclude` and the update: `prepare` of every element, as a matrix
+   * brought close to the nearest orthogonal one by five Newton–Schulz steps. Not saved.
+   */
+  readonly orthogonalises?: {
+    /** What makes it: `orthogonaliseStage`. */
+    readonly stage: Stage;
+    readonly slot: NoInfer<S>;
+    /** `fn prepare(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> vec4f`. */
+    prepare(
+      x: Readonly<Cell<S>>,
+      g: number,
+      h: Numbers<C>,
+      r: Numbers<A>,
+      flags: Readonly<Record<Names<Fs>, boolean>>,
+    ): number;
+    /** What the orthogonal matrix is multiplied by, whichever way round its tensor lies. */
+    scale(sides: readonly [outputs: number, inputs: number], flags: Readonly<Record<Names<Fs>, boolean>>): number;
+  };
+  /** `fn update(x: Cell, gradient: vec4f, h: Row) -> Cell`; with a reduction also `r: Scalars`, `measure`, `conclude`. */
+  readonly wgsl: string;
+  /** The twin: changes `x` by gradient `g`, in float64. */
+  update(x: Cell<S>, g: number, h: Numbers<C>, flags: Readonly<Record<Names<Fs>, boolean>>, r: Numbers<A>): void;
+  /** The parameter to evaluate a model with, where it is not the one that is trained; `carry` is the last update's. */
+  evaluation?(x: Readonly<Cell<S>>, carry: Numbers<K>): number;
+  /** Whether the update goes by a sign, which rounding may turn in single elements. */
+  readonly goesBySign?: boolean;
+  /**
+   * The highest rate that suits the rule on a small classifier, for tools that are told none (docs/performance.md);
+   * default 2e-3, which suits Adam's family.
+   */
+  readonly usualRate?: number;
+  /** Whether the rule works out a rate of its own, which `lr` multiplies. */
+  readonly findsRate?: boolean;
+  /** What torch's state_dict calls the slots, where torch has this rule. */
+  readonly torch?: Readonly<Partial<Record<NoInfer<S>, string>>>;
+  /**
+   * What stands for a carried value there, once the slots hold something: the key of a scalar that torch keeps of each
+   * tensor, or a number.
+   */
+  readonly torchCarry?: Readonly<Partial<Record<NoInfer<K>, string | number>>>;
+  /** Whether torch counts the steps of this rule, as a `step` of each tensor; default true. */
+  readonly torchSteps?: boolean;
+}
+
+/** A rule of whatever hypers, flags, slots and columns. */
+export interface Rule
+  extends RuleDefinition<
+    Readonly<Record<string, Hyper>>,
+    Readonly<Record<string, boolean>>,
+    string,
+    string,
+    string,
+    string,
+    string
+  > {
+  /** The scalars of a row in their order. */
+  readonly columns: readonly string[];
+  /** The rule's name, which stands for it in JSON and in text. */
+  toJSON(): string;
+  toString(): string;
+}
+
+/** Hypers as options: a number, a schedule or a function of the step each. */
+export type HyperOptions<Hs> = { readonly [H in keyof Hs]?: Scheduled | undefined };
+
+/** The options of a rule: its hypers and flags, and what every rule accepts. */
+export type RuleOptions<Hs, Fs, W = never> = HyperOptions<Hs> & {
+  readonly [F in keyof Fs]?: boolean | undefined;
+} & CommonOptions<HyperOptions<Hs>> &
+  ([W] extends [never] ? unknown : FallbackOption);
+
+/** Of a rule that does not take every tensor. */
+export type FallbackOption = {
+  /** The config of the tensors that the rule does not take; needed where there are any. */
+  readonly fallback?: RuleConfig | undefined;
+};
+
+/** A config as a rule makes it: the rule and its options. */
+export type RuleConfig = {
+  /** The rule that updates what has none of its own. */
+  readonly rule: Rule;
+};
+
+/** What makes the config of a rule: of its options, or of a rate and the other options. */
+export interface RuleFunction<Options> {
+  (options?: Options): Options & RuleConfig;
+  /**
+   * @param lr The rate: a number, a schedule or a function of the step.
+   * @param options The other options, without `lr`.
+   */
+  (lr: Scheduled, options?: Omit<Options, "lr">): Options & RuleConfig;
+}
+
+/**
+ * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its
+ * name.
+ *
+ * @throws OptionError for a definition that lacks a field, and for columns that are not numbers under the defaults; the
+ * function, for arguments of any other kind than it takes. WGSL is checked when it is compiled.
+ */
+export function defineRule<
+  Hs extends Readonly<Record<string, Hyper>>,
+  Fs extends Readonly<Record<string, boolean>>,
+  S extends string,
+  C extends string,
+  K extends string = never,
+  N extends string = never,
+  A extends string = never,
+  W extends string = never,
+>(definition: RuleDefinition<Hs, Fs, S, C, K, N, A, W>): Rule & RuleFunction<RuleOptions<Hs, Fs, W>> {
+  const given = definition as unknown as Omit<Rule, "columns" | "toJSON" | "toString">;
+  const columns = columnsOf(given);
+  const { name, hypers } = given;
+  const rule = (...values: readonly unknown[]) => withJson({ ...readForm(name, rule, hypers.lr!.range, values), rule });
+  const fields = { ...given, columns, toJSON: () => name, toString: () => name };
+  return defineFields(rule, name, fields) as unknown as Rule & RuleFunction<RuleOptions<Hs, Fs, W>>;
+}
+
+/** Whether a value is what {@link defineRule} returns. */
+export function isRule(value: unknown): value is Rule {
+  return typeof value === "function" && "hypers" in value && "columns" in value && "wgsl" in value;
+}
+
+/** The columns of a definition, as far as its shape can tell what it is. */
+function columnsOf(definition: Omit<Rule, "columns" | "toJSON" | "toString">): readonly string[] {
+  const { name, hypers, flags, slots, row, wgsl, update, carry } = (definition ?? {}) as Rule;
+  const needed = [isOptions(hypers) && isOptions(hypers.lr), isOptions(flags), Array.isArray(slots)];
+  const functions = typeof row === "function" && typeof update === "function";
+  if (typeof name !== "string" || typeof wgsl !== "string" || needed.includes(false) || !functions) {
+    throw new OptionError(
+      `defineRule was given ${show(definition)}; it must have name, hypers with lr, flags, slots, row, wgsl and update`,
+    );
+  }
+  if (carry !== undefined && typeof carry?.start !== "function") {
+    throw new OptionError(`the carry of the rule ${name} is ${show(carry)}; it must have names, start and next`);
+  }
+  for (const field of ["reduction", "factored", "orthogonalises"] as const) {
+    const its = (definition as Rule)[field];
+    if (its === undefined || isOptions(its?.stage)) continue;
+    throw new OptionError(
+      `${field}.stage of the rule ${name} is ${show(Object(its).stage)}; it must be what runs it, such as reductionStage`,
+    );
+  }
+  const defaults = Object.fromEntries(Object.entries(hypers).map(([hyper, { default: value }]) => [hyper, value]));
+  const filled = readRecord(
+    `the row of the rule ${name}`,
+    row(defaults, 1, carry?.start(defaults) ?? {}, flags, () => defaults),
+    "numbers",
+  );
+  const missing = Object.keys(filled).find((column) => typeof filled[column] !== "number");
+  if (missing !== undefined) {
+    throw new OptionError(
+      `the row of the rule ${name} is ${show(filled[missing])} in its column "${missing}"; it must be a number`,
+    );
+  }
+  return Object.keys(filled);
+}
+
+/** The options that a rule's function was given. */
+function readForm(name: string, rule: unknown, range: Range, values: readonly unknown[]): Record<string, unknown> {
+  const [first, second, ...rest] = values;
+  const usage = `${name}(options) or ${name}(lr, options)`;
+  const extra = rest.find((value) => value !== undefined);
+  if (extra !== undefined) {
+    throw new OptionError(`${name} was given ${show(extra)} as a third argument; it takes ${usage}`);
+  }
+  const read = (value: unknown, what: string): Record<string, unknown> => {
+    if (value === undefined) return {};
+    if (!isOptions(value)) throw new OptionError(`${name} was given ${show(value)}; it must be an object of ${what}`);
+    if (value.rule !== undefined && value.rule !== rule) {
+      throw new OptionError(
+        `${name} was given options whose rule is ${show(value.rule)}; it must be ${name} or left out`,
+      );
+    }
+    return value;
+  };
+  if (!isRate(first)) {
+    const options = read(first, "options, or a rate (a number, a schedule or a function of the step)");
+    if (second === undefined) return options;
+    if (first !== undefined) {
+      throw new OptionError(`${name} was given ${show(second)} after its options; it takes ${usage}`);
+    }
+    return read(second, "the options beside the rate");
+  }
+  if (typeof first === "number") readNumber(`${name}.lr`, first, range);
+  const options = read(second, "the options beside the rate");
+  if (options.lr !== undefined) {
+    throw new OptionError(`${name} was given the rate ${show(first)} and lr ${show(options.lr)}; it takes one of them`);
+  }
+  return { ...options, lr: first };
+}
+
+function isRate(value: unknown): boolean {
+  if (typeof value === "number" || typeof value === "function") return true;
+  return isOptions(value) && value.type !== undefined;
+}

@@ -1,0 +1,162 @@
+// A schedule: a pure function of the 0-based step with a config that rebuilds it. This file holds the types and what turns
+// a hyper's value into a schedule; the schedules themselves lie in schedules/, one file each.
+import { OptionError, show } from "../base/errors.ts";
+import { deepest, readNumber, readString } from "../base/options.ts";
+
+/** A schedule's config, as its function makes it: `type` is the schedule, the other fields are its options. */
+export interface ScheduleConfig {
+  /** The kind of schedule. */
+  readonly type: ScheduleDefinition;
+  readonly [option: string]: unknown;
+}
+
+/** Any function of the 0-based step; it cannot be saved as JSON. */
+export type ScheduleFunction = (step: number) => number;
+
+/** What a hyper accepts: a number, a schedule's config, or a function of the 0-based step. */
+export type Scheduled = number | ScheduleConfig | ScheduleFunction;
+
+/** What a listener has observed, as plain JSON. */
+export type ListenerState = Readonly<Record<string, number | null>>;
+
+/** The part of a schedule that depends on a metric of the run instead of the step: a plateau. */
+export interface Listener {
+  /** Observes the next value of the metric, which may change the schedule's values from then on. */
+  observe(metric: number): void;
+  /** What must be saved to go on from here; plain JSON. */
+  state(): ListenerState;
+  /** Takes up a saved state. @throws DataError for what is no state of this listener; nothing is changed then. */
+  restore(state: ListenerState): void;
+}
+
+/** A schedule that was read and checked. */
+export interface Schedule {
+  /** The complete config (every default filled in), a plain number for a constant one, or the function itself. */
+  readonly config: Scheduled;
+  /** The value, where it is the same at every step. */
+  readonly constant?: number;
+  /** The value at the 0-based step, in float64. */
+  at(step: number): number;
+  /** Its parts that observe a metric, in the order of the config; absent for a pure function of the step. */
+  readonly listeners?: readonly Listener[];
+}
+
+/** An option of a schedule as its table shows it (docs/schedules.md). */
+export interface ScheduleOption {
+  readonly name: string;
+  /** What it may be, in words: "a whole number >= 1". */
+  readonly allowed: string;
+  /** Its value where the config does not give it, as JSON; undefined where there is none. */
+  readonly default: unknown;
+  /** Whether it may be left out though it has no default. */
+  readonly optional: boolean;
+}
+
+/** Reads a schedule inside another one. */
+export type Nested<T = Schedule> = (name: string, value: unknown) => T;
+
+/** What {@link ScheduleConfig.type} is: what defineSchedule returns. */
+export interface ScheduleDefinition {
+  /** Its name, which stands for it in JSON. */
+  readonly type: string;
+  /** The value at the 0-based step t, in terms of the options. */
+  readonly formula: string;
+  /** Where the formula comes from: paper and year, or the library that it follows. */
+  readonly source: string;
+  readonly options: readonly ScheduleOption[];
+  /** Checks `config` (errors name `name`) and returns the complete config and the function. */
+  read(name: string, config: Readonly<Record<string, unknown>>, nested: Nested): Schedule;
+  /** The options of a config in JSON with what `nested` makes of the schedules inside. */
+  fromJson(name: string, options: Readonly<Record<string, unknown>>, nested: Nested<unknown>): Record<string, unknown>;
+  toJSON(): string;
+}
+
+/** Whether a value is a schedule's definition. */
+export function isScheduleDefinition(value: unknown): value is ScheduleDefinition {
+  return typeof value === "function" && "formula" in value && "fromJson" in value;
+}
+
+/** Whether a config is, or holds anywhere inside, something of a kind. */
+export function holds(config: unknown, found: (part: unknown) => boolean): boolean {
+  if (found(config)) return true;
+  return typeof config === "object" && config !== null && Object.values(config).some((part) => holds(part, found));
+}
+
+/** Whether a config is, or holds, a function of the step, which JSON has none of. */
+export function holdsFunction(config: unknown): boolean {
+  return holds(config, (part) => typeof part === "function" && !("toJSON" in part));
+}
+
+/** The version of all schedules' configs; what a later one means differently will have another. */
+export const scheduleVersion = 1;
+
+/**
+ * Makes a number, a schedule's config or a function of the step a schedule. `name` is what errors call it. A config may say its
+ * `version` (1), and the complete config says it then too. Schedules may lie at most 100 deep in each other, and at most
+ * 100,000 in one.
+ *
+ * @throws OptionError for an unknown type, version or option, and for values out of range; and from `at`, where a function
+ *   throws or returns no number.
+ */
+export function createSchedule(value: Scheduled, name = "schedule"): Schedule {
+  return read(readString("name", name), value, 0, { left: mostSchedules });
+}
+
+/** Schedules that one config may hold, those inside others too. */
+export const mostSchedules = 100_000;
+
+function read(name: string, value: unknown, depth: number, budget: { left: number }): Schedule {
+  if (depth > deepest) {
+    throw new OptionError(`a schedule lies ${depth} deep in others; it must lie at most ${deepest} deep`);
+  }
+  if (budget.left-- === 0) throw new OptionError(`a schedule holds more than ${mostSchedules} others`);
+  if (typeof value === "number") {
+    readNumber(name, value, {});
+    return { config: value, constant: value, at: () => value };
+  }
+  if (isScheduleDefinition(value)) {
+    throw new OptionError(`${name} is the schedule ${value}; it must be called with its options`);
+  }
+  if (typeof value === "function") return guarded(name, value as ScheduleFunction);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new OptionError(
+      `${name} is ${value === undefined ? "missing" : show(value)}; it must be a number, a schedule or a function of the step`,
+    );
+  }
+  const { version: given, ...config } = value as ScheduleConfig;
+  const definition: unknown = config.type;
+  if (!isScheduleDefinition(definition)) {
+    throw new OptionError(
+      `${name}.type is ${definition === undefined ? "missing" : show(definition)}; it must be a schedule of the library: call its function, as cosine({ base, steps }), or readConfig() for JSON`,
+    );
+  }
+  if (given !== undefined && given !== scheduleVersion) {
+    throw new OptionError(
+      `${name}.version is ${show(given)}, which is not a known version; known is ${scheduleVersion}`,
+    );
+  }
+  const nested = (inner: string, part: unknown) => read(inner, part, depth + 1, budget);
+  const schedule = definition.read(name, config, nested);
+  if (given === undefined) return schedule;
+  return { ...schedule, config: { ...(schedule.config as ScheduleConfig), version: given } };
+}
+
+/** A user's function whose mistakes are reported as errors that name what it drives and the step. */
+function guarded(name: string, value: ScheduleFunction): Schedule {
+  return {
+    config: value,
+    at(step) {
+      let result: unknown;
+      try {
+        result = value(step);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : show(error);
+        throw new OptionError(`${name} threw at step ${step}: ${message}`, { cause: error });
+      }
+      if (typeof result !== "number") {
+        throw new OptionError(`${name} returned ${show(result)} at step ${step}; it must return a number`);
+      }
+      return result;
+    },
+  };
+}
