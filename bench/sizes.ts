@@ -4,6 +4,7 @@ import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build as esbuild } from "esbuild";
 import { build, type Plugin } from "vite";
+import manifest from "../package.json" with { type: "json" };
 import { root } from "./serve.ts";
 import { emptyRow, messageOf, type Row } from "./suite.ts";
 import type { SizeCase } from "./suites/size.ts";
@@ -27,10 +28,10 @@ export function gzipped(code: string): number {
   return gzipSync(code, { level: 9 }).length;
 }
 
-/** The library's entries by the specifiers of its users. */
+/** The library's entries by the specifiers of its users, as the package exports them. */
 const entries = Object.fromEntries(
-  Object.entries({ fallline: "src", "fallline/train": "src/train", "fallline/bench": "bench" }).map(
-    ([specifier, folder]) => [specifier, join(root, "dist/lib", folder, "index.js")],
+  Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
+    typeof entry === "string" ? [] : [[`fallline${subpath.slice(1)}`, join(root, entry.default)]],
   ),
 );
 

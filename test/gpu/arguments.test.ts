@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { isOptions } from "../../src/base/options.ts";
+import { layerStats } from "../../src/modifiers/layer_stats.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { curve, peaks } from "../custom_objectives.ts";
 import { type Call, complaints, hostile, methodComplaints } from "../hostile.ts";
@@ -14,7 +15,10 @@ const config = { rule: sgd } as const;
 
 describe("a hostile argument of a method on a device", () => {
   it("of an optimizer", async () => {
-    const optimizer = await createOptimizer(device, [{ name: "w", shape: [2] }], { ...config, watch: true });
+    const optimizer = await createOptimizer(device, [{ name: "w", shape: [2] }], {
+      ...config,
+      modifiers: [layerStats()],
+    });
     expect(await methodComplaints("optimizer", optimizer)).toEqual([]);
     optimizer.destroy();
   });
