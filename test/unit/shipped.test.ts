@@ -24,8 +24,8 @@ async function shippedBy(entry: string): Promise<readonly string[]> {
 const checkpointing = /^src\/.*\b(checkpoint|safetensors|checksum|torch)\.ts$/;
 
 describe("a bundle", () => {
-  it.each(["gpu", "cpu"])("of the optimizer in src/%s has no checkpoints", async (engine) => {
-    const shipped = await shippedBy(`src/${engine}/optimizer.ts`);
+  it.each(["gpu", "cpu"])("of the optimizer in src/engines/%s has no checkpoints", async (engine) => {
+    const shipped = await shippedBy(`src/engines/${engine}/optimizer.ts`);
     expect(shipped).toContain("src/optimizer/shell.ts");
     expect(shipped.filter((path) => checkpointing.test(path))).toEqual([]);
   });

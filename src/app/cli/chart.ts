@@ -19,5 +19,6 @@ export function chartSvg({ width = 900, height = 480, ...option }: Description):
   chart.setOption({ ...option, animation: false, backgroundColor: "#ffffff" });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  return svg;
+  // Its ids are numbered by the charts of the process; the same chart is the same file.
+  return svg.replace(/\bzr\d+-/g, "zr0-");
 }
