@@ -49,7 +49,7 @@ export const sizeCases: readonly SizeCase[] = [
   {
     ...common,
     name: "library, all of it",
-    limit: 145_000,
+    limit: 162_000,
     modules: { fallline: `export * from "fallline"; export * from "fallline/train"; export * from "fallline/bench";` },
   },
 ];

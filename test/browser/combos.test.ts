@@ -26,9 +26,9 @@ it("trains and tests by every rule, with an average and without, as the CPU refe
   const address = await serve("dist");
   const { page, errors } = await openPage(await launchChrome());
   await page.goto(`${address}page/index.html`);
-  const run = `(async ({ train, webgpuEngine, cpuEngine, requestDevice, arrayDataset }) => {
+  const run = `(async ([{ requestDevice }, { train, webgpuEngine, cpuEngine, datasets }]) => {
     const inputs = Array.from({ length: 24 }, (_, i) => [Math.sin(i), Math.cos(3 * i), Math.sin(7 * i) / 2]);
-    const data = arrayDataset({ inputs, labels: inputs.map(([x, y]) => (x > y ? 1 : 0)) });
+    const data = datasets.fromArrays({ inputs, labels: inputs.map(([x, y]) => (x > y ? 1 : 0)) });
     const engines = [webgpuEngine(await requestDevice()), cpuEngine()];
     const outcomes = [];
     for (const optimizer of ${JSON.stringify(configs)}) {
@@ -42,7 +42,8 @@ it("trains and tests by every rule, with an average and without, as the CPU refe
     }
     return JSON.stringify(outcomes);
   })`;
-  const found = (await page.evaluate(`import("${address}lib/src/index.js").then(${run})`)) as string;
+  const entries = ["index", "training"].map((name) => `import("${address}lib/src/${name}.js")`);
+  const found = (await page.evaluate(`Promise.all([${entries.join(", ")}]).then(${run})`)) as string;
   const outcomes = JSON.parse(found) as [Outcome, Outcome][];
   expect(outcomes).toHaveLength(configs.length);
   for (const [i, config] of configs.entries()) {
