@@ -18,9 +18,9 @@ import { bestOf, mustUpdate, type TrialResult, trialConfig, trialResult } from "
 
 /** What {@link search} takes. */
 export interface SearchOptions {
-  /** Names of rules to try; default {@link searchedRules}. */
+  /** Names of rules to try; default adamw, sgd, lion and prodigy. */
   readonly rules?: readonly string[] | undefined;
-  /** Courses of the rate to try; default {@link searchedShapes}. */
+  /** Courses of the rate to try; default constant and cosine. */
   readonly schedules?: readonly ScheduleShape[] | undefined;
   /**
    * Highest rates to try, as multiples of the one that suits the rule by experience; default 1/4, 1 and 4. Rules

@@ -117,7 +117,7 @@ export interface TrainResult {
    * step; of them the average or the evaluation point where the optimizer has one (`role`).
    */
   readonly params: TensorValues;
-  /** The role of `params` in the optimizer: "params", "swa", "ema", "lookahead" or "evaluation", see {@link evaluationRole}. */
+  /** The role of `params` in the optimizer: "params", "swa", "ema", "lookahead" or "evaluation", as `evaluationRole` says. */
   readonly role: Role;
   /** The shape of each parameter, by name. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
