@@ -14,7 +14,7 @@ import {
   saveCheckpoint,
   schedules,
 } from "../../dist/lib/src/index.js";
-import { Random } from "../../dist/lib/src/random.js";
+import { Random } from "../../dist/lib/src/training.js";
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 
 const [backend, from, to, checkpoint, out] = process.argv.slice(2);
