@@ -3,7 +3,7 @@
 import { listed, OptionError, show } from "../base/errors.ts";
 import { readArray, readBoolean, readMade, readNumber, readObject } from "../base/options.ts";
 import { globMatches, regexMatcher } from "../base/pattern.ts";
-import type { Tensor } from "./arena.ts";
+import { readTensors, type Tensor, type Tensors } from "./arena.ts";
 import type { GroupOptions, Pattern } from "./config.ts";
 
 /** Reads a group's `params`: patterns in their JSON form, and the names that they match, in the tensors' order. */
@@ -78,13 +78,12 @@ export function isBiasOrNorm(tensor: Pick<Tensor, "name" | "shape">): boolean {
 
 /**
  * The group that has no weight decay: biases, norms, and every other vector or scalar. For `groups` of an optimizer; an
- * empty list where there is none.
+ * empty list where there is none. Tensors are a list or named, as an optimizer takes them.
  */
-export function noDecay(
-  tensors: readonly Pick<Tensor, "name" | "shape">[],
-): readonly (GroupOptions & { readonly weightDecay: 0 })[] {
-  readNames("noDecay", tensors);
-  const params = tensors.filter((tensor) => isBiasOrNorm(tensor)).map(({ name }) => name);
+export function noDecay(tensors: Tensors): readonly (GroupOptions & { readonly weightDecay: 0 })[] {
+  const params = readNamed("noDecay", tensors)
+    .filter((tensor) => isBiasOrNorm(tensor))
+    .map(({ name }) => name);
   return params.length === 0 ? [] : [{ params, weightDecay: 0 }];
 }
 
@@ -102,20 +101,20 @@ export function noDecay(
  * @throws OptionError for a decay out of range, and a `layerOf` that returns no number.
  */
 export function layerwiseDecay(
-  tensors: readonly Pick<Tensor, "name" | "shape">[],
+  tensors: Tensors,
   options: {
     readonly decay: number;
     readonly noDecay?: boolean;
     readonly layerOf?: (name: string) => number;
   },
 ): readonly (GroupOptions & { readonly weightDecay?: 0 })[] {
-  const names = readNames("layerwiseDecay", tensors);
+  const named = readNamed("layerwiseDecay", tensors);
   const fields = readObject("layerwiseDecay", options, ["decay", "noDecay", "layerOf"]);
   const decay = readNumber("layerwiseDecay.decay", fields.decay, { above: 0, max: 1 });
   const spares = fields.noDecay === undefined ? false : readBoolean("layerwiseDecay.noDecay", fields.noDecay);
-  const layerOf = readLayerOf(fields.layerOf) ?? layersByName(names);
-  const byLayer = new Map<number, Pick<Tensor, "name" | "shape">[]>();
-  for (const tensor of tensors) {
+  const layerOf = readLayerOf(fields.layerOf) ?? layersByName(named.map(({ name }) => name));
+  const byLayer = new Map<number, Tensor[]>();
+  for (const tensor of named) {
     const layer = layerOf(tensor.name);
     const members = byLayer.get(layer);
     if (members) members.push(tensor);
@@ -134,10 +133,10 @@ export function layerwiseDecay(
 }
 
 /** The names of tensors that a helper was given. */
-function readNames(owner: string, tensors: unknown): readonly string[] {
-  return readArray(`the tensors of ${owner}`, tensors, "{ name, shape }").map((tensor, i) => {
+function readNamed(owner: string, tensors: Tensors): readonly Tensor[] {
+  return readArray(`the tensors of ${owner}`, readTensors(tensors), "{ name, shape }").map((tensor, i) => {
     const { name, shape } = (tensor ?? {}) as Partial<Tensor>;
-    if (typeof name === "string" && Array.isArray(shape)) return name;
+    if (typeof name === "string" && Array.isArray(shape)) return tensor as Tensor;
     throw new OptionError(`the tensors of ${owner} hold ${show(tensor)} at ${i}; it must be { name, shape }`);
   });
 }

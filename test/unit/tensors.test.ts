@@ -1,6 +1,6 @@
 // Both forms in which tensors are given, and what calls say of which group or replica they are about.
 import { describe, expect, it } from "vitest";
-import { adamw, createCpuOptimizer, type Tensors } from "../../src/index.ts";
+import { adamw, createCpuOptimizer, layerwiseDecay, noDecay, type Tensors } from "../../src/index.ts";
 
 describe("tensors by name", () => {
   const data = [1, 2, 3, 4];
@@ -15,6 +15,17 @@ describe("tensors by name", () => {
     expect(byName.segments).toEqual(listed.segments);
     expect(await byName.read()).toEqual(await listed.read());
     expect((await byName.read()).b).toEqual(new Float32Array(3));
+  });
+
+  it("make the same groups", () => {
+    const [named, tensors] = [
+      { "layers.0.w": [2, 2], "layers.1.w": [2, 2], b: [3] },
+      [] as { name: string; shape: number[] }[],
+    ];
+    for (const [name, shape] of Object.entries(named)) tensors.push({ name, shape });
+    expect(noDecay(named)).toEqual([{ params: ["b"], weightDecay: 0 }]);
+    expect(noDecay(named)).toEqual(noDecay(tensors));
+    expect(layerwiseDecay(named, { decay: 0.5 })).toEqual(layerwiseDecay(tensors, { decay: 0.5 }));
   });
 
   it("may be called anything", () => {
