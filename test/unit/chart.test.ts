@@ -148,3 +148,15 @@ it("tells how a range test ended", () => {
   expect(words("nonFinite", 0.5)).toBe("ended after 1 of 100 steps: the loss was not finite at a rate of 0.5");
   expect(words("aborted", null)).toBe("stopped before the first step");
 });
+
+it("is the same file whatever the process drew before", () => {
+  const draw = () => chartSvg(lossChart({ title: "a run", losses: falling }));
+  const first = draw();
+  chartSvg(sweepChart({ title: "a sweep", runs: runs(falling, 5), best: 1 }));
+  expect(draw()).toBe(first);
+  // What refers to an id still finds it.
+  const ids = new Set([...first.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id));
+  const used = [...first.matchAll(/url\(#([^)]+)\)/g)].map(([, id]) => id);
+  expect(used.length).toBeGreaterThan(0);
+  expect(used.filter((id) => !ids.has(id))).toEqual([]);
+});

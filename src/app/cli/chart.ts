@@ -19,6 +19,14 @@ export function chartSvg({ width = 900, height = 480, ...option }: Description):
   chart.setOption({ ...option, animation: false, backgroundColor: "#ffffff" });
   const svg = chart.renderToSVGString();
   chart.dispose();
-  // Its ids are numbered by the charts of the process; the same chart is the same file.
-  return svg.replace(/\bzr\d+-/g, "zr0-");
+  return renumbered(svg);
+}
+
+/** With ids by their order in it: ECharts numbers them by all that the process drew, and the same chart is to be the same file. */
+function renumbered(svg: string): string {
+  const numbers = new Map<string, number>();
+  return svg.replace(/\bzr\d+-(c|cls-)\d+/g, (id, kind: string) => {
+    if (!numbers.has(id)) numbers.set(id, numbers.size);
+    return `zr0-${kind}${numbers.get(id)}`;
+  });
 }
