@@ -53,7 +53,7 @@ export type CommonOptions<Hypers> = {
   /**
    * One entry for each copy of all parameters that trains in the same dispatch, with hypers in place of the optimizer's;
    * default one copy. What a group or a fallback sets for itself is the same in all copies, unless an entry says otherwise
-   * in `groups` (one entry of hypers for each group, which may hold a `fallback`) or `fallback`; `set(hypers, group, replica)`
+   * in `groups` (one entry of hypers for each group, which may hold a `fallback`) or `fallback`; `set(hypers, { group, replica })`
    * changes it later.
    */
   readonly replicas?: readonly (Hypers & ReplicaOptions)[] | undefined;

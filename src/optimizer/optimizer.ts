@@ -44,7 +44,7 @@ export interface Stats {
 }
 
 /**
- * What the last update did to one tensor; kept with `watch: true`. All norms are 2-norms. On the GPU they have float32's
+ * What the last update did to one tensor; kept with the modifier `layerStats`. All norms are 2-norms. On the GPU they have float32's
  * precision, and elements below 1e-33 may count as 0.
  */
 export interface LayerStats {
@@ -161,7 +161,7 @@ export interface Optimizer {
    * What the last update did to each tensor, in one replica (default: the first); all zero before the first update and
    * after a `loadCheckpoint`, for what was frozen or skipped, and for a replica that was halted during it.
    *
-   * @throws OptionError for an optimizer made without `watch: true`.
+   * @throws OptionError for an optimizer made without the modifier `layerStats`.
    */
   layers(where?: InReplica): Promise<readonly LayerStats[]>;
   /** Frees what was created. Using the optimizer afterwards is an error. */
@@ -203,4 +203,4 @@ export function mustStep(
 }
 
 /** Why there are no layer statistics. */
-export const unwatchedMessage = "layers() needs an optimizer made with watch: true";
+export const unwatchedMessage = "layers() needs an optimizer made with the modifier layerStats()";

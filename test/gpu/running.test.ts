@@ -290,7 +290,7 @@ describe.each(engines)("%s: layers", (_, create) => {
     expect((await optimizer.stats({ replica: 1 })).groupNorms).toEqual([0]);
     optimizer.destroy();
     const unwatched = await create(tensors, { rule: sgd } as unknown as OptimizerConfig);
-    await expect(unwatched.layers()).rejects.toThrow("layers() needs an optimizer made with watch: true");
+    await expect(unwatched.layers()).rejects.toThrow("layers() needs an optimizer made with the modifier layerStats()");
     unwatched.destroy();
   });
 });

@@ -58,7 +58,7 @@ export function datasetNoun(data: DatasetShape): string {
 
 /** @throws OptionError for what is no data set; numbers and lengths {@link checkDataset} looks at. */
 export function readDataset<T extends Dataset>(name: string, data: T): T {
-  const allowed = "a data set, such as arrayDataset() makes";
+  const allowed = "a data set, such as datasets.fromArrays() makes";
   readMade(name, data, allowed, {
     ...{ name: "string", count: "number", features: "number", scale: "number", inputs: "object" },
     ...(data?.labels ? { classes: "number", labels: "object" } : { outputs: "number", targets: "object" }),
