@@ -190,7 +190,7 @@ export function objectiveLaws(engine: Engine): void {
     });
   });
 
-  describe("parts of a batch", () => {
+  describe("micro-batches", () => {
     it.each<[string, ModelConfig]>([
       ["perceptron", { layers: [64, 12, 10], l2: 0.1, dropout: 0.3, activation: "gelu" }],
       ["recurrent network", { type: "rnn", inputs: 8, steps: 8, hidden: 6, outputs: 10, l2: 0.1 }],
@@ -212,11 +212,11 @@ export function objectiveLaws(engine: Engine): void {
         trainee.destroy();
         return { losses, gradients, loss, accuracy };
       };
-      const [whole, parts] = [await of(), await of(64)];
-      for (const [i, loss] of whole.losses.entries()) expect(Math.abs(parts.losses[i]! - loss)).toBeLessThan(1e-6);
-      expect(worstDifference(parts.gradients, whole.gradients)).toBeLessThan(2e-7);
-      expect(Math.abs(parts.loss - whole.loss)).toBeLessThan(1e-6);
-      expect(parts.accuracy).toBe(whole.accuracy);
+      const [whole, micro] = [await of(), await of(64)];
+      for (const [i, loss] of whole.losses.entries()) expect(Math.abs(micro.losses[i]! - loss)).toBeLessThan(1e-6);
+      expect(worstDifference(micro.gradients, whole.gradients)).toBeLessThan(2e-7);
+      expect(Math.abs(micro.loss - whole.loss)).toBeLessThan(1e-6);
+      expect(micro.accuracy).toBe(whole.accuracy);
     });
   });
 

@@ -2,7 +2,7 @@
 // the rule and the line its author wrote.
 
 /** A piece of WGSL and what to call it in an error. */
-export interface SourcePart {
+export interface Snippet {
   readonly name: string;
   readonly text: string;
 }
@@ -11,22 +11,22 @@ export interface Source {
   /** What the shader is for, as errors and GPU labels call it. */
   readonly name: string;
   readonly code: string;
-  readonly parts: readonly SourcePart[];
+  readonly snippets: readonly Snippet[];
 }
 
-export function assemble(name: string, parts: readonly SourcePart[]): Source {
-  return { name, parts, code: parts.map((part) => withNewline(part.text)).join("") };
+export function assemble(name: string, snippets: readonly Snippet[]): Source {
+  return { name, snippets, code: snippets.map((snippet) => withNewline(snippet.text)).join("") };
 }
 
-/** The part and the line within it of a line (from 1) of the whole source. */
-export function locate(source: Source, line: number): { part: string; line: number } {
+/** The snippet and the line within it of a line (from 1) of the whole source. */
+export function locate(source: Source, line: number): { snippet: string; line: number } {
   let rest = line;
-  for (const part of source.parts) {
-    const lines = withNewline(part.text).split("\n").length - 1;
-    if (rest <= lines) return { part: part.name, line: rest };
+  for (const snippet of source.snippets) {
+    const lines = withNewline(snippet.text).split("\n").length - 1;
+    if (rest <= lines) return { snippet: snippet.name, line: rest };
     rest -= lines;
   }
-  return { part: source.name, line };
+  return { snippet: source.name, line };
 }
 
 /** weightDecay → weight_decay, v → v. */

@@ -2,7 +2,7 @@
 import cautiousText from "../../shaders/modifiers/cautious.wgsl?raw";
 import cautiousConclude from "../../shaders/modifiers/cautious_conclude.wgsl?raw";
 import cautiousMeasure from "../../shaders/modifiers/cautious_measure.wgsl?raw";
-import { driverColumns, storeModifiedPart } from "../engines/stages/generate.ts";
+import { driverColumns, storeModifiedSnippet } from "../engines/stages/generate.ts";
 import { file } from "../engines/stages/snippets.ts";
 import { sumsStage } from "../engines/stages/sums.ts";
 import { defineModifier, type SwitchFunction } from "./modifier.ts";
@@ -29,7 +29,7 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   effects: () => ({
     scalars: ["cautious"],
     hooks: ["update"],
-    parts: [file("modifiers/cautious", cautiousText)],
+    snippets: [file("modifiers/cautious", cautiousText)],
     twin: {
       update(x, before, g, row, r) {
         const kept = before * (row.keep ?? 1);
@@ -42,21 +42,21 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
 
 const cautiousStage = /* @__PURE__ */ sumsStage({
   name: "cautious",
-  kernelNames: ({ part }) => ({
-    measure: `rule "${part.rule.name}", measure of caution`,
+  kernelNames: ({ ruleSet }) => ({
+    measure: `rule "${ruleSet.rule.name}", measure of caution`,
     conclude: "conclude of caution",
   }),
   terms: () => ["kept"],
   scope: () => "tensor",
   measure: () => [file("modifiers/cautious_measure", cautiousMeasure)],
   conclude: (context) => [
-    storeModifiedPart(context, "cautious"),
+    storeModifiedSnippet(context, "cautious"),
     file("modifiers/cautious_conclude", cautiousConclude),
   ],
   columns: driverColumns,
   // Of each tensor the share of elements whose update does not go against the gradient.
-  twin({ state: { part }, works, scalars }) {
-    const { rule, flags } = part;
+  twin({ state: { ruleSet }, works, scalars }) {
+    const { rule, flags } = ruleSet;
     for (const { place, row, cells, gradient } of works) {
       const r = scalars.of(place);
       let kept = 0;

@@ -25,7 +25,7 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
   },
   effects: () => ({
     hooks: ["update"],
-    parts: [file("modifiers/cautious_decay", cautiousDecayText)],
+    snippets: [file("modifiers/cautious_decay", cautiousDecayText)],
     twin: {
       update(x, before, _g, row) {
         const step = before * row.keep! - x.p;

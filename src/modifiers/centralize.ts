@@ -26,7 +26,7 @@ export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
     lines: "centers",
     linesOf: centersOf,
     hooks: ["gradient"],
-    parts: [centralizePart],
+    snippets: [centralizeSnippet],
     twin: {
       gradient(g, i, { place, lines }) {
         const { centers } = place.lines;
@@ -39,13 +39,13 @@ export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   }),
 });
 
-const centralizePart = /* @__PURE__ */ file("modifiers/centralize", centralizeText);
-const linesPart = /* @__PURE__ */ file("modifiers/centralize_lines", centralizeLines);
+const centralizeSnippet = /* @__PURE__ */ file("modifiers/centralize", centralizeText);
+const linesSnippet = /* @__PURE__ */ file("modifiers/centralize_lines", centralizeLines);
 
 const centerStage = /* @__PURE__ */ linesStage({
   name: "centralize",
   kernelName: () => "gradient centralisation",
-  parts: () => [linesPart],
+  snippets: () => [linesSnippet],
   columns: driverColumns,
   before: (modifiers) => modifiersBefore("centralize", modifiers),
   of(_, { lines: { centers } }) {

@@ -64,19 +64,19 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
     lines: "units",
     linesOf: ({ shape }) => ({ view: unitView(shape) }),
     hooks: ["gradient"],
-    parts: [clipPart],
+    snippets: [clipSnippet],
     twin: { gradient: (g, i, { place, lines }) => lines.units![i % place.lines.units!.view.columns]! * g },
     before: unitStage,
   }),
 });
 
-const clipPart = /* @__PURE__ */ file("modifiers/clip_adaptive", clipAdaptiveText);
-const linesPart = /* @__PURE__ */ file("modifiers/clip_adaptive_lines", clipAdaptiveLines);
+const clipSnippet = /* @__PURE__ */ file("modifiers/clip_adaptive", clipAdaptiveText);
+const linesSnippet = /* @__PURE__ */ file("modifiers/clip_adaptive_lines", clipAdaptiveLines);
 
 const unitStage = /* @__PURE__ */ linesStage({
   name: "unitClip",
   kernelName: () => "adaptive clipping",
-  parts: () => [linesPart],
+  snippets: () => [linesSnippet],
   columns: driverColumns,
   before: (modifiers) => modifiersBefore("clipAdaptive", modifiers),
   of: (_, { lines: { units } }) => units && { view: units.view, columns: units.offset },

@@ -43,7 +43,7 @@ export const clipValue = /* @__PURE__ */ defineModifier<
     columns: ["clipValue"],
     row: () => ({ clipValue: maxValue }),
     hooks: ["gradient"],
-    parts: [file("modifiers/clip_value", clipValueText)],
+    snippets: [file("modifiers/clip_value", clipValueText)],
     twin: { gradient: (g, _, { row }) => Math.max(-row.clipValue!, Math.min(row.clipValue!, g)) },
   }),
 });

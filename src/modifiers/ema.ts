@@ -47,7 +47,7 @@ export const ema = /* @__PURE__ */ defineModifier<
     },
     evaluates: () => true,
     hooks: ["update"],
-    parts: [file("modifiers/ema", emaText)],
+    snippets: [file("modifiers/ema", emaText)],
     twin: {
       update(x, _before, _g, row) {
         x.ema! += row.ema! * (x.p - x.ema!);

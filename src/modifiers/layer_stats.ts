@@ -1,15 +1,15 @@
 // Layer statistics: what each update does to each tensor, as norms of its gradient, its parameters and their change.
 import layerStatsText from "../../shaders/modifiers/layer_stats.wgsl?raw";
-import { structsPart } from "../engines/stages/generate.ts";
-import { file, fileSumPart, joinPart } from "../engines/stages/snippets.ts";
+import { structsSnippet } from "../engines/stages/generate.ts";
+import { file, fileSumSnippet, joinSnippet } from "../engines/stages/snippets.ts";
 import { layerStruct } from "../engines/stages/structs.ts";
 import { defineModifier, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
-const parts = /* @__PURE__ */ [
-  structsPart(layerStruct),
-  joinPart,
-  fileSumPart,
+const snippets = /* @__PURE__ */ [
+  structsSnippet(layerStruct),
+  joinSnippet,
+  fileSumSnippet,
   file("modifiers/layer_stats", layerStatsText),
 ];
 
@@ -22,5 +22,5 @@ export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   argument: "on",
   costs: [{ option: "`watch`", examples: [{ watch: true }], dispatches: 0, state: "0", moved: "≈ 0" }],
   read: readSwitch,
-  effects: () => ({ hooks: ["after", "end"], parts, files: layerStruct }),
+  effects: () => ({ hooks: ["after", "end"], snippets, files: layerStruct }),
 });

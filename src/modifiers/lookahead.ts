@@ -32,7 +32,7 @@ export const lookahead = /* @__PURE__ */ defineModifier<
     row: (step) => ({ lookahead: (step + 1) % every === 0 ? share : -1 }),
     evaluates: () => true,
     hooks: ["update"],
-    parts: [file("modifiers/lookahead", lookaheadText)],
+    snippets: [file("modifiers/lookahead", lookaheadText)],
     twin: {
       update(x, _before, _g, row) {
         if (row.lookahead! < 0) return;

@@ -50,7 +50,7 @@ export interface LossScale {
 export const largestLossScale = 2 ** 126;
 
 /** A modifier with its options, as a plan has it. */
-export interface ActiveModifier extends Omit<Effects, "hooks" | "parts">, ModifierKernel {
+export interface ActiveModifier extends Omit<Effects, "hooks" | "snippets">, ModifierKernel {
   readonly modifier: Modifier;
   /** Its options, complete, as they stand under its key in JSON. */
   readonly json: unknown;
@@ -134,7 +134,7 @@ export function defineModifier<S, F extends Modifier>(definition: ModifierDefini
       const settings = definition.read(owner, value);
       if (settings === undefined) return undefined;
       const json = definition.json ? definition.json(settings) : settings;
-      const active = { hooks: [], parts: [], ...definition.effects(settings), name, modifier, json };
+      const active = { hooks: [], snippets: [], ...definition.effects(settings), name, modifier, json };
       settingsOf.set(active, settings);
       return active;
     },

@@ -34,7 +34,7 @@ export const swa = /* @__PURE__ */ defineModifier<
     },
     evaluates: (updates) => updates > start,
     hooks: ["update"],
-    parts: [file("modifiers/swa", swaText)],
+    snippets: [file("modifiers/swa", swaText)],
     twin: {
       update(x, _before, _g, row) {
         x.swa! += row.swa! * (x.p - x.swa!);

@@ -1,7 +1,7 @@
 // A custom objective: parameters, a loss of one example and its derivatives in WGSL, and a twin in JavaScript. What it is made
 // of, what data it fits, and where its parameters lie in an optimizer's arenas.
 
-import type { SourcePart } from "../base/assemble.ts";
+import type { Snippet } from "../base/assemble.ts";
 import { OptionError, show } from "../base/errors.ts";
 import { readNumber, readObject } from "../base/options.ts";
 import { arenaLength, layoutSegments, type Segment, type Tensor } from "../optimizer/arena.ts";
@@ -207,7 +207,7 @@ export function customSnippets(
   segments: readonly Segment[],
 ): CustomSnippets {
   const title = titleOf({ name });
-  const generated = (text: string): SourcePart => ({ name: "generated", text });
+  const generated = (text: string): Snippet => ({ name: "generated", text });
   const counts = { param_count: countParams(tensors), features, outputs, ...firstConstants(title, tensors) };
   return {
     counts: generated(

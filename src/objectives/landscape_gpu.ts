@@ -3,7 +3,7 @@
 import points from "../../shaders/objectives/landscape.wgsl?raw";
 import gradientDriver from "../../shaders/objectives/landscape_gradient.wgsl?raw";
 import total from "../../shaders/objectives/landscape_total.wgsl?raw";
-import { assemble, type Source, type SourcePart, snakeCase } from "../base/assemble.ts";
+import { assemble, type Snippet, type Source, snakeCase } from "../base/assemble.ts";
 import { allocate, bytesOf } from "../engines/gpu/allocate.ts";
 import { grid, isSoftware } from "../engines/gpu/device.ts";
 import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
@@ -22,9 +22,9 @@ const settingFields = ["dimension", "length", "stride", "points_first", "gradien
 
 /** The kernel of a landscape; those of one type differ in nothing but their setting. */
 export function landscapeSource({ type, kernel }: Pick<Landscape, "type" | "kernel">): Source {
-  const snippet = (file: string, text: string): SourcePart => ({ name: `shaders/objectives/${file}.wgsl`, text });
-  const surface: SourcePart = { name: `shaders/landscapes/${snakeCase(type)}.wgsl`, text: kernel.wgsl };
-  const header: SourcePart = { name: `the setting of ${type}`, text: settingText(Object.keys(kernel.constants)) };
+  const snippet = (file: string, text: string): Snippet => ({ name: `shaders/objectives/${file}.wgsl`, text });
+  const surface: Snippet = { name: `shaders/landscapes/${snakeCase(type)}.wgsl`, text: kernel.wgsl };
+  const header: Snippet = { name: `the setting of ${type}`, text: settingText(Object.keys(kernel.constants)) };
   return assemble(`${type} gradient`, [
     header,
     snippet("landscape", points),

@@ -4,7 +4,7 @@
 import { tableBytes } from "../engines/gpu/row_ring.ts";
 import { layoutSegments, paddedLength, type Tensor } from "../optimizer/arena.ts";
 import type { OptimizerConfig } from "../optimizer/config.ts";
-import { layoutPart } from "../optimizer/layout.ts";
+import { layoutRuleSet } from "../optimizer/layout.ts";
 import { createPlan } from "../optimizer/plan.ts";
 import type { Program, ProgramMemory } from "./program.ts";
 
@@ -76,6 +76,6 @@ function optimizerBytes(tensors: readonly Tensor[], config: OptimizerConfig): nu
   const plan = createPlan(config, segments);
   // The more replicas, the fewer rows of each the table holds; of so many, the fewest.
   const many = { ...plan, replicas: 2 ** 16 };
-  const states = plan.parts.map((part) => 4 * layoutPart(plan, part, segments).stateLength);
+  const states = plan.ruleSets.map((ruleSet) => 4 * layoutRuleSet(plan, ruleSet, segments).stateLength);
   return Math.max(4 * paddedLength(segments), tableBytes(many) / many.replicas, ...states);
 }

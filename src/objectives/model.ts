@@ -77,7 +77,7 @@ export interface Layer {
 }
 
 /** What a pass on the GPU is made of. */
-export interface GpuPassParts {
+export interface GpuPassContext {
   /** Rows that its buffers hold, a multiple of the kind's `rowMultiple`. */
   readonly rows: number;
   readonly replicas: number;
@@ -88,7 +88,7 @@ export interface GpuPassParts {
 }
 
 /** What a kind says of a model with this config. */
-export interface ModelParts<Config extends CompleteTrainingOptions = CompleteTrainingOptions> {
+export interface ModelDefinition<Config extends CompleteTrainingOptions = CompleteTrainingOptions> {
   /** Complete. */
   readonly config: Config;
   /** "784-1024-256-10". */
@@ -109,17 +109,19 @@ export interface ModelParts<Config extends CompleteTrainingOptions = CompleteTra
   /** The widest matrix of a pass. */
   readonly widest: number;
   cpuPass(params: Values, batch: CpuBatch): CpuPass;
-  gpuPass(parts: GpuPassParts): GpuPass;
+  gpuPass(context: GpuPassContext): GpuPass;
 }
 
 /** A model: its config, complete, and its layers. */
 export interface Model<Config extends CompleteTrainingOptions = CompleteTrainingOptions>
-  extends ModelParts<Config>,
+  extends ModelDefinition<Config>,
     Trainable<InitConfig> {}
 
 /** Makes a model of what its kind says of it. */
-export function defineModel<Config extends CompleteTrainingOptions>(parts: ModelParts<Config>): Model<Config> {
-  const model = { ...parts, program: undefined as unknown as Program<InitConfig> };
+export function defineModel<Config extends CompleteTrainingOptions>(
+  definition: ModelDefinition<Config>,
+): Model<Config> {
+  const model = { ...definition, program: undefined as unknown as Program<InitConfig> };
   model.program = programOfModel(model);
   return model;
 }

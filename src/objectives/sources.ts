@@ -13,45 +13,64 @@ import penalty from "../../shaders/objectives/penalty.wgsl?raw";
 import perturb from "../../shaders/objectives/perturb.wgsl?raw";
 import replicas from "../../shaders/objectives/replicas.wgsl?raw";
 import total from "../../shaders/objectives/total.wgsl?raw";
-import { assemble, type Source, type SourcePart } from "../base/assemble.ts";
-import { batchPart } from "../engines/products/sources.ts";
+import { assemble, type Snippet, type Source } from "../base/assemble.ts";
+import { batchSnippet } from "../engines/products/sources.ts";
 import { type LossName, lossEntries } from "./loss.ts";
 
-const part = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });
-const replicasPart = part("replicas", replicas);
-const outcomePart = part("outcome", outcome);
+const snippet = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });
+const replicasSnippet = snippet("replicas", replicas);
+const outcomeSnippet = snippet("outcome", outcome);
 
-const linearPart = part("linear", linear);
-const lossParts = [batchPart, linearPart, outcomePart, replicasPart, part("loss", loss)];
+const linearSnippet = snippet("linear", linear);
+const lossSnippets = [batchSnippet, linearSnippet, outcomeSnippet, replicasSnippet, snippet("loss", loss)];
 
-export const gatherSource = assemble("gather", [batchPart, linearPart, part("gather", gather)]);
+export const gatherSource = assemble("gather", [batchSnippet, linearSnippet, snippet("gather", gather)]);
 /** The kernel of each loss. */
 export const lossSources = Object.fromEntries(
   Object.entries(lossEntries).map(([name, { wgsl }]) => [
     name,
-    assemble(name, [...lossParts, ...Object.entries(wgsl).map(([file, text]) => part(`losses/${file}`, text))]),
+    assemble(name, [...lossSnippets, ...Object.entries(wgsl).map(([file, text]) => snippet(`losses/${file}`, text))]),
   ]),
 ) as Readonly<Record<LossName, Source>>;
-export const totalSource = assemble("total", [batchPart, outcomePart, replicasPart, part("total", total)]);
-export const penaltySource = assemble("penalty", [linearPart, outcomePart, replicasPart, part("penalty", penalty)]);
-export const perturbSource = assemble("perturb", [linearPart, part("perturb", perturb)]);
+export const totalSource = assemble("total", [batchSnippet, outcomeSnippet, replicasSnippet, snippet("total", total)]);
+export const penaltySource = assemble("penalty", [
+  linearSnippet,
+  outcomeSnippet,
+  replicasSnippet,
+  snippet("penalty", penalty),
+]);
+export const perturbSource = assemble("perturb", [linearSnippet, snippet("perturb", perturb)]);
 
 /** The generated and the author's snippets of a custom objective. */
 export interface CustomSnippets {
-  readonly counts: SourcePart;
-  readonly places: SourcePart;
-  readonly fragment: SourcePart;
+  readonly counts: Snippet;
+  readonly places: Snippet;
+  readonly fragment: Snippet;
 }
 
 /** The kernels of a custom objective. The fragment comes last: so an error about a duplicate name points at its author's line. */
 export function customSources(title: string, { counts, places, fragment }: CustomSnippets) {
-  const bound = [counts, places, batchPart, linearPart, outcomePart, replicasPart, part("custom", custom)];
+  const bound = [
+    counts,
+    places,
+    batchSnippet,
+    linearSnippet,
+    outcomeSnippet,
+    replicasSnippet,
+    snippet("custom", custom),
+  ];
   const driven = (name: string, file: string, text: string): Source =>
-    assemble(name, [...bound, part("custom_batch", customBatch), part(file, text), fragment]);
+    assemble(name, [...bound, snippet("custom_batch", customBatch), snippet(file, text), fragment]);
   return {
     loss: driven(title, "custom_loss", customLoss),
     gradient: driven(title, "custom_gradient", customGradient),
-    join: assemble(`${title}, slices`, [counts, places, batchPart, replicasPart, part("custom_join", customJoin)]),
+    join: assemble(`${title}, slices`, [
+      counts,
+      places,
+      batchSnippet,
+      replicasSnippet,
+      snippet("custom_join", customJoin),
+    ]),
   };
 }
 
@@ -60,5 +79,11 @@ export function customProbeSource(
   title: string,
   { counts, fragment }: Pick<CustomSnippets, "counts" | "fragment">,
 ): Source {
-  return assemble(title, [counts, linearPart, part("custom", custom), part("custom_probe", customProbe), fragment]);
+  return assemble(title, [
+    counts,
+    linearSnippet,
+    snippet("custom", custom),
+    snippet("custom_probe", customProbe),
+    fragment,
+  ]);
 }

@@ -13,7 +13,7 @@ import { holdsFunction, type Schedule } from "../schedules/schedule.ts";
 import type { Segment } from "./arena.ts";
 import type { Heard, Hypers } from "./hypers.ts";
 import { keyOf, savedRoles } from "./keys.ts";
-import { type PartLayout, slotRange } from "./layout.ts";
+import { type RuleSetLayout, slotRange } from "./layout.ts";
 import { mustAllow, scalarRange } from "./locations.ts";
 import { type Optimizer, putValues, type TensorValues } from "./optimizer.ts";
 import type { Plan } from "./plan.ts";
@@ -84,13 +84,13 @@ export async function loadCheckpoint(optimizer: Optimizer, bytes: Uint8Array, op
       }
     }
   }
-  for (const [part, replicas] of scalars.entries()) {
-    const range = scalarRange(layouts, part);
+  for (const [ruleSet, replicas] of scalars.entries()) {
+    const range = scalarRange(layouts, ruleSet);
     for (const [replica, values] of replicas.entries()) writes.push({ range, replica, values });
   }
   const pasts = clocks.map((_, replica) => ({
-    carried: carried.map((part) => part[replica]!),
-    made: made.map((part) => part[replica]!),
+    carried: carried.map((ruleSet) => ruleSet[replica]!),
+    made: made.map((ruleSet) => ruleSet[replica]!),
   }));
   await store.restore(clocks, pasts, micro, writes);
 }
@@ -98,7 +98,7 @@ export async function loadCheckpoint(optimizer: Optimizer, bytes: Uint8Array, op
 /** Everything of one moment. All copies are submitted before any is awaited. */
 async function takeSnapshot(inside: Inside): Promise<Snapshot> {
   const { plan, layouts, store } = inside;
-  const ranges = layouts.map((_, part) => scalarRange(layouts, part));
+  const ranges = layouts.map((_, ruleSet) => scalarRange(layouts, ruleSet));
   // Role by role: all of them together may be more than a buffer holds.
   const replicas = await together(
     Array.from({ length: plan.replicas }, async (_, replica) => {
@@ -116,15 +116,15 @@ async function takeSnapshot(inside: Inside): Promise<Snapshot> {
       };
     }),
   );
-  const byPart = <T>(of: (replica: (typeof replicas)[number]) => readonly T[]) =>
-    plan.parts.map((_, part) => replicas.map((replica) => of(replica)[part]!));
+  const byRuleSet = <T>(of: (replica: (typeof replicas)[number]) => readonly T[]) =>
+    plan.ruleSets.map((_, ruleSet) => replicas.map((replica) => of(replica)[ruleSet]!));
   return {
     clocks: replicas.map(({ clock }) => clock),
     micro: replicas[0]!.micro,
-    carried: byPart(({ carried }) => carried),
-    made: byPart(({ made }) => made),
+    carried: byRuleSet(({ carried }) => carried),
+    made: byRuleSet(({ made }) => made),
     roles: new Map(savedRoles(plan).map((role) => [role, replicas.map(({ roles }) => roles.get(role)!)])),
-    scalars: byPart(({ scalars }) => scalars),
+    scalars: byRuleSet(({ scalars }) => scalars),
   };
 }
 
@@ -134,13 +134,13 @@ interface Snapshot {
   readonly clocks: readonly Clock[];
   /** Gradients added up since the last update. */
   readonly micro: number;
-  /** What rules carry, by part, replica and group; null before a group's first update. */
+  /** What rules carry, by rule set, replica and group; null before a group's first update. */
   readonly carried: readonly (readonly (readonly (CarryValues | null)[])[])[];
-  /** Updates that groups have made, by part, replica and group. */
+  /** Updates that groups have made, by rule set, replica and group. */
   readonly made: readonly (readonly (readonly number[])[])[];
   /** By role (params, each slot, accumulated) and replica. */
   readonly roles: ReadonlyMap<string, readonly TensorValues[]>;
-  /** By part and replica: a record of all tensors together, then one for each place. */
+  /** By rule set and replica: a record of all tensors together, then one for each place. */
   readonly scalars: readonly (readonly Float32Array<ArrayBuffer>[])[];
 }
 
@@ -211,7 +211,7 @@ function encodeCheckpoint(
   description: Description,
   plan: Plan,
   hypers: Hypers,
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
   snapshot: Snapshot,
 ): Uint8Array<ArrayBuffer> {
@@ -252,7 +252,7 @@ function encodeCheckpoint(
 function openCheckpoint(
   plan: Plan,
   hypers: Hypers,
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
   bytes: Uint8Array,
   options: LoadOptions = {},
@@ -368,19 +368,19 @@ interface Entry {
 }
 
 /** Everything that a checkpoint of this plan holds. */
-function* entries(plan: Plan, layouts: readonly PartLayout[], segments: readonly Segment[]): Generator<Entry> {
+function* entries(plan: Plan, layouts: readonly RuleSetLayout[], segments: readonly Segment[]): Generator<Entry> {
   const stacked = (shape: readonly number[]) => (plan.replicas === 1 ? shape : [plan.replicas, ...shape]);
   const homes = new Map(
-    layouts.flatMap(({ places }, part) =>
-      places.map((place) => [place.index, { place, part: plan.parts[part]!, layout: layouts[part]! }]),
+    layouts.flatMap(({ places }, ruleSet) =>
+      places.map((place) => [place.index, { place, ruleSet: plan.ruleSets[ruleSet]!, layout: layouts[ruleSet]! }]),
     ),
   );
   for (const role of savedRoles(plan)) {
     for (const [index, { name, shape }] of segments.entries()) {
-      const { place, part, layout } = homes.get(index)!;
+      const { place, ruleSet, layout } = homes.get(index)!;
       const everywhere = role === "params" || role === "accumulated";
-      if (!everywhere && !part.slots.includes(role)) continue;
-      const factored = !everywhere && part.rule.factored?.slot === role && place.factored;
+      if (!everywhere && !ruleSet.slots.includes(role)) continue;
+      const factored = !everywhere && ruleSet.rule.factored?.slot === role && place.factored;
       yield {
         key: keyOf(name, role),
         shape: stacked(factored ? [slotRange(layout, place, role).length] : shape),
@@ -391,18 +391,18 @@ function* entries(plan: Plan, layouts: readonly PartLayout[], segments: readonly
       };
     }
   }
-  for (const [part, { scalars, places }] of layouts.entries()) {
+  for (const [ruleSet, { scalars, places }] of layouts.entries()) {
     for (const [field, { name, scope }] of scalars.entries()) {
       const owners = scope === "all" ? [""] : places.map(({ segment }) => segment.name);
       for (const [index, owner] of owners.entries()) {
         const at = (scope === "all" ? 0 : 1 + index) * scalars.length + field;
         yield {
-          // Two parts may have a scalar of one name for all their tensors.
-          key: keyOf(scope === "all" && layouts.length > 1 ? `:${part}` : owner, name),
+          // Two rule sets may have a scalar of one name for all their tensors.
+          key: keyOf(scope === "all" && layouts.length > 1 ? `:${ruleSet}` : owner, name),
           shape: stacked([]),
-          pick: (snapshot, replica) => snapshot.scalars[part]![replica]!.slice(at, at + 1),
+          pick: (snapshot, replica) => snapshot.scalars[ruleSet]![replica]!.slice(at, at + 1),
           put: (snapshot, replica, values) => {
-            snapshot.scalars[part]![replica]!.set(values, at);
+            snapshot.scalars[ruleSet]![replica]!.set(values, at);
           },
         };
       }
@@ -412,7 +412,7 @@ function* entries(plan: Plan, layouts: readonly PartLayout[], segments: readonly
 
 function readTensors(
   plan: Plan,
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
   tensors: ReadonlyMap<string, SafeTensor>,
 ): Pick<Snapshot, "roles" | "scalars"> {
@@ -436,7 +436,7 @@ function readTensors(
     }
   }
   // Slots of the rule that this optimizer does without are passed over: its hypers decide whether it can.
-  for (const { rule, segments: members } of plan.parts) {
+  for (const { rule, segments: members } of plan.ruleSets) {
     for (const index of members) for (const slot of rule.slots) known.add(keyOf(segments[index]!.name, slot));
   }
   for (const key of tensors.keys()) {
@@ -478,38 +478,38 @@ function readShared(
   throw new DataError(`the checkpoint's ${key} hypers are ${text}; they must be an array`);
 }
 
-/** The groups of each part of the optimizer that was saved. */
-function savedParts(
+/** The groups of each rule set of the optimizer that was saved. */
+function savedRuleSets(
   plan: Plan,
   groups: readonly SavedGroup[],
   heirs: readonly (readonly number[])[],
 ): readonly (readonly number[])[] {
   if (heirs.every((from, index) => from.length === 1 && from[0] === index))
-    return plan.parts.map(({ groups }) => groups);
+    return plan.ruleSets.map(({ groups }) => groups);
   // Groups with tensors, by rule and flags, in the order of their first groups.
-  const parts = new Map<string, number[]>();
+  const ruleSets = new Map<string, number[]>();
   groups.forEach(({ rule, flags, tensors }, index) => {
     if (!tensors?.length) return;
     const key = JSON.stringify([rule, flags]);
-    const part = parts.get(key) ?? [];
-    parts.set(key, part);
-    part.push(index);
+    const ruleSet = ruleSets.get(key) ?? [];
+    ruleSets.set(key, ruleSet);
+    ruleSet.push(index);
   });
-  return [...parts.values()];
+  return [...ruleSets.values()];
 }
 
-/** Whether a value has an entry by part, replica and group. */
+/** Whether a value has an entry by rule set, replica and group. */
 function isTable<T>(
   value: unknown,
-  parts: readonly (readonly number[])[],
+  ruleSets: readonly (readonly number[])[],
   replicas: number,
 ): value is readonly (readonly (readonly T[])[])[] {
   const isList = (list: unknown, length: number): list is readonly unknown[] =>
     Array.isArray(list) && list.length === length;
   return (
-    isList(value, parts.length) &&
-    parts.every((members, part) => {
-      const its = value[part];
+    isList(value, ruleSets.length) &&
+    ruleSets.every((members, ruleSet) => {
+      const its = value[ruleSet];
       return isList(its, replicas) && its.every((replica) => isList(replica, members.length));
     })
   );
@@ -519,7 +519,7 @@ function misfit(what: string, text: string | undefined): DataError {
   return new DataError(`the checkpoint's ${what} are ${text}, which do not fit this optimizer's rules`);
 }
 
-/** What each group here carries, and how many updates it has made, by part, replica and group. */
+/** What each group here carries, and how many updates it has made, by rule set, replica and group. */
 function readPast(
   plan: Plan,
   clocks: readonly Clock[],
@@ -527,22 +527,25 @@ function readPast(
   heirs: readonly (readonly number[])[],
   metadata: Readonly<Record<string, string>>,
 ): Pick<Snapshot, "carried" | "made"> {
-  const parts = savedParts(plan, groups, heirs);
-  const places = new Map(parts.flatMap((members, part) => members.map((from, at) => [from, [part, at]] as const)));
+  const ruleSets = savedRuleSets(plan, groups, heirs);
+  const places = new Map(
+    ruleSets.flatMap((members, ruleSet) => members.map((from, at) => [from, [ruleSet, at]] as const)),
+  );
   const texts = { carried: metadata.carried, made: metadata.made };
   const carried = readJson("carried", texts.carried);
   // Older checkpoints do not say: there all groups counted the optimizer's steps.
   const made = texts.made === undefined ? undefined : readJson("made", texts.made);
-  if (!isTable<CarryValues | null>(carried, parts, plan.replicas)) throw misfit("carried values", texts.carried);
-  if (made !== undefined && !isTable<number>(made, parts, plan.replicas)) throw misfit("counts of updates", texts.made);
-  const past = plan.parts.map(({ rule, groups: members }) => {
+  if (!isTable<CarryValues | null>(carried, ruleSets, plan.replicas)) throw misfit("carried values", texts.carried);
+  if (made !== undefined && !isTable<number>(made, ruleSets, plan.replicas))
+    throw misfit("counts of updates", texts.made);
+  const past = plan.ruleSets.map(({ rule, groups: members }) => {
     const names = rule.carry?.names ?? [];
     return clocks.map(({ step }, replica) =>
       members.map((index) => {
         const sources = heirs[index]!.map((from) => {
-          const [part, at] = places.get(from)!;
-          const values = carried[part]![replica]![at]!;
-          const count = made ? made[part]![replica]![at]! : step;
+          const [ruleSet, at] = places.get(from)!;
+          const values = carried[ruleSet]![replica]![at]!;
+          const count = made ? made[ruleSet]![replica]![at]! : step;
           const starts = values === null && count === 0 && names.length > 0;
           if (!starts && !names.every((name) => Number.isFinite(values?.[name]))) {
             throw misfit("carried values", texts.carried);
@@ -567,8 +570,8 @@ function readPast(
     );
   });
   return {
-    carried: past.map((part) => part.map((replica) => replica.map(({ carried }) => carried))),
-    made: past.map((part) => part.map((replica) => replica.map(({ made }) => made))),
+    carried: past.map((ruleSet) => ruleSet.map((replica) => replica.map(({ carried }) => carried))),
+    made: past.map((ruleSet) => ruleSet.map((replica) => replica.map(({ made }) => made))),
   };
 }
 

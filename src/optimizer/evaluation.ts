@@ -2,21 +2,21 @@
 // promise.
 
 import { readMade, readNumber } from "../base/options.ts";
-import type { PartLayout } from "./layout.ts";
+import type { RuleSetLayout } from "./layout.ts";
 import { type Optimizer, putValues, type Role, type TensorValues } from "./optimizer.ts";
 import { createPlan, type Plan } from "./plan.ts";
 import type { CarryValues } from "./table.ts";
 
-/** Reads them off the values of every role; what each group carries, and how many updates it made, is by part and group. */
+/** Reads them off the values of every role; what each group carries, and how many updates it made, is by rule set and group. */
 export function evaluationValues(
   plan: Plan,
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   roles: ReadonlyMap<string, TensorValues>,
   made: readonly (readonly number[])[],
   carried: readonly (readonly (CarryValues | null)[])[],
 ): TensorValues {
   const values = { ...roles.get("params")! };
-  plan.parts.forEach(({ rule, slots }, index) => {
+  plan.ruleSets.forEach(({ rule, slots }, index) => {
     const { evaluation } = rule;
     if (!evaluation) return;
     for (const { segment, group } of layouts[index]!.places) {
@@ -52,10 +52,10 @@ export function evaluationRole(optimizer: Pick<Optimizer, "config" | "segments">
 }
 
 /** As {@link evaluationRole}, of a plan. */
-export function roleOf({ modifiers, parts }: Pick<Plan, "modifiers" | "parts">, updates: number): Role {
+export function roleOf({ modifiers, ruleSets }: Pick<Plan, "modifiers" | "ruleSets">, updates: number): Role {
   // The slots begin with the first update.
   if (updates === 0) return "params";
   const average = modifiers.findLast(({ evaluates }) => evaluates?.(updates));
   if (average) return average.name;
-  return parts.some(({ rule }) => rule.evaluation) ? "evaluation" : "params";
+  return ruleSets.some(({ rule }) => rule.evaluation) ? "evaluation" : "params";
 }

@@ -10,7 +10,7 @@ import {
   type Schedule,
   type Scheduled,
 } from "../schedules/schedule.ts";
-import type { Group, Part, Plan } from "./plan.ts";
+import type { Group, Plan, RuleSet } from "./plan.ts";
 
 /** Schedules by hyper. */
 export type Schedules = Readonly<Record<string, Schedule>>;
@@ -114,7 +114,7 @@ export function fallbackIndex(groups: readonly Pick<Group, "rule" | "fallbackOf"
 
 /** The slots that a rule keeps under the hypers of its groups; what contradicts itself is refused. */
 export function ruleSlots(
-  { rule, flags, groups }: Pick<Part, "rule" | "flags" | "groups">,
+  { rule, flags, groups }: Pick<RuleSet, "rule" | "flags" | "groups">,
   schedulesOf: (group: number, hyper: string) => readonly Schedule[],
 ): readonly string[] {
   const used = (hyper: string) =>
@@ -158,7 +158,7 @@ function withHeard(hyper: string, schedule: Schedule | undefined, states: readon
 const heardIn = ({ listeners }: Schedule) => JSON.stringify(listeners?.map((listener) => listener.state()));
 
 /** What of a plan hypers go by. */
-type HyperPlan = Pick<Plan, "rule" | "fallback" | "replicas" | "groups" | "groupOf" | "parts" | "start">;
+type HyperPlan = Pick<Plan, "rule" | "fallback" | "replicas" | "groups" | "groupOf" | "ruleSets" | "start">;
 
 export class Hypers {
   readonly #plan: HyperPlan;
@@ -398,8 +398,8 @@ export class Hypers {
   }
 
   #ownerOf(group: number): string {
-    const { groups, parts } = this.#plan;
-    return parts.length > 1 ? `set of group ${group} (${groups[group]!.rule.name})` : "set";
+    const { groups, ruleSets } = this.#plan;
+    return ruleSets.length > 1 ? `set of group ${group} (${groups[group]!.rule.name})` : "set";
   }
 
   #draft(): HypersDraft {
@@ -418,7 +418,7 @@ export class Hypers {
     stepOf: (replica: number) => number,
     cause: unknown,
   ): void {
-    const { groups, parts } = this.#plan;
+    const { groups, ruleSets } = this.#plan;
     const replicas = this.#replicas(undefined);
     for (const r of replicas) {
       changed(r).forEach((hypers, index) => {
@@ -429,8 +429,8 @@ export class Hypers {
     }
     const schedulesOf = (group: number, hyper: string) =>
       replicas.map((r) => scheduleIn(groups, draft, group, hyper, r));
-    for (const part of parts) {
-      const missing = ruleSlots(part, schedulesOf).find((slot) => !part.slots.includes(slot));
+    for (const ruleSet of ruleSets) {
+      const missing = ruleSlots(ruleSet, schedulesOf).find((slot) => !ruleSet.slots.includes(slot));
       if (missing === undefined) continue;
       throw new OptionError(
         `set is ${show(cause)}, which needs the slot "${missing}"; this optimizer was created without it`,

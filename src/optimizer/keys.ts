@@ -21,7 +21,7 @@ export function savedRoles(plan: Plan): readonly string[] {
 export function checkKeys(plan: Plan, segments: readonly Segment[]): void {
   const names = new Set(segments.map(({ name }) => name));
   const scalars = [
-    ...plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {})),
+    ...plan.ruleSets.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {})),
     ...modifierScalars(plan),
   ];
   for (const name of names) {

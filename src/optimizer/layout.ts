@@ -1,10 +1,10 @@
-// Where a part keeps its state: slot after slot, in each the part's segments one after the other, then the scales of
+// Where a rule set keeps its state: slot after slot, in each the rule set's segments one after the other, then the scales of
 // adaptive clipping; and the scalars of its reductions. The same for both engines. Pure arithmetic, in elements.
 
 import { OptionError } from "../base/errors.ts";
 import { float32, type SlotFormat, wordsOf } from "../rules/slot_format.ts";
 import { type Segment, segmentAlignment } from "./arena.ts";
-import type { Part, Plan } from "./plan.ts";
+import type { Plan, RuleSet } from "./plan.ts";
 
 /** A matrix, or a stack of them, as clipping by units and factored slots see a tensor. */
 export interface MatrixView {
@@ -21,12 +21,12 @@ export interface Lines {
   readonly offset: number;
 }
 
-/** One segment's place in its part's state. */
+/** One segment's place in its rule set's state. */
 export interface Place {
   readonly segment: Segment;
   /** The segment's place in the plan. */
   readonly index: number;
-  /** Its group, by its place in the part. */
+  /** Its group, by its place in the rule set. */
   readonly group: number;
   /** From the beginning of each slot but a factored one. */
   readonly offset: number;
@@ -46,7 +46,7 @@ export interface ScalarField {
   readonly modifier?: boolean;
 }
 
-export interface PartLayout {
+export interface RuleSetLayout {
   readonly places: readonly Place[];
   /** Elements of a slot, unless it is the factored one. */
   readonly slotStride: number;
@@ -63,11 +63,11 @@ export interface PartLayout {
 
 const aligned = (length: number) => Math.ceil(length / segmentAlignment) * segmentAlignment;
 
-export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[]): PartLayout {
-  const { rule } = part;
-  const groupIndex = new Map(part.groups.map((group, index) => [group, index]));
+export function layoutRuleSet(plan: Plan, ruleSet: RuleSet, segments: readonly Segment[]): RuleSetLayout {
+  const { rule } = ruleSet;
+  const groupIndex = new Map(ruleSet.groups.map((group, index) => [group, index]));
   let [stride, factoredStride] = [0, 0];
-  const placed = part.segments.map((index) => {
+  const placed = ruleSet.segments.map((index) => {
     const segment = segments[index]!;
     const factored = rule.factored ? factoredView(segment.shape) : undefined;
     const place = { segment, index, factored, offset: stride, factoredOffset: factoredStride };
@@ -77,8 +77,8 @@ export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[])
   });
   let stateLength = 0;
   const slotBases = new Map<string, number>();
-  const formats = new Map(part.slots.map((slot) => [slot, formatOf(part, slot)]));
-  for (const slot of part.slots) {
+  const formats = new Map(ruleSet.slots.map((slot) => [slot, formatOf(ruleSet, slot)]));
+  for (const slot of ruleSet.slots) {
     slotBases.set(slot, stateLength);
     stateLength += slot === rule.factored?.slot ? factoredStride : wordsOf(formats.get(slot)!, stride);
   }
@@ -99,12 +99,12 @@ export function layoutPart(plan: Plan, part: Part, segments: readonly Segment[])
     formats,
     factoredSlot: rule.factored?.slot,
     stateLength,
-    scalars: scalarFields(plan, part),
+    scalars: scalarFields(plan, ruleSet),
   };
 }
 
 /** What a slot holds of a place: its first word from the beginning of the state, its elements and how they are stored. */
-export function slotRange(layout: PartLayout, place: Place, slot: string) {
+export function slotRange(layout: RuleSetLayout, place: Place, slot: string) {
   const base = layout.slotBases.get(slot)!;
   const format = layout.formats.get(slot)!;
   if (slot !== layout.factoredSlot) {
@@ -114,7 +114,7 @@ export function slotRange(layout: PartLayout, place: Place, slot: string) {
   return { offset: base + place.factoredOffset, length, format };
 }
 
-function formatOf({ rule }: Part, slot: string): SlotFormat {
+function formatOf({ rule }: RuleSet, slot: string): SlotFormat {
   const format = rule.formats?.[slot] ?? float32;
   if (format.encode && (slot === rule.factored?.slot || slot === rule.orthogonalises?.slot)) {
     throw new OptionError(
@@ -127,8 +127,8 @@ function formatOf({ rule }: Part, slot: string): SlotFormat {
 /** Columns first, then rows from the next multiple of 4 on. */
 export const rowMeans = ({ batch, columns }: MatrixView) => Math.ceil((batch * columns) / 4) * 4;
 
-/** A scalar's value for each tensor, by name, from one replica's records; undefined where the part has none of the name. */
-export function scalarValues({ places, scalars }: PartLayout, records: Float32Array, name: string) {
+/** A scalar's value for each tensor, by name, from one replica's records; undefined where the rule set has none of the name. */
+export function scalarValues({ places, scalars }: RuleSetLayout, records: Float32Array, name: string) {
   const field = scalars.findIndex((scalar) => scalar.name === name);
   if (field < 0) return undefined;
   const at = (record: number) => record * scalars.length + field;
@@ -141,7 +141,7 @@ export function scalarValues({ places, scalars }: PartLayout, records: Float32Ar
 const meansOf = (view: MatrixView) => rowMeans(view) + view.batch * view.rows;
 
 /** The scalars that are kept; `factored` of a rule with a factored slot follows from the layout instead. */
-function scalarFields(plan: Plan, { rule: { reduction, factored } }: Part): ScalarField[] {
+function scalarFields(plan: Plan, { rule: { reduction, factored } }: RuleSet): ScalarField[] {
   const own = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
   return [
     ...own.map((name) => ({ name, scope: reduction!.scope })),

@@ -3,14 +3,14 @@
 import { OptionError, show } from "../base/errors.ts";
 import { decoded, encoded, float32, type SlotFormat, wordsOf } from "../rules/slot_format.ts";
 import { arenaLength, paddedLength, pagesOf, type Segment } from "./arena.ts";
-import { type PartLayout, slotRange } from "./layout.ts";
+import { type RuleSetLayout, slotRange } from "./layout.ts";
 import type { Role } from "./optimizer.ts";
 import { type Plan, rolesOf } from "./plan.ts";
 
 /** One of the arrays of an optimizer. */
 export interface Home {
   readonly kind: "params" | "gradients" | "accumulated" | "state" | "scalars";
-  /** Of arenas the page, of what a rule keeps the part of the plan. */
+  /** Of arenas the page, of what a rule keeps the rule set. */
   readonly index: number;
 }
 
@@ -52,7 +52,7 @@ export interface Location extends Range {
 export type Locate = (role: Role) => readonly Location[];
 
 /** Remembers what it has found: reading and writing by role may happen at every step. */
-export function locator(plan: Plan, layouts: readonly PartLayout[], segments: readonly Segment[]): Locate {
+export function locator(plan: Plan, layouts: readonly RuleSetLayout[], segments: readonly Segment[]): Locate {
   const known = new Map<Role, readonly Location[]>();
   return (role) => {
     const locations = known.get(role) ?? find(plan, layouts, segments, role);
@@ -63,7 +63,7 @@ export function locator(plan: Plan, layouts: readonly PartLayout[], segments: re
 
 function find(
   plan: Plan,
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
   role: Role,
 ): readonly Location[] {
@@ -102,14 +102,14 @@ export function locationOf(locations: readonly Location[], call: string, name: s
   throw new OptionError(`${call} names ${show(name)}, which is not a tensor; the tensors are ${names.join(", ")}`);
 }
 
-/** The scalars of a part, all of them together. */
-export function scalarRange(layouts: readonly PartLayout[], index: number): Range {
+/** The scalars of a rule set, all of them together. */
+export function scalarRange(layouts: readonly RuleSetLayout[], index: number): Range {
   const length = scalarLength(layouts[index]!);
   return { home: { kind: "scalars", index }, offset: 0, length, stride: length };
 }
 
 /** Numbers of one replica: a record for all tensors together, then one for each. */
-export const scalarLength = ({ scalars, places }: PartLayout) => scalars.length * (1 + places.length);
+export const scalarLength = ({ scalars, places }: RuleSetLayout) => scalars.length * (1 + places.length);
 
 /** Refuses a call for which a buffer of the caller's lacks a usage. */
 export function mustAllow({ segment, external }: Location, usage: "COPY_SRC" | "COPY_DST", call: string): void {

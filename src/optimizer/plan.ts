@@ -60,7 +60,7 @@ export interface OwnFallback extends Fallback {
 }
 
 /** All groups with the same rule and flags: what one update kernel serves. */
-export interface Part {
+export interface RuleSet {
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
   /** Every state array that is kept: the rule's slots under these options, then those of what stands around it. */
@@ -91,7 +91,7 @@ export interface Plan {
   readonly groups: readonly Group[];
   /** The group of each segment. */
   readonly groupOf: readonly number[];
-  readonly parts: readonly Part[];
+  readonly ruleSets: readonly RuleSet[];
   /** The names of the tensors. */
   readonly names: readonly string[];
   /** How hypers begin. What they are now, an optimizer keeps apart from its plan ({@link Hypers}). */
@@ -131,14 +131,14 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
     replicas,
     groups,
     groupOf,
-    parts: partsOf(groups, groupOf, modifierSlots(modifiers), draft),
+    ruleSets: partsOf(groups, groupOf, modifierSlots(modifiers), draft),
     fallback: fallback && { rule: fallback.rule, flags: fallback.flags, frozen: fallback.frozen },
     start: draft,
     names: segments.map(({ name }) => name),
   };
   const hypers = new Hypers(read);
   const plan: Plan = { ...read, created: creationOf(read, hypers) };
-  const surroundings = { rules: plan.parts.map((part) => part.rule), segments };
+  const surroundings = { rules: plan.ruleSets.map((ruleSet) => ruleSet.rule), segments };
   for (const active of modifiers) {
     const refusal = active.modifier.refusal(active, surroundings);
     if (refusal !== undefined) throw new OptionError(refusal);
@@ -162,10 +162,10 @@ export function clipBins(plan: Plan): number {
   return plan.clipNorm?.byGroup ? plan.groups.length : 1;
 }
 
-/** All slots of all parts that last from one update to the next, without repetition. */
+/** All slots of all rule sets that last from one update to the next, without repetition. */
 export function planSlots(plan: Plan): readonly string[] {
-  const lasting = ({ slots, rule }: Part) => slots.filter((slot) => slot !== rule.orthogonalises?.slot);
-  return [...new Set(plan.parts.flatMap(lasting))];
+  const lasting = ({ slots, rule }: RuleSet) => slots.filter((slot) => slot !== rule.orthogonalises?.slot);
+  return [...new Set(plan.ruleSets.flatMap(lasting))];
 }
 
 /** @throws OptionError for what is no name; which names there are is looked up where they are kept. */
@@ -176,7 +176,7 @@ export function readRole(plan: Plan, role: unknown): void {
 
 /** Every role that can be read. */
 export function rolesOf(plan: Plan): readonly string[] {
-  const scalars = plan.parts.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {}));
+  const scalars = plan.ruleSets.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {}));
   const sum = plan.accumulate > 1 ? ["accumulated"] : [];
   return [...new Set(["params", "gradients", ...planSlots(plan), ...sum, "evaluation", ...scalars])];
 }
@@ -213,26 +213,26 @@ function partsOf(
   groupOf: readonly number[],
   slotsAround: readonly string[],
   start: HypersState,
-): Part[] {
+): RuleSet[] {
   const byKey = new Map<string, { rule: Rule; flags: Readonly<Record<string, boolean>>; groups: number[] }>();
   const ruleIds = new Map<Rule, number>();
   const inhabited = new Set(groupOf);
   groups.forEach(({ rule, flags }, index) => {
-    // A muon whose every tensor went to its fallback is no part.
+    // A muon whose every tensor went to its fallback makes no rule set.
     if (!inhabited.has(index)) return;
     if (!ruleIds.has(rule)) ruleIds.set(rule, ruleIds.size);
     const key = JSON.stringify([ruleIds.get(rule), flags]);
-    const part = byKey.get(key) ?? { rule, flags, groups: [] };
-    part.groups.push(index);
-    byKey.set(key, part);
+    const ruleSet = byKey.get(key) ?? { rule, flags, groups: [] };
+    ruleSet.groups.push(index);
+    byKey.set(key, ruleSet);
   });
   const schedulesOf = (group: number, hyper: string) =>
     start.shared.map((_, replica) => scheduleIn(groups, start, group, hyper, replica));
-  return [...byKey.values()].map((part) => {
-    const members = new Set(part.groups);
+  return [...byKey.values()].map((ruleSet) => {
+    const members = new Set(ruleSet.groups);
     return {
-      ...part,
-      slots: [...ruleSlots(part, schedulesOf), ...slotsAround],
+      ...ruleSet,
+      slots: [...ruleSlots(ruleSet, schedulesOf), ...slotsAround],
       segments: groupOf.flatMap((group, segment) => (members.has(group) ? [segment] : [])),
     };
   });

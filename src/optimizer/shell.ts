@@ -7,7 +7,7 @@ import { readObject } from "../base/options.ts";
 import { matchSegments, type Segment } from "./arena.ts";
 import { evaluationValues } from "./evaluation.ts";
 import { type Hypers, readReplica } from "./hypers.ts";
-import { type PartLayout, scalarValues } from "./layout.ts";
+import { type RuleSetLayout, scalarValues } from "./layout.ts";
 import { type Locate, locator, mustAllow, scalarRange } from "./locations.ts";
 import {
   type InGroup,
@@ -27,7 +27,7 @@ import type { ReplicaRecord, Store } from "./store.ts";
 export interface Inside {
   readonly plan: Plan;
   readonly hypers: Hypers;
-  readonly layouts: readonly PartLayout[];
+  readonly layouts: readonly RuleSetLayout[];
   readonly segments: readonly Segment[];
   readonly store: Store;
   readonly locate: Locate;
@@ -70,9 +70,9 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
   };
 
   const readScalars = async (role: Role, replica: number) => {
-    const ranges = layouts.map((_, part) => scalarRange(layouts, part));
+    const ranges = layouts.map((_, ruleSet) => scalarRange(layouts, ruleSet));
     const { values } = await store.fetch(ranges, replica);
-    return Object.fromEntries(layouts.flatMap((layout, part) => scalarValues(layout, values[part]!, role) ?? []));
+    return Object.fromEntries(layouts.flatMap((layout, ruleSet) => scalarValues(layout, values[ruleSet]!, role) ?? []));
   };
   const readEvaluation = async (replica: number) => {
     const { values, past } = await fetchRoles(its, ["params", ...planSlots(plan)], replica);

@@ -19,7 +19,7 @@ export interface ReplicaRecord extends Stats, Clock {
   readonly micro: number;
 }
 
-/** What a replica's groups bring into a step, by part and group. */
+/** What a replica's groups bring into a step, by rule set and group. */
 export interface Past {
   /** What rules carry from row to row; null before a group's first update. */
   readonly carried: readonly (readonly (CarryValues | null)[])[];

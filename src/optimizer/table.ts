@@ -2,7 +2,7 @@
 // row of its own step counter. Nothing that depends on the step alone is ever computed in a shader.
 import { OptionError, show } from "../base/errors.ts";
 import type { Hypers } from "./hypers.ts";
-import type { Part, Plan } from "./plan.ts";
+import type { Plan, RuleSet } from "./plan.ts";
 
 /** A rule's host memory at one step. */
 export type CarryValues = Readonly<Record<string, number>>;
@@ -11,8 +11,8 @@ export type CarryValues = Readonly<Record<string, number>>;
 export const firstColumns = ["gradientScale", "first", "frozen"] as const;
 
 /** The columns of a row, in order: the driver's own, then the modifiers', then the rule's. */
-export function tableColumns(plan: Plan, part: Part): readonly string[] {
-  return [...firstColumns, ...plan.modifiers.flatMap(({ columns = [] }) => columns), ...part.rule.columns];
+export function tableColumns(plan: Plan, ruleSet: RuleSet): readonly string[] {
+  return [...firstColumns, ...plan.modifiers.flatMap(({ columns = [] }) => columns), ...ruleSet.rule.columns];
 }
 
 /** The last step that an update can be made at: the GPU counts in 32 bits. */
@@ -58,24 +58,24 @@ export interface Change {
 
 const start: Change = { updates: 0, encoded: 0 };
 
-/** Whether the part has a row for all of its groups together, behind theirs: what sums over all tensors concludes by it. */
-export function hasCommonRow({ rule }: Part): boolean {
+/** Whether the rule set has a row for all of its groups together, behind theirs: what sums over all tensors concludes by it. */
+export function hasCommonRow({ rule }: RuleSet): boolean {
   return rule.reduction?.scope === "all";
 }
 
 /** Rows of a step. */
-export function rowCount(part: Part): number {
-  return part.groups.length + (hasCommonRow(part) ? 1 : 0);
+export function rowCount(ruleSet: RuleSet): number {
+  return ruleSet.groups.length + (hasCommonRow(ruleSet) ? 1 : 0);
 }
 
 /**
- * The rows of one replica's groups of one part, step by step, with what the rule carries from one to the next. Hypers go
+ * The rows of one replica's groups of one rule set, step by step, with what the rule carries from one to the next. Hypers go
  * by the optimizer's step; a rule's `t`, its carry and its first update go by the updates that the group took part in.
  */
 export class RowSource {
   readonly #plan: Plan;
   readonly #live: Hypers;
-  readonly #part: Part;
+  readonly #ruleSet: RuleSet;
   readonly #replica: number;
   /** For each group what it carries into steps `#from` and on, as far as that was needed; undefined before its first update. */
   readonly #carries: (CarryValues | undefined)[][];
@@ -83,16 +83,16 @@ export class RowSource {
   readonly #spans: Span[][];
   #from = 0;
 
-  constructor(plan: Plan, hypers: Hypers, part: Part, replica: number) {
+  constructor(plan: Plan, hypers: Hypers, ruleSet: RuleSet, replica: number) {
     this.#plan = plan;
     this.#live = hypers;
-    this.#part = part;
+    this.#ruleSet = ruleSet;
     this.#replica = replica;
-    this.#carries = part.groups.map(() => []);
-    this.#spans = part.groups.map((group) => [{ from: 0, made: 0, frozen: hypers.isFrozen(group), change: start }]);
+    this.#carries = ruleSet.groups.map(() => []);
+    this.#spans = ruleSet.groups.map((group) => [{ from: 0, made: 0, frozen: hypers.isFrozen(group), change: start }]);
   }
 
-  /** The scalars that the next update of a group (by its place in the part) uses at a step; errors name hyper and step. */
+  /** The scalars that the next update of a group (by its place in the rule set) uses at a step; errors name hyper and step. */
   row(group: number, step: number): Record<string, number> {
     const { maximize, accumulate, modifiers } = this.#plan;
     if (step > lastStep) {
@@ -101,13 +101,13 @@ export class RowSource {
     const hypers = this.#hypers(group, step);
     const made = this.#made(group, step);
     const frozen = this.#isFrozen(group);
-    return asSingles(this.#part.rule.name, step, {
+    return asSingles(this.#ruleSet.rule.name, step, {
       gradientScale: (maximize ? -1 : 1) / accumulate,
       // Averages of what is frozen are there from the first step on.
       first: (frozen ? step : made) === 0 ? 1 : 0,
       frozen: frozen ? 1 : 0,
       ...Object.assign({}, ...modifiers.map((modifier) => modifier.row?.(step))),
-      ...this.#part.rule.row(hypers, made + 1, this.#carryOf(group, step), this.#part.flags, () =>
+      ...this.#ruleSet.rule.row(hypers, made + 1, this.#carryOf(group, step), this.#ruleSet.flags, () =>
         this.#ahead(group, step),
       ),
     });
@@ -115,8 +115,8 @@ export class RowSource {
 
   /** All rows of a step: the groups', then the common one if there is one. */
   rowsAt(step: number): readonly Record<string, number>[] {
-    const rows = this.#part.groups.map((_, group) => this.row(group, step));
-    if (!hasCommonRow(this.#part)) return rows;
+    const rows = this.#ruleSet.groups.map((_, group) => this.row(group, step));
+    if (!hasCommonRow(this.#ruleSet)) return rows;
     // As the group that has taken part longest of those that do.
     const made = rows.map((_, group) => this.#made(group, step));
     const active = rows.flatMap((row, group) => (row.frozen === 1 ? [] : [group]));
@@ -129,8 +129,8 @@ export class RowSource {
    * `error` says why: those steps may never come, so the error is thrown when one does.
    */
   rows(from: number, to: number): { rows: Float32Array<ArrayBuffer>; end: number; error: unknown } {
-    const columns = tableColumns(this.#plan, this.#part);
-    const length = rowCount(this.#part) * columns.length;
+    const columns = tableColumns(this.#plan, this.#ruleSet);
+    const length = rowCount(this.#ruleSet) * columns.length;
     const rows = new Float32Array((to - from) * length);
     let at = 0;
     for (let step = from; step < to; step++) {
@@ -145,7 +145,7 @@ export class RowSource {
 
   /** Fixes what was carried up to `step` before hypers or freezing change: only what comes after is computed anew. */
   settle(step: number): void {
-    if (!this.#part.rule.carry) return;
+    if (!this.#ruleSet.rule.carry) return;
     this.#carries.forEach((trail, group) => {
       this.#carry(group, step);
       trail.length = Math.min(trail.length, step + 1 - this.#from);
@@ -182,7 +182,7 @@ export class RowSource {
   /** Forgets what was before `step`. */
   prune(step: number): void {
     for (const spans of this.#spans) while (spans.length > 1 && spans[1]!.from <= step) spans.shift();
-    if (!this.#part.rule.carry || step <= this.#from) return;
+    if (!this.#ruleSet.rule.carry || step <= this.#from) return;
     this.#carries.forEach((trail, group) => {
       this.#carry(group, step);
       trail.splice(0, step - this.#from);
@@ -193,12 +193,12 @@ export class RowSource {
   /** Whether what is carried into `step`, and how many updates were made before it, can still be told. */
   knows(step: number): boolean {
     const counts = this.#spans.every((spans) => step >= spans[0]!.from);
-    return counts && (!this.#part.rule.carry || step >= this.#from);
+    return counts && (!this.#ruleSet.rule.carry || step >= this.#from);
   }
 
   /** What each group carries into `step`, nothing where the rule carries nothing; null before it starts. */
   carried(step: number): readonly (CarryValues | null)[] {
-    return this.#carries.map((_, group) => (this.#part.rule.carry ? (this.#carry(group, step) ?? null) : {}));
+    return this.#carries.map((_, group) => (this.#ruleSet.rule.carry ? (this.#carry(group, step) ?? null) : {}));
   }
 
   /** How many updates each group has made before `step`. */
@@ -211,7 +211,7 @@ export class RowSource {
     this.#spans.forEach((spans, group) => {
       spans.splice(0, spans.length, { from: step, made: made[group]!, frozen: this.#isFrozen(group), change: start });
     });
-    if (!this.#part.rule.carry) return;
+    if (!this.#ruleSet.rule.carry) return;
     this.#from = step;
     this.#carries.forEach((trail, group) => {
       trail.splice(0, trail.length, carried[group] ?? undefined);
@@ -219,7 +219,7 @@ export class RowSource {
   }
 
   #isFrozen(group: number): boolean {
-    return this.#live.isFrozen(this.#part.groups[group]!);
+    return this.#live.isFrozen(this.#ruleSet.groups[group]!);
   }
 
   #spanAt(group: number, step: number): Span {
@@ -256,9 +256,9 @@ export class RowSource {
   }
 
   #hypers(group: number, step: number): Record<string, number> {
-    const index = this.#part.groups[group]!;
+    const index = this.#ruleSet.groups[group]!;
     const hypers: Record<string, number> = {};
-    for (const hyper of Object.keys(this.#part.rule.hypers)) {
+    for (const hyper of Object.keys(this.#ruleSet.rule.hypers)) {
       const value = this.#live.at(index, hyper, step, this.#replica);
       // What guards a division must not become 0.
       hypers[hyper] = /^eps/.test(hyper) && value > 0 ? Math.max(value, leastSingle) : value;
@@ -278,11 +278,11 @@ export class RowSource {
 
   /** What a group carries into a step, from which it starts if it has made no update yet. */
   #carryOf(group: number, step: number): CarryValues {
-    return this.#carry(group, step) ?? this.#part.rule.carry?.start(this.#hypers(group, step)) ?? {};
+    return this.#carry(group, step) ?? this.#ruleSet.rule.carry?.start(this.#hypers(group, step)) ?? {};
   }
 
   #carry(group: number, step: number): CarryValues | undefined {
-    const { carry } = this.#part.rule;
+    const { carry } = this.#ruleSet.rule;
     if (!carry) return undefined;
     const trail = this.#carries[group]!;
     if (trail.length === 0) trail.push(undefined);

@@ -11,7 +11,7 @@ import { loadCheckpoint, saveCheckpoint } from "./checkpoint.ts";
 import type { Pattern } from "./config.ts";
 import { readPatterns } from "./groups.ts";
 import { type Optimizer, readOptimizer } from "./optimizer.ts";
-import { createPlan, modifierSlots, type Part, type Plan } from "./plan.ts";
+import { createPlan, modifierSlots, type Plan, type RuleSet } from "./plan.ts";
 import type { CarryValues } from "./table.ts";
 
 /** Options of {@link loadTorch}. */
@@ -56,12 +56,12 @@ export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options:
   checkKeys(plan, segments, tensors);
   const steps = given === undefined ? readSteps(plan, segments, tensors) : new Map<number, number>();
   const step = (given as number | undefined) ?? Math.max(0, ...steps.values());
-  const carried = plan.parts.map((part) => {
-    const values = part.groups.map((group) => readCarry(plan, part, group, segments, tensors));
+  const carried = plan.ruleSets.map((ruleSet) => {
+    const values = ruleSet.groups.map((group) => readCarry(plan, ruleSet, group, segments, tensors));
     return Array.from({ length: replicas }, () => values);
   });
-  const made = plan.parts.map((part) => {
-    const counts = part.groups.map((group) => steps.get(group) ?? step);
+  const made = plan.ruleSets.map((ruleSet) => {
+    const counts = ruleSet.groups.map((group) => steps.get(group) ?? step);
     return Array.from({ length: replicas }, () => counts);
   });
   const clocks = template.metadata.step!.split(" ");
@@ -100,7 +100,7 @@ function torchKeys({ torch, torchCarry }: Rule): readonly string[] {
 
 /** Refuses rules with state that torch does not have; `own` is what a checkpoint of the optimizer holds. */
 function checkRules(plan: Plan, segments: readonly Segment[], own: Tensors): void {
-  for (const { rule, segments: members } of plan.parts) {
+  for (const { rule, segments: members } of plan.ruleSets) {
     const { name, slots, torch, carry, torchCarry } = rule;
     const kept = (slot: string) => members.some((index) => own.has(`${segments[index]!.name}:${slot}`));
     const slot = slots.find((slot) => !torch?.[slot] && kept(slot));
@@ -128,7 +128,7 @@ function readTransposed(transpose: unknown, segments: readonly Segment[]): Reado
 function checkKeys(plan: Plan, segments: readonly Segment[], tensors: Tensors): void {
   const names = segments.map(({ name }) => name);
   const known = new Set(names);
-  for (const { rule, segments: members } of plan.parts) {
+  for (const { rule, segments: members } of plan.ruleSets) {
     for (const index of members) {
       for (const key of torchKeys(rule).map((torchKey) => `${names[index]}.${torchKey}`)) {
         if (names.includes(key)) {
@@ -176,7 +176,7 @@ function readTensor(key: string, { tensors, shape, transposed }: Source, purpose
 
 /** Every tensor with its rule. */
 function sources(plan: Plan, segments: readonly Segment[], tensors: Tensors, transposed: ReadonlySet<string>) {
-  return plan.parts.flatMap(({ rule, segments: members }) =>
+  return plan.ruleSets.flatMap(({ rule, segments: members }) =>
     members.map((index) => {
       const { name, shape } = segments[index]!;
       const source: Source = { tensors, shape, transposed: transposed.has(name) };
@@ -228,7 +228,7 @@ function readSteps(plan: Plan, segments: readonly Segment[], tensors: Tensors): 
     }
     if (!before) found.set(group, { key, step });
   }
-  const counting = plan.parts.find(({ rule }) => rule.torchSteps !== false);
+  const counting = plan.ruleSets.find(({ rule }) => rule.torchSteps !== false);
   if (found.size === 0 && counting) {
     const { name } = segments[counting.segments[0]!]!;
     throw new DataError(
@@ -241,7 +241,7 @@ function readSteps(plan: Plan, segments: readonly Segment[], tensors: Tensors): 
 /** What a group carries, from the scalars of its tensors, which must agree. */
 function readCarry(
   plan: Plan,
-  { rule, segments: members }: Part,
+  { rule, segments: members }: RuleSet,
   group: number,
   segments: readonly Segment[],
   tensors: Tensors,

@@ -1,5 +1,5 @@
 // How a slot is stored: how many words hold four elements, and how kernels and host go from words to numbers and back.
-import type { SourcePart } from "../base/assemble.ts";
+import type { Snippet } from "../base/assemble.ts";
 
 export interface SlotFormat {
   /** In WGSL part of the names of its functions. */
@@ -10,7 +10,7 @@ export interface SlotFormat {
    * Where the state is not read four float32 at a time: how it is read (`wordState`), and the WGSL of
    * `load_NAME(word: u32) -> vec4f` and `store_NAME(word: u32, x: vec4f)`, of four elements from a word of the state on.
    */
-  readonly parts?: { readonly state: SourcePart; readonly access: SourcePart };
+  readonly snippets?: { readonly state: Snippet; readonly access: Snippet };
   /** The words of numbers; of the last four elements the missing ones are 0. Undefined: the numbers are the words. */
   encode?(values: Float32Array): Uint32Array<ArrayBuffer>;
   /** The first `length` numbers of words. */

@@ -213,7 +213,7 @@ describe("replicas", () => {
     expect(await workgroupsOf(16)).toEqual([gather, ...others.map(([x, y]) => [x, y, 16])]);
   });
 
-  it("that do not fit in the smallest part of a batch are refused, and it is said how many do", async () => {
+  it("that do not fit in the smallest micro-batch are refused, and it is said how many do", async () => {
     const small = await freshDevice();
     const optimizer = await createOptimizer(small, initialTensors(model), {
       rule: sgd,

@@ -13,7 +13,7 @@ import { device } from "./setup.ts";
 const bfloat16: SlotFormat = {
   name: "bfloat16",
   words: 2,
-  parts: {
+  snippets: {
     state: wordState,
     access: {
       name: "bfloat16 of the test",

@@ -245,7 +245,8 @@ describe("WGSL", () => {
     expect(bound(join.code)).toEqual(["sums", "batch", "control", "gradients", "sizes"]);
     const probe = customProbeSource("peaks", parts);
     expect(bound(probe.code)).toEqual(["data", "answers", "sizes", "params", "rows", "probed", "values", "findings"]);
-    for (const source of [loss, gradient, probe]) expect(source.parts[source.parts.length - 1]!.name).toBe("its wgsl");
+    for (const source of [loss, gradient, probe])
+      expect(source.snippets[source.snippets.length - 1]!.name).toBe("its wgsl");
     expect(loss.code).toContain("if (i >= 4u) { return 128u + (i - 4u); } else { return 64u + (i - 0u); }");
     expect(loss.code).toContain("const first_place = 4u;");
   });

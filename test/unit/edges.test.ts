@@ -14,7 +14,7 @@ const segments = layoutSegments(tensors);
 
 function rowsOf(config: object): readonly Record<string, number>[] {
   const plan = createPlan(readConfig(config), segments);
-  const source = new RowSource(plan, new Hypers(plan), plan.parts[0]!, 0);
+  const source = new RowSource(plan, new Hypers(plan), plan.ruleSets[0]!, 0);
   return [0, 1, 2, 50].map((step) => source.row(0, step));
 }
 

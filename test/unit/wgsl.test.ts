@@ -19,7 +19,7 @@ import { binStruct, chunkStruct, linesStruct, placesStruct, sizesStruct } from "
 import { optionSets } from "../../src/lab/option_sets.ts";
 import * as objectives from "../../src/objectives/sources.ts";
 import { layoutSegments } from "../../src/optimizer/arena.ts";
-import { layoutPart } from "../../src/optimizer/layout.ts";
+import { layoutRuleSet } from "../../src/optimizer/layout.ts";
 import { clipBins } from "../../src/optimizer/plan.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { tableColumns } from "../../src/optimizer/table.ts";
@@ -37,15 +37,15 @@ const arounds: readonly object[] = [
 ];
 const contextOf = (config: object, tensors = segments, index = 0, access: KernelContext["access"] = "vec4") => {
   const plan = createPlan(readConfig(config), tensors);
-  const part = plan.parts[index]!;
-  return { plan, part, layout: layoutPart(plan, part, tensors), access, modifiers: plan.modifiers };
+  const ruleSet = plan.ruleSets[index]!;
+  return { plan, ruleSet, layout: layoutRuleSet(plan, ruleSet, tensors), access, modifiers: plan.modifiers };
 };
 const cases: readonly KernelContext[] = rules.flatMap((rule) =>
   optionSets(rule).flatMap((options, set) =>
     (set === 0 ? arounds : arounds.slice(0, 1)).flatMap((around) => {
       const config = { rule, ...options, ...around };
       const { plan } = contextOf(config);
-      return plan.parts.flatMap((_, index) =>
+      return plan.ruleSets.flatMap((_, index) =>
         (["vec4", "scalar"] as const).map((access) => contextOf(config, segments, index, access)),
       );
     }),
@@ -54,8 +54,8 @@ const cases: readonly KernelContext[] = rules.flatMap((rule) =>
 const plain = cases.filter(({ plan, access }) => access === "vec4" && plan.modifiers.length === 0);
 
 /** Every pass of a plan, by the names of its stage and its own. */
-function passesOf({ plan, part }: KernelContext): ReadonlyMap<string, Pass> {
-  const stages = [...gradientStages(plan), ...stepStages(plan), ...ruleStages(plan, part)];
+function passesOf({ plan, ruleSet }: KernelContext): ReadonlyMap<string, Pass> {
+  const stages = [...gradientStages(plan), ...stepStages(plan), ...ruleStages(plan, ruleSet)];
   return new Map(stages.flatMap(({ name, passes }) => passes.map((pass) => [`${name} ${pass.name}`, pass] as const)));
 }
 
@@ -237,7 +237,7 @@ describe("layouts", () => {
 
   it("the table's row is its columns, in order", () => {
     for (const context of cases) {
-      const columns = tableColumns(context.plan, context.part);
+      const columns = tableColumns(context.plan, context.ruleSet);
       const row = found(source(context, "update update"), "Row");
       expect(row.members.map(({ name }) => name)).toEqual(columns.map(snakeCase));
       expect(row.size).toBe(4 * columns.length);
@@ -258,12 +258,14 @@ describe("entry points", () => {
 });
 
 describe("locate", () => {
-  it("finds the part and its line for every line of a source", () => {
+  it("finds the snippet and its line for every line of a source", () => {
     const text = source(plain[0]!, "update update");
     const lines = text.code.split("\n");
     for (const [i, content] of lines.slice(0, -1).entries()) {
-      const { part, line } = locate(text, i + 1);
-      const found = text.parts.filter(({ name }) => name === part).map((piece) => piece.text.split("\n")[line - 1]);
+      const { snippet, line } = locate(text, i + 1);
+      const found = text.snippets
+        .filter(({ name }) => name === snippet)
+        .map((piece) => piece.text.split("\n")[line - 1]);
       expect(found).toContain(content);
     }
   });

@@ -1,8 +1,8 @@
 // What twins go over on the CPU: the elements of a tensor with their slots, the scalars of a rule set.
-import { type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../../optimizer/layout.ts";
+import { type MatrixView, type Place, type RuleSetLayout, rowMeans, slotRange } from "../../optimizer/layout.ts";
 import type { Rule } from "../../rules/rule.ts";
 import { decoded, encoded, wordsOf } from "../../rules/slot_format.ts";
-import type { CellValues, PartState, Row } from "../stages/twin.ts";
+import type { CellValues, Row, RuleSetState } from "../stages/twin.ts";
 
 /** The elements of one tensor with their slots. */
 export class Cells {
@@ -22,16 +22,16 @@ export class Cells {
   readonly #cell: CellValues;
 
   constructor(
-    { part, layout, state }: Pick<PartState, "part" | "layout" | "state">,
+    { ruleSet, layout, state }: Pick<RuleSetState, "ruleSet" | "layout" | "state">,
     place: Place,
     params: Float32Array,
     row: Row,
   ) {
     this.#params = params;
     this.#offset = place.segment.offset;
-    this.#rule = part.rule;
-    const { factored } = part.rule;
-    this.#names = part.slots.filter((slot) => !(place.factored && slot === factored?.slot));
+    this.#rule = ruleSet.rule;
+    const { factored } = ruleSet.rule;
+    this.#names = ruleSet.slots.filter((slot) => !(place.factored && slot === factored?.slot));
     this.#values = this.#names.map((slot) => {
       const { offset, length, format } = slotRange(layout, place, slot);
       const stored = state.subarray(offset, offset + wordsOf(format, length));
@@ -40,11 +40,11 @@ export class Cells {
       this.#encoded.push(() => stored.set(encoded(format, values)));
       return values;
     });
-    this.#absent = part.rule.slots.filter((slot) => !this.#names.includes(slot));
+    this.#absent = ruleSet.rule.slots.filter((slot) => !this.#names.includes(slot));
     this.#cell = { p: 0 };
-    for (const slot of [...part.rule.slots, ...part.slots]) this.#cell[slot] = 0;
-    this.#starts = part.slots.flatMap((slot) => {
-      const start = part.rule.slots.includes(slot) ? part.rule.starts?.[slot] : "p";
+    for (const slot of [...ruleSet.rule.slots, ...ruleSet.slots]) this.#cell[slot] = 0;
+    this.#starts = ruleSet.slots.flatMap((slot) => {
+      const start = ruleSet.rule.slots.includes(slot) ? ruleSet.rule.starts?.[slot] : "p";
       if (start === undefined || row.first !== 1) return [];
       return [[slot, start === "p" || typeof start === "number" ? start : row[start]!] as const];
     });
@@ -75,13 +75,13 @@ export class Cells {
   }
 }
 
-/** The scalars of a part, as each tensor sees them: those of all tensors, and its own. */
+/** The scalars of a rule set, as each tensor sees them: those of all tensors, and its own. */
 export class Scalars {
-  readonly #state: PartState;
+  readonly #state: RuleSetState;
   readonly #rows: readonly Row[];
   readonly #records: Map<Place, number>;
 
-  constructor(state: PartState, rows: readonly Row[]) {
+  constructor(state: RuleSetState, rows: readonly Row[]) {
     this.#state = state;
     this.#rows = rows;
     this.#records = new Map(state.layout.places.map((place, index) => [place, index + 1]));
@@ -89,8 +89,8 @@ export class Scalars {
   }
 
   of(place: Place): Record<string, number> {
-    const { part, layout, scalars } = this.#state;
-    const values: Record<string, number> = part.rule.factored ? { factored: place.factored ? 1 : 0 } : {};
+    const { ruleSet, layout, scalars } = this.#state;
+    const values: Record<string, number> = ruleSet.rule.factored ? { factored: place.factored ? 1 : 0 } : {};
     layout.scalars.forEach(({ name, scope }, field) => {
       values[name] = scalars[(scope === "all" ? 0 : this.#records.get(place)!) * layout.scalars.length + field]!;
     });
@@ -106,8 +106,8 @@ export class Scalars {
   }
 
   #begin(): void {
-    const { part, layout, scalars } = this.#state;
-    const starts = part.rule.reduction?.scalars ?? {};
+    const { ruleSet, layout, scalars } = this.#state;
+    const starts = ruleSet.rule.reduction?.scalars ?? {};
     layout.scalars.forEach(({ name, scope }, field) => {
       const start = starts[name] ?? 0;
       const begin = (row: Row, at: number) => {
@@ -125,7 +125,7 @@ export class Scalars {
 /** What a factored slot is in each element: row · column / mean of the rows. */
 function meansProduct(
   state: Float32Array,
-  layout: PartLayout,
+  layout: RuleSetLayout,
   place: Place,
   view: MatrixView,
   least: number,

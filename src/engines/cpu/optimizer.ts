@@ -6,7 +6,7 @@ import { layoutSegments, packArena, pagesOf, readTensors, type Tensors } from ".
 import type { OptimizerConfig } from "../../optimizer/config.ts";
 import { Hypers } from "../../optimizer/hypers.ts";
 import { checkKeys } from "../../optimizer/keys.ts";
-import { layoutPart } from "../../optimizer/layout.ts";
+import { layoutRuleSet } from "../../optimizer/layout.ts";
 import { locationOf } from "../../optimizer/locations.ts";
 import type { InReplica, Optimizer, Role } from "../../optimizer/optimizer.ts";
 import { createPlan, readRole } from "../../optimizer/plan.ts";
@@ -63,7 +63,7 @@ export function createPaged(tensors: Tensors, config: OptimizerConfig, pageLengt
   const plan = createPlan(config, segments);
   const hypers = new Hypers(plan);
   checkKeys(plan, segments);
-  const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
+  const layouts = plan.ruleSets.map((ruleSet) => layoutRuleSet(plan, ruleSet, segments));
   const store = inMemory(
     `${segments.reduce((sum, { length }) => sum + length, 0)} parameters and their state, ${plan.replicas} × as float32`,
     () => {

@@ -5,7 +5,7 @@ import { DeviceError } from "../../base/errors.ts";
 import { largestLossScale } from "../../modifiers/modifier.ts";
 import { arenaLength, pagesOf, type Segment } from "../../optimizer/arena.ts";
 import type { Hypers } from "../../optimizer/hypers.ts";
-import type { PartLayout } from "../../optimizer/layout.ts";
+import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import { fromStored, type Range, rangeWords, toStored } from "../../optimizer/locations.ts";
 import { type LayerStats, mustStep, underflowMessage } from "../../optimizer/optimizer.ts";
 import { clipBins, needsNorm, type Plan } from "../../optimizer/plan.ts";
@@ -18,8 +18,8 @@ import {
   type Store,
   type Write,
 } from "../../optimizer/store.ts";
-import type { PartState, Row } from "../stages/twin.ts";
-import { partState, updatePart } from "./part.ts";
+import type { Row, RuleSetState } from "../stages/twin.ts";
+import { ruleSetState, updateRuleSet } from "./rule_set.ts";
 
 /** The pages of an arena. */
 type Pages = readonly Float32Array<ArrayBuffer>[];
@@ -31,7 +31,7 @@ export interface Replica {
   readonly gradients: Pages;
   /** Gradients added up, where several make one update. */
   readonly accumulated: Pages;
-  readonly parts: readonly PartState[];
+  readonly ruleSets: readonly RuleSetState[];
   clock: Clock;
   /** Of the last gradient. */
   norms: Norms;
@@ -57,7 +57,7 @@ export class ArrayStore implements Store {
   constructor(
     plan: Plan,
     hypers: Hypers,
-    layouts: readonly PartLayout[],
+    layouts: readonly RuleSetLayout[],
     segments: readonly Segment[],
     initial: Pages,
   ) {
@@ -75,7 +75,7 @@ export class ArrayStore implements Store {
         params,
         gradients: ofReplica(this.gradients),
         accumulated: plan.accumulate > 1 ? zeros(1) : [],
-        parts: plan.parts.map((part, index) => partState(plan, hypers, part, layouts[index]!, r)),
+        ruleSets: plan.ruleSets.map((ruleSet, index) => ruleSetState(plan, hypers, ruleSet, layouts[index]!, r)),
         clock: { step: 0, skipped: 0, lossScale: plan.lossScale?.init ?? 1, goodSteps: 0 },
         norms: noNorms(plan),
         underflow: undefined,
@@ -94,13 +94,13 @@ export class ArrayStore implements Store {
   }
 
   settle(): void {
-    for (const { parts, clock } of this.replicas) for (const { rows } of parts) rows.settle(clock.step);
+    for (const { ruleSets, clock } of this.replicas) for (const { rows } of ruleSets) rows.settle(clock.step);
   }
 
   refreeze(): void {
-    for (const { parts, clock } of this.replicas) {
+    for (const { ruleSets, clock } of this.replicas) {
       const change = { updates: clock.step + clock.skipped, encoded: clock.step + clock.skipped };
-      for (const { rows } of parts) rows.refreeze(clock.step, change);
+      for (const { rows } of ruleSets) rows.refreeze(clock.step, change);
     }
   }
 
@@ -118,20 +118,20 @@ export class ArrayStore implements Store {
   /** A range of one replica's array. */
   view(range: Range, replica: number): Float32Array<ArrayBuffer> {
     const { home, offset } = range;
-    const { parts, ...arenas } = this.replicas[replica]!;
+    const { ruleSets, ...arenas } = this.replicas[replica]!;
     const { kind, index } = home;
-    const array = kind === "state" || kind === "scalars" ? parts[index]![kind] : arenas[kind][index]!;
+    const array = kind === "state" || kind === "scalars" ? ruleSets[index]![kind] : arenas[kind][index]!;
     return array.subarray(offset, offset + rangeWords(range));
   }
 
   async fetch(ranges: readonly Range[], replica: number): Promise<Fetched> {
     const values = ranges.map((range) => fromStored(range, this.view(range, replica).slice()));
-    const { parts, clock } = this.replicas[replica]!;
+    const { ruleSets, clock } = this.replicas[replica]!;
     // What is copied is of this moment; later steps forget what was carried before them.
     const past =
       values.length > 0
         ? pastOf(
-            parts.map(({ rows }) => rows),
+            ruleSets.map(({ rows }) => rows),
             clock.step,
           )
         : { carried: [], made: [] };
@@ -163,8 +163,8 @@ export class ArrayStore implements Store {
         underflow: undefined,
         layers: untouched(this.#plan),
       });
-      replica.parts.forEach(({ rows }, part) => {
-        rows.restore(clock.step, carried[part]!, made[part]!);
+      replica.ruleSets.forEach(({ rows }, ruleSet) => {
+        rows.restore(clock.step, carried[ruleSet]!, made[ruleSet]!);
       });
     });
   }
@@ -182,9 +182,9 @@ export class ArrayStore implements Store {
     const { accumulate } = this.#plan;
     const updates = this.#micro + 1 === accumulate;
     // Every row before anything is changed: a schedule may leave its range in any of them.
-    const rows = this.replicas.map(({ parts, clock, halted, underflow }) => {
+    const rows = this.replicas.map(({ ruleSets, clock, halted, underflow }) => {
       if (!updates || halted || underflow) return undefined;
-      return parts.map(({ rows }) => rows.rowsAt(clock.step));
+      return ruleSets.map(({ rows }) => rows.rowsAt(clock.step));
     });
     this.replicas.forEach((replica, r) => {
       if (accumulate > 1) this.#accumulate(replica);
@@ -224,8 +224,8 @@ export class ArrayStore implements Store {
     }
     const layers = new Map<string, LayerStats>();
     const note = this.#plan.watch ? (stats: LayerStats) => layers.set(stats.name, stats) : undefined;
-    replica.parts.forEach((state, index) => {
-      updatePart(this.#plan, state, rows[index]!, { params: replica.params, raw, scales, note });
+    replica.ruleSets.forEach((state, index) => {
+      updateRuleSet(this.#plan, state, rows[index]!, { params: replica.params, raw, scales, note });
     });
     replica.layers = untouched(this.#plan).map((nothing) => layers.get(nothing.name) ?? nothing);
     const goodSteps = clock.goodSteps + 1;
@@ -236,7 +236,7 @@ export class ArrayStore implements Store {
       goodSteps: grown ? 0 : goodSteps,
       lossScale: grown ? grownScale(clock.lossScale, lossScale.growth) : clock.lossScale,
     };
-    for (const { rows: source } of replica.parts) source.prune(clock.step + 1);
+    for (const { rows: source } of replica.ruleSets) source.prune(clock.step + 1);
   }
 
   #skip(replica: Replica): void {
@@ -259,15 +259,15 @@ export class ArrayStore implements Store {
   }
 
   /** The norm of each bin of clipping; what is frozen has no gradient. */
-  #norms({ parts }: Replica, rows: readonly (readonly Row[])[], raw: Pages): number[] {
+  #norms({ ruleSets }: Replica, rows: readonly (readonly Row[])[], raw: Pages): number[] {
     const kind = this.#normKind();
     const bins = clipBins(this.#plan);
     const sums = new Float64Array(bins);
     const peaks = new Float64Array(bins);
-    parts.forEach(({ layout, part }, index) => {
+    ruleSets.forEach(({ layout, ruleSet }, index) => {
       for (const { segment, group } of layout.places) {
         if (rows[index]![group]!.frozen === 1) continue;
-        const bin = bins === 1 ? 0 : part.groups[group]!;
+        const bin = bins === 1 ? 0 : ruleSet.groups[group]!;
         const page = raw[segment.page]!;
         for (let i = segment.offset; i < segment.offset + segment.length; i++) {
           const magnitude = Math.abs(page[i]!);

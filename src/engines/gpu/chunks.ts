@@ -3,15 +3,15 @@
 
 import type { Values } from "../../base/struct.ts";
 import { type BufferRange, chunkLength, type Segment } from "../../optimizer/arena.ts";
-import { type MatrixView, type PartLayout, type Place, rowMeans, slotRange } from "../../optimizer/layout.ts";
-import { clipBins, type Part, type Plan } from "../../optimizer/plan.ts";
+import { type MatrixView, type Place, type RuleSetLayout, rowMeans, slotRange } from "../../optimizer/layout.ts";
+import { clipBins, type Plan, type RuleSet } from "../../optimizer/plan.ts";
 import type { Access } from "../stages/stage.ts";
 import { alongRowsOf, type binStruct, type chunkStruct, columnsOf, type linesStruct } from "../stages/structs.ts";
 import type { StreamShape } from "./kernel_shapes.ts";
 
-/** Tensors of one part whose parameters and gradients lie in the same two buffers. */
+/** Tensors of one rule set whose parameters and gradients lie in the same two buffers. */
 export interface Launch {
-  readonly part: number;
+  readonly ruleSet: number;
   readonly access: Access;
   readonly places: readonly Place[];
   /** What is bound of the caller's buffers; undefined for the arenas. */
@@ -34,9 +34,9 @@ function accessOf({ segment }: Place): Access {
 }
 
 /** @param most Bytes that a kernel can bind of a buffer. */
-export function launchesOf(layouts: readonly PartLayout[], most: number): readonly Launch[] {
-  return layouts.flatMap(({ places }, part) => {
-    const launches: { part: number; access: Access; places: Place[]; external: Launch["external"] }[] = [];
+export function launchesOf(layouts: readonly RuleSetLayout[], most: number): readonly Launch[] {
+  return layouts.flatMap(({ places }, ruleSet) => {
+    const launches: { ruleSet: number; access: Access; places: Place[]; external: Launch["external"] }[] = [];
     for (const place of places) {
       const access = accessOf(place);
       const external = stretchesOf(place, access);
@@ -45,7 +45,7 @@ export function launchesOf(layouts: readonly PartLayout[], most: number): readon
         same.places.push(place);
         if (same.external && external) same.external = both(same.external, external);
       } else {
-        launches.push({ part, access, places: [place], external });
+        launches.push({ ruleSet, access, places: [place], external });
       }
     }
     return launches;
@@ -84,7 +84,7 @@ function both(a: NonNullable<Launch["external"]>, b: NonNullable<Launch["externa
   return { params: around(a.params, b.params), gradients: around(a.gradients, b.gradients) };
 }
 
-/** Where each tensor's chunks stand among all chunks: part by part, group by group. */
+/** Where each tensor's chunks stand among all chunks: rule set by rule set, group by group. */
 export interface ChunkNumbers {
   /** By the segment's place in the plan. */
   readonly first: ReadonlyMap<number, number>;
@@ -93,7 +93,7 @@ export interface ChunkNumbers {
 
 export const chunksOf = (place: Place) => Math.ceil(place.segment.length / chunkLength);
 
-export function numberChunks(layouts: readonly PartLayout[]): ChunkNumbers {
+export function numberChunks(layouts: readonly RuleSetLayout[]): ChunkNumbers {
   const first = new Map<number, number>();
   let total = 0;
   for (const { places } of layouts) {
@@ -130,15 +130,15 @@ function placesOf({ lines }: Place): Readonly<Record<string, number>> {
 }
 
 /** Which scale of the control buffer a group of a rule set goes by. */
-function binOf(plan: Plan, part: number, group: number): number {
-  return clipBins(plan) === 1 ? 0 : plan.parts[part]!.groups[group]!;
+function binOf(plan: Plan, ruleSet: number, group: number): number {
+  return clipBins(plan) === 1 ? 0 : plan.ruleSets[ruleSet]!.groups[group]!;
 }
 
 /** The chunks of a launch. */
 export function chunksIn(
   plan: Plan,
-  layout: PartLayout,
-  { part, places }: Launch,
+  layout: RuleSetLayout,
+  { ruleSet, places }: Launch,
   numbers: ChunkNumbers,
   origins: Origins,
 ): readonly Values<ReturnType<typeof chunkStruct>["fields"]>[] {
@@ -157,7 +157,7 @@ export function chunksIn(
         group,
         record: records.get(place)!,
         id: numbers.first.get(place.index)! + index,
-        bin: binOf(plan, part, group),
+        bin: binOf(plan, ruleSet, group),
         factored: factored ? factoredAt : factoredAt + start,
         factoredRows: factored ? factoredAt + rowMeans(factored) : 0,
         rows: factored ? factored.rows : 0,
@@ -174,29 +174,29 @@ type BinValues = Partial<Values<(typeof binStruct)["fields"]>>;
 /** The bins of clipping: the partials of each. */
 export function normBins(
   plan: Plan,
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   numbers: ChunkNumbers,
   perChunk: number,
 ): readonly BinValues[] {
   if (clipBins(plan) === 1) return [{ first: 0, count: numbers.total * perChunk }];
   const members = plan.groups.map((): Place[] => []);
-  layouts.forEach(({ places }, part) => {
-    for (const place of places) members[plan.parts[part]!.groups[place.group]!]!.push(place);
+  layouts.forEach(({ places }, ruleSet) => {
+    for (const place of places) members[plan.ruleSets[ruleSet]!.groups[place.group]!]!.push(place);
   });
   return members.map((places) => spanOf(places, numbers, perChunk));
 }
 
 /** The bins of a reduction: the partials of each tensor, or of all. */
 export function reductionBins(
-  part: Part,
-  layout: PartLayout,
+  ruleSet: RuleSet,
+  layout: RuleSetLayout,
   scope: "tensor" | "all",
   numbers: ChunkNumbers,
   perChunk: number,
 ): readonly BinValues[] {
   if (scope === "all") {
     // By the row behind those of the groups.
-    return [{ ...spanOf(layout.places, numbers, perChunk), group: part.groups.length, record: 0 }];
+    return [{ ...spanOf(layout.places, numbers, perChunk), group: ruleSet.groups.length, record: 0 }];
   }
   return layout.places.map((place, index) => ({
     ...spanOf([place], numbers, perChunk),
@@ -224,7 +224,7 @@ export interface LineResults {
 /** The tasks of lines.wgsl for a launch. */
 export function lineTasks(
   plan: Plan,
-  { part, places }: Launch,
+  { ruleSet, places }: Launch,
   origins: Origins,
   { workgroupSize, barriers }: StreamShape,
   resultsOf: (place: Place) => LineResults | undefined,
@@ -248,7 +248,7 @@ export function lineTasks(
         alongRows: Number(alongRows),
         together: Number(together),
         group: place.group,
-        bin: binOf(plan, part, place.group),
+        bin: binOf(plan, ruleSet, place.group),
         places: placesOf(place),
       }));
     };

@@ -22,7 +22,7 @@ const compiled = new WeakMap<GPUDevice, Map<string, Promise<Kernel>>>();
  * Compiles a kernel with its `override` constants; of the same source and constants once for each device. What failed is
  * tried again.
  *
- * @throws DeviceError that names the part of the source and its line.
+ * @throws DeviceError that names the snippet of the source and its line.
  */
 export function compileKernel(
   device: GPUDevice,
@@ -53,9 +53,9 @@ async function compile(
   const { messages } = await module.getCompilationInfo();
   const message = messages.find(({ type }) => type === "error");
   if (message) {
-    const { part, line } = locate(source, message.lineNum);
+    const { snippet, line } = locate(source, message.lineNum);
     await moduleError;
-    throw new DeviceError(`${source.name} does not compile: ${part}, line ${line}: ${message.message}`);
+    throw new DeviceError(`${source.name} does not compile: ${snippet}, line ${line}: ${message.message}`);
   }
   const broken = await moduleError;
   if (broken) throw new DeviceError(`${source.name} does not compile: ${broken.message}`);

@@ -1,6 +1,6 @@
 // The norms of layer statistics on the host: sums of squares that updates leave chunk by chunk (shaders/modifiers/layer_stats.wgsl),
 // joined to norms of tensors.
-import type { PartLayout } from "../../optimizer/layout.ts";
+import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
 import { layerStruct } from "../stages/structs.ts";
 import { type ChunkNumbers, chunksOf } from "./chunks.ts";
@@ -17,7 +17,7 @@ export function layerStatsBytes({ total }: ChunkNumbers, perChunk: number): numb
 
 /** The norms of every tensor, in the order of the tensors. */
 export function layersOf(
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   { first }: ChunkNumbers,
   perChunk: number,
   bytes: ArrayBuffer,

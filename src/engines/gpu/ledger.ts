@@ -106,7 +106,7 @@ export class Ledger {
 
   constructor(queue: GPUQueue, table: GPUBuffer, plan: Plan, hypers: Hypers) {
     this.#plan = plan;
-    this.#carriesOn = plan.parts.some(({ rule }) => rule.carry);
+    this.#carriesOn = plan.ruleSets.some(({ rule }) => rule.carry);
     this.#mostCalls = Math.min(2048, ringSlots(plan) / 2) * plan.accumulate;
     this.replicas = Array.from({ length: plan.replicas }, (_, replica) => ({
       ...newState({ step: 0, skipped: 0 }, 0),
@@ -269,8 +269,8 @@ export class Ledger {
       const { carried, made } = pasts[r]!;
       Object.assign(replica, newState(clocks[r]!, replica.submitted));
       replica.rowRing.restart(step);
-      replica.rowRing.sources.forEach((source, part) => {
-        source.restore(step, carried[part]!, made[part]!);
+      replica.rowRing.sources.forEach((source, ruleSet) => {
+        source.restore(step, carried[ruleSet]!, made[ruleSet]!);
       });
     });
   }

@@ -14,7 +14,7 @@ import {
 import type { OptimizerConfig } from "../../optimizer/config.ts";
 import { Hypers } from "../../optimizer/hypers.ts";
 import { checkKeys } from "../../optimizer/keys.ts";
-import { layoutPart } from "../../optimizer/layout.ts";
+import { layoutRuleSet } from "../../optimizer/layout.ts";
 import { type Locate, locationOf, scalarLength } from "../../optimizer/locations.ts";
 import type { InReplica, Optimizer, Role, Stats } from "../../optimizer/optimizer.ts";
 import { createPlan, type Plan, readRole } from "../../optimizer/plan.ts";
@@ -128,7 +128,7 @@ export async function createShaped(
   const hypers = new Hypers(plan);
   checkKeys(plan, segments);
   checkExternal(plan, segments);
-  const layouts = plan.parts.map((part) => layoutPart(plan, part, segments));
+  const layouts = plan.ruleSets.map((ruleSet) => layoutRuleSet(plan, ruleSet, segments));
   // A loss is reported after a turn of the event loop.
   deviceLoss(device);
   await undefined;

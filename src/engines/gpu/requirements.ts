@@ -2,7 +2,7 @@
 
 import { OptionError } from "../../base/errors.ts";
 import { arenaLength, paddedLength, type Segment } from "../../optimizer/arena.ts";
-import { modifierScalars, type PartLayout } from "../../optimizer/layout.ts";
+import { modifierScalars, type RuleSetLayout } from "../../optimizer/layout.ts";
 import type { Plan } from "../../optimizer/plan.ts";
 import { boundBytes } from "./chunks.ts";
 import { requireBuffer, requireLimit } from "./device.ts";
@@ -56,7 +56,7 @@ function refuseOverlaps(segments: readonly Segment[]): void {
 export function requireDevice(
   device: GPUDevice,
   plan: Plan,
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
 ): void {
   requireLimit(device, "maxComputeInvocationsPerWorkgroup", 256, "the norm of the gradient");
@@ -69,8 +69,8 @@ export function requireDevice(
       requireLimit(device, "maxStorageBufferBindingSize", bytes, `the ${role} of tensor "${segment.name}"`);
     }
   }
-  plan.parts.forEach((part, index) => {
-    const { rule, slots } = part;
+  plan.ruleSets.forEach((ruleSet, index) => {
+    const { rule, slots } = ruleSet;
     const sums = rule.reduction !== undefined || modifierScalars(plan).length > 0;
     const buffers = sums ? 8 : plan.watch ? 7 : 6;
     requireLimit(device, "maxStorageBuffersPerShaderStage", buffers, `rule "${rule.name}"`);

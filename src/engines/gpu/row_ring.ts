@@ -1,22 +1,22 @@
 // The rows of one replica that are on the GPU (shaders/table.wgsl): a ring of slots that the host fills ahead of the steps, and
 // a short ring near the last step that is known to have run, for when encoders were dropped.
 import type { Hypers } from "../../optimizer/hypers.ts";
-import type { Part, Plan } from "../../optimizer/plan.ts";
+import type { Plan, RuleSet } from "../../optimizer/plan.ts";
 import { RowSource, rowCount, tableColumns } from "../../optimizer/table.ts";
 
-/** Numbers of one step's rows of a part. */
-function rowNumbers(plan: Plan, part: Part): number {
-  return tableColumns(plan, part).length * rowCount(part);
+/** Numbers of one step's rows of a rule set. */
+function rowNumbers(plan: Plan, ruleSet: RuleSet): number {
+  return tableColumns(plan, ruleSet).length * rowCount(ruleSet);
 }
 
-/** Words of a slot: which step's it is, then the rows of every part's groups. */
+/** Words of a slot: which step's it is, then the rows of every rule set's groups. */
 export function slotWords(plan: Plan): number {
-  return 1 + plan.parts.reduce((sum, part) => sum + rowNumbers(plan, part), 0);
+  return 1 + plan.ruleSets.reduce((sum, ruleSet) => sum + rowNumbers(plan, ruleSet), 0);
 }
 
-/** Where in a slot the rows of a part begin, in words. */
+/** Where in a slot the rows of a rule set begin, in words. */
 export function rowOffset(plan: Plan, index: number): number {
-  return 1 + plan.parts.slice(0, index).reduce((sum, part) => sum + rowNumbers(plan, part), 0);
+  return 1 + plan.ruleSets.slice(0, index).reduce((sum, ruleSet) => sum + rowNumbers(plan, ruleSet), 0);
 }
 
 /** The most slots of the ring ahead. */
@@ -52,11 +52,11 @@ const memory = 2 ** 16;
  * refill every 2,048 steps.
  */
 export class RowRing {
-  /** By part. */
+  /** By rule set. */
   readonly sources: readonly RowSource[];
   readonly #queue: GPUQueue;
   readonly #buffer: GPUBuffer;
-  /** By part: where its rows begin in a slot, and how many numbers they are. */
+  /** By rule set: where its rows begin in a slot, and how many numbers they are. */
   readonly #places: readonly { readonly offset: number; readonly length: number }[];
   readonly #words: number;
   readonly #ahead: Ring;
@@ -64,12 +64,12 @@ export class RowRing {
   #stretch = 32;
 
   constructor(queue: GPUQueue, buffer: GPUBuffer, plan: Plan, hypers: Hypers, replica: number) {
-    this.sources = plan.parts.map((part) => new RowSource(plan, hypers, part, replica));
+    this.sources = plan.ruleSets.map((ruleSet) => new RowSource(plan, hypers, ruleSet, replica));
     this.#queue = queue;
     this.#buffer = buffer;
-    this.#places = plan.parts.map((part, index) => ({
+    this.#places = plan.ruleSets.map((ruleSet, index) => ({
       offset: rowOffset(plan, index),
-      length: rowNumbers(plan, part),
+      length: rowNumbers(plan, ruleSet),
     }));
     this.#words = slotWords(plan);
     const size = ringSlots(plan);
@@ -168,8 +168,8 @@ export class RowRing {
     const numbers = new Float32Array(rows.buffer);
     let end = to;
     let error: unknown;
-    this.sources.forEach((source, part) => {
-      const { offset, length } = this.#places[part]!;
+    this.sources.forEach((source, ruleSet) => {
+      const { offset, length } = this.#places[ruleSet]!;
       const stretch = source.rows(from, end);
       if (stretch.end < end) ({ end, error } = stretch);
       for (let i = 0; i < end - from; i++) {

@@ -3,7 +3,7 @@
 
 import type { Values } from "../../base/struct.ts";
 import { paddedLength, type Segment } from "../../optimizer/arena.ts";
-import type { PartLayout } from "../../optimizer/layout.ts";
+import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import { clipBins, type Plan } from "../../optimizer/plan.ts";
 import { tableColumns } from "../../optimizer/table.ts";
 import { stateEntry } from "../stages/state.ts";
@@ -15,15 +15,15 @@ import { nearSlots, ringSlots, rowOffset, slotWords } from "./row_ring.ts";
 export function sizesOf(
   plan: Plan,
   index: number,
-  layout: PartLayout,
+  layout: RuleSetLayout,
   segments: readonly Segment[],
   { total }: ChunkNumbers,
   perChunk: number,
 ): Values<(typeof sizesStruct)["fields"]> {
   const { clipNorm, lossScale, replicas, accumulate } = plan;
-  const part = plan.parts[index]!;
+  const ruleSet = plan.ruleSets[index]!;
   const { slotBases, factoredSlot } = layout;
-  const behind = factoredSlot === undefined ? undefined : part.slots[part.slots.indexOf(factoredSlot) + 1];
+  const behind = factoredSlot === undefined ? undefined : ruleSet.slots[ruleSet.slots.indexOf(factoredSlot) + 1];
   return {
     replicas,
     clipBins: clipBins(plan),
@@ -31,8 +31,8 @@ export function sizesOf(
     nearSlots,
     slotWords: slotWords(plan),
     rowOffset: rowOffset(plan, index),
-    commonRow: part.groups.length,
-    columnCount: tableColumns(plan, part).length,
+    commonRow: ruleSet.groups.length,
+    columnCount: tableColumns(plan, ruleSet).length,
     paramsStride: paddedLength(segments.filter(({ external }) => !external)),
     sumStride: paddedLength(segments),
     stateStride: layout.stateLength,

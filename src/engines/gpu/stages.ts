@@ -3,7 +3,7 @@
 
 import { type Source, snakeCase } from "../../base/assemble.ts";
 import type { Segment } from "../../optimizer/arena.ts";
-import type { PartLayout } from "../../optimizer/layout.ts";
+import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { Plan } from "../../optimizer/plan.ts";
 import { sourceOf } from "../stages/compile.ts";
@@ -67,7 +67,7 @@ export interface Stages {
 export async function compileStages(
   device: GPUDevice,
   plan: Plan,
-  layouts: readonly PartLayout[],
+  layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
   shape: StreamShape,
 ): Promise<Stages> {
@@ -77,23 +77,23 @@ export async function compileStages(
   const modifiers = plan.modifiers;
   const accumulates = plan.accumulate > 1;
   const kernels = new KernelCache(device, shape);
-  const contextOf = ({ part, access }: Pick<Launch, "part" | "access">): KernelContext => ({
+  const contextOf = ({ ruleSet, access }: Pick<Launch, "ruleSet" | "access">): KernelContext => ({
     plan,
-    part: plan.parts[part]!,
-    layout: layouts[part]!,
+    ruleSet: plan.ruleSets[ruleSet]!,
+    layout: layouts[ruleSet]!,
     access,
     modifiers,
   });
 
   /** A stage's kernels for some launches: of each pass one for each launch, or one; and what it compiles itself. */
   const compile = async (stage: Stage, all: readonly Launch[]): Promise<CompiledStage> => {
-    const once = { part: all[0]!.part, access: "vec4" as const };
+    const once = { ruleSet: all[0]!.ruleSet, access: "vec4" as const };
     const passes = Promise.all(
       stage.passes.map(async (pass) => {
         const of = pass.each === "launch" ? all : [once];
         const compiled = of.map((launch) => {
           const last = launch === launches.at(-1);
-          const key = `${launch.part} ${launch.access} ${last} ${stage.name} ${pass.name}`;
+          const key = `${launch.ruleSet} ${launch.access} ${last} ${stage.name} ${pass.name}`;
           return kernels.get(key, pass, contextOf(launch), last);
         });
         return { pass, kernels: await Promise.all(compiled) };
@@ -108,10 +108,10 @@ export async function compileStages(
   const [gradient, step, ...sets] = await Promise.all([
     compileAll(gradientStages(plan), launches),
     compileAll(stepStages(plan), launches),
-    ...plan.parts.map((part, index) =>
+    ...plan.ruleSets.map((ruleSet, index) =>
       compileAll(
-        ruleStages(plan, part),
-        launches.filter((launch) => launch.part === index),
+        ruleStages(plan, ruleSet),
+        launches.filter((launch) => launch.ruleSet === index),
       ),
     ),
   ]);
@@ -121,8 +121,8 @@ export async function compileStages(
     const layerStats = files && create("layer statistics", plan.replicas * numbers.total * perChunk * files.bytes);
     const table = (label: string, bytes: Uint8Array) => create(label, bytes.byteLength, bytes);
     const chunk = chunkStruct(placesStruct(linesOf(modifiers)));
-    const uniforms = layouts.map((layout, part) => {
-      const bytes = sizesStruct.encode([sizesOf(plan, part, layout, segments, numbers, perChunk)]);
+    const uniforms = layouts.map((layout, ruleSet) => {
+      const bytes = sizesStruct.encode([sizesOf(plan, ruleSet, layout, segments, numbers, perChunk)]);
       return create("sizes", bytes.byteLength, bytes, "uniform");
     });
     const cuts = new Map(launches.map((launch) => [launch, cutLaunch(launch)]));
@@ -130,7 +130,7 @@ export async function compileStages(
 
     /** A launch's buffers and chunk tables: as updates see it, and as the adding up does. */
     function cutLaunch(launch: Launch) {
-      const layout = layouts[launch.part]!;
+      const layout = layouts[launch.ruleSet]!;
       const rawOrigin = originIn("gradients", launch);
       const sum: Origins["gradients"] = ({ segment }) => segment.offset;
       const origins = { params: originIn("params", launch), gradients: accumulates ? sum : rawOrigin };
@@ -152,24 +152,24 @@ export async function compileStages(
     }
 
     function dispatchesOf({ stage, launches, passes, behind }: CompiledStage): readonly Dispatch[] {
-      const { part: index } = launches[0]!;
+      const { ruleSet: index } = launches[0]!;
       const context: BuildContext = {
         ...{ plan, layouts, modifiers, numbers, shape, perChunk, create },
-        part: plan.parts[index]!,
+        ruleSet: plan.ruleSets[index]!,
         layout: layouts[index]!,
         launch: undefined,
         origins: undefined,
       };
       const shared = { ...(layerStats ? { partials: layerStats } : {}), ...stage.buffers?.(context) };
-      const ofSet = (part: number) => ({
-        ...{ table: buffers.table, control: buffers.control, sizes: uniforms[part]! },
-        ...{ state: buffers.states[part]!, scalars: buffers.scalars[part]!, ...shared },
+      const ofSet = (ruleSet: number) => ({
+        ...{ table: buffers.table, control: buffers.control, sizes: uniforms[ruleSet]! },
+        ...{ state: buffers.states[ruleSet]!, scalars: buffers.scalars[ruleSet]!, ...shared },
       });
       const dispatches = passes.flatMap(({ pass, kernels }) => {
         if (pass.each === "once") return dispatchesOfPass(pass, kernels[0]!, context, ofSet(index), undefined);
         return launches.flatMap((launch, i) => {
           const { origins, bound, raw, count } = cuts.get(launch)!;
-          const named = { ...ofSet(launch.part), ...(pass.raw ? raw : bound) };
+          const named = { ...ofSet(launch.ruleSet), ...(pass.raw ? raw : bound) };
           return dispatchesOfPass(pass, kernels[i]!, { ...context, launch, origins }, named, count);
         });
       });
@@ -244,7 +244,9 @@ class KernelCache {
 
   /** What picks the code of a kernel. Everything else is in the uniform buffer. */
   #constants(pass: Pass, context: KernelContext, last: boolean): Readonly<Record<string, number>> {
-    const flags = Object.entries(context.part.flags).map(([flag, value]) => [snakeCase(flag), Number(value)] as const);
+    const flags = Object.entries(context.ruleSet.flags).map(
+      ([flag, value]) => [snakeCase(flag), Number(value)] as const,
+    );
     return {
       workgroup_size: this.#shape.workgroupSize,
       barriers: Number(this.#shape.barriers),

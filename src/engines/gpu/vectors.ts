@@ -6,12 +6,12 @@ import dot from "../../../shaders/vectors/dot.wgsl?raw";
 import norm from "../../../shaders/vectors/norm.wgsl?raw";
 import reduce from "../../../shaders/vectors/reduce.wgsl?raw";
 import scale from "../../../shaders/vectors/scale.wgsl?raw";
-import { assemble, type SourcePart } from "../../base/assemble.ts";
+import { assemble, type Snippet } from "../../base/assemble.ts";
 import { defineStruct, type Struct } from "../../base/struct.ts";
 import { chunkLength } from "../../optimizer/arena.ts";
-import { bindingsPart, structsPart } from "../stages/generate.ts";
-import { normSumParts, normSumStruct } from "../stages/norm.ts";
-import { file, fileSumPart, joinPart, totalPart, workgroupPart } from "../stages/snippets.ts";
+import { bindingsSnippet, structsSnippet } from "../stages/generate.ts";
+import { normSumSnippets, normSumStruct } from "../stages/norm.ts";
+import { file, fileSumSnippet, joinSnippet, totalSnippet, workgroupSnippet } from "../stages/snippets.ts";
 import type { Binding } from "../stages/stage.ts";
 import type { CreateBuffer } from "./allocate.ts";
 import { grid } from "./device.ts";
@@ -80,8 +80,8 @@ const dotSumStruct = defineStruct("Sum", { value: "f32" });
 
 /** What sums there are: their struct, and the WGSL of a term and of what becomes of them. */
 const sums = {
-  dot: { struct: dotSumStruct, parts: [file("vectors/dot", dot), joinPart] },
-  norm: { struct: normSumStruct, parts: [...normSumParts, file("vectors/norm", norm)] },
+  dot: { struct: dotSumStruct, snippets: [file("vectors/dot", dot), joinSnippet] },
+  norm: { struct: normSumStruct, snippets: [...normSumSnippets, file("vectors/norm", norm)] },
 } as const;
 
 const numbers = (name: string, use: Binding["use"]): Binding => ({ name, use, type: "array<f32>" });
@@ -109,10 +109,10 @@ export async function compileVectors(
     name: string,
     structs: readonly Struct[],
     bindings: readonly Binding[],
-    parts: readonly SourcePart[],
+    snippets: readonly Snippet[],
     lanes = workgroupSize,
   ) => {
-    const all = [structsPart(...structs), bindingsPart(bindings, "scalar"), workgroupPart, ...parts];
+    const all = [structsSnippet(...structs), bindingsSnippet(bindings, "scalar"), workgroupSnippet, ...snippets];
     const source = assemble(`vectors: ${name}`, all);
     const declared = /override norm_kind/.test(source.code) ? { norm_kind: 2 } : {};
     const constants = { workgroup_size: lanes, barriers: Number(barriers), ...declared };
@@ -124,19 +124,19 @@ export async function compileVectors(
     );
   };
   const compileSum = async (name: keyof typeof sums) => {
-    const { struct, parts } = sums[name];
+    const { struct, snippets } = sums[name];
     const [each, all] = await Promise.all([
       compile(
         name,
         [pieceStruct, struct],
         [partials, x, y, settings],
-        [...parts, fileSumPart, file("vectors/reduce", reduce)],
+        [...snippets, fileSumSnippet, file("vectors/reduce", reduce)],
       ),
       compile(
         `${name}, concluded`,
         [resultStruct, struct],
         [partials, results, settings],
-        [...parts, totalPart, file("vectors/conclude", conclude)],
+        [...snippets, totalSnippet, file("vectors/conclude", conclude)],
         barriers ? workgroupSize : 1,
       ),
     ]);

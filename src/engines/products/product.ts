@@ -112,7 +112,7 @@ export async function variantDispatch(
 ): Promise<Dispatch> {
   const { device } = replicated;
   const { m, n, k, epilogue } = product;
-  const { dropout, side, extra } = epilogueParts(epilogue);
+  const { dropout, side, extra } = epilogueOperands(epilogue);
   const at = [...operands, side, extra].filter((operand) => operand !== undefined);
   const compiled = await compileVariant(
     device,
@@ -180,7 +180,7 @@ export function bindProduct(
 ): Dispatch {
   const { device, replicas, control, batch } = replicated;
   const { m, n, k, epilogue, transposeA = false, transposeB = false } = product;
-  const { activation, dropout, side, extra, accumulate, alpha, beta } = epilogueParts(epilogue);
+  const { activation, dropout, side, extra, accumulate, alpha, beta } = epilogueOperands(epilogue);
   const [tileRows, tileColumns] = variant.tile;
   const tilesAcross = Math.ceil(n / tileColumns);
   const tiles = tilesAcross * Math.ceil(m / tileRows);
@@ -264,7 +264,7 @@ function spanOf(operands: readonly Operand[]): GPUBufferBinding {
 }
 
 /** What an epilogue reads and writes beside C. */
-interface EpilogueParts {
+interface EpilogueOperands {
   readonly activation?: Activation | undefined;
   readonly dropout?: Dropout | undefined;
   readonly side?: Operand | undefined;
@@ -274,7 +274,7 @@ interface EpilogueParts {
   readonly beta?: number;
 }
 
-function epilogueParts(epilogue: Epilogue): EpilogueParts {
+function epilogueOperands(epilogue: Epilogue): EpilogueOperands {
   switch (epilogue.type) {
     case "none":
       return {};

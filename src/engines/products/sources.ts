@@ -18,7 +18,7 @@ import quadBlocks from "../../../shaders/products/quad_blocks.wgsl?raw";
 import registers from "../../../shaders/products/registers.wgsl?raw";
 import shared from "../../../shaders/products/shared.wgsl?raw";
 import tiled from "../../../shaders/products/tiled.wgsl?raw";
-import { assemble, type Source, type SourcePart } from "../../base/assemble.ts";
+import { assemble, type Snippet, type Source } from "../../base/assemble.ts";
 import { defineStruct } from "../../base/struct.ts";
 import type { BindingUse } from "../gpu/kernel.ts";
 
@@ -68,19 +68,19 @@ export const sizesStruct = defineStruct("Sizes", {
   stream: "u32",
 });
 
-const part = (file: string, text: string) => ({ name: `shaders/products/${file}.wgsl`, text });
+const snippet = (file: string, text: string) => ({ name: `shaders/products/${file}.wgsl`, text });
 
 /** The rows of the running batch. */
-export const batchPart = part("batch", batch);
+export const batchSnippet = snippet("batch", batch);
 
-const dropouts = { yes: [batchPart, part("dropout", dropout)], no: [part("no_dropout", noDropout)] };
-const accesses = { vec4: part("access_vec4", accessVec4), any: part("access_any", accessAny) };
+const dropouts = { yes: [batchSnippet, snippet("dropout", dropout)], no: [snippet("no_dropout", noDropout)] };
+const accesses = { vec4: snippet("access_vec4", accessVec4), any: snippet("access_any", accessAny) };
 const epilogues = {
-  none: part("plain", plain),
-  forward: part("forward", forward),
-  delta: part("delta", delta),
-  gradient: part("gradient", gradient),
-  combine: part("combine", combine),
+  none: snippet("plain", plain),
+  forward: snippet("forward", forward),
+  delta: snippet("delta", delta),
+  gradient: snippet("gradient", gradient),
+  combine: snippet("combine", combine),
 };
 /** Which of the bindings that not all have an epilogue's WGSL names, whether or not it is given anything there. */
 const named = {
@@ -92,11 +92,11 @@ const named = {
 } as const satisfies Record<keyof typeof epilogues, { readonly side?: true; readonly extra?: true }>;
 /** What enables an extension stands first, as WGSL wants it. */
 const kernels = {
-  registers: [part("lane_blocks", laneBlocks), part("registers", registers)],
-  quads: [part("quad_blocks", quadBlocks), part("registers", registers)],
-  tiled: [part("float_tiles", floatTiles), part("tiled", tiled)],
-  f16: [part("half_tiles", halfTiles), part("tiled", tiled)],
-} as const satisfies Record<string, readonly SourcePart[]>;
+  registers: [snippet("lane_blocks", laneBlocks), snippet("registers", registers)],
+  quads: [snippet("quad_blocks", quadBlocks), snippet("registers", registers)],
+  tiled: [snippet("float_tiles", floatTiles), snippet("tiled", tiled)],
+  f16: [snippet("half_tiles", halfTiles), snippet("tiled", tiled)],
+} as const satisfies Record<string, readonly Snippet[]>;
 
 /** How the work is cut, and what lanes share. */
 export type KernelName = keyof typeof kernels;
@@ -115,11 +115,13 @@ export interface ProductCode {
 
 export function assembleProduct({ kernel, access, epilogue, dropout: drops }: ProductCode): Source {
   const [first, main] = kernels[kernel];
-  const activates = activating.has(epilogue) ? [part("activation", activation), ...dropouts[drops ? "yes" : "no"]] : [];
+  const activates = activating.has(epilogue)
+    ? [snippet("activation", activation), ...dropouts[drops ? "yes" : "no"]]
+    : [];
   return assemble(`${kernel} product, ${epilogue}`, [
     first,
     { name: "the generated struct of sizes", text: sizesStruct.wgsl },
-    part("shared", shared),
+    snippet("shared", shared),
     accesses[access],
     ...activates,
     epilogues[epilogue],

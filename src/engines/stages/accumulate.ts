@@ -2,8 +2,8 @@
 import accumulate from "../../../shaders/accumulate.wgsl?raw";
 import { controlRecord } from "../gpu/control.ts";
 import { chunks, control, gradients, sizes } from "./bindings.ts";
-import { placesPart, structsPart } from "./generate.ts";
-import { arrivePart, chunkPart, file, loadParts, workgroupPart } from "./snippets.ts";
+import { placesSnippet, structsSnippet } from "./generate.ts";
+import { arriveSnippet, chunkSnippet, file, loadSnippets, workgroupSnippet } from "./snippets.ts";
 import { type Binding, linesOf, type Stage } from "./stage.ts";
 import { chunkStruct, placesStruct, sizesStruct } from "./structs.ts";
 
@@ -22,13 +22,13 @@ export const accumulateStage: Stage = {
         const places = placesStruct(blocks);
         return {
           name: "accumulate",
-          parts: [
-            structsPart(sizesStruct, controlRecord, chunkStruct(places)),
-            workgroupPart,
-            chunkPart,
-            placesPart(places, blocks),
-            loadParts[access],
-            arrivePart,
+          snippets: [
+            structsSnippet(sizesStruct, controlRecord, chunkStruct(places)),
+            workgroupSnippet,
+            chunkSnippet,
+            placesSnippet(places, blocks),
+            loadSnippets[access],
+            arriveSnippet,
             file("accumulate", accumulate),
           ],
         };

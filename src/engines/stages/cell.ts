@@ -1,35 +1,35 @@
 // What kernels that go over the cells of chunks are made of: the update, what is measured before it, what it prepares.
 import unfactored from "../../../shaders/unfactored.wgsl?raw";
-import type { SourcePart } from "../../base/assemble.ts";
+import type { Snippet } from "../../base/assemble.ts";
 import { needsNorm, type Plan } from "../../optimizer/plan.ts";
 import { tableColumns } from "../../optimizer/table.ts";
 import { controlRecord } from "../gpu/control.ts";
 import { chunks, control, gradients, params, scalars, sizes, table } from "./bindings.ts";
 import {
-  cellPart,
-  cellStructsPart,
-  modifyGradientPart,
-  placesPart,
-  rowPart,
-  ruleCallsPart,
-  scalarsPart,
-  structsPart,
+  cellSnippet,
+  cellStructsSnippet,
+  modifyGradientSnippet,
+  placesSnippet,
+  rowSnippet,
+  ruleCallsSnippet,
+  scalarsSnippet,
+  structsSnippet,
 } from "./generate.ts";
 import {
-  cellAccessPart,
-  chunkPart,
-  controlPart,
+  cellAccessSnippet,
+  chunkSnippet,
+  controlSnippet,
   file,
-  gradientPart,
-  loadParts,
-  nanPart,
-  paramsParts,
-  scaleParts,
-  tablePart,
-  workgroupPart,
+  gradientSnippet,
+  loadSnippets,
+  nanSnippet,
+  paramsSnippets,
+  scaleSnippets,
+  tableSnippet,
+  workgroupSnippet,
 } from "./snippets.ts";
 import { type Binding, type KernelContext, linesOf, type ModifierKernel } from "./stage.ts";
-import { stateBinding, stateParts } from "./state.ts";
+import { stateBinding, stateSnippets } from "./state.ts";
 import { chunkStruct, placesStruct, sizesStruct } from "./structs.ts";
 
 /** What every kernel over cells binds: the same seven for every rule, and the scalars where there are any. */
@@ -39,55 +39,55 @@ export function cellBindings({ layout }: KernelContext): readonly Binding[] {
 }
 
 /** What kernels over chunks know of them, of their rows and of the gradient as the caller wrote it. */
-export function chunkParts({ access, modifiers }: KernelContext, columns: readonly string[]): readonly SourcePart[] {
+export function chunkSnippets({ access, modifiers }: KernelContext, columns: readonly string[]): readonly Snippet[] {
   const blocks = linesOf(modifiers);
   const places = placesStruct(blocks);
   return [
-    structsPart(sizesStruct, controlRecord, chunkStruct(places)),
-    workgroupPart,
-    controlPart,
-    tablePart,
-    chunkPart,
-    placesPart(places, blocks),
-    rowPart(columns),
-    loadParts[access],
+    structsSnippet(sizesStruct, controlRecord, chunkStruct(places)),
+    workgroupSnippet,
+    controlSnippet,
+    tableSnippet,
+    chunkSnippet,
+    placesSnippet(places, blocks),
+    rowSnippet(columns),
+    loadSnippets[access],
   ];
 }
 
 /** The gradient's scale, and modifiers of the gradient in their order. */
-export function gradientParts(plan: Plan, modifiers: readonly ModifierKernel[]): readonly SourcePart[] {
+export function gradientSnippets(plan: Plan, modifiers: readonly ModifierKernel[]): readonly Snippet[] {
   const hooks = modifiers.filter((modifier) => modifier.hooks.includes("gradient"));
   return [
-    scaleParts[needsNorm(plan) ? "norm" : "plain"],
-    ...hooks.flatMap(({ parts }) => parts),
-    modifyGradientPart(modifiers),
+    scaleSnippets[needsNorm(plan) ? "norm" : "plain"],
+    ...hooks.flatMap(({ snippets }) => snippets),
+    modifyGradientSnippet(modifiers),
   ];
 }
 
 /** Cells, the rule, and the gradient as it sees it. */
-export function cellParts(context: KernelContext): readonly SourcePart[] {
-  const { plan, part, layout, access, modifiers } = context;
+export function cellSnippets(context: KernelContext): readonly Snippet[] {
+  const { plan, ruleSet, layout, access, modifiers } = context;
   return [
-    ...chunkParts(context, tableColumns(plan, part)),
-    ...stateParts(layout),
-    paramsParts[access],
-    nanPart,
-    ...gradientParts(plan, modifiers),
-    gradientPart,
-    cellStructsPart(context),
-    scalarsPart(context),
-    cellPart(context),
-    cellAccessPart,
-    ...(part.rule.factored?.stage.cellParts?.(context) ?? [file("unfactored", unfactored)]),
-    rulePart(context),
-    ruleCallsPart(context),
+    ...chunkSnippets(context, tableColumns(plan, ruleSet)),
+    ...stateSnippets(layout),
+    paramsSnippets[access],
+    nanSnippet,
+    ...gradientSnippets(plan, modifiers),
+    gradientSnippet,
+    cellStructsSnippet(context),
+    scalarsSnippet(context),
+    cellSnippet(context),
+    cellAccessSnippet,
+    ...(ruleSet.rule.factored?.stage.cellSnippets?.(context) ?? [file("unfactored", unfactored)]),
+    ruleSnippet(context),
+    ruleCallsSnippet(context),
   ];
 }
 
-export function rulePart({ part }: KernelContext): SourcePart {
-  return { name: `the WGSL of rule "${part.rule.name}"`, text: part.rule.wgsl };
+export function ruleSnippet({ ruleSet }: KernelContext): Snippet {
+  return { name: `the WGSL of rule "${ruleSet.rule.name}"`, text: ruleSet.rule.wgsl };
 }
 
-export function ruleName({ part }: KernelContext): string {
-  return `rule "${part.rule.name}"`;
+export function ruleName({ ruleSet }: KernelContext): string {
+  return `rule "${ruleSet.rule.name}"`;
 }

@@ -3,20 +3,20 @@ import factor from "../../../shaders/factor.wgsl?raw";
 import factored from "../../../shaders/factored.wgsl?raw";
 import { type MatrixView, rowMeans, slotRange } from "../../optimizer/layout.ts";
 import { tableColumns } from "../../optimizer/table.ts";
-import { factorPart } from "./generate.ts";
+import { factorSnippet } from "./generate.ts";
 import { linesStage } from "./lines.ts";
 import { file } from "./snippets.ts";
 import type { KernelContext, Stage } from "./stage.ts";
-import type { PartState, Work } from "./twin.ts";
+import type { RuleSetState, Work } from "./twin.ts";
 
-const factoredPart = file("factored", factored);
-const movingPart = file("factor", factor);
+const factoredSnippet = file("factored", factored);
+const movingSnippet = file("factor", factor);
 
 const means = /* @__PURE__ */ linesStage({
   name: "factor",
-  kernelName: ({ part }) => `rule "${part.rule.name}", means`,
-  parts: (context) => [factorPart(context), movingPart],
-  columns: ({ plan, part }) => tableColumns(plan, part),
+  kernelName: ({ ruleSet }) => `rule "${ruleSet.rule.name}", means`,
+  snippets: (context) => [factorSnippet(context), movingSnippet],
+  columns: ({ plan, ruleSet }) => tableColumns(plan, ruleSet),
   // The means are of the gradient as the rule sees it.
   before: (modifiers) => modifiers,
   of(layout, place) {
@@ -32,13 +32,13 @@ const means = /* @__PURE__ */ linesStage({
 /** The stage of a rule's `factored`: moves the means, and makes of them what the slot is in each element. */
 export const factoredStage: Stage = {
   ...means,
-  cellParts: (context: KernelContext) => [factorPart(context), factoredPart],
+  cellSnippets: (context: KernelContext) => [factorSnippet(context), factoredSnippet],
 };
 
 /** Moves the means of the squared gradient along columns and rows. */
-function moveMeans({ part, layout, state }: PartState, { place, row, gradient }: Work, view: MatrixView): void {
+function moveMeans({ ruleSet, layout, state }: RuleSetState, { place, row, gradient }: Work, view: MatrixView): void {
   const { rows, columns } = view;
-  const { slot, weight } = part.rule.factored!;
+  const { slot, weight } = ruleSet.rule.factored!;
   const { offset } = slotRange(layout, place, slot);
   const fresh = new Float64Array(slotRange(layout, place, slot).length);
   for (let i = 0; i < place.segment.length; i++) {

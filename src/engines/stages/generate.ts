@@ -1,21 +1,21 @@
 // The WGSL that depends on names alone: the structs of a rule and what loads and stores them, and the calls of modifiers one
 // after the other. All other WGSL stands in shaders/.
-import { type SourcePart, snakeCase } from "../../base/assemble.ts";
+import { type Snippet, snakeCase } from "../../base/assemble.ts";
 import { defineStruct, type Struct } from "../../base/struct.ts";
-import type { PartLayout, ScalarField } from "../../optimizer/layout.ts";
+import type { RuleSetLayout, ScalarField } from "../../optimizer/layout.ts";
 import { firstColumns, tableColumns } from "../../optimizer/table.ts";
 import type { Access, Binding, Hook, KernelContext, ModifierKernel } from "./stage.ts";
 import { isVec4State } from "./state.ts";
 
 /** A generated piece, as errors call it. */
-function generated(what: string, text: string): SourcePart {
+function generated(what: string, text: string): Snippet {
   return { name: `the generated ${what}`, text };
 }
 
 const addressSpaces = { read: "storage, read", write: "storage, read_write", uniform: "uniform" } as const;
 
 /** The bindings of group 0, numbered by their places in the list. */
-export function bindingsPart(bindings: readonly Binding[], access: Access): SourcePart {
+export function bindingsSnippet(bindings: readonly Binding[], access: Access): Snippet {
   const lines = bindings.map(({ name, use, type }, index) => {
     const of = typeof type === "string" ? type : type(access);
     return `@group(0) @binding(${index}) var<${addressSpaces[use]}> ${name}: ${of};\n`;
@@ -24,7 +24,7 @@ export function bindingsPart(bindings: readonly Binding[], access: Access): Sour
 }
 
 /** Declarations of structs; each once, whatever contains it. */
-export function structsPart(...structs: readonly Struct[]): SourcePart {
+export function structsSnippet(...structs: readonly Struct[]): Snippet {
   return generated("structs", [...new Set(structs.map(({ wgsl }) => wgsl))].join(""));
 }
 
@@ -35,13 +35,13 @@ function uniformStruct(name: string, fields: readonly string[], type: "f32" | "v
 }
 
 /** The columns of a row that do not depend on the rule: a kernel that reads no others is compiled once for all rules. */
-export function driverColumns({ plan, part }: KernelContext): readonly string[] {
-  const columns = tableColumns(plan, part);
-  return columns.slice(0, Math.max(firstColumns.length, columns.length - part.rule.columns.length));
+export function driverColumns({ plan, ruleSet }: KernelContext): readonly string[] {
+  const columns = tableColumns(plan, ruleSet);
+  return columns.slice(0, Math.max(firstColumns.length, columns.length - ruleSet.rule.columns.length));
 }
 
 /** Row, and the row that a group takes at the replica's step. */
-export function rowPart(columns: readonly string[]): SourcePart {
+export function rowSnippet(columns: readonly string[]): Snippet {
   const fields = columns.map((_, i) => `bitcast<f32>(table[at + ${i}u])`);
   return generated(
     "row",
@@ -57,7 +57,7 @@ fn row_of(replica: u32, group: u32) -> Row {
 }
 
 /** Places of a tensor's lines with their places in a replica. */
-export function placesPart(places: Struct, blocks: readonly string[]): SourcePart {
+export function placesSnippet(places: Struct, blocks: readonly string[]): Snippet {
   const fields = Object.keys(places.fields).map(
     (field) => `places.${snakeCase(field)}${blocks.includes(field) ? " + state" : ""}`,
   );
@@ -71,7 +71,7 @@ export function placesPart(places: Struct, blocks: readonly string[]): SourcePar
 }
 
 /** The gradient after the hooks of some modifiers. */
-export function modifyGradientPart(modifiers: readonly ModifierKernel[]): SourcePart {
+export function modifyGradientSnippet(modifiers: readonly ModifierKernel[]): Snippet {
   const calls = hooked(modifiers, "gradient").map((name) => `  y = ${name}_gradient(y, t, places, h);\n`);
   return generated(
     "chain of modifiers of the gradient",
@@ -84,7 +84,7 @@ ${calls.join("")}  return y;
 }
 
 /** The rule's update, the modifiers' behind it, and what they do with what an update did. */
-export function advancePart({ modifiers }: KernelContext): SourcePart {
+export function advanceSnippet({ modifiers }: KernelContext): Snippet {
   const updates = hooked(modifiers, "update").map((name) => `  y = ${name}_update(x, y, g, h, m);\n`);
   const after = hooked(modifiers, "after").map((name) => `  ${name}_after(before, after, g, inside);\n`);
   const ends = hooked(modifiers, "end").map((name) => `  ${name}_end(place, lane);\n`);
@@ -109,8 +109,8 @@ function hooked(modifiers: readonly ModifierKernel[], hook: Hook): readonly stri
 }
 
 /** Cell, Scalars, and of rules that reduce what their functions take and give; the rule's update in one form for all rules. */
-export function cellStructsPart({ part, layout }: KernelContext): SourcePart {
-  const { rule, slots } = part;
+export function cellStructsSnippet({ ruleSet, layout }: KernelContext): Snippet {
+  const { rule, slots } = ruleSet;
   const { reduction } = rule;
   const others = slots.filter((slot) => !rule.slots.includes(slot));
   const scalars = [...(rule.factored ? ["factored"] : []), ...ruleScalars(layout).map(({ name }) => name)];
@@ -123,8 +123,8 @@ export function cellStructsPart({ part, layout }: KernelContext): SourcePart {
   );
 }
 
-export function ruleCallsPart({ part }: KernelContext): SourcePart {
-  const { rule } = part;
+export function ruleCallsSnippet({ ruleSet }: KernelContext): Snippet {
+  const { rule } = ruleSet;
   return generated(
     `calls of rule "${rule.name}"`,
     `fn updated(x: Cell, g: vec4f, h: Row, r: Scalars) -> Cell {
@@ -140,14 +140,14 @@ fn kept_by(x: Cell, h: Row) -> vec4f {
 }
 
 /** Loading and storing everything about four elements. */
-export function cellPart(context: KernelContext): SourcePart {
-  const { part } = context;
-  const { rule } = part;
-  const others = part.slots.filter((slot) => !rule.slots.includes(slot));
+export function cellSnippet(context: KernelContext): Snippet {
+  const { ruleSet } = context;
+  const { rule } = ruleSet;
+  const others = ruleSet.slots.filter((slot) => !rule.slots.includes(slot));
   const all = [...rule.slots, ...others];
   const factoredSlot = rule.factored?.slot;
   const load = all.map((slot) => {
-    if (!part.slots.includes(slot)) return "vec4f()";
+    if (!ruleSet.slots.includes(slot)) return "vec4f()";
     const stored = slot === factoredSlot ? "load_factored(chunk, e, h)" : loadSlot(context, slot);
     const start = others.includes(slot) ? "p" : rule.starts?.[slot];
     if (start === undefined) return stored;
@@ -155,7 +155,7 @@ export function cellPart(context: KernelContext): SourcePart {
       start === "p" ? "p" : typeof start === "number" ? `vec4f(${floating(start)})` : `vec4f(h.${snakeCase(start)})`;
     return `select(${stored}, ${value}, h.first != 0.0)`;
   });
-  const store = part.slots.map((slot) =>
+  const store = ruleSet.slots.map((slot) =>
     slot === factoredSlot
       ? `  store_factored(chunk, e, y.${snakeCase(slot)});\n`
       : `  ${storeSlot(context, slot, `y.${snakeCase(slot)}`)};\n`,
@@ -183,24 +183,24 @@ fn chosen_cell(x: Cell, y: Cell, inside: vec4<bool>) -> Cell {
 function loadSlot(context: KernelContext, slot: string): string {
   const at = stateAt(context, slot);
   if (isVec4State(context.layout)) return `state[${at}]`;
-  const { name, parts } = context.layout.formats.get(slot)!;
-  return parts ? `load_${snakeCase(name)}(${at})` : `load_state(${at})`;
+  const { name, snippets } = context.layout.formats.get(slot)!;
+  return snippets ? `load_${snakeCase(name)}(${at})` : `load_state(${at})`;
 }
 
 function storeSlot(context: KernelContext, slot: string, value: string): string {
   const at = stateAt(context, slot);
   if (isVec4State(context.layout)) return `state[${at}] = ${value}`;
-  const { name, parts } = context.layout.formats.get(slot)!;
-  return `${parts ? `store_${snakeCase(name)}` : "store_state"}(${at}, ${value})`;
+  const { name, snippets } = context.layout.formats.get(slot)!;
+  return `${snippets ? `store_${snakeCase(name)}` : "store_state"}(${at}, ${value})`;
 }
 
 /**
  * Where a slot of a cell is kept: slot after slot, of which the factored one is shorter than the others. Where all are float32
  * `at` is an entry of the first slot and the next slot's is as many further; else `at` is a four's place in a slot.
  */
-function stateAt({ part, layout }: KernelContext, slot: string): string {
+function stateAt({ ruleSet, layout }: KernelContext, slot: string): string {
   const { formats, factoredSlot } = layout;
-  const all = [...part.slots];
+  const all = [...ruleSet.slots];
   const place = all.indexOf(slot);
   const factored = factoredSlot === undefined ? -1 : all.indexOf(factoredSlot);
   const behind = factored >= 0 && place > factored;
@@ -216,8 +216,8 @@ function floating(value: number): string {
 }
 
 /** The columns that a factored slot goes by. */
-export function factorPart({ part }: KernelContext): SourcePart {
-  const { weight, least } = part.rule.factored!;
+export function factorSnippet({ ruleSet }: KernelContext): Snippet {
+  const { weight, least } = ruleSet.rule.factored!;
   return generated(
     "columns of the factored slot",
     `fn factor_weight(h: Row) -> f32 {
@@ -232,28 +232,28 @@ fn factor_least(h: Row) -> f32 {
 }
 
 /** The scalars of the rule itself, with their places in a record. */
-function ruleScalars(layout: PartLayout) {
+function ruleScalars(layout: RuleSetLayout) {
   return scalarsOf(layout, ({ modifier }) => !modifier);
 }
 
 /** The scalars of modifiers, with their places in a record. */
-function modifierScalars(layout: PartLayout) {
+function modifierScalars(layout: RuleSetLayout) {
   return scalarsOf(layout, ({ modifier }) => modifier === true);
 }
 
-function scalarsOf({ scalars }: PartLayout, picks: (field: ScalarField) => boolean) {
+function scalarsOf({ scalars }: RuleSetLayout, picks: (field: ScalarField) => boolean) {
   return scalars.map((field, at) => ({ ...field, at })).filter(picks);
 }
 
 /** Where a scalar is kept: record 0 is that of all tensors together. */
-function scalarAt({ scalars }: PartLayout, scope: "tensor" | "all", at: number): string {
+function scalarAt({ scalars }: RuleSetLayout, scope: "tensor" | "all", at: number): string {
   const record = scope === "all" ? "0u" : "record";
   return `scalars[(replica * sizes.record_count + ${record}) * ${scalars.length}u + ${at}u]`;
 }
 
 /** Scalars where they are kept: a record for all tensors, then one for each. */
-export function scalarsPart({ part, layout }: KernelContext): SourcePart {
-  const { rule } = part;
+export function scalarsSnippet({ ruleSet, layout }: KernelContext): Snippet {
+  const { rule } = ruleSet;
   const own = ruleScalars(layout);
   const factored = rule.factored ? ["select(0.0, 1.0, factored)"] : [];
   const loads = own.map(({ scope, at }) => scalarAt(layout, scope, at));
@@ -267,8 +267,8 @@ export function scalarsPart({ part, layout }: KernelContext): SourcePart {
 }
 
 /** The rule's scalars before its own conclusion, and where they go after it. */
-export function concludingScalarsPart({ part, layout }: KernelContext): SourcePart {
-  const { rule } = part;
+export function concludingScalarsSnippet({ ruleSet, layout }: KernelContext): Snippet {
+  const { rule } = ruleSet;
   const starts = rule.reduction?.scalars ?? {};
   const own = ruleScalars(layout);
   const factored = rule.factored ? ["select(0.0, 1.0, factored)"] : [];
@@ -295,7 +295,7 @@ ${stores.join("")}}
 }
 
 /** The scalars of modifiers, which their hooks take. */
-export function modifiedPart({ layout }: KernelContext): SourcePart {
+export function modifiedSnippet({ layout }: KernelContext): Snippet {
   const fields = modifierScalars(layout);
   const loads = fields.map(({ scope, at }) => scalarAt(layout, scope, at));
   return generated(
@@ -313,7 +313,7 @@ fn modified_of(replica: u32, record: u32) -> Modified {
 }
 
 /** Storing a modifier's scalar of one tensor. */
-export function storeModifiedPart({ layout }: KernelContext, name: string): SourcePart {
+export function storeModifiedSnippet({ layout }: KernelContext, name: string): Snippet {
   const { scope, at } = modifierScalars(layout).find((field) => field.name === name)!;
   return generated(
     `scalar of modifier "${name}"`,
@@ -329,7 +329,7 @@ export function sumStruct(names: readonly string[]): Struct {
   return defineStruct("Sum", Object.fromEntries(["count", ...names].map((name) => [name, "f32"])));
 }
 
-export function sumPart(names: readonly string[]): SourcePart {
+export function sumSnippet(names: readonly string[]): Snippet {
   const add = ["count", ...names].map((name) => `a.${snakeCase(name)} + b.${snakeCase(name)}`);
   return generated(
     "sums",
@@ -342,7 +342,7 @@ fn add_sums(a: Sum, b: Sum) -> Sum {
 }
 
 /** The terms of four elements, and what adds them up. */
-export function termsPart(names: readonly string[]): SourcePart {
+export function termsSnippet(names: readonly string[]): Snippet {
   const fields = names.map(snakeCase);
   const add = fields.map((name) => `a.${name} + select(vec4f(), b.${name}, inside)`);
   const sum = fields.map((name) => `(t.${name}.x + t.${name}.y) + (t.${name}.z + t.${name}.w)`);
@@ -361,10 +361,10 @@ fn sum_of(t: Terms) -> Sum {
 }
 
 /** The terms that the rule measures. */
-export function measuredPart({ part }: KernelContext): SourcePart {
-  const { sums } = part.rule.reduction!;
+export function measuredSnippet({ ruleSet }: KernelContext): Snippet {
+  const { sums } = ruleSet.rule.reduction!;
   return generated(
-    `terms of rule "${part.rule.name}"`,
+    `terms of rule "${ruleSet.rule.name}"`,
     `fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
   let sums = measure(x, g, h, r);
   return Terms(${sums.map((name) => `sums.${snakeCase(name)}`).join(", ")});
@@ -374,10 +374,10 @@ export function measuredPart({ part }: KernelContext): SourcePart {
 }
 
 /** The totals that the rule concludes from. */
-export function totalsPart({ part }: KernelContext): SourcePart {
-  const fields = ["count", ...part.rule.reduction!.sums].map((name) => `sum.${snakeCase(name)}`);
+export function totalsSnippet({ ruleSet }: KernelContext): Snippet {
+  const fields = ["count", ...ruleSet.rule.reduction!.sums].map((name) => `sum.${snakeCase(name)}`);
   return generated(
-    `totals of rule "${part.rule.name}"`,
+    `totals of rule "${ruleSet.rule.name}"`,
     `fn totals_of(sum: Sum) -> Totals {
   return Totals(${fields.join(", ")});
 }

@@ -2,21 +2,21 @@
 import elementsScalar from "../../../shaders/elements_scalar.wgsl?raw";
 import elementsVec4 from "../../../shaders/elements_vec4.wgsl?raw";
 import lines from "../../../shaders/lines.wgsl?raw";
-import type { SourcePart } from "../../base/assemble.ts";
-import type { PartLayout, Place } from "../../optimizer/layout.ts";
+import type { Snippet } from "../../base/assemble.ts";
+import type { Place, RuleSetLayout } from "../../optimizer/layout.ts";
 import { type LineResults, lineTasks } from "../gpu/chunks.ts";
 import { controlRecord } from "../gpu/control.ts";
 import { control, gradients, params, sizes, table } from "./bindings.ts";
-import { gradientParts } from "./cell.ts";
-import { placesPart, rowPart, structsPart } from "./generate.ts";
-import { controlPart, file, joinPart, nanPart, tablePart, workgroupPart } from "./snippets.ts";
+import { gradientSnippets } from "./cell.ts";
+import { placesSnippet, rowSnippet, structsSnippet } from "./generate.ts";
+import { controlSnippet, file, joinSnippet, nanSnippet, tableSnippet, workgroupSnippet } from "./snippets.ts";
 import { type Binding, type KernelContext, linesOf, type ModifierKernel, type Stage } from "./stage.ts";
-import { stateBinding, stateParts } from "./state.ts";
+import { stateBinding, stateSnippets } from "./state.ts";
 import { linesStruct, placesStruct, sizesStruct } from "./structs.ts";
 import type { TwinContext } from "./twin.ts";
 
 const elements = { vec4: file("elements_vec4", elementsVec4), scalar: file("elements_scalar", elementsScalar) };
-const linesPart = file("lines", lines);
+const linesSnippet = file("lines", lines);
 
 const tasks: Binding = { name: "tasks", use: "read", type: "array<Lines>" };
 
@@ -26,13 +26,13 @@ export interface LineSums {
   /** What errors call the kernel. */
   kernelName(context: KernelContext): string;
   /** WGSL of what is summed and what becomes of it: `Sum`, `add_sums`, `line_terms`, `settle`. */
-  parts(context: KernelContext): readonly SourcePart[];
+  snippets(context: KernelContext): readonly Snippet[];
   /** The columns of the row that it may read. */
   columns(context: KernelContext): readonly string[];
   /** The modifiers whose gradient it sees: all of them, or those before a modifier. */
   before(modifiers: readonly ModifierKernel[]): readonly ModifierKernel[];
   /** Of tensors that have such lines. */
-  of(layout: PartLayout, place: Place): LineResults | undefined;
+  of(layout: RuleSetLayout, place: Place): LineResults | undefined;
   twin(context: TwinContext): void;
 }
 
@@ -51,20 +51,20 @@ export function linesStage(sums: LineSums): Stage {
           const places = placesStruct(blocks);
           return {
             name: sums.kernelName(context),
-            parts: [
-              structsPart(sizesStruct, controlRecord, linesStruct(places)),
-              workgroupPart,
-              controlPart,
-              tablePart,
-              placesPart(places, blocks),
-              rowPart(sums.columns(context)),
-              nanPart,
-              ...stateParts(context.layout),
+            snippets: [
+              structsSnippet(sizesStruct, controlRecord, linesStruct(places)),
+              workgroupSnippet,
+              controlSnippet,
+              tableSnippet,
+              placesSnippet(places, blocks),
+              rowSnippet(sums.columns(context)),
+              nanSnippet,
+              ...stateSnippets(context.layout),
               elements[context.access],
-              ...gradientParts(context.plan, sums.before(context.modifiers)),
-              ...sums.parts(context),
-              joinPart,
-              linesPart,
+              ...gradientSnippets(context.plan, sums.before(context.modifiers)),
+              ...sums.snippets(context),
+              joinSnippet,
+              linesSnippet,
             ],
           };
         },

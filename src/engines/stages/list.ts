@@ -1,7 +1,7 @@
 // Which stages a step has, in order: those of the whole step, then for each rule set its own. What is not asked for is not in
 // it.
 
-import { needsNorm, type Part, type Plan } from "../../optimizer/plan.ts";
+import { needsNorm, type Plan, type RuleSet } from "../../optimizer/plan.ts";
 import type { Stage } from "./stage.ts";
 import { updateStage } from "./update.ts";
 
@@ -16,7 +16,7 @@ export function stepStages(plan: Plan): readonly Stage[] {
 }
 
 /** The stages of a rule set: what modifies the gradient, what the rule needs, what goes by its whole update, the update. */
-export function ruleStages(plan: Plan, { rule }: Part): readonly Stage[] {
+export function ruleStages(plan: Plan, { rule }: RuleSet): readonly Stage[] {
   const modifiers = plan.modifiers;
   return [
     ...modifiers.flatMap(({ before }) => before ?? []),

@@ -7,9 +7,17 @@ import type { Plan } from "../../optimizer/plan.ts";
 import { normBins } from "../gpu/chunks.ts";
 import { controlRecord } from "../gpu/control.ts";
 import { bins, chunks, control, gradients, partials, sizes, table, takenPartials } from "./bindings.ts";
-import { chunkParts } from "./cell.ts";
-import { driverColumns, structsPart } from "./generate.ts";
-import { controlPart, file, fileSumPart, joinPart, tablePart, totalPart, workgroupPart } from "./snippets.ts";
+import { chunkSnippets } from "./cell.ts";
+import { driverColumns, structsSnippet } from "./generate.ts";
+import {
+  controlSnippet,
+  file,
+  fileSumSnippet,
+  joinSnippet,
+  tableSnippet,
+  totalSnippet,
+  workgroupSnippet,
+} from "./snippets.ts";
 import { partialBytes, type Stage } from "./stage.ts";
 import { binStruct, sizesStruct } from "./structs.ts";
 
@@ -23,7 +31,7 @@ export const normSumStruct = defineStruct("Sum", {
   peak: "u32",
 });
 
-export const normSumParts = [file("norm_sum", normSum), joinPart];
+export const normSumSnippets = [file("norm_sum", normSum), joinSnippet];
 
 /** 1, 2, or 0 for the largest magnitude. */
 function normKind({ clipNorm }: Plan): number {
@@ -41,11 +49,11 @@ export const normStage: Stage = {
       bindings: () => [partials, gradients, chunks, table, control, sizes],
       source: (context) => ({
         name: "gradient norm",
-        parts: [
-          ...chunkParts(context, driverColumns(context)),
-          structsPart(normSumStruct),
-          ...normSumParts,
-          fileSumPart,
+        snippets: [
+          ...chunkSnippets(context, driverColumns(context)),
+          structsSnippet(normSumStruct),
+          ...normSumSnippets,
+          fileSumSnippet,
           file("grad_norm", gradNorm),
         ],
       }),
@@ -57,13 +65,13 @@ export const normStage: Stage = {
       bindings: () => [takenPartials, bins, control, sizes, table],
       source: () => ({
         name: "finalize",
-        parts: [
-          structsPart(sizesStruct, controlRecord, binStruct, normSumStruct),
-          workgroupPart,
-          controlPart,
-          tablePart,
-          ...normSumParts,
-          totalPart,
+        snippets: [
+          structsSnippet(sizesStruct, controlRecord, binStruct, normSumStruct),
+          workgroupSnippet,
+          controlSnippet,
+          tableSnippet,
+          ...normSumSnippets,
+          totalSnippet,
           file("finalize", finalize),
         ],
       }),

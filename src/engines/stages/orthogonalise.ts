@@ -3,12 +3,12 @@
 import prepare from "../../../shaders/prepare.wgsl?raw";
 import { together } from "../../base/together.ts";
 import { sidesOf } from "../../optimizer/arena.ts";
-import { type PartLayout, type Place, slotRange } from "../../optimizer/layout.ts";
+import { type Place, type RuleSetLayout, slotRange } from "../../optimizer/layout.ts";
 import { orthogonalised } from "../cpu/orthogonalise.ts";
 import { controlBytes, controlRecord } from "../gpu/control.ts";
 import type { Dispatch } from "../gpu/kernel.ts";
 import { bindProduct, compileProduct, type Epilogue, type Operands, type Replicated } from "../products/product.ts";
-import { cellBindings, cellParts, ruleName } from "./cell.ts";
+import { cellBindings, cellSnippets, ruleName } from "./cell.ts";
 import { newtonSchulz } from "./newton_schulz.ts";
 import { file } from "./snippets.ts";
 import type { Binding, BuildContext, KernelContext, NamedBuffers, Stage } from "./stage.ts";
@@ -32,7 +32,7 @@ export const orthogonaliseStage: Stage = {
       bindings: (context) => [...cellBindings(context), prepared],
       source: (context) => ({
         name: `${ruleName(context)}, prepare`,
-        parts: [...cellParts(context), file("prepare", prepare)],
+        snippets: [...cellSnippets(context), file("prepare", prepare)],
       }),
     },
   ],
@@ -52,7 +52,7 @@ export const orthogonaliseStage: Stage = {
 };
 
 /** Elements of the largest Gram matrix, in whole vec4s. */
-function squareOf({ places }: PartLayout): number {
+function squareOf({ places }: RuleSetLayout): number {
   return Math.ceil(Math.max(...places.map(({ segment }) => Math.min(...segment.shape) ** 2)) / 4) * 4;
 }
 
@@ -60,8 +60,8 @@ function squareOf({ places }: PartLayout): number {
  * The steps of one matrix, from `prepared` into the state's slot. X has the matrix's shorter side for rows: of a tall one it is
  * the transpose, which is never formed. The Gram matrix and what is mixed of it are symmetric.
  */
-async function compileSteps(device: GPUDevice, { part, layout }: KernelContext, place: Place) {
-  const { slot, scale } = part.rule.orthogonalises!;
+async function compileSteps(device: GPUDevice, { ruleSet, layout }: KernelContext, place: Place) {
+  const { slot, scale } = ruleSet.rule.orthogonalises!;
   const [rows, columns] = place.segment.shape as [number, number];
   const tall = rows > columns;
   const [small, large] = tall ? [columns, rows] : [rows, columns];
@@ -80,7 +80,7 @@ async function compileSteps(device: GPUDevice, { part, layout }: KernelContext, 
     compileProduct(device, shapes.apply, { epilogue: "combine", dropout: false, at }),
   ]);
   const { a, b, c, steps } = newtonSchulz;
-  const factor = scale(sidesOf(place.segment), part.flags);
+  const factor = scale(sidesOf(place.segment), ruleSet.flags);
 
   return (replicated: Replicated, { create }: BuildContext, buffers: NamedBuffers): readonly Dispatch[] => {
     const operand = (name: string, placed: { readonly offset?: number; readonly stride: number }) => ({
@@ -112,15 +112,15 @@ async function compileSteps(device: GPUDevice, { part, layout }: KernelContext, 
 }
 
 /** The same on the CPU. */
-function orthogonalise({ state: { part, layout, state }, works, scalars }: TwinContext): void {
-  const { slot, prepare, scale } = part.rule.orthogonalises!;
+function orthogonalise({ state: { ruleSet, layout, state }, works, scalars }: TwinContext): void {
+  const { slot, prepare, scale } = ruleSet.rule.orthogonalises!;
   for (const { place, row, cells, gradient } of works) {
     const r = scalars.of(place);
     const shape = place.segment.shape as [number, number];
     const matrix = Float64Array.from({ length: place.segment.length }, (_, i) =>
-      prepare(cells.load(i), gradient(i), row, r, part.flags),
+      prepare(cells.load(i), gradient(i), row, r, ruleSet.flags),
     );
-    const factor = scale(sidesOf(place.segment), part.flags);
+    const factor = scale(sidesOf(place.segment), ruleSet.flags);
     const values = orthogonalised(matrix, shape).map((value) => factor * value);
     state.set(values, slotRange(layout, place, slot).offset);
   }

@@ -2,9 +2,9 @@
 import reductionConclude from "../../../shaders/reduction_conclude.wgsl?raw";
 import reductionMeasure from "../../../shaders/reduction_measure.wgsl?raw";
 import { tableColumns } from "../../optimizer/table.ts";
-import { ruleName, rulePart } from "./cell.ts";
-import { cellStructsPart, concludingScalarsPart, measuredPart, totalsPart } from "./generate.ts";
-import { file, nanPart } from "./snippets.ts";
+import { ruleName, ruleSnippet } from "./cell.ts";
+import { cellStructsSnippet, concludingScalarsSnippet, measuredSnippet, totalsSnippet } from "./generate.ts";
+import { file, nanSnippet } from "./snippets.ts";
 import { sumsStage } from "./sums.ts";
 import type { TwinContext } from "./twin.ts";
 
@@ -20,16 +20,16 @@ export const reductionStage = /* @__PURE__ */ sumsStage({
   }),
   terms: ({ rule }) => rule.reduction!.sums,
   scope: ({ rule }) => rule.reduction!.scope,
-  measure: (context) => [concludingScalarsPart(context), measuredPart(context), measuring],
+  measure: (context) => [concludingScalarsSnippet(context), measuredSnippet(context), measuring],
   conclude: (context) => [
-    nanPart,
-    cellStructsPart(context),
-    rulePart(context),
-    concludingScalarsPart(context),
-    totalsPart(context),
+    nanSnippet,
+    cellStructsSnippet(context),
+    ruleSnippet(context),
+    concludingScalarsSnippet(context),
+    totalsSnippet(context),
     concluding,
   ],
-  columns: ({ plan, part }) => tableColumns(plan, part),
+  columns: ({ plan, ruleSet }) => tableColumns(plan, ruleSet),
   twin: reduce,
 });
 
@@ -38,7 +38,7 @@ export const reductionStage = /* @__PURE__ */ sumsStage({
  * which is that of all groups together then.
  */
 function reduce({ state, works, scalars, rows }: TwinContext): void {
-  const { rule, flags } = state.part;
+  const { rule, flags } = state.ruleSet;
   const reduction = rule.reduction!;
   const bins = reduction.scope === "all" ? [works] : works.map((work) => [work]);
   const conclusions = bins

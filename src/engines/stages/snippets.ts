@@ -16,24 +16,24 @@ import scalePlain from "../../../shaders/scale_plain.wgsl?raw";
 import table from "../../../shaders/table.wgsl?raw";
 import total from "../../../shaders/total.wgsl?raw";
 import workgroup from "../../../shaders/workgroup.wgsl?raw";
-import type { SourcePart } from "../../base/assemble.ts";
+import type { Snippet } from "../../base/assemble.ts";
 
 /** A file of shaders/ as a piece of a source. */
-export function file(path: string, text: string): SourcePart {
+export function file(path: string, text: string): Snippet {
   return { name: `shaders/${path}.wgsl`, text };
 }
 
-export const workgroupPart = file("workgroup", workgroup);
-export const controlPart = file("control", control);
-export const tablePart = file("table", table);
-export const chunkPart = file("chunk", chunk);
-export const loadParts = { vec4: file("load_vec4", loadVec4), scalar: file("load_scalar", loadScalar) };
-export const paramsParts = { vec4: file("params_vec4", paramsVec4), scalar: file("params_scalar", paramsScalar) };
-export const scaleParts = { norm: file("scale_norm", scaleNorm), plain: file("scale_plain", scalePlain) };
-export const nanPart = file("nan", nan);
-export const cellAccessPart = file("cell", cell);
-export const gradientPart = file("gradient", gradient);
-export const joinPart = file("join", join);
-export const fileSumPart = file("file_sum", fileSum);
-export const totalPart = file("total", total);
-export const arrivePart = file("arrive", arrive);
+export const workgroupSnippet = file("workgroup", workgroup);
+export const controlSnippet = file("control", control);
+export const tableSnippet = file("table", table);
+export const chunkSnippet = file("chunk", chunk);
+export const loadSnippets = { vec4: file("load_vec4", loadVec4), scalar: file("load_scalar", loadScalar) };
+export const paramsSnippets = { vec4: file("params_vec4", paramsVec4), scalar: file("params_scalar", paramsScalar) };
+export const scaleSnippets = { norm: file("scale_norm", scaleNorm), plain: file("scale_plain", scalePlain) };
+export const nanSnippet = file("nan", nan);
+export const cellAccessSnippet = file("cell", cell);
+export const gradientSnippet = file("gradient", gradient);
+export const joinSnippet = file("join", join);
+export const fileSumSnippet = file("file_sum", fileSum);
+export const totalSnippet = file("total", total);
+export const arriveSnippet = file("arrive", arrive);

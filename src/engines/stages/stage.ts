@@ -1,9 +1,9 @@
 // A stage: what a step does besides the rule's own formula, as a value. It says of which WGSL its kernels are made, what they
 // bind, what they go over and how often they are dispatched, so that one compiler and one builder (src/engines/gpu/stages.ts) serve all.
-import type { SourcePart } from "../../base/assemble.ts";
+import type { Snippet } from "../../base/assemble.ts";
 import type { Struct } from "../../base/struct.ts";
-import type { PartLayout } from "../../optimizer/layout.ts";
-import type { Part, Plan } from "../../optimizer/plan.ts";
+import type { RuleSetLayout } from "../../optimizer/layout.ts";
+import type { Plan, RuleSet } from "../../optimizer/plan.ts";
 import type { CreateBuffer } from "../gpu/allocate.ts";
 import type { ChunkNumbers, Launch, Origins } from "../gpu/chunks.ts";
 import type { BindingUse, Dispatch } from "../gpu/kernel.ts";
@@ -27,8 +27,8 @@ export interface Binding {
 /** What the kernels of one rule set are made from. */
 export interface KernelContext {
   readonly plan: Plan;
-  readonly part: Part;
-  readonly layout: PartLayout;
+  readonly ruleSet: RuleSet;
+  readonly layout: RuleSetLayout;
   readonly access: Access;
   /** In the order in which they come into effect. */
   readonly modifiers: readonly ModifierKernel[];
@@ -43,7 +43,7 @@ export interface Pass {
   readonly raw?: boolean;
   bindings(context: KernelContext): readonly Binding[];
   /** What errors call the kernel, and its pieces of WGSL; its bindings are declared before them. */
-  source(context: KernelContext): { readonly name: string; readonly parts: readonly SourcePart[] };
+  source(context: KernelContext): { readonly name: string; readonly snippets: readonly Snippet[] };
   /** `override` constants besides the rule's flags and the workgroup's shape, which these may replace. */
   constants?(context: KernelContext, shape: StreamShape): Readonly<Record<string, number>>;
   /** What workgroups go over where that is not the chunks: entries of a table, none of which is dispatched for nothing. */
@@ -71,9 +71,9 @@ export interface NamedKernel {
 /** What a stage is built in: a rule set, and for passes of launches one of them. */
 export interface BuildContext {
   readonly plan: Plan;
-  readonly part: Part;
-  readonly layout: PartLayout;
-  readonly layouts: readonly PartLayout[];
+  readonly ruleSet: RuleSet;
+  readonly layout: RuleSetLayout;
+  readonly layouts: readonly RuleSetLayout[];
   readonly modifiers: readonly ModifierKernel[];
   readonly numbers: ChunkNumbers;
   readonly shape: StreamShape;
@@ -93,7 +93,7 @@ export interface Stage {
   /** Buffers of its own that its passes share, by the names that they bind them by. */
   buffers?(context: BuildContext): NamedBuffers;
   /** WGSL that it brings to every kernel over cells, in place of `begin_chunk` that does nothing. */
-  cellParts?(context: KernelContext): readonly SourcePart[];
+  cellSnippets?(context: KernelContext): readonly Snippet[];
   /** Dispatches behind its passes that it compiles and binds itself, such as matrix products. */
   compile?(device: GPUDevice, context: KernelContext): Promise<BuildDispatches>;
   /** The same on the CPU, in float64. */
@@ -119,7 +119,7 @@ export interface ModifierKernel {
   readonly name: string;
   readonly hooks: readonly Hook[];
   /** The WGSL of its hooks. */
-  readonly parts: readonly SourcePart[];
+  readonly snippets: readonly Snippet[];
   /** The sum that its "end" files of each chunk, in the buffer `partials` that the update then binds too. */
   readonly files?: Struct;
   /** The name of its block of lines, where it keeps numbers by the line of a tensor (see {@link placesStruct}). */

@@ -1,20 +1,28 @@
 // A stage of sums over a tensor, or over all tensors, and of the scalars that are made of them.
 import conclude from "../../../shaders/conclude.wgsl?raw";
 import measure from "../../../shaders/measure.wgsl?raw";
-import type { SourcePart } from "../../base/assemble.ts";
-import type { Part } from "../../optimizer/plan.ts";
+import type { Snippet } from "../../base/assemble.ts";
+import type { RuleSet } from "../../optimizer/plan.ts";
 import { reductionBins } from "../gpu/chunks.ts";
 import { controlRecord } from "../gpu/control.ts";
 import { bins, control, partials, scalars, sizes, table, takenPartials } from "./bindings.ts";
-import { cellBindings, cellParts } from "./cell.ts";
-import { rowPart, structsPart, sumPart, sumStruct, termsPart } from "./generate.ts";
-import { controlPart, file, fileSumPart, joinPart, tablePart, totalPart, workgroupPart } from "./snippets.ts";
+import { cellBindings, cellSnippets } from "./cell.ts";
+import { rowSnippet, structsSnippet, sumSnippet, sumStruct, termsSnippet } from "./generate.ts";
+import {
+  controlSnippet,
+  file,
+  fileSumSnippet,
+  joinSnippet,
+  tableSnippet,
+  totalSnippet,
+  workgroupSnippet,
+} from "./snippets.ts";
 import { type KernelContext, partialBytes, type Stage } from "./stage.ts";
 import { binStruct, sizesStruct } from "./structs.ts";
 import type { TwinContext } from "./twin.ts";
 
-const measurePart = file("measure", measure);
-const concludePart = file("conclude", conclude);
+const measureSnippet = file("measure", measure);
+const concludeSnippet = file("conclude", conclude);
 
 /** What is summed, and what is made of the sums. */
 export interface Sums {
@@ -22,12 +30,12 @@ export interface Sums {
   /** What errors call the two kernels. */
   kernelNames(context: KernelContext): { readonly measure: string; readonly conclude: string };
   /** The terms that are added up. */
-  terms(part: Part): readonly string[];
-  scope(part: Part): "tensor" | "all";
+  terms(ruleSet: RuleSet): readonly string[];
+  scope(ruleSet: RuleSet): "tensor" | "all";
   /** WGSL of the terms of four elements: `terms` and `scalars_to_measure`, behind cells and rule. */
-  measure(context: KernelContext): readonly SourcePart[];
+  measure(context: KernelContext): readonly Snippet[];
   /** WGSL of `conclude_bin`. */
-  conclude(context: KernelContext): readonly SourcePart[];
+  conclude(context: KernelContext): readonly Snippet[];
   /** The columns of the row that `conclude_bin` may read. */
   columns(context: KernelContext): readonly string[];
   twin(context: TwinContext): void;
@@ -39,7 +47,7 @@ export function sumsStage(sums: Sums): Stage {
     name: sums.name,
     twin: sums.twin,
     buffers: (context) => ({
-      partials: context.create(`sums of ${sums.name}`, partialBytes(context, sumStruct(sums.terms(context.part)))),
+      partials: context.create(`sums of ${sums.name}`, partialBytes(context, sumStruct(sums.terms(context.ruleSet)))),
     }),
     passes: [
       {
@@ -48,14 +56,14 @@ export function sumsStage(sums: Sums): Stage {
         bindings: (context) => [...cellBindings(context), partials],
         source: (context) => ({
           name: sums.kernelNames(context).measure,
-          parts: [
-            ...cellParts(context),
-            sumPart(sums.terms(context.part)),
-            termsPart(sums.terms(context.part)),
+          snippets: [
+            ...cellSnippets(context),
+            sumSnippet(sums.terms(context.ruleSet)),
+            termsSnippet(sums.terms(context.ruleSet)),
             ...sums.measure(context),
-            joinPart,
-            fileSumPart,
-            measurePart,
+            joinSnippet,
+            fileSumSnippet,
+            measureSnippet,
           ],
         }),
       },
@@ -65,25 +73,25 @@ export function sumsStage(sums: Sums): Stage {
         bindings: () => [takenPartials, control, table, sizes, bins, scalars],
         source: (context) => ({
           name: sums.kernelNames(context).conclude,
-          parts: [
-            structsPart(sizesStruct, controlRecord, binStruct),
-            workgroupPart,
-            controlPart,
-            tablePart,
-            rowPart(sums.columns(context)),
-            sumPart(sums.terms(context.part)),
+          snippets: [
+            structsSnippet(sizesStruct, controlRecord, binStruct),
+            workgroupSnippet,
+            controlSnippet,
+            tableSnippet,
+            rowSnippet(sums.columns(context)),
+            sumSnippet(sums.terms(context.ruleSet)),
             ...sums.conclude(context),
-            joinPart,
-            totalPart,
-            concludePart,
+            joinSnippet,
+            totalSnippet,
+            concludeSnippet,
           ],
         }),
         // Where a barrier is emulated one lane does it all.
         constants: (_, { barriers, workgroupSize }) => ({ workgroup_size: barriers ? workgroupSize : 1 }),
-        tasks: ({ part, layout, numbers, perChunk }) => ({
+        tasks: ({ ruleSet, layout, numbers, perChunk }) => ({
           binding: "bins",
           struct: binStruct,
-          values: reductionBins(part, layout, sums.scope(part), numbers, perChunk),
+          values: reductionBins(ruleSet, layout, sums.scope(ruleSet), numbers, perChunk),
         }),
       },
     ],

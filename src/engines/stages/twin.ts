@@ -1,8 +1,8 @@
 // What the CPU's twin of a stage works on: one update of one rule set, in float64.
 
-import type { PartLayout, Place } from "../../optimizer/layout.ts";
+import type { Place, RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
-import type { Part, Plan } from "../../optimizer/plan.ts";
+import type { Plan, RuleSet } from "../../optimizer/plan.ts";
 import type { RowSource } from "../../optimizer/table.ts";
 import type { Cells, Scalars } from "../cpu/cells.ts";
 import type { ModifierKernel } from "./stage.ts";
@@ -12,9 +12,9 @@ export type Row = Readonly<Record<string, number>>;
 export type CellValues = { p: number } & Record<string, number>;
 
 /** What one replica keeps of one rule set. */
-export interface PartState {
-  readonly part: Part;
-  readonly layout: PartLayout;
+export interface RuleSetState {
+  readonly ruleSet: RuleSet;
+  readonly layout: RuleSetLayout;
   readonly state: Float32Array<ArrayBuffer>;
   readonly scalars: Float32Array<ArrayBuffer>;
   readonly rows: RowSource;
@@ -48,7 +48,7 @@ export interface Work {
 /** What a twin works on. */
 export interface TwinContext {
   readonly plan: Plan;
-  readonly state: PartState;
+  readonly state: RuleSetState;
   readonly modifiers: readonly ModifierKernel[];
   /** Of the tensors that are not frozen. */
   readonly works: readonly Work[];

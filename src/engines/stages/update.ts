@@ -1,9 +1,9 @@
 // The update: the rule's formula over every cell, with the modifiers behind it. The last workgroup advances the step.
 import update from "../../../shaders/update.wgsl?raw";
 import { partials } from "./bindings.ts";
-import { cellBindings, cellParts, ruleName } from "./cell.ts";
-import { advancePart, modifiedPart } from "./generate.ts";
-import { arrivePart, file } from "./snippets.ts";
+import { cellBindings, cellSnippets, ruleName } from "./cell.ts";
+import { advanceSnippet, modifiedSnippet } from "./generate.ts";
+import { arriveSnippet, file } from "./snippets.ts";
 import type { Stage } from "./stage.ts";
 
 export const updateStage: Stage = {
@@ -18,14 +18,14 @@ export const updateStage: Stage = {
       ],
       source: (context) => ({
         name: ruleName(context),
-        parts: [
-          ...cellParts(context),
-          modifiedPart(context),
+        snippets: [
+          ...cellSnippets(context),
+          modifiedSnippet(context),
           ...context.modifiers
             .filter(({ hooks }) => hooks.some((hook) => hook !== "gradient"))
-            .flatMap(({ parts }) => parts),
-          advancePart(context),
-          arrivePart,
+            .flatMap(({ snippets }) => snippets),
+          advanceSnippet(context),
+          arriveSnippet,
           file("update", update),
         ],
       }),

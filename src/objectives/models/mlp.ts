@@ -10,7 +10,7 @@ import type { Operand } from "../../engines/products/product.ts";
 import {
   type CompleteTrainingOptions,
   defineModel,
-  type GpuPassParts,
+  type GpuPassContext,
   type Layer,
   type Model,
   type ModelKind,
@@ -108,7 +108,7 @@ function read(config: MlpConfig): Model<CompleteMlpConfig> {
     rowMultiple: 4,
     widest: Math.max(...widths.slice(1)),
     cpuPass: (params, batch) => cpuPass(layers, params, batch),
-    gpuPass: (parts) => gpuPass(layers, parts),
+    gpuPass: (context) => gpuPass(layers, context),
   });
 }
 
@@ -128,7 +128,7 @@ function readDropout(value: unknown): CompleteMlpConfig["dropout"] {
  * A product for each layer forward, two for each back. On the way back the derivatives by a layer's outputs take the place of
  * what the forward pass kept of them.
  */
-function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, create }: GpuPassParts): GpuPass {
+function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, create }: GpuPassContext): GpuPass {
   const matrix = (label: string, width: number): Operand => ({
     buffer: create(label, replicas * rows * width * 4),
     stride: rows * width,

@@ -6,7 +6,7 @@ import type { Operand } from "../../engines/products/product.ts";
 import {
   type CompleteTrainingOptions,
   defineModel,
-  type GpuPassParts,
+  type GpuPassContext,
   type Layer,
   type Model,
   type ModelKind,
@@ -102,7 +102,7 @@ function read(config: RnnConfig): Model<CompleteRnnConfig> {
     rowMultiple: 64,
     widest: Math.max(hidden, outputs),
     cpuPass: (params, batch) => cpuPass(complete, layers, params, batch),
-    gpuPass: (parts) => gpuPass(complete, layers, parts),
+    gpuPass: (context) => gpuPass(complete, layers, context),
   });
 }
 
@@ -113,7 +113,7 @@ function read(config: RnnConfig): Model<CompleteRnnConfig> {
 function gpuPass(
   config: CompleteRnnConfig,
   layers: Layers,
-  { rows, replicas, inputs, tensors, create }: GpuPassParts,
+  { rows, replicas, inputs, tensors, create }: GpuPassContext,
 ): GpuPass {
   const { steps, hidden, outputs } = config;
   const [input, state, output] = layers;

@@ -1,26 +1,32 @@
 // One update of one rule set on the CPU: the twins of every stage that the GPU runs as kernels, in their order, in float64.
 
 import type { Hypers } from "../../optimizer/hypers.ts";
-import type { PartLayout, Place } from "../../optimizer/layout.ts";
-import type { Part, Plan } from "../../optimizer/plan.ts";
+import type { Place, RuleSetLayout } from "../../optimizer/layout.ts";
+import type { Plan, RuleSet } from "../../optimizer/plan.ts";
 import { RowSource } from "../../optimizer/table.ts";
 import { ruleStages } from "../stages/list.ts";
 import type { ModifierKernel } from "../stages/stage.ts";
-import type { PartState, Row, Step, TwinContext, Work } from "../stages/twin.ts";
+import type { Row, RuleSetState, Step, TwinContext, Work } from "../stages/twin.ts";
 import { Cells, Scalars } from "./cells.ts";
 
-export function partState(plan: Plan, hypers: Hypers, part: Part, layout: PartLayout, replica: number): PartState {
+export function ruleSetState(
+  plan: Plan,
+  hypers: Hypers,
+  ruleSet: RuleSet,
+  layout: RuleSetLayout,
+  replica: number,
+): RuleSetState {
   return {
-    part,
+    ruleSet,
     layout,
     state: new Float32Array(layout.stateLength),
     scalars: new Float32Array(layout.scalars.length * (1 + layout.places.length)),
-    rows: new RowSource(plan, hypers, part, replica),
+    rows: new RowSource(plan, hypers, ruleSet, replica),
   };
 }
 
-export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], step: Step): void {
-  const { part, layout } = state;
+export function updateRuleSet(plan: Plan, state: RuleSetState, rows: readonly Row[], step: Step): void {
+  const { ruleSet, layout } = state;
   const modifiers = plan.modifiers;
   const all = layout.places.map((place) => workOf(state, place, rows[place.group]!, step, modifiers));
   const works = all.filter(({ row }) => row.frozen !== 1);
@@ -32,18 +38,18 @@ export function updatePart(plan: Plan, state: PartState, rows: readonly Row[], s
   }
   const scalars = new Scalars(state, rows);
   const context: TwinContext = { plan, state, modifiers, works, scalars, rows, params: step.params };
-  for (const stage of ruleStages(plan, part)) stage.twin?.(context);
+  for (const stage of ruleStages(plan, ruleSet)) stage.twin?.(context);
   for (const work of works) update(context, work, step);
 }
 
 function workOf(
-  { part, layout, state }: PartState,
+  { ruleSet, layout, state }: RuleSetState,
   place: Place,
   row: Row,
   { params, raw, scales }: Step,
   modifiers: readonly ModifierKernel[],
 ): Work {
-  const scale = row.gradientScale! * scales[scales.length === 1 ? 0 : part.groups[place.group]!]!;
+  const scale = row.gradientScale! * scales[scales.length === 1 ? 0 : ruleSet.groups[place.group]!]!;
   const { page, offset: at } = place.segment;
   const hooks = modifiers.filter(({ twin }) => twin?.gradient);
   const chained = (before: readonly ModifierKernel[]) =>
@@ -56,7 +62,7 @@ function workOf(
   const work: Work = {
     place,
     row,
-    cells: new Cells({ part, layout, state }, place, params[page]!, row),
+    cells: new Cells({ ruleSet, layout, state }, place, params[page]!, row),
     lines: {},
     gradient: chained(hooks),
     gradientBefore: (modifier) =>
@@ -71,9 +77,9 @@ function workOf(
 }
 
 /** The rule's update of a tensor, and the modifiers behind it. */
-function update({ state: { part }, modifiers, scalars }: TwinContext, work: Work, { note }: Step): void {
+function update({ state: { ruleSet }, modifiers, scalars }: TwinContext, work: Work, { note }: Step): void {
   const { place, row, cells, gradient } = work;
-  const { rule, flags } = part;
+  const { rule, flags } = ruleSet;
   const r = scalars.of(place);
   const behind = modifiers.flatMap(({ twin }) => twin?.update ?? []);
   let [g2, p2, d2] = [0, 0, 0];
