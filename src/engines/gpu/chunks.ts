@@ -12,6 +12,8 @@ import type { StreamShape } from "./kernel_shapes.ts";
 /** Tensors of one rule set whose parameters and gradients lie in the same two buffers. */
 export interface Launch {
   readonly ruleSet: number;
+  /** Of the arenas. */
+  readonly page: number;
   readonly access: Access;
   readonly places: readonly Place[];
   /** What is bound of the caller's buffers; undefined for the arenas. */
@@ -36,16 +38,19 @@ function accessOf({ segment }: Place): Access {
 /** @param most Bytes that a kernel can bind of a buffer. */
 export function launchesOf(layouts: readonly RuleSetLayout[], most: number): readonly Launch[] {
   return layouts.flatMap(({ places }, ruleSet) => {
-    const launches: { ruleSet: number; access: Access; places: Place[]; external: Launch["external"] }[] = [];
+    const launches: (Omit<Launch, "places" | "external"> & { places: Place[]; external: Launch["external"] })[] = [];
     for (const place of places) {
       const access = accessOf(place);
       const external = stretchesOf(place, access);
-      const same = launches.find((launch) => launch.access === access && together(launch.external, external, most));
+      const { page } = place.segment;
+      const same = launches.find(
+        (launch) => launch.access === access && launch.page === page && together(launch.external, external, most),
+      );
       if (same) {
         same.places.push(place);
         if (same.external && external) same.external = both(same.external, external);
       } else {
-        launches.push({ ruleSet, access, places: [place], external });
+        launches.push({ ruleSet, page, access, places: [place], external });
       }
     }
     return launches;

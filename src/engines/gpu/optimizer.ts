@@ -3,14 +3,7 @@
 
 import { OptionError, show } from "../../base/errors.ts";
 import { readChoice } from "../../base/options.ts";
-import {
-  arenaLength,
-  layoutSegments,
-  packArena,
-  paddedLength,
-  readTensors,
-  type Tensors,
-} from "../../optimizer/arena.ts";
+import { layoutSegments, packArena, paddedLength, pagesOf, readTensors, type Tensors } from "../../optimizer/arena.ts";
 import type { OptimizerConfig } from "../../optimizer/config.ts";
 import { Hypers } from "../../optimizer/hypers.ts";
 import { checkKeys } from "../../optimizer/keys.ts";
@@ -114,16 +107,20 @@ export function createOptimizer(device: GPUDevice, tensors: Tensors, config: Opt
   return createShaped(device, tensors, config);
 }
 
-/** As {@link createOptimizer}, in a shape of the kernels that need not be the one chosen for the device. */
+/**
+ * As {@link createOptimizer}, in a shape of the kernels that need not be the one chosen for the device, and with arenas in pages
+ * of so many elements; its `params` and `gradients` are the first ones.
+ */
 export async function createShaped(
   device: GPUDevice,
   tensors: Tensors,
   config: OptimizerConfig,
   shape?: StreamShape,
+  pageLength?: number,
 ): Promise<GpuOptimizer> {
   readDevice(device);
   const list = readTensors(tensors);
-  const segments = layoutSegments(list);
+  const segments = layoutSegments(list, pageLength);
   const plan = createPlan(config, segments);
   const hypers = new Hypers(plan);
   checkKeys(plan, segments);
@@ -134,20 +131,25 @@ export async function createShaped(
   await undefined;
   mustNotBeLost(device, "createOptimizer was called");
   const { replicas } = plan;
-  const length = arenaLength(segments);
   requireDevice(device, plan, layouts, segments);
+  const pages = pagesOf(segments);
+  const lengths = pages.map((page) => paddedLength(segments, page));
+  const total = lengths.reduce((sum, length) => sum + length, 0);
   const stages = await compileStages(device, plan, layouts, segments, shape ?? streamShape(device));
-  const { made, buffers } = await allocate(device, `${paddedLength(segments) * replicas} parameters`, (create) => {
-    const initial = packArena(segments, list);
-    const params = new Float32Array(length * replicas);
-    for (let replica = 0; replica < replicas; replica++) params.set(initial, replica * length);
+  const { made, buffers } = await allocate(device, `${total * replicas} parameters`, (create) => {
+    const params = pages.map((page) => {
+      const initial = packArena(segments, list, page);
+      const all = new Float32Array(initial.length * replicas);
+      for (let replica = 0; replica < replicas; replica++) all.set(initial, replica * initial.length);
+      return all;
+    });
     const clocks = Array.from({ length: replicas }, () => newClock(plan));
     const control = encodeControl(plan, clocks, 0, 0);
     prepareLeaving(device);
     const shared: SharedBuffers = {
-      params: create("params", params.byteLength, bytesOf(params)),
-      gradients: create("gradients", params.byteLength),
-      accumulated: plan.accumulate > 1 ? create("accumulated", paddedLength(segments) * replicas * 4) : undefined,
+      params: params.map((page) => create("params", page.byteLength, bytesOf(page))),
+      gradients: params.map((page) => create("gradients", page.byteLength)),
+      accumulated: plan.accumulate > 1 ? lengths.map((length) => create("accumulated", length * replicas * 4)) : [],
       control: create("control", control.byteLength, control),
       table: create("table", tableBytes(plan)),
       states: layouts.map((layout) => create("state", layout.stateLength * replicas * 4)),
@@ -170,8 +172,8 @@ function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptim
   return {
     backend: "webgpu",
     device,
-    params: made.params,
-    gradients: made.gradients,
+    params: made.params[0]!,
+    gradients: made.gradients[0]!,
     control: made.control,
     controlBytes: store.controlBytes,
     get updates() {

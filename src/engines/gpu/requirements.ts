@@ -1,7 +1,7 @@
 // What creating an optimizer asks of the device and of the caller's buffers.
 
 import { OptionError } from "../../base/errors.ts";
-import { arenaLength, paddedLength, type Segment } from "../../optimizer/arena.ts";
+import { arenaLength, paddedLength, pagesOf, type Segment } from "../../optimizer/arena.ts";
 import { modifierScalars, type RuleSetLayout } from "../../optimizer/layout.ts";
 import type { Plan } from "../../optimizer/plan.ts";
 import { boundBytes } from "./chunks.ts";
@@ -61,7 +61,8 @@ export function requireDevice(
 ): void {
   requireLimit(device, "maxComputeInvocationsPerWorkgroup", 256, "the norm of the gradient");
   requireLimit(device, "maxComputeWorkgroupsPerDimension", plan.replicas, `${plan.replicas} replicas`);
-  const held = plan.accumulate > 1 ? paddedLength(segments) : arenaLength(segments);
+  const lengthOf = plan.accumulate > 1 ? paddedLength : arenaLength;
+  const held = Math.max(...pagesOf(segments).map((page) => lengthOf(segments, page)));
   requireBuffer(device, held * plan.replicas * 4, `an arena of ${held * plan.replicas} parameters`);
   for (const segment of segments) {
     for (const role of ["params", "gradients"] as const) {

@@ -2,7 +2,7 @@
 // surroundings compiles nothing, whatever its tensors, groups and replicas. src/engines/stages/structs.ts says what each of them is.
 
 import type { Values } from "../../base/struct.ts";
-import { paddedLength, type Segment } from "../../optimizer/arena.ts";
+import { arenaLength, paddedLength, type Segment } from "../../optimizer/arena.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import { clipBins, type Plan } from "../../optimizer/plan.ts";
 import { tableColumns } from "../../optimizer/table.ts";
@@ -11,10 +11,11 @@ import type { sizesStruct } from "../stages/structs.ts";
 import type { ChunkNumbers } from "./chunks.ts";
 import { nearSlots, ringSlots, rowOffset, slotWords } from "./row_ring.ts";
 
-/** The numbers of one rule set. */
+/** The numbers of one rule set in a page of the arenas. */
 export function sizesOf(
   plan: Plan,
   index: number,
+  page: number,
   layout: RuleSetLayout,
   segments: readonly Segment[],
   { total }: ChunkNumbers,
@@ -33,8 +34,8 @@ export function sizesOf(
     rowOffset: rowOffset(plan, index),
     commonRow: ruleSet.groups.length,
     columnCount: tableColumns(plan, ruleSet).length,
-    paramsStride: paddedLength(segments.filter(({ external }) => !external)),
-    sumStride: paddedLength(segments),
+    paramsStride: arenaLength(segments, page),
+    sumStride: paddedLength(segments, page),
     stateStride: layout.stateLength,
     behindFactored: behind === undefined ? 0 : slotBases.get(behind)! / stateEntry(layout),
     chunkTotal: total,

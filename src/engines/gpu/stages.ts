@@ -29,10 +29,11 @@ import { sizesOf } from "./sizes.ts";
 
 /** The buffers of an optimizer that its kernels share. */
 export interface SharedBuffers {
-  readonly params: GPUBuffer;
-  readonly gradients: GPUBuffer;
-  /** Gradients added up; undefined where each of them makes an update. */
-  readonly accumulated: GPUBuffer | undefined;
+  /** By page, as the gradients. */
+  readonly params: readonly GPUBuffer[];
+  readonly gradients: readonly GPUBuffer[];
+  /** Gradients added up, by page; none where each of them makes an update. */
+  readonly accumulated: readonly GPUBuffer[];
   readonly control: GPUBuffer;
   readonly table: GPUBuffer;
   /** By rule set. */
@@ -121,10 +122,12 @@ export async function compileStages(
     const layerStats = files && create("layer statistics", plan.replicas * numbers.total * perChunk * files.bytes);
     const table = (label: string, bytes: Uint8Array) => create(label, bytes.byteLength, bytes);
     const chunk = chunkStruct(placesStruct(linesOf(modifiers)));
-    const uniforms = layouts.map((layout, ruleSet) => {
-      const bytes = sizesStruct.encode([sizesOf(plan, ruleSet, layout, segments, numbers, perChunk)]);
-      return create("sizes", bytes.byteLength, bytes, "uniform");
-    });
+    const uniforms = new Map<string, GPUBuffer>();
+    for (const { ruleSet, page } of launches) {
+      if (uniforms.has(`${ruleSet} ${page}`)) continue;
+      const bytes = sizesStruct.encode([sizesOf(plan, ruleSet, page, layouts[ruleSet]!, segments, numbers, perChunk)]);
+      uniforms.set(`${ruleSet} ${page}`, create("sizes", bytes.byteLength, bytes, "uniform"));
+    }
     const cuts = new Map(launches.map((launch) => [launch, cutLaunch(launch)]));
     const over = (count: number): [number, number, number] => [...grid(device, count), plan.replicas];
 
@@ -135,24 +138,26 @@ export async function compileStages(
       const sum: Origins["gradients"] = ({ segment }) => segment.offset;
       const origins = { params: originIn("params", launch), gradients: accumulates ? sum : rawOrigin };
       const chunks = chunksIn(plan, layout, launch, numbers, origins);
-      const raw = { gradients: launch.external?.gradients ?? buffers.gradients };
+      const { page } = launch;
+      const raw = { gradients: launch.external?.gradients ?? buffers.gradients[page]! };
       const adding = () => chunk.encode(chunksIn(plan, layout, launch, numbers, { params: sum, gradients: rawOrigin }));
       return {
         origins,
         count: chunks.length,
         bound: {
-          params: launch.external?.params ?? buffers.params,
-          gradients: accumulates ? buffers.accumulated! : raw.gradients,
+          params: launch.external?.params ?? buffers.params[page]!,
+          gradients: accumulates ? buffers.accumulated[page]! : raw.gradients,
           chunks: table("chunks", chunk.encode(chunks)),
         },
         raw: accumulates
-          ? { ...raw, sums: buffers.accumulated!, chunks: table("chunks to add up", adding()) }
+          ? { ...raw, sums: buffers.accumulated[page]!, chunks: table("chunks to add up", adding()) }
           : undefined,
       };
     }
 
     function dispatchesOf({ stage, launches, passes, behind }: CompiledStage): readonly Dispatch[] {
-      const { ruleSet: index } = launches[0]!;
+      const [first] = launches;
+      const { ruleSet: index } = first!;
       const context: BuildContext = {
         ...{ plan, layouts, modifiers, numbers, shape, perChunk, create },
         ruleSet: plan.ruleSets[index]!,
@@ -161,19 +166,19 @@ export async function compileStages(
         origins: undefined,
       };
       const shared = { ...(layerStats ? { partials: layerStats } : {}), ...stage.buffers?.(context) };
-      const ofSet = (ruleSet: number) => ({
-        ...{ table: buffers.table, control: buffers.control, sizes: uniforms[ruleSet]! },
+      const ofSet = ({ ruleSet, page }: Launch) => ({
+        ...{ table: buffers.table, control: buffers.control, sizes: uniforms.get(`${ruleSet} ${page}`)! },
         ...{ state: buffers.states[ruleSet]!, scalars: buffers.scalars[ruleSet]!, ...shared },
       });
       const dispatches = passes.flatMap(({ pass, kernels }) => {
-        if (pass.each === "once") return dispatchesOfPass(pass, kernels[0]!, context, ofSet(index), undefined);
+        if (pass.each === "once") return dispatchesOfPass(pass, kernels[0]!, context, ofSet(first!), undefined);
         return launches.flatMap((launch, i) => {
           const { origins, bound, raw, count } = cuts.get(launch)!;
-          const named = { ...ofSet(launch.ruleSet), ...(pass.raw ? raw : bound) };
+          const named = { ...ofSet(launch), ...(pass.raw ? raw : bound) };
           return dispatchesOfPass(pass, kernels[i]!, { ...context, launch, origins }, named, count);
         });
       });
-      return behind ? [...dispatches, ...behind(context, ofSet(index))] : dispatches;
+      return behind ? [...dispatches, ...behind(context, ofSet(first!))] : dispatches;
     }
 
     function dispatchesOfPass(

@@ -154,7 +154,7 @@ export class BufferStore implements Store {
 
   zeroGrad(): void {
     const encoder = this.device.createCommandEncoder({ label: "fallline zeroGrad" });
-    encoder.clearBuffer(this.made.gradients);
+    for (const page of this.made.gradients) encoder.clearBuffer(page);
     for (const { external, length } of this.#segments) {
       if (external) encoder.clearBuffer(external.gradients.buffer, external.gradients.offset ?? 0, length * 4);
     }
@@ -181,7 +181,7 @@ export class BufferStore implements Store {
   ): { readonly buffer: GPUBuffer; readonly at: number } {
     const { params, gradients, accumulated, states, scalars } = this.made;
     const { kind, index } = home;
-    const arenas = { params: [params], gradients: [gradients], accumulated: [accumulated!], state: states, scalars };
+    const arenas = { params, gradients, accumulated, state: states, scalars };
     return { buffer: external ?? arenas[kind][index]!, at: 4 * (offset + replica * stride) };
   }
 
