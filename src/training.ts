@@ -3,6 +3,7 @@
 
 export { Random } from "./base/random.ts";
 export type { Activation } from "./engines/products/activation.ts";
+export type { At, Block, Coefficients, Span as VectorSpan, VectorSpace, VectorTensor } from "./engines/vectors.ts";
 export type {
   FindLrJob,
   Ramp,
@@ -27,6 +28,7 @@ export type { Dataset, LabelledDataset, Split, SplitOptions, TargetDataset } fro
 export * as datasets from "./objectives/data/functions.ts";
 export type { IdxArray, IdxOptions } from "./objectives/data/idx.ts";
 export type { ClassesOption } from "./objectives/data/labels.ts";
+export type { Field, FieldOptions, Strides } from "./objectives/field.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./objectives/landscapes/define.ts";
 export * as landscapes from "./objectives/landscapes/functions.ts";
@@ -37,6 +39,7 @@ export { type MlpConfig, type MlpOptions, mlp } from "./objectives/models/mlp.ts
 export { type RnnConfig, type RnnOptions, rnn } from "./objectives/models/rnn.ts";
 export type {
   Evaluation,
+  FieldObjective,
   HessianOptions,
   Objective,
   ObjectiveOptions,

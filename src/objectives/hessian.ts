@@ -1,11 +1,14 @@
-// Hessian-vector products as differences of gradients along the vector, on both engines: at strides that shrink until two of
-// them agree or rounding sets them apart, and from these two extrapolated to a stride of nothing (Richardson 1911).
+// Hessian-vector products as differences of gradients along the vector: at strides that shrink until two of them agree or
+// rounding sets them apart, and from these two extrapolated to a stride of nothing (Richardson 1911). Written once for both
+// engines; nothing but scalars leaves them.
 
+import { readObject } from "../base/options.ts";
+import { type At, alone, at, type Block, copy } from "../engines/vectors.ts";
+import type { Segment } from "../optimizer/arena.ts";
 import type { TensorValues } from "../optimizer/optimizer.ts";
+import { type Field, ownScalars } from "./field.ts";
+import { type FieldObjective, type HessianOptions, vectorNorm } from "./objective.ts";
 import { breathe } from "./turns.ts";
-
-/** Values by tensor name, in whichever precision. */
-export type VectorValues = Readonly<Record<string, Float32Array | Float64Array>>;
 
 /** From one stride to the next. */
 const factor = 4;
@@ -13,52 +16,199 @@ const factor = 4;
 /** Strides that are tried at most. */
 const most = 10;
 
-/**
- * @param at The central difference of two gradients at a distance from the parameters, in units of the vector.
- * @param start The longest distance.
- * @param enough How well two differences agree, relative to the product, where it is pointless to go on.
- */
-export async function extrapolate(
-  at: (stride: number) => VectorValues | Promise<VectorValues>,
-  start: number,
-  enough: number,
+/** The `hessianVector` of an objective, from the field of an objective over all its tensors. */
+export async function hessianVector(
+  objective: Pick<FieldObjective, "field">,
+  segments: readonly Segment[],
+  vector: TensorValues,
+  options: HessianOptions,
 ): Promise<TensorValues> {
-  let stride = start;
-  let wide = await at(stride);
-  let [best, least] = [wide, Number.POSITIVE_INFINITY];
-  for (let tried = 1; tried < most; tried++) {
-    stride /= factor;
-    await breathe();
-    const narrow = await at(stride);
-    const off = distance(narrow, wide);
-    // What is left once truncation is gone is rounding, which grows as the stride shrinks.
-    if (off > least) break;
-    [best, least] = [between(narrow, wide), off];
-    if (off <= enough) break;
-    wide = narrow;
+  const { rows, replica = 0 } = readObject("options", options, ["rows", "replica"]) as HessianOptions;
+  const field = await objective.field({ rows, replica, scalars: 1 });
+  try {
+    const norm = vectorNorm(segments, vector);
+    const { space } = field;
+    const [v, product] = (await space.create(2).then((block) => [at(block, 0), at(block, 1)])) as [At, At];
+    const values = new Float64Array(space.length);
+    for (const { name, first } of space.tensors) values.set(vector[name]!, first);
+    space.write(v, [values]);
+    const hessian = await Hessian.open(field);
+    await hessian.begin();
+    await hessian.search(v, [norm], product);
+    const [found] = await space.read(product);
+    return Object.fromEntries(
+      space.tensors.map(({ name, first, length }) => [name, Float32Array.from(found!.subarray(first, first + length))]),
+    );
+  } finally {
+    field.destroy();
   }
-  return Object.fromEntries(Object.entries(best).map(([name, values]) => [name, Float32Array.from(values)]));
 }
 
-/** The 2-norm of the difference, relative to the first. */
-function distance(a: VectorValues, b: VectorValues): number {
-  let [difference, size] = [0, 0];
-  for (const [name, values] of Object.entries(a)) {
-    const others = b[name]!;
-    for (let i = 0; i < values.length; i++) {
-      difference += (values[i]! - others[i]!) ** 2;
-      size += values[i]! ** 2;
+/** Products of vectors with the Hessian of a field at one point. */
+export class Hessian {
+  /** Gradients that were computed. */
+  gradients = 0;
+  readonly #field: Field;
+  readonly #block: Block;
+  readonly #point: At;
+  readonly #moved: At;
+  readonly #below: At;
+  readonly #wide: At;
+  readonly #first: number;
+  /** 1 + ‖point‖, by replica. */
+  #sizes: readonly number[];
+  /** The longer of the two strides between which products are extrapolated, relative to the sizes; by replica. */
+  #strides: readonly number[];
+
+  private constructor(field: Field, block: Block) {
+    this.#field = field;
+    this.#block = block;
+    [this.#point, this.#moved, this.#below, this.#wide] = [0, 1, 2, 3].map((index) => at(block, index)) as [
+      At,
+      At,
+      At,
+      At,
+    ];
+    this.#first = field.space.scalarCount - ownScalars;
+    const { replicas } = field.space;
+    this.#sizes = Array.from({ length: replicas }, () => 1);
+    this.#strides = Array.from({ length: replicas }, () => field.strides.longest);
+  }
+
+  /** @throws DeviceError where its vectors do not fit. */
+  static async open(field: Field): Promise<Hessian> {
+    return new Hessian(field, await field.space.create(4));
+  }
+
+  /** Takes the optimizer's parameters as they are for the point. */
+  async begin(): Promise<void> {
+    const { space } = this.#field;
+    space.load("params", this.#point);
+    space.dots(alone(this.#point), this.#point, this.#first);
+    const squares = await space.scalars(this.#first, 1);
+    this.#sizes = squares.map(([square]) => 1 + Math.sqrt(square!));
+  }
+
+  /**
+   * Finds the strides for what comes, and the product of the vector that they are found with.
+   *
+   * @param norms Of v, by replica.
+   * @param enough How well two differences must agree, relative to the product; default what the engine can do.
+   * @returns How well the two best agreed, by replica.
+   */
+  async search(
+    v: At,
+    norms: readonly number[],
+    into: At,
+    enough = this.#field.strides.enough,
+  ): Promise<readonly number[]> {
+    const { space, strides } = this.#field;
+    const best = this.#sizes.map(() => ({ stride: strides.longest, off: Number.POSITIVE_INFINITY, done: false }));
+    let stride = strides.longest;
+    const scratch = await space.create(1);
+    const narrow = at(scratch);
+    try {
+      this.#difference(
+        v,
+        this.#lengths(norms, () => stride),
+        this.#wide,
+      );
+      for (let tried = 1; tried < most && best.some(({ done }) => !done); tried++) {
+        await breathe();
+        const from = stride;
+        stride /= factor;
+        this.#difference(
+          v,
+          this.#lengths(norms, () => stride),
+          narrow,
+        );
+        space.combine(this.#wide, -1, alone(narrow), [1]);
+        space.dots(alone(this.#wide), this.#wide, this.#first);
+        space.dots(alone(narrow), narrow, this.#first + 1);
+        const found = await space.scalars(this.#first, 2);
+        // narrow + (narrow - wide) / (factor² - 1), where it is the best so far.
+        const better = found.map(([difference, size], r) => {
+          const its = best[r]!;
+          if (its.done) return 0;
+          const off = difference === 0 ? 0 : Math.sqrt(difference! / size!);
+          // What is left once truncation is gone is rounding, which grows as the stride shrinks.
+          if (off > its.off || Number.isNaN(off)) {
+            its.done = true;
+            return tried === 1 ? 1 : 0;
+          }
+          Object.assign(its, { stride: from, off, done: off <= enough });
+          return 1;
+        });
+        const sixteenth = 1 / (factor * factor - 1);
+        space.combine(this.#wide, sixteenth, alone(narrow), [1]);
+        space.set(
+          this.#first + 2,
+          better.map((one) => [1 - one]),
+        );
+        space.set(
+          this.#first + 3,
+          better.map((one) => [one]),
+        );
+        copy(space, into, this.#below);
+        space.combine(into, 0, alone(this.#below), this.#first + 2);
+        space.combine(into, 1, alone(this.#wide), this.#first + 3);
+        copy(space, narrow, this.#wide);
+      }
+    } finally {
+      space.free(scratch);
     }
+    this.#strides = best.map(({ stride: found }) => found);
+    return best.map(({ off }) => off);
   }
-  return difference === 0 ? 0 : Math.sqrt(difference / size);
-}
 
-/** The error of a central difference goes with the square of its stride: what both say of a stride of nothing. */
-function between(narrow: VectorValues, wide: VectorValues): VectorValues {
-  return Object.fromEntries(
-    Object.entries(narrow).map(([name, values]) => {
-      const others = wide[name]!;
-      return [name, Float64Array.from(values, (value, i) => value + (value - others[i]!) / (factor * factor - 1))];
-    }),
-  );
+  /** into := H·v, from two gradients; v is not in a block of this. */
+  product(v: At, norms: readonly number[], into: At): void {
+    this.#difference(
+      v,
+      this.#lengths(norms, (r) => this.#strides[r]! / factor),
+      into,
+    );
+  }
+
+  /** The same from four gradients, extrapolated. */
+  extrapolated(v: At, norms: readonly number[], into: At): void {
+    const { space } = this.#field;
+    this.#difference(
+      v,
+      this.#lengths(norms, (r) => this.#strides[r]!),
+      this.#wide,
+    );
+    this.product(v, norms, into);
+    const square = factor * factor;
+    space.combine(into, square / (square - 1), alone(this.#wide), [-1 / (square - 1)]);
+  }
+
+  destroy(): void {
+    this.#field.space.free(this.#block);
+  }
+
+  #lengths(norms: readonly number[], stride: (replica: number) => number): readonly number[] {
+    return norms.map((norm, r) => (stride(r) * this.#sizes[r]!) / norm);
+  }
+
+  /** into := (∇f(point + h·v) - ∇f(point - h·v)) / 2h, with h by replica. */
+  #difference(v: At, lengths: readonly number[], into: At): void {
+    const { space } = this.#field;
+    const first = this.#first + 4;
+    space.set(
+      first,
+      lengths.map((h) => [h, 1 / (2 * h)]),
+    );
+    for (const [sign, gradient] of [
+      [1, into],
+      [-1, this.#below],
+    ] as const) {
+      copy(space, this.#point, this.#moved);
+      space.combine(this.#moved, 1, alone(v), first, sign);
+      this.#field.evaluate(this.#moved, gradient);
+    }
+    space.combine(this.#below, -1, alone(into), [1]);
+    space.combine(into, 0, alone(this.#below), first + 1);
+    this.gradients += 2;
+  }
 }

@@ -7,6 +7,7 @@ import { norm as normOf } from "../engines/cpu/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { Stats, TensorValues } from "../optimizer/optimizer.ts";
 import { checkDataset, type Dataset, readDataset } from "./data/dataset.ts";
+import type { Field, FieldOptions } from "./field.ts";
 import { type Binding, type Program, programOf, type Trainable } from "./program.ts";
 
 /** What an objective works on, and how. */
@@ -110,6 +111,17 @@ export interface Objective {
   hessianVector(vector: TensorValues, options?: HessianOptions): Promise<TensorValues>;
   /** Frees what the objective made; the optimizer is not destroyed. */
   destroy(): void;
+}
+
+/** An objective that can be taken as a function of a vector. */
+export interface FieldObjective extends Objective {
+  /**
+   * The objective as a function of a vector, over rows that stay the same, with memory of its own; `destroy` it when done.
+   *
+   * @throws OptionError for rows as {@link Objective.step} does, and for tensors or a replica that are not there or halted;
+   * DeviceError where it does not fit, before anything is made.
+   */
+  field(options?: FieldOptions): Promise<Field>;
 }
 
 /**

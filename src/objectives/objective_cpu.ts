@@ -1,27 +1,25 @@
 // The objective on the CPU, the reference of the kernels: whatever the program, its batches, evaluations and Hessian-vector
 // products; in float64 between float32 parameters and gradients, one replica after the other.
 
-import { OptionError } from "../base/errors.ts";
 import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
-import { norm as normOf } from "../engines/cpu/vectors.ts";
 import { readOptimizer, type TensorValues } from "../optimizer/optimizer.ts";
 import type { Dataset } from "./data/dataset.ts";
-import { extrapolate, type VectorValues } from "./hessian.ts";
+import { type Field, type FieldOptions, mustRun, readFieldOptions } from "./field.ts";
+import { CpuField } from "./field_cpu.ts";
+import { hessianVector } from "./hessian.ts";
 import {
   bind,
   checkEvaluation,
   type Evaluation,
+  type FieldObjective,
   firstAndEach,
   type HessianOptions,
-  type Objective,
   type ObjectiveOptions,
   type ReplicaEvaluation,
-  readHessianOptions,
   readRows,
   reportOf,
   rowsInOrder,
   type StepReport,
-  vectorNorm,
   weightOf,
 } from "./objective.ts";
 import type { Binding, CpuProgram, Program, Trainable, Values } from "./program.ts";
@@ -36,13 +34,13 @@ export function createCpuObjective(
   optimizer: CpuOptimizer,
   program: Trainable,
   options: ObjectiveOptions = {},
-): Objective {
+): FieldObjective {
   readOptimizer(optimizer, "cpu");
   const { program: read, binding } = bind(optimizer.segments, program, options);
   return new CpuObjective(optimizer, read, binding);
 }
 
-class CpuObjective implements Objective {
+class CpuObjective implements FieldObjective {
   readonly #optimizer: CpuOptimizer;
   readonly #program: Program;
   readonly #binding: Binding;
@@ -108,35 +106,14 @@ class CpuObjective implements Objective {
   }
 
   async hessianVector(vector: TensorValues, options: HessianOptions = {}): Promise<TensorValues> {
-    const { rows: given, replica } = readHessianOptions(options);
-    const rows = readRows(given, this.#program, this.#binding);
-    const { segments } = this.#binding;
-    const norm = vectorNorm(segments, vector);
-    if (this.#optimizer.progress({ replica }).halted) {
-      throw new OptionError(`replica ${replica} is halted; hessianVector needs one that is not`);
-    }
-    const params = this.#params(replica);
-    const size = normOf(segments.map(({ name }) => params(name)));
-    const gradientsAt = (towards: number) => {
-      const moved = new Map(
-        segments.map(({ name }) => {
-          const direction = vector[name]!;
-          return [name, Float64Array.from(params(name), (p, i) => p + towards * direction[i]!)];
-        }),
-      );
-      return this.#at((name) => moved.get(name)!, rows, replica).gradients;
-    };
-    const difference = (stride: number): VectorValues => {
-      const [above, below] = [gradientsAt(stride), gradientsAt(-stride)];
-      return Object.fromEntries(
-        segments.map(({ name }) => {
-          const low = below.get(name)!;
-          return [name, above.get(name)!.map((high, i) => (high - low[i]!) / (2 * stride))];
-        }),
-      );
-    };
-    const { longest, enough } = this.#bound.strides;
-    return extrapolate(difference, (longest * (1 + size)) / norm, enough);
+    return hessianVector(this, this.#binding.segments, vector, options);
+  }
+
+  async field(options: FieldOptions = {}): Promise<Field> {
+    const plan = readFieldOptions(this.#binding.segments, options);
+    const rows = readRows(plan.rows, this.#program, this.#binding);
+    mustRun(this.#optimizer, plan);
+    return new CpuField(this.#optimizer, this.#binding, this.#bound, rows, plan);
   }
 
   destroy(): void {

@@ -65,6 +65,7 @@ export interface Store {
   step(): void;
   zeroGrad(): void;
   setHalted(replica: number, halted: boolean): void;
+  isHalted(replica: number): boolean;
   /** Copies ranges of a replica, as of every step made so far. */
   fetch(ranges: readonly Range[], replica: number): Promise<Fetched>;
   write(writes: readonly Write[]): void;

@@ -115,6 +115,10 @@ export class ArrayStore implements Store {
     this.replicas[replica]!.halted = halted;
   }
 
+  isHalted(replica: number): boolean {
+    return this.replicas[replica]!.halted;
+  }
+
   /** A range of one replica's array. */
   view(range: Range, replica: number): Float32Array<ArrayBuffer> {
     const { home, offset } = range;

@@ -1,10 +1,209 @@
-// Whole vectors on the CPU, the reference of gpu/vectors.ts: float64 between float32 arrays, piece after piece.
+// Vectors over an optimizer's parameters on the CPU, the reference of gpu/vectors.ts: float64 throughout, operation by operation.
+
+import { DeviceError, OptionError } from "../../base/errors.ts";
+import { inMemory } from "../../base/host_memory.ts";
+import { type Optimizer, type Role, readOptimizer } from "../../optimizer/optimizer.ts";
+import {
+  type At,
+  alone,
+  type Block,
+  type Coefficients,
+  checkApart,
+  checkScalars,
+  checkSpan,
+  elementwise,
+  perReplica,
+  planVectors,
+  type Span,
+  type VectorOptions,
+  type VectorPlan,
+  type VectorSpace,
+  type VectorTensor,
+} from "../vectors.ts";
+import type { CpuOptimizer } from "./optimizer.ts";
+
+/**
+ * Vectors over tensors of a CPU optimizer.
+ *
+ * @throws OptionError for tensors or a replica that are not there.
+ */
+export function createCpuVectors(optimizer: CpuOptimizer, options: VectorOptions = {}): CpuVectors {
+  readOptimizer(optimizer, "cpu");
+  return new CpuVectors(optimizer, planVectors(optimizer, options));
+}
+
+export class CpuVectors implements VectorSpace {
+  readonly backend: Optimizer["backend"] = "cpu";
+  readonly length: number;
+  readonly replicas: number;
+  readonly tensors: readonly VectorTensor[];
+  readonly scalarCount: number;
+  readonly #optimizer: CpuOptimizer;
+  readonly #plan: VectorPlan;
+  /** Of each block its vectors, by index and replica. */
+  readonly #blocks = new Map<Block, readonly (readonly Float64Array[])[]>();
+  /** By replica. */
+  readonly #scalars: readonly Float64Array[];
+  #destroyed = false;
+
+  constructor(optimizer: CpuOptimizer, plan: VectorPlan) {
+    const { length, replicas, tensors, scalarCount } = plan;
+    this.length = length;
+    this.replicas = replicas;
+    this.tensors = tensors;
+    this.scalarCount = scalarCount;
+    this.#optimizer = optimizer;
+    this.#plan = plan;
+    this.#scalars = Array.from({ length: replicas }, () => new Float64Array(scalarCount));
+  }
+
+  async create(count: number): Promise<Block> {
+    this.#mustLive("create");
+    const block: Block = { count };
+    const { length, replicas } = this;
+    const vectors = inMemory(`${count} vectors of ${length} float64, ${replicas} ×`, () =>
+      Array.from({ length: count }, () => Array.from({ length: replicas }, () => new Float64Array(length))),
+    );
+    this.#blocks.set(block, vectors);
+    return block;
+  }
+
+  free(block: Block): void {
+    this.#blocks.delete(block);
+  }
+
+  load(role: Role, to: At): void {
+    const into = this.vector(to);
+    elementwise(this.#optimizer, role, this.#plan);
+    into.forEach((values, r) => {
+      const replica = this.#plan.firstReplica + r;
+      const scale = role === "gradients" ? this.#optimizer.progress({ replica }).lossScale : 1;
+      for (const { name, first } of this.tensors) {
+        const from = this.#optimizer.view(role, name, { replica });
+        for (let i = 0; i < from.length; i++) values[first + i] = from[i]! / scale;
+      }
+    });
+  }
+
+  store(from: At): void {
+    this.vector(from).forEach((values, r) => {
+      for (const { name, first, length } of this.tensors) {
+        const into = this.#optimizer.view("params", name, { replica: this.#plan.firstReplica + r });
+        into.set(values.subarray(first, first + length));
+      }
+    });
+  }
+
+  write(to: At, values: readonly ArrayLike<number>[]): void {
+    const into = this.vector(to);
+    perReplica(values, this.replicas).forEach((given, r) => {
+      if (given.length !== this.length) {
+        throw new OptionError(`values hold ${given.length} elements; a vector has ${this.length}`);
+      }
+      into[r]!.set(given);
+    });
+  }
+
+  async read(at: At): Promise<readonly Float64Array[]> {
+    return this.vector(at).map((values) => values.slice());
+  }
+
+  dots(x: Span, y: At, into: number): void {
+    const [xs, ys] = [this.#span(x), this.vector(y)];
+    checkScalars(this, into, x.count);
+    xs.forEach((vector, i) => {
+      vector.forEach((values, r) => {
+        this.#scalars[r]![into + i] = dot(values, ys[r]!);
+      });
+    });
+  }
+
+  combine(y: At, keep: number, x: Span, coefficients: Coefficients, times = 1): void {
+    const [xs, ys] = [this.#span(x), this.vector(y)];
+    checkApart(y, x);
+    if (typeof coefficients === "number") checkScalars(this, coefficients, x.count);
+    ys.forEach((values, r) => {
+      const of =
+        typeof coefficients === "number"
+          ? this.#scalars[r]!.subarray(coefficients, coefficients + x.count)
+          : coefficients;
+      if (keep === 0) values.fill(0);
+      else if (keep !== 1) for (let e = 0; e < values.length; e++) values[e]! *= keep;
+      xs.forEach((vector, i) => {
+        const [factor, other] = [times * of[i]!, vector[r]!];
+        if (factor === 0) return;
+        for (let e = 0; e < values.length; e++) values[e]! += factor * other[e]!;
+      });
+    });
+  }
+
+  multiply(y: At, x: At): void {
+    const xs = this.vector(x);
+    this.vector(y).forEach((values, r) => {
+      for (let e = 0; e < values.length; e++) values[e]! *= xs[r]![e]!;
+    });
+  }
+
+  invertRoots(x: At, scale: number, epsilon: number): void {
+    for (const values of this.vector(x)) {
+      for (let e = 0; e < values.length; e++) values[e] = 1 / Math.sqrt(Math.sqrt(scale * values[e]!) + epsilon);
+    }
+  }
+
+  set(first: number, values: ArrayLike<number> | readonly ArrayLike<number>[]): void {
+    this.#mustLive("set");
+    const lists = perReplica(values, this.replicas);
+    checkScalars(this, first, lists[0]!.length);
+    lists.forEach((list, r) => {
+      this.#scalars[r]!.set(list, first);
+    });
+  }
+
+  async scalars(first: number, count: number): Promise<readonly Float64Array[]> {
+    this.#mustLive("scalars");
+    checkScalars(this, first, count);
+    return this.#scalars.map((list) => list.slice(first, first + count));
+  }
+
+  async submit(): Promise<void> {
+    this.#mustLive("submit");
+  }
+
+  destroy(): void {
+    this.#destroyed = true;
+    this.#blocks.clear();
+  }
+
+  /** A vector's elements, which change with it; by replica. */
+  vector(at: At): readonly Float64Array[] {
+    return this.#span(alone(at))[0]!;
+  }
+
+  #span(x: Span): readonly (readonly Float64Array[])[] {
+    this.#mustLive("an operation");
+    const vectors = this.#blocks.get(x.block);
+    if (!vectors) throw new OptionError("a vector is of a block that this space has not made, or that was freed");
+    checkSpan(x);
+    return vectors.slice(x.first, x.first + x.count);
+  }
+
+  #mustLive(call: string): void {
+    if (this.#destroyed) throw new DeviceError(`${call} was called on vectors that are destroyed`);
+  }
+}
+
+/** Σ x·y. */
+function dot(x: Float64Array, y: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < x.length; i++) sum += x[i]! * y[i]!;
+  return sum;
+}
 
 /** A vector in pieces: the tensors of a model, the pages of an arena. */
 export type Pieces = readonly (Float32Array | Float64Array)[];
 
 /** Σ x·y. */
-export function dot(x: Pieces, y: Pieces): number {
+export function dotOf(x: Pieces, y: Pieces): number {
   let sum = 0;
   for (const [index, piece] of x.entries()) {
     const other = y[index]!;
@@ -15,7 +214,7 @@ export function dot(x: Pieces, y: Pieces): number {
 
 /** The 2-norm. */
 export function norm(x: Pieces): number {
-  return Math.sqrt(dot(x, x));
+  return Math.sqrt(dotOf(x, x));
 }
 
 /** y += factor · x. */

@@ -169,6 +169,10 @@ export class BufferStore implements Store {
     this.device.queue.writeBuffer(this.made.control, 4 * this.controlIndex("skip", replica), word);
   }
 
+  isHalted(replica: number): boolean {
+    return this.ledger.replicas[replica]!.halted;
+  }
+
   /** Where a field of a replica is, in words of the control buffer. */
   controlIndex(field: ControlField, replica: number): number {
     return (replica * controlBytes(this.#plan)) / 4 + controlRecord.index(field);

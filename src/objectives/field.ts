@@ -1,0 +1,81 @@
+// An objective as a function of a vector: loss and gradient at any point, without moving the optimizer's parameters. What asks
+// for curvature, searches along lines or compares gradients is written on it, for both engines at once.
+
+import { OptionError } from "../base/errors.ts";
+import { readNumber, readObject } from "../base/options.ts";
+import type { At, VectorSpace } from "../engines/vectors.ts";
+import type { Segment } from "../optimizer/arena.ts";
+import type { Pattern } from "../optimizer/config.ts";
+import { readPatterns } from "../optimizer/groups.ts";
+import type { Optimizer } from "../optimizer/optimizer.ts";
+import { insideOf } from "../optimizer/shell.ts";
+
+/** Of what an objective is the function. */
+export interface FieldOptions {
+  /** The rows whose mean loss it is; where there is data. */
+  readonly rows?: Uint32Array | undefined;
+  /** The tensors that vary: names, globs or regular expressions; default all of the objective's. The others stay as they are. */
+  readonly tensors?: Pattern | readonly Pattern[] | undefined;
+  /** The only replica; default all of them side by side. */
+  readonly replica?: number | undefined;
+  /** How many scalars its space has in each replica beside those at the end that are the field's, in [1, 65528]; default 1024. */
+  readonly scalars?: number | undefined;
+}
+
+/**
+ * An objective as a function of a vector, in each replica at once. Between a call and the run of what it recorded, the optimizer
+ * must not change.
+ */
+export interface Field {
+  /** Vectors over the tensors that vary. */
+  readonly space: VectorSpace;
+  /** How far apart gradients are for a Hessian-vector product: see {@link Strides}. */
+  readonly strides: Strides;
+  /**
+   * gradient := ∇f(at), and where `loss` is given scalars[loss] := f(at). `gradient` may be `at`. Of points on a landscape f is
+   * the sum of their values. What is dropped is what the optimizer's step drops. In a replica that is halted both are NaN.
+   */
+  evaluate(at: At, gradient: At, loss?: number): void;
+  /** Frees the space and what else was made. */
+  destroy(): void;
+}
+
+/** The distances at which gradients are compared, relative to 1 + ‖parameters‖, along a vector of norm 1. */
+export interface Strides {
+  /** The longest. */
+  readonly longest: number;
+  /** How well two differences agree, relative to the product, where it is pointless to go on. */
+  readonly enough: number;
+}
+
+/** {@link FieldOptions} read against the tensors of an objective. */
+export interface FieldPlan {
+  readonly rows: Uint32Array | undefined;
+  /** The tensors that vary, by name. */
+  readonly tensors: readonly string[];
+  readonly replica: number | undefined;
+  readonly scalars: number;
+}
+
+/** Scalars at the end of a field's space that Hessian-vector products need. */
+export const ownScalars = 8;
+
+/** @throws OptionError for options that are none, and for tensors that the objective does not have. */
+export function readFieldOptions(segments: readonly Segment[], options: FieldOptions): FieldPlan {
+  const {
+    rows,
+    tensors,
+    replica,
+    scalars = 1024,
+  } = readObject("options", options, ["rows", "tensors", "replica", "scalars"]) as FieldOptions;
+  const names = segments.map(({ name }) => name);
+  const matched = tensors === undefined ? names : readPatterns("tensors", tensors, names).matched;
+  readNumber("scalars", scalars, { min: 1, max: 65_536 - ownScalars, integer: true });
+  return { rows, tensors: matched, replica, scalars: scalars + ownScalars };
+}
+
+/** @throws OptionError for a replica that is halted, whose losses and gradients are not computed. */
+export function mustRun(optimizer: Optimizer, { replica }: FieldPlan): void {
+  if (replica === undefined || !insideOf(optimizer).store.isHalted(replica)) return;
+  throw new OptionError(`replica ${replica} is halted; its losses and gradients are not computed until it is resumed`);
+}
