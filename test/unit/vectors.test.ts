@@ -11,7 +11,7 @@ const tensors = [
   { name: "b", shape: [3], data: [3, 4, 5] },
 ];
 
-const made = (options = {}, replicas: readonly object[] = [{}]) =>
+const made = (options = {}, replicas: readonly Record<string, never>[] = [{}]) =>
   createCpuVectors(createCpuOptimizer(tensors, { ...sgd({ lr: 0.1 }), replicas }), options);
 
 describe("vectors on the CPU", () => {
