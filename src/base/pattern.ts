@@ -1,30 +1,11 @@
-// Matching names against globs and regular expressions in time that grows with the name times the pattern, whatever they
+// Matching names against regular expressions in time that grows with the name times the pattern, whatever they
 // are: JavaScript's own matcher tries (a+)+$ in as many ways as there are, which a config from elsewhere must not make it do.
 //
 // A regular expression becomes a list of instructions. From the name's end to its begin, each position gets the set of
 // instructions from which the rest of the name matches; lookarounds are such lists of their own, answered for all positions
 // before. What a single letter may be is left to JavaScript. References to what a group has matched cannot be decided so.
-import { OptionError, show } from "./errors.ts";
-
-/** Whether a glob (`*` any letters, `?` one) matches a whole name. */
-export function globMatches(glob: string, name: string): boolean {
-  let [at, star, resume] = [0, -1, 0];
-  for (let i = 0; i < name.length; ) {
-    if (glob[at] === "*") {
-      // A later star takes over: what the one before it matched need not be tried anew.
-      star = at++;
-      resume = i;
-    } else if (at < glob.length && (glob[at] === "?" || glob[at] === name[i])) {
-      at++;
-      i++;
-    } else if (star >= 0) {
-      at = star + 1;
-      i = ++resume;
-    } else return false;
-  }
-  while (glob[at] === "*") at++;
-  return at === glob.length;
-}
+import { OptionError } from "./errors.ts";
+import { describeRegex, nativeRegex, type RegexPattern } from "./glob.ts";
 
 /** Letters of a regular expression, and instructions that it may become: `x{1000}` are a thousand. */
 const mostLetters = 1000;
@@ -53,18 +34,26 @@ type Instruction =
  * @throws OptionError that begins with `owner` for what is no such expression or is too long.
  */
 export function regexMatcher(owner: string, source: string, flags: string): (name: string) => boolean {
-  const what = `${owner} holds ${show({ regex: source, ...(flags ? { flags } : {}) })}`;
+  const what = describeRegex(owner, source, flags);
   if (source.length > mostLetters) throw new OptionError(`${what}; it must have at most ${mostLetters} letters`);
-  try {
-    new RegExp(source, flags);
-  } catch (error) {
-    throw new OptionError(`${what}, which is no regular expression: ${(error as Error).message}`, { cause: error });
-  }
+  nativeRegex(owner, source, flags);
   if (flags.includes("v")) throw new OptionError(`${what}; its flags must be some of d, g, i, m, s, u and y`);
   const parser = new Parser(what, source, flags.replace(/[dgmy]/g, ""), flags.includes("m"));
   const program = parser.program(parser.choice(), false);
   const lettersOf = (name: string) => (flags.includes("u") ? [...name] : name.split(""));
   return (name) => matchesFrom(program, lettersOf(name), false).includes(1);
+}
+
+/**
+ * A regular expression as JSON holds it, with a matcher that no expression makes slow beside it; anything else as it is, for
+ * whoever reads it to refuse.
+ *
+ * @throws OptionError as {@link regexMatcher}.
+ */
+export function safePattern(owner: string, pattern: unknown): unknown {
+  const { regex, flags = "" } = Object(pattern) as Partial<RegexPattern>;
+  if (pattern instanceof RegExp || typeof regex !== "string" || typeof flags !== "string") return pattern;
+  return Object.defineProperty({ ...(pattern as object) }, "matches", { value: regexMatcher(owner, regex, flags) });
 }
 
 /** At which positions a program matches what follows, or what lies before it. */

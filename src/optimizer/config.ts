@@ -6,7 +6,8 @@ import type { Scheduled } from "../schedules/schedule.ts";
 
 /**
  * Which tensors: a name, a glob (`*` any characters, `?` one), or a regular expression that is found anywhere in the name.
- * `{ regex, flags }` is a regular expression as JSON.
+ * `{ regex, flags }` is a regular expression as JSON; one that `readConfig` reads takes time in proportion to name and
+ * expression, and must have no back references, modifiers or flag v.
  */
 export type Pattern = string | RegExp | { readonly regex: string; readonly flags?: string | undefined };
 

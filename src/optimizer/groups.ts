@@ -1,8 +1,8 @@
 // Parameter groups: which tensors a pattern means, and helpers that make the usual groups from a list of tensors.
 
 import { listed, OptionError, show } from "../base/errors.ts";
+import { globMatches, type RegexPattern, regexTest } from "../base/glob.ts";
 import { readArray, readBoolean, readMade, readNumber, readObject } from "../base/options.ts";
-import { globMatches, regexMatcher } from "../base/pattern.ts";
 import { readTensors, type Tensor, type Tensors } from "./arena.ts";
 import type { GroupOptions, Pattern } from "./config.ts";
 
@@ -44,7 +44,8 @@ function readPattern(
     return { pattern: entry, matches: (name) => globMatches(entry, name) };
   }
   if (entry instanceof RegExp) {
-    return readPattern(owner, { regex: entry.source, ...(entry.flags ? { flags: entry.flags } : {}) }, known);
+    const { source: regex, flags } = entry;
+    return readPattern(owner, flags ? { regex, flags } : { regex }, known);
   }
   if (typeof entry !== "object" || entry === null) {
     throw new OptionError(`${owner} holds ${show(entry)}; it must hold tensor names, globs or regular expressions`);
@@ -53,7 +54,7 @@ function readPattern(
   if (typeof regex !== "string" || typeof flags !== "string") {
     throw new OptionError(`${owner} holds ${show(entry)}; a regular expression is { regex: "…", flags: "…" }`);
   }
-  return { pattern: entry as Pattern, matches: regexMatcher(owner, regex, flags) };
+  return { pattern: entry as Pattern, matches: regexTest(owner, entry as RegexPattern) };
 }
 
 /** The words of a name, in small letters: of "LayerNorm_1.weight" layer, norm and weight. */

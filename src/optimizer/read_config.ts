@@ -3,6 +3,7 @@
 
 import { OptionError, show } from "../base/errors.ts";
 import { isOptions } from "../base/options.ts";
+import { safePattern } from "../base/pattern.ts";
 import { modifiers } from "../modifiers/index.ts";
 import { type Modifier, type ModifierConfig, modifierConfig, withJson } from "../modifiers/modifier.ts";
 import { rules } from "../rules/index.ts";
@@ -58,6 +59,7 @@ export function readConfig(json: unknown): OptimizerConfig {
     return Object.fromEntries(
       Object.entries(value).map(([key, inside]) => {
         const path = `${where}.${key}`;
+        if (key === "params") return [key, readParams(path, inside)];
         if (key === "rule") return [key, inside === undefined ? inside : readRule(path, inside)];
         if (key === "fallback") return [key, read(path, inside)];
         if (key === "groups" || key === "replicas") {
@@ -76,6 +78,11 @@ export function readConfig(json: unknown): OptimizerConfig {
   if (its.length > 0) config.modifiers = Array.isArray(given) ? [...given.map(named), ...its] : given;
   else if (Array.isArray(given) && given.length > 0) config.modifiers = given.map(named);
   return withJson(config) as OptimizerConfig;
+}
+
+/** A group's tensors. A config from elsewhere may hold an expression that JavaScript's own matcher would be stuck with. */
+function readParams(path: string, value: unknown): unknown {
+  return Array.isArray(value) ? value.map((entry) => safePattern(path, entry)) : safePattern(path, value);
 }
 
 /** A modifier of a list, whose `modifier` may be a name. */

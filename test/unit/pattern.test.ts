@@ -2,9 +2,13 @@
 
 import { describe, expect, it } from "vitest";
 import { OptionError } from "../../src/base/errors.ts";
-import { globMatches, regexMatcher } from "../../src/base/pattern.ts";
+import { globMatches } from "../../src/base/glob.ts";
+import { regexMatcher } from "../../src/base/pattern.ts";
 import { layoutSegments } from "../../src/optimizer/arena.ts";
+import { Hypers } from "../../src/optimizer/hypers.ts";
 import { createPlan } from "../../src/optimizer/plan.ts";
+import { planConfig } from "../../src/optimizer/plan_config.ts";
+import { readConfig } from "../../src/optimizer/read_config.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 
 const names = [
@@ -92,6 +96,20 @@ describe("regexMatcher", () => {
   ])("refuses /%s/%s", (source, flags, message) => {
     expect(() => regexMatcher("groups[0].params", source, flags)).toThrow(OptionError);
     expect(() => regexMatcher("groups[0].params", source, flags)).toThrow(message);
+  });
+
+  it("decides for what a config from JSON names, and for the config that its plan gives back", () => {
+    const name = `${"a".repeat(5000)}!`;
+    const segments = layoutSegments([{ name, shape: [1] }]);
+    const config = readConfig({ rule: "sgd", groups: [{ params: ["*!", { regex: "^(a+)+!" }] }] });
+    const plan = createPlan(config, segments);
+    const again = createPlan(planConfig(plan, new Hypers(plan)), segments);
+    expect(again.groups[0]!.params).toEqual(["*!", { regex: "^(a+)+!" }]);
+    const missing = () => readConfig({ rule: "sgd", groups: [{ params: { regex: "^(a+)+$" } }] });
+    expect(() => createPlan(missing(), segments)).toThrow(/matches no tensor/);
+    expect(() => readConfig({ rule: "sgd", groups: [{ params: { regex: "(a)\\1" } }] })).toThrow(
+      /^sgd\.groups\[0\]\.params holds .*; it must not refer back/,
+    );
   });
 
   it("refuses flags that are no string, as a config may hold them", () => {

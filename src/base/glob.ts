@@ -1,0 +1,54 @@
+// Matching names against globs, and against regular expressions as JavaScript does.
+import { OptionError, show } from "./errors.ts";
+
+/** Whether a glob (`*` any letters, `?` one) matches a whole name. */
+export function globMatches(glob: string, name: string): boolean {
+  let [at, star, resume] = [0, -1, 0];
+  for (let i = 0; i < name.length; ) {
+    if (glob[at] === "*") {
+      // A later star takes over: what the one before it matched need not be tried anew.
+      star = at++;
+      resume = i;
+    } else if (at < glob.length && (glob[at] === "?" || glob[at] === name[i])) {
+      at++;
+      i++;
+    } else if (star >= 0) {
+      at = star + 1;
+      i = ++resume;
+    } else return false;
+  }
+  while (glob[at] === "*") at++;
+  return at === glob.length;
+}
+
+/** A regular expression as JSON holds it. */
+export interface RegexPattern {
+  readonly regex: string;
+  readonly flags?: string;
+  /** What decides in place of JavaScript's own matcher; configs read from JSON bring it. */
+  readonly matches?: (name: string) => boolean;
+}
+
+/** Whether a regular expression is found anywhere in a name; of its flags g and y change nothing. */
+export function regexTest(owner: string, { regex, flags = "", matches }: RegexPattern): (name: string) => boolean {
+  if (matches) return matches;
+  const expression = new RegExp(nativeRegex(owner, regex, flags), flags.replace(/[gy]/g, ""));
+  return (name) => expression.test(name);
+}
+
+/** @throws OptionError that begins with `owner` for what is no regular expression. */
+export function nativeRegex(owner: string, regex: string, flags: string): RegExp {
+  try {
+    return new RegExp(regex, flags);
+  } catch (error) {
+    throw new OptionError(
+      `${describeRegex(owner, regex, flags)}, which is no regular expression: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** The begin of a sentence about one. */
+export function describeRegex(owner: string, regex: string, flags: string): string {
+  return `${owner} holds ${show(flags ? { regex, flags } : { regex })}`;
+}
