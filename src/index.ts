@@ -41,6 +41,7 @@ export { adan } from "./rules/adan.ts";
 export { ademamix } from "./rules/ademamix.ts";
 export { adopt } from "./rules/adopt.ts";
 export { asgd } from "./rules/asgd.ts";
+export { defineRule } from "./rules/custom.ts";
 export { dadaptAdam } from "./rules/dadapt_adam.ts";
 export { dog } from "./rules/dog.ts";
 export { hypergradientAdam } from "./rules/hypergradient_adam.ts";
@@ -57,21 +58,20 @@ export { prodigy } from "./rules/prodigy.ts";
 export { radam } from "./rules/radam.ts";
 export { rmsprop } from "./rules/rmsprop.ts";
 export { rprop } from "./rules/rprop.ts";
-export {
-  type Carry,
-  type Cell,
-  defineRule,
-  type Factored,
-  type Hyper,
-  type HyperOptions,
-  type Only,
-  type Reduction,
-  type Rule,
-  type RuleConfig,
-  type RuleDefinition,
-  type RuleFunction,
-  type RuleOptions,
-  type Start,
+export type {
+  Carry,
+  Cell,
+  Factored,
+  Hyper,
+  HyperOptions,
+  Only,
+  Reduction,
+  Rule,
+  RuleConfig,
+  RuleDefinition,
+  RuleFunction,
+  RuleOptions,
+  Start,
 } from "./rules/rule.ts";
 export { scheduleFreeAdamw, scheduleFreeSgd } from "./rules/schedule_free.ts";
 export { sgd } from "./rules/sgd.ts";

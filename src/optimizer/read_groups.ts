@@ -17,27 +17,11 @@ export function ruleOptions(rule: Rule): readonly string[] {
 
 export function readRule(owner: string, config: unknown): Rule {
   const rule = (config as { rule?: unknown } | null | undefined)?.rule;
-  if (isRule(rule)) return checkRule(rule);
+  if (isRule(rule)) return rule;
   const given = isRule(config) ? `the rule ${config} alone` : rule === undefined ? "missing" : show(rule);
   throw new OptionError(
     `${owner} is ${given}; it must be a rule: take the config that adamw({ lr }) or another rule of the library makes, or readConfig() for JSON`,
   );
-}
-
-const reserved = ["ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
-
-/** Slots and scalars must not be called what the optimizer calls something else. */
-function checkRule(rule: Rule): Rule {
-  const { name, slots } = rule;
-  for (const [what, names] of [
-    ["slot", slots],
-    ["scalar", Object.keys(rule.reduction?.scalars ?? {})],
-  ] as const) {
-    const taken = names.find((each) => reserved.includes(each));
-    if (!taken) continue;
-    throw new OptionError(`the rule ${name} has a ${what} "${taken}", which is a name of the optimizer's own`);
-  }
-  return rule;
 }
 
 export function readFlags(

@@ -4,7 +4,7 @@
 // that makes its config.
 
 import { OptionError, show } from "../base/errors.ts";
-import { defineFields, isOptions, type Range, readNumber, readRecord } from "../base/options.ts";
+import { defineFields, isOptions, type Range, readNumber } from "../base/options.ts";
 import type { Stage } from "../engines/stages/stage.ts";
 import { withJson } from "../modifiers/modifier.ts";
 import type { CommonOptions } from "../optimizer/config.ts";
@@ -242,10 +242,7 @@ export interface RuleFunction<Options> {
 
 /**
  * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its
- * name.
- *
- * @throws OptionError for a definition that lacks a field, and for columns that are not numbers under the defaults; the
- * function, for arguments of any other kind than it takes. WGSL is checked when it is compiled.
+ * name. The library's own definitions are held by the compiler and the laws; custom ones are checked first (custom.ts).
  */
 export function defineRule<
   Hs extends Readonly<Record<string, Hyper>>,
@@ -258,51 +255,22 @@ export function defineRule<
   W extends string = never,
 >(definition: RuleDefinition<Hs, Fs, S, C, K, N, A, W>): Rule & RuleFunction<RuleOptions<Hs, Fs, W>> {
   const given = definition as unknown as Omit<Rule, "columns" | "toJSON" | "toString">;
-  const columns = columnsOf(given);
-  const { name, hypers } = given;
+  const { name, hypers, flags, row, carry } = given;
+  const defaults = defaultsOf(hypers);
+  const columns = Object.keys(row(defaults, 1, carry?.start(defaults) ?? {}, flags, () => defaults));
   const rule = (...values: readonly unknown[]) => withJson({ ...readForm(name, rule, hypers.lr!.range, values), rule });
   const fields = { ...given, columns, toJSON: () => name, toString: () => name };
   return defineFields(rule, name, fields) as unknown as Rule & RuleFunction<RuleOptions<Hs, Fs, W>>;
 }
 
+/** The default of every hyper. */
+export function defaultsOf(hypers: Rule["hypers"]): Record<string, number> {
+  return Object.fromEntries(Object.entries(hypers).map(([hyper, { default: value }]) => [hyper, value]));
+}
+
 /** Whether a value is what {@link defineRule} returns. */
 export function isRule(value: unknown): value is Rule {
   return typeof value === "function" && "hypers" in value && "columns" in value && "wgsl" in value;
-}
-
-/** The columns of a definition, as far as its shape can tell what it is. */
-function columnsOf(definition: Omit<Rule, "columns" | "toJSON" | "toString">): readonly string[] {
-  const { name, hypers, flags, slots, row, wgsl, update, carry } = (definition ?? {}) as Rule;
-  const needed = [isOptions(hypers) && isOptions(hypers.lr), isOptions(flags), Array.isArray(slots)];
-  const functions = typeof row === "function" && typeof update === "function";
-  if (typeof name !== "string" || typeof wgsl !== "string" || needed.includes(false) || !functions) {
-    throw new OptionError(
-      `defineRule was given ${show(definition)}; it must have name, hypers with lr, flags, slots, row, wgsl and update`,
-    );
-  }
-  if (carry !== undefined && typeof carry?.start !== "function") {
-    throw new OptionError(`the carry of the rule ${name} is ${show(carry)}; it must have names, start and next`);
-  }
-  for (const field of ["reduction", "factored", "orthogonalises"] as const) {
-    const its = (definition as Rule)[field];
-    if (its === undefined || isOptions(its?.stage)) continue;
-    throw new OptionError(
-      `${field}.stage of the rule ${name} is ${show(Object(its).stage)}; it must be what runs it, such as reductionStage`,
-    );
-  }
-  const defaults = Object.fromEntries(Object.entries(hypers).map(([hyper, { default: value }]) => [hyper, value]));
-  const filled = readRecord(
-    `the row of the rule ${name}`,
-    row(defaults, 1, carry?.start(defaults) ?? {}, flags, () => defaults),
-    "numbers",
-  );
-  const missing = Object.keys(filled).find((column) => typeof filled[column] !== "number");
-  if (missing !== undefined) {
-    throw new OptionError(
-      `the row of the rule ${name} is ${show(filled[missing])} in its column "${missing}"; it must be a number`,
-    );
-  }
-  return Object.keys(filled);
 }
 
 /** The options that a rule's function was given. */

@@ -8,8 +8,9 @@ import { pathToFileURL } from "node:url";
 import { describe, expect, it } from "vitest";
 import { findSwiftShader, mayHaveHardware } from "../../scripts/webgpu.mjs";
 import { verifyRule } from "../../src/lab/verify.ts";
+import { defineRule } from "../../src/rules/custom.ts";
 import { rules } from "../../src/rules/index.ts";
-import { defineRule, type Rule } from "../../src/rules/rule.ts";
+import type { Rule } from "../../src/rules/rule.ts";
 import { readRunConfig } from "../../src/train/run_config.ts";
 import { device } from "./setup.ts";
 

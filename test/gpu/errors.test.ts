@@ -7,7 +7,7 @@ import { initialTensors } from "../../src/objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
-import { defineRule } from "../../src/rules/rule.ts";
+import { defineRule } from "../../src/rules/custom.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { createOptimizer } from "../optimizers.ts";
 import { countingDevice } from "./counting.ts";

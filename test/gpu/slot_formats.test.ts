@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { wordState } from "../../src/engines/stages/state.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
-import { defineRule } from "../../src/rules/rule.ts";
+import { defineRule } from "../../src/rules/custom.ts";
 import type { SlotFormat } from "../../src/rules/slot_format.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
 import { device } from "./setup.ts";

@@ -1,7 +1,8 @@
 // verifyRule on rules that are wrong in ways that no comparison of the two halves would show.
 import { describe, expect, it } from "vitest";
 import { verifyRule } from "../../src/lab/verify.ts";
-import { defineRule, type Rule } from "../../src/rules/rule.ts";
+import { defineRule } from "../../src/rules/custom.ts";
+import type { Rule } from "../../src/rules/rule.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 
 describe("verifyRule", () => {

@@ -1,0 +1,62 @@
+// Rules of a caller's own: their definitions are checked before they become rules.
+
+import { OptionError, show } from "../base/errors.ts";
+import { isOptions, readRecord } from "../base/options.ts";
+import { defaultsOf, type Rule, defineRule as ruleOf } from "./rule.ts";
+
+/** What the optimizer calls something else. */
+const reserved = ["ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
+
+/**
+ * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its
+ * name.
+ *
+ * @throws OptionError for a definition that lacks a field, slots and scalars that are called as what the optimizer keeps, and
+ * columns that are not numbers under the defaults; the function, for arguments of any other kind than it takes. WGSL is
+ * checked when it is compiled.
+ */
+export const defineRule: typeof ruleOf = (definition) => {
+  checkDefinition(definition as unknown as Rule);
+  return ruleOf(definition);
+};
+
+function checkDefinition(definition: Rule): void {
+  const { name, hypers, flags, slots, row, wgsl, update, carry, reduction } = (definition ?? {}) as Rule;
+  const needed = [isOptions(hypers) && isOptions(hypers.lr), isOptions(flags), Array.isArray(slots)];
+  const functions = typeof row === "function" && typeof update === "function";
+  if (typeof name !== "string" || typeof wgsl !== "string" || needed.includes(false) || !functions) {
+    throw new OptionError(
+      `defineRule was given ${show(definition)}; it must have name, hypers with lr, flags, slots, row, wgsl and update`,
+    );
+  }
+  if (carry !== undefined && typeof carry?.start !== "function") {
+    throw new OptionError(`the carry of the rule ${name} is ${show(carry)}; it must have names, start and next`);
+  }
+  for (const field of ["reduction", "factored", "orthogonalises"] as const) {
+    const its = definition[field];
+    if (its === undefined || isOptions(its?.stage)) continue;
+    throw new OptionError(
+      `${field}.stage of the rule ${name} is ${show(Object(its).stage)}; it must be what runs it, such as reductionStage`,
+    );
+  }
+  for (const [what, names] of [
+    ["slot", slots],
+    ["scalar", Object.keys(Object(reduction?.scalars))],
+  ] as const) {
+    const taken = names.find((each) => reserved.includes(each));
+    if (!taken) continue;
+    throw new OptionError(`the rule ${name} has a ${what} "${taken}", which is a name of the optimizer's own`);
+  }
+  const defaults = defaultsOf(hypers);
+  const filled = readRecord(
+    `the row of the rule ${name}`,
+    row(defaults, 1, carry?.start(defaults) ?? {}, flags, () => defaults),
+    "numbers",
+  );
+  const missing = Object.keys(filled).find((column) => typeof filled[column] !== "number");
+  if (missing !== undefined) {
+    throw new OptionError(
+      `the row of the rule ${name} is ${show(filled[missing])} in its column "${missing}"; it must be a number`,
+    );
+  }
+}
