@@ -4,20 +4,27 @@
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { inMemory, memoryError } from "../base/host_memory.ts";
-import { deepest, isDeep, readChoice, readObject } from "../base/options.ts";
+import { deepest, isDeep, readArray, readChoice, readObject } from "../base/options.ts";
 import { encodeSafetensors, openSafetensors, type SafeTensor } from "../base/safetensors.ts";
 import { together } from "../base/together.ts";
 import { largestLossScale } from "../modifiers/modifier.ts";
-import { readSchedule } from "../schedules/read_schedule.ts";
-import { holdsFunction, type Schedule } from "../schedules/schedule.ts";
+import { definitionsIn, scheduleFromJson } from "../schedules/from_json.ts";
+import {
+  holdsFunction,
+  isScheduleDefinition,
+  type Schedule,
+  type ScheduleConfig,
+  type ScheduleDefinition,
+} from "../schedules/schedule.ts";
 import type { Segment } from "./arena.ts";
-import type { Heard, Hypers } from "./hypers.ts";
+import type { Hypers, HypersState } from "./hypers.ts";
 import { keyOf, savedRoles } from "./keys.ts";
 import { type RuleSetLayout, slotRange } from "./layout.ts";
 import { mustAllow, scalarRange } from "./locations.ts";
 import { type Optimizer, putValues, type TensorValues } from "./optimizer.ts";
 import type { Plan } from "./plan.ts";
 import { planConfig } from "./plan_config.ts";
+import { type Heard, restoreHypers } from "./restore_hypers.ts";
 import { fetchRoles, type Inside, insideOf } from "./shell.ts";
 import type { Clock, Write } from "./store.ts";
 import type { CarryValues } from "./table.ts";
@@ -36,6 +43,11 @@ export interface LoadOptions {
    * hypers, groups and freezing as this one, else "config": what a new config says is not undone.
    */
   readonly hypers?: "saved" | "config" | undefined;
+  /**
+   * Kinds of schedule that may have been set before it was saved, such as `[schedules.cosine]`; those that this optimizer's
+   * config holds are known.
+   */
+  readonly schedules?: readonly ScheduleConfig["type"][] | undefined;
 }
 
 /**
@@ -148,12 +160,12 @@ interface Snapshot {
 interface Description {
   /** What its file says. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** Gives the optimizer that was saved its hypers back, functions too. */
-  readonly recall: () => void;
+  /** The hypers of the optimizer that was saved, functions too. */
+  readonly state: HypersState;
 }
 
 /** Of checkpoints made here, whose hypers they hold and what no file holds of them: those that are functions of the step. */
-const recalls = new WeakMap<Uint8Array, { readonly hypers: Hypers; readonly recall: () => void }>();
+const recalls = new WeakMap<Uint8Array, { readonly hypers: Hypers; readonly state: HypersState }>();
 
 /** The plan as it is at this moment. Hypers that are, or hold, functions of the step are left out: JSON has none. */
 function describePlan(plan: Plan, hypers: Hypers): Description {
@@ -186,7 +198,7 @@ function describePlan(plan: Plan, hypers: Hypers): Description {
     fallback: JSON.stringify(hypers.inherited("fallback").map(configsOf)),
     created: plan.created,
   };
-  return { metadata, recall: hypers.remember() };
+  return { metadata, state: hypers.state };
 }
 
 /** Hypers as JSON, but for functions. */
@@ -239,7 +251,7 @@ function encodeCheckpoint(
     made: JSON.stringify(made),
   };
   const bytes = encodeSafetensors({ metadata, tensors });
-  recalls.set(bytes, { hypers, recall: description.recall });
+  recalls.set(bytes, { hypers, state: description.state });
   return bytes;
 }
 
@@ -257,8 +269,9 @@ function openCheckpoint(
   bytes: Uint8Array,
   options: LoadOptions = {},
 ): Snapshot {
-  const { hypers: given } = readObject("loadCheckpoint", options, ["hypers"]);
+  const { hypers: given, schedules: kinds } = readObject("loadCheckpoint", options, ["hypers", "schedules"]);
   const whose = given === undefined ? undefined : readChoice("loadCheckpoint.hypers", given, ["saved", "config"]);
+  const schedules = kinds === undefined ? [] : readKinds(kinds);
   const { metadata, tensors, sealed } = openSafetensors(bytes);
   if (metadata.format !== format && metadata.format !== unsealedFormat) {
     throw new DataError(
@@ -288,22 +301,39 @@ function openCheckpoint(
   }
   const snapshot = readTensors(plan, layouts, segments, tensors);
   const past = readPast(plan, clocks, groups, heirs, metadata);
-  if (saved) recallHypers(hypers, clocks, groups, metadata, recalls.get(bytes));
+  if (saved) recallHypers(plan, hypers, schedules, clocks, groups, metadata, recalls.get(bytes));
   return { ...snapshot, ...past, clocks, micro: micro! };
+}
+
+function readKinds(value: unknown): readonly ScheduleDefinition[] {
+  return readArray("loadCheckpoint.schedules", value, "schedules").map((kind, i) => {
+    if (isScheduleDefinition(kind)) return kind;
+    throw new OptionError(
+      `loadCheckpoint.schedules[${i}] is ${show(kind)}; it must be a kind of schedule, such as schedules.cosine`,
+    );
+  });
 }
 
 /** Takes over the hypers and the freezing that were saved; on an error nothing is changed. */
 function recallHypers(
+  plan: Plan,
   hypers: Hypers,
+  schedules: readonly ScheduleDefinition[],
   clocks: readonly Clock[],
   groups: readonly SavedGroup[],
   metadata: Readonly<Record<string, string>>,
-  here: { readonly hypers: Hypers; readonly recall: () => void } | undefined,
+  here: { readonly hypers: Hypers; readonly state: HypersState } | undefined,
 ): void {
-  const undo = hypers.remember();
+  const before = hypers.state;
+  if (here?.hypers === hypers) hypers.state = here.state;
+  const states = [plan.start, before, hypers.state].flatMap(({ shared, fallback, groups }) =>
+    [...shared, ...fallback, ...groups.flatMap(({ values }) => values)].flatMap((its) => Object.values(its)),
+  );
+  const known = [...new Set([...schedules, ...states.flatMap(({ config }) => definitionsIn(config))])];
   const read = (saved: Readonly<Record<string, unknown>>) =>
-    Object.fromEntries(Object.entries(saved).map(([hyper, value]) => [hyper, readSchedule(value, `set.${hyper}`)]));
-  if (here?.hypers === hypers) here.recall();
+    Object.fromEntries(
+      Object.entries(saved).map(([hyper, value]) => [hyper, scheduleFromJson(value, `set.${hyper}`, known)]),
+    );
   try {
     const saved = {
       values: clocks.map((_, r) => groups.map((group) => read(group.hypers[r] ?? {}))),
@@ -315,9 +345,9 @@ function recallHypers(
       },
     };
     const steps = clocks.map(({ step }) => step);
-    hypers.restore(saved, steps);
+    restoreHypers(hypers, saved, steps);
   } catch (error) {
-    undo();
+    hypers.state = before;
     if (!(error instanceof OptionError)) throw error;
     throw new DataError(`the checkpoint's hypers do not fit: ${error.message}`, { cause: error });
   }

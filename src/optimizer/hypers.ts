@@ -1,15 +1,9 @@
 // The hypers of an optimizer as they are now: which schedule drives each in each group and replica, what a group inherits, and
 // which groups are frozen. The plan says how they begin, and does not change.
-import { DataError, OptionError, show } from "../base/errors.ts";
+import { OptionError, show } from "../base/errors.ts";
 import { describeRange, inRange, readChoice, readNumber, readObject } from "../base/options.ts";
 import type { Rule } from "../rules/rule.ts";
-import {
-  createSchedule,
-  type Listener,
-  type ListenerState,
-  type Schedule,
-  type Scheduled,
-} from "../schedules/schedule.ts";
+import { createSchedule, type Listener, type Schedule, type Scheduled } from "../schedules/schedule.ts";
 import type { Group, Plan, RuleSet } from "./plan.ts";
 
 /** Schedules by hyper. */
@@ -18,7 +12,7 @@ export type Schedules = Readonly<Record<string, Schedule>>;
 /** What a group without a rule of its own inherits from: the optimizer's hypers, or those of the optimizer's fallback. */
 export type Source = "shared" | "fallback";
 
-const sources = ["shared", "fallback"] as const;
+export const sources = ["shared", "fallback"] as const;
 
 /** Which schedule drives each hyper. */
 export interface HypersState {
@@ -39,20 +33,6 @@ export interface HypersDraft {
   readonly shared: Record<string, Schedule>[];
   readonly fallback: Record<string, Schedule>[];
   readonly groups: { readonly own: Set<string>; readonly values: Record<string, Schedule>[] }[];
-}
-
-/** What the schedules of hypers have heard, by hyper. */
-export type Heard = Readonly<Record<string, readonly ListenerState[]>>;
-
-/** Hypers as they were saved, by replica and group. */
-export interface SavedHypers {
-  /** Those that are known; the others stay. */
-  readonly values: readonly (readonly Readonly<Record<string, unknown>>[])[];
-  readonly heard: readonly (readonly Heard[])[];
-  /** By group which were its own; undefined: as they are. */
-  readonly own: readonly (readonly string[] | undefined)[];
-  /** By replica those that are inherited. */
-  readonly inherited: Readonly<Record<Source, readonly Readonly<Record<string, unknown>>[]>>;
 }
 
 type Inheriting = Pick<Group, "rule" | "inherits">;
@@ -140,53 +120,36 @@ function sameValue(a: unknown, b: unknown): boolean {
   return left.length === right.size && left.every(([key, value]) => right.has(key) && sameValue(value, right.get(key)));
 }
 
-/** A schedule that goes on from what it had heard. */
-function withHeard(hyper: string, schedule: Schedule | undefined, states: readonly ListenerState[]): Schedule {
-  const fresh = schedule && createSchedule(schedule.config, hyper);
-  const listeners = fresh?.listeners ?? [];
-  if (!fresh || !Array.isArray(states) || states.length !== listeners.length) {
-    throw new DataError(
-      `what the plateaus of ${hyper} have heard is ${show(states)}, which does not fit the ${listeners.length} it has`,
-    );
-  }
-  listeners.forEach((listener, i) => {
-    listener.restore(states[i]!);
-  });
-  return fresh;
-}
-
-const heardIn = ({ listeners }: Schedule) => JSON.stringify(listeners?.map((listener) => listener.state()));
-
 /** What of a plan hypers go by. */
 type HyperPlan = Pick<Plan, "rule" | "fallback" | "replicas" | "groups" | "groupOf" | "ruleSets" | "start">;
 
 export class Hypers {
-  readonly #plan: HyperPlan;
+  readonly plan: HyperPlan;
   /** Never changed, but replaced. */
-  #state: HypersState;
+  state: HypersState;
   #frozen: readonly boolean[];
 
   constructor(plan: HyperPlan) {
-    this.#plan = plan;
-    this.#state = plan.start;
+    this.plan = plan;
+    this.state = plan.start;
     this.#frozen = plan.groups.map(({ frozen }) => frozen);
   }
 
   /** The schedule of every hyper of a group's rule. */
   of(group: number, replica = 0): Schedules {
     return Object.fromEntries(
-      Object.keys(this.#plan.groups[group]!.rule.hypers).map((hyper) => [hyper, this.#schedule(group, hyper, replica)]),
+      Object.keys(this.plan.groups[group]!.rule.hypers).map((hyper) => [hyper, this.#schedule(group, hyper, replica)]),
     );
   }
 
   /** The hypers that are a group's own, not inherited. */
   own(group: number): ReadonlySet<string> {
-    return this.#state.groups[group]!.own;
+    return this.state.groups[group]!.own;
   }
 
   /** By replica, what groups inherit. */
   inherited(source: Source): readonly Schedules[] {
-    return this.#state[source];
+    return this.state[source];
   }
 
   /** Whether a group is left as it is. */
@@ -196,12 +159,12 @@ export class Hypers {
 
   /** The value of a hyper in a group at the 0-based step, checked: schedules may leave a hyper's range as they go. */
   at(group: number, hyper: string, step: number, replica = 0): number {
-    return hyperValue(this.#plan.groups[group]!, hyper, this.#schedule(group, hyper, replica), step);
+    return hyperValue(this.plan.groups[group]!, hyper, this.#schedule(group, hyper, replica), step);
   }
 
   /** {@link at} for names, groups and replicas that a caller gives. */
   readAt(group: number, hyper: string, step: number, replica: number): number {
-    const { groups, groupOf } = this.#plan;
+    const { groups, groupOf } = this.plan;
     const index = this.#readGroup("group", group);
     // A group's own rule first, unless all of its tensors went to the fallback.
     const its = fallbackIndex(groups, index);
@@ -212,7 +175,7 @@ export class Hypers {
     readChoice("hyper", hyper, [...new Set(having.flatMap(([, names]) => names))]);
     readNumber("step", step, { min: 0, integer: true });
     const [found] = having.find(([, names]) => names.includes(hyper))!;
-    return this.at(found, hyper, step, readReplica(this.#plan, "replica", replica));
+    return this.at(found, hyper, step, readReplica(this.plan, "replica", replica));
   }
 
   /**
@@ -228,18 +191,18 @@ export class Hypers {
     replica: number | undefined,
     step: number,
   ): void {
-    const { groups } = this.#plan;
+    const { groups } = this.plan;
     if (group !== undefined) this.#readGroup("set.group", group);
-    if (replica !== undefined) readReplica(this.#plan, "set.replica", replica);
+    if (replica !== undefined) readReplica(this.plan, "set.replica", replica);
     const targets = this.#targetsOf(group);
     groups.forEach(({ rule, fallbackOf }, index) => {
       if (!targets.has(index) || (fallbackOf !== undefined && targets.has(fallbackOf))) return;
       const its = groups[fallbackIndex(groups, index)];
       const known = [rule, its?.rule].flatMap((each) => Object.keys(each?.hypers ?? {}));
-      readObject(this.#ownerOf(index), changes, [...new Set(known)]);
+      readObject(this.ownerOf(index), changes, [...new Set(known)]);
     });
-    const replicas = this.#replicas(replica);
-    const draft = this.#draft();
+    const replicas = replicasOf(this.plan, replica);
+    const draft = draftOf(this.state);
     const put = (into: Record<string, Schedule>[], rule: Rule, hyper: string) => {
       for (const r of replicas) into[r]![hyper] = readHyper(rule, "set", hyper, changes[hyper]);
     };
@@ -247,7 +210,7 @@ export class Hypers {
     for (const hyper of given) {
       // What the optimizer and its fallback have, where all are meant, or the rest, which goes by that very value.
       for (const source of sources) {
-        const heirs = this.#heirsOf(source, hyper);
+        const heirs = heirsOf(groups, source, hyper);
         const rest = heirs.find((index) => groups[index]!.isRest && targets.has(index));
         if (heirs.length === 0 || (group !== undefined && rest === undefined)) continue;
         if (group !== undefined) {
@@ -266,82 +229,22 @@ export class Hypers {
     const changed = groups.map(({ rule }, index) =>
       targets.has(index) ? given.filter((hyper) => Object.hasOwn(rule.hypers, hyper)) : [],
     );
-    this.#check(
+    this.replace(
       draft,
       (r) => (replicas.includes(r) ? changed : []),
       () => step,
       changes,
     );
-    this.#state = draft;
-  }
-
-  /**
-   * Puts saved hypers back for each replica's step, with what their schedules had heard.
-   *
-   * @throws OptionError for what is no hyper of the rule or out of its form; nothing is changed then.
-   */
-  restore({ values, heard, own, inherited }: SavedHypers, steps: readonly number[]): void {
-    const { groups, rule: shared, fallback } = this.#plan;
-    const replicas = this.#replicas(undefined);
-    const after = groups.map(({ rule }, index) =>
-      replicas.map((r) => {
-        const change = values[r]![index]!;
-        readObject(this.#ownerOf(index), change, Object.keys(rule.hypers));
-        const its = readHypers(rule, "set", change, this.of(index, r));
-        for (const [hyper, states] of Object.entries(heard[r]?.[index] ?? {})) {
-          its[hyper] = withHeard(hyper, its[hyper], states);
-        }
-        return its;
-      }),
-    );
-    const owned = groups.map(({ rule }, index) => {
-      const names = own[index] ?? [...this.own(index)];
-      return new Set(names.map((name) => readChoice(`groups[${index}].own`, name, Object.keys(rule.hypers))));
-    });
-    const draft = this.#draft();
-    for (const source of sources) {
-      const rule = source === "shared" ? shared : fallback?.rule;
-      if (!rule) continue;
-      draft[source].forEach((before, r) => {
-        const change = readObject(source, inherited[source][r] ?? {}, Object.keys(rule.hypers));
-        const its = readHypers(rule, source, change, before);
-        for (const hyper of Object.keys(its)) {
-          const heirs = this.#heirsOf(source, hyper);
-          const common =
-            heirs.find((index) => groups[index]!.isRest) ?? heirs.find((index) => !owned[index]!.has(hyper));
-          if (common !== undefined) its[hyper] = after[common]![r]![hyper]!;
-        }
-        draft[source][r] = its;
-      });
-    }
-    groups.forEach(({ rule, inherits, isRest }, index) => {
-      const names = Object.keys(rule.hypers).filter((hyper) => {
-        if (!inherits || isRest) return !inherits;
-        // Older checkpoints do not say what was a group's own: what differs is.
-        const differs = (r: number) => {
-          const [its, base] = [after[index]![r]![hyper]!, draft[inherits][r]![hyper]!];
-          return !sameConfig(its, base) || heardIn(its) !== heardIn(base);
-        };
-        return owned[index]!.has(hyper) || replicas.some(differs);
-      });
-      draft.groups[index] = {
-        own: new Set(names),
-        values: after[index]!.map((its) => Object.fromEntries(names.map((hyper) => [hyper, its[hyper]!]))),
-      };
-    });
-    const changed = (r: number) => groups.map((_, index) => Object.keys(values[r]![index]!));
-    this.#check(draft, changed, (r) => steps[r]!, values);
-    this.#state = draft;
   }
 
   /** Tells a metric to every plateau of one replica, or of all, and says whether there is one. */
   observe(metric: number, replica: number | undefined): boolean {
     if (typeof metric !== "number") throw new OptionError(`observe was given ${show(metric)}; it must be a number`);
-    if (replica !== undefined) readReplica(this.#plan, "replica", replica);
+    if (replica !== undefined) readReplica(this.plan, "replica", replica);
     // Groups may share a schedule, which must hear each metric once.
     const listeners = new Set<Listener>();
-    for (const r of this.#replicas(replica)) {
-      for (const group of this.#plan.groups.keys()) {
+    for (const r of replicasOf(this.plan, replica)) {
+      for (const group of this.plan.groups.keys()) {
         for (const schedule of Object.values(this.of(group, r))) {
           for (const each of schedule.listeners ?? []) listeners.add(each);
         }
@@ -363,63 +266,43 @@ export class Hypers {
     this.#frozen = this.#frozen.map((_, index) => frozen[index] === true);
   }
 
-  /** Remembers which schedule drives each hyper, functions too, and gives what puts them back. */
-  remember(): () => void {
-    const state = this.#state;
-    return () => {
-      this.#state = state;
-    };
-  }
-
   #schedule(group: number, hyper: string, replica: number): Schedule {
-    return scheduleIn(this.#plan.groups, this.#state, group, hyper, replica);
+    return scheduleIn(this.plan.groups, this.state, group, hyper, replica);
   }
 
   #readGroup(name: string, group: unknown): number {
-    return readNumber(name, group, { min: 0, max: this.#plan.groups.length - 1, integer: true });
+    return readNumber(name, group, { min: 0, max: this.plan.groups.length - 1, integer: true });
   }
 
   /** What a group is called by: the group, and what its rule left to its fallback; undefined: all of them. */
   #targetsOf(group: number | undefined): ReadonlySet<number> {
-    const { groups } = this.#plan;
+    const { groups } = this.plan;
     if (group === undefined) return new Set(groups.keys());
     return new Set([group, fallbackIndex(groups, group)]);
   }
 
-  #replicas(replica: number | undefined): readonly number[] {
-    return replica === undefined ? Array.from({ length: this.#plan.replicas }, (_, r) => r) : [replica];
-  }
-
-  /** The groups that inherit from a source, of those whose rule has the hyper. */
-  #heirsOf(source: Source, hyper: string): readonly number[] {
-    return [...this.#plan.groups.entries()].flatMap(([index, { rule, inherits }]) =>
-      inherits === source && Object.hasOwn(rule.hypers, hyper) ? [index] : [],
-    );
-  }
-
-  #ownerOf(group: number): string {
-    const { groups, ruleSets } = this.#plan;
+  /** What errors call what is set in a group. */
+  ownerOf(group: number): string {
+    const { groups, ruleSets } = this.plan;
     return ruleSets.length > 1 ? `set of group ${group} (${groups[group]!.rule.name})` : "set";
   }
 
-  #draft(): HypersDraft {
-    const { shared, fallback, groups } = this.#state;
-    return {
-      shared: shared.map((its) => ({ ...its })),
-      fallback: fallback.map((its) => ({ ...its })),
-      groups: groups.map(({ own, values }) => ({ own: new Set(own), values: values.map((its) => ({ ...its })) })),
-    };
-  }
-
-  /** @throws OptionError for changed values out of range at their step, and for slots that were not created. */
-  #check(
+  /**
+   * Takes up another state.
+   *
+   * @param changed What of it is new in a replica, by group.
+   * @param cause What errors show.
+   * @throws OptionError for changed values out of range at their step, and for slots that were not created; nothing is changed
+   * then.
+   */
+  replace(
     draft: HypersState,
     changed: (replica: number) => readonly (readonly string[])[],
     stepOf: (replica: number) => number,
     cause: unknown,
   ): void {
-    const { groups, ruleSets } = this.#plan;
-    const replicas = this.#replicas(undefined);
+    const { groups, ruleSets } = this.plan;
+    const replicas = replicasOf(this.plan, undefined);
     for (const r of replicas) {
       changed(r).forEach((hypers, index) => {
         for (const hyper of hypers) {
@@ -436,7 +319,29 @@ export class Hypers {
         `set is ${show(cause)}, which needs the slot "${missing}"; this optimizer was created without it`,
       );
     }
+    this.state = draft;
   }
+}
+
+/** The replicas that a call is about: one, or all of them. */
+export function replicasOf({ replicas }: Pick<Plan, "replicas">, replica?: number): readonly number[] {
+  return replica === undefined ? Array.from({ length: replicas }, (_, r) => r) : [replica];
+}
+
+/** The groups that inherit from a source, of those whose rule has the hyper. */
+export function heirsOf(groups: readonly Inheriting[], source: Source, hyper: string): readonly number[] {
+  return [...groups.entries()].flatMap(([index, { rule, inherits }]) =>
+    inherits === source && Object.hasOwn(rule.hypers, hyper) ? [index] : [],
+  );
+}
+
+/** A state to be changed. */
+export function draftOf({ shared, fallback, groups }: HypersState): HypersDraft {
+  return {
+    shared: shared.map((its) => ({ ...its })),
+    fallback: fallback.map((its) => ({ ...its })),
+    groups: groups.map(({ own, values }) => ({ own: new Set(own), values: values.map((its) => ({ ...its })) })),
+  };
 }
 
 function hyperValue({ rule, lrScale }: Group, hyper: string, schedule: Schedule, step: number): number {

@@ -10,6 +10,7 @@ import { createPipeline } from "../objectives/pipeline.ts";
 import { programOf } from "../objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { LayerStats, Role, TensorValues } from "../optimizer/optimizer.ts";
+import { scheduleDefinitions } from "../schedules/index.ts";
 import { readEngine } from "./arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
 import { openJob, type RunJob } from "./job.ts";
@@ -366,7 +367,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   };
 
   try {
-    if (state) await loadCheckpoint(optimizer, state.optimizer);
+    if (state) await loadCheckpoint(optimizer, state.optimizer, { schedules: scheduleDefinitions });
     listeners.onStart();
     let snapshot: Promise<TensorValues> | undefined;
     const takeSnapshot = async () => {

@@ -457,10 +457,28 @@ describe("loadCheckpoint", () => {
     expect(JSON.parse(decodeSafetensors(await saveCheckpoint(second)).metadata.made!)).toEqual([[[5, 5]]]);
   });
 
+  it("knows the kinds of schedule that its config holds, and those that it is given", async () => {
+    const first = create({ rule: sgd, lr: 0.1 });
+    first.set({ lr: cosine({ base: 0.2, steps: 10 }) });
+    const { metadata, tensors: values } = decodeSafetensors(await saveCheckpoint(first));
+    const bytes = encodeSafetensors({ metadata, tensors: values });
+    const second = create({ rule: sgd, lr: 0.1 });
+    await expect(loadCheckpoint(second, bytes)).rejects.toThrow(
+      /^the checkpoint's hypers do not fit: set\.lr\.type is "cosine", which is not a known schedule; known are none$/,
+    );
+    expect(second.hyper("lr", 0)).toBe(0.1);
+    await loadCheckpoint(second, bytes, { schedules: [cosine] });
+    expect(second.hyper("lr", 0)).toBe(0.2);
+    const third = create({ rule: sgd, lr: cosine({ base: 1, steps: 2 }) });
+    await loadCheckpoint(third, bytes, { hypers: "saved" });
+    expect(third.config).toEqual(first.config);
+  });
+
   it.each<[unknown, RegExp]>([
+    [{ schedules: ["cosine"] }, /^loadCheckpoint\.schedules\[0\] is "cosine"; it must be a kind of schedule/],
     [{ hypers: "mine" }, /^loadCheckpoint\.hypers is "mine"; it must be one of saved, config$/],
     [{ hyper: "saved" }, /^loadCheckpoint has an unknown option "hyper"/],
-    ["saved", /^loadCheckpoint is "saved"; it must be an object with hypers$/],
+    ["saved", /^loadCheckpoint is "saved"; it must be an object with hypers, schedules$/],
   ])("refuses the options %j", async (options, message) => {
     const optimizer = create({ rule: sgd });
     await expect(loadCheckpoint(optimizer, await saveCheckpoint(optimizer), options as LoadOptions)).rejects.toThrow(

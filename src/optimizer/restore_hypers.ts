@@ -1,0 +1,97 @@
+// Putting the hypers of a checkpoint back, with what their schedules had observed.
+import { DataError, show } from "../base/errors.ts";
+import { readChoice, readObject } from "../base/options.ts";
+import { createSchedule, type ListenerState, type Schedule } from "../schedules/schedule.ts";
+import { draftOf, type Hypers, heirsOf, readHypers, replicasOf, type Source, sameConfig, sources } from "./hypers.ts";
+
+/** What the schedules of hypers have heard, by hyper. */
+export type Heard = Readonly<Record<string, readonly ListenerState[]>>;
+
+/** Hypers as they were saved, by replica and group. */
+export interface SavedHypers {
+  /** Those that are known; the others stay. */
+  readonly values: readonly (readonly Readonly<Record<string, unknown>>[])[];
+  readonly heard: readonly (readonly Heard[])[];
+  /** By group which were its own; undefined: as they are. */
+  readonly own: readonly (readonly string[] | undefined)[];
+  /** By replica those that are inherited. */
+  readonly inherited: Readonly<Record<Source, readonly Readonly<Record<string, unknown>>[]>>;
+}
+
+/**
+ * Puts saved hypers back for each replica's step, with what their schedules had heard.
+ *
+ * @throws OptionError for what is no hyper of the rule or out of its form; nothing is changed then.
+ */
+export function restoreHypers(
+  hypers: Hypers,
+  { values, heard, own, inherited }: SavedHypers,
+  steps: readonly number[],
+): void {
+  const { groups, rule: shared, fallback } = hypers.plan;
+  const replicas = replicasOf(hypers.plan);
+  const after = groups.map(({ rule }, index) =>
+    replicas.map((r) => {
+      const change = values[r]![index]!;
+      readObject(hypers.ownerOf(index), change, Object.keys(rule.hypers));
+      const its = readHypers(rule, "set", change, hypers.of(index, r));
+      for (const [hyper, states] of Object.entries(heard[r]?.[index] ?? {})) {
+        its[hyper] = withHeard(hyper, its[hyper], states);
+      }
+      return its;
+    }),
+  );
+  const owned = groups.map(({ rule }, index) => {
+    const names = own[index] ?? [...hypers.own(index)];
+    return new Set(names.map((name) => readChoice(`groups[${index}].own`, name, Object.keys(rule.hypers))));
+  });
+  const draft = draftOf(hypers.state);
+  for (const source of sources) {
+    const rule = source === "shared" ? shared : fallback?.rule;
+    if (!rule) continue;
+    draft[source].forEach((before, r) => {
+      const change = readObject(source, inherited[source][r] ?? {}, Object.keys(rule.hypers));
+      const its = readHypers(rule, source, change, before);
+      for (const hyper of Object.keys(its)) {
+        const heirs = heirsOf(groups, source, hyper);
+        const common = heirs.find((index) => groups[index]!.isRest) ?? heirs.find((index) => !owned[index]!.has(hyper));
+        if (common !== undefined) its[hyper] = after[common]![r]![hyper]!;
+      }
+      draft[source][r] = its;
+    });
+  }
+  groups.forEach(({ rule, inherits, isRest }, index) => {
+    const names = Object.keys(rule.hypers).filter((hyper) => {
+      if (!inherits || isRest) return !inherits;
+      // Older checkpoints do not say what was a group's own: what differs is.
+      const differs = (r: number) => {
+        const [its, base] = [after[index]![r]![hyper]!, draft[inherits][r]![hyper]!];
+        return !sameConfig(its, base) || heardIn(its) !== heardIn(base);
+      };
+      return owned[index]!.has(hyper) || replicas.some(differs);
+    });
+    draft.groups[index] = {
+      own: new Set(names),
+      values: after[index]!.map((its) => Object.fromEntries(names.map((hyper) => [hyper, its[hyper]!]))),
+    };
+  });
+  const changed = (r: number) => groups.map((_, index) => Object.keys(values[r]![index]!));
+  hypers.replace(draft, changed, (r) => steps[r]!, values);
+}
+
+/** A schedule that goes on from what it had heard. */
+function withHeard(hyper: string, schedule: Schedule | undefined, states: readonly ListenerState[]): Schedule {
+  const fresh = schedule && createSchedule(schedule.config, hyper);
+  const listeners = fresh?.listeners ?? [];
+  if (!fresh || !Array.isArray(states) || states.length !== listeners.length) {
+    throw new DataError(
+      `what the plateaus of ${hyper} have heard is ${show(states)}, which does not fit the ${listeners.length} it has`,
+    );
+  }
+  listeners.forEach((listener, i) => {
+    listener.restore(states[i]!);
+  });
+  return fresh;
+}
+
+const heardIn = ({ listeners }: Schedule) => JSON.stringify(listeners?.map((listener) => listener.state()));

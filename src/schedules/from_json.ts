@@ -1,0 +1,48 @@
+// Schedules from JSON: the names of their types become the schedules, of those that the caller knows.
+import { OptionError, show } from "../base/errors.ts";
+import { deepest, isOptions } from "../base/options.ts";
+import {
+  isScheduleDefinition,
+  mostSchedules,
+  type ScheduleConfig,
+  type ScheduleDefinition,
+  type Scheduled,
+} from "./schedule.ts";
+
+/**
+ * What a hyper takes, from JSON: `{ "type": "cosine", … }` becomes what `cosine(…)` returns, schedules inside others too.
+ * Numbers, functions and what is a schedule's config already stay as they are; options are checked where they are used.
+ *
+ * @param name What errors call it.
+ * @throws OptionError for an unknown type, and for schedules that lie too deep in each other or are too many.
+ */
+export function scheduleFromJson(value: unknown, name: string, known: readonly ScheduleDefinition[]): Scheduled {
+  const budget = { left: mostSchedules };
+  const read = (name: string, value: unknown, depth: number): unknown => {
+    if (!isOptions(value)) return value;
+    if (depth > deepest) {
+      throw new OptionError(`a schedule lies ${depth} deep in others; it must lie at most ${deepest} deep`);
+    }
+    if (budget.left-- === 0) throw new OptionError(`a schedule holds more than ${mostSchedules} others`);
+    const { type, ...options } = value;
+    const definition = known.find((each) => each === type || each.type === type);
+    const own = definition ?? (isScheduleDefinition(type) ? type : undefined);
+    if (!own) {
+      const types = known.map((each) => each.type).join(", ") || "none";
+      throw new OptionError(
+        type === undefined
+          ? `${name}.type is missing; known schedules are ${types}`
+          : `${name}.type is ${show(type)}, which is not a known schedule; known are ${types}`,
+      );
+    }
+    const inside = (inner: string, part: unknown) => read(inner, part, depth + 1);
+    return { type: own, ...own.fromJson(name, options, inside) } satisfies ScheduleConfig;
+  };
+  return read(name, value, 0) as Scheduled;
+}
+
+/** The definitions of all schedules that a config is or holds. */
+export function definitionsIn(config: unknown): readonly ScheduleDefinition[] {
+  if (isScheduleDefinition(config)) return [config];
+  return typeof config === "object" && config !== null ? Object.values(config).flatMap(definitionsIn) : [];
+}
