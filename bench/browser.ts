@@ -100,17 +100,17 @@ export function passedOver(name: BrowserName, named: string | undefined, path: s
   return `PUPPETEER_EXECUTABLE_PATH is ${show(named)}; it must be a ${title} that starts, so that ${path} runs instead`;
 }
 
-/** A command that measures several times says it once. */
-let told = false;
+/** A command that measures several times warns once. */
+let isWarned = false;
 
 /** @throws DeviceError where there is none, with what installs one. */
 export function findBrowser(name: BrowserName): string {
   const { title, find } = kinds[name];
   const path = find();
   if (path !== undefined) {
-    const warning = told ? undefined : passedOver(name, process.env.PUPPETEER_EXECUTABLE_PATH, path);
+    const warning = isWarned ? undefined : passedOver(name, process.env.PUPPETEER_EXECUTABLE_PATH, path);
     if (warning !== undefined) process.stderr.write(`bench: ${warning}\n`);
-    told = true;
+    isWarned = true;
     return path;
   }
   throw new DeviceError(

@@ -1,5 +1,5 @@
 // Counts what is asked of a device: WebGPU calls by name, buffers alive, bytes written. It wraps nothing in proxies; it
-// replaces methods on one device's own objects, and puts them back when it is told to.
+// replaces methods on one device's own objects, and puts them back when asked.
 
 export interface Counts {
   dispatches: number;

@@ -100,7 +100,7 @@ export function gpuTimeOf(device: GPUDevice, encode: (pass: GPUComputePassEncode
   };
 }
 
-/** What the timestamps are rounded to, told from those of a few passes: all of them are multiples of it. */
+/** What the timestamps are rounded to, found from those of a few passes: all of them are multiples of it. */
 export async function benchTimestamps(): Promise<Timestamps | null> {
   const device = await benchDevice();
   if (!device.features.has("timestamp-query")) return null;

@@ -63,7 +63,7 @@ function showAdapter(adapter: AdapterDescription): void {
   element("adapter").className = adapter.software ? "software" : "";
 }
 
-/** Tells what will run, or what is missing, before anything does. */
+/** Says what will run, or what is missing, before anything does. */
 async function lookForAdapter(): Promise<void> {
   try {
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });

@@ -232,7 +232,7 @@ function kernelCells({ kernel, ms, share, gflops }: KernelTime): string[] {
 }
 const kernelHead = ["kernel", "ms", "share", "GFLOP/s"];
 
-/** Each engine that tells of its kernels, with the sum of them beside what a step takes. */
+/** Each engine that reports its kernels, with the sum of them beside what a step takes. */
 function kernelTables(rows: readonly Row[]): { title: string; table: string[][] }[] {
   return rows.flatMap(({ case: name, engine, kernels, ms }) => {
     if (!kernels) return [];

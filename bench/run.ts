@@ -162,7 +162,7 @@ export async function writeWhole(path: string, text: string): Promise<void> {
   await rename(`${path}.part`, path);
 }
 
-/** Told of a run: what goes on, and how many cases of the run were finished before those it counts. */
+/** Called as a run goes on: what goes on, and how many cases of the run were finished before those it counts. */
 type Follow = (progress: Omit<Progress, "rows">, casesBefore: number) => void;
 
 /**
@@ -267,8 +267,8 @@ class Gone extends Error {}
 
 declare global {
   interface Window {
-    /** To the program that drives the page: what goes on, and rows that it was not told of. */
-    benchTold(progress: Omit<Progress, "rows">, rows: readonly Row[]): void;
+    /** To the program that drives the page: what goes on, and rows that it has not had yet. */
+    benchReport(progress: Omit<Progress, "rows">, rows: readonly Row[]): void;
   }
 }
 
@@ -290,7 +290,7 @@ export async function runInPage(
     try {
       return await Promise.race([work, gone.then((why) => Promise.reject(new Gone(why)))]);
     } catch (error) {
-      // What the page was asked may fail before its going is told.
+      // What the page was asked may fail before its going is known.
       const why = await Promise.race([gone, delay(500)]);
       throw why === undefined ? error : new Gone(why, { cause: error });
     }
@@ -299,7 +299,7 @@ export async function runInPage(
   let head: Omit<Result, "rows"> | undefined;
   try {
     const version = await unlessGone(page.browser().version());
-    await page.exposeFunction("benchTold", (progress: Omit<Progress, "rows">, news: readonly Row[]) => {
+    await page.exposeFunction("benchReport", (progress: Omit<Progress, "rows">, news: readonly Row[]) => {
       rows.push(...news);
       follow(progress, 0);
     });
@@ -312,10 +312,10 @@ export async function runInPage(
     const result = await unlessGone(
       page.evaluate((of) => {
         // All rows every time would keep both processes busy while the next turn is timed.
-        let told = 0;
+        let reported = 0;
         window.onBenchProgress = ({ rows, ...progress }) => {
-          window.benchTold(progress, rows.slice(told));
-          told = rows.length;
+          window.benchReport(progress, rows.slice(reported));
+          reported = rows.length;
         };
         return window.runBench(of);
       }, asked),

@@ -8,7 +8,7 @@ import { nudged } from "./device.ts";
 export interface Answer {
   /** The loss of each checked step from the first on, the norm of a gradient: what the case calls its {@link Case.number}. */
   readonly numbers: readonly number[];
-  /** What those steps made: parameters, or the windows of them that the case asks for. */
+  /** What those steps made: parameters, or the samples of them that the case asks for. */
   readonly values: readonly Float32Array[];
 }
 
@@ -18,7 +18,7 @@ export interface Runner {
   readonly device?: GPUDevice;
   /** What a reader of the row should know. */
   readonly note?: string;
-  /** Bytes that a step reads and writes in the device's memory; where it is not told, what its dispatches bind is counted. */
+  /** Bytes that a step reads and writes in the device's memory; where it is missing, what its dispatches bind is counted. */
   readonly bytes?: number;
   /** What each step needs that is not a part of it: made before it, neither timed nor counted. */
   prepare?(): Promise<void>;
@@ -242,9 +242,9 @@ interface Entry {
 export async function runCases(cases: readonly Case[], options: SuiteOptions = {}): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const [i, each] of cases.entries()) {
-    const tell = (doing: string, done: number, total: number) =>
+    const report = (doing: string, done: number, total: number) =>
       options.onProgress?.({ case: each.name, doing, done, total, casesDone: i, cases: cases.length, rows });
-    rows.push(...(await runCase(each, options, tell)));
+    rows.push(...(await runCase(each, options, report)));
   }
   return rows;
 }
@@ -252,7 +252,7 @@ export async function runCases(cases: readonly Case[], options: SuiteOptions = {
 async function runCase(
   of: Case,
   { quick = false, rounds: asked, signal }: SuiteOptions,
-  tellOf: (doing: string, done: number, total: number) => void,
+  reportOf: (doing: string, done: number, total: number) => void,
 ): Promise<Row[]> {
   const effort = quick || of.brief ? brief : thorough;
   const rounds = of.once ? 1 : (asked ?? effort.rounds);
@@ -260,7 +260,7 @@ async function runCase(
     (contender): Entry => ({ contender, times: [], gpuTimes: [], spentMs: 0, steps: 1, agrees: null }),
   );
   const total = 1 + entries.length + rounds;
-  const tell = (doing: string, done: number) => tellOf(doing, done, total);
+  const report = (doing: string, done: number) => reportOf(doing, done, total);
   const watching = new Watching(entries);
   /** Tries something with an engine that has not failed yet; what it throws becomes its row's error. */
   const attempt = async (entry: Entry, work: (runner: Runner) => Promise<void>) => {
@@ -272,17 +272,17 @@ async function runCase(
     } catch (error) {
       entry.error ??= messageOf(error);
     }
-    // What happened on a device may be told a task later.
+    // What happened on a device may be reported a task later.
     await nextTask();
   };
   try {
-    tell("what is expected", 0);
+    report("what is expected", 0);
     await nextTask();
     const expected = await expectedOf(of);
     for (const [i, entry] of entries.entries()) {
       const { engine, load } = entry.contender;
       signal?.throwIfAborted();
-      tell(`${engine} loads`, 1 + i);
+      report(`${engine} loads`, 1 + i);
       await nextTask();
       watching.turn = entry;
       try {
@@ -291,7 +291,7 @@ async function runCase(
       } catch (error) {
         entry.error = `${engine} does not load: ${messageOf(error)}`;
       }
-      tell(`${engine} is checked`, 1 + i);
+      report(`${engine} is checked`, 1 + i);
       await attempt(entry, async (runner) => {
         if (!expected || !runner.answer) return;
         if ("error" in expected) throw new Error(expected.error);
@@ -317,7 +317,7 @@ async function runCase(
       // Who comes first changes from round to round.
       for (let i = 0; i < running.length; i++) {
         const entry = running[(i + round) % running.length]!;
-        tell(`round ${round + 1} of ${rounds}: ${entry.contender.engine}`, 1 + entries.length + round);
+        report(`round ${round + 1} of ${rounds}: ${entry.contender.engine}`, 1 + entries.length + round);
         await attempt(entry, async (runner) => {
           const ms = await time(runner, entry.steps);
           entry.times.push(ms);
@@ -331,7 +331,7 @@ async function runCase(
     for (const entry of entries) {
       await attempt(entry, async (runner) => {
         if (!runner.kernels || entry.times.length === 0) return;
-        tell(`${entry.contender.engine}'s kernels, each by itself`, total);
+        report(`${entry.contender.engine}'s kernels, each by itself`, total);
         entry.kernels = await runner.kernels();
       });
     }
@@ -370,11 +370,11 @@ class Watching {
     if (this.#undo.has(device)) return;
     device.lost.then(({ message }) => {
       if (this.#stopped) return;
-      const told = `its device was lost: ${messageOf(message)}`;
-      this.#lost.set(device, told);
+      const reason = `its device was lost: ${messageOf(message)}`;
+      this.#lost.set(device, reason);
       // Whoever is on it has lost its buffers. What a call said of that, whose turn it is, says less than this.
       for (const each of this.#entries) {
-        if (each.runner?.device === device && (each === this.turn || each.error === undefined)) each.error = told;
+        if (each.runner?.device === device && (each === this.turn || each.error === undefined)) each.error = reason;
       }
     });
     const note = ({ error }: GPUUncapturedErrorEvent) => {
@@ -393,7 +393,7 @@ class Watching {
   }
 }
 
-/** What the case expects, or why that cannot be told; the engines' rows say so then. */
+/** What the case expects, or why it is unknown; the engines' rows say so then. */
 async function expectedOf(of: Case): Promise<Answer | { readonly error: string } | undefined> {
   try {
     return await of.expected?.();
@@ -441,9 +441,9 @@ function differencesOf(found: Float32Array | undefined, values: Float32Array, fr
     const value = values[i]!;
     // What is missing, or not a number, is infinitely far off.
     const distance = Math.abs((found?.[i] ?? Number.NaN) - value);
-    const own = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance;
-    if (own > largest.off) largest = { off: own, index: i };
-    off += own ** 2;
+    const size = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance;
+    if (size > largest.off) largest = { off: size, index: i };
+    off += size ** 2;
     moved += (value - (from?.[i] ?? 0)) ** 2;
   }
   return { off, moved, largest };
@@ -477,7 +477,7 @@ async function countStep(runner: Runner): Promise<Counts | undefined> {
 
 /**
  * How many steps take about `turnMs`, where one took `ms`. The wait for one step is as long as for many, and one may be slow by
- * chance, so what few steps told is tried: engines whose turns are of unlike length would share their waits unlike.
+ * chance, so what a few steps showed is tried: engines whose turns are of unlike length would share their waits unlike.
  */
 async function stepsOfTurn(runner: Runner, ms: number, turnMs: number): Promise<number> {
   const fitting = (each: number) => Math.max(1, Math.min(mostSteps, Math.round(turnMs / each)));

@@ -45,7 +45,7 @@ const periods = 16;
 export const mostCompared = 2 ** 20;
 
 /** How much is compared at each place of a tensor of more. */
-const windowLength = 4096;
+const sampleLength = 4096;
 
 export function updateWork(rule: string, clip: boolean, shapes: readonly (readonly number[])[]): UpdateWork {
   const tensors = shapes.map((shape, t): UpdateTensor => {
@@ -177,26 +177,26 @@ export const maxNormOf = (work: UpdateWork) => normOf(work) / 10;
 export const clipScale = (norm: number, maxNorm: number) => Math.min(1, maxNorm / (norm + 1e-6));
 
 /** What is compared of one tensor: from an element up to another. */
-interface Windows {
+interface Samples {
   readonly tensor: number;
   readonly spans: readonly (readonly [from: number, to: number])[];
 }
 
 /** All of little; of much, the beginning, middle and end of the first, a middle and the last tensor. */
-export function windowsOf({ tensors, n }: UpdateWork): readonly Windows[] {
+export function samplesOf({ tensors, n }: UpdateWork): readonly Samples[] {
   if (n <= mostCompared) return tensors.map(({ length }, tensor) => ({ tensor, spans: [[0, length]] }));
   const chosen = new Set([0, Math.floor(tensors.length / 2), tensors.length - 1]);
   return [...chosen].map((tensor) => {
     const { length } = tensors[tensor]!;
-    const most = Math.min(windowLength, length);
+    const most = Math.min(sampleLength, length);
     const begins = [0, Math.floor((length - most) / 2), length - most];
     return { tensor, spans: [...new Set(begins)].map((from) => [from, from + most] as const) };
   });
 }
 
-/** What a pattern has in the windows. */
-function inWindows(work: UpdateWork, once: Float32Array): Float32Array[] {
-  return windowsOf(work).flatMap(({ tensor, spans }) =>
+/** A pattern's values in the samples. */
+function inSamples(work: UpdateWork, once: Float32Array): Float32Array[] {
+  return samplesOf(work).flatMap(({ tensor, spans }) =>
     spans.map(([from, to]) =>
       Float32Array.from({ length: to - from }, (_, i) => once[(phaseOf(tensor) + from + i) % period]!),
     ),
@@ -204,7 +204,7 @@ function inWindows(work: UpdateWork, once: Float32Array): Float32Array[] {
 }
 
 /** The parameters before the first step, as they are compared. */
-export const startOf = (work: UpdateWork) => inWindows(work, patternOf("params").once);
+export const startOf = (work: UpdateWork) => inSamples(work, patternOf("params").once);
 
 /** What every engine must answer, by our CPU reference: of one period where elements do not heed each other. */
 export async function expectedOf(work: UpdateWork): Promise<Answer> {
@@ -219,7 +219,7 @@ export async function expectedOf(work: UpdateWork): Promise<Answer> {
       for (const { from, data } of pieces(work, "gradients", t)) optimizer.gradients.set(data, offset + from);
     }
     for (let i = 0; i < checkedSteps; i++) optimizer.step();
-    const values = windowsOf(work).flatMap(({ tensor, spans }) => {
+    const values = samplesOf(work).flatMap(({ tensor, spans }) => {
       const { offset } = optimizer.segments[tensor]!;
       return spans.map(([from, to]) => optimizer.params.slice(offset + from, offset + to));
     });
@@ -231,7 +231,7 @@ export async function expectedOf(work: UpdateWork): Promise<Answer> {
   optimizer.params.set(patternOf("params").once);
   optimizer.gradients.set(patternOf("gradients").once.map((g) => scale * g));
   for (let i = 0; i < checkedSteps; i++) optimizer.step();
-  const values = inWindows(work, optimizer.params);
+  const values = inSamples(work, optimizer.params);
   optimizer.destroy();
   return { numbers, values };
 }
@@ -251,12 +251,12 @@ export async function answerOfUpdate({ step, norm, params }: Answering): Promise
 }
 
 /** What is compared, of an engine that gives whole tensors. */
-export async function cutWindows(
+export async function cutSamples(
   work: UpdateWork,
   params: (tensor: number) => Promise<Float32Array> | Float32Array,
 ): Promise<Float32Array[]> {
   const values: Float32Array[] = [];
-  for (const { tensor, spans } of windowsOf(work)) {
+  for (const { tensor, spans } of samplesOf(work)) {
     const whole = await params(tensor);
     for (const [from, to] of spans) values.push(whole.slice(from, to));
   }
@@ -264,12 +264,12 @@ export async function cutWindows(
 }
 
 /** What is compared, of an engine whose tensors lie in buffers. */
-export async function readWindows(
+export async function readSamples(
   work: UpdateWork,
   device: GPUDevice,
   params: (tensor: number) => GPUBufferBinding,
 ): Promise<Float32Array[]> {
-  const parts = windowsOf(work).flatMap(({ tensor, spans }) => {
+  const parts = samplesOf(work).flatMap(({ tensor, spans }) => {
     const { buffer, offset = 0 } = params(tensor);
     return spans.map(([from, to]) => ({ buffer, offset: offset + 4 * from, bytes: 4 * (to - from) }));
   });

@@ -1,5 +1,5 @@
 // Writes docs/rates.md: how good the rates are that range tests suggest, on jobs of many kinds. Each job is swept over the rates
-// of a sweep that is told nothing, with the suggested ones beside them, every run to its end. Minutes on the CPU reference.
+// of a sweep without options, with the suggested ones beside them, every run to its end. Minutes on the CPU reference.
 
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -83,7 +83,7 @@ const jobs: readonly [string, Dataset, ModelConfig, { rule: string; momentum?: n
   ["a line, linear regression (a quadratic)", line(), { layers: [8, 1], loss: squares }, { rule: "sgd" }, true],
 ];
 
-/** The rates of a sweep that is told nothing. */
+/** The rates of a sweep without options. */
 const ratesOf = (rule: Rule) => spaced({ min: usualRate(rule) / 1000, max: usualRate(rule) * 100 }, 16);
 
 const rows: string[][] = [];

@@ -37,15 +37,15 @@ export function evaluatedLaw(engine: Engine, some: typeof optimizers): void {
       const plain = await train({ engine, ...run, data });
       const result = await train({ engine, ...run, metric, data, test: data, snapshotAfter: 12 });
       // By hand.
-      const { optimizer: own, objective, order, destroy } = await openRun(engine, readRun(run, data), data);
+      const { optimizer: manual, objective, order, destroy } = await openRun(engine, readRun(run, data), data);
       const values: number[] = [];
       for (let step = 1; step <= 12; step++) {
         await objective.step(order.next().value);
         if (step !== 7 && step !== 12) continue;
-        const [trained, toUse] = [await own.read(), await own.read(role)];
-        own.write("params", toUse);
+        const [trained, toUse] = [await manual.read(), await manual.read(role)];
+        manual.write("params", toUse);
         values.push((await objective.evaluate(data)).loss);
-        own.write("params", trained);
+        manual.write("params", trained);
         if (step < 12) continue;
         expect(result.params).toEqual(toUse);
         expect(result.snapshot).toEqual(trained);

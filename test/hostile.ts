@@ -56,9 +56,9 @@ export async function complaints(name: string, call: Call, all: readonly (readon
 
 /** Names of all functions of an object, of its class too. */
 function functionsOf(object: object): readonly string[] {
-  const own = [object, Object.getPrototypeOf(object)].flatMap((holder) => Object.getOwnPropertyNames(holder));
+  const names = [object, Object.getPrototypeOf(object)].flatMap((holder) => Object.getOwnPropertyNames(holder));
   const isCall = (name: string) => name !== "constructor" && typeof Reflect.get(object, name) === "function";
-  return [...new Set(own)].filter((name) => isCall(name) && !(name in Object.prototype));
+  return [...new Set(names)].filter((name) => isCall(name) && !(name in Object.prototype));
 }
 
 /** Kernels of landscapes take what is given to them, point after point. */

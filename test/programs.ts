@@ -20,7 +20,7 @@ export function programLaws(makeEngine: () => Promise<Engine>): void {
   const bumps = { ...peaks, tensors };
 
   describe("points on a landscape", () => {
-    it("train from where they are told to start, and have no test", async () => {
+    it("train from their start, and have no test", async () => {
       const engine = await makeEngine();
       const result = await train({ engine, ...bowl, init: [2, 2, 2, -1, 0, 1] });
       expect(result.losses[59]).toBeLessThan(1e-2 * result.losses[0]!);

@@ -26,7 +26,7 @@ export const everything: Omit<RunConfig, "optimizer"> & { readonly optimizer: Re
   watch: { every: 2, window: 8, largeUpdate: 1e-4 },
 };
 
-/** A run, what its listeners heard, and every checkpoint that it made. */
+/** A run, what its listeners received, and every checkpoint that it made. */
 export async function checkpointed(
   engine: Engine,
   config: RunConfig,
@@ -34,7 +34,7 @@ export async function checkpointed(
   { saveEvery = 1, resume }: { readonly saveEvery?: number; readonly resume?: Uint8Array } = {},
 ) {
   const checkpoints: RunCheckpoint[] = [];
-  const heard: (Progress | WatchEvent | { readonly value: number })[] = [];
+  const received: (Progress | WatchEvent | { readonly value: number })[] = [];
   const result = await train({
     engine,
     ...config,
@@ -44,12 +44,12 @@ export async function checkpointed(
     onCheckpoint: (checkpoint) => {
       checkpoints.push(checkpoint);
     },
-    onStep: (progress) => heard.push(progress),
-    onEvent: (event) => heard.push(event),
-    onMetric: (point) => heard.push(point),
+    onStep: (progress) => received.push(progress),
+    onEvent: (event) => received.push(event),
+    onMetric: (point) => received.push(point),
     ...(resume ? { resume } : {}),
   });
-  return { result, checkpoints, heard };
+  return { result, checkpoints, received };
 }
 
 /** Runs on from each of a run's checkpoints, and holds each against the run that never stopped. */
@@ -65,8 +65,8 @@ export async function expectResumed(
   for (const { step, bytes } of whole.checkpoints) {
     const rest = await checkpointed(engine, config, data, { saveEvery: 100, resume: bytes });
     expect(rest.result, `on from step ${step}`).toEqual(plain);
-    const offset = whole.heard.length - rest.heard.length;
-    expect(rest.heard, `heard from step ${step} on`).toEqual(whole.heard.slice(offset));
+    const offset = whole.received.length - rest.received.length;
+    expect(rest.received, `received from step ${step} on`).toEqual(whole.received.slice(offset));
   }
   return plain;
 }

@@ -17,7 +17,7 @@ import {
   configOf,
   isChecked,
   maxNormOf,
-  readWindows,
+  readSamples,
   stepBytesOf,
   type UpdateRole,
   type UpdateWork,
@@ -123,7 +123,7 @@ export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevi
   const answering: Answering = {
     step,
     ...(work.clip && { norm: async () => (await optimizer.stats()).gradientNorm }),
-    params: () => readWindows(work, device, (t) => optimizer.binding("params", work.tensors[t]!.name)),
+    params: () => readSamples(work, device, (t) => optimizer.binding("params", work.tensors[t]!.name)),
   };
   const bytes = stepBytesOf(work);
   return {
@@ -161,7 +161,7 @@ export const norm = keeping(async (keep, work: UpdateWork) => {
   };
 });
 
-/** All parameters, or what the last step noted of itself. */
+/** All parameters, or the layer statistics of the last step. */
 export const read = keeping(async (keep, work: UpdateWork, wanted: Wanted) => {
   const device = await benchDevice();
   const optimizer = await createUpdate(keep, device, work, configOf(work), ["params", "gradients"]);

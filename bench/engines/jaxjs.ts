@@ -18,7 +18,7 @@ import type { Runner } from "../suite.ts";
 import {
   type Answering,
   answerOfUpdate,
-  cutWindows,
+  cutSamples,
   maxNormOf,
   type UpdateWork,
   hypers as updateHypers,
@@ -65,7 +65,7 @@ function inTurn(device: GPUDevice, start: () => np.Array): Pick<Runner, "step" |
   return {
     async step() {
       const ready = blockUntilReady(start()).then((made) => made.dispose());
-      // Whoever waits for it is told; until then it is nobody's failure.
+      // Whoever awaits it gets the error; until then it must not count as unhandled.
       ready.catch(() => undefined);
       await before;
       before = ready;
@@ -212,7 +212,7 @@ export const update = keeping(async (keep, work: UpdateWork, values: typeof valu
   const answering: Answering = {
     step: () => start().dispose(),
     ...(work.clip && { norm: async () => (await norms[0]!.ref.data())[0] ?? Number.NaN }),
-    params: () => cutWindows(work, async (t) => Float32Array.from(await state.params[t]!.ref.data())),
+    params: () => cutSamples(work, async (t) => Float32Array.from(await state.params[t]!.ref.data())),
   };
   return {
     device,

@@ -15,7 +15,7 @@ import {
   answerOfUpdate,
   hypers,
   maxNormOf,
-  readWindows,
+  readSamples,
   stepBytesOf,
   type UpdateWork,
   upload,
@@ -153,7 +153,7 @@ export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevi
   const answering: Answering = {
     step,
     ...(work.clip && { norm: () => readNorm(device, made.found) }),
-    params: () => readWindows(work, device, (t) => ({ buffer: made.params[t]! })),
+    params: () => readSamples(work, device, (t) => ({ buffer: made.params[t]! })),
   };
   const bytes = stepBytesOf(work);
   return {

@@ -7,7 +7,7 @@ import {
   type Answering,
   answerOfUpdate,
   clipScale,
-  cutWindows,
+  cutSamples,
   hypers,
   maxNormOf,
   stepBytesOf,
@@ -74,7 +74,7 @@ export async function update(work: UpdateWork): Promise<Runner> {
   const answering: Answering = {
     step,
     ...(work.clip && { norm: async () => norm }),
-    params: () => cutWindows(work, (t) => tensors[t]!.params),
+    params: () => cutSamples(work, (t) => tensors[t]!.params),
   };
   const bytes = stepBytesOf(work);
   return {

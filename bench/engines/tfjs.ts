@@ -11,7 +11,7 @@ import type { Runner } from "../suite.ts";
 import {
   type Answering,
   answerOfUpdate,
-  cutWindows,
+  cutSamples,
   hypers,
   maxNormOf,
   type UpdateRole,
@@ -178,7 +178,7 @@ export const update = keeping(async (keep, work: UpdateWork, values: typeof valu
   const answering: Answering = {
     step,
     ...(work.clip && { norm: async () => (await norm?.data())?.[0] ?? Number.NaN }),
-    params: () => cutWindows(work, async (t) => Float32Array.from(await variables[t]!.data())),
+    params: () => cutSamples(work, async (t) => Float32Array.from(await variables[t]!.data())),
   };
   return {
     device,

@@ -101,13 +101,13 @@ function tierOf(rule: string, size: string, clip: boolean): Tier {
 
 function enginesOf(work: UpdateWork): readonly Engine[] {
   const { rule, n, clip } = work;
-  const own: readonly Engine[] = clip ? ["fallline", "unclipped"] : ["fallline"];
+  const ours: readonly Engine[] = clip ? ["fallline", "unclipped"] : ["fallline"];
   // What a product of matrices takes has nothing to do with a stream's bytes.
-  if (!isStream(work)) return own;
-  if (rule !== "adamw") return [...own, "stream"];
-  // With clipping once more they would take a minute for what a million parameters tell.
-  if (n > (clip ? 2 ** 23 : mostOfPeers)) return [...own, "stream", "copy"];
-  return [...own, "naive", "tfjs", "jaxjs", "plain", "stream", "copy"];
+  if (!isStream(work)) return ours;
+  if (rule !== "adamw") return [...ours, "stream"];
+  // With clipping once more they would take a minute for what a million parameters show.
+  if (n > (clip ? 2 ** 23 : mostOfPeers)) return [...ours, "stream", "copy"];
+  return [...ours, "naive", "tfjs", "jaxjs", "plain", "stream", "copy"];
 }
 
 /** An element that was left out, or was updated twice, shows among a million. tfjs's missing decay is 1e-3 of a step. */

@@ -1,5 +1,5 @@
-// Takes the decay back where it pulls the other way than the update (Chen et al. 2025). A step of less than float32 tells
-// apart beside the parameter is none: compilers may round a product that they join with a sum otherwise than one alone.
+// Takes the decay back where it pulls the other way than the update (Chen et al. 2025). A step smaller than the parameter's own
+// rounding counts as none: compilers may fuse a product with a sum, which rounds differently.
 fn cautious_decay_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell {
   var y = updated;
   let step = kept_by(x, h) - y.p;

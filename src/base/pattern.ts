@@ -189,11 +189,11 @@ class Parser {
     if (boundary) return this.#boundary(boundary[0] === "\\b");
     const group = this.#take(/\((?:\?(?:<(?![=!])[^>]*>|(<?[=!])|(:)|()))?/y);
     if (group) {
-      const [, around, , other] = group;
+      const [, look, , other] = group;
       if (other !== undefined) throw new OptionError(`${this.#what}; modifiers in it are not taken`);
       const inner = this.choice();
       this.#take(/\)/y);
-      return around ? this.#look(inner, around) : inner;
+      return look ? this.#look(inner, look) : inner;
     }
     if (this.#take(/\\(?:[1-9]|k)/y)) {
       throw new OptionError(`${this.#what}; it must not refer back to what a group has matched`);
@@ -229,10 +229,10 @@ class Parser {
     };
   }
 
-  #look(inner: Node, around: string): Node {
-    const backwards = around.startsWith("<");
+  #look(inner: Node, look: string): Node {
+    const backwards = look.startsWith("<");
     const program = this.program(inner, backwards);
-    const wanted = around.endsWith("=") ? 1 : 0;
+    const wanted = look.endsWith("=") ? 1 : 0;
     return {
       type: "assert",
       assertion: (letters) => matchesFrom(program, letters, backwards).map((found) => (found === wanted ? 1 : 0)),

@@ -52,11 +52,11 @@ export function defineStruct<const F extends Fields>(name: string, fields: F): S
   const places = new Map<string, number>();
   let [words, align] = [0, 1];
   for (const [field, type] of Object.entries(fields)) {
-    const own = typeof type === "string" ? fieldTypes[type] : { words: type.bytes / 4, align: type.align };
-    words = roundUp(words, own.align);
+    const layout = typeof type === "string" ? fieldTypes[type] : { words: type.bytes / 4, align: type.align };
+    words = roundUp(words, layout.align);
     places.set(field, words);
-    words += own.words;
-    align = Math.max(align, own.align);
+    words += layout.words;
+    align = Math.max(align, layout.align);
   }
   const bytes = 4 * roundUp(words, align);
   const write = (view: DataView, at: number, values: Partial<Values<F>>) => {

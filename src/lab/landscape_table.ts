@@ -118,7 +118,7 @@ export function landscapesChart() {
       panel.left + panel.across * (index % columns),
       panel.top + panel.down * Math.floor(index / columns),
     ];
-    const own = { xAxisIndex: index, yAxisIndex: index, type: "line" as const };
+    const axes = { xAxisIndex: index, yAxisIndex: index, type: "line" as const };
     const axis = ([min, max]: readonly [number, number]) => ({
       gridIndex: index,
       type: "value" as const,
@@ -129,7 +129,7 @@ export function landscapesChart() {
       axisLabel: { fontSize: 10, showMinLabel: false, showMaxLabel: false },
     });
     const dots = (points: readonly Float64Array[], symbol: string, color: string) => ({
-      ...own,
+      ...axes,
       data: points.map((point) => [...point]),
       symbol,
       symbolSize: 8,
@@ -150,7 +150,7 @@ export function landscapesChart() {
       yAxis: axis(domain[1]),
       series: [
         ...levels.map((level, k) => ({
-          ...own,
+          ...axes,
           data: contour(heights, level).flatMap((line) => [...line.map(([x, y]) => [x, y]), ["-", "-"]]),
           showSymbol: false,
           // From blue in the depths to red.

@@ -22,11 +22,11 @@ export function evaluationValues(
     for (const { segment, group } of layouts[index]!.places) {
       // Before the first update the slots hold nothing, and every point is the first one.
       if (made[index]![group] === 0) continue;
-      const own = slots.map((slot) => [slot, roles.get(slot)?.[segment.name]] as const);
+      const kept = slots.map((slot) => [slot, roles.get(slot)?.[segment.name]] as const);
       const evaluated = values[segment.name]!.map((p, i) => {
         const x: { p: number } & Record<string, number> = { p };
         for (const slot of rule.slots) x[slot] = 0;
-        for (const [slot, array] of own) x[slot] = array?.[i] ?? 0;
+        for (const [slot, array] of kept) x[slot] = array?.[i] ?? 0;
         return evaluation.call(rule, x, carried[index]![group] ?? {});
       });
       putValues(values, segment.name, evaluated);

@@ -142,9 +142,9 @@ const meansOf = (view: MatrixView) => rowMeans(view) + view.batch * view.rows;
 
 /** The scalars that are kept; `factored` of a rule with a factored slot follows from the layout instead. */
 function scalarFields(plan: Plan, { rule: { reduction, factored } }: RuleSet): ScalarField[] {
-  const own = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
+  const names = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
   return [
-    ...own.map((name) => ({ name, scope: reduction!.scope })),
+    ...names.map((name) => ({ name, scope: reduction!.scope })),
     ...modifierScalars(plan).map((name) => ({ name, scope: "tensor" as const, modifier: true })),
   ];
 }

@@ -40,7 +40,7 @@ export interface Group {
   /** Whether it is the tensors that no group names: it has none of its own, and setting its hypers sets those that others inherit. */
   readonly isRest: boolean;
   /** The fallback that the group names itself. */
-  readonly fallback: OwnFallback | undefined;
+  readonly fallback: GroupFallback | undefined;
   readonly lrScale: number;
   /** Whether it begins frozen. */
   readonly frozen: boolean;
@@ -55,7 +55,7 @@ export interface Fallback {
 }
 
 /** One that a group names, with a schedule for every hyper of its rule, by replica. */
-export interface OwnFallback extends Fallback {
+export interface GroupFallback extends Fallback {
   readonly hypers: readonly Schedules[];
 }
 
@@ -63,7 +63,7 @@ export interface OwnFallback extends Fallback {
 export interface RuleSet {
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
-  /** Every state array that is kept: the rule's slots under these options, then those of what stands around it. */
+  /** Every state array that is kept: the rule's slots under these options, then those of its modifiers. */
   readonly slots: readonly string[];
   /** Its groups and segments, by their indices in the plan and in the arena. */
   readonly groups: readonly number[];
@@ -211,7 +211,7 @@ function effectsOf(name: string, modifiers: readonly ActiveModifier[]) {
 function partsOf(
   groups: readonly Group[],
   groupOf: readonly number[],
-  slotsAround: readonly string[],
+  modifierSlots: readonly string[],
   start: HypersState,
 ): RuleSet[] {
   const byKey = new Map<string, { rule: Rule; flags: Readonly<Record<string, boolean>>; groups: number[] }>();
@@ -232,7 +232,7 @@ function partsOf(
     const members = new Set(ruleSet.groups);
     return {
       ...ruleSet,
-      slots: [...ruleSlots(ruleSet, schedulesOf), ...slotsAround],
+      slots: [...ruleSlots(ruleSet, schedulesOf), ...modifierSlots],
       segments: groupOf.flatMap((group, segment) => (members.has(group) ? [segment] : [])),
     };
   });

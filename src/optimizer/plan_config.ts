@@ -80,15 +80,15 @@ function listGroups(plan: Planned, hypers: Hypers): readonly Listed[] {
   return groups.flatMap((group, index): readonly Listed[] => {
     if (group.fallbackOf !== undefined) return [];
     const at = fallbackIndex(groups, index);
-    const fallback = ownFallback(plan, hypers, index, at);
+    const fallback = groupFallbackConfig(plan, hypers, index, at);
     const frozen = hypers.isFrozen(index);
     if (group.params === undefined && !frozen && !fallback) return [];
     // What the group says though only its fallback's rule has it.
-    const lent = at < 0 ? [] : [...hypers.own(at)].filter((hyper) => !Object.hasOwn(group.rule.hypers, hyper));
+    const lent = at < 0 ? [] : [...hypers.explicit(at)].filter((hyper) => !Object.hasOwn(group.rule.hypers, hyper));
     const config = {
       params: group.params ?? plan.names.filter((_, segment) => [index, at].includes(plan.groupOf[segment]!)),
       ...(group.inherits ? {} : { rule: group.rule, ...group.flags }),
-      ...configsOf(hypers.of(index), hypers.own(index)),
+      ...configsOf(hypers.of(index), hypers.explicit(index)),
       ...(at >= 0 && !fallback ? configsOf(hypers.of(at), lent) : {}),
       ...(fallback ? { fallback } : {}),
       ...(group.lrScale === 1 ? {} : { lrScale: group.lrScale }),
@@ -99,7 +99,7 @@ function listGroups(plan: Planned, hypers: Hypers): readonly Listed[] {
 }
 
 /** What a group in the config must say of its fallback; nothing where that follows from the rest of the config. */
-function ownFallback(plan: Planned, hypers: Hypers, index: number, at: number) {
+function groupFallbackConfig(plan: Planned, hypers: Hypers, index: number, at: number) {
   const group = plan.groups[index]!;
   const its = plan.groups[at];
   if (!its) return group.fallback && fallbackConfig(group.fallback, group.fallback.hypers[0]!, group.fallback.frozen);
@@ -110,8 +110,8 @@ function ownFallback(plan: Planned, hypers: Hypers, index: number, at: number) {
     itsFrozen === (plan.fallback?.frozen ?? groupFrozen) &&
     Object.keys(theirs).every((hyper) => {
       if (!Object.hasOwn(ours, hyper)) return true;
-      const own = hypers.own(index).has(hyper);
-      return own === hypers.own(at).has(hyper) && (!own || sameConfig(ours[hyper]!, theirs[hyper]!));
+      const explicit = hypers.explicit(index).has(hyper);
+      return explicit === hypers.explicit(at).has(hyper) && (!explicit || sameConfig(ours[hyper]!, theirs[hyper]!));
     });
   return inherits ? undefined : fallbackConfig(its, theirs, itsFrozen === groupFrozen ? undefined : itsFrozen);
 }
@@ -134,14 +134,14 @@ function replicaEntry(
     Object.keys(values).length > 0 ? { [name]: values } : {};
   const entries = listed.map(({ index, at }) => {
     const ours = hypers.of(index, replica);
-    const own = differing(ours, hypers.own(index), hypers.of(index));
+    const changed = differing(ours, hypers.explicit(index), hypers.of(index));
     const its = groups[at];
-    if (!its) return own;
+    if (!its) return changed;
     // What the entry says of a group without a rule of its own holds for its fallback too.
-    const both = groups[index]!.inherits ? Object.keys(hypersOf(its.rule, own)) : [];
+    const both = groups[index]!.inherits ? Object.keys(hypersOf(its.rule, changed)) : [];
     const said = { ...hypers.of(at), ...Object.fromEntries(both.map((name) => [name, ours[name]!])) };
-    const theirs = differing(hypers.of(at, replica), new Set([...hypers.own(at), ...both]), said);
-    return { ...own, ...filled("fallback", theirs) };
+    const theirs = differing(hypers.of(at, replica), new Set([...hypers.explicit(at), ...both]), said);
+    return { ...changed, ...filled("fallback", theirs) };
   });
   const [first, its] = [0, replica].map((r) => hypers.inherited("fallback")[r]);
   return {
@@ -153,8 +153,10 @@ function replicaEntry(
 /** What a config says of hypers and freezing, as JSON; functions of the step are alike there. */
 export function creationOf(plan: Planned, hypers: Hypers): string {
   const { replicas, groups, fallback, ...config } = planConfig(plan, hypers) as unknown as Record<string, unknown>;
-  const own = Object.fromEntries(Object.entries(config).filter(([option]) => Object.hasOwn(plan.rule.hypers, option)));
-  return JSON.stringify({ ...own, replicas, groups, fallback }, (_, value: unknown) =>
+  const shared = Object.fromEntries(
+    Object.entries(config).filter(([option]) => Object.hasOwn(plan.rule.hypers, option)),
+  );
+  return JSON.stringify({ ...shared, replicas, groups, fallback }, (_, value: unknown) =>
     typeof value === "function" ? "a function" : value,
   );
 }

@@ -6,8 +6,16 @@ import { isRule, type Rule } from "../rules/rule.ts";
 import { createSchedule, type Schedule } from "../schedules/schedule.ts";
 import type { Segment } from "./arena.ts";
 import { readPatterns } from "./groups.ts";
-import { fallbackIndex, type HypersDraft, hypersOf, makeOwn, readHyper, readHypers, type Schedules } from "./hypers.ts";
-import type { Fallback, Group, OwnFallback } from "./plan.ts";
+import {
+  fallbackIndex,
+  type HypersDraft,
+  hypersOf,
+  makeExplicit,
+  readHyper,
+  readHypers,
+  type Schedules,
+} from "./hypers.ts";
+import type { Fallback, Group, GroupFallback } from "./plan.ts";
 
 const inGroups = ["params", "lrScale", "frozen", "rule"] as const;
 
@@ -36,8 +44,8 @@ export function readFlags(
   return flags;
 }
 
-/** The same hypers for one replica more: what listens there hears that replica's metric. */
-function unheard(hypers: Schedules): Record<string, Schedule> {
+/** The same hypers for another replica, with listeners that observe that replica's metric. */
+function withFreshListeners(hypers: Schedules): Record<string, Schedule> {
   return Object.fromEntries(
     Object.entries(hypers).map(([hyper, schedule]) => [
       hyper,
@@ -55,7 +63,9 @@ export function readReplicas(rule: Rule, name: string, fields: Readonly<Record<s
   const known = [...Object.keys(rule.hypers), "groups", ...(rule.only ? ["fallback"] : [])];
   const entries = given.map((entry, index) => readObject(`${name}.replicas[${index}]`, entry, known));
   return {
-    shared: entries.map((entry, index) => readHypers(rule, `${name}.replicas[${index}]`, entry, unheard(shared))),
+    shared: entries.map((entry, index) =>
+      readHypers(rule, `${name}.replicas[${index}]`, entry, withFreshListeners(shared)),
+    ),
     entries,
   };
 }
@@ -74,7 +84,7 @@ export function readReplicaGroups(
     for (const index of into) {
       const { rule } = groups[index]!;
       for (const [hyper, given] of Object.entries(hypersOf(rule, changes))) {
-        makeOwn(groups, draft, index, hyper);
+        makeExplicit(groups, draft, index, hyper);
         if (given !== undefined) draft.groups[index]!.values[replica]![hyper] = readHyper(rule, owner, hyper, given);
       }
     }
@@ -131,13 +141,14 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
   const entries = fields.groups === undefined ? [] : readArray(`${rule.name}.groups`, fields.groups, "groups");
   const given = entries.map((entry, index) => {
     const owner = `${rule.name}.groups[${index}]`;
-    const ownRule = (entry as { rule?: unknown } | null)?.rule !== undefined;
-    const its = ownRule ? readRule(`${owner}.rule`, entry) : rule;
-    const own = (entry as { fallback?: unknown } | null)?.fallback;
-    const ownFallback = its.only && own !== undefined ? readFallback(its, own, shared.length) : undefined;
+    const hasRule = (entry as { rule?: unknown } | null)?.rule !== undefined;
+    const its = hasRule ? readRule(`${owner}.rule`, entry) : rule;
+    const fallbackEntry = (entry as { fallback?: unknown } | null)?.fallback;
+    const groupFallback =
+      its.only && fallbackEntry !== undefined ? readFallback(its, fallbackEntry, shared.length) : undefined;
     // A group without a rule of its own may also say what its fallback is to go by.
-    const lent = ownRule ? [] : Object.keys((ownFallback ?? fallback)?.rule.hypers ?? {});
-    const options = [...inGroups, ...ruleOptions(its).filter((option) => ownRule || !Object.hasOwn(its.flags, option))];
+    const lent = hasRule ? [] : Object.keys((groupFallback ?? fallback)?.rule.hypers ?? {});
+    const options = [...inGroups, ...ruleOptions(its).filter((option) => hasRule || !Object.hasOwn(its.flags, option))];
     const group = readObject(owner, entry, [...new Set([...options, ...lent])]);
     const { patterns, matched } = readPatterns(`${owner}.params`, group.params, names, known);
     for (const param of matched) {
@@ -152,16 +163,16 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
     groups.push({
       params: patterns,
       rule: its,
-      flags: ownRule ? readFlags(its, owner, group) : flags,
-      inherits: ownRule ? undefined : "shared",
+      flags: hasRule ? readFlags(its, owner, group) : flags,
+      inherits: hasRule ? undefined : "shared",
       isRest: false,
-      fallback: ownFallback,
+      fallback: groupFallback,
       lrScale: group.lrScale === undefined ? 1 : readNumber(`${owner}.lrScale`, group.lrScale, { min: 0 }),
       frozen: group.frozen === undefined ? false : readBoolean(`${owner}.frozen`, group.frozen),
     });
-    const named = Object.keys(its.hypers).filter((hyper) => ownRule || group[hyper] !== undefined);
+    const named = Object.keys(its.hypers).filter((hyper) => hasRule || group[hyper] !== undefined);
     draft.groups.push({
-      own: new Set(named),
+      explicit: new Set(named),
       values: shared.map(() => pick(named, readHypers(its, owner, group, {}))),
     });
     return { owner, group };
@@ -170,7 +181,7 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
     // Goes by the very hypers that all groups without hypers of their own inherit: setting its sets the optimizer's.
     const rest = { params: undefined, rule, flags, inherits: "shared", isRest: true, fallback: undefined } as const;
     groups.push({ ...rest, lrScale: 1, frozen: false });
-    draft.groups.push({ own: new Set(), values: shared.map(() => ({})) });
+    draft.groups.push({ explicit: new Set(), values: shared.map(() => ({})) });
   }
   const indices = names.map((name) => groupOf.get(name) ?? groups.length - 1);
   [...groups].forEach((group, index) => {
@@ -190,9 +201,9 @@ function leaveToFallback(
   segments: readonly Segment[],
   draft: HypersDraft,
 ): void {
-  const { rule, inherits, isRest, lrScale, frozen, fallback: own } = groups[index]!;
+  const { rule, inherits, isRest, lrScale, frozen, fallback: groupFallback } = groups[index]!;
   const { only } = rule;
-  const fallback = own ?? inherited;
+  const fallback = groupFallback ?? inherited;
   const left = only
     ? segments.flatMap((segment, i) => (groupOf[i] === index && !only.takes(segment.shape) ? [i] : []))
     : [];
@@ -215,7 +226,9 @@ function leaveToFallback(
   const { rule: its, flags } = fallback;
   // What stands beside a rule is that rule's; what a group says without one holds for all of its tensors.
   const said = given && inherits ? hypersOf(its, given.group) : {};
-  const named = own ? readObject("fallback", given!.group.fallback, ["rule", ...ruleOptions(its), "frozen"]) : {};
+  const named = groupFallback
+    ? readObject("fallback", given!.group.fallback, ["rule", ...ruleOptions(its), "frozen"])
+    : {};
   const fields = { ...said, ...hypersOf(its, named) };
   const owner = given?.owner ?? rule.name;
   groups.push({
@@ -223,18 +236,21 @@ function leaveToFallback(
     fallbackOf: index,
     rule: its,
     flags,
-    inherits: own ? undefined : "fallback",
+    inherits: groupFallback ? undefined : "fallback",
     // The rest of the tensors goes by what others inherit here too.
-    isRest: isRest && !own,
+    isRest: isRest && !groupFallback,
     fallback: undefined,
     lrScale,
     frozen: fallback.frozen ?? frozen,
   });
-  const ownNames = Object.keys(its.hypers).filter((hyper) => own || fields[hyper] !== undefined);
+  const explicitNames = Object.keys(its.hypers).filter((hyper) => groupFallback || fields[hyper] !== undefined);
   draft.groups.push({
-    own: new Set(ownNames),
+    explicit: new Set(explicitNames),
     values: draft.shared.map((_, replica) =>
-      pick(ownNames, readHypers(its, owner, fields, own ? own.hypers[replica]! : draft.fallback[replica]!)),
+      pick(
+        explicitNames,
+        readHypers(its, owner, fields, groupFallback ? groupFallback.hypers[replica]! : draft.fallback[replica]!),
+      ),
     ),
   });
 }
@@ -245,7 +261,7 @@ function pick(names: readonly string[], schedules: Schedules): Record<string, Sc
 }
 
 /** The rule, with its options, of tensors that `rule` cannot update. */
-export function readFallback(rule: Rule, config: unknown, replicas: number): OwnFallback {
+export function readFallback(rule: Rule, config: unknown, replicas: number): GroupFallback {
   const owner = `${rule.name}.fallback`;
   if (typeof config !== "object") {
     throw new OptionError(`${owner} is ${show(config)}; it must be an object such as { rule: "adamw", lr: 3e-4 }`);

@@ -18,7 +18,7 @@ export function tableColumns(plan: Plan, ruleSet: RuleSet): readonly string[] {
 /** The last step that an update can be made at: the GPU counts in 32 bits. */
 const lastStep = 2 ** 32 - 2;
 
-/** The least float32 that every GPU tells from 0. */
+/** The least float32 that every GPU distinguishes from 0. */
 export const leastSingle = 2 ** -126;
 
 /**
@@ -48,7 +48,7 @@ interface Span {
   readonly change: Change;
 }
 
-/** Where among the updates that an optimizer was told to make a change came. */
+/** Where a change came among the updates that the optimizer's caller asked for. */
 export interface Change {
   /** How many of them were to be made or skipped by then. */
   readonly updates: number;
@@ -190,7 +190,7 @@ export class RowSource {
     this.#from = step;
   }
 
-  /** Whether what is carried into `step`, and how many updates were made before it, can still be told. */
+  /** Whether what is carried into `step`, and how many updates were made before it, is still known. */
   knows(step: number): boolean {
     const counts = this.#spans.every((spans) => step >= spans[0]!.from);
     return counts && (!this.#ruleSet.rule.carry || step >= this.#from);

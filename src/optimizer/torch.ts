@@ -98,11 +98,11 @@ function torchKeys({ torch, torchCarry }: Rule): readonly string[] {
   return keys.filter((key) => typeof key === "string");
 }
 
-/** Refuses rules with state that torch does not have; `own` is what a checkpoint of the optimizer holds. */
-function checkRules(plan: Plan, segments: readonly Segment[], own: Tensors): void {
+/** Refuses rules with state that torch does not have; `tensors` are those of a checkpoint of the optimizer. */
+function checkRules(plan: Plan, segments: readonly Segment[], tensors: Tensors): void {
   for (const { rule, segments: members } of plan.ruleSets) {
     const { name, slots, torch, carry, torchCarry } = rule;
-    const kept = (slot: string) => members.some((index) => own.has(`${segments[index]!.name}:${slot}`));
+    const kept = (slot: string) => members.some((index) => tensors.has(`${segments[index]!.name}:${slot}`));
     const slot = slots.find((slot) => !torch?.[slot] && kept(slot));
     if (slot) throw new OptionError(`the rule ${name} keeps a slot ${slot}, which has no counterpart in torch`);
     const carried = carry?.names.find((value) => torchCarry?.[value] === undefined);

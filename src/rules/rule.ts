@@ -132,8 +132,8 @@ export interface RuleDefinition<
   /**
    * The scalars that the update reads, for update number `t` (from 1), from the values that the hypers have at it; `ahead`
    * at the next. Its fields, the same for every step and in their order, are the columns of the table and the WGSL struct
-   * `Row`. Where decay multiplies the parameter apart from the gradient, a column `keep` says by what, so that others can
-   * tell the two.
+   * `Row`. Where decay multiplies the parameter apart from the gradient, a column `keep` holds the factor, so that modifiers can
+   * separate decay from the update.
    */
   row(
     hypers: Numbers<Names<Hs>>,
@@ -174,7 +174,7 @@ export interface RuleDefinition<
   /** Whether the update goes by a sign, which rounding may turn in single elements. */
   readonly goesBySign?: boolean;
   /**
-   * The highest rate that suits the rule on a small classifier, for tools that are told none (docs/performance.md);
+   * The highest rate that suits the rule on a small classifier, for tools that are given none (docs/performance.md);
    * default 2e-3, which suits Adam's family.
    */
   readonly usualRate?: number;

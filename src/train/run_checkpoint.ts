@@ -117,14 +117,14 @@ export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
     throw new DataError(`the run checkpoint's backend is ${backend ?? "missing"}; it must be webgpu or cpu`);
   }
   const extract = (prefix: string, text: string | undefined): Uint8Array<ArrayBuffer> => {
-    const own = [...tensors].filter(([name]) => name.startsWith(`${prefix}/`));
+    const picked = [...tensors].filter(([name]) => name.startsWith(`${prefix}/`));
     const inner = Object.entries(object(prefix, readText(prefix, text)));
     const wrong = inner.find(([, value]) => typeof value !== "string");
     if (wrong)
       throw new DataError(`the run checkpoint's ${prefix} has ${show(wrong[1])} as ${wrong[0]}; it must be text`);
     return encodeSafetensors({
       metadata: Object.fromEntries(inner) as Record<string, string>,
-      tensors: new Map(own.map(([name, tensor]) => [name.slice(prefix.length + 1), tensor])),
+      tensors: new Map(picked.map(([name, tensor]) => [name.slice(prefix.length + 1), tensor])),
     });
   };
   const run = object("run", readText("run", metadata.run, true));

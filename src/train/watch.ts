@@ -851,8 +851,10 @@ class Layer {
     }
     const ratio = updateNorm / weightNorm;
     // Biases and the like begin at or stay near zero: how much of them an update changes says nothing.
-    const telling = !this.#fromZero && weightNorm > 0.01 * totals.weight;
-    if (this.#large.observe(telling && ratio > limits.largeUpdate, telling && ratio > limits.largeUpdate / 2)) {
+    const isMeaningful = !this.#fromZero && weightNorm > 0.01 * totals.weight;
+    if (
+      this.#large.observe(isMeaningful && ratio > limits.largeUpdate, isMeaningful && ratio > limits.largeUpdate / 2)
+    ) {
       yield {
         kind: "largeUpdate",
         step,
@@ -863,8 +865,8 @@ class Layer {
         remedy: "lower the rate, of this layer alone if the others are fine, warm up, or clip the gradient's norm",
       };
     }
-    const small = telling && settled && !this.#vanishing.active && ratio < limits.smallUpdate;
-    if (this.#small.observe(small, telling && ratio < 2 * limits.smallUpdate)) {
+    const small = isMeaningful && settled && !this.#vanishing.active && ratio < limits.smallUpdate;
+    if (this.#small.observe(small, isMeaningful && ratio < 2 * limits.smallUpdate)) {
       yield {
         kind: "smallUpdate",
         step,

@@ -168,8 +168,8 @@ async function eachCall(
   what: string,
   report: Report,
 ): Promise<void> {
-  const noted = (error: unknown) => unhandled.push(error);
-  process.on("unhandledRejection", noted);
+  const collect = (error: unknown) => unhandled.push(error);
+  process.on("unhandledRejection", collect);
   for (const job of jobs) {
     const shaky = await shakyDevice(kind);
     const { outcome, calls } = await undisturbed(job, shaky);
@@ -185,13 +185,13 @@ async function eachCall(
     report(tally.row());
     shaky.device.destroy();
   }
-  process.off("unhandledRejection", noted);
+  process.off("unhandledRejection", collect);
 }
 
 /** The device is lost at each place of the library that waits for it, and at each that submits. */
 export async function losses(report: Report, name: string): Promise<void> {
-  const noted = (error: unknown) => unhandled.push(error);
-  process.on("unhandledRejection", noted);
+  const collect = (error: unknown) => unhandled.push(error);
+  process.on("unhandledRejection", collect);
   Error.stackTraceLimit = 20;
   for (const job of jobs.filter((each) => each.name === name)) {
     const first = await shakyDevice("waits");
@@ -208,7 +208,7 @@ export async function losses(report: Report, name: string): Promise<void> {
     report(tally.row());
     first.device.destroy();
   }
-  process.off("unhandledRejection", noted);
+  process.off("unhandledRejection", collect);
 }
 
 function count(tally: Tally, outcome: { how: string } | { fault: string }, place: string): void {

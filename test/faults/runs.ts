@@ -168,7 +168,7 @@ export async function kills(times: number, report: Report): Promise<void> {
     }
     report(aimed.row());
 
-    const stops = new Tally("signals that a run can hear");
+    const stops = new Tally("signals that a run can catch");
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       const at = join(folder, signal);
       const { child, ended } = start(["train", job, ...base, "--save-every", "20", "--out", at]);

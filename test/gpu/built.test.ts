@@ -1,4 +1,4 @@
-// The built library, whose WGSL is minified: what a compiler finds wrong is still told with the line of the author's file.
+// The built library, whose WGSL is minified: what a compiler finds wrong is still reported with the line of the author's file.
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,5 +1,5 @@
 // Counts that hold on any device: dispatches, passes, submits, and what a step must not create. The dispatches of each rule
-// and of what stands around it are those that docs/rules.md tells.
+// and of modifiers are those that docs/rules.md lists.
 
 import { afterEach, describe, expect, it } from "vitest";
 import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
@@ -123,16 +123,19 @@ describe("one step of a rule that factors matrices", () => {
   );
 });
 
-describe("what stands around a rule", () => {
+describe("modifiers", () => {
   const examples = modifierTable.flatMap(({ examples, dispatches }) =>
     examples.map((example) => [JSON.stringify(example), dispatches, example] as const),
   );
   it.each(examples)(
     "%s adds as many dispatches to each gradient as docs/rules.md says, %i",
     async (_, dispatches, example) => {
-      const own = documented.get("adamw")!.dispatches;
+      const plain = documented.get("adamw")!.dispatches;
       const each = Number(example.accumulate ?? 1);
-      const expected = Array.from({ length: 2 * each }, (_, step) => dispatches + ((step + 1) % each === 0 ? own : 0));
+      const expected = Array.from(
+        { length: 2 * each },
+        (_, step) => dispatches + ((step + 1) % each === 0 ? plain : 0),
+      );
       expect(await dispatchesOfSteps(matrices(7), { rule: adamw, ...example }, 2 * each)).toEqual(expected);
     },
   );
@@ -159,12 +162,16 @@ describe("one step of two rules", () => {
 });
 
 describe("a second optimizer of one rule", () => {
-  const around = { clip, accumulate: 2, lossScale: {}, ema: {} };
+  const modifiers = { clip, accumulate: 2, lossScale: {}, ema: {} };
   it.each([
-    ["adamw", around, { clip: { type: "globalNorm", maxNorm: 7 }, accumulate: 3, lossScale: { init: 2, growth: 4 } }],
+    [
+      "adamw",
+      modifiers,
+      { clip: { type: "globalNorm", maxNorm: 7 }, accumulate: 3, lossScale: { init: 2, growth: 4 } },
+    ],
     [
       "adafactor",
-      { ...around, clip: { type: "adaptive", clipping: 0.1 } },
+      { ...modifiers, clip: { type: "adaptive", clipping: 0.1 } },
       { clip: { type: "adaptive", clipping: 0.2 } },
     ],
     ["lamb", { clip: { type: "groupNorm", maxNorm: 1 } }, {}],
@@ -206,7 +213,7 @@ describe("a training step", () => {
     [{ type: "rnn", inputs: 4, steps: 3, hidden: 4, outputs: 4 }, 64, 3 * (2 + 3) + 2],
   ])(
     "of %j is 1 pass and 1 submit, whose dispatches docs/models.md lists, whatever the batch (%i)",
-    async (config, batch, own) => {
+    async (config, batch, dispatches) => {
       const model = createModel(config);
       const data = {
         name: "toy",
@@ -224,7 +231,7 @@ describe("a training step", () => {
       await Promise.all([1, 2, 3, 4].map(() => objective.step(rows)));
       const counts = await count(() => objective.step(rows));
       expect(counts).toMatchObject({
-        dispatches: own + 6,
+        dispatches: dispatches + 6,
         passes: 1,
         submits: 1,
         buffers: 0,

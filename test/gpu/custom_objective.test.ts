@@ -123,11 +123,11 @@ describe("verifyObjective", () => {
   };
 
   it("passes what is right, with every law, wherever it is tried", async () => {
-    const heard: string[] = [];
-    const onResult = ({ law, backend }: { law: string; backend: string }) => heard.push(`${backend}: ${law}`);
+    const received: string[] = [];
+    const onResult = ({ law, backend }: { law: string; backend: string }) => received.push(`${backend}: ${law}`);
     const results = await verifyObjective(regression, { device, data: spots(9), onResult });
     expect(results.filter(({ problem }) => problem)).toEqual([]);
-    expect(heard).toEqual(
+    expect(received).toEqual(
       [
         "its WGSL compiles",
         "it asks for what there is",

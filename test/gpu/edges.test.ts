@@ -84,9 +84,9 @@ describe("gradients near the end of float32", () => {
     [{ type: "groupNorm", maxNorm: 1 }, { lossScale: { init: 2 ** 100 } }],
     [{ type: "globalNorm", maxNorm: 1 }, { lossScale: { init: 2 ** 126 } }],
     [{ type: "adaptive", clipping: 0.1 }, {}],
-  ])("are clipped by %j with %j to what they are in float64, and their norm is told", async (clip, around) => {
+  ])("are clipped by %j with %j to what they are in float64, and their norm is reported", async (clip, modifiers) => {
     const lr = "maxNorm" in clip && clip.maxNorm === 3e38 ? 2e-38 : 0.1;
-    const [cpu, gpu] = await both(ones(6), { rule: sgd, lr, clip, ...around }, async (optimizer) => ({
+    const [cpu, gpu] = await both(ones(6), { rule: sgd, lr, clip, ...modifiers }, async (optimizer) => ({
       w: await stepped(optimizer, huge),
       stats: await optimizer.stats(),
     }));

@@ -1,5 +1,5 @@
 // Encoders as callers treat them: dropped, kept and submitted later, in another order, by the thousand. Every update that is
-// made takes the rates of its own step and the mean of as many gradients as it should, or the caller is told.
+// made takes the rates of its own step and the mean of as many gradients as it should, or the call throws.
 
 import { describe, expect, it } from "vitest";
 import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
@@ -119,7 +119,7 @@ describe.each<Target>(["encoder", "pass"])("an update in a caller's %s", (target
     }
   });
 
-  it("never has a mean of three: what is left out for a dropped encoder is told, and then all is well", async () => {
+  it("never has a mean of three: what is left out for a dropped encoder is reported, and then all is well", async () => {
     const optimizer = await create(scalar, readConfig({ rule: sgd, lr: 1, accumulate: 2 }));
     const feed = (g: number) => {
       optimizer.write("gradients", { x: [g] });
@@ -188,9 +188,9 @@ describe("thousands of encoders", () => {
   });
 
   it.each([{}, { clip: { type: "globalNorm", maxNorm: 1e9 } }])(
-    "that were dropped leave updates that are right, or none, which is told once (%j)",
-    async (around) => {
-      const optimizer = await create(tensors, sgd({ ...rising, ...around, groups } as never));
+    "that were dropped leave updates that are right, or none, which is reported once (%j)",
+    async (modifiers) => {
+      const optimizer = await create(tensors, sgd({ ...rising, ...modifiers, groups } as never));
       const ones = Object.fromEntries(tensors.map(({ name }) => [name, [1]]));
       optimizer.write("gradients", ones);
       drop(optimizer, "encoder", 600);
@@ -198,11 +198,13 @@ describe("thousands of encoders", () => {
       optimizer.step();
       // The rows near the start reach so far; the GPU is then left between them and those of what was encoded.
       for (let i = 0; i < 50; i++) encodeInto(optimizer, "encoder")();
-      const told = await optimizer.stats().then(
+      const message = await optimizer.stats().then(
         () => "",
         (error: Error) => `${error.name}: ${error.message}`,
       );
-      const [, lost] = told.match(/^DeviceError: (\d+) updates were not made: the GPU was more than 512 steps behind/)!;
+      const [, lost] = message.match(
+        /^DeviceError: (\d+) updates were not made: the GPU was more than 512 steps behind/,
+      )!;
       const made = 52 - Number(lost);
       expect(made).toBeGreaterThan(20);
       expect((await optimizer.stats()).step).toBe(made);
@@ -251,7 +253,7 @@ describe("a caller's pass after encode", () => {
     const module = device.createShaderModule({ code });
     const pipeline = device.createComputePipeline({ layout: "auto", compute: { module } });
     const resource = optimizer.binding("gradients", "x");
-    const own = device.createBindGroup({
+    const bindGroup = device.createBindGroup({
       layout: pipeline.getBindGroupLayout(0),
       entries: [{ binding: 0, resource: { buffer: resource.buffer, offset: resource.offset, size: 4 } }],
     });
@@ -259,12 +261,12 @@ describe("a caller's pass after encode", () => {
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
       pass.setPipeline(pipeline);
-      pass.setBindGroup(0, own);
+      pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(1);
       optimizer.encode(pass);
       if (sets) {
         pass.setPipeline(pipeline);
-        pass.setBindGroup(0, own);
+        pass.setBindGroup(0, bindGroup);
       }
       pass.dispatchWorkgroups(1);
       pass.end();

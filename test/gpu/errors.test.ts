@@ -109,7 +109,7 @@ describe("what is not a device", () => {
     );
   });
 
-  it("tells nothing of its adapter and still works", async () => {
+  it("says nothing of its adapter and still works", async () => {
     const device = await freshDevice();
     Object.defineProperty(device, "adapterInfo", { value: undefined });
     const optimizer = await createOptimizer(device, [tensor], adamw());
@@ -220,7 +220,7 @@ describe("schedules", () => {
     optimizer.destroy();
   });
 
-  it("take a rate that is set after skips the host has not heard of", async () => {
+  it("take a rate that is set after skips the host has not learned of", async () => {
     const device = await freshDevice();
     const optimizer = await createOptimizer(
       device,
@@ -263,7 +263,7 @@ describe("schedules", () => {
     optimizer.destroy();
   });
 
-  it("are right again as soon as more skips are heard of than the table holds", async () => {
+  it("are right again as soon as the host learns of more skips than the table holds", async () => {
     const device = await freshDevice();
     const rates = { lr: (step: number) => step + 1, skipNonFinite: true };
     const optimizer = await createOptimizer(device, [{ name: "x", shape: [1] }], sgd(rates));

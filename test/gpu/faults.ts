@@ -1,7 +1,7 @@
 // A device that can be made to fail, for tests: buffers that cannot be made, submissions that are refused.
 import { countingDevice } from "./counting.ts";
 
-/** How a buffer fails: at once, or as an invalid buffer that only errors of validation tell of. */
+/** How a buffer fails: at once, or as an invalid buffer that only validation errors reveal. */
 export type BufferFault = "throws" | "invalid";
 
 export interface FaultyDevice {

@@ -1,5 +1,5 @@
 // Groups on the GPU, held to the CPU reference: updates counted by group from its thaw on, also where steps were skipped that
-// the host has not heard of, sums over all tensors, fallbacks that go with their group, and checkpoints on the way.
+// the host has not learned of, sums over all tensors, fallbacks that go with their group, and checkpoints on the way.
 
 import { expect, it } from "vitest";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
@@ -78,7 +78,7 @@ it.each<[string, OptimizerConfig]>([
   for (const optimizer of [first, second]) optimizer.destroy();
 });
 
-it("counts them also behind steps that were skipped unheard", async () => {
+it("counts them also behind steps that were skipped before the host learned of it", async () => {
   const config: OptimizerConfig = { rule: adam, lr: 0.01, skipNonFinite: true, ...frozen };
   const [cpu, gpu] = [createCpuOptimizer(tensors, config), await createOptimizer(device, tensors, config)];
   for (const optimizer of [cpu, gpu]) {

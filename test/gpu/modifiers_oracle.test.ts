@@ -145,7 +145,7 @@ function muon64(h: { lr: number; momentum: number; weightDecay: number }, [rows,
   };
 }
 
-interface Around64 {
+interface Modifiers64 {
   readonly cautious?: boolean;
   readonly ema?: (t: number) => number;
   readonly swa?: { readonly start: number; readonly every: number };
@@ -153,7 +153,12 @@ interface Around64 {
 }
 
 /** One tensor's parameters and averages after the gradients given. */
-function simulate(start: readonly number[], gradients: readonly (readonly number[])[], rule: Rule64, around: Around64) {
+function simulate(
+  start: readonly number[],
+  gradients: readonly (readonly number[])[],
+  rule: Rule64,
+  modifiers: Modifiers64,
+) {
   let p = [...start];
   let [ema, swa, slow] = [[...start], [...start], [...start]];
   let averaged = 0;
@@ -162,16 +167,16 @@ function simulate(start: readonly number[], gradients: readonly (readonly number
     const { kept, step } = rule(p, g, t);
     const with_ = step.map((value, i) => value * g[i]! > 0);
     const share = Math.max(with_.filter(Boolean).length / g.length, 1e-3);
-    p = kept.map((value, i) => value - (around.cautious ? (with_[i] ? step[i]! / share : 0) : step[i]!));
-    if (around.lookahead && t % around.lookahead.every === 0) {
-      slow = slow.map((value, i) => value + around.lookahead!.share * (p[i]! - value));
+    p = kept.map((value, i) => value - (modifiers.cautious ? (with_[i] ? step[i]! / share : 0) : step[i]!));
+    if (modifiers.lookahead && t % modifiers.lookahead.every === 0) {
+      slow = slow.map((value, i) => value + modifiers.lookahead!.share * (p[i]! - value));
       p = [...slow];
     }
-    if (around.ema) {
-      const decay = around.ema(t);
+    if (modifiers.ema) {
+      const decay = modifiers.ema(t);
       ema = ema.map((value, i) => decay * value + (1 - decay) * p[i]!);
     }
-    if (around.swa && index >= around.swa.start && (index - around.swa.start) % around.swa.every === 0) {
+    if (modifiers.swa && index >= modifiers.swa.start && (index - modifiers.swa.start) % modifiers.swa.every === 0) {
       averaged++;
       swa = swa.map((value, i) => (averaged === 1 ? p[i]! : value + (p[i]! - value) / averaged));
     }
@@ -476,7 +481,7 @@ describe.each(engines)("caution (%s)", (_, create) => {
     optimizer.destroy();
   });
 
-  it("tells the direction of updates and gradients whose product float32 does not hold", async () => {
+  it("finds the direction of updates and gradients whose product float32 does not hold", async () => {
     const optimizer = await create([{ name: "x", shape: [2] }], { rule: sgd, lr: 1, cautious: true });
     step(optimizer, { x: [1e-24, -1e-24] });
     expectClose(await optimizer.read(), { x: [-1e-24, 1e-24] });
@@ -491,7 +496,7 @@ describe.each(engines)("averages (%s)", (_, create) => {
   const scheduled = { type: linear, start: 0.2, end: 0.8, steps: 5 };
   const warm = (decay: (t: number) => number) => (t: number) => Math.min(decay(t), t / (9 + t));
 
-  it.each<[object, Around64]>([
+  it.each<[object, Modifiers64]>([
     [{ ema: { decay: 0.6, warmup: false } }, { ema: () => 0.6 }],
     [{ ema: { decay: 0.35 } }, { ema: warm(() => 0.35) }],
     [{ ema: { decay: scheduled, warmup: false } }, { ema: (t) => 0.2 + (0.6 * Math.min(t - 1, 5)) / 5 }],
@@ -507,7 +512,7 @@ describe.each(engines)("averages (%s)", (_, create) => {
         cautious: true,
       },
     ],
-  ])("%j", async (options, around) => {
+  ])("%j", async (options, modifiers) => {
     // The parameters are written after creation: averages start from what they are at the first update.
     const optimizer = await create(
       tensors.map(({ name, shape }) => ({ name, shape, data: normals(size(shape)) })),
@@ -518,8 +523,8 @@ describe.each(engines)("averages (%s)", (_, create) => {
     const roles = (["ema", "swa", "lookahead"] as const).filter((role) => role in options);
     expect(optimizer.slots).toEqual(["m", "v", ...(["lookahead", "ema", "swa"] as const).filter((r) => r in options)]);
     const results = tensors.map(({ name, data }) => {
-      const own = gradients.map((g) => g[name]!);
-      return [name, simulate(data, own, adamw64(h), around)] as const;
+      const its = gradients.map((g) => g[name]!);
+      return [name, simulate(data, its, adamw64(h), modifiers)] as const;
     });
     const expected = (role: "p" | (typeof roles)[number]) =>
       Object.fromEntries(results.map(([name, result]) => [name, result[role]]));

@@ -139,7 +139,7 @@ describe("an objective that is destroyed", () => {
     optimizer.destroy();
   });
 
-  it("leaves nothing behind, nor an error unheard, where a kernel is refused", async () => {
+  it("leaves nothing behind, nor an error unreported, where a kernel is refused", async () => {
     const small = await freshDevice();
     const model = createModel({ layers: [4, 8, 3] });
     const data = {

@@ -64,7 +64,7 @@ function destroy({ optimizer, objective }: Made): void {
   optimizer.destroy();
 }
 
-const own = (bytes: number) =>
+const bufferOf = (bytes: number) =>
   device.createBuffer({
     size: bytes,
     usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
@@ -124,7 +124,7 @@ describe("a submission that the device refuses", () => {
     }
   });
 
-  it("of a step is told of by the next read, once, with how many there were", async () => {
+  it("of a step is reported by the next read, once, with how many there were", async () => {
     const optimizer = await createOptimizer(
       device,
       [{ name: "x", shape: [2] }],
@@ -155,7 +155,7 @@ describe("a submission that the device refuses", () => {
     uncaptured.length = 0;
   });
 
-  it("of a step that only adds up a gradient is told of too", async () => {
+  it("of a step that only adds up a gradient is reported too", async () => {
     const optimizer = await createOptimizer(
       device,
       [{ name: "x", shape: [2] }],
@@ -191,7 +191,7 @@ describe("a submission that the device refuses", () => {
 });
 
 describe("a caller's buffer that is destroyed or mapped", () => {
-  const ranges = () => ({ params: { buffer: own(64) }, gradients: { buffer: own(64) } });
+  const ranges = () => ({ params: { buffer: bufferOf(64) }, gradients: { buffer: bufferOf(64) } });
   const create = (range: ReturnType<typeof ranges>) =>
     createOptimizer(
       device,
@@ -233,7 +233,7 @@ describe("a caller's buffer that is destroyed or mapped", () => {
     await expect(optimizer.stats()).rejects.toThrow(DeviceError);
     optimizer.destroy();
     const tensors = initialTensors(model).map(({ name, shape }) => ({
-      ...{ name, shape, params: { buffer: own(256) }, gradients: { buffer: own(256) } },
+      ...{ name, shape, params: { buffer: bufferOf(256) }, gradients: { buffer: bufferOf(256) } },
     }));
     const made = await make(device, tensors);
     const { step } = await made.objective.step(rows);
@@ -299,7 +299,7 @@ describe("what is destroyed while calls are under way", () => {
       destroy(made);
     }
     await new Promise((resolve) => setTimeout(resolve, 150));
-    // But what fails for other reasons is heard of.
+    // But what fails for other reasons is reported.
     const made = await make();
     void made.objective.step(new Uint32Array());
     await new Promise((resolve) => setTimeout(resolve, 20));

@@ -186,7 +186,7 @@ describe.each(engines)("replicas (%s)", (_, create) => {
     optimizer.write("gradients", { x: [0, Number.NaN, 0] }, { replica: broken });
     for (let step = 0; step < steps; step++) {
       optimizer.step();
-      // Now and then the host hears where they are.
+      // Now and then the host learns where they are.
       if (step % 1500 === 1450) await optimizer.stats();
     }
     const sum = Array.from({ length: steps }, (_, step) => rate(1)(step)).reduce((a, b) => a + b, 0);

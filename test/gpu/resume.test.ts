@@ -70,13 +70,13 @@ describe("a run whose device is lost", () => {
   });
 
   it("does not ask for another where a listener throws", async () => {
-    const own = await freshDevice();
+    const device = await freshDevice();
     const onStep = () => {
-      own.destroy();
+      device.destroy();
       throw new Error("from the listener");
     };
     const recover = () => Promise.reject(new Error("asked"));
-    await expect(train({ engine: webgpuEngine(own), ...config, data, test: data, onStep, recover })).rejects.toThrow(
+    await expect(train({ engine: webgpuEngine(device), ...config, data, test: data, onStep, recover })).rejects.toThrow(
       "from the listener",
     );
   });

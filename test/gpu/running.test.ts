@@ -1,4 +1,4 @@
-// What can be told to an optimizer and asked of it between its steps, the same on both engines: halt and resume a replica,
+// What an optimizer can be asked to do, and asked for, between its steps, the same on both engines: halt and resume a replica,
 // observe a metric, what the last update did to each tensor.
 
 import { describe, expect, it, vi } from "vitest";
@@ -132,11 +132,11 @@ describe.each(engines)("%s: a loss scale that underflows", (_, create) => {
       });
       optimizer.step();
     };
-    const told = async () => Promise.all([0, 1, 2].map((replica) => optimizer.stats({ replica })));
-    // None of this is heard of before the end.
+    const statistics = async () => Promise.all([0, 1, 2].map((replica) => optimizer.stats({ replica })));
+    // The host learns of none of this before the end.
     for (let i = 0; i < 4; i++) step(Number.NaN, 2, 2);
     step(2, 2, 2);
-    expect(await told()).toMatchObject([
+    expect(await statistics()).toMatchObject([
       { step: 0, skipped: 2, lossScale: 1, underflowed: true },
       { step: 5, skipped: 0, lossScale: 2, underflowed: false },
       { step: 5, underflowed: false },
@@ -146,7 +146,7 @@ describe.each(engines)("%s: a loss scale that underflows", (_, create) => {
     optimizer.resume(0);
     step(2, 2, 2);
     expect((await optimizer.read("params", { replica: 0 })).b![0]).toBe(0);
-    expect((await told()).map((stats) => stats.step)).toEqual([0, 5, 6]);
+    expect((await statistics()).map((stats) => stats.step)).toEqual([0, 5, 6]);
     optimizer.halt(2);
     expect(() => optimizer.step()).toThrow(
       "lossScale underflowed after step 0: gradients were not finite at a scale of 1",
@@ -156,13 +156,13 @@ describe.each(engines)("%s: a loss scale that underflows", (_, create) => {
     optimizer.resume(0);
     await loadCheckpoint(optimizer, saved);
     step(2, 2, 2);
-    expect(await told()).toMatchObject([{ step: 1, skipped: 0, underflowed: false }, { step: 0 }, { step: 0 }]);
+    expect(await statistics()).toMatchObject([{ step: 1, skipped: 0, underflowed: false }, { step: 0 }, { step: 0 }]);
     optimizer.destroy();
   });
 });
 
-describe("webgpu: skips that the host has not heard of", () => {
-  it("are heard of at times, whichever replica is halted", async () => {
+describe("webgpu: skips that the host has not learned of", () => {
+  it("are learned of at times, whichever replica is halted", async () => {
     const optimizer = await createOptimizer(device, zeros, {
       rule: sgd,
       skipNonFinite: true,
@@ -191,7 +191,7 @@ describe("webgpu: skips that the host has not heard of", () => {
       for (let step = 0; step < count; step++) optimizer.step();
     };
     for (const optimizer of both) optimizer.observe(1);
-    // The host hears of them by the next read, or by the first step after the change.
+    // The host learns of them by the next read, or by the first step after the change.
     const changes = [
       async (optimizer: Optimizer) => {
         optimizer.observe(1);
@@ -257,7 +257,7 @@ describe.each(engines)("%s: layers", (_, create) => {
     optimizer.destroy();
   });
 
-  it("are each replica's own, zero where nothing was updated, of any size, and refused where none are noted", async () => {
+  it("are each replica's own, zero where nothing was updated, of any size, and refused where none are kept", async () => {
     const optimizer = await create(tensors, {
       rule: sgd,
       watch: true,
@@ -329,7 +329,7 @@ describe.each(engines)("%s: observe", (_, create) => {
     for (const each of [optimizer, again]) each.destroy();
   });
 
-  it("tells one replica or all", async () => {
+  it("reports to one replica or to all", async () => {
     const optimizer = await create(tensors, {
       ...config,
       replicas: [{}, {}, { lr: 0.1 }],

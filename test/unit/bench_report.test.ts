@@ -123,9 +123,9 @@ describe("the summary", () => {
 describe("remarks", () => {
   it("come once for all rows that they hold for, what went wrong first", () => {
     const cases = ["a", "b", "c", "d", "e"];
-    const noted = cases.map((name): Row => ({ ...blank("update", name, "tfjs"), note: "Adam alone" }));
+    const remarked = cases.map((name): Row => ({ ...blank("update", name, "tfjs"), note: "Adam alone" }));
     const both = ["naive", "jaxjs"].map((engine): Row => ({ ...blank("start", "cold", engine), note: "the first" }));
-    expect(remarksOf([...noted, ...both, failed])).toEqual([
+    expect(remarksOf([...remarked, ...both, failed])).toEqual([
       "jaxjs (adamw 1x1M): no time, because it would not.",
       "tfjs (a; b; c; 2 more): Adam alone.",
       "naive, jaxjs (cold): the first.",
@@ -182,7 +182,7 @@ describe("text and Markdown", () => {
     expect(markdown).toContain("| update: adamw 1x1M | 1 ms | 8 | 2 | 1.25 |");
   });
 
-  it("have the kernels of rows that tell of them", () => {
+  it("have the kernels of rows that have them", () => {
     const kernels = [{ kernel: "update|a", ms: 2, share: 1, gflops: null }];
     const rows: Row[] = [{ ...host, kernels }];
     expect(textOf(result(rows))).toContain("fallline, encode: each kernel by itself, 2 ms together");

@@ -1,5 +1,5 @@
 // The benchmark's core with engines and devices that are made up: what a row holds, who is measured when, and that what goes
-// wrong with one engine is told in its row and nowhere else.
+// wrong with one engine is reported in its row and nowhere else.
 import { EventEmitter } from "node:events";
 import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
@@ -14,11 +14,11 @@ import { OptionError } from "../../src/base/errors.ts";
 type Log = string[];
 
 interface Made extends Partial<Runner> {
-  /** Of its turns, after the two that tell how many steps a turn has. */
+  /** Of its turns, after the two that decide how many steps a turn has. */
   readonly times?: readonly number[];
 }
 
-/** An engine that takes 10 ms a step unless told otherwise, and does nothing. */
+/** An engine that takes 10 ms a step unless asked otherwise, and does nothing. */
 function engine(name: string, log: Log = [], { times = [], ...rest }: Made = {}) {
   const left = [...times];
   let turns = 0;
@@ -84,7 +84,7 @@ class FakePass {
   dispatchWorkgroupsIndirect() {}
 }
 
-/** A device that fails when it is told to. */
+/** A device that fails when asked to. */
 function fakeDevice() {
   const made = new FakeDevice();
   return {
@@ -145,7 +145,7 @@ describe("rows", () => {
     }
   });
 
-  it("hold what each kernel takes, where an engine tells it", async () => {
+  it("hold what each kernel takes, where an engine reports it", async () => {
     const kernels = [{ kernel: "one", ms: 1, share: 1, gflops: null }];
     const rows = await runCases([caseOf([engine("fallline", [], { kernels: async () => kernels })])], { rounds: 1 });
     expect(rows[0]?.kernels).toEqual(kernels);
@@ -170,15 +170,15 @@ describe("turns", () => {
     expect(rows[0]).toMatchObject({ ms: 10, spread: null, dispatches: null });
   });
 
-  it("tell how far the case is, how far the run, and the rows of what is finished", async () => {
-    const told: Progress[] = [];
+  it("say how far the case is, how far the run, and the rows of what is finished", async () => {
+    const reported: Progress[] = [];
     const cases = ["one", "two"].map((name) => caseOf([engine("fallline")], { name }));
     await runCases(cases, {
       rounds: 1,
-      onProgress: (progress) => told.push({ ...progress, rows: [...progress.rows] }),
+      onProgress: (progress) => reported.push({ ...progress, rows: [...progress.rows] }),
     });
-    expect(told.every(({ done, total, cases: all }) => done <= total && all === 2)).toBe(true);
-    const second = told.find((progress) => progress.case === "two");
+    expect(reported.every(({ done, total, cases: all }) => done <= total && all === 2)).toBe(true);
+    const second = reported.find((progress) => progress.case === "two");
     expect(second).toMatchObject({ casesDone: 1, rows: [{ case: "one", engine: "fallline" }] });
   });
 });
@@ -322,7 +322,7 @@ describe("a device", () => {
     const culprit = engine("naive", [], {
       device: shared.device,
       async time() {
-        // Devices tell of it a task later.
+        // Devices report it a task later.
         if (++turns === 2) setTimeout(() => shared.fail("a binding is too large"), 0);
         return 10;
       },
@@ -347,7 +347,7 @@ describe("a device", () => {
 });
 
 describe("a run that is stopped", () => {
-  it("throws the signal's reason, keeps what was told, and leaves nothing behind", async () => {
+  it("throws the signal's reason, keeps what was reported, and leaves nothing behind", async () => {
     const log: Log = [];
     const stopping = new AbortController();
     const reason = new Error("stopped by hand");
@@ -368,13 +368,13 @@ describe("a run that is stopped", () => {
 });
 
 describe("a page that is driven", () => {
-  /** A page that tells of one row and then is silent. */
+  /** A page that reports one row and then is silent. */
   function silentPage(then: () => void) {
-    let tell: (progress: object, rows: readonly Row[]) => void = () => undefined;
+    let report: (progress: object, rows: readonly Row[]) => void = () => undefined;
     const answers = [
       async () => ({ format: "fallline-bench/1", browser: "as it calls itself" }),
       () => {
-        tell({ casesDone: 1 }, [emptyRow(caseOf([]), "fallline")]);
+        report({ casesDone: 1 }, [emptyRow(caseOf([]), "fallline")]);
         then();
         return new Promise(() => undefined);
       },
@@ -382,15 +382,15 @@ describe("a page that is driven", () => {
     const browser = Object.assign(new EventEmitter(), { version: async () => "Chrome/1" });
     const page = Object.assign(new EventEmitter(), {
       browser: () => browser,
-      exposeFunction: async (_: string, called: typeof tell) => {
-        tell = called;
+      exposeFunction: async (_: string, called: typeof report) => {
+        report = called;
       },
       evaluate: () => answers.shift()!(),
     });
     return { browser, page: page as unknown as Page };
   }
 
-  it("leaves what it told of when it is interrupted", async () => {
+  it("leaves what it reported when it is interrupted", async () => {
     const stopping = new AbortController();
     const { page } = silentPage(() => stopping.abort(new Error("it was interrupted")));
     const result = await runInPage(page, { browser: "chrome" }, () => undefined, stopping.signal);
@@ -398,7 +398,7 @@ describe("a page that is driven", () => {
     expect(result.rows).toHaveLength(1);
   });
 
-  it("leaves what it told of when the browser is closed", async () => {
+  it("leaves what it reported when the browser is closed", async () => {
     const { page, browser } = silentPage(() => browser.emit("disconnected"));
     const result = await runInPage(page, { browser: "chrome" }, () => undefined, new AbortController().signal);
     expect(result.incomplete).toBe("the browser was closed after 1 case");

@@ -52,7 +52,7 @@ describe("products", () => {
     expect(rows(false, true)).toEqual([17, 23, 39, 53]);
   });
 
-  it("of another size are told", () => {
+  it("of another size are reported", () => {
     const work = createMatrices({ m: 2, n: 3, k: 4 });
     expect(() => answerOfProduct(work, [1, 2, 3])).toThrow("3 elements instead of 6");
   });

@@ -12,13 +12,13 @@ import {
   hypers,
   maxNormOf,
   normOf,
+  samplesOf,
   slotsOf,
   startOf,
   stepBytesOf,
   streamBytesOf,
   updateWork,
   valuesOf,
-  windowsOf,
 } from "../../bench/update.ts";
 import { createCpuOptimizer, rules } from "../../src/index.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
@@ -139,7 +139,7 @@ describe("what is expected", () => {
 
   it("of a large tensor is compared at its beginning, middle and end", async () => {
     const work = updateWork("adamw", false, [[2 ** 20 + 3], [5]]);
-    expect(windowsOf(work)).toEqual([
+    expect(samplesOf(work)).toEqual([
       {
         tensor: 0,
         spans: [
@@ -156,7 +156,7 @@ describe("what is expected", () => {
     for (let step = 1; step <= checkedSteps; step++) {
       updateAdamw(hypers, step, params, valuesOf(work, "gradients", 0), m, v);
     }
-    windowsOf(work)[0]!.spans.forEach(([from, to], i) => {
+    samplesOf(work)[0]!.spans.forEach(([from, to], i) => {
       const off = Math.max(...params.slice(from, to).map((p, j) => Math.abs(p - values[i]![j]!)));
       expect(off).toBeLessThan(2e-8);
     });

@@ -137,7 +137,7 @@ it("marks the suggestions of a range test apart, and the one to take", () => {
   for (const rate of ["1e-7", "1e-5", "0.1", "1", "10"]) expect(svg).toContain(`>${rate}<`);
 });
 
-it("tells how a range test ended", () => {
+it("says how a range test ended", () => {
   const ramp = { start: 1e-7, end: 10, steps: 100, mode: "exponential", smoothing: 0.98, diverge: 4 } as const;
   const points = [{ lr: 1e-7, loss: 1, smooth: 1 }];
   const words = (ended: "complete" | "aborted" | "diverged" | "nonFinite", endedAt: number | null) =>

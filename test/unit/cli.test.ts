@@ -146,7 +146,7 @@ describe("fallline train on the CPU reference", () => {
   writeFileSync(config, JSON.stringify(tiny));
   const onCpu = (path: string, out: string) => ["train", path, "--backend", "cpu", "--out", join(folder, out)];
 
-  it("runs a config, tells what it found, and repeats its run.json with the same losses", async () => {
+  it("runs a config, prints what it found, and repeats its run.json with the same losses", async () => {
     const printed = await fallline(["train", config, "--print-config"]);
     expect(printed.code).toBe(0);
     const { code, stdout } = await fallline(onCpu(config, "first"));

@@ -144,7 +144,7 @@ describe("data of one's own", () => {
     expect(searched.stdout).toMatch(/^best: sgd \S+ \S+, loss \S+, test loss \d\S+$/m);
   });
 
-  it("are shuffled and divided class by class where a file is sorted, and a class that is missing is told of", async () => {
+  it("are shuffled and divided class by class where a file is sorted, and a class that is missing is reported", async () => {
     const sorted = file(
       "sorted.csv",
       `a,b,kind\n${["x", "y", "z"].flatMap((kind, k) => Array.from({ length: 50 }, (_, i) => `${k},${i % 7},${kind}`)).join("\n")}\n`,
@@ -165,12 +165,12 @@ describe("data of one's own", () => {
     expect(result("run.json")).toMatchObject({ config: { data: { shuffle: true, seed: 0 } }, notes: [] });
     const note = "no row to train on is of class z, which the test set has";
     for (const command of ["train", "sweep"]) {
-      const told = await onCpu(
+      const shown = await onCpu(
         command,
         config({ shuffle: false, testRows: 50 }),
         ...(command === "sweep" ? ["--no-compare", "--count", "2"] : []),
       );
-      expect(told.stdout).toContain(`note: ${note}`);
+      expect(shown.stdout).toContain(`note: ${note}`);
     }
     expect(result("run.json").notes).toEqual([
       "the test set has no row of classes x, y, so what it says does not hold for all classes",

@@ -48,16 +48,20 @@ describe("fallline schedule", () => {
     expect(plotted).toContain("first 0.001, last 0.001");
   });
 
-  it("lets the plateau of a run hear what the run heard, when it heard it", async () => {
+  it("lets the plateau of a run observe what it observed in the run, at the same steps", async () => {
     const lr = { type: "plateau", base: 0.5, factor: 0.5, patience: 0, threshold: 0 };
     const config = { model: { layers: [784, 10] }, optimizer: { rule: "sgd", lr }, batch: 4, steps: 8 };
     const metrics = [1, 1, 0.5].map((value, i) => ({ step: 3 * (i + 1), value }));
-    const path = file("heard.json", { config: { ...config, metric: { type: "loss", every: 3 } }, losses: [], metrics });
+    const path = file("observed.json", {
+      config: { ...config, metric: { type: "loss", every: 3 } },
+      losses: [],
+      metrics,
+    });
     const { stdout } = await fallline(["schedule", path, "--json"]);
     expect(JSON.parse(stdout)).toEqual({ values: [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25] });
   });
 
-  it("lets a plateau hear the metrics", async () => {
+  it("lets a plateau observe the metrics", async () => {
     const { schedule, metrics, values } = golden<{
       plateau: { schedule: ScheduleConfig; metrics: number[]; values: number[] }[];
     }>("schedules.json").plateau[0]!;

@@ -43,7 +43,7 @@ describe("parseCsv", () => {
     expect(parseCsv("a,b\n1,2\n", { targets: "b" })).not.toHaveProperty("labels");
   });
 
-  it("tells a header from numbers, unless it is told", () => {
+  it("distinguishes a header from numbers, unless an option says which it is", () => {
     expect(parseCsv("1,2,a\n3,4,b\n5,6,a\n")).toMatchObject({ count: 3, features: 2 });
     expect(parseCsv("1,2,3\n3,4,1\n", { header: true, classes: 2 })).toMatchObject({
       count: 1,
@@ -150,7 +150,7 @@ describe("parseCsv", () => {
     );
   });
 
-  it("takes classes that it is told, by number or by name", () => {
+  it("takes given classes, by number or by name", () => {
     expect(parseCsv("1,0\n2,1\n", { classes: 10 })).toMatchObject({ classes: 10, labels: Uint8Array.of(0, 1) });
     const named = { classes: 2, classNames: ["-1", "1"], labels: Uint8Array.of(1, 0) };
     expect(parseCsv("5,1\n6,-1\n", { classes: ["-1", "1"] })).toMatchObject(named);

@@ -141,9 +141,12 @@ describe("the twin as an objective", () => {
       const tensors = ["height", "place"].map((name) => ({ name, shape: [4], data }));
       const { gradient, ...rest } = objective;
       const twin = defineObjective(gradient ? objective : rest);
-      const own = createCpuObjective(createCpuOptimizer(tensors, { rule: sgd }), twin, { data: curve(9), batch: 9 });
+      const objectiveOfTwin = createCpuObjective(createCpuOptimizer(tensors, { rule: sgd }), twin, {
+        data: curve(9),
+        batch: 9,
+      });
       products.push(
-        await own.hessianVector(
+        await objectiveOfTwin.hessianVector(
           {
             height: Float32Array.of(1, 0, 2, 0),
             place: Float32Array.of(0, 1, 0, -1),
@@ -187,7 +190,7 @@ describe("verifyObjective without a device", () => {
     expect(error).toBeLessThan(Math.abs(slope) / 1000);
   });
 
-  it("tells of what throws, and of a loss that is no number", async () => {
+  it("reports what throws, and a loss that is not a number", async () => {
     const throws = () => {
       throw new TypeError("boo");
     };

@@ -387,7 +387,7 @@ describe("data sets", () => {
     expect(() => splitRows(amounts, 1, { stratify: true })).toThrow("stratify is true; data has targets, not classes");
   });
 
-  it("tell of classes that are on one side alone", () => {
+  it("name classes that are on one side alone", () => {
     const [all, some] = [sorted([3, 3, 3], true), sorted([2, 0, 0], true)];
     expect(classNotes(all, all)).toEqual([]);
     expect(classNotes(all, some)).toEqual([

@@ -77,7 +77,7 @@ describe("recorded gradients", () => {
     expect(result).toMatchObject({ ok: false, maxAbs: null, error: expect.stringContaining('"nosuch"') });
   });
 
-  it("take what a loss is told beside it", async () => {
+  it("take the options of a loss beside it", async () => {
     const model = { layers: [2, 1], activation: "linear", loss: "huber", delta: 0.25 };
     const file = { format: "fallline-gradients/1", cases: [{ ...tiny, weights: [2], model }] };
     const [recorded] = readGradients(JSON.stringify(file)).cases;
@@ -97,12 +97,12 @@ describe("recorded training runs", () => {
   const [run] = training.runs as [TrainingRun];
 
   it.each(training.runs)("$id", async (recorded) => {
-    const heard: number[] = [];
-    const result = await trainingRun(training, recorded, digits, engine, (steps) => heard.push(steps));
+    const received: number[] = [];
+    const result = await trainingRun(training, recorded, digits, engine, (steps) => received.push(steps));
     expect(result).toMatchObject({ id: recorded.id, ok: true });
     expect(result.maxAbs).toBeLessThan(1e-4);
     expect(Math.abs(result.testAccuracy! - recorded.testAccuracy!) * 597).toBeLessThan(1.001);
-    expect(heard).toEqual(recorded.losses.map((_, i) => i + 1));
+    expect(received).toEqual(recorded.losses.map((_, i) => i + 1));
   });
 
   it("fail by a loss, by the accuracy, and where they cannot run", async () => {

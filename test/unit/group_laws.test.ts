@@ -373,14 +373,14 @@ describe("loadCheckpoint", () => {
     return optimizer;
   };
 
-  it("keeps a new config's freezing and schedules, unless it is told otherwise", async () => {
+  it("keeps a new config's freezing and schedules, unless an option says otherwise", async () => {
     const config = {
       rule: adamw,
       lr: { type: cosine, base: 0.01, steps: 100 },
       groups: [{ params: "l1.*", lr: 1e-3 }],
     };
     const first = await saved();
-    for (const [options, own] of [
+    for (const [options, fromConfig] of [
       [undefined, true],
       [{ hypers: "config" }, true],
       [{ hypers: "saved" }, false],
@@ -388,10 +388,12 @@ describe("loadCheckpoint", () => {
       const second = create(config);
       await loadCheckpoint(second, await saveCheckpoint(first), options);
       expect((await second.stats()).step).toBe(5);
-      expect(second.hyper("lr", 50, { group: 1 })).toBe(own ? create(config).hyper("lr", 50, { group: 1 }) : 0.1);
+      expect(second.hyper("lr", 50, { group: 1 })).toBe(
+        fromConfig ? create(config).hyper("lr", 50, { group: 1 }) : 0.1,
+      );
       const before = (await second.read())["l1.weight"];
       run(second, 5, 6);
-      expect(String((await second.read())["l1.weight"]) !== String(before)).toBe(own);
+      expect(String((await second.read())["l1.weight"]) !== String(before)).toBe(fromConfig);
     }
   });
 

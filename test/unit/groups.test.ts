@@ -1,4 +1,4 @@
-// Parameter groups, replicas and what stands around a rule in a config: which tensors a pattern means, what helpers make,
+// Parameter groups, replicas and modifiers in a config: which tensors a pattern means, what helpers make,
 // how the whole comes back as JSON, and every way in which it can be wrong. The same checks stand before both engines.
 
 import { describe, expect, it } from "vitest";
@@ -355,7 +355,7 @@ describe("set", () => {
   });
 });
 
-describe("bad options around a rule", () => {
+describe("bad options beside a rule's", () => {
   it.each<[object, RegExp]>([
     [{ ema: { decay: 1 } }, /^sgd\.ema\.decay is 1; it must be a finite number in \[0, 1\)$/],
     [{ ema: { decay: -0.1 } }, /^sgd\.ema\.decay is -0\.1; it must be/],

@@ -74,9 +74,9 @@ describe.each(landscapeDefinitions.map((definition) => [definition.type, definit
     });
 
     it("stands in a file of its own, with a docstring on every option", () => {
-      const own = files.filter((text) => new RegExp(`^export const ${type}\\b\\b`, "m").test(text));
-      expect(own).toHaveLength(1);
-      for (const { name } of options) expect(own[0]).toMatch(new RegExp(`\\*/\\n  ${name}\\?: `));
+      const holders = files.filter((text) => new RegExp(`^export const ${type}\\b\\b`, "m").test(text));
+      expect(holders).toHaveLength(1);
+      for (const { name } of options) expect(holders[0]).toMatch(new RegExp(`\\*/\\n  ${name}\\?: `));
     });
   },
 );

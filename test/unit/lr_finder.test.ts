@@ -377,7 +377,7 @@ const setups: [string, OptimizerConfig][] = [
   ],
   ["a fallback whose rate is a function", { rule: muon, lr: 0.02, fallback: { rule: adamw, lr: half } }],
   [
-    "everything around, halfway through an accumulation",
+    "every modifier, halfway through an accumulation",
     {
       rule: nadam,
       lr: { type: sequential, milestones: [3], schedules: [half, { type: constant, value: 0.01 }] },

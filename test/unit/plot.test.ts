@@ -5,7 +5,7 @@ import { terminalPlot } from "../../src/app/cli/plot.ts";
 const line = (count: number, value: (t: number) => number) =>
   Array.from({ length: count }, (_, t): [number, number] => [t, value(t)]);
 
-it("is as wide as it is told to be, and 80 columns where there is no terminal", () => {
+it("is as wide as asked, and 80 columns where there is no terminal", () => {
   const series = [{ name: "loss", points: line(5000, (t) => Math.exp(-t / 1000)) }];
   for (const columns of [60, 80, 140]) {
     const widths = terminalPlot(series, { columns, xLabel: "step" })

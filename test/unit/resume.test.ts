@@ -77,7 +77,7 @@ describe("checkpoints of a run", () => {
     await expect(run({ saveEvery: 100 })).rejects.toThrow("the disk is full");
   });
 
-  it("tell what they hold", async () => {
+  it("describe what they hold", async () => {
     const state = decodeRunCheckpoint(await keptAt5({ ...plainConfig, metric: { type: "testLoss", every: 2 } }));
     expect(state).toMatchObject({ step: 5, backend: "cpu", skipped: 0, config: { steps: 20 }, data: { count: 32 } });
     expect([state.losses.length, state.metrics.map(({ step }) => step), state.best?.step]).toEqual([5, [2, 4], 4]);
@@ -219,7 +219,7 @@ describe("a device that is lost", () => {
     };
   }
 
-  it("at any call costs no step, and each is told once", async () => {
+  it("at any call costs no step, and each is reported once", async () => {
     const config = { ...everything, optimizer: { rule: adamw, ...everything.optimizer, ema: {} }, steps: 8 };
     const plain = await train({ engine, ...(config as RunConfig), data, test: data });
     let losses = 0;

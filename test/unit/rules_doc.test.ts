@@ -14,11 +14,11 @@ describe("docs/rules.md", () => {
     expect(read("docs/rules.md")).toBe(ruleTableMarkdown());
   });
 
-  it("tells of every slot that some set of options keeps", () => {
+  it("lists every slot that some set of options keeps", () => {
     for (const [index, { slots, changes }] of ruleTable().entries()) {
-      const told = [...slots, ...changes.flatMap(({ adds }) => adds)];
+      const documented = [...slots, ...changes.flatMap(({ adds }) => adds)];
       const kept = optionSets(rules[index]!).flatMap((options) => slotsUnder(rules[index]!, options));
-      expect(told).toEqual(expect.arrayContaining(kept));
+      expect(documented).toEqual(expect.arrayContaining(kept));
     }
   });
 

@@ -233,7 +233,7 @@ describe("compositions", () => {
     expect(firstValues(scale({ by: 3, schedule: (t) => t }), 3)).toEqual([0, 3, 6]);
   });
 
-  it("hear through all their parts, in their order", () => {
+  it("observe through all their schedules, in their order", () => {
     const [a, b, c] = [1, 2, 3].map((base) => plateau({ base, patience: 0, factor: 0.5 }));
     const config = sequential({
       milestones: [1],
@@ -250,55 +250,55 @@ describe("compositions", () => {
     expect(at(0)).toBe(10);
   });
 
-  it("have no listeners where none of their parts has", () => {
+  it("have no listeners where none of their schedules has", () => {
     expect(createSchedule(product({ schedules: [1, 2] }))).not.toHaveProperty("listeners");
   });
 });
 
 describe("plateau", () => {
-  const listener = (options: object = {}): { at(step: number): number; heard: Listener } => {
+  const listener = (options: object = {}): { at(step: number): number; listener: Listener } => {
     const { at, listeners } = createSchedule({ type: "plateau", base: 1, patience: 1, factor: 0.5, ...options });
-    return { at, heard: listeners![0]! };
+    return { at, listener: listeners![0]! };
   };
-  const hear = ({ heard }: { heard: Listener }, metrics: readonly number[]) => {
-    for (const metric of metrics) heard.observe(metric);
+  const observe = ({ listener }: { listener: Listener }, metrics: readonly number[]) => {
+    for (const metric of metrics) listener.observe(metric);
   };
 
   it("goes on from a saved state to the bit", () => {
     const metrics = Array.from({ length: 40 }, (_, t) => 1 / (1 + t) + (t % 3) / 10);
     const [whole, first, second] = [listener({ cooldown: 2 }), listener({ cooldown: 2 }), listener({ cooldown: 2 })];
-    hear(whole, metrics);
-    hear(first, metrics.slice(0, 17));
-    second.heard.restore(saved(first.heard.state()));
-    hear(second, metrics.slice(17));
-    expect(second.heard.state()).toEqual(whole.heard.state());
+    observe(whole, metrics);
+    observe(first, metrics.slice(0, 17));
+    second.listener.restore(saved(first.listener.state()));
+    observe(second, metrics.slice(17));
+    expect(second.listener.state()).toEqual(whole.listener.state());
     expect(whole.at(0)).toBeLessThan(1);
     expect(second.at(123)).toBe(whole.at(0));
   });
 
   it("takes what is not finite for no improvement", () => {
     const one = listener();
-    hear(one, [1, Number.NaN, Number.NEGATIVE_INFINITY]);
-    expect(one.heard.state()).toEqual({ value: 0.5, best: 1, bad: 0, resting: 0 });
+    observe(one, [1, Number.NaN, Number.NEGATIVE_INFINITY]);
+    expect(one.listener.state()).toEqual({ value: 0.5, best: 1, bad: 0, resting: 0 });
     const first = listener();
-    hear(first, [Number.NaN]);
-    expect(saved(first.heard.state())).toEqual({ value: 1, best: null, bad: 1, resting: 0 });
+    observe(first, [Number.NaN]);
+    expect(saved(first.listener.state())).toEqual({ value: 1, best: null, bad: 1, resting: 0 });
   });
 
   it("does not go below min, nor by less than eps", () => {
     const floor = listener({ min: 0.4 });
-    hear(floor, Array(20).fill(1));
+    observe(floor, Array(20).fill(1));
     expect(floor.at(0)).toBe(0.4);
     const small = listener({ eps: 0.3 });
-    hear(small, Array(20).fill(1));
+    observe(small, Array(20).fill(1));
     expect(small.at(0)).toBe(0.5);
   });
 
   it.each([[undefined], ["0.3"], [null]])("refuses the metric %j, unchanged", (metric) => {
     const one = listener();
-    expect(() => one.heard.observe(metric as unknown as number)).toThrow(OptionError);
-    expect(() => one.heard.observe(metric as unknown as number)).toThrow(/^metric is .*; it must be a number$/);
-    expect(one.heard.state().bad).toBe(0);
+    expect(() => one.listener.observe(metric as unknown as number)).toThrow(OptionError);
+    expect(() => one.listener.observe(metric as unknown as number)).toThrow(/^metric is .*; it must be a number$/);
+    expect(one.listener.state().bad).toBe(0);
   });
 
   it.each<[unknown]>([
@@ -313,9 +313,9 @@ describe("plateau", () => {
     [{ value: 1, best: 1, bad: 0, resting: 1 }],
   ])("refuses the state %j, unchanged", (state) => {
     const one = listener();
-    const before = one.heard.state();
-    expect(() => one.heard.restore(state as ListenerState)).toThrow(DataError);
-    expect(one.heard.state()).toEqual(before);
+    const before = one.listener.state();
+    expect(() => one.listener.restore(state as ListenerState)).toThrow(DataError);
+    expect(one.listener.state()).toEqual(before);
   });
 });
 

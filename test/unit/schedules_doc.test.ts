@@ -32,8 +32,8 @@ describe.each(scheduleDefinitions)("$type", ({ type, formula, source, options })
   });
 
   it("stands in a file of its own, with a docstring on every option", () => {
-    const own = files.filter((text) => new RegExp(`^export const ${type}\\b`, "m").test(text));
-    expect(own).toHaveLength(1);
-    for (const { name } of options) expect(own[0]).toMatch(new RegExp(`\\*/\\n    ${name}[:,]`));
+    const holders = files.filter((text) => new RegExp(`^export const ${type}\\b`, "m").test(text));
+    expect(holders).toHaveLength(1);
+    for (const { name } of options) expect(holders[0]).toMatch(new RegExp(`\\*/\\n    ${name}[:,]`));
   });
 });

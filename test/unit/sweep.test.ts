@@ -77,7 +77,7 @@ describe("sweep", () => {
     expect(result.trials[0]!.losses.length).toBeLessThan(48);
   });
 
-  it("lets the plateaus of each run hear its own metric", async () => {
+  it("lets the plateaus of each run observe that run's metric", async () => {
     const plateauFrom = (base: number) => plateau({ base, factor: 0.1, patience: 0, threshold: 0 });
     const rates: RunConfig = {
       ...config,

@@ -29,8 +29,8 @@ function mean(values: readonly number[]): number {
 
 describe("the metric of a run", () => {
   it("is the mean loss since the value before, and is there for the last step too", async () => {
-    const heard: MetricPoint[] = [];
-    const onMetric = (point: MetricPoint) => heard.push(point);
+    const received: MetricPoint[] = [];
+    const onMetric = (point: MetricPoint) => received.push(point);
     const { metrics, losses, best } = await train({
       engine: cpuEngine(),
       ...config,
@@ -44,7 +44,7 @@ describe("the metric of a run", () => {
       { step: 8, value: mean(losses.slice(4, 8)) },
       { step: 10, value: mean(losses.slice(8)) },
     ]);
-    expect(heard).toEqual(metrics);
+    expect(received).toEqual(metrics);
     expect(best).toEqual(metrics.reduce((low, point) => (point.value < low.value ? point : low)));
   });
 
@@ -206,18 +206,18 @@ describe("early stopping", () => {
 });
 
 describe("a watched run", () => {
-  it("tells its findings as they come, those of layers too, and goes on to the same end", async () => {
+  it("reports its findings as they come, those of layers too, and goes on to the same end", async () => {
     const wild = { ...config, optimizer: sgd({ lr: 5 }) };
-    const heard: WatchEvent[] = [];
+    const received: WatchEvent[] = [];
     const result = await train({
       engine: cpuEngine(),
       ...wild,
       watch: { every: 1, largeUpdate: 0.05 },
       data,
-      onEvent: (event) => heard.push(event),
+      onEvent: (event) => received.push(event),
     });
-    expect(heard.map(({ kind }) => kind)).toContain("largeUpdate");
-    expect(result.events).toEqual(heard);
+    expect(received.map(({ kind }) => kind)).toContain("largeUpdate");
+    expect(result.events).toEqual(received);
     expect(JSON.parse(JSON.stringify(result.config.optimizer))).toMatchObject({ watch: true });
     expect(result.losses).toEqual((await train({ engine: cpuEngine(), ...wild, data })).losses);
   });
@@ -260,9 +260,9 @@ describe("a batch schedule", () => {
 });
 
 describe("a pipeline", () => {
-  it("keeps four steps on their way, hears of them in order, and waits for all of them when it is closed", async () => {
-    const heard: number[] = [];
-    const pipeline = createPipeline((report: number) => heard.push(report));
+  it("keeps four steps on their way, reports them in order, and waits for all of them when it is closed", async () => {
+    const received: number[] = [];
+    const pipeline = createPipeline((report: number) => received.push(report));
     const finish: (() => void)[] = [];
     const step = (report: number) => () => new Promise<number>((resolve) => finish.push(() => resolve(report)));
     for (let i = 0; i < 4; i++) await pipeline.start(step(i));
@@ -270,24 +270,24 @@ describe("a pipeline", () => {
     const fifth = pipeline.start(step(4));
     finish[1]!();
     await Promise.resolve();
-    expect([heard, finish.length]).toEqual([[], 4]);
+    expect([received, finish.length]).toEqual([[], 4]);
     finish[0]!();
     await fifth;
-    expect([heard, finish.length]).toEqual([[0], 5]);
+    expect([received, finish.length]).toEqual([[0], 5]);
     for (const end of finish) end();
     await pipeline.drain();
-    expect(heard).toEqual([0, 1, 2, 3, 4]);
+    expect(received).toEqual([0, 1, 2, 3, 4]);
   });
 
   it("throws what a step throws when its turn comes, and lets nothing that fails besides end the process", async () => {
-    const heard: number[] = [];
-    const pipeline = createPipeline((report: number) => heard.push(report));
+    const received: number[] = [];
+    const pipeline = createPipeline((report: number) => received.push(report));
     await pipeline.start(async () => 1);
     await pipeline.start(() => Promise.reject(new Error("second")));
     await pipeline.start(() => Promise.reject(new Error("third")));
     void pipeline.track(Promise.reject(new Error("read")));
     await expect(pipeline.drain()).rejects.toThrow("second");
     await pipeline.close();
-    expect(heard).toEqual([1]);
+    expect(received).toEqual([1]);
   });
 });

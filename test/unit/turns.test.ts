@@ -1,4 +1,4 @@
-// Whoever computes on the CPU lets others have their turn: a server that trains answers, reads files and hears signals.
+// Whoever computes on the CPU lets others have their turn: a server that trains answers, reads files and handles signals.
 
 import { readFile } from "node:fs/promises";
 import { describe, expect, it } from "vitest";

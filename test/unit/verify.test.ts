@@ -24,10 +24,10 @@ describe("verifyRule", () => {
     expect(results.filter(({ problem }) => problem === "it throws TypeError: boo").length).toBeGreaterThan(0);
   });
 
-  it("tells of each law as it is done", async () => {
-    const heard: string[] = [];
-    const results = await verifyRule(sgd, { onResult: ({ law }) => heard.push(law) });
+  it("reports each law as it is done", async () => {
+    const received: string[] = [];
+    const results = await verifyRule(sgd, { onResult: ({ law }) => received.push(law) });
     expect(results.filter(({ problem }) => problem)).toEqual([]);
-    expect(heard).toEqual(results.map(({ law }) => law));
+    expect(received).toEqual(results.map(({ law }) => law));
   });
 });

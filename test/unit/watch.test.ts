@@ -150,7 +150,7 @@ describe("divergence", () => {
     expect(run.verdict.state).toBe("diverged");
   });
 
-  it("into what is not finite is told once", () => {
+  it("into what is not finite is reported once", () => {
     const run = watched(60, (t) => ({ loss: t < 5 ? 1 : Number.NaN, gradientNorm: t < 5 ? 1 : Number.NaN, lr: 0.3 }));
     expect(found(run)).toEqual(["nonFiniteLoss at 6", "nonFiniteGradient at 6"]);
     expect(run.events[0]).toMatchObject({ last: 1, message: "the loss is NaN at step 6, after 1 (lr 0.3)" });
@@ -254,7 +254,7 @@ describe("a rate that is too small", () => {
 });
 
 describe("gradients", () => {
-  it("that explode are told once, with what is usual", () => {
+  it("that explode are reported once, with what is usual", () => {
     const random = new Random(1);
     const run = watched(200, (t) => ({
       loss: 1,
@@ -266,7 +266,7 @@ describe("gradients", () => {
     expect(found(twice)).toEqual(["explodingGradient at 100", "explodingGradient at 181"]);
   });
 
-  it("that vanish are told, unless the loss has come far", () => {
+  it("that vanish are reported, unless the loss has come far", () => {
     const dead = watched(60, (t) => ({ loss: 2.3, gradientNorm: t < 30 ? 1 : 0 }));
     expect(dead.events).toMatchObject([{ kind: "vanishingGradient", step: 35, layer: null, gradientNorm: 0 }]);
     const done = watched(60, (t) => ({ loss: t < 30 ? 2.3 * 0.9 ** t : 0.1, gradientNorm: t < 30 ? 1 : 0 }));
@@ -337,7 +337,7 @@ describe("layers", () => {
     ]);
   });
 
-  it("tell a stall by how little they move", () => {
+  it("show a stall by how little they move", () => {
     const random = new Random(8);
     const watch = createWatch();
     const events: WatchEvent[] = [];

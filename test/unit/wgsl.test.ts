@@ -28,8 +28,8 @@ import { rules } from "../../src/rules/index.ts";
 import { createPlan } from "../optimizers.ts";
 
 const segments = layoutSegments([{ name: "w", shape: [8, 3] }]);
-/** What stands around a rule and has WGSL of its own; all but the first beside one set of options. */
-const arounds: readonly object[] = [
+/** Modifiers with WGSL; all but the first beside one set of options. */
+const modifierSets: readonly object[] = [
   {},
   { cautious: true, ema: {}, swa: {}, lookahead: {}, centralize: true, clip: { type: "value", maxValue: 1 } },
   { clip: { type: "adaptive", clipping: 0.1 }, replicas: [{}, {}], watch: true, centralize: true },
@@ -42,8 +42,8 @@ const contextOf = (config: object, tensors = segments, index = 0, access: Kernel
 };
 const cases: readonly KernelContext[] = rules.flatMap((rule) =>
   optionSets(rule).flatMap((options, set) =>
-    (set === 0 ? arounds : arounds.slice(0, 1)).flatMap((around) => {
-      const config = { rule, ...options, ...around };
+    (set === 0 ? modifierSets : modifierSets.slice(0, 1)).flatMap((modifiers) => {
+      const config = { rule, ...options, ...modifiers };
       const { plan } = contextOf(config);
       return plan.ruleSets.flatMap((_, index) =>
         (["vec4", "scalar"] as const).map((access) => contextOf(config, segments, index, access)),
@@ -206,27 +206,27 @@ describe("layouts", () => {
     }
   });
 
-  it("and numbers are no constants: sources differ by rule, access and surroundings alone", () => {
+  it("and numbers are no constants: sources differ by rule, access and modifiers alone", () => {
     const other = layoutSegments([
       { name: "w", shape: [700, 9] },
       { name: "x", shape: [5] },
     ]);
-    for (const around of arounds) {
+    for (const modifiers of modifierSets) {
       const [one, another] = [
-        contextOf({ ...around, rule: adafactor }),
-        contextOf({ ...around, rule: adafactor, replicas: [{}, {}, {}], groups: [{ params: "x" }] }, other),
+        contextOf({ ...modifiers, rule: adafactor }),
+        contextOf({ ...modifiers, rule: adafactor, replicas: [{}, {}, {}], groups: [{ params: "x" }] }, other),
       ].map((context) => sourcesOf(context).map(({ source }) => source));
       expect(another).toEqual(one);
     }
   });
 
   it("the sources of the norm, of units and of caution's conclusion are the same for every rule", () => {
-    for (const [around, name] of [
+    for (const [modifiers, name] of [
       [{ skipNonFinite: true }, "norm norm"],
       [{ clip: { type: "adaptive", clipping: 0.1 } }, "norm norm"],
       [{ clip: { type: "adaptive", clipping: 0.1 } }, "unitClip unitClip"],
     ] as const) {
-      const codes = rules.map((rule) => source(contextOf({ ...around, rule }), name).code);
+      const codes = rules.map((rule) => source(contextOf({ ...modifiers, rule }), name).code);
       expect(new Set(codes).size).toBe(1);
     }
     const codes = rules

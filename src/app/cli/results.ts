@@ -321,10 +321,10 @@ function stages(folder: string): readonly string[] {
 }
 
 /** Ends what processes that were killed have begun. */
-function settleOthers(folder: string, own: string): void {
+function settleOthers(folder: string, except: string): void {
   for (const entry of stages(folder)) {
     const stage = join(folder, entry);
-    if (stage !== own && !isInUse(stage)) settle(folder, stage);
+    if (stage !== except && !isInUse(stage)) settle(folder, stage);
   }
 }
 

@@ -82,11 +82,11 @@ function together(a: Launch["external"], b: Launch["external"], most: number): b
 }
 
 function both(a: NonNullable<Launch["external"]>, b: NonNullable<Launch["external"]>): NonNullable<Launch["external"]> {
-  const around = (one: Stretch, other: Stretch): Stretch => {
+  const spanning = (one: Stretch, other: Stretch): Stretch => {
     const offset = Math.min(one.offset, other.offset);
     return { buffer: one.buffer, offset, size: Math.max(one.offset + one.size, other.offset + other.size) - offset };
   };
-  return { params: around(a.params, b.params), gradients: around(a.gradients, b.gradients) };
+  return { params: spanning(a.params, b.params), gradients: spanning(a.gradients, b.gradients) };
 }
 
 /** Where each tensor's chunks stand among all chunks: rule set by rule set, group by group. */

@@ -1,4 +1,4 @@
-// Getting a device, telling what it really is, and refusing early when it cannot hold what is asked of it.
+// Getting a device, finding out what it really is, and refusing early when it cannot hold what is asked of it.
 import { DeviceError, OptionError, show } from "../../base/errors.ts";
 import { readArray, readMade, readString } from "../../base/options.ts";
 

@@ -104,7 +104,7 @@ export function note(device: GPUDevice, edit: (known: Known) => void): void {
   const choices = choicesOf(device);
   edit(choices.known);
   try {
-    // Read anew: what other sessions have noted since stays, and what they have forgotten stays forgotten.
+    // Read anew: what other sessions have saved since stays, and what they have forgotten stays forgotten.
     const held = read(device, choices.store);
     edit(held);
     choices.store?.setItem(storeKey(device), JSON.stringify(held));

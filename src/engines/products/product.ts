@@ -79,7 +79,7 @@ export interface Replicated {
 /** A, B and C. */
 export type Operands = readonly [a: Operand, b: Operand, c: Operand];
 
-/** A product's kernel, for operands of any size that lie as it was told. */
+/** A product's kernel, for operands of any size laid out as its options say. */
 export interface ProductKernel {
   readonly kernel: Kernel;
   readonly variant: Variant;
@@ -167,7 +167,7 @@ async function compileVariant(
 const wholeVec4s = ({ offset = 0, stride }: Placement) => offset % 16 === 0 && stride % 4 === 0;
 
 /**
- * The dispatch of a compiled product over its operands, which must lie as the kernel was told.
+ * The dispatch of a compiled product over its operands, which must lie as the kernel's options say.
  *
  * @throws DeviceError where the product has too many tiles for one dispatch.
  */

@@ -22,7 +22,7 @@ import { assemble, type Snippet, type Source } from "../../base/assemble.ts";
 import { defineStruct } from "../../base/struct.ts";
 import type { BindingUse } from "../gpu/kernel.ts";
 
-/** What a product's kernel is told in its uniform; rows, firsts and strides count elements, or vec4s where it reads those. */
+/** The uniform of a product's kernel; rows, firsts and strides count elements, or vec4s where it reads those. */
 export const sizesStruct = defineStruct("Sizes", {
   m: "u32",
   n: "u32",

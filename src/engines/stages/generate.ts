@@ -254,9 +254,9 @@ function scalarAt({ scalars }: RuleSetLayout, scope: "tensor" | "all", at: numbe
 /** Scalars where they are kept: a record for all tensors, then one for each. */
 export function scalarsSnippet({ ruleSet, layout }: KernelContext): Snippet {
   const { rule } = ruleSet;
-  const own = ruleScalars(layout);
+  const fields = ruleScalars(layout);
   const factored = rule.factored ? ["select(0.0, 1.0, factored)"] : [];
-  const loads = own.map(({ scope, at }) => scalarAt(layout, scope, at));
+  const loads = fields.map(({ scope, at }) => scalarAt(layout, scope, at));
   return generated(
     `scalars of rule "${rule.name}"`,
     `fn scalars_of(replica: u32, record: u32, factored: bool) -> Scalars {
@@ -270,16 +270,16 @@ export function scalarsSnippet({ ruleSet, layout }: KernelContext): Snippet {
 export function concludingScalarsSnippet({ ruleSet, layout }: KernelContext): Snippet {
   const { rule } = ruleSet;
   const starts = rule.reduction?.scalars ?? {};
-  const own = ruleScalars(layout);
+  const fields = ruleScalars(layout);
   const factored = rule.factored ? ["select(0.0, 1.0, factored)"] : [];
-  const begins = own.map(({ name, scope, at }) => {
+  const begins = fields.map(({ name, scope, at }) => {
     const start = starts[name]!;
     const value = typeof start === "number" ? floating(start) : `by.${snakeCase(start)}`;
     return `select(${scalarAt(layout, scope, at)}, ${value}, by.first != 0.0)`;
   });
   // What is summed over all tensors begins with the first update of any group, and goes by the row behind the groups'.
   const by = rule.reduction?.scope === "all" ? "row_of(replica, sizes.common_row)" : "h";
-  const stores = own.map(({ name, scope, at }) => `  ${scalarAt(layout, scope, at)} = r.${snakeCase(name)};\n`);
+  const stores = fields.map(({ name, scope, at }) => `  ${scalarAt(layout, scope, at)} = r.${snakeCase(name)};\n`);
   return generated(
     `first scalars of rule "${rule.name}"`,
     `// Before the rule's own conclusion: in the first update they begin.

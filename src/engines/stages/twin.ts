@@ -28,7 +28,7 @@ export interface Step {
   readonly raw: readonly Float32Array[];
   /** What they are multiplied by, by bin of clipping. */
   readonly scales: readonly number[];
-  /** Hears what the update did to each tensor. */
+  /** Receives what the update did to each tensor. */
   readonly note?: ((stats: LayerStats) => void) | undefined;
 }
 

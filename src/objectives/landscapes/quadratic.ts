@@ -81,15 +81,15 @@ export const quadratic: LandscapeFunction<QuadraticOptions> = defineLandscape({
       term: (x, i) => (curvatures[i]! * turned(x, i) ** 2) / 2,
       slope(x, i) {
         const j = n - 1 - i;
-        const own = curvatures[i]! * turned(x, i);
-        return i === j ? own : cosine * own - across(i) * curvatures[j]! * turned(x, j);
+        const here = curvatures[i]! * turned(x, i);
+        return i === j ? here : cosine * here - across(i) * curvatures[j]! * turned(x, j);
       },
       curvature(_, i, k) {
         const j = n - 1 - i;
-        const [own, other] = [curvatures[i]!, curvatures[j]!];
-        if (i === j) return k === i ? own : 0;
-        if (k === i) return cosine ** 2 * own + sine ** 2 * other;
-        return k === j ? cosine * across(i) * (own - other) : 0;
+        const [here, other] = [curvatures[i]!, curvatures[j]!];
+        if (i === j) return k === i ? here : 0;
+        if (k === i) return cosine ** 2 * here + sine ** 2 * other;
+        return k === j ? cosine * across(i) * (here - other) : 0;
       },
       minimum: 0,
       minima: () => [everywhere(n, 0)],
