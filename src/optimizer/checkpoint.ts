@@ -24,7 +24,7 @@ import { mustAllow, scalarRange } from "./locations.ts";
 import { type Optimizer, putValues, type TensorValues } from "./optimizer.ts";
 import type { Plan } from "./plan.ts";
 import { planConfig } from "./plan_config.ts";
-import { type Heard, restoreHypers } from "./restore_hypers.ts";
+import { type ObservedStates, restoreHypers } from "./restore_hypers.ts";
 import { fetchRoles, type Inside, insideOf } from "./shell.ts";
 import type { Clock, Write } from "./store.ts";
 import type { CarryValues } from "./table.ts";
@@ -177,7 +177,7 @@ function describePlan(plan: Plan, hypers: Hypers): Description {
       flags,
       frozen: hypers.isFrozen(index),
       hypers: its.map(configsOf),
-      own: [...hypers.own(index)],
+      own: [...hypers.explicit(index)],
       heard: its.map(observedBy),
       tensors: plan.names.filter((_, segment) => plan.groupOf[segment] === index),
     };
@@ -211,7 +211,7 @@ function configsOf(hypers: Readonly<Record<string, Schedule>>): Record<string, u
 }
 
 /** What the listeners among hypers have observed. */
-function observedBy(hypers: Readonly<Record<string, Schedule>>): Heard {
+function observedBy(hypers: Readonly<Record<string, Schedule>>): ObservedStates {
   return Object.fromEntries(
     Object.entries(hypers).flatMap(([hyper, { listeners }]) =>
       listeners ? [[hyper, listeners.map((listener) => listener.state())]] : [],
@@ -281,15 +281,17 @@ function openCheckpoint(
   if (metadata.format === format && !sealed) {
     throw new DataError(`the checkpoint has no checksums (metadata fallline.crc32), which its format ${format} needs`);
   }
-  const own = describePlan(plan, hypers).metadata;
+  const current = describePlan(plan, hypers).metadata;
   for (const key of ["rule", "flags"]) {
-    if (metadata[key] !== own[key]) {
-      throw new DataError(`the checkpoint's ${key} is ${metadata[key] ?? "missing"}; this optimizer's is ${own[key]}`);
+    if (metadata[key] !== current[key]) {
+      throw new DataError(
+        `the checkpoint's ${key} is ${metadata[key] ?? "missing"}; this optimizer's is ${current[key]}`,
+      );
     }
   }
   const groups = readGroups(metadata.groups);
-  const ours = readGroups(own.groups);
-  // Checkpoints from before that was noted: as the optimizer that was saved, if the groups are the same.
+  const ours = readGroups(current.groups);
+  // Older checkpoints do not say: as the optimizer that was saved, if the groups are the same.
   const saved = whose === "saved" || (whose === undefined && (metadata.created ?? plan.created) === plan.created);
   const heirs = matchGroups(groups, ours, saved);
   const clocks = readClocks(plan, metadata);
@@ -337,8 +339,8 @@ function recallHypers(
   try {
     const saved = {
       values: clocks.map((_, r) => groups.map((group) => read(group.hypers[r] ?? {}))),
-      heard: clocks.map((_, r) => groups.map(({ heard }) => heard?.[r] ?? {})),
-      own: groups.map(({ own }) => own),
+      observed: clocks.map((_, r) => groups.map(({ heard }) => heard?.[r] ?? {})),
+      explicit: groups.map(({ own }) => own),
       inherited: {
         shared: readShared("shared", metadata).map(read),
         fallback: readShared("fallback", metadata).map(read),
@@ -481,9 +483,9 @@ interface SavedGroup {
   readonly flags: unknown;
   readonly frozen: unknown;
   readonly hypers: readonly Readonly<Record<string, unknown>>[];
-  /** Missing in older checkpoints, as `heard` is. */
+  /** The hypers that the group set itself; missing in older checkpoints, as `heard` is: the states of listeners. */
   readonly own?: readonly string[];
-  readonly heard?: readonly Heard[];
+  readonly heard?: readonly ObservedStates[];
   readonly tensors?: readonly string[];
 }
 

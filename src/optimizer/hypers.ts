@@ -16,13 +16,13 @@ export const sources = ["shared", "fallback"] as const;
 
 /** Which schedule drives each hyper. */
 export interface HypersState {
-  /** By replica, the optimizer's own. */
+  /** By replica, those that the optimizer's config sets. */
   readonly shared: readonly Schedules[];
   /** By replica, those of the optimizer's fallback; empty where it has none. */
   readonly fallback: readonly Schedules[];
   readonly groups: readonly {
-    /** The hypers that are the group's own, not inherited. */
-    readonly own: ReadonlySet<string>;
+    /** The hypers that the group sets itself, not inherited. */
+    readonly explicit: ReadonlySet<string>;
     /** By replica the schedules of those. */
     readonly values: readonly Schedules[];
   }[];
@@ -32,12 +32,12 @@ export interface HypersState {
 export interface HypersDraft {
   readonly shared: Record<string, Schedule>[];
   readonly fallback: Record<string, Schedule>[];
-  readonly groups: { readonly own: Set<string>; readonly values: Record<string, Schedule>[] }[];
+  readonly groups: { readonly explicit: Set<string>; readonly values: Record<string, Schedule>[] }[];
 }
 
 type Inheriting = Pick<Group, "rule" | "inherits">;
 
-/** The schedule that drives a hyper: the group's own, or the one that it inherits. */
+/** The schedule that drives a hyper: the one that the group sets, or the one that it inherits. */
 export function scheduleIn(
   groups: readonly Inheriting[],
   state: HypersState,
@@ -46,16 +46,16 @@ export function scheduleIn(
   replica: number,
 ): Schedule {
   const { inherits } = groups[group]!;
-  const { own, values } = state.groups[group]!;
-  return (inherits && !own.has(hyper) ? state[inherits] : values)[replica]![hyper]!;
+  const { explicit, values } = state.groups[group]!;
+  return (inherits && !explicit.has(hyper) ? state[inherits] : values)[replica]![hyper]!;
 }
 
-/** Makes a hyper the group's own in every replica, as it is now. */
-export function makeOwn(groups: readonly Inheriting[], draft: HypersDraft, group: number, hyper: string): void {
-  const { own, values } = draft.groups[group]!;
-  if (own.has(hyper)) return;
+/** Lets the group set a hyper itself in every replica, with the schedule that it has now. */
+export function makeExplicit(groups: readonly Inheriting[], draft: HypersDraft, group: number, hyper: string): void {
+  const { explicit, values } = draft.groups[group]!;
+  if (explicit.has(hyper)) return;
   for (const [replica, its] of values.entries()) its[hyper] = scheduleIn(groups, draft, group, hyper, replica);
-  own.add(hyper);
+  explicit.add(hyper);
 }
 
 /** The schedules of a rule's hypers: those that are given, else those of before, else the defaults. */
@@ -142,9 +142,9 @@ export class Hypers {
     );
   }
 
-  /** The hypers that are a group's own, not inherited. */
-  own(group: number): ReadonlySet<string> {
-    return this.state.groups[group]!.own;
+  /** The hypers that a group sets itself, not inherited. */
+  explicit(group: number): ReadonlySet<string> {
+    return this.state.groups[group]!.explicit;
   }
 
   /** By replica, what groups inherit. */
@@ -180,7 +180,7 @@ export class Hypers {
 
   /**
    * Replaces hypers in one group or in all of them, in one replica or in all, from the next step on. What is set in all
-   * groups those follow that inherit it; what is set in one is that group's own.
+   * groups those follow that inherit it; what is set in one holds for that group alone.
    *
    * @throws OptionError for an unknown hyper, group or replica, a value out of range, or a hyper whose slots were not
    * created; nothing is changed then.
@@ -214,16 +214,16 @@ export class Hypers {
         const rest = heirs.find((index) => groups[index]!.isRest && targets.has(index));
         if (heirs.length === 0 || (group !== undefined && rest === undefined)) continue;
         if (group !== undefined) {
-          for (const index of heirs) if (!targets.has(index)) makeOwn(groups, draft, index, hyper);
+          for (const index of heirs) if (!targets.has(index)) makeExplicit(groups, draft, index, hyper);
         }
         put(draft[source], groups[heirs[0]!]!.rule, hyper);
       }
       for (const index of targets) {
         const target = groups[index];
         if (!target || target.isRest || !Object.hasOwn(target.rule.hypers, hyper)) continue;
-        if (group !== undefined) makeOwn(groups, draft, index, hyper);
-        const { own, values } = draft.groups[index]!;
-        if (own.has(hyper)) put(values, target.rule, hyper);
+        if (group !== undefined) makeExplicit(groups, draft, index, hyper);
+        const { explicit, values } = draft.groups[index]!;
+        if (explicit.has(hyper)) put(values, target.rule, hyper);
       }
     }
     const changed = groups.map(({ rule }, index) =>
@@ -241,7 +241,7 @@ export class Hypers {
   observe(metric: number, replica: number | undefined): boolean {
     if (typeof metric !== "number") throw new OptionError(`observe was given ${show(metric)}; it must be a number`);
     if (replica !== undefined) readReplica(this.plan, "replica", replica);
-    // Groups may share a schedule, which must hear each metric once.
+    // Groups may share a schedule, which must observe each metric once.
     const listeners = new Set<Listener>();
     for (const r of replicasOf(this.plan, replica)) {
       for (const group of this.plan.groups.keys()) {
@@ -340,7 +340,10 @@ export function draftOf({ shared, fallback, groups }: HypersState): HypersDraft 
   return {
     shared: shared.map((its) => ({ ...its })),
     fallback: fallback.map((its) => ({ ...its })),
-    groups: groups.map(({ own, values }) => ({ own: new Set(own), values: values.map((its) => ({ ...its })) })),
+    groups: groups.map(({ explicit, values }) => ({
+      explicit: new Set(explicit),
+      values: values.map((its) => ({ ...its })),
+    })),
   };
 }
 

@@ -4,28 +4,28 @@ import { readChoice, readObject } from "../base/options.ts";
 import { createSchedule, type ListenerState, type Schedule } from "../schedules/schedule.ts";
 import { draftOf, type Hypers, heirsOf, readHypers, replicasOf, type Source, sameConfig, sources } from "./hypers.ts";
 
-/** What the schedules of hypers have heard, by hyper. */
-export type Heard = Readonly<Record<string, readonly ListenerState[]>>;
+/** The states of the listeners among the schedules of hypers, by hyper. */
+export type ObservedStates = Readonly<Record<string, readonly ListenerState[]>>;
 
 /** Hypers as they were saved, by replica and group. */
 export interface SavedHypers {
   /** Those that are known; the others stay. */
   readonly values: readonly (readonly Readonly<Record<string, unknown>>[])[];
-  readonly heard: readonly (readonly Heard[])[];
-  /** By group which were its own; undefined: as they are. */
-  readonly own: readonly (readonly string[] | undefined)[];
+  readonly observed: readonly (readonly ObservedStates[])[];
+  /** By group those that it set itself; undefined: as they are. */
+  readonly explicit: readonly (readonly string[] | undefined)[];
   /** By replica those that are inherited. */
   readonly inherited: Readonly<Record<Source, readonly Readonly<Record<string, unknown>>[]>>;
 }
 
 /**
- * Puts saved hypers back for each replica's step, with what their schedules had heard.
+ * Puts saved hypers back for each replica's step, with what their schedules had observed.
  *
  * @throws OptionError for what is no hyper of the rule or out of its form; nothing is changed then.
  */
 export function restoreHypers(
   hypers: Hypers,
-  { values, heard, own, inherited }: SavedHypers,
+  { values, observed, explicit, inherited }: SavedHypers,
   steps: readonly number[],
 ): void {
   const { groups, rule: shared, fallback } = hypers.plan;
@@ -35,14 +35,14 @@ export function restoreHypers(
       const change = values[r]![index]!;
       readObject(hypers.ownerOf(index), change, Object.keys(rule.hypers));
       const its = readHypers(rule, "set", change, hypers.of(index, r));
-      for (const [hyper, states] of Object.entries(heard[r]?.[index] ?? {})) {
-        its[hyper] = withHeard(hyper, its[hyper], states);
+      for (const [hyper, states] of Object.entries(observed[r]?.[index] ?? {})) {
+        its[hyper] = withObserved(hyper, its[hyper], states);
       }
       return its;
     }),
   );
   const owned = groups.map(({ rule }, index) => {
-    const names = own[index] ?? [...hypers.own(index)];
+    const names = explicit[index] ?? [...hypers.explicit(index)];
     return new Set(names.map((name) => readChoice(`groups[${index}].own`, name, Object.keys(rule.hypers))));
   });
   const draft = draftOf(hypers.state);
@@ -63,15 +63,15 @@ export function restoreHypers(
   groups.forEach(({ rule, inherits, isRest }, index) => {
     const names = Object.keys(rule.hypers).filter((hyper) => {
       if (!inherits || isRest) return !inherits;
-      // Older checkpoints do not say what was a group's own: what differs is.
+      // Older checkpoints do not say what a group set itself: what differs is.
       const differs = (r: number) => {
         const [its, base] = [after[index]![r]![hyper]!, draft[inherits][r]![hyper]!];
-        return !sameConfig(its, base) || heardIn(its) !== heardIn(base);
+        return !sameConfig(its, base) || observedIn(its) !== observedIn(base);
       };
       return owned[index]!.has(hyper) || replicas.some(differs);
     });
     draft.groups[index] = {
-      own: new Set(names),
+      explicit: new Set(names),
       values: after[index]!.map((its) => Object.fromEntries(names.map((hyper) => [hyper, its[hyper]!]))),
     };
   });
@@ -79,13 +79,13 @@ export function restoreHypers(
   hypers.replace(draft, changed, (r) => steps[r]!, values);
 }
 
-/** A schedule that goes on from what it had heard. */
-function withHeard(hyper: string, schedule: Schedule | undefined, states: readonly ListenerState[]): Schedule {
+/** A schedule that goes on from what it had observed. */
+function withObserved(hyper: string, schedule: Schedule | undefined, states: readonly ListenerState[]): Schedule {
   const fresh = schedule && createSchedule(schedule.config, hyper);
   const listeners = fresh?.listeners ?? [];
   if (!fresh || !Array.isArray(states) || states.length !== listeners.length) {
     throw new DataError(
-      `what the plateaus of ${hyper} have heard is ${show(states)}, which does not fit the ${listeners.length} it has`,
+      `what the plateaus of ${hyper} have observed is ${show(states)}, which does not fit the ${listeners.length} it has`,
     );
   }
   listeners.forEach((listener, i) => {
@@ -94,4 +94,4 @@ function withHeard(hyper: string, schedule: Schedule | undefined, states: readon
   return fresh;
 }
 
-const heardIn = ({ listeners }: Schedule) => JSON.stringify(listeners?.map((listener) => listener.state()));
+const observedIn = ({ listeners }: Schedule) => JSON.stringify(listeners?.map((listener) => listener.state()));

@@ -26,8 +26,8 @@ export function scheduleFromJson(value: unknown, name: string, known: readonly S
     if (budget.left-- === 0) throw new OptionError(`a schedule holds more than ${mostSchedules} others`);
     const { type, ...options } = value;
     const definition = known.find((each) => each === type || each.type === type);
-    const own = definition ?? (isScheduleDefinition(type) ? type : undefined);
-    if (!own) {
+    const chosen = definition ?? (isScheduleDefinition(type) ? type : undefined);
+    if (!chosen) {
       const types = known.map((each) => each.type).join(", ") || "none";
       throw new OptionError(
         type === undefined
@@ -36,7 +36,7 @@ export function scheduleFromJson(value: unknown, name: string, known: readonly S
       );
     }
     const inside = (inner: string, part: unknown) => read(inner, part, depth + 1);
-    return { type: own, ...own.fromJson(name, options, inside) } satisfies ScheduleConfig;
+    return { type: chosen, ...chosen.fromJson(name, options, inside) } satisfies ScheduleConfig;
   };
   return read(name, value, 0) as Scheduled;
 }
