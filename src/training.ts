@@ -4,6 +4,9 @@
 export { Random } from "./base/random.ts";
 export type { Activation } from "./engines/products/activation.ts";
 export type { At, Block, Coefficients, Span as VectorSpan, VectorSpace, VectorTensor } from "./engines/vectors.ts";
+export type { Claim, Experiment, ExperimentContext, ExperimentOption, Findings } from "./lab/experiments/experiment.ts";
+export * as lab from "./lab/experiments/functions.ts";
+export type { LabResult } from "./lab/experiments/run.ts";
 export type {
   FindLrJob,
   Ramp,

@@ -37,12 +37,17 @@ let last: Promise<unknown> = Promise.resolve();
 
 /** `fallline ARGS` in this process, one after the other. */
 export function fallline(args: readonly string[]): Promise<Finished> {
-  const finished = last.then(() => runHere(args));
+  return runHere(() => runProgram(args));
+}
+
+/** Any part of the command line in this process, one after the other. */
+export function runHere(work: () => Promise<void>): Promise<Finished> {
+  const finished = last.then(() => collect(work));
   last = finished.catch(() => undefined);
   return finished;
 }
 
-async function runHere(args: readonly string[]): Promise<Finished> {
+async function collect(work: () => Promise<void>): Promise<Finished> {
   const texts = { stdout: "", stderr: "" };
   const undo: (() => void)[] = [];
   for (const name of ["stdout", "stderr"] as const) {
@@ -67,7 +72,7 @@ async function runHere(args: readonly string[]): Promise<Finished> {
   const before = process.exitCode;
   process.exitCode = undefined;
   try {
-    await runProgram(args);
+    await work();
     return { code: Number(process.exitCode ?? 0), ...texts };
   } finally {
     process.exitCode = before;

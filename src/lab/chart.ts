@@ -407,3 +407,81 @@ export function logAxis([low, high]: readonly [number, number]): LogAxis {
     axisLabel: { customValues, formatter: short, hideOverlap: true },
   };
 }
+
+/** One curve of an experiment. */
+export interface LabCurve {
+  readonly name: string;
+  readonly points: readonly Point[];
+  /** How it is drawn: what was found as a line or dots, what was predicted dashed; default "line". */
+  readonly style?: "line" | "dots" | "dashed";
+}
+
+/** Curves over the same axes. */
+export interface LabPanel {
+  readonly x: LabAxis;
+  readonly y: LabAxis;
+  readonly curves: readonly LabCurve[];
+  /** Lines across at some x. */
+  readonly marks?: readonly { readonly name: string; readonly at: number }[];
+}
+
+export interface LabAxis {
+  readonly name: string;
+  /** Whether it is logarithmic; default false. What is not positive is then left out. */
+  readonly log?: boolean;
+}
+
+const labColors = ["#0b4f9c", "#c2410c", "#15803d", "#7e22ce", "#0f766e", "#a16207", "#475569", "#be185d"];
+const panelHeight = 330;
+
+/** What an experiment found, panel below panel; what is not finite is left out. */
+export function labChart({ title, panels }: { readonly title: string; readonly panels: readonly LabPanel[] }) {
+  const top = (index: number) => 40 + index * panelHeight;
+  const drawn = panels.map(({ x, y, curves, marks = [] }) => {
+    const kept = curves.map(({ points }) =>
+      points.filter(
+        ([across, up]) =>
+          Number.isFinite(across) && Number.isFinite(up) && !(x.log && across <= 0) && !(y.log && up <= 0),
+      ),
+    );
+    const all = kept.flat();
+    const range = { x: extent(all.map(([across]) => across)), y: extent(all.map(([, up]) => up)) };
+    return { x, y, curves, marks, kept, all, range };
+  });
+  const axis = (
+    { name, log = false }: LabAxis,
+    [low, high]: readonly [number, number],
+    gridIndex: number,
+    across: boolean,
+  ) => ({
+    gridIndex,
+    ...(across ? bottom(name) : { name, axisLine: { onZero: false } }),
+    ...(log && low > 0 ? logAxis([low, high]) : linearAxis),
+  });
+  return {
+    width: 900,
+    height: top(panels.length),
+    title: { text: title, left: "center", textStyle: { fontSize: 15, width: 840, overflow: "break" as const } },
+    legend: drawn.map(({ curves, marks }, index) => ({
+      top: top(index),
+      itemGap: Math.max(24, ...curves.map(({ name }) => 8 + 1.2 * name.length)),
+      data: [...curves.map(({ name }) => name), ...marks.map(({ name }) => name)],
+    })),
+    grid: panels.map((_, index) => ({ left: 72, right: 28, top: top(index) + 50, height: panelHeight - 110 })),
+    xAxis: drawn.map(({ x, range }, index) => axis(x, range.x, index, true)),
+    yAxis: drawn.map(({ y, range }, index) => axis(y, range.y, index, false)),
+    series: drawn.flatMap(({ curves, marks, kept, all }, index) => {
+      const place = { xAxisIndex: index, yAxisIndex: index };
+      return [
+        ...curves.map(({ name, style = "line" }, i) => ({
+          ...line(name, kept[i]!, labColors[i % labColors.length]!),
+          ...place,
+          ...(style === "dots"
+            ? { showSymbol: true, symbol: "circle", symbolSize: kept[i]!.length > 500 ? 1 : 5, lineStyle: { width: 0 } }
+            : { lineStyle: { width: 2, type: style === "dashed" ? ("dashed" as const) : ("solid" as const) } }),
+        })),
+        ...marks.map(({ name, at }) => ({ ...upright(name, at, all), ...place })),
+      ];
+    }),
+  };
+}

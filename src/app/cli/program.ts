@@ -5,6 +5,7 @@ import { FalllineError } from "../../base/errors.ts";
 import { diffCommand } from "./diff.ts";
 import { findLrCommand } from "./find_lr.ts";
 import { gradientsCommand } from "./gradients.ts";
+import { labCommand } from "./lab.ts";
 import { replayCommand } from "./replay.ts";
 import { scheduleCommand } from "./schedule.ts";
 import { searchCommand } from "./search.ts";
@@ -28,6 +29,8 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .addCommand(tuneCommand());
   // By itself commander ends the process, before what it says has been written.
   for (const command of [program, ...program.commands]) command.exitOverride();
+  // It has a status of its own for what it cannot read.
+  program.addCommand(labCommand());
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

@@ -1,0 +1,259 @@
+// What an experiment is: options that are read once, with their ranges and meanings; a run on an engine; and claims, each a
+// number found beside the number predicted, with the difference that is allowed. The command line, the docs and the tests
+// take experiments in this shape alone.
+import { DataError, OptionError } from "../../base/errors.ts";
+import {
+  describeRange,
+  isOptions,
+  type Option,
+  type Range,
+  readArray,
+  readChoice,
+  readListener,
+  readMade,
+  readNumber,
+  readObject,
+  readSignal,
+  type Values,
+} from "../../base/options.ts";
+import { breathe } from "../../objectives/turns.ts";
+import { readEngine } from "../../train/arguments.ts";
+import type { Engine } from "../../train/engine.ts";
+
+/** A number that was found beside the one that was predicted. */
+export interface Claim {
+  /** What was measured, in words. */
+  readonly what: string;
+  /** The number that was found. */
+  readonly found: number;
+  /** The number that was predicted before the run. */
+  readonly predicted: number;
+  /** The difference that is allowed: relative to what was predicted, or absolute where `what` says so. */
+  readonly allowance: number;
+  /** Whether the two agree. */
+  readonly ok: boolean;
+}
+
+/** What a run comes to. */
+export interface Findings {
+  /** What was found and predicted, at least one. */
+  readonly claims: readonly Claim[];
+  /** A picture of it, as an ECharts description. */
+  readonly chart: Readonly<Record<string, unknown>>;
+  /** What else is worth knowing, such as how fast it ran; a sentence each. */
+  readonly notes?: readonly string[];
+}
+
+/** What a run is given beside its options. */
+export interface ExperimentContext {
+  /** What it runs on. */
+  readonly engine: Engine;
+  /** Stops it: the run then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called with the share that is done, from 0 to 1. */
+  readonly onProgress?: ((done: number) => void) | undefined;
+}
+
+/** The same as an experiment's file sees it. */
+export interface Lab {
+  /** What it runs on. */
+  readonly engine: Engine;
+  /** Reports the share that is done, and lets others have their turn. @throws the signal's reason where the run is stopped. */
+  progress(done: number): Promise<void>;
+}
+
+/** An option of an experiment. */
+export interface ExperimentOption {
+  /** In camelCase; the command line has it in kebab-case. */
+  readonly name: string;
+  /** What it is, in words. */
+  readonly meaning: string;
+  /** What it may be, in words. */
+  readonly allowed: string;
+  /** What it is where it is left out. */
+  readonly default: unknown;
+  /** How the command line reads it: a number, numbers with commas between them, or a word. */
+  readonly kind: Kind;
+}
+
+type Kind = "number" | "numbers" | "word";
+
+/** One entry of the registry in experiments/index.ts. */
+export interface Experiment {
+  /** In kebab-case. */
+  readonly name: string;
+  /** What it shows, in one sentence. */
+  readonly title: string;
+  /** Its options, in the order in which they are listed. */
+  readonly options: readonly ExperimentOption[];
+  /**
+   * The complete options.
+   *
+   * @throws OptionError for an unknown option or a value out of range.
+   */
+  read(options: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>>;
+  /**
+   * Runs it.
+   *
+   * @throws OptionError for options that are none, before anything is made; DeviceError for what the engine cannot hold;
+   * DataError where a run diverges that should not.
+   */
+  run(options: Readonly<Record<string, unknown>>, context: ExperimentContext): Promise<Findings>;
+}
+
+/** An option as an experiment's file writes it. */
+export interface LabOption<T> extends Option<T> {
+  readonly meaning: string;
+  readonly kind: Kind;
+}
+
+/** A number; its range and its default. */
+export function number(meaning: string, standard: number, range: Range = {}): LabOption<number> {
+  return {
+    meaning,
+    kind: "number",
+    allowed: describeRange(range),
+    default: standard,
+    read: (name, value) => readNumber(name, value, range),
+  };
+}
+
+/** A whole number; its range and its default. */
+export function whole(meaning: string, standard: number, range: Range): LabOption<number> {
+  return number(meaning, standard, { ...range, integer: true });
+}
+
+/** At least one number, each in a range. */
+export function numbers(meaning: string, standard: readonly number[], range: Range = {}): LabOption<readonly number[]> {
+  return {
+    meaning,
+    kind: "numbers",
+    allowed: `numbers, each ${describeRange(range)}`,
+    default: standard,
+    read(name, value) {
+      const read = readArray(name, value, "numbers").map((one, i) => readNumber(`${name}[${i}]`, one, range));
+      if (read.length === 0) throw new OptionError(`${name} is []; it must hold at least one number`);
+      return read;
+    },
+  };
+}
+
+/** One of some words. */
+export function choice<T extends string>(meaning: string, names: readonly T[], standard: T): LabOption<T> {
+  return {
+    meaning,
+    kind: "word",
+    allowed: names.join(", "),
+    default: standard,
+    read: (name, value) => readChoice(name, value, names),
+  };
+}
+
+type Options = Readonly<Record<string, LabOption<unknown>>>;
+
+/** Every experiment takes it. */
+const seed = whole("what is drawn at random goes by it", 0, { min: 0, max: Number.MAX_SAFE_INTEGER });
+
+interface Written<O extends Options> {
+  readonly name: string;
+  readonly title: string;
+  readonly options: O;
+  /** Refuses what no option can refuse alone. */
+  check?(values: Values<O>): void;
+  run(values: Values<O> & { readonly seed: number }, lab: Lab): Promise<Findings>;
+}
+
+/** An experiment from what is written down of it. */
+export function defineExperiment<O extends Options>({ name, title, options, check, run }: Written<O>): Experiment {
+  const all: readonly (readonly [string, LabOption<unknown>])[] = Object.entries({ ...options, seed });
+  const known = all.map(([key]) => key);
+  const read = (given: Readonly<Record<string, unknown>>) => {
+    const fields = readObject("options", given, known);
+    const values = Object.fromEntries(
+      all.map(([key, option]) => [key, option.read(key, fields[key] === undefined ? option.default : fields[key])]),
+    ) as Values<O> & { readonly seed: number }; // each option was read by its own reader
+    check?.(values);
+    return values;
+  };
+  return {
+    name,
+    title,
+    options: all.map(([key, { meaning, allowed, default: standard, kind }]) => ({
+      name: key,
+      meaning,
+      allowed,
+      default: standard,
+      kind,
+    })),
+    read,
+    async run(given, context) {
+      const values = read(given);
+      const { claims, chart, notes } = await run(values, labOf(context));
+      return { claims, chart, ...(notes ? { notes } : {}) };
+    },
+  };
+}
+
+/** @throws OptionError for what is no experiment. */
+export function readExperiment(experiment: Experiment): Experiment {
+  const members = { name: "string", title: "string", options: "array", read: "function", run: "function" } as const;
+  return readMade("experiment", experiment, "an experiment, such as lab.experiments holds", members);
+}
+
+function labOf(context: ExperimentContext): Lab {
+  const { engine, signal, onProgress } = readContext(context);
+  return {
+    engine,
+    async progress(done) {
+      signal?.throwIfAborted();
+      onProgress?.(Math.min(1, Math.max(0, done)));
+      await breathe();
+      signal?.throwIfAborted();
+    },
+  };
+}
+
+/** @throws OptionError for a context that is none. */
+export function readContext(context: ExperimentContext): ExperimentContext {
+  if (!isOptions(context)) throw new OptionError("context is missing; it must be an object with an engine");
+  readEngine(context.engine);
+  readSignal("signal", context.signal);
+  readListener("onProgress", context.onProgress);
+  return context;
+}
+
+/** Two numbers that agree where they differ by at most so much, relative to what was predicted. */
+export function relative(what: string, found: number, predicted: number, allowance: number): Claim {
+  mustBeFinite(what, found, predicted);
+  return { what, found, predicted, allowance, ok: Math.abs(found - predicted) <= allowance * Math.abs(predicted) };
+}
+
+/** Two numbers that agree where they differ by at most so much. */
+export function absolute(what: string, found: number, predicted: number, allowance: number): Claim {
+  mustBeFinite(what, found, predicted);
+  const ok = Math.abs(found - predicted) <= allowance;
+  return { what: `${what} (allowance absolute)`, found, predicted, allowance, ok };
+}
+
+/** A number that must reach another. */
+export function atLeast(what: string, found: number, least: number): Claim {
+  mustBeFinite(what, found, least);
+  return { what: `${what} (at least)`, found, predicted: least, allowance: 0, ok: found >= least };
+}
+
+/** A number that must not exceed another. */
+export function atMost(what: string, found: number, most: number): Claim {
+  mustBeFinite(what, found, most);
+  return { what: `${what} (at most)`, found, predicted: most, allowance: 0, ok: found <= most };
+}
+
+function mustBeFinite(what: string, ...values: readonly number[]): void {
+  if (values.every(Number.isFinite)) return;
+  throw new DataError(`${what} is ${values[0]}, beside a prediction of ${values[1]}; both must be finite numbers`);
+}
+
+/** @throws DataError that says at which step a run diverged that must not. */
+export function mustNotDiverge(what: string, loss: number, step: number): number {
+  if (Number.isFinite(loss)) return loss;
+  throw new DataError(`${what} diverged at step ${step}; lower its rate`);
+}

@@ -1,0 +1,55 @@
+// Runs an experiment of the registry, or a custom one, and says what ran.
+import { OptionError, show } from "../../base/errors.ts";
+import type { AdapterDescription } from "../../engines/gpu/device.ts";
+import { type Experiment, type ExperimentContext, type Findings, readContext, readExperiment } from "./experiment.ts";
+import { experiments } from "./index.ts";
+
+/** What an experiment found, and on what. */
+export interface LabResult extends Findings {
+  /** The version of its format. */
+  readonly format: "fallline-lab/1";
+  /** The experiment. */
+  readonly name: string;
+  /** The engine. */
+  readonly backend: "webgpu" | "cpu";
+  /** What really ran. */
+  readonly adapter: AdapterDescription;
+  /** Every option, defaults included. */
+  readonly config: Readonly<Record<string, unknown>>;
+  /** How long it took. */
+  readonly seconds: number;
+}
+
+/**
+ * Runs an experiment: one of the registry by its name, or any other.
+ *
+ * @throws OptionError for an unknown name, an unknown option or a value out of range, before anything is made; DeviceError
+ * for what the engine cannot hold; DataError where a run diverges that must not; the signal's reason where it is stopped.
+ */
+export async function runExperiment(
+  experiment: string | Experiment,
+  options: Readonly<Record<string, unknown>>,
+  context: ExperimentContext,
+): Promise<LabResult> {
+  const { name, read, run } = typeof experiment === "string" ? experimentOf(experiment) : readExperiment(experiment);
+  const { engine } = readContext(context);
+  const config = read(options);
+  const started = performance.now();
+  const findings = await run(config, context);
+  return {
+    format: "fallline-lab/1",
+    name,
+    backend: engine.backend,
+    adapter: engine.adapter,
+    config,
+    ...findings,
+    seconds: (performance.now() - started) / 1000,
+  };
+}
+
+/** @throws OptionError for a name that no experiment has. */
+export function experimentOf(name: string, among: readonly Experiment[] = experiments): Experiment {
+  const found = among.find((each) => each.name === name);
+  if (found) return found;
+  throw new OptionError(`name is ${show(name)}; it must be one of ${among.map((each) => each.name).join(", ")}`);
+}

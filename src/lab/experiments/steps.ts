@@ -1,0 +1,73 @@
+// Steps of an experiment: many to a submission on the GPU, where the host only waits for every batch of them; one after the
+// other on the CPU.
+import type { GpuOptimizer } from "../../engines/gpu/optimizer.ts";
+import type { GpuObjective } from "../../objectives/objective_gpu.ts";
+import { initialTensors, type Trainable } from "../../objectives/program.ts";
+import type { OptimizerConfig } from "../../optimizer/config.ts";
+import { createTrainee, mustFit, type Trainee } from "../../train/engine.ts";
+import type { Lab } from "./experiment.ts";
+
+/** Steps of a submission at most: a few tenths of a second of small steps. */
+const mostAtOnce = 256;
+/** Elements that a submission updates at most. */
+const mostElements = 2 ** 27;
+
+/**
+ * An optimizer of a program without data and its objective.
+ *
+ * @throws DeviceError, before anything is made, for more than the engine can hold.
+ */
+export async function trainee<Start>(
+  { engine }: Lab,
+  program: Trainable<Start>,
+  config: OptimizerConfig,
+  start?: Start,
+): Promise<Trainee> {
+  const replicas = config.replicas?.length ?? 1;
+  mustFit(engine, program, { config, batch: 1, replicas, start });
+  return createTrainee(engine, program, initialTensors(program, start), config);
+}
+
+/** Makes steps of a program without data; `progress` is called with how many are made. */
+export async function makeSteps(
+  { optimizer, objective }: Trainee,
+  count: number,
+  progress: (made: number) => Promise<void>,
+): Promise<void> {
+  if (optimizer.backend === "cpu") {
+    for (let made = 0; made < count; made++) {
+      await objective.gradient();
+      optimizer.step();
+      await progress(made + 1);
+    }
+    return;
+  }
+  const gpu = optimizer as GpuOptimizer;
+  const elements = gpu.replicas * gpu.segments.reduce((sum, { length }) => sum + length, 0);
+  const atOnce = Math.max(1, Math.min(mostAtOnce, Math.floor(mostElements / elements)));
+  for (let made = 0; made < count; ) {
+    const some = Math.min(atOnce, count - made);
+    const encoder = gpu.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let i = 0; i < some; i++) {
+      (objective as GpuObjective).encode(pass);
+      gpu.encode(pass);
+    }
+    pass.end();
+    gpu.device.queue.submit([encoder.finish()]);
+    // Proves that the steps were made, and keeps more from piling up.
+    await gpu.stats();
+    made += some;
+    await progress(made);
+  }
+}
+
+/** Runs `work` with what it needs, and frees that whatever comes of it. */
+export async function using<T>(made: Promise<Trainee>, work: (trainee: Trainee) => Promise<T>): Promise<T> {
+  const trainee = await made;
+  try {
+    return await work(trainee);
+  } finally {
+    trainee.destroy();
+  }
+}
