@@ -17,7 +17,7 @@ import {
   type ScheduleDefinition,
 } from "../schedules/schedule.ts";
 import type { Segment } from "./arena.ts";
-import type { Hypers, HypersState } from "./hypers.ts";
+import { Hypers, type HypersState } from "./hypers.ts";
 import { keyOf, savedRoles } from "./keys.ts";
 import { type RuleSetLayout, slotRange } from "./layout.ts";
 import { mustAllow, scalarRange } from "./locations.ts";
@@ -196,9 +196,26 @@ function describePlan(plan: Plan, hypers: Hypers): Description {
     groups: JSON.stringify(groups),
     shared: JSON.stringify(hypers.inherited("shared").map(configsOf)),
     fallback: JSON.stringify(hypers.inherited("fallback").map(configsOf)),
-    created: plan.created,
+    created: creationOf(plan),
   };
   return { metadata, state: hypers.state };
+}
+
+/**
+ * What decides the hypers and the freezing at creation, as JSON: optimizers of the same go on with what was set. Functions of
+ * the step are alike there.
+ */
+function creationOf(plan: Plan): string {
+  const { replicas, groups, fallback, ...config } = planConfig(plan, new Hypers(plan)) as unknown as Record<
+    string,
+    unknown
+  >;
+  const shared = Object.fromEntries(
+    Object.entries(config).filter(([option]) => Object.hasOwn(plan.rule.hypers, option)),
+  );
+  return JSON.stringify({ ...shared, replicas, groups, fallback }, (_, value: unknown) =>
+    typeof value === "function" ? "a function" : value,
+  );
 }
 
 /** Hypers as JSON, but for functions. */
@@ -292,7 +309,7 @@ function openCheckpoint(
   const groups = readGroups(metadata.groups);
   const ours = readGroups(current.groups);
   // Older checkpoints do not say: as the optimizer that was saved, if the groups are the same.
-  const saved = whose === "saved" || (whose === undefined && (metadata.created ?? plan.created) === plan.created);
+  const saved = whose === "saved" || (whose === undefined && (metadata.created ?? current.created) === current.created);
   const heirs = matchGroups(groups, ours, saved);
   const clocks = readClocks(plan, metadata);
   const [micro] = wholeNumbers(metadata, "micro", 1);

@@ -16,16 +16,7 @@ import {
   type Source,
   scheduleIn,
 } from "./hypers.ts";
-import { creationOf } from "./plan_config.ts";
-import {
-  readFallback,
-  readFlags,
-  readGroups,
-  readReplicaGroups,
-  readReplicas,
-  readRule,
-  ruleOptions,
-} from "./read_groups.ts";
+import { readFlags, readGroups, readReplicaGroups, readReplicas, readRule, ruleOptions } from "./read_groups.ts";
 
 /** Segments that share hypers. */
 export interface Group {
@@ -98,8 +89,6 @@ export interface Plan {
   readonly start: HypersState;
   /** The optimizer's fallback, whose hypers its groups inherit. */
   readonly fallback: Fallback | undefined;
-  /** What decides the hypers and the freezing at creation, as JSON: checkpoints of the same go on with what was set. */
-  readonly created: string;
 }
 
 const common = ["rule", "groups", "maximize", "modifiers", "replicas"] as const;
@@ -118,11 +107,12 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
   const modifiers = readModifiers(name, fields.modifiers);
   const { shared, entries } = readReplicas(rule, name, fields);
   const replicas = shared.length;
-  const fallback = fields.fallback === undefined ? undefined : readFallback(rule, fields.fallback, replicas);
+  const fallback =
+    fields.fallback === undefined ? undefined : rule.only?.fallbacks?.read(rule, fields.fallback, replicas);
   const draft: HypersDraft = { shared, fallback: fallback?.hypers.map((its) => ({ ...its })) ?? [], groups: [] };
   const { groups, groupOf } = readGroups({ rule, flags, fallback, draft, fields, segments });
-  readReplicaGroups(name, entries, fallback, groups, draft);
-  const read: Omit<Plan, "created"> = {
+  readReplicaGroups(rule, entries, fallback, groups, draft);
+  const plan: Plan = {
     rule,
     flags,
     maximize,
@@ -136,8 +126,7 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
     start: draft,
     names: segments.map(({ name }) => name),
   };
-  const hypers = new Hypers(read);
-  const plan: Plan = { ...read, created: creationOf(read, hypers) };
+  const hypers = new Hypers(plan);
   const surroundings = { rules: plan.ruleSets.map((ruleSet) => ruleSet.rule), segments };
   for (const active of modifiers) {
     const refusal = active.modifier.refusal(active, surroundings);

@@ -15,7 +15,7 @@ import {
   readHypers,
   type Schedules,
 } from "./hypers.ts";
-import type { Fallback, Group, GroupFallback } from "./plan.ts";
+import type { Fallback, Group } from "./plan.ts";
 
 const inGroups = ["params", "lrScale", "frozen", "rule"] as const;
 
@@ -72,7 +72,7 @@ export function readReplicas(rule: Rule, name: string, fields: Readonly<Record<s
 
 /** What replicas say of single groups, and of fallbacks: hypers in place of what those have. */
 export function readReplicaGroups(
-  name: string,
+  { only, name }: Rule,
   entries: readonly Readonly<Record<string, unknown>>[],
   fallback: Fallback | undefined,
   groups: readonly Group[],
@@ -90,14 +90,7 @@ export function readReplicaGroups(
     }
   };
   // Before what groups say, which may keep what they inherit.
-  entries.forEach((entry, replica) => {
-    if (entry.fallback === undefined) return;
-    const owner = `${name}.replicas[${replica}].fallback`;
-    if (!fallback) throw new OptionError(`${owner} is ${show(entry.fallback)}; the optimizer has no fallback`);
-    const { rule } = fallback;
-    const changes = readObject(owner, entry.fallback, Object.keys(rule.hypers));
-    draft.fallback[replica] = readHypers(rule, owner, changes, draft.fallback[replica]!);
-  });
+  only?.fallbacks?.readReplicas(name, entries, fallback, draft);
   entries.forEach((entry, replica) => {
     if (entry.groups === undefined) return;
     const owner = `${name}.replicas[${replica}]`;
@@ -145,7 +138,7 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
     const its = hasRule ? readRule(`${owner}.rule`, entry) : rule;
     const fallbackEntry = (entry as { fallback?: unknown } | null)?.fallback;
     const groupFallback =
-      its.only && fallbackEntry !== undefined ? readFallback(its, fallbackEntry, shared.length) : undefined;
+      fallbackEntry === undefined ? undefined : its.only?.fallbacks?.read(its, fallbackEntry, shared.length);
     // A group without a rule of its own may also say what its fallback is to go by.
     const lent = hasRule ? [] : Object.keys((groupFallback ?? fallback)?.rule.hypers ?? {});
     const options = [...inGroups, ...ruleOptions(its).filter((option) => hasRule || !Object.hasOwn(its.flags, option))];
@@ -184,95 +177,14 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
     draft.groups.push({ explicit: new Set(), values: shared.map(() => ({})) });
   }
   const indices = names.map((name) => groupOf.get(name) ?? groups.length - 1);
-  [...groups].forEach((group, index) => {
+  for (const [index, group] of [...groups].entries()) {
     const inherited = group.inherits ? fallback : undefined;
-    leaveToFallback(groups, index, inherited, given[index], indices, segments, draft);
-  });
+    group.rule.only?.fallbacks?.leave(groups, index, inherited, given[index], indices, segments, draft);
+  }
   return { groups, groupOf: indices };
 }
 
-/** Takes the tensors that a group's rule cannot update out of it, into a group of the rule's fallback. */
-function leaveToFallback(
-  groups: Group[],
-  index: number,
-  inherited: Fallback | undefined,
-  given: { readonly owner: string; readonly group: Readonly<Record<string, unknown>> } | undefined,
-  groupOf: number[],
-  segments: readonly Segment[],
-  draft: HypersDraft,
-): void {
-  const { rule, inherits, isRest, lrScale, frozen, fallback: groupFallback } = groups[index]!;
-  const { only } = rule;
-  const fallback = groupFallback ?? inherited;
-  const left = only
-    ? segments.flatMap((segment, i) => (groupOf[i] === index && !only.takes(segment.shape) ? [i] : []))
-    : [];
-  const first = segments[left[0] ?? -1];
-  if (!fallback && first) {
-    throw new OptionError(
-      `${rule.name}.fallback is missing; the rule ${rule.name} takes ${only!.what}, and "${first.name}" has shape [${first.shape}]: name a rule for such tensors`,
-    );
-  }
-  if (!fallback || !first) {
-    const lent = Object.keys(fallback?.rule.hypers ?? {}).find(
-      (hyper) => given?.group[hyper] !== undefined && !Object.hasOwn(rule.hypers, hyper),
-    );
-    if (lent === undefined) return;
-    throw new OptionError(
-      `${given!.owner}.${lent} is ${show(given!.group[lent])}; ${rule.name} has no ${lent}, and none of the group's tensors goes to its fallback ${fallback!.rule.name}`,
-    );
-  }
-  for (const i of left) groupOf[i] = groups.length;
-  const { rule: its, flags } = fallback;
-  // What stands beside a rule is that rule's; what a group says without one holds for all of its tensors.
-  const said = given && inherits ? hypersOf(its, given.group) : {};
-  const named = groupFallback
-    ? readObject("fallback", given!.group.fallback, ["rule", ...ruleOptions(its), "frozen"])
-    : {};
-  const fields = { ...said, ...hypersOf(its, named) };
-  const owner = given?.owner ?? rule.name;
-  groups.push({
-    params: undefined,
-    fallbackOf: index,
-    rule: its,
-    flags,
-    inherits: groupFallback ? undefined : "fallback",
-    // The rest of the tensors goes by what others inherit here too.
-    isRest: isRest && !groupFallback,
-    fallback: undefined,
-    lrScale,
-    frozen: fallback.frozen ?? frozen,
-  });
-  const explicitNames = Object.keys(its.hypers).filter((hyper) => groupFallback || fields[hyper] !== undefined);
-  draft.groups.push({
-    explicit: new Set(explicitNames),
-    values: draft.shared.map((_, replica) =>
-      pick(
-        explicitNames,
-        readHypers(its, owner, fields, groupFallback ? groupFallback.hypers[replica]! : draft.fallback[replica]!),
-      ),
-    ),
-  });
-}
-
 /** Those of some schedules that have one of the names. */
-function pick(names: readonly string[], schedules: Schedules): Record<string, Schedule> {
+export function pick(names: readonly string[], schedules: Schedules): Record<string, Schedule> {
   return Object.fromEntries(names.map((hyper) => [hyper, schedules[hyper]!]));
-}
-
-/** The rule, with its options, of tensors that `rule` cannot update. */
-export function readFallback(rule: Rule, config: unknown, replicas: number): GroupFallback {
-  const owner = `${rule.name}.fallback`;
-  if (typeof config !== "object") {
-    throw new OptionError(`${owner} is ${show(config)}; it must be an object such as { rule: "adamw", lr: 3e-4 }`);
-  }
-  const its = readRule(`${owner}.rule`, config);
-  const fields = readObject(owner, config, ["rule", ...ruleOptions(its), "frozen"]);
-  if (its.only) throw new OptionError(`${owner}.rule is "${its.name}"; it must be a rule that takes every tensor`);
-  return {
-    rule: its,
-    flags: readFlags(its, owner, fields),
-    hypers: Array.from({ length: replicas }, () => readHypers(its, owner, fields, {})),
-    frozen: fields.frozen === undefined ? undefined : readBoolean(`${owner}.frozen`, fields.frozen),
-  };
 }

@@ -2,6 +2,7 @@
 
 import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readRecord } from "../base/options.ts";
+import { fallbacks } from "../optimizer/fallback.ts";
 import { defaultsOf, type Rule, defineRule as ruleOf } from "./rule.ts";
 
 /** What the optimizer calls something else. */
@@ -17,7 +18,8 @@ const reserved = ["ema", "swa", "lookahead", "params", "gradients", "evaluation"
  */
 export const defineRule: typeof ruleOf = (definition) => {
   checkDefinition(definition as unknown as Rule);
-  return ruleOf(definition);
+  const { only } = definition;
+  return ruleOf(only ? { ...definition, only: { ...only, fallbacks } } : definition);
 };
 
 function checkDefinition(definition: Rule): void {

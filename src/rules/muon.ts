@@ -13,6 +13,7 @@
 import wgsl from "../../shaders/rules/muon.wgsl?raw";
 import { orthogonaliseStage } from "../engines/stages/orthogonalise.ts";
 import { reductionStage } from "../engines/stages/reduction.ts";
+import { fallbacks } from "../optimizer/fallback.ts";
 import { defineRule } from "./rule.ts";
 
 /** Momentum made orthogonal, as torch.optim.Muon; vectors and the like go to `fallback`. */
@@ -20,7 +21,7 @@ export const muon = defineRule({
   name: "muon",
   source: "Jordan et al. 2024; torch.optim.Muon",
   usualRate: 1e-2,
-  only: { what: "matrices", takes: (shape) => shape.length === 2 },
+  only: { what: "matrices", takes: (shape) => shape.length === 2, fallbacks },
   hypers: {
     /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },

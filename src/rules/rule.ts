@@ -8,6 +8,7 @@ import { defineFields, isOptions, type Range, readNumber } from "../base/options
 import type { Stage } from "../engines/stages/stage.ts";
 import { withJson } from "../modifiers/modifier.ts";
 import type { CommonOptions } from "../optimizer/config.ts";
+import type { fallbacks } from "../optimizer/fallback.ts";
 import type { Scheduled } from "../schedules/schedule.ts";
 import type { SlotFormat } from "./slot_format.ts";
 
@@ -91,6 +92,8 @@ export interface Only<W extends string = string> {
   readonly what: W;
   /** Whether a tensor of this shape is one. */
   takes(shape: readonly number[]): boolean;
+  /** What reads the rule of the others; rules of a caller's own need not name it. */
+  readonly fallbacks?: typeof fallbacks;
 }
 
 /**
