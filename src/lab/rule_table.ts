@@ -4,7 +4,7 @@
 
 import { describeRange } from "../base/options.ts";
 import { newtonSchulz } from "../engines/stages/newton_schulz.ts";
-import { modifiers } from "../modifiers/index.ts";
+import { modifierNotes, modifiers } from "../modifiers/index.ts";
 import type { ModifierCost } from "../modifiers/modifier.ts";
 import { rules } from "../rules/index.ts";
 import type { Rule } from "../rules/rule.ts";
@@ -111,7 +111,7 @@ function costOf({ reduction, factored, orthogonalises }: Rule, slots: readonly s
 
 /** What modifiers cost beside the rule's own, and replicas. */
 export const modifierTable: readonly ModifierCost[] = [
-  ...modifiers.flatMap(({ costs }) => costs),
+  ...modifierNotes.flatMap(({ costs }) => costs),
   {
     option: "`replicas`, for each further one",
     examples: [{ replicas: Array.from({ length: 16 }, () => ({})) }],
@@ -121,41 +121,10 @@ export const modifierTable: readonly ModifierCost[] = [
   },
 ];
 
-/** What modifiers do, in a sentence each. */
-const modifierEffects: readonly (readonly [names: string, effect: string])[] = [
-  ["`accumulate(k)`", "makes one update from the mean of k gradients (micro-batches); the schedule advances once"],
-  [
-    "`lossScale({ init, growth, backoff, interval, min })`",
-    'scales the loss as torch\'s GradScaler does, on the GPU: your kernel multiplies the loss by word `optimizer.controlIndex("lossScale")` of the control buffer',
-  ],
-  [
-    "`clipGlobalNorm`, `clipGroupNorm`: `({ maxNorm, norm })`",
-    "scale the gradient, of all tensors or of each group, down to a norm of at most `maxNorm`; `stats()` reports the norm before",
-  ],
-  ["`clipValue({ maxValue })`", "clamps each element of the gradient to ±`maxValue`"],
-  [
-    "`clipAdaptive({ clipping, eps })`",
-    "clips the gradient of each unit (a column of a matrix) to a share of the unit's own norm",
-  ],
-  ["`skipNonFinite()`", "leaves everything as it is when a gradient is not finite, and counts the step as skipped"],
-  ["`centralize()`", "subtracts from each output's gradient its mean"],
-  ["`cautious()`", "leaves out the part of the update that goes against the gradient, and scales up the rest"],
-  ["`cautiousDecay()`", "decays a parameter only where its update has the same sign; for rules with decoupled decay"],
-  [
-    "`lookahead({ every, share })`",
-    "every few updates, returns the parameters to a slow copy that moves a share of the way towards them",
-  ],
-  [
-    "`ema({ decay, warmup })`, `swa({ start, every })`",
-    'average the parameters, exponentially or plainly; `optimizer.read("ema")` has the average',
-  ],
-  ["`layerStats()`", "sums the squares of each tensor's gradient, parameters and change, for `optimizer.layers()`"],
-];
-
 /** Modifiers, as code and as JSON name them, and what they cost. */
 function modifierRows(): readonly (readonly string[])[] {
-  const rows = modifiers.flatMap(({ name, key, type, costs }) =>
-    costs.map(({ option, ...cost }, index) => {
+  const rows = modifiers.flatMap(({ name, key, type }, at) =>
+    modifierNotes[at]!.costs.map(({ option, ...cost }, index) => {
       const suffix = /, .*$/.exec(option)?.[0] ?? "";
       const json = type === undefined ? `"${key}"` : `"${key}": { "type": "${type}" }`;
       return index === 0
@@ -223,9 +192,10 @@ which side of a matrix is the output: "in-out", the default, is the layout of th
 A modifier changes what any rule does with a gradient or a parameter. Give them in \`modifiers\`, in any order; they always take effect
 in the order of the table.
 
-| modifier | effect |
-|---|---|
-${modifierEffects.map(([names, effect]) => `| ${names} | ${effect} |`).join("\n")}
+${markdownTable(
+  ["modifier", "effect", "source"],
+  modifierNotes.map(({ call, effect, source }) => [`\`${call}\``, effect, source]),
+)}
 
 What they add to the cost of a step:
 

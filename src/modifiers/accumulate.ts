@@ -2,15 +2,28 @@
 
 import { readNumber } from "../base/options.ts";
 import { accumulateStage } from "../engines/stages/accumulate.ts";
-import { type ArgumentFunction, defineModifier } from "./modifier.ts";
+import { type ArgumentFunction, defineModifier, type ModifierNotes } from "./modifier.ts";
 
 /** Gradients (micro-batches) whose mean makes one update; whole, >= 1. */
 export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: number }, ArgumentFunction<number>>({
   name: "accumulate",
   key: "accumulate",
   order: 0,
-  source: "definition",
   argument: "count",
+  law: 2,
+  read(owner, value) {
+    const count = value === undefined ? 1 : readNumber(owner, value, { min: 1, max: 65_536, integer: true });
+    return count > 1 ? { count } : undefined;
+  },
+  json: ({ count }) => count,
+  effects: ({ count }) => ({ accumulate: count, gather: accumulateStage }),
+});
+
+/** What docs/rules.md says of it. */
+export const accumulateNotes: ModifierNotes = {
+  call: "accumulate(k)",
+  effect: "makes one update from the mean of k gradients (micro-batches); the schedule advances once",
+  source: "definition",
   costs: [
     {
       option: "`accumulate`, for each gradient",
@@ -20,11 +33,4 @@ export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: numbe
       moved: "12",
     },
   ],
-  law: 2,
-  read(owner, value) {
-    const count = value === undefined ? 1 : readNumber(owner, value, { min: 1, max: 65_536, integer: true });
-    return count > 1 ? { count } : undefined;
-  },
-  json: ({ count }) => count,
-  effects: ({ count }) => ({ accumulate: count, gather: accumulateStage }),
-});
+};

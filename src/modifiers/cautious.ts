@@ -5,7 +5,7 @@ import cautiousMeasure from "../../shaders/modifiers/cautious_measure.wgsl?raw";
 import { driverColumns, storeModifiedSnippet } from "../engines/stages/generate.ts";
 import { file } from "../engines/stages/snippets.ts";
 import { sumsStage } from "../engines/stages/sums.ts";
-import { defineModifier, type SwitchFunction } from "./modifier.ts";
+import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 /** Leaves out what goes against the gradient, and scales the rest up by the share of it that is left, tensor by tensor. */
@@ -13,17 +13,7 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "cautious",
   key: "cautious",
   order: 50,
-  source: "Liang et al. 2024",
   argument: "on",
-  costs: [
-    {
-      option: "`cautious`",
-      examples: [{ cautious: true }],
-      dispatches: 2,
-      state: "0",
-      moved: "8, and 4 for each slot",
-    },
-  ],
   law: true,
   read: readSwitch,
   effects: () => ({
@@ -39,6 +29,22 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
     behind: cautiousStage,
   }),
 });
+
+/** What docs/rules.md says of it. */
+export const cautiousNotes: ModifierNotes = {
+  call: "cautious()",
+  effect: "leaves out the part of the update that goes against the gradient, and scales up the rest",
+  source: "Liang et al. 2024",
+  costs: [
+    {
+      option: "`cautious`",
+      examples: [{ cautious: true }],
+      dispatches: 2,
+      state: "0",
+      moved: "8, and 4 for each slot",
+    },
+  ],
+};
 
 const cautiousStage = /* @__PURE__ */ sumsStage({
   name: "cautious",

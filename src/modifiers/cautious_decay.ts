@@ -4,7 +4,7 @@
 //   p ← p - u - (1 - keep)·p where u·p >= 0,  p - u elsewhere
 import cautiousDecayText from "../../shaders/modifiers/cautious_decay.wgsl?raw";
 import { file } from "../engines/stages/snippets.ts";
-import { defineModifier, type SwitchFunction } from "./modifier.ts";
+import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 /** Decays a parameter only where its update does not go the other way. For rules with decoupled decay. */
@@ -12,9 +12,7 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
   name: "cautiousDecay",
   key: "cautiousDecay",
   order: 51,
-  source: "Chen et al. 2025, Cautious Weight Decay",
   argument: "on",
-  costs: [{ option: "`cautiousDecay`", examples: [{ cautiousDecay: true }], dispatches: 0, state: "0", moved: "0" }],
   law: true,
   read: readSwitch,
   conflict(_, { rules }) {
@@ -35,3 +33,11 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
     },
   }),
 });
+
+/** What docs/rules.md says of it. */
+export const cautiousDecayNotes: ModifierNotes = {
+  call: "cautiousDecay()",
+  effect: "decays a parameter only where its update has the same sign; for rules with decoupled decay",
+  source: "Chen et al. 2025, Cautious Weight Decay",
+  costs: [{ option: "`cautiousDecay`", examples: [{ cautiousDecay: true }], dispatches: 0, state: "0", moved: "0" }],
+};

@@ -9,7 +9,7 @@ import { linesStage } from "../engines/stages/lines.ts";
 import { file } from "../engines/stages/snippets.ts";
 import { modifiersBefore } from "../engines/stages/stage.ts";
 import type { Segment } from "../optimizer/arena.ts";
-import { defineModifier, type SwitchFunction } from "./modifier.ts";
+import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 /** Takes from each output's gradient its mean, of tensors with two dimensions or more. */
@@ -17,9 +17,7 @@ export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "centralize",
   key: "centralize",
   order: 40,
-  source: "Yong et al. 2020",
   argument: "on",
-  costs: [{ option: "`centralize`", examples: [{ centralize: true }], dispatches: 1, state: "≈ 0", moved: "≈ 8" }],
   law: true,
   read: readSwitch,
   effects: () => ({
@@ -38,6 +36,14 @@ export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
     before: centerStage,
   }),
 });
+
+/** What docs/rules.md says of it. */
+export const centralizeNotes: ModifierNotes = {
+  call: "centralize()",
+  effect: "subtracts from each output's gradient its mean",
+  source: "Yong et al. 2020",
+  costs: [{ option: "`centralize`", examples: [{ centralize: true }], dispatches: 1, state: "≈ 0", moved: "≈ 8" }],
+};
 
 const centralizeSnippet = /* @__PURE__ */ file("modifiers/centralize", centralizeText);
 const linesSnippet = /* @__PURE__ */ file("modifiers/centralize_lines", centralizeLines);

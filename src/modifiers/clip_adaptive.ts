@@ -8,7 +8,7 @@ import { normStage } from "../engines/stages/norm.ts";
 import { file } from "../engines/stages/snippets.ts";
 import { modifiersBefore } from "../engines/stages/stage.ts";
 import type { MatrixView } from "../optimizer/layout.ts";
-import { defineModifier, type ModifierFunction } from "./modifier.ts";
+import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
 import { readSingle } from "./read.ts";
 
 const clip = { type: "adaptive", clipping: 0.1 };
@@ -30,17 +30,6 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
   key: "clip",
   order: 23,
   type: "adaptive",
-  source: "Brock et al. 2021; optax.adaptive_grad_clip",
-  costs: [
-    { option: '`clip` of type `"adaptive"`', examples: [{ clip }], dispatches: 3, state: "≈ 0", moved: "≈ 12" },
-    {
-      option: "the same with `skipNonFinite: false`",
-      examples: [{ clip, skipNonFinite: false }],
-      dispatches: 1,
-      state: "≈ 0",
-      moved: "≈ 8",
-    },
-  ],
   law: { clipping: 0.5 },
   read(owner, value) {
     const { clipping, eps } = readObject(owner, value, ["type", "clipping", "eps"]);
@@ -69,6 +58,23 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
     before: unitStage,
   }),
 });
+
+/** What docs/rules.md says of it. */
+export const clipAdaptiveNotes: ModifierNotes = {
+  call: "clipAdaptive({ clipping, eps })",
+  effect: "clips the gradient of each unit (a column of a matrix) to a share of the unit's norm",
+  source: "Brock et al. 2021; optax.adaptive_grad_clip",
+  costs: [
+    { option: '`clip` of type `"adaptive"`', examples: [{ clip }], dispatches: 3, state: "≈ 0", moved: "≈ 12" },
+    {
+      option: "the same with `skipNonFinite: false`",
+      examples: [{ clip, skipNonFinite: false }],
+      dispatches: 1,
+      state: "≈ 0",
+      moved: "≈ 8",
+    },
+  ],
+};
 
 const clipSnippet = /* @__PURE__ */ file("modifiers/clip_adaptive", clipAdaptiveText);
 const linesSnippet = /* @__PURE__ */ file("modifiers/clip_adaptive_lines", clipAdaptiveLines);

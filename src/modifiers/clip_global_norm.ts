@@ -2,7 +2,7 @@
 
 import { normStage } from "../engines/stages/norm.ts";
 import { normCosts, readNorm } from "./clip_norm.ts";
-import { defineModifier, type ModifierFunction } from "./modifier.ts";
+import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
 
 /** Scales the gradient so that its norm over all tensors is at most `maxNorm`. */
 export const clipGlobalNorm = /* @__PURE__ */ defineModifier<
@@ -18,10 +18,16 @@ export const clipGlobalNorm = /* @__PURE__ */ defineModifier<
   key: "clip",
   order: 20,
   type: "globalNorm",
-  source: "torch.nn.utils.clip_grad_norm_",
-  costs: normCosts("globalNorm"),
   law: { maxNorm: 60 },
   read: readNorm,
   json: (settings) => ({ type: "globalNorm", ...settings }),
   effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: false }, skips: true, step: normStage }),
 });
+
+/** What docs/rules.md says of it. */
+export const clipGlobalNormNotes: ModifierNotes = {
+  call: "clipGlobalNorm({ maxNorm, norm })",
+  effect: "scales the gradient of all tensors down to a norm of at most `maxNorm`; `stats()` reports the norm before",
+  source: "torch.nn.utils.clip_grad_norm_",
+  costs: /* @__PURE__ */ normCosts("globalNorm"),
+};

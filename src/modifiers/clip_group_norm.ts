@@ -2,7 +2,7 @@
 
 import { normStage } from "../engines/stages/norm.ts";
 import { normCosts, readNorm } from "./clip_norm.ts";
-import { defineModifier, type ModifierFunction } from "./modifier.ts";
+import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
 
 /** Scales each group's gradient so that its norm is at most `maxNorm`. */
 export const clipGroupNorm = /* @__PURE__ */ defineModifier<
@@ -18,10 +18,16 @@ export const clipGroupNorm = /* @__PURE__ */ defineModifier<
   key: "clip",
   order: 21,
   type: "groupNorm",
-  source: "torch.nn.utils.clip_grad_norm_",
-  costs: normCosts("groupNorm"),
   law: { maxNorm: 60 },
   read: readNorm,
   json: (settings) => ({ type: "groupNorm", ...settings }),
   effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: true }, skips: true, step: normStage }),
 });
+
+/** What docs/rules.md says of it. */
+export const clipGroupNormNotes: ModifierNotes = {
+  call: "clipGroupNorm({ maxNorm, norm })",
+  effect: "scales the gradient of each group down to a norm of at most `maxNorm`",
+  source: "torch.nn.utils.clip_grad_norm_",
+  costs: /* @__PURE__ */ normCosts("groupNorm"),
+};

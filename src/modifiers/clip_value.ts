@@ -3,7 +3,7 @@ import clipValueText from "../../shaders/modifiers/clip_value.wgsl?raw";
 import { readObject } from "../base/options.ts";
 import { normStage } from "../engines/stages/norm.ts";
 import { file } from "../engines/stages/snippets.ts";
-import { defineModifier, type ModifierFunction } from "./modifier.ts";
+import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
 import { readSingle } from "./read.ts";
 
 const clip = { type: "value", maxValue: 1 };
@@ -20,17 +20,6 @@ export const clipValue = /* @__PURE__ */ defineModifier<
   key: "clip",
   order: 22,
   type: "value",
-  source: "torch.nn.utils.clip_grad_value_",
-  costs: [
-    { option: '`clip` of type `"value"`', examples: [{ clip }], dispatches: 2, state: "0", moved: "4" },
-    {
-      option: "the same with `skipNonFinite: false`",
-      examples: [{ clip, skipNonFinite: false }],
-      dispatches: 0,
-      state: "0",
-      moved: "0",
-    },
-  ],
   law: { maxValue: 0.7 },
   read(owner, value) {
     const { maxValue } = readObject(owner, value, ["type", "maxValue"]);
@@ -47,3 +36,20 @@ export const clipValue = /* @__PURE__ */ defineModifier<
     twin: { gradient: (g, _, { row }) => Math.max(-row.clipValue!, Math.min(row.clipValue!, g)) },
   }),
 });
+
+/** What docs/rules.md says of it. */
+export const clipValueNotes: ModifierNotes = {
+  call: "clipValue({ maxValue })",
+  effect: "clamps each element of the gradient to ±`maxValue`",
+  source: "torch.nn.utils.clip_grad_value_",
+  costs: [
+    { option: '`clip` of type `"value"`', examples: [{ clip }], dispatches: 2, state: "0", moved: "4" },
+    {
+      option: "the same with `skipNonFinite: false`",
+      examples: [{ clip, skipNonFinite: false }],
+      dispatches: 0,
+      state: "0",
+      moved: "0",
+    },
+  ],
+};

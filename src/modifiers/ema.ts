@@ -4,7 +4,7 @@ import { OptionError, show } from "../base/errors.ts";
 import { describeRange, inRange, type Range, readBoolean, readNumber, readObject } from "../base/options.ts";
 import { file } from "../engines/stages/snippets.ts";
 import { createSchedule, type Schedule, type Scheduled } from "../schedules/schedule.ts";
-import { defineModifier, type ModifierFunction } from "./modifier.ts";
+import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
 
 const range: Range = { min: 0, below: 1 };
 
@@ -21,8 +21,6 @@ export const ema = /* @__PURE__ */ defineModifier<
   name: "ema",
   key: "ema",
   order: 70,
-  source: "definition",
-  costs: [{ option: "`ema`", examples: [{ ema: {} }], dispatches: 0, state: "4", moved: "8" }],
   law: { decay: 0.9 },
   read(owner, value) {
     if (value === undefined || value === null) return undefined;
@@ -55,3 +53,11 @@ export const ema = /* @__PURE__ */ defineModifier<
     },
   }),
 });
+
+/** What docs/rules.md says of it. */
+export const emaNotes: ModifierNotes = {
+  call: "ema({ decay, warmup })",
+  effect: 'averages the parameters exponentially; `optimizer.read("ema")` has the average',
+  source: "definition",
+  costs: [{ option: "`ema`", examples: [{ ema: {} }], dispatches: 0, state: "4", moved: "8" }],
+};

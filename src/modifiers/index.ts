@@ -1,21 +1,21 @@
 // Every modifier, in the order in which they come into effect: how many gradients make an update, what is skipped, what
 // changes the gradient, what changes the update, averages of the parameters, what is reported.
 
-import { accumulate } from "./accumulate.ts";
-import { cautious } from "./cautious.ts";
-import { cautiousDecay } from "./cautious_decay.ts";
-import { centralize } from "./centralize.ts";
-import { clipAdaptive } from "./clip_adaptive.ts";
-import { clipGlobalNorm } from "./clip_global_norm.ts";
-import { clipGroupNorm } from "./clip_group_norm.ts";
-import { clipValue } from "./clip_value.ts";
-import { ema } from "./ema.ts";
-import { layerStats } from "./layer_stats.ts";
-import { lookahead } from "./lookahead.ts";
-import { lossScale } from "./loss_scale.ts";
-import type { Modifier } from "./modifier.ts";
-import { skipNonFinite } from "./skip_non_finite.ts";
-import { swa } from "./swa.ts";
+import { accumulate, accumulateNotes } from "./accumulate.ts";
+import { cautious, cautiousNotes } from "./cautious.ts";
+import { cautiousDecay, cautiousDecayNotes } from "./cautious_decay.ts";
+import { centralize, centralizeNotes } from "./centralize.ts";
+import { clipAdaptive, clipAdaptiveNotes } from "./clip_adaptive.ts";
+import { clipGlobalNorm, clipGlobalNormNotes } from "./clip_global_norm.ts";
+import { clipGroupNorm, clipGroupNormNotes } from "./clip_group_norm.ts";
+import { clipValue, clipValueNotes } from "./clip_value.ts";
+import { ema, emaNotes } from "./ema.ts";
+import { layerStats, layerStatsNotes } from "./layer_stats.ts";
+import { lookahead, lookaheadNotes } from "./lookahead.ts";
+import { lossScale, lossScaleNotes } from "./loss_scale.ts";
+import type { Modifier, ModifierNotes } from "./modifier.ts";
+import { skipNonFinite, skipNonFiniteNotes } from "./skip_non_finite.ts";
+import { swa, swaNotes } from "./swa.ts";
 
 export const modifiers: readonly Modifier[] = [
   accumulate,
@@ -32,4 +32,22 @@ export const modifiers: readonly Modifier[] = [
   ema,
   swa,
   layerStats,
+];
+
+/** What docs/rules.md says of them, in their order; beside the values, so that a bundle has none of it. */
+export const modifierNotes: readonly ModifierNotes[] = [
+  accumulateNotes,
+  lossScaleNotes,
+  clipGlobalNormNotes,
+  clipGroupNormNotes,
+  clipValueNotes,
+  clipAdaptiveNotes,
+  skipNonFiniteNotes,
+  centralizeNotes,
+  cautiousNotes,
+  cautiousDecayNotes,
+  lookaheadNotes,
+  emaNotes,
+  swaNotes,
+  layerStatsNotes,
 ];

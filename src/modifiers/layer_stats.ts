@@ -3,7 +3,7 @@ import layerStatsText from "../../shaders/modifiers/layer_stats.wgsl?raw";
 import { structsSnippet } from "../engines/stages/generate.ts";
 import { file, fileSumSnippet, joinSnippet } from "../engines/stages/snippets.ts";
 import { layerStruct } from "../engines/stages/structs.ts";
-import { defineModifier, type SwitchFunction } from "./modifier.ts";
+import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
 const snippets = /* @__PURE__ */ [
@@ -18,9 +18,15 @@ export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "layerStats",
   key: "watch",
   order: 80,
-  source: "definition",
   argument: "on",
-  costs: [{ option: "`watch`", examples: [{ watch: true }], dispatches: 0, state: "0", moved: "≈ 0" }],
   read: readSwitch,
   effects: () => ({ hooks: ["after", "end"], snippets, files: layerStruct }),
 });
+
+/** What docs/rules.md says of it. */
+export const layerStatsNotes: ModifierNotes = {
+  call: "layerStats()",
+  effect: "sums the squares of each tensor's gradient, parameters and change, for `optimizer.layers()`",
+  source: "definition",
+  costs: [{ option: "`watch`", examples: [{ watch: true }], dispatches: 0, state: "0", moved: "≈ 0" }],
+};

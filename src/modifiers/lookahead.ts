@@ -1,7 +1,7 @@
 // Lookahead (Zhang et al. 2019): each few updates the parameters return part of the way to where they were.
 import lookaheadText from "../../shaders/modifiers/lookahead.wgsl?raw";
 import { file } from "../engines/stages/snippets.ts";
-import { defineModifier, type ModifierFunction } from "./modifier.ts";
+import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
 import { readNumbers } from "./read.ts";
 
 /** Each `every` updates the parameters return to their slow copy, which goes `share` of the way towards them. */
@@ -17,8 +17,6 @@ export const lookahead = /* @__PURE__ */ defineModifier<
   name: "lookahead",
   key: "lookahead",
   order: 60,
-  source: "Zhang et al. 2019",
-  costs: [{ option: "`lookahead`", examples: [{ lookahead: {} }], dispatches: 0, state: "4", moved: "8" }],
   law: { every: 2 },
   read: (owner, value) =>
     readNumbers(owner, value, {
@@ -42,3 +40,11 @@ export const lookahead = /* @__PURE__ */ defineModifier<
     },
   }),
 });
+
+/** What docs/rules.md says of it. */
+export const lookaheadNotes: ModifierNotes = {
+  call: "lookahead({ every, share })",
+  effect: "every few updates, returns the parameters to a slow copy that moves a share of the way towards them",
+  source: "Zhang et al. 2019",
+  costs: [{ option: "`lookahead`", examples: [{ lookahead: {} }], dispatches: 0, state: "4", moved: "8" }],
+};

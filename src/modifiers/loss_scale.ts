@@ -1,7 +1,13 @@
 // Dynamic scaling of the loss, as torch's GradScaler.
 import { OptionError } from "../base/errors.ts";
 import { normStage } from "../engines/stages/norm.ts";
-import { defineModifier, type LossScale, largestLossScale, type ModifierFunction } from "./modifier.ts";
+import {
+  defineModifier,
+  type LossScale,
+  largestLossScale,
+  type ModifierFunction,
+  type ModifierNotes,
+} from "./modifier.ts";
 import { readNumbers } from "./read.ts";
 
 /** The gradients are of a loss times a scale that the GPU adapts (`stats().lossScale`). The defaults are GradScaler's. */
@@ -23,8 +29,6 @@ export const lossScale = /* @__PURE__ */ defineModifier<
   name: "lossScale",
   key: "lossScale",
   order: 10,
-  source: "torch.amp.GradScaler",
-  costs: [{ option: "`lossScale`", examples: [{ lossScale: {} }], dispatches: 2, state: "0", moved: "4" }],
   read(owner, value) {
     const read = readNumbers(owner, value, {
       init: [65_536, { above: 0, max: largestLossScale }],
@@ -42,3 +46,12 @@ export const lossScale = /* @__PURE__ */ defineModifier<
   },
   effects: (settings) => ({ lossScale: settings, skips: true, step: normStage }),
 });
+
+/** What docs/rules.md says of it. */
+export const lossScaleNotes: ModifierNotes = {
+  call: "lossScale({ init, growth, backoff, interval, min })",
+  effect:
+    'scales the loss as torch\'s GradScaler does, on the GPU: your kernel multiplies the loss by word `optimizer.controlIndex("lossScale")` of the control buffer',
+  source: "torch.amp.GradScaler",
+  costs: [{ option: "`lossScale`", examples: [{ lossScale: {} }], dispatches: 2, state: "0", moved: "4" }],
+};

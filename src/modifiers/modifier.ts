@@ -73,6 +73,18 @@ export interface ModifierCost {
   readonly moved: string;
 }
 
+/** What docs/rules.md says of a modifier: a value beside its definition, so that bundles have none of it. */
+export interface ModifierNotes {
+  /** Its function with the names of its options. */
+  readonly call: string;
+  /** What it does; begins with a verb. */
+  readonly effect: string;
+  /** The paper or library that fixes what it does; "definition" where there is nothing to fix. */
+  readonly source: string;
+  /** What it costs; several rows where that depends on others. */
+  readonly costs: readonly ModifierCost[];
+}
+
 export interface ModifierDefinition<S> {
   /** Unique; snake_case in WGSL, where its hooks are named by it. */
   readonly name: string;
@@ -81,12 +93,8 @@ export interface ModifierDefinition<S> {
   /** Its key in JSON, and where several share one their `type`. */
   readonly key: string;
   readonly type?: string;
-  /** The paper or library that fixes what it does; "definition" where there is nothing to fix. */
-  readonly source: string;
   /** The one option of its function, where that is not an object of options. */
   readonly argument?: string;
-  /** What it costs; several rows where that depends on others. */
-  readonly costs: readonly ModifierCost[];
   /** Another set of options, away from the defaults, under which the laws run it; undefined where it changes no update. */
   readonly law?: unknown;
   /** Options from what stands under the key; undefined: none of it. Throws OptionErrors that begin with `owner`. */

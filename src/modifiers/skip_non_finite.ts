@@ -2,7 +2,7 @@
 
 import { readBoolean } from "../base/options.ts";
 import { normStage } from "../engines/stages/norm.ts";
-import { defineModifier, type SwitchFunction } from "./modifier.ts";
+import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 
 /**
  * Leaves parameters, slots and step unchanged when any gradient is not finite, and counts it as skipped. Clipping and loss
@@ -12,10 +12,16 @@ export const skipNonFinite = /* @__PURE__ */ defineModifier<{ readonly on: boole
   name: "skipNonFinite",
   key: "skipNonFinite",
   order: 30,
-  source: "torch.amp.GradScaler",
   argument: "on",
-  costs: [{ option: "`skipNonFinite`", examples: [{ skipNonFinite: true }], dispatches: 2, state: "0", moved: "4" }],
   read: (owner, value) => (value === undefined ? undefined : { on: readBoolean(owner, value) }),
   json: ({ on }) => on,
   effects: ({ on }) => ({ skips: on, step: normStage }),
 });
+
+/** What docs/rules.md says of it. */
+export const skipNonFiniteNotes: ModifierNotes = {
+  call: "skipNonFinite()",
+  effect: "leaves everything as it is when a gradient is not finite, and counts the step as skipped",
+  source: "torch.amp.GradScaler",
+  costs: [{ option: "`skipNonFinite`", examples: [{ skipNonFinite: true }], dispatches: 2, state: "0", moved: "4" }],
+};

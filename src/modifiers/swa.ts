@@ -1,7 +1,7 @@
 // Stochastic weight averaging (Izmailov et al. 2018): the plain mean of parameters along the way.
 import swaText from "../../shaders/modifiers/swa.wgsl?raw";
 import { file } from "../engines/stages/snippets.ts";
-import { defineModifier, type ModifierFunction } from "./modifier.ts";
+import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
 import { readNumbers } from "./read.ts";
 
 /** The plain mean of parameters along the way, readable as role `"swa"`. */
@@ -17,8 +17,6 @@ export const swa = /* @__PURE__ */ defineModifier<
   name: "swa",
   key: "swa",
   order: 71,
-  source: "Izmailov et al. 2018",
-  costs: [{ option: "`swa`", examples: [{ swa: {} }], dispatches: 0, state: "4", moved: "8" }],
   law: { start: 1 },
   read: (owner, value) =>
     readNumbers(owner, value, {
@@ -42,3 +40,12 @@ export const swa = /* @__PURE__ */ defineModifier<
     },
   }),
 });
+
+/** What docs/rules.md says of it. */
+export const swaNotes: ModifierNotes = {
+  call: "swa({ start, every })",
+  effect:
+    'averages the parameters of every few updates, all with the same weight; `optimizer.read("swa")` has the average',
+  source: "Izmailov et al. 2018",
+  costs: [{ option: "`swa`", examples: [{ swa: {} }], dispatches: 0, state: "4", moved: "8" }],
+};

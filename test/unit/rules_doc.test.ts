@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import * as library from "../../src/index.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
 import { ruleTable, ruleTableMarkdown, slotsUnder } from "../../src/lab/rule_table.ts";
+import { modifierNotes, modifiers } from "../../src/modifiers/index.ts";
 import { rules } from "../../src/rules/index.ts";
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
@@ -33,6 +34,20 @@ describe("docs/rules.md", () => {
     expect(ruleTable().find(({ name }) => name === rule)).toMatchObject({ state, moved, dispatches });
   });
 });
+
+describe.each(modifiers.map((modifier, index) => ({ modifier, name: modifier.name, notes: modifierNotes[index]! })))(
+  "$name",
+  ({ modifier, name, notes }) => {
+    it("has notes with its name, its source and a config that has it", () => {
+      expect(modifierNotes).toHaveLength(modifiers.length);
+      expect(notes.call).toMatch(new RegExp(`^${name}\\(`));
+      expect(notes.source).toMatch(/\d{4}|^torch\.|^definition$/);
+      for (const { examples } of notes.costs)
+        for (const example of examples) expect(example).toHaveProperty(modifier.key);
+      expect(notes.costs).not.toHaveLength(0);
+    });
+  },
+);
 
 const files = readdirSync(new URL("../../src/rules", import.meta.url)).map((name) => read(`src/rules/${name}`));
 
