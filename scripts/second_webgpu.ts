@@ -30,7 +30,7 @@ console.log(adapterLine(describeAdapter(device.adapterInfo)));
 /** The largest difference of a gradient, relative to the largest of its tensor. */
 async function compare(variant: string, config: ModelConfig, batch: number): Promise<void> {
   const model = createModel(config);
-  const labelled = model.config.loss.type === "softmaxCrossEntropy";
+  const labelled = model.criterion.name === "softmaxCrossEntropy";
   const draw = (length: number) => Float32Array.from({ length }, () => random.uniform());
   const data = {
     name: "random",

@@ -9,6 +9,7 @@ import { type Dataset, sliceRows } from "../src/objectives/data/dataset.ts";
 import { digitsDataset } from "../src/objectives/data/digits.ts";
 import type { Model } from "../src/objectives/model.ts";
 import { createModel, type ModelConfig } from "../src/objectives/models/index.ts";
+import type { MlpConfig } from "../src/objectives/models/mlp.ts";
 import type { Evaluation } from "../src/objectives/objective.ts";
 import { loadCheckpoint, saveCheckpoint } from "../src/optimizer/checkpoint.ts";
 import type { TensorValues } from "../src/optimizer/optimizer.ts";
@@ -247,7 +248,7 @@ export function objectiveLaws(engine: Engine): void {
   });
 
   describe("data", () => {
-    it.each<[string, ModelConfig["loss"], Partial<Dataset> & object, new (message: string) => Error, string]>([
+    it.each<[string, MlpConfig["loss"], Partial<Dataset> & object, new (message: string) => Error, string]>([
       [
         "a label out of range",
         undefined,

@@ -5,7 +5,7 @@ fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   let within = row * sizes.c_line + block_step * column;
   let i = begins.c + within;
   var z = product;
-  if (sizes.has_side == 1u) {
+  if (sizes.has_side == 1u && row < sizes.bias_rows) {
     z += four_side(begins.side + block_step * column);
   }
   if (sizes.accumulate == 1u) {

@@ -14,7 +14,7 @@ fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   }
   var sum = vec4f();
   let from_b = matrix_b(replica);
-  for (var k = 0u; k < depth(); k++) {
+  for (var k = 0u; k < (sizes.bias_rows + 3u) / 4u; k++) {
     let loaded = block_b(from_b, k, column);
     sum += (loaded[0] + loaded[1]) + (loaded[2] + loaded[3]);
   }

@@ -427,8 +427,8 @@ function dataOf(model: Model, { id, batch, x, y, weights }: GradientCase): Datas
     : { ...examples, outputs: model.outputs, targets: Float32Array.from(y) };
 }
 
-function takesLabels({ config }: Model): boolean {
-  return config.loss.type === "softmaxCrossEntropy";
+function takesLabels({ criterion }: Model): boolean {
+  return criterion.name === "softmaxCrossEntropy";
 }
 
 function tensorsOf(model: Model, params: Values): readonly Tensor[] {

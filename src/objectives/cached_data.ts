@@ -1,25 +1,19 @@
-// A data set on the GPU, uploaded once: the two dispatches that read it, which gather a batch's rows and take its loss.
+// A data set on the GPU, uploaded once: the two dispatches that read it, which gather a batch's rows and judge their outputs.
 
 import { allocate, bytesOf } from "../engines/gpu/allocate.ts";
 import { grid, requireBuffer } from "../engines/gpu/device.ts";
 import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
-import type { Operand } from "../engines/products/product.ts";
+import type { JudgedBuffers } from "./criterion.ts";
 import type { Dataset } from "./data/dataset.ts";
-import { optionOf, targetsOf } from "./loss.ts";
 import type { Model } from "./model.ts";
-import { gatherSource, lossSources } from "./sources.ts";
-import { createSizes, lanes, replicaConstants } from "./tensors_gpu.ts";
+import { gatherSource } from "./sources.ts";
+import { createSizes, lanes } from "./tensors_gpu.ts";
 
 export interface CachedData {
   readonly buffers: readonly GPUBuffer[];
   /** What a batch needs of the data set. */
-  feed(
-    batch: GPUBufferBinding,
-    inputs: Operand,
-    outputs: Operand,
-    outcomes: GPUBuffer,
-  ): { readonly gather: Dispatch; readonly loss: Dispatch };
+  feed(buffers: JudgedBuffers): { readonly gather: Dispatch; readonly loss: Dispatch };
 }
 
 /**
@@ -29,53 +23,31 @@ export interface CachedData {
  */
 export async function loadData(
   optimizer: GpuOptimizer,
-  { config, inputSteps, outputs: width }: Model,
+  { criterion, inputSteps }: Model,
   data: Dataset,
   capacity: number,
 ): Promise<CachedData> {
-  const { device, replicas, control } = optimizer;
-  const { inputs: bytes, weights, features, name, labels, scale } = data;
-  const { loss } = config;
-  const answers =
-    loss.type === "softmaxCrossEntropy" && labels ? Uint32Array.from(labels) : targetsOf(loss, width, data);
+  const { device } = optimizer;
+  const { inputs: bytes, features, name, scale } = data;
   requireBuffer(device, Math.ceil(bytes.byteLength / 4) * 4, name);
-  const [gatherKernel, lossKernel] = await Promise.all([
+  const [gather, buildJudge] = await Promise.all([
     compileKernel(device, gatherSource, ["read", "read", "write", "uniform"], {}),
-    compileKernel(
-      device,
-      lossSources[loss.type],
-      ["read", "read", "read", "write", "write", "read", "uniform"],
-      replicaConstants(optimizer),
-    ),
+    criterion.compile(optimizer, data, capacity),
   ]);
-  const { made, buffers } = await allocate(device, name, (create) => {
-    const answersBuffer = create(`${name} answers`, answers.byteLength, bytesOf(answers));
-    return {
-      inputs: create(`${name} inputs`, bytes.byteLength, bytesOf(bytes)),
-      answers: answersBuffer,
-      // Where there are none, none are read.
-      weights: weights ? create(`${name} weights`, weights.byteLength, bytesOf(weights)) : answersBuffer,
-      gatherSizes: createSizes(create, [features, capacity, inputSteps, Number(bytes instanceof Uint8Array)], [scale]),
-      lossSizes: createSizes(
-        create,
-        [width, capacity, Number(weights !== undefined), optimizer.controlIndex("lossScale")],
-        [optionOf(loss)],
-      ),
-    };
-  });
+  const { made, buffers } = await allocate(device, name, (create) => ({
+    inputs: create(`${name} inputs`, bytes.byteLength, bytesOf(bytes)),
+    sizes: createSizes(create, [features, capacity, inputSteps, Number(bytes instanceof Uint8Array)], [scale]),
+    judge: buildJudge(create),
+  }));
   return {
     buffers,
-    feed: (batch, inputs, outputs, outcomes) => ({
+    feed: (judged) => ({
       gather: {
-        pipeline: gatherKernel.pipeline,
-        bindGroup: gatherKernel.bind([batch, made.inputs, inputs, made.gatherSizes]),
+        pipeline: gather.pipeline,
+        bindGroup: gather.bind([judged.batch, made.inputs, judged.inputs, made.sizes]),
         workgroups: grid(device, Math.ceil((capacity * Math.ceil(features / 4)) / lanes)),
       },
-      loss: {
-        pipeline: lossKernel.pipeline,
-        bindGroup: lossKernel.bind([batch, made.answers, made.weights, outputs, outcomes, control, made.lossSizes]),
-        workgroups: [...grid(device, Math.ceil(capacity / lanes)), replicas],
-      },
+      loss: made.judge(judged),
     }),
   };
 }

@@ -112,8 +112,9 @@ function programOfCustom(objective: CustomDefinition): Program<undefined> {
     needsData: true,
     lossName: title,
     hasAccuracy: false,
+    hasError: false,
     // Of a row its number; of one in a replica its loss and hit.
-    memory: { sharedRowBytes: 4, replicaRowBytes: 8, rowMultiple: 1, divides: false },
+    memory: { sharedRowBytes: 4, replicaRowBytes: 8, replicaFixedBytes: 0, rowMultiple: 1, divides: false },
     start(given) {
       if (given === undefined || given === null) return undefined;
       throw new OptionError(`init is ${show(given)}; ${title} defines its own start, so it must be left out`);

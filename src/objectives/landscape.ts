@@ -22,7 +22,8 @@ export function programOfLandscape(landscape: Landscape): Program<Points> {
     needsData: false,
     lossName: type,
     hasAccuracy: false,
-    memory: { sharedRowBytes: 0, replicaRowBytes: 0, rowMultiple: 1, divides: false },
+    hasError: false,
+    memory: { sharedRowBytes: 0, replicaRowBytes: 0, replicaFixedBytes: 0, rowMultiple: 1, divides: false },
     start: (given) => (given === undefined || given === null ? landscape.start() : readPoints(given, dimension)),
     tensors(start) {
       return [{ name: pointsName, shape: shapeOf(this.start(start), dimension) }];

@@ -7,6 +7,7 @@ import meanSquaredError from "../../shaders/objectives/losses/mean_squared_error
 import softmaxCrossEntropy from "../../shaders/objectives/losses/softmax_cross_entropy.wgsl?raw";
 import { DataError, OptionError } from "../base/errors.ts";
 import { type Range, readChoice, readNumber, readObject } from "../base/options.ts";
+import type { Judge, Judgement } from "./criterion.ts";
 import { type Dataset, type DatasetShape, datasetNoun, rowNumber } from "./data/dataset.ts";
 
 /** A loss of one output and its target, and its derivative by the output. */
@@ -173,15 +174,6 @@ export function targetsOf({ type }: CompleteLossConfig, outputs: number, data: D
   return data.targets;
 }
 
-/** One example's loss, and whether the outputs are right. */
-export interface Judgement {
-  readonly loss: number;
-  readonly hit: boolean;
-}
-
-/** Takes the loss of one example's outputs, and replaces them by its derivatives. */
-export type Judge = (outputs: Float64Array, row: number) => Judgement;
-
 /** A loss bound to a data set. */
 export function judgeOf(config: CompleteLossConfig, outputs: number, data: Dataset): Judge {
   if (config.type === "softmaxCrossEntropy") {
@@ -201,7 +193,7 @@ export function judgeOf(config: CompleteLossConfig, outputs: number, data: Datas
       values[j] = found.slope / outputs;
       hit &&= value > 0 === target > 0.5;
     }
-    return { loss, hit: hit && Number.isFinite(loss) };
+    return { loss, hit: Number(hit && Number.isFinite(loss)) };
   };
 }
 
@@ -222,5 +214,5 @@ function judgeSoftmax(logits: Float64Array, label: number, smoothing: number): J
     logits[c] = Math.exp(logits[c]! - top) / total - wanted;
   }
   // Where a logit is NaN none is the largest.
-  return { loss, hit: Number.isFinite(loss) && best === label };
+  return { loss, hit: Number(Number.isFinite(loss) && best === label) };
 }

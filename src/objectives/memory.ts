@@ -18,25 +18,27 @@ export type ReplicaLimits = Pick<
  * Rows that an objective's buffers hold: of a model a multiple of 4, so that the products over the batch can be blocked; of a
  * network through time of 64, so that the inputs of each step can be bound alone.
  */
-export function rowCapacity({ rowMultiple }: ProgramMemory, rows: number): number {
+export function rowCapacity({ rowMultiple }: Pick<ProgramMemory, "rowMultiple">, rows: number): number {
   return Math.ceil(rows / rowMultiple) * rowMultiple;
 }
 
-/** Bytes of one row in the largest buffer that all replicas share, or that holds what each has of its own. */
-function rowBytes({ sharedRowBytes, replicaRowBytes }: ProgramMemory, replicas: number): number {
-  return Math.max(sharedRowBytes, replicas * replicaRowBytes);
+/** Bytes of the largest buffer of an objective that computes so many rows at once: one that all replicas share, or theirs. */
+export function objectiveBytes(memory: ProgramMemory, rows: number, replicas: number): number {
+  const capacity = rowCapacity(memory, rows);
+  return Math.max(capacity * memory.sharedRowBytes, replicas * replicaBytes(memory, capacity));
 }
 
-/** Bytes of the largest buffer of an objective that computes so many rows at once. */
-export function objectiveBytes(memory: ProgramMemory, rows: number, replicas: number): number {
-  return rowCapacity(memory, rows) * rowBytes(memory, replicas);
+function replicaBytes({ replicaRowBytes, replicaFixedBytes }: ProgramMemory, capacity: number): number {
+  return capacity * replicaRowBytes + replicaFixedBytes;
 }
 
 /** How many of a batch's rows the limits of a device allow at once; 0 where not even the fewest fit. */
 export function rowsAtOnce(limits: ReplicaLimits, memory: ProgramMemory, batch: number, replicas: number): number {
-  const bytes = rowBytes(memory, replicas);
-  if (bytes === 0) return batch;
-  const fit = Math.floor(bufferLimit(limits) / bytes / memory.rowMultiple) * memory.rowMultiple;
+  const { sharedRowBytes, replicaRowBytes, replicaFixedBytes, rowMultiple } = memory;
+  const rowBytes = Math.max(sharedRowBytes, replicas * replicaRowBytes);
+  if (rowBytes === 0) return batch;
+  const room = Math.max(0, bufferLimit(limits) - replicas * replicaFixedBytes);
+  const fit = Math.floor(room / rowBytes / rowMultiple) * rowMultiple;
   if (!memory.divides && fit < batch) return 0;
   return Math.min(batch, fit);
 }
@@ -64,7 +66,7 @@ export function replicasThatFit(
   const rows = rowsAtOnce(limits, memory, batch, 1);
   if (rows === 0) return 0;
   const bytes = Math.max(
-    rowCapacity(memory, rows) * memory.replicaRowBytes,
+    replicaBytes(memory, rowCapacity(memory, rows)),
     optimizerBytes(program.tensors(start), config),
   );
   return Math.min(limits.maxComputeWorkgroupsPerDimension, Math.floor(bufferLimit(limits) / bytes));

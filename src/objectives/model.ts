@@ -8,51 +8,59 @@ import type { Activation } from "../engines/products/activation.ts";
 import type { Dropout } from "../engines/products/dropout.ts";
 import type { Operand } from "../engines/products/product.ts";
 import type { Tensor } from "../optimizer/arena.ts";
+import type { Criterion, Judge } from "./criterion.ts";
 import { type InitConfig, initialWeight, readInit } from "./init.ts";
-import {
-  type CompleteLossConfig,
-  checkAnswers,
-  type LossConfig,
-  type LossName,
-  lossEntries,
-  readLoss,
-  targetsOf,
-} from "./loss.ts";
+import { type CompleteLossConfig, type LossConfig, type LossName, readLoss } from "./loss.ts";
+import { rowCapacity } from "./memory.ts";
 import { bindModelToCpu } from "./model_cpu.ts";
 import { bindModelToGpu } from "./model_gpu.ts";
 import type { CpuBatch, CpuPass } from "./pass_cpu.ts";
 import type { GpuPass, Tensors } from "./pass_gpu.ts";
 import { matchSegments, type Program, type Trainable, type Values } from "./program.ts";
 
-/** What every model may say of its training. */
-export interface TrainingOptions {
-  /** What the outputs are held against, and how; default softmaxCrossEntropy. */
-  readonly loss?: LossName | LossConfig | undefined;
+/** What every model may say of its weights. */
+export interface WeightOptions {
   /** Adds l2/2 · Σ weight² over all weights, not the biases, to the loss; >= 0, default 0. */
   readonly l2?: number | undefined;
   /** Whether layers have biases; default true. */
   readonly bias?: boolean | undefined;
 }
 
-/** {@link TrainingOptions} with every default filled in. */
-export interface CompleteTrainingOptions {
-  readonly loss: CompleteLossConfig;
+/** What every model that learns from answers may say of its training. */
+export interface TrainingOptions extends WeightOptions {
+  /** What the outputs are held against, and how; default softmaxCrossEntropy. */
+  readonly loss?: LossName | LossConfig | undefined;
+}
+
+/** {@link WeightOptions} with every default filled in. */
+export interface CompleteWeightOptions {
   readonly l2: number;
   readonly bias: boolean;
 }
 
+/** {@link TrainingOptions} with every default filled in. */
+export interface CompleteTrainingOptions extends CompleteWeightOptions {
+  readonly loss: CompleteLossConfig;
+}
+
+/** The names of {@link WeightOptions}. */
+export const weightOptionNames = ["l2", "bias", "type"];
+
 /** The names of {@link TrainingOptions}. */
-export const trainingOptionNames = ["loss", "l2", "bias", "type"];
+export const trainingOptionNames = ["loss", ...weightOptionNames];
 
 export function readTraining(fields: Record<string, unknown>): CompleteTrainingOptions {
+  return { loss: readLoss(fields.loss), ...readWeights(fields) };
+}
+
+export function readWeights(fields: Record<string, unknown>): CompleteWeightOptions {
   return {
-    loss: readLoss(fields.loss),
     l2: fields.l2 === undefined ? 0 : readNumber("model.l2", fields.l2, { min: 0 }),
     bias: fields.bias === undefined ? true : readBoolean("model.bias", fields.bias),
   };
 }
 
-/** A kind of model: `mlp`, `rnn`. It stands in a config's `type`, and as JSON is its name. */
+/** A kind of model: `mlp`, `rnn`, `pinn`. It stands in a config's `type`, and as JSON is its name. */
 export interface ModelKind<Config = never> {
   readonly kind: string;
   /** @throws OptionError for a config that is none of this kind. */
@@ -87,21 +95,41 @@ export interface GpuPassContext {
   readonly create: CreateBuffer;
 }
 
+/** Points that a model is held to beside the rows of a data set. */
+export interface Anchors {
+  readonly count: number;
+  /** Of each as many numbers as of an example. */
+  readonly inputs: Float64Array;
+  /** Takes the loss of one of them, and replaces its outputs by the derivatives. */
+  readonly judge: Judge;
+}
+
 /** What a kind says of a model with this config. */
-export interface ModelDefinition<Config extends CompleteTrainingOptions = CompleteTrainingOptions> {
+export interface ModelDefinition<Config extends CompleteWeightOptions = CompleteWeightOptions> {
   /** Complete. */
   readonly config: Config;
   /** "784-1024-256-10". */
   readonly title: string;
+  /** What its outputs are held against. */
+  readonly criterion: Criterion;
   /** Numbers that the model takes of an example. */
   readonly features: number;
   readonly outputs: number;
-  /** Where the config says how many numbers there are on either side: "model.layers[0] is 784". */
-  readonly sides: { readonly input: string; readonly output: string };
+  /** Where the config says how many numbers go in: "model.layers[0] is 784". */
+  readonly inputSide: string;
   /** Whose matrices follow each other: the layers of a perceptron; of a recurrent network input, state and output. */
   readonly layers: readonly Layer[];
   /** The standard of its initial weights. */
   readonly init: Required<InitConfig>["type"];
+  /** Matrices of as many rows that each of a pass's matrices stacks: 1, or more with the outputs' derivatives by the inputs. */
+  readonly channels: number;
+  /** Points of the model's own, whose loss is added to every mean loss, whatever the rows. */
+  readonly anchors?: Anchors;
+  /**
+   * What the matrix of a pass's inputs holds for so many rows before these are gathered into its beginning, and keeps behind
+   * them; default nothing.
+   */
+  stacked?(rows: number): Float32Array;
   /** Matrices that an example's inputs are gathered into: 1, or one for each step through time. */
   readonly inputSteps: number;
   /** Rows that a pass's buffers hold are a multiple of this. */
@@ -113,28 +141,35 @@ export interface ModelDefinition<Config extends CompleteTrainingOptions = Comple
 }
 
 /** A model: its config, complete, and its layers. */
-export interface Model<Config extends CompleteTrainingOptions = CompleteTrainingOptions>
+export interface Model<Config extends CompleteWeightOptions = CompleteWeightOptions>
   extends ModelDefinition<Config>,
     Trainable<InitConfig> {}
 
 /** Makes a model of what its kind says of it. */
-export function defineModel<Config extends CompleteTrainingOptions>(
-  definition: ModelDefinition<Config>,
-): Model<Config> {
+export function defineModel<Config extends CompleteWeightOptions>(definition: ModelDefinition<Config>): Model<Config> {
   const model = { ...definition, program: undefined as unknown as Program<InitConfig> };
   model.program = programOfModel(model);
   return model;
 }
 
 function programOfModel(model: Model): Program<InitConfig> {
-  const { title, config, outputs, features, sides, layers, widest, rowMultiple } = model;
+  const { title, criterion, features, inputSide, layers, widest, rowMultiple, channels, anchors } = model;
+  // Of the anchors there are no derivatives.
+  const fixed = anchors ? rowCapacity({ rowMultiple }, anchors.count) * widest : 0;
   return {
     title,
     needsData: true,
-    lossName: config.loss.type,
-    hasAccuracy: lossEntries[config.loss.type].hasAccuracy,
+    lossName: criterion.name,
+    hasAccuracy: criterion.hasAccuracy,
+    hasError: criterion.hasError,
     // An example's loss and hit are 8 bytes.
-    memory: { sharedRowBytes: 4 * features, replicaRowBytes: 4 * Math.max(2, widest), rowMultiple, divides: true },
+    memory: {
+      sharedRowBytes: 4 * channels * features,
+      replicaRowBytes: 4 * Math.max(2, channels * widest),
+      replicaFixedBytes: 4 * fixed,
+      rowMultiple,
+      divides: true,
+    },
     start: (init = {}) => readInit(init, model.init),
     tensors: () =>
       layers.flatMap(({ inputs, outputs: width, weight, bias }) => [
@@ -153,13 +188,11 @@ function programOfModel(model: Model): Program<InitConfig> {
     },
     checkFit(data) {
       if (features !== data.features) {
-        throw new OptionError(`${sides.input}; the rows of ${data.name} have ${data.features} numbers`);
+        throw new OptionError(`${inputSide}; the rows of ${data.name} have ${data.features} numbers`);
       }
-      checkAnswers(config.loss, outputs, sides.output, data);
+      criterion.checkFit(data);
     },
-    checkAnswers(data) {
-      if (data.targets) targetsOf(config.loss, outputs, data);
-    },
+    checkAnswers: (data) => criterion.checkAnswers(data),
     bindCpu: (optimizer, binding) => bindModelToCpu(optimizer, model, { ...binding, data: binding.data! }),
     bindGpu: (optimizer, binding) => bindModelToGpu(optimizer, model, { ...binding, data: binding.data! }),
   };

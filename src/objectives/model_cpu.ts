@@ -1,7 +1,7 @@
 // A model bound to data on the CPU: losses, gradients and L2 of rows from its pass.
 import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
+import type { Judge } from "./criterion.ts";
 import type { Dataset } from "./data/dataset.ts";
-import { type Judge, judgeOf } from "./loss.ts";
 import type { Model } from "./model.ts";
 import { batchWeight } from "./objective.ts";
 import type { Binding, CpuProgram, Sums, Values } from "./program.ts";
@@ -14,11 +14,12 @@ export function bindModelToCpu(
   model: Model,
   { data, microBatch }: Binding & { readonly data: Dataset },
 ): CpuProgram {
-  const { config, layers, features, outputs: width } = model;
-  const { l2, loss: lossConfig } = config;
-  const rowLength = layers.reduce((sum, { outputs }) => sum + outputs, features);
+  const { criterion, layers, features, channels, anchors } = model;
+  const { l2 } = model.config;
+  const width = model.outputs * channels;
+  const rowLength = channels * layers.reduce((sum, { outputs }) => sum + outputs, features);
   const atOnce = microBatch ?? Math.max(1, Math.floor(passLength / rowLength));
-  const judge = judgeOf(lossConfig, width, data);
+  const judge = criterion.judge(data);
 
   /** Sums the weighted losses and the hits of rows, and replaces the outputs by the derivatives of sum / `weight`. */
   const judged = (outputs: Float64Array, { weights }: Dataset, of: Judge, rows: Uint32Array, weight: number): Sums => {
@@ -29,21 +30,32 @@ export function bindModelToCpu(
       const counts = weights ? weights[row]! : 1;
       // What does not count does not matter, be it infinite.
       if (counts !== 0) sum += counts * loss;
-      if (hit) hits += counts;
+      if (counts !== 0) hits += counts * hit;
       for (let j = 0; j < width; j++) example[j]! *= counts / weight;
     });
     return { loss: sum, hits };
   };
 
-  const penalty = (params: Values): number => {
+  const decay = (params: Values): number => {
     if (l2 === 0) return 0;
     return (l2 / 2) * layers.reduce((sum, { weight }) => sum + euclidean(params(weight)) ** 2, 0);
+  };
+
+  /** The losses of the anchors; adds their derivatives where there is something to add them to. */
+  const anchored = (params: Values, gradients?: (name: string) => Float64Array): number => {
+    if (!anchors) return 0;
+    const rows = Uint32Array.from({ length: anchors.count }, (_, row) => row);
+    const pass = model.cpuPass(params, { inputs: anchors.inputs, rows, step: undefined });
+    let sum = 0;
+    for (const row of rows) sum += anchors.judge(pass.outputs.subarray(row * width, (row + 1) * width), row).loss;
+    if (gradients) pass.backward(pass.outputs, gradients);
+    return sum;
   };
 
   return {
     gradient(params, rows, step, gradients) {
       const weight = batchWeight(rows, data);
-      let loss = penalty(params);
+      let loss = decay(params) + anchored(params, gradients);
       for (let start = 0; start < rows.length; start += atOnce) {
         const some = rows.subarray(start, start + atOnce);
         const pass = model.cpuPass(params, { inputs: gathered(data, some), rows: some, step });
@@ -61,13 +73,13 @@ export function bindModelToCpu(
     atOnce,
     evaluation(of) {
       const evaluated = of!;
-      const evaluatedJudge = judgeOf(lossConfig, width, evaluated);
+      const evaluatedJudge = criterion.judge(evaluated);
       return (rows) => {
         const batch = { inputs: gathered(evaluated, rows), rows, step: undefined };
         return (params) => judged(model.cpuPass(params, batch).outputs, evaluated, evaluatedJudge, rows, 1);
       };
     },
-    penalty,
+    penalty: (params) => decay(params) + anchored(params),
     examples: 1,
     strides: { longest: 1e-3, enough: 1e-8 },
   };

@@ -10,10 +10,11 @@ import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { type Operand, productDispatch, type Replicated } from "../engines/products/product.ts";
 import { tuneProducts } from "../engines/products/tuner.ts";
 import { type CachedData, loadData } from "./cached_data.ts";
+import type { JudgedBuffers } from "./criterion.ts";
 import type { Dataset } from "./data/dataset.ts";
 import { bufferLimit, objectiveBytes, replicasThatFit, rowCapacity, rowsAtOnce } from "./memory.ts";
 import type { Model } from "./model.ts";
-import type { GpuPass, ProductStep } from "./pass_gpu.ts";
+import { type GpuPass, type KernelStep, type PassStep, productsOf } from "./pass_gpu.ts";
 import { type Binding, type GpuProgram, type GpuRows, totalBytes } from "./program.ts";
 import { penaltySource } from "./sources.ts";
 import { createSizes, lanes, replicaConstants, tensor, totalDispatch } from "./tensors_gpu.ts";
@@ -44,10 +45,7 @@ export async function bindModelToGpu(
     created.push(...cached.buffers);
     const { pass } = layout;
     const steps = [...pass.forward(true), ...pass.backward(false)];
-    await tuneProducts(
-      device,
-      steps.map(({ product }) => product),
-    );
+    await tuneProducts(device, productsOf(steps));
     const { microBatches, after, forward, penalty } = await encodeAll(optimizer, model, layout, cached, (buffer) =>
       created.push(buffer),
     );
@@ -60,9 +58,9 @@ export async function bindModelToGpu(
       hasPenalty: layout.penalty !== undefined,
       examples: 1,
       async evaluation(of) {
-        const { rows, inputs, outcomes, totals, totalSizes, capacity } = layout;
+        const { rows, outcomes, totals, totalSizes, capacity } = layout;
         const evaluated = await loadData(optimizer, model, of!, capacity);
-        const { gather, loss } = evaluated.feed({ buffer: rows.evaluated }, inputs, pass.outputs, outcomes);
+        const { gather, loss } = evaluated.feed(judgedBuffers(layout, { buffer: rows.evaluated }, true));
         try {
           const total = await totalDispatch(optimizer, { buffer: rows.evaluated }, outcomes, totals, totalSizes[0]!);
           return { dispatches: [gather, ...forward, loss, total, ...penalty], buffers: evaluated.buffers };
@@ -124,13 +122,14 @@ interface Layout {
   readonly penalty: PenaltyLayout | undefined;
 }
 
-/** What is summed of the weights. */
+/** What is added to every mean loss: the anchors' losses, and what is summed of the weights. */
 interface PenaltyLayout {
-  /** As a batch has it: how many stretches there are. */
+  /** As a batch has it: how many outcomes there are. */
   readonly count: GPUBuffer;
+  /** Of the anchors, which the criterion's kernel writes, then of stretches of weights. */
   readonly outcomes: GPUBuffer;
   readonly totalSizes: GPUBuffer;
-  /** For each layer. */
+  /** For each layer; none without L2. */
   readonly sizes: readonly GPUBuffer[];
 }
 
@@ -147,7 +146,9 @@ function createLayout(
   // A micro-batch is bound alone.
   const stride = Math.ceil(((2 + capacity) * 4) / 256) * 256;
   const buffer = create("batch", count * stride);
-  const inputs: Operand = { buffer: create("inputs", capacity * model.features * 4), stride: 0 };
+  const stacked = model.stacked?.(capacity);
+  const inputBytes = stacked?.byteLength ?? capacity * model.features * 4;
+  const inputs: Operand = { buffer: create("inputs", inputBytes, stacked && bytesOf(stacked)), stride: 0 };
   const tensors = (role: "params" | "gradients", name: string) => tensor(optimizer, role, name);
   return {
     capacity,
@@ -158,22 +159,30 @@ function createLayout(
     outcomes: create("outcomes", replicas * capacity * totalBytes),
     totals: create("totals", (count + 1) * replicas * totalBytes),
     totalSizes: Array.from({ length: count }, (_, i) => createSizes(create, [capacity, i * replicas])),
-    penalty: model.config.l2 > 0 ? createPenalty(optimizer, model, count * replicas, create) : undefined,
+    penalty:
+      model.config.l2 > 0 || model.anchors ? createPenalty(optimizer, model, count * replicas, create) : undefined,
   };
 }
+
+const judgedBuffers = (
+  { inputs, pass, outcomes, penalty }: Layout,
+  batch: GPUBufferBinding,
+  first: boolean,
+): JudgedBuffers => ({ batch, inputs, outputs: pass.outputs, outcomes, penalty: penalty?.outcomes, first });
 
 /** @param place Where the first replica's sum goes among the totals. */
 function createPenalty(optimizer: GpuOptimizer, model: Model, place: number, create: CreateBuffer): PenaltyLayout {
   const { l2 } = model.config;
-  const stretches = model.layers.reduce((sum, layer) => sum + stretchesOf(layer), 0);
-  let first = 0;
+  const layers = l2 > 0 ? model.layers : [];
+  let first = model.anchors?.count ?? 0;
+  const capacity = layers.reduce((sum, layer) => sum + stretchesOf(layer), first);
   return {
-    count: create("stretches", 12, bytesOf(Uint32Array.of(stretches, 0, 0))),
-    outcomes: create("penalty", optimizer.replicas * stretches * totalBytes),
-    totalSizes: createSizes(create, [stretches, place]),
-    sizes: model.layers.map((layer) => {
+    count: create("penalties", 12, bytesOf(Uint32Array.of(capacity, 0, 0))),
+    outcomes: create("penalty", optimizer.replicas * capacity * totalBytes),
+    totalSizes: createSizes(create, [capacity, place]),
+    sizes: layers.map((layer) => {
       const strides = (["params", "gradients"] as const).map((role) => tensor(optimizer, role, layer.weight).stride);
-      const whole = [layer.inputs * layer.outputs, ...strides, first, stretches, optimizer.controlIndex("lossScale")];
+      const whole = [layer.inputs * layer.outputs, ...strides, first, capacity, optimizer.controlIndex("lossScale")];
       first += stretchesOf(layer);
       return createSizes(create, whole, [l2]);
     }),
@@ -186,9 +195,9 @@ const stretchesOf = ({ inputs, outputs }: { readonly inputs: number; readonly ou
 /** Everything that is encoded of an objective. */
 interface Encoded {
   readonly microBatches: readonly (readonly Dispatch[])[];
-  /** With L2: its gradient and its loss. */
+  /** With L2 its gradient and its loss, and the sum of these and of the anchors' losses. */
   readonly after: readonly Dispatch[];
-  /** The forward pass where nothing is dropped, and the L2 term's loss alone. */
+  /** The forward pass where nothing is dropped, and the L2 term's loss alone with that sum. */
   readonly forward: readonly Dispatch[];
   readonly penalty: readonly Dispatch[];
 }
@@ -200,8 +209,8 @@ async function encodeAll(
   cached: CachedData,
   keep: (buffer: GPUBuffer) => void,
 ): Promise<Encoded> {
-  const { pass, inputs, outcomes } = layout;
-  const products = (batch: GPUBufferBinding, steps: readonly ProductStep[]) => {
+  const { pass, outcomes } = layout;
+  const encode = (batch: GPUBufferBinding, steps: readonly PassStep[]) => {
     const replicated: Replicated = {
       device: optimizer.device,
       replicas: optimizer.replicas,
@@ -212,17 +221,23 @@ async function encodeAll(
       batch,
       keep,
     };
-    return together(steps.map(({ product, a, b, c }) => productDispatch(replicated, product, a, b, c)));
+    return together(
+      steps.map((step) =>
+        "product" in step
+          ? productDispatch(replicated, step.product, step.a, step.b, step.c)
+          : kernelDispatch(optimizer, step),
+      ),
+    );
   };
-  const undropped = await products(layout.microBatches[0]!, pass.forward(false));
+  const undropped = await encode(layout.microBatches[0]!, pass.forward(false));
   const dropping = model.layers.some(({ dropout }) => dropout !== undefined);
   const microBatches = await together(
     layout.microBatches.map(async (batch, i) => {
-      const { gather, loss } = cached.feed(batch, inputs, pass.outputs, outcomes);
+      const { gather, loss } = cached.feed(judgedBuffers(layout, batch, i === 0));
       const [forward, total, backward] = await together([
-        dropping ? products(batch, pass.forward(true)) : undropped,
+        dropping ? encode(batch, pass.forward(true)) : undropped,
         totalDispatch(optimizer, batch, outcomes, layout.totals, layout.totalSizes[i]!),
-        products(batch, pass.backward(i > 0)),
+        encode(batch, pass.backward(i > 0)),
       ]);
       return [gather, ...forward, loss, total, ...backward];
     }),
@@ -234,21 +249,45 @@ async function encodeAll(
   return { microBatches, after, forward: undropped, penalty };
 }
 
-/** The L2 term of every weight, its gradient too where `derive` says so, and their sum. */
+async function kernelDispatch(
+  optimizer: GpuOptimizer,
+  { source, uses, buffers, invocations }: KernelStep,
+): Promise<Dispatch> {
+  const { device, replicas, control } = optimizer;
+  const kernel = await compileKernel(device, source, uses, replicaConstants(optimizer));
+  return {
+    pipeline: kernel.pipeline,
+    bindGroup: kernel.bind([...buffers, control]),
+    workgroups: [...grid(device, Math.ceil(invocations / lanes)), replicas],
+  };
+}
+
+/** The L2 term of every weight, its gradient too where `derive` says so, and the sum of all penalties. */
 async function penaltyDispatches(
   optimizer: GpuOptimizer,
-  { layers }: Model,
+  model: Model,
   { penalty, totals }: Layout,
   derive: boolean,
 ): Promise<readonly Dispatch[]> {
   if (!penalty) return [];
+  const terms = penalty.sizes.length > 0 ? await weightDispatches(optimizer, model, penalty, derive) : [];
+  const total = totalDispatch(optimizer, { buffer: penalty.count }, penalty.outcomes, totals, penalty.totalSizes);
+  return [...terms, await total];
+}
+
+async function weightDispatches(
+  optimizer: GpuOptimizer,
+  { layers }: Model,
+  penalty: PenaltyLayout,
+  derive: boolean,
+): Promise<readonly Dispatch[]> {
   const { device, replicas, control } = optimizer;
   const kernel = await compileKernel(device, penaltySource, ["read", "write", "write", "read", "uniform"], {
     ...replicaConstants(optimizer),
     derive: Number(derive),
     stretch,
   });
-  const terms = layers.map((layer, l): Dispatch => {
+  return layers.map((layer, l): Dispatch => {
     const [weight, gradient] = [
       tensor(optimizer, "params", layer.weight),
       tensor(optimizer, "gradients", layer.weight),
@@ -259,6 +298,4 @@ async function penaltyDispatches(
       workgroups: [...grid(device, Math.ceil(stretchesOf(layer) / lanes)), replicas],
     };
   });
-  const total = totalDispatch(optimizer, { buffer: penalty.count }, penalty.outcomes, totals, penalty.totalSizes);
-  return [...terms, await total];
 }

@@ -50,13 +50,32 @@ export interface StepReport extends ReplicaReport {
 
 /** How well one replica does on a data set. */
 export interface ReplicaEvaluation {
-  /** Mean loss over the data set, with the model's L2 term; nothing is dropped. NaN where the weights are all 0. */
+  /** Mean loss over the data set, with the model's L2 and boundary terms; nothing is dropped. NaN where the weights are all 0. */
   readonly loss: number;
   /**
    * Share, by weight, of the examples whose largest output is their label's; with sigmoidBinaryCrossEntropy of those whose outputs are
    * all on their target's side of 1/2. NaN for losses without right and wrong outputs.
    */
   readonly accuracy: number;
+  /**
+   * Of a model whose exact outputs are known, the root of the mean square, by weight, of what its outputs are off. NaN for all
+   * others.
+   */
+  readonly error: number;
+}
+
+/** What the sums over a data set come to. */
+export function evaluationOf(
+  { hasAccuracy, hasError }: Pick<Program, "hasAccuracy" | "hasError">,
+  loss: number,
+  hits: number,
+): ReplicaEvaluation {
+  return {
+    loss,
+    // Weights are summed in float32 on the GPU and in float64 here.
+    accuracy: hasAccuracy ? Math.min(1, hits) : Number.NaN,
+    error: hasError ? Math.sqrt(hits) : Number.NaN,
+  };
 }
 
 /** How well the first replica does on a data set, and each. */
@@ -81,7 +100,7 @@ export interface HessianOptions {
 export interface Objective {
   /**
    * One training step on these rows of the data set: gradient, then update. Rows whose weights are all 0 have the loss 0 and no
-   * gradient, but for those of the model's L2 term. Returns at once on the GPU: the report comes
+   * gradient, but for those of the model's L2 and boundary terms. Returns at once on the GPU: the report comes
    * when the step has run, and further steps may be started meanwhile.
    *
    * @throws OptionError for no rows, or more than the batch the objective was created for; DeviceError, as every call of an
@@ -185,7 +204,7 @@ export function weightOf(rows: Uint32Array, { weights }: Pick<Dataset, "weights"
   return weights ? rows.reduce((total, row) => total + weights[row]!, 0) : rows.length;
 }
 
-/** The same of a batch. One in which no row counts has the loss 0 and no gradient, but for those of the model's L2 term. */
+/** The same of a batch. One in which no row counts has the loss 0 and no gradient of its own. */
 export function batchWeight(rows: Uint32Array, data: Pick<Dataset, "weights">): number {
   return weightOf(rows, data) || 1;
 }

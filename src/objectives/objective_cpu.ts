@@ -11,6 +11,7 @@ import {
   bind,
   checkEvaluation,
   type Evaluation,
+  evaluationOf,
   type FieldObjective,
   firstAndEach,
   type HessianOptions,
@@ -55,8 +56,7 @@ class CpuObjective implements FieldObjective {
     this.#binding = binding;
     this.#bound = program.bindCpu(optimizer, binding);
     this.#losses = Array.from({ length: optimizer.replicas }, () => 0);
-    const accuracy = program.hasAccuracy ? 0 : Number.NaN;
-    this.#evaluations = Array.from({ length: optimizer.replicas }, () => ({ loss: 0, accuracy }));
+    this.#evaluations = Array.from({ length: optimizer.replicas }, () => evaluationOf(program, 0, 0));
   }
 
   async step(rows?: Uint32Array): Promise<StepReport> {
@@ -100,7 +100,7 @@ class CpuObjective implements FieldObjective {
     results.forEach(({ loss, hits, halted }, replica) => {
       if (halted) return;
       const mean = loss / weight + this.#bound.penalty(this.#params(replica));
-      this.#evaluations[replica] = { loss: mean, accuracy: this.#program.hasAccuracy ? hits / weight : Number.NaN };
+      this.#evaluations[replica] = evaluationOf(this.#program, mean, hits / weight);
     });
     return firstAndEach([...this.#evaluations]);
   }

@@ -12,6 +12,7 @@ import {
   bind,
   checkEvaluation,
   type Evaluation,
+  evaluationOf,
   firstAndEach,
   type HessianOptions,
   type Objective,
@@ -93,8 +94,7 @@ class BoundObjective implements GpuObjective {
     const records = bound.microBatches.length + Number(bound.hasPenalty);
     this.#reports = new Reports(optimizer, bound.totals, records * replicas * totalBytes);
     this.#losses = Array.from({ length: replicas }, () => 0);
-    const accuracy = program.hasAccuracy ? 0 : Number.NaN;
-    this.#evaluations = Array.from({ length: replicas }, () => ({ loss: 0, accuracy }));
+    this.#evaluations = Array.from({ length: replicas }, () => evaluationOf(program, 0, 0));
   }
 
   setRows(rows: Uint32Array): void {
@@ -155,9 +155,7 @@ class BoundObjective implements GpuObjective {
       }
       results.forEach(({ loss, hits, penalty, halted }, r) => {
         if (halted) return;
-        // Weights are summed in float32 here and in float64 there.
-        const accuracy = this.#program.hasAccuracy ? Math.min(1, hits / weight) : Number.NaN;
-        this.#evaluations[r] = { loss: loss / weight + penalty, accuracy };
+        this.#evaluations[r] = evaluationOf(this.#program, loss / weight + penalty, hits / weight);
       });
       return firstAndEach([...this.#evaluations]);
     } finally {

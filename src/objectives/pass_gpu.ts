@@ -1,6 +1,8 @@
 // What a model is on the GPU: the matrix products of one pass over a batch, forward and back, with everything else in their
 // epilogues.
 
+import type { Source } from "../base/assemble.ts";
+import type { BindingUse } from "../engines/gpu/kernel.ts";
 import type { Operand, Product } from "../engines/products/product.ts";
 import type { Layer } from "./model.ts";
 
@@ -12,6 +14,23 @@ export interface ProductStep {
   readonly c: Operand;
 }
 
+/** A kernel of a kind's own between products. */
+export interface KernelStep {
+  readonly source: Source;
+  /** How what it binds is used, the control buffer included, which is the last. */
+  readonly uses: readonly BindingUse[];
+  /** What it binds before that. */
+  readonly buffers: readonly (GPUBuffer | GPUBufferBinding)[];
+  /** Invocations for each replica, in workgroups of `lanes`. */
+  readonly invocations: number;
+}
+
+export type PassStep = ProductStep | KernelStep;
+
+/** The products among a pass's steps. */
+export const productsOf = (steps: readonly PassStep[]): readonly Product[] =>
+  steps.flatMap((step) => ("product" in step ? [step.product] : []));
+
 /** A tensor of all replicas in one binding. */
 export type Tensors = (role: "params" | "gradients", name: string) => Operand;
 
@@ -19,9 +38,9 @@ export interface GpuPass {
   /** The model's outputs, which the loss replaces by its derivatives. */
   readonly outputs: Operand;
   /** `training` says whether anything is dropped. */
-  forward(training: boolean): readonly ProductStep[];
+  forward(training: boolean): readonly PassStep[];
   /** `accumulate` adds to the gradients what they hold. */
-  backward(accumulate: boolean): readonly ProductStep[];
+  backward(accumulate: boolean): readonly PassStep[];
 }
 
 /** A layer's outputs from its inputs. */
@@ -31,7 +50,9 @@ export function forwardStep(
   rows: number,
   a: Operand,
   c: Operand,
-  further: { readonly [Field in "accumulate" | "preactivation" | "dropout"]?: ForwardEpilogue[Field] | undefined } = {},
+  further: {
+    readonly [Field in "accumulate" | "preactivation" | "dropout" | "biasRows"]?: ForwardEpilogue[Field] | undefined;
+  } = {},
 ): ProductStep {
   const epilogue: ForwardEpilogue = {
     type: "forward",
@@ -40,13 +61,18 @@ export function forwardStep(
     ...(further.accumulate ? { accumulate: true } : {}),
     ...(further.preactivation ? { preactivation: further.preactivation } : {}),
     ...(further.dropout ? { dropout: further.dropout } : {}),
+    ...(further.biasRows === undefined ? {} : { biasRows: further.biasRows }),
   };
   return { product: { m: rows, n, k, epilogue }, a, b: tensors("params", weight), c };
 }
 
 type ForwardEpilogue = Extract<Product["epilogue"], { readonly type: "forward" }>;
 
-/** A layer's weight gradient, and in the same kernel that of its bias, from its inputs and the derivatives by its outputs. */
+/**
+ * A layer's weight gradient, and in the same kernel that of its bias, from its inputs and the derivatives by its outputs.
+ *
+ * @param biasRows Rows that the bias was added to; default all.
+ */
 export function gradientStep(
   tensors: Tensors,
   { inputs: m, outputs: n, weight, bias }: Layer,
@@ -54,8 +80,10 @@ export function gradientStep(
   a: Operand,
   b: Operand,
   accumulate: boolean,
+  biasRows?: number,
 ): ProductStep {
   const sums = bias === undefined ? {} : { sums: tensors("gradients", bias) };
-  const epilogue = { type: "gradient", accumulate, ...sums } as const;
+  const some = biasRows === undefined ? {} : { biasRows };
+  const epilogue = { type: "gradient", accumulate, ...sums, ...some } as const;
   return { product: { m, n, k: rows, transposeA: true, epilogue }, a, b, c: tensors("gradients", weight) };
 }

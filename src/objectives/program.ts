@@ -24,6 +24,8 @@ export interface Program<Start = unknown> {
   readonly lossName: string;
   /** Whether its loss distinguishes right from wrong outputs, so that there is an accuracy. */
   readonly hasAccuracy: boolean;
+  /** Whether it knows what its outputs should exactly be, so that there is an error. */
+  readonly hasError: boolean;
   /** What it holds on a device, for so many replicas and rows. */
   readonly memory: ProgramMemory;
   /**
@@ -58,6 +60,8 @@ export interface ProgramMemory {
   readonly sharedRowBytes: number;
   /** Bytes of one row of one replica in the largest buffer of those that hold what each replica computes. */
   readonly replicaRowBytes: number;
+  /** Bytes that a replica has in that buffer beside its rows. */
+  readonly replicaFixedBytes: number;
   /** Rows that buffers hold are a multiple of this. */
   readonly rowMultiple: number;
   /** Whether a batch may be divided into micro-batches. */
@@ -80,7 +84,7 @@ export type Values = (name: string) => Float32Array | Float64Array;
 /** Sums over rows, by weight. */
 export interface Sums {
   readonly loss: number;
-  /** Rows whose outputs are right; 0 where the loss does not say. */
+  /** Rows whose outputs are right, or squared distances from what is exact; 0 where the loss does not say. */
   readonly hits: number;
 }
 

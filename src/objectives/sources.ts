@@ -18,10 +18,10 @@ import { batchSnippet } from "../engines/products/sources.ts";
 import { type LossName, lossEntries } from "./loss.ts";
 
 const snippet = (file: string, text: string) => ({ name: `shaders/objectives/${file}.wgsl`, text });
-const replicasSnippet = snippet("replicas", replicas);
-const outcomeSnippet = snippet("outcome", outcome);
+export const replicasSnippet = snippet("replicas", replicas);
+export const outcomeSnippet = snippet("outcome", outcome);
 
-const linearSnippet = snippet("linear", linear);
+export const linearSnippet = snippet("linear", linear);
 const lossSnippets = [batchSnippet, linearSnippet, outcomeSnippet, replicasSnippet, snippet("loss", loss)];
 
 export const gatherSource = assemble("gather", [batchSnippet, linearSnippet, snippet("gather", gather)]);

@@ -4,7 +4,6 @@ import { describe, expect, it, vi } from "vitest";
 import { Random } from "../../src/base/random.ts";
 import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { activations } from "../../src/engines/products/activation.ts";
-import { lossEntries } from "../../src/objectives/loss.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
@@ -44,7 +43,7 @@ describe("the GPU's gradients are the reference's", () => {
   ])("%j with a batch of %i", async (config, batch) => {
     const model = createModel(config);
     const random = new Random(model.outputs * 100 + batch);
-    const labelled = model.config.loss.type === "softmaxCrossEntropy";
+    const labelled = model.criterion.name === "softmaxCrossEntropy";
     const data = {
       name: "random",
       count: batch,
@@ -77,8 +76,7 @@ describe("the GPU's gradients are the reference's", () => {
     const [gpu, cpu] = results as [(typeof results)[0], (typeof results)[0]];
     expect(Math.abs(gpu.loss - cpu.loss)).toBeLessThan(2e-6 * (1 + cpu.loss));
     expect(Math.abs(gpu.evaluation.loss - cpu.evaluation.loss)).toBeLessThan(2e-6 * (1 + cpu.evaluation.loss));
-    if (lossEntries[model.config.loss.type].hasAccuracy)
-      expect(gpu.evaluation.accuracy).toBeCloseTo(cpu.evaluation.accuracy, 6);
+    if (model.criterion.hasAccuracy) expect(gpu.evaluation.accuracy).toBeCloseTo(cpu.evaluation.accuracy, 6);
     else expect([gpu.evaluation.accuracy, cpu.evaluation.accuracy]).toEqual([Number.NaN, Number.NaN]);
     for (const [name, want] of Object.entries(cpu.gradients)) {
       const scale = Math.max(...want.map(Math.abs));

@@ -36,7 +36,7 @@ describe("finite differences", () => {
       inputs: Float32Array.from({ length: 40 }, (_, i) => Math.sin(3 * i)),
       scale: 1,
       weights: Float32Array.from({ length: 8 }, (_, i) => 1 + (i % 2)),
-      ...(model.config.loss.type === "softmaxCrossEntropy"
+      ...(model.criterion.name === "softmaxCrossEntropy"
         ? { classes: 3, labels: Uint8Array.from({ length: 8 }, (_, i) => i % 3) }
         : { outputs: 3, targets: Float32Array.from({ length: 24 }, (_, i) => Math.cos(5 * i) ** 2) }),
     };

@@ -11,27 +11,60 @@ export interface ActivationFunction {
   readonly keeps: "input" | "value";
   /** The derivative, from what is kept. */
   readonly slope: (kept: number) => number;
+  /** The first three derivatives at z; absent where the second is zero wherever there is one. */
+  readonly derivatives?: (z: number) => Derivatives;
 }
+
+/** Of a function at one point. */
+export type Derivatives = readonly [first: number, second: number, third: number];
 
 const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
 /** The normal distribution's function and density: gelu is z·Φ(z) (Hendrycks and Gimpel 2016), exactly, as in PyTorch. */
 const normal = (z: number): number => (1 + erf(z / Math.SQRT2)) / 2;
 const density = (z: number): number => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
 
+const sigmoidDerivatives = (z: number): Derivatives => {
+  const s = sigmoid(z);
+  const first = s * (1 - s);
+  return [first, first * (1 - 2 * s), first * (1 - 6 * first)];
+};
+
 /** In the order that shaders/products/activation.wgsl numbers them. */
 const functions = {
   linear: { value: (z) => z, keeps: "value", slope: () => 1 },
   // A NaN stays one.
   relu: { value: (z) => (z < 0 ? 0 : z), rectifies: true, keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
-  tanh: { value: Math.tanh, keeps: "value", slope: (y) => 1 - y * y },
-  sigmoid: { value: sigmoid, keeps: "value", slope: (y) => y * (1 - y) },
-  gelu: { value: (z) => z * normal(z), rectifies: true, keeps: "input", slope: (z) => normal(z) + z * density(z) },
+  tanh: {
+    value: Math.tanh,
+    keeps: "value",
+    slope: (y) => 1 - y * y,
+    derivatives(z) {
+      const y = Math.tanh(z);
+      const first = 1 - y * y;
+      return [first, -2 * y * first, first * (6 * y * y - 2)];
+    },
+  },
+  sigmoid: { value: sigmoid, keeps: "value", slope: (y) => y * (1 - y), derivatives: sigmoidDerivatives },
+  gelu: {
+    value: (z) => z * normal(z),
+    rectifies: true,
+    keeps: "input",
+    slope: (z) => normal(z) + z * density(z),
+    derivatives(z) {
+      const d = density(z);
+      return [normal(z) + z * d, d * (2 - z * z), d * z * (z * z - 4)];
+    },
+  },
   // z·sigmoid(z) (Elfwing, Uchibe, Doya 2017; Ramachandran, Zoph, Le 2017).
   silu: {
     value: (z) => z * sigmoid(z),
     rectifies: true,
     keeps: "input",
     slope: (z) => sigmoid(z) * (1 + z * (1 - sigmoid(z))),
+    derivatives(z) {
+      const [first, second, third] = sigmoidDerivatives(z);
+      return [sigmoid(z) + z * first, 2 * first + z * second, 3 * second + z * third];
+    },
   },
 } as const satisfies Readonly<Record<string, ActivationFunction>>;
 
@@ -42,3 +75,6 @@ export const activationFunctions: Readonly<Record<Activation, ActivationFunction
 
 /** Their names, in the same order. */
 export const activations = Object.keys(functions) as readonly Activation[];
+
+/** The names of those that curve: what an equation of second order can be asked of. */
+export const smoothActivations = activations.filter((name) => activationFunctions[name].derivatives !== undefined);

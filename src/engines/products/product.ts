@@ -35,6 +35,8 @@ export type Epilogue =
       readonly activation: Activation;
       /** n elements. */
       readonly bias?: Operand;
+      /** Rows of C, the first ones, that the bias is added to; default all. */
+      readonly biasRows?: number;
       readonly accumulate?: boolean;
       readonly preactivation?: Operand;
       readonly dropout?: Dropout;
@@ -50,6 +52,8 @@ export type Epilogue =
       readonly accumulate?: boolean;
       /** n elements: the bias's gradient. */
       readonly sums?: Operand;
+      /** Rows of op(B), the first ones, that are summed: a multiple of 4; default all. */
+      readonly biasRows?: number;
     }
   /** C = alpha · product + beta · D; D is [m, n] and neither a part of C nor C. */
   | { readonly type: "combine"; readonly alpha: number; readonly beta: number; readonly added: Operand };
@@ -180,7 +184,7 @@ export function bindProduct(
 ): Dispatch {
   const { device, replicas, control, batch } = replicated;
   const { m, n, k, epilogue, transposeA = false, transposeB = false } = product;
-  const { activation, dropout, side, extra, accumulate, alpha, beta } = epilogueOperands(epilogue);
+  const { activation, dropout, side, extra, accumulate, alpha, beta, biasRows } = epilogueOperands(epilogue);
   const [tileRows, tileColumns] = variant.tile;
   const tilesAcross = Math.ceil(n / tileColumns);
   const tiles = tilesAcross * Math.ceil(m / tileRows);
@@ -224,6 +228,7 @@ export function bindProduct(
       hasSide: Number(side !== undefined),
       hasExtra: Number(extra !== undefined),
       accumulate: Number(accumulate ?? false),
+      biasRows: biasRows ?? (epilogue.type === "gradient" ? k : m),
       extraInC: Number(extra !== undefined && apart === undefined),
       alpha: alpha ?? 1,
       beta: beta ?? 0,
@@ -270,6 +275,7 @@ interface EpilogueOperands {
   readonly side?: Operand | undefined;
   readonly extra?: Operand | undefined;
   readonly accumulate?: boolean | undefined;
+  readonly biasRows?: number | undefined;
   readonly alpha?: number;
   readonly beta?: number;
 }
@@ -279,14 +285,14 @@ function epilogueOperands(epilogue: Epilogue): EpilogueOperands {
     case "none":
       return {};
     case "forward": {
-      const { activation, dropout, bias, preactivation, accumulate } = epilogue;
-      return { activation, dropout: inUse(dropout), side: bias, extra: preactivation, accumulate };
+      const { activation, dropout, bias, preactivation, accumulate, biasRows } = epilogue;
+      return { activation, dropout: inUse(dropout), side: bias, extra: preactivation, accumulate, biasRows };
     }
     case "delta":
       return { activation: epilogue.activation, dropout: inUse(epilogue.dropout), side: epilogue.from };
     case "gradient": {
-      const { sums, accumulate } = epilogue;
-      return { extra: sums, accumulate };
+      const { sums, accumulate, biasRows } = epilogue;
+      return { extra: sums, accumulate, biasRows };
     }
     case "combine": {
       const { alpha, beta, added } = epilogue;

@@ -54,6 +54,8 @@ export const sizesStruct = defineStruct("Sizes", {
   hasSide: "u32",
   hasExtra: "u32",
   accumulate: "u32",
+  // the first rows, which have the bias: of C, or of op(B) where its gradient is summed
+  biasRows: "u32",
   // 1 where `extra` is no buffer of its own but lies in C's
   extraInC: "u32",
   // what the product is multiplied by where it is combined with `side`, and that

@@ -107,7 +107,8 @@ function readEach(name: string, values: ArrayLike<unknown>, kinds: readonly stri
   if (bad >= 0) throw new OptionError(`${name}[${bad}] is ${show(values[bad])}; it must be ${allowed}`);
 }
 
-function readRows(name: string, value: Rows): Rows {
+/** @throws OptionError for what is neither. */
+export function readRows(name: string, value: Rows): Rows {
   if (typeof value !== "object" || value === null || typeof value.length !== "number") {
     throw new OptionError(`${name} is ${show(value)}; it must be an array of numbers, or of rows of numbers`);
   }
@@ -148,6 +149,23 @@ function flat(name: string, what: string, rows: Rows, count: number): Uint8Array
     values.set(finite(name, what, given, width, row), row * width);
   }
   return values;
+}
+
+/**
+ * Rows of as many numbers as that.
+ *
+ * @throws DataError that names the row which has others.
+ */
+export function rowsOf(name: string, what: string, rows: Rows, width: number): Float32Array {
+  const nested = isNested(rows);
+  const short = nested ? Array.from(rows).findIndex((row) => row?.length !== width) : -1;
+  if (short >= 0 && nested) {
+    throw new DataError(`${name}: row ${short} has ${rows[short]?.length ?? 0} ${what}s; it must have ${width}`);
+  }
+  if (rows.length === 0 || (!nested && rows.length % width !== 0)) {
+    throw new DataError(`${name} has ${rows.length} ${what}s, which do not divide into rows of ${width}`);
+  }
+  return Float32Array.from(flat(name, what, rows, nested ? rows.length : rows.length / width));
 }
 
 /** Float32, in which numbers too large are infinite. */

@@ -34,7 +34,7 @@ export interface LabelledDataset extends Examples {
 
 /** Examples with numbers to predict. */
 export interface TargetDataset extends Examples {
-  /** How many numbers are to be predicted of each example. */
+  /** How many numbers are to be predicted of each example; 0 of points that an equation is asked of. */
   readonly outputs: number;
   /** `count · outputs` numbers, row after row. */
   readonly targets: Float32Array;
@@ -50,9 +50,10 @@ export type DatasetShape =
   | Pick<LabelledDataset, "name" | "features" | "classes">
   | Pick<TargetDataset, "name" | "features" | "outputs">;
 
-/** "10 classes", "3 numbers to predict" … */
+/** "10 classes", "3 numbers to predict", "neither labels nor targets" … */
 export function datasetNoun(data: DatasetShape): string {
   if ("classes" in data) return `${data.classes} classes`;
+  if (data.outputs === 0) return "neither labels nor targets";
   return data.outputs === 1 ? "1 number to predict" : `${data.outputs} numbers to predict`;
 }
 

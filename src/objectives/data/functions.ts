@@ -5,3 +5,4 @@ export { batches, classNotes, firstRows as first, sliceRows as slice, splitRows 
 export { digitsDataset as digits } from "./digits.ts";
 export { idxDataset as fromIdx, parseIdx } from "./idx.ts";
 export { mnistDataset as mnist } from "./mnist.ts";
+export { pointsDataset as points } from "./points.ts";

@@ -2,16 +2,17 @@
 import { isOptions, readChoice } from "../../base/options.ts";
 import type { Model, ModelKind } from "../model.ts";
 import { type CompleteMlpConfig, type MlpConfig, mlp } from "./mlp.ts";
+import { type CompletePinnConfig, type PinnConfig, pinn } from "./pinn.ts";
 import { type CompleteRnnConfig, type RnnConfig, rnn } from "./rnn.ts";
 
 /** A model's config: plain JSON, or what a kind's function makes. */
-export type ModelConfig = MlpConfig | RnnConfig;
+export type ModelConfig = MlpConfig | RnnConfig | PinnConfig;
 
 /** A model's config with every default filled in. */
-export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig;
+export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig | CompletePinnConfig;
 
 /** The first is that of a config that names none. */
-export const modelKinds: readonly ModelKind[] = [mlp, rnn];
+export const modelKinds: readonly ModelKind[] = [mlp, rnn, pinn];
 
 /** A model of a config. @throws OptionError for a config that is no model. */
 export function createModel(config: ModelConfig): Model<CompleteModelConfig> {

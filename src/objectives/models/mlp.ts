@@ -7,6 +7,7 @@ import { product } from "../../engines/cpu/product.ts";
 import { type Activation, activationFunctions, activations } from "../../engines/products/activation.ts";
 import { type Dropout, dropped } from "../../engines/products/dropout.ts";
 import type { Operand } from "../../engines/products/product.ts";
+import { lossCriterion } from "../loss_criterion.ts";
 import {
   type CompleteTrainingOptions,
   defineModel,
@@ -101,7 +102,9 @@ function read(config: MlpConfig): Model<CompleteMlpConfig> {
     title: widths.join("-"),
     features,
     outputs,
-    sides: { input: `model.layers[0] is ${features}`, output: `model.layers[${widths.length - 1}] is ${outputs}` },
+    criterion: lossCriterion(training.loss, outputs, `model.layers[${widths.length - 1}] is ${outputs}`),
+    inputSide: `model.layers[0] is ${features}`,
+    channels: 1,
     layers,
     init: activationFunctions[activation].rectifies ? "heNormal" : "glorotUniform",
     inputSteps: 1,

@@ -3,6 +3,7 @@
 import { readNumber, readObject } from "../../base/options.ts";
 import { product } from "../../engines/cpu/product.ts";
 import type { Operand } from "../../engines/products/product.ts";
+import { lossCriterion } from "../loss_criterion.ts";
 import {
   type CompleteTrainingOptions,
   defineModel,
@@ -94,7 +95,9 @@ function read(config: RnnConfig): Model<CompleteRnnConfig> {
     title: `rnn ${steps}×${inputs}-${hidden}-${outputs}`,
     features,
     outputs,
-    sides: { input: `model.steps · model.inputs is ${features}`, output: `model.outputs is ${outputs}` },
+    criterion: lossCriterion(training.loss, outputs, `model.outputs is ${outputs}`),
+    inputSide: `model.steps · model.inputs is ${features}`,
+    channels: 1,
     layers,
     init: "glorotUniform",
     inputSteps: steps,

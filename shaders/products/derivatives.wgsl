@@ -1,0 +1,33 @@
+// The first three derivatives of activations that curve, by what goes into them, in the order of
+// src/engines/products/activation.ts.
+struct Derivatives {
+  first: vec4f,
+  second: vec4f,
+  third: vec4f,
+}
+
+fn derivatives(z: vec4f) -> Derivatives {
+  switch sizes.activation {
+    case 3u: { return of_sigmoid(sigmoid(z)); }
+    case gelu: {
+      let density = exp(-0.5 * z * z) * 0.3989422804;
+      return Derivatives(normal(z) + z * density, density * (2.0 - z * z), density * z * (z * z - 4.0));
+    }
+    case silu: {
+      let s = sigmoid(z);
+      let of = of_sigmoid(s);
+      return Derivatives(s + z * of.first, 2.0 * of.first + z * of.second, 3.0 * of.second + z * of.third);
+    }
+    // tanh
+    default: {
+      let y = activate(z);
+      let first = 1.0 - y * y;
+      return Derivatives(first, -2.0 * y * first, first * (6.0 * y * y - 2.0));
+    }
+  }
+}
+
+fn of_sigmoid(s: vec4f) -> Derivatives {
+  let first = s * (1.0 - s);
+  return Derivatives(first, first * (1.0 - 2.0 * s), first * (1.0 - 6.0 * first));
+}

@@ -1,0 +1,32 @@
+// The registry of problems, and the function that turns a config into one.
+import { OptionError, show } from "../../base/errors.ts";
+import { isOptions, type Members, readMade } from "../../base/options.ts";
+import { poisson } from "./poisson.ts";
+import type { Problem, ProblemConfig, ProblemKind } from "./problem.ts";
+
+export const problemKinds: readonly ProblemKind[] = [poisson];
+
+/**
+ * Reads a problem's config; one that was defined by hand is a problem already. `name` is what errors call it.
+ *
+ * @throws OptionError for an unknown type or option, and for values out of range.
+ */
+export function readProblem(name: string, value: ProblemConfig | Problem | undefined): Problem {
+  const names = problemKinds.map(({ type }) => type).join(", ");
+  if (!isOptions(value)) {
+    throw new OptionError(
+      `${name} is ${value === undefined ? "missing" : show(value)}; it must be a problem's config, of ${names}, or what defineProblem() returns`,
+    );
+  }
+  if ("operator" in value) return readMade(name, value as unknown as Problem, "what defineProblem() returns", made);
+  const { type } = value;
+  const kind = problemKinds.find((each) => each === type || each.type === type);
+  if (kind) return kind.read(name, value as unknown as ProblemConfig);
+  const given = type === undefined ? "missing" : `${show(type)}, which is not a known problem`;
+  throw new OptionError(`${name}.type is ${given}; known are ${names}`);
+}
+
+const made: Members = {
+  ...{ name: "string", dimensions: "number", wgsl: "string", boundary: "array" },
+  ...{ operator: "function", slopes: "function", source: "function", toJSON: "function" },
+};

@@ -1,0 +1,150 @@
+// A differential equation and what its solution is held to: what a physics-informed model learns from. The operator stands in
+// TypeScript and in WGSL; right-hand side and exact solution are worked out on the host, in float64.
+
+import { OptionError, show } from "../../base/errors.ts";
+import { readArray, readNumber, readObject, readString } from "../../base/options.ts";
+
+/** A solution at one point with its derivatives, or the derivatives of something by each of these numbers. */
+export interface Jet {
+  /** The solution. */
+  readonly u: number;
+  /** Its first derivatives, by the first input and by the second; in one dimension the second is 0. */
+  readonly d: readonly [number, number];
+  /** Its second derivatives, by the first input twice and by the second twice; in one dimension the second is 0. */
+  readonly dd: readonly [number, number];
+}
+
+/** A point at which the solution is known. */
+export interface BoundaryPoint {
+  /** As many numbers as the problem has dimensions. */
+  readonly at: readonly number[];
+  /** The solution there; default 0. */
+  readonly value?: number | undefined;
+  /** How much it counts beside the other points, > 0: the length of boundary that it stands for; default 1. */
+  readonly weight?: number | undefined;
+}
+
+/** A problem's config: `type` is the problem's function, or in plain JSON its name; the other fields are its options. */
+export interface ProblemConfig {
+  /** The kind of problem. */
+  readonly type: string | ProblemKind;
+  readonly [option: string]: unknown;
+}
+
+/** An entry of the registry in problems/index.ts. */
+export interface ProblemKind {
+  /** Its name. */
+  readonly type: string;
+  /** Checks `config`; errors name `name`. */
+  read(name: string, config: ProblemConfig): Problem;
+  /** Its name. */
+  toJSON(): string;
+}
+
+/** An equation of second order, operator(u) = source, with points at which u is known; what {@link defineProblem} takes. */
+export interface ProblemDefinition {
+  /** What errors call it. */
+  readonly name: string;
+  /** How many inputs the solution has, 1 or 2. */
+  readonly dimensions: 1 | 2;
+  /** Where the solution is known; at least one point. */
+  readonly boundary: readonly BoundaryPoint[];
+  /** The right-hand side at a point, in float64; default 0. */
+  source?(x: ArrayLike<number>): number;
+  /** The exact solution at a point, where it is known: an evaluation then has an error. */
+  exact?(x: ArrayLike<number>): number;
+  /** The left-hand side at a point, in float64. */
+  operator(x: ArrayLike<number>, u: Jet): number;
+  /** Its derivatives by each number of the jet. */
+  slopes(x: ArrayLike<number>, u: Jet): Jet;
+  /**
+   * Both in WGSL: `fn operator(x: vec2f, u: Jet) -> f32` and `fn slopes(x: vec2f, u: Jet) -> Jet`, where `Jet` has the fields
+   * `u: f32`, `d: vec2f` and `dd: vec2f`. In one dimension what belongs to the second input is 0.
+   */
+  readonly wgsl: string;
+}
+
+/** {@link BoundaryPoint} with every default filled in. */
+export interface CompleteBoundaryPoint extends BoundaryPoint {
+  readonly value: number;
+  readonly weight: number;
+}
+
+/** A problem with every default filled in. */
+export interface Problem extends ProblemDefinition {
+  readonly boundary: readonly CompleteBoundaryPoint[];
+  source(x: ArrayLike<number>): number;
+  /** The complete config, which rebuilds the same problem; none of one that {@link defineProblem} made. */
+  readonly config: ProblemConfig | undefined;
+  /** The complete config; of one that {@link defineProblem} made its name, from which no file can rebuild it. */
+  toJSON(): unknown;
+}
+
+const fields = ["name", "dimensions", "boundary", "source", "exact", "operator", "slopes", "wgsl"];
+
+/**
+ * A problem of your own, for `pinn`.
+ *
+ * @throws OptionError that says what is missing or wrong.
+ */
+export function defineProblem(definition: ProblemDefinition): Problem {
+  const { name, dimensions, boundary, source, exact, operator, slopes, wgsl } = readObject(
+    "problem",
+    definition,
+    fields,
+  ) as unknown as ProblemDefinition;
+  const title = `problem ${readString("problem.name", name)}`;
+  if (dimensions !== 1 && dimensions !== 2) {
+    throw new OptionError(
+      `dimensions of ${title} is ${dimensions === undefined ? "missing" : show(dimensions)}; it must be 1 or 2`,
+    );
+  }
+  for (const [part, value] of Object.entries({ operator, slopes, source: source ?? zero, exact: exact ?? zero })) {
+    if (typeof value === "function") continue;
+    const given = value === undefined ? "missing" : show(value);
+    throw new OptionError(`the ${part} of ${title} is ${given}; it must be a function`);
+  }
+  const code = readString(`the wgsl of ${title}`, wgsl).replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, " ");
+  for (const [pattern, signature] of signatures) {
+    if (!pattern.test(code)) throw new OptionError(`the wgsl of ${title} has no "${signature}"`);
+  }
+  const points = readArray(`the boundary of ${title}`, boundary, "points");
+  if (points.length === 0) throw new OptionError(`the boundary of ${title} is []; it must hold at least one point`);
+  // A definition may have methods of a class, which a spread would lose.
+  return {
+    ...{ name, dimensions, wgsl },
+    boundary: points.map((point, i) => readPoint(`point ${i} of the boundary of ${title}`, point, dimensions)),
+    source: source?.bind(definition) ?? zero,
+    ...(exact ? { exact: exact.bind(definition) } : {}),
+    operator: operator.bind(definition),
+    slopes: slopes.bind(definition),
+    toJSON: () => ({ type: name }),
+    config: undefined,
+  };
+}
+
+const zero = () => 0;
+
+const signatures = [
+  [
+    /\bfn\s+operator\s*\(\s*\w+\s*:\s*vec2f\s*,\s*\w+\s*:\s*Jet\s*,?\s*\)\s*->\s*f32\b/,
+    "fn operator(x: vec2f, u: Jet) -> f32",
+  ],
+  [
+    /\bfn\s+slopes\s*\(\s*\w+\s*:\s*vec2f\s*,\s*\w+\s*:\s*Jet\s*,?\s*\)\s*->\s*Jet\b/,
+    "fn slopes(x: vec2f, u: Jet) -> Jet",
+  ],
+] as const;
+
+function readPoint(name: string, point: unknown, dimensions: number): CompleteBoundaryPoint {
+  const { at, value = 0, weight = 1 } = readObject(name, point, ["at", "value", "weight"]);
+  const numbers = readArray(`at of ${name}`, at, "numbers").map((x) => readNumber(`at of ${name}`, x, {}));
+  if (numbers.length !== dimensions) {
+    throw new OptionError(`at of ${name} has ${numbers.length} numbers; it must have ${dimensions}`);
+  }
+  return {
+    at: numbers,
+    value: readNumber(`value of ${name}`, value, {}),
+    weight: readNumber(`weight of ${name}`, weight, { above: 0 }),
+  };
+}
