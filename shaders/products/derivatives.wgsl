@@ -15,8 +15,8 @@ fn derivatives(z: vec4f) -> Derivatives {
     }
     case silu: {
       let s = sigmoid(z);
-      let of = of_sigmoid(s);
-      return Derivatives(s + z * of.first, 2.0 * of.first + z * of.second, 3.0 * of.second + z * of.third);
+      let inner = of_sigmoid(s);
+      return Derivatives(s + z * inner.first, 2.0 * inner.first + z * inner.second, 3.0 * inner.second + z * inner.third);
     }
     // tanh
     default: {

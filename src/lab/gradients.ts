@@ -1,7 +1,7 @@
 // Gradients and training runs that another program recorded, held against an engine: `fallline-gradients/1` and
 // `fallline-training/1` (test/golden/README.md describes both).
 
-import { DataError, FalllineError, OptionError, show } from "../base/errors.ts";
+import { DataError, OptionError, show } from "../base/errors.ts";
 import { readListener, readMade } from "../base/options.ts";
 import { type Dataset, readDataset, sliceRows } from "../objectives/data/dataset.ts";
 import type { Model } from "../objectives/model.ts";
@@ -12,12 +12,23 @@ import { readConfig } from "../optimizer/read_config.ts";
 import { sgd } from "../rules/sgd.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";
-import { entryId, list, type Recorded, readTolerance, record, recordedFile, type Tolerance } from "./recorded.ts";
+import {
+  attempt,
+  entryId,
+  list,
+  number,
+  numbers,
+  type Recorded,
+  readTolerance,
+  record,
+  recordedFile,
+  type Tolerance,
+  type Values,
+  values,
+} from "./recorded.ts";
 
 const gradientFormat = "fallline-gradients/1";
 const trainingFormat = "fallline-training/1";
-
-type Values = Readonly<Record<string, readonly number[]>>;
 
 /** A model with its parameters, and the loss and gradients of one batch. */
 export interface GradientCase {
@@ -368,17 +379,6 @@ export async function trainingRun(
   return { id: run.id, ...found, ok: why === undefined, ...(why === undefined ? {} : { error: why }), testAccuracy };
 }
 
-/** What keeps a case from running, in a sentence. */
-async function attempt(work: () => Promise<void>): Promise<string | undefined> {
-  try {
-    await work();
-    return undefined;
-  } catch (error) {
-    if (!(error instanceof FalllineError)) throw error;
-    return error.message;
-  }
-}
-
 function larger(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : Math.max(a, b);
 }
@@ -506,22 +506,6 @@ function checkTensors(where: string, model: Model, given: Values): void {
   }
   const other = Object.keys(given).find((name) => !tensors.some((tensor) => tensor.name === name));
   if (other !== undefined) throw new DataError(`${where}["${other}"] is none of the model's tensors`);
-}
-
-function values(where: string, value: unknown): Values {
-  return Object.fromEntries(
-    Object.entries(record(where, value)).map(([name, data]) => [name, numbers(`${where}["${name}"]`, data)]),
-  );
-}
-
-function numbers(where: string, value: unknown): readonly number[] {
-  return list(where, value).map((each, i) => number(`${where}[${i}]`, each));
-}
-
-/** What float32 cannot hold is no number that could be held against it. */
-function number(where: string, value: unknown): number {
-  if (typeof value === "number" && Number.isFinite(Math.fround(value))) return value;
-  throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be a finite float32`);
 }
 
 function whole(where: string, value: unknown, min: number): number {

@@ -1,8 +1,11 @@
 // Reading files that other programs recorded: what is malformed is one sentence that names the field. Tolerances, and the
 // errors that are held against them.
-import { DataError, show } from "../base/errors.ts";
+import { DataError, FalllineError, show } from "../base/errors.ts";
 
 export type Recorded = Readonly<Record<string, unknown>>;
+
+/** Numbers by the names of tensors. */
+export type Values = Readonly<Record<string, readonly number[]>>;
 
 /** |ours - expected| may be atol + rtol·|expected|. */
 export interface Tolerance {
@@ -45,6 +48,22 @@ export function list(where: string, value: unknown): readonly unknown[] {
   return value;
 }
 
+export function values(where: string, value: unknown): Values {
+  return Object.fromEntries(
+    Object.entries(record(where, value)).map(([name, data]) => [name, numbers(`${where}["${name}"]`, data)]),
+  );
+}
+
+export function numbers(where: string, value: unknown): readonly number[] {
+  return list(where, value).map((each, i) => number(`${where}[${i}]`, each));
+}
+
+/** What float32 cannot hold is no number that could be held against it. */
+export function number(where: string, value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(Math.fround(value))) return value;
+  throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be a finite float32`);
+}
+
 /** The id of one of a file's entries, and how errors call the entry from then on. */
 export function entryId(where: string, index: number, id: unknown): { readonly id: string; readonly where: string } {
   if (typeof id !== "string") throw new DataError(`${where}[${index}].id is ${show(id)}; it must be a string`);
@@ -65,4 +84,15 @@ function tolerated(where: string, value: unknown): number {
 
 function given(value: unknown): string {
   return value === undefined ? "missing" : show(value);
+}
+
+/** What keeps a case from running, in a sentence. */
+export async function attempt(work: () => Promise<void>): Promise<string | undefined> {
+  try {
+    await work();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    return error.message;
+  }
 }

@@ -3,7 +3,7 @@
 
 import jet from "../../shaders/objectives/pinn/jet.wgsl?raw";
 import lossDriver from "../../shaders/objectives/pinn/loss.wgsl?raw";
-import { assemble, type Source, type Snippet } from "../base/assemble.ts";
+import { assemble, type Snippet, type Source } from "../base/assemble.ts";
 import { OptionError } from "../base/errors.ts";
 import { bytesOf } from "../engines/gpu/allocate.ts";
 import { grid } from "../engines/gpu/device.ts";
@@ -115,7 +115,7 @@ function answersOf(problem: Problem, data: Dataset): Float32Array {
   for (let row = 0; row < data.count; row++) {
     const x = at(row);
     const weight = data.weights ? data.weights[row]! : 1;
-    answers.set([problem.source(x), problem.exact?.(x) ?? 0, weight], 4 * (boundary.length + row));
+    answers.set([problem.right(x), problem.exact?.(x) ?? 0, weight], 4 * (boundary.length + row));
   }
   return answers;
 }
@@ -130,7 +130,7 @@ function residualJudge(problem: Problem, data: Dataset): Judge {
       d: [outputs[1]!, dimensions === 2 ? outputs[2]! : 0],
       dd: [outputs[1 + dimensions]!, dimensions === 2 ? outputs[4]! : 0],
     };
-    const residual = problem.operator(x, u) - problem.source(x);
+    const residual = problem.left(x, u) - problem.right(x);
     const slopes = problem.slopes(x, u);
     outputs[0] = 2 * residual * slopes.u;
     for (let i = 0; i < dimensions; i++) {

@@ -1,4 +1,4 @@
-// The loss of an equation and its derivatives, one invocation a point: the square of operator(u) - source at the batch's
+// The loss of an equation and its derivatives, one invocation a point: the square of left(u) - right at the batch's
 // points, weighted, and of u - value at those of the boundary. The stacked outputs are replaced by the derivatives, times the
 // optimizer's loss scale: of the points' weighted mean, and of the boundary's sum.
 struct Sizes {
@@ -17,7 +17,7 @@ struct Sizes {
 }
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
-// of each point of the boundary its value and weight; then of each row of the data set source, exact solution and weight
+// of each point of the boundary its value and weight; then of each row of the data set right-hand side, exact solution and weight
 @group(0) @binding(1) var<storage, read> answers: array<vec4f>;
 @group(0) @binding(2) var<storage, read> inputs: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outputs: array<f32>;
@@ -66,7 +66,7 @@ fn main(
       u.dd.y = outputs[twice + sizes.points];
     }
     let answer = answers[sizes.boundary + batch.rows[row]];
-    let residual = operator(x, u) - answer.x;
+    let residual = left(x, u) - answer.x;
     let off = u.u - answer.y;
     let weight = answer.z;
     // What does not count does not matter, be it infinite.

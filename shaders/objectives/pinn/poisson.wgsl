@@ -1,5 +1,5 @@
 // Poisson's equation; src/objectives/problems/poisson.ts has the formula and its source.
-fn operator(x: vec2f, u: Jet) -> f32 {
+fn left(x: vec2f, u: Jet) -> f32 {
   return -(u.dd.x + u.dd.y);
 }
 

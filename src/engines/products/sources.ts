@@ -75,6 +75,9 @@ const snippet = (file: string, text: string) => ({ name: `shaders/products/${fil
 /** The rows of the running batch. */
 export const batchSnippet = snippet("batch", batch);
 
+/** Activations, of a struct `sizes` that says which. */
+export const activationSnippet = snippet("activation", activation);
+
 const dropouts = { yes: [batchSnippet, snippet("dropout", dropout)], no: [snippet("no_dropout", noDropout)] };
 const accesses = { vec4: snippet("access_vec4", accessVec4), any: snippet("access_any", accessAny) };
 const epilogues = {
@@ -117,9 +120,7 @@ export interface ProductCode {
 
 export function assembleProduct({ kernel, access, epilogue, dropout: drops }: ProductCode): Source {
   const [first, main] = kernels[kernel];
-  const activates = activating.has(epilogue)
-    ? [snippet("activation", activation), ...dropouts[drops ? "yes" : "no"]]
-    : [];
+  const activates = activating.has(epilogue) ? [activationSnippet, ...dropouts[drops ? "yes" : "no"]] : [];
   return assemble(`${kernel} product, ${epilogue}`, [
     first,
     { name: "the generated struct of sizes", text: sizesStruct.wgsl },

@@ -8,7 +8,6 @@
 import backward from "../../../shaders/objectives/pinn/backward.wgsl?raw";
 import forward from "../../../shaders/objectives/pinn/forward.wgsl?raw";
 import layout from "../../../shaders/objectives/pinn/layout.wgsl?raw";
-import activationText from "../../../shaders/products/activation.wgsl?raw";
 import derivativesText from "../../../shaders/products/derivatives.wgsl?raw";
 import { assemble, type Snippet } from "../../base/assemble.ts";
 import { OptionError, show } from "../../base/errors.ts";
@@ -21,6 +20,7 @@ import {
   smoothActivations,
 } from "../../engines/products/activation.ts";
 import type { Operand } from "../../engines/products/product.ts";
+import { activationSnippet } from "../../engines/products/sources.ts";
 import { boundaryAnchors, channelsOf, equationCriterion, rowMultiple, stackedRows } from "../equation.ts";
 import {
   type CompleteWeightOptions,
@@ -53,7 +53,7 @@ export interface PinnOptions extends WeightOptions {
 
 /**
  * A physics-informed network: tensors `layerN.weight` of shape [in, out] and `layerN.bias` of shape [out], N from 1. Its loss
- * is the mean square of operator(u) - source over the rows, which are points, plus
+ * is the mean square of left(u) - right over the rows, which are points, plus
  * boundaryWeight · Σ weight · (u - value)² over the points of the boundary.
  */
 export interface PinnConfig extends PinnOptions {
@@ -166,7 +166,7 @@ function stackedInputs(problem: Problem, rows: number): Float32Array {
 const snippet = (file: string, text: string): Snippet => ({ name: `shaders/${file}.wgsl`, text });
 const shared = [
   ...[linearSnippet, snippet("objectives/pinn/layout", layout), replicasSnippet],
-  ...[snippet("products/activation", activationText), snippet("products/derivatives", derivativesText)],
+  ...[activationSnippet, snippet("products/derivatives", derivativesText)],
 ];
 /** The two kernels between products. */
 export const stackedSources = {

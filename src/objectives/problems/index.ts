@@ -18,7 +18,7 @@ export function readProblem(name: string, value: ProblemConfig | Problem | undef
       `${name} is ${value === undefined ? "missing" : show(value)}; it must be a problem's config, of ${names}, or what defineProblem() returns`,
     );
   }
-  if ("operator" in value) return readMade(name, value as unknown as Problem, "what defineProblem() returns", made);
+  if ("left" in value) return readMade(name, value as unknown as Problem, "what defineProblem() returns", made);
   const { type } = value;
   const kind = problemKinds.find((each) => each === type || each.type === type);
   if (kind) return kind.read(name, value as unknown as ProblemConfig);
@@ -28,5 +28,5 @@ export function readProblem(name: string, value: ProblemConfig | Problem | undef
 
 const made: Members = {
   ...{ name: "string", dimensions: "number", wgsl: "string", boundary: "array" },
-  ...{ operator: "function", slopes: "function", source: "function", toJSON: "function" },
+  ...{ left: "function", slopes: "function", right: "function", toJSON: "function" },
 };

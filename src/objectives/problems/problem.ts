@@ -1,5 +1,5 @@
-// A differential equation and what its solution is held to: what a physics-informed model learns from. The operator stands in
-// TypeScript and in WGSL; right-hand side and exact solution are worked out on the host, in float64.
+// A differential equation and what its solution is held to: what a physics-informed model learns from. The left-hand side stands
+// in TypeScript and in WGSL; right-hand side and exact solution are worked out on the host, in float64.
 
 import { OptionError, show } from "../../base/errors.ts";
 import { readArray, readNumber, readObject, readString } from "../../base/options.ts";
@@ -41,7 +41,7 @@ export interface ProblemKind {
   toJSON(): string;
 }
 
-/** An equation of second order, operator(u) = source, with points at which u is known; what {@link defineProblem} takes. */
+/** An equation of second order, left(u) = right, with points at which u is known; what {@link defineProblem} takes. */
 export interface ProblemDefinition {
   /** What errors call it. */
   readonly name: string;
@@ -50,15 +50,15 @@ export interface ProblemDefinition {
   /** Where the solution is known; at least one point. */
   readonly boundary: readonly BoundaryPoint[];
   /** The right-hand side at a point, in float64; default 0. */
-  source?(x: ArrayLike<number>): number;
+  right?(x: ArrayLike<number>): number;
   /** The exact solution at a point, where it is known: an evaluation then has an error. */
   exact?(x: ArrayLike<number>): number;
   /** The left-hand side at a point, in float64. */
-  operator(x: ArrayLike<number>, u: Jet): number;
+  left(x: ArrayLike<number>, u: Jet): number;
   /** Its derivatives by each number of the jet. */
   slopes(x: ArrayLike<number>, u: Jet): Jet;
   /**
-   * Both in WGSL: `fn operator(x: vec2f, u: Jet) -> f32` and `fn slopes(x: vec2f, u: Jet) -> Jet`, where `Jet` has the fields
+   * Both in WGSL: `fn left(x: vec2f, u: Jet) -> f32` and `fn slopes(x: vec2f, u: Jet) -> Jet`, where `Jet` has the fields
    * `u: f32`, `d: vec2f` and `dd: vec2f`. In one dimension what belongs to the second input is 0.
    */
   readonly wgsl: string;
@@ -73,14 +73,14 @@ export interface CompleteBoundaryPoint extends BoundaryPoint {
 /** A problem with every default filled in. */
 export interface Problem extends ProblemDefinition {
   readonly boundary: readonly CompleteBoundaryPoint[];
-  source(x: ArrayLike<number>): number;
+  right(x: ArrayLike<number>): number;
   /** The complete config, which rebuilds the same problem; none of one that {@link defineProblem} made. */
   readonly config: ProblemConfig | undefined;
   /** The complete config; of one that {@link defineProblem} made its name, from which no file can rebuild it. */
   toJSON(): unknown;
 }
 
-const fields = ["name", "dimensions", "boundary", "source", "exact", "operator", "slopes", "wgsl"];
+const fields = ["name", "dimensions", "boundary", "right", "exact", "left", "slopes", "wgsl"];
 
 /**
  * A problem of your own, for `pinn`.
@@ -88,7 +88,7 @@ const fields = ["name", "dimensions", "boundary", "source", "exact", "operator",
  * @throws OptionError that says what is missing or wrong.
  */
 export function defineProblem(definition: ProblemDefinition): Problem {
-  const { name, dimensions, boundary, source, exact, operator, slopes, wgsl } = readObject(
+  const { name, dimensions, boundary, right, exact, left, slopes, wgsl } = readObject(
     "problem",
     definition,
     fields,
@@ -99,7 +99,7 @@ export function defineProblem(definition: ProblemDefinition): Problem {
       `dimensions of ${title} is ${dimensions === undefined ? "missing" : show(dimensions)}; it must be 1 or 2`,
     );
   }
-  for (const [part, value] of Object.entries({ operator, slopes, source: source ?? zero, exact: exact ?? zero })) {
+  for (const [part, value] of Object.entries({ left, slopes, right: right ?? zero, exact: exact ?? zero })) {
     if (typeof value === "function") continue;
     const given = value === undefined ? "missing" : show(value);
     throw new OptionError(`the ${part} of ${title} is ${given}; it must be a function`);
@@ -114,9 +114,9 @@ export function defineProblem(definition: ProblemDefinition): Problem {
   return {
     ...{ name, dimensions, wgsl },
     boundary: points.map((point, i) => readPoint(`point ${i} of the boundary of ${title}`, point, dimensions)),
-    source: source?.bind(definition) ?? zero,
+    right: right?.bind(definition) ?? zero,
     ...(exact ? { exact: exact.bind(definition) } : {}),
-    operator: operator.bind(definition),
+    left: left.bind(definition),
     slopes: slopes.bind(definition),
     toJSON: () => ({ type: name }),
     config: undefined,
@@ -126,10 +126,7 @@ export function defineProblem(definition: ProblemDefinition): Problem {
 const zero = () => 0;
 
 const signatures = [
-  [
-    /\bfn\s+operator\s*\(\s*\w+\s*:\s*vec2f\s*,\s*\w+\s*:\s*Jet\s*,?\s*\)\s*->\s*f32\b/,
-    "fn operator(x: vec2f, u: Jet) -> f32",
-  ],
+  [/\bfn\s+left\s*\(\s*\w+\s*:\s*vec2f\s*,\s*\w+\s*:\s*Jet\s*,?\s*\)\s*->\s*f32\b/, "fn left(x: vec2f, u: Jet) -> f32"],
   [
     /\bfn\s+slopes\s*\(\s*\w+\s*:\s*vec2f\s*,\s*\w+\s*:\s*Jet\s*,?\s*\)\s*->\s*Jet\b/,
     "fn slopes(x: vec2f, u: Jet) -> Jet",

@@ -1,0 +1,124 @@
+// Losses and gradients of physics-informed networks that another program recorded, held against an engine: the section `pinns`
+// of `fallline-curvature/1` (test/golden/README.md describes it).
+
+import { DataError, show } from "../base/errors.ts";
+import { pointsDataset } from "../objectives/data/points.ts";
+import { createModel } from "../objectives/models/index.ts";
+import type { PinnConfig } from "../objectives/models/pinn.ts";
+import { sgd } from "../rules/sgd.ts";
+import { createTrainee, type Engine } from "../train/engine.ts";
+import {
+  attempt,
+  entryId,
+  list,
+  number,
+  numbers,
+  readTolerance,
+  record,
+  type Tolerance,
+  type Values,
+  values,
+} from "./recorded.ts";
+
+/** A network with its parameters, and the loss and gradients over all points. */
+export interface PinnCase {
+  readonly id: string;
+  readonly model: PinnConfig;
+  /** The points, one after the other. */
+  readonly points: readonly number[];
+  readonly params: Values;
+  readonly loss: number;
+  readonly gradients: Values;
+  /** Of the loss relative to itself, of a gradient to the largest of its tensor. */
+  readonly tolerance: Tolerance;
+}
+
+/** How a case of a curvature file ended. */
+export interface SectionResult {
+  readonly id: string;
+  readonly ok: boolean;
+  /** The largest error, relative to the loss or to the largest gradient of a tensor; null where a number was not finite. */
+  readonly worst: number | null;
+  /** Why it failed. */
+  readonly error?: string;
+}
+
+/**
+ * The cases of the section.
+ *
+ * @throws DataError that names the field which is missing or wrong.
+ */
+export function readPinns(value: unknown): readonly PinnCase[] {
+  return list("pinns", value).map((entry, i) => {
+    const fields = record(`pinns[${i}]`, entry);
+    const { id, where } = entryId("pinns", i, fields.id);
+    const { points, boundaryWeight, f: _f, exact: _exact, ...problem } = record(`${where}.problem`, fields.problem);
+    const flat = list(`${where}.problem.points`, points).flat();
+    return {
+      id,
+      model: {
+        ...record(`${where}.model`, fields.model),
+        ...(boundaryWeight === undefined ? {} : { boundaryWeight }),
+        type: "pinn",
+        problem,
+      } as unknown as PinnConfig,
+      points: numbers(`${where}.problem.points`, flat),
+      params: values(`${where}.params`, fields.params),
+      loss: number(`${where}.loss`, fields.loss),
+      gradients: values(`${where}.gradients`, fields.gradients),
+      tolerance: readTolerance(`${where}.tolerance`, fields.tolerance),
+    };
+  });
+}
+
+/** Computes a case's loss and gradients. It passes where all are within its tolerance. */
+export async function pinnCase(recorded: PinnCase, engine: Engine): Promise<SectionResult> {
+  const { id, params, points, tolerance } = recorded;
+  let worst = 0;
+  let why: string | undefined;
+  /** @param scale What an error is relative to. */
+  const compare = (ours: number, expected: number, scale: number, where: string) => {
+    const off = Math.abs(ours - expected);
+    const allowed = tolerance.atol + tolerance.rtol * scale;
+    if (!(off <= allowed)) why ??= `${where} is ${ours}; ${expected} was expected, ± ${allowed.toExponential(1)}`;
+    worst = Math.max(worst, scale > 0 ? off / scale : off);
+  };
+  const error = await attempt(async () => {
+    const model = createModel(recorded.model);
+    const tensors = model.program.tensors().map((tensor) => {
+      const data = params[tensor.name];
+      const length = tensor.shape.reduce((product, size) => product * size, 1);
+      for (const [what, given] of Object.entries({ params, gradients: recorded.gradients })) {
+        if (given[tensor.name]?.length === length) continue;
+        throw new DataError(
+          `${what} has ${given[tensor.name]?.length ?? "no"} numbers for ${show(tensor.name)}; it must have ${length}`,
+        );
+      }
+      return { ...tensor, data: data! };
+    });
+    const data = pointsDataset({ dimensions: model.features, values: points });
+    const trainee = await createTrainee(engine, model, tensors, sgd(), { data, batch: data.count });
+    try {
+      const [loss] = await trainee.objective.gradient(Uint32Array.from({ length: data.count }, (_, row) => row));
+      compare(loss!, recorded.loss, Math.abs(recorded.loss), "the loss");
+      const found = await trainee.optimizer.read("gradients");
+      for (const { name } of tensors) {
+        const expected = recorded.gradients[name]!;
+        const largest = expected.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+        expected.forEach((value, i) => {
+          compare(found[name]![i]!, value, largest, `gradients["${name}"][${i}]`);
+        });
+      }
+    } finally {
+      trainee.destroy();
+    }
+  });
+  const problem = error ?? why;
+  const known = error === undefined && Number.isFinite(worst);
+  return {
+    id,
+    ok: problem === undefined,
+    worst: known ? worst : null,
+    ...(problem === undefined ? {} : { error: problem }),
+  };
+}
