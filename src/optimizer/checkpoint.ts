@@ -420,8 +420,8 @@ interface Entry {
 function* entries(plan: Plan, layouts: readonly RuleSetLayout[], segments: readonly Segment[]): Generator<Entry> {
   const stacked = (shape: readonly number[]) => (plan.replicas === 1 ? shape : [plan.replicas, ...shape]);
   const homes = new Map(
-    layouts.flatMap(({ places }, ruleSet) =>
-      places.map((place) => [place.index, { place, ruleSet: plan.ruleSets[ruleSet]!, layout: layouts[ruleSet]! }]),
+    layouts.flatMap(({ used }, ruleSet) =>
+      used.map((place) => [place.index, { place, ruleSet: plan.ruleSets[ruleSet]!, layout: layouts[ruleSet]! }]),
     ),
   );
   for (const role of savedRoles(plan)) {

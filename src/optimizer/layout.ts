@@ -26,6 +26,8 @@ export interface Place {
   readonly segment: Segment;
   /** The segment's place in the plan. */
   readonly index: number;
+  /** Its own place in the rule set. */
+  readonly at: number;
   /** Its group, by its place in the rule set. */
   readonly group: number;
   /** From the beginning of each slot but a factored one. */
@@ -48,6 +50,8 @@ export interface ScalarField {
 
 export interface RuleSetLayout {
   readonly places: readonly Place[];
+  /** The same as far as their rows are in use: live, where the rest says how much room there is. */
+  readonly used: Place[];
   /** Elements of a slot, unless it is the factored one. */
   readonly slotStride: number;
   /** The beginning of each slot, in words. */
@@ -67,10 +71,10 @@ export function layoutRuleSet(plan: Plan, ruleSet: RuleSet, segments: readonly S
   const { rule } = ruleSet;
   const groupIndex = new Map(ruleSet.groups.map((group, index) => [group, index]));
   let [stride, factoredStride] = [0, 0];
-  const placed = ruleSet.segments.map((index) => {
+  const placed = ruleSet.segments.map((index, at) => {
     const segment = segments[index]!;
     const factored = rule.factored ? factoredView(segment.shape) : undefined;
-    const place = { segment, index, factored, offset: stride, factoredOffset: factoredStride };
+    const place = { segment, index, at, factored, offset: stride, factoredOffset: factoredStride };
     stride += aligned(segment.length);
     factoredStride += aligned(factored ? meansOf(factored) : segment.length);
     return { ...place, group: groupIndex.get(plan.groupOf[index]!)! };
@@ -94,6 +98,7 @@ export function layoutRuleSet(plan: Plan, ruleSet: RuleSet, segments: readonly S
   });
   return {
     places,
+    used: [...places],
     slotStride: stride,
     slotBases,
     formats,
@@ -155,7 +160,7 @@ export function modifierScalars({ modifiers }: Plan): readonly string[] {
 }
 
 /** torch's Adafactor factors tensors with two dimensions or more, over the last two. */
-function factoredView(shape: readonly number[]): MatrixView | undefined {
+export function factoredView(shape: readonly number[]): MatrixView | undefined {
   if (shape.length < 2) return undefined;
   const [rows, columns] = shape.slice(-2) as [number, number];
   return { batch: shape.slice(0, -2).reduce((product, size) => product * size, 1), rows, columns };

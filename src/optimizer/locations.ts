@@ -51,31 +51,39 @@ export interface Location extends Range {
 /** Looks up where each tensor's numbers of a role are; throws an OptionError for what is no role. */
 export type Locate = (role: Role) => readonly Location[];
 
-/** Remembers what it has found: reading and writing by role may happen at every step. */
-export function locator(plan: Plan, layouts: readonly RuleSetLayout[], segments: readonly Segment[]): Locate {
+/**
+ * Remembers what it has found, as reading and writing by role may happen at every step, until it is told to forget.
+ *
+ * @param segments As far as they are in use; with all their room when this is called.
+ */
+export function locator(
+  plan: Plan,
+  layouts: readonly RuleSetLayout[],
+  segments: readonly Segment[],
+): { readonly locate: Locate; readonly forget: () => void } {
+  const strides = pagesOf(segments).map((page) => [arenaLength(segments, page), paddedLength(segments, page)] as const);
   const known = new Map<Role, readonly Location[]>();
-  return (role) => {
-    const locations = known.get(role) ?? find(plan, layouts, segments, role);
+  const locate: Locate = (role) => {
+    const locations = known.get(role) ?? find(plan, layouts, segments, strides, role);
     known.set(role, locations);
     return locations;
   };
+  return { locate, forget: () => known.clear() };
 }
 
 function find(
   plan: Plan,
   layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
+  strides: readonly (readonly [arena: number, padded: number])[],
   role: Role,
 ): readonly Location[] {
   if (role === "params" || role === "gradients" || (role === "accumulated" && plan.accumulate > 1)) {
-    const strides = pagesOf(segments).map((page) =>
-      (role === "accumulated" ? paddedLength : arenaLength)(segments, page),
-    );
-    return segments.map((segment) => inArena(role as Arena, segment, strides));
+    return segments.map((segment) => inArena(role as Arena, segment, strides[segment.page]!));
   }
   const found = layouts.flatMap((layout, index) => {
     if (!layout.slotBases.has(role)) return [];
-    return layout.places.map((place): Location => {
+    return layout.used.map((place): Location => {
       const home = { kind: "state", index } as const;
       return { segment: place.segment, home, ...slotRange(layout, place, role), stride: layout.stateLength };
     });
@@ -86,10 +94,11 @@ function find(
 
 type Arena = "params" | "gradients" | "accumulated";
 
-function inArena(kind: Arena, segment: Segment, strides: readonly number[]): Location {
+function inArena(kind: Arena, segment: Segment, [arena, padded]: readonly [number, number]): Location {
   const { length, page, offset, external } = segment;
   const home: Home = { kind, index: page };
-  if (kind === "accumulated" || !external) return { segment, home, offset, length, stride: strides[page]! };
+  if (kind === "accumulated") return { segment, home, offset, length, stride: padded };
+  if (!external) return { segment, home, offset, length, stride: arena };
   const { buffer, offset: bytes = 0 } = external[kind];
   return { segment, home, offset: bytes / 4, length, stride: 0, external: buffer };
 }

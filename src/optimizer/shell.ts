@@ -28,10 +28,15 @@ export interface Inside {
   readonly plan: Plan;
   readonly hypers: Hypers;
   readonly layouts: readonly RuleSetLayout[];
-  readonly segments: readonly Segment[];
+  /** As far as their rows are in use: live. */
+  readonly segments: Segment[];
   readonly store: Store;
   readonly locate: Locate;
+  /** After rows in use changed: {@link Inside.locate} looks anew. */
+  readonly forget: () => void;
 }
+
+type Made = Pick<Inside, "plan" | "hypers" | "layouts" | "store"> & { readonly segments: readonly Segment[] };
 
 /** Under what an optimizer keeps its inside, for functions that work on optimizers and fall away where nobody imports them. */
 export const inside = Symbol("inside of an optimizer");
@@ -47,11 +52,12 @@ export function insideOf(optimizer: Optimizer): Inside {
 
 /** An optimizer over a store, with what only its engine has. */
 export function createShell<T extends { readonly backend: Optimizer["backend"] }>(
-  { plan, hypers, layouts, segments, store }: Omit<Inside, "locate">,
+  { plan, hypers, layouts, segments: all, store }: Made,
   engine: (locate: Locate) => T,
 ): Omit<Optimizer, "backend"> & T {
-  const locate = locator(plan, layouts, segments);
-  const its: Inside = { plan, hypers, layouts, segments, store, locate };
+  const segments = [...all];
+  const { locate, forget } = locator(plan, layouts, segments);
+  const its: Inside = { plan, hypers, layouts, segments, store, locate, forget };
   const replicaOf = (replica: number) => readReplica(plan, "replica", replica);
   const oneReplica = (call: string, where: InReplica | undefined) => readOneReplica(plan, call, where);
   const change = (call: string, make: () => unknown) => {

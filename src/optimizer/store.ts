@@ -62,6 +62,8 @@ export interface Store {
   refreeze(): void;
   /** After hypers or freezing changed: rows that were made ahead are made anew. */
   expire(): void;
+  /** After other rows of a tensor are in use: the next submission updates those. */
+  recut(): void;
   step(): void;
   zeroGrad(): void;
   setHalted(replica: number, halted: boolean): void;

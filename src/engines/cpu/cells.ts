@@ -79,12 +79,10 @@ export class Cells {
 export class Scalars {
   readonly #state: RuleSetState;
   readonly #rows: readonly Row[];
-  readonly #records: Map<Place, number>;
 
   constructor(state: RuleSetState, rows: readonly Row[]) {
     this.#state = state;
     this.#rows = rows;
-    this.#records = new Map(state.layout.places.map((place, index) => [place, index + 1]));
     this.#begin();
   }
 
@@ -92,7 +90,7 @@ export class Scalars {
     const { ruleSet, layout, scalars } = this.#state;
     const values: Record<string, number> = ruleSet.rule.factored ? { factored: place.factored ? 1 : 0 } : {};
     layout.scalars.forEach(({ name, scope }, field) => {
-      values[name] = scalars[(scope === "all" ? 0 : this.#records.get(place)!) * layout.scalars.length + field]!;
+      values[name] = scalars[(scope === "all" ? 0 : place.at + 1) * layout.scalars.length + field]!;
     });
     return values;
   }
@@ -101,7 +99,7 @@ export class Scalars {
     const { layout, scalars } = this.#state;
     layout.scalars.forEach((field, index) => {
       if (field.scope !== scope) return;
-      scalars[(scope === "all" ? 0 : this.#records.get(place)!) * layout.scalars.length + index] = values[field.name]!;
+      scalars[(scope === "all" ? 0 : place.at + 1) * layout.scalars.length + index] = values[field.name]!;
     });
   }
 

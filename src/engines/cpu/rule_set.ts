@@ -28,7 +28,7 @@ export function ruleSetState(
 export function updateRuleSet(plan: Plan, state: RuleSetState, rows: readonly Row[], step: Step): void {
   const { ruleSet, layout } = state;
   const modifiers = plan.modifiers;
-  const all = layout.places.map((place) => workOf(state, place, rows[place.group]!, step, modifiers));
+  const all = layout.used.map((place) => workOf(state, place, rows[place.group]!, step, modifiers));
   const works = all.filter(({ row }) => row.frozen !== 1);
   // What is frozen keeps all it has; but slots begin with the first step.
   for (const { place, row, cells } of all) {

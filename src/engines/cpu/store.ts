@@ -107,6 +107,9 @@ export class ArrayStore implements Store {
   /** No row is made ahead. */
   expire(): void {}
 
+  /** Each step looks. */
+  recut(): void {}
+
   zeroGrad(): void {
     for (const page of this.gradients) page.fill(0);
   }
@@ -269,7 +272,7 @@ export class ArrayStore implements Store {
     const sums = new Float64Array(bins);
     const peaks = new Float64Array(bins);
     ruleSets.forEach(({ layout, ruleSet }, index) => {
-      for (const { segment, group } of layout.places) {
+      for (const { segment, group } of layout.used) {
         if (rows[index]![group]!.frozen === 1) continue;
         const bin = bins === 1 ? 0 : ruleSet.groups[group]!;
         const page = raw[segment.page]!;

@@ -147,9 +147,9 @@ export function chunksIn(
   numbers: ChunkNumbers,
   origins: Origins,
 ): readonly Values<ReturnType<typeof chunkStruct>["fields"]>[] {
-  const records = new Map(layout.places.map((place, index) => [place, index + 1]));
   return places.flatMap((place) => {
-    const { segment, offset, group, factored } = place;
+    const used = layout.used[place.at]!;
+    const { segment, offset, group, factored } = used;
     const factoredAt = layout.factoredSlot === undefined ? 0 : slotRange(layout, place, layout.factoredSlot).offset;
     return Array.from({ length: chunksOf(place) }, (_, index) => {
       const start = index * chunkLength;
@@ -158,9 +158,9 @@ export function chunksIn(
         gradients: origins.gradients(place) + start,
         state: offset + start,
         start,
-        length: Math.min(chunkLength, segment.length - start),
+        length: Math.max(0, Math.min(chunkLength, segment.length - start)),
         group,
-        record: records.get(place)!,
+        record: place.at + 1,
         id: numbers.first.get(place.index)! + index,
         bin: binOf(plan, ruleSet, group),
         factored: factored ? factoredAt : factoredAt + start,
@@ -168,7 +168,7 @@ export function chunksIn(
         rows: factored ? factored.rows : 0,
         columns: factored ? factored.columns : 0,
         slotStride: layout.slotStride / 4,
-        places: placesOf(place),
+        places: placesOf(used),
       };
     });
   });
@@ -229,37 +229,46 @@ export interface LineResults {
 /** The tasks of lines.wgsl for a launch. */
 export function lineTasks(
   plan: Plan,
+  layout: RuleSetLayout,
   { ruleSet, places }: Launch,
   origins: Origins,
   { workgroupSize, barriers }: StreamShape,
   resultsOf: (place: Place) => LineResults | undefined,
 ): readonly Partial<Values<ReturnType<typeof linesStruct>["fields"]>>[] {
   return places.flatMap((place) => {
+    // As many tasks as there is room for: those of rows that are not in use have no lines.
     const results = resultsOf(place);
     if (!results) return [];
-    const { batch, rows, columns } = results.view;
-    const tasks = (result: number, lines: number, alongRows: boolean) => {
+    const used = layout.used[place.at]!;
+    const { rows, columns } = resultsOf(used)!.view;
+    const count = (along: Place, alongRows: boolean) => {
+      const { view } = resultsOf(along)!;
+      return view.batch * (alongRows ? view.rows : view.columns);
+    };
+    const tasks = (result: number, alongRows: boolean) => {
+      const lines = count(place, alongRows);
       // Lanes that share lines are busy together where these are few or long; not where a barrier is emulated.
-      const together = barriers && ((alongRows ? columns : rows) >= 256 || lines < workgroupSize);
+      const together =
+        barriers && ((alongRows ? results.view.columns : results.view.rows) >= 256 || lines < workgroupSize);
       const each = together ? 4 : 4 * workgroupSize;
       return Array.from({ length: Math.ceil(lines / each) }, (_, task) => ({
         params: origins.params(place),
         gradients: origins.gradients(place),
         result,
         first: task * each,
-        lines,
+        lines: count(used, alongRows),
         rows,
         columns,
         alongRows: Number(alongRows),
         together: Number(together),
         group: place.group,
         bin: binOf(plan, ruleSet, place.group),
-        places: placesOf(place),
+        places: placesOf(used),
       }));
     };
     return [
-      ...(results.columns === undefined ? [] : tasks(results.columns, batch * columns, false)),
-      ...(results.rows === undefined ? [] : tasks(results.rows, batch * rows, true)),
+      ...(results.columns === undefined ? [] : tasks(results.columns, false)),
+      ...(results.rows === undefined ? [] : tasks(results.rows, true)),
     ];
   });
 }

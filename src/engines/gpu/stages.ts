@@ -20,7 +20,7 @@ import {
 } from "../stages/stage.ts";
 import { chunkStruct, placesStruct, sizesStruct } from "../stages/structs.ts";
 import type { CreateBuffer } from "./allocate.ts";
-import { chunksIn, type Launch, launchesOf, numberChunks, type Origins, originIn } from "./chunks.ts";
+import { chunksIn, chunksOf, type Launch, launchesOf, numberChunks, type Origins, originIn } from "./chunks.ts";
 import { grid } from "./device.ts";
 import { compileKernel, type Dispatch } from "./kernel.ts";
 import type { StreamShape } from "./kernel_shapes.ts";
@@ -48,9 +48,17 @@ export interface StepDispatches {
   readonly update: readonly Dispatch[];
 }
 
+/** A buffer with what its kernels go over. */
+export interface Table {
+  readonly buffer: GPUBuffer;
+  encode(): Uint8Array<ArrayBuffer>;
+}
+
 /** Made of buffers: what is dispatched, and what can be read of it. */
 export interface BuiltStages {
   readonly dispatches: StepDispatches;
+  /** What is written anew when other rows of a tensor are in use. */
+  readonly tables: readonly Table[];
   /** What updates file of each chunk, replica after replica; undefined where no modifier asks for it. */
   readonly layerStats: GPUBuffer | undefined;
 }
@@ -120,7 +128,12 @@ export async function compileStages(
   const build = (create: CreateBuffer, buffers: SharedBuffers): BuiltStages => {
     const files = modifiers.find((modifier) => modifier.files)?.files;
     const layerStats = files && create("layer statistics", plan.replicas * numbers.total * perChunk * files.bytes);
-    const table = (label: string, bytes: Uint8Array) => create(label, bytes.byteLength, bytes);
+    const tables: Table[] = [];
+    const table = (label: string, encode: Table["encode"], bytes = encode()) => {
+      const buffer = create(label, bytes.byteLength, bytes);
+      tables.push({ buffer, encode });
+      return buffer;
+    };
     const chunk = chunkStruct(placesStruct(linesOf(modifiers)));
     const uniforms = new Map<string, GPUBuffer>();
     for (const { ruleSet, page } of launches) {
@@ -137,20 +150,23 @@ export async function compileStages(
       const rawOrigin = originIn("gradients", launch);
       const sum: Origins["gradients"] = ({ segment }) => segment.offset;
       const origins = { params: originIn("params", launch), gradients: accumulates ? sum : rawOrigin };
-      const chunks = chunksIn(plan, layout, launch, numbers, origins);
+      const cut = (by: Origins) => () => chunk.encode(chunksIn(plan, layout, launch, numbers, by));
       const { page } = launch;
       const raw = { gradients: launch.external?.gradients ?? buffers.gradients[page]! };
-      const adding = () => chunk.encode(chunksIn(plan, layout, launch, numbers, { params: sum, gradients: rawOrigin }));
       return {
         origins,
-        count: chunks.length,
+        count: launch.places.reduce((sum, place) => sum + chunksOf(place), 0),
         bound: {
           params: launch.external?.params ?? buffers.params[page]!,
           gradients: accumulates ? buffers.accumulated[page]! : raw.gradients,
-          chunks: table("chunks", chunk.encode(chunks)),
+          chunks: table("chunks", cut(origins)),
         },
         raw: accumulates
-          ? { ...raw, sums: buffers.accumulated[page]!, chunks: table("chunks to add up", adding()) }
+          ? {
+              ...raw,
+              sums: buffers.accumulated[page]!,
+              chunks: table("chunks to add up", cut({ params: sum, gradients: rawOrigin })),
+            }
           : undefined,
       };
     }
@@ -190,16 +206,25 @@ export async function compileStages(
     ): readonly Dispatch[] {
       if (pass.dispatches) return pass.dispatches(context, kernel, named);
       const tasks = pass.tasks?.(context);
-      const count = tasks ? tasks.values.length : chunks!;
+      const values = tasks?.values();
+      const count = values ? values.length : chunks!;
       if (count === 0) return [];
-      const bound = tasks
-        ? { ...named, [tasks.binding]: table(`${tasks.binding} of ${pass.name}`, tasks.struct.encode(tasks.values)) }
-        : named;
-      return [{ pipeline: kernel.pipeline, bindGroup: kernel.bind(bound), workgroups: over(count) }];
+      const made = tasks && {
+        [tasks.binding]: table(
+          `${tasks.binding} of ${pass.name}`,
+          () => tasks.struct.encode(tasks.values()),
+          tasks.struct.encode(values!),
+        ),
+      };
+      return [{ pipeline: kernel.pipeline, bindGroup: kernel.bind({ ...named, ...made }), workgroups: over(count) }];
     }
 
     const all = (stages: readonly CompiledStage[]) => stages.flatMap(dispatchesOf);
-    return { dispatches: { accumulate: all(gradient), update: [...all(step), ...sets.flatMap(all)] }, layerStats };
+    return {
+      dispatches: { accumulate: all(gradient), update: [...all(step), ...sets.flatMap(all)] },
+      layerStats,
+      tables,
+    };
   };
   return {
     launches,

@@ -91,6 +91,10 @@ export class BufferStore implements Store {
     this.ledger.expire();
   }
 
+  recut(): void {
+    for (const { buffer, encode } of this.made.tables) this.device.queue.writeBuffer(buffer, 0, encode());
+  }
+
   /** One gradient, and its update where it completes one, into a target whose submission is the caller's business. */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void {
     this.ledger.raise();

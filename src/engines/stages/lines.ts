@@ -71,9 +71,10 @@ export function linesStage(sums: LineSums): Stage {
         tasks: (context) => ({
           binding: "tasks",
           struct: linesStruct(placesStruct(linesOf(context.modifiers))),
-          values: lineTasks(context.plan, context.launch!, context.origins!, context.shape, (place) =>
-            sums.of(context.layout, place),
-          ),
+          values: () =>
+            lineTasks(context.plan, context.layout, context.launch!, context.origins!, context.shape, (place) =>
+              sums.of(context.layout, place),
+            ),
         }),
       },
     ],

@@ -56,7 +56,8 @@ export interface Pass {
 export interface Tasks {
   readonly binding: string;
   readonly struct: Struct;
-  readonly values: readonly object[];
+  /** Again whenever other rows of a tensor are in use, as many as before. */
+  values(): readonly object[];
 }
 
 /** Buffers by the names that kernels bind them by. */

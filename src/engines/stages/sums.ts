@@ -91,7 +91,7 @@ export function sumsStage(sums: Sums): Stage {
         tasks: ({ ruleSet, layout, numbers, perChunk }) => ({
           binding: "bins",
           struct: binStruct,
-          values: reductionBins(ruleSet, layout, sums.scope(ruleSet), numbers, perChunk),
+          values: () => reductionBins(ruleSet, layout, sums.scope(ruleSet), numbers, perChunk),
         }),
       },
     ],

@@ -1,0 +1,160 @@
+// Rows that come and go: how many rows of a tensor are in use, of those for which there is room. What engines allocate and
+// compile goes by the room; what they update, sum and save by the rows in use.
+
+import { OptionError } from "../base/errors.ts";
+import { readNumber } from "../base/options.ts";
+import { together } from "../base/together.ts";
+import type { Segment } from "./arena.ts";
+import { factoredView, type Place, slotRange } from "./layout.ts";
+import { locationOf, mustAllow, type Range } from "./locations.ts";
+import type { Optimizer } from "./optimizer.ts";
+import type { Plan, RuleSet } from "./plan.ts";
+import { type Inside, insideOf } from "./shell.ts";
+import type { Fetched, Write } from "./store.ts";
+import { RowSource } from "./table.ts";
+
+/**
+ * From the next step on the first `rows` rows of a tensor are in use: the tensor's shape when the optimizer was created says how
+ * many there is room for, and as long as nothing else is said all of them are in use. The others take no update, count in no
+ * norm, sum or mean, and are neither read nor saved: `segments`, `read`, `write` and checkpoints have the tensor's shape with
+ * `rows` for its first dimension. What was updated by sums over a tensor is then, to the bit, what a tensor of so many rows
+ * gives. (Where there is room for more chunks of 4,096 elements than are in use, sums over several tensors may round otherwise.)
+ *
+ * Rows that come into use begin with the state of a new tensor; bias correction and the tensor's scalars go on. Nothing is
+ * compiled, what a step works on stays where it is, and a step takes no longer. Steps that are encoded but not submitted yet take the rows
+ * that are in use when they run. Await it before the next call.
+ *
+ * @param name The tensor.
+ * @param rows A whole number from 1 to the first dimension of the tensor's shape.
+ * @param values Parameters of the rows that come into use, in every replica: as many numbers as they have elements. Default:
+ *   what lies there, at first `data` or zeros, later what rows before them left.
+ * @throws OptionError for an unknown tensor, a number of rows that there is no room for, values that do not fill the new
+ * rows, and for what does not go by rows: a scalar, a rule that makes matrices orthogonal (muon), stacks of matrices under a
+ * factored slot (adafactor), a slot that is not stored as float32. Nothing is changed then.
+ */
+export async function setRows(
+  optimizer: Optimizer,
+  name: string,
+  rows: number,
+  values?: ArrayLike<number>,
+): Promise<void> {
+  const inside = insideOf(optimizer);
+  const { plan, layouts, segments, store, locate, forget } = inside;
+  store.mustLive("setRows");
+  const params = locationOf(locate("params"), "setRows", name);
+  const index = segments.indexOf(params.segment);
+  const home = layouts.findIndex(({ places }) => places.some((place) => place.index === index));
+  const layout = layouts[home]!;
+  const room = layout.places.find((place) => place.index === index)!;
+  mustGoByRows(plan.ruleSets[home]!, room);
+  const [most, ...row] = room.segment.shape as [number, ...number[]];
+  readNumber(`setRows: the rows of tensor "${name}"`, rows, { min: 1, max: most, integer: true });
+  const before = layout.used[room.at]!;
+  const after = placeOf(plan, room, {
+    ...room.segment,
+    shape: [rows, ...row],
+    length: (room.segment.length / most) * rows,
+  });
+  const added = Math.max(0, after.segment.length - before.segment.length);
+  if (values && values.length !== added) {
+    throw new OptionError(
+      `setRows: values has ${values.length} elements; the rows that tensor "${name}" gains hold ${added}`,
+    );
+  }
+  const writes = added > 0 ? await begin(inside, home, before, after, values && Float32Array.from(values)) : [];
+  store.mustLive("setRows");
+  store.write(writes);
+  layout.used[room.at] = after;
+  segments[index] = after.segment;
+  forget();
+  store.recut();
+}
+
+function mustGoByRows({ rule, slots }: RuleSet, { segment, factored }: Place): void {
+  const coded = slots.find((slot) => rule.formats?.[slot]?.encode);
+  const why =
+    (segment.shape.length === 0 && "it is a scalar") ||
+    (rule.orthogonalises && `rule "${rule.name}" takes it as a whole matrix`) ||
+    (factored && factored.batch > 1 && `rule "${rule.name}" takes it as a stack of matrices`) ||
+    (coded && `rule "${rule.name}" stores slot "${coded}" as ${rule.formats![coded]!.name}`);
+  if (why) throw new OptionError(`setRows: tensor "${segment.name}" has no rows that come and go: ${why}`);
+}
+
+/** A tensor's place where so much of it is in use. */
+function placeOf({ modifiers }: Plan, room: Place, segment: Segment): Place {
+  const lines = Object.entries(room.lines).map(([block, { offset }]) => {
+    const { linesOf } = modifiers.find((modifier) => modifier.lines === block)!;
+    return [block, { ...linesOf!(segment)!, offset }];
+  });
+  return { ...room, segment, factored: room.factored && factoredView(segment.shape), lines: Object.fromEntries(lines) };
+}
+
+/** What the rows that come into use begin with: the parameters that are given, fresh slots, and no gradients added up. */
+async function begin(
+  inside: Inside,
+  home: number,
+  before: Place,
+  after: Place,
+  given: Float32Array<ArrayBuffer> | undefined,
+): Promise<readonly Write[]> {
+  const { plan, layouts, store, locate } = inside;
+  const { rule, slots } = plan.ruleSets[home]!;
+  const layout = layouts[home]!;
+  const count = after.segment.length - before.segment.length;
+  const gained = (range: Range, from = before.segment.length, length = count): Range => ({
+    ...range,
+    offset: range.offset + from,
+    length,
+  });
+  const params = locationOf(locate("params"), "setRows", after.segment.name);
+  const starts = slots.map((slot) => (rule.slots.includes(slot) ? (rule.starts?.[slot] ?? 0) : "p"));
+  // All but zeros: the parameters that are there, or a column of the next row.
+  const asks = starts.some((start) => typeof start === "string" && !(start === "p" && given));
+  if (asks) mustAllow(params, "COPY_SRC", "setRows");
+  if (given) mustAllow(params, "COPY_DST", "setRows");
+
+  const ofReplica = async (replica: number): Promise<readonly Write[]> => {
+    const fetched = asks ? await store.fetch([gained(params)], replica) : undefined;
+    const numbers = (start: number | string, length: number) => {
+      if (start === "p") return given ?? fetched!.values[0]!;
+      const value = typeof start === "number" ? start : nextRow(inside, home, after, replica, fetched!)[start]!;
+      return new Float32Array(length).fill(value);
+    };
+    const state = slots.map((slot, i): Write => {
+      const range = { home: { kind: "state", index: home }, stride: layout.stateLength } as const;
+      const from = slotRange(layout, before, slot).length;
+      const { length, ...place } = slotRange(layout, after, slot);
+      const its = gained({ ...range, ...place, length }, from, length - from);
+      return { range: its, replica, values: numbers(starts[i]!, its.length) };
+    });
+    const arenas = [
+      ...(given ? [{ range: gained(params), values: given }] : []),
+      ...(plan.accumulate > 1
+        ? [
+            {
+              range: gained(locationOf(locate("accumulated"), "setRows", after.segment.name)),
+              values: numbers(0, count),
+            },
+          ]
+        : []),
+    ];
+    return [...state, ...arenas.map((write) => ({ ...write, replica }))];
+  };
+  const writes = await together(Array.from({ length: plan.replicas }, (_, replica) => ofReplica(replica)));
+  return writes.flat();
+}
+
+/** The row that the next update of a tensor takes. */
+function nextRow(
+  { plan, hypers }: Inside,
+  home: number,
+  { group }: Place,
+  replica: number,
+  { records, past }: Fetched,
+): Readonly<Record<string, number>> {
+  const { step } = records[replica]!;
+  const { carried, made } = past();
+  const source = new RowSource(plan, hypers, plan.ruleSets[home]!, replica);
+  source.restore(step, carried[home]!, made[home]!);
+  return source.row(group, step);
+}

@@ -1,0 +1,164 @@
+// Rows that come and go: a tensor with room for more rows than are in use is, to the bit, one of the rows in use; what it gains
+// begins as new.
+
+import { describe, expect, it } from "vitest";
+import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
+import { createCpuOptimizer, loadCheckpoint, modifiers, saveCheckpoint, setRows } from "../../src/index.ts";
+import type { Tensor } from "../../src/optimizer/arena.ts";
+import type { OptimizerConfig } from "../../src/optimizer/config.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
+import { adagrad } from "../../src/rules/adagrad.ts";
+import { adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { muon } from "../../src/rules/muon.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
+import { rprop } from "../../src/rules/rprop.ts";
+import { scheduleFreeAdamw } from "../../src/rules/schedule_free.ts";
+import { Random } from "../../src/training.ts";
+import { countingDevice } from "./counting.ts";
+import { device } from "./setup.ts";
+
+const { clipGlobalNorm, clipAdaptive, centralize, ema, accumulate, layerStats } = modifiers;
+
+const engines = ["cpu", "gpu"] as const;
+type Engine = (typeof engines)[number];
+
+const width = 3;
+const random = new Random(1);
+const numbers = (length: number) => Array.from({ length }, () => random.normal());
+const [points, bias] = [numbers(100 * width), numbers(7)];
+
+const tensors = (room: number): readonly Tensor[] => [
+  { name: "points", shape: [room, width], data: points.slice(0, room * width) },
+  { name: "bias", shape: [7], data: bias },
+];
+
+async function create(engine: Engine, room: number, config: OptimizerConfig): Promise<Optimizer> {
+  return engine === "cpu" ? createCpuOptimizer(tensors(room), config) : createOptimizer(device, tensors(room), config);
+}
+
+/** One with room for so many rows of which 60 are in use; gradients that nobody is to look at are NaN. */
+async function with60(engine: Engine, room: number, config: OptimizerConfig): Promise<Optimizer> {
+  const optimizer = await create(engine, room, config);
+  optimizer.write("gradients", { points: Array(room * width).fill(Number.NaN) });
+  await setRows(optimizer, "points", 60);
+  return optimizer;
+}
+
+/** The same gradients for all of them. */
+function advance(optimizers: readonly Optimizer[], steps: number): void {
+  for (let step = 0; step < steps; step++) {
+    const gradients = Object.fromEntries(optimizers[0]!.segments.map(({ name, length }) => [name, numbers(length)]));
+    for (const optimizer of optimizers) {
+      optimizer.write("gradients", gradients);
+      optimizer.step();
+    }
+  }
+}
+
+async function everything(optimizer: Optimizer) {
+  const roles = ["params", "evaluation", ...optimizer.slots];
+  const values = await Promise.all(roles.map(async (role) => [role, await optimizer.read(role)]));
+  return { values, stats: await optimizer.stats(), saved: await saveCheckpoint(optimizer) };
+}
+
+describe.each(engines)("a tensor with room for more rows than are in use, on the %s", (engine) => {
+  const byNorm = clipGlobalNorm({ maxNorm: 1 });
+  it.each([
+    adamw({ lr: 0.1, modifiers: [byNorm, ema(), layerStats()] }),
+    lamb({ lr: 0.1, modifiers: [byNorm, accumulate(2)] }),
+    adafactor({ modifiers: [centralize()] }),
+    adamw({ modifiers: [clipAdaptive({ clipping: 0.01 })] }),
+    prodigy(),
+  ])("is one of so many rows, to the bit (%j)", async (config) => {
+    const [roomy, exact] = [await with60(engine, 100, config), await create(engine, 60, config)];
+    expect(roomy.segments.map(({ shape }) => shape)).toEqual([[60, width], [7]]);
+    advance([roomy, exact], 4);
+    const found = await everything(roomy);
+    expect(found).toEqual(await everything(exact));
+    expect(found.stats.step).toBe(
+      roomy.config.modifiers?.some(({ modifier }) => modifier.name === "accumulate") ? 2 : 4,
+    );
+    if (config.modifiers?.some(({ modifier }) => modifier.name === "layerStats")) {
+      expect(await roomy.layers()).toEqual(await exact.layers());
+    }
+    // What is saved knows nothing of the room.
+    const loaded = await with60(engine, 100, config);
+    await loadCheckpoint(loaded, await saveCheckpoint(exact));
+    advance([loaded, exact], 2);
+    expect(await everything(loaded)).toEqual(await everything(exact));
+
+    await setRows(roomy, "points", 100);
+    const { points: all } = await roomy.read();
+    expect([...all!.subarray(60 * width)]).toEqual([...Float32Array.from(points.slice(60 * width))]);
+  });
+
+  it("begins anew in the rows that it gains, however much room there is", async () => {
+    const config = adamw({ lr: 0.1, modifiers: [byNorm, ema({ decay: 0.5, warmup: false })] });
+    const [most, more] = [await with60(engine, 100, config), await with60(engine, 80, config)];
+    advance([most, more], 3);
+    const given = numbers(20 * width);
+    for (const optimizer of [most, more]) await setRows(optimizer, "points", 80, given);
+    expect((await most.read()).points!.subarray(60 * width)).toEqual(Float32Array.from(given));
+    expect((await most.read("ema")).points!.subarray(60 * width)).toEqual(Float32Array.from(given));
+    expect((await most.read("m")).points!.subarray(60 * width)).toEqual(new Float32Array(20 * width));
+    expect((await most.read("m")).points!.subarray(0, 60 * width).every((m) => m !== 0)).toBe(true);
+    advance([most, more], 3);
+    expect(await everything(most)).toEqual(await everything(more));
+    // What has gone leaves no state behind.
+    for (const optimizer of [most, more]) {
+      await setRows(optimizer, "points", 50);
+      advance([optimizer], 1);
+      await setRows(optimizer, "points", 70);
+    }
+    expect((await most.read("v")).points!.subarray(50 * width)).toEqual(new Float32Array(20 * width));
+  });
+
+  it.each([
+    [scheduleFreeAdamw(), "z", Float32Array.from(points.slice(60 * width))],
+    [rprop({ lr: 0.25 }), "stepSize", new Float32Array(40 * width).fill(0.25)],
+    [adagrad({ initialAccumulatorValue: 0.5 }), "sum", new Float32Array(40 * width).fill(0.5)],
+  ] as const)("begins with what a new tensor's slots begin with (%j)", async (config, slot, expected) => {
+    const optimizer = await with60(engine, 100, config);
+    advance([optimizer], 2);
+    await setRows(optimizer, "points", 100);
+    expect((await optimizer.read(slot)).points!.subarray(60 * width)).toEqual(expected);
+    expect((await optimizer.read(slot)).points!.subarray(0, 60 * width)).not.toEqual(expected.subarray(0, 60 * width));
+  });
+
+  it("refuses what has no rows, or no room for them", async () => {
+    const optimizer = await with60(engine, 100, adamw());
+    for (const [rows, values, message] of [
+      [101, undefined, 'the rows of tensor "points" is 101; it must be a whole number in [1, 100]'],
+      [0, undefined, 'the rows of tensor "points" is 0; it must be a whole number in [1, 100]'],
+      [61, [1], 'values has 1 elements; the rows that tensor "points" gains hold 3'],
+    ] as const) {
+      await expect(setRows(optimizer, "points", rows, values)).rejects.toThrow(`setRows: ${message}`);
+    }
+    await expect(setRows(optimizer, "pints", 1)).rejects.toThrow('setRows names "pints", which is not a tensor');
+    expect(optimizer.segments[0]!.shape).toEqual([60, width]);
+    const whole = await create(engine, 100, muon({ fallback: adamw() }));
+    await expect(setRows(whole, "points", 60)).rejects.toThrow(
+      'setRows: tensor "points" has no rows that come and go: rule "muon" takes it as a whole matrix',
+    );
+    await setRows(whole, "bias", 5);
+    expect((await whole.read()).bias!.length).toBe(5);
+  });
+});
+
+describe("on the device", () => {
+  it("nothing is made, compiled or dispatched for it", async () => {
+    const { device: watched, count } = await countingDevice();
+    const optimizer = await createOptimizer(watched, tensors(100), adamw({ modifiers: [ema()] }));
+    const step = async () => {
+      const { writes, bytesWritten, ...counts } = await count(() => optimizer.step());
+      return counts;
+    };
+    const before = await step();
+    const change = await count(() => setRows(optimizer, "points", 60));
+    expect(change).toMatchObject({ dispatches: 0, submits: 0, buffers: 0, bindGroups: 0, pipelines: 0, writes: 1 });
+    expect(await step()).toEqual(before);
+    optimizer.destroy();
+  });
+});
