@@ -115,6 +115,28 @@ function useSwiftShader(folder) {
   }
 }
 
+/** Milliseconds between two times that Dawn asks whether something is done. */
+const nap = 0.2;
+let naps = false;
+
+/**
+ * While something is waited for, Dawn asks through `setImmediate` again and again whether it is done, which takes a whole
+ * core from SwiftShader. From now on this thread sleeps a moment before each time.
+ */
+function waitWithoutSpinning() {
+  if (naps) return;
+  naps = true;
+  const never = new Int32Array(new SharedArrayBuffer(4));
+  globalThis.setImmediate = new Proxy(globalThis.setImmediate, {
+    apply(immediate, self, args) {
+      // Dawn's callback is the one that has neither a name nor a source.
+      const [{ name }] = args;
+      if (name === "" && String(args[0]).endsWith("{ [native code] }")) Atomics.wait(never, 0, 0, nap);
+      return Reflect.apply(immediate, self, args);
+    },
+  });
+}
+
 /** @returns {Promise<typeof import("webgpu")>} npm `webgpu`, with its globals in place */
 async function loadDawn() {
   const dawn = await import("webgpu");
@@ -158,6 +180,7 @@ export async function openWebGPU() {
   if (!folder)
     return { reason: "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve" };
   useSwiftShader(folder);
+  waitWithoutSpinning();
   const gpu = await openWith(dawn);
   return gpu
     ? { gpu }
