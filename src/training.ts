@@ -2,8 +2,17 @@
 /// <reference types="@webgpu/types" preserve="true" />
 
 export { Random } from "./base/random.ts";
+export { openVectors } from "./engines/open_vectors.ts";
 export type { Activation } from "./engines/products/activation.ts";
-export type { At, Block, Coefficients, Span as VectorSpan, VectorSpace, VectorTensor } from "./engines/vectors.ts";
+export type {
+  At,
+  Block,
+  Coefficients,
+  Span as VectorSpan,
+  VectorOptions,
+  VectorSpace,
+  VectorTensor,
+} from "./engines/vectors.ts";
 export type { Claim, Experiment, ExperimentContext, ExperimentOption, Findings } from "./lab/experiments/experiment.ts";
 export * as lab from "./lab/experiments/functions.ts";
 export type { LabResult } from "./lab/experiments/run.ts";
@@ -42,7 +51,6 @@ export { type MlpConfig, type MlpOptions, mlp } from "./objectives/models/mlp.ts
 export { type RnnConfig, type RnnOptions, rnn } from "./objectives/models/rnn.ts";
 export type {
   Evaluation,
-  FieldObjective,
   HessianOptions,
   Objective,
   ObjectiveOptions,

@@ -7,7 +7,7 @@ import { type At, alone, at, type Block, copy } from "../engines/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { TensorValues } from "../optimizer/optimizer.ts";
 import { type Field, ownScalars } from "./field.ts";
-import { type FieldObjective, type HessianOptions, vectorNorm } from "./objective.ts";
+import { type HessianOptions, type Objective, vectorNorm } from "./objective.ts";
 import { breathe } from "./turns.ts";
 
 /** From one stride to the next. */
@@ -18,7 +18,7 @@ const most = 10;
 
 /** The `hessianVector` of an objective, from the field of an objective over all its tensors. */
 export async function hessianVector(
-  objective: Pick<FieldObjective, "field">,
+  objective: Pick<Objective, "field">,
   segments: readonly Segment[],
   vector: TensorValues,
   options: HessianOptions,

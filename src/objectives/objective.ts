@@ -128,12 +128,6 @@ export interface Objective {
    * replica that is halted.
    */
   hessianVector(vector: TensorValues, options?: HessianOptions): Promise<TensorValues>;
-  /** Frees what the objective made; the optimizer is not destroyed. */
-  destroy(): void;
-}
-
-/** An objective that can be taken as a function of a vector. */
-export interface FieldObjective extends Objective {
   /**
    * The objective as a function of a vector, over rows that stay the same, with memory of its own; `destroy` it when done.
    *
@@ -141,6 +135,8 @@ export interface FieldObjective extends Objective {
    * DeviceError where it does not fit, before anything is made.
    */
   field(options?: FieldOptions): Promise<Field>;
+  /** Frees what the objective made; the optimizer is not destroyed. */
+  destroy(): void;
 }
 
 /**
@@ -269,10 +265,4 @@ export function readRows(rows: Uint32Array | undefined, { title }: Program, { da
   const bad = rows.find((row) => row >= data.count);
   if (bad !== undefined) throw new OptionError(`a step was given row ${bad}; ${data.name} has ${data.count} rows`);
   return rows;
-}
-
-/** @throws OptionError for options of `hessianVector` that are none. */
-export function readHessianOptions(options: HessianOptions): { rows: Uint32Array | undefined; replica: number } {
-  const { rows, replica } = readObject("options", options, ["rows", "replica"]) as HessianOptions;
-  return { rows, replica: replica ?? 0 };
 }

@@ -12,9 +12,9 @@ import {
   checkEvaluation,
   type Evaluation,
   evaluationOf,
-  type FieldObjective,
   firstAndEach,
   type HessianOptions,
+  type Objective,
   type ObjectiveOptions,
   type ReplicaEvaluation,
   readRows,
@@ -35,13 +35,13 @@ export function createCpuObjective(
   optimizer: CpuOptimizer,
   program: Trainable,
   options: ObjectiveOptions = {},
-): FieldObjective {
+): Objective {
   readOptimizer(optimizer, "cpu");
   const { program: read, binding } = bind(optimizer.segments, program, options);
   return new CpuObjective(optimizer, read, binding);
 }
 
-class CpuObjective implements FieldObjective {
+class CpuObjective implements Objective {
   readonly #optimizer: CpuOptimizer;
   readonly #program: Program;
   readonly #binding: Binding;

@@ -6,7 +6,9 @@ import { encodeDispatches, leavePass, mustBePass } from "../engines/gpu/kernel.t
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { readOptimizer, type TensorValues } from "../optimizer/optimizer.ts";
 import type { Dataset } from "./data/dataset.ts";
-import { differenceOfGradients } from "./hessian_gpu.ts";
+import { type Field, type FieldOptions, mustRun, readFieldOptions } from "./field.ts";
+import { GpuField } from "./field_gpu.ts";
+import { hessianVector } from "./hessian.ts";
 import {
   batchWeight,
   bind,
@@ -18,7 +20,6 @@ import {
   type Objective,
   type ObjectiveOptions,
   type ReplicaEvaluation,
-  readHessianOptions,
   readRows,
   reportOf,
   type StepReport,
@@ -164,14 +165,26 @@ class BoundObjective implements GpuObjective {
   }
 
   hessianVector(vector: TensorValues, options: HessianOptions = {}): Promise<TensorValues> {
-    return this.#reports.answer("hessianVector", async () => {
-      const { rows: given, replica } = readHessianOptions(options);
-      const rows = readRows(given, this.#program, this.#binding);
-      return differenceOfGradients(this.#optimizer, this.#binding.segments, vector, replica, (pass) => {
-        this.#reports.mustLive("hessianVector");
-        this.#setRows(rows);
-        this.encode(pass);
-      });
+    return this.#reports.answer("hessianVector", () => hessianVector(this, this.#binding.segments, vector, options));
+  }
+
+  field(options: FieldOptions = {}): Promise<Field> {
+    return this.#reports.answer("field", () => {
+      const plan = readFieldOptions(this.#binding.segments, options);
+      const rows = readRows(plan.rows, this.#program, this.#binding);
+      mustRun(this.#optimizer, plan);
+      const { data } = this.#binding;
+      const written = {
+        write: () => {
+          this.#reports.mustLive("field");
+          this.#setRows(rows);
+        },
+        encode: (pass: GPUComputePassEncoder) => this.encode(pass),
+        microBatches: this.#bound.rows ? Math.ceil(rows.length / this.#bound.rows.atOnce) : 1,
+        // Of points on a landscape it is the sum.
+        scale: data ? 1 / batchWeight(rows, data) : 1,
+      };
+      return GpuField.open(this.#optimizer, this.#binding.segments, this.#bound, written, plan);
     });
   }
 

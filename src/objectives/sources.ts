@@ -10,7 +10,6 @@ import linear from "../../shaders/objectives/linear.wgsl?raw";
 import loss from "../../shaders/objectives/loss.wgsl?raw";
 import outcome from "../../shaders/objectives/outcome.wgsl?raw";
 import penalty from "../../shaders/objectives/penalty.wgsl?raw";
-import perturb from "../../shaders/objectives/perturb.wgsl?raw";
 import replicas from "../../shaders/objectives/replicas.wgsl?raw";
 import total from "../../shaders/objectives/total.wgsl?raw";
 import { assemble, type Snippet, type Source } from "../base/assemble.ts";
@@ -39,7 +38,6 @@ export const penaltySource = assemble("penalty", [
   replicasSnippet,
   snippet("penalty", penalty),
 ]);
-export const perturbSource = assemble("perturb", [linearSnippet, snippet("perturb", perturb)]);
 
 /** The generated and the author's snippets of a custom objective. */
 export interface CustomSnippets {

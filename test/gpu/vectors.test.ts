@@ -1,129 +1,213 @@
-// Whole vectors on the GPU and their CPU reference, against float64: odd lengths, several pieces, replicas, and the same bits
-// in every run.
+// Vectors over an optimizer's parameters on the GPU against the CPU's float64: odd lengths, subsets, replicas, external buffers;
+// the same bits in every run; and dispatches that do not grow with the tensors.
 import { describe, expect, it } from "vitest";
 import { Random } from "../../src/base/random.ts";
-import * as reference from "../../src/engines/cpu/vectors.ts";
-import { allocate, bytesOf } from "../../src/engines/gpu/allocate.ts";
-import { encodeDispatches } from "../../src/engines/gpu/kernel.ts";
-import { readParts } from "../../src/engines/gpu/readback.ts";
-import { compileVectors, type Scalar, type Vector } from "../../src/engines/gpu/vectors.ts";
-import { freshDevice } from "./setup.ts";
+import { createCpuOptimizer } from "../../src/engines/cpu/optimizer.ts";
+import { createCpuVectors } from "../../src/engines/cpu/vectors.ts";
+import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
+import { createVectors } from "../../src/engines/gpu/vectors.ts";
+import { alone, at, span, type VectorOptions, type VectorSpace } from "../../src/engines/vectors.ts";
+import { lossScale } from "../../src/modifiers/loss_scale.ts";
+import type { Optimizer } from "../../src/optimizer/optimizer.ts";
+import { adam } from "../../src/rules/adam.ts";
+import { sgd } from "../../src/rules/sgd.ts";
+import { device, freshDevice, uncapturedErrors } from "./setup.ts";
 
-const random = new Random(11);
+const tensorsOf = (lengths: readonly number[]) => lengths.map((length, i) => ({ name: `t${i}`, shape: [length] }));
 
-/** Values of every replica by piece; gaps between replicas, and what comes before the first, hold what must not be read. */
-function piecesOf(lengths: readonly number[], replicas: number, value = () => random.normal()) {
-  return lengths.map((length) => {
-    const stride = length + 3;
-    const data = new Float32Array(5 + stride * replicas).fill(Number.NaN);
-    for (let r = 0; r < replicas; r++) for (let i = 0; i < length; i++) data[5 + r * stride + i] = value();
-    return {
-      data,
-      stride,
-      of: (from: Float32Array, r: number) => from.subarray(5 + r * stride, 5 + r * stride + length),
-    };
-  });
+/** Fills an optimizer with numbers that its replicas do not share. */
+function fill(optimizer: Optimizer, roles: readonly string[]) {
+  for (let replica = 0; replica < optimizer.replicas; replica++) {
+    for (const [nth, role] of roles.entries()) {
+      const random = new Random(7 + replica, nth);
+      const values = optimizer.segments.map(({ name, length }) => {
+        const sign = role === "v" ? Math.abs : (value: number) => value;
+        return [name, Float32Array.from({ length }, () => sign(random.normal()))] as const;
+      });
+      optimizer.write(role, Object.fromEntries(values), { replica });
+    }
+  }
 }
 
-type Made = ReturnType<typeof piecesOf>;
-
-async function compute(lengths: readonly number[], replicas: number, xs: Made, ys: Made) {
-  const device = await freshDevice();
-  const vectors = await compileVectors(device, lengths, replicas);
-  const { made, buffers } = await allocate(device, "vectors", (create) => {
-    const operations = vectors(create);
-    const upload = (pieces: Made): Vector =>
-      pieces.map(({ data, stride }) => ({
-        buffer: create("piece", data.byteLength, bytesOf(data)),
-        offset: 20,
-        stride,
-      }));
-    const [x, y] = [upload(xs), upload(ys)];
-    const results = create("results", 4 * 3 * replicas);
-    const scalar = (index: number): Scalar => ({ buffer: results, index, stride: 3 });
-    const [dot, norm, length] = [scalar(0), scalar(1), scalar(2)];
-    const dispatches = [
-      ...operations.dot(x, y, dot),
-      ...operations.norm(x, norm),
-      ...operations.axpy({ scalar: dot, times: -0.5 }, x, y),
-      ...operations.scale({ scalar: norm }, y),
-      ...operations.norm(y, length),
-    ];
-    return { dispatches, results, y };
-  });
-  const wanted = [made.results, ...made.y.map(({ buffer }) => buffer)].map((buffer, i) => {
-    return { buffer, offset: 0, bytes: i === 0 ? 12 * replicas : ys[i - 1]!.data.byteLength };
-  });
-  const [results, ...changed] = await readParts(device, wanted, (encoder) => {
-    const pass = encoder.beginComputePass();
-    encodeDispatches(pass, made.dispatches);
-    pass.end();
-  });
-  for (const buffer of buffers) buffer.destroy();
-  return { results: new Float32Array(results!), changed: changed.map((bytes) => new Float32Array(bytes)) };
+/** Every operation once, on five vectors; what they and the scalars are then. */
+async function compute(space: VectorSpace) {
+  const block = await space.create(5);
+  const other = await space.create(1);
+  const y = at(other);
+  space.load("params", at(block, 0));
+  space.load("gradients", at(block, 1));
+  space.load("v", at(block, 2));
+  space.write(
+    at(block, 3),
+    Array.from({ length: space.replicas }, (_, r) => {
+      const random = new Random(100 + r);
+      return Float32Array.from({ length: space.length }, () => random.normal());
+    }),
+  );
+  space.write(at(block, 4), [new Float64Array(space.length).fill(0.25)]);
+  space.dots(span(block), at(block, 3), 2);
+  space.set(
+    10,
+    Array.from({ length: space.replicas }, (_, r) => [1 / space.length, -0.5 - r, 0, 2, 3]),
+  );
+  space.combine(y, 0, span(block), 10, -2);
+  space.combine(at(block, 4), 3, span(block, 1, 2), [0.5, 4]);
+  space.multiply(y, at(block, 3));
+  space.multiply(at(block, 3), at(block, 4));
+  space.invertRoots(at(block, 2), 2, 0.1);
+  space.dots(alone(y), y, 9);
+  const scalars = await space.scalars(0, 15);
+  const vectors = await Promise.all([y, ...[0, 1, 2, 3, 4].map((i) => at(block, i))].map((v) => space.read(v)));
+  return { scalars, vectors };
 }
 
-const near = (a: number, b: number, scale: number) => expect(Math.abs(a - b)).toBeLessThanOrEqual(2e-6 * scale);
+/** The largest difference, relative to the largest that was wanted. */
+function furthest(found: Float64Array, wanted: Float64Array): number {
+  let [difference, largest] = [0, 0];
+  wanted.forEach((value, i) => {
+    difference = Math.max(difference, Math.abs(found[i]! - value));
+    largest = Math.max(largest, Math.abs(value));
+  });
+  return difference / largest;
+}
+
+const rates = (replicas: number) => Array.from({ length: replicas }, (_, r) => ({ lr: 0.1 + r }));
+const config = (replicas: number) => ({ ...adam({ modifiers: [lossScale({ init: 8 })] }), replicas: rates(replicas) });
+
+async function onGpu(lengths: readonly number[], replicas: number, options: VectorOptions) {
+  const optimizer = await createOptimizer(device, tensorsOf(lengths), config(replicas));
+  fill(optimizer, ["params", "gradients", "v"]);
+  const space = await createVectors(optimizer, options);
+  const found = await compute(space);
+  space.store(at(await space.create(1)));
+  await space.submit();
+  const params = await optimizer.read("params", { replica: replicas - 1 });
+  space.destroy();
+  optimizer.destroy();
+  return { ...found, params };
+}
 
 describe("vectors", () => {
-  it.each([
-    [[1], 1],
-    [[7, 4096, 3], 2],
-    [[65_537], 1],
-    [[4097, 255, 12_289], 2],
-  ])("of lengths %j in %i replicas", async (lengths, replicas) => {
-    const [xs, ys] = [piecesOf(lengths, replicas), piecesOf(lengths, replicas)];
-    const { results, changed } = await compute(lengths, replicas, xs, ys);
-    for (let r = 0; r < replicas; r++) {
-      const x = xs.map(({ of, data }) => Float64Array.from(of(data, r)));
-      const y = ys.map(({ of, data }) => Float64Array.from(of(data, r)));
-      const [dot, norm, length] = results.subarray(3 * r, 3 * r + 3);
-      const size = reference.norm(x);
-      near(dot!, reference.dotOf(x, y), size * reference.norm(y));
-      near(norm!, size, size);
-      reference.axpy(-0.5 * dot!, x, y);
-      reference.scale(norm!, y);
-      near(length!, reference.norm(y), reference.norm(y));
-      for (const [piece, values] of y.entries()) {
-        const there = ys[piece]!.of(changed[piece]!, r);
-        const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-        for (const [i, value] of values.entries()) near(there[i]!, value, largest);
-      }
+  it.each<[readonly number[], number, VectorOptions]>([
+    [[1], 1, {}],
+    [[7, 4096, 3], 2, {}],
+    [[65_537], 1, {}],
+    [[4097, 255, 12_289], 2, {}],
+    [[70, 3, 900, 64], 2, { tensors: ["t0", "t2", "t3"] }],
+    [[70, 3], 3, { replica: 1 }],
+  ])("of lengths %j in %i replicas, %j", async (lengths, replicas, options) => {
+    const optimizer = createCpuOptimizer(tensorsOf(lengths), config(replicas));
+    fill(optimizer, ["params", "gradients", "v"]);
+    const wanted = await compute(createCpuVectors(optimizer, options));
+    const found = await onGpu(lengths, replicas, options);
+    const size = Math.max(...wanted.vectors[0]!.map((values) => values.length));
+    wanted.scalars.forEach((scalars, r) => {
+      scalars.forEach((scalar, i) => {
+        expect(Math.abs(found.scalars[r]![i]! - scalar)).toBeLessThanOrEqual(
+          4e-6 * (Math.abs(scalar) + Math.sqrt(size)),
+        );
+      });
+    });
+    wanted.vectors.forEach((vectors, v) => {
+      vectors.forEach((values, r) => {
+        expect(furthest(found.vectors[v]![r]!, values)).toBeLessThanOrEqual(2e-6);
+      });
+    });
+    // What is not in the space stays.
+    const { tensors = optimizer.segments.map(({ name }) => name), replica = replicas - 1 } = options;
+    const before = await optimizer.read("params", { replica: replicas - 1 });
+    for (const [name, values] of Object.entries(found.params)) {
+      const stored = replica === replicas - 1 && (tensors as readonly string[]).includes(name);
+      expect(values).toEqual(stored ? new Float32Array(values.length) : before[name]);
     }
-    // What lies between replicas stays.
-    for (const [piece, { data, stride }] of ys.entries()) {
-      const gap = 5 + stride * replicas - 3;
-      expect([...changed[piece]!.subarray(0, 5), ...changed[piece]!.subarray(gap)].every(Number.isNaN)).toBe(true);
-      expect(changed[piece]!).toHaveLength(data.length);
-    }
-    const again = await compute(lengths, replicas, xs, ys);
-    expect(again).toEqual({ results, changed });
+    expect(await onGpu(lengths, replicas, options)).toEqual(found);
   });
 
-  it("have norms where squares leave float32", async () => {
-    const lengths = [5000];
-    const large = piecesOf(lengths, 1, () => 1e30);
-    const { results } = await compute(
-      lengths,
-      1,
-      large,
-      piecesOf(lengths, 1, () => 0),
-    );
-    near(results[1]! / 1e30, Math.sqrt(5000), 71);
-    const infinite = piecesOf(lengths, 1, () => Number.POSITIVE_INFINITY);
-    expect((await compute(lengths, 1, infinite, piecesOf(lengths, 1))).results[1]).toBe(Number.POSITIVE_INFINITY);
+  it("have in replicas the bits of those alone", async () => {
+    const together = await onGpu([5000, 3], 2, {});
+    const alone = await onGpu([5000, 3], 2, { replica: 1 });
+    expect(alone.scalars[0]!.subarray(2, 10)).not.toEqual(together.scalars[0]!.subarray(2, 10));
+    const space = await onGpu([5000, 3], 1, {});
+    expect(space.scalars[0]).toEqual(together.scalars[0]);
+    expect(space.vectors.map(([values]) => values)).toEqual(together.vectors.map(([values]) => values));
   });
 
-  it("are added up by hand in the reference", () => {
-    const [x, y] = [
-      [Float32Array.of(1, 2), Float32Array.of(2)],
-      [Float32Array.of(3, -1), Float32Array.of(0.5)],
+  it("are over external buffers, adjacent ones in one run", async () => {
+    const { STORAGE, COPY_DST, COPY_SRC } = GPUBufferUsage;
+    const buffer = () => device.createBuffer({ size: 4096, usage: STORAGE | COPY_DST | COPY_SRC });
+    const [params, gradients] = [buffer(), buffer()];
+    const external = (offset: number) => ({
+      params: { buffer: params, offset },
+      gradients: { buffer: gradients, offset },
+    });
+    const tensors = [
+      { name: "c", shape: [5], ...external(4 * (1 + 70)) },
+      { name: "a", shape: [3] },
+      { name: "b", shape: [70], ...external(4) },
     ];
-    expect(reference.dotOf(x!, y!)).toBe(2);
-    expect(reference.norm(x!)).toBe(3);
-    reference.axpy(2, x!, y!);
-    expect(y).toEqual([Float32Array.of(5, 3), Float32Array.of(4.5)]);
-    reference.scale(2, y!);
-    expect(y).toEqual([Float32Array.of(10, 6), Float32Array.of(9)]);
+    const optimizer = await createOptimizer(device, tensors, adam());
+    fill(optimizer, ["params", "gradients", "v"]);
+    const cpu = createCpuOptimizer(
+      tensors.map(({ name, shape }) => ({ name, shape })),
+      adam(),
+    );
+    fill(cpu, ["params", "gradients", "v"]);
+    const space = await createVectors(optimizer);
+    const [found, wanted] = [await compute(space), await compute(createCpuVectors(cpu))];
+    wanted.vectors.forEach((vectors, v) => {
+      expect(furthest(found.vectors[v]![0]!, vectors[0]!)).toBeLessThanOrEqual(2e-6);
+    });
+    const zeros = at(await space.create(1));
+    device.queue.writeBuffer(params, 0, Float32Array.of(42));
+    device.queue.writeBuffer(params, 4 * 76, Float32Array.of(42));
+    space.store(zeros);
+    await space.submit();
+    expect(await optimizer.read()).toEqual({ a: new Float32Array(3), b: new Float32Array(70), c: new Float32Array(5) });
+    space.destroy();
+    optimizer.destroy();
+  });
+
+  it("refuse what does not fit before anything is made", async () => {
+    const optimizer = await createOptimizer(device, tensorsOf([1 << 20]), sgd());
+    const space = await createVectors(optimizer);
+    await expect(space.create(1 << 20)).rejects.toThrow(/the buffer "vectors" needs max\w+ >= \d+; this device has/);
+    await expect(space.create(1)).resolves.toEqual({ count: 1 });
+    optimizer.destroy();
+    await expect(space.create(1)).rejects.toThrow("an optimizer that is destroyed");
+    space.destroy();
+    expect(await uncapturedErrors()).toEqual([]);
+  });
+
+  it("take as many dispatches for a thousand tensors as for one, and a combination goes over each vector once", async () => {
+    const counted = async (lengths: readonly number[]) => {
+      const own = await freshDevice();
+      const optimizer = await createOptimizer(own, tensorsOf(lengths), adam());
+      const space = await createVectors(optimizer);
+      const block = await space.create(6);
+      let dispatches = 0;
+      const encoder = own.createCommandEncoder.bind(own);
+      own.createCommandEncoder = (descriptor) => {
+        const made = encoder(descriptor);
+        const begin = made.beginComputePass.bind(made);
+        made.beginComputePass = (options) => {
+          const pass = begin(options);
+          const dispatch = pass.dispatchWorkgroups.bind(pass);
+          pass.dispatchWorkgroups = (...workgroups) => {
+            dispatches++;
+            dispatch(...workgroups);
+          };
+          return pass;
+        };
+        return made;
+      };
+      for (const role of ["params", "gradients", "v"]) space.load(role, at(block));
+      space.dots(span(block, 0, 5), at(block, 5), 0);
+      space.combine(at(block, 5), 1, span(block, 0, 5), 0);
+      space.store(at(block, 5));
+      await space.submit();
+      return dispatches;
+    };
+    expect(await counted([70])).toBe(7);
+    expect(await counted(Array.from({ length: 1000 }, (_, i) => 1 + (i % 130)))).toBe(7);
   });
 });

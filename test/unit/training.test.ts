@@ -241,6 +241,7 @@ describe("a batch schedule", () => {
           gradient: (rows) => objective.gradient(rows),
           evaluate: (...given) => objective.evaluate(...given),
           hessianVector: (...given) => objective.hessianVector(...given),
+          field: (...given) => objective.field(...given),
           destroy: () => objective.destroy(),
         };
       },

@@ -6,6 +6,7 @@ import { WgslReflect } from "wgsl_reflect/wgsl_reflect.module.js";
 import { assemble, locate, type Source, snakeCase } from "../../src/base/assemble.ts";
 import { defineStruct, type Struct } from "../../src/base/struct.ts";
 import { controlBytes, controlRecord } from "../../src/engines/gpu/control.ts";
+import { vectorSources } from "../../src/engines/gpu/vectors.ts";
 import {
   assembleProduct,
   bindingsOf,
@@ -17,6 +18,7 @@ import { gradientStages, ruleStages, stepStages } from "../../src/engines/stages
 import type { KernelContext, Pass } from "../../src/engines/stages/stage.ts";
 import { binStruct, chunkStruct, linesStruct, placesStruct, sizesStruct } from "../../src/engines/stages/structs.ts";
 import { optionSets } from "../../src/lab/option_sets.ts";
+import { meanLossSource } from "../../src/objectives/field_gpu.ts";
 import * as objectives from "../../src/objectives/sources.ts";
 import { layoutSegments } from "../../src/optimizer/arena.ts";
 import { layoutRuleSet } from "../../src/optimizer/layout.ts";
@@ -136,13 +138,13 @@ describe("bindings", () => {
     ]),
     [objectives.totalSource, ["0 batch read", "1 outcomes read", "2 totals read_write", "3 control read"]],
     [objectives.penaltySource, ["0 weight read", "1 gradient read_write", "2 outcomes read_write", "3 control read"]],
-    [
-      objectives.perturbSource,
-      [
-        ...["0 params read_write", "1 gradients read_write", "2 direction read"],
-        ...["3 saved read_write", "4 held read_write", "5 difference read_write"],
-      ],
-    ],
+    [meanLossSource, ["0 totals read", "1 control read", "2 scalars read_write", "3 sizes read"]],
+    [vectorSources.dots, ["0 partials read_write", "1 x read", "2 y read", "3 sizes read"]],
+    [vectorSources.conclude, ["0 partials read", "1 scalars read_write", "2 sizes read"]],
+    [vectorSources.combineApart, ["0 y read_write", "1 factors read", "2 x read", "3 sizes read"]],
+    [vectorSources.combineWithin, ["0 y read_write", "1 factors read", "2 sizes read"]],
+    [vectorSources.load, ["0 vectors read_write", "1 held read", "2 control read", "3 sizes read"]],
+    [vectorSources.store, ["0 vectors read", "1 held read_write", "2 sizes read"]],
   ])("$name", (source, bindings) => {
     expect(storage(source)).toEqual(bindings);
   });

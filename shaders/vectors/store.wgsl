@@ -1,4 +1,4 @@
-// y ·= factor, chunk by chunk of a piece.
+// A vector into a run of an optimizer's elements.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
@@ -7,10 +7,10 @@ fn main(
 ) {
   let index = index_of(position, workgroups);
   let replica = position.z;
-  let y_begin = sizes.y_first + replica * sizes.y_stride;
-  let factor = sizes.times * factors[sizes.factor_first + replica * sizes.factor_stride];
+  let begin = sizes.held + replica * sizes.held_stride;
+  let source = (sizes.vector * sizes.replicas + replica) * sizes.stride + sizes.first;
   let end = min((index + 1u) * sizes.chunk_length, sizes.length);
   for (var i = index * sizes.chunk_length + lane; i < end; i += workgroup_size) {
-    y[y_begin + i] *= factor;
+    held[begin + i] = vectors[source + i];
   }
 }

@@ -1,0 +1,28 @@
+// y := keep·y + times·Σ c·x, chunk by chunk, added up in the order of the vectors. What is multiplied by 0 does not count.
+@compute @workgroup_size(workgroup_size)
+fn main(
+  @builtin(workgroup_id) position: vec3u,
+  @builtin(num_workgroups) workgroups: vec3u,
+  @builtin(local_invocation_index) lane: u32,
+) {
+  let index = index_of(position, workgroups);
+  let replica = position.z;
+  let y_first = (sizes.y * sizes.replicas + replica) * sizes.stride;
+  let apart = sizes.replicas * sizes.stride;
+  let x_first = (sizes.x * sizes.replicas + replica) * sizes.stride;
+  let c_first = sizes.factor + replica * sizes.factor_replica;
+  let end = min((index + 1u) * sizes.chunk_length, sizes.stride);
+  for (var i = index * sizes.chunk_length + lane; i < end; i += workgroup_size) {
+    var sum = vec4f();
+    if (sizes.keep != 0.0) {
+      sum = sizes.keep * y[y_first + i];
+    }
+    for (var v = 0u; v < sizes.count; v++) {
+      let c = sizes.times * factors[c_first + v * sizes.factor_step];
+      if (c != 0.0) {
+        sum += c * x_at(x_first + v * apart + i);
+      }
+    }
+    y[y_first + i] = sum;
+  }
+}
