@@ -14,15 +14,15 @@ import type { Fetched, Write } from "./store.ts";
 import { RowSource } from "./table.ts";
 
 /**
- * From the next step on the first `rows` rows of a tensor are in use: the tensor's shape when the optimizer was created says how
- * many there is room for, and as long as nothing else is said all of them are in use. The others take no update, count in no
- * norm, sum or mean, and are neither read nor saved: `segments`, `read`, `write` and checkpoints have the tensor's shape with
- * `rows` for its first dimension. What was updated by sums over a tensor is then, to the bit, what a tensor of so many rows
- * gives. (Where there is room for more chunks of 4,096 elements than are in use, sums over several tensors may round otherwise.)
+ * From the next step on the first `rows` rows of a tensor are in use: the shape that it was created with says how many there is
+ * room for, and until something else is said all of them are in use. The others take no update, count in no norm, sum or mean,
+ * and are neither read nor saved: in `segments`, `read`, `write` and checkpoints `rows` is the tensor's first dimension. What
+ * the step computes is, to the bit, what a tensor of so many rows gives; only sums over several tensors, where there is room
+ * for more chunks of 4,096 elements than are in use, and sums along the lines of matrices may be added up in another order.
  *
  * Rows that come into use begin with the state of a new tensor; bias correction and the tensor's scalars go on. Nothing is
- * compiled, what a step works on stays where it is, and a step takes no longer. Steps that are encoded but not submitted yet take the rows
- * that are in use when they run. Await it before the next call.
+ * compiled, what a step works on stays where it is, and a step takes no longer. Steps that are encoded but not submitted yet
+ * take the rows that are in use when they run. Await it before the next call.
  *
  * @param name The tensor.
  * @param rows A whole number from 1 to the first dimension of the tensor's shape.

@@ -27,7 +27,7 @@ type Engine = (typeof engines)[number];
 const width = 3;
 const random = new Random(1);
 const numbers = (length: number) => Array.from({ length }, () => random.normal());
-const [points, bias] = [numbers(100 * width), numbers(7)];
+const [points, bias] = [numbers(3000 * width), numbers(7)];
 
 const tensors = (room: number): readonly Tensor[] => [
   { name: "points", shape: [room, width], data: points.slice(0, room * width) },
@@ -38,11 +38,11 @@ async function create(engine: Engine, room: number, config: OptimizerConfig): Pr
   return engine === "cpu" ? createCpuOptimizer(tensors(room), config) : createOptimizer(device, tensors(room), config);
 }
 
-/** One with room for so many rows of which 60 are in use; gradients that nobody is to look at are NaN. */
-async function with60(engine: Engine, room: number, config: OptimizerConfig): Promise<Optimizer> {
+/** One with room for so many rows of which 18 are in use; gradients that nobody is to look at are NaN. */
+async function partly(engine: Engine, room: number, config: OptimizerConfig): Promise<Optimizer> {
   const optimizer = await create(engine, room, config);
   optimizer.write("gradients", { points: Array(room * width).fill(Number.NaN) });
-  await setRows(optimizer, "points", 60);
+  await setRows(optimizer, "points", 18);
   return optimizer;
 }
 
@@ -59,7 +59,8 @@ function advance(optimizers: readonly Optimizer[], steps: number): void {
 
 async function everything(optimizer: Optimizer) {
   const roles = ["params", "evaluation", ...optimizer.slots];
-  const values = await Promise.all(roles.map(async (role) => [role, await optimizer.read(role)]));
+  const replica = optimizer.replicas - 1;
+  const values = await Promise.all(roles.map(async (role) => [role, await optimizer.read(role, { replica })]));
   return { values, stats: await optimizer.stats(), saved: await saveCheckpoint(optimizer) };
 }
 
@@ -67,13 +68,13 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
   const byNorm = clipGlobalNorm({ maxNorm: 1 });
   it.each([
     adamw({ lr: 0.1, modifiers: [byNorm, ema(), layerStats()] }),
-    lamb({ lr: 0.1, modifiers: [byNorm, accumulate(2)] }),
+    lamb({ lr: 0.1, modifiers: [byNorm, accumulate(2)], replicas: [{}, { lr: 0.2 }] }),
     adafactor({ modifiers: [centralize()] }),
     adamw({ modifiers: [clipAdaptive({ clipping: 0.01 })] }),
     prodigy(),
   ])("is one of so many rows, to the bit (%j)", async (config) => {
-    const [roomy, exact] = [await with60(engine, 100, config), await create(engine, 60, config)];
-    expect(roomy.segments.map(({ shape }) => shape)).toEqual([[60, width], [7]]);
+    const [roomy, exact] = [await partly(engine, 30, config), await create(engine, 18, config)];
+    expect(roomy.segments.map(({ shape }) => shape)).toEqual([[18, width], [7]]);
     advance([roomy, exact], 4);
     const found = await everything(roomy);
     expect(found).toEqual(await everything(exact));
@@ -84,62 +85,69 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
       expect(await roomy.layers()).toEqual(await exact.layers());
     }
     // What is saved knows nothing of the room.
-    const loaded = await with60(engine, 100, config);
+    const loaded = await partly(engine, 30, config);
     await loadCheckpoint(loaded, await saveCheckpoint(exact));
     advance([loaded, exact], 2);
     expect(await everything(loaded)).toEqual(await everything(exact));
 
-    await setRows(roomy, "points", 100);
+    await setRows(roomy, "points", 30);
     const { points: all } = await roomy.read();
-    expect([...all!.subarray(60 * width)]).toEqual([...Float32Array.from(points.slice(60 * width))]);
+    expect([...all!.subarray(18 * width)]).toEqual([...Float32Array.from(points.slice(18 * width, 30 * width))]);
+  });
+
+  it("may have room for whole chunks that are not in use", async () => {
+    const config = lamb({ lr: 0.1, modifiers: [byNorm] });
+    const [roomy, exact] = [await partly(engine, 3000, config), await create(engine, 18, config)];
+    advance([roomy, exact], 2);
+    expect(await everything(roomy)).toEqual(await everything(exact));
   });
 
   it("begins anew in the rows that it gains, however much room there is", async () => {
     const config = adamw({ lr: 0.1, modifiers: [byNorm, ema({ decay: 0.5, warmup: false })] });
-    const [most, more] = [await with60(engine, 100, config), await with60(engine, 80, config)];
+    const [most, more] = [await partly(engine, 30, config), await partly(engine, 24, config)];
     advance([most, more], 3);
-    const given = numbers(20 * width);
-    for (const optimizer of [most, more]) await setRows(optimizer, "points", 80, given);
-    expect((await most.read()).points!.subarray(60 * width)).toEqual(Float32Array.from(given));
-    expect((await most.read("ema")).points!.subarray(60 * width)).toEqual(Float32Array.from(given));
-    expect((await most.read("m")).points!.subarray(60 * width)).toEqual(new Float32Array(20 * width));
-    expect((await most.read("m")).points!.subarray(0, 60 * width).every((m) => m !== 0)).toBe(true);
+    const given = numbers(6 * width);
+    for (const optimizer of [most, more]) await setRows(optimizer, "points", 24, given);
+    expect((await most.read()).points!.subarray(18 * width)).toEqual(Float32Array.from(given));
+    expect((await most.read("ema")).points!.subarray(18 * width)).toEqual(Float32Array.from(given));
+    expect((await most.read("m")).points!.subarray(18 * width)).toEqual(new Float32Array(6 * width));
+    expect((await most.read("m")).points!.subarray(0, 18 * width).every((m) => m !== 0)).toBe(true);
     advance([most, more], 3);
     expect(await everything(most)).toEqual(await everything(more));
     // What has gone leaves no state behind.
     for (const optimizer of [most, more]) {
-      await setRows(optimizer, "points", 50);
+      await setRows(optimizer, "points", 15);
       advance([optimizer], 1);
-      await setRows(optimizer, "points", 70);
+      await setRows(optimizer, "points", 21);
     }
-    expect((await most.read("v")).points!.subarray(50 * width)).toEqual(new Float32Array(20 * width));
+    expect((await most.read("v")).points!.subarray(15 * width)).toEqual(new Float32Array(6 * width));
   });
 
   it.each([
-    [scheduleFreeAdamw(), "z", Float32Array.from(points.slice(60 * width))],
-    [rprop({ lr: 0.25 }), "stepSize", new Float32Array(40 * width).fill(0.25)],
-    [adagrad({ initialAccumulatorValue: 0.5 }), "sum", new Float32Array(40 * width).fill(0.5)],
+    [scheduleFreeAdamw(), "z", Float32Array.from(points.slice(18 * width, 30 * width))],
+    [rprop({ lr: 0.25 }), "stepSize", new Float32Array(12 * width).fill(0.25)],
+    [adagrad({ initialAccumulatorValue: 0.5 }), "sum", new Float32Array(12 * width).fill(0.5)],
   ] as const)("begins with what a new tensor's slots begin with (%j)", async (config, slot, expected) => {
-    const optimizer = await with60(engine, 100, config);
+    const optimizer = await partly(engine, 30, config);
     advance([optimizer], 2);
-    await setRows(optimizer, "points", 100);
-    expect((await optimizer.read(slot)).points!.subarray(60 * width)).toEqual(expected);
-    expect((await optimizer.read(slot)).points!.subarray(0, 60 * width)).not.toEqual(expected.subarray(0, 60 * width));
+    await setRows(optimizer, "points", 30);
+    expect((await optimizer.read(slot)).points!.subarray(18 * width)).toEqual(expected);
+    expect((await optimizer.read(slot)).points!.subarray(0, 18 * width)).not.toEqual(expected.subarray(0, 18 * width));
   });
 
   it("refuses what has no rows, or no room for them", async () => {
-    const optimizer = await with60(engine, 100, adamw());
+    const optimizer = await partly(engine, 30, adamw());
     for (const [rows, values, message] of [
-      [101, undefined, 'the rows of tensor "points" is 101; it must be a whole number in [1, 100]'],
-      [0, undefined, 'the rows of tensor "points" is 0; it must be a whole number in [1, 100]'],
-      [61, [1], 'values has 1 elements; the rows that tensor "points" gains hold 3'],
+      [31, undefined, 'the rows of tensor "points" is 31; it must be a whole number in [1, 30]'],
+      [0, undefined, 'the rows of tensor "points" is 0; it must be a whole number in [1, 30]'],
+      [19, [1], 'values has 1 elements; the rows that tensor "points" gains hold 3'],
     ] as const) {
       await expect(setRows(optimizer, "points", rows, values)).rejects.toThrow(`setRows: ${message}`);
     }
     await expect(setRows(optimizer, "pints", 1)).rejects.toThrow('setRows names "pints", which is not a tensor');
-    expect(optimizer.segments[0]!.shape).toEqual([60, width]);
-    const whole = await create(engine, 100, muon({ fallback: adamw() }));
-    await expect(setRows(whole, "points", 60)).rejects.toThrow(
+    expect(optimizer.segments[0]!.shape).toEqual([18, width]);
+    const whole = createCpuOptimizer(tensors(30), muon({ fallback: adamw() }));
+    await expect(setRows(whole, "points", 18)).rejects.toThrow(
       'setRows: tensor "points" has no rows that come and go: rule "muon" takes it as a whole matrix',
     );
     await setRows(whole, "bias", 5);
@@ -148,15 +156,39 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
 });
 
 describe("on the device", () => {
+  it("rows come and go in the caller's buffers too", async () => {
+    const config = scheduleFreeAdamw({ lr: 0.1 });
+    const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    const range = () => ({
+      buffer: device.createBuffer({ size: 4 + 4 * 30 * width, usage: STORAGE | COPY_SRC | COPY_DST }),
+      offset: 4,
+    });
+    const [params, gradients] = [range(), range()];
+    const external = await createOptimizer(
+      device,
+      [{ name: "points", shape: [30, width], params, gradients }, tensors(30)[1]!],
+      config,
+    );
+    external.write("params", { points: points.slice(0, 30 * width) });
+    const inside = await create("gpu", 30, config);
+    const both = [external, inside];
+    for (const rows of [18, 24, 10]) {
+      for (const optimizer of both) await setRows(optimizer, "points", rows);
+      advance(both, 2);
+      expect(await everything(external)).toEqual(await everything(inside));
+    }
+    for (const { buffer } of [params, gradients]) buffer.destroy();
+  });
+
   it("nothing is made, compiled or dispatched for it", async () => {
     const { device: watched, count } = await countingDevice();
-    const optimizer = await createOptimizer(watched, tensors(100), adamw({ modifiers: [ema()] }));
+    const optimizer = await createOptimizer(watched, tensors(30), adamw({ modifiers: [ema()] }));
     const step = async () => {
       const { writes, bytesWritten, ...counts } = await count(() => optimizer.step());
       return counts;
     };
     const before = await step();
-    const change = await count(() => setRows(optimizer, "points", 60));
+    const change = await count(() => setRows(optimizer, "points", 18));
     expect(change).toMatchObject({ dispatches: 0, submits: 0, buffers: 0, bindGroups: 0, pipelines: 0, writes: 1 });
     expect(await step()).toEqual(before);
     optimizer.destroy();
