@@ -15,6 +15,7 @@ import {
   numbers,
   readTolerance,
   record,
+  type SectionResult,
   type Tolerance,
   type Values,
   values,
@@ -31,16 +32,6 @@ export interface PinnCase {
   readonly gradients: Values;
   /** Of the loss relative to itself, of a gradient to the largest of its tensor. */
   readonly tolerance: Tolerance;
-}
-
-/** How a case of a curvature file ended. */
-export interface SectionResult {
-  readonly id: string;
-  readonly ok: boolean;
-  /** The largest error, relative to the loss or to the largest gradient of a tensor; null where a number was not finite. */
-  readonly worst: number | null;
-  /** Why it failed. */
-  readonly error?: string;
 }
 
 /**

@@ -1,6 +1,8 @@
 // Reading files that other programs recorded: what is malformed is one sentence that names the field. Tolerances, and the
 // errors that are held against them.
 import { DataError, FalllineError, show } from "../base/errors.ts";
+import type { Dataset } from "../objectives/data/dataset.ts";
+import type { Engine } from "../train/engine.ts";
 
 export type Recorded = Readonly<Record<string, unknown>>;
 
@@ -95,4 +97,26 @@ export async function attempt(work: () => Promise<void>): Promise<string | undef
     if (!(error instanceof FalllineError)) throw error;
     return error.message;
   }
+}
+
+/** How a case of a `fallline-curvature/1` file ended. */
+export interface SectionResult {
+  /** The case's name in the file. */
+  readonly id: string;
+  /** Whether everything is within its tolerance. */
+  readonly ok: boolean;
+  /** The largest error, relative to what was recorded or as its section says; null where a number was not finite. */
+  readonly worst: number | null;
+  /** Why it failed. */
+  readonly error?: string;
+}
+
+/** A case of a section, which knows how it is checked. */
+export interface SectionCase {
+  /** The case's name in the file. */
+  readonly id: string;
+  /** Whether it is about rows of the data set. */
+  readonly needsData: boolean;
+  /** Computes it anew; where it cannot run, the result says why. `data` is there where it is needed. */
+  check(engine: Engine, data: Dataset | undefined): Promise<SectionResult>;
 }

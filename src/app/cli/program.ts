@@ -2,6 +2,7 @@
 import { Command, CommanderError } from "commander";
 import { version } from "../../../package.json";
 import { FalllineError } from "../../base/errors.ts";
+import { curvatureCommand } from "./curvature.ts";
 import { diffCommand } from "./diff.ts";
 import { findLrCommand } from "./find_lr.ts";
 import { gradientsCommand } from "./gradients.ts";
@@ -26,6 +27,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .addCommand(scheduleCommand())
     .addCommand(replayCommand())
     .addCommand(gradientsCommand())
+    .addCommand(curvatureCommand())
     .addCommand(tuneCommand());
   // By itself commander ends the process, before what it says has been written.
   for (const command of [program, ...program.commands]) command.exitOverride();

@@ -1,0 +1,89 @@
+// `fallline curvature`: the instruments of curvature against what was recorded elsewhere.
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { Command, Option } from "commander";
+import { DataError, FalllineError } from "../../base/errors.ts";
+import { type CurvatureFile, readCurvature } from "../../lab/curvature.ts";
+import type { SectionResult } from "../../lab/recorded.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
+import { engineLine } from "../../train/engine.ts";
+import { readDataFile } from "./data.ts";
+import { type Backend, backends, openEngine } from "./engine.ts";
+import { readText } from "./files.ts";
+
+interface CurvatureOptions {
+  readonly backend: Backend;
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+/** A file with the rows that its cases are about. */
+interface Loaded extends CurvatureFile {
+  readonly rows: Dataset | undefined;
+}
+
+export function curvatureCommand(): Command {
+  return new Command("curvature")
+    .description(
+      "compute recorded curvature, line searches and derivatives (fallline-curvature/1) and compare with what was recorded",
+    )
+    .argument("<file...>", "files to check")
+    .addOption(new Option("--backend <name>", "what to run on").choices(backends).default("webgpu"))
+    .option("--data <file>", "data set that the cases are about (default: digits.json beside each file)")
+    .option("--json", "print the results as JSON and nothing else")
+    .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
+    .action(curvature);
+}
+
+async function curvature(paths: string[], { backend, data, json }: CurvatureOptions): Promise<void> {
+  let files: Loaded[];
+  try {
+    files = await Promise.all(paths.map((path) => load(path, data)));
+  } catch (error) {
+    process.exitCode = 2;
+    throw error;
+  }
+  const engine = await openEngine(backend);
+  if (!json) {
+    console.log(engineLine(engine));
+    console.log(`${"case".padEnd(44)}${"worst".padStart(11)}`);
+  }
+  const results: SectionResult[] = [];
+  for (const { cases, rows, unknown } of files) {
+    for (const each of cases) {
+      const result = await each.check(engine, rows);
+      results.push(result);
+      if (!json) console.log(row(result));
+    }
+    // Said, so that nobody takes a passing file for one that was checked to its end.
+    if (unknown.length > 0) console.error(`not checked: ${unknown.join(", ")}`);
+  }
+  const failed = results.filter(({ ok }) => !ok).length;
+  if (json) {
+    const cases = results.map(({ id, ok, worst, error }) => ({ id, ok, worst, error }));
+    console.log(JSON.stringify({ backend: engine.backend, adapter: engine.adapter, cases }));
+  } else console.log(`${results.length - failed} of ${results.length} cases pass`);
+  if (failed > 0) process.exitCode = 1;
+}
+
+async function load(path: string, data: string | undefined): Promise<Loaded> {
+  const text = await readText(path);
+  let file: CurvatureFile;
+  try {
+    file = readCurvature(text);
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    throw new DataError(`${path}: ${error.message}`, { cause: error });
+  }
+  if (!file.cases.some(({ needsData }) => needsData)) return { ...file, rows: undefined };
+  const beside = join(dirname(path), "digits.json");
+  if (data === undefined && !existsSync(beside)) {
+    throw new DataError(`${path}: its cases need a data set; --data must name it, or digits.json lie beside the file`);
+  }
+  return { ...file, rows: await readDataFile(data ?? beside) };
+}
+
+function row({ id, worst, ok, error }: SectionResult): string {
+  const number = (worst === null ? "-" : worst.toExponential(2)).padStart(11);
+  return `${id.padEnd(44)}${number}  ${ok ? "pass" : `FAIL  ${error}`}`;
+}

@@ -1,0 +1,44 @@
+// What another program recorded of curvature, line searches and derivatives by inputs, held against an engine:
+// `fallline-curvature/1` (test/golden/README.md describes it), section by section.
+
+import { DataError } from "../base/errors.ts";
+import { pinnCase, readPinns } from "./pinns.ts";
+import { recordedFile, type SectionCase } from "./recorded.ts";
+
+const format = "fallline-curvature/1";
+
+/** The sections that a file may have, and how each reads its cases. */
+export const sections: Readonly<Record<string, (value: unknown) => readonly SectionCase[]>> = {
+  pinns: (value) =>
+    readPinns(value).map((entry) => ({ id: entry.id, needsData: false, check: (engine) => pinnCase(entry, engine) })),
+};
+
+/** A `fallline-curvature/1` file. */
+export interface CurvatureFile {
+  /** The format and its version. */
+  readonly format: typeof format;
+  /** The cases of all sections. */
+  readonly cases: readonly SectionCase[];
+  /** Fields that are lists, but no sections that are known. */
+  readonly unknown: readonly string[];
+}
+
+/**
+ * Reads a file of recorded curvature; any section may be missing.
+ *
+ * @throws DataError that says what is malformed: the field, and the case it is of.
+ */
+export function readCurvature(text: string): CurvatureFile {
+  const file = recordedFile(text, [format]);
+  const cases = Object.entries(sections).flatMap(([name, read]) => (file[name] === undefined ? [] : read(file[name])));
+  const seen = new Set<string>();
+  for (const { id } of cases) {
+    if (seen.has(id)) throw new DataError(`the id "${id}" is given twice; ids must differ`);
+    seen.add(id);
+  }
+  const unknown = Object.entries(file).filter(([name, value]) => Array.isArray(value) && !(name in sections));
+  if (cases.length === 0 && unknown.length === 0) {
+    throw new DataError(`there are no cases; at least one of ${Object.keys(sections).join(", ")} must be there`);
+  }
+  return { format, cases, unknown: unknown.map(([name]) => name) };
+}
