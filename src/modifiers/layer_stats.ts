@@ -1,8 +1,8 @@
 // Layer statistics: what each update does to each tensor, as norms of its gradient, its parameters and their change.
 import layerStatsText from "../../shaders/modifiers/layer_stats.wgsl?raw";
+import { layerStruct, layerSums } from "../engines/gpu/layer_stats.ts";
 import { structsSnippet } from "../engines/stages/generate.ts";
 import { file, fileSumSnippet, joinSnippet } from "../engines/stages/snippets.ts";
-import { layerStruct } from "../engines/stages/structs.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
@@ -20,7 +20,7 @@ export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   order: 80,
   argument: "on",
   read: readSwitch,
-  effects: () => ({ hooks: ["after", "end"], snippets, files: layerStruct }),
+  effects: () => ({ hooks: ["after", "end"], snippets, files: layerSums }),
 });
 
 /** What docs/rules.md says of it. */

@@ -20,7 +20,7 @@ const joined = (lanes: number): StreamShape => ({ name: `joined-${lanes}`, workg
 export const shapes: readonly StreamShape[] = [apart(4), apart(8), apart(16), joined(64), joined(128), joined(256)];
 
 /** What `pin` takes for the update. */
-export const shapeNames: readonly string[] = shapes.map(({ name }) => name);
+export const shapeNames: readonly string[] = /* @__PURE__ */ shapes.map(({ name }) => name);
 
 /** How much faster than the default a shape must be to replace it; less may be noise. */
 const clearlyFaster = 1.05;

@@ -1,28 +1,27 @@
 // The norms of layer statistics on the host: sums of squares that updates leave chunk by chunk (shaders/modifiers/layer_stats.wgsl),
 // joined to norms of tensors.
+import { defineStruct } from "../../base/struct.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
-import { layerStruct } from "../stages/structs.ts";
+import type { FiledSums } from "../stages/stage.ts";
 import { type ChunkNumbers, chunksOf } from "./chunks.ts";
 
-const fields = Object.keys(layerStruct.fields).length;
+/** What the update of a chunk files: sums of squares of the gradient as the rule took it, the parameters before, the change. */
+export const layerStruct = /* @__PURE__ */ defineStruct("Sum", { gradient: "vec2f", weight: "vec2f", change: "vec2f" });
 
 /** What joins the two: elements were multiplied by 2^47 or by 2^-72 before they were squared. */
-const [low, high] = [2 ** -94, 2 ** 144];
-
-/** Bytes of one replica's layer statistics, with `perChunk` records for each chunk. */
-export function layerStatsBytes({ total }: ChunkNumbers, perChunk: number): number {
-  return total * perChunk * layerStruct.bytes;
-}
+const low = 2 ** -94;
+const high = 2 ** 144;
 
 /** The norms of every tensor, in the order of the tensors. */
-export function layersOf(
+function layersOf(
   layouts: readonly RuleSetLayout[],
   { first }: ChunkNumbers,
   perChunk: number,
   bytes: ArrayBuffer,
 ): readonly LayerStats[] {
   const sums = new Float32Array(bytes);
+  const fields = Object.keys(layerStruct.fields).length;
   return layouts
     .flatMap(({ places }) => places)
     .sort((a, b) => a.index - b.index)
@@ -40,3 +39,6 @@ export function layersOf(
       return { name: place.segment.name, gradientNorm, weightNorm, updateNorm };
     });
 }
+
+/** What layer statistics file, and what they make of it. */
+export const layerSums: FiledSums = { struct: layerStruct, layers: layersOf };

@@ -24,7 +24,6 @@ import { chunksIn, chunksOf, type Launch, launchesOf, numberChunks, type Origins
 import { grid } from "./device.ts";
 import { compileKernel, type Dispatch } from "./kernel.ts";
 import type { StreamShape } from "./kernel_shapes.ts";
-import { layerStatsBytes, layersOf } from "./layer_stats.ts";
 import { sizesOf } from "./sizes.ts";
 
 /** The buffers of an optimizer that its kernels share. */
@@ -84,6 +83,8 @@ export async function compileStages(
   const perChunk = shape.barriers ? 1 : shape.workgroupSize;
   const launches = launchesOf(layouts, device.limits.maxStorageBufferBindingSize);
   const modifiers = plan.modifiers;
+  const files = modifiers.find((modifier) => modifier.files)?.files;
+  const layerStatsBytes = numbers.total * perChunk * (files?.struct.bytes ?? 0);
   const accumulates = plan.accumulate > 1;
   const kernels = new KernelCache(device, shape);
   const contextOf = ({ ruleSet, access }: Pick<Launch, "ruleSet" | "access">): KernelContext => ({
@@ -126,8 +127,7 @@ export async function compileStages(
   ]);
 
   const build = (create: CreateBuffer, buffers: SharedBuffers): BuiltStages => {
-    const files = modifiers.find((modifier) => modifier.files)?.files;
-    const layerStats = files && create("layer statistics", plan.replicas * numbers.total * perChunk * files.bytes);
+    const layerStats = files && create("layer statistics", plan.replicas * layerStatsBytes);
     const tables: Table[] = [];
     const table = (label: string, encode: Table["encode"], bytes = encode()) => {
       const buffer = create(label, bytes.byteLength, bytes);
@@ -228,8 +228,8 @@ export async function compileStages(
   };
   return {
     launches,
-    layerStatsBytes: layerStatsBytes(numbers, perChunk),
-    layers: (layerStats) => layersOf(layouts, numbers, perChunk, layerStats),
+    layerStatsBytes,
+    layers: (layerStats) => files!.layers(layouts, numbers, perChunk, layerStats),
     build,
   };
 }

@@ -13,4 +13,4 @@ export const scalars: Binding = { name: "scalars", use: "write", type: "array<f3
 export const bins: Binding = { name: "bins", use: "read", type: "array<Bin>" };
 /** Sums chunk by chunk, in the kernel that takes them and in the one that adds them up. */
 export const partials: Binding = { name: "partials", use: "write", type: "array<Sum>" };
-export const takenPartials: Binding = { ...partials, use: "read" };
+export const takenPartials: Binding = { name: "partials", use: "read", type: "array<Sum>" };

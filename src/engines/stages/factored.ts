@@ -9,8 +9,8 @@ import { file } from "./snippets.ts";
 import type { KernelContext, Stage } from "./stage.ts";
 import type { RuleSetState, Work } from "./twin.ts";
 
-const factoredSnippet = file("factored", factored);
-const movingSnippet = file("factor", factor);
+const factoredSnippet = /* @__PURE__ */ file("factored", factored);
+const movingSnippet = /* @__PURE__ */ file("factor", factor);
 
 const means = /* @__PURE__ */ linesStage({
   name: "factor",

@@ -23,17 +23,26 @@ export function file(path: string, text: string): Snippet {
   return { name: `shaders/${path}.wgsl`, text };
 }
 
-export const workgroupSnippet = file("workgroup", workgroup);
-export const controlSnippet = file("control", control);
-export const tableSnippet = file("table", table);
-export const chunkSnippet = file("chunk", chunk);
-export const loadSnippets = { vec4: file("load_vec4", loadVec4), scalar: file("load_scalar", loadScalar) };
-export const paramsSnippets = { vec4: file("params_vec4", paramsVec4), scalar: file("params_scalar", paramsScalar) };
-export const scaleSnippets = { norm: file("scale_norm", scaleNorm), plain: file("scale_plain", scalePlain) };
-export const nanSnippet = file("nan", nan);
-export const cellAccessSnippet = file("cell", cell);
-export const gradientSnippet = file("gradient", gradient);
-export const joinSnippet = file("join", join);
-export const fileSumSnippet = file("file_sum", fileSum);
-export const totalSnippet = file("total", total);
-export const arriveSnippet = file("arrive", arrive);
+export const workgroupSnippet = /* @__PURE__ */ file("workgroup", workgroup);
+export const controlSnippet = /* @__PURE__ */ file("control", control);
+export const tableSnippet = /* @__PURE__ */ file("table", table);
+export const chunkSnippet = /* @__PURE__ */ file("chunk", chunk);
+export const loadSnippets = {
+  vec4: /* @__PURE__ */ file("load_vec4", loadVec4),
+  scalar: /* @__PURE__ */ file("load_scalar", loadScalar),
+};
+export const paramsSnippets = {
+  vec4: /* @__PURE__ */ file("params_vec4", paramsVec4),
+  scalar: /* @__PURE__ */ file("params_scalar", paramsScalar),
+};
+export const scaleSnippets = {
+  norm: /* @__PURE__ */ file("scale_norm", scaleNorm),
+  plain: /* @__PURE__ */ file("scale_plain", scalePlain),
+};
+export const nanSnippet = /* @__PURE__ */ file("nan", nan);
+export const cellAccessSnippet = /* @__PURE__ */ file("cell", cell);
+export const gradientSnippet = /* @__PURE__ */ file("gradient", gradient);
+export const joinSnippet = /* @__PURE__ */ file("join", join);
+export const fileSumSnippet = /* @__PURE__ */ file("file_sum", fileSum);
+export const totalSnippet = /* @__PURE__ */ file("total", total);
+export const arriveSnippet = /* @__PURE__ */ file("arrive", arrive);

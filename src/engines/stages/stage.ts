@@ -3,6 +3,7 @@
 import type { Snippet } from "../../base/assemble.ts";
 import type { Struct } from "../../base/struct.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
+import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { Plan, RuleSet } from "../../optimizer/plan.ts";
 import type { CreateBuffer } from "../gpu/allocate.ts";
 import type { ChunkNumbers, Launch, Origins } from "../gpu/chunks.ts";
@@ -116,13 +117,25 @@ export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Str
  */
 export type Hook = "gradient" | "update" | "after" | "end";
 
+/** Sums that the updates of chunks file, one for each chunk or lane. */
+export interface FiledSums {
+  readonly struct: Struct;
+  /** The norms of every tensor, in the order of the tensors, from what one replica's updates filed. */
+  layers(
+    layouts: readonly RuleSetLayout[],
+    numbers: ChunkNumbers,
+    perChunk: number,
+    bytes: ArrayBuffer,
+  ): readonly LayerStats[];
+}
+
 export interface ModifierKernel {
   readonly name: string;
   readonly hooks: readonly Hook[];
   /** The WGSL of its hooks. */
   readonly snippets: readonly Snippet[];
   /** The sum that its "end" files of each chunk, in the buffer `partials` that the update then binds too. */
-  readonly files?: Struct;
+  readonly files?: FiledSums;
   /** The name of its block of lines, where it keeps numbers by the line of a tensor (see {@link placesStruct}). */
   readonly lines?: string;
   /** The same on the CPU, in float64. */

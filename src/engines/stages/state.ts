@@ -6,10 +6,10 @@ import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import { file } from "./snippets.ts";
 import type { Binding } from "./stage.ts";
 
-const vec4State = file("state_vec4", stateVec4);
+const vec4State = /* @__PURE__ */ file("state_vec4", stateVec4);
 
 /** For formats other than float32. */
-export const wordState = file("state_words", stateWords);
+export const wordState = /* @__PURE__ */ file("state_words", stateWords);
 
 /** Whether every slot is float32. */
 export const isVec4State = ({ formats }: RuleSetLayout) => [...formats.values()].every(({ snippets }) => !snippets);

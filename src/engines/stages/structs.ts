@@ -5,7 +5,7 @@ import { defineStruct, type Fields, type Struct } from "../../base/struct.ts";
  * The sizes and numbers of one rule set of an optimizer, in a uniform buffer. They are no constants: an optimizer over other
  * tensors, in other groups or replicas, finds its kernels compiled.
  */
-export const sizesStruct = defineStruct("Sizes", {
+export const sizesStruct = /* @__PURE__ */ defineStruct("Sizes", {
   replicas: "u32",
   // records of the control buffer for each replica
   clipBins: "u32",
@@ -90,11 +90,8 @@ export function chunkStruct(places: Struct) {
   });
 }
 
-/** What the update of a chunk files for layer statistics: sums of squares of the gradient as the rule took it, the parameters before, the change. */
-export const layerStruct = defineStruct("Sum", { gradient: "vec2f", weight: "vec2f", change: "vec2f" });
-
 /** What is summed together by conclude.wgsl and finalize.wgsl: its first partial and how many there are, and whose it is. */
-export const binStruct = defineStruct("Bin", {
+export const binStruct = /* @__PURE__ */ defineStruct("Bin", {
   first: "u32",
   count: "u32",
   group: "u32",
