@@ -1,7 +1,8 @@
 // Counts that hold on any device: dispatches, passes, submits, and what a step must not create. The dispatches of each rule
 // and of modifiers are those that docs/rules.md lists.
 
-import { afterEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { countCalls } from "../../bench/counting.ts";
 import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { modifierTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
@@ -15,17 +16,15 @@ import { lamb } from "../../src/rules/lamb.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { createOptimizer } from "../optimizers.ts";
-import { type Counts, countingDevice } from "./counting.ts";
+import type { Counts } from "./counting.ts";
+import { device } from "./setup.ts";
 
-// One device for all, which finds a kernel again that was compiled before, as long as an optimizer that has it is kept.
-const { device, alive, count } = await countingDevice();
+// The ring's device, which finds the kernels again that other tests compiled.
+const { alive, count, stop } = countCalls(device);
 const kept: GpuOptimizer[] = [];
-const errors: string[] = [];
-device.addEventListener("uncapturederror", (event) => errors.push((event as GPUUncapturedErrorEvent).error.message));
 
-afterEach(async () => {
-  await device.queue.onSubmittedWorkDone();
-  expect(errors.splice(0)).toEqual([]);
+afterAll(stop);
+afterEach(() => {
   const left = alive.size;
   for (const optimizer of kept) optimizer.destroy();
   expect(left).toBe(0);

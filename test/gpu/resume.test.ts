@@ -7,7 +7,7 @@ import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
 import { type Progress, train } from "../../src/train/train.ts";
 import { everything, expectResumed } from "../resume.ts";
-import { data } from "../training.ts";
+import { data, config as plainConfig } from "../training.ts";
 import { device, freshDevice } from "./setup.ts";
 
 const config = {
@@ -45,14 +45,13 @@ describe("a run whose device is lost", () => {
       onStep,
       async recover(error) {
         failures.push(error);
-        devices.push(await freshDevice());
+        devices.push(failures.length === 1 ? await freshDevice() : device);
         return webgpuEngine(devices.at(-1)!);
       },
     });
     expect(failures.map((error) => error instanceof DeviceError)).toEqual([true, true]);
     expect(steps).toEqual(Array.from({ length: 14 }, (_, i) => i + 1));
     expect(result).toEqual(plain);
-    for (const each of devices) each.destroy();
   });
 
   it("gives up after three losses without a checkpoint in between", async () => {
@@ -70,13 +69,14 @@ describe("a run whose device is lost", () => {
   });
 
   it("does not ask for another where a listener throws", async () => {
-    const device = await freshDevice();
+    const lost = await freshDevice();
     const onStep = () => {
-      device.destroy();
+      lost.destroy();
       throw new Error("from the listener");
     };
     const recover = () => Promise.reject(new Error("asked"));
-    await expect(train({ engine: webgpuEngine(device), ...config, data, test: data, onStep, recover })).rejects.toThrow(
+    const engine = webgpuEngine(lost);
+    await expect(train({ engine, ...plainConfig, data, test: data, onStep, recover })).rejects.toThrow(
       "from the listener",
     );
   });
