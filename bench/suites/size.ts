@@ -14,7 +14,7 @@ export const sizeCases: readonly SizeCase[] = [
   {
     ...common,
     name: "library, AdamW alone",
-    limit: 37_000,
+    limit: 33_000,
     modules: {
       fallline: `import { adamw, createOptimizer, requestDevice } from "fallline";
         export async function start(tensors) {
@@ -34,7 +34,7 @@ export const sizeCases: readonly SizeCase[] = [
   {
     ...common,
     name: "library, AdamW with clipping, skipping and checkpoints",
-    limit: 52_500,
+    limit: 43_600,
     modules: {
       fallline: `import { adamw, createOptimizer, loadCheckpoint, requestDevice, saveCheckpoint } from "fallline";
         import { clipGlobalNorm, skipNonFinite } from "fallline/modifiers";

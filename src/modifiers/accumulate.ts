@@ -16,8 +16,13 @@ export const accumulate = /* @__PURE__ */ defineModifier<{ readonly count: numbe
     return count > 1 ? { count } : undefined;
   },
   json: ({ count }) => count,
-  effects: ({ count }) => ({ accumulate: count, gather: accumulateStage }),
+  effects: ({ count }) => ({ accumulate: count, gather: accumulateStage, missed: missedMessage }),
 });
+
+function missedMessage(gradients: number): string {
+  const were = gradients === 1 ? "1 gradient was" : `${gradients} gradients were`;
+  return `${were} left out of the means of accumulate, since an encoder before was never submitted, or later than those after it; go on, and await stats() after dropping an encoder`;
+}
 
 /** What docs/rules.md says of it. */
 export const accumulateNotes: ModifierNotes = {

@@ -44,7 +44,15 @@ export const lossScale = /* @__PURE__ */ defineModifier<
     }
     return read;
   },
-  effects: (settings) => ({ lossScale: settings, skips: true, step: normStage }),
+  effects: (settings) => ({
+    lossScale: {
+      ...settings,
+      underflow: (step, scale) =>
+        `lossScale underflowed after step ${step}: gradients were not finite at a scale of ${scale}, and a lower one would be below its min, ${settings.min}`,
+    },
+    skips: true,
+    step: normStage,
+  }),
 });
 
 /** What docs/rules.md says of it. */

@@ -30,9 +30,11 @@ export interface Effects extends Partial<Omit<ModifierKernel, "name">> {
   readonly norm?: { readonly kind: 1 | 2 | "inf"; readonly maxNorm: number; readonly byGroup: boolean };
   /** Whether steps with a gradient that is not finite are skipped where nothing else is said; the last to say so counts. */
   readonly skips?: boolean;
-  readonly lossScale?: LossScale;
+  readonly lossScale?: LossScaling;
   /** Gradients whose mean makes an update. */
   readonly accumulate?: number;
+  /** What is said of gradients that are not in their mean. */
+  readonly missed?: (gradients: number) => string;
   /** Whether what it keeps in the slot of its name is what a model is to be evaluated with, after so many updates. */
   evaluates?(updates: number): boolean;
 }
@@ -44,6 +46,12 @@ export interface LossScale {
   readonly backoff: number;
   readonly interval: number;
   readonly min: number;
+}
+
+/** What a plan has of it. */
+export interface LossScaling extends LossScale {
+  /** Why a replica whose scale cannot fall any further makes no more steps. */
+  underflow(step: number, scale: number): string;
 }
 
 /** Its reciprocal is the least normal float32: one over a larger scale would be 0. */

@@ -184,11 +184,6 @@ export function readOptimizer<T extends Optimizer>(optimizer: T, backend?: Optim
   return optimizer;
 }
 
-/** Why an optimizer whose loss scale cannot fall any further makes no more steps. */
-export function underflowMessage(step: number, scale: number, min: number): string {
-  return `lossScale underflowed after step ${step}: gradients were not finite at a scale of ${scale}, and a lower one would be below its min, ${min}`;
-}
-
 /** @throws DataError when the loss scale of every replica that is not halted has underflowed. */
 export function mustStep(
   replicas: readonly { readonly halted: boolean; readonly underflow: string | undefined }[],

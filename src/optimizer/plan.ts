@@ -3,7 +3,7 @@
 
 import { OptionError, show } from "../base/errors.ts";
 import { readBoolean, readObject } from "../base/options.ts";
-import { type ActiveModifier, type LossScale, readModifiers } from "../modifiers/modifier.ts";
+import { type ActiveModifier, type LossScaling, readModifiers } from "../modifiers/modifier.ts";
 import type { Rule } from "../rules/rule.ts";
 import type { Segment } from "./arena.ts";
 import type { OptimizerConfig, Pattern } from "./config.ts";
@@ -71,9 +71,11 @@ export interface Plan {
   /** Clipping by a norm. */
   readonly clipNorm: ActiveModifier["norm"];
   readonly skipNonFinite: boolean;
-  readonly lossScale: LossScale | undefined;
+  readonly lossScale: LossScaling | undefined;
   /** Gradients whose mean makes an update. */
   readonly accumulate: number;
+  /** What is said of gradients that are not in their mean. */
+  readonly missed: ActiveModifier["missed"];
   /** Whether updates measure what they do to each tensor. */
   readonly watch: boolean;
   /** Copies of all parameters. */
@@ -193,6 +195,7 @@ function effectsOf(name: string, modifiers: readonly ActiveModifier[]) {
     skipNonFinite,
     lossScale,
     accumulate: said(({ accumulate }) => accumulate) ?? 1,
+    missed: said(({ missed }) => missed),
     watch: modifiers.some(({ files }) => files !== undefined),
   };
 }

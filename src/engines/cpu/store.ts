@@ -7,7 +7,7 @@ import { arenaLength, pagesOf, type Segment } from "../../optimizer/arena.ts";
 import type { Hypers } from "../../optimizer/hypers.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import { fromStored, type Range, rangeWords, toStored } from "../../optimizer/locations.ts";
-import { type LayerStats, mustStep, underflowMessage } from "../../optimizer/optimizer.ts";
+import { type LayerStats, mustStep } from "../../optimizer/optimizer.ts";
 import { clipBins, needsNorm, type Plan } from "../../optimizer/plan.ts";
 import {
   type Clock,
@@ -252,7 +252,7 @@ export class ArrayStore implements Store {
     replica.layers = untouched(this.#plan);
     const lower = lossScale ? Math.fround(clock.lossScale * lossScale.backoff) : 1;
     const underflows = lossScale !== undefined && lower < lossScale.min;
-    if (underflows) replica.underflow = underflowMessage(clock.step, clock.lossScale, lossScale.min);
+    if (underflows) replica.underflow = lossScale.underflow(clock.step, clock.lossScale);
     replica.clock = {
       ...clock,
       skipped: clock.skipped + 1,

@@ -31,6 +31,11 @@ export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescri
   if (info !== undefined && typeof info !== "object") {
     throw new OptionError(`info is ${show(info)}; it must be a device's adapterInfo`);
   }
+  return described(info);
+}
+
+/** {@link describeAdapter} of what a device says. */
+export function described(info: GPUAdapterInfo | undefined): AdapterDescription {
   if (!info) return { vendor: "", architecture: "", description: "", software: false };
   const { vendor, architecture } = info;
   const description = info.description || info.device;
@@ -40,12 +45,18 @@ export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescri
 
 /** One line for a terminal or a page: "SwiftShader driver (google swiftshader), a software adapter …". */
 export function adapterLine(adapter: AdapterDescription): string {
-  const { vendor, architecture, description, software } = readMade("adapter", adapter, "what describeAdapter() gives", {
-    vendor: "string",
-    architecture: "string",
-    description: "string",
-    software: "boolean",
-  });
+  return lineOf(
+    readMade("adapter", adapter, "what describeAdapter() gives", {
+      vendor: "string",
+      architecture: "string",
+      description: "string",
+      software: "boolean",
+    }),
+  );
+}
+
+/** {@link adapterLine} of what was described here. */
+export function lineOf({ vendor, architecture, description, software }: AdapterDescription): string {
   const family = [vendor, architecture].filter(Boolean).join(" ");
   const name = description ? (family ? `${description} (${family})` : description) : family || "unnamed adapter";
   return software ? `${name}, a software adapter: it emulates a GPU on the CPU` : name;
@@ -113,7 +124,7 @@ export function requireBuffer(device: GPUDevice, bytes: number, purpose: string)
 }
 
 export function isSoftware(device: GPUDevice): boolean {
-  return describeAdapter(device.adapterInfo).software;
+  return described(device.adapterInfo).software;
 }
 
 /** What is known of a device's loss; `reported` settles when it is lost. */

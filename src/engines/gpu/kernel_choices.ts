@@ -1,9 +1,8 @@
 // What was measured and pinned on a device: by what is chosen (a product's shape, the update), the names and speeds of its
 // variants. Kept in memory, and from one session to the next in a store, by adapter and by this version's kernels.
-import { OptionError, show } from "../../base/errors.ts";
 import { readMade } from "../../base/options.ts";
 import { version } from "../../base/version.ts";
-import { adapterLine, describeAdapter, readDevice } from "./device.ts";
+import { described, lineOf, readDevice } from "./device.ts";
 
 /** Keeps text under keys; `localStorage` is one. */
 export interface ChoiceStore {
@@ -59,40 +58,31 @@ function pageStore(): ChoiceStore | undefined {
 }
 
 function storeKey(device: GPUDevice): string {
-  return `fallline/${version}/kernels/${adapterLine(describeAdapter(device.adapterInfo))}`;
+  return `fallline/${version}/kernels/${lineOf(described(device.adapterInfo))}`;
 }
 
 function read(device: GPUDevice, store: ChoiceStore | undefined): Known {
   const text = store?.getItem(storeKey(device));
-  if (!text) return nothing();
   try {
-    return check(JSON.parse(text));
+    return knownIn(JSON.parse(text || "null"));
   } catch (error) {
-    if (!(error instanceof SyntaxError || error instanceof OptionError)) throw error;
+    if (!(error instanceof SyntaxError)) throw error;
     // It holds nothing that cannot be measured again, and is replaced when something is.
     return nothing();
   }
 }
 
-/** @throws OptionError for what is not ours. */
-function check(value: unknown): Known {
+/** What is ours of a value; nothing where any of it is of another kind. */
+function knownIn(value: unknown): Known {
   const { pins, speeds } = Object(value) as Record<string, unknown>;
-  const known = nothing();
-  for (const [what, name] of Object.entries(Object(pins))) {
-    if (typeof name !== "string") throw new OptionError(`the pin of ${what} is ${show(name)}; it must be a string`);
-    known.pins[what] = name;
-  }
-  for (const [what, byName] of Object.entries(Object(speeds))) {
-    const each: Record<string, number> = {};
-    for (const [name, speed] of Object.entries(Object(byName))) {
-      if (typeof speed !== "number") {
-        throw new OptionError(`the speed of ${name} is ${show(speed)}; it must be a number`);
-      }
-      each[name] = speed;
-    }
-    known.speeds[what] = each;
-  }
-  return known;
+  const known = {
+    pins: { ...Object(pins) } as Known["pins"],
+    speeds: Object.fromEntries(Object.entries(Object(speeds)).map(([what, byName]) => [what, { ...Object(byName) }])),
+  } as Known;
+  const whole =
+    Object.values(known.pins).every((name) => typeof name === "string") &&
+    Object.values(known.speeds).every((its) => Object.values(its).every((speed) => typeof speed === "number"));
+  return whole ? known : nothing();
 }
 
 export function knownOf(device: GPUDevice): Known {

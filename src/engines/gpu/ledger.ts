@@ -3,7 +3,7 @@
 
 import { DeviceError, OptionError } from "../../base/errors.ts";
 import type { Hypers } from "../../optimizer/hypers.ts";
-import { mustStep, underflowMessage } from "../../optimizer/optimizer.ts";
+import { mustStep } from "../../optimizer/optimizer.ts";
 import type { Plan } from "../../optimizer/plan.ts";
 import { type Clock, type Past, pastOf } from "../../optimizer/store.ts";
 import type { Change } from "../../optimizer/table.ts";
@@ -331,7 +331,7 @@ export class Ledger {
         for (const source of rowRing.sources) source.fallBack(step);
         replica.next = step;
       }
-      if (underflowed) replica.underflow ??= underflowMessage(step, lossScale, this.#plan.lossScale!.min);
+      if (underflowed) replica.underflow ??= this.#plan.lossScale!.underflow(step, lossScale);
     });
     if (placed && records[0]!.epoch === this.epoch) {
       this.#micro = (records[0]!.micro + this.#gradients - place.gradients) % this.#plan.accumulate;
@@ -346,7 +346,7 @@ export class Ledger {
     const gradients = missed - replica.lost.missed;
     if (updates <= 0 && gradients <= 0) return;
     replica.lost = { astray, missed };
-    this.#trouble ??= new DeviceError(updates > 0 ? astrayMessage(updates, this.#plan) : missedMessage(gradients));
+    this.#trouble ??= new DeviceError(updates > 0 ? astrayMessage(updates, this.#plan) : this.#plan.missed!(gradients));
   }
 
   /** @throws DeviceError that reports once what was lost. */
@@ -403,9 +403,4 @@ function newState({ step, skipped }: Pick<Clock, "step" | "skipped">, submitted:
 function astrayMessage(updates: number, plan: Plan): string {
   const were = updates === 1 ? "1 update was" : `${updates} updates were`;
   return `${were} not made: the GPU was more than ${ringSlots(plan)} steps behind what was encoded, by encoders that were dropped or submitted all at once or by skipped steps, and no longer had the rates; go on, and await stats() at least once in so many steps`;
-}
-
-function missedMessage(gradients: number): string {
-  const were = gradients === 1 ? "1 gradient was" : `${gradients} gradients were`;
-  return `${were} left out of the means of accumulate, since an encoder before was never submitted, or later than those after it; go on, and await stats() after dropping an encoder`;
 }
