@@ -35,7 +35,7 @@ const entries = Object.fromEntries(
   ),
 );
 
-/** What Vite's default production build makes of a module that is text. */
+/** What Vite's default production build makes of a module that is text, but for what is only loaded when it is asked for. */
 export async function bundleWithVite(module: string): Promise<string> {
   const made = await build({
     root,
@@ -46,11 +46,24 @@ export async function bundleWithVite(module: string): Promise<string> {
     build: {
       write: false,
       modulePreload: false,
-      rolldownOptions: { input: "entry", preserveEntrySignatures: "strict", output: { codeSplitting: false } },
+      rolldownOptions: { input: "entry", preserveEntrySignatures: "strict" },
     },
   });
   const outputs = Array.isArray(made) ? made.flatMap(({ output }) => output) : "output" in made ? made.output : [];
-  return outputs.map((output) => (output.type === "chunk" ? output.code : "")).join("\n");
+  const chunks = outputs.filter((output) => output.type === "chunk");
+  const entry = chunks.find(({ isEntry }) => isEntry)!;
+  const files = atOnce(entry.fileName, (name) => chunks.find(({ fileName }) => fileName === name)!.imports);
+  return chunks
+    .filter(({ fileName }) => files.has(fileName))
+    .map(({ code }) => code)
+    .join("\n");
+}
+
+/** A file and what it imports at once, however many files on. */
+function atOnce(entry: string, importsOf: (file: string) => readonly string[]): ReadonlySet<string> {
+  const files = new Set([entry]);
+  for (const file of files) for (const imported of importsOf(file)) files.add(imported);
+  return files;
 }
 
 function virtual(module: string): Plugin {
@@ -62,7 +75,7 @@ function virtual(module: string): Plugin {
   };
 }
 
-/** What esbuild makes of it, and how many bytes of that each module gave, by its path in dist/lib, most first. */
+/** What esbuild makes of it likewise, and how many bytes of that each module gave, by its path in dist/lib, most first. */
 export async function bundleWithEsbuild(
   module: string,
 ): Promise<{ readonly code: string; readonly modules: readonly (readonly [path: string, bytes: number])[] }> {
@@ -71,11 +84,17 @@ export async function bundleWithEsbuild(
     alias: entries,
     absWorkingDir: root,
     ...({ bundle: true, minify: true, format: "esm", target: "es2022", write: false, metafile: true } as const),
+    ...{ splitting: true, outdir: "out" },
     logLevel: "silent",
   });
-  const [output] = Object.values(metafile.outputs);
-  const modules = Object.entries(output!.inputs)
+  const entry = Object.keys(metafile.outputs).find((file) => metafile.outputs[file]!.entryPoint)!;
+  const files = atOnce(entry, (file) =>
+    metafile.outputs[file]!.imports.flatMap(({ path, kind }) => (kind === "import-statement" ? [path] : [])),
+  );
+  const modules = [...files]
+    .flatMap((file) => Object.entries(metafile.outputs[file]!.inputs))
     .map(([path, { bytesInOutput }]) => [relative("dist/lib", path), bytesInOutput] as const)
     .sort(([, a], [, b]) => b - a);
-  return { code: outputFiles.map(({ text }) => text).join("\n"), modules };
+  const loaded = outputFiles.filter(({ path }) => files.has(relative(root, path)));
+  return { code: loaded.map(({ text }) => text).join("\n"), modules };
 }

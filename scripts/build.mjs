@@ -34,7 +34,10 @@ async function library() {
     for (const [, shader] of text.matchAll(/from "(\.[^"]*\.wgsl)\?raw"/g))
       shaders.add(join(dirname(entry), shader ?? ""));
     // Users' compilers resolve "./x.js" to x.d.ts under every moduleResolution; "./x.ts" only under some.
-    await writeFile(path, text.replace(/(from "\.[^"]*)\.ts"/g, '$1.js"').replace(/\.wgsl\?raw"/g, '.wgsl.js"'));
+    await writeFile(
+      path,
+      text.replace(/((?:from |import\()"\.[^"]*)\.ts"/g, '$1.js"').replace(/\.wgsl\?raw"/g, '.wgsl.js"'),
+    );
   }
   for (const shader of shaders) {
     const text = minifyWgsl(await readFile(join(root, shader), "utf8"));

@@ -14,6 +14,7 @@ import {
 import { digitsDataset } from "../../src/objectives/data/digits.ts";
 import { idxDataset, parseIdx } from "../../src/objectives/data/idx.ts";
 import { mnistDataset } from "../../src/objectives/data/mnist.ts";
+import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
 import { targetsOf } from "../../src/objectives/loss.ts";
 import { readData, takeRows } from "../../src/train/data.ts";
 import { golden, goldenText } from "../golden.ts";
@@ -80,6 +81,13 @@ describe("idxDataset", () => {
     expect(() => idxDataset("a", Uint8Array.of(1, 2, 3), labels)).toThrow("a (images) is truncated");
     const files = { images: "i.idx", labels: "l.idx" };
     expect(() => idxDataset("a", images, Uint8Array.of(0, 0), { files })).toThrow("l.idx is truncated");
+  });
+});
+
+describe("uciDigits", () => {
+  it("has the images of the recorded data set", async () => {
+    const { name: _, ...recorded } = digitsDataset(goldenText("digits.json"));
+    expect(await uciDigits()).toEqual({ name: "digits", ...recorded });
   });
 });
 

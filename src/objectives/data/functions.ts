@@ -6,3 +6,4 @@ export { digitsDataset as digits } from "./digits.ts";
 export { idxDataset as fromIdx, parseIdx } from "./idx.ts";
 export { mnistDataset as mnist } from "./mnist.ts";
 export { pointsDataset as points } from "./points.ts";
+export { uciDigits } from "./uci_digits.ts";
