@@ -38,9 +38,11 @@ async function compare(variant: string, config: ModelConfig, batch: number): Pro
     features: model.features,
     scale: 2,
     inputs: draw(batch * model.features),
-    ...(labelled
-      ? { classes: model.outputs, labels: Uint32Array.from({ length: batch }, () => random.below(model.outputs)) }
-      : { outputs: model.outputs, targets: draw(batch * model.outputs) }),
+    ...(model.channels > 1
+      ? { outputs: 0, targets: new Float32Array() }
+      : labelled
+        ? { classes: model.outputs, labels: Uint32Array.from({ length: batch }, () => random.below(model.outputs)) }
+        : { outputs: model.outputs, targets: draw(batch * model.outputs) }),
   };
   const [ours, wanted] = await Promise.all(
     [webgpuEngine(device), cpuEngine()].map(async (engine) => {
@@ -69,6 +71,10 @@ for (const loss of ["sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"] as
   await compare("default", { layers: [8, 12, 4], loss }, 9);
 }
 await compare("default", { type: "rnn", inputs: 3, steps: 4, hidden: 5, outputs: 2 }, 9);
+for (const activation of ["tanh", "sigmoid", "gelu", "silu"] as const) {
+  const problem = { type: "poisson", dimensions: 2 };
+  await compare("default", { type: "pinn", layers: [2, 9, 8, 1], problem, activation }, 9);
+}
 for (const variant of variantNames) {
   try {
     await pin(device, "all", variant);

@@ -40,6 +40,7 @@ export type { Dataset, LabelledDataset, Split, SplitOptions, TargetDataset } fro
 export * as datasets from "./objectives/data/functions.ts";
 export type { IdxArray, IdxOptions } from "./objectives/data/idx.ts";
 export type { ClassesOption } from "./objectives/data/labels.ts";
+export type { PointsOptions } from "./objectives/data/points.ts";
 export type { Field, FieldOptions, Strides } from "./objectives/field.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./objectives/landscapes/define.ts";
@@ -48,6 +49,7 @@ export type { LossConfig } from "./objectives/loss.ts";
 export type { Layer, Model } from "./objectives/model.ts";
 export { type CompleteModelConfig, createModel, type ModelConfig } from "./objectives/models/index.ts";
 export { type MlpConfig, type MlpOptions, mlp } from "./objectives/models/mlp.ts";
+export { type PinnConfig, type PinnOptions, pinn } from "./objectives/models/pinn.ts";
 export { type RnnConfig, type RnnOptions, rnn } from "./objectives/models/rnn.ts";
 export type {
   Evaluation,
@@ -60,12 +62,23 @@ export type {
 } from "./objectives/objective.ts";
 export { createCpuObjective } from "./objectives/objective_cpu.ts";
 export { createObjective, type GpuObjective } from "./objectives/objective_gpu.ts";
+export * as problems from "./objectives/problems/functions.ts";
+export type { PoissonOptions } from "./objectives/problems/poisson.ts";
+export type {
+  BoundaryPoint,
+  CompleteBoundaryPoint,
+  Jet,
+  Problem,
+  ProblemConfig,
+  ProblemDefinition,
+  ProblemKind,
+} from "./objectives/problems/problem.ts";
 export { initialTensors, type Program, type Trainable } from "./objectives/program.ts";
-export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig } from "./train/data.ts";
+export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig, PointsConfig } from "./train/data.ts";
 export type { CurveDifference, FieldDifference, LossPoint, RunOutcome } from "./train/diff.ts";
 export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
 export type { RunData, RunJob } from "./train/job.ts";
-export type { Best, MetricOptions, MetricPoint } from "./train/metric.ts";
+export type { Best, KnownEvaluation, MetricOptions, MetricPoint } from "./train/metric.ts";
 export type { DataMark, RunCheckpoint, RunState as RunCheckpointState } from "./train/run_checkpoint.ts";
 export type { CompleteRunConfig, MetricConfig, RunConfig, StopConfig, WatchConfig } from "./train/run_config.ts";
 export * as runs from "./train/runs.ts";

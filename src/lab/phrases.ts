@@ -15,8 +15,8 @@ export function short(value: number): string {
 export function runTitle({ optimizer, data, ...config }: RunConfig): string {
   const { rule } = optimizer;
   const { title, needsData } = trainableOf(config).program;
-  const on = data?.type === "file" ? data.path.replace(/^.*[/\\](?=.)/, "") : "MNIST";
-  return `${title}${needsData ? ` on ${on}` : ""}, ${typeof rule === "string" ? rule : rule.name}`;
+  const on = data?.type === "file" ? data.path.replace(/^.*[/\\](?=.)/, "") : (data?.type ?? "mnist");
+  return `${title}${needsData ? ` on ${on === "mnist" ? "MNIST" : on}` : ""}, ${typeof rule === "string" ? rule : rule.name}`;
 }
 
 /** What a run trains: "784-32-10", "rosenbrock". */

@@ -12,7 +12,7 @@ import { readConfig } from "../optimizer/read_config.ts";
 import type { Scheduled } from "../schedules/schedule.ts";
 import { readEngine } from "../train/arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "../train/engine.ts";
-import { checkMetric } from "../train/metric.ts";
+import { checkMetric, metricOf } from "../train/metric.ts";
 import { updateRest } from "../train/rest.ts";
 import {
   type CompleteRunConfig,
@@ -214,15 +214,16 @@ export class Cohort {
   }
 
   /** Each entrant's plateaus observe its own metric. */
-  async #observeMetric({ type, every }: MetricConfig): Promise<void> {
+  async #observeMetric(metric: MetricConfig): Promise<void> {
+    const { type, every } = metric;
     const { optimizer } = this.#trainee;
     const evaluations = type === "loss" ? undefined : (await this.#evaluate(this.#test!)).replicas;
     this.#runners.forEach(({ stopped, losses }, replica) => {
       if (stopped) return;
       const recent = losses.slice(-every);
       const mean = recent.reduce((sum, loss) => sum + loss, 0) / recent.length;
-      const { loss, accuracy } = evaluations?.[replica] ?? { loss: mean, accuracy: 0 };
-      optimizer.observe(type === "testAccuracy" ? accuracy : loss, { replica });
+      const evaluation = evaluations?.[replica];
+      optimizer.observe(evaluation ? metricOf(metric, evaluation) : mean, { replica });
     });
   }
 }

@@ -12,7 +12,7 @@ import type { Scheduled } from "../schedules/schedule.ts";
 import { createSchedule } from "../schedules/schedule.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";
-import { knownAccuracy } from "../train/metric.ts";
+import { type KnownEvaluation, knownOf } from "../train/metric.ts";
 import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/run_config.ts";
 import type { Verdict } from "../train/watch.ts";
 import { Cohort, type Entrant, halvingRungs, type Rung, race, type Stop, type Trial } from "./race.ts";
@@ -165,7 +165,7 @@ export interface TrialResult {
   /** Why it was stopped before the end; null where it was not. */
   readonly stopped: Stop | null;
   /** On the test set; null without one, and where it was stopped. The accuracy is null with a loss that has none. */
-  readonly evaluation: { readonly loss: number; readonly accuracy: number | null } | null;
+  readonly evaluation: KnownEvaluation | null;
 }
 
 /** A sweep's outcome as JSON. */
@@ -286,6 +286,6 @@ export function trialResult(entrant: Entrant, evaluation: ReplicaEvaluation | nu
     finalLoss: Number.isFinite(score) ? score : null,
     verdict,
     stopped,
-    evaluation: evaluation && { loss: evaluation.loss, accuracy: knownAccuracy(evaluation) },
+    evaluation: evaluation && knownOf(evaluation),
   };
 }

@@ -1,13 +1,23 @@
-// Initial weights: He (He, Zhang, Ren, Sun 2015) for rectifiers, Glorot (Glorot and Bengio 2010) otherwise, normal or
-// uniform. Drawn from the seeded generator, so the same seed gives the same float32 weights in every engine.
+// Initial weights: He (He, Zhang, Ren, Sun 2015) for rectifiers, Glorot (Glorot and Bengio 2010) otherwise, LeCun (LeCun, Bottou,
+// Orr, Müller 1998) where few inputs must spread over many units; normal or uniform. Drawn from the seeded generator, so the same seed gives the same float32 weights in every engine.
 import { readChoice, readNumber, readObject } from "../base/options.ts";
 import { Random } from "../base/random.ts";
 
-export const initTypes = ["heNormal", "heUniform", "glorotNormal", "glorotUniform"] as const;
+export const initTypes = [
+  "heNormal",
+  "heUniform",
+  "glorotNormal",
+  "glorotUniform",
+  "lecunNormal",
+  "lecunUniform",
+] as const;
 
 /** How weights are drawn before training. */
 export interface InitConfig {
-  /** Variance 2/fanIn (he) or 2/(fanIn + fanOut) (glorot); default heNormal with relu, gelu and silu, else glorotUniform. */
+  /**
+   * Variance 2/fanIn (he), 2/(fanIn + fanOut) (glorot) or 1/fanIn (lecun); default heNormal with relu, gelu and silu, else
+   * lecunNormal of a physics-informed network and glorotUniform of others.
+   */
   readonly type?: (typeof initTypes)[number];
   /** A whole number in [0, 2^53); default 0. */
   readonly seed?: number;
@@ -32,7 +42,7 @@ export function initialWeight(
   stream: number,
 ): Float32Array {
   const random = new Random(seed, stream);
-  const variance = type.startsWith("he") ? 2 / fanIn : 2 / (fanIn + fanOut);
+  const variance = type.startsWith("he") ? 2 / fanIn : type.startsWith("lecun") ? 1 / fanIn : 2 / (fanIn + fanOut);
   const deviation = Math.sqrt(variance);
   const bound = Math.sqrt(3 * variance);
   const draw = type.endsWith("Normal") ? () => deviation * random.normal() : () => bound * (2 * random.uniform() - 1);

@@ -140,6 +140,11 @@ export function checkAnswers({ type }: CompleteLossConfig, outputs: number, wher
     }
     return;
   }
+  if (!("classes" in data) && data.outputs === 0) {
+    throw new OptionError(
+      `model.loss is ${type}, which needs labels or targets; ${data.name} has ${datasetNoun(data)}`,
+    );
+  }
   const binary = type === "sigmoidBinaryCrossEntropy" && "classes" in data && data.classes <= 2;
   const wanted = "classes" in data ? data.classes : data.outputs;
   if (outputs === wanted || (binary && outputs === 1)) return;

@@ -5,6 +5,7 @@ import { readBoolean, readChoice, readNumber, readObject } from "../base/options
 import { type CsvOptions, csvOptionNames, readCsvOptions } from "../objectives/data/csv.ts";
 import { type Dataset, type DatasetShape, firstRows, splitRows } from "../objectives/data/dataset.ts";
 import { mnistFiles } from "../objectives/data/mnist.ts";
+import { boxPoints, type CompletePoints, countPoints, readGrid, readPoints } from "../objectives/data/points.ts";
 
 /** The handwritten digits of LeCun, Cortes and Burges. */
 export interface MnistConfig {
@@ -44,12 +45,33 @@ export interface FileConfig extends CsvOptions {
   readonly seed?: number | undefined;
 }
 
+/** Points in a box, of which an equation is asked; no file holds them. One of `grid` and `count` says which to train on. */
+export interface PointsConfig {
+  /** Points without labels or targets, for a physics-informed network. */
+  readonly type: "points";
+  /** Numbers of a point, a whole number >= 1; default 1. */
+  readonly dimensions?: number | undefined;
+  /** So many evenly spaced points along each dimension, both ends included; a whole number >= 2. */
+  readonly grid?: number | null | undefined;
+  /** So many points drawn evenly from the whole box; a whole number >= 1. */
+  readonly count?: number | null | undefined;
+  /** Fixes what is drawn; a whole number in [0, 2^53), default 0. */
+  readonly seed?: number | undefined;
+  /** Where the box begins in every dimension; default 0. */
+  readonly low?: number | undefined;
+  /** Where it ends, > `low`; default 1. */
+  readonly high?: number | undefined;
+  /** As `grid`, the points to test with; default 101 in one dimension, 33 in two, 2 in more. */
+  readonly testGrid?: number | undefined;
+}
+
 /** Where the data of a run come from; by `type`. */
-export type DataConfig = MnistConfig | FileConfig;
+export type DataConfig = MnistConfig | FileConfig | PointsConfig;
 
 /** With every default filled in; what depends on the file is null. */
 export type CompleteDataConfig =
   | { readonly [Field in keyof MnistConfig]-?: NonNullable<MnistConfig[Field]> }
+  | (CompletePoints & { readonly type: "points"; readonly testGrid: number })
   | (FileConfig & {
       readonly rows: number | null;
       readonly testRows: number | null;
@@ -66,8 +88,12 @@ export interface Halves {
 /** @throws OptionError for an unknown data set or option, and more rows than it has. */
 export function readData(value: unknown): CompleteDataConfig {
   const common = ["type", "rows", "testRows"];
-  const given = readObject("data", value, [...common, "path", "shuffle", "seed", ...csvOptionNames]);
-  if (readChoice("data.type", given.type, ["mnist", "file"]) === "file") return readFile(given);
+  const known = [...common, ...pointFields, "path", "shuffle", ...csvOptionNames];
+  const type = readChoice("data.type", readObject("data", value, known).type, ["mnist", "file", "points"]);
+  if (type === "points") return readPointsConfig(readObject("data", value, ["type", ...pointFields]));
+  if (type === "file") {
+    return readFile(readObject("data", value, [...common, "path", "shuffle", "seed", ...csvOptionNames]));
+  }
   const { rows, testRows } = readObject("data", value, common);
   return {
     type: "mnist",
@@ -105,6 +131,24 @@ function readFile({
   };
 }
 
+const pointFields = ["dimensions", "grid", "count", "seed", "low", "high", "testGrid"];
+
+/** Along each of 1, 2 … dimensions. */
+const testGrids = [101, 33];
+
+function readPointsConfig(fields: Record<string, unknown>): CompleteDataConfig {
+  const points = readPoints("data.", fields);
+  const { dimensions } = points;
+  const testGrid = readGrid("data.testGrid", fields.testGrid ?? testGrids[dimensions - 1] ?? 2, dimensions);
+  return { type: "points", ...points, testGrid };
+}
+
+/** The points of a run, which no file holds: those to train on, and a grid to test with. */
+export function pointRows(config: Extract<CompleteDataConfig, { readonly type: "points" }>): Halves {
+  const test = { ...config, grid: config.testGrid, count: null };
+  return { train: boxPoints(config, "points"), test: boxPoints(test, "test points") };
+}
+
 /** Null where it is for the data set to say. */
 function readRows(field: string, value: unknown, max?: number): number | null {
   if (value === undefined || value === null) return null;
@@ -118,7 +162,9 @@ export function isCsv(path: string): boolean {
 
 /** What the training rows are like, where that is known before they are loaded. */
 export function describeData(config: CompleteDataConfig): (DatasetShape & { readonly count: number }) | null {
-  return config.type === "mnist" ? { name: "MNIST train", features: 784, classes: 10, count: config.rows } : null;
+  if (config.type === "mnist") return { name: "MNIST train", features: 784, classes: 10, count: config.rows };
+  if (config.type === "file") return null;
+  return { name: "points", features: config.dimensions, outputs: 0, count: countPoints(config) };
 }
 
 /** The share of a file's rows that tests where its config does not say how many. */
@@ -129,7 +175,10 @@ const testShare = 0.2;
  *
  * @throws OptionError where a file has fewer rows.
  */
-export function takeRows(config: CompleteDataConfig, data: Halves | Dataset): Halves {
+export function takeRows(
+  config: Exclude<CompleteDataConfig, { readonly type: "points" }>,
+  data: Halves | Dataset,
+): Halves {
   const { type, rows, testRows } = config;
   const { shuffle, seed } = type === "file" ? config : { shuffle: false, seed: 0 };
   const divided =

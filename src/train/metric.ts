@@ -71,9 +71,24 @@ export function checkMetric(metric: MetricConfig | null, test: Dataset | undefin
   if (!counts(test)) throw new OptionError(`${what}; all rows of ${test.name} have weight 0`);
 }
 
-/** The accuracy; null with a loss that has none. */
-export function knownAccuracy({ accuracy }: ReplicaEvaluation): number | null {
-  return Number.isNaN(accuracy) ? null : accuracy;
+/** An evaluation of one replica, in which null stands for what there is not. */
+export interface KnownEvaluation {
+  /** Mean loss over the test set. */
+  readonly loss: number;
+  /** As in an evaluation; null with a loss that has none. */
+  readonly accuracy: number | null;
+  /** As in an evaluation; null where no exact outputs are known. */
+  readonly error: number | null;
+}
+
+export function knownOf({ loss, accuracy, error }: ReplicaEvaluation): KnownEvaluation {
+  const known = (value: number) => (Number.isNaN(value) ? null : value);
+  return { loss, accuracy: known(accuracy), error: known(error) };
+}
+
+/** What an evaluation says of a metric of the test set. */
+export function metricOf({ type }: MetricConfig, { loss, accuracy, error }: ReplicaEvaluation): number {
+  return type === "testAccuracy" ? accuracy : type === "testError" ? error : loss;
 }
 
 /** @param losses Those of all steps so far; grows with the run. */
@@ -109,8 +124,7 @@ export function trackMetric(
   };
   const measure = async (): Promise<number> => {
     if (metric?.type !== "loss" && test) {
-      const { loss, accuracy } = await evaluate(test);
-      return metric?.type === "testAccuracy" ? accuracy : loss;
+      return metricOf(metric!, await evaluate(test));
     }
     const since = losses.slice(points.at(-1)?.step ?? 0);
     return since.reduce((sum, loss) => sum + loss, 0) / since.length;

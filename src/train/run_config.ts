@@ -27,13 +27,14 @@ import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } fr
 
 export const runFormat = "fallline-run/1";
 
-const metricTypes = ["loss", "testLoss", "testAccuracy"] as const;
+const metricTypes = ["loss", "testLoss", "testAccuracy", "testError"] as const;
 
 /** What a run is judged by along the way. */
 export interface MetricConfig {
   /**
-   * "loss": the mean of the training losses since the value before; "testLoss" and "testAccuracy": of the whole test set.
-   * Accuracies are better the higher they are, losses the lower; only the cross-entropies have one.
+   * "loss": the mean of the training losses since the value before; "testLoss", "testAccuracy" and "testError": of the whole
+   * test set. Accuracies are better the higher they are, losses and errors the lower. Only the cross-entropies have an accuracy,
+   * and only a physics-informed network whose exact solution is known an error.
    */
   readonly type: (typeof metricTypes)[number];
   /** Steps from one value to the next, a whole number >= 1; after the last step there is a value in any case. */
@@ -306,10 +307,14 @@ function readMetric(value: unknown, program: Program): MetricConfig {
   if (type !== "loss" && !program.needsData) {
     throw new OptionError(`metric.type is "${type}"; ${program.title} takes no data, so it must be loss`);
   }
-  if (type === "testAccuracy" && !program.hasAccuracy) {
-    throw new OptionError(
-      `metric.type is "testAccuracy", which ${program.lossName} does not have; it must be loss or testLoss`,
-    );
+  const { hasAccuracy, hasError } = program;
+  if ((type === "testAccuracy" && !hasAccuracy) || (type === "testError" && !hasError)) {
+    const others = hasAccuracy
+      ? "loss, testLoss or testAccuracy"
+      : hasError
+        ? "loss, testLoss or testError"
+        : "loss or testLoss";
+    throw new OptionError(`metric.type is "${type}", which ${program.lossName} does not have; it must be ${others}`);
   }
   return { type, every: readNumber("metric.every", fields.every, { min: 1, integer: true }) };
 }

@@ -16,7 +16,7 @@ import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
 import { openJob, type RunJob } from "./job.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { type Listeners, listen } from "./listeners.ts";
-import { checkMetric, knownAccuracy, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
+import { checkMetric, knownOf, type MetricOptions, type MetricPoint, trackMetric } from "./metric.ts";
 import { updateRest } from "./rest.ts";
 import {
   decodeRunCheckpoint,
@@ -128,6 +128,8 @@ export interface TrainResult {
   readonly testLoss: number | null;
   /** Their accuracy there; null then too, and with a loss that has none. */
   readonly testAccuracy: number | null;
+  /** The root of the mean square of what their outputs are off there; null where no exact outputs are known. */
+  readonly testError: number | null;
   /** How many steps were skipped for a gradient that was not finite. */
   readonly skipped: number;
   /** Why the run ended. */
@@ -418,6 +420,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     if (step === steps && track.isDue(step) && !lost && !signal?.aborted) await track.observe();
     await track.restore();
     const evaluation = reason === "interrupted" ? null : await track.evaluation();
+    const tested = evaluation && knownOf(evaluation);
     const role = await use.role();
     const finals = [losses.at(-1), evaluation?.loss].filter((loss) => loss !== undefined);
     if (reason === "finished" && !finals.every(Number.isFinite)) reason = "diverged";
@@ -434,8 +437,9 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       role,
       shapes: new Map(optimizer.segments.map(({ name, shape }) => [name, shape])),
       snapshot: (await snapshot) ?? found.snapshot,
-      testLoss: evaluation?.loss ?? null,
-      testAccuracy: evaluation && knownAccuracy(evaluation),
+      testLoss: tested?.loss ?? null,
+      testAccuracy: tested?.accuracy ?? null,
+      testError: tested?.error ?? null,
       skipped,
       reason,
       divergedAt: broken < 0 ? null : broken + 1,

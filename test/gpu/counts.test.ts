@@ -5,8 +5,11 @@ import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { countCalls } from "../../bench/counting.ts";
 import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { modifierTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
+import { pointsDataset } from "../../src/objectives/data/points.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
+import { pinn } from "../../src/objectives/models/pinn.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
+import { poisson } from "../../src/objectives/problems/poisson.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
 import type { Tensor } from "../../src/optimizer/arena.ts";
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
@@ -210,11 +213,12 @@ describe("a training step", () => {
     [{ layers: [12, 4] }, 4, 1 + 1],
     [{ layers: [12, 4], l2: 0.1 }, 64, 1 + 1 + 2],
     [{ type: "rnn", inputs: 4, steps: 3, hidden: 4, outputs: 4 }, 64, 3 * (2 + 3) + 2],
+    [pinn([1, 8, 4, 1], { problem: poisson() }), 64, 3 + 2 + 3 + 2 * 2 + 1],
   ])(
     "of %j is 1 pass and 1 submit, whose dispatches docs/models.md lists, whatever the batch (%i)",
     async (config, batch, dispatches) => {
       const model = createModel(config);
-      const data = {
+      const images = {
         name: "toy",
         count: 64,
         features: 12,
@@ -223,6 +227,7 @@ describe("a training step", () => {
         scale: 1 / 255,
         labels: new Uint8Array(64).fill(1),
       };
+      const data = model.features === 1 ? pointsDataset({ grid: 64 }) : images;
       const optimizer = await create(initialTensors(model), readConfig({ rule: adamw, clip }));
       const objective = await createObjective(optimizer, model, { data, batch });
       const rows = Uint32Array.from({ length: batch }, (_, i) => i);

@@ -469,7 +469,8 @@ describe("the data of a run config", () => {
       name: "ten",
     });
     const counts = (more: object, of: Parameters<typeof takeRows>[1] = data) => {
-      const { train, test } = takeRows(readData({ ...file, shuffle: false, ...more }), of);
+      const config = readData({ ...file, shuffle: false, ...more }) as Parameters<typeof takeRows>[0];
+      const { train, test } = takeRows(config, of);
       return [[...train.inputs].join(), [...test.inputs].join()];
     };
     expect(counts({})).toEqual(["0,1,2,3,4,5,6,7", "8,9"]);

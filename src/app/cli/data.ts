@@ -9,7 +9,7 @@ import type { Dataset } from "../../objectives/data/dataset.ts";
 import { digitsDataset } from "../../objectives/data/digits.ts";
 import { idxDataset } from "../../objectives/data/idx.ts";
 import { mnistDataset, mnistFiles } from "../../objectives/data/mnist.ts";
-import { type CompleteDataConfig, type Halves, isCsv, takeRows } from "../../train/data.ts";
+import { type CompleteDataConfig, type Halves, isCsv, pointRows, takeRows } from "../../train/data.ts";
 import { readText } from "./files.ts";
 
 /**
@@ -18,6 +18,7 @@ import { readText } from "./files.ts";
  * @throws DataError for a file that is missing, corrupt or truncated; OptionError for one with fewer rows.
  */
 export async function loadData(data: CompleteDataConfig): Promise<Halves> {
+  if (data.type === "points") return pointRows(data);
   if (data.type === "mnist") return takeRows(data, await loadMnist());
   const { type: _type, path, rows: _rows, testRows: _testRows, shuffle: _shuffle, seed: _seed, ...csv } = data;
   return takeRows(data, isFolder(path) ? await loadFolder(path) : await readDataFile(path, csv));

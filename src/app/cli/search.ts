@@ -153,7 +153,7 @@ function* closing(result: SearchResult, wrote: readonly string[], out: string, s
   else if (bestIndex === null) yield "every candidate diverged: give a config with lower rates, or other rules";
   else {
     const found = candidates[bestIndex]!;
-    const tested = found.evaluation ? `, ${testPhrase(found.evaluation.loss, found.evaluation.accuracy)}` : "";
+    const tested = found.evaluation ? `, ${testPhrase(found.evaluation)}` : "";
     yield `best: ${candidateTitle(found)}, loss ${found.finalLoss?.toFixed(4)}${tested}`;
   }
   yield `${steps.toLocaleString("en")} of ${budget.toLocaleString("en")} steps, ${seconds.toFixed(0)} s`;

@@ -266,7 +266,7 @@ function* closing(
   if (best === null) yield "every run diverged: try lower rates";
   else {
     const { trial, finalLoss, evaluation } = trials[best]!;
-    const tested = evaluation ? `, ${testPhrase(evaluation.loss, evaluation.accuracy)}` : "";
+    const tested = evaluation ? `, ${testPhrase(evaluation)}` : "";
     yield `best: ${trialTitle(config, trial)}, loss ${finalLoss?.toFixed(4)}${tested}`;
   }
   if (cost.share !== undefined && alone && best !== null) {

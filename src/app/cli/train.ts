@@ -16,7 +16,7 @@ import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { rules } from "../../rules/index.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../../train/engine.ts";
-import type { Best } from "../../train/metric.ts";
+import type { Best, KnownEvaluation } from "../../train/metric.ts";
 import type { RunCheckpoint } from "../../train/run_checkpoint.ts";
 import { batchSizes, type CompleteRunConfig, trainableOf } from "../../train/run_config.ts";
 import { largestDifference, openRun, readRun, type TrainResult, train } from "../../train/train.ts";
@@ -279,6 +279,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       role: result.role,
       testLoss: result.testLoss,
       testAccuracy: result.testAccuracy,
+      testError: result.testError,
       parityMaxError,
       seconds: (performance.now() - started) / 1000,
       trainingSeconds: (trained.to - trained.from) / 1000,
@@ -352,7 +353,7 @@ async function parity(
 
 /** What the rows of the data are. */
 function examples({ data }: CompleteRunConfig): string {
-  return data?.type === "mnist" ? "images" : "examples";
+  return data?.type === "mnist" ? "images" : data?.type === "points" ? "points" : "examples";
 }
 
 function describe(config: CompleteRunConfig, images: number | undefined): string {
@@ -368,9 +369,11 @@ function describe(config: CompleteRunConfig, images: number | undefined): string
   return `${program.title}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps${rows}, seed ${seed}`;
 }
 
-/** What a test came to: the accuracy, or the loss where there is none. */
-export function testPhrase(loss: number, accuracy: number | null): string {
-  return accuracy === null ? `test loss ${loss.toPrecision(5)}` : `test accuracy ${(100 * accuracy).toFixed(2)} %`;
+/** What a test came to: the accuracy, or the loss where there is none, with the error where that is known. */
+export function testPhrase({ loss, accuracy, error }: KnownEvaluation): string {
+  if (accuracy !== null) return `test accuracy ${(100 * accuracy).toFixed(2)} %`;
+  const off = error === null ? "" : `, off by ${error.toExponential(2)} of the exact solution (root mean square),`;
+  return `test loss ${loss.toPrecision(5)}${off}`;
 }
 
 const brokenRemedy = 'try a lower learning rate ("watch": true in a run config says more)';
@@ -378,7 +381,16 @@ const brokenRemedy = 'try a lower learning rate ("watch": true in a run config s
 function* closing(
   run: Pick<
     TrainResult,
-    "config" | "losses" | "best" | "reason" | "divergedAt" | "role" | "testLoss" | "testAccuracy" | "skipped"
+    | "config"
+    | "losses"
+    | "best"
+    | "reason"
+    | "divergedAt"
+    | "role"
+    | "testLoss"
+    | "testAccuracy"
+    | "testError"
+    | "skipped"
   > & {
     readonly parityMaxError: number | null;
     readonly seconds: number;
@@ -405,7 +417,8 @@ function* closing(
   }
   if (run.testLoss !== null) {
     const tested = testedPhrase(run.role);
-    yield `${testPhrase(run.testLoss, run.testAccuracy)} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
+    const { testLoss: loss, testAccuracy: accuracy, testError: error } = run;
+    yield `${testPhrase({ loss, accuracy, error })} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
   }
   if (run.parityMaxError !== null) {
     yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;

@@ -137,7 +137,7 @@ function read(config: PinnConfig): Model<CompletePinnConfig> {
     outputs: 1,
     inputSide: `model.layers[0] is ${features}`,
     layers,
-    init: activationFunctions[activation].rectifies ? "heNormal" : "glorotUniform",
+    init: activationFunctions[activation].rectifies ? "heNormal" : "lecunNormal",
     channels: channelsOf(problem),
     anchors: boundaryAnchors(problem, boundaryWeight),
     stacked: (rows) => stackedInputs(problem, rows),

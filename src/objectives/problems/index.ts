@@ -15,10 +15,10 @@ export function readProblem(name: string, value: ProblemConfig | Problem | undef
   const names = problemKinds.map(({ type }) => type).join(", ");
   if (!isOptions(value)) {
     throw new OptionError(
-      `${name} is ${value === undefined ? "missing" : show(value)}; it must be a problem's config, of ${names}, or what defineProblem() returns`,
+      `${name} is ${value === undefined ? "missing" : show(value)}; it must be a problem's config, of ${names}, or what problems.define() returns`,
     );
   }
-  if ("left" in value) return readMade(name, value as unknown as Problem, "what defineProblem() returns", made);
+  if ("left" in value) return readMade(name, value as unknown as Problem, "what problems.define() returns", made);
   const { type } = value;
   const kind = problemKinds.find((each) => each === type || each.type === type);
   if (kind) return kind.read(name, value as unknown as ProblemConfig);
