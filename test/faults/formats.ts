@@ -402,6 +402,12 @@ const models: readonly unknown[] = [
   { layers: [4, 8, 3], activation: "relu", dropout: 0.1, l2: 0.01, bias: true },
   { type: "rnn", inputs: 3, steps: 4, hidden: 5, outputs: 2 },
   { layers: [2, 1], loss: { type: "huber", delta: 2 } },
+  {
+    type: "pinn",
+    layers: [2, 3, 1],
+    problem: { type: "poisson", k: 2, dimensions: 2, sidePoints: 4 },
+    boundaryWeight: 5,
+  },
 ];
 
 const landscapes: readonly unknown[] = [
@@ -434,6 +440,14 @@ const runs: readonly unknown[] = [
     optimizer: { rule: sgd, lr: 0.1, momentum: 0.9 },
     batch: { type: linear, start: 4, end: 8, steps: 10 },
     steps: 20,
+  },
+  {
+    model: { type: "pinn", layers: [1, 4, 1], problem: { type: "poisson", k: 1 } },
+    data: { type: "points", grid: 20, testGrid: 30 },
+    optimizer: { rule: sgd, lr: 1e-3 },
+    batch: 20,
+    steps: 20,
+    metric: { type: "testError", every: 10 },
   },
 ];
 

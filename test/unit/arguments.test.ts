@@ -172,6 +172,12 @@ const withOptions: Readonly<Record<string, readonly [call: (options: never) => u
       { type: "rnn", inputs: 1, steps: 2, hidden: 2, outputs: 2 },
       "inputs steps hidden outputs loss l2 bias",
     ],
+    "createModel of a pinn": [
+      fallline.createModel,
+      { type: "pinn", layers: [1, 2, 1], problem: { type: "poisson" } },
+      "layers problem activation boundaryWeight l2 bias",
+    ],
+    "datasets.points": [fallline.datasets.points, { grid: 3 }, "name dimensions grid seed low high"],
     createCpuOptimizer: [
       (o) => fallline.createCpuOptimizer(tensors, o),
       { rule: sgd },

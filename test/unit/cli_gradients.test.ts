@@ -139,7 +139,11 @@ describe("data of one's own", () => {
     expect(result("run.json")).toMatchObject({ testLoss: expect.any(Number), testAccuracy: null });
     const swept = await onCpu("sweep", config, "--vary", "lr=0.01,0.1", "--no-compare");
     expect(swept.stdout).toMatch(/^best: lr \S+, loss \S+, test loss \d\S+$/m);
-    expect(result("sweep.json").trials[0].evaluation).toEqual({ loss: expect.any(Number), accuracy: null });
+    expect(result("sweep.json").trials[0].evaluation).toEqual({
+      loss: expect.any(Number),
+      accuracy: null,
+      error: null,
+    });
     const searched = await spawned(["search", config, "--rules", "sgd", "--schedules", "constant", ...end]);
     expect(searched.stdout).toMatch(/^best: sgd \S+ \S+, loss \S+, test loss \d\S+$/m);
   });
