@@ -725,7 +725,7 @@ describe("fallline find-lr on the CPU reference", () => {
 
   it("writes lr.json and lr.svg, and prints lr.json alone with --json", async () => {
     const out = join(folder, "deep", "found");
-    const { code, stdout, stderr } = await spawned(["find-lr", ...small, "--steps", "60", "--out", out, "--json"]);
+    const { code, stdout, stderr } = await fallline(["find-lr", ...small, "--steps", "60", "--out", out, "--json"]);
     expect(stderr).toMatch(/784-8-10 on MNIST, adamw, batches of 8, seed 1/);
     expect(code).toBe(0);
     const found = JSON.parse(stdout);

@@ -27,10 +27,11 @@ import { readConfig } from "../../src/optimizer/read_config.ts";
 import { tableColumns } from "../../src/optimizer/table.ts";
 import { adafactor } from "../../src/rules/adafactor.ts";
 import { rules } from "../../src/rules/index.ts";
+import type { Rule } from "../../src/rules/rule.ts";
 import { createPlan } from "../optimizers.ts";
 
 const segments = layoutSegments([{ name: "w", shape: [8, 3] }]);
-/** Modifiers with WGSL; all but the first beside one set of options. */
+/** Modifiers with WGSL. */
 const modifierSets: readonly object[] = [
   {},
   { cautious: true, ema: {}, swa: {}, lookahead: {}, centralize: true, clip: { type: "value", maxValue: 1 } },
@@ -42,14 +43,19 @@ const contextOf = (config: object, tensors = segments, index = 0, access: Kernel
   const ruleSet = plan.ruleSets[index]!;
   return { plan, ruleSet, layout: layoutRuleSet(plan, ruleSet, tensors), access, modifiers: plan.modifiers };
 };
-const cases: readonly KernelContext[] = rules.flatMap((rule) =>
+/** Beside which modifiers a rule is tried: what has stages of its own beside all of them, others beside some in turn. */
+const modifiersBeside = (rule: Rule, number: number) =>
+  rule.reduction || rule.factored || rule.orthogonalises
+    ? modifierSets
+    : [modifierSets[0]!, modifierSets[1 + (number % (modifierSets.length - 1))]!];
+/** Every set of options alone, and one beside modifiers and element by element: parsing is what takes the time. */
+const cases: readonly KernelContext[] = rules.flatMap((rule, number) =>
   optionSets(rule).flatMap((options, set) =>
-    (set === 0 ? modifierSets : modifierSets.slice(0, 1)).flatMap((modifiers) => {
+    (set === 0 ? modifiersBeside(rule, number) : modifierSets.slice(0, 1)).flatMap((modifiers) => {
       const config = { rule, ...options, ...modifiers };
       const { plan } = contextOf(config);
-      return plan.ruleSets.flatMap((_, index) =>
-        (["vec4", "scalar"] as const).map((access) => contextOf(config, segments, index, access)),
-      );
+      const accesses = set === 0 ? (["vec4", "scalar"] as const) : (["vec4"] as const);
+      return plan.ruleSets.flatMap((_, index) => accesses.map((access) => contextOf(config, segments, index, access)));
     }),
   ),
 );
