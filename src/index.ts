@@ -30,7 +30,7 @@ export { evaluationRole } from "./optimizer/evaluation.ts";
 export { layerwiseDecay, noDecay } from "./optimizer/groups.ts";
 export type { InGroup, InReplica, LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer/optimizer.ts";
 export { readConfig } from "./optimizer/read_config.ts";
-export { setRowCount } from "./optimizer/rows.ts";
+export { setRows } from "./optimizer/rows.ts";
 export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";
 export { adabelief } from "./rules/adabelief.ts";
 export { adadelta } from "./rules/adadelta.ts";

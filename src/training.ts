@@ -45,6 +45,15 @@ export type { Field, FieldOptions, Strides } from "./objectives/field.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./objectives/landscapes/define.ts";
 export * as landscapes from "./objectives/landscapes/functions.ts";
+export type { LbfgsReason, LbfgsReport, LineSearch } from "./objectives/lbfgs/iteration.ts";
+export {
+  type CompleteLbfgsOptions,
+  type CpuClosure,
+  createLbfgs,
+  type GpuClosure,
+  type Lbfgs,
+  type LbfgsOptions,
+} from "./objectives/lbfgs/lbfgs.ts";
 export type { LossConfig } from "./objectives/loss.ts";
 export type { Layer, Model } from "./objectives/model.ts";
 export { type CompleteModelConfig, createModel, type ModelConfig } from "./objectives/models/index.ts";
@@ -77,6 +86,8 @@ export { initialTensors, type Program, type Trainable } from "./objectives/progr
 export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig, PointsConfig } from "./train/data.ts";
 export type { CurveDifference, FieldDifference, LossPoint, RunOutcome } from "./train/diff.ts";
 export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
+export type { HandoverState } from "./train/handover.ts";
+export type { CompleteHandoverConfig, HandoverConfig } from "./train/handover_config.ts";
 export type { RunData, RunJob } from "./train/job.ts";
 export type { Best, KnownEvaluation, MetricOptions, MetricPoint } from "./train/metric.ts";
 export type { DataMark, RunCheckpoint, RunState as RunCheckpointState } from "./train/run_checkpoint.ts";

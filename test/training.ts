@@ -23,16 +23,10 @@ export const data = {
 };
 export const config = { model: { layers: [4, 8, 3] }, optimizer: sgd({ lr: 0.1 }), batch: 8, steps: 20, seed: 3 };
 
-/**
- * @param engine trains in all laws but those that lose a device.
- * @param makeLosable makes an engine whose device can be lost; undefined where there is none.
- */
-export function trainingLaws(
-  engine: Engine,
-  makeLosable?: () => Promise<{ readonly engine: Engine; lose(): void }>,
-): void {
+export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: () => void }>): void {
   describe("train", () => {
     it("reports every step in order and returns what it did", async () => {
+      const { engine } = await makeEngine();
       const seen: number[] = [];
       const result = await train({
         engine,
@@ -51,6 +45,7 @@ export function trainingLaws(
     });
 
     it("of numbers returns a test loss and no accuracy", async () => {
+      const { engine } = await makeEngine();
       const { labels: _, classes: __, ...rows } = data;
       const numbers = { ...rows, outputs: 1, targets: rows.inputs.filter((_, i) => i % 4 === 0) };
       const model = { layers: [4, 8, 1], loss: "huber" as const };
@@ -61,6 +56,7 @@ export function trainingLaws(
     });
 
     it("stops on a signal with what there is", async () => {
+      const { engine } = await makeEngine();
       const stop = new AbortController();
       const result = await train({
         engine,
@@ -79,12 +75,14 @@ export function trainingLaws(
     });
 
     it("throws where a rate leaves its range, though other steps are on their way", async () => {
+      const { engine } = await makeEngine();
       const optimizer = sgd({ lr: (step) => (step < 5 ? 0.1 : Number.NaN) });
       await expect(train({ engine, ...config, optimizer, data })).rejects.toThrow(OptionError);
       await expect(train({ engine, ...config, optimizer, data })).rejects.toThrow("sgd.lr is NaN at step 5");
     });
 
     it("throws what its listener throws", async () => {
+      const { engine } = await makeEngine();
       const onStep = () => {
         throw new Error("from the listener");
       };
@@ -92,14 +90,15 @@ export function trainingLaws(
     });
 
     it("throws when the device is lost on the way", async () => {
-      if (!makeLosable) return expect(engine.backend).toBe("cpu");
-      const { engine: losable, lose } = await makeLosable();
-      await expect(
-        train({ engine: losable, ...config, data, onStep: ({ index }) => index === 2 && lose() }),
-      ).rejects.toThrow(DeviceError);
+      const { engine, lose } = await makeEngine();
+      if (!lose) return expect(engine.backend).toBe("cpu");
+      await expect(train({ engine, ...config, data, onStep: ({ index }) => index === 2 && lose() })).rejects.toThrow(
+        DeviceError,
+      );
     });
 
     it("repeats a run from its complete config as JSON, to the bit", async () => {
+      const { engine } = await makeEngine();
       const whole: RunConfig = {
         ...config,
         optimizer: readConfig({
@@ -121,6 +120,7 @@ export function trainingLaws(
     });
 
     it("takes rows without weight as they are: nothing to learn, nothing to test, nothing lost", async () => {
+      const { engine } = await makeEngine();
       // Most batches of 2 have no row that counts.
       const masked = { ...data, weights: Float32Array.from({ length: 32 }, (_, i) => (i < 8 ? 1 : 0)) };
       const result = await train({ engine, ...config, batch: 2, data: masked, test: masked });
@@ -140,6 +140,7 @@ export function trainingLaws(
     });
 
     it("makes an update of the gradients left over at the end, of the mean of those there are", async () => {
+      const { engine } = await makeEngine();
       const whole = { ...config, batch: 32 };
       for (const [steps, accumulate] of [
         [10, 4],
@@ -164,6 +165,7 @@ export function trainingLaws(
       [{ batch: 33 }, "batch is 33; it must be at most 32, the rows of toy to train on"],
       [{ seed: 0.5 }, "seed is 0.5"],
     ])("refuses %j", async (wrong, message) => {
+      const { engine } = await makeEngine();
       await expect(train({ engine, ...config, ...wrong, data })).rejects.toThrow(message);
     });
   });

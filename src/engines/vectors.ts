@@ -62,10 +62,14 @@ export interface VectorSpace {
   readonly length: number;
   /** Replicas that each operation works on. */
   readonly replicas: number;
+  /** The first of them among the optimizer's. */
+  readonly firstReplica: number;
   /** The tensors, in the order in which `read` gives their elements. */
   readonly tensors: readonly VectorTensor[];
   /** How many scalars each replica has. */
   readonly scalarCount: number;
+  /** Whether its vectors are over tensors of this optimizer. */
+  isOf(optimizer: Optimizer): boolean;
   /**
    * Makes `count` vectors of zeros.
    *
@@ -96,6 +100,8 @@ export interface VectorSpace {
    * @param times Default 1.
    */
   combine(y: At, keep: number, x: Span, coefficients: Coefficients, times?: number): void;
+  /** scalars[into] := Σ |x|, and scalars[into + 1] := the largest |x|. */
+  extent(x: At, into: number): void;
   /** y := y∘x, element by element. */
   multiply(y: At, x: At): void;
   /** x := 1/√(√(scale·x) + epsilon), element by element: from the second moment of Adam the root of its preconditioner's inverse. */
@@ -106,6 +112,8 @@ export interface VectorSpace {
   scalars(first: number, count: number): Promise<readonly Float64Array[]>;
   /** Runs what was recorded; resolves when it has run. */
   submit(): Promise<void>;
+  /** Runs what was recorded without waiting for it; what fails of it, the next that waits throws. */
+  flush(): void;
   /** Frees all blocks. */
   destroy(): void;
 }

@@ -18,6 +18,8 @@ export interface JobOptions {
   readonly batch?: number;
   readonly steps?: number;
   readonly seed?: number;
+  /** When L-BFGS goes on: "500", after so many steps; "plateau", by the training loss; "noise". Default never. */
+  readonly handover?: string;
 }
 
 export const jobDefaults = {
@@ -27,7 +29,7 @@ export const jobDefaults = {
   batch: 64,
   steps: 300,
   seed: 1,
-} as const satisfies Required<JobOptions>;
+} as const satisfies Required<Omit<JobOptions, "handover">>;
 
 /** The smaller job on which tools try many rates by default: a step of it is over in milliseconds. */
 export const labDefaults = {
@@ -75,5 +77,18 @@ export function jobConfig(options: JobOptions): RunConfig {
     batch: readNumber("batch", job.batch, { min: 1, integer: true }),
     steps,
     seed,
+    ...handoverOf(options.handover, steps),
   };
+}
+
+/** A plateau is one of the training loss, looked at twenty times in the run. */
+function handoverOf(at: string | undefined, steps: number): Pick<RunConfig, "handover" | "metric"> {
+  if (at === undefined) return {};
+  if (at === "plateau") {
+    return { handover: { at }, metric: { type: "loss", every: Math.max(1, Math.floor(steps / 20)) } };
+  }
+  if (at === "noise") return { handover: { at } };
+  const step = Number(at);
+  if (at.trim() !== "" && Number.isInteger(step)) return { handover: { at: step } };
+  throw new OptionError(`handover is ${show(at)}; it must be a number of steps, plateau or noise`);
 }

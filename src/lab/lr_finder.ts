@@ -239,7 +239,16 @@ async function findLrOn(
   const shape = shapeOf(complete, whole, updates);
   return settle(found, { ...options, trials, updates }, async (peak, each) => {
     const optimizer = { ...others, lr: (step: number) => peak * shape(step) } as OptimizerConfig;
-    const short = { ...config, optimizer, batch, steps: updates * accumulate, metric: null, stop: null, watch: null };
+    const short = {
+      ...config,
+      optimizer,
+      batch,
+      steps: updates * accumulate,
+      metric: null,
+      stop: null,
+      handover: null,
+      watch: null,
+    };
     const run = await open(readRun(short, data));
     try {
       for (let i = 0; i < updates && each(await run.update()); i++);

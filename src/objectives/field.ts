@@ -1,8 +1,8 @@
 // An objective as a function of a vector: loss and gradient at any point, without moving the optimizer's parameters. What asks
 // for curvature, searches along lines or compares gradients is written on it, for both engines at once.
 
-import { OptionError } from "../base/errors.ts";
-import { readNumber, readObject } from "../base/options.ts";
+import { OptionError, show } from "../base/errors.ts";
+import { readBoolean, readNumber, readObject } from "../base/options.ts";
 import type { At, VectorSpace } from "../engines/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { Pattern } from "../optimizer/config.ts";
@@ -14,10 +14,20 @@ import { insideOf } from "../optimizer/shell.ts";
 export interface FieldOptions {
   /** The rows whose mean loss it is; where there is data. */
   readonly rows?: Uint32Array | undefined;
+  /**
+   * The space to work in, one of the objective's optimizer and in no other field; default one of its own, of the tensors, replica
+   * and scalars here.
+   */
+  readonly space?: VectorSpace | undefined;
   /** The tensors that vary: names, globs or regular expressions; default all of the objective's. The others stay as they are. */
   readonly tensors?: Pattern | readonly Pattern[] | undefined;
   /** The only replica; default all of them side by side. */
   readonly replica?: number | undefined;
+  /**
+   * Whether the optimizer's parameters and gradients may be left at the point that was evaluated last, which saves putting them
+   * back; default false.
+   */
+  readonly moves?: boolean | undefined;
   /** How many scalars its space has in each replica beside those at the end that are the field's, in [1, 65528]; default 1024. */
   readonly scalars?: number | undefined;
 }
@@ -36,7 +46,11 @@ export interface Field {
    * the sum of their values. What is dropped is what the optimizer's step drops. In a replica that is halted both are NaN.
    */
   evaluate(at: At, gradient: At, loss?: number): void;
-  /** Frees the space and what else was made. */
+  /** Whether the optimizer's parameters and gradients are those of the point that was evaluated last. */
+  readonly moves: boolean;
+  /** Whether what it computes is drawn at random in training, as with dropout. */
+  readonly draws: boolean;
+  /** Frees its own space and what else was made. */
   destroy(): void;
 }
 
@@ -51,27 +65,47 @@ export interface Strides {
 /** {@link FieldOptions} read against the tensors of an objective. */
 export interface FieldPlan {
   readonly rows: Uint32Array | undefined;
+  /** The space that was given. */
+  readonly space: VectorSpace | undefined;
   /** The tensors that vary, by name. */
   readonly tensors: readonly string[];
   readonly replica: number | undefined;
+  readonly moves: boolean;
   readonly scalars: number;
 }
 
 /** Scalars at the end of a field's space that Hessian-vector products need. */
 export const ownScalars = 8;
 
-/** @throws OptionError for options that are none, and for tensors that the objective does not have. */
-export function readFieldOptions(segments: readonly Segment[], options: FieldOptions): FieldPlan {
+/** @throws OptionError for options that are none, for tensors that the objective does not have, and for a space of another optimizer. */
+export function readFieldOptions(optimizer: Optimizer, segments: readonly Segment[], options: FieldOptions): FieldPlan {
   const {
     rows,
+    space,
     tensors,
     replica,
+    moves = false,
     scalars = 1024,
-  } = readObject("options", options, ["rows", "tensors", "replica", "scalars"]) as FieldOptions;
+  } = readObject("options", options, ["rows", "space", "tensors", "replica", "moves", "scalars"]) as FieldOptions;
+  readBoolean("moves", moves);
+  if (space) {
+    if (!space.isOf(optimizer))
+      throw new OptionError("space is one of another optimizer; it must be one of the objective's");
+    for (const [name, value] of Object.entries({ tensors, replica, scalars: options.scalars })) {
+      if (value === undefined) continue;
+      throw new OptionError(`${name} is ${show(value)}; beside space, which has its own, it must be left out`);
+    }
+    const one = space.replicas < optimizer.replicas ? space.firstReplica : undefined;
+    return {
+      ...{ rows, space, moves, replica: one },
+      tensors: space.tensors.map(({ name }) => name),
+      scalars: space.scalarCount,
+    };
+  }
   const names = segments.map(({ name }) => name);
   const matched = tensors === undefined ? names : readPatterns("tensors", tensors, names).matched;
   readNumber("scalars", scalars, { min: 1, max: 65_536 - ownScalars, integer: true });
-  return { rows, tensors: matched, replica, scalars: scalars + ownScalars };
+  return { rows, space, moves, tensors: matched, replica, scalars: scalars + ownScalars };
 }
 
 /** @throws OptionError for a replica that is halted, whose losses and gradients are not computed. */

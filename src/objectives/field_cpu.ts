@@ -9,6 +9,11 @@ import type { Binding, CpuProgram } from "./program.ts";
 export class CpuField implements Field {
   readonly space: CpuVectors;
   readonly strides: Strides;
+  readonly draws: boolean;
+  /** Points are float64, and no parameters. */
+  readonly moves = false;
+  /** Whether the space is its own. */
+  readonly #own: boolean;
   readonly #optimizer: CpuOptimizer;
   readonly #binding: Binding;
   readonly #bound: CpuProgram;
@@ -20,9 +25,12 @@ export class CpuField implements Field {
     binding: Binding,
     bound: CpuProgram,
     rows: Uint32Array,
-    { tensors, replica, scalars }: FieldPlan,
+    { space, tensors, replica, scalars }: FieldPlan,
+    draws: boolean,
   ) {
-    this.space = createCpuVectors(optimizer, { tensors, replica, scalars });
+    this.draws = draws;
+    this.#own = space === undefined;
+    this.space = (space as CpuVectors | undefined) ?? createCpuVectors(optimizer, { tensors, replica, scalars });
     this.strides = bound.strides;
     this.#optimizer = optimizer;
     this.#binding = binding;
@@ -65,6 +73,6 @@ export class CpuField implements Field {
   }
 
   destroy(): void {
-    this.space.destroy();
+    if (this.#own) this.space.destroy();
   }
 }

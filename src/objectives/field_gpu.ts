@@ -10,7 +10,7 @@ import { createVectors, type GpuVectors, layoutVectors, type PlacedVector } from
 import { bindingsSnippet, structsSnippet } from "../engines/stages/generate.ts";
 import { file } from "../engines/stages/snippets.ts";
 import type { Binding as KernelBinding } from "../engines/stages/stage.ts";
-import { type At, at } from "../engines/vectors.ts";
+import { type At, at, type Block } from "../engines/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { Location } from "../optimizer/locations.ts";
 import { insideOf } from "../optimizer/shell.ts";
@@ -75,12 +75,16 @@ const lanes = 64;
 export class GpuField implements Field {
   readonly space: GpuVectors;
   readonly strides = strides;
+  readonly draws: boolean;
+  readonly moves: boolean;
+  /** Whether the space is its own. */
+  readonly #own: boolean;
   readonly #optimizer: GpuOptimizer;
   readonly #bound: GpuProgram;
   readonly #rows: FieldRows;
   readonly #lossKernel: Kernel;
-  readonly #params: At;
-  readonly #gradients: PlacedVector;
+  /** The parameters and gradients to put back; none where they need not be. */
+  readonly #kept: { readonly params: At; readonly gradients: PlacedVector } | undefined;
   readonly #ranges: readonly Location[];
   /** Whether parameters are elsewhere than the optimizer left them, in what is recorded. */
   #away = false;
@@ -94,22 +98,29 @@ export class GpuField implements Field {
     bound: GpuProgram,
     rows: FieldRows,
     plan: FieldPlan,
+    draws: boolean,
   ): Promise<GpuField> {
     const { device, replicas } = optimizer;
-    const { tensors, replica, scalars } = plan;
-    const space = await createVectors(optimizer, { tensors, replica, scalars });
+    const { tensors, replica, scalars, moves } = plan;
+    const own = plan.space === undefined;
+    const space = own ? await createVectors(optimizer, { tensors, replica, scalars }) : (plan.space as GpuVectors);
+    const is = { own, draws, moves };
+    let block: Block | undefined;
     try {
       const uses = lossBindings.map(({ use }) => use);
       const kernel = await compileKernel(device, meanLossSource, uses, {});
+      if (moves) return new GpuField(optimizer, space, segments, bound, rows, kernel, is, undefined);
       const layout = layoutVectors(segments);
-      const block = await space.create(1);
+      block = await space.create(1);
       const { made } = await allocate(device, "a copy of the gradients", (create) =>
         create("gradients as they were", 4 * layout.stride * replicas),
       );
       const gradients = { buffer: made, layout, index: 0, firstReplica: 0, replicas };
-      return new GpuField(optimizer, space, segments, bound, rows, kernel, at(block), gradients);
+      const kept = { params: at(block), gradients };
+      return new GpuField(optimizer, space, segments, bound, rows, kernel, is, kept);
     } catch (error) {
-      space.destroy();
+      if (own) space.destroy();
+      else if (block) space.free(block);
       throw error;
     }
   }
@@ -121,16 +132,18 @@ export class GpuField implements Field {
     bound: GpuProgram,
     rows: FieldRows,
     lossKernel: Kernel,
-    params: At,
-    gradients: PlacedVector,
+    { own, draws, moves }: { readonly own: boolean; readonly draws: boolean; readonly moves: boolean },
+    kept: { readonly params: At; readonly gradients: PlacedVector } | undefined,
   ) {
     this.space = space;
     this.#optimizer = optimizer;
     this.#bound = bound;
     this.#rows = rows;
     this.#lossKernel = lossKernel;
-    this.#params = params;
-    this.#gradients = gradients;
+    this.#own = own;
+    this.draws = draws;
+    this.moves = moves;
+    this.#kept = kept;
     const located = new Map(
       insideOf(optimizer)
         .locate("gradients")
@@ -144,9 +157,9 @@ export class GpuField implements Field {
     const { space } = this;
     // All of it must be in one submission, at whose end everything is back.
     space.reserve(8 * (2 + this.#ranges.length));
-    if (!this.#away) {
-      space.loadRole("params", this.#params);
-      space.move("load", "gradients", this.#ranges, this.#gradients);
+    if (this.#kept && !this.#away) {
+      space.loadRole("params", this.#kept.params);
+      space.move("load", "gradients", this.#ranges, this.#kept.gradients);
       this.#away = true;
     }
     space.storeParams(at);
@@ -183,15 +196,17 @@ export class GpuField implements Field {
   /** Puts parameters and gradients back. */
   #return(): void {
     this.#written = false;
-    if (!this.#away) return;
+    if (!this.#kept || !this.#away) return;
     this.#away = false;
-    this.space.storeParams(this.#params);
-    this.space.move("store", "gradients", this.#ranges, this.#gradients);
+    this.space.storeParams(this.#kept.params);
+    this.space.move("store", "gradients", this.#ranges, this.#kept.gradients);
   }
 
   destroy(): void {
+    if (!this.#own) this.space.flush();
     this.space.leave = () => {};
-    this.space.destroy();
-    this.#gradients.buffer.destroy();
+    if (this.#own) this.space.destroy();
+    else if (this.#kept) this.space.free(this.#kept.params.block);
+    this.#kept?.gradients.buffer.destroy();
   }
 }

@@ -162,6 +162,7 @@ function programOfModel(model: Model): Program<InitConfig> {
     lossName: criterion.name,
     hasAccuracy: criterion.hasAccuracy,
     hasError: criterion.hasError,
+    draws: layers.some(({ dropout }) => dropout !== undefined),
     // An example's loss and hit are 8 bytes.
     memory: {
       sharedRowBytes: 4 * channels * features,

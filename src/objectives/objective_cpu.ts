@@ -110,10 +110,10 @@ class CpuObjective implements Objective {
   }
 
   async field(options: FieldOptions = {}): Promise<Field> {
-    const plan = readFieldOptions(this.#binding.segments, options);
+    const plan = readFieldOptions(this.#optimizer, this.#binding.segments, options);
     const rows = readRows(plan.rows, this.#program, this.#binding);
     mustRun(this.#optimizer, plan);
-    return new CpuField(this.#optimizer, this.#binding, this.#bound, rows, plan);
+    return new CpuField(this.#optimizer, this.#binding, this.#bound, rows, plan, this.#program.draws ?? false);
   }
 
   destroy(): void {

@@ -170,7 +170,7 @@ class BoundObjective implements GpuObjective {
 
   field(options: FieldOptions = {}): Promise<Field> {
     return this.#reports.answer("field", () => {
-      const plan = readFieldOptions(this.#binding.segments, options);
+      const plan = readFieldOptions(this.#optimizer, this.#binding.segments, options);
       const rows = readRows(plan.rows, this.#program, this.#binding);
       mustRun(this.#optimizer, plan);
       const { data } = this.#binding;
@@ -184,7 +184,14 @@ class BoundObjective implements GpuObjective {
         // Of points on a landscape it is the sum.
         scale: data ? 1 / batchWeight(rows, data) : 1,
       };
-      return GpuField.open(this.#optimizer, this.#binding.segments, this.#bound, written, plan);
+      return GpuField.open(
+        this.#optimizer,
+        this.#binding.segments,
+        this.#bound,
+        written,
+        plan,
+        this.#program.draws ?? false,
+      );
     });
   }
 

@@ -26,6 +26,8 @@ export interface Program<Start = unknown> {
   readonly hasAccuracy: boolean;
   /** Whether it knows what its outputs should exactly be, so that there is an error. */
   readonly hasError: boolean;
+  /** Whether training draws at random what it computes, as dropout does; default false. */
+  readonly draws?: boolean;
   /** What it holds on a device, for so many replicas and rows. */
   readonly memory: ProgramMemory;
   /**

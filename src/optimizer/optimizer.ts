@@ -77,7 +77,7 @@ export interface InGroup {
 export interface Optimizer {
   /** The engine: "webgpu", or "cpu" for the reference. */
   readonly backend: "webgpu" | "cpu";
-  /** The tensors, in the order they were given; of each what is in use after `setRowCount`. */
+  /** The tensors, in the order they were given. */
   readonly segments: readonly Segment[];
   /** The complete config, with every default filled in. */
   readonly config: OptimizerConfig;

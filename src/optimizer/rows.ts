@@ -22,8 +22,7 @@ import { RowSource } from "./table.ts";
  *
  * Rows that come into use begin with the state of a new tensor; bias correction and the tensor's scalars go on. Nothing is
  * compiled, what a step works on stays where it is, and a step takes no longer. Steps that are encoded but not submitted yet
- * take the rows that are in use when they run. Await it before the next call. A checkpoint is loaded where as many rows are in
- * use as when it was saved.
+ * take the rows that are in use when they run. Await it before the next call.
  *
  * @param name The tensor.
  * @param rows A whole number from 1 to the first dimension of the tensor's shape.
@@ -33,7 +32,7 @@ import { RowSource } from "./table.ts";
  * rows, and for what does not go by rows: a scalar, a rule that makes matrices orthogonal (muon), stacks of matrices under a
  * factored slot (adafactor), a slot that is not stored as float32. Nothing is changed then.
  */
-export async function setRowCount(
+export async function setRows(
   optimizer: Optimizer,
   name: string,
   rows: number,
@@ -41,15 +40,15 @@ export async function setRowCount(
 ): Promise<void> {
   const inside = insideOf(optimizer);
   const { plan, layouts, segments, store, locate, forget } = inside;
-  store.mustLive("setRowCount");
-  const params = locationOf(locate("params"), "setRowCount", name);
+  store.mustLive("setRows");
+  const params = locationOf(locate("params"), "setRows", name);
   const index = segments.indexOf(params.segment);
   const home = layouts.findIndex(({ places }) => places.some((place) => place.index === index));
   const layout = layouts[home]!;
   const room = layout.places.find((place) => place.index === index)!;
   mustGoByRows(plan.ruleSets[home]!, room);
   const [most, ...row] = room.segment.shape as [number, ...number[]];
-  readNumber(`setRowCount: the rows of tensor "${name}"`, rows, { min: 1, max: most, integer: true });
+  readNumber(`setRows: the rows of tensor "${name}"`, rows, { min: 1, max: most, integer: true });
   const before = layout.used[room.at]!;
   const after = placeOf(plan, room, {
     ...room.segment,
@@ -59,11 +58,11 @@ export async function setRowCount(
   const added = Math.max(0, after.segment.length - before.segment.length);
   if (values && values.length !== added) {
     throw new OptionError(
-      `setRowCount: values has ${values.length} elements; the rows that tensor "${name}" gains hold ${added}`,
+      `setRows: values has ${values.length} elements; the rows that tensor "${name}" gains hold ${added}`,
     );
   }
   const writes = added > 0 ? await begin(inside, home, before, after, values && Float32Array.from(values)) : [];
-  store.mustLive("setRowCount");
+  store.mustLive("setRows");
   store.write(writes);
   layout.used[room.at] = after;
   segments[index] = after.segment;
@@ -78,7 +77,7 @@ function mustGoByRows({ rule, slots }: RuleSet, { segment, factored }: Place): v
     (rule.orthogonalises && `rule "${rule.name}" takes it as a whole matrix`) ||
     (factored && factored.batch > 1 && `rule "${rule.name}" takes it as a stack of matrices`) ||
     (coded && `rule "${rule.name}" stores slot "${coded}" as ${rule.formats![coded]!.name}`);
-  if (why) throw new OptionError(`setRowCount: tensor "${segment.name}" has no rows that come and go: ${why}`);
+  if (why) throw new OptionError(`setRows: tensor "${segment.name}" has no rows that come and go: ${why}`);
 }
 
 /** A tensor's place where so much of it is in use. */
@@ -107,12 +106,12 @@ async function begin(
     offset: range.offset + from,
     length,
   });
-  const params = locationOf(locate("params"), "setRowCount", after.segment.name);
+  const params = locationOf(locate("params"), "setRows", after.segment.name);
   const starts = slots.map((slot) => (rule.slots.includes(slot) ? (rule.starts?.[slot] ?? 0) : "p"));
   // All but zeros: the parameters that are there, or a column of the next row.
   const asks = starts.some((start) => typeof start === "string" && !(start === "p" && given));
-  if (asks) mustAllow(params, "COPY_SRC", "setRowCount");
-  if (given) mustAllow(params, "COPY_DST", "setRowCount");
+  if (asks) mustAllow(params, "COPY_SRC", "setRows");
+  if (given) mustAllow(params, "COPY_DST", "setRows");
 
   const ofReplica = async (replica: number): Promise<readonly Write[]> => {
     const fetched = asks ? await store.fetch([gained(params)], replica) : undefined;
@@ -133,7 +132,7 @@ async function begin(
       ...(plan.accumulate > 1
         ? [
             {
-              range: gained(locationOf(locate("accumulated"), "setRowCount", after.segment.name)),
+              range: gained(locationOf(locate("accumulated"), "setRows", after.segment.name)),
               values: numbers(0, count),
             },
           ]

@@ -8,6 +8,7 @@ import { version } from "../base/version.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import type { LayerStats } from "../optimizer/optimizer.ts";
 import { diffFields } from "./diff.ts";
+import type { HandoverState } from "./handover.ts";
 import type { MetricPoint } from "./metric.ts";
 import type { CompleteRunConfig } from "./run_config.ts";
 import type { WatchEvent, WatchState } from "./watch.ts";
@@ -70,13 +71,15 @@ export interface RunState {
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
   /** What the watch has seen; null without one. */
   readonly watch: WatchState | null;
+  /** How far the run is with its handover; null without one. */
+  readonly handover: HandoverState | null;
   /** What the last update found, where several gradients make one; null before there was one. */
   readonly lastUpdate: LastUpdate | null;
 }
 
 /** The bytes of a run's state. */
 export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): RunCheckpoint {
-  const { config, backend, losses, metrics, best, events, skipped, data, test, watch, lastUpdate } = state;
+  const { config, backend, losses, metrics, best, events, skipped, data, test, watch, handover, lastUpdate } = state;
   const tensors = new Map<string, SafeTensor>();
   const words = new Uint16Array(Float64Array.from(losses).buffer);
   tensors.set("losses", { shape: [losses.length, 4], data: Float32Array.from(words) });
@@ -91,9 +94,20 @@ export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): 
     backend,
     step: String(losses.length),
     config: JSON.stringify(config),
-    run: toText({ metrics, best, events, skipped, data, test, watch, lastUpdate }),
+    run: toText({
+      metrics,
+      best,
+      events,
+      skipped,
+      data,
+      test,
+      watch,
+      handover: handover && { ...handover, bytes: null },
+      lastUpdate,
+    }),
     optimizer: embed("optimizer", state.optimizer),
     ...(state.bestOptimizer ? { best: embed("best", state.bestOptimizer) } : {}),
+    ...(handover?.bytes ? { handover: embed("handover", handover.bytes) } : {}),
   };
   return { step: losses.length, bytes: encodeSafetensors({ metadata, tensors }) };
 }
@@ -147,6 +161,10 @@ export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
     optimizer: extract("optimizer", metadata.optimizer),
     bestOptimizer: metadata.best === undefined ? null : extract("best", metadata.best),
     watch: run.watch === null ? null : object("watch", run.watch),
+    handover: readHandoverState(
+      run.handover,
+      metadata.handover === undefined ? null : extract("handover", metadata.handover),
+    ),
     lastUpdate: run.lastUpdate === null ? null : readLast(run.lastUpdate),
   };
 }
@@ -270,6 +288,24 @@ function readLast(value: unknown): LastUpdate {
     skipped: whole("lastUpdate.skipped", skipped),
     gradientNorm: number("lastUpdate.gradientNorm", gradientNorm),
     layers: layers === null ? null : array("lastUpdate.layers", layers).map(layer),
+  };
+}
+
+function readHandoverState(value: unknown, bytes: Uint8Array<ArrayBuffer> | null): HandoverState | null {
+  if (value === null || value === undefined) return null;
+  const { step, updates, skipped, stalls, last, looks } = object("handover", value);
+  const { loss, gradientNorm } = object("handover.last", last);
+  return {
+    step: step === null ? null : whole("handover.step", step),
+    updates: whole("handover.updates", updates),
+    skipped: whole("handover.skipped", skipped),
+    stalls: whole("handover.stalls", stalls),
+    last: {
+      loss: number("handover.last.loss", loss),
+      gradientNorm: number("handover.last.gradientNorm", gradientNorm),
+    },
+    looks: whole("handover.looks", looks),
+    bytes,
   };
 }
 

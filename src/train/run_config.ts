@@ -23,6 +23,7 @@ import { plateau } from "../schedules/plateau.ts";
 import { readSchedule } from "../schedules/read_schedule.ts";
 import { createSchedule, holds, holdsFunction, type Schedule, type Scheduled } from "../schedules/schedule.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
+import { type CompleteHandoverConfig, type HandoverConfig, readHandover } from "./handover_config.ts";
 import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
 
 export const runFormat = "fallline-run/1";
@@ -92,6 +93,8 @@ export interface RunConfig {
    * steps (`skipNonFinite`).
    */
   readonly stop?: StopConfig | null | undefined;
+  /** When steps of the rule give way to iterations of L-BFGS over all rows; default never. */
+  readonly handover?: HandoverConfig | null | undefined;
   /** Whether to look for what is wrong with the run, and how; true for the default options; default false. */
   readonly watch?: WatchConfig | boolean | null | undefined;
 }
@@ -111,13 +114,14 @@ export interface CompleteRunConfig extends RunConfig {
   readonly seed: number;
   readonly metric: MetricConfig | null;
   readonly stop: (Readonly<Record<"patience" | "minDelta", number>> & { readonly restoreBest: boolean }) | null;
+  readonly handover: CompleteHandoverConfig | null;
   readonly watch: (Limits & { readonly every: number }) | null;
 }
 
 /** The fields of a run config. */
 export const runFields: readonly string[] = [
   ...["format", "model", "landscape", "objective", "data", "init", "optimizer", "batch", "steps", "seed"],
-  ...["metric", "stop", "watch"],
+  ...["metric", "stop", "handover", "watch"],
 ];
 
 /** The fields of which each says what is trained; a run has one of them. */
@@ -204,6 +208,7 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   const watch = readWatch(fields.watch);
   const { plan, hypers } = readOptimizer(program.tensors(start), fields.optimizer, steps, watch !== null);
   checkPlateaus(plan, hypers, metric);
+  const handover = isGiven(fields.handover) ? readHandover(fields.handover, program, plan, metric !== null) : null;
   const rows = data && describeData(data);
   if (rows) {
     program.checkFit(rows);
@@ -221,6 +226,7 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
     seed,
     metric,
     stop,
+    handover,
     watch,
   };
 }

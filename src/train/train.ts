@@ -13,6 +13,7 @@ import type { LayerStats, Role, TensorValues } from "../optimizer/optimizer.ts";
 import { scheduleDefinitions } from "../schedules/index.ts";
 import { readEngine } from "./arguments.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
+import { createHandover, type Handover, type HandoverRun } from "./handover.ts";
 import { openJob, type RunJob } from "./job.ts";
 import { createKeeper, type Keeper } from "./keeper.ts";
 import { type Listeners, listen } from "./listeners.ts";
@@ -31,6 +32,7 @@ import {
   batchSizes,
   type CompleteRunConfig,
   checkBatch,
+  metricMode,
   type RunConfig,
   readRunConfig,
   trainableOf,
@@ -130,6 +132,8 @@ export interface TrainResult {
   readonly testAccuracy: number | null;
   /** The root of the mean square of what their outputs are off there; null where no exact outputs are known. */
   readonly testError: number | null;
+  /** The steps of the rule after which L-BFGS went on; null where it did not. */
+  readonly handedOverAt: number | null;
   /** How many steps were skipped for a gradient that was not finite. */
   readonly skipped: number;
   /** Why the run ended. */
@@ -192,6 +196,9 @@ export async function openRun(
   const start = config.init ?? undefined;
   const batch = data ? checkBatch(config, data) : 1;
   mustFit(engine, trainable, { config: config.optimizer, batch, replicas: 1, start });
+  if (config.handover && data) {
+    mustFit(engine, trainable, { config: config.optimizer, batch: data.count, replicas: 1, start });
+  }
   const bound = data ? { data, batch } : {};
   const trainee = await createTrainee(engine, trainable, program.initial(start), config.optimizer, bound);
   const { optimizer, objective } = trainee;
@@ -314,7 +321,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   // Until there is another update, an optimizer that was loaded no longer knows what the last one found.
   let loaded = last;
   /** Records what a step found, and returns what to report of it. */
-  const record = (found: StepReport, looked: readonly LayerStats[] | undefined): Progress => {
+  const record = (found: StepReport, looked: readonly LayerStats[] | undefined, lr?: number): Progress => {
     if (loaded && (found.step !== loaded.step || found.skipped !== loaded.skipped)) loaded = null;
     const report = loaded ? withNorm(found, loaded.gradientNorm) : found;
     const layers = loaded && looked ? (loaded.layers ?? undefined) : looked;
@@ -323,7 +330,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     last = { step: report.step, skipped, gradientNorm: report.gradientNorm, layers: loaded?.layers ?? null };
     lost ||= loses(report.loss);
     const index = losses.length;
-    const progress = { ...report, index, lr: optimizer.hyper("lr", Math.max(0, report.step - 1)) };
+    const progress = { ...report, index, lr: lr ?? optimizer.hyper("lr", Math.max(0, report.step - 1)) };
     if (watch) events.push(...watch.observe(progress), ...(layers ? watch.observeLayers(index, layers) : []));
     return progress;
   };
@@ -342,6 +349,14 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     { ...run.options, ...(test ? { test } : {}), ...listeners.ofMetric },
     state,
   );
+
+  let handover: Handover | null = null;
+  /** Hands over where that is due: with every step reported, so that what decides it is known. */
+  const handOver = async (made: number): Promise<void> => {
+    if (!handover?.mayBeDue(made)) return;
+    await pipeline.drain();
+    await handover.decide(made);
+  };
 
   /** A checkpoint of the run as it is. */
   const keep = async (): Promise<void> => {
@@ -363,6 +378,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       optimizer: await saveCheckpoint(optimizer),
       bestOptimizer: track.kept,
       watch: watch?.state() ?? null,
+      handover: handover ? await handover.state() : null,
       lastUpdate: last && { ...last, layers },
     });
     await keeper.put(checkpoint);
@@ -370,6 +386,12 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
 
   try {
     if (state) await loadCheckpoint(optimizer, state.optimizer, { schedules: scheduleDefinitions });
+    if (config.handover) {
+      handover = await createHandover(config.handover, handoverRun(engine, config, data, opened));
+      const before = state?.handover?.step ?? Number.POSITIVE_INFINITY;
+      for (const { step, value } of state?.metrics ?? []) if (step <= before) handover.observe(value);
+      if (state?.handover) await handover.restore(state.handover);
+    }
     listeners.onStart();
     let snapshot: Promise<TensorValues> | undefined;
     const takeSnapshot = async () => {
@@ -379,7 +401,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     let step = losses.length;
     // What the last step leaves over makes an update, and that step is reported with it. A longer run makes none, and so it comes
     // after the checkpoint.
-    const rest = steps % accumulate;
+    const left = () => (handover?.step == null ? steps % accumulate : 0);
     // A value that was due where the run was interrupted.
     if (step < steps && track.isDue(step) && !lost) await track.observe();
     const ended = (): Reason | null => (lost ? "diverged" : track.stops ? "stopped-early" : null);
@@ -393,25 +415,34 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       // Both at once: what the layers did comes back with the loss of the same step.
       const make = () =>
         Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]);
-      if (step === steps && rest > 0) {
+      if (handover?.step != null) {
+        await pipeline.drain();
+        const { report: found, lr } = await pipeline.track(handover.iterate());
+        report(record(found, undefined, lr));
+      } else if (step === steps && left() > 0) {
         await pipeline.drain();
         record(...(await pipeline.track(make())));
       } else {
         await pipeline.start(make);
+        handover?.look();
       }
       if (step === snapshotAfter) snapshot = pipeline.track(takeSnapshot());
       if (step === steps) break;
       if (track.isDue(step)) {
         await pipeline.drain();
-        if (!lost && !signal?.aborted) await track.observe();
+        if (!lost && !signal?.aborted) {
+          await track.observe();
+          handover?.observe(track.points.at(-1)!.value);
+        }
       }
+      await handOver(step);
       reason = ended() ?? "finished";
       if (reason === "finished" && keeper?.isDue(step)) await keep();
     }
     await pipeline.drain();
     if (losses.length > 0) await keep();
-    if (step === steps && rest > 0) {
-      await updateRest(optimizer, rest);
+    if (step === steps && left() > 0) {
+      await updateRest(optimizer, left());
       const stats = await optimizer.stats();
       skipped = stats.skipped;
       const lr = optimizer.hyper("lr", Math.max(0, stats.step - 1));
@@ -440,6 +471,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       testLoss: tested?.loss ?? null,
       testAccuracy: tested?.accuracy ?? null,
       testError: tested?.error ?? null,
+      handedOverAt: handover?.step ?? null,
       skipped,
       reason,
       divergedAt: broken < 0 ? null : broken + 1,
@@ -449,9 +481,29 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     return result;
   } finally {
     await pipeline.close();
+    handover?.destroy();
     opened.destroy();
     await keeper?.close();
   }
+}
+
+/** What a handover takes of its run. */
+function handoverRun(
+  engine: Engine,
+  config: CompleteRunConfig,
+  data: Dataset | undefined,
+  { optimizer }: OpenRun,
+): HandoverRun {
+  const trainable = trainableOf(config);
+  return {
+    optimizer,
+    data,
+    accumulate: accumulateOf(config.optimizer),
+    mode: config.metric ? metricMode(config.metric) : "min",
+    // A landscape's function is the sum over its points, its loss their mean.
+    examples: config.landscape ? optimizer.segments[0]!.shape[0]! : 1,
+    wholeObjective: () => engine.objective(optimizer, trainable, data ? { data, batch: data.count } : {}),
+  };
 }
 
 function weightNotes(test: Dataset): readonly string[] {

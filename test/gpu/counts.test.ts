@@ -1,8 +1,7 @@
 // Counts that hold on any device: dispatches, passes, submits, and what a step must not create. The dispatches of each rule
 // and of modifiers are those that docs/rules.md lists.
 
-import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { countCalls } from "../../bench/counting.ts";
+import { afterEach, describe, expect, it } from "vitest";
 import type { GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
 import { modifierTable, type RuleRow, ruleTable } from "../../src/lab/rule_table.ts";
 import { pointsDataset } from "../../src/objectives/data/points.ts";
@@ -19,15 +18,17 @@ import { lamb } from "../../src/rules/lamb.ts";
 import { muon } from "../../src/rules/muon.ts";
 import { cosine } from "../../src/schedules/cosine.ts";
 import { createOptimizer } from "../optimizers.ts";
-import type { Counts } from "./counting.ts";
-import { device } from "./setup.ts";
+import { type Counts, countingDevice } from "./counting.ts";
 
-// The ring's device, which finds the kernels again that other tests compiled.
-const { alive, count, stop } = countCalls(device);
+// One device for all, which finds a kernel again that was compiled before, as long as an optimizer that has it is kept.
+const { device, alive, count } = await countingDevice();
 const kept: GpuOptimizer[] = [];
+const errors: string[] = [];
+device.addEventListener("uncapturederror", (event) => errors.push((event as GPUUncapturedErrorEvent).error.message));
 
-afterAll(stop);
-afterEach(() => {
+afterEach(async () => {
+  await device.queue.onSubmittedWorkDone();
+  expect(errors.splice(0)).toEqual([]);
   const left = alive.size;
   for (const optimizer of kept) optimizer.destroy();
   expect(left).toBe(0);

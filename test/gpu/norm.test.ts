@@ -1,6 +1,6 @@
 // The norm of the gradient: exact where float32 sums are not, in range where squares are not, the same to the bit every
 // time, and over more chunks than one dimension of a dispatch holds.
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Random } from "../../src/base/random.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
@@ -26,9 +26,9 @@ async function normOf(gradient: ArrayLike<number>): Promise<{ norm: number; scal
 }
 
 describe("the norm", () => {
-  it("of 1,000,001 elements is within 1e-6 of float64's, and the same every time", async () => {
+  it("of 3,000,001 elements is within 1e-6 of float64's, and the same every time", async () => {
     const random = new Random(4);
-    const gradient = Float32Array.from({ length: 1_000_001 }, () => random.uniform() + 0.5);
+    const gradient = Float32Array.from({ length: 3_000_001 }, () => random.uniform() + 0.5);
     const exact = Math.sqrt(gradient.reduce((sum, g) => sum + g * g, 0));
     const first = await normOf(gradient);
     expect(Math.abs(first.norm / exact - 1)).toBeLessThan(1e-6);
@@ -79,33 +79,26 @@ describe("the norm", () => {
   });
 });
 
-describe("more tensors than a dimension of a dispatch holds workgroups", () => {
-  // The limit of every real device is 65,535; what it is changes nothing but how long that many take here.
-  const most = 64;
-  const { limits } = device;
-  const fewer = { get: (_: GPUSupportedLimits, name: keyof GPUSupportedLimits) => limitOf(name) };
-  const limitOf = (name: keyof GPUSupportedLimits) =>
-    name === "maxComputeWorkgroupsPerDimension" ? most : limits[name];
-  const set = (value: GPUSupportedLimits) => Object.defineProperty(device, "limits", { configurable: true, value });
-  beforeAll(() => {
-    set(new Proxy(limits, fewer));
-  });
-  afterAll(() => {
-    set(limits);
-  });
-
-  it("one chunk each, take the second dimension and are all updated", async () => {
+describe("very many tensors", () => {
+  it("70,000 of them, one chunk each, take the dispatch's second dimension and are all updated", async () => {
     const random = new Random(6);
-    // The last row of workgroups is not full.
-    const count = 5 * most + 3;
-    const tensors = Array.from({ length: count }, (_, i) => ({ name: `t${i}`, shape: [1], data: [random.normal()] }));
+    const tensors = Array.from({ length: 70_000 }, (_, i) => ({ name: `t${i}`, shape: [1], data: [random.normal()] }));
     const gradients = Object.fromEntries(tensors.map(({ name }) => [name, [random.normal()]]));
     const results = [];
     for (const optimizer of [
       await createOptimizer(device, tensors, readConfig({ rule: adamw, lr: 0.1, clip })),
       createCpuOptimizer(tensors, readConfig({ rule: adamw, lr: 0.1, clip })),
     ]) {
-      optimizer.write("gradients", gradients);
+      // One write: 70,000 single ones would take the test's time, not the optimizer's.
+      if (optimizer.backend === "webgpu") {
+        const arena = new Float32Array(70_000 * 64);
+        optimizer.segments.forEach(({ name, offset }) => {
+          arena[offset] = gradients[name]![0]!;
+        });
+        device.queue.writeBuffer(optimizer.gradients, 0, arena);
+      } else {
+        optimizer.write("gradients", gradients);
+      }
       optimizer.step();
       optimizer.step();
       results.push({ stats: await optimizer.stats(), params: await optimizer.read() });

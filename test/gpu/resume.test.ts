@@ -7,7 +7,7 @@ import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
 import { type Progress, train } from "../../src/train/train.ts";
 import { everything, expectResumed } from "../resume.ts";
-import { data, config as plainConfig } from "../training.ts";
+import { data } from "../training.ts";
 import { device, freshDevice } from "./setup.ts";
 
 const config = {
@@ -45,13 +45,14 @@ describe("a run whose device is lost", () => {
       onStep,
       async recover(error) {
         failures.push(error);
-        devices.push(failures.length === 1 ? await freshDevice() : device);
+        devices.push(await freshDevice());
         return webgpuEngine(devices.at(-1)!);
       },
     });
     expect(failures.map((error) => error instanceof DeviceError)).toEqual([true, true]);
     expect(steps).toEqual(Array.from({ length: 14 }, (_, i) => i + 1));
     expect(result).toEqual(plain);
+    for (const each of devices) each.destroy();
   });
 
   it("gives up after three losses without a checkpoint in between", async () => {
@@ -69,14 +70,13 @@ describe("a run whose device is lost", () => {
   });
 
   it("does not ask for another where a listener throws", async () => {
-    const lost = await freshDevice();
+    const device = await freshDevice();
     const onStep = () => {
-      lost.destroy();
+      device.destroy();
       throw new Error("from the listener");
     };
     const recover = () => Promise.reject(new Error("asked"));
-    const engine = webgpuEngine(lost);
-    await expect(train({ engine, ...plainConfig, data, test: data, onStep, recover })).rejects.toThrow(
+    await expect(train({ engine: webgpuEngine(device), ...config, data, test: data, onStep, recover })).rejects.toThrow(
       "from the listener",
     );
   });

@@ -1,8 +1,6 @@
-// Legs of runs on either engine in a process of its own, for the law of resuming: uses the built library, as a user would.
-// Reads and writes the checkpoints BACKEND-NAME in FOLDER; "-" is none.
-//   node resume_process.mjs FOLDER FROM TO LOAD SAVE ...
+// One leg of a run in a process of its own, for the law of resuming: uses the built library, as a user would.
+//   node resume_process.mjs BACKEND FROM TO CHECKPOINT|- OUT
 import { readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import {
   adamw,
   createCpuOptimizer,
@@ -19,7 +17,7 @@ import {
 import { Random } from "../../dist/lib/src/training.js";
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 
-const [folder, ...legs] = process.argv.slice(2);
+const [backend, from, to, checkpoint, out] = process.argv.slice(2);
 const config = adamw({
   lr: schedules.cosine({ base: 0.1, steps: 8 }),
   weightDecay: 0.1,
@@ -33,39 +31,29 @@ const config = adamw({
   modifiers: [modifiers.clipGlobalNorm({ maxNorm: 1 }), modifiers.accumulate(2), modifiers.ema({ decay: 0.9 })],
   replicas: [{}, { lr: 0.05 }],
 });
-const normals = () => {
-  const random = new Random(1);
-  return (length) => Float32Array.from({ length }, () => random.normal());
-};
-const lengths = { w: 231, b: 7, c: 5, d: 9 };
-const shapes = { w: [33, 7], b: [7], c: [5], d: [9] };
-
-const opened = await openWebGPU();
-if ("reason" in opened) throw new Error(opened.reason);
-const device = await requestDevice(opened.gpu);
-keep(device);
-const backends = {
-  cpu: (tensors) => createCpuOptimizer(tensors, config),
-  webgpu: (tensors) => createOptimizer(device, tensors, config),
-};
-
-for (let leg = 0; leg < legs.length; leg += 4) {
-  const [from, to, load, save] = legs.slice(leg, leg + 4);
-  for (const [backend, create] of Object.entries(backends)) {
-    const normal = normals();
-    const draw = () => Object.fromEntries(Object.entries(lengths).map(([name, length]) => [name, normal(length)]));
-    const start = draw();
-    const optimizer = await create(Object.entries(shapes).map(([name, shape]) => ({ name, shape, data: start[name] })));
-    const path = (name) => join(folder, `${backend}-${name}`);
-    if (load !== "-") await loadCheckpoint(optimizer, readFileSync(path(load)));
-    for (let step = 0; step < Number(to); step++) {
-      const gradients = draw();
-      if (step < Number(from)) continue;
-      optimizer.write("gradients", gradients);
-      optimizer.step();
-    }
-    writeFileSync(path(save), await saveCheckpoint(optimizer));
-    optimizer.destroy();
-  }
+const random = new Random(1);
+const normal = (length) => Float32Array.from({ length }, () => random.normal());
+const tensors = [
+  { name: "w", shape: [33, 7], data: normal(231) },
+  { name: "b", shape: [7], data: normal(7) },
+  { name: "c", shape: [5], data: normal(5) },
+  { name: "d", shape: [9], data: normal(9) },
+];
+async function create() {
+  if (backend === "cpu") return createCpuOptimizer(tensors, config);
+  const opened = await openWebGPU();
+  if ("reason" in opened) throw new Error(opened.reason);
+  const device = await requestDevice(opened.gpu);
+  keep(device);
+  return createOptimizer(device, tensors, config);
 }
+const optimizer = await create();
+if (checkpoint !== "-") await loadCheckpoint(optimizer, readFileSync(checkpoint));
+for (let step = 0; step < Number(to); step++) {
+  const gradients = { w: normal(231), b: normal(7), c: normal(5), d: normal(9) };
+  if (step < Number(from)) continue;
+  optimizer.write("gradients", gradients);
+  optimizer.step();
+}
+writeFileSync(out, await saveCheckpoint(optimizer));
 process.exit();

@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { createOptimizer } from "../../src/engines/gpu/optimizer.ts";
-import { createCpuOptimizer, loadCheckpoint, modifiers, saveCheckpoint, setRowCount } from "../../src/index.ts";
+import { createCpuOptimizer, loadCheckpoint, modifiers, saveCheckpoint, setRows } from "../../src/index.ts";
 import type { Tensor } from "../../src/optimizer/arena.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
@@ -42,7 +42,7 @@ async function create(engine: Engine, room: number, config: OptimizerConfig): Pr
 async function partly(engine: Engine, room: number, config: OptimizerConfig): Promise<Optimizer> {
   const optimizer = await create(engine, room, config);
   optimizer.write("gradients", { points: Array(room * width).fill(Number.NaN) });
-  await setRowCount(optimizer, "points", 18);
+  await setRows(optimizer, "points", 18);
   return optimizer;
 }
 
@@ -90,7 +90,7 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
     advance([loaded, exact], 2);
     expect(await everything(loaded)).toEqual(await everything(exact));
 
-    await setRowCount(roomy, "points", 30);
+    await setRows(roomy, "points", 30);
     const { points: all } = await roomy.read();
     expect([...all!.subarray(18 * width)]).toEqual([...Float32Array.from(points.slice(18 * width, 30 * width))]);
   });
@@ -107,7 +107,7 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
     const [most, more] = [await partly(engine, 30, config), await partly(engine, 24, config)];
     advance([most, more], 3);
     const given = numbers(6 * width);
-    for (const optimizer of [most, more]) await setRowCount(optimizer, "points", 24, given);
+    for (const optimizer of [most, more]) await setRows(optimizer, "points", 24, given);
     expect((await most.read()).points!.subarray(18 * width)).toEqual(Float32Array.from(given));
     expect((await most.read("ema")).points!.subarray(18 * width)).toEqual(Float32Array.from(given));
     expect((await most.read("m")).points!.subarray(18 * width)).toEqual(new Float32Array(6 * width));
@@ -116,9 +116,9 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
     expect(await everything(most)).toEqual(await everything(more));
     // What has gone leaves no state behind.
     for (const optimizer of [most, more]) {
-      await setRowCount(optimizer, "points", 15);
+      await setRows(optimizer, "points", 15);
       advance([optimizer], 1);
-      await setRowCount(optimizer, "points", 21);
+      await setRows(optimizer, "points", 21);
     }
     expect((await most.read("v")).points!.subarray(15 * width)).toEqual(new Float32Array(6 * width));
   });
@@ -130,7 +130,7 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
   ] as const)("begins with what a new tensor's slots begin with (%j)", async (config, slot, expected) => {
     const optimizer = await partly(engine, 30, config);
     advance([optimizer], 2);
-    await setRowCount(optimizer, "points", 30);
+    await setRows(optimizer, "points", 30);
     expect((await optimizer.read(slot)).points!.subarray(18 * width)).toEqual(expected);
     expect((await optimizer.read(slot)).points!.subarray(0, 18 * width)).not.toEqual(expected.subarray(0, 18 * width));
   });
@@ -142,17 +142,15 @@ describe.each(engines)("a tensor with room for more rows than are in use, on the
       [0, undefined, 'the rows of tensor "points" is 0; it must be a whole number in [1, 30]'],
       [19, [1], 'values has 1 elements; the rows that tensor "points" gains hold 3'],
     ] as const) {
-      await expect(setRowCount(optimizer, "points", rows, values)).rejects.toThrow(`setRowCount: ${message}`);
+      await expect(setRows(optimizer, "points", rows, values)).rejects.toThrow(`setRows: ${message}`);
     }
-    await expect(setRowCount(optimizer, "pints", 1)).rejects.toThrow(
-      'setRowCount names "pints", which is not a tensor',
-    );
+    await expect(setRows(optimizer, "pints", 1)).rejects.toThrow('setRows names "pints", which is not a tensor');
     expect(optimizer.segments[0]!.shape).toEqual([18, width]);
     const whole = createCpuOptimizer(tensors(30), muon({ fallback: adamw() }));
-    await expect(setRowCount(whole, "points", 18)).rejects.toThrow(
-      'setRowCount: tensor "points" has no rows that come and go: rule "muon" takes it as a whole matrix',
+    await expect(setRows(whole, "points", 18)).rejects.toThrow(
+      'setRows: tensor "points" has no rows that come and go: rule "muon" takes it as a whole matrix',
     );
-    await setRowCount(whole, "bias", 5);
+    await setRows(whole, "bias", 5);
     expect((await whole.read()).bias!.length).toBe(5);
   });
 });
@@ -175,7 +173,7 @@ describe("on the device", () => {
     const inside = await create("gpu", 30, config);
     const both = [external, inside];
     for (const rows of [18, 24, 10]) {
-      for (const optimizer of both) await setRowCount(optimizer, "points", rows);
+      for (const optimizer of both) await setRows(optimizer, "points", rows);
       advance(both, 2);
       expect(await everything(external)).toEqual(await everything(inside));
     }
@@ -190,7 +188,7 @@ describe("on the device", () => {
       return counts;
     };
     const before = await step();
-    const change = await count(() => setRowCount(optimizer, "points", 18));
+    const change = await count(() => setRows(optimizer, "points", 18));
     expect(change).toMatchObject({ dispatches: 0, submits: 0, buffers: 0, bindGroups: 0, pipelines: 0, writes: 1 });
     expect(await step()).toEqual(before);
     optimizer.destroy();

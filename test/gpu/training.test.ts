@@ -1,9 +1,9 @@
 // The training loop's laws on the GPU.
 import { webgpuEngine } from "../../src/train/engine.ts";
 import { trainingLaws } from "../training.ts";
-import { device, freshDevice } from "./setup.ts";
+import { freshDevice } from "./setup.ts";
 
-trainingLaws(webgpuEngine(device), async () => {
-  const losable = await freshDevice();
-  return { engine: webgpuEngine(losable), lose: () => losable.destroy() };
+trainingLaws(async () => {
+  const device = await freshDevice();
+  return { engine: webgpuEngine(device), lose: () => device.destroy() };
 });

@@ -56,7 +56,8 @@ async function compute(space: VectorSpace) {
   space.multiply(at(block, 3), at(block, 4));
   space.invertRoots(at(block, 2), 2, 0.1);
   space.dots(alone(y), y, 9);
-  const scalars = await space.scalars(0, 15);
+  space.extent(y, 15);
+  const scalars = await space.scalars(0, 17);
   const vectors = await Promise.all([y, ...[0, 1, 2, 3, 4].map((i) => at(block, i))].map((v) => space.read(v)));
   return { scalars, vectors };
 }

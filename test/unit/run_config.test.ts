@@ -37,6 +37,7 @@ describe("readRunConfig", () => {
       seed: 0,
       metric: null,
       stop: null,
+      handover: null,
       watch: null,
     });
     const full = readRunConfig({

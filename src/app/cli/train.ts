@@ -67,6 +67,10 @@ export function trainCommand(): Command {
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `training steps (default: ${job.steps})`, number)
     .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
+    .option(
+      "--handover <when>",
+      "go on with L-BFGS over all rows: after so many steps, or at a plateau of the loss, or at noise in the gradients",
+    )
     .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
     .option("--data <path>", dataHelp)
     .option("--test-rows <n>", testRowsHelp, number)
@@ -157,7 +161,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
 
   const bars = new Bars();
   // Before the first value of the metric, which may change the rate.
-  const compared = Math.min(paritySteps, config.steps, config.metric?.every ?? paritySteps);
+  const compared = Math.min(paritySteps, config.steps, config.metric?.every ?? paritySteps, ruleSteps(config));
   const { clip, skipNonFinite } = flatConfig(config.optimizer);
   const measuresNorm = skipNonFinite === true || (clip !== null && clip !== undefined);
   const trained = { from: 0, to: 0 };
@@ -283,6 +287,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       parityMaxError,
       seconds: (performance.now() - started) / 1000,
       trainingSeconds: (trained.to - trained.from) / 1000,
+      handedOverAt: result.handedOverAt,
       skipped: result.skipped,
       reason: result.reason,
       divergedAt: result.divergedAt,
@@ -308,6 +313,12 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   } finally {
     bars.stop();
   }
+}
+
+/** Steps that are the rule's in any case. */
+function ruleSteps({ handover }: CompleteRunConfig): number {
+  if (!handover) return Number.POSITIVE_INFINITY;
+  return typeof handover.at === "number" ? handover.at : (handover.every ?? Number.POSITIVE_INFINITY);
 }
 
 function* resumePhrases({ path, state, damaged }: Found, engine: Engine): Generator<string> {
@@ -391,6 +402,7 @@ function* closing(
     | "testAccuracy"
     | "testError"
     | "skipped"
+    | "handedOverAt"
   > & {
     readonly parityMaxError: number | null;
     readonly seconds: number;
@@ -411,6 +423,9 @@ function* closing(
   if (divergedAt !== null) {
     yield `diverged at step ${divergedAt}, the first whose loss was not finite; ${brokenRemedy}`;
   } else if (reason === "diverged") yield `diverged: the test loss is not finite; ${brokenRemedy}`;
+  if (run.handedOverAt !== null)
+    yield `after step ${run.handedOverAt} the steps were iterations of L-BFGS over all rows`;
+  else if (config.handover) yield "the run never handed over to L-BFGS";
   if (best) {
     const restored = config.stop?.restoreBest ? ", whose parameters were restored" : "";
     yield `best ${config.metric!.type} ${best.value.toPrecision(5)} after step ${best.step}${restored}`;

@@ -36,6 +36,7 @@ export class CpuVectors implements VectorSpace {
   readonly backend: Optimizer["backend"] = "cpu";
   readonly length: number;
   readonly replicas: number;
+  readonly firstReplica: number;
   readonly tensors: readonly VectorTensor[];
   readonly scalarCount: number;
   readonly #optimizer: CpuOptimizer;
@@ -47,7 +48,8 @@ export class CpuVectors implements VectorSpace {
   #destroyed = false;
 
   constructor(optimizer: CpuOptimizer, plan: VectorPlan) {
-    const { length, replicas, tensors, scalarCount } = plan;
+    const { length, replicas, firstReplica, tensors, scalarCount } = plan;
+    this.firstReplica = firstReplica;
     this.length = length;
     this.replicas = replicas;
     this.tensors = tensors;
@@ -55,6 +57,10 @@ export class CpuVectors implements VectorSpace {
     this.#optimizer = optimizer;
     this.#plan = plan;
     this.#scalars = Array.from({ length: replicas }, () => new Float64Array(scalarCount));
+  }
+
+  isOf(optimizer: Optimizer): boolean {
+    return optimizer === this.#optimizer;
   }
 
   async create(count: number): Promise<Block> {
@@ -137,6 +143,19 @@ export class CpuVectors implements VectorSpace {
     });
   }
 
+  extent(x: At, into: number): void {
+    checkScalars(this, into, 2);
+    this.vector(x).forEach((values, r) => {
+      let [sum, largest] = [0, 0];
+      for (const value of values) {
+        const size = Math.abs(value);
+        sum += size;
+        if (!(size <= largest)) largest = size;
+      }
+      this.#scalars[r]!.set([sum, largest], into);
+    });
+  }
+
   multiply(y: At, x: At): void {
     const xs = this.vector(x);
     this.vector(y).forEach((values, r) => {
@@ -163,6 +182,10 @@ export class CpuVectors implements VectorSpace {
     this.#mustLive("scalars");
     checkScalars(this, first, count);
     return this.#scalars.map((list) => list.slice(first, first + count));
+  }
+
+  flush(): void {
+    // Operations run when they are called.
   }
 
   async submit(): Promise<void> {

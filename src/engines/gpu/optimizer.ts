@@ -85,9 +85,8 @@ export interface GpuOptimizer extends Optimizer {
    */
   markSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
-   * One tensor's part of an arena, ready for a bind group. Up to 3 elements of zero padding follow the tensor, or, where not
-   * all of its rows are in use (`setRowCount`), elements of other rows. Of a tensor in an external buffer, its part of that,
-   * whose offset need not be one that can be bound.
+   * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. Of a tensor
+   * in an external buffer, its part of that, whose offset need not be one that can be bound.
    */
   binding(role: Role, name: string, where?: InReplica): GPUBufferBinding & { readonly offset: number };
   /**

@@ -4,6 +4,8 @@
 import combine from "../../../shaders/vectors/combine.wgsl?raw";
 import conclude from "../../../shaders/vectors/conclude.wgsl?raw";
 import dots from "../../../shaders/vectors/dots.wgsl?raw";
+import extent from "../../../shaders/vectors/extent.wgsl?raw";
+import extentConclude from "../../../shaders/vectors/extent_conclude.wgsl?raw";
 import invertRoots from "../../../shaders/vectors/invert_roots.wgsl?raw";
 import load from "../../../shaders/vectors/load.wgsl?raw";
 import multiply from "../../../shaders/vectors/multiply.wgsl?raw";
@@ -101,6 +103,7 @@ const settings: Binding = { name: "sizes", use: "read", type: "Sizes" };
 const [x, y] = [array("x", "read"), array("y", "write")];
 const sumStruct = defineStruct("Sum", { values: "vec4f" });
 const totalStruct = defineStruct("Sum", { value: "f32" });
+const extentStruct = defineStruct("Sum", { sum: "f32", largest: "f32" });
 
 /** The kernels, by name: their struct, bindings and files. */
 const kernels = {
@@ -113,6 +116,16 @@ const kernels = {
     structs: [structs.conclude, totalStruct],
     bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
     snippets: [joinSnippet, totalSnippet, file("vectors/conclude", conclude)],
+  },
+  extent: {
+    structs: [structs.dots, extentStruct],
+    bindings: [array("partials", "write", "Sum"), x, settings],
+    snippets: [joinSnippet, file("vectors/extent", extent)],
+  },
+  extentConclude: {
+    structs: [structs.conclude, extentStruct],
+    bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
+    snippets: [joinSnippet, totalSnippet, file("vectors/extent_conclude", extentConclude)],
   },
   combineApart: {
     structs: [structs.combine],
@@ -317,7 +330,7 @@ export class GpuVectors implements VectorSpace {
     const { workgroupSize, barriers } = shape;
     const compiled = await Promise.all(
       Object.entries(kernels).map(async ([name, { bindings }]) => {
-        const lanes = name === "conclude" && !barriers ? 1 : workgroupSize;
+        const lanes = /conclude$/i.test(name) && !barriers ? 1 : workgroupSize;
         const source = vectorSources[name as KernelName];
         const uses = bindings.map(({ use }) => use);
         const constants = {
@@ -371,15 +384,21 @@ export class GpuVectors implements VectorSpace {
     this.#uploads = new Float32Array(uploads);
   }
 
+  isOf(optimizer: Optimizer): boolean {
+    return optimizer === this.#optimizer;
+  }
+
   async create(count: number): Promise<Block> {
     this.#mustLive("create");
     const { device } = this.#optimizer;
     const { stride } = this.#layout;
     const purpose = `${count} vectors of ${this.length} elements, ${this.replicas} ×`;
-    const more = count > this.#partialVectors;
+    // An extent files two numbers.
+    const vectors = Math.max(2, count);
+    const more = vectors > this.#partialVectors;
     const { made, buffers } = await allocate(device, purpose, (create) => ({
       block: create("vectors", 4 * count * stride * this.replicas),
-      partials: more ? create("vector partials", 4 * count * this.#partialCount * this.replicas) : undefined,
+      partials: more ? create("vector partials", 4 * vectors * this.#partialCount * this.replicas) : undefined,
     }));
     try {
       this.#mustLive("create");
@@ -389,7 +408,7 @@ export class GpuVectors implements VectorSpace {
     }
     if (made.partials) {
       this.#replacePartials(made.partials);
-      this.#partialVectors = count;
+      this.#partialVectors = vectors;
     }
     const block: Block = { count };
     this.#blocks.set(block, made.block);
@@ -550,6 +569,20 @@ export class GpuVectors implements VectorSpace {
     else this.#dispatch("combineApart", [ys, factors, xs, sizes], this.#everywhere);
   }
 
+  extent(x: At, into: number): void {
+    const buffer = this.#bufferOf(alone(x));
+    checkScalars(this, into, 2);
+    this.reserve(2);
+    const chunks = this.#chunks;
+    const partials = this.#partials!;
+    const sizes = this.#encode(structs.dots, { ...this.#places(x.index, 0), count: 1, chunks });
+    this.#dispatch("extent", [partials, buffer, sizes], [...grid(this.#optimizer.device, chunks), this.replicas]);
+    const results = this.#encode(structs.conclude, {
+      ...{ count: 1, partials: this.#partialCount, into, replicas: this.replicas },
+    });
+    this.#dispatch("extentConclude", [partials, this.scalarBuffer, results], [1, 1, this.replicas]);
+  }
+
   multiply(y: At, x: At): void {
     const [xs, ys] = [this.#bufferOf(alone(x)), this.#bufferOf(alone(y))];
     this.reserve(1);
@@ -636,6 +669,17 @@ export class GpuVectors implements VectorSpace {
   record(pass: (pass: GPUComputePassEncoder) => void): void {
     this.#mustLive("an operation");
     this.#commands.push({ pass });
+  }
+
+  /** scalars[into] := a float32 in a buffer, which is asked for when what was recorded is submitted; in a space of one replica. */
+  recordScalar(from: () => GPUBufferBinding, into: number): void {
+    this.#mustLive("an operation");
+    this.#commands.push({
+      between: (encoder) => {
+        const { buffer, offset = 0 } = from();
+        encoder.copyBufferToBuffer(buffer, offset, this.scalarBuffer, 4 * into, 4);
+      },
+    });
   }
 
   /** Records a dispatch with sizes of its own, whose buffer comes last among what is bound. */

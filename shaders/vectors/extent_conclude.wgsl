@@ -1,0 +1,14 @@
+// Second of two kernels of how large a vector's elements are: one workgroup for each replica joins what its chunks found.
+fn add_sums(a: Sum, b: Sum) -> Sum {
+  return Sum(a.sum + b.sum, max(a.largest, b.largest));
+}
+
+@compute @workgroup_size(workgroup_size)
+fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let replica = position.z;
+  let total = total_of(replica * sizes.partials, sizes.partials, lane);
+  if (lane == 0u) {
+    scalars[sizes.into * sizes.replicas + replica] = total.sum;
+    scalars[(sizes.into + 1u) * sizes.replicas + replica] = total.largest;
+  }
+}

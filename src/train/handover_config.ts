@@ -1,0 +1,92 @@
+// When a run hands over from its rule to L-BFGS, as its config says it.
+
+import { OptionError, show } from "../base/errors.ts";
+import { readNumber, readObject } from "../base/options.ts";
+import type { Program } from "../objectives/program.ts";
+import { roleOf } from "../optimizer/evaluation.ts";
+import type { Plan } from "../optimizer/plan.ts";
+
+/** When a run goes over from its rule to L-BFGS, and how that goes on. */
+export interface HandoverConfig {
+  /**
+   * After so many steps, a whole number >= 1; "plateau": where the run's metric no longer improves; "noise": where the signal-to-noise
+   * ratio of the gradients falls below `below`.
+   */
+  readonly at: number | "plateau" | "noise";
+  /** With "plateau": values in a row that are no improvement, a whole number >= 1, default 5. */
+  readonly patience?: number | undefined;
+  /** With "plateau": a value improves on the best by more than this, or not at all; >= 0, default 0. */
+  readonly minDelta?: number | undefined;
+  /**
+   * With "noise": the square of the mean gradient over its variance from step to step, > 0, default 1. Where steps overshoot,
+   * successive gradients point against each other, and the ratio is below 0.
+   */
+  readonly below?: number | undefined;
+  /** With "noise": steps from one ratio to the next, a whole number in [2, 500], default 50. */
+  readonly every?: number | undefined;
+  /** Pairs that L-BFGS remembers, a whole number in [1, 1000]; default 10. */
+  readonly history?: number | undefined;
+}
+
+/** {@link HandoverConfig} with what its `at` takes filled in. */
+export type CompleteHandoverConfig = HandoverConfig & { readonly history: number };
+
+/**
+ * @throws OptionError for a handover that is none, options of another kind of it, and runs that L-BFGS cannot go on with: with
+ * dropout, averages of parameters, or rules that train other points than they promise.
+ */
+export function readHandover(value: unknown, program: Program, plan: Plan, hasMetric: boolean): CompleteHandoverConfig {
+  const config = readConfig(value, plan.accumulate, hasMetric);
+  const refused = (what: string) => new OptionError(`handover is ${show(value)}; ${what}`);
+  if (program.draws) throw refused(`${program.title} has dropout, which L-BFGS does not take, so it must be left out`);
+  if (plan.maximize) throw refused("with maximize: true it must be left out, since L-BFGS minimizes");
+  const role = roleOf(plan, Number.POSITIVE_INFINITY);
+  if (role !== "params") {
+    throw refused(
+      `this optimizer's parameters to use are its ${role}, which L-BFGS does not make, so it must be left out`,
+    );
+  }
+  return config;
+}
+
+function readConfig(value: unknown, accumulate: number, hasMetric: boolean): CompleteHandoverConfig {
+  const { at: when } = readObject("handover", value, ["at", "patience", "minDelta", "below", "every", "history"]);
+  const kind = typeof when === "number" ? "step" : when;
+  const names = { step: [], plateau: ["patience", "minDelta"], noise: ["below", "every"] } as const;
+  if (kind !== "step" && kind !== "plateau" && kind !== "noise") {
+    const given = when === undefined ? "missing" : show(when);
+    throw new OptionError(`handover.at is ${given}; it must be a number of steps, "plateau" or "noise"`);
+  }
+  const fields = readObject("handover", value, ["at", ...names[kind], "history"]);
+  const history = readNumber("handover.history", fields.history ?? 10, { min: 1, max: 1000, integer: true });
+  const whole = (name: string, given: unknown, min: number, max?: number) =>
+    readNumber(`handover.${name}`, given, { min, integer: true, ...(max ? { max } : {}) });
+  if (kind === "step") {
+    const step = whole("at", when, 1);
+    if (step % accumulate !== 0) {
+      throw new OptionError(
+        `handover.at is ${step}; with accumulate: ${accumulate} it must be a multiple of that, since a step between has made no update`,
+      );
+    }
+    return { at: step, history };
+  }
+  if (kind === "plateau") {
+    if (!hasMetric) {
+      throw new OptionError(
+        'handover.at is "plateau", which needs metric: what to go by, such as { "type": "loss", "every": 100 }',
+      );
+    }
+    return {
+      at: kind,
+      patience: whole("patience", fields.patience ?? 5, 1),
+      minDelta: readNumber("handover.minDelta", fields.minDelta ?? 0, { min: 0 }),
+      history,
+    };
+  }
+  return {
+    at: kind,
+    below: readNumber("handover.below", fields.below ?? 1, { above: 0 }),
+    every: whole("every", fields.every ?? 50, 2, 500),
+    history,
+  };
+}
