@@ -3,4 +3,8 @@
 /** By the name of the experiment. */
 export const smallLab: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
   "speed-limit": { dimension: 3, condition: 5, replicas: 8, momentum: 0.5, seed: 3 },
+  euler: { dimension: 4, condition: 50, points: 16, seed: 2 },
+  cascade: { replicas: 1024, steps: 1000, seed: 5 },
+  temperature: { walkers: 2048, lr: 1, momentum: 0.3, curvature: 0.8, noise: 2, seed: 2 ** 40 + 1 },
+  tracking: { walkers: 2048, replicas: 7, drift: 0.1, lr: 0.5, seed: 7 },
 };

@@ -5,6 +5,8 @@
 
 // where the point in hand begins
 var<private> origin: u32;
+// updates made so far
+var<private> step: u32;
 
 fn x(i: u32) -> f32 {
   return points[origin + i];

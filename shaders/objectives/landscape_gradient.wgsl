@@ -16,6 +16,8 @@ override control_stride: u32;
 override skip_index: u32;
 // where its loss scale is
 override loss_scale_index: u32;
+// where the updates made so far are
+override step_index: u32;
 // whether gradients are written, or losses alone are summed
 override derive: bool;
 
@@ -34,6 +36,7 @@ fn main(
     return;
   }
   let scale = bitcast<f32>(control[replica * control_stride + loss_scale_index]);
+  step = control[replica * control_stride + step_index];
   let first_point = replica * setting.stride + setting.points_first;
   let first_gradient = replica * setting.stride + setting.gradients_first;
   let end = min((chunk + 1u) * chunk_length, setting.length);

@@ -11,13 +11,13 @@ export function bindLandscapeToCpu(landscape: Landscape, { shape: [count] }: Seg
       values(pointsName).subarray(point * dimension, (point + 1) * dimension),
     );
   return {
-    gradient(params, _rows, _step, gradients) {
+    gradient(params, _rows, step, gradients) {
       const into = gradients(pointsName);
       let sum = 0;
       pointsOf(params).forEach((point, nth) => {
         for (let i = 0; i < dimension; i++) {
-          sum += term(point, i);
-          into[nth * dimension + i] = slope(point, i);
+          sum += term(point, i, step);
+          into[nth * dimension + i] = slope(point, i, step);
         }
       });
       return sum / count!;

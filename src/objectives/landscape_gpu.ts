@@ -9,6 +9,7 @@ import { grid, isSoftware } from "../engines/gpu/device.ts";
 import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
 import { streamShape } from "../engines/gpu/kernel_shapes.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
+import { philoxSnippet } from "../engines/stages/snippets.ts";
 import { chunkLength, type Segment } from "../optimizer/arena.ts";
 import { pointsName } from "./landscape.ts";
 import type { Landscape } from "./landscapes/define.ts";
@@ -28,6 +29,7 @@ export function landscapeSource({ type, kernel }: Pick<Landscape, "type" | "kern
   return assemble(`${type} gradient`, [
     header,
     snippet("landscape", points),
+    ...(kernel.random ? [philoxSnippet] : []),
     surface,
     snippet("landscape_gradient", gradientDriver),
   ]);
@@ -105,6 +107,7 @@ export async function bindLandscapeToGpu(
       chunk_length: chunkLength,
       control_stride: controlBytes / replicas / 4,
       skip_index: optimizer.controlIndex("skip"),
+      step_index: optimizer.controlIndex("step"),
       loss_scale_index: optimizer.controlIndex("lossScale"),
       derive: Number(derive),
     });

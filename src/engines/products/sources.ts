@@ -21,6 +21,7 @@ import tiled from "../../../shaders/products/tiled.wgsl?raw";
 import { assemble, type Snippet, type Source } from "../../base/assemble.ts";
 import { defineStruct } from "../../base/struct.ts";
 import type { BindingUse } from "../gpu/kernel.ts";
+import { philoxSnippet } from "../stages/snippets.ts";
 
 /** The uniform of a product's kernel; rows, firsts and strides count elements, or vec4s where it reads those. */
 export const sizesStruct = defineStruct("Sizes", {
@@ -78,7 +79,10 @@ export const batchSnippet = snippet("batch", batch);
 /** Activations, of a struct `sizes` that says which. */
 export const activationSnippet = snippet("activation", activation);
 
-const dropouts = { yes: [batchSnippet, snippet("dropout", dropout)], no: [snippet("no_dropout", noDropout)] };
+const dropouts = {
+  yes: [batchSnippet, snippet("dropout", dropout), philoxSnippet],
+  no: [snippet("no_dropout", noDropout)],
+};
 const accesses = { vec4: snippet("access_vec4", accessVec4), any: snippet("access_any", accessAny) };
 const epilogues = {
   none: snippet("plain", plain),

@@ -11,6 +11,7 @@ import loadVec4 from "../../../shaders/load_vec4.wgsl?raw";
 import nan from "../../../shaders/nan.wgsl?raw";
 import paramsScalar from "../../../shaders/params_scalar.wgsl?raw";
 import paramsVec4 from "../../../shaders/params_vec4.wgsl?raw";
+import philox from "../../../shaders/philox.wgsl?raw";
 import scaleNorm from "../../../shaders/scale_norm.wgsl?raw";
 import scalePlain from "../../../shaders/scale_plain.wgsl?raw";
 import table from "../../../shaders/table.wgsl?raw";
@@ -39,6 +40,7 @@ export const scaleSnippets = {
   norm: /* @__PURE__ */ file("scale_norm", scaleNorm),
   plain: /* @__PURE__ */ file("scale_plain", scalePlain),
 };
+export const philoxSnippet = /* @__PURE__ */ file("philox", philox);
 export const nanSnippet = /* @__PURE__ */ file("nan", nan);
 export const cellAccessSnippet = /* @__PURE__ */ file("cell", cell);
 export const gradientSnippet = /* @__PURE__ */ file("gradient", gradient);

@@ -1,6 +1,10 @@
 // The registry of experiments, in the order of docs/lab.md.
+import { cascade } from "./cascade.ts";
+import { euler } from "./euler.ts";
 import type { Experiment } from "./experiment.ts";
 import { speedLimit } from "./speed_limit.ts";
+import { temperature } from "./temperature.ts";
+import { tracking } from "./tracking.ts";
 
 /** Every experiment, in the order of docs/lab.md. */
-export const experiments: readonly Experiment[] = [speedLimit];
+export const experiments: readonly Experiment[] = [speedLimit, euler, cascade, temperature, tracking];

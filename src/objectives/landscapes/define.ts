@@ -34,10 +34,13 @@ export type Interval = readonly [low: number, high: number];
 interface Surface {
   /** How many coordinates a point has. */
   readonly dimension: number;
-  /** The i-th of the terms whose sum the landscape is; there are as many as coordinates. */
-  term(x: ArrayLike<number>, i: number): number;
-  /** The derivative of the whole sum by the i-th coordinate. */
-  slope(x: ArrayLike<number>, i: number): number;
+  /**
+   * The i-th of the terms whose sum the landscape is; there are as many as coordinates. A landscape that changes or draws at
+   * random goes by `step`, the updates made so far; 0 where none is said.
+   */
+  term(x: ArrayLike<number>, i: number, step?: number): number;
+  /** The derivative of the whole sum by the i-th coordinate; `step` as for {@link Surface.term}. */
+  slope(x: ArrayLike<number>, i: number, step?: number): number;
   /** The second derivative of the whole sum by the i-th and the j-th coordinate. */
   curvature(x: ArrayLike<number>, i: number, j: number): number;
   /** The value at the {@link Surface.minima}; null where none is known, or there is none. */
@@ -80,6 +83,8 @@ export interface LandscapeKernel {
   readonly constants: Readonly<Record<string, number>>;
   /** More numbers than have names: `setting.numbers`. */
   readonly numbers: ArrayLike<number>;
+  /** Whether it draws random numbers, by `philox` and the number `step` of updates made so far; default false. */
+  readonly random?: boolean;
 }
 
 type Options = Readonly<Record<string, Option<unknown>>>;
@@ -171,6 +176,7 @@ export function defineLandscape<O extends Options>(
         kept = options.map(([key]) => key),
         constants = {},
         numbers = [],
+        random = false,
         ...surface
       } = written.create(values, name, given);
       const complete = kept.filter((key) => values[key] !== undefined).map((key) => [key, values[key]] as const);
@@ -179,7 +185,7 @@ export function defineLandscape<O extends Options>(
         ...wholeOf(surface),
         type,
         config: { type, ...Object.fromEntries(complete) },
-        kernel: { wgsl, constants, numbers },
+        kernel: { wgsl, constants, numbers, random },
         program: undefined as unknown as Program<Points>,
       };
       landscape.program = programOfLandscape(landscape);
