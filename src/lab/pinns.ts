@@ -43,7 +43,10 @@ export function readPinns(value: unknown): readonly PinnCase[] {
   return list("pinns", value).map((entry, i) => {
     const fields = record(`pinns[${i}]`, entry);
     const { id, where } = entryId("pinns", i, fields.id);
-    const { points, boundaryWeight, f: _f, exact: _exact, ...problem } = record(`${where}.problem`, fields.problem);
+    const { points, boundaryWeight, type, ...options } = record(`${where}.problem`, fields.problem);
+    // Texts beside its type describe the problem.
+    const told = Object.entries(options).filter(([, option]) => typeof option !== "string");
+    const problem = { type, ...Object.fromEntries(told) };
     const flat = list(`${where}.problem.points`, points).flat();
     return {
       id,
