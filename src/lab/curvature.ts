@@ -2,6 +2,7 @@
 // `fallline-curvature/1` (test/golden/README.md describes it), section by section.
 
 import { DataError } from "../base/errors.ts";
+import { lbfgsCase, readLbfgsCases } from "./lbfgs.ts";
 import { pinnCase, readPinns } from "./pinns.ts";
 import { recordedFile, type SectionCase } from "./recorded.ts";
 
@@ -9,6 +10,11 @@ const format = "fallline-curvature/1";
 
 /** The sections that a file may have, and how each reads its cases. */
 export const sections: Readonly<Record<string, (value: unknown) => readonly SectionCase[]>> = {
+  lbfgs: (value) =>
+    readLbfgsCases(value).map((entry) => ({
+      ...{ id: entry.id, needsData: entry.rows !== undefined },
+      check: (engine, data) => lbfgsCase(entry, engine, data),
+    })),
   pinns: (value) =>
     readPinns(value).map((entry) => ({ id: entry.id, needsData: false, check: (engine) => pinnCase(entry, engine) })),
 };

@@ -2,7 +2,7 @@
 // finite, and what a step costs in dispatches and readbacks, however many tensors there are.
 import { describe, expect, it } from "vitest";
 import { createOptimizer, type GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
-import { readLbfgsCases, runLbfgsCase } from "../../src/lab/curvature_lbfgs.ts";
+import { lbfgsCase, readLbfgsCases } from "../../src/lab/lbfgs.ts";
 import { digitsDataset } from "../../src/objectives/data/digits.ts";
 import { landscapeOf } from "../../src/objectives/landscapes/define.ts";
 import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
@@ -26,7 +26,7 @@ describe("recorded runs of L-BFGS", () => {
   it.each(readLbfgsCases(lbfgs).map((entry) => [entry.id, entry] as const))(
     "%s: its losses are reached in 1.5 times its evaluations at most",
     async (_, entry) => {
-      const result = await runLbfgsCase(webgpuEngine(device), entry, digits);
+      const result = await lbfgsCase(entry, webgpuEngine(device), digits);
       expect(result).toMatchObject({ ok: true });
     },
   );

@@ -1,16 +1,15 @@
 // L-BFGS held against losses that torch.optim.LBFGS came to (the `lbfgs` of `fallline-curvature/1`): each must be reached in about
 // as many evaluations.
 
-import { DataError, show } from "../base/errors.ts";
+import { DataError, FalllineError, show } from "../base/errors.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import { createLandscape } from "../objectives/landscapes/index.ts";
 import { createLbfgs } from "../objectives/lbfgs/lbfgs.ts";
-import type { Model } from "../objectives/model.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { initialTensors, type Trainable } from "../objectives/program.ts";
 import { sgd } from "../rules/sgd.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";
-import { entryId, list, record } from "./recorded.ts";
+import { entryId, list, record, type SectionResult } from "./recorded.ts";
 
 /** Losses that another L-BFGS came to. */
 export interface LbfgsCase {
@@ -26,17 +25,6 @@ export interface LbfgsCase {
   readonly losses: readonly number[];
   /** Losses and gradients that were computed until then. */
   readonly evaluations: readonly number[];
-}
-
-/** What became of a recorded case of L-BFGS. */
-export interface LbfgsCaseResult {
-  readonly id: string;
-  /** The evaluations that a loss took, over those of the recorded run, where that is largest; null where a loss was not reached. */
-  readonly worst: number | null;
-  /** Whether that is within the limit of the engine. */
-  readonly ok: boolean;
-  /** Why the case did not run, or which loss was not reached. */
-  readonly error?: string;
 }
 
 /** Evaluations over those recorded that are allowed, and how near to a loss counts as there, relative to the loss at the start. */
@@ -75,26 +63,37 @@ export function readLbfgsCases(value: unknown): readonly LbfgsCase[] {
 }
 
 /**
- * Runs one case.
+ * Runs one case: `worst` is the evaluations that a loss took over those of the recorded run, where that is largest.
  *
  * @param data The rows that models learn from.
  */
-export async function runLbfgsCase(
-  engine: Engine,
-  entry: LbfgsCase,
-  data: Dataset | undefined,
-): Promise<LbfgsCaseResult> {
+export async function lbfgsCase(entry: LbfgsCase, engine: Engine, data: Dataset | undefined): Promise<SectionResult> {
+  try {
+    return await runCase(entry, engine, data);
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    return { id: entry.id, ok: false, worst: null, error: error.message };
+  }
+}
+
+async function runCase(entry: LbfgsCase, engine: Engine, data: Dataset | undefined): Promise<SectionResult> {
   const { id, problem, params, history, losses, evaluations } = entry;
   const { evaluations: limit, resolution } = lbfgsLimits[engine.backend];
   if (entry.rows !== undefined && !(data && data.count >= entry.rows)) {
-    throw new DataError(
-      `${id} takes ${entry.rows} rows; ${data ? `${data.name} has ${data.count}` : "there is no data"}`,
-    );
+    throw new DataError(`it takes ${entry.rows} rows; ${data ? `${data.name} has ${data.count}` : "there is no data"}`);
   }
-  const tensors = initialTensors(problem as Model).map(({ name, shape }) => ({ name, shape, data: params[name]! }));
+  const start = "points" in params ? params.points : undefined;
+  const tensors = initialTensors<unknown>(problem, start).map(({ name, shape }) => {
+    const values = params[name];
+    const length = shape.reduce((product, side) => product * side, 1);
+    if (values?.length === length) return { name, shape, data: values };
+    throw new DataError(`the start has ${values?.length ?? "no"} numbers for ${name}, which has ${length}`);
+  });
   const rows = entry.rows === undefined ? undefined : Uint32Array.from({ length: entry.rows }, (_, row) => row);
-  const bound = rows ? { data, batch: rows.length } : {};
-  const { optimizer, objective, destroy } = await createTrainee(engine, problem, tensors, sgd(), bound);
+  const { optimizer, objective, destroy } = await createTrainee(
+    ...([engine, problem, tensors, sgd()] as const),
+    rows ? { data, batch: rows.length } : {},
+  );
   try {
     const options = { history, maxIterations: 1, gradientTolerance: 0, changeTolerance: 0 };
     const lbfgs = await createLbfgs(optimizer, options);
@@ -110,8 +109,14 @@ export async function runLbfgsCase(
       if (report.iterations === 0) break;
     }
     lbfgs.destroy();
-    if (reached === losses.length) return { id, worst, ok: worst <= limit };
-    return { id, worst: null, ok: false, error: missed(entry, reached, spent) };
+    if (reached < losses.length) return { id, worst: null, ok: false, error: missed(entry, reached, spent) };
+    if (worst <= limit) return { id, worst, ok: true };
+    return {
+      id,
+      worst,
+      ok: false,
+      error: `a loss took ${worst.toFixed(2)} times the recorded evaluations; ${limit} are allowed`,
+    };
   } finally {
     destroy();
   }
