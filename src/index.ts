@@ -1,6 +1,7 @@
 // `fallline`: the optimizer on either engine, its rules, schedules and modifiers.
 /// <reference types="@webgpu/types" preserve="true" />
 
+export type { Snippet } from "./base/assemble.ts";
 export { DataError, DeviceError, FalllineError, OptionError } from "./base/errors.ts";
 export type { Range } from "./base/options.ts";
 export { decodeSafetensors, encodeSafetensors, type SafeTensor, type SafeTensors } from "./base/safetensors.ts";
@@ -8,6 +9,7 @@ export { type CpuOptimizer, createCpuOptimizer, type ReplicaProgress } from "./e
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./engines/gpu/device.ts";
 export { type ControlField, createOptimizer, type GpuOptimizer } from "./engines/gpu/optimizer.ts";
 export * as stages from "./engines/stages/functions.ts";
+export type { Stage } from "./engines/stages/stage.ts";
 export { type LawResult, verifyRule } from "./lab/verify.ts";
 export * as modifiers from "./modifiers/functions.ts";
 export type {
@@ -63,8 +65,11 @@ export type {
   Carry,
   Cell,
   Factored,
+  FallbackOption,
   Hyper,
   HyperOptions,
+  Names,
+  Numbers,
   Only,
   Reduction,
   Rule,
@@ -77,14 +82,18 @@ export type {
 export { scheduleFreeAdamw, scheduleFreeSgd } from "./rules/schedule_free.ts";
 export { sgd } from "./rules/sgd.ts";
 export { signum } from "./rules/signum.ts";
+export type { SlotFormat } from "./rules/slot_format.ts";
 export { yogi } from "./rules/yogi.ts";
 export * as schedules from "./schedules/functions.ts";
 export { readSchedule } from "./schedules/read_schedule.ts";
 export type {
   Listener,
   ListenerState,
+  Nested,
   Schedule,
   ScheduleConfig,
+  ScheduleDefinition,
   Scheduled,
   ScheduleFunction,
+  ScheduleOption,
 } from "./schedules/schedule.ts";

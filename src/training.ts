@@ -4,6 +4,7 @@
 export { Random } from "./base/random.ts";
 export { openVectors } from "./engines/open_vectors.ts";
 export type { Activation } from "./engines/products/activation.ts";
+export type { Dropout } from "./engines/products/dropout.ts";
 export type {
   At,
   Block,
@@ -36,14 +37,29 @@ export { type VerifyObjectiveOptions, verifyObjective } from "./lab/verify_objec
 export { type CustomDefinition, type CustomObjective, defineObjective, type Example } from "./objectives/custom.ts";
 export type { ArrayDatasetOptions, Rows } from "./objectives/data/arrays.ts";
 export type { Column, CsvOptions } from "./objectives/data/csv.ts";
-export type { Dataset, LabelledDataset, Split, SplitOptions, TargetDataset } from "./objectives/data/dataset.ts";
+export type {
+  Dataset,
+  DatasetShape,
+  LabelledDataset,
+  Split,
+  SplitOptions,
+  TargetDataset,
+} from "./objectives/data/dataset.ts";
 export * as datasets from "./objectives/data/functions.ts";
 export type { IdxArray, IdxOptions } from "./objectives/data/idx.ts";
 export type { ClassesOption } from "./objectives/data/labels.ts";
 export type { PointsOptions } from "./objectives/data/points.ts";
 export type { Field, FieldOptions, Strides } from "./objectives/field.ts";
 export type { InitConfig } from "./objectives/init.ts";
-export type { Interval, Landscape, LandscapeConfig, LandscapeKernel } from "./objectives/landscapes/define.ts";
+export type { Points } from "./objectives/landscape.ts";
+export type {
+  Interval,
+  Landscape,
+  LandscapeConfig,
+  LandscapeDefinition,
+  LandscapeFunction,
+  LandscapeKernel,
+} from "./objectives/landscapes/define.ts";
 export * as landscapes from "./objectives/landscapes/functions.ts";
 export type { LbfgsReason, LbfgsReport, LineSearch } from "./objectives/lbfgs/iteration.ts";
 export {
@@ -54,12 +70,38 @@ export {
   type Lbfgs,
   type LbfgsOptions,
 } from "./objectives/lbfgs/lbfgs.ts";
-export type { LossConfig } from "./objectives/loss.ts";
-export type { Layer, Model } from "./objectives/model.ts";
+export type { CompleteLossConfig, LossConfig, LossName } from "./objectives/loss.ts";
+export type { ReplicaLimits } from "./objectives/memory.ts";
+export type {
+  CompleteTrainingOptions,
+  CompleteWeightOptions,
+  Layer,
+  Model,
+  TrainingOptions,
+  WeightOptions,
+} from "./objectives/model.ts";
 export { type CompleteModelConfig, createModel, type ModelConfig } from "./objectives/models/index.ts";
-export { type MlpConfig, type MlpOptions, mlp } from "./objectives/models/mlp.ts";
-export { type PinnConfig, type PinnOptions, pinn } from "./objectives/models/pinn.ts";
-export { type RnnConfig, type RnnOptions, rnn } from "./objectives/models/rnn.ts";
+export {
+  type CompleteMlpConfig,
+  type MlpConfig,
+  type MlpFunction,
+  type MlpOptions,
+  mlp,
+} from "./objectives/models/mlp.ts";
+export {
+  type CompletePinnConfig,
+  type PinnConfig,
+  type PinnFunction,
+  type PinnOptions,
+  pinn,
+} from "./objectives/models/pinn.ts";
+export {
+  type CompleteRnnConfig,
+  type RnnConfig,
+  type RnnFunction,
+  type RnnOptions,
+  rnn,
+} from "./objectives/models/rnn.ts";
 export type {
   Evaluation,
   HessianOptions,
@@ -83,6 +125,7 @@ export type {
   ProblemKind,
 } from "./objectives/problems/problem.ts";
 export { initialTensors, type Program, type Trainable } from "./objectives/program.ts";
+export type { OptimizerJson } from "./optimizer/config.ts";
 export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig, PointsConfig } from "./train/data.ts";
 export type { CurveDifference, FieldDifference, LossPoint, RunOutcome } from "./train/diff.ts";
 export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
@@ -90,7 +133,7 @@ export type { HandoverState } from "./train/handover.ts";
 export type { CompleteHandoverConfig, HandoverConfig } from "./train/handover_config.ts";
 export type { RunData, RunJob } from "./train/job.ts";
 export type { Best, KnownEvaluation, MetricOptions, MetricPoint } from "./train/metric.ts";
-export type { DataMark, RunCheckpoint, RunState as RunCheckpointState } from "./train/run_checkpoint.ts";
+export type { DataMark, LastUpdate, RunCheckpoint, RunState as RunCheckpointState } from "./train/run_checkpoint.ts";
 export type { CompleteRunConfig, MetricConfig, RunConfig, StopConfig, WatchConfig } from "./train/run_config.ts";
 export * as runs from "./train/runs.ts";
 export { createStopping, type Stopping, type StoppingOptions, type StoppingReport } from "./train/stopping.ts";

@@ -3,7 +3,9 @@
 
 /** A piece of WGSL and what to call it in an error. */
 export interface Snippet {
+  /** What errors call it: a file's path, or what it is for. */
   readonly name: string;
+  /** WGSL, without a version of its own: snippets are concatenated in order. */
   readonly text: string;
 }
 

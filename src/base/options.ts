@@ -160,11 +160,13 @@ export function readNothing(name: string, given: readonly unknown[]): void {
  * @typeParam Given What a config gives it as.
  */
 export interface Option<T, Context extends readonly unknown[] = [], Given = T> {
+  /** What it may be, in words. */
   readonly allowed: string;
   /** None where it may be left out and then is nothing, or must be given. */
   readonly default?: unknown;
   /** Whether it may be left out though it has no default. */
   readonly optional?: boolean;
+  /** The value; errors call it `name`. @throws OptionError for a value that is not allowed. */
   read(name: string, value: unknown, ...context: Context): T;
   /** Never there; it carries the type. */
   readonly given?: Given;

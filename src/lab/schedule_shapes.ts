@@ -17,25 +17,23 @@ function afterWarmup(peak: number, steps: number, rest: (steps: number) => Sched
   });
 }
 
+/** A shape of a schedule over a run. */
+export type ScheduleShape = "constant" | "cosine" | "linear" | "warmupStableDecay";
+
 /** By name: the highest rate and the run's steps to a schedule. */
-export const scheduleShapes = {
+export const scheduleShapes: Readonly<Record<ScheduleShape, (peak: number, steps: number) => Scheduled>> = {
   /** The same rate throughout. */
-  constant: (peak: number): Scheduled => peak,
+  constant: (peak) => peak,
   /** Warm-up, then half a cosine down to zero. */
-  cosine: (peak: number, steps: number): Scheduled =>
-    afterWarmup(peak, steps, (rest) => cosine({ base: peak, steps: rest })),
+  cosine: (peak, steps) => afterWarmup(peak, steps, (rest) => cosine({ base: peak, steps: rest })),
   /** Warm-up, then a straight line down to zero. */
-  linear: (peak: number, steps: number): Scheduled =>
-    afterWarmup(peak, steps, (rest) => linear({ start: peak, end: 0, steps: rest })),
+  linear: (peak, steps) => afterWarmup(peak, steps, (rest) => linear({ start: peak, end: 0, steps: rest })),
   /** Warm-up, the highest rate for most of the run, and a fifth of it down to zero. */
-  warmupStableDecay: (peak: number, steps: number): Scheduled =>
+  warmupStableDecay: (peak, steps) =>
     afterWarmup(peak, steps, (rest) => {
       const decay = Math.max(1, Math.ceil(steps / 5));
       return warmupStableDecay({ base: peak, stable: Math.max(0, rest - decay), decay });
     }),
-} as const;
-
-/** A shape of a schedule over a run. */
-export type ScheduleShape = keyof typeof scheduleShapes;
+};
 
 export const scheduleShapeNames = Object.keys(scheduleShapes) as readonly ScheduleShape[];

@@ -16,9 +16,8 @@ export interface RangePoint {
 /** Why a range test ended: all steps made, the smoothed loss too far up, a loss not finite, or stopped by its caller. */
 export type RangeEnd = "complete" | "diverged" | "nonFinite" | "aborted";
 
-const readingNames = ["fall", "minimum", "steepest", "valley", "slide"] as const;
 /** A reading of the curve. */
-export type ReadingName = (typeof readingNames)[number];
+export type ReadingName = "fall" | "minimum" | "steepest" | "valley" | "slide";
 /** A reading of the curve, or the best of the short runs that follow it. */
 export type SuggestionName = "trial" | ReadingName;
 

@@ -23,8 +23,8 @@ export interface LawResult {
   readonly law: string;
   /** The engine that it was tried on. */
   readonly backend: "webgpu" | "cpu";
-  /** The rule's options that it was tried with. */
-  readonly options: Options;
+  /** The rule's options that it was tried with, by name. */
+  readonly options: Readonly<Record<string, number | boolean>>;
   /** What is wrong; undefined where the law holds. */
   readonly problem: string | undefined;
 }

@@ -117,9 +117,9 @@ export interface ModifierDefinition<S> {
 
 /** A modifier of whatever options. */
 export interface Modifier extends Omit<ModifierDefinition<unknown>, "read" | "json" | "conflict" | "effects"> {
-  /** What it is under what stands under its key; undefined: nothing. */
+  /** What it is under what stands under its key; undefined: nothing. @internal */
   activate(owner: string, value: unknown): ActiveModifier | undefined;
-  /** What does not go with it, as {@link activate} gave it. */
+  /** What does not go with it, as `activate` gave it. @internal */
   refusal(active: ActiveModifier, surroundings: Surroundings): string | undefined;
   /** Its name. */
   toJSON(): string;

@@ -30,7 +30,26 @@ interface LossEntry {
 
 const labelSmoothing = { name: "labelSmoothing", range: { min: 0, below: 1 }, default: 0 } as const;
 
-const entries = {
+/**
+ * A loss as JSON: its `type`, and its option where it has one. `labelSmoothing` is in [0, 1), default 0; `delta` > 0, default
+ * 1.
+ */
+export type LossConfig =
+  | { readonly type: "softmaxCrossEntropy"; readonly labelSmoothing?: number | undefined }
+  | { readonly type: "sigmoidBinaryCrossEntropy"; readonly labelSmoothing?: number | undefined }
+  | { readonly type: "meanSquaredError" }
+  | { readonly type: "huber"; readonly delta?: number | undefined };
+
+/** The name of a loss. */
+export type LossName = LossConfig["type"];
+
+/** With every default filled in. */
+export type CompleteLossConfig<C = LossConfig> = C extends unknown
+  ? { readonly [K in keyof C]-?: NonNullable<C[K]> }
+  : never;
+
+/** By name. */
+export const lossEntries: Readonly<Record<LossName, LossEntry>> = {
   /**
    * -log softmax(outputs)[label], for integer labels. `labelSmoothing` s, in [0, 1), default 0: the label counts 1 - s and
    * all classes together s (Szegedy et al. 2015, as torch.nn.CrossEntropyLoss has it).
@@ -75,35 +94,10 @@ const entries = {
     },
     wgsl: { huber, elementwise },
   },
-} as const satisfies Readonly<Record<string, LossEntry>>;
-
-/** The name of a loss. */
-export type LossName = keyof typeof entries;
-
-/** By name. */
-export const lossEntries: Readonly<Record<LossName, LossEntry>> = entries;
+};
 
 /** The names of all losses. */
-export const losses = Object.keys(entries) as readonly LossName[];
-
-type OptionOf<Name extends LossName> = (typeof entries)[Name] extends {
-  readonly option: { readonly name: infer Option };
-}
-  ? Option & string
-  : never;
-
-/**
- * A loss as JSON: its `type`, and its option where it has one. `softmaxCrossEntropy` and `sigmoidBinaryCrossEntropy` have
- * `labelSmoothing`, in [0, 1), default 0; `huber` has `delta`, > 0, default 1; `meanSquaredError` has none.
- */
-export type LossConfig = {
-  [Name in LossName]: { readonly type: Name } & { readonly [Option in OptionOf<Name>]?: number | undefined };
-}[LossName];
-
-/** With every default filled in. */
-export type CompleteLossConfig = {
-  [Name in LossName]: { readonly type: Name } & { readonly [Option in OptionOf<Name>]: number };
-}[LossName];
+export const losses = Object.keys(lossEntries) as readonly LossName[];
 
 /** @throws OptionError for what is no loss. */
 export function readLoss(value: unknown): CompleteLossConfig {
@@ -187,7 +181,7 @@ export function judgeOf(config: CompleteLossConfig, outputs: number, data: Datas
     return (logits, row) => judgeSoftmax(logits, labels[row]!, config.labelSmoothing);
   }
   const targets = targetsOf(config, outputs, data);
-  const each = entries[config.type].each(optionOf(config));
+  const each = lossEntries[config.type].each!(optionOf(config));
   return (values, row) => {
     let [loss, hit] = [0, true];
     for (let j = 0; j < outputs; j++) {

@@ -34,12 +34,15 @@ export interface TrainingOptions extends WeightOptions {
 
 /** {@link WeightOptions} with every default filled in. */
 export interface CompleteWeightOptions {
+  /** As {@link WeightOptions.l2}. */
   readonly l2: number;
+  /** Whether layers have biases. */
   readonly bias: boolean;
 }
 
 /** {@link TrainingOptions} with every default filled in. */
 export interface CompleteTrainingOptions extends CompleteWeightOptions {
+  /** What outputs are held against targets by. */
   readonly loss: CompleteLossConfig;
 }
 
@@ -110,7 +113,7 @@ export interface ModelDefinition<Config extends CompleteWeightOptions = Complete
   readonly config: Config;
   /** "784-1024-256-10". */
   readonly title: string;
-  /** What its outputs are held against. */
+  /** What its outputs are held against. @internal */
   readonly criterion: Criterion;
   /** Numbers that the model takes of an example. */
   readonly features: number;
@@ -123,7 +126,7 @@ export interface ModelDefinition<Config extends CompleteWeightOptions = Complete
   readonly init: Required<InitConfig>["type"];
   /** Matrices of as many rows that each of a pass's matrices stacks: 1, or more with the outputs' derivatives by the inputs. */
   readonly channels: number;
-  /** Points of the model's own, whose loss is added to every mean loss, whatever the rows. */
+  /** Points of the model's own, whose loss is added to every mean loss, whatever the rows. @internal */
   readonly anchors?: Anchors;
   /**
    * What the matrix of a pass's inputs holds for so many rows before these are gathered into its beginning, and keeps behind
@@ -136,7 +139,9 @@ export interface ModelDefinition<Config extends CompleteWeightOptions = Complete
   readonly rowMultiple: number;
   /** The widest matrix of a pass. */
   readonly widest: number;
+  /** @internal */
   cpuPass(params: Values, batch: CpuBatch): CpuPass;
+  /** @internal */
   gpuPass(context: GpuPassContext): GpuPass;
 }
 

@@ -28,7 +28,7 @@ export interface Program<Start = unknown> {
   readonly hasError: boolean;
   /** Whether training draws at random what it computes, as dropout does; default false. */
   readonly draws?: boolean;
-  /** What it holds on a device, for so many replicas and rows. */
+  /** What it holds on a device, for so many replicas and rows. @internal */
   readonly memory: ProgramMemory;
   /**
    * Reads what fixes the start, and fills in its defaults.
@@ -50,9 +50,9 @@ export interface Program<Start = unknown> {
   checkFit(data: DatasetShape): void;
   /** Checks every answer. @throws DataError for targets that its loss does not take. */
   checkAnswers(data: Dataset): void;
-  /** Binds it to the CPU reference. */
+  /** Binds it to the CPU reference. @internal */
   bindCpu(optimizer: CpuOptimizer, binding: Binding): CpuProgram;
-  /** Binds it to a device. */
+  /** Binds it to a device. @internal */
   bindGpu(optimizer: GpuOptimizer, binding: Binding): Promise<GpuProgram>;
 }
 

@@ -4,9 +4,9 @@ import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readChoice, readNumber, readObject } from "../base/options.ts";
 
 /** Which side of a matrix is the output. */
-export type Layout = (typeof layouts)[number];
+export type Layout = "in-out" | "out-in";
 
-const layouts = ["in-out", "out-in"] as const;
+const layouts: readonly Layout[] = ["in-out", "out-in"];
 
 /** A named parameter: its shape (row-major) and, unless it starts at zero, its initial values. */
 export interface Tensor {

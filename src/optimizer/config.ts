@@ -69,5 +69,9 @@ export type OptimizerConfig = Omit<CommonOptions<unknown>, "groups" | "replicas"
   readonly [option: string]: unknown;
 };
 
-/** An optimizer's config as plain JSON, for {@link readConfig}: names in place of rules and schedules. */
-export type OptimizerJson = { readonly rule: string; readonly [option: string]: unknown };
+/** An optimizer's config as plain JSON, for `readConfig`: names in place of rules and schedules. */
+export type OptimizerJson = {
+  /** The rule's name. */
+  readonly rule: string;
+  readonly [option: string]: unknown;
+};

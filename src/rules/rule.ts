@@ -27,10 +27,10 @@ export type Cell<Slot extends string> = { p: number } & Record<Slot, number>;
 export type Start<C extends string> = number | C;
 
 /** Named numbers. */
-type Numbers<Names extends string> = Readonly<Record<Names, number>>;
+export type Numbers<Names extends string> = Readonly<Record<Names, number>>;
 
 /** The names of a record's fields. */
-type Names<T> = keyof T & string;
+export type Names<T> = keyof T & string;
 
 /**
  * Host memory of a rule, for scalars that depend on the hypers of earlier steps (a product of momenta, a sum of weights).
@@ -92,7 +92,7 @@ export interface Only<W extends string = string> {
   readonly what: W;
   /** Whether a tensor of this shape is one. */
   takes(shape: readonly number[]): boolean;
-  /** What reads the rule of the others; rules of a caller's own need not name it. */
+  /** What reads the rule of the others; custom rules need not name it. @internal */
   readonly fallbacks?: typeof fallbacks;
 }
 

@@ -1,6 +1,7 @@
 // How a slot is stored: how many words hold four elements, and how kernels and host go from words to numbers and back.
 import type { Snippet } from "../base/assemble.ts";
 
+/** How a slot is stored on the GPU and in checkpoints. */
 export interface SlotFormat {
   /** In WGSL part of the names of its functions. */
   readonly name: string;

@@ -5,8 +5,8 @@ import {
   defineFields,
   describeRange,
   inRange,
+  type Option,
   type OptionsOf,
-  type Option as PlainOption,
   type Range,
   readArray,
   readNumber,
@@ -19,7 +19,7 @@ import type { Nested, Schedule, ScheduleConfig, ScheduleDefinition, Scheduled } 
 export { choice, flag, number, whole } from "../base/options.ts";
 
 /** What one option of a schedule may be. */
-export interface Option<T, Given = T> extends PlainOption<T, [nested: Nested], Given> {
+export interface NestedOption<T, Given = T> extends Option<T, [nested: Nested], Given> {
   /** The schedules in it; none if not said. */
   parts?(value: T): readonly Schedule[];
   /** As a config has it; the value itself if not said. */
@@ -28,10 +28,10 @@ export interface Option<T, Given = T> extends PlainOption<T, [nested: Nested], G
   fromJson?(name: string, value: unknown, nested: Nested<unknown>): unknown;
 }
 
-type Options = Readonly<Record<string, Option<unknown>>>;
+type Options = Readonly<Record<string, NestedOption<unknown>>>;
 
 /** Numbers, at least `fewest`, each greater than the one before. */
-export function rising(range: Range, fewest: 0 | 1 = 1): Option<readonly number[]> {
+export function rising(range: Range, fewest: 0 | 1 = 1): NestedOption<readonly number[]> {
   return {
     allowed: `rising numbers, each ${describeRange(range)}`,
     read(name, value) {
@@ -58,7 +58,7 @@ export function countUpTo(rising: readonly number[], limit: number): number {
   return low;
 }
 
-export const schedule: Option<Schedule, Scheduled> = {
+export const schedule: NestedOption<Schedule, Scheduled> = {
   allowed: "a number, a schedule or a function of the step",
   read: (name, value, nested) => nested(name, value),
   parts: (value) => [value],
@@ -66,7 +66,7 @@ export const schedule: Option<Schedule, Scheduled> = {
   fromJson: (name, value, nested) => nested(name, value),
 };
 
-export const schedules: Option<readonly Schedule[], readonly Scheduled[]> = {
+export const schedules: NestedOption<readonly Schedule[], readonly Scheduled[]> = {
   allowed: "at least one number, schedule or function of the step",
   read(name, value, nested) {
     const parts = readArray(name, value, "schedules").map((part, i) => nested(`${name}[${i}]`, part));
@@ -80,7 +80,7 @@ export const schedules: Option<readonly Schedule[], readonly Scheduled[]> = {
 };
 
 /** An option without a default that need not be given. */
-export function optional<T>(option: Option<T>): Option<T | undefined, T> & { readonly optional: true } {
+export function optional<T>(option: NestedOption<T>): NestedOption<T | undefined, T> & { readonly optional: true } {
   return { allowed: option.allowed, optional: true, read: (name, value, nested) => option.read(name, value, nested) };
 }
 
@@ -114,7 +114,7 @@ export interface ScheduleFunctionOf<O> extends ScheduleDefinition {
 /** @throws OptionError, when it is called, for what is no object of options; they are checked where they are read. */
 export function defineSchedule<O extends Options>(written: Written<O>): ScheduleFunctionOf<O> {
   const { type, formula, source, complete, create } = written;
-  const options: readonly (readonly [string, Option<unknown>])[] = Object.entries(written.options);
+  const options: readonly (readonly [string, NestedOption<unknown>])[] = Object.entries(written.options);
   const known = ["type", ...options.map(([option]) => option)];
   const schedule = (given: unknown) => ({ ...readTyped(type, schedule, given), type: schedule });
   const definition: ScheduleDefinition = {

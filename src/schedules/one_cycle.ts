@@ -7,6 +7,7 @@ import type { ScheduleConfig } from "./schedule.ts";
 
 const anneals = ["cos", "linear"] as const;
 
+/** The options of {@link oneCycleMomentum}. */
 export interface OneCycleMomentumOptions
   extends Omit<Parameters<typeof oneCycle>[0], "max" | "divFactor" | "finalDivFactor"> {
   /** The momentum while the rate is at its peak, > 0; default 0.85. */

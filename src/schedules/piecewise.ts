@@ -2,11 +2,11 @@
 // its value, after the last point that one's.
 import { OptionError, show } from "../base/errors.ts";
 import { readArray, readNumber } from "../base/options.ts";
-import { choice, countUpTo, defineSchedule, type Option, rises } from "./define.ts";
+import { choice, countUpTo, defineSchedule, type NestedOption, rises } from "./define.ts";
 
 const interpolations = ["constant", "linear", "cosine"] as const;
 
-const points: Option<readonly (readonly [step: number, value: number])[]> = {
+const points: NestedOption<readonly (readonly [step: number, value: number])[]> = {
   allowed: "at least one [step, value] with rising whole steps >= 0",
   read(name, value) {
     const pairs = readArray(name, value, "[step, value]").map((pair, i): readonly [number, number] => {

@@ -3,7 +3,12 @@ import { scheduleFromJson } from "./from_json.ts";
 import { scheduleDefinitions } from "./index.ts";
 import type { Scheduled } from "./schedule.ts";
 
-/** As {@link scheduleFromJson}, of every schedule in the library. */
+/**
+ * A schedule, or hyper, from JSON: names of the library's schedules become their definitions.
+ *
+ * @param name What errors call it.
+ * @throws OptionError for what is no schedule of the library, or too many of them or too deep.
+ */
 export function readSchedule(value: unknown, name = "schedule"): Scheduled {
   return scheduleFromJson(value, name, scheduleDefinitions);
 }

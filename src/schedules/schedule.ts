@@ -43,6 +43,7 @@ export interface Schedule {
 
 /** An option of a schedule as its table shows it (docs/schedules.md). */
 export interface ScheduleOption {
+  /** In camelCase. */
   readonly name: string;
   /** What it may be, in words: "a whole number >= 1". */
   readonly allowed: string;
@@ -63,11 +64,13 @@ export interface ScheduleDefinition {
   readonly formula: string;
   /** Where the formula comes from: paper and year, or the library that it follows. */
   readonly source: string;
+  /** Its options, in the order in which the docs list them. */
   readonly options: readonly ScheduleOption[];
   /** Checks `config` (errors name `name`) and returns the complete config and the function. */
   read(name: string, config: Readonly<Record<string, unknown>>, nested: Nested): Schedule;
   /** The options of a config in JSON with what `nested` makes of the schedules inside. */
   fromJson(name: string, options: Readonly<Record<string, unknown>>, nested: Nested<unknown>): Record<string, unknown>;
+  /** Its name. */
   toJSON(): string;
 }
 

@@ -35,9 +35,13 @@ export interface DataMark {
 
 /** What the last update found, which steps report until the next: `accumulate` of them make one. */
 export interface LastUpdate {
+  /** Updates that were made. */
   readonly step: number;
+  /** Updates that were skipped. */
   readonly skipped: number;
+  /** The gradient's norm before clipping. */
   readonly gradientNorm: number;
+  /** Of each tensor; null without layer statistics. */
   readonly layers: readonly LayerStats[] | null;
 }
 

@@ -24,11 +24,10 @@ import { tableBytes } from "./row_ring.ts";
 import { compileStages, type SharedBuffers } from "./stages.ts";
 import { BufferStore, mustNotBeLost } from "./store.ts";
 
-/** What kernels may want to know of a replica. */
-const controlFields = ["step", "skip", "lossScale"] as const;
+/** A field of the control buffer that kernels may want to know. */
+export type ControlField = "step" | "skip" | "lossScale";
 
-/** A field of the control buffer. */
-export type ControlField = (typeof controlFields)[number];
+const controlFields: readonly ControlField[] = ["step", "skip", "lossScale"];
 
 /** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
 export interface GpuOptimizer extends Optimizer {

@@ -29,8 +29,11 @@ const sigmoidDerivatives = (z: number): Derivatives => {
   return [first, first * (1 - 2 * s), first * (1 - 6 * first)];
 };
 
+/** The name of an activation function. */
+export type Activation = "linear" | "relu" | "tanh" | "sigmoid" | "gelu" | "silu";
+
 /** In the order that shaders/products/activation.wgsl numbers them. */
-const functions = {
+export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = {
   linear: { value: (z) => z, keeps: "value", slope: () => 1 },
   // A NaN stays one.
   relu: { value: (z) => (z < 0 ? 0 : z), rectifies: true, keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
@@ -66,15 +69,10 @@ const functions = {
       return [sigmoid(z) + z * first, 2 * first + z * second, 3 * second + z * third];
     },
   },
-} as const satisfies Readonly<Record<string, ActivationFunction>>;
-
-/** The name of an activation function. */
-export type Activation = keyof typeof functions;
-
-export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = functions;
+};
 
 /** Their names, in the same order. */
-export const activations = Object.keys(functions) as readonly Activation[];
+export const activations = Object.keys(activationFunctions) as readonly Activation[];
 
 /** The names of those that curve: what an equation of second order can be asked of. */
 export const smoothActivations = activations.filter((name) => activationFunctions[name].derivatives !== undefined);

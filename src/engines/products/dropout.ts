@@ -2,6 +2,7 @@
 // the backward pass agree without keeping a mask. shaders/products/dropout.wgsl is its twin.
 import { philox } from "../../base/random.ts";
 
+/** What is dropped of a layer's outputs: a pure function of seed, stream, row, column and step. */
 export interface Dropout {
   /** The share that is dropped, in [0, 1); what is kept is divided by 1 - rate (inverted dropout, Srivastava et al. 2014). */
   readonly rate: number;

@@ -89,16 +89,19 @@ export interface BuildContext {
 /** Makes dispatches whose kernels are compiled. */
 export type BuildDispatches = (context: BuildContext, buffers: NamedBuffers) => readonly Dispatch[];
 
+/** One kind of dispatch in a step, with its twin on the CPU. */
 export interface Stage {
+  /** Unique among the stages of a step. */
   readonly name: string;
+  /** Its kernels, in the order of their dispatches. @internal */
   readonly passes: readonly Pass[];
-  /** Buffers of its own that its passes share, by the names that they bind them by. */
+  /** Buffers that its passes share, by the names that they bind them by. @internal */
   buffers?(context: BuildContext): NamedBuffers;
-  /** WGSL that it brings to every kernel over cells, in place of `begin_chunk` that does nothing. */
+  /** WGSL that it brings to every kernel over cells, in place of `begin_chunk` that does nothing. @internal */
   cellSnippets?(context: KernelContext): readonly Snippet[];
-  /** Dispatches behind its passes that it compiles and binds itself, such as matrix products. */
+  /** Dispatches behind its passes that it compiles and binds itself, such as matrix products. @internal */
   compile?(device: GPUDevice, context: KernelContext): Promise<BuildDispatches>;
-  /** The same on the CPU, in float64. */
+  /** The same on the CPU, in float64. @internal */
   twin?(context: TwinContext): void;
 }
 

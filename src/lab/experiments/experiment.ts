@@ -73,10 +73,8 @@ export interface ExperimentOption {
   /** What it is where it is left out. */
   readonly default: unknown;
   /** How the command line reads it: a number, numbers with commas between them, or a word. */
-  readonly kind: Kind;
+  readonly kind: "number" | "numbers" | "word";
 }
-
-type Kind = "number" | "numbers" | "word";
 
 /** One entry of the registry in experiments/index.ts. */
 export interface Experiment {
@@ -104,7 +102,7 @@ export interface Experiment {
 /** An option as an experiment's file writes it. */
 export interface LabOption<T> extends Option<T> {
   readonly meaning: string;
-  readonly kind: Kind;
+  readonly kind: ExperimentOption["kind"];
 }
 
 /** A number; its range and its default. */

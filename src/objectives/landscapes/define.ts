@@ -112,6 +112,7 @@ export interface LandscapeDefinition {
   readonly least: string;
   /** Where the function comes from: paper and year. */
   readonly source: string;
+  /** Its options: what each may be, in words, and its default. */
   readonly options: readonly { readonly name: string; readonly allowed: string; readonly default: unknown }[];
   /** Checks `config`; errors name `name`. */
   read(name: string, config: LandscapeConfig): Landscape;

@@ -2,9 +2,9 @@
 export { beale } from "./beale.ts";
 export { himmelblau } from "./himmelblau.ts";
 export { createLandscape as create, landscapeTypes as types } from "./index.ts";
-export { logisticMap } from "./logistic_map.ts";
-export { quadratic } from "./quadratic.ts";
-export { quartic } from "./quartic.ts";
-export { rastrigin } from "./rastrigin.ts";
-export { rosenbrock } from "./rosenbrock.ts";
-export { saddle } from "./saddle.ts";
+export { type LogisticMapOptions, logisticMap } from "./logistic_map.ts";
+export { type QuadraticOptions, quadratic } from "./quadratic.ts";
+export { type QuarticOptions, quartic } from "./quartic.ts";
+export { type RastriginOptions, rastrigin } from "./rastrigin.ts";
+export { type RosenbrockOptions, rosenbrock } from "./rosenbrock.ts";
+export { type SaddleOptions, saddle } from "./saddle.ts";

@@ -48,13 +48,18 @@ export interface MlpConfig extends MlpOptions {
 
 /** With every default filled in. */
 export interface CompleteMlpConfig extends CompleteTrainingOptions {
+  /** Always "mlp". */
   readonly type: "mlp";
+  /** Widths from the input to the outputs. */
   readonly layers: readonly number[];
+  /** Of the hidden layers. */
   readonly activation: Activation;
+  /** The share of the hidden layers' outputs that training drops, and the seed of the choice. */
   readonly dropout: { readonly rate: number; readonly seed: number };
 }
 
-interface MlpFunction extends ModelKind<MlpConfig> {
+/** What `mlp` is: the function that makes its config, and the kind of model. */
+export interface MlpFunction extends ModelKind<MlpConfig> {
   /**
    * The config of a multilayer perceptron: `mlp([784, 256, 10])`.
    *

@@ -65,14 +65,20 @@ export interface PinnConfig extends PinnOptions {
 
 /** With every default filled in. */
 export interface CompletePinnConfig extends CompleteWeightOptions {
+  /** Always "pinn". */
   readonly type: "pinn";
+  /** Widths from the input to the outputs. */
   readonly layers: readonly number[];
+  /** Of the hidden layers. */
   readonly activation: Activation;
+  /** The equation and its boundary. */
   readonly problem: ProblemConfig | Problem;
+  /** What the loss at the boundary is multiplied by. */
   readonly boundaryWeight: number;
 }
 
-interface PinnFunction extends ModelKind<PinnConfig> {
+/** What `pinn` is: the function that makes its config, and the kind of model. */
+export interface PinnFunction extends ModelKind<PinnConfig> {
   /**
    * The config of a physics-informed network: `pinn([1, 16, 16, 1], { problem: problems.poisson() })`.
    *

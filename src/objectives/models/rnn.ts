@@ -44,14 +44,20 @@ export interface RnnConfig extends RnnOptions {
 
 /** With every default filled in. */
 export interface CompleteRnnConfig extends CompleteTrainingOptions {
+  /** Always "rnn". */
   readonly type: "rnn";
+  /** Numbers of an example at each step through time. */
   readonly inputs: number;
+  /** Steps through time. */
   readonly steps: number;
+  /** Width of the state. */
   readonly hidden: number;
+  /** How many numbers come out. */
   readonly outputs: number;
 }
 
-interface RnnFunction extends ModelKind<RnnConfig> {
+/** What `rnn` is: the function that makes its config, and the kind of model. */
+export interface RnnFunction extends ModelKind<RnnConfig> {
   /** The config of a recurrent network: `rnn({ inputs: 28, steps: 28, hidden: 64, outputs: 10 })`. */
   (options: RnnOptions): RnnConfig & { readonly type: typeof rnn };
 }
