@@ -45,6 +45,8 @@ export default defineConfig({
   },
   test: {
     reporters: ["default", "./test/reporter.ts"],
+    // What a file transforms to is kept, by its content and that of this file and its imports.
+    experimental: { fsModuleCache: true },
     projects: [
       {
         extends: true,
