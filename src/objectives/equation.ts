@@ -121,8 +121,11 @@ function answersOf(problem: Problem, data: Dataset): Float32Array {
 }
 
 function residualJudge(problem: Problem, data: Dataset): Judge {
-  const { dimensions } = problem;
+  const { dimensions, exact } = problem;
   const at = pointsOf(data);
+  const [rights, exacts] = [problem.right, exact].map(
+    (of) => of && Float64Array.from({ length: data.count }, (_, row) => of(at(row))),
+  );
   return (outputs, row) => {
     const x = at(row);
     const u: Jet = {
@@ -130,14 +133,14 @@ function residualJudge(problem: Problem, data: Dataset): Judge {
       d: [outputs[1]!, dimensions === 2 ? outputs[2]! : 0],
       dd: [outputs[1 + dimensions]!, dimensions === 2 ? outputs[4]! : 0],
     };
-    const residual = problem.left(x, u) - problem.right(x);
+    const residual = problem.left(x, u) - rights![row]!;
     const slopes = problem.slopes(x, u);
     outputs[0] = 2 * residual * slopes.u;
     for (let i = 0; i < dimensions; i++) {
       outputs[1 + i] = 2 * residual * slopes.d[i]!;
       outputs[1 + dimensions + i] = 2 * residual * slopes.dd[i]!;
     }
-    return { loss: residual * residual, hit: problem.exact ? (u.u - problem.exact(x)) ** 2 : 0 };
+    return { loss: residual * residual, hit: exacts ? (u.u - exacts[row]!) ** 2 : 0 };
   };
 }
 

@@ -8,6 +8,7 @@ import { DataError, OptionError } from "../../src/base/errors.ts";
 import { activationFunctions, smoothActivations } from "../../src/engines/products/activation.ts";
 import { readPinns } from "../../src/lab/pinns.ts";
 import { pointsDataset } from "../../src/objectives/data/points.ts";
+import { replicasThatFit, rowsAtOnce } from "../../src/objectives/memory.ts";
 import { createModel, type ModelConfig } from "../../src/objectives/models/index.ts";
 import { pinn } from "../../src/objectives/models/pinn.ts";
 import { poisson } from "../../src/objectives/problems/poisson.ts";
@@ -143,6 +144,22 @@ describe("a config", () => {
     expect(() => perceptron.program.checkFit(pointsDataset({ grid: 3 }))).toThrow(
       "model.loss is meanSquaredError, which needs labels or targets; points has neither labels nor targets",
     );
+  });
+});
+
+describe("how many replicas fit", () => {
+  it("counts all derivatives of a row, and the boundary's rows", () => {
+    const { program } = createModel(pinn([2, 32, 1], { problem: poisson({ dimensions: 2, sidePoints: 100 }) }));
+    const limits = {
+      maxBufferSize: 2 ** 24,
+      maxStorageBufferBindingSize: 2 ** 24,
+      maxComputeWorkgroupsPerDimension: 65_535,
+    };
+    const bytes = 4 * 32 * (5 * 1000 + 400);
+    expect(replicasThatFit(limits, program, 1000, { rule: sgd })).toBe(Math.floor(2 ** 24 / bytes));
+    // Of more rows than fit at once, those that do beside the boundary.
+    const rows = 4 * Math.floor((2 ** 24 / (4 * 32) - 400) / 5 / 4);
+    expect(rowsAtOnce(limits, program.memory, 10 ** 6, 1)).toBe(rows);
   });
 });
 
