@@ -48,7 +48,7 @@ export type {
 export * as datasets from "./objectives/data/functions.ts";
 export type { IdxArray, IdxOptions } from "./objectives/data/idx.ts";
 export type { ClassesOption } from "./objectives/data/labels.ts";
-export type { PointsOptions } from "./objectives/data/points.ts";
+export type { CompletePoints, PointsOptions } from "./objectives/data/points.ts";
 export type { Field, FieldOptions, Strides } from "./objectives/field.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export type { Points } from "./objectives/landscape.ts";
@@ -61,7 +61,7 @@ export type {
   LandscapeKernel,
 } from "./objectives/landscapes/define.ts";
 export * as landscapes from "./objectives/landscapes/functions.ts";
-export type { LbfgsReason, LbfgsReport, LineSearch } from "./objectives/lbfgs/iteration.ts";
+export type { LbfgsReason, LbfgsReport, LineSearch, Settings as LbfgsSettings } from "./objectives/lbfgs/iteration.ts";
 export {
   type CompleteLbfgsOptions,
   type CpuClosure,
@@ -114,7 +114,7 @@ export type {
 export { createCpuObjective } from "./objectives/objective_cpu.ts";
 export { createObjective, type GpuObjective } from "./objectives/objective_gpu.ts";
 export * as problems from "./objectives/problems/functions.ts";
-export type { PoissonOptions } from "./objectives/problems/poisson.ts";
+export type { PoissonFunction, PoissonOptions } from "./objectives/problems/poisson.ts";
 export type {
   BoundaryPoint,
   CompleteBoundaryPoint,

@@ -27,11 +27,17 @@ export interface PointsOptions {
 
 /** The options that a run config has too. */
 export interface CompletePoints {
+  /** Numbers of a point. */
   readonly dimensions: number;
+  /** Points along each dimension of a grid; null for points drawn at random. */
   readonly grid: number | null;
+  /** Points drawn at random; null for a grid. */
   readonly count: number | null;
+  /** Of the points drawn at random. */
   readonly seed: number;
+  /** The least value of each number. */
   readonly low: number;
+  /** The largest value of each number. */
   readonly high: number;
 }
 

@@ -8,12 +8,19 @@ import { type Combination, Pairs, type PairsState } from "./pairs.ts";
 
 /** How steps are made; every number in range. */
 export interface Settings {
+  /** What a direction is multiplied by before the line search; without one it is the rate. */
   readonly lr: number;
+  /** Pairs of steps and gradient changes that are kept. */
   readonly history: number;
+  /** Iterations of one step at most. */
   readonly maxIterations: number;
+  /** Evaluations of one step at most. */
   readonly maxEvaluations: number;
+  /** A step ends where the largest derivative is at most this. */
   readonly gradientTolerance: number;
+  /** A step ends where neither a parameter nor the loss changes by more than this. */
   readonly changeTolerance: number;
+  /** What chooses the length of a step. */
   readonly lineSearch: LineSearch;
 }
 

@@ -16,7 +16,8 @@ export interface PoissonOptions {
   sidePoints?: number | undefined;
 }
 
-interface PoissonFunction extends ProblemKind {
+/** What `poisson` is: the function that makes its config, and the kind of problem. */
+export interface PoissonFunction extends ProblemKind {
   /** The config of Poisson's equation: `poisson({ k: 3 })`. */
   (options?: PoissonOptions): ProblemConfig & { readonly type: ProblemKind };
 }
