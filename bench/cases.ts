@@ -3,6 +3,7 @@ import { OptionError, show } from "../src/base/errors.ts";
 import type { Case, Tier } from "./suite.ts";
 import { cpuCases, gradientCases } from "./suites/gradient.ts";
 import { hostCases } from "./suites/host.ts";
+import { lbfgsCases } from "./suites/lbfgs.ts";
 import { normCases } from "./suites/norm.ts";
 import { productCases } from "./suites/product.ts";
 import { type SizeCase, sizeCases } from "./suites/size.ts";
@@ -18,6 +19,7 @@ export const pageCases: readonly Case[] = [
   ...productCases,
   ...gradientCases,
   ...sweepCases,
+  ...lbfgsCases,
   ...hostCases,
 ];
 

@@ -1,11 +1,15 @@
 // L-BFGS on the GPU: the recorded runs of torch's, closures that encode kernels, saving, the handover's laws, losses that are not
 // finite, and what a step costs in dispatches and readbacks, however many tensors there are.
 import { describe, expect, it } from "vitest";
+import { ourVectors, textbookVectors } from "../../bench/suites/lbfgs.ts";
 import { createOptimizer, type GpuOptimizer } from "../../src/engines/gpu/optimizer.ts";
+import { createVectors } from "../../src/engines/gpu/vectors.ts";
+import { alone, at, copy, type VectorSpace } from "../../src/engines/vectors.ts";
 import { lbfgsCase, readLbfgsCases } from "../../src/lab/lbfgs.ts";
 import { digitsDataset } from "../../src/objectives/data/digits.ts";
 import { landscapeOf } from "../../src/objectives/landscapes/define.ts";
 import { rosenbrock } from "../../src/objectives/landscapes/rosenbrock.ts";
+import { Iteration, roomOf, type Source } from "../../src/objectives/lbfgs/iteration.ts";
 import { createLbfgs, type LbfgsOptions } from "../../src/objectives/lbfgs/lbfgs.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
@@ -154,5 +158,70 @@ describe("L-BFGS on the GPU", () => {
     expect([few.evaluations, many.evaluations]).toEqual([1, 1]);
     expect(many.own).toBe(few.own);
     expect(many.own).toBeLessThanOrEqual(22);
+  });
+
+  it("moves at most 1.5 times the vectors that the two-loop recursion must", async () => {
+    const history = 10;
+    const optimizer = await createOptimizer(device, [{ name: "p", shape: [500] }], adam());
+    optimizer.write("params", { p: Array.from({ length: 500 }, (_, i) => Math.sin(i)) });
+    const { vectors, scalars } = roomOf(history);
+    const space = await createVectors(optimizer, { scalars });
+    const curvatures = at(await space.create(1));
+    space.write(curvatures, [Array.from({ length: 500 }, (_, i) => 1000 ** (i / 500))]);
+    let moved = 0;
+    // Reads and writes of whole vectors; what a combination multiplies by 0 is not read.
+    const counted: Partial<VectorSpace> = {
+      dots(x, y, into) {
+        const within = y.block === x.block && y.index >= x.first && y.index < x.first + x.count;
+        moved += x.count + Number(!within);
+        space.dots(x, y, into);
+      },
+      combine(y, keep, x, coefficients, times) {
+        moved += 1 + Number(keep !== 0) + (coefficients as readonly number[]).filter((c) => c !== 0).length;
+        space.combine(y, keep, x, coefficients, times);
+      },
+      extent(x, into) {
+        moved += 1;
+        space.extent(x, into);
+      },
+      load(role, to) {
+        moved += 2;
+        space.load(role, to);
+      },
+      store(from) {
+        moved += 2;
+        space.store(from);
+      },
+    };
+    const whole = new Proxy(space, {
+      get: (target, name) => {
+        const own = counted[name as keyof VectorSpace] ?? target[name as keyof VectorSpace];
+        return typeof own === "function" ? own.bind(target) : own;
+      },
+    });
+    const settings = { lr: 1, history, maxIterations: 1, maxEvaluations: 25, gradientTolerance: 0, changeTolerance: 0 };
+    const iteration = new Iteration(whole, await space.create(vectors), { ...settings, lineSearch: "strongWolfe" });
+    const source: Source = {
+      moves: true,
+      record(point, gradient, loss) {
+        // The parameters and the gradient are copied; what the objective itself moves is not L-BFGS's.
+        moved += 2;
+        whole.store(point);
+        copy(space, point, gradient);
+        space.multiply(gradient, curvatures);
+        space.dots(alone(gradient), point, loss);
+        space.combine(gradient, 2, alone(point), [0]);
+      },
+    };
+    let evaluations = 0;
+    for (let i = 0; i < 14; i++) {
+      moved = 0;
+      ({ evaluations } = await iteration.step(source, true));
+    }
+    expect([iteration.pairs, evaluations]).toEqual([history, 1]);
+    expect(moved).toBe(ourVectors(history));
+    // Each s and y twice; gradients, points, the new pair and a direction, which every form of L-BFGS reads and writes, are ten.
+    expect(moved).toBeLessThanOrEqual(1.5 * (4 * history + 10));
+    expect(moved).toBeLessThan(textbookVectors(history) * 0.7);
   });
 });
