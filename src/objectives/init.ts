@@ -1,5 +1,6 @@
 // Initial weights: He (He, Zhang, Ren, Sun 2015) for rectifiers, Glorot (Glorot and Bengio 2010) otherwise, LeCun (LeCun, Bottou,
-// Orr, Müller 1998) where few inputs must spread over many units; normal or uniform. Drawn from the seeded generator, so the same seed gives the same float32 weights in every engine.
+// Orr, Müller 1998) where few inputs must spread over many units; normal or uniform. Drawn from the seeded generator, so the same
+// seed gives the same float32 weights in every engine.
 import { readChoice, readNumber, readObject } from "../base/options.ts";
 import { Random } from "../base/random.ts";
 

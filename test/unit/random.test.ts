@@ -63,7 +63,8 @@ describe("initial weights", () => {
     const [fanIn, fanOut] = [300, 200];
     const weight = initialWeight({ type, seed: 2 }, fanIn, fanOut, 0);
     const variance = weight.reduce((sum, w) => sum + w * w, 0) / weight.length;
-    const expected = type.startsWith("he") ? 2 / fanIn : 2 / (fanIn + fanOut);
+    const [paper] = /^[a-z]+/.exec(type)!;
+    const expected = { he: 2 / fanIn, glorot: 2 / (fanIn + fanOut), lecun: 1 / fanIn }[paper]!;
     expect(Math.abs(variance / expected - 1)).toBeLessThan(0.02);
     if (type.endsWith("Uniform")) {
       expect(Math.max(...weight.map(Math.abs))).toBeLessThanOrEqual(Math.fround(Math.sqrt(3 * expected)));
