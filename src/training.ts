@@ -34,6 +34,20 @@ export type { RangeEnd, RangePoint, ReadingName, Suggestion, SuggestionName, Sug
 export type { Halving, Span, SweepJob, SweepOptions, SweepResult, TrialResult } from "./lab/sweep.ts";
 export * as tuning from "./lab/tuning.ts";
 export { type VerifyObjectiveOptions, verifyObjective } from "./lab/verify_objective.ts";
+export type { Density, DensityOptions, DensityPoint, ReplicaDensity } from "./objectives/curvature/density.ts";
+export type {
+  Eigenvalue,
+  EigenvalueOptions,
+  Eigenvalues,
+  ReplicaEigenvalues,
+  ReplicaSharpness,
+  Sharpness,
+  SharpnessMeter,
+  SharpnessOptions,
+} from "./objectives/curvature/extremes.ts";
+export * as curvature from "./objectives/curvature/functions.ts";
+export type { CurvatureMethod, CurvatureOptions } from "./objectives/curvature/operator.ts";
+export type { Estimate, ReplicaTrace, Trace, TraceOptions } from "./objectives/curvature/trace.ts";
 export { type CustomDefinition, type CustomObjective, defineObjective, type Example } from "./objectives/custom.ts";
 export type { ArrayDatasetOptions, Rows } from "./objectives/data/arrays.ts";
 export type { Column, CsvOptions } from "./objectives/data/csv.ts";

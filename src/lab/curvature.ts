@@ -2,14 +2,28 @@
 // `fallline-curvature/1` (test/golden/README.md describes it), section by section.
 
 import { DataError } from "../base/errors.ts";
+import { edgeCase, readEdges } from "./edges.ts";
 import { lbfgsCase, readLbfgsCases } from "./lbfgs.ts";
 import { pinnCase, readPinns } from "./pinns.ts";
 import { recordedFile, type SectionCase } from "./recorded.ts";
+import { readSpectra, spectrumCase } from "./spectra.ts";
 
 const format = "fallline-curvature/1";
 
 /** The sections that a file may have, and how each reads its cases. */
 export const sections: Readonly<Record<string, (value: unknown) => readonly SectionCase[]>> = {
+  spectra: (value) =>
+    readSpectra(value).map((entry) => ({
+      id: entry.id,
+      needsData: true,
+      check: (engine, data) => spectrumCase(entry, engine, data!),
+    })),
+  edges: (value) =>
+    readEdges(value).map((entry) => ({
+      id: entry.id,
+      needsData: true,
+      check: (engine, data) => edgeCase(entry, engine, data!),
+    })),
   lbfgs: (value) =>
     readLbfgsCases(value).map((entry) => ({
       ...{ id: entry.id, needsData: entry.rows !== undefined },

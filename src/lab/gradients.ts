@@ -25,6 +25,7 @@ import {
   type Tolerance,
   type Values,
   values,
+  whole,
 } from "./recorded.ts";
 
 const gradientFormat = "fallline-gradients/1";
@@ -439,7 +440,7 @@ function tensorsOf(model: Model, params: Values): readonly Tensor[] {
  * A recorded model as this library's config: there, the options of a loss stand beside it. Whether there is such a model
  * shows when its case runs.
  */
-function readModel(where: string, value: unknown): ModelConfig {
+export function readModel(where: string, value: unknown): ModelConfig {
   const { labelSmoothing, delta, ...model } = record(where, value);
   const options = {
     ...(labelSmoothing === undefined ? {} : { labelSmoothing }),
@@ -506,13 +507,6 @@ function checkTensors(where: string, model: Model, given: Values): void {
   }
   const other = Object.keys(given).find((name) => !tensors.some((tensor) => tensor.name === name));
   if (other !== undefined) throw new DataError(`${where}["${other}"] is none of the model's tensors`);
-}
-
-function whole(where: string, value: unknown, min: number): number {
-  if (typeof value === "number" && Number.isInteger(value) && value >= min && value < 2 ** 32) return value;
-  throw new DataError(
-    `${where} is ${value === undefined ? "missing" : show(value)}; it must be a whole number >= ${min}`,
-  );
 }
 
 function share(where: string, value: unknown): number {

@@ -16,6 +16,7 @@ import {
   readTolerance,
   record,
   type SectionResult,
+  sectionResult,
   type Tolerance,
   type Values,
   values,
@@ -107,12 +108,5 @@ export async function pinnCase(recorded: PinnCase, engine: Engine): Promise<Sect
       trainee.destroy();
     }
   });
-  const problem = error ?? why;
-  const known = error === undefined && Number.isFinite(worst);
-  return {
-    id,
-    ok: problem === undefined,
-    worst: known ? worst : null,
-    ...(problem === undefined ? {} : { error: problem }),
-  };
+  return sectionResult(id, worst, error, why);
 }

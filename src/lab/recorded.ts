@@ -2,6 +2,8 @@
 // errors that are held against them.
 import { DataError, FalllineError, show } from "../base/errors.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
+import type { Model } from "../objectives/model.ts";
+import type { Tensor } from "../optimizer/arena.ts";
 import type { Engine } from "../train/engine.ts";
 
 export type Recorded = Readonly<Record<string, unknown>>;
@@ -66,6 +68,13 @@ export function number(where: string, value: unknown): number {
   throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be a finite float32`);
 }
 
+export function whole(where: string, value: unknown, min: number): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= min && value < 2 ** 32) return value;
+  throw new DataError(
+    `${where} is ${value === undefined ? "missing" : show(value)}; it must be a whole number >= ${min}`,
+  );
+}
+
 /** The id of one of a file's entries, and how errors call the entry from then on. */
 export function entryId(where: string, index: number, id: unknown): { readonly id: string; readonly where: string } {
   if (typeof id !== "string") throw new DataError(`${where}[${index}].id is ${show(id)}; it must be a string`);
@@ -109,6 +118,43 @@ export interface SectionResult {
   readonly worst: number | null;
   /** Why it failed. */
   readonly error?: string;
+}
+
+/** What came of a case: `error` is why it did not run, `why` what is beyond its tolerance. */
+export function sectionResult(
+  id: string,
+  worst: number,
+  error: string | undefined,
+  why: string | undefined,
+): SectionResult {
+  const problem = error ?? why;
+  return {
+    id,
+    ok: problem === undefined,
+    worst: error === undefined && Number.isFinite(worst) ? worst : null,
+    ...(problem === undefined ? {} : { error: problem }),
+  };
+}
+
+/**
+ * A model's tensors with recorded values.
+ *
+ * @throws DataError where there are not as many as it has.
+ */
+export function recordedTensors({ program }: Pick<Model, "program">, params: Values): readonly Tensor[] {
+  return program.tensors().map((tensor) => {
+    const length = tensor.shape.reduce((product, size) => product * size, 1);
+    const data = params[tensor.name];
+    if (data?.length === length) return { ...tensor, data };
+    const found = data ? `has ${data.length} numbers` : "is missing";
+    throw new DataError(`params["${tensor.name}"] ${found}; its shape [${tensor.shape.join(", ")}] needs ${length}`);
+  });
+}
+
+/** @throws DataError where a data set has fewer rows. */
+export function firstRows({ name, count: there }: Dataset, count: number): Uint32Array {
+  if (count > there) throw new DataError(`rows is ${count}; ${name} has ${there}`);
+  return Uint32Array.from({ length: count }, (_, row) => row);
 }
 
 /** A case of a section, which knows how it is checked. */

@@ -44,6 +44,9 @@ export async function hessianVector(
   }
 }
 
+/** Differences that agree so well, relative to the product, have no bends between them. */
+const settled = 0.02;
+
 /** Products of vectors with the Hessian of a field at one point. */
 export class Hessian {
   /** Gradients that were computed. */
@@ -94,14 +97,8 @@ export class Hessian {
    *
    * @param norms Of v, by replica.
    * @param enough How well two differences must agree, relative to the product; default what the engine can do.
-   * @returns How well the two best agreed, by replica.
    */
-  async search(
-    v: At,
-    norms: readonly number[],
-    into: At,
-    enough = this.#field.strides.enough,
-  ): Promise<readonly number[]> {
+  async search(v: At, norms: readonly number[], into: At, enough = this.#field.strides.enough): Promise<void> {
     const { space, strides } = this.#field;
     const best = this.#sizes.map(() => ({ stride: strides.longest, off: Number.POSITIVE_INFINITY, done: false }));
     let stride = strides.longest;
@@ -131,13 +128,14 @@ export class Hessian {
           const its = best[r]!;
           if (its.done) return 0;
           const off = difference === 0 ? 0 : Math.sqrt(difference! / size!);
-          // What is left once truncation is gone is rounding, which grows as the stride shrinks.
-          if (off > its.off || Number.isNaN(off)) {
-            its.done = true;
-            return tried === 1 ? 1 : 0;
+          if (off < its.off) {
+            Object.assign(its, { stride: from, off, done: off <= enough });
+            return 1;
           }
-          Object.assign(its, { stride: from, off, done: off <= enough });
-          return 1;
+          // What is left once truncation is gone is rounding, which grows as the stride shrinks. Before that it may be the bends
+          // of a relu, which count until there is none between the strides.
+          its.done = its.off < settled && off > (factor - 1) * its.off;
+          return Number(tried === 1);
         });
         const sixteenth = 1 / (factor * factor - 1);
         space.combine(this.#wide, sixteenth, alone(narrow), [1]);
@@ -158,29 +156,19 @@ export class Hessian {
       space.free(scratch);
     }
     this.#strides = best.map(({ stride: found }) => found);
-    return best.map(({ off }) => off);
   }
 
-  /** into := H·v, from two gradients; v is not in a block of this. */
-  product(v: At, norms: readonly number[], into: At): void {
+  /**
+   * into := H·v, from two gradients; v is not in a block of this.
+   *
+   * @param wide Whether at four times the stride: how far the two are apart says how good they are.
+   */
+  product(v: At, norms: readonly number[], into: At, wide = false): void {
     this.#difference(
       v,
-      this.#lengths(norms, (r) => this.#strides[r]! / factor),
+      this.#lengths(norms, (r) => this.#strides[r]! / (wide ? 1 : factor)),
       into,
     );
-  }
-
-  /** The same from four gradients, extrapolated. */
-  extrapolated(v: At, norms: readonly number[], into: At): void {
-    const { space } = this.#field;
-    this.#difference(
-      v,
-      this.#lengths(norms, (r) => this.#strides[r]!),
-      this.#wide,
-    );
-    this.product(v, norms, into);
-    const square = factor * factor;
-    space.combine(into, square / (square - 1), alone(this.#wide), [-1 / (square - 1)]);
   }
 
   destroy(): void {

@@ -1,0 +1,28 @@
+// The edge of stability of an optimizer: the curvature beyond which its steps along an eigenvector grow.
+
+import { OptionError } from "../../base/errors.ts";
+import { type InReplica, type Optimizer, readOptimizer } from "../../optimizer/optimizer.ts";
+
+/**
+ * The curvature beyond which an optimizer's steps grow, at a 0-based step: of sgd 2 / lr, with momentum μ and dampening d
+ * 2(1 + μ) / ((1 - d)·lr), with Nesterov's 2(1 + μ) / ((1 + 2μ)·lr); of adam and adamw 2(1 + β1) / ((1 - β1)·lr), of the
+ * preconditioned Hessian. Weight decay does not count. From the characteristic polynomial of each update on a quadratic (Cohen
+ * et al. 2021, Gradient descent on neural networks typically occurs at the edge of stability, and 2022).
+ *
+ * @throws OptionError for an optimizer of another rule.
+ */
+export function edge(optimizer: Optimizer, step = 0, where: InReplica = {}): number {
+  const { rule, nesterov } = readOptimizer(optimizer).config;
+  const hyper = (name: string) => optimizer.hyper(name, step, where);
+  if (rule.name === "sgd") {
+    const [lr, momentum, dampening] = [hyper("lr"), hyper("momentum"), hyper("dampening")];
+    if (nesterov) return (2 * (1 + momentum)) / (lr * (1 + 2 * momentum));
+    // A momentum of nothing is damped by nothing.
+    return (2 * (1 + momentum)) / (lr * (momentum === 0 ? 1 : 1 - dampening));
+  }
+  if (rule.name === "adam" || rule.name === "adamw") {
+    const beta1 = hyper("beta1");
+    return (2 * (1 + beta1)) / ((1 - beta1) * hyper("lr"));
+  }
+  throw new OptionError(`optimizer is one of rule "${rule.name}"; the edge is known of sgd, adam and adamw`);
+}

@@ -1,0 +1,6 @@
+// The curvature of any objective, as one namespace: what to measure it with.
+
+export { density } from "./density.ts";
+export { edge } from "./edge.ts";
+export { createMeter, eigenvalues, sharpness } from "./extremes.ts";
+export { trace } from "./trace.ts";
