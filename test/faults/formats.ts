@@ -277,31 +277,38 @@ async function checkpoints(): Promise<Format[]> {
 
 /** A run that goes on from a damaged checkpoint, as `fallline train --resume` does. */
 async function runCheckpoints(): Promise<Format> {
-  const config: RunConfig = {
-    model: { layers: [2, 3] },
-    optimizer: { rule: adamw, lr: { type: plateau, base: 0.1 }, ema: { decay: 0.9 } },
-    batch: 4,
-    steps: 6,
-    metric: { type: "testLoss", every: 2 },
-    stop: { patience: 9, restoreBest: true },
-    watch: true,
-  };
+  const common = { model: { layers: [2, 3] }, batch: 4, steps: 6, metric: { type: "testLoss", every: 2 } } as const;
+  const handed: RunConfig = { ...common, optimizer: { rule: adamw, lr: 0.1 } };
+  const configs: readonly RunConfig[] = [
+    {
+      ...common,
+      optimizer: { rule: adamw, lr: { type: plateau, base: 0.1 }, ema: { decay: 0.9 } },
+      stop: { patience: 9, restoreBest: true },
+      watch: true,
+    },
+    // After three steps L-BFGS has made one, or noise is being measured.
+    { ...handed, handover: { at: 2 } },
+    { ...handed, handover: { at: "noise", every: 2, below: 1e-9 } },
+  ];
   const data = arrayDataset({ inputs: Array.from({ length: 8 }, (_, i) => [i, -i]), labels: [0, 1, 2, 0, 1, 2, 0, 1] });
-  const kept: Uint8Array<ArrayBuffer>[] = [];
-  await train({
-    engine: cpuEngine(),
-    ...config,
-    data,
-    test: data,
-    saveEvery: 3,
-    onCheckpoint: ({ bytes }) => void kept.push(bytes),
-  });
-  const saved = kept[0]!;
+  const made = await Promise.all(
+    configs.map(async (config) => {
+      const kept: Uint8Array<ArrayBuffer>[] = [];
+      const onCheckpoint = ({ bytes }: { readonly bytes: Uint8Array<ArrayBuffer> }) => void kept.push(bytes);
+      await train({ engine: cpuEngine(), ...config, data, test: data, saveEvery: 3, onCheckpoint });
+      return { config, saved: kept[0]! };
+    }),
+  );
+  let current = made[0]!;
   return {
     name: "run checkpoints",
-    whole: [saved],
-    mutant: (dice) => (dice.below(4) === 0 ? mutatedBytes(saved, dice) : otherwise(saved, dice)),
-    read: (mutant) => train({ engine: cpuEngine(), ...config, data, test: data, resume: asBytes(mutant) }),
+    whole: [current.saved],
+    mutant(dice) {
+      current = dice.pick(made);
+      const { saved } = current;
+      return dice.below(4) === 0 ? mutatedBytes(saved, dice) : otherwise(saved, dice);
+    },
+    read: (mutant) => train({ engine: cpuEngine(), ...current.config, data, test: data, resume: asBytes(mutant) }),
   };
 }
 
@@ -440,6 +447,8 @@ const runs: readonly unknown[] = [
     optimizer: { rule: sgd, lr: 0.1, momentum: 0.9 },
     batch: { type: linear, start: 4, end: 8, steps: 10 },
     steps: 20,
+    metric: { type: "loss", every: 5 },
+    handover: { at: "plateau", patience: 2, minDelta: 0.1, history: 5 },
   },
   {
     model: { type: "pinn", layers: [1, 4, 1], problem: { type: "poisson", k: 1 } },
