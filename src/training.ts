@@ -127,6 +127,7 @@ export type {
 } from "./objectives/objective.ts";
 export { createCpuObjective } from "./objectives/objective_cpu.ts";
 export { createObjective, type GpuObjective } from "./objectives/objective_gpu.ts";
+export type { ClassPrediction, Prediction, ValuePrediction } from "./objectives/predictions.ts";
 export * as problems from "./objectives/problems/functions.ts";
 export type { PoissonFunction, PoissonOptions } from "./objectives/problems/poisson.ts";
 export type {
@@ -147,6 +148,7 @@ export type { HandoverState } from "./train/handover.ts";
 export type { CompleteHandoverConfig, HandoverConfig } from "./train/handover_config.ts";
 export type { RunData, RunJob } from "./train/job.ts";
 export type { Best, KnownEvaluation, MetricOptions, MetricPoint } from "./train/metric.ts";
+export { type PredictOptions, predict } from "./train/predict.ts";
 export type { DataMark, LastUpdate, RunCheckpoint, RunState as RunCheckpointState } from "./train/run_checkpoint.ts";
 export type { CompleteRunConfig, MetricConfig, RunConfig, StopConfig, WatchConfig } from "./train/run_config.ts";
 export * as runs from "./train/runs.ts";

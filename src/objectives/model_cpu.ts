@@ -85,8 +85,11 @@ export function bindModelToCpu(
   };
 }
 
-/** The inputs of the rows, which all replicas share. */
-function gathered({ features, inputs, scale }: Dataset, rows: Uint32Array): Float64Array {
+/** The inputs of rows, which all replicas share. */
+export function gathered(
+  { features, inputs, scale }: Pick<Dataset, "features" | "inputs" | "scale">,
+  rows: Uint32Array,
+): Float64Array {
   const matrix = new Float64Array(rows.length * features);
   rows.forEach((row, m) => {
     for (let j = 0; j < features; j++) matrix[m * features + j] = inputs[row * features + j]! * scale;

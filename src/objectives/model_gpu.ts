@@ -146,22 +146,33 @@ function createLayout(
   // A micro-batch is bound alone.
   const stride = Math.ceil(((2 + capacity) * 4) / 256) * 256;
   const buffer = create("batch", count * stride);
-  const stacked = model.stacked?.(capacity);
-  const inputBytes = stacked?.byteLength ?? capacity * model.features * 4;
-  const inputs: Operand = { buffer: create("inputs", inputBytes, stacked && bytesOf(stacked)), stride: 0 };
-  const tensors = (role: "params" | "gradients", name: string) => tensor(optimizer, role, name);
+  const { inputs, pass } = createPass(optimizer, model, capacity, create);
   return {
     capacity,
     rows: { buffer, stride, atOnce, evaluated: create("evaluated batch", stride) },
     microBatches: Array.from({ length: count }, (_, i) => ({ buffer, offset: i * stride, size: stride })),
     inputs,
-    pass: model.gpuPass({ rows: capacity, replicas, inputs, tensors, create }),
+    pass,
     outcomes: create("outcomes", replicas * capacity * totalBytes),
     totals: create("totals", (count + 1) * replicas * totalBytes),
     totalSizes: Array.from({ length: count }, (_, i) => createSizes(create, [capacity, i * replicas])),
     penalty:
       model.config.l2 > 0 || model.anchors ? createPenalty(optimizer, model, count * replicas, create) : undefined,
   };
+}
+
+/** The buffers of a model's pass over so many rows at once, and where their inputs are gathered. */
+export function createPass(
+  optimizer: GpuOptimizer,
+  model: Model,
+  rows: number,
+  create: CreateBuffer,
+): { readonly inputs: Operand; readonly pass: GpuPass } {
+  const stacked = model.stacked?.(rows);
+  const inputBytes = stacked?.byteLength ?? rows * model.features * 4;
+  const inputs: Operand = { buffer: create("inputs", inputBytes, stacked && bytesOf(stacked)), stride: 0 };
+  const tensors = (role: "params" | "gradients", name: string) => tensor(optimizer, role, name);
+  return { inputs, pass: model.gpuPass({ rows, replicas: optimizer.replicas, inputs, tensors, create }) };
 }
 
 const judgedBuffers = (
@@ -210,25 +221,7 @@ async function encodeAll(
   keep: (buffer: GPUBuffer) => void,
 ): Promise<Encoded> {
   const { pass, outcomes } = layout;
-  const encode = (batch: GPUBufferBinding, steps: readonly PassStep[]) => {
-    const replicated: Replicated = {
-      device: optimizer.device,
-      replicas: optimizer.replicas,
-      control: optimizer.control,
-      controlStride: optimizer.controlBytes / optimizer.replicas / 4,
-      skipIndex: optimizer.controlIndex("skip"),
-      stepIndex: optimizer.controlIndex("step"),
-      batch,
-      keep,
-    };
-    return together(
-      steps.map((step) =>
-        "product" in step
-          ? productDispatch(replicated, step.product, step.a, step.b, step.c)
-          : kernelDispatch(optimizer, step),
-      ),
-    );
-  };
+  const encode = (batch: GPUBufferBinding, steps: readonly PassStep[]) => encodeSteps(optimizer, batch, steps, keep);
   const undropped = await encode(layout.microBatches[0]!, pass.forward(false));
   const dropping = model.layers.some(({ dropout }) => dropout !== undefined);
   const microBatches = await together(
@@ -247,6 +240,36 @@ async function encodeAll(
     penaltyDispatches(optimizer, model, layout, false),
   ]);
   return { microBatches, after, forward: undropped, penalty };
+}
+
+/**
+ * The dispatches of a pass's steps for the rows of a batch.
+ *
+ * @param keep Called with every buffer that is made for them, to be destroyed with them.
+ */
+export function encodeSteps(
+  optimizer: GpuOptimizer,
+  batch: GPUBufferBinding,
+  steps: readonly PassStep[],
+  keep: (buffer: GPUBuffer) => void,
+): Promise<readonly Dispatch[]> {
+  const replicated: Replicated = {
+    device: optimizer.device,
+    replicas: optimizer.replicas,
+    control: optimizer.control,
+    controlStride: optimizer.controlBytes / optimizer.replicas / 4,
+    skipIndex: optimizer.controlIndex("skip"),
+    stepIndex: optimizer.controlIndex("step"),
+    batch,
+    keep,
+  };
+  return together(
+    steps.map((step) =>
+      "product" in step
+        ? productDispatch(replicated, step.product, step.a, step.b, step.c)
+        : kernelDispatch(optimizer, step),
+    ),
+  );
 }
 
 async function kernelDispatch(

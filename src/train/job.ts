@@ -68,7 +68,7 @@ export async function openJob<T extends RunJob>(
     }
   }
   const fields = Object.fromEntries(runFields.map((field) => [field, job[field as keyof RunConfig & keyof T]]));
-  const made = job.engine === undefined ? await standardEngine() : { engine: readEngine(job.engine), close: () => {} };
+  const made = await openEngine(job.engine);
   return {
     engine: made.engine,
     config: { ...fields, optimizer: withUsualRate(job.optimizer), data: config ?? null } as unknown as RunConfig,
@@ -85,8 +85,13 @@ function withUsualRate(optimizer: RunConfig["optimizer"]): RunConfig["optimizer"
   return usualRate === undefined ? optimizer : { ...optimizer, lr: usualRate };
 }
 
-/** WebGPU where there is a device, else the CPU reference. */
-async function standardEngine(): Promise<Pick<OpenJob, "engine" | "close">> {
+/**
+ * The engine that was given, else WebGPU where there is a device, else the CPU reference; `close` frees what was made here.
+ *
+ * @throws OptionError for what is no engine.
+ */
+export async function openEngine(given: Engine | undefined): Promise<Pick<OpenJob, "engine" | "close">> {
+  if (given !== undefined) return { engine: readEngine(given), close: () => {} };
   try {
     const device = await requestDevice();
     return { engine: webgpuEngine(device), close: () => device.destroy() };

@@ -1,0 +1,84 @@
+// What a model's outputs say, by its loss: a class with probabilities, or numbers.
+import { DataError } from "../base/errors.ts";
+import type { ClassesOption } from "./data/labels.ts";
+import type { CompleteLossConfig } from "./loss.ts";
+import type { Model } from "./model.ts";
+
+/** What a classifier says of a row. */
+export interface ClassPrediction {
+  /** The most probable class: its name where names are known, else its number. */
+  readonly class: string | number;
+  /**
+   * Of each class, in their order. With softmaxCrossEntropy they add up to 1; with sigmoidBinaryCrossEntropy each is that of its
+   * output alone, and of a single output p they are 1 - p and p.
+   */
+  readonly probabilities: readonly number[];
+  /** A class has none. */
+  readonly values?: undefined;
+}
+
+/** The numbers that a model predicts of a row. */
+export interface ValuePrediction {
+  /**
+   * Of each output: what it says, and with sigmoidBinaryCrossEntropy its probability, in [0, 1].
+   */
+  readonly values: readonly number[];
+  /** Numbers have none. */
+  readonly class?: undefined;
+  /** Numbers have none. */
+  readonly probabilities?: undefined;
+}
+
+/** What a model says of a row. */
+export type Prediction = ClassPrediction | ValuePrediction;
+
+/** The loss of a model; undefined for one that an equation judges. */
+export function lossOf({ config }: Model): CompleteLossConfig | undefined {
+  return "loss" in config ? (config.loss as CompleteLossConfig) : undefined;
+}
+
+/**
+ * What every row's outputs say.
+ *
+ * @param classes How many classes there are, or their names; undefined where that is not known, and of numbers to predict.
+ * @throws DataError for outputs of a classifier that are not finite, with the row.
+ */
+export function interpret(
+  model: Model,
+  outputs: Float32Array | Float64Array,
+  classes: ClassesOption | undefined,
+): Prediction[] {
+  const { outputs: width } = model;
+  const loss = lossOf(model)?.type;
+  const name = (label: number) => (typeof classes === "object" ? (classes[label] ?? label) : label);
+  return Array.from({ length: outputs.length / width }, (_, row): Prediction => {
+    const values = Array.from(outputs.subarray(row * width, (row + 1) * width));
+    const isClass = loss === "softmaxCrossEntropy" || (loss === "sigmoidBinaryCrossEntropy" && classes !== undefined);
+    if (!isClass) return { values: loss === "sigmoidBinaryCrossEntropy" ? values.map(sigmoid) : values };
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) throw new DataError(`row ${row} has ${values[bad]} as output ${bad}; a class needs finite outputs`);
+    if (loss === "softmaxCrossEntropy") return { class: name(largest(values)), probabilities: softmax(values) };
+    const [only] = values;
+    const probabilities = width === 1 ? [sigmoid(-only!), sigmoid(only!)] : values.map(sigmoid);
+    return { class: name(largest(width === 1 ? [0, only!] : values)), probabilities };
+  });
+}
+
+/** The first of the largest. */
+function largest(values: readonly number[]): number {
+  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
+}
+
+/** The largest is taken off first, so that none is too large. */
+function softmax(values: readonly number[]): number[] {
+  const top = Math.max(...values);
+  const shares = values.map((value) => Math.exp(value - top));
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  return shares.map((share) => share / total);
+}
+
+/** Only exponentials below 1 are formed, so none overflows. */
+function sigmoid(value: number): number {
+  const small = Math.exp(-Math.abs(value));
+  return value >= 0 ? 1 / (1 + small) : small / (1 + small);
+}
