@@ -1,7 +1,8 @@
-// Writes the pages of docs/ that follow from the registries: rules.md, schedules.md, and landscapes.md with its picture; and the
-// API reference into dist/api, by typedoc. Node runs no TypeScript that imports WGSL, so Vite loads it.
+// Writes the pages of docs/ that follow from the registries: rules.md, schedules.md, landscapes.md with its picture, and lab.md
+// with what its experiments found, which are run on the CPU where they changed; and the API reference into dist/api, by typedoc. Node runs no TypeScript that imports WGSL, so Vite loads it.
 import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { existsSync, readFileSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runnerImport } from "vite";
 
@@ -28,6 +29,28 @@ await writeFile(join(root, "docs", "landscapes.md"), landscapeTableMarkdown());
 /** @type {typeof import("../src/app/cli/chart.ts")} */
 const { chartSvg } = await load("/src/app/cli/chart.ts");
 await writeFile(join(root, "docs", "landscapes.svg"), chartSvg(landscapesChart()));
+
+/** @type {typeof import("../src/lab/experiments/page.ts")} */
+const { isCurrent, labMarkdown } = await load("/src/lab/experiments/page.ts");
+/** @type {typeof import("../src/lab/experiments/functions.ts")} */
+const { experiments, run } = await load("/src/lab/experiments/functions.ts");
+/** @type {typeof import("../src/train/engine.ts")} */
+const { cpuEngine } = await load("/src/train/engine.ts");
+/** @param {string} name */
+const recordOf = (name) => {
+  const path = join(root, "docs", "lab", `${name}.json`);
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
+};
+await mkdir(join(root, "docs", "lab"), { recursive: true });
+for (const experiment of experiments) {
+  const { name } = experiment;
+  if (isCurrent(experiment, recordOf(name))) continue;
+  const { config, backend, claims, chart } = await run(experiment, {}, { engine: cpuEngine() });
+  const record = JSON.stringify({ config, backend, claims }, null, 2);
+  await writeFile(join(root, "docs", "lab", `${name}.json`), `${record}\n`);
+  await writeFile(join(root, "docs", "lab", `${name}.svg`), chartSvg(chart));
+}
+await writeFile(join(root, "docs", "lab.md"), labMarkdown(recordOf));
 
 execFileSync(process.execPath, [join(root, "node_modules", "typedoc", "bin", "typedoc")], {
   cwd: root,

@@ -57,7 +57,7 @@ export const cascade = defineExperiment({
     const chaos = await chaotic(lab, replicas, random);
     const plain = plainSpeed();
     const [r1, r2, r3, r4] = found.map(({ split }) => split) as [number, number, number, number];
-    const picked = whole.filter((_, i) => i % Math.ceil(replicas / 240) === 0);
+    const picked = whole.filter((_, i) => i % Math.ceil(replicas / 120) === 0);
     return {
       claims: [
         ...onsets.map(({ period, at }, k) =>
