@@ -185,7 +185,7 @@ globalThis.fetch = async () => new Response(encodeSafetensors({ metadata: {}, te
   });
 });
 
-describe.each(["docs/models.md", "docs/schedules.md", "docs/rules.md"])("%s", (file) => {
+describe.each(["docs/models.md", "docs/curvature.md", "docs/schedules.md", "docs/rules.md"])("%s", (file) => {
   it.each(Array.from({ length: countBlocks(file, "js") }, (_, index) => index))(
     "has example %i, which prints what it promises",
     (index) => {
