@@ -44,7 +44,7 @@ import { createWatch, type WatchEvent } from "./watch.ts";
 export interface Progress extends StepReport {
   /** 1-based number of the training step. */
   readonly index: number;
-  /** The learning rate of the step. */
+  /** The learning rate of the step; after a handover the length of L-BFGS's step, in units of its direction. */
   readonly lr: number;
 }
 
