@@ -30,7 +30,16 @@ export type {
 } from "./optimizer/config.ts";
 export { evaluationRole } from "./optimizer/evaluation.ts";
 export { layerwiseDecay, noDecay } from "./optimizer/groups.ts";
-export type { InGroup, InReplica, LayerStats, Optimizer, Role, Stats, TensorValues } from "./optimizer/optimizer.ts";
+export type {
+  InGroup,
+  InReplica,
+  LayerStats,
+  ObservedOf,
+  Optimizer,
+  Role,
+  Stats,
+  TensorValues,
+} from "./optimizer/optimizer.ts";
 export { readConfig } from "./optimizer/read_config.ts";
 export { setRows } from "./optimizer/rows.ts";
 export { loadTorch, type TorchOptions } from "./optimizer/torch.ts";
@@ -90,6 +99,7 @@ export type {
   Listener,
   ListenerState,
   Nested,
+  Observable,
   Schedule,
   ScheduleConfig,
   ScheduleDefinition,

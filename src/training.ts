@@ -39,6 +39,7 @@ export type {
   Eigenvalue,
   EigenvalueOptions,
   Eigenvalues,
+  MeterState,
   ReplicaEigenvalues,
   ReplicaSharpness,
   Sharpness,

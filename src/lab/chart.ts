@@ -1,6 +1,7 @@
 // What runs, range tests and schedules look like as charts, as options for ECharts: the page draws them live, the CLI writes
 // them as SVG.
 
+import type { CurvaturePoint } from "../train/curvature.ts";
 import { short } from "./phrases.ts";
 import type { RangeEnd, RangePoint, Suggestions } from "./suggest.ts";
 
@@ -40,6 +41,30 @@ export function lossChart({ title, losses, divergedAt = null }: LossCurve) {
       { ...line("smoothed", smoothed(points), "#0b4f9c"), lineStyle: { width: 2 } },
       ...marks,
     ],
+  };
+}
+
+/** The same with the sharpness now and then and the edge of stability, on an axis of their own; without any, the loss alone. */
+export function curvatureChart({
+  curvature,
+  ...losses
+}: LossCurve & { readonly curvature: readonly Pick<CurvaturePoint, "step" | "sharpness" | "edge">[] }) {
+  const chart = lossChart(losses);
+  if (curvature.length === 0) return chart;
+  const sharpness = curvature.map(({ step, sharpness }): Point => [step, sharpness]);
+  const edges = curvature.flatMap(({ step, edge }): Point[] => (edge === null ? [] : [[step, edge]]));
+  const color = "#c2410c";
+  const right = [
+    { ...line("sharpness", sharpness, color), lineStyle: { width: 2 } },
+    ...(edges.length > 0 ? [{ ...line("edge", edges, color), lineStyle: { width: 1, type: "dashed" as const } }] : []),
+  ].map((each) => ({ ...each, yAxisIndex: 1 }));
+  const names = [...chart.series, ...right].map(({ name }) => name);
+  return {
+    ...chart,
+    ...frame({ title: losses.title, names, right: true }),
+    xAxis: chart.xAxis,
+    yAxis: [chart.yAxis, { name: "sharpness", ...valueAxis([...sharpness, ...edges]), splitLine: { show: false } }],
+    series: [...chart.series, ...right],
   };
 }
 
@@ -319,11 +344,14 @@ function frame({
   subtext = "",
   names,
   narrowNames = names,
+  right = false,
 }: {
   readonly title: string;
   readonly subtext?: string;
   readonly names: readonly string[];
   readonly narrowNames?: readonly string[];
+  /** Whether there is an axis on the right too. */
+  readonly right?: boolean;
 }) {
   const place = (narrow: boolean) => {
     // A narrow title may take two lines.
@@ -340,7 +368,7 @@ function frame({
       // More than two names take a second line there.
       grid: {
         left: narrow ? 48 : 64,
-        right: narrow ? 16 : 28,
+        right: (narrow ? 16 : 28) + (right ? 34 : 0),
         top: top + (narrow && narrowNames.length > 2 ? 64 : 40),
         bottom: 48,
       },

@@ -20,6 +20,8 @@ export interface JobOptions {
   readonly seed?: number;
   /** When L-BFGS goes on: "500", after so many steps; "plateau", by the training loss; "noise". Default never. */
   readonly handover?: string;
+  /** Steps from one measurement of the sharpness to the next; default never. */
+  readonly curvature?: number;
 }
 
 export const jobDefaults = {
@@ -29,7 +31,7 @@ export const jobDefaults = {
   batch: 64,
   steps: 300,
   seed: 1,
-} as const satisfies Required<Omit<JobOptions, "handover">>;
+} as const satisfies Required<Omit<JobOptions, "handover" | "curvature">>;
 
 /** The smaller job on which tools try many rates by default: a step of it is over in milliseconds. */
 export const labDefaults = {
@@ -78,6 +80,7 @@ export function jobConfig(options: JobOptions): RunConfig {
     steps,
     seed,
     ...handoverOf(options.handover, steps),
+    ...(options.curvature === undefined ? {} : { curvature: { every: options.curvature } }),
   };
 }
 

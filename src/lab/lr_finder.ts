@@ -10,8 +10,9 @@ import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../optimizer/config.ts";
 import { type Optimizer, readOptimizer } from "../optimizer/optimizer.ts";
 import { readConfig, readRule } from "../optimizer/read_config.ts";
+import { curvature } from "../schedules/curvature.ts";
 import { plateau } from "../schedules/plateau.ts";
-import { createSchedule, holds } from "../schedules/schedule.ts";
+import { createSchedule, holds, type ScheduleDefinition } from "../schedules/schedule.ts";
 import { readRunOptions } from "../train/arguments.ts";
 import type { Engine } from "../train/engine.ts";
 import { openJob, type RunJob } from "../train/job.ts";
@@ -232,8 +233,9 @@ async function findLrOn(
   const whole = updatesOf(complete);
   const updates = whole < leastUpdates ? ramp.steps : Math.min(whole, ramp.steps);
   const { lr: _, ...others } = readConfig(config.optimizer);
-  if (holds(others, isPlateau)) {
-    const reason = "a plateau drives something other than the rate, which short runs cannot follow";
+  const observing = [plateau, curvature].find((type) => holds(others, (part) => isOf(type, part)));
+  if (observing) {
+    const reason = `a ${observing} schedule drives something other than the rate, which short runs cannot follow`;
     return { ...found, suggestions: { trial: { lr: null, reason }, ...found.suggestions } };
   }
   const shape = shapeOf(complete, whole, updates);
@@ -247,6 +249,7 @@ async function findLrOn(
       metric: null,
       stop: null,
       handover: null,
+      curvature: null,
       watch: null,
     };
     const run = await open(readRun(short, data));
@@ -262,8 +265,8 @@ async function findLrOn(
   });
 }
 
-function isPlateau(part: unknown): boolean {
-  return typeof part === "object" && part !== null && "type" in part && part.type === plateau;
+function isOf(type: ScheduleDefinition, part: unknown): boolean {
+  return typeof part === "object" && part !== null && "type" in part && part.type === type;
 }
 
 /** The course of a run's rate, its highest value 1, over as many updates as a short run has. */

@@ -2,7 +2,7 @@
 // are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
 // entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
 
-import { DataError, OptionError } from "../base/errors.ts";
+import { DataError, OptionError, show } from "../base/errors.ts";
 import { accumulateOf } from "../modifiers/modifier.ts";
 import { counts, type Dataset } from "../objectives/data/dataset.ts";
 import type { Evaluation, ReplicaEvaluation, ReplicaReport } from "../objectives/objective.ts";
@@ -126,6 +126,11 @@ export class Cohort {
     if (trials.length === 0) throw new OptionError("trials is []; it must have at least one entry");
     const complete = readRun(config, data, test);
     checkMetric(complete.metric, test);
+    if (complete.curvature) {
+      throw new OptionError(
+        `curvature is ${show(config.curvature)}; the sharpness of runs side by side is not measured, so it must be left out`,
+      );
+    }
     const trainable = trainableOf(complete);
     const start = complete.init ?? undefined;
     const batch = data ? checkBatch(complete, data) : 1;

@@ -57,10 +57,16 @@ A \`plateau\` changes by the metric that you report with \`optimizer.observe(met
 ([example](learning_rate.md#plateaus-and-early-stopping)). Its state is saved with the optimizer. A metric that is not finite counts
 as no improvement.
 
+## Curvature
+
+A \`curvature\` schedule goes by the sharpness that a run measures every so many steps (\`"curvature": { "every": 50 }\`), or that
+you report with \`optimizer.observe(sharpness, { of: "sharpness" })\`. Until the first it is \`base\`. What it has observed is saved
+with the optimizer. A sharpness of 0 or below sets no limit, and changes nothing.
+
 ## Plots
 
 \`npx fallline schedule CONFIG --steps N\` plots a schedule in the terminal. CONFIG is JSON, a file of it, or a run's file, whose
-learning rate it takes. \`--svg FILE\` writes a chart, \`--json\` prints \`{"values":[…]}\` alone. For a plateau, \`--metrics FILE\` is
+learning rate it takes. \`--svg FILE\` writes a chart, \`--json\` prints \`{"values":[…]}\` alone. For a plateau or a curvature, \`--metrics FILE\` is
 a JSON array of numbers, of which it observes one before each value; in a run's file it observes one after each \`metric.every\` steps,
 by default those that the run had.
 

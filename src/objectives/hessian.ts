@@ -61,7 +61,7 @@ export class Hessian {
   /** 1 + ‖point‖, by replica. */
   #sizes: readonly number[];
   /** The longer of the two strides between which products are extrapolated, relative to the sizes; by replica. */
-  #strides: readonly number[];
+  strides: readonly number[];
 
   private constructor(field: Field, block: Block) {
     this.#field = field;
@@ -75,7 +75,7 @@ export class Hessian {
     this.#first = field.space.scalarCount - ownScalars;
     const { replicas } = field.space;
     this.#sizes = Array.from({ length: replicas }, () => 1);
-    this.#strides = Array.from({ length: replicas }, () => field.strides.longest);
+    this.strides = Array.from({ length: replicas }, () => field.strides.longest);
   }
 
   /** @throws DeviceError where its vectors do not fit. */
@@ -155,7 +155,7 @@ export class Hessian {
     } finally {
       space.free(scratch);
     }
-    this.#strides = best.map(({ stride: found }) => found);
+    this.strides = best.map(({ stride: found }) => found);
   }
 
   /**
@@ -166,7 +166,7 @@ export class Hessian {
   product(v: At, norms: readonly number[], into: At, wide = false): void {
     this.#difference(
       v,
-      this.#lengths(norms, (r) => this.#strides[r]! / (wide ? 1 : factor)),
+      this.#lengths(norms, (r) => this.strides[r]! / (wide ? 1 : factor)),
       into,
     );
   }

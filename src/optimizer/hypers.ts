@@ -3,7 +3,14 @@
 import { OptionError, show } from "../base/errors.ts";
 import { describeRange, inRange, readChoice, readNumber, readObject } from "../base/options.ts";
 import type { Rule } from "../rules/rule.ts";
-import { createSchedule, type Listener, type Schedule, type Scheduled } from "../schedules/schedule.ts";
+import {
+  createSchedule,
+  type Listener,
+  type Observable,
+  observables,
+  type Schedule,
+  type Scheduled,
+} from "../schedules/schedule.ts";
 import type { Group, Plan, RuleSet } from "./plan.ts";
 
 /** Schedules by hyper. */
@@ -237,20 +244,21 @@ export class Hypers {
     );
   }
 
-  /** Tells a metric to every plateau of one replica, or of all, and says whether there is one. */
-  observe(metric: number, replica: number | undefined): boolean {
-    if (typeof metric !== "number") throw new OptionError(`observe was given ${show(metric)}; it must be a number`);
+  /** Tells a value to every schedule of one replica, or of all, that observes what it is of, and says whether there is one. */
+  observe(value: number, replica: number | undefined, of: Observable): boolean {
+    if (typeof value !== "number") throw new OptionError(`observe was given ${show(value)}; it must be a number`);
+    readChoice("of", of, observables);
     if (replica !== undefined) readReplica(this.plan, "replica", replica);
     // Groups may share a schedule, which must observe each metric once.
     const listeners = new Set<Listener>();
     for (const r of replicasOf(this.plan, replica)) {
       for (const group of this.plan.groups.keys()) {
         for (const schedule of Object.values(this.of(group, r))) {
-          for (const each of schedule.listeners ?? []) listeners.add(each);
+          for (const each of schedule.listeners ?? []) if (each.of === of) listeners.add(each);
         }
       }
     }
-    for (const listener of listeners) listener.observe(metric);
+    for (const listener of listeners) listener.observe(value);
     return listeners.size > 0;
   }
 

@@ -2,7 +2,7 @@
 
 import { DataError, OptionError } from "../base/errors.ts";
 import { type Members, readMade } from "../base/options.ts";
-import type { Scheduled } from "../schedules/schedule.ts";
+import type { Observable, Scheduled } from "../schedules/schedule.ts";
 import type { Segment } from "./arena.ts";
 import type { OptimizerConfig } from "./config.ts";
 
@@ -62,6 +62,12 @@ export interface LayerStats {
 export interface InReplica {
   /** Counted from 0. */
   readonly replica?: number | undefined;
+}
+
+/** What an observed value is of. */
+export interface ObservedOf {
+  /** "metric", which plateaus wait for, or "sharpness", which schedules of curvature do; default "metric". */
+  readonly of?: Observable | undefined;
 }
 
 /** Which group a call is about. */
@@ -130,13 +136,14 @@ export interface Optimizer {
   /** Undoes {@link Optimizer.halt}: with `accumulate` the replica takes part in the next update that the others make. */
   resume(replica: number): void;
   /**
-   * Gives the plateaus among the schedules of the hypers the metric they wait for, in all replicas or in one; from the next
-   * step on they give what follows from it. Other schedules do not observe. Steps encoded before but not submitted yet may
-   * take the old values or the new, as with {@link Optimizer.set}.
+   * Gives the schedules of the hypers what they wait for, in all replicas or in one: plateaus a metric, those of curvature, with
+   * `of: "sharpness"`, the largest curvature of the loss. From the next step on they give what follows from it; other schedules
+   * do not observe. Steps encoded before but not submitted yet may take the old values or the new, as with
+   * {@link Optimizer.set}.
    *
-   * @throws OptionError for a metric that is no number.
+   * @throws OptionError for a value that is no number, and for what is neither of the two.
    */
-  observe(metric: number, where?: InReplica): void;
+  observe(value: number, where?: InReplica & ObservedOf): void;
   /**
    * A copy of the values of one role (default the parameters), as of every step made so far; of tensors that have none,
    * nothing. A slot that does not start at zero holds its start from the first update on.

@@ -12,6 +12,7 @@ import { type Locate, locator, mustAllow, scalarRange } from "./locations.ts";
 import {
   type InGroup,
   type InReplica,
+  type ObservedOf,
   type Optimizer,
   putValues,
   type Role,
@@ -114,9 +115,10 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
     thaw: (where) => freeze("thaw", false, where),
     halt: (replica) => setHalted("halt", replica, true),
     resume: (replica) => setHalted("resume", replica, false),
-    observe(metric, where) {
-      const { replica } = readWhere("observe", where, "replica");
-      change("observe", () => hypers.observe(metric, replica));
+    observe(value, where) {
+      const { replica, of = "metric" } = readObject("observe", where ?? {}, ["replica", "of"]) as InReplica &
+        ObservedOf;
+      change("observe", () => hypers.observe(value, replica, of));
     },
     async read(role = "params", where) {
       store.mustLive("read");

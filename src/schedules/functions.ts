@@ -6,6 +6,7 @@ export { batchScaled } from "./batch_scaled.ts";
 export { constant } from "./constant.ts";
 export { cosine } from "./cosine.ts";
 export { cosineRestarts } from "./cosine_restarts.ts";
+export { curvature } from "./curvature.ts";
 export { cyclic } from "./cyclic.ts";
 export type { NestedOption, ScheduleFunctionOf } from "./define.ts";
 export { exponential } from "./exponential.ts";

@@ -5,6 +5,7 @@ import { batchScaled } from "./batch_scaled.ts";
 import { constant } from "./constant.ts";
 import { cosine } from "./cosine.ts";
 import { cosineRestarts } from "./cosine_restarts.ts";
+import { curvature } from "./curvature.ts";
 import { cyclic } from "./cyclic.ts";
 import { exponential } from "./exponential.ts";
 import { inverseSqrt } from "./inverse_sqrt.ts";
@@ -42,6 +43,7 @@ export const scheduleDefinitions: readonly ScheduleDefinition[] = [
   warmupStableDecay,
   piecewise,
   plateau,
+  curvature,
   sequential,
   product,
   scale,

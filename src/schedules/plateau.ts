@@ -78,6 +78,7 @@ export const plateau = defineSchedule({
       at: () => value,
       listeners: [
         {
+          of: "metric",
           observe(metric) {
             if (typeof metric !== "number") throw new OptionError(`metric is ${show(metric)}; it must be a number`);
             if (isBetter(metric)) {

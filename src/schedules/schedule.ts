@@ -19,10 +19,17 @@ export type Scheduled = number | ScheduleConfig | ScheduleFunction;
 /** What a listener has observed, as plain JSON. */
 export type ListenerState = Readonly<Record<string, number | null>>;
 
-/** The part of a schedule that depends on a metric of the run instead of the step: a plateau. */
+/** What is measured along a run: its metric, or the largest curvature of its loss. */
+export type Observable = (typeof observables)[number];
+
+export const observables = ["metric", "sharpness"] as const;
+
+/** The part of a schedule that depends on what is measured along the run instead of the step: a plateau, a curvature. */
 export interface Listener {
-  /** Observes the next value of the metric, which may change the schedule's values from then on. */
-  observe(metric: number): void;
+  /** What it observes. */
+  readonly of: Observable;
+  /** Observes the next value of it, which may change the schedule's values from then on. */
+  observe(value: number): void;
   /** What must be saved to go on from here; plain JSON. */
   state(): ListenerState;
   /** Takes up a saved state. @throws DataError for what is no state of this listener; nothing is changed then. */
@@ -37,7 +44,7 @@ export interface Schedule {
   readonly constant?: number;
   /** The value at the 0-based step, in float64. */
   at(step: number): number;
-  /** Its parts that observe a metric, in the order of the config; absent for a pure function of the step. */
+  /** Its parts that observe what is measured along the run, in the order of the config; absent for a pure function of the step. */
   readonly listeners?: readonly Listener[];
 }
 

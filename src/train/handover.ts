@@ -9,6 +9,7 @@ import type { Dataset } from "../objectives/data/dataset.ts";
 import { createLbfgs, type Lbfgs } from "../objectives/lbfgs/lbfgs.ts";
 import { firstAndEach, type Objective, type StepReport } from "../objectives/objective.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
+import { fromWords, toWords } from "./exact.ts";
 import type { CompleteHandoverConfig } from "./handover_config.ts";
 import { createStopping, type Stopping } from "./stopping.ts";
 
@@ -65,13 +66,9 @@ export class NoiseMeter {
     const [gradient] = await this.#space.read(last);
     const [scalars] = await this.#space.scalars(0, 2 * this.#count);
     const tensors = { gradient: gradient!, scalars: scalars! };
-    const words = (values: Float64Array) => ({
-      shape: [values.length, 4],
-      data: Float32Array.from(new Uint16Array(values.slice().buffer)),
-    });
     const bytes = encodeSafetensors({
       metadata: {},
-      tensors: new Map(Object.entries(tensors).map(([name, values]) => [name, words(values)])),
+      tensors: new Map(Object.entries(tensors).map(([name, values]) => [name, toWords(values)])),
     });
     return { count: this.#count, bytes };
   }
@@ -79,11 +76,8 @@ export class NoiseMeter {
   /** @throws DataError for what {@link NoiseMeter.state} did not give. */
   restore(count: number, bytes: Uint8Array): void {
     const { tensors } = decodeSafetensors(bytes);
-    const values = (name: string, length: number) => {
-      const { shape, data } = tensors.get(name) ?? { shape: [], data: new Float32Array() };
-      if (shape.join() !== `${length},4`) throw new DataError(`the noise that a run has seen lacks its ${name}`);
-      return new Float64Array(Uint16Array.from(data).buffer);
-    };
+    const values = (name: string, length: number) =>
+      fromWords(tensors.get(name), length, `the ${name} of the noise that a run has seen`);
     const [gradient, scalars] = [values("gradient", this.#space.length), values("scalars", 2 * count)];
     this.#space.write(at(this.#block, (count + 1) % 2), [gradient]);
     if (count > 0) this.#space.set(0, scalars);

@@ -1,6 +1,7 @@
 // The listeners of a run: each is called once for each thing, even where steps are repeated after a device loss, and what a
 // listener throws is distinguished from what fails by itself.
 import { OptionError, show } from "../base/errors.ts";
+import type { CurvaturePoint } from "./curvature.ts";
 import type { MetricOptions } from "./metric.ts";
 import type { RunState } from "./run_checkpoint.ts";
 import type { Progress, TrainOptions } from "./train.ts";
@@ -8,11 +9,13 @@ import type { WatchEvent } from "./watch.ts";
 
 export interface Listeners {
   /** Begins at a state whose past needs no report. */
-  begin(state: Pick<RunState, "step" | "metrics" | "events">): void;
+  begin(state: Pick<RunState, "step" | "metrics" | "events" | "curvature">): void;
   onStart(): void;
   onStep(progress: Progress): void;
   /** Reports the events that are not reported yet. */
   onEvents(events: readonly WatchEvent[]): void;
+  /** Reports a sharpness, where it is not reported yet. */
+  onCurvature(point: CurvaturePoint): void;
   readonly ofMetric: Required<Pick<MetricOptions, "onTest" | "onMetric">> & Pick<MetricOptions, "onBest">;
   readonly onCheckpoint: TrainOptions["onCheckpoint"];
   /** Whether a listener threw this. */
@@ -21,15 +24,16 @@ export interface Listeners {
 
 /** @throws OptionError for a listener that is no function. */
 export function listen(options: TrainOptions): Listeners {
-  const { onStart, onStep, onEvent, onTest, onMetric, onBest, onCheckpoint } = options;
-  const all = { onStart, onStep, onEvent, onTest, onMetric, onBest, onCheckpoint, recover: options.recover };
+  const { onStart, onStep, onEvent, onCurvature, onTest, onMetric, onBest, onCheckpoint } = options;
+  const listeners = { onStart, onStep, onEvent, onCurvature, onTest, onMetric, onBest, onCheckpoint };
+  const all = { ...listeners, recover: options.recover };
   for (const [name, value] of Object.entries(all)) {
     if (value !== undefined && typeof value !== "function") {
       throw new OptionError(`${name} is ${show(value)}; it must be a function`);
     }
   }
   const thrown = new Set<unknown>();
-  const reported = { start: false, step: 0, events: 0, metric: 0, best: 0 };
+  const reported = { start: false, step: 0, events: 0, curvature: 0, metric: 0, best: 0 };
   const guarded = (report: () => void) => {
     try {
       report();
@@ -49,9 +53,10 @@ export function listen(options: TrainOptions): Listeners {
       }
     };
   return {
-    begin({ step, metrics, events }) {
+    begin({ step, metrics, events, curvature }) {
       const metric = metrics.at(-1)?.step ?? 0;
-      Object.assign(reported, { step, events: events.length, metric, best: metric });
+      const measured = curvature?.points.at(-1)?.step ?? 0;
+      Object.assign(reported, { step, events: events.length, curvature: measured, metric, best: metric });
     },
     onStart() {
       if (!reported.start) guarded(() => onStart?.());
@@ -67,6 +72,11 @@ export function listen(options: TrainOptions): Listeners {
         const event = events[reported.events++]!;
         guarded(() => onEvent?.(event));
       }
+    },
+    onCurvature(point) {
+      if (point.step <= reported.curvature) return;
+      reported.curvature = point.step;
+      guarded(() => onCurvature?.(point));
     },
     ofMetric: {
       onTest: (rows) => guarded(() => onTest?.(rows)),

@@ -7,7 +7,9 @@ import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../base/s
 import { version } from "../base/version.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import type { LayerStats } from "../optimizer/optimizer.ts";
+import type { CurvaturePoint, CurvatureState } from "./curvature.ts";
 import { diffFields } from "./diff.ts";
+import { fromWords, toWords } from "./exact.ts";
 import type { HandoverState } from "./handover.ts";
 import type { MetricPoint } from "./metric.ts";
 import type { CompleteRunConfig } from "./run_config.ts";
@@ -77,16 +79,31 @@ export interface RunState {
   readonly watch: WatchState | null;
   /** How far the run is with its handover; null without one. */
   readonly handover: HandoverState | null;
+  /** What was measured of the sharpness, and from where that goes on; null where it is not measured. */
+  readonly curvature: CurvatureState | null;
   /** What the last update found, where several gradients make one; null before there was one. */
   readonly lastUpdate: LastUpdate | null;
 }
 
 /** The bytes of a run's state. */
 export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): RunCheckpoint {
-  const { config, backend, losses, metrics, best, events, skipped, data, test, watch, handover, lastUpdate } = state;
+  const {
+    config,
+    backend,
+    losses,
+    metrics,
+    best,
+    events,
+    skipped,
+    data,
+    test,
+    watch,
+    handover,
+    curvature,
+    lastUpdate,
+  } = state;
   const tensors = new Map<string, SafeTensor>();
-  const words = new Uint16Array(Float64Array.from(losses).buffer);
-  tensors.set("losses", { shape: [losses.length, 4], data: Float32Array.from(words) });
+  tensors.set("losses", toWords(Float64Array.from(losses)));
   const embed = (prefix: string, bytes: Uint8Array): string => {
     const inner = decodeSafetensors(bytes);
     for (const [name, tensor] of inner.tensors) tensors.set(`${prefix}/${name}`, tensor);
@@ -107,11 +124,13 @@ export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): 
       test,
       watch,
       handover: handover && { ...handover, bytes: null },
+      curvature: curvature && { points: curvature.points },
       lastUpdate,
     }),
     optimizer: embed("optimizer", state.optimizer),
     ...(state.bestOptimizer ? { best: embed("best", state.bestOptimizer) } : {}),
     ...(handover?.bytes ? { handover: embed("handover", handover.bytes) } : {}),
+    ...(curvature?.bytes ? { curvature: embed("curvature", curvature.bytes) } : {}),
   };
   return { step: losses.length, bytes: encodeSafetensors({ metadata, tensors }) };
 }
@@ -168,6 +187,10 @@ export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
     handover: readHandoverState(
       run.handover,
       metadata.handover === undefined ? null : extract("handover", metadata.handover),
+    ),
+    curvature: readCurvatureState(
+      run.curvature,
+      metadata.curvature === undefined ? null : extract("curvature", metadata.curvature),
     ),
     lastUpdate: run.lastUpdate === null ? null : readLast(run.lastUpdate),
   };
@@ -272,7 +295,7 @@ function readLosses(tensor: SafeTensor | undefined): number[] {
   if (tensor?.shape.length !== 2 || tensor.shape[1] !== 4) {
     throw new DataError("the run checkpoint has no losses of four words each");
   }
-  return [...new Float64Array(Uint16Array.from(tensor.data).buffer)];
+  return [...fromWords(tensor, tensor.shape[0]!, "the run checkpoint's losses")];
 }
 
 function readLast(value: unknown): LastUpdate {
@@ -311,6 +334,28 @@ function readHandoverState(value: unknown, bytes: Uint8Array<ArrayBuffer> | null
     looks: whole("handover.looks", looks),
     bytes,
   };
+}
+
+function readCurvatureState(value: unknown, bytes: Uint8Array<ArrayBuffer> | null): CurvatureState | null {
+  if (value === null || value === undefined) return null;
+  const points = array("curvature.points", object("curvature", value).points).map((point, i): CurvaturePoint => {
+    const name = `curvature.points[${i}]`;
+    const fields = object(name, point);
+    const figure = (field: string) => number(`${name}.${field}`, fields[field]);
+    const known = (field: string) => (fields[field] === null ? null : figure(field));
+    return {
+      step: whole(`${name}.step`, fields.step),
+      sharpness: figure("sharpness"),
+      bound: figure("bound"),
+      converged: fields.converged === true,
+      lr: figure("lr"),
+      product: figure("product"),
+      edge: known("edge"),
+      fraction: known("fraction"),
+      gradients: whole(`${name}.gradients`, fields.gradients),
+    };
+  });
+  return { points, bytes };
 }
 
 function mark(name: string, value: unknown): DataMark {

@@ -19,9 +19,18 @@ import { Hypers } from "../optimizer/hypers.ts";
 import { createPlan, type Plan } from "../optimizer/plan.ts";
 import { planConfig } from "../optimizer/plan_config.ts";
 import { readConfig } from "../optimizer/read_config.ts";
+import { curvature } from "../schedules/curvature.ts";
 import { plateau } from "../schedules/plateau.ts";
 import { readSchedule } from "../schedules/read_schedule.ts";
-import { createSchedule, holds, holdsFunction, type Schedule, type Scheduled } from "../schedules/schedule.ts";
+import {
+  createSchedule,
+  holds,
+  holdsFunction,
+  type Schedule,
+  type ScheduleDefinition,
+  type Scheduled,
+} from "../schedules/schedule.ts";
+import { type CompleteCurvatureConfig, type CurvatureConfig, readCurvature } from "./curvature_config.ts";
 import { type CompleteDataConfig, type DataConfig, describeData, readData } from "./data.ts";
 import { type CompleteHandoverConfig, type HandoverConfig, readHandover } from "./handover_config.ts";
 import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } from "./watch.ts";
@@ -95,6 +104,8 @@ export interface RunConfig {
   readonly stop?: StopConfig | null | undefined;
   /** When steps of the rule give way to iterations of L-BFGS over all rows; default never. */
   readonly handover?: HandoverConfig | null | undefined;
+  /** How often to measure the largest curvature of the loss, and on which rows; default never. */
+  readonly curvature?: CurvatureConfig | null | undefined;
   /** Whether to look for what is wrong with the run, and how; true for the default options; default false. */
   readonly watch?: WatchConfig | boolean | null | undefined;
 }
@@ -115,13 +126,14 @@ export interface CompleteRunConfig extends RunConfig {
   readonly metric: MetricConfig | null;
   readonly stop: (Readonly<Record<"patience" | "minDelta", number>> & { readonly restoreBest: boolean }) | null;
   readonly handover: CompleteHandoverConfig | null;
+  readonly curvature: CompleteCurvatureConfig | null;
   readonly watch: (Limits & { readonly every: number }) | null;
 }
 
 /** The fields of a run config. */
 export const runFields: readonly string[] = [
   ...["format", "model", "landscape", "objective", "data", "init", "optimizer", "batch", "steps", "seed"],
-  ...["metric", "stop", "handover", "watch"],
+  ...["metric", "stop", "handover", "curvature", "watch"],
 ];
 
 /** The fields of which each says what is trained; a run has one of them. */
@@ -207,7 +219,8 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   const stop = isGiven(fields.stop) ? readStop(fields.stop, metric) : null;
   const watch = readWatch(fields.watch);
   const { plan, hypers } = readOptimizer(program.tensors(start), fields.optimizer, steps, watch !== null);
-  checkPlateaus(plan, hypers, metric);
+  const meter = isGiven(fields.curvature) ? readCurvature(fields.curvature, program) : null;
+  checkListeners(plan, hypers, metric, meter);
   const handover = isGiven(fields.handover) ? readHandover(fields.handover, program, plan, metric !== null) : null;
   const rows = data && describeData(data);
   if (rows) {
@@ -227,6 +240,7 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
     metric,
     stop,
     handover,
+    curvature: meter,
     watch,
   };
 }
@@ -301,7 +315,9 @@ function readBatch(value: unknown, steps: number): Scheduled {
     );
   }
   if (listeners?.length) {
-    throw new OptionError("batch holds a plateau; it must depend on the step alone, so that the largest is known");
+    throw new OptionError(
+      "batch holds a schedule that observes; it must depend on the step alone, so that the largest is known",
+    );
   }
   checkBatch({ batch: config, steps }, { name: "", count: Number.POSITIVE_INFINITY });
   return config;
@@ -401,14 +417,26 @@ function checkHypers({ groups }: Plan, hypers: Hypers, updates: number): void {
   });
 }
 
-function checkPlateaus({ groups }: Plan, hypers: Hypers, metric: MetricConfig | null): void {
+/** Whoever observes must be told of what: plateaus of a metric, schedules of curvature of the sharpness. */
+function checkListeners(
+  { groups }: Plan,
+  hypers: Hypers,
+  metric: MetricConfig | null,
+  meter: CompleteCurvatureConfig | null,
+): void {
   for (const [group, { rule }] of groups.entries()) {
     for (const [hyper, { listeners, config }] of Object.entries(hypers.of(group))) {
       if (!listeners?.length) continue;
       const name = `optimizer: ${rule.name}.${hyper}`;
+      if (!meter && holds(config, (part) => isOf(curvature, part))) {
+        throw new OptionError(
+          `${name} holds a curvature schedule, which needs curvature: how often to measure, such as { "every": 50 }`,
+        );
+      }
+      if (!holds(config, (part) => isOf(plateau, part))) continue;
       if (!metric) throw new OptionError(`${name} holds a plateau, which needs metric: ${metricExample}`);
       const mode = metricMode(metric);
-      const other = (part: unknown) => isPlateau(part) && (part.mode ?? "min") !== mode;
+      const other = (part: unknown) => isOf(plateau, part) && (part.mode ?? "min") !== mode;
       if (holds(config, other)) {
         throw new OptionError(
           `${name} holds a plateau whose mode is not "${mode}", as the metric ${metric.type} needs`,
@@ -418,6 +446,6 @@ function checkPlateaus({ groups }: Plan, hypers: Hypers, metric: MetricConfig | 
   }
 }
 
-function isPlateau(part: unknown): part is { readonly mode?: unknown } {
-  return typeof part === "object" && part !== null && "type" in part && part.type === plateau;
+function isOf(type: ScheduleDefinition, part: unknown): part is { readonly mode?: unknown } {
+  return typeof part === "object" && part !== null && "type" in part && part.type === type;
 }

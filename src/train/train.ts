@@ -12,6 +12,7 @@ import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
 import type { LayerStats, Role, TensorValues } from "../optimizer/optimizer.ts";
 import { scheduleDefinitions } from "../schedules/index.ts";
 import { readEngine } from "./arguments.ts";
+import { type CurvaturePoint, type CurvatureTrack, createCurvatureTrack, meterRows } from "./curvature.ts";
 import { createTrainee, type Engine, mustFit, type Trainee } from "./engine.ts";
 import { createHandover, type Handover, type HandoverRun } from "./handover.ts";
 import { openJob, type RunJob } from "./job.ts";
@@ -65,6 +66,8 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
   readonly signal?: AbortSignal;
   /** Also return the parameters that are trained, as they were after this many steps. */
   readonly snapshotAfter?: number;
+  /** Called with every sharpness that the config's `curvature` asks for. */
+  readonly onCurvature?: (point: CurvaturePoint) => void;
   /** Called with every finding of the config's `watch`. */
   readonly onEvent?: (event: WatchEvent) => void;
   /**
@@ -108,6 +111,8 @@ export interface TrainResult {
   readonly metrics: readonly MetricPoint[];
   /** The best of them; null where there is none. */
   readonly best: MetricPoint | null;
+  /** Every sharpness that was measured; none without `curvature`, nor after a handover to L-BFGS. */
+  readonly curvature: readonly CurvaturePoint[];
   /** What `watch` found; nothing without it. */
   readonly events: readonly WatchEvent[];
   /**
@@ -199,6 +204,14 @@ export async function openRun(
   if (config.handover && data) {
     mustFit(engine, trainable, { config: config.optimizer, batch: data.count, replicas: 1, start });
   }
+  if (config.curvature && data) {
+    mustFit(engine, trainable, {
+      config: config.optimizer,
+      batch: meterRows(config.curvature, data),
+      replicas: 1,
+      start,
+    });
+  }
   const bound = data ? { data, batch } : {};
   const trainee = await createTrainee(engine, trainable, program.initial(start), config.optimizer, bound);
   const { optimizer, objective } = trainee;
@@ -278,7 +291,7 @@ async function trainOn(
 
 const trainOptions: readonly (keyof TrainOptions)[] = [
   ...(["signal", "snapshotAfter", "saveEvery", "resume", "recover"] as const),
-  ...(["onStart", "onStep", "onEvent", "onTest", "onMetric", "onBest", "onCheckpoint"] as const),
+  ...(["onStart", "onStep", "onEvent", "onCurvature", "onTest", "onMetric", "onBest", "onCheckpoint"] as const),
 ];
 
 /** Losses of the device without a checkpoint in between after which a run gives up. */
@@ -351,6 +364,18 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   );
 
   let handover: Handover | null = null;
+  let meter: CurvatureTrack | null = null;
+  /** Measures the sharpness where that is due: of what the rule's steps made, and as long as the loss is finite. */
+  const measure = async (made: number): Promise<void> => {
+    if (handover?.step != null || !meter?.isDue(made)) return;
+    await pipeline.drain();
+    if (signal?.aborted || !Number.isFinite(losses.at(-1))) return;
+    const point = await meter.measure(made);
+    if (!point) return;
+    if (watch) events.push(...watch.observeCurvature(made, point));
+    listeners.onCurvature(point);
+    listeners.onEvents(events);
+  };
   /** Hands over where that is due: with every step reported, so that what decides it is known. */
   const handOver = async (made: number): Promise<void> => {
     if (!handover?.mayBeDue(made)) return;
@@ -379,6 +404,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       bestOptimizer: track.kept,
       watch: watch?.state() ?? null,
       handover: handover ? await handover.state() : null,
+      curvature: meter ? await meter.state() : null,
       lastUpdate: last && { ...last, layers },
     });
     await keeper.put(checkpoint);
@@ -392,6 +418,17 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       for (const { step, value } of state?.metrics ?? []) if (step <= before) handover.observe(value);
       if (state?.handover) await handover.restore(state.handover);
     }
+    if (config.curvature) {
+      meter = await createCurvatureTrack(
+        config.curvature,
+        {
+          optimizer,
+          data,
+          objectiveOf: (batch) => engine.objective(optimizer, trainableOf(config), data ? { data, batch } : {}),
+        },
+        state?.curvature ?? null,
+      );
+    }
     listeners.onStart();
     let snapshot: Promise<TensorValues> | undefined;
     const takeSnapshot = async () => {
@@ -402,7 +439,8 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     // What the last step leaves over makes an update, and that step is reported with it. A longer run makes none, and so it comes
     // after the checkpoint.
     const left = () => (handover?.step == null ? steps % accumulate : 0);
-    // A value that was due where the run was interrupted.
+    // What was due where the run was interrupted.
+    if (step < steps && !lost) await measure(step);
     if (step < steps && track.isDue(step) && !lost) await track.observe();
     const ended = (): Reason | null => (lost ? "diverged" : track.stops ? "stopped-early" : null);
     let reason: Reason = (step < steps && ended()) || "finished";
@@ -428,6 +466,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       }
       if (step === snapshotAfter) snapshot = pipeline.track(takeSnapshot());
       if (step === steps) break;
+      await measure(step);
       if (track.isDue(step)) {
         await pipeline.drain();
         if (!lost && !signal?.aborted) {
@@ -448,6 +487,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       const lr = optimizer.hyper("lr", Math.max(0, stats.step - 1));
       report({ ...firstAndEach([reportOf(losses.at(-1)!, stats)]), index: step, lr });
     }
+    if (step === steps && reason === "finished") await measure(step);
     if (step === steps && track.isDue(step) && !lost && !signal?.aborted) await track.observe();
     await track.restore();
     const evaluation = reason === "interrupted" ? null : await track.evaluation();
@@ -462,6 +502,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       losses,
       metrics: track.points,
       best: track.best,
+      curvature: meter?.points ?? [],
       events,
       notes: data && test ? [...classNotes(data, test), ...weightNotes(test)] : [],
       params: await optimizer.read(role),
@@ -482,6 +523,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   } finally {
     await pipeline.close();
     handover?.destroy();
+    meter?.destroy();
     opened.destroy();
     await keeper?.close();
   }

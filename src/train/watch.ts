@@ -88,6 +88,18 @@ export interface WatchedStep {
   readonly lr?: number | undefined;
 }
 
+/** The largest curvature of a loss, and the edge that it is held against. */
+export interface ObservedCurvature {
+  /** The largest eigenvalue of the Hessian, which for Adam and AdamW is the preconditioned one. */
+  readonly sharpness: number;
+  /** How far an eigenvalue may be from it, >= 0. */
+  readonly bound: number;
+  /** The rate. */
+  readonly lr: number;
+  /** From where on the rule's steps grow; null where that is not known. */
+  readonly edge: number | null;
+}
+
 interface Finding {
   /** The training step that completed it, 1-based. */
   readonly step: number;
@@ -199,6 +211,20 @@ export interface UpdateSize extends Finding {
   readonly limit: number;
 }
 
+/** The sharpness has reached the edge of stability: along its eigenvector the rule's steps grow. */
+export interface EdgeOfStability extends Finding {
+  /** The largest curvature of the loss is at the edge of stability of the rule. */
+  readonly kind: "edgeOfStability";
+  /** The largest curvature, for Adam and AdamW of the preconditioned Hessian. */
+  readonly sharpness: number;
+  /** How far an eigenvalue may be from it. */
+  readonly bound: number;
+  /** The curvature from which the rule's steps grow: 2 / lr of plain gradient descent. */
+  readonly edge: number;
+  /** The rate that it goes by. */
+  readonly lr: number;
+}
+
 /** What a watch has found, distinguished by `kind`; plain JSON but for numbers that are not finite. */
 export type WatchEvent =
   | NonFiniteLoss
@@ -208,7 +234,8 @@ export type WatchEvent =
   | Stalled
   | ExplodingGradient
   | VanishingGradient
-  | UpdateSize;
+  | UpdateSize
+  | EdgeOfStability;
 
 /**
  * A run in one word: "waiting" until the loss lies below its start beyond doubt, "diverged" while the loss is not finite or lies where it
@@ -236,6 +263,13 @@ export interface Watch {
   observe(report: WatchedStep): readonly WatchEvent[];
   /** Observes what the update of a training step did to each tensor (`optimizer.layers()`), every step or now and then. */
   observeLayers(step: number, layers: readonly LayerStats[]): readonly WatchEvent[];
+  /**
+   * Observes the sharpness after a training step, now and then; a {@link CurvaturePoint} is one. Without an edge there is nothing to
+   * find.
+   *
+   * @throws OptionError for figures that are no numbers; nothing is changed then.
+   */
+  observeCurvature(step: number, curvature: ObservedCurvature): readonly WatchEvent[];
   /** The run in one word, as of what was observed. */
   readonly verdict: Verdict;
   /** All that was observed, as far as what is yet to be found depends on it; to be kept with a checkpoint. */
@@ -419,6 +453,8 @@ class RunWatch implements Watch {
       stalled: new Alarm(window),
       explodingGradient: new Alarm(window),
       vanishingGradient: new Alarm(window, patience),
+      // Runs hover about the edge.
+      edgeOfStability: new Alarm(patience),
     };
   }
 
@@ -531,6 +567,29 @@ class RunWatch implements Watch {
       events.push(...layer.observe(step, stats, context));
     }
     return events;
+  }
+
+  observeCurvature(step: number, curvature: ObservedCurvature): readonly WatchEvent[] {
+    readNumber("step", step, { min: 0, integer: true });
+    const members = { sharpness: "number", bound: "number", lr: "number" } as const;
+    readMade("curvature", curvature, "{ sharpness, bound, lr, edge }", members);
+    const { sharpness, bound, lr, edge } = curvature;
+    if (edge === null) return [];
+    readNumber("curvature.edge", edge, { above: 0 });
+    if (!this.#alarms.edgeOfStability.observe(sharpness >= edge, sharpness >= 0.9 * edge)) return [];
+    return [
+      {
+        kind: "edgeOfStability",
+        step,
+        sharpness,
+        bound,
+        edge,
+        lr,
+        message: `the sharpness is ${figure(sharpness)} at step ${step}, at the edge of stability of ${figure(edge)} (lr ${figure(lr)})`,
+        remedy:
+          "the loss falls on over many steps while it swings; lower the rate, or warm up, where it should fall at every step",
+      },
+    ];
   }
 
   #observeRate(lr: number): void {

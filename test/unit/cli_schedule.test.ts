@@ -97,12 +97,12 @@ describe("fallline schedule", () => {
     [
       "a plateau without metrics",
       () => ['{"type":"scale","by":2,"schedule":{"type":"plateau","base":1}}', "--steps", "3"],
-      "metrics is missing; a schedule with a plateau needs a file of the metrics to observe",
+      "metrics is missing; a schedule that observes needs a file of the values to observe",
     ],
     [
       "metrics without a plateau",
       () => ["0.1", "--steps", "1", "--metrics", file("m.json", [1])],
-      /metrics is ".*m\.json"; it must be left out of a schedule without a plateau/,
+      /metrics is ".*m\.json"; it must be left out of a schedule that observes nothing/,
     ],
     [
       "more steps than metrics",

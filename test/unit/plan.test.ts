@@ -304,7 +304,7 @@ it("a plan does not change, whatever becomes of its hypers", () => {
     [0.5, 0.6],
     [0.5, 0.6],
   ]);
-  hypers.observe(1, undefined);
+  hypers.observe(1, undefined, "metric");
   hypers.setFrozen(true, 0);
   expect(plan.groups.map((_, group) => hypers.isFrozen(group))).toEqual([true, false, false]);
   hypers.state = state;

@@ -38,6 +38,7 @@ describe("readRunConfig", () => {
       metric: null,
       stop: null,
       handover: null,
+      curvature: null,
       watch: null,
     });
     const full = readRunConfig({
@@ -130,7 +131,7 @@ describe("readRunConfig", () => {
       { batch: { type: "linear", start: 4, end: 0, steps: 8 } },
       "batch is 0 at step 8; it must round to a whole number >= 1",
     ],
-    ["a batch by a metric", { batch: plateau, metric: every }, "batch holds a plateau"],
+    ["a batch by a metric", { batch: plateau, metric: every }, "batch holds a schedule that observes"],
     [
       "a batch larger than the data",
       { batch: { type: "linear", start: 16, end: 32, steps: 16 }, data: { type: "mnist", rows: 20 } },

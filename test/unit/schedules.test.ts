@@ -373,6 +373,7 @@ const least: Record<string, Readonly<Record<string, unknown>>> = Object.fromEntr
       ],
     },
     { type: "plateau", base: 0.3 },
+    { type: "curvature", base: 0.3 },
     { type: "sequential", milestones: [5], schedules: [0.1, { type: "cosine", base: 0.3, steps: 31 }] },
     { type: "product", schedules: [0.1, { type: "cosine", base: 0.3, steps: 31 }] },
     { type: "scale", by: 3, schedule: { type: "cosine", base: 0.3, steps: 31 } },

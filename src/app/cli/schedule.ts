@@ -6,7 +6,7 @@ import { readArray, readNumber } from "../../base/options.ts";
 import { scheduleChart } from "../../lab/chart.ts";
 import { accumulateOf } from "../../modifiers/modifier.ts";
 import { readSchedule } from "../../schedules/read_schedule.ts";
-import type { Schedule, Scheduled } from "../../schedules/schedule.ts";
+import type { Observable, Schedule, Scheduled } from "../../schedules/schedule.ts";
 import { createSchedule } from "../../schedules/schedule.ts";
 import { updatesOf } from "../../train/run_config.ts";
 import { chartSvg } from "./chart.ts";
@@ -22,6 +22,14 @@ interface ScheduleCommandOptions {
   readonly svg?: string;
 }
 
+/** What was measured along a run. */
+interface Recorded {
+  /** Updates from one value to the next; 1 where there are none. */
+  readonly every: number;
+  /** Undefined where it was not run. */
+  readonly values: readonly number[] | undefined;
+}
+
 /** A config and where it came from. */
 interface Given {
   readonly value: unknown;
@@ -32,10 +40,8 @@ interface Given {
     readonly path: string;
     /** Updates of the run, which is what its schedule counts. */
     readonly updates: number;
-    /** Updates from one value of its metric to the next; 1 where it has none. */
-    readonly every: number;
-    /** The values of its metric, where it was run. */
-    readonly metrics: readonly number[] | undefined;
+    /** What its schedules observe. */
+    readonly recorded: Readonly<Record<Observable, Recorded>>;
   };
 }
 
@@ -46,7 +52,7 @@ export function scheduleCommand(): Command {
     .option("--steps <n>", "how many steps (default: as many as there are metrics, or as the run has)", number)
     .option(
       "--metrics <file>",
-      "JSON array of numbers that a plateau observes, one before each value; in a run one after each metric.every steps",
+      "JSON array of numbers that a plateau or a curvature observes, one before each value; in a run one after each metric.every steps",
     )
     .option("--json", 'print {"values":[…]} on stdout and nothing else there')
     .option("--svg <file>", "write a chart instead of plotting in the terminal")
@@ -59,22 +65,26 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   const { value, name, run } = await readConfig(config);
   const schedule = createSchedule(readSchedule(value, name), name);
   const observes = schedule.listeners !== undefined;
-  const recorded = observes ? run?.metrics : undefined;
-  const metrics = options.metrics === undefined ? recorded : await readMetrics(options.metrics);
+  const of = schedule.listeners?.[0]?.of;
+  const recorded = of && run?.recorded[of];
+  const every = recorded?.every ?? 1;
+  const metrics = options.metrics === undefined ? recorded?.values : await readMetrics(options.metrics);
   if (observes && !metrics) {
-    throw new OptionError("metrics is missing; a schedule with a plateau needs a file of the metrics to observe");
+    throw new OptionError("metrics is missing; a schedule that observes needs a file of the values to observe");
   }
   if (!observes && metrics) {
-    throw new OptionError(`metrics is ${show(options.metrics)}; it must be left out of a schedule without a plateau`);
+    throw new OptionError(
+      `metrics is ${show(options.metrics)}; it must be left out of a schedule that observes nothing`,
+    );
   }
-  const observed = metrics && (run ? Math.ceil(run.every * (metrics.length + 1)) : metrics.length);
+  const observed = metrics && (run ? Math.ceil(every * (metrics.length + 1)) : metrics.length);
   const steps = readNumber("steps", options.steps ?? run?.updates ?? observed, {
     min: 1,
     max: observed ?? 1_000_000,
     integer: true,
   });
   // In a run a value comes after the steps that it is of; alone there is one before each step, as torch's examples have it.
-  const observedBefore = run ? (step: number) => Math.floor(step / run.every) : (step: number) => step + 1;
+  const observedBefore = run ? (step: number) => Math.floor(step / every) : (step: number) => step + 1;
   const values = valuesOf(schedule, name, steps, metrics ?? [], observedBefore);
   if (run) (json ? console.error : console.log)(`${name}, the learning rate of the run in ${run.path}`);
   if (json) {
@@ -93,7 +103,7 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   if (svg !== undefined) console.log(`wrote ${svg}`);
 }
 
-/** The value of each step, before which plateaus have observed that many of the metrics. */
+/** The value of each step, before which its listeners have observed that many of the metrics. */
 function valuesOf(
   schedule: Schedule,
   name: string,
@@ -125,15 +135,24 @@ async function readConfig(word: string): Promise<Given> {
   const { config } = await readRunFile(word);
   const { lr } = config.optimizer;
   const accumulate = accumulateOf(config.optimizer);
-  const points = at(content, ["metrics"]);
+  /** One of each so many updates. */
+  const recorded = (list: string, field: string, every: number | undefined): Recorded => {
+    const points = at(content, [list]);
+    return {
+      every: (every ?? 1) / accumulate,
+      values: Array.isArray(points) ? points.map((point) => Number(at(point, [field]))) : undefined,
+    };
+  };
   return {
     value: lr,
     name: inside ? "config.optimizer.lr" : "optimizer.lr",
     run: {
       path: word,
       updates: updatesOf(config),
-      every: (config.metric?.every ?? 1) / accumulate,
-      metrics: Array.isArray(points) ? points.map((point) => Number(at(point, ["value"]))) : undefined,
+      recorded: {
+        metric: recorded("metrics", "value", config.metric?.every),
+        sharpness: recorded("curvature", "sharpness", config.curvature?.every),
+      },
     },
   };
 }

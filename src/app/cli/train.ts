@@ -8,13 +8,14 @@ import { version } from "../../../package.json";
 import { type DeviceError, OptionError, show } from "../../base/errors.ts";
 import { readNumber } from "../../base/options.ts";
 import { encodeSafetensors } from "../../base/safetensors.ts";
-import { lossChart } from "../../lab/chart.ts";
+import { curvatureChart } from "../../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../../lab/defaults.ts";
-import { runTitle, testedPhrase } from "../../lab/phrases.ts";
+import { runTitle, short, testedPhrase } from "../../lab/phrases.ts";
 import { flatConfig } from "../../modifiers/modifier.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { rules } from "../../rules/index.ts";
+import type { CurvaturePoint } from "../../train/curvature.ts";
 import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../../train/engine.ts";
 import type { Best, KnownEvaluation } from "../../train/metric.ts";
 import type { RunCheckpoint } from "../../train/run_checkpoint.ts";
@@ -71,6 +72,7 @@ export function trainCommand(): Command {
       "--handover <when>",
       "go on with L-BFGS over all rows: after so many steps, or at a plateau of the loss, or at noise in the gradients",
     )
+    .option("--curvature <n>", "measure the largest curvature of the loss every so many steps", number)
     .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
     .option("--data <path>", dataHelp)
     .option("--test-rows <n>", testRowsHelp, number)
@@ -160,8 +162,14 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   if (found) for (const line of resumePhrases(found, engine)) say(line);
 
   const bars = new Bars();
-  // Before the first value of the metric, which may change the rate.
-  const compared = Math.min(paritySteps, config.steps, config.metric?.every ?? paritySteps, ruleSteps(config));
+  // Before the first value of the metric, or of the sharpness, which may change the rate.
+  const compared = Math.min(
+    paritySteps,
+    config.steps,
+    config.metric?.every ?? paritySteps,
+    config.curvature?.every ?? paritySteps,
+    ruleSteps(config),
+  );
   const { clip, skipNonFinite } = flatConfig(config.optimizer);
   const measuresNorm = skipNonFinite === true || (clip !== null && clip !== undefined);
   const trained = { from: 0, to: 0 };
@@ -253,6 +261,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
           rate: ((1000 * (index - before)) / (trained.to - trained.from)).toFixed(2),
         });
       },
+      onCurvature: (point) => sayBetween(curvaturePhrase(point)),
       onEvent: ({ message, remedy }) => sayBetween(`${message}; ${remedy}`),
       // One that the metric asks for along the way shows as the metric.
       ...(testsAlong ? {} : { onTest: showTesting }),
@@ -278,6 +287,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       losses: result.losses,
       metrics: result.metrics,
       best: result.best,
+      curvature: result.curvature,
       events: result.events,
       notes: result.notes,
       role: result.role,
@@ -387,6 +397,12 @@ export function testPhrase({ loss, accuracy, error }: KnownEvaluation): string {
   return `test loss ${loss.toPrecision(5)}${off}`;
 }
 
+/** A sharpness in a line. */
+export function curvaturePhrase({ step, sharpness, bound, product, fraction }: CurvaturePoint): string {
+  const from = fraction === null ? "" : `, ${(100 * fraction).toFixed(1)} % of the edge of stability`;
+  return `step ${step}: sharpness ${short(sharpness)} ± ${short(bound)}, times lr ${short(product)}${from}`;
+}
+
 const brokenRemedy = 'try a lower learning rate ("watch": true in a run config says more)';
 
 function* closing(
@@ -403,6 +419,7 @@ function* closing(
     | "testError"
     | "skipped"
     | "handedOverAt"
+    | "curvature"
   > & {
     readonly parityMaxError: number | null;
     readonly seconds: number;
@@ -435,6 +452,10 @@ function* closing(
     const { testLoss: loss, testAccuracy: accuracy, testError: error } = run;
     yield `${testPhrase({ loss, accuracy, error })} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
   }
+  if (run.curvature.length > 0) {
+    const gradients = run.curvature.reduce((sum, point) => sum + point.gradients, 0);
+    yield `measuring the sharpness ${run.curvature.length} times took ${gradients} gradients`;
+  }
   if (run.parityMaxError !== null) {
     yield `largest difference from the CPU reference's parameters after ${compared} steps: ${run.parityMaxError.toExponential(2)}`;
   }
@@ -448,16 +469,19 @@ function divergedStep({ config, reason, divergedAt }: Pick<TrainResult, "config"
 }
 
 function writeResults<
-  T extends Pick<TrainResult, "config" | "losses" | "metrics" | "reason" | "divergedAt"> & { readonly backend: string },
+  T extends Pick<TrainResult, "config" | "losses" | "metrics" | "curvature" | "reason" | "divergedAt"> & {
+    readonly backend: string;
+  },
 >(results: Results, run: T, { params, shapes }: TrainResult, before: Readonly<Record<string, string>>): object {
   const tensors = new Map(Object.entries(params).map(([name, data]) => [name, { shape: shapes.get(name)!, data }]));
-  const { config, losses, metrics, backend } = run;
+  const { config, losses, metrics, curvature, backend } = run;
   const id = runId(config, backend, losses, metrics, ...Object.values(params).map(bytesOf));
   const trained = config.model
     ? { model: JSON.stringify(config.model) }
     : { landscape: JSON.stringify(config.landscape) };
   const metadata = { format: "fallline-model/1", ...trained, run: id };
-  const chart = signedSvg(chartSvg(lossChart({ title: runTitle(config), losses, divergedAt: divergedStep(run) })), id);
+  const drawn = curvatureChart({ title: runTitle(config), losses, divergedAt: divergedStep(run), curvature });
+  const chart = signedSvg(chartSvg(drawn), id);
   const others = new Map<string, string | Uint8Array>([
     [files.chart, chart],
     [files.model, encodeSafetensors({ metadata, tensors })],

@@ -42,10 +42,24 @@ export interface SharpnessOptions extends CurvatureOptions {
   readonly products?: number | undefined;
 }
 
+/** From where a meter goes on. */
+export interface MeterState {
+  /** The eigenvector, by replica. */
+  readonly vector: readonly Float64Array[];
+  /** How far apart gradients are along it, relative to 1 + ‖parameters‖, by replica. */
+  readonly strides: readonly number[];
+}
+
 /** Measures sharpness again and again, from where it was left: far cheaper than anew. */
 export interface SharpnessMeter {
   /** At the parameters as they are, and with the second moment as it is. */
   measure(): Promise<Sharpness>;
+  /** Elements of the eigenvector in one replica. */
+  readonly length: number;
+  /** What the next measurement goes on from; null where it begins anew. */
+  state(): Promise<MeterState | null>;
+  /** Goes on from the state of a meter with the same options, to the bit. */
+  restore(state: MeterState): void;
   /** Forgets the eigenvector, so that the next measurement begins anew. */
   reset(): void;
   /** Frees what it holds. */
@@ -105,6 +119,15 @@ export async function createMeter(objective: Objective, options: SharpnessOption
           gradients: operator.gradients - gradients,
           method: "differences",
         };
+      },
+      length: space.length,
+      async state() {
+        return warm ? { vector: await space.read(vector), strides: operator.strides } : null;
+      },
+      restore(state) {
+        space.write(vector, state.vector);
+        operator.strides = state.strides;
+        warm = true;
       },
       reset() {
         warm = false;

@@ -77,6 +77,15 @@ export class Operator {
     return this.#hessian.gradients;
   }
 
+  /** The strides of products, by replica. */
+  get strides(): readonly number[] {
+    return this.#hessian.strides;
+  }
+
+  set strides(strides: readonly number[]) {
+    this.#hessian.strides = strides;
+  }
+
   /** Takes the parameters as they are for the point, and the second moment as it is. */
   async begin(precondition: Optimizer | undefined): Promise<void> {
     await this.#hessian.begin();

@@ -1,0 +1,35 @@
+// How often a run measures the largest curvature of its loss, as its config says it.
+import { OptionError, show } from "../base/errors.ts";
+import { readNumber, readObject } from "../base/options.ts";
+import type { Program } from "../objectives/program.ts";
+
+/** How often a run measures its sharpness, and on which rows. */
+export interface CurvatureConfig {
+  /**
+   * Steps from one measurement to the next, a whole number >= 1. The first costs some 30 to 60 gradients over `rows`, each after it,
+   * which goes on from the eigenvector before, most often 6 to 20.
+   */
+  readonly every: number;
+  /**
+   * Whose loss it is of, where there is data: the first so many rows to train on, or all of them where there are fewer; a whole
+   * number >= 1, default 1000.
+   */
+  readonly rows?: number | null | undefined;
+}
+
+/** {@link CurvatureConfig} with every default filled in; `rows` is null where there is no data. */
+export interface CompleteCurvatureConfig extends CurvatureConfig {
+  readonly rows: number | null;
+}
+
+/** @throws OptionError for a meter that is none, and for rows where there is no data. */
+export function readCurvature(value: unknown, { needsData, title }: Program): CompleteCurvatureConfig {
+  const fields = readObject("curvature", value, ["every", "rows"]);
+  const every = readNumber("curvature.every", fields.every, { min: 1, integer: true });
+  const rows = fields.rows ?? null;
+  if (!needsData) {
+    if (rows === null) return { every, rows };
+    throw new OptionError(`curvature.rows is ${show(rows)}; ${title} takes no data, so it must be left out`);
+  }
+  return { every, rows: readNumber("curvature.rows", rows ?? 1000, { min: 1, integer: true }) };
+}
