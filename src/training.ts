@@ -142,6 +142,8 @@ export type {
 } from "./objectives/problems/problem.ts";
 export { initialTensors, type Program, type Trainable } from "./objectives/program.ts";
 export type { OptimizerJson } from "./optimizer/config.ts";
+export type { CurvaturePoint, CurvatureState } from "./train/curvature.ts";
+export type { CompleteCurvatureConfig, CurvatureConfig } from "./train/curvature_config.ts";
 export type { CompleteDataConfig, DataConfig, FileConfig, MnistConfig, PointsConfig } from "./train/data.ts";
 export type { CurveDifference, FieldDifference, LossPoint, RunOutcome } from "./train/diff.ts";
 export { cpuEngine, createTrainee, type Engine, type Trainee, webgpuEngine } from "./train/engine.ts";
@@ -165,9 +167,11 @@ export {
 export {
   createWatch,
   type Diverging,
+  type EdgeOfStability,
   type ExplodingGradient,
   type NonFiniteGradient,
   type NonFiniteLoss,
+  type ObservedCurvature,
   type Oscillating,
   type RunState,
   type Stalled,

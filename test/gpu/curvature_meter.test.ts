@@ -21,6 +21,8 @@ it("costs no dispatch where it is off or not due", async () => {
     });
     return { dispatches, run: made[0]! };
   };
+  // What a device is asked once.
+  await dispatchesOf(1, null);
   const eight = await dispatchesOf(8, null);
   // One that is never due makes no step dearer either.
   const late = await dispatchesOf(8, { every: 9 });
