@@ -23,7 +23,7 @@ export const euler = defineExperiment({
   title:
     "A step of descent is one of Euler's method: its error falls as lr², that of a fixed time as lr, and steps grow with the condition number",
   options: {
-    lr: number("the largest of the rates, times the largest curvature", 1 / 32, { min: 1 / 128, max: 1 / 24 }),
+    lr: number("the largest of the rates, times the largest curvature", 1 / 32, { min: 1 / 64, max: 1 / 24 }),
     condition: number("the condition number of the quadratic, and a quarter of the larger one", 100, {
       min: 50,
       max: 2000,
