@@ -171,9 +171,11 @@ export function summaryOf(rows: readonly Row[]): Summary {
   const streamed = groups.some(({ ours }) => ours!.ratioToStream !== null);
   return {
     said: [
-      "What a step takes in fallline, and how many times that the others take.",
+      "The time of a step in fallline, and the others' times as multiples of it.",
       ...(streamed
-        ? ["× stream is our time by that of a kernel that moves a bare update's bytes with the least arithmetic."]
+        ? [
+            "× stream is our time divided by that of a kernel that moves a bare update's bytes with the least arithmetic.",
+          ]
         : []),
     ],
     head: ["case", "ours", ...peers, ...(streamed ? ["× stream"] : [])],
@@ -257,10 +259,10 @@ function headOf({ adapter, browser, date, quick, timestamps, incomplete, rows }:
   return [
     ...(incomplete === undefined ? [] : [`Incomplete: ${sentence(incomplete)}`]),
     `Adapter: ${adapterLine(adapter)}.`,
-    `Browser: ${browser}. Begun: ${date}${quick ? ", a quick run" : ""}.`,
+    `Browser: ${browser}. Started: ${date}${quick ? ", a quick run" : ""}.`,
     `GPU timestamps: ${timestampPhrase(timestamps)}.`,
     "Times are medians over rounds in which the engines take turns; ± is half the distance between the quartiles.",
-    ...(failed > 0 ? [`${failed} of ${rows.length} rows have no time; why stands at the end.`] : []),
+    ...(failed > 0 ? [`${failed} of ${rows.length} rows have no time; the remarks at the end say why.`] : []),
   ];
 }
 

@@ -1,5 +1,5 @@
 // What the benchmark measures and how: cases, the engines that compete in each, rounds that take turns, rows that come out.
-// Runs in a page and in Node alike. An engine that does not load, answers otherwise than expected, or loses its device
+// Runs in a page and in Node alike. An engine that does not load, gives another answer than expected, or loses its device
 // gets a row that says so, and the others go on.
 import { type Counts, countCalls } from "./counting.ts";
 import { nudged } from "./device.ts";
@@ -297,7 +297,7 @@ async function runCase(
         if ("error" in expected) throw new Error(expected.error);
         const difference = compare(of, await runner.answer(), expected);
         entry.agrees = difference === undefined;
-        if (difference !== undefined) throw new Error(`it answers otherwise than the reference: ${difference}`);
+        if (difference !== undefined) throw new Error(`its answer differs from the reference: ${difference}`);
       });
       if (of.once) continue;
       await attempt(entry, async (runner) => {

@@ -206,7 +206,7 @@ export async function main(): Promise<void> {
   const text = `# Rates that range tests suggest
 
 This page compares the rates that range tests suggest with the best of a sweep, on jobs of many kinds. \`npm run rates\` writes it, in
-minutes on the CPU reference and the same on every machine.
+minutes on the CPU reference, with the same result on every machine.
 
 Every job runs for ${steps} steps in batches of 32. A *loss* is the mean of about the last ten. *sweep's best* is the best of 16 rates, the
 defaults of a sweep, all run to their end. The other columns give a rate and, in brackets, its loss relative to that best one:

@@ -214,7 +214,7 @@ A group gives some tensors hypers, schedules or a rule of their own.
   that changes by \`set\`, a sweep or a replica.
 - **Fallbacks.** \`muon\` takes only matrices; a group's other tensors go to its \`fallback\` rule. What a group without a \`rule\`
   names holds for all its tensors, where their rule has that hyper: \`lr: 0\` or \`weightDecay: 0\` also holds for the biases. A rate that
-  suits matrices rarely suits biases, so use \`lrScale\`, or give the group a \`fallback\`, whose options come first.
+  suits matrices rarely suits biases, so use \`lrScale\`, or give the group a \`fallback\`, whose options take precedence.
 - **Rules.** In a group with a \`rule\`, hypers are those of that rule, and its \`fallback\` has its own.
 - **Numbering.** \`freeze\`, \`thaw\`, \`set\` and \`hyper\` count groups as the config does; after them comes the group of all tensors
   that no group names, then the tensors in fallbacks, group by group. \`frozen\` in a fallback freezes those alone.

@@ -35,7 +35,7 @@ ${scheduleDefinitions.map(({ type, formula, source }) => `| \`${type}\` | ${form
 
 ## Options
 
-The value after a name is its default; an option without one is required. Unless something else is said, an option is a finite
+The value after a name is its default; an option without one is required. Unless noted otherwise, an option is a finite
 number.
 
 ${scheduleDefinitions.map(optionsLine).join("\n")}
@@ -59,16 +59,16 @@ as no improvement.
 
 ## Curvature
 
-A \`curvature\` schedule goes by the sharpness that a run measures every so many steps (\`"curvature": { "every": 50 }\`), or that
-you report with \`optimizer.observe(sharpness, { of: "sharpness" })\`. Until the first it is \`base\`. What it has observed is saved
-with the optimizer. A sharpness of 0 or below sets no limit, and changes nothing.
+A \`curvature\` schedule follows the sharpness that a run measures every few steps (\`"curvature": { "every": 50 }\`), or that
+you report with \`optimizer.observe(sharpness, { of: "sharpness" })\`. Before the first measurement it is \`base\`. Its state is saved
+with the optimizer. A sharpness of 0 or below sets no limit and changes nothing.
 
 ## Plots
 
-\`npx fallline schedule CONFIG --steps N\` plots a schedule in the terminal. CONFIG is JSON, a file of it, or a run's file, whose
-learning rate it takes. \`--svg FILE\` writes a chart, \`--json\` prints \`{"values":[…]}\` alone. For a plateau or a curvature, \`--metrics FILE\` is
-a JSON array of numbers, of which it observes one before each value; in a run's file it observes one after each \`metric.every\` steps,
-by default those that the run had.
+\`npx fallline schedule CONFIG --steps N\` plots a schedule in the terminal. CONFIG is JSON, a JSON file, or a run file, whose
+learning rate is plotted. \`--svg FILE\` writes a chart, \`--json\` prints \`{"values":[…]}\` alone. For a plateau or a curvature,
+\`--metrics FILE\` is a JSON array of numbers, one observed before each value. With a run file, one is observed after each
+\`metric.every\` steps, by default the run's own.
 
 ## Batch size
 
@@ -101,7 +101,7 @@ function optionsLine({ type, options }: ScheduleDefinition): string {
 
 function optionText({ name, allowed, default: standard, optional }: ScheduleOption): string {
   const value = standard === undefined ? "" : ` ${JSON.stringify(standard)}`;
-  const said = [...(optional ? ["may be left out"] : []), ...(short(allowed) ? [short(allowed)] : [])].join("; ");
+  const said = [...(optional ? ["optional"] : []), ...(short(allowed) ? [short(allowed)] : [])].join("; ");
   return `\`${name}\`${value}${said ? ` (${said})` : ""}`;
 }
 

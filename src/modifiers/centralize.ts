@@ -40,7 +40,7 @@ export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
 /** What docs/rules.md says of it. */
 export const centralizeNotes: ModifierNotes = {
   call: "centralize()",
-  effect: "subtracts from each output's gradient its mean",
+  effect: "subtracts the mean from each output's gradient",
   source: "Yong et al. 2020",
   costs: [{ option: "`centralize`", examples: [{ centralize: true }], dispatches: 1, state: "≈ 0", moved: "≈ 8" }],
 };

@@ -146,10 +146,10 @@ describe("text and Markdown", () => {
     expect(head.slice(0, 4)).toEqual([
       "Incomplete: stopped.",
       "Adapter: <A & B> (acme a1), a software adapter: it emulates a GPU on the CPU.",
-      "Browser: Chrome/1. Begun: 2026-11-22T12:00:00.000Z, a quick run.",
+      "Browser: Chrome/1. Started: 2026-11-22T12:00:00.000Z, a quick run.",
       "GPU timestamps: rounded to 0.1 ms.",
     ]);
-    expect(head.at(-1)).toBe("1 of 5 rows have no time; why stands at the end.");
+    expect(head.at(-1)).toBe("1 of 5 rows have no time; the remarks at the end say why.");
     expect(text).toMatch(/no time, because it would not\.$/);
     expect(textOf(result(update, { timestamps: { quantumMs: 1e-6 } }))).toContain("GPU timestamps: not rounded.");
     const complete = markdownOf(result(update));

@@ -234,7 +234,7 @@ describe("an engine that fails", () => {
     });
     const rows = await runCases([made], { rounds: 1 });
     expect(of(rows, "tfjs")).toMatchObject({ agrees: false, ms: null });
-    expect(of(rows, "tfjs").error).toContain(`it answers otherwise than the reference: ${says}`);
+    expect(of(rows, "tfjs").error).toContain(`its answer differs from the reference: ${says}`);
     expect(of(rows, "fallline")).toMatchObject({ agrees: true, ms: 10 });
   });
 

@@ -17,7 +17,7 @@ export const rastrigin: LandscapeFunction<RastriginOptions> = defineLandscape({
   type: "rastrigin",
   formula: "Σ xᵢ² + amplitude · (1 - cos(2π xᵢ))",
   least:
-    "0 at the origin; local minima near all other points of whole numbers, as far as the waves are steeper than the bowl",
+    "0 at the origin; local minima near the other integer points, as far out as the waves are steeper than the bowl",
   source: "Rastrigin 1974; Mühlenbein, Schomisch and Born 1991",
   wgsl,
   options: { dimension: dimensionOption(1, 2), amplitude: number({ min: 0 }, 10) },

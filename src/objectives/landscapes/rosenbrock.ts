@@ -19,7 +19,7 @@ export const rosenbrock: LandscapeFunction<RosenbrockOptions> = defineLandscape(
   type: "rosenbrock",
   formula: "Σ b · (xᵢ₊₁ - xᵢ²)² + (a - xᵢ)², i < n",
   least:
-    "0 at (a, a²); for n > 2 only a of 0 or 1 has one that is known, 0 at (a, a, …), and with an a of 1 there is a local minimum besides from n = 4 on",
+    "0 at (a, a²); for n > 2 it is known only for a = 0 and a = 1, 0 at (a, a, …); for a = 1 and n >= 4 there is also a local minimum",
   source: "Rosenbrock 1960; in more than two dimensions Shang and Qiu 2006",
   wgsl,
   options: { dimension: dimensionOption(2, 2), a: number({}, 1), b: number({ above: 0 }, 100) },
