@@ -51,7 +51,8 @@ export type { CurvatureMethod, CurvatureOptions } from "./objectives/curvature/o
 export type { Estimate, ReplicaTrace, Trace, TraceOptions } from "./objectives/curvature/trace.ts";
 export { type CustomDefinition, type CustomObjective, defineObjective, type Example } from "./objectives/custom.ts";
 export type { ArrayDatasetOptions, Rows } from "./objectives/data/arrays.ts";
-export type { Column, CsvOptions } from "./objectives/data/csv.ts";
+export type { Column, Columns, InputColumn, TargetColumn } from "./objectives/data/columns.ts";
+export type { CsvOptions } from "./objectives/data/csv.ts";
 export type {
   Dataset,
   DatasetShape,

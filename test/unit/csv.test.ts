@@ -17,6 +17,11 @@ describe("parseCsv", () => {
       classes: 2,
       classNames: ["setosa", "versicolor"],
       labels: Uint8Array.of(0, 1, 0),
+      columns: {
+        ...{ delimiter: ",", width: 3, header: true },
+        inputs: [{ column: "width" }, { column: "height" }],
+        ...{ targets: [], label: "species", weight: null },
+      },
     });
   });
 

@@ -7,6 +7,7 @@ import { diffCommand } from "./diff.ts";
 import { findLrCommand } from "./find_lr.ts";
 import { gradientsCommand } from "./gradients.ts";
 import { labCommand } from "./lab.ts";
+import { predictCommand } from "./predict.ts";
 import { replayCommand } from "./replay.ts";
 import { scheduleCommand } from "./schedule.ts";
 import { searchCommand } from "./search.ts";
@@ -31,8 +32,8 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .addCommand(tuneCommand());
   // By itself commander ends the process, before what it says has been written.
   for (const command of [program, ...program.commands]) command.exitOverride();
-  // It has a status of its own for what it cannot read.
-  program.addCommand(labCommand());
+  // These have a status of their own for what they cannot read.
+  program.addCommand(labCommand()).addCommand(predictCommand());
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

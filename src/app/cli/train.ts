@@ -29,6 +29,7 @@ import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
+import { runDataset } from "./run_dataset.ts";
 import { type DataOptions, dataHelp, notesOf, openJob, openResumed, type Rows, testRowsHelp } from "./run_file.ts";
 import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
 import { canDraw } from "./streams.ts";
@@ -284,6 +285,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       backend: engine.backend,
       adapter: current.adapter,
       versions: { fallline: version, node: process.version, ...dawnVersion(engine) },
+      ...(data ? { dataset: runDataset(data.train) } : {}),
       losses: result.losses,
       metrics: result.metrics,
       best: result.best,

@@ -2,11 +2,9 @@
 import { DataError, listed, OptionError, show } from "../../base/errors.ts";
 import { readNumber, readObject } from "../../base/options.ts";
 import { packed, readClasses } from "./arrays.ts";
+import { type Column, type Columns, readColumn } from "./columns.ts";
 import type { Dataset } from "./dataset.ts";
 import { type ClassesOption, numberOf, readLabels } from "./labels.ts";
-
-/** A column by its name in the header, or by its number, counted from 0. */
-export type Column = string | number;
 
 /** How the columns of a CSV file make a data set. */
 export interface CsvOptions {
@@ -143,6 +141,7 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
     inputs: packed(all),
     scale: csv.scale ?? 1,
     ...(roles.weight === undefined ? {} : { weights: Float32Array.from(weights) }),
+    columns: columnsOf(roles, table, delimiter),
   };
   const { label } = roles;
   return label === undefined
@@ -155,6 +154,83 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
           numbers: '"targets" instead of "label"',
         }),
       };
+}
+
+/** How the columns were read, for other tables. */
+function columnsOf({ inputs, label, targets, weight }: Roles, table: Table, delimiter: string): Columns {
+  const column = (number: number) => table.known(number);
+  return {
+    delimiter,
+    width: table.width,
+    header: table.names !== undefined,
+    inputs: inputs.map((number) => ({ column: column(number) })),
+    targets: targets.map((number) => ({ column: column(number) })),
+    label: label === undefined ? null : column(label),
+    weight: weight === undefined ? null : column(weight),
+  };
+}
+
+/** A table without answers: its rows as they stand, and the numbers that a model takes of them. */
+export interface InputTable {
+  /** What its columns are called; undefined where its first line is a row. */
+  readonly names: readonly string[] | undefined;
+  /** The cells of each row. */
+  readonly rows: readonly (readonly string[])[];
+  /** The inputs, row after row. */
+  readonly inputs: Float32Array;
+}
+
+/**
+ * Reads a table whose inputs are those of another one; what else the other has may be missing here, and more columns may be there.
+ *
+ * @param columns How the other was read; undefined for a model that learned from no table, which takes every column but one called
+ * "label", in order.
+ * @param features Numbers that the model takes of a row.
+ * @throws DataError that names line and column for a cell that is no number, lines of different lengths, and columns that are
+ * not there.
+ */
+export function readInputTable(
+  text: string,
+  columns: Columns | undefined,
+  { name, features, delimiter }: { readonly name: string; readonly features: number; readonly delimiter: string },
+): InputTable {
+  const records = readRecords(name, text, delimiter);
+  const first = records.next();
+  if (first.done) throw new DataError(`${name} is empty`);
+  checkDelimiter(name, delimiter, first.value.cells);
+  const wanted = columns?.inputs.map(({ column }) => column);
+  const hasHeader = hasHeaderOf({ inputs: wanted }, name, first.value, () => readRecords(name, text, delimiter));
+  const table = new Table(name, first.value, hasHeader, true);
+  const places = placesOf(table, columns, features);
+  const rows: (readonly string[])[] = [];
+  const values: number[] = [];
+  const take = ({ cells, line }: Line) => {
+    table.checkLength(cells, line);
+    rows.push(cells);
+    for (const place of places) values.push(table.number(cells, line, place));
+  };
+  if (!hasHeader) take(first.value);
+  for (const record of records) take(record);
+  return { names: table.names, rows, inputs: Float32Array.from(values) };
+}
+
+/** Which columns of a table the inputs are. */
+function placesOf(table: Table, columns: Columns | undefined, features: number): readonly number[] {
+  if (!columns) {
+    const label = table.named("label");
+    const others = [...Array(table.width).keys()].filter((column) => column !== label);
+    if (others.length === features) return others;
+    throw new DataError(`${table.name} has ${others.length} columns of inputs; the model takes ${features}`);
+  }
+  const isNumbered = columns.inputs.every(({ column }) => typeof column === "number");
+  // Without the columns that nothing is learned from, the others have other numbers.
+  if (isNumbered && table.width === columns.inputs.length) return [...columns.inputs.keys()];
+  if (isNumbered && table.width !== columns.width) {
+    throw new DataError(
+      `${table.name} has ${table.width} columns; the table that the model learned from has ${columns.width}, of which ${columns.inputs.length} are inputs`,
+    );
+  }
+  return columns.inputs.map(({ column }) => table.find(column));
 }
 
 /** The other characters that often stand between cells. */
@@ -342,6 +418,17 @@ class Table {
     return `${this.name} line ${line}, ${this.called(column)}`;
   }
 
+  /** What the columns are called; undefined where the first line is a row. */
+  get names(): readonly string[] | undefined {
+    return this.#hasHeader ? this.#first.cells : undefined;
+  }
+
+  /** A column as it is known: by its name, where it alone has it. */
+  known(column: number): Column {
+    const name = this.names?.[column];
+    return name !== undefined && this.#columns.get(name) === column ? name : column;
+  }
+
   called(column: number): string {
     return `column ${this.#hasHeader ? show(this.#first.cells[column]) : `${column} (counted from 0)`}`;
   }
@@ -416,11 +503,6 @@ function rolesOf(csv: CsvOptions, table: Table): Roles {
 }
 
 const list = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
-
-function readColumn(name: string, value: unknown): Column {
-  if (typeof value === "string" || (Number.isInteger(value) && (value as number) >= 0)) return value as Column;
-  throw new OptionError(`${name} is ${show(value)}; it must be a column's name, or its number counted from 0`);
-}
 
 function readColumns(name: string, value: unknown): Column | readonly Column[] {
   if (!Array.isArray(value)) return readColumn(name, value);

@@ -2,6 +2,7 @@
 import { DataError, listed, OptionError, show } from "../../base/errors.ts";
 import { readBoolean, readMade, readNumber, readObject } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
+import type { Columns } from "./columns.ts";
 
 /** Examples in rows. */
 interface Examples {
@@ -18,6 +19,8 @@ interface Examples {
   readonly weights?: Float32Array | undefined;
   /** Where rows were divided or shuffled: what number each had before, counted from 0, as errors name it. Default its own. */
   readonly rowNumbers?: Uint32Array | undefined;
+  /** Of a table: how its columns were read, so that others of its kind are read the same. */
+  readonly columns?: Columns | undefined;
 }
 
 /** Examples with a class each. */

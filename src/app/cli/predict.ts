@@ -1,0 +1,151 @@
+// `fallline predict`: the model of a run's folder over the rows of a table, which is printed with what the model says of each.
+import { existsSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { Command, CommanderError, Option } from "commander";
+import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
+import { isOptions } from "../../base/options.ts";
+import { decodeSafetensors } from "../../base/safetensors.ts";
+import { type InputTable, readInputTable } from "../../objectives/data/csv.ts";
+import { createModel, type ModelConfig } from "../../objectives/models/index.ts";
+import type { Prediction } from "../../objectives/predictions.ts";
+import type { TensorValues } from "../../optimizer/optimizer.ts";
+import { isCsv } from "../../train/data.ts";
+import { predict } from "../../train/predict.ts";
+import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { readJson, readText, writeWhole } from "./files.ts";
+import { type RunDataset, readRunDataset } from "./run_dataset.ts";
+import { digest } from "./run_id.ts";
+
+interface PredictOptions {
+  readonly backend?: Backend;
+  readonly json?: boolean;
+  readonly out?: string;
+}
+
+export function predictCommand(): Command {
+  return new Command("predict")
+    .description("what a trained model says of each row of a table: a class with probabilities, or numbers")
+    .argument("<run>", "the folder of a run of fallline train, with run.json and model.safetensors")
+    .argument("<file>", "a .csv or .tsv file with the columns that the model learned from; others are kept")
+    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
+    .option("--out <file>", "write into this file what is printed otherwise")
+    .option("--json", 'print {"predictions":[…]}, one for each row, in order')
+    .addHelpText("after", "\nExit status: 0 all rows are predicted, 1 not, 2 the command is not understood.")
+    .exitOverride((error) => {
+      throw error.exitCode === 0 ? error : new CommanderError(2, error.code, error.message);
+    })
+    .action(predictTable);
+}
+
+async function predictTable(folder: string, path: string, { backend, json, out }: PredictOptions): Promise<void> {
+  if (!isCsv(path)) {
+    process.exitCode = 2;
+    throw new OptionError(`file is ${show(path)}; it must be a .csv or .tsv file`);
+  }
+  const { model, params, dataset } = await readTrained(folder);
+  const { columns, scale, classNames, classes, features } = dataset;
+  const delimiter = /\.tsv$/i.test(path) ? "\t" : (columns?.delimiter ?? ",");
+  const table = readInputTable(await readText(path), columns, { name: basename(path), features, delimiter });
+  const engine = await engineOrReference(backend, (line) => console.error(line));
+  const predictions = await predict(model, params, table.inputs, { engine, scale, classes: classNames ?? classes });
+  const text = json
+    ? `${JSON.stringify({ ...(classNames ? { classes: classNames } : {}), predictions: predictions.map(rounded) })}\n`
+    : tableOf(table, predictions, dataset, delimiter);
+  if (out === undefined) process.stdout.write(text);
+  else {
+    writeWhole(out, text);
+    console.error(`wrote ${out}`);
+  }
+}
+
+interface Trained {
+  readonly model: ModelConfig;
+  readonly params: TensorValues;
+  readonly dataset: RunDataset;
+}
+
+/**
+ * What a run left in its folder.
+ *
+ * @throws DataError where it is no run, or none of a model.
+ */
+async function readTrained(folder: string): Promise<Trained> {
+  const files = { run: join(folder, "run.json"), model: join(folder, "model.safetensors") };
+  for (const path of Object.values(files)) {
+    if (existsSync(path)) continue;
+    throw new DataError(`${folder} has no ${basename(path)}; it must be the folder of a run of fallline train`);
+  }
+  const run = await readJson(files.run);
+  if (!isOptions(run) || !isOptions(run.config)) {
+    throw new DataError(`${files.run} is no run; it must be what fallline train wrote`);
+  }
+  const { config, dataset, files: digests } = run;
+  if (!isOptions(config.model)) {
+    const what = isOptions(config.landscape) ? "points on a landscape" : "no model";
+    throw new DataError(`${files.run} is a run of ${what}; predictions need a model`);
+  }
+  if (dataset === undefined) {
+    throw new DataError(
+      `${files.run} does not say how its data were read, as earlier versions did not; train it again`,
+    );
+  }
+  const bytes = new Uint8Array(readFileSync(files.model));
+  if (isOptions(digests) && digests["model.safetensors"] !== digest(bytes)) {
+    throw new DataError(`${files.model} is not the one of the run in ${files.run}; train it again`);
+  }
+  try {
+    const { tensors } = decodeSafetensors(bytes);
+    const model = config.model as unknown as ModelConfig;
+    createModel(model);
+    const params = Object.fromEntries([...tensors].map(([name, { data }]) => [name, data]));
+    return { model, params, dataset: readRunDataset(dataset) };
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    throw new DataError(`${folder}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Digits that tell float32 numbers apart. */
+const short = (value: number) => Number(value.toPrecision(9));
+
+function rounded({ class: name, probabilities, values }: Prediction): object {
+  return values ? { values: values.map(short) } : { class: name, probabilities: probabilities!.map(short) };
+}
+
+/** The table with columns appended; a table without names gets none. */
+function tableOf(
+  { names, rows }: InputTable,
+  predictions: readonly Prediction[],
+  dataset: RunDataset,
+  delimiter: string,
+): string {
+  const write = (cells: readonly string[]) => `${cells.map((cell) => quoted(cell, delimiter)).join(delimiter)}\n`;
+  const head = names ? write([...names, ...appended(names, dataset, predictions[0])]) : "";
+  const lines = predictions.map((prediction, row) => {
+    const { class: name, probabilities, values } = prediction;
+    const found = values ?? [name!, ...probabilities!];
+    return write([...rows[row]!, ...found.map((each) => (typeof each === "number" ? String(short(each)) : each))]);
+  });
+  return `${head}${lines.join("")}`;
+}
+
+/** What the new columns are called; where the table has such a column already, "predicted_" stands before it. */
+function appended(
+  names: readonly string[],
+  { columns, classNames }: RunDataset,
+  first: Prediction | undefined,
+): readonly string[] {
+  if (!first) return [];
+  const targets = columns?.targets ?? [];
+  const values = first.values?.map((_, i) => {
+    const column = targets[i]?.column;
+    if (typeof column === "string") return column;
+    return `output_${i}`;
+  });
+  const wanted = values ?? ["class", ...first.probabilities!.map((_, i) => `p_${classNames?.[i] ?? i}`)];
+  return wanted.map((name) => (names.includes(name) ? `predicted_${name}` : name));
+}
+
+function quoted(cell: string, delimiter: string): string {
+  return cell.includes(delimiter) || /["\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+}

@@ -1,0 +1,48 @@
+// What a run keeps of the data set that it learned from, beside its model: what its rows are like, so that others are read the same.
+import { isOptions, readArray, readNumber, readObject, readString } from "../../base/options.ts";
+import { type Columns, readSavedColumns } from "../../objectives/data/columns.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
+
+/** A data set but for its rows, as `run.json` has it. */
+export interface RunDataset {
+  readonly name: string;
+  /** Numbers per row. */
+  readonly features: number;
+  /** What each is multiplied by. */
+  readonly scale: number;
+  /** How many classes; undefined where there are numbers to predict. */
+  readonly classes?: number | undefined;
+  readonly classNames?: readonly string[] | undefined;
+  /** Of a table. */
+  readonly columns?: Columns | undefined;
+}
+
+export function runDataset(data: Dataset): RunDataset {
+  const { name, features, scale, columns } = data;
+  return {
+    ...{ name, features, scale },
+    ...(data.labels ? { classes: data.classes } : {}),
+    ...(data.labels?.length && data.classNames ? { classNames: data.classNames } : {}),
+    ...(columns ? { columns } : {}),
+  };
+}
+
+/** @throws OptionError that names the field. */
+export function readRunDataset(value: unknown): RunDataset {
+  const known = ["name", "features", "scale", "classes", "classNames", "columns"];
+  const { name, features, scale, classes, classNames, columns } = readObject("dataset", value, known);
+  return {
+    name: readString("dataset.name", name),
+    features: readNumber("dataset.features", features, { min: 1, integer: true }),
+    scale: readNumber("dataset.scale", scale, { above: 0 }),
+    ...(classes === undefined ? {} : { classes: readNumber("dataset.classes", classes, { min: 1, integer: true }) }),
+    ...(classNames === undefined
+      ? {}
+      : {
+          classNames: readArray("dataset.classNames", classNames, "names").map((each, i) =>
+            readString(`dataset.classNames[${i}]`, each),
+          ),
+        }),
+    ...(isOptions(columns) ? { columns: readSavedColumns("dataset.columns", columns) } : {}),
+  };
+}

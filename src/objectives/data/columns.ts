@@ -1,0 +1,67 @@
+// How the columns of a table became a data set's numbers, as plain JSON: a run keeps it beside its model, and reads others by it.
+import { OptionError, show } from "../../base/errors.ts";
+import { readArray, readBoolean, readNumber, readObject, readString } from "../../base/options.ts";
+
+/** A column by its name in the header, or by its number, counted from 0. */
+export type Column = string | number;
+
+/** A column that is learned from. */
+export interface InputColumn {
+  /** Which it is. */
+  readonly column: Column;
+}
+
+/** A column of numbers to predict. */
+export interface TargetColumn {
+  /** Which it is. */
+  readonly column: Column;
+}
+
+/** How the columns of a table were read. */
+export interface Columns {
+  /** What stood between two cells. */
+  readonly delimiter: string;
+  /** How many columns there were. */
+  readonly width: number;
+  /** Whether the first line held their names. */
+  readonly header: boolean;
+  /** The columns that are learned from, in the order of the inputs. */
+  readonly inputs: readonly InputColumn[];
+  /** The columns of the numbers to predict; none where there are classes. */
+  readonly targets: readonly TargetColumn[];
+  /** The column of the classes; null where there are numbers to predict. */
+  readonly label: Column | null;
+  /** The column of the examples' weights; null where there was none. */
+  readonly weight: Column | null;
+}
+
+/** @throws OptionError for what a column is called by in no table. */
+export function readColumn(name: string, value: unknown): Column {
+  if (typeof value === "string" || (Number.isInteger(value) && (value as number) >= 0)) return value as Column;
+  throw new OptionError(`${name} is ${show(value)}; it must be a column's name, or its number counted from 0`);
+}
+
+/**
+ * Reads what was kept of a table's columns.
+ *
+ * @throws OptionError that names the field.
+ */
+export function readSavedColumns(name: string, value: unknown): Columns {
+  const fields = readObject(name, value, ["delimiter", "width", "header", "inputs", "targets", "label", "weight"]);
+  const columns = (field: "inputs" | "targets") =>
+    readArray(`${name}.${field}`, fields[field], "columns").map((given, i) => {
+      const { column } = readObject(`${name}.${field}[${i}]`, given, ["column"]);
+      return { column: readColumn(`${name}.${field}[${i}].column`, column) };
+    });
+  const one = (field: "label" | "weight") =>
+    fields[field] === null ? null : readColumn(`${name}.${field}`, fields[field]);
+  return {
+    delimiter: readString(`${name}.delimiter`, fields.delimiter),
+    width: readNumber(`${name}.width`, fields.width, { min: 1, integer: true }),
+    header: readBoolean(`${name}.header`, fields.header),
+    inputs: columns("inputs"),
+    targets: columns("targets"),
+    label: one("label"),
+    weight: one("weight"),
+  };
+}

@@ -1,0 +1,164 @@
+// `fallline predict`: tables in, the same tables with what a run's model says of each row out; and how it refuses.
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { fallline } from "../run_cli.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "fallline-predict-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const path = (name: string) => join(folder, name);
+const write = (name: string, text: string) => {
+  writeFileSync(path(name), text);
+  return path(name);
+};
+const cpu = ["--backend", "cpu"];
+const train = async (out: string, ...args: string[]) => {
+  const { code, stderr } = await fallline(["train", ...args, ...cpu, "--out", path(out)]);
+  expect(`${code} ${stderr}`).toMatch(/^0 /);
+};
+const runFile = (name: string, config: object) =>
+  write(name, JSON.stringify({ optimizer: { rule: "adamw", lr: 0.05 }, batch: 8, steps: 40, ...config }));
+const predictions = async (out: string, file: string) => {
+  const { stdout, stderr } = await fallline(["predict", path(out), file, "--json", ...cpu]);
+  expect(stderr).toBe("");
+  return JSON.parse(stdout) as {
+    classes?: string[];
+    predictions: { class?: string | number; probabilities?: number[]; values?: number[] }[];
+  };
+};
+
+const points = Array.from({ length: 60 }, (_, i) => [Math.sin(i), Math.cos(3 * i)] as const);
+const kind = ([x, y]: readonly [number, number]) => (x + y > 0 ? "high, up" : "low");
+
+beforeAll(async () => {
+  const rows = points.map(([x, y], i) => `${i},${x},"${kind([x, y])}",${y}`);
+  write("kinds.csv", `id,x,kind,y\n${rows.join("\n")}\n`);
+  const data = { type: "file", path: path("kinds.csv"), label: "kind", inputs: ["x", "y"] };
+  await train("kinds", runFile("kinds.json", { model: { layers: [2, 8, 2] }, data }));
+  write("sums.csv", `x,sum,y\n${points.map(([x, y]) => `${x},${x + y},${y}`).join("\n")}\n`);
+  const sums = { type: "file", path: path("sums.csv"), targets: "sum" };
+  await train(
+    "sums",
+    runFile("sums.json", { model: { layers: [2, 1], loss: "meanSquaredError" }, data: sums, steps: 150 }),
+  );
+});
+
+describe("fallline predict", () => {
+  it("appends class and probabilities to a table that may lack the label and have its columns elsewhere", async () => {
+    const table = write("new.csv", 'y,class,x\n0.9,"a ""b""",0.8\n-0.7,c,-0.9\n');
+    const { code, stdout, stderr } = await fallline(["predict", path("kinds"), table, ...cpu]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const [head, first, second, ...rest] = stdout.split("\n");
+    expect(head).toMatch(/^y,class,x,predicted_class,("p_high, up",p_low|p_low,"p_high, up")$/);
+    expect(first).toMatch(/^0\.9,"a ""b""",0\.8,"high, up",[\d.e-]+,[\d.e-]+$/);
+    expect(second).toMatch(/^-0\.7,c,-0\.9,low,/);
+    expect(rest).toEqual([""]);
+  });
+
+  it("prints JSON with a prediction for each row, in order, right as often as the run's test says", async () => {
+    const { classes, predictions: found } = await predictions("kinds", path("kinds.csv"));
+    expect([...classes!].sort()).toEqual(["high, up", "low"]);
+    expect(found).toHaveLength(60);
+    const right = found.filter(({ class: name }, row) => name === kind(points[row]!));
+    expect(right.length).toBeGreaterThan(50);
+    for (const { class: name, probabilities } of found) {
+      expect(probabilities!.reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 6);
+      expect(classes![probabilities!.indexOf(Math.max(...probabilities!))]).toBe(name);
+    }
+  });
+
+  it("predicts numbers under the targets' names, and writes a file where it is told to", async () => {
+    const table = write("sums_new.tsv", "x\ty\n0.25\t0.5\n-1\t0\n");
+    const out = path("predicted.tsv");
+    const { code, stdout } = await fallline(["predict", path("sums"), table, "--out", out, ...cpu]);
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    const [head, ...rows] = readFileSync(out, "utf8").trimEnd().split("\n");
+    expect(head).toBe("x\ty\tsum");
+    const sums = rows.map((row) => Number(row.split("\t")[2]));
+    expect(sums).toEqual([expect.closeTo(0.75, 1), expect.closeTo(-1, 1)]);
+    const { predictions: found } = await predictions("sums", table);
+    expect(found.map(({ values }) => values)).toEqual(sums.map((sum) => [sum]));
+    const truth = await fallline(["predict", path("sums"), path("sums.csv"), ...cpu]);
+    expect(truth.stdout.split("\n")[0]).toBe("x,sum,y,predicted_sum");
+    expect((await predictions("sums", write("none.csv", "x,y\n"))).predictions).toEqual([]);
+  });
+
+  it("takes columns by number where the table had no names, with and without the label", async () => {
+    write("bare.csv", `${points.map(([x, y]) => `${kind([x, y]) === "low" ? 1 : 0},${x},${y}`).join("\n")}\n`);
+    const data = { type: "file", path: path("bare.csv"), label: 0, header: false };
+    await train("bare", runFile("bare.json", { model: { layers: [2, 8, 2] }, data }));
+    const { predictions: with0 } = await predictions("bare", write("b3.csv", "0,0.8,0.9\n1,-0.9,-0.7\n"));
+    const { predictions: without } = await predictions("bare", write("b2.csv", "0.8,0.9\n-0.9,-0.7\n"));
+    expect(without).toEqual(with0);
+    expect(without.map((each) => each.class)).toEqual([0, 1]);
+    const table = await fallline(["predict", path("bare"), path("b2.csv"), ...cpu]);
+    expect(table.stdout).toMatch(/^0\.8,0\.9,0,.*\n-0\.9,-0\.7,1,.*\n$/);
+  });
+
+  it("takes the columns in order where the model learned from no table", async () => {
+    const model = { type: "pinn", layers: [1, 8, 1], problem: { type: "poisson", k: 1 } };
+    await train("pinn", runFile("pinn.json", { model, data: { type: "points", grid: 20 }, batch: 20 }));
+    const { predictions: found } = await predictions("pinn", write("at.csv", "x\n0\n0.5\n1\n"));
+    expect(found.map(({ values }) => values!.length)).toEqual([1, 1, 1]);
+    const { stderr } = await fallline(["predict", path("pinn"), path("b2.csv"), ...cpu]);
+    expect(stderr).toBe("fallline: b2.csv has 2 columns of inputs; the model takes 1\n");
+  });
+
+  it.each<[string, () => string, () => string, number, string]>([
+    [
+      "a folder without a run",
+      () => folder,
+      () => path("kinds.csv"),
+      1,
+      "has no run.json; it must be the folder of a run",
+    ],
+    [
+      "a column that is missing",
+      () => path("kinds"),
+      () => write("other.csv", "x,z\n1,2\n"),
+      1,
+      'has no column "y"; its columns are x, z',
+    ],
+    [
+      "a cell that is no number",
+      () => path("kinds"),
+      () => write("bad.csv", "x,y\n1,2\n1,?\n"),
+      1,
+      'bad.csv line 3, column "y" is "?"; it must be a number',
+    ],
+    ["a file that is no table", () => path("kinds"), () => "package.json", 2, "it must be a .csv or .tsv file"],
+    ["a file that is not there", () => path("kinds"), () => path("nowhere.csv"), 1, "nowhere.csv is not readable"],
+  ])("refuses %s", async (_, run, file, status, message) => {
+    const { code, stdout, stderr } = await fallline(["predict", run(), file(), ...cpu]);
+    expect(code).toBe(status);
+    expect(stderr).toContain(message);
+    expect(stdout).toBe("");
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+  });
+
+  it("refuses points on a landscape, another run's model, and an older run, each in a sentence", async () => {
+    await train(
+      "bowl",
+      write(
+        "bowl.json",
+        JSON.stringify({ landscape: { type: "rosenbrock" }, optimizer: { rule: "adam", lr: 0.01 }, steps: 2 }),
+      ),
+    );
+    const refusal = async (out: string) => (await fallline(["predict", path(out), path("kinds.csv"), ...cpu])).stderr;
+    expect(await refusal("bowl")).toContain("is a run of points on a landscape; predictions need a model");
+    mkdirSync(path("mixed"));
+    copyFileSync(join(path("kinds"), "run.json"), join(path("mixed"), "run.json"));
+    copyFileSync(join(path("sums"), "model.safetensors"), join(path("mixed"), "model.safetensors"));
+    expect(await refusal("mixed")).toContain("is not the one of the run in");
+    const { dataset: _, ...older } = JSON.parse(readFileSync(join(path("kinds"), "run.json"), "utf8"));
+    writeFileSync(join(path("mixed"), "run.json"), JSON.stringify(older));
+    expect(await refusal("mixed")).toContain("does not say how its data were read");
+  });
+
+  it("ends with status 2 where the command is not understood", async () => {
+    expect((await fallline(["predict", path("kinds")])).code).toBe(2);
+    expect((await fallline(["predict", path("kinds"), path("kinds.csv"), "--jsn"])).code).toBe(2);
+    expect((await fallline(["predict", "--help"])).code).toBe(0);
+  });
+});
