@@ -121,9 +121,9 @@ export async function failureOf(
 ): Promise<FalllineError | undefined> {
   if (thrown?.error instanceof FalllineError) return thrown.error;
   if (memory) {
-    return new DeviceError(`the device could not hold ${purpose}: ${wordsOf(memory, "it is out of memory")}`, {
-      cause: memory,
-    });
+    const reason = wordsOf(memory, "");
+    const said = reason && ` (${reason})`;
+    return new DeviceError(`the device could not hold ${purpose}: it is out of memory${said}`, { cause: memory });
   }
   if (refusal) {
     return new DeviceError(`the device refused a buffer or a binding of ${purpose}: ${wordsOf(refusal, noReason)}`, {

@@ -106,7 +106,6 @@ export type LimitName =
   | "maxBufferSize"
   | "maxStorageBufferBindingSize"
   | "maxStorageBuffersPerShaderStage"
-  | "maxComputeInvocationsPerWorkgroup"
   | "maxComputeWorkgroupsPerDimension";
 
 /** @throws DeviceError that names the limit, what is needed and for what. */

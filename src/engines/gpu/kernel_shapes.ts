@@ -40,11 +40,16 @@ export function shapeCandidates(device: GPUDevice): readonly StreamShape[] {
 }
 
 /** Why a device cannot run a shape, as the end of a sentence; undefined where it can. */
-export function whyNotShape({ limits }: GPUDevice, { workgroupSize }: StreamShape): string | undefined {
-  const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
+export function whyNotShape(device: GPUDevice, { workgroupSize }: StreamShape): string | undefined {
+  const most = mostLanes(device);
   return workgroupSize > most
     ? `its workgroups have ${most} lanes at most, and ${workgroupSize} are needed`
     : undefined;
+}
+
+/** How many lanes a workgroup along x may have: at least 128, as on phones, and 256 on most devices. */
+export function mostLanes({ limits }: GPUDevice): number {
+  return Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
 }
 
 /** What runs where nothing was measured or pinned. */

@@ -3,7 +3,15 @@
 
 import { OptionError, show } from "../../base/errors.ts";
 import { readChoice } from "../../base/options.ts";
-import { layoutSegments, packArena, paddedLength, pagesOf, readTensors, type Tensors } from "../../optimizer/arena.ts";
+import {
+  arenaLength,
+  layoutSegments,
+  packArena,
+  paddedLength,
+  pagesOf,
+  readTensors,
+  type Tensors,
+} from "../../optimizer/arena.ts";
 import type { OptimizerConfig } from "../../optimizer/config.ts";
 import { Hypers } from "../../optimizer/hypers.ts";
 import { checkKeys } from "../../optimizer/keys.ts";
@@ -19,7 +27,7 @@ import { deviceLoss, readDevice } from "./device.ts";
 import { prepareLeaving } from "./kernel.ts";
 import { type StreamShape, streamShape } from "./kernel_shapes.ts";
 import { stagingBytes } from "./readback.ts";
-import { checkExternal, requireDevice } from "./requirements.ts";
+import { checkExternal, refusedBuffer, requireDevice } from "./requirements.ts";
 import { tableBytes } from "./row_ring.ts";
 import { compileStages, type SharedBuffers } from "./stages.ts";
 import { BufferStore, mustNotBeLost } from "./store.ts";
@@ -136,18 +144,20 @@ export async function createShaped(
   const total = lengths.reduce((sum, length) => sum + length, 0);
   const stages = await compileStages(device, plan, layouts, segments, shape ?? streamShape(device));
   const { made, buffers } = await allocate(device, `${total * replicas} parameters`, (create) => {
-    const params = pages.map((page) => {
-      const initial = packArena(segments, list, page);
-      const all = new Float32Array(initial.length * replicas);
-      for (let replica = 0; replica < replicas; replica++) all.set(initial, replica * initial.length);
-      return all;
-    });
+    const initial = (page: number) => {
+      if (!segments.some((segment, i) => segment.page === page && list[i]!.data)) return undefined;
+      const one = packArena(segments, list, page);
+      const all = new Float32Array(one.length * replicas);
+      for (let replica = 0; replica < replicas; replica++) all.set(one, replica * one.length);
+      return bytesOf(all);
+    };
+    const arenas = pages.map((page) => arenaLength(segments, page) * replicas * 4);
     const clocks = Array.from({ length: replicas }, () => newClock(plan));
     const control = encodeControl(plan, clocks, 0, 0);
     prepareLeaving(device);
     const shared: SharedBuffers = {
-      params: params.map((page) => create("params", page.byteLength, bytesOf(page))),
-      gradients: params.map((page) => create("gradients", page.byteLength)),
+      params: pages.map((page) => create("params", arenas[page]!, initial(page))),
+      gradients: arenas.map((bytes) => create("gradients", bytes)),
       accumulated: plan.accumulate > 1 ? lengths.map((length) => create("accumulated", length * replicas * 4)) : [],
       control: create("control", control.byteLength, control),
       table: create("table", tableBytes(plan)),
@@ -160,6 +170,8 @@ export async function createShaped(
       ? create("control", stagingBytes(control.byteLength), undefined, "readback")
       : undefined;
     return { ...shared, ...built, reports };
+  }).catch(async (error: unknown) => {
+    throw (await refusedBuffer(device, segments)) ?? error;
   });
   const store = new BufferStore(device, plan, hypers, segments, stages, made, buffers);
   return createShell({ plan, hypers, layouts, segments, store }, (locate) => engineOf(plan, store, locate));

@@ -205,35 +205,67 @@ export interface CopySource {
   readonly bytes: number;
 }
 
+/** Bytes of the largest staging buffer, marks included: what every device allows. Larger ones are hard to place and to map. */
+const largestStaging = 2 ** 28;
+
+/** A copy of one submission. */
+interface Piece extends CopySource {
+  /** Where it stands in the staging buffer, in bytes. */
+  readonly at: number;
+  /** Where the host has it. */
+  readonly into: Uint8Array;
+}
+
 /**
- * Copies several parts to the host in one submission.
+ * Copies several parts to the host as they are now: in one submission, or where they are more than a buffer holds in several
+ * that follow each other.
  *
- * @param before Encodes what is to run before them in the same submission, so that nothing is read if that did not run.
- * @throws DeviceError where the device refuses the submission or is lost.
+ * @param before Encodes what is to run before them in the first submission, so that nothing is read if that did not run.
+ * @throws DeviceError where the device refuses a submission or is lost.
  */
 export async function readParts(
   device: GPUDevice,
   parts: readonly CopySource[],
   before?: (encoder: GPUCommandEncoder) => void,
 ): Promise<readonly ArrayBuffer[]> {
-  const total = parts.reduce((sum, { bytes }) => sum + bytes, 0);
-  const pool = new ReadbackPool(device, total, "readback");
-  let end = 0;
-  const ends = parts.map(({ bytes }) => {
-    end += bytes;
-    return end;
+  const most = Math.min(largestStaging, Math.floor(device.limits.maxBufferSize / 4) * 4) - markBytes;
+  const submissions: Piece[][] = [[]];
+  let at = 0;
+  const taken = parts.map(({ buffer, offset, bytes: length }) => {
+    const all = new Uint8Array(length);
+    for (let from = 0; from < length; ) {
+      if (at === most) {
+        submissions.push([]);
+        at = 0;
+      }
+      const bytes = Math.min(most - at, length - from);
+      const into = all.subarray(from, from + bytes);
+      submissions.at(-1)!.push({ buffer, offset: offset + from, bytes, at, into });
+      from += bytes;
+      at += bytes;
+    }
+    return all;
   });
-  try {
-    return await pool.submit(
-      (encoder, into) => {
-        before?.(encoder);
-        parts.forEach(({ buffer, offset, bytes }, i) => {
-          encoder.copyBufferToBuffer(buffer, offset, into, ends[i]! - bytes, bytes);
-        });
-      },
-      (all) => parts.map(({ bytes }, i) => all.slice(ends[i]! - bytes, ends[i]!)),
-    );
-  } finally {
-    pool.destroy();
-  }
+  // All are submitted before the first is awaited, so that nothing comes between them.
+  await Promise.all(
+    submissions.map(async (pieces, i) => {
+      const pool = new ReadbackPool(device, i < submissions.length - 1 ? most : at, "readback");
+      try {
+        await pool.submit(
+          (encoder, staging) => {
+            if (i === 0) before?.(encoder);
+            for (const { buffer, offset, at, bytes } of pieces) {
+              encoder.copyBufferToBuffer(buffer, offset, staging, at, bytes);
+            }
+          },
+          (mapped) => {
+            for (const { into, at, bytes } of pieces) into.set(new Uint8Array(mapped, at, bytes));
+          },
+        );
+      } finally {
+        pool.destroy();
+      }
+    }),
+  );
+  return taken.map(({ buffer }) => buffer);
 }

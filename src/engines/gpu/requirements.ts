@@ -4,6 +4,7 @@ import { OptionError } from "../../base/errors.ts";
 import { arenaLength, paddedLength, pagesOf, type Segment } from "../../optimizer/arena.ts";
 import { modifierScalars, type RuleSetLayout } from "../../optimizer/layout.ts";
 import type { Plan } from "../../optimizer/plan.ts";
+import { watched, wordsOf } from "./allocate.ts";
 import { boundBytes } from "./chunks.ts";
 import { requireBuffer, requireLimit } from "./device.ts";
 import { tableBytes } from "./row_ring.ts";
@@ -27,6 +28,27 @@ export function checkExternal({ replicas }: Plan, segments: readonly Segment[]):
       }
     }
   }
+}
+
+/** After something was refused: which of the caller's buffers the device cannot bind, if any. */
+export async function refusedBuffer(device: GPUDevice, segments: readonly Segment[]): Promise<OptionError | undefined> {
+  const layout = device.createBindGroupLayout({
+    entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: "storage" } }],
+  });
+  for (const { name, external } of segments) {
+    if (!external) continue;
+    for (const role of ["params", "gradients"] as const) {
+      const entries = [{ binding: 0, resource: { buffer: external[role].buffer } }];
+      const { thrown, trouble } = watched(device, () => device.createBindGroup({ layout, entries }));
+      const cause = thrown?.error ?? (await trouble).refusal;
+      if (!cause) continue;
+      return new OptionError(
+        `the ${role} of tensor "${name}" are in a buffer of another device or an invalid one: ${wordsOf(cause, "it gave no reason")}`,
+        { cause },
+      );
+    }
+  }
+  return undefined;
 }
 
 /** Two tensors in the same place would be updated by two workgroups at once. */
@@ -59,7 +81,6 @@ export function requireDevice(
   layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
 ): void {
-  requireLimit(device, "maxComputeInvocationsPerWorkgroup", 256, "the norm of the gradient");
   requireLimit(device, "maxComputeWorkgroupsPerDimension", plan.replicas, `${plan.replicas} replicas`);
   const lengthOf = plan.accumulate > 1 ? paddedLength : arenaLength;
   const held = Math.max(...pagesOf(segments).map((page) => lengthOf(segments, page)));

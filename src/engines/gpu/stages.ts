@@ -23,7 +23,7 @@ import type { CreateBuffer } from "./allocate.ts";
 import { chunksIn, chunksOf, type Launch, launchesOf, numberChunks, type Origins, originIn } from "./chunks.ts";
 import { grid } from "./device.ts";
 import { compileKernel, type Dispatch } from "./kernel.ts";
-import type { StreamShape } from "./kernel_shapes.ts";
+import { mostLanes, type StreamShape } from "./kernel_shapes.ts";
 import { sizesOf } from "./sizes.ts";
 
 /** The buffers of an optimizer that its kernels share. */
@@ -282,7 +282,7 @@ class KernelCache {
       barriers: Number(this.#shape.barriers),
       advances: Number(last),
       ...Object.fromEntries(flags),
-      ...pass.constants?.(context, this.#shape),
+      ...pass.constants?.(context, this.#shape, mostLanes(this.#device)),
     };
   }
 }

@@ -75,9 +75,9 @@ export const normStage: Stage = {
           file("finalize", finalize),
         ],
       }),
-      constants: ({ plan }, { barriers }) => ({
-        // Where a barrier is emulated one lane does it all: it has little to do, and a barrier takes long, to run and to compile.
-        workgroup_size: barriers ? 256 : 1,
+      constants: ({ plan }, { barriers }, mostLanes) => ({
+        // Lanes are joined by halves. Where a barrier is emulated one lane does it all: it has little to do, and a barrier takes long, to run and to compile.
+        workgroup_size: barriers ? (mostLanes < 256 ? 128 : 256) : 1,
         norm_kind: normKind(plan),
         clip: Number(plan.clipNorm !== undefined),
         skip_non_finite: Number(plan.skipNonFinite),

@@ -45,8 +45,11 @@ export interface Pass {
   bindings(context: KernelContext): readonly Binding[];
   /** What errors call the kernel, and its pieces of WGSL; its bindings are declared before them. */
   source(context: KernelContext): { readonly name: string; readonly snippets: readonly Snippet[] };
-  /** `override` constants besides the rule's flags and the workgroup's shape, which these may replace. */
-  constants?(context: KernelContext, shape: StreamShape): Readonly<Record<string, number>>;
+  /**
+   * `override` constants besides the rule's flags and the workgroup's shape, which these may replace. `mostLanes` is what a
+   * workgroup of the device may have.
+   */
+  constants?(context: KernelContext, shape: StreamShape, mostLanes: number): Readonly<Record<string, number>>;
   /** What workgroups go over where that is not the chunks: entries of a table, none of which is dispatched for nothing. */
   tasks?(context: BuildContext): Tasks;
   /** Dispatches of its own making, in place of one over chunks or tasks. */
