@@ -4,15 +4,17 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runnerImport } from "vite";
+import { createServer } from "vite";
 
 const root = join(import.meta.dirname, "..");
 
+// Open until the end: an experiment loads its data when it runs.
+const vite = await createServer({
+  ...{ root, configFile: false, logLevel: "warn", appType: "custom" },
+  server: { middlewareMode: true, hmr: false, watch: null },
+});
 /** @param {string} path */
-async function load(path) {
-  const { module } = await runnerImport(path, { root, configFile: false, logLevel: "warn" });
-  return module;
-}
+const load = (path) => vite.ssrLoadModule(path);
 
 /** @type {typeof import("../src/lab/rule_table.ts")} */
 const { ruleTableMarkdown } = await load("/src/lab/rule_table.ts");
@@ -51,6 +53,7 @@ for (const experiment of experiments) {
   await writeFile(join(root, "docs", "lab", `${name}.svg`), chartSvg(chart));
 }
 await writeFile(join(root, "docs", "lab.md"), labMarkdown(recordOf));
+await vite.close();
 
 execFileSync(process.execPath, [join(root, "node_modules", "typedoc", "bin", "typedoc")], {
   cwd: root,

@@ -8,4 +8,9 @@ export const smallLab: Readonly<Record<string, Readonly<Record<string, unknown>>
   temperature: { walkers: 2048, lr: 1, momentum: 0.3, curvature: 0.8, noise: 2, seed: 2 ** 40 + 1 },
   kicks: { replicas: 500, cycles: 3, seed: 11 },
   tracking: { walkers: 2048, replicas: 7, drift: 0.1, lr: 0.5, seed: 7 },
+  layers: { depth: 4, width: 32, seed: 4 },
+  "cascade-rnn": { replicas: 56, steps: 800, seed: 2 },
+  batch: { trials: 24, dimension: 8, seed: 1 },
+  canyon: { condition: 300, replicas: 6, seed: 1 },
+  retention: { rows: 100, width: 16, replicas: 4, steps: 20, seed: 3 },
 };

@@ -1,0 +1,247 @@
+// What a gradient is worth from layer to layer. In a deep tanh network with weights of variance σ²/inputs, what goes into a unit has
+// the variance q' = σ² E tanh²(√q z) + β², β² that of the biases, and on the way back a derivative's mean square is multiplied
+// by χ = σ² E sech⁴(√q z) at each layer (Poole et al. 2016, Schoenholz et al. 2017; z is a standard normal). Where χ is not 1
+// one rate is too large for some layers and too small for others.
+import { OptionError } from "../../base/errors.ts";
+import { Random } from "../../base/random.ts";
+import { layerStats } from "../../modifiers/layer_stats.ts";
+import { uciDigits } from "../../objectives/data/uci_digits.ts";
+import { createModel } from "../../objectives/models/index.ts";
+import { mlp } from "../../objectives/models/mlp.ts";
+import type { OptimizerConfig } from "../../optimizer/config.ts";
+import type { LayerStats, TensorValues } from "../../optimizer/optimizer.ts";
+import { lamb } from "../../rules/lamb.ts";
+import { lars } from "../../rules/lars.ts";
+import { sgd } from "../../rules/sgd.ts";
+import { labChart } from "../chart.ts";
+import { absolute, defineExperiment, number, relative, whole } from "./experiment.ts";
+import { dataTrainee } from "./model_steps.ts";
+import { using } from "./steps.ts";
+
+/** Rows whose gradients are looked at one by one. */
+const alone = 8;
+/** Rows of the batch whose update is looked at. */
+const batch = 128;
+/** Networks as they are drawn. */
+interface Start {
+  /** The deviation of weights times √inputs. */
+  readonly weights: (inputs: number, outputs: number) => number;
+  /** The deviation of biases. */
+  readonly biases: number;
+  readonly networks: readonly TensorValues[];
+}
+
+export const layers = defineExperiment({
+  name: "layers",
+  title:
+    "In a deep tanh network gradients shrink by the same factor from layer to layer; layer-wise rates, LARS, LAMB or a better start even out what an update is beside its weights",
+  options: {
+    depth: whole("hidden layers", 8, { min: 4, max: 16 }),
+    width: whole("units of each", 64, { min: 32, max: 256 }),
+    gain: number("σ, the deviation of weights times √inputs", 0.6, { min: 0.4, max: 0.8 }),
+    bias: number("β, the deviation of biases", 0.5, { min: 0.3, max: 0.8 }),
+    replicas: whole("networks that are drawn", 8, { min: 8, max: 64 }),
+  },
+  check({ depth, width }) {
+    if (4 * depth <= width) return;
+    throw new OptionError(
+      `depth is ${depth}; it must be at most a quarter of width, which is ${width}: what is predicted is of wide networks`,
+    );
+  },
+  async run({ depth, width, gain, bias, replicas, seed }, lab) {
+    const data = await uciDigits();
+    const model = createModel(
+      mlp([data.features, ...new Array<number>(depth).fill(width), 10], { activation: "tanh" }),
+    );
+    const random = new Random(seed);
+    const single = Array.from({ length: alone }, () => Uint32Array.of(random.below(data.count)));
+    const many = Uint32Array.from({ length: batch }, () => random.below(data.count));
+    const squares = (row: number) => {
+      let sum = 0;
+      for (const byte of data.inputs.subarray(row * data.features, (row + 1) * data.features)) {
+        sum += (byte * data.scale) ** 2;
+      }
+      return sum / data.features;
+    };
+    const start = (weights: Start["weights"], biases: number): Start => ({
+      weights,
+      biases,
+      networks: Array.from({ length: replicas }, (_, r) => {
+        const normals = new Random(seed, 1 + r);
+        return Object.fromEntries(
+          model.program.initial().map(({ name, shape }) => {
+            const [inputs, outputs] = shape as readonly [number, number?];
+            const deviation = outputs === undefined ? biases : weights(inputs, outputs) / Math.sqrt(inputs);
+            return [name, Float32Array.from({ length: inputs * (outputs ?? 1) }, () => deviation * normals.normal())];
+          }),
+        );
+      }),
+    });
+    let done = 0;
+    /** What one update of each of some rows does to each tensor of each network. */
+    const look = (config: (options: object) => OptimizerConfig, { networks }: Start, batches: readonly Uint32Array[]) =>
+      using(
+        dataTrainee(lab, model, config({ modifiers: [layerStats()], replicas: new Array(replicas).fill({}) }), {
+          data,
+          batch: batches[0]!.length,
+        }),
+        async ({ optimizer, objective }) => {
+          const seen: (readonly LayerStats[])[] = [];
+          networks.forEach((network, replica) => {
+            optimizer.write("params", network, { replica });
+          });
+          for (const rows of batches) {
+            await objective.step(rows);
+            for (let r = 0; r < replicas; r++) seen.push(await optimizer.layers({ replica: r }));
+            done++;
+            await lab.progress(done / (alone + 6));
+          }
+          return seen;
+        },
+      );
+    const given = start(() => gain, bias);
+    const glorot = start((inputs, outputs) => Math.sqrt((2 * inputs) / (inputs + outputs)), 0);
+    const he = start(() => Math.SQRT2, 0);
+    const shapes = [data.features, ...new Array<number>(depth).fill(width)];
+    const theory = (start: Start, rows: Iterable<number>) => meanField(start, shapes, [...rows].map(squares));
+
+    const back = await look((options) => sgd({ lr: 0, ...options }), given, single);
+    const found = rootMeans(back, depth, "bias", ({ gradientNorm }) => gradientNorm);
+    const predicted = theory(
+      given,
+      single.map(([row]) => row!),
+    );
+    const perLayer = (norms: readonly number[]) => (norms[0]! / norms[depth - 1]!) ** (1 / (depth - 1));
+
+    const ratios = async (config: (options: object) => OptimizerConfig, start: Start) =>
+      rootMeans(await look(config, start, [many]), depth, "weight", (s) => s.updateNorm / s.weightNorm);
+    const expected = theory(given, many);
+    const plain = (options: object) => sgd({ lr: 1e-3, ...options });
+    const tuned = (options: object) =>
+      sgd({
+        lr: 1e-3,
+        groups: expected.ratios.map((ratio, l) => ({
+          params: `layer${l + 1}.weight`,
+          lrScale: expected.ratios[depth - 1]! / ratio,
+        })),
+        ...options,
+      });
+    const runs = [
+      { name: "one rate", found: await ratios(plain, given), predicted: spread(expected.ratios) },
+      { name: "a rate for each layer", found: await ratios(tuned, given), predicted: 1 },
+      { name: "LARS", found: await ratios((options) => lars({ lr: 1, momentum: 0, ...options }), given), predicted: 1 },
+      { name: "LAMB", found: await ratios((options) => lamb({ lr: 1e-3, ...options }), given), predicted: 1 },
+      { name: "Glorot's start", found: await ratios(plain, glorot), predicted: spread(theory(glorot, many).ratios) },
+      { name: "He's start", found: await ratios(plain, he), predicted: spread(theory(he, many).ratios) },
+    ];
+    const uneven = spread(runs[0]!.found);
+    const claims = [
+      relative(
+        "what a gradient is multiplied by from one layer to the one below",
+        perLayer(found),
+        perLayer(predicted.deltas),
+        0.05,
+      ),
+      ...runs.map((run) =>
+        absolute(
+          `log₂ of largest by smallest update of weights, ${run.name}`,
+          Math.log2(spread(run.found)),
+          Math.log2(run.predicted),
+          run.name.startsWith("LA") ? 0.01 : 1,
+        ),
+      ),
+    ];
+    const points = (values: readonly number[]) => values.map((value, l) => [l + 1, value] as const);
+    return {
+      claims,
+      notes: runs
+        .slice(1)
+        .map(
+          (run) =>
+            `${run.name}: updates are ${(uneven / spread(run.found)).toPrecision(3)} times as even as with one rate`,
+        ),
+      chart: labChart({
+        title: "Gradients and updates from layer to layer",
+        panels: [
+          {
+            x: { name: "layer" },
+            y: { name: "norm of the derivatives", log: true },
+            curves: [
+              { name: "found", style: "dots", points: points(found) },
+              {
+                name: "predicted",
+                style: "dashed",
+                points: points(
+                  predicted.deltas.map((delta) => (delta / predicted.deltas[depth - 1]!) * found[depth - 1]!),
+                ),
+              },
+            ],
+          },
+          {
+            x: { name: "layer" },
+            y: { name: "update by weights, beside the last", log: true },
+            curves: runs.map((run) => ({
+              name: run.name,
+              points: points(run.found.map((ratio) => ratio / run.found[depth - 1]!)),
+            })),
+          },
+        ],
+      }),
+    };
+  },
+});
+
+function spread(ratios: readonly number[]): number {
+  return Math.max(...ratios) / Math.min(...ratios);
+}
+
+/** Of each hidden layer the root mean square over networks and rows. */
+function rootMeans(
+  seen: readonly (readonly LayerStats[])[],
+  depth: number,
+  kind: "weight" | "bias",
+  value: (stats: LayerStats) => number,
+): readonly number[] {
+  return Array.from({ length: depth }, (_, l) => {
+    const name = `layer${l + 1}.${kind}`;
+    const squares = seen.map((stats) => value(stats.find((each) => each.name === name)!) ** 2);
+    return Math.sqrt(squares.reduce((sum, square) => sum + square, 0) / squares.length);
+  });
+}
+
+/**
+ * Of each hidden layer, beside the last: the norm of the derivatives by what goes into it, and of a single row's gradient of
+ * its weights beside them; root mean squares over rows whose mean square inputs are given.
+ */
+function meanField({ weights, biases }: Start, shapes: readonly number[], rows: readonly number[]) {
+  const depth = shapes.length - 1;
+  const deltas = new Array<number>(depth).fill(0);
+  const ratios = new Array<number>(depth).fill(0);
+  for (const square of rows) {
+    let inputs = square;
+    const layers = Array.from({ length: depth }, (_, l) => {
+      const variance = weights(shapes[l]!, shapes[l + 1]!) ** 2;
+      const q = variance * inputs + biases ** 2;
+      const layer = { inputs, variance, slope: average((z) => Math.cosh(Math.sqrt(q) * z) ** -4) };
+      inputs = average((z) => Math.tanh(Math.sqrt(q) * z) ** 2);
+      return layer;
+    });
+    const top = layers[depth - 1]!;
+    let delta = 1;
+    for (let l = depth - 1; l >= 0; l--) {
+      const layer = layers[l]!;
+      if (l < depth - 1) delta *= (layers[l + 1]!.variance * layer.slope * shapes[l + 1]!) / shapes[l + 1]!;
+      deltas[l]! += delta;
+      ratios[l]! += (delta * layer.inputs * shapes[l]!) / (layer.variance * shapes[l + 1]!) / top.inputs;
+    }
+  }
+  const root = (sum: number) => Math.sqrt(sum / rows.length);
+  return { deltas: deltas.map(root), ratios: ratios.map(root) };
+}
+
+/** The mean of a function of a standard normal, by the trapezoidal rule. */
+function average(f: (z: number) => number): number {
+  let sum = 0;
+  for (let i = -80; i <= 80; i++) sum += f(i / 10) * Math.exp(-((i / 10) ** 2) / 2);
+  return (sum * 0.1) / Math.sqrt(2 * Math.PI);
+}
