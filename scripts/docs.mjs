@@ -13,7 +13,10 @@ const vite = await createServer({
   ...{ root, configFile: false, logLevel: "warn", appType: "custom" },
   server: { middlewareMode: true, hmr: false, watch: null },
 });
-/** @param {string} path */
+/**
+ * @param {string} path
+ * @returns {Promise<any>}
+ */
 const load = (path) => vite.ssrLoadModule(path);
 
 /** @type {typeof import("../src/lab/rule_table.ts")} */

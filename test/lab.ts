@@ -12,5 +12,6 @@ export const smallLab: Readonly<Record<string, Readonly<Record<string, unknown>>
   "cascade-rnn": { replicas: 56, steps: 800, seed: 2 },
   batch: { trials: 24, dimension: 8, seed: 1 },
   canyon: { condition: 300, replicas: 6, seed: 1 },
+  federated: { workers: 3, local: 6, rounds: 350, seed: 1 },
   retention: { rows: 100, width: 16, replicas: 4, steps: 20, seed: 3 },
 };

@@ -5,6 +5,7 @@ import { cascade } from "./cascade.ts";
 import { cascadeRnn } from "./cascade_rnn.ts";
 import { euler } from "./euler.ts";
 import type { Experiment } from "./experiment.ts";
+import { federated } from "./federated.ts";
 import { kicks } from "./kicks.ts";
 import { layers } from "./layers.ts";
 import { retention } from "./retention.ts";
@@ -24,5 +25,6 @@ export const experiments: readonly Experiment[] = [
   layers,
   batch,
   canyon,
+  federated,
   retention,
 ];
