@@ -1,4 +1,4 @@
-// Vectors over any optimizer's parameters, on the engine that it is on.
+// Vectors over any optimizer's parameters, on its engine.
 
 import { type Optimizer, readOptimizer } from "../optimizer/optimizer.ts";
 import type { CpuOptimizer } from "./cpu/optimizer.ts";
@@ -8,10 +8,10 @@ import { createVectors } from "./gpu/vectors.ts";
 import type { VectorOptions, VectorSpace } from "./vectors.ts";
 
 /**
- * Vectors over tensors of an optimizer: dot products and linear combinations of whole parameter vectors, of which nothing but
- * scalars leaves the device.
+ * Vectors over tensors of an optimizer: dot products and linear combinations of whole parameter vectors. Only scalars leave the
+ * device.
  *
- * @throws OptionError for tensors or a replica that are not there; DeviceError where the device has no memory for it.
+ * @throws OptionError for unknown tensors or an unknown replica; DeviceError if the device runs out of memory.
  */
 export async function openVectors(optimizer: Optimizer, options: VectorOptions = {}): Promise<VectorSpace> {
   const { backend } = readOptimizer(optimizer);

@@ -93,8 +93,8 @@ export interface VectorSpace {
   /** scalars[into + i] := x_i · y. */
   dots(x: Span, y: At, into: number): void;
   /**
-   * y := keep·y + times·Σ c_i·x_i, added up in the order of i. What is multiplied by 0 does not count, be it infinite. `y` may
-   * be in the block of `x`, but not among its vectors.
+   * y := keep·y + times·Σ c_i·x_i, added up in the order of i. A vector multiplied by 0 does not count, even if it is infinite.
+   * `y` may be in the block of `x`, but not among its vectors.
    *
    * @param coefficients The c_i.
    * @param times Default 1.
@@ -112,7 +112,7 @@ export interface VectorSpace {
   scalars(first: number, count: number): Promise<readonly Float64Array[]>;
   /** Runs what was recorded; resolves when it has run. */
   submit(): Promise<void>;
-  /** Runs what was recorded without waiting for it; what fails of it, the next that waits throws. */
+  /** Runs what was recorded without waiting for it; the next call that waits throws its errors. */
   flush(): void;
   /** Frees all blocks. */
   destroy(): void;
@@ -122,7 +122,7 @@ export interface VectorSpace {
 export interface VectorOptions {
   /** The tensors: names, globs or regular expressions; default all. */
   readonly tensors?: Pattern | readonly Pattern[] | undefined;
-  /** The only replica; default all of them. */
+  /** The single replica to cover; default all of them. */
   readonly replica?: number | undefined;
   /** How many scalars there are in each replica, a whole number in [1, 65536]; default 1024. */
   readonly scalars?: number | undefined;
@@ -140,7 +140,7 @@ export interface VectorPlan {
   readonly scalarCount: number;
 }
 
-/** @throws OptionError for options that are none, and for tensors and a replica that are not there. */
+/** @throws OptionError for bad options, and for unknown tensors or an unknown replica. */
 export function planVectors(optimizer: Optimizer, options: VectorOptions): VectorPlan {
   const {
     tensors,

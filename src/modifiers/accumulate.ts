@@ -24,7 +24,7 @@ function missedMessage(gradients: number): string {
   return `${were} left out of the means of accumulate, since an encoder before was never submitted, or later than those after it; go on, and await stats() after dropping an encoder`;
 }
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const accumulateNotes: ModifierNotes = {
   call: "accumulate(k)",
   effect: "makes one update from the mean of k gradients (micro-batches); the schedule advances once",

@@ -8,7 +8,10 @@ import { sumsStage } from "../engines/stages/sums.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
-/** Leaves out what goes against the gradient, and scales the rest up by the share of it that is left, tensor by tensor. */
+/**
+ * Leaves out the part of the update that goes against the gradient, and scales up the rest by the share that is left, tensor by
+ * tensor.
+ */
 export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "cautious",
   key: "cautious",
@@ -30,7 +33,7 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const cautiousNotes: ModifierNotes = {
   call: "cautious()",
   effect: "leaves out the part of the update that goes against the gradient, and scales up the rest",
@@ -60,7 +63,7 @@ const cautiousStage = /* @__PURE__ */ sumsStage({
     file("modifiers/cautious_conclude", cautiousConclude),
   ],
   columns: driverColumns,
-  // Of each tensor the share of elements whose update does not go against the gradient.
+  // For each tensor, the share of elements whose update does not go against the gradient.
   twin({ state: { ruleSet }, works, scalars }) {
     const { rule, flags } = ruleSet;
     for (const { place, row, cells, gradient } of works) {

@@ -34,7 +34,7 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const cautiousDecayNotes: ModifierNotes = {
   call: "cautiousDecay()",
   effect: "decays a parameter only where its update has the same sign; for rules with decoupled decay",

@@ -1,5 +1,5 @@
-// Gradient centralisation (Yong et al. 2020): from the gradient of each tensor with two dimensions or more the mean over all
-// but its output dimension, which is the last one, or the first of tensors of the layout "out-in". Behind clipping.
+// Gradient centralisation (Yong et al. 2020): from the gradient of each tensor with two dimensions or more the mean over all but
+// its output dimension, which is the last one, or the first of tensors of the layout "out-in". It follows clipping.
 //
 //   g ← g - mean of g over the inputs of its output
 import centralizeText from "../../shaders/modifiers/centralize.wgsl?raw";
@@ -12,7 +12,7 @@ import type { Segment } from "../optimizer/arena.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
-/** Takes from each output's gradient its mean, of tensors with two dimensions or more. */
+/** Subtracts the mean from each output's gradient, in tensors with two dimensions or more. */
 export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "centralize",
   key: "centralize",
@@ -37,7 +37,7 @@ export const centralize = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const centralizeNotes: ModifierNotes = {
   call: "centralize()",
   effect: "subtracts the mean from each output's gradient",

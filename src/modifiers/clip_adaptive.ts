@@ -22,7 +22,7 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
   ModifierFunction<{
     /** The largest ‖gradient‖ / max(‖parameters‖, eps) of a unit that passes unchanged; > 0. */
     readonly clipping: number;
-    /** What a unit's norm counts as at least; > 0, default 1e-3. */
+    /** The least that a unit's norm counts as; > 0, default 1e-3. */
     readonly eps?: number | undefined;
   }>
 >({
@@ -59,7 +59,7 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const clipAdaptiveNotes: ModifierNotes = {
   call: "clipAdaptive({ clipping, eps })",
   effect: "clips the gradient of each unit (a column of a matrix) to a share of the unit's norm",

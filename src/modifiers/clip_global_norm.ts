@@ -24,7 +24,7 @@ export const clipGlobalNorm = /* @__PURE__ */ defineModifier<
   effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: false }, skips: true, step: normStage }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const clipGlobalNormNotes: ModifierNotes = {
   call: "clipGlobalNorm({ maxNorm, norm })",
   effect: "scales the gradient of all tensors down to a norm of at most `maxNorm`; `stats()` reports the norm before",

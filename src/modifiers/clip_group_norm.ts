@@ -24,7 +24,7 @@ export const clipGroupNorm = /* @__PURE__ */ defineModifier<
   effects: ({ maxNorm, norm }) => ({ norm: { kind: norm, maxNorm, byGroup: true }, skips: true, step: normStage }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const clipGroupNormNotes: ModifierNotes = {
   call: "clipGroupNorm({ maxNorm, norm })",
   effect: "scales the gradient of each group down to a norm of at most `maxNorm`",

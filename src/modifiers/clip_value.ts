@@ -37,7 +37,7 @@ export const clipValue = /* @__PURE__ */ defineModifier<
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const clipValueNotes: ModifierNotes = {
   call: "clipValue({ maxValue })",
   effect: "clamps each element of the gradient to ±`maxValue`",

@@ -12,7 +12,7 @@ const range: Range = { min: 0, below: 1 };
 export const ema = /* @__PURE__ */ defineModifier<
   { readonly decay: Schedule; readonly warmup: boolean },
   ModifierFunction<{
-    /** What is kept of the average in each update; in [0, 1), default 0.999. */
+    /** The share of the average that each update keeps; in [0, 1), default 0.999. */
     readonly decay?: Scheduled | undefined;
     /** Whether update t (from 1) keeps at most t / (9 + t), so that early parameters do not linger; default true. */
     readonly warmup?: boolean | undefined;
@@ -54,7 +54,7 @@ export const ema = /* @__PURE__ */ defineModifier<
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const emaNotes: ModifierNotes = {
   call: "ema({ decay, warmup })",
   effect: 'averages the parameters exponentially; `optimizer.read("ema")` has the average',

@@ -1,5 +1,5 @@
-// Every modifier, in the order in which they come into effect: how many gradients make an update, what is skipped, what
-// changes the gradient, what changes the update, averages of the parameters, what is reported.
+// Every modifier, in the order in which they apply: accumulation, skipping, changes of the gradient, changes of the update,
+// averages of the parameters, reports.
 
 import { accumulate, accumulateNotes } from "./accumulate.ts";
 import { cautious, cautiousNotes } from "./cautious.ts";
@@ -34,7 +34,7 @@ export const modifiers: readonly Modifier[] = [
   layerStats,
 ];
 
-/** What docs/rules.md says of them, in their order; beside the values, so that a bundle has none of it. */
+/** Their entries in docs/rules.md, in order; separate values, so that a bundle leaves them out. */
 export const modifierNotes: readonly ModifierNotes[] = [
   accumulateNotes,
   lossScaleNotes,

@@ -13,7 +13,7 @@ const snippets = /* @__PURE__ */ [
   file("modifiers/layer_stats", layerStatsText),
 ];
 
-/** Measures in each update what it does to each tensor, for `layers()`. Moves no more bytes per parameter. */
+/** Measures what each update does to each tensor, for `layers()`. Moves no extra bytes per parameter. */
 export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "layerStats",
   key: "watch",
@@ -23,7 +23,7 @@ export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   effects: () => ({ hooks: ["after", "end"], snippets, files: layerSums }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const layerStatsNotes: ModifierNotes = {
   call: "layerStats()",
   effect: "sums the squares of each tensor's gradient, parameters and change, for `optimizer.layers()`",

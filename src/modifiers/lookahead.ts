@@ -41,7 +41,7 @@ export const lookahead = /* @__PURE__ */ defineModifier<
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const lookaheadNotes: ModifierNotes = {
   call: "lookahead({ every, share })",
   effect: "every few updates, returns the parameters to a slow copy that moves a share of the way towards them",

@@ -16,11 +16,11 @@ export const lossScale = /* @__PURE__ */ defineModifier<
   ModifierFunction<{
     /** The first scale; > 0, default 65,536. */
     readonly init?: number | undefined;
-    /** What the scale is multiplied by after `interval` updates in a row without a skip; >= 1, default 2. */
+    /** Factor of the scale after `interval` updates in a row without a skip; >= 1, default 2. */
     readonly growth?: number | undefined;
-    /** What it is multiplied by when a gradient is not finite; in (0, 1), default 0.5. */
+    /** Factor of the scale when a gradient is not finite; in (0, 1), default 0.5. */
     readonly backoff?: number | undefined;
-    /** Updates; whole, >= 1, default 2,000. */
+    /** Updates without a skip after which the scale grows; whole, >= 1, default 2,000. */
     readonly interval?: number | undefined;
     /** A scale that would fall below this is an underflow, which stops the replica; > 0, default 1. */
     readonly min?: number | undefined;
@@ -55,7 +55,7 @@ export const lossScale = /* @__PURE__ */ defineModifier<
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const lossScaleNotes: ModifierNotes = {
   call: "lossScale({ init, growth, backoff, interval, min })",
   effect:

@@ -1,5 +1,5 @@
-// A modifier: what stands between a rule and its parameters, of any rule: clipping, skipping, averages … One value each, which
-// is the definition and the function that makes its config.
+// A modifier: what an optimizer does besides its rule, such as clipping, skipping and averages. Each is one value: its
+// definition, and the function that makes its config.
 
 import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readArray } from "../base/options.ts";
@@ -15,25 +15,25 @@ export interface ModifierConfig {
   readonly [option: string]: unknown;
 }
 
-/** What one gives a plan. All that it leaves out it does not do. */
+/** What a modifier adds to a plan. Everything is optional. */
 export interface Effects extends Partial<Omit<ModifierKernel, "name">> {
   /** Slots that it keeps; they start as the parameters. */
   readonly slots?: readonly string[];
-  /** Columns of the row, before the rule's, and their values in update number `step + 1`. */
+  /** Columns of the row, placed before the rule's, and their values in update number `step + 1`. */
   readonly columns?: readonly string[];
   row?(step: number): Readonly<Record<string, number>>;
-  /** Scalars that it keeps for each tensor, by which its update hook goes. */
+  /** Scalars that it keeps for each tensor, for its update hook. */
   readonly scalars?: readonly string[];
   /** The lines of a tensor by which it keeps one number each, in the block that it names. */
   linesOf?(segment: Segment): { readonly view: MatrixView; readonly alongRows?: boolean } | undefined;
   /** Clipping by a norm of all tensors together, or of each group. */
   readonly norm?: { readonly kind: 1 | 2 | "inf"; readonly maxNorm: number; readonly byGroup: boolean };
-  /** Whether steps with a gradient that is not finite are skipped where nothing else is said; the last to say so counts. */
+  /** Whether steps with a gradient that is not finite are skipped by default; the last modifier that sets it decides. */
   readonly skips?: boolean;
   readonly lossScale?: LossScaling;
   /** Gradients whose mean makes an update. */
   readonly accumulate?: number;
-  /** What is said of gradients that are not in their mean. */
+  /** The message about gradients that are missing from the mean. */
   readonly missed?: (gradients: number) => string;
   /** Whether what it keeps in the slot of its name is what a model is to be evaluated with, after so many updates. */
   evaluates?(updates: number): boolean;
@@ -81,13 +81,13 @@ export interface ModifierCost {
   readonly moved: string;
 }
 
-/** What docs/rules.md says of a modifier: a value beside its definition, so that bundles have none of it. */
+/** A modifier's entry in docs/rules.md: a value beside its definition, so that bundles leave it out. */
 export interface ModifierNotes {
   /** Its function with the names of its options. */
   readonly call: string;
   /** What it does; begins with a verb. */
   readonly effect: string;
-  /** The paper or library that fixes what it does; "definition" where there is nothing to fix. */
+  /** The paper or library that it follows; "definition" if there is none. */
   readonly source: string;
   /** What it costs; several rows where that depends on others. */
   readonly costs: readonly ModifierCost[];
@@ -96,7 +96,7 @@ export interface ModifierNotes {
 export interface ModifierDefinition<S> {
   /** Unique; snake_case in WGSL, where its hooks are named by it. */
   readonly name: string;
-  /** Where among others it comes into effect: the least first. */
+  /** Its place in the order of modifiers: the smallest first. */
   readonly order: number;
   /** Its key in JSON, and where several share one their `type`. */
   readonly key: string;
@@ -109,7 +109,7 @@ export interface ModifierDefinition<S> {
   read(owner: string, value: unknown): S | undefined;
   /** The options as JSON; default as they are. */
   json?(settings: S): unknown;
-  /** What does not go with it: a sentence, or nothing. */
+  /** A sentence about an option that conflicts with it, or nothing. */
   conflict?(settings: S, surroundings: Surroundings): string | undefined;
   /** What it does under these options. */
   effects(settings: S): Effects;
@@ -166,9 +166,9 @@ export function defineModifier<S, F extends Modifier>(definition: ModifierDefini
 }
 
 /**
- * The modifiers of a config in the order in which they come into effect.
+ * The modifiers of a config in the order in which they apply.
  *
- * @throws OptionError for what is no modifier, two of one kind, options out of range.
+ * @throws OptionError for anything but a modifier, two of one kind, and options out of range.
  */
 export function readModifiers(name: string, value: unknown): readonly ActiveModifier[] {
   const keys = new Set<string>();

@@ -18,7 +18,7 @@ export const skipNonFinite = /* @__PURE__ */ defineModifier<{ readonly on: boole
   effects: ({ on }) => ({ skips: on, step: normStage }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const skipNonFiniteNotes: ModifierNotes = {
   call: "skipNonFinite()",
   effect: "leaves everything as it is when a gradient is not finite, and counts the step as skipped",

@@ -41,7 +41,7 @@ export const swa = /* @__PURE__ */ defineModifier<
   }),
 });
 
-/** What docs/rules.md says of it. */
+/** Its entry in docs/rules.md. */
 export const swaNotes: ModifierNotes = {
   call: "swa({ start, every })",
   effect:

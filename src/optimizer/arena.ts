@@ -17,26 +17,26 @@ export interface Tensor {
   /** As many numbers as the shape holds; default zeros. */
   readonly data?: ArrayLike<number>;
   /**
-   * Which side of a matrix is the output: "in-out" (the default) for [inputs, outputs], as the models of this library and
-   * Keras keep weights, or "out-in" for [outputs, inputs], as torch.nn.Linear does. Muon's step goes by it.
+   * Which side of a matrix is the output: "in-out" (the default) for [inputs, outputs], as the models of this library and Keras
+   * keep weights, or "out-in" for [outputs, inputs], as torch.nn.Linear does. Muon's step depends on it.
    */
   readonly layout?: Layout | undefined;
   /**
-   * The caller's own buffer that holds the parameters, which then are updated in place. Needs `gradients` too, and usage
-   * STORAGE; for reading and saving also COPY_SRC, for writing and loading COPY_DST.
+   * An external buffer that holds the parameters, which are then updated in place. Needs `gradients` too, and usage STORAGE; also
+   * COPY_SRC for reading and saving, and COPY_DST for writing and loading.
    */
   readonly params?: BufferRange;
-  /** The caller's own buffer to which the gradients are written. */
+  /** An external buffer to which the gradients are written. */
   readonly gradients?: BufferRange;
 }
 
-/** Tensors in a list, or by name: a shape, where all begins at zero, or what a {@link Tensor} says besides its name. */
+/** Tensors in a list, or by name: a shape, if all values start at zero, or the fields of a {@link Tensor} other than its name. */
 export type Tensors = readonly Tensor[] | Readonly<Record<string, readonly number[] | Omit<Tensor, "name">>>;
 
 /**
- * Tensors as a list; what they say is checked by {@link layoutSegments}.
+ * Tensors as a list; {@link layoutSegments} checks their fields.
  *
- * @throws OptionError for what is neither a list nor an object of shapes or tensors.
+ * @throws OptionError for anything but a list or an object of shapes or tensors.
  */
 export function readTensors(tensors: Tensors): readonly Tensor[] {
   const byName = !Array.isArray(tensors) && isOptions(tensors) && Object.keys(tensors).length > 0;
@@ -67,13 +67,13 @@ export interface Segment {
   readonly shape: readonly number[];
   /** The page of the arenas that holds it; a page is what one buffer and one binding hold. */
   readonly page: number;
-  /** In the page; of a tensor in the caller's buffers its place behind the others, where there is nothing. */
+  /** Its offset in the page; for a tensor in an external buffer, an unused place after the others. */
   readonly offset: number;
   /** How many elements it has. */
   readonly length: number;
-  /** Which side is the output, where the tensor says so; else "in-out". */
+  /** Which side is the output; "in-out" unless the tensor says otherwise. */
   readonly layout?: Layout;
-  /** The caller's buffers that hold the tensor, if it is not in the arenas. */
+  /** The external buffers that hold the tensor, if it is not in the arenas. */
   readonly external?: { readonly params: BufferRange; readonly gradients: BufferRange };
 }
 
@@ -84,9 +84,9 @@ export const segmentAlignment = 64;
 export const chunkLength = 4096;
 
 /**
- * Places the tensors one after the other, in pages that hold `pageLength` elements; a tensor that is longer has one alone.
+ * Places the tensors one after the other, in pages that hold `pageLength` elements; a longer tensor has a page to itself.
  *
- * @throws OptionError for a name that is empty or given twice, a shape that is not positive, data that does not fill it.
+ * @throws OptionError for a name that is empty or given twice, a shape that is not positive, or data that does not fill it.
  */
 export function layoutSegments(
   tensors: readonly Tensor[],
@@ -125,7 +125,7 @@ export function layoutSegments(
     const external = readExternal(name, { params, gradients, data, length });
     return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(external ? { external } : {}) };
   });
-  // Those in buffers of the caller's come last, so that the arenas need not hold them.
+  // Tensors in external buffers come last, so that the arenas need not hold them.
   let [page, offset] = [0, 0];
   const places = new Map<object, { page: number; offset: number }>();
   for (const segment of [...read.filter(({ external }) => !external), ...read.filter(({ external }) => external)]) {
@@ -150,7 +150,7 @@ export function sidesOf({
   return layout === "out-in" ? [rows, columns] : [columns, rows];
 }
 
-/** The caller's buffers of a tensor, if it has any. */
+/** The external buffers of a tensor, if it has any. */
 function readExternal(
   name: string,
   given: { params: unknown; gradients: unknown; data: unknown; length: number },

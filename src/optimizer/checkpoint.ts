@@ -1,6 +1,6 @@
-// Checkpoints: an optimizer's whole state as a safetensors file. Parameters stand under their names, slots and scalars
-// under NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape begins with their number. What
-// is not a tensor (rules, config, hypers, step) stands in the metadata. The same for both engines.
+// Checkpoints: an optimizer's whole state as a safetensors file. Parameters are stored under their names, slots and scalars under
+// NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape begins with their number. Everything else
+// (rules, config, hypers, step) is in the metadata. Both engines write the same.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { inMemory, memoryError } from "../base/host_memory.ts";
@@ -29,7 +29,7 @@ import { fetchRoles, type Inside, insideOf } from "./shell.ts";
 import type { Clock, Write } from "./store.ts";
 import type { CarryValues } from "./table.ts";
 
-/** Sealed by checksums; two bits away from the one before, so that damage makes no file of either into the other. */
+/** With checksums. Two bits away from the format before it, so that no single flipped bit turns one into the other. */
 const format = "fallline-checkpoint/2";
 
 /** The format of fallline 0.1, whose files have no checksums. */
@@ -38,14 +38,14 @@ const unsealedFormat = "fallline-checkpoint/1";
 /** Options of {@link loadCheckpoint}. */
 export interface LoadOptions {
   /**
-   * Whose hypers and freezing count from then on: those that were in force when the checkpoint was saved ("saved"), or those
-   * of this optimizer as it is ("config"). Default "saved" where the optimizer that was saved was created with the same
-   * hypers, groups and freezing as this one, else "config": what a new config says is not undone.
+   * Whose hypers and freezing apply from then on: those at the time of saving ("saved"), or those of this optimizer as it is
+   * ("config"). Default "saved" if the saved optimizer was created with the same hypers, groups and freezing as this one, else
+   * "config", so that a new config is not undone.
    */
   readonly hypers?: "saved" | "config" | undefined;
   /**
-   * Kinds of schedule that may have been set before it was saved, such as `[schedules.cosine]`; those that this optimizer's
-   * config holds are known.
+   * Kinds of schedule that may have been set before saving, such as `[schedules.cosine]`; the ones in this optimizer's config are
+   * known already.
    */
   readonly schedules?: readonly ScheduleConfig["type"][] | undefined;
 }
@@ -54,7 +54,7 @@ export interface LoadOptions {
  * An optimizer's whole state (parameters, slots, hypers, step) as a safetensors file, from which {@link loadCheckpoint}
  * continues to the bit.
  *
- * @throws DeviceError as {@link Optimizer.read} does, and where the process has no memory for it.
+ * @throws DeviceError as {@link Optimizer.read} does, and if the process runs out of memory.
  */
 export async function saveCheckpoint(optimizer: Optimizer): Promise<Uint8Array<ArrayBuffer>> {
   const inside = insideOf(optimizer);
@@ -70,16 +70,15 @@ export async function saveCheckpoint(optimizer: Optimizer): Promise<Uint8Array<A
 }
 
 /**
- * Continues from a checkpoint: parameters, slots, steps. An optimizer that was created with the same hypers, groups and
- * freezing goes on to the bit, with what was set, frozen and thawed before it was saved; one that was created with others
- * keeps its own ({@link LoadOptions.hypers} chooses). Functions of the step, which a file cannot hold, come back only from
- * the very array that {@link saveCheckpoint} gave of this optimizer, else they stay as they are now. Clipping, averages (the
- * decay of `ema` too) and loss scaling stay as this optimizer was created. Groups may be others than those that were saved,
- * as long as each tensor keeps its rule and the tensors of a group have made as many updates. Submit before what was
- * encoded.
+ * Continues from a checkpoint: parameters, slots, steps. An optimizer that was created with the same hypers, groups and freezing
+ * continues to the bit, with everything that was set, frozen and thawed before saving; any other keeps its own hypers and
+ * freezing ({@link LoadOptions.hypers} chooses). Functions of the step, which a file cannot hold, are restored only from the very
+ * array that {@link saveCheckpoint} returned for this optimizer; otherwise they stay as they are. Clipping, averages (including
+ * the decay of `ema`) and loss scaling stay as this optimizer was created. Groups may differ from the saved ones, as long as each
+ * tensor keeps its rule and the tensors of a group have made equally many updates. Submit encoded steps before you load.
  *
- * @throws DataError when the file is not a checkpoint of these tensors and this rule; nothing is changed then.
- * DeviceError where the device refuses what is written.
+ * @throws DataError if the file is not a checkpoint of these tensors and this rule; nothing is changed then. DeviceError if the
+ * device refuses the write.
  */
 export async function loadCheckpoint(optimizer: Optimizer, bytes: Uint8Array, options?: LoadOptions): Promise<void> {
   const { plan, hypers, layouts, segments, store, locate } = insideOf(optimizer);
@@ -107,7 +106,7 @@ export async function loadCheckpoint(optimizer: Optimizer, bytes: Uint8Array, op
   await store.restore(clocks, pasts, micro, writes);
 }
 
-/** Everything of one moment. All copies are submitted before any is awaited. */
+/** The whole state at one moment. All copies are submitted before any is awaited. */
 async function takeSnapshot(inside: Inside): Promise<Snapshot> {
   const { plan, layouts, store } = inside;
   const ranges = layouts.map((_, ruleSet) => scalarRange(layouts, ruleSet));
@@ -140,7 +139,7 @@ async function takeSnapshot(inside: Inside): Promise<Snapshot> {
   };
 }
 
-/** An optimizer's state outside of the engine that holds it. */
+/** An optimizer's state, outside the engine. */
 interface Snapshot {
   /** One for each replica. */
   readonly clocks: readonly Clock[];
@@ -164,10 +163,10 @@ interface Description {
   readonly state: HypersState;
 }
 
-/** Of checkpoints made here, whose hypers they hold and what no file holds of them: those that are functions of the step. */
+/** For checkpoints made in this process: whose hypers they hold, and the functions of the step, which no file can hold. */
 const recalls = new WeakMap<Uint8Array, { readonly hypers: Hypers; readonly state: HypersState }>();
 
-/** The plan as it is at this moment. Hypers that are, or hold, functions of the step are left out: JSON has none. */
+/** The plan at this moment, without hypers that are or contain functions of the step, which JSON cannot hold. */
 function describePlan(plan: Plan, hypers: Hypers): Description {
   const groups = plan.groups.map(({ params, rule, flags }, index) => {
     const its = Array.from({ length: plan.replicas }, (_, replica) => hypers.of(index, replica));
@@ -202,8 +201,8 @@ function describePlan(plan: Plan, hypers: Hypers): Description {
 }
 
 /**
- * What decides the hypers and the freezing at creation, as JSON: optimizers of the same go on with what was set. Functions of
- * the step are alike there.
+ * Everything that decides hypers and freezing at creation, as JSON: an optimizer with the same text continues with what was set.
+ * All functions of the step look alike in it.
  */
 function creationOf(plan: Plan): string {
   const { replicas, groups, fallback, ...config } = planConfig(plan, new Hypers(plan)) as unknown as Record<
@@ -218,7 +217,7 @@ function creationOf(plan: Plan): string {
   );
 }
 
-/** Hypers as JSON, but for functions. */
+/** Hypers as JSON, without functions. */
 function configsOf(hypers: Readonly<Record<string, Schedule>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(hypers)
@@ -273,10 +272,10 @@ function encodeCheckpoint(
 }
 
 /**
- * Reads a checkpoint, and where its hypers and freezing count takes them over.
+ * Reads a checkpoint, and takes over its hypers and freezing if they apply.
  *
- * @throws DataError that says what does not fit this plan and these tensors; OptionError for a bad option. Hypers are
- * unchanged then.
+ * @throws DataError that says what does not fit this plan and these tensors; OptionError for a bad option. Hypers stay unchanged
+ * then.
  */
 function openCheckpoint(
   plan: Plan,
@@ -308,7 +307,7 @@ function openCheckpoint(
   }
   const groups = readGroups(metadata.groups);
   const ours = readGroups(current.groups);
-  // Older checkpoints do not say: as the optimizer that was saved, if the groups are the same.
+  // Older checkpoints do not say: treat them as saved by an optimizer like this one if the groups are the same.
   const saved = whose === "saved" || (whose === undefined && (metadata.created ?? current.created) === current.created);
   const heirs = matchGroups(groups, ours, saved);
   const clocks = readClocks(plan, metadata);
@@ -374,8 +373,8 @@ function recallHypers(
 }
 
 /**
- * Of each group here the groups of the checkpoint that its tensors come from. Groups need not be the same where only the
- * state is taken over, but each tensor must have kept its rule.
+ * For each group here, the groups of the checkpoint that its tensors come from. If only the state is taken over, groups may
+ * differ, but each tensor must have kept its rule.
  */
 function matchGroups(
   groups: readonly SavedGroup[],
@@ -484,7 +483,7 @@ function readTensors(
       put(snapshot, replica, tensor.data.slice(replica * length, (replica + 1) * length));
     }
   }
-  // Slots of the rule that this optimizer does without are passed over: its hypers decide whether it can.
+  // Slots of the rule that this optimizer does not keep are ignored: its hypers decide whether it needs them.
   for (const { rule, segments: members } of plan.ruleSets) {
     for (const index of members) for (const slot of rule.slots) known.add(keyOf(segments[index]!.name, slot));
   }
@@ -648,7 +647,7 @@ function readClocks(plan: Plan, metadata: Readonly<Record<string, string>>): Clo
       `the checkpoint's lossScale is ${metadata.lossScale}; it must be ${replicas} numbers > 0 and <= 2^126`,
     );
   }
-  // An optimizer without loss scaling must not take one over, nor one with it the 1 of a run without.
+  // An optimizer without loss scaling must not take over a scale, nor one with loss scaling the 1 of a run without.
   const scaled = (readJson("config", metadata.config) as { lossScale?: unknown } | null)?.lossScale;
   return scales.map((saved, r) => ({
     step: step![r]!,

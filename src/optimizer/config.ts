@@ -5,8 +5,8 @@ import type { Rule, RuleConfig } from "../rules/rule.ts";
 import type { Scheduled } from "../schedules/schedule.ts";
 
 /**
- * Which tensors: a name, a glob (`*` any characters, `?` one), or a regular expression that is found anywhere in the name.
- * `{ regex, flags }` is a regular expression as JSON; one that `readConfig` reads takes time in proportion to name and
+ * Which tensors: a name, a glob (`*` any characters, `?` one), or a regular expression that matches anywhere in the name. `{
+ * regex, flags }` is a regular expression as JSON; one that `readConfig` reads matches in time proportional to name and
  * expression, and must have no back references, modifiers or flag v.
  */
 export type Pattern = string | RegExp | { readonly regex: string; readonly flags?: string | undefined };
@@ -15,18 +15,18 @@ export type Pattern = string | RegExp | { readonly regex: string; readonly flags
 export type GroupOptions = {
   /** Its tensors. Each pattern must match one, and a tensor belongs to one group. */
   readonly params: Pattern | readonly Pattern[];
-  /** What the group's rate is multiplied by, whatever drives it; >= 0, default 1. */
+  /** Factor of the group's rate, whatever schedule drives it; >= 0, default 1. */
   readonly lrScale?: number | undefined;
-  /** Leave parameters and slots as they are, and the gradient out of the norm; default false. */
+  /** Whether parameters and slots stay as they are and the gradient stays out of the norm; default false. */
   readonly frozen?: boolean | undefined;
   /**
-   * Where the rule takes a `fallback`: the group's own, in place of the optimizer's. What it names itself holds for its
-   * tensors before what the group says.
+   * For rules that take a `fallback`: the group's own, in place of the optimizer's. For its tensors, its options take precedence
+   * over the group's.
    */
   readonly fallback?: RuleConfig | undefined;
 };
 
-/** What a replica may have of its own besides the optimizer's hypers. */
+/** What a replica may override besides the optimizer's hypers. */
 export type ReplicaOptions = {
   /** Hypers in place of those of each group of the config, in its order. */
   readonly groups?: readonly Readonly<Record<string, unknown>>[] | undefined;
@@ -39,9 +39,9 @@ export type CommonOptions<Hypers> = {
   /** Ascend instead of descend; default false. */
   readonly maximize?: boolean | undefined;
   /**
-   * Tensors with hypers of their own; a hyper that a group does not name has the optimizer's value. A group with a `rule`
-   * of its own has that rule's options and defaults instead. What a group without one says holds for all of its tensors,
-   * also those that its rule leaves to its `fallback`, as far as that rule has the hyper.
+   * Tensors with hypers of their own; a hyper that a group does not name has the optimizer's value. A group with a `rule` of its
+   * own has that rule's options and defaults instead. The options of a group without one apply to all of its tensors, including
+   * those that its rule leaves to the `fallback`, if the fallback's rule has the hyper.
    */
   readonly groups?:
     | readonly (
@@ -49,18 +49,18 @@ export type CommonOptions<Hypers> = {
         | (GroupOptions & { readonly rule: Rule; readonly [option: string]: unknown })
       )[]
     | undefined;
-  /** What stands between the rule and its parameters, such as `[clipGlobalNorm({ maxNorm: 1 }), accumulate(4)]`; in any order. */
+  /** Modifiers, such as `[clipGlobalNorm({ maxNorm: 1 }), accumulate(4)]`, in any order. */
   readonly modifiers?: readonly ModifierConfig[] | undefined;
   /**
-   * One entry for each copy of all parameters that trains in the same dispatch, with hypers in place of the optimizer's;
-   * default one copy. What a group or a fallback sets for itself is the same in all copies, unless an entry says otherwise
-   * in `groups` (one entry of hypers for each group, which may hold a `fallback`) or `fallback`; `set(hypers, { group, replica })`
+   * One entry for each copy of all parameters that trains in the same dispatch, with hypers that replace the optimizer's; default
+   * one copy. Hypers that a group or a fallback sets for itself are the same in all copies, unless an entry overrides them in
+   * `groups` (one entry of hypers for each group, which may hold a `fallback`) or `fallback`; `set(hypers, { group, replica })`
    * changes it later.
    */
   readonly replicas?: readonly (Hypers & ReplicaOptions)[] | undefined;
 };
 
-/** What an optimizer is made of: a rule's config, as the rule makes it of its options. */
+/** An optimizer's config, as a rule's function makes it from its options. */
 export type OptimizerConfig = Omit<CommonOptions<unknown>, "groups" | "replicas"> & {
   readonly rule: Rule;
   readonly lr?: Scheduled | undefined;

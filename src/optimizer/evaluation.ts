@@ -1,5 +1,4 @@
-// The parameters to evaluate a model with: what is trained, but for averages and rules that train other points than they
-// promise.
+// The parameters to evaluate a model with: the trained ones, an average of them, or a rule's evaluation point.
 
 import { readMade, readNumber } from "../base/options.ts";
 import type { RuleSetLayout } from "./layout.ts";
@@ -7,7 +6,7 @@ import { type Optimizer, putValues, type Role, type TensorValues } from "./optim
 import { createPlan, type Plan } from "./plan.ts";
 import type { CarryValues } from "./table.ts";
 
-/** Reads them off the values of every role; what each group carries, and how many updates it made, is by rule set and group. */
+/** Computes them from the values of every role; `carried` and the number of updates are by rule set and group. */
 export function evaluationValues(
   plan: Plan,
   layouts: readonly RuleSetLayout[],
@@ -20,7 +19,7 @@ export function evaluationValues(
     const { evaluation } = rule;
     if (!evaluation) return;
     for (const { segment, group } of layouts[index]!.places) {
-      // Before the first update the slots hold nothing, and every point is the first one.
+      // Before the first update the slots are empty, and every point is the starting point.
       if (made[index]![group] === 0) continue;
       const kept = slots.map((slot) => [slot, roles.get(slot)?.[segment.name]] as const);
       const evaluated = values[segment.name]!.map((p, i) => {
@@ -36,13 +35,13 @@ export function evaluationValues(
 }
 
 /**
- * The role of the parameters to use, and so to evaluate, of an optimizer after so many updates: `"swa"` from the first
- * parameters that it averages on, else `"ema"`, else the slow weights of lookahead (`"lookahead"`), else `"evaluation"` with
- * rules that train other points than they promise (scheduleFreeSgd …), else `"params"`; before the first update always
- * `"params"`. `train`, sweeps and searches go by it.
+ * The role of the parameters to use and to evaluate, after so many updates: `"swa"` once it averages parameters, else `"ema"`,
+ * else the slow weights of lookahead (`"lookahead"`), else `"evaluation"` for rules that evaluate at different points than they
+ * train (scheduleFreeSgd …), else `"params"`. Before the first update it is always `"params"`. `train`, sweeps and searches use
+ * it.
  *
  * @param updates A whole number >= 0.
- * @throws OptionError for any other, and for what is no optimizer.
+ * @throws OptionError for any other number, and for anything but an optimizer.
  */
 export function evaluationRole(optimizer: Pick<Optimizer, "config" | "segments">, updates: number): Role {
   const allowed = "an optimizer, or its config and segments";

@@ -1,4 +1,5 @@
-// Fallbacks: the rules of tensors that a rule does not take (muon's of what is no matrix). Rules with `only` bring this along.
+// Fallbacks: the rules of tensors that another rule cannot update (for muon, all but matrices). Rules with `only` bring this
+// along.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readBoolean, readObject } from "../base/options.ts";
@@ -45,7 +46,7 @@ function leave(
   }
   for (const i of left) groupOf[i] = groups.length;
   const { rule: its, flags } = fallback;
-  // What stands beside a rule is that rule's; what a group says without one holds for all of its tensors.
+  // Options beside a rule are that rule's; options of a group without a rule apply to all of its tensors.
   const said = given && inherits ? hypersOf(its, given.group) : {};
   const named = groupFallback
     ? readObject("fallback", given!.group.fallback, ["rule", ...ruleOptions(its), "frozen"])
@@ -58,7 +59,7 @@ function leave(
     rule: its,
     flags,
     inherits: groupFallback ? undefined : "fallback",
-    // The rest of the tensors goes by what others inherit here too.
+    // The remaining tensors use what the others inherit here too.
     isRest: isRest && !groupFallback,
     fallback: undefined,
     lrScale,
@@ -141,7 +142,7 @@ function ofGroup(plan: Plan, hypers: Hypers, index: number, at: number) {
   return inherits ? undefined : fallbackConfig(its, theirs, itsFrozen === groupFrozen ? undefined : itsFrozen);
 }
 
-/** What a group says though only its fallback's rule has it. */
+/** The options of a group that only its fallback's rule has. */
 function lent({ groups }: Plan, hypers: Hypers, index: number, at: number): Record<string, unknown> {
   if (at < 0) return {};
   const names = [...hypers.explicit(at)].filter((hyper) => !Object.hasOwn(groups[index]!.rule.hypers, hyper));
@@ -169,7 +170,7 @@ function ofReplicaGroup(
   const its = groups[at];
   if (!its) return {};
   const ours = hypers.of(index, replica);
-  // What the entry says of a group without a rule of its own holds for its fallback too.
+  // An entry's options for a group without a rule of its own apply to its fallback too.
   const both = groups[index]!.inherits ? Object.keys(hypersOf(its.rule, own)) : [];
   const said = { ...hypers.of(at), ...Object.fromEntries(both.map((name) => [name, ours[name]!])) };
   return filled(differing(hypers.of(at, replica), new Set([...hypers.explicit(at), ...both]), said));

@@ -68,8 +68,8 @@ const biasOrNorm = /^(bias|biases|ln|bn|gn|\w*norms?|(layer|batch|group|rms|inst
 const ofNorm = /^(gamma|beta|scale)$/;
 
 /**
- * Tensors that are usually spared weight decay: those of one dimension or none, and whatever has bias or norm (layernorm, ln,
- * bn …) among the words of its name, or gamma, beta or scale as the last of them.
+ * Tensors that usually get no weight decay: those of one dimension or none, and those whose name has bias or norm (layernorm, ln,
+ * bn …) among its words, or ends in gamma, beta or scale.
  */
 export function isBiasOrNorm(tensor: Pick<Tensor, "name" | "shape">): boolean {
   const { name, shape } = readMade("tensor", tensor, "{ name, shape }", { name: "string", shape: "array" });
@@ -78,8 +78,8 @@ export function isBiasOrNorm(tensor: Pick<Tensor, "name" | "shape">): boolean {
 }
 
 /**
- * The group that has no weight decay: biases, norms, and every other vector or scalar. For `groups` of an optimizer; an
- * empty list where there is none. Tensors are a list or named, as an optimizer takes them.
+ * The group that has no weight decay: biases, norms, and every other vector or scalar. For `groups` of an optimizer; an empty
+ * list if there are none. Tensors are a list or named, as an optimizer takes them.
  */
 export function noDecay(tensors: Tensors): readonly (GroupOptions & { readonly weightDecay: 0 })[] {
   const params = readNamed("noDecay", tensors)
@@ -93,13 +93,12 @@ export function noDecay(tensors: Tensors): readonly (GroupOptions & { readonly w
  * decay^depth, depth counted from the last layer.
  *
  * Layers are distinguished by `layerOf`, whose numbers rise from the first to the last. By default they are the numbered blocks
- * in the order of their numbers, which may be a part of a path (`blocks.3.`) or end a word that comes with others
- * (`conv2d_3`, `layer3`). Before them come embeddings, tokens and stems, after them, with the full rate, heads and
- * classifiers; what is neither by its name and has no number (a final norm, a first convolution) goes by whether it is listed
- * before the blocks or behind them.
+ * in the order of their numbers, which may be a part of a path (`blocks.3.`) or end a word that comes with others (`conv2d_3`,
+ * `layer3`). Before them come embeddings, tokens and stems, after them, with the full rate, heads and classifiers; any other
+ * tensor without a number (a final norm, a first convolution) belongs to whichever side of the blocks it is listed on.
  *
- * @param options `decay` in (0, 1]; `noDecay` true makes of each layer's biases and norms a group without weight decay.
- * @throws OptionError for a decay out of range, and a `layerOf` that returns no number.
+ * @param options `decay` in (0, 1]; `noDecay` true puts each layer's biases and norms into a group without weight decay.
+ * @throws OptionError for a decay out of range, and if `layerOf` does not return a number.
  */
 export function layerwiseDecay(
   tensors: Tensors,
@@ -209,7 +208,7 @@ function layersByName(names: readonly string[]): (name: string) => number {
       runs.set(key, { first: runs.get(key)?.first ?? index, last: index });
     }
   });
-  // Kinds of layers that are listed one after the other (conv1, conv2, fc1, fc2) follow each other; others stand side by side.
+  // Kinds of layers that are listed one after the other (conv1, conv2, fc1, fc2) are in sequence; others are parallel.
   const ranks = new Map<string, number>();
   let [rank, end] = [0, -1];
   for (const [key, { first, last }] of [...runs].sort(([, a], [, b]) => a.first - b.first)) {

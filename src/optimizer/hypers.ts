@@ -1,5 +1,5 @@
 // The hypers of an optimizer as they are now: which schedule drives each in each group and replica, what a group inherits, and
-// which groups are frozen. The plan says how they begin, and does not change.
+// which groups are frozen. The plan says how they start and never changes.
 import { OptionError, show } from "../base/errors.ts";
 import { describeRange, inRange, readChoice, readNumber, readObject } from "../base/options.ts";
 import type { Rule } from "../rules/rule.ts";
@@ -35,7 +35,7 @@ export interface HypersState {
   }[];
 }
 
-/** As long as it is put together. */
+/** While it is being assembled. */
 export interface HypersDraft {
   readonly shared: Record<string, Schedule>[];
   readonly fallback: Record<string, Schedule>[];
@@ -186,8 +186,8 @@ export class Hypers {
   }
 
   /**
-   * Replaces hypers in one group or in all of them, in one replica or in all, from the next step on. What is set in all
-   * groups those follow that inherit it; what is set in one holds for that group alone.
+   * Replaces hypers in one group or in all, in one replica or in all, from the next step on. Groups that inherit a hyper follow
+   * what is set in all groups; a hyper set in one group applies to that group alone.
    *
    * @throws OptionError for an unknown hyper, group or replica, a value out of range, or a hyper whose slots were not
    * created; nothing is changed then.
@@ -300,8 +300,8 @@ export class Hypers {
    *
    * @param changed What of it is new in a replica, by group.
    * @param cause What errors show.
-   * @throws OptionError for changed values out of range at their step, and for slots that were not created; nothing is changed
-   * then.
+   * @throws OptionError for changed values out of range at their step, and for hypers whose slots were not created; nothing is
+   * changed then.
    */
   replace(
     draft: HypersState,
@@ -363,7 +363,7 @@ function hyperValue({ rule, lrScale }: Group, hyper: string, schedule: Schedule,
       `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${describeRange(range)}`,
     );
   }
-  // GPUs take less than the least normal float32 for 0, which some hypers must not be.
+  // GPUs treat numbers below the smallest normal float32 as 0, which some hypers must not be.
   const small = Math.abs(value) < 2 ** -126;
   if (!Number.isFinite(Math.fround(value)) || (small && !inRange(0, range))) {
     throw new OptionError(

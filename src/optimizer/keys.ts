@@ -1,4 +1,4 @@
-// The names of tensors in a checkpoint, and which names of parameters would clash with them.
+// The keys of tensors in a checkpoint, and which parameter names would clash with them.
 
 import { OptionError } from "../base/errors.ts";
 import type { Segment } from "./arena.ts";

@@ -50,7 +50,7 @@ export interface ScalarField {
 
 export interface RuleSetLayout {
   readonly places: readonly Place[];
-  /** The same as far as their rows are in use: live, where the rest says how much room there is. */
+  /** The same for the rows in use; the other fields describe the full room. */
   readonly used: Place[];
   /** Elements of a slot, unless it is the factored one. */
   readonly slotStride: number;

@@ -24,7 +24,7 @@ export interface Range {
   readonly format?: SlotFormat;
   /** From one replica's to the next. */
   readonly stride: number;
-  /** The caller's buffer that holds it instead of the array. */
+  /** The external buffer that holds it instead of the array. */
   readonly external?: GPUBuffer;
 }
 
@@ -48,7 +48,7 @@ export interface Location extends Range {
   readonly segment: Segment;
 }
 
-/** Looks up where each tensor's numbers of a role are; throws an OptionError for what is no role. */
+/** Looks up where each tensor's numbers of a role are; throws an OptionError for an unknown role. */
 export type Locate = (role: Role) => readonly Location[];
 
 /**
@@ -103,7 +103,7 @@ function inArena(kind: Arena, segment: Segment, [arena, padded]: readonly [numbe
   return { segment, home, offset: bytes / 4, length, stride: 0, external: buffer };
 }
 
-/** @throws OptionError for a name that is no tensor's. */
+/** @throws OptionError for an unknown tensor. */
 export function locationOf(locations: readonly Location[], call: string, name: string): Location {
   const location = locations.find(({ segment }) => segment.name === name);
   if (location) return location;
@@ -120,7 +120,7 @@ export function scalarRange(layouts: readonly RuleSetLayout[], index: number): R
 /** Numbers of one replica: a record for all tensors together, then one for each. */
 export const scalarLength = ({ scalars, places }: RuleSetLayout) => scalars.length * (1 + places.length);
 
-/** Refuses a call for which a buffer of the caller's lacks a usage. */
+/** Refuses a call if an external buffer lacks the usage for it. */
 export function mustAllow({ segment, external }: Location, usage: "COPY_SRC" | "COPY_DST", call: string): void {
   if (external && (external.usage & GPUBufferUsage[usage]) === 0) {
     throw new OptionError(`${call} needs the buffer of tensor "${segment.name}" to have usage ${usage}`);

@@ -7,38 +7,38 @@ import type { Segment } from "./arena.ts";
 import type { OptimizerConfig } from "./config.ts";
 
 /**
- * What can be read and written by tensor name: the parameters, their gradients, a slot of a rule (`"m"` …), an average of
- * the parameters (`"ema"`, `"swa"`), the gradients added up so far (`"accumulated"`). Can be read alone: `"evaluation"`,
- * the parameters to evaluate a model with, where the rule trains others (scheduleFreeSgd …), else those that are trained;
- * and the scalars of rules that sum (`"d"` of prodigy, `"ratio"` of lamb …), one number for each tensor.
+ * What can be read and written by tensor name: the parameters, their gradients, a slot of a rule (`"m"` …), an average of the
+ * parameters (`"ema"`, `"swa"`), the gradients added up so far (`"accumulated"`). Read only: `"evaluation"`, the parameters to
+ * evaluate a model with (they differ from the trained ones for scheduleFreeSgd …), and the scalars of rules that sum (`"d"` of
+ * prodigy, `"ratio"` of lamb …), one number for each tensor.
  */
 export type Role = "params" | "gradients" | "evaluation" | (string & {});
 
 /** Values by tensor name, each row-major and as long as its tensor. */
 export type TensorValues = Record<string, Float32Array>;
 
-/** Puts in the values of a tensor; an assignment would lose those of one that is called `__proto__`. */
+/** Sets the values of a tensor; an assignment would lose those of a tensor called `__proto__`. */
 export function putValues(values: TensorValues, name: string, data: Float32Array): void {
   Object.defineProperty(values, name, { value: data, enumerable: true, configurable: true, writable: true });
 }
 
-/** Where an optimizer stands. */
+/** How far an optimizer is. */
 export interface Stats {
   /** Updates made; skipped ones do not count. */
   readonly step: number;
   /** Updates skipped because a gradient was not finite. */
   readonly skipped: number;
-  /** Norm of the last gradient before clipping; NaN where no norm is computed (no clipping by a norm, no skipping). */
+  /** Norm of the last gradient before clipping; NaN if no norm is computed (no clipping by a norm, no skipping). */
   readonly gradientNorm: number;
-  /** What the last gradient was multiplied by; 1 without clipping by a global norm. */
+  /** Factor of the last gradient; 1 without clipping by a global norm. */
   readonly clipScale: number;
   /** With clipping by group: the norm of each group's last gradient before clipping; 0 before the first, and after a load. */
   readonly groupNorms?: readonly number[];
-  /** What the next loss is to be multiplied by; 1 without loss scaling. */
+  /** Factor for the next loss; 1 without loss scaling. */
   readonly lossScale: number;
   /**
-   * Whether gradients were not finite at a loss scale that could not fall any further. The replica then makes no more
-   * updates and skips none until a checkpoint is loaded; the others go on.
+   * Whether gradients were not finite at a loss scale that could not fall any further. The replica then makes and skips no more
+   * updates until a checkpoint is loaded; the others go on.
    */
   readonly underflowed: boolean;
 }
@@ -50,11 +50,11 @@ export interface Stats {
 export interface LayerStats {
   /** The tensor's name. */
   readonly name: string;
-  /** Of its gradient as the rule took it: after clipping, and the mean where gradients are added up. */
+  /** Norm of its gradient as the rule received it: after clipping, and averaged with `accumulate`. */
   readonly gradientNorm: number;
-  /** Of its values before the update. */
+  /** Norm of its values before the update. */
   readonly weightNorm: number;
-  /** Of what the update changed. */
+  /** Norm of the change. */
   readonly updateNorm: number;
 }
 
@@ -74,7 +74,7 @@ export interface ObservedOf {
 export interface InGroup {
   /**
    * Counted as in the config; the tensors that no group names are the last. A group's tensors that went to its rule's fallback
-   * belong to it. Behind the last group come indices for the fallback's tensors alone, group by group.
+   * belong to it. After the last group come indices for the fallback's tensors alone, group by group.
    */
   readonly group?: number | undefined;
 }
@@ -87,16 +87,16 @@ export interface Optimizer {
   readonly segments: readonly Segment[];
   /** The complete config, with every default filled in. */
   readonly config: OptimizerConfig;
-  /** The slots that are kept under this config, those of averages included. */
+  /** The slots that this config keeps, including those of averages. */
   readonly slots: readonly string[];
   /** Copies of all parameters that train side by side. */
   readonly replicas: number;
   /**
-   * One update of every parameter from the gradients; with `accumulate: k` only every k-th call updates, and those before
-   * it add the gradients up.
+   * One update of every parameter from the gradients; with `accumulate: k` only every k-th call updates, and the calls before it
+   * add the gradients up.
    *
-   * @throws DataError when the loss scale of every replica that is not halted has underflowed ({@link Stats.underflowed});
-   * OptionError when a hyper's schedule leaves its range at this step. Nothing is changed then.
+   * @throws DataError if the loss scale of every replica that is not halted has underflowed ({@link Stats.underflowed});
+   * OptionError if a hyper's schedule leaves its range at this step. Nothing is changed then.
    */
   step(): void;
   /** Sets the gradients to zero. */
@@ -110,27 +110,27 @@ export interface Optimizer {
    */
   set(hypers: Readonly<Record<string, Scheduled>>, where?: InGroup & InReplica): void;
   /**
-   * The value that a hyper has at a 0-based step, in a group (default: the first) and a replica (default: the first). Of a
-   * group with a fallback, what its own rule has, where that has the hyper and some of the tensors.
+   * The value that a hyper has at a 0-based step, in a group (default: the first) and a replica (default: the first). For a group
+   * with a fallback, the value in its own rule, if that rule has the hyper and some of the tensors.
    */
   hyper(name: string, step: number, where?: InGroup & InReplica): number;
   /**
-   * From the next step on leaves a group (default: all) as it is: parameters, slots, and out of the gradient's norm. On the
-   * GPU, where skipped steps have not been reported yet, it takes effect late by as many; `await stats()` before it reports
-   * them.
+   * Freezes a group (default: all) from the next step on: its parameters and slots stay as they are, and its gradient stays out
+   * of the norm. On the GPU it takes effect late by the skipped steps that are not reported yet; `await stats()` beforehand to
+   * have them reported.
    */
   freeze(where?: InGroup): void;
   /**
    * Undoes {@link Optimizer.freeze}, and `frozen` of the config. Bias correction, what a rule carries from update to update and
-   * first updates go by the updates that the group has taken part in, as torch counts steps for each parameter; schedules
-   * go by the optimizer's step. On the GPU, where steps may have been skipped without a report, the count is late by
-   * those until `step`, `read` or `stats` learns of them.
+   * its first update depend on the updates that the group has taken part in, as torch counts steps for each parameter; schedules
+   * depend on the optimizer's step. On the GPU the count lags by the skipped steps that are not reported yet, until `step`,
+   * `read` or `stats` learns of them.
    */
   thaw(where?: InGroup): void;
   /**
-   * From the next step on leaves a replica as it is and spends no more work on it: parameters, slots, step, stats. For runs
-   * side by side of which some are hopeless. What is in its gradients at each call goes on being added up towards an update
-   * of `accumulate`, which it takes no part in. Outlasts a `loadCheckpoint`.
+   * Halts a replica from the next step on: its parameters, slots, step and stats stay as they are, and no more work is spent on
+   * it. For runs side by side, to give up hopeless ones. With `accumulate` its gradients are still added up at each call, but it
+   * takes no part in the update. A `loadCheckpoint` does not undo it.
    */
   halt(replica: number): void;
   /** Undoes {@link Optimizer.halt}: with `accumulate` the replica takes part in the next update that the others make. */
@@ -145,37 +145,37 @@ export interface Optimizer {
    */
   observe(value: number, where?: InReplica & ObservedOf): void;
   /**
-   * A copy of the values of one role (default the parameters), as of every step made so far; of tensors that have none,
-   * nothing. A slot that does not start at zero holds its start from the first update on.
+   * A copy of the values of one role (default the parameters) after every step made so far; tensors without such values are
+   * missing. A slot that does not start at zero holds its starting value from the first update on.
    *
-   * @throws DeviceError, as all that is read of a GPU does, where the device is lost or refused the copy, or refused steps
-   * before it: a buffer of the caller's that is destroyed or mapped, say. Each refused step is reported once.
+   * @throws DeviceError, as every read from a GPU does, if the device is lost, or refused the copy or steps before it, because an
+   * external buffer is destroyed or mapped, say. Each refused step is reported once.
    */
   read(role?: Role, where?: InReplica): Promise<TensorValues>;
   /**
    * Overwrites whole tensors of one role, in one replica or (default) in all.
    *
-   * @throws OptionError for a name that is no tensor or data of the wrong length; nothing is changed then.
+   * @throws OptionError for an unknown tensor or data of the wrong length; nothing is changed then.
    */
   write(role: Role, values: Readonly<Record<string, ArrayLike<number>>>, where?: InReplica): void;
   /**
-   * Of one replica (default: the first).
+   * The stats of one replica (default: the first).
    *
    * @throws DeviceError as {@link Optimizer.read} does.
    */
   stats(where?: InReplica): Promise<Stats>;
   /**
-   * What the last update did to each tensor, in one replica (default: the first); all zero before the first update and
-   * after a `loadCheckpoint`, for what was frozen or skipped, and for a replica that was halted during it.
+   * What the last update did to each tensor, in one replica (default: the first); all zero before the first update, after a
+   * `loadCheckpoint`, for frozen tensors and skipped updates, and for a replica that was halted.
    *
    * @throws OptionError for an optimizer made without the modifier `layerStats`.
    */
   layers(where?: InReplica): Promise<readonly LayerStats[]>;
-  /** Frees what was created. Using the optimizer afterwards is an error. */
+  /** Frees everything that was created. Using the optimizer afterwards is an error. */
   destroy(): void;
 }
 
-/** @throws OptionError for what is no optimizer, or one of another engine than is needed. */
+/** @throws OptionError for anything but an optimizer, or for one of the wrong engine. */
 export function readOptimizer<T extends Optimizer>(optimizer: T, backend?: Optimizer["backend"]): T {
   const makers = { cpu: "createCpuOptimizer()", webgpu: "createOptimizer()" } as const;
   const allowed = `an optimizer, such as ${backend ? makers[backend] : `${makers.webgpu} or ${makers.cpu}`} makes`;
@@ -191,7 +191,7 @@ export function readOptimizer<T extends Optimizer>(optimizer: T, backend?: Optim
   return optimizer;
 }
 
-/** @throws DataError when the loss scale of every replica that is not halted has underflowed. */
+/** @throws DataError if the loss scale of every replica that is not halted has underflowed. */
 export function mustStep(
   replicas: readonly { readonly halted: boolean; readonly underflow: string | undefined }[],
 ): void {

@@ -54,7 +54,7 @@ export interface GroupFallback extends Fallback {
 export interface RuleSet {
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
-  /** Every state array that is kept: the rule's slots under these options, then those of its modifiers. */
+  /** Every state array it keeps: the rule's slots under these options, then those of its modifiers. */
   readonly slots: readonly string[];
   /** Its groups and segments, by their indices in the plan and in the arena. */
   readonly groups: readonly number[];
@@ -74,7 +74,7 @@ export interface Plan {
   readonly lossScale: LossScaling | undefined;
   /** Gradients whose mean makes an update. */
   readonly accumulate: number;
-  /** What is said of gradients that are not in their mean. */
+  /** The message about gradients that are missing from the mean. */
   readonly missed: ActiveModifier["missed"];
   /** Whether updates measure what they do to each tensor. */
   readonly watch: boolean;
@@ -98,7 +98,7 @@ const common = ["rule", "groups", "maximize", "modifiers", "replicas"] as const;
 /**
  * Reads an optimizer's config against the tensors it is to update.
  *
- * @throws OptionError for an unknown rule or option, values out of range, groups that match nothing or overlap.
+ * @throws OptionError for an unknown rule or option, values out of range, and groups that match nothing or overlap.
  */
 export function createPlan(config: OptimizerConfig, segments: readonly Segment[]): Plan {
   const rule = readRule("rule", config);
@@ -159,7 +159,7 @@ export function planSlots(plan: Plan): readonly string[] {
   return [...new Set(plan.ruleSets.flatMap(lasting))];
 }
 
-/** @throws OptionError for what is no name; which names there are is looked up where they are kept. */
+/** @throws OptionError for anything but a string; whether the name is known is checked where names are looked up. */
 export function readRole(plan: Plan, role: unknown): void {
   if (typeof role === "string") return;
   throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(plan).join(", ")}`);
@@ -210,7 +210,7 @@ function partsOf(
   const ruleIds = new Map<Rule, number>();
   const inhabited = new Set(groupOf);
   groups.forEach(({ rule, flags }, index) => {
-    // A muon whose every tensor went to its fallback makes no rule set.
+    // A muon whose tensors all went to its fallback makes no rule set.
     if (!inhabited.has(index)) return;
     if (!ruleIds.has(rule)) ruleIds.set(rule, ruleIds.size);
     const key = JSON.stringify([ruleIds.get(rule), flags]);

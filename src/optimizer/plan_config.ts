@@ -6,8 +6,8 @@ import { fallbackIndex, type Hypers, type Schedules, sameConfig } from "./hypers
 import { type Plan, skipsOf } from "./plan.ts";
 
 /**
- * The config that rebuilds the plan: complete, but that what groups and replicas inherit is not written into them, so that
- * they follow the optimizer's own hypers when those are changed. Hypers given as functions of the step stay functions.
+ * The config that rebuilds the plan. It is complete, except that inherited hypers are not written into groups and replicas, so
+ * that these follow when the optimizer's hypers change. Functions of the step stay functions.
  */
 export function planConfig(plan: Plan, hypers: Hypers): OptimizerConfig {
   const { modifiers, replicas } = plan;

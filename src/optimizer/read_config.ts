@@ -16,7 +16,7 @@ type Fields = Readonly<Record<string, unknown>>;
 /**
  * A rule by its name, or the rule itself.
  *
- * @throws OptionError for what is neither.
+ * @throws OptionError for anything else.
  */
 export function readRule(owner: string, value: unknown): Rule {
   if (isRule(value)) return value;
@@ -28,8 +28,8 @@ export function readRule(owner: string, value: unknown): Rule {
 
 /**
  * An optimizer's config, from JSON: `{ "rule": "adamw", "lr": 0.001 }` becomes what `adamw(0.001)` returns, with schedules,
- * groups, fallbacks and replicas; `"ema": { "decay": 0.99 }` becomes `modifiers: [ema({ decay: 0.99 })]`. Values that are
- * there already stay; other options are checked where an optimizer is made.
+ * groups, fallbacks and replicas; `"ema": { "decay": 0.99 }` becomes `modifiers: [ema({ decay: 0.99 })]`. Values that are rules
+ * or modifiers already stay; the other options are checked when an optimizer is made.
  *
  * @throws OptionError for unknown names of rules, schedules and clippings.
  */
@@ -80,7 +80,7 @@ export function readConfig(json: unknown): OptimizerConfig {
   return withJson(config) as OptimizerConfig;
 }
 
-/** A group's tensors. A config from elsewhere may hold an expression that JavaScript's own matcher would be stuck with. */
+/** A group's tensors. A config from elsewhere may hold an expression on which JavaScript's own matcher would hang. */
 function readParams(path: string, value: unknown): unknown {
   return Array.isArray(value) ? value.map((entry) => safePattern(path, entry)) : safePattern(path, value);
 }

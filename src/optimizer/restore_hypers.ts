@@ -21,7 +21,7 @@ export interface SavedHypers {
 /**
  * Puts saved hypers back for each replica's step, with what their schedules had observed.
  *
- * @throws OptionError for what is no hyper of the rule or out of its form; nothing is changed then.
+ * @throws OptionError for an unknown hyper of the rule or a malformed one; nothing is changed then.
  */
 export function restoreHypers(
   hypers: Hypers,
@@ -63,7 +63,7 @@ export function restoreHypers(
   groups.forEach(({ rule, inherits, isRest }, index) => {
     const names = Object.keys(rule.hypers).filter((hyper) => {
       if (!inherits || isRest) return !inherits;
-      // Older checkpoints do not say what a group set itself: what differs is.
+      // Older checkpoints do not say which hypers a group set itself; those that differ count as its own.
       const differs = (r: number) => {
         const [its, base] = [after[index]![r]![hyper]!, draft[inherits][r]![hyper]!];
         return !sameConfig(its, base) || observedIn(its) !== observedIn(base);

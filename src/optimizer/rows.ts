@@ -1,5 +1,5 @@
-// Rows that come and go: how many rows of a tensor are in use, of those for which there is room. What engines allocate and
-// compile goes by the room; what they update, sum and save by the rows in use.
+// Rows that come and go: how many of a tensor's rows are in use. Engines allocate and compile for all rows that have room, and
+// update, sum and save the rows in use.
 
 import { OptionError } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
@@ -14,23 +14,23 @@ import type { Fetched, Write } from "./store.ts";
 import { RowSource } from "./table.ts";
 
 /**
- * From the next step on the first `rows` rows of a tensor are in use: the shape that it was created with says how many there is
- * room for, and until something else is said all of them are in use. The others take no update, count in no norm, sum or mean,
- * and are neither read nor saved: in `segments`, `read`, `write` and checkpoints `rows` is the tensor's first dimension. What
- * the step computes is, to the bit, what a tensor of so many rows gives; only sums over several tensors, where there is room
- * for more chunks of 4,096 elements than are in use, and sums along the lines of matrices may be added up in another order.
+ * Uses only the first `rows` rows of a tensor from the next step on. The shape that it was created with says how many rows there
+ * is room for; at first all are in use. The unused rows take no update, count in no norm, sum or mean, and are neither read nor
+ * saved: in `segments`, `read`, `write` and checkpoints `rows` is the tensor's first dimension. A step computes, to the bit, what
+ * it would for a tensor of so many rows; only sums over several tensors, if there is room for more chunks of 4,096 elements than
+ * are in use, and sums along the lines of matrices may be added up in another order.
  *
- * Rows that come into use begin with the state of a new tensor; bias correction and the tensor's scalars go on. Nothing is
- * compiled, what a step works on stays where it is, and a step takes no longer. Steps that are encoded but not submitted yet
- * take the rows that are in use when they run. Await it before the next call.
+ * Rows that come into use start with the state of a new tensor; bias correction and the tensor's scalars go on. Nothing is
+ * compiled or moved, and a step takes no longer. Steps that are encoded but not submitted yet take the rows that are in use when
+ * they run. Await it before the next call.
  *
  * @param name The tensor.
  * @param rows A whole number from 1 to the first dimension of the tensor's shape.
- * @param values Parameters of the rows that come into use, in every replica: as many numbers as they have elements. Default:
+ * @param values Parameters of the rows that come into use, in every replica: one number for each of their elements. Default:
  *   what lies there, at first `data` or zeros, later what rows before them left.
- * @throws OptionError for an unknown tensor, a number of rows that there is no room for, values that do not fill the new
- * rows, and for what does not go by rows: a scalar, a rule that makes matrices orthogonal (muon), stacks of matrices under a
- * factored slot (adafactor), a slot that is not stored as float32. Nothing is changed then.
+ * @throws OptionError for an unknown tensor, more rows than there is room for, values that do not fill the new rows, and tensors
+ * whose number of rows cannot change: a scalar, one under a rule that makes matrices orthogonal (muon), stacks of matrices under
+ * a factored slot (adafactor), and one with a slot that is not stored as float32. Nothing is changed then.
  */
 export async function setRows(
   optimizer: Optimizer,
@@ -80,7 +80,7 @@ function mustGoByRows({ rule, slots }: RuleSet, { segment, factored }: Place): v
   if (why) throw new OptionError(`setRows: tensor "${segment.name}" has no rows that come and go: ${why}`);
 }
 
-/** A tensor's place where so much of it is in use. */
+/** A tensor's place, cut to the rows in use. */
 function placeOf({ modifiers }: Plan, room: Place, segment: Segment): Place {
   const lines = Object.entries(room.lines).map(([block, { offset }]) => {
     const { linesOf } = modifiers.find((modifier) => modifier.lines === block)!;
@@ -89,7 +89,7 @@ function placeOf({ modifiers }: Plan, room: Place, segment: Segment): Place {
   return { ...room, segment, factored: room.factored && factoredView(segment.shape), lines: Object.fromEntries(lines) };
 }
 
-/** What the rows that come into use begin with: the parameters that are given, fresh slots, and no gradients added up. */
+/** What new rows start with: the given parameters, fresh slots, and no accumulated gradients. */
 async function begin(
   inside: Inside,
   home: number,

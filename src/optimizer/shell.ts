@@ -1,5 +1,5 @@
-// The optimizer itself: reads what its callers give, keeps plan and hypers, and leaves numbers and steps to a store. The life
-// of each call stands here once for both engines.
+// The optimizer itself: reads arguments, keeps plan and hypers, and leaves numbers and steps to a store. Each call is written
+// here once for both engines.
 
 import { OptionError, show } from "../base/errors.ts";
 import { inMemory, memoryError } from "../base/host_memory.ts";
@@ -29,20 +29,20 @@ export interface Inside {
   readonly plan: Plan;
   readonly hypers: Hypers;
   readonly layouts: readonly RuleSetLayout[];
-  /** As far as their rows are in use: live. */
+  /** Cut to the rows in use, live. */
   readonly segments: Segment[];
   readonly store: Store;
   readonly locate: Locate;
-  /** After rows in use changed: {@link Inside.locate} looks anew. */
+  /** After the rows in use have changed: {@link Inside.locate} looks again. */
   readonly forget: () => void;
 }
 
 type Made = Pick<Inside, "plan" | "hypers" | "layouts" | "store"> & { readonly segments: readonly Segment[] };
 
-/** Under what an optimizer keeps its inside, for functions that work on optimizers and fall away where nobody imports them. */
+/** The key under which an optimizer keeps its internals, for functions that a bundle drops if nobody imports them. */
 export const inside = Symbol("inside of an optimizer");
 
-/** @throws OptionError for what is no optimizer. */
+/** @throws OptionError for anything but an optimizer. */
 export function insideOf(optimizer: Optimizer): Inside {
   const found = (Object(optimizer) as { readonly [inside]?: Inside })[inside];
   if (found) return found;

@@ -1,10 +1,10 @@
-// What the shell of an optimizer asks of an engine: arrays of numbers, a step over them, and how far each replica has come.
+// What an optimizer needs from an engine: arrays of numbers, a step over them, and how far each replica is.
 
 import type { Range } from "./locations.ts";
 import type { LayerStats, Stats } from "./optimizer.ts";
 import type { CarryValues, RowSource } from "./table.ts";
 
-/** How far one replica has come. */
+/** How far one replica is. */
 export interface Clock {
   readonly step: number;
   readonly skipped: number;
@@ -19,7 +19,7 @@ export interface ReplicaRecord extends Stats, Clock {
   readonly micro: number;
 }
 
-/** What a replica's groups bring into a step, by rule set and group. */
+/** What a replica's groups carry into a step, by rule set and group. */
 export interface Past {
   /** What rules carry from row to row; null before a group's first update. */
   readonly carried: readonly (readonly (CarryValues | null)[])[];
@@ -52,26 +52,26 @@ export interface Write {
 }
 
 export interface Store {
-  /** @throws DeviceError that names the call, once the store is destroyed or its device lost. */
+  /** @throws DeviceError that names the call, if the store is destroyed or its device lost. */
   mustLive(call: string): void;
-  /** The step that the next update of a replica makes, as far as the host knows. */
+  /** The step of a replica's next update, as far as the host knows. */
   next(replica: number): number;
-  /** Before hypers or freezing change: what rules carried so far stays as it is. */
+  /** Before hypers or freezing change: keeps what rules have carried so far. */
   settle(): void;
   /** After groups were frozen or thawed, before {@link Store.expire}. */
   refreeze(): void;
-  /** After hypers or freezing changed: rows that were made ahead are made anew. */
+  /** After hypers or freezing have changed: rows that were made ahead are made again. */
   expire(): void;
-  /** After other rows of a tensor are in use: the next submission updates those. */
+  /** After the rows in use have changed: the next submission updates the new ones. */
   recut(): void;
   step(): void;
   zeroGrad(): void;
   setHalted(replica: number, halted: boolean): void;
   isHalted(replica: number): boolean;
-  /** Copies ranges of a replica, as of every step made so far. */
+  /** Copies ranges of a replica after every step made so far. */
   fetch(ranges: readonly Range[], replica: number): Promise<Fetched>;
   write(writes: readonly Write[]): void;
-  /** Puts every replica where a checkpoint says, and writes its numbers. */
+  /** Sets every replica to a checkpoint's step, and writes its numbers. */
   restore(clocks: readonly Clock[], pasts: readonly Past[], micro: number, writes: readonly Write[]): Promise<void>;
   layers(replica: number): Promise<readonly LayerStats[]>;
   destroy(): void;

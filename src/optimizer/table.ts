@@ -15,16 +15,16 @@ export function tableColumns(plan: Plan, ruleSet: RuleSet): readonly string[] {
   return [...firstColumns, ...plan.modifiers.flatMap(({ columns = [] }) => columns), ...ruleSet.rule.columns];
 }
 
-/** The last step that an update can be made at: the GPU counts in 32 bits. */
+/** The last possible step: the GPU counts in 32 bits. */
 const lastStep = 2 ** 32 - 2;
 
-/** The least float32 that every GPU distinguishes from 0. */
+/** The smallest float32 that every GPU distinguishes from 0. */
 export const leastSingle = 2 ** -126;
 
 /**
- * Columns as float32 arithmetic takes them, the same for both engines: less than {@link leastSingle} is 0.
+ * Columns as float32 arithmetic takes them, the same for both engines: below {@link leastSingle} they are 0.
  *
- * @throws OptionError for more than float32 holds.
+ * @throws OptionError for a value beyond float32's range.
  */
 function asSingles(rule: string, step: number, row: Record<string, number>): Record<string, number> {
   for (const column of Object.keys(row)) {
@@ -48,7 +48,7 @@ interface Span {
   readonly change: Change;
 }
 
-/** Where a change came among the updates that the optimizer's caller asked for. */
+/** When a change came, in updates that the caller had asked for. */
 export interface Change {
   /** How many of them were to be made or skipped by then. */
   readonly updates: number;
@@ -69,8 +69,8 @@ export function rowCount(ruleSet: RuleSet): number {
 }
 
 /**
- * The rows of one replica's groups of one rule set, step by step, with what the rule carries from one to the next. Hypers go
- * by the optimizer's step; a rule's `t`, its carry and its first update go by the updates that the group took part in.
+ * The rows of one replica's groups of one rule set, step by step, with what the rule carries from one to the next. Hypers depend
+ * on the optimizer's step; a rule's `t`, its carry and its first update on the updates that the group took part in.
  */
 export class RowSource {
   readonly #plan: Plan;
@@ -103,7 +103,7 @@ export class RowSource {
     const frozen = this.#isFrozen(group);
     return asSingles(this.#ruleSet.rule.name, step, {
       gradientScale: (maximize ? -1 : 1) / accumulate,
-      // Averages of what is frozen are there from the first step on.
+      // Averages of frozen parameters exist from the first step on.
       first: (frozen ? step : made) === 0 ? 1 : 0,
       frozen: frozen ? 1 : 0,
       ...Object.assign({}, ...modifiers.map((modifier) => modifier.row?.(step))),
@@ -125,8 +125,8 @@ export class RowSource {
   }
 
   /**
-   * A stretch of rows for the GPU, steps `from` to `to` (exclusive). Where a hyper leaves its range the stretch ends and
-   * `error` says why: those steps may never come, so the error is thrown when one does.
+   * A stretch of rows for the GPU, steps `from` to `to` (exclusive). If a hyper leaves its range, the stretch ends there and
+   * `error` says why: it is thrown only when that step comes.
    */
   rows(from: number, to: number): { rows: Float32Array<ArrayBuffer>; end: number; error: unknown } {
     const columns = tableColumns(this.#plan, this.#ruleSet);
@@ -143,7 +143,7 @@ export class RowSource {
     return { rows, end: to, error: undefined };
   }
 
-  /** Fixes what was carried up to `step` before hypers or freezing change: only what comes after is computed anew. */
+  /** Fixes what was carried up to `step` before hypers or freezing change: only later values are computed again. */
   settle(step: number): void {
     if (!this.#ruleSet.rule.carry) return;
     this.#carries.forEach((trail, group) => {
@@ -174,7 +174,7 @@ export class RowSource {
     return this.#move(({ from, change }) => (isAfter(change) ? Math.max(least, from - delay) : from));
   }
 
-  /** The next step is `step`, earlier than was believed; what was frozen or thawed since is so from there on. */
+  /** The next step is `step`, earlier than assumed; what was frozen or thawed since is so from there on. */
   fallBack(step: number): number | undefined {
     return this.#move(({ from }) => Math.min(from, step));
   }
@@ -260,7 +260,7 @@ export class RowSource {
     const hypers: Record<string, number> = {};
     for (const hyper of Object.keys(this.#ruleSet.rule.hypers)) {
       const value = this.#live.at(index, hyper, step, this.#replica);
-      // What guards a division must not become 0.
+      // A hyper that guards a division must not become 0.
       hypers[hyper] = /^eps/.test(hyper) && value > 0 ? Math.max(value, leastSingle) : value;
     }
     return hypers;

@@ -1,6 +1,6 @@
-// The way in from PyTorch: a safetensors file of parameters by name, and of what torch's state_dict keeps of each under
-// NAME.KEY ("w.exp_avg", "w.step"). Its values take their places in a checkpoint of the optimizer, which the optimizer
-// then loads; so this is the same for both engines. Which key is which slot, the rules say.
+// Loading from PyTorch: a safetensors file with parameters by name, and with what torch's state_dict keeps of each under NAME.KEY
+// ("w.exp_avg", "w.step"). Its values take their places in a checkpoint of the optimizer, which the optimizer then loads; so this
+// is the same for both engines. Which key is which slot, the rules say.
 
 import { DataError, listed, OptionError } from "../base/errors.ts";
 import { readNumber, readObject } from "../base/options.ts";
@@ -17,15 +17,15 @@ import type { CarryValues } from "./table.ts";
 /** Options of {@link loadTorch}. */
 export interface TorchOptions {
   /**
-   * The matrices that the file holds transposed, parameters and slots alike: torch.nn.Linear keeps its weight as [out, in],
-   * the models of this library as [in, out]. Tensors made with `layout: "out-in"` hold a weight as torch does. Vectors that a pattern matches stay as they are. Default none, and nothing
-   * says that a square matrix should have been named.
+   * The matrices that the file holds transposed, parameters and slots alike: torch.nn.Linear keeps its weight as [out, in], the
+   * models of this library as [in, out]. Tensors made with `layout: "out-in"` hold a weight as torch does. Vectors that a pattern
+   * matches stay as they are. Default none; note that a square matrix that should have been named goes unnoticed.
    */
   readonly transpose?: Pattern | readonly Pattern[] | undefined;
   /**
-   * Updates made so far, by all groups, whole, >= 0, whatever the file says. Default what its `NAME.step` say: each group
-   * has made as many as its tensors say, which must agree, and the optimizer as many as the group with the most; where
-   * torch counts none (SGD), 0. At 0 slots that do not begin at zero (of adagrad, rprop) begin anew.
+   * Updates made so far, by all groups, whole, >= 0; overrides the file. Default the file's `NAME.step`: each group has made as
+   * many as its tensors say, which must agree, and the optimizer as many as the group with the most; 0 for optimizers in which
+   * torch counts none (SGD). At 0, slots that do not start at zero (of adagrad, rprop) start again.
    */
   readonly step?: number | undefined;
 }
@@ -33,15 +33,14 @@ export interface TorchOptions {
 type Tensors = ReadonlyMap<string, SafeTensor>;
 
 /**
- * Continues from a PyTorch optimizer: takes slots, step and parameters from a safetensors file whose keys are a tensor's
- * name for the parameter and NAME.KEY for what torch's `state_dict` keeps of it (`exp_avg`, `momentum_buffer`, `step` …),
- * as float32. The file must have every slot that this optimizer's rules keep; of tensors whose parameter it lacks, the
- * parameters stay. All replicas become the same. Hypers, averages, added up gradients, counts of skips and the loss scale
- * stay; averages of an optimizer that has made no update yet begin at the new parameters. Submit before what was encoded.
+ * Continues from a PyTorch optimizer: loads slots, step and parameters from a safetensors file whose keys are a tensor's name for
+ * the parameter and NAME.KEY for what torch's `state_dict` keeps of it (`exp_avg`, `momentum_buffer`, `step` …), as float32. The
+ * file must have every slot that this optimizer's rules keep; parameters that it lacks stay as they are. All replicas become the
+ * same. Hypers, averages, accumulated gradients, counts of skips and the loss scale stay; averages of an optimizer that has made
+ * no update yet start at the new parameters. Submit encoded steps before you load.
  *
- * @throws OptionError for an option out of range, or a rule with a slot or a carried value that has no counterpart in
- * torch; DataError for a key that is missing or unknown, a wrong shape, or steps or scalars that disagree. Nothing is
- * changed then.
+ * @throws OptionError for an option out of range, or a rule with a slot or a carried value that torch does not have; DataError
+ * for a missing or unknown key, a wrong shape, or steps or scalars that disagree. Nothing is changed then.
  */
 export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options: TorchOptions = {}): Promise<void> {
   readOptimizer(optimizer);
@@ -124,7 +123,7 @@ function readTransposed(transpose: unknown, segments: readonly Segment[]): Reado
   return new Set(segments.filter(({ name, shape }) => shape.length === 2 && matched.includes(name)).map((s) => s.name));
 }
 
-/** Refuses a file with keys that mean nothing here, and tensors whose name is the key of another one's state. */
+/** Refuses files with unknown keys, and tensors whose name is the key of another one's state. */
 function checkKeys(plan: Plan, segments: readonly Segment[], tensors: Tensors): void {
   const names = segments.map(({ name }) => name);
   const known = new Set(names);
@@ -185,7 +184,7 @@ function sources(plan: Plan, segments: readonly Segment[], tensors: Tensors, tra
   );
 }
 
-/** An average as it is, but in replicas that have made no update: there it begins at the parameters. */
+/** An average as it is; in replicas that have made no update, the parameters, where it starts. */
 function begun(average: Float32Array, params: Float32Array, clocks: readonly string[]): Float32Array {
   const length = params.length / clocks.length;
   return average.map((value, i) => (clocks[Math.floor(i / length)] === "0" ? params[i]! : value));

@@ -9,7 +9,7 @@
 import wgsl from "../../shaders/rules/adabelief.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adam that trusts gradients as far as they come as expected, as optax.adabelief. */
+/** Adam that takes larger steps the closer gradients are to what it expects, as optax.adabelief. */
 export const adabelief = defineRule({
   name: "adabelief",
   source: "Zhuang et al. 2020; optax.adabelief",
@@ -35,7 +35,7 @@ export const adabelief = defineRule({
   row(h, t) {
     const stepSize = h.lr / (1 - h.beta1 ** t);
     return {
-      // The update takes the decay off with the step, which rounds less; the core reads keep.
+      // The update subtracts the decay with the step, which rounds less; modifiers read `keep`.
       keep: 1 - h.lr * h.weightDecay,
       decay: h.lr * h.weightDecay,
       beta1: h.beta1,

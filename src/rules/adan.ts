@@ -33,7 +33,7 @@ export const adan = defineRule({
   flags: {},
   slots: ["m", "change", "v", "previous"],
   row: (h, t) => ({
-    // The update takes the decay off with the step, which rounds less; the core reads keep.
+    // The update subtracts the decay with the step, which rounds less; modifiers read `keep`.
     keep: 1 - h.lr * h.weightDecay,
     decay: h.lr * h.weightDecay,
     comparable: t === 1 ? 0 : 1,

@@ -38,7 +38,7 @@ export const ademamix = defineRule({
     "v",
   ],
   row: (h, t) => ({
-    // The update takes the decay off with the step, which rounds less; the core reads keep.
+    // The update subtracts the decay with the step, which rounds less; modifiers read `keep`.
     keep: 1 - h.lr * h.weightDecay,
     decay: h.lr * h.weightDecay,
     oneMinusBeta1: 1 - h.beta1,

@@ -5,8 +5,8 @@
 //   m ← m + (1-β1)(u - m),  then v ← β2 v + (1-β2) g²        in the first update m stays 0, v ← g²
 //   p ← p - lr (d + weightDecay·p)                      d = m, or with nesterov m + (1-β1)(u - m) again
 //
-// The first update moves no parameter but for the decay. optax.contrib.adopt has no decay; ours is what
-// optax.add_decayed_weights makes of it.
+// The first update moves parameters by the decay alone. optax.contrib.adopt has no decay; ours is what optax.add_decayed_weights
+// makes of it.
 import wgsl from "../../shaders/rules/adopt.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
@@ -36,10 +36,10 @@ export const adopt = defineRule({
   },
   slots: ["m", "v"],
   row: (h, t) => ({
-    // The update takes the decay off with the step, which rounds less; the core reads keep.
+    // The update subtracts the decay with the step, which rounds less; modifiers read `keep`.
     keep: 1 - h.lr * h.weightDecay,
     decay: h.lr * h.weightDecay,
-    // Where v is 0, as in the first update, eps is all there is to divide by: at least the smallest normal float32.
+    // If v is 0, as in the first update, only eps is left to divide by: at least the smallest normal float32.
     eps: Math.max(h.eps, 2 ** -126),
     limit: (t - 1) ** h.clipExponent,
     share: t === 1 ? 0 : 1 - h.beta1,

@@ -1,4 +1,4 @@
-// Rules of a caller's own: their definitions are checked before they become rules.
+// Custom rules: their definitions are checked before they become rules.
 
 import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readRecord } from "../base/options.ts";

@@ -36,7 +36,7 @@ export const hypergradientAdam = defineRule({
   },
   flags: {},
   slots: ["m", "v"],
-  // What made the last direction of its moments; before the first update anything that makes 0 of 0 will do.
+  // The factors that formed the last direction from its moments; before the first update any that turn 0 into 0 will do.
   carry: {
     names: ["unbias1", "sqrtBias2", "eps"],
     start: () => ({ unbias1: 1, sqrtBias2: 1, eps: 1 }),

@@ -6,9 +6,8 @@
 //   z = x0 - s / (∛v + eps)             x0 is the parameter before the first update
 //   p ← p - decay·p - (1-momentum)·(p - z)     decay = lr'·weightDecay with decoupledWeightDecay, else 0
 //
-// While momentum is 0, p would be z but for the decay, so x0 is p + s / (∛v + eps), before s and v change, and where
-// momentum is never anything else x0 is not kept at all. Departure: a quotient whose denominator is 0 (eps = 0) is 0
-// there too.
+// While momentum is 0, p would be z except for the decay, so x0 is p + s / (∛v + eps), before s and v change, and where momentum
+// is never anything else x0 is not kept at all. Departure: a quotient whose denominator is 0 (eps = 0) is 0 there too.
 import wgsl from "../../shaders/rules/madgrad.wgsl?raw";
 import { defineRule } from "./rule.ts";
 

@@ -16,7 +16,7 @@ import { reductionStage } from "../engines/stages/reduction.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
 import { defineRule } from "./rule.ts";
 
-/** Momentum made orthogonal, as torch.optim.Muon; vectors and the like go to `fallback`. */
+/** Orthogonalised momentum, as torch.optim.Muon; tensors that are not matrices go to `fallback`. */
 export const muon = defineRule({
   name: "muon",
   source: "Jordan et al. 2024; torch.optim.Muon",

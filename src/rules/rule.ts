@@ -1,7 +1,6 @@
-// A rule: one optimizer's update, written twice. The WGSL fragment (shaders/rules/NAME.wgsl) is what the GPU runs, the
-// twin is what it is held to. Both see the same cell, the same table row and the same scalars; everything that depends on
-// the step alone is computed by `row`, on the host, in float64. A rule is one value: its definition, and the function
-// that makes its config.
+// A rule: one optimizer's update, written twice. The GPU runs the WGSL fragment (shaders/rules/NAME.wgsl), which is held to the
+// twin. Both see the same cell, the same table row and the same scalars; everything that depends on the step alone is computed by
+// `row`, on the host, in float64. A rule is one value: its definition, and the function that makes its config.
 
 import { OptionError, show } from "../base/errors.ts";
 import { defineFields, isOptions, type Range, readNumber } from "../base/options.ts";
@@ -92,13 +91,13 @@ export interface Only<W extends string = string> {
   readonly what: W;
   /** Whether a tensor of this shape is one. */
   takes(shape: readonly number[]): boolean;
-  /** What reads the rule of the others; custom rules need not name it. @internal */
+  /** Reads the fallback rule; custom rules need not set it. @internal */
   readonly fallbacks?: typeof fallbacks;
 }
 
 /**
- * What {@link defineRule} takes. Names are camelCase here and snake_case in WGSL; all of them are inferred, hypers from
- * `hypers`, columns from what `row` returns, so `row` stands before what reads columns.
+ * What {@link defineRule} takes. Names are camelCase here and snake_case in WGSL. All of them are inferred: hypers from `hypers`,
+ * columns from what `row` returns, so `row` must come before the functions that read columns.
  */
 export interface RuleDefinition<
   Hs extends Readonly<Record<string, Hyper>>,
@@ -110,7 +109,7 @@ export interface RuleDefinition<
   A extends string = never,
   W extends string = string,
 > {
-  /** What configs in JSON and checkpoints call it. */
+  /** Its name in JSON configs and checkpoints. */
   readonly name: string;
   /** The paper, and the library that fixes what the paper leaves open. */
   readonly source: string;
@@ -126,7 +125,7 @@ export interface RuleDefinition<
   readonly formats?: Readonly<Partial<Record<NoInfer<S>, SlotFormat>>>;
   /** What a slot holds before the first update, where that is not 0: also "p", the parameter as it is then. */
   readonly starts?: Readonly<Partial<Record<NoInfer<S>, Start<NoInfer<C> | "p">>>>;
-  /** What else must hold between options: a sentence about what is wrong, or nothing. */
+  /** Checks options against each other: returns a sentence about what is wrong, or nothing. */
   conflict?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): string | undefined;
   /** Where the rule does not take every tensor; its options then have a `fallback`. */
   readonly only?: Only<W>;
@@ -150,7 +149,7 @@ export interface RuleDefinition<
   /** Sums that the update reads. */
   readonly reduction?: Reduction<Names<Fs>, S, C, N, A>;
   /**
-   * A slot that is made anew in each update between `conclude` and the update: `prepare` of every element, as a matrix
+   * A slot that is recomputed in each update, between `conclude` and the update itself: `prepare` of every element, as a matrix
    * brought close to the nearest orthogonal one by five Newton–Schulz steps. Not saved.
    */
   readonly orthogonalises?: {

@@ -1,5 +1,5 @@
-// How a schedule of the registry is written down: each option once, with what it may be and its default. Reading, the
-// complete config, what listens in it and the table in docs/schedules.md follow from that.
+// How a schedule of the registry is defined: each option once, with its range and default. Reading, the complete config, its
+// listeners and the table in docs/schedules.md follow from that.
 import { OptionError, show } from "../base/errors.ts";
 import {
   defineFields,
@@ -79,7 +79,7 @@ export const schedules: NestedOption<readonly Schedule[], readonly Scheduled[]> 
     Array.isArray(value) ? value.map((part, i) => nested(`${name}[${i}]`, part)) : value,
 };
 
-/** An option without a default that need not be given. */
+/** An optional option without a default. */
 export function optional<T>(option: NestedOption<T>): NestedOption<T | undefined, T> & { readonly optional: true } {
   return { allowed: option.allowed, optional: true, read: (name, value, nested) => option.read(name, value, nested) };
 }
@@ -111,7 +111,7 @@ export interface ScheduleFunctionOf<O> extends ScheduleDefinition {
   (options: OptionsOf<O>): ScheduleConfig;
 }
 
-/** @throws OptionError, when it is called, for what is no object of options; they are checked where they are read. */
+/** @throws OptionError, when called, for anything but an object of options; the options are checked when they are read. */
 export function defineSchedule<O extends Options>(written: Written<O>): ScheduleFunctionOf<O> {
   const { type, formula, source, complete, create } = written;
   const options: readonly (readonly [string, NestedOption<unknown>])[] = Object.entries(written.options);

@@ -1,4 +1,4 @@
-// Schedules from JSON: the names of their types become the schedules, of those that the caller knows.
+// Schedules from JSON: type names become the schedules that the caller knows.
 import { OptionError, show } from "../base/errors.ts";
 import { deepest, isOptions } from "../base/options.ts";
 import {
@@ -10,11 +10,11 @@ import {
 } from "./schedule.ts";
 
 /**
- * What a hyper takes, from JSON: `{ "type": "cosine", … }` becomes what `cosine(…)` returns, schedules inside others too.
- * Numbers, functions and what is a schedule's config already stay as they are; options are checked where they are used.
+ * Reads a hyper's value from JSON: `{ "type": "cosine", … }` becomes what `cosine(…)` returns, including nested schedules.
+ * Numbers, functions and schedule configs stay as they are; options are checked when they are used.
  *
  * @param name What errors call it.
- * @throws OptionError for an unknown type, and for schedules that lie too deep in each other or are too many.
+ * @throws OptionError for an unknown type, and for schedules that are nested too deep or too many.
  */
 export function scheduleFromJson(value: unknown, name: string, known: readonly ScheduleDefinition[]): Scheduled {
   const budget = { left: mostSchedules };

@@ -1,4 +1,4 @@
-// `schedules.*`: the function of every schedule, and what makes one of its config.
+// `schedules.*`: the function of every schedule, and `create`, which makes a schedule from its config.
 
 export type { Defaulted, Option, OptionsOf } from "../base/options.ts";
 export { batchGrowth } from "./batch_growth.ts";

@@ -1,6 +1,6 @@
 // The rate is multiplied by `factor` when a metric has not improved for more than `patience` observations, with a rest of
-// `cooldown` after each cut (torch.optim ReduceLROnPlateau, but for metrics below 0, where torch takes any metric for an
-// improvement by a share). It depends on what it has observed instead of the step.
+// `cooldown` after each cut (torch.optim ReduceLROnPlateau, except for metrics below 0, where torch counts any metric as a
+// relative improvement). It depends on what it has observed instead of the step.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { inRange, type Range } from "../base/options.ts";
@@ -29,7 +29,9 @@ export const plateau = defineSchedule({
     mode: choice(modes, "min"),
     /** What a cut multiplies the value by, in (0, 1); default 0.1. */
     factor: number({ above: 0, below: 1 }, 0.1),
-    /** How many observations without improvement are borne; one more and the value is cut; a whole number >= 0; default 10. */
+    /**
+     * How many observations without improvement are tolerated; one more and the value is cut; a whole number >= 0; default 10.
+     */
     patience: whole(0, 10),
     /** How much better than the best a metric must be to count, >= 0; default 1e-4. */
     threshold: number({ min: 0 }, 1e-4),
@@ -57,7 +59,7 @@ export const plateau = defineSchedule({
     const isBetter = (metric: number) => {
       if (!Number.isFinite(metric)) return false;
       if (best === null) return true;
-      // torch's formula, but for a best below 0: there a share taken off would lie on the other side of it.
+      // torch's formula, except for a best below 0, where subtracting a share would move the limit to the wrong side.
       const share = best < 0 ? -threshold : threshold;
       const mark = thresholdMode === "rel" ? best * (1 + sign * share) : best + sign * threshold;
       return mode === "min" ? metric < mark : metric > mark;

@@ -1,4 +1,4 @@
-// The product of several schedules: a warm-up times a decay, for one.
+// The product of several schedules: a warm-up times a decay, for example.
 import { defineSchedule, schedules } from "./define.ts";
 
 /** Multiplies the values of several schedules. */

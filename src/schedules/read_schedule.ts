@@ -7,7 +7,7 @@ import type { Scheduled } from "./schedule.ts";
  * A schedule, or hyper, from JSON: names of the library's schedules become their definitions.
  *
  * @param name What errors call it.
- * @throws OptionError for what is no schedule of the library, or too many of them or too deep.
+ * @throws OptionError for anything but a schedule of the library, and for too many or too deeply nested ones.
  */
 export function readSchedule(value: unknown, name = "schedule"): Scheduled {
   return scheduleFromJson(value, name, scheduleDefinitions);

@@ -1,5 +1,5 @@
-// A schedule: a pure function of the 0-based step with a config that rebuilds it. This file holds the types and what turns
-// a hyper's value into a schedule; the schedules themselves lie in schedules/, one file each.
+// A schedule: a pure function of the 0-based step with a config that rebuilds it. This file holds the types and what turns a
+// hyper's value into a schedule; the schedules themselves are in schedules/, one file each.
 import { OptionError, show } from "../base/errors.ts";
 import { deepest, readNumber, readString } from "../base/options.ts";
 
@@ -32,7 +32,7 @@ export interface Listener {
   observe(value: number): void;
   /** What must be saved to go on from here; plain JSON. */
   state(): ListenerState;
-  /** Takes up a saved state. @throws DataError for what is no state of this listener; nothing is changed then. */
+  /** Restores a saved state. @throws DataError for anything but a state of this listener; nothing is changed then. */
   restore(state: ListenerState): void;
 }
 
@@ -56,7 +56,7 @@ export interface ScheduleOption {
   readonly allowed: string;
   /** Its value where the config does not give it, as JSON; undefined where there is none. */
   readonly default: unknown;
-  /** Whether it may be left out though it has no default. */
+  /** Whether it is optional although it has no default. */
   readonly optional: boolean;
 }
 
@@ -92,18 +92,18 @@ export function holds(config: unknown, found: (part: unknown) => boolean): boole
   return typeof config === "object" && config !== null && Object.values(config).some((part) => holds(part, found));
 }
 
-/** Whether a config is, or holds, a function of the step, which JSON has none of. */
+/** Whether a config is or contains a function of the step, which JSON cannot hold. */
 export function holdsFunction(config: unknown): boolean {
   return holds(config, (part) => typeof part === "function" && !("toJSON" in part));
 }
 
-/** The version of all schedules' configs; what a later one means differently will have another. */
+/** The version of all schedules' configs; a change of meaning will get another. */
 export const scheduleVersion = 1;
 
 /**
- * Makes a number, a schedule's config or a function of the step a schedule. `name` is what errors call it. A config may say its
- * `version` (1), and the complete config says it then too. Schedules may lie at most 100 deep in each other, and at most
- * 100,000 in one.
+ * Makes a schedule of a number, a schedule's config or a function of the step. `name` is what errors call it. A config may have a
+ * `version` (1), which the complete config then has too. Schedules may be nested at most 100 deep, and hold at most 100,000
+ * others.
  *
  * @throws OptionError for an unknown type, version or option, and for values out of range; and from `at`, where a function
  *   throws or returns no number.
@@ -112,7 +112,7 @@ export function createSchedule(value: Scheduled, name = "schedule"): Schedule {
   return read(readString("name", name), value, 0, { left: mostSchedules });
 }
 
-/** Schedules that one config may hold, those inside others too. */
+/** Schedules that one config may hold, nested ones included. */
 export const mostSchedules = 100_000;
 
 function read(name: string, value: unknown, depth: number, budget: { left: number }): Schedule {

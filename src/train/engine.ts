@@ -1,4 +1,5 @@
-// An engine: what a run needs of a backend, whatever it trains. Training, replays, tools and the page take one and run on both.
+// An engine: what a run needs from a backend, whatever it trains. Training, replays, tools and the page take one, so they run on
+// both.
 
 import { DeviceError } from "../base/errors.ts";
 import { readNothing } from "../base/options.ts";
@@ -37,15 +38,15 @@ export interface Engine {
   readonly backend: "webgpu" | "cpu";
   /** What really runs. */
   readonly adapter: AdapterDescription;
-  /** What decides how much fits. */
+  /** The limits that decide how much fits. */
   readonly limits: ReplicaLimits;
   /** Creates an optimizer. */
   optimizer(tensors: readonly Tensor[], config: OptimizerConfig): Promise<Optimizer>;
   /** Binds a model, a landscape or a custom objective to one of this engine's optimizers. */
   objective(optimizer: Optimizer, program: Trainable, options?: ObjectiveOptions): Promise<Objective>;
   /**
-   * Why its device is gone, or null while it is there. To be asked after a failure: it waits a moment, since what was on its
-   * way may fail before the loss itself is reported. An engine without one cannot be lost.
+   * Why its device is lost, or null while it is not. Call it after a failure: it waits a moment, since work in flight may fail
+   * before the loss itself is reported. An engine without this method cannot be lost.
    */
   lost?(): Promise<string | null>;
 }
@@ -53,7 +54,7 @@ export interface Engine {
 /**
  * Everything on this WebGPU device.
  *
- * @throws OptionError for what is no GPUDevice.
+ * @throws OptionError for anything but a GPUDevice.
  */
 export function webgpuEngine(device: GPUDevice): Engine {
   readDevice(device);
@@ -75,7 +76,7 @@ export function webgpuEngine(device: GPUDevice): Engine {
 /** Milliseconds within which a device loss is reported after the first failure that it causes. */
 const lossDelay = 250;
 
-/** The largest arrays of the CPU reference: twice as many bytes are more than most processes may have. */
+/** The largest arrays of the CPU reference: twice as many bytes are more than most processes may use. */
 const cpuLimits: ReplicaLimits = {
   maxBufferSize: 2 ** 31,
   maxStorageBufferBindingSize: 2 ** 31,
@@ -83,7 +84,7 @@ const cpuLimits: ReplicaLimits = {
 };
 
 /**
- * Refuses what an engine cannot hold, by arithmetic alone, before anything is made.
+ * Refuses programs that an engine cannot hold, by arithmetic alone, before anything is made.
  *
  * @param start Where the program starts, as far as the shapes of its tensors go by it.
  * @throws DeviceError that says how many replicas fit.
@@ -128,7 +129,7 @@ export function cpuEngine(...none: []): Engine {
 /**
  * An optimizer of these tensors and an objective for it.
  *
- * @throws OptionError, DataError and DeviceError as both do; nothing is left behind then.
+ * @throws OptionError, DataError and DeviceError as both of them; nothing is left behind then.
  */
 export async function createTrainee(
   engine: Engine,

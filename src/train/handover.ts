@@ -1,5 +1,5 @@
-// From the rule to L-BFGS: when a run hands over (after a step, at a plateau of its metric, or where noise drowns its gradients),
-// and the iterations over all rows that its steps are from then on.
+// From the rule to L-BFGS: when a run hands over (after a step, at a plateau of its metric, or when noise drowns its gradients),
+// and the iterations over all rows that follow.
 
 import { DataError } from "../base/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../base/safetensors.ts";
@@ -17,7 +17,7 @@ import { createStopping, type Stopping } from "./stopping.ts";
 export class NoiseMeter {
   readonly #space: VectorSpace;
   readonly #block: Block;
-  /** Gradients that were looked at since the last ratio, and whether the one before them is there. */
+  /** Gradients measured since the last ratio, and whether the one before them is known. */
   #count = 0;
 
   private constructor(space: VectorSpace, block: Block) {
@@ -25,19 +25,19 @@ export class NoiseMeter {
     this.#block = block;
   }
 
-  /** @param every Gradients of one ratio at most. */
+  /** @param every The most gradients of one ratio. */
   static async open(optimizer: Optimizer, every: number): Promise<NoiseMeter> {
     const space = await openVectors(optimizer, { scalars: 2 * every });
     return new NoiseMeter(space, await space.create(2));
   }
 
-  /** Takes the gradient of the step that was submitted last. */
+  /** Takes the gradient of the last submitted step. */
   look(): void {
     const [space, now] = [this.#space, this.#count % 2];
     space.load("gradients", at(this.#block, now));
     space.dots(span(this.#block), at(this.#block, now), 2 * this.#count);
     this.#count++;
-    // Before the next step, which brings other gradients.
+    // Before the next step overwrites the gradients.
     this.#space.flush();
   }
 
@@ -60,7 +60,7 @@ export class NoiseMeter {
     return noise > 0 ? products / noise : Number.isNaN(noise) ? Number.NaN : Number.POSITIVE_INFINITY;
   }
 
-  /** What has been looked at since the last ratio, to the bit. */
+  /** What was measured since the last ratio, to the bit. */
   async state(): Promise<{ readonly count: number; readonly bytes: Uint8Array<ArrayBuffer> }> {
     const last = at(this.#block, (this.#count + 1) % 2);
     const [gradient] = await this.#space.read(last);
@@ -73,7 +73,7 @@ export class NoiseMeter {
     return { count: this.#count, bytes };
   }
 
-  /** @throws DataError for what {@link NoiseMeter.state} did not give. */
+  /** @throws DataError for anything but a state of {@link NoiseMeter.state}. */
   restore(count: number, bytes: Uint8Array): void {
     const { tensors } = decodeSafetensors(bytes);
     const values = (name: string, length: number) =>
@@ -115,31 +115,31 @@ export interface Handover {
   look(): void;
   /** The next value of the metric. */
   observe(value: number): void;
-  /** Whether it must be known now, with every step reported, whether the handover is due. */
+  /** Whether every step must be reported now, to decide whether the handover is due. */
   mayBeDue(step: number): boolean;
-  /** Hands over where it is due after this many steps. */
+  /** Hands over if it is due after this many steps. */
   decide(step: number): Promise<void>;
-  /** One iteration; its length stands for a rate. */
+  /** One iteration; its step length is reported as the rate. */
   iterate(): Promise<{ readonly report: StepReport; readonly lr: number }>;
   state(): Promise<HandoverState>;
-  /** Goes on from a state, where the optimizer was loaded. */
+  /** Continues from a state, once the optimizer is loaded. */
   restore(state: HandoverState): Promise<void>;
   destroy(): void;
 }
 
-/** What a handover needs of its run. */
+/** What a handover needs from its run. */
 export interface HandoverRun {
   readonly optimizer: Optimizer;
   readonly data: Dataset | undefined;
   readonly accumulate: number;
   readonly mode: "min" | "max";
-  /** Points that share the loss: those of a landscape; else 1. */
+  /** How many points share the loss: those of a landscape, else 1. */
   readonly examples: number;
   /** An objective that takes all rows at once. */
   wholeObjective(): Promise<Objective>;
 }
 
-/** Iterations in a row that lower nothing, after which the parameters stay: float32 has no lower ones. */
+/** Iterations in a row without a lower loss after which the parameters stay: float32 has no better ones. */
 const mostStalls = 2;
 
 export async function createHandover(config: CompleteHandoverConfig, run: HandoverRun): Promise<Handover> {

@@ -1,4 +1,4 @@
-// When a run hands over from its rule to L-BFGS, as its config says it.
+// When a run hands over from its rule to L-BFGS: the config.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readNumber, readObject } from "../base/options.ts";
@@ -6,20 +6,20 @@ import type { Program } from "../objectives/program.ts";
 import { roleOf } from "../optimizer/evaluation.ts";
 import type { Plan } from "../optimizer/plan.ts";
 
-/** When a run goes over from its rule to L-BFGS, and how that goes on. */
+/** When a run hands over from its rule to L-BFGS, and how L-BFGS runs. */
 export interface HandoverConfig {
   /**
-   * After so many steps, a whole number >= 1; "plateau": where the run's metric no longer improves; "noise": where the signal-to-noise
-   * ratio of the gradients falls below `below`.
+   * After this many steps, a whole number >= 1; "plateau": when the run's metric no longer improves; "noise": when the
+   * signal-to-noise ratio of the gradients falls below `below`.
    */
   readonly at: number | "plateau" | "noise";
-  /** With "plateau": values in a row that are no improvement, a whole number >= 1, default 5. */
+  /** With "plateau": values in a row without an improvement, a whole number >= 1, default 5. */
   readonly patience?: number | undefined;
-  /** With "plateau": a value improves on the best by more than this, or not at all; >= 0, default 0. */
+  /** With "plateau": how much better than the best a value must be to count, >= 0, default 0. */
   readonly minDelta?: number | undefined;
   /**
-   * With "noise": the square of the mean gradient over its variance from step to step, > 0, default 1. Where steps overshoot,
-   * successive gradients point against each other, and the ratio is below 0.
+   * With "noise": the square of the mean gradient over its variance from step to step, > 0, default 1. When steps overshoot,
+   * successive gradients point against each other, and the ratio is negative.
    */
   readonly below?: number | undefined;
   /** With "noise": steps from one ratio to the next, a whole number in [2, 500], default 50. */
@@ -28,12 +28,12 @@ export interface HandoverConfig {
   readonly history?: number | undefined;
 }
 
-/** {@link HandoverConfig} with what its `at` takes filled in. */
+/** {@link HandoverConfig} with the options of its `at` filled in. */
 export type CompleteHandoverConfig = HandoverConfig & { readonly history: number };
 
 /**
- * @throws OptionError for a handover that is none, options of another kind of it, and runs that L-BFGS cannot go on with: with
- * dropout, averages of parameters, or rules that train other points than they promise.
+ * @throws OptionError for a malformed handover, options that its `at` does not take, and runs that L-BFGS cannot continue: with
+ * dropout, averages of parameters, or rules that evaluate at different points than they train.
  */
 export function readHandover(value: unknown, program: Program, plan: Plan, hasMetric: boolean): CompleteHandoverConfig {
   const config = readConfig(value, plan.accumulate, hasMetric);

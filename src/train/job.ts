@@ -1,4 +1,4 @@
-// What training and the tools around it are given: a run config, the engine, the data and options, all in one object.
+// The argument of training and its tools: a run config, the engine, the data and options, in one object.
 
 import { DeviceError, OptionError, show } from "../base/errors.ts";
 import { isOptions } from "../base/options.ts";
@@ -10,25 +10,25 @@ import type { CompleteDataConfig } from "./data.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "./engine.ts";
 import { type RunConfig, runFields } from "./run_config.ts";
 
-/** Rows to train on and to test with, and where they come from, as a run config says it. */
+/** Rows to train on and to test with, and their source as in a run config. */
 export interface RunData {
   /** The rows to train on. */
   readonly train: Dataset;
-  /** The rows to test with; nothing is tested without them. */
+  /** The rows to test with; without them nothing is tested. */
   readonly test?: Dataset | undefined;
-  /** Where they come from, every option filled in; null where the caller brings them. */
+  /** Their source, every option filled in; null if the caller passes them. */
   readonly config?: CompleteDataConfig | null | undefined;
 }
 
 /** A run config with its data and its engine. */
 export interface RunJob extends Omit<RunConfig, "data"> {
-  /** A rule's function without a rate takes the rate that suits the rule by experience: `sgd()` is `sgd({ lr: 0.1 })` here. */
+  /** A rule's function without a rate gets the rate that usually suits the rule: `sgd()` is `sgd({ lr: 0.1 })` here. */
   readonly optimizer: RunConfig["optimizer"];
-  /** The rows to train on, or these and those to test with; a landscape has none. */
+  /** The rows to train on, or both those and the rows to test with; a landscape has none. */
   readonly data?: Dataset | RunData | undefined;
-  /** The rows to test with, where `data` does not say. */
+  /** The rows to test with, if `data` has none. */
   readonly test?: Dataset | undefined;
-  /** Default: WebGPU where a device can be had, else the CPU reference. */
+  /** Default: WebGPU if there is a device, else the CPU reference. */
   readonly engine?: Engine | undefined;
 }
 
@@ -38,7 +38,7 @@ export interface OpenJob {
   readonly config: RunConfig;
   readonly data: Dataset | undefined;
   readonly test: Dataset | undefined;
-  /** Frees what was made for want of an engine. */
+  /** Frees the engine if it was made here. */
   close(): void;
 }
 
@@ -47,7 +47,7 @@ export interface OpenJob {
  *
  * @param name What errors call it.
  * @param options Names of options beside the job's own.
- * @throws OptionError for unknown fields, and for what is no engine, data set, listener or signal.
+ * @throws OptionError for unknown fields, and for an engine, data set, listener or signal of the wrong kind.
  */
 export async function openJob<T extends RunJob>(
   name: string,
@@ -78,7 +78,7 @@ export async function openJob<T extends RunJob>(
   };
 }
 
-/** A rule that was given as itself, and no rate, takes the one that suits it by experience, where it says so. */
+/** A rule without a rate gets its standard rate, if it has one. */
 function withUsualRate(optimizer: RunConfig["optimizer"]): RunConfig["optimizer"] {
   if (!isOptions(optimizer) || optimizer.lr !== undefined || !isRule(optimizer.rule)) return optimizer;
   const { usualRate } = optimizer.rule as Rule;
@@ -86,9 +86,9 @@ function withUsualRate(optimizer: RunConfig["optimizer"]): RunConfig["optimizer"
 }
 
 /**
- * The engine that was given, else WebGPU where there is a device, else the CPU reference; `close` frees what was made here.
+ * The given engine, else WebGPU if there is a device, else the CPU reference; `close` frees what was made here.
  *
- * @throws OptionError for what is no engine.
+ * @throws OptionError for anything but an engine.
  */
 export async function openEngine(given: Engine | undefined): Promise<Pick<OpenJob, "engine" | "close">> {
   if (given !== undefined) return { engine: readEngine(given), close: () => {} };

@@ -1,5 +1,5 @@
-// Keeps a run's checkpoints: says when one is due, hands each to its listener one after the other, and has the latest where
-// the run may have to go on from it.
+// Keeps a run's checkpoints: says when one is due, hands them to the listener one after the other, and holds the latest if the
+// run may have to resume from it.
 import { OptionError } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
 import type { RunCheckpoint } from "./run_checkpoint.ts";
@@ -8,24 +8,24 @@ import type { TrainOptions } from "./train.ts";
 export interface Keeper {
   /** Steps made at the latest checkpoint; 0 before the first. */
   readonly step: number;
-  /** The latest checkpoint, where there is to be one in memory. */
+  /** The latest checkpoint, if one is kept in memory. */
   readonly latest: RunCheckpoint | null;
-  /** Counts from a checkpoint that was made before. */
+  /** Starts counting at an earlier checkpoint. */
   begin(step: number): void;
-  /** Whether there is to be one after this many steps; throws what the listener threw at the last. */
+  /** Whether one is due after this many steps; throws what the listener threw last. */
   isDue(step: number): boolean;
   /** Hands a checkpoint over, once the listener is done with the one before. */
   put(checkpoint: RunCheckpoint): Promise<void>;
-  /** Ends when the listener is done; throws what it throws. */
+  /** Resolves when the listener is done; throws what it throws. */
   settled(): Promise<void>;
-  /** Ends when the listener is done, whatever comes of it; for `finally`. */
+  /** Resolves when the listener is done, even if it failed; for `finally`. */
   close(): Promise<void>;
 }
 
 /**
- * Null where nothing asks for checkpoints.
+ * Null if no checkpoints are needed.
  *
- * @throws OptionError for options that are none.
+ * @throws OptionError for bad options.
  */
 export function createKeeper(
   {

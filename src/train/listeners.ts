@@ -1,5 +1,5 @@
-// The listeners of a run: each is called once for each thing, even where steps are repeated after a device loss, and what a
-// listener throws is distinguished from what fails by itself.
+// The listeners of a run: each is called once per event, even if steps are repeated after a device loss, and errors of listeners
+// are told apart from other failures.
 import { OptionError, show } from "../base/errors.ts";
 import type { CurvaturePoint } from "./curvature.ts";
 import type { MetricOptions } from "./metric.ts";
@@ -8,11 +8,11 @@ import type { Progress, TrainOptions } from "./train.ts";
 import type { WatchEvent } from "./watch.ts";
 
 export interface Listeners {
-  /** Begins at a state whose past needs no report. */
+  /** Starts at a state whose past needs no report. */
   begin(state: Pick<RunState, "step" | "metrics" | "events" | "curvature">): void;
   onStart(): void;
   onStep(progress: Progress): void;
-  /** Reports the events that are not reported yet. */
+  /** Reports the events that were not reported yet. */
   onEvents(events: readonly WatchEvent[]): void;
   /** Reports a sharpness, where it is not reported yet. */
   onCurvature(point: CurvaturePoint): void;
@@ -22,7 +22,7 @@ export interface Listeners {
   threw(error: unknown): boolean;
 }
 
-/** @throws OptionError for a listener that is no function. */
+/** @throws OptionError for a listener that is not a function. */
 export function listen(options: TrainOptions): Listeners {
   const { onStart, onStep, onEvent, onCurvature, onTest, onMetric, onBest, onCheckpoint } = options;
   const listeners = { onStart, onStep, onEvent, onCurvature, onTest, onMetric, onBest, onCheckpoint };

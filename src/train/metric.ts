@@ -1,4 +1,4 @@
-// The metric of a run: measured where it is due, observed by plateaus, and used by early stopping and for the best checkpoint.
+// The metric of a run: measured when it is due, observed by plateaus, and used for early stopping and the best checkpoint.
 
 import { OptionError } from "../base/errors.ts";
 import { counts, type Dataset } from "../objectives/data/dataset.ts";
@@ -13,20 +13,20 @@ import type { Use } from "./use.ts";
 export interface MetricPoint {
   /** Training steps made. */
   readonly step: number;
-  /** Not finite where a loss was not. */
+  /** Not finite if a loss was not. */
   readonly value: number;
 }
 
 /**
- * The best point so far, and the optimizer's whole state there as `save` gives it. Which of its parameters are those to use,
- * and were evaluated, `evaluationRole` says.
+ * The best point so far, and the optimizer's whole state there. `evaluationRole` says which of its parameters were evaluated and
+ * are the ones to use.
  */
 export interface Best extends MetricPoint {
   /** The optimizer's checkpoint of that step. */
   readonly checkpoint: Uint8Array<ArrayBuffer>;
 }
 
-/** How a run is measured on the way. */
+/** How a run is measured along the way. */
 export interface MetricOptions {
   /** Evaluated at the end, unless the run was interrupted, and for metrics of the test set. */
   readonly test?: Dataset;
@@ -34,36 +34,36 @@ export interface MetricOptions {
   readonly onTest?: (rows: number) => void;
   /** Called with every value of the metric. */
   readonly onMetric?: (point: MetricPoint) => void;
-  /** Called, and waited for, where the metric is better than ever before. */
+  /** Called and awaited when the metric is better than ever before. */
   readonly onBest?: (best: Best) => void | Promise<void>;
 }
 
-/** The metric of one run; of one without a metric it is never due. */
+/** The metric of one run; without a metric it is never due. */
 export interface MetricTrack {
   readonly points: readonly MetricPoint[];
   /** The best of them; null before there is one. */
   readonly best: MetricPoint | null;
-  /** Whether there is to be a value after this many steps. */
+  /** Whether a value is due after this many steps. */
   isDue(step: number): boolean;
-  /** The next value; all steps on their way must have been reported. */
+  /** The next value; all steps in flight must have been reported. */
   observe(): Promise<void>;
-  /** Goes back to the best parameters, where the config says so. */
+  /** Restores the best parameters, if the config says so. */
   restore(): Promise<void>;
-  /** How well the parameters to use do on the test set; null without one that counts. */
+  /** How well the parameters to use do on the test set; null without a test set in which a row counts. */
   evaluation(): Promise<Evaluation | null>;
-  /** Whether the last value was one improvement too few. */
+  /** Whether early stopping is due after the last value. */
   readonly stops: boolean;
-  /** The optimizer's checkpoint at the best value, where {@link MetricTrack.restore} or a listener asks for it. */
+  /** The optimizer's checkpoint at the best value, if {@link MetricTrack.restore} or a listener needs it. */
   readonly kept: Uint8Array<ArrayBuffer> | null;
 }
 
-/** What a run that goes on has measured before. */
+/** What a resumed run has measured before. */
 export interface Measured {
   readonly metrics: readonly MetricPoint[];
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
 }
 
-/** @throws OptionError for a metric of a test set that there is not, or in which nothing counts. */
+/** @throws OptionError for a metric of a missing test set, or of one in which no row counts. */
 export function checkMetric(metric: MetricConfig | null, test: Dataset | undefined, missing = ""): void {
   if (!metric || metric.type === "loss") return;
   const what = `metric.type is "${metric.type}", which needs a test set`;
@@ -71,7 +71,7 @@ export function checkMetric(metric: MetricConfig | null, test: Dataset | undefin
   if (!counts(test)) throw new OptionError(`${what}; all rows of ${test.name} have weight 0`);
 }
 
-/** An evaluation of one replica, in which null stands for what there is not. */
+/** An evaluation of one replica; null for what does not exist. */
 export interface KnownEvaluation {
   /** Mean loss over the test set. */
   readonly loss: number;
@@ -102,7 +102,7 @@ export function trackMetric(
   const mode = metric ? metricMode(metric) : "min";
   const stopping = createStopping({ mode, patience: stop?.patience, minDelta: stop?.minDelta });
   const points: MetricPoint[] = [];
-  /** By the steps made: the test set is large, and need not be gone through twice for the same parameters. */
+  /** By the steps made: the test set is large, and is not evaluated twice for the same parameters. */
   const evaluations = new Map<number, Evaluation>();
   let bestIndex = -1;
   let kept: Uint8Array<ArrayBuffer> | null = measured?.bestOptimizer ?? null;

@@ -1,13 +1,12 @@
-// Gradients that are left over at the end of a run: fewer than `accumulate`, they make an update all the same.
+// Gradients left over at the end of a run: although fewer than `accumulate`, they make an update.
 
 import { accumulateOf } from "../modifiers/modifier.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 
 /**
- * Makes an update of the gradients that were added up since the last one: of the mean of those there are, in every replica that
- * is not halted.
+ * Makes an update from the mean of the gradients that were added up since the last one, in every replica that is not halted.
  *
- * @param added How many there are, fewer than the optimizer's `accumulate`; of none nothing is made.
+ * @param added How many there are, fewer than the optimizer's `accumulate`; for 0 it does nothing.
  */
 export async function updateRest(optimizer: Optimizer, added: number): Promise<void> {
   const accumulate = accumulateOf(optimizer.config);

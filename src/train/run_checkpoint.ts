@@ -1,6 +1,6 @@
-// Checkpoints of whole runs: everything that the steps to come depend on, in one safetensors file. The optimizer's own
-// checkpoint stands under `optimizer/`, that of the best parameters under `best/`; losses are exact, as four 16-bit words each;
-// the rest is JSON in the metadata.
+// Checkpoints of whole runs: everything that the steps to come depend on, in one safetensors file. The optimizer's own checkpoint
+// is stored under `optimizer/`, that of the best parameters under `best/`; losses are exact, as four 16-bit words each; the rest
+// is JSON in the metadata.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../base/safetensors.ts";
@@ -17,7 +17,7 @@ import type { WatchEvent, WatchState } from "./watch.ts";
 
 const format = "fallline-run-checkpoint/1";
 
-/** A run at one of its steps, to be kept wherever bytes can be. */
+/** A run at one of its steps, as bytes. */
 export interface RunCheckpoint {
   /** Training steps made. */
   readonly step: number;
@@ -35,7 +35,7 @@ export interface DataMark {
   readonly hash: string;
 }
 
-/** What the last update found, which steps report until the next: `accumulate` of them make one. */
+/** The last update's findings, which steps report until the next update (with `accumulate`, several steps make one). */
 export interface LastUpdate {
   /** Updates that were made. */
   readonly step: number;
@@ -51,7 +51,7 @@ export interface LastUpdate {
 export interface RunState {
   /** Training steps made. */
   readonly step: number;
-  /** The config of the run with every default filled in; of hypers that are functions of the step nothing. */
+  /** The config of the run with every default filled in, without hypers that are functions of the step. */
   readonly config: CompleteRunConfig;
   /** The engine that ran it, and the version of this library. */
   readonly backend: "webgpu" | "cpu";
@@ -73,15 +73,15 @@ export interface RunState {
   readonly test: DataMark | null;
   /** The optimizer's checkpoint, as its `save` gives it: parameters, slots, hypers, schedules, plateaus. */
   readonly optimizer: Uint8Array<ArrayBuffer>;
-  /** The same at the best point, where the run is to return its parameters or `onBest` receives them. */
+  /** The same at the best point, if the run returns those parameters or `onBest` receives them. */
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
   /** What the watch has seen; null without one. */
   readonly watch: WatchState | null;
-  /** How far the run is with its handover; null without one. */
+  /** The state of its handover; null without one. */
   readonly handover: HandoverState | null;
   /** What was measured of the sharpness, and from where that goes on; null where it is not measured. */
   readonly curvature: CurvatureState | null;
-  /** What the last update found, where several gradients make one; null before there was one. */
+  /** The last update's findings, if several gradients make one; null before the first. */
   readonly lastUpdate: LastUpdate | null;
 }
 
@@ -136,9 +136,9 @@ export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): 
 }
 
 /**
- * Reads a run checkpoint: what a tool wants to know of it without going on.
+ * Reads a run checkpoint, for tools that want its contents without resuming.
  *
- * @throws DataError for what is none, is damaged, or is of a version that this one does not read.
+ * @throws DataError for anything but a run checkpoint, and for one that is damaged or of an unknown version.
  */
 export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
   const { metadata, tensors } = decodeSafetensors(bytes);
@@ -197,10 +197,10 @@ export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
 }
 
 /**
- * A run checkpoint that this run can go on from.
+ * A run checkpoint that this run can resume from.
  *
- * @throws OptionError that names the first field, or the data, that is not the checkpoint's; only `steps` may be larger, and
- * where the rows are the same it does not matter where they come from. DataError as {@link decodeRunCheckpoint} does.
+ * @throws OptionError that names the first field, or the data, that differs from the checkpoint's; only `steps` may be larger,
+ * and the same rows may come from another source. DataError as {@link decodeRunCheckpoint}.
  */
 export function resumable(
   bytes: Uint8Array,
@@ -222,7 +222,8 @@ export function resumable(
 
 /**
  * @param of Which checkpoint it is.
- * @throws OptionError that names the first field that is not the saved run's; only `steps` may be larger, and `data` another.
+ * @throws OptionError that names the first field that differs from the saved run's; only `steps` may be larger, and `data` may
+ * differ.
  */
 export function mustBeSameRun(saved: CompleteRunConfig, config: CompleteRunConfig, of = "the checkpoint"): void {
   const { steps: least, data: _, ...theirs } = saved;
@@ -234,7 +235,7 @@ export function mustBeSameRun(saved: CompleteRunConfig, config: CompleteRunConfi
       `${difference.path} is ${words(difference.b)}; it must be ${words(difference.a)}, as in the run of ${of}`,
     );
   }
-  // What is damaged may have no steps.
+  // A damaged config may have no steps.
   if (!(steps >= least)) {
     throw new OptionError(`steps is ${steps}; it must be at least ${least}, the steps of the run of ${of}`);
   }

@@ -39,23 +39,23 @@ export const runFormat = "fallline-run/1";
 
 const metricTypes = ["loss", "testLoss", "testAccuracy", "testError"] as const;
 
-/** What a run is judged by along the way. */
+/** The metric that a run is judged by. */
 export interface MetricConfig {
   /**
-   * "loss": the mean of the training losses since the value before; "testLoss", "testAccuracy" and "testError": of the whole
-   * test set. Accuracies are better the higher they are, losses and errors the lower. Only the cross-entropies have an accuracy,
-   * and only a physics-informed network whose exact solution is known an error.
+   * "loss": the mean of the training losses since the value before; "testLoss", "testAccuracy" and "testError": of the whole test
+   * set. Higher accuracies are better, and lower losses and errors. Only the cross-entropies have an accuracy, and only
+   * physics-informed networks with a known exact solution have an error.
    */
   readonly type: (typeof metricTypes)[number];
-  /** Steps from one value to the next, a whole number >= 1; after the last step there is a value in any case. */
+  /** Steps between values, a whole number >= 1; the last step always has a value. */
   readonly every: number;
 }
 
 /** Early stopping by the run's metric. */
 export interface StopConfig {
-  /** Values in a row that are no improvement after which the run ends; a whole number >= 1. */
+  /** Values in a row without an improvement after which the run ends; a whole number >= 1. */
   readonly patience: number;
-  /** A value improves on the best by more than this, or not at all; >= 0, default 0. */
+  /** How much better than the best a value must be to count, >= 0, default 0. */
   readonly minDelta?: number | undefined;
   /** Whether the run returns the parameters of the best value instead of the last ones; default true. */
   readonly restoreBest?: boolean | undefined;
@@ -63,7 +63,7 @@ export interface StopConfig {
 
 /** How a run is watched. */
 export interface WatchConfig extends WatchOptions {
-  /** Steps from one look at the single layers to the next, a whole number >= 1, default 10. */
+  /** Steps between looks at the layers, a whole number >= 1, default 10. */
   readonly every?: number | undefined;
 }
 
@@ -71,42 +71,43 @@ export interface WatchConfig extends WatchOptions {
 export interface RunConfig {
   /** The version of this format; default the only one. */
   readonly format?: typeof runFormat | undefined;
-  /** What is trained: a model, or in its place `landscape` or `objective`. */
+  /** The model to train, or instead `landscape` or `objective`. */
   readonly model?: ModelConfig | Model | undefined;
-  /** Points on a landscape, which learn from no data. */
+  /** The landscape to descend; it needs no data. */
   readonly landscape?: LandscapeConfig | Landscape | undefined;
-  /** A custom objective, which no file can hold. */
+  /** A custom objective; JSON cannot hold one. */
   readonly objective?: CustomObjective | undefined;
-  /** Where the rows come from; null (the default) where the caller brings them. */
+  /** Where the rows come from; null (the default) if the caller passes them. */
   readonly data?: DataConfig | null | undefined;
   /**
-   * Of a model its initial weights; of a landscape where the points start, point after point; a custom objective says it
-   * itself.
+   * For a model, its initial weights; for a landscape, where the points start, point after point; a custom objective has its own.
    */
   readonly init?: InitConfig | Points | null | undefined;
   /** The rule and its options, also as JSON. */
   readonly optimizer: OptimizerConfig | OptimizerJson;
   /**
-   * Examples per step, of what learns from data: a whole number >= 1, or a schedule of the 0-based step, whose values are rounded to whole numbers and
-   * must then be >= 1.
+   * Examples per step, if there is data: a whole number >= 1, or a schedule of the 0-based step, whose values are rounded to
+   * whole numbers and must then be >= 1.
    */
   readonly batch?: Scheduled | null | undefined;
-  /** A whole number >= 1; with a schedule as batch at most 10,000,000, fewer where that holds more than ten others. */
+  /**
+   * Training steps, a whole number >= 1; with a schedule as batch at most 10,000,000, fewer if that holds more than ten others.
+   */
   readonly steps: number;
   /** Seed of the data's order, a whole number in [0, 2^53); default 0. */
   readonly seed?: number | undefined;
-  /** What plateaus observe and `stop` goes by; default none. */
+  /** The metric that plateaus observe and `stop` uses; default none. */
   readonly metric?: MetricConfig | null | undefined;
   /**
-   * Default none: all steps are made. With it a loss that is not finite ends the run too, unless the optimizer skips such
-   * steps (`skipNonFinite`).
+   * Early stopping; default none, so that all steps are made. With it a loss that is not finite also ends the run, unless the
+   * optimizer skips such steps (`skipNonFinite`).
    */
   readonly stop?: StopConfig | null | undefined;
-  /** When steps of the rule give way to iterations of L-BFGS over all rows; default never. */
+  /** When iterations of L-BFGS over all rows replace steps of the rule; default never. */
   readonly handover?: HandoverConfig | null | undefined;
   /** How often to measure the largest curvature of the loss, and on which rows; default never. */
   readonly curvature?: CurvatureConfig | null | undefined;
-  /** Whether to look for what is wrong with the run, and how; true for the default options; default false. */
+  /** Whether and how to watch the run for problems; true for the default options; default false. */
   readonly watch?: WatchConfig | boolean | null | undefined;
 }
 
@@ -136,13 +137,13 @@ export const runFields: readonly string[] = [
   ...["metric", "stop", "handover", "curvature", "watch"],
 ];
 
-/** The fields of which each says what is trained; a run has one of them. */
+/** The fields that say what is trained; a run has exactly one of them. */
 const programFields = ["model", "landscape", "objective"] as const;
 
 /**
  * What a run trains.
  *
- * @throws OptionError for a config that names nothing, or more than one thing.
+ * @throws OptionError for a config that names none, or more than one.
  */
 export function trainableOf(fields: Pick<RunConfig, (typeof programFields)[number]>): Trainable {
   const given = programFields.filter((field) => isGiven(fields[field]));
@@ -164,7 +165,7 @@ export function trainableOf(fields: Pick<RunConfig, (typeof programFields)[numbe
   return objective;
 }
 
-/** Whether something has its program, and is no config that one is to be made of. */
+/** Whether a value already has a program, and is not a config to make one from. */
 function isMade(value: unknown): value is Trainable {
   return typeof value === "object" && value !== null && "program" in value;
 }
@@ -176,13 +177,13 @@ function completeProgram(fields: RunConfig, trainable: Trainable): Partial<Compl
   return isGiven(fields.model) ? { model: config as CompleteModelConfig } : { landscape: config as LandscapeConfig };
 }
 
-/** Steps of a schedule that are looked at before a run begins. */
+/** Steps of a schedule that are checked before a run begins. */
 const checkedSteps = 1e6;
 
-/** The most steps of a run whose batch is a schedule: every one is looked at, since the largest batch must be known. */
+/** The most steps of a run whose batch is a schedule: every one is evaluated, since the largest batch must be known. */
 const mostBatchSteps = 1e7;
 
-/** Schedules may hold thousands of others; what is looked at before a run is bounded by steps times schedules. */
+/** Schedules may hold thousands of others, so the check before a run is limited by steps times schedules. */
 function stepsToCheck(config: unknown, most: number): number {
   let schedules = 0;
   holds(config, (part) => {
@@ -193,10 +194,9 @@ function stepsToCheck(config: unknown, most: number): number {
 }
 
 /**
- * Reads a run config and checks all that can be checked without its data. What it returns can be read again and stays as
- * it is.
+ * Reads a run config and checks everything that can be checked without its data. Reading the result again returns the same.
  *
- * @param standardData What `data` is where the config does not say.
+ * @param standardData The default of `data`.
  * @throws OptionError that names the field, for unknown fields and versions, values out of range at any step, and fields
  * that contradict each other.
  */
@@ -245,17 +245,17 @@ export function readRunConfig(value: unknown, standardData: DataConfig | null = 
   };
 }
 
-/** What a run with this metric strives for. */
+/** Whether a run with this metric minimises or maximises it. */
 export function metricMode({ type }: MetricConfig): "min" | "max" {
   return type === "testAccuracy" ? "max" : "min";
 }
 
-/** Updates that a run makes, which is what schedules count: `accumulate` steps make one. */
+/** Updates that a run makes, which schedules count: with `accumulate`, several steps make one. */
 export function updatesOf({ steps, optimizer }: CompleteRunConfig): number {
   return Math.ceil(steps / accumulateOf(optimizer));
 }
 
-/** What learns from no data takes none. */
+/** A program without data must not be given any. */
 function refuseData({ title }: Program, fields: Readonly<Record<string, unknown>>): void {
   for (const field of ["data", "batch"]) {
     if (!isGiven(fields[field])) continue;
@@ -263,7 +263,7 @@ function refuseData({ title }: Program, fields: Readonly<Record<string, unknown>
   }
 }
 
-/** How many examples each 0-based step takes; 0 where there is no data. */
+/** How many examples each 0-based step takes; 0 without data. */
 export function batchSizes({ batch }: Pick<RunConfig, "batch">): (step: number) => number {
   if (batch === null || batch === undefined) return () => 0;
   if (typeof batch === "number") return () => batch;
@@ -280,7 +280,7 @@ export function batchSizes({ batch }: Pick<RunConfig, "batch">): (step: number) 
 /**
  * The largest batch of the run.
  *
- * @throws OptionError where the data has fewer rows.
+ * @throws OptionError if the data has fewer rows.
  */
 export function checkBatch(
   { batch, steps }: Pick<RunConfig, "batch" | "steps">,
@@ -367,7 +367,7 @@ function readWatch(value: unknown): CompleteRunConfig["watch"] {
   };
 }
 
-/** The plan of a run's optimizer and its hypers, with every value checked that its schedules take in the run. */
+/** The plan of a run's optimizer and its hypers, after checking every value that its schedules take in the run. */
 function readOptimizer(
   tensors: readonly Tensor[],
   value: unknown,
@@ -401,7 +401,7 @@ function measured(config: OptimizerConfig): OptimizerConfig {
 
 /** A schedule that leaves its hyper's range late in the run is found now. Functions are left alone: they may count calls. */
 function checkHypers({ groups }: Plan, hypers: Hypers, updates: number): void {
-  // Groups go by the optimizer's own schedules, which need not be gone through for each of them.
+  // Groups share the optimizer's schedules, which are checked only once.
   const checked = new Map<Schedule, Set<string>>();
   groups.forEach(({ rule, lrScale }, group) => {
     for (const [hyper, schedule] of Object.entries(hypers.of(group))) {

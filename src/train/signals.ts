@@ -1,11 +1,11 @@
-// The running figures that a watch (watch.ts) judges a run by. Each costs the same at every step and never grows. What each
-// has of the past is a short list of numbers, which a checkpoint keeps.
+// The running figures by which a watch (watch.ts) judges a run. Each costs the same at every step and never grows. It remembers
+// the past as a short list of numbers, which a checkpoint keeps.
 import { DataError, show } from "../base/errors.ts";
 
-/** What a figure has of the past; its meaning is the figure's own. */
+/** What a figure remembers; only the figure knows its meaning. */
 export type SignalState = readonly number[];
 
-/** @throws DataError for what is no list of so many numbers. */
+/** @throws DataError for anything but a list of that many numbers. */
 function readState(value: unknown, count: number): readonly number[] {
   if (Array.isArray(value) && value.length === count && value.every((number) => typeof number === "number"))
     return value;

@@ -1,12 +1,12 @@
-// Early stopping: which value of a metric was the best, and when none better has come for too long (Prechelt 1998).
+// Early stopping: which value of a metric was the best, and when there has been no better one for too long (Prechelt 1998).
 import { OptionError, show } from "../base/errors.ts";
 import { readChoice, readNumber, readObject } from "../base/options.ts";
 
 /** What {@link createStopping} takes. */
 export interface StoppingOptions {
-  /** Values in a row that are no improvement after which to stop; a whole number >= 1; default: never. */
+  /** Values in a row without an improvement after which to stop; a whole number >= 1; default: never. */
   readonly patience?: number | undefined;
-  /** A value improves on the best by more than this, or not at all; >= 0, default 0. */
+  /** How much better than the best a value must be to count, >= 0, default 0. */
   readonly minDelta?: number | undefined;
   /** Whether lower ("min", the default) or higher ("max") is better. */
   readonly mode?: "min" | "max" | undefined;
@@ -22,16 +22,16 @@ export interface StoppingReport {
   readonly best: number | null;
   /** Which value that was, counted from 0; null before the first. */
   readonly bestIndex: number | null;
-  /** Values in a row, this one included, that were no improvement. */
+  /** Values in a row, this one included, without an improvement. */
   readonly waited: number;
 }
 
 /** Decides when training no longer pays. */
 export interface Stopping {
   /**
-   * Observes the next value of the metric. One that is not finite is no improvement.
+   * Observes the next value of the metric. A value that is not finite is no improvement.
    *
-   * @throws OptionError for a metric that is no number.
+   * @throws OptionError for a metric that is not a number.
    */
   observe(metric: number): StoppingReport;
 }

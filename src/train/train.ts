@@ -1,5 +1,5 @@
-// The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones
-// before; only where the run's metric is due does it wait for those on their way.
+// The training loop: a run config and an engine in, a trained model out. It starts steps without waiting for the ones before;
+// only when the run's metric is due does it wait for the steps in flight.
 
 import { DataError, DeviceError, OptionError, show } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
@@ -50,48 +50,48 @@ export interface Progress extends StepReport {
 }
 
 /**
- * Why a run ended: all steps were made, "finished"; `stop` ended it for want of an improvement, "stopped-early"; a loss was not
- * finite, "diverged": with `stop` that ends the run at once, without it is said of a run that has made all its steps and whose
- * last loss, or test loss, is not finite; or the signal did, "interrupted".
+ * Why a run ended: all steps were made ("finished"), `stop` saw no improvement ("stopped-early"), a loss was not finite
+ * ("diverged"), or the signal ended it ("interrupted"). With `stop` divergence ends the run at once; without it, a run that made
+ * all its steps has diverged if its last loss, or its test loss, is not finite.
  */
 export type Reason = "finished" | "stopped-early" | "diverged" | "interrupted";
 
-/** What a run does beside training. */
+/** What a run does besides training. */
 export interface TrainOptions extends Omit<MetricOptions, "test"> {
   /** Called for every step, in order, once its loss has come back. */
   readonly onStep?: (progress: Progress) => void;
   /** Called once everything is made, before the first step. */
   readonly onStart?: () => void;
-  /** Stops the run after the steps that are on their way; what there is is returned. */
+  /** Stops the run after the steps in flight; `train` returns the result so far. */
   readonly signal?: AbortSignal;
-  /** Also return the parameters that are trained, as they were after this many steps. */
+  /** Also returns the trained parameters as they were after this many steps. */
   readonly snapshotAfter?: number;
   /** Called with every sharpness that the config's `curvature` asks for. */
   readonly onCurvature?: (point: CurvaturePoint) => void;
   /** Called with every finding of the config's `watch`. */
   readonly onEvent?: (event: WatchEvent) => void;
   /**
-   * Training steps from one checkpoint of the run to the next, a whole number >= 1; needs `onCheckpoint` or `recover`. Default
-   * 100, or a tenth of the run's steps where those are fewer than 1,000.
+   * Training steps between checkpoints of the run, a whole number >= 1; needs `onCheckpoint` or `recover`. Default 100, or a
+   * tenth of the run's steps if those are fewer than 1,000.
    */
   readonly saveEvery?: number;
   /**
-   * Called with every checkpoint of the run, and with one where all steps are made, or where `stop` or the signal ends it. The
-   * run goes on meanwhile, but for the next checkpoint and for its end, which wait for what it returns; it ends with what that
-   * throws.
+   * Called with every checkpoint of the run, including one after the last step, or when `stop` or the signal ends the run. The
+   * run goes on meanwhile; only the next checkpoint and the end of the run wait for what it returns. If it throws, the run ends
+   * with that error.
    */
   readonly onCheckpoint?: (checkpoint: RunCheckpoint) => void | Promise<void>;
   /**
-   * The bytes of a {@link RunCheckpoint}: goes on from there, on the same kind of engine to the bit as if the run had never
-   * stopped. Config and data must be the checkpoint's, but `steps` may be larger. Hypers and batches that are functions of the
-   * step no file holds: those are this config's. Listeners are called for new steps only; earlier ones are in
-   * {@link decodeRunCheckpoint} and in the result.
+   * The bytes of a {@link RunCheckpoint} to resume from; on the same kind of engine the run continues to the bit as if it had
+   * never stopped. Config and data must be the checkpoint's, but `steps` may be larger. Hypers and batches that are functions of
+   * the step, which no file holds, come from this config. Listeners are called for new steps only; earlier ones are in {@link
+   * decodeRunCheckpoint} and in the result.
    */
   readonly resume?: Uint8Array;
   /**
-   * Called when the engine's device is lost, with what failed: to resolve to a new engine, on which the run goes on from its
-   * last checkpoint. Repeated steps are not reported again. After three losses without a new checkpoint in between the
-   * run ends with the error.
+   * Called with the error when the engine's device is lost. It must resolve to a new engine, on which the run continues from its
+   * last checkpoint. Repeated steps are not reported again. After three losses without a new checkpoint in between the run ends
+   * with the error.
    */
   readonly recover?: (error: DeviceError) => Promise<Engine>;
 }
@@ -99,7 +99,7 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
 /** A run, its data, its engine, and its listeners. */
 export interface TrainJob extends RunJob, TrainOptions {}
 
-/** What came of a run. */
+/** The result of a run. */
 export interface TrainResult {
   /** What it ran on. */
   readonly backend: Engine["backend"];
@@ -116,13 +116,13 @@ export interface TrainResult {
   /** What `watch` found; nothing without it. */
   readonly events: readonly WatchEvent[];
   /**
-   * What to know about the data: classes that have rows to train on and none to test with, or the other way about; a test set in
-   * which nothing counts.
+   * Notes about the data: classes that have rows to train on and none to test with, or the other way round, and a test set in
+   * which no row counts.
    */
   readonly notes: readonly string[];
   /**
-   * The parameters to use: those of the best point where `stop.restoreBest` says so and there is one, else those after the last
-   * step; of them the average or the evaluation point where the optimizer has one (`role`).
+   * The parameters to use: those of the best point with `stop.restoreBest`, else those after the last step; the average or the
+   * evaluation point if the optimizer has one (`role`).
    */
   readonly params: TensorValues;
   /** The role of `params` in the optimizer: "params", "swa", "ema", "lookahead" or "evaluation", as `evaluationRole` says. */
@@ -131,21 +131,21 @@ export interface TrainResult {
   readonly shapes: ReadonlyMap<string, readonly number[]>;
   /** The parameters at the end, by name. */
   readonly snapshot: TensorValues | undefined;
-  /** Mean loss of `params` on the test set; null without one in which anything counts, or when the run was interrupted. */
+  /** Mean loss of `params` on the test set; null without a test set in which a row counts, or if the run was interrupted. */
   readonly testLoss: number | null;
-  /** Their accuracy there; null then too, and with a loss that has none. */
+  /** Their accuracy on the test set; null in the same cases, and with a loss that has no accuracy. */
   readonly testAccuracy: number | null;
-  /** The root of the mean square of what their outputs are off there; null where no exact outputs are known. */
+  /** Root mean square error of their outputs on the test set; null if no exact outputs are known. */
   readonly testError: number | null;
-  /** The steps of the rule after which L-BFGS went on; null where it did not. */
+  /** The step at which the run handed over to L-BFGS; null if it did not. */
   readonly handedOverAt: number | null;
   /** How many steps were skipped for a gradient that was not finite. */
   readonly skipped: number;
   /** Why the run ended. */
   readonly reason: Reason;
   /**
-   * The first training step, 1-based, whose loss was not finite; null where all were. Unless such steps are skipped
-   * (`skipNonFinite`) the parameters are lost from then on.
+   * The first training step, 1-based, whose loss was not finite; null if all were. Unless such steps are skipped
+   * (`skipNonFinite`), the parameters are lost from then on.
    */
   readonly divergedAt: number | null;
   /** Whether the signal ended the run. */
@@ -153,10 +153,10 @@ export interface TrainResult {
 }
 
 /**
- * Reads a run config, also against its data.
+ * Reads a run config and checks it against its data.
  *
- * @throws OptionError as {@link readRunConfig} does, and where config and data do not fit each other; DataError for targets
- * that the loss does not take, and rows to train on of which none counts.
+ * @throws OptionError as {@link readRunConfig}, and if config and data do not fit each other; DataError for targets that the loss
+ * does not take, and if no training row counts.
  */
 export function readRun(config: RunConfig, data: Dataset | undefined, test?: Dataset): CompleteRunConfig {
   const complete = readRunConfig(config);
@@ -186,9 +186,9 @@ export interface OpenRun extends Trainee {
 }
 
 /**
- * Makes everything that a run needs; for {@link train}, and for tools that make the steps themselves.
+ * Makes everything that a run needs, for {@link train} and for tools that make the steps themselves.
  *
- * @param from Steps whose rows are passed over.
+ * @param from Steps whose rows are skipped.
  */
 export async function openRun(
   engine: Engine,
@@ -232,11 +232,11 @@ function* noRows(): Generator<undefined, never> {
 }
 
 /**
- * Trains a model, points on a landscape or a custom objective from its seed, or goes on from a checkpoint of the run:
- * `train({ model: mlp([784, 256, 10]), data, optimizer: adamw(), batch: 64, steps: 300 })`.
+ * Trains a model, points on a landscape or a custom objective from its seed, or resumes from a checkpoint of the run: `train({
+ * model: mlp([784, 256, 10]), data, optimizer: adamw(), batch: 64, steps: 300 })`.
  *
- * @throws OptionError for a config that does not hold together, or is not that of the checkpoint; DataError for a checkpoint
- * that is none; DeviceError when the engine cannot run it, or its device is lost; and what a listener throws.
+ * @throws OptionError for an invalid config, or one that is not the checkpoint's; DataError for a bad checkpoint; DeviceError if
+ * the engine cannot run it or its device is lost; and whatever a listener throws.
  */
 export async function train(job: TrainJob): Promise<TrainResult> {
   const { engine, config, data, test, close } = await openJob("train", job, trainOptions);
@@ -294,10 +294,10 @@ const trainOptions: readonly (keyof TrainOptions)[] = [
   ...(["onStart", "onStep", "onEvent", "onCurvature", "onTest", "onMetric", "onBest", "onCheckpoint"] as const),
 ];
 
-/** Losses of the device without a checkpoint in between after which a run gives up. */
+/** Device losses without a checkpoint in between after which a run gives up. */
 const mostLosses = 3;
 
-/** What stays the same of a run when its device is lost. */
+/** The parts of a run that survive a device loss. */
 interface Run {
   readonly config: CompleteRunConfig;
   readonly data: Dataset | undefined;
@@ -310,7 +310,7 @@ interface Run {
   readonly found: { snapshot?: TensorValues };
 }
 
-/** Makes the steps that are left after a state, or all of them. */
+/** Makes the remaining steps after a state, or all of them. */
 async function attempt(engine: Engine, run: Run, state: RunState | null): Promise<TrainResult> {
   const { config, data, test, listeners, keeper, marks, found } = run;
   const { signal, snapshotAfter } = run.options;
@@ -319,14 +319,14 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   const { every: lookEvery, ...limits } = config.watch ?? { every: Number.POSITIVE_INFINITY };
   const watch = config.watch && createWatch(limits);
   if (watch && state?.watch) watch.restore(state.watch);
-  // The first update too: it shows which tensors begin at zero, whose early updates are large for that alone.
+  // The first update too: it shows which tensors start at zero, whose early updates are large for that reason alone.
   const looks = (step: number) => watch !== null && (step === accumulate || step % lookEvery === 0);
   const opened = await openRun(engine, config, data, state?.step);
   const { optimizer, objective, order } = opened;
   const losses: number[] = [...(state?.losses ?? [])];
   const events: WatchEvent[] = [...(state?.events ?? [])];
   let skipped = state?.skipped ?? 0;
-  // Nothing skips such a step, so the parameters are gone with it.
+  // Nothing skips such a step, so the parameters are lost with it.
   const loses = (loss: number) =>
     stop !== null && flatConfig(config.optimizer).skipNonFinite !== true && !Number.isFinite(loss);
   let lost = losses.some(loses);
@@ -376,7 +376,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     listeners.onCurvature(point);
     listeners.onEvents(events);
   };
-  /** Hands over where that is due: with every step reported, so that what decides it is known. */
+  /** Hands over if that is due; every step must be reported first, so that the decision can be made. */
   const handOver = async (made: number): Promise<void> => {
     if (!handover?.mayBeDue(made)) return;
     await pipeline.drain();
@@ -529,7 +529,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   }
 }
 
-/** What a handover takes of its run. */
+/** What a handover needs from its run. */
 function handoverRun(
   engine: Engine,
   config: CompleteRunConfig,

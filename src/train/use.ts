@@ -1,5 +1,5 @@
-// The parameters to use of a model in training (src/evaluation.ts) in the place of those that are trained, for as long as an
-// evaluation takes; afterwards everything is as it was, to the bit.
+// Puts a model's parameters to use in place of the trained ones for the duration of an evaluation; afterwards everything is as it
+// was, to the bit.
 
 import { allocate } from "../engines/gpu/allocate.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
@@ -9,9 +9,9 @@ import { createPlan } from "../optimizer/plan.ts";
 
 /** Puts the parameters to use in place, and those that are trained back. */
 export interface Use {
-  /** The role that a replica's parameters to use have now. */
+  /** The role of a replica's parameters to use. */
   role(replica?: number): Promise<Role>;
-  /** Does work with the parameters to use of every replica in place. Make no steps meanwhile. */
+  /** Runs work with every replica's parameters to use in place. Make no steps meanwhile. */
   during<T>(work: () => Promise<T>): Promise<T>;
 }
 
@@ -49,7 +49,7 @@ async function swapped<T>(optimizer: Optimizer, roles: readonly Role[], work: ()
   }
 }
 
-/** What is in a slot is copied where it is; only what a rule works out of its slots comes by way of the host. */
+/** Slots are copied on the device; only values that a rule computes from its slots go through the host. */
 async function swappedOnGpu<T>(optimizer: GpuOptimizer, roles: readonly Role[], work: () => Promise<T>): Promise<T> {
   const { device, params } = optimizer;
   const { made: kept, buffers } = await allocate(device, "the parameters that are trained", (create) =>

@@ -1,18 +1,18 @@
-// Watching a run: what a step found goes in, what is wrong with the run comes out, as typed findings with the numbers behind
-// them. Knows no engine: a training loop, a sweep (one watch for each replica) or a loop of one's own feeds it.
+// Watching a run: it observes the steps of a run and reports what is wrong, as typed findings with the numbers behind them. It
+// knows no engine: a training loop, a sweep (one watch for each replica) or a custom loop feeds it.
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { isOptions, type Range, readArray, readMade, readNumber, readObject } from "../base/options.ts";
 import type { LayerStats } from "../optimizer/optimizer.ts";
 import { Alarm, Fading, type Motion, Recent, type SignalState, Usual } from "./signals.ts";
 
-/** Where the lines are drawn. Ratios are plain numbers, not percent. */
+/** The thresholds of a watch. Ratios are plain numbers, not percent. */
 export interface WatchOptions {
   /**
-   * Steps over which the loss is judged, a whole number in [8, 4096], default 40; also for how many steps in a row a finding
-   * must be gone before it has ended. Noise looks like a swing or a standstill by chance less often the more there are.
+   * Steps over which the loss is judged, a whole number in [8, 4096], default 40; also how many steps in a row a finding must be
+   * absent before it has ended. The longer it is, the less often noise looks like a swing or a standstill.
    */
   readonly window?: number | undefined;
-  /** What the smoothed loss keeps of itself at each step, in [0, 1), default 0.9: a mean of about the last ten. */
+  /** Decay of the smoothed loss, in [0, 1), default 0.9: a mean of about the last ten. */
   readonly smoothing?: number | undefined;
   /**
    * Diverging: the smoothed loss lies above its best by this many times the best itself, and by this many times what it had
@@ -80,7 +80,7 @@ export interface WatchedStep {
   readonly index?: number | undefined;
   /** Before the update. */
   readonly loss: number;
-  /** Of the whole gradient, before clipping; NaN (the default) where none is computed. */
+  /** Norm of the whole gradient, before clipping; NaN (the default) if none is computed. */
   readonly gradientNorm?: number | undefined;
   /** Updates skipped so far because a gradient was not finite; default 0. */
   readonly skipped?: number | undefined;
@@ -103,7 +103,7 @@ export interface ObservedCurvature {
 interface Finding {
   /** The training step that completed it, 1-based. */
   readonly step: number;
-  /** What is the case, in one sentence with the numbers. */
+  /** What happened, in one sentence with the numbers. */
   readonly message: string;
   /** What usually helps, in one sentence. */
   readonly remedy: string;
@@ -135,16 +135,16 @@ export interface Diverging extends Finding {
   readonly kind: "diverging";
   /** The smoothed loss. */
   readonly loss: number;
-  /** The lowest that it was. */
+  /** The lowest smoothed loss. */
   readonly best: number;
   /** The step with the lowest loss so far. */
   readonly bestStep: number;
 }
 
 /**
- * The loss swings about without getting lower, in a way that minibatches do not make it; or it stands still although the
- * gradient does not and the steps are long: they cross the valley from side to side, as plain gradient descent does on a
- * parabola of curvature λ at a rate of 2/λ.
+ * The loss swings without getting lower, in a way that minibatches do not explain; or it stands still although there is a
+ * gradient and the steps are long: they cross the valley from side to side, as plain gradient descent does on a parabola of
+ * curvature λ at a rate of 2/λ.
  */
 export interface Oscillating extends Finding {
   /** The loss rises and falls without getting lower. */
@@ -153,9 +153,9 @@ export interface Oscillating extends Finding {
   readonly loss: number;
   /** Half the distance from the lowest to the highest loss in the window. */
   readonly amplitude: number;
-  /** Steps from one high to the next; 2 where it stands still. */
+  /** Steps from one high to the next; 2 if the loss stands still. */
   readonly period: number;
-  /** What the loss should fall by at a step if it were straight: gradient norm · step length; null where unknown. */
+  /** How much the loss would fall at a step if it were straight: gradient norm · step length; null if unknown. */
   readonly expectedFall: number | null;
 }
 
@@ -165,11 +165,11 @@ export interface Stalled extends Finding {
   readonly kind: "stalled";
   /** Mean loss over the newer half of the window. */
   readonly loss: number;
-  /** What the loss fell by at a step, over the loss; may be below 0. */
+  /** How much the loss fell at a step, relative to the loss; may be negative. */
   readonly fall: number;
-  /** Norm of the update over the norm of all weights, as it usually is; null where no layers are observed. */
+  /** The usual norm of the update relative to the norm of all weights; null if no layers are observed. */
   readonly updateRatio: number | null;
-  /** Gradient norm · step length, over the loss: the share that a step can take off it at most; null where unknown. */
+  /** Gradient norm · step length, relative to the loss: the largest share by which a step can lower it; null if unknown. */
   readonly expectedFall: number | null;
 }
 
@@ -193,7 +193,7 @@ export interface VanishingGradient extends Finding {
   readonly layer: string | null;
   /** The norm of its gradient. */
   readonly gradientNorm: number;
-  /** What it is small against: the norm of the layer `against`, or else what the norm usually is, at least 2⁻²⁴ of the loss. */
+  /** What it is small compared with: the norm of the layer `against`, or else the usual norm, at least 2⁻²⁴ of the loss. */
   readonly reference: number;
   /** The norm that it is compared with. */
   readonly against: string | null;
@@ -207,7 +207,7 @@ export interface UpdateSize extends Finding {
   readonly layer: string;
   /** Norm of what the update changed over the norm of the values before. */
   readonly ratio: number;
-  /** The option that it is beyond. */
+  /** The option whose limit it passes. */
   readonly limit: number;
 }
 
@@ -225,7 +225,7 @@ export interface EdgeOfStability extends Finding {
   readonly lr: number;
 }
 
-/** What a watch has found, distinguished by `kind`; plain JSON but for numbers that are not finite. */
+/** What a watch has found, distinguished by `kind`; plain JSON except for numbers that are not finite. */
 export type WatchEvent =
   | NonFiniteLoss
   | NonFiniteGradient
@@ -238,12 +238,12 @@ export type WatchEvent =
   | EdgeOfStability;
 
 /**
- * A run in one word: "waiting" until the loss lies below its start beyond doubt, "diverged" while the loss is not finite or lies where it
- * diverged to, "oscillating" and "stalled" while that is the case, else "converging", which also a run has that is done.
+ * A run in one word: "waiting" until the loss is clearly below its start, "diverged" while the loss is not finite or where it
+ * diverged to, "oscillating" and "stalled" while that lasts, else "converging", also after it has converged.
  */
 export type RunState = "waiting" | "converging" | "oscillating" | "stalled" | "diverged";
 
-/** What a watch makes of a run. */
+/** A watch's verdict on a run. */
 export interface Verdict {
   /** The run's state in a word. */
   readonly state: RunState;
@@ -256,9 +256,9 @@ export interface Watch {
   /**
    * Observes what a training step found, step after step.
    *
-   * @returns what this observation completes, most often nothing. A finding is returned when it begins, and again only after
-   * it had ended.
-   * @throws OptionError for a loss that is no number; nothing is changed then.
+   * @returns the findings that begin with this observation, most often none. A finding is returned when it begins, and again only
+   * after it has ended.
+   * @throws OptionError for a loss that is not a number; nothing is changed then.
    */
   observe(report: WatchedStep): readonly WatchEvent[];
   /** Observes what the update of a training step did to each tensor (`optimizer.layers()`), every step or now and then. */
@@ -272,20 +272,22 @@ export interface Watch {
   observeCurvature(step: number, curvature: ObservedCurvature): readonly WatchEvent[];
   /** The run in one word, as of what was observed. */
   readonly verdict: Verdict;
-  /** All that was observed, as far as what is yet to be found depends on it; to be kept with a checkpoint. */
+  /** The state on which later findings depend, to be kept with a checkpoint. */
   state(): WatchState;
   /**
-   * Goes on from the state of a watch with the same options: what follows is found as it would have been there.
+   * Continues from the state of a watch with the same options: later findings are the same as that watch's.
    *
-   * @throws DataError for what is no such state; nothing is changed then.
+   * @throws DataError for anything but such a state; nothing is changed then.
    */
   restore(state: WatchState): void;
 }
 
-/** What {@link Watch.state} gives: plain data, but for numbers that are not finite. Its fields may change with the version. */
+/**
+ * What {@link Watch.state} returns: plain data, except for numbers that are not finite. Its fields may change with the version.
+ */
 export type WatchState = Readonly<Record<string, unknown>>;
 
-/** A thousandth of the first loss: from there on a run is done, and neither stands still nor swings in a way that matters. */
+/** Below a thousandth of the first loss a run is done, and neither a standstill nor a swing matters. */
 const done = 1e-3;
 /** Observations before a gradient has a usual size. */
 const acquaintance = 10;
@@ -293,13 +295,13 @@ const acquaintance = 10;
 const patience = 5;
 /** A gradient is alive while it has this share of the largest usual size it had. */
 const alive = 0.1;
-/** Half of a float32's precision: a unit step along a gradient that is this share of the loss no longer changes its bits. */
+/** Half of float32's precision: a unit step along a gradient of this share of the loss no longer changes the loss's bits. */
 const resolution = 2 ** -24;
 
 /**
  * Watches a run for losses and gradients that are not finite, divergence, oscillation, rates that are too small, exploding and
- * vanishing gradients and updates out of proportion. Deterministic; a step costs the same however long the run, and memory
- * grows with the number of tensors alone.
+ * vanishing gradients and updates out of proportion. It is deterministic; a step costs the same however long the run, and memory
+ * grows only with the number of tensors.
  *
  * @throws OptionError for values out of range and unknown options.
  */
@@ -342,13 +344,13 @@ interface Figures {
   bestNoise: number;
   /** Steps in a row at which the loss rose. */
   climbs: number;
-  /** Losses in a row far above where the run began. */
+  /** Losses in a row far above the run's start. */
   outside: number;
   /** The highest smoothed loss. */
   top: number;
-  /** Steps in a row that should have taken something off the loss. */
+  /** Steps in a row that should have lowered the loss. */
   longSteps: number;
-  /** Whether the loss lies below its start, beyond doubt. */
+  /** Whether the loss is clearly below its start. */
   fallen: boolean;
   norm: number;
   reportsNorm: boolean;
@@ -619,7 +621,7 @@ class RunWatch implements Watch {
     return (1 + acquaintance / this.#now.count) * (Math.sqrt(this.#turns.mean) / 0.9);
   }
 
-  /** The schedule itself warms up or has taken the rate down: that little moves is meant. */
+  /** The schedule itself warms up or has lowered the rate: small updates are intended. */
   #deliberate(): boolean {
     const rising = this.#now.rateRose > 0 && this.#now.count - this.#now.rateRose < this.#limits.window;
     return rising || this.#now.lr < alive * this.#now.topRate;
@@ -799,7 +801,7 @@ class RunWatch implements Watch {
     this.#gradient.add(norm);
     const floor = resolution * Math.abs(this.#now.first);
     const lost = norm < vanish * usual || (norm < floor && this.#gradient.peak < floor);
-    // A loss that has halved and then has no gradient has arrived.
+    // A loss that has halved and then has no gradient has converged.
     const arrived = this.#now.first - this.#smooth.mean > Math.abs(this.#now.first) / 2;
     if (!this.#alarms.vanishingGradient.observe(lost && !arrived)) return;
     const reference = Math.max(usual, floor);
@@ -866,7 +868,7 @@ class Layer {
     return { ...statesOf(this.#signals), fromZero: [Number(this.#fromZero)] };
   }
 
-  /** @throws DataError for what is no state of a layer. */
+  /** @throws DataError for anything but the state of a layer. */
   restore(state: unknown): void {
     const record = readRecord("layers", state);
     for (const [name, signal] of Object.entries(this.#signals)) signal.restore(record[name]);
@@ -909,7 +911,7 @@ class Layer {
       };
     }
     const ratio = updateNorm / weightNorm;
-    // Biases and the like begin at or stay near zero: how much of them an update changes says nothing.
+    // Biases and the like start at or stay near zero: the relative size of their updates says nothing.
     const isMeaningful = !this.#fromZero && weightNorm > 0.01 * totals.weight;
     if (
       this.#large.observe(isMeaningful && ratio > limits.largeUpdate, isMeaningful && ratio > limits.largeUpdate / 2)

@@ -1,4 +1,4 @@
-// What twins go over on the CPU: the elements of a tensor with their slots, the scalars of a rule set.
+// What twins iterate over on the CPU: the elements of a tensor with their slots, and the scalars of a rule set.
 import { type MatrixView, type Place, type RuleSetLayout, rowMeans, slotRange } from "../../optimizer/layout.ts";
 import type { Rule } from "../../rules/rule.ts";
 import { decoded, encoded, wordsOf } from "../../rules/slot_format.ts";

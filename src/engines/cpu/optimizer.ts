@@ -26,7 +26,7 @@ export interface CpuOptimizer extends Optimizer {
   /**
    * One tensor's part of an arena or a slot, which changes with it.
    *
-   * @throws OptionError for what is no role, tensor or replica.
+   * @throws OptionError for an unknown role, tensor or replica.
    */
   view(role: Role, name: string, where?: InReplica): Float32Array<ArrayBuffer>;
 }
@@ -35,7 +35,7 @@ export interface CpuOptimizer extends Optimizer {
 export interface ReplicaProgress {
   /** Updates made. */
   readonly step: number;
-  /** What the next loss is to be multiplied by; 1 without loss scaling. */
+  /** Factor for the next loss; 1 without loss scaling. */
   readonly lossScale: number;
   /** Whether it was halted; it takes no further steps. */
   readonly halted: boolean;
@@ -44,7 +44,7 @@ export interface ReplicaProgress {
 /**
  * Creates the CPU reference of an optimizer.
  *
- * @throws OptionError for bad tensors or a bad config; DeviceError where the process has no memory for them.
+ * @throws OptionError for bad tensors or a bad config; DeviceError if the process runs out of memory.
  */
 export function createCpuOptimizer(tensors: Tensors, config: OptimizerConfig): CpuOptimizer {
   return createPaged(tensors, config);

@@ -30,7 +30,7 @@ export function updateRuleSet(plan: Plan, state: RuleSetState, rows: readonly Ro
   const modifiers = plan.modifiers;
   const all = layout.used.map((place) => workOf(state, place, rows[place.group]!, step, modifiers));
   const works = all.filter(({ row }) => row.frozen !== 1);
-  // What is frozen keeps all it has; but slots begin with the first step.
+  // Frozen tensors keep everything they have, but their slots start with the first step.
   for (const { place, row, cells } of all) {
     if (row.frozen !== 1 || row.first !== 1) continue;
     for (let i = 0; i < place.segment.length; i++) cells.store(i, cells.load(i));
@@ -76,7 +76,7 @@ function workOf(
   return work;
 }
 
-/** The rule's update of a tensor, and the modifiers behind it. */
+/** The rule's update of a tensor, and the modifiers after it. */
 function update({ state: { ruleSet }, modifiers, scalars }: TwinContext, work: Work, { note }: Step): void {
   const { place, row, cells, gradient } = work;
   const { rule, flags } = ruleSet;

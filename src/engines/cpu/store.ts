@@ -1,5 +1,5 @@
 // The arrays of an optimizer on the CPU, and a step over them: the same plan as on the GPU, with each rule's twin in its loop.
-// Arithmetic is float64, storage float32, and nothing is faster than it is plain.
+// Arithmetic is float64, storage float32, and the code puts clarity before speed.
 
 import { DeviceError } from "../../base/errors.ts";
 import { largestLossScale } from "../../modifiers/modifier.ts";
@@ -38,7 +38,7 @@ export interface Replica {
   /** Why it makes no more steps. */
   underflow: string | undefined;
   halted: boolean;
-  /** What the last update did, by the tensor's place; empty where nobody asks. */
+  /** What the last update did, by the tensor's place; empty unless a modifier asks for it. */
   layers: readonly LayerStats[];
 }
 
@@ -134,7 +134,7 @@ export class ArrayStore implements Store {
   async fetch(ranges: readonly Range[], replica: number): Promise<Fetched> {
     const values = ranges.map((range) => fromStored(range, this.view(range, replica).slice()));
     const { ruleSets, clock } = this.replicas[replica]!;
-    // What is copied is of this moment; later steps forget what was carried before them.
+    // Copies this moment's values; later steps forget what was carried before them.
     const past =
       values.length > 0
         ? pastOf(
@@ -265,7 +265,7 @@ export class ArrayStore implements Store {
     return this.#plan.clipNorm?.kind ?? 2;
   }
 
-  /** The norm of each bin of clipping; what is frozen has no gradient. */
+  /** The norm of each bin of clipping; frozen tensors count as having no gradient. */
   #norms({ ruleSets }: Replica, rows: readonly (readonly Row[])[], raw: Pages): number[] {
     const kind = this.#normKind();
     const bins = clipBins(this.#plan);
@@ -290,7 +290,7 @@ export class ArrayStore implements Store {
   }
 }
 
-/** Of every tensor where no update touched it; empty where nobody asks. */
+/** For every tensor, its stats if no update touched it; empty unless a modifier asks for them. */
 function untouched({ watch, names }: Plan): readonly LayerStats[] {
   return watch ? names.map((name) => ({ name, gradientNorm: 0, weightNorm: 0, updateNorm: 0 })) : [];
 }

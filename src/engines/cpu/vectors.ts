@@ -25,7 +25,7 @@ import type { CpuOptimizer } from "./optimizer.ts";
 /**
  * Vectors over tensors of a CPU optimizer.
  *
- * @throws OptionError for tensors or a replica that are not there.
+ * @throws OptionError for unknown tensors or an unknown replica.
  */
 export function createCpuVectors(optimizer: CpuOptimizer, options: VectorOptions = {}): CpuVectors {
   readOptimizer(optimizer, "cpu");

@@ -1,5 +1,5 @@
-// The one place where buffers are made, and where the device is asked what it says of it: errors of memory and validation
-// become one DeviceError that names what could not be made, and nothing is left behind.
+// The one place where buffers are made and the device's errors are caught: errors of memory and validation become one DeviceError
+// that names what could not be made, and nothing is left behind.
 import { DeviceError, FalllineError } from "../../base/errors.ts";
 import { learnLoss, lossText, requireBuffer, requireLimit } from "./device.ts";
 
@@ -15,7 +15,7 @@ export interface Allocation<T> {
   readonly buffers: readonly GPUBuffer[];
 }
 
-/** What a device said of some calls: in words, by kind; nothing where all went well. */
+/** The messages of a device about some calls, by kind; empty if all went well. */
 export interface Trouble {
   /** It ran out of memory. */
   readonly memory?: GPUError;
@@ -23,7 +23,7 @@ export interface Trouble {
   readonly refusal?: GPUError;
 }
 
-/** What came of {@link watched} calls. */
+/** The outcome of {@link watched} calls. */
 export interface Watched<T> {
   /** What was made; undefined where something was thrown. */
   readonly made: T | undefined;
@@ -32,8 +32,8 @@ export interface Watched<T> {
 }
 
 /**
- * Runs `work`, which must not await anything, in error scopes of its own: those of a caller stay balanced and catch nothing
- * of ours. What it throws is reported like everything else.
+ * Runs `work`, which must not await anything, in error scopes of its own, so that a caller's scopes stay balanced and catch none
+ * of our errors. What it throws is reported like everything else.
  */
 export function watched<T>(device: GPUDevice, work: () => T): Watched<T> {
   device.pushErrorScope("out-of-memory");
@@ -49,7 +49,7 @@ export function watched<T>(device: GPUDevice, work: () => T): Watched<T> {
 }
 
 async function troubleOf(...scopes: readonly Promise<GPUError | null>[]): Promise<Trouble> {
-  // A device that is lost may reject these, and then has nothing to say.
+  // A lost device may reject these, and then has no message.
   const [refusal, memory] = await Promise.all(scopes.map((scope) => scope.catch(() => null)));
   return { ...(memory ? { memory } : {}), ...(refusal ? { refusal } : {}) };
 }
@@ -88,8 +88,8 @@ export function createBuffer(
 /**
  * Runs `build`, which makes buffers (and bind groups) without awaiting anything.
  *
- * @throws DeviceError that says what could not be held or was refused; every buffer is destroyed then. What `build` throws of
- * ours is thrown as it is.
+ * @throws DeviceError that says what did not fit or was refused; every buffer is destroyed then. Our own errors that `build`
+ * throws pass through unchanged.
  */
 export async function allocate<T>(
   device: GPUDevice,
@@ -110,8 +110,8 @@ export async function allocate<T>(
 }
 
 /**
- * What was in the way of making something, if anything: what was thrown of ours, else memory, since other errors follow from
- * its want, else what the device refused.
+ * Why something could not be made, if it could not: an error of our own that was thrown, else memory, since a lack of it causes
+ * the other errors, else what the device refused.
  */
 export async function failureOf(
   device: GPUDevice,
@@ -142,7 +142,7 @@ export async function failureOf(
 
 const noReason = "it gave no reason";
 
-/** The first line of a message, or where there is none what stands for it: some errors of WebGPU are empty. */
+/** The first line of a message, or a substitute: some errors of WebGPU are empty. */
 export function wordsOf(error: unknown, otherwise: string): string {
   const text = error instanceof Error || hasMessage(error) ? error.message : String(error);
   return text.split("\n")[0]?.trim() || otherwise;

@@ -16,14 +16,14 @@ export interface Launch {
   readonly page: number;
   readonly access: Access;
   readonly places: readonly Place[];
-  /** What is bound of the caller's buffers; undefined for the arenas. */
+  /** The bound parts of external buffers; undefined for the arenas. */
   readonly external: { readonly params: Stretch; readonly gradients: Stretch } | undefined;
 }
 
-/** The part of a caller's buffer that holds a launch's tensors; `offset` is one that can be bound. */
+/** The part of an external buffer that holds a launch's tensors; `offset` is one that can be bound. */
 export type Stretch = Required<GPUBufferBinding>;
 
-/** What WebGPU asks of the offset of a binding on every device; some allow less. */
+/** The alignment of a binding's offset that works on every device; some need less. */
 const bindingAlignment = 256;
 
 /** Four elements at once need offsets to match, and room for the last four. */
@@ -68,7 +68,7 @@ function stretchesOf({ segment }: Place, access: Access): Launch["external"] {
   return { params: stretch(external.params), gradients: stretch(external.gradients) };
 }
 
-/** Bytes that must be bound for a tensor in a buffer of the caller's; 0 for one in the arenas. */
+/** Bytes that must be bound for a tensor in an external buffer; 0 for one in the arenas. */
 export function boundBytes({ external, length }: Segment, role: "params" | "gradients"): number {
   return external ? ((external[role].offset ?? 0) % bindingAlignment) + 4 * length : 0;
 }
@@ -200,7 +200,7 @@ export function reductionBins(
   perChunk: number,
 ): readonly BinValues[] {
   if (scope === "all") {
-    // By the row behind those of the groups.
+    // By the row after those of the groups.
     return [{ ...spanOf(layout.places, numbers, perChunk), group: ruleSet.groups.length, record: 0 }];
   }
   return layout.places.map((place, index) => ({
@@ -236,7 +236,7 @@ export function lineTasks(
   resultsOf: (place: Place) => LineResults | undefined,
 ): readonly Partial<Values<ReturnType<typeof linesStruct>["fields"]>>[] {
   return places.flatMap((place) => {
-    // As many tasks as there is room for: those of rows that are not in use have no lines.
+    // As many tasks as there is room for: those of unused rows have no lines.
     const results = resultsOf(place);
     if (!results) return [];
     const used = layout.used[place.at]!;

@@ -51,7 +51,7 @@ export const controlRecord = defineStruct("Control", {
 /** A field of the control record. */
 export type ControlField = keyof typeof controlRecord.fields;
 
-/** What the word `skip` is while a replica is halted. */
+/** The value of the word `skip` while a replica is halted. */
 export const halted = 2;
 
 /** Bytes of one replica's records. */

@@ -1,4 +1,4 @@
-// Getting a device, finding out what it really is, and refusing early when it cannot hold what is asked of it.
+// Getting a device, finding out what it really is, and refusing early when it is too small.
 import { DeviceError, OptionError, show } from "../../base/errors.ts";
 import { readArray, readMade, readString } from "../../base/options.ts";
 
@@ -16,7 +16,7 @@ export interface AdapterDescription {
 
 const softwareNames = /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|\bcpu\b/i;
 
-/** @throws OptionError for what is no GPUDevice. */
+/** @throws OptionError for anything but a GPUDevice. */
 export function readDevice(device: GPUDevice): GPUDevice {
   const allowed = "a GPUDevice, such as requestDevice() gives";
   return readMade("device", device, allowed, { createBuffer: "function", limits: "object", queue: "object" });
@@ -25,7 +25,7 @@ export function readDevice(device: GPUDevice): GPUDevice {
 /**
  * Some browsers reveal nothing about a device's adapter; it then counts as a GPU without a name.
  *
- * @throws OptionError for what is neither a GPUAdapterInfo nor undefined.
+ * @throws OptionError for anything but a GPUAdapterInfo or undefined.
  */
 export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescription {
   if (info !== undefined && typeof info !== "object") {
@@ -66,10 +66,10 @@ export function lineOf({ vendor, architecture, description, software }: AdapterD
 const wantedFeatures = ["subgroups", "shader-f16"] as const satisfies readonly GPUFeatureName[];
 
 /**
- * A device with the largest buffers and bindings that the adapter offers, and with its subgroups and float16, where it has
- * them. `features` are asked for besides, where the adapter offers them (`"timestamp-query"` …).
+ * A device with the largest buffers and bindings that the adapter offers, and with its subgroups and float16, where it has them.
+ * `features` are requested too, if the adapter offers them (`"timestamp-query"` …).
  *
- * @throws OptionError for what is no GPU; DeviceError where there is no WebGPU or no adapter.
+ * @throws OptionError for anything but a GPU; DeviceError if there is no WebGPU or no adapter.
  */
 export async function requestDevice(
   gpu: GPU | undefined = globalThis.navigator?.gpu,
@@ -152,17 +152,17 @@ function lossOf(device: GPUDevice): Loss {
 }
 
 /**
- * Whether a device is known to be lost. What fails with a loss may fail a little before it is reported: after a failure ask
- * {@link learnLoss}.
+ * Whether a device is known to be lost. Calls that fail because of a loss may fail a little before it is reported: after a
+ * failure, use {@link learnLoss}.
  */
 export function isLost(device: GPUDevice): boolean {
   return lossOf(device).info !== undefined;
 }
 
-/** Milliseconds that a loss may be reported after the failures that come of it. */
+/** Milliseconds within which a loss is reported after the failures that it causes. */
 const lossDelay = 100;
 
-/** After something failed: waits a moment for a loss of the device to be reported, and gives it; undefined where there is none. */
+/** After a failure: waits a moment for a loss of the device to be reported, and returns it; undefined if there is none. */
 export async function learnLoss(device: GPUDevice): Promise<GPUDeviceLostInfo | undefined> {
   const loss = lossOf(device);
   if (!loss.info) {
@@ -176,7 +176,7 @@ export async function learnLoss(device: GPUDevice): Promise<GPUDeviceLostInfo | 
   return loss.info;
 }
 
-/** A loss as error messages describe it. */
+/** How error messages describe a loss. */
 export function lossText({ reason, message }: GPUDeviceLostInfo): string {
   return `the GPU device was lost (${reason}: ${message})`;
 }

@@ -19,8 +19,8 @@ export interface Kernel {
 const compiled = new WeakMap<GPUDevice, Map<string, Promise<Kernel>>>();
 
 /**
- * Compiles a kernel with its `override` constants; of the same source and constants once for each device. What failed is
- * tried again.
+ * Compiles a kernel with its `override` constants, once per device for the same source and constants. After a failure it tries
+ * again.
  *
  * @throws DeviceError that names the snippet of the source and its line.
  */
@@ -99,8 +99,8 @@ export interface Dispatch {
 const nothingBound = new WeakMap<GPUDevice, GPUBindGroup>();
 
 /**
- * Makes sure that {@link leavePass} creates nothing. WebGPU has nothing that unsets a pipeline, and not every implementation
- * takes null for a bind group.
+ * Makes sure that {@link leavePass} creates nothing. WebGPU cannot unset a pipeline, and not every implementation accepts null as
+ * a bind group.
  */
 export function prepareLeaving(device: GPUDevice): void {
   if (nothingBound.has(device)) return;
@@ -110,15 +110,15 @@ export function prepareLeaving(device: GPUDevice): void {
 }
 
 /**
- * Leaves a caller's pass so that a dispatch without a pipeline and bind group of the caller's own is an error that says so,
- * not our last kernel once more.
+ * Leaves a caller's pass so that a dispatch for which the caller sets no pipeline and bind group is an error, not our last kernel
+ * once more.
  */
 export function leavePass(device: GPUDevice, pass: GPUComputePassEncoder): void {
   prepareLeaving(device);
   pass.setBindGroup(0, nothingBound.get(device)!);
 }
 
-/** @throws OptionError for what is no pass into which dispatches can be encoded. */
+/** @throws OptionError for anything but a pass into which dispatches can be encoded. */
 export function mustBePass(pass: GPUComputePassEncoder): void {
   readMade("pass", pass, "an open GPUComputePassEncoder", { dispatchWorkgroups: "function" });
 }

@@ -47,7 +47,7 @@ function choicesOf(device: GPUDevice): DeviceChoices {
 
 /** A page's own storage, where it has and grants one. */
 function pageStore(): ChoiceStore | undefined {
-  // Node may have a localStorage too, which is of no use without a file of its own.
+  // Node may have a localStorage too, which is useless without a file of its own.
   if (!("isSecureContext" in globalThis)) return undefined;
   try {
     return globalThis.localStorage;
@@ -67,7 +67,7 @@ function read(device: GPUDevice, store: ChoiceStore | undefined): Known {
     return knownIn(JSON.parse(text || "null"));
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
-    // It holds nothing that cannot be measured again, and is replaced when something is.
+    // Everything in it can be measured again; the next measurement replaces it.
     return nothing();
   }
 }
@@ -94,12 +94,12 @@ export function note(device: GPUDevice, edit: (known: Known) => void): void {
   const choices = choicesOf(device);
   edit(choices.known);
   try {
-    // Read anew: what other sessions have saved since stays, and what they have forgotten stays forgotten.
+    // Read again: what other sessions have saved since stays, and what they have forgotten stays forgotten.
     const held = read(device, choices.store);
     edit(held);
     choices.store?.setItem(storeKey(device), JSON.stringify(held));
   } catch (error) {
-    // A full storage is no reason to end a training; from here on choices are kept in memory.
+    // A full storage must not end a training run; from here on choices are kept in memory.
     choices.store = undefined;
     console.warn(`fallline: the choice of kernels could not be stored (${(error as Error).message})`);
   }
@@ -113,8 +113,9 @@ export function noteSpeedsOf(device: GPUDevice, what: string, measured: Speeds):
 }
 
 /**
- * Where a device's choices are kept from now on, beside memory: what is in `store` is read now, what is measured or pinned is
- * written to it. Without this it is `localStorage` on a page and nothing elsewhere; `undefined` stands for memory alone.
+ * Sets where a device's choices are kept from now on, beside memory: the contents of `store` are read now, and whatever is
+ * measured or pinned is written to it. The default is `localStorage` on a page and nothing elsewhere; `undefined` keeps choices
+ * in memory alone.
  */
 export function keepChoices(device: GPUDevice, store: ChoiceStore | undefined): void {
   readDevice(device);

@@ -1,16 +1,15 @@
 // The shapes of the kernels that stream memory (updates, norms, sums, landscapes): how many lanes a workgroup has, and whether
-// they join what they have summed. Which one a device runs: what was pinned, else what was measured to be fastest, else the
-// default.
+// they join what they have summed. A device runs the pinned one, else the one that measured fastest, else the default.
 
 import { isSoftware } from "./device.ts";
 import { fastest, knownOf, type Speeds } from "./kernel_choices.ts";
 
 /** How kernels that stream memory are cut. */
 export interface StreamShape {
-  /** Whether its lanes stand apart or are joined, and how many there are: "apart-8", "joined-64". */
+  /** Whether its lanes work apart or are joined, and how many there are: "apart-8", "joined-64". */
   readonly name: string;
   readonly workgroupSize: number;
-  /** Whether a workgroup's lanes join their results: cheap on GPUs, dearer than the kernel itself where one is emulated. */
+  /** Whether a workgroup's lanes join their results: cheap on GPUs, but costlier than the kernel itself on an emulated one. */
   readonly barriers: boolean;
 }
 
@@ -28,7 +27,7 @@ const clearlyFaster = 1.05;
 /** What the choice of a shape is kept under. */
 export const updateChoice = "update";
 
-/** What is worth measuring, the one that runs unmeasured first. */
+/** The shapes worth measuring, the default first. */
 export function shapeCandidates(device: GPUDevice): readonly StreamShape[] {
   const first = defaultShape(device);
   return [
@@ -52,7 +51,7 @@ export function mostLanes({ limits }: GPUDevice): number {
   return Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
 }
 
-/** What runs where nothing was measured or pinned. */
+/** The shape that runs if nothing was measured or pinned. */
 export function defaultShape(device: GPUDevice): StreamShape {
   if (!isSoftware(device)) return findShape("joined-64")!;
   // An emulation runs as many lanes at once as its subgroups have. With more each reads its chunk's entry and row for fewer
@@ -66,7 +65,7 @@ export function streamShape(device: GPUDevice): StreamShape {
   return pinnedShape(device) ?? measuredShape(device) ?? defaultShape(device);
 }
 
-/** The fastest that was measured; the default unless it is clearly slower. */
+/** The fastest measured shape; the default unless it is clearly slower. */
 export function measuredShape(device: GPUDevice): StreamShape | undefined {
   const speeds = Object.entries(shapeSpeeds(device)).filter(([name]) => runnable(device, name));
   const best = runnable(device, fastest(Object.fromEntries(speeds)));
@@ -79,7 +78,7 @@ export function pinnedShape(device: GPUDevice): StreamShape | undefined {
   return runnable(device, knownOf(device).pins[updateChoice]);
 }
 
-/** What was measured of shapes that there are, in GB/s. */
+/** The measurements of known shapes, in GB/s. */
 export function shapeSpeeds(device: GPUDevice): Speeds {
   const speeds = knownOf(device).speeds[updateChoice] ?? {};
   return Object.fromEntries(Object.entries(speeds).filter(([name]) => findShape(name)));

@@ -12,8 +12,8 @@ import { mostSlots, RowRing, ringSlots } from "./row_ring.ts";
 
 /**
  * Steps before the next one whose rates `set` replaces too, where that many may have been encoded and never submitted; eight
- * times as many as were encoded since the last `set`, if that is more. Always more would make setting a rate at every step
- * dear.
+ * times as many as were encoded since the last `set`, if that is more. More than that would make it expensive to set a rate at
+ * every step.
  */
 const setReach = 32;
 
@@ -37,7 +37,7 @@ interface ReplicaState {
   changed: Change & { step: number };
   /** Updates and gradients that were lost, as far as reported. */
   lost: { astray: number; missed: number };
-  /** Updates that `step` submitted; each of them is a step or a skip, or went astray. */
+  /** Updates that `step` submitted; each of them became a step or a skip, or was lost. */
   submitted: number;
   /** How far the replica was when it was last looked at whether all of these had run. */
   checked: { ran: number; submitted: number };
@@ -71,7 +71,7 @@ export interface Order {
 
 type Target = GPUCommandEncoder | GPUComputePassEncoder;
 
-/** Why what was submitted left no trace. */
+/** Why a submission left no trace. */
 const refusedMessage =
   "the device refused them, as its uncapturederror event says; a buffer that they use may be destroyed, mapped or invalid";
 
@@ -91,7 +91,7 @@ export class Ledger {
   #gradients = 0;
   /** What {@link updates} was at the last change of hypers. */
   #updatesAtChange = 0;
-  /** Calls of `encode` of which nobody knows whether they were submitted, since the last copy that showed it. */
+  /** Calls of `encode` that may or may not have been submitted, since the last copy that showed it. */
   #unsure = 0;
   /** Of those, the ones without an `await` between them. */
   #unsureInTurn = 0;
@@ -165,7 +165,7 @@ export class Ledger {
     mustStep(this.replicas);
     const { accumulate } = this.#plan;
     const full = this.#micro + 1 === accumulate;
-    // Encoders that were dropped, or come yet: the GPU knows when the gradients of an update are all there.
+    // Encoders may have been dropped, or still come: only the GPU knows when the gradients of an update are complete.
     const asksGpu = submits && accumulate > 1 && this.#unsure > 0;
     if (full || asksGpu) this.#provide(full);
     return { full, asksGpu };
@@ -228,7 +228,7 @@ export class Ledger {
     return this.replicas.some((replica) => replica.next !== this.#floor(replica));
   }
 
-  /** Rows that may still be taken are made anew: something that they hold has changed. */
+  /** Makes the rows that may still be taken again: something that they hold has changed. */
   expire(): void {
     const reach = Math.max(this.#plan.skipNonFinite ? skipReach : setReach, 8 * (this.updates - this.#updatesAtChange));
     this.#updatesAtChange = this.updates;
@@ -258,7 +258,7 @@ export class Ledger {
     this.#asks ||= this.#mayBeBehind();
   }
 
-  /** Begins anew where a checkpoint says. */
+  /** Starts again at a checkpoint's step. */
   restart(clocks: readonly Clock[], pasts: readonly Past[], micro: number): void {
     this.epoch++;
     this.#micro = micro;
@@ -326,7 +326,7 @@ export class Ledger {
         for (const source of rowRing.sources) source.settle(changed.step);
         rowRing.expire(changed.step);
       }
-      // The ring has left the GPU behind, by skips or by encoders that were dropped: back to where it is.
+      // The ring is ahead of the GPU, because of skips or dropped encoders: back to where the GPU is.
       if (rowRing.fallBack(step) && encoded === undefined) {
         for (const source of rowRing.sources) source.fallBack(step);
         replica.next = step;
@@ -340,7 +340,7 @@ export class Ledger {
     }
   }
 
-  /** Keeps for the next call what it must say of updates and gradients that were lost. */
+  /** Keeps for the next call the error about updates and gradients that were lost. */
   #learnLosses(replica: ReplicaState, { astray, missed }: ControlRecord): void {
     const updates = astray - replica.lost.astray;
     const gradients = missed - replica.lost.missed;

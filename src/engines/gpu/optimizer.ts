@@ -32,12 +32,12 @@ import { tableBytes } from "./row_ring.ts";
 import { compileStages, type SharedBuffers } from "./stages.ts";
 import { BufferStore, mustNotBeLost } from "./store.ts";
 
-/** A field of the control buffer that kernels may want to know. */
+/** A field of the control buffer that your kernels may read. */
 export type ControlField = "step" | "skip" | "lossScale";
 
 const controlFields: readonly ControlField[] = ["step", "skip", "lossScale"];
 
-/** An optimizer on the GPU, whose arenas are buffers of the caller's device. */
+/** An optimizer on the GPU, whose arenas are buffers on the caller's device. */
 export interface GpuOptimizer extends Optimizer {
   /** Always "webgpu". */
   readonly backend: "webgpu";
@@ -56,9 +56,8 @@ export interface GpuOptimizer extends Optimizer {
   /** Whether `destroy` was called. */
   readonly destroyed: boolean;
   /**
-   * Where in the control buffer a field of a replica (default: the first) is, in words of 4 bytes: `"step"`, a u32, the
-   * updates made; `"skip"`, a u32 that is 2 while the replica is halted; `"lossScale"`, an f32 by which the next loss is to be
-   * multiplied.
+   * Where in the control buffer a field of a replica (default: the first) is, in words of 4 bytes: `"step"`, a u32, the updates
+   * made; `"skip"`, a u32 that is 2 while the replica is halted; `"lossScale"`, an f32, the factor for the next loss.
    */
   controlIndex(field: ControlField, where?: InReplica): number;
   /**
@@ -70,36 +69,36 @@ export interface GpuOptimizer extends Optimizer {
    *
    * The update takes the rates of the GPU's own step when it runs, so encoders may be submitted in any order, and one that is
    * never submitted uses up no step. The table holds 5,120 steps (512 and more with hundreds of groups or replicas): an update
-   * that runs when its step is no longer among them, after so many encoders that were dropped or are submitted at once, or
-   * so many unreported skips, changes nothing, and the next `step`, `encode`, `stats`, `read`, `saveCheckpoint` or `observeControl` throws a
-   * DeviceError that says how many there were; what is encoded after that is right again. To lose none, `await stats()`
-   * after dropping encoders. With `accumulate` the GPU counts the gradients: never another number of them makes an update.
-   * Where an encoder was dropped and nothing was reported since, one gradient may be left out, which is reported likewise.
+   * that runs when its step is no longer among them, after so many encoders that were dropped or are submitted at once, or that
+   * many unreported skips, changes nothing, and the next `step`, `encode`, `stats`, `read`, `saveCheckpoint` or `observeControl`
+   * throws a DeviceError that says how many there were; what is encoded after that is correct again. To lose none, `await
+   * stats()` after dropping encoders. With `accumulate` the GPU counts the gradients, so an update always has the right number of
+   * them. If an encoder was dropped and nothing was reported since, one gradient may be left out, which is reported in the same
+   * way.
    *
-   * Rules that carry something from step to step (asgd its rate) apply a `set` late by the skips and dropped encoders that
-   * are not reported yet, until `step`, `read` or `stats` learns of them.
+   * Rules that carry values from step to step (asgd its rate) apply a `set` late by the skips and dropped encoders that are not
+   * reported yet, until `step`, `read` or `stats` learns of them.
    *
-   * @throws OptionError for a target that is neither; when a hyper's schedule leaves its range at this step; when more than
-   * 2,048 updates (256 and more with hundreds of groups or replicas) are encoded into one encoder or pass, or more than 5,120
-   * without an `await` and without {@link GpuOptimizer.markSubmitted}. DataError when {@link Optimizer.step} does. DeviceError
-   * after `destroy` or device loss, and where updates were lost. Nothing is encoded then.
+   * @throws OptionError for a target that is neither an encoder nor a pass; if a hyper's schedule leaves its range at this step;
+   * when more than 2,048 updates (256 and more with hundreds of groups or replicas) are encoded into one encoder or pass, or more
+   * than 5,120 without an `await` and without {@link GpuOptimizer.markSubmitted}. DataError as {@link Optimizer.step}.
+   * DeviceError after `destroy` or device loss, and if updates were lost. Nothing is encoded then.
    */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
-   * Marks what was encoded into `target` as submitted. Never needed; a caller who does, in a loop without an
-   * `await`, may encode and submit any number of updates, and with dropped encoders elsewhere the host knows better where
-   * the GPU is.
+   * Marks everything encoded into `target` as submitted. This is optional: it allows a loop without an `await` to encode and
+   * submit any number of updates, and if encoders were dropped elsewhere, it tells the host more precisely how far the GPU is.
    */
   markSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
-   * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. Of a tensor
-   * in an external buffer, its part of that, whose offset need not be one that can be bound.
+   * One tensor's part of an arena, ready for a bind group; up to 3 elements of zero padding follow the tensor. For a tensor in an
+   * external buffer, its part of that buffer, whose offset may not be bindable.
    */
   binding(role: Role, name: string, where?: InReplica): GPUBufferBinding & { readonly offset: number };
   /**
    * Reads a copy of the control buffer that the caller made, and learns from it how many steps were skipped; by replica.
    *
-   * @throws OptionError for a copy that is too short; DeviceError where updates were lost ({@link GpuOptimizer.encode}).
+   * @throws OptionError for a copy that is too short; DeviceError if updates were lost ({@link GpuOptimizer.encode}).
    */
   observeControl(bytes: ArrayBuffer, offset?: number): readonly Stats[];
 }
@@ -107,8 +106,8 @@ export interface GpuOptimizer extends Optimizer {
 /**
  * Creates an optimizer on `device` over its own arenas for `tensors`, or over external buffers.
  *
- * @throws OptionError for bad tensors or a bad config; DeviceError when the device's limits or memory do not suffice or
- * the rule's WGSL does not compile. Nothing is left behind then.
+ * @throws OptionError for bad tensors or a bad config; DeviceError if the device's limits or memory do not suffice or the rule's
+ * WGSL does not compile. Nothing is left behind then.
  */
 export function createOptimizer(device: GPUDevice, tensors: Tensors, config: OptimizerConfig): Promise<GpuOptimizer> {
   return createShaped(device, tensors, config);

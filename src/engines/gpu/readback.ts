@@ -1,7 +1,7 @@
 // Reading GPU memory without waiting for it: a copy is encoded into a small mappable buffer, and its bytes arrive later as a
-// promise, while further work is already submitted. A submission that the device refuses throws nothing and leaves what was
-// there before, so every readback proves that its own submission ran: the queue writes a mark behind the bytes, and the
-// submission clears it.
+// promise, while further work is already submitted. A submission that the device refuses throws nothing and leaves what was there
+// before, so every readback proves that its own submission ran: the queue writes a mark after the bytes, and the submission
+// clears it.
 import { DeviceError, type FalllineError } from "../../base/errors.ts";
 import { createBuffer, failureOf, type Trouble, watched, wordsOf } from "./allocate.ts";
 import { learnLoss, lossText } from "./device.ts";
@@ -13,7 +13,7 @@ const markBytes = 4 * markCount;
 /** A mark before its submission has run. */
 const unset = 0xffff_ffff;
 
-/** A mappable buffer for so many bytes, and marks behind them. */
+/** A mappable buffer for some bytes, with marks after them. */
 export class Staging {
   readonly buffer: GPUBuffer;
   readonly #device: GPUDevice;
@@ -40,18 +40,18 @@ export class Staging {
     this.#used++;
   }
 
-  /** Begins to map it; right behind the submission, so that errors of both are reported together. */
+  /** Starts to map it; called right after the submission, so that errors of both are reported together. */
   map(): void {
     this.#mapping = this.buffer.mapAsync(GPUMapMode.READ);
-    // Whoever takes the bytes learns of a failure.
+    // The failure is reported to whoever takes the bytes.
     this.#mapping.catch(() => undefined);
   }
 
   /**
    * What `read` takes out of the bytes, once the submission that was marked and mapped last has run.
    *
-   * @param trouble What the device said of it, where it was asked.
-   * @throws DeviceError where it did not run, or the bytes cannot be had any more.
+   * @param trouble The device's message about it, if there is one.
+   * @throws DeviceError if it did not run, or the bytes are gone.
    */
   async take<T>(read: (bytes: ArrayBuffer) => T, trouble: Promise<Trouble>): Promise<T> {
     const mark = this.#bytes + 4 * (this.#used - 1);
@@ -110,7 +110,7 @@ export class ReadbackPool {
   readonly #all = new Set<Staging>();
   readonly #free: Staging[] = [];
 
-  /** @param reserved Buffers of {@link stagingBytes} bytes that were made ahead of time, and are the pool's from now on. */
+  /** @param reserved Buffers of {@link stagingBytes} bytes that were made ahead of time; the pool owns them from now on. */
   constructor(device: GPUDevice, bytes: number, label: string, reserved: readonly GPUBuffer[] = []) {
     this.#device = device;
     this.#bytes = bytes;

@@ -1,4 +1,4 @@
-// What creating an optimizer asks of the device and of the caller's buffers.
+// What an optimizer requires of the device and of external buffers.
 
 import { OptionError } from "../../base/errors.ts";
 import { arenaLength, paddedLength, pagesOf, type Segment } from "../../optimizer/arena.ts";
@@ -9,7 +9,7 @@ import { boundBytes } from "./chunks.ts";
 import { requireBuffer, requireLimit } from "./device.ts";
 import { tableBytes } from "./row_ring.ts";
 
-/** What cannot be done with buffers of the caller's. */
+/** What cannot be done with external buffers. */
 export function checkExternal({ replicas }: Plan, segments: readonly Segment[]): void {
   refuseOverlaps(segments);
   for (const { name, external } of segments) {

@@ -78,7 +78,7 @@ export class RowRing {
     this.#near = { at: first + size, size: nearSlots, begin: 0, end: 0 };
   }
 
-  /** Rows from `step` on must be made anew, and no row before it is as the hypers are now. */
+  /** Rows from `step` on must be made again, and no row before it matches the current hypers. */
   expire(step: number): void {
     const ring = this.#ahead;
     ring.begin = Math.min(step, ring.end);
@@ -88,7 +88,7 @@ export class RowRing {
     this.#near.end = this.#near.begin;
   }
 
-  /** Nothing of before matters any more: the next step is this one, and no row on the GPU is right. */
+  /** Forgets everything: the next step is this one, and no row on the GPU is valid. */
   restart(step: number): void {
     for (const ring of [this.#ahead, this.#near]) {
       this.#clear(ring, 0, ring.size);
@@ -125,7 +125,7 @@ export class RowRing {
   #fill(step: number, floor: number): void {
     const ring = this.#ahead;
     const most = Math.min(this.#stretch, 2048, ring.size / 2);
-    // As long as there is room, no row is written over that may still be needed.
+    // As long as there is room, no row that may still be needed is overwritten.
     const room = floor + ring.size - step;
     const to = step + (room > 1 ? Math.min(most, room) : most);
     let from = Math.max(ring.end, to - ring.size);

@@ -56,7 +56,7 @@ export interface Table {
 /** Made of buffers: what is dispatched, and what can be read of it. */
 export interface BuiltStages {
   readonly dispatches: StepDispatches;
-  /** What is written anew when other rows of a tensor are in use. */
+  /** What is rewritten when other rows of a tensor are in use. */
   readonly tables: readonly Table[];
   /** What updates file of each chunk, replica after replica; undefined where no modifier asks for it. */
   readonly layerStats: GPUBuffer | undefined;
@@ -258,7 +258,7 @@ class KernelCache {
     if (known) return known;
     const source = sourceOf(pass, context);
     const constants = this.#constants(pass, context, last);
-    // What picks code that is not in a source is no constant of it.
+    // Only constants that occur in a source may be passed to it.
     const declared = Object.entries(constants).filter(([name]) => declares(source, name));
     const bindings = pass.bindings(context);
     const uses = bindings.map(({ use }) => use);

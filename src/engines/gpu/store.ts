@@ -151,7 +151,7 @@ export class BufferStore implements Store {
     ledger.noteCopy();
     this.#readback.collect(staging).then(
       (bytes) => ledger.learn(decodeControl(this.#plan, bytes), place),
-      // The device was lost, the optimizer destroyed or the submission refused: the next call or read says so.
+      // The device was lost, the optimizer destroyed or the submission refused: the next call or read throws.
       () => {},
     );
   }
@@ -227,8 +227,8 @@ export class BufferStore implements Store {
   }
 
   /**
-   * Reads parts of buffers and the control buffer behind everything that was submitted, and learns from it: whether steps were
-   * skipped, and whether all of them ran.
+   * Reads parts of buffers and the control buffer after everything that was submitted, and learns from them whether steps were
+   * skipped and whether all of them ran.
    *
    * @throws DeviceError where the device refused the copy, or steps before it.
    */

@@ -226,7 +226,7 @@ export function layoutVectors(segments: readonly Segment[]): VectorLayout {
   return { segments, places, stride: padded(end) };
 }
 
-/** Whether a tensor begins where another one ends, in buffers of the caller's. */
+/** Whether a tensor begins where another one ends, in external buffers. */
 function follows({ external: before, length }: Segment, { external: after }: Segment): boolean {
   if (!before || !after) return false;
   return (["params", "gradients"] as const).every((role) => {
@@ -278,7 +278,7 @@ interface Held {
 /**
  * Vectors over tensors of a WebGPU optimizer.
  *
- * @throws OptionError for tensors or a replica that are not there; DeviceError where the device has no memory for it.
+ * @throws OptionError for unknown tensors or an unknown replica; DeviceError if the device runs out of memory.
  */
 export async function createVectors(optimizer: GpuOptimizer, options: VectorOptions = {}): Promise<GpuVectors> {
   readOptimizer(optimizer, "webgpu");

@@ -35,7 +35,7 @@ export type Activation = "linear" | "relu" | "tanh" | "sigmoid" | "gelu" | "silu
 /** In the order that shaders/products/activation.wgsl numbers them. */
 export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = {
   linear: { value: (z) => z, keeps: "value", slope: () => 1 },
-  // A NaN stays one.
+  // NaN stays NaN.
   relu: { value: (z) => (z < 0 ? 0 : z), rectifies: true, keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
   tanh: {
     value: Math.tanh,
@@ -74,5 +74,5 @@ export const activationFunctions: Readonly<Record<Activation, ActivationFunction
 /** Their names, in the same order. */
 export const activations = Object.keys(activationFunctions) as readonly Activation[];
 
-/** The names of those that curve: what an equation of second order can be asked of. */
+/** The names of those with a second derivative, which an equation of second order needs. */
 export const smoothActivations = activations.filter((name) => activationFunctions[name].derivatives !== undefined);

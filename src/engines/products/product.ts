@@ -133,12 +133,12 @@ export async function variantDispatch(
 
 /** What picks a product's kernel beside its shape and its variant. */
 export interface ProductForm extends Pick<ProductCode, "epilogue" | "dropout"> {
-  /** Where all that it is going to read and write lies. */
+  /** Where everything that it reads and writes lies. */
   readonly at: readonly Placement[];
 }
 
 /**
- * The kernel of a product whose buffers there are not yet, in the variant that {@link productDispatch} would choose.
+ * The kernel of a product whose buffers do not exist yet, in the variant that {@link productDispatch} would choose.
  *
  * @throws DeviceError where it does not compile.
  */
@@ -244,7 +244,7 @@ export function bindProduct(
   const bindGroup = kernel.bind([
     create("product sizes", sizes.byteLength, sizes, "uniform"),
     ...[bound.a, bound.b, bound.c, control],
-    // What an epilogue could read and is not given is bound to A, which is read too.
+    // Bindings that an epilogue could read but is not given are bound to A, which is read anyway.
     has[5] && (bound.side ?? bound.a),
     // Stands where it could write more than C and is not asked to: two bindings that are written must not overlap.
     has[6] && (apart ?? create("product", 16)),
@@ -301,5 +301,5 @@ function epilogueOperands(epilogue: Epilogue): EpilogueOperands {
   }
 }
 
-/** At a rate of 0 nothing is dropped, and nothing need be drawn. */
+/** At a rate of 0 nothing is dropped, so nothing is drawn. */
 const inUse = (dropout: Dropout | undefined) => (dropout && dropout.rate > 0 ? dropout : undefined);

@@ -1,5 +1,5 @@
-// Whether a device's quads are what the product kernel called quads takes them to be: four invocations in a row. WGSL does not
-// promise it, so each device is asked once, before that kernel may run.
+// Whether a device's quads are four invocations in a row, as the product kernel `quads` assumes. WGSL does not promise it, so
+// each device is probed once, before that kernel may run.
 import probe from "../../../shaders/products/quads_probe.wgsl?raw";
 import { assemble } from "../../base/assemble.ts";
 import { DeviceError } from "../../base/errors.ts";
@@ -14,13 +14,13 @@ const source = assemble("probe of quads", [{ name: "shaders/products/quads_probe
 const found = new WeakMap<GPUDevice, boolean>();
 const asked = new WeakMap<GPUDevice, Promise<void>>();
 
-/** False once {@link probeQuads} has found that they are not, or could not find out; a device that was not asked has the benefit of the doubt. */
+/** False once {@link probeQuads} has found that they are not, or could not find out; true for a device that was not probed. */
 export function hasQuadsInRow(device: GPUDevice): boolean {
   return found.get(device) ?? true;
 }
 
 /**
- * Asks a device with subgroups, once.
+ * Probes a device with subgroups, once.
  *
  * @param shapes The workgroups that are going to run.
  * @throws DeviceError where the device is lost.
@@ -33,12 +33,12 @@ export function probeQuads(device: GPUDevice, shapes: readonly (readonly [width:
     found.set(device, all);
   });
   asked.set(device, answer);
-  // What failed is tried again.
+  // After a failure, the next call tries again.
   answer.catch(() => asked.delete(device));
   return answer;
 }
 
-/** @throws DeviceError where the device is lost, or has no memory or takes no submission: that says nothing of its quads. */
+/** @throws DeviceError if the device is lost, out of memory or refuses the submission: that says nothing about its quads. */
 async function ask(device: GPUDevice, shapes: readonly (readonly [number, number])[]): Promise<boolean> {
   const kernels = await compileAll(device, shapes);
   // There are other kernels.
@@ -70,7 +70,7 @@ async function ask(device: GPUDevice, shapes: readonly (readonly [number, number
   }
 }
 
-/** The probe for each shape; undefined where the device refuses it, as it would refuse the kernel that quads are asked for. */
+/** The probe for each shape; undefined if the device refuses it, as it would refuse the kernel itself. */
 async function compileAll(device: GPUDevice, shapes: readonly (readonly [number, number])[]) {
   try {
     return await Promise.all(

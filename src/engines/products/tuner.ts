@@ -1,6 +1,6 @@
 // The tuner measures which variant of the matrix product is fastest on a device, shape by shape, and which shape of the update's
-// kernels; the choice is kept (gpu/kernel_choices.ts). What is small is not worth it, and what does not fit into the time is measured
-// when it is next asked for.
+// kernels; the choice is kept (gpu/kernel_choices.ts). Small products are not worth it, and what does not fit into the time is
+// measured next time.
 
 import { DeviceError } from "../../base/errors.ts";
 import { readArray, readBoolean, readListener, readNumber, readObject } from "../../base/options.ts";
@@ -23,13 +23,13 @@ import { variantDispatch } from "./product.ts";
 import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./variant_choices.ts";
 import { candidates, type ProductShape, probeVariants, readShape, shapeKey, type Variant } from "./variants.ts";
 
-/** Products of fewer multiply-adds run in the default variant: a kernel's start costs as much as they do. */
+/** Products of fewer multiply-adds run in the default variant: starting a kernel costs as much as they do. */
 const leastToTune = 1e7;
 
 /** Of larger products a part is measured, so that one measurement stays short. */
 const mostToMeasure = { software: 2 ** 24, hardware: 2 ** 32 };
 
-/** Seconds that one measurement on a GPU takes at least, of as many products as fit in, up to 64. */
+/** The least seconds of one measurement on a GPU, of as many products as fit in, up to 64. */
 const measuredSeconds = 0.005;
 
 /** Parameters over which shapes of the update are measured: with slots and gradients more than a cache holds. */
@@ -43,11 +43,14 @@ const turns = { least: 5, most: 30 };
 
 /** What {@link tune} takes. */
 export interface TuneOptions {
-  /** No measurement begins that is likely to end later, of the update counted once its kernels are compiled; > 0, default 2. */
+  /**
+   * Time budget in seconds: no measurement that is likely to end later is started; for the update, timing starts after
+   * compilation; > 0, default 2.
+   */
   readonly seconds?: number;
-  /** Whether to measure again what was measured before; default false. */
+  /** Whether to repeat earlier measurements; default false. */
   readonly again?: boolean;
-  /** Called after each measurement, of the update in each turn, how many there are at most and how many are done. */
+  /** Called after each measurement (for the update, in each turn), with how many there are at most and how many are done. */
   readonly onProgress?: (progress: TuneProgress) => void;
 }
 
@@ -65,11 +68,11 @@ export interface TuneProgress {
   readonly speed: number;
 }
 
-/** In which shape the update's kernels run from now on, and why. */
+/** The shape in which the update's kernels run from now on, and why. */
 export interface TunedUpdate extends Omit<Choice, "source"> {
   /** Whether it was pinned, measured or is the default. */
   readonly source: Choice["source"] | "default";
-  /** Variants that could be measured and were not, for lack of time; of pinned and small products none are. */
+  /** Variants that were not measured for lack of time; none for pinned and small products. */
   readonly left: readonly string[];
 }
 
@@ -117,11 +120,11 @@ export async function tune(
 }
 
 /**
- * Measures an AdamW update with clipping over a million parameters (16 million on a GPU) in every shape that its kernels may
- * have there, in turns, and chooses the fastest, the default unless another is more than 5 % faster and was faster in most turns;
- * optimizers made from now on have it. Does nothing where a shape is pinned or all are measured. Of a time too short for five
- * turns nothing is kept, and all are left. A shape whose kernels the driver refuses gets the speed 0. For one shape results are
- * the same to the bit in every run; between shapes norms, and what is clipped by them, differ by float32 rounding.
+ * Measures an AdamW update with clipping over a million parameters (16 million on a GPU) in every shape that its kernels may have
+ * there, in turns, and chooses the fastest, the default unless another is more than 5 % faster and was faster in most turns;
+ * optimizers made from now on have it. Does nothing if a shape is pinned or all are measured. If the time is too short for five
+ * turns, nothing is kept. A shape whose kernels the driver refuses gets the speed 0. For one shape results are the same to the
+ * bit in every run; between shapes norms, and what is clipped by them, differ by float32 rounding.
  *
  * @throws OptionError for bad options, DeviceError where the device is lost, cannot hold the parameters or refuses every shape.
  */
@@ -180,7 +183,7 @@ async function measureShapes(
     for (const shape of compiled) {
       runs.push({ name: shape.name, optimizer: await createMeasured(device, length, shape), times: [] });
     }
-    // From here on: of time that compiling had used up too few turns would be left, and nothing be found.
+    // Timing starts here: compilation would otherwise leave too few turns to find anything.
     await takeTurns(device, runs, performance.now() + 1000 * seconds, ({ name, times }, done) => {
       onProgress?.({
         ...{ done, total: turns.most * runs.length, shape: updateChoice, variant: name },
@@ -210,7 +213,7 @@ async function measureShapes(
 }
 
 /**
- * The shapes whose kernels the driver takes. On few parameters, so that what does not fit later is no matter of the shape.
+ * The shapes whose kernels the driver accepts. Tested on few parameters, so that memory does not decide.
  *
  * @throws DeviceError of the first where it takes none.
  */
@@ -279,7 +282,7 @@ export async function tuneProducts(device: GPUDevice, products: readonly Product
  * The products of a training step of a multilayer perceptron: of each layer the forward pass and the weight's gradient, and
  * but for the first the delta of the layer before.
  *
- * @throws OptionError for widths or a batch that are no whole numbers >= 1.
+ * @throws OptionError for widths or a batch that are not whole numbers >= 1.
  */
 export function perceptronProducts(widths: readonly number[], batch: number): readonly ProductShape[] {
   readArray("widths", widths, "widths").forEach((width, i) => {
@@ -316,7 +319,7 @@ function readShapes(products: readonly ProductShape[]): readonly ProductShape[] 
 
 const work = ({ m, n, k }: ProductShape) => m * n * k;
 
-/** What is worth measuring of a shape and was not. */
+/** The variants of a shape that are worth measuring and were not. */
 function missing(device: GPUDevice, shape: ProductShape, again = false): readonly Variant[] {
   if (work(shape) < leastToTune || isPinned(device, shape)) return [];
   const known = again ? {} : speedsOf(device, shape);
@@ -352,10 +355,10 @@ async function measureAll(
   let longest = 0;
   for (const [i, { shape, variant }] of jobs.entries()) {
     const start = performance.now();
-    // Compiling cannot be cut short, so it must not begin late.
+    // Compilation cannot be cut short, so it must not start late.
     if (start + longest > deadline) return;
     const speed = await measure(device, shape, variant).catch((error: unknown) => {
-      // One variant that a driver refuses must not keep the others, the default among them, from running.
+      // One variant that a driver refuses must not stop the others, including the default, from running.
       if (!(error instanceof DeviceError)) throw error;
       return 0;
     });
@@ -367,7 +370,7 @@ async function measureAll(
   }
 }
 
-/** GFLOP/s of a product in one variant: the median of three measurements, behind a product that warms up. */
+/** GFLOP/s of a product in one variant: the median of three measurements, after a product that warms up. */
 async function measure(device: GPUDevice, whole: ProductShape, variant: Variant): Promise<number> {
   const software = isSoftware(device);
   const shape = partOf(whole, software ? mostToMeasure.software : mostToMeasure.hardware);

@@ -1,5 +1,5 @@
-// Which variant of the matrix product a device runs for which shape: what was pinned, else what was measured to be fastest, else
-// the default; and pins and lists of everything that is chosen.
+// Which variant of the matrix product a device runs for which shape: the pinned one, else the one that measured fastest, else the
+// default; and pins and lists of all choices.
 import { DeviceError, OptionError, show } from "../../base/errors.ts";
 import { readDevice } from "../gpu/device.ts";
 import { fastest, knownOf, note, noteSpeedsOf, type Speeds } from "../gpu/kernel_choices.ts";
@@ -62,17 +62,18 @@ export function choices(device: GPUDevice): readonly Choice[] {
     const of = Object.fromEntries(Object.entries(speeds[shape] ?? {}).filter(([name]) => exists(name)));
     const pin = [pins[shape], ofUpdate ? undefined : pins.all].find((name) => name !== undefined && exists(name));
     const variant = pin ?? (ofUpdate ? measuredShape(device)?.name : fastest(of));
-    // Where every variant was refused there was nothing to choose.
+    // If every variant was refused, there is nothing to choose.
     return variant === undefined ? [] : [{ shape, variant, source: pin ? "pinned" : "measured", speeds: of }];
   });
 }
 
 /**
  * Makes a device run one variant for a product's shape (and those that share its choice), for all products, or one shape of the
- * kernels of the update, whatever was measured. What exists keeps what it has; what is made once this has resolved runs it.
- * Variants whose name begins with f16 round the operands to float16, which changes results by about 1e-3 of their size.
+ * kernels of the update, whatever was measured. Existing objectives and optimizers keep their kernels; those made after this has
+ * resolved use it. Variants whose name begins with f16 round the operands to float16, which changes results by about 1e-3 of
+ * their size.
  *
- * @throws OptionError for an unknown variant or no shape, DeviceError for one that the device cannot run; it says why.
+ * @throws OptionError for an unknown variant or a bad shape, DeviceError for one that the device cannot run; it says why.
  */
 export async function pin(device: GPUDevice, shape: ProductShape | "all" | "update", variant: string): Promise<void> {
   readDevice(device);

@@ -1,5 +1,5 @@
-// The variants of the matrix product: a kernel and the shape of its workgroups. Which one a device can run, and which one it
-// runs as long as nothing was measured.
+// The variants of the matrix product: a kernel and the shape of its workgroups. Which ones a device can run, and which one it
+// runs before anything was measured.
 
 import { readBoolean, readNumber, readObject } from "../../base/options.ts";
 import { isSoftware } from "../gpu/device.ts";
@@ -20,7 +20,7 @@ export interface ProductShape {
   readonly transposeB?: boolean;
 }
 
-/** @throws OptionError for what is no shape, under the name given. */
+/** @throws OptionError for anything but a shape; errors use the given name. */
 export function readShape(name: string, value: unknown): ProductShape {
   const fields = readObject(name, value, ["m", "n", "k", "transposeA", "transposeB"]);
   const size = (of: "m" | "n" | "k") => readNumber(`${name}.${of}`, fields[of], { min: 1, integer: true });
@@ -85,7 +85,7 @@ export const variants: readonly Variant[] = [
 /** What `pin` takes. */
 export const variantNames: readonly string[] = variants.map(({ name }) => name);
 
-/** Finds out what {@link whyNot} cannot know of a device without asking it; to be awaited before a variant is chosen. */
+/** Probes the device for what {@link whyNot} cannot know otherwise; await it before a variant is chosen. */
 export function probeVariants(device: GPUDevice): Promise<void> {
   return probeQuads(
     device,
@@ -118,9 +118,9 @@ export function whyNot(device: GPUDevice, { kernel, lanes: [width, height], memo
 }
 
 /**
- * The variants that are worth measuring, the one that runs unmeasured first. Half precision changes results and is never among
- * them. Where a GPU is emulated, barriers cost more than the work between them and compiling costs more than larger workgroups
- * gain, so there it is the small ones without barriers.
+ * The variants worth measuring, the default first. Half precision changes results and is never among them. On an emulated GPU
+ * barriers cost more than the work between them and compiling costs more than larger workgroups gain, so there only the small
+ * variants without barriers are.
  */
 export function candidates(device: GPUDevice, shape: ProductShape): readonly Variant[] {
   const first = defaultVariant(device, shape);
@@ -137,10 +137,10 @@ export function candidates(device: GPUDevice, shape: ProductShape): readonly Var
   ];
 }
 
-/** What runs where nothing was measured or pinned. */
+/** The variant that runs if nothing was measured or pinned. */
 export function defaultVariant(device: GPUDevice, { m, n }: ProductShape): Variant {
   if (isSoftware(device)) {
-    // Of few rows a tall tile would be half empty.
+    // With few rows a tall tile would be half empty.
     const quads = findVariant(m > 16 ? "quads-32x32" : "quads-16x32")!;
     return whyNot(device, quads) === undefined ? quads : findVariant("registers-32x16")!;
   }

@@ -29,7 +29,7 @@ const means = /* @__PURE__ */ linesStage({
   },
 });
 
-/** The stage of a rule's `factored`: moves the means, and makes of them what the slot is in each element. */
+/** The stage of a rule's `factored`: moves the means, and computes the slot of each element from them. */
 export const factoredStage: Stage = {
   ...means,
   cellSnippets: (context: KernelContext) => [factorSnippet(context), factoredSnippet],

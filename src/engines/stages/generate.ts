@@ -83,7 +83,7 @@ ${calls.join("")}  return y;
   );
 }
 
-/** The rule's update, the modifiers' behind it, and what they do with what an update did. */
+/** The rule's update, the modifiers' hooks after it, and those that observe what the update did. */
 export function advanceSnippet({ modifiers }: KernelContext): Snippet {
   const updates = hooked(modifiers, "update").map((name) => `  y = ${name}_update(x, y, g, h, m);\n`);
   const after = hooked(modifiers, "after").map((name) => `  ${name}_after(before, after, g, inside);\n`);
@@ -277,7 +277,7 @@ export function concludingScalarsSnippet({ ruleSet, layout }: KernelContext): Sn
     const value = typeof start === "number" ? floating(start) : `by.${snakeCase(start)}`;
     return `select(${scalarAt(layout, scope, at)}, ${value}, by.first != 0.0)`;
   });
-  // What is summed over all tensors begins with the first update of any group, and goes by the row behind the groups'.
+  // Sums over all tensors start with the first update of any group, and use the row after the groups'.
   const by = rule.reduction?.scope === "all" ? "row_of(replica, sizes.common_row)" : "h";
   const stores = fields.map(({ name, scope, at }) => `  ${scalarAt(layout, scope, at)} = r.${snakeCase(name)};\n`);
   return generated(

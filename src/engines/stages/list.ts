@@ -1,5 +1,5 @@
-// Which stages a step has, in order: those of the whole step, then for each rule set its own. What is not asked for is not in
-// it.
+// Which stages a step has, in order: those of the whole step, then for each rule set its own. A stage that nothing needs is left
+// out.
 
 import { needsNorm, type Plan, type RuleSet } from "../../optimizer/plan.ts";
 import type { Stage } from "./stage.ts";
@@ -15,7 +15,10 @@ export function stepStages(plan: Plan): readonly Stage[] {
   return needsNorm(plan) ? [...new Set(plan.modifiers.flatMap(({ step }) => step ?? []))] : [];
 }
 
-/** The stages of a rule set: what modifies the gradient, what the rule needs, what goes by its whole update, the update. */
+/**
+ * The stages of a rule set: those that modify the gradient, those that the rule needs, those that depend on the whole update, and
+ * the update.
+ */
 export function ruleStages(plan: Plan, { rule }: RuleSet): readonly Stage[] {
   const modifiers = plan.modifiers;
   return [

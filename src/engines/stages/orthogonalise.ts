@@ -1,4 +1,4 @@
-// A slot that is made anew in each update: the rule's `prepare` of every element, as a matrix brought close to the nearest
+// A slot that is recomputed in each update: the rule's `prepare` of every element, as a matrix brought close to the nearest
 // orthogonal one by steps of Newton–Schulz, three products each.
 import prepare from "../../../shaders/prepare.wgsl?raw";
 import { together } from "../../base/together.ts";

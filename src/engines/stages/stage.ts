@@ -1,5 +1,6 @@
-// A stage: what a step does besides the rule's own formula, as a value. It says of which WGSL its kernels are made, what they
-// bind, what they go over and how often they are dispatched, so that one compiler and one builder (src/engines/gpu/stages.ts) serve all.
+// A stage: what a step does besides the rule's own formula, as a value. It says which WGSL its kernels consist of, what they
+// bind, what they iterate over and how often they are dispatched, so that one compiler and one builder
+// (src/engines/gpu/stages.ts) serve all.
 import type { Snippet } from "../../base/assemble.ts";
 import type { Struct } from "../../base/struct.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
@@ -12,8 +13,8 @@ import type { StreamShape } from "../gpu/kernel_shapes.ts";
 import type { CellValues, Row, TwinContext, Work } from "./twin.ts";
 
 /**
- * How kernels reach parameters and gradients: four elements at once in the arenas and in buffers of the caller that allow
- * it, else one by one.
+ * How kernels access parameters and gradients: four elements at once in the arenas and in external buffers that allow it, else
+ * one by one.
  */
 export type Access = "vec4" | "scalar";
 
@@ -100,9 +101,9 @@ export interface Stage {
   readonly passes: readonly Pass[];
   /** Buffers that its passes share, by the names that they bind them by. @internal */
   buffers?(context: BuildContext): NamedBuffers;
-  /** WGSL that it brings to every kernel over cells, in place of `begin_chunk` that does nothing. @internal */
+  /** WGSL that it adds to every kernel over cells, in place of the `begin_chunk` that does nothing. @internal */
   cellSnippets?(context: KernelContext): readonly Snippet[];
-  /** Dispatches behind its passes that it compiles and binds itself, such as matrix products. @internal */
+  /** Dispatches after its passes that it compiles and binds itself, such as matrix products. @internal */
   compile?(device: GPUDevice, context: KernelContext): Promise<BuildDispatches>;
   /** The same on the CPU, in float64. @internal */
   twin?(context: TwinContext): void;
@@ -114,7 +115,7 @@ export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Str
 }
 
 /**
- * Where a modifier comes in, as a function of its WGSL that is called by the modifier's name:
+ * Where a modifier hooks in; each hook is a WGSL function named after the modifier:
  *
  * - "gradient": `NAME_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f`, of four elements at places `t` of a tensor;
  * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, behind the rule;

@@ -53,7 +53,7 @@ export interface TwinContext {
   /** Of the tensors that are not frozen. */
   readonly works: readonly Work[];
   readonly scalars: Scalars;
-  /** The rows of the groups, behind them that of all groups together if there is one. */
+  /** The rows of the groups, then that of all groups together if there is one. */
   readonly rows: readonly Row[];
   /** By page. */
   readonly params: readonly Float32Array[];

@@ -1,4 +1,4 @@
-// The update: the rule's formula over every cell, with the modifiers behind it. The last workgroup advances the step.
+// The update: the rule's formula over every cell, then the modifiers. The last workgroup advances the step.
 import update from "../../../shaders/update.wgsl?raw";
 import { partials } from "./bindings.ts";
 import { cellBindings, cellSnippets, ruleName } from "./cell.ts";
