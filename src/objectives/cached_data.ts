@@ -19,7 +19,7 @@ export interface CachedData {
 /**
  * Uploads a data set that fits the model, for batches of at most `capacity` rows at once. The caller destroys its buffers.
  *
- * @throws DataError for targets out of the loss's range, DeviceError when the device cannot hold it.
+ * @throws DataError for targets out of the loss's range, DeviceError if the device cannot hold it.
  */
 export async function loadData(
   optimizer: GpuOptimizer,

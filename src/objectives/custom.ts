@@ -1,5 +1,5 @@
-// A custom objective: parameters, a loss of one example and its derivatives in WGSL, and a twin in JavaScript. What it is made
-// of, what data it fits, and where its parameters lie in an optimizer's arenas.
+// A custom objective: parameters, a loss of one example and its derivatives in WGSL, and a twin in JavaScript. Checks its
+// definition and its data, and finds its parameters in an optimizer's arenas.
 
 import type { Snippet } from "../base/assemble.ts";
 import { OptionError, show } from "../base/errors.ts";
@@ -15,26 +15,26 @@ import type { CustomSnippets } from "./sources.ts";
 export interface Example {
   /** Its row of the data set. */
   readonly row: number;
-  /** As many numbers as the data set has features, times its `scale`. */
+  /** Its features, times the data set's `scale`. */
   readonly inputs: Float64Array;
-  /** The numbers to predict; none where the data set has labels. */
+  /** The numbers to predict; empty if the data set has labels. */
   readonly targets: Float64Array;
-  /** NaN where the data set has none. */
+  /** Its class; NaN if the data set has no labels. */
   readonly label: number;
 }
 
-/** What a custom objective is made of; docs/custom_objectives.md has an example. */
+/** The definition of a custom objective; docs/custom_objectives.md has an example. */
 export interface CustomDefinition {
   /** What errors call it. */
   readonly name: string;
   /**
-   * The parameters: `param(i)` in WGSL, and `params[i]` in the twin, count through all of them in this order. `data`, where
-   * given, is where they start in an optimizer that is made of these tensors, and near where they are verified.
+   * The parameters: `param(i)` in WGSL, and `params[i]` in the twin, count through all of them in this order. `data`, if given,
+   * is where they start in an optimizer that is made of these tensors, and near which they are verified.
    */
   readonly tensors: readonly Tensor[];
-  /** Numbers of an example that it takes; default as many as the data has. */
+  /** How many features of an example it takes; default as many as the data has. */
   readonly features?: number | undefined;
-  /** Numbers to predict, or at most so many classes, that it takes; default as many as the data has. */
+  /** How many numbers to predict, or at most how many classes, it takes; default as many as the data has. */
   readonly outputs?: number | undefined;
   /**
    * `fn loss(row: u32) -> f32`, the loss of one example, and `fn gradient(row: u32, i: u32) -> f32`, its derivative by
@@ -57,7 +57,8 @@ export interface CustomObjective extends CustomDefinition, Trainable<undefined> 
 const fields = ["name", "tensors", "features", "outputs", "wgsl", "loss", "gradient"] as const;
 
 /**
- * A custom objective from its definition; checks all but what only a GPU's compiler or {@link verifyObjective} can find.
+ * A custom objective from its definition. Checks everything except what only a GPU's compiler or {@link verifyObjective} can
+ * find.
  *
  * @throws OptionError that says what is missing or wrong.
  */
@@ -99,7 +100,7 @@ export function defineObjective(definition: CustomDefinition): CustomObjective {
     ...(loss ? { loss: loss.bind(definition) } : {}),
     ...(gradient ? { gradient: gradient.bind(definition) } : {}),
   };
-  // A copy with other fields must be defined anew: the program is of these.
+  // A copy with other fields must be defined again: the program belongs to these.
   return Object.defineProperty(complete, "program", { value: programOfCustom(complete) }) as typeof complete &
     CustomObjective;
 }
@@ -152,7 +153,7 @@ function refuseExternal(title: string, { name, external }: Segment): void {
 /** A definition whose `features` and `outputs` are those of the data that it is bound to. */
 export type FittedCustom = CustomDefinition & { readonly features: number; readonly outputs: number };
 
-/** @throws OptionError where data does not fit an objective. */
+/** @throws OptionError if the data does not fit the objective. */
 function checkFit(objective: CustomDefinition, data: DatasetShape): void {
   const title = titleOf(objective);
   const { features = data.features } = objective;

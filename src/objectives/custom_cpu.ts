@@ -14,9 +14,9 @@ export interface CustomTwin {
 }
 
 /**
- * The twin, with central differences of its loss where it has no gradient.
+ * The twin; without a gradient, with central differences of its loss.
  *
- * @throws OptionError where it has no loss.
+ * @throws OptionError if it has no loss.
  */
 export function twinOf({ name, loss, gradient }: Pick<CustomDefinition, "name" | "loss" | "gradient">): CustomTwin {
   if (!loss) throw new OptionError(`${titleOf({ name })} has no loss in JavaScript, which the CPU engine needs`);
@@ -64,7 +64,7 @@ export function bindCustomToCpu(_: CpuOptimizer, objective: FittedCustom, data: 
     let sum = 0;
     for (const row of rows) {
       const counts = of.weights ? of.weights[row]! : 1;
-      // What does not count does not matter, be it infinite.
+      // A row of weight 0 does not count, even if its loss is infinite.
       if (counts !== 0) sum += counts * twin.loss(params, exampleAt(of, row));
     }
     return sum;

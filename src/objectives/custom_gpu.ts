@@ -1,5 +1,5 @@
-// A custom objective on the GPU: its losses, their total, its gradient and, where few parameters share the rows among
-// themselves, the sum of those shares; four dispatches at most, whatever the batch. Rows are read where the data set lies.
+// A custom objective on the GPU: its losses, their total, its gradient and, where few parameters share the rows among themselves,
+// the sum of those shares; four dispatches at most, whatever the batch. Rows are read straight from the data set.
 
 import { allocate, bytesOf, type CreateBuffer } from "../engines/gpu/allocate.ts";
 import { grid, isSoftware, requireLimit } from "../engines/gpu/device.ts";
@@ -18,7 +18,7 @@ const leastRows = 4;
 /**
  * Makes everything of a custom objective for one optimizer, and uploads its data once.
  *
- * @throws DeviceError when the WGSL does not compile (with the line its author wrote) or the device is too small.
+ * @throws DeviceError if the WGSL does not compile (with the line its author wrote) or the device is too small.
  */
 export async function bindCustomToGpu(
   optimizer: GpuOptimizer,
@@ -68,7 +68,7 @@ async function compileKernels(optimizer: GpuOptimizer, objective: FittedCustom, 
     compileKernel(device, sources.loss, data, replicas),
     compileKernel(device, totalSource, ["read", "read", "write", "read", "uniform"], { ...replicas, lane_count }),
     compileKernel(device, sources.gradient, data, scaled),
-    // Where even large batches are not shared, nothing is to be joined.
+    // If even large batches are not shared, there is nothing to join.
     slicesOf(device, count, Number.POSITIVE_INFINITY) > 1
       ? compileKernel(device, sources.join, ["read", "read", "read", "write", "uniform"], { ...scaled, lane_count })
       : undefined,

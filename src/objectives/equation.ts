@@ -23,11 +23,11 @@ export const rowMultiple = 4;
 /** Matrices that outputs and derivatives make: values, first and second derivatives by each input. */
 export const channelsOf = ({ dimensions }: Pick<Problem, "dimensions">) => 1 + 2 * dimensions;
 
-/** Where the stacked rows of a pass lie. */
+/** The places of a pass's stacked rows. */
 export interface StackedRows {
   /** Rows of points. */
   readonly points: number;
-  /** These, and the rows of the boundary behind them, which have no derivatives. */
+  /** These, then the rows of the boundary, which have no derivatives. */
   readonly values: number;
   readonly all: number;
 }

@@ -1,5 +1,5 @@
-// An objective as a function of a vector: loss and gradient at any point, without moving the optimizer's parameters. What asks
-// for curvature, searches along lines or compares gradients is written on it, for both engines at once.
+// An objective as a function of a vector: loss and gradient at any point, without moving the optimizer's parameters. Curvature,
+// line searches and comparisons of gradients are written on it, for both engines at once.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readBoolean, readNumber, readObject } from "../base/options.ts";
@@ -10,22 +10,24 @@ import { readPatterns } from "../optimizer/groups.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import { insideOf } from "../optimizer/shell.ts";
 
-/** Of what an objective is the function. */
+/** Which function an objective is. */
 export interface FieldOptions {
-  /** The rows whose mean loss it is; where there is data. */
+  /** The rows whose mean loss it is; only with data. */
   readonly rows?: Uint32Array | undefined;
   /**
-   * The space to work in, one of the objective's optimizer and in no other field; default one of its own, of the tensors, replica
-   * and scalars here.
+   * The space to work in, which belongs to the objective's optimizer and to no other field; default a new one, with these
+   * tensors, replica and scalars.
    */
   readonly space?: VectorSpace | undefined;
-  /** The tensors that vary: names, globs or regular expressions; default all of the objective's. The others stay as they are. */
+  /**
+   * The tensors that vary, as names, globs or regular expressions; default all of the objective's. The others stay as they are.
+   */
   readonly tensors?: Pattern | readonly Pattern[] | undefined;
-  /** The only replica; default all of them side by side. */
+  /** The single replica to use; default all of them side by side. */
   readonly replica?: number | undefined;
   /**
-   * Whether the optimizer's parameters and gradients may be left at the point that was evaluated last, which saves putting them
-   * back; default false.
+   * Whether the optimizer's parameters and gradients may stay at the last evaluated point, which saves restoring them; default
+   * false.
    */
   readonly moves?: boolean | undefined;
   /** How many scalars its space has in each replica beside those at the end that are the field's, in [1, 65528]; default 1024. */
@@ -39,18 +41,18 @@ export interface FieldOptions {
 export interface Field {
   /** Vectors over the tensors that vary. */
   readonly space: VectorSpace;
-  /** How far apart gradients are for a Hessian-vector product: see {@link Strides}. */
+  /** The strides of Hessian-vector products: see {@link Strides}. */
   readonly strides: Strides;
   /**
-   * gradient := ∇f(at), and where `loss` is given scalars[loss] := f(at). `gradient` may be `at`. Of points on a landscape f is
-   * the sum of their values. What is dropped is what the optimizer's step drops. In a replica that is halted both are NaN.
+   * gradient := ∇f(at), and where `loss` is given scalars[loss] := f(at). `gradient` may be `at`. For points on a landscape f is
+   * the sum of their values. Dropout drops what the optimizer's step would drop. In a halted replica both are NaN.
    */
   evaluate(at: At, gradient: At, loss?: number): void;
   /** Whether the optimizer's parameters and gradients are those of the point that was evaluated last. */
   readonly moves: boolean;
-  /** Whether what it computes is drawn at random in training, as with dropout. */
+  /** Whether training computes it at random, as with dropout. */
   readonly draws: boolean;
-  /** Frees its own space and what else was made. */
+  /** Frees its own space and everything else it made. */
   destroy(): void;
 }
 
@@ -58,7 +60,7 @@ export interface Field {
 export interface Strides {
   /** The longest. */
   readonly longest: number;
-  /** How well two differences agree, relative to the product, where it is pointless to go on. */
+  /** How closely two differences must agree, relative to the product, for the search to end. */
   readonly enough: number;
 }
 
@@ -77,7 +79,7 @@ export interface FieldPlan {
 /** Scalars at the end of a field's space that Hessian-vector products need. */
 export const ownScalars = 8;
 
-/** @throws OptionError for options that are none, for tensors that the objective does not have, and for a space of another optimizer. */
+/** @throws OptionError for bad options, for tensors that the objective does not have, and for a space of another optimizer. */
 export function readFieldOptions(optimizer: Optimizer, segments: readonly Segment[], options: FieldOptions): FieldPlan {
   const {
     rows,
@@ -108,7 +110,7 @@ export function readFieldOptions(optimizer: Optimizer, segments: readonly Segmen
   return { rows, space, moves, tensors: matched, replica, scalars: scalars + ownScalars };
 }
 
-/** @throws OptionError for a replica that is halted, whose losses and gradients are not computed. */
+/** @throws OptionError for a halted replica, whose losses and gradients are not computed. */
 export function mustRun(optimizer: Optimizer, { replica }: FieldPlan): void {
   if (replica === undefined || !insideOf(optimizer).store.isHalted(replica)) return;
   throw new OptionError(`replica ${replica} is halted; its losses and gradients are not computed until it is resumed`);

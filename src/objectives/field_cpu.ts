@@ -10,7 +10,7 @@ export class CpuField implements Field {
   readonly space: CpuVectors;
   readonly strides: Strides;
   readonly draws: boolean;
-  /** Points are float64, and no parameters. */
+  /** Points are float64, and the parameters do not move. */
   readonly moves = false;
   /** Whether the space is its own. */
   readonly #own: boolean;

@@ -1,5 +1,5 @@
 // An objective as a function of a vector on the GPU: the optimizer's parameters are moved to a point, the objective's own
-// dispatches compute the gradient, and before anybody looks all is put back, in the same submission.
+// dispatches compute the gradient, and everything is put back in the same submission.
 import meanLoss from "../../shaders/objectives/mean_loss.wgsl?raw";
 import { assemble } from "../base/assemble.ts";
 import { defineStruct } from "../base/struct.ts";
@@ -63,7 +63,7 @@ export interface FieldRows {
   readonly scale: number;
 }
 
-/** Distances that float32 asks for. */
+/** Strides that suit float32. */
 const strides: Strides = { longest: 4e-3, enough: 2e-4 };
 
 /** A not-a-number, whose bits no kernel can write as a constant. */
@@ -83,10 +83,10 @@ export class GpuField implements Field {
   readonly #bound: GpuProgram;
   readonly #rows: FieldRows;
   readonly #lossKernel: Kernel;
-  /** The parameters and gradients to put back; none where they need not be. */
+  /** The parameters and gradients to restore; none if they need not be. */
   readonly #kept: { readonly params: At; readonly gradients: PlacedVector } | undefined;
   readonly #ranges: readonly Location[];
-  /** Whether parameters are elsewhere than the optimizer left them, in what is recorded. */
+  /** Whether, in the recorded work, parameters are not where the optimizer left them. */
   #away = false;
   /** Whether the rows are written for what is encoded. */
   #written = false;
@@ -155,7 +155,7 @@ export class GpuField implements Field {
 
   evaluate(at: At, gradient: At, loss?: number): void {
     const { space } = this;
-    // All of it must be in one submission, at whose end everything is back.
+    // All of it must be in one submission, at whose end everything is restored.
     space.reserve(8 * (2 + this.#ranges.length));
     if (this.#kept && !this.#away) {
       space.loadRole("params", this.#kept.params);

@@ -1,6 +1,6 @@
 // Hessian-vector products as differences of gradients along the vector: at strides that shrink until two of them agree or
-// rounding sets them apart, and from these two extrapolated to a stride of nothing (Richardson 1911). Written once for both
-// engines; nothing but scalars leaves them.
+// rounding sets them apart, extrapolated from these two to a stride of 0 (Richardson 1911). Written once for both engines; only
+// scalars leave them.
 
 import { readObject } from "../base/options.ts";
 import { type At, alone, at, type Block, copy } from "../engines/vectors.ts";
@@ -44,7 +44,7 @@ export async function hessianVector(
   }
 }
 
-/** Differences that agree so well, relative to the product, have no bends between them. */
+/** Differences that agree this closely, relative to the product, have no bends between them. */
 const settled = 0.02;
 
 /** Products of vectors with the Hessian of a field at one point. */
@@ -93,10 +93,10 @@ export class Hessian {
   }
 
   /**
-   * Finds the strides for what comes, and the product of the vector that they are found with.
+   * Finds the strides for later products, and the product of the vector used to find them.
    *
    * @param norms Of v, by replica.
-   * @param enough How well two differences must agree, relative to the product; default what the engine can do.
+   * @param enough How closely two differences must agree, relative to the product; default what the engine can reach.
    */
   async search(v: At, norms: readonly number[], into: At, enough = this.#field.strides.enough): Promise<void> {
     const { space, strides } = this.#field;

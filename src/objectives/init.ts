@@ -1,6 +1,6 @@
 // Initial weights: He (He, Zhang, Ren, Sun 2015) for rectifiers, Glorot (Glorot and Bengio 2010) otherwise, LeCun (LeCun, Bottou,
-// Orr, Müller 1998) where few inputs must spread over many units; normal or uniform. Drawn from the seeded generator, so the same
-// seed gives the same float32 weights in every engine.
+// Orr, Müller 1998) if few inputs must spread over many units; normal or uniform. Drawn from the seeded generator, so the same
+// seed gives the same float32 weights on every engine.
 import { readChoice, readNumber, readObject } from "../base/options.ts";
 import { Random } from "../base/random.ts";
 
@@ -17,7 +17,7 @@ export const initTypes = [
 export interface InitConfig {
   /**
    * Variance 2/fanIn (he), 2/(fanIn + fanOut) (glorot) or 1/fanIn (lecun); default heNormal with relu, gelu and silu, else
-   * lecunNormal of a physics-informed network and glorotUniform of others.
+   * lecunNormal for a physics-informed network and glorotUniform for others.
    */
   readonly type?: (typeof initTypes)[number];
   /** A whole number in [0, 2^53); default 0. */

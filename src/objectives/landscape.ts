@@ -1,4 +1,4 @@
-// Points on a landscape as a program: a tensor `points` of an ordinary optimizer, each row a point that goes its own way; no
+// Points on a landscape as a program: a tensor `points` of an ordinary optimizer, in which each row is a point of its own; no
 // data, so no batch.
 
 import { OptionError, show } from "../base/errors.ts";
@@ -44,7 +44,7 @@ export function programOfLandscape(landscape: Landscape): Program<Points> {
 
 const shapeOf = (points: Points, dimension: number) => [points.length / dimension, dimension];
 
-/** @throws OptionError for coordinates that make no whole points, or are not finite. */
+/** @throws OptionError for coordinates that do not make whole points or are not finite. */
 function readPoints(points: Points, dimension: number): Points {
   if (!Array.isArray(points) && !ArrayBuffer.isView(points)) {
     throw new OptionError(`points is ${show(points)}; it must be an array of numbers, point after point`);
@@ -67,7 +67,7 @@ function readPoints(points: Points, dimension: number): Points {
 /**
  * The segment of the points.
  *
- * @throws OptionError when the optimizer has none, or of another dimension.
+ * @throws OptionError if the optimizer has none, or one of another dimension.
  */
 function pointsOf(segments: readonly Segment[], { type, dimension }: Landscape): Segment {
   const found = segments.find(({ name }) => name === pointsName);

@@ -86,7 +86,7 @@ function bound(optimizer: GpuOptimizer, role: "params" | "gradients"): Bound {
 /**
  * Makes everything of points on a landscape for one optimizer.
  *
- * @throws DeviceError when the device is too small.
+ * @throws DeviceError if the device is too small.
  */
 export async function bindLandscapeToGpu(
   optimizer: GpuOptimizer,

@@ -1,5 +1,5 @@
-// Losses: each is one entry, with its option, its formula in float64 and its twin in WGSL; and what a config makes of them. Every
-// loss is a mean over the examples, and over an example's outputs where it is taken of each output alone.
+// Losses: each is one entry, with its option, its formula in float64 and its twin in WGSL; and reading them from configs. Every
+// loss is a mean over the examples, and also over an example's outputs if it treats each output alone.
 import binaryCrossEntropy from "../../shaders/objectives/losses/binary_cross_entropy.wgsl?raw";
 import elementwise from "../../shaders/objectives/losses/elementwise.wgsl?raw";
 import huber from "../../shaders/objectives/losses/huber.wgsl?raw";
@@ -18,11 +18,11 @@ interface Term {
 
 /** What a loss is. */
 interface LossEntry {
-  /** Its option, which kernels read as `sizes.option`; absent where it has none. */
+  /** Its option, which kernels read as `sizes.option`; absent if it has none. */
   readonly option?: { readonly name: string; readonly range: Range; readonly default: number };
   /** Whether outputs are right or wrong, so that there is an accuracy. */
   readonly hasAccuracy: boolean;
-  /** The loss of each output alone; absent where the loss is taken of all outputs of an example at once. */
+  /** The loss of each output alone; absent if the loss takes all outputs of an example at once. */
   readonly each?: (option: number) => (output: number, target: number) => Term;
   /** Files of shaders/objectives/losses, without their ending, with their text: together they define `judge`. */
   readonly wgsl: Readonly<Record<string, string>>;
@@ -99,7 +99,7 @@ export const lossEntries: Readonly<Record<LossName, LossEntry>> = {
 /** The names of all losses. */
 export const losses = Object.keys(lossEntries) as readonly LossName[];
 
-/** @throws OptionError for what is no loss. */
+/** @throws OptionError for anything but a loss. */
 export function readLoss(value: unknown): CompleteLossConfig {
   if (value === undefined) return readLoss("softmaxCrossEntropy");
   if (typeof value !== "object" || value === null) return readLoss({ type: readChoice("model.loss", value, losses) });
@@ -112,7 +112,7 @@ export function readLoss(value: unknown): CompleteLossConfig {
   return { type, [option.name]: number } as CompleteLossConfig;
 }
 
-/** The value of a loss's option; 0 where it has none. */
+/** The value of a loss's option; 0 if it has none. */
 export function optionOf(config: CompleteLossConfig): number {
   const { option } = lossEntries[config.type];
   return option ? (config as unknown as Readonly<Record<string, number>>)[option.name]! : 0;
@@ -120,7 +120,7 @@ export function optionOf(config: CompleteLossConfig): number {
 
 /**
  * @param where How a config says the number of outputs: "model.outputs is 3".
- * @throws OptionError where a loss over so many outputs cannot be taken of such data.
+ * @throws OptionError if a loss over this many outputs does not fit the data.
  */
 export function checkAnswers({ type }: CompleteLossConfig, outputs: number, where: string, data: DatasetShape): void {
   if (type === "softmaxCrossEntropy") {
@@ -148,8 +148,8 @@ export function checkAnswers({ type }: CompleteLossConfig, outputs: number, wher
 }
 
 /**
- * What the outputs are held against, row after row: of labels the targets 0 and 1, one for each class, or the label itself
- * where there is one output.
+ * What the outputs are compared with, row after row: labels become the targets 0 and 1, one for each class, or the label itself
+ * if there is one output.
  *
  * @throws DataError for targets out of the loss's range, with the row.
  */
@@ -196,7 +196,7 @@ export function judgeOf(config: CompleteLossConfig, outputs: number, data: Datas
   };
 }
 
-/** The largest logit is taken off first, so that none is too large. */
+/** The largest logit is subtracted first, so that no exponential overflows. */
 function judgeSoftmax(logits: Float64Array, label: number, smoothing: number): Judgement {
   let [top, best, sum] = [Number.NEGATIVE_INFINITY, 0, 0];
   logits.forEach((logit, c) => {
@@ -212,6 +212,6 @@ function judgeSoftmax(logits: Float64Array, label: number, smoothing: number): J
     const wanted = (c === label ? 1 - smoothing : 0) + smoothing / classes;
     logits[c] = Math.exp(logits[c]! - top) / total - wanted;
   }
-  // Where a logit is NaN none is the largest.
+  // If a logit is NaN, none is the largest.
   return { loss, hit: Number(Number.isFinite(loss) && best === label) };
 }

@@ -1,5 +1,5 @@
-// What batches and replicas take of a device: how many rows are computed at once, and how many replicas fit. Arithmetic
-// alone, for objectives that must refuse and for tools that would rather know before.
+// Memory of batches and replicas: how many rows are computed at once, and how many replicas fit. Arithmetic alone, for objectives
+// that must refuse and for tools that want to know beforehand.
 
 import { tableBytes } from "../engines/gpu/row_ring.ts";
 import { layoutSegments, paddedLength, type Tensor } from "../optimizer/arena.ts";
@@ -15,8 +15,8 @@ export type ReplicaLimits = Pick<
 >;
 
 /**
- * Rows that an objective's buffers hold: of a model a multiple of 4, so that the products over the batch can be blocked; of a
- * network through time of 64, so that the inputs of each step can be bound alone.
+ * Rows that an objective's buffers hold: for a model a multiple of 4, so that products over the batch can be blocked; for a
+ * recurrent network a multiple of 64, so that the inputs of each step can be bound alone.
  */
 export function rowCapacity({ rowMultiple }: Pick<ProgramMemory, "rowMultiple">, rows: number): number {
   return Math.ceil(rows / rowMultiple) * rowMultiple;
@@ -49,9 +49,9 @@ export function bufferLimit({ maxBufferSize, maxStorageBufferBindingSize }: Repl
 }
 
 /**
- * How many replicas of a program, in batches of `batch` rows and with an optimizer of this config, the limits of a device
- * allow: its largest buffers must hold them all, with as many rows at once as one alone could have. 0 where not even one
- * fits. How much memory there is in all only shows when the buffers are made.
+ * How many replicas of a program, in batches of `batch` rows and with an optimizer of this config, the limits of a device allow:
+ * its largest buffers must hold them all, with as many rows at once as one alone could have. 0 where not even one fits. The
+ * device's total memory shows only when the buffers are made.
  *
  * @throws OptionError for a bad config.
  */

@@ -1,5 +1,5 @@
-// What all kinds of models have in common: what they are trained for (loss, L2), the layers whose matrices are their tensors,
-// and the program that follows from a kind's passes. The kinds stand in models/, one file each.
+// What all kinds of models have in common: what they are trained for (loss, L2), the layers whose matrices are their tensors, and
+// the program that follows from a kind's passes. The kinds are in models/, one file each.
 
 import { OptionError } from "../base/errors.ts";
 import { isOptions, readBoolean, readMade, readNumber } from "../base/options.ts";
@@ -18,7 +18,7 @@ import type { CpuBatch, CpuPass } from "./pass_cpu.ts";
 import type { GpuPass, Tensors } from "./pass_gpu.ts";
 import { matchSegments, type Program, type Trainable, type Values } from "./program.ts";
 
-/** What every model may say of its weights. */
+/** Options about weights that every model has. */
 export interface WeightOptions {
   /** Adds l2/2 · Σ weight² over all weights, not the biases, to the loss; >= 0, default 0. */
   readonly l2?: number | undefined;
@@ -26,9 +26,9 @@ export interface WeightOptions {
   readonly bias?: boolean | undefined;
 }
 
-/** What every model that learns from answers may say of its training. */
+/** Options about training that every model with answers has. */
 export interface TrainingOptions extends WeightOptions {
-  /** What the outputs are held against, and how; default softmaxCrossEntropy. */
+  /** The loss of the outputs; default softmaxCrossEntropy. */
   readonly loss?: LossName | LossConfig | undefined;
 }
 
@@ -42,7 +42,7 @@ export interface CompleteWeightOptions {
 
 /** {@link TrainingOptions} with every default filled in. */
 export interface CompleteTrainingOptions extends CompleteWeightOptions {
-  /** What outputs are held against targets by. */
+  /** The loss. */
   readonly loss: CompleteLossConfig;
 }
 
@@ -63,10 +63,10 @@ export function readWeights(fields: Record<string, unknown>): CompleteWeightOpti
   };
 }
 
-/** A kind of model: `mlp`, `rnn`, `pinn`. It stands in a config's `type`, and as JSON is its name. */
+/** A kind of model: `mlp`, `rnn`, `pinn`. It is a config's `type`; in JSON, its name. */
 export interface ModelKind<Config = never> {
   readonly kind: string;
-  /** @throws OptionError for a config that is none of this kind. */
+  /** @throws OptionError for a config that is not of this kind. */
   read(config: Config): Model;
   toJSON(): string;
 }
@@ -83,7 +83,7 @@ export interface Layer {
   readonly bias: string | undefined;
   /** What follows the layer's product and bias. */
   readonly activation: Activation;
-  /** What is dropped of its outputs in training; undefined where nothing is. */
+  /** The dropout of its outputs in training; undefined if there is none. */
   readonly dropout: Dropout | undefined;
 }
 
@@ -98,10 +98,10 @@ export interface GpuPassContext {
   readonly create: CreateBuffer;
 }
 
-/** Points that a model is held to beside the rows of a data set. */
+/** Points that a model is fitted to besides the rows of a data set. */
 export interface Anchors {
   readonly count: number;
-  /** Of each as many numbers as of an example. */
+  /** The coordinates of each, as many as an example has. */
   readonly inputs: Float64Array;
   /** Takes the loss of one of them, and replaces its outputs by the derivatives. */
   readonly judge: Judge;
@@ -113,9 +113,9 @@ export interface ModelDefinition<Config extends CompleteWeightOptions = Complete
   readonly config: Config;
   /** "784-1024-256-10". */
   readonly title: string;
-  /** What its outputs are held against. @internal */
+  /** What its outputs are compared with. @internal */
   readonly criterion: Criterion;
-  /** Numbers that the model takes of an example. */
+  /** How many numbers of an example the model takes. */
   readonly features: number;
   readonly outputs: number;
   /** Where the config says how many numbers go in: "model.layers[0] is 784". */
@@ -126,11 +126,11 @@ export interface ModelDefinition<Config extends CompleteWeightOptions = Complete
   readonly init: Required<InitConfig>["type"];
   /** Matrices of as many rows that each of a pass's matrices stacks: 1, or more with the outputs' derivatives by the inputs. */
   readonly channels: number;
-  /** Points of the model's own, whose loss is added to every mean loss, whatever the rows. @internal */
+  /** The model's own points, whose loss is added to every mean loss, whatever the rows. @internal */
   readonly anchors?: Anchors;
   /**
-   * What the matrix of a pass's inputs holds for so many rows before these are gathered into its beginning, and keeps behind
-   * them; default nothing.
+   * The contents of a pass's input matrix for this many rows; rows are gathered into its beginning, and the rest stays; default
+   * nothing.
    */
   stacked?(rows: number): Float32Array;
   /** Matrices that an example's inputs are gathered into: 1, or one for each step through time. */
@@ -150,7 +150,7 @@ export interface Model<Config extends CompleteWeightOptions = CompleteWeightOpti
   extends ModelDefinition<Config>,
     Trainable<InitConfig> {}
 
-/** Makes a model of what its kind says of it. */
+/** Makes a model from its kind's description. */
 export function defineModel<Config extends CompleteWeightOptions>(definition: ModelDefinition<Config>): Model<Config> {
   const model = { ...definition, program: undefined as unknown as Program<InitConfig> };
   model.program = programOfModel(model);
@@ -208,7 +208,7 @@ function biasOf(name: string | undefined, outputs: number): readonly Tensor[] {
   return name === undefined ? [] : [{ name, shape: [outputs] }];
 }
 
-/** @throws OptionError for what is no model. */
+/** @throws OptionError for anything but a model. */
 export function readMadeModel(model: Model): Model {
   const members = {
     program: "object",
@@ -221,7 +221,7 @@ export function readMadeModel(model: Model): Model {
 }
 
 /**
- * The model of a config whose `type` is the kind itself, as the kind's function makes it; a model is that already.
+ * The model of a config whose `type` is the kind itself, as the kind's function makes it; a model is returned as it is.
  *
  * @throws OptionError for plain JSON, which `createModel` reads, and for values out of range.
  */

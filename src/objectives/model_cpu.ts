@@ -28,7 +28,7 @@ export function bindModelToCpu(
       const example = outputs.subarray(m * width, (m + 1) * width);
       const { loss, hit } = of(example, row);
       const counts = weights ? weights[row]! : 1;
-      // What does not count does not matter, be it infinite.
+      // A row of weight 0 does not count, even if its loss is infinite.
       if (counts !== 0) sum += counts * loss;
       if (counts !== 0) hits += counts * hit;
       for (let j = 0; j < width; j++) example[j]! *= counts / weight;

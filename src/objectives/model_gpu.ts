@@ -1,5 +1,5 @@
-// A model bound to an optimizer on the GPU: gather the rows, the layers forward, the loss, the layers backward, L2. All
-// replicas learn from the rows that are gathered once; in every other dispatch they lie in the third dimension.
+// A model bound to an optimizer on the GPU: gather the rows, the layers forward, the loss, the layers backward, L2. Rows are
+// gathered once for all replicas; in every other dispatch replicas are the third dimension.
 
 import { DeviceError, OptionError } from "../base/errors.ts";
 import { together } from "../base/together.ts";
@@ -25,8 +25,8 @@ const stretch = 256;
 /**
  * Makes everything of a model for one optimizer, and uploads its data once.
  *
- * @throws DataError for targets that the loss does not take, DeviceError when the device is too small; it says how many
- * replicas would fit.
+ * @throws DataError for targets that the loss does not take, DeviceError if the device is too small, which says how many replicas
+ * would fit.
  */
 export async function bindModelToGpu(
   optimizer: GpuOptimizer,
@@ -203,7 +203,7 @@ function createPenalty(optimizer: GpuOptimizer, model: Model, place: number, cre
 const stretchesOf = ({ inputs, outputs }: { readonly inputs: number; readonly outputs: number }) =>
   Math.ceil((inputs * outputs) / stretch);
 
-/** Everything that is encoded of an objective. */
+/** Everything that an objective encodes. */
 interface Encoded {
   readonly microBatches: readonly (readonly Dispatch[])[];
   /** With L2 its gradient and its loss, and the sum of these and of the anchors' losses. */

@@ -10,15 +10,15 @@ import { checkDataset, type Dataset, readDataset } from "./data/dataset.ts";
 import type { Field, FieldOptions } from "./field.ts";
 import { type Binding, type Program, programOf, type Trainable } from "./program.ts";
 
-/** What an objective works on, and how. */
+/** Options of an objective. */
 export interface ObjectiveOptions {
-  /** The rows that it learns from; a landscape has none. */
+  /** The data set; a landscape has none. */
   readonly data?: Dataset | undefined;
   /** The most rows of a step, a whole number >= 1; with `data`. */
   readonly batch?: number | undefined;
   /**
-   * Rows of a batch that are computed at once, a whole number >= 1; what a batch has more of follows, and the gradients add
-   * up to that of the whole batch. Default as many as the engine can hold. For models.
+   * Rows that are computed at once, a whole number >= 1: larger batches are split into micro-batches, whose gradients add up to
+   * that of the whole batch. Default as many as the engine can hold. For models.
    */
   readonly microBatch?: number | undefined;
 }
@@ -27,7 +27,7 @@ export interface ObjectiveOptions {
 export interface ReplicaReport {
   /** The loss of the batch, before the update. */
   readonly loss: number;
-  /** Norm of the gradient before clipping; NaN where none is computed. */
+  /** Norm of the gradient before clipping; NaN if none is computed. */
   readonly gradientNorm: number;
   /** Updates made so far, this one included. */
   readonly step: number;
@@ -50,21 +50,20 @@ export interface StepReport extends ReplicaReport {
 
 /** How well one replica does on a data set. */
 export interface ReplicaEvaluation {
-  /** Mean loss over the data set, with the model's L2 and boundary terms; nothing is dropped. NaN where the weights are all 0. */
+  /** Mean loss over the data set, with the model's L2 and boundary terms, without dropout. NaN if the weights are all 0. */
   readonly loss: number;
   /**
-   * Share, by weight, of the examples whose largest output is their label's; with sigmoidBinaryCrossEntropy of those whose outputs are
-   * all on their target's side of 1/2. NaN for losses without right and wrong outputs.
+   * Share, by weight, of the examples whose largest output is their label's; with sigmoidBinaryCrossEntropy, of those whose
+   * outputs are all on their target's side of 1/2. NaN for losses without right and wrong outputs.
    */
   readonly accuracy: number;
   /**
-   * Of a model whose exact outputs are known, the root of the mean square, by weight, of what its outputs are off. NaN for all
-   * others.
+   * For a model whose exact outputs are known, the weighted root mean square error of its outputs. NaN for all others.
    */
   readonly error: number;
 }
 
-/** What the sums over a data set come to. */
+/** An evaluation from the sums over a data set. */
 export function evaluationOf(
   { hasAccuracy, hasError }: Pick<Program, "hasAccuracy" | "hasError">,
   loss: number,
@@ -78,34 +77,34 @@ export function evaluationOf(
   };
 }
 
-/** How well the first replica does on a data set, and each. */
+/** How well each replica does on a data set; the fields are those of the first. */
 export interface Evaluation extends ReplicaEvaluation {
   /** By replica, where there are several. */
   readonly replicas: readonly ReplicaEvaluation[];
 }
 
-/** At what a Hessian-vector product is taken. */
+/** Where a Hessian-vector product is taken. */
 export interface HessianOptions {
-  /** The rows whose loss it is of; where there is data. */
+  /** The rows whose loss is used; only with data. */
   readonly rows?: Uint32Array | undefined;
   /** Default: the first. */
   readonly replica?: number | undefined;
 }
 
 /**
- * All replicas of its optimizer learn from the same rows. Of a replica that is halted, losses and accuracies are those of
- * before, or 0. Points on a landscape learn from no rows: calls take none. There each point's gradient is its own, that of the
- * sum of their losses, while the reported loss is their mean.
+ * All replicas of its optimizer train on the same rows. A halted replica keeps its last losses and accuracies, or 0. Points on a
+ * landscape need no rows, so calls take none. Each point's gradient is that of its own loss, while the reported loss is the mean
+ * of all.
  */
 export interface Objective {
   /**
-   * One training step on these rows of the data set: gradient, then update. Rows whose weights are all 0 have the loss 0 and no
-   * gradient, but for those of the model's L2 and boundary terms. Returns at once on the GPU: the report comes
-   * when the step has run, and further steps may be started meanwhile.
+   * One training step on these rows of the data set: gradient, then update. If all rows have weight 0, loss and gradient are 0,
+   * except for the model's L2 and boundary terms. On the GPU it returns at once: the report arrives when the step has run, and
+   * further steps may be started meanwhile.
    *
    * @throws OptionError for no rows, or more than the batch the objective was created for; DeviceError, as every call of an
-   * objective on the GPU does, after `destroy` of it or its optimizer, and where the device is lost or refuses the work. Of
-   * work that did not run nothing is reported. Where it fails for a `destroy` after the call, nobody need await it.
+   * objective on the GPU does, after `destroy` of it or its optimizer, and where the device is lost or refuses the work. Work
+   * that did not run is never reported. A call that fails because of a later `destroy` need not be awaited.
    */
   step(rows?: Uint32Array): Promise<StepReport>;
   /** Computes loss and gradients of these rows into the gradient arena, without an update; resolves to each replica's loss. */
@@ -116,33 +115,32 @@ export interface Objective {
    */
   evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation>;
   /**
-   * The product of the Hessian of a loss, at the parameters of a replica, with a vector that
-   * has a value for every parameter; parameters, gradients and state stay as they are. It is made of central differences of
-   * gradients along the vector, at strides that shrink until two differences agree (within 2e-4 of the product on the GPU, in
-   * float32, and 1e-8 on the CPU, in float64) or rounding sets them apart. Beside PyTorch's exact products of wide, saturated
-   * and recurrent networks it was within 1e-3 on the GPU and 1e-7 on the CPU, relative to the larger of the product and the
-   * largest curvature times the vector. Where a relu bends between the strides it is that of neither side. Make no steps
-   * meanwhile.
+   * The product of the loss's Hessian, at a replica's parameters, with a vector that has a value for every parameter; parameters,
+   * gradients and state stay as they are. It is computed from central differences of gradients along the vector, at strides that
+   * shrink until two differences agree (within 2e-4 of the product on the GPU, in float32, and 1e-8 on the CPU, in float64) or
+   * rounding sets them apart. Compared with PyTorch's exact products for wide, saturated and recurrent networks it was within
+   * 1e-3 on the GPU and 1e-7 on the CPU, relative to the larger of the product and the largest curvature times the vector. If a
+   * relu bends between the strides, it is the product of neither side. Make no steps meanwhile.
    *
-   * @throws OptionError for rows as {@link Objective.step} does, for a vector that lacks a tensor or is not finite, and for a
-   * replica that is halted.
+   * @throws OptionError for rows as {@link Objective.step}, for a vector that lacks a tensor or is not finite, and for a halted
+   * replica.
    */
   hessianVector(vector: TensorValues, options?: HessianOptions): Promise<TensorValues>;
   /**
-   * The objective as a function of a vector, over rows that stay the same, with memory of its own; `destroy` it when done.
+   * The objective as a function of a vector, over fixed rows, with memory of its own; `destroy` it when done.
    *
-   * @throws OptionError for rows as {@link Objective.step} does, and for tensors or a replica that are not there or halted;
-   * DeviceError where it does not fit, before anything is made.
+   * @throws OptionError for rows as {@link Objective.step}, for unknown tensors, and for an unknown or halted replica;
+   * DeviceError if it does not fit, before anything is made.
    */
   field(options?: FieldOptions): Promise<Field>;
-  /** Frees what the objective made; the optimizer is not destroyed. */
+  /** Frees everything the objective made; the optimizer is not destroyed. */
   destroy(): void;
 }
 
 /**
  * Binds a program's tensors to an optimizer's, and to its data.
  *
- * @throws OptionError when they do not fit each other, or the batch is no whole number >= 1; DataError for bad data.
+ * @throws OptionError if they do not fit each other, or the batch is not a whole number >= 1; DataError for bad data.
  */
 export function bind(
   segments: readonly Segment[],
@@ -177,14 +175,14 @@ export function bind(
   return { program, binding: { segments: bound, data, batch: batch!, microBatch } };
 }
 
-/** @throws OptionError where data does not fit a program, DataError for bad data. */
+/** @throws OptionError if the data does not fit the program, DataError for bad data. */
 export function checkProgramData(program: Program, data: Dataset): void {
   program.checkFit(data);
   checkDataset(data);
   program.checkAnswers(data);
 }
 
-/** @throws OptionError for arguments of `evaluate` that are none, DataError for bad data. */
+/** @throws OptionError for bad arguments of `evaluate`, DataError for bad data. */
 export function checkEvaluation(program: Program, data: Dataset | undefined, onProgress: unknown): void {
   readListener("onProgress", onProgress);
   if (program.needsData) {
@@ -195,12 +193,12 @@ export function checkEvaluation(program: Program, data: Dataset | undefined, onP
   }
 }
 
-/** Σ weight over rows: what the sum of weighted losses is divided by; 0 where none of them counts. */
+/** Σ weight over rows, the divisor of the sum of weighted losses; 0 if no row counts. */
 export function weightOf(rows: Uint32Array, { weights }: Pick<Dataset, "weights">): number {
   return weights ? rows.reduce((total, row) => total + weights[row]!, 0) : rows.length;
 }
 
-/** The same of a batch. One in which no row counts has the loss 0 and no gradient of its own. */
+/** The same for a batch. If no row counts, its loss is 0 and it has no gradient of its own. */
 export function batchWeight(rows: Uint32Array, data: Pick<Dataset, "weights">): number {
   return weightOf(rows, data) || 1;
 }
@@ -208,7 +206,7 @@ export function batchWeight(rows: Uint32Array, data: Pick<Dataset, "weights">): 
 /**
  * The 2-norm of a vector over all parameters.
  *
- * @throws OptionError where a tensor is missing, of another length or not finite, or none of it is but 0.
+ * @throws OptionError if a tensor is missing, of the wrong length or not finite, or if all are zero.
  */
 export function vectorNorm(segments: readonly Segment[], vector: TensorValues): number {
   readMade("vector", vector, "an object of arrays by tensor name", {});
@@ -247,7 +245,7 @@ const noRows = new Uint32Array();
 /**
  * The rows of a step.
  *
- * @throws OptionError when a step is given no rows, too many, or one that the data set does not have.
+ * @throws OptionError if a step gets no rows, too many, or one that the data set does not have.
  */
 export function readRows(rows: Uint32Array | undefined, { title }: Program, { data, batch }: Binding): Uint32Array {
   if (!data) {

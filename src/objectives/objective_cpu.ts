@@ -29,7 +29,7 @@ import { breathe } from "./turns.ts";
 /**
  * Binds a model, a landscape or a custom objective, with the data that it needs, to a CPU optimizer made of its tensors.
  *
- * @throws OptionError when they do not fit each other, DataError for bad data.
+ * @throws OptionError if they do not fit each other, DataError for bad data.
  */
 export function createCpuObjective(
   optimizer: CpuOptimizer,
@@ -46,7 +46,7 @@ class CpuObjective implements Objective {
   readonly #program: Program;
   readonly #binding: Binding;
   readonly #bound: CpuProgram;
-  /** What was last found of each replica: of one that is halted, this stays. */
+  /** The last report of each replica; a halted one keeps it. */
   readonly #losses: number[];
   readonly #evaluations: ReplicaEvaluation[];
 
@@ -61,7 +61,7 @@ class CpuObjective implements Objective {
 
   async step(rows?: Uint32Array): Promise<StepReport> {
     const losses = this.#gradient(rows);
-    // Before anything is awaited: the next step may be asked for while this report is on its way.
+    // Before anything is awaited: the next step may be called while this report is pending.
     this.#optimizer.step();
     const stats = await Promise.all(losses.map((_, replica) => this.#optimizer.stats({ replica })));
     await breathe();
@@ -117,10 +117,10 @@ class CpuObjective implements Objective {
   }
 
   destroy(): void {
-    // Nothing outlives the arrays that the garbage collector knows of.
+    // There is nothing to free but arrays, which the garbage collector frees.
   }
 
-  /** Each replica's mean loss; of one that is halted, the last before. */
+  /** Each replica's mean loss; for a halted one, its last. */
   #gradient(given: Uint32Array | undefined): readonly number[] {
     const rows = readRows(given, this.#program, this.#binding);
     for (let replica = 0; replica < this.#losses.length; replica++) {

@@ -41,10 +41,10 @@ export interface GpuObjective extends Objective {
 
 /**
  * Binds a model, a landscape or a custom objective, with the data that it needs, to a WebGPU optimizer made of its tensors;
- * uploads the data once. What the device cannot hold of a batch at once follows in micro-batches.
+ * uploads the data once. Batches that the device cannot hold at once are split into micro-batches.
  *
- * @throws OptionError when they do not fit each other, DataError for bad data, DeviceError when WGSL does not compile (with
- * the line its author wrote) or the device is too small; it says how many replicas would fit.
+ * @throws OptionError if they do not fit each other, DataError for bad data, DeviceError if WGSL does not compile (with the line
+ * its author wrote) or the device is too small; it says how many replicas would fit.
  */
 export async function createObjective(
   optimizer: GpuOptimizer,
@@ -70,7 +70,7 @@ interface Total {
   readonly loss: number;
   readonly hits: number;
   readonly penalty: number;
-  /** Whether it was halted then, so that all this is of an earlier batch. */
+  /** Whether it was halted then, so that the values are those of an earlier batch. */
   readonly halted: boolean;
 }
 
@@ -82,7 +82,7 @@ class BoundObjective implements GpuObjective {
   readonly #reports: Reports;
   /** Micro-batches of the rows set last. */
   #microBatches = 1;
-  /** What was last reported of each replica: of one that is halted, this stays. */
+  /** The last report of each replica; a halted one keeps it. */
   readonly #losses: number[];
   readonly #evaluations: ReplicaEvaluation[];
 
@@ -200,7 +200,7 @@ class BoundObjective implements GpuObjective {
     this.#reports.destroy();
   }
 
-  /** Resolves to what was reported and to each replica's mean loss; of one that is halted, the last before. */
+  /** Resolves to the reports and to each replica's mean loss; for a halted one, its last. */
   async #submit(
     call: "step" | "gradient",
     given: Uint32Array | undefined,

@@ -1,4 +1,4 @@
-// What a model's twin on the CPU is: one pass forward over a batch, which can be gone back.
+// A model's twin on the CPU: one pass over a batch, forward and back.
 import { product } from "../engines/cpu/product.ts";
 
 /** Rows that are passed forward together. */
@@ -7,7 +7,7 @@ export interface CpuBatch {
   readonly inputs: Float64Array;
   /** Which rows of the data set they are. */
   readonly rows: Uint32Array;
-  /** Updates made so far, in training, which dropout goes by; undefined where nothing is dropped. */
+  /** Updates made so far, on which dropout depends; undefined without dropout. */
   readonly step: number | undefined;
 }
 

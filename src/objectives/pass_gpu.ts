@@ -1,5 +1,4 @@
-// What a model is on the GPU: the matrix products of one pass over a batch, forward and back, with everything else in their
-// epilogues.
+// A model on the GPU: the matrix products of one pass over a batch, forward and back, with everything else in their epilogues.
 
 import type { Source } from "../base/assemble.ts";
 import type { BindingUse } from "../engines/gpu/kernel.ts";
@@ -14,7 +13,7 @@ export interface ProductStep {
   readonly c: Operand;
 }
 
-/** A kernel of a kind's own between products. */
+/** A kernel that a kind of model runs between products. */
 export interface KernelStep {
   readonly source: Source;
   /** How what it binds is used, the control buffer included, which is the last. */

@@ -2,24 +2,24 @@
 
 import { breathe } from "./turns.ts";
 
-/** Steps on their way at once: enough to keep a GPU busy, few enough to stop soon. */
+/** Steps in flight at once: enough to keep a GPU busy, few enough to stop soon. */
 const inFlight = 4;
 
 export interface Pipeline<Report> {
-  /** Starts a step once fewer than four are on their way; throws what the steps before it or their listener throw. */
+  /** Starts a step once fewer than four are in flight; throws what the steps before it or their listener throw. */
   start(step: () => Promise<Report>): Promise<void>;
-  /** Ends when every step that was started has been reported. */
+  /** Resolves when every started step has been reported. */
   drain(): Promise<void>;
-  /** Counts something else among what {@link Pipeline.close} waits for: a read, say, that is awaited later. */
+  /** Adds another promise that {@link Pipeline.close} waits for, such as a read that is awaited later. */
   track<T>(promise: Promise<T>): Promise<T>;
-  /** Ends when nothing is on its way any more, whatever comes of it; for `finally`. */
+  /** Resolves when nothing is in flight any more, even after a failure; for `finally`. */
   close(): Promise<void>;
 }
 
 /** @param report is called with each step's report, in the order in which the steps were started. */
 export function createPipeline<Report>(report: (report: Report) => void): Pipeline<Report> {
   const pending: Promise<Report>[] = [];
-  // What is on its way may fail before its turn to be awaited comes; to be in here keeps Node from ending the process then.
+  // A step in flight may fail before it is awaited; being in here keeps Node from ending the process then.
   const underWay = new Set<Promise<unknown>>();
   const track = <T>(promise: Promise<T>): Promise<T> => {
     const settled: Promise<unknown> = promise.then(
@@ -34,7 +34,7 @@ export function createPipeline<Report>(report: (report: Report) => void): Pipeli
     async start(step) {
       if (pending.length === inFlight) await next();
       pending.push(track(step()));
-      // On the CPU a step is made by now: four in a row without a turn would be four times as long.
+      // On the CPU a step has finished by now: four in a row without a turn would block four times as long.
       await breathe();
     },
     async drain() {

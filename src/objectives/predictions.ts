@@ -1,4 +1,4 @@
-// What a model's outputs say, by its loss: a class with probabilities, or numbers.
+// Predictions from a model's outputs, by its loss: a class with probabilities, or numbers.
 import { DataError } from "../base/errors.ts";
 import type { ClassesOption } from "./data/labels.ts";
 import type { CompleteLossConfig } from "./loss.ts";
@@ -69,7 +69,7 @@ function largest(values: readonly number[]): number {
   return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
 }
 
-/** The largest is taken off first, so that none is too large. */
+/** The largest is subtracted first, so that no exponential overflows. */
 function softmax(values: readonly number[]): number[] {
   const top = Math.max(...values);
   const shares = values.map((value) => Math.exp(value - top));

@@ -1,5 +1,5 @@
-// What an objective computes: a program, made of a model, a landscape or a custom objective. It says its tensors, what it
-// needs of data and what it takes of memory, and how either engine computes its losses and gradients.
+// What an objective computes: a program, made from a model, a landscape or a custom objective. It has its tensors, its needs of
+// data and memory, and how either engine computes its losses and gradients.
 
 import { OptionError, show } from "../base/errors.ts";
 import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
@@ -14,7 +14,7 @@ export interface Trainable<Start = unknown> {
   readonly program: Program<Start>;
 }
 
-/** What an objective computes, as both engines take it. */
+/** What an objective computes, for both engines. */
 export interface Program<Start = unknown> {
   /** "784-32-10", "rosenbrock", "objective line". */
   readonly title: string;
@@ -24,16 +24,16 @@ export interface Program<Start = unknown> {
   readonly lossName: string;
   /** Whether its loss distinguishes right from wrong outputs, so that there is an accuracy. */
   readonly hasAccuracy: boolean;
-  /** Whether it knows what its outputs should exactly be, so that there is an error. */
+  /** Whether its exact outputs are known, so that there is an error. */
   readonly hasError: boolean;
-  /** Whether training draws at random what it computes, as dropout does; default false. */
+  /** Whether training computes it at random, as with dropout; default false. */
   readonly draws?: boolean;
-  /** What it holds on a device, for so many replicas and rows. @internal */
+  /** Its memory on a device, for these replicas and rows. @internal */
   readonly memory: ProgramMemory;
   /**
    * Reads what fixes the start, and fills in its defaults.
    *
-   * @throws OptionError for a start that is none.
+   * @throws OptionError for a bad start.
    */
   start(given: Start | undefined): Start;
   /** Names and shapes of its tensors. */
@@ -46,7 +46,7 @@ export interface Program<Start = unknown> {
    * @throws OptionError where one is missing or has another shape.
    */
   segmentsOf(segments: readonly Segment[]): readonly Segment[];
-  /** Checks what data are like. @throws OptionError where the rows, classes or targets of data are not those that it takes. */
+  /** Checks the shape of data. @throws OptionError if it does not take such rows, classes or targets. */
   checkFit(data: DatasetShape): void;
   /** Checks every answer. @throws DataError for targets that its loss does not take. */
   checkAnswers(data: Dataset): void;
@@ -56,9 +56,9 @@ export interface Program<Start = unknown> {
   bindGpu(optimizer: GpuOptimizer, binding: Binding): Promise<GpuProgram>;
 }
 
-/** What a program takes of a device's memory, beside the optimizer. */
+/** A program's memory on a device, besides the optimizer's. */
 export interface ProgramMemory {
-  /** Bytes of one row in the largest buffer that all replicas share; 0 where there are no rows. */
+  /** Bytes of one row in the largest buffer that all replicas share; 0 without rows. */
   readonly sharedRowBytes: number;
   /** Bytes of one row of one replica in the largest buffer of those that hold what each replica computes. */
   readonly replicaRowBytes: number;
@@ -76,7 +76,7 @@ export interface Binding {
   readonly data: Dataset | undefined;
   /** The most rows of a step; 1 without data. */
   readonly batch: number;
-  /** Rows that are computed at once, where the caller says so. */
+  /** Rows that are computed at once, if the caller sets it. */
   readonly microBatch: number | undefined;
 }
 
@@ -86,7 +86,7 @@ export type Values = (name: string) => Float32Array | Float64Array;
 /** Sums over rows, by weight. */
 export interface Sums {
   readonly loss: number;
-  /** Rows whose outputs are right, or squared distances from what is exact; 0 where the loss does not say. */
+  /** Rows whose outputs are right, or squared distances from exact outputs; 0 if the loss has neither. */
   readonly hits: number;
 }
 
@@ -95,40 +95,43 @@ export interface CpuProgram {
   /**
    * The mean loss of rows at any values of the parameters; adds its derivatives to `gradients`.
    *
-   * @param step Updates made so far, which what is drawn at random goes by.
+   * @param step Updates made so far, which random draws depend on.
    */
   gradient(params: Values, rows: Uint32Array, step: number, gradients: (name: string) => Float64Array): number;
   /** Rows that are evaluated at once. */
   readonly atOnce: number;
-  /** What sums losses and hits over rows of a data set, which may be another; `rows` are gathered once for all replicas. */
+  /**
+   * Sums losses and hits over rows of a data set, which may differ from the training data; `rows` are gathered once for all
+   * replicas.
+   */
   evaluation(data: Dataset | undefined): (rows: Uint32Array) => (params: Values) => Sums;
   /** What is added to every mean loss, whatever the rows. */
   penalty(params: Values): number;
   /** Examples that a batch without rows is the mean of. */
   readonly examples: number;
-  /** The longest stride of a Hessian-vector product, for parameters and a vector of norm 1, and how well two must agree. */
+  /** The longest stride of a Hessian-vector product, for parameters and a vector of norm 1, and how closely two must agree. */
   readonly strides: { readonly longest: number; readonly enough: number };
 }
 
-/** A program bound to an optimizer on the GPU: what is encoded, and where sums come. */
+/** A program bound to an optimizer on the GPU: its dispatches, and where sums are written. */
 export interface GpuProgram {
-  /** What was made for it, to be destroyed with it. */
+  /** Buffers to destroy with it. */
   readonly buffers: readonly GPUBuffer[];
-  /** Where the rows of batches are written; undefined without data. */
+  /** The buffers for the rows of batches; undefined without data. */
   readonly rows: GpuRows | undefined;
   /** Losses and gradients of each micro-batch: of the first over what was there, of the others added to it. */
   readonly microBatches: readonly (readonly Dispatch[])[];
   /** Once after them. */
   readonly after: readonly Dispatch[];
   /**
-   * Sums of weighted losses and of hits, two float32 for each replica, micro-batch after micro-batch; behind them, where
+   * Sums of weighted losses and of hits, two float32 for each replica, micro-batch after micro-batch; after them, with
    * `hasPenalty`, what is added to every mean loss.
    */
   readonly totals: GPUBuffer;
   readonly hasPenalty: boolean;
   /** Examples that a batch without rows is the mean of. */
   readonly examples: number;
-  /** What puts the sums of the rows in {@link GpuRows.evaluated} in the place of the first micro-batch's. */
+  /** Writes the sums of the rows in {@link GpuRows.evaluated} in the place of the first micro-batch's. */
   evaluation(data: Dataset | undefined): Promise<GpuEvaluation>;
 }
 
@@ -138,7 +141,7 @@ export interface GpuRows {
   readonly stride: number;
   /** Rows of a micro-batch. */
   readonly atOnce: number;
-  /** The same of rows that are evaluated, so that those that were set stay. */
+  /** The same for rows that are evaluated, so that the rows that were set stay. */
   readonly evaluated: GPUBuffer;
 }
 
@@ -165,12 +168,11 @@ export function programOf<Start>(trainable: Trainable<Start>): Program<Start> {
 }
 
 /**
- * The tensors of a model, a landscape or a custom objective, with the values that they start from: what an optimizer that
- * trains it is made of.
+ * The tensors of a model, a landscape or a custom objective, with their starting values, from which to make an optimizer.
  *
- * @param start Of a model its `init` (default: seed 0); of a landscape coordinates, point after point (default: one point, where
- * optimizers customarily start); a custom objective has its own.
- * @throws OptionError for what is none of these, and for a start that is none.
+ * @param start For a model, its `init` (default: seed 0); for a landscape, coordinates, point after point (default: one point,
+ * the customary start); a custom objective has its own.
+ * @throws OptionError for anything else, and for a bad start.
  */
 export function initialTensors<Start>(trainable: Trainable<Start>, start?: Start): readonly Tensor[] {
   return programOf(trainable).initial(start);

@@ -1,6 +1,6 @@
 // The submissions of an objective: one command buffer with one pass each, whose totals and control buffer come back through a
-// pool of mapped buffers while later steps already run. Reports are of submissions that ran: the pool sees to that, and
-// an update has to show in the control buffer.
+// pool of mapped buffers while later steps already run. Only submissions that ran are reported: the pool checks that, and an
+// update must show in the control buffer.
 
 import { DeviceError } from "../base/errors.ts";
 import { stuckReplica } from "../engines/gpu/control.ts";
@@ -20,7 +20,7 @@ export interface Report {
   readonly floats: Float32Array;
   /** Whether a replica was halted then, so that its totals are of an earlier one. */
   isHalted(replica: number): boolean;
-  /** Each replica's stats after it; the optimizer learns of them. */
+  /** Each replica's stats after it, which the optimizer observes. */
   stats(): readonly Stats[];
 }
 
@@ -47,15 +47,15 @@ export class Reports {
     mustHaveOptimizer(this.#optimizer, call);
   }
 
-  /** Whether the caller has put an end to it all, the device included. */
+  /** Whether the caller has destroyed the objective, its optimizer or the device. */
   get #ended(): boolean {
     const { destroyed, device } = this.#optimizer;
     return this.#destroyed || destroyed || deviceLoss(device).info?.reason === "destroyed";
   }
 
   /**
-   * A call of the objective. Where it fails because of a `destroy` after it, nobody need await it: Node would otherwise
-   * end the process over an unhandled rejection.
+   * A call of the objective. If it fails because of a later `destroy`, it need not be awaited: Node would otherwise end the
+   * process over an unhandled rejection.
    *
    * @throws DeviceError as {@link mustLive} does.
    */
@@ -66,7 +66,7 @@ export class Reports {
       return work();
     };
     const answered: Promise<T> = begin().catch((error: unknown) => {
-      // It rejects all the same, for those who wait for it.
+      // It still rejects for callers who await it.
       if (!late && this.#ended) answered.catch(() => undefined);
       throw error;
     });
@@ -76,7 +76,7 @@ export class Reports {
   /**
    * Submits what `encode` encodes; resolves when it has run.
    *
-   * @throws DeviceError where it did not run, or an update among it left a replica where it was.
+   * @throws DeviceError if it did not run, or if an update in it left a replica where it was.
    */
   async submit(call: string, encode: (pass: GPUComputePassEncoder) => void): Promise<Report> {
     this.mustLive(call);
@@ -158,7 +158,7 @@ export class Reports {
   }
 }
 
-/** @throws DeviceError where the optimizer that something belongs to is destroyed. */
+/** @throws DeviceError if the owning optimizer is destroyed. */
 export function mustHaveOptimizer({ destroyed }: GpuOptimizer, call: string): void {
   if (destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
 }

@@ -1,4 +1,4 @@
-// What the objectives' kernels have in common on the host's side: sizes, replicas, tensors, sums of losses.
+// What the objectives' kernels share on the host's side: sizes, replicas, tensors, sums of losses.
 import { bytesOf, type CreateBuffer } from "../engines/gpu/allocate.ts";
 import { isSoftware } from "../engines/gpu/device.ts";
 import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";

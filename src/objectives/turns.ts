@@ -1,12 +1,12 @@
-// Turns of the event loop for what computes in JavaScript: a page paints, a server answers, files are read and signals handled
-// while it works.
+// Turns of the event loop during long computations in JavaScript, so that a page paints, a server answers, files are read and
+// signals are handled.
 
 /** Milliseconds of work from one turn to the next: few enough to stay below what people notice, enough to cost nothing. */
 const longest = 10;
 
 let last = Number.NEGATIVE_INFINITY;
 
-/** Lets everything else that waits have its turn, where the last turn is more than 10 ms ago. */
+/** Yields to the event loop if the last turn was more than 10 ms ago. */
 export async function breathe(): Promise<void> {
   if (performance.now() - last < longest) return;
   await nextTurn();
@@ -16,8 +16,8 @@ export async function breathe(): Promise<void> {
 const { setImmediate: immediate } = globalThis as { readonly setImmediate?: (callback: () => void) => unknown };
 
 /**
- * A turn of the event loop. Not by `setTimeout`: a chain of those never leaves the timers of Node's loop where the work takes
- * longer than a millisecond, and pages in the background get one a second.
+ * A turn of the event loop. Not by `setTimeout`: a chain of timers never leaves the timer phase of Node's loop if the work takes
+ * longer than a millisecond, and background pages get one a second.
  */
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => {

@@ -17,7 +17,7 @@ import { readEngine } from "./arguments.ts";
 import type { Engine } from "./engine.ts";
 import { openEngine } from "./job.ts";
 
-/** What {@link predict} may be told beside the model, its parameters and the rows. */
+/** Options of {@link predict}. */
 export interface PredictOptions {
   /** Default: WebGPU where a device can be had, else the CPU reference. */
   readonly engine?: Engine | undefined;
@@ -26,7 +26,7 @@ export interface PredictOptions {
    * sigmoidBinaryCrossEntropy predictions are classes only where they are known.
    */
   readonly classes?: ClassesOption | undefined;
-  /** What each input is multiplied by, as in training (1/255 for pixels), > 0; default a data set's own, else 1. */
+  /** Factor of each input, as in training (1/255 for pixels), > 0; default a data set's own, else 1. */
   readonly scale?: number | undefined;
 }
 
@@ -37,10 +37,10 @@ export interface PredictOptions {
  * @param model A model's config, its JSON, or what `createModel` returns.
  * @param params Its parameters by name, as `train` returns them in `params`.
  * @param inputs The numbers of each row, nested or flat, as the model was trained on them; or a data set, whose answers are
- * passed over.
+ * ignored.
  * @returns With softmaxCrossEntropy a class and the probabilities of all; with sigmoidBinaryCrossEntropy the same where the
  * classes are known, else each output's probability as `values`; of every other model `values`.
- * @throws OptionError for what is no model, parameters that are not the model's or not finite, rows of other widths, and
+ * @throws OptionError for anything but a model, parameters that are not the model's or not finite, rows of the wrong width, and
  * unknown options; DataError for inputs, and a classifier's outputs, that are not finite; DeviceError where the device cannot
  * hold the model or is lost.
  */

@@ -1,4 +1,4 @@
-// Data sets of arrays: flat or nested, typed or plain.
+// Data sets from arrays: flat or nested, typed or plain.
 import { DataError, OptionError, show } from "../../base/errors.ts";
 import { readNumber, readObject, readString } from "../../base/options.ts";
 import { checkDataset, type Dataset } from "./dataset.ts";
@@ -17,20 +17,20 @@ export interface ArrayDatasetOptions {
   readonly labels?: ArrayLike<number> | readonly string[] | undefined;
   /** In place of labels: the numbers to predict of each example. */
   readonly targets?: Rows | undefined;
-  /** How much each example counts in the mean loss of a batch, >= 0; default all the same. */
+  /** The weight of each example in the mean loss of a batch, >= 0; default equal weights. */
   readonly weights?: ArrayLike<number> | undefined;
-  /** How many classes there are, or their names in order; default what the labels say. */
+  /** How many classes there are, or their names in order; default what the labels contain. */
   readonly classes?: ClassesOption | undefined;
-  /** What each input is multiplied by when it is read (1/255 for pixels), > 0; default 1. */
+  /** Factor of each input when it is read (1/255 for pixels), > 0; default 1. */
   readonly scale?: number | undefined;
-  /** How many examples; needed only where inputs and targets are flat and there are no weights. */
+  /** How many examples; needed only if inputs and targets are flat and there are no weights. */
   readonly count?: number | undefined;
 }
 
 const fields = ["name", "inputs", "labels", "targets", "weights", "classes", "scale", "count"];
 
 /**
- * A data set of arrays.
+ * A data set from arrays.
  *
  * @throws OptionError for options that contradict each other; DataError for rows of different lengths, numbers that are not
  * finite in float32 and labels out of range, each with its row, for no rows at all, and for numbers as labels that make more
@@ -76,7 +76,7 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
   return data;
 }
 
-/** @throws OptionError for what is neither a number of classes nor their names. */
+/** @throws OptionError for anything but a number of classes or their names. */
 export function readClasses(name: string, value: unknown): ClassesOption | undefined {
   if (value === undefined || typeof value === "number") {
     return value === undefined ? value : readNumber(name, value, { min: 1, max: 2 ** 32, integer: true });
@@ -98,7 +98,7 @@ function targetsOf<T extends { readonly count: number }>(examples: T, targets: F
   return { ...examples, outputs: targets.length / examples.count, targets };
 }
 
-/** @throws OptionError for what is no array, or holds anything but that. */
+/** @throws OptionError for anything but an array of such values. */
 function readEach(name: string, values: ArrayLike<unknown>, kinds: readonly string[]): void {
   const allowed = `an array of ${kinds.map((kind) => `${kind}s`).join(" or ")}`;
   if (ArrayBuffer.isView(values) && "length" in values) return;
@@ -107,7 +107,7 @@ function readEach(name: string, values: ArrayLike<unknown>, kinds: readonly stri
   if (bad >= 0) throw new OptionError(`${name}[${bad}] is ${show(values[bad])}; it must be ${allowed}`);
 }
 
-/** @throws OptionError for what is neither. */
+/** @throws OptionError for anything else. */
 export function readRows(name: string, value: Rows): Rows {
   if (typeof value !== "object" || value === null || typeof value.length !== "number") {
     throw new OptionError(`${name} is ${show(value)}; it must be an array of numbers, or of rows of numbers`);

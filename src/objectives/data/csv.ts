@@ -1,4 +1,4 @@
-// CSV as RFC 4180 has it, and data sets of it: a row an example, its columns what is learned from and what is predicted.
+// CSV as in RFC 4180, and data sets from it: each row is an example, each column an input or something to predict.
 import { DataError, listed, OptionError, show } from "../../base/errors.ts";
 import { readNumber, readObject } from "../../base/options.ts";
 import { packed, readClasses } from "./arrays.ts";
@@ -6,26 +6,26 @@ import { type Column, type Columns, readColumn } from "./columns.ts";
 import type { Dataset } from "./dataset.ts";
 import { type ClassesOption, numberOf, readLabels } from "./labels.ts";
 
-/** How the columns of a CSV file make a data set. */
+/** Which columns of a CSV file are inputs, labels, targets and weights. */
 export interface CsvOptions {
-  /** The column of the classes, in numbers or words; default the one called "label", else the last. */
+  /** The column of classes, as numbers or words; default the one called "label", else the last. */
   readonly label?: Column | undefined;
-  /** In place of `label`: the columns of the numbers to predict. */
+  /** Instead of `label`: the columns of numbers to predict. */
   readonly targets?: Column | readonly Column[] | undefined;
-  /** The columns to learn from, in this order; default all that are nothing else. */
+  /** The columns to learn from, in this order; default all others. */
   readonly inputs?: Column | readonly Column[] | undefined;
-  /** The column of how much each example counts in the mean loss, >= 0; default all the same. */
+  /** The column of example weights in the mean loss, each >= 0; default equal weights. */
   readonly weight?: Column | undefined;
   /**
-   * Whether the first line holds names; default "auto": it does where no cell of it is a number, where a column is called by
-   * name, and where it has words above columns of numbers ("0,1,label"). Where that leaves a doubt the text is refused.
+   * Whether the first line holds names; default "auto": it does if none of its cells is a number, if an option names a column, or
+   * if it has words above columns of numbers ("0,1,label"). If that leaves a doubt, the text is refused.
    */
   readonly header?: boolean | "auto" | undefined;
-  /** What stands between two cells: one character, default ",". */
+  /** The character between two cells; default ",". */
   readonly delimiter?: string | undefined;
-  /** What each input is multiplied by when it is read (1/255 for pixels), > 0; default 1. */
+  /** Factor of each input when it is read (1/255 for pixels), > 0; default 1. */
   readonly scale?: number | undefined;
-  /** How many classes there are, or their names in order; default what the file says. */
+  /** How many classes there are, or their names in order; default what the file contains. */
   readonly classes?: ClassesOption | undefined;
 }
 
@@ -41,9 +41,9 @@ export const csvOptionNames = [
 ] as const;
 
 /**
- * Reads CSV options: what is given, checked.
+ * Checks the CSV options that are given.
  *
- * @param prefix What stands before an option's name in an error: "data.".
+ * @param prefix The prefix of an option's name in errors: "data.".
  * @throws OptionError that names the option.
  */
 export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
@@ -83,15 +83,15 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
 }
 
 /**
- * Makes a data set of CSV text (RFC 4180: cells in quotes, quotes doubled in them, lines that end in CRLF or LF). A byte order
- * mark at the beginning and empty lines are passed over. Classes in words get numbers in order of first appearance and keep
- * their names as `classNames`. Time and memory grow with the length of the text alone; a cell holds 65,536 characters at most.
+ * Makes a data set from CSV text (RFC 4180: quoted cells, with quotes in them doubled, and lines that end in CRLF or LF). A byte
+ * order mark at the beginning and empty lines are ignored. Classes in words get numbers in order of first appearance and keep
+ * their names as `classNames`. Time and memory are proportional to the length of the text; a cell holds at most 65,536
+ * characters.
  *
- * @param options Which columns are what, and `name`, what errors call the data set, default "the CSV".
- * @throws OptionError for options that are wrong in themselves, and a text that is no string; DataError that names line and
- * column for a cell that is no number or too long, a class that is not known, numbers as labels that make more classes than
- * there are rows, lines of different lengths, quotes that do not match, columns that are not there, and a first line that may
- * be names or numbers.
+ * @param options Which columns are what; and `name`, what errors call the data set, default "the CSV".
+ * @throws OptionError for wrong options, and for a text that is not a string; DataError that names line and column for a cell
+ * that is not a number or is too long, an unknown class, numeric labels that make more classes than there are rows, lines of
+ * different lengths, unmatched quotes, missing columns, and a first line that may be names or numbers.
  */
 export function parseCsv(text: string, options: CsvOptions & { readonly name?: string | undefined } = {}): Dataset {
   const { name = "the CSV", ...rest } = readObject("options", options, ["name", ...csvOptionNames]) as typeof options;
@@ -236,7 +236,7 @@ function placesOf(table: Table, columns: Columns | undefined, features: number):
 /** The other characters that often stand between cells. */
 const delimiters = [",", ";", "\t"];
 
-/** @throws DataError for a single column, of which no data set can be made, that another delimiter would divide. */
+/** @throws DataError for a single column, which makes no data set, if another delimiter would split it. */
 function checkDelimiter(name: string, delimiter: string, cells: readonly string[]): void {
   const [only = ""] = cells;
   const other = delimiters.find((each) => each !== delimiter && only.includes(each));
@@ -272,7 +272,7 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
       const begin = at;
       if (text[at] === '"') {
         const opened = line;
-        // Quotes stand in pairs but for the last.
+        // All quotes but the last are doubled.
         let close = text.indexOf('"', at + 1);
         while (close >= 0 && text[close + 1] === '"') close = text.indexOf('"', close + 2);
         if (close < 0) throw new DataError(`${name} line ${opened} opens a quote that is never closed`);
@@ -311,7 +311,7 @@ function* readRecords(name: string, text: string, delimiter: string): Generator<
  * Whether the first line holds names. A file whose columns are called by name has them.
  *
  * @param records Reads the whole file once more.
- * @throws DataError where the first line may be either.
+ * @throws DataError if the first line may be either.
  */
 function hasHeaderOf(
   { header = "auto", label, targets, inputs, weight }: CsvOptions,

@@ -1,4 +1,4 @@
-// A data set as both engines take it, and the order in which training visits its rows.
+// A data set for both engines, and the order in which training visits its rows.
 import { DataError, listed, OptionError, show } from "../../base/errors.ts";
 import { readBoolean, readMade, readNumber, readObject } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
@@ -13,11 +13,11 @@ interface Examples {
   readonly features: number;
   /** `count · features` numbers, row after row; bytes stay bytes on the GPU. */
   readonly inputs: Uint8Array | Float32Array;
-  /** What each input is multiplied by when it is read (1/255 for pixels). */
+  /** Factor of each input when it is read (1/255 for pixels). */
   readonly scale: number;
-  /** How much each example counts in the mean loss of a batch, >= 0: Σ weight·loss / Σ weight. Default all the same. */
+  /** The weight of each example in the mean loss of a batch, >= 0: Σ weight·loss / Σ weight. Default equal weights. */
   readonly weights?: Float32Array | undefined;
-  /** Where rows were divided or shuffled: what number each had before, counted from 0, as errors name it. Default its own. */
+  /** After a split or shuffle: the original number of each row, from 0, which errors name. Default its present number. */
   readonly rowNumbers?: Uint32Array | undefined;
   /** Of a table: how its columns were read, so that others of its kind are read the same. */
   readonly columns?: Columns | undefined;
@@ -27,7 +27,7 @@ interface Examples {
 export interface LabelledDataset extends Examples {
   /** How many classes; labels are whole numbers in [0, classes). */
   readonly classes: number;
-  /** What the classes are called, in their order; undefined where they are numbers alone. */
+  /** The names of the classes, in order; undefined if they are numbers alone. */
   readonly classNames?: readonly string[] | undefined;
   /** A class for each row; whole numbers in [0, classes). */
   readonly labels: Uint8Array | Uint32Array;
@@ -45,10 +45,10 @@ export interface TargetDataset extends Examples {
   readonly labels?: undefined;
 }
 
-/** A data set as both engines take it: with a class for each example, or with numbers. */
+/** A data set for both engines: with a class for each example, or with numbers to predict. */
 export type Dataset = LabelledDataset | TargetDataset;
 
-/** What must be known of a data set to see whether a model fits it. */
+/** The shape of a data set, which decides whether a model fits it. */
 export type DatasetShape =
   | Pick<LabelledDataset, "name" | "features" | "classes">
   | Pick<TargetDataset, "name" | "features" | "outputs">;
@@ -60,7 +60,7 @@ export function datasetNoun(data: DatasetShape): string {
   return data.outputs === 1 ? "1 number to predict" : `${data.outputs} numbers to predict`;
 }
 
-/** @throws OptionError for what is no data set; numbers and lengths {@link checkDataset} looks at. */
+/** @throws OptionError for anything but a data set; {@link checkDataset} checks numbers and lengths. */
 export function readDataset<T extends Dataset>(name: string, data: T): T {
   const allowed = "a data set, such as datasets.fromArrays() makes";
   readMade(name, data, allowed, {
@@ -115,7 +115,7 @@ export function checkDataset(data: Dataset): void {
     throw new DataError(`${name}: row ${rowNumber(data, row)} has weight ${weights[row]}; weights are finite and >= 0`);
 }
 
-/** The number by which whoever made the data set knows a row. */
+/** A row's number in the original data. */
 export function rowNumber({ rowNumbers }: Pick<Dataset, "rowNumbers">, row: number): number {
   return rowNumbers?.[row] ?? row;
 }
@@ -140,9 +140,9 @@ function checkFinite(data: Dataset, what: string, values: Uint8Array | Float32Ar
 }
 
 /**
- * The data set's first rows, as many as that, or all where it has no more.
+ * The data set's first `rows` rows, or all if it has fewer.
  *
- * @throws OptionError where `rows` is no whole number >= 0.
+ * @throws OptionError if `rows` is not a whole number >= 0.
  */
 export function firstRows(data: Dataset, rows: number): Dataset {
   readDataset("data", data);
@@ -150,39 +150,38 @@ export function firstRows(data: Dataset, rows: number): Dataset {
   return rows >= data.count ? data : sliceRows(data, 0, rows);
 }
 
-/** How {@link splitRows} divides. */
+/** How {@link splitRows} splits. */
 export interface SplitOptions {
-  /** Fixes which rows test and the order of all; a whole number in [0, 2^53), default 0. */
+  /** Seed that fixes which rows test, and their order; a whole number in [0, 2^53), default 0. */
   readonly seed?: number | undefined;
   /**
-   * Whether rows are shuffled beforehand, default true. With false they stay in their order and the last ones test: for rows
-   * that follow each other in time, and for files that were shuffled in a way that others must be able to repeat.
+   * Whether rows are shuffled beforehand, default true. With false they stay in order and the last ones test: for time series,
+   * and for files that are shuffled already in an order that others must be able to reproduce.
    */
   readonly shuffle?: boolean | undefined;
   /**
-   * Whether each class has its share of rows on both sides, and at least one where it has two; for labels alone. Default true
-   * where rows are shuffled.
+   * Whether each class has its share of rows on both sides, and at least one if it has two; for labels alone. Default true if
+   * rows are shuffled.
    */
   readonly stratify?: boolean | undefined;
 }
 
-/** A data set in two. */
+/** A split data set. */
 export interface Split {
   /** The rows to train on. */
   readonly train: Dataset;
   /** The rows to test on. */
   readonly test: Dataset;
-  /** What to know about it: classes that are missing on a side; see {@link classNotes}. */
+  /** Notes about classes that are missing on one side; see {@link classNotes}. */
   readonly notes: readonly string[];
 }
 
 /**
- * A data set in two: rows to train on, and rows to test with, drawn from all of it by a seed and class by class. Weights,
- * labels and targets go with their rows. With `shuffle` false both are over the same memory as the data, unless they are
- * stratified.
+ * Splits a data set into rows to train on and rows to test with, drawn by a seed, class by class. Weights, labels and targets
+ * move with their rows. With `shuffle` false both share memory with the data, unless they are stratified.
  *
  * @param testRows A whole number >= 1, fewer than there are rows.
- * @throws OptionError for any other, and for options that are wrong.
+ * @throws OptionError for any other number, and for wrong options.
  */
 export function splitRows(data: Dataset, testRows: number, options: SplitOptions = {}): Split {
   readDataset("data", data);
@@ -234,7 +233,7 @@ function dealRows(
   return [train, test];
 }
 
-/** How many rows of each class test: in proportion, and neither none nor all of a class that has two, as far as that goes. */
+/** How many rows of each class test: in proportion, and if possible neither none nor all of a class that has two. */
 function testCounts(sizes: readonly number[], testRows: number, rows: number): number[] {
   const exact = sizes.map((size) => (size * testRows) / rows);
   let most = sizes.map((size) => Math.max(0, size - 1));
@@ -283,8 +282,8 @@ function picked<T extends Uint8Array | Uint32Array | Float32Array>(values: T, wi
 }
 
 /**
- * Sentences about classes that have rows to train on and none to test with, or the other way about: what a test then says
- * does not hold for them. None where all is well, and for numbers to predict.
+ * Sentences about classes that have rows to train on and none to test with, or the other way round, for which a test result does
+ * not hold. Empty if there are none, and for numbers to predict.
  */
 export function classNotes(train: Dataset, test: Dataset): readonly string[] {
   readDataset("train", train);
@@ -304,9 +303,9 @@ export function classNotes(train: Dataset, test: Dataset): readonly string[] {
 }
 
 /**
- * The rows from `start` up to `end`, over the same memory.
+ * The rows from `start` up to `end`, sharing memory with the data.
  *
- * @throws OptionError where they are no whole numbers with 0 <= start <= end <= data.count.
+ * @throws OptionError unless they are whole numbers with 0 <= start <= end <= data.count.
  */
 export function sliceRows(data: Dataset, start: number, end: number): Dataset {
   readDataset("data", data);
@@ -327,13 +326,13 @@ export function sliceRows(data: Dataset, start: number, end: number): Dataset {
 }
 
 /**
- * The rows of each batch, without end: every epoch is a new permutation of all rows, fixed by the seed, cut into whole
- * batches; what is left over at an epoch's end, fewer than the next batch, is dropped. A batch that changes from step to
- * step takes its rows from the same permutations.
+ * The rows of each batch, endlessly: every epoch is a new permutation of all rows, fixed by the seed, cut into whole batches; the
+ * rows left over at an epoch's end, fewer than the next batch, are dropped. A batch size that changes from step to step uses the
+ * same permutations.
  *
- * @param batch How many rows each batch has, or how many that of a 0-based step has.
- * @param skip How many batches to pass over, as a run does that goes on where another ended; a whole number >= 0, default 0.
- * @throws OptionError when a batch is no whole number >= 1, or larger than the data set.
+ * @param batch How many rows each batch has, as a number or a function of the 0-based step.
+ * @param skip How many batches to skip, as a resumed run does; a whole number >= 0, default 0.
+ * @throws OptionError if a batch is not a whole number >= 1, or is larger than the data set.
  */
 export function batches(
   count: number,
@@ -366,10 +365,10 @@ function* batchesOf(
     return size;
   };
   let size = sizeAt(0);
-  // Whole epochs of equal batches are passed over at once.
+  // Whole epochs of equal batches are skipped at once.
   const epochs = typeof batch === "number" ? Math.floor(skip / Math.floor(count / size)) : 0;
   for (let epoch = epochs, step = epochs * Math.floor(count / size); ; epoch++) {
-    // What is passed over needs no permutation.
+    // Skipped epochs need no permutation.
     let order: Uint32Array | undefined;
     for (let start = 0; start + size <= count; ) {
       if (step >= skip) {

@@ -1,4 +1,4 @@
-// `datasets.*`: data sets from arrays and files, and what divides them.
+// `datasets.*`: data sets from arrays and files, and functions that split them.
 export { arrayDataset as fromArrays } from "./arrays.ts";
 export { parseCsv as fromCsv } from "./csv.ts";
 export { batches, classNotes, firstRows as first, sliceRows as slice, splitRows as split } from "./dataset.ts";

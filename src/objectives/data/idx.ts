@@ -15,8 +15,9 @@ export interface IdxArray {
 /**
  * Reads an IDX file of unsigned bytes; `name` is what errors call it.
  *
- * @param dimensions How many it must have; default those it says, up to 8.
- * @throws OptionError for what is no Uint8Array; DataError for a wrong magic number, the wrong number of dimensions, or a length that the header denies.
+ * @param dimensions How many dimensions it must have; default any number up to 8.
+ * @throws OptionError for anything but a Uint8Array; DataError for a wrong magic number, the wrong number of dimensions, or a
+ * length that contradicts the header.
  */
 export function parseIdx(name: string, bytes: Uint8Array, dimensions?: number): IdxArray {
   readString("name", name);
@@ -58,14 +59,14 @@ function parse(name: string, bytes: Uint8Array, dimensions: number): IdxArray {
 export interface IdxOptions {
   /** How many classes there are, a whole number in [1, 256]; default one more than the largest label. */
   readonly classes?: number | undefined;
-  /** What each byte is multiplied by when it is read, > 0; default 1/255. */
+  /** Factor of each byte when it is read, > 0; default 1/255. */
   readonly scale?: number | undefined;
   /** What errors call the two files. */
   readonly files?: { readonly images: string; readonly labels: string } | undefined;
 }
 
 /**
- * Makes a data set of the bytes of two IDX files: examples of any shape, the first dimension counting them, and their labels.
+ * Makes a data set from the bytes of two IDX files: examples of any shape, counted by the first dimension, and their labels.
  *
  * @throws OptionError for a bad option; DataError for a file that is corrupt or truncated, files of different lengths, and a
  * label out of range, with its row.

@@ -1,7 +1,7 @@
-// Classes as files and arrays name them, turned into labels: whole numbers stay what they are, words are numbered.
+// Turns the classes of files and arrays into labels: whole numbers stay, words are numbered.
 import { DataError, show } from "../../base/errors.ts";
 
-/** What is known of the classes beforehand: how many there are, or their names, of which the first is class 0. */
+/** The known classes: how many there are, or their names, of which the first is class 0. */
 export type ClassesOption = number | readonly string[];
 
 export interface ReadLabels {
@@ -30,13 +30,13 @@ export function numberOf(word: string): number {
 }
 
 /**
- * Labels of cells. Numbers are labels themselves, and there is one class more than the largest says; where any cell is a word,
- * all are names, numbered in order of first appearance.
+ * Labels from cells. Numbers are labels themselves, and there is one class more than the largest; if any cell is a word, all are
+ * names, numbered in order of first appearance.
  *
- * @param known Default what the cells say.
+ * @param known Default: taken from the cells.
  * @param words What errors begin with, and the remedy that they name.
- * @throws DataError for a cell that is empty, a number that is no whole number >= 0, a class that is not known, and numbers
- * that make more classes than there are rows where nothing is known of them: they are amounts, not labels.
+ * @throws DataError for an empty cell, a number that is not a whole number >= 0, an unknown class, and numbers that make more
+ * classes than there are rows if `known` is not given: they are amounts, not labels.
  */
 export function readLabels(
   cells: ArrayLike<string | number>,

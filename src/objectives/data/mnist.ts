@@ -1,5 +1,5 @@
-// MNIST from its four IDX files (LeCun, Cortes, Burges): 60,000 training and 10,000 test images of 28 × 28 bytes. Where the
-// bytes come from is the caller's business: a folder in Node, `fetch` on a page.
+// MNIST from its four IDX files (LeCun, Cortes, Burges): 60,000 training and 10,000 test images of 28 × 28 bytes. The caller
+// provides the bytes: from a folder in Node, with `fetch` on a page.
 import { DataError } from "../../base/errors.ts";
 import { readChoice } from "../../base/options.ts";
 import type { LabelledDataset } from "./dataset.ts";
@@ -12,7 +12,7 @@ export const mnistFiles = {
 } as const;
 
 /**
- * Makes one half of MNIST of the bytes of its two files.
+ * Makes one half of MNIST from the bytes of its two files.
  *
  * @throws OptionError for another `half`, DataError for a file that is corrupt, truncated or not MNIST.
  */

@@ -1,4 +1,4 @@
-// Points in a box as a data set, without labels or targets: what an equation is asked of. Evenly spaced, drawn, or given.
+// Points in a box as a data set, without labels or targets, at which an equation must hold: evenly spaced, drawn, or given.
 import { OptionError, show } from "../../base/errors.ts";
 import { readNumber, readObject, readString } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
@@ -9,13 +9,13 @@ import { checkDataset, type TargetDataset } from "./dataset.ts";
 export interface PointsOptions {
   /** What errors call the data set; default "points". */
   readonly name?: string | undefined;
-  /** Numbers of a point, a whole number >= 1; default 1. */
+  /** Coordinates of a point, a whole number >= 1; default 1. */
   readonly dimensions?: number | undefined;
-  /** So many evenly spaced points along each dimension, both ends included; a whole number >= 2. */
+  /** How many points along each dimension, evenly spaced, both ends included; a whole number >= 2. */
   readonly grid?: number | undefined;
-  /** So many points drawn evenly from the whole box; a whole number >= 1. */
+  /** How many points to draw uniformly from the box; a whole number >= 1. */
   readonly count?: number | undefined;
-  /** Fixes what is drawn; a whole number in [0, 2^53), default 0. */
+  /** Seed of the drawn points; a whole number in [0, 2^53), default 0. */
   readonly seed?: number | undefined;
   /** The points themselves, each of `dimensions` numbers: point after point, or an array for each. */
   readonly values?: Rows | undefined;
@@ -50,7 +50,7 @@ const mostNumbers = 2 ** 28;
 /**
  * Points without labels or targets, for a physics-informed network: `datasets.points({ grid: 40 })`.
  *
- * @throws OptionError for options out of range or that contradict each other; DataError for values that make no whole points
+ * @throws OptionError for options out of range or that contradict each other; DataError for values that do not make whole points
  * or are not finite.
  */
 export function pointsDataset(options: PointsOptions): TargetDataset {

@@ -1,12 +1,12 @@
-// A data set that the library has with it, for lessons and experiments: 1,797 images of handwritten digits, loaded when asked for.
+// A data set that comes with the library, for lessons and experiments: 1,797 images of handwritten digits, loaded on demand.
 import type { LabelledDataset } from "./dataset.ts";
 
 const pixels = 64;
 
 /**
- * 1,797 images of handwritten digits, 8 × 8 pixels in [0, 1], labels 0 to 9, in a shuffled order that never changes. They are
- * the test fold of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998, UCI Machine Learning Repository,
- * CC BY 4.0), and come as a module of their own, of 47 kB compressed, that nobody loads who does not call this.
+ * 1,797 images of handwritten digits, 8 × 8 pixels in [0, 1], labels 0 to 9, in a shuffled order that never changes. They are the
+ * test fold of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998, UCI Machine Learning Repository, CC BY 4.0),
+ * and are in a module of their own (47 kB compressed) that is loaded only by this call.
  */
 export async function uciDigits(): Promise<LabelledDataset> {
   const { images } = await import("./uci_images.ts");

@@ -1,6 +1,6 @@
-// How a landscape of the registry is written down: each option once, with what it may be and its default; the terms of the
-// sum, their slopes and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value,
-// gradient and Hessian, the kernels and docs/landscapes.md follow from that.
+// How a landscape of the registry is defined: each option once, with its range and default; the terms of the sum, their slopes
+// and curvatures in float64; and the same terms and slopes in WGSL. Reading, the complete config, value, gradient and Hessian,
+// the kernels and docs/landscapes.md follow from that.
 import { OptionError, show } from "../../base/errors.ts";
 import {
   describeRange,
@@ -30,26 +30,26 @@ export interface LandscapeConfig {
 /** Two ends, the lower first. */
 export type Interval = readonly [low: number, high: number];
 
-/** What a landscape is once its options are known; all in float64. */
+/** A landscape with known options, in float64. */
 interface Surface {
   /** How many coordinates a point has. */
   readonly dimension: number;
   /**
-   * The i-th of the terms whose sum the landscape is; there are as many as coordinates. A landscape that changes or draws at
-   * random goes by `step`, the updates made so far; 0 where none is said.
+   * The i-th of the terms whose sum is the landscape; there are as many as coordinates. A landscape that changes or is random
+   * depends on `step`, the updates made so far; default 0.
    */
   term(x: ArrayLike<number>, i: number, step?: number): number;
   /** The derivative of the whole sum by the i-th coordinate; `step` as for {@link Surface.term}. */
   slope(x: ArrayLike<number>, i: number, step?: number): number;
   /** The second derivative of the whole sum by the i-th and the j-th coordinate. */
   curvature(x: ArrayLike<number>, i: number, j: number): number;
-  /** The value at the {@link Surface.minima}; null where none is known, or there is none. */
+  /** The value at the {@link Surface.minima}; null if none is known, or there is none. */
   readonly minimum: number | null;
-  /** The points at which it is least, as far as docs/landscapes.md says; none where none is known. */
+  /** The minima that docs/landscapes.md lists; empty if none is known. */
   minima(): readonly Float64Array[];
   /** A point that optimizers customarily start from. */
   start(): Float64Array;
-  /** What of the first two coordinates a picture should show. */
+  /** The ranges of the first two coordinates that a picture should show. */
   readonly domain: readonly [Interval, Interval];
 }
 
@@ -64,9 +64,9 @@ export interface Landscape extends Surface, Trainable<Points> {
   /** The slope at a point, coordinate by coordinate. */
   gradient(x: ArrayLike<number>): Float64Array;
   /**
-   * The value of each of some points, whose coordinates follow each other.
+   * The value of each point of a list, whose coordinates follow each other.
    *
-   * @throws OptionError for coordinates that make no whole points.
+   * @throws OptionError for coordinates that do not make whole points.
    */
   values(points: ArrayLike<number>): Float64Array;
   /** Row after row, `dimension` of them. */
@@ -81,7 +81,7 @@ export interface LandscapeKernel {
   readonly wgsl: string;
   /** By name, in the order in which they stand in `setting`. */
   readonly constants: Readonly<Record<string, number>>;
-  /** More numbers than have names: `setting.numbers`. */
+  /** Further numbers without names: `setting.numbers`. */
   readonly numbers: ArrayLike<number>;
   /** Whether it draws random numbers, by `philox` and the number `step` of updates made so far; default false. */
   readonly random?: boolean;
@@ -112,7 +112,7 @@ export interface LandscapeDefinition {
   readonly least: string;
   /** Where the function comes from: paper and year. */
   readonly source: string;
-  /** Its options: what each may be, in words, and its default. */
+  /** Its options: the range of each, in words, and its default. */
   readonly options: readonly { readonly name: string; readonly allowed: string; readonly default: unknown }[];
   /** Checks `config`; errors name `name`. */
   read(name: string, config: LandscapeConfig): Landscape;
@@ -125,7 +125,7 @@ export interface LandscapeFunction<Options extends object> extends LandscapeDefi
   (options?: Options): LandscapeConfig & { readonly type: LandscapeDefinition };
 }
 
-/** @throws OptionError for what is no landscape. */
+/** @throws OptionError for anything but a landscape. */
 export function readLandscape<T extends Pick<Landscape, "dimension" | "start">>(landscape: T): T {
   const members = { dimension: "number", start: "function" } as const;
   return readMade("landscape", landscape, "a landscape, such as createLandscape() makes", members);
@@ -144,9 +144,9 @@ interface Created extends Surface, Partial<Omit<LandscapeKernel, "wgsl">> {
 }
 
 /**
- * A landscape from what is written down of it.
+ * A landscape from its definition.
  *
- * @throws OptionError, when it is called, for what is no object of its options.
+ * @throws OptionError, when called, for anything but an object of its options.
  */
 export function defineLandscape<O extends Options>(
   written: Written<O>,
@@ -197,12 +197,12 @@ export function defineLandscape<O extends Options>(
   return whole as ReturnType<typeof defineLandscape<O>>;
 }
 
-/** Coordinates of a point: no more than memory has room for, whatever a file says. */
+/** Coordinates of a point: no more than memory can hold, whatever a file says. */
 export function dimensionOption(min: number, standard: number): Option<number> {
   return number({ min, max: 2 ** 22, integer: true }, standard);
 }
 
-/** Value, gradient and Hessian from what is said of single terms and coordinates. */
+/** Value, gradient and Hessian from single terms and coordinates. */
 function wholeOf({
   dimension,
   term,

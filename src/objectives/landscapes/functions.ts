@@ -1,4 +1,4 @@
-// `landscapes.*`: the function of every landscape, and what makes one of its config.
+// `landscapes.*`: the function of every landscape, and `create`, which makes a landscape from its config.
 export { beale } from "./beale.ts";
 export { himmelblau } from "./himmelblau.ts";
 export { createLandscape as create, landscapeTypes as types } from "./index.ts";

@@ -26,12 +26,11 @@ export const landscapeDefinitions: readonly LandscapeDefinition[] = [
 /** The types of landscape that a config may name. */
 export const landscapeTypes: readonly string[] = landscapeDefinitions.map(({ type }) => type);
 
-/** The version of all configs; what a later one means differently will have another. */
+/** The version of all configs; a change of meaning will get another. */
 const version = 1;
 
 /**
- * Reads a landscape's config. It may say its `version` (1), and the complete config says it then too. `name` is what errors
- * call it.
+ * Reads a landscape's config. It may have a `version` (1), which the complete config then has too. `name` is what errors call it.
  *
  * @throws OptionError for an unknown type, version or option, and for values out of range.
  */

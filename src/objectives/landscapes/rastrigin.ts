@@ -1,5 +1,5 @@
-// f(x) = Σ xᵢ² + A (1 - cos 2πxᵢ): a bowl with a local minimum near every point of whole numbers (Rastrigin 1974; in any
-// dimension Mühlenbein et al. 1991).
+// f(x) = Σ xᵢ² + A (1 - cos 2πxᵢ): a bowl with a local minimum near every integer point (Rastrigin 1974; in any dimension
+// Mühlenbein et al. 1991).
 
 import wgsl from "../../../shaders/landscapes/rastrigin.wgsl?raw";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeFunction, number } from "./define.ts";

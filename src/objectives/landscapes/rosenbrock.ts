@@ -1,5 +1,5 @@
 // f(x) = Σ b (xᵢ₊₁ - xᵢ²)² + (a - xᵢ)² over neighbours: a curved valley with a nearly flat floor (Rosenbrock 1960 in two
-// dimensions; coupled in this way in more, as De Jong 1975 and Shang and Qiu 2006 have it).
+// dimensions; coupled in this way in more, as in De Jong 1975 and Shang and Qiu 2006).
 
 import wgsl from "../../../shaders/landscapes/rosenbrock.wgsl?raw";
 import { defineLandscape, dimensionOption, type LandscapeFunction, number } from "./define.ts";

@@ -1,5 +1,5 @@
-// Multilayer perceptrons, of which linear, logistic and softmax regression are those of one layer: config, layers, and the
-// passes on either engine.
+// Multilayer perceptrons, including linear, logistic and softmax regression (one layer): config, layers, and the passes on either
+// engine.
 
 import { OptionError, show } from "../../base/errors.ts";
 import { readArray, readChoice, readNumber, readObject } from "../../base/options.ts";
@@ -23,14 +23,14 @@ import { addColumnSums, addProduct, type CpuBatch, type CpuPass } from "../pass_
 import { forwardStep, type GpuPass, gradientStep, type ProductStep } from "../pass_gpu.ts";
 import type { Values } from "../program.ts";
 
-/** What a perceptron may say beside its layers. */
+/** Options of a perceptron besides its layers. */
 export interface MlpOptions extends TrainingOptions {
   /** After every layer but the last; default relu. */
   readonly activation?: Activation | undefined;
   /**
-   * In training, sets this share of what each activation gives to zero and divides the rest by 1 - rate (Srivastava et al.
-   * 2014); in [0, 1), default 0. As an object with the seed of what is dropped, a whole number in [0, 2^53), default 0. What
-   * is dropped follows from the seed, the layer, the data set's row and the optimizer's step alone.
+   * In training, sets this share of each activation's outputs to zero and divides the rest by 1 - rate (Srivastava et al. 2014);
+   * in [0, 1), default 0. As an object it also has a `seed`, a whole number in [0, 2^53), default 0. What is dropped depends only
+   * on the seed, the layer, the data set's row and the optimizer's step.
    */
   readonly dropout?: number | { readonly rate: number; readonly seed?: number | undefined } | undefined;
 }
@@ -133,8 +133,8 @@ function readDropout(value: unknown): CompleteMlpConfig["dropout"] {
 }
 
 /**
- * A product for each layer forward, two for each back. On the way back the derivatives by a layer's outputs take the place of
- * what the forward pass kept of them.
+ * A product for each layer forward, two for each back. In the backward pass the derivatives by a layer's outputs replace what the
+ * forward pass kept of them.
  */
 function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, create }: GpuPassContext): GpuPass {
   const matrix = (label: string, width: number): Operand => ({

@@ -1,9 +1,9 @@
 // Physics-informed networks (Raissi, Perdikaris, Karniadakis 2019): perceptrons whose loss is the residual of an equation at
 // the rows of the data set, with exact derivatives by the inputs; config, layers, and the passes on either engine.
 //
-// A pass carries the value and its first and second derivatives by each input along, stacked as rows of one matrix (Taylor
-// mode: Griewank and Walther 2008, chapter 13). A layer's product takes them all at once; its bias belongs to the values alone,
-// and its activation mixes them: f(z), f'·z' and f''·z'² + f'·z''. The way back is that of reverse mode over those.
+// A pass carries the value and its first and second derivatives by each input along, stacked as rows of one matrix (Taylor mode:
+// Griewank and Walther 2008, chapter 13). A layer's product takes them all at once; its bias belongs to the values alone, and its
+// activation mixes them: f(z), f'·z' and f''·z'² + f'·z''. The backward pass is reverse mode over these.
 
 import backward from "../../../shaders/objectives/pinn/backward.wgsl?raw";
 import forward from "../../../shaders/objectives/pinn/forward.wgsl?raw";
@@ -41,13 +41,13 @@ import type { Values } from "../program.ts";
 import { linearSnippet, replicasSnippet } from "../sources.ts";
 import { createSizes } from "../tensors_gpu.ts";
 
-/** What a physics-informed network may say beside its layers. */
+/** Options of a physics-informed network besides its layers. */
 export interface PinnOptions extends WeightOptions {
   /** The equation that it solves: `poisson({ k: 3 })`, its JSON, or what `problems.define` returns. */
   readonly problem: ProblemConfig | Problem;
   /** After every layer but the last: tanh (default), sigmoid, gelu or silu, whose second derivative is not zero. */
   readonly activation?: Activation | undefined;
-  /** What the squares at the boundary are multiplied by, > 0; default 100. */
+  /** Factor of the boundary's squares, > 0; default 100. */
   readonly boundaryWeight?: number | undefined;
 }
 
@@ -73,7 +73,7 @@ export interface CompletePinnConfig extends CompleteWeightOptions {
   readonly activation: Activation;
   /** The equation and its boundary. */
   readonly problem: ProblemConfig | Problem;
-  /** What the loss at the boundary is multiplied by. */
+  /** Factor of the boundary's loss. */
   readonly boundaryWeight: number;
 }
 
@@ -155,7 +155,7 @@ function read(config: PinnConfig): Model<CompletePinnConfig> {
   });
 }
 
-/** The boundary's points behind room for others, then the derivatives of inputs by inputs: by itself each has 1. */
+/** The boundary's points, after room for others, then the derivatives of inputs by inputs: each has 1 by itself. */
 function stackedInputs(problem: Problem, rows: number): Float32Array {
   const { dimensions, boundary } = problem;
   const { values, all } = stackedRows(problem, rows);
@@ -181,8 +181,8 @@ export const stackedSources = {
 } as const;
 
 /**
- * A product for each layer forward, two for each back, and between them the activations' kernels. On the way back the
- * derivatives by a layer's outputs take the place of these.
+ * A product for each layer forward, two for each back, and between them the activations' kernels. In the backward pass the
+ * derivatives by a layer's outputs replace these.
  */
 function gpuPass(
   problem: Problem,

@@ -12,7 +12,7 @@ export interface PoissonOptions {
   k?: number | undefined;
   /** 1 for the line from 0 to 1, 2 for the unit square; default 1. */
   dimensions?: 1 | 2 | undefined;
-  /** In two dimensions the points of the boundary from each corner to the next; a whole number >= 1, default 16. */
+  /** In two dimensions, how many points each side of the boundary has; a whole number >= 1, default 16. */
   sidePoints?: number | undefined;
 }
 

@@ -1,5 +1,5 @@
-// A differential equation and what its solution is held to: what a physics-informed model learns from. The left-hand side stands
-// in TypeScript and in WGSL; right-hand side and exact solution are worked out on the host, in float64.
+// A differential equation with its boundary, from which a physics-informed model learns. The left-hand side is written in
+// TypeScript and in WGSL; right-hand side and exact solution are computed on the host, in float64.
 
 import { OptionError, show } from "../../base/errors.ts";
 import { readArray, readNumber, readObject, readString } from "../../base/options.ts";
@@ -20,7 +20,7 @@ export interface BoundaryPoint {
   readonly at: readonly number[];
   /** The solution there; default 0. */
   readonly value?: number | undefined;
-  /** How much it counts beside the other points, > 0: the length of boundary that it stands for; default 1. */
+  /** Its weight among the points, > 0: the length of boundary that it represents; default 1. */
   readonly weight?: number | undefined;
 }
 
@@ -51,15 +51,15 @@ export interface ProblemDefinition {
   readonly boundary: readonly BoundaryPoint[];
   /** The right-hand side at a point, in float64; default 0. */
   right?(x: ArrayLike<number>): number;
-  /** The exact solution at a point, where it is known: an evaluation then has an error. */
+  /** The exact solution at a point, if it is known: evaluations then have an error. */
   exact?(x: ArrayLike<number>): number;
   /** The left-hand side at a point, in float64. */
   left(x: ArrayLike<number>, u: Jet): number;
   /** Its derivatives by each number of the jet. */
   slopes(x: ArrayLike<number>, u: Jet): Jet;
   /**
-   * Both in WGSL: `fn left(x: vec2f, u: Jet) -> f32` and `fn slopes(x: vec2f, u: Jet) -> Jet`, where `Jet` has the fields
-   * `u: f32`, `d: vec2f` and `dd: vec2f`. In one dimension what belongs to the second input is 0.
+   * Both in WGSL: `fn left(x: vec2f, u: Jet) -> f32` and `fn slopes(x: vec2f, u: Jet) -> Jet`, where `Jet` has the fields `u:
+   * f32`, `d: vec2f` and `dd: vec2f`. In one dimension everything about the second input is 0.
    */
   readonly wgsl: string;
 }
@@ -74,16 +74,16 @@ export interface CompleteBoundaryPoint extends BoundaryPoint {
 export interface Problem extends ProblemDefinition {
   readonly boundary: readonly CompleteBoundaryPoint[];
   right(x: ArrayLike<number>): number;
-  /** The complete config, which rebuilds the same problem; none of one that {@link defineProblem} made. */
+  /** The complete config, which rebuilds the same problem; undefined for a custom problem. */
   readonly config: ProblemConfig | undefined;
-  /** The complete config; of one that {@link defineProblem} made its name, from which no file can rebuild it. */
+  /** The complete config; for a custom problem its name, from which it cannot be rebuilt. */
   toJSON(): unknown;
 }
 
 const fields = ["name", "dimensions", "boundary", "right", "exact", "left", "slopes", "wgsl"];
 
 /**
- * A problem of your own, for `pinn`.
+ * A custom problem for `pinn`.
  *
  * @throws OptionError that says what is missing or wrong.
  */
