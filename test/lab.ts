@@ -14,4 +14,6 @@ export const smallLab: Readonly<Record<string, Readonly<Record<string, unknown>>
   canyon: { condition: 300, replicas: 6, seed: 1 },
   federated: { workers: 3, local: 6, rounds: 350, seed: 1 },
   retention: { rows: 100, width: 16, replicas: 4, steps: 20, seed: 3 },
+  edge: { steps: 240, lr: [1.3], seed: 1 },
+  handover: { gradients: 300, width: 8, points: 20, seeds: 1, seed: 2 },
 };

@@ -3,9 +3,11 @@ import { batch } from "./batch.ts";
 import { canyon } from "./canyon.ts";
 import { cascade } from "./cascade.ts";
 import { cascadeRnn } from "./cascade_rnn.ts";
+import { edge } from "./edge.ts";
 import { euler } from "./euler.ts";
 import type { Experiment } from "./experiment.ts";
 import { federated } from "./federated.ts";
+import { handover } from "./handover.ts";
 import { kicks } from "./kicks.ts";
 import { layers } from "./layers.ts";
 import { retention } from "./retention.ts";
@@ -27,4 +29,6 @@ export const experiments: readonly Experiment[] = [
   canyon,
   federated,
   retention,
+  edge,
+  handover,
 ];

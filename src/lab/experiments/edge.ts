@@ -1,0 +1,147 @@
+// The edge of stability. Full-batch descent on a network of handwritten digits: the largest curvature rises until it is at 2/lr,
+// where steps along its eigenvector begin to grow, and stays about there while the loss goes on falling; with momentum at
+// 2(1 + μ)/lr (Cohen et al. 2021), for Adam at 2(1 + β1)/((1 - β1)·lr) of the preconditioned Hessian (Cohen et al. 2022).
+import { OptionError } from "../../base/errors.ts";
+import { edge as edgeOf } from "../../objectives/curvature/edge.ts";
+import { createMeter, sharpness } from "../../objectives/curvature/extremes.ts";
+import { sliceRows } from "../../objectives/data/dataset.ts";
+import { uciDigits } from "../../objectives/data/uci_digits.ts";
+import { createModel } from "../../objectives/models/index.ts";
+import { initialTensors } from "../../objectives/program.ts";
+import type { OptimizerConfig } from "../../optimizer/config.ts";
+import { adam } from "../../rules/adam.ts";
+import { sgd } from "../../rules/sgd.ts";
+import { createTrainee, mustFit } from "../../train/engine.ts";
+import { labChart } from "../chart.ts";
+import {
+  atMost,
+  type Claim,
+  defineExperiment,
+  mustNotDiverge,
+  number,
+  numbers,
+  relative,
+  whole,
+} from "./experiment.ts";
+import { using } from "./steps.ts";
+
+/** Measurements along a run, half of them in its last third. */
+const looks = 12;
+
+/** What a pixel of the digits is on the average, about. */
+const middle = 0.3125;
+
+export const edge = defineExperiment({
+  name: "edge",
+  title: "Sharpness rises until it is at the edge of stability, and hovers there while the loss falls",
+  options: {
+    lr: numbers("rates of gradient descent, below 2/λ at the start", [1.3, 1.45], { above: 0 }),
+    momentum: number("μ of the heavy ball, whose rate is 1 + μ times the last of those", 0.5, { min: 0, max: 0.9 }),
+    adamLr: number("rate of Adam", 0.01, { min: 1e-3, max: 0.02 }),
+    steps: whole("steps of each run", 450, { min: 240, max: 5000 }),
+    rows: whole("digits to learn, all of them at every step", 100, { min: 100, max: 1797 }),
+    width: whole("hidden units", 16, { min: 16, max: 512 }),
+  },
+  async run({ lr, momentum, adamLr, steps, rows: count, width, seed }, lab) {
+    const digits = sliceRows(await uciDigits(), 0, count);
+    const inputs = Float32Array.from(digits.inputs, (value) => value * digits.scale - middle);
+    const data = { ...digits, inputs, scale: 1 };
+    const model = createModel({ layers: [64, width, 10], activation: "tanh", loss: "meanSquaredError" });
+    // From small weights the sharpness has room to rise.
+    const tensors = initialTensors(model, { type: "glorotNormal", seed }).map((tensor) =>
+      tensor.data ? { ...tensor, data: Float32Array.from(tensor.data, (value) => value / 2) } : tensor,
+    );
+    const rows = Uint32Array.from({ length: count }, (_, row) => row);
+    const open = (config: OptimizerConfig) => {
+      mustFit(lab.engine, model, { config, batch: count, replicas: config.replicas?.length ?? 1 });
+      return createTrainee(lab.engine, model, tensors, config, { data, batch: count });
+    };
+    const start = await using(open(sgd()), async ({ objective }) => (await sharpness(objective, { rows })).value);
+    for (const rate of lr) {
+      const [least, most] = [1.3 / start, 1.95 / start];
+      if (rate >= least && rate <= most) continue;
+      throw new OptionError(
+        `lr is ${rate}; it must be in [${least.toPrecision(3)}, ${most.toPrecision(3)}], since the sharpness begins at ${start.toPrecision(3)}`,
+      );
+    }
+    const heavy = (1 + momentum) * lr.at(-1)!;
+    /** When sharpness is measured: some times on the way, and as often in the last third. */
+    const third = Math.floor((2 * steps) / 3);
+    const due = new Set(
+      Array.from({ length: looks / 2 }, (_, i) => [
+        Math.max(1, Math.floor((i * third) / (looks / 2))),
+        third + Math.floor(((i + 1) * (steps - third)) / (looks / 2)),
+      ]).flat(),
+    );
+    const descend = (config: OptimizerConfig, preconditioned: boolean, from: number, share: number) =>
+      using(open(config), async ({ optimizer, objective }) => {
+        const precondition = preconditioned ? optimizer : undefined;
+        const meter = await createMeter(objective, { rows, precondition, tolerance: 0.02 });
+        const runs = Array.from({ length: optimizer.replicas }, (_, replica) => ({
+          edge: edgeOf(optimizer, 0, { replica }),
+          points: [] as (readonly [step: number, fraction: number])[],
+          losses: [] as number[],
+        }));
+        try {
+          for (let step = 1; step <= steps; step++) {
+            const { replicas } = await objective.step(rows);
+            replicas.forEach(({ loss }, r) => {
+              runs[r]!.losses.push(mustNotDiverge("descent", loss, step));
+            });
+            if (due.has(step)) {
+              const found = await meter.measure();
+              found.replicas.forEach(({ value }, r) => {
+                runs[r]!.points.push([step, value / runs[r]!.edge]);
+              });
+            }
+            await lab.progress(from + (share * step) / steps);
+          }
+        } finally {
+          meter.destroy();
+        }
+        return runs;
+      });
+    const rates = [...lr.map((rate) => ({ lr: rate, momentum: 0 })), { lr: heavy, momentum }];
+    const plain = await descend(sgd({ replicas: rates }), false, 0, 0.7);
+    const adaptive = await descend(adam({ lr: adamLr, beta2: 0.99, eps: 1e-7 }), true, 0.7, 0.3);
+    const named = [
+      ...lr.map((rate) => ({ name: `gradient descent, lr ${rate}`, what: "λ·lr", factor: 2 })),
+      { name: `heavy ball, μ ${momentum}, lr ${heavy.toPrecision(3)}`, what: "λ·lr", factor: 2 * (1 + momentum) },
+      { name: `Adam, lr ${adamLr}`, what: "λ·lr, preconditioned,", factor: 38 },
+    ];
+    const claims: Claim[] = [];
+    const curves = [...plain, ...adaptive].map(({ points, losses }, i) => {
+      const { name, what, factor } = named[i]!;
+      const late = points.filter(([step]) => step > third);
+      const mean = meanOf(late.map(([, fraction]) => fraction));
+      claims.push(relative(`${what} over the last third: ${name}`, factor * mean, factor, 0.1));
+      const tenth = Math.floor(steps / 10);
+      const fallen = meanOf(losses.slice(-tenth)) / meanOf(losses.slice(3 * tenth, 4 * tenth));
+      claims.push(atMost(`loss of the last tenth by that of the fourth: ${name}`, fallen, 1));
+      return { name, points };
+    });
+    return {
+      claims: [
+        atMost("sharpness by the edge at the start, at the highest rate", (start * Math.max(...lr)) / 2, 1),
+        ...claims,
+      ],
+      chart: labChart({
+        title: "Sharpness by the edge of stability, against the step",
+        panels: [
+          {
+            x: { name: "step" },
+            y: { name: "sharpness by the edge" },
+            curves: [
+              ...curves,
+              { name: "the edge", style: "dashed" as const, points: [[0, 1] as const, [steps, 1] as const] },
+            ],
+          },
+        ],
+      }),
+    };
+  },
+});
+
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,135 @@
+// The hand-over to curvature. A physics-informed network of Poisson's equation (Raissi, Perdikaris and Karniadakis 2019): Adam until
+// its gradients turn against each other from step to step, which shows as a signal-to-noise ratio below a limit, then L-BFGS;
+// against either alone at the same number of gradients.
+import { pointsDataset } from "../../objectives/data/points.ts";
+import { createLbfgs } from "../../objectives/lbfgs/lbfgs.ts";
+import { createModel } from "../../objectives/models/index.ts";
+import { pinn } from "../../objectives/models/pinn.ts";
+import { poisson } from "../../objectives/problems/poisson.ts";
+import { initialTensors } from "../../objectives/program.ts";
+import { adam } from "../../rules/adam.ts";
+import { createTrainee, mustFit } from "../../train/engine.ts";
+import { NoiseMeter } from "../../train/handover.ts";
+import { labChart } from "../chart.ts";
+import { atLeast, defineExperiment, mustNotDiverge, number, whole } from "./experiment.ts";
+import { using } from "./steps.ts";
+
+const ways = ["Adam", "L-BFGS", "Adam, then L-BFGS"] as const;
+type Way = (typeof ways)[number];
+
+/** A loss by the gradients that it took to get there. */
+type Curve = readonly (readonly [gradients: number, loss: number])[];
+
+export const handover = defineExperiment({
+  name: "handover",
+  title: "Adam that hands over to L-BFGS where noise drowns its gradients ends far lower than Adam alone",
+  options: {
+    k: whole("half waves of the solution", 1, { min: 1, max: 3 }),
+    width: whole("units of both hidden layers", 16, { min: 8, max: 64 }),
+    points: whole("points of the equation, evenly spaced", 30, { min: 20, max: 1000 }),
+    gradients: whole("gradients of each way", 500, { min: 300, max: 100_000 }),
+    lr: number("rate of Adam", 5e-3, { min: 1e-3, max: 0.02 }),
+    below: number("the ratio of signal to noise at which Adam hands over", 1, { above: 0 }),
+    every: whole("steps of one ratio", 50, { min: 10, max: 200 }),
+    seeds: whole("runs of each way", 5, { min: 1, max: 25 }),
+  },
+  async run({ k, width, points, gradients, lr, below, every, seeds, seed }, lab) {
+    const model = createModel(pinn([1, width, width, 1], { problem: poisson({ k }) }));
+    const data = pointsDataset({ grid: points });
+    const rows = Uint32Array.from({ length: points }, (_, row) => row);
+    const config = adam({ lr });
+    mustFit(lab.engine, model, { config, batch: points, replicas: 1 });
+    let done = 0;
+    /** One run; also after how many steps it handed over. */
+    const run = (way: Way, start: number) => {
+      const tensors = initialTensors(model, { type: "glorotNormal", seed: start });
+      return using(
+        createTrainee(lab.engine, model, tensors, config, { data, batch: points }),
+        async ({ optimizer, objective }) => {
+          const curve: (readonly [number, number])[] = [];
+          const limit = way === "L-BFGS" ? 0 : gradients;
+          const meter = way === "Adam, then L-BFGS" ? await NoiseMeter.open(optimizer, every) : null;
+          let [spent, handedOver] = [0, limit];
+          try {
+            while (spent < limit && handedOver === limit) {
+              const { loss } = await objective.step(rows);
+              curve.push([spent, mustNotDiverge(way, loss, spent + 1)]);
+              spent++;
+              meter?.look();
+              if (meter && spent % every === 0 && (await meter.ratio()) < below) handedOver = spent;
+              if (spent % every === 0) await lab.progress((done + spent / gradients) / (ways.length * seeds));
+            }
+          } finally {
+            meter?.destroy();
+          }
+          if (spent < gradients) {
+            const lbfgs = await createLbfgs(optimizer, { maxIterations: 1, gradientTolerance: 0, changeTolerance: 0 });
+            try {
+              while (spent < gradients) {
+                const { evaluations, iterations, startLoss } = await lbfgs.step(objective, rows);
+                curve.push([spent, startLoss]);
+                spent += evaluations;
+                await lab.progress((done + Math.min(1, spent / gradients)) / (ways.length * seeds));
+                if (iterations === 0) break;
+              }
+            } finally {
+              lbfgs.destroy();
+            }
+          }
+          const [loss] = await objective.gradient(rows);
+          curve.push([Math.min(spent, gradients), mustNotDiverge(way, loss!, spent)]);
+          done++;
+          // Adam ends on a spike now and then: it counts by its lowest loss.
+          const end = way === "Adam" ? Math.min(...curve.map(([, each]) => each)) : loss!;
+          return { curve: curve as Curve, loss: end, handedOver };
+        },
+      );
+    };
+    const found = new Map<Way, Awaited<ReturnType<typeof run>>[]>();
+    for (const way of ways) {
+      const runs = [];
+      for (let i = 0; i < seeds; i++) runs.push(await run(way, seed + i));
+      found.set(way, runs);
+    }
+    const losses = (way: Way) => found.get(way)!.map(({ loss }) => loss);
+    const [plain, alone, both] = ways.map((way) => median(losses(way))) as [number, number, number];
+    const worst = (way: Way) => Math.max(...losses(way)).toExponential(1);
+    const after = found.get("Adam, then L-BFGS")!.map(({ handedOver }) => handedOver);
+    return {
+      claims: [
+        atLeast(
+          `median of Adam's lowest losses by the last of Adam, then L-BFGS, after ${gradients} gradients`,
+          plain / both,
+          10,
+        ),
+      ],
+      notes: [
+        `Median and worst losses (of Adam the lowest of each run) of ${seeds} runs: Adam ${plain.toExponential(1)} and ${worst("Adam")}, L-BFGS ${alone.toExponential(1)} and ${worst("L-BFGS")}, Adam, then L-BFGS ${both.toExponential(1)} and ${worst("Adam, then L-BFGS")}.`,
+        `Adam handed over after ${after.join(", ")} steps.`,
+        alone <= both
+          ? "L-BFGS alone ends as low as both or lower: here nothing speaks against starting with it."
+          : `Here both end ${(alone / both).toPrecision(2)} times lower than L-BFGS alone.`,
+      ],
+      chart: labChart({
+        title: "Loss against the gradients that were computed",
+        panels: [
+          {
+            x: { name: "gradients" },
+            y: { name: "loss", log: true },
+            curves: ways.map((name) => {
+              // The run that ended in the middle.
+              const runs = [...found.get(name)!].sort((a, b) => a.loss - b.loss);
+              return { name, points: runs[Math.floor(runs.length / 2)]!.curve };
+            }),
+          },
+        ],
+      }),
+    };
+  },
+});
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const half = Math.floor(sorted.length / 2);
+  return sorted.length % 2 === 1 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
+}
