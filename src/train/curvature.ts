@@ -41,6 +41,7 @@ export interface CurvaturePoint {
 
 /** What a checkpoint holds of it. */
 export interface CurvatureState {
+  /** What was measured so far, in order. */
   readonly points: readonly CurvaturePoint[];
   /** The eigenvector and the strides that it was found with; null before the first measurement. */
   readonly bytes: Uint8Array<ArrayBuffer> | null;
@@ -48,6 +49,7 @@ export interface CurvatureState {
 
 /** The sharpness of one run. */
 export interface CurvatureTrack {
+  /** What was measured so far, in order. */
   readonly points: readonly CurvaturePoint[];
   /** Whether it is to be measured after this many steps. */
   isDue(step: number): boolean;

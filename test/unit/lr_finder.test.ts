@@ -662,7 +662,7 @@ describe("short runs after the ramp", () => {
     expect(found.trials).toEqual([]);
     expect(found.suggestions.trial).toEqual({
       lr: null,
-      reason: expect.stringContaining("a plateau drives something"),
+      reason: expect.stringContaining("a plateau schedule drives something"),
     });
     expect(found.suggested.name).toBe("fall");
   });
