@@ -178,7 +178,10 @@ export async function openWebGPU() {
   if (hardware) return { gpu: hardware };
   const folder = findSwiftShader();
   if (!folder)
-    return { reason: "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve" };
+    return {
+      reason:
+        "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve; install a driver, or run: npx puppeteer browsers install chrome",
+    };
   useSwiftShader(folder);
   waitWithoutSpinning();
   const gpu = await openWith(dawn);

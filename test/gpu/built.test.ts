@@ -40,6 +40,19 @@ describe("an error in WGSL names the line", () => {
   });
 });
 
+describe("fallline/node", () => {
+  it("gives a device that makes a step", async () => {
+    const [{ createOptimizer }, { requestNodeDevice }] = [await built("src/index.js"), await built("src/node.js")];
+    const made: GPUDevice = await requestNodeDevice();
+    const optimizer = await createOptimizer(made, tensors, adamw());
+    optimizer.step();
+    expect((await optimizer.stats()).step).toBe(1);
+    optimizer.destroy();
+    made.destroy();
+    await expect(requestNodeDevice("timestamp-query")).rejects.toMatchObject({ name: "OptionError" });
+  });
+});
+
 describe("bench", () => {
   it("measures steps in turns", async () => {
     const [{ createOptimizer, OptionError }, { bench }] = [await built("src/index.js"), await built("bench/index.js")];

@@ -60,13 +60,12 @@ function run(script: string): string {
   }
 }
 
-const isOfNode = (example: string) => example.includes('from "webgpu"');
+const isOfNode = (example: string) => example.includes('from "fallline/node"');
 
 /** The README's way to a device in Node, in place of an example's own. */
 function inNode(example: string): string {
   const [device = ""] = blocks("README.md", "js").filter(isOfNode);
-  const node = device.replace(/^import \{ requestDevice.*$/m, "");
-  return `${node}\n${example.replace(/^const device = .*$/m, "")}`;
+  return `${device}\n${example.replace(/^const device = .*$/m, "")}`;
 }
 
 /** What an example promises to print, line by line. */

@@ -1,8 +1,7 @@
 // The engine a command runs on: WebGPU where Node has it, or the CPU reference where the user says so.
-import { keep, openWebGPU } from "../../../scripts/webgpu.mjs";
 import { DeviceError } from "../../base/errors.ts";
-import { requestDevice } from "../../engines/gpu/device.ts";
 import { keepChoices } from "../../engines/gpu/kernel_choices.ts";
+import { requestNodeDevice } from "../../node.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../../train/engine.ts";
 import { choiceFile } from "./choice_file.ts";
 
@@ -16,10 +15,7 @@ export async function openEngine(backend: Backend): Promise<Engine> {
 
 /** @throws DeviceError that says why there is no WebGPU here. */
 export async function openDevice(): Promise<GPUDevice> {
-  const opened = await openWebGPU();
-  if ("reason" in opened) throw new DeviceError(`no WebGPU here: ${opened.reason}`);
-  const device = await requestDevice(opened.gpu);
-  keep(device);
+  const device = await requestNodeDevice();
   device.addEventListener("uncapturederror", (event) => {
     console.error(`fallline: GPU error: ${(event as GPUUncapturedErrorEvent).error.message}`);
     process.exitCode = 1;
