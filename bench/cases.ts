@@ -1,6 +1,8 @@
 // The registry of cases: every suite's, and which of them a run takes. A suite is a file in suites/ and a line here.
 import { OptionError, show } from "../src/base/errors.ts";
 import type { Case, Tier } from "./suite.ts";
+import { cascadeCases } from "./suites/cascade.ts";
+import { curvatureCases } from "./suites/curvature.ts";
 import { cpuCases, gradientCases } from "./suites/gradient.ts";
 import { hostCases } from "./suites/host.ts";
 import { lbfgsCases } from "./suites/lbfgs.ts";
@@ -19,7 +21,9 @@ export const pageCases: readonly Case[] = [
   ...productCases,
   ...gradientCases,
   ...sweepCases,
+  ...curvatureCases,
   ...lbfgsCases,
+  ...cascadeCases,
   ...hostCases,
 ];
 

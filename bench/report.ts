@@ -82,6 +82,9 @@ const columns = {
   hostBytes: ["host bytes", ({ hostBytes }) => hostBytes],
   perParam: ["B/param", ({ bytesPerParam }) => bytesPerParam],
   stream: ["× stream", ({ ratioToStream }) => ratioToStream],
+  mapSteps: ["map steps/s", ({ paramsPerSecond }) => paramsPerSecond, amount],
+  perRate: ["B/rate", ({ bytesPerParam }) => bytesPerParam],
+  gradients: ["gradients", ({ units }) => units],
   ours: ["× ours", (row, ours) => (ours && row !== ours ? timesOurs(row, ours) : null)],
 } satisfies Record<string, Column>;
 
@@ -102,6 +105,9 @@ const suites: Readonly<Record<string, readonly ColumnName[]>> = {
   gradient: computing,
   product: computing,
   sweep: [...time, "params", ...counts, "ours"],
+  curvature: ["ms", "halfSpread", "gradients", ...counts],
+  lbfgs: [...time, "params", "gigabytes", ...counts, "perParam", "ours"],
+  cascade: ["us", "halfSpreadUs", "mapSteps", "gigabytes", ...counts, "perRate", "ours"],
   host: ["us", "halfSpreadUs", ...counts, "ours"],
   read: waiting,
   start: waiting,

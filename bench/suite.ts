@@ -78,6 +78,8 @@ export interface Case {
   readonly brief?: boolean;
   /** One turn of one step without any before it: what is measured happens once. Such a step is not counted. */
   readonly once?: boolean;
+  /** The contender whose step is the unit that the others' times are said in too. */
+  readonly unit?: string;
   /** What is timed is a delay and goes with no amount of work: rows have no parameters or bytes a second. */
   readonly delay?: boolean;
 }
@@ -135,6 +137,8 @@ export interface Row {
    * parameters and slots) with the least arithmetic: what clipping and sums read once more counts against it.
    */
   readonly ratioToStream: number | null;
+  /** Its time by that of the case's {@link Case.unit}. */
+  readonly units: number | null;
   /** In our row: each other engine's time by ours. */
   readonly ratioTo: Readonly<Record<string, number>>;
   /** Of a file, gzipped; of the suite "size" alone. */
@@ -516,6 +520,8 @@ function rowsOf(of: Case, entries: readonly Entry[]): Row[] {
   const median = ({ error, times }: Entry) => (error !== undefined || times.length === 0 ? null : quantile(times, 0.5));
   const streamed = entries.find(({ contender }) => contender.engine === stream);
   const streamMs = streamed ? median(streamed) : null;
+  const unit = of.unit === undefined ? undefined : entries.find(({ contender }) => contender.engine === of.unit);
+  const unitMs = unit ? median(unit) : null;
   return entries.map((entry): Row => {
     const { contender, runner, times, gpuTimes, counts, agrees, kernels, error } = entry;
     const ms = median(entry);
@@ -543,6 +549,7 @@ function rowsOf(of: Case, entries: readonly Entry[]): Row[] {
       hostBytes: counts ? counts.bytesWritten + counts.bytesMapped : null,
       bytesPerParam: bytes !== undefined && of.n > 0 ? bytes / of.n : null,
       ratioToStream: ms !== null && streamMs !== null && entry !== streamed ? ms / streamMs : null,
+      units: ms !== null && unitMs !== null && entry !== unit ? ms / unitMs : null,
       ratioTo:
         ms !== null && contender.engine === of.ours
           ? Object.fromEntries(peers.map(([engine, its]) => [engine, its / ms]))
@@ -568,7 +575,7 @@ export function emptyRow(
     ...{ ms: null, spread: null, gpuMs: null, quartiles: null },
     ...{ paramsPerSecond: null, gflops: null, gbPerSecond: null },
     ...{ dispatches: null, passes: null, submits: null, bindGroups: null, hostBytes: null },
-    ...{ bytesPerParam: null, ratioToStream: null, ratioTo: {}, bytes: null, agrees: null },
+    ...{ bytesPerParam: null, ratioToStream: null, units: null, ratioTo: {}, bytes: null, agrees: null },
   };
 }
 

@@ -134,7 +134,7 @@ describe("rows", () => {
       ...{ ms: 3, quartiles: [2.5, 3.5], spread: 1, gpuMs: 1.5 },
       ...{ paramsPerSecond: 1e6 / 3, gflops: 2, gbPerSecond: 28_000 / 3e6, bytesPerParam: 28 },
       ...{ dispatches: 2, passes: 1, submits: 1, bindGroups: 0, hostBytes: 16 },
-      ...{ ratioToStream: 1.2, ratioTo: { tfjs: 4, stream: 2.5 / 3 } },
+      ...{ ratioToStream: 1.2, units: null, ratioTo: { tfjs: 4, stream: 2.5 / 3 } },
       ...{ bytes: null, agrees: true, note: "a note" },
     });
     expect(of(rows, "tfjs")).toMatchObject({ ms: 12, dispatches: null, gbPerSecond: null, ratioTo: {}, agrees: null });
@@ -143,6 +143,15 @@ describe("rows", () => {
     for (const row of rows) {
       expect(Object.keys(row).filter((key) => !known.includes(key))).toEqual(Object.keys(emptyRow(made, row.engine)));
     }
+  });
+
+  it("hold times in units of another engine's step, where the case names it", async () => {
+    const contenders = [engine("fallline", [], { times: [20, 24, 22] }), engine("gradient", [], { times: [2, 3, 2] })];
+    const rows = await runCases([caseOf(contenders, { unit: "gradient" })], { quick: true, rounds: 3 });
+    expect(rows.map(({ engine: name, units }) => [name, units])).toEqual([
+      ["fallline", 11],
+      ["gradient", null],
+    ]);
   });
 
   it("hold what each kernel takes, where an engine reports it", async () => {
