@@ -65,6 +65,7 @@ export * as datasets from "./objectives/data/functions.ts";
 export type { IdxArray, IdxOptions } from "./objectives/data/idx.ts";
 export type { ClassesOption } from "./objectives/data/labels.ts";
 export type { CompletePoints, PointsOptions } from "./objectives/data/points.ts";
+export type { Standardize } from "./objectives/data/standardize.ts";
 export type { Field, FieldOptions, Strides } from "./objectives/field.ts";
 export type { InitConfig } from "./objectives/init.ts";
 export type { Points } from "./objectives/landscape.ts";

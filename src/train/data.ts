@@ -6,6 +6,7 @@ import { type CsvOptions, csvOptionNames, readCsvOptions } from "../objectives/d
 import { type Dataset, type DatasetShape, firstRows, splitRows } from "../objectives/data/dataset.ts";
 import { mnistFiles } from "../objectives/data/mnist.ts";
 import { boxPoints, type CompletePoints, countPoints, readGrid, readPoints } from "../objectives/data/points.ts";
+import { standardizeRows } from "../objectives/data/standardize.ts";
 
 /** The handwritten digits of LeCun, Cortes and Burges. */
 export interface MnistConfig {
@@ -43,6 +44,11 @@ export interface FileConfig extends CsvOptions {
    * in [0, 2^53), default 0.
    */
   readonly seed?: number | undefined;
+  /**
+   * Of CSV, whether inputs and numbers to predict are standardised by the mean and deviation of the rows to train on; "inputs" leaves
+   * the numbers to predict as they are. Losses are then in standardised units. Default false.
+   */
+  readonly standardize?: boolean | "inputs" | undefined;
 }
 
 /** Points in a box at which an equation must hold; they need no file. Either `grid` or `count` says which to train on. */
@@ -88,11 +94,13 @@ export interface Halves {
 /** @throws OptionError for an unknown data set or option, and for more rows than it has. */
 export function readData(value: unknown): CompleteDataConfig {
   const common = ["type", "rows", "testRows"];
-  const known = [...common, ...pointFields, "path", "shuffle", ...csvOptionNames];
+  const known = [...common, ...pointFields, "path", "shuffle", "standardize", ...csvOptionNames];
   const type = readChoice("data.type", readObject("data", value, known).type, ["mnist", "file", "points"]);
   if (type === "points") return readPointsConfig(readObject("data", value, ["type", ...pointFields]));
   if (type === "file") {
-    return readFile(readObject("data", value, [...common, "path", "shuffle", "seed", ...csvOptionNames]));
+    return readFile(
+      readObject("data", value, [...common, "path", "shuffle", "seed", "standardize", ...csvOptionNames]),
+    );
   }
   const { rows, testRows } = readObject("data", value, common);
   return {
@@ -109,6 +117,7 @@ function readFile({
   testRows,
   shuffle = true,
   seed = 0,
+  standardize,
   ...csv
 }: Record<string, unknown>): CompleteDataConfig {
   if (typeof path !== "string" || path === "") {
@@ -116,7 +125,7 @@ function readFile({
     throw new OptionError(`data.path is ${given}; it must be the path of a file, or of a folder of IDX files`);
   }
   const options = readCsvOptions(csv, "data.");
-  const [option] = Object.keys(options);
+  const [option] = Object.keys(standardize === undefined ? options : { ...options, standardize });
   if (option !== undefined && !isCsv(path)) {
     throw new OptionError(`data.${option} was given for ${path}; it is an option of .csv and .tsv files`);
   }
@@ -127,8 +136,15 @@ function readFile({
     testRows: readRows("testRows", testRows),
     shuffle: readBoolean("data.shuffle", shuffle),
     seed: readNumber("data.seed", seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }),
+    ...(isCsv(path) ? { standardize: readStandardize(standardize) } : {}),
     ...options,
   };
+}
+
+function readStandardize(value: unknown): boolean | "inputs" {
+  if (value === undefined) return false;
+  if (typeof value === "boolean" || value === "inputs") return value;
+  throw new OptionError(`data.standardize is ${show(value)}; it must be true, false or "inputs"`);
 }
 
 const pointFields = ["dimensions", "grid", "count", "seed", "low", "high", "testGrid"];
@@ -192,5 +208,7 @@ export function takeRows(
     }
     return wanted === null ? of : firstRows(of, wanted);
   };
-  return { train: take("rows", rows, train, "train on"), test: take("testRows", testRows, test, "test with") };
+  const taken = { train: take("rows", rows, train, "train on"), test: take("testRows", testRows, test, "test with") };
+  const { standardize = false } = type === "file" ? config : {};
+  return standardize === false ? taken : standardizeRows(taken.train, taken.test, standardize);
 }

@@ -4,8 +4,10 @@ import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readMade, readNumber, readObject } from "../base/options.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { type Rows, readClasses, readRows, rowsOf } from "../objectives/data/arrays.ts";
+import { type Columns, readSavedColumns, widthOf } from "../objectives/data/columns.ts";
 import { checkDataset, type Dataset, readDataset } from "../objectives/data/dataset.ts";
 import type { ClassesOption } from "../objectives/data/labels.ts";
+import { inUnits, standardizeInputs } from "../objectives/data/standardize.ts";
 import { type Model, readMadeModel } from "../objectives/model.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
 import { type InputRows, outputsOnCpu } from "../objectives/predict_cpu.ts";
@@ -28,6 +30,11 @@ export interface PredictOptions {
   readonly classes?: ClassesOption | undefined;
   /** Factor of each input, as in training (1/255 for pixels), > 0; default a data set's own, else 1. */
   readonly scale?: number | undefined;
+  /**
+   * The columns of the data set that the model learned from: inputs are standardised and values are in the table's units, as far as
+   * it was. Of a data set, which is standardised already, default its own.
+   */
+  readonly columns?: Columns | undefined;
 }
 
 /**
@@ -53,14 +60,25 @@ export async function predict(
   const made =
     isOptions(model) && "program" in model ? readMadeModel(model as Model) : createModel(model as ModelConfig);
   const tensors = readParams(made, params);
-  const given = readObject("options", options, ["engine", "classes", "scale"]) as PredictOptions;
-  const rows = readInputs(made, inputs, given.scale);
+  const given = readObject("options", options, ["engine", "classes", "scale", "columns"]) as PredictOptions;
+  const saved = given.columns === undefined ? undefined : readSavedColumns("columns", given.columns);
+  const width = saved?.inputs.reduce((sum, column) => sum + widthOf(column), 0);
+  if (width !== undefined && width !== made.features) {
+    throw new OptionError(`columns make ${width} inputs; ${made.inputSide}`);
+  }
+  const plain = readInputs(made, inputs, given.scale);
+  const rows = saved && !isDataset(inputs) ? { ...plain, inputs: standardizeInputs(saved, plain.inputs) } : plain;
+  const targets = (saved ?? (isDataset(inputs) ? inputs.columns : undefined))?.targets ?? [];
   const classes = readClasses("classes", given.classes) ?? classesOf(inputs);
   if (given.engine !== undefined) readEngine(given.engine);
   if (rows.count === 0) return [];
   const { engine, close } = await openEngine(given.engine);
   try {
-    return interpret(made, await outputsOf(engine, made, tensors, rows), classes);
+    const predictions = interpret(made, await outputsOf(engine, made, tensors, rows), classes);
+    if (!targets.some(({ deviation }) => deviation !== undefined)) return predictions;
+    return predictions.map((each) =>
+      each.values ? { values: each.values.map((value, i) => inUnits(value, targets[i] ?? {})) } : each,
+    );
   } finally {
     close();
   }

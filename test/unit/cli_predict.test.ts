@@ -84,6 +84,34 @@ describe("fallline predict", () => {
     expect((await predictions("sums", write("none.csv", "x,y\n"))).predictions).toEqual([]);
   });
 
+  it("reads a table with categories, standardises it, and predicts in its own units", async () => {
+    const towns = ["Bonn", "Ulm, old", "Kiel"];
+    const price = (area: number, town: number) => 1e5 + 3e3 * area + 5e4 * town;
+    const rows = Array.from({ length: 90 }, (_, i) => [60 + ((7 * i) % 50), i % 3] as const);
+    const lines = rows.map(([area, town], i) => `${i},${area},"${towns[town]}",${price(area, town)},1`);
+    write("houses.csv", `id,area,town,price,w\n${lines.join("\n")}\n`);
+    const columns = ["--targets", "price", "--inputs", "area,town", "--weight", "w"];
+    const job = ["--model", "4-1", "--steps", "300", "--batch", "24", "--lr", "0.1"];
+    await train("houses", "--data", path("houses.csv"), ...columns, ...job);
+    const { config, dataset } = JSON.parse(readFileSync(join(path("houses"), "run.json"), "utf8"));
+    expect(config.data).toMatchObject({ standardize: true, targets: "price", inputs: ["area", "town"] });
+    expect(config.model.loss).toEqual({ type: "meanSquaredError" });
+    expect(dataset).toMatchObject({ features: 4, scale: 1 });
+    // Over the rows to train on alone.
+    const [area, town] = dataset.columns.inputs;
+    expect([...town.categories].sort()).toEqual([...towns].sort());
+    expect(area.mean).toBeGreaterThan(70);
+    expect(area.mean).not.toBe(rows.reduce((sum, [each]) => sum + each, 0) / 90);
+    const { predictions: found } = await predictions(
+      "houses",
+      write("new_houses.csv", 'town,area\n"Ulm, old",80\nKiel,65\n'),
+    );
+    expect(Math.abs(found[0]!.values![0]! - price(80, 1))).toBeLessThan(2e3);
+    expect(Math.abs(found[1]!.values![0]! - price(65, 2))).toBeLessThan(2e3);
+    const { stderr } = await fallline(["predict", path("houses"), write("far.csv", "town,area\nParis,80\n"), ...cpu]);
+    expect(stderr).toContain('far.csv line 2, column "town" is "Paris"; it must be one of Bonn, Ulm, old, Kiel');
+  });
+
   it("takes columns by number where the table had no names, with and without the label", async () => {
     write("bare.csv", `${points.map(([x, y]) => `${kind([x, y]) === "low" ? 1 : 0},${x},${y}`).join("\n")}\n`);
     const data = { type: "file", path: path("bare.csv"), label: 0, header: false };

@@ -436,8 +436,10 @@ describe("the data of a run config", () => {
   const file = { type: "file", path: "a.csv" } as const;
   it("are read, with null for what the file must say", () => {
     expect(readData({ type: "mnist", rows: 5 })).toEqual({ type: "mnist", rows: 5, testRows: 10_000 });
-    expect(readData(file)).toEqual({ ...file, rows: null, testRows: null, shuffle: true, seed: 0 });
-    const csv = { ...file, rows: 7, testRows: 3, shuffle: false, seed: 5, label: "y", scale: 0.5, header: true };
+    const standard = { rows: null, testRows: null, shuffle: true, seed: 0, standardize: false };
+    expect(readData(file)).toEqual({ ...file, ...standard });
+    const given = { rows: 7, testRows: 3, shuffle: false, seed: 5, standardize: "inputs" as const };
+    const csv = { ...file, ...given, label: "y", scale: 0.5, header: true };
     expect(readData(csv)).toEqual(csv);
     expect(readData(readData(csv))).toEqual(csv);
   });

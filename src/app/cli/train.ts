@@ -77,6 +77,14 @@ export function trainCommand(): Command {
     .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
     .option("--data <path>", dataHelp)
     .option("--test-rows <n>", testRowsHelp, number)
+    .option(
+      "--inputs <columns>",
+      "of a table: the columns to learn from, names or numbers joined by commas (default: all others)",
+    )
+    .option("--label <column>", "of a table: the column of the classes")
+    .option("--targets <columns>", "of a table, in place of classes: the columns of the numbers to predict")
+    .option("--weight <column>", "of a table: the column of how much each row counts")
+    .option("--no-standardize", "of a table: leave inputs and numbers to predict in the table's units")
     .option("--out <folder>", "where to write run.json, loss.svg and model.safetensors", "out")
     .option("--save-every <n>", "keep a checkpoint in the folder every so many steps, for --resume", number)
     .option(
@@ -89,7 +97,8 @@ export function trainCommand(): Command {
 }
 
 async function runTraining(path: string | undefined, options: TrainCommandOptions, command: Command): Promise<void> {
-  const { backend, out, data: dataPath, testRows, json, printConfig, saveEvery, resume, ...job } = options;
+  const { backend, out, json, printConfig, saveEvery, resume, ...others } = options;
+  const { data: dataPath, testRows, inputs, label, targets, weight, standardize, ...job } = others;
   const started = performance.now();
   const folder = resume ?? out;
   if (resume !== undefined && command.getOptionValueSource("out") !== "default" && resolve(out) !== resolve(resume)) {
@@ -97,7 +106,8 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   }
   const every = saveEvery === undefined ? undefined : readNumber("save-every", saveEvery, { min: 1, integer: true });
   const checkpoints = new Checkpoints(folder);
-  const rowOptions = { data: dataPath, testRows };
+  const isPlain = standardize === false ? { standardize } : {};
+  const rowOptions = { data: dataPath, testRows, inputs, label, targets, weight, ...isPlain };
   const openRunOf = (found: Found | null) =>
     found ? openResumed(found, path, job, rowOptions) : openJob(path, job, rowOptions);
   if (printConfig) {

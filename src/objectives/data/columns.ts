@@ -6,15 +6,19 @@ import { readArray, readBoolean, readNumber, readObject, readString } from "../.
 export type Column = string | number;
 
 /** A column that is learned from. */
-export interface InputColumn {
-  /** Which it is. */
-  readonly column: Column;
+export interface InputColumn extends TargetColumn {
+  /** The words that it holds, each of which is an input of its own: 1 where the cell has it, else 0. Undefined for numbers. */
+  readonly categories?: readonly string[] | undefined;
 }
 
 /** A column of numbers to predict. */
 export interface TargetColumn {
   /** Which it is. */
   readonly column: Column;
+  /** Where it was standardised: the mean of the rows to train on, which was taken off. */
+  readonly mean?: number | undefined;
+  /** Where it was standardised: their deviation, > 0, by which the rest was divided. */
+  readonly deviation?: number | undefined;
 }
 
 /** How the columns of a table were read. */
@@ -35,6 +39,11 @@ export interface Columns {
   readonly weight: Column | null;
 }
 
+/** Inputs that a column becomes. */
+export function widthOf({ categories }: InputColumn): number {
+  return categories?.length ?? 1;
+}
+
 /** @throws OptionError for what a column is called by in no table. */
 export function readColumn(name: string, value: unknown): Column {
   if (typeof value === "string" || (Number.isInteger(value) && (value as number) >= 0)) return value as Column;
@@ -50,8 +59,17 @@ export function readSavedColumns(name: string, value: unknown): Columns {
   const fields = readObject(name, value, ["delimiter", "width", "header", "inputs", "targets", "label", "weight"]);
   const columns = (field: "inputs" | "targets") =>
     readArray(`${name}.${field}`, fields[field], "columns").map((given, i) => {
-      const { column } = readObject(`${name}.${field}[${i}]`, given, ["column"]);
-      return { column: readColumn(`${name}.${field}[${i}].column`, column) };
+      const at = `${name}.${field}[${i}]`;
+      const known = ["column", "mean", "deviation", ...(field === "inputs" ? ["categories"] : [])];
+      const { column, mean, deviation, categories } = readObject(at, given, known);
+      return {
+        column: readColumn(`${at}.column`, column),
+        ...(mean === undefined ? {} : { mean: readNumber(`${at}.mean`, mean, {}) }),
+        ...(deviation === undefined ? {} : { deviation: readNumber(`${at}.deviation`, deviation, { above: 0 }) }),
+        ...(categories === undefined
+          ? {}
+          : { categories: readArray(`${at}.categories`, categories, "words").map((word) => readString(at, word)) }),
+      };
     });
   const one = (field: "label" | "weight") =>
     fields[field] === null ? null : readColumn(`${name}.${field}`, fields[field]);

@@ -14,6 +14,11 @@ export interface CsvOptions {
   readonly targets?: Column | readonly Column[] | undefined;
   /** The columns to learn from, in this order; default all others. */
   readonly inputs?: Column | readonly Column[] | undefined;
+  /**
+   * Input columns that hold categories: each word becomes an input of its own, 1 where the cell has it, else 0. Default: columns of
+   * words alone, with at most half as many different words as rows.
+   */
+  readonly categories?: Column | readonly Column[] | undefined;
   /** The column of example weights in the mean loss, each >= 0; default equal weights. */
   readonly weight?: Column | undefined;
   /**
@@ -33,6 +38,7 @@ export const csvOptionNames = [
   "label",
   "targets",
   "inputs",
+  "categories",
   "weight",
   "header",
   "delimiter",
@@ -53,7 +59,7 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
     const found = given[option];
     return found === undefined ? {} : { [option]: readColumn(name(option), found) };
   };
-  const columns = (option: "targets" | "inputs") => {
+  const columns = (option: "targets" | "inputs" | "categories") => {
     const found = given[option];
     return found === undefined ? {} : { [option]: readColumns(name(option), found) };
   };
@@ -74,6 +80,7 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
     ...column("label"),
     ...columns("targets"),
     ...columns("inputs"),
+    ...columns("categories"),
     ...column("weight"),
     ...(header === undefined ? {} : { header }),
     ...(delimiter === undefined ? {} : { delimiter }),
@@ -106,6 +113,7 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
   const hasHeader = hasHeaderOf(csv, name, first.value, () => readRecords(name, text, delimiter));
   const table = new Table(name, first.value, hasHeader, (csv.header ?? "auto") === "auto");
   const roles = rolesOf(csv, table);
+  const encodings = encodingsOf(csv, table, roles.inputs, readRecords(name, text, delimiter));
   const inputs: Float32Array[] = [];
   const targets: number[] = [];
   const weights: number[] = [];
@@ -114,9 +122,9 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
   const take = ({ cells, line }: Line) => {
     table.checkLength(cells, line);
     const cell = (column: number) => table.number(cells, line, column);
-    const row = new Float32Array(roles.inputs.length);
-    for (let i = 0; i < row.length; i++) row[i] = cell(roles.inputs[i]!);
-    inputs.push(row);
+    const row: number[] = [];
+    encode(table, encodings, cells, line, row);
+    inputs.push(Float32Array.from(row));
     for (const column of roles.targets) targets.push(cell(column));
     lines.push(line);
     if (roles.label !== undefined) labels.push(cells[roles.label]!);
@@ -127,9 +135,9 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
   };
   if (!hasHeader) take(first.value);
   for (const record of records) take(record);
-  const count = inputs.length;
+  const count = lines.length;
   if (count === 0) throw new DataError(`${name} has no rows after its header`);
-  const features = roles.inputs.length;
+  const features = inputs[0]!.length;
   const all = new Float32Array(count * features);
   inputs.forEach((row, i) => {
     all.set(row, i * features);
@@ -141,7 +149,7 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
     inputs: packed(all),
     scale: csv.scale ?? 1,
     ...(roles.weight === undefined ? {} : { weights: Float32Array.from(weights) }),
-    columns: columnsOf(roles, table, delimiter),
+    columns: columnsOf(roles, encodings, table, delimiter),
   };
   const { label } = roles;
   return label === undefined
@@ -157,17 +165,83 @@ export function parseCsv(text: string, options: CsvOptions & { readonly name?: s
 }
 
 /** How the columns were read, for other tables. */
-function columnsOf({ inputs, label, targets, weight }: Roles, table: Table, delimiter: string): Columns {
+function columnsOf(
+  { label, targets, weight }: Roles,
+  encodings: readonly Encoding[],
+  table: Table,
+  delimiter: string,
+): Columns {
   const column = (number: number) => table.known(number);
   return {
     delimiter,
     width: table.width,
     header: table.names !== undefined,
-    inputs: inputs.map((number) => ({ column: column(number) })),
+    inputs: encodings.map(({ place, categories }) => ({
+      column: column(place),
+      ...(categories ? { categories } : {}),
+    })),
     targets: targets.map((number) => ({ column: column(number) })),
     label: label === undefined ? null : column(label),
     weight: weight === undefined ? null : column(weight),
   };
+}
+
+/** How a column becomes inputs. */
+interface Encoding {
+  readonly place: number;
+  /** In order of first appearance; undefined for numbers. */
+  readonly categories: readonly string[] | undefined;
+}
+
+/** Which inputs are categories, and what they hold. */
+function encodingsOf(
+  { categories }: CsvOptions,
+  table: Table,
+  inputs: readonly number[],
+  records: Iterable<Line>,
+): readonly Encoding[] {
+  const said = categories === undefined ? undefined : list(categories).map((column) => table.find(column));
+  const other = said?.find((column) => !inputs.includes(column));
+  if (other !== undefined)
+    throw new OptionError(`${table.name}: ${table.called(other)} is in "categories"; it is no input`);
+  const words = new Map((said ?? inputs).map((column) => [column, new Set<string>()]));
+  let rows = table.names ? -1 : 0;
+  for (const { cells } of records) {
+    if (++rows <= 0) continue;
+    for (const [column, found] of words) {
+      const cell = cells[column] ?? "";
+      if (said || isWord(cell)) found.add(cell);
+      else words.delete(column);
+    }
+    if (words.size === 0) break;
+  }
+  return inputs.map((place) => {
+    const found = words.get(place);
+    return { place, categories: found && (said || 2 * found.size <= rows) ? [...found] : undefined };
+  });
+}
+
+const isWord = (cell: string) => cell.trim() !== "" && !unknowns.test(cell.trim()) && Number.isNaN(numberOf(cell));
+
+/** Appends the inputs of a row. */
+function encode(
+  table: Table,
+  encodings: readonly Encoding[],
+  cells: readonly string[],
+  line: number,
+  into: number[],
+): void {
+  for (const { place, categories } of encodings) {
+    if (!categories) {
+      into.push(table.number(cells, line, place));
+      continue;
+    }
+    const found = categories.indexOf(cells[place]!);
+    if (found < 0) {
+      throw new DataError(`${table.at(line, place)} is ${show(cells[place])}; it must be one of ${listed(categories)}`);
+    }
+    for (let i = 0; i < categories.length; i++) into.push(Number(i === found));
+  }
 }
 
 /** A table without answers: its rows as they stand, and the numbers that a model takes of them. */
@@ -201,13 +275,16 @@ export function readInputTable(
   const wanted = columns?.inputs.map(({ column }) => column);
   const hasHeader = hasHeaderOf({ inputs: wanted }, name, first.value, () => readRecords(name, text, delimiter));
   const table = new Table(name, first.value, hasHeader, true);
-  const places = placesOf(table, columns, features);
+  const encodings = placesOf(table, columns, features).map((place, i) => ({
+    place,
+    categories: columns?.inputs[i]?.categories,
+  }));
   const rows: (readonly string[])[] = [];
   const values: number[] = [];
   const take = ({ cells, line }: Line) => {
     table.checkLength(cells, line);
     rows.push(cells);
-    for (const place of places) values.push(table.number(cells, line, place));
+    encode(table, encodings, cells, line, values);
   };
   if (!hasHeader) take(first.value);
   for (const record of records) take(record);

@@ -6,4 +6,5 @@ export { digitsDataset as digits } from "./digits.ts";
 export { idxDataset as fromIdx, parseIdx } from "./idx.ts";
 export { mnistDataset as mnist } from "./mnist.ts";
 export { pointsDataset as points } from "./points.ts";
+export { standardizeRows as standardize } from "./standardize.ts";
 export { uciDigits } from "./uci_digits.ts";

@@ -1,0 +1,65 @@
+// Standardised tables: of each column of numbers the training rows' mean is taken off, and the rest divided by their deviation.
+import { DataError } from "../../base/errors.ts";
+import { type Columns, type InputColumn, type TargetColumn, widthOf } from "./columns.ts";
+import { type Dataset, readDataset } from "./dataset.ts";
+
+/** Which columns are standardised: inputs and targets, or inputs alone. */
+export type Standardize = true | "inputs";
+
+/**
+ * Two data sets of one table, standardised: inputs, and numbers to predict, have mean 0 and deviation 1 over the rows to train on.
+ * Categories stay 0 and 1, and a column with one value becomes 0. What was taken off stands in `columns`, by which `predict` gives
+ * numbers in the table's own units.
+ *
+ * @param what "inputs" leaves targets as they are, as sigmoidBinaryCrossEntropy needs them; default true.
+ * @throws DataError for data sets that are of no table.
+ */
+export function standardizeRows<Test extends Dataset | undefined>(
+  train: Dataset,
+  test: Test,
+  what: Standardize = true,
+): { readonly train: Dataset; readonly test: Test } {
+  readDataset("train", train);
+  const { columns: plain, features } = train;
+  if (!plain) throw new DataError(`${train.name} is of no table, so it has no columns to standardise`);
+  const statistics = (values: ArrayLike<number>, width: number, at: number) => {
+    let [mean, squares] = [0, 0];
+    for (let row = 0; row < train.count; row++) mean += values[row * width + at]! / train.count;
+    for (let row = 0; row < train.count; row++) squares += (values[row * width + at]! - mean) ** 2 / train.count;
+    return { mean, deviation: Math.sqrt(squares) || 1 };
+  };
+  let at = 0;
+  const inputs = plain.inputs.map((column): InputColumn => {
+    const place = at;
+    at += widthOf(column);
+    return column.categories ? column : { ...column, ...statistics(train.inputs, features, place) };
+  });
+  const targets = plain.targets.map((column, i): TargetColumn => {
+    if (what === "inputs" || !train.targets) return column;
+    return { ...column, ...statistics(train.targets, train.outputs, i) };
+  });
+  const columns = { ...plain, inputs, targets };
+  const apply = <T extends Dataset>(data: T): T => ({
+    ...data,
+    scale: 1,
+    inputs: standardizeInputs(columns, data.inputs),
+    ...(data.targets ? { targets: data.targets.map((value, i) => scaled(value, targets[i % targets.length]!)) } : {}),
+    columns,
+  });
+  return { train: apply(train), test: (test ? apply(test) : test) as Test };
+}
+
+/** Inputs as a model of such columns takes them. */
+export function standardizeInputs({ inputs }: Columns, values: ArrayLike<number>): Float32Array {
+  const each = inputs.flatMap((column) => Array.from({ length: widthOf(column) }, () => column));
+  return Float32Array.from(values, (value, i) => scaled(value, each[i % each.length]!));
+}
+
+/** A number that a model predicts, in the table's own units. */
+export function inUnits(value: number, { mean = 0, deviation = 1 }: Partial<TargetColumn>): number {
+  return value * deviation + mean;
+}
+
+function scaled(value: number, { mean = 0, deviation = 1 }: Partial<TargetColumn>): number {
+  return (value - mean) / deviation;
+}
