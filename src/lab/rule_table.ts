@@ -228,6 +228,23 @@ A group gives some tensors hypers, schedules or a rule of their own.
   \`"config"\`, decides. Groups may be cut differently as long as each tensor keeps its rule and the tensors of a group have made equally
   many updates.
 
+## Rows in use
+
+\`setRows\` changes how many rows of a tensor are in use, for points or embeddings that come and go. The tensor's shape says how many rows
+there is room for. Unused rows take no update and are neither read nor saved. Nothing is compiled or moved, and steps take no longer.
+
+\`\`\`js
+import { adam, createCpuOptimizer, setRows } ${library};
+const optimizer = createCpuOptimizer({ points: [1000, 2] }, adam());
+await setRows(optimizer, "points", 100);
+await setRows(optimizer, "points", 101, [0.5, 0.25]); // one more row, which starts here
+const { points } = await optimizer.read();
+console.log(points.length, points.slice(-2).join()); // → 202 0.5,0.25
+\`\`\`
+
+New rows start with fresh state; bias correction goes on. Scalars, matrices under \`muon\` and stacks of matrices under \`adafactor\` have a
+fixed number of rows.
+
 ## Options
 
 Every number may be a [schedule](schedules.md). After each option come its default and what it may be.

@@ -60,7 +60,7 @@ export const largestLossScale = 2 ** 126;
 /** A modifier with its options, as a plan has it. */
 export interface ActiveModifier extends Omit<Effects, "hooks" | "snippets">, ModifierKernel {
   readonly modifier: Modifier;
-  /** Its options, complete, as they stand under its key in JSON. */
+  /** Its complete options, as under its key in JSON. */
   readonly json: unknown;
 }
 
@@ -105,7 +105,10 @@ export interface ModifierDefinition<S> {
   readonly argument?: string;
   /** Another set of options, away from the defaults, under which the laws run it; undefined where it changes no update. */
   readonly law?: unknown;
-  /** Options from what stands under the key; undefined: none of it. Throws OptionErrors that begin with `owner`. */
+  /**
+   * Reads its options from the value under its key; undefined if the modifier is off. Throws OptionErrors that begin with
+   * `owner`.
+   */
   read(owner: string, value: unknown): S | undefined;
   /** The options as JSON; default as they are. */
   json?(settings: S): unknown;
@@ -117,7 +120,7 @@ export interface ModifierDefinition<S> {
 
 /** A modifier of whatever options. */
 export interface Modifier extends Omit<ModifierDefinition<unknown>, "read" | "json" | "conflict" | "effects"> {
-  /** What it is under what stands under its key; undefined: nothing. @internal */
+  /** The modifier with the options under its key; undefined if it is off. @internal */
   activate(owner: string, value: unknown): ActiveModifier | undefined;
   /** What does not go with it, as `activate` gave it. @internal */
   refusal(active: ActiveModifier, surroundings: Surroundings): string | undefined;
@@ -193,12 +196,12 @@ export function readModifiers(name: string, value: unknown): readonly ActiveModi
     .flatMap(({ modifier, owner, value }) => modifier.activate(owner, value) ?? []);
 }
 
-/** What stands under a modifier's key in JSON. */
+/** The value under a modifier's key in JSON. */
 function optionsOf({ modifier, ...options }: ModifierConfig): unknown {
   return modifier.argument === undefined ? options : options[modifier.argument];
 }
 
-/** A modifier as a config names it, from what stands under its key in JSON. */
+/** A modifier as a config names it, from the value under its key in JSON. */
 export function modifierConfig(modifier: Modifier, json: unknown): ModifierConfig {
   if (modifier.argument !== undefined) return { modifier, [modifier.argument]: json };
   const { type: _, ...options } = json as Readonly<Record<string, unknown>>;

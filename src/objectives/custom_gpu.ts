@@ -135,7 +135,7 @@ export function uploadCustom(data: Dataset, capacity: number, slices: number, cr
       answersBuffer,
       createSizes(create, [capacity, slices, bytes, Number(weights !== undefined)], [scale]),
     ],
-    // Where there are none, none are read.
+    // A placeholder: without weights none are read.
     weights: weights ? create(`${name} weights`, weights.byteLength, bytesOf(weights)) : answersBuffer,
   };
 }

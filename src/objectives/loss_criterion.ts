@@ -33,7 +33,7 @@ export function lossCriterion(config: CompleteLossConfig, width: number, where: 
       );
       return (create) => {
         const answersBuffer = create(`${name} answers`, answers.byteLength, bytesOf(answers));
-        // Where there are none, none are read.
+        // A placeholder: without weights none are read.
         const weighing = weights ? create(`${name} weights`, weights.byteLength, bytesOf(weights)) : answersBuffer;
         const whole = [width, capacity, Number(weights !== undefined), optimizer.controlIndex("lossScale")];
         const sizes = createSizes(create, whole, [optionOf(config)]);

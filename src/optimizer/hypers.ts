@@ -127,7 +127,7 @@ function sameValue(a: unknown, b: unknown): boolean {
   return left.length === right.size && left.every(([key, value]) => right.has(key) && sameValue(value, right.get(key)));
 }
 
-/** What of a plan hypers go by. */
+/** The parts of a plan that hypers depend on. */
 type HyperPlan = Pick<Plan, "rule" | "fallback" | "replicas" | "groups" | "groupOf" | "ruleSets" | "start">;
 
 export class Hypers {
@@ -215,7 +215,7 @@ export class Hypers {
     };
     const given = Object.keys(changes).filter((hyper) => changes[hyper] !== undefined);
     for (const hyper of given) {
-      // What the optimizer and its fallback have, where all are meant, or the rest, which goes by that very value.
+      // The optimizer's hypers and its fallback's, if the call is about all groups or about the rest, which inherits them.
       for (const source of sources) {
         const heirs = heirsOf(groups, source, hyper);
         const rest = heirs.find((index) => groups[index]!.isRest && targets.has(index));

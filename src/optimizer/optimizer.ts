@@ -141,7 +141,7 @@ export interface Optimizer {
    * do not observe. Steps encoded before but not submitted yet may take the old values or the new, as with
    * {@link Optimizer.set}.
    *
-   * @throws OptionError for a value that is no number, and for what is neither of the two.
+   * @throws OptionError for a value that is not a number, and for an unknown `of`.
    */
   observe(value: number, where?: InReplica & ObservedOf): void;
   /**

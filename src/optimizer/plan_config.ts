@@ -47,7 +47,7 @@ const absent = {
   ...{ lossScale: null, ema: null, swa: null, lookahead: null },
 };
 
-/** In the rule's order, whatever that of `names`: whether two configs are the same goes by their JSON. */
+/** In the rule's order, whatever that of `names`: configs are compared by their JSON. */
 export function configsOf(hypers: Schedules, names: Iterable<string> = Object.keys(hypers)): Record<string, unknown> {
   const wanted = new Set(names);
   return Object.fromEntries(

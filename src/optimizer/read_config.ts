@@ -91,7 +91,7 @@ function named(entry: unknown): unknown {
   return found ? { ...(entry as object), modifier: found } : entry;
 }
 
-/** Takes what stands under the keys of modifiers out of a config, as values. */
+/** Takes the modifiers out of a config's JSON keys, as values. */
 function takeModifiers(owner: string, config: Record<string, unknown>): readonly ModifierConfig[] {
   return [...new Set(modifiers.map(({ key }) => key))].flatMap((key) => {
     const value = config[key];

@@ -58,7 +58,7 @@ export interface Change {
 
 const start: Change = { updates: 0, encoded: 0 };
 
-/** Whether the rule set has a row for all of its groups together, behind theirs: what sums over all tensors concludes by it. */
+/** Whether the rule set has a row for all of its groups together, after theirs, for sums over all tensors. */
 export function hasCommonRow({ rule }: RuleSet): boolean {
   return rule.reduction?.scope === "all";
 }

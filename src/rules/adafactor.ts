@@ -1,5 +1,5 @@
 // Adafactor (Shazeer and Stern 2018), as torch.optim.Adafactor: of a matrix's second moment only the means of its rows and
-// columns are kept, and the step goes by the size of the tensor.
+// columns are kept, and the step is proportional to the size of the tensor.
 //
 //   w = t^beta2Decay,  ρ = min(lr, 1/√t),  α = ρ · max(eps2, RMS(p))
 //   matrices: row, column ← lerp(·, mean of g², w),  V = row · column / max(mean of row, eps1);  else V ← lerp(V, g², w)

@@ -173,7 +173,7 @@ export interface RuleDefinition<
   update(x: Cell<S>, g: number, h: Numbers<C>, flags: Readonly<Record<Names<Fs>, boolean>>, r: Numbers<A>): void;
   /** The parameter to evaluate a model with, where it is not the one that is trained; `carry` is the last update's. */
   evaluation?(x: Readonly<Cell<S>>, carry: Numbers<K>): number;
-  /** Whether the update goes by a sign, which rounding may turn in single elements. */
+  /** Whether the update depends on a sign, which rounding may flip in single elements. */
   readonly goesBySign?: boolean;
   /**
    * The highest rate that suits the rule on a small classifier, for tools that are given none (docs/performance.md);
@@ -185,8 +185,8 @@ export interface RuleDefinition<
   /** What torch's state_dict calls the slots, where torch has this rule. */
   readonly torch?: Readonly<Partial<Record<NoInfer<S>, string>>>;
   /**
-   * What stands for a carried value there, once the slots hold something: the key of a scalar that torch keeps of each
-   * tensor, or a number.
+   * How a carried value is found there, once the slots hold something: the key of a scalar that torch keeps of each tensor, or a
+   * number.
    */
   readonly torchCarry?: Readonly<Partial<Record<NoInfer<K>, string | number>>>;
   /** Whether torch counts the steps of this rule, as a `step` of each tensor; default true. */
@@ -206,7 +206,7 @@ export interface Rule
   > {
   /** The scalars of a row in their order. */
   readonly columns: readonly string[];
-  /** The rule's name, which stands for it in JSON and in text. */
+  /** The rule's name, as in JSON and in text. */
   toJSON(): string;
   toString(): string;
 }

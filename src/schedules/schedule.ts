@@ -65,7 +65,7 @@ export type Nested<T = Schedule> = (name: string, value: unknown) => T;
 
 /** What {@link ScheduleConfig.type} is: what defineSchedule returns. */
 export interface ScheduleDefinition {
-  /** Its name, which stands for it in JSON. */
+  /** Its name, as in JSON. */
   readonly type: string;
   /** The value at the 0-based step t, in terms of the options. */
   readonly formula: string;

@@ -86,7 +86,7 @@ const cpuLimits: ReplicaLimits = {
 /**
  * Refuses programs that an engine cannot hold, by arithmetic alone, before anything is made.
  *
- * @param start Where the program starts, as far as the shapes of its tensors go by it.
+ * @param start Where the program starts, if the shapes of its tensors depend on it.
  * @throws DeviceError that says how many replicas fit.
  */
 export function mustFit(

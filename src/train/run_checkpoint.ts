@@ -67,9 +67,9 @@ export interface RunState {
   readonly events: readonly WatchEvent[];
   /** Updates skipped because a gradient was not finite. */
   readonly skipped: number;
-  /** The rows to train on, and those to test with; null where there are none. */
+  /** The data to train on; null without any. */
   readonly data: DataMark | null;
-  /** Which data the run is tested on; null where there are none. */
+  /** The data to test with; null without any. */
   readonly test: DataMark | null;
   /** The optimizer's checkpoint, as its `save` gives it: parameters, slots, hypers, schedules, plateaus. */
   readonly optimizer: Uint8Array<ArrayBuffer>;

@@ -251,7 +251,7 @@ export interface Verdict {
   readonly since: number;
 }
 
-/** Looks at every step of a run and reports what goes wrong. */
+/** Observes every step of a run and reports what goes wrong. */
 export interface Watch {
   /**
    * Observes what a training step found, step after step.
@@ -689,7 +689,7 @@ class RunWatch implements Watch {
         ? this.#now.climbs >= 3 || (known && above > (noise * smoothNoise) / 2)
         : above > (noise * (smoothNoise + this.#now.bestNoise)) / 2 && (known || this.#now.climbs >= 5);
     const climbs = above > limit && far && loss >= smooth;
-    // One jump far above where the run began, after which it may well fall again: there is no way back from there.
+    // One jump far above the run's start, even if the loss falls again afterwards: a run does not recover from that.
     const outside =
       loss - this.#now.first > 10 * rise * Math.max(Math.abs(this.#now.first), this.#now.first - this.#now.best);
     this.#now.outside = outside ? this.#now.outside + 1 : 0;

@@ -134,7 +134,7 @@ function placesOf({ lines }: Place): Readonly<Record<string, number>> {
   );
 }
 
-/** Which scale of the control buffer a group of a rule set goes by. */
+/** Which scale of the control buffer applies to a group of a rule set. */
 function binOf(plan: Plan, ruleSet: number, group: number): number {
   return clipBins(plan) === 1 ? 0 : plan.ruleSets[ruleSet]!.groups[group]!;
 }

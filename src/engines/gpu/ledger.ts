@@ -250,7 +250,10 @@ export class Ledger {
     this.#asks = this.#carriesOn && this.#mayBeBehind();
   }
 
-  /** What a group has made goes by the step at which it is frozen or thawed, as what is carried does by that of changes. */
+  /**
+   * How many updates a group has made depends on the step at which it is frozen or thawed, and what it carries on the step of a
+   * change.
+   */
   refreeze(): void {
     for (const { rowRing, next, changed } of this.replicas) {
       for (const source of rowRing.sources) source.refreeze(next, changed);

@@ -210,7 +210,7 @@ const largestStaging = 2 ** 28;
 
 /** A copy of one submission. */
 interface Piece extends CopySource {
-  /** Where it stands in the staging buffer, in bytes. */
+  /** Where it is in the staging buffer, in bytes. */
   readonly at: number;
   /** Where the host has it. */
   readonly into: Uint8Array;

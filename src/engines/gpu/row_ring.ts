@@ -98,7 +98,7 @@ export class RowRing {
     this.#stretch = 32;
   }
 
-  /** Moves the ring back to a step that it has left behind, and says whether it had. */
+  /** Moves the ring back to a step before its beginning; returns whether it had to. */
   fallBack(step: number): boolean {
     const ring = this.#ahead;
     if (step >= ring.begin) return false;

@@ -10,7 +10,7 @@ import { readParts } from "../gpu/readback.ts";
 
 const source = assemble("probe of quads", [{ name: "shaders/products/quads_probe.wgsl", text: probe }]);
 
-/** What was found; nothing as long as nobody asked. */
+/** The results, by device; absent before a probe. */
 const found = new WeakMap<GPUDevice, boolean>();
 const asked = new WeakMap<GPUDevice, Promise<void>>();
 

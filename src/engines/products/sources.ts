@@ -114,7 +114,7 @@ export const kernelNames: readonly KernelName[] = ["registers", "quads", "tiled"
 /** Whether matrices are read in vec4s, which sizes must allow. */
 export type MatrixAccess = keyof typeof accesses;
 
-/** Everything that picks code, but for the override constants. */
+/** Everything that picks code, except the override constants. */
 export interface ProductCode {
   readonly kernel: KernelName;
   readonly access: MatrixAccess;

@@ -280,7 +280,7 @@ export async function tuneProducts(device: GPUDevice, products: readonly Product
 
 /**
  * The products of a training step of a multilayer perceptron: of each layer the forward pass and the weight's gradient, and
- * but for the first the delta of the layer before.
+ * except for the first, the delta of the layer before.
  *
  * @throws OptionError for widths or a batch that are not whole numbers >= 1.
  */
@@ -409,7 +409,7 @@ async function measure(device: GPUDevice, whole: ProductShape, variant: Variant)
 
 const median = (values: readonly number[]) => [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)]!;
 
-/** The shape with its largest sizes halved until a run of it is short; what the choice goes by stays what it is. */
+/** The shape with its largest sizes halved until a run of it is short; the key of the choice stays the same. */
 function partOf(shape: ProductShape, most: number): ProductShape {
   const { m, n, k } = shape;
   if (m * n * k <= most) return shape;

@@ -1,5 +1,5 @@
 // The WGSL that depends on names alone: the structs of a rule and what loads and stores them, and the calls of modifiers one
-// after the other. All other WGSL stands in shaders/.
+// after the other. All other WGSL is in shaders/.
 import { type Snippet, snakeCase } from "../../base/assemble.ts";
 import { defineStruct, type Struct } from "../../base/struct.ts";
 import type { RuleSetLayout, ScalarField } from "../../optimizer/layout.ts";
@@ -215,7 +215,7 @@ function floating(value: number): string {
   return /[.e]/.test(String(value)) ? String(value) : `${value}.0`;
 }
 
-/** The columns that a factored slot goes by. */
+/** The columns that a factored slot uses. */
 export function factorSnippet({ ruleSet }: KernelContext): Snippet {
   const { weight, least } = ruleSet.rule.factored!;
   return generated(

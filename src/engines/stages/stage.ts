@@ -22,7 +22,7 @@ export type Access = "vec4" | "scalar";
 export interface Binding {
   readonly name: string;
   readonly use: BindingUse;
-  /** The WGSL type of the variable, which may go by the access. */
+  /** The WGSL type of the variable, which may depend on the access. */
   readonly type: string | ((access: Access) => string);
 }
 
@@ -118,7 +118,7 @@ export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Str
  * Where a modifier hooks in; each hook is a WGSL function named after the modifier:
  *
  * - "gradient": `NAME_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f`, of four elements at places `t` of a tensor;
- * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, behind the rule;
+ * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, after the rule;
  * - "after": `NAME_after(before: vec4f, after: vec4f, g: vec4f, inside: vec4<bool>)`, of what an update did;
  * - "end": `NAME_end(place: u32, lane: u32)`, once a chunk is updated, by all lanes together.
  */

@@ -478,7 +478,7 @@ class Table {
   readonly #columns = new Map<string, number | null>();
   readonly width: number;
 
-  /** @param isGuessed Whether nobody said what the first line is. */
+  /** @param isGuessed Whether `header` was guessed. */
   constructor(name: string, first: Line, hasHeader: boolean, isGuessed: boolean) {
     this.name = name;
     this.#isGuessed = isGuessed;

@@ -37,7 +37,7 @@ export interface LabelledDataset extends Examples {
 
 /** Examples with numbers to predict. */
 export interface TargetDataset extends Examples {
-  /** How many numbers are to be predicted of each example; 0 of points that an equation is asked of. */
+  /** How many numbers to predict for each example; 0 for points at which an equation must hold. */
   readonly outputs: number;
   /** `count · outputs` numbers, row after row. */
   readonly targets: Float32Array;

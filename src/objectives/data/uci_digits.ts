@@ -21,5 +21,5 @@ export async function uciDigits(): Promise<LabelledDataset> {
   return { name: "digits", count, features: pixels, inputs, scale: 1 / 16, labels, classes: 10 };
 }
 
-/** What stands for a pixel of 0. */
+/** The character of a pixel of 0. */
 const zero = "a".charCodeAt(0);

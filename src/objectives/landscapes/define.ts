@@ -79,7 +79,7 @@ export interface Landscape extends Surface, Trainable<Points> {
 export interface LandscapeKernel {
   /** Functions `term(i)` and `slope(i)` of the coordinates `x(i)`, with constants and numbers in `setting`. */
   readonly wgsl: string;
-  /** By name, in the order in which they stand in `setting`. */
+  /** By name, in their order in `setting`. */
   readonly constants: Readonly<Record<string, number>>;
   /** Further numbers without names: `setting.numbers`. */
   readonly numbers: ArrayLike<number>;
