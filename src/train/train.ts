@@ -84,8 +84,8 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
   /**
    * The bytes of a {@link RunCheckpoint} to resume from; on the same kind of engine the run continues to the bit as if it had
    * never stopped. Config and data must be the checkpoint's, but `steps` may be larger. Hypers and batches that are functions of
-   * the step, which no file holds, come from this config. Listeners are called for new steps only; earlier ones are in {@link
-   * decodeRunCheckpoint} and in the result.
+   * the step, which no file holds, come from this config. Listeners are called for new steps only; earlier ones are in
+   * `runs.decodeCheckpoint` and in the result.
    */
   readonly resume?: Uint8Array;
   /**
