@@ -133,15 +133,19 @@ async function withProgress(
 ): Promise<LabResult> {
   const bars = new Bars();
   const started = performance.now();
-  let shown = false;
+  let shown: number | undefined;
   try {
     return await work((done) => {
-      if (!shown) {
+      const percent = Math.round(100 * done);
+      if (shown === undefined) {
         if (performance.now() - started < patience) return;
         bars.start(title, 100, "%");
-        shown = true;
+        shown = 0;
       }
-      bars.update(Math.round(100 * done));
+      // The time left is guessed from the latest updates, so that each must be further on.
+      if (percent <= shown) return;
+      shown = percent;
+      bars.update(percent);
     });
   } finally {
     bars.stop();

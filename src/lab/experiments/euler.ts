@@ -17,6 +17,8 @@ const counts = [16, 32, 64, 128] as const;
 const fine = 1024;
 /** What is left of the slowest direction when steps are counted. */
 const left = 1e-3;
+/** Coordinates of all points on the quadratic together, at least. */
+const spread = 64;
 
 export const euler = defineExperiment({
   name: "euler",
@@ -34,13 +36,14 @@ export const euler = defineExperiment({
   async run({ lr, condition, dimension, points, seed }, lab) {
     const random = new Random(seed);
     const bowl = landscapeOf(quadratic({ dimension, condition }));
+    // Several points, over which the rounding of float32 averages out.
     const start = Float32Array.from(
-      { length: dimension },
+      { length: dimension * Math.ceil(spread / dimension) },
       () => (random.uniform() < 0.5 ? -1 : 1) * (0.5 + random.uniform()),
     );
     const curvatures = bowl.kernel.numbers;
     const flow = (x: Float32Array, time: number) =>
-      Float64Array.from(x, (value, i) => value * Math.exp(-curvatures[i]! * time));
+      Float64Array.from(x, (value, i) => value * Math.exp(-curvatures[i % dimension]! * time));
     const straight = await errors(lab, bowl, start, flow, lr, 0);
     const hills = landscapeOf(himmelblau());
     // Around a hilltop, where the flow is curved and nowhere stiff; its curvature is below 64.

@@ -15,6 +15,8 @@ import { makeSteps, trainee, using } from "./steps.ts";
 const widest = [0.03, 300] as const;
 /** The bracket of the limit is cut into pieces, a replica at each cut, until it is as narrow as this. */
 const narrow = 6e-4;
+/** Steps that follow each other of which the loss of one at least is no passage through the minimum. */
+const swing = 3;
 
 export const speedLimit = defineExperiment({
   name: "speed-limit",
@@ -109,15 +111,28 @@ interface Trials {
   readonly steps: number;
 }
 
-/** By what the logarithm of each rate's loss, of either sign, grows in a step of the second half; infinite where it overflowed. */
+/**
+ * By what the logarithm of each rate's loss, of either sign, grows in a step of the second half; infinite where it overflowed.
+ * The loss of heavy ball swings, so that at either time it is the largest of steps that follow each other.
+ */
 function growths(lab: Lab, { landscape, rates, momentum, start, steps }: Trials, done: number) {
   const config = sgd({ momentum, replicas: rates.map((lr) => ({ lr })) });
   return using(trainee(lab, landscape, config, start), async (made) => {
+    const progress = () => lab.progress(done);
+    const largest = async () => {
+      let found = await made.objective.gradient();
+      for (let step = 1; step < swing; step++) {
+        await makeSteps(made, 1, progress);
+        const next = await made.objective.gradient();
+        found = next.map((loss, i) => (Math.abs(loss) > Math.abs(found[i]!) ? loss : found[i]!));
+      }
+      return found;
+    };
     const half = steps / 2;
-    await makeSteps(made, half, () => lab.progress(done));
-    const before = await made.objective.gradient();
-    await makeSteps(made, half, () => lab.progress(done));
-    const after = await made.objective.gradient();
+    await makeSteps(made, half, progress);
+    const before = await largest();
+    await makeSteps(made, half - swing + 1, progress);
+    const after = await largest();
     return after.map((loss, i) => {
       const growth = Math.log(Math.abs(loss) / Math.abs(before[i]!)) / half;
       // Both overflowed, or both have vanished.
