@@ -14,9 +14,15 @@ import {
  * Numbers, functions and schedule configs stay as they are; options are checked when they are used.
  *
  * @param name What errors call it.
+ * @param remedy How the caller is given more kinds; errors end with it.
  * @throws OptionError for an unknown type, and for schedules that are nested too deep or too many.
  */
-export function scheduleFromJson(value: unknown, name: string, known: readonly ScheduleDefinition[]): Scheduled {
+export function scheduleFromJson(
+  value: unknown,
+  name: string,
+  known: readonly ScheduleDefinition[],
+  remedy = "",
+): Scheduled {
   const budget = { left: mostSchedules };
   const read = (name: string, value: unknown, depth: number): unknown => {
     if (!isOptions(value)) return value;
@@ -32,7 +38,7 @@ export function scheduleFromJson(value: unknown, name: string, known: readonly S
       throw new OptionError(
         type === undefined
           ? `${name}.type is missing; known schedules are ${types}`
-          : `${name}.type is ${show(type)}, which is not a known schedule; known are ${types}`,
+          : `${name}.type is ${show(type)}, which is not a known schedule; known are ${types}${remedy}`,
       );
     }
     const inside = (inner: string, part: unknown) => read(inner, part, depth + 1);

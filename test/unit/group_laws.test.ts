@@ -466,7 +466,7 @@ describe("loadCheckpoint", () => {
     const bytes = encodeSafetensors({ metadata, tensors: values });
     const second = create({ rule: sgd, lr: 0.1 });
     await expect(loadCheckpoint(second, bytes)).rejects.toThrow(
-      /^the checkpoint's hypers do not fit: set\.lr\.type is "cosine", which is not a known schedule; known are none$/,
+      /^the checkpoint's hypers do not fit: set\.lr\.type is "cosine", which is not a known schedule; known are none; name the kinds that were set: loadCheckpoint\(optimizer, bytes, \{ schedules: \[schedules\.cosine\] \}\)$/,
     );
     expect(second.hyper("lr", 0)).toBe(0.1);
     await loadCheckpoint(second, bytes, { schedules: [cosine] });
