@@ -8,12 +8,13 @@ import {
   createLbfgs,
   createObjective,
   initialTensors,
+  type LbfgsReport,
   landscapes,
   type Objective,
 } from "../../src/training.ts";
 import { benchDevice } from "../device.ts";
 import { type Keep, keeping } from "../engines/keeping.ts";
-import { type Answer, type Case, checkedSteps, type Tier } from "../suite.ts";
+import type { Answer, Case, Tier } from "../suite.ts";
 
 const sizes: readonly { readonly name: string; readonly n: number; readonly tier: Tier }[] = [
   { name: "1M", n: 1_000_000, tier: "full" },
@@ -51,18 +52,22 @@ async function bindGpu(keep: Keep, n: number): Promise<Bound & { readonly device
   return { device, optimizer, objective: keep(await createObjective(optimizer, landscape)) };
 }
 
-/** The losses of the first iterations; then as many more as it takes until the history is full. */
-async function answerOf(step: () => Promise<number>): Promise<Answer> {
-  const losses: number[] = [];
-  for (let i = 0; i < warmUp; i++) losses.push(await step());
-  return { numbers: losses.slice(0, checkedSteps), values: [] };
+/**
+ * Makes iterations until the history is full, and says what share of the loss they took away. Single losses would not do: the first
+ * search begins with a step so short that float32 rounds its change of the loss, and may stop at another point.
+ */
+async function answerOf(step: () => Promise<LbfgsReport>): Promise<Answer> {
+  const { startLoss } = await step();
+  let { loss } = await step();
+  for (let i = 2; i < warmUp; i++) ({ loss } = await step());
+  return { numbers: [1 - loss / startLoss], values: [] };
 }
 
-async function lbfgsOn(keep: Keep, { optimizer, objective }: Bound): Promise<() => Promise<number>> {
+async function lbfgsOn(keep: Keep, { optimizer, objective }: Bound): Promise<() => Promise<LbfgsReport>> {
   const lbfgs = keep(
     await createLbfgs(optimizer, { history, maxIterations: 1, gradientTolerance: 0, changeTolerance: 0 }),
   );
-  return async () => (await lbfgs.step(objective)).loss;
+  return () => lbfgs.step(objective);
 }
 
 const fallline = keeping(async (keep, n: number) => {
@@ -160,7 +165,7 @@ export const lbfgsCases: readonly Case[] = sizes.map(({ name, n, tier }) => ({
       for (const one of made.reverse()) one.destroy();
     }
   },
-  tolerance: { number: 1e-4, values: 0 },
+  tolerance: { number: 2e-3, values: 0 },
   contenders: [
     { engine: "fallline", load: () => fallline(n) },
     { engine: "textbook", load: () => textbook(n) },
