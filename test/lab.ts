@@ -6,7 +6,7 @@ export const smallLab: Readonly<Record<string, Readonly<Record<string, unknown>>
   euler: { dimension: 4, condition: 50, points: 16, seed: 2 },
   cascade: { replicas: 1024, steps: 1000, seed: 5 },
   temperature: { walkers: 2048, lr: 1, momentum: 0.3, curvature: 0.8, noise: 2, seed: 2 ** 40 + 1 },
-  kicks: { replicas: 500, cycles: 3, seed: 11 },
+  kicks: { replicas: 4000, cycles: 3, seed: 11 },
   tracking: { walkers: 2048, replicas: 7, drift: 0.1, lr: 0.5, seed: 7 },
   layers: { depth: 4, width: 32, seed: 4 },
   "cascade-rnn": { replicas: 56, steps: 800, seed: 2 },

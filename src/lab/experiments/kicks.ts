@@ -29,7 +29,7 @@ export const kicks = defineExperiment({
     peak: number("the peaks, as a multiple of the speed limit 2/λ of the steepest well", 4, { min: 4, max: 5 }),
     cycles: whole("cycles of the cyclic rates, and restarts", 4, { min: 2, max: 4 }),
     steps: whole("steps of every schedule", 400, { min: 400, max: 4000 }),
-    replicas: whole("walkers under each schedule", 10_000, { min: 500, max: 2 ** 20 }),
+    replicas: whole("walkers under each schedule", 10_000, { min: 4000, max: 2 ** 20 }),
   },
   async run({ peak, cycles, steps, replicas, seed }, lab) {
     const grounds = [

@@ -20,7 +20,7 @@ export const temperature = defineExperiment({
   options: {
     lr: number("the largest of the rates; half and a quarter of it are run beside it", 0.8, { above: 0 }),
     momentum: number("μ of the heavy ball, at a rate of lr·(1 - μ)", 0.5, { above: 0, max: 0.98 }),
-    curvature: number("a, the curvature of the bowl", 1, { above: 0 }),
+    curvature: number("a, the curvature of the bowl", 1, { min: 1e-6, max: 1e6 }),
     noise: number("σ, the standard deviation of each gradient", 1, { above: 0, max: 1e6 }),
     walkers: whole("walkers at each of the four rates", 2 ** 18, { min: 1024, max: 2 ** 22 }),
   },

@@ -23,7 +23,7 @@ export const tracking = defineExperiment({
     "A drifting minimum is followed at a distance of drift/(lr·a), and lag and noise together are least at one rate",
   options: {
     lr: number("the rate at which the lag is measured", 0.2, { above: 0 }),
-    curvature: number("a, the curvature of the bowl", 1, { above: 0 }),
+    curvature: number("a, the curvature of the bowl", 1, { min: 1e-6, max: 1e6 }),
     drift: number("by how much the minimum moves in a step", 0.02, { above: 0, max: 1e6 }),
     noise: number("σ, the standard deviation of each gradient", 0.5, { above: 0, max: 1e6 }),
     walkers: whole("walkers at each rate", 2 ** 12, { min: 1024, max: 2 ** 22 }),
