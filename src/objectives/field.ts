@@ -7,6 +7,7 @@ import type { At, VectorSpace } from "../engines/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { Pattern } from "../optimizer/config.ts";
 import { readPatterns } from "../optimizer/groups.ts";
+import { readReplica } from "../optimizer/hypers.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import { insideOf } from "../optimizer/shell.ts";
 
@@ -106,6 +107,7 @@ export function readFieldOptions(optimizer: Optimizer, segments: readonly Segmen
   }
   const names = segments.map(({ name }) => name);
   const matched = tensors === undefined ? names : readPatterns("tensors", tensors, names).matched;
+  if (replica !== undefined) readReplica(optimizer, "replica", replica);
   readNumber("scalars", scalars, { min: 1, max: 65_536 - ownScalars, integer: true });
   return { rows, space, moves, tensors: matched, replica, scalars: scalars + ownScalars };
 }

@@ -2,6 +2,7 @@
 // what eigenvalues, traces and densities are taken of.
 
 import { OptionError } from "../../base/errors.ts";
+import { readMade } from "../../base/options.ts";
 import { type At, alone, at, copy, type VectorSpace } from "../../engines/vectors.ts";
 import type { Pattern } from "../../optimizer/config.ts";
 import { type Optimizer, readOptimizer } from "../../optimizer/optimizer.ts";
@@ -57,7 +58,10 @@ export class Operator {
     scalars: number,
   ): Promise<Operator> {
     if (precondition) readOptimizer(precondition);
-    const field = await objective.field({ rows, tensors, replica, scalars });
+    const its = readMade("objective", objective, "an objective, such as createObjective() makes", {
+      field: "function",
+    });
+    const field = await its.field({ rows, tensors, replica, scalars });
     try {
       const hessian = await Hessian.open(field);
       let roots: Roots | undefined;
