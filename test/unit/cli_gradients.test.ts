@@ -123,7 +123,10 @@ describe("data of one's own", () => {
     const { code, stdout } = await onCpu("train", file("csv.json", config));
     expect(stdout).toContain("2 steps of 4 of 30 examples");
     expect(code).toBe(0);
-    expect(result("run.json").config.data).toEqual({ ...data, rows: null, shuffle: true, seed: 0 });
+    expect(result("run.json").config.data).toEqual({
+      ...data,
+      ...{ rows: null, shuffle: true, seed: 0, standardize: false },
+    });
   });
 
   it("are numbers to predict, which are tested by their loss", async () => {
