@@ -14,7 +14,7 @@ describe("the benchmark's page", () => {
   it("runs a small network in every engine: each answer agrees with the reference's, and each row is complete", async () => {
     const { page, errors } = await openPage(browser);
     await page.goto(address);
-    const result = (await page.evaluate(`runBench({ filter: "64-32-10", quick: true, rounds: 2 })`)) as Result;
+    const result = (await page.evaluate(`runBench({ filter: "train 64-32-10", quick: true, rounds: 2 })`)) as Result;
     expect(result).toMatchObject({ format: "fallline-bench/1", quick: true });
     expect(Number.isNaN(Date.parse(result.date))).toBe(false);
     expect(typeof result.adapter.software).toBe("boolean");
@@ -46,7 +46,7 @@ describe("the benchmark's page", () => {
     const prefer = (value: string) => page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
     await prefer("dark");
     await page.goto(address);
-    await page.evaluate(`runBench({ filter: "64-32-10", quick: true, rounds: 1 })`);
+    await page.evaluate(`runBench({ filter: "train 64-32-10", quick: true, rounds: 1 })`);
     expect(await page.evaluate(titleLightness)).toBeGreaterThan(150);
     for (const [theme, light] of [
       ["light", false],
@@ -78,7 +78,9 @@ describe("the benchmark's page", () => {
     await stopSoon();
     expect(await status()).toBe("stopped before a case was finished");
     expect(await page.$("#copy:disabled")).not.toBeNull();
-    await page.evaluate(`(onBenchProgress = undefined, runBench({ filter: "64-32-10", quick: true, rounds: 1 }))`);
+    await page.evaluate(
+      `(onBenchProgress = undefined, runBench({ filter: "train 64-32-10", quick: true, rounds: 1 }))`,
+    );
     expect(await status()).toBe("done");
     const link = () => page.$eval("#download a", (a) => fetch((a as HTMLAnchorElement).href).then((got) => got.text()));
     const before = await link();
