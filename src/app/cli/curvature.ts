@@ -2,14 +2,14 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command, Option } from "commander";
-import { DataError, FalllineError } from "../../base/errors.ts";
+import { DataError } from "../../base/errors.ts";
 import { type CurvatureFile, readCurvature } from "../../lab/curvature.ts";
 import type { SectionResult } from "../../lab/recorded.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { engineLine } from "../../train/engine.ts";
 import { readDataFile } from "./data.ts";
 import { type Backend, backends, openEngine } from "./engine.ts";
-import { readText } from "./files.ts";
+import { conclude, readFiles } from "./recorded.ts";
 
 interface CurvatureOptions {
   readonly backend: Backend;
@@ -36,13 +36,7 @@ export function curvatureCommand(): Command {
 }
 
 async function curvature(paths: string[], { backend, data, json }: CurvatureOptions): Promise<void> {
-  let files: Loaded[];
-  try {
-    files = await Promise.all(paths.map((path) => load(path, data)));
-  } catch (error) {
-    process.exitCode = 2;
-    throw error;
-  }
+  const files = await readFiles(paths, readCurvature, (file, path) => withRows(file, path, data));
   const engine = await openEngine(backend);
   if (!json) {
     console.log(engineLine(engine));
@@ -58,23 +52,11 @@ async function curvature(paths: string[], { backend, data, json }: CurvatureOpti
     // Said, so that nobody takes a passing file for one that was checked to its end.
     if (unknown.length > 0) console.error(`not checked: ${unknown.join(", ")}`);
   }
-  const failed = results.filter(({ ok }) => !ok).length;
-  if (json) {
-    const cases = results.map(({ id, ok, worst, error }) => ({ id, ok, worst, error }));
-    console.log(JSON.stringify({ backend: engine.backend, adapter: engine.adapter, cases }));
-  } else console.log(`${results.length - failed} of ${results.length} cases pass`);
-  if (failed > 0) process.exitCode = 1;
+  const cases = results.map(({ id, ok, worst, error }) => ({ id, ok, worst, error }));
+  conclude(engine, cases, json);
 }
 
-async function load(path: string, data: string | undefined): Promise<Loaded> {
-  const text = await readText(path);
-  let file: CurvatureFile;
-  try {
-    file = readCurvature(text);
-  } catch (error) {
-    if (!(error instanceof FalllineError)) throw error;
-    throw new DataError(`${path}: ${error.message}`, { cause: error });
-  }
+async function withRows(file: CurvatureFile, path: string, data: string | undefined): Promise<Loaded> {
   if (!file.cases.some(({ needsData }) => needsData)) return { ...file, rows: undefined };
   const beside = join(dirname(path), "digits.json");
   if (data === undefined && !existsSync(beside)) {

@@ -1,7 +1,7 @@
 // `fallline gradients`: the engine's losses, gradients and training runs against those recorded elsewhere.
 import { dirname, resolve } from "node:path";
 import { Command, Option } from "commander";
-import { DataError, FalllineError } from "../../base/errors.ts";
+import { DataError } from "../../base/errors.ts";
 import {
   type CaseResult,
   type GradientFile,
@@ -14,8 +14,8 @@ import type { Dataset } from "../../objectives/data/dataset.ts";
 import { type Engine, engineLine } from "../../train/engine.ts";
 import { readDataFile } from "./data.ts";
 import { type Backend, backends, openEngine } from "./engine.ts";
-import { readText } from "./files.ts";
 import { Bars } from "./progress.ts";
+import { conclude, readFiles } from "./recorded.ts";
 
 interface GradientsOptions {
   readonly backend: Backend;
@@ -40,13 +40,7 @@ export function gradientsCommand(): Command {
 }
 
 async function gradients(paths: string[], { backend, data, json }: GradientsOptions): Promise<void> {
-  let files: Loaded[];
-  try {
-    files = await Promise.all(paths.map((path) => load(path, data)));
-  } catch (error) {
-    process.exitCode = 2;
-    throw error;
-  }
+  const files = await readFiles(paths, readRecorded, (file, path) => withRows(file, path, data));
   const engine = await openEngine(backend);
   const say = (line: string) => json || console.log(line);
   say(engineLine(engine));
@@ -62,23 +56,11 @@ async function gradients(paths: string[], { backend, data, json }: GradientsOpti
       say(`${row(result.id, cells)}  ${result.ok ? "pass" : `FAIL  ${result.error}`}`);
     }
   }
-  const failed = results.filter(({ ok }) => !ok).length;
-  if (json) {
-    const cases = results.map(({ id, maxAbs, maxRel, ok, error }) => ({ id, maxAbs, maxRel, ok, error }));
-    console.log(JSON.stringify({ backend: engine.backend, adapter: engine.adapter, cases }));
-  } else console.log(`${results.length - failed} of ${results.length} cases pass`);
-  if (failed > 0) process.exitCode = 1;
+  const cases = results.map(({ id, maxAbs, maxRel, ok, error }) => ({ id, maxAbs, maxRel, ok, error }));
+  conclude(engine, cases, json);
 }
 
-async function load(path: string, data: string | undefined): Promise<Loaded> {
-  const text = await readText(path);
-  let file: GradientFile | TrainingFile;
-  try {
-    file = readRecorded(text);
-  } catch (error) {
-    if (!(error instanceof FalllineError)) throw error;
-    throw new DataError(`${path}: ${error.message}`, { cause: error });
-  }
+async function withRows(file: GradientFile | TrainingFile, path: string, data: string | undefined): Promise<Loaded> {
   if (file.format === "fallline-gradients/1") return file;
   const beside = file.data === undefined ? undefined : resolve(dirname(path), file.data);
   const from = data ?? beside;

@@ -1,10 +1,9 @@
 // `fallline replay`: the engine against trajectories recorded elsewhere.
 import { Command, Option } from "commander";
-import { DataError, FalllineError } from "../../base/errors.ts";
-import { type ReplayFile, type ReplayResult, readReplay, replayCase } from "../../lab/replay.ts";
+import { type ReplayResult, readReplay, replayCase } from "../../lab/replay.ts";
 import { engineLine } from "../../train/engine.ts";
 import { type Backend, backends, openEngine } from "./engine.ts";
-import { readText } from "./files.ts";
+import { conclude, readFiles } from "./recorded.ts";
 
 interface ReplayOptions {
   readonly backend: Backend;
@@ -22,13 +21,7 @@ export function replayCommand(): Command {
 }
 
 async function replay(paths: string[], options: ReplayOptions): Promise<void> {
-  let files: ReplayFile[];
-  try {
-    files = await Promise.all(paths.map(readFileAt));
-  } catch (error) {
-    process.exitCode = 2;
-    throw error;
-  }
+  const files = await readFiles(paths, readReplay, (file) => file);
   const engine = await openEngine(options.backend);
   const results: ReplayResult[] = [];
   if (!options.json) {
@@ -42,24 +35,8 @@ async function replay(paths: string[], options: ReplayOptions): Promise<void> {
       if (!options.json) console.log(row(result));
     }
   }
-  const failed = results.filter(({ ok }) => !ok).length;
-  if (options.json) {
-    console.log(JSON.stringify({ backend: engine.backend, adapter: engine.adapter, cases: results }));
-  } else {
-    console.log(`${results.length - failed} of ${results.length} cases pass`);
-    console.log("ratio: max abs over the error that the source itself makes in float32");
-  }
-  if (failed > 0) process.exitCode = 1;
-}
-
-async function readFileAt(path: string): Promise<ReplayFile> {
-  const text = await readText(path);
-  try {
-    return readReplay(text);
-  } catch (error) {
-    if (!(error instanceof FalllineError)) throw error;
-    throw new DataError(`${path}: ${error.message}`, { cause: error });
-  }
+  conclude(engine, results, options.json);
+  if (!options.json) console.log("ratio: max abs over the error that the source itself makes in float32");
 }
 
 function row({ id, maxAbs, maxRel, ratio, ok, error }: ReplayResult): string {

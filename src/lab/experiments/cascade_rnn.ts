@@ -13,8 +13,8 @@ import { sgd } from "../../rules/sgd.ts";
 import { piecewise } from "../../schedules/piecewise.ts";
 import { labChart } from "../chart.ts";
 import { absolute, defineExperiment, number, relative, whole } from "./experiment.ts";
-import { dataTrainee, everyRow, sameRowSteps } from "./model_steps.ts";
-import { using } from "./steps.ts";
+import { dataTrainee, everyRow } from "./model_steps.ts";
+import { makeSteps, using } from "./steps.ts";
 
 /** Of 2/λ: the least and the largest rate. */
 const [lowest, highest] = [0.9, 3.2];
@@ -52,7 +52,7 @@ export const cascadeRnn = defineExperiment({
     const learnt = await using(
       dataTrainee(lab, unit, sgd({ lr: learningRate, weightDecay: l2 }), options),
       async (made) => {
-        await sameRowSteps(made, rows, learningSteps, (step) => lab.progress((0.2 * step) / learningSteps));
+        await makeSteps(made, learningSteps, (step) => lab.progress((0.2 * step) / learningSteps), rows);
         return { minimum: await made.optimizer.read(), curvature: l2 + (await largest(made.objective, rows, start)) };
       },
     );
@@ -72,14 +72,14 @@ export const cascadeRnn = defineExperiment({
     });
     const states = await using(dataTrainee(lab, unit, config, options), async (made) => {
       made.optimizer.write("params", learnt.minimum);
-      await sameRowSteps(made, rows, ramp, (step) => lab.progress(0.2 + (0.7 * step) / steps));
+      await makeSteps(made, ramp, (step) => lab.progress(0.2 + (0.7 * step) / steps), rows);
       // What has come to rest to the last digit needs a kick to leave.
       for (let replica = 0; replica < replicas; replica++) {
         const there = await made.optimizer.read("params", { replica });
         const apart = Object.entries(there).map(([name, [value]]) => [name, [value! + 1e-3]] as const);
         made.optimizer.write("params", Object.fromEntries(apart), { replica });
       }
-      await sameRowSteps(made, rows, steps - ramp - depth, (step) => lab.progress(0.2 + (0.7 * (ramp + step)) / steps));
+      await makeSteps(made, steps - ramp - depth, (step) => lab.progress(0.2 + (0.7 * (ramp + step)) / steps), rows);
       const seen: (readonly number[])[] = [];
       for (let i = 0; i < depth; i++) {
         seen.push(await made.objective.gradient(rows));

@@ -1,17 +1,12 @@
-// Steps of a model over rows of a data set: the same rows in every step many to a submission, other rows in each step as fast
-// as the engine takes them.
-import type { GpuOptimizer } from "../../engines/gpu/optimizer.ts";
+// Models over rows of a data set: what trains them, and steps over other rows each, as fast as the engine takes them. Steps over
+// the same rows are makeSteps' (steps.ts).
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { StepReport } from "../../objectives/objective.ts";
-import type { GpuObjective } from "../../objectives/objective_gpu.ts";
-import type { Trainable } from "../../objectives/program.ts";
-import { initialTensors } from "../../objectives/program.ts";
+import { initialTensors, type Trainable } from "../../objectives/program.ts";
 import type { OptimizerConfig } from "../../optimizer/config.ts";
 import { createTrainee, mustFit, type Trainee } from "../../train/engine.ts";
 import type { Lab } from "./experiment.ts";
 
-/** Steps of a submission at most. */
-const mostAtOnce = 128;
 /** Steps whose reports are waited for at once at most. */
 const mostInFlight = 8;
 
@@ -28,40 +23,6 @@ export async function dataTrainee<Start>(
 ): Promise<Trainee> {
   mustFit(engine, program, { config, batch, replicas: config.replicas?.length ?? 1, start });
   return createTrainee(engine, program, initialTensors(program, start), config, { data, batch });
-}
-
-/** Makes steps that all take the same rows; `progress` is called with how many are made. */
-export async function sameRowSteps(
-  { optimizer, objective }: Trainee,
-  rows: Uint32Array,
-  count: number,
-  progress: (made: number) => Promise<void>,
-): Promise<void> {
-  if (optimizer.backend === "cpu") {
-    for (let made = 0; made < count; made++) {
-      await objective.gradient(rows);
-      optimizer.step();
-      await progress(made + 1);
-    }
-    return;
-  }
-  const gpu = optimizer as GpuOptimizer;
-  (objective as GpuObjective).setRows(rows);
-  for (let made = 0; made < count; ) {
-    const some = Math.min(mostAtOnce, count - made);
-    const encoder = gpu.device.createCommandEncoder();
-    const pass = encoder.beginComputePass();
-    for (let i = 0; i < some; i++) {
-      (objective as GpuObjective).encode(pass);
-      gpu.encode(pass);
-    }
-    pass.end();
-    gpu.device.queue.submit([encoder.finish()]);
-    // Proves that the steps were made, and keeps more from piling up.
-    await gpu.stats();
-    made += some;
-    await progress(made);
-  }
 }
 
 /** Makes a step for each batch of rows; gives their reports. */

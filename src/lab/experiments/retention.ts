@@ -8,8 +8,8 @@ import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
 import { spaced } from "../sweep.ts";
 import { absolute, atLeast, defineExperiment, mustNotDiverge, number, relative, whole } from "./experiment.ts";
-import { dataTrainee, sameRowSteps } from "./model_steps.ts";
-import { using } from "./steps.ts";
+import { dataTrainee } from "./model_steps.ts";
+import { makeSteps, using } from "./steps.ts";
 
 /** At what rate the first task is learnt, and in how many steps. */
 const [firstRate, firstSteps] = [0.2, 100];
@@ -34,7 +34,7 @@ export const retention = defineExperiment({
     ] as const;
     const options = { data, batch: rows, start: { type: "glorotNormal", seed } as const };
     const learnt = await using(dataTrainee(lab, model, sgd({ lr: firstRate }), options), async (made) => {
-      await sameRowSteps(made, first, firstSteps, (step) => lab.progress((0.2 * step) / firstSteps));
+      await makeSteps(made, firstSteps, (step) => lab.progress((0.2 * step) / firstSteps), first);
       const [loss] = await made.objective.gradient(first);
       return { params: await made.optimizer.read(), loss: mustNotDiverge("the first task", loss!, firstSteps) };
     });
@@ -43,7 +43,7 @@ export const retention = defineExperiment({
       using(dataTrainee(lab, model, sgd({ replicas: chosen.map((lr) => ({ lr })) }), options), async (made) => {
         made.optimizer.write("params", learnt.params);
         const before = await made.objective.gradient(second);
-        await sameRowSteps(made, second, count, (step) => lab.progress(done + (0.4 * step) / count));
+        await makeSteps(made, count, (step) => lab.progress(done + (0.4 * step) / count), second);
         const [old, fresh] = [await made.objective.gradient(first), await made.objective.gradient(second)];
         return chosen.map((rate, i) => ({
           rate,

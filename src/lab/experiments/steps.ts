@@ -28,21 +28,23 @@ export async function trainee<Start>(
   return createTrainee(engine, program, initialTensors(program, start), config);
 }
 
-/** Makes steps of a program without data; `progress` is called with how many are made. */
+/** Makes steps, with data all over the same rows; `progress` is called with how many are made. */
 export async function makeSteps(
   { optimizer, objective }: Trainee,
   count: number,
   progress: (made: number) => Promise<void>,
+  rows?: Uint32Array,
 ): Promise<void> {
   if (optimizer.backend === "cpu") {
     for (let made = 0; made < count; made++) {
-      await objective.gradient();
+      await objective.gradient(rows);
       optimizer.step();
       await progress(made + 1);
     }
     return;
   }
   const gpu = optimizer as GpuOptimizer;
+  if (rows) (objective as GpuObjective).setRows(rows);
   const elements = gpu.replicas * gpu.segments.reduce((sum, { length }) => sum + length, 0);
   const atOnce = Math.max(1, Math.min(mostAtOnce, Math.floor(mostElements / elements)));
   for (let made = 0; made < count; ) {

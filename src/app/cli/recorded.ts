@@ -1,0 +1,44 @@
+// What the commands share that hold an engine against recorded files: every file is read before anything runs, and all end alike.
+import { DataError, FalllineError } from "../../base/errors.ts";
+import type { Engine } from "../../train/engine.ts";
+import { readText } from "./files.ts";
+
+/**
+ * Reads every file; one that cannot be read ends the command with status 2.
+ *
+ * @param complete What a file needs beside itself, such as its data set.
+ * @throws DataError that names the file.
+ */
+export async function readFiles<File, Whole>(
+  paths: readonly string[],
+  read: (text: string) => File,
+  complete: (file: File, path: string) => Whole | Promise<Whole>,
+): Promise<Whole[]> {
+  try {
+    return await Promise.all(paths.map(async (path) => complete(readNamed(path, await readText(path), read), path)));
+  } catch (error) {
+    process.exitCode = 2;
+    throw error;
+  }
+}
+
+function readNamed<File>(path: string, text: string, read: (text: string) => File): File {
+  try {
+    return read(text);
+  } catch (error) {
+    if (!(error instanceof FalllineError)) throw error;
+    throw new DataError(`${path}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Prints the cases as JSON, or how many of them pass; one that fails ends the command with status 1. */
+export function conclude(
+  { backend, adapter }: Engine,
+  cases: readonly { readonly ok: boolean }[],
+  json: boolean | undefined,
+): void {
+  const failed = cases.filter(({ ok }) => !ok).length;
+  if (json) console.log(JSON.stringify({ backend, adapter, cases }));
+  else console.log(`${cases.length - failed} of ${cases.length} cases pass`);
+  if (failed > 0) process.exitCode = 1;
+}
