@@ -2,7 +2,7 @@
 import { bench, describe } from "vitest";
 import { encodeDispatches } from "../src/engines/gpu/kernel.ts";
 import { createOptimizer } from "../src/engines/gpu/optimizer.ts";
-import { variantDispatch } from "../src/engines/products/product.ts";
+import { type Epilogue, variantDispatch } from "../src/engines/products/product.ts";
 import { findVariant, whyNot } from "../src/engines/products/variants.ts";
 import { readConfig } from "../src/optimizer/read_config.ts";
 import { adamw } from "../src/rules/adam.ts";
@@ -60,22 +60,29 @@ describe.each([
   const [a, b, c, control] = [buffer(m * k), buffer(k * n), buffer(m * n), buffer(16)];
   const replicated = { device, replicas: 1, control, controlStride: 0, skipIndex: 0, stepIndex: 0, batch: control };
   const matrices = [a, b, c].map((matrix) => ({ buffer: matrix, stride: 0 }));
+  const sums = { buffer: buffer(n), stride: 0 };
+  const epilogues: readonly (readonly [Epilogue, string])[] = [
+    [{ type: "none" }, ""],
+    ...("transposeA" in shape ? [[{ type: "gradient", sums }, ", the bias's too"] as const] : []),
+  ];
   for (const name of ["registers-32x16", "registers-128x64", "quads-16x32", "quads-32x32", "tiled-32x32"]) {
     const variant = findVariant(name)!;
     if (whyNot(device, variant)) continue;
-    const product = { ...shape, epilogue: { type: "none" } } as const;
-    const dispatch = await variantDispatch(replicated, product, [matrices[0]!, matrices[1]!, matrices[2]!], variant);
-    bench(
-      name,
-      async () => {
-        const encoder = device.createCommandEncoder();
-        const pass = encoder.beginComputePass();
-        encodeDispatches(pass, [dispatch]);
-        pass.end();
-        device.queue.submit([encoder.finish()]);
-        await device.queue.onSubmittedWorkDone();
-      },
-      options,
-    );
+    for (const [epilogue, suffix] of epilogues) {
+      const product = { ...shape, epilogue } as const;
+      const dispatch = await variantDispatch(replicated, product, [matrices[0]!, matrices[1]!, matrices[2]!], variant);
+      bench(
+        `${name}${suffix}`,
+        async () => {
+          const encoder = device.createCommandEncoder();
+          const pass = encoder.beginComputePass();
+          encodeDispatches(pass, [dispatch]);
+          pass.end();
+          device.queue.submit([encoder.finish()]);
+          await device.queue.onSubmittedWorkDone();
+        },
+        options,
+      );
+    }
   }
 });

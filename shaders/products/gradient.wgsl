@@ -1,17 +1,20 @@
-// The epilogue of a weight's gradient, and beside it in `extra` the bias's gradient, which is the sum of each column of B.
-// Whoever has the first row takes it. In an arena both are parts of one buffer, which is bound but once.
+// The epilogue of a weight's gradient. Workgroups behind those of the product's tiles sum columns of B, which is the bias's
+// gradient, in `extra`; in an arena it is a part of C's buffer, which is bound but once. Sums have workgroups of their own
+// because an emulated GPU runs a loop's body at least once wherever it stands, so that in `finish` every row would pay for it.
 fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
-  let count = sizes.n - 4u * column;
-  let within = row * sizes.c_line + block_step * column;
-  let i = begins.c + within;
+  let i = begins.c + row * sizes.c_line + block_step * column;
   var gradient = product;
   if (sizes.accumulate == 1u) {
     gradient += four_c(i);
   }
-  store_c(i, count, gradient);
-  if (row > 0u || sizes.has_extra == 0u) {
+  store_c(i, sizes.n - 4u * column, gradient);
+}
+
+fn beyond_tiles(replica: u32, column: u32) {
+  if (4u * column >= sizes.n || sizes.has_extra == 0u) {
     return;
   }
+  let count = sizes.n - 4u * column;
   var sum = vec4f();
   let from_b = matrix_b(replica);
   for (var k = 0u; k < (sizes.bias_rows + 3u) / 4u; k++) {

@@ -7,18 +7,23 @@ override height: u32;
 fn main(
   @builtin(workgroup_id) group: vec3u,
   @builtin(num_workgroups) groups: vec3u,
-  @builtin(local_invocation_id) lane: vec3u
+  @builtin(local_invocation_id) lane: vec3u,
+  @builtin(local_invocation_index) index: u32
 ) {
   let replica = group.z;
   let tile = group.y * groups.x + group.x;
-  if (tile >= sizes.tiles || halted(replica)) {
+  if (halted(replica)) {
+    return;
+  }
+  begin(replica);
+  if (tile >= sizes.tiles) {
+    beyond_tiles(replica, (tile - sizes.tiles) * width * height + index);
     return;
   }
   let m = 4u * ((tile / sizes.tiles_across) * height + lane.y);
   let n = (tile % sizes.tiles_across) * 2u * width + lane.x;
   let from_a = matrix_a(replica);
   let from_b = matrix_b(replica);
-  begin(replica);
   let blocks = depth();
   var c00 = mat4x4f();
   var c01 = mat4x4f();

@@ -23,7 +23,12 @@ fn main(
 ) {
   let replica = group.z;
   let tile = group.y * groups.x + group.x;
-  if (tile >= sizes.tiles || halted(replica)) {
+  if (halted(replica)) {
+    return;
+  }
+  begin(replica);
+  if (tile >= sizes.tiles) {
+    beyond_tiles(replica, (tile - sizes.tiles) * width * height + index);
     return;
   }
   let down = height * side_blocks;
@@ -32,7 +37,6 @@ fn main(
   let n = (tile % sizes.tiles_across) * across;
   let from_a = matrix_a(replica);
   let from_b = matrix_b(replica);
-  begin(replica);
   var c00 = mat4x4f();
   var c01 = mat4x4f();
   var c10 = mat4x4f();

@@ -186,9 +186,12 @@ export function bindProduct(
   const { m, n, k, epilogue, transposeA = false, transposeB = false } = product;
   const { activation, dropout, side, extra, accumulate, alpha, beta, biasRows } = epilogueOperands(epilogue);
   const [tileRows, tileColumns] = variant.tile;
+  const [lanesAcross, lanesDown] = variant.lanes;
   const tilesAcross = Math.ceil(n / tileColumns);
   const tiles = tilesAcross * Math.ceil(m / tileRows);
-  const [x, y] = grid(device, tiles);
+  // Behind the tiles, lanes that each sum four columns.
+  const summing = epilogue.type === "gradient" && extra ? Math.ceil(n / 4 / (lanesAcross * lanesDown)) : 0;
+  const [x, y] = grid(device, tiles + summing);
   const most = device.limits.maxComputeWorkgroupsPerDimension;
   if (y > most || replicas > most) {
     throw new DeviceError(

@@ -13,6 +13,7 @@ import gradient from "../../../shaders/products/gradient.wgsl?raw";
 import halfTiles from "../../../shaders/products/half_tiles.wgsl?raw";
 import laneBlocks from "../../../shaders/products/lane_blocks.wgsl?raw";
 import noDropout from "../../../shaders/products/no_dropout.wgsl?raw";
+import noSums from "../../../shaders/products/no_sums.wgsl?raw";
 import plain from "../../../shaders/products/plain.wgsl?raw";
 import quadBlocks from "../../../shaders/products/quad_blocks.wgsl?raw";
 import registers from "../../../shaders/products/registers.wgsl?raw";
@@ -44,7 +45,7 @@ export const sizesStruct = defineStruct("Sizes", {
   cStride: "u32",
   sideStride: "u32",
   extraStride: "u32",
-  // tiles of C, one a workgroup, and how many lie side by side
+  // tiles of C, one a workgroup, and how many lie side by side; workgroups behind them have what the epilogue does apart
   tiles: "u32",
   tilesAcross: "u32",
   // in words: from one replica's record to the next; in the first the word that is 2 while it is halted, and its step
@@ -84,12 +85,13 @@ const dropouts = {
   no: [snippet("no_dropout", noDropout)],
 };
 const accesses = { vec4: snippet("access_vec4", accessVec4), any: snippet("access_any", accessAny) };
+const sumless = snippet("no_sums", noSums);
 const epilogues = {
-  none: snippet("plain", plain),
-  forward: snippet("forward", forward),
-  delta: snippet("delta", delta),
-  gradient: snippet("gradient", gradient),
-  combine: snippet("combine", combine),
+  none: [snippet("plain", plain), sumless],
+  forward: [snippet("forward", forward), sumless],
+  delta: [snippet("delta", delta), sumless],
+  gradient: [snippet("gradient", gradient)],
+  combine: [snippet("combine", combine), sumless],
 };
 /** Which of the bindings that not all have an epilogue's WGSL names, whether or not it is given anything there. */
 const named = {
@@ -131,7 +133,7 @@ export function assembleProduct({ kernel, access, epilogue, dropout: drops }: Pr
     snippet("shared", shared),
     accesses[access],
     ...activates,
-    epilogues[epilogue],
+    ...epilogues[epilogue],
     main,
   ]);
 }
