@@ -2,15 +2,12 @@
 // to a person by "copy result", to a program by `runBench`.
 import { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "../src/index.ts";
 import { chosen, pageCases, type Selection, titleOf } from "./cases.ts";
-import { benchAdapter, benchTimestamps } from "./device.ts";
+import { type ResultHead, resultHead } from "./head.ts";
 import { kernelsOf, remarksOf, sentence, summaryOf, tablesOf } from "./report.ts";
 import { type Case, messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
 
 /** What a run is asked for, as plain JSON. */
 export interface PageOptions extends Selection, Pick<SuiteOptions, "rounds"> {}
-
-/** A result without what the run finds. */
-export type ResultHead = Omit<Result, "rows" | "incomplete">;
 
 declare global {
   interface Window {
@@ -160,11 +157,7 @@ function browserName(): string {
   return /(Firefox|Edg|Chrome|HeadlessChrome|Version)\/[\d.]+/.exec(navigator.userAgent)?.[0] ?? navigator.userAgent;
 }
 
-window.describeBench = async ({ quick = false }) => {
-  const date = new Date().toISOString();
-  const [adapter, timestamps] = [await benchAdapter(), await benchTimestamps()];
-  return { format: "fallline-bench/1", adapter, browser: browserName(), date, quick, timestamps };
-};
+window.describeBench = ({ quick }) => resultHead(browserName(), quick);
 
 window.runBench = (options) => runThese(chosen(options).page, options);
 

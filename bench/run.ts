@@ -12,6 +12,7 @@ import { readChoice, readNumber } from "../src/base/options.ts";
 import { type BrowserName, browserNames, findBrowser, launch, withoutAdapter } from "./browser.ts";
 import { type Chosen, checkFilter, chosen } from "./cases.ts";
 import { svgOf } from "./charts.ts";
+import { openNodePage } from "./dawn.ts";
 import type { PageOptions } from "./main.ts";
 import { markdownOf, textOf } from "./report.ts";
 import { buildPage, root, servePage } from "./serve.ts";
@@ -22,6 +23,8 @@ import { messageOf, type Progress, type Result, type Row, runCases, titleOfRow }
 export interface RunOptions extends PageOptions {
   /** In which browser; default "chrome". */
   readonly browser?: BrowserName;
+  /** Whether the page's cases run in Node, on Dawn, instead of in a browser; default false. */
+  readonly node?: boolean;
   /** Whether its window is shown; default false. */
   readonly headful?: boolean;
 }
@@ -47,7 +50,8 @@ export async function main(words: readonly string[]): Promise<void> {
     .option("--rounds <n>", "how many rounds of each case at most, instead of what its time allows")
     .option("--json <file>", "also write the result to this file")
     .option("--docs", "also write docs/benchmark_results.md and docs/benchmark.svg; of a full run", false)
-    .option("--browser <name>", `in which browser: ${browserNames.join(" or ")}`, "chrome")
+    .option("--browser <name>", `in which browser: ${browserNames.join(" or ")}; default chrome`)
+    .option("--node", "in Node, on Dawn (npm webgpu), where there is no browser", false)
     .option("--headful", "with the browser's window, and whatever GPU it finds there", false);
   try {
     const options = readOptions(command.parse(words).opts());
@@ -68,13 +72,21 @@ export function readOptions({ rounds, ...given }: Record<string, unknown>): Opti
     filter: String(given.filter ?? ""),
     json: given.json === undefined ? undefined : resolve(String(given.json)),
     docs: given.docs === true,
-    browser: readChoice("--browser", given.browser, browserNames),
+    browser: readChoice("--browser", given.browser ?? "chrome", browserNames),
+    node: given.node === true,
     ...(rounds !== undefined && { rounds: readNumber("--rounds", asNumber(rounds), { min: 1, integer: true }) }),
   };
   checkFilter(options.filter ?? "");
   if (options.json !== undefined) checkFile("--json", options.json);
   if (options.docs && narrowed(options).length > 0) {
     throw new OptionError("--docs is given; it must be a full run's, without --quick, --filter and --rounds");
+  }
+  for (const [option, value] of [
+    ["--browser", given.browser],
+    ["--headful", options.headful],
+  ] as const) {
+    if (options.node && value)
+      throw new OptionError(`${option} is given; it must be left out with --node, which starts no browser`);
   }
   if (options.headful && process.platform === "linux" && !process.env.DISPLAY && !process.env.WAYLAND_DISPLAY) {
     throw new OptionError("--headful is given; it needs a display, and neither DISPLAY nor WAYLAND_DISPLAY is set");
@@ -172,17 +184,19 @@ type Follow = (progress: Omit<Progress, "rows">, casesBefore: number) => void;
  * @throws DeviceError where there is no browser (before anything is built) or no WebGPU, or where no case was finished.
  */
 export async function measure(options: RunOptions): Promise<Result> {
-  const { browser = "chrome" } = options;
+  const { browser = "chrome", node = false } = options;
   const cases = chosen(options);
-  const executable = cases.page.length > 0 ? findBrowser(browser) : undefined;
+  const executable = cases.page.length > 0 && !node ? findBrowser(browser) : undefined;
   const bar = createBar(cases.page.length + cases.node.length + cases.size.length);
   const stopping = interruptible();
   const { signal } = stopping;
   try {
     const found =
-      executable === undefined
-        ? inNode(options)
-        : await inBrowser(executable, { ...options, browser }, bar.follow, signal);
+      cases.page.length === 0
+        ? withoutPage(options)
+        : executable === undefined
+          ? await onDawn(options, bar.follow, signal)
+          : await inBrowser(executable, { ...options, browser }, bar.follow, signal);
     return found.incomplete === undefined ? await withRest(found, cases, options, bar.follow, signal) : found;
   } finally {
     stopping.end();
@@ -221,7 +235,7 @@ async function withRest(
 }
 
 /** Of a run without a page. */
-function inNode({ quick = false }: RunOptions): Result {
+function withoutPage({ quick = false }: RunOptions): Result {
   return {
     format: "fallline-bench/1",
     adapter: { vendor: "", architecture: "", description: "none: the cases of Node alone", software: false },
@@ -238,6 +252,32 @@ function cutShort(result: Result, why: string): Result {
   const finished = new Set(result.rows.map(titleOfRow)).size;
   if (finished === 0) throw new DeviceError(`${why} before a case was finished; nothing is written`);
   return { ...result, incomplete: `${why} after ${finished} ${finished === 1 ? "case" : "cases"}` };
+}
+
+/** The page's cases in Node. */
+async function onDawn(options: PageOptions, follow: Follow, signal: AbortSignal): Promise<Result> {
+  const { page, close } = await openNodePage();
+  try {
+    const head = await page.describeBench(options).catch((error) => {
+      // Classes of the modules that Vite has loaded are others than ours.
+      throw new DeviceError(messageOf(error), { cause: error });
+    });
+    let rows: readonly Row[] = [];
+    try {
+      rows = await page.runBench(options, {
+        signal,
+        onProgress(progress) {
+          rows = [...progress.rows];
+          follow(progress, 0);
+        },
+      });
+      return { ...head, rows };
+    } catch (error) {
+      return cutShort({ ...head, rows }, signal.aborted ? messageOf(error) : `the run failed (${messageOf(error)})`);
+    }
+  } finally {
+    await close();
+  }
 }
 
 async function inBrowser(

@@ -1,7 +1,7 @@
 // Suite "cascade": logistic maps of many rates side by side, with their Lyapunov exponents, as the lab's experiment has them: a
 // step is one map step of all rates. Beside it plain loops on one core, with the exponents and without.
 import { createCpuOptimizer, createOptimizer, sgd } from "../../src/index.ts";
-import { logisticLadder } from "../../src/lab/experiments/logistic_ladder.ts";
+import { bytesPerRate, logisticLadder } from "../../src/lab/experiments/logistic_ladder.ts";
 import { landscapeOf } from "../../src/objectives/landscapes/define.ts";
 import { createCpuObjective, createObjective, initialTensors } from "../../src/training.ts";
 import { benchDevice, gpuTimeOf, submitPass } from "../device.ts";
@@ -27,12 +27,6 @@ const ratesOf = (count: number) => Float32Array.from({ length: count }, (_, i) =
 const startOf = (count: number) => Float32Array.from({ length: 2 * count }, (_, i) => (i < count ? begin : 0));
 
 const halves = (all: Float32Array) => [all.slice(0, all.length / 2), all.slice(all.length / 2)];
-
-/**
- * Of one rate: each of its two coordinates reads a point and the rate and writes a slope; its update reads both and writes the
- * coordinate. What chunks leave for the loss is a few hundredths of that.
- */
-export const bytesPerRate = 2 * (3 + 3) * 4;
 
 const programOf = (count: number) => landscapeOf(logisticLadder({ rates: [...ratesOf(count)] }));
 

@@ -460,6 +460,8 @@ describe("the command line", () => {
     [{ rounds: "many" }, '--rounds is "many"; it must be a whole number >= 1'],
     [{ json: "/nosuch/x.json" }, '--json is "/nosuch/x.json"; it must be a file in a folder that exists'],
     [{ json: import.meta.dirname }, "it must be a file, and is a folder"],
+    [{ node: true }, "--browser is given; it must be left out with --node, which starts no browser"],
+    [{ browser: undefined, headful: true, node: true }, "--headful is given; it must be left out with --node"],
     [{ filter: "nosuch" }, 'filter is "nosuch"; it must be part of'],
   ])("refuses %j in one sentence, before anything is built", (given, says) => {
     const read = () => readOptions({ browser: "chrome", ...given });
@@ -468,8 +470,9 @@ describe("the command line", () => {
   });
 
   it("is complete without a word", () => {
-    expect(readOptions({ browser: "chrome" })).toEqual({
+    expect(readOptions({})).toEqual({
       ...{ quick: false, every: false, headful: false, filter: "", json: undefined, docs: false, browser: "chrome" },
+      node: false,
     });
   });
 

@@ -11,7 +11,7 @@ import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
 import { absolute, defineExperiment, type Lab, relative, whole } from "./experiment.ts";
 import { crossing, mean, polynomial } from "./fit.ts";
-import { logisticLadder } from "./logistic_ladder.ts";
+import { bytesPerRate, logisticLadder } from "./logistic_ladder.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
 /** Where cycles of 2, 4, 8 and 16 begin (Hao 1989), and how far around them the rates are looked at. */
@@ -74,7 +74,7 @@ export const cascade = defineExperiment({
       ],
       notes: [
         `${speed(perSecond)} map steps a second, with their exponents; a plain loop in JavaScript makes ${speed(plain)} without${lab.engine.adapter.software ? ", and wins where no GPU runs the dispatches" : ""}`,
-        `a step of all rates is ${lab.engine.backend === "webgpu" ? "3 dispatches, up to 256 steps a submission, and " : ""}about ${52 * replicas} bytes that are moved`,
+        `a step of all rates is ${lab.engine.backend === "webgpu" ? "3 dispatches, up to 256 steps a submission, and " : ""}about ${bytesPerRate * replicas} bytes that are moved`,
       ],
       chart: labChart({
         title: "What descent settles to, and its Lyapunov exponent, by r = 1 + lr",

@@ -5,6 +5,12 @@
 import wgsl from "../../../shaders/landscapes/logistic_ladder.wgsl?raw";
 import { defineLandscape, everywhere, numbers } from "../../objectives/landscapes/define.ts";
 
+/**
+ * Bytes that a map step moves for each rate: both of its coordinates read a point and the rate and write a slope; an update reads
+ * point and slope and writes the point.
+ */
+export const bytesPerRate = 2 * (3 + 3) * 4;
+
 export const logisticLadder = defineLandscape({
   type: "logisticLadder",
   formula: "Σ ratesᵢ (xᵢ³/3 - xᵢ²/2) over half of the coordinates",

@@ -1,0 +1,39 @@
+// The benchmark's cases in Node, on Dawn (npm `webgpu`), where a page would run them: the same cases, the same peers. Vite loads
+// it (dawn.ts), which finds the peers' files as it does for a page.
+import { createRequire } from "node:module";
+import { openWebGPU } from "../scripts/webgpu.mjs";
+import { DeviceError } from "../src/base/errors.ts";
+import { chosen } from "./cases.ts";
+import { type ResultHead, resultHead } from "./head.ts";
+import type { PageOptions } from "./main.ts";
+import { type Row, runCases, type SuiteOptions } from "./suite.ts";
+
+/**
+ * Puts WebGPU where a page has it.
+ *
+ * @throws DeviceError where Dawn finds no adapter, with what to install.
+ */
+export async function describeBench({ quick }: PageOptions): Promise<ResultHead> {
+  const opened = await openWebGPU();
+  if ("reason" in opened) throw new DeviceError(`the benchmark cannot run in Node: ${opened.reason}`);
+  const userAgent = `Node.js/${process.versions.node}`;
+  // Peers look at the agent and the platform; TensorFlow.js asks for `require` wherever it finds Node.
+  const navigator = { gpu: opened.gpu, userAgent, platform: process.platform };
+  Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+  Object.defineProperty(globalThis, "require", { value: createRequire(import.meta.url), configurable: true });
+  return resultHead(`Node ${process.versions.node} (Dawn)`, quick);
+}
+
+/** Rows of the chosen cases; those of finished ones are in `onProgress`. @throws the signal's reason when it is aborted. */
+export function runBench(
+  options: PageOptions,
+  { signal, onProgress }: Pick<SuiteOptions, "signal" | "onProgress">,
+): Promise<readonly Row[]> {
+  const { quick = false, rounds } = options;
+  return runCases(chosen(options).page, {
+    quick,
+    ...(rounds !== undefined && { rounds }),
+    ...(signal && { signal }),
+    ...(onProgress && { onProgress }),
+  });
+}
