@@ -1,6 +1,6 @@
 // The epilogue of a layer's backward pass to the layer before: times the derivative of that one's activation, from what the
 // forward pass left in C or in `side`, and times its dropout.
-fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
+fn finish(instance: u32, row: u32, column: u32, product: vec4f) {
   let within = row * sizes.c_line + block_step * column;
   let i = begins.c + within;
   var kept: vec4f;
@@ -12,7 +12,7 @@ fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   if (!keeps_input()) {
     kept = unscaled(kept);
   }
-  let scale = mask(replica, row, column);
+  let scale = mask(instance, row, column);
   let delta = select(product * slope(kept) * scale, vec4f(), scale == vec4f());
   store_c(i, sizes.n - 4u * column, delta);
 }

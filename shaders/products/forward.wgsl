@@ -1,6 +1,6 @@
 // The epilogue of a layer's forward pass: bias, activation, dropout. `side` is the bias; `extra` keeps what goes into the
 // activation.
-fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
+fn finish(instance: u32, row: u32, column: u32, product: vec4f) {
   let count = sizes.n - 4u * column;
   let within = row * sizes.c_line + block_step * column;
   let i = begins.c + within;
@@ -14,7 +14,7 @@ fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   if (sizes.has_extra == 1u) {
     store_extra(begins.extra + within, count, z);
   }
-  let scale = mask(replica, row, column);
+  let scale = mask(instance, row, column);
   // A dropped infinity is dropped.
   store_c(i, count, select(activate(z) * scale, vec4f(), scale == vec4f()));
 }

@@ -1,7 +1,7 @@
 // The epilogue of a weight's gradient. Workgroups behind those of the product's tiles sum columns of B, which is the bias's
 // gradient, in `extra`; in an arena it is a part of C's buffer, which is bound but once. Sums have workgroups of their own
 // because an emulated GPU runs a loop's body at least once wherever it stands, so that in `finish` every row would pay for it.
-fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
+fn finish(instance: u32, row: u32, column: u32, product: vec4f) {
   let i = begins.c + row * sizes.c_line + block_step * column;
   var gradient = product;
   if (sizes.accumulate == 1u) {
@@ -10,13 +10,13 @@ fn finish(replica: u32, row: u32, column: u32, product: vec4f) {
   store_c(i, sizes.n - 4u * column, gradient);
 }
 
-fn beyond_tiles(replica: u32, column: u32) {
+fn beyond_tiles(instance: u32, column: u32) {
   if (4u * column >= sizes.n || sizes.has_extra == 0u) {
     return;
   }
   let count = sizes.n - 4u * column;
   var sum = vec4f();
-  let from_b = matrix_b(replica);
+  let from_b = matrix_b(instance);
   for (var k = 0u; k < (sizes.bias_rows + 3u) / 4u; k++) {
     let loaded = block_b(from_b, k, column);
     sum += (loaded[0] + loaded[1]) + (loaded[2] + loaded[3]);

@@ -1,5 +1,5 @@
 // Where nothing is dropped.
-fn mask(replica: u32, row: u32, column: u32) -> vec4f {
+fn mask(instance: u32, row: u32, column: u32) -> vec4f {
   return vec4f(1.0);
 }
 

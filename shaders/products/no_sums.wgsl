@@ -1,3 +1,3 @@
 // Where workgroups behind those of the product's tiles have nothing to do.
-fn beyond_tiles(replica: u32, column: u32) {
+fn beyond_tiles(instance: u32, column: u32) {
 }

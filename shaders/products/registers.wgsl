@@ -10,20 +10,23 @@ fn main(
   @builtin(local_invocation_id) lane: vec3u,
   @builtin(local_invocation_index) index: u32
 ) {
-  let replica = group.z;
+  let instance = group.z;
   let tile = group.y * groups.x + group.x;
-  if (halted(replica)) {
+  if (halted(instance)) {
     return;
   }
-  begin(replica);
+  begin(instance);
   if (tile >= sizes.tiles) {
-    beyond_tiles(replica, (tile - sizes.tiles) * width * height + index);
+    beyond_tiles(instance, (tile - sizes.tiles) * width * height + index);
+    return;
+  }
+  if (is_above(tile, 4u * height, 2u * width)) {
     return;
   }
   let m = 4u * ((tile / sizes.tiles_across) * height + lane.y);
   let n = (tile % sizes.tiles_across) * 2u * width + lane.x;
-  let from_a = matrix_a(replica);
-  let from_b = matrix_b(replica);
+  let from_a = matrix_a(instance);
+  let from_b = matrix_b(instance);
   let blocks = depth();
   var c00 = mat4x4f();
   var c01 = mat4x4f();
@@ -51,6 +54,6 @@ fn main(
   }
   var found = array<mat4x4f, 8>(c00, c01, c10, c11, c20, c21, c30, c31);
   for (var i = 0u; i < 8u; i++) {
-    finish_block(replica, m + i / 2u, n + (i % 2u) * width, found[i]);
+    finish_block(instance, m + i / 2u, n + (i % 2u) * width, found[i]);
   }
 }

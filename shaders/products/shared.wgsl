@@ -3,15 +3,31 @@
 // a block of C grows by (block of B) * (block of A). Sizes are no constants: a kernel serves products of every size.
 override transpose_a: bool;
 override transpose_b: bool;
+// C is symmetric: only blocks on and below its diagonal are computed, and each is stored on both sides of it.
+override symmetric: bool = false;
 
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 @group(0) @binding(4) var<storage, read> control: array<u32>;
 
-fn halted(replica: u32) -> bool {
-  return control[replica * sizes.control_stride + sizes.skip_index] == 2u;
+// The third dimension of a dispatch counts instances of the product: of each replica as many as it has matrices.
+fn replica_of(instance: u32) -> u32 {
+  return instance / sizes.matrices;
 }
 
-// Where a replica's matrix begins, how many rows are stored and how far apart. It is formed once, ahead of a kernel's loop:
+fn nth(instance: u32, stride: u32, step: u32) -> u32 {
+  return (instance / sizes.matrices) * stride + (instance % sizes.matrices) * step;
+}
+
+fn halted(instance: u32) -> bool {
+  return control[replica_of(instance) * sizes.control_stride + sizes.skip_index] == 2u;
+}
+
+// Whether a tile of so many blocks has none that a symmetric product computes.
+fn is_above(tile: u32, down: u32, across: u32) -> bool {
+  return symmetric && (tile % sizes.tiles_across) * across >= (tile / sizes.tiles_across + 1u) * down;
+}
+
+// Where a product's matrix begins, how many rows are stored and how far apart. It is formed once, ahead of a kernel's loop:
 // some adapters pay for every look at a uniform.
 struct Matrix {
   at: u32,
@@ -19,12 +35,14 @@ struct Matrix {
   width: u32,
 }
 
-fn matrix_a(replica: u32) -> Matrix {
-  return Matrix(sizes.a_first + replica * sizes.a_stride, select(sizes.m, sizes.k, transpose_a), sizes.a_line);
+fn matrix_a(instance: u32) -> Matrix {
+  let at = sizes.a_first + nth(instance, sizes.a_stride, sizes.a_step);
+  return Matrix(at, select(sizes.m, sizes.k, transpose_a), sizes.a_line);
 }
 
-fn matrix_b(replica: u32) -> Matrix {
-  return Matrix(sizes.b_first + replica * sizes.b_stride, select(sizes.k, sizes.n, transpose_b), sizes.b_line);
+fn matrix_b(instance: u32) -> Matrix {
+  let at = sizes.b_first + nth(instance, sizes.b_stride, sizes.b_step);
+  return Matrix(at, select(sizes.k, sizes.n, transpose_b), sizes.b_line);
 }
 
 // Likewise where what the epilogue reads and writes begins.
@@ -36,11 +54,11 @@ struct Begins {
 
 var<private> begins: Begins;
 
-fn begin(replica: u32) {
+fn begin(instance: u32) {
   begins = Begins(
-    sizes.c_first + replica * sizes.c_stride,
-    sizes.side_first + replica * sizes.side_stride,
-    sizes.extra_first + replica * sizes.extra_stride
+    sizes.c_first + nth(instance, sizes.c_stride, sizes.c_step),
+    sizes.side_first + nth(instance, sizes.side_stride, sizes.side_step),
+    sizes.extra_first + nth(instance, sizes.extra_stride, sizes.extra_step)
   );
 }
 
@@ -87,12 +105,25 @@ fn depth() -> u32 {
 }
 
 // A loop and no more calls: what follows a product is compiled once, not once for each of a lane's rows.
-fn finish_block(replica: u32, m: u32, n: u32, product: mat4x4f) {
+fn finish_rows(instance: u32, m: u32, n: u32, product: mat4x4f) {
   var rows = product;
   if (4u * n >= sizes.n) {
     return;
   }
   for (var i = 0u; i < min(4u, max(sizes.m, 4u * m) - 4u * m); i++) {
-    finish(replica, 4u * m + i, n, rows[i]);
+    finish(instance, 4u * m + i, n, rows[i]);
+  }
+}
+
+fn finish_block(instance: u32, m: u32, n: u32, product: mat4x4f) {
+  if (!symmetric) {
+    finish_rows(instance, m, n, product);
+    return;
+  }
+  if (n <= m) {
+    finish_rows(instance, m, n, product);
+  }
+  if (n < m) {
+    finish_rows(instance, n, m, transpose(product));
   }
 }

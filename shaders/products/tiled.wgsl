@@ -21,22 +21,25 @@ fn main(
   @builtin(local_invocation_id) lane: vec3u,
   @builtin(local_invocation_index) index: u32
 ) {
-  let replica = group.z;
+  let instance = group.z;
   let tile = group.y * groups.x + group.x;
-  if (halted(replica)) {
+  if (halted(instance)) {
     return;
   }
-  begin(replica);
+  begin(instance);
   if (tile >= sizes.tiles) {
-    beyond_tiles(replica, (tile - sizes.tiles) * width * height + index);
+    beyond_tiles(instance, (tile - sizes.tiles) * width * height + index);
+    return;
+  }
+  if (is_above(tile, height * side_blocks, width * side_blocks)) {
     return;
   }
   let down = height * side_blocks;
   let across = width * side_blocks;
   let m = (tile / sizes.tiles_across) * down;
   let n = (tile % sizes.tiles_across) * across;
-  let from_a = matrix_a(replica);
-  let from_b = matrix_b(replica);
+  let from_a = matrix_a(instance);
+  let from_b = matrix_b(instance);
   var c00 = mat4x4f();
   var c01 = mat4x4f();
   var c10 = mat4x4f();
@@ -78,7 +81,7 @@ fn main(
   }
   var found = array<mat4x4f, 4>(c00, c01, c10, c11);
   for (var i = 0u; i < side_blocks * side_blocks; i++) {
-    finish_block(replica, m + lane.y + (i / 2u) * height, n + lane.x + (i % 2u) * width, found[i]);
+    finish_block(instance, m + lane.y + (i / 2u) * height, n + lane.x + (i % 2u) * width, found[i]);
   }
 }
 

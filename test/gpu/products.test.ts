@@ -35,9 +35,12 @@ interface Case {
   readonly a: Float32Array;
   readonly b: Float32Array;
   readonly c?: Float32Array;
-  readonly epilogue?: (operand: (values: Float32Array, stride?: number) => Operand) => Epilogue;
+  readonly epilogue?: (operand: (values: Float32Array, stride?: number, step?: number) => Operand) => Epilogue;
   readonly variant?: Variant;
   readonly replicas?: number;
+  /** Of each replica; default 1. */
+  readonly matrices?: number;
+  readonly symmetric?: boolean;
   /** By replica: skip word and step. */
   readonly control?: readonly (readonly [skip: number, step: number])[];
   readonly rows?: readonly number[];
@@ -49,7 +52,8 @@ interface Case {
 
 /** C, and what the epilogue was given, after one dispatch. */
 async function run(given: Case): Promise<{ c: Float32Array; operands: Float32Array[]; tiles: number }> {
-  const { shape, replicas = 1, control = [[0, 0]], rows = [], epilogue, variant, from = 0 } = given;
+  const { shape, replicas = 1, matrices = 1, symmetric = false } = given;
+  const { control = [[0, 0]], rows = [], epilogue, variant, from = 0 } = given;
   const { m, n, k } = shape;
   const buffers: GPUBuffer[] = [];
   const { STORAGE, COPY_SRC, COPY_DST } = GPUBufferUsage;
@@ -61,14 +65,14 @@ async function run(given: Case): Promise<{ c: Float32Array; operands: Float32Arr
     return buffer;
   };
   const operands: { buffer: GPUBuffer; length: number }[] = [];
-  const placed = (values: Float32Array, stride: number): Operand => {
+  const placed = (values: Float32Array, stride: number, step: number): Operand => {
     const contents = new Float32Array(from + values.length).fill(Number.NaN);
     contents.set(values, from);
     const buffer = create(contents);
-    return { buffer, offset: 4 * from, size: 4 * values.length, stride };
+    return { buffer, offset: 4 * from, size: 4 * values.length, stride, step };
   };
-  const operand = (values: Float32Array, stride = 0): Operand => {
-    const made = placed(values, stride);
+  const operand = (values: Float32Array, stride = 0, step = 0): Operand => {
+    const made = placed(values, stride, step);
     operands.push({ buffer: made.buffer, length: values.length });
     return made;
   };
@@ -82,9 +86,9 @@ async function run(given: Case): Promise<{ c: Float32Array; operands: Float32Arr
     batch: create(Uint32Array.of(rows.length, 0, ...rows)),
     keep: (buffer) => buffers.push(buffer),
   };
-  const c = operand(given.c ?? new Float32Array(m * n * replicas), m * n);
-  const product: Product = { ...shape, epilogue: epilogue?.(operand) ?? { type: "none" } };
-  const [a, b] = [placed(given.a, given.aStride ?? m * k), placed(given.b, k * n)];
+  const c = operand(given.c ?? new Float32Array(m * n * matrices * replicas), m * n * matrices, m * n);
+  const product: Product = { ...shape, matrices, symmetric, epilogue: epilogue?.(operand) ?? { type: "none" } };
+  const [a, b] = [placed(given.a, given.aStride ?? m * k, m * k), placed(given.b, k * n * matrices, k * n)];
   const dispatch = variant
     ? await variantDispatch(replicated, product, [a, b, c], variant)
     : await productDispatch(replicated, product, a, b, c);
@@ -215,6 +219,7 @@ it("compiles every kernel and epilogue, with float16 too, where nothing is run",
           ...variant.constants,
           transpose_a: 1,
           transpose_b: 1,
+          symmetric: Number(epilogue === "none" || epilogue === "combine"),
         });
       }
     }
@@ -377,6 +382,42 @@ describe("replicas", () => {
       const want =
         r === 1 ? c.subarray(m * n, 2 * m * n) : Array.from(product, (x, i) => Math.max(0, x + bias[r * n + (i % n)]!));
       expect(worst(found.c.subarray(r * m * n, (r + 1) * m * n), want, scaleOf(want))).toBeLessThan(2e-6);
+    }
+  });
+});
+
+describe("a replica's matrices", () => {
+  it.each([
+    [quick, 37],
+    [quick, 68],
+    [findVariant("tiled-32x32")!, 68],
+  ])("are multiplied in one dispatch, of a symmetric product one triangle (variant %#)", async (variant, size) => {
+    const [replicas, matrices, square] = [2, 3, size * size];
+    const count = replicas * matrices;
+    const [a, added] = [draw(count * square), draw(count * square)];
+    // A matrix by its transpose, and a symmetric matrix.
+    const at = (i: number, row: number, column: number) => i * square + row * size + column;
+    for (let i = 0; i < count; i++)
+      for (let row = 0; row < size; row++)
+        for (let column = 0; column < row; column++) added[at(i, column, row)] = added[at(i, row, column)]!;
+    const { c } = await run({
+      ...{ variant, replicas, matrices, symmetric: true, a, b: a, aStride: matrices * square },
+      shape: { m: size, n: size, k: size, transposeB: true },
+      control: [
+        [0, 0],
+        [0, 0],
+      ],
+      epilogue: (operand) => ({
+        ...{ type: "combine", alpha: 2.5, beta: -0.75, shift: 3 },
+        added: operand(added, matrices * square, square),
+      }),
+    });
+    for (let i = 0; i < count; i++) {
+      const part = (values: Float32Array) => values.subarray(i * square, (i + 1) * square);
+      const { product } = multiply({ m: size, n: size, k: size, transposeB: true }, part(a), part(a));
+      const want = product.map((x, e) => 2.5 * x - 0.75 * part(added)[e]! + (e % (size + 1) === 0 ? 3 : 0));
+      expect(worst(part(c), want, scaleOf(want))).toBeLessThan(3e-6);
+      expect(c[at(i, 3, 30)]).toBe(c[at(i, 30, 3)]);
     }
   });
 });

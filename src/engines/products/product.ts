@@ -18,6 +18,8 @@ export interface Placement {
   readonly offset?: number;
   /** 0 where all replicas share one. */
   readonly stride: number;
+  /** Elements from one of a replica's matrices to the next, where a product has several; default 0. */
+  readonly step?: number;
 }
 
 /** A matrix of each replica. */
@@ -55,12 +57,22 @@ export type Epilogue =
       /** Rows of op(B), the first ones, that are summed: a multiple of 4; default all. */
       readonly biasRows?: number;
     }
-  /** C = alpha · product + beta · D; D is [m, n] and neither a part of C nor C. */
-  | { readonly type: "combine"; readonly alpha: number; readonly beta: number; readonly added: Operand };
+  /** C = alpha · product + beta · D + shift · I; D is [m, n] and neither a part of C nor C; shift is 0 by default. */
+  | {
+      readonly type: "combine";
+      readonly alpha: number;
+      readonly beta: number;
+      readonly added: Operand;
+      readonly shift?: number;
+    };
 
 /** C = op(A)·op(B), row-major, and what follows. */
 export interface Product extends ProductShape {
   readonly epilogue: Epilogue;
+  /** How many of them each replica has, laid out by the operands' steps; default 1. */
+  readonly matrices?: number;
+  /** Whether C is symmetric, and D with it, so that one triangle is computed and stored on both sides; default false. */
+  readonly symmetric?: boolean;
 }
 
 /** What all dispatches of one owner share. */
@@ -121,7 +133,7 @@ export async function variantDispatch(
   const compiled = await compileVariant(
     device,
     product,
-    { epilogue: epilogue.type, dropout: dropout !== undefined, at },
+    { epilogue: epilogue.type, dropout: dropout !== undefined, at, symmetric: product.symmetric },
     variant,
   );
   const { made, buffers } = await allocate(device, `a product of ${m} × ${n} × ${k}`, (create) =>
@@ -135,6 +147,8 @@ export async function variantDispatch(
 export interface ProductForm extends Pick<ProductCode, "epilogue" | "dropout"> {
   /** Where everything that it reads and writes lies. */
   readonly at: readonly Placement[];
+  /** As {@link Product.symmetric}. */
+  readonly symmetric?: boolean | undefined;
 }
 
 /**
@@ -154,7 +168,7 @@ export async function compileProduct(
 async function compileVariant(
   device: GPUDevice,
   shape: ProductShape,
-  { epilogue, dropout, at }: ProductForm,
+  { epilogue, dropout, at, symmetric = false }: ProductForm,
   variant: Variant,
 ): Promise<ProductKernel> {
   const access = at.every(wholeVec4s) ? accessOf(shape) : "any";
@@ -163,12 +177,14 @@ async function compileVariant(
     ...variant.constants,
     transpose_a: Number(shape.transposeA ?? false),
     transpose_b: Number(shape.transposeB ?? false),
+    symmetric: Number(symmetric),
   });
   return { kernel, variant, access };
 }
 
 /** Whether every replica's matrix begins at a vec4. */
-const wholeVec4s = ({ offset = 0, stride }: Placement) => offset % 16 === 0 && stride % 4 === 0;
+const wholeVec4s = ({ offset = 0, stride, step = 0 }: Placement) =>
+  offset % 16 === 0 && stride % 4 === 0 && step % 4 === 0;
 
 /**
  * The dispatch of a compiled product over its operands, which must lie as the kernel's options say.
@@ -183,8 +199,8 @@ export function bindProduct(
   create: CreateBuffer,
 ): Dispatch {
   const { device, replicas, control, batch } = replicated;
-  const { m, n, k, epilogue, transposeA = false, transposeB = false } = product;
-  const { activation, dropout, side, extra, accumulate, alpha, beta, biasRows } = epilogueOperands(epilogue);
+  const { m, n, k, epilogue, transposeA = false, transposeB = false, matrices = 1 } = product;
+  const { activation, dropout, side, extra, accumulate, alpha, beta, shift, biasRows } = epilogueOperands(epilogue);
   const [tileRows, tileColumns] = variant.tile;
   const [lanesAcross, lanesDown] = variant.lanes;
   const tilesAcross = Math.ceil(n / tileColumns);
@@ -193,9 +209,10 @@ export function bindProduct(
   const summing = epilogue.type === "gradient" && extra ? Math.ceil(n / 4 / (lanesAcross * lanesDown)) : 0;
   const [x, y] = grid(device, tiles + summing);
   const most = device.limits.maxComputeWorkgroupsPerDimension;
-  if (y > most || replicas > most) {
+  const products = replicas * matrices;
+  if (y > most || products > most) {
     throw new DeviceError(
-      `a product of ${tiles} tiles for ${replicas} replicas needs more than maxComputeWorkgroupsPerDimension = ${most} workgroups in a dimension`,
+      `a product of ${tiles} tiles for ${products} matrices needs more than maxComputeWorkgroupsPerDimension = ${most} workgroups in a dimension`,
     );
   }
   const unit = access === "vec4" ? 4 : 1;
@@ -223,6 +240,12 @@ export function bindProduct(
       cStride: c.stride / unit,
       sideStride: (side?.stride ?? 0) / unit,
       extraStride: (extra?.stride ?? 0) / unit,
+      matrices,
+      aStep: (a.step ?? 0) / unit,
+      bStep: (b.step ?? 0) / unit,
+      cStep: (c.step ?? 0) / unit,
+      sideStep: (side?.step ?? 0) / unit,
+      extraStep: (extra?.step ?? 0) / unit,
       tiles,
       tilesAcross,
       controlStride: replicated.controlStride,
@@ -235,6 +258,7 @@ export function bindProduct(
       extraInC: Number(extra !== undefined && apart === undefined),
       alpha: alpha ?? 1,
       beta: beta ?? 0,
+      shift: shift ?? 0,
       activation: activation === undefined ? 0 : activations.indexOf(activation),
       threshold: dropout ? dropoutThreshold(dropout.rate) : 0,
       kept: 1 - (dropout?.rate ?? 0),
@@ -253,7 +277,7 @@ export function bindProduct(
     has[6] && (apart ?? create("product", 16)),
     has[7] && batch,
   ]);
-  return { pipeline: kernel.pipeline, bindGroup, workgroups: [x, y, replicas] };
+  return { pipeline: kernel.pipeline, bindGroup, workgroups: [x, y, products] };
 }
 
 /** Bindings begin at multiples of this, whatever the device. */
@@ -281,6 +305,7 @@ interface EpilogueOperands {
   readonly biasRows?: number | undefined;
   readonly alpha?: number;
   readonly beta?: number;
+  readonly shift?: number;
 }
 
 function epilogueOperands(epilogue: Epilogue): EpilogueOperands {
@@ -298,8 +323,8 @@ function epilogueOperands(epilogue: Epilogue): EpilogueOperands {
       return { extra: sums, accumulate, biasRows };
     }
     case "combine": {
-      const { alpha, beta, added } = epilogue;
-      return { alpha, beta, side: added };
+      const { alpha, beta, added, shift = 0 } = epilogue;
+      return { alpha, beta, side: added, shift };
     }
   }
 }

@@ -45,6 +45,13 @@ export const sizesStruct = defineStruct("Sizes", {
   cStride: "u32",
   sideStride: "u32",
   extraStride: "u32",
+  // matrices of each replica, and from one of them to the next
+  matrices: "u32",
+  aStep: "u32",
+  bStep: "u32",
+  cStep: "u32",
+  sideStep: "u32",
+  extraStep: "u32",
   // tiles of C, one a workgroup, and how many lie side by side; workgroups behind them have what the epilogue does apart
   tiles: "u32",
   tilesAcross: "u32",
@@ -60,9 +67,10 @@ export const sizesStruct = defineStruct("Sizes", {
   biasRows: "u32",
   // 1 where `extra` is no buffer of its own but lies in C's
   extraInC: "u32",
-  // what the product is multiplied by where it is combined with `side`, and that
+  // what the product is multiplied by where it is combined with `side`, and that; what the diagonal gains
   alpha: "f32",
   beta: "f32",
+  shift: "f32",
   activation: "u32",
   // what a random word must reach to be kept, and what kept values are divided by
   threshold: "u32",
