@@ -1,0 +1,178 @@
+// What a view can be set to: options as the experiments of the lab have them, read by the same readers, each with the control
+// that shows it. The address and the controls of a view both follow from its fields.
+import { OptionError } from "../../base/errors.ts";
+import type { LabOption } from "../../lab/experiments/experiment.ts";
+import { short } from "../../lab/phrases.ts";
+import { h } from "./elements.ts";
+
+/** How a field is shown: a slider from one value to another, a choice of words, a box for text, or nowhere but in the address. */
+export type Control =
+  | {
+      readonly type: "slider";
+      readonly from: number;
+      readonly to: number;
+      readonly log?: boolean;
+      readonly step?: number;
+    }
+  | { readonly type: "select"; readonly names: readonly string[] }
+  | { readonly type: "box"; readonly wide?: boolean }
+  | { readonly type: "none" };
+
+/** An option with its label and its control. */
+export interface Field<T = unknown> extends LabOption<T> {
+  readonly label: string;
+  readonly control: Control;
+}
+
+export type Fields = Readonly<Record<string, Field>>;
+
+/** The values of fields. */
+export type State<F extends Fields> = { readonly [K in keyof F]: ReturnType<F[K]["read"]> };
+
+/** A field of an option. */
+export function field<T>(label: string, option: LabOption<T>, control: Control = { type: "box" }): Field<T> {
+  return { ...option, label, control };
+}
+
+/** A field whose option is one of some words. */
+export function select<T>(label: string, option: LabOption<T>): Field<T> {
+  return field(label, option, { type: "select", names: option.allowed.split(", ") });
+}
+
+/** The value of a field as text says it. @throws OptionError for a text that says none. */
+export function parse<T>(name: string, { kind, read }: LabOption<T>, text: string): T {
+  const number = (word: string) => (word.trim() === "" ? word : Number.isNaN(Number(word)) ? word : Number(word));
+  if (kind === "word") return read(name, text);
+  return read(name, kind === "number" ? number(text) : text.split(",").map(number));
+}
+
+/** A value as text that {@link parse} reads. */
+export function print(value: unknown): string {
+  return Array.isArray(value) ? value.join(",") : String(value);
+}
+
+/** The controls of fields, in their order. */
+export interface Controls {
+  readonly element: HTMLFormElement;
+  /** Shows these values. */
+  show(state: Readonly<Record<string, unknown>>): void;
+}
+
+/** @param onChange Called with a field's new value as soon as it is touched, if it is one. */
+export function controlsOf(fields: Fields, onChange: (name: string, value: unknown) => void): Controls {
+  const made = Object.entries(fields).flatMap(([name, each]) => {
+    const control = controlOf(name, each, (value) => onChange(name, value));
+    return control ? [[name, control] as const] : [];
+  });
+  const element = h(
+    "form",
+    { class: "controls", onsubmit: (event: Event) => event.preventDefault() },
+    ...made.map(([, { element }]) => element),
+  );
+  return {
+    element,
+    show(state) {
+      for (const [name, control] of made) control.show(state[name]);
+    },
+  };
+}
+
+interface ControlElement {
+  readonly element: HTMLElement;
+  show(value: unknown): void;
+}
+
+function controlOf(name: string, each: Field, onChange: (value: unknown) => void): ControlElement | undefined {
+  switch (each.control.type) {
+    case "none":
+      return undefined;
+    case "select":
+      return selectOf(name, each, each.control.names, onChange);
+    case "slider":
+      return sliderOf(name, each, each.control, onChange);
+    case "box":
+      return boxOf(name, each, onChange, each.control.wide);
+  }
+}
+
+function selectOf(name: string, { label, meaning }: Field, names: readonly string[], onChange: (value: unknown) => void) {
+  const input = h("select", { name, onchange: () => onChange(input.value) }, ...names.map((each) => new Option(each)));
+  return {
+    element: h("label", { title: meaning }, label, input),
+    show(value: unknown) {
+      input.value = String(value);
+    },
+  };
+}
+
+/** A box that says what is wrong with what stands in it, and changes nothing while it is. */
+function boxOf(name: string, each: Field, onChange: (value: unknown) => void, wide = false): ControlElement {
+  const wrong = h("small", { class: "wrong", role: "alert" });
+  const input = h("input", {
+    type: "text",
+    name,
+    inputmode: each.kind === "number" ? "decimal" : "text",
+    autocomplete: "off",
+    spellcheck: "false",
+    class: wide ? "wide" : undefined,
+    oninput() {
+      try {
+        const value = parse(each.label, each, input.value);
+        wrong.textContent = "";
+        input.removeAttribute("aria-invalid");
+        onChange(value);
+      } catch (error) {
+        if (!(error instanceof OptionError)) throw error;
+        wrong.textContent = error.message;
+        input.setAttribute("aria-invalid", "true");
+      }
+    },
+  });
+  return {
+    element: h("label", { title: each.meaning }, each.label, input, wrong),
+    show(value) {
+      if (document.activeElement === input) return;
+      input.value = print(value);
+      wrong.textContent = "";
+      input.removeAttribute("aria-invalid");
+    },
+  };
+}
+
+/** A slider with a box beside it, which takes what lies beyond the slider's ends too. */
+function sliderOf(
+  name: string,
+  each: Field,
+  { from, to, log = false, step }: Extract<Control, { type: "slider" }>,
+  onChange: (value: unknown) => void,
+): ControlElement {
+  const [toPlace, fromPlace] = log ? [Math.log10, (place: number) => 10 ** place] : [Number, Number];
+  const box = boxOf(name, each, (value) => {
+    place(value);
+    onChange(value);
+  });
+  const slider = h("input", {
+    type: "range",
+    min: toPlace(from),
+    max: toPlace(to),
+    step: log ? 0.005 : (step ?? "any"),
+    "aria-label": each.label,
+    oninput() {
+      const value = Number(short(fromPlace(Number(slider.value))));
+      slider.setAttribute("aria-valuetext", short(value));
+      box.show(value);
+      onChange(value);
+    },
+  });
+  function place(value: unknown): void {
+    slider.value = String(toPlace(Number(value)));
+    slider.setAttribute("aria-valuetext", short(Number(value)));
+  }
+  return {
+    element: h("div", { class: "slider" }, box.element, slider),
+    show(value) {
+      box.show(value);
+      if (document.activeElement !== slider) place(value);
+    },
+  };
+}

@@ -1,0 +1,75 @@
+// How the page looks: light or dark, large for a projector; the visitor's choice, kept in the browser. And the colours that what
+// is drawn on a canvas takes.
+
+const [themeKey, largeKey] = ["fallline-theme", "fallline-large"];
+const themes = ["auto", "light", "dark"] as const;
+
+/** Wires the buttons "theme" and "large". @param onChange Called when colours have changed. */
+export function followLooks(onChange: () => void): void {
+  const root = document.documentElement;
+  const [theme, large] = ["theme", "large"].map((id) => document.getElementById(id)!);
+  const show = () => {
+    const name = root.dataset.theme ?? "auto";
+    theme!.textContent = `Theme: ${name}`;
+    large!.setAttribute("aria-pressed", String(root.dataset.large === "on"));
+    onChange();
+  };
+  const saved = kept(themeKey);
+  if (saved === "light" || saved === "dark") root.dataset.theme = saved;
+  if (kept(largeKey) === "on") root.dataset.large = "on";
+  theme!.addEventListener("click", () => {
+    const next =
+      themes[(themes.indexOf((root.dataset.theme ?? "auto") as (typeof themes)[number]) + 1) % themes.length]!;
+    if (next === "auto") delete root.dataset.theme;
+    else root.dataset.theme = next;
+    keep(themeKey, next);
+    show();
+  });
+  large!.addEventListener("click", () => {
+    if (root.dataset.large === "on") delete root.dataset.large;
+    else root.dataset.large = "on";
+    keep(largeKey, root.dataset.large ?? "off");
+    show();
+    dispatchEvent(new Event("resize"));
+  });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", onChange);
+  show();
+}
+
+/** Whether things should not move by themselves. */
+export const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
+
+/** Whether the page is dark now. */
+export function isDark(): boolean {
+  const { theme } = document.documentElement.dataset;
+  return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+/** A colour of style.css by its name, such as "ink" or "run-0", as a canvas takes it. */
+export function color(name: string): string {
+  const probe = document.createElement("span");
+  probe.hidden = true;
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const found = getComputedStyle(probe).color;
+  probe.remove();
+  return found;
+}
+
+// A browser may keep nothing (private windows, blocked storage); then a choice lasts as long as the page.
+function kept(key: string): string | null {
+  try {
+    return localStorage.getItem(key);
+  } catch (error) {
+    if (error instanceof DOMException) return null;
+    throw error;
+  }
+}
+
+function keep(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch (error) {
+    if (!(error instanceof DOMException)) throw error;
+  }
+}

@@ -1,0 +1,129 @@
+// Finding a rate: the range test as it runs, what its curve suggests, and short runs at the rates that look best.
+
+import { rangeChart } from "../../../lab/chart.ts";
+import { jobConfig, jobDefaults } from "../../../lab/defaults.ts";
+import { whole } from "../../../lab/experiments/experiment.ts";
+import { findLr, rangeDefaults } from "../../../lab/lr_finder.ts";
+import { endPhrase, runTitle, short } from "../../../lab/phrases.ts";
+import type { RangePoint, Suggestions } from "../../../lab/suggest.ts";
+import type { Engine } from "../../../train/engine.ts";
+import { ChartBox } from "../chart_box.ts";
+import { h } from "../elements.ts";
+import { field, type State } from "../fields.ts";
+import { loadMnist } from "../mnist.ts";
+import { defineView, type Page } from "../view.ts";
+import { fixed, jobFields, jobOf, Numbers, Work } from "./job.ts";
+
+const { model, rule, batch, seed } = jobFields;
+const fields = {
+  model,
+  rule,
+  batch,
+  seed,
+  find: field("rates to try", whole("how many rates the ramp tries", rangeDefaults.steps, { min: 2, max: 10_000 })),
+};
+type FindState = State<typeof fields>;
+
+export const view = defineView({
+  name: "find",
+  title: "Find a rate",
+  about:
+    `A range test: the rate climbs from ${short(rangeDefaults.start)} to ${short(rangeDefaults.end)}, one step each, and the loss ` +
+    "shows where it begins to fall and where it leaves all bounds. Short runs at the rates that look best follow. Nothing of it " +
+    "stays but the curve and these rates; take one to training.",
+  formula: "lr_t = lr_0 · {( {lr_T / lr_0} )}^{t/T}",
+  question: "How do the suggestions for sgd differ from those for adamw, and by what factor?",
+  fields,
+  open: (root, page) => openFind(root, page as Page<FindState>),
+});
+
+async function openFind(root: HTMLElement, page: Page<FindState>) {
+  const numbers = new Numbers("step", "loss", "learning rate");
+  const progress = h("progress", { value: 0, max: 1, "aria-label": "progress" });
+  const chart = new ChartBox("The loss by learning rate, with what it suggests", page.closed);
+  const findButton = h("button", { type: "button", class: "primary", id: "find-rate", disabled: true }, "find a rate");
+  const list = h("ul", { class: "suggestions", id: "suggestions" });
+  const work = new Work(page, [findButton]);
+  root.append(
+    h("div", { class: "row" }, findButton, work.stopButton),
+    numbers.element,
+    progress,
+    h("div", { class: "card" }, chart.element),
+    list,
+  );
+  findButton.onclick = () =>
+    work.do((engine, signal) => {
+      numbers.clear();
+      chart.clear();
+      return find(engine, signal);
+    });
+  await page.engine();
+  findButton.disabled = false;
+
+  /** What of the fields a curve depends on, and that of the suggestions on show. */
+  const curveOf = ({ model, rule, batch, seed }: FindState) => [model, rule, batch, seed].join();
+  let foundFor = "";
+
+  async function find(engine: Engine, signal: AbortSignal): Promise<void> {
+    const state = page.state;
+    const config = jobConfig(jobOf({ ...state, lr: 0.001, steps: jobDefaults.steps }));
+    const steps = state.find;
+    progress.max = steps;
+    page.say("loading MNIST …");
+    list.replaceChildren();
+    foundFor = curveOf(state);
+    const { train: data } = await loadMnist();
+    const title = `range test of ${runTitle(config)}`;
+    const points: RangePoint[] = [];
+    page.say("compiling kernels …");
+    const found = await findLr({
+      engine,
+      ...config,
+      data,
+      ramp: { steps },
+      signal,
+      onPoint({ index, ...point }) {
+        points.push(point);
+        page.say("trying rates …");
+        progress.value = index;
+        numbers.show({ step: `${index} / ${steps}`, loss: fixed(point.loss, 4), "learning rate": short(point.lr) });
+        chart.draw(() => rangeChart({ title, points }), false);
+      },
+      onTrial({ trial, lr, index, steps, loss }) {
+        if (index === 1) progress.max = steps;
+        progress.value = index;
+        page.say(`short run ${trial}, at ${short(lr)} …`);
+        numbers.show({ loss: fixed(loss, 4), "learning rate": short(lr) });
+      },
+    });
+    chart.draw(() => rangeChart({ title, ...found }));
+    // The fields may have changed meanwhile.
+    if (foundFor === curveOf(page.state)) offer(found);
+    const unsaid = found.suggested.lr === null && !found.notes.includes(found.suggested.reason);
+    page.say([endPhrase(found), ...found.notes, ...(unsaid ? [found.suggested.reason] : [])].join("; "));
+  }
+
+  /** Lists what a curve suggests; a click takes a rate to training. */
+  function offer({ suggestions, suggested }: Suggestions): void {
+    const items = Object.entries(suggestions).map(([name, { lr, reason }]) => {
+      if (lr === null) return h("li", {}, `${name}: ${reason}`);
+      const { model, rule, batch, seed } = page.state;
+      const take = () => page.go("train", { model, rule, batch, seed, lr: Number(short(lr)) });
+      const isSuggested = name === suggested.name;
+      const button = h(
+        "button",
+        { type: "button", class: isSuggested ? "suggested" : "", onclick: take },
+        `${name} ${short(lr)}`,
+      );
+      return h("li", {}, button, ` ${reason}`);
+    });
+    list.replaceChildren(...items);
+  }
+
+  return {
+    update(state: FindState) {
+      if (foundFor !== curveOf(state)) list.replaceChildren();
+    },
+    recolor: () => chart.recolor(),
+  };
+}

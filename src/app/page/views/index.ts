@@ -1,0 +1,8 @@
+// The registry of the page's views, in the order in which they are listed; each is loaded when it is opened.
+import type { ViewEntry } from "../view.ts";
+
+export const views: readonly ViewEntry[] = [
+  { name: "race", title: "Race", load: () => import("./race.ts") },
+  { name: "find", title: "Find a rate", load: () => import("./find.ts") },
+  { name: "train", title: "Train", load: () => import("./train.ts") },
+];

@@ -1,0 +1,129 @@
+// What the views that train have in common: the fields of a run, the numbers it shows as it goes, and one piece of work at a
+// time that a button stops.
+import { DataError, FalllineError, OptionError, show } from "../../../base/errors.ts";
+import { type JobOptions, jobDefaults, usualRate } from "../../../lab/defaults.ts";
+import { choice, type LabOption, number, whole } from "../../../lab/experiments/experiment.ts";
+import { short } from "../../../lab/phrases.ts";
+import { readRule } from "../../../optimizer/read_config.ts";
+import { rules } from "../../../rules/index.ts";
+import type { Engine } from "../../../train/engine.ts";
+import { h } from "../elements.ts";
+import { type Fields, field, type State, select } from "../fields.ts";
+import type { Page } from "../view.ts";
+
+const layers: LabOption<string> = {
+  meaning: "numbers of inputs, of the units of each hidden layer, and of classes",
+  kind: "word",
+  allowed: "whole numbers with hyphens between them, such as 784-128-10",
+  default: jobDefaults.model,
+  read(name, value) {
+    if (typeof value === "string" && /^\d+(-\d+)+$/.test(value)) return value;
+    throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+  },
+};
+
+export const jobFields = {
+  model: field("model", layers),
+  rule: select(
+    "rule",
+    choice(
+      "how a gradient becomes a step",
+      rules.map(({ name }) => name),
+      jobDefaults.rule,
+    ),
+  ),
+  lr: field("learning rate", number("how far a step goes", usualRate(readRule("rule", jobDefaults.rule)), { min: 0 })),
+  batch: field("batch", whole("examples in a step", jobDefaults.batch, { min: 1, max: 60_000 })),
+  steps: field("steps", whole("how many steps the run makes", jobDefaults.steps, { min: 1, max: 1e6 })),
+  seed: field(
+    "seed",
+    whole("what is drawn at random goes by it", jobDefaults.seed, { min: 0, max: Number.MAX_SAFE_INTEGER }),
+  ),
+} satisfies Fields;
+
+type JobState = State<typeof jobFields>;
+
+export const jobOf = ({ model, rule, lr, batch, steps, seed }: JobState): JobOptions => ({
+  model,
+  rule,
+  lr,
+  batch,
+  steps,
+  seed,
+});
+
+/** Sets the rate to what is usual for a rule once that has changed, unless the rate changed with it. */
+export function followRule(page: Page<JobState>): (state: JobState) => void {
+  let { rule, lr } = page.state;
+  return (state) => {
+    const isNew = state.rule !== rule && state.lr === lr;
+    ({ rule, lr } = state);
+    if (isNew) page.set({ lr: usualRate(readRule("rule", state.rule)) });
+  };
+}
+
+/** Numbers with names, shown as a run goes on. */
+export class Numbers {
+  readonly element = h("dl", { class: "numbers" });
+  readonly #shown = new Map<string, HTMLElement>();
+
+  constructor(...names: readonly string[]) {
+    for (const name of names) {
+      const value = h("dd", { id: name.replace(/\W/g, "-") }, "–");
+      this.#shown.set(name, value);
+      this.element.append(h("div", {}, h("dt", {}, name), value));
+    }
+  }
+
+  show(values: Readonly<Record<string, string>>): void {
+    for (const [name, text] of Object.entries(values)) this.#shown.get(name)!.textContent = text;
+  }
+
+  clear(): void {
+    for (const value of this.#shown.values()) value.textContent = "–";
+  }
+}
+
+/** With so many decimals, which would be many digits where a run diverges. */
+export function fixed(value: number, decimals: number): string {
+  if (!Number.isFinite(value)) return "not finite";
+  return Math.abs(value) < 1e4 ? value.toFixed(decimals) : short(value);
+}
+
+export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** One piece of work at a time, which a button or the view's end stops; what goes wrong is said. */
+export class Work {
+  readonly stopButton = h("button", { type: "button", id: "stop", disabled: true }, "stop");
+  readonly #page: Page<unknown>;
+  readonly #starters: readonly HTMLButtonElement[];
+
+  /** @param starters What starts something. */
+  constructor(page: Page<unknown>, starters: readonly HTMLButtonElement[]) {
+    this.#page = page;
+    this.#starters = starters;
+  }
+
+  async do(work: (engine: Engine, signal: AbortSignal) => Promise<void>): Promise<void> {
+    const stop = new AbortController();
+    this.#page.closed.addEventListener("abort", () => stop.abort());
+    this.stopButton.onclick = () => stop.abort();
+    this.stopButton.disabled = false;
+    for (const button of this.#starters) button.disabled = true;
+    this.#page.warn("");
+    this.#page.say("starting …");
+    let engine: Engine | undefined;
+    try {
+      engine = await this.#page.engine();
+      await work(engine, stop.signal);
+    } catch (error) {
+      const refused = error instanceof OptionError || error instanceof DataError;
+      const isLost = !refused && (await engine?.lost?.());
+      this.#page.say(isLost ? "the GPU's device was lost; what is begun next gets another" : messageOf(error));
+      if (!isLost && !(error instanceof FalllineError)) throw error;
+    } finally {
+      for (const button of this.#starters) button.disabled = false;
+      this.stopButton.disabled = true;
+    }
+  }
+}
