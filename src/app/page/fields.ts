@@ -95,7 +95,12 @@ function controlOf(name: string, each: Field, onChange: (value: unknown) => void
   }
 }
 
-function selectOf(name: string, { label, meaning }: Field, names: readonly string[], onChange: (value: unknown) => void) {
+function selectOf(
+  name: string,
+  { label, meaning }: Field,
+  names: readonly string[],
+  onChange: (value: unknown) => void,
+) {
   const input = h("select", { name, onchange: () => onChange(input.value) }, ...names.map((each) => new Option(each)));
   return {
     element: h("label", { title: meaning }, label, input),
