@@ -1,4 +1,14 @@
-// Single elements for kernels that go along lines, which are no neighbours.
+// Elements for kernels that go along lines: single ones, which are no neighbours, and where all begin at a four, fours.
+const fours = true;
+
+fn gradient_four(i: u32) -> vec4f {
+  return gradients[i / 4u];
+}
+
+fn param_four(i: u32) -> vec4f {
+  return params[i / 4u];
+}
+
 fn gradient_elements(i: vec4u) -> vec4f {
   return vec4f(
     gradients[i.x / 4u][i.x % 4u], gradients[i.y / 4u][i.y % 4u],

@@ -7,7 +7,11 @@ fn add_sums(a: Sum, b: Sum) -> Sum {
   return Sum(a.square + b.square);
 }
 
-fn line_terms(g: vec4f, p: vec4f) -> Sum {
+fn across_lines(a: Sum, b: Sum, c: Sum, d: Sum) -> Sum {
+  return Sum(across(a.square, b.square, c.square, d.square));
+}
+
+fn line_terms(g: vec4f, task: Lines, t: vec4u, neighbours: bool) -> Sum {
   return Sum(g * g);
 }
 

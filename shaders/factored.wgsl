@@ -1,67 +1,138 @@
 // A factored slot: of a vector its elements, of a matrix row · column / mean. The mean of the rows' means is that of the
 // columns' too, so the shorter side is summed: of a single matrix once for each chunk, of a stack whenever an element is in
-// another matrix than the one before.
+// another matrix than the one before. A vec4 in a matrix whose width is a multiple of 4 lies in one row.
 
-// The matrix of a stack whose mean was computed last, and that mean.
-var<private> mean_of: u32 = 0xffffffffu;
+// The matrix whose mean was computed last: its first line, where the means of its columns begin, and that mean.
+var<private> matrix_line: u32;
+var<private> matrix_columns: u32;
 var<private> mean_value: f32;
+// Where the chunk begins, and 1 over the width, by which elements find their lines: an emulated GPU divides integers one by one.
+var<private> first_line: u32;
+var<private> first_column: u32;
+var<private> per_column: f32;
 var<workgroup> mean_lanes: array<f32, workgroup_size>;
 
-// Sum of the means of one side of a matrix, every step-th from the first on.
-fn sum_of_means(chunk: Chunk, matrix: u32, first: u32, step: u32) -> f32 {
+// Sum of the means of one side of a matrix: of every step-th four of words from the first on.
+fn sum_of_means(chunk: Chunk, line: u32, first: u32, step: u32) -> f32 {
   let by_row = chunk.rows < chunk.columns;
   let count = select(chunk.columns, chunk.rows, by_row);
+  let matrix = line / chunk.rows;
   let begin = select(chunk.factored, chunk.factored_rows, by_row) + matrix * count;
-  var sum = 0.0;
-  for (var start = first; start < count; start += 64u * step) {
-    var stretch = 0.0;
-    for (var k = start; k < min(start + 64u * step, count); k += step) {
-      stretch += state_element(begin + k);
+  let end = begin + count;
+  // Where a matrix of a stack begins need not be where a four does.
+  var sum = vec4f();
+  for (var start = begin / 4u * 4u + 4u * first; start < end; start += 256u * step) {
+    var stretch = vec4f();
+    for (var at = start; at < min(start + 256u * step, end); at += 4u * step) {
+      let words = vec4u(at, at + 1u, at + 2u, at + 3u);
+      stretch += select(vec4f(), load_state(at), (words >= vec4u(begin)) & (words < vec4u(end)));
     }
     sum += stretch;
   }
-  return sum;
+  return (sum.x + sum.y) + (sum.z + sum.w);
 }
 
-fn keep_mean(chunk: Chunk, matrix: u32, sum: f32, least: f32) {
-  mean_of = matrix;
-  mean_value = max(sum / f32(min(chunk.rows, chunk.columns)), least);
+fn keep_mean(chunk: Chunk, line: u32, sum: f32, least: f32) {
+  let matrix = line / chunk.rows;
+  matrix_line = matrix * chunk.rows;
+  matrix_columns = chunk.factored + matrix * chunk.columns;
+  mean_value = at_least(vec4f(sum / f32(min(chunk.rows, chunk.columns))), least).x;
 }
 
 // Called by all lanes together.
 fn begin_chunk(chunk: Chunk, h: Row, lane: u32) {
+  // The elements of a vector are all in one line, whatever it says of columns.
+  first_line = 0u;
+  first_column = 0u;
+  per_column = 0.0;
+  matrix_columns = chunk.factored;
+  mean_value = 1.0;
+  let is_matrix = chunk.rows != 0u;
+  if (is_matrix) {
+    first_line = chunk.start / chunk.columns;
+    first_column = chunk.start - first_line * chunk.columns;
+    per_column = 1.0 / f32(chunk.columns);
+  }
   if (barriers) {
-    let matrix = chunk.start / max(chunk.rows * chunk.columns, 1u);
-    mean_lanes[lane] = sum_of_means(chunk, matrix, lane, workgroup_size);
+    mean_lanes[lane] = 0.0;
+    if (is_matrix) {
+      mean_lanes[lane] = sum_of_means(chunk, first_line, lane, workgroup_size);
+    }
     workgroupBarrier();
     var sum = 0.0;
     for (var k = 0u; k < workgroup_size; k++) {
       sum += mean_lanes[k];
     }
-    keep_mean(chunk, matrix, sum, factor_least(h));
+    if (is_matrix) {
+      keep_mean(chunk, first_line, sum, factor_least(h));
+    }
+  } else if (is_matrix) {
+    keep_mean(chunk, first_line, sum_of_means(chunk, first_line, 0u, 1u), factor_least(h));
   }
 }
 
-fn factors_at(chunk: Chunk, t: u32, least: f32) -> f32 {
-  let line = t / chunk.columns;
-  let matrix = line / chunk.rows;
-  if (matrix != mean_of) {
-    keep_mean(chunk, matrix, sum_of_means(chunk, matrix, 0u, 1u), least);
+// What the elements of a line are multiplied by: the line's mean over that of its matrix.
+fn line_factor(chunk: Chunk, line: u32, least: f32) -> f32 {
+  // Once at most.
+  while (line - matrix_line >= chunk.rows) {
+    keep_mean(chunk, line, sum_of_means(chunk, line, 0u, 1u), least);
   }
-  let column = state_element(chunk.factored + matrix * chunk.columns + t % chunk.columns);
-  return state_element(chunk.factored_rows + line) * (column / mean_value);
+  return state_element(chunk.factored_rows + line) / mean_value;
 }
 
+// Whether all fours of the chunk lie in one row each of one matrix, whose mean is known; elements of vectors do.
+fn goes_in_fours(chunk: Chunk) -> bool {
+  let last = chunk.start + max(chunk.length, 1u) - 1u;
+  return chunk.rows == 0u || (chunk.columns % 4u == 0u && last / chunk.columns - matrix_line < chunk.rows);
+}
+
+// The line and column of an element, the line counted from the chunk's first.
+fn place_of(chunk: Chunk, e: u32) -> vec2u {
+  let t = first_column + e;
+  // The quotient may be off by 1.
+  var line = u32(f32(t) * per_column);
+  line -= select(0u, 1u, line * chunk.columns > t);
+  line += select(0u, 1u, (line + 1u) * chunk.columns <= t);
+  return vec2u(line, t - line * chunk.columns);
+}
+
+// Four elements of a chunk that goes in fours.
+fn load_factored_four(chunk: Chunk, e: u32, h: Row) -> vec4f {
+  let place = place_of(chunk, e);
+  let row = state_element(chunk.factored_rows + first_line + place.x);
+  return select(row / mean_value, 1.0, chunk.rows == 0u) * load_state(matrix_columns + place.y);
+}
+
+// Four elements of any chunk.
 fn load_factored(chunk: Chunk, e: u32, h: Row) -> vec4f {
   if (chunk.rows == 0u) {
     return load_state(chunk.factored + e);
   }
   let least = factor_least(h);
-  let last = chunk.length - 1u;
-  let t = min(vec4u(e, e + 1u, e + 2u, e + 3u), vec4u(last)) + chunk.start;
-  return vec4f(
-    factors_at(chunk, t.x, least), factors_at(chunk, t.y, least),
-    factors_at(chunk, t.z, least), factors_at(chunk, t.w, least));
+  let place = place_of(chunk, e);
+  var line = first_line + place.x;
+  var column = place.y;
+  // As a rule they are in one matrix, and in two rows at most.
+  let columns = column + vec4u(0u, 1u, 2u, 3u);
+  let behind = columns >= vec4u(chunk.columns);
+  let at = matrix_columns + columns - select(vec4u(), vec4u(chunk.columns), behind);
+  let rows = vec2f(state_element(chunk.factored_rows + line), state_element(chunk.factored_rows + line + 1u)) / mean_value;
+  var v = select(vec4f(rows.x), vec4f(rows.y), behind)
+    * vec4f(state_element(at.x), state_element(at.y), state_element(at.z), state_element(at.w));
+  // Else one by one; in a loop, since an emulated GPU runs both sides of a branch, but no loop that nothing enters.
+  let apart = chunk.columns < 4u || line + select(0u, 1u, behind.w) - matrix_line >= chunk.rows;
+  for (var i = 0u; i < select(0u, 4u, apart); i++) {
+    v[i] = line_factor(chunk, line, least) * state_element(matrix_columns + column);
+    // What lies behind the chunk is the last element again.
+    if (e + i + 1u < chunk.length) {
+      column += 1u;
+      if (column == chunk.columns) {
+        column = 0u;
+        line += 1u;
+      }
+    }
+  }
+  return v;
 }
 
 fn store_factored(chunk: Chunk, e: u32, v: vec4f) {

@@ -1,10 +1,38 @@
-// Sums along the lines of matrices: what `line_terms` makes of the gradients and parameters in each column or each row. A lane
-// sums four columns; along a row, where a line's elements are neighbours, a whole workgroup sums four rows together. What is
-// summed, and what becomes of it (`settle`), says the file before this one.
+// Sums along the lines of matrices: what `line_terms` makes of the gradients (and `line_params`) in each column or each row. A
+// lane sums four columns; along a row, where a line's elements are neighbours, a whole workgroup sums four rows together. Where
+// a matrix's width is a multiple of 4, elements are read in fours. What is summed, and what becomes of it (`settle`), says the
+// file before this one.
 
-// The gradient of four elements, by their places in the tensor, as it is where these lines are summed.
-fn line_gradients(task: Lines, t: vec4u, scale: vec2f, h: Row) -> vec4f {
-  return modify_gradient(scaled(gradient_elements(task.gradients + t), scale), t, task.places, h);
+// The gradients of four elements, by their places in the tensor, as they are where these lines are summed: of neighbours from
+// a multiple of 4 on, or of any.
+fn line_gradients(task: Lines, t: vec4u, neighbours: bool, scale: vec2f, h: Row) -> vec4f {
+  var g: vec4f;
+  if (neighbours) {
+    g = gradient_four(task.gradients + t.x);
+  } else {
+    g = gradient_elements(task.gradients + t);
+  }
+  return modify_gradient(scaled(g, scale), t, task.places, h);
+}
+
+// Their parameters.
+fn line_params(task: Lines, t: vec4u, neighbours: bool) -> vec4f {
+  if (neighbours) {
+    return param_four(task.params + t.x);
+  }
+  return param_elements(task.params + t);
+}
+
+// Terms of four neighbours in one row.
+fn row_terms(task: Lines, first: u32, scale: vec2f, h: Row) -> Sum {
+  let t = first + vec4u(0u, 1u, 2u, 3u);
+  return line_terms(line_gradients(task, t, true, scale, h), task, t, true);
+}
+
+// The sum of each of four vectors' elements.
+fn across(a: vec4f, b: vec4f, c: vec4f, d: vec4f) -> vec4f {
+  let low = vec4f(a.x + a.y, b.x + b.y, c.x + c.y, d.x + d.y);
+  return low + vec4f(a.z + a.w, b.z + b.w, c.z + c.w, d.z + d.w);
 }
 
 @compute @workgroup_size(workgroup_size)
@@ -27,24 +55,63 @@ fn main(
   let h = row_of(replica, task.group);
   let record = replica * sizes.clip_bins;
   let scale = scale_of(record + task.bin, h);
-  // Sums in sequence lose digits: stretches of 64 are added up first.
-  let stretch = 64u * select(1u, workgroup_size, together);
   let line = task.first + select(4u * lane, 0u, together);
   let lines = min(vec4u(line, line + 1u, line + 2u, line + 3u), vec4u(task.lines - 1u));
   let by_column = (lines / task.columns) * (task.rows * task.columns) + lines % task.columns;
-  let begin = select(by_column, lines * task.columns, task.along_rows != 0u);
-  let stride = select(task.columns, 1u, task.along_rows != 0u);
-  let count = select(task.rows, task.columns, task.along_rows != 0u);
+  let along_rows = task.along_rows != 0u;
+  let begin = select(by_column, lines * task.columns, along_rows);
+  let stride = select(task.columns, 1u, along_rows);
+  let count = select(task.rows, task.columns, along_rows);
+  let first = select(0u, lane, together);
+  let step = select(1u, workgroup_size, together);
+  let whole = fours && task.columns % 4u == 0u;
   var sum = Sum();
+  // Sums in sequence lose digits: stretches of 64 are added up first.
   if (line < task.lines && control[record].skip != halted) {
-    for (var start = select(0u, lane, together); start < count; start += stretch) {
-      let end = min(start + stretch, count);
-      var part = Sum();
-      for (var k = start; k < end; k += select(1u, workgroup_size, together)) {
-        let at = begin + k * stride;
-        part = add_sums(part, line_terms(line_gradients(task, at, scale, h), param_elements(task.params + at)));
+    if (whole && along_rows) {
+      // Of each row a four at a time.
+      var a = Sum();
+      var b = Sum();
+      var c = Sum();
+      var d = Sum();
+      for (var start = 4u * first; start < count; start += 256u * step) {
+        let end = min(start + 256u * step, count);
+        var part_a = Sum();
+        var part_b = Sum();
+        var part_c = Sum();
+        var part_d = Sum();
+        for (var k = start; k < end; k += 4u * step) {
+          part_a = add_sums(part_a, row_terms(task, begin.x + k, scale, h));
+          part_b = add_sums(part_b, row_terms(task, begin.y + k, scale, h));
+          part_c = add_sums(part_c, row_terms(task, begin.z + k, scale, h));
+          part_d = add_sums(part_d, row_terms(task, begin.w + k, scale, h));
+        }
+        a = add_sums(a, part_a);
+        b = add_sums(b, part_b);
+        c = add_sums(c, part_c);
+        d = add_sums(d, part_d);
       }
-      sum = add_sums(sum, part);
+      sum = across_lines(a, b, c, d);
+    } else if (whole) {
+      for (var start = first; start < count; start += 64u * step) {
+        let end = min(start + 64u * step, count);
+        var part = Sum();
+        for (var k = start; k < end; k += step) {
+          let at = begin + k * stride;
+          part = add_sums(part, line_terms(line_gradients(task, at, true, scale, h), task, at, true));
+        }
+        sum = add_sums(sum, part);
+      }
+    } else {
+      for (var start = first; start < count; start += 64u * step) {
+        let end = min(start + 64u * step, count);
+        var part = Sum();
+        for (var k = start; k < end; k += step) {
+          let at = begin + k * stride;
+          part = add_sums(part, line_terms(line_gradients(task, at, false, scale, h), task, at, false));
+        }
+        sum = add_sums(sum, part);
+      }
     }
   }
   if (barriers && task.together != 0u) {

@@ -20,7 +20,13 @@ fn main(
     let r = scalars_to_measure(replica, chunk, h);
     let scale = scale_of(record + chunk.bin, h);
     var total = Terms();
-    for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+    let whole = select(0u, chunk.length / 4u * 4u, goes_in_fours(chunk));
+    for (var e = 4u * lane; e < whole; e += 4u * workgroup_size) {
+      let inside = vec4<bool>(true);
+      let x = load_whole_cell(chunk, e, h);
+      total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
+    }
+    for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
       let inside = inside(chunk, e);
       let x = load_cell(chunk, e, inside, h);
       total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);

@@ -30,10 +30,10 @@ fn main(
       let m = modified_of(replica, chunk.record);
       let scale = scale_of(record + chunk.bin, h);
       // Whole vec4s in a loop without a branch: an emulated GPU runs both sides of every branch, here that of the tail.
-      let whole = select(chunk.length / 4u * 4u, 0u, frozen);
+      let whole = select(chunk.length / 4u * 4u, 0u, frozen || !goes_in_fours(chunk));
       for (var e = 4u * lane; e < whole; e += 4u * workgroup_size) {
         let inside = vec4<bool>(true);
-        let x = load_cell(chunk, e, inside, h);
+        let x = load_whole_cell(chunk, e, h);
         let g = gradient_of(chunk, e, inside, scale, h);
         let y = advanced_cell(x, g, h, r, m);
         after_update(x.p, y.p, g, inside);

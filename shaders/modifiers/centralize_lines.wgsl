@@ -7,7 +7,11 @@ fn add_sums(a: Sum, b: Sum) -> Sum {
   return Sum(a.gradient + b.gradient);
 }
 
-fn line_terms(g: vec4f, p: vec4f) -> Sum {
+fn across_lines(a: Sum, b: Sum, c: Sum, d: Sum) -> Sum {
+  return Sum(across(a.gradient, b.gradient, c.gradient, d.gradient));
+}
+
+fn line_terms(g: vec4f, task: Lines, t: vec4u, neighbours: bool) -> Sum {
   return Sum(g);
 }
 

@@ -11,7 +11,15 @@ fn add_sums(a: Sum, b: Sum) -> Sum {
   return Sum(a.gradient + b.gradient, a.high + b.high, a.param + b.param);
 }
 
-fn line_terms(g: vec4f, p: vec4f) -> Sum {
+fn across_lines(a: Sum, b: Sum, c: Sum, d: Sum) -> Sum {
+  return Sum(
+    across(a.gradient, b.gradient, c.gradient, d.gradient),
+    across(a.high, b.high, c.high, d.high),
+    across(a.param, b.param, c.param, d.param));
+}
+
+fn line_terms(g: vec4f, task: Lines, t: vec4u, neighbours: bool) -> Sum {
+  let p = line_params(task, t, neighbours);
   return Sum(g * g, (g * 0x1p-80f) * (g * 0x1p-80f), p * p);
 }
 

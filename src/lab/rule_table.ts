@@ -99,8 +99,8 @@ function costOf({ reduction, factored, orthogonalises }: Rule, slots: readonly s
   const loaded = 2 + kept;
   const update = loaded + 1 + kept;
   const measure = reduction ? loaded : 0;
-  // Along the rows and along the columns, p and g each time.
-  const factor = means ? 4 : 0;
+  // g along the rows and along the columns.
+  const factor = means ? 2 : 0;
   const prepare = orthogonalises ? loaded + 1 : 0;
   return {
     state: 4 * kept,

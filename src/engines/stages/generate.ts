@@ -146,15 +146,15 @@ export function cellSnippet(context: KernelContext): Snippet {
   const others = ruleSet.slots.filter((slot) => !rule.slots.includes(slot));
   const all = [...rule.slots, ...others];
   const factoredSlot = rule.factored?.slot;
-  const load = all.map((slot) => {
+  const load = (factored: string) => (slot: string) => {
     if (!ruleSet.slots.includes(slot)) return "vec4f()";
-    const stored = slot === factoredSlot ? "load_factored(chunk, e, h)" : loadSlot(context, slot);
+    const stored = slot === factoredSlot ? `${factored}(chunk, e, h)` : loadSlot(context, slot);
     const start = others.includes(slot) ? "p" : rule.starts?.[slot];
     if (start === undefined) return stored;
     const value =
       start === "p" ? "p" : typeof start === "number" ? `vec4f(${floating(start)})` : `vec4f(h.${snakeCase(start)})`;
     return `select(${stored}, ${value}, h.first != 0.0)`;
-  });
+  };
   const store = ruleSet.slots.map((slot) =>
     slot === factoredSlot
       ? `  store_factored(chunk, e, y.${snakeCase(slot)});\n`
@@ -166,7 +166,14 @@ export function cellSnippet(context: KernelContext): Snippet {
     `fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
   let p = load_params(chunk.params, e, inside);
   let at = chunk.state + e / 4u;
-  return Cell(${["p", ...load].join(", ")});
+  return Cell(${["p", ...all.map(load("load_factored"))].join(", ")});
+}
+
+// Of a chunk that goes in fours (factored.wgsl).
+fn load_whole_cell(chunk: Chunk, e: u32, h: Row) -> Cell {
+  let p = load_params(chunk.params, e, vec4<bool>(true));
+  let at = chunk.state + e / 4u;
+  return Cell(${["p", ...all.map(load("load_factored_four"))].join(", ")});
 }
 
 fn store_slots(chunk: Chunk, e: u32, y: Cell) {

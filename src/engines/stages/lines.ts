@@ -25,7 +25,7 @@ export interface LineSums {
   readonly name: string;
   /** What errors call the kernel. */
   kernelName(context: KernelContext): string;
-  /** WGSL of what is summed and what becomes of it: `Sum`, `add_sums`, `line_terms`, `settle`. */
+  /** WGSL of what is summed and what becomes of it: `Sum`, `add_sums`, `across_lines`, `line_terms`, `settle`. */
   snippets(context: KernelContext): readonly Snippet[];
   /** The columns of the row that it may read. */
   columns(context: KernelContext): readonly string[];
