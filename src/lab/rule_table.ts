@@ -3,7 +3,7 @@
 // what a device is asked for.
 
 import { describeRange } from "../base/options.ts";
-import { newtonSchulz } from "../engines/stages/newton_schulz.ts";
+import { jordan, newtonSchulz } from "../engines/stages/newton_schulz.ts";
 import { modifierNotes, modifiers } from "../modifiers/index.ts";
 import type { ModifierCost } from "../modifiers/modifier.ts";
 import { rules } from "../rules/index.ts";
@@ -39,8 +39,11 @@ export interface RuleRow extends Cost {
   readonly class: RuleClass;
   readonly slots: readonly string[];
   readonly changes: readonly SlotChange[];
-  /** Further dispatches for each matrix, whose products `moved` leaves out. */
-  readonly perMatrix: number;
+  /**
+   * Further dispatches for all matrices of one shape, whose products `moved` leaves out: of one that is nearly square, and of one
+   * that is twice as long as wide or longer.
+   */
+  readonly perShape: readonly [square: number, long: number] | undefined;
   /** Of a rule that factors matrices: what vectors cost. */
   readonly vectors: Cost | undefined;
   readonly source: string;
@@ -49,14 +52,13 @@ export interface RuleRow extends Cost {
 export function ruleTable(): readonly RuleRow[] {
   return rules.map((rule) => {
     const slots = slotsUnder(rule, {});
-    const perMatrix = rule.orthogonalises ? 3 * newtonSchulz.steps : 0;
     return {
       name: rule.name,
       class: classOf(rule),
       slots,
       changes: slotChanges(rule),
       ...costOf(rule, slots, rule.factored !== undefined),
-      perMatrix,
+      perShape: rule.orthogonalises && [newtonSchulz([1, 1], jordan).length, newtonSchulz([1, 2], jordan).length],
       vectors: rule.factored ? costOf(rule, slots, false) : undefined,
       source: rule.source,
     };
@@ -181,9 +183,11 @@ ${markdownTable(["rule", "class", "slots", "state", "moved", "dispatches", "sour
 
 \`adafactor\` keeps the second moment of a matrix factored, as the means of its rows and columns, which takes one more dispatch.
 
-\`muon\` recomputes \`orthogonal\` in every update and does not save it. Each of its ${newtonSchulz.steps} Newton–Schulz steps takes n²·(2m + n)
-multiplications, where n is the shorter side of the matrix and m the longer. torch.optim.Muon runs these steps in bfloat16 and fallline
-in float32, so their trajectories differ by about 1e-3. The rate is multiplied by √max(1, outputs / inputs). A tensor's \`layout\` says
+\`muon\` recomputes \`orthogonal\` in every update and does not save it. It multiplies matrices of one shape in the same dispatches,
+whatever their number, and of symmetric products only a triangle. Its ${jordan.length} Newton–Schulz steps take ${jordan.length}·n²·(3m + n)/2 multiplications,
+where n is the shorter side of the matrix and m the longer. From m = 2n on most steps are taken on the n × n Gram matrix alone, which
+takes n²·(3m + 7n). With \`polarExpress\` each step has coefficients of its own, which bring singular values closer to 1.
+torch.optim.Muon runs its steps in bfloat16 and fallline in float32, so their trajectories differ by about 1e-3. The rate is multiplied by √max(1, outputs / inputs). A tensor's \`layout\` says
 which side of a matrix is the output: "in-out", the default, is the layout of the library's models, of Keras and of \`loadTorch\` with
 \`transpose\`; "out-in" is that of torch.nn.Linear.
 
@@ -263,22 +267,21 @@ const classes: readonly (readonly string[])[] = [
   [
     "M",
     "products of matrices",
-    "`measure`, `conclude`, `prepare`, the update, and 3 for each Newton–Schulz step of a matrix",
+    "`measure`, `conclude`, `prepare`, the update, and the products of Newton–Schulz for the matrices of each shape",
   ],
 ];
 
 function ruleCells(row: RuleRow): readonly string[] {
-  const { vectors, perMatrix } = row;
+  const { vectors, perShape } = row;
   const bytes = (field: "state" | "moved") =>
     vectors ? `≈ ${row[field]}; of vectors ${vectors[field]}` : `${row[field]}`;
-  const products = perMatrix > 0;
   return [
     `\`${row.name}\``,
     row.class,
     slotsCell(row),
     bytes("state"),
-    `${bytes("moved")}${products ? " and the products" : ""}`,
-    `${row.dispatches}${vectors ? `; ${vectors.dispatches} for vectors alone` : ""}${products ? ` + ${perMatrix} a matrix` : ""}`,
+    `${bytes("moved")}${perShape ? " and the products" : ""}`,
+    `${row.dispatches}${vectors ? `; ${vectors.dispatches} for vectors alone` : ""}${perShape ? ` + ${perShape[0]} a shape, ${perShape[1]} of long ones` : ""}`,
     row.source,
   ];
 }

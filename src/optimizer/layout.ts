@@ -71,14 +71,16 @@ export function layoutRuleSet(plan: Plan, ruleSet: RuleSet, segments: readonly S
   const { rule } = ruleSet;
   const groupIndex = new Map(ruleSet.groups.map((group, index) => [group, index]));
   let [stride, factoredStride] = [0, 0];
-  const placed = ruleSet.segments.map((index, at) => {
-    const segment = segments[index]!;
+  const members = ruleSet.segments.map((index, at) => ({ index, at, segment: segments[index]! }));
+  const inOrder = rule.orthogonalises ? alike(members, ({ segment }) => segment).flat() : members;
+  const inSlots = inOrder.map(({ index, at, segment }) => {
     const factored = rule.factored ? factoredView(segment.shape) : undefined;
     const place = { segment, index, at, factored, offset: stride, factoredOffset: factoredStride };
     stride += aligned(segment.length);
     factoredStride += aligned(factored ? meansOf(factored) : segment.length);
     return { ...place, group: groupIndex.get(plan.groupOf[index]!)! };
   });
+  const placed = inSlots.sort((a, b) => a.at - b.at);
   let stateLength = 0;
   const slotBases = new Map<string, number>();
   const formats = new Map(ruleSet.slots.map((slot) => [slot, formatOf(ruleSet, slot)]));
@@ -106,6 +108,17 @@ export function layoutRuleSet(plan: Plan, ruleSet: RuleSet, segments: readonly S
     stateLength,
     scalars: scalarFields(plan, ruleSet),
   };
+}
+
+/** Matrices by shape and by the side of their outputs, in the order of the first of each: so they lie in slots, to be multiplied together. */
+export function alike<T>(all: readonly T[], segmentOf: (each: T) => Segment): T[][] {
+  const groups = new Map<string, T[]>();
+  for (const each of all) {
+    const { shape, layout } = segmentOf(each);
+    const key = `${shape} ${layout}`;
+    groups.set(key, [...(groups.get(key) ?? []), each]);
+  }
+  return [...groups.values()];
 }
 
 /** What a slot holds of a place: its first word from the beginning of the state, its elements and how they are stored. */

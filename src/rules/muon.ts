@@ -4,13 +4,15 @@
 //
 //   b ← b + (1-momentum)(g - b)
 //   u = b, or with nesterov g + momentum (b - g)
-//   X = u / max(‖u‖, eps), five times  A = XXᵀ,  X ← aX + (bA + cA²)X      a, b, c = 3.4445, -4.775, 2.0315
+//   X = u / max(‖u‖, eps), five times  A = XXᵀ,  X ← (a + bA + cA²)X      a, b, c = 3.4445, -4.775, 2.0315
 //   p ← keep·p - s·X        keep = 1 - lr·weightDecay,  s = lr·√max(1, outputs/inputs)
 //
 // torch takes rows for outputs, since torch.nn.Linear keeps [outputs, inputs]; here the tensor's `layout` says which side
 // they are, by default the columns. With matchRms s = lr·0.2·√max(outputs, inputs), so that a rate that suits AdamW suits
-// Muon too (Liu et al. 2025).
+// Muon too (Liu et al. 2025). With polarExpress each of the five steps has a, b and c of its own, which bring singular values
+// from 1e-3 on closer to 1 (Amsel et al. 2025).
 import wgsl from "../../shaders/rules/muon.wgsl?raw";
+import { jordan, polarExpress } from "../engines/stages/newton_schulz.ts";
 import { orthogonaliseStage } from "../engines/stages/orthogonalise.ts";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
@@ -37,6 +39,8 @@ export const muon = defineRule({
     nesterov: true,
     /** Scale the step so that its root mean square is that of AdamW's; default false. */
     matchRms: false,
+    /** Take the coefficients of Polar Express (Amsel et al. 2025) in place of Jordan's; default false. */
+    polarExpress: false,
   },
   slots: ["momentum", "orthogonal"],
   row: (h) => ({
@@ -60,6 +64,7 @@ export const muon = defineRule({
   orthogonalises: {
     stage: orthogonaliseStage,
     slot: "orthogonal",
+    quintics: ({ polarExpress: polar }) => (polar ? express : jordan),
     prepare: (x, g, h, r, flags) => direction(x.momentum, g, h, flags) * r.inverse,
     scale([outputs, inputs], flags) {
       return flags.matchRms ? 0.2 * Math.sqrt(Math.max(outputs, inputs)) : Math.sqrt(Math.max(1, outputs / inputs));
@@ -74,7 +79,10 @@ export const muon = defineRule({
   torchSteps: false,
 });
 
-type Flags = Readonly<Record<"nesterov" | "matchRms", boolean>>;
+/** As many steps as of Jordan's. */
+const express = /* @__PURE__ */ polarExpress(jordan.length);
+
+type Flags = Readonly<Record<"nesterov", boolean>>;
 
 function direction(
   momentum: number,

@@ -4,6 +4,7 @@
 
 import { OptionError, show } from "../base/errors.ts";
 import { defineFields, isOptions, type Range, readNumber } from "../base/options.ts";
+import type { Quintic } from "../engines/stages/newton_schulz.ts";
 import type { Stage } from "../engines/stages/stage.ts";
 import { withJson } from "../modifiers/modifier.ts";
 import type { CommonOptions } from "../optimizer/config.ts";
@@ -150,7 +151,7 @@ export interface RuleDefinition<
   readonly reduction?: Reduction<Names<Fs>, S, C, N, A>;
   /**
    * A slot that is recomputed in each update, between `conclude` and the update itself: `prepare` of every element, as a matrix
-   * brought close to the nearest orthogonal one by five Newton–Schulz steps. Not saved.
+   * brought close to the nearest orthogonal one by steps of Newton–Schulz. Not saved.
    */
   readonly orthogonalises?: {
     /** What makes it: `orthogonaliseStage`. */
@@ -164,6 +165,11 @@ export interface RuleDefinition<
       r: Numbers<A>,
       flags: Readonly<Record<Names<Fs>, boolean>>,
     ): number;
+    /**
+     * The steps: of each the coefficients a, b and c of a·s + b·s³ + c·s⁵, which it makes of a singular value s; default five times
+     * 3.4445, -4.775, 2.0315 (Jordan et al. 2024).
+     */
+    quintics?(flags: Readonly<Record<Names<Fs>, boolean>>): readonly Quintic[];
     /** What the orthogonal matrix is multiplied by, whichever way round its tensor lies. */
     scale(sides: readonly [outputs: number, inputs: number], flags: Readonly<Record<Names<Fs>, boolean>>): number;
   };

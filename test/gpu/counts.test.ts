@@ -45,7 +45,13 @@ const vectors: readonly Tensor[] = [
   { name: "b", shape: [700] },
 ];
 
-const dispatchesOf = ({ dispatches, perMatrix }: RuleRow, matrices: number) => dispatches + perMatrix * matrices;
+/** Of the matrices of each shape, its products. */
+function dispatchesOf({ dispatches, perShape }: RuleRow, tensors: readonly Tensor[]): number {
+  if (!perShape) return dispatches;
+  const shapes = new Map(tensors.map(({ shape }) => [`${shape}`, shape as [number, number]]));
+  const products = [...shapes.values()].map((shape) => perShape[Math.max(...shape) < 2 * Math.min(...shape) ? 0 : 1]);
+  return products.reduce((sum, each) => sum + each, dispatches);
+}
 
 async function create(tensors: readonly Tensor[], config: object): Promise<GpuOptimizer> {
   const optimizer = await createOptimizer(device, tensors, readConfig(config));
@@ -69,17 +75,17 @@ async function dispatchesOfSteps(tensors: readonly Tensor[], config: object, ste
 const made = ({ buffers, bindGroups, pipelines, shaderModules }: Counts) =>
   buffers + bindGroups + pipelines + shaderModules;
 
-/** Where each matrix has dispatches of its own, a few will do. */
-function countsOf({ perMatrix }: RuleRow): readonly number[] {
-  return perMatrix > 0 ? [1, 3] : [1, 7, 300];
+/** Where each shape has dispatches of its own, a few will do. */
+function countsOf({ perShape }: RuleRow): readonly number[] {
+  return perShape ? [1, 3] : [1, 7, 300];
 }
 
 describe.each([...documented.values()])("one step of $name", (row) => {
   it.each(countsOf(row))(
     "of %i matrices takes as many dispatches as docs/rules.md says, with clipping 2 more",
     async (matrixCount) => {
-      const dispatches = dispatchesOf(row, matrixCount);
       const tensors = matrices(matrixCount);
+      const dispatches = dispatchesOf(row, tensors);
       expect(await dispatchesOfSteps(tensors, { rule: row.name })).toEqual([dispatches, dispatches]);
       expect(await dispatchesOfSteps(tensors, { rule: row.name, clip })).toEqual([dispatches + 2, dispatches + 2]);
     },
@@ -87,7 +93,7 @@ describe.each([...documented.values()])("one step of $name", (row) => {
 
   it("creates nothing, whether a hyper is set or not, writes at most rows of the table, and leaves no buffer behind", async () => {
     const config = { rule: row.name, lr: cosine({ base: 1, steps: 9 }), clip };
-    const optimizer = await create(matrices(row.perMatrix > 0 ? 3 : 7), config);
+    const optimizer = await create(matrices(row.perShape ? 3 : 7), config);
     const [steps, stretch] = [row.name === "adamw" ? 10_000 : 100, 100];
     const encoded: Counts[] = [];
     // Nothing is submitted: what is counted is encoding.
@@ -113,6 +119,22 @@ describe.each([...documented.values()])("one step of $name", (row) => {
     expect(alive.size).toBeGreaterThan(0);
     optimizer.destroy();
     expect(alive.size).toBe(0);
+  });
+});
+
+describe("one step of muon", () => {
+  const row = documented.get("muon")!;
+  /** The matrices of so many blocks of a transformer, a hundredth as wide as GPT-2 small's. */
+  const blocks = (count: number): Tensor[] =>
+    Array.from({ length: count }, (_, block) =>
+      [8, 24, 32].map((side, i): Tensor => ({ name: `${block}.${i}`, shape: [8, side] })),
+    ).flat();
+
+  it("takes dispatches for each shape, not for each matrix", async () => {
+    const [one, many] = [dispatchesOf(row, blocks(1)), dispatchesOf(row, blocks(12))];
+    expect([one, many]).toEqual([4 + 15 + 18 + 18, 4 + 15 + 18 + 18]);
+    expect(await dispatchesOfSteps(blocks(1), { rule: "muon" }, 1)).toEqual([one]);
+    expect(await dispatchesOfSteps(blocks(12), { rule: "muon", replicas: [{}, {}] }, 1)).toEqual([many]);
   });
 });
 
@@ -152,7 +174,7 @@ describe("modifiers", () => {
 });
 
 describe("one step of two rules", () => {
-  const both = dispatchesOf(documented.get("muon")!, 2) + documented.get("adamw")!.dispatches;
+  const both = dispatchesOf(documented.get("muon")!, matrices(2)) + documented.get("adamw")!.dispatches;
 
   it.each([
     ["groups", matrices(4), { rule: adamw, groups: [{ params: ["t0", "t1"], rule: muon }] }],

@@ -1,25 +1,54 @@
-// Newton–Schulz on the CPU: brings a matrix close to the nearest orthogonal one (Jordan et al. 2024), in float64.
-import { newtonSchulz } from "../stages/newton_schulz.ts";
+// Newton–Schulz on the CPU, in float64: the same products as on the GPU, whose list src/engines/stages/newton_schulz.ts makes.
+import { newtonSchulz, type Quintic, type Square, type Wide } from "../stages/newton_schulz.ts";
 import { product } from "./product.ts";
 
-/** Five steps of X ← aX + (bA + cA²)X with A = XXᵀ, of a row-major matrix whose norm is at most 1. */
-export function orthogonalised(matrix: Float64Array, [rows, columns]: readonly [number, number]): Float64Array {
-  // The smaller Gram matrix: of a tall matrix that of its columns.
-  if (rows > columns)
-    return transposed(orthogonalised(transposed(matrix, rows, columns), [columns, rows]), columns, rows);
-  const { a, b, c, steps } = newtonSchulz;
-  let x = matrix;
-  for (let step = 0; step < steps; step++) {
-    const gram = new Float64Array(rows * rows);
-    product(gram, x, x, { m: rows, k: columns, n: rows }, { transposeB: true });
-    const mixed = new Float64Array(rows * rows);
-    product(mixed, gram, gram, { m: rows, k: rows, n: rows });
-    for (let i = 0; i < mixed.length; i++) mixed[i] = b * gram[i]! + c * mixed[i]!;
-    const next = x.map((value) => a * value);
-    product(next, mixed, x, { m: rows, k: rows, n: columns }, { accumulate: true });
-    x = next;
+/** A row-major matrix, whose norm is at most 1, brought close to the nearest orthogonal one, times a factor. */
+export function orthogonalised(
+  matrix: Float64Array,
+  [rows, columns]: readonly [number, number],
+  quintics: readonly Quintic[],
+  factor: number,
+): Float64Array {
+  // With the shorter side for rows.
+  if (rows > columns) {
+    const turned = orthogonalised(transposed(matrix, rows, columns), [columns, rows], quintics, factor);
+    return transposed(turned, columns, rows);
   }
-  return x;
+  const wide = new Map<Wide, Float64Array>([["prepared", matrix]]);
+  const squares = new Map<Square, Float64Array>();
+  const ofSquares = (left: Square, right: Square) => {
+    const out = new Float64Array(rows * rows);
+    product(out, squares.get(left)!, squares.get(right)!, { m: rows, k: rows, n: rows });
+    return out;
+  };
+  for (const operation of newtonSchulz([rows, columns], quintics, factor)) {
+    switch (operation.kind) {
+      case "gram": {
+        const [x, gram] = [wide.get(operation.x)!, new Float64Array(rows * rows)];
+        product(gram, x, x, { m: rows, k: columns, n: rows }, { transposeB: true });
+        squares.set(operation.to, gram);
+        break;
+      }
+      case "polynomial": {
+        const [a, b, c] = operation.quintic;
+        const gram = squares.get(operation.gram)!;
+        const mixed = ofSquares(operation.gram, operation.gram).map((square, i) => c * square + b * gram[i]!);
+        for (let i = 0; i < rows; i++) mixed[i * (rows + 1)]! += a;
+        squares.set(operation.to, mixed);
+        break;
+      }
+      case "product":
+        squares.set(operation.to, ofSquares(operation.left, operation.right));
+        break;
+      case "apply": {
+        const out = new Float64Array(matrix.length);
+        product(out, squares.get(operation.left)!, wide.get(operation.x)!, { m: rows, k: rows, n: columns });
+        wide.set(operation.to, out);
+        break;
+      }
+    }
+  }
+  return wide.get("orthogonal")!;
 }
 
 function transposed(matrix: Float64Array, rows: number, columns: number): Float64Array {

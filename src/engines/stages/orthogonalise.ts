@@ -1,15 +1,23 @@
 // A slot that is recomputed in each update: the rule's `prepare` of every element, as a matrix brought close to the nearest
-// orthogonal one by steps of Newton–Schulz, three products each.
+// orthogonal one by steps of Newton–Schulz. Matrices of one shape are multiplied together.
 import prepare from "../../../shaders/prepare.wgsl?raw";
 import { together } from "../../base/together.ts";
 import { sidesOf } from "../../optimizer/arena.ts";
-import { type Place, type RuleSetLayout, slotRange } from "../../optimizer/layout.ts";
+import { alike, type Place, slotRange } from "../../optimizer/layout.ts";
 import { orthogonalised } from "../cpu/orthogonalise.ts";
 import { controlBytes, controlRecord } from "../gpu/control.ts";
 import type { Dispatch } from "../gpu/kernel.ts";
-import { bindProduct, compileProduct, type Epilogue, type Operands, type Replicated } from "../products/product.ts";
+import {
+  bindProduct,
+  compileProduct,
+  type Epilogue,
+  type Operand,
+  type Placement,
+  type ProductKernel,
+  type Replicated,
+} from "../products/product.ts";
 import { cellBindings, cellSnippets, ruleName } from "./cell.ts";
-import { newtonSchulz } from "./newton_schulz.ts";
+import { jordan, newtonSchulz, type Operation, type Square, type Wide } from "./newton_schulz.ts";
 import { file } from "./snippets.ts";
 import type { Binding, BuildContext, KernelContext, NamedBuffers, Stage } from "./stage.ts";
 import type { TwinContext } from "./twin.ts";
@@ -20,11 +28,9 @@ const prepared: Binding = { name: "prepared", use: "write", type: "array<vec4f>"
 export const orthogonaliseStage: Stage = {
   name: "orthogonalise",
   twin: orthogonalise,
-  buffers: ({ plan, layout, create }) => {
-    const square = () => create("square matrices", plan.replicas * squareOf(layout) * 4);
-    const matrices = create("prepared matrices", plan.replicas * layout.slotStride * 4);
-    return { prepared: matrices, gram: square(), mixed: square() };
-  },
+  buffers: ({ plan, layout, create }) => ({
+    prepared: create("prepared matrices", plan.replicas * layout.slotStride * 4),
+  }),
   passes: [
     {
       name: "prepare",
@@ -37,7 +43,7 @@ export const orthogonaliseStage: Stage = {
     },
   ],
   async compile(device, context) {
-    const matrices = await together(context.layout.places.map((place) => compileSteps(device, context, place)));
+    const batches = await together(batchesOf(device, context).map((batch) => compileBatch(device, context, batch)));
     return (build, buffers) => {
       const replicated: Replicated = {
         device,
@@ -46,74 +52,136 @@ export const orthogonaliseStage: Stage = {
         controlStride: controlBytes(build.plan) / 4,
         skipIndex: controlRecord.index("skip"),
       };
-      return matrices.flatMap((steps) => steps(replicated, build, buffers));
+      // One after the other they use the same buffers.
+      const lengths = new Map<string, number>();
+      for (const [name, length] of batches.flatMap(({ needs }) => [...needs])) {
+        lengths.set(name, Math.max(length, lengths.get(name) ?? 0));
+      }
+      const shared = Object.fromEntries(
+        [...lengths].map(([name, length]) => [
+          name,
+          build.create(`matrices (${name})`, build.plan.replicas * length * 4),
+        ]),
+      );
+      return batches.flatMap(({ bind }) => bind(replicated, build, { ...buffers, ...shared }));
     };
   },
 };
 
-/** Elements of the largest Gram matrix, in whole vec4s. */
-function squareOf({ places }: RuleSetLayout): number {
-  return Math.ceil(Math.max(...places.map(({ segment }) => Math.min(...segment.shape) ** 2)) / 4) * 4;
+/** Matrices of one shape that are multiplied at once, which lie one behind the other. */
+interface Batch {
+  readonly first: Place;
+  readonly count: number;
+  /** Elements from one of them to the next. */
+  readonly step: number;
 }
 
 /**
- * The steps of one matrix, from `prepared` into the state's slot. X has the matrix's shorter side for rows: of a tall one it is
- * the transpose, which is never formed. The Gram matrix and what is mixed of it are symmetric.
+ * The matrices of a rule set, shape by shape: as many at once as one dispatch of all replicas reaches, and as one buffer holds of
+ * what is computed between.
  */
-async function compileSteps(device: GPUDevice, { ruleSet, layout }: KernelContext, place: Place) {
-  const { slot, scale } = ruleSet.rule.orthogonalises!;
-  const [rows, columns] = place.segment.shape as [number, number];
+function batchesOf({ limits }: GPUDevice, { plan, layout }: KernelContext): readonly Batch[] {
+  const bytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
+  return alike(layout.places, ({ segment }) => segment).flatMap((places) => {
+    const step = places.length > 1 ? places[1]!.offset - places[0]!.offset : places[0]!.segment.length;
+    const held = Math.floor(bytes / (4 * plan.replicas * places[0]!.segment.length));
+    const most = Math.max(1, Math.min(held, Math.floor(limits.maxComputeWorkgroupsPerDimension / plan.replicas)));
+    return Array.from({ length: Math.ceil(places.length / most) }, (_, i) => {
+      const own = places.slice(i * most, (i + 1) * most);
+      return { first: own[0]!, count: own.length, step };
+    });
+  });
+}
+
+/** Whole vec4s. */
+const padded = (length: number) => 4 * Math.ceil(length / 4);
+
+/** How products are laid out in the buffers of a batch, and in which of them they are. */
+type Placed = Placement & { readonly name: string };
+
+/**
+ * The products of a batch, from `prepared` into the state's slot. X has the matrix's shorter side for rows: of a tall one it is the
+ * transpose, which is never formed.
+ */
+async function compileBatch(device: GPUDevice, { ruleSet, layout }: KernelContext, { first, count, step }: Batch) {
+  const { slot, scale, quintics } = ruleSet.rule.orthogonalises!;
+  const { segment } = first;
+  const [rows, columns] = segment.shape as [number, number];
   const tall = rows > columns;
   const [small, large] = tall ? [columns, rows] : [rows, columns];
-  const inSlot = { offset: 4 * slotRange(layout, place, slot).offset, stride: layout.stateLength };
-  const inPrepared = { offset: 4 * place.offset, stride: layout.slotStride };
-  const square = { stride: squareOf(layout) };
-  const shapes = {
-    gram: { m: small, n: small, k: large, transposeA: tall, transposeB: !tall },
-    mix: { m: small, n: small, k: small },
-    apply: { m: rows, n: columns, k: small },
+  const operations = newtonSchulz(
+    [rows, columns],
+    quintics?.(ruleSet.flags) ?? jordan,
+    scale(sidesOf(segment), ruleSet.flags),
+  );
+  const between = padded(segment.length);
+  const wide: Readonly<Record<Wide, Placed>> = {
+    prepared: { name: "prepared", offset: 4 * first.offset, stride: layout.slotStride, step },
+    between: { name: "between", stride: count * between, step: between },
+    orthogonal: { name: "state", offset: 4 * slotRange(layout, first, slot).offset, stride: layout.stateLength, step },
   };
-  const at = [inSlot, inPrepared, square];
-  const [gram, mix, apply] = await together([
-    compileProduct(device, shapes.gram, { epilogue: "none", dropout: false, at }),
-    compileProduct(device, shapes.mix, { epilogue: "combine", dropout: false, at }),
-    compileProduct(device, shapes.apply, { epilogue: "combine", dropout: false, at }),
-  ]);
-  const { a, b, c, steps } = newtonSchulz;
-  const factor = scale(sidesOf(place.segment), ruleSet.flags);
+  const square = padded(small * small);
+  const squareOf = (of: Square): Placed => ({ name: `square ${of}`, stride: count * square, step: square });
+  const squares = { m: small, n: small, k: small, symmetric: true, matrices: count };
+  const shapes = {
+    gram: { ...squares, k: large, transposeA: tall, transposeB: !tall },
+    polynomial: squares,
+    product: squares,
+    apply: { m: rows, n: columns, k: small, matrices: count },
+  };
+  const at = [...Object.values(wide), squareOf(0)];
+  const compiled = new Map<Operation["kind"], ProductKernel>();
+  const kinds = [...new Set(operations.map(({ kind }) => kind))];
+  await together(
+    kinds.map(async (kind) => {
+      const epilogue = kind === "polynomial" ? "combine" : "none";
+      const form = { epilogue, dropout: false, at, symmetric: kind !== "apply" } as const;
+      compiled.set(kind, await compileProduct(device, shapes[kind], form));
+    }),
+  );
 
-  return (replicated: Replicated, { create }: BuildContext, buffers: NamedBuffers): readonly Dispatch[] => {
-    const operand = (name: string, placed: { readonly offset?: number; readonly stride: number }) => ({
-      buffer: buffers[name] as GPUBuffer,
-      ...placed,
-    });
-    const xs = [operand("prepared", inPrepared), operand("state", inSlot)] as const;
-    const [g, mixed] = [operand("gram", square), operand("mixed", square)];
-    const bind = (of: keyof typeof shapes, epilogue: Epilogue, operands: Operands) =>
-      bindProduct(replicated, { gram, mix, apply }[of], { ...shapes[of], epilogue }, operands, create);
-    const grams = xs.map((x) => bind("gram", { type: "none" }, [x, x, g]));
-    const mixing = bind("mix", { type: "combine", alpha: c, beta: b, added: g }, [g, g, mixed]);
-    /** X from one place to the other, times a factor. */
-    const applied = (from: 0 | 1, times: number) => {
-      const x = xs[from];
-      const [left, right] = tall ? [x, mixed] : [mixed, x];
-      const epilogue = { type: "combine", alpha: times, beta: a * times, added: x } as const;
-      return bind("apply", epilogue, [left, right, xs[1 - from]!]);
-    };
-    const applying = [applied(0, 1), applied(1, 1)];
-    // An odd number of steps ends in the slot.
-    const last = applied(0, factor);
-    return Array.from({ length: steps }, (_, step) => [
-      grams[step % 2]!,
-      mixing,
-      step === steps - 1 ? last : applying[step % 2]!,
-    ]).flat();
+  const placed = (operation: Operation): readonly [a: Placed, b: Placed, c: Placed] => {
+    switch (operation.kind) {
+      case "gram":
+        return [wide[operation.x], wide[operation.x], squareOf(operation.to)];
+      case "polynomial":
+        return [squareOf(operation.gram), squareOf(operation.gram), squareOf(operation.to)];
+      case "product":
+        return [squareOf(operation.left), squareOf(operation.right), squareOf(operation.to)];
+      case "apply": {
+        const [left, x] = [squareOf(operation.left), wide[operation.x]];
+        return tall ? [x, left, wide[operation.to]] : [left, x, wide[operation.to]];
+      }
+    }
+  };
+  const epilogueOf = (operation: Operation, added: Operand): Epilogue => {
+    if (operation.kind !== "polynomial") return { type: "none" };
+    const [shift, beta, alpha] = operation.quintic;
+    return { type: "combine", alpha, beta, added, shift };
+  };
+  /** Elements that a batch needs of each buffer beside the state and what is prepared, of one replica. */
+  const needs = new Map(
+    operations
+      .map((operation) => placed(operation)[2])
+      .filter(({ name }) => name !== "prepared" && name !== "state")
+      .map(({ name, stride }) => [name, stride] as const),
+  );
+
+  return {
+    needs,
+    bind: (replicated: Replicated, { create }: BuildContext, buffers: NamedBuffers): readonly Dispatch[] =>
+      operations.map((operation) => {
+        const [a, b, c] = placed(operation).map(({ name, ...at }) => ({ buffer: buffers[name] as GPUBuffer, ...at }));
+        const { kind } = operation;
+        const product = { ...shapes[kind], epilogue: epilogueOf(operation, a!) };
+        return bindProduct(replicated, compiled.get(kind)!, product, [a!, b!, c!], create);
+      }),
   };
 }
 
 /** The same on the CPU. */
 function orthogonalise({ state: { ruleSet, layout, state }, works, scalars }: TwinContext): void {
-  const { slot, prepare, scale } = ruleSet.rule.orthogonalises!;
+  const { slot, prepare, scale, quintics } = ruleSet.rule.orthogonalises!;
   for (const { place, row, cells, gradient } of works) {
     const r = scalars.of(place);
     const shape = place.segment.shape as [number, number];
@@ -121,7 +189,7 @@ function orthogonalise({ state: { ruleSet, layout, state }, works, scalars }: Tw
       prepare(cells.load(i), gradient(i), row, r, ruleSet.flags),
     );
     const factor = scale(sidesOf(place.segment), ruleSet.flags);
-    const values = orthogonalised(matrix, shape).map((value) => factor * value);
+    const values = orthogonalised(matrix, shape, quintics?.(ruleSet.flags) ?? jordan, factor);
     state.set(values, slotRange(layout, place, slot).offset);
   }
 }
