@@ -10,15 +10,16 @@ export const jordan: readonly Quintic[] = Array.from({ length: 5 }, () => [3.444
 /**
  * Quintics that, one after the other, bring singular values from `least` to 1 as close to 1 as so many quintics can: each is the
  * best approximation of 1 on the interval that the ones before it leave (Amsel, Persson, Musco and Gower 2025, The Polar
- * Express, algorithm 1; without the factor of safety that bfloat16 asks for). The interval is never taken to begin below 0.024
- * of its end, so that small values do not have to wait until large ones have spread.
+ * Express, algorithm 1). As there, the interval is never taken to begin below 0.024 of its end, so that small values do not have
+ * to wait until large ones have spread; and all quintics but the last take a value for 1 / 1.01 of it, since at the very end of
+ * the interval they are so steep that rounding errors grow a hundredfold.
  *
  * @param steps How many; a whole number >= 1.
  * @param least Above 0 and below 1; default 1e-3.
  */
 export function polarExpress(steps: number, least = 1e-3): readonly Quintic[] {
   let [low, high] = [least, 1];
-  return Array.from({ length: steps }, () => {
+  return Array.from({ length: steps }, (_, step) => {
     const from = Math.max(low, 0.02407327424182761 * high);
     const best = bestQuintic(from, high);
     // Where the interval was cut, what it maps to is centred on 1 all the same.
@@ -27,7 +28,8 @@ export function polarExpress(steps: number, least = 1e-3): readonly Quintic[] {
     const quintic = [a!, b!, c!] as const;
     low = valueAt(quintic, low);
     high = 2 - low;
-    return quintic;
+    const safety = step < steps - 1 ? 1.01 : 1;
+    return [a! / safety, b! / safety ** 3, c! / safety ** 5];
   });
 }
 
