@@ -11,8 +11,8 @@ export const jordan: readonly Quintic[] = Array.from({ length: 5 }, () => [3.444
  * Quintics that, one after the other, bring singular values from `least` to 1 as close to 1 as so many quintics can: each is the
  * best approximation of 1 on the interval that the ones before it leave (Amsel, Persson, Musco and Gower 2025, The Polar
  * Express, algorithm 1). As there, the interval is never taken to begin below 0.024 of its end, so that small values do not have
- * to wait until large ones have spread; and all quintics but the last take a value for 1 / 1.01 of it, since at the very end of
- * the interval they are so steep that rounding errors grow a hundredfold.
+ * to wait until large ones have spread; and all quintics but the last take a value for 1 / 1.01 of it, since five of them are so
+ * steep at the very end of the interval that a rounding error grows 68,000-fold there, and 230-fold so.
  *
  * @param steps How many; a whole number >= 1.
  * @param least Above 0 and below 1; default 1e-3.
