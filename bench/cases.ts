@@ -5,6 +5,7 @@ import { cascadeCases } from "./suites/cascade.ts";
 import { curvatureCases } from "./suites/curvature.ts";
 import { cpuCases, gradientCases } from "./suites/gradient.ts";
 import { hostCases } from "./suites/host.ts";
+import { launchCases } from "./suites/launch.ts";
 import { lbfgsCases } from "./suites/lbfgs.ts";
 import { normCases } from "./suites/norm.ts";
 import { productCases } from "./suites/product.ts";
@@ -17,6 +18,7 @@ import { updateCases } from "./suites/update.ts";
 export const pageCases: readonly Case[] = [
   ...startCases,
   ...updateCases,
+  ...launchCases,
   ...normCases,
   ...productCases,
   ...gradientCases,

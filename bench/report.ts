@@ -32,8 +32,11 @@ interface Group {
   readonly rows: readonly Row[];
 }
 
-/** What moves bytes and computes nothing is a bound, and our own step without clipping a part of ours: no peers. */
-const bounds: readonly string[] = ["stream", "copy", "unclipped"];
+/** What moves bytes and computes nothing is a bound, and our own step without clipping, or on the arena, is ours: no peers. */
+const bounds: readonly string[] = ["stream", "copy", "unclipped", "arena"];
+
+/** On the CPU, where bytes of a device's memory mean nothing. */
+const onCpu: readonly string[] = ["plain", "reference", "maps"];
 
 export const isPeer = (engine: string) => !bounds.includes(engine);
 
@@ -64,6 +67,11 @@ function timesOurs({ engine, bytes }: Row, ours: Row): number | null {
   return ours.ratioTo[engine] ?? (bytes !== null && ours.bytes ? bytes / ours.bytes : null);
 }
 
+/** What a peer's step moves by what ours does: its time by ours on a device that memory bounds and nothing else. */
+function bytesByOurs({ engine, bytesPerParam }: Row, { bytesPerParam: ours }: Row): number | null {
+  return isPeer(engine) && !onCpu.includes(engine) && bytesPerParam && ours ? bytesPerParam / ours : null;
+}
+
 /** Columns by name: what stands above them, and their cell of a row; null where it was not measured or means nothing. */
 const columns = {
   ms: ["ms", ({ ms }) => ms],
@@ -84,6 +92,11 @@ const columns = {
   stream: ["× stream", ({ ratioToStream }) => ratioToStream],
   mapSteps: ["map steps/s", ({ paramsPerSecond }) => paramsPerSecond, amount],
   perRate: ["B/rate", ({ bytesPerParam }) => bytesPerParam],
+  slope: ["slope ms", ({ launch }) => launch?.slopeMs ?? null],
+  intercept: ["intercept ms", ({ launch }) => launch?.interceptMs ?? null],
+  together: ["one call ms", ({ launch }) => launch?.togetherMs ?? null],
+  turn: ["steps a turn", ({ launch }) => launch?.steps[0] ?? null],
+  byBytes: ["× bytes", (row, ours) => (ours && row !== ours ? bytesByOurs(row, ours) : null)],
   gradients: ["gradients", ({ units }) => units],
   ours: ["× ours", (row, ours) => (ours && row !== ours ? timesOurs(row, ours) : null)],
 } satisfies Record<string, Column>;
@@ -93,7 +106,18 @@ type ColumnName = keyof typeof columns;
 
 const counts: readonly ColumnName[] = ["dispatches", "passes", "submits", "bindGroups", "hostBytes"];
 const time: readonly ColumnName[] = ["ms", "halfSpread", "gpuMs"];
-const streaming: readonly ColumnName[] = [...time, "params", "gigabytes", ...counts, "perParam", "stream", "ours"];
+/** Passes are left out, so that a line fits a terminal; the JSON has them. */
+const streamed = counts.filter((name) => name !== "passes");
+const streaming: readonly ColumnName[] = [
+  ...time,
+  "params",
+  "gigabytes",
+  ...streamed,
+  "perParam",
+  "stream",
+  "byBytes",
+  "ours",
+];
 const computing: readonly ColumnName[] = [...time, "gflops", ...counts, "ours"];
 const waiting: readonly ColumnName[] = ["ms", "halfSpread", ...counts, "ours"];
 
@@ -102,6 +126,19 @@ const suites: Readonly<Record<string, readonly ColumnName[]>> = {
   update: streaming,
   curve: streaming,
   norm: streaming,
+  launch: [
+    "ms",
+    "halfSpread",
+    "turn",
+    "slope",
+    "intercept",
+    "together",
+    "gpuMs",
+    "dispatches",
+    "submits",
+    "byBytes",
+    "ours",
+  ],
   gradient: computing,
   product: computing,
   sweep: [...time, "params", ...counts, "ours"],

@@ -2,7 +2,7 @@
 // Runs in a page and in Node alike. An engine that does not load, gives another answer than expected, or loses its device
 // gets a row that says so, and the others go on.
 import { type Counts, countCalls } from "./counting.ts";
-import { nudged } from "./device.ts";
+import { nudged, submitPass } from "./device.ts";
 
 /** What is held against the expected before anything is timed. */
 export interface Answer {
@@ -30,6 +30,10 @@ export interface Runner {
   answer?(): Promise<Answer>;
   /** Milliseconds a step, of runners that time only a part of it; else the clock around so many steps counts. */
   time?(steps: number): Promise<number>;
+  /** Puts one step into a pass, where a step is a part of one. */
+  encode?(pass: GPUComputePassEncoder): void;
+  /** Starts steps that are one call: how many, and the call; of engines without {@link encode} that can. */
+  readonly together?: { readonly steps: number; start(): void | Promise<void> };
   /** Milliseconds a step by the device's own timestamps, over so many steps; where the device offers them. */
   gpuTime?(steps: number): Promise<number>;
   /** What each kernel of a step takes by itself. */
@@ -39,10 +43,7 @@ export interface Runner {
 }
 
 /** A runner whose step is a part of a pass. */
-export interface PassRunner extends Runner {
-  readonly device: GPUDevice;
-  encode(pass: GPUComputePassEncoder): void;
-}
+export type PassRunner = Runner & Required<Pick<Runner, "device" | "encode">>;
 
 export interface Contender {
   readonly engine: string;
@@ -82,6 +83,8 @@ export interface Case {
   readonly unit?: string;
   /** What is timed is a delay and goes with no amount of work: rows have no parameters or bytes a second. */
   readonly delay?: boolean;
+  /** Whether what a step takes is told from what a submission and a wait take: rows have {@link Row.launch}. */
+  readonly launch?: boolean;
 }
 
 /** Beyond these an answer counts as another one. */
@@ -146,9 +149,26 @@ export interface Row {
   /** Whether it answers as expected; null where nothing was answered. */
   readonly agrees: boolean | null;
   readonly kernels?: readonly KernelTime[];
+  /** Of cases that ask for it. */
+  readonly launch?: Launch;
   readonly note?: string;
   /** Why there is no time. */
   readonly error?: string;
+}
+
+/**
+ * A step's own time, apart from that of handing it over: a turn of N steps takes intercept + N · slope, by turns of many and of
+ * few steps.
+ */
+export interface Launch {
+  /** Steps of a turn, and of a short one. */
+  readonly steps: readonly [many: number, few: number];
+  /** Of one step more, each submitted by itself, in ms. */
+  readonly slopeMs: number;
+  /** Of a turn besides its steps: that the device begins, and that the host learns of the end; in ms. */
+  readonly interceptMs: number;
+  /** A step of many that are one call: one pass in one submission, or one jitted function; in ms. Null of engines that cannot. */
+  readonly togetherMs: number | null;
 }
 
 export interface Result {
@@ -233,6 +253,9 @@ interface Entry {
   runner?: Runner;
   counts?: Counts | undefined;
   readonly times: number[];
+  /** Of short turns, and of steps that are one call. */
+  readonly fewTimes: number[];
+  readonly togetherTimes: number[];
   readonly gpuTimes: number[];
   /** In turns. */
   spentMs: number;
@@ -261,7 +284,10 @@ async function runCase(
   const effort = quick || of.brief ? brief : thorough;
   const rounds = of.once ? 1 : (asked ?? effort.rounds);
   const entries = of.contenders.map(
-    (contender): Entry => ({ contender, times: [], gpuTimes: [], spentMs: 0, steps: 1, agrees: null }),
+    (contender): Entry => ({
+      ...{ contender, times: [], fewTimes: [], togetherTimes: [], gpuTimes: [] },
+      ...{ spentMs: 0, steps: 1, agrees: null },
+    }),
   );
   const total = 1 + entries.length + rounds;
   const report = (doing: string, done: number) => reportOf(doing, done, total);
@@ -312,6 +338,11 @@ async function runCase(
         const counted = entry.counts && !runner.time && !runner.prepare;
         const ms = counted ? performance.now() - begin : await time(runner, 1);
         entry.steps = rounds > 0 ? await stepsOfTurn(runner, ms, effort.turnMs) : 1;
+        if (of.launch && rounds > 0) {
+          entry.steps = Math.max(fewestOfLaunch, entry.steps);
+          // The first call may compile.
+          await timeTogether(runner, 1);
+        }
       });
     }
     const share = effort.mostMs / entries.length;
@@ -326,6 +357,11 @@ async function runCase(
           const ms = await time(runner, entry.steps);
           entry.times.push(ms);
           entry.spentMs += ms * entry.steps;
+          if (of.launch) {
+            entry.fewTimes.push(await time(runner, fewOf(entry.steps)));
+            const together = await timeTogether(runner, entry.steps);
+            if (together !== undefined) entry.togetherTimes.push(together);
+          }
           // Of steps that take seconds one is enough.
           const wanted = ms < slowStepMs ? fewestRounds : 1;
           if (runner.gpuTime && round < wanted) entry.gpuTimes.push(await runner.gpuTime(entry.steps));
@@ -516,6 +552,38 @@ async function time(runner: Runner, steps: number): Promise<number> {
   return (performance.now() - start) / steps;
 }
 
+/** Steps of a turn whose slope is asked for, at least, and of a short one. */
+const fewestOfLaunch = 4;
+const fewOf = (steps: number) => Math.round(steps / 4);
+
+/** Milliseconds a step of about so many that are one call, where the engine can. */
+async function timeTogether(runner: Runner, steps: number): Promise<number | undefined> {
+  const { device, encode, together } = runner;
+  await runner.wait();
+  const start = performance.now();
+  if (device && encode) {
+    submitPass(device, (pass) => {
+      for (let i = 0; i < steps; i++) encode(pass);
+    });
+    await runner.wait();
+    return (performance.now() - start) / steps;
+  }
+  if (!together) return undefined;
+  const calls = Math.ceil(steps / together.steps);
+  for (let i = 0; i < calls; i++) await together.start();
+  await runner.wait();
+  return (performance.now() - start) / (calls * together.steps);
+}
+
+/** By medians: a line through turns of many and of few steps. */
+function launchOf({ steps, times, fewTimes, togetherTimes }: Entry): Launch {
+  const few = fewOf(steps);
+  const togetherMs = togetherTimes.length > 0 ? quantile(togetherTimes, 0.5) : null;
+  const [many, less] = [steps * quantile(times, 0.5), few * quantile(fewTimes, 0.5)];
+  const slopeMs = (many - less) / (steps - few);
+  return { steps: [steps, few], slopeMs, interceptMs: many - steps * slopeMs, togetherMs };
+}
+
 function rowsOf(of: Case, entries: readonly Entry[]): Row[] {
   const median = ({ error, times }: Entry) => (error !== undefined || times.length === 0 ? null : quantile(times, 0.5));
   const streamed = entries.find(({ contender }) => contender.engine === stream);
@@ -556,6 +624,7 @@ function rowsOf(of: Case, entries: readonly Entry[]): Row[] {
           : {},
       agrees,
       ...(kernels && { kernels }),
+      ...(of.launch && ms !== null && { launch: launchOf(entry) }),
       ...(runner?.note !== undefined && { note: runner.note }),
       ...(error !== undefined && { error }),
     };

@@ -52,6 +52,7 @@ export const train = keeping(async (keep, work: Work) => {
         async () => (await objective.step(rows)).loss,
         async () => inOrder(work, await optimizer.read()),
       ),
+    encode,
     ...gpuTimeOf(device, encode),
     kernels: () => timeKernels(device, encode, productsOf(work)),
   };
@@ -117,7 +118,28 @@ async function createUpdate(
 
 export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevice> = benchDevice()) => {
   const device = await on;
-  const optimizer = await createUpdate(keep, device, work, configOf(work), ["params", "gradients"]);
+  return updating(device, work, await createUpdate(keep, device, work, configOf(work), ["params", "gradients"]));
+});
+
+/** The same on buffers of the caller's own, one for each tensor and role. */
+export const updateOfOwnBuffers = keeping(async (keep, work: UpdateWork) => {
+  const device = await benchDevice();
+  const { made, buffers } = await allocate(device, `${work.n} parameters`, (create) =>
+    work.tensors.map(({ name, shape, length }) => ({
+      ...{ name, shape },
+      params: { buffer: create("params", 4 * length) },
+      gradients: { buffer: create("gradients", 4 * length) },
+    })),
+  );
+  for (const buffer of buffers) keep(buffer);
+  for (const [t, { params, gradients }] of made.entries()) {
+    upload(work, "params", t, params, device);
+    upload(work, "gradients", t, gradients, device);
+  }
+  return updating(device, work, keep(await createOptimizer(device, made, configOf(work))));
+});
+
+function updating(device: GPUDevice, work: UpdateWork, optimizer: GpuOptimizer) {
   const encode = (pass: GPUComputePassEncoder) => optimizer.encode(pass);
   const step = () => submitPass(device, encode);
   const answering: Answering = {
@@ -136,7 +158,7 @@ export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevi
     answer: () => answerOfUpdate(answering),
     ...gpuTimeOf(device, encode),
   };
-});
+}
 
 /** What stands before the update of an optimizer that clips. */
 export const norm = keeping(async (keep, work: UpdateWork) => {

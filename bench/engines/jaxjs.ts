@@ -26,6 +26,13 @@ import {
 } from "../update.ts";
 import { keeping } from "./keeping.ts";
 
+/** Its own AdamW is no package of the registry. */
+const note =
+  "AdamW written by hand in the jitted step; two steps are in its queue at most, since it submits nothing before it is waited for";
+
+/** Steps of a jitted function that makes several: enough that a call's cost is shared, and few enough to be traced soon. */
+const unrolled = 8;
+
 /** Parameters and moments by tensor, and the powers of both betas. */
 type State = { params: np.Array[]; m: np.Array[]; v: np.Array[]; powers: np.Array[] };
 
@@ -60,16 +67,22 @@ function free(arrays: readonly np.Array[]): void {
  * A runner's step and wait. It submits nothing before it is waited for, so each step waits for the one before: one is always
  * on its way.
  */
-function inTurn(device: GPUDevice, start: () => np.Array): Pick<Runner, "step" | "wait"> {
+function inTurn(
+  device: GPUDevice,
+  start: () => np.Array,
+  startMany?: () => np.Array,
+): Pick<Runner, "step" | "wait" | "together"> {
   let before: Promise<unknown> = Promise.resolve();
+  const inOrder = (work: () => np.Array) => async () => {
+    const ready = blockUntilReady(work()).then((made) => made.dispose());
+    // Whoever awaits it gets the error; until then it must not count as unhandled.
+    ready.catch(() => undefined);
+    await before;
+    before = ready;
+  };
   return {
-    async step() {
-      const ready = blockUntilReady(start()).then((made) => made.dispose());
-      // Whoever awaits it gets the error; until then it must not count as unhandled.
-      ready.catch(() => undefined);
-      await before;
-      before = ready;
-    },
+    step: inOrder(start),
+    ...(startMany && { together: { steps: unrolled, start: inOrder(startMany) } }),
     async wait() {
       await before;
       await device.queue.onSubmittedWorkDone();
@@ -129,11 +142,24 @@ export const train = keeping(async (keep, work: Work) => {
       .mul(-1 / batch);
   };
 
-  const step = jit((state: State, x: np.Array, y: np.Array): { state: State; loss: np.Array } => {
+  type Made = { state: State; loss: np.Array };
+  const once = (state: State, x: np.Array, y: np.Array): Made => {
     const [loss, gradients] = valueAndGrad(lossOf)(tree.ref(state.params), x, y);
     return { state: nextState(hypers, state, gradients), loss };
-  });
+  };
+  const step = jit(once);
   keep({ destroy: () => step.dispose() });
+  const steps = jit((state: State, x: np.Array, y: np.Array): Made => {
+    let made = once(state, x.ref, y.ref);
+    for (let i = 1; i < unrolled; i++) {
+      made.loss.dispose();
+      made = once(made.state, x.ref, y.ref);
+    }
+    x.dispose();
+    y.dispose();
+    return made;
+  });
+  keep({ destroy: () => steps.dispose() });
 
   const tensors = work.layers.flatMap(({ inputs: ins, outputs: outs, weight, bias }) => [
     { data: weight, shape: [ins, outs] },
@@ -141,15 +167,16 @@ export const train = keeping(async (keep, work: Work) => {
   ]);
   let state = firstState(tensors.map(({ data, shape }) => ({ data: data.slice(), shape })));
   keep({ destroy: () => free(tree.leaves(state)) });
-  const start = (): np.Array => {
-    const made = step(state, inputs.ref, labels.ref);
+  const startOf = (call: typeof step) => (): np.Array => {
+    const made = call(state, inputs.ref, labels.ref);
     state = made.state;
     return made.loss;
   };
+  const start = startOf(step);
   return {
     device,
-    note: "AdamW written by hand in the jitted step",
-    ...inTurn(device, start),
+    note,
+    ...inTurn(device, start, startOf(steps)),
     answer: () =>
       answerOf(
         async () => (await start().data())[0] ?? Number.NaN,
@@ -190,25 +217,38 @@ export const update = keeping(async (keep, work: UpdateWork, values: typeof valu
   const gradients = gradientsOf(work, values);
   keep({ destroy: () => free(gradients) });
   const maxNorm = maxNormOf(work);
-  const apply = jit((before: State, given: np.Array[]): { state: State; norms: np.Array[] } => {
+  type Made = { state: State; norms: np.Array[] };
+  const once = (before: State, given: np.Array[]): Made => {
     if (!work.clip) return { state: nextState(updateHypers, before, given), norms: [] };
     const norm = globalNorm(tree.ref(given));
     const scale = np.minimum(1, np.reciprocal(norm.ref.add(1e-6)).mul(maxNorm));
     const clipped = given.map((g) => g.mul(scale.ref));
     scale.dispose();
     return { state: nextState(updateHypers, before, clipped), norms: [norm] };
-  });
+  };
+  const apply = jit(once);
   keep({ destroy: () => apply.dispose() });
+  const applyMany = jit((before: State, given: np.Array[]): Made => {
+    let made = once(before, tree.ref(given));
+    for (let i = 1; i < unrolled; i++) {
+      free(made.norms);
+      made = once(made.state, tree.ref(given));
+    }
+    free(given);
+    return made;
+  });
+  keep({ destroy: () => applyMany.dispose() });
   let state = firstState(work.tensors.map(({ shape }, t) => ({ data: values(work, "params", t), shape: [...shape] })));
   let norms: np.Array[] = [];
   keep({ destroy: () => free([...tree.leaves<np.Array>(state), ...norms]) });
-  const start = () => {
+  const startOf = (call: typeof apply) => () => {
     free(norms);
-    const made = apply(state, tree.ref(gradients));
+    const made = call(state, tree.ref(gradients));
     ({ state, norms } = made);
     // Whatever of a jitted call is waited for, all of it is submitted.
     return state.powers[0]!.ref;
   };
+  const start = startOf(apply);
   const answering: Answering = {
     step: () => start().dispose(),
     ...(work.clip && { norm: async () => (await norms[0]!.ref.data())[0] ?? Number.NaN }),
@@ -216,8 +256,8 @@ export const update = keeping(async (keep, work: UpdateWork, values: typeof valu
   };
   return {
     device,
-    note: "AdamW written by hand in the jitted step",
-    ...inTurn(device, start),
+    note,
+    ...inTurn(device, start, startOf(applyMany)),
     answer: () => answerOfUpdate(answering),
   };
 });

@@ -20,6 +20,9 @@ import {
 } from "../update.ts";
 import { type Keep, keeping } from "./keeping.ts";
 
+/** Its queue: a submission whenever so many dispatches are encoded, and no wait before the end of a turn. */
+const adamNote = "Adam: tfjs has no AdamW; it submits every 15 dispatches, and a turn's steps are waited for once";
+
 let started = false;
 
 /** Whether its backend was started in this page. */
@@ -101,7 +104,7 @@ export const train = keeping(async (keep, work: Work) => {
   };
   return {
     device: backend.device,
-    note: "Adam: tfjs has no AdamW",
+    note: adamNote,
     step: start,
     async wait() {
       // Its last dispatches lie in an encoder of its own until it is full or something is read; what is read comes last.
@@ -182,7 +185,7 @@ export const update = keeping(async (keep, work: UpdateWork, values: typeof valu
   };
   return {
     device,
-    note: "Adam: tfjs has no AdamW",
+    note: adamNote,
     step,
     ...waitOf(backend),
     answer: () => answerOfUpdate(answering),

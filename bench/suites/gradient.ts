@@ -9,13 +9,16 @@ interface Network {
   readonly widths: readonly number[];
   readonly batch: number;
   readonly tier: Tier;
+  /** Default: all that run in the page. */
+  readonly engines?: readonly Engine[];
 }
 
-/** The main one, and one so small that the host is what counts. */
-const networks: readonly Network[] = [
-  { widths: [784, 1024, 256, 10], batch: 128, tier: "full" },
-  { widths: [64, 32, 10], batch: 16, tier: "quick" },
-];
+const main = { widths: [784, 1024, 256, 10], batch: 128, tier: "full" } as const;
+/** So small that the host is what counts. */
+const small = { widths: [64, 32, 10], batch: 16, tier: "quick" } as const;
+
+/** In large batches a step is all products; where a GPU is emulated one of tfjs would take half a minute. */
+const networks: readonly Network[] = [main, small, { ...main, batch: 1024, engines: ["fallline", "jaxjs"] }];
 
 // Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
 const engines = {
@@ -26,12 +29,14 @@ const engines = {
   jaxjs: async (work) => (await import("../engines/jaxjs.ts")).train(work),
 } satisfies Record<string, (work: Work) => Promise<Runner>>;
 
+type Engine = keyof typeof engines;
+
 /** One full training step in each of the engines, whose answers are held against our CPU reference. */
 function trainCase(
   suite: string,
   { widths, batch, tier }: Network,
-  names: readonly (keyof typeof engines)[],
-  ours: keyof typeof engines,
+  names: readonly Engine[],
+  more: Pick<Case, "ours" | "launch">,
 ): Case {
   let made: Work | undefined;
   const work = () => {
@@ -49,7 +54,7 @@ function trainCase(
     expected: () => answerOfReference(work()),
     start: () => startOf(work()),
     contenders: names.map((engine): Contender => ({ engine, load: () => engines[engine](work()) })),
-    ours,
+    ...more,
   };
 }
 
@@ -64,8 +69,15 @@ async function answerOfReference(work: Work): Promise<Answer> {
 
 /** What runs in the page. */
 export const gradientCases: readonly Case[] = networks.map((network) =>
-  trainCase("gradient", network, ["fallline", "tfjs", "jaxjs", "plain", "reference"], "fallline"),
+  trainCase("gradient", network, network.engines ?? ["fallline", "tfjs", "jaxjs", "plain", "reference"], {
+    ours: "fallline",
+  }),
 );
 
 /** What runs in Node, without a GPU: the reference beside plain loops. */
-export const cpuCases: readonly Case[] = [trainCase("cpu", networks[0]!, ["reference", "plain"], "reference")];
+export const cpuCases: readonly Case[] = [trainCase("cpu", main, ["reference", "plain"], { ours: "reference" })];
+
+/** A small training step of suite "launch". */
+export const trainLaunch: Case = trainCase("launch", { ...small, tier: "full" }, ["fallline", "tfjs", "jaxjs"], {
+  ...{ ours: "fallline", launch: true },
+});

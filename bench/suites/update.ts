@@ -3,12 +3,13 @@
 // instead and beside what the device's memory allows at all.
 import { rules } from "../../src/index.ts";
 import { update as copy } from "../engines/copy.ts";
-import { update as fallline } from "../engines/fallline.ts";
+import { update as fallline, updateOfOwnBuffers } from "../engines/fallline.ts";
 import { update as naive } from "../engines/naive.ts";
 import { update as plain } from "../engines/plain.ts";
+import { rotated, setsOf } from "../engines/rotated.ts";
 import { update as stream } from "../engines/stream.ts";
 import type { Case, Contender, Runner, Tier } from "../suite.ts";
-import { expectedOf, isChecked, isStream, startOf, type UpdateWork, updateWork } from "../update.ts";
+import { expectedOf, isChecked, isStream, slotsOf, startOf, type UpdateWork, updateWork } from "../update.ts";
 
 // Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
 const engines = {
@@ -19,10 +20,12 @@ const engines = {
   plain,
   /** What ours takes without clipping, in the same rounds; it answers another question. */
   unclipped: async (work) => withoutAnswer(await fallline({ ...work, clip: false })),
+  /** Ours on its own buffers, where the case gives it the caller's. */
+  arena: fallline,
   stream,
   copy,
 } satisfies Record<string, (work: UpdateWork) => Promise<Runner>>;
-type Engine = keyof typeof engines;
+export type Engine = keyof typeof engines;
 
 const withoutAnswer = ({ answer: _, ...runner }: Runner): Runner => runner;
 
@@ -113,24 +116,58 @@ function enginesOf(work: UpdateWork): readonly Engine[] {
 /** An element that was left out, or was updated twice, shows among a million. tfjs's missing decay is 1e-3 of a step. */
 const tolerance = { number: 1e-3, values: 0.005, each: 0.05 };
 
-function updateCase(
+/** What a case has besides. */
+interface More extends Pick<Case, "launch"> {
+  /** Whether ours works on the caller's buffers, one for each tensor and role. */
+  readonly ownBuffers?: boolean;
+  /** Whether sets of buffers take turns, so that nothing is in a cache. */
+  readonly rotated?: boolean;
+}
+
+export function updateCase(
   suite: string,
   name: string,
   tier: Tier,
   work: UpdateWork,
   names: readonly Engine[] = enginesOf(work),
+  { rotated: rotates = false, ownBuffers = false, ...more }: More = {},
 ): Case {
+  // Parameters, gradients and slots, once each.
+  const sets = setsOf(4 * (2 + slotsOf(work)) * work.n);
+  const load = (engine: Engine) => {
+    const once = () => (ownBuffers && engine === "fallline" ? updateOfOwnBuffers : engines[engine])(work);
+    return rotates ? rotated(once, sets) : once();
+  };
   return {
     ...{ suite, name, tier, n: work.n, tensors: work.tensors.length, number: "norm" },
     ...(isChecked(work) && { expected: () => expectedOf(work), start: () => startOf(work) }),
     ...(work.rule === "adamw" && { tolerance }),
-    contenders: names.map((engine): Contender => ({ engine, load: () => engines[engine](work) })),
+    contenders: names.map((engine): Contender => ({ engine, load: () => load(engine) })),
     ours: "fallline",
     // Dozens of cases must fit into minutes; those that comparisons go by, and steps so short that they scatter, are measured
     // thoroughly.
     brief: !thorough.includes(name) && !(work.rule === "adamw" && !work.clip && work.n < 2 ** 20),
+    ...more,
   };
 }
+
+/** Matrices that show what Muon's products cost: wide, tall, odd, many of one shape, and those of GPT-2 small. */
+const ofMuon: readonly (Size & { readonly tier: Tier })[] = [
+  { name: "256x1024", shapes: [[256, 1024]], tier: "full" },
+  { name: "1024x256", shapes: [[1024, 256]], tier: "full" },
+  { name: "250x300", shapes: [[250, 300]], tier: "full" },
+  { name: "64 of 64x64", shapes: many(64, [64, 64]), tier: "full" },
+  {
+    name: "gpt2-small matrices",
+    shapes: gpt2Small().filter(([a = 0, b = 0]) => b > 1 && a < 50_000 && a !== 1024),
+    tier: "every",
+  },
+];
+
+/** Sizes that fit into a cache, measured where they do not. */
+const cold: readonly Size[] = [{ name: "1x256k", shapes: [[2 ** 18]] }, million];
+
+const updateOfAll = (shapes: Shapes) => updateWork("adamw", false, shapes);
 
 export const updateCases: readonly Case[] = [
   ...rules.flatMap(({ name, only, factored }) =>
@@ -144,6 +181,18 @@ export const updateCases: readonly Case[] = [
       });
     }),
   ),
+  ...ofMuon.map(({ name, shapes, tier }) =>
+    updateCase("update", `muon ${name}`, tier, updateWork("muon", false, shapes)),
+  ),
+  ...[many16k, many1k].map(({ name, shapes }) =>
+    updateCase("update", `adamw ${name} own buffers`, "full", updateOfAll(shapes), ["fallline", "arena", "stream"], {
+      ownBuffers: true,
+    }),
+  ),
+  ...cold.map(({ name, shapes }) => {
+    const names = ["fallline", "naive", "tfjs", "jaxjs", "plain", "stream"] as const;
+    return updateCase("update", `adamw ${name} rotated`, "full", updateOfAll(shapes), names, { rotated: true });
+  }),
   ...curve.map(({ name, shapes }) => {
     const work = updateWork("adamw", false, shapes);
     const names = enginesOf(work).filter((engine) => engine !== "plain");

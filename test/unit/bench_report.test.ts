@@ -17,7 +17,7 @@ function rowsOf(suite: string, name: string, given: Readonly<Record<string, numb
   return [...Object.keys(others), "fallline"].map((engine) => ({
     ...blank(suite, name, engine, n),
     ...{ ms: ms[engine]!, spread: 0.2, paramsPerSecond: (1000 * n) / ms[engine]!, dispatches: 1 },
-    ...{ bytesPerParam: 28, gbPerSecond: (28 * n) / ms[engine]! / 1e6, agrees: true },
+    ...{ bytesPerParam: engine === "tfjs" ? 128 : 28, gbPerSecond: (28 * n) / ms[engine]! / 1e6, agrees: true },
     ratioToStream: ms.stream && engine !== "stream" ? ms[engine]! / ms.stream : null,
     ratioTo: engine === "fallline" ? Object.fromEntries(ratios) : {},
   }));
@@ -69,7 +69,17 @@ describe("tables", () => {
     const tables = tablesOf([...size, host, ...curve, ...update, failed, blank("new", "some", "tfjs")]);
     expect(tables.map(({ title }) => title)).toEqual(["update", "curve", "host", "size", "new"]);
     const [first, , inHost, inSize] = tables;
-    expect(first!.head).toEqual(["ms", "±", "params/s", "GB/s", "dispatches", "B/param", "× stream", "× ours"]);
+    expect(first!.head).toEqual([
+      "ms",
+      "±",
+      "params/s",
+      "GB/s",
+      "dispatches",
+      "B/param",
+      "× stream",
+      "× bytes",
+      "× ours",
+    ]);
     expect(first!.cases).toHaveLength(1);
     const { name, rows } = first!.cases[0]!;
     expect(name).toBe("adamw 1x1M");
@@ -80,9 +90,10 @@ describe("tables", () => {
       ["stream", false],
       ["jaxjs", false],
     ]);
-    expect(rows[0]!.cells).toEqual(["1", "0.1", "1.05G", "29.4", "1", "28", "1.25", ""]);
+    expect(rows[0]!.cells).toEqual(["1", "0.1", "1.05G", "29.4", "1", "28", "1.25", "–", ""]);
     expect(rows[1]!.cells.at(-1)).toBe("8");
-    expect(rows[4]!.cells).toEqual(["failed", ...Array(7).fill("–")]);
+    expect(rows[1]!.cells.at(-2)).toBe("4.57");
+    expect(rows[4]!.cells).toEqual(["failed", ...Array(8).fill("–")]);
     expect(inHost!.head).toEqual(["µs", "±"]);
     expect(inHost!.cases[0]!.rows[0]!.cells).toEqual(["21.3", "1"]);
     expect(inSize!.head).toEqual(["bytes", "× ours"]);
@@ -90,6 +101,27 @@ describe("tables", () => {
       ["1,000", ""],
       ["15,500", "15.5"],
     ]);
+  });
+
+  it("have of bytes what a peer moves by ours, and nothing of the CPU and of bounds", () => {
+    const rows = rowsOf("update", "adamw 1x64k", { tfjs: 9, plain: 0.5, stream: 0.8 });
+    const [{ head, cases }] = tablesOf(rows) as [ReturnType<typeof tablesOf>[number]];
+    const at = head.indexOf("× bytes");
+    expect(cases[0]!.rows.map(({ engine, cells }) => [engine, cells[at]])).toEqual([
+      ["fallline", "–"],
+      ["tfjs", "4.57"],
+      ["plain", "–"],
+      ["stream", "–"],
+    ]);
+  });
+
+  it("tell a step's time from a launch's", () => {
+    const launch = { steps: [40, 10], slopeMs: 0.5, interceptMs: 2, togetherMs: null } as const;
+    const [{ head, cases }] = tablesOf([{ ...blank("launch", "adamw 1x1k", "fallline"), ms: 0.55, launch }]) as [
+      ReturnType<typeof tablesOf>[number],
+    ];
+    expect(head).toEqual(["ms", "steps a turn", "slope ms", "intercept ms"]);
+    expect(cases[0]!.rows[0]!.cells).toEqual(["0.55", "40", "0.5", "2"]);
   });
 
   it("keep two suites' cases of one name apart", () => {

@@ -5,6 +5,7 @@ import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
 import { passedOver } from "../../bench/browser.ts";
 import { checkFilter, chosen, nodeCases, pageCases, titleOf } from "../../bench/cases.ts";
+import { rotated, setsOf } from "../../bench/engines/rotated.ts";
 import { isSound, readOptions, runInPage, writtenLine } from "../../bench/run.ts";
 import { type Answer, type Case, emptyRow, type Progress, type Row, type Runner, runCases } from "../../bench/suite.ts";
 import { sizeCases } from "../../bench/suites/size.ts";
@@ -72,6 +73,7 @@ class FakeQueue {
 
 class FakeEncoder {
   clearBuffer() {}
+  finish() {}
   copyBufferToBuffer() {}
   beginComputePass() {
     return new FakePass();
@@ -82,6 +84,7 @@ class FakePass {
   setBindGroup() {}
   dispatchWorkgroups() {}
   dispatchWorkgroupsIndirect() {}
+  end() {}
 }
 
 /** A device that fails when asked to. */
@@ -158,6 +161,68 @@ describe("rows", () => {
     const kernels = [{ kernel: "one", ms: 1, share: 1, gflops: null }];
     const rows = await runCases([caseOf([engine("fallline", [], { kernels: async () => kernels })])], { rounds: 1 });
     expect(rows[0]?.kernels).toEqual(kernels);
+  });
+});
+
+describe("a launch", () => {
+  const ofTurn = async (steps: number) => (5 + 2 * steps) / steps;
+
+  it("is told from a step by turns of many and of few steps, and by steps that are one call", async () => {
+    const log: Log = [];
+    const { device } = fakeDevice();
+    let encoded = 0;
+    const contenders = [
+      engine("fallline", [], { device, time: ofTurn, encode: () => void encoded++ }),
+      engine("jaxjs", log, { time: ofTurn, together: { steps: 8, start: () => void log.push("eight") } }),
+      engine("plain", [], { time: ofTurn }),
+    ];
+    const rows = await runCases([caseOf(contenders, { launch: true })], { quick: true, rounds: 3 });
+    for (const { launch } of rows) {
+      expect(launch!.slopeMs).toBeCloseTo(2, 9);
+      expect(launch!.interceptMs).toBeCloseTo(5, 9);
+    }
+    const [many, few] = of(rows, "fallline").launch!.steps;
+    expect(few).toBe(Math.round(many / 4));
+    // A step that warms up, then the rounds.
+    expect(encoded).toBe(1 + 3 * many);
+    expect(log.filter((line) => line === "eight")).toHaveLength(1 + 3 * Math.ceil(many / 8));
+    expect(of(rows, "plain").launch!.togetherMs).toBeNull();
+  });
+
+  it("is of at least four steps a turn, and of no row whose case does not ask for it", async () => {
+    const slow = () => engine("fallline", [], { time: async () => 900 });
+    const rows = await runCases([caseOf([slow()], { launch: true }), caseOf([slow()])], { rounds: 1 });
+    expect(rows.map(({ launch }) => launch?.steps)).toEqual([[4, 1], undefined]);
+  });
+});
+
+describe("sets of buffers that take turns", () => {
+  it("are more than caches hold, each used in its turn, and destroyed together", async () => {
+    expect([setsOf(2 ** 22), setsOf(2 ** 28), setsOf(2 ** 30)]).toEqual([64, 2, 2]);
+    const log: Log = [];
+    let made = 0;
+    const load = () => engine(`set${made++}`, log).load();
+    const runner = await rotated(load, 3);
+    for (let i = 0; i < 4; i++) await runner.step();
+    runner.destroy();
+    expect(log.map((line) => line.replace("destroyed", "gone"))).toEqual([
+      "set0 step",
+      "set1 step",
+      "set2 step",
+      "set0 step",
+      "set2 gone",
+      "set1 gone",
+      "set0 gone",
+    ]);
+    expect(runner.note).toBe("3 sets of buffers take turns");
+  });
+
+  it("leave nothing behind where one of them does not load", async () => {
+    const log: Log = [];
+    let made = 0;
+    const load = () => (made++ < 1 ? engine("set", log).load() : Promise.reject(new Error("no memory")));
+    await expect(rotated(load, 3)).rejects.toThrow("no memory");
+    expect(log).toEqual(["set destroyed"]);
   });
 });
 
@@ -435,7 +500,7 @@ describe("the choice of cases", () => {
         all.filter((each) => each.suite === suite).map(titleOf),
       );
     }
-    expect(titles({ filter: "gradient: train 784-1024-256-10", quick: true })).toEqual([
+    expect(titles({ filter: "gradient: train 784-1024-256-10 b128", quick: true })).toEqual([
       "gradient: train 784-1024-256-10 b128",
     ]);
     expect(titles({ filter: "gradient: train", quick: true })).toEqual(["gradient: train 64-32-10 b16"]);
