@@ -19,6 +19,7 @@ import quadBlocks from "../../../shaders/products/quad_blocks.wgsl?raw";
 import registers from "../../../shaders/products/registers.wgsl?raw";
 import shared from "../../../shaders/products/shared.wgsl?raw";
 import tiled from "../../../shaders/products/tiled.wgsl?raw";
+import vectors from "../../../shaders/products/vectors.wgsl?raw";
 import { assemble, type Snippet, type Source } from "../../base/assemble.ts";
 import { defineStruct } from "../../base/struct.ts";
 import type { BindingUse } from "../gpu/kernel.ts";
@@ -109,17 +110,18 @@ const named = {
   gradient: { extra: true },
   combine: { side: true },
 } as const satisfies Record<keyof typeof epilogues, { readonly side?: true; readonly extra?: true }>;
-/** What enables an extension stands first, as WGSL wants it. */
+/** The kernel, and what stands at the beginning of its source: WGSL wants extensions enabled there. */
 const kernels = {
-  registers: [snippet("lane_blocks", laneBlocks), snippet("registers", registers)],
-  quads: [snippet("quad_blocks", quadBlocks), snippet("registers", registers)],
-  tiled: [snippet("float_tiles", floatTiles), snippet("tiled", tiled)],
-  f16: [snippet("half_tiles", halfTiles), snippet("tiled", tiled)],
+  registers: [snippet("registers", registers), snippet("lane_blocks", laneBlocks)],
+  quads: [snippet("registers", registers), snippet("quad_blocks", quadBlocks)],
+  vectors: [snippet("vectors", vectors)],
+  tiled: [snippet("tiled", tiled), snippet("float_tiles", floatTiles)],
+  f16: [snippet("tiled", tiled), snippet("half_tiles", halfTiles)],
 } as const satisfies Record<string, readonly Snippet[]>;
 
 /** How the work is cut, and what lanes share. */
 export type KernelName = keyof typeof kernels;
-export const kernelNames: readonly KernelName[] = ["registers", "quads", "tiled", "f16"];
+export const kernelNames: readonly KernelName[] = ["registers", "quads", "vectors", "tiled", "f16"];
 
 /** Whether matrices are read in vec4s, which sizes must allow. */
 export type MatrixAccess = keyof typeof accesses;
@@ -133,10 +135,10 @@ export interface ProductCode {
 }
 
 export function assembleProduct({ kernel, access, epilogue, dropout: drops }: ProductCode): Source {
-  const [first, main] = kernels[kernel];
+  const [main, ...first] = kernels[kernel];
   const activates = activating.has(epilogue) ? [activationSnippet, ...dropouts[drops ? "yes" : "no"]] : [];
   return assemble(`${kernel} product, ${epilogue}`, [
-    first,
+    ...first,
     { name: "the generated struct of sizes", text: sizesStruct.wgsl },
     snippet("shared", shared),
     accesses[access],

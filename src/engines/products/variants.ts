@@ -66,6 +66,19 @@ function tiled(kernel: "tiled" | "f16", width: number, height: number, side: 1 |
   };
 }
 
+/** Every lane `side` × `side` blocks of 4 × 4 elements, in its registers, 16 × 16 lanes. */
+function vectors(side: 1 | 2, width = 16, height = 16): Variant {
+  const tile = [4 * side * height, 4 * side * width] as const;
+  return {
+    name: nameOf("vectors", tile),
+    kernel: "vectors",
+    tile,
+    lanes: [width, height],
+    constants: { width, height, side_blocks: side },
+    memory: 0,
+  };
+}
+
 const nameOf = (kernel: KernelName, [rows, columns]: Variant["tile"]) => `${kernel}-${rows}x${columns}`;
 
 export const variants: readonly Variant[] = [
@@ -75,6 +88,8 @@ export const variants: readonly Variant[] = [
   registers("quads", 4, 1),
   registers("quads", 4, 2),
   registers("quads", 8, 8),
+  vectors(1),
+  vectors(2),
   tiled("tiled", 8, 8, 1),
   tiled("tiled", 8, 8, 2),
   tiled("tiled", 16, 16, 2),
