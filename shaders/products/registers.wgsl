@@ -12,15 +12,7 @@ fn main(
 ) {
   let instance = group.z;
   let tile = group.y * groups.x + group.x;
-  if (halted(instance)) {
-    return;
-  }
-  begin(instance);
-  if (tile >= sizes.tiles) {
-    beyond_tiles(instance, (tile - sizes.tiles) * width * height + index);
-    return;
-  }
-  if (is_above(tile, 4u * height, 2u * width)) {
+  if (!has_tile(instance, tile, 4u * height, 2u * width, width * height, index)) {
     return;
   }
   let m = 4u * ((tile / sizes.tiles_across) * height + lane.y);

@@ -27,6 +27,20 @@ fn is_above(tile: u32, down: u32, across: u32) -> bool {
   return symmetric && (tile % sizes.tiles_across) * across >= (tile / sizes.tiles_across + 1u) * down;
 }
 
+// What a workgroup begins with: whether it computes a tile of so many blocks. One behind the tiles does what is done apart; its
+// lanes are numbered.
+fn has_tile(instance: u32, tile: u32, down: u32, across: u32, lanes: u32, lane: u32) -> bool {
+  if (halted(instance)) {
+    return false;
+  }
+  begin(instance);
+  if (tile >= sizes.tiles) {
+    beyond_tiles(instance, (tile - sizes.tiles) * lanes + lane);
+    return false;
+  }
+  return !is_above(tile, down, across);
+}
+
 // Where a product's matrix begins, how many rows are stored and how far apart. It is formed once, ahead of a kernel's loop:
 // some adapters pay for every look at a uniform.
 struct Matrix {

@@ -10,8 +10,35 @@ const steps = 16u;
 var<workgroup> a_tile: array<Kept, steps * height * side_blocks>;
 var<workgroup> b_tile: array<Kept, steps * width * side_blocks>;
 
+// What a lane adds up.
+struct Blocks {
+  c00: mat4x4f,
+  c01: mat4x4f,
+  c10: mat4x4f,
+  c11: mat4x4f,
+}
+
+// Where a lane's vec4s of one step stand in the tiles.
+struct Step {
+  a: u32,
+  b: u32,
+}
+
 fn outer(across: vec4f, down: vec4f) -> mat4x4f {
   return mat4x4f(across * down.x, across * down.y, across * down.z, across * down.w);
+}
+
+fn add_step(c: ptr<function, Blocks>, at: Step) {
+  let a0 = vec4f(a_tile[at.a]);
+  let b0 = vec4f(b_tile[at.b]);
+  (*c).c00 += outer(b0, a0);
+  if (side_blocks == 2u) {
+    let a1 = vec4f(a_tile[at.a + height]);
+    let b1 = vec4f(b_tile[at.b + width]);
+    (*c).c01 += outer(b1, a0);
+    (*c).c10 += outer(b0, a1);
+    (*c).c11 += outer(b1, a1);
+  }
 }
 
 @compute @workgroup_size(width, height)
@@ -23,27 +50,16 @@ fn main(
 ) {
   let instance = group.z;
   let tile = group.y * groups.x + group.x;
-  if (halted(instance)) {
-    return;
-  }
-  begin(instance);
-  if (tile >= sizes.tiles) {
-    beyond_tiles(instance, (tile - sizes.tiles) * width * height + index);
-    return;
-  }
-  if (is_above(tile, height * side_blocks, width * side_blocks)) {
-    return;
-  }
   let down = height * side_blocks;
   let across = width * side_blocks;
+  if (!has_tile(instance, tile, down, across, width * height, index)) {
+    return;
+  }
   let m = (tile / sizes.tiles_across) * down;
   let n = (tile % sizes.tiles_across) * across;
   let from_a = matrix_a(instance);
   let from_b = matrix_b(instance);
-  var c00 = mat4x4f();
-  var c01 = mat4x4f();
-  var c10 = mat4x4f();
-  var c11 = mat4x4f();
+  var c = Blocks();
   for (var k = 0u; k < depth(); k += steps / 4u) {
     for (var i = index; i < down * steps / 4u; i += width * height) {
       // Of a step there is one vec4 for each four rows.
@@ -65,21 +81,17 @@ fn main(
       b_tile[at + 3u * across] = Kept(rows[3]);
     }
     workgroupBarrier();
-    for (var step = 0u; step < steps; step++) {
-      let a0 = vec4f(a_tile[step * down + lane.y]);
-      let b0 = vec4f(b_tile[step * across + lane.x]);
-      c00 += outer(b0, a0);
-      if (side_blocks == 2u) {
-        let a1 = vec4f(a_tile[step * down + lane.y + height]);
-        let b1 = vec4f(b_tile[step * across + lane.x + width]);
-        c01 += outer(b1, a0);
-        c10 += outer(b0, a1);
-        c11 += outer(b1, a1);
-      }
+    // Written out in part: compilers leave a loop of this size rolled.
+    for (var step = 0u; step < steps; step += 4u) {
+      let at = Step(step * down + lane.y, step * across + lane.x);
+      add_step(&c, at);
+      add_step(&c, Step(at.a + down, at.b + across));
+      add_step(&c, Step(at.a + 2u * down, at.b + 2u * across));
+      add_step(&c, Step(at.a + 3u * down, at.b + 3u * across));
     }
     workgroupBarrier();
   }
-  var found = array<mat4x4f, 4>(c00, c01, c10, c11);
+  var found = array<mat4x4f, 4>(c.c00, c.c01, c.c10, c.c11);
   for (var i = 0u; i < side_blocks * side_blocks; i++) {
     finish_block(instance, m + lane.y + (i / 2u) * height, n + lane.x + (i % 2u) * width, found[i]);
   }

@@ -16,12 +16,13 @@ import {
   variantDispatch,
 } from "../../src/engines/products/product.ts";
 import { hasQuadsInRow } from "../../src/engines/products/quads.ts";
-import { assembleProduct, bindingsOf } from "../../src/engines/products/sources.ts";
+import { assembleProduct, bindingsOf, kernelNames } from "../../src/engines/products/sources.ts";
 import {
   findVariant,
   type ProductShape,
   probeVariants,
   type Variant,
+  variants,
   whyNot,
 } from "../../src/engines/products/variants.ts";
 import { device } from "./setup.ts";
@@ -166,21 +167,27 @@ const evenSizes = (odd: boolean): readonly Sizes[] => [
 type Sizes = readonly [m: number, n: number, k: number];
 
 describe("products", () => {
-  const kernels = ["registers-32x16", "quads-32x32", "tiled-32x32", "tiled-64x64", "f16-64x64"]
+  const kernels = [
+    ...["registers-32x16", "quads-32x32", "vectors-128x128", "vectors-64x64", "sliced-16x16", "sliced-32x32"],
+    ...["tiled-32x32", "tiled-64x64", "f16-64x64"],
+  ]
     .map((name) => findVariant(name)!)
     .filter((variant) => whyNot(device, variant) === undefined);
+  /** Those that take long to compile have one form; other sizes of a kernel have what follows. */
+  const brief = ["sliced-16x16", "tiled-64x64"];
+  const others = ["vectors-64x64", "sliced-32x32"];
 
   it("has every kernel here that the device can run, and the barrier-free ones at least", () => {
-    expect(kernels.map(({ kernel }) => kernel)).toEqual(expect.arrayContaining(["registers", "tiled"]));
+    expect(kernels.map(({ kernel }) => kernel)).toEqual(expect.arrayContaining(["registers", "vectors", "tiled"]));
   });
 
-  describe.each(kernels)("$name", (variant) => {
+  describe.each(kernels.filter(({ name }) => !others.includes(name)))("$name", (variant) => {
     // How matrices are read and how blocks are transposed do not know of each other, and compiling is what takes the time: vec4s
     // are left out where another kernel has them in that form.
     const { kernel } = variant;
-    it.each(variant.name === "tiled-64x64" ? forms.slice(1, 2) : forms)("%o", async (form) => {
-      const others = kernel === "registers" ? form.transposeA !== form.transposeB : form.transposeA && !form.transposeB;
-      const even = others && variant.name !== "tiled-64x64";
+    it.each(brief.includes(variant.name) ? forms.slice(1, 2) : forms)("%o", async (form) => {
+      const chosen = kernel === "registers" ? form.transposeA !== form.transposeB : form.transposeA && !form.transposeB;
+      const even = chosen && variant.name !== "tiled-64x64";
       for (const [m, n, k] of [...oddSizes, ...(even ? evenSizes(!form.transposeA) : [])]) {
         const shape = { m, n, k, ...form };
         const [a, b] = [draw(m * k), draw(k * n)];
@@ -192,6 +199,20 @@ describe("products", () => {
     });
   });
 
+  it.each(kernels)("$name of several tiles, with sums behind them, added to what is there", async (variant) => {
+    const [rows, columns] = variant.tile;
+    const of = { m: rows + 5, n: columns + 141, k: 9, transposeA: true };
+    const [x, delta, old, oldSums] = [draw(of.m * 9), draw(9 * of.n), draw(of.m * of.n), draw(of.n)];
+    const want = multiply(of, x, delta).product.map((g, i) => g + old[i]!);
+    const sums = oldSums.map((sum, j) => delta.reduce((all, d, i) => (i % of.n === j ? all + d : all), sum));
+    const { c, operands } = await run({
+      ...{ variant, shape: of, a: x, b: delta, c: old },
+      epilogue: (operand) => ({ type: "gradient", accumulate: true, sums: operand(oldSums) }),
+    });
+    expect(worst(c, want, scaleOf(want))).toBeLessThan(variant.kernel === "f16" ? 2e-3 : 2e-6);
+    expect(worst(operands[0]!, sums, scaleOf(sums))).toBeLessThan(2e-6);
+  });
+
   it("of more than 65,535 workgroups", async () => {
     const shape = { m: 32 * 65_536 + 1, n: 1, k: 1 };
     const a = Float32Array.from({ length: shape.m }, (_, i) => i % 4093);
@@ -201,6 +222,9 @@ describe("products", () => {
   });
 });
 
+/** Of each kernel the variant with the largest tile. */
+const largest = kernelNames.map((name) => variants.findLast(({ kernel }) => kernel === name)!);
+
 it("compiles every kernel and epilogue, with float16 too, where nothing is run", async () => {
   // Dawn's null backend has every feature, and checks what it is given as any other.
   const { create } = await import("webgpu");
@@ -209,8 +233,7 @@ it("compiles every kernel and epilogue, with float16 too, where nothing is run",
   const everything = await requestDevice(gpu);
   keep(everything);
   expect(everything.features.has("shader-f16")).toBe(true);
-  for (const name of ["quads-128x64", "tiled-128x128", "f16-64x64", "f16-128x128"]) {
-    const variant = findVariant(name)!;
+  for (const variant of largest) {
     expect(whyNot(everything, variant)).toBeUndefined();
     for (const epilogue of ["none", "forward", "delta", "gradient", "combine"] as const) {
       for (const access of ["vec4", "any"] as const) {
@@ -391,6 +414,7 @@ describe("a replica's matrices", () => {
     [quick, 37],
     [quick, 68],
     [findVariant("tiled-32x32")!, 68],
+    [findVariant("vectors-64x64")!, 68],
   ])("are multiplied in one dispatch, of a symmetric product one triangle (variant %#)", async (variant, size) => {
     const [replicas, matrices, square] = [2, 3, size * size];
     const count = replicas * matrices;

@@ -103,6 +103,30 @@ describe("tune", () => {
   });
 });
 
+describe("the default on a GPU", () => {
+  const gpuWith = (limits: Partial<GPUSupportedLimits>) =>
+    ({
+      features: new Set(),
+      limits: { ...defaults, ...limits },
+      adapterInfo: { description: "a GPU" },
+    }) as unknown as GPUDevice;
+  const defaults = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16_384 };
+
+  it.each([
+    [{ m: 2048, n: 1024, k: 8 }, "tiled-64x64"],
+    [{ m: 1984, n: 1024, k: 8 }, "tiled-32x32"],
+    [{ m: 128, n: 512, k: 784 }, "tiled-32x32"],
+    [{ m: 128, n: 480, k: 784 }, "sliced-32x32"],
+    [{ m: 128, n: 10, k: 256 }, "sliced-16x16"],
+    [{ m: 128, n: 10, k: 127 }, "tiled-32x32"],
+  ])("of %o goes by its tiles and its depth: %s", (shape, name) => {
+    expect(defaultVariant(gpuWith({}), shape).name).toBe(name);
+    // A device with workgroups too small for slices.
+    const small = gpuWith({ maxComputeInvocationsPerWorkgroup: 64 });
+    expect(defaultVariant(small, shape).name).toBe(name.replace(/sliced-.*/, "tiled-32x32"));
+  });
+});
+
 describe("a driver that refuses", () => {
   it("a variant gives it the speed 0, and another is chosen", async () => {
     const refusing = await refusingDevice("registers");

@@ -9,7 +9,7 @@ import { type Activation, activations } from "./activation.ts";
 import { type Dropout, dropoutKey, dropoutThreshold } from "./dropout.ts";
 import { assembleProduct, bindingsOf, type MatrixAccess, type ProductCode, sizesStruct } from "./sources.ts";
 import { variantFor } from "./variant_choices.ts";
-import { accessOf, type ProductShape, probeVariants, type Variant } from "./variants.ts";
+import { accessOf, lanesOf, type ProductShape, probeVariants, type Variant } from "./variants.ts";
 
 export type { Dropout } from "./dropout.ts";
 
@@ -202,11 +202,10 @@ export function bindProduct(
   const { m, n, k, epilogue, transposeA = false, transposeB = false, matrices = 1 } = product;
   const { activation, dropout, side, extra, accumulate, alpha, beta, shift, biasRows } = epilogueOperands(epilogue);
   const [tileRows, tileColumns] = variant.tile;
-  const [lanesAcross, lanesDown] = variant.lanes;
   const tilesAcross = Math.ceil(n / tileColumns);
   const tiles = tilesAcross * Math.ceil(m / tileRows);
   // Behind the tiles, lanes that each sum four columns.
-  const summing = epilogue.type === "gradient" && extra ? Math.ceil(n / 4 / (lanesAcross * lanesDown)) : 0;
+  const summing = epilogue.type === "gradient" && extra ? Math.ceil(n / 4 / lanesOf(variant)) : 0;
   const [x, y] = grid(device, tiles + summing);
   const most = device.limits.maxComputeWorkgroupsPerDimension;
   const products = replicas * matrices;

@@ -18,6 +18,7 @@ import plain from "../../../shaders/products/plain.wgsl?raw";
 import quadBlocks from "../../../shaders/products/quad_blocks.wgsl?raw";
 import registers from "../../../shaders/products/registers.wgsl?raw";
 import shared from "../../../shaders/products/shared.wgsl?raw";
+import sliced from "../../../shaders/products/sliced.wgsl?raw";
 import tiled from "../../../shaders/products/tiled.wgsl?raw";
 import vectors from "../../../shaders/products/vectors.wgsl?raw";
 import { assemble, type Snippet, type Source } from "../../base/assemble.ts";
@@ -53,7 +54,7 @@ export const sizesStruct = defineStruct("Sizes", {
   cStep: "u32",
   sideStep: "u32",
   extraStep: "u32",
-  // tiles of C, one a workgroup, and how many lie side by side; workgroups behind them have what the epilogue does apart
+  // tiles of C, one a workgroup, and how many lie side by side; workgroups behind them do what the epilogue does apart
   tiles: "u32",
   tilesAcross: "u32",
   // in words: from one replica's record to the next; in the first the word that is 2 while it is halted, and its step
@@ -115,13 +116,14 @@ const kernels = {
   registers: [snippet("registers", registers), snippet("lane_blocks", laneBlocks)],
   quads: [snippet("registers", registers), snippet("quad_blocks", quadBlocks)],
   vectors: [snippet("vectors", vectors)],
+  sliced: [snippet("sliced", sliced)],
   tiled: [snippet("tiled", tiled), snippet("float_tiles", floatTiles)],
   f16: [snippet("tiled", tiled), snippet("half_tiles", halfTiles)],
 } as const satisfies Record<string, readonly Snippet[]>;
 
 /** How the work is cut, and what lanes share. */
 export type KernelName = keyof typeof kernels;
-export const kernelNames: readonly KernelName[] = ["registers", "quads", "vectors", "tiled", "f16"];
+export const kernelNames: readonly KernelName[] = ["registers", "quads", "vectors", "sliced", "tiled", "f16"];
 
 /** Whether matrices are read in vec4s, which sizes must allow. */
 export type MatrixAccess = keyof typeof accesses;

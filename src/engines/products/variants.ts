@@ -33,8 +33,8 @@ export interface Variant {
   readonly name: string;
   readonly kernel: KernelName;
   readonly tile: readonly [rows: number, columns: number];
-  /** Lanes of a workgroup. */
-  readonly lanes: readonly [width: number, height: number];
+  /** Lanes of a workgroup; in depth they share a tile's elements. */
+  readonly lanes: readonly [width: number, height: number, depth: number];
   readonly constants: Readonly<Record<string, number>>;
   /** Bytes of workgroup memory. */
   readonly memory: number;
@@ -47,7 +47,7 @@ function registers(kernel: "registers" | "quads", width: number, height: number)
     name: nameOf(kernel, tile),
     kernel,
     tile,
-    lanes: [width, height],
+    lanes: [width, height, 1],
     constants: { width, height },
     memory: 0,
   };
@@ -60,22 +60,35 @@ function tiled(kernel: "tiled" | "f16", width: number, height: number, side: 1 |
     name: nameOf(kernel, tile),
     kernel,
     tile,
-    lanes: [width, height],
+    lanes: [width, height, 1],
     constants: { width, height, side_blocks: side },
     memory: 16 * (tile[0] + tile[1]) * (kernel === "f16" ? 2 : 4),
   };
 }
 
-/** Every lane `side` × `side` blocks of 4 × 4 elements, in its registers, 16 × 16 lanes. */
-function vectors(side: 1 | 2, width = 16, height = 16): Variant {
-  const tile = [4 * side * height, 4 * side * width] as const;
+/** 16 × 16 lanes, each `side` × `side` blocks of 4 × 4 elements, in its registers. */
+function vectors(side: 1 | 2): Variant {
+  const tile = [64 * side, 64 * side] as const;
   return {
     name: nameOf("vectors", tile),
     kernel: "vectors",
     tile,
-    lanes: [width, height],
-    constants: { width, height, side_blocks: side },
+    lanes: [16, 16, 1],
+    constants: { width: 16, height: 16, side_blocks: side },
     memory: 0,
+  };
+}
+
+/** Every lane 4 × 4 elements over one of several slices of the depth; the slices' sums meet in workgroup memory. */
+function sliced(side: 4 | 8, slices: number): Variant {
+  const tile = [4 * side, 4 * side] as const;
+  return {
+    name: nameOf("sliced", tile),
+    kernel: "sliced",
+    tile,
+    lanes: [side, side, slices],
+    constants: { width: side, height: side, slices },
+    memory: 64 * side * side * slices,
   };
 }
 
@@ -90,6 +103,8 @@ export const variants: readonly Variant[] = [
   registers("quads", 8, 8),
   vectors(1),
   vectors(2),
+  sliced(4, 8),
+  sliced(8, 4),
   tiled("tiled", 8, 8, 1),
   tiled("tiled", 8, 8, 2),
   tiled("tiled", 16, 16, 2),
@@ -104,7 +119,7 @@ export const variantNames: readonly string[] = variants.map(({ name }) => name);
 export function probeVariants(device: GPUDevice): Promise<void> {
   return probeQuads(
     device,
-    variants.filter(({ kernel }) => kernel === "quads").map(({ lanes }) => lanes),
+    variants.filter(({ kernel }) => kernel === "quads").map(({ lanes: [width, height] }) => [width, height]),
   );
 }
 
@@ -113,8 +128,12 @@ export function findVariant(name: string): Variant | undefined {
   return variants.find((variant) => variant.name === name);
 }
 
+/** All lanes of a workgroup. */
+export const lanesOf = ({ lanes: [width, height, depth] }: Variant): number => width * height * depth;
+
 /** Why a device cannot run a variant, as the end of a sentence; undefined where it can. */
-export function whyNot(device: GPUDevice, { kernel, lanes: [width, height], memory }: Variant): string | undefined {
+export function whyNot(device: GPUDevice, variant: Variant): string | undefined {
+  const { kernel, memory } = variant;
   const { features, limits } = device;
   if (kernel === "quads") {
     if (!features.has("subgroups")) return 'the device lacks the feature "subgroups"';
@@ -123,8 +142,9 @@ export function whyNot(device: GPUDevice, { kernel, lanes: [width, height], memo
     if (!hasQuadsInRow(device)) return "its quads are not four invocations in a row";
   }
   if (kernel === "f16" && !features.has("shader-f16")) return 'the device lacks the feature "shader-f16"';
-  if (width * height > limits.maxComputeInvocationsPerWorkgroup) {
-    return `maxComputeInvocationsPerWorkgroup is ${limits.maxComputeInvocationsPerWorkgroup}, and ${width * height} are needed`;
+  const lanes = lanesOf(variant);
+  if (lanes > limits.maxComputeInvocationsPerWorkgroup) {
+    return `maxComputeInvocationsPerWorkgroup is ${limits.maxComputeInvocationsPerWorkgroup}, and ${lanes} are needed`;
   }
   if (memory > limits.maxComputeWorkgroupStorageSize) {
     return `maxComputeWorkgroupStorageSize is ${limits.maxComputeWorkgroupStorageSize}, and ${memory} are needed`;
@@ -146,22 +166,25 @@ export function candidates(device: GPUDevice, shape: ProductShape): readonly Var
       (variant) =>
         variant !== first &&
         variant.kernel !== "f16" &&
-        !(software && (variant.kernel === "tiled" || variant.lanes[0] * variant.lanes[1] > 8)) &&
+        !(software && (variant.memory > 0 || lanesOf(variant) > 8)) &&
         whyNot(device, variant) === undefined,
     ),
   ];
 }
 
 /** The variant that runs if nothing was measured or pinned. */
-export function defaultVariant(device: GPUDevice, { m, n }: ProductShape): Variant {
+export function defaultVariant(device: GPUDevice, { m, n, k }: ProductShape): Variant {
   if (isSoftware(device)) {
     // With few rows a tall tile would be half empty.
     const quads = findVariant(m > 16 ? "quads-32x32" : "quads-16x32")!;
     return whyNot(device, quads) === undefined ? quads : findVariant("registers-32x16")!;
   }
-  // Large tiles reuse more of what they load, but a GPU wants many of them.
-  const tiles = Math.ceil(m / 64) * Math.ceil(n / 64);
-  return findVariant(tiles < 64 ? "tiled-32x32" : "tiled-64x64")!;
+  // Large tiles reuse more of what they load, but a GPU wants many of them; where there are few, their depth is cut.
+  const tiles = (side: number) => Math.ceil(m / side) * Math.ceil(n / side);
+  if (tiles(64) >= 512) return findVariant("tiled-64x64")!;
+  if (tiles(32) >= 64 || k < 128) return findVariant("tiled-32x32")!;
+  const sliced = findVariant(tiles(32) < 16 ? "sliced-16x16" : "sliced-32x32")!;
+  return whyNot(device, sliced) === undefined ? sliced : findVariant("tiled-32x32")!;
 }
 
 /** Whether stored rows are whole vec4s. */
