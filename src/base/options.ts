@@ -1,6 +1,7 @@
 // Reading options: the one place where ranges are checked. Each reader takes the option's full name, so that its error
 // names the option, the value and what is allowed. Used by rules, schedules, models, run configs and the CLI.
 import { OptionError, show } from "./errors.ts";
+import { didYouMean, meant, meantOption, type Synonyms } from "./words.ts";
 
 /** What a number may be. `min`/`max` are inclusive, `above`/`below` exclusive; NaN and infinities are never allowed. */
 export interface Range {
@@ -55,13 +56,18 @@ export function readBoolean(name: string, value: unknown): boolean {
   return value;
 }
 
-export function readChoice<T extends string>(name: string, value: unknown, allowed: readonly T[]): T {
-  if (!allowed.includes(value as T)) {
-    throw new OptionError(
-      `${name} is ${value === undefined ? "missing" : show(value)}; it must be one of ${allowed.join(", ")}`,
-    );
-  }
-  return value as T;
+/** A name of several; its case, dashes and underscores do not matter. `synonyms` are other words that are taken for names. */
+export function readChoice<T extends string>(
+  name: string,
+  value: unknown,
+  allowed: readonly T[],
+  synonyms?: Synonyms<T>,
+): T {
+  const found = meant(value, allowed, synonyms);
+  if (found !== undefined) return found;
+  throw new OptionError(
+    `${name} is ${value === undefined ? "missing" : show(value)}; it must be one of ${allowed.join(", ")}${didYouMean(value, allowed)}`,
+  );
 }
 
 /** Whether a value is an object with fields of its own: no array, map, promise or anything else that has other contents. */
@@ -77,7 +83,8 @@ export function readObject(name: string, value: unknown, known: readonly string[
   }
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {
-      throw new OptionError(`${name} has an unknown option "${key}"; the options are ${known.join(", ")}`);
+      const hint = didYouMean(key, known, meantOption(key, known));
+      throw new OptionError(`${name} has an unknown option "${key}"; the options are ${known.join(", ")}${hint}`);
     }
   }
   return value;

@@ -1,6 +1,7 @@
 // Every modifier, in the order in which they apply: accumulation, skipping, changes of the gradient, changes of the update,
 // averages of the parameters, reports.
 
+import type { Synonyms } from "../base/words.ts";
 import { accumulate, accumulateNotes } from "./accumulate.ts";
 import { cautious, cautiousNotes } from "./cautious.ts";
 import { cautiousDecay, cautiousDecayNotes } from "./cautious_decay.ts";
@@ -16,6 +17,14 @@ import { lossScale, lossScaleNotes } from "./loss_scale.ts";
 import type { Modifier, ModifierNotes } from "./modifier.ts";
 import { skipNonFinite, skipNonFiniteNotes } from "./skip_non_finite.ts";
 import { swa, swaNotes } from "./swa.ts";
+
+/** Other words for the types of clipping. */
+export const clipWords: Synonyms = {
+  norm: "globalNorm",
+  l2norm: "globalNorm",
+  clipnorm: "globalNorm",
+  agc: "adaptive",
+};
 
 export const modifiers: readonly Modifier[] = [
   accumulate,

@@ -3,6 +3,7 @@
 // seed gives the same float32 weights on every engine.
 import { readChoice, readNumber, readObject } from "../base/options.ts";
 import { Random } from "../base/random.ts";
+import type { Synonyms } from "../base/words.ts";
 
 export const initTypes = [
   "heNormal",
@@ -24,10 +25,23 @@ export interface InitConfig {
   readonly seed?: number;
 }
 
+/** Other words for them: Kaiming He's and Xavier Glorot's. */
+const initWords: Synonyms<(typeof initTypes)[number]> = {
+  he: "heNormal",
+  kaiming: "heNormal",
+  kaimingnormal: "heNormal",
+  kaiminguniform: "heUniform",
+  glorot: "glorotUniform",
+  xavier: "glorotUniform",
+  xaviernormal: "glorotNormal",
+  xavieruniform: "glorotUniform",
+  lecun: "lecunNormal",
+};
+
 export function readInit(value: InitConfig, standard: (typeof initTypes)[number]): Required<InitConfig> {
   const fields = readObject("init", value, ["type", "seed"]);
   return {
-    type: fields.type === undefined ? standard : readChoice("init.type", fields.type, initTypes),
+    type: fields.type === undefined ? standard : readChoice("init.type", fields.type, initTypes, initWords),
     seed:
       fields.seed === undefined
         ? 0

@@ -7,6 +7,7 @@ import meanSquaredError from "../../shaders/objectives/losses/mean_squared_error
 import softmaxCrossEntropy from "../../shaders/objectives/losses/softmax_cross_entropy.wgsl?raw";
 import { DataError, OptionError } from "../base/errors.ts";
 import { type Range, readChoice, readNumber, readObject } from "../base/options.ts";
+import type { Synonyms } from "../base/words.ts";
 import type { Judge, Judgement } from "./criterion.ts";
 import { type Dataset, type DatasetShape, datasetNoun, rowNumber } from "./data/dataset.ts";
 
@@ -99,11 +100,25 @@ export const lossEntries: Readonly<Record<LossName, LossEntry>> = {
 /** The names of all losses. */
 export const losses = Object.keys(lossEntries) as readonly LossName[];
 
+/** Other words for losses. */
+const lossWords: Synonyms<LossName> = {
+  crossentropy: "softmaxCrossEntropy",
+  categoricalcrossentropy: "softmaxCrossEntropy",
+  sparsecategoricalcrossentropy: "softmaxCrossEntropy",
+  binarycrossentropy: "sigmoidBinaryCrossEntropy",
+  bce: "sigmoidBinaryCrossEntropy",
+  bcewithlogits: "sigmoidBinaryCrossEntropy",
+  mse: "meanSquaredError",
+  l2: "meanSquaredError",
+  smoothl1: "huber",
+};
+
 /** @throws OptionError for anything but a loss. */
 export function readLoss(value: unknown): CompleteLossConfig {
   if (value === undefined) return readLoss("softmaxCrossEntropy");
-  if (typeof value !== "object" || value === null) return readLoss({ type: readChoice("model.loss", value, losses) });
-  const type = readChoice("model.loss.type", "type" in value ? value.type : undefined, losses);
+  if (typeof value !== "object" || value === null)
+    return readLoss({ type: readChoice("model.loss", value, losses, lossWords) });
+  const type = readChoice("model.loss.type", "type" in value ? value.type : undefined, losses, lossWords);
   const { option } = lossEntries[type];
   const fields = readObject("model.loss", value, option ? ["type", option.name] : ["type"]);
   if (!option) return { type } as CompleteLossConfig;

@@ -351,7 +351,10 @@ function recallHypers(
   const remedy = "; name the kinds that were set: loadCheckpoint(optimizer, bytes, { schedules: [schedules.cosine] })";
   const read = (saved: Readonly<Record<string, unknown>>) =>
     Object.fromEntries(
-      Object.entries(saved).map(([hyper, value]) => [hyper, scheduleFromJson(value, `set.${hyper}`, known, remedy)]),
+      Object.entries(saved).map(([hyper, value]) => [
+        hyper,
+        scheduleFromJson(value, `set.${hyper}`, known, { remedy }),
+      ]),
     );
   try {
     const saved = {

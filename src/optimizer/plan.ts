@@ -93,7 +93,10 @@ export interface Plan {
   readonly fallback: Fallback | undefined;
 }
 
-const common = ["rule", "groups", "maximize", "modifiers", "replicas"] as const;
+/** The options of a config of such a rule. */
+export function planOptions(rule: Rule): readonly string[] {
+  return ["rule", "groups", "maximize", "modifiers", "replicas", ...ruleOptions(rule)];
+}
 
 /**
  * Reads an optimizer's config against the tensors it is to update.
@@ -103,7 +106,7 @@ const common = ["rule", "groups", "maximize", "modifiers", "replicas"] as const;
 export function createPlan(config: OptimizerConfig, segments: readonly Segment[]): Plan {
   const rule = readRule("rule", config);
   const name = rule.name;
-  const fields = readObject(`rule ${name}`, config, [...common, ...ruleOptions(rule)]);
+  const fields = readObject(`rule ${name}`, config, planOptions(rule));
   const flags = readFlags(rule, name, fields);
   const maximize = fields.maximize === undefined ? false : readBoolean(`${name}.maximize`, fields.maximize);
   const modifiers = readModifiers(name, fields.modifiers);

@@ -2,28 +2,34 @@
 // that brings the registries of rules and modifiers along.
 
 import { OptionError, show } from "../base/errors.ts";
-import { isOptions } from "../base/options.ts";
+import { isOptions, readObject } from "../base/options.ts";
 import { safePattern } from "../base/pattern.ts";
-import { modifiers } from "../modifiers/index.ts";
+import { didYouMean, folded, meant } from "../base/words.ts";
+import { clipWords, modifiers } from "../modifiers/index.ts";
 import { type Modifier, type ModifierConfig, modifierConfig, withJson } from "../modifiers/modifier.ts";
-import { rules } from "../rules/index.ts";
+import { ruleHints, rules, ruleWords } from "../rules/index.ts";
 import { isRule, type Rule } from "../rules/rule.ts";
 import { readSchedule } from "../schedules/read_schedule.ts";
 import type { OptimizerConfig } from "./config.ts";
+import { planOptions } from "./plan.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * A rule by its name, or the rule itself.
+ * A rule by its name, whose case, dashes and underscores do not matter, or the rule itself.
  *
  * @throws OptionError for anything else.
  */
 export function readRule(owner: string, value: unknown): Rule {
   if (isRule(value)) return value;
-  const rule = rules.find(({ name }) => name === value);
+  const names = rules.map(({ name }) => name);
+  const rule = rules.find(({ name }) => name === meant(value, names, ruleWords));
   if (rule) return rule;
-  const known = rules.map(({ name }) => name).join(", ");
-  throw new OptionError(`${owner} is ${value === undefined ? "missing" : show(value)}; it must be one of ${known}`);
+  const hint =
+    typeof value === "string" && Object.hasOwn(ruleHints, folded(value)) ? ruleHints[folded(value)] : undefined;
+  throw new OptionError(
+    `${owner} is ${value === undefined ? "missing" : show(value)}; it must be one of ${names.join(", ")}${didYouMean(value, names, hint)}`,
+  );
 }
 
 /**
@@ -74,6 +80,8 @@ export function readConfig(json: unknown): OptimizerConfig {
   };
   const config = { ...(read(owner, json) as Record<string, unknown>) };
   const its = takeModifiers(owner, config);
+  // Here, where the keys of modifiers are known, for an error that names them too.
+  readObject(`rule ${owner}`, config, [...planOptions(rule), ...modifiers.map(({ key }) => key)]);
   const given = config.modifiers === undefined ? [] : config.modifiers;
   if (its.length > 0) config.modifiers = Array.isArray(given) ? [...given.map(named), ...its] : given;
   else if (Array.isArray(given) && given.length > 0) config.modifiers = given.map(named);
@@ -114,9 +122,10 @@ function ofKey(key: string, value: unknown): Modifier | undefined {
     throw new OptionError(`clip is ${show(value)}; it must be an object such as { type: "globalNorm", maxNorm: 1 }`);
   }
   const { type } = value as { readonly type?: unknown };
-  const found = its.find((modifier) => modifier.type === type);
+  const types = its.map((modifier) => modifier.type!);
+  const found = its.find((modifier) => modifier.type === meant(type, types, clipWords));
   if (found) return found;
   throw new OptionError(
-    `clip.type is ${type === undefined ? "missing" : show(type)}, which is not a known clipping; known are ${its.map((modifier) => modifier.type).join(", ")}`,
+    `clip.type is ${type === undefined ? "missing" : show(type)}, which is not a known clipping; known are ${types.join(", ")}${didYouMean(type, types)}`,
   );
 }

@@ -1,5 +1,6 @@
 // The registry of rules: which there are by name, for configs in JSON, the laws and the documentation.
 
+import type { Synonyms } from "../base/words.ts";
 import { adabelief } from "./adabelief.ts";
 import { adadelta } from "./adadelta.ts";
 import { adafactor } from "./adafactor.ts";
@@ -30,6 +31,33 @@ import { scheduleFreeAdamw, scheduleFreeSgd } from "./schedule_free.ts";
 import { sgd } from "./sgd.ts";
 import { signum } from "./signum.ts";
 import { yogi } from "./yogi.ts";
+
+/** Other words for rules. */
+export const ruleWords: Synonyms = {
+  gd: "sgd",
+  gradientdescent: "sgd",
+  stochasticgradientdescent: "sgd",
+  adamdecoupled: "adamw",
+  decoupledadam: "adamw",
+  schedulefree: "scheduleFreeAdamw",
+  adamwschedulefree: "scheduleFreeAdamw",
+  sgdschedulefree: "scheduleFreeSgd",
+  dadapt: "dadaptAdam",
+  dadaptation: "dadaptAdam",
+  distanceovergradients: "dog",
+};
+
+/** What others have as a rule and is an option of one here, by folded word. */
+export const ruleHints: Synonyms = {
+  momentum: "sgd with momentum",
+  sgdm: "sgd with momentum",
+  heavyball: "sgd with momentum",
+  nesterov: "sgd with momentum and nesterov",
+  nag: "sgd with momentum and nesterov",
+  amsgrad: "adam with amsgrad",
+  signsgd: "signum with momentum 0",
+  lbfgs: "handover in a run, or lbfgs()",
+};
 
 /** Every rule that a config may name. Tests run their laws over this list. */
 export const rules: readonly Rule[] = [

@@ -1,6 +1,7 @@
 // Schedules from JSON: type names become the schedules that the caller knows.
 import { OptionError, show } from "../base/errors.ts";
 import { deepest, isOptions } from "../base/options.ts";
+import { didYouMean, meant, type Synonyms } from "../base/words.ts";
 import {
   isScheduleDefinition,
   mostSchedules,
@@ -14,14 +15,14 @@ import {
  * Numbers, functions and schedule configs stay as they are; options are checked when they are used.
  *
  * @param name What errors call it.
- * @param remedy How the caller is given more kinds; errors end with it.
+ * @param options `remedy`, how the caller is given more kinds, with which errors end; and `synonyms`, other words for types.
  * @throws OptionError for an unknown type, and for schedules that are nested too deep or too many.
  */
 export function scheduleFromJson(
   value: unknown,
   name: string,
   known: readonly ScheduleDefinition[],
-  remedy = "",
+  { remedy = "", synonyms }: { readonly remedy?: string; readonly synonyms?: Synonyms } = {},
 ): Scheduled {
   const budget = { left: mostSchedules };
   const read = (name: string, value: unknown, depth: number): unknown => {
@@ -31,14 +32,15 @@ export function scheduleFromJson(
     }
     if (budget.left-- === 0) throw new OptionError(`a schedule holds more than ${mostSchedules} others`);
     const { type, ...options } = value;
-    const definition = known.find((each) => each === type || each.type === type);
+    const names = known.map((each) => each.type);
+    const definition = known.find((each) => each === type || each.type === meant(type, names, synonyms));
     const chosen = definition ?? (isScheduleDefinition(type) ? type : undefined);
     if (!chosen) {
-      const types = known.map((each) => each.type).join(", ") || "none";
+      const types = names.join(", ") || "none";
       throw new OptionError(
         type === undefined
           ? `${name}.type is missing; known schedules are ${types}`
-          : `${name}.type is ${show(type)}, which is not a known schedule; known are ${types}${remedy}`,
+          : `${name}.type is ${show(type)}, which is not a known schedule; known are ${types}${didYouMean(type, names)}${remedy}`,
       );
     }
     const inside = (inner: string, part: unknown) => read(inner, part, depth + 1);

@@ -1,5 +1,6 @@
 // The registry of schedules: which there are by name, for configs in JSON, the command line and the documentation.
 
+import type { Synonyms } from "../base/words.ts";
 import { batchGrowth } from "./batch_growth.ts";
 import { batchScaled } from "./batch_scaled.ts";
 import { constant } from "./constant.ts";
@@ -24,6 +25,35 @@ import { step } from "./step.ts";
 import { stochastic } from "./stochastic.ts";
 import { tanh } from "./tanh.ts";
 import { warmupStableDecay } from "./warmup_stable_decay.ts";
+
+/** Other words for schedules, most of them of torch. */
+export const scheduleWords: Synonyms = {
+  steplr: "step",
+  stepdecay: "step",
+  multisteplr: "multiStep",
+  exponentiallr: "exponential",
+  exponentialdecay: "exponential",
+  polynomiallr: "polynomial",
+  polynomialdecay: "polynomial",
+  poly: "polynomial",
+  linearlr: "linear",
+  lineardecay: "linear",
+  cosineannealing: "cosine",
+  cosineannealinglr: "cosine",
+  cosinedecay: "cosine",
+  cosineannealingwarmrestarts: "cosineRestarts",
+  cosinewarmrestarts: "cosineRestarts",
+  warmrestarts: "cosineRestarts",
+  sgdr: "cosineRestarts",
+  cycliclr: "cyclic",
+  onecyclelr: "oneCycle",
+  inversesquareroot: "inverseSqrt",
+  reducelronplateau: "plateau",
+  reduceonplateau: "plateau",
+  sequentiallr: "sequential",
+  wsd: "warmupStableDecay",
+  trapezoidal: "warmupStableDecay",
+};
 
 /** In the order of docs/schedules.md. */
 export const scheduleDefinitions: readonly ScheduleDefinition[] = [

@@ -91,11 +91,14 @@ export interface Halves {
   readonly test: Dataset;
 }
 
+/** Other words for data: the formats of files. */
+const dataWords = { csv: "file", tsv: "file", json: "file", idx: "file" } as const;
+
 /** @throws OptionError for an unknown data set or option, and for more rows than it has. */
 export function readData(value: unknown): CompleteDataConfig {
   const common = ["type", "rows", "testRows"];
   const known = [...common, ...pointFields, "path", "shuffle", "standardize", ...csvOptionNames];
-  const type = readChoice("data.type", readObject("data", value, known).type, ["mnist", "file", "points"]);
+  const type = readChoice("data.type", readObject("data", value, known).type, ["mnist", "file", "points"], dataWords);
   if (type === "points") return readPointsConfig(readObject("data", value, ["type", ...pointFields]));
   if (type === "file") {
     return readFile(

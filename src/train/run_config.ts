@@ -3,6 +3,7 @@
 
 import { OptionError, show } from "../base/errors.ts";
 import { readBoolean, readChoice, readNumber, readObject } from "../base/options.ts";
+import type { Synonyms } from "../base/words.ts";
 import { layerStats } from "../modifiers/layer_stats.ts";
 import { accumulateOf } from "../modifiers/modifier.ts";
 import type { CustomObjective } from "../objectives/custom.ts";
@@ -38,6 +39,18 @@ import { type Limits, readWatchOptions, type WatchOptions, watchOptionNames } fr
 export const runFormat = "fallline-run/1";
 
 const metricTypes = ["loss", "testLoss", "testAccuracy", "testError"] as const;
+
+/** Other words for metrics. */
+const metricWords: Synonyms<(typeof metricTypes)[number]> = {
+  trainloss: "loss",
+  trainingloss: "loss",
+  validationloss: "testLoss",
+  valloss: "testLoss",
+  accuracy: "testAccuracy",
+  acc: "testAccuracy",
+  validationaccuracy: "testAccuracy",
+  valaccuracy: "testAccuracy",
+};
 
 /** The metric that a run is judged by. */
 export interface MetricConfig {
@@ -325,7 +338,7 @@ function readBatch(value: unknown, steps: number): Scheduled {
 
 function readMetric(value: unknown, program: Program): MetricConfig {
   const fields = readObject("metric", value, ["type", "every"]);
-  const type = readChoice("metric.type", fields.type, metricTypes);
+  const type = readChoice("metric.type", fields.type, metricTypes, metricWords);
   if (type !== "loss" && !program.needsData) {
     throw new OptionError(`metric.type is "${type}"; ${program.title} takes no data, so it must be loss`);
   }

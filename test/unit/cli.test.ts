@@ -217,7 +217,7 @@ describe("fallline train on the CPU reference", () => {
     expect(stderr).toContain(message);
     expect(stderr).toMatch(/^fallline: .*wrong\.json/);
     expect(stderr.trim()).not.toContain("\n");
-    expect([code, stdout]).toEqual([1, ""]);
+    expect([code, stdout]).toEqual([2, ""]);
     expect(readdirSync(folder)).not.toContain("refused");
   });
 
@@ -258,8 +258,8 @@ describe("fallline train on the CPU reference", () => {
     ["a result file's place taken", ["--out", taken], `${join(taken, "run.json")} is in the way`],
     ["truncated data", ["--data", cut], "train-images-idx3-ubyte is truncated"],
     ["missing data", ["--data", broken], `train-images-idx3-ubyte is not readable in ${broken}`],
-    ["an unknown backend", ["--backend", "cuda"], "argument 'cuda' is invalid. Allowed choices are webgpu, cpu"],
-    ["an unknown option", ["--epochs", "3"], "unknown option '--epochs'"],
+    ["an unknown backend", ["--backend", "cuda"], 'backend is "cuda"; it must be one of webgpu, cpu'],
+    ["an unknown option", ["--epochs", "3"], "unknown option '--epochs' (did you mean --steps?"],
   ])("refuses %s before training, in a sentence", async (_, args, message) => {
     const out = join(folder, "refused");
     const { code, stdout, stderr } = await fallline([
@@ -358,7 +358,7 @@ describe("fallline diff", () => {
     const { code, stdout, stderr } = await fallline(args);
     expect(stderr).toMatch(/^fallline: /);
     expect(stderr).toContain(message);
-    expect([code, stdout]).toEqual([1, ""]);
+    expect([code, stdout]).toEqual([2, ""]);
   });
 
   function config(): string {

@@ -130,7 +130,7 @@ describe("fallline train --save-every", () => {
     expect(otherFolder.stderr).toMatch(/^fallline: out is ".*x"; with --resume it must be left out/);
     const nothing = await fallline(["train", "--resume", join(folder, "nowhere")]);
     expect(nothing.stderr).toMatch(/^fallline: .*nowhere holds no checkpoint\.safetensors/);
-    expect([lessSteps, otherRun, otherFolder, nothing].map(({ code }) => code)).toEqual([1, 1, 1, 1]);
+    expect([lessSteps, otherRun, otherFolder, nothing].map(({ code }) => code)).toEqual([2, 2, 2, 2]);
     expect(existsSync(join(folder, "nowhere"))).toBe(false);
     expect(json(killed).losses).toHaveLength(210);
   });
@@ -141,7 +141,7 @@ describe("fallline train --save-every", () => {
     const { child, ended } = start(train(long, out, "--save-every", "20"));
     await until(() => existsSync(newest));
     const { code, stderr } = await fallline(train(short, out));
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stderr).toContain(
       `fallline: out is "${out}", which belongs to a run with checkpoints (process ${child.pid})`,
     );

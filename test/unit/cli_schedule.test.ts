@@ -132,9 +132,9 @@ describe("fallline schedule", () => {
     expect(existsSync(join(folder, "both.svg"))).toBe(false);
   });
 
-  it("ends with status 1 and the sentence on stderr where it refuses", async () => {
+  it("ends with status 2 and the sentence on stderr where it refuses", async () => {
     const { code, stdout, stderr } = await fallline(["schedule", "0.1", "--json"]);
-    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).toBe("fallline: steps is missing; it must be a whole number in [1, 1000000]\n");
   });
 });

@@ -766,7 +766,7 @@ describe("fallline find-lr on the CPU reference", () => {
     for (const name of ["trial", "fall", "minimum", "steepest", "valley", "slide"])
       expect(stdout).toMatch(new RegExp(`^[* ] ${name} `, "m"));
     const beside = await fallline([...args, "--rule", "adam"]);
-    expect(beside.code).toBe(1);
+    expect(beside.code).toBe(2);
     expect(beside.stderr).toContain(`--rule was given beside ${path}; change rule in the file`);
   });
 
@@ -798,7 +798,7 @@ describe("fallline find-lr on the CPU reference", () => {
   ])("refuses %s before anything is written, in a sentence", async (_, args, message) => {
     const out = join(folder, "refused");
     const { code, stderr } = await fallline(["find-lr", "--backend", "cpu", "--out", out, ...args]);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stderr).toContain(`fallline: `);
     expect(stderr).toContain(message);
     expect(stderr).not.toMatch(/\n\s+at /);

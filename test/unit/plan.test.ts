@@ -86,10 +86,7 @@ describe("bad config", () => {
     [{ rule: adam, lr: { type: "saw" } }, /^adam\.lr\.type is "saw", which is not a known schedule/],
     [{ rule: adam, clip: { type: "globalNorm", maxNorm: 0 } }, /^clip\.maxNorm is 0; it must be a finite number > 0$/],
     [{ rule: adam, clip: { type: "globalNorm" } as never }, /^clip\.maxNorm is missing/],
-    [
-      { rule: adam, clip: { type: "norm" } as never },
-      /^clip\.type is "norm", which is not a known clipping; known are/,
-    ],
+    [{ rule: adam, clip: { type: "sum" } as never }, /^clip\.type is "sum", which is not a known clipping; known are/],
     [{ rule: adam, clip: { type: "globalNorm", maxNorm: 1, norm: 3 } as never }, /^clip\.norm is 3/],
     [{ rule: adam, skipNonFinite: "yes" as never }, /^adam\.skipNonFinite is "yes"; it must be true or false/],
     [adam({ groups: [{ params: ["x"] }] }), /^adam\.groups\[0\]\.params names "x", which matches no tensor; .* w, b$/],

@@ -88,7 +88,7 @@ describe("the command line on a landscape", () => {
     const other = join(folder, "custom.json");
     writeFileSync(other, JSON.stringify({ objective: { name: "mine" }, optimizer: { rule: sgd }, steps: 2 }));
     const { code, stderr } = await fallline(["train", other, ...backend]);
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(stderr).toContain("which a file cannot hold");
   });
 });

@@ -107,7 +107,11 @@ describe("readRunConfig", () => {
       'format is "fallline-run/2"; it must be one of fallline-run/1',
     ],
     ["no model", { model: undefined }, "model is missing; a run needs a model, a landscape or an objective"],
-    ["an unknown activation", { model: { layers: [784, 10], activation: "swish" } }, 'model.activation is "swish"'],
+    [
+      "an unknown activation",
+      { model: { layers: [784, 10], activation: "softsign" } },
+      'model.activation is "softsign"',
+    ],
     ["a bad initialisation", { init: { type: "zeros" } }, 'init.type is "zeros"; it must be one of heNormal'],
     ["no optimizer", { optimizer: undefined }, "optimizer is missing; it must be an object such as"],
     ["an unknown rule", { optimizer: { rule: "adamz" } }, 'optimizer: rule is "adamz"'],

@@ -2,7 +2,7 @@
 // and there is one at every moment from the first on.
 import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { DataError } from "../../base/errors.ts";
+import { DataError, OptionError } from "../../base/errors.ts";
 import { decodeRunCheckpoint, type RunCheckpoint, type RunState } from "../../train/run_checkpoint.ts";
 import { flush, isFileError, isFull, replaceFile } from "./files.ts";
 
@@ -39,10 +39,10 @@ export class Checkpoints {
     }
   }
 
-  /** @throws DataError where there is no checkpoint, good or damaged. */
+  /** @throws OptionError where there is no checkpoint, good or damaged. */
   mustBeThere(): void {
     if ([newestFile, previousFile].some((name) => existsSync(join(this.#folder, name)))) return;
-    throw new DataError(
+    throw new OptionError(
       `${this.#folder} holds no ${newestFile}; --resume must name the folder of a run with --save-every`,
     );
   }

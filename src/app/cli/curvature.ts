@@ -1,14 +1,14 @@
 // `fallline curvature`: the instruments of curvature against what was recorded elsewhere.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { DataError } from "../../base/errors.ts";
 import { type CurvatureFile, readCurvature } from "../../lab/curvature.ts";
 import type { SectionResult } from "../../lab/recorded.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { engineLine } from "../../train/engine.ts";
 import { readDataFile } from "./data.ts";
-import { type Backend, backends, openEngine } from "./engine.ts";
+import { type Backend, backendOption, openEngine } from "./engine.ts";
 import { conclude, readFiles } from "./recorded.ts";
 
 interface CurvatureOptions {
@@ -28,7 +28,7 @@ export function curvatureCommand(): Command {
       "compute recorded curvature, line searches and derivatives (fallline-curvature/1) and compare with what was recorded",
     )
     .argument("<file...>", "files to check")
-    .addOption(new Option("--backend <name>", "what to run on").choices(backends).default("webgpu"))
+    .addOption(backendOption("webgpu"))
     .option("--data <file>", "data set that the cases are about (default: digits.json beside each file)")
     .option("--json", "print the results as JSON and nothing else")
     .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")

@@ -1,12 +1,29 @@
 // The engine a command runs on: WebGPU where Node has it, or the CPU reference where the user says so.
+import { Option } from "commander";
 import { DeviceError } from "../../base/errors.ts";
+import { readChoice } from "../../base/options.ts";
+import type { Synonyms } from "../../base/words.ts";
 import { keepChoices } from "../../engines/gpu/kernel_choices.ts";
 import { requestNodeDevice } from "../../node.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../../train/engine.ts";
 import { choiceFile } from "./choice_file.ts";
 
-export const backends = ["webgpu", "cpu"] as const;
+const backends = ["webgpu", "cpu"] as const;
 export type Backend = (typeof backends)[number];
+
+/** `--backend`. @param standard The one that runs where none is named; by default WebGPU where there is one. */
+export function backendOption(standard?: Backend): Option {
+  const option = new Option(
+    "--backend <name>",
+    standard ? "what to run on" : "what to run on (default: webgpu, else cpu)",
+  )
+    .choices(backends)
+    .argParser((word) => readChoice("backend", word, backends, backendWords));
+  return standard ? option.default(standard) : option;
+}
+
+/** Other words for them. */
+const backendWords: Synonyms<Backend> = { gpu: "webgpu", reference: "cpu", javascript: "cpu", js: "cpu" };
 
 /** @throws DeviceError that says why there is no WebGPU here. */
 export async function openEngine(backend: Backend): Promise<Engine> {

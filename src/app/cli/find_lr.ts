@@ -1,5 +1,5 @@
 // `fallline find-lr`: a learning-rate range test from the command line, and the files it leaves.
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { rangeChart } from "../../lab/chart.ts";
 import { type JobOptions, labDefaults } from "../../lab/defaults.ts";
 import {
@@ -17,13 +17,13 @@ import { engineLine } from "../../train/engine.ts";
 import { batchSizes } from "../../train/run_config.ts";
 import { readRun } from "../../train/train.ts";
 import { chartSvg } from "./chart.ts";
-import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
-import { type DataOptions, dataHelp, openJob, testRowsHelp } from "./run_file.ts";
+import { addDataOptions, type DataOptions, openJob, takeDataOptions } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 
 interface FindLrOptions
@@ -41,7 +41,7 @@ const files = { result: "lr.json", chart: "lr.svg" } as const;
 
 export function findLrCommand(): Command {
   const [job, ramp] = [labDefaults, rangeDefaults];
-  return new Command("find-lr")
+  const command = new Command("find-lr")
     .description(
       "a learning-rate range test: a short run whose rate climbs, and short runs at the rates that its losses speak for",
     )
@@ -61,36 +61,22 @@ export function findLrCommand(): Command {
       `end above this multiple of the best smoothed loss (default: ${ramp.diverge})`,
       number,
     )
-    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
-    .option("--data <path>", dataHelp)
-    .option("--test-rows <n>", testRowsHelp, number)
+    .addOption(backendOption());
+  return addDataOptions(command)
     .option("--out <folder>", "where to write lr.json and lr.svg", "out")
     .option("--json", "print lr.json on stdout and nothing else there")
     .action(find);
 }
 
 async function find(path: string | undefined, options: FindLrOptions): Promise<void> {
-  const {
-    backend,
-    out,
-    data: dataPath,
-    testRows,
-    json,
-    linear,
-    start,
-    end,
-    steps,
-    smoothing,
-    diverge,
-    trials: most,
-    ...job
-  } = options;
+  const { backend, out, json, linear, start, end, steps, smoothing, diverge, trials: most, ...rest } = options;
+  const { from, others: job } = takeDataOptions(rest);
   const mode = linear ? "linear" : undefined;
   const ramp = readRamp({ start, end, steps, mode, smoothing, diverge });
   const trials = readTrials(most);
   const say = (line: string) => (json ? console.error(line) : console.log(line));
   const started = performance.now();
-  const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
+  const { config, rows } = await openJob(path, job, from, labDefaults);
   const data = await rows();
   readRun(config, data?.train, data?.test);
   const results = await Results.open(out, { names: Object.values(files) });

@@ -1,6 +1,6 @@
 // `fallline gradients`: the engine's losses, gradients and training runs against those recorded elsewhere.
 import { dirname, resolve } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { DataError } from "../../base/errors.ts";
 import {
   type CaseResult,
@@ -13,7 +13,7 @@ import {
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { type Engine, engineLine } from "../../train/engine.ts";
 import { readDataFile } from "./data.ts";
-import { type Backend, backends, openEngine } from "./engine.ts";
+import { type Backend, backendOption, openEngine } from "./engine.ts";
 import { Bars } from "./progress.ts";
 import { conclude, readFiles } from "./recorded.ts";
 
@@ -32,7 +32,7 @@ export function gradientsCommand(): Command {
       "compute recorded gradients and training runs (fallline-gradients/1, fallline-training/1) and compare with what was recorded",
     )
     .argument("<file...>", "files to check")
-    .addOption(new Option("--backend <name>", "what to run on").choices(backends).default("webgpu"))
+    .addOption(backendOption("webgpu"))
     .option("--data <file>", "data set of the training runs (default: the one that their file names, beside it)")
     .option("--json", "print the results as JSON and nothing else")
     .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")

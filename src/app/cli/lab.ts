@@ -1,13 +1,13 @@
 // `fallline lab`: the experiments, what each found beside what was predicted, and the files one leaves.
-import { Command, CommanderError, Option } from "commander";
-import { FalllineError, OptionError } from "../../base/errors.ts";
+import { Command } from "commander";
+import { FalllineError } from "../../base/errors.ts";
 import type { Claim, Experiment, ExperimentOption } from "../../lab/experiments/experiment.ts";
 import { experiments } from "../../lab/experiments/index.ts";
 import { experimentOf, type LabResult, runExperiment } from "../../lab/experiments/run.ts";
 import { short } from "../../lab/phrases.ts";
 import { engineLine } from "../../train/engine.ts";
 import { chartSvg } from "./chart.ts";
-import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
@@ -33,20 +33,11 @@ export function labCommand(among: readonly Experiment[] = experiments): Command 
     .argument("[name]", "the experiment")
     .addHelpText("after", "\nExit status: 0 all claims hold, 1 a claim fails, 2 for options that are none.")
     .action((name: string | undefined) => {
-      if (name !== undefined) {
-        process.exitCode = 2;
-        experimentOf(name, among);
-      }
+      if (name !== undefined) experimentOf(name, among);
       for (const line of list(among)) console.log(line);
     });
   for (const experiment of among) command.addCommand(experimentCommand(experiment));
-  for (const each of [command, ...command.commands]) each.exitOverride(usageError);
   return command;
-}
-
-/** What the command line cannot read has status 2; help has 0. */
-function usageError({ exitCode, code, message }: CommanderError): never {
-  throw new CommanderError(exitCode && 2, code, message);
 }
 
 function experimentCommand(experiment: Experiment): Command {
@@ -55,7 +46,7 @@ function experimentCommand(experiment: Experiment): Command {
     command.option(`--${kebab(option.name)} <${placeholder[option.kind]}>`, describe(option), readerOf(option));
   }
   return command
-    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
+    .addOption(backendOption())
     .option("--out <folder>", `where to write ${experiment.name}.svg and result.json (default: nowhere)`)
     .option("--json", "print the result as JSON on stdout and nothing else there")
     .action((options: LabOptions) => runAndShow(experiment, options));
@@ -85,12 +76,7 @@ function* list(among: readonly Experiment[]): Generator<string> {
 async function runAndShow(experiment: Experiment, options: LabOptions): Promise<void> {
   const { backend, json, out, ...given } = options;
   const say = (line: string) => (json ? console.error(line) : console.log(line));
-  try {
-    experiment.read(given);
-  } catch (error) {
-    if (error instanceof OptionError) process.exitCode = 2;
-    throw error;
-  }
+  experiment.read(given);
   const files = { result: "result.json", chart: `${experiment.name}.svg` };
   const results = out === undefined ? undefined : await Results.open(out, { names: Object.values(files) });
   const work = async (signal: AbortSignal) => {

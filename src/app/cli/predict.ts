@@ -1,7 +1,7 @@
 // `fallline predict`: the model of a run's folder over the rows of a table, which is printed with what the model says of each.
 import { existsSync, readFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { Command, CommanderError, Option } from "commander";
+import { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
 import { isOptions } from "../../base/options.ts";
 import { decodeSafetensors } from "../../base/safetensors.ts";
@@ -11,7 +11,7 @@ import type { Prediction } from "../../objectives/predictions.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { isCsv } from "../../train/data.ts";
 import { predict } from "../../train/predict.ts";
-import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { readJson, readText, writeWhole } from "./files.ts";
 import { type RunDataset, readRunDataset } from "./run_dataset.ts";
 import { digest } from "./run_id.ts";
@@ -27,19 +27,15 @@ export function predictCommand(): Command {
     .description("what a trained model says of each row of a table: a class with probabilities, or numbers")
     .argument("<run>", "the folder of a run of fallline train, with run.json and model.safetensors")
     .argument("<file>", "a .csv or .tsv file with the columns that the model learned from; others are kept")
-    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
+    .addOption(backendOption())
     .option("--out <file>", "write into this file what is printed otherwise")
     .option("--json", 'print {"predictions":[…]}, one for each row, in order')
     .addHelpText("after", "\nExit status: 0 all rows are predicted, 1 not, 2 the command is not understood.")
-    .exitOverride((error) => {
-      throw error.exitCode === 0 ? error : new CommanderError(2, error.code, error.message);
-    })
     .action(predictTable);
 }
 
 async function predictTable(folder: string, path: string, { backend, json, out }: PredictOptions): Promise<void> {
   if (!isCsv(path)) {
-    process.exitCode = 2;
     throw new OptionError(`file is ${show(path)}; it must be a .csv or .tsv file`);
   }
   const { model, params, dataset } = await readTrained(folder);

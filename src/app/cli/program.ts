@@ -1,7 +1,7 @@
 // The command line as a function: each command lies in its own file; this one names them and says what went wrong.
 import { Command, CommanderError } from "commander";
 import { version } from "../../../package.json";
-import { FalllineError } from "../../base/errors.ts";
+import { FalllineError, OptionError } from "../../base/errors.ts";
 import { curvatureCommand } from "./curvature.ts";
 import { diffCommand } from "./diff.ts";
 import { findLrCommand } from "./find_lr.ts";
@@ -14,13 +14,19 @@ import { searchCommand } from "./search.ts";
 import { sweepCommand } from "./sweep.ts";
 import { trainCommand } from "./train.ts";
 import { tuneCommand } from "./tune.ts";
+import { spelt, usageError } from "./usage.ts";
 
-/** Runs a command, whose status goes to `process.exitCode`; undefined where all went well. */
-export async function runProgram(args: readonly string[]): Promise<void> {
-  const program = new Command("fallline")
+/** The command line with every command. */
+export function fallline(): Command {
+  return new Command("fallline")
     .description("An optimizer engine on WebGPU, held against a CPU reference, PyTorch and Optax")
     .version(version)
+    .addHelpText(
+      "after",
+      "\nExit status: 0 done, 1 a run failed, 2 the command line or a run config is not understood.",
+    )
     .addCommand(trainCommand())
+    .addCommand(predictCommand())
     .addCommand(sweepCommand())
     .addCommand(searchCommand())
     .addCommand(findLrCommand())
@@ -29,18 +35,39 @@ export async function runProgram(args: readonly string[]): Promise<void> {
     .addCommand(replayCommand())
     .addCommand(gradientsCommand())
     .addCommand(curvatureCommand())
-    .addCommand(tuneCommand());
-  // By itself commander ends the process, before what it says has been written.
-  for (const command of [program, ...program.commands]) command.exitOverride();
-  // These have a status of their own for what they cannot read.
-  program.addCommand(labCommand()).addCommand(predictCommand());
+    .addCommand(tuneCommand())
+    .addCommand(labCommand());
+}
+
+/** Runs a command, whose status goes to `process.exitCode`; undefined where all went well. */
+export function runProgram(args: readonly string[]): Promise<void> {
+  return runCommand(fallline(), args);
+}
+
+/** The same of any command. */
+export async function runCommand(program: Command, args: readonly string[]): Promise<void> {
+  prepare(program);
   try {
-    await program.parseAsync(args, { from: "user" });
+    await program.parseAsync(spelt(args, program), { from: "user" });
   } catch (error) {
-    if (error instanceof CommanderError) process.exitCode = error.exitCode;
+    if (error instanceof CommanderError) process.exitCode = error.exitCode && 2;
     else if (error instanceof FalllineError) {
       console.error(`fallline: ${error.message}`);
-      process.exitCode = process.exitCode || 1;
+      process.exitCode = process.exitCode || (error instanceof OptionError ? 2 : 1);
     } else throw error;
   }
+}
+
+/** Errors of usage are said by this program, which ends in its own time: by itself commander ends the process at once. */
+function prepare(command: Command): void {
+  command
+    .showSuggestionAfterError(false)
+    .configureOutput({ outputError: () => {} })
+    .exitOverride((error) => {
+      if (error.exitCode !== 0 && error.code !== "commander.help") {
+        console.error(`fallline: ${usageError(error, command)}`);
+      }
+      throw error;
+    });
+  for (const each of command.commands) prepare(each);
 }

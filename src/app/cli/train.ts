@@ -3,7 +3,7 @@
 import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join, resolve } from "node:path";
-import { Command, Option } from "commander";
+import { Command } from "commander";
 import { version } from "../../../package.json";
 import { type DeviceError, OptionError, show } from "../../base/errors.ts";
 import { readNumber } from "../../base/options.ts";
@@ -23,14 +23,22 @@ import { batchSizes, type CompleteRunConfig, trainableOf } from "../../train/run
 import { largestDifference, openRun, readRun, type TrainResult, train } from "../../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { Checkpoints, type Found } from "./checkpoints.ts";
-import { type Backend, backends, engineOrReference, openDevice } from "./engine.ts";
+import { type Backend, backendOption, engineOrReference, openDevice } from "./engine.ts";
 import { isFileError } from "./files.ts";
 import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
 import { runDataset } from "./run_dataset.ts";
-import { type DataOptions, dataHelp, notesOf, openJob, openResumed, type Rows, testRowsHelp } from "./run_file.ts";
+import {
+  addDataOptions,
+  type DataOptions,
+  notesOf,
+  openJob,
+  openResumed,
+  type Rows,
+  takeDataOptions,
+} from "./run_file.ts";
 import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
 import { canDraw } from "./streams.ts";
 
@@ -56,7 +64,7 @@ const paritySteps = 5;
 
 export function trainCommand(): Command {
   const job = jobDefaults;
-  return new Command("train")
+  const command = new Command("train")
     .description("train a model on MNIST or your own data; without arguments: the main job")
     .argument("[config]", "a run config, or the run.json of a run to repeat")
     .option("--model <widths>", `widths of the layers (default: ${job.model})`)
@@ -74,17 +82,8 @@ export function trainCommand(): Command {
       "go on with L-BFGS over all rows: after so many steps, or at a plateau of the loss, or at noise in the gradients",
     )
     .option("--curvature <n>", "measure the largest curvature of the loss every so many steps", number)
-    .addOption(new Option("--backend <name>", "what to run on (default: webgpu, else cpu)").choices(backends))
-    .option("--data <path>", dataHelp)
-    .option("--test-rows <n>", testRowsHelp, number)
-    .option(
-      "--inputs <columns>",
-      "of a table: the columns to learn from, names or numbers joined by commas (default: all others)",
-    )
-    .option("--label <column>", "of a table: the column of the classes")
-    .option("--targets <columns>", "of a table, in place of classes: the columns of the numbers to predict")
-    .option("--weight <column>", "of a table: the column of how much each row counts")
-    .option("--no-standardize", "of a table: leave inputs and numbers to predict in the table's units")
+    .addOption(backendOption());
+  return addDataOptions(command)
     .option("--out <folder>", "where to write run.json, loss.svg and model.safetensors", "out")
     .option("--save-every <n>", "keep a checkpoint in the folder every so many steps, for --resume", number)
     .option(
@@ -98,7 +97,7 @@ export function trainCommand(): Command {
 
 async function runTraining(path: string | undefined, options: TrainCommandOptions, command: Command): Promise<void> {
   const { backend, out, json, printConfig, saveEvery, resume, ...others } = options;
-  const { data: dataPath, testRows, inputs, label, targets, weight, standardize, ...job } = others;
+  const { from, others: job } = takeDataOptions(others);
   const started = performance.now();
   const folder = resume ?? out;
   if (resume !== undefined && command.getOptionValueSource("out") !== "default" && resolve(out) !== resolve(resume)) {
@@ -106,10 +105,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   }
   const every = saveEvery === undefined ? undefined : readNumber("save-every", saveEvery, { min: 1, integer: true });
   const checkpoints = new Checkpoints(folder);
-  const isPlain = standardize === false ? { standardize } : {};
-  const rowOptions = { data: dataPath, testRows, inputs, label, targets, weight, ...isPlain };
-  const openRunOf = (found: Found | null) =>
-    found ? openResumed(found, path, job, rowOptions) : openJob(path, job, rowOptions);
+  const openRunOf = (found: Found | null) => (found ? openResumed(found, path, job, from) : openJob(path, job, from));
   if (printConfig) {
     console.log(JSON.stringify((await openRunOf(resume === undefined ? null : checkpoints.find())).config, null, 2));
     return;

@@ -1,6 +1,7 @@
 // What follows a layer's product and bias, and its derivatives, as the CPU computes them; their twin is
 // shaders/products/activation.wgsl. A derivative is formed from what the forward pass keeps: the activation's
 // value where that suffices, else what went into it.
+import type { Synonyms } from "../../base/words.ts";
 import { erf } from "../cpu/erf.ts";
 
 export interface ActivationFunction {
@@ -73,6 +74,9 @@ export const activationFunctions: Readonly<Record<Activation, ActivationFunction
 
 /** Their names, in the same order. */
 export const activations = Object.keys(activationFunctions) as readonly Activation[];
+
+/** Other words for them. */
+export const activationWords: Synonyms<Activation> = { swish: "silu", identity: "linear", none: "linear" };
 
 /** The names of those with a second derivative, which an equation of second order needs. */
 export const smoothActivations = activations.filter((name) => activationFunctions[name].derivatives !== undefined);

@@ -1,5 +1,5 @@
 // Runs an experiment of the registry, or a custom one, and says what ran.
-import { OptionError, show } from "../../base/errors.ts";
+import { readChoice } from "../../base/options.ts";
 import type { AdapterDescription } from "../../engines/gpu/device.ts";
 import { type Experiment, type ExperimentContext, type Findings, readContext, readExperiment } from "./experiment.ts";
 import { experiments } from "./index.ts";
@@ -49,7 +49,10 @@ export async function runExperiment(
 
 /** @throws OptionError for a name that no experiment has. */
 export function experimentOf(name: string, among: readonly Experiment[] = experiments): Experiment {
-  const found = among.find((each) => each.name === name);
-  if (found) return found;
-  throw new OptionError(`name is ${show(name)}; it must be one of ${among.map((each) => each.name).join(", ")}`);
+  const chosen = readChoice(
+    "name",
+    name,
+    among.map((each) => each.name),
+  );
+  return among.find((each) => each.name === chosen)!;
 }

@@ -1,6 +1,7 @@
 // The registry of landscapes, and the function that turns a config into one.
 import { OptionError, show } from "../../base/errors.ts";
 import { readString } from "../../base/options.ts";
+import { didYouMean, meant, type Synonyms } from "../../base/words.ts";
 import { beale } from "./beale.ts";
 import type { Landscape, LandscapeConfig, LandscapeDefinition } from "./define.ts";
 import { himmelblau } from "./himmelblau.ts";
@@ -26,6 +27,9 @@ export const landscapeDefinitions: readonly LandscapeDefinition[] = [
 /** The types of landscape that a config may name. */
 export const landscapeTypes: readonly string[] = landscapeDefinitions.map(({ type }) => type);
 
+/** Other words for landscapes. */
+const landscapeWords: Synonyms = { banana: "rosenbrock", bowl: "quadratic", logistic: "logisticMap" };
+
 /** The version of all configs; a change of meaning will get another. */
 const version = 1;
 
@@ -42,12 +46,13 @@ export function createLandscape(config: LandscapeConfig, name = "landscape"): La
     );
   }
   const { version: given, ...rest } = config;
-  const definition = landscapeDefinitions.find((each) => each === rest.type || each.type === rest.type);
+  const type = meant(rest.type, landscapeTypes, landscapeWords);
+  const definition = landscapeDefinitions.find((each) => each === rest.type || each.type === type);
   if (!definition) {
     throw new OptionError(
       rest.type === undefined
         ? `${name}.type is missing; known landscapes are ${landscapeTypes.join(", ")}`
-        : `${name}.type is ${show(rest.type)}, which is not a known landscape; known are ${landscapeTypes.join(", ")}`,
+        : `${name}.type is ${show(rest.type)}, which is not a known landscape; known are ${landscapeTypes.join(", ")}${didYouMean(rest.type, landscapeTypes)}`,
     );
   }
   if (given !== undefined && given !== version) {

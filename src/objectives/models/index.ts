@@ -1,5 +1,6 @@
 // The registry of kinds of models, and the function that turns a config into a model.
 import { isOptions, readChoice } from "../../base/options.ts";
+import type { Synonyms } from "../../base/words.ts";
 import type { Model, ModelKind } from "../model.ts";
 import { type CompleteMlpConfig, type MlpConfig, mlp } from "./mlp.ts";
 import { type CompletePinnConfig, type PinnConfig, pinn } from "./pinn.ts";
@@ -14,6 +15,16 @@ export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig | Comple
 /** The first is that of a config that names none. */
 export const modelKinds: readonly ModelKind[] = [mlp, rnn, pinn];
 
+/** Other words for kinds of models. */
+const modelWords: Synonyms = {
+  perceptron: "mlp",
+  multilayerperceptron: "mlp",
+  feedforward: "mlp",
+  dense: "mlp",
+  recurrent: "rnn",
+  physicsinformed: "pinn",
+};
+
 /** A model of a config. @throws OptionError for a config that is no model. */
 export function createModel(config: ModelConfig): Model<CompleteModelConfig> {
   const given: unknown = isOptions(config) ? config.type : undefined;
@@ -22,6 +33,6 @@ export function createModel(config: ModelConfig): Model<CompleteModelConfig> {
     given === undefined
       ? modelKinds[0]!
       : (modelKinds.find((each) => each === given || each.kind === given) ??
-        modelKinds[names.indexOf(readChoice("model.type", given, names))]!);
+        modelKinds[names.indexOf(readChoice("model.type", given, names, modelWords))]!);
   return kind.read(config as never) as Model<CompleteModelConfig>;
 }

@@ -4,7 +4,12 @@
 import { OptionError, show } from "../../base/errors.ts";
 import { readArray, readChoice, readNumber, readObject } from "../../base/options.ts";
 import { product } from "../../engines/cpu/product.ts";
-import { type Activation, activationFunctions, activations } from "../../engines/products/activation.ts";
+import {
+  type Activation,
+  activationFunctions,
+  activations,
+  activationWords,
+} from "../../engines/products/activation.ts";
 import { type Dropout, dropped } from "../../engines/products/dropout.ts";
 import type { Operand } from "../../engines/products/product.ts";
 import { lossCriterion } from "../loss_criterion.ts";
@@ -87,7 +92,9 @@ function read(config: MlpConfig): Model<CompleteMlpConfig> {
     throw new OptionError(`model.layers is ${show(widths)}; it must hold at least the widths of input and output`);
   }
   const activation =
-    fields.activation === undefined ? "relu" : readChoice("model.activation", fields.activation, activations);
+    fields.activation === undefined
+      ? "relu"
+      : readChoice("model.activation", fields.activation, activations, activationWords);
   const dropout = readDropout(fields.dropout);
   const training = readTraining(fields);
   const layers = widths.slice(1).map((outputs, i): Layer => {

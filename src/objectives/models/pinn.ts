@@ -17,6 +17,7 @@ import {
   type Activation,
   activationFunctions,
   activations,
+  activationWords,
   smoothActivations,
 } from "../../engines/products/activation.ts";
 import type { Operand } from "../../engines/products/product.ts";
@@ -110,7 +111,7 @@ function read(config: PinnConfig): Model<CompletePinnConfig> {
       `model.layers is ${show(widths)}; it must begin with ${problem.dimensions}, the dimensions of ${problem.name}, and end with 1`,
     );
   }
-  const activation = readChoice("model.activation", fields.activation ?? "tanh", activations);
+  const activation = readChoice("model.activation", fields.activation ?? "tanh", activations, activationWords);
   if (!smoothActivations.includes(activation)) {
     throw new OptionError(
       `model.activation is "${activation}", whose second derivative is zero; it must be one of ${smoothActivations.join(", ")}`,

@@ -1,6 +1,7 @@
 // The registry of problems, and the function that turns a config into one.
 import { OptionError, show } from "../../base/errors.ts";
 import { isOptions, type Members, readMade } from "../../base/options.ts";
+import { didYouMean, meant } from "../../base/words.ts";
 import { poisson } from "./poisson.ts";
 import type { Problem, ProblemConfig, ProblemKind } from "./problem.ts";
 
@@ -12,7 +13,8 @@ export const problemKinds: readonly ProblemKind[] = [poisson];
  * @throws OptionError for an unknown type or option, and for values out of range.
  */
 export function readProblem(name: string, value: ProblemConfig | Problem | undefined): Problem {
-  const names = problemKinds.map(({ type }) => type).join(", ");
+  const types = problemKinds.map(({ type }) => type);
+  const names = types.join(", ");
   if (!isOptions(value)) {
     throw new OptionError(
       `${name} is ${value === undefined ? "missing" : show(value)}; it must be a problem's config, of ${names}, or what problems.define() returns`,
@@ -20,10 +22,10 @@ export function readProblem(name: string, value: ProblemConfig | Problem | undef
   }
   if ("left" in value) return readMade(name, value as unknown as Problem, "what problems.define() returns", made);
   const { type } = value;
-  const kind = problemKinds.find((each) => each === type || each.type === type);
+  const kind = problemKinds.find((each) => each === type || each.type === meant(type, types));
   if (kind) return kind.read(name, value as unknown as ProblemConfig);
   const given = type === undefined ? "missing" : `${show(type)}, which is not a known problem`;
-  throw new OptionError(`${name}.type is ${given}; known are ${names}`);
+  throw new OptionError(`${name}.type is ${given}; known are ${names}${didYouMean(type, types)}`);
 }
 
 const made: Members = {
