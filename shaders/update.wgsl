@@ -29,6 +29,9 @@ fn main(
       let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
       let m = modified_of(replica, chunk.record);
       let scale = scale_of(record + chunk.bin, h);
+      for (var e = 4u * lane; begins_slots && h.first != 0.0 && e < chunk.length; e += 4u * workgroup_size) {
+        begin_slots(chunk, e, load_cell(chunk, e, inside(chunk, e), h));
+      }
       // Whole vec4s in a loop without a branch: an emulated GPU runs both sides of every branch, here that of the tail.
       let whole = select(chunk.length / 4u * 4u, 0u, frozen || !goes_in_fours(chunk));
       for (var e = 4u * lane; e < whole; e += 4u * workgroup_size) {

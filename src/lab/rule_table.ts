@@ -94,12 +94,16 @@ function slotChanges(rule: Rule): SlotChange[] {
 }
 
 /** A float32 of each parameter for whatever a pass loads or stores; the means of a factored slot are next to nothing. */
-function costOf({ reduction, factored, orthogonalises }: Rule, slots: readonly string[], matrices: boolean): Cost {
+function costOf(
+  { reduction, factored, orthogonalises, fixed = [] }: Rule,
+  slots: readonly string[],
+  matrices: boolean,
+): Cost {
   const means = matrices && factored && slots.includes(factored.slot);
   const kept = slots.length - (means ? 1 : 0);
   // p, g and the slots
   const loaded = 2 + kept;
-  const update = loaded + 1 + kept;
+  const update = loaded + 1 + slots.filter((slot) => !fixed.includes(slot)).length - (means ? 1 : 0);
   const measure = reduction ? loaded : 0;
   // g along the rows and along the columns.
   const factor = means ? 2 : 0;

@@ -12,8 +12,8 @@ const reserved = ["ema", "swa", "lookahead", "params", "gradients", "evaluation"
  * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its
  * name.
  *
- * @throws OptionError for a definition that lacks a field, slots and scalars that are called as what the optimizer keeps, and
- * columns that are not numbers under the defaults; the function, for arguments of any other kind than it takes. WGSL is
+ * @throws OptionError for a definition that lacks a field, slots and scalars that are called as what the optimizer keeps, fixed
+ * slots without a start, and columns that are not numbers under the defaults; the function, for arguments of any other kind than it takes. WGSL is
  * checked when it is compiled.
  */
 export const defineRule: typeof ruleOf = (definition) => {
@@ -48,6 +48,12 @@ function checkDefinition(definition: Rule): void {
     const taken = names.find((each) => reserved.includes(each));
     if (!taken) continue;
     throw new OptionError(`the rule ${name} has a ${what} "${taken}", which is a name of the optimizer's own`);
+  }
+  const unstarted = definition.fixed?.find((slot) => !slots.includes(slot) || definition.starts?.[slot] === undefined);
+  if (unstarted !== undefined) {
+    throw new OptionError(
+      `fixed of the rule ${name} has ${show(unstarted)}; it must name slots that have an entry in starts`,
+    );
   }
   const defaults = defaultsOf(hypers);
   const filled = readRecord(

@@ -35,6 +35,7 @@ export const dog = defineRule({
   flags: {},
   slots: ["params0"],
   starts: { params0: "p" },
+  fixed: ["params0"],
   conflict: (_, used) =>
     used("initLr") && used("initDistance") ? "initLr and initDistance are both set, of which one may be" : undefined,
   // What starts the distance is 0 from the second update on.

@@ -38,6 +38,7 @@ export const madgrad = defineRule({
   slots: ["s", "v", "x0"],
   activeSlots: (_, used) => (used("momentum") ? ["s", "v", "x0"] : ["s", "v"]),
   starts: { x0: "p" },
+  fixed: ["x0"],
   row(h, t, _, flags) {
     const lr = h.lr === 0 ? 0 : h.lr + h.eps;
     const decay = flags.decoupledWeightDecay ? lr * h.weightDecay : 0;

@@ -55,6 +55,7 @@ export const prodigy = defineRule({
   },
   slots: ["m", "v", "s", "params0"],
   starts: { params0: "p" },
+  fixed: ["params0"],
   row: (h, t) => ({
     stepSize: (h.lr * Math.sqrt(1 - h.beta2 ** t)) / (1 - h.beta1 ** t),
     beta1: h.beta1,

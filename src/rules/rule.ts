@@ -126,6 +126,8 @@ export interface RuleDefinition<
   readonly formats?: Readonly<Partial<Record<NoInfer<S>, SlotFormat>>>;
   /** What a slot holds before the first update, where that is not 0: also "p", the parameter as it is then. */
   readonly starts?: Readonly<Partial<Record<NoInfer<S>, Start<NoInfer<C> | "p">>>>;
+  /** Slots that keep what they start with: only the first update stores them. */
+  readonly fixed?: readonly NoInfer<S>[];
   /** Checks options against each other: returns a sentence about what is wrong, or nothing. */
   conflict?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): string | undefined;
   /** Where the rule does not take every tensor; its options then have a `fallback`. */

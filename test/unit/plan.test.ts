@@ -120,6 +120,9 @@ describe("bad config", () => {
     expect(() => create({ rule: defineRule({ ...dog, slots: ["ema"] } as never) })).toThrow(
       /^the rule dog has a slot "ema"/,
     );
+    expect(() => create({ rule: defineRule({ ...dog, starts: {} } as never) })).toThrow(
+      /^fixed of the rule dog has "params0"; it must name slots that have an entry in starts$/,
+    );
   });
 
   describe.each(rules)("every hyper of $name", ({ name, hypers }) => {

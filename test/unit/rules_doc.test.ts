@@ -28,6 +28,9 @@ describe("docs/rules.md", () => {
     ["adamw", 8, 28, 1],
     ["adan", 16, 44, 1],
     ["lars", 4, 32, 3],
+    ["dog", 4, 28, 3],
+    ["prodigy", 16, 64, 3],
+    ["madgrad", 12, 32, 1],
     ["adafactor", 0, 28, 4],
     ["muon", 8, 64, 4],
   ])("%s keeps %i bytes a parameter, moves %i and takes %i dispatches", (rule, state, moved, dispatches) => {

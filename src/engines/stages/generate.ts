@@ -155,11 +155,15 @@ export function cellSnippet(context: KernelContext): Snippet {
       start === "p" ? "p" : typeof start === "number" ? `vec4f(${floating(start)})` : `vec4f(h.${snakeCase(start)})`;
     return `select(${stored}, ${value}, h.first != 0.0)`;
   };
-  const store = ruleSet.slots.map((slot) =>
-    slot === factoredSlot
-      ? `  store_factored(chunk, e, y.${snakeCase(slot)});\n`
-      : `  ${storeSlot(context, slot, `y.${snakeCase(slot)}`)};\n`,
-  );
+  const store = (slots: readonly string[]) =>
+    slots
+      .map((slot) =>
+        slot === factoredSlot
+          ? `  store_factored(chunk, e, y.${snakeCase(slot)});\n`
+          : `  ${storeSlot(context, slot, `y.${snakeCase(slot)}`)};\n`,
+      )
+      .join("");
+  const fixed = ruleSet.slots.filter((slot) => rule.fixed?.includes(slot));
   const chosen = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, y.${snakeCase(field)}, inside)`);
   return generated(
     `cell of rule "${rule.name}"`,
@@ -178,7 +182,14 @@ fn load_whole_cell(chunk: Chunk, e: u32, h: Row) -> Cell {
 
 fn store_slots(chunk: Chunk, e: u32, y: Cell) {
   let at = chunk.state + e / 4u;
-${store.join("")}}
+${store(ruleSet.slots.filter((slot) => !fixed.includes(slot)))}}
+
+// Slots that keep what they start with are stored in the first update alone.
+const begins_slots = ${fixed.length > 0};
+
+fn begin_slots(chunk: Chunk, e: u32, y: Cell) {
+  let at = chunk.state + e / 4u;
+${store(fixed)}}
 
 fn chosen_cell(x: Cell, y: Cell, inside: vec4<bool>) -> Cell {
   return Cell(${chosen.join(", ")});
