@@ -11,7 +11,7 @@ import { device } from "./setup.ts";
 curvatureLaws(async () => ({ engine: webgpuEngine(device) }));
 
 it("costs no dispatch where it is off or not due", async () => {
-  const { device: counted, count } = await countingDevice();
+  const { device: counted, count } = countingDevice();
   const engine = webgpuEngine(counted);
   const dispatchesOf = async (steps: number, curvature: { readonly every: number } | null) => {
     const model = { layers: [4, 8, 3] };

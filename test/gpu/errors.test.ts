@@ -1,6 +1,7 @@
 // What a device cannot do or no longer does: limits, shaders that do not compile, destroy, loss, skips the host missed.
 
 import { describe, expect, it } from "vitest";
+import { countCalls } from "../../bench/counting.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { createObjective } from "../../src/objectives/objective_gpu.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
@@ -10,7 +11,6 @@ import { adamw } from "../../src/rules/adam.ts";
 import { defineRule } from "../../src/rules/custom.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { createOptimizer } from "../optimizers.ts";
-import { countingDevice } from "./counting.ts";
 import { freshDevice } from "./setup.ts";
 
 const tensor = { name: "w", shape: [1000] };
@@ -48,7 +48,8 @@ describe("a device without enough", () => {
   });
 
   it("is refused for a batch too large too, and nothing is left behind", async () => {
-    const { device, alive } = await countingDevice();
+    const device = await freshDevice();
+    const { alive } = countCalls(device);
     const model = createModel({ layers: [4, 8, 2] });
     const data = {
       name: "toy",
@@ -79,7 +80,8 @@ describe("a device without enough", () => {
 
 describe("memory that runs out", () => {
   it("is a DeviceError, and leaves neither buffers nor error scopes behind", async () => {
-    const { device, alive } = await countingDevice();
+    const device = await freshDevice();
+    const { alive } = countCalls(device);
     const { createBuffer } = device;
     let calls = 0;
     Object.defineProperty(device, "createBuffer", {
@@ -137,7 +139,8 @@ describe("a rule whose WGSL does not compile", () => {
       /^rule "broken" does not compile: the generated calls of rule "broken", line \d+: .*update/,
     ],
   ])("says which rule and which line: %s", async (_, wgsl, message) => {
-    const { device, alive } = await countingDevice();
+    const device = await freshDevice();
+    const { alive } = countCalls(device);
     const uncaptured: string[] = [];
     device.addEventListener("uncapturederror", (event) =>
       uncaptured.push((event as GPUUncapturedErrorEvent).error.message),

@@ -1,5 +1,6 @@
 // A device that can be made to fail, for tests: buffers that cannot be made, submissions that are refused.
-import { countingDevice } from "./counting.ts";
+import { countCalls } from "../../bench/counting.ts";
+import { freshDevice } from "./setup.ts";
 
 /** How a buffer fails: at once, or as an invalid buffer that only validation errors reveal. */
 export type BufferFault = "throws" | "invalid";
@@ -17,7 +18,8 @@ export interface FaultyDevice {
 }
 
 export async function faultyDevice(): Promise<FaultyDevice> {
-  const { device, alive } = await countingDevice();
+  const device = await freshDevice();
+  const { alive } = countCalls(device);
   const uncaptured: string[] = [];
   device.addEventListener("uncapturederror", (event) =>
     uncaptured.push((event as GPUUncapturedErrorEvent).error.message),

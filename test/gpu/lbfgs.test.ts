@@ -136,7 +136,7 @@ describe("L-BFGS on the GPU", () => {
 
   it("reads once and dispatches as much for each evaluation, however many tensors there are", async () => {
     const counts = async (depth: number) => {
-      const { device, count } = await countingDevice();
+      const { device, count } = countingDevice();
       const model = createModel({ layers: [4, ...Array.from({ length: depth }, () => 4), 3], activation: "tanh" });
       const optimizer = await createOptimizer(device, initialTensors(model), adam());
       const objective = await createObjective(optimizer, model, { data, batch: 32 });

@@ -67,7 +67,7 @@ describe("arenas in several buffers", () => {
   });
 
   it("take one dispatch for each", async () => {
-    const { device: watched, count } = await countingDevice();
+    const { device: watched, count } = countingDevice();
     const optimizer = await createShaped(watched, tensors, adamw(), undefined, 256);
     const step = await count(() => optimizer.step());
     expect(step.dispatches).toBe(3);

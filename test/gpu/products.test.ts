@@ -25,7 +25,7 @@ import {
   variants,
   whyNot,
 } from "../../src/engines/products/variants.ts";
-import { device } from "./setup.ts";
+import { device, openNull } from "./setup.ts";
 
 const random = new Random(1);
 const draw = (length: number) => Float32Array.from({ length }, () => 2 * random.uniform() - 1);
@@ -227,10 +227,7 @@ const largest = kernelNames.map((name) => variants.findLast(({ kernel }) => kern
 
 it("compiles every kernel and epilogue, with float16 too, where nothing is run", async () => {
   // Dawn's null backend has every feature, and checks what it is given as any other.
-  const { create } = await import("webgpu");
-  const gpu = create(["backend=null"]);
-  keep(gpu, await gpu.requestAdapter());
-  const everything = await requestDevice(gpu);
+  const everything = await requestDevice(await openNull());
   keep(everything);
   expect(everything.features.has("shader-f16")).toBe(true);
   for (const variant of largest) {

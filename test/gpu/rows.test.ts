@@ -181,7 +181,7 @@ describe("on the device", () => {
   });
 
   it("nothing is made, compiled or dispatched for it", async () => {
-    const { device: watched, count } = await countingDevice();
+    const { device: watched, count } = countingDevice();
     const optimizer = await createOptimizer(watched, tensors(30), adamw({ modifiers: [ema()] }));
     const step = async () => {
       const { writes, bytesWritten, ...counts } = await count(() => optimizer.step());

@@ -21,9 +21,17 @@ export async function uncapturedErrors(): Promise<readonly string[]> {
   return uncaptured.splice(0);
 }
 
+/** WebGPU of Dawn's null backend, which has every feature and runs nothing. */
+export async function openNull(): Promise<GPU> {
+  const { create } = await import("webgpu");
+  const idle = create(["backend=null"]);
+  keep(idle, await idle.requestAdapter());
+  return idle;
+}
+
 const fresh: GPUDevice[] = [];
 
-/** Another device, for tests that lose, change or count one; it lives as long as the file's tests. */
+/** Another device, for tests that lose or change one; it lives as long as the file's tests. */
 export async function freshDevice(): Promise<GPUDevice> {
   const made = await requestDevice(gpu);
   keep(made);
@@ -31,7 +39,15 @@ export async function freshDevice(): Promise<GPUDevice> {
   return made;
 }
 
-/** Ends the devices that a file has asked for. */
-export function destroyFreshDevices(): void {
+const undone: (() => void)[] = [];
+
+/** Calls `undo` once the file's tests have ended. */
+export function atEndOfFile(undo: () => void): void {
+  undone.push(undo);
+}
+
+/** Ends what a file has asked for. */
+export function endFile(): void {
+  for (const undo of undone.splice(0)) undo();
   for (const made of fresh.splice(0)) made.destroy();
 }
