@@ -5,6 +5,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { format } from "node:util";
+import { constants, Script } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { findSwiftShader, mayHaveHardware } from "../../scripts/webgpu.mjs";
 import { verifyRule } from "../../src/lab/verify.ts";
@@ -36,8 +38,8 @@ function entryOf(name: string): string {
   return exports[name.replace("fallline", ".")].default;
 }
 
-/** Runs a script in a Node of its own, with the built library and npm `webgpu` in place of the packages; what it prints. */
-function run(script: string): string {
+/** Writes a script as a module, with the built library and npm `webgpu` in place of the packages, and passes on where it is. */
+async function written<T>(script: string, work: (path: string) => T | Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), "fallline-docs-"));
   try {
     const path = join(folder, "example.mjs");
@@ -45,6 +47,43 @@ function run(script: string): string {
       .replace(/from "(fallline[a-z/]*)"/g, (_, name: string) => `from "${fileUrl(entryOf(name))}"`)
       .replace('from "webgpu"', `from "${fileUrl("node_modules/webgpu/index.js")}"`);
     writeFileSync(path, whole);
+    return await work(path);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Node's own import, which loads the built library as it is. */
+const importNative: (url: string) => Promise<unknown> = new Script("(url) => import(url)", {
+  importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
+}).runInThisContext();
+
+/** Runs a script in this process, and puts back what it replaces; what it prints. */
+function run(script: string): Promise<string> {
+  return written(script, async (path) => {
+    const lines: string[] = [];
+    const { log, table } = console;
+    const globals = ["navigator", "fetch"].map(
+      (name) => [name, Reflect.getOwnPropertyDescriptor(globalThis, name)] as const,
+    );
+    console.log = (...words: unknown[]) => lines.push(format(...words));
+    Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true, writable: true });
+    try {
+      await importNative(pathToFileURL(path).href);
+    } finally {
+      Object.assign(console, { log, table });
+      for (const [name, descriptor] of globals) {
+        if (descriptor) Object.defineProperty(globalThis, name, descriptor);
+        else Reflect.deleteProperty(globalThis, name);
+      }
+    }
+    return lines.join("\n").trim();
+  });
+}
+
+/** Runs a script in a Node of its own; what it prints. */
+function runApart(script: string): Promise<string> {
+  return written(script, (path) => {
     // Where there is no driver, Chrome's: what a user without one would set.
     const folderOfDriver = mayHaveHardware() ? undefined : findSwiftShader();
     const env = folderOfDriver
@@ -55,9 +94,7 @@ function run(script: string): string {
         }
       : process.env;
     return execFileSync(process.execPath, [path], { encoding: "utf8", env }).trim();
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 const isOfNode = (example: string) => example.includes('from "fallline/node"');
@@ -79,10 +116,10 @@ function countBlocks(file: string, language: string): number {
 describe.each(["docs/learning_rate.md", "docs/data.md"])("%s", (file) => {
   it.each(Array.from({ length: countBlocks(file, "js") }, (_, index) => index))(
     "has example %i, which prints what it promises",
-    (index) => {
+    async (index) => {
       const example = block(file, "js", index);
       expect(promised(example)).not.toBe("");
-      expect(run(example)).toBe(promised(example));
+      expect(await run(example)).toBe(promised(example));
     },
   );
 
@@ -119,11 +156,11 @@ describe("docs/long_runs.md", () => {
     string,
   ];
 
-  it("has a run that is resumed", () => {
-    expect(run(whole)).toBe(promised(whole));
+  it("has a run that is resumed", async () => {
+    expect(await run(whole)).toBe(promised(whole));
   });
 
-  it("has a page that keeps checkpoints over reloads", () => {
+  it("has a page that keeps checkpoints over reloads", async () => {
     const use = `
 import { sgd } from "fallline";
 import { cpuEngine, datasets, mlp, train } from "fallline/train";
@@ -137,11 +174,12 @@ const first = await train({ engine: cpuEngine(), ...config, data, ...(await opti
 const second = await train({ engine: cpuEngine(), ...config, data, ...await options() });
 const never = await train({ engine: cpuEngine(), ...config, data });
 console.log(first.losses.length < 20, JSON.stringify(second.losses) === JSON.stringify(never.losses));`;
-    expect(run(`${asPage}${storage}${use}`)).toBe("true true");
+    expect(await run(`${asPage}${storage}${use}`)).toBe("true true");
   });
 
-  it("has a run that survives the loss of its device", () => {
-    expect(run(`${asPage}${lost}`)).toBe(promised(lost));
+  it("has a run that survives the loss of its device", async () => {
+    // A device that is lost may take its Node along.
+    expect(await runApart(`${asPage}${lost}`)).toBe(promised(lost));
   });
 });
 
@@ -149,24 +187,26 @@ describe("README.md", () => {
   const examples = blocks("README.md", "js").filter((example) => !isOfNode(example));
   it.each(examples.map((example, index) => [index, example] as const))(
     "has example %i, which runs in Node and prints what it promises",
-    (_, example) => {
+    async (index, example) => {
       expect(promised(example)).not.toBe("");
-      expect(run(example.includes("requestDevice") ? inNode(example) : example)).toBe(promised(example));
+      expect(await (index === 0 ? runApart : run)(example.includes("requestDevice") ? inNode(example) : example)).toBe(
+        promised(example),
+      );
     },
   );
 
-  it("measures a step of the caller's in one line", () => {
+  it("measures a step of the caller's in one line", async () => {
     const setting = `import { adamw, createOptimizer, requestDevice } from "fallline";
 const device = await requestDevice();
 const optimizer = await createOptimizer(device, { w: [100, 100] }, adamw());
 console.table = (rows) => console.log(rows.length, rows[0].dispatches, rows[0].ms > 0);
 `;
-    expect(run(`${inNode(setting)}${block("README.md", "ts", 1)}`)).toBe("1 1 true");
+    expect(await run(`${inNode(setting)}${block("README.md", "ts", 1)}`)).toBe("1 1 true");
   });
 });
 
 describe("README.md on PyTorch", () => {
-  it("loads a state_dict's file", () => {
+  it("loads a state_dict's file", async () => {
     // What the lines of Python before it would have written of one layer after seven steps.
     const setting = `import { adamw, createCpuOptimizer, encodeSafetensors, loadTorch } from "fallline";
 const optimizer = createCpuOptimizer([{ name: "fc.weight", shape: [3, 2] }], adamw());
@@ -180,32 +220,32 @@ const tensors = new Map([
 globalThis.fetch = async () => new Response(encodeSafetensors({ metadata: {}, tensors }));
 `;
     const report = `console.log((await optimizer.stats()).step, ...(await optimizer.read("m"))["fc.weight"]);`;
-    expect(run(`${setting}${block("README.md", "ts")}${report}`)).toBe("7 1 4 2 5 3 6");
+    expect(await run(`${setting}${block("README.md", "ts")}${report}`)).toBe("7 1 4 2 5 3 6");
   });
 });
 
 describe.each(["docs/models.md", "docs/curvature.md", "docs/schedules.md", "docs/rules.md"])("%s", (file) => {
   it.each(Array.from({ length: countBlocks(file, "js") }, (_, index) => index))(
     "has example %i, which prints what it promises",
-    (index) => {
+    async (index) => {
       const example = block(file, "js", index);
       expect(promised(example)).not.toBe("");
-      expect(run(example)).toBe(promised(example));
+      expect(await run(example)).toBe(promised(example));
     },
   );
 });
 
 describe("docs/custom_rules.md", () => {
-  it("has a rule that obeys every law", () => {
+  it("has a rule that obeys every law", async () => {
     const example = block("docs/custom_rules.md", "js");
-    expect(run(inNode(example))).toBe(promised(example));
+    expect(await run(inNode(example))).toBe(promised(example));
   });
 });
 
 describe("docs/custom_objectives.md", () => {
-  it("has an objective that obeys every law, and trains", () => {
+  it("has an objective that obeys every law, and trains", async () => {
     const example = block("docs/custom_objectives.md", "js");
-    expect(run(inNode(example))).toBe(promised(example));
+    expect(await run(inNode(example))).toBe(promised(example));
   });
 });
 

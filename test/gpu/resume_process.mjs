@@ -1,6 +1,8 @@
-// One leg of a run in a process of its own, for the law of resuming: uses the built library, as a user would.
-//   node resume_process.mjs BACKEND FROM TO CHECKPOINT|- OUT
-import { readFileSync, writeFileSync } from "node:fs";
+// A part of a run with the built library, as a user would have it, for the law of resuming. `node resume_process.mjs FOLDER` makes
+// its first five steps on either engine in a process of its own, and leaves a checkpoint of each.
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import {
   adamw,
   createCpuOptimizer,
@@ -17,7 +19,6 @@ import {
 import { Random } from "../../dist/lib/src/training.js";
 import { keep, openWebGPU } from "../../scripts/webgpu.mjs";
 
-const [backend, from, to, checkpoint, out] = process.argv.slice(2);
 const config = adamw({
   lr: schedules.cosine({ base: 0.1, steps: 8 }),
   weightDecay: 0.1,
@@ -31,29 +32,50 @@ const config = adamw({
   modifiers: [modifiers.clipGlobalNorm({ maxNorm: 1 }), modifiers.accumulate(2), modifiers.ema({ decay: 0.9 })],
   replicas: [{}, { lr: 0.05 }],
 });
-const random = new Random(1);
-const normal = (length) => Float32Array.from({ length }, () => random.normal());
-const tensors = [
-  { name: "w", shape: [33, 7], data: normal(231) },
-  { name: "b", shape: [7], data: normal(7) },
-  { name: "c", shape: [5], data: normal(5) },
-  { name: "d", shape: [9], data: normal(9) },
-];
-async function create() {
-  if (backend === "cpu") return createCpuOptimizer(tensors, config);
+
+async function openDevice() {
   const opened = await openWebGPU();
   if ("reason" in opened) throw new Error(opened.reason);
   const device = await requestDevice(opened.gpu);
   keep(device);
-  return createOptimizer(device, tensors, config);
+  return device;
 }
-const optimizer = await create();
-if (checkpoint !== "-") await loadCheckpoint(optimizer, readFileSync(checkpoint));
-for (let step = 0; step < Number(to); step++) {
-  const gradients = { w: normal(231), b: normal(7), c: normal(5), d: normal(9) };
-  if (step < Number(from)) continue;
-  optimizer.write("gradients", gradients);
-  optimizer.step();
+
+/**
+ * The checkpoint after steps `from` to `to` of the whole run.
+ *
+ * @param {string} backend
+ * @param {number} from
+ * @param {number} to
+ * @param {{ device?: GPUDevice, checkpoint?: Uint8Array }} [options]
+ */
+export async function leg(backend, from, to, { device, checkpoint } = {}) {
+  const random = new Random(1);
+  const normal = (/** @type {number} */ length) => Float32Array.from({ length }, () => random.normal());
+  const tensors = [
+    { name: "w", shape: [33, 7], data: normal(231) },
+    { name: "b", shape: [7], data: normal(7) },
+    { name: "c", shape: [5], data: normal(5) },
+    { name: "d", shape: [9], data: normal(9) },
+  ];
+  const optimizer =
+    backend === "cpu"
+      ? createCpuOptimizer(tensors, config)
+      : await createOptimizer(device ?? (await openDevice()), tensors, config);
+  if (checkpoint) await loadCheckpoint(optimizer, checkpoint);
+  for (let step = 0; step < to; step++) {
+    const gradients = { w: normal(231), b: normal(7), c: normal(5), d: normal(9) };
+    if (step < from) continue;
+    optimizer.write("gradients", gradients);
+    optimizer.step();
+  }
+  const saved = await saveCheckpoint(optimizer);
+  optimizer.destroy();
+  return saved;
 }
-writeFileSync(out, await saveCheckpoint(optimizer));
-process.exit();
+
+const [, script = "", folder = ""] = process.argv;
+if (pathToFileURL(script).href === import.meta.url) {
+  for (const backend of ["webgpu", "cpu"]) writeFileSync(join(folder, backend), await leg(backend, 0, 5));
+  process.exit();
+}
