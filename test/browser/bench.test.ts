@@ -1,7 +1,7 @@
 // The built page of the benchmark in a real Chrome: a small case gives rows as bench/suite.ts describes them, with answers
 // that agree; what cannot be run is refused in one sentence; and a page that goes midway leaves the rows that are finished.
 import type { Page } from "puppeteer";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pageCases, titleOf } from "../../bench/cases.ts";
 import { runInPage } from "../../bench/run.ts";
 import type { Result, Row } from "../../bench/suite.ts";
@@ -11,10 +11,42 @@ const address = `${await serve("dist/page")}bench/`;
 const browser = await launchChrome();
 
 describe("the benchmark's page", () => {
-  it("runs a small network in every engine: each answer agrees with the reference's, and each row is complete", async () => {
-    const { page, errors } = await openPage(browser);
+  // One run in one page, looked at from all sides.
+  let page: Page;
+  let errors: readonly string[];
+  const status = () => page.$eval("#status", ({ textContent }) => textContent);
+  const prefer = (value: string) => page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
+  const stopSoon = async () => {
+    const said = await page.evaluate(() => {
+      window.onBenchProgress = () => document.getElementById("stop")!.click();
+      document.getElementById("quick")!.click();
+      return document.getElementById("status")!.textContent;
+    });
+    await page.waitForSelector("#quick:enabled");
+    await page.evaluate("onBenchProgress = undefined");
+    return said;
+  };
+  beforeAll(async () => {
+    ({ page, errors } = await openPage(browser));
+    // A page of ours may save its result, but not fetch what it saves, as this test does.
+    await page.setBypassCSP(true);
+    await prefer("dark");
     await page.goto(address);
+  });
+  afterAll(async () => {
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("has nothing to show of a run that is stopped before a case is finished", async () => {
+    await stopSoon();
+    expect(await status()).toBe("stopped before a case was finished");
+    expect(await page.$("#copy:disabled")).not.toBeNull();
+  });
+
+  it("runs a small network in every engine: each answer agrees with the reference's, and each row is complete", async () => {
     const result = (await page.evaluate(`runBench({ filter: "train 64-32-10", quick: true, rounds: 2 })`)) as Result;
+    expect(await status()).toBe("done");
     expect(result).toMatchObject({ format: "fallline-bench/1", quick: true });
     expect(Number.isNaN(Date.parse(result.date))).toBe(false);
     expect(typeof result.adapter.software).toBe("boolean");
@@ -37,16 +69,9 @@ describe("the benchmark's page", () => {
     expect(ours.kernels!.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 6);
     expect(await page.$$("#rows tr")).toHaveLength(1 + rows.length);
     expect(await page.$("#copy:enabled")).not.toBeNull();
-    expect(errors).toEqual([]);
-    await page.close();
   });
 
   it("draws charts that can be read in the dark and in the light, and changes between them", async () => {
-    const { page, errors } = await openPage(browser);
-    const prefer = (value: string) => page.emulateMediaFeatures([{ name: "prefers-color-scheme", value }]);
-    await prefer("dark");
-    await page.goto(address);
-    await page.evaluate(`runBench({ filter: "train 64-32-10", quick: true, rounds: 1 })`);
     expect(await page.evaluate(titleLightness)).toBeGreaterThan(150);
     for (const [theme, light] of [
       ["light", false],
@@ -56,40 +81,15 @@ describe("the benchmark's page", () => {
       await page.waitForFunction(`(${titleLightness}) ${light ? "> 150" : "< 110"}`, { polling: 50, timeout: 10_000 });
     }
     expect(await page.$$("#times canvas")).toHaveLength(1);
-    expect(errors).toEqual([]);
-    await page.close();
   });
 
   it("keeps the result before a run that is stopped before a case is finished", async () => {
-    const { page, errors } = await openPage(browser);
-    const status = () => page.$eval("#status", ({ textContent }) => textContent);
-    const stopSoon = async () => {
-      const said = await page.evaluate(() => {
-        window.onBenchProgress = () => document.getElementById("stop")!.click();
-        document.getElementById("quick")!.click();
-        return document.getElementById("status")!.textContent;
-      });
-      await page.waitForSelector("#quick:enabled");
-      return said;
-    };
-    // A page of ours may save its result, but not fetch what it saves, as this test does.
-    await page.setBypassCSP(true);
-    await page.goto(address);
-    await stopSoon();
-    expect(await status()).toBe("stopped before a case was finished");
-    expect(await page.$("#copy:disabled")).not.toBeNull();
-    await page.evaluate(
-      `(onBenchProgress = undefined, runBench({ filter: "train 64-32-10", quick: true, rounds: 1 }))`,
-    );
-    expect(await status()).toBe("done");
     const link = () => page.$eval("#download a", (a) => fetch((a as HTMLAnchorElement).href).then((got) => got.text()));
     const before = await link();
     expect(await stopSoon()).toBe("starts …");
     expect(await status()).toBe("stopped before a case was finished; the result before it is kept");
     expect(await link()).toBe(before);
     expect(await page.$$("#rows tbody tr")).toHaveLength(5);
-    expect(errors).toEqual([]);
-    await page.close();
   });
 
   it("says that there is no WebGPU", async () => {
