@@ -103,7 +103,9 @@ function costOf(
   const kept = slots.length - (means ? 1 : 0);
   // p, g and the slots
   const loaded = 2 + kept;
-  const update = loaded + 1 + slots.filter((slot) => !fixed.includes(slot)).length - (means ? 1 : 0);
+  // What is made orthogonal is only read.
+  const unwritten = (means ? 1 : 0) + (orthogonalises ? 1 : 0);
+  const update = loaded + 1 + slots.filter((slot) => !fixed.includes(slot)).length - unwritten;
   const measure = reduction ? loaded : 0;
   // g along the rows and along the columns.
   const factor = means ? 2 : 0;

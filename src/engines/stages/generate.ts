@@ -164,6 +164,8 @@ export function cellSnippet(context: KernelContext): Snippet {
       )
       .join("");
   const fixed = ruleSet.slots.filter((slot) => rule.fixed?.includes(slot));
+  // What is made orthogonal has been written already, by products.
+  const changed = ruleSet.slots.filter((slot) => !fixed.includes(slot) && slot !== rule.orthogonalises?.slot);
   const chosen = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, y.${snakeCase(field)}, inside)`);
   return generated(
     `cell of rule "${rule.name}"`,
@@ -182,7 +184,7 @@ fn load_whole_cell(chunk: Chunk, e: u32, h: Row) -> Cell {
 
 fn store_slots(chunk: Chunk, e: u32, y: Cell) {
   let at = chunk.state + e / 4u;
-${store(ruleSet.slots.filter((slot) => !fixed.includes(slot)))}}
+${store(changed)}}
 
 // Slots that keep what they start with are stored in the first update alone.
 const begins_slots = ${fixed.length > 0};
