@@ -50,6 +50,8 @@ export class ChartBox {
     if (!last && performance.now() - this.#drawnAt < leastPause) return;
     this.#drawnAt = performance.now();
     this.#option = option();
+    // A chart may ask for a height, as the lab's with several panels do.
+    if (typeof this.#option.height === "number") this.element.style.height = `${this.#option.height}px`;
     this.#chart ??= init(this.element, themeOf());
     this.#chart.setOption({ backgroundColor: "transparent", ...this.#option, animation: false }, { notMerge: true });
   }

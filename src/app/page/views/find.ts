@@ -12,7 +12,8 @@ import { h } from "../elements.ts";
 import { field, type State } from "../fields.ts";
 import { loadMnist } from "../mnist.ts";
 import { defineView, type Page } from "../view.ts";
-import { fixed, jobFields, jobOf, Numbers, Work } from "./job.ts";
+import { fixed, jobFields, jobOf, Numbers } from "./job.ts";
+import { Work } from "./work.ts";
 
 const { model, rule, batch, seed } = jobFields;
 const fields = {

@@ -1,12 +1,10 @@
-// What the views that train have in common: the fields of a run, the numbers it shows as it goes, and one piece of work at a
-// time that a button stops.
-import { DataError, FalllineError, OptionError, show } from "../../../base/errors.ts";
+// What the views that train have in common: the fields of a run, and the numbers it shows as it goes.
+import { OptionError, show } from "../../../base/errors.ts";
 import { type JobOptions, jobDefaults, usualRate } from "../../../lab/defaults.ts";
 import { choice, type LabOption, number, whole } from "../../../lab/experiments/experiment.ts";
 import { short } from "../../../lab/phrases.ts";
 import { readRule } from "../../../optimizer/read_config.ts";
 import { rules } from "../../../rules/index.ts";
-import type { Engine } from "../../../train/engine.ts";
 import { h } from "../elements.ts";
 import { type Fields, field, type State, select } from "../fields.ts";
 import type { Page } from "../view.ts";
@@ -88,42 +86,4 @@ export class Numbers {
 export function fixed(value: number, decimals: number): string {
   if (!Number.isFinite(value)) return "not finite";
   return Math.abs(value) < 1e4 ? value.toFixed(decimals) : short(value);
-}
-
-export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
-
-/** One piece of work at a time, which a button or the view's end stops; what goes wrong is said. */
-export class Work {
-  readonly stopButton = h("button", { type: "button", id: "stop", disabled: true }, "stop");
-  readonly #page: Page<unknown>;
-  readonly #starters: readonly HTMLButtonElement[];
-
-  /** @param starters What starts something. */
-  constructor(page: Page<unknown>, starters: readonly HTMLButtonElement[]) {
-    this.#page = page;
-    this.#starters = starters;
-  }
-
-  async do(work: (engine: Engine, signal: AbortSignal) => Promise<void>): Promise<void> {
-    const stop = new AbortController();
-    this.#page.closed.addEventListener("abort", () => stop.abort());
-    this.stopButton.onclick = () => stop.abort();
-    this.stopButton.disabled = false;
-    for (const button of this.#starters) button.disabled = true;
-    this.#page.warn("");
-    this.#page.say("starting …");
-    let engine: Engine | undefined;
-    try {
-      engine = await this.#page.engine();
-      await work(engine, stop.signal);
-    } catch (error) {
-      const refused = error instanceof OptionError || error instanceof DataError;
-      const isLost = !refused && (await engine?.lost?.());
-      this.#page.say(isLost ? "the GPU's device was lost; what is begun next gets another" : messageOf(error));
-      if (!isLost && !(error instanceof FalllineError)) throw error;
-    } finally {
-      for (const button of this.#starters) button.disabled = false;
-      this.stopButton.disabled = true;
-    }
-  }
 }

@@ -146,7 +146,13 @@ function cardOf({ rate: lr, places, state, why }: Run, index: number, step: numb
   return h(
     "li",
     { class: `card run run-${index}`, "data-state": state },
-    h("h2", {}, h("span", { class: "swatch" }), `lr ${short(lr)}`, index === 0 ? h("small", {}, " yours") : null),
+    h(
+      "h2",
+      {},
+      h("span", { class: "swatch" }),
+      `lr ${short(lr)}`,
+      index === 0 ? h("small", { class: "yours" }, " yours") : null,
+    ),
     h("p", { class: "verdict" }, state),
     h("p", { class: "places" }, `w: ${wayOf(places, step)}`),
     h("p", { class: "why" }, why),

@@ -15,7 +15,8 @@ import type { State } from "../fields.ts";
 import { asOnlyKeeper, forgetRun, type KeptRun, keepRun, keptRun } from "../kept_run.ts";
 import { loadMnist } from "../mnist.ts";
 import { defineView, type Page } from "../view.ts";
-import { fixed, followRule, jobFields, jobOf, messageOf, Numbers, Work } from "./job.ts";
+import { fixed, followRule, jobFields, jobOf, Numbers } from "./job.ts";
+import { messageOf, Work } from "./work.ts";
 
 const fields = jobFields;
 type TrainState = State<typeof fields>;

@@ -1,0 +1,287 @@
+// The cascade: what descent settles to, by its rate, drawn point by point as the GPU steps all rates at once. A rectangle drawn
+// over it is computed anew at that range.
+import { number, whole } from "../../../lab/experiments/experiment.ts";
+import { breathe } from "../../../objectives/turns.ts";
+import { Curves } from "../curves.ts";
+import { h } from "../elements.ts";
+import { field, type State } from "../fields.ts";
+import { color } from "../looks.ts";
+import { defineView, type Page } from "../view.ts";
+import { cascade, landmarks, periodOf } from "./cascade_runs.ts";
+import { Work } from "./work.ts";
+
+const wholePicture = { from: 2.8, to: 4, low: 0, high: 1 } as const;
+const r = { min: 1.0001, max: 4 } as const;
+const y = { min: -0.5, max: 1.5 } as const;
+const fields = {
+  from: field("r from", number("the lowest r, which is 1 + the rate", wholePicture.from, r)),
+  to: field("to", number("the highest r", wholePicture.to, r)),
+  low: field("value from", number("the lowest value that is drawn", wholePicture.low, y)),
+  high: field("to", number("the highest value that is drawn", wholePicture.high, y)),
+  settle: field("steps to settle", whole("steps before anything is drawn", 1000, { min: 1, max: 20_000 })),
+  samples: field("steps to draw", whole("steps that are drawn", 256, { min: 16, max: 4000 })),
+};
+type CascadeState = State<typeof fields>;
+
+/** Rates, and so columns of the picture; and its rows. */
+const [columns, rows] = [1024, 560];
+/** Values of each rate by which the length of its cycle is told. */
+const remembered = 34;
+/** The least range that float32 tells apart. */
+const narrowest = 1e-5;
+
+export const view = defineView({
+  name: "cascade",
+  title: "From rest to chaos",
+  about:
+    "Descent on x³/3 − x²/2 is the logistic map: its rate alone decides what it comes to. Up to r = 1 + lr = 3 it comes to rest; then " +
+    "it jumps between 2 values, 4, 8 …, at rates that crowd together by a factor of 4.669, until nothing repeats. Each column is a " +
+    "rate, each dot a value that it takes after settling. Draw a rectangle to look closer: it is computed anew.",
+  formula: "y_{t + 1} = r · y_t · ( 1 − y_t )",
+  question: "Zoom into the window near r = 3.83: how many values are there, and what happens to each at its right end?",
+  fields,
+  open: (root, page) => openCascade(root, page as Page<CascadeState>),
+});
+
+function openCascade(root: HTMLElement, page: Page<CascadeState>) {
+  const canvas = h("canvas", { width: columns, height: rows, class: "picture", tabindex: "0", role: "img" });
+  const marks = h("div", { class: "marks" });
+  const box = h("div", { class: "selection", hidden: true });
+  const frame = h("div", { class: "framed" }, canvas, marks, box);
+  const found = h("p", { class: "found", id: "doublings" });
+  const under = h("p", { class: "under" }, " ");
+  const progress = h("progress", { value: 0, max: 1, "aria-label": "progress" });
+  const exponents = new Curves(
+    {
+      title: "The Lyapunov exponent by r: below 0 it settles, above 0 it is chaotic",
+      x: "r",
+      y: "Lyapunov exponent",
+      curves: [
+        { label: "exponent", color: "run-0", width: 1 },
+        { label: "0", color: "soft", width: 1, dash: [4, 4] },
+      ],
+      height: 14,
+    },
+    page.closed,
+  );
+  const again = h("button", { type: "button", class: "primary", id: "draw", onclick: () => draw() }, "draw");
+  const work = new Work(page, [again]);
+  const go = (range: Partial<CascadeState>) => page.set(range);
+  const zoom = (factor: number) => {
+    const { from, to } = page.state;
+    const [middle, half] = [(from + to) / 2, (factor * (to - from)) / 2];
+    go({ from: Math.max(r.min, middle - half), to: Math.min(r.max, middle + half) });
+  };
+  const button = (text: string, onclick: () => void) => h("button", { type: "button", onclick }, text);
+  root.append(
+    h(
+      "div",
+      { class: "row" },
+      again,
+      work.stopButton,
+      button("whole", () => go(wholePicture)),
+      button("closer", () => zoom(0.5)),
+      button("wider", () => zoom(2)),
+      button("doublings", () => go({ from: 3.4, to: 3.6, low: 0.3, high: 0.95 })),
+      button("window of 3", () => go({ from: 3.82, to: 3.86, low: 0.1, high: 1 })),
+    ),
+    progress,
+    h("div", { class: "card" }, frame, under, found, exponents.element),
+  );
+
+  const context = canvas.getContext("2d")!;
+  let counts = new Uint32Array(columns * rows);
+  let drawn: CascadeState | undefined;
+  let stop: AbortController | undefined;
+  let soon: ReturnType<typeof setTimeout> | undefined;
+
+  /** Draws the range of the fields anew, in place of what is being drawn. */
+  async function draw(): Promise<void> {
+    const state = page.state;
+    if (!(state.to - state.from >= narrowest && state.high - state.low >= narrowest)) {
+      return page.warn(
+        `r goes from ${state.from} to ${state.to} and the value from ${state.low} to ${state.high}; both must rise by at least ${narrowest}`,
+      );
+    }
+    drawn = state;
+    stop?.abort();
+    const mine = new AbortController();
+    stop = mine;
+    canvas.setAttribute("aria-label", `What descent settles to for r from ${state.from} to ${state.to}`);
+    showMarks(state);
+    await idle;
+    if (mine.signal.aborted || page.closed.aborted) return;
+    idle = work.do((engine, signal) => sample(state, engine, AbortSignal.any([signal, mine.signal])));
+    await idle;
+  }
+  let idle: Promise<void> = Promise.resolve();
+
+  async function sample(
+    { from, to, low, high, settle, samples }: CascadeState,
+    engine: Parameters<typeof cascade>[0]["engine"],
+    signal: AbortSignal,
+  ): Promise<void> {
+    counts = new Uint32Array(columns * rows);
+    const rates = Array.from({ length: columns }, (_, i) => from + ((to - from) * (i + 0.5)) / columns);
+    const late: number[][] = rates.map(() => []);
+    let shownAt = 0;
+    found.textContent = "";
+    page.say("settling …");
+    try {
+      const lyapunov = await cascade({
+        engine,
+        rates,
+        settle,
+        samples,
+        signal,
+        onSettle(done) {
+          progress.value = done / 2;
+        },
+        onSample(values, count) {
+          for (const [i, value] of values.entries()) {
+            if (count > samples - remembered) late[i]!.push(value);
+            const row = Math.floor(((high - value) / (high - low)) * rows);
+            if (row >= 0 && row < rows) counts[row * columns + i]!++;
+          }
+          progress.value = 0.5 + count / samples / 2;
+          if (performance.now() - shownAt < 60 && count < samples) return;
+          shownAt = performance.now();
+          page.say(`${count} of ${samples} steps of ${columns} rates drawn`);
+          paint();
+        },
+        async turn() {
+          await page.visible();
+          await breathe();
+        },
+      });
+      paint();
+      exponents.draw([rates, [...lyapunov].map((value) => Math.max(-2, value)), rates.map(() => 0)]);
+      const doublings = doublingsOf(rates, late);
+      found.textContent = doublings.length > 0 ? `Found here: ${doublings.join(", ")}.` : "";
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    }
+  }
+
+  function paint(): void {
+    const [ink, card] = [channelsOf(color("run-0")), channelsOf(color("card"))];
+    const image = context.createImageData(columns, rows);
+    const most = Math.log1p(Math.max(8, (drawn?.samples ?? 0) / 8));
+    for (let i = 0; i < counts.length; i++) {
+      const share = counts[i] === 0 ? 0 : Math.min(1, 0.35 + (0.65 * Math.log1p(counts[i]!)) / most);
+      for (let k = 0; k < 3; k++) image.data[4 * i + k] = card[k]! + share * (ink[k]! - card[k]!);
+      image.data[4 * i + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+  }
+
+  /** Where cycles are known to begin. */
+  function showMarks({ from, to }: CascadeState): void {
+    marks.replaceChildren(
+      ...landmarks
+        .filter(({ at }) => at > from && at < to)
+        .map(({ name, at }) => {
+          const mark = h("span", { class: "mark" }, h("small", {}, `${name}: ${at}`));
+          mark.style.left = `${(100 * (at - from)) / (to - from)}%`;
+          return mark;
+        }),
+    );
+  }
+
+  followPointer(canvas, box, {
+    over(across, up) {
+      if (!drawn || across === null || up === null) {
+        under.textContent = " ";
+        return;
+      }
+      const { from, to, low, high } = drawn;
+      under.textContent = `r = ${(from + across * (to - from)).toPrecision(7)}, value ${(high - up * (high - low)).toPrecision(5)}`;
+    },
+    chosen(left, top, right, bottom) {
+      const { from, to, low, high } = drawn!;
+      const [width, height] = [to - from, high - low];
+      go({
+        from: Number((from + left * width).toPrecision(8)),
+        to: Number((from + right * width).toPrecision(8)),
+        low: Number((high - bottom * height).toPrecision(6)),
+        high: Number((high - top * height).toPrecision(6)),
+      });
+    },
+  });
+  page.closed.addEventListener("abort", () => stop?.abort());
+
+  return {
+    update(state: CascadeState) {
+      page.warn("");
+      clearTimeout(soon);
+      soon = setTimeout(() => state === page.state && draw(), drawn ? 250 : 0);
+    },
+    recolor() {
+      paint();
+      exponents.recolor();
+    },
+  };
+}
+
+/** Where each longer cycle is first seen. */
+function doublingsOf(rates: readonly number[], late: readonly (readonly number[])[]): readonly string[] {
+  const periods = late.map(periodOf);
+  const digits = Math.max(3, Math.ceil(-Math.log10(rates[1]! - rates[0]!)) + 1);
+  return [2, 4, 8, 16].flatMap((period) => {
+    const first = periods.indexOf(period);
+    // At the picture's edge nothing begins.
+    return first <= 0 || periods[first - 1] === undefined
+      ? []
+      : [`a cycle of ${period} from r = ${rates[first]!.toFixed(digits - 1)} on`];
+  });
+}
+
+/** Red, green and blue of a colour that `color` gave. */
+function channelsOf(text: string): readonly number[] {
+  const context = new OffscreenCanvas(1, 1).getContext("2d")!;
+  context.fillStyle = text;
+  context.fillRect(0, 0, 1, 1);
+  return [...context.getImageData(0, 0, 1, 1).data];
+}
+
+interface Pointer {
+  /** Where the pointer is, as shares of the element from its top left corner; null once it has left. */
+  over(across: number | null, up: number | null): void;
+  /** A rectangle that was drawn. */
+  chosen(left: number, top: number, right: number, bottom: number): void;
+}
+
+/** Rectangles that are drawn over an element; `box` shows one while it is drawn. */
+function followPointer(element: HTMLElement, box: HTMLElement, { over, chosen }: Pointer): void {
+  let from: readonly [number, number] | undefined;
+  const placeOf = (event: PointerEvent): readonly [number, number] => {
+    const { left, top, width, height } = element.getBoundingClientRect();
+    const within = (share: number) => Math.min(1, Math.max(0, share));
+    return [within((event.clientX - left) / width), within((event.clientY - top) / height)];
+  };
+  const rectangle = ([x1, y1]: readonly [number, number], [x2, y2]: readonly [number, number]) =>
+    [Math.min(x1, x2), Math.min(y1, y2), Math.max(x1, x2), Math.max(y1, y2)] as const;
+  element.addEventListener("pointerdown", (event) => {
+    element.setPointerCapture(event.pointerId);
+    from = placeOf(event);
+  });
+  element.addEventListener("pointermove", (event) => {
+    const at = placeOf(event);
+    over(...at);
+    if (!from) return;
+    const [left, top, right, bottom] = rectangle(from, at);
+    box.hidden = false;
+    box.style.inset = `${100 * top}% ${100 * (1 - right)}% ${100 * (1 - bottom)}% ${100 * left}%`;
+  });
+  const end = (event: PointerEvent, isChosen: boolean) => {
+    if (!from) return;
+    const [left, top, right, bottom] = rectangle(from, placeOf(event));
+    from = undefined;
+    box.hidden = true;
+    // Less is a click.
+    if (isChosen && right - left > 0.02 && bottom - top > 0.02) chosen(left, top, right, bottom);
+  };
+  element.addEventListener("pointerup", (event) => end(event, true));
+  element.addEventListener("pointercancel", (event) => end(event, false));
+  element.addEventListener("pointerleave", () => over(null, null));
+}

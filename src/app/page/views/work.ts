@@ -1,0 +1,43 @@
+// One piece of work at a time in a view, which a button stops.
+import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
+import type { Engine } from "../../../train/engine.ts";
+import { h } from "../elements.ts";
+import type { Page } from "../view.ts";
+
+export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** One piece of work at a time, which a button or the view's end stops; what goes wrong is said. */
+export class Work {
+  readonly stopButton = h("button", { type: "button", id: "stop", disabled: true }, "stop");
+  readonly #page: Page<unknown>;
+  readonly #starters: readonly HTMLButtonElement[];
+
+  /** @param starters What starts something. */
+  constructor(page: Page<unknown>, starters: readonly HTMLButtonElement[]) {
+    this.#page = page;
+    this.#starters = starters;
+  }
+
+  async do(work: (engine: Engine, signal: AbortSignal) => Promise<void>): Promise<void> {
+    const stop = new AbortController();
+    this.#page.closed.addEventListener("abort", () => stop.abort());
+    this.stopButton.onclick = () => stop.abort();
+    this.stopButton.disabled = false;
+    for (const button of this.#starters) button.disabled = true;
+    this.#page.warn("");
+    this.#page.say("starting …");
+    let engine: Engine | undefined;
+    try {
+      engine = await this.#page.engine();
+      await work(engine, stop.signal);
+    } catch (error) {
+      const refused = error instanceof OptionError || error instanceof DataError;
+      const isLost = !refused && (await engine?.lost?.());
+      this.#page.say(isLost ? "the GPU's device was lost; what is begun next gets another" : messageOf(error));
+      if (!isLost && !(error instanceof FalllineError)) throw error;
+    } finally {
+      for (const button of this.#starters) button.disabled = false;
+      this.stopButton.disabled = true;
+    }
+  }
+}
