@@ -14,7 +14,9 @@ async function sampled(samples: number) {
     samples,
     signal: new AbortController().signal,
     onSettle: () => {},
-    onSample: (each) => each.forEach((value, i) => values[i]!.push(value)),
+    onSample(each) {
+      for (const [i, value] of each.entries()) values[i]!.push(value);
+    },
     turn: async () => {},
   });
   return { values, exponents };
