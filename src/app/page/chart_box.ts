@@ -49,9 +49,10 @@ export class ChartBox {
   draw(option: () => Readonly<Record<string, unknown>>, last = true): void {
     if (!last && performance.now() - this.#drawnAt < leastPause) return;
     this.#drawnAt = performance.now();
-    this.#option = option();
-    // A chart may ask for a height, as the lab's with several panels do.
-    if (typeof this.#option.height === "number") this.element.style.height = `${this.#option.height}px`;
+    const { width: _, height, ...rest } = option();
+    this.#option = rest;
+    // A chart may ask for a height, as the lab's with several panels do; it is as wide as where it stands.
+    if (typeof height === "number") this.element.style.height = `${height}px`;
     this.#chart ??= init(this.element, themeOf());
     this.#chart.setOption({ backgroundColor: "transparent", ...this.#option, animation: false }, { notMerge: true });
   }

@@ -1,0 +1,70 @@
+// The page's views in a real headless Chrome: the race answers with the numbers that one can check by hand, the cascade finds its
+// doublings and is computed anew where one looks closer, and the lab's claims hold on the device.
+import { expect, it } from "vitest";
+import { launchChrome, openPage, serve } from "./chrome.ts";
+
+const address = await serve("dist/page");
+const browser = await launchChrome();
+const text = (id: string) => `document.getElementById("${id}").textContent`;
+
+it("races: 4 goes to 3.2 at a rate of 0.1, and over −8 to 16 at 1.5; a preset sets your rate, in the address too", async () => {
+  const { page, errors } = await openPage(browser);
+  await page.goto(address);
+  await page.waitForSelector(".run-3 .places");
+  const cards = () => page.$$eval(".run", (all) => all.map((card) => card.textContent ?? ""));
+  const [, first, , third, fourth] = await cards();
+  expect(first).toMatch(/lr 1\.5diverging.*w: 4 → −8 → 16 → −32/);
+  expect(third).toMatch(/lr 0\.1just right.*w: 4 → 3\.2 → 2\.56/);
+  expect(fourth).toMatch(/lr 0\.001crawling/);
+  await page.evaluate(
+    `[...document.querySelectorAll(".presets button")].find((each) => each.textContent === "1.1").click()`,
+  );
+  await page.waitForFunction(`document.querySelector(".card.run-0").textContent.includes("lr 1.1")`);
+  await page.waitForFunction(`location.hash === "#race?lr=1.1"`);
+  expect((await cards())[0]).toMatch(/diverging.*4 → −4\.8 → 5\.76/);
+  expect(errors).toEqual([]);
+  await page.close();
+});
+
+it("draws the cascade, and a rectangle of it anew", { timeout: 240_000 }, async () => {
+  const { page, errors } = await openPage(browser);
+  await page.setViewport({ width: 1000, height: 1200 });
+  await page.goto(`${address}#cascade?settle=500&samples=40`);
+  const drawn = () => page.waitForFunction(`${text("status")}.startsWith("40 of 40")`, { polling: 100 });
+  await drawn();
+  await page.waitForFunction(`${text("doublings")} !== ""`);
+  const found = (await page.evaluate(text("doublings"))) as string;
+  const onsets = [...found.matchAll(/a cycle of (\d+) from r = ([\d.]+) on/g)].map(([, period, r]) => [
+    period,
+    Number(r),
+  ]);
+  expect(onsets.map(([period]) => period).slice(0, 3)).toEqual(["2", "4", "8"]);
+  for (const [i, r] of [3, 3.44949, 3.54409].entries())
+    expect(Math.abs((onsets[i]![1] as number) - r)).toBeLessThan(0.01);
+  // The window of 3, by the mouse.
+  const { x, y, width, height } = (await (await page.$(".picture"))!.boundingBox())!;
+  await page.mouse.move(x + 0.85 * width, y + 0.05 * height);
+  await page.mouse.down();
+  await page.mouse.move(x + 0.9 * width, y + 0.95 * height, { steps: 3 });
+  await page.mouse.up();
+  await page.waitForFunction(`/from=3\\.8\\d+&to=3\\.8\\d+/.test(location.hash)`);
+  await page.waitForFunction(`!${text("status")}.startsWith("40 of 40")`);
+  await drawn();
+  expect(errors).toEqual([]);
+  await page.close();
+});
+
+it("runs an experiment with the options of the address: its claims hold", async () => {
+  const { page, errors } = await openPage(browser);
+  await page.goto(`${address}#stability?experiment=temperature&options=walkers:65536;nosuch:1`);
+  await page.waitForSelector("#run:enabled");
+  expect(await page.evaluate(text("trouble"))).toMatch(/unknown option "nosuch"; .*; the defaults are taken/);
+  await page.evaluate(`location.hash = "#stability?experiment=temperature&options=walkers:65536"; 0`);
+  await page.waitForFunction(`document.querySelector("[name=walkers]").value === "65536"`);
+  await page.click("#run");
+  await page.waitForFunction(`/^all \\d claims hold/.test(${text("status")})`, { polling: 100 });
+  expect(await page.$$eval("[data-ok=true]", (rows) => rows.length)).toBe(6);
+  expect(await page.$(".chart canvas")).not.toBeNull();
+  expect(errors).toEqual([]);
+  await page.close();
+});
