@@ -148,9 +148,19 @@ export function readString(name: string, value: unknown): string {
   throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be a string`);
 }
 
-export function readBytes(name: string, value: Uint8Array): Uint8Array {
+/** The bytes of a file: a Uint8Array (Node's Buffer is one), or an ArrayBuffer as fetch and files give it. */
+export function readBytes(name: string, value: Uint8Array | ArrayBuffer): Uint8Array {
+  const bytes = bytesOf(value);
+  if (bytes) return bytes;
+  throw new OptionError(
+    `${name} is ${value === undefined ? "missing" : show(value)}; it must be a Uint8Array or an ArrayBuffer`,
+  );
+}
+
+/** What {@link readBytes} takes, as a Uint8Array over the same memory; undefined for anything else. */
+export function bytesOf(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
-  throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be a Uint8Array`);
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;
 }
 
 /** Arguments of a function that takes none: they would be passed over. */

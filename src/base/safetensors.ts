@@ -8,7 +8,7 @@
 import { crc32 } from "./checksum.ts";
 import { DataError, OptionError, show } from "./errors.ts";
 import { inMemory } from "./host_memory.ts";
-import { isOptions, readMade } from "./options.ts";
+import { bytesOf, isOptions, readMade } from "./options.ts";
 
 /** A tensor of a safetensors file. */
 export interface SafeTensor {
@@ -131,7 +131,7 @@ const dtypes = new Map<unknown, { readonly size: number; read(view: DataView, at
  * @throws DataError that says what is wrong with the header, which dtype is not read, which tensor does not fit the
  * data, or what is damaged; DeviceError where the process has no memory for it.
  */
-export function decodeSafetensors(bytes: Uint8Array): SafeTensors {
+export function decodeSafetensors(bytes: Uint8Array | ArrayBuffer): SafeTensors {
   const { metadata, tensors } = openSafetensors(bytes);
   return { metadata, tensors };
 }
@@ -147,8 +147,9 @@ interface Entry {
 }
 
 /** {@link decodeSafetensors}, and whether the file had checksums. */
-export function openSafetensors(bytes: Uint8Array): SafeTensors & { readonly sealed: boolean } {
-  if (!(bytes instanceof Uint8Array)) throw new DataError(`not a safetensors file: ${show(bytes)}, not a Uint8Array`);
+export function openSafetensors(file: Uint8Array | ArrayBuffer): SafeTensors & { readonly sealed: boolean } {
+  const bytes = bytesOf(file);
+  if (!bytes) throw new DataError(`not a safetensors file: ${show(file)}, not a Uint8Array or an ArrayBuffer`);
   if (bytes.length < 8) throw new DataError(`not a safetensors file: ${bytes.length} bytes, the header needs 8`);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const headerLength = Number(view.getBigUint64(0, true));

@@ -80,7 +80,11 @@ export async function saveCheckpoint(optimizer: Optimizer): Promise<Uint8Array<A
  * @throws DataError if the file is not a checkpoint of these tensors and this rule; nothing is changed then. DeviceError if the
  * device refuses the write.
  */
-export async function loadCheckpoint(optimizer: Optimizer, bytes: Uint8Array, options?: LoadOptions): Promise<void> {
+export async function loadCheckpoint(
+  optimizer: Optimizer,
+  bytes: Uint8Array | ArrayBuffer,
+  options?: LoadOptions,
+): Promise<void> {
   const { plan, hypers, layouts, segments, store, locate } = insideOf(optimizer);
   store.mustLive("loadCheckpoint");
   for (const location of locate("params")) mustAllow(location, "COPY_DST", "loadCheckpoint");
@@ -164,7 +168,7 @@ interface Description {
 }
 
 /** For checkpoints made in this process: whose hypers they hold, and the functions of the step, which no file can hold. */
-const recalls = new WeakMap<Uint8Array, { readonly hypers: Hypers; readonly state: HypersState }>();
+const recalls = new WeakMap<object, { readonly hypers: Hypers; readonly state: HypersState }>();
 
 /** The plan at this moment, without hypers that are or contain functions of the step, which JSON cannot hold. */
 function describePlan(plan: Plan, hypers: Hypers): Description {
@@ -282,7 +286,7 @@ function openCheckpoint(
   hypers: Hypers,
   layouts: readonly RuleSetLayout[],
   segments: readonly Segment[],
-  bytes: Uint8Array,
+  bytes: Uint8Array | ArrayBuffer,
   options: LoadOptions = {},
 ): Snapshot {
   const { hypers: given, schedules: kinds } = readObject("loadCheckpoint", options, ["hypers", "schedules"]);

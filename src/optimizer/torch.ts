@@ -42,7 +42,11 @@ type Tensors = ReadonlyMap<string, SafeTensor>;
  * @throws OptionError for an option out of range, or a rule with a slot or a carried value that torch does not have; DataError
  * for a missing or unknown key, a wrong shape, or steps or scalars that disagree. Nothing is changed then.
  */
-export async function loadTorch(optimizer: Optimizer, file: Uint8Array, options: TorchOptions = {}): Promise<void> {
+export async function loadTorch(
+  optimizer: Optimizer,
+  file: Uint8Array | ArrayBuffer,
+  options: TorchOptions = {},
+): Promise<void> {
   readOptimizer(optimizer);
   const { step: given, transpose } = readObject("loadTorch", options, ["transpose", "step"]);
   if (given !== undefined) readNumber("loadTorch.step", given, { min: 0, max: maxStep, integer: true });

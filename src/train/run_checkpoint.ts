@@ -3,6 +3,7 @@
 // is JSON in the metadata.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
+import { bytesOf } from "../base/options.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../base/safetensors.ts";
 import { version } from "../base/version.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
@@ -140,7 +141,7 @@ export function encodeRunCheckpoint(state: Omit<RunState, "step" | "version">): 
  *
  * @throws DataError for anything but a run checkpoint, and for one that is damaged or of an unknown version.
  */
-export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
+export function decodeRunCheckpoint(bytes: Uint8Array | ArrayBuffer): RunState {
   const { metadata, tensors } = decodeSafetensors(bytes);
   if (metadata.format !== format) {
     throw new DataError(`the run checkpoint's format is ${metadata.format ?? "missing"}; this version reads ${format}`);
@@ -203,13 +204,15 @@ export function decodeRunCheckpoint(bytes: Uint8Array): RunState {
  * and the same rows may come from another source. DataError as {@link decodeRunCheckpoint}.
  */
 export function resumable(
-  bytes: Uint8Array,
+  bytes: Uint8Array | ArrayBuffer,
   config: CompleteRunConfig,
   data: DataMark | null,
   test: DataMark | null,
 ): RunState {
-  if (!(bytes instanceof Uint8Array)) {
-    throw new OptionError(`resume is ${show(bytes)}; it must be a Uint8Array, the bytes of a run checkpoint`);
+  if (!bytesOf(bytes)) {
+    throw new OptionError(
+      `resume is ${show(bytes)}; it must be a Uint8Array or an ArrayBuffer, the bytes of a run checkpoint`,
+    );
   }
   const state = decodeRunCheckpoint(bytes);
   mustBeSameRun(state.config, config);

@@ -87,7 +87,7 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
    * the step, which no file holds, come from this config. Listeners are called for new steps only; earlier ones are in
    * `runs.decodeCheckpoint` and in the result.
    */
-  readonly resume?: Uint8Array;
+  readonly resume?: Uint8Array | ArrayBuffer;
   /**
    * Called with the error when the engine's device is lost. It must resolve to a new engine, on which the run continues from its
    * last checkpoint. Repeated steps are not reported again. After three losses without a new checkpoint in between the run ends

@@ -122,7 +122,7 @@ describe("what was passed over or ended raw", () => {
     expect(() => optimizer.freeze({ group: "x" as never })).toThrow('group is "x"; it must be a whole number');
     expect(() => optimizer.observe("x" as never)).toThrow('observe was given "x"; it must be a number');
     await expect(loadCheckpoint(optimizer, null as never)).rejects.toThrow("null, not a Uint8Array");
-    await expect(loadCheckpoint(optimizer, before.buffer as never)).rejects.toThrow("not a Uint8Array");
+    await loadCheckpoint(optimizer, before.buffer);
     expect(await saveCheckpoint(optimizer)).toEqual(before);
     expect(() => fallline.landscapes.beale(...([5] as unknown as []))).toThrow("beale was given 5; it takes nothing");
     expect(() => fallline.landscapes.himmelblau(...([{}] as unknown as []))).toThrow(

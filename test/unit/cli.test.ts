@@ -331,6 +331,15 @@ describe("fallline diff", () => {
     expect(readFileSync(svg, "utf8")).toMatch(/^<svg[\s\S]*loss of A and B[\s\S]*<\/svg>\s*$/);
   });
 
+  it("takes the folder of a run for its run.json", async () => {
+    const run = join(folder, "run-folder");
+    mkdirSync(run);
+    writeFileSync(join(run, "run.json"), readFileSync(a));
+    const { code, stdout } = await fallline(["diff", run, a, "--json"]);
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ config: [], curves: { identical: true } });
+  });
+
   it("prints JSON alone, also of two configs, whose losses there are none of", async () => {
     const same = await fallline(["diff", a, a, "--json"]);
     expect(JSON.parse(same.stdout)).toMatchObject({

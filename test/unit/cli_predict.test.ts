@@ -82,6 +82,8 @@ describe("fallline predict", () => {
     const truth = await fallline(["predict", path("sums"), path("sums.csv"), ...cpu]);
     expect(truth.stdout.split("\n")[0]).toBe("x,sum,y,predicted_sum");
     expect((await predictions("sums", write("none.csv", "x,y\n"))).predictions).toEqual([]);
+    const none = await fallline(["predict", path("sums"), path("none.csv"), ...cpu]);
+    expect(none.stdout).toBe("x,y,sum\n");
   });
 
   it("reads a table with categories, standardises it, and predicts in its own units", async () => {
@@ -133,6 +135,25 @@ describe("fallline predict", () => {
     expect(stderr).toBe("fallline: b2.csv has 2 columns of inputs; the model takes 1\n");
   });
 
+  it("takes a data set of JSON, and an IDX file of images, as the model learned from", async () => {
+    const json = path("four.json");
+    const rows = [
+      [0, 16, 0, 16],
+      [16, 0, 16, 0],
+    ];
+    const x = [...rows, ...rows, ...rows].flat();
+    const file = { format: "fallline-dataset/1", shape: [2, 2], classes: 2, scale: 16, x, y: [0, 1, 0, 1, 0, 1] };
+    writeFileSync(json, JSON.stringify(file));
+    const data = { type: "file", path: json, testRows: 2 };
+    await train("four", runFile("four_run.json", { model: { layers: [4, 2] }, data, batch: 4, steps: 60 }));
+    const { predictions: found } = await predictions("four", json);
+    expect(found.map((each) => each.class)).toEqual([0, 1, 0, 1, 0, 1]);
+    const images = path("four-images-idx3-ubyte");
+    writeFileSync(images, Uint8Array.of(0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 2, ...rows.flat()));
+    const table = await fallline(["predict", path("four"), images, ...cpu]);
+    expect(table.stdout).toMatch(/^class,p_0,p_1\n0,.*\n1,.*\n$/);
+  });
+
   it.each<[string, () => string, () => string, number, string]>([
     [
       "a folder without a run",
@@ -155,7 +176,7 @@ describe("fallline predict", () => {
       1,
       'bad.csv line 3, column "y" is "?"; it must be a number',
     ],
-    ["a file that is no table", () => path("kinds"), () => "package.json", 2, "it must be a .csv or .tsv file"],
+    ["a file that is no table", () => path("kinds"), () => "LICENSE", 2, "it must be a .csv, .tsv or .json file"],
     ["a file that is not there", () => path("kinds"), () => path("nowhere.csv"), 1, "nowhere.csv is not readable"],
   ])("refuses %s", async (_, run, file, status, message) => {
     const { code, stdout, stderr } = await fallline(["predict", run(), file(), ...cpu]);

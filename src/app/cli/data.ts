@@ -54,7 +54,7 @@ export async function readDataFile(path: string, csv: CsvOptions = {}): Promise<
 }
 
 /** Images of any size under the names of MNIST's files. */
-function loadFolder(folder: string): Promise<Halves> {
+export function loadFolder(folder: string): Promise<Halves> {
   return loadHalves(folder, (half, images, labels) =>
     idxDataset(`${basename(folder)} ${half}`, images, labels, { files: mnistFiles[half] }),
   );
@@ -71,7 +71,7 @@ async function loadHalves(
   return { train: await load("train"), test: await load("test") };
 }
 
-function isFolder(path: string): boolean {
+export function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 

@@ -22,7 +22,7 @@ interface DiffOptions {
 export function diffCommand(): Command {
   return new Command("diff")
     .description("how two runs differ: their configs with every default filled in, and their losses step by step")
-    .argument("<a>", "a run.json or a run config")
+    .argument("<a>", "a run's folder, its run.json, or a run config")
     .argument("<b>", "another")
     .option("--json", "print the differences as JSON and nothing else")
     .option("--svg <file>", "write a chart of both losses")
@@ -43,7 +43,7 @@ async function diff(pathA: string, pathB: string, { json, svg }: DiffOptions): P
   if (svg !== undefined) {
     const losses = runs.map(({ name, outcome }) => ({ name, losses: outcome.losses }));
     if (losses.length > 0) writeWhole(svg, chartSvg(runsChart({ title: "loss of A and B", runs: losses })));
-    else throw new OptionError(`svg is "${svg}", but neither file is a run.json, so there are no losses to draw`);
+    else throw new OptionError(`svg is "${svg}", but neither is a run, so there are no losses to draw`);
   }
   if (json) {
     console.log(JSON.stringify(result));
@@ -64,7 +64,7 @@ function* describe(result: {
   if (result.environment.length > 0) yield "made with:";
   yield* result.environment.map(fieldLine);
   if (!result.curves) {
-    yield "losses: not compared, since not both files are a run.json";
+    yield "losses: not compared, since not both are runs";
     return;
   }
   const { steps, identical, firstDifference, largestDifference, final, minimum, testLoss, testAccuracy } =

@@ -1,16 +1,20 @@
 // `fallline predict`: the model of a run's folder over the rows of a table, which is printed with what the model says of each.
 import { existsSync, readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
 import { isOptions } from "../../base/options.ts";
 import { decodeSafetensors } from "../../base/safetensors.ts";
 import { type InputTable, readInputTable } from "../../objectives/data/csv.ts";
+import type { Dataset } from "../../objectives/data/dataset.ts";
+import { parseIdx } from "../../objectives/data/idx.ts";
 import { createModel, type ModelConfig } from "../../objectives/models/index.ts";
 import type { Prediction } from "../../objectives/predictions.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { isCsv } from "../../train/data.ts";
 import { predict } from "../../train/predict.ts";
+import { isFolder, loadFolder, readDataFile } from "./data.ts";
 import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { readJson, readText, writeWhole } from "./files.ts";
 import { type RunDataset, readRunDataset } from "./run_dataset.ts";
@@ -26,7 +30,10 @@ export function predictCommand(): Command {
   return new Command("predict")
     .description("what a trained model says of each row of a table: a class with probabilities, or numbers")
     .argument("<run>", "the folder of a run of fallline train, with run.json and model.safetensors")
-    .argument("<file>", "a .csv or .tsv file with the columns that the model learned from; others are kept")
+    .argument(
+      "<file>",
+      "a .csv or .tsv file with the columns that the model learned from; others are kept; or a fallline-dataset/1 .json file, an IDX file of images, or a folder of IDX files, whose test rows are taken",
+    )
     .addOption(backendOption())
     .option("--out <file>", "write into this file what is printed otherwise")
     .option("--json", 'print {"predictions":[…]}, one for each row, in order')
@@ -35,19 +42,15 @@ export function predictCommand(): Command {
 }
 
 async function predictTable(folder: string, path: string, { backend, json, out }: PredictOptions): Promise<void> {
-  if (!isCsv(path)) {
-    throw new OptionError(`file is ${show(path)}; it must be a .csv or .tsv file`);
-  }
   const { model, params, dataset } = await readTrained(folder);
-  const { columns, scale, classNames, classes, features } = dataset;
+  const { columns, scale, classNames, classes } = dataset;
   const delimiter = /\.tsv$/i.test(path) ? "\t" : (columns?.delimiter ?? ",");
-  const table = readInputTable(await readText(path), columns, { name: basename(path), features, delimiter });
+  const { table, inputs } = await readRows(path, dataset, delimiter);
   const engine = await engineOrReference(backend, (line) => console.error(line));
-  const predictions = await predict(model, params, table.inputs, {
+  const predictions = await predict(model, params, inputs, {
     engine,
-    scale,
     classes: classNames ?? classes,
-    columns,
+    ...(isDataset(inputs) ? {} : { scale, columns }),
   });
   const text = json
     ? `${JSON.stringify({ ...(classNames ? { classes: classNames } : {}), predictions: predictions.map(rounded) })}\n`
@@ -58,6 +61,49 @@ async function predictTable(folder: string, path: string, { backend, json, out }
     console.error(`wrote ${out}`);
   }
 }
+
+/** Rows to predict, and the table that they stand in; of a file that is no table an empty one. */
+interface ToPredict {
+  readonly table: Pick<InputTable, "names" | "rows">;
+  readonly inputs: Dataset | Float32Array;
+}
+
+/** @throws OptionError for a file of another kind; DataError for one that is not what its kind says. */
+async function readRows(path: string, { columns, features }: RunDataset, delimiter: string): Promise<ToPredict> {
+  const name = basename(path);
+  if (isCsv(path)) {
+    const table = readInputTable(await readText(path), columns, { name, features, delimiter });
+    return { table, inputs: table.inputs };
+  }
+  const inputs = isFolder(path)
+    ? (await loadFolder(path)).test
+    : /\.json$/i.test(path)
+      ? await readDataFile(path)
+      : await readImages(path);
+  const count = isDataset(inputs) ? inputs.count : inputs.length / features;
+  if (!Number.isInteger(count)) {
+    throw new DataError(
+      `${name} has ${inputs.length} numbers, which are no rows of ${features}, as the model takes them`,
+    );
+  }
+  return { table: { names: [], rows: Array.from({ length: count }, () => []) }, inputs };
+}
+
+/** The images of an IDX file. */
+async function readImages(path: string): Promise<Float32Array> {
+  const bytes = await readFile(path).catch((error: Error) => {
+    throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
+  });
+  // IDX files have no ending; the first two bytes are zero in all of them.
+  if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) {
+    throw new OptionError(
+      `file is ${show(path)}; it must be a .csv, .tsv or .json file, an IDX file of images, or a folder of IDX files`,
+    );
+  }
+  return Float32Array.from(parseIdx(basename(path), bytes).values);
+}
+
+const isDataset = (inputs: Dataset | Float32Array): inputs is Dataset => "count" in inputs;
 
 interface Trained {
   readonly model: ModelConfig;
@@ -115,7 +161,7 @@ function rounded({ class: name, probabilities, values }: Prediction): object {
 
 /** The table with columns appended; a table without names gets none. */
 function tableOf(
-  { names, rows }: InputTable,
+  { names, rows }: ToPredict["table"],
   predictions: readonly Prediction[],
   dataset: RunDataset,
   delimiter: string,
@@ -133,17 +179,22 @@ function tableOf(
 /** What the new columns are called; where the table has such a column already, "predicted_" stands before it. */
 function appended(
   names: readonly string[],
-  { columns, classNames }: RunDataset,
+  { columns, classNames, classes }: RunDataset,
   first: Prediction | undefined,
 ): readonly string[] {
-  if (!first) return [];
   const targets = columns?.targets ?? [];
-  const values = first.values?.map((_, i) => {
+  // Without rows, what the data say that there would be.
+  const found: Prediction =
+    first ??
+    (classes === undefined
+      ? { values: targets.map(() => 0) }
+      : { class: "", probabilities: Array.from({ length: classes }, () => 0) });
+  const values = found.values?.map((_, i) => {
     const column = targets[i]?.column;
     if (typeof column === "string") return column;
     return `output_${i}`;
   });
-  const wanted = values ?? ["class", ...first.probabilities!.map((_, i) => `p_${classNames?.[i] ?? i}`)];
+  const wanted = values ?? ["class", ...found.probabilities!.map((_, i) => `p_${classNames?.[i] ?? i}`)];
   return wanted.map((name) => (names.includes(name) ? `predicted_${name}` : name));
 }
 

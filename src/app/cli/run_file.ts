@@ -1,5 +1,6 @@
 // Run configs as files: a config itself, or the run.json of a run, which holds the config and what came of it.
 
+import { join } from "node:path";
 import type { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
 import { readArray } from "../../base/options.ts";
@@ -14,7 +15,7 @@ import type { RunData } from "../../train/job.ts";
 import { mustBeSameRun } from "../../train/run_checkpoint.ts";
 import { type CompleteRunConfig, readRunConfig, trainableOf } from "../../train/run_config.ts";
 import type { Found } from "./checkpoints.ts";
-import { loadData } from "./data.ts";
+import { isFolder, loadData } from "./data.ts";
 import { readJson } from "./files.ts";
 import { number } from "./number.ts";
 
@@ -80,11 +81,12 @@ export interface Job {
 }
 
 /**
- * Reads a run config, or the one that a run.json holds.
+ * Reads a run config, or the one that a run.json holds; of a folder the run.json in it.
  *
  * @throws OptionError that names the file and what is wrong with it.
  */
-export async function readRunFile(path: string, options: DataOptions = {}): Promise<RunFile> {
+export async function readRunFile(given: string, options: DataOptions = {}): Promise<RunFile> {
+  const path = isFolder(given) ? join(given, "run.json") : given;
   try {
     const content = await readJson(path);
     if (typeof content !== "object" || content === null || !("config" in content)) {

@@ -16,12 +16,12 @@ export interface IdxArray {
  * Reads an IDX file of unsigned bytes; `name` is what errors call it.
  *
  * @param dimensions How many dimensions it must have; default any number up to 8.
- * @throws OptionError for anything but a Uint8Array; DataError for a wrong magic number, the wrong number of dimensions, or a
+ * @throws OptionError for anything but bytes; DataError for a wrong magic number, the wrong number of dimensions, or a
  * length that contradicts the header.
  */
-export function parseIdx(name: string, bytes: Uint8Array, dimensions?: number): IdxArray {
+export function parseIdx(name: string, file: Uint8Array | ArrayBuffer, dimensions?: number): IdxArray {
   readString("name", name);
-  readBytes(name, bytes);
+  const bytes = readBytes(name, file);
   return parse(
     name,
     bytes,
@@ -73,8 +73,8 @@ export interface IdxOptions {
  */
 export function idxDataset(
   name: string,
-  images: Uint8Array,
-  labels: Uint8Array,
+  images: Uint8Array | ArrayBuffer,
+  labels: Uint8Array | ArrayBuffer,
   options: IdxOptions = {},
 ): LabelledDataset {
   readString("name", name);

@@ -16,7 +16,11 @@ export const mnistFiles = {
  *
  * @throws OptionError for another `half`, DataError for a file that is corrupt, truncated or not MNIST.
  */
-export function mnistDataset(half: "train" | "test", images: Uint8Array, labels: Uint8Array): LabelledDataset {
+export function mnistDataset(
+  half: "train" | "test",
+  images: Uint8Array | ArrayBuffer,
+  labels: Uint8Array | ArrayBuffer,
+): LabelledDataset {
   const files = mnistFiles[readChoice("half", half, ["train", "test"])];
   const { shape } = parseIdx(files.images, images, 3);
   if (shape.join() !== `${files.count},28,28`) {
