@@ -70,7 +70,12 @@ describe("config", () => {
 
 describe("bad config", () => {
   it.each<[unknown, RegExp]>([
-    [{ rule: "adamx" }, new RegExp(`^rule is "adamx"; it must be one of ${rules.map(({ name }) => name).join(", ")}$`)],
+    [
+      { rule: "adamx" },
+      new RegExp(
+        `^rule is "adamx"; it must be one of ${rules.map(({ name }) => name).join(", ")} \\(did you mean adamw\\?\\)$`,
+      ),
+    ],
     [{ lr: 0.1 }, /^rule is missing/],
     [undefined, /^rule is missing/],
     [{ rule: adamw, learningRate: 1 }, /^rule adamw has an unknown option "learningRate"; the options are .*lr, beta1/],

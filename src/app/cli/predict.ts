@@ -80,11 +80,10 @@ async function readRows(path: string, { columns, features }: RunDataset, delimit
     : /\.json$/i.test(path)
       ? await readDataFile(path)
       : await readImages(path);
-  const count = isDataset(inputs) ? inputs.count : inputs.length / features;
+  const numbers = isDataset(inputs) ? inputs.count * features : inputs.length;
+  const count = numbers / features;
   if (!Number.isInteger(count)) {
-    throw new DataError(
-      `${name} has ${inputs.length} numbers, which are no rows of ${features}, as the model takes them`,
-    );
+    throw new DataError(`${name} has ${numbers} numbers, which are no rows of ${features}, as the model takes them`);
   }
   return { table: { names: [], rows: Array.from({ length: count }, () => []) }, inputs };
 }
