@@ -16,8 +16,13 @@ export const perfCases: readonly string[] = [
   "update: sgd 1x1M",
   "update: lion 1x1M",
   "update: lamb 1x1M",
+  "update: muon 1x64k",
+  "update: muon 64 of 64x64",
+  "update: adafactor 1x1M",
+  "update: adamw 64x16k own buffers",
   "gradient: train 64-32-10 b16",
   "gradient: train 784-1024-256-10 b128",
+  "gradient: train 784-1024-256-10 b1024",
 ];
 
 /** What our row of a case was. */

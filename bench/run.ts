@@ -18,6 +18,7 @@ import { markdownOf, textOf } from "./report.ts";
 import { buildPage, root, servePage } from "./serve.ts";
 import { weigh } from "./sizes.ts";
 import { messageOf, type Progress, type Result, type Row, runCases, titleOfRow } from "./suite.ts";
+import { readTorch, type TorchRows, withTorch } from "./torch_rows.ts";
 
 /** What a run is asked for. */
 export interface RunOptions extends PageOptions {
@@ -33,6 +34,8 @@ export interface RunOptions extends PageOptions {
 interface Options extends RunOptions {
   /** Where the result goes besides. */
   readonly json: string | undefined;
+  /** What bench/torch_peer.py has printed. */
+  torch: TorchRows | undefined;
   /** Whether docs/ is to show it. */
   readonly docs: boolean;
 }
@@ -49,6 +52,7 @@ export async function main(words: readonly string[]): Promise<void> {
     .option("--filter <name>", 'only the cases with this in their suite and name ("train", "cpu:" …)', "")
     .option("--rounds <n>", "how many rounds of each case at most, instead of what its time allows")
     .option("--json <file>", "also write the result to this file")
+    .option("--torch <file>", "show the rows that bench/torch_peer.py has printed beside the others")
     .option("--docs", "also write docs/benchmark_results.md and docs/benchmark.svg; of a full run", false)
     .option("--browser <name>", `in which browser: ${browserNames.join(" or ")}; default chrome`)
     .option("--node", "in Node, on Dawn (npm webgpu), where there is no browser", false)
@@ -71,6 +75,7 @@ export function readOptions({ rounds, ...given }: Record<string, unknown>): Opti
     headful: given.headful === true,
     filter: String(given.filter ?? ""),
     json: given.json === undefined ? undefined : resolve(String(given.json)),
+    torch: given.torch === undefined ? undefined : readTorch(resolve(String(given.torch))),
     docs: given.docs === true,
     browser: readChoice("--browser", given.browser ?? "chrome", browserNames),
     node: given.node === true,
@@ -119,7 +124,8 @@ function checkFile(option: string, path: string): void {
 
 /** Runs, prints and writes; whether the run is complete and our engines did what they should. */
 async function bench(options: Options): Promise<boolean> {
-  const result = await measure(options);
+  const found = await measure(options);
+  const result = options.torch ? withTorch(found, options.torch) : found;
   process.stdout.write(`${textOf(result)}\n`);
   const texts = {
     json: `${JSON.stringify(result, null, 2)}\n`,

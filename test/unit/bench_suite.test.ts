@@ -537,7 +537,7 @@ describe("the command line", () => {
   it("is complete without a word", () => {
     expect(readOptions({})).toEqual({
       ...{ quick: false, every: false, headful: false, filter: "", json: undefined, docs: false, browser: "chrome" },
-      node: false,
+      ...{ node: false, torch: undefined },
     });
   });
 
