@@ -194,12 +194,19 @@ export function exampleAt(data: Dataset, row: number): Example {
   const begin = row * features;
   return {
     row,
-    inputs: Float64Array.from(inputs.subarray(begin, begin + features), (value) => value * scale),
+    inputs: scaled(inputs.subarray(begin, begin + features), scale),
     targets: data.labels
       ? new Float64Array()
       : Float64Array.from(data.targets.subarray(row * data.outputs, (row + 1) * data.outputs)),
     label: data.labels ? data.labels[row]! : Number.NaN,
   };
+}
+
+/** A loop: `from` with a function takes ten times as long. */
+function scaled(values: ArrayLike<number>, scale: number): Float64Array {
+  const out = new Float64Array(values.length);
+  for (let i = 0; i < out.length; i++) out[i] = values[i]! * scale;
+  return out;
 }
 
 /** What of the WGSL depends on the objective, its data and where its tensors lie. */

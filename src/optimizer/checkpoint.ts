@@ -117,11 +117,11 @@ async function takeSnapshot(inside: Inside): Promise<Snapshot> {
   // Role by role: all of them together may be more than a buffer holds.
   const replicas = await together(
     Array.from({ length: plan.replicas }, async (_, replica) => {
-      const [{ records, values: scalars, past }, ...each] = await together([
+      const [{ record, values: scalars, past }, ...each] = await together([
         store.fetch(ranges, replica),
         ...savedRoles(plan).map((role) => fetchRoles(inside, [role], replica)),
       ]);
-      const { step, skipped, lossScale, goodSteps, micro } = records[replica]!;
+      const { step, skipped, lossScale, goodSteps, micro } = record;
       return {
         ...past(),
         clock: { step, skipped, lossScale, goodSteps },

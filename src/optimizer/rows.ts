@@ -150,9 +150,9 @@ function nextRow(
   home: number,
   { group }: Place,
   replica: number,
-  { records, past }: Fetched,
+  { record, past }: Fetched,
 ): Readonly<Record<string, number>> {
-  const { step } = records[replica]!;
+  const { step } = record;
   const { carried, made } = past();
   const source = new RowSource(plan, hypers, plan.ruleSets[home]!, replica);
   source.restore(step, carried[home]!, made[home]!);

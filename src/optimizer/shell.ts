@@ -156,8 +156,8 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
     async stats(where) {
       store.mustLive("stats");
       const replica = oneReplica("stats", where);
-      const { records } = await store.fetch([], replica);
-      return statsOf(records[replica]!);
+      const { record } = await store.fetch([], replica);
+      return statsOf(record);
     },
     async layers(where) {
       store.mustLive("layers");

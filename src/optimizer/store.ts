@@ -36,8 +36,8 @@ export function pastOf(sources: readonly RowSource[], step: number): Past {
 
 /** Numbers of one moment. */
 export interface Fetched {
-  /** By replica. */
-  readonly records: readonly ReplicaRecord[];
+  /** Of the replica that was asked for. */
+  readonly record: ReplicaRecord;
   /** By range. */
   readonly values: readonly Float32Array<ArrayBuffer>[];
   /** Of the replica that was asked for. */

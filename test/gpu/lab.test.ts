@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { logisticLadder } from "../../src/lab/experiments/logistic_ladder.ts";
 import { noisyBowl } from "../../src/lab/experiments/noisy_bowl.ts";
+import { roughBowl } from "../../src/lab/experiments/rough_bowl.ts";
 import { runExperiment } from "../../src/lab/experiments/run.ts";
 import { type LandscapeConfig, landscapeOf } from "../../src/objectives/landscapes/define.ts";
 import { initialTensors } from "../../src/objectives/program.ts";
@@ -18,6 +19,7 @@ it.each<[string, LandscapeConfig, number]>([
     noisyBowl({ dimension: 1003, curvature: 0.5, drift: 0.25, noise: 2, seed: 2 ** 50 + 12345 }),
     0.3,
   ],
+  ["noise on rough ground", roughBowl({ dimension: 1003, amplitude: 1e-3, second: 0.3, noise: 0.5, seed: 77 }), 0.3],
   ["logistic maps", logisticLadder({ rates: Array.from({ length: 101 }, (_, i) => 1.9 + i / 500) }), 1],
 ])("%s are what the twin says, in every replica", async (_, config, lr) => {
   const landscape = landscapeOf(config);

@@ -116,6 +116,9 @@ describe("fallline lab", () => {
 
   it.each([
     [["nope"], "name is"],
+    [["nope", "--json"], 'name is "nope"; it must be one of'],
+    [["--json", "edge"], "unknown option '--json'"],
+    [["edge", "--lr", "5", "--backend", "cpu", "--json"], "lr is 5; it must be in ["],
     [["speed-limit", "--nope", "1"], "unknown option '--nope'"],
     [["speed-limit", "--curvature", "-1"], "curvature is -1; it must be a finite number in [0.05, 20]"],
     [["speed-limit", "--curvature", "much"], 'curvature is "much"; it must be'],

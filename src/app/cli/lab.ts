@@ -32,8 +32,18 @@ export function labCommand(among: readonly Experiment[] = experiments): Command 
     )
     .argument("[name]", "the experiment")
     .addHelpText("after", "\nExit status: 0 all claims hold, 1 a claim fails, 2 for options that are none.")
-    .action((name: string | undefined) => {
+    // An unknown name is named before the options that came with it.
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action((_name: unknown, _options: unknown, { args }: Command) => {
+      const name = args.find((word) => !word.startsWith("-"));
+      const option = args.find((word) => word.startsWith("-"));
       if (name !== undefined) experimentOf(name, among);
+      if (option !== undefined || name !== undefined) {
+        command.error(`error: unknown option '${option ?? name}'; options follow the experiment's name`, {
+          exitCode: 2,
+        });
+      }
       for (const line of list(among)) console.log(line);
     });
   for (const experiment of among) command.addCommand(experimentCommand(experiment));

@@ -133,7 +133,7 @@ export class ArrayStore implements Store {
 
   async fetch(ranges: readonly Range[], replica: number): Promise<Fetched> {
     const values = ranges.map((range) => fromStored(range, this.view(range, replica).slice()));
-    const { ruleSets, clock } = this.replicas[replica]!;
+    const { ruleSets, clock, norms, underflow } = this.replicas[replica]!;
     // Copies this moment's values; later steps forget what was carried before them.
     const past =
       values.length > 0
@@ -142,11 +142,12 @@ export class ArrayStore implements Store {
             clock.step,
           )
         : { carried: [], made: [] };
-    const records = this.replicas.map(({ clock, norms: { groupNorms, ...norms }, underflow }) => ({
-      ...{ ...clock, ...norms, underflowed: underflow !== undefined, micro: this.#micro },
+    const { groupNorms, ...others } = norms;
+    const record = {
+      ...{ ...clock, ...others, underflowed: underflow !== undefined, micro: this.#micro },
       ...(this.#plan.clipNorm?.byGroup ? { groupNorms } : {}),
-    }));
-    return { records, values, past: () => past };
+    };
+    return { record, values, past: () => past };
   }
 
   write(writes: readonly Write[]): void {

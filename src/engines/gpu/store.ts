@@ -217,7 +217,8 @@ export class BufferStore implements Store {
       const copy = copies.get(stretch)!;
       return fromStored(ranges[i]!, new Float32Array(whole ? copy : copy.slice(at - from, to - from)));
     });
-    return { records, values, past: () => this.ledger.past(replica, records[replica]!.step) };
+    const record = records[replica]!;
+    return { record, values, past: () => this.ledger.past(replica, record.step) };
   }
 
   async layers(replica: number): Promise<readonly LayerStats[]> {

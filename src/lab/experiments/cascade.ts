@@ -9,7 +9,7 @@ import { Random } from "../../base/random.ts";
 import { landscapeOf } from "../../objectives/landscapes/define.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
-import { absolute, defineExperiment, type Lab, relative, whole } from "./experiment.ts";
+import { absolute, defineExperiment, type Lab, perCoordinate, relative, whole } from "./experiment.ts";
 import { crossing, mean, polynomial } from "./fit.ts";
 import { bytesPerRate, logisticLadder } from "./logistic_ladder.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
@@ -35,6 +35,8 @@ export const cascade = defineExperiment({
     replicas: whole("rates that are run side by side", 4096, { min: 1024, max: 2 ** 17 }),
     steps: whole("steps to settle, and as many to measure", 2000, { min: 1000, max: 100_000 }),
   },
+  // Two ladders of two numbers a rate, for twice as many steps.
+  cost: ({ replicas, steps }) => perCoordinate * 8 * replicas * steps,
   async run({ replicas, steps, seed }, lab) {
     const random = new Random(seed);
     const grid = Array.from({ length: replicas }, (_, i) => lowest + ((highest - lowest) * i) / (replicas - 1));

@@ -25,8 +25,14 @@ import {
 } from "./experiment.ts";
 import { using } from "./steps.ts";
 
-/** Measurements along a run, half of them in its last third. */
+/** Measurements along as many steps as are asked for, a third of them after the edge was reached. */
 const looks = 12;
+/** From this share of the edge on it is reached. */
+const reached = 0.97;
+/** Rates by 2/λ at the start, where none are given. */
+const usual = [0.8, 0.9] as const;
+/** How many times the steps that are asked for a run may take to reach it. */
+const patience = 8;
 
 /** What a pixel of the digits is on the average, about. */
 const middle = 0.3125;
@@ -35,14 +41,19 @@ export const edge = defineExperiment({
   name: "edge",
   title: "Sharpness rises until it is at the edge of stability, and hovers there while the loss falls",
   options: {
-    lr: numbers("rates of gradient descent, below 2/λ at the start", [1.3, 1.45], { above: 0 }),
+    lr: numbers("rates of gradient descent, below 2/λ at the start; none for 0.8 and 0.9 times that", [], { above: 0 }),
     momentum: number("μ of the heavy ball, whose rate is 1 + μ times the last of those", 0.5, { min: 0, max: 0.9 }),
     adamLr: number("rate of Adam", 0.01, { min: 1e-3, max: 0.02 }),
-    steps: whole("steps of each run", 450, { min: 240, max: 5000 }),
+    steps: whole("steps of each run at least; up to 8 times as many where the edge is reached later", 600, {
+      min: 300,
+      max: 5000,
+    }),
     rows: whole("digits to learn, all of them at every step", 100, { min: 100, max: 1797 }),
     width: whole("hidden units", 16, { min: 16, max: 512 }),
   },
-  async run({ lr, momentum, adamLr, steps, rows: count, width, seed }, lab) {
+  // Four runs; forward, and back for weights and for what goes into them.
+  cost: ({ steps, rows, width }) => 4 * 3 * steps * rows * width * (64 + 10),
+  async run({ lr: given, momentum, adamLr, steps, rows: count, width, seed }, lab) {
     const digits = sliceRows(await uciDigits(), 0, count);
     const inputs = Float32Array.from(digits.inputs, (value) => value * digits.scale - middle);
     const data = { ...digits, inputs, scale: 1 };
@@ -57,6 +68,7 @@ export const edge = defineExperiment({
       return createTrainee(lab.engine, model, tensors, config, { data, batch: count });
     };
     const start = await using(open(sgd()), async ({ objective }) => (await sharpness(objective, { rows })).value);
+    const lr = given.length > 0 ? given : usual.map((share) => (share * 2) / start);
     for (const rate of lr) {
       const [least, most] = [1.3 / start, 1.95 / start];
       if (rate >= least && rate <= most) continue;
@@ -65,15 +77,10 @@ export const edge = defineExperiment({
       );
     }
     const heavy = (1 + momentum) * lr.at(-1)!;
-    /** When sharpness is measured: some times on the way, and as often in the last third. */
-    const third = Math.floor((2 * steps) / 3);
-    const due = new Set(
-      Array.from({ length: looks / 2 }, (_, i) => [
-        Math.max(1, Math.floor((i * third) / (looks / 2))),
-        third + Math.floor(((i + 1) * (steps - third)) / (looks / 2)),
-      ]).flat(),
-    );
-    const descend = (config: OptimizerConfig, preconditioned: boolean, from: number, share: number) =>
+    const stride = Math.floor(steps / looks);
+    const tenth = Math.floor(steps / 10);
+    const longest = patience * steps;
+    const descend = (config: OptimizerConfig, preconditioned: boolean, least: number, from: number, share: number) =>
       using(open(config), async ({ optimizer, objective }) => {
         const precondition = preconditioned ? optimizer : undefined;
         const meter = await createMeter(objective, { rows, precondition, tolerance: 0.02 });
@@ -82,42 +89,48 @@ export const edge = defineExperiment({
           points: [] as (readonly [step: number, fraction: number])[],
           losses: [] as number[],
         }));
+        let end = longest;
         try {
-          for (let step = 1; step <= steps; step++) {
+          for (let step = 1; step <= end; step++) {
             const { replicas } = await objective.step(rows);
             replicas.forEach(({ loss }, r) => {
               runs[r]!.losses.push(mustNotDiverge("descent", loss, step));
             });
-            if (due.has(step)) {
+            if (step === 1 || step % stride === 0) {
               const found = await meter.measure();
               found.replicas.forEach(({ value }, r) => {
                 runs[r]!.points.push([step, value / runs[r]!.edge]);
               });
+              const there = runs.every(({ points }) => points.some(([, fraction]) => fraction >= reached));
+              // The mean is of the last third.
+              if (there && end === longest) end = Math.min(longest, Math.max(least, Math.ceil(1.5 * step)));
             }
-            await lab.progress(from + (share * step) / steps);
+            await lab.progress(from + share * Math.min(1, step / end, step / (2 * steps)));
           }
         } finally {
           meter.destroy();
         }
-        return runs;
+        return { runs, end };
       });
     const rates = [...lr.map((rate) => ({ lr: rate, momentum: 0 })), { lr: heavy, momentum }];
-    const plain = await descend(sgd({ replicas: rates }), false, 0, 0.7);
-    const adaptive = await descend(adam({ lr: adamLr, beta2: 0.99, eps: 1e-7 }), true, 0.7, 0.3);
+    // What momentum has set swinging takes 1/(1 - μ) times as long to settle.
+    const settled = Math.ceil(steps * Math.max(1, 0.4 / (1 - momentum)));
+    const plain = await descend(sgd({ replicas: rates }), false, settled, 0, 0.7);
+    const adaptive = await descend(adam({ lr: adamLr, beta2: 0.99, eps: 1e-7 }), true, steps, 0.7, 0.3);
     const named = [
-      ...lr.map((rate) => ({ name: `gradient descent, lr ${rate}`, what: "λ·lr", factor: 2 })),
+      ...lr.map((rate) => ({ name: `gradient descent, lr ${rate.toPrecision(3)}`, what: "λ·lr", factor: 2 })),
       { name: `heavy ball, μ ${momentum}, lr ${heavy.toPrecision(3)}`, what: "λ·lr", factor: 2 * (1 + momentum) },
       { name: `Adam, lr ${adamLr}`, what: "λ·lr, preconditioned,", factor: 38 },
     ];
     const claims: Claim[] = [];
-    const curves = [...plain, ...adaptive].map(({ points, losses }, i) => {
+    const ends = [...plain.runs.map(() => plain.end), ...adaptive.runs.map(() => adaptive.end)];
+    const curves = [...plain.runs, ...adaptive.runs].map(({ points, losses }, i) => {
       const { name, what, factor } = named[i]!;
-      const late = points.filter(([step]) => step > third);
+      const late = points.filter(([step]) => 3 * step > 2 * ends[i]!);
       const mean = meanOf(late.map(([, fraction]) => fraction));
       claims.push(relative(`${what} over the last third: ${name}`, factor * mean, factor, 0.1));
-      const tenth = Math.floor(steps / 10);
       const fallen = meanOf(losses.slice(-tenth)) / meanOf(losses.slice(3 * tenth, 4 * tenth));
-      claims.push(atMost(`loss of the last tenth by that of the fourth: ${name}`, fallen, 1));
+      claims.push(atMost(`loss of the last ${tenth} steps by that of as many after ${3 * tenth}: ${name}`, fallen, 1));
       return { name, points };
     });
     return {
@@ -133,7 +146,11 @@ export const edge = defineExperiment({
             y: { name: "sharpness by the edge" },
             curves: [
               ...curves,
-              { name: "the edge", style: "dashed" as const, points: [[0, 1] as const, [steps, 1] as const] },
+              {
+                name: "the edge",
+                style: "dashed" as const,
+                points: [[0, 1] as const, [Math.max(...ends), 1] as const],
+              },
             ],
           },
         ],

@@ -7,14 +7,23 @@ import { himmelblau } from "../../objectives/landscapes/himmelblau.ts";
 import { quadratic } from "../../objectives/landscapes/quadratic.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
-import { absolute, defineExperiment, type Lab, mustNotDiverge, number, relative, whole } from "./experiment.ts";
+import {
+  absolute,
+  defineExperiment,
+  type Lab,
+  mustNotDiverge,
+  number,
+  perCoordinate,
+  relative,
+  whole,
+} from "./experiment.ts";
 import { exponent } from "./fit.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
 /** How many steps make the time up to which errors are compared, for each of the rates; the first is that of one long step. */
 const counts = [16, 32, 64, 128] as const;
 /** Steps of the fourth-order method between two points of the flow of a landscape that has no formula for it. */
-const fine = 1024;
+const fine = 128;
 /** What is left of the slowest direction when steps are counted. */
 const left = 1e-3;
 /** Coordinates of all points on the quadratic together, at least. */
@@ -33,6 +42,8 @@ export const euler = defineExperiment({
     dimension: whole("coordinates of the quadratic", 64, { min: 2, max: 65536 }),
     points: whole("points on the landscape that is no quadratic", 64, { min: 16, max: 4096 }),
   },
+  // Steps until the slowest direction is gone, at this condition and at four times as much.
+  cost: ({ condition, dimension }) => perCoordinate * dimension * 5 * condition * Math.log(1 / left),
   async run({ lr, condition, dimension, points, seed }, lab) {
     const random = new Random(seed);
     const bowl = landscapeOf(quadratic({ dimension, condition }));

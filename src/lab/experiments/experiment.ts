@@ -121,7 +121,7 @@ export function whole(meaning: string, standard: number, range: Range): LabOptio
   return number(meaning, standard, { ...range, integer: true });
 }
 
-/** At least one number, each in a range. */
+/** At least one number, each in a range; none as well where none is the default. */
 export function numbers(meaning: string, standard: readonly number[], range: Range = {}): LabOption<readonly number[]> {
   return {
     meaning,
@@ -130,7 +130,8 @@ export function numbers(meaning: string, standard: readonly number[], range: Ran
     default: standard,
     read(name, value) {
       const read = readArray(name, value, "numbers").map((one, i) => readNumber(`${name}[${i}]`, one, range));
-      if (read.length === 0) throw new OptionError(`${name} is []; it must hold at least one number`);
+      if (read.length === 0 && standard.length > 0)
+        throw new OptionError(`${name} is []; it must hold at least one number`);
       return read;
     },
   };
@@ -158,11 +159,20 @@ interface Written<O extends Options> {
   readonly options: O;
   /** Refuses what no option can refuse alone. */
   check?(values: Values<O>): void;
+  /** About how many multiplications a run takes, where its options can ask for more than anyone waits for. */
+  cost?(values: Values<O>): number;
   run(values: Values<O> & { readonly seed: number }, lab: Lab): Promise<Findings>;
 }
 
 /** An experiment from what is written down of it. */
-export function defineExperiment<O extends Options>({ name, title, options, check, run }: Written<O>): Experiment {
+export function defineExperiment<O extends Options>({
+  name,
+  title,
+  options,
+  check,
+  cost,
+  run,
+}: Written<O>): Experiment {
   const all: readonly (readonly [string, LabOption<unknown>])[] = Object.entries({ ...options, seed });
   const known = all.map(([key]) => key);
   const read = (given: Readonly<Record<string, unknown>>) => {
@@ -171,6 +181,7 @@ export function defineExperiment<O extends Options>({ name, title, options, chec
       all.map(([key, option]) => [key, option.read(key, fields[key] === undefined ? option.default : fields[key])]),
     ) as Values<O> & { readonly seed: number }; // each option was read by its own reader
     check?.(values);
+    mustEnd(cost?.(values) ?? 0, all, values);
     return values;
   };
   return {
@@ -190,6 +201,25 @@ export function defineExperiment<O extends Options>({ name, title, options, chec
       return { claims, chart, ...(notes ? { notes } : {}) };
     },
   };
+}
+
+/** Multiplications of a step of a landscape's coordinate, about. */
+export const perCoordinate = 10;
+/** Multiplications that a run may take: minutes on one core. */
+const mostMultiplications = 1e11;
+
+/** @throws OptionError that names the options above their defaults, for more than anyone waits for. */
+function mustEnd(
+  cost: number,
+  all: readonly (readonly [name: string, option: LabOption<unknown>])[],
+  values: Readonly<Record<string, unknown>>,
+): void {
+  if (cost <= mostMultiplications) return;
+  const above = all.filter(([name, option]) => Number(values[name]) > Number(option.default) && name !== "seed");
+  const named = above.map(([name]) => `${name} is ${values[name]}`).join(" and ");
+  throw new OptionError(
+    `${named}, so that the run would take about ${cost.toPrecision(2)} multiplications; it may take at most ${mostMultiplications.toPrecision(2)}`,
+  );
 }
 
 /** @throws OptionError for what is no experiment. */

@@ -32,6 +32,8 @@ export const handover = defineExperiment({
     every: whole("steps of one ratio", 50, { min: 10, max: 200 }),
     seeds: whole("runs of each way", 5, { min: 1, max: 25 }),
   },
+  // Values and two derivatives, forward and twice back.
+  cost: ({ width, points, gradients, seeds }) => ways.length * seeds * gradients * points * 9 * width ** 2,
   async run({ width, points, gradients, lr, below, every, seeds, seed }, lab) {
     const model = createModel(pinn([1, width, width, 1], { problem: poisson() }));
     const data = pointsDataset({ grid: points });

@@ -48,6 +48,8 @@ export const layers = defineExperiment({
       `depth is ${depth}; it must be at most a quarter of width, which is ${width}: what is predicted is of wide networks`,
     );
   },
+  // Forward, and back for weights and for what goes into them.
+  cost: ({ depth, width, replicas }) => 3 * replicas * depth * width ** 2 * (alone + 6 * batch),
   async run({ depth, width, gain, bias, replicas, seed }, lab) {
     const data = await uciDigits();
     const model = createModel(

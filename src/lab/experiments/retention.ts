@@ -24,6 +24,8 @@ export const retention = defineExperiment({
     width: whole("hidden units", 32, { min: 16, max: 128 }),
     replicas: whole("rates that are run side by side", 8, { min: 4, max: 64 }),
   },
+  // Forward, and back for weights and for what goes into them.
+  cost: ({ steps, rows, width, replicas }) => 3 * (firstSteps + replicas * steps) * rows * width * (64 + 10),
   async run({ highest, steps, rows, width, replicas, seed }, lab) {
     const data = await uciDigits();
     const model = createModel(mlp([data.features, width, 10], { activation: "tanh" }));

@@ -8,7 +8,7 @@ import { saddle } from "../../objectives/landscapes/saddle.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
 import { spaced } from "../sweep.ts";
-import { absolute, defineExperiment, type Lab, number, relative, whole } from "./experiment.ts";
+import { absolute, defineExperiment, type Lab, number, perCoordinate, relative, whole } from "./experiment.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
 /** Between these the limit is looked for, of any curvature that the options allow. */
@@ -28,12 +28,16 @@ export const speedLimit = defineExperiment({
     momentum: number("μ of the heavy ball", 0.9, { above: 0, max: 0.98 }),
     replicas: whole("rates that are tried side by side", 32, { min: 2, max: 1024 }),
   },
+  cost({ dimension, momentum, replicas }) {
+    // Each round of the bisection cuts the bracket into as many pieces as there are rates.
+    const rounds = 1 + Math.log(1e4) / Math.log(1 + replicas);
+    return perCoordinate * dimension * Math.max(24, replicas) * (rounds * (stepsOf(0) + stepsOf(momentum)) + 400);
+  },
   async run({ curvature, condition, dimension, momentum, replicas, seed }, lab) {
     const landscape = landscapeOf(quadratic({ dimension, condition, scale: curvature }));
     const start = startOf(dimension, seed);
     const limit = async (mu: number, done: number) => {
-      // Long enough for what momentum has set swinging to fade.
-      const steps = 2 * Math.ceil(Math.max(200, 10 / (1 - mu)));
+      const steps = stepsOf(mu);
       let [low, high]: readonly [number, number] = widest;
       for (let round = 0; high / low > 1 + narrow; round++) {
         const rates =
@@ -89,6 +93,9 @@ export const speedLimit = defineExperiment({
     };
   },
 });
+
+/** Long enough for what momentum has set swinging to fade. */
+const stepsOf = (mu: number) => 2 * Math.ceil(Math.max(200, 10 / (1 - mu)));
 
 /** Neither end, which are known. */
 function between(low: number, high: number, count: number): readonly number[] {

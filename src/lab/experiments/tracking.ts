@@ -7,13 +7,15 @@ import { landscapeOf } from "../../objectives/landscapes/define.ts";
 import { sgd } from "../../rules/sgd.ts";
 import { labChart } from "../chart.ts";
 import { spaced } from "../sweep.ts";
-import { defineExperiment, mustNotDiverge, number, relative, whole } from "./experiment.ts";
+import { defineExperiment, mustNotDiverge, number, perCoordinate, relative, whole } from "./experiment.ts";
 import { leastAt, mean, polynomial } from "./fit.ts";
 import { noisyBowl } from "./noisy_bowl.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
 /** Between these times the best rate are the rates that are tried. */
 const around = [1 / 2, 2] as const;
+/** Times 1/(lr·a) until what is left of the start is gone. */
+const settling = 7;
 /** Independent samples that a mean squared error is measured with. */
 const samples = 2 ** 17;
 
@@ -47,6 +49,11 @@ export const tracking = defineExperiment({
       );
     }
   },
+  cost({ curvature, drift, noise, walkers, replicas }) {
+    return (
+      (perCoordinate * replicas * walkers * settling) / (around[0] * curvature * bestRate(curvature, drift, noise))
+    );
+  },
   async run({ lr, curvature, drift, noise, walkers, replicas, seed }, lab) {
     const bowl = landscapeOf(noisyBowl({ dimension: walkers, curvature, drift, noise, seed }));
     const start = new Float32Array(walkers);
@@ -68,7 +75,7 @@ export const tracking = defineExperiment({
     const predictedBest = bestRate(curvature, drift, noise);
     const rates = spaced({ min: around[0] * predictedBest, max: around[1] * predictedBest }, replicas);
     const slowest = curvature * rates[0]!;
-    const [rest, measure] = [Math.ceil(7 / slowest), Math.ceil(Math.max(10, samples / (walkers * slowest)))];
+    const [rest, measure] = [Math.ceil(settling / slowest), Math.ceil(Math.max(10, samples / (walkers * slowest)))];
     const config = sgd({ replicas: rates.map((rate) => ({ lr: rate })) });
     const errors = await using(trainee(lab, bowl, config, start), async (made) => {
       await makeSteps(made, rest, (step) => lab.progress(0.3 + (0.7 * step) / (rest + measure)));
