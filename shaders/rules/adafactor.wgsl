@@ -12,7 +12,7 @@ fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   var y = r;
-  let alpha = h.rho * max(h.eps2, sqrt(s.param / s.count));
+  let alpha = h.rho * larger_of(h.eps2, sqrt(s.param / s.count));
   y.step = alpha / at_least(vec4f(sqrt(s.scaled / s.count) / h.d), 1.0).x;
   return y;
 }

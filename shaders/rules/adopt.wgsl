@@ -4,7 +4,7 @@ override use_clipping: bool = true;
 
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
-  let scaled = gradient / max(sqrt(x.v), vec4f(h.eps));
+  let scaled = gradient / at_least(sqrt(x.v), h.eps);
   let clipped = clamp(scaled, vec4f(-h.limit), vec4f(h.limit));
   let u = select(scaled, clipped, vec4<bool>(use_clipping) & !nan_in(scaled));
   y.m = x.m + h.share * (u - x.m);

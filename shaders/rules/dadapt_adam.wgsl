@@ -28,7 +28,8 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   let numerator = h.sqrt_beta2 * r.numerator + h.one_minus_sqrt_beta2 * rate(r.d, h) * s.inner;
   let known = s.magnitude > 0.0;
   let estimate = numerator / (h.one_minus_sqrt_beta2 * select(1.0, s.magnitude, known));
-  return Scalars(select(r.d, max(r.d, min(estimate, r.d * h.growth_rate)), known), r.d, numerator);
+  let grown = select(min(estimate, r.d * h.growth_rate), estimate, nan_in(vec4f(estimate)).x);
+  return Scalars(select(r.d, larger_of(r.d, grown), known), r.d, numerator);
 }
 
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {

@@ -7,7 +7,7 @@ fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   let start = h.init_distance + h.reps_rel * (1.0 + sqrt(s.param_squares));
-  let farthest = max(max(r.farthest, start), sqrt(s.distance_squares));
+  let farthest = larger_of(larger_of(r.farthest, start), sqrt(s.distance_squares));
   let squares = r.gradient_squares + s.gradient_squares;
   return Scalars(farthest, squares, select(farthest / sqrt(squares + h.eps), h.init_lr, h.init_lr > 0.0));
 }

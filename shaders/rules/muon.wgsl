@@ -12,7 +12,7 @@ fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
 }
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
-  let norm = max(sqrt(s.square), h.eps);
+  let norm = larger_of(sqrt(s.square), h.eps);
   return Scalars(select(1.0 / norm, 0.0, norm == 0.0));
 }
 

@@ -18,7 +18,7 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   let numerator = h.beta3 * r.numerator + (r.d / h.d0) * (r.d * h.step_size) * s.inner;
   let known = s.magnitude > 0.0;
   let estimate = h.d_coef * numerator / select(1.0, s.magnitude, known);
-  return Scalars(select(r.d, max(r.d, estimate), known), r.d, numerator);
+  return Scalars(select(r.d, larger_of(r.d, estimate), known), r.d, numerator);
 }
 
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {

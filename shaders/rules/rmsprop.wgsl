@@ -6,7 +6,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   let g = gradient + h.weight_decay * x.p;
   y.v = h.alpha * x.v + h.one_minus_alpha * g * g;
   y.mean = x.mean + h.one_minus_alpha * (g - x.mean);
-  let w = select(y.v, max(y.v - y.mean * y.mean, vec4f()), centered);
+  let w = select(y.v, at_least(y.v - y.mean * y.mean, 0.0), centered);
   let d = g / (sqrt(w) + h.eps);
   let b = h.momentum * x.momentum + d;
   let moving = h.momentum != 0.0;

@@ -2,7 +2,7 @@
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.weight_decay * x.p;
-  let turn = sign(g) * sign(x.previous);
+  let turn = signs_of(g) * signs_of(x.previous);
   let turned = turn < vec4f();
   let eta = select(select(vec4f(1.0), vec4f(h.eta_minus), turned), vec4f(h.eta_plus), turn > vec4f());
   y.step_size = min(max(eta * x.step_size, vec4f(h.step_size_min)), vec4f(h.step_size_max));

@@ -31,9 +31,9 @@ export interface LawResult {
 
 /**
  * Runs the laws over a rule: on the GPU it is its twin; groups and replicas do not leak into each other; zeros stay zeros;
- * saving and loading continues to the bit; it converges; a gradient that is not finite changes nothing; steps and changed
- * hypers create and compile nothing, and `destroy` leaves nothing behind. Each with the defaults and with every option
- * away from its default.
+ * saving and loading continues to the bit; it converges; a gradient that is not finite changes nothing where it is skipped, and
+ * makes NaN of the same on the GPU as by the twin where it is not; steps and changed hypers create and compile nothing, and
+ * `destroy` leaves nothing behind. Each with the defaults and with every option away from its default.
  *
  * @param options `device`: without one, only the twin is verified. `onResult` is called with each law as it is done.
  * @returns every result; the rule obeys where no `problem` is left.
@@ -408,6 +408,42 @@ const skipsChangeNothing: Law = {
   },
 };
 
+const keepsNotANumber: Law = {
+  name: "what a gradient that is not finite makes NaN is NaN on the GPU and by the twin",
+  only: "webgpu",
+  async check(subject) {
+    const tensors = problemTensors(subject.rule);
+    const config = configOf(subject, { skipNonFinite: false });
+    const { name, data } = tensors.find(({ data: { length } }) => length > 1)!;
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      const [gpu, cpu] = [
+        await subject.engine.optimizer(tensors, config),
+        await cpuEngine().optimizer(tensors, config),
+      ];
+      const problem = await using([gpu, cpu], async () => {
+        const gradients = gradientsOf(tensors);
+        run([gpu, cpu], gradients, 1);
+        const values: TensorValues = gradients.next().value;
+        const spoiled = values[name]!.slice();
+        spoiled[data.length >> 1] = bad;
+        run([gpu, cpu], [{ ...values, [name]: spoiled }][Symbol.iterator](), 1);
+        run([gpu, cpu], gradients, 1);
+        const theirs = await everything(cpu);
+        for (const [key, found] of await everything(gpu)) {
+          const wanted = theirs.get(key)!;
+          const at = found.findIndex((value, i) => Number.isNaN(value) !== Number.isNaN(wanted[i]));
+          if (at >= 0) {
+            return `after a gradient with ${bad} ${key} is ${found[at]} at ${at} on the GPU and ${wanted[at]} by the twin`;
+          }
+        }
+        return undefined;
+      });
+      if (problem) return problem;
+    }
+    return undefined;
+  },
+};
+
 const resumes: Law = {
   name: "saved, loaded and continued it is the same to the bit",
   async check(subject) {
@@ -535,6 +571,7 @@ export const laws: readonly Law[] = [
   replicasDoNotLeak,
   zerosStayZeros,
   skipsChangeNothing,
+  keepsNotANumber,
   resumes,
   converges,
   createsNothing,
