@@ -13,8 +13,9 @@ fn main(
   let replica = position.z;
   let bin = bins[index];
   let total = total_of(replica * sizes.partial_count + bin.first, bin.count, lane);
-  if (lane != 0u || rests(replica)) {
+  let now = now_of(replica);
+  if (lane != 0u || rests(now)) {
     return;
   }
-  conclude_bin(replica, bin.record, bin.factored != 0u, total, row_of(replica, bin.group));
+  conclude_bin(replica, bin.record, bin.factored != 0u, total, row_of(now, bin.group));
 }

@@ -12,6 +12,18 @@ var<private> first_column: u32;
 var<private> per_column: f32;
 var<workgroup> mean_lanes: array<f32, workgroup_size>;
 
+// A chunk with where its factors lie in a replica.
+fn with_factors(chunk: Chunk, state: u32) -> Chunk {
+  var its = chunk;
+  its.factored += state;
+  its.factored_rows += state;
+  return its;
+}
+
+fn is_factored(chunk: Chunk) -> bool {
+  return chunk.rows != 0u;
+}
+
 // Sum of the means of one side of a matrix: of every step-th four of words from the first on.
 fn sum_of_means(chunk: Chunk, line: u32, first: u32, step: u32) -> f32 {
   let by_row = chunk.rows < chunk.columns;

@@ -25,8 +25,9 @@ fn main(
   @builtin(local_invocation_index) lane: u32,
 ) {
   let replica = position.x;
-  let record = replica * sizes.clip_bins;
-  let idle = control[record].skip == halted || control[record].underflow != 0u || !has_row(replica) || !is_full(replica);
+  let now = now_of(replica);
+  let record = now.record;
+  let idle = now.skip == halted || control[record].underflow != 0u || !now.has_row || !now.full;
   let scale = control[record].loss_scale;
   // powers of two as a rule, so that this is exact
   let unscale = select(1.0, 1.0 / scale, loss_scaling);

@@ -31,7 +31,7 @@ fn main(
   }
   let replica = position.z;
   let chunk = chunk_of(replica, index);
-  let h = row_of(replica, chunk.group);
+  let h = row_of(now_of(replica), chunk.group);
   var sum = Sum();
   if (h.frozen == 0.0 && control[replica * sizes.clip_bins].skip != halted) {
     // The largest element needs no sum.

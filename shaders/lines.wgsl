@@ -52,9 +52,9 @@ fn main(
   task.result += replica * sizes.state_stride;
   task.places = places_in(task.places, replica * sizes.state_stride);
   let together = barriers && task.together != 0u;
-  let h = row_of(replica, task.group);
-  let record = replica * sizes.clip_bins;
-  let scale = scale_of(record + task.bin, h);
+  let now = now_of(replica);
+  let h = row_of(now, task.group);
+  let scale = scale_of(now.record + task.bin, h);
   let line = task.first + select(4u * lane, 0u, together);
   let lines = min(vec4u(line, line + 1u, line + 2u, line + 3u), vec4u(task.lines - 1u));
   let by_column = (lines / task.columns) * (task.rows * task.columns) + lines % task.columns;
@@ -67,7 +67,7 @@ fn main(
   let whole = fours && task.columns % 4u == 0u;
   var sum = Sum();
   // Sums in sequence lose digits: stretches of 64 are added up first.
-  if (line < task.lines && control[record].skip != halted) {
+  if (line < task.lines && now.skip != halted) {
     if (whole && along_rows) {
       // Of each row a four at a time.
       var a = Sum();
@@ -118,7 +118,7 @@ fn main(
     sum = joined(lane, sum);
   }
   let alone = !together || lane == 0u;
-  if (alone && line < task.lines && !rests(replica) && h.frozen == 0.0) {
+  if (alone && line < task.lines && !rests(now) && h.frozen == 0.0) {
     let at = task.result + line;
     let before = load_state(at);
     // What lies behind the last line is not this task's.

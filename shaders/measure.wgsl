@@ -11,25 +11,27 @@ fn main(
     return;
   }
   let replica = position.z;
+  let now = now_of(replica);
   let chunk = cell_chunk(replica, index);
-  let h = row_of(replica, chunk.group);
-  let record = replica * sizes.clip_bins;
+  let h = row_of(now, chunk.group);
   begin_chunk(chunk, h, lane);
   var sum = Sum();
-  if (!rests(replica) && h.frozen == 0.0) {
+  if (!rests(now) && h.frozen == 0.0) {
     let r = scalars_to_measure(replica, chunk, h);
-    let scale = scale_of(record + chunk.bin, h);
+    let scale = scale_of(now.record + chunk.bin, h);
     var total = Terms();
-    let whole = select(0u, chunk.length / 4u * 4u, goes_in_fours(chunk));
-    for (var e = 4u * lane; e < whole; e += 4u * workgroup_size) {
-      let inside = vec4<bool>(true);
-      let x = load_whole_cell(chunk, e, h);
-      total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
-    }
-    for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
-      let inside = inside(chunk, e);
-      let x = load_cell(chunk, e, inside, h);
-      total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
+    if (goes_in_fours(chunk)) {
+      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+        let inside = inside(chunk, e);
+        let x = load_whole_cell(chunk, e, h);
+        total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
+      }
+    } else {
+      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+        let inside = inside(chunk, e);
+        let x = load_cell(chunk, e, inside, h);
+        total = add_terms(total, terms(x, gradient_of(chunk, e, inside, scale, h), h, r), inside);
+      }
     }
     sum = sum_of(total);
     if (lane == 0u) {

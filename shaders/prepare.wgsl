@@ -11,10 +11,10 @@ fn main(
   }
   let replica = position.z;
   let chunk = cell_chunk(replica, index);
-  let h = row_of(replica, chunk.group);
+  let h = row_of(now_of(replica), chunk.group);
   let record = replica * sizes.clip_bins;
   begin_chunk(chunk, h, lane);
-  let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
+  let r = scalars_of(replica, chunk.record, is_factored(chunk));
   let scale = scale_of(record + chunk.bin, h);
   // of one slot alone
   let place = 4u * replica * chunk.slot_stride + chunks[index].state;

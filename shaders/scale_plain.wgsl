@@ -1,6 +1,6 @@
 // What the gradient is multiplied by where there is no norm.
 fn scale_of(record: u32, h: Row) -> vec2f {
-  return vec2f(h.gradient_scale * control[record].scale, 1.0);
+  return vec2f(h.gradient_scale, 1.0);
 }
 
 fn scaled(g: vec4f, scale: vec2f) -> vec4f {

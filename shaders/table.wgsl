@@ -8,17 +8,31 @@ fn slot_of(replica: u32, step: u32) -> u32 {
   return select(ahead, near, table[near] == step + 1u);
 }
 
-fn has_row(replica: u32) -> bool {
-  let step = atomicLoad(&control[replica * sizes.clip_bins].step);
-  return table[slot_of(replica, step)] == step + 1u;
+// Whether several gradients make an update.
+override accumulates: bool;
+
+// Where a replica is.
+struct Now {
+  // its record of the control buffer, and two words of it
+  record: u32,
+  step: u32,
+  skip: u32,
+  // where the step's rows are in the table, if they are there
+  slot: u32,
+  has_row: bool,
+  // whether all the gradients are there whose mean makes an update
+  full: bool,
 }
 
-// Whether all the gradients are there whose mean makes an update.
-fn is_full(replica: u32) -> bool {
-  return atomicLoad(&control[replica * sizes.clip_bins].micro) == sizes.accumulate;
+fn now_of(replica: u32) -> Now {
+  let record = replica * sizes.clip_bins;
+  let step = atomicLoad(&control[record].step);
+  let slot = slot_of(replica, step);
+  let full = !accumulates || atomicLoad(&control[record].micro) == sizes.accumulate;
+  return Now(record, step, control[record].skip, slot, table[slot] == step + 1u, full);
 }
 
 // Whether an update is to leave everything as it is.
-fn rests(replica: u32) -> bool {
-  return control[replica * sizes.clip_bins].skip != 0u || !has_row(replica) || !is_full(replica);
+fn rests(now: Now) -> bool {
+  return now.skip != 0u || !now.has_row || !now.full;
 }

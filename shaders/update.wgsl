@@ -16,56 +16,57 @@ fn main(
     return;
   }
   let replica = position.z;
-  let record = replica * sizes.clip_bins;
-  let step = atomicLoad(&control[record].step);
-  let skip = rests(replica);
+  let now = now_of(replica);
+  let skip = rests(now);
   let chunk = cell_chunk(replica, index);
-  let h = row_of(replica, chunk.group);
+  let h = row_of(now, chunk.group);
   begin_chunk(chunk, h, lane);
-  if (!skip) {
-    // What is frozen keeps all it has; but slots begin with the first step.
-    let frozen = h.frozen != 0.0;
-    if (!frozen || h.first != 0.0) {
-      let r = scalars_of(replica, chunk.record, chunk.rows != 0u);
-      let m = modified_of(replica, chunk.record);
-      let scale = scale_of(record + chunk.bin, h);
-      for (var e = 4u * lane; begins_slots && h.first != 0.0 && e < chunk.length; e += 4u * workgroup_size) {
-        begin_slots(chunk, e, load_cell(chunk, e, inside(chunk, e), h));
-      }
-      // Whole vec4s in a loop without a branch: an emulated GPU runs both sides of every branch, here that of the tail.
-      let whole = select(chunk.length / 4u * 4u, 0u, frozen || !goes_in_fours(chunk));
-      for (var e = 4u * lane; e < whole; e += 4u * workgroup_size) {
-        let inside = vec4<bool>(true);
+  if (!skip && h.first != 0.0) {
+    begin_slots(chunk, h, lane);
+  }
+  // What is frozen keeps all else that it has.
+  if (!skip && h.frozen == 0.0) {
+    let r = scalars_of(replica, chunk.record, is_factored(chunk));
+    let m = modified_of(replica, chunk.record);
+    let scale = scale_of(now.record + chunk.bin, h);
+    // No branch in a loop: an emulated GPU runs both sides of every one. What lies behind a tensor is put back afterwards.
+    let behind = params_behind(chunk.params, chunk.length);
+    if (goes_in_fours(chunk)) {
+      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+        let inside = inside(chunk, e);
         let x = load_whole_cell(chunk, e, h);
         let g = gradient_of(chunk, e, inside, scale, h);
         let y = advanced_cell(x, g, h, r, m);
         after_update(x.p, y.p, g, inside);
-        store_cell(chunk, e, y);
+        store_params(chunk.params, e, inside, y.p);
+        store_slots(chunk, e, y);
       }
-      for (var e = whole + 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
+    } else {
+      for (var e = 4u * lane; e < chunk.length; e += 4u * workgroup_size) {
         let inside = inside(chunk, e);
         let x = load_cell(chunk, e, inside, h);
-        var y = x;
-        if (!frozen) {
-          let g = gradient_of(chunk, e, inside, scale, h);
-          y = advanced_cell(x, g, h, r, m);
-          after_update(x.p, y.p, g, inside);
-        }
-        store_tail(chunk, e, inside, x, y);
+        let g = gradient_of(chunk, e, inside, scale, h);
+        let y = advanced_cell(x, g, h, r, m);
+        after_update(x.p, y.p, g, inside);
+        store_params(chunk.params, e, inside, y.p);
+        store_slots(chunk, e, y);
       }
     }
+    restore_behind(chunk.params, chunk.length, behind, lane);
   }
   end_chunk(replica * sizes.chunk_total + chunk.id, lane);
   // Whoever is counted out has read the step; the last one advances it.
-  if (!advances || !arrives_last(record, lane, arrayLength(&chunks))) {
+  if (!advances || !arrives_last(now.record, lane, arrayLength(&chunks))) {
     return;
   }
-  if (is_full(replica)) {
+  if (now.full) {
     // What halts or has underflowed needs no row.
-    if (!has_row(replica) && control[record].skip != halted && control[record].underflow == 0u) {
-      control[record].astray += 1u;
+    if (!now.has_row && now.skip != halted && control[now.record].underflow == 0u) {
+      control[now.record].astray += 1u;
     }
-    atomicStore(&control[record].micro, 0u);
+    if (accumulates) {
+      atomicStore(&control[now.record].micro, 0u);
+    }
   }
-  atomicStore(&control[record].step, select(step + 1u, step, skip));
+  atomicStore(&control[now.record].step, select(now.step + 1u, now.step, skip));
 }

@@ -5,5 +5,5 @@ fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
 }
 
 fn scalars_to_measure(replica: u32, chunk: Chunk, h: Row) -> Scalars {
-  return scalars_of(replica, chunk.record, chunk.rows != 0u);
+  return scalars_of(replica, chunk.record, is_factored(chunk));
 }

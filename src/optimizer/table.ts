@@ -22,21 +22,18 @@ const lastStep = 2 ** 32 - 2;
 export const leastSingle = 2 ** -126;
 
 /**
- * Columns as float32 arithmetic takes them, the same for both engines: below {@link leastSingle} they are 0.
+ * A column as float32 arithmetic takes it, the same for both engines: below {@link leastSingle} it is 0.
  *
  * @throws OptionError for a value beyond float32's range.
  */
-function asSingles(rule: string, step: number, row: Record<string, number>): Record<string, number> {
-  for (const column of Object.keys(row)) {
-    const value = row[column]!;
-    if (Math.abs(value) < leastSingle) row[column] = 0;
-    if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
-      throw new OptionError(
-        `${rule}.${column} is ${show(value)} at step ${step}, by the hypers then; it must be a number that float32 holds, up to 3.4e38`,
-      );
-    }
+function asSingle(rule: string, step: number, column: string, value: number): number {
+  if (Math.abs(value) < leastSingle) return 0;
+  if (Number.isFinite(value) && !Number.isFinite(Math.fround(value))) {
+    throw new OptionError(
+      `${rule}.${column} is ${show(value)} at step ${step}, by the hypers then; it must be a number that float32 holds, up to 3.4e38`,
+    );
   }
-  return row;
+  return value;
 }
 
 /** A stretch of steps in which a group is frozen, or is not. */
@@ -77,6 +74,7 @@ export class RowSource {
   readonly #live: Hypers;
   readonly #ruleSet: RuleSet;
   readonly #replica: number;
+  readonly #columns: readonly string[];
   /** For each group what it carries into steps `#from` and on, as far as that was needed; undefined before its first update. */
   readonly #carries: (CarryValues | undefined)[][];
   /** For each group when it was frozen and when not, from the earliest step that still matters. */
@@ -88,40 +86,19 @@ export class RowSource {
     this.#live = hypers;
     this.#ruleSet = ruleSet;
     this.#replica = replica;
+    this.#columns = tableColumns(plan, ruleSet);
     this.#carries = ruleSet.groups.map(() => []);
     this.#spans = ruleSet.groups.map((group) => [{ from: 0, made: 0, frozen: hypers.isFrozen(group), change: start }]);
   }
 
   /** The scalars that the next update of a group (by its place in the rule set) uses at a step; errors name hyper and step. */
   row(group: number, step: number): Record<string, number> {
-    const { maximize, accumulate, modifiers } = this.#plan;
-    if (step > lastStep) {
-      throw new OptionError(`the step is ${step}; an optimizer counts its steps up to ${lastStep}, from 0`);
-    }
-    const hypers = this.#hypers(group, step);
-    const made = this.#made(group, step);
-    const frozen = this.#isFrozen(group);
-    return asSingles(this.#ruleSet.rule.name, step, {
-      gradientScale: (maximize ? -1 : 1) / accumulate,
-      // Averages of frozen parameters exist from the first step on.
-      first: (frozen ? step : made) === 0 ? 1 : 0,
-      frozen: frozen ? 1 : 0,
-      ...Object.assign({}, ...modifiers.map((modifier) => modifier.row?.(step))),
-      ...this.#ruleSet.rule.row(hypers, made + 1, this.#carryOf(group, step), this.#ruleSet.flags, () =>
-        this.#ahead(group, step),
-      ),
-    });
+    return this.#named(this.#row(group, step));
   }
 
   /** All rows of a step: the groups', then the common one if there is one. */
   rowsAt(step: number): readonly Record<string, number>[] {
-    const rows = this.#ruleSet.groups.map((_, group) => this.row(group, step));
-    if (!hasCommonRow(this.#ruleSet)) return rows;
-    // As the group that has taken part longest of those that do.
-    const made = rows.map((_, group) => this.#made(group, step));
-    const active = rows.flatMap((row, group) => (row.frozen === 1 ? [] : [group]));
-    const [longest] = (active.length > 0 ? active : [0]).sort((a, b) => made[b]! - made[a]! || a - b);
-    return [...rows, { ...rows[longest!]!, first: made.every((count) => count === 0) ? 1 : 0 }];
+    return this.#rowsAt(step).map((row) => this.#named(row));
   }
 
   /**
@@ -129,18 +106,58 @@ export class RowSource {
    * `error` says why: it is thrown only when that step comes.
    */
   rows(from: number, to: number): { rows: Float32Array<ArrayBuffer>; end: number; error: unknown } {
-    const columns = tableColumns(this.#plan, this.#ruleSet);
-    const length = rowCount(this.#ruleSet) * columns.length;
+    const length = rowCount(this.#ruleSet) * this.#columns.length;
     const rows = new Float32Array((to - from) * length);
     let at = 0;
     for (let step = from; step < to; step++) {
       try {
-        for (const row of this.rowsAt(step)) for (const column of columns) rows[at++] = row[column]!;
+        for (const row of this.#rowsAt(step)) {
+          rows.set(row, at);
+          at += row.length;
+        }
       } catch (error) {
         return { rows: rows.slice(0, (step - from) * length), end: step, error };
       }
     }
     return { rows, end: to, error: undefined };
+  }
+
+  #named(row: readonly number[]): Record<string, number> {
+    return Object.fromEntries(this.#columns.map((column, i) => [column, row[i]!]));
+  }
+
+  /** {@link row} as its columns in their order. */
+  #row(group: number, step: number): number[] {
+    const { maximize, accumulate, modifiers } = this.#plan;
+    if (step > lastStep) {
+      throw new OptionError(`the step is ${step}; an optimizer counts its steps up to ${lastStep}, from 0`);
+    }
+    const { rule, flags } = this.#ruleSet;
+    const hypers = this.#hypers(group, step);
+    const made = this.#made(group, step);
+    const frozen = this.#isFrozen(group);
+    // Averages of frozen parameters exist from the first step on.
+    const first = (frozen ? step : made) === 0;
+    const row = [(maximize ? -1 : 1) / accumulate, Number(first), Number(frozen)];
+    for (const { columns = [], row: rowOf } of modifiers) {
+      const its = rowOf?.(step);
+      for (const column of columns) row.push(its![column]!);
+    }
+    const its = rule.row(hypers, made + 1, this.#carryOf(group, step), flags, () => this.#ahead(group, step));
+    for (const column of rule.columns) row.push(its[column]!);
+    for (let i = 0; i < row.length; i++) row[i] = asSingle(rule.name, step, this.#columns[i]!, row[i]!);
+    return row;
+  }
+
+  #rowsAt(step: number): readonly number[][] {
+    const rows = this.#ruleSet.groups.map((_, group) => this.#row(group, step));
+    if (!hasCommonRow(this.#ruleSet)) return rows;
+    // As the group that has taken part longest of those that do.
+    const made = rows.map((_, group) => this.#made(group, step));
+    const active = [...rows.keys()].filter((group) => !this.#isFrozen(group));
+    const [longest] = (active.length > 0 ? active : [0]).sort((a, b) => made[b]! - made[a]! || a - b);
+    const common = rows[longest!]!.with(firstColumns.indexOf("first"), Number(made.every((count) => count === 0)));
+    return [...rows, common];
   }
 
   /** Fixes what was carried up to `step` before hypers or freezing change: only later values are computed again. */

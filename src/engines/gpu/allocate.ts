@@ -48,7 +48,8 @@ export function watched<T>(device: GPUDevice, work: () => T): Watched<T> {
   return { made, thrown, trouble: troubleOf(device.popErrorScope(), device.popErrorScope()) };
 }
 
-async function troubleOf(...scopes: readonly Promise<GPUError | null>[]): Promise<Trouble> {
+/** The messages of popped error scopes: validation's first, then memory's. */
+export async function troubleOf(...scopes: readonly Promise<GPUError | null>[]): Promise<Trouble> {
   // A lost device may reject these, and then has no message.
   const [refusal, memory] = await Promise.all(scopes.map((scope) => scope.catch(() => null)));
   return { ...(memory ? { memory } : {}), ...(refusal ? { refusal } : {}) };

@@ -3,6 +3,7 @@
 import { locate, type Source } from "../../base/assemble.ts";
 import { DeviceError } from "../../base/errors.ts";
 import { readMade } from "../../base/options.ts";
+import { troubleOf } from "./allocate.ts";
 
 /** How each binding of group 0 is used, in the order of the bindings; a kernel may leave numbers out. */
 export type BindingUse = "read" | "write" | "uniform";
@@ -47,18 +48,10 @@ async function compile(
   bindings: readonly (BindingUse | undefined)[],
   constants: Record<string, number>,
 ): Promise<Kernel> {
+  // Everything is started at once: the messages about a source are asked for only where no pipeline comes of it.
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: source.name, code: source.code });
-  const moduleError = device.popErrorScope();
-  const { messages } = await module.getCompilationInfo();
-  const message = messages.find(({ type }) => type === "error");
-  if (message) {
-    const { snippet, line } = locate(source, message.lineNum);
-    await moduleError;
-    throw new DeviceError(`${source.name} does not compile: ${snippet}, line ${line}: ${message.message}`);
-  }
-  const broken = await moduleError;
-  if (broken) throw new DeviceError(`${source.name} does not compile: ${broken.message}`);
+  const refused = troubleOf(device.popErrorScope());
   const layout = device.createBindGroupLayout({
     label: source.name,
     entries: bindings.flatMap((use, binding) =>
@@ -73,6 +66,14 @@ async function compile(
       compute: { module, entryPoint: "main", constants },
     });
   } catch (error) {
+    const { messages } = await module.getCompilationInfo();
+    const message = messages.find(({ type }) => type === "error");
+    if (message) {
+      const { snippet, line } = locate(source, message.lineNum);
+      throw new DeviceError(`${source.name} does not compile: ${snippet}, line ${line}: ${message.message}`);
+    }
+    const { refusal } = await refused;
+    if (refusal) throw new DeviceError(`${source.name} does not compile: ${refusal.message}`);
     throw new DeviceError(`${source.name} does not make a pipeline: ${(error as Error).message}`, { cause: error });
   }
   return {

@@ -47,8 +47,14 @@ interface Ring {
 /** How long what rules carry is kept for steps that the GPU may still be at, in steps before those that the ring holds. */
 const memory = 2 ** 16;
 
+/** Steps whose rows are made at once: at first. */
+const firstStretch = 32;
+
+/** And after hypers changed: that of the next step, and of one more where gradients add up. */
+const leastStretch = 2;
+
 /**
- * Stretches grow as long as nothing is set, so that setting a hyper at every step stays cheap and a fixed schedule needs a
+ * Stretches double as long as nothing is set, so that setting a hyper at every step stays cheap and a fixed schedule needs a
  * refill every 2,048 steps.
  */
 export class RowRing {
@@ -61,7 +67,7 @@ export class RowRing {
   readonly #words: number;
   readonly #ahead: Ring;
   readonly #near: Ring;
-  #stretch = 32;
+  #stretch = firstStretch;
 
   constructor(queue: GPUQueue, buffer: GPUBuffer, plan: Plan, hypers: Hypers, replica: number) {
     this.sources = plan.ruleSets.map((ruleSet) => new RowSource(plan, hypers, ruleSet, replica));
@@ -83,7 +89,7 @@ export class RowRing {
     const ring = this.#ahead;
     ring.begin = Math.min(step, ring.end);
     ring.end = ring.begin;
-    this.#stretch = 32;
+    this.#stretch = leastStretch;
     this.#clear(this.#near, this.#near.begin, this.#near.end);
     this.#near.end = this.#near.begin;
   }
@@ -95,7 +101,7 @@ export class RowRing {
       ring.begin = step;
       ring.end = step;
     }
-    this.#stretch = 32;
+    this.#stretch = firstStretch;
   }
 
   /** Moves the ring back to a step before its beginning; returns whether it had to. */

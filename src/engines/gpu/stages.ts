@@ -281,6 +281,7 @@ class KernelCache {
       workgroup_size: this.#shape.workgroupSize,
       barriers: Number(this.#shape.barriers),
       advances: Number(last),
+      accumulates: Number(context.plan.accumulate > 1),
       ...Object.fromEntries(flags),
       ...pass.constants?.(context, this.#shape, mostLanes(this.#device)),
     };

@@ -1,11 +1,9 @@
 // Adding gradients up, where several make one update.
 import accumulate from "../../../shaders/accumulate.wgsl?raw";
-import { controlRecord } from "../gpu/control.ts";
 import { chunks, control, gradients, sizes } from "./bindings.ts";
-import { placesSnippet, structsSnippet } from "./generate.ts";
-import { arriveSnippet, chunkSnippet, file, loadSnippets, workgroupSnippet } from "./snippets.ts";
-import { type Binding, linesOf, type Stage } from "./stage.ts";
-import { chunkStruct, placesStruct, sizesStruct } from "./structs.ts";
+import { rawSnippets } from "./cell.ts";
+import { arriveSnippet, file } from "./snippets.ts";
+import type { Binding, Stage } from "./stage.ts";
 
 const sums: Binding = { name: "sums", use: "write", type: "array<vec4f>" };
 
@@ -17,22 +15,10 @@ export const accumulateStage: Stage = {
       each: "launch",
       raw: true,
       bindings: () => [sums, gradients, chunks, sizes, control],
-      source({ access, modifiers }) {
-        const blocks = linesOf(modifiers);
-        const places = placesStruct(blocks);
-        return {
-          name: "accumulate",
-          snippets: [
-            structsSnippet(sizesStruct, controlRecord, chunkStruct(places)),
-            workgroupSnippet,
-            chunkSnippet,
-            placesSnippet(places, blocks),
-            loadSnippets[access],
-            arriveSnippet,
-            file("accumulate", accumulate),
-          ],
-        };
-      },
+      source: (context) => ({
+        name: "accumulate",
+        snippets: [...rawSnippets(context), arriveSnippet, file("accumulate", accumulate)],
+      }),
     },
   ],
 };

@@ -8,6 +8,7 @@ import { chunks, control, gradients, params, scalars, sizes, table } from "./bin
 import {
   cellSnippet,
   cellStructsSnippet,
+  chunkAtSnippet,
   modifyGradientSnippet,
   placesSnippet,
   rowSnippet,
@@ -38,20 +39,24 @@ export function cellBindings({ layout }: KernelContext): readonly Binding[] {
   return layout.scalars.length > 0 ? [...all, scalars] : all;
 }
 
-/** What kernels over chunks know of them, of their rows and of the gradient as the caller wrote it. */
-export function chunkSnippets({ access, modifiers }: KernelContext, columns: readonly string[]): readonly Snippet[] {
+/** Chunks, and the gradient as the caller wrote it. */
+export function rawSnippets({ access, modifiers }: KernelContext): readonly Snippet[] {
   const blocks = linesOf(modifiers);
   const places = placesStruct(blocks);
+  const chunk = chunkStruct(places);
   return [
-    structsSnippet(sizesStruct, controlRecord, chunkStruct(places)),
+    structsSnippet(sizesStruct, controlRecord, chunk),
     workgroupSnippet,
-    controlSnippet,
-    tableSnippet,
     chunkSnippet,
+    chunkAtSnippet(chunk),
     placesSnippet(places, blocks),
-    rowSnippet(columns),
     loadSnippets[access],
   ];
+}
+
+/** The same, and rows. */
+export function chunkSnippets(context: KernelContext, columns: readonly string[]): readonly Snippet[] {
+  return [...rawSnippets(context), controlSnippet, tableSnippet, rowSnippet(columns)];
 }
 
 /** The gradient's scale, and modifiers of the gradient in their order. */

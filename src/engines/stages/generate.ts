@@ -47,10 +47,21 @@ export function rowSnippet(columns: readonly string[]): Snippet {
     "row",
     `${uniformStruct("Row", columns, "f32")}
 // Of a step whose rows are not there, some other step's: what rests looks at none.
-fn row_of(replica: u32, group: u32) -> Row {
-  let step = atomicLoad(&control[replica * sizes.clip_bins].step);
-  let at = slot_of(replica, step) + sizes.row_offset + group * sizes.column_count;
+fn row_of(now: Now, group: u32) -> Row {
+  let at = now.slot + sizes.row_offset + group * sizes.column_count;
   return Row(${fields.join(", ")});
+}
+`,
+  );
+}
+
+/** An entry of the chunk table, field by field: a kernel loads those that it reads, which it would not of the whole. */
+export function chunkAtSnippet(chunk: Struct): Snippet {
+  const fields = Object.keys(chunk.fields).map((field) => `chunks[index].${snakeCase(field)}`);
+  return generated(
+    "chunk",
+    `fn chunk_at(index: u32) -> Chunk {
+  return Chunk(${fields.join(", ")});
 }
 `,
   );
@@ -166,7 +177,6 @@ export function cellSnippet(context: KernelContext): Snippet {
   const fixed = ruleSet.slots.filter((slot) => rule.fixed?.includes(slot));
   // What is made orthogonal has been written already, by products.
   const changed = ruleSet.slots.filter((slot) => !fixed.includes(slot) && slot !== rule.orthogonalises?.slot);
-  const chosen = ["p", ...all].map((field) => `select(x.${snakeCase(field)}, y.${snakeCase(field)}, inside)`);
   return generated(
     `cell of rule "${rule.name}"`,
     `fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
@@ -186,16 +196,10 @@ fn store_slots(chunk: Chunk, e: u32, y: Cell) {
   let at = chunk.state + e / 4u;
 ${store(changed)}}
 
-// Slots that keep what they start with are stored in the first update alone.
-const begins_slots = ${fixed.length > 0};
-
-fn begin_slots(chunk: Chunk, e: u32, y: Cell) {
+// Slots that keep what they start with.
+fn store_fixed(chunk: Chunk, e: u32, y: Cell) {
   let at = chunk.state + e / 4u;
 ${store(fixed)}}
-
-fn chosen_cell(x: Cell, y: Cell, inside: vec4<bool>) -> Cell {
-  return Cell(${chosen.join(", ")});
-}
 `,
   );
 }
@@ -298,7 +302,7 @@ export function concludingScalarsSnippet({ ruleSet, layout }: KernelContext): Sn
     return `select(${scalarAt(layout, scope, at)}, ${value}, by.first != 0.0)`;
   });
   // Sums over all tensors start with the first update of any group, and use the row after the groups'.
-  const by = rule.reduction?.scope === "all" ? "row_of(replica, sizes.common_row)" : "h";
+  const by = rule.reduction?.scope === "all" ? "row_of(now_of(replica), sizes.common_row)" : "h";
   const stores = fields.map(({ name, scope, at }) => `  ${scalarAt(layout, scope, at)} = r.${snakeCase(name)};\n`);
   return generated(
     `first scalars of rule "${rule.name}"`,
