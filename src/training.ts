@@ -159,6 +159,8 @@ export type { CompleteRunConfig, MetricConfig, RunConfig, StopConfig, WatchConfi
 export * as runs from "./train/runs.ts";
 export { createStopping, type Stopping, type StoppingOptions, type StoppingReport } from "./train/stopping.ts";
 export {
+  type BeforeStep,
+  type LayersPoint,
   type Progress,
   type Reason,
   type TrainJob,

@@ -6,10 +6,12 @@ import { readConfig } from "../src/optimizer/read_config.ts";
 import { adamw } from "../src/rules/adam.ts";
 import { sgd } from "../src/rules/sgd.ts";
 import { linear } from "../src/schedules/linear.ts";
+import { piecewise } from "../src/schedules/piecewise.ts";
 import { plateau } from "../src/schedules/plateau.ts";
 import type { Engine } from "../src/train/engine.ts";
+import type { RunCheckpoint } from "../src/train/run_checkpoint.ts";
 import type { RunConfig } from "../src/train/run_config.ts";
-import { largestDifference, type Progress, train } from "../src/train/train.ts";
+import { type BeforeStep, type LayersPoint, largestDifference, type Progress, train } from "../src/train/train.ts";
 
 /** 32 rows, a third of each class. */
 export const data = {
@@ -72,6 +74,83 @@ export function trainingLaws(makeEngine: () => Promise<{ engine: Engine; lose?: 
       expect(result.losses.length).toBeGreaterThanOrEqual(3);
       expect(result.losses.length).toBeLessThan(20);
       expect(result).toMatchObject({ testLoss: null, testAccuracy: null });
+    });
+
+    it("waits before a step as long as is asked, and takes the rate that is set there, which a resumed run keeps", async () => {
+      const { engine } = await makeEngine();
+      const rates: number[] = [];
+      const order: string[] = [];
+      let checkpoint: RunCheckpoint | undefined;
+      const set = await train({
+        engine,
+        ...config,
+        data,
+        async beforeStep({ index, optimizer, settle }) {
+          order.push(`before ${index}`);
+          if (index !== 9) return;
+          await settle();
+          order.push(`settled ${rates.length}`);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+          optimizer.set({ lr: 0.01 });
+        },
+        onStep({ index, lr }) {
+          rates.push(lr);
+          order.push(`made ${index}`);
+        },
+        saveEvery: 12,
+        onCheckpoint(each) {
+          checkpoint ??= each;
+        },
+      });
+      expect(rates).toEqual(Array.from({ length: 20 }, (_, i) => (i < 8 ? 0.1 : 0.01)));
+      expect(order.indexOf("settled 8")).toBeGreaterThan(order.indexOf("made 8"));
+      expect(order.indexOf("made 9")).toBeGreaterThan(order.indexOf("settled 8"));
+      expect(order.filter((each) => each.startsWith("before"))).toHaveLength(20);
+      const dropped = piecewise({
+        points: [
+          [0, 0.1],
+          [8, 0.01],
+        ],
+        interpolate: "constant",
+      });
+      const scheduled = await train({ engine, ...config, optimizer: sgd({ lr: dropped }), data });
+      expect(set.losses).toEqual(scheduled.losses);
+      expect(set.params).toEqual(scheduled.params);
+      const resumed = await train({ engine, ...config, data, resume: checkpoint!.bytes });
+      expect(resumed.params).toEqual(set.params);
+    });
+
+    it("ends before a step where that is asked, by the signal or an error", async () => {
+      const { engine } = await makeEngine();
+      const stop = new AbortController();
+      const beforeStep = ({ index }: BeforeStep) => index === 6 && stop.abort();
+      const ended = await train({
+        engine,
+        ...config,
+        data,
+        signal: stop.signal,
+        beforeStep: (at) => void beforeStep(at),
+      });
+      expect(ended).toMatchObject({ reason: "interrupted", losses: { length: 5 } });
+      const refuse = async () => {
+        throw new Error("from the hook");
+      };
+      await expect(train({ engine, ...config, data, beforeStep: refuse })).rejects.toThrow("from the hook");
+      await expect(train({ engine, ...config, data, beforeStep: 3 as never })).rejects.toThrow(
+        "beforeStep is 3; it must be a function",
+      );
+    });
+
+    it("tells what the layers did at every look of the watch", async () => {
+      const { engine } = await makeEngine();
+      const looks: LayersPoint[] = [];
+      const watched = { ...config, watch: { every: 5 } };
+      await train({ engine, ...watched, data, onLayers: (look) => looks.push(look) });
+      expect(looks.map(({ step }) => step)).toEqual([1, 5, 10, 15, 20]);
+      for (const { layers } of looks) {
+        expect(layers).toHaveLength(4);
+        for (const { gradientNorm, updateNorm } of layers) expect(updateNorm).toBeCloseTo(0.1 * gradientNorm, 5);
+      }
     });
 
     it("throws where a rate leaves its range, though other steps are on their way", async () => {

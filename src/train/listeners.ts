@@ -4,14 +4,16 @@ import { OptionError, show } from "../base/errors.ts";
 import type { CurvaturePoint } from "./curvature.ts";
 import type { MetricOptions } from "./metric.ts";
 import type { RunState } from "./run_checkpoint.ts";
-import type { Progress, TrainOptions } from "./train.ts";
+import type { LayersPoint, Progress, TrainOptions } from "./train.ts";
 import type { WatchEvent } from "./watch.ts";
 
 export interface Listeners {
   /** Starts at a state whose past needs no report. */
   begin(state: Pick<RunState, "step" | "metrics" | "events" | "curvature">): void;
   onStart(): void;
+  readonly beforeStep: TrainOptions["beforeStep"];
   onStep(progress: Progress): void;
+  onLayers(point: LayersPoint): void;
   /** Reports the events that were not reported yet. */
   onEvents(events: readonly WatchEvent[]): void;
   /** Reports a sharpness, where it is not reported yet. */
@@ -24,16 +26,17 @@ export interface Listeners {
 
 /** @throws OptionError for a listener that is not a function. */
 export function listen(options: TrainOptions): Listeners {
-  const { onStart, onStep, onEvent, onCurvature, onTest, onMetric, onBest, onCheckpoint } = options;
-  const listeners = { onStart, onStep, onEvent, onCurvature, onTest, onMetric, onBest, onCheckpoint };
-  const all = { ...listeners, recover: options.recover };
+  const { beforeStep, onStart, onStep, onLayers, onEvent, onCurvature, onTest, onMetric, onBest, onCheckpoint } =
+    options;
+  const listeners = { onStart, onStep, onLayers, onEvent, onCurvature, onTest, onMetric, onBest, onCheckpoint };
+  const all = { beforeStep, ...listeners, recover: options.recover };
   for (const [name, value] of Object.entries(all)) {
     if (value !== undefined && typeof value !== "function") {
       throw new OptionError(`${name} is ${show(value)}; it must be a function`);
     }
   }
   const thrown = new Set<unknown>();
-  const reported = { start: false, step: 0, events: 0, curvature: 0, metric: 0, best: 0 };
+  const reported = { start: false, step: 0, layers: 0, events: 0, curvature: 0, metric: 0, best: 0 };
   const guarded = (report: () => void) => {
     try {
       report();
@@ -56,7 +59,7 @@ export function listen(options: TrainOptions): Listeners {
     begin({ step, metrics, events, curvature }) {
       const metric = metrics.at(-1)?.step ?? 0;
       const measured = curvature?.points.at(-1)?.step ?? 0;
-      Object.assign(reported, { step, events: events.length, curvature: measured, metric, best: metric });
+      Object.assign(reported, { step, layers: step, events: events.length, curvature: measured, metric, best: metric });
     },
     onStart() {
       if (!reported.start) guarded(() => onStart?.());
@@ -66,6 +69,11 @@ export function listen(options: TrainOptions): Listeners {
       if (progress.index <= reported.step) return;
       reported.step = progress.index;
       guarded(() => onStep?.(progress));
+    },
+    onLayers(point) {
+      if (point.step <= reported.layers) return;
+      reported.layers = point.step;
+      guarded(() => onLayers?.(point));
     },
     onEvents(events) {
       while (reported.events < events.length) {
@@ -93,6 +101,7 @@ export function listen(options: TrainOptions): Listeners {
         },
       }),
     },
+    beforeStep: beforeStep && guardedLater(beforeStep),
     onCheckpoint: onCheckpoint && guardedLater(onCheckpoint),
     threw: (error) => thrown.has(error),
   };

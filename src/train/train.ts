@@ -9,7 +9,7 @@ import { firstAndEach, reportOf, type StepReport } from "../objectives/objective
 import { createPipeline } from "../objectives/pipeline.ts";
 import { programOf } from "../objectives/program.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
-import type { LayerStats, Role, TensorValues } from "../optimizer/optimizer.ts";
+import type { LayerStats, Optimizer, Role, TensorValues } from "../optimizer/optimizer.ts";
 import { scheduleDefinitions } from "../schedules/index.ts";
 import { readEngine } from "./arguments.ts";
 import { type CurvaturePoint, type CurvatureTrack, createCurvatureTrack, meterRows } from "./curvature.ts";
@@ -56,18 +56,50 @@ export interface Progress extends StepReport {
  */
 export type Reason = "finished" | "stopped-early" | "diverged" | "interrupted";
 
+/** A run before one of its steps. */
+export interface BeforeStep {
+  /** 1-based number of the step to come. */
+  readonly index: number;
+  /**
+   * The run's optimizer: `set` changes hypers from this step on, `freeze` and `thaw` stop and start groups, `read` gives what it has
+   * learned so far. Its `step`, `write` and `destroy` are the run's own.
+   */
+  readonly optimizer: Optimizer;
+  /**
+   * Resolves once every step before this one is reported. Up to four are in flight without it, and are reported with the rate that
+   * the optimizer has by then: await it before `set`.
+   */
+  settle(): Promise<void>;
+}
+
+/** What the updates of one step did to each tensor. */
+export interface LayersPoint {
+  /** 1-based number of the training step. */
+  readonly step: number;
+  /** Of each tensor, as `layers` of the optimizer gives it. */
+  readonly layers: readonly LayerStats[];
+}
+
 /** What a run does besides training. */
 export interface TrainOptions extends Omit<MetricOptions, "test"> {
   /** Called for every step, in order, once its loss has come back. */
   readonly onStep?: (progress: Progress) => void;
   /** Called once everything is made, before the first step. */
   readonly onStart?: () => void;
+  /**
+   * Called and awaited before every step: the run waits for what it returns, as long as that takes, and a hyper that it sets holds
+   * from this step on. Checkpoints hold the hypers as they are set, so a run that is resumed keeps them. After a device loss it is
+   * called again for steps that are repeated, with a new optimizer. If it throws, the run ends with that error.
+   */
+  readonly beforeStep?: (moment: BeforeStep) => void | Promise<void>;
   /** Stops the run after the steps in flight; `train` returns the result so far. */
   readonly signal?: AbortSignal;
   /** Also returns the trained parameters as they were after this many steps. */
   readonly snapshotAfter?: number;
   /** Called with every sharpness that the config's `curvature` asks for. */
   readonly onCurvature?: (point: CurvaturePoint) => void;
+  /** Called with every look of the config's `watch` at the layers, before the `onStep` of its step. */
+  readonly onLayers?: (point: LayersPoint) => void;
   /** Called with every finding of the config's `watch`. */
   readonly onEvent?: (event: WatchEvent) => void;
   /**
@@ -291,7 +323,8 @@ async function trainOn(
 
 const trainOptions: readonly (keyof TrainOptions)[] = [
   ...(["signal", "snapshotAfter", "saveEvery", "resume", "recover"] as const),
-  ...(["onStart", "onStep", "onEvent", "onCurvature", "onTest", "onMetric", "onBest", "onCheckpoint"] as const),
+  ...(["beforeStep", "onStart", "onStep", "onLayers", "onEvent", "onCurvature"] as const),
+  ...(["onTest", "onMetric", "onBest", "onCheckpoint"] as const),
 ];
 
 /** Device losses without a checkpoint in between after which a run gives up. */
@@ -345,6 +378,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     const index = losses.length;
     const progress = { ...report, index, lr: lr ?? optimizer.hyper("lr", Math.max(0, report.step - 1)) };
     if (watch) events.push(...watch.observe(progress), ...(layers ? watch.observeLayers(index, layers) : []));
+    if (layers) listeners.onLayers({ step: index, layers });
     return progress;
   };
   const report = (progress: Progress) => {
@@ -445,10 +479,9 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     const ended = (): Reason | null => (lost ? "diverged" : track.stops ? "stopped-early" : null);
     let reason: Reason = (step < steps && ended()) || "finished";
     while (step < steps && reason === "finished") {
-      if (signal?.aborted) {
-        reason = "interrupted";
-        break;
-      }
+      await listeners.beforeStep?.({ index: step + 1, optimizer, settle: () => pipeline.drain() });
+      reason = signal?.aborted ? "interrupted" : (ended() ?? "finished");
+      if (reason !== "finished") break;
       step++;
       // Both at once: what the layers did comes back with the loss of the same step.
       const make = () =>

@@ -197,7 +197,7 @@ const withOptions: Readonly<Record<string, readonly [call: (options: never) => u
     train: [
       (o) => fallline.train({ engine: fallline.cpuEngine(), ...run, data, ...(o as object) }),
       {},
-      "test signal snapshotAfter saveEvery onCheckpoint resume recover onStart onStep onEvent onTest onMetric onBest",
+      "test signal snapshotAfter saveEvery onCheckpoint resume recover beforeStep onStart onStep onLayers onEvent onTest onMetric onBest",
     ],
     "tuning.sweep": [
       (o) => fallline.tuning.sweep({ engine: fallline.cpuEngine(), ...run, steps: 2, data, ...(o as object) } as never),
