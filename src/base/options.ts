@@ -1,7 +1,7 @@
 // Reading options: the one place where ranges are checked. Each reader takes the option's full name, so that its error
 // names the option, the value and what is allowed. Used by rules, schedules, models, run configs and the CLI.
 import { OptionError, show } from "./errors.ts";
-import { didYouMean, meant, meantOption, type Synonyms } from "./words.ts";
+import { meant } from "./names.ts";
 
 /** What a number may be. `min`/`max` are inclusive, `above`/`below` exclusive; NaN and infinities are never allowed. */
 export interface Range {
@@ -56,17 +56,21 @@ export function readBoolean(name: string, value: unknown): boolean {
   return value;
 }
 
-/** A name of several; its case, dashes and underscores do not matter. `synonyms` are other words that are taken for names. */
+/**
+ * A name of several; its case, dashes and underscores do not matter.
+ *
+ * @param hint What the error about another value ends with.
+ */
 export function readChoice<T extends string>(
   name: string,
   value: unknown,
   allowed: readonly T[],
-  synonyms?: Synonyms<T>,
+  hint?: (value: unknown) => string,
 ): T {
-  const found = meant(value, allowed, synonyms);
+  const found = meant(value, allowed);
   if (found !== undefined) return found;
   throw new OptionError(
-    `${name} is ${value === undefined ? "missing" : show(value)}; it must be one of ${allowed.join(", ")}${didYouMean(value, allowed)}`,
+    `${name} is ${value === undefined ? "missing" : show(value)}; it must be one of ${allowed.join(", ")}${hint?.(value) ?? ""}`,
   );
 }
 
@@ -75,16 +79,26 @@ export function isOptions(value: unknown): value is Record<string, unknown> {
   return Object.prototype.toString.call(value) === "[object Object]";
 }
 
-/** A plain object whose fields are all known; unknown fields are errors, so that a misspelt option never passes. */
-export function readObject(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+/**
+ * A plain object whose fields are all known; unknown fields are errors, so that a misspelt option never passes.
+ *
+ * @param hint What the error about an unknown field ends with.
+ */
+export function readObject(
+  name: string,
+  value: unknown,
+  known: readonly string[],
+  hint?: (key: string) => string,
+): Record<string, unknown> {
   if (!isOptions(value)) {
     const given = value === undefined ? "missing" : show(value);
     throw new OptionError(`${name} is ${given}; it must be an object with ${known.join(", ")}`);
   }
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {
-      const hint = didYouMean(key, known, meantOption(key, known));
-      throw new OptionError(`${name} has an unknown option "${key}"; the options are ${known.join(", ")}${hint}`);
+      throw new OptionError(
+        `${name} has an unknown option "${key}"; the options are ${known.join(", ")}${hint?.(key) ?? ""}`,
+      );
     }
   }
   return value;

@@ -1,7 +1,7 @@
-// Names as people type them: which known one is meant, and which one an error suggests.
+// What may be meant by a word that is no name: what errors of configs suggest. Bundles of an optimizer alone are spared it.
 
-/** Letters of the longest word that is compared; names are shorter, and the comparison takes the square. */
-const longest = 40;
+import { folded, longestWord, meant, type Synonyms } from "./names.ts";
+import { readChoice, readObject } from "./options.ts";
 
 /** What other libraries call options of this one; the first one that is allowed where the word stands is meant. */
 const optionWords: Readonly<Record<string, readonly string[]>> = {
@@ -37,24 +37,6 @@ const optionWords: Readonly<Record<string, readonly string[]>> = {
   y: ["targets", "labels", "label"],
 };
 
-/** A word without what spellings differ in: case, dashes, underscores, spaces. */
-export function folded(word: string): string {
-  return word.toLowerCase().replace(/[-_\s.]/g, "");
-}
-
-/** Words for names, by {@link folded} word: what owns the names says what else they are called. */
-export type Synonyms<T extends string = string> = Readonly<Record<string, T>>;
-
-/** The known name that a word is, however it is spelt, or for which it is another word; undefined where it is none. */
-export function meant<T extends string>(word: unknown, known: readonly T[], synonyms: Synonyms<T> = {}): T | undefined {
-  if (typeof word !== "string" || word.length > longest) return undefined;
-  if (known.includes(word as T)) return word as T;
-  const same = folded(word);
-  const found = known.find((name) => folded(name) === same);
-  if (found !== undefined) return found;
-  return Object.hasOwn(synonyms, same) && known.includes(synonyms[same]!) ? synonyms[same] : undefined;
-}
-
 /** The option that a word is in another spelling, or in other libraries. */
 export function meantOption(word: string, known: readonly string[]): string | undefined {
   const same = folded(word);
@@ -66,14 +48,14 @@ export function meantOption(word: string, known: readonly string[]): string | un
 
 /** The known name that is nearest to a word; undefined where none is near. */
 export function nearest(word: unknown, known: readonly string[]): string | undefined {
-  if (typeof word !== "string" || word.length > longest) return undefined;
+  if (typeof word !== "string" || word.length > longestWord) return undefined;
   const given = folded(word);
   if (given.length < 2) return undefined;
   let [best, least] = [undefined as string | undefined, Math.max(1, Math.floor(given.length / 3)) + 1];
   for (const name of known) {
     // Of two that are as near, the one as long is likelier.
     const fraction = Math.min(99, Math.abs(given.length - folded(name).length)) / 100;
-    const distance = name.length > longest ? least : editDistance(given, folded(name)) + fraction;
+    const distance = name.length > longestWord ? least : editDistance(given, folded(name)) + fraction;
     if (distance < least) [best, least] = [name, distance];
   }
   if (best !== undefined || given.length < 4) return best;
@@ -104,4 +86,19 @@ export function editDistance(a: string, b: string): number {
     [before, last] = [last, row];
   }
   return last[b.length]!;
+}
+
+/** As {@link readObject}; the error about an unknown option says which one may be meant, in other libraries' words too. */
+export function readFields(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
+  return readObject(name, value, known, (word) => didYouMean(word, known, meantOption(word, known)));
+}
+
+/** As {@link readChoice}; `synonyms` are taken for names, and the error about another word says which one may be meant. */
+export function readName<T extends string>(
+  name: string,
+  value: unknown,
+  allowed: readonly T[],
+  synonyms?: Synonyms<T>,
+): T {
+  return readChoice(name, meant(value, allowed, synonyms) ?? value, allowed, (word) => didYouMean(word, allowed));
 }

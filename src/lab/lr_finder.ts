@@ -3,7 +3,8 @@
 // runs at rates around that one, since a ramp has no time to see what a rate comes to.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
-import { readChoice, readMade, readNumber, readObject } from "../base/options.ts";
+import { readMade, readNumber } from "../base/options.ts";
+import { readFields, readName } from "../base/words.ts";
 import { accumulateOf } from "../modifiers/modifier.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import { loadCheckpoint, saveCheckpoint } from "../optimizer/checkpoint.ts";
@@ -301,7 +302,7 @@ export function readRamp(options: { readonly [Field in keyof Ramp]?: Ramp[Field]
     start,
     end,
     steps: readNumber("steps", options.steps ?? standard.steps, { min: 2, integer: true }),
-    mode: readChoice("mode", options.mode ?? standard.mode, rangeModes),
+    mode: readName("mode", options.mode ?? standard.mode, rangeModes),
     smoothing: readNumber("smoothing", options.smoothing ?? standard.smoothing, { min: 0, below: 1 }),
     diverge: readNumber("diverge", options.diverge ?? standard.diverge, { above: 1 }),
   };
@@ -309,7 +310,7 @@ export function readRamp(options: { readonly [Field in keyof Ramp]?: Ramp[Field]
 
 function readOptions({ ramp = {}, trials }: RangeOptions): { ramp: Ramp; trials: number } {
   return {
-    ramp: readRamp(readObject("ramp", ramp, Object.keys(rangeDefaults)) as Partial<Ramp>),
+    ramp: readRamp(readFields("ramp", ramp, Object.keys(rangeDefaults)) as Partial<Ramp>),
     trials: readTrials(trials),
   };
 }

@@ -2,7 +2,8 @@
 // go on at each rung, and the one that is left is a run config.
 
 import { OptionError, show } from "../base/errors.ts";
-import { readArray, readChoice, readNumber } from "../base/options.ts";
+import { readArray, readNumber } from "../base/options.ts";
+import { readName } from "../base/words.ts";
 import { accumulateOf, type ModifierConfig, readModifiers } from "../modifiers/modifier.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import type { OptimizerConfig } from "../optimizer/config.ts";
@@ -185,7 +186,7 @@ function candidatesOf(options: SearchOptions): readonly Candidate[] {
   const given = new Set(readArray("rules", options.rules ?? searchedRules, "names of rules"));
   const rules = [...given].map((name, i) => readRule(`rules[${i}]`, name));
   const courses = readArray("schedules", options.schedules ?? searchedShapes, "names").map((name, i) =>
-    readChoice(`schedules[${i}]`, name, scheduleShapeNames),
+    readName(`schedules[${i}]`, name, scheduleShapeNames),
   );
   const multiples = readArray("rates", options.rates ?? [0.25, 1, 4], "multiples").map((factor, i) =>
     readNumber(`rates[${i}]`, factor, { above: 0 }),

@@ -2,8 +2,9 @@
 // hopeless stopped on the way.
 
 import { OptionError, show } from "../base/errors.ts";
-import { readArray, readChoice, readMade, readNumber, readObject, readRecord } from "../base/options.ts";
+import { readArray, readMade, readNumber, readRecord } from "../base/options.ts";
 import { Random } from "../base/random.ts";
+import { readFields, readName } from "../base/words.ts";
 import { accumulateOf } from "../modifiers/modifier.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import type { ReplicaEvaluation } from "../objectives/objective.ts";
@@ -28,8 +29,8 @@ export interface Span {
 }
 
 function readSpan(name: string, value: unknown): Required<Span> {
-  const fields = readObject(name, value, ["min", "max", "scale"]);
-  const scale = fields.scale === undefined ? "log" : readChoice(`${name}.scale`, fields.scale, ["log", "linear"]);
+  const fields = readFields(name, value, ["min", "max", "scale"]);
+  const scale = fields.scale === undefined ? "log" : readName(`${name}.scale`, fields.scale, ["log", "linear"]);
   const min = readNumber(`${name}.min`, fields.min, scale === "log" ? { above: 0 } : {});
   const max = readNumber(`${name}.max`, fields.max, {});
   if (max < min) throw new OptionError(`${name}.max is ${max}; it must be >= ${name}.min, which is ${min}`);
@@ -260,7 +261,7 @@ function rungsOf(halving: Halving | null | undefined, count: number, config: Com
   const { steps, optimizer } = config;
   const accumulate = accumulateOf(optimizer);
   if (halving === null) return halvingRungs(count, steps, 0);
-  const fields = readObject("halving", halving ?? {}, ["times", "eta"]);
+  const fields = readFields("halving", halving ?? {}, ["times", "eta"]);
   const eta = fields.eta === undefined ? 2 : readNumber("halving.eta", fields.eta, { min: 2, integer: true });
   const times = fields.times === undefined ? 3 : readNumber("halving.times", fields.times, { min: 0, integer: true });
   return halvingRungs(count, steps, times, { eta, accumulate });

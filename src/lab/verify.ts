@@ -2,8 +2,9 @@
 // tests over the registry too. Each law says what is wrong in a sentence, or nothing.
 
 import { FalllineError, OptionError, show } from "../base/errors.ts";
-import { inRange, readListener, readNumber, readObject } from "../base/options.ts";
+import { inRange, readListener, readNumber } from "../base/options.ts";
 import { Random } from "../base/random.ts";
+import { readFields } from "../base/words.ts";
 import { readDevice } from "../engines/gpu/device.ts";
 import { createOptimizer } from "../engines/gpu/optimizer.ts";
 import { readParts } from "../engines/gpu/readback.ts";
@@ -46,7 +47,7 @@ export async function verifyRule(
   if (!isRule(rule)) {
     throw new OptionError(`rule is ${rule === undefined ? "missing" : show(rule)}; it must be what defineRule returns`);
   }
-  const { device, onResult } = readObject("verifyRule", options, ["device", "onResult"]);
+  const { device, onResult } = readFields("verifyRule", options, ["device", "onResult"]);
   readListener("onResult", onResult);
   if (device !== undefined) readDevice(device as GPUDevice);
   checkDefaults(rule);

@@ -1,7 +1,7 @@
 // Every modifier, in the order in which they apply: accumulation, skipping, changes of the gradient, changes of the update,
 // averages of the parameters, reports.
 
-import type { Synonyms } from "../base/words.ts";
+import type { Synonyms } from "../base/names.ts";
 import { accumulate, accumulateNotes } from "./accumulate.ts";
 import { cautious, cautiousNotes } from "./cautious.ts";
 import { cautiousDecay, cautiousDecayNotes } from "./cautious_decay.ts";

@@ -3,7 +3,8 @@
 
 import type { Snippet } from "../base/assemble.ts";
 import { OptionError, show } from "../base/errors.ts";
-import { readNumber, readObject } from "../base/options.ts";
+import { readNumber } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import { arenaLength, layoutSegments, type Segment, type Tensor } from "../optimizer/arena.ts";
 import { bindCustomToCpu } from "./custom_cpu.ts";
 import { bindCustomToGpu } from "./custom_gpu.ts";
@@ -63,7 +64,7 @@ const fields = ["name", "tensors", "features", "outputs", "wgsl", "loss", "gradi
  * @throws OptionError that says what is missing or wrong.
  */
 export function defineObjective(definition: CustomDefinition): CustomObjective {
-  const { name, tensors, features, outputs, wgsl, loss, gradient } = readObject(
+  const { name, tensors, features, outputs, wgsl, loss, gradient } = readFields(
     "objective",
     definition,
     fields,

@@ -2,7 +2,8 @@
 // line searches and comparisons of gradients are written on it, for both engines at once.
 
 import { OptionError, show } from "../base/errors.ts";
-import { readBoolean, readNumber, readObject } from "../base/options.ts";
+import { readBoolean, readNumber } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import type { At, VectorSpace } from "../engines/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { Pattern } from "../optimizer/config.ts";
@@ -89,7 +90,7 @@ export function readFieldOptions(optimizer: Optimizer, segments: readonly Segmen
     replica,
     moves = false,
     scalars = 1024,
-  } = readObject("options", options, ["rows", "space", "tensors", "replica", "moves", "scalars"]) as FieldOptions;
+  } = readFields("options", options, ["rows", "space", "tensors", "replica", "moves", "scalars"]) as FieldOptions;
   readBoolean("moves", moves);
   if (space) {
     if (!space.isOf(optimizer))

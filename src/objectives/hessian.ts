@@ -2,7 +2,7 @@
 // rounding sets them apart, extrapolated from these two to a stride of 0 (Richardson 1911). Written once for both engines; only
 // scalars leave them.
 
-import { readObject } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import { type At, alone, at, type Block, copy } from "../engines/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { TensorValues } from "../optimizer/optimizer.ts";
@@ -23,7 +23,7 @@ export async function hessianVector(
   vector: TensorValues,
   options: HessianOptions,
 ): Promise<TensorValues> {
-  const { rows, replica = 0 } = readObject("options", options, ["rows", "replica"]) as HessianOptions;
+  const { rows, replica = 0 } = readFields("options", options, ["rows", "replica"]) as HessianOptions;
   const field = await objective.field({ rows, replica, scalars: 1 });
   try {
     const norm = vectorNorm(segments, vector);

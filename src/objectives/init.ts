@@ -1,9 +1,11 @@
 // Initial weights: He (He, Zhang, Ren, Sun 2015) for rectifiers, Glorot (Glorot and Bengio 2010) otherwise, LeCun (LeCun, Bottou,
 // Orr, Müller 1998) if few inputs must spread over many units; normal or uniform. Drawn from the seeded generator, so the same
 // seed gives the same float32 weights on every engine.
-import { readChoice, readNumber, readObject } from "../base/options.ts";
+
+import type { Synonyms } from "../base/names.ts";
+import { readNumber } from "../base/options.ts";
 import { Random } from "../base/random.ts";
-import type { Synonyms } from "../base/words.ts";
+import { readFields, readName } from "../base/words.ts";
 
 export const initTypes = [
   "heNormal",
@@ -39,9 +41,9 @@ const initWords: Synonyms<(typeof initTypes)[number]> = {
 };
 
 export function readInit(value: InitConfig, standard: (typeof initTypes)[number]): Required<InitConfig> {
-  const fields = readObject("init", value, ["type", "seed"]);
+  const fields = readFields("init", value, ["type", "seed"]);
   return {
-    type: fields.type === undefined ? standard : readChoice("init.type", fields.type, initTypes, initWords),
+    type: fields.type === undefined ? standard : readName("init.type", fields.type, initTypes, initWords),
     seed:
       fields.seed === undefined
         ? 0

@@ -6,8 +6,9 @@ import huber from "../../shaders/objectives/losses/huber.wgsl?raw";
 import meanSquaredError from "../../shaders/objectives/losses/mean_squared_error.wgsl?raw";
 import softmaxCrossEntropy from "../../shaders/objectives/losses/softmax_cross_entropy.wgsl?raw";
 import { DataError, OptionError } from "../base/errors.ts";
-import { type Range, readChoice, readNumber, readObject } from "../base/options.ts";
-import type { Synonyms } from "../base/words.ts";
+import type { Synonyms } from "../base/names.ts";
+import { type Range, readNumber } from "../base/options.ts";
+import { readFields, readName } from "../base/words.ts";
 import type { Judge, Judgement } from "./criterion.ts";
 import { type Dataset, type DatasetShape, datasetNoun, rowNumber } from "./data/dataset.ts";
 
@@ -117,10 +118,10 @@ const lossWords: Synonyms<LossName> = {
 export function readLoss(value: unknown): CompleteLossConfig {
   if (value === undefined) return readLoss("softmaxCrossEntropy");
   if (typeof value !== "object" || value === null)
-    return readLoss({ type: readChoice("model.loss", value, losses, lossWords) });
-  const type = readChoice("model.loss.type", "type" in value ? value.type : undefined, losses, lossWords);
+    return readLoss({ type: readName("model.loss", value, losses, lossWords) });
+  const type = readName("model.loss.type", "type" in value ? value.type : undefined, losses, lossWords);
   const { option } = lossEntries[type];
-  const fields = readObject("model.loss", value, option ? ["type", option.name] : ["type"]);
+  const fields = readFields("model.loss", value, option ? ["type", option.name] : ["type"]);
   if (!option) return { type } as CompleteLossConfig;
   const given = fields[option.name];
   const number = given === undefined ? option.default : readNumber(`model.loss.${option.name}`, given, option.range);

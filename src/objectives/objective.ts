@@ -2,7 +2,8 @@
 // optimizer does the rest. The same interface on both engines, whatever the program.
 
 import { OptionError, show } from "../base/errors.ts";
-import { readListener, readMade, readNumber, readObject } from "../base/options.ts";
+import { readListener, readMade, readNumber } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import { norm as normOf } from "../engines/cpu/vectors.ts";
 import type { Segment } from "../optimizer/arena.ts";
 import type { Stats, TensorValues } from "../optimizer/optimizer.ts";
@@ -148,7 +149,7 @@ export function bind(
   options: ObjectiveOptions,
 ): { readonly program: Program; readonly binding: Binding } {
   const program = programOf(trainable);
-  const { data, batch, microBatch } = readObject("options", options, [
+  const { data, batch, microBatch } = readFields("options", options, [
     "data",
     "batch",
     "microBatch",

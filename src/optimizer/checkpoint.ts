@@ -352,13 +352,11 @@ function recallHypers(
     [...shared, ...fallback, ...groups.flatMap(({ values }) => values)].flatMap((its) => Object.values(its)),
   );
   const known = [...new Set([...schedules, ...states.flatMap(({ config }) => definitionsIn(config))])];
-  const remedy = "; name the kinds that were set: loadCheckpoint(optimizer, bytes, { schedules: [schedules.cosine] })";
+  const hint = () =>
+    "; name the kinds that were set: loadCheckpoint(optimizer, bytes, { schedules: [schedules.cosine] })";
   const read = (saved: Readonly<Record<string, unknown>>) =>
     Object.fromEntries(
-      Object.entries(saved).map(([hyper, value]) => [
-        hyper,
-        scheduleFromJson(value, `set.${hyper}`, known, { remedy }),
-      ]),
+      Object.entries(saved).map(([hyper, value]) => [hyper, scheduleFromJson(value, `set.${hyper}`, known, { hint })]),
     );
   try {
     const saved = {

@@ -2,9 +2,10 @@
 // that brings the registries of rules and modifiers along.
 
 import { OptionError, show } from "../base/errors.ts";
-import { isOptions, readObject } from "../base/options.ts";
+import { folded, meant } from "../base/names.ts";
+import { isOptions } from "../base/options.ts";
 import { safePattern } from "../base/pattern.ts";
-import { didYouMean, folded, meant } from "../base/words.ts";
+import { didYouMean, readFields } from "../base/words.ts";
 import { clipWords, modifiers } from "../modifiers/index.ts";
 import { type Modifier, type ModifierConfig, modifierConfig, withJson } from "../modifiers/modifier.ts";
 import { ruleHints, rules, ruleWords } from "../rules/index.ts";
@@ -81,7 +82,7 @@ export function readConfig(json: unknown): OptimizerConfig {
   const config = { ...(read(owner, json) as Record<string, unknown>) };
   const its = takeModifiers(owner, config);
   // Here, where the keys of modifiers are known, for an error that names them too.
-  readObject(`rule ${owner}`, config, [...planOptions(rule), ...modifiers.map(({ key }) => key)]);
+  readFields(`rule ${owner}`, config, [...planOptions(rule), ...modifiers.map(({ key }) => key)]);
   const given = config.modifiers === undefined ? [] : config.modifiers;
   if (its.length > 0) config.modifiers = Array.isArray(given) ? [...given.map(named), ...its] : given;
   else if (Array.isArray(given) && given.length > 0) config.modifiers = given.map(named);

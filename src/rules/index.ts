@@ -1,6 +1,6 @@
 // The registry of rules: which there are by name, for configs in JSON, the laws and the documentation.
 
-import type { Synonyms } from "../base/words.ts";
+import type { Synonyms } from "../base/names.ts";
 import { adabelief } from "./adabelief.ts";
 import { adadelta } from "./adadelta.ts";
 import { adafactor } from "./adafactor.ts";

@@ -1,7 +1,7 @@
 // Schedules from JSON: type names become the schedules that the caller knows.
 import { OptionError, show } from "../base/errors.ts";
+import { meant, type Synonyms } from "../base/names.ts";
 import { deepest, isOptions } from "../base/options.ts";
-import { didYouMean, meant, type Synonyms } from "../base/words.ts";
 import {
   isScheduleDefinition,
   mostSchedules,
@@ -15,14 +15,14 @@ import {
  * Numbers, functions and schedule configs stay as they are; options are checked when they are used.
  *
  * @param name What errors call it.
- * @param options `remedy`, how the caller is given more kinds, with which errors end; and `synonyms`, other words for types.
+ * @param options `hint`, with which the error about an unknown type ends; and `synonyms`, other words for types.
  * @throws OptionError for an unknown type, and for schedules that are nested too deep or too many.
  */
 export function scheduleFromJson(
   value: unknown,
   name: string,
   known: readonly ScheduleDefinition[],
-  { remedy = "", synonyms }: { readonly remedy?: string; readonly synonyms?: Synonyms } = {},
+  { hint, synonyms }: { readonly hint?: (type: unknown) => string; readonly synonyms?: Synonyms } = {},
 ): Scheduled {
   const budget = { left: mostSchedules };
   const read = (name: string, value: unknown, depth: number): unknown => {
@@ -40,7 +40,7 @@ export function scheduleFromJson(
       throw new OptionError(
         type === undefined
           ? `${name}.type is missing; known schedules are ${types}`
-          : `${name}.type is ${show(type)}, which is not a known schedule; known are ${types}${didYouMean(type, names)}${remedy}`,
+          : `${name}.type is ${show(type)}, which is not a known schedule; known are ${types}${hint?.(type) ?? ""}`,
       );
     }
     const inside = (inner: string, part: unknown) => read(inner, part, depth + 1);

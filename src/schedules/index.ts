@@ -1,6 +1,6 @@
 // The registry of schedules: which there are by name, for configs in JSON, the command line and the documentation.
 
-import type { Synonyms } from "../base/words.ts";
+import type { Synonyms } from "../base/names.ts";
 import { batchGrowth } from "./batch_growth.ts";
 import { batchScaled } from "./batch_scaled.ts";
 import { constant } from "./constant.ts";

@@ -1,6 +1,7 @@
 // Reading schedules of the library from JSON. Brings their registry along.
+import { didYouMean } from "../base/words.ts";
 import { scheduleFromJson } from "./from_json.ts";
-import { scheduleDefinitions, scheduleWords } from "./index.ts";
+import { scheduleDefinitions, scheduleTypes, scheduleWords } from "./index.ts";
 import type { Scheduled } from "./schedule.ts";
 
 /**
@@ -10,5 +11,8 @@ import type { Scheduled } from "./schedule.ts";
  * @throws OptionError for anything but a schedule of the library, and for too many or too deeply nested ones.
  */
 export function readSchedule(value: unknown, name = "schedule"): Scheduled {
-  return scheduleFromJson(value, name, scheduleDefinitions, { synonyms: scheduleWords });
+  return scheduleFromJson(value, name, scheduleDefinitions, {
+    hint: (type) => didYouMean(type, scheduleTypes),
+    synonyms: scheduleWords,
+  });
 }

@@ -1,7 +1,8 @@
 // The arguments that training and its tools share, checked at the boundary: the engine, the data, listeners, signals and data
 // sets.
 
-import { readListener, readMade, readObject, readSignal } from "../base/options.ts";
+import { readListener, readMade, readSignal } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import { type Dataset, readDataset } from "../objectives/data/dataset.ts";
 import type { Engine } from "./engine.ts";
 
@@ -19,7 +20,7 @@ export function readEngine(engine: Engine): Engine {
  * @throws OptionError for an unknown option, and for one of the wrong kind.
  */
 export function readRunOptions<T extends object>(name: string, options: T, known: readonly (keyof T & string)[]): T {
-  const fields = readObject(name, options, known);
+  const fields = readFields(name, options, known);
   for (const [key, value] of Object.entries(fields)) {
     if (key.startsWith("on")) readListener(key, value);
     else if (key === "signal") readSignal(key, value);

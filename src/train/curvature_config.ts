@@ -1,6 +1,7 @@
 // How often a run measures the largest curvature of its loss, as its config says it.
 import { OptionError, show } from "../base/errors.ts";
-import { readNumber, readObject } from "../base/options.ts";
+import { readNumber } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import type { Program } from "../objectives/program.ts";
 
 /** How often a run measures its sharpness, and on which rows. */
@@ -24,7 +25,7 @@ export interface CompleteCurvatureConfig extends CurvatureConfig {
 
 /** @throws OptionError for a meter that is none, and for rows where there is no data. */
 export function readCurvature(value: unknown, { needsData, title }: Program): CompleteCurvatureConfig {
-  const fields = readObject("curvature", value, ["every", "rows"]);
+  const fields = readFields("curvature", value, ["every", "rows"]);
   const every = readNumber("curvature.every", fields.every, { min: 1, integer: true });
   const rows = fields.rows ?? null;
   if (!needsData) {

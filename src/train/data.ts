@@ -1,7 +1,8 @@
 // The data of a run as JSON: which data set, how its file is read, and how many of its rows are used.
 
 import { OptionError, show } from "../base/errors.ts";
-import { readBoolean, readChoice, readNumber, readObject } from "../base/options.ts";
+import { readBoolean, readNumber } from "../base/options.ts";
+import { readFields, readName } from "../base/words.ts";
 import { type CsvOptions, csvOptionNames, readCsvOptions } from "../objectives/data/csv.ts";
 import { type Dataset, type DatasetShape, firstRows, splitRows } from "../objectives/data/dataset.ts";
 import { mnistFiles } from "../objectives/data/mnist.ts";
@@ -98,14 +99,14 @@ const dataWords = { csv: "file", tsv: "file", json: "file", idx: "file" } as con
 export function readData(value: unknown): CompleteDataConfig {
   const common = ["type", "rows", "testRows"];
   const known = [...common, ...pointFields, "path", "shuffle", "standardize", ...csvOptionNames];
-  const type = readChoice("data.type", readObject("data", value, known).type, ["mnist", "file", "points"], dataWords);
-  if (type === "points") return readPointsConfig(readObject("data", value, ["type", ...pointFields]));
+  const type = readName("data.type", readFields("data", value, known).type, ["mnist", "file", "points"], dataWords);
+  if (type === "points") return readPointsConfig(readFields("data", value, ["type", ...pointFields]));
   if (type === "file") {
     return readFile(
-      readObject("data", value, [...common, "path", "shuffle", "seed", "standardize", ...csvOptionNames]),
+      readFields("data", value, [...common, "path", "shuffle", "seed", "standardize", ...csvOptionNames]),
     );
   }
-  const { rows, testRows } = readObject("data", value, common);
+  const { rows, testRows } = readFields("data", value, common);
   return {
     type: "mnist",
     rows: readRows("rows", rows, mnistFiles.train.count) ?? mnistFiles.train.count,

@@ -1,7 +1,8 @@
 // When a run hands over from its rule to L-BFGS: the config.
 
 import { OptionError, show } from "../base/errors.ts";
-import { readNumber, readObject } from "../base/options.ts";
+import { readNumber } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import type { Program } from "../objectives/program.ts";
 import { roleOf } from "../optimizer/evaluation.ts";
 import type { Plan } from "../optimizer/plan.ts";
@@ -50,14 +51,14 @@ export function readHandover(value: unknown, program: Program, plan: Plan, hasMe
 }
 
 function readConfig(value: unknown, accumulate: number, hasMetric: boolean): CompleteHandoverConfig {
-  const { at: when } = readObject("handover", value, ["at", "patience", "minDelta", "below", "every", "history"]);
+  const { at: when } = readFields("handover", value, ["at", "patience", "minDelta", "below", "every", "history"]);
   const kind = typeof when === "number" ? "step" : when;
   const names = { step: [], plateau: ["patience", "minDelta"], noise: ["below", "every"] } as const;
   if (kind !== "step" && kind !== "plateau" && kind !== "noise") {
     const given = when === undefined ? "missing" : show(when);
     throw new OptionError(`handover.at is ${given}; it must be a number of steps, "plateau" or "noise"`);
   }
-  const fields = readObject("handover", value, ["at", ...names[kind], "history"]);
+  const fields = readFields("handover", value, ["at", ...names[kind], "history"]);
   const history = readNumber("handover.history", fields.history ?? 10, { min: 1, max: 1000, integer: true });
   const whole = (name: string, given: unknown, min: number, max?: number) =>
     readNumber(`handover.${name}`, given, { min, integer: true, ...(max ? { max } : {}) });

@@ -1,7 +1,8 @@
 // Predictions of a trained model: its parameters and rows in, a class or numbers of each row out, on either engine.
 
 import { OptionError, show } from "../base/errors.ts";
-import { isOptions, readMade, readNumber, readObject } from "../base/options.ts";
+import { isOptions, readMade, readNumber } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import { type Rows, readClasses, readRows, rowsOf } from "../objectives/data/arrays.ts";
 import { type Columns, readSavedColumns, widthOf } from "../objectives/data/columns.ts";
@@ -60,7 +61,7 @@ export async function predict(
   const made =
     isOptions(model) && "program" in model ? readMadeModel(model as Model) : createModel(model as ModelConfig);
   const tensors = readParams(made, params);
-  const given = readObject("options", options, ["engine", "classes", "scale", "columns"]) as PredictOptions;
+  const given = readFields("options", options, ["engine", "classes", "scale", "columns"]) as PredictOptions;
   const saved = given.columns === undefined ? undefined : readSavedColumns("columns", given.columns);
   const width = saved?.inputs.reduce((sum, column) => sum + widthOf(column), 0);
   if (width !== undefined && width !== made.features) {

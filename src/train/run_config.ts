@@ -2,8 +2,9 @@
 // gives the same run.
 
 import { OptionError, show } from "../base/errors.ts";
-import { readBoolean, readChoice, readNumber, readObject } from "../base/options.ts";
-import type { Synonyms } from "../base/words.ts";
+import type { Synonyms } from "../base/names.ts";
+import { readBoolean, readNumber } from "../base/options.ts";
+import { readFields, readName } from "../base/words.ts";
 import { layerStats } from "../modifiers/layer_stats.ts";
 import { accumulateOf } from "../modifiers/modifier.ts";
 import type { CustomObjective } from "../objectives/custom.ts";
@@ -214,8 +215,8 @@ function stepsToCheck(config: unknown, most: number): number {
  * that contradict each other.
  */
 export function readRunConfig(value: unknown, standardData: DataConfig | null = null): CompleteRunConfig {
-  const fields = readObject("the run config", value, runFields);
-  const format = fields.format === undefined ? runFormat : readChoice("format", fields.format, [runFormat]);
+  const fields = readFields("the run config", value, runFields);
+  const format = fields.format === undefined ? runFormat : readName("format", fields.format, [runFormat]);
   const trainable = trainableOf(fields as unknown as RunConfig);
   const program = programOf(trainable);
   const start = program.start((fields.init ?? undefined) as never);
@@ -337,8 +338,8 @@ function readBatch(value: unknown, steps: number): Scheduled {
 }
 
 function readMetric(value: unknown, program: Program): MetricConfig {
-  const fields = readObject("metric", value, ["type", "every"]);
-  const type = readChoice("metric.type", fields.type, metricTypes, metricWords);
+  const fields = readFields("metric", value, ["type", "every"]);
+  const type = readName("metric.type", fields.type, metricTypes, metricWords);
   if (type !== "loss" && !program.needsData) {
     throw new OptionError(`metric.type is "${type}"; ${program.title} takes no data, so it must be loss`);
   }
@@ -355,7 +356,7 @@ function readMetric(value: unknown, program: Program): MetricConfig {
 }
 
 function readStop(value: unknown, metric: MetricConfig | null): NonNullable<CompleteRunConfig["stop"]> {
-  const { patience, minDelta, restoreBest } = readObject("stop", value, ["patience", "minDelta", "restoreBest"]);
+  const { patience, minDelta, restoreBest } = readFields("stop", value, ["patience", "minDelta", "restoreBest"]);
   const stop = {
     patience: readNumber("stop.patience", patience, { min: 1, integer: true }),
     minDelta: minDelta === undefined ? 0 : readNumber("stop.minDelta", minDelta, { min: 0 }),
@@ -373,7 +374,7 @@ function readWatch(value: unknown): CompleteRunConfig["watch"] {
     throw new OptionError(`watch is ${show(value)}; it must be true, false or an object of options`);
   }
   const { every, ...options }: WatchConfig = value === true ? {} : { ...value };
-  readObject("watch", value === true ? {} : value, ["every", ...watchOptionNames]);
+  readFields("watch", value === true ? {} : value, ["every", ...watchOptionNames]);
   return {
     every: every === undefined ? 10 : readNumber("watch.every", every, { min: 1, integer: true }),
     ...readWatchOptions(options),

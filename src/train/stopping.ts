@@ -1,6 +1,7 @@
 // Early stopping: which value of a metric was the best, and when there has been no better one for too long (Prechelt 1998).
 import { OptionError, show } from "../base/errors.ts";
-import { readChoice, readNumber, readObject } from "../base/options.ts";
+import { readNumber } from "../base/options.ts";
+import { readFields, readName } from "../base/words.ts";
 
 /** What {@link createStopping} takes. */
 export interface StoppingOptions {
@@ -43,13 +44,13 @@ export interface Stopping {
  * @throws OptionError for values out of range and unknown options.
  */
 export function createStopping(options: StoppingOptions = {}): Stopping {
-  const fields = readObject("stopping", options, ["patience", "minDelta", "mode"]);
+  const fields = readFields("stopping", options, ["patience", "minDelta", "mode"]);
   const patience =
     fields.patience === undefined
       ? Number.POSITIVE_INFINITY
       : readNumber("stopping.patience", fields.patience, { min: 1, integer: true });
   const minDelta = fields.minDelta === undefined ? 0 : readNumber("stopping.minDelta", fields.minDelta, { min: 0 });
-  const mode = fields.mode === undefined ? "min" : readChoice("stopping.mode", fields.mode, ["min", "max"]);
+  const mode = fields.mode === undefined ? "min" : readName("stopping.mode", fields.mode, ["min", "max"]);
   const sign = mode === "min" ? 1 : -1;
   let best: number | null = null;
   let bestIndex: number | null = null;

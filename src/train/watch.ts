@@ -1,7 +1,8 @@
 // Watching a run: it observes the steps of a run and reports what is wrong, as typed findings with the numbers behind them. It
 // knows no engine: a training loop, a sweep (one watch for each replica) or a custom loop feeds it.
 import { DataError, OptionError, show } from "../base/errors.ts";
-import { isOptions, type Range, readArray, readMade, readNumber, readObject } from "../base/options.ts";
+import { isOptions, type Range, readArray, readMade, readNumber } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
 import type { LayerStats } from "../optimizer/optimizer.ts";
 import { Alarm, Fading, type Motion, Recent, type SignalState, Usual } from "./signals.ts";
 
@@ -315,7 +316,7 @@ export type Limits = Readonly<Record<keyof WatchOptions, number>>;
 /** @throws OptionError for values out of range and unknown options. */
 export function readWatchOptions(given: WatchOptions): Limits {
   const names = watchOptionNames;
-  const fields = readObject("watch", given, names);
+  const fields = readFields("watch", given, names);
   const read = (name: keyof WatchOptions) =>
     fields[name] === undefined ? options[name].default : readNumber(`watch.${name}`, fields[name], options[name].range);
   return Object.fromEntries(names.map((name) => [name, read(name)])) as Record<keyof WatchOptions, number>;

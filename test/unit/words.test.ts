@@ -2,8 +2,9 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { readChoice, readObject } from "../../src/base/options.ts";
-import { didYouMean, editDistance, folded, meant, nearest } from "../../src/base/words.ts";
+
+import { folded, meant } from "../../src/base/names.ts";
+import { didYouMean, editDistance, nearest, readFields, readName } from "../../src/base/words.ts";
 import { createLandscape } from "../../src/objectives/landscapes/index.ts";
 import { createModel } from "../../src/objectives/models/index.ts";
 import { readConfig, readRule } from "../../src/optimizer/read_config.ts";
@@ -82,10 +83,10 @@ describe("a word that is none", () => {
 
   it("is no name of an object's own, and none in a list where nothing is near", () => {
     for (const word of ["constructor", "__proto__", "toString", "hasOwnProperty"]) {
-      expect(() => readChoice("x", word, ["a", "b"], { a: "a" })).toThrow(`x is "${word}"; it must be one of a, b`);
+      expect(() => readName("x", word, ["a", "b"], { a: "a" })).toThrow(`x is "${word}"; it must be one of a, b`);
     }
     expect(didYouMean("zebra", ["lr", "momentum"])).toBe("");
-    expect(() => readObject("x", { zebra: 1 }, ["lr"])).toThrow(/the options are lr$/);
+    expect(() => readFields("x", { zebra: 1 }, ["lr"])).toThrow(/the options are lr$/);
   });
 });
 

@@ -1,8 +1,8 @@
 // The engine a command runs on: WebGPU where Node has it, or the CPU reference where the user says so.
 import { Option } from "commander";
 import { DeviceError } from "../../base/errors.ts";
-import { readChoice } from "../../base/options.ts";
-import type { Synonyms } from "../../base/words.ts";
+import type { Synonyms } from "../../base/names.ts";
+import { readName } from "../../base/words.ts";
 import { keepChoices } from "../../engines/gpu/kernel_choices.ts";
 import { requestNodeDevice } from "../../node.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../../train/engine.ts";
@@ -18,7 +18,7 @@ export function backendOption(standard?: Backend): Option {
     standard ? "what to run on" : "what to run on (default: webgpu, else cpu)",
   )
     .choices(backends)
-    .argParser((word) => readChoice("backend", word, backends, backendWords));
+    .argParser((word) => readName("backend", word, backends, backendWords));
   return standard ? option.default(standard) : option;
 }
 

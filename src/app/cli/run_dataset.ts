@@ -1,5 +1,6 @@
 // What a run keeps of the data set that it learned from, beside its model: what its rows are like, so that others are read the same.
-import { isOptions, readArray, readNumber, readObject, readString } from "../../base/options.ts";
+import { isOptions, readArray, readNumber, readString } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import { type Columns, readSavedColumns } from "../../objectives/data/columns.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 
@@ -30,7 +31,7 @@ export function runDataset(data: Dataset): RunDataset {
 /** @throws OptionError that names the field. */
 export function readRunDataset(value: unknown): RunDataset {
   const known = ["name", "features", "scale", "classes", "classNames", "columns"];
-  const { name, features, scale, classes, classNames, columns } = readObject("dataset", value, known);
+  const { name, features, scale, classes, classNames, columns } = readFields("dataset", value, known);
   return {
     name: readString("dataset.name", name),
     features: readNumber("dataset.features", features, { min: 1, integer: true }),

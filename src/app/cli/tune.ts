@@ -2,7 +2,8 @@
 // measured, pinned or forgotten.
 import { Command } from "commander";
 import { OptionError, show } from "../../base/errors.ts";
-import { readChoice, readNumber } from "../../base/options.ts";
+import { readNumber } from "../../base/options.ts";
+import { readName } from "../../base/words.ts";
 import { adapterLine, describeAdapter } from "../../engines/gpu/device.ts";
 import { clear } from "../../engines/gpu/kernel_choices.ts";
 import { shapeNames, updateChoice } from "../../engines/gpu/kernel_shapes.ts";
@@ -77,7 +78,7 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
     }
   }
   const variant =
-    options.pin === undefined ? undefined : readChoice("pin", options.pin, [...variantNames, ...shapeNames]);
+    options.pin === undefined ? undefined : readName("pin", options.pin, [...variantNames, ...shapeNames]);
   const device = await openDevice();
   if (options.clear) {
     clear(device);

@@ -1,7 +1,8 @@
 // What the command line does with words that it does not know: other spellings of options are read as they are meant, the rest
 // is answered with what may have been meant.
 import type { Command, CommanderError } from "commander";
-import { didYouMean, folded, meantOption, nearest } from "../../base/words.ts";
+import { folded } from "../../base/names.ts";
+import { didYouMean, meantOption, nearest } from "../../base/words.ts";
 import { modifiers } from "../../modifiers/index.ts";
 import { rules } from "../../rules/index.ts";
 import { runFields } from "../../train/run_config.ts";

@@ -1,7 +1,7 @@
 // What follows a layer's product and bias, and its derivatives, as the CPU computes them; their twin is
 // shaders/products/activation.wgsl. A derivative is formed from what the forward pass keeps: the activation's
 // value where that suffices, else what went into it.
-import type { Synonyms } from "../../base/words.ts";
+import type { Synonyms } from "../../base/names.ts";
 import { erf } from "../cpu/erf.ts";
 
 export interface ActivationFunction {

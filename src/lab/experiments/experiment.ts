@@ -8,14 +8,13 @@ import {
   type Option,
   type Range,
   readArray,
-  readChoice,
   readListener,
   readMade,
   readNumber,
-  readObject,
   readSignal,
   type Values,
 } from "../../base/options.ts";
+import { readFields, readName } from "../../base/words.ts";
 import { breathe } from "../../objectives/turns.ts";
 import { readEngine } from "../../train/arguments.ts";
 import type { Engine } from "../../train/engine.ts";
@@ -144,7 +143,7 @@ export function choice<T extends string>(meaning: string, names: readonly T[], s
     kind: "word",
     allowed: names.join(", "),
     default: standard,
-    read: (name, value) => readChoice(name, value, names),
+    read: (name, value) => readName(name, value, names),
   };
 }
 
@@ -176,7 +175,7 @@ export function defineExperiment<O extends Options>({
   const all: readonly (readonly [string, LabOption<unknown>])[] = Object.entries({ ...options, seed });
   const known = all.map(([key]) => key);
   const read = (given: Readonly<Record<string, unknown>>) => {
-    const fields = readObject("options", given, known);
+    const fields = readFields("options", given, known);
     const values = Object.fromEntries(
       all.map(([key, option]) => [key, option.read(key, fields[key] === undefined ? option.default : fields[key])]),
     ) as Values<O> & { readonly seed: number }; // each option was read by its own reader

@@ -1,5 +1,5 @@
 // Runs an experiment of the registry, or a custom one, and says what ran.
-import { readChoice } from "../../base/options.ts";
+import { readName } from "../../base/words.ts";
 import type { AdapterDescription } from "../../engines/gpu/device.ts";
 import { type Experiment, type ExperimentContext, type Findings, readContext, readExperiment } from "./experiment.ts";
 import { experiments } from "./index.ts";
@@ -49,7 +49,7 @@ export async function runExperiment(
 
 /** @throws OptionError for a name that no experiment has. */
 export function experimentOf(name: string, among: readonly Experiment[] = experiments): Experiment {
-  const chosen = readChoice(
+  const chosen = readName(
     "name",
     name,
     among.map((each) => each.name),

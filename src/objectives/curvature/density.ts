@@ -1,6 +1,7 @@
 // The density of the eigenvalues of an objective's Hessian: stochastic Lanczos quadrature (Ubaru, Chen and Saad 2017).
 
-import { readNumber, readObject } from "../../base/options.ts";
+import { readNumber } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import { at } from "../../engines/vectors.ts";
 import { firstAndEach, type Objective } from "../objective.ts";
 import { normalise, readSeed, signs } from "./extremes.ts";
@@ -54,7 +55,7 @@ export interface DensityOptions extends CurvatureOptions {
  */
 export async function density(objective: Objective, options: DensityOptions = {}): Promise<Density> {
   const names = ["rows", "tensors", "replica", "precondition", "seed", "probes", "steps", "points"];
-  const read = readObject("options", options, names) as DensityOptions;
+  const read = readFields("options", options, names) as DensityOptions;
   const probes = readNumber("probes", read.probes ?? 4, { min: 1, max: 100, integer: true });
   const steps = readNumber("steps", read.steps ?? 40, { min: 2, max: 500, integer: true });
   const points = readNumber("points", read.points ?? 200, { min: 2, max: 10_000, integer: true });

@@ -1,8 +1,9 @@
 // The largest and smallest eigenvalues of an objective's Hessian, with bounds of their errors: sharpness, measured once or again
 // and again along a run, and several eigenvalues at either end.
 
-import { readNumber, readObject } from "../../base/options.ts";
+import { readNumber } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
+import { readFields } from "../../base/words.ts";
 import { type At, alone, at, copy, type VectorSpace } from "../../engines/vectors.ts";
 import { firstAndEach, type Objective } from "../objective.ts";
 import { Lanczos, lanczosScalars, type Ritz } from "./lanczos.ts";
@@ -83,7 +84,7 @@ const enoughFor = (tolerance: number) => Math.min(1e-3, tolerance / 10);
  * @throws OptionError for options that are none; DeviceError where its vectors do not fit.
  */
 export async function createMeter(objective: Objective, options: SharpnessOptions = {}): Promise<SharpnessMeter> {
-  const read = readObject("options", options, sharedOptions) as SharpnessOptions;
+  const read = readFields("options", options, sharedOptions) as SharpnessOptions;
   const tolerance = readNumber("tolerance", read.tolerance ?? 0.01, { above: 0, below: 1 });
   const most = readNumber("products", read.products ?? 60, { min: 2, max: 1000, integer: true });
   const seed = readSeed(read.seed);
@@ -191,7 +192,7 @@ export interface EigenvalueOptions extends SharpnessOptions {
  * @throws OptionError for options that are none; DeviceError where its vectors do not fit.
  */
 export async function eigenvalues(objective: Objective, options: EigenvalueOptions = {}): Promise<Eigenvalues> {
-  const read = readObject("options", options, [...sharedOptions, "largest", "smallest"]) as EigenvalueOptions;
+  const read = readFields("options", options, [...sharedOptions, "largest", "smallest"]) as EigenvalueOptions;
   const tolerance = readNumber("tolerance", read.tolerance ?? 1e-3, { above: 0, below: 1 });
   const products = readNumber("products", read.products ?? usual, { min: 2, max: 1000, integer: true });
   const count = { min: 0, max: 100, integer: true };

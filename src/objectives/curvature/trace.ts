@@ -1,7 +1,8 @@
 // The trace of an objective's Hessian and of its square, exact from as many products as there are parameters, else estimated with a
 // standard error: the trace by Hutch++ (Meyer, Musco, Musco and Woodruff 2021), that of the square by Hutchinson's estimator.
 
-import { readNumber, readObject } from "../../base/options.ts";
+import { readNumber } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import { type At, alone, at, type Block, span, type VectorSpace } from "../../engines/vectors.ts";
 import { firstAndEach, type Objective } from "../objective.ts";
 import { breathe } from "../turns.ts";
@@ -47,7 +48,7 @@ export interface TraceOptions extends CurvatureOptions {
  */
 export async function trace(objective: Objective, options: TraceOptions = {}): Promise<Trace> {
   const names = ["rows", "tensors", "replica", "precondition", "seed", "products"];
-  const read = readObject("options", options, names) as TraceOptions;
+  const read = readFields("options", options, names) as TraceOptions;
   const products = readNumber("products", read.products ?? 60, { min: 6, max: 2 ** 31, integer: true });
   const seed = readSeed(read.seed);
   const third = Math.floor(Math.min(products, 3000) / 3);

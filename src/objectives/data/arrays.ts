@@ -1,6 +1,7 @@
 // Data sets from arrays: flat or nested, typed or plain.
 import { DataError, OptionError, show } from "../../base/errors.ts";
-import { readNumber, readObject, readString } from "../../base/options.ts";
+import { readNumber, readString } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import { checkDataset, type Dataset } from "./dataset.ts";
 import { type ClassesOption, readLabels } from "./labels.ts";
 
@@ -37,7 +38,7 @@ const fields = ["name", "inputs", "labels", "targets", "weights", "classes", "sc
  * classes than there are rows.
  */
 export function arrayDataset(options: ArrayDatasetOptions): Dataset {
-  readObject("the data set", options, fields);
+  readFields("the data set", options, fields);
   const { name = "data", labels, classes, scale = 1 } = options;
   readString("name", name);
   if (options.weights !== undefined) readEach("weights", options.weights, ["number"]);

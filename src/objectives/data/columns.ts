@@ -1,6 +1,7 @@
 // How the columns of a table became a data set's numbers, as plain JSON: a run keeps it beside its model, and reads others by it.
 import { OptionError, show } from "../../base/errors.ts";
-import { readArray, readBoolean, readNumber, readObject, readString } from "../../base/options.ts";
+import { readArray, readBoolean, readNumber, readString } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 
 /** A column by its name in the header, or by its number, counted from 0. */
 export type Column = string | number;
@@ -56,12 +57,12 @@ export function readColumn(name: string, value: unknown): Column {
  * @throws OptionError that names the field.
  */
 export function readSavedColumns(name: string, value: unknown): Columns {
-  const fields = readObject(name, value, ["delimiter", "width", "header", "inputs", "targets", "label", "weight"]);
+  const fields = readFields(name, value, ["delimiter", "width", "header", "inputs", "targets", "label", "weight"]);
   const columns = (field: "inputs" | "targets") =>
     readArray(`${name}.${field}`, fields[field], "columns").map((given, i) => {
       const at = `${name}.${field}[${i}]`;
       const known = ["column", "mean", "deviation", ...(field === "inputs" ? ["categories"] : [])];
-      const { column, mean, deviation, categories } = readObject(at, given, known);
+      const { column, mean, deviation, categories } = readFields(at, given, known);
       return {
         column: readColumn(`${at}.column`, column),
         ...(mean === undefined ? {} : { mean: readNumber(`${at}.mean`, mean, {}) }),

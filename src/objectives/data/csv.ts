@@ -1,6 +1,7 @@
 // CSV as in RFC 4180, and data sets from it: each row is an example, each column an input or something to predict.
 import { DataError, listed, OptionError, show } from "../../base/errors.ts";
-import { readNumber, readObject } from "../../base/options.ts";
+import { readNumber } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import { packed, readClasses } from "./arrays.ts";
 import { type Column, type Columns, readColumn } from "./columns.ts";
 import type { Dataset } from "./dataset.ts";
@@ -53,7 +54,7 @@ export const csvOptionNames = [
  * @throws OptionError that names the option.
  */
 export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
-  const given = readObject(`${prefix}options`, value, csvOptionNames);
+  const given = readFields(`${prefix}options`, value, csvOptionNames);
   const name = (option: keyof CsvOptions) => `${prefix}${option}`;
   const column = (option: "label" | "weight") => {
     const found = given[option];
@@ -101,7 +102,7 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
  * different lengths, unmatched quotes, missing columns, and a first line that may be names or numbers.
  */
 export function parseCsv(text: string, options: CsvOptions & { readonly name?: string | undefined } = {}): Dataset {
-  const { name = "the CSV", ...rest } = readObject("options", options, ["name", ...csvOptionNames]) as typeof options;
+  const { name = "the CSV", ...rest } = readFields("options", options, ["name", ...csvOptionNames]) as typeof options;
   if (typeof name !== "string") throw new OptionError(`name is ${show(name)}; it must be a string`);
   if (typeof text !== "string") throw new OptionError(`text is ${show(text)}; it must be a string of CSV`);
   const csv = readCsvOptions(rest);

@@ -1,7 +1,8 @@
 // A data set for both engines, and the order in which training visits its rows.
 import { DataError, listed, OptionError, show } from "../../base/errors.ts";
-import { readBoolean, readMade, readNumber, readObject } from "../../base/options.ts";
+import { readBoolean, readMade, readNumber } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
+import { readFields } from "../../base/words.ts";
 import type { Columns } from "./columns.ts";
 
 /** Examples in rows. */
@@ -185,7 +186,7 @@ export interface Split {
  */
 export function splitRows(data: Dataset, testRows: number, options: SplitOptions = {}): Split {
   readDataset("data", data);
-  const given = readObject("options", options, ["seed", "shuffle", "stratify"]);
+  const given = readFields("options", options, ["seed", "shuffle", "stratify"]);
   const shuffle = given.shuffle === undefined ? true : readBoolean("shuffle", given.shuffle);
   const stratify =
     given.stratify === undefined ? shuffle && data.labels !== undefined : readBoolean("stratify", given.stratify);

@@ -1,7 +1,8 @@
 // IDX, the format of the MNIST files (yann.lecun.com/exdb/mnist): two zero bytes, a type byte, the number of dimensions,
 // each dimension as a big-endian 32-bit integer, then the values. We read unsigned bytes.
 import { DataError } from "../../base/errors.ts";
-import { readBytes, readMade, readNumber, readObject, readString } from "../../base/options.ts";
+import { readBytes, readMade, readNumber, readString } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import { checkDataset, type LabelledDataset } from "./dataset.ts";
 
 /** An array as an IDX file holds it. */
@@ -78,7 +79,7 @@ export function idxDataset(
   options: IdxOptions = {},
 ): LabelledDataset {
   readString("name", name);
-  readObject("options", options, ["classes", "scale", "files"]);
+  readFields("options", options, ["classes", "scale", "files"]);
   const { scale = 1 / 255, files = { images: `${name} (images)`, labels: `${name} (labels)` } } = options;
   readMade("files", files, "{ images, labels }, what errors call them", { images: "string", labels: "string" });
   const pixels = parseIdx(files.images, images);

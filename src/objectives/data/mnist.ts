@@ -1,7 +1,7 @@
 // MNIST from its four IDX files (LeCun, Cortes, Burges): 60,000 training and 10,000 test images of 28 × 28 bytes. The caller
 // provides the bytes: from a folder in Node, with `fetch` on a page.
 import { DataError } from "../../base/errors.ts";
-import { readChoice } from "../../base/options.ts";
+import { readName } from "../../base/words.ts";
 import type { LabelledDataset } from "./dataset.ts";
 import { idxDataset, parseIdx } from "./idx.ts";
 
@@ -21,7 +21,7 @@ export function mnistDataset(
   images: Uint8Array | ArrayBuffer,
   labels: Uint8Array | ArrayBuffer,
 ): LabelledDataset {
-  const files = mnistFiles[readChoice("half", half, ["train", "test"])];
+  const files = mnistFiles[readName("half", half, ["train", "test"])];
   const { shape } = parseIdx(files.images, images, 3);
   if (shape.join() !== `${files.count},28,28`) {
     throw new DataError(`${files.images} has shape [${shape.join(", ")}]; MNIST's is [${files.count}, 28, 28]`);

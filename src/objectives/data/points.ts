@@ -1,7 +1,8 @@
 // Points in a box as a data set, without labels or targets, at which an equation must hold: evenly spaced, drawn, or given.
 import { OptionError, show } from "../../base/errors.ts";
-import { readNumber, readObject, readString } from "../../base/options.ts";
+import { readNumber, readString } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
+import { readFields } from "../../base/words.ts";
 import { type Rows, readRows, rowsOf } from "./arrays.ts";
 import { checkDataset, type TargetDataset } from "./dataset.ts";
 
@@ -54,7 +55,7 @@ const mostNumbers = 2 ** 28;
  * or are not finite.
  */
 export function pointsDataset(options: PointsOptions): TargetDataset {
-  const { name = "points", values, ...box } = readObject("points", options, ["name", ...boxFields, "values"]);
+  const { name = "points", values, ...box } = readFields("points", options, ["name", ...boxFields, "values"]);
   readString("name", name);
   if (values === undefined) return boxPoints(readPoints("", box, "grid, count or values"), name as string);
   const unused = ["grid", "count", "seed", "low", "high"].find((field) => box[field] !== undefined);

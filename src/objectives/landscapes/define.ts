@@ -11,10 +11,10 @@ import {
   readMade,
   readNothing,
   readNumber,
-  readObject,
   readTyped,
   type Values,
 } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import { type Points, programOfLandscape } from "../landscape.ts";
 import type { Program, Trainable } from "../program.ts";
 
@@ -166,7 +166,7 @@ export function defineLandscape<O extends Options>(
     toJSON: () => type,
     options: options.map(([name, { allowed, default: standard }]) => ({ name, allowed, default: standard })),
     read(name, config) {
-      const fields = readObject(name, config, ["type", ...options.map(([option]) => option)]);
+      const fields = readFields(name, config, ["type", ...options.map(([option]) => option)]);
       const given = new Set(Object.keys(fields).filter((key) => fields[key] !== undefined));
       const values = Object.fromEntries(
         options.map(([key, option]) => {

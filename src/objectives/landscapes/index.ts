@@ -1,7 +1,8 @@
 // The registry of landscapes, and the function that turns a config into one.
 import { OptionError, show } from "../../base/errors.ts";
+import { meant, type Synonyms } from "../../base/names.ts";
 import { readString } from "../../base/options.ts";
-import { didYouMean, meant, type Synonyms } from "../../base/words.ts";
+import { didYouMean } from "../../base/words.ts";
 import { beale } from "./beale.ts";
 import type { Landscape, LandscapeConfig, LandscapeDefinition } from "./define.ts";
 import { himmelblau } from "./himmelblau.ts";

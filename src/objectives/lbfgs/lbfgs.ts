@@ -3,8 +3,9 @@
 
 import { crc32 } from "../../base/checksum.ts";
 import { DataError, DeviceError, OptionError, show } from "../../base/errors.ts";
-import { readBoolean, readChoice, readMade, readNumber, readObject } from "../../base/options.ts";
+import { readBoolean, readMade, readNumber } from "../../base/options.ts";
 import { decodeSafetensors, encodeSafetensors, type SafeTensor } from "../../base/safetensors.ts";
+import { readFields, readName } from "../../base/words.ts";
 import type { GpuVectors } from "../../engines/gpu/vectors.ts";
 import { openVectors } from "../../engines/open_vectors.ts";
 import type { At, VectorSpace } from "../../engines/vectors.ts";
@@ -107,7 +108,7 @@ const optionNames = [
 
 /** @throws OptionError for values out of range and unknown options. */
 export function readLbfgsOptions(name: string, options: LbfgsOptions): CompleteLbfgsOptions {
-  const given = readObject(name, options, optionNames) as LbfgsOptions;
+  const given = readFields(name, options, optionNames) as LbfgsOptions;
   const whole = (option: "history" | "maxIterations" | "maxEvaluations", standard: number, max?: number) =>
     readNumber(`${name}.${option}`, given[option] ?? standard, { min: 1, integer: true, ...(max ? { max } : {}) });
   const tolerance = (option: "gradientTolerance" | "changeTolerance", standard: number) =>
@@ -120,7 +121,7 @@ export function readLbfgsOptions(name: string, options: LbfgsOptions): CompleteL
     maxEvaluations: whole("maxEvaluations", Math.max(25, Math.floor(1.25 * maxIterations))),
     gradientTolerance: tolerance("gradientTolerance", 1e-7),
     changeTolerance: tolerance("changeTolerance", 1e-9),
-    lineSearch: readChoice(`${name}.lineSearch`, given.lineSearch ?? "strongWolfe", ["strongWolfe", "none"]),
+    lineSearch: readName(`${name}.lineSearch`, given.lineSearch ?? "strongWolfe", ["strongWolfe", "none"]),
     stochastic: readBoolean(`${name}.stochastic`, given.stochastic ?? false),
   };
 }

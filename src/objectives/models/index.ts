@@ -1,6 +1,8 @@
 // The registry of kinds of models, and the function that turns a config into a model.
-import { isOptions, readChoice } from "../../base/options.ts";
-import type { Synonyms } from "../../base/words.ts";
+
+import type { Synonyms } from "../../base/names.ts";
+import { isOptions } from "../../base/options.ts";
+import { readName } from "../../base/words.ts";
 import type { Model, ModelKind } from "../model.ts";
 import { type CompleteMlpConfig, type MlpConfig, mlp } from "./mlp.ts";
 import { type CompletePinnConfig, type PinnConfig, pinn } from "./pinn.ts";
@@ -33,6 +35,6 @@ export function createModel(config: ModelConfig): Model<CompleteModelConfig> {
     given === undefined
       ? modelKinds[0]!
       : (modelKinds.find((each) => each === given || each.kind === given) ??
-        modelKinds[names.indexOf(readChoice("model.type", given, names, modelWords))]!);
+        modelKinds[names.indexOf(readName("model.type", given, names, modelWords))]!);
   return kind.read(config as never) as Model<CompleteModelConfig>;
 }

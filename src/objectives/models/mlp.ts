@@ -2,7 +2,8 @@
 // engine.
 
 import { OptionError, show } from "../../base/errors.ts";
-import { readArray, readChoice, readNumber, readObject } from "../../base/options.ts";
+import { readArray, readNumber } from "../../base/options.ts";
+import { readFields, readName } from "../../base/words.ts";
 import { product } from "../../engines/cpu/product.ts";
 import {
   type Activation,
@@ -78,13 +79,13 @@ export const mlp: MlpFunction = Object.assign(
   (layers: readonly number[], options: MlpOptions = {}) => ({
     type: mlp,
     layers,
-    ...readObject("mlp", options, ["activation", "dropout", "loss", "l2", "bias"]),
+    ...readFields("mlp", options, ["activation", "dropout", "loss", "l2", "bias"]),
   }),
   { kind: "mlp", read, toJSON: () => "mlp" },
 );
 
 function read(config: MlpConfig): Model<CompleteMlpConfig> {
-  const fields = readObject("model", config, ["layers", "activation", "dropout", ...trainingOptionNames]);
+  const fields = readFields("model", config, ["layers", "activation", "dropout", ...trainingOptionNames]);
   const widths = readArray("model.layers", fields.layers, "widths").map((width, i) =>
     readNumber(`model.layers[${i}]`, width, { min: 1, integer: true }),
   );
@@ -94,7 +95,7 @@ function read(config: MlpConfig): Model<CompleteMlpConfig> {
   const activation =
     fields.activation === undefined
       ? "relu"
-      : readChoice("model.activation", fields.activation, activations, activationWords);
+      : readName("model.activation", fields.activation, activations, activationWords);
   const dropout = readDropout(fields.dropout);
   const training = readTraining(fields);
   const layers = widths.slice(1).map((outputs, i): Layer => {
@@ -131,7 +132,7 @@ function readDropout(value: unknown): CompleteMlpConfig["dropout"] {
   if (value === undefined) return { rate: 0, seed: 0 };
   const shares = { min: 0, below: 1 };
   if (typeof value !== "object") return { rate: readNumber("model.dropout", value, shares), seed: 0 };
-  const { rate, seed } = readObject("model.dropout", value, ["rate", "seed"]);
+  const { rate, seed } = readFields("model.dropout", value, ["rate", "seed"]);
   const seeds = { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true };
   return {
     rate: readNumber("model.dropout.rate", rate, shares),

@@ -11,7 +11,8 @@ import layout from "../../../shaders/objectives/pinn/layout.wgsl?raw";
 import derivativesText from "../../../shaders/products/derivatives.wgsl?raw";
 import { assemble, type Snippet } from "../../base/assemble.ts";
 import { OptionError, show } from "../../base/errors.ts";
-import { readArray, readChoice, readNumber, readObject } from "../../base/options.ts";
+import { readArray, readNumber } from "../../base/options.ts";
+import { readFields, readName } from "../../base/words.ts";
 import { product } from "../../engines/cpu/product.ts";
 import {
   type Activation,
@@ -93,14 +94,14 @@ const optionNames = ["problem", "activation", "boundaryWeight"];
 /** A perceptron that learns to solve a differential equation. */
 export const pinn: PinnFunction = Object.assign(
   (layers: readonly number[], options: PinnOptions) => {
-    readObject("pinn", options, [...optionNames, "l2", "bias"]);
+    readFields("pinn", options, [...optionNames, "l2", "bias"]);
     return { ...options, type: pinn, layers };
   },
   { kind: "pinn", read, toJSON: () => "pinn" },
 );
 
 function read(config: PinnConfig): Model<CompletePinnConfig> {
-  const fields = readObject("model", config, ["layers", ...optionNames, ...weightOptionNames]);
+  const fields = readFields("model", config, ["layers", ...optionNames, ...weightOptionNames]);
   const widths = readArray("model.layers", fields.layers, "widths").map((width, i) =>
     readNumber(`model.layers[${i}]`, width, { min: 1, integer: true }),
   );
@@ -111,7 +112,7 @@ function read(config: PinnConfig): Model<CompletePinnConfig> {
       `model.layers is ${show(widths)}; it must begin with ${problem.dimensions}, the dimensions of ${problem.name}, and end with 1`,
     );
   }
-  const activation = readChoice("model.activation", fields.activation ?? "tanh", activations, activationWords);
+  const activation = readName("model.activation", fields.activation ?? "tanh", activations, activationWords);
   if (!smoothActivations.includes(activation)) {
     throw new OptionError(
       `model.activation is "${activation}", whose second derivative is zero; it must be one of ${smoothActivations.join(", ")}`,

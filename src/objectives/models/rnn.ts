@@ -1,6 +1,7 @@
 // A recurrent network: config, layers, and the passes on either engine, through time and back again.
 
-import { readNumber, readObject } from "../../base/options.ts";
+import { readNumber } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import { product } from "../../engines/cpu/product.ts";
 import type { Operand } from "../../engines/products/product.ts";
 import { lossCriterion } from "../loss_criterion.ts";
@@ -67,7 +68,7 @@ const sizes = ["inputs", "steps", "hidden", "outputs"] as const;
 /** An Elman network over sequences: one recurrent layer, one dense layer, and a loss. */
 export const rnn: RnnFunction = Object.assign(
   (options: RnnOptions) => {
-    readObject("rnn", options, [...sizes, "loss", "l2", "bias"]);
+    readFields("rnn", options, [...sizes, "loss", "l2", "bias"]);
     return { ...options, type: rnn };
   },
   { kind: "rnn", read, toJSON: () => "rnn" },
@@ -76,7 +77,7 @@ export const rnn: RnnFunction = Object.assign(
 type Layers = readonly [input: Layer, hidden: Layer, output: Layer];
 
 function read(config: RnnConfig): Model<CompleteRnnConfig> {
-  const fields = readObject("model", config, [...sizes, ...trainingOptionNames]);
+  const fields = readFields("model", config, [...sizes, ...trainingOptionNames]);
   const [inputs, steps, hidden, outputs] = sizes.map((name) =>
     readNumber(`model.${name}`, fields[name], { min: 1, integer: true }),
   ) as [number, number, number, number];

@@ -1,7 +1,8 @@
 // The registry of problems, and the function that turns a config into one.
 import { OptionError, show } from "../../base/errors.ts";
+import { meant } from "../../base/names.ts";
 import { isOptions, type Members, readMade } from "../../base/options.ts";
-import { didYouMean, meant } from "../../base/words.ts";
+import { didYouMean } from "../../base/words.ts";
 import { poisson } from "./poisson.ts";
 import type { Problem, ProblemConfig, ProblemKind } from "./problem.ts";
 

@@ -3,7 +3,8 @@
 
 import wgsl from "../../../shaders/objectives/pinn/poisson.wgsl?raw";
 import { OptionError } from "../../base/errors.ts";
-import { readNumber, readObject, readTyped } from "../../base/options.ts";
+import { readNumber, readTyped } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 import type { CompleteBoundaryPoint, Problem, ProblemConfig, ProblemKind } from "./problem.ts";
 
 /** What {@link poisson} takes. */
@@ -32,7 +33,7 @@ export const poisson: PoissonFunction = Object.assign(
 );
 
 function read(name: string, config: ProblemConfig): Problem {
-  const fields = readObject(name, config, ["type", "k", "dimensions", "sidePoints"]);
+  const fields = readFields(name, config, ["type", "k", "dimensions", "sidePoints"]);
   const k = readNumber(`${name}.k`, fields.k ?? 1, { min: 1, integer: true });
   const dimensions = readNumber(`${name}.dimensions`, fields.dimensions ?? 1, { min: 1, max: 2, integer: true });
   if (dimensions === 1 && fields.sidePoints !== undefined) {

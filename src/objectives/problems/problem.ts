@@ -2,7 +2,8 @@
 // TypeScript and in WGSL; right-hand side and exact solution are computed on the host, in float64.
 
 import { OptionError, show } from "../../base/errors.ts";
-import { readArray, readNumber, readObject, readString } from "../../base/options.ts";
+import { readArray, readNumber, readString } from "../../base/options.ts";
+import { readFields } from "../../base/words.ts";
 
 /** A solution at one point with its derivatives, or the derivatives of something by each of these numbers. */
 export interface Jet {
@@ -88,7 +89,7 @@ const fields = ["name", "dimensions", "boundary", "right", "exact", "left", "slo
  * @throws OptionError that says what is missing or wrong.
  */
 export function defineProblem(definition: ProblemDefinition): Problem {
-  const { name, dimensions, boundary, right, exact, left, slopes, wgsl } = readObject(
+  const { name, dimensions, boundary, right, exact, left, slopes, wgsl } = readFields(
     "problem",
     definition,
     fields,
@@ -134,7 +135,7 @@ const signatures = [
 ] as const;
 
 function readPoint(name: string, point: unknown, dimensions: number): CompleteBoundaryPoint {
-  const { at, value = 0, weight = 1 } = readObject(name, point, ["at", "value", "weight"]);
+  const { at, value = 0, weight = 1 } = readFields(name, point, ["at", "value", "weight"]);
   const numbers = readArray(`at of ${name}`, at, "numbers").map((x) => readNumber(`at of ${name}`, x, {}));
   if (numbers.length !== dimensions) {
     throw new OptionError(`at of ${name} has ${numbers.length} numbers; it must have ${dimensions}`);
