@@ -32,8 +32,20 @@ function mnist(): Plugin {
   };
 }
 
+/** The sources of the package's entries, for examples/, which import `fallline` as a user does. */
+function entries() {
+  const { exports } = JSON.parse(readFileSync(join(import.meta.dirname, "package.json"), "utf8")) as {
+    exports: Record<string, { default?: string }>;
+  };
+  return Object.entries(exports).flatMap(([name, { default: built }]) => {
+    const source = built?.replace("./dist/lib/", `${import.meta.dirname}/`).replace(/\.js$/, ".ts");
+    return source ? [{ find: new RegExp(`^fallline${name.slice(1)}$`), replacement: source }] : [];
+  });
+}
+
 export default defineConfig({
   base: "./",
+  resolve: { alias: entries() },
   plugins: [mnist(), minifiedWgsl()],
   build: {
     outDir: "dist/page",

@@ -183,6 +183,16 @@ console.log(first.losses.length < 20, JSON.stringify(second.losses) === JSON.str
   });
 });
 
+describe("docs/how_to.md", () => {
+  it.each(blocks("docs/how_to.md", "js").map((example, index) => [index, example] as const))(
+    "has answer %i, which prints what it promises",
+    async (_, example) => {
+      expect(promised(example)).not.toBe("");
+      expect(await run(example.includes("requestDevice") ? inNode(example) : example)).toBe(promised(example));
+    },
+  );
+});
+
 describe("README.md", () => {
   const examples = blocks("README.md", "js").filter((example) => !isOfNode(example));
   it.each(examples.map((example, index) => [index, example] as const))(
