@@ -3,12 +3,15 @@
 
 import { expect, it } from "vitest";
 import { OptionError } from "../src/base/errors.ts";
+import { openVectors } from "../src/engines/open_vectors.ts";
+import { alone, at } from "../src/engines/vectors.ts";
 import { edgeCase, readEdges } from "../src/lab/edges.ts";
 import { readSpectra, spectrumCase } from "../src/lab/spectra.ts";
 import { createMeter, density, edge, eigenvalues, sharpness, trace } from "../src/objectives/curvature/functions.ts";
 import { digitsDataset } from "../src/objectives/data/digits.ts";
 import { createLandscape } from "../src/objectives/landscapes/index.ts";
 import { quadratic } from "../src/objectives/landscapes/quadratic.ts";
+import { createLbfgs } from "../src/objectives/lbfgs/lbfgs.ts";
 import { createModel } from "../src/objectives/models/index.ts";
 import { initialTensors } from "../src/objectives/program.ts";
 import { adam } from "../src/rules/adam.ts";
@@ -170,7 +173,12 @@ export function curvatureLaws(engine: Engine, { steps }: { readonly steps: numbe
     const other = await engine.optimizer([{ name: "a", shape: [1] }], lion());
     expect(() => edge(other)).toThrow(OptionError);
     other.destroy();
+    const space = await openVectors(optimizer);
+    const block = await space.create(1);
     destroy();
+    await expect(sharpness(objective, { rows })).rejects.toThrow("destroyed");
+    await expect(createLbfgs(optimizer)).rejects.toThrow("of an optimizer that is destroyed");
+    expect(() => space.dots(alone(at(block)), at(block), 0)).toThrow("of an optimizer that is destroyed");
   });
 
   it.each(readSpectra(recorded.spectra))("curvature.json: $id", async (entry) => {

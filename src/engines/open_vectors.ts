@@ -11,7 +11,8 @@ import type { VectorOptions, VectorSpace } from "./vectors.ts";
  * Vectors over tensors of an optimizer: dot products and linear combinations of whole parameter vectors. Only scalars leave the
  * device.
  *
- * @throws OptionError for unknown tensors or an unknown replica; DeviceError if the device runs out of memory.
+ * @throws OptionError for unknown tensors or an unknown replica; DeviceError for an optimizer that is destroyed,
+ * and if the device runs out of memory.
  */
 export async function openVectors(optimizer: Optimizer, options: VectorOptions = {}): Promise<VectorSpace> {
   const { backend } = readOptimizer(optimizer);

@@ -90,7 +90,10 @@ export interface VectorSpace {
   write(to: At, values: readonly ArrayLike<number>[]): void;
   /** A vector's elements, tensor after tensor; by replica. */
   read(at: At): Promise<readonly Float64Array[]>;
-  /** scalars[into + i] := x_i · y. */
+  /**
+   * scalars[into + i] := x_i · y. In float32 products of elements beyond 1.8e19 are infinite, and those of elements below 1e-23 zero;
+   * the norm of such vectors is that of {@link VectorSpace.norm}.
+   */
   dots(x: Span, y: At, into: number): void;
   /**
    * y := keep·y + times·Σ c_i·x_i, added up in the order of i. A vector multiplied by 0 does not count, even if it is infinite.
@@ -100,6 +103,11 @@ export interface VectorSpace {
    * @param times Default 1.
    */
   combine(y: At, keep: number, x: Span, coefficients: Coefficients, times?: number): void;
+  /**
+   * scalars[into] := ‖x‖, the root of the sum of squares, right to rounding wherever it is a number that float32 holds; infinite where
+   * it is larger (Blue 1978, A portable Fortran program to find the Euclidean norm of a vector).
+   */
+  norm(x: At, into: number): void;
   /** scalars[into] := Σ |x|, and scalars[into + 1] := the largest |x|. */
   extent(x: At, into: number): void;
   /** y := y∘x, element by element. */

@@ -2,9 +2,12 @@
 // `fallline-curvature/1` (test/golden/README.md describes it).
 
 import { DataError, show } from "../base/errors.ts";
+import { edge } from "../objectives/curvature/edge.ts";
 import { createMeter } from "../objectives/curvature/extremes.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
+import type { OptimizerConfig } from "../optimizer/config.ts";
+import { readConfig } from "../optimizer/read_config.ts";
 import { sgd } from "../rules/sgd.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";
 import { readModel } from "./gradients.ts";
@@ -15,6 +18,7 @@ import {
   list,
   number,
   numbers,
+  type Recorded,
   record,
   recordedTensors,
   type SectionResult,
@@ -24,14 +28,17 @@ import {
   whole,
 } from "./recorded.ts";
 
-/** Full-batch gradient descent: the loss before each update, and the largest eigenvalue of the Hessian now and then. */
+/**
+ * Full-batch descent: the loss before each update, and the largest eigenvalue of the Hessian now and then, of adam and adamw seen
+ * through their second moment.
+ */
 export interface EdgeCase {
   readonly id: string;
   readonly model: ModelConfig;
   readonly rows: number;
   /** What is taken off every input, after it was divided by the data set's scale. */
   readonly shift: number;
-  readonly lr: number;
+  readonly optimizer: OptimizerConfig;
   readonly params: Values;
   readonly losses: readonly number[];
   /** [updates made, largest eigenvalue]. */
@@ -61,14 +68,12 @@ export function readEdges(value: unknown): readonly EdgeCase[] {
     });
     const late = sharpness.find(([step]) => step >= losses.length);
     if (late) throw new DataError(`${where}.sharpness has step ${late[0]}; there are ${losses.length} losses`);
-    const lr = number(`${where}.lr`, fields.lr);
-    if (!(lr > 0)) throw new DataError(`${where}.lr is ${show(fields.lr)}; it must be > 0`);
     return {
       id,
       model: readModel(`${where}.model`, fields.model),
       rows: whole(`${where}.rows`, fields.rows, 1),
       shift: fields.shift === undefined ? 0 : number(`${where}.shift`, fields.shift),
-      lr,
+      optimizer: readOptimizer(where, fields),
       params: values(`${where}.params`, fields.params),
       losses,
       sharpness,
@@ -76,13 +81,21 @@ export function readEdges(value: unknown): readonly EdgeCase[] {
   });
 }
 
+/** The config of `optimizer`; without it, of plain descent at the rate `lr`. */
+function readOptimizer(where: string, { optimizer, lr }: Recorded): OptimizerConfig {
+  if (optimizer !== undefined) return readConfig(record(`${where}.optimizer`, optimizer));
+  const rate = number(`${where}.lr`, lr);
+  if (rate > 0) return sgd({ lr: rate });
+  throw new DataError(`${where}.lr is ${show(lr)}; it must be > 0`);
+}
+
 /**
  * Makes a case's run. It passes where losses are within 1e-3 and eigenvalues within 1 % up to the last that was recorded before
- * they cross 2 / lr, and the mean of the eigenvalues over the last third of a run that crosses it within 10 %; in between runs are
+ * they cross the optimizer's edge, and the mean of the eigenvalues over the last third of a run that crosses it within 10 %; in between runs are
  * chaotic. `worst` is the largest share of its allowance that any of them uses.
  */
 export async function edgeCase(recorded: EdgeCase, engine: Engine, data: Dataset): Promise<SectionResult> {
-  const { id, lr, losses, sharpness } = recorded;
+  const { id, losses, sharpness } = recorded;
   let worst = 0;
   let why: string | undefined;
   const compare = (where: string, ours: number, expected: number, share: number) => {
@@ -90,9 +103,6 @@ export async function edgeCase(recorded: EdgeCase, engine: Engine, data: Dataset
     if (!(off <= share)) why ??= `${where} is ${ours}; ${expected} was expected, ± ${100 * share} %`;
     worst = Math.max(worst, off / share);
   };
-  const crossing = sharpness.findIndex(([, value]) => value > 2 / lr);
-  const before = crossing < 0 ? sharpness : sharpness.slice(0, crossing);
-  const last = crossing < 0 ? losses.length - 1 : (before.at(-1)?.[0] ?? 0);
   const late = sharpness.filter(([step]) => step >= (1 - lastShare) * (losses.length - 1));
   const error = await attempt(async () => {
     const model = createModel(recorded.model);
@@ -100,9 +110,19 @@ export async function edgeCase(recorded: EdgeCase, engine: Engine, data: Dataset
     const rows = firstRows(data, recorded.rows);
     const inputs = Float32Array.from(data.inputs, (value) => value * data.scale - recorded.shift);
     const shifted: Dataset = { ...data, inputs, scale: 1 };
-    const trainee = await createTrainee(engine, model, tensors, sgd({ lr }), { data: shifted, batch: recorded.rows });
+    const trainee = await createTrainee(engine, model, tensors, recorded.optimizer, {
+      data: shifted,
+      batch: recorded.rows,
+    });
     try {
-      const meter = await createMeter(trainee.objective, { rows, tolerance: 2e-3 });
+      const { optimizer } = trainee;
+      const limit = edge(optimizer);
+      const crossing = sharpness.findIndex(([, value]) => value > limit);
+      const before = crossing < 0 ? sharpness : sharpness.slice(0, crossing);
+      const last = crossing < 0 ? losses.length - 1 : (before.at(-1)?.[0] ?? 0);
+      // Of sgd the curvature is the loss's own.
+      const precondition = optimizer.slots.includes("v") ? optimizer : undefined;
+      const meter = await createMeter(trainee.objective, { rows, tolerance: 2e-3, precondition });
       const asked = new Map(sharpness);
       const sums = { ours: 0, expected: 0 };
       let running: Promise<void>[] = [];
@@ -133,8 +153,8 @@ export async function edgeCase(recorded: EdgeCase, engine: Engine, data: Dataset
       await Promise.all(running);
       const { length } = late;
       if (crossing >= 0 && length > 0) {
-        const [ours, expected] = [sums.ours, sums.expected].map((sum) => (lr * sum) / length);
-        compare("the mean of sharpness · lr over the last third", ours!, expected!, allowed.mean);
+        const [ours, expected] = [sums.ours, sums.expected].map((sum) => sum / length / limit);
+        compare("the mean of sharpness over the edge, in the last third,", ours!, expected!, allowed.mean);
       }
     } finally {
       trainee.destroy();

@@ -131,6 +131,11 @@ export class Cohort {
         `curvature is ${show(config.curvature)}; the sharpness of runs side by side is not measured, so it must be left out`,
       );
     }
+    if (complete.handover) {
+      throw new OptionError(
+        `handover is ${show(config.handover)}; runs side by side do not hand over to L-BFGS, so it must be left out`,
+      );
+    }
     const trainable = trainableOf(complete);
     const start = complete.init ?? undefined;
     const batch = data ? checkBatch(complete, data) : 1;

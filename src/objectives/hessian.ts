@@ -87,9 +87,9 @@ export class Hessian {
   async begin(): Promise<void> {
     const { space } = this.#field;
     space.load("params", this.#point);
-    space.dots(alone(this.#point), this.#point, this.#first);
-    const squares = await space.scalars(this.#first, 1);
-    this.#sizes = squares.map(([square]) => 1 + Math.sqrt(square!));
+    space.norm(this.#point, this.#first);
+    const norms = await space.scalars(this.#first, 1);
+    this.#sizes = norms.map(([norm]) => 1 + norm!);
   }
 
   /**
@@ -120,14 +120,14 @@ export class Hessian {
           narrow,
         );
         space.combine(this.#wide, -1, alone(narrow), [1]);
-        space.dots(alone(this.#wide), this.#wide, this.#first);
-        space.dots(alone(narrow), narrow, this.#first + 1);
+        space.norm(this.#wide, this.#first);
+        space.norm(narrow, this.#first + 1);
         const found = await space.scalars(this.#first, 2);
         // narrow + (narrow - wide) / (factor² - 1), where it is the best so far.
         const better = found.map(([difference, size], r) => {
           const its = best[r]!;
           if (its.done) return 0;
-          const off = difference === 0 ? 0 : Math.sqrt(difference! / size!);
+          const off = difference === 0 ? 0 : difference! / size!;
           if (off < its.off) {
             Object.assign(its, { stride: from, off, done: off <= enough });
             return 1;

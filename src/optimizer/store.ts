@@ -52,6 +52,8 @@ export interface Write {
 }
 
 export interface Store {
+  /** Whether `destroy` was called. */
+  readonly destroyed: boolean;
   /** @throws DeviceError that names the call, if the store is destroyed or its device lost. */
   mustLive(call: string): void;
   /** The step of a replica's next update, as far as the host knows. */

@@ -10,6 +10,8 @@ export interface RunOutcome {
   readonly testLoss?: number | null | undefined;
   /** The share of the test set that is classified correctly; null where it was not tested. */
   readonly testAccuracy: number | null;
+  /** The root of the mean square of what is off an exact solution; null where none is known. A run.json of an older version has none. */
+  readonly testError?: number | null | undefined;
   /** What else may affect the losses: backend, adapter, versions. */
   readonly environment: Readonly<Record<string, unknown>>;
 }
@@ -50,6 +52,8 @@ export interface CurveDifference {
   readonly testLoss: readonly [number | null, number | null];
   /** The test accuracy of either run; null where it was not tested. */
   readonly testAccuracy: readonly [number | null, number | null];
+  /** The error of either run against an exact solution; null where it was not tested or none is known. */
+  readonly testError: readonly [number | null, number | null];
 }
 
 /**
@@ -123,16 +127,17 @@ export function diffCurves(a: RunOutcome, b: RunOutcome): CurveDifference {
     minimum: [minimum(a.losses), minimum(b.losses)],
     testLoss: [a.testLoss ?? null, b.testLoss ?? null],
     testAccuracy: [a.testAccuracy, b.testAccuracy],
+    testError: [a.testError ?? null, b.testError ?? null],
   };
 }
 
 function checkOutcome(name: string, outcome: RunOutcome): void {
   readMade(name, outcome, "the outcome of a run: losses, testAccuracy and environment", { losses: "array" });
-  const { losses, testLoss, testAccuracy } = outcome;
+  const { losses, testLoss, testAccuracy, testError } = outcome;
   readArray(`${name}.losses`, losses, "numbers").forEach((loss, i) => {
     if (typeof loss !== "number") throw new OptionError(`${name}.losses[${i}] is ${show(loss)}; it must be a number`);
   });
-  for (const [what, value] of Object.entries({ testLoss, testAccuracy })) {
+  for (const [what, value] of Object.entries({ testLoss, testAccuracy, testError })) {
     if (value === undefined || value === null || typeof value === "number") continue;
     throw new OptionError(`${name}.${what} is ${show(value)}; it must be a number or null`);
   }

@@ -11,6 +11,8 @@ import { lossScale } from "../../src/modifiers/loss_scale.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { adam } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { webgpuEngine } from "../../src/train/engine.ts";
+import { normLaws } from "../vectors.ts";
 import { device, freshDevice, uncapturedErrors } from "./setup.ts";
 
 const tensorsOf = (lengths: readonly number[]) => lengths.map((length, i) => ({ name: `t${i}`, shape: [length] }));
@@ -57,7 +59,8 @@ async function compute(space: VectorSpace) {
   space.invertRoots(at(block, 2), 2, 0.1);
   space.dots(alone(y), y, 9);
   space.extent(y, 15);
-  const scalars = await space.scalars(0, 17);
+  space.norm(y, 17);
+  const scalars = await space.scalars(0, 18);
   const vectors = await Promise.all([y, ...[0, 1, 2, 3, 4].map((i) => at(block, i))].map((v) => space.read(v)));
   return { scalars, vectors };
 }
@@ -87,6 +90,8 @@ async function onGpu(lengths: readonly number[], replicas: number, options: Vect
   optimizer.destroy();
   return { ...found, params };
 }
+
+describe("norms", () => normLaws(webgpuEngine(device)));
 
 describe("vectors", () => {
   it.each<[readonly number[], number, VectorOptions]>([

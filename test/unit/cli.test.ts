@@ -300,7 +300,13 @@ describe("fallline diff", () => {
     return path;
   };
   const environment = (node: string) => ({ backend: "cpu", adapter: { software: true }, versions: { node } });
-  const a = write("a.json", { config: base, ...environment("v20"), losses: [3, 2, 1], testAccuracy: 0.5 });
+  const a = write("a.json", {
+    config: base,
+    ...environment("v20"),
+    losses: [3, 2, 1],
+    testAccuracy: 0.5,
+    testError: 0.25,
+  });
   const b = write("b.json", {
     config: { ...base, optimizer: { rule: "sgd", momentum: 0.9 }, steps: 4, seed: 0 },
     ...environment("v22"),
@@ -313,7 +319,7 @@ describe("fallline diff", () => {
     const { code, stdout, stderr } = await spawned(["diff", a, b, "--svg", svg]);
     expect(stderr).toBe("");
     expect(code).toBe(0);
-    const words = stdout.split("\n").slice(0, 11);
+    const words = stdout.split("\n").slice(0, 12);
     expect(words).toEqual([
       "config:",
       "  optimizer.momentum: 0 → 0.9",
@@ -326,6 +332,7 @@ describe("fallline diff", () => {
       "  last: 1.0000 → not finite",
       "  lowest: 1.0000 at step 3 → 1.2500 at step 3",
       "  test accuracy: 50.00 % → -",
+      "  test error: 0.25000 → -",
     ]);
     expect(stdout).toContain("a A: ");
     expect(readFileSync(svg, "utf8")).toMatch(/^<svg[\s\S]*loss of A and B[\s\S]*<\/svg>\s*$/);

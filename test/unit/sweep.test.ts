@@ -77,6 +77,14 @@ describe("sweep", () => {
     expect(result.trials[0]!.losses.length).toBeLessThan(48);
   });
 
+  it("refuses a handover, which only a run alone makes, in searches too", async () => {
+    const job = { engine, ...config, handover: { at: 8 }, data, trials: [{ lr: 0.1 }, { lr: 0.2 }] };
+    const message = 'handover is {"at":8}; runs side by side do not hand over to L-BFGS, so it must be left out';
+    await expect(sweep(job)).rejects.toThrow(message);
+    const { trials: _, ...searched } = job;
+    await expect(search(searched)).rejects.toThrow(message);
+  });
+
   it("lets the plateaus of each run observe that run's metric", async () => {
     const plateauFrom = (base: number) => plateau({ base, factor: 0.1, patience: 0, threshold: 0 });
     const rates: RunConfig = {

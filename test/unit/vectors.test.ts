@@ -5,6 +5,8 @@ import { createCpuVectors } from "../../src/engines/cpu/vectors.ts";
 import { alone, at, span } from "../../src/engines/vectors.ts";
 import { adam } from "../../src/rules/adam.ts";
 import { sgd } from "../../src/rules/sgd.ts";
+import { cpuEngine } from "../../src/train/engine.ts";
+import { normLaws } from "../vectors.ts";
 
 const tensors = [
   { name: "a", shape: [2], data: [1, 2] },
@@ -13,6 +15,8 @@ const tensors = [
 
 const made = (options = {}, replicas: readonly Record<string, never>[] = [{}]) =>
   createCpuVectors(createCpuOptimizer(tensors, { ...sgd({ lr: 0.1 }), replicas }), options);
+
+describe("norms on the CPU", () => normLaws(cpuEngine()));
 
 describe("vectors on the CPU", () => {
   it("are combined and multiplied", async () => {

@@ -67,7 +67,7 @@ function* describe(result: {
     yield "losses: not compared, since not both are runs";
     return;
   }
-  const { steps, identical, firstDifference, largestDifference, final, minimum, testLoss, testAccuracy } =
+  const { steps, identical, firstDifference, largestDifference, final, minimum, testLoss, testAccuracy, testError } =
     result.curves;
   const shared = Math.min(...steps);
   const compared = steps[0] === steps[1] ? `all ${shared} steps` : `the ${shared} steps that both made`;
@@ -83,6 +83,9 @@ function* describe(result: {
   }
   if (testAccuracy.some((accuracy) => accuracy !== null)) {
     yield `  test accuracy: ${testAccuracy.map((share) => (share === null ? "-" : `${(100 * share).toFixed(2)} %`)).join(" → ")}`;
+  }
+  if (testError.some((value) => value !== null)) {
+    yield `  test error: ${testError.map((value) => (value === null ? "-" : loss(value))).join(" → ")}`;
   }
 }
 

@@ -193,7 +193,7 @@ export async function openResumed(
 }
 
 function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
-  const { backend, adapter, versions, testAccuracy, testLoss } = run;
+  const { backend, adapter, versions, testAccuracy, testLoss, testError } = run;
   // JSON has no NaN; a loss that was none is null there.
   const losses = readArray("losses", run.losses, "numbers").map((loss, i) => {
     if (loss !== null && typeof loss !== "number") {
@@ -205,6 +205,7 @@ function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
     losses,
     testAccuracy: typeof testAccuracy === "number" ? testAccuracy : null,
     testLoss: typeof testLoss === "number" ? testLoss : null,
+    testError: typeof testError === "number" ? testError : null,
     environment: { backend, adapter, versions },
   };
 }

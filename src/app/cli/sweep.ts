@@ -226,7 +226,7 @@ async function timeAlone(
   bars.start("the best, alone", config.steps, "steps");
   try {
     // What it is judged by along the way is not what is timed.
-    const alone = { ...config, metric: null, stop: null, handover: null };
+    const alone = { ...config, metric: null, stop: null };
     const onStep = ({ index }: { readonly index: number }) => bars.update(index);
     const { losses, interrupted } = await train({ engine, ...alone, data, signal, onStep });
     return interrupted ? null : { seconds: (performance.now() - from) / 1000, losses };

@@ -52,7 +52,7 @@ export class ArrayStore implements Store {
   readonly #plan: Plan;
   /** Gradients added up since the last update. */
   #micro = 0;
-  #destroyed = false;
+  destroyed = false;
 
   constructor(
     plan: Plan,
@@ -86,7 +86,7 @@ export class ArrayStore implements Store {
   }
 
   mustLive(call: string): void {
-    if (this.#destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
+    if (this.destroyed) throw new DeviceError(`${call}() was called on an optimizer that is destroyed`);
   }
 
   next(replica: number): number {
@@ -182,7 +182,7 @@ export class ArrayStore implements Store {
   }
 
   destroy(): void {
-    this.#destroyed = true;
+    this.destroyed = true;
   }
 
   step(): void {

@@ -3,6 +3,7 @@
 import { DeviceError, OptionError } from "../../base/errors.ts";
 import { inMemory } from "../../base/host_memory.ts";
 import { type Optimizer, type Role, readOptimizer } from "../../optimizer/optimizer.ts";
+import { insideOf } from "../../optimizer/shell.ts";
 import {
   type At,
   alone,
@@ -25,10 +26,13 @@ import type { CpuOptimizer } from "./optimizer.ts";
 /**
  * Vectors over tensors of a CPU optimizer.
  *
- * @throws OptionError for unknown tensors or an unknown replica.
+ * @throws OptionError for unknown tensors or an unknown replica; DeviceError for an optimizer that is destroyed.
  */
 export function createCpuVectors(optimizer: CpuOptimizer, options: VectorOptions = {}): CpuVectors {
   readOptimizer(optimizer, "cpu");
+  if (insideOf(optimizer).store.destroyed) {
+    throw new DeviceError("vectors were asked for of an optimizer that is destroyed");
+  }
   return new CpuVectors(optimizer, planVectors(optimizer, options));
 }
 
@@ -143,6 +147,14 @@ export class CpuVectors implements VectorSpace {
     });
   }
 
+  norm(x: At, into: number): void {
+    checkScalars(this, into, 1);
+    this.vector(x).forEach((values, r) => {
+      // float64 holds the squares of all that parameters can be.
+      this.#scalars[r]![into] = Math.sqrt(dot(values, values));
+    });
+  }
+
   extent(x: At, into: number): void {
     checkScalars(this, into, 2);
     this.vector(x).forEach((values, r) => {
@@ -212,6 +224,9 @@ export class CpuVectors implements VectorSpace {
 
   #mustLive(call: string): void {
     if (this.#destroyed) throw new DeviceError(`${call} was called on vectors that are destroyed`);
+    if (insideOf(this.#optimizer).store.destroyed) {
+      throw new DeviceError(`${call} was called on vectors of an optimizer that is destroyed`);
+    }
   }
 }
 

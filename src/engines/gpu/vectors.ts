@@ -9,6 +9,8 @@ import extentConclude from "../../../shaders/vectors/extent_conclude.wgsl?raw";
 import invertRoots from "../../../shaders/vectors/invert_roots.wgsl?raw";
 import load from "../../../shaders/vectors/load.wgsl?raw";
 import multiply from "../../../shaders/vectors/multiply.wgsl?raw";
+import norm from "../../../shaders/vectors/norm.wgsl?raw";
+import normConclude from "../../../shaders/vectors/norm_conclude.wgsl?raw";
 import store from "../../../shaders/vectors/store.wgsl?raw";
 import xApart from "../../../shaders/vectors/x_apart.wgsl?raw";
 import xWithin from "../../../shaders/vectors/x_within.wgsl?raw";
@@ -103,6 +105,7 @@ const settings: Binding = { name: "sizes", use: "read", type: "Sizes" };
 const [x, y] = [array("x", "read"), array("y", "write")];
 const sumStruct = defineStruct("Sum", { values: "vec4f" });
 const totalStruct = defineStruct("Sum", { value: "f32" });
+const normStruct = defineStruct("Sum", { small: "f32", middle: "f32", large: "f32" });
 const extentStruct = defineStruct("Sum", { sum: "f32", largest: "f32" });
 
 /** The kernels, by name: their struct, bindings and files. */
@@ -116,6 +119,16 @@ const kernels = {
     structs: [structs.conclude, totalStruct],
     bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
     snippets: [joinSnippet, totalSnippet, file("vectors/conclude", conclude)],
+  },
+  norm: {
+    structs: [structs.dots, normStruct],
+    bindings: [array("partials", "write", "Sum"), x, settings],
+    snippets: [joinSnippet, file("vectors/norm", norm)],
+  },
+  normConclude: {
+    structs: [structs.conclude, normStruct],
+    bindings: [array("partials", "read", "Sum"), array("scalars", "write", "f32"), settings],
+    snippets: [joinSnippet, totalSnippet, file("vectors/norm_conclude", normConclude)],
   },
   extent: {
     structs: [structs.dots, extentStruct],
@@ -393,8 +406,8 @@ export class GpuVectors implements VectorSpace {
     const { device } = this.#optimizer;
     const { stride } = this.#layout;
     const purpose = `${count} vectors of ${this.length} elements, ${this.replicas} ×`;
-    // An extent files two numbers.
-    const vectors = Math.max(2, count);
+    // A norm files three numbers.
+    const vectors = Math.max(3, count);
     const more = vectors > this.#partialVectors;
     const { made, buffers } = await allocate(device, purpose, (create) => ({
       block: create("vectors", 4 * count * stride * this.replicas),
@@ -569,18 +582,14 @@ export class GpuVectors implements VectorSpace {
     else this.#dispatch("combineApart", [ys, factors, xs, sizes], this.#everywhere);
   }
 
+  norm(x: At, into: number): void {
+    checkScalars(this, into, 1);
+    this.#summarise("norm", x, into);
+  }
+
   extent(x: At, into: number): void {
-    const buffer = this.#bufferOf(alone(x));
     checkScalars(this, into, 2);
-    this.reserve(2);
-    const chunks = this.#chunks;
-    const partials = this.#partials!;
-    const sizes = this.#encode(structs.dots, { ...this.#places(x.index, 0), count: 1, chunks });
-    this.#dispatch("extent", [partials, buffer, sizes], [...grid(this.#optimizer.device, chunks), this.replicas]);
-    const results = this.#encode(structs.conclude, {
-      ...{ count: 1, partials: this.#partialCount, into, replicas: this.replicas },
-    });
-    this.#dispatch("extentConclude", [partials, this.scalarBuffer, results], [1, 1, this.replicas]);
+    this.#summarise("extent", x, into);
   }
 
   multiply(y: At, x: At): void {
@@ -746,6 +755,20 @@ export class GpuVectors implements VectorSpace {
     const found = await reading;
     for (const failure of await Promise.all(troubles)) if (failure) throw failure;
     return found;
+  }
+
+  /** Sums of a vector alone: chunk by chunk, then of all chunks. */
+  #summarise(what: "norm" | "extent", x: At, into: number): void {
+    const buffer = this.#bufferOf(alone(x));
+    this.reserve(2);
+    const chunks = this.#chunks;
+    const partials = this.#partials!;
+    const sizes = this.#encode(structs.dots, { ...this.#places(x.index, 0), count: 1, chunks });
+    this.#dispatch(what, [partials, buffer, sizes], [...grid(this.#optimizer.device, chunks), this.replicas]);
+    const results = this.#encode(structs.conclude, {
+      ...{ count: 1, partials: this.#partialCount, into, replicas: this.replicas },
+    });
+    this.#dispatch(`${what}Conclude`, [partials, this.scalarBuffer, results], [1, 1, this.replicas]);
   }
 
   #dispatch(

@@ -253,12 +253,12 @@ export async function eigenvalues(objective: Objective, options: EigenvalueOptio
         quotients.map((quotient) => [-quotient]),
       );
       space.combine(product, 1, alone(vector), 2);
-      space.dots(alone(product), product, 3);
+      space.norm(product, 3);
       const left = await space.scalars(3, 1);
       return indices.map((index, r) => {
         if (index === undefined) return undefined;
         const apart = Math.abs(pairs[r]![0]! - pairs[r]![1]!) / 15;
-        return { value: quotients[r]!, bound: sharper(Math.sqrt(left[r]![0]!), gapOf(ritz[r]!, index)) + apart };
+        return { value: quotients[r]!, bound: sharper(left[r]![0]!, gapOf(ritz[r]!, index)) + apart };
       });
     };
     const found = ritz.map((): { largest: Eigenvalue[]; smallest: Eigenvalue[] } => ({ largest: [], smallest: [] }));
@@ -298,8 +298,8 @@ export function signs({ length }: VectorSpace, seed: number, stream: number): Fl
 
 /** v := v / ‖v‖, in each replica, with room for one vector; what the norms were. */
 export async function normalise(space: VectorSpace, v: At, spare: At): Promise<readonly number[]> {
-  space.dots(alone(v), v, 0);
-  const norms = (await space.scalars(0, 1)).map(([square]) => Math.sqrt(square!));
+  space.norm(v, 0);
+  const norms = (await space.scalars(0, 1)).map(([norm]) => norm!);
   space.set(
     0,
     norms.map((norm) => [norm > 0 ? 1 / norm : 0]),

@@ -57,11 +57,11 @@ export class Lanczos {
     await this.#room(0);
     const first = this.#vector(0);
     copy(space, from, first);
-    space.dots(alone(first), first, 0);
-    const squares = await space.scalars(0, 1);
+    space.norm(first, 0);
+    const norms = await space.scalars(0, 1);
     space.set(
       0,
-      squares.map(([square]) => [1 / Math.sqrt(square!)]),
+      norms.map(([norm]) => [1 / norm!]),
     );
     copy(space, first, at(this.#work));
     space.combine(first, 0, alone(at(this.#work)), 0);
@@ -88,12 +88,12 @@ export class Lanczos {
       for (const { part, offset } of this.#parts(count)) space.dots(part, w, first + offset);
       for (const { part, offset } of this.#parts(count)) space.combine(w, 1, part, first + offset, -1);
     }
-    space.dots(alone(w), w, 2 * count);
+    space.norm(w, 2 * count);
     const found = await space.scalars(0, 2 * count + 1);
     const scales = found.map((scalars, r) => {
       if (this.#ended[r]) return [0];
       const alpha = scalars[nth]! + scalars[count + nth]!;
-      const beta = Math.sqrt(scalars[2 * count]!);
+      const beta = scalars[2 * count]!;
       this.#diagonals[r]!.push(alpha);
       this.#besides[r]!.push(beta);
       const size = Math.max(...this.#diagonals[r]!.map(Math.abs), ...this.#besides[r]!.slice(0, -1));

@@ -3,7 +3,7 @@
 
 import { OptionError } from "../../base/errors.ts";
 import { readMade } from "../../base/options.ts";
-import { type At, alone, at, copy, type VectorSpace } from "../../engines/vectors.ts";
+import { type At, at, copy, type VectorSpace } from "../../engines/vectors.ts";
 import type { Pattern } from "../../optimizer/config.ts";
 import { type Optimizer, readOptimizer } from "../../optimizer/optimizer.ts";
 import type { Field } from "../field.ts";
@@ -127,9 +127,9 @@ export class Operator {
     const { root, scaled } = this.#roots;
     copy(this.space, v, scaled);
     this.space.multiply(scaled, root);
-    this.space.dots(alone(scaled), scaled, 0);
-    const squares = await this.space.scalars(0, 1);
-    return [scaled, squares.map(([square]) => Math.sqrt(square!) || 1)];
+    this.space.norm(scaled, 0);
+    const found = await this.space.scalars(0, 1);
+    return [scaled, found.map(([norm]) => norm! || 1)];
   }
 
   destroy(): void {

@@ -132,8 +132,8 @@ async function estimated(
   for (let i = 0; i < third; i++) {
     space.write(probe, [signs(space, seed, 1 + third + i)]);
     apart(space, probe, basis, third);
-    space.dots(alone(probe), probe, 0);
-    const norms = (await space.scalars(0, 1)).map(([square]) => Math.sqrt(square!) || 1);
+    space.norm(probe, 0);
+    const norms = (await space.scalars(0, 1)).map(([norm]) => norm! || 1);
     await operator.product(probe, product, norms);
     space.dots(alone(product), probe, 0);
     put(await space.scalars(0, 1), samples);

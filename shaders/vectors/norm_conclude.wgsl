@@ -1,0 +1,30 @@
+// Second of two kernels of a vector's norm: one workgroup for each replica joins what its chunks found in three scales. The scales
+// meet only after the roots are taken: a compiler may make one factor of two, which float32 takes for 0.
+fn add_sums(a: Sum, b: Sum) -> Sum {
+  return Sum(a.small + b.small, a.middle + b.middle, a.large + b.large);
+}
+
+// The norm of two numbers, the first of which is not 0.
+fn joint(first: f32, second: f32) -> f32 {
+  let ratio = second / first;
+  return first * sqrt(1.0 + ratio * ratio);
+}
+
+@compute @workgroup_size(workgroup_size)
+fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let replica = position.z;
+  let total = total_of(replica * sizes.partials, sizes.partials, lane);
+  if (lane == 0u) {
+    let small = sqrt(total.small) * 0x1p-80f;
+    let middle = sqrt(total.middle);
+    let large = sqrt(total.large);
+    var norm = small;
+    if (large > 0.0) {
+      norm = joint(large, middle * 0x1p-88f) * 0x1p+88f;
+    } else if (middle != 0.0) {
+      // What is not a number is not 0 either.
+      norm = joint(middle, small);
+    }
+    scalars[sizes.into * sizes.replicas + replica] = norm;
+  }
+}
