@@ -1,5 +1,6 @@
 // Builds for people: the page (`vite`, `vite build`), and the test projects. scripts/build.mjs builds the library and the
 // CLI with the settings in here too.
+import { createHash } from "node:crypto";
 import { createReadStream, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -43,10 +44,36 @@ function entries() {
   });
 }
 
+/** Puts offline.js, the page's service worker, beside the page, and the list of files that it keeps: all but the data sets. */
+function offline(): Plugin {
+  return {
+    name: "fallline-offline",
+    apply: "build",
+    buildStart() {
+      this.emitFile({
+        type: "chunk",
+        id: join(import.meta.dirname, "src/app/page/offline.ts"),
+        fileName: "offline.js",
+      });
+    },
+    generateBundle: {
+      order: "post",
+      handler(_, bundle) {
+        const built = Object.keys(bundle).filter((name) => !/\.idx$|^(?:offline\.js|licenses\.md)$/.test(name));
+        const files = ["./", "bench/", "icon.svg", "app.webmanifest", ...built].sort();
+        const build = createHash("sha256").update(files.join()).digest("hex").slice(0, 12);
+        this.emitFile({ type: "asset", fileName: "files.json", source: JSON.stringify({ build, files }) });
+      },
+    },
+  };
+}
+
 export default defineConfig({
   base: "./",
   resolve: { alias: entries() },
-  plugins: [mnist(), minifiedWgsl()],
+  // The icon and the manifest, whose names stay.
+  publicDir: "src/app/page/public",
+  plugins: [mnist(), minifiedWgsl(), offline()],
   build: {
     outDir: "dist/page",
     emptyOutDir: true,

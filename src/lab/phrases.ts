@@ -1,15 +1,11 @@
 // Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
+import { short } from "../base/short.ts";
 import type { Role } from "../optimizer/optimizer.ts";
 import { type RunConfig, trainableOf } from "../train/run_config.ts";
 import type { WatchEvent } from "../train/watch.ts";
 import type { RangeTestResult } from "./lr_finder.ts";
 
-/** A number in few characters: three digits, 0.0123 as it is, 6.26e-4 and 1e-7 where that is shorter. */
-export function short(value: number): string {
-  const [plain, size] = [String(Number(value.toPrecision(3))), Math.abs(value)];
-  if (value === 0 || (size >= 1e-4 && size < 1e6 && plain.length <= 7)) return plain;
-  return value.toExponential(2).replace(/\.?0*e\+?/, "e");
-}
+export { short };
 
 /** A run as charts are headed. */
 export function runTitle({ optimizer, data, ...config }: RunConfig): string {

@@ -1,8 +1,8 @@
 // What a view can be set to: options as the experiments of the lab have them, read by the same readers, each with the control
 // that shows it. The address and the controls of a view both follow from its fields.
 import { OptionError } from "../../base/errors.ts";
+import { short } from "../../base/short.ts";
 import type { LabOption } from "../../lab/experiments/experiment.ts";
-import { short } from "../../lab/phrases.ts";
 import { h } from "./elements.ts";
 
 /** How a field is shown: a slider from one value to another, a choice of words, a box for text, or nowhere but in the address. */

@@ -7,7 +7,7 @@ import { formula, h } from "./elements.ts";
 import { currentEngine } from "./engine.ts";
 import { controlsOf } from "./fields.ts";
 import { followLooks } from "./looks.ts";
-import { refuseMarkup } from "./no_markup.ts";
+import { refuseMarkup, workerScript } from "./no_markup.ts";
 import type { OpenView, Page, View, ViewEntry } from "./view.ts";
 import { views } from "./views/index.ts";
 
@@ -58,42 +58,43 @@ async function follow(): Promise<void> {
   }
   document.title = `${entry.title} – fallline`;
   say("");
-  warn(
-    name === "" || name === entry.name
-      ? ""
-      : `The address asks for "${name}", which is no view; this is ${entry.title}.`,
-  );
+  warn("");
   const { view } = await entry.load();
-  if (opened === mine) await build(view, mine, words);
+  const unknown = `the address asks for "${name}", which is no view; this is ${entry.title}`;
+  if (opened === mine) await build(view, mine, words, name === "" || name === entry.name ? [] : [unknown]);
 }
 
-/** Builds a view into the page. */
-async function build(view: View, mine: Opened, words: URLSearchParams): Promise<void> {
+/** Builds a view into the page. @param unknown What else of the address could not be taken. */
+async function build(view: View, mine: Opened, words: URLSearchParams, unknown: readonly string[]): Promise<void> {
   const { fields } = view;
   let { state, wrong } = readState(fields, words);
+  wrong = [...unknown, ...wrong];
   let open: OpenView<Readonly<Record<string, unknown>>> | undefined;
   let written = location.hash;
-  const refused = () => {
-    if (wrong.length > 0) warn(wrong.join("; "));
-  };
+  let warning = "";
+  // What the address asked for in vain stands until something is set.
+  const showWarnings = () => warn([...wrong, ...(warning ? [warning] : [])].join("; "));
+  const update = () => Promise.resolve(open?.update(state)).catch(showError);
   const change = (next: Readonly<Record<string, unknown>>) => {
     state = next;
+    wrong = [];
+    showWarnings();
     controls.show(state);
     writeSoon(() => {
       if (opened !== mine) return;
       written = addressOf(view.name, changedOf(fields, state));
       history.replaceState(null, "", written);
     });
-    open?.update(state);
+    update();
   };
   const controls = controlsOf(fields, (name, value) => change({ ...state, [name]: value }));
   mine.set = (asked) => {
     if (location.hash === written) return;
     ({ state, wrong } = readState(fields, asked));
-    warn("");
-    refused();
+    warning = "";
+    showWarnings();
     controls.show(state);
-    open?.update(state);
+    update();
   };
   mine.recolor = () => open?.recolor?.();
   const page: Page<Readonly<Record<string, unknown>>> = {
@@ -113,7 +114,10 @@ async function build(view: View, mine: Opened, words: URLSearchParams): Promise<
     closed: mine.stop.signal,
     visible,
     say: (text) => opened === mine && say(text),
-    warn: (text) => opened === mine && warn(text),
+    warn(text) {
+      warning = text;
+      if (opened === mine) showWarnings();
+    },
     go(name, asked = {}) {
       location.hash = addressOf(name, asked);
     },
@@ -132,12 +136,12 @@ async function build(view: View, mine: Opened, words: URLSearchParams): Promise<
     ...(controls.element.childElementCount > 0 ? [controls.element] : []),
     root,
   );
-  refused();
+  showWarnings();
   try {
     const made = await view.open(root, page);
     if (opened !== mine) return;
     open = made;
-    open.update(state);
+    update();
   } catch (error) {
     if (opened === mine) showError(error);
   }
@@ -166,3 +170,7 @@ addEventListener("hashchange", () => follow().catch(showError));
 await follow().catch(showError);
 const { engine } = await currentEngine();
 element("adapter").textContent = engineLine(engine);
+// Kept for the next visit, with or without a connection; a page that is served from its sources is not.
+if (import.meta.env.PROD && isSecureContext && "serviceWorker" in navigator) {
+  await navigator.serviceWorker.register(workerScript);
+}

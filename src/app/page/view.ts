@@ -26,7 +26,7 @@ export interface Page<S> {
 /** A view that is open. */
 export interface OpenView<S> {
   /** Follows a new state. */
-  update(state: S): void;
+  update(state: S): void | Promise<void>;
   /** Follows the page's colours, where it draws with its own. */
   recolor?(): void;
 }

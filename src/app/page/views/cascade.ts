@@ -181,7 +181,7 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
       ...landmarks
         .filter(({ at }) => at > from && at < to)
         .map(({ name, at }) => {
-          const mark = h("span", { class: "mark" }, h("small", {}, `${name}: ${at}`));
+          const mark = h("span", { class: "mark" }, h("small", {}, name, h("span", { class: "at" }, `: ${at}`)));
           mark.style.left = `${(100 * (at - from)) / (to - from)}%`;
           return mark;
         }),

@@ -1,10 +1,11 @@
 // Finding a rate: the range test as it runs, what its curve suggests, and short runs at the rates that look best.
 
+import { short } from "../../../base/short.ts";
 import { rangeChart } from "../../../lab/chart.ts";
 import { jobConfig, jobDefaults } from "../../../lab/defaults.ts";
 import { whole } from "../../../lab/experiments/experiment.ts";
 import { findLr, rangeDefaults } from "../../../lab/lr_finder.ts";
-import { endPhrase, runTitle, short } from "../../../lab/phrases.ts";
+import { endPhrase, runTitle } from "../../../lab/phrases.ts";
 import type { RangePoint, Suggestions } from "../../../lab/suggest.ts";
 import type { Engine } from "../../../train/engine.ts";
 import { ChartBox } from "../chart_box.ts";

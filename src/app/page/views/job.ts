@@ -1,8 +1,8 @@
 // What the views that train have in common: the fields of a run, and the numbers it shows as it goes.
 import { OptionError, show } from "../../../base/errors.ts";
+import { short } from "../../../base/short.ts";
 import { type JobOptions, jobDefaults, usualRate } from "../../../lab/defaults.ts";
 import { choice, type LabOption, number, whole } from "../../../lab/experiments/experiment.ts";
-import { short } from "../../../lab/phrases.ts";
 import { readRule } from "../../../optimizer/read_config.ts";
 import { rules } from "../../../rules/index.ts";
 import { h } from "../elements.ts";

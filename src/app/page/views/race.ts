@@ -1,7 +1,8 @@
 // The race: one loss, several rates at once. Where each run stands on the loss, how its loss falls or rises, and what one says
 // of it, step by step.
+
+import { short } from "../../../base/short.ts";
 import { choice, number, numbers, whole } from "../../../lab/experiments/experiment.ts";
-import { short } from "../../../lab/phrases.ts";
 import { Curves } from "../curves.ts";
 import { h, svg } from "../elements.ts";
 import { field, type State as StateOf, select } from "../fields.ts";

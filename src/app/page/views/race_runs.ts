@@ -1,7 +1,8 @@
 // Descent on a function of one number at several rates side by side, and what one says of each run: that it diverges, oscillates,
 // crawls, or is just right.
+
+import { short } from "../../../base/short.ts";
 import { createCpuOptimizer } from "../../../engines/cpu/optimizer.ts";
-import { short } from "../../../lab/phrases.ts";
 import { pointsName } from "../../../objectives/landscape.ts";
 import { type Landscape, landscapeOf } from "../../../objectives/landscapes/define.ts";
 import { quadratic } from "../../../objectives/landscapes/quadratic.ts";

@@ -1,10 +1,10 @@
 // Stability: the experiments of the lab, each with its options as controls, what it found beside what was predicted, and its
 // figure.
 import { OptionError, show } from "../../../base/errors.ts";
+import { short } from "../../../base/short.ts";
 import { type Claim, choice, type Experiment, type LabOption } from "../../../lab/experiments/experiment.ts";
 import { experiments } from "../../../lab/experiments/index.ts";
 import { experimentOf, runExperiment } from "../../../lab/experiments/run.ts";
-import { short } from "../../../lab/phrases.ts";
 import { ChartBox } from "../chart_box.ts";
 import { h } from "../elements.ts";
 import {

@@ -1,8 +1,10 @@
 // Training: a network on the digits of MNIST, its loss as it falls. The run is kept in the browser as it goes on, so that one
 // whose page was closed or whose device was lost continues.
+
+import { short } from "../../../base/short.ts";
 import { lossChart } from "../../../lab/chart.ts";
 import { type JobOptions, jobConfig } from "../../../lab/defaults.ts";
-import { divergedPhrase, runTitle, short, testedPhrase } from "../../../lab/phrases.ts";
+import { divergedPhrase, runTitle, testedPhrase } from "../../../lab/phrases.ts";
 import { type Engine, engineLine } from "../../../train/engine.ts";
 import { decodeRunCheckpoint } from "../../../train/run_checkpoint.ts";
 import { readRunConfig } from "../../../train/run_config.ts";
