@@ -1,0 +1,319 @@
+// Schedules: a learning rate's course composed of blocks, each a schedule of the registry with its options, in an order that one
+// drags; all of the registry to begin with; and the whole as JSON and as TypeScript.
+import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
+import { isOptions } from "../../../base/options.ts";
+import type { LabOption } from "../../../lab/experiments/experiment.ts";
+import { scheduleDefinitions } from "../../../schedules/index.ts";
+import type { ScheduleOption } from "../../../schedules/schedule.ts";
+import { Curves } from "../curves.ts";
+import { h, svg } from "../elements.ts";
+import { field, type State } from "../fields.ts";
+import { defineView, type Page } from "../view.ts";
+import {
+  type Block,
+  composed,
+  create,
+  curvesOf,
+  exampleOf,
+  firstBlocks,
+  mostBlocks,
+  mostSteps,
+  readBlocks,
+  scheduleTypes,
+  typescriptOf,
+} from "./schedule_blocks.ts";
+
+/** Blocks as the address has them. */
+const blocksOption: LabOption<string> = {
+  meaning: "the blocks of the course, as JSON",
+  kind: "word",
+  allowed: "a list of blocks, or a schedule, as JSON",
+  default: JSON.stringify(firstBlocks),
+  read(name, value) {
+    try {
+      readBlocks(String(value));
+    } catch (error) {
+      if (!(error instanceof FalllineError)) throw error;
+      throw new OptionError(`${name}: ${error.message}`, { cause: error });
+    }
+    return String(value);
+  },
+};
+
+const fields = { blocks: field("blocks", blocksOption, { type: "none" }) };
+type SchedulesState = State<typeof fields>;
+
+export const view = defineView({
+  name: "schedules",
+  title: "The course of a rate",
+  about:
+    "A rate that is right at the beginning is not right at the end: a short warm-up keeps the first steps from doing damage, a high " +
+    "rate covers ground, and a falling one lets the noise die down. Compose a course of blocks, change their options, drag them into " +
+    "another order, and take the whole as JSON, as TypeScript, or to training.",
+  formula: "lr_t = min + ( base − min ) · {1 + cos {π t / T}}/2",
+  question: "What does a second warm-up after each restart cost in steps, and where would the loss profit?",
+  fields,
+  open: (root, page) => openSchedules(root, page as Page<SchedulesState>),
+});
+
+function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
+  const curves = Array.from({ length: mostBlocks }, (_, i) => ({
+    label: `block ${i + 1}`,
+    color: `run-${i}`,
+    width: 3,
+  }));
+  const plot = new Curves({ title: "The rate by step", x: "step", y: "rate", curves, height: 22 }, page.closed);
+  const cards = h("ol", { class: "cards blocks" });
+  const said = h("p", { class: "why", id: "observes" });
+  const json = h("textarea", { rows: 7, readonly: true, "aria-label": "the course as JSON" });
+  const typescript = h("textarea", { rows: 7, readonly: true, "aria-label": "the course as TypeScript" });
+  const pasted = h("textarea", {
+    rows: 4,
+    "aria-label": "a schedule as JSON",
+    placeholder: '{ "type": "oneCycle", "max": 0.1, "steps": 1000 }',
+  });
+  const gallery = h("div", { class: "gallery" });
+  const button = (text: string, onclick: () => void, label?: string) =>
+    h("button", { type: "button", onclick, "aria-label": label }, text);
+  const copy = (area: HTMLTextAreaElement) =>
+    button("copy", async () => {
+      try {
+        await navigator.clipboard.writeText(area.value);
+        page.say("copied");
+      } catch (error) {
+        if (!(error instanceof DOMException)) throw error;
+        area.select();
+        page.say("this browser does not let a page copy; the text is selected");
+      }
+    });
+  root.append(
+    h("section", { class: "card" }, plot.element, said),
+    cards,
+    h("details", { class: "card" }, h("summary", {}, "add a block: all schedules"), gallery),
+    h(
+      "div",
+      { class: "pair" },
+      h("section", { class: "card" }, h("div", { class: "row" }, h("h2", {}, "JSON"), copy(json)), json),
+      h(
+        "section",
+        { class: "card" },
+        h("div", { class: "row" }, h("h2", {}, "TypeScript"), copy(typescript)),
+        typescript,
+      ),
+      h(
+        "section",
+        { class: "card" },
+        h(
+          "div",
+          { class: "row" },
+          h("h2", {}, "Paste one"),
+          button("show it", () => paste()),
+        ),
+        pasted,
+      ),
+    ),
+    h(
+      "div",
+      { class: "row" },
+      h("button", { type: "button", class: "primary", id: "to-train", onclick: () => train() }, "train with this"),
+    ),
+  );
+  for (const type of scheduleTypes) {
+    gallery.append(
+      h(
+        "button",
+        {
+          type: "button",
+          class: "sample",
+          onclick: () => {
+            const blocks = current();
+            if (blocks.length === mostBlocks) return page.warn(`a course has at most ${mostBlocks} blocks`);
+            set([...blocks, exampleOf(type, 250)]);
+          },
+        },
+        thumbnail(exampleOf(type, 250)),
+        type,
+      ),
+    );
+  }
+
+  const current = () => readBlocks(page.state.blocks);
+  const set = (blocks: readonly Block[]) => {
+    page.warn("");
+    page.set({ blocks: JSON.stringify(blocks) });
+  };
+
+  function paste(): void {
+    try {
+      set(readBlocks(pasted.value));
+      page.say("shown");
+    } catch (error) {
+      if (!(error instanceof OptionError || error instanceof DataError)) throw error;
+      page.warn(error.message);
+    }
+  }
+
+  function train(): void {
+    const blocks = current();
+    const steps = blocks.reduce((sum, block) => sum + block.steps, 0);
+    page.go("train", { schedule: JSON.stringify(composed(blocks)), steps });
+  }
+
+  let dragged: number | undefined;
+
+  function move(from: number, to: number): void {
+    const blocks = [...current()];
+    if (to < 0 || to >= blocks.length || from === to) return;
+    blocks.splice(to, 0, ...blocks.splice(from, 1));
+    set(blocks);
+    cards.children[to]?.querySelector<HTMLElement>("button")?.focus();
+  }
+
+  function cardOf(block: Block, index: number, count: number): HTMLElement {
+    const { schedule, steps } = block;
+    const type = isOptions(schedule) ? String(schedule.type) : "a constant";
+    const definition = scheduleDefinitions.find((each) => each.type === type);
+    const replace = (next: Partial<Block>) =>
+      set(current().map((each, i) => (i === index ? { ...each, ...next } : each)));
+    const card = h(
+      "li",
+      {
+        class: `card run run-${index}`,
+        draggable: "true",
+        ondragstart: () => {
+          dragged = index;
+        },
+        ondragover: (event: DragEvent) => event.preventDefault(),
+        ondrop: (event: DragEvent) => {
+          event.preventDefault();
+          if (dragged !== undefined) move(dragged, index);
+          dragged = undefined;
+        },
+      },
+      h(
+        "div",
+        { class: "row" },
+        h("h2", {}, h("span", { class: "swatch" }), type),
+        button("←", () => move(index, index - 1), `move block ${index + 1} to the left`),
+        button("→", () => move(index, index + 1), `move block ${index + 1} to the right`),
+        button(
+          "×",
+          () =>
+            count > 1 ? set(current().filter((_, i) => i !== index)) : page.warn("a course has at least one block"),
+          `remove block ${index + 1}`,
+        ),
+      ),
+      optionBox("steps", String(steps), (text) => {
+        const value = Number(text);
+        if (!Number.isInteger(value) || value < 1 || value > mostSteps) {
+          throw new OptionError(`steps is ${text || "missing"}; it must be a whole number from 1 to ${mostSteps}`);
+        }
+        replace({ steps: value });
+      }),
+      ...(definition?.options ?? []).map((option) =>
+        ownOption(option, schedule as Record<string, unknown>, (next) => replace({ schedule: next })),
+      ),
+    );
+    return card;
+  }
+
+  const recent = { text: "" };
+  return {
+    update({ blocks: text }: SchedulesState) {
+      const blocks = readBlocks(text);
+      const [steps, ...values] = curvesOf(blocks);
+      plot.draw([steps!, ...curves.map((_, i) => values[i] ?? steps!.map(() => null))]);
+      const whole = composed(blocks);
+      json.value = JSON.stringify(whole, null, 2);
+      typescript.value = `const lr = ${typescriptOf(whole)};`;
+      const observed = [...new Set(create(whole, "schedule").listeners?.map(({ of }) => of) ?? [])];
+      said.textContent =
+        observed.length > 0
+          ? `It observes the ${observed.join(" and the ")} of a run: drawn is what it is until something is observed.`
+          : "";
+      if (
+        text === recent.text ||
+        (cards.contains(document.activeElement) && document.activeElement instanceof HTMLInputElement)
+      )
+        return;
+      recent.text = text;
+      cards.replaceChildren(...blocks.map((block, i) => cardOf(block, i, blocks.length)));
+    },
+    recolor: () => plot.recolor(),
+  };
+}
+
+/** A box for an option of a schedule: JSON, or a word. */
+function ownOption(
+  { name, allowed, default: standard }: ScheduleOption,
+  schedule: Readonly<Record<string, unknown>>,
+  onChange: (schedule: unknown) => void,
+): HTMLElement {
+  const value = schedule[name];
+  const shown = value === undefined ? "" : typeof value === "string" ? value : JSON.stringify(value);
+  return optionBox(
+    name,
+    shown,
+    (text) => {
+      const { [name]: _, ...rest } = schedule;
+      const next = text.trim() === "" ? rest : { ...rest, [name]: jsonOf(text) };
+      create(next, String(schedule.type));
+      onChange(next);
+    },
+    { title: allowed, placeholder: standard === undefined ? "" : String(standard) },
+  );
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return text;
+    throw error;
+  }
+}
+
+function optionBox(
+  name: string,
+  value: string,
+  onInput: (text: string) => void,
+  { title = "", placeholder = "" }: { readonly title?: string; readonly placeholder?: string } = {},
+): HTMLElement {
+  const wrong = h("small", { class: "wrong", role: "alert" });
+  const input = h("input", {
+    type: "text",
+    value,
+    placeholder,
+    autocomplete: "off",
+    spellcheck: "false",
+    oninput() {
+      try {
+        onInput(input.value);
+        wrong.textContent = "";
+        input.removeAttribute("aria-invalid");
+      } catch (error) {
+        if (!(error instanceof OptionError)) throw error;
+        wrong.textContent = error.message;
+        input.setAttribute("aria-invalid", "true");
+      }
+    },
+  });
+  return h("label", { title }, name, input, wrong);
+}
+
+/** A block's curve, as small as a stamp. */
+function thumbnail(block: Block): SVGElement {
+  const [width, height] = [96, 40];
+  const [, values] = curvesOf([block], 96);
+  const numbers = values!.map((value) => value ?? 0);
+  const top = Math.max(...numbers) || 1;
+  const points = numbers.map(
+    (value, i) =>
+      `${((i * width) / Math.max(1, numbers.length - 1)).toFixed(1)},${(height - 2 - (value / top) * (height - 6)).toFixed(1)}`,
+  );
+  return svg(
+    "svg",
+    { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" },
+    svg("polyline", { class: "stamp", points: points.join(" ") }),
+  );
+}
