@@ -203,7 +203,7 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
           `remove block ${index + 1}`,
         ),
       ),
-      optionBox("steps", String(steps), (text) => {
+      optionBox("lasts, in steps", String(steps), (text) => {
         const value = Number(text);
         if (!Number.isInteger(value) || value < 1 || value > mostSteps) {
           throw new OptionError(`steps is ${text || "missing"}; it must be a whole number from 1 to ${mostSteps}`);
