@@ -1,5 +1,4 @@
 // `fallline/bench`: what a step of one's own costs, measured as the project's benchmark measures its cases.
-/// <reference types="@webgpu/types" preserve="true" />
 export type { ChoiceStore, Speeds } from "../src/engines/gpu/kernel_choices.ts";
 export * as kernels from "../src/engines/products/kernels.ts";
 export type { Tuned, TunedUpdate, TuneOptions, TuneProgress, TuneResult } from "../src/engines/products/tuner.ts";

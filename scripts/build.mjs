@@ -2,7 +2,7 @@
 import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { build } from "vite";
 import { minifiedWgsl, minifyWgsl } from "./minify_wgsl.mjs";
@@ -43,6 +43,32 @@ async function library() {
     const text = minifyWgsl(await readFile(join(root, shader), "utf8"));
     await mkdir(join(folder, dirname(shader)), { recursive: true });
     await writeFile(join(folder, `${shader}.js`), `export default ${JSON.stringify(text)};\n`);
+  }
+  await typesBeforeSix();
+}
+
+/**
+ * TypeScript has WebGPU's types from 6.0 on, and they clash with npm `@webgpu/types`, so no declaration of ours refers to it. An
+ * older compiler follows the condition `types@<6.0` of package.json to a declaration that does. What those types name and a
+ * worker's library lacks is declared there too, as they do themselves for video.
+ */
+async function typesBeforeSix() {
+  /** @type {{ exports: Record<string, string | Record<string, string>> }} */
+  const { exports } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
+  for (const entry of Object.values(exports)) {
+    if (typeof entry === "string" || !entry["types@<6.0"] || !entry.default) continue;
+    const path = join(root, entry["types@<6.0"]);
+    const from = relative(dirname(path), join(root, entry.default)).replaceAll("\\", "/");
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(
+      path,
+      `/// <reference types="@webgpu/types" />
+declare global {
+  interface HTMLImageElement {}
+}
+export * from "${from}";
+`,
+    );
   }
 }
 

@@ -1,5 +1,4 @@
 // `fallline`: the optimizer on either engine, its rules, schedules and modifiers.
-/// <reference types="@webgpu/types" preserve="true" />
 
 export type { Snippet } from "./base/assemble.ts";
 export { DataError, DeviceError, FalllineError, OptionError } from "./base/errors.ts";

@@ -1,5 +1,4 @@
 // `fallline/node`: a device in Node, found the way the command line finds it.
-/// <reference types="@webgpu/types" preserve="true" />
 import { keep, openWebGPU } from "../scripts/webgpu.mjs";
 import { DeviceError } from "./base/errors.ts";
 import { requestDevice } from "./engines/gpu/device.ts";

@@ -1,5 +1,4 @@
 // `fallline/train`: data, models, training, and finding a rate.
-/// <reference types="@webgpu/types" preserve="true" />
 
 export { Random } from "./base/random.ts";
 export { openVectors } from "./engines/open_vectors.ts";
@@ -52,7 +51,7 @@ export type { Estimate, ReplicaTrace, Trace, TraceOptions } from "./objectives/c
 export { type CustomDefinition, type CustomObjective, defineObjective, type Example } from "./objectives/custom.ts";
 export type { ArrayDatasetOptions, Rows } from "./objectives/data/arrays.ts";
 export type { Column, Columns, InputColumn, TargetColumn } from "./objectives/data/columns.ts";
-export type { CsvOptions } from "./objectives/data/csv.ts";
+export type { CsvOptions, CsvTextOptions } from "./objectives/data/csv.ts";
 export type {
   Dataset,
   DatasetShape,
@@ -136,6 +135,7 @@ export type { PoissonFunction, PoissonOptions } from "./objectives/problems/pois
 export type {
   BoundaryPoint,
   CompleteBoundaryPoint,
+  Coordinates,
   Jet,
   Problem,
   ProblemConfig,

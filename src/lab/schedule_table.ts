@@ -17,7 +17,7 @@ import { adamw, schedules } ${library};
 const lr = schedules.cosine({ base: 0.1, steps: 1000 });
 const beta1 = schedules.linear({ start: 0.95, end: 0.85, steps: 1000 });
 const config = adamw({ lr, beta1, weightDecay: (step) => (step < 100 ? 0 : 0.01) });
-console.log(schedules.create(config.lr).at(500)); // → 0.05
+console.log(schedules.create(lr).at(500)); // → 0.05
 console.log(JSON.stringify(config.lr)); // → {"base":0.1,"steps":1000,"type":"cosine"}
 \`\`\`
 

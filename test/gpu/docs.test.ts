@@ -150,14 +150,19 @@ Object.defineProperties(navigator, { gpu: { value: gpu }, storage: { value: { ge
 `;
 
 describe("docs/long_runs.md", () => {
-  const [whole, storage, lost] = [0, 1, 2].map((index) => block("docs/long_runs.md", "js", index)) as [
+  const [whole, between, storage, lost] = [0, 1, 2, 3].map((index) => block("docs/long_runs.md", "js", index)) as [
+    string,
     string,
     string,
     string,
   ];
 
-  it("has a run that is resumed", async () => {
-    expect(await run(whole)).toBe(promised(whole));
+  it.each([
+    ["a run that is resumed", whole],
+    ["a run whose rate is changed", between],
+  ])("has %s", async (_, example) => {
+    expect(promised(example)).not.toBe("");
+    expect(await run(example)).toBe(promised(example));
   });
 
   it("has a page that keeps checkpoints over reloads", async () => {

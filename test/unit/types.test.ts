@@ -1,9 +1,18 @@
-// The built types, as a user's compiler sees them: strict, with exactOptionalPropertyTypes, under both resolutions.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+// The built types, as a user's compiler sees them: strict, with exactOptionalPropertyTypes, under both resolutions; and every
+// example of the documents under strict. `npm run test:package` has the compilers of later versions.
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, resolve } from "node:path";
 import ts from "typescript";
-import { expect, it } from "vitest";
+import { afterAll, expect, it } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -29,7 +38,9 @@ export async function use(device: GPUDevice, rate: number | undefined): Promise<
   modifiers.ema({ dekay: 0.9 });
   // @ts-expect-error nor one of a schedule
   schedules.cosine({ base: 1, stops: 3 });
-  return (w?.[0] ?? 0) + losses.length + (await requestDevice(navigator.gpu)).limits.maxBufferSize + new OptionError("x").message.length;
+  const { train: half }: { train: { classes: number } } = datasets.split(data, 1);
+  const answers: number = datasets.fromCsv("a,b\\n1,2\\n", { targets: "b" }).targets.length + half.classes;
+  return answers + (w?.[0] ?? 0) + losses.length + (await requestDevice(navigator.gpu)).limits.maxBufferSize + new OptionError("x").message.length;
 }
 export const custom = defineRule({
   name: "plain",
@@ -49,8 +60,8 @@ export const custom = defineRule({
 /** What was parsed, by path: both resolutions read the same files. */
 const parsed = new Map<string, ts.SourceFile | undefined>();
 
-/** What the compiler says of the file. */
-function problemsOf(file: string, options: ts.CompilerOptions): string {
+/** What the compiler says of the files. */
+function problemsOf(files: readonly string[], options: ts.CompilerOptions): string {
   const host = ts.createCompilerHost(options, true);
   const read = host.getSourceFile;
   host.getSourceFile = (path, languageVersion, ...rest) => {
@@ -59,42 +70,97 @@ function problemsOf(file: string, options: ts.CompilerOptions): string {
     if (!parsed.has(key)) parsed.set(key, read(path, languageVersion, ...rest));
     return parsed.get(key);
   };
-  const program = ts.createProgram([file], options, host);
-  return ts.formatDiagnostics(ts.getPreEmitDiagnostics(program), {
+  return ts.formatDiagnostics(ts.getPreEmitDiagnostics(ts.createProgram(files, options, host)), {
     getCanonicalFileName: (path) => path,
     getCurrentDirectory: () => root,
     getNewLine: () => "\n",
   });
 }
 
+/** The folder of a user's project, in which every package of ours is installed. */
+const folder = mkdtempSync(join(root, "node_modules/.types-"));
+mkdirSync(join(folder, "node_modules"));
+symlinkSync(root, join(folder, "node_modules/fallline"), "junction");
+writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function written(name: string, text: string): string {
+  const path = join(folder, name);
+  writeFileSync(path, text);
+  return path;
+}
+
 const { Bundler, NodeNext } = ts.ModuleResolutionKind;
-it.each([
-  ["bundler", Bundler, ts.ModuleKind.ESNext],
-  ["nodenext", NodeNext, ts.ModuleKind.NodeNext],
-])("compile under moduleResolution %s", (_, moduleResolution, module) => {
-  const folder = mkdtempSync(join(tmpdir(), "fallline-types-"));
-  try {
-    mkdirSync(join(folder, "node_modules/@webgpu"), { recursive: true });
-    symlinkSync(root, join(folder, "node_modules/fallline"), "junction");
-    symlinkSync(join(root, "node_modules/@webgpu/types"), join(folder, "node_modules/@webgpu/types"), "junction");
-    const path = join(folder, "consumer.ts");
-    writeFileSync(path, consumer);
-    writeFileSync(join(folder, "package.json"), '{ "type": "module" }');
-    const options = {
-      ...{ strict: true, exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true, noEmit: true },
-      ...{
-        module,
-        moduleResolution,
-        target: ts.ScriptTarget.ES2022,
-        lib: ["lib.es2023.d.ts", "lib.dom.d.ts"],
-        types: [],
-      },
-      // Everything but the compiler's own library is checked.
-      skipDefaultLibCheck: true,
-    };
-    expect(problemsOf(path, options)).toBe("");
-  } finally {
-    rmSync(folder, { recursive: true });
+const common: ts.CompilerOptions = {
+  ...{ strict: true, allowJs: true, checkJs: true, noEmit: true, types: [], target: ts.ScriptTarget.ES2022 },
+  // Everything but the compiler's own library is checked.
+  skipDefaultLibCheck: true,
+};
+
+it("compile in a worker's library under moduleResolution nodenext, with every option that is stricter", () => {
+  const options = {
+    ...common,
+    ...{ module: ts.ModuleKind.NodeNext, moduleResolution: NodeNext, lib: ["lib.es2023.d.ts", "lib.webworker.d.ts"] },
+    ...{ exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true },
+  };
+  expect(problemsOf([written("consumer.ts", consumer)], options)).toBe("");
+});
+
+/** What the lines that show one call of an API have around them. */
+const around = `import { type GpuOptimizer, loadTorch } from "fallline";
+import { bench } from "fallline/bench";
+declare const device: GPUDevice;
+declare const optimizer: GpuOptimizer;
+`;
+
+/**
+ * Every example of a document as a file. One whose functions have their types in comments is JavaScript, others are TypeScript. The
+ * lines in docs/how_to.md that show a call beside another library's are left out: the library is not installed.
+ */
+function examplesOf(document: string): string[] {
+  const text = readFileSync(join(root, document), "utf8");
+  return [...text.matchAll(/^```(js|ts)\n([\s\S]*?)^```$/gm)].flatMap(([, language, code = ""], i) => {
+    const isPart = language === "ts";
+    if (isPart && document === "docs/how_to.md") return [];
+    const name = `${document.replace(/\W/g, "_")}_${i}.${code.includes("@param {") ? "js" : "ts"}`;
+    // What the lines import themselves is not imported twice.
+    const setting = isPart ? around.replace(code.includes("fallline/bench") ? /^.*bench";\n/m : "", "") : "";
+    return [written(name, `${setting}${code}export {};\n`)];
+  });
+}
+
+it("compile under moduleResolution bundler, and so do all examples in the documents", () => {
+  const documents = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)];
+  const examples = documents.filter((name) => name.endsWith(".md")).flatMap(examplesOf);
+  expect(examples.length).toBeGreaterThan(25);
+  const options = {
+    ...common,
+    ...{ module: ts.ModuleKind.ESNext, moduleResolution: Bundler, lib: ["lib.es2023.d.ts", "lib.dom.d.ts"] },
+  };
+  expect(problemsOf([written("consumer.ts", consumer), ...examples], options)).toBe("");
+});
+
+it("refer to @webgpu/types in what compilers before 6.0 alone read", () => {
+  const declarations = readdirSync(join(root, "dist/lib"), { recursive: true, encoding: "utf8" });
+  const referring = declarations
+    .filter((name) => name.endsWith(".d.ts"))
+    .filter((name) => readFileSync(join(root, "dist/lib", name), "utf8").includes('types="@webgpu/types"'));
+  expect(referring.filter((name) => !/^webgpu_types[\\/]/.test(name))).toEqual([]);
+  expect(referring.length).toBeGreaterThan(4);
+});
+
+/** @returns the paths that the package gives for its names, under every condition */
+function targetsOf(entry: unknown): string[] {
+  return typeof entry === "string" ? [entry] : Object.values(entry as object).flatMap(targetsOf);
+}
+
+it("are where package.json says", () => {
+  const { exports, files } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  for (const target of targetsOf(exports)) expect(existsSync(join(root, target)), target).toBe(true);
+  for (const [name, entry] of Object.entries<object | string>(exports)) {
+    if (typeof entry === "string") continue;
+    // Types come first, or a compiler takes the code for them.
+    expect([name, ...Object.keys(entry)].slice(-2)).toEqual(["types", "default"]);
   }
-  expect(readFileSync(join(root, "dist/lib/src/index.d.ts"), "utf8")).toContain('types="@webgpu/types"');
+  expect(files).toContain("dist/lib");
 });

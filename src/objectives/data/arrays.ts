@@ -2,7 +2,7 @@
 import { DataError, OptionError, show } from "../../base/errors.ts";
 import { readNumber, readString } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
-import { checkDataset, type Dataset } from "./dataset.ts";
+import { checkDataset, type Dataset, type LabelledDataset, type TargetDataset } from "./dataset.ts";
 import { type ClassesOption, readLabels } from "./labels.ts";
 
 /** Numbers row after row, or an array for each row. */
@@ -37,6 +37,16 @@ const fields = ["name", "inputs", "labels", "targets", "weights", "classes", "sc
  * finite in float32 and labels out of range, each with its row, for no rows at all, and for numbers as labels that make more
  * classes than there are rows.
  */
+export function arrayDataset(
+  options: ArrayDatasetOptions & {
+    readonly labels: ArrayLike<number> | readonly string[];
+    readonly targets?: undefined;
+  },
+): LabelledDataset;
+export function arrayDataset(
+  options: ArrayDatasetOptions & { readonly targets: Rows; readonly labels?: undefined },
+): TargetDataset;
+export function arrayDataset(options: ArrayDatasetOptions): Dataset;
 export function arrayDataset(options: ArrayDatasetOptions): Dataset {
   readFields("the data set", options, fields);
   const { name = "data", labels, classes, scale = 1 } = options;

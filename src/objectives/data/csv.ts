@@ -4,7 +4,7 @@ import { readNumber } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 import { packed, readClasses } from "./arrays.ts";
 import { type Column, type Columns, readColumn } from "./columns.ts";
-import type { Dataset } from "./dataset.ts";
+import type { Dataset, LabelledDataset, TargetDataset } from "./dataset.ts";
 import { type ClassesOption, numberOf, readLabels } from "./labels.ts";
 
 /** Which columns of a CSV file are inputs, labels, targets and weights. */
@@ -33,6 +33,12 @@ export interface CsvOptions {
   readonly scale?: number | undefined;
   /** How many classes there are, or their names in order; default what the file contains. */
   readonly classes?: ClassesOption | undefined;
+}
+
+/** Options of {@link parseCsv}. */
+export interface CsvTextOptions extends CsvOptions {
+  /** What errors call the data set; default "the CSV". */
+  readonly name?: string | undefined;
 }
 
 export const csvOptionNames = [
@@ -96,12 +102,18 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
  * their names as `classNames`. Time and memory are proportional to the length of the text; a cell holds at most 65,536
  * characters.
  *
- * @param options Which columns are what; and `name`, what errors call the data set, default "the CSV".
+ * @param options Which columns are what; with `targets` the data set has numbers to predict, else classes.
  * @throws OptionError for wrong options, and for a text that is not a string; DataError that names line and column for a cell
  * that is not a number or is too long, an unknown class, numeric labels that make more classes than there are rows, lines of
  * different lengths, unmatched quotes, missing columns, and a first line that may be names or numbers.
  */
-export function parseCsv(text: string, options: CsvOptions & { readonly name?: string | undefined } = {}): Dataset {
+export function parseCsv(text: string, options?: CsvTextOptions & { readonly targets?: undefined }): LabelledDataset;
+export function parseCsv(
+  text: string,
+  options: CsvTextOptions & { readonly targets: Column | readonly Column[]; readonly label?: undefined },
+): TargetDataset;
+export function parseCsv(text: string, options?: CsvTextOptions): Dataset;
+export function parseCsv(text: string, options: CsvTextOptions = {}): Dataset {
   const { name = "the CSV", ...rest } = readFields("options", options, ["name", ...csvOptionNames]) as typeof options;
   if (typeof name !== "string") throw new OptionError(`name is ${show(name)}; it must be a string`);
   if (typeof text !== "string") throw new OptionError(`text is ${show(text)}; it must be a string of CSV`);

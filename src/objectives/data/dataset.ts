@@ -145,7 +145,7 @@ function checkFinite(data: Dataset, what: string, values: Uint8Array | Float32Ar
  *
  * @throws OptionError if `rows` is not a whole number >= 0.
  */
-export function firstRows(data: Dataset, rows: number): Dataset {
+export function firstRows<Data extends Dataset>(data: Data, rows: number): Data {
   readDataset("data", data);
   readNumber("rows", rows, { min: 0, integer: true });
   return rows >= data.count ? data : sliceRows(data, 0, rows);
@@ -167,12 +167,12 @@ export interface SplitOptions {
   readonly stratify?: boolean | undefined;
 }
 
-/** A split data set. */
-export interface Split {
+/** A split data set, of the kind that was split. */
+export interface Split<Data extends Dataset = Dataset> {
   /** The rows to train on. */
-  readonly train: Dataset;
+  readonly train: Data;
   /** The rows to test on. */
-  readonly test: Dataset;
+  readonly test: Data;
   /** Notes about classes that are missing on one side; see {@link classNotes}. */
   readonly notes: readonly string[];
 }
@@ -184,7 +184,7 @@ export interface Split {
  * @param testRows A whole number >= 1, fewer than there are rows.
  * @throws OptionError for any other number, and for wrong options.
  */
-export function splitRows(data: Dataset, testRows: number, options: SplitOptions = {}): Split {
+export function splitRows<Data extends Dataset>(data: Data, testRows: number, options: SplitOptions = {}): Split<Data> {
   readDataset("data", data);
   const given = readFields("options", options, ["seed", "shuffle", "stratify"]);
   const shuffle = given.shuffle === undefined ? true : readBoolean("shuffle", given.shuffle);
@@ -261,7 +261,7 @@ function testCounts(sizes: readonly number[], testRows: number, rows: number): n
   return counts;
 }
 
-function pickRows(data: Dataset, rows: Uint32Array): Dataset {
+function pickRows<Data extends Dataset>(data: Data, rows: Uint32Array): Data {
   const { features, inputs, weights } = data;
   const part = {
     count: rows.length,
@@ -269,9 +269,11 @@ function pickRows(data: Dataset, rows: Uint32Array): Dataset {
     ...(weights ? { weights: picked(weights, 1, rows) } : {}),
     rowNumbers: rows.map((row) => rowNumber(data, row)),
   };
-  return data.labels
-    ? { ...data, ...part, labels: picked(data.labels, 1, rows) }
-    : { ...data, ...part, targets: picked(data.targets, data.outputs, rows) };
+  const kind: Dataset = data;
+  const answers = kind.labels
+    ? { labels: picked(kind.labels, 1, rows) }
+    : { targets: picked(kind.targets, kind.outputs, rows) };
+  return { ...data, ...part, ...answers };
 }
 
 function picked<T extends Uint8Array | Uint32Array | Float32Array>(values: T, width: number, rows: Uint32Array): T {
@@ -308,7 +310,7 @@ export function classNotes(train: Dataset, test: Dataset): readonly string[] {
  *
  * @throws OptionError unless they are whole numbers with 0 <= start <= end <= data.count.
  */
-export function sliceRows(data: Dataset, start: number, end: number): Dataset {
+export function sliceRows<Data extends Dataset>(data: Data, start: number, end: number): Data {
   readDataset("data", data);
   readNumber("start", start, { min: 0, max: data.count, integer: true });
   readNumber("end", end, { min: start, max: data.count, integer: true });
@@ -321,9 +323,11 @@ export function sliceRows(data: Dataset, start: number, end: number): Dataset {
       rowNumbers?.subarray(start, end) ??
       (start > 0 ? Uint32Array.from({ length: end - start }, (_, row) => start + row) : undefined),
   };
-  return data.labels
-    ? { ...data, ...part, labels: data.labels.subarray(start, end) }
-    : { ...data, ...part, targets: data.targets.subarray(start * data.outputs, end * data.outputs) };
+  const kind: Dataset = data;
+  const answers = kind.labels
+    ? { labels: kind.labels.subarray(start, end) }
+    : { targets: kind.targets.subarray(start * kind.outputs, end * kind.outputs) };
+  return { ...data, ...part, ...answers };
 }
 
 /**

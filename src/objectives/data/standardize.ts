@@ -14,11 +14,11 @@ export type Standardize = true | "inputs";
  * @param what "inputs" leaves targets as they are, as sigmoidBinaryCrossEntropy needs them; default true.
  * @throws DataError for data sets that are of no table.
  */
-export function standardizeRows<Test extends Dataset | undefined>(
-  train: Dataset,
+export function standardizeRows<Train extends Dataset, Test extends Dataset | undefined>(
+  train: Train,
   test: Test,
   what: Standardize = true,
-): { readonly train: Dataset; readonly test: Test } {
+): { readonly train: Train; readonly test: Test } {
   readDataset("train", train);
   const { columns: plain, features } = train;
   if (!plain) throw new DataError(`${train.name} is of no table, so it has no columns to standardise`);

@@ -5,7 +5,7 @@ import wgsl from "../../../shaders/objectives/pinn/poisson.wgsl?raw";
 import { OptionError } from "../../base/errors.ts";
 import { readNumber, readTyped } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
-import type { CompleteBoundaryPoint, Problem, ProblemConfig, ProblemKind } from "./problem.ts";
+import type { CompleteBoundaryPoint, Coordinates, Problem, ProblemConfig, ProblemKind } from "./problem.ts";
 
 /** What {@link poisson} takes. */
 export interface PoissonOptions {
@@ -41,7 +41,7 @@ function read(name: string, config: ProblemConfig): Problem {
   }
   const sidePoints = readNumber(`${name}.sidePoints`, fields.sidePoints ?? 16, { min: 1, max: 2 ** 16, integer: true });
   const rate = k * Math.PI;
-  const wave = (x: ArrayLike<number>) => {
+  const wave = (x: Coordinates) => {
     let product = 1;
     for (let i = 0; i < dimensions; i++) product *= Math.sin(rate * x[i]!);
     return product;

@@ -15,6 +15,9 @@ export interface Jet {
   readonly dd: readonly [number, number];
 }
 
+/** The inputs at a point, as many as the problem has dimensions. */
+export type Coordinates = readonly number[] | Float64Array;
+
 /** A point at which the solution is known. */
 export interface BoundaryPoint {
   /** As many numbers as the problem has dimensions. */
@@ -51,13 +54,13 @@ export interface ProblemDefinition {
   /** Where the solution is known; at least one point. */
   readonly boundary: readonly BoundaryPoint[];
   /** The right-hand side at a point, in float64; default 0. */
-  right?(x: ArrayLike<number>): number;
+  right?(x: Coordinates): number;
   /** The exact solution at a point, if it is known: evaluations then have an error. */
-  exact?(x: ArrayLike<number>): number;
+  exact?(x: Coordinates): number;
   /** The left-hand side at a point, in float64. */
-  left(x: ArrayLike<number>, u: Jet): number;
+  left(x: Coordinates, u: Jet): number;
   /** Its derivatives by each number of the jet. */
-  slopes(x: ArrayLike<number>, u: Jet): Jet;
+  slopes(x: Coordinates, u: Jet): Jet;
   /**
    * Both in WGSL: `fn left(x: vec2f, u: Jet) -> f32` and `fn slopes(x: vec2f, u: Jet) -> Jet`, where `Jet` has the fields `u:
    * f32`, `d: vec2f` and `dd: vec2f`. In one dimension everything about the second input is 0.
@@ -74,7 +77,7 @@ export interface CompleteBoundaryPoint extends BoundaryPoint {
 /** A problem with every default filled in. */
 export interface Problem extends ProblemDefinition {
   readonly boundary: readonly CompleteBoundaryPoint[];
-  right(x: ArrayLike<number>): number;
+  right(x: Coordinates): number;
   /** The complete config, which rebuilds the same problem; undefined for a custom problem. */
   readonly config: ProblemConfig | undefined;
   /** The complete config; for a custom problem its name, from which it cannot be rebuilt. */
