@@ -71,12 +71,14 @@ fn begin_chunk(chunk: Chunk, h: Row, lane: u32) {
       mean_lanes[lane] = sum_of_means(chunk, first_line, lane, workgroup_size);
     }
     workgroupBarrier();
-    var sum = 0.0;
-    for (var k = 0u; k < workgroup_size; k++) {
-      sum += mean_lanes[k];
+    for (var half = workgroup_size / 2u; half > 0u; half /= 2u) {
+      if (lane < half) {
+        mean_lanes[lane] += mean_lanes[lane + half];
+      }
+      workgroupBarrier();
     }
     if (is_matrix) {
-      keep_mean(chunk, first_line, sum, factor_least(h));
+      keep_mean(chunk, first_line, mean_lanes[0], factor_least(h));
     }
   } else if (is_matrix) {
     keep_mean(chunk, first_line, sum_of_means(chunk, first_line, 0u, 1u), factor_least(h));

@@ -82,8 +82,9 @@ export function defineStruct<const F extends Fields>(name: string, fields: F): S
       return encoded;
     },
     read(view, at) {
-      const read = [...places].map(([field, start]) => [field, readField(view, at + 4 * start, fields[field]!)]);
-      return Object.fromEntries(read) as Values<F>;
+      const values: Record<string, unknown> = {};
+      for (const [field, start] of places) values[field] = readField(view, at + 4 * start, fields[field]!);
+      return values as Values<F>;
     },
   };
 }
@@ -108,15 +109,28 @@ function writeField(
     return;
   }
   const { words, kind } = fieldTypes[type];
-  const numbers = typeof value === "number" ? [value] : (value as readonly number[]);
-  for (let i = 0; i < words; i++) view[`set${kind}`](at + 4 * i, numbers[i]!, true);
+  if (typeof value === "number") writeWord(view, at, kind, value);
+  else for (let i = 0; i < words; i++) writeWord(view, at + 4 * i, kind, (value as readonly number[])[i]!);
 }
 
 function readField(view: DataView, at: number, type: FieldType): unknown {
   if (typeof type !== "string") return type.read(view, at);
   const { words, kind } = fieldTypes[type];
-  const numbers = Array.from({ length: words }, (_, i) => view[`get${kind}`](at + 4 * i, true));
-  return words === 1 ? numbers[0] : numbers;
+  if (words === 1) return readWord(view, at, kind);
+  return Array.from({ length: words }, (_, i) => readWord(view, at + 4 * i, kind));
+}
+
+type Kind = (typeof fieldTypes)[keyof typeof fieldTypes]["kind"];
+
+function writeWord(view: DataView, at: number, kind: Kind, value: number): void {
+  if (kind === "Float32") view.setFloat32(at, value, true);
+  else if (kind === "Int32") view.setInt32(at, value, true);
+  else view.setUint32(at, value, true);
+}
+
+function readWord(view: DataView, at: number, kind: Kind): number {
+  if (kind === "Float32") return view.getFloat32(at, true);
+  return kind === "Int32" ? view.getInt32(at, true) : view.getUint32(at, true);
 }
 
 const roundUp = (words: number, align: number) => Math.ceil(words / align) * align;

@@ -107,7 +107,7 @@ function readReplicas(
     if (!fallback) throw new OptionError(`${owner} is ${show(entry.fallback)}; the optimizer has no fallback`);
     const { rule } = fallback;
     const changes = readObject(owner, entry.fallback, Object.keys(rule.hypers));
-    draft.fallback[replica] = readHypers(rule, owner, changes, draft.fallback[replica]!);
+    draft.fallback = draft.fallback.with(replica, readHypers(rule, owner, changes, draft.fallback[replica]!));
   });
 }
 

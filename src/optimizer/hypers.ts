@@ -35,11 +35,11 @@ export interface HypersState {
   }[];
 }
 
-/** While it is being assembled. */
+/** While it is being assembled: what is in it is replaced, not changed, since states share it. */
 export interface HypersDraft {
-  readonly shared: Record<string, Schedule>[];
-  readonly fallback: Record<string, Schedule>[];
-  readonly groups: { readonly explicit: Set<string>; readonly values: Record<string, Schedule>[] }[];
+  shared: HypersState["shared"];
+  fallback: HypersState["fallback"];
+  readonly groups: HypersState["groups"][number][];
 }
 
 type Inheriting = Pick<Group, "rule" | "inherits">;
@@ -61,8 +61,25 @@ export function scheduleIn(
 export function makeExplicit(groups: readonly Inheriting[], draft: HypersDraft, group: number, hyper: string): void {
   const { explicit, values } = draft.groups[group]!;
   if (explicit.has(hyper)) return;
-  for (const [replica, its] of values.entries()) its[hyper] = scheduleIn(groups, draft, group, hyper, replica);
-  explicit.add(hyper);
+  draft.groups[group] = {
+    explicit: new Set([...explicit, hyper]),
+    values: withHyper(values, hyper, (replica) => scheduleIn(groups, draft, group, hyper, replica)),
+  };
+}
+
+/** Schedules by replica with another one for a hyper, where there is one. */
+export function withHyper(
+  values: readonly Schedules[],
+  hyper: string,
+  of: (replica: number) => Schedule | undefined,
+): readonly Schedules[] {
+  return values.map((its, replica) => {
+    const schedule = of(replica);
+    if (!schedule) return its;
+    const copy = { ...its };
+    copy[hyper] = schedule;
+    return copy;
+  });
 }
 
 /** The schedules of a rule's hypers: those that are given, else those of before, else the defaults. */
@@ -135,11 +152,30 @@ export class Hypers {
   /** Never changed, but replaced. */
   state: HypersState;
   #frozen: readonly boolean[];
+  readonly #replicas: readonly number[];
+  readonly #all: ReadonlySet<number>;
+  /** By group what a call may set there, with what its rule left to its fallback; the same array where that is the same. */
+  readonly #known: readonly (readonly string[])[];
+  /** {@link heirsOf} by source and hyper, of those that were asked for. */
+  readonly #heirs: Readonly<Record<Source, Map<string, readonly number[]>>> = {
+    shared: new Map(),
+    fallback: new Map(),
+  };
 
   constructor(plan: HyperPlan) {
+    const { groups } = plan;
     this.plan = plan;
     this.state = plan.start;
-    this.#frozen = plan.groups.map(({ frozen }) => frozen);
+    this.#frozen = groups.map(({ frozen }) => frozen);
+    this.#replicas = replicasOf(plan);
+    this.#all = new Set(groups.keys());
+    const known = new Map<string, readonly string[]>();
+    this.#known = groups.map(({ rule }, index) => {
+      const its = groups[fallbackIndex(groups, index)];
+      const names = [...new Set([rule, its?.rule].flatMap((each) => Object.keys(each?.hypers ?? {})))];
+      const key = names.join();
+      return known.get(key) ?? (known.set(key, names) && names);
+    });
   }
 
   /** The schedule of every hyper of a group's rule. */
@@ -202,35 +238,37 @@ export class Hypers {
     if (group !== undefined) this.#readGroup("set.group", group);
     if (replica !== undefined) readReplica(this.plan, "set.replica", replica);
     const targets = this.#targetsOf(group);
-    groups.forEach(({ rule, fallbackOf }, index) => {
-      if (!targets.has(index) || (fallbackOf !== undefined && targets.has(fallbackOf))) return;
-      const its = groups[fallbackIndex(groups, index)];
-      const known = [rule, its?.rule].flatMap((each) => Object.keys(each?.hypers ?? {}));
-      readObject(this.ownerOf(index), changes, [...new Set(known)]);
-    });
-    const replicas = replicasOf(this.plan, replica);
+    const read = new Set<readonly string[]>();
+    for (const index of targets) {
+      const { fallbackOf } = groups[index]!;
+      const known = this.#known[index]!;
+      if (read.has(known) || (fallbackOf !== undefined && targets.has(fallbackOf))) continue;
+      readObject(this.ownerOf(index), changes, known);
+      read.add(known);
+    }
     const draft = draftOf(this.state);
-    const put = (into: Record<string, Schedule>[], rule: Rule, hyper: string) => {
-      for (const r of replicas) into[r]![hyper] = readHyper(rule, "set", hyper, changes[hyper]);
-    };
+    const put = (values: readonly Schedules[], rule: Rule, hyper: string) =>
+      withHyper(values, hyper, (r) =>
+        replica === undefined || replica === r ? readHyper(rule, "set", hyper, changes[hyper]) : undefined,
+      );
     const given = Object.keys(changes).filter((hyper) => changes[hyper] !== undefined);
     for (const hyper of given) {
       // The optimizer's hypers and its fallback's, if the call is about all groups or about the rest, which inherits them.
       for (const source of sources) {
-        const heirs = heirsOf(groups, source, hyper);
+        const heirs = this.#heirsOf(source, hyper);
         const rest = heirs.find((index) => groups[index]!.isRest && targets.has(index));
         if (heirs.length === 0 || (group !== undefined && rest === undefined)) continue;
         if (group !== undefined) {
           for (const index of heirs) if (!targets.has(index)) makeExplicit(groups, draft, index, hyper);
         }
-        put(draft[source], groups[heirs[0]!]!.rule, hyper);
+        draft[source] = put(draft[source], groups[heirs[0]!]!.rule, hyper);
       }
       for (const index of targets) {
-        const target = groups[index];
-        if (!target || target.isRest || !Object.hasOwn(target.rule.hypers, hyper)) continue;
+        const { rule, isRest } = groups[index]!;
+        if (isRest || !Object.hasOwn(rule.hypers, hyper)) continue;
         if (group !== undefined) makeExplicit(groups, draft, index, hyper);
         const { explicit, values } = draft.groups[index]!;
-        if (explicit.has(hyper)) put(values, target.rule, hyper);
+        if (explicit.has(hyper)) draft.groups[index] = { explicit, values: put(values, rule, hyper) };
       }
     }
     const changed = groups.map(({ rule }, index) =>
@@ -238,7 +276,7 @@ export class Hypers {
     );
     this.replace(
       draft,
-      (r) => (replicas.includes(r) ? changed : []),
+      (r) => (replica === undefined || replica === r ? changed : []),
       () => step,
       changes,
     );
@@ -251,7 +289,7 @@ export class Hypers {
     if (replica !== undefined) readReplica(this.plan, "replica", replica);
     // Groups may share a schedule, which must observe each metric once.
     const listeners = new Set<Listener>();
-    for (const r of replicasOf(this.plan, replica)) {
+    for (const r of replica === undefined ? this.#replicas : [replica]) {
       for (const group of this.plan.groups.keys()) {
         for (const schedule of Object.values(this.of(group, r))) {
           for (const each of schedule.listeners ?? []) if (each.of === of) listeners.add(each);
@@ -285,8 +323,16 @@ export class Hypers {
   /** What a group is called by: the group, and what its rule left to its fallback; undefined: all of them. */
   #targetsOf(group: number | undefined): ReadonlySet<number> {
     const { groups } = this.plan;
-    if (group === undefined) return new Set(groups.keys());
-    return new Set([group, fallbackIndex(groups, group)]);
+    if (group === undefined) return this.#all;
+    const its = fallbackIndex(groups, group);
+    return new Set(its < 0 ? [group] : [group, its]);
+  }
+
+  #heirsOf(source: Source, hyper: string): readonly number[] {
+    const known = this.#heirs[source];
+    const heirs = known.get(hyper) ?? heirsOf(this.plan.groups, source, hyper);
+    known.set(hyper, heirs);
+    return heirs;
   }
 
   /** What errors call what is set in a group. */
@@ -310,8 +356,7 @@ export class Hypers {
     cause: unknown,
   ): void {
     const { groups, ruleSets } = this.plan;
-    const replicas = replicasOf(this.plan, undefined);
-    for (const r of replicas) {
+    for (const r of this.#replicas) {
       changed(r).forEach((hypers, index) => {
         for (const hyper of hypers) {
           hyperValue(groups[index]!, hyper, scheduleIn(groups, draft, index, hyper, r), stepOf(r));
@@ -319,7 +364,7 @@ export class Hypers {
       });
     }
     const schedulesOf = (group: number, hyper: string) =>
-      replicas.map((r) => scheduleIn(groups, draft, group, hyper, r));
+      this.#replicas.map((r) => scheduleIn(groups, draft, group, hyper, r));
     for (const ruleSet of ruleSets) {
       const missing = ruleSlots(ruleSet, schedulesOf).find((slot) => !ruleSet.slots.includes(slot));
       if (missing === undefined) continue;
@@ -331,9 +376,9 @@ export class Hypers {
   }
 }
 
-/** The replicas that a call is about: one, or all of them. */
-export function replicasOf({ replicas }: Pick<Plan, "replicas">, replica?: number): readonly number[] {
-  return replica === undefined ? Array.from({ length: replicas }, (_, r) => r) : [replica];
+/** All replicas. */
+export function replicasOf({ replicas }: Pick<Plan, "replicas">): readonly number[] {
+  return Array.from({ length: replicas }, (_, r) => r);
 }
 
 /** The groups that inherit from a source, of those whose rule has the hyper. */
@@ -345,14 +390,7 @@ export function heirsOf(groups: readonly Inheriting[], source: Source, hyper: st
 
 /** A state to be changed. */
 export function draftOf({ shared, fallback, groups }: HypersState): HypersDraft {
-  return {
-    shared: shared.map((its) => ({ ...its })),
-    fallback: fallback.map((its) => ({ ...its })),
-    groups: groups.map(({ explicit, values }) => ({
-      explicit: new Set(explicit),
-      values: values.map((its) => ({ ...its })),
-    })),
-  };
+  return { shared, fallback, groups: [...groups] };
 }
 
 function hyperValue({ rule, lrScale }: Group, hyper: string, schedule: Schedule, step: number): number {

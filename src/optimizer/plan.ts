@@ -114,7 +114,7 @@ export function createPlan(config: OptimizerConfig, segments: readonly Segment[]
   const replicas = shared.length;
   const fallback =
     fields.fallback === undefined ? undefined : rule.only?.fallbacks?.read(rule, fields.fallback, replicas);
-  const draft: HypersDraft = { shared, fallback: fallback?.hypers.map((its) => ({ ...its })) ?? [], groups: [] };
+  const draft: HypersDraft = { shared, fallback: fallback?.hypers ?? [], groups: [] };
   const { groups, groupOf } = readGroups({ rule, flags, fallback, draft, fields, segments });
   readReplicaGroups(rule, entries, fallback, groups, draft);
   const plan: Plan = {

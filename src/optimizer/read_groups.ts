@@ -14,6 +14,7 @@ import {
   readHyper,
   readHypers,
   type Schedules,
+  withHyper,
 } from "./hypers.ts";
 import type { Fallback, Group } from "./plan.ts";
 
@@ -85,7 +86,13 @@ export function readReplicaGroups(
       const { rule } = groups[index]!;
       for (const [hyper, given] of Object.entries(hypersOf(rule, changes))) {
         makeExplicit(groups, draft, index, hyper);
-        if (given !== undefined) draft.groups[index]!.values[replica]![hyper] = readHyper(rule, owner, hyper, given);
+        if (given === undefined) continue;
+        const schedule = readHyper(rule, owner, hyper, given);
+        const { explicit, values } = draft.groups[index]!;
+        draft.groups[index] = {
+          explicit,
+          values: withHyper(values, hyper, (r) => (r === replica ? schedule : undefined)),
+        };
       }
     }
   };

@@ -49,7 +49,7 @@ export function restoreHypers(
   for (const source of sources) {
     const rule = source === "shared" ? shared : fallback?.rule;
     if (!rule) continue;
-    draft[source].forEach((before, r) => {
+    draft[source] = draft[source].map((before, r) => {
       const change = readObject(source, inherited[source][r] ?? {}, Object.keys(rule.hypers));
       const its = readHypers(rule, source, change, before);
       for (const hyper of Object.keys(its)) {
@@ -57,7 +57,7 @@ export function restoreHypers(
         const common = heirs.find((index) => groups[index]!.isRest) ?? heirs.find((index) => !owned[index]!.has(hyper));
         if (common !== undefined) its[hyper] = after[common]![r]![hyper]!;
       }
-      draft[source][r] = its;
+      return its;
     });
   }
   groups.forEach(({ rule, inherits, isRest }, index) => {

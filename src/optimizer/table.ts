@@ -75,6 +75,8 @@ export class RowSource {
   readonly #ruleSet: RuleSet;
   readonly #replica: number;
   readonly #columns: readonly string[];
+  /** The rule's hypers, and of each whether it guards a division. */
+  readonly #names: readonly (readonly [hyper: string, guards: boolean])[];
   /** For each group what it carries into steps `#from` and on, as far as that was needed; undefined before its first update. */
   readonly #carries: (CarryValues | undefined)[][];
   /** For each group when it was frozen and when not, from the earliest step that still matters. */
@@ -87,6 +89,7 @@ export class RowSource {
     this.#ruleSet = ruleSet;
     this.#replica = replica;
     this.#columns = tableColumns(plan, ruleSet);
+    this.#names = Object.keys(ruleSet.rule.hypers).map((hyper) => [hyper, hyper.startsWith("eps")]);
     this.#carries = ruleSet.groups.map(() => []);
     this.#spans = ruleSet.groups.map((group) => [{ from: 0, made: 0, frozen: hypers.isFrozen(group), change: start }]);
   }
@@ -102,24 +105,19 @@ export class RowSource {
   }
 
   /**
-   * A stretch of rows for the GPU, steps `from` to `to` (exclusive). If a hyper leaves its range, the stretch ends there and
-   * `error` says why: it is thrown only when that step comes.
+   * Writes a stretch of rows for the GPU, of steps `from` to `to` (exclusive), a step every `stride` numbers from `at` on. If a
+   * hyper leaves its range, the stretch ends there and `error` says why: it is thrown only when that step comes.
    */
-  rows(from: number, to: number): { rows: Float32Array<ArrayBuffer>; end: number; error: unknown } {
-    const length = rowCount(this.#ruleSet) * this.#columns.length;
-    const rows = new Float32Array((to - from) * length);
-    let at = 0;
+  fill(from: number, to: number, into: Float32Array, at: number, stride: number): { end: number; error: unknown } {
     for (let step = from; step < to; step++) {
+      let next = at + (step - from) * stride;
       try {
-        for (const row of this.#rowsAt(step)) {
-          rows.set(row, at);
-          at += row.length;
-        }
+        for (const row of this.#rowsAt(step)) for (const value of row) into[next++] = value;
       } catch (error) {
-        return { rows: rows.slice(0, (step - from) * length), end: step, error };
+        return { end: step, error };
       }
     }
-    return { rows, end: to, error: undefined };
+    return { end: to, error: undefined };
   }
 
   #named(row: readonly number[]): Record<string, number> {
@@ -275,10 +273,10 @@ export class RowSource {
   #hypers(group: number, step: number): Record<string, number> {
     const index = this.#ruleSet.groups[group]!;
     const hypers: Record<string, number> = {};
-    for (const hyper of Object.keys(this.#ruleSet.rule.hypers)) {
+    for (const [hyper, guards] of this.#names) {
       const value = this.#live.at(index, hyper, step, this.#replica);
       // A hyper that guards a division must not become 0.
-      hypers[hyper] = /^eps/.test(hyper) && value > 0 ? Math.max(value, leastSingle) : value;
+      hypers[hyper] = guards && value > 0 ? Math.max(value, leastSingle) : value;
     }
     return hypers;
   }

@@ -14,10 +14,15 @@ import {
 } from "../../src/engines/gpu/kernel_shapes.ts";
 import { type TuneProgress, tuneUpdate } from "../../src/engines/products/tuner.ts";
 import { choices, pin } from "../../src/engines/products/variant_choices.ts";
+import { clipAdaptive } from "../../src/modifiers/clip_adaptive.ts";
+import { layerStats } from "../../src/modifiers/layer_stats.ts";
 import type { Tensor } from "../../src/optimizer/arena.ts";
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
+import { adafactor } from "../../src/rules/adafactor.ts";
 import { adamw } from "../../src/rules/adam.ts";
+import { lamb } from "../../src/rules/lamb.ts";
+import { prodigy } from "../../src/rules/prodigy.ts";
 import { createCpuOptimizer, createShaped } from "../optimizers.ts";
 import { device, freshDevice } from "./setup.ts";
 
@@ -67,6 +72,40 @@ describe("every shape", () => {
   });
 });
 
+describe("the default of a GPU", () => {
+  const shape = shapes.at(-1)!;
+  const matrices = [
+    { name: "wide", shape: [8, 520], data: draw(4160) },
+    { name: "long", shape: [70, 3], data: draw(210) },
+    { name: "stack", shape: [3, 5, 6], data: draw(90) },
+  ];
+  const gradient = Object.fromEntries(matrices.map(({ name, data }) => [name, draw(data.length)]));
+  // Each sums otherwise before or in its update.
+  const configs = {
+    adafactor: adafactor({ lr: 0.01 }),
+    lamb: lamb({ lr: 0.01, modifiers: [clipAdaptive({ clipping: 0.1 }), layerStats()] }),
+    prodigy: prodigy({ lr: 1 }),
+  };
+
+  it.each(Object.entries(configs))("sums for %s as the twin does", async (_, its) => {
+    const paramsAfter = async (optimizer: Optimizer) => {
+      for (let step = 0; step < 2; step++) {
+        optimizer.write("gradients", gradient);
+        optimizer.step();
+      }
+      const params = await optimizer.read();
+      optimizer.destroy();
+      return params;
+    };
+    expect(shape.name).toBe("joined-256");
+    const found = await paramsAfter(await createShaped(device, matrices, its, shape));
+    for (const [name, values] of Object.entries(await paramsAfter(createCpuOptimizer(matrices, its)))) {
+      const worst = values.reduce((most, value, i) => Math.max(most, Math.abs(value - found[name]![i]!)), 0);
+      expect(worst, name).toBeLessThan(2e-6);
+    }
+  });
+});
+
 describe("the shape of a device", () => {
   const noStore: ChoiceStore = { getItem: () => null, setItem: () => {}, removeItem: () => {} };
   beforeEach(() => keepChoices(device, noStore));
@@ -97,9 +136,19 @@ describe("the shape of a device", () => {
     expect(named({ ...software, subgroupMinSize: 4 })).toBe("apart-4");
     expect(named({ ...software, subgroupMinSize: 8 })).toBe("apart-8");
     expect(named(software)).toBe("apart-8");
-    expect(named({ ...software, subgroupMinSize: 32, isFallbackAdapter: false })).toBe("joined-64");
     has();
     expect(named({ ...software, subgroupMinSize: 4 })).toBe("apart-8");
+    const real = { ...software, isFallbackAdapter: false };
+    for (const vendor of ["", "nvidia", "amd", "intel", "apple"]) expect(named({ ...real, vendor })).toBe("joined-256");
+    for (const vendor of ["qualcomm", "arm", "ARM"]) expect(named({ ...real, vendor })).toBe("joined-64");
+    const holds = (lanes: number) =>
+      Object.defineProperty(made, "limits", {
+        value: { maxComputeInvocationsPerWorkgroup: lanes, maxComputeWorkgroupSizeX: 256 },
+        configurable: true,
+      });
+    holds(128);
+    expect(named({ ...real, vendor: "amd" })).toBe("joined-128");
+    expect(named({ ...real, vendor: "arm" })).toBe("joined-64");
     made.destroy();
   });
 

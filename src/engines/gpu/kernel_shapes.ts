@@ -1,7 +1,7 @@
 // The shapes of the kernels that stream memory (updates, norms, sums, landscapes): how many lanes a workgroup has, and whether
 // they join what they have summed. A device runs the pinned one, else the one that measured fastest, else the default.
 
-import { isSoftware } from "./device.ts";
+import { described, isSoftware } from "./device.ts";
 import { fastest, knownOf, type Speeds } from "./kernel_choices.ts";
 
 /** How kernels that stream memory are cut. */
@@ -23,6 +23,12 @@ export const shapeNames: readonly string[] = /* @__PURE__ */ shapes.map(({ name 
 
 /** How much faster than the default a shape must be to replace it; less may be noise. */
 const clearlyFaster = 1.05;
+
+/** The most lanes of the default on a GPU. */
+const defaultLanes = 256;
+
+/** The same on those of some vendors, as adapters name them: Adreno and Mali, which hold few large workgroups at once. */
+const lanesByVendor: Readonly<Record<string, number>> = { qualcomm: 64, arm: 64 };
 
 /** What the choice of a shape is kept under. */
 export const updateChoice = "update";
@@ -53,7 +59,14 @@ export function mostLanes({ limits }: GPUDevice): number {
 
 /** The shape that runs if nothing was measured or pinned. */
 export function defaultShape(device: GPUDevice): StreamShape {
-  if (!isSoftware(device)) return findShape("joined-64")!;
+  if (!isSoftware(device)) {
+    // A GPU hides the time that memory takes behind other lanes: a chunk is soonest done by as many as a workgroup holds.
+    const { vendor } = described(device.adapterInfo);
+    const most = Math.min(lanesByVendor[vendor.toLowerCase()] ?? defaultLanes, mostLanes(device));
+    return (
+      shapes.findLast(({ workgroupSize, barriers }) => barriers && workgroupSize <= most) ?? findShape("joined-64")!
+    );
+  }
   // An emulation runs as many lanes at once as its subgroups have. With more each reads its chunk's entry and row for fewer
   // elements, with fewer some are idle. Without the feature the size says nothing.
   const lanes = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : undefined;

@@ -109,12 +109,23 @@ export class ReadbackPool {
   readonly #label: string;
   readonly #all = new Set<Staging>();
   readonly #free: Staging[] = [];
+  #mostFree: number;
 
-  /** @param reserved Buffers of {@link stagingBytes} bytes that were made ahead of time; the pool owns them from now on. */
-  constructor(device: GPUDevice, bytes: number, label: string, reserved: readonly GPUBuffer[] = []) {
+  /**
+   * @param reserved Buffers of {@link stagingBytes} bytes that were made ahead of time; the pool owns them from now on.
+   * @param mostFree How many it keeps that are not in flight.
+   */
+  constructor(
+    device: GPUDevice,
+    bytes: number,
+    label: string,
+    reserved: readonly GPUBuffer[] = [],
+    mostFree = Number.POSITIVE_INFINITY,
+  ) {
     this.#device = device;
     this.#bytes = bytes;
     this.#label = label;
+    this.#mostFree = mostFree;
     for (const buffer of reserved) this.#free.push(this.#add(buffer));
   }
 
@@ -141,9 +152,22 @@ export class ReadbackPool {
     return staging;
   }
 
-  /** Takes one back that was not used. */
+  /** Takes one back that is no longer in flight, or was not used. */
   release(staging: Staging): void {
-    if (this.#all.has(staging)) this.#free.push(staging);
+    if (!this.#all.has(staging)) return;
+    if (this.#free.length < this.#mostFree) this.#free.push(staging);
+    else this.#drop(staging);
+  }
+
+  #drop(staging: Staging): void {
+    this.#all.delete(staging);
+    staging.destroy();
+  }
+
+  /** Keeps none from now on: what is in flight arrives, and is gone after that. */
+  retire(): void {
+    this.#mostFree = 0;
+    for (const staging of this.#free.splice(0)) this.#drop(staging);
   }
 
   /** The bytes of the submission that was marked last and was just made; the staging buffer is free again after that, and gone where it failed. */
@@ -158,8 +182,7 @@ export class ReadbackPool {
       this.release(staging);
       return taken;
     } catch (error) {
-      this.#all.delete(staging);
-      staging.destroy();
+      this.#drop(staging);
       throw error;
     }
   }
@@ -198,6 +221,45 @@ export class ReadbackPool {
   }
 }
 
+/** Bytes of staging buffers that are kept for later readbacks of as many bytes. */
+const mostKept = 2 ** 24;
+
+/**
+ * Keeps the staging buffers of readbacks, one of each size: to make one and to clear it takes as long as to copy into it. Those
+ * that were not asked for longest go first, and a large one is not kept.
+ */
+export class KeptStaging {
+  readonly #device: GPUDevice;
+  readonly #pools = new Map<number, ReadbackPool>();
+
+  constructor(device: GPUDevice) {
+    this.#device = device;
+  }
+
+  pool(bytes: number): ReadbackPool {
+    const pool = this.#pools.get(bytes) ?? passingPool(this.#device, bytes, bytes > mostKept ? 0 : 1);
+    if (bytes > mostKept) return pool;
+    this.#pools.delete(bytes);
+    this.#pools.set(bytes, pool);
+    let sum = [...this.#pools.keys()].reduce((all, size) => all + size, 0);
+    for (const [size, oldest] of this.#pools) {
+      if (sum <= mostKept) break;
+      oldest.retire();
+      this.#pools.delete(size);
+      sum -= size;
+    }
+    return pool;
+  }
+
+  destroy(): void {
+    for (const pool of this.#pools.values()) pool.retire();
+    this.#pools.clear();
+  }
+}
+
+const passingPool = (device: GPUDevice, bytes: number, mostFree = 0) =>
+  new ReadbackPool(device, bytes, "readback", [], mostFree);
+
 /** Parts of buffers, in bytes. */
 export interface CopySource {
   readonly buffer: GPUBuffer;
@@ -221,12 +283,14 @@ interface Piece extends CopySource {
  * that follow each other.
  *
  * @param before Encodes what is to run before them in the first submission, so that nothing is read if that did not run.
+ * @param kept Where staging buffers come from, and stay; without it they are made and destroyed.
  * @throws DeviceError where the device refuses a submission or is lost.
  */
 export async function readParts(
   device: GPUDevice,
   parts: readonly CopySource[],
   before?: (encoder: GPUCommandEncoder) => void,
+  kept?: KeptStaging,
 ): Promise<readonly ArrayBuffer[]> {
   const most = Math.min(largestStaging, Math.floor(device.limits.maxBufferSize / 4) * 4) - markBytes;
   const submissions: Piece[][] = [[]];
@@ -248,23 +312,19 @@ export async function readParts(
   });
   // All are submitted before the first is awaited, so that nothing comes between them.
   await Promise.all(
-    submissions.map(async (pieces, i) => {
-      const pool = new ReadbackPool(device, i < submissions.length - 1 ? most : at, "readback");
-      try {
-        await pool.submit(
-          (encoder, staging) => {
-            if (i === 0) before?.(encoder);
-            for (const { buffer, offset, at, bytes } of pieces) {
-              encoder.copyBufferToBuffer(buffer, offset, staging, at, bytes);
-            }
-          },
-          (mapped) => {
-            for (const { into, at, bytes } of pieces) into.set(new Uint8Array(mapped, at, bytes));
-          },
-        );
-      } finally {
-        pool.destroy();
-      }
+    submissions.map((pieces, i) => {
+      const bytes = i < submissions.length - 1 ? most : at;
+      return (kept?.pool(bytes) ?? passingPool(device, bytes)).submit(
+        (encoder, staging) => {
+          if (i === 0) before?.(encoder);
+          for (const { buffer, offset, at, bytes } of pieces) {
+            encoder.copyBufferToBuffer(buffer, offset, staging, at, bytes);
+          }
+        },
+        (mapped) => {
+          for (const { into, at, bytes } of pieces) into.set(new Uint8Array(mapped, at, bytes));
+        },
+      );
     }),
   );
   return taken.map(({ buffer }) => buffer);

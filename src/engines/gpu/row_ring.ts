@@ -51,7 +51,7 @@ const memory = 2 ** 16;
 const firstStretch = 32;
 
 /** And after hypers changed: that of the next step, and of one more where gradients add up. */
-const leastStretch = 2;
+const leastStretch = ({ accumulate }: Plan) => (accumulate > 1 ? 2 : 1);
 
 /**
  * Stretches double as long as nothing is set, so that setting a hyper at every step stays cheap and a fixed schedule needs a
@@ -62,9 +62,12 @@ export class RowRing {
   readonly sources: readonly RowSource[];
   readonly #queue: GPUQueue;
   readonly #buffer: GPUBuffer;
-  /** By rule set: where its rows begin in a slot, and how many numbers they are. */
-  readonly #places: readonly { readonly offset: number; readonly length: number }[];
+  /** By rule set: where its rows begin in a slot, in words. */
+  readonly #offsets: readonly number[];
   readonly #words: number;
+  readonly #leastStretch: number;
+  /** Slots of the least stretch, to be written again and again. */
+  readonly #few: Slots;
   readonly #ahead: Ring;
   readonly #near: Ring;
   #stretch = firstStretch;
@@ -73,11 +76,10 @@ export class RowRing {
     this.sources = plan.ruleSets.map((ruleSet) => new RowSource(plan, hypers, ruleSet, replica));
     this.#queue = queue;
     this.#buffer = buffer;
-    this.#places = plan.ruleSets.map((ruleSet, index) => ({
-      offset: rowOffset(plan, index),
-      length: rowNumbers(plan, ruleSet),
-    }));
+    this.#offsets = plan.ruleSets.map((_, index) => rowOffset(plan, index));
     this.#words = slotWords(plan);
+    this.#leastStretch = leastStretch(plan);
+    this.#few = slotsOf(this.#leastStretch * this.#words);
     const size = ringSlots(plan);
     const first = replica * (size + nearSlots);
     this.#ahead = { at: first, size, begin: 0, end: 0 };
@@ -89,7 +91,7 @@ export class RowRing {
     const ring = this.#ahead;
     ring.begin = Math.min(step, ring.end);
     ring.end = ring.begin;
-    this.#stretch = leastStretch;
+    this.#stretch = this.#leastStretch;
     this.#clear(this.#near, this.#near.begin, this.#near.end);
     this.#near.end = this.#near.begin;
   }
@@ -144,7 +146,7 @@ export class RowRing {
     const { rows, end, error } = stretch;
     if (end === step) throw error;
     if (end === ring.end) return;
-    this.#write(ring, from, rows);
+    this.#write(ring, from, end, rows);
     ring.begin = Math.max(from === ring.end ? ring.begin : from, end - ring.size);
     ring.end = end;
     const oldest = Math.max(Math.min(floor, ring.begin - 2 * ring.size), ring.begin - memory);
@@ -162,42 +164,48 @@ export class RowRing {
     }
     if (floor + reach < ring.end || !this.sources.every((source) => source.knows(floor))) return;
     const { rows, end } = this.#rows(ring.end, floor + Math.max(2 * reach, 32));
-    this.#write(ring, ring.end, rows);
+    this.#write(ring, ring.end, end, rows);
     ring.begin = Math.max(ring.begin, end - ring.size);
     ring.end = end;
   }
 
   /** Slots of steps `from` to `to` (exclusive), or as far as every hyper stays in its range. */
-  #rows(from: number, to: number): { rows: Uint32Array<ArrayBuffer>; end: number; error: unknown } {
+  #rows(from: number, to: number): { rows: ArrayBuffer; end: number; error: unknown } {
     const words = this.#words;
-    const rows = new Uint32Array((to - from) * words);
-    const numbers = new Float32Array(rows.buffer);
+    const length = (to - from) * words;
+    const { tags, numbers } = length <= this.#few.tags.length ? this.#few : slotsOf(length);
     let end = to;
     let error: unknown;
     this.sources.forEach((source, ruleSet) => {
-      const { offset, length } = this.#places[ruleSet]!;
-      const stretch = source.rows(from, end);
+      const stretch = source.fill(from, end, numbers, this.#offsets[ruleSet]!, words);
       if (stretch.end < end) ({ end, error } = stretch);
-      for (let i = 0; i < end - from; i++) {
-        numbers.set(stretch.rows.subarray(i * length, (i + 1) * length), i * words + offset);
-      }
     });
-    for (let step = from; step < end; step++) rows[(step - from) * words] = step + 1;
-    return { rows: rows.subarray(0, (end - from) * words), end, error };
+    for (let step = from; step < end; step++) tags[(step - from) * words] = step + 1;
+    return { rows: tags.buffer, end, error };
   }
 
   #clear(ring: Ring, from: number, to: number): void {
-    if (to > from) this.#write(ring, from, new Uint32Array((to - from) * this.#words));
+    if (to > from) this.#write(ring, from, to, new ArrayBuffer(4 * (to - from) * this.#words));
   }
 
-  #write({ at, size }: Ring, from: number, rows: Uint32Array<ArrayBuffer>): void {
-    const words = this.#words;
-    const count = rows.length / words;
-    for (let done = 0; done < count; ) {
-      const slot = (from + done) % size;
-      const slots = Math.min(count - done, size - slot);
-      this.#queue.writeBuffer(this.#buffer, 4 * words * (at + slot), rows, done * words, slots * words);
-      done += slots;
+  #write({ at, size }: Ring, from: number, to: number, rows: ArrayBuffer): void {
+    const bytes = 4 * this.#words;
+    for (let step = from; step < to; ) {
+      const slot = step % size;
+      const slots = Math.min(to - step, size - slot);
+      this.#queue.writeBuffer(this.#buffer, bytes * (at + slot), rows, bytes * (step - from), bytes * slots);
+      step += slots;
     }
   }
+}
+
+/** Slots on the host: which step's each is as whole numbers, and rows as float32, over the same bytes. */
+interface Slots {
+  readonly tags: Uint32Array<ArrayBuffer>;
+  readonly numbers: Float32Array<ArrayBuffer>;
+}
+
+function slotsOf(words: number): Slots {
+  const tags = new Uint32Array(words);
+  return { tags, numbers: new Float32Array(tags.buffer) };
 }

@@ -21,7 +21,7 @@ import {
 import { deviceLoss, lossText } from "./device.ts";
 import { encodeDispatches, leavePass } from "./kernel.ts";
 import { Ledger } from "./ledger.ts";
-import { type CopySource, ReadbackPool, readParts } from "./readback.ts";
+import { type CopySource, KeptStaging, ReadbackPool, readParts } from "./readback.ts";
 import type { BuiltStages, SharedBuffers, Stages } from "./stages.ts";
 
 /** Everything that an optimizer is made of on the device. */
@@ -48,7 +48,10 @@ export class BufferStore implements Store {
   readonly #stages: Stages;
   /** Everything that was created. */
   readonly #buffers: readonly GPUBuffer[];
+  /** For copies of the control buffer that come with steps. */
   readonly #readback: ReadbackPool;
+  /** For what is read. */
+  readonly #staging: KeptStaging;
 
   constructor(
     device: GPUDevice,
@@ -68,6 +71,7 @@ export class BufferStore implements Store {
     this.#stages = stages;
     this.#buffers = buffers;
     this.#readback = new ReadbackPool(device, this.controlBytes, "control", made.reports ? [made.reports] : []);
+    this.#staging = new KeptStaging(device);
   }
 
   mustLive(call: string): void {
@@ -239,7 +243,7 @@ export class BufferStore implements Store {
     const { ledger } = this;
     const place = ledger.place();
     const control = { buffer: this.made.control, offset: 0, bytes: this.controlBytes };
-    const [bytes, ...others] = await readParts(this.device, [control, ...parts]);
+    const [bytes, ...others] = await readParts(this.device, [control, ...parts], undefined, this.#staging);
     const records = decodeControl(this.#plan, bytes!);
     ledger.learn(records, place);
     ledger.raise();
@@ -280,6 +284,7 @@ export class BufferStore implements Store {
     this.destroyed = true;
     for (const buffer of this.#buffers) buffer.destroy();
     this.#readback.destroy();
+    this.#staging.destroy();
   }
 }
 

@@ -32,14 +32,20 @@ const mostToMeasure = { software: 2 ** 24, hardware: 2 ** 32 };
 /** The least seconds of one measurement on a GPU, of as many products as fit in, up to 64. */
 const measuredSeconds = 0.005;
 
-/** Parameters over which shapes of the update are measured: with slots and gradients more than a cache holds. */
-const updatedLength = { software: 2 ** 20, hardware: 2 ** 24 };
+/**
+ * Parameters over which shapes of the update are measured: up to a million, where a shape decides how soon a workgroup is done,
+ * and on a GPU as many as with slots and gradients no cache holds, where it decides how much is in flight.
+ */
+const updatedLengths = { software: [2 ** 16, 2 ** 20], hardware: [2 ** 16, 2 ** 20, 2 ** 24] } as const;
+
+/** The most updates of one measurement. */
+const mostUpdates = 256;
 
 /** AdamW reads p, g, m and v and writes p, m and v; the norm reads g. */
 const bytesPerParameter = 32;
 
 /** Turns in which every shape is measured once; with fewer, differences drown in noise. */
-const turns = { least: 5, most: 30 };
+const turns = { least: 5, most: 16 };
 
 /** What {@link tune} takes. */
 export interface TuneOptions {
@@ -120,11 +126,13 @@ export async function tune(
 }
 
 /**
- * Measures an AdamW update with clipping over a million parameters (16 million on a GPU) in every shape that its kernels may have
- * there, in turns, and chooses the fastest, the default unless another is more than 5 % faster and was faster in most turns;
- * optimizers made from now on have it. Does nothing if a shape is pinned or all are measured. If the time is too short for five
- * turns, nothing is kept. A shape whose kernels the driver refuses gets the speed 0. For one shape results are the same to the
- * bit in every run; between shapes norms, and what is clipped by them, differ by float32 rounding.
+ * Measures an AdamW update with clipping over 65,536 and a million parameters (and 16 million on a GPU) in every shape that its
+ * kernels may have there, in turns, and chooses the fastest in the geometric mean over these sizes, the default unless another is
+ * more than 5 % faster and was faster in most turns; optimizers made from now on have it. An update's time is the slope between a
+ * number of updates in one submission and twice as many, so that what a submission costs does not count. Does nothing if a shape is
+ * pinned or all are measured. If the time is too short for five turns, nothing is kept. A shape whose kernels the driver refuses
+ * gets the speed 0. For one shape results are the same to the bit in every run; between shapes norms, and what is clipped by them,
+ * differ by float32 rounding.
  *
  * @throws OptionError for bad options, DeviceError where the device is lost, cannot hold the parameters or refuses every shape.
  */
@@ -161,10 +169,12 @@ function shapesLeft(device: GPUDevice, again: boolean): readonly StreamShape[] {
   return shapeCandidates(device).filter(({ name }) => known[name] === undefined);
 }
 
-/** A shape under measurement: seconds of one update, by turn. */
+/** A shape under measurement. */
 interface ShapeRun {
   readonly name: string;
-  readonly optimizer: GpuOptimizer;
+  /** By size. */
+  readonly optimizers: GpuOptimizer[];
+  /** Seconds for a gigabyte, the geometric mean over the sizes, by turn. */
   readonly times: number[];
 }
 
@@ -175,19 +185,20 @@ async function measureShapes(
   onProgress: TuneOptions["onProgress"],
 ): Promise<void> {
   const loss = deviceLoss(device);
-  const length = isSoftware(device) ? updatedLength.software : updatedLength.hardware;
-  const gigabytes = (bytesPerParameter * length) / 1e9;
+  const lengths = isSoftware(device) ? updatedLengths.software : updatedLengths.hardware;
   const runs: ShapeRun[] = [];
   try {
     const compiled = await compiledShapes(device, shapes);
     for (const shape of compiled) {
-      runs.push({ name: shape.name, optimizer: await createMeasured(device, length, shape), times: [] });
+      const run: ShapeRun = { name: shape.name, optimizers: [], times: [] };
+      runs.push(run);
+      for (const length of lengths) run.optimizers.push(await createMeasured(device, length, shape));
     }
     // Timing starts here: compilation would otherwise leave too few turns to find anything.
-    await takeTurns(device, runs, performance.now() + 1000 * seconds, ({ name, times }, done) => {
+    await takeTurns(device, runs, lengths, performance.now() + 1000 * seconds, ({ name, times }, done) => {
       onProgress?.({
         ...{ done, total: turns.most * runs.length, shape: updateChoice, variant: name },
-        speed: gigabytes / times.at(-1)!,
+        speed: 1 / times.at(-1)!,
       });
     });
   } catch (error) {
@@ -196,12 +207,12 @@ async function measureShapes(
     if (!loss.info) throw error;
     throw new DeviceError(`the device was lost while updates were measured: ${loss.info.message}`, { cause: error });
   } finally {
-    for (const { optimizer } of runs) optimizer.destroy();
+    for (const { optimizers } of runs) for (const optimizer of optimizers) optimizer.destroy();
   }
   const first = runs[0]!;
   if (first.times.length < turns.least) return;
   const speeds: Record<string, number> = Object.fromEntries(shapes.map(({ name }) => [name, 0]));
-  const firstSpeed = gigabytes / median(first.times);
+  const firstSpeed = 1 / median(first.times);
   for (const { name, times } of runs) {
     // Turn by turn against the first, the default, so that what slows the whole machine down counts for neither.
     const gains = times.map((time, turn) => first.times[turn]! / time).sort((x, y) => x - y);
@@ -242,6 +253,7 @@ function createMeasured(device: GPUDevice, length: number, shape: StreamShape): 
 async function takeTurns(
   device: GPUDevice,
   runs: readonly ShapeRun[],
+  lengths: readonly number[],
   deadline: number,
   onMeasured: (run: ShapeRun, done: number) => void,
 ): Promise<void> {
@@ -250,16 +262,31 @@ async function takeTurns(
     secondsOf(device, (pass) => {
       for (let i = 0; i < times; i++) optimizer.encode(pass);
     });
-  for (const { optimizer } of runs) await update(optimizer, 1);
-  const once = await update(runs[0]!.optimizer, 1);
-  const repeats = Math.min(64, Math.max(1, Math.ceil(measuredSeconds / Math.max(once, 1e-6))));
-  let last = 1000 * once * repeats * runs.length;
+  for (const { optimizers } of runs) for (const optimizer of optimizers) await update(optimizer, 1);
+  const start = performance.now();
+  const counts: number[] = [];
+  for (const optimizer of runs[0]!.optimizers) {
+    let count = 1;
+    while (count < mostUpdates && (await update(optimizer, count)) < measuredSeconds) count *= 2;
+    counts.push(count);
+  }
+  // What was looked at is of each size at least as many updates as the shorter part of a measurement.
+  let last = 3 * runs.length * (performance.now() - start);
   for (let turn = 0; turn < turns.most; turn++) {
     const start = performance.now();
     if (start + last > deadline) return;
     for (let i = 0; i < runs.length; i++) {
       const run = runs[(turn + i) % runs.length]!;
-      run.times.push(Math.max((await update(run.optimizer, repeats)) / repeats, 1e-9));
+      let time = 1;
+      for (const [size, optimizer] of run.optimizers.entries()) {
+        const count = counts[size]!;
+        const once = await update(optimizer, count);
+        const twice = await update(optimizer, 2 * count);
+        // Noise may leave nothing of the difference; the whole is at least that long.
+        const slope = Math.max(twice - once, twice / 8, 1e-9) / count;
+        time *= slope / ((bytesPerParameter * lengths[size]!) / 1e9);
+      }
+      run.times.push(time ** (1 / lengths.length));
       // Whatever a lost device is asked to do is done at once, and would be the fastest of all.
       if (loss.info) throw new DeviceError(`the device was lost: ${loss.info.message}`);
       onMeasured(run, turn * runs.length + i + 1);
