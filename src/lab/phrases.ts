@@ -42,6 +42,12 @@ export function testedPhrase(role: Role): string | null {
     : `tested with the average (${role}), which is the one to use`;
 }
 
+/** By how much predictions are off, by column, in one clause. */
+export function rmsePhrase(rmse: Readonly<Record<string, number>>): string {
+  const each = Object.entries(rmse).map(([name, value]) => `${name} by ${short(value)}`);
+  return `off in ${each.join(", ")} (root mean square)`;
+}
+
 /** How a range test ended and at which rate, in one clause. */
 export function endPhrase({
   ramp: { steps },

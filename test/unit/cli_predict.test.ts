@@ -14,8 +14,9 @@ const write = (name: string, text: string) => {
 };
 const cpu = ["--backend", "cpu"];
 const train = async (out: string, ...args: string[]) => {
-  const { code, stderr } = await fallline(["train", ...args, ...cpu, "--out", path(out)]);
+  const { code, stdout, stderr } = await fallline(["train", ...args, ...cpu, "--out", path(out)]);
   expect(`${code} ${stderr}`).toMatch(/^0 /);
+  return stdout;
 };
 const runFile = (name: string, config: object) =>
   write(name, JSON.stringify({ optimizer: { rule: "adamw", lr: 0.05 }, batch: 8, steps: 40, ...config }));
@@ -24,6 +25,7 @@ const predictions = async (out: string, file: string) => {
   expect(stderr).toBe("");
   return JSON.parse(stdout) as {
     classes?: string[];
+    score?: { rows: number; accuracy?: number; rmse?: Record<string, number> };
     predictions: { class?: string | number; probabilities?: number[]; values?: number[] }[];
   };
 };
@@ -57,11 +59,12 @@ describe("fallline predict", () => {
   });
 
   it("prints JSON with a prediction for each row, in order, right as often as the run's test says", async () => {
-    const { classes, predictions: found } = await predictions("kinds", path("kinds.csv"));
+    const { classes, score, predictions: found } = await predictions("kinds", path("kinds.csv"));
     expect([...classes!].sort()).toEqual(["high, up", "low"]);
     expect(found).toHaveLength(60);
     const right = found.filter(({ class: name }, row) => name === kind(points[row]!));
     expect(right.length).toBeGreaterThan(50);
+    expect(score).toEqual({ rows: 60, accuracy: right.length / 60 });
     for (const { class: name, probabilities } of found) {
       expect(probabilities!.reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 6);
       expect(classes![probabilities!.indexOf(Math.max(...probabilities!))]).toBe(name);
@@ -81,6 +84,7 @@ describe("fallline predict", () => {
     expect(found.map(({ values }) => values)).toEqual(sums.map((sum) => [sum]));
     const truth = await fallline(["predict", path("sums"), path("sums.csv"), ...cpu]);
     expect(truth.stdout.split("\n")[0]).toBe("x,sum,y,predicted_sum");
+    expect(truth.stderr).toMatch(/^off in sum by [\d.e-]+ \(root mean square\), of 60 rows\n$/);
     expect((await predictions("sums", write("none.csv", "x,y\n"))).predictions).toEqual([]);
     const none = await fallline(["predict", path("sums"), path("none.csv"), ...cpu]);
     expect(none.stdout).toBe("x,y,sum\n");
@@ -94,8 +98,8 @@ describe("fallline predict", () => {
     write("houses.csv", `id,area,town,price,w\n${lines.join("\n")}\n`);
     const columns = ["--targets", "price", "--inputs", "area,town", "--weight", "w"];
     const job = ["--model", "4-1", "--steps", "300", "--batch", "24", "--lr", "0.1"];
-    await train("houses", "--data", path("houses.csv"), ...columns, ...job);
-    const { config, dataset } = JSON.parse(readFileSync(join(path("houses"), "run.json"), "utf8"));
+    const report = await train("houses", "--data", path("houses.csv"), ...columns, ...job);
+    const { config, dataset, testLoss, testRmse } = JSON.parse(readFileSync(join(path("houses"), "run.json"), "utf8"));
     expect(config.data).toMatchObject({ standardize: true, targets: "price", inputs: ["area", "town"] });
     expect(config.model.loss).toEqual({ type: "meanSquaredError" });
     expect(dataset).toMatchObject({ features: 4, scale: 1 });
@@ -110,6 +114,12 @@ describe("fallline predict", () => {
     );
     expect(Math.abs(found[0]!.values![0]! - price(80, 1))).toBeLessThan(2e3);
     expect(Math.abs(found[1]!.values![0]! - price(65, 2))).toBeLessThan(2e3);
+    // The loss is in deviations of the target.
+    expect(testRmse.price).toBeCloseTo(Math.sqrt(testLoss) * dataset.columns.targets[0].deviation, 0);
+    expect(report).toMatch(/test loss [\d.e-]+, off in price by [\d.e+]+ \(root mean square\), of 18 examples/);
+    const known = "town,area,price\nKiel,65,?\nBonn,70,310000\nKiel,66,\n";
+    const { score, predictions: three } = await predictions("houses", write("known.csv", known));
+    expect(score).toEqual({ rows: 1, rmse: { price: expect.closeTo(Math.abs(three[1]!.values![0]! - 310000), 0) } });
     const { stderr } = await fallline(["predict", path("houses"), write("far.csv", "town,area\nParis,80\n"), ...cpu]);
     expect(stderr).toContain('far.csv line 2, column "town" is "Paris"; it must be one of Bonn, Ulm, old, Kiel');
   });
@@ -121,6 +131,8 @@ describe("fallline predict", () => {
     const { predictions: with0 } = await predictions("bare", write("b3.csv", "0,0.8,0.9\n1,-0.9,-0.7\n"));
     const { predictions: without } = await predictions("bare", write("b2.csv", "0.8,0.9\n-0.9,-0.7\n"));
     expect(without).toEqual(with0);
+    const scored = await fallline(["predict", path("bare"), path("b3.csv"), ...cpu]);
+    expect(scored.stderr).toBe("accuracy 100.00 % of 2 rows\n");
     expect(without.map((each) => each.class)).toEqual([0, 1]);
     const table = await fallline(["predict", path("bare"), path("b2.csv"), ...cpu]);
     expect(table.stdout).toMatch(/^0\.8,0\.9,0,.*\n-0\.9,-0\.7,1,.*\n$/);

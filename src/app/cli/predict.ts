@@ -6,14 +6,17 @@ import { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
 import { isOptions } from "../../base/options.ts";
 import { decodeSafetensors } from "../../base/safetensors.ts";
-import { type InputTable, readInputTable } from "../../objectives/data/csv.ts";
+import { rmsePhrase } from "../../lab/phrases.ts";
+import { type InputTable, isUnknown, readInputTable } from "../../objectives/data/csv.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { parseIdx } from "../../objectives/data/idx.ts";
+import { numberOf } from "../../objectives/data/labels.ts";
 import { createModel, type ModelConfig } from "../../objectives/models/index.ts";
 import type { Prediction } from "../../objectives/predictions.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { isCsv } from "../../train/data.ts";
 import { predict } from "../../train/predict.ts";
+import { type Score, scoreClasses, scoreValues, targetNames } from "../../train/score.ts";
 import { isFolder, loadFolder, readDataFile } from "./data.ts";
 import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { readJson, readText, writeWhole } from "./files.ts";
@@ -36,7 +39,10 @@ export function predictCommand(): Command {
     )
     .addOption(backendOption())
     .option("--out <file>", "write into this file what is printed otherwise")
-    .option("--json", 'print {"predictions":[…]}, one for each row, in order')
+    .option(
+      "--json",
+      'print {"predictions":[…]}, one for each row, in order; with "score" where the file has the answers',
+    )
     .addHelpText("after", "\nExit status: 0 all rows are predicted, 1 not, 2 the command is not understood.")
     .action(predictTable);
 }
@@ -52,19 +58,61 @@ async function predictTable(folder: string, path: string, { backend, json, out }
     classes: classNames ?? classes,
     ...(isDataset(inputs) ? {} : { scale, columns }),
   });
+  const score = scoreOf(predictions, table, inputs, dataset);
+  const classList = classNames ? { classes: classNames } : {};
   const text = json
-    ? `${JSON.stringify({ ...(classNames ? { classes: classNames } : {}), predictions: predictions.map(rounded) })}\n`
+    ? `${JSON.stringify({ ...classList, ...(score ? { score } : {}), predictions: predictions.map(rounded) })}\n`
     : tableOf(table, predictions, dataset, delimiter);
   if (out === undefined) process.stdout.write(text);
   else {
     writeWhole(out, text);
     console.error(`wrote ${out}`);
   }
+  if (score && !json) console.error(scorePhrase(score));
+}
+
+/** How right the predictions are where the file has the answers too. */
+function scoreOf(
+  predictions: readonly Prediction[],
+  { rows, answers }: ToPredict["table"],
+  inputs: ToPredict["inputs"],
+  { columns, classNames }: RunDataset,
+): Score | undefined {
+  if (isDataset(inputs)) {
+    const { labels } = inputs;
+    return (
+      labels &&
+      scoreClasses(
+        predictions,
+        Array.from(labels, (label) => classNames?.[label] ?? label),
+      )
+    );
+  }
+  const { label, targets } = answers;
+  if (columns && targets) {
+    return scoreValues(
+      predictions,
+      rows.map((cells) => targets.map((column) => numberOf(cells[column]!))),
+      targetNames(columns),
+    );
+  }
+  if (label === undefined) return undefined;
+  const known = rows.map((cells) => {
+    const cell = cells[label]!;
+    return isUnknown(cell) ? undefined : classNames ? cell : numberOf(cell);
+  });
+  return scoreClasses(predictions, known);
+}
+
+/** By how much the columns are off, and of how many rows, or how many classes are right. */
+function scorePhrase({ rows, accuracy, rmse }: Score): string {
+  const of = `of ${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}`;
+  return rmse ? `${rmsePhrase(rmse)}, ${of}` : `accuracy ${(100 * accuracy!).toFixed(2)} % ${of}`;
 }
 
 /** Rows to predict, and the table that they stand in; of a file that is no table an empty one. */
 interface ToPredict {
-  readonly table: Pick<InputTable, "names" | "rows">;
+  readonly table: Pick<InputTable, "names" | "rows" | "answers">;
   readonly inputs: Dataset | Float32Array;
 }
 
@@ -85,7 +133,8 @@ async function readRows(path: string, { columns, features }: RunDataset, delimit
   if (!Number.isInteger(count)) {
     throw new DataError(`${name} has ${numbers} numbers, which are no rows of ${features}, as the model takes them`);
   }
-  return { table: { names: [], rows: Array.from({ length: count }, () => []) }, inputs };
+  const rows = Array.from({ length: count }, () => []);
+  return { table: { names: [], rows, answers: { label: undefined, targets: undefined } }, inputs };
 }
 
 /** The images of an IDX file. */
@@ -181,18 +230,14 @@ function appended(
   { columns, classNames, classes }: RunDataset,
   first: Prediction | undefined,
 ): readonly string[] {
-  const targets = columns?.targets ?? [];
+  const targets = columns ? targetNames(columns) : [];
   // Without rows, what the data say that there would be.
   const found: Prediction =
     first ??
     (classes === undefined
       ? { values: targets.map(() => 0) }
       : { class: "", probabilities: Array.from({ length: classes }, () => 0) });
-  const values = found.values?.map((_, i) => {
-    const column = targets[i]?.column;
-    if (typeof column === "string") return column;
-    return `output_${i}`;
-  });
+  const values = found.values?.map((_, i) => targets[i] ?? `output_${i}`);
   const wanted = values ?? ["class", ...found.probabilities!.map((_, i) => `p_${classNames?.[i] ?? i}`)];
   return wanted.map((name) => (names.includes(name) ? `predicted_${name}` : name));
 }

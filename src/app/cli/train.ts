@@ -10,7 +10,7 @@ import { readNumber } from "../../base/options.ts";
 import { encodeSafetensors } from "../../base/safetensors.ts";
 import { curvatureChart } from "../../lab/chart.ts";
 import { type JobOptions, jobDefaults } from "../../lab/defaults.ts";
-import { runTitle, short, testedPhrase } from "../../lab/phrases.ts";
+import { rmsePhrase, runTitle, short, testedPhrase } from "../../lab/phrases.ts";
 import { flatConfig } from "../../modifiers/modifier.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { TensorValues } from "../../optimizer/optimizer.ts";
@@ -20,6 +20,7 @@ import { cpuEngine, type Engine, engineLine, webgpuEngine } from "../../train/en
 import type { Best, KnownEvaluation } from "../../train/metric.ts";
 import type { RunCheckpoint } from "../../train/run_checkpoint.ts";
 import { batchSizes, type CompleteRunConfig, trainableOf } from "../../train/run_config.ts";
+import { type Score, scoreTest } from "../../train/score.ts";
 import { largestDifference, openRun, readRun, type TrainResult, train } from "../../train/train.ts";
 import { chartSvg } from "./chart.ts";
 import { Checkpoints, type Found } from "./checkpoints.ts";
@@ -286,6 +287,8 @@ async function trainInto(results: Results, training: Training): Promise<void> {
     const parityMaxError = isCompared
       ? await parity(current, config, data?.train, { steps: compared, params: result.snapshot }, bars, signal)
       : null;
+    const isScored = config.model && data && result.testLoss !== null;
+    const score = isScored ? await scoreTest(current, config.model, result.params, data.test) : undefined;
     const run = {
       config: result.config,
       backend: engine.backend,
@@ -302,6 +305,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       testLoss: result.testLoss,
       testAccuracy: result.testAccuracy,
       testError: result.testError,
+      testRmse: score?.rmse ?? null,
       parityMaxError,
       seconds: (performance.now() - started) / 1000,
       trainingSeconds: (trained.to - trained.from) / 1000,
@@ -429,6 +433,7 @@ function* closing(
     | "handedOverAt"
     | "curvature"
   > & {
+    readonly testRmse: Score["rmse"] | null;
     readonly parityMaxError: number | null;
     readonly seconds: number;
   },
@@ -458,7 +463,8 @@ function* closing(
   if (run.testLoss !== null) {
     const tested = testedPhrase(run.role);
     const { testLoss: loss, testAccuracy: accuracy, testError: error } = run;
-    yield `${testPhrase({ loss, accuracy, error })} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
+    const off = run.testRmse ? `, ${rmsePhrase(run.testRmse)},` : "";
+    yield `${testPhrase({ loss, accuracy, error })}${off} of ${images.toLocaleString("en")} ${examples(config)}${tested ? `, ${tested}` : ""}`;
   }
   if (run.curvature.length > 0) {
     const gradients = run.curvature.reduce((sum, point) => sum + point.gradients, 0);

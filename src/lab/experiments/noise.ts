@@ -1,6 +1,10 @@
 // Noise that an experiment adds to each slope of a landscape: mean 0 and variance 1, the sum of two uniform numbers of 16 bits, a
 // pure function (Philox) of seed, step and coordinate, the same for all replicas. shaders/lab/noise.wgsl computes the same.
+import wgsl from "../../../shaders/lab/noise.wgsl?raw";
 import { philox } from "../../base/random.ts";
+
+/** The same in WGSL, for the front of a landscape's. */
+export const noiseText = wgsl;
 
 /** The noise of a seed. */
 export interface Noise {

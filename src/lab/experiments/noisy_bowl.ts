@@ -1,10 +1,9 @@
 // f(x) = a/2 Σ (xᵢ - drift·t)², with noise·ξᵢ added to each slope at each step t: what a learning rate makes of noise, and of
 // an optimum that moves. Each coordinate is a walker of its own.
 
-import noiseText from "../../../shaders/lab/noise.wgsl?raw";
 import wgsl from "../../../shaders/landscapes/noisy_bowl.wgsl?raw";
 import { defineLandscape, everywhere, number } from "../../objectives/landscapes/define.ts";
-import { createNoise } from "./noise.ts";
+import { createNoise, noiseText } from "./noise.ts";
 
 export const noisyBowl = defineLandscape({
   type: "noisyBowl",

@@ -1,10 +1,9 @@
 // f(x) = Σ xᵢ² + A(1 - cos 2πxᵢ) + A·B(1 - cos 2πφxᵢ), φ the golden ratio, with noise·ξᵢ added to each slope at each step: a bowl
 // with two ripples whose lengths have no common multiple, so that no two of its wells are alike. With B = 0 it is Rastrigin's.
 
-import noiseText from "../../../shaders/lab/noise.wgsl?raw";
 import wgsl from "../../../shaders/landscapes/rough_bowl.wgsl?raw";
 import { defineLandscape, everywhere, number } from "../../objectives/landscapes/define.ts";
-import { createNoise } from "./noise.ts";
+import { createNoise, noiseText } from "./noise.ts";
 
 const ratio = 1.618034;
 

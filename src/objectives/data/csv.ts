@@ -265,6 +265,8 @@ export interface InputTable {
   readonly rows: readonly (readonly string[])[];
   /** The inputs, row after row. */
   readonly inputs: Float32Array;
+  /** The columns that hold answers, by number, as far as they are there: of classes, and of numbers. */
+  readonly answers: { readonly label: number | undefined; readonly targets: readonly number[] | undefined };
 }
 
 /**
@@ -301,7 +303,22 @@ export function readInputTable(
   };
   if (!hasHeader) take(first.value);
   for (const record of records) take(record);
-  return { names: table.names, rows, inputs: Float32Array.from(values) };
+  return { names: table.names, rows, inputs: Float32Array.from(values), answers: answersOf(table, columns) };
+}
+
+/** Where answers stand in a table that may lack them. */
+function answersOf(table: Table, columns: Columns | undefined): InputTable["answers"] {
+  const place = (column: Column) =>
+    typeof column === "string" ? table.place(column) : table.width === columns?.width ? column : undefined;
+  const label = columns ? columns.label : "label";
+  const targets = (columns?.targets ?? []).flatMap(({ column }) => place(column) ?? []);
+  const areThere = targets.length > 0 && targets.length === columns?.targets.length;
+  return { label: label === null ? undefined : place(label), targets: areThere ? targets : undefined };
+}
+
+/** Whether a cell leaves open what stands there. */
+export function isUnknown(cell: string): boolean {
+  return /^\s*\?*\s*$/.test(cell) || unknowns.test(cell.trim());
 }
 
 /** Which columns of a table the inputs are. */
@@ -536,6 +553,11 @@ class Table {
     // What was taken for a row may be names.
     const remedy = line === this.#first.line && this.#isGuessed ? `, or with "header" true a name` : "";
     throw new DataError(`${this.at(line, column)} ${given}; it must be a number that float32 can hold${remedy}`);
+  }
+
+  /** The number of the one column that is called so; undefined where there is none, or several. */
+  place(column: string): number | undefined {
+    return this.#columns.get(column) ?? undefined;
   }
 
   /** The number of the column that is called so, where there is one. */
