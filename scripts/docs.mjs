@@ -1,10 +1,14 @@
 // Writes the pages of docs/ that follow from the registries: rules.md, schedules.md, landscapes.md with its picture, and lab.md
-// with what its experiments found, which are run on the CPU where they changed; and the API reference into dist/api, by typedoc. Node runs no TypeScript that imports WGSL, so Vite loads it.
-import { execFileSync } from "node:child_process";
+// with what its experiments found, which are run on the CPU where they changed; what data.md shows of commands; and the API
+// reference into dist/api, by typedoc. Node runs no TypeScript that imports WGSL, so Vite loads it.
+import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { createServer } from "vite";
+import { printed } from "./printed.mjs";
 
 const root = join(import.meta.dirname, "..");
 
@@ -56,6 +60,19 @@ for (const experiment of experiments) {
   await writeFile(join(root, "docs", "lab", `${name}.svg`), chartSvg(chart));
 }
 await writeFile(join(root, "docs", "lab.md"), labMarkdown(recordOf));
+
+// Where a table's commands find the examples and may write.
+const desk = await mkdtemp(join(tmpdir(), "fallline-docs-"));
+await symlink(join(root, "examples"), join(desk, "examples"));
+const data = join(root, "docs", "data.md");
+const shown = await printed(readFileSync(data, "utf8"), async (args) => {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(root, "dist", "cli.js"), ...args], {
+    cwd: desk,
+  });
+  return args[0] === "predict" ? stdout + stderr : stdout;
+});
+await writeFile(data, shown);
+await rm(desk, { recursive: true });
 await vite.close();
 
 execFileSync(process.execPath, [join(root, "node_modules", "typedoc", "bin", "typedoc")], {

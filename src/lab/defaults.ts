@@ -41,6 +41,9 @@ export const labDefaults = {
   seed: 1,
 } as const satisfies JobOptions;
 
+/** Hidden layers of the network for a table that no model is given for: its columns are few, and a run takes seconds on the CPU. */
+export const tableLayers: readonly number[] = [64, 32];
+
 /** The highest learning rate that suits a rule on the main job. */
 export function usualRate({ usualRate = jobDefaults.lr }: Rule): number {
   return usualRate;

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { DataError, FalllineError, OptionError, show } from "../../base/errors.ts";
 import { readArray } from "../../base/options.ts";
-import { type JobOptions, jobConfig } from "../../lab/defaults.ts";
+import { type JobOptions, jobConfig, tableLayers } from "../../lab/defaults.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { classNotes } from "../../objectives/data/dataset.ts";
 import type { MlpConfig } from "../../objectives/models/mlp.ts";
@@ -155,7 +155,7 @@ export async function openJob(
   }
   const halves = await loadData(readData(dataOf(null, rowsOf)));
   const { layers } = config.model as MlpConfig;
-  const hidden = layers.slice(1, -1);
+  const hidden = isTable ? tableLayers : layers.slice(1, -1);
   const outputs = halves.train.labels ? halves.train.classes : halves.train.outputs;
   const model = { ...config.model, ...loss, layers: [halves.train.features, ...hidden, outputs] };
   const complete = completeConfig({ ...config, model }, rowsOf);

@@ -1,0 +1,31 @@
+// What documents show of commands: after a block of commands that begin with "npx fallline" a block of what they print.
+
+/**
+ * A document with every such block as the commands print it now; one that differs in the seconds alone stays.
+ *
+ * @param {string} markdown
+ * @param {(args: readonly string[]) => Promise<string>} run What `fallline ARGS` prints.
+ * @returns {Promise<string>}
+ */
+export async function printed(markdown, run) {
+  let text = markdown;
+  for (const [block, commands = "", shown = ""] of markdown.matchAll(
+    /```sh\n((?:npx fallline [^\n]*\n)+)```\n\n```text\n([\s\S]*?)```/g,
+  )) {
+    let found = "";
+    for (const command of commands.trimEnd().split("\n")) found += await run(command.split(" ").slice(2));
+    if (withoutSeconds(found) === withoutSeconds(shown)) continue;
+    text = text.replace(
+      block,
+      () => `\`\`\`sh
+${commands}\`\`\`
+
+\`\`\`text
+${found}\`\`\``,
+    );
+  }
+  return text;
+}
+
+/** @param {string} text */
+const withoutSeconds = (text) => text.replace(/^\d+ s; /gm, "");
