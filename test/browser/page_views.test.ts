@@ -68,3 +68,56 @@ it("runs an experiment with the options of the address: its claims hold", async 
   expect(errors).toEqual([]);
   await page.close();
 });
+
+it("sweeps 16 rates as small pictures, the best of which goes to training", { timeout: 240_000 }, async () => {
+  const { page, errors } = await openPage(browser);
+  await page.goto(`${address}#find?model=784-16-10&batch=8&sweep=24`);
+  await page.waitForSelector("#sweep:enabled");
+  await page.click("#sweep");
+  await page.waitForFunction(`/^best is .*; take one to training$/.test(${text("status")})`, { polling: 100 });
+  expect(await page.$$eval(".multiple", (all) => all.length)).toBe(16);
+  expect(await page.$$eval('.multiple[data-state="stopped"]', (all) => all.length)).toBeGreaterThan(4);
+  const rate = await page.$eval('.multiple[data-state="best"] span', (span) => span.textContent?.replace("lr ", ""));
+  await page.click('.multiple[data-state="best"]');
+  await page.waitForSelector("#train:enabled");
+  expect(await page.$eval("[name=lr]", (input) => Number((input as HTMLInputElement).value))).toBe(Number(rate));
+  expect(errors).toEqual([]);
+  await page.close();
+});
+
+it("composes a course: blocks move by their buttons, options change it, what is pasted is shown or refused", async () => {
+  const { page, errors } = await openPage(browser);
+  await page.goto(`${address}#schedules`);
+  const types = () => page.$$eval(".blocks h2", (all) => all.map(({ textContent }) => textContent));
+  const json = () =>
+    page.$eval('[aria-label="the course as JSON"]', (area) => JSON.parse((area as HTMLTextAreaElement).value));
+  await page.waitForSelector(".blocks h2");
+  expect(await types()).toEqual(["linear", "cosine", "cosineRestarts"]);
+  await page.click('[aria-label="move block 2 to the left"]');
+  expect(await types()).toEqual(["cosine", "linear", "cosineRestarts"]);
+  expect(await json()).toMatchObject({
+    milestones: [400, 500],
+    schedules: [{ type: "cosine" }, { type: "linear" }, {}],
+  });
+  const paste = async (words: string) => {
+    await page.$eval(
+      '[aria-label="a schedule as JSON"]',
+      (area, given) => {
+        (area as HTMLTextAreaElement).value = given;
+      },
+      words,
+    );
+    await page.evaluate(
+      `[...document.querySelectorAll("button")].find((each) => each.textContent === "show it").click()`,
+    );
+  };
+  await paste('{ "type": "cosine", "base": "<b>" }');
+  expect(await page.evaluate(text("trouble"))).toMatch(/base is "<b>"; it must be a finite number/);
+  await paste('{ "type": "oneCycle", "max": 0.2, "steps": 300 }');
+  expect(await types()).toEqual(["oneCycle"]);
+  expect(
+    await page.$eval('[aria-label="the course as TypeScript"]', (area) => (area as HTMLTextAreaElement).value),
+  ).toBe("const lr = schedules.oneCycle({ max: 0.2, steps: 300 });");
+  expect(errors).toEqual([]);
+  await page.close();
+});

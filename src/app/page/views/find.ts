@@ -2,11 +2,14 @@
 
 import { short } from "../../../base/short.ts";
 import { rangeChart } from "../../../lab/chart.ts";
-import { jobConfig, jobDefaults } from "../../../lab/defaults.ts";
+import { jobConfig, jobDefaults, usualRate } from "../../../lab/defaults.ts";
 import { whole } from "../../../lab/experiments/experiment.ts";
 import { findLr, rangeDefaults } from "../../../lab/lr_finder.ts";
 import { endPhrase, runTitle } from "../../../lab/phrases.ts";
+import type { Entrant } from "../../../lab/race.ts";
 import type { RangePoint, Suggestions } from "../../../lab/suggest.ts";
+import { gridTrials, spaced, sweep } from "../../../lab/sweep.ts";
+import { readRule } from "../../../optimizer/read_config.ts";
 import type { Engine } from "../../../train/engine.ts";
 import { ChartBox } from "../chart_box.ts";
 import { h } from "../elements.ts";
@@ -14,6 +17,7 @@ import { field, type State } from "../fields.ts";
 import { loadMnist } from "../mnist.ts";
 import { defineView, type Page } from "../view.ts";
 import { fixed, jobFields, jobOf, Numbers } from "./job.ts";
+import { Multiples } from "./multiples.ts";
 import { Work } from "./work.ts";
 
 const { model, rule, batch, seed } = jobFields;
@@ -23,7 +27,10 @@ const fields = {
   batch,
   seed,
   find: field("rates to try", whole("how many rates the ramp tries", rangeDefaults.steps, { min: 2, max: 10_000 })),
+  sweep: field("steps of a sweep", whole("how many steps the runs of a sweep make", 100, { min: 20, max: 10_000 })),
 };
+/** How many rates a sweep tries. */
+const sweepRates = 16;
 type FindState = State<typeof fields>;
 
 export const view = defineView({
@@ -32,7 +39,8 @@ export const view = defineView({
   about:
     `A range test: the rate climbs from ${short(rangeDefaults.start)} to ${short(rangeDefaults.end)}, one step each, and the loss ` +
     "shows where it begins to fall and where it leaves all bounds. Short runs at the rates that look best follow. Nothing of it " +
-    "stays but the curve and these rates; take one to training.",
+    "stays but the curve and these rates; take one to training. A sweep trains with 16 rates side by side, in the same dispatches, and " +
+    "stops the worse half again and again.",
   formula: "lr_t = lr_0 · {( {lr_T / lr_0} )}^{t/T}",
   question: "How do the suggestions for sgd differ from those for adamw, and by what factor?",
   fields,
@@ -44,23 +52,33 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
   const progress = h("progress", { value: 0, max: 1, "aria-label": "progress" });
   const chart = new ChartBox("The loss by learning rate, with what it suggests", page.closed);
   const findButton = h("button", { type: "button", class: "primary", id: "find-rate", disabled: true }, "find a rate");
+  const sweepButton = h("button", { type: "button", id: "sweep", disabled: true }, `sweep ${sweepRates} rates`);
+  const swept = h("section", { id: "swept" });
+  const figure = h("div", { class: "card", hidden: true }, chart.element);
   const list = h("ul", { class: "suggestions", id: "suggestions" });
-  const work = new Work(page, [findButton]);
+  const work = new Work(page, [findButton, sweepButton]);
   root.append(
-    h("div", { class: "row" }, findButton, work.stopButton),
+    h("div", { class: "row" }, findButton, sweepButton, work.stopButton),
     numbers.element,
     progress,
-    h("div", { class: "card" }, chart.element),
+    figure,
     list,
+    swept,
   );
   findButton.onclick = () =>
     work.do((engine, signal) => {
       numbers.clear();
+      figure.hidden = false;
       chart.clear();
       return find(engine, signal);
     });
+  sweepButton.onclick = () =>
+    work.do((engine, signal) => {
+      numbers.clear();
+      return sweepRatesOf(engine, signal);
+    });
   await page.engine();
-  findButton.disabled = false;
+  for (const button of [findButton, sweepButton]) button.disabled = false;
 
   /** What of the fields a curve depends on, and that of the suggestions on show. */
   const curveOf = ({ model, rule, batch, seed }: FindState) => [model, rule, batch, seed].join();
@@ -105,16 +123,52 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
     page.say([endPhrase(found), ...found.notes, ...(unsaid ? [found.suggested.reason] : [])].join("; "));
   }
 
+  /** Trains with many rates around the usual one, side by side. */
+  async function sweepRatesOf(engine: Engine, signal: AbortSignal): Promise<void> {
+    const { model, rule, batch, seed, sweep: steps } = page.state;
+    const usual = usualRate(readRule("rule", rule));
+    const lrs = spaced({ min: usual / 1000, max: usual * 100 }, sweepRates);
+    const config = jobConfig(jobOf({ model, rule, batch, seed, lr: usual, steps }));
+    const multiples = new Multiples(steps, (index) => take(Number(short(lrs[index]!))));
+    swept.replaceChildren(h("h2", {}, `${sweepRates} rates, ${runTitle(config)}`), multiples.element);
+    progress.max = steps;
+    page.say("loading MNIST …");
+    const { train: data } = await loadMnist();
+    page.say("compiling kernels …");
+    let latest: readonly Entrant[] = [];
+    const { best, interrupted } = await sweep({
+      engine,
+      ...config,
+      data,
+      trials: gridTrials({ lr: lrs }),
+      signal,
+      onStep(entrants, step) {
+        latest = entrants;
+        progress.value = step;
+        const running = entrants.filter(({ stopped }) => !stopped).length;
+        numbers.show({ step: `${step} / ${steps}` });
+        page.say(`${running} of ${entrants.length} rates run`);
+        multiples.draw(entrants, null, false);
+      },
+    });
+    multiples.draw(latest, best, true);
+    const found = best === null ? "every rate diverged" : `best is ${short(lrs[best]!)}; take one to training`;
+    page.say(`${interrupted ? "stopped; " : ""}${found}`);
+  }
+
+  const take = (lr: number) => {
+    const { model, rule, batch, seed } = page.state;
+    page.go("train", { model, rule, batch, seed, lr });
+  };
+
   /** Lists what a curve suggests; a click takes a rate to training. */
   function offer({ suggestions, suggested }: Suggestions): void {
     const items = Object.entries(suggestions).map(([name, { lr, reason }]) => {
       if (lr === null) return h("li", {}, `${name}: ${reason}`);
-      const { model, rule, batch, seed } = page.state;
-      const take = () => page.go("train", { model, rule, batch, seed, lr: Number(short(lr)) });
       const isSuggested = name === suggested.name;
       const button = h(
         "button",
-        { type: "button", class: isSuggested ? "suggested" : "", onclick: take },
+        { type: "button", class: isSuggested ? "suggested" : "", onclick: () => take(Number(short(lr))) },
         `${name} ${short(lr)}`,
       );
       return h("li", {}, button, ` ${reason}`);
