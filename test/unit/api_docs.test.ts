@@ -4,7 +4,9 @@ import ts from "typescript";
 import { expect, it } from "vitest";
 
 const root = resolve(import.meta.dirname, "../..");
-const entries = ["src/index.ts", "src/training.ts", "src/node.ts", "bench/index.ts"].map((path) => join(root, path));
+const entries = ["src/index.ts", "src/training.ts", "src/node.ts", "src/tfjs.ts", "bench/index.ts"].map((path) =>
+  join(root, path),
+);
 
 const { config } = ts.readConfigFile(join(root, "tsconfig.json"), ts.sys.readFile);
 const { options } = ts.convertCompilerOptionsFromJson({ ...config.compilerOptions, incremental: false }, root);

@@ -14,7 +14,7 @@ const layers: readonly (readonly string[])[] = [
   ["train/"],
   ["lab/"],
   ["index.ts", "training.ts"],
-  ["node.ts"],
+  ["node.ts", "tfjs.ts"],
   ["app/"],
 ];
 

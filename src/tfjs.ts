@@ -1,0 +1,256 @@
+// `fallline/tfjs`: a `tf.Optimizer` whose update is fallline's, on TensorFlow.js' device and in the buffers of its variables.
+import type * as TensorFlowCore from "@tensorflow/tfjs-core";
+import type { NamedTensorMap, Optimizer, Tensor, Variable } from "@tensorflow/tfjs-core";
+import { DeviceError, OptionError, show } from "./base/errors.ts";
+import { readArray, readMade } from "./base/options.ts";
+import { allocate } from "./engines/gpu/allocate.ts";
+import { createOptimizer, type GpuOptimizer } from "./engines/gpu/optimizer.ts";
+import type { OptimizerConfig } from "./optimizer/config.ts";
+
+/** What is used of TensorFlow.js: `import * as tf from "@tensorflow/tfjs"`, or its core. */
+export type TensorFlow = Pick<typeof TensorFlowCore, "Optimizer" | "backend" | "clone" | "getBackend" | "keep">;
+
+/** A variable, or a layer's weight, whose `read()` gives the variable. */
+export type TfWeight = Variable | { read(): Tensor };
+
+/** A `tf.Optimizer`: for `minimize`, `applyGradients` and `model.compile`. */
+export interface TfOptimizer extends Optimizer {
+  /** The optimizer that updates: for `set`, `stats`, `saveCheckpoint`, `freeze`; its tensors are called as the variables are. */
+  readonly optimizer: GpuOptimizer;
+}
+
+/** What TensorFlow.js keeps of a tensor. */
+interface TensorData {
+  values: unknown;
+  resource?: GPUBuffer;
+  external?: boolean;
+}
+
+/** The part of TensorFlow.js' WebGPU backend that is used here. */
+interface Backend {
+  readonly device: GPUDevice;
+  readonly tensorMap: { get(id: object): TensorData };
+  uploadToGPU(id: object): void;
+  refCount(id: object): number;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+}
+
+/** One variable. */
+interface Held {
+  readonly variable: Variable;
+  /** Where it lies as long as this optimizer lives. */
+  readonly params: GPUBuffer;
+  readonly gradients: GPUBuffer;
+  readonly bytes: number;
+  /** Shares the variable's data, so that TensorFlow.js frees its buffer with this optimizer at the earliest. */
+  alias: Tensor;
+}
+
+/**
+ * A `tf.Optimizer` with any of fallline's rules, schedules, groups and modifiers. The variables are updated in place, in TensorFlow.js'
+ * own buffers; each gradient, a new tensor every step, is copied once on the GPU (8 bytes moved per parameter). Nothing is read back,
+ * and no tensor is left over: as long as it lives it holds one more reference to each variable (`tf.memory().numTensors`), and none
+ * after `dispose()`.
+ *
+ * A tensor that shares a variable's data (`variable.clone()`, a reshape) keeps the values it has: they are copied before the update.
+ * A variable that was assigned (`setWeights`) is continued from its new values. A variable without a gradient has one of zero, so
+ * momentum and decay go on; freeze its group to leave it alone.
+ *
+ * ```js
+ * import * as tf from "@tensorflow/tfjs";
+ * import "@tensorflow/tfjs-backend-webgpu";
+ * import { adamw, schedules } from "fallline";
+ * import { createTfOptimizer } from "fallline/tfjs";
+ * await tf.setBackend("webgpu");
+ * const groups = [{ params: "*bias", weightDecay: 0 }];
+ * const config = adamw({ lr: schedules.cosine({ base: 1e-3, steps: 1000 }), groups });
+ * const optimizer = await createTfOptimizer(tf, model.trainableWeights, config);
+ * model.compile({ optimizer, loss: "meanSquaredError" });
+ * ```
+ *
+ * @param tf TensorFlow.js, whose backend is "webgpu".
+ * @param variables What is updated: variables of float32, or `model.trainableWeights`. Tensors are called as they are.
+ * @param config A rule's config; replicas are not possible.
+ * @throws OptionError for another backend, for what is no variable of float32, and as `createOptimizer` does; DeviceError as that.
+ * `applyGradients` and `minimize` throw an OptionError for a gradient of a variable that is not among them or was disposed, and what
+ * `encode` throws.
+ */
+export async function createTfOptimizer(
+  tf: TensorFlow,
+  variables: readonly TfWeight[],
+  config: OptimizerConfig,
+): Promise<TfOptimizer> {
+  const backend = readBackend(tf);
+  const list = readArray("variables", variables, "variables of TensorFlow.js").map(readVariable);
+  if (list.length === 0) throw new OptionError("variables is []; it must be one variable or more");
+  if (Object(config).replicas !== undefined) {
+    throw new OptionError("replicas is set; TensorFlow.js has one copy of each variable, so it must be left out");
+  }
+  const { device } = backend;
+  const { made, buffers } = await allocate(device, "the gradients of the variables", (create) =>
+    list.map(({ size }) => create("gradients", size * 4)),
+  );
+  const held = list.map((variable, i): Held => {
+    const params = bufferOf(backend, variable);
+    return { variable, params, gradients: made[i]!, bytes: variable.size * 4, alias: tf.keep(tf.clone(variable)) };
+  });
+  const release = () => {
+    for (const { alias } of held) alias.dispose();
+    for (const buffer of buffers) buffer.destroy();
+  };
+  flush(backend);
+  const tensors = held.map(({ variable: { name, shape }, params, gradients }) => ({
+    ...{ name, shape },
+    ...{ params: { buffer: params }, gradients: { buffer: gradients } },
+  }));
+  let optimizer: GpuOptimizer;
+  try {
+    optimizer = await createOptimizer(device, tensors, config);
+  } catch (error) {
+    release();
+    throw error;
+  }
+  return new (classOf(tf))(backend, optimizer, held, release);
+}
+
+/** The class, which extends that of the given TensorFlow.js. */
+function classOf(tf: TensorFlow) {
+  return class FalllineOptimizer extends tf.Optimizer implements TfOptimizer {
+    static get className() {
+      return "Fallline";
+    }
+
+    readonly #backend: Backend;
+    readonly #held: ReadonlyMap<string, Held>;
+    readonly #release: () => void;
+    readonly optimizer: GpuOptimizer;
+
+    constructor(backend: Backend, optimizer: GpuOptimizer, held: readonly Held[], release: () => void) {
+      super();
+      this.#backend = backend;
+      this.#held = new Map(held.map((each) => [each.variable.name, each]));
+      this.#release = release;
+      this.optimizer = optimizer;
+    }
+
+    override applyGradients(given: NamedTensorMap | { readonly name: string; readonly tensor: Tensor }[]): void {
+      const backend = this.#backend;
+      const gradients = this.#read(given);
+      if (this.optimizer.destroyed) throw new DeviceError("applyGradients was called after dispose()");
+      const copies: [from: GPUBuffer, to: GPUBuffer, bytes: number][] = [];
+      const moved: Held[] = [];
+      for (const each of this.#held.values()) {
+        const gradient = gradients.get(each.variable.name);
+        if (gradient) copies.push([bufferOf(backend, gradient), each.gradients, each.bytes]);
+        if (each.variable.dataId === each.alias.dataId) part(tf, backend, each);
+        else {
+          copies.push([bufferOf(backend, each.variable), each.params, each.bytes]);
+          moved.push(each);
+        }
+      }
+      // What TensorFlow.js has encoded comes first.
+      flush(backend);
+      const encoder = backend.device.createCommandEncoder();
+      for (const { variable, gradients: buffer } of this.#held.values()) {
+        if (!gradients.has(variable.name)) encoder.clearBuffer(buffer);
+      }
+      for (const [from, to, bytes] of copies) encoder.copyBufferToBuffer(from, 0, to, 0, bytes);
+      this.optimizer.encode(encoder);
+      backend.device.queue.submit([encoder.finish()]);
+      this.optimizer.markSubmitted(encoder);
+      for (const { variable, alias } of moved) variable.assign(alias);
+      // What was read of them before is no longer what they hold.
+      for (const { alias } of this.#held.values()) backend.tensorMap.get(alias.dataId).values = null;
+      this.incrementIterations();
+    }
+
+    override getConfig() {
+      return JSON.parse(JSON.stringify(this.optimizer.config));
+    }
+
+    override dispose(): void {
+      if (this.optimizer.destroyed) return;
+      this.optimizer.destroy();
+      this.#release();
+    }
+
+    /** The gradients by name, where there are any. */
+    #read(given: NamedTensorMap | { readonly name: string; readonly tensor: Tensor }[]): Map<string, Tensor> {
+      const entries: (readonly [string, Tensor | undefined])[] = Array.isArray(given)
+        ? given.map(({ name, tensor }) => [name, tensor])
+        : Object.entries(given);
+      for (const [name, tensor] of entries) {
+        const each = this.#held.get(name);
+        if (!each) {
+          const names = [...this.#held.keys()].join(", ");
+          throw new OptionError(`applyGradients was given a gradient of "${name}"; it must be one of ${names}`);
+        }
+        if (tensor && tensor.size * 4 !== each.bytes) {
+          const shape = show(each.variable.shape);
+          throw new OptionError(`the gradient of "${name}" has shape ${show(tensor.shape)}; it must be ${shape}`);
+        }
+      }
+      for (const { variable } of this.#held.values()) {
+        if (variable.isDisposed) throw new OptionError(`the variable "${variable.name}" is disposed; it must not be`);
+      }
+      return new Map(entries.flatMap(([name, tensor]) => (tensor ? [[name, tensor] as const] : [])));
+    }
+  };
+}
+
+function readBackend(tf: TensorFlow): Backend {
+  const allowed = "TensorFlow.js, all that @tensorflow/tfjs or its core exports";
+  readMade("tf", tf, allowed, { Optimizer: "function", backend: "function", clone: "function", keep: "function" });
+  const backend = tf.backend() as unknown as Partial<Backend>;
+  if (backend.device && backend.tensorMap && backend.uploadToGPU) return backend as Backend;
+  throw new OptionError(
+    `the backend of tf is ${show(tf.getBackend())}; it must be "webgpu": await tf.setBackend("webgpu")`,
+  );
+}
+
+function readVariable(given: unknown, i: number): Variable {
+  const { read } = Object(given);
+  const value: unknown = typeof read === "function" ? read.call(given) : given;
+  const variable = readMade(`variables[${i}]`, value as Variable, "a variable, such as tf.variable() gives", {
+    ...{ assign: "function", dataId: "object", name: "string", shape: "array" },
+  });
+  if (variable.dtype !== "float32") {
+    throw new OptionError(`variables[${i}] is of ${show(variable.dtype)}; it must be of "float32"`);
+  }
+  return variable;
+}
+
+/** Where a tensor lies on the GPU, which is where it is put if it is not there. */
+function bufferOf(backend: Backend, { dataId }: Tensor): GPUBuffer {
+  const data = backend.tensorMap.get(dataId);
+  backend.uploadToGPU(dataId);
+  if (data.resource) return data.resource;
+  throw new DeviceError("TensorFlow.js has no buffer for a tensor");
+}
+
+/** Submits what TensorFlow.js has encoded. */
+function flush(backend: Backend): void {
+  backend.ensureCommandEncoderReady();
+  backend.endComputePassEncoder();
+  backend.submitQueue();
+}
+
+/**
+ * Where other tensors share a variable's data, they keep it and get a copy of its buffer, and the variable goes on with the buffer
+ * under data of its own.
+ */
+function part(tf: TensorFlow, backend: Backend, each: Held): void {
+  const shared = each.alias.dataId;
+  // The variable and the alias.
+  if (backend.refCount(shared) <= 2) return;
+  const { tensorRef } = each.variable.dataToGPU();
+  const [theirs, ours] = [backend.tensorMap.get(shared), backend.tensorMap.get(tensorRef.dataId)];
+  const { resource, external } = theirs;
+  Object.assign(theirs, { resource: ours.resource, external: ours.external });
+  Object.assign(ours, { resource, external });
+  each.variable.assign(tensorRef);
+  each.alias.dispose();
+  each.alias = tf.keep(tensorRef);
+}
