@@ -17,10 +17,11 @@ import type { TensorValues } from "../../optimizer/optimizer.ts";
 import { isCsv } from "../../train/data.ts";
 import { predict } from "../../train/predict.ts";
 import { type Score, scoreClasses, scoreValues, targetNames } from "../../train/score.ts";
+import { float32Digits, predictedTable } from "../predicted_table.ts";
+import { type RunDataset, readRunDataset } from "../run_dataset.ts";
 import { isFolder, loadFolder, readDataFile } from "./data.ts";
 import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { readJson, readText, writeWhole } from "./files.ts";
-import { type RunDataset, readRunDataset } from "./run_dataset.ts";
 import { digest } from "./run_id.ts";
 
 interface PredictOptions {
@@ -62,7 +63,7 @@ async function predictTable(folder: string, path: string, { backend, json, out }
   const classList = classNames ? { classes: classNames } : {};
   const text = json
     ? `${JSON.stringify({ ...classList, ...(score ? { score } : {}), predictions: predictions.map(rounded) })}\n`
-    : tableOf(table, predictions, dataset, delimiter);
+    : predictedTable(table, predictions, dataset, delimiter).text;
   if (out === undefined) process.stdout.write(text);
   else {
     writeWhole(out, text);
@@ -200,48 +201,8 @@ async function readTrained(folder: string): Promise<Trained> {
   }
 }
 
-/** Digits that tell float32 numbers apart. */
-const short = (value: number) => Number(value.toPrecision(9));
-
 function rounded({ class: name, probabilities, values }: Prediction): object {
-  return values ? { values: values.map(short) } : { class: name, probabilities: probabilities!.map(short) };
-}
-
-/** The table with columns appended; a table without names gets none. */
-function tableOf(
-  { names, rows }: ToPredict["table"],
-  predictions: readonly Prediction[],
-  dataset: RunDataset,
-  delimiter: string,
-): string {
-  const write = (cells: readonly string[]) => `${cells.map((cell) => quoted(cell, delimiter)).join(delimiter)}\n`;
-  const head = names ? write([...names, ...appended(names, dataset, predictions[0])]) : "";
-  const lines = predictions.map((prediction, row) => {
-    const { class: name, probabilities, values } = prediction;
-    const found = values ?? [name!, ...probabilities!];
-    return write([...rows[row]!, ...found.map((each) => (typeof each === "number" ? String(short(each)) : each))]);
-  });
-  return `${head}${lines.join("")}`;
-}
-
-/** What the new columns are called; where the table has such a column already, "predicted_" stands before it. */
-function appended(
-  names: readonly string[],
-  { columns, classNames, classes }: RunDataset,
-  first: Prediction | undefined,
-): readonly string[] {
-  const targets = columns ? targetNames(columns) : [];
-  // Without rows, what the data say that there would be.
-  const found: Prediction =
-    first ??
-    (classes === undefined
-      ? { values: targets.map(() => 0) }
-      : { class: "", probabilities: Array.from({ length: classes }, () => 0) });
-  const values = found.values?.map((_, i) => targets[i] ?? `output_${i}`);
-  const wanted = values ?? ["class", ...found.probabilities!.map((_, i) => `p_${classNames?.[i] ?? i}`)];
-  return wanted.map((name) => (names.includes(name) ? `predicted_${name}` : name));
-}
-
-function quoted(cell: string, delimiter: string): string {
-  return cell.includes(delimiter) || /["\r\n]/.test(cell) ? `"${cell.replaceAll('"', '""')}"` : cell;
+  return values
+    ? { values: values.map(float32Digits) }
+    : { class: name, probabilities: probabilities!.map(float32Digits) };
 }

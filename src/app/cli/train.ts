@@ -22,6 +22,7 @@ import type { RunCheckpoint } from "../../train/run_checkpoint.ts";
 import { batchSizes, type CompleteRunConfig, trainableOf } from "../../train/run_config.ts";
 import { type Score, scoreTest } from "../../train/score.ts";
 import { largestDifference, openRun, readRun, type TrainResult, train } from "../../train/train.ts";
+import { runDataset } from "../run_dataset.ts";
 import { chartSvg } from "./chart.ts";
 import { Checkpoints, type Found } from "./checkpoints.ts";
 import { type Backend, backendOption, engineOrReference, openDevice } from "./engine.ts";
@@ -30,7 +31,6 @@ import { interruptible } from "./interrupt.ts";
 import { number } from "./number.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
-import { runDataset } from "./run_dataset.ts";
 import {
   addDataOptions,
   type DataOptions,

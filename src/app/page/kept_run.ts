@@ -1,10 +1,13 @@
 // The page's last run, kept in the browser's IndexedDB as it trains: one record, replaced whole or not at all, from which a page
 // that is opened again goes on.
-import type { JobOptions } from "../../lab/defaults.ts";
 
 export interface KeptRun {
-  /** What the form said. */
-  readonly options: JobOptions;
+  /** What the fields said. */
+  readonly state: Readonly<Record<string, unknown>>;
+  /** What is trained, and by which rule: "784-32-10, adamw". */
+  readonly title: string;
+  /** The table that it learns from; null where it takes none. */
+  readonly table: { readonly name: string; readonly text: string } | null;
   /** Steps made, of how many. */
   readonly step: number;
   readonly steps: number;
@@ -52,8 +55,12 @@ async function request<T>(mode: IDBTransactionMode, ask: (runs: IDBObjectStore) 
 
 function openDatabase(): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
-    const asked = indexedDB.open(database, 1);
-    asked.onupgradeneeded = () => asked.result.createObjectStore(store);
+    const asked = indexedDB.open(database, 2);
+    asked.onupgradeneeded = () => {
+      // What an earlier version kept says another thing.
+      if (asked.result.objectStoreNames.contains(store)) asked.result.deleteObjectStore(store);
+      asked.result.createObjectStore(store);
+    };
     asked.onsuccess = () => resolve(asked.result);
     asked.onerror = () => reject(asked.error);
   });

@@ -1,36 +1,103 @@
-// Training: a network on the digits of MNIST, its loss as it falls. The run is kept in the browser as it goes on, so that one
-// whose page was closed or whose device was lost continues.
-
+// Training: a network on MNIST, on smaller digits, or on a table of one's own, with what a run shows as it goes on; the rate can be
+// changed and the run paused meanwhile. The run is kept in the browser, so that one whose page was closed or whose device was lost
+// continues; and the network just trained reads what one draws and predicts other tables.
+import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
-import { lossChart } from "../../../lab/chart.ts";
-import { type JobOptions, jobConfig } from "../../../lab/defaults.ts";
-import { divergedPhrase, runTitle, testedPhrase } from "../../../lab/phrases.ts";
+import { choice, type LabOption, number, whole } from "../../../lab/experiments/experiment.ts";
+import { divergedPhrase, programTitle, testedPhrase } from "../../../lab/phrases.ts";
+import type { LayerStats, Optimizer } from "../../../optimizer/optimizer.ts";
 import { type Engine, engineLine } from "../../../train/engine.ts";
-import { decodeRunCheckpoint } from "../../../train/run_checkpoint.ts";
-import { readRunConfig } from "../../../train/run_config.ts";
-import { train } from "../../../train/train.ts";
-import { createWatch, type WatchedStep } from "../../../train/watch.ts";
-import { ChartBox } from "../chart_box.ts";
+import { decodeRunCheckpoint, mustBeSameRun, type RunCheckpoint } from "../../../train/run_checkpoint.ts";
+import { type CompleteRunConfig, readRunConfig, trainableOf } from "../../../train/run_config.ts";
+import { type BeforeStep, train } from "../../../train/train.ts";
+import { createWatch, type WatchEvent } from "../../../train/watch.ts";
+import { runDataset } from "../../run_dataset.ts";
 import { h } from "../elements.ts";
 import { newEngine } from "../engine.ts";
-import type { State } from "../fields.ts";
-import { asOnlyKeeper, forgetRun, type KeptRun, keepRun, keptRun } from "../kept_run.ts";
+import { field, type State, select } from "../fields.ts";
+import { download, fileButton, takeDrops } from "../files.ts";
+import { InputFirst } from "../input_first.ts";
+import { asOnlyKeeper, forgetRun, keepRun, keptRun } from "../kept_run.ts";
 import { loadMnist } from "../mnist.ts";
 import { defineView, type Page } from "../view.ts";
-import { fixed, followRule, jobFields, jobOf, Numbers } from "./job.ts";
+import { fixed, followRule, jobFields, Numbers } from "./job.ts";
+import { type ChartName, RunCharts } from "./train_charts.ts";
+import {
+  kinds,
+  modelFor,
+  parseRunConfig,
+  parseSchedule,
+  readTable,
+  rowsOf,
+  runConfigOf,
+  scaledRates,
+  sources,
+  type Table,
+  type TableFile,
+} from "./train_run.ts";
+import { type Trained, TrainedUse } from "./train_use.ts";
 import { messageOf, Work } from "./work.ts";
 
-const fields = jobFields;
+/** Text that is empty or read by this. */
+function text(meaning: string, allowed: string, check: (given: string) => void = () => {}): LabOption<string> {
+  return {
+    meaning,
+    kind: "word",
+    allowed,
+    default: "",
+    read(name, value) {
+      if (typeof value !== "string") throw new OptionError(`${name} is no text; it must be ${allowed}`);
+      if (value !== "") check(value);
+      return value;
+    },
+  };
+}
+
+const fields = {
+  data: select("data", choice("what the network learns", sources, "mnist")),
+  ...jobFields,
+  schedule: field(
+    "schedule (JSON)",
+    text("a schedule in place of the learning rate and its warm-up and decay", "a schedule as JSON", parseSchedule),
+    { type: "box", wide: true },
+  ),
+  every: field("test every", whole("steps from one test to the next; 0 for one at the end", 100, { min: 0, max: 1e6 })),
+  sharpness: field(
+    "sharpness every",
+    whole("steps from one look at the largest curvature to the next; 0 for never", 0, { min: 0, max: 1e6 }),
+  ),
+  factor: field(
+    "rate ×",
+    number("what the learning rate is multiplied by, also while a run goes on", 1, { above: 0, max: 1e6 }),
+    { type: "slider", from: 0.01, to: 100, log: true },
+  ),
+  target: field("column to predict", text("the column of a table to predict", "a column's name or number"), {
+    type: "none",
+  }),
+  kind: field("as", choice("what the column to predict holds", kinds, "auto"), { type: "none" }),
+  config: field(
+    "run config",
+    text("a whole run config in place of the fields", "a run config as JSON", parseRunConfig),
+    { type: "none" },
+  ),
+};
 type TrainState = State<typeof fields>;
+
+/** Findings of the watch that are shown at once. */
+const mostEvents = 30;
+/** A table that is larger is no table for a page. */
+const mostBytes = 64 * 2 ** 20;
 
 export const view = defineView({
   name: "train",
   title: "Train a network",
   about:
-    "A network learns the 60,000 digits of MNIST in this page: batched gradients, clipping and the update are WGSL kernels, and " +
-    "the loss comes back without the GPU ever waiting for it. A run is kept in this browser as it goes on.",
-  formula: "θ_{t + 1} = θ_t − lr · m_t / {√ v_t + ε}",
-  question: "How far can the rate be raised before the loss no longer falls?",
+    "A network learns in this page: the 60,000 digits of MNIST, 1,797 smaller ones that need no download, or a table of yours. " +
+    "Batched gradients, clipping and the update are WGSL kernels, and the loss comes back without the GPU ever waiting for it. " +
+    "Turn the rate while it runs and see what the loss does; then draw a digit and let the network read it. Nothing leaves this " +
+    "page, and a run is kept in this browser as it goes on.",
+  formula: "θ_{t + 1} = θ_t − lr · m_t/{√ v_t + ε}",
+  question: "How far can the rate be turned up while it runs before the loss no longer falls?",
   fields,
   open: (root, page) => openTrain(root, page as Page<TrainState>),
 });
@@ -46,36 +113,162 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     "test accuracy",
   );
   const progress = h("progress", { value: 0, max: 1, "aria-label": "progress" });
-  const chart = new ChartBox("The loss by step", page.closed);
+  const charts = new RunCharts(page.closed);
+  const inputFirst = new InputFirst(page.closed);
+  const events = h("ol", { class: "events", id: "events" });
+  const use = new TrainedUse(() => page.engine(), attempt);
   const trainButton = h("button", { type: "button", class: "primary", id: "train", disabled: true }, "train");
+  const pauseButton = h("button", { type: "button", id: "pause", disabled: true }, "pause");
   const continueButton = h("button", { type: "button", id: "continue" }, "continue the last run");
   const forgetButton = h("button", { type: "button", id: "forget" }, "forget it");
   const keptText = h("span", { id: "kept-run", role: "status" });
   const keptBox = h("p", { class: "row", id: "kept", hidden: true }, keptText, continueButton, forgetButton);
   const work = new Work(page, [trainButton, continueButton, forgetButton]);
-  root.append(
-    h("div", { class: "row" }, trainButton, work.stopButton),
-    keptBox,
-    numbers.element,
-    progress,
-    h("div", { class: "card" }, chart.element),
+
+  // A table, and which of its columns is predicted.
+  let file: TableFile | null = null;
+  let table: Table | null = null;
+  const targetSelect = h("select", { name: "target", onchange: () => page.set({ target: targetSelect.value }) });
+  const kindSelect = h(
+    "select",
+    { name: "kind", onchange: () => page.set({ kind: kindSelect.value as TrainState["kind"] }) },
+    ...kinds.map((each) => new Option(each)),
+  );
+  const tableText = h("p", { id: "table", role: "status" }, "Drop a .csv file anywhere onto the page, or choose one.");
+  const columnBox = h(
+    "p",
+    { class: "row", hidden: true },
+    h("label", {}, "column to predict", targetSelect),
+    h("label", {}, "as", kindSelect),
   );
 
-  const trainFrom = (kept: KeptRun | null) =>
+  // The whole run config, and the checkpoint.
+  let latest: RunCheckpoint | null = null;
+  let imported: { readonly bytes: Uint8Array<ArrayBuffer>; readonly config: CompleteRunConfig } | null = null;
+  const configArea = h("textarea", { id: "config", rows: 14, spellcheck: "false", "aria-label": "run config as JSON" });
+  const configWrong = h("p", { class: "wrong", id: "config-wrong", role: "alert" });
+  const fieldsButton = h(
+    "button",
+    { type: "button", id: "use-fields", onclick: () => page.set({ config: "" }) },
+    "back to the fields",
+  );
+  const configNote = h(
+    "p",
+    { class: "row", id: "config-note", hidden: true },
+    "The run config below decides, and not the fields. ",
+    fieldsButton,
+  );
+  const checkpointButton = h(
+    "button",
+    { type: "button", id: "save-checkpoint", disabled: true, onclick: saveCheckpoint },
+    "save the checkpoint",
+  );
+  const goOnButton = h("button", { type: "button", id: "go-on", onclick: () => attempt(goOn) }, "go on from it");
+  const takeButton = h("button", { type: "button", id: "take-config", onclick: takeConfig }, "take its run config");
+  const importedText = h("span", { id: "imported-text", role: "status" });
+  const importedBox = h("p", { class: "row", id: "imported", hidden: true }, importedText, goOnButton, takeButton);
+  const configBox = h(
+    "details",
+    { class: "card", id: "config-box" },
+    h("summary", {}, "Run config and checkpoint"),
+    configArea,
+    configWrong,
+    h(
+      "div",
+      { class: "row" },
+      h("button", { type: "button", id: "save-config", onclick: () => attempt(saveConfig) }, "save the run config"),
+      checkpointButton,
+      fileButton("load-file", "load either", ".json,.safetensors", (each) => attempt(() => takeFile(each))),
+    ),
+  );
+
+  root.append(
+    h(
+      "section",
+      { class: "card", id: "table-card", hidden: true },
+      h("h2", {}, "The table"),
+      tableText,
+      h(
+        "div",
+        { class: "row" },
+        fileButton("table-file", "a .csv or .tsv file", ".csv,.tsv,.txt", (each) => attempt(() => takeFile(each))),
+        columnBox,
+      ),
+    ),
+    configNote,
+    h("div", { class: "row" }, trainButton, pauseButton, work.stopButton),
+    keptBox,
+    importedBox,
+    numbers.element,
+    progress,
+    charts.element,
+    h("section", { class: "card", id: "events-card" }, h("h2", {}, "What the watch found"), events),
+    use.element,
+    configBox,
+  );
+  const tableCard = root.querySelector("#table-card") as HTMLElement;
+  takeDrops(page.closed, (each) => attempt(() => takeFile(each)));
+  configArea.addEventListener("input", () => {
+    try {
+      if (configArea.value.trim() !== "") parseRunConfig(configArea.value);
+      configWrong.textContent = "";
+      page.set({ config: configArea.value.trim() });
+    } catch (error) {
+      if (!(error instanceof FalllineError)) throw error;
+      configWrong.textContent = error.message;
+    }
+  });
+  configBox.addEventListener("toggle", () => showConfig(page.state));
+
+  /** Does something; what is refused is said in its own sentence, in place of what was said before unless that is kept. */
+  function attempt(doing: () => Promise<void> | void, keeps = false): void {
+    if (!keeps) page.warn("");
+    const done = async () => {
+      try {
+        await doing();
+      } catch (error) {
+        page.warn(messageOf(error));
+        if (!(error instanceof FalllineError)) throw error;
+      }
+    };
+    void done();
+  }
+
+  // What holds a run before its next step.
+  let isHeld = false;
+  let release = () => {};
+  function hold(held: boolean): void {
+    isHeld = held;
+    pauseButton.textContent = held ? "resume" : "pause";
+    pauseButton.setAttribute("aria-pressed", String(held));
+    if (!held) release();
+  }
+  pauseButton.onclick = () => hold(!isHeld);
+
+  const trainFrom = (from: Start) =>
     work
       .do((engine, signal) => {
         numbers.clear();
-        chart.clear();
+        events.replaceChildren();
         keptBox.hidden = true;
-        return asOnlyKeeper((keeps) => run(engine, signal, kept, keeps));
+        importedBox.hidden = true;
+        hold(false);
+        pauseButton.disabled = false;
+        return asOnlyKeeper((keeps) => run(engine, signal, from, keeps));
       })
-      .finally(offerKept);
-  trainButton.onclick = () => trainFrom(null);
+      .finally(() => {
+        hold(false);
+        pauseButton.disabled = true;
+        return offerKept();
+      });
+  trainButton.onclick = () => trainFrom({});
   continueButton.onclick = async () => {
     const kept = await keptRun();
     if (!kept) return offerKept();
-    page.set(kept.options);
-    return trainFrom(kept);
+    if (kept.table) file = kept.table;
+    page.set(kept.state as Partial<TrainState>);
+    openTable(page.state);
+    return trainFrom({ bytes: kept.bytes });
   };
   forgetButton.onclick = async () => {
     await forgetRun();
@@ -83,71 +276,117 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
   };
   await offerKept();
   await page.engine();
+  if (page.state.data === "digits" && page.state.model === fields.model.default) fitModel();
   trainButton.disabled = false;
 
-  /** Trains what the fields say, or goes on with a run that was kept. */
-  async function run(engine: Engine, signal: AbortSignal, kept: KeptRun | null, keeps: boolean): Promise<void> {
-    const before = kept && decodeRunCheckpoint(kept.bytes);
-    const options: JobOptions = kept ? kept.options : jobOf(page.state);
-    const config = before ? before.config : jobConfig(options);
+  /** Trains what the fields say, or goes on with a run that was kept or loaded. */
+  async function run(engine: Engine, signal: AbortSignal, { bytes }: Start, keeps: boolean): Promise<void> {
+    const state = { ...page.state };
+    const before = bytes && decodeRunCheckpoint(bytes);
+    const config = before ? readRunConfig(before.config) : readRunConfig(runConfigOf(state, table));
     const { steps } = config;
     progress.max = steps;
-    page.say("loading MNIST …");
-    const { train: data, test } = await loadMnist();
-    const title = runTitle(config);
+    progress.value = 0;
+    page.say(config.data?.type === "mnist" ? "loading MNIST …" : "loading the data …");
+    const halves = await rowsOf(config, state.data, file, loadMnist);
+    if (signal.aborted) return page.say("stopped before the first step");
+    const title = `${programTitle(config)}, ${ruleName(config)}`;
     const losses: number[] = [];
-    const watch = createWatch();
+    const layers = tensorsOf(config);
+    charts.show(chartsOf(config));
+    charts.begin(layers);
     let divergedAt: number | null = null;
-    const record = (step: WatchedStep) => {
-      losses.push(step.loss);
-      for (const event of watch.observe(step)) {
-        const words = divergedPhrase(event);
-        if (words === null || divergedAt !== null) continue;
-        divergedAt = event.step;
-        page.warn(words);
-      }
+    const found = (event: WatchEvent) => {
+      showEvent(event);
+      const words = divergedPhrase(event);
+      if (words === null || divergedAt !== null) return;
+      divergedAt = event.step;
+      page.warn(words);
     };
-    for (const [i, loss] of (before?.losses ?? []).entries()) record({ index: i + 1, loss });
+    // A run config may leave watching out; that a run diverges is said all the same.
+    const own = config.watch ? null : createWatch();
+    for (const [i, loss] of (before?.losses ?? []).entries()) {
+      losses.push(loss);
+      charts.step({ index: i + 1, loss });
+      own?.observe({ index: i + 1, loss });
+    }
+    for (const { step, value } of before?.metrics ?? []) charts.add("test", step, [value]);
+    for (const event of before?.events ?? []) found(event);
     const made = losses.length;
+    progress.value = made;
+    if (made > 0) numbers.show({ step: `${made} / ${steps}` });
     let saved = made;
     let unkept = keeps ? "" : "another tab keeps its run, so this one is not kept";
+    let applied: { readonly optimizer: Optimizer; readonly factor: number } | null = null;
+    const trained = (params: Trained["params"]) => {
+      if (config.model && halves) use.take({ model: config.model, params, dataset: runDataset(halves.train) });
+    };
     page.say("compiling kernels …");
     let started = 0;
     let reportedAt = 0;
     const result = await train({
       engine,
       ...config,
-      data: { train: data, test, config: readRunConfig(config).data },
+      data: halves && { ...halves, config: config.data },
       signal,
-      ...(kept ? { resume: kept.bytes } : {}),
+      ...(bytes ? { resume: bytes } : {}),
       onStart() {
         started = performance.now();
         page.say(["training …", unkept].filter(Boolean).join("; "));
       },
+      async beforeStep(moment) {
+        await page.visible();
+        await inputFirst.painted();
+        if (isHeld) await held(moment);
+        const { factor } = page.state;
+        const { optimizer, settle } = moment;
+        if (applied?.optimizer !== optimizer) applied = { optimizer, factor: 1 };
+        if (applied.factor === factor) return;
+        applied = { optimizer, factor };
+        await settle();
+        setRates(optimizer, config, factor);
+      },
       onStep(step) {
-        record(step);
+        losses.push(step.loss);
+        for (const event of own?.observe(step) ?? []) found(event);
         const { index, loss, lr, gradientNorm } = step;
         progress.value = index;
         numbers.show({
           step: `${index} / ${steps}`,
           loss: fixed(loss, 4),
           "learning rate": short(lr),
-          "gradient norm": fixed(gradientNorm, 3),
+          "gradient norm": Number.isNaN(gradientNorm) ? "–" : fixed(gradientNorm, 3),
           "steps/s": ((1000 * (index - made)) / (performance.now() - started)).toFixed(2),
         });
-        chart.draw(() => lossChart({ title, losses, divergedAt }), index === steps);
+        charts.step({ index, loss, lr, gradientNorm });
+        charts.draw();
+      },
+      onLayers: ({ step, layers: found }) => charts.add("ratios", step, shares(layers, found)),
+      onEvent: found,
+      onCurvature({ step, sharpness, edge }) {
+        charts.add("sharpness", step, [sharpness, edge ?? Number.NaN]);
+      },
+      onMetric({ step, value }) {
+        charts.add("test", step, [value]);
+        showTest(config.metric!.type, value);
+        page.say("training …");
       },
       onTest(rows) {
+        const { count } = halves!.test;
         // Not more often than can be read.
-        if (rows < test.count && performance.now() - reportedAt < 250) return;
+        if (rows < count && performance.now() - reportedAt < 250) return;
         reportedAt = performance.now();
-        page.say(`testing: ${rows.toLocaleString("en")} of ${test.count.toLocaleString("en")} images …`);
+        page.say(`testing: ${rows.toLocaleString("en")} of ${count.toLocaleString("en")} rows …`);
       },
-      async onCheckpoint({ step, bytes }) {
+      async onCheckpoint(checkpoint) {
+        const { step, bytes } = checkpoint;
         saved = step;
+        latest = checkpoint;
+        checkpointButton.disabled = false;
         if (unkept) return;
         try {
-          await keepRun({ options, step, steps, bytes });
+          const isTable = config.data?.type === "file";
+          await keepRun({ state, title, table: isTable ? file : null, step, steps, bytes });
         } catch (error) {
           // Training is worth more than what it keeps.
           unkept = `the run could not be kept: ${messageOf(error)}`;
@@ -155,20 +394,60 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       },
       recover: () => recover(losses.length, saved),
     });
-    chart.draw(() => lossChart({ title, losses, divergedAt }));
-    if (result.testAccuracy !== null) numbers.show({ "test accuracy": `${(100 * result.testAccuracy).toFixed(2)} %` });
-    if (result.testLoss !== null) numbers.show({ "test loss": fixed(result.testLoss, 4) });
+    charts.draw(true);
+    if (result.testAccuracy !== null) showTest("testAccuracy", result.testAccuracy);
+    if (result.testLoss !== null) showTest("testLoss", result.testLoss);
+    const isWhole = Object.values(result.params).every((values) => values.every(Number.isFinite));
+    if (losses.length > 0 && isWhole) trained(result.params);
     // What is finished needs no going on.
     if (!unkept && !result.interrupted) await forgetRun();
     const tested = testedPhrase(result.role);
     const ends = [
       result.interrupted ? `stopped after ${losses.length} steps` : "done",
       ...(divergedAt === null ? [] : [`diverged at step ${divergedAt}`]),
+      ...(result.reason === "stopped-early"
+        ? [`ended after ${losses.length} steps, since ${config.metric!.type} no longer improved`]
+        : []),
       ...(tested === null || result.interrupted ? [] : [tested]),
       ...(result.skipped > 0 ? [`${result.skipped} steps were skipped because a gradient was not finite`] : []),
       ...(unkept ? [unkept] : []),
     ];
     page.say(ends.join("; "));
+
+    /** Waits until the run is to go on or to end; what it has learned so far can be used meanwhile. */
+    async function held({ index, optimizer, settle }: BeforeStep): Promise<void> {
+      const resumed = new Promise<void>((resolve) => {
+        release = resolve;
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+      await settle();
+      charts.draw(true);
+      page.say(`paused before step ${index}`);
+      trained(await optimizer.read("evaluation"));
+      if (isHeld && !signal.aborted) await resumed;
+      page.say("training …");
+    }
+  }
+
+  /** Multiplies the rates of a run. A rate that a rule refuses is said, and the run goes on with what it has. */
+  function setRates(optimizer: Optimizer, config: CompleteRunConfig, factor: number): void {
+    try {
+      for (const { lr, where } of scaledRates(config.optimizer, factor)) optimizer.set({ lr }, where);
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      page.warn(error.message);
+    }
+  }
+
+  function showTest(type: string, value: number): void {
+    if (type === "testAccuracy") numbers.show({ "test accuracy": `${(100 * value).toFixed(2)} %` });
+    else if (type === "testLoss") numbers.show({ "test loss": fixed(value, 4) });
+  }
+
+  function showEvent({ step, message, remedy }: WatchEvent): void {
+    const words = `${message}; ${remedy}`.replaceAll(/-?\b(NaN|Infinity)\b/g, "not finite");
+    events.prepend(h("li", {}, h("b", {}, `step ${step}: `), words));
+    while (events.childElementCount > mostEvents) events.lastElementChild!.remove();
   }
 
   /** Another engine for a run whose device was lost after some steps, of which some are saved. */
@@ -188,8 +467,8 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       const kept = await keptRun();
       keptBox.hidden = kept === null;
       if (kept) {
-        const { options, step, steps } = kept;
-        keptText.textContent = `The last run did not end: ${options.model}, ${options.rule}, ${step} of ${steps} steps.`;
+        const { title, step, steps } = kept;
+        keptText.textContent = `The last run did not end: ${title}, ${step} of ${steps} steps.`;
       }
     } catch (error) {
       keptBox.hidden = false;
@@ -199,5 +478,176 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     }
   }
 
-  return { update: followRule(page), recolor: () => chart.recolor() };
+  /** Takes a file that was chosen or dropped, by what it is. */
+  async function takeFile(given: File): Promise<void> {
+    const { name, size } = given;
+    if (/\.[ct]sv$|\.txt$/i.test(name)) {
+      if (size > mostBytes)
+        throw new DataError(`${name} has ${size} bytes; a table in the page may have at most ${mostBytes}`);
+      const next = { name, text: await given.text() };
+      // What cannot be read leaves what was there.
+      readTable(next, "", "auto");
+      file = next;
+      page.set({ data: "table", target: "", kind: "auto" });
+      openTable(page.state);
+      fitModel();
+    } else if (/\.json$/i.test(name)) {
+      const config = parseRunConfig(await given.text());
+      page.set({ config: JSON.stringify(config) });
+      page.say(`${name}: ${programTitle(config)}, ${ruleName(config)}, ${config.steps} steps`);
+    } else if (/\.safetensors$/i.test(name)) {
+      takeCheckpoint(name, new Uint8Array(await given.arrayBuffer()));
+    } else if (given.type.startsWith("image/")) {
+      await use.readPicture(given);
+    } else {
+      throw new DataError(
+        `${name} is nothing that this page reads; it takes tables (.csv, .tsv), run configs (.json), checkpoints (.safetensors) and pictures of digits`,
+      );
+    }
+  }
+
+  /** Reads the table that there is as the fields say, and shows its columns. */
+  function openTable({ target, kind }: TrainState): void {
+    table = null;
+    if (!file) return;
+    table = readTable(file, target, kind);
+    const { data, columns } = table;
+    const what = data.labels ? `${data.classes} classes` : "numbers";
+    tableText.textContent = `${file.name}: ${data.count.toLocaleString("en")} rows of ${data.features} inputs; ${table.target} holds ${what}. A fifth of the rows tests.`;
+    targetSelect.replaceChildren(...columns.map((each) => new Option(each)));
+    targetSelect.value = table.target;
+    kindSelect.value = kind;
+    columnBox.hidden = false;
+  }
+
+  /** Sets the widths of the network, and the batch, to what the data ask for, where they do not fit. */
+  function fitModel(): void {
+    const { data, batch, model } = page.state;
+    const rows = table && data === "table" ? Math.floor(0.8 * table.data.count) : Number.POSITIVE_INFINITY;
+    const fitting = modelFor(data, table);
+    const ends = (widths: string) => widths.replace(/-.*-/, "-");
+    page.set({
+      model: ends(model) === ends(fitting) ? model : fitting,
+      batch: Math.max(1, Math.min(batch, rows)),
+    });
+  }
+
+  function takeCheckpoint(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+    imported = null;
+    importedBox.hidden = true;
+    const { config, step } = decodeRunCheckpoint(bytes);
+    readRunConfig(config);
+    imported = { bytes, config };
+    importedText.textContent = `${name}: ${programTitle(config)}, ${ruleName(config)}, ${step} of ${config.steps} steps.`;
+    importedBox.hidden = false;
+    goOnButton.disabled = false;
+    try {
+      mustBeSameRun(config, readRunConfig(runConfigOf(page.state, table)));
+    } catch (error) {
+      goOnButton.disabled = true;
+      throw error;
+    }
+  }
+
+  async function goOn(): Promise<void> {
+    if (!imported) return;
+    const { bytes, config } = imported;
+    mustBeSameRun(config, readRunConfig(runConfigOf(page.state, table)));
+    await trainFrom({ bytes });
+  }
+
+  function takeConfig(): void {
+    if (!imported) return;
+    page.set({ config: JSON.stringify(imported.config) });
+    page.warn("");
+    goOnButton.disabled = false;
+  }
+
+  function saveConfig(): void {
+    const config = readRunConfig(runConfigOf(page.state, table));
+    download("run.json", `${JSON.stringify(config, null, 2)}\n`, "application/json");
+  }
+
+  function saveCheckpoint(): void {
+    if (latest) download(`checkpoint-${latest.step}.safetensors`, latest.bytes, "application/octet-stream");
+  }
+
+  /** Shows the run config that the fields say, or the one in their place. */
+  function showConfig(state: TrainState): void {
+    configNote.hidden = state.config === "";
+    if (!configBox.open || document.activeElement === configArea) return;
+    try {
+      configArea.value = JSON.stringify(readRunConfig(runConfigOf(state, table)), null, 2);
+      configWrong.textContent = "";
+    } catch (error) {
+      if (!(error instanceof FalllineError)) throw error;
+      configWrong.textContent = error.message;
+    }
+  }
+
+  const follow = followRule(page);
+  let { data: source, model, target, kind } = page.state;
+  return {
+    update(state: TrainState) {
+      const isNewSource = state.data !== source && state.model === model;
+      const isOther = state.target !== target || state.kind !== kind;
+      ({ data: source, model, target, kind } = state);
+      tableCard.hidden = state.data !== "table";
+      follow(state);
+      if (isOther && file) {
+        attempt(() => {
+          openTable(page.state);
+          fitModel();
+        });
+      } else if (isNewSource) fitModel();
+      if (work.stopButton.disabled) charts.show(chartsWanted(page.state));
+      showConfig(page.state);
+    },
+    recolor: () => charts.recolor(),
+  };
+}
+
+/** What a run goes on from; nothing where it begins. */
+interface Start {
+  readonly bytes?: Uint8Array<ArrayBuffer>;
+}
+
+const ruleName = ({ optimizer: { rule } }: CompleteRunConfig) => (typeof rule === "string" ? rule : rule.name);
+
+/** The weights of a run; biases are left out. */
+function tensorsOf(config: CompleteRunConfig): readonly string[] {
+  const tensors = trainableOf(config).program.tensors(config.init ?? undefined);
+  return tensors.filter(({ shape }) => shape.length > 1).map(({ name }) => name);
+}
+
+/** How much an update changed each of these tensors, as a share of its norm. */
+function shares(names: readonly string[], layers: readonly LayerStats[]): readonly number[] {
+  return names.map((name) => {
+    const found = layers.find((each) => each.name === name);
+    return found ? found.updateNorm / found.weightNorm : Number.NaN;
+  });
+}
+
+/** The charts that a run has something for. */
+function chartsOf({ metric, watch, curvature }: CompleteRunConfig): readonly ChartName[] {
+  return [
+    "loss",
+    "rate",
+    "norm",
+    ...(metric ? (["test"] as const) : []),
+    ...(watch ? (["ratios"] as const) : []),
+    ...(curvature ? (["sharpness"] as const) : []),
+  ];
+}
+
+/** The same of what the fields say. */
+function chartsWanted({ every, sharpness }: TrainState): readonly ChartName[] {
+  return [
+    "loss",
+    "rate",
+    "norm",
+    "ratios",
+    ...(every > 0 ? (["test"] as const) : []),
+    ...(sharpness > 0 ? (["sharpness"] as const) : []),
+  ];
 }

@@ -1,8 +1,8 @@
 // What a run keeps of the data set that it learned from, beside its model: what its rows are like, so that others are read the same.
-import { isOptions, readArray, readNumber, readString } from "../../base/options.ts";
-import { readFields } from "../../base/words.ts";
-import { type Columns, readSavedColumns } from "../../objectives/data/columns.ts";
-import type { Dataset } from "../../objectives/data/dataset.ts";
+import { isOptions, readArray, readNumber, readString } from "../base/options.ts";
+import { readFields } from "../base/words.ts";
+import { type Columns, readSavedColumns } from "../objectives/data/columns.ts";
+import type { Dataset } from "../objectives/data/dataset.ts";
 
 /** A data set but for its rows, as `run.json` has it. */
 export interface RunDataset {

@@ -1,0 +1,178 @@
+// The curves of a run, as it goes on: loss, rate, gradient norm, test, what updates do to each layer, sharpness.
+import { type Curve, type CurveData, Curves } from "../curves.ts";
+import { h } from "../elements.ts";
+import { Series } from "./train_run.ts";
+
+/** Milliseconds from the drawing of one chart to that of the next: all at once would hold up what one types. */
+const leastPause = 40;
+/** Curves for which there are colours. */
+const mostCurves = 8;
+
+const kinds = {
+  loss: { title: "Loss", y: "loss", curves: ["loss", "mean of 20"] },
+  test: { title: "On rows not trained on", y: "test", curves: ["test"] },
+  rate: { title: "Learning rate", y: "rate", curves: ["rate"] },
+  norm: { title: "Gradient norm, before clipping", y: "norm", curves: ["norm"], logY: true },
+  ratios: { title: "Change of each layer by an update, as a share of it", y: "share", curves: [], logY: true },
+  sharpness: {
+    title: "Sharpness, and the edge of stability",
+    y: "sharpness",
+    curves: ["sharpness", "edge"],
+    logY: true,
+  },
+} as const;
+export type ChartName = keyof typeof kinds;
+
+class RunChart {
+  readonly card: HTMLElement;
+  readonly #name: ChartName;
+  readonly #legend = h("p", { class: "legend" });
+  readonly #box = h("div", {});
+  readonly #closed: AbortSignal;
+  #close = new AbortController();
+  #series = new Series();
+  #curves!: Curves;
+  #labels: readonly string[] = [];
+
+  constructor(name: ChartName, closed: AbortSignal) {
+    this.#name = name;
+    this.#closed = closed;
+    const { title } = kinds[name];
+    this.card = h("section", { class: "card", "data-chart": name }, h("h2", {}, title), this.#box, this.#legend);
+    this.begin(kinds[name].curves);
+  }
+
+  /** Begins anew, with curves that are called so. */
+  begin(labels: readonly string[]): void {
+    this.#series = new Series();
+    this.#labels = labels.slice(0, mostCurves);
+    this.#close.abort();
+    this.#close = new AbortController();
+    const kind = kinds[this.#name];
+    const curves = this.#labels.map(
+      (label, i): Curve => ({
+        label,
+        color: `run-${i}`,
+        ...(this.#name === "loss" && i === 0 ? { width: 1 } : {}),
+        ...(this.#name === "test" || this.#name === "sharpness" ? { points: true } : {}),
+      }),
+    );
+    this.#curves = new Curves(
+      {
+        title: `${kind.title}, by step`,
+        x: "step",
+        y: kind.y,
+        height: 13,
+        logY: "logY" in kind,
+        curves,
+      },
+      AbortSignal.any([this.#closed, this.#close.signal]),
+    );
+    this.#box.replaceChildren(this.#curves.element);
+    this.#legend.replaceChildren(
+      ...(this.#labels.length > 1
+        ? this.#labels.map((label, i) => h("span", { class: `run-${i}` }, h("span", { class: "swatch" }), label))
+        : []),
+    );
+    this.draw();
+  }
+
+  add(step: number, values: readonly number[]): void {
+    const positive = "logY" in kinds[this.#name];
+    this.#series.add(
+      step,
+      values.slice(0, mostCurves).map((value) => (positive && value <= 0 ? Number.NaN : value)),
+    );
+  }
+
+  draw(): void {
+    this.#curves.draw(
+      this.#series.data(this.#labels.length) as CurveData,
+      rangeOf(this.#series.rows, "logY" in kinds[this.#name]),
+    );
+  }
+
+  recolor(): void {
+    this.#curves.recolor();
+  }
+}
+
+/** Of a logarithmic axis at most twelve decades, the uppermost; else what the data span. */
+function rangeOf(rows: readonly (readonly (number | null)[])[], log: boolean): readonly [number, number] | undefined {
+  if (!log) return undefined;
+  let [low, high] = [Number.POSITIVE_INFINITY, 0];
+  for (const row of rows) {
+    for (const value of row) {
+      if (value === null) continue;
+      low = Math.min(low, value);
+      high = Math.max(high, value);
+    }
+  }
+  if (high === 0) return [0.1, 1];
+  const top = 10 ** Math.ceil(Math.log10(high) + 1e-9);
+  return [Math.max(10 ** Math.floor(Math.log10(low)), top * 1e-12), top];
+}
+
+/** All charts of a run, in a grid. */
+export class RunCharts {
+  readonly element: HTMLElement;
+  readonly #charts: Readonly<Record<ChartName, RunChart>>;
+  #recent: number[] = [];
+  #drawnAt = 0;
+  #turn = 0;
+
+  constructor(closed: AbortSignal) {
+    const names = Object.keys(kinds) as ChartName[];
+    this.#charts = Object.fromEntries(names.map((name) => [name, new RunChart(name, closed)])) as Record<
+      ChartName,
+      RunChart
+    >;
+    this.element = h("div", { class: "charts" }, ...names.map((name) => this.#charts[name].card));
+  }
+
+  /** Shows those that a run has. */
+  show(names: readonly ChartName[]): void {
+    for (const [name, { card }] of Object.entries(this.#charts)) card.hidden = !names.includes(name as ChartName);
+  }
+
+  /** @param layers What the updates of each are told by. */
+  begin(layers: readonly string[]): void {
+    this.#recent = [];
+    for (const [name, chart] of Object.entries(this.#charts)) {
+      chart.begin(name === "ratios" ? layers : kinds[name as ChartName].curves);
+    }
+  }
+
+  /** Adds the loss of a step, and what it was made with. */
+  step({ index, loss, lr, gradientNorm }: StepShown): void {
+    this.#recent = [...this.#recent.slice(-19), loss];
+    const mean = this.#recent.reduce((sum, each) => sum + each, 0) / this.#recent.length;
+    this.add("loss", index, [loss, mean]);
+    if (lr !== undefined) this.add("rate", index, [lr]);
+    if (gradientNorm !== undefined) this.add("norm", index, [gradientNorm]);
+  }
+
+  add(name: ChartName, step: number, values: readonly number[]): void {
+    this.#charts[name].add(step, values);
+  }
+
+  /** Draws all of them; or only the one whose turn it is, and that not too soon after the last. */
+  draw(isLast = false): void {
+    const shown = Object.values(this.#charts).filter(({ card }) => !card.hidden);
+    if (isLast) for (const chart of shown) chart.draw();
+    if (isLast || performance.now() - this.#drawnAt < leastPause) return;
+    this.#drawnAt = performance.now();
+    shown[this.#turn++ % shown.length]!.draw();
+  }
+
+  recolor(): void {
+    for (const chart of Object.values(this.#charts)) chart.recolor();
+  }
+}
+
+export interface StepShown {
+  readonly index: number;
+  readonly loss: number;
+  readonly lr?: number;
+  readonly gradientNorm?: number;
+}
