@@ -24,15 +24,27 @@ const settingFields = ["dimension", "length", "stride", "points_first", "gradien
 /** The kernel of a landscape; those of one type differ in nothing but their setting. */
 export function landscapeSource({ type, kernel }: Pick<Landscape, "type" | "kernel">): Source {
   const snippet = (file: string, text: string): Snippet => ({ name: `shaders/objectives/${file}.wgsl`, text });
-  const surface: Snippet = { name: `shaders/landscapes/${snakeCase(type)}.wgsl`, text: kernel.wgsl };
-  const header: Snippet = { name: `the setting of ${type}`, text: settingText(Object.keys(kernel.constants)) };
+  const { setting, surface } = surfaceSnippets({ type, kernel });
   return assemble(`${type} gradient`, [
-    header,
+    setting,
     snippet("landscape", points),
     ...(kernel.random ? [philoxSnippet] : []),
     surface,
     snippet("landscape_gradient", gradientDriver),
   ]);
+}
+
+/** A landscape's part of a source: the struct of its setting, and `term` and `slope` of the coordinates `x(i)`. */
+export function surfaceSnippets({ type, kernel }: Pick<Landscape, "type" | "kernel">) {
+  return {
+    setting: { name: `the setting of ${type}`, text: settingText(Object.keys(kernel.constants)) },
+    surface: { name: `shaders/landscapes/${snakeCase(type)}.wgsl`, text: kernel.wgsl },
+  } satisfies Readonly<Record<string, Snippet>>;
+}
+
+/** The setting of a landscape whose points are not in a buffer. */
+export function surfaceSetting({ dimension, kernel }: Pick<Landscape, "dimension" | "kernel">): Uint8Array {
+  return settingBytes(kernel, { dimension, length: dimension, stride: 0, points_first: 0, gradients_first: 0 });
 }
 
 export const landscapeTotalSource = assemble("landscape total", [

@@ -16,7 +16,8 @@ afterAll(async () => {
   for (const close of closing.reverse()) await close();
 });
 
-export async function launchChrome(webgpu = true): Promise<Browser> {
+/** @param more Further arguments of its command line. */
+export async function launchChrome(webgpu = true, more: readonly string[] = []): Promise<Browser> {
   const browser = await puppeteer.launch({
     executablePath: executablePath!,
     headless: true,
@@ -27,6 +28,7 @@ export async function launchChrome(webgpu = true): Promise<Browser> {
       "--disable-sync",
       "--no-first-run",
       ...(webgpu ? ["--enable-unsafe-webgpu"] : []),
+      ...more,
     ],
   });
   closing.push(() => browser.close());

@@ -5,6 +5,8 @@ import { cpuEngine, type Engine, webgpuEngine } from "../../train/engine.ts";
 
 export interface Found {
   readonly engine: Engine;
+  /** What it draws with; null where it is not the GPU. */
+  readonly device: GPUDevice | null;
   /** Why it is not the GPU; null where it is. */
   readonly missing: string | null;
 }
@@ -33,7 +35,7 @@ async function open(attempts: number): Promise<Found> {
     device.addEventListener("uncapturederror", (event) => {
       console.error(`uncaptured GPU error: ${(event as GPUUncapturedErrorEvent).error.message}`);
     });
-    const found = { engine: webgpuEngine(device), missing: null };
+    const found = { engine: webgpuEngine(device), device, missing: null };
     device.lost.then(async () => {
       if ((await current)?.engine === found.engine) current = undefined;
     });
@@ -43,7 +45,7 @@ async function open(attempts: number): Promise<Found> {
       await new Promise((resolve) => setTimeout(resolve, pauseMs));
       return open(attempts - 1);
     }
-    if (error instanceof DeviceError) return { engine: cpuEngine(), missing: error.message };
+    if (error instanceof DeviceError) return { engine: cpuEngine(), device: null, missing: error.message };
     current = undefined;
     throw error;
   }

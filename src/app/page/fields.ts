@@ -5,7 +5,7 @@ import { short } from "../../base/short.ts";
 import type { LabOption } from "../../lab/experiments/experiment.ts";
 import { h } from "./elements.ts";
 
-/** How a field is shown: a slider from one value to another, a choice of words, a box for text, or nowhere but in the address. */
+/** How a field is shown: a slider from one value to another, a choice of words, words to tick, a box for text, or nowhere but in the address. */
 export type Control =
   | {
       readonly type: "slider";
@@ -15,6 +15,7 @@ export type Control =
       readonly step?: number;
     }
   | { readonly type: "select"; readonly names: readonly string[] }
+  | { readonly type: "checks"; readonly names: readonly string[] }
   | { readonly type: "box"; readonly wide?: boolean }
   | { readonly type: "none" };
 
@@ -40,10 +41,10 @@ export function select<T>(label: string, option: LabOption<T>): Field<T> {
 }
 
 /** The value of a field as text says it. @throws OptionError for a text that says none. */
-export function parse<T>(name: string, { kind, read }: LabOption<T>, text: string): T {
+export function parse<T>(name: string, option: LabOption<T>, text: string): T {
   const number = (word: string) => (word.trim() === "" ? word : Number.isNaN(Number(word)) ? word : Number(word));
-  if (kind === "word") return read(name, text);
-  return read(name, kind === "number" ? number(text) : text.split(",").map(number));
+  if (option.kind === "word") return option.read(name, text);
+  return option.read(name, option.kind === "number" ? number(text) : text.split(",").map(number));
 }
 
 /** A value as text that {@link parse} reads. */
@@ -88,6 +89,8 @@ function controlOf(name: string, each: Field, onChange: (value: unknown) => void
       return undefined;
     case "select":
       return selectOf(name, each, each.control.names, onChange);
+    case "checks":
+      return checksOf(name, each, each.control.names, onChange);
     case "slider":
       return sliderOf(name, each, each.control, onChange);
     case "box":
@@ -106,6 +109,44 @@ function selectOf(
     element: h("label", { title: meaning }, label, input),
     show(value: unknown) {
       input.value = String(value);
+    },
+  };
+}
+
+/** Words to tick, whose value is those that are ticked with commas between them; the last one that is ticked stays so. */
+function checksOf(
+  name: string,
+  { label, meaning }: Field,
+  names: readonly string[],
+  onChange: (value: unknown) => void,
+): ControlElement {
+  const ticked = () => boxes.filter(({ checked }) => checked);
+  const boxes = names.map((each) => {
+    const box = h("input", {
+      type: "checkbox",
+      name,
+      value: each,
+      onchange() {
+        if (ticked().length === 0) box.checked = true;
+        onChange(
+          ticked()
+            .map(({ value }) => value)
+            .join(","),
+        );
+      },
+    });
+    return box;
+  });
+  return {
+    element: h(
+      "fieldset",
+      { class: "checks", title: meaning },
+      h("legend", {}, label),
+      ...boxes.map((box) => h("label", {}, box, box.value)),
+    ),
+    show(value) {
+      const words = String(value).split(",");
+      for (const box of boxes) box.checked = words.includes(box.value);
     },
   };
 }

@@ -56,6 +56,14 @@ export function color(name: string): string {
   return found;
 }
 
+/** Red, green and blue of a colour that {@link color} gave. */
+export function channelsOf(text: string): readonly number[] {
+  const context = new OffscreenCanvas(1, 1).getContext("2d")!;
+  context.fillStyle = text;
+  context.fillRect(0, 0, 1, 1);
+  return [...context.getImageData(0, 0, 1, 1).data];
+}
+
 // A browser may keep nothing (private windows, blocked storage); then a choice lasts as long as the page.
 function kept(key: string): string | null {
   try {

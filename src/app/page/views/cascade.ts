@@ -5,7 +5,7 @@ import { breathe } from "../../../objectives/turns.ts";
 import { Curves } from "../curves.ts";
 import { h } from "../elements.ts";
 import { field, type State } from "../fields.ts";
-import { color } from "../looks.ts";
+import { channelsOf, color } from "../looks.ts";
 import { defineView, type Page } from "../view.ts";
 import { cascade, landmarks, periodOf } from "./cascade_runs.ts";
 import { Work } from "./work.ts";
@@ -234,14 +234,6 @@ function doublingsOf(rates: readonly number[], late: readonly (readonly number[]
       ? []
       : [`a cycle of ${period} from r = ${rates[first]!.toFixed(digits - 1)} on`];
   });
-}
-
-/** Red, green and blue of a colour that `color` gave. */
-function channelsOf(text: string): readonly number[] {
-  const context = new OffscreenCanvas(1, 1).getContext("2d")!;
-  context.fillStyle = text;
-  context.fillRect(0, 0, 1, 1);
-  return [...context.getImageData(0, 0, 1, 1).data];
 }
 
 interface Pointer {

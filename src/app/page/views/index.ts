@@ -3,6 +3,7 @@ import type { ViewEntry } from "../view.ts";
 
 export const views: readonly ViewEntry[] = [
   { name: "race", title: "Race", load: () => import("./race.ts") },
+  { name: "landscape", title: "Landscape", load: () => import("./landscape.ts") },
   { name: "cascade", title: "Cascade", load: () => import("./cascade.ts") },
   { name: "schedules", title: "Schedules", load: () => import("./schedules.ts") },
   { name: "find", title: "Find a rate", load: () => import("./find.ts") },

@@ -1,0 +1,433 @@
+// What the landscape view computes: which surfaces and rules there are, where runs go from a start, where points may end, and
+// which share of a cloud ended where.
+import { OptionError, show } from "../../../base/errors.ts";
+import { createCpuOptimizer } from "../../../engines/cpu/optimizer.ts";
+import type { LabOption } from "../../../lab/experiments/experiment.ts";
+import { type ScheduleShape, scheduleShapeNames, scheduleShapes } from "../../../lab/schedule_shapes.ts";
+import { pointsName } from "../../../objectives/landscape.ts";
+import type { Landscape } from "../../../objectives/landscapes/define.ts";
+import { landscapeDefinitions } from "../../../objectives/landscapes/index.ts";
+import { createCpuObjective } from "../../../objectives/objective_cpu.ts";
+import { breathe } from "../../../objectives/turns.ts";
+import type { OptimizerConfig } from "../../../optimizer/config.ts";
+import { rules as registry } from "../../../rules/index.ts";
+import { sgd } from "../../../rules/sgd.ts";
+
+/** What the quadratic is called here, where its condition and angle are set. */
+export const canyon = "canyon";
+
+/** Every landscape of the registry, in two dimensions. */
+export const surfaceNames: readonly string[] = landscapeDefinitions.map(({ type }) =>
+  type === "quadratic" ? canyon : type,
+);
+
+/** A landscape of two coordinates; `condition` and `angle` shape the canyon alone. */
+export function surfaceOf(name: string, condition: number, angle: number): Landscape {
+  const type = name === canyon ? "quadratic" : name;
+  const definition = landscapeDefinitions.find((each) => each.type === type)!;
+  const hasDimension = definition.options.some((option) => option.name === "dimension");
+  return definition.read("landscape", {
+    type,
+    ...(hasDimension ? { dimension: 2 } : {}),
+    ...(name === canyon ? { condition, angle } : {}),
+  });
+}
+
+type Point = readonly [x: number, y: number];
+
+/** A box of the first two coordinates. */
+export type Box = Landscape["domain"];
+
+export const widthOf = (box: Box) => Math.max(box[0][1] - box[0][0], box[1][1] - box[1][0]);
+
+/** Rules with options of their own, beside those of the registry. */
+const variants: Readonly<Record<string, Omit<OptimizerConfig, "lr">>> = {
+  momentum: { rule: sgd, momentum: 0.9 },
+  nesterov: { rule: sgd, momentum: 0.9, nesterov: true },
+};
+
+/** Rules that a point can follow by itself: all but those for matrices alone. */
+export const racerNames: readonly string[] = [
+  "sgd",
+  ...Object.keys(variants),
+  ...registry.filter(({ name, only }) => !only && name !== "sgd").map(({ name }) => name),
+];
+
+/** Without weight decay, which would pull towards the origin. */
+function configOf(name: string, lr: OptimizerConfig["lr"]): OptimizerConfig {
+  const variant = variants[name];
+  if (variant) return { ...variant, lr } as OptimizerConfig;
+  const rule = registry.find((each) => each.name === name)!;
+  return { rule, lr, ...("weightDecay" in rule.hypers ? { weightDecay: 0 } : {}) } as OptimizerConfig;
+}
+
+/** Rules whose steps are the slope times the rate. */
+const bySlope = ["sgd", "momentum", "nesterov", "asgd", "scheduleFreeSgd", "hypergradientSgd"];
+
+/** Those of them whose steps add up. */
+const momentous = Object.keys(variants);
+/** Rules whose steps have the length of the rate in each coordinate, however flat it is there. */
+const bySign = ["lion", "signum"];
+
+/** A rate of two digits that suits a rule on a landscape, by how strongly it curves, and how wide it is. */
+export function usualRateOn(landscape: Landscape, name: string): number {
+  if (bySlope.includes(name)) {
+    const curvatures = [...gridOf(landscape.domain, 16)].map((at) => {
+      const sums = landscape.hessian(at).map((row) => Math.abs(row[0]!) + Math.abs(row[1]!));
+      return Math.max(...sums);
+    });
+    curvatures.sort((a, b) => a - b);
+    const typical = curvatures[Math.floor(0.7 * curvatures.length)]!;
+    return Number(((momentous.includes(name) ? 0.2 : 1) / typical).toPrecision(2));
+  }
+  // Those that find their scale by themselves take a rate of about 1.
+  const standard = registry.find((each) => each.name === name)?.hypers.lr?.default;
+  if (standard !== undefined && standard >= 0.5) return standard;
+  return Number(((bySign.includes(name) ? 0.003 : 0.01) * widthOf(landscape.domain)).toPrecision(2));
+}
+
+function* gridOf([[left, right], [low, high]]: Box, cells: number): Generator<Point> {
+  for (let k = 0; k <= cells; k++) {
+    for (let i = 0; i <= cells; i++) {
+      yield [left + ((right - left) * i) / cells, low + ((high - low) * k) / cells];
+    }
+  }
+}
+
+/** A rule with a rate of its own, or with the usual one. */
+export interface Racer {
+  readonly name: string;
+  readonly rate?: number;
+}
+
+/** Rules for which there are colours. */
+export const mostRacers = 8;
+
+/** "sgd:0.01,adam" as racers; the text is whole. */
+export function racersOf(text: string): readonly Racer[] {
+  return text.split(",").map((word) => {
+    const [name = "", rate] = word.split(":");
+    return rate === undefined ? { name } : { name, rate: Number(rate) };
+  });
+}
+
+/** Racers as {@link racersOf} reads them. */
+export const printRacers = (racers: readonly Racer[]) =>
+  racers.map(({ name, rate }) => (rate === undefined ? name : `${name}:${rate}`)).join(",");
+
+/** An option of racers. */
+export function racers(meaning: string, standard: string): LabOption<string> {
+  return {
+    meaning,
+    kind: "word",
+    allowed: `1 to ${mostRacers} rules with commas between them, each once, with ":" and a rate > 0 where it is not the usual`,
+    default: standard,
+    read(name, value) {
+      if (typeof value !== "string") throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+      const read = racersOf(value);
+      for (const each of read) {
+        if (!racerNames.includes(each.name))
+          throw new OptionError(
+            `${name} names ${show(each.name)}, which is no rule here; known are ${racerNames.join(", ")}`,
+          );
+        if (each.rate !== undefined && !(each.rate > 0 && each.rate <= 1e6))
+          throw new OptionError(
+            `${name} gives ${each.name} a rate that is none; it must be a number > 0 and at most 1e6`,
+          );
+      }
+      if (read.length > mostRacers || new Set(read.map((each) => each.name)).size < read.length)
+        throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+      return value;
+    },
+  };
+}
+
+/** An option of words of a list, with commas between them, each once. */
+export function someOf(meaning: string, names: readonly string[], standard: string): LabOption<string> {
+  return {
+    meaning,
+    kind: "word",
+    allowed: `some of ${names.join(", ")}, with commas between them`,
+    default: standard,
+    read(name, value) {
+      const words = typeof value === "string" ? value.split(",") : [];
+      if (words.length > 0 && words.every((word, i) => names.includes(word) && words.indexOf(word) === i))
+        return words.join(",");
+      throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+    },
+  };
+}
+
+/** An option of a place: two numbers with a comma between them, or nothing for the landscape's own start. */
+export function place(meaning: string): LabOption<string> {
+  return {
+    meaning,
+    kind: "word",
+    allowed: "two numbers with a comma between them, each within ±1e6, or nothing",
+    default: "",
+    read(name, value) {
+      const text = typeof value === "string" ? value.trim() : "?";
+      const numbers = text.split(",").map((word) => (word.trim() === "" ? Number.NaN : Number(word)));
+      if (text === "" || (numbers.length === 2 && numbers.every((each) => Math.abs(each) <= 1e6))) return text;
+      throw new OptionError(`${name} is ${show(value)}; it must be ${this.allowed}`);
+    },
+  };
+}
+
+/** The place that a text says; a landscape's own start where it says none. */
+export function placeOf(text: string, landscape: Landscape): Point {
+  const [x, y] = text === "" ? landscape.start() : text.split(",").map(Number);
+  return [x!, y!];
+}
+
+/** Where a rule's rate comes from and goes: its own or the usual one, times a factor, by a shape of schedule over the run. */
+export function driven(
+  landscape: Landscape,
+  { name, rate }: Racer,
+  { times, schedule, steps }: { readonly times: number; readonly schedule: ScheduleShape; readonly steps: number },
+): OptimizerConfig {
+  const peak = (rate ?? usualRateOn(landscape, name)) * times;
+  return configOf(name, scheduleShapes[schedule](peak, steps));
+}
+
+/** The way of one rule under one schedule. */
+export interface Way {
+  readonly racer: Racer;
+  readonly schedule: ScheduleShape;
+  /** x and y of the start and after each step; it ends where a number is no longer finite. */
+  readonly places: readonly number[];
+}
+
+export interface WayOptions {
+  readonly landscape: Landscape;
+  readonly racers: readonly Racer[];
+  readonly schedules: readonly ScheduleShape[];
+  readonly times: number;
+  readonly steps: number;
+  readonly start: Point;
+  /** Whether nobody waits for it any more. */
+  isStale(): boolean;
+}
+
+/** The ways of all rules under all schedules, each alone from the same start; undefined where nobody waits for them. */
+export async function waysFrom(options: WayOptions): Promise<readonly Way[] | undefined> {
+  const { landscape, steps, start, times } = options;
+  const ways: Way[] = [];
+  for (const racer of options.racers) {
+    for (const schedule of options.schedules) {
+      const optimizer = createCpuOptimizer(
+        { [pointsName]: { shape: [1, 2], data: [...start] } },
+        driven(landscape, racer, { times, schedule, steps }),
+      );
+      const objective = createCpuObjective(optimizer, landscape);
+      try {
+        const point = optimizer.view("params", pointsName);
+        const places: number[] = [point[0]!, point[1]!];
+        for (let step = 0; step < steps; step++) {
+          await objective.step();
+          if (!Number.isFinite(landscape.value(point))) break;
+          places.push(point[0]!, point[1]!);
+          await breathe();
+          if (options.isStale()) return undefined;
+        }
+        ways.push({ racer, schedule, places });
+      } finally {
+        objective.destroy();
+        optimizer.destroy();
+      }
+    }
+  }
+  return ways;
+}
+
+/** Where a run counts as arrived: this share of the way from its start is left. */
+export const arrivedShare = 1e-3;
+
+export interface Outcome {
+  /** Steps until the distance to where it ends up stays below {@link arrivedShare} of that at the start; null if it does not. */
+  readonly arrivedAfter: number | null;
+  /** What one says of it, in a clause. */
+  readonly text: string;
+}
+
+/** What one says of a way over so many steps. @param ends The minima that there are. */
+export function outcomeOf({ places }: Way, steps: number, landscape: Landscape, ends: readonly Point[]): Outcome {
+  const made = places.length / 2 - 1;
+  if (made < steps) return { arrivedAfter: null, text: `gone: not finite after step ${made + 1}` };
+  const at = (step: number): Point => [places[2 * step]!, places[2 * step + 1]!];
+  const last = at(made);
+  const height = `height ${landscape.value(last).toPrecision(3)}`;
+  const end = nearestOf(ends, last);
+  if (!end) return { arrivedAfter: null, text: `${height} after ${steps} steps` };
+  const first = distance(at(0), end);
+  let outside = made;
+  while (outside >= 0 && distance(at(outside), end) <= arrivedShare * first) outside--;
+  if (outside < made) return { arrivedAfter: outside + 1, text: `there to 1e-3 after ${outside + 1} steps` };
+  const left = distance(last, end) / first;
+  return {
+    arrivedAfter: null,
+    text: `${Number((100 * left).toPrecision(2))} % of the way left after ${steps} steps, ${height}`,
+  };
+}
+
+const distance = ([x, y]: Point, [u, v]: Point) => Math.hypot(x - u, y - v);
+
+function nearestOf(ends: readonly Point[], at: Point): Point | undefined {
+  return ends.reduce<Point | undefined>(
+    (best, end) => (best === undefined || distance(end, at) < distance(best, at) ? end : best),
+    undefined,
+  );
+}
+
+/**
+ * The minima in a landscape's picture, by y and then x: those it lists, and those that Newton's method finds from every point of
+ * a grid that is lower than its neighbours.
+ */
+export function endsOf(landscape: Landscape): readonly Point[] {
+  const { domain } = landscape;
+  const cells = 100;
+  const grid = [...gridOf(domain, cells)];
+  const heights = grid.map((at) => landscape.value(at));
+  const side = cells + 1;
+  const around = [-side - 1, -side, -side + 1, -1, 1, side - 1, side, side + 1];
+  const inside = ([x, y]: Point) => x >= domain[0][0] && x <= domain[0][1] && y >= domain[1][0] && y <= domain[1][1];
+  const found: Point[] = landscape.minima().map((each): Point => [each[0]!, each[1]!]);
+  for (const [k, at] of grid.entries()) {
+    const [i, j] = [k % side, Math.floor(k / side)];
+    if (i === 0 || j === 0 || i === cells || j === cells) continue;
+    if (!around.every((step) => heights[k + step]! > heights[k]!)) continue;
+    const refined = minimumNear(landscape, at);
+    if (refined && inside(refined) && !found.some((other) => distance(other, refined) < 0.02 * widthOf(domain)))
+      found.push(refined);
+  }
+  return found.sort((a, b) => a[1] - b[1] || a[0] - b[0]);
+}
+
+/** The minimum that Newton's method comes to; undefined where it comes to none. */
+function minimumNear(landscape: Landscape, from: Point): Point | undefined {
+  let [x, y] = from;
+  for (let step = 0; step < 30; step++) {
+    const [gx, gy] = landscape.gradient([x, y]);
+    const [[a, b], [, d]] = landscape.hessian([x, y]) as unknown as readonly [Point, Point];
+    const determinant = a * d - b * b;
+    if (!(determinant > 0 && a > 0)) return undefined;
+    const [dx, dy] = [(d * gx! - b * gy!) / determinant, (a * gy! - b * gx!) / determinant];
+    x -= dx;
+    y -= dy;
+    if (Math.hypot(dx, dy) < 1e-9 * widthOf(landscape.domain)) return [x, y];
+  }
+  return undefined;
+}
+
+/** A cloud of starts: a grid over a box, row after row, of which the last has fewer points where the count has no factors. */
+export interface Cloud {
+  readonly columns: number;
+  readonly rows: number;
+  /** x and y of each point. */
+  readonly starts: Float32Array<ArrayBuffer>;
+}
+
+export function cloudOf([[left, right], [low, high]]: Box, count: number): Cloud {
+  const root = Math.sqrt(count);
+  let columns = Math.floor(root);
+  while (columns > root / 2 && count % columns > 0) columns--;
+  if (count % columns > 0) columns = Math.ceil(root);
+  const rows = Math.ceil(count / columns);
+  const starts = new Float32Array(2 * count);
+  for (let k = 0; k < count; k++) {
+    starts[2 * k] = left + ((right - left) * ((k % columns) + 0.5)) / columns;
+    starts[2 * k + 1] = low + ((high - low) * (Math.floor(k / columns) + 0.5)) / rows;
+  }
+  return { columns, rows, starts };
+}
+
+/** Where points may end, and for every cell of a grid which of these is nearest. */
+export interface Basins {
+  readonly ends: readonly Point[];
+  /** The picture's box. */
+  readonly domain: Box;
+  /** The cells' box: the picture with a margin; beyond it a point counts as gone. */
+  readonly reach: Box;
+  readonly cells: number;
+  /** Indices of ends, cell after cell. */
+  readonly nearest: Uint32Array<ArrayBuffer>;
+  /** How near an end a point counts as arrived. */
+  readonly arrived: number;
+}
+
+const basinCells = 256;
+
+export function basinsOf(landscape: Landscape): Basins {
+  const ends = endsOf(landscape);
+  const [[left, right], [low, high]] = landscape.domain;
+  const [across, up] = [0.25 * (right - left), 0.25 * (high - low)];
+  const reach: Box = [
+    [left - across, right + across],
+    [low - up, high + up],
+  ];
+  const nearest = new Uint32Array(basinCells ** 2);
+  for (let k = 0; k < nearest.length; k++) {
+    const x = reach[0][0] + ((reach[0][1] - reach[0][0]) * ((k % basinCells) + 0.5)) / basinCells;
+    const y = reach[1][0] + ((reach[1][1] - reach[1][0]) * (Math.floor(k / basinCells) + 0.5)) / basinCells;
+    let least = Number.POSITIVE_INFINITY;
+    for (const [i, end] of ends.entries()) {
+      const far = (end[0] - x) ** 2 + (end[1] - y) ** 2;
+      if (far < least) {
+        least = far;
+        nearest[k] = i;
+      }
+    }
+  }
+  return {
+    ends,
+    domain: landscape.domain,
+    reach,
+    cells: basinCells,
+    nearest,
+    arrived: 0.02 * widthOf(landscape.domain),
+  };
+}
+
+/** Which end a place belongs to; undefined for one that is gone. */
+export function endAt({ reach, cells, nearest, ends }: Basins, x: number, y: number): number | undefined {
+  const [[left, right], [low, high]] = reach;
+  const [across, up] = [(x - left) / (right - left), (y - low) / (high - low)];
+  if (!(across >= 0 && across < 1 && up >= 0 && up < 1) || ends.length === 0) return undefined;
+  return nearest[Math.floor(up * cells) * cells + Math.floor(across * cells)]!;
+}
+
+export const isArrived = ({ ends, arrived }: Basins, end: number, x: number, y: number) =>
+  Math.hypot(x - ends[end]![0], y - ends[end]![1]) < arrived;
+
+/** How a cloud ended. */
+export interface Shares {
+  /** By end: which share of all points arrived there. */
+  readonly arrived: readonly number[];
+  readonly onTheWay: number;
+  readonly gone: number;
+}
+
+export function sharesOf(basins: Basins, points: ArrayLike<number>): Shares {
+  const arrived = basins.ends.map(() => 0);
+  let [onTheWay, gone] = [0, 0];
+  for (let k = 0; k < points.length; k += 2) {
+    const [x, y] = [points[k]!, points[k + 1]!];
+    const end = endAt(basins, x, y);
+    if (end === undefined) gone++;
+    else if (isArrived(basins, end, x, y)) arrived[end]!++;
+    else onTheWay++;
+  }
+  const count = points.length / 2;
+  return { arrived: arrived.map((each) => each / count), onTheWay: onTheWay / count, gone: gone / count };
+}
+
+/**
+ * How many steps the next frame makes: as many as fit, by what the last one took for how many, but at most twice as many as that
+ * and no more than `most`.
+ */
+export function stepsOfFrame(last: number, tookMs: number, budgetMs: number, most: number): number {
+  const wanted = tookMs > 0 ? (last * budgetMs) / tookMs : 2 * last;
+  return Math.max(1, Math.min(most, Math.floor(wanted), 2 * last));
+}
+
+export { type ScheduleShape, scheduleShapeNames };
