@@ -1,5 +1,6 @@
 // A model bound to data on the CPU: losses, gradients and L2 of rows from its pass.
 import type { CpuOptimizer } from "../engines/cpu/optimizer.ts";
+import { activationFunctions } from "../engines/products/activation.ts";
 import type { Judge } from "./criterion.ts";
 import type { Dataset } from "./data/dataset.ts";
 import type { Model } from "./model.ts";
@@ -81,7 +82,11 @@ export function bindModelToCpu(
     },
     penalty: (params) => decay(params) + anchored(params),
     examples: 1,
-    strides: { longest: 1e-3, enough: 1e-8 },
+    // A gradient between bends is a polynomial, which a difference over any stride is right of; over a short one there is hardly
+    // ever a bend, and float64 keeps seven digits of it.
+    strides: layers.some(({ activation }) => activationFunctions[activation].bends)
+      ? { longest: 1e-9, enough: 1e-6 }
+      : { longest: 1e-3, enough: 1e-8 },
   };
 }
 

@@ -141,6 +141,14 @@ describe("an experiment", () => {
     await expect(runExperiment(echo, {}, { ...context, signal })).rejects.toThrow("enough");
   });
 
+  it("refuses in handover what is too little for several half waves", async () => {
+    const message = "width is 16; with k = 3 it must be at least 24";
+    await expect(runExperiment("handover", { k: 3 }, context)).rejects.toThrow(message);
+    const wide = { k: 3, width: 24, gradients: 1000 };
+    await expect(runExperiment("handover", wide, context)).rejects.toThrow("gradients is 1000; with k = 3");
+    await expect(runExperiment("handover", { k: 2 }, context)).rejects.toThrow("k is 2; it must be 1 or 3");
+  });
+
   it("refuses what it does not know, before anything runs", async () => {
     await expect(runExperiment("nope", {}, context)).rejects.toThrow(OptionError);
     await expect(runExperiment(echo, { rate: 1 }, context)).rejects.toThrow('options has an unknown option "rate"');

@@ -8,6 +8,8 @@ export interface ActivationFunction {
   readonly value: (z: number) => number;
   /** Whether it is close to 0 on one side, so that weights start twice as wide (heNormal). */
   readonly rectifies?: boolean;
+  /** Whether its slope jumps somewhere. */
+  readonly bends?: boolean;
   /** Whether the derivative is formed from z, or from the value. */
   readonly keeps: "input" | "value";
   /** The derivative, from what is kept. */
@@ -37,7 +39,7 @@ export type Activation = "linear" | "relu" | "tanh" | "sigmoid" | "gelu" | "silu
 export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = {
   linear: { value: (z) => z, keeps: "value", slope: () => 1 },
   // NaN stays NaN.
-  relu: { value: (z) => (z < 0 ? 0 : z), rectifies: true, keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
+  relu: { value: (z) => (z < 0 ? 0 : z), rectifies: true, bends: true, keeps: "value", slope: (y) => (y > 0 ? 1 : 0) },
   tanh: {
     value: Math.tanh,
     keeps: "value",
