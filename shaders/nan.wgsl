@@ -1,10 +1,20 @@
-// What rules may call: the built-in functions may lose what is NaN, or detect it by a comparison that is optimised away.
+// What rules may call: the built-in functions may lose what is NaN, or detect it by a comparison that is optimised away; and
+// whether arithmetic keeps numbers below 2^-126 or takes them as 0 is each implementation's choice.
 fn nan_in(x: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
 }
 
+// Numbers below 2^-126 as 0, by their bits.
+fn normal_or_zero(x: vec4f) -> vec4f {
+  return select(x, vec4f(), (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u());
+}
+
+// Signs; of numbers below 2^-126 0. By the bits throughout, which is fewer operations than sign() alone.
 fn signs_of(x: vec4f) -> vec4f {
-  return select(sign(x), x, nan_in(x));
+  let bits = bitcast<vec4u>(x);
+  let magnitude = bits & vec4u(0x7fffffffu);
+  let ones = bitcast<vec4f>((bits ^ magnitude) | vec4u(0x3f800000u));
+  return select(select(vec4f(), ones, magnitude >= vec4u(0x00800000u)), x, magnitude > vec4u(0x7f800000u));
 }
 
 // The larger of two; what is NaN in either stays that.

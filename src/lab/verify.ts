@@ -33,7 +33,7 @@ export interface LawResult {
 /**
  * Runs the laws over a rule: on the GPU it is its twin; groups and replicas do not leak into each other; zeros stay zeros;
  * saving and loading continues to the bit; it converges; a gradient that is not finite changes nothing where it is skipped, and
- * makes NaN of the same on the GPU as by the twin where it is not; steps and changed hypers create and compile nothing, and
+ * makes NaN of the same on the GPU as by the twin where it is not; state fades to 0 where a gradient stops; steps and changed hypers create and compile nothing, and
  * `destroy` leaves nothing behind. Each with the defaults and with every option away from its default.
  *
  * @param options `device`: without one, only the twin is verified. `onResult` is called with each law as it is done.
@@ -445,6 +445,33 @@ const keepsNotANumber: Law = {
   },
 };
 
+const fades: Law = {
+  name: "where a gradient stops the GPU stays the twin, and slots that signs are taken of fade to 0",
+  only: "webgpu",
+  async check(subject) {
+    const { rule, engine } = subject;
+    const tensors = problemTensors(rule);
+    const config = configOf(subject);
+    const [one, twin] = [await engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
+    return using([one, twin], async () => {
+      const tiny = ({ data }: Tensors[number]) => data.map((value) => 2 ** -118 * value);
+      run([one, twin], [Object.fromEntries(tensors.map((each) => [each.name, tiny(each)]))].values(), 1);
+      const still = Object.fromEntries(tensors.map(({ name, data }) => [name, new Float32Array(data.length)]));
+      run([one, twin], Array(20).fill(still).values(), 20);
+      for (const optimizer of rule.goesBySign ? [one, twin] : []) {
+        for (const [key, values] of await everything(optimizer)) {
+          const at = values.findIndex((value) => value !== 0 && Math.abs(value) < 2 ** -126);
+          if (at < 0 || key.startsWith("params")) continue;
+          return `${key} is ${values[at]} at ${at} on the ${optimizer.backend} engine and should be 0`;
+        }
+      }
+      // The sums of a reduction are of squares that only float64 holds.
+      const problem = rule.reduction ? undefined : await distance(one, twin, 2e-5, () => 0);
+      return problem && `after a gradient of 2^-118 and 20 steps without one ${problem}`;
+    });
+  },
+};
+
 const resumes: Law = {
   name: "saved, loaded and continued it is the same to the bit",
   async check(subject) {
@@ -573,6 +600,7 @@ export const laws: readonly Law[] = [
   zerosStayZeros,
   skipsChangeNothing,
   keepsNotANumber,
+  fades,
   resumes,
   converges,
   createsNothing,

@@ -5,6 +5,7 @@
 //   p ← p - lr (sign(c) + weightDecay·p)
 import wgsl from "../../shaders/rules/lion.wgsl?raw";
 import { defineRule } from "./rule.ts";
+import { signOf } from "./sign.ts";
 
 /** Lion, as optax.lion. */
 export const lion = defineRule({
@@ -38,6 +39,6 @@ export const lion = defineRule({
   update(x, g, h) {
     const c = h.beta1 * x.m + h.oneMinusBeta1 * g;
     x.m = h.beta2 * x.m + h.oneMinusBeta2 * g;
-    x.p -= h.decay * x.p + h.lr * Math.sign(c);
+    x.p -= h.decay * x.p + h.lr * signOf(c);
   },
 });

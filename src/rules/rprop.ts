@@ -10,6 +10,7 @@
 // of the gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
 import wgsl from "../../shaders/rules/rprop.wgsl?raw";
 import { defineRule } from "./rule.ts";
+import { signOf } from "./sign.ts";
 
 /** Rprop, as torch.optim.Rprop. */
 export const rprop = defineRule({
@@ -45,11 +46,11 @@ export const rprop = defineRule({
   wgsl,
   update(x, gradient, h) {
     const g = gradient + h.weightDecay * x.p;
-    const turn = Math.sign(g) * Math.sign(x.previous);
+    const turn = signOf(g) * signOf(x.previous);
     const eta = turn > 0 ? h.etaPlus : turn < 0 ? h.etaMinus : 1;
     x.stepSize = Math.min(Math.max(eta * x.stepSize, h.stepSizeMin), h.stepSizeMax);
     x.previous = turn < 0 ? 0 : g;
-    x.p -= x.stepSize * Math.sign(x.previous);
+    x.p -= x.stepSize * signOf(x.previous);
   },
   torch: { previous: "prev", stepSize: "step_size" },
 });

@@ -6,6 +6,7 @@
 // The decay is the paper's; optax has none.
 import wgsl from "../../shaders/rules/signum.wgsl?raw";
 import { defineRule } from "./rule.ts";
+import { signOf } from "./sign.ts";
 
 /** Signum, as optax.signum. */
 export const signum = defineRule({
@@ -34,6 +35,6 @@ export const signum = defineRule({
   wgsl,
   update(x, g, h) {
     x.m = h.momentum * x.m + h.oneMinusMomentum * g;
-    x.p -= h.decay * x.p + h.lr * Math.sign(x.m);
+    x.p -= h.decay * x.p + h.lr * signOf(x.m);
   },
 });

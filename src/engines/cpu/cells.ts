@@ -1,6 +1,7 @@
 // What twins iterate over on the CPU: the elements of a tensor with their slots, and the scalars of a rule set.
 import { type MatrixView, type Place, type RuleSetLayout, rowMeans, slotRange } from "../../optimizer/layout.ts";
 import type { Rule } from "../../rules/rule.ts";
+import { normalOrZero } from "../../rules/sign.ts";
 import { decoded, encoded, wordsOf } from "../../rules/slot_format.ts";
 import type { CellValues, Row, RuleSetState } from "../stages/twin.ts";
 
@@ -66,7 +67,8 @@ export class Cells {
 
   store(i: number, x: CellValues): void {
     this.#params[this.#offset + i] = x.p;
-    for (let s = 0; s < this.#names.length; s++) this.#values[s]![i] = x[this.#names[s]!]!;
+    const kept = this.#rule.goesBySign ? normalOrZero : Math.fround;
+    for (let s = 0; s < this.#names.length; s++) this.#values[s]![i] = kept(x[this.#names[s]!]!);
   }
 
   /** After the last element that was stored. */

@@ -166,13 +166,13 @@ export function cellSnippet(context: KernelContext): Snippet {
       start === "p" ? "p" : typeof start === "number" ? `vec4f(${floating(start)})` : `vec4f(h.${snakeCase(start)})`;
     return `select(${stored}, ${value}, h.first != 0.0)`;
   };
+  // What signs are taken of fades to 0 alike, whether arithmetic keeps the numbers below 2^-126 or not.
   const store = (slots: readonly string[]) =>
     slots
-      .map((slot) =>
-        slot === factoredSlot
-          ? `  store_factored(chunk, e, y.${snakeCase(slot)});\n`
-          : `  ${storeSlot(context, slot, `y.${snakeCase(slot)}`)};\n`,
-      )
+      .map((slot) => {
+        const value = `${rule.goesBySign ? "normal_or_zero" : ""}(y.${snakeCase(slot)})`;
+        return `  ${slot === factoredSlot ? `store_factored(chunk, e, ${value})` : storeSlot(context, slot, value)};\n`;
+      })
       .join("");
   const fixed = ruleSet.slots.filter((slot) => rule.fixed?.includes(slot));
   // What is made orthogonal has been written already, by products.
