@@ -37,7 +37,7 @@ fn main(
         let x = load_whole_cell(chunk, e, h);
         let g = gradient_of(chunk, e, inside, scale, h);
         let y = advanced_cell(x, g, h, r, m);
-        after_update(x.p, y.p, g, inside);
+        after_update(x.p, y.step, g, inside);
         store_params(chunk.params, e, inside, y.p);
         store_slots(chunk, e, y);
       }
@@ -47,7 +47,7 @@ fn main(
         let x = load_cell(chunk, e, inside, h);
         let g = gradient_of(chunk, e, inside, scale, h);
         let y = advanced_cell(x, g, h, r, m);
-        after_update(x.p, y.p, g, inside);
+        after_update(x.p, y.step, g, inside);
         store_params(chunk.params, e, inside, y.p);
         store_slots(chunk, e, y);
       }

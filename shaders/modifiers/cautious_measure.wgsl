@@ -1,7 +1,7 @@
 // Counts, for caution, the elements whose update does not go against the gradient.
 fn terms(x: Cell, g: vec4f, h: Row, r: Scalars) -> Terms {
-  let step = kept_by(x, h) - updated(x, g, h, r).p;
-  return Terms(select(vec4f(), vec4f(1.0), sign(step) * sign(g) > vec4f()));
+  let step = updated(x, g, h, r).step;
+  return Terms(select(vec4f(), vec4f(1.0), signs_of(step) * signs_of(g) > vec4f()));
 }
 
 fn scalars_to_measure(replica: u32, chunk: Chunk, h: Row) -> Scalars {

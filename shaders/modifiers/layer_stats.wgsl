@@ -16,10 +16,10 @@ var<private> gradient_squares: Squares;
 var<private> weight_squares: Squares;
 var<private> change_squares: Squares;
 
-fn layer_stats_after(before: vec4f, after: vec4f, gradient: vec4f, inside: vec4<bool>) {
+fn layer_stats_after(before: vec4f, step: vec4f, gradient: vec4f, inside: vec4<bool>) {
   add_squares(&gradient_squares, gradient, inside);
   add_squares(&weight_squares, before, inside);
-  add_squares(&change_squares, after - before, inside);
+  add_squares(&change_squares, step, inside);
 }
 
 fn add_squares(squares: ptr<private, Squares>, x: vec4f, inside: vec4<bool>) {

@@ -5,6 +5,6 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   y.v = h.rho * x.v + h.one_minus_rho * g * g;
   let delta = sqrt(x.u + h.eps) / sqrt(y.v + h.eps) * g;
   y.u = h.rho * x.u + h.one_minus_rho * delta * delta;
-  y.p = x.p - h.lr * delta;
+  y.step = h.lr * delta;
   return y;
 }

@@ -20,6 +20,7 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = x;
   y.v = moment(x, gradient, h, r);
-  y.p = h.keep * x.p - r.step * gradient / sqrt(at_least(y.v, h.least_square));
+  y.p = h.keep * x.p;
+  y.step = r.step * gradient / sqrt(at_least(y.v, h.least_square));
   return y;
 }

@@ -3,6 +3,6 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.weight_decay * x.p;
   y.sum = x.sum + g * g;
-  y.p = x.p - h.step_size * g / (sqrt(y.sum) + h.eps);
+  y.step = h.step_size * g / (sqrt(y.sum) + h.eps);
   return y;
 }

@@ -8,6 +8,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   y.v = h.beta2 * x.v + h.one_minus_beta2 * g * g;
   y.v_max = larger(x.v_max, y.v);
   let w = select(y.v, y.v_max, amsgrad);
-  y.p = h.keep * x.p - h.step_size * y.m / (sqrt(w) / h.sqrt_bias2 + h.eps);
+  y.p = h.keep * x.p;
+  y.step = h.step_size * y.m / (sqrt(w) / h.sqrt_bias2 + h.eps);
   return y;
 }

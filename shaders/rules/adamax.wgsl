@@ -4,6 +4,6 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   let g = gradient + h.weight_decay * x.p;
   y.m = x.m + h.one_minus_beta1 * (g - x.m);
   y.u = larger(h.beta2 * x.u, abs(g) + h.eps);
-  y.p = x.p - h.step_size * y.m / y.u;
+  y.step = h.step_size * y.m / y.u;
   return y;
 }

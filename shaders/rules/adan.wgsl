@@ -8,6 +8,6 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   y.v = h.beta3 * x.v + h.one_minus_beta3 * ahead * ahead;
   y.previous = gradient;
   let shift = h.step_size * y.m + h.change_step * y.change;
-  y.p = x.p - (h.decay * x.p + shift / (sqrt(y.v / h.bias3 + h.eps_root) + h.eps));
+  y.step = h.decay * x.p + shift / (sqrt(y.v / h.bias3 + h.eps_root) + h.eps);
   return y;
 }

@@ -36,6 +36,6 @@ fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   let delta = rate(r.d_previous, h);
   let decay = select(0.0, delta * h.weight_decay, decoupled_weight_decay);
   var y = advance(x, decayed(x, gradient, h), h, delta);
-  y.p = x.p - (decay * x.p + y.m / (sqrt(y.v) + h.eps));
+  y.step = decay * x.p + y.m / (sqrt(y.v) + h.eps);
   return y;
 }

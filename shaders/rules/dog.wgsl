@@ -14,6 +14,6 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
 
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = x;
-  y.p = x.p - h.lr * r.rate * (gradient + h.weight_decay * x.p);
+  y.step = h.lr * r.rate * (gradient + h.weight_decay * x.p);
   return y;
 }

@@ -14,6 +14,6 @@ fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   let g = gradient + h.weight_decay * x.p;
   y.m = x.m + h.one_minus_beta1 * (g - x.m);
   y.v = h.beta2 * x.v + h.one_minus_beta2 * g * g;
-  y.p = x.p - (h.lr + r.drift) * h.unbias1 * y.m / (sqrt(y.v) / h.sqrt_bias2 + h.eps);
+  y.step = (h.lr + r.drift) * h.unbias1 * y.m / (sqrt(y.v) / h.sqrt_bias2 + h.eps);
   return y;
 }

@@ -17,6 +17,6 @@ fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   let moving = h.momentum != 0.0;
   y.momentum = select(x.momentum, b, moving);
   y.direction = select(g, select(b, g + h.momentum * b, nesterov), moving);
-  y.p = x.p - (h.lr + r.drift) * y.direction;
+  y.step = (h.lr + r.drift) * y.direction;
   return y;
 }

@@ -24,6 +24,6 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
 
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = moments(x, gradient, h);
-  y.p = x.p - h.lr * r.ratio * direction(y, h);
+  y.step = h.lr * r.ratio * direction(y, h);
   return y;
 }

@@ -17,6 +17,6 @@ fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = x;
   let scaled = h.lr * r.ratio * (gradient + h.weight_decay * x.p);
   y.momentum = scaled + h.momentum * x.momentum;
-  y.p = x.p - select(y.momentum, scaled + h.momentum * y.momentum, nesterov);
+  y.step = select(y.momentum, scaled + h.momentum * y.momentum, nesterov);
   return y;
 }

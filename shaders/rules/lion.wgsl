@@ -3,6 +3,6 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let c = h.beta1 * x.m + h.one_minus_beta1 * gradient;
   y.m = h.beta2 * x.m + h.one_minus_beta2 * gradient;
-  y.p = x.p - (h.decay * x.p + h.lr * signs_of(c));
+  y.step = h.decay * x.p + h.lr * signs_of(c);
   return y;
 }

@@ -18,10 +18,10 @@ fn quotient(s: vec4f, v: vec4f, eps: f32) -> vec4f {
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.l2 * x.p;
-  let origin = select(x.x0, x.p + quotient(x.s, x.v, h.eps), h.momentum == 0.0);
+  // How far the parameter is from where it began, without taking the difference of what hardly differs.
+  let away = select(x.p - x.x0, -quotient(x.s, x.v, h.eps), h.momentum == 0.0);
   y.s = x.s + h.lambda * g;
   y.v = x.v + h.lambda * g * g;
-  let z = origin - quotient(y.s, y.v, h.eps);
-  y.p = x.p - (h.decay * x.p + h.one_minus_momentum * (x.p - z));
+  y.step = h.decay * x.p + h.one_minus_momentum * (away + quotient(y.s, y.v, h.eps));
   return y;
 }

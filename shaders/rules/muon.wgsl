@@ -23,6 +23,7 @@ fn prepare(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> vec4f {
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = x;
   y.momentum = x.momentum + h.one_minus_momentum * (gradient - x.momentum);
-  y.p = h.keep * x.p - h.lr * x.orthogonal;
+  y.p = h.keep * x.p;
+  y.step = h.lr * x.orthogonal;
   return y;
 }

@@ -4,6 +4,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   let g = gradient + h.l2 * x.p;
   y.m = x.m + h.one_minus_beta1 * (g - x.m);
   y.v = h.beta2 * x.v + h.one_minus_beta2 * g * g;
-  y.p = h.keep * x.p - (h.gradient_step * g + h.momentum_step * y.m) / (sqrt(y.v) / h.sqrt_bias2 + h.eps);
+  y.p = h.keep * x.p;
+  y.step = (h.gradient_step * g + h.momentum_step * y.m) / (sqrt(y.v) / h.sqrt_bias2 + h.eps);
   return y;
 }

@@ -10,6 +10,6 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = x;
   y.m = h.beta1 * x.m + (gradient / (sqrt(r.v + h.eps_root) + h.eps) + h.weight_decay * x.p);
-  y.p = x.p - h.lr * y.m;
+  y.step = h.lr * y.m;
   return y;
 }

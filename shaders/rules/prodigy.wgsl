@@ -24,6 +24,6 @@ fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
 fn update(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Cell {
   var y = advance(x, gradient, h, r.d_previous);
   let direction = h.weight_decay * x.p + y.m / (sqrt(y.v) + r.d * h.eps);
-  y.p = x.p - r.d_previous * h.step_size * direction;
+  y.step = r.d_previous * h.step_size * direction;
   return y;
 }

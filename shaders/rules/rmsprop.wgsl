@@ -11,6 +11,6 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   let b = h.momentum * x.momentum + d;
   let moving = h.momentum != 0.0;
   y.momentum = select(x.momentum, b, moving);
-  y.p = x.p - h.lr * select(d, b, moving);
+  y.step = h.lr * select(d, b, moving);
   return y;
 }

@@ -7,6 +7,6 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   let eta = select(select(vec4f(1.0), vec4f(h.eta_minus), turned), vec4f(h.eta_plus), turn > vec4f());
   y.step_size = min(max(eta * x.step_size, vec4f(h.step_size_min)), vec4f(h.step_size_max));
   y.previous = select(g, vec4f(), turned);
-  y.p = x.p - y.step_size * signs_of(y.previous);
+  y.step = y.step_size * signs_of(y.previous);
   return y;
 }

@@ -7,6 +7,6 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   let b = h.momentum * x.momentum + h.share * g;
   let moving = h.momentum != 0.0;
   y.momentum = select(x.momentum, b, moving);
-  y.p = x.p - h.lr * select(g, select(b, g + h.momentum * b, nesterov), moving);
+  y.step = h.lr * select(g, select(b, g + h.momentum * b, nesterov), moving);
   return y;
 }

@@ -254,6 +254,28 @@ const isTwin: Law = {
   },
 };
 
+const countsSmallSteps: Law = {
+  name: "steps too small to change a parameter count for caution and layer statistics",
+  only: "webgpu",
+  async check(subject) {
+    const { rule, engine } = subject;
+    const tensors = problemTensors(rule);
+    const decay = "weightDecay" in rule.hypers ? { weightDecay: 0 } : {};
+    const config = configOf(subject, { lr: 1e-9, ...decay, cautious: true, watch: true });
+    const [gpu, cpu] = [await engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
+    return using([gpu, cpu], async () => {
+      run([gpu, cpu], gradientsOf(tensors), 3);
+      const theirs = await cpu.layers();
+      for (const [index, { name, updateNorm }] of (await gpu.layers()).entries()) {
+        const wanted = theirs[index]!.updateNorm;
+        if (Math.abs(updateNorm - wanted) <= 0.01 * wanted) continue;
+        return `after 3 steps at a rate of 1e-9 the update of ${name} is ${updateNorm} long on the GPU and ${wanted} by the twin`;
+      }
+      return undefined;
+    });
+  },
+};
+
 /** Every modifier that goes with a rule, away from its defaults; of those that share a key the last one. */
 function everyModifier(rule: Rule, tensors: Tensors): Record<string, unknown> {
   const segments = layoutSegments(tensors);
@@ -595,6 +617,7 @@ function watchBuffer(buffer: GPUBuffer, alive: Set<GPUBuffer>): void {
 export const laws: readonly Law[] = [
   isTwin,
   isTwinInside,
+  countsSmallSteps,
   groupsDoNotLeak,
   replicasDoNotLeak,
   zerosStayZeros,

@@ -5,6 +5,7 @@ import cautiousMeasure from "../../shaders/modifiers/cautious_measure.wgsl?raw";
 import { driverColumns, storeModifiedSnippet } from "../engines/stages/generate.ts";
 import { file } from "../engines/stages/snippets.ts";
 import { sumsStage } from "../engines/stages/sums.ts";
+import { signOf } from "../rules/sign.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
@@ -21,12 +22,11 @@ export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   read: readSwitch,
   effects: () => ({
     scalars: ["cautious"],
-    hooks: ["update"],
+    hooks: ["step"],
     snippets: [file("modifiers/cautious", cautiousText)],
     twin: {
-      update(x, before, g, row, r) {
-        const kept = before * (row.keep ?? 1);
-        x.p = (kept - x.p) * g > 0 ? kept - r.cautious! * (kept - x.p) : kept;
+      step(x, _, g, _row, r) {
+        x.step = signOf(x.step) * signOf(g) > 0 ? r.cautious! * x.step : 0;
       },
     },
     behind: cautiousStage,
@@ -71,9 +71,8 @@ const cautiousStage = /* @__PURE__ */ sumsStage({
       let kept = 0;
       for (let i = 0; i < place.segment.length; i++) {
         const x = cells.load(i);
-        const before = x.p * (row.keep ?? 1);
         rule.update(x, gradient(i), row, flags, r);
-        if ((before - x.p) * gradient(i) > 0) kept++;
+        if (signOf(x.step) * signOf(gradient(i)) > 0) kept++;
       }
       r.cautious = 1 / Math.max(kept / place.segment.length, 1e-3);
       scalars.store(r, "tensor", place);

@@ -4,6 +4,7 @@
 //   p ← p - u - (1 - keep)·p where u·p >= 0,  p - u elsewhere
 import cautiousDecayText from "../../shaders/modifiers/cautious_decay.wgsl?raw";
 import { file } from "../engines/stages/snippets.ts";
+import { signOf } from "../rules/sign.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
@@ -22,13 +23,11 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
       : undefined;
   },
   effects: () => ({
-    hooks: ["update"],
+    hooks: ["step"],
     snippets: [file("modifiers/cautious_decay", cautiousDecayText)],
     twin: {
-      update(x, before, _g, row) {
-        const step = before * row.keep! - x.p;
-        if (Math.sign(step) * Math.sign(before) < 0 && Math.abs(step) > 2 ** -22 * Math.abs(before))
-          x.p = before - step;
+      step(x, before) {
+        if (signOf(x.step) * signOf(before) < 0) x.p = before;
       },
     },
   }),

@@ -32,7 +32,7 @@ export const adadelta = defineRule({
     x.v = h.rho * x.v + h.oneMinusRho * g * g;
     const delta = (Math.sqrt(x.u + h.eps) / Math.sqrt(x.v + h.eps)) * g;
     x.u = h.rho * x.u + h.oneMinusRho * delta * delta;
-    x.p -= h.lr * delta;
+    x.step = h.lr * delta;
   },
   torch: { v: "square_avg", u: "acc_delta" },
 });

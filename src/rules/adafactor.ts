@@ -61,7 +61,8 @@ export const adafactor = defineRule({
   wgsl,
   update(x, g, h, _, r) {
     x.v = moment(x.v, g, h.share, r.factored);
-    x.p = h.keep * x.p - (r.step * g) / Math.sqrt(Math.max(x.v, h.leastSquare));
+    x.p *= h.keep;
+    x.step = (r.step * g) / Math.sqrt(Math.max(x.v, h.leastSquare));
   },
 });
 

@@ -36,7 +36,7 @@ export const adagrad = defineRule({
   update(x, gradient, h) {
     const g = gradient + h.weightDecay * x.p;
     x.sum += g * g;
-    x.p -= (h.stepSize * g) / (Math.sqrt(x.sum) + h.eps);
+    x.step = (h.stepSize * g) / (Math.sqrt(x.sum) + h.eps);
   },
   torch: { sum: "sum" },
 });

@@ -49,7 +49,8 @@ function adamFamily(name: string, source: string, decoupled: boolean, weightDeca
       x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
       x.vMax = Math.max(x.vMax, x.v);
       const w = flags.amsgrad ? x.vMax : x.v;
-      x.p = h.keep * x.p - (h.stepSize * x.m) / (Math.sqrt(w) / h.sqrtBias2 + h.eps);
+      x.p *= h.keep;
+      x.step = (h.stepSize * x.m) / (Math.sqrt(w) / h.sqrtBias2 + h.eps);
     },
     torch: { m: "exp_avg", v: "exp_avg_sq", vMax: "max_exp_avg_sq" },
   });

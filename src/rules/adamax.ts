@@ -39,6 +39,6 @@ export const adamax = defineRule({
     const g = gradient + h.weightDecay * x.p;
     x.m += h.oneMinusBeta1 * (g - x.m);
     x.u = Math.max(h.beta2 * x.u, Math.abs(g) + h.eps);
-    x.p -= (h.stepSize * x.m) / x.u;
+    x.step = (h.stepSize * x.m) / x.u;
   },
 });

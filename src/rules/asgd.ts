@@ -47,8 +47,10 @@ export const asgd = defineRule({
   wgsl,
   update(x, gradient, h) {
     const g = gradient + h.weightDecay * x.p;
-    x.p = h.keep * x.p - h.eta * g;
-    x.ax = h.mu === 1 ? x.p : x.ax + h.mu * (x.p - x.ax);
+    x.p *= h.keep;
+    x.step = h.eta * g;
+    const p = x.p - x.step;
+    x.ax = h.mu === 1 ? p : x.ax + h.mu * (p - x.ax);
   },
   evaluation: (x) => x.ax,
   torch: { ax: "ax" },

@@ -113,6 +113,6 @@ export const dadaptAdam = defineRule({
     const delta = rate(r.dPrevious, h, flags);
     const decay = flags.decoupledWeightDecay ? delta * h.weightDecay : 0;
     advance(x, decayed(gradient, x.p, h, flags), h, delta);
-    x.p -= decay * x.p + x.m / (Math.sqrt(x.v) + h.eps);
+    x.step = decay * x.p + x.m / (Math.sqrt(x.v) + h.eps);
   },
 });

@@ -66,6 +66,6 @@ export const dog = defineRule({
   },
   wgsl,
   update(x, gradient, h, _, r) {
-    x.p -= h.lr * r.rate * (gradient + h.weightDecay * x.p);
+    x.step = h.lr * r.rate * (gradient + h.weightDecay * x.p);
   },
 });

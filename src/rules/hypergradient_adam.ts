@@ -76,6 +76,6 @@ export const hypergradientAdam = defineRule({
     const g = gradient + h.weightDecay * x.p;
     x.m += h.oneMinusBeta1 * (g - x.m);
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
-    x.p -= ((h.lr + r.drift) * h.unbias1 * x.m) / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
+    x.step = ((h.lr + r.drift) * h.unbias1 * x.m) / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
   },
 });

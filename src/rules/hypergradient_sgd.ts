@@ -69,6 +69,6 @@ export const hypergradientSgd = defineRule({
       x.momentum = h.momentum * x.momentum + h.share * g;
       x.direction = flags.nesterov ? g + h.momentum * x.momentum : x.momentum;
     }
-    x.p -= (h.lr + r.drift) * x.direction;
+    x.step = (h.lr + r.drift) * x.direction;
   },
 });

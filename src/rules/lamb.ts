@@ -74,6 +74,6 @@ export const lamb = defineRule({
   wgsl,
   update(x, g, h, _, r) {
     const u = advance(x, g, h);
-    x.p -= h.lr * r.ratio * u;
+    x.step = h.lr * r.ratio * u;
   },
 });

@@ -58,6 +58,6 @@ export const lars = defineRule({
   update(x, g, h, flags, r) {
     const scaled = h.lr * r.ratio * (g + h.weightDecay * x.p);
     x.momentum = scaled + h.momentum * x.momentum;
-    x.p -= flags.nesterov ? scaled + h.momentum * x.momentum : x.momentum;
+    x.step = flags.nesterov ? scaled + h.momentum * x.momentum : x.momentum;
   },
 });

@@ -39,6 +39,6 @@ export const lion = defineRule({
   update(x, g, h) {
     const c = h.beta1 * x.m + h.oneMinusBeta1 * g;
     x.m = h.beta2 * x.m + h.oneMinusBeta2 * g;
-    x.p -= h.decay * x.p + h.lr * signOf(c);
+    x.step = h.decay * x.p + h.lr * signOf(c);
   },
 });

@@ -55,10 +55,9 @@ export const madgrad = defineRule({
   wgsl,
   update(x, gradient, h) {
     const g = gradient + h.l2 * x.p;
-    const origin = h.momentum === 0 ? x.p + quotient(x.s, x.v, h.eps) : x.x0;
+    const away = h.momentum === 0 ? -quotient(x.s, x.v, h.eps) : x.p - x.x0;
     x.s += h.lambda * g;
     x.v += h.lambda * g * g;
-    const z = origin - quotient(x.s, x.v, h.eps);
-    x.p -= h.decay * x.p + h.oneMinusMomentum * (x.p - z);
+    x.step = h.decay * x.p + h.oneMinusMomentum * (away + quotient(x.s, x.v, h.eps));
   },
 });

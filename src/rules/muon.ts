@@ -73,7 +73,8 @@ export const muon = defineRule({
   wgsl,
   update(x, g, h) {
     x.momentum += h.oneMinusMomentum * (g - x.momentum);
-    x.p = h.keep * x.p - h.lr * x.orthogonal;
+    x.p *= h.keep;
+    x.step = h.lr * x.orthogonal;
   },
   torch: { momentum: "momentum_buffer" },
   torchSteps: false,

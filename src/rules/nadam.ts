@@ -65,6 +65,7 @@ export const nadam = defineRule({
     const g = gradient + h.l2 * x.p;
     x.m += h.oneMinusBeta1 * (g - x.m);
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
-    x.p = h.keep * x.p - (h.gradientStep * g + h.momentumStep * x.m) / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
+    x.p *= h.keep;
+    x.step = (h.gradientStep * g + h.momentumStep * x.m) / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
   },
 });

@@ -52,6 +52,6 @@ export const novograd = defineRule({
   wgsl,
   update(x, g, h, _, r) {
     x.m = h.beta1 * x.m + (g / (Math.sqrt(r.v + h.epsRoot) + h.eps) + h.weightDecay * x.p);
-    x.p -= h.lr * x.m;
+    x.step = h.lr * x.m;
   },
 });

@@ -88,6 +88,6 @@ export const prodigy = defineRule({
   update(x, g, h, flags, r) {
     advance(x, g, h, r.dPrevious, flags.safeguardWarmup);
     const direction = h.weightDecay * x.p + x.m / (Math.sqrt(x.v) + r.d * h.eps);
-    x.p -= r.dPrevious * h.stepSize * direction;
+    x.step = r.dPrevious * h.stepSize * direction;
   },
 });

@@ -53,6 +53,7 @@ export const radam = defineRule({
     const g = gradient + h.l2 * x.p;
     x.m += h.oneMinusBeta1 * (g - x.m);
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
-    x.p = h.keep * x.p - (h.stepSize * x.m) / (h.rectified !== 0 ? Math.sqrt(x.v) + h.eps : 1);
+    x.p *= h.keep;
+    x.step = (h.stepSize * x.m) / (h.rectified !== 0 ? Math.sqrt(x.v) + h.eps : 1);
   },
 });

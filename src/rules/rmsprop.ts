@@ -57,7 +57,7 @@ export const rmsprop = defineRule({
       x.momentum = h.momentum * x.momentum + direction;
       direction = x.momentum;
     }
-    x.p -= h.lr * direction;
+    x.step = h.lr * direction;
   },
   torch: { v: "square_avg", mean: "grad_avg", momentum: "momentum_buffer" },
 });

@@ -50,7 +50,7 @@ export const rprop = defineRule({
     const eta = turn > 0 ? h.etaPlus : turn < 0 ? h.etaMinus : 1;
     x.stepSize = Math.min(Math.max(eta * x.stepSize, h.stepSizeMin), h.stepSizeMax);
     x.previous = turn < 0 ? 0 : g;
-    x.p -= x.stepSize * signOf(x.previous);
+    x.step = x.stepSize * signOf(x.previous);
   },
   torch: { previous: "prev", stepSize: "step_size" },
 });

@@ -20,8 +20,11 @@ export interface Hyper {
   readonly range: Range;
 }
 
-/** One parameter and its slots, as the twin sees them; the WGSL struct `Cell` has the same fields as vec4f. */
-export type Cell<Slot extends string> = { p: number } & Record<Slot, number>;
+/**
+ * One parameter `p` with its slots, as the twin sees them, and `step`, which an update sets: the parameter becomes `p - step`. The
+ * WGSL struct `Cell` has the same fields as vec4f.
+ */
+export type Cell<Slot extends string> = { p: number; step: number } & Record<Slot, number>;
 
 /** What a slot or scalar holds before the first update: a number, or a column of the first row. */
 export type Start<C extends string> = number | C;
@@ -137,8 +140,7 @@ export interface RuleDefinition<
   /**
    * The scalars that the update reads, for update number `t` (from 1), from the values that the hypers have at it; `ahead`
    * at the next. Its fields, the same for every step and in their order, are the columns of the table and the WGSL struct
-   * `Row`. Where decay multiplies the parameter apart from the gradient, a column `keep` holds the factor, so that modifiers can
-   * separate decay from the update.
+   * `Row`. Where decay multiplies the parameter apart from the gradient, a column `keep` holds the factor, as `cautiousDecay` asks.
    */
   row(
     hypers: Numbers<Names<Hs>>,
@@ -175,9 +177,13 @@ export interface RuleDefinition<
     /** What the orthogonal matrix is multiplied by, whichever way round its tensor lies. */
     scale(sides: readonly [outputs: number, inputs: number], flags: Readonly<Record<Names<Fs>, boolean>>): number;
   };
-  /** `fn update(x: Cell, gradient: vec4f, h: Row) -> Cell`; with a reduction also `r: Scalars`, `measure`, `conclude`. */
+  /**
+   * `fn update(x: Cell, gradient: vec4f, h: Row) -> Cell`; with a reduction also `r: Scalars`, `measure`, `conclude`. It sets
+   * the cell's slots and its `step`, which is taken off the parameter afterwards: modifiers see the step before it is rounded
+   * into the parameter. `p` is left as it is, but for decoupled decay, which multiplies it by `keep`.
+   */
   readonly wgsl: string;
-  /** The twin: changes `x` by gradient `g`, in float64. */
+  /** The twin: changes `x` by gradient `g` as `update` in WGSL, in float64. */
   update(x: Cell<S>, g: number, h: Numbers<C>, flags: Readonly<Record<Names<Fs>, boolean>>, r: Numbers<A>): void;
   /** The parameter to evaluate a model with, where it is not the one that is trained; `carry` is the last update's. */
   evaluation?(x: Readonly<Cell<S>>, carry: Numbers<K>): number;

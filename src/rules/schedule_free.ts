@@ -66,10 +66,10 @@ const shared = {
     next: (carry: Sums, h: Hypers, t: number, ahead: () => Hypers) => weigh(h, t, carry, ahead).sums,
   },
   wgsl,
-  update(x: Record<"p" | Slot, number>, g: number, h: Readonly<Record<Column, number>>) {
+  update(x: Record<"p" | "step" | Slot, number>, g: number, h: Readonly<Record<Column, number>>) {
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
     const u = g / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps) + h.weightDecay * x.p;
-    x.p += h.pull * (x.z - x.p) - h.lrShare * u;
+    x.step = h.lrShare * u - h.pull * (x.z - x.p);
     x.z -= h.lr * u;
   },
   evaluation: (x: Readonly<Record<"p" | "z", number>>, { beta1 }: Sums) => (x.p - (1 - beta1) * x.z) / beta1,

@@ -54,7 +54,7 @@ export const sgd = defineRule({
       x.momentum = h.momentum * x.momentum + h.share * g;
       direction = flags.nesterov ? g + h.momentum * x.momentum : x.momentum;
     }
-    x.p -= h.lr * direction;
+    x.step = h.lr * direction;
   },
   torch: { momentum: "momentum_buffer" },
   // torch has a buffer from the first update with momentum on.

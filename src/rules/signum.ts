@@ -35,6 +35,6 @@ export const signum = defineRule({
   wgsl,
   update(x, g, h) {
     x.m = h.momentum * x.m + h.oneMinusMomentum * g;
-    x.p -= h.decay * x.p + h.lr * signOf(x.m);
+    x.step = h.decay * x.p + h.lr * signOf(x.m);
   },
 });

@@ -282,7 +282,7 @@ describe("CONTRIBUTING.md", () => {
       ...sgd,
       name: "wrong",
       update(x, g, h) {
-        x.p -= 1.001 * h.lr! * g;
+        x.step = 1.001 * h.lr! * g;
       },
     });
     const laws = (await verifyRule(wrong, { device })).filter(({ problem }) => problem).map(({ law }) => law);

@@ -125,12 +125,12 @@ describe("a rule whose WGSL does not compile", () => {
   it.each<[string, string, RegExp]>([
     [
       "a wrong line",
-      "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {\n  var y = x;\n  y.p = x.p - h.lr * gradeint;\n  return y;\n}",
+      "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {\n  var y = x;\n  y.step = h.lr * gradeint;\n  return y;\n}",
       /^rule "broken" does not compile: the WGSL of rule "broken", line 3: .*gradeint/,
     ],
     [
       "a column that does not exist",
-      "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {\n  var y = x;\n  y.p = x.p * h.speed;\n  return y;\n}",
+      "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {\n  var y = x;\n  y.step = x.p * h.speed;\n  return y;\n}",
       /^rule "broken" does not compile: the WGSL of rule "broken", line 3: .*speed/,
     ],
     [

@@ -64,14 +64,13 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   y.m = 0.875 * x.m + 0.125 * gradient;
   y.v = x.v + gradient * gradient;
-  y.p = x.p - h.lr * y.m / (1.0 + sqrt(y.v)) + 0.125 * (x.first - x.p);
+  y.step = h.lr * y.m / (1.0 + sqrt(y.v)) - 0.125 * (x.first - x.p);
   return y;
 }`,
   update(x, g, h) {
-    const { p } = x;
     x.m = 0.875 * x.m + 0.125 * g;
     x.v += g * g;
-    x.p = p - (h.lr * x.m) / (1 + Math.sqrt(x.v)) + 0.125 * (x.first - p);
+    x.step = (h.lr * x.m) / (1 + Math.sqrt(x.v)) - 0.125 * (x.first - x.p);
   },
 });
 

@@ -50,9 +50,9 @@ export const custom = defineRule({
   slots: [],
   // @ts-expect-error a misspelt hyper does not compile
   row: (h) => ({ lr: h.rate }),
-  wgsl: "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell { var y = x; y.p = x.p - h.lr * gradient; return y; }",
+  wgsl: "fn update(x: Cell, gradient: vec4f, h: Row) -> Cell { var y = x; y.step = h.lr * gradient; return y; }",
   update(x, g, h) {
-    x.p -= h.lr * g;
+    x.step = h.lr * g;
   },
 });
 `;

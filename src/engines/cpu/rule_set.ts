@@ -81,18 +81,23 @@ function update({ state: { ruleSet }, modifiers, scalars }: TwinContext, work: W
   const { place, row, cells, gradient } = work;
   const { rule, flags } = ruleSet;
   const r = scalars.of(place);
-  const behind = modifiers.flatMap(({ twin }) => twin?.update ?? []);
+  const steps = modifiers.flatMap(({ twin }) => twin?.step ?? []);
+  const updates = modifiers.flatMap(({ twin }) => twin?.update ?? []);
   let [g2, p2, d2] = [0, 0, 0];
   for (let i = 0; i < place.segment.length; i++) {
     const x = cells.load(i);
     const g = gradient(i);
     const before = x.p;
     rule.update(x, g, row, flags, r);
-    for (const modify of behind) modify(x, before, g, row, r);
+    for (const modify of steps) modify(x, before, g, row, r);
+    const kept = x.p;
+    const moved = kept - x.step;
+    x.p = moved;
+    for (const modify of updates) modify(x, before, g, row, r);
     cells.store(i, x);
     g2 += g * g;
     p2 += before * before;
-    d2 += (Math.fround(x.p) - before) ** 2;
+    d2 += (x.step + (before - kept) + (moved - x.p)) ** 2;
   }
   cells.finish();
   note?.({

@@ -94,19 +94,24 @@ ${calls.join("")}  return y;
   );
 }
 
-/** The rule's update, the modifiers' hooks after it, and those that observe what the update did. */
+/** The rule's update with its step, the modifiers' hooks before and after the parameter moves by it, and those that observe it. */
 export function advanceSnippet({ modifiers }: KernelContext): Snippet {
-  const updates = hooked(modifiers, "update").map((name) => `  y = ${name}_update(x, y, g, h, m);\n`);
-  const after = hooked(modifiers, "after").map((name) => `  ${name}_after(before, after, g, inside);\n`);
+  const call = (hook: "step" | "update") =>
+    hooked(modifiers, hook).map((name) => `  y = ${name}_${hook}(x, y, g, h, m);\n`);
+  const after = hooked(modifiers, "after").map((name) => `  ${name}_after(before, step, g, inside);\n`);
+  const whole = after.length > 0 ? "  y.step += (x.p - kept) + (moved - y.p);\n" : "";
   const ends = hooked(modifiers, "end").map((name) => `  ${name}_end(place, lane);\n`);
   return generated(
     "chain of modifiers of the update",
     `fn advanced_cell(x: Cell, g: vec4f, h: Row, r: Scalars, m: Modified) -> Cell {
   var y = updated(x, g, h, r);
-${updates.join("")}  return y;
+${call("step").join("")}  let kept = y.p;
+  let moved = kept - y.step;
+  y.p = moved;
+${call("update").join("")}${whole}  return y;
 }
 
-fn after_update(before: vec4f, after: vec4f, g: vec4f, inside: vec4<bool>) {
+fn after_update(before: vec4f, step: vec4f, g: vec4f, inside: vec4<bool>) {
 ${after.join("")}}
 
 fn end_chunk(place: u32, lane: u32) {
@@ -130,7 +135,7 @@ export function cellStructsSnippet({ ruleSet, layout }: KernelContext): Snippet 
     : "";
   return generated(
     `structs of rule "${rule.name}"`,
-    `${uniformStruct("Cell", ["p", ...rule.slots, ...others], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}`,
+    `${uniformStruct("Cell", ["p", "step", ...rule.slots, ...others], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}`,
   );
 }
 
@@ -140,11 +145,6 @@ export function ruleCallsSnippet({ ruleSet }: KernelContext): Snippet {
     `calls of rule "${rule.name}"`,
     `fn updated(x: Cell, g: vec4f, h: Row, r: Scalars) -> Cell {
   return ${rule.reduction ? "update(x, g, h, r)" : "update(x, g, h)"};
-}
-
-// The parameter after decay alone.
-fn kept_by(x: Cell, h: Row) -> vec4f {
-  return ${rule.columns.includes("keep") ? "h.keep * x.p" : "x.p"};
 }
 `,
   );
@@ -182,14 +182,14 @@ export function cellSnippet(context: KernelContext): Snippet {
     `fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
   let p = load_params(chunk.params, e, inside);
   let at = chunk.state + e / 4u;
-  return Cell(${["p", ...all.map(load("load_factored"))].join(", ")});
+  return Cell(${["p", "vec4f()", ...all.map(load("load_factored"))].join(", ")});
 }
 
 // Of a chunk that goes in fours (factored.wgsl).
 fn load_whole_cell(chunk: Chunk, e: u32, h: Row) -> Cell {
   let p = load_params(chunk.params, e, vec4<bool>(true));
   let at = chunk.state + e / 4u;
-  return Cell(${["p", ...all.map(load("load_factored_four"))].join(", ")});
+  return Cell(${["p", "vec4f()", ...all.map(load("load_factored_four"))].join(", ")});
 }
 
 fn store_slots(chunk: Chunk, e: u32, y: Cell) {

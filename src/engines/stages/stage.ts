@@ -118,11 +118,13 @@ export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Str
  * Where a modifier hooks in; each hook is a WGSL function named after the modifier:
  *
  * - "gradient": `NAME_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f`, of four elements at places `t` of a tensor;
- * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, after the rule;
- * - "after": `NAME_after(before: vec4f, after: vec4f, g: vec4f, inside: vec4<bool>)`, of what an update did;
+ * - "step": `NAME_step(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, after the rule: `updated.p` is what decay
+ *   leaves of the parameter, and `updated.step` is still to be taken off it;
+ * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, once that is done;
+ * - "after": `NAME_after(before: vec4f, step: vec4f, g: vec4f, inside: vec4<bool>)`, of the step that was taken off the parameter;
  * - "end": `NAME_end(place: u32, lane: u32)`, once a chunk is updated, by all lanes together.
  */
-export type Hook = "gradient" | "update" | "after" | "end";
+export type Hook = "gradient" | "step" | "update" | "after" | "end";
 
 /** Sums that the updates of chunks file, one for each chunk or lane. */
 export interface FiledSums {
@@ -149,7 +151,12 @@ export interface ModifierKernel {
   readonly twin?: {
     /** The gradient of element `i` of a tensor, from what it is before. */
     gradient?(g: number, i: number, work: Work): number;
-    /** Changes the cell that the rule has updated from the parameter `before`; `r` has its scalars and the rule's. */
+    /**
+     * Changes the cell that the rule has updated from the parameter `before`: `x.p` is what decay leaves of that, and `x.step` is
+     * still to be taken off it; `r` has the modifier's scalars and the rule's.
+     */
+    step?(x: CellValues, before: number, g: number, row: Row, r: Row): void;
+    /** Changes the cell after that. */
     update?(x: CellValues, before: number, g: number, row: Row, r: Row): void;
   };
   /** What is dispatched for it with every gradient, where several make an update. */
