@@ -54,7 +54,7 @@ export interface LayerStats {
   readonly gradientNorm: number;
   /** Norm of its values before the update. */
   readonly weightNorm: number;
-  /** Norm of the change. */
+  /** Norm of the change, as it is before float32 parameters round it. */
   readonly updateNorm: number;
 }
 

@@ -7,7 +7,8 @@
 //   p ← p - decay·p - (1-momentum)·(p - z)     decay = lr'·weightDecay with decoupledWeightDecay, else 0
 //
 // While momentum is 0, p would be z except for the decay, so x0 is p + s / (∛v + eps), before s and v change, and where momentum
-// is never anything else x0 is not kept at all. Departure: a quotient whose denominator is 0 (eps = 0) is 0 there too.
+// is never anything else x0 is not kept at all. p - z is computed as (p - x0) + s / (∛v + eps), which loses no digits where p and z
+// hardly differ. Departure: a quotient whose denominator is 0 (eps = 0) is 0 there too.
 import wgsl from "../../shaders/rules/madgrad.wgsl?raw";
 import { defineRule } from "./rule.ts";
 

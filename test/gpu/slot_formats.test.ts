@@ -97,12 +97,12 @@ function oracle(replica: number, steps: number) {
   return Object.fromEntries(
     names.map((name, i) => {
       const first = values(name, i);
-      const cells = Array.from(first, (p) => ({ p, first: p, m: 0, v: 0 }));
+      const cells = Array.from(first, (p) => ({ p, step: 0, first: p, m: 0, v: 0 }));
       for (let step = 0; step < steps; step++) {
         const g = gradients(replica, step)[name]!;
         cells.forEach((x, e) => {
           rule.update(x, g[e]!, { lr: replica === 0 ? 0.1 : 0.3 }, {}, {});
-          [x.p, x.m, x.v] = [Math.fround(x.p), rounded(Math.fround(x.m)), Math.fround(x.v)];
+          [x.p, x.m, x.v] = [Math.fround(x.p - x.step), rounded(Math.fround(x.m)), Math.fround(x.v)];
         });
       }
       return [name, cells];

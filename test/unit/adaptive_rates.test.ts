@@ -104,7 +104,7 @@ it.each(cases)("$name: the parameter and the rate of three updates", ({ rule, lr
   const { scope: _, sums, scalars, measure, conclude } = rule.reduction!;
   const defaults = Object.fromEntries(Object.entries(rule.hypers).map(([name, hyper]) => [name, hyper.default]));
   const flags = Object.fromEntries(Object.keys(rule.flags).map((name) => [name, !!known.flags?.includes(name)]));
-  const x: Record<string, number> & { p: number } = { p: 2 };
+  const x: Record<string, number> & { p: number; step: number } = { p: 2, step: 0 };
   for (const slot of rule.slots) x[slot] = 0;
   const r: Record<string, number> = {};
   let carry: Record<string, number> = {};
@@ -119,6 +119,7 @@ it.each(cases)("$name: the parameter and the rate of three updates", ({ rule, lr
     const terms = measure(x, g, row, r, flags);
     conclude({ ...Object.fromEntries(sums.map((name) => [name, terms[name]!])), count: 1 }, r, row, flags);
     rule.update(x, g, row, flags, r);
+    x.p -= x.step;
     carry = rule.carry?.next(carry, h, step + 1, () => h) ?? {};
     expect(x.p).toBeCloseTo(p, 14);
     expect(r[scalar]).toBeCloseTo(value, 14);
