@@ -186,7 +186,7 @@ export interface RuleDefinition<
   /** The twin: changes `x` by gradient `g` as `update` in WGSL, in float64. */
   update(x: Cell<S>, g: number, h: Numbers<C>, flags: Readonly<Record<Names<Fs>, boolean>>, r: Numbers<A>): void;
   /** The parameter to evaluate a model with, where it is not the one that is trained; `carry` is the last update's. */
-  evaluation?(x: Readonly<Cell<S>>, carry: Numbers<K>): number;
+  evaluation?(x: Numbers<"p" | S>, carry: Numbers<K>): number;
   /** Whether the update depends on a sign, which rounding may flip in single elements. */
   readonly goesBySign?: boolean;
   /**
