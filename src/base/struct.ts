@@ -109,28 +109,15 @@ function writeField(
     return;
   }
   const { words, kind } = fieldTypes[type];
-  if (typeof value === "number") writeWord(view, at, kind, value);
-  else for (let i = 0; i < words; i++) writeWord(view, at + 4 * i, kind, (value as readonly number[])[i]!);
+  const numbers = typeof value === "number" ? [value] : (value as readonly number[]);
+  for (let i = 0; i < words; i++) view[`set${kind}`](at + 4 * i, numbers[i]!, true);
 }
 
 function readField(view: DataView, at: number, type: FieldType): unknown {
   if (typeof type !== "string") return type.read(view, at);
   const { words, kind } = fieldTypes[type];
-  if (words === 1) return readWord(view, at, kind);
-  return Array.from({ length: words }, (_, i) => readWord(view, at + 4 * i, kind));
-}
-
-type Kind = (typeof fieldTypes)[keyof typeof fieldTypes]["kind"];
-
-function writeWord(view: DataView, at: number, kind: Kind, value: number): void {
-  if (kind === "Float32") view.setFloat32(at, value, true);
-  else if (kind === "Int32") view.setInt32(at, value, true);
-  else view.setUint32(at, value, true);
-}
-
-function readWord(view: DataView, at: number, kind: Kind): number {
-  if (kind === "Float32") return view.getFloat32(at, true);
-  return kind === "Int32" ? view.getInt32(at, true) : view.getUint32(at, true);
+  const word = (i: number) => view[`get${kind}`](at + 4 * i, true);
+  return words === 1 ? word(0) : Array.from({ length: words }, (_, i) => word(i));
 }
 
 const roundUp = (words: number, align: number) => Math.ceil(words / align) * align;

@@ -154,13 +154,6 @@ export class Hypers {
   #frozen: readonly boolean[];
   readonly #replicas: readonly number[];
   readonly #all: ReadonlySet<number>;
-  /** By group what a call may set there, with what its rule left to its fallback; the same array where that is the same. */
-  readonly #known: readonly (readonly string[])[];
-  /** {@link heirsOf} by source and hyper, of those that were asked for. */
-  readonly #heirs: Readonly<Record<Source, Map<string, readonly number[]>>> = {
-    shared: new Map(),
-    fallback: new Map(),
-  };
 
   constructor(plan: HyperPlan) {
     const { groups } = plan;
@@ -169,13 +162,6 @@ export class Hypers {
     this.#frozen = groups.map(({ frozen }) => frozen);
     this.#replicas = replicasOf(plan);
     this.#all = new Set(groups.keys());
-    const known = new Map<string, readonly string[]>();
-    this.#known = groups.map(({ rule }, index) => {
-      const its = groups[fallbackIndex(groups, index)];
-      const names = [...new Set([rule, its?.rule].flatMap((each) => Object.keys(each?.hypers ?? {})))];
-      const key = names.join();
-      return known.get(key) ?? (known.set(key, names) && names);
-    });
   }
 
   /** The schedule of every hyper of a group's rule. */
@@ -238,13 +224,11 @@ export class Hypers {
     if (group !== undefined) this.#readGroup("set.group", group);
     if (replica !== undefined) readReplica(this.plan, "set.replica", replica);
     const targets = this.#targetsOf(group);
-    const read = new Set<readonly string[]>();
     for (const index of targets) {
-      const { fallbackOf } = groups[index]!;
-      const known = this.#known[index]!;
-      if (read.has(known) || (fallbackOf !== undefined && targets.has(fallbackOf))) continue;
-      readObject(this.ownerOf(index), changes, known);
-      read.add(known);
+      const { rule, fallbackOf } = groups[index]!;
+      if (fallbackOf !== undefined && targets.has(fallbackOf)) continue;
+      const its = groups[fallbackIndex(groups, index)]?.rule.hypers;
+      readObject(this.ownerOf(index), changes, Object.keys({ ...rule.hypers, ...its }));
     }
     const draft = draftOf(this.state);
     const put = (values: readonly Schedules[], rule: Rule, hyper: string) =>
@@ -255,7 +239,7 @@ export class Hypers {
     for (const hyper of given) {
       // The optimizer's hypers and its fallback's, if the call is about all groups or about the rest, which inherits them.
       for (const source of sources) {
-        const heirs = this.#heirsOf(source, hyper);
+        const heirs = heirsOf(groups, source, hyper);
         const rest = heirs.find((index) => groups[index]!.isRest && targets.has(index));
         if (heirs.length === 0 || (group !== undefined && rest === undefined)) continue;
         if (group !== undefined) {
@@ -328,13 +312,6 @@ export class Hypers {
     return new Set(its < 0 ? [group] : [group, its]);
   }
 
-  #heirsOf(source: Source, hyper: string): readonly number[] {
-    const known = this.#heirs[source];
-    const heirs = known.get(hyper) ?? heirsOf(this.plan.groups, source, hyper);
-    known.set(hyper, heirs);
-    return heirs;
-  }
-
   /** What errors call what is set in a group. */
   ownerOf(group: number): string {
     const { groups, ruleSets } = this.plan;
@@ -383,9 +360,11 @@ export function replicasOf({ replicas }: Pick<Plan, "replicas">): readonly numbe
 
 /** The groups that inherit from a source, of those whose rule has the hyper. */
 export function heirsOf(groups: readonly Inheriting[], source: Source, hyper: string): readonly number[] {
-  return [...groups.entries()].flatMap(([index, { rule, inherits }]) =>
-    inherits === source && Object.hasOwn(rule.hypers, hyper) ? [index] : [],
-  );
+  const heirs: number[] = [];
+  groups.forEach(({ rule, inherits }, index) => {
+    if (inherits === source && Object.hasOwn(rule.hypers, hyper)) heirs.push(index);
+  });
+  return heirs;
 }
 
 /** A state to be changed. */

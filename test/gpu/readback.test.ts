@@ -372,7 +372,7 @@ describe("an update that ran and did nothing", () => {
 });
 
 describe("the staging buffers of reads", () => {
-  it("are kept by size up to 16 MB, the last ones, and gone with the optimizer", async () => {
+  it("are kept by size up to 16 MB, and gone with the optimizer", async () => {
     const tensors = [3, 5].map((megabytes) => ({ name: `w${megabytes}`, shape: [2 ** 18 * megabytes] }));
     const optimizer = await createOptimizer(device, tensors, { rule: sgd, momentum: 0.9 });
     const kept = () => [...alive].filter(({ label }) => label === "fallline readback").map(({ size }) => size >> 20);

@@ -225,28 +225,26 @@ export class ReadbackPool {
 const mostKept = 2 ** 24;
 
 /**
- * Keeps the staging buffers of readbacks, one of each size: to make one and to clear it takes as long as to copy into it. Those
- * that were not asked for longest go first, and a large one is not kept.
+ * Keeps the staging buffers of readbacks, one of each size, the first ones that fit: to make one and to clear it takes as long as
+ * to copy into it.
  */
 export class KeptStaging {
   readonly #device: GPUDevice;
   readonly #pools = new Map<number, ReadbackPool>();
+  #left = mostKept;
 
   constructor(device: GPUDevice) {
     this.#device = device;
   }
 
   pool(bytes: number): ReadbackPool {
-    const pool = this.#pools.get(bytes) ?? passingPool(this.#device, bytes, bytes > mostKept ? 0 : 1);
-    if (bytes > mostKept) return pool;
-    this.#pools.delete(bytes);
-    this.#pools.set(bytes, pool);
-    let sum = [...this.#pools.keys()].reduce((all, size) => all + size, 0);
-    for (const [size, oldest] of this.#pools) {
-      if (sum <= mostKept) break;
-      oldest.retire();
-      this.#pools.delete(size);
-      sum -= size;
+    const known = this.#pools.get(bytes);
+    if (known) return known;
+    const keeps = bytes <= this.#left;
+    const pool = passingPool(this.#device, bytes, Number(keeps));
+    if (keeps) {
+      this.#pools.set(bytes, pool);
+      this.#left -= bytes;
     }
     return pool;
   }
