@@ -110,8 +110,8 @@ function useSwiftShader(folder) {
   try {
     process.dlopen({ exports: {} }, join(folder, "libvulkan.so.1"), RTLD_NOW_NODELETE);
   } catch (error) {
-    // It is no Node addon, which dlopen says after having loaded it; anything else is a real failure.
-    if (!String(error).includes("self-register")) throw error;
+    // It is no Node addon, which dlopen says after having loaded it, in Node and in Bun; anything else is a real failure.
+    if (!/self-register|napi_register_module/.test(String(error))) throw error;
   }
 }
 
