@@ -491,6 +491,8 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     under.textContent = minus(`x from ${left} to ${right}, y from ${low} to ${high}; ⨯ marks a minimum`);
   };
   let dragged = false;
+  /** Where the start is pulled to at the next frame: there are more events than frames. */
+  let pulled: readonly [number, number] | undefined;
   map.addEventListener("pointerdown", (event) => {
     if (!landscape) return;
     map.setPointerCapture(event.pointerId);
@@ -501,7 +503,14 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     if (!landscape) return;
     const at = placeUnder(event);
     showPlace(...at);
-    if (dragged) moveStart(...at);
+    if (!dragged) return;
+    if (!pulled) {
+      requestAnimationFrame(() => {
+        if (pulled && !page.closed.aborted) moveStart(...pulled);
+        pulled = undefined;
+      });
+    }
+    pulled = at;
   });
   const end = () => {
     dragged = false;

@@ -72,18 +72,29 @@ const bySign = ["lion", "signum"];
 /** A rate of two digits that suits a rule on a landscape, by how strongly it curves, and how wide it is. */
 export function usualRateOn(landscape: Landscape, name: string): number {
   if (bySlope.includes(name)) {
-    const curvatures = [...gridOf(landscape.domain, 16)].map((at) => {
-      const sums = landscape.hessian(at).map((row) => Math.abs(row[0]!) + Math.abs(row[1]!));
-      return Math.max(...sums);
-    });
-    curvatures.sort((a, b) => a - b);
-    const typical = curvatures[Math.floor(0.7 * curvatures.length)]!;
-    return Number(((momentous.includes(name) ? 0.2 : 1) / typical).toPrecision(2));
+    return Number(((momentous.includes(name) ? 0.2 : 1) / typicalCurvature(landscape)).toPrecision(2));
   }
   // Those that find their scale by themselves take a rate of about 1.
   const standard = registry.find((each) => each.name === name)?.hypers.lr?.default;
   if (standard !== undefined && standard >= 0.5) return standard;
   return Number(((bySign.includes(name) ? 0.003 : 0.01) * widthOf(landscape.domain)).toPrecision(2));
+}
+
+/** What is found of a landscape once: it is asked for whenever a start moves. */
+const curvatures = new WeakMap<Landscape, number>();
+
+/** About the largest curvature in most places of a landscape's picture. */
+function typicalCurvature(landscape: Landscape): number {
+  const known = curvatures.get(landscape);
+  if (known !== undefined) return known;
+  const all = [...gridOf(landscape.domain, 16)].map((at) => {
+    const sums = landscape.hessian(at).map((row) => Math.abs(row[0]!) + Math.abs(row[1]!));
+    return Math.max(...sums);
+  });
+  all.sort((a, b) => a - b);
+  const typical = all[Math.floor(0.7 * all.length)]!;
+  curvatures.set(landscape, typical);
+  return typical;
 }
 
 function* gridOf([[left, right], [low, high]]: Box, cells: number): Generator<Point> {
