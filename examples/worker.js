@@ -9,8 +9,8 @@ if (typeof document === "undefined") {
   const device = await requestDevice();
   const { losses, backend } = await train({
     engine: webgpuEngine(device),
-    ...{ model: mlp([2, 16, 2]), data, optimizer: adamw(0.02), batch: 64, steps: 200 },
-    onStep: ({ index, loss }) => index % 50 === 0 && postMessage({ index, loss }),
+    ...{ model: mlp([2, 16, 2]), data, optimizer: adamw(0.02), batch: 64, steps: 100 },
+    onStep: ({ index, loss }) => index % 25 === 0 && postMessage({ index, loss }),
   });
   postMessage({ backend, learned: losses.at(-1) < losses[0] / 2 });
   device.destroy();
