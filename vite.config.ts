@@ -124,6 +124,16 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        extends: true,
+        test: {
+          name: "package",
+          include: ["test/package/**/*.test.ts"],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+          benchmark: { include: [] },
+        },
+      },
     ],
   },
 });
