@@ -2,11 +2,15 @@
 // with theirs before it ("datasets.fromArrays").
 import * as bench from "../bench/index.ts";
 import * as core from "../src/index.ts";
+import * as node from "../src/node.ts";
 import * as training from "../src/training.ts";
 
-export const library = { ...core, ...training, ...bench };
+export const library = { ...core, ...training, ...bench, ...node };
 
-const namespaces = ["datasets", "kernels", "landscapes", "modifiers", "runs", "schedules", "stages", "tuning"] as const;
+const namespaces = [
+  ...(["curvature", "datasets", "kernels", "lab", "landscapes", "modifiers"] as const),
+  ...(["problems", "runs", "schedules", "stages", "tuning"] as const),
+];
 
 const values: readonly (readonly [string, unknown])[] = [
   ...Object.entries(library),

@@ -110,11 +110,12 @@ export function readRecord<T extends object>(name: string, value: T, of: string)
   throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an object of ${of}`);
 }
 
+/** An array; holes of a list become undefined, so that no reader passes them over. */
 export function readArray(name: string, value: unknown, of: string): readonly unknown[] {
   if (!Array.isArray(value)) {
     throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an array of ${of}`);
   }
-  return value;
+  return [...value];
 }
 
 /** What `typeof` says of the members that something must have; "array" and "object" are distinct, and null is neither. */

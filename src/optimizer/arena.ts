@@ -40,7 +40,8 @@ export type Tensors = readonly Tensor[] | Readonly<Record<string, readonly numbe
  */
 export function readTensors(tensors: Tensors): readonly Tensor[] {
   const byName = !Array.isArray(tensors) && isOptions(tensors) && Object.keys(tensors).length > 0;
-  if (!byName) return tensors as readonly Tensor[];
+  // A list with holes has undefined in them.
+  if (!byName) return Array.isArray(tensors) ? [...tensors] : (tensors as readonly Tensor[]);
   return Object.entries(tensors as Exclude<Tensors, readonly Tensor[]>).map(([name, tensor]): Tensor => {
     if (Array.isArray(tensor)) return { name, shape: tensor as readonly number[] };
     const keys = ["shape", "data", "layout", "params", "gradients"];

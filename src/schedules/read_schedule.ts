@@ -1,4 +1,5 @@
 // Reading schedules of the library from JSON. Brings their registry along.
+import { readString } from "../base/options.ts";
 import { didYouMean } from "../base/words.ts";
 import { scheduleFromJson } from "./from_json.ts";
 import { scheduleDefinitions, scheduleTypes, scheduleWords } from "./index.ts";
@@ -11,7 +12,7 @@ import type { Scheduled } from "./schedule.ts";
  * @throws OptionError for anything but a schedule of the library, and for too many or too deeply nested ones.
  */
 export function readSchedule(value: unknown, name = "schedule"): Scheduled {
-  return scheduleFromJson(value, name, scheduleDefinitions, {
+  return scheduleFromJson(value, readString("name", name), scheduleDefinitions, {
     hint: (type) => didYouMean(type, scheduleTypes),
     synonyms: scheduleWords,
   });

@@ -619,5 +619,5 @@ const list = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value)
 function readColumns(name: string, value: unknown): Column | readonly Column[] {
   if (!Array.isArray(value)) return readColumn(name, value);
   if (value.length === 0) throw new OptionError(`${name} is []; it must name at least one column`);
-  return value.map((column, i) => readColumn(`${name}[${i}]`, column));
+  return Array.from(value, (column, i) => readColumn(`${name}[${i}]`, column));
 }
