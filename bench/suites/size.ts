@@ -14,7 +14,7 @@ export const sizeCases: readonly SizeCase[] = [
   {
     ...common,
     name: "library, AdamW alone",
-    limit: 34_200,
+    limit: 34_300,
     modules: {
       fallline: `import { adamw, createOptimizer, requestDevice } from "fallline";
         export async function start(tensors) {
@@ -50,7 +50,7 @@ export const sizeCases: readonly SizeCase[] = [
   {
     ...common,
     name: "library, all of it",
-    limit: 222_000,
+    limit: 223_000,
     modules: { fallline: `export * from "fallline"; export * from "fallline/train"; export * from "fallline/bench";` },
   },
 ];
