@@ -8,6 +8,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   y.m = x.m + h.one_minus_beta1 * difference;
   y.v = h.beta2 * x.v + h.one_minus_beta2 * surprise * surprise + h.eps_root;
   let shift = select(h.step_size * y.m, h.momentum_step * y.m + h.gradient_step * gradient, nesterov);
-  y.step = h.decay * x.p + shift / (sqrt(y.v) / h.sqrt_bias2 + h.eps);
+  y.decay = h.decay * x.p;
+  y.step = shift / (sqrt(y.v) / h.sqrt_bias2 + h.eps);
   return y;
 }

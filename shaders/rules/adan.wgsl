@@ -8,6 +8,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   y.v = h.beta3 * x.v + h.one_minus_beta3 * ahead * ahead;
   y.previous = gradient;
   let shift = h.step_size * y.m + h.change_step * y.change;
-  y.step = h.decay * x.p + shift / (sqrt(y.v / h.bias3 + h.eps_root) + h.eps);
+  y.decay = h.decay * x.p;
+  y.step = shift / (sqrt(y.v / h.bias3 + h.eps_root) + h.eps);
   return y;
 }

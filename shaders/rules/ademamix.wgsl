@@ -5,6 +5,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   y.slow = x.slow + h.one_minus_beta3 * (gradient - x.slow);
   y.v = h.beta2 * x.v + h.one_minus_beta2 * gradient * gradient;
   let shift = h.step_size * y.m + h.slow_step * y.slow;
-  y.step = h.decay * x.p + shift / (sqrt(y.v / h.bias2 + h.eps_root) + h.eps);
+  y.decay = h.decay * x.p;
+  y.step = shift / (sqrt(y.v / h.bias2 + h.eps_root) + h.eps);
   return y;
 }

@@ -10,6 +10,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   y.m = x.m + h.share * (u - x.m);
   y.v = h.beta2 * x.v + h.one_minus_beta2 * gradient * gradient;
   let direction = select(y.m, y.m + h.share * (u - y.m), nesterov);
-  y.step = h.decay * x.p + h.lr * direction;
+  y.decay = h.decay * x.p;
+  y.step = h.lr * direction;
   return y;
 }

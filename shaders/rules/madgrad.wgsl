@@ -22,6 +22,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   let away = select(x.p - x.x0, -quotient(x.s, x.v, h.eps), h.momentum == 0.0);
   y.s = x.s + h.lambda * g;
   y.v = x.v + h.lambda * g * g;
-  y.step = h.decay * x.p + h.one_minus_momentum * (away + quotient(y.s, y.v, h.eps));
+  y.decay = h.decay * x.p;
+  y.step = h.one_minus_momentum * (away + quotient(y.s, y.v, h.eps));
   return y;
 }

@@ -27,7 +27,7 @@ export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction
     snippets: [file("modifiers/cautious_decay", cautiousDecayText)],
     twin: {
       step(x, before) {
-        if (signOf(x.step) * signOf(before) < 0) x.p = before;
+        if (signOf(x.step) * signOf(before) < 0) [x.p, x.decay] = [before, 0];
       },
     },
   }),

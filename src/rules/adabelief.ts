@@ -57,6 +57,7 @@ export const adabelief = defineRule({
     x.m += h.oneMinusBeta1 * difference;
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * surprise * surprise + h.epsRoot;
     const shift = flags.nesterov ? h.momentumStep * x.m + h.gradientStep * g : h.stepSize * x.m;
-    x.step = h.decay * x.p + shift / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
+    x.decay = h.decay * x.p;
+    x.step = shift / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
   },
 });

@@ -56,6 +56,7 @@ export const adan = defineRule({
     x.v = h.beta3 * x.v + h.oneMinusBeta3 * ahead * ahead;
     x.previous = g;
     const shift = h.stepSize * x.m + h.changeStep * x.change;
-    x.step = h.decay * x.p + shift / (Math.sqrt(x.v / h.bias3 + h.epsRoot) + h.eps);
+    x.decay = h.decay * x.p;
+    x.step = shift / (Math.sqrt(x.v / h.bias3 + h.epsRoot) + h.eps);
   },
 });

@@ -57,6 +57,7 @@ export const ademamix = defineRule({
     x.slow += h.oneMinusBeta3 * (g - x.slow);
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
     const shift = h.stepSize * x.m + h.slowStep * x.slow;
-    x.step = h.decay * x.p + shift / (Math.sqrt(x.v / h.bias2 + h.epsRoot) + h.eps);
+    x.decay = h.decay * x.p;
+    x.step = shift / (Math.sqrt(x.v / h.bias2 + h.epsRoot) + h.eps);
   },
 });

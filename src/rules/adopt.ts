@@ -54,6 +54,7 @@ export const adopt = defineRule({
     x.m += h.share * (u - x.m);
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
     const direction = flags.nesterov ? x.m + h.share * (u - x.m) : x.m;
-    x.step = h.decay * x.p + h.lr * direction;
+    x.decay = h.decay * x.p;
+    x.step = h.lr * direction;
   },
 });

@@ -6,7 +6,7 @@ import { fallbacks } from "../optimizer/fallback.ts";
 import { defaultsOf, type Rule, defineRule as ruleOf } from "./rule.ts";
 
 /** What the optimizer calls something else. */
-const reserved = ["p", "step", "ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
+const reserved = ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
 
 /**
  * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its

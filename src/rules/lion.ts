@@ -39,6 +39,7 @@ export const lion = defineRule({
   update(x, g, h) {
     const c = h.beta1 * x.m + h.oneMinusBeta1 * g;
     x.m = h.beta2 * x.m + h.oneMinusBeta2 * g;
-    x.step = h.decay * x.p + h.lr * signOf(c);
+    x.decay = h.decay * x.p;
+    x.step = h.lr * signOf(c);
   },
 });

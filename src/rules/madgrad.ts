@@ -59,6 +59,7 @@ export const madgrad = defineRule({
     const away = h.momentum === 0 ? -quotient(x.s, x.v, h.eps) : x.p - x.x0;
     x.s += h.lambda * g;
     x.v += h.lambda * g * g;
-    x.step = h.decay * x.p + h.oneMinusMomentum * (away + quotient(x.s, x.v, h.eps));
+    x.decay = h.decay * x.p;
+    x.step = h.oneMinusMomentum * (away + quotient(x.s, x.v, h.eps));
   },
 });

@@ -21,10 +21,10 @@ export interface Hyper {
 }
 
 /**
- * One parameter `p` with its slots, as the twin sees them, and `step`, which an update sets: the parameter becomes `p - step`. The
- * WGSL struct `Cell` has the same fields as vec4f.
+ * One parameter `p` with its slots, as the twin sees them, and what an update sets: `step`, and where decay is subtracted
+ * apart from it `decay`. The parameter becomes `p - (decay + step)`. The WGSL struct `Cell` has the same fields as vec4f.
  */
-export type Cell<Slot extends string> = { p: number; step: number } & Record<Slot, number>;
+export type Cell<Slot extends string> = { p: number; step: number; decay: number } & Record<Slot, number>;
 
 /** What a slot or scalar holds before the first update: a number, or a column of the first row. */
 export type Start<C extends string> = number | C;
@@ -180,7 +180,8 @@ export interface RuleDefinition<
   /**
    * `fn update(x: Cell, gradient: vec4f, h: Row) -> Cell`; with a reduction also `r: Scalars`, `measure`, `conclude`. It sets
    * the cell's slots and its `step`, which is taken off the parameter afterwards: modifiers see the step before it is rounded
-   * into the parameter. `p` is left as it is, but for decoupled decay, which multiplies it by `keep`.
+   * into the parameter. Decoupled decay stands apart: it multiplies `p` by `keep`, or is
+   * `decay`, which is added to the step and so rounds less.
    */
   readonly wgsl: string;
   /** The twin: changes `x` by gradient `g` as `update` in WGSL, in float64. */

@@ -66,11 +66,12 @@ const shared = {
     next: (carry: Sums, h: Hypers, t: number, ahead: () => Hypers) => weigh(h, t, carry, ahead).sums,
   },
   wgsl,
-  update(x: Record<"p" | "step" | Slot, number>, g: number, h: Readonly<Record<Column, number>>) {
+  update(x: Record<"p" | "step" | "decay" | Slot, number>, g: number, h: Readonly<Record<Column, number>>) {
     x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
-    const u = g / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps) + h.weightDecay * x.p;
-    x.step = h.lrShare * u - h.pull * (x.z - x.p);
-    x.z -= h.lr * u;
+    const direction = g / (Math.sqrt(x.v) / h.sqrtBias2 + h.eps);
+    x.decay = h.lrShare * h.weightDecay * x.p;
+    x.step = h.lrShare * direction - h.pull * (x.z - x.p);
+    x.z -= h.lr * (direction + h.weightDecay * x.p);
   },
   evaluation: (x: Readonly<Record<"p" | "z", number>>, { beta1 }: Sums) => (x.p - (1 - beta1) * x.z) / beta1,
 } as const;

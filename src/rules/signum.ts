@@ -35,6 +35,7 @@ export const signum = defineRule({
   wgsl,
   update(x, g, h) {
     x.m = h.momentum * x.m + h.oneMinusMomentum * g;
-    x.step = h.decay * x.p + h.lr * signOf(x.m);
+    x.decay = h.decay * x.p;
+    x.step = h.lr * signOf(x.m);
   },
 });

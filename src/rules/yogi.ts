@@ -48,6 +48,7 @@ export const yogi = defineRule({
     const squared = g * g;
     x.m += h.oneMinusBeta1 * (g - x.m);
     x.v -= h.oneMinusBeta2 * Math.sign(x.v - squared) * squared;
-    x.step = h.decay * x.p + (h.stepSize * x.m) / (Math.sqrt(x.v / h.bias2 + h.epsRoot) + h.eps);
+    x.decay = h.decay * x.p;
+    x.step = (h.stepSize * x.m) / (Math.sqrt(x.v / h.bias2 + h.epsRoot) + h.eps);
   },
 });

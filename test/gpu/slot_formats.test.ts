@@ -97,7 +97,7 @@ function oracle(replica: number, steps: number) {
   return Object.fromEntries(
     names.map((name, i) => {
       const first = values(name, i);
-      const cells = Array.from(first, (p) => ({ p, step: 0, first: p, m: 0, v: 0 }));
+      const cells = Array.from(first, (p) => ({ p, step: 0, decay: 0, first: p, m: 0, v: 0 }));
       for (let step = 0; step < steps; step++) {
         const g = gradients(replica, step)[name]!;
         cells.forEach((x, e) => {

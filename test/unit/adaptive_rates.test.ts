@@ -104,7 +104,7 @@ it.each(cases)("$name: the parameter and the rate of three updates", ({ rule, lr
   const { scope: _, sums, scalars, measure, conclude } = rule.reduction!;
   const defaults = Object.fromEntries(Object.entries(rule.hypers).map(([name, hyper]) => [name, hyper.default]));
   const flags = Object.fromEntries(Object.keys(rule.flags).map((name) => [name, !!known.flags?.includes(name)]));
-  const x: Record<string, number> & { p: number; step: number } = { p: 2, step: 0 };
+  const x: Record<string, number> & { p: number; step: number; decay: number } = { p: 2, step: 0, decay: 0 };
   for (const slot of rule.slots) x[slot] = 0;
   const r: Record<string, number> = {};
   let carry: Record<string, number> = {};

@@ -42,7 +42,7 @@ export class Cells {
       return values;
     });
     this.#absent = ruleSet.rule.slots.filter((slot) => !this.#names.includes(slot));
-    this.#cell = { p: 0, step: 0 };
+    this.#cell = { p: 0, step: 0, decay: 0 };
     for (const slot of [...ruleSet.rule.slots, ...ruleSet.slots]) this.#cell[slot] = 0;
     this.#starts = ruleSet.slots.flatMap((slot) => {
       const start = ruleSet.rule.slots.includes(slot) ? ruleSet.rule.starts?.[slot] : "p";
@@ -59,6 +59,7 @@ export class Cells {
     const x = this.#cell;
     x.p = this.#params[this.#offset + i]!;
     x.step = 0;
+    x.decay = 0;
     for (const slot of this.#absent) x[slot] = 0;
     for (let s = 0; s < this.#names.length; s++) x[this.#names[s]!] = this.#values[s]![i]!;
     for (const [slot, start] of this.#starts) x[slot] = start === "p" ? x.p : start;

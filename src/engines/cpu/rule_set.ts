@@ -91,13 +91,13 @@ function update({ state: { ruleSet }, modifiers, scalars }: TwinContext, work: W
     rule.update(x, g, row, flags, r);
     for (const modify of steps) modify(x, before, g, row, r);
     const kept = x.p;
-    const moved = kept - x.step;
+    const moved = kept - (x.decay + x.step);
     x.p = moved;
     for (const modify of updates) modify(x, before, g, row, r);
     cells.store(i, x);
     g2 += g * g;
     p2 += before * before;
-    d2 += (x.step + (before - kept) + (moved - x.p)) ** 2;
+    d2 += (x.step + x.decay + (before - kept) + (moved - x.p)) ** 2;
   }
   cells.finish();
   note?.({

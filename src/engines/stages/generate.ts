@@ -99,14 +99,14 @@ export function advanceSnippet({ modifiers }: KernelContext): Snippet {
   const call = (hook: "step" | "update") =>
     hooked(modifiers, hook).map((name) => `  y = ${name}_${hook}(x, y, g, h, m);\n`);
   const after = hooked(modifiers, "after").map((name) => `  ${name}_after(before, step, g, inside);\n`);
-  const whole = after.length > 0 ? "  y.step += (x.p - kept) + (moved - y.p);\n" : "";
+  const whole = after.length > 0 ? "  y.step += (y.decay + (x.p - kept)) + (moved - y.p);\n" : "";
   const ends = hooked(modifiers, "end").map((name) => `  ${name}_end(place, lane);\n`);
   return generated(
     "chain of modifiers of the update",
     `fn advanced_cell(x: Cell, g: vec4f, h: Row, r: Scalars, m: Modified) -> Cell {
   var y = updated(x, g, h, r);
 ${call("step").join("")}  let kept = y.p;
-  let moved = kept - y.step;
+  let moved = kept - (y.decay + y.step);
   y.p = moved;
 ${call("update").join("")}${whole}  return y;
 }
@@ -135,7 +135,7 @@ export function cellStructsSnippet({ ruleSet, layout }: KernelContext): Snippet 
     : "";
   return generated(
     `structs of rule "${rule.name}"`,
-    `${uniformStruct("Cell", ["p", "step", ...rule.slots, ...others], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}`,
+    `${uniformStruct("Cell", ["p", "step", "decay", ...rule.slots, ...others], "vec4f")}${uniformStruct("Scalars", scalars, "f32")}${sums}`,
   );
 }
 
@@ -182,14 +182,14 @@ export function cellSnippet(context: KernelContext): Snippet {
     `fn load_cell(chunk: Chunk, e: u32, inside: vec4<bool>, h: Row) -> Cell {
   let p = load_params(chunk.params, e, inside);
   let at = chunk.state + e / 4u;
-  return Cell(${["p", "vec4f()", ...all.map(load("load_factored"))].join(", ")});
+  return Cell(${["p", "vec4f()", "vec4f()", ...all.map(load("load_factored"))].join(", ")});
 }
 
 // Of a chunk that goes in fours (factored.wgsl).
 fn load_whole_cell(chunk: Chunk, e: u32, h: Row) -> Cell {
   let p = load_params(chunk.params, e, vec4<bool>(true));
   let at = chunk.state + e / 4u;
-  return Cell(${["p", "vec4f()", ...all.map(load("load_factored_four"))].join(", ")});
+  return Cell(${["p", "vec4f()", "vec4f()", ...all.map(load("load_factored_four"))].join(", ")});
 }
 
 fn store_slots(chunk: Chunk, e: u32, y: Cell) {

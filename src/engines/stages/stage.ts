@@ -119,7 +119,7 @@ export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Str
  *
  * - "gradient": `NAME_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f`, of four elements at places `t` of a tensor;
  * - "step": `NAME_step(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, after the rule: `updated.p` is what decay
- *   leaves of the parameter, and `updated.step` is still to be taken off it;
+ *   leaves of the parameter, and `updated.step` and `updated.decay` are still to be taken off it;
  * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, once that is done;
  * - "after": `NAME_after(before: vec4f, step: vec4f, g: vec4f, inside: vec4<bool>)`, of the step that was taken off the parameter;
  * - "end": `NAME_end(place: u32, lane: u32)`, once a chunk is updated, by all lanes together.

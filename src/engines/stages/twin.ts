@@ -9,7 +9,7 @@ import type { ModifierKernel } from "./stage.ts";
 
 export type Row = Readonly<Record<string, number>>;
 
-export type CellValues = { p: number; step: number } & Record<string, number>;
+export type CellValues = { p: number; step: number; decay: number } & Record<string, number>;
 
 /** What one replica keeps of one rule set. */
 export interface RuleSetState {
