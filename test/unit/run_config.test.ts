@@ -277,6 +277,7 @@ describe("differences of runs", () => {
       ],
       testLoss: [null, null],
       testAccuracy: [null, 0.9],
+      testError: [null, null],
     });
     const [old, tested] = [run([1]), { ...run([1]), testLoss: 4.5 }];
     expect(diffCurves(old, tested).testLoss).toEqual([null, 4.5]);
