@@ -224,7 +224,10 @@ describe("webgpu: skips that the host has not learned of", () => {
 describe.each(engines)("%s: layers", (_, create) => {
   it.each<[string, Record<string, unknown>]>([
     ["sgd with momentum", { rule: sgd, lr: 0.1, momentum: 0.9 }],
-    ["lamb, clipped by group", { rule: lamb, lr: 0.1, clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "b" }] }],
+    [
+      "lamb, clipped by group",
+      { rule: lamb, lr: 0.1, clip: { type: "groupNorm", maxNorm: 1 }, groups: [{ params: "b" }] },
+    ],
   ])("of %s are the norms of what happened", async (_name, config) => {
     const optimizer = await create(tensors, { ...config, watch: true } as unknown as OptimizerConfig);
     const nothing = { gradientNorm: 0, weightNorm: 0, updateNorm: 0 };
