@@ -45,6 +45,11 @@ export async function serveSources(): Promise<string> {
 
 /** Serves a folder of dist/ and returns its address. */
 export async function serve(outDir: string): Promise<string> {
+  return (await serveForAWhile(outDir)).address;
+}
+
+/** The same, with a function that ends it before the tests do. */
+export async function serveForAWhile(outDir: string): Promise<{ address: string; close(): Promise<void> }> {
   const server: PreviewServer = await preview({
     root,
     configFile: false,
@@ -55,7 +60,14 @@ export async function serve(outDir: string): Promise<string> {
   closing.push(() => server.close());
   const address = server.httpServer.address();
   if (typeof address !== "object" || address === null) throw new Error("the preview server has no port");
-  return `http://127.0.0.1:${address.port}/`;
+  return {
+    address: `http://127.0.0.1:${address.port}/`,
+    close() {
+      // A browser holds its connections.
+      if ("closeAllConnections" in server.httpServer) server.httpServer.closeAllConnections();
+      return server.close();
+    },
+  };
 }
 
 /** A page whose console errors, uncaught errors and violations of its Content-Security-Policy are collected. */

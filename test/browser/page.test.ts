@@ -70,6 +70,8 @@ describe("the page", () => {
       /^rule is "nosuch"; .* \(in the address; adamw is taken\); steps is 0; .* \(in the address; 300 is taken\)$/,
     );
     expect(await page.$eval("[name=rule]", (select) => (select as HTMLSelectElement).value)).toBe("adamw");
+    // The service worker has a network of its own.
+    await page.setBypassServiceWorker(true);
     await page.setOfflineMode(true);
     await page.click("#train");
     await page.waitForFunction(`/^mnist.*\\.idx could not be fetched: .+/.test(${text("status")})`, { polling: 100 });

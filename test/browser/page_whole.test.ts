@@ -6,7 +6,7 @@ import { gzipSync } from "node:zlib";
 import type { Page } from "puppeteer";
 import { afterAll, describe, expect, it } from "vitest";
 import { views } from "../../src/app/page/views/index.ts";
-import { launchChrome, openPage, readBuilt, serve } from "./chrome.ts";
+import { launchChrome, openPage, readBuilt, serve, serveForAWhile } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -107,12 +107,13 @@ it("loads at most 150 kB of script for its first view", async () => {
 
 it("works without a connection once it was loaded", async () => {
   const fresh = await openPage(await launchChrome());
-  await fresh.page.goto(address);
+  const host = await serveForAWhile("dist/page");
+  await fresh.page.goto(host.address);
   await fresh.page.evaluate("navigator.serviceWorker.ready.then(() => 0)");
-  await fresh.page.setOfflineMode(true);
+  await host.close();
   await fresh.page.reload();
   await fresh.page.waitForSelector(".run-3 .places");
-  await fresh.page.goto(`${address}#stability`);
+  await fresh.page.goto(`${host.address}#stability`);
   await fresh.page.waitForSelector("#view-stability #run:enabled");
   expect(fresh.errors).toEqual([]);
   await fresh.page.close();

@@ -1,6 +1,5 @@
 // Curves that follow a run as it goes on, drawn by uPlot in the page's colours, as wide as where they stand.
 import UPlot from "uplot";
-import "uplot/dist/uPlot.min.css";
 import { short } from "../../base/short.ts";
 import { h } from "./elements.ts";
 import { color } from "./looks.ts";

@@ -57,10 +57,13 @@ worker.addEventListener("fetch", (event) => {
   if (request.method === "GET" && new URL(request.url).origin === location.origin) event.respondWith(answer(request));
 });
 
-/** Pages from the network while there is one, so that a new build is seen; everything else as it is kept. */
+/**
+ * Pages come from the network while there is one, so that a new build is seen; everything else as it is kept. A file is the same
+ * whoever asks for it, whatever its host says of that.
+ */
 async function answer(request: Request): Promise<Response> {
   if (request.mode !== "navigate") {
-    const kept = await caches.match(request);
+    const kept = await caches.match(request, { ignoreVary: true });
     if (kept) return kept;
   }
   try {
@@ -70,7 +73,7 @@ async function answer(request: Request): Promise<Response> {
     }
     return response;
   } catch (error) {
-    const kept = await caches.match(request, { ignoreSearch: true });
+    const kept = await caches.match(request, { ignoreSearch: true, ignoreVary: true });
     if (kept) return kept;
     throw error;
   }
