@@ -1,8 +1,8 @@
 // What runs, range tests and schedules look like as charts, as options for ECharts: the page draws them live, the CLI writes
 // them as SVG.
 
+import { short } from "../base/short.ts";
 import type { CurvaturePoint } from "../train/curvature.ts";
-import { short } from "./phrases.ts";
 import type { RangeEnd, RangePoint, Suggestions } from "./suggest.ts";
 
 type Point = readonly [x: number, y: number];

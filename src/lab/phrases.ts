@@ -1,11 +1,9 @@
-// Words for people that the command line, the page and the charts have in common: numbers, and how a range test ended.
+// Words for people that the command line, the page and the charts have in common: titles, and how a range test ended.
 import { short } from "../base/short.ts";
 import type { Role } from "../optimizer/optimizer.ts";
 import { type RunConfig, trainableOf } from "../train/run_config.ts";
 import type { WatchEvent } from "../train/watch.ts";
 import type { RangeTestResult } from "./lr_finder.ts";
-
-export { short };
 
 /** A run as charts are headed. */
 export function runTitle({ optimizer, data, ...config }: RunConfig): string {

@@ -92,3 +92,13 @@ export async function openPage(browser: Browser): Promise<{ page: Page; errors: 
 export function readBuilt(path: string): string {
   return readFileSync(resolve(root, "dist", path), "utf8");
 }
+
+/** Sets controls of the page, by their names, as a visitor does. */
+export const fill = (page: Page, values: Readonly<Record<string, string>>) =>
+  page.evaluate((given) => {
+    for (const [name, value] of Object.entries(given)) {
+      const control = document.querySelector(`.controls [name="${name}"]`) as HTMLInputElement;
+      control.value = value;
+      control.dispatchEvent(new Event(control.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
+    }
+  }, values);

@@ -1,8 +1,7 @@
 // The built page in a real headless Chrome: it finds a rate, falls back to the CPU reference where there is no WebGPU, works from
 // its sources, and refuses what its address or its policy does not allow.
-import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
-import { launchChrome, openPage, serve, serveSources } from "./chrome.ts";
+import { fill, launchChrome, openPage, serve, serveSources } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -123,13 +122,3 @@ describe("the page", () => {
     await page.close();
   });
 });
-
-/** Fills controls. */
-const fill = (page: Page, values: Readonly<Record<string, string>>) =>
-  page.evaluate((given) => {
-    for (const [name, value] of Object.entries(given)) {
-      const control = document.querySelector(`.controls [name="${name}"]`) as HTMLInputElement;
-      control.value = value;
-      control.dispatchEvent(new Event(control.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
-    }
-  }, values);

@@ -7,7 +7,7 @@ import { jobConfig } from "../../src/lab/defaults.ts";
 import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
-import { launchChrome, openPage, serve } from "./chrome.ts";
+import { fill, launchChrome, openPage, serve } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -68,16 +68,6 @@ describe("a run on MNIST", () => {
     await page.close();
   });
 });
-
-/** Fills controls. */
-const fill = (page: Page, values: Readonly<Record<string, string>>) =>
-  page.evaluate((given) => {
-    for (const [name, value] of Object.entries(given)) {
-      const control = document.querySelector(`.controls [name="${name}"]`) as HTMLInputElement;
-      control.value = value;
-      control.dispatchEvent(new Event(control.tagName === "SELECT" ? "change" : "input", { bubbles: true }));
-    }
-  }, values);
 
 const isHidden = (page: Page, id: string) => page.$eval(`#${id}`, (box) => (box as HTMLElement).hidden);
 

@@ -1,8 +1,9 @@
 // Charts: what must be in the picture whatever the runs did, and how numbers stand beside it.
 import { expect, it } from "vitest";
 import { chartSvg } from "../../src/app/cli/chart.ts";
+import { short } from "../../src/base/short.ts";
 import { lossChart, rangeChart, runsChart, scheduleChart, sweepChart } from "../../src/lab/chart.ts";
-import { divergedPhrase, endPhrase, short } from "../../src/lab/phrases.ts";
+import { divergedPhrase, endPhrase } from "../../src/lab/phrases.ts";
 import { suggestRates } from "../../src/lab/suggest.ts";
 import { createWatch } from "../../src/train/watch.ts";
 

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { DataError, OptionError } from "../../src/base/errors.ts";
+import { short } from "../../src/base/short.ts";
 import { jobConfig, labDefaults } from "../../src/lab/defaults.ts";
 import {
   findLr,
@@ -13,7 +14,6 @@ import {
   type RangeTestOptions,
   rangeTest as rangeAndTrials,
 } from "../../src/lab/lr_finder.ts";
-import { short } from "../../src/lab/phrases.ts";
 import { type RangeEnd, type RangePoint, suggestRates } from "../../src/lab/suggest.ts";
 import { spaced, sweep, withPeak } from "../../src/lab/sweep.ts";
 import { digitsDataset } from "../../src/objectives/data/digits.ts";

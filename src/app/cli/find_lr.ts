@@ -1,5 +1,6 @@
 // `fallline find-lr`: a learning-rate range test from the command line, and the files it leaves.
 import { Command } from "commander";
+import { short } from "../../base/short.ts";
 import { rangeChart } from "../../lab/chart.ts";
 import { type JobOptions, labDefaults } from "../../lab/defaults.ts";
 import {
@@ -11,7 +12,7 @@ import {
   readTrials,
   standardTrials,
 } from "../../lab/lr_finder.ts";
-import { endPhrase, runTitle, short } from "../../lab/phrases.ts";
+import { endPhrase, runTitle } from "../../lab/phrases.ts";
 import { rules } from "../../rules/index.ts";
 import { engineLine } from "../../train/engine.ts";
 import { batchSizes } from "../../train/run_config.ts";

@@ -1,10 +1,10 @@
 // `fallline lab`: the experiments, what each found beside what was predicted, and the files one leaves.
 import { Command } from "commander";
 import { FalllineError } from "../../base/errors.ts";
+import { short } from "../../base/short.ts";
 import type { Claim, Experiment, ExperimentOption } from "../../lab/experiments/experiment.ts";
 import { experiments } from "../../lab/experiments/index.ts";
 import { experimentOf, type LabResult, runExperiment } from "../../lab/experiments/run.ts";
-import { short } from "../../lab/phrases.ts";
 import { engineLine } from "../../train/engine.ts";
 import { chartSvg } from "./chart.ts";
 import { type Backend, backendOption, engineOrReference } from "./engine.ts";

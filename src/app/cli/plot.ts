@@ -1,6 +1,6 @@
 // Plots in the terminal, as wide as it is: one line, or several distinguished by letters, since colours do not survive a pipe.
 import { plot } from "simple-ascii-chart";
-import { short } from "../../lab/phrases.ts";
+import { short } from "../../base/short.ts";
 
 export interface PlotSeries {
   readonly name: string;

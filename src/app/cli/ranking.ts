@@ -1,6 +1,6 @@
 // How runs side by side stand, as a table for the terminal.
 
-import { short } from "../../lab/phrases.ts";
+import { short } from "../../base/short.ts";
 import type { Entrant, Trial } from "../../lab/race.ts";
 import type { Scheduled } from "../../schedules/schedule.ts";
 import { createSchedule } from "../../schedules/schedule.ts";

@@ -2,9 +2,10 @@
 
 import { join } from "node:path";
 import { Command } from "commander";
+import { short } from "../../base/short.ts";
 import { sweepChart } from "../../lab/chart.ts";
 import { jobDefaults, labDefaults } from "../../lab/defaults.ts";
-import { programTitle, short } from "../../lab/phrases.ts";
+import { programTitle } from "../../lab/phrases.ts";
 import { type ScheduleShape, scheduleShapeNames } from "../../lab/schedule_shapes.ts";
 import {
   type Candidate,

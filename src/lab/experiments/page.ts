@@ -1,6 +1,6 @@
 // docs/lab.md: every experiment with its command, its figure and the numbers of a recorded run. `npm run docs` runs those whose
 // record is missing, or was made with other options than the defaults of today, and writes the page.
-import { short } from "../phrases.ts";
+import { short } from "../../base/short.ts";
 import type { Claim, Experiment } from "./experiment.ts";
 import { experiments } from "./index.ts";
 

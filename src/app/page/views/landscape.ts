@@ -1,9 +1,9 @@
 // The landscape: lines of equal height, the ways of rules under schedules from a start that one sets by pointer or keys, and a
 // cloud of starts that flows downhill in the colours of where it ends.
 import { DeviceError } from "../../../base/errors.ts";
+import { short } from "../../../base/short.ts";
 import { choice, number, whole } from "../../../lab/experiments/experiment.ts";
 import { makeSteps, trainee } from "../../../lab/experiments/steps.ts";
-import { short } from "../../../lab/phrases.ts";
 import { pointsName } from "../../../objectives/landscape.ts";
 import type { Landscape } from "../../../objectives/landscapes/define.ts";
 import { breathe } from "../../../objectives/turns.ts";
