@@ -1,7 +1,6 @@
 // Builds everything into dist/: the library (ES modules one by one with their types, WGSL minified), the CLI and the page.
 import { execFile } from "node:child_process";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { build } from "vite";
@@ -22,7 +21,7 @@ const common = {
  * objects of namespaces (`export * as schedules`), which no other can take apart.
  */
 async function library() {
-  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  const tsc = join(root, "node_modules", "typescript-7", "bin", "tsc");
   await promisify(execFile)(process.execPath, [tsc, "-p", "scripts/library.tsconfig.json"], { cwd: root });
   const folder = join(root, "dist", "lib");
   /** @type {Set<string>} */

@@ -10,7 +10,7 @@ const root = join(import.meta.dirname, "..");
 const require = createRequire(import.meta.url);
 const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
 const tool = {
-  types: [require.resolve("typescript/bin/tsc"), "--noEmit"],
+  types: [join(root, "node_modules", "typescript-7", "bin", "tsc"), "--noEmit"],
   lint: [require.resolve("@biomejs/biome/bin/biome"), "check", "."],
 };
 
