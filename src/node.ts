@@ -1,7 +1,7 @@
 // `fallline/node`: a device in Node, found the way the command line finds it.
 import { keep, openWebGPU } from "../scripts/webgpu.mjs";
 import { DeviceError } from "./base/errors.ts";
-import { requestDevice } from "./engines/gpu/device.ts";
+import { readFeatures, requestDevice } from "./engines/gpu/device.ts";
 
 /**
  * A device in Node, through npm `webgpu` (Dawn): that of the GPU's driver, or where there is none an emulated one, by the
@@ -17,6 +17,7 @@ import { requestDevice } from "./engines/gpu/device.ts";
  * @throws DeviceError that says why there is no WebGPU and what to install; OptionError for `features` that are no names.
  */
 export async function requestNodeDevice(features: readonly GPUFeatureName[] = []): Promise<GPUDevice> {
+  readFeatures(features);
   const opened = await openWebGPU();
   if ("reason" in opened) throw new DeviceError(`no WebGPU here: ${opened.reason}`);
   const device = await requestDevice(opened.gpu, features);

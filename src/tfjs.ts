@@ -178,36 +178,66 @@ function classOf(tf: TensorFlow) {
 
     /** The gradients by name, where there are any. */
     #read(given: NamedTensorMap | { readonly name: string; readonly tensor: Tensor }[]): Map<string, Tensor> {
-      const entries: (readonly [string, Tensor | undefined])[] = Array.isArray(given)
-        ? given.map(({ name, tensor }) => [name, tensor])
-        : Object.entries(given);
-      for (const [name, tensor] of entries) {
-        const each = this.#held.get(name);
+      const found = new Map<string, Tensor>();
+      for (const [name, tensor] of entriesOf(given)) {
+        const each = this.#held.get(name as string);
         if (!each) {
           const names = [...this.#held.keys()].join(", ");
-          throw new OptionError(`applyGradients was given a gradient of "${name}"; it must be one of ${names}`);
+          throw new OptionError(`applyGradients was given a gradient of ${show(name)}; it must be one of ${names}`);
         }
-        if (tensor && tensor.size * 4 !== each.bytes) {
+        if (tensor === undefined || tensor === null) continue;
+        const gradient = readGradient(`the gradient of "${each.variable.name}"`, tensor);
+        if (gradient.size * 4 !== each.bytes) {
           const shape = show(each.variable.shape);
-          throw new OptionError(`the gradient of "${name}" has shape ${show(tensor.shape)}; it must be ${shape}`);
+          throw new OptionError(
+            `the gradient of "${each.variable.name}" has shape ${show(gradient.shape)}; it must be ${shape}`,
+          );
         }
+        found.set(each.variable.name, gradient);
       }
       for (const { variable } of this.#held.values()) {
         if (variable.isDisposed) throw new OptionError(`the variable "${variable.name}" is disposed; it must not be`);
       }
-      return new Map(entries.flatMap(([name, tensor]) => (tensor ? [[name, tensor] as const] : [])));
+      return found;
     }
   };
 }
 
 function readBackend(tf: TensorFlow): Backend {
   const allowed = "TensorFlow.js, all that @tensorflow/tfjs or its core exports";
-  readMade("tf", tf, allowed, { Optimizer: "function", backend: "function", clone: "function", keep: "function" });
-  const backend = tf.backend() as unknown as Partial<Backend>;
+  readMade("tf", tf, allowed, {
+    ...{ Optimizer: "function", backend: "function", clone: "function", getBackend: "function", keep: "function" },
+  });
+  const must = 'it must be "webgpu": await tf.setBackend("webgpu")';
+  let backend: Partial<Backend>;
+  try {
+    backend = Object(tf.backend());
+  } catch (cause) {
+    throw new OptionError(`tf has no backend that is ready; ${must}`, { cause });
+  }
   if (backend.device && backend.tensorMap && backend.uploadToGPU) return backend as Backend;
+  throw new OptionError(`the backend of tf is ${show(tf.getBackend())}; ${must}`);
+}
+
+/** Names and gradients, whatever they are. */
+function entriesOf(given: unknown): readonly (readonly [name: unknown, tensor: unknown])[] {
+  if (Array.isArray(given)) {
+    return [...given].map((each) => {
+      const { name, tensor } = Object(each);
+      return [name, tensor];
+    });
+  }
+  if (typeof given === "object" && given !== null) return Object.entries(given);
+  const what = given === undefined ? "nothing" : show(given);
   throw new OptionError(
-    `the backend of tf is ${show(tf.getBackend())}; it must be "webgpu": await tf.setBackend("webgpu")`,
+    `applyGradients was given ${what}; it must be gradients by name, or a list of { name, tensor }`,
   );
+}
+
+function readGradient(name: string, given: unknown): Tensor {
+  const tensor = readMade(name, given as Tensor, "a tensor", { dataId: "object", shape: "array", size: "number" });
+  if (tensor.isDisposed) throw new OptionError(`${name} is disposed; it must not be`);
+  return tensor;
 }
 
 function readVariable(given: unknown, i: number): Variable {
@@ -216,6 +246,7 @@ function readVariable(given: unknown, i: number): Variable {
   const variable = readMade(`variables[${i}]`, value as Variable, "a variable, such as tf.variable() gives", {
     ...{ assign: "function", dataId: "object", name: "string", shape: "array" },
   });
+  if (variable.isDisposed) throw new OptionError(`variables[${i}] is disposed; it must not be`);
   if (variable.dtype !== "float32") {
     throw new OptionError(`variables[${i}] is of ${show(variable.dtype)}; it must be of "float32"`);
   }

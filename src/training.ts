@@ -1,5 +1,6 @@
 // `fallline/train`: data, models, training, and finding a rate.
 
+export type { Name } from "./base/names.ts";
 export { Random } from "./base/random.ts";
 export { openVectors } from "./engines/open_vectors.ts";
 export type { Activation } from "./engines/products/activation.ts";

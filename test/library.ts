@@ -1,11 +1,12 @@
 // The public face, for tests that go over all of it: every entry's values, and every function under its name, of namespaces
-// with theirs before it ("datasets.fromArrays").
+// with theirs before it ("datasets.fromArrays"); a class is the function that makes one of it.
 import * as bench from "../bench/index.ts";
 import * as core from "../src/index.ts";
 import * as node from "../src/node.ts";
+import * as tfjs from "../src/tfjs.ts";
 import * as training from "../src/training.ts";
 
-export const library = { ...core, ...training, ...bench, ...node };
+export const library = { ...core, ...training, ...bench, ...node, ...tfjs };
 
 const namespaces = [
   ...(["curvature", "datasets", "kernels", "lab", "landscapes", "modifiers"] as const),
@@ -19,9 +20,15 @@ const values: readonly (readonly [string, unknown])[] = [
   ),
 ];
 
+type Call = (...given: never) => unknown;
+
+const isClass = (value: object) => /^class\b/.test(Function.prototype.toString.call(value));
+
 /** By name. */
-export const publicFunctions: ReadonlyMap<string, (...given: never) => unknown> = new Map(
-  values.flatMap(([name, value]) =>
-    typeof value === "function" ? [[name, value as (...given: never) => unknown] as const] : [],
-  ),
+export const publicFunctions: ReadonlyMap<string, Call> = new Map(
+  values.flatMap(([name, value]) => {
+    if (typeof value !== "function") return [];
+    const call = isClass(value) ? (...given: readonly unknown[]) => Reflect.construct(value, given) : (value as Call);
+    return [[name, call] as const];
+  }),
 );

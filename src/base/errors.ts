@@ -5,6 +5,11 @@
 export class FalllineError extends Error {
   /** The class's name, which identifies errors across several copies of the library. */
   override name = "FalllineError";
+
+  /** A message that is no string is shown as errors show values. */
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message === undefined || typeof message === "string" ? message : show(message), options);
+  }
 }
 
 /** A bad option, config or argument; thrown before anything is changed. */

@@ -8,6 +8,12 @@ export function folded(word: string): string {
   return word.toLowerCase().replace(/[-_\s.]/g, "");
 }
 
+/**
+ * One of these names, in any spelling, or another word for one: "ReLU", "mse". Any string compiles, so that configs need no `as const`;
+ * one that is no name is refused when it is read, with what may be meant.
+ */
+export type Name<T extends string> = T | (string & {});
+
 /** Words for names, by {@link folded} word: what owns the names says what else they are called. */
 export type Synonyms<T extends string = string> = Readonly<Record<string, T>>;
 

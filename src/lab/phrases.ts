@@ -9,7 +9,7 @@ import type { RangeTestResult } from "./lr_finder.ts";
 export function runTitle({ optimizer, data, ...config }: RunConfig): string {
   const { rule } = optimizer;
   const { title, needsData } = trainableOf(config).program;
-  const on = data?.type === "file" ? data.path.replace(/^.*[/\\](?=.)/, "") : (data?.type ?? "mnist");
+  const on = data && "path" in data ? data.path.replace(/^.*[/\\](?=.)/, "") : (data?.type ?? "mnist");
   return `${title}${needsData ? ` on ${on === "mnist" ? "MNIST" : on}` : ""}, ${typeof rule === "string" ? rule : rule.name}`;
 }
 

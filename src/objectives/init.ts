@@ -2,7 +2,7 @@
 // Orr, Müller 1998) if few inputs must spread over many units; normal or uniform. Drawn from the seeded generator, so the same
 // seed gives the same float32 weights on every engine.
 
-import type { Synonyms } from "../base/names.ts";
+import type { Name, Synonyms } from "../base/names.ts";
 import { readNumber } from "../base/options.ts";
 import { Random } from "../base/random.ts";
 import { readFields, readName } from "../base/words.ts";
@@ -16,19 +16,21 @@ export const initTypes = [
   "lecunUniform",
 ] as const;
 
+export type InitType = (typeof initTypes)[number];
+
 /** How weights are drawn before training. */
 export interface InitConfig {
   /**
    * Variance 2/fanIn (he), 2/(fanIn + fanOut) (glorot) or 1/fanIn (lecun); default heNormal with relu, gelu and silu, else
    * lecunNormal for a physics-informed network and glorotUniform for others.
    */
-  readonly type?: (typeof initTypes)[number];
+  readonly type?: Name<InitType>;
   /** A whole number in [0, 2^53); default 0. */
   readonly seed?: number;
 }
 
 /** Other words for them: Kaiming He's and Xavier Glorot's. */
-const initWords: Synonyms<(typeof initTypes)[number]> = {
+const initWords: Synonyms<InitType> = {
   he: "heNormal",
   kaiming: "heNormal",
   kaimingnormal: "heNormal",
@@ -40,7 +42,7 @@ const initWords: Synonyms<(typeof initTypes)[number]> = {
   lecun: "lecunNormal",
 };
 
-export function readInit(value: InitConfig, standard: (typeof initTypes)[number]): Required<InitConfig> {
+export function readInit(value: InitConfig, standard: InitType): Required<InitConfig> {
   const fields = readFields("init", value, ["type", "seed"]);
   return {
     type: fields.type === undefined ? standard : readName("init.type", fields.type, initTypes, initWords),

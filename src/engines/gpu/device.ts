@@ -65,6 +65,13 @@ export function lineOf({ vendor, architecture, description, software }: AdapterD
 /** What some kernels are faster with, or need. */
 const wantedFeatures = ["subgroups", "shader-f16"] as const satisfies readonly GPUFeatureName[];
 
+/** @throws OptionError for anything but names. */
+export function readFeatures(features: readonly GPUFeatureName[]): void {
+  readArray("features", features, "names of features").forEach((feature, i) => {
+    readString(`features[${i}]`, feature);
+  });
+}
+
 /**
  * A device with the largest buffers and bindings that the adapter offers, and with its subgroups and float16, where it has them.
  * `features` are requested too, if the adapter offers them (`"timestamp-query"` …).
@@ -84,9 +91,7 @@ export async function requestDevice(
     throw new DeviceError(`WebGPU is not available here: navigator.gpu is missing; ${remedy}`);
   }
   readMade("gpu", gpu, "a GPU, such as navigator.gpu", { requestAdapter: "function" });
-  readArray("features", features, "names of features").forEach((feature, i) => {
-    readString(`features[${i}]`, feature);
-  });
+  readFeatures(features);
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   if (!adapter) throw new DeviceError("WebGPU found no adapter: requestAdapter() returned null");
   const { maxBufferSize, maxStorageBufferBindingSize } = adapter.limits;

@@ -2,6 +2,7 @@
 // engine.
 
 import { OptionError, show } from "../../base/errors.ts";
+import type { Name } from "../../base/names.ts";
 import { readArray, readNumber } from "../../base/options.ts";
 import { readFields, readName } from "../../base/words.ts";
 import { product } from "../../engines/cpu/product.ts";
@@ -32,7 +33,7 @@ import type { Values } from "../program.ts";
 /** Options of a perceptron besides its layers. */
 export interface MlpOptions extends TrainingOptions {
   /** After every layer but the last; default relu. */
-  readonly activation?: Activation | undefined;
+  readonly activation?: Name<Activation> | undefined;
   /**
    * In training, sets this share of each activation's outputs to zero and divides the rest by 1 - rate (Srivastava et al. 2014);
    * in [0, 1), default 0. As an object it also has a `seed`, a whole number in [0, 2^53), default 0. What is dropped depends only
@@ -47,7 +48,7 @@ export interface MlpOptions extends TrainingOptions {
  */
 export interface MlpConfig extends MlpOptions {
   /** The kind of model. */
-  readonly type?: "mlp" | typeof mlp | undefined;
+  readonly type?: Name<"mlp"> | typeof mlp | undefined;
   /** Widths from the input to the outputs; at least two whole numbers >= 1. */
   readonly layers: readonly number[];
 }

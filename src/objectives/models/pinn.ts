@@ -11,6 +11,7 @@ import layout from "../../../shaders/objectives/pinn/layout.wgsl?raw";
 import derivativesText from "../../../shaders/products/derivatives.wgsl?raw";
 import { assemble, type Snippet } from "../../base/assemble.ts";
 import { OptionError, show } from "../../base/errors.ts";
+import type { Name } from "../../base/names.ts";
 import { readArray, readNumber } from "../../base/options.ts";
 import { readFields, readName } from "../../base/words.ts";
 import { product } from "../../engines/cpu/product.ts";
@@ -48,7 +49,7 @@ export interface PinnOptions extends WeightOptions {
   /** The equation that it solves: `poisson({ k: 3 })`, its JSON, or what `problems.define` returns. */
   readonly problem: ProblemConfig | Problem;
   /** After every layer but the last: tanh (default), sigmoid, gelu or silu, whose second derivative is not zero. */
-  readonly activation?: Activation | undefined;
+  readonly activation?: Name<Activation> | undefined;
   /** Factor of the boundary's squares, > 0; default 100. */
   readonly boundaryWeight?: number | undefined;
 }
@@ -60,7 +61,7 @@ export interface PinnOptions extends WeightOptions {
  */
 export interface PinnConfig extends PinnOptions {
   /** The kind of model. */
-  readonly type: "pinn" | typeof pinn;
+  readonly type: Name<"pinn"> | typeof pinn;
   /** Widths from the input to the output: the first as many as the problem has dimensions, the last 1. */
   readonly layers: readonly number[];
 }

@@ -1,5 +1,6 @@
 // A recurrent network: config, layers, and the passes on either engine, through time and back again.
 
+import type { Name } from "../../base/names.ts";
 import { readNumber } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 import { product } from "../../engines/cpu/product.ts";
@@ -40,7 +41,7 @@ export interface RnnOptions extends TrainingOptions {
 /** A recurrent network's config. */
 export interface RnnConfig extends RnnOptions {
   /** The kind of model. */
-  readonly type: "rnn" | typeof rnn;
+  readonly type: Name<"rnn"> | typeof rnn;
 }
 
 /** With every default filled in. */
