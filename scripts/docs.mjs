@@ -1,5 +1,5 @@
 // Writes the pages of docs/ that follow from the registries: rules.md, schedules.md, landscapes.md with its picture, and lab.md
-// with what its experiments found, which are run on the CPU where they changed; what data.md shows of commands; and the API
+// with what its experiments found, which are run on the CPU where they changed; what first_hour.md shows of commands; and the API
 // reference into dist/api, by typedoc. Node runs no TypeScript that imports WGSL, so Vite loads it.
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -61,17 +61,14 @@ for (const experiment of experiments) {
 }
 await writeFile(join(root, "docs", "lab.md"), labMarkdown(recordOf));
 
-// Where a table's commands find the examples and may write.
+// Where the commands find the examples and may write.
 const desk = await mkdtemp(join(tmpdir(), "fallline-docs-"));
 await symlink(join(root, "examples"), join(desk, "examples"));
-const data = join(root, "docs", "data.md");
-const shown = await printed(readFileSync(data, "utf8"), async (args) => {
-  const { stdout, stderr } = await promisify(execFile)(process.execPath, [join(root, "dist", "cli.js"), ...args], {
-    cwd: desk,
-  });
-  return args[0] === "predict" ? stdout + stderr : stdout;
-});
-await writeFile(data, shown);
+const hour = join(root, "docs", "first_hour.md");
+const shown = await printed(readFileSync(hour, "utf8"), (args) =>
+  promisify(execFile)(process.execPath, [join(root, "dist", "cli.js"), ...args], { cwd: desk }),
+);
+await writeFile(hour, shown);
 await rm(desk, { recursive: true });
 await vite.close();
 

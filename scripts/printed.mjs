@@ -1,10 +1,11 @@
-// What documents show of commands: after a block of commands that begin with "npx fallline" a block of what they print.
+// What documents show of commands: after a block of commands that begin with "npx fallline" a block of what they print. Progress
+// goes to stderr and is not shown, but what predict says there of its answers is.
 
 /**
  * A document with every such block as the commands print it now; one that differs in the seconds alone stays.
  *
  * @param {string} markdown
- * @param {(args: readonly string[]) => Promise<string>} run What `fallline ARGS` prints.
+ * @param {(args: readonly string[]) => Promise<{ stdout: string, stderr: string }>} run What `fallline ARGS` prints.
  * @returns {Promise<string>}
  */
 export async function printed(markdown, run) {
@@ -13,7 +14,11 @@ export async function printed(markdown, run) {
     /```sh\n((?:npx fallline [^\n]*\n)+)```\n\n```text\n([\s\S]*?)```/g,
   )) {
     let found = "";
-    for (const command of commands.trimEnd().split("\n")) found += await run(command.split(" ").slice(2));
+    for (const command of commands.trimEnd().split("\n")) {
+      const args = command.replace(/ +#.*/, "").split(" ").slice(2);
+      const { stdout, stderr } = await run(args);
+      found += args[0] === "predict" ? stdout + stderr : stdout;
+    }
     if (withoutSeconds(found) === withoutSeconds(shown)) continue;
     text = text.replace(
       block,
@@ -28,4 +33,4 @@ ${found}\`\`\``,
 }
 
 /** @param {string} text */
-const withoutSeconds = (text) => text.replace(/^\d+ s; /gm, "");
+const withoutSeconds = (text) => text.replace(/^[\d.]+ s(?=;|$)/gm, "");

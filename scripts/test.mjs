@@ -25,6 +25,7 @@ const long = [
     "curvature",
     "defaults",
     "faults",
+    "first_hour",
     "lab",
     "lbfgs_recorded",
     "lr_finder",

@@ -239,16 +239,19 @@ globalThis.fetch = async () => new Response(encodeSafetensors({ metadata: {}, te
   });
 });
 
-describe.each(["docs/models.md", "docs/curvature.md", "docs/schedules.md", "docs/rules.md"])("%s", (file) => {
-  it.each(Array.from({ length: countBlocks(file, "js") }, (_, index) => index))(
-    "has example %i, which prints what it promises",
-    async (index) => {
-      const example = block(file, "js", index);
-      expect(promised(example)).not.toBe("");
-      expect(await run(example)).toBe(promised(example));
-    },
-  );
-});
+describe.each(["docs/first_hour.md", "docs/models.md", "docs/curvature.md", "docs/schedules.md", "docs/rules.md"])(
+  "%s",
+  (file) => {
+    it.each(Array.from({ length: countBlocks(file, "js") }, (_, index) => index))(
+      "has example %i, which prints what it promises",
+      async (index) => {
+        const example = block(file, "js", index);
+        expect(promised(example)).not.toBe("");
+        expect(await run(example)).toBe(promised(example));
+      },
+    );
+  },
+);
 
 describe("docs/custom_rules.md", () => {
   it("has a rule that obeys every law", async () => {

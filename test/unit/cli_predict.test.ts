@@ -3,8 +3,7 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { printed } from "../../scripts/printed.mjs";
-import { fallline, root } from "../run_cli.ts";
+import { fallline } from "../run_cli.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "fallline-predict-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -216,29 +215,6 @@ describe("fallline predict", () => {
     const { dataset: _, ...older } = JSON.parse(readFileSync(join(path("kinds"), "run.json"), "utf8"));
     writeFileSync(join(path("mixed"), "run.json"), JSON.stringify(older));
     expect(await refusal("mixed")).toContain("does not say how its data were read");
-  });
-
-  it("is as right on Fisher's irises as his discriminants, as docs/data.md and the README show it", async () => {
-    const document = readFileSync(join(root, "docs/data.md"), "utf8");
-    const ran: string[] = [];
-    const shown = await printed(document, async (args) => {
-      const here = args.map((word) => (/^(iris|predicted\.csv)$/.test(word) ? path(word) : word));
-      const { code, stdout, stderr } = await fallline(here);
-      expect(`${code} ${stderr}`).toMatch(/^0 /);
-      ran.push(stdout);
-      return (args[0] === "predict" ? stdout + stderr : stdout).replaceAll(`${folder}/`, "");
-    });
-    expect(shown).toBe(document);
-    expect(ran).toHaveLength(2);
-    const { testAccuracy, dataset } = JSON.parse(readFileSync(join(path("iris"), "run.json"), "utf8"));
-    expect(dataset.classNames.toSorted()).toEqual(["setosa", "versicolor", "virginica"]);
-    expect(testAccuracy).toBeGreaterThan(0.95);
-    const { score } = await predictions("iris", join(root, "examples/iris.csv"));
-    expect(score!.accuracy).toBeGreaterThanOrEqual(147 / 150);
-    const said = `test accuracy ${(100 * testAccuracy).toFixed(2)} % of 30 examples`;
-    expect(readFileSync(join(root, "README.md"), "utf8")).toContain(
-      `train --data examples/iris.csv     # Fisher's irises: ${said}`,
-    );
   });
 
   it("ends with status 2 where the command is not understood", async () => {

@@ -24,7 +24,7 @@ import { number } from "./number.ts";
 import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { keep, Results, wrotePhrase } from "./results.ts";
-import { addDataOptions, type DataOptions, openJob, takeDataOptions } from "./run_file.ts";
+import { addDataOptions, type DataOptions, openJob, takeDataOptions, widthsOf } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 
 interface FindLrOptions
@@ -47,7 +47,7 @@ export function findLrCommand(): Command {
       "a learning-rate range test: a short run whose rate climbs, and short runs at the rates that its losses speak for",
     )
     .argument("[config]", "a run config, or the run.json of a run; without: a small network on MNIST")
-    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--model <widths>", widthsOf(job.model))
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)

@@ -127,6 +127,10 @@ function dataOf(data: object | null, { data: path, testRows, standardize, ...col
   };
 }
 
+/** What `--model` is, where the job has these widths. */
+export const widthsOf = (model: string) =>
+  `widths of the layers (default: ${model}; the first and last of --data follow from it, and a table has ${tableLayers.join("-")} between them)`;
+
 /**
  * The run that a file describes, or without one the job that options describe. A model that no one asked for has the widths
  * that the data need.

@@ -23,7 +23,7 @@ import { type Backend, backendOption, engineOrReference } from "./engine.ts";
 import { number } from "./number.ts";
 import { type Ranked, rankingLine, rankingTable } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { addDataOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
+import { addDataOptions, type DataOptions, notesOf, openJob, takeDataOptions, widthsOf } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
 import { testPhrase } from "./train.ts";
@@ -54,7 +54,7 @@ export function searchCommand(): Command {
       `courses of the rate to try: ${scheduleShapeNames.join(", ")} (default: ${searchedShapes.join(",")})`,
     )
     .option("--budget <steps>", "steps of all runs together (default: 7 times those of a run)", number)
-    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--model <widths>", widthsOf(job.model))
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `steps of a whole run (default: ${jobDefaults.steps})`, number)
     .option("--seed <n>", `seed of the weights and of the data's order (default: ${job.seed})`, number)

@@ -34,7 +34,7 @@ import { terminalPlot } from "./plot.ts";
 import { Bars } from "./progress.ts";
 import { rankingLine, rankingTable, trialTitle } from "./ranking.ts";
 import { keep, Results } from "./results.ts";
-import { addDataOptions, type DataOptions, notesOf, openJob, takeDataOptions } from "./run_file.ts";
+import { addDataOptions, type DataOptions, notesOf, openJob, takeDataOptions, widthsOf } from "./run_file.ts";
 import { runId, signedSvg, writeRun } from "./run_id.ts";
 import { type RaceDisplay, showRace } from "./show_race.ts";
 import { testPhrase } from "./train.ts";
@@ -67,7 +67,7 @@ export function sweepCommand(): Command {
     .option("--random", "draw at random, from spans by their logarithm, instead of every combination")
     .option("--no-halving", "run every one to its end")
     .option("--no-compare", "do not train the best once more alone, which shows what side by side saves")
-    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--model <widths>", widthsOf(job.model))
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option("--batch <n>", `examples per step (default: ${job.batch})`, number)
     .option("--steps <n>", `training steps (default: ${jobDefaults.steps})`, number)

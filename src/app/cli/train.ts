@@ -40,6 +40,7 @@ import {
   openResumed,
   type Rows,
   takeDataOptions,
+  widthsOf,
 } from "./run_file.ts";
 import { digest, runId, signedSvg, writeRun } from "./run_id.ts";
 import { canDraw } from "./streams.ts";
@@ -69,7 +70,7 @@ export function trainCommand(): Command {
   const command = new Command("train")
     .description("train a model on MNIST or your own data; without arguments: the main job")
     .argument("[config]", "a run config, or the run.json of a run to repeat")
-    .option("--model <widths>", `widths of the layers (default: ${job.model})`)
+    .option("--model <widths>", widthsOf(job.model))
     .option("--rule <name>", `update rule: ${rules.map(({ name }) => name).join(", ")} (default: ${job.rule})`)
     .option(
       "--lr <rate>",
