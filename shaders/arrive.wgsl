@@ -1,9 +1,9 @@
 // The last invocation of a dispatch advances the step, so that no dispatch of its own is needed for that: whoever is counted
-// out has read what changes then.
+// out has read what changes then. The barrier is that of storage, where these reads and the count are.
 fn arrives_last(record: u32, lane: u32, workgroups: u32) -> bool {
   var last = false;
   if (barriers) {
-    workgroupBarrier();
+    storageBarrier();
     if (lane == 0u) {
       last = atomicAdd(&control[record].arrived, 1u) == workgroups - 1u;
     }

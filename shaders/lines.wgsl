@@ -114,8 +114,12 @@ fn main(
       }
     }
   }
-  if (barriers && task.together != 0u) {
-    sum = joined(lane, sum);
+  if (barriers) {
+    // Whether or not it is needed: some compilers refuse a barrier behind what was loaded.
+    let all = joined(lane, sum);
+    if (together) {
+      sum = all;
+    }
   }
   let alone = !together || lane == 0u;
   if (alone && line < task.lines && !rests(now) && h.frozen == 0.0) {

@@ -1,5 +1,6 @@
-// What rules may call: the built-in functions may lose what is NaN, or detect it by a comparison that is optimised away; and
-// whether arithmetic keeps numbers below 2^-126 or takes them as 0 is each implementation's choice.
+// What rules may call, and what is told by bits: the built-in functions may lose what is NaN, compilers may take it that no number
+// is NaN or infinite and turn or drop the comparisons that would find it, and whether arithmetic keeps numbers below 2^-126 or
+// takes them as 0 is each implementation's choice. docs/numerics.md lists what is left to them.
 fn nan_in(x: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
 }
@@ -19,7 +20,7 @@ fn signs_of(x: vec4f) -> vec4f {
 
 // The larger of two; what is NaN in either stays that.
 fn larger(a: vec4f, b: vec4f) -> vec4f {
-  return select(max(a, b), a + b, nan_in(a) | nan_in(b));
+  return select(select(max(a, b), b, nan_in(b)), a, nan_in(a));
 }
 
 fn larger_of(a: f32, b: f32) -> f32 {

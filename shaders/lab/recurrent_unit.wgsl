@@ -10,7 +10,9 @@ fn unit(row: u32) -> Unit {
   var y = Unit(0.0, vec2f());
   for (var t = 0u; t < features; t++) {
     let x = input(row, t);
-    let h = tanh(param(0u) * x + param(1u) * y.h);
+    // Where tanh is 1 in float32 some adapters' overflows.
+    let z = param(0u) * x + param(1u) * y.h;
+    let h = select(tanh(z), sign(z), abs(z) > 10.0);
     y = Unit(h, (1.0 - h * h) * (vec2f(x, y.h) + param(1u) * y.by));
   }
   return y;

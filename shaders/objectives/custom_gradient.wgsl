@@ -28,7 +28,7 @@ fn main(
     for (var m = start; m < min(start + 64u * slices, batch.count); m += slices) {
       let row = batch.rows[m];
       let weight = weight_of(row);
-      if (weight != 0.0) {
+      if ((bitcast<u32>(weight) << 1u) != 0u) {
         stretch += weight * gradient(row, i);
       }
     }

@@ -1,5 +1,5 @@
 // Adds up the slices of each parameter's gradient in a fixed order: one workgroup a parameter, a tree in workgroup memory. On
-// adapters that emulate a GPU there is only one lane.
+// adapters that emulate a GPU there is only one lane. A replica that is halted meets the barriers too, as in total.wgsl.
 struct Sizes {
   slices: u32,
 }
@@ -23,13 +23,14 @@ fn main(
 ) {
   let i = position.y * workgroups.x + position.x;
   let replica = position.z;
-  if (i >= param_count || halted(replica)) {
+  if (i >= param_count) {
     return;
   }
-  let slices = sizes.slices;
+  let keeps = halted(replica);
+  let slices = select(sizes.slices, 0u, keeps);
   var sum = 0.0;
   for (var slice = lane; slice < slices; slice += lane_count) {
-    sum += sums[(replica * slices + slice) * param_count + i];
+    sum += sums[(replica * sizes.slices + slice) * param_count + i];
   }
   if (lane_count > 1u) {
     shared_sums[lane] = sum;
@@ -42,7 +43,7 @@ fn main(
     }
     sum = shared_sums[0];
   }
-  if (lane == 0u) {
+  if (lane == 0u && !keeps) {
     let scale = bitcast<f32>(control[replica * control_stride + loss_scale_index]);
     gradients[replica * arena_stride + place(i)] = sum * batch.inverse * scale;
   }

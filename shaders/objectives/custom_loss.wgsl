@@ -17,7 +17,7 @@ fn main(
   let weight = weight_of(row);
   var weighted = 0.0;
   // What does not count does not matter, be it infinite.
-  if (weight != 0.0) {
+  if ((bitcast<u32>(weight) << 1u) != 0u) {
     weighted = weight * loss(row);
   }
   outcomes[replica * sizes.capacity + m] = Outcome(weighted, 0.0);

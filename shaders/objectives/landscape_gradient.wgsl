@@ -1,7 +1,7 @@
 // The gradient of every point, and the sum of the terms of all of them, in one pass over the coordinates: one workgroup a
 // chunk, each coordinate its own slope and term, so that one point of a million coordinates is as parallel as a million
 // points. Sums are taken in a fixed order. The gradient is that of the loss times the optimizer's loss scale; a replica that
-// is halted keeps what it has.
+// is halted keeps what it has, and meets the barriers, as in total.wgsl.
 @group(0) @binding(2) var<storage, read_write> gradients: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>;
 // the optimizer's control buffer
@@ -32,14 +32,15 @@ fn main(
   let chunk = position.y * workgroups.x + position.x;
   let chunks = (setting.length - 1u) / chunk_length + 1u;
   let replica = position.z;
-  if (chunk >= chunks || control[replica * control_stride + skip_index] == 2u) {
+  if (chunk >= chunks) {
     return;
   }
+  let keeps = control[replica * control_stride + skip_index] == 2u;
   let scale = bitcast<f32>(control[replica * control_stride + loss_scale_index]);
   step = control[replica * control_stride + step_index];
   let first_point = replica * setting.stride + setting.points_first;
   let first_gradient = replica * setting.stride + setting.gradients_first;
-  let end = min((chunk + 1u) * chunk_length, setting.length);
+  let end = select(min((chunk + 1u) * chunk_length, setting.length), 0u, keeps);
   var sum = 0.0;
   for (var e = chunk * chunk_length + lane; e < end; e += workgroup_size) {
     let i = e % setting.dimension;
@@ -51,7 +52,9 @@ fn main(
   }
   let partial = replica * chunks + chunk;
   if (!barriers) {
-    partials[partial * workgroup_size + lane] = sum;
+    if (!keeps) {
+      partials[partial * workgroup_size + lane] = sum;
+    }
     return;
   }
   lanes[lane] = sum;
@@ -62,7 +65,7 @@ fn main(
     }
     workgroupBarrier();
   }
-  if (lane == 0u) {
+  if (lane == 0u && !keeps) {
     partials[partial] = lanes[0];
   }
 }

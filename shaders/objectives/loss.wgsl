@@ -22,8 +22,13 @@ struct Sizes {
 @group(0) @binding(5) var<storage, read> control: array<u32>;
 @group(0) @binding(6) var<uniform> sizes: Sizes;
 
+// By bits, as in nan.wgsl.
 fn is_finite(x: f32) -> bool {
   return (bitcast<u32>(x) & 0x7f800000u) != 0x7f800000u;
+}
+
+fn is_nan(x: f32) -> bool {
+  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
 }
 
 @compute @workgroup_size(lanes)
@@ -53,5 +58,5 @@ fn main(
   let scale = bitcast<f32>(control[replica * control_stride + sizes.loss_scale_index]);
   let found = judge(first, batch.rows[row], weight * batch.inverse * scale);
   // What does not count does not matter, be it infinite.
-  outcomes[example] = Outcome(select(weight * found.loss, 0.0, weight == 0.0), weight * found.hit);
+  outcomes[example] = Outcome(select(weight * found.loss, 0.0, (bitcast<u32>(weight) << 1u) == 0u), weight * found.hit);
 }

@@ -1,5 +1,6 @@
 // Sums outcomes of each replica in a fixed order: one workgroup a replica, a tree in workgroup memory. A lane adds up 64
-// before it adds their sum to others: on adapters that emulate a GPU there is only one lane.
+// before it adds their sum to others: on adapters that emulate a GPU there is only one lane. A replica that is halted has no
+// outcomes to sum and keeps its total; it meets the barriers all the same, which some compilers refuse behind what was loaded.
 struct Sizes {
   // outcomes of a replica, of which those beyond the batch's count are nothing
   capacity: u32,
@@ -24,31 +25,29 @@ fn add(a: Outcome, b: Outcome) -> Outcome {
 @compute @workgroup_size(lane_count)
 fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index) lane: u32) {
   let replica = position.z;
-  if (halted(replica)) {
-    return;
-  }
+  let keeps = halted(replica);
+  let count = select(batch.count, 0u, keeps);
   let first = replica * sizes.capacity;
   var sum = Outcome(0.0, 0.0);
-  for (var start = lane; start < batch.count; start += 64u * lane_count) {
+  for (var start = lane; start < count; start += 64u * lane_count) {
     var stretch = Outcome(0.0, 0.0);
-    for (var i = start; i < min(start + 64u * lane_count, batch.count); i += lane_count) {
+    for (var i = start; i < min(start + 64u * lane_count, count); i += lane_count) {
       stretch = add(stretch, outcomes[first + i]);
     }
     sum = add(sum, stretch);
   }
-  if (lane_count == 1u) {
-    totals[sizes.first + replica] = sum;
-    return;
-  }
-  lanes[lane] = sum;
-  workgroupBarrier();
-  for (var half = lane_count / 2u; half > 0u; half /= 2u) {
-    if (lane < half) {
-      lanes[lane] = add(lanes[lane], lanes[lane + half]);
-    }
+  if (lane_count > 1u) {
+    lanes[lane] = sum;
     workgroupBarrier();
+    for (var half = lane_count / 2u; half > 0u; half /= 2u) {
+      if (lane < half) {
+        lanes[lane] = add(lanes[lane], lanes[lane + half]);
+      }
+      workgroupBarrier();
+    }
+    sum = lanes[0];
   }
-  if (lane == 0u) {
-    totals[sizes.first + replica] = lanes[0];
+  if (lane == 0u && !keeps) {
+    totals[sizes.first + replica] = sum;
   }
 }

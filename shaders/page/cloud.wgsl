@@ -33,7 +33,9 @@ fn place(i: u32) -> vec2f {
 // the colour of a point by where it is, with how sure it is
 fn look(at: vec2f) -> vec4f {
   let share = (at - cloud.reach.xz) / (cloud.reach.yw - cloud.reach.xz);
-  if (!(all(share >= vec2f()) && all(share < vec2f(1.0)))) {
+  // By bits where it is not finite, which no comparison need find.
+  let lost = (bitcast<vec2u>(share) & vec2u(0x7f800000u)) == vec2u(0x7f800000u);
+  if (any(lost) || any(share < vec2f()) || any(share >= vec2f(1.0))) {
     return vec4f(cloud.colors[8].rgb, 0.5);
   }
   let cell = min(vec2u(share * f32(cloud.cells)), vec2u(cloud.cells - 1u));

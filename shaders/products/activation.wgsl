@@ -1,5 +1,5 @@
 // Activations and their derivatives, in the order of src/engines/products/activation.ts. A derivative is formed from what the
-// forward pass keeps: the activation's value, or for gelu and silu what went into it. NaN stays NaN in all of them.
+// forward pass keeps: the activation's value, or for gelu and silu what went into it.
 
 const gelu = 4u;
 const silu = 5u;
@@ -8,7 +8,12 @@ fn keeps_input() -> bool {
   return sizes.activation == gelu || sizes.activation == silu;
 }
 
+// What is NaN stays that: relu's comparison may be compiled into a maximum, which loses it, and so do some adapters' functions.
 fn activate(x: vec4f) -> vec4f {
+  return select(of_number(x), x, nan_in(x));
+}
+
+fn of_number(x: vec4f) -> vec4f {
   switch sizes.activation {
     case 1u: { return select(x, vec4f(), x < vec4f()); }
     // Where it is 1 in float32 some adapters' tanh overflows.
@@ -38,8 +43,7 @@ fn slope(kept: vec4f) -> vec4f {
 fn sigmoid(x: vec4f) -> vec4f {
   let small = exp(-abs(x));
   let share = 1.0 / (1.0 + small);
-  let is_nan = (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
-  return select(select(share, small * share, x < vec4f()), x, is_nan);
+  return select(select(share, small * share, x < vec4f()), x, nan_in(x));
 }
 
 // The distribution function of the standard normal, (1 + erf(x / √2)) / 2, within 1e-7, by Hastings' approximation

@@ -12,7 +12,6 @@ fn finish(instance: u32, row: u32, column: u32, product: vec4f) {
   if (!keeps_input()) {
     kept = unscaled(kept);
   }
-  let scale = mask(instance, row, column);
-  let delta = select(product * slope(kept) * scale, vec4f(), scale == vec4f());
+  let delta = select(product * slope(kept) * kept_scale(), vec4f(), dropped(instance, row, column));
   store_c(i, sizes.n - 4u * column, delta);
 }

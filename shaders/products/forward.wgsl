@@ -14,7 +14,6 @@ fn finish(instance: u32, row: u32, column: u32, product: vec4f) {
   if (sizes.has_extra == 1u) {
     store_extra(begins.extra + within, count, z);
   }
-  let scale = mask(instance, row, column);
   // A dropped infinity is dropped.
-  store_c(i, count, select(activate(z) * scale, vec4f(), scale == vec4f()));
+  store_c(i, count, select(activate(z) * kept_scale(), vec4f(), dropped(instance, row, column)));
 }

@@ -1,6 +1,10 @@
 // Where nothing is dropped.
-fn mask(instance: u32, row: u32, column: u32) -> vec4f {
-  return vec4f(1.0);
+fn dropped(instance: u32, row: u32, column: u32) -> vec4<bool> {
+  return vec4<bool>(false);
+}
+
+fn kept_scale() -> f32 {
+  return 1.0;
 }
 
 fn unscaled(x: vec4f) -> vec4f {

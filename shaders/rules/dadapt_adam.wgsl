@@ -26,8 +26,9 @@ fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   let numerator = h.sqrt_beta2 * r.numerator + h.one_minus_sqrt_beta2 * rate(r.d, h) * s.inner;
-  let known = s.magnitude > 0.0;
-  let estimate = numerator / (h.one_minus_sqrt_beta2 * select(1.0, s.magnitude, known));
+  let divisor = h.one_minus_sqrt_beta2 * s.magnitude;
+  let known = divisor >= 0x1p-126f;
+  let estimate = numerator / select(1.0, divisor, known);
   let grown = select(min(estimate, r.d * h.growth_rate), estimate, nan_in(vec4f(estimate)).x);
   return Scalars(select(r.d, larger_of(r.d, grown), known), r.d, numerator);
 }

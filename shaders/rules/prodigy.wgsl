@@ -16,7 +16,7 @@ fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   let numerator = h.beta3 * r.numerator + (r.d / h.d0) * (r.d * h.step_size) * s.inner;
-  let known = s.magnitude > 0.0;
+  let known = s.magnitude >= 0x1p-126f;
   let estimate = h.d_coef * numerator / select(1.0, s.magnitude, known);
   return Scalars(select(r.d, larger_of(r.d, estimate), known), r.d, numerator);
 }

@@ -1,4 +1,5 @@
-// y := keep·y + times·Σ c·x, chunk by chunk, added up in the order of the vectors. What is multiplied by 0 does not count.
+// y := keep·y + times·Σ c·x, chunk by chunk, added up in the order of the vectors. What is multiplied by 0 does not count, be
+// it infinite; by 0 in its bits, since no comparison need find NaN.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
@@ -14,12 +15,12 @@ fn main(
   let end = min((index + 1u) * sizes.chunk_length, sizes.stride);
   for (var i = index * sizes.chunk_length + lane; i < end; i += workgroup_size) {
     var sum = vec4f();
-    if (sizes.keep != 0.0) {
+    if ((bitcast<u32>(sizes.keep) << 1u) != 0u) {
       sum = sizes.keep * y[y_first + i];
     }
     for (var v = 0u; v < sizes.count; v++) {
       let c = sizes.times * factors[c_first + v * sizes.factor_step];
-      if (c != 0.0) {
+      if ((bitcast<u32>(c) << 1u) != 0u) {
         sum += c * x_at(x_first + v * apart + i);
       }
     }

@@ -30,10 +30,10 @@ fn main(
     var part = Sum();
     for (var i = first; i < last; i += workgroup_size) {
       let value = x[first_quad + i];
-      let size = abs(value);
-      let is_small = size < vec4f(0x1p-48f);
-      let is_large = size > vec4f(0x1p+48f);
-      // What is not a number is neither.
+      // By bits: below 2^-48, or above 2^48. What is not a number is neither.
+      let size = bitcast<vec4u>(value) & vec4u(0x7fffffffu);
+      let is_small = size < vec4u(0x27800000u);
+      let is_large = (size > vec4u(0x57800000u)) & (size <= vec4u(0x7f800000u));
       let middle = select(value, none, is_small | is_large);
       part.middle += dot(middle, middle);
       let small = select(none, value * 0x1p+80f, is_small);

@@ -19,10 +19,10 @@ fn main(@builtin(workgroup_id) position: vec3u, @builtin(local_invocation_index)
     let middle = sqrt(total.middle);
     let large = sqrt(total.large);
     var norm = small;
-    if (large > 0.0) {
+    if (bitcast<u32>(large) != 0u) {
       norm = joint(large, middle * 0x1p-88f) * 0x1p+88f;
-    } else if (middle != 0.0) {
-      // What is not a number is not 0 either.
+    } else if (bitcast<u32>(middle) != 0u) {
+      // What is not a number has other bits than 0.
       norm = joint(middle, small);
     }
     scalars[sizes.into * sizes.replicas + replica] = norm;

@@ -43,7 +43,7 @@ const lossBindings = [
   array("totals", "read", "f32"),
   array("control", "read", "u32"),
   array("scalars", "write", "f32"),
-  { name: "sizes", use: "read", type: "Sizes" },
+  { name: "sizes", use: "uniform", type: "Sizes" },
 ] as const satisfies readonly KernelBinding[];
 
 export const meanLossSource = assemble("mean loss", [

@@ -2,6 +2,8 @@
 
 import { type Counting, countCalls } from "../../bench/counting.ts";
 import { keep } from "../../scripts/webgpu.mjs";
+import { note } from "../../src/engines/products/probes.ts";
+import { memoryProbes } from "../../src/engines/products/variants.ts";
 import { atEndOfFile, device, openNull } from "./setup.ts";
 
 export type { Counts } from "../../bench/counting.ts";
@@ -33,5 +35,7 @@ export async function nullDevice(): Promise<CountingDevice> {
   const adapter = await (await openNull()).requestAdapter();
   const idle = await adapter!.requestDevice();
   keep(adapter, idle);
+  // It would run no probe.
+  for (const { probe } of memoryProbes) note(idle, probe, true);
   return { device: idle, ...countCalls(idle) };
 }

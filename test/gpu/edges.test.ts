@@ -8,6 +8,7 @@ import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.t
 import type { Optimizer } from "../../src/optimizer/optimizer.ts";
 import { readConfig } from "../../src/optimizer/read_config.ts";
 import { adamw } from "../../src/rules/adam.ts";
+import { rules } from "../../src/rules/index.ts";
 import { sgd } from "../../src/rules/sgd.ts";
 import { cyclic } from "../../src/schedules/cyclic.ts";
 import { createCpuOptimizer, createOptimizer } from "../optimizers.ts";
@@ -51,6 +52,21 @@ describe("eps below the least normal float32", () => {
     expect(cpu.every(Number.isFinite)).toBe(true);
     for (const [i, value] of gpu.entries()) expect(value).toBeCloseTo(cpu[i]!, 5);
   });
+});
+
+describe("sums below the least normal float32", () => {
+  it.each(rules.filter(({ reduction }) => reduction).map(({ name }) => name))(
+    "are divisors of nothing: what is finite stays so (%s)",
+    async (rule) => {
+      for (const size of [1e-21, 1e-37]) {
+        const tensors = [{ name: "w", shape: [2, 2], data: [size, -size, size, size] }];
+        const [cpu, gpu] = await both(tensors, { rule }, (optimizer) =>
+          stepped(optimizer, [size, size, -size, size], 3),
+        );
+        for (const found of [cpu, gpu]) expect(found.every(Number.isFinite), `${size}: ${found}`).toBe(true);
+      }
+    },
+  );
 });
 
 describe("a gradient that is not a number and not skipped", () => {

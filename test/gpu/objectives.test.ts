@@ -86,6 +86,33 @@ describe("the GPU's gradients are the reference's", () => {
   });
 });
 
+describe("an output that is NaN", () => {
+  it.each(["softmaxCrossEntropy", "sigmoidBinaryCrossEntropy", "meanSquaredError", "huber"] as const)(
+    "makes the same of loss and gradient NaN as in the reference (%s)",
+    async (loss) => {
+      const model = createModel({ layers: [1, 3], loss });
+      const tensors = [
+        { name: "layer1.weight", shape: [1, 3], data: [0.5, Number.NaN, -0.5] },
+        { name: "layer1.bias", shape: [3] },
+      ];
+      const inputs = { name: "toy", count: 2, features: 1, inputs: Float32Array.of(1, -1), scale: 1 };
+      const labelled = { ...inputs, classes: 3, labels: Uint8Array.of(0, 1) };
+      const aimed = { ...inputs, outputs: 3, targets: Float32Array.of(1, 0, 0, 0, 1, 0) };
+      const data = loss === "softmaxCrossEntropy" ? labelled : aimed;
+      const missing: boolean[][] = [];
+      for (const engine of [webgpuEngine(device), cpuEngine()]) {
+        const trainee = await createTrainee(engine, model, tensors, { rule: sgd }, { data, batch: 2 });
+        expect((await trainee.objective.gradient(Uint32Array.of(0, 1)))[0]).toBeNaN();
+        const gradients = Object.values(await trainee.optimizer.read("gradients"));
+        missing.push(gradients.flatMap((values) => Array.from(values, Number.isNaN)));
+        trainee.destroy();
+      }
+      expect(missing[0]).toEqual(missing[1]);
+      expect(missing[0]).toContain(true);
+    },
+  );
+});
+
 describe("logits that are large", () => {
   it("give a finite loss and gradient", async () => {
     const model = createModel({ layers: [1, 3] });

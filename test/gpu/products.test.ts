@@ -7,6 +7,7 @@ import { requestDevice } from "../../src/engines/gpu/device.ts";
 import { compileKernel, encodeDispatches } from "../../src/engines/gpu/kernel.ts";
 import { type Activation, activationFunctions, activations } from "../../src/engines/products/activation.ts";
 import { type Dropout, dropped } from "../../src/engines/products/dropout.ts";
+import { askOnce, holds } from "../../src/engines/products/probes.ts";
 import {
   type Epilogue,
   type Operand,
@@ -15,12 +16,12 @@ import {
   type Replicated,
   variantDispatch,
 } from "../../src/engines/products/product.ts";
-import { hasQuadsInRow } from "../../src/engines/products/quads.ts";
 import { assembleProduct, bindingsOf, kernelNames } from "../../src/engines/products/sources.ts";
 import {
   findVariant,
+  memoryProbes,
   type ProductShape,
-  probeVariants,
+  quadsInRow,
   type Variant,
   variants,
   whyNot,
@@ -250,10 +251,17 @@ it("compiles every kernel and epilogue, with float16 too, where nothing is run",
 it.runIf(device.features.has("subgroups"))(
   "quads are four invocations in a row here, as their kernel needs",
   async () => {
-    await probeVariants(device);
-    expect(hasQuadsInRow(device)).toBe(true);
+    await askOnce(device, quadsInRow);
+    expect(holds(device, quadsInRow)).toBe(true);
   },
 );
+
+it("a workgroup has the memory that variants need, and barriers behind an early return", async () => {
+  for (const { probe } of memoryProbes) {
+    await askOnce(device, probe);
+    expect(holds(device, probe), probe.name).toBe(true);
+  }
+});
 
 const shape = { m: 7, n: 10, k: 5 };
 const [m, n, k] = [shape.m, shape.n, shape.k];

@@ -2,14 +2,17 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { DeviceError, OptionError } from "../../src/base/errors.ts";
 import { type ChoiceStore, clear, keepChoices } from "../../src/engines/gpu/kernel_choices.ts";
-import { hasQuadsInRow } from "../../src/engines/products/quads.ts";
+import { askOnce, holds } from "../../src/engines/products/probes.ts";
 import { type TuneOptions, tune, tuneProducts } from "../../src/engines/products/tuner.ts";
 import { choices, noteSpeeds, pin, variantFor } from "../../src/engines/products/variant_choices.ts";
 import {
   candidates,
   defaultVariant,
+  findVariant,
+  memoryProbes,
   type ProductShape,
   probeVariants,
+  quadsInRow,
   shapeKey,
   variantNames,
   variants,
@@ -156,9 +159,29 @@ describe("a driver that refuses", () => {
   it("the probe of quads has none in a row, and no variant of them is pinned", async () => {
     const refusing = await refusingDevice("probe of quads");
     await probeVariants(refusing);
-    expect(hasQuadsInRow(refusing)).toBe(!refusing.features.has("subgroups"));
+    expect(holds(refusing, quadsInRow)).toBe(!refusing.features.has("subgroups"));
     await expect(pin(refusing, "all", "quads-32x32")).rejects.toThrow(DeviceError);
     expect(choices(refusing)).toEqual([]);
+    refusing.destroy();
+  });
+
+  it("barriers or workgroup memory has its products made without", async () => {
+    const refusing = await refusingDevice("bytes of workgroup memory");
+    const [shape, gpu] = [{ m: 2048, n: 1024, k: 512 }, { description: "a GPU" } as GPUAdapterInfo];
+    const asGpu = new Proxy(refusing, {
+      get(target, key) {
+        const value: unknown = key === "adapterInfo" ? gpu : Reflect.get(target, key, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    expect(defaultVariant(asGpu, shape).name).toBe("tiled-64x64");
+    await askOnce(asGpu, memoryProbes[0]!.probe);
+    // More than 8,192 bytes were not asked for.
+    expect(defaultVariant(asGpu, shape).name).toBe("registers-32x16");
+    expect(whyNot(asGpu, findVariant("tiled-64x64")!)).toBe(
+      "a probe of 8192 bytes of workgroup memory and barriers failed on it",
+    );
+    expect(whyNot(asGpu, findVariant("vectors-64x64")!)).toBeUndefined();
     refusing.destroy();
   });
 

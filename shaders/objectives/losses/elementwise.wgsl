@@ -1,5 +1,5 @@
 // Losses of each output and its target alone, which the fragment's `each` gives with the derivative; the example's loss is
-// their mean.
+// their mean. Of NaN both are NaN, whatever comparisons and exponentials make of it.
 fn judge(first: u32, row: u32, factor: f32) -> Outcome {
   let width = sizes.width;
   var loss = 0.0;
@@ -7,7 +7,7 @@ fn judge(first: u32, row: u32, factor: f32) -> Outcome {
   for (var j = 0u; j < width; j++) {
     let output = outputs[first + j];
     let given = bitcast<f32>(answers[row * width + j]);
-    let found = each(output, given) / f32(width);
+    let found = select(each(output, given), vec2f(output), is_nan(output)) / f32(width);
     loss += found.x;
     outputs[first + j] = found.y * factor;
     hit = hit && (output > 0.0) == (given > 0.5);

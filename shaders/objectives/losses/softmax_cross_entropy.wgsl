@@ -1,14 +1,16 @@
 // -log softmax(outputs)[label], and whether the largest output is the label's. The largest is taken off first, so none is too
-// large.
+// large. Where one is NaN the loss and all derivatives are: some adapters' exponential of NaN is 0.
 fn judge(first: u32, row: u32, factor: f32) -> Outcome {
   let label = answers[row];
   let classes = sizes.width;
   var top = outputs[first];
   var best = 0u;
+  var broken = is_nan(top);
   for (var c = 1u; c < classes; c++) {
     let logit = outputs[first + c];
     best = select(best, c, logit > top);
     top = max(top, logit);
+    broken = broken || is_nan(logit);
   }
   var total = 0.0;
   var below = 0.0;
@@ -17,13 +19,14 @@ fn judge(first: u32, row: u32, factor: f32) -> Outcome {
     total += exp(-distance);
     below += distance;
   }
+  let nan = bitcast<f32>(select(0u, 0x7fc00000u, broken));
   let spread = sizes.option / f32(classes);
   let loss = log(total) + (1.0 - sizes.option) * (top - outputs[first + label]) + spread * below;
   for (var c = 0u; c < classes; c++) {
     let share = exp(outputs[first + c] - top) / total;
     let wanted = select(0.0, 1.0 - sizes.option, c == label) + spread;
-    outputs[first + c] = (share - wanted) * factor;
+    outputs[first + c] = select((share - wanted) * factor, nan, broken);
   }
   // Where a logit is NaN none is the largest.
-  return Outcome(loss, select(0.0, 1.0, is_finite(loss) && best == label));
+  return Outcome(select(loss, nan, broken), select(0.0, 1.0, !broken && is_finite(loss) && best == label));
 }

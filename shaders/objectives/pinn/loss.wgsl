@@ -70,7 +70,7 @@ fn main(
     let off = u.u - answer.y;
     let weight = answer.z;
     // What does not count does not matter, be it infinite.
-    if (weight != 0.0) {
+    if ((bitcast<u32>(weight) << 1u) != 0u) {
       outcome = Outcome(weight * residual * residual, weight * off * off);
       let slope = slopes(x, u);
       let factor = 2.0 * weight * residual * batch.inverse * scale;

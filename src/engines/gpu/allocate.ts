@@ -64,7 +64,7 @@ export function createBuffer(
   contents?: Uint8Array,
 ): GPUBuffer {
   const { STORAGE, UNIFORM, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
-  const usages = { storage: STORAGE | COPY_SRC | COPY_DST, uniform: UNIFORM, readback: MAP_READ | COPY_DST };
+  const usages = { storage: STORAGE | COPY_SRC | COPY_DST, uniform: UNIFORM | COPY_DST, readback: MAP_READ | COPY_DST };
   const purpose = `the buffer "${label}"`;
   if (use === "readback") requireLimit(device, "maxBufferSize", bytes, purpose);
   else requireBuffer(device, bytes, purpose);

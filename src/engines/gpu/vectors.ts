@@ -101,7 +101,8 @@ const structs = {
 } as const;
 
 const array = (name: string, use: Binding["use"], type = "vec4f"): Binding => ({ name, use, type: `array<${type}>` });
-const settings: Binding = { name: "sizes", use: "read", type: "Sizes" };
+// Uniform: barriers stand behind them, which some compilers refuse behind what comes from storage.
+const settings: Binding = { name: "sizes", use: "uniform", type: "Sizes" };
 const [x, y] = [array("x", "read"), array("y", "write")];
 const sumStruct = defineStruct("Sum", { values: "vec4f" });
 const totalStruct = defineStruct("Sum", { value: "f32" });
@@ -357,7 +358,7 @@ export class GpuVectors implements VectorSpace {
     const uploads = Math.max(4096, floats);
     const slots = mostRecorded + 16 * runCount(optimizer);
     const { made, buffers } = await allocate(device, `${floats} scalars`, (create) => ({
-      settings: create("vector sizes", slots * bindingAlignment),
+      settings: create("vector sizes", slots * bindingAlignment, undefined, "uniform"),
       uploads: create("vector uploads", 4 * uploads),
       scalars: create("scalars", 4 * floats),
     }));

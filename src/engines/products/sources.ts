@@ -24,7 +24,7 @@ import vectors from "../../../shaders/products/vectors.wgsl?raw";
 import { assemble, type Snippet, type Source } from "../../base/assemble.ts";
 import { defineStruct } from "../../base/struct.ts";
 import type { BindingUse } from "../gpu/kernel.ts";
-import { philoxSnippet } from "../stages/snippets.ts";
+import { nanSnippet, philoxSnippet } from "../stages/snippets.ts";
 
 /** The uniform of a product's kernel; rows, firsts and strides count elements, or vec4s where it reads those. */
 export const sizesStruct = defineStruct("Sizes", {
@@ -88,7 +88,7 @@ const snippet = (file: string, text: string) => ({ name: `shaders/products/${fil
 export const batchSnippet = snippet("batch", batch);
 
 /** Activations, of a struct `sizes` that says which. */
-export const activationSnippet = snippet("activation", activation);
+export const activationSnippets = [nanSnippet, snippet("activation", activation)];
 
 const dropouts = {
   yes: [batchSnippet, snippet("dropout", dropout), philoxSnippet],
@@ -138,7 +138,7 @@ export interface ProductCode {
 
 export function assembleProduct({ kernel, access, epilogue, dropout: drops }: ProductCode): Source {
   const [main, ...first] = kernels[kernel];
-  const activates = activating.has(epilogue) ? [activationSnippet, ...dropouts[drops ? "yes" : "no"]] : [];
+  const activates = activating.has(epilogue) ? [...activationSnippets, ...dropouts[drops ? "yes" : "no"]] : [];
   return assemble(`${kernel} product, ${epilogue}`, [
     ...first,
     { name: "the generated struct of sizes", text: sizesStruct.wgsl },

@@ -3,7 +3,7 @@
 
 import { readBoolean, readNumber, readObject } from "../../base/options.ts";
 import { isSoftware } from "../gpu/device.ts";
-import { hasQuadsInRow, probeQuads } from "./quads.ts";
+import { askOnce, holds, memoryProbe, quadsProbe } from "./probes.ts";
 import type { KernelName, MatrixAccess } from "./sources.ts";
 
 /** The sizes and form of a product: op(A) is [m, k], op(B) is [k, n]; each a whole number >= 1. */
@@ -115,12 +115,23 @@ export const variants: readonly Variant[] = [
 /** What `pin` takes. */
 export const variantNames: readonly string[] = variants.map(({ name }) => name);
 
-/** Probes the device for what {@link whyNot} cannot know otherwise; await it before a variant is chosen. */
-export function probeVariants(device: GPUDevice): Promise<void> {
-  return probeQuads(
-    device,
-    variants.filter(({ kernel }) => kernel === "quads").map(({ lanes: [width, height] }) => [width, height]),
-  );
+/** Whether quads are four invocations in a row in the workgroups that go by it. */
+export const quadsInRow = /* @__PURE__ */ quadsProbe(
+  variants.filter(({ kernel }) => kernel === "quads").map(({ lanes: [width, height] }) => [width, height]),
+);
+
+/** Whether variants can have the workgroup memory that they need: half of what every device promises, and all of it. */
+export const memoryProbes = /* @__PURE__ */ [8192, 16_384].map((bytes) => ({ bytes, probe: memoryProbe(bytes) }));
+
+/**
+ * Probes the device for what {@link whyNot} cannot know otherwise; await it before a variant is chosen. An emulated GPU chooses
+ * none that needs workgroup memory.
+ */
+export async function probeVariants(device: GPUDevice): Promise<void> {
+  await Promise.all([
+    ...(device.features.has("subgroups") ? [askOnce(device, quadsInRow)] : []),
+    ...(isSoftware(device) ? [] : memoryProbes.map(({ probe }) => askOnce(device, probe))),
+  ]);
 }
 
 /** The variant of that name; undefined where there is none. */
@@ -139,7 +150,7 @@ export function whyNot(device: GPUDevice, variant: Variant): string | undefined 
     if (!features.has("subgroups")) return 'the device lacks the feature "subgroups"';
     const least = device.adapterInfo?.subgroupMinSize;
     if (least !== undefined && least < 4) return `its subgroups may have ${least} lanes, and 4 are needed`;
-    if (!hasQuadsInRow(device)) return "its quads are not four invocations in a row";
+    if (!holds(device, quadsInRow)) return "its quads are not four invocations in a row";
   }
   if (kernel === "f16" && !features.has("shader-f16")) return 'the device lacks the feature "shader-f16"';
   const lanes = lanesOf(variant);
@@ -148,6 +159,10 @@ export function whyNot(device: GPUDevice, variant: Variant): string | undefined 
   }
   if (memory > limits.maxComputeWorkgroupStorageSize) {
     return `maxComputeWorkgroupStorageSize is ${limits.maxComputeWorkgroupStorageSize}, and ${memory} are needed`;
+  }
+  const probed = memory > 0 && memoryProbes.find(({ bytes }) => memory <= bytes);
+  if (probed && !holds(device, probed.probe)) {
+    return `a probe of ${probed.bytes} bytes of workgroup memory and barriers failed on it`;
   }
   return undefined;
 }
@@ -181,10 +196,15 @@ export function defaultVariant(device: GPUDevice, { m, n, k }: ProductShape): Va
   }
   // Large tiles reuse more of what they load, but a GPU wants many of them; where there are few, their depth is cut.
   const tiles = (side: number) => Math.ceil(m / side) * Math.ceil(n / side);
-  if (tiles(64) >= 512) return findVariant("tiled-64x64")!;
-  if (tiles(32) >= 64 || k < 128) return findVariant("tiled-32x32")!;
-  const sliced = findVariant(tiles(32) < 16 ? "sliced-16x16" : "sliced-32x32")!;
-  return whyNot(device, sliced) === undefined ? sliced : findVariant("tiled-32x32")!;
+  const cut = tiles(64) < 512 && tiles(32) < 64 && k >= 128;
+  const wanted = [
+    ...(tiles(64) >= 512 ? ["tiled-64x64"] : []),
+    ...(cut ? [tiles(32) < 16 ? "sliced-16x16" : "sliced-32x32"] : []),
+    "tiled-32x32",
+    // Without workgroup memory.
+    "registers-32x16",
+  ].map((name) => findVariant(name)!);
+  return wanted.find((variant) => whyNot(device, variant) === undefined) ?? wanted.at(-1)!;
 }
 
 /** Whether stored rows are whole vec4s. */

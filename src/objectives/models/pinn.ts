@@ -23,7 +23,7 @@ import {
   smoothActivations,
 } from "../../engines/products/activation.ts";
 import type { Operand } from "../../engines/products/product.ts";
-import { activationSnippet } from "../../engines/products/sources.ts";
+import { activationSnippets } from "../../engines/products/sources.ts";
 import { boundaryAnchors, channelsOf, equationCriterion, rowMultiple, stackedRows } from "../equation.ts";
 import {
   type CompleteWeightOptions,
@@ -175,7 +175,7 @@ function stackedInputs(problem: Problem, rows: number): Float32Array {
 const snippet = (file: string, text: string): Snippet => ({ name: `shaders/${file}.wgsl`, text });
 const shared = [
   ...[linearSnippet, snippet("objectives/pinn/layout", layout), replicasSnippet],
-  ...[activationSnippet, snippet("products/derivatives", derivativesText)],
+  ...[...activationSnippets, snippet("products/derivatives", derivativesText)],
 ];
 /** The two kernels between products. */
 export const stackedSources = {
