@@ -1,9 +1,9 @@
 // f(x) = Σ xᵢ² + A(1 - cos 2πxᵢ) + A·B(1 - cos 2πφxᵢ), φ the golden ratio, with noise·ξᵢ added to each slope at each step: a bowl
 // with two ripples whose lengths have no common multiple, so that no two of its wells are alike. With B = 0 it is Rastrigin's.
 
-import halfTurn from "../../../shaders/landscapes/half_turn.wgsl?raw";
 import wgsl from "../../../shaders/landscapes/rough_bowl.wgsl?raw";
 import { defineLandscape, everywhere, number } from "../../objectives/landscapes/define.ts";
+import { halfTurnText } from "../../objectives/landscapes/half_turn.ts";
 import { createNoise, noiseText } from "./noise.ts";
 
 const ratio = 1.618034;
@@ -14,7 +14,7 @@ export const roughBowl = /* @__PURE__ */ defineLandscape({
     "Σ xᵢ² + amplitude · (1 - cos(2π xᵢ)) + amplitude · second · (1 - cos(2π φ xᵢ)), φ the golden ratio; in each slope noise·ξᵢ by seed",
   least: "0 at the origin",
   source: "definition",
-  wgsl: halfTurn + noiseText + wgsl,
+  wgsl: halfTurnText + noiseText + wgsl,
   options: {
     dimension: number({ min: 1, max: 2 ** 22, integer: true }, 1),
     amplitude: number({ min: 0 }, 3),

@@ -1,9 +1,9 @@
 // f(x) = Σ xᵢ² + A (1 - cos 2πxᵢ): a bowl with a local minimum near every integer point (Rastrigin 1974; in any dimension
 // Mühlenbein et al. 1991).
 
-import halfTurn from "../../../shaders/landscapes/half_turn.wgsl?raw";
 import wgsl from "../../../shaders/landscapes/rastrigin.wgsl?raw";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeFunction, number } from "./define.ts";
+import { halfTurnText } from "./half_turn.ts";
 
 /** What {@link rastrigin} takes. */
 export interface RastriginOptions {
@@ -20,7 +20,7 @@ export const rastrigin: LandscapeFunction<RastriginOptions> = defineLandscape({
   least:
     "0 at the origin; local minima near the other integer points, as far out as the waves are steeper than the bowl",
   source: "Rastrigin 1974; Mühlenbein, Schomisch and Born 1991",
-  wgsl: halfTurn + wgsl,
+  wgsl: halfTurnText + wgsl,
   options: { dimension: dimensionOption(1, 2), amplitude: number({ min: 0 }, 10) },
   create: ({ dimension, amplitude }) => ({
     dimension,

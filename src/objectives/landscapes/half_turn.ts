@@ -1,0 +1,5 @@
+// Waves without WGSL's sine, for the front of a landscape's kernel: sin(π x) and cos(π x) to float32's accuracy, however far out.
+import wgsl from "../../../shaders/landscapes/half_turn.wgsl?raw";
+
+/** The function `half_turn` in WGSL. */
+export const halfTurnText = wgsl;
