@@ -60,7 +60,7 @@ function offline(): Plugin {
       order: "post",
       handler(_, bundle) {
         const built = Object.keys(bundle).filter((name) => !/\.idx$|^(?:offline\.js|licenses\.md)$/.test(name));
-        const files = ["./", "bench/", "icon.svg", "app.webmanifest", ...built].sort();
+        const files = ["./", "bench/", "probe/", "icon.svg", "app.webmanifest", ...built].sort();
         const build = createHash("sha256").update(files.join()).digest("hex").slice(0, 12);
         this.emitFile({ type: "asset", fileName: "files.json", source: JSON.stringify({ build, files }) });
       },
@@ -79,7 +79,10 @@ export default defineConfig({
     emptyOutDir: true,
     target: "es2022",
     license: { fileName: "licenses.md" },
-    rolldownOptions: { input: ["index.html", "bench/index.html"], checks: { bundlerTimings: false } },
+    rolldownOptions: {
+      input: ["index.html", "bench/index.html", "probe/index.html"],
+      checks: { bundlerTimings: false },
+    },
     chunkSizeWarningLimit: 1000,
   },
   test: {

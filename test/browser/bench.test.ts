@@ -1,11 +1,14 @@
 // The built page of the benchmark in a real Chrome: a small case gives rows as bench/suite.ts describes them, with answers
-// that agree; what cannot be run is refused in one sentence; and a page that goes midway leaves the rows that are finished.
+// that agree; what cannot be run is refused in one sentence; and a page that goes midway leaves the rows that are finished. And
+// the probe's page, which measures too.
 import type { Page } from "puppeteer";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { pageCases, titleOf } from "../../bench/cases.ts";
 import { runInPage } from "../../bench/run.ts";
 import type { Result, Row } from "../../bench/suite.ts";
-import { launchChrome, openPage, serve } from "./chrome.ts";
+import { facts } from "../../probe/facts.ts";
+import { benchCases, type ProbeResult, recordedIds } from "../../probe/probe.ts";
+import { launchChrome, openPage, readBuilt, serve } from "./chrome.ts";
 
 const address = `${await serve("dist/page")}bench/`;
 const browser = await launchChrome();
@@ -116,6 +119,39 @@ const titleLightness = `(() => {
   }
   return sum / alphas;
 })()`;
+
+describe("the probe's page", () => {
+  it("replays, probes and measures, and hands over one JSON", async () => {
+    const { page, errors } = await openPage(browser);
+    await page.setViewport({ width: 360, height: 640 });
+    await page.goto(new URL("../probe/", address).href);
+    const only = ["adamw-options", "gradient: train 64-32-10 b16"];
+    const result = (await page.evaluate(`runProbe(${JSON.stringify({ only, rounds: 0 })})`)) as ProbeResult;
+    expect(result).toMatchObject({ format: "fallline-probe/1", recorded: [{ id: "adamw-options", ok: true }] });
+    expect(Object.keys(result.facts)).toEqual(facts.map(({ name }) => name));
+    for (const { name, needed } of facts) if (needed !== undefined) expect(result.facts[name], name).toBe(needed);
+    expect(Math.max(result.errors.quotient, result.errors.inverse)).toBeLessThanOrEqual(2.5);
+    expect(Object.values(result.probes)).not.toContain(false);
+    expect(result.bench.map(({ engine, agrees }) => [engine, agrees])).toEqual([["fallline", true]]);
+    expect(await page.$$("#found table")).toHaveLength(5);
+    expect(await page.$("#copy:enabled")).not.toBeNull();
+    const named = await page.$eval("#download a", (link) => (link as HTMLAnchorElement).download);
+    expect(named).toMatch(/^fallline-probe-[\d-]+\.json$/);
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(360);
+    expect(errors).toEqual([]);
+    await page.close();
+  });
+
+  it("has cases that are there, and works without a connection", () => {
+    expect(benchCases).toHaveLength(4);
+    expect(new Set(recordedIds).size).toBe(recordedIds.length);
+    const { files } = JSON.parse(readBuilt("page/files.json")) as { readonly files: readonly string[] };
+    const name = (path: string) => path.replace(/-[\w-]{8}(?=\.json$)/, "");
+    expect(files.map(name)).toEqual(
+      expect.arrayContaining(["probe/", "probe/index.html", "assets/replay.json", "assets/replay-matrices.json"]),
+    );
+  });
+});
 
 describe("a run in the page", () => {
   /** Two cases that are soon finished, in their order. */

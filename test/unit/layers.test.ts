@@ -103,7 +103,7 @@ describe("WGSL", () => {
   });
 
   it("is imported by exactly one file", () => {
-    const texts = [...sources, ...filesUnder("bench", /\.ts$/)].map(textOf);
+    const texts = [...sources, ...filesUnder("bench", /\.ts$/), ...filesUnder("probe", /\.ts$/)].map(textOf);
     const usersOf = (path: string) => texts.filter((text) => text.includes(`${path}?raw`)).length;
     expect(filesUnder("shaders", /\.wgsl$/).filter((path) => usersOf(path) !== 1)).toEqual([]);
   });
