@@ -118,13 +118,22 @@ export function findBrowser(name: BrowserName): string {
   );
 }
 
-/** @throws DeviceError where it does not start. */
-export async function launch(name: BrowserName, executablePath: string, headful: boolean): Promise<Browser> {
+/**
+ * @param env What its environment has besides this process's.
+ * @throws DeviceError where it does not start.
+ */
+export async function launch(
+  name: BrowserName,
+  executablePath: string,
+  headful: boolean,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Browser> {
   try {
     return await puppeteer.launch({
       ...kinds[name].launch,
       executablePath,
       headless: !headful,
+      env: { ...process.env, ...env },
       // A case may take as long as it takes.
       protocolTimeout: 0,
       // Who interrupts the benchmark still gets the rows that are finished.

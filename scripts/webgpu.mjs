@@ -103,16 +103,37 @@ export function mayHaveHardware() {
 const RTLD_NOW_NODELETE = 0x1002;
 
 /** @param {string} folder what findSwiftShader returned */
-function useSwiftShader(folder) {
+async function useSwiftShader(folder) {
   const icd = join(folder, swiftShaderDriver);
+  const loader = join(folder, "libvulkan.so.1");
   process.env.VK_ICD_FILENAMES = icd;
   process.env.VK_DRIVER_FILES = icd;
+  if ("bun" in process.versions) return useInBun(loader, icd);
   try {
-    process.dlopen({ exports: {} }, join(folder, "libvulkan.so.1"), RTLD_NOW_NODELETE);
+    process.dlopen({ exports: {} }, loader, RTLD_NOW_NODELETE);
   } catch (error) {
-    // It is no Node addon, which dlopen says after having loaded it, in Node and in Bun; anything else is a real failure.
-    if (!/self-register|napi_register_module/.test(String(error))) throw error;
+    // It is no Node addon, which Node says after having loaded it; anything else is a real failure.
+    if (!/self-register/.test(String(error))) throw error;
   }
+}
+
+/**
+ * Bun's process.dlopen closes what is no addon, and its process.env is not the environment that libraries read.
+ *
+ * @param {string} loader
+ * @param {string} icd
+ */
+async function useInBun(loader, icd) {
+  // Its types are not those of Node, where there is no such module.
+  const name = "bun:ffi";
+  const { dlopen } = await import(/* @vite-ignore */ name);
+  const libc = dlopen("libc.so.6", { setenv: { args: ["cstring", "cstring", "i32"], returns: "i32" } });
+  /** @param {string} text */
+  const terminated = (text) => Buffer.from(`${text}\0`);
+  for (const variable of ["VK_ICD_FILENAMES", "VK_DRIVER_FILES"]) {
+    libc.symbols.setenv(terminated(variable), terminated(icd), 1);
+  }
+  keep(dlopen(loader, { vkGetInstanceProcAddr: { args: ["ptr", "cstring"], returns: "ptr" } }));
 }
 
 /** Milliseconds between two times that Dawn asks whether something is done. */
@@ -182,7 +203,7 @@ export async function openWebGPU() {
       reason:
         "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve; install a driver, or run: npx puppeteer browsers install chrome",
     };
-  useSwiftShader(folder);
+  await useSwiftShader(folder);
   waitWithoutSpinning();
   const gpu = await openWith(dawn);
   return gpu

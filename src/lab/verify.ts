@@ -91,7 +91,7 @@ export interface Law {
 }
 
 /** Whether a law is to be tried under these options on this engine. */
-export function applies(law: Law, rule: Rule, options: Options, { backend }: Engine): boolean {
+export function applies(law: Law, rule: Rule, options: Options, { backend }: Pick<Engine, "backend">): boolean {
   if (law.only && law.only !== backend) return false;
   if (law === isTwin) return true;
   if (law === converges) return !Object.keys(rule.flags).some((flag) => flag in options);

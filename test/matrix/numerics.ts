@@ -1,0 +1,134 @@
+// The part of docs/numerics.md that follows from a run: the table, every rule beside float64, and what is the same to the bit.
+import { readFileSync, writeFileSync } from "node:fs";
+import { readReplay } from "../../src/lab/replay.ts";
+import { rules } from "../../src/rules/index.ts";
+import { golden, goldenText } from "../golden.ts";
+import type { Report } from "./agent.ts";
+import { groups, recordedOf } from "./cases.ts";
+import { brief, distance, type HostRun, type MatrixResult, tableLines, tableOf } from "./table.ts";
+
+const marks = ["<!-- matrix -->", "<!-- /matrix -->"] as const;
+
+/** Replaces what stands between the marks. */
+export function writeNumerics(path: string, result: MatrixResult): void {
+  writeFileSync(path, withNumerics(readFileSync(path, "utf8"), result));
+}
+
+/** The page with what follows from a run. */
+export function withNumerics(page: string, result: MatrixResult): string {
+  const [start, end] = marks.map((mark) => page.indexOf(mark)) as [number, number];
+  if (start < 0 || end < start) throw new Error(`the page lacks ${marks.join(" … ")}`);
+  return `${page.slice(0, start + marks[0].length)}\n\n${numericsMarkdown(result)}\n\n${page.slice(end)}`;
+}
+
+/** Steps after which rules are compared. */
+const steps = ["1", "25", "200", "1000"] as const;
+
+type Values = Readonly<Record<string, readonly number[]>>;
+
+/** The drift of every rule by its name. */
+function driftOf({ reports }: HostRun): Readonly<Record<string, Values>> {
+  const cases = reports.filter((line): line is Extract<Report, { type: "case" }> => line.type === "case");
+  return Object.fromEntries(
+    cases.flatMap(({ group, name, outcome }) => (group === "drift" && outcome.values ? [[name, outcome.values]] : [])),
+  );
+}
+
+/** Runs with the same numbers in every rule are a column together. */
+function columnsOf(hosts: readonly HostRun[]) {
+  const columns: { title: string; drift: Readonly<Record<string, Values>> }[] = [];
+  for (const host of hosts) {
+    const drift = driftOf(host);
+    if (Object.keys(drift).length === 0) continue;
+    const title = `${host.implementation}, ${host.driver}`;
+    const same = columns.find((column) => JSON.stringify(column.drift) === JSON.stringify(drift));
+    if (same) same.title += `; ${title}`;
+    else columns.push({ title, drift });
+  }
+  return columns;
+}
+
+/** What a run says, as Markdown. */
+export function numericsMarkdown(result: MatrixResult): string {
+  const { hosts, reference } = result;
+  const { rows, ended } = tableOf(result);
+  const { head, lines } = tableLines(rows);
+  const columns = columnsOf(hosts);
+  const files = ["replay.json", "replay-matrices.json"].map((name) => readReplay(goldenText(name)));
+  const sources = sourcesOf();
+  const ruleLines = rules.flatMap(({ name }) => {
+    const wanted = reference.find((line) => line.group === "drift" && line.name === name)?.outcome.values;
+    if (!wanted) return [];
+    const rule = rules.find((one) => one.name === name)!;
+    const { replay } = recordedOf(files, rule);
+    const theirs = replay.float32MaxError;
+    const cells = columns.map(({ drift }) => {
+      const its = drift[name];
+      return its ? steps.map((step) => brief(distance(its[step]!, wanted[step]!))).join(" · ") : "";
+    });
+    const last = columns.flatMap(({ drift }) => (drift[name] ? [drift[name][1000]!] : []));
+    const apart = Math.max(0, ...last.flatMap((one, i) => last.slice(i + 1).map((other) => distance(one, other))));
+    const own = theirs === undefined ? "" : `${brief(theirs)}, ${sources.get(replay.id) ?? ""}`;
+    return [[`\`${name}\``, own, ...cells, ...(columns.length > 1 ? [brief(apart)] : [])]];
+  });
+  const ruleHead = [
+    ...["rule", "source's own float32", ...columns.map(({ title }) => title)],
+    ...(columns.length > 1 ? ["apart after 1,000"] : []),
+  ];
+  const offered = [...new Set(rows.map(({ shape }) => shape))];
+  const unequal = rows.filter(({ same }) => same && same.equal < same.compared);
+  const compared = rows.reduce((sum, { same }) => sum + (same?.compared ?? 0), 0);
+  return [
+    "Everything up to the next heading but one is written by `npm run test:matrix -- --docs`, which runs the same cases on every",
+    "implementation of WebGPU that a machine can have.",
+    "",
+    "## On every implementation",
+    "",
+    `The worst error of each group of cases, or how many hold, by implementation, driver and shape of the kernels (${offered.join(", ")}).`,
+    "Groups that do not depend on the shape run in the first.",
+    "",
+    markdownTable(head, lines),
+    "",
+    ...unitLines(),
+    ...(ended.length + result.missing.length > 0 ? ["", `Not here: ${[...ended, ...result.missing].join("; ")}.`] : []),
+    "",
+    "## Rules against float64",
+    "",
+    "Largest difference of a parameter from the same formulas in float64, after 1 · 25 · 200 · 1,000 steps of the recorded gradients over and",
+    "over, with the options of the first recorded case. Beside it, how far the source's own float32 run is off within its 25 steps. Implementations",
+    "with the same numbers to the bit share a column.",
+    "",
+    markdownTable(ruleHead, ruleLines),
+    "",
+    "Implementations drift apart because WGSL leaves them some units in the last place of divisions and roots, lets them fuse a product with a sum,",
+    "and because sums (norms, products, means) are taken in the order of the kernel's shape. Each step rounds anew, so the difference grows about as",
+    "the error against float64 does, and where a rule goes by a sign (`lion`, `signum`, `rprop`) one element may turn a step earlier: then it is as",
+    "large as a step. `prodigy` subtracts parameters from where they began while its distance is small, which magnifies their rounding.",
+    "",
+    "## The same to the bit",
+    "",
+    "- **The same run twice**, on one implementation, driver and shape: always. Every rule over 25 steps and the main job over 5 ran twice.",
+    "- **On two implementations with one driver**, once the shape of the kernels and the product are pinned: " +
+      (unequal.length === 0
+        ? `always (${compared} comparisons).`
+        : `not in ${unequal.map(({ implementation, driver, shape }) => `${implementation}, ${driver}, ${shape}`).join("; ")}.`),
+    "- **Everywhere**, by construction: initial values, the rows of batches, what dropout drops, and whatever is whole numbers that float32 holds.",
+    "- **Not**: two drivers, two shapes, two products, two adapters.",
+  ].join("\n");
+}
+
+/** Whose float32 each recorded case holds. */
+function sourcesOf(): ReadonlyMap<string, string> {
+  const files = ["replay.json", "replay-matrices.json"].map((name) =>
+    golden<{ cases: readonly { id: string; source?: string }[] }>(name),
+  );
+  return new Map(
+    files.flatMap(({ cases }) => cases.map(({ id, source = "" }) => [id, /optax/i.test(source) ? "Optax" : "PyTorch"])),
+  );
+}
+
+const unitLines = () =>
+  Object.values(groups).flatMap(({ title, unit }) => (unit === "" ? [] : [`- ${title}: ${unit}`]));
+
+const markdownTable = (head: readonly string[], lines: readonly (readonly string[])[]) =>
+  [head, head.map(() => "---"), ...lines].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
