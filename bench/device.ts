@@ -28,27 +28,6 @@ export async function benchAdapter(): Promise<AdapterDescription> {
   return describeAdapter((await benchDevice()).adapterInfo);
 }
 
-/** Firefox asks for finished work only every 100 ms, and whenever something is submitted. */
-const asksSeldom = globalThis.navigator?.userAgent?.includes("Firefox/") ?? false;
-
-/**
- * What `work` gives. Where the browser asks the device seldom, empty submissions make it ask while `work` waits, so that what
- * is timed is the work; they pass by what counts the device's calls.
- */
-export async function nudged<T>(device: GPUDevice | undefined, work: Promise<T>): Promise<T> {
-  if (!device || !asksSeldom) return work;
-  let settled = false;
-  const settle = () => {
-    settled = true;
-  };
-  work.then(settle, settle);
-  while (!settled) {
-    await new Promise((resolve) => setTimeout(resolve, 1));
-    GPUQueue.prototype.submit.call(device.queue, []);
-  }
-  return work;
-}
-
 /** One pass in a submission of its own. */
 export function submitPass(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): void {
   const encoder = device.createCommandEncoder();

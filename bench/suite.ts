@@ -1,8 +1,10 @@
 // What the benchmark measures and how: cases, the engines that compete in each, rounds that take turns, rows that come out.
 // Runs in a page and in Node alike. An engine that does not load, gives another answer than expected, or loses its device
 // gets a row that says so, and the others go on.
+
+import { nudged } from "../src/engines/gpu/nudge.ts";
 import { type Counts, countCalls } from "./counting.ts";
-import { nudged, submitPass } from "./device.ts";
+import { submitPass } from "./device.ts";
 
 /** What is held against the expected before anything is timed. */
 export interface Answer {

@@ -1,7 +1,7 @@
 // A submission that the device refuses throws nothing, and leaves zeros or what was there before: no readback may take that
 // for an answer. And what is destroyed while calls are under way leaves nothing behind, and fails them in words.
 
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { DeviceError, FalllineError } from "../../src/base/errors.ts";
 import { type ControlField, controlRecord, halted, stuckReplica } from "../../src/engines/gpu/control.ts";
 import { isLost, learnLoss } from "../../src/engines/gpu/device.ts";
@@ -84,6 +84,42 @@ const reads: readonly [string, (made: Made) => Promise<unknown>][] = [
   ["layers", ({ optimizer }) => optimizer.layers()],
   ["save", ({ optimizer }) => saveCheckpoint(optimizer)],
 ];
+
+describe("a browser that asks for finished work only now and then", () => {
+  /** Empty submissions while an optimizer is read twice, each map taking a while. */
+  async function nudges(userAgent: string): Promise<{ readonly during: number; readonly after: number }> {
+    const { optimizer, objective } = await make();
+    vi.stubGlobal("navigator", { userAgent });
+    const submit = vi.spyOn(GPUQueue.prototype, "submit");
+    const map = GPUBuffer.prototype.mapAsync;
+    vi.spyOn(GPUBuffer.prototype, "mapAsync").mockImplementation(async function (this: GPUBuffer, mode) {
+      await new Promise((resolve) => setTimeout(resolve, 40));
+      return map.call(this, mode);
+    });
+    const empty = () => submit.mock.calls.filter(([buffers]) => [...buffers].length === 0).length;
+    try {
+      await Promise.all([optimizer.read(), optimizer.read("m")]);
+      const during = empty();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return { during, after: empty() - during };
+    } finally {
+      vi.restoreAllMocks();
+      vi.unstubAllGlobals();
+      objective.destroy();
+      optimizer.destroy();
+    }
+  }
+
+  it("is nudged while reads are under way, for all of them together, and no longer", async () => {
+    const { during, after } = await nudges("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0");
+    expect(during).toBeGreaterThan(2);
+    expect(after).toBeLessThanOrEqual(1);
+  });
+
+  it("that asks by itself is not", async () => {
+    expect(await nudges("Mozilla/5.0 Chrome/150.0.0.0")).toEqual({ during: 0, after: 0 });
+  });
+});
 
 describe("a submission that the device refuses", () => {
   it("rejects whatever was to be read of it, by the device's message, and is no matter for the calls after it", async () => {

@@ -5,6 +5,7 @@
 import { DeviceError, type FalllineError } from "../../base/errors.ts";
 import { createBuffer, failureOf, type Trouble, watched, wordsOf } from "./allocate.ts";
 import { learnLoss, lossText } from "./device.ts";
+import { nudged } from "./nudge.ts";
 
 /** Marks of a staging buffer; each use clears one, and one write sets all of them. */
 const markCount = 64;
@@ -209,7 +210,8 @@ export class ReadbackPool {
       submitted?.();
       staging.map();
     });
-    if (staging && !thrown) return this.#collect(staging, read, trouble);
+    // Somebody waits for it.
+    if (staging && !thrown) return nudged(device, this.#collect(staging, read, trouble));
     if (staging) this.release(staging);
     throw await failureOf(device, readbackOf(this.#bytes), await trouble, thrown);
   }
