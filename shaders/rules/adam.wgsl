@@ -1,5 +1,6 @@
 // Adam and AdamW; the formula and its sources stand in src/rules/adam.ts.
 override amsgrad: bool = false;
+override subtract_decay: bool = false;
 
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
@@ -9,6 +10,7 @@ fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   y.v_max = larger(x.v_max, y.v);
   let w = select(y.v, y.v_max, amsgrad);
   y.p = h.keep * x.p;
+  y.decay = select(vec4f(), h.decay * x.p, subtract_decay);
   y.step = h.step_size * y.m / (sqrt(w) / h.sqrt_bias2 + h.eps);
   return y;
 }

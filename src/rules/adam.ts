@@ -5,12 +5,32 @@
 //   m ← m + (1-β1)(g - m),  v ← β2 v + (1-β2) g²
 //   p ← keep·p - (lr / bc1) · m / (√w / √bc2 + eps)     keep = 1 (adam), 1 - lr·weightDecay (adamw)
 //
+// or with subtractDecay p ← p - (lr·weightDecay·p + (lr / bc1) · m / (√w / √bc2 + eps)).
 // bc1 = 1-β1^t, bc2 = 1-β2^t; w is v, or with amsgrad (Reddi et al. 2018) the largest v so far, before correction.
 // Operations and defaults follow torch.optim.
 import wgsl from "../../shaders/rules/adam.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-function adamFamily(name: string, source: string, decoupled: boolean, weightDecay: number) {
+const adamFlags = {
+  /** Divide by the largest second moment so far; default false. */
+  amsgrad: false,
+};
+
+const adamwFlags = {
+  ...adamFlags,
+  /**
+   * Take the decay off together with the step, `p - (lr·weightDecay·p + step)`, in place of `(1 - lr·weightDecay)·p - step`: some ten
+   * times closer to float64 over a thousand updates, since float32 rounds 1 - lr·weightDecay the same way every time, but not
+   * torch's bits; default false.
+   */
+  subtractDecay: false,
+};
+
+function adamFamily<F extends { amsgrad: boolean; subtractDecay?: boolean }>(
+  name: string,
+  source: string,
+  { decoupled, weightDecay, flags }: { readonly decoupled: boolean; readonly weightDecay: number; readonly flags: F },
+) {
   return defineRule({
     name,
     source,
@@ -26,29 +46,31 @@ function adamFamily(name: string, source: string, decoupled: boolean, weightDeca
       /** Weight decay, >= 0: added to the gradient (adam, default 0) or taken off the parameter (adamw, default 0.01). */
       weightDecay: { default: weightDecay, range: { min: 0 } },
     },
-    flags: {
-      /** Divide by the largest second moment so far; default false. */
-      amsgrad: false,
-    },
+    flags,
     slots: ["m", "v", "vMax"],
-    activeSlots: (flags) => (flags.amsgrad ? ["m", "v", "vMax"] : ["m", "v"]),
-    row: (h, t) => ({
-      l2: decoupled ? 0 : h.weightDecay,
-      keep: decoupled ? 1 - h.lr * h.weightDecay : 1,
-      oneMinusBeta1: 1 - h.beta1,
-      beta2: h.beta2,
-      oneMinusBeta2: 1 - h.beta2,
-      stepSize: h.lr / (1 - h.beta1 ** t),
-      sqrtBias2: Math.sqrt(1 - h.beta2 ** t),
-      eps: h.eps,
-    }),
+    activeSlots: (given) => (given.amsgrad ? ["m", "v", "vMax"] : ["m", "v"]),
+    row(h, t, _, given) {
+      const decay = decoupled ? h.lr * h.weightDecay : 0;
+      return {
+        l2: decoupled ? 0 : h.weightDecay,
+        keep: given.subtractDecay ? 1 : 1 - decay,
+        decay: given.subtractDecay ? decay : 0,
+        oneMinusBeta1: 1 - h.beta1,
+        beta2: h.beta2,
+        oneMinusBeta2: 1 - h.beta2,
+        stepSize: h.lr / (1 - h.beta1 ** t),
+        sqrtBias2: Math.sqrt(1 - h.beta2 ** t),
+        eps: h.eps,
+      };
+    },
     wgsl,
-    update(x, gradient, h, flags) {
+    update(x, gradient, h, given) {
       const g = gradient + h.l2 * x.p;
       x.m += h.oneMinusBeta1 * (g - x.m);
       x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
       x.vMax = Math.max(x.vMax, x.v);
-      const w = flags.amsgrad ? x.vMax : x.v;
+      const w = given.amsgrad ? x.vMax : x.v;
+      if (given.subtractDecay) x.decay = h.decay * x.p;
       x.p *= h.keep;
       x.step = (h.stepSize * x.m) / (Math.sqrt(w) / h.sqrtBias2 + h.eps);
     },
@@ -57,7 +79,15 @@ function adamFamily(name: string, source: string, decoupled: boolean, weightDeca
 }
 
 /** Adam with L2 decay, as torch.optim.Adam. */
-export const adam = /* @__PURE__ */ adamFamily("adam", "Kingma and Ba 2015; torch.optim.Adam", false, 0);
+export const adam = /* @__PURE__ */ adamFamily("adam", "Kingma and Ba 2015; torch.optim.Adam", {
+  decoupled: false,
+  weightDecay: 0,
+  flags: adamFlags,
+});
 
 /** Adam with decoupled weight decay, as torch.optim.AdamW. */
-export const adamw = /* @__PURE__ */ adamFamily("adamw", "Loshchilov and Hutter 2019; torch.optim.AdamW", true, 0.01);
+export const adamw = /* @__PURE__ */ adamFamily("adamw", "Loshchilov and Hutter 2019; torch.optim.AdamW", {
+  decoupled: true,
+  weightDecay: 0.01,
+  flags: adamwFlags,
+});

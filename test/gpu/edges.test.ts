@@ -69,6 +69,34 @@ describe("sums below the least normal float32", () => {
   );
 });
 
+describe("AdamW's decay", () => {
+  it("that is subtracted with the step stays closer to float64 than that which multiplies", async () => {
+    const [lr, weightDecay, steps] = [1e-3, 0.1, 300];
+    const data = Array.from({ length: 16 }, (_, i) => Math.fround(Math.cos(7 * i)));
+    const gradient = data.map((_, i) => Math.fround(0.1 * Math.sin(3 * i + 1)));
+    // Of a gradient that stays the same both moments are it, once corrected.
+    const exact = data.map((p0, i) => {
+      let p = p0;
+      const g = gradient[i]!;
+      for (let t = 0; t < steps; t++) p = (1 - lr * weightDecay) * p - (lr * g) / (Math.abs(g) + 1e-8);
+      return p;
+    });
+    const errors: number[] = [];
+    for (const subtractDecay of [false, true]) {
+      const tensors = [{ name: "w", shape: [16], data }];
+      const found = await both(tensors, { rule: "adamw", lr, weightDecay, subtractDecay }, (optimizer) =>
+        stepped(optimizer, gradient, steps),
+      );
+      const [cpu, gpu] = found.map((values) => Math.hypot(...values.map((value, i) => value - exact[i]!)) / 4);
+      errors.push(gpu!);
+      // The reference computes in float64 and stores float32.
+      expect(cpu).toBeLessThan(1e-5);
+    }
+    expect(errors[1]).toBeLessThan(errors[0]! / 3);
+    expect(errors[1]).toBeLessThan(1e-6);
+  });
+});
+
 describe("a gradient that is not a number and not skipped", () => {
   it.each([
     ["sgd", { clip: { type: "value", maxValue: 1 } }],
