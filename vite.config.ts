@@ -121,10 +121,15 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["test/browser/**/*.test.ts"],
+          globalSetup: ["test/browser/each_run.ts"],
+          setupFiles: ["test/browser/each.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
           benchmark: { include: [] },
+          // One process and one Chrome for all files.
           fileParallelism: false,
+          isolate: false,
+          pool: "forks",
         },
       },
       {

@@ -1,4 +1,4 @@
-// `npm test`: types, lint and the three rings of tests, two jobs at a time, and one closing line for all of them. With
+// `npm test`: types, lint and the three rings of tests, three jobs at a time, and one closing line for all of them. With
 // arguments it is `vitest run` with these: `npm test -- --project unit csv`. `npm run test:quick` (--quick) is for the edit loop:
 // types, lint, and the unit ring without the files that take longest.
 import { spawn } from "node:child_process";
@@ -90,11 +90,11 @@ if (process.argv.length > 2 && !quick) {
   const child = spawn(process.execPath, [vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
   child.on("close", (code) => process.exit(code ?? 1));
 } else {
-  // The ring that takes longest comes first, and beside it one after the other what else there is.
+  // The rings that take longest come first, and beside them one after the other what else there is.
   const checks = [() => check("types"), () => check("lint")];
   const jobs = quick
     ? [() => ring("unit", long), ...checks]
-    : [() => ring("gpu"), ...checks, () => ring("unit"), () => ring("browser")];
+    : [() => ring("gpu"), () => ring("browser"), ...checks, () => ring("unit")];
   /** @type {Counts} */
   const all = { passed: 0, failed: 0 };
   const work = async () => {
@@ -104,7 +104,8 @@ if (process.argv.length > 2 && !quick) {
       all.failed += failed;
     }
   };
-  await Promise.all([work(), work()]);
+  // The rings with a GPU wait for it now and then.
+  await Promise.all(quick ? [work(), work()] : [work(), work(), work()]);
   console.log(`${all.passed} passed, ${all.failed} failed`);
   process.exit(all.failed > 0 ? 1 : 0);
 }

@@ -20,6 +20,7 @@ export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   order: 80,
   argument: "on",
   read: readSwitch,
+  law: true,
   effects: () => ({ hooks: ["after", "end"], snippets, files: layerSums }),
 });
 

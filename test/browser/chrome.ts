@@ -1,9 +1,9 @@
-// A real headless Chrome with WebGPU, and a server for what was built; both go away with the test file.
+// A real headless Chrome with WebGPU, which all test files share, and servers for what was built, which go away with their file.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import puppeteer, { type Browser, type Page } from "puppeteer";
 import { createServer, type PreviewServer, preview } from "vite";
-import { afterAll } from "vitest";
+import { inject } from "vitest";
 import { findChrome } from "../../scripts/webgpu.mjs";
 
 export const root = resolve(import.meta.dirname, "../..");
@@ -12,13 +12,15 @@ const executablePath = findChrome();
 if (!executablePath) throw new Error("the browser tests need Chrome or Chromium, and there is none; run: npm test");
 
 const closing: (() => Promise<unknown>)[] = [];
-afterAll(async () => {
-  for (const close of closing.reverse()) await close();
-});
+
+/** Ends what a file has asked for. */
+export async function endFile(): Promise<void> {
+  for (const close of closing.splice(0).reverse()) await close();
+}
 
 /** @param more Further arguments of its command line. */
-export async function launchChrome(webgpu = true, more: readonly string[] = []): Promise<Browser> {
-  const browser = await puppeteer.launch({
+export function startChrome(webgpu = true, more: readonly string[] = []): Promise<Browser> {
+  return puppeteer.launch({
     executablePath: executablePath!,
     headless: true,
     args: [
@@ -31,6 +33,17 @@ export async function launchChrome(webgpu = true, more: readonly string[] = []):
       ...more,
     ],
   });
+}
+
+let shared: Promise<Browser> | undefined;
+
+/** The Chrome that all files share, which test/browser/each_run.ts has started; or one of the file's own, if it is to be started otherwise. */
+export async function launchChrome(webgpu = true, more: readonly string[] = []): Promise<Browser> {
+  if (webgpu && more.length === 0) {
+    shared ??= puppeteer.connect({ browserWSEndpoint: inject("chrome"), defaultViewport: { width: 800, height: 600 } });
+    return shared;
+  }
+  const browser = await startChrome(webgpu, more);
   closing.push(() => browser.close());
   return browser;
 }

@@ -52,7 +52,7 @@ describe("the page", () => {
 
   it("works from its sources too, as npm run dev serves them", async () => {
     const { page, errors } = await openPage(browser);
-    await page.goto(`${await serveSources()}#train?steps=6&batch=8&model=784-16-10`);
+    await page.goto(`${await serveSources()}#train?data=digits&steps=6&batch=8`);
     await page.waitForSelector("#train:enabled");
     await page.click("#train");
     await page.waitForFunction(`${text("status")} === "done"`, { polling: 200 });
@@ -108,7 +108,7 @@ describe("the page", () => {
   it("falls back to the CPU reference with a banner where navigator.gpu is missing", async () => {
     const { page, errors } = await openPage(browser);
     await page.evaluateOnNewDocument(`Object.defineProperty(Navigator.prototype, "gpu", { get: () => undefined })`);
-    await page.goto(`${address}#train?steps=4&batch=8&model=784-16-10`);
+    await page.goto(`${address}#train?data=digits&steps=4&batch=8`);
     await page.waitForSelector("#train:enabled");
     expect(await page.evaluate(text("banner"))).toMatch(
       /^WebGPU is not available here: navigator\.gpu is missing; .*https.*Chrome.* This runs/,

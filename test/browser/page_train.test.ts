@@ -2,8 +2,8 @@
 // that are paused, cut short, saved and loaded; what the network just trained reads; and how soon the page answers meanwhile.
 import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
-import { loadMnist } from "../../src/app/cli/data.ts";
 import { jobConfig } from "../../src/lab/defaults.ts";
+import { splitRows } from "../../src/objectives/data/dataset.ts";
 import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
@@ -42,7 +42,7 @@ describe("a run on MNIST", () => {
 
   it("can be stopped, and trained again", async () => {
     const { page, errors } = await openPage(browser);
-    await page.goto(`${address}#train?steps=5000&batch=8&model=784-16-10`);
+    await page.goto(`${address}#train?data=digits&steps=5000&batch=8&model=64-16-10`);
     await page.waitForSelector("#train:enabled");
     for (let round = 0; round < 2; round++) {
       await page.click("#train");
@@ -79,7 +79,7 @@ async function trained(page: Page): Promise<string> {
   return (await page.evaluate(text("status"))) as string;
 }
 
-/** A small job whose page is ready; more of the MNIST files than must be is what takes the time here. */
+/** A small job whose page is ready. */
 async function openSmall(steps: number): Promise<{ page: Page; errors: string[] }> {
   const opened = await openPage(browser);
   // Every step with its loss as the page shows them, over reloads, and what is to be done at some of them.
@@ -102,7 +102,7 @@ async function openSmall(steps: number): Promise<{ page: Page; errors: string[] 
       }).observe(document.body, { childList: true, subtree: true });
     });
   `);
-  await opened.page.goto(`${address}#train?steps=${steps}&batch=8&model=784-16-10`);
+  await opened.page.goto(`${address}#train?data=digits&steps=${steps}&batch=8&model=64-16-10`);
   await opened.page.waitForSelector("#train:enabled");
   return opened;
 }
@@ -146,8 +146,8 @@ it("says of a run that diverges at which step it did, and what to do", { timeout
   // Tested are the parameters to use, and the page says so where they are not those that are trained.
   await fill(page, { rule: "scheduleFreeAdamw", lr: "0.05" });
   expect(await trained(page)).toBe("done; tested at the rule's evaluation point, which is the one to use");
-  const { train: data, test } = await loadMnist();
-  const job = { model: "784-16-10", rule: "scheduleFreeAdamw", lr: 0.05, batch: 8, steps: 16 };
+  const { train: data, test } = splitRows(await uciDigits(), 360, { shuffle: false });
+  const job = { model: "64-16-10", rule: "scheduleFreeAdamw", lr: 0.05, batch: 8, steps: 16 };
   const { role, testLoss } = await train({ engine: cpuEngine(), ...jobConfig(job), data, test });
   expect(role).toBe("evaluation");
   expect(Number(await page.evaluate(text("test-loss")))).toBeCloseTo(testLoss!, 3);
@@ -174,7 +174,7 @@ describe("a run that is cut short", () => {
     );
     await page.waitForSelector("#kept:not([hidden]) #continue:enabled");
     expect(await page.evaluate(text("kept-run"))).toMatch(
-      /^The last run did not end: 784-16-10, adamw, (20|24|28|32) of 40 steps\.$/,
+      /^The last run did not end: 64-16-10, adamw, (20|24|28|32) of 40 steps\.$/,
     );
     // The form says what goes on.
     await fill(page, { rule: "sgd", steps: "3" });
@@ -431,7 +431,7 @@ it("waits while its tab is hidden, and answers within 100 ms while it trains on 
 }, async () => {
   const { page, errors } = await openPage(browser);
   await page.setViewport({ width: 1000, height: 900 });
-  await page.goto(`${address}#train?steps=100000&batch=64&model=784-32-10&every=0`);
+  await page.goto(`${address}#train?data=digits&steps=100000&batch=64&every=0`);
   await page.waitForSelector("#train:enabled");
   await page.click("#train");
   const step = async () => Number.parseInt((await page.evaluate(text("step"))) as string, 10);

@@ -2,7 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import { DeviceError } from "../../src/base/errors.ts";
+import { mlp } from "../../src/objectives/models/mlp.ts";
 import { asgd } from "../../src/rules/asgd.ts";
+import { sgd } from "../../src/rules/sgd.ts";
 import { webgpuEngine } from "../../src/train/engine.ts";
 import type { RunConfig } from "../../src/train/run_config.ts";
 import { type Progress, train } from "../../src/train/train.ts";
@@ -76,7 +78,8 @@ describe("a run whose device is lost", () => {
       throw new Error("from the listener");
     };
     const recover = () => Promise.reject(new Error("asked"));
-    await expect(train({ engine: webgpuEngine(device), ...config, data, test: data, onStep, recover })).rejects.toThrow(
+    const plain = { model: mlp([4, 3]), optimizer: sgd({ lr: 0.1 }), batch: 8, steps: 2 };
+    await expect(train({ engine: webgpuEngine(device), ...plain, data, onStep, recover })).rejects.toThrow(
       "from the listener",
     );
   });

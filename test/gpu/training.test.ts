@@ -1,9 +1,9 @@
 // The training loop's laws on the GPU.
 import { webgpuEngine } from "../../src/train/engine.ts";
 import { trainingLaws } from "../training.ts";
-import { freshDevice } from "./setup.ts";
+import { device, freshDevice } from "./setup.ts";
 
-trainingLaws(async () => {
-  const device = await freshDevice();
-  return { engine: webgpuEngine(device), lose: () => device.destroy() };
+trainingLaws(webgpuEngine(device), async () => {
+  const made = await freshDevice();
+  return { engine: webgpuEngine(made), lose: () => made.destroy() };
 });

@@ -17,7 +17,7 @@ import type { WatchEvent } from "../../src/train/watch.ts";
 import { createCpuOptimizer } from "../optimizers.ts";
 import { config, data, trainingLaws } from "../training.ts";
 
-trainingLaws(async () => ({ engine: cpuEngine() }));
+trainingLaws(cpuEngine());
 
 const metric = { type: "loss", every: 4 } as const;
 /** Learns for eight steps, then blows up. */
