@@ -1,7 +1,7 @@
 // The built page in a real headless Chrome: it finds a rate, falls back to the CPU reference where there is no WebGPU, works from
 // its sources, and refuses what its address or its policy does not allow.
 import { describe, expect, it } from "vitest";
-import { fill, launchChrome, openPage, serve, serveSources } from "./chrome.ts";
+import { fill, keyDelay, launchChrome, openPage, serve, serveSources } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -118,6 +118,21 @@ describe("the page", () => {
     await page.waitForFunction(`${text("status")} === "done"`, { polling: 200 });
     expect(await page.evaluate(text("adapter"))).toBe("CPU reference in JavaScript");
     expect(await page.evaluate(text("step"))).toBe("4 / 4");
+    // It computes in a worker: the page answers meanwhile, and the run can be held, turned and stopped.
+    await fill(page, { steps: "5000", batch: "64", model: "784-512-10" });
+    await page.click("#train");
+    const step = async () => Number.parseInt((await page.evaluate(text("step"))) as string, 10);
+    await page.waitForFunction(`Number.parseInt(${text("step")}) > 1 && ${text("step")}.endsWith("5000")`, {
+      polling: 50,
+    });
+    expect(await keyDelay(page)).toBeLessThan(100);
+    await page.click("#pause");
+    await page.waitForFunction(`${text("status")}.startsWith("paused before step")`, { polling: 50 });
+    const held = await step();
+    await page.click("#pause");
+    await page.waitForFunction(`Number.parseInt(${text("step")}) > ${held}`, { polling: 50 });
+    await page.click("#stop");
+    await page.waitForFunction(`${text("status")}.startsWith("stopped after")`, { polling: 50 });
     expect(errors).toEqual([]);
     await page.close();
   });

@@ -65,6 +65,24 @@ it("runs an experiment with the options of the address: its claims hold", async 
   await page.waitForFunction(`/^all \\d claims hold/.test(${text("status")})`, { polling: 100 });
   expect(await page.$$eval("[data-ok=true]", (rows) => rows.length)).toBe(6);
   expect(await page.$(".chart canvas")).not.toBeNull();
+  // The edge of stability is drawn as it runs, with its numbers; the run can be stopped.
+  await page.evaluate(`location.hash = "#stability?experiment=edge&options=looks:60"; 0`);
+  await page.waitForSelector("[name=looks]");
+  await page.click("#run");
+  await page.waitForFunction(`Number(document.querySelector(".interim tbody td")?.textContent) > 12`, { polling: 50 });
+  const rows = await page.$$eval(".interim tbody tr", (all) => all.map((row) => row.textContent ?? ""));
+  expect(rows.map((row) => /^(gradient descent, lr 1\.24|gradient descent, lr 1\.40|heavy ball)/.test(row))).toEqual([
+    true,
+    true,
+    true,
+  ]);
+  const [, sharpness, edge, share] = await page.$$eval(".interim tbody tr:first-child td", (all) =>
+    all.map((cell) => Number(cell.textContent)),
+  );
+  expect(edge).toBeCloseTo(2 / 1.24, 1);
+  expect(sharpness! / edge!).toBeCloseTo(share!, 1);
+  await page.click("#stop");
+  await page.waitForFunction(`${text("status")} === "stopped"`, { polling: 50 });
   expect(errors).toEqual([]);
   await page.close();
 });
@@ -93,6 +111,23 @@ it("composes a course: blocks move by their buttons, options change it, what is 
     page.$eval('[aria-label="the course as JSON"]', (area) => JSON.parse((area as HTMLTextAreaElement).value));
   await page.waitForSelector(".blocks h2");
   expect(await types()).toEqual(["linear", "cosine", "cosineRestarts"]);
+  // A point of the curve moves by keys and by the mouse, and its block with it.
+  await page.focus('[aria-label^="block 1: end"]');
+  for (const key of ["ArrowUp", "ArrowRight"] as const) await page.keyboard.press(key);
+  expect((await json()).schedules[0].end).toBeGreaterThan(0.1);
+  expect((await json()).milestones[0]).toBe(110);
+  const grip = (await (await page.$('[aria-label^="block 2: base"]'))!.boundingBox())!;
+  const [left, top] = [grip.x + grip.width / 2, grip.y + grip.height / 2];
+  await page.mouse.move(left, top);
+  await page.mouse.down();
+  await page.mouse.move(left + 30, top + 60, { steps: 3 });
+  await page.mouse.up();
+  await page.waitForFunction(`/"base":0\\.0\\d+/.test(decodeURIComponent(location.hash).split("cosineRestarts")[0])`);
+  expect((await json()).schedules[1].base).toBeLessThan(0.09);
+  expect((await json()).milestones[0]).toBe(110);
+  await page.focus('[aria-label^="block 1: end"]');
+  await page.keyboard.press("ArrowLeft");
+  expect((await json()).milestones).toEqual([100, 500]);
   await page.click('[aria-label="move block 2 to the left"]');
   expect(await types()).toEqual(["cosine", "linear", "cosineRestarts"]);
   expect(await json()).toMatchObject({

@@ -13,10 +13,10 @@ describe("the race on w² from 4", () => {
   });
 
   it.each([
-    [1.5, "diverging", /rose from 16 to \S+; each step multiplies the distance by -2 on average/],
-    [1.1, "diverging", /by -1\.2 on average/],
-    [1, "oscillating", /29 of 30 steps, the loss is still 16; .* by -1 on average/],
-    [0.9, "oscillating", /and settles: .* by -0\.8 on average/],
+    [1.5, "diverging", /rose from 16 to \S+; each step multiplies the distance by −2 on average/],
+    [1.1, "diverging", /by −1\.2 on average/],
+    [1, "oscillating", /29 of 30 steps, the loss is still 16; .* by −1 on average/],
+    [0.9, "oscillating", /and settles: .* by −0\.8 on average/],
     [0.5, "just right", /1 % of the first loss after 1 steps/],
     [0.1, "just right", /after 11 steps; .* by 0\.8 on average/],
     [0.001, "crawling", /still 88\.7 % of the first; about 1,151 steps/],

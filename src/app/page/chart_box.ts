@@ -10,8 +10,9 @@ import {
 } from "echarts/components";
 import { type EChartsType, init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
+import { short } from "../../base/short.ts";
 import { h } from "./elements.ts";
-import { color, isDark } from "./looks.ts";
+import { color, isDark, rem } from "./looks.ts";
 
 use([
   LineChart,
@@ -54,7 +55,8 @@ export class ChartBox {
     // A chart may ask for a height, as the lab's with several panels do; it is as wide as where it stands.
     if (typeof height === "number") this.element.style.height = `${height}px`;
     this.#chart ??= init(this.element, themeOf());
-    this.#chart.setOption({ backgroundColor: "transparent", ...this.#option, animation: false }, { notMerge: true });
+    const looks = inLooks(rest, this.element.clientWidth);
+    this.#chart.setOption({ backgroundColor: "transparent", ...looks, animation: false }, { notMerge: true });
   }
 
   clear(): void {
@@ -71,12 +73,56 @@ export class ChartBox {
   }
 }
 
+/** The lab's colours, and those of the page in their place. */
+const colors: Readonly<Record<string, string>> = {
+  "#0b4f9c": "run-0",
+  "#7aa6d8": "run-0",
+  "#c2410c": "run-2",
+  "#c2262d": "run-1",
+  "#15803d": "run-3",
+  "#7e22ce": "run-4",
+  "#0f766e": "run-5",
+  "#a16207": "run-6",
+  "#be185d": "run-7",
+  "#475569": "soft",
+  "#000000": "ink",
+};
+
+type Part = Readonly<Record<string, unknown>>;
+
+/** Narrower than this, in rem, there is no room for a legend of several lines. */
+const narrow = 36;
+
+/** A chart in the page's colours and sizes. */
+function inLooks(option: Part, width: number): Part {
+  const known = (value: unknown) => (typeof value === "string" && colors[value] ? color(colors[value]) : value);
+  const size = 0.75 * rem();
+  const { series, legend, title } = option as {
+    readonly series?: readonly Part[];
+    readonly legend?: Part | readonly Part[];
+    readonly title?: Part;
+  };
+  const isNarrow = width < narrow * rem();
+  return {
+    ...option,
+    ...(series ? { series: series.map((each) => ({ ...each, color: known(each.color) })) } : {}),
+    // The panels of an experiment, whose name stands above it.
+    ...(isNarrow && Array.isArray(legend)
+      ? {
+          legend: legend.map((each: Part) => ({ ...each, type: "scroll", textStyle: { fontSize: size } })),
+          title: { ...title, show: false },
+        }
+      : {}),
+  };
+}
+
 function themeOf(): object {
   const [ink, soft, line] = ["ink", "soft", "line"].map(color);
+  const size = 0.75 * rem();
   const axis = {
     axisLine: { lineStyle: { color: soft } },
-    axisLabel: { color: soft },
-    nameTextStyle: { color: soft },
+    axisLabel: { color: soft, fontSize: size, formatter: short },
+    nameTextStyle: { color: soft, fontSize: size },
     splitLine: { lineStyle: { color: line } },
   };
   return {
@@ -84,9 +130,9 @@ function themeOf(): object {
     backgroundColor: "transparent",
     textStyle: { color: ink },
     title: { textStyle: { color: ink }, subtextStyle: { color: soft } },
-    legend: { textStyle: { color: ink } },
+    legend: { textStyle: { color: ink, fontSize: size }, pageTextStyle: { color: soft }, pageIconColor: soft },
     valueAxis: axis,
     logAxis: axis,
-    categoryAxis: axis,
+    categoryAxis: { ...axis, axisLabel: { color: soft, fontSize: size } },
   };
 }

@@ -2,7 +2,7 @@
 import UPlot from "uplot";
 import { short } from "../../base/short.ts";
 import { h } from "./elements.ts";
-import { color } from "./looks.ts";
+import { color, rem } from "./looks.ts";
 
 export interface Curve {
   readonly label: string;
@@ -23,6 +23,8 @@ export interface CurvesOptions {
   readonly logY?: boolean;
   /** In rem; default 21. */
   readonly height?: number;
+  /** What stands there before there is anything to draw. */
+  readonly empty?: string;
   /** Where the pointer is, in the x of the curves; null once it leaves. */
   onPoint?(x: number | null): void;
 }
@@ -38,12 +40,17 @@ export class Curves {
   #range: readonly [number, number] | undefined;
   #plot: UPlot | undefined;
   #frame = 0;
+  /** Bounds of the axes while they are held. */
+  #held: { readonly x: readonly [number, number]; readonly y: readonly [number, number] } | undefined;
+  /** Called whenever it was drawn. */
+  onDraw: () => void = () => {};
 
   /** @param closed Takes it down. */
   constructor(options: CurvesOptions, closed: AbortSignal) {
     this.#options = options;
     this.#data = [[], ...options.curves.map(() => [])];
-    this.element = h("div", { class: "curves", role: "img", "aria-label": options.title });
+    const { title, empty = "nothing drawn yet" } = options;
+    this.element = h("div", { class: "curves", role: "img", "aria-label": title, "data-empty": empty });
     this.element.style.height = `${options.height ?? 21}rem`;
     const sizes = new ResizeObserver(() => this.#later(() => this.#resize()));
     sizes.observe(this.element);
@@ -62,6 +69,7 @@ export class Curves {
   draw(data: CurveData, range?: readonly [number, number]): void {
     this.#data = data;
     this.#range = range;
+    if (data[0]!.length > 0) this.element.removeAttribute("data-empty");
     this.#later(() => (this.#plot ? this.#plot.setData(data as UPlot.AlignedData) : this.#resize()));
   }
 
@@ -70,6 +78,47 @@ export class Curves {
     this.#plot?.destroy();
     this.#plot = undefined;
     this.#later(() => this.#resize());
+  }
+
+  /** Keeps the axes as they are, while something on them is moved, or lets them follow what is drawn again. */
+  hold(held: boolean): void {
+    const { x, y } = this.#plot?.scales ?? {};
+    const isDrawn = typeof x?.min === "number" && typeof y?.min === "number";
+    this.#held = held && isDrawn ? { x: [x.min!, x.max!], y: [y.min!, y.max!] } : undefined;
+    if (!held) this.draw(this.#data, this.#range);
+  }
+
+  /** Where a value is, in pixels from the element's corner; undefined before it is drawn. */
+  placeOf(x: number, y: number): readonly [left: number, top: number] | undefined {
+    const plot = this.#plot;
+    if (typeof plot?.scales.x?.min !== "number" || typeof plot.scales.y?.min !== "number") return undefined;
+    const { left, top } = this.#corner(plot);
+    return [left + plot.valToPos(x, "x"), top + plot.valToPos(y, "y")];
+  }
+
+  /** The value at a place, within the axes; undefined before it is drawn. */
+  valueAt(left: number, top: number): readonly [x: number, y: number] | undefined {
+    const plot = this.#plot;
+    if (!plot) return undefined;
+    const corner = this.#corner(plot);
+    const { width, height } = plot.over.getBoundingClientRect();
+    const within = (at: number, most: number) => Math.min(most, Math.max(0, at));
+    return [
+      plot.posToVal(within(left - corner.left, width), "x"),
+      plot.posToVal(within(top - corner.top, height), "y"),
+    ];
+  }
+
+  /** How much the axes span; undefined before it is drawn. */
+  spans(): { readonly x: number; readonly y: number } | undefined {
+    const { x, y } = this.#plot?.scales ?? {};
+    if (typeof x?.min !== "number" || typeof y?.min !== "number") return undefined;
+    return { x: x.max! - x.min, y: y.max! - y.min };
+  }
+
+  #corner(plot: UPlot): { readonly left: number; readonly top: number } {
+    const [over, element] = [plot.over.getBoundingClientRect(), this.element.getBoundingClientRect()];
+    return { left: over.left - element.left, top: over.top - element.top };
   }
 
   #later(work: () => void): void {
@@ -110,13 +159,16 @@ export class Curves {
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, y: false },
       scales: {
-        x: { time: false, ...(logX ? { distr: 3 } : {}) },
+        x: {
+          time: false,
+          ...(logX ? { distr: 3 } : { range: (_, low, high) => [...(this.#held?.x ?? [low ?? 0, high ?? 1])] }),
+        },
         y: {
           ...(logY ? { distr: 3 } : {}),
-          range: (_, low, high) => [...(this.#range ?? spanOf(low, high, logY))],
+          range: (_, low, high) => [...(this.#held?.y ?? this.#range ?? spanOf(low, high, logY))],
         },
       },
-      axes: [axis(x, logX), { ...axis(y, logY), size: 4 * rem() }],
+      axes: [{ ...axis(x, logX), size: 2.2 * rem() }, { ...axis(y, logY), size: 4 * rem() }],
       series: [
         {},
         ...curves.map(({ label, color: name, width = 2, dash, points }) => ({
@@ -127,23 +179,22 @@ export class Curves {
           points: { show: points ?? false },
         })),
       ],
-      ...(onPoint
-        ? {
-            hooks: {
+      hooks: {
+        draw: [() => this.onDraw()],
+        ...(onPoint
+          ? {
               setCursor: [
                 (plot: UPlot) =>
                   onPoint(
                     plot.cursor.idx === null || plot.cursor.idx === undefined ? null : plot.data[0][plot.cursor.idx]!,
                   ),
               ],
-            },
-          }
-        : {}),
+            }
+          : {}),
+      },
     };
   }
 }
-
-const rem = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 
 const isDecade = (value: number) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
 

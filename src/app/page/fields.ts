@@ -23,6 +23,8 @@ export type Control =
 export interface Field<T = unknown> extends LabOption<T> {
   readonly label: string;
   readonly control: Control;
+  /** Whether it acts at all in a state; where it does not it is not shown. */
+  readonly acts?: ((state: Readonly<Record<string, unknown>>) => boolean) | undefined;
 }
 
 export type Fields = Readonly<Record<string, Field>>;
@@ -31,8 +33,13 @@ export type Fields = Readonly<Record<string, Field>>;
 export type State<F extends Fields> = { readonly [K in keyof F]: ReturnType<F[K]["read"]> };
 
 /** A field of an option. */
-export function field<T>(label: string, option: LabOption<T>, control: Control = { type: "box" }): Field<T> {
-  return { ...option, label, control };
+export function field<T>(
+  label: string,
+  option: LabOption<T>,
+  control: Control = { type: "box" },
+  acts?: Field["acts"],
+): Field<T> {
+  return { ...option, label, control, acts };
 }
 
 /** A field whose option is one of some words. */
@@ -73,7 +80,10 @@ export function controlsOf(fields: Fields, onChange: (name: string, value: unkno
   return {
     element,
     show(state) {
-      for (const [name, control] of made) control.show(state[name]);
+      for (const [name, control] of made) {
+        control.element.hidden = !(fields[name]!.acts?.(state) ?? true);
+        control.show(state[name]);
+      }
     },
   };
 }

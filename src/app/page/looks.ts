@@ -45,6 +45,9 @@ export function isDark(): boolean {
   return theme ? theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
+/** Pixels of a rem. */
+export const rem = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
+
 /** A colour of style.css by its name, such as "ink" or "run-0", as a canvas takes it. */
 export function color(name: string): string {
   const probe = document.createElement("span");

@@ -7,11 +7,15 @@ import { formula, h } from "./elements.ts";
 import { currentEngine } from "./engine.ts";
 import { controlsOf } from "./fields.ts";
 import { followLooks } from "./looks.ts";
-import { refuseMarkup, workerScript } from "./no_markup.ts";
+import { refuseMarkup } from "./no_markup.ts";
+import { cpuWorkerScript } from "./open_worker.ts";
 import type { OpenView, Page, View, ViewEntry } from "./view.ts";
 import { views } from "./views/index.ts";
 
-refuseMarkup();
+/** The page's service worker. */
+const workerScript = "offline.js";
+
+refuseMarkup([workerScript, cpuWorkerScript]);
 
 const element = (id: string) => document.getElementById(id)!;
 

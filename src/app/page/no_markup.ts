@@ -7,18 +7,17 @@ interface TrustedTypes {
   ): unknown;
 }
 
-/** The page's service worker, the only script that is asked for by name. */
-export const workerScript = "offline.js";
-
 /**
- * Refuses markup made of text, but for the empty text with which ECharts clears its element, and scripts by name, but for the
- * page's service worker; to be called before anything is drawn.
+ * Refuses markup made of text, but for the empty text with which ECharts clears its element, and scripts by name, but for some;
+ * to be called before anything is drawn.
+ *
+ * @param scripts The page's workers.
  */
-export function refuseMarkup(): void {
+export function refuseMarkup(scripts: readonly string[] = []): void {
   // TypeScript does not know them, and not every browser has them.
   const { trustedTypes } = globalThis as { readonly trustedTypes?: TrustedTypes };
   trustedTypes?.createPolicy("default", {
     createHTML: (text) => (text === "" ? "" : null),
-    createScriptURL: (text) => (text === workerScript ? text : null),
+    createScriptURL: (text) => (scripts.includes(text) ? text : null),
   });
 }

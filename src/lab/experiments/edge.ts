@@ -17,6 +17,7 @@ import {
   atMost,
   type Claim,
   defineExperiment,
+  type Interim,
   mustNotDiverge,
   number,
   numbers,
@@ -25,8 +26,6 @@ import {
 } from "./experiment.ts";
 import { using } from "./steps.ts";
 
-/** Measurements along as many steps as are asked for, a third of them after the edge was reached. */
-const looks = 12;
 /** From this share of the edge on it is reached. */
 const reached = 0.97;
 /** Rates by 2/λ at the start, where none are given. */
@@ -48,12 +47,13 @@ export const edge = defineExperiment({
       min: 300,
       max: 5000,
     }),
+    looks: whole("measurements of the sharpness along as many steps as are asked for", 12, { min: 12, max: 300 }),
     rows: whole("digits to learn, all of them at every step", 100, { min: 100, max: 1797 }),
     width: whole("hidden units", 16, { min: 16, max: 512 }),
   },
   // Four runs; forward, and back for weights and for what goes into them.
   cost: ({ steps, rows, width }) => 4 * 3 * steps * rows * width * (64 + 10),
-  async run({ lr: given, momentum, adamLr, steps, rows: count, width, seed }, lab) {
+  async run({ lr: given, momentum, adamLr, steps, looks, rows: count, width, seed }, lab) {
     const digits = sliceRows(await uciDigits(), 0, count);
     const inputs = Float32Array.from(digits.inputs, (value) => value * digits.scale - middle);
     const data = { ...digits, inputs, scale: 1 };
@@ -80,15 +80,26 @@ export const edge = defineExperiment({
     const stride = Math.floor(steps / looks);
     const tenth = Math.floor(steps / 10);
     const longest = patience * steps;
+    const rates = [...lr.map((rate) => ({ lr: rate, momentum: 0 })), { lr: heavy, momentum }];
+    const named = [
+      ...lr.map((rate) => ({ name: `gradient descent, lr ${rate.toPrecision(3)}`, what: "λ·lr", factor: 2 })),
+      { name: `heavy ball, μ ${momentum}, lr ${heavy.toPrecision(3)}`, what: "λ·lr", factor: 2 * (1 + momentum) },
+      { name: `Adam, lr ${adamLr}`, what: "λ·lr, preconditioned,", factor: 38 },
+    ];
+    const done: Run[] = [];
     const descend = (config: OptimizerConfig, preconditioned: boolean, least: number, from: number, share: number) =>
       using(open(config), async ({ optimizer, objective }) => {
         const precondition = preconditioned ? optimizer : undefined;
         const meter = await createMeter(objective, { rows, precondition, tolerance: 0.02 });
-        const runs = Array.from({ length: optimizer.replicas }, (_, replica) => ({
-          edge: edgeOf(optimizer, 0, { replica }),
-          points: [] as (readonly [step: number, fraction: number])[],
-          losses: [] as number[],
-        }));
+        const runs = Array.from(
+          { length: optimizer.replicas },
+          (_, replica): Run => ({
+            name: named[done.length + replica]!.name,
+            edge: edgeOf(optimizer, 0, { replica }),
+            points: [],
+            losses: [],
+          }),
+        );
         let end = longest;
         try {
           for (let step = 1; step <= end; step++) {
@@ -105,59 +116,90 @@ export const edge = defineExperiment({
               // The mean is of the last third.
               if (there && end === longest) end = Math.min(longest, Math.max(least, Math.ceil(1.5 * step)));
             }
+            lab.interim(() => interimOf([...done, ...runs]));
             await lab.progress(from + share * Math.min(1, step / end, step / (2 * steps)));
           }
         } finally {
           meter.destroy();
         }
-        return { runs, end };
+        done.push(...runs);
+        return end;
       });
-    const rates = [...lr.map((rate) => ({ lr: rate, momentum: 0 })), { lr: heavy, momentum }];
     // What momentum has set swinging takes 1/(1 - μ) times as long to settle.
     const settled = Math.ceil(steps * Math.max(1, 0.4 / (1 - momentum)));
-    const plain = await descend(sgd({ replicas: rates }), false, settled, 0, 0.7);
-    const adaptive = await descend(adam({ lr: adamLr, beta2: 0.99, eps: 1e-7 }), true, steps, 0.7, 0.3);
-    const named = [
-      ...lr.map((rate) => ({ name: `gradient descent, lr ${rate.toPrecision(3)}`, what: "λ·lr", factor: 2 })),
-      { name: `heavy ball, μ ${momentum}, lr ${heavy.toPrecision(3)}`, what: "λ·lr", factor: 2 * (1 + momentum) },
-      { name: `Adam, lr ${adamLr}`, what: "λ·lr, preconditioned,", factor: 38 },
-    ];
+    const plainEnd = await descend(sgd({ replicas: rates }), false, settled, 0, 0.7);
+    const adaptiveEnd = await descend(adam({ lr: adamLr, beta2: 0.99, eps: 1e-7 }), true, steps, 0.7, 0.3);
     const claims: Claim[] = [];
-    const ends = [...plain.runs.map(() => plain.end), ...adaptive.runs.map(() => adaptive.end)];
-    const curves = [...plain.runs, ...adaptive.runs].map(({ points, losses }, i) => {
-      const { name, what, factor } = named[i]!;
-      const late = points.filter(([step]) => 3 * step > 2 * ends[i]!);
+    for (const [i, { name, points, losses }] of done.entries()) {
+      const { what, factor } = named[i]!;
+      const end = i < rates.length ? plainEnd : adaptiveEnd;
+      const late = points.filter(([step]) => 3 * step > 2 * end);
       const mean = meanOf(late.map(([, fraction]) => fraction));
       claims.push(relative(`${what} over the last third: ${name}`, factor * mean, factor, 0.1));
       const fallen = meanOf(losses.slice(-tenth)) / meanOf(losses.slice(3 * tenth, 4 * tenth));
       claims.push(atMost(`loss of the last ${tenth} steps by that of as many after ${3 * tenth}: ${name}`, fallen, 1));
-      return { name, points };
-    });
+    }
     return {
       claims: [
         atMost("sharpness by the edge at the start, at the highest rate", (start * Math.max(...lr)) / 2, 1),
         ...claims,
       ],
-      chart: labChart({
-        title: "Sharpness by the edge of stability, against the step",
-        panels: [
-          {
-            x: { name: "step" },
-            y: { name: "sharpness by the edge" },
-            curves: [
-              ...curves,
-              {
-                name: "the edge",
-                style: "dashed" as const,
-                points: [[0, 1] as const, [Math.max(...ends), 1] as const],
-              },
-            ],
-          },
-        ],
-      }),
+      chart: edgeChart(done),
     };
   },
 });
+
+/** One descent: its sharpness by the edge at some steps, and its loss at every one. */
+interface Run {
+  readonly name: string;
+  /** The sharpness at which steps begin to grow: 2/lr without momentum. */
+  readonly edge: number;
+  readonly points: (readonly [step: number, fraction: number])[];
+  readonly losses: number[];
+}
+
+/** Losses of a curve that are drawn, at most. */
+const mostLosses = 400;
+
+function edgeChart(runs: readonly Run[]) {
+  const longest = Math.max(1, ...runs.map(({ losses }) => losses.length));
+  const lossesOf = ({ name, losses }: Run) => {
+    const stride = Math.ceil(losses.length / mostLosses);
+    return {
+      name,
+      points: losses.flatMap((loss, i) => (i % stride === 0 ? [[i + 1, loss] as const] : [])),
+    };
+  };
+  return labChart({
+    title: "Sharpness by the edge of stability, and the loss, against the step",
+    panels: [
+      {
+        x: { name: "step" },
+        y: { name: "sharpness by the edge" },
+        curves: [
+          ...runs.map(({ name, points }) => ({ name, points })),
+          { name: "the edge", style: "dashed", points: [[0, 1] as const, [longest, 1] as const] },
+        ],
+      },
+      { x: { name: "step" }, y: { name: "loss", log: true }, curves: runs.map(lossesOf) },
+    ],
+  });
+}
+
+/** How far descents are, with the sharpness last measured and the edge that it rises to. */
+function interimOf(runs: readonly Run[]): Interim {
+  return {
+    chart: edgeChart(runs),
+    rows: runs.map(({ name, edge, points, losses }) => ({
+      run: name,
+      step: losses.length,
+      "sharpness λ": points.at(-1)![1] * edge,
+      "edge (2/lr for descent)": edge,
+      "λ by the edge": points.at(-1)![1],
+      loss: losses.at(-1)!,
+    })),
+  };
+}
 
 function meanOf(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;

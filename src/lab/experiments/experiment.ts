@@ -43,14 +43,24 @@ export interface Findings {
   readonly notes?: readonly string[];
 }
 
+/** How a run stands: its picture so far, and the numbers in it. */
+export interface Interim {
+  /** A picture of it, as an ECharts description; that of the findings is the last. */
+  readonly chart: Readonly<Record<string, unknown>>;
+  /** A row for each curve: what is known of it by name, in the same order in every row. */
+  readonly rows: readonly Readonly<Record<string, string | number>>[];
+}
+
 /** What a run is given beside its options. */
 export interface ExperimentContext {
   /** What it runs on. */
   readonly engine: Engine;
   /** Stops it: the run then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with the share that is done, from 0 to 1. */
-  readonly onProgress?: ((done: number) => void) | undefined;
+  /** Called with the share that is done, from 0 to 1, and awaited: what it returns may hold the run. */
+  readonly onProgress?: ((done: number) => unknown) | undefined;
+  /** Called as the run goes on, at most ten times a second, by experiments that can be watched. */
+  readonly onInterim?: ((interim: Interim) => void) | undefined;
 }
 
 /** The same as an experiment's file sees it. */
@@ -59,7 +69,12 @@ export interface Lab {
   readonly engine: Engine;
   /** Reports the share that is done, and lets others have their turn. @throws the signal's reason where the run is stopped. */
   progress(done: number): Promise<void>;
+  /** Shows how the run stands, where somebody watches and has not just seen it. */
+  interim(make: () => Interim): void;
 }
+
+/** Milliseconds between two pictures of a run. */
+const leastPause = 100;
 
 /** An option of an experiment. */
 export interface ExperimentOption {
@@ -228,12 +243,18 @@ export function readExperiment(experiment: Experiment): Experiment {
 }
 
 function labOf(context: ExperimentContext): Lab {
-  const { engine, signal, onProgress } = readContext(context);
+  const { engine, signal, onProgress, onInterim } = readContext(context);
+  let shownAt = Number.NEGATIVE_INFINITY;
   return {
     engine,
+    interim(make) {
+      if (!onInterim || performance.now() - shownAt < leastPause) return;
+      onInterim(make());
+      shownAt = performance.now();
+    },
     async progress(done) {
       signal?.throwIfAborted();
-      onProgress?.(Math.min(1, Math.max(0, done)));
+      await onProgress?.(Math.min(1, Math.max(0, done)));
       await breathe();
       signal?.throwIfAborted();
     },
@@ -246,6 +267,7 @@ export function readContext(context: ExperimentContext): ExperimentContext {
   readEngine(context.engine);
   readSignal("signal", context.signal);
   readListener("onProgress", context.onProgress);
+  readListener("onInterim", context.onInterim);
   return context;
 }
 

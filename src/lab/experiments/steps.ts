@@ -18,7 +18,7 @@ const mostElements = 2 ** 27;
  * @throws DeviceError, before anything is made, for more than the engine can hold.
  */
 export async function trainee<Start>(
-  { engine }: Lab,
+  { engine }: Pick<Lab, "engine">,
   program: Trainable<Start>,
   config: OptimizerConfig,
   start?: Start,

@@ -42,7 +42,7 @@ export async function cascade(options: CascadeOptions): Promise<Exponents> {
   const n = rates.length;
   const descents = rates.map((r) => r - 1);
   const start = Float32Array.from({ length: 2 * n }, (_, i) => (i < n ? (0.3 * rates[i]!) / descents[i]! : 0));
-  const lab = { engine, progress: async () => {} };
+  const lab = { engine };
   const landscape = landscapeOf(logisticLadder({ rates: descents }));
   const made = await trainee(lab, landscape, sgd({ lr: 1 }), start);
   try {

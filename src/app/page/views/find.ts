@@ -4,11 +4,11 @@ import { short } from "../../../base/short.ts";
 import { rangeChart } from "../../../lab/chart.ts";
 import { jobConfig, jobDefaults, usualRate } from "../../../lab/defaults.ts";
 import { whole } from "../../../lab/experiments/experiment.ts";
-import { findLr, rangeDefaults } from "../../../lab/lr_finder.ts";
+import { type RangeProgress, rangeDefaults, type TrialProgress } from "../../../lab/lr_finder.ts";
 import { endPhrase, runTitle } from "../../../lab/phrases.ts";
 import type { Entrant } from "../../../lab/race.ts";
 import type { RangePoint, Suggestions } from "../../../lab/suggest.ts";
-import { gridTrials, spaced, sweep } from "../../../lab/sweep.ts";
+import { spaced } from "../../../lab/sweep.ts";
 import { readRule } from "../../../optimizer/read_config.ts";
 import type { Engine } from "../../../train/engine.ts";
 import { ChartBox } from "../chart_box.ts";
@@ -16,9 +16,10 @@ import { h } from "../elements.ts";
 import { field, type State } from "../fields.ts";
 import { loadMnist } from "../mnist.ts";
 import { defineView, type Page } from "../view.ts";
+import { rangeTask, sweepTask } from "./find_tasks.ts";
 import { fixed, jobFields, jobOf, Numbers } from "./job.ts";
 import { Multiples } from "./multiples.ts";
-import { Work } from "./work.ts";
+import { perform, Work } from "./work.ts";
 
 const { model, rule, batch, seed } = jobFields;
 const fields = {
@@ -86,36 +87,32 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
 
   async function find(engine: Engine, signal: AbortSignal): Promise<void> {
     const state = page.state;
-    const config = jobConfig(jobOf({ ...state, lr: 0.001, steps: jobDefaults.steps }));
+    const job = jobOf({ ...state, lr: 0.001, steps: jobDefaults.steps });
     const steps = state.find;
     progress.max = steps;
     page.say("loading MNIST …");
     list.replaceChildren();
     foundFor = curveOf(state);
     const { train: data } = await loadMnist();
-    const title = `range test of ${runTitle(config)}`;
+    const title = `range test of ${runTitle(jobConfig(job))}`;
     const points: RangePoint[] = [];
     page.say("compiling kernels …");
-    const found = await findLr({
-      engine,
-      ...config,
-      data,
-      ramp: { steps },
-      signal,
-      onPoint({ index, ...point }) {
+    const listeners = {
+      point({ index, ...point }: RangeProgress) {
         points.push(point);
         page.say("trying rates …");
         progress.value = index;
         numbers.show({ step: `${index} / ${steps}`, loss: fixed(point.loss, 4), "learning rate": short(point.lr) });
         chart.draw(() => rangeChart({ title, points }), false);
       },
-      onTrial({ trial, lr, index, steps, loss }) {
+      trial({ trial, lr, index, steps, loss }: TrialProgress) {
         if (index === 1) progress.max = steps;
         progress.value = index;
         page.say(`short run ${trial}, at ${short(lr)} …`);
         numbers.show({ loss: fixed(loss, 4), "learning rate": short(lr) });
       },
-    });
+    };
+    const found = await perform(rangeTask, { job, data, steps }, listeners, engine, signal);
     chart.draw(() => rangeChart({ title, ...found }));
     // The fields may have changed meanwhile.
     if (foundFor === curveOf(page.state)) offer(found);
@@ -128,30 +125,26 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
     const { model, rule, batch, seed, sweep: steps } = page.state;
     const usual = usualRate(readRule("rule", rule));
     const lrs = spaced({ min: usual / 1000, max: usual * 100 }, sweepRates);
-    const config = jobConfig(jobOf({ model, rule, batch, seed, lr: usual, steps }));
+    const job = jobOf({ model, rule, batch, seed, lr: usual, steps });
     const multiples = new Multiples(steps, (index) => take(Number(short(lrs[index]!))));
-    swept.replaceChildren(h("h2", {}, `${sweepRates} rates, ${runTitle(config)}`), multiples.element);
+    swept.replaceChildren(h("h2", {}, `${sweepRates} rates, ${runTitle(jobConfig(job))}`), multiples.element);
     progress.max = steps;
     page.say("loading MNIST …");
     const { train: data } = await loadMnist();
     page.say("compiling kernels …");
     let latest: readonly Entrant[] = [];
-    const { best, interrupted } = await sweep({
-      engine,
-      ...config,
-      data,
-      trials: gridTrials({ lr: lrs }),
-      signal,
-      onStep(entrants, step) {
+    const listeners = {
+      step(entrants: readonly Entrant[], step: number) {
         latest = entrants;
         progress.value = step;
         const running = entrants.filter(({ stopped }) => !stopped).length;
         numbers.show({ step: `${step} / ${steps}` });
         page.say(`${running} of ${entrants.length} rates run`);
-        multiples.draw(entrants, null, false);
+        multiples.draw(entrants, null);
       },
-    });
-    multiples.draw(latest, best, true);
+    };
+    const { best, interrupted } = await perform(sweepTask, { job, data, lrs }, listeners, engine, signal);
+    multiples.draw(latest, best);
     const found = best === null ? "every rate diverged" : `best is ${short(lrs[best]!)}; take one to training`;
     page.say(`${interrupted ? "stopped; " : ""}${found}`);
   }

@@ -11,6 +11,7 @@ import type { Engine, Trainee } from "../../../train/engine.ts";
 import { h, svg } from "../elements.ts";
 import { currentEngine, newEngine } from "../engine.ts";
 import { field, type State as StateOf, select } from "../fields.ts";
+import { InputFirst } from "../input_first.ts";
 import { isStill } from "../looks.ts";
 import { defineView, type Page } from "../view.ts";
 import { createCpuMap } from "./landscape_cpu.ts";
@@ -44,20 +45,22 @@ import {
 } from "./landscape_runs.ts";
 import { Work } from "./work.ts";
 
+const isCanyon = ({ landscape }: Readonly<Record<string, unknown>>) => landscape === canyon;
+
 const fields = {
   landscape: select("landscape", choice("what is minimised", surfaceNames, "himmelblau")),
-  condition: field("canyon: condition", number("the largest curvature by the smallest", 100, { min: 1, max: 1e6 }), {
-    type: "slider",
-    from: 1,
-    to: 1e4,
-    log: true,
-  }),
-  angle: field("canyon: angle", number("how far it is turned, in radians", 0, { min: -10, max: 10 }), {
-    type: "slider",
-    from: 0,
-    to: 1.6,
-    step: 0.05,
-  }),
+  condition: field(
+    "condition number",
+    number("the largest curvature by the smallest", 100, { min: 1, max: 1e6 }),
+    { type: "slider", from: 1, to: 1e4, log: true },
+    isCanyon,
+  ),
+  angle: field(
+    "angle",
+    number("how far it is turned, in radians", 0, { min: -10, max: 10 }),
+    { type: "slider", from: 0, to: 1.6, step: 0.05 },
+    isCanyon,
+  ),
   times: field("all rates ×", number("what every rate is multiplied by", 1, { above: 0, max: 1e6 }), {
     type: "slider",
     from: 0.01,
@@ -80,6 +83,7 @@ type State = StateOf<typeof fields>;
 const mostOnCpu = 2500;
 /** Milliseconds of a frame, on a GPU and on what emulates one. */
 const [frameMs, softwareFrameMs] = [14, 50];
+const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
 /** Milliseconds that a flow takes at least, so that one sees it. */
 const leastMs = 2500;
 /** The map's side, in its own units. */
@@ -153,6 +157,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
   const progress = h("progress", { value: 0, max: 1, "aria-label": "progress of the cloud" });
   const again = h("button", { type: "button", class: "primary", id: "flow", onclick: () => restart() }, "flow again");
   const work = new Work(page, []);
+  const inputFirst = new InputFirst(page.closed);
   const ways = h("ol", { class: "ways" });
   const adder = h("select", {
     "aria-label": "add a rule",
@@ -198,6 +203,8 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
   let current: { readonly made: Trainee; readonly flowing: Flowing } | undefined;
   let drawn: { readonly map: LandscapeMap; readonly device: GPUDevice | null } | undefined;
   let shownWays: readonly Way[] = [];
+  /** Whether a pointer holds the start. */
+  let dragged = false;
   let stop = new AbortController();
   let idle: Promise<void> = Promise.resolve();
   let last: State | undefined;
@@ -290,7 +297,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     found.replaceChildren();
     current?.made.destroy();
     current = undefined;
-    const made = await trainee({ engine, progress: async () => {} }, surface, config, cloud.starts);
+    const made = await trainee({ engine }, surface, config, cloud.starts);
     current = { made, flowing: { optimizer: made.optimizer, cloud, basins: ends } };
     await picture.take(current.flowing);
     const still = isStill();
@@ -305,7 +312,10 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     let next = 1;
     for (let step = 0; step < state.steps && !signal.aborted; ) {
       await page.visible();
-      if (!still) await new Promise((resolve) => requestAnimationFrame(resolve));
+      await inputFirst.painted();
+      // Where the GPU is the processor that draws the page as well, the cloud waits for the hand that pulls the start.
+      while (dragged && engine.adapter.software && !signal.aborted) await nextFrame();
+      if (!still) await nextFrame();
       const began = performance.now();
       const some = Math.min(next, state.steps - step);
       await makeSteps(made, some, breathe);
@@ -490,7 +500,6 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     const [[left, right], [low, high]] = landscape!.domain;
     under.textContent = minus(`x from ${left} to ${right}, y from ${low} to ${high}; ⨯ marks a minimum`);
   };
-  let dragged = false;
   /** Where the start is pulled to at the next frame: there are more events than frames. */
   let pulled: readonly [number, number] | undefined;
   map.addEventListener("pointerdown", (event) => {

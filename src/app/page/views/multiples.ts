@@ -5,14 +5,10 @@ import type { Entrant } from "../../../lab/race.ts";
 import { h, svg } from "../elements.ts";
 
 const [width, height] = [120, 60];
-/** Milliseconds between two drawings. */
-const leastPause = 150;
-
 export class Multiples {
   readonly element = h("div", { class: "multiples" });
   readonly #steps: number;
   readonly #take: (index: number) => void;
-  #drawnAt = 0;
 
   /** @param steps Of a whole run. @param take Called with the index of a run that is clicked. */
   constructor(steps: number, take: (index: number) => void) {
@@ -20,10 +16,8 @@ export class Multiples {
     this.#take = take;
   }
 
-  /** Draws the runs, but not more often than can be seen unless it is the last time. */
-  draw(entrants: readonly Entrant[], best: number | null, last: boolean): void {
-    if (!last && performance.now() - this.#drawnAt < leastPause) return;
-    this.#drawnAt = performance.now();
+  /** Draws the runs as they are. */
+  draw(entrants: readonly Entrant[], best: number | null): void {
     const start = Math.max(...entrants.map(({ losses }) => losses[0] ?? 0).filter(Number.isFinite), 1e-9);
     this.element.replaceChildren(
       ...entrants.map((entrant, index) => this.#picture(entrant, index, start, index === best)),

@@ -187,7 +187,7 @@ function drawLand({ loss, start }: State, runs: readonly Run[], step: number): S
     "svg",
     { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `The places of ${runs.length} runs on ${loss}` },
     svg("line", { class: "axis", x1: margin, x2: width - margin, y1: y(0), y2: y(0) }),
-    ...ticks.map((w) => svg("text", { class: "tick", x: x(w), y: height - 6 }, short(w))),
+    ...ticks.map((w) => svg("text", { class: "tick", x: x(w), y: height - 6 }, short(w).replace("-", "−"))),
     svg("path", { class: "loss", d: path }),
     ...runs.flatMap(({ places }, i) => trail(places.slice(0, step + 1), i)).reverse(),
   );

@@ -8,6 +8,7 @@ import type { ScheduleOption } from "../../../schedules/schedule.ts";
 import { Curves } from "../curves.ts";
 import { h, svg } from "../elements.ts";
 import { field, type State } from "../fields.ts";
+import { Handles } from "../handles.ts";
 import { defineView, type Page } from "../view.ts";
 import {
   type Block,
@@ -22,6 +23,7 @@ import {
   scheduleTypes,
   typescriptOf,
 } from "./schedule_blocks.ts";
+import { handlesOf } from "./schedule_handles.ts";
 
 /** Blocks as the address has them. */
 const blocksOption: LabOption<string> = {
@@ -48,8 +50,8 @@ export const view = defineView({
   title: "The course of a rate",
   about:
     "A rate that is right at the beginning is not right at the end: a short warm-up keeps the first steps from doing damage, a high " +
-    "rate covers ground, and a falling one lets the noise die down. Compose a course of blocks, change their options, drag them into " +
-    "another order, and take the whole as JSON, as TypeScript, or to training.",
+    "rate covers ground, and a falling one lets the noise die down. Compose a course of blocks: pull the points of the curve, by the " +
+    "pointer or the arrow keys, drag blocks into another order, and take the whole as JSON, as TypeScript, or to training.",
   formula: "lr_t = min + ( base − min ) · {1 + cos {π t / T}}/2",
   question: "What does a second warm-up after each restart cost in steps, and where would the loss profit?",
   fields,
@@ -63,6 +65,7 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
     width: 3,
   }));
   const plot = new Curves({ title: "The rate by step", x: "step", y: "rate", curves, height: 22 }, page.closed);
+  const handles = new Handles(plot);
   const cards = h("ol", { class: "cards blocks" });
   const said = h("p", { class: "why", id: "observes" });
   const json = h("textarea", { rows: 7, readonly: true, "aria-label": "the course as JSON" });
@@ -142,6 +145,17 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
     page.warn("");
     page.set({ blocks: JSON.stringify(blocks) });
   };
+
+  /** Sets blocks where a hand or a key put a point; what they cannot be together is said. */
+  function put(blocks: readonly Block[]): void {
+    try {
+      for (const [i, { schedule }] of blocks.entries()) create(schedule, `block ${i + 1}`);
+      set(blocks);
+    } catch (error) {
+      if (!(error instanceof OptionError)) throw error;
+      page.warn(error.message);
+    }
+  }
 
   function paste(): void {
     try {
@@ -223,6 +237,13 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
       const blocks = readBlocks(text);
       const [steps, ...values] = curvesOf(blocks);
       plot.draw([steps!, ...curves.map((_, i) => values[i] ?? steps!.map(() => null))]);
+      handles.show(
+        handlesOf(blocks).map(({ block, moved, ...rest }) => ({
+          ...rest,
+          color: `run-${block}`,
+          put: (x, y) => put(moved(x, y)),
+        })),
+      );
       const whole = composed(blocks);
       json.value = JSON.stringify(whole, null, 2);
       typescript.value = `const lr = ${typescriptOf(whole)};`;

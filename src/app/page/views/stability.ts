@@ -2,9 +2,9 @@
 // figure.
 import { OptionError, show } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
-import { type Claim, choice, type Experiment, type LabOption } from "../../../lab/experiments/experiment.ts";
+import { type Claim, choice, type Experiment, type Interim, type LabOption } from "../../../lab/experiments/experiment.ts";
 import { experiments } from "../../../lab/experiments/index.ts";
-import { experimentOf, runExperiment } from "../../../lab/experiments/run.ts";
+import { experimentOf } from "../../../lab/experiments/run.ts";
 import { ChartBox } from "../chart_box.ts";
 import { h } from "../elements.ts";
 import {
@@ -19,7 +19,8 @@ import {
   select,
 } from "../fields.ts";
 import { defineView, type Page } from "../view.ts";
-import { Work } from "./work.ts";
+import { labTask } from "./stability_task.ts";
+import { perform, Work } from "./work.ts";
 
 /** The options of an experiment that are not as by default, as the address has them: "lr:0.5;steps:300". */
 const options: LabOption<string> = {
@@ -120,13 +121,18 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
       const [mine, config] = [experiment!, values];
       page.say(`${mine.name} runs …`);
       claims.replaceChildren();
-      const result = await runExperiment(mine, config, {
-        engine,
-        signal,
-        onProgress(done) {
+      const listeners = {
+        async progress(done: number) {
           progress.value = done;
+          await page.visible();
         },
-      });
+        interim({ chart: drawn, rows }: Interim) {
+          figure.hidden = false;
+          chart.draw(() => drawn, false);
+          claims.replaceChildren(rowsTable(rows));
+        },
+      };
+      const result = await perform(labTask, { name: mine.name, config }, listeners, engine, signal);
       progress.value = 1;
       claims.replaceChildren(tableOf(result.claims), ...(result.notes ?? []).map((note) => h("p", {}, note)));
       figure.hidden = false;
@@ -167,6 +173,21 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
     },
     recolor: () => chart.recolor(),
   };
+}
+
+/** A run's numbers so far, a row for each of its curves. */
+function rowsTable(rows: Interim["rows"]): HTMLElement {
+  const heads = Object.keys(rows[0] ?? {});
+  const cell = (value: string | number | undefined, i: number) =>
+    i === 0
+      ? h("th", { scope: "row" }, value)
+      : h("td", {}, typeof value === "number" ? short(Number(value.toPrecision(3))) : value);
+  return h(
+    "table",
+    { class: "interim" },
+    h("thead", {}, h("tr", {}, ...heads.map((head) => h("th", { scope: "col" }, head)))),
+    h("tbody", {}, ...rows.map((row) => h("tr", {}, ...heads.map((head, i) => cell(row[head], i))))),
+  );
 }
 
 function tableOf(claims: readonly Claim[]): HTMLElement {

@@ -5,11 +5,10 @@ import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
 import { choice, type LabOption, number, whole } from "../../../lab/experiments/experiment.ts";
 import { divergedPhrase, programTitle, testedPhrase } from "../../../lab/phrases.ts";
-import type { LayerStats, Optimizer } from "../../../optimizer/optimizer.ts";
+import type { LayerStats } from "../../../optimizer/optimizer.ts";
 import { type Engine, engineLine } from "../../../train/engine.ts";
 import { decodeRunCheckpoint, mustBeSameRun, type RunCheckpoint } from "../../../train/run_checkpoint.ts";
 import { type CompleteRunConfig, readRunConfig, trainableOf } from "../../../train/run_config.ts";
-import { type BeforeStep, train } from "../../../train/train.ts";
 import { createWatch, type WatchEvent } from "../../../train/watch.ts";
 import { runDataset } from "../../run_dataset.ts";
 import { h } from "../elements.ts";
@@ -30,13 +29,13 @@ import {
   readTable,
   rowsOf,
   runConfigOf,
-  scaledRates,
   sources,
   type Table,
   type TableFile,
 } from "./train_run.ts";
+import { type TrainEnd, type TrainListeners, type Turn, trainTask } from "./train_task.ts";
 import { type Trained, TrainedUse } from "./train_use.ts";
-import { messageOf, Work } from "./work.ts";
+import { messageOf, perform, Work } from "./work.ts";
 
 /** Text that is empty or read by this. */
 function text(meaning: string, allowed: string, check: (given: string) => void = () => {}): LabOption<string> {
@@ -113,9 +112,12 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     "test accuracy",
   );
   const progress = h("progress", { value: 0, max: 1, "aria-label": "progress" });
-  const charts = new RunCharts(page.closed);
   const inputFirst = new InputFirst(page.closed);
   const events = h("ol", { class: "events", id: "events" });
+  const charts = new RunCharts(
+    page.closed,
+    h("section", { class: "card", id: "events-card" }, h("h2", {}, "What the watch found"), events),
+  );
   const use = new TrainedUse(() => page.engine(), attempt);
   const trainButton = h("button", { type: "button", class: "primary", id: "train", disabled: true }, "train");
   const pauseButton = h("button", { type: "button", id: "pause", disabled: true }, "pause");
@@ -202,7 +204,6 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     numbers.element,
     progress,
     charts.element,
-    h("section", { class: "card", id: "events-card" }, h("h2", {}, "What the watch found"), events),
     use.element,
     configBox,
   );
@@ -316,40 +317,44 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     progress.value = made;
     if (made > 0) numbers.show({ step: `${made} / ${steps}` });
     let saved = made;
+    let kept = bytes;
     let unkept = keeps ? "" : "another tab keeps its run, so this one is not kept";
-    let applied: { readonly optimizer: Optimizer; readonly factor: number } | null = null;
+    // Steps that are repeated on another engine, which were shown before.
+    let repeated = 0;
     const trained = (params: Trained["params"]) => {
       if (config.model && halves) use.take({ model: config.model, params, dataset: runDataset(halves.train) });
     };
     page.say("compiling kernels …");
     let started = 0;
     let reportedAt = 0;
-    const result = await train({
-      engine,
-      ...config,
-      data: halves && { ...halves, config: config.data },
-      signal,
-      ...(bytes ? { resume: bytes } : {}),
-      onStart() {
-        started = performance.now();
+    const listeners: TrainListeners = {
+      started() {
+        started ||= performance.now();
         page.say(["training …", unkept].filter(Boolean).join("; "));
       },
-      async beforeStep(moment) {
+      async turn() {
         await page.visible();
         await inputFirst.painted();
-        if (isHeld) await held(moment);
-        const { factor } = page.state;
-        const { optimizer, settle } = moment;
-        if (applied?.optimizer !== optimizer) applied = { optimizer, factor: 1 };
-        if (applied.factor === factor) return;
-        applied = { optimizer, factor };
-        await settle();
-        setRates(optimizer, config, factor);
+        return turn();
       },
-      onStep(step) {
-        losses.push(step.loss);
-        for (const event of own?.observe(step) ?? []) found(event);
+      async held(index, params) {
+        const resumed = new Promise<void>((resolve) => {
+          release = resolve;
+          signal.addEventListener("abort", () => resolve(), { once: true });
+        });
+        charts.draw(true);
+        page.say(`paused before step ${index}`);
+        trained(params);
+        if (isHeld && !signal.aborted) await resumed;
+        page.say("training …");
+        return turn();
+      },
+      refused: (message) => page.warn(message),
+      step(step) {
         const { index, loss, lr, gradientNorm } = step;
+        if (index <= repeated) return;
+        losses.push(loss);
+        for (const event of own?.observe(step) ?? []) found(event);
         progress.value = index;
         numbers.show({
           step: `${index} / ${steps}`,
@@ -358,30 +363,34 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
           "gradient norm": Number.isNaN(gradientNorm) ? "–" : fixed(gradientNorm, 3),
           "steps/s": ((1000 * (index - made)) / (performance.now() - started)).toFixed(2),
         });
-        charts.step({ index, loss, lr, gradientNorm });
+        charts.step(step);
         charts.draw();
       },
-      onLayers: ({ step, layers: found }) => charts.add("ratios", step, shares(layers, found)),
-      onEvent: found,
-      onCurvature({ step, sharpness, edge }) {
-        charts.add("sharpness", step, [sharpness, edge ?? Number.NaN]);
+      layers({ step, layers: found }) {
+        if (step > repeated) charts.add("ratios", step, shares(layers, found));
       },
-      onMetric({ step, value }) {
+      event: (event) => event.step > repeated && found(event),
+      curvature({ step, sharpness, edge }) {
+        if (step > repeated) charts.add("sharpness", step, [sharpness, edge ?? Number.NaN]);
+      },
+      metric({ step, value }) {
+        if (step <= repeated) return;
         charts.add("test", step, [value]);
         showTest(config.metric!.type, value);
         page.say("training …");
       },
-      onTest(rows) {
+      tested(rows) {
         const { count } = halves!.test;
         // Not more often than can be read.
         if (rows < count && performance.now() - reportedAt < 250) return;
         reportedAt = performance.now();
         page.say(`testing: ${rows.toLocaleString("en")} of ${count.toLocaleString("en")} rows …`);
       },
-      async onCheckpoint(checkpoint) {
+      async checkpoint(checkpoint) {
         const { step, bytes } = checkpoint;
         saved = step;
         latest = checkpoint;
+        kept = bytes;
         checkpointButton.disabled = false;
         if (unkept) return;
         try {
@@ -392,8 +401,24 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
           unkept = `the run could not be kept: ${messageOf(error)}`;
         }
       },
-      recover: () => recover(losses.length, saved),
-    });
+      async recover() {
+        const next = await recover(losses.length, saved);
+        if (next.backend === "cpu") throw new LastResort(next);
+        return next;
+      },
+    };
+    const json = JSON.stringify(config);
+    const go = async (on: Engine): Promise<TrainEnd> => {
+      try {
+        return await perform(trainTask, { config: json, halves, bytes: kept }, listeners, on, signal);
+      } catch (error) {
+        // Where there is no GPU any more it goes on in the worker.
+        if (!(error instanceof LastResort)) throw error;
+        repeated = losses.length;
+        return go(error.engine);
+      }
+    };
+    const result = await go(engine);
     charts.draw(true);
     if (result.testAccuracy !== null) showTest("testAccuracy", result.testAccuracy);
     if (result.testLoss !== null) showTest("testLoss", result.testLoss);
@@ -413,31 +438,10 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       ...(unkept ? [unkept] : []),
     ];
     page.say(ends.join("; "));
-
-    /** Waits until the run is to go on or to end; what it has learned so far can be used meanwhile. */
-    async function held({ index, optimizer, settle }: BeforeStep): Promise<void> {
-      const resumed = new Promise<void>((resolve) => {
-        release = resolve;
-        signal.addEventListener("abort", () => resolve(), { once: true });
-      });
-      await settle();
-      charts.draw(true);
-      page.say(`paused before step ${index}`);
-      trained(await optimizer.read("evaluation"));
-      if (isHeld && !signal.aborted) await resumed;
-      page.say("training …");
-    }
   }
 
-  /** Multiplies the rates of a run. A rate that a rule refuses is said, and the run goes on with what it has. */
-  function setRates(optimizer: Optimizer, config: CompleteRunConfig, factor: number): void {
-    try {
-      for (const { lr, where } of scaledRates(config.optimizer, factor)) optimizer.set({ lr }, where);
-    } catch (error) {
-      if (!(error instanceof OptionError)) throw error;
-      page.warn(error.message);
-    }
-  }
+  /** What holds before the next step. */
+  const turn = (): Turn => ({ factor: page.state.factor, isHeld });
 
   function showTest(type: string, value: number): void {
     if (type === "testAccuracy") numbers.show({ "test accuracy": `${(100 * value).toFixed(2)} %` });
@@ -605,6 +609,16 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     },
     recolor: () => charts.recolor(),
   };
+}
+
+/** The device is lost, and there is no other: what is left is the CPU reference. */
+class LastResort extends Error {
+  readonly engine: Engine;
+
+  constructor(engine: Engine) {
+    super("there is no GPU any more");
+    this.engine = engine;
+  }
 }
 
 /** What a run goes on from; nothing where it begins. */

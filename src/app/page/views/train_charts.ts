@@ -10,7 +10,7 @@ const mostCurves = 8;
 
 const kinds = {
   loss: { title: "Loss", y: "loss", curves: ["loss", "mean of 20"] },
-  test: { title: "On rows not trained on", y: "test", curves: ["test"] },
+  test: { title: "On rows not trained on", y: "test", curves: ["test"], first: "test" },
   rate: { title: "Learning rate", y: "rate", curves: ["rate"] },
   norm: { title: "Gradient norm, before clipping", y: "norm", curves: ["norm"], logY: true },
   ratios: { title: "Change of each layer by an update, as a share of it", y: "share", curves: [], logY: true },
@@ -19,6 +19,7 @@ const kinds = {
     y: "sharpness",
     curves: ["sharpness", "edge"],
     logY: true,
+    first: "measurement",
   },
 } as const;
 export type ChartName = keyof typeof kinds;
@@ -27,7 +28,7 @@ class RunChart {
   readonly card: HTMLElement;
   readonly #name: ChartName;
   readonly #legend = h("p", { class: "legend" });
-  readonly #box = h("div", {});
+  readonly #box = h("div", { class: "fill" });
   readonly #closed: AbortSignal;
   #close = new AbortController();
   #series = new Series();
@@ -38,7 +39,7 @@ class RunChart {
     this.#name = name;
     this.#closed = closed;
     const { title } = kinds[name];
-    this.card = h("section", { class: "card", "data-chart": name }, h("h2", {}, title), this.#box, this.#legend);
+    this.card = h("section", { class: "card chart-card", "data-chart": name }, h("h2", {}, title), this.#box, this.#legend);
     this.begin(kinds[name].curves);
   }
 
@@ -63,6 +64,7 @@ class RunChart {
         x: "step",
         y: kind.y,
         height: 13,
+        empty: `drawn from the first ${"first" in kind ? kind.first : "step"} on`,
         logY: "logY" in kind,
         curves,
       },
@@ -121,13 +123,14 @@ export class RunCharts {
   #drawnAt = 0;
   #turn = 0;
 
-  constructor(closed: AbortSignal) {
+  /** @param more What stands beside them. */
+  constructor(closed: AbortSignal, ...more: readonly HTMLElement[]) {
     const names = Object.keys(kinds) as ChartName[];
     this.#charts = Object.fromEntries(names.map((name) => [name, new RunChart(name, closed)])) as Record<
       ChartName,
       RunChart
     >;
-    this.element = h("div", { class: "charts" }, ...names.map((name) => this.#charts[name].card));
+    this.element = h("div", { class: "charts" }, ...names.map((name) => this.#charts[name].card), ...more);
   }
 
   /** Shows those that a run has. */

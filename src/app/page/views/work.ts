@@ -2,9 +2,22 @@
 import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
 import type { Engine } from "../../../train/engine.ts";
 import { h } from "../elements.ts";
+import { openCpuWorker } from "../open_worker.ts";
+import { runTask, type Task } from "../task.ts";
 import type { Page } from "../view.ts";
 
 export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Runs a task of a view on an engine. */
+export function perform<Given, L extends { readonly [K in keyof L]: (...given: never[]) => unknown }, Result>(
+  task: Task<Given, L, Result>,
+  given: Given,
+  listeners: L,
+  engine: Engine,
+  signal: AbortSignal,
+): Promise<Result> {
+  return runTask(task, given, listeners, { engine, signal, open: openCpuWorker });
+}
 
 /** One piece of work at a time, which a button or the view's end stops; what goes wrong is said. */
 export class Work {
@@ -31,6 +44,7 @@ export class Work {
       engine = await this.#page.engine();
       await work(engine, stop.signal);
     } catch (error) {
+      if (stop.signal.aborted && error === stop.signal.reason) return this.#page.say("stopped");
       const refused = error instanceof OptionError || error instanceof DataError;
       const isLost = !refused && (await engine?.lost?.());
       this.#page.say(isLost ? "the GPU's device was lost; what is begun next gets another" : messageOf(error));

@@ -1,0 +1,69 @@
+// What the view that finds a rate runs: a range test, and a sweep of rates side by side.
+import { type JobOptions, jobConfig } from "../../../lab/defaults.ts";
+import { findLr, type RangeProgress, type RangeTestResult, type TrialProgress } from "../../../lab/lr_finder.ts";
+import type { Entrant } from "../../../lab/race.ts";
+import { gridTrials, sweep } from "../../../lab/sweep.ts";
+import type { Dataset } from "../../../objectives/data/dataset.ts";
+import { defineTask } from "../task.ts";
+
+interface Given {
+  readonly job: JobOptions;
+  readonly data: Dataset;
+}
+
+interface RangeListeners {
+  point(progress: RangeProgress): void;
+  trial(progress: TrialProgress): void;
+}
+
+export const rangeTask = defineTask({
+  name: "range",
+  run({ job, data, steps }: Given & { readonly steps: number }, listeners: RangeListeners, engine, signal) {
+    return findLr({
+      engine,
+      ...jobConfig(job),
+      data,
+      ramp: { steps },
+      signal,
+      onPoint: (progress) => void listeners.point(progress),
+      onTrial: (progress) => void listeners.trial(progress),
+    }) as Promise<RangeTestResult>;
+  },
+});
+
+/** Milliseconds between two looks at the runs of a sweep. */
+const leastPause = 150;
+
+interface SweepListeners {
+  /** How every run does, now and then and after the last step. */
+  step(entrants: readonly Entrant[], step: number): void;
+}
+
+export const sweepTask = defineTask({
+  name: "sweep",
+  async run({ job, data, lrs }: Given & { readonly lrs: readonly number[] }, listeners: SweepListeners, engine, signal) {
+    let shownAt = 0;
+    let latest: readonly [entrants: readonly Entrant[], step: number] = [[], 0];
+    // As they are now, without what reckons them.
+    const show = ([entrants, step]: typeof latest) =>
+      listeners.step(
+        entrants.map(({ trial, losses, score, verdict, stopped }) => ({ trial, losses, score, verdict, stopped })),
+        step,
+      );
+    const { best, interrupted } = await sweep({
+      engine,
+      ...jobConfig(job),
+      data,
+      trials: gridTrials({ lr: lrs }),
+      signal,
+      onStep(entrants, step) {
+        latest = [entrants, step];
+        if (performance.now() - shownAt < leastPause) return;
+        shownAt = performance.now();
+        show(latest);
+      },
+    });
+    show(latest);
+    return { best, interrupted };
+  },
+});

@@ -1,0 +1,159 @@
+// Tasks of the page at the other end of a channel: what they tell, ask and come to crosses it, and so do refusals and stops.
+import { MessageChannel } from "node:worker_threads";
+import { afterAll, expect, it } from "vitest";
+import { DataError, OptionError } from "../../src/base/errors.ts";
+import { callTask, type Channel, defineTask, serveTasks } from "../../src/app/page/task.ts";
+import { labTask } from "../../src/app/page/views/stability_task.ts";
+import { trainTask } from "../../src/app/page/views/train_task.ts";
+import { type RunWords, runConfigOf } from "../../src/app/page/views/train_run.ts";
+import { splitRows } from "../../src/objectives/data/dataset.ts";
+import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
+import { cpuEngine } from "../../src/train/engine.ts";
+import { readRunConfig } from "../../src/train/run_config.ts";
+import { train } from "../../src/train/train.ts";
+
+const open: { close(): void }[] = [];
+afterAll(() => {
+  for (const each of open) each.close();
+});
+
+/** The page's end of a channel with these tasks at the other. */
+function page(...tasks: Parameters<typeof serveTasks>[1]): Channel {
+  const { port1, port2 } = new MessageChannel();
+  open.push(port1, port2);
+  serveTasks(port2 as unknown as Channel, tasks);
+  port2.start();
+  port1.start();
+  return port1 as unknown as Channel;
+}
+
+interface Asked {
+  half(of: number): Promise<number>;
+  told(text: string): void;
+}
+
+const halving = defineTask({
+  name: "halving",
+  async run(from: number, { half, told }: Asked, engine, signal): Promise<string> {
+    let [at, count] = [from, 0];
+    while (at > 1) {
+      signal.throwIfAborted();
+      told(`at ${at}`);
+      at = await half(at);
+      count++;
+    }
+    if (from === 0) throw new OptionError("from is 0; it must be > 0");
+    return `${count} halves on ${engine.backend}`;
+  },
+});
+
+it("tells and asks the page, and gives what it comes to", async () => {
+  const told: string[] = [];
+  const listeners: Asked = { half: async (of) => of / 2, told: (text) => void told.push(text) };
+  expect(await callTask(page(halving), halving, 8, listeners, new AbortController().signal)).toBe("3 halves on cpu");
+  expect(told).toEqual(["at 8", "at 4", "at 2"]);
+});
+
+it("fails as the task does, with the signal's reason where that stopped it, and with what a listener throws", async () => {
+  const never = new AbortController().signal;
+  const listeners: Asked = { half: async (of) => of / 2, told: () => {} };
+  await expect(callTask(page(halving), halving, 0, listeners, never)).rejects.toThrow(
+    new OptionError("from is 0; it must be > 0"),
+  );
+  const stop = new AbortController();
+  const stopping: Asked = {
+    ...listeners,
+    async half(of) {
+      stop.abort(new Error("enough"));
+      return of;
+    },
+  };
+  await expect(callTask(page(halving), halving, 8, stopping, stop.signal)).rejects.toThrow("enough");
+  const failing: Asked = {
+    ...listeners,
+    half: () => Promise.reject(new DataError("no halves")),
+  };
+  await expect(callTask(page(halving), halving, 8, failing, never)).rejects.toThrow(new DataError("no halves"));
+});
+
+it("trains the same run at the other end, whose rate is turned and which is held there", async () => {
+  const words: RunWords = {
+    ...{ model: "64-8-10", rule: "adamw", lr: 0.01, batch: 32, steps: 12, seed: 1, data: "digits", target: "" },
+    ...{ kind: "auto", schedule: "", every: 6, sharpness: 6, config: "" },
+  };
+  const config = readRunConfig(runConfigOf(words, null));
+  const halves = splitRows(await uciDigits(), 360, { shuffle: false });
+  const seen: Record<string, unknown[]> = {};
+  const note = (name: string) => (given: unknown) => void (seen[name] ??= []).push(given);
+  const signal = new AbortController().signal;
+  const run = (factorFrom7: number) => {
+    let next = 0;
+    return callTask(
+      page(trainTask),
+      trainTask,
+      { config: JSON.stringify(config), halves },
+      {
+        started: () => {},
+        async turn() {
+          next++;
+          return { factor: next < 7 ? 1 : factorFrom7, isHeld: next === 3 };
+        },
+        async held(index, params) {
+          note("held")([index, Object.keys(params).length]);
+          return { factor: 1, isHeld: false };
+        },
+        refused: note("refused"),
+        step: note("steps"),
+        layers: note("layers"),
+        event: note("events"),
+        curvature: note("curvature"),
+        metric: note("metrics"),
+        tested: note("tested"),
+        async checkpoint({ bytes }) {
+          note("checkpoints")(bytes.length);
+        },
+        recover: () => Promise.reject(new Error("nothing is lost on the CPU")),
+      },
+      signal,
+    );
+  };
+  const plain = await train({ engine: cpuEngine(), ...config, data: { ...halves, config: null } });
+  const found = await run(1);
+  const steps = () => seen.steps as { loss: number; lr: number }[];
+  expect(steps().map(({ loss }) => loss)).toEqual(plain.losses);
+  expect(found).toMatchObject({ testAccuracy: plain.testAccuracy, params: plain.params, interrupted: false });
+  expect(seen.held).toEqual([[3, Object.keys(plain.params).length]]);
+  expect(seen.metrics).toEqual(plain.metrics);
+  expect(seen.curvature).toEqual(plain.curvature);
+  const before = steps().map(({ lr }) => lr);
+  seen.steps = [];
+  await run(0.5);
+  for (const [i, { lr }] of steps().entries()) expect(lr / before[i]!).toBeCloseTo(i < 6 ? 1 : 0.5, 12);
+});
+
+it("runs an experiment that is watched as it goes on: the sharpness of each descent, its edge, its loss", async () => {
+  const interims: { rows: readonly Readonly<Record<string, string | number>>[]; chart: object }[] = [];
+  let last = 0;
+  const { claims, chart } = await callTask(
+    page(labTask),
+    labTask,
+    { name: "edge", config: { steps: 300, lr: [1.3], seed: 1 } },
+    {
+      async progress(done) {
+        last = done;
+      },
+      interim: (interim) => void interims.push(interim),
+    },
+    new AbortController().signal,
+  );
+  expect(claims.every(({ ok }) => ok)).toBe(true);
+  expect(last).toBeGreaterThan(0);
+  expect(chart).toMatchObject({ series: expect.any(Array) });
+  const [first] = interims[0]!.rows;
+  expect(first).toMatchObject({ run: "gradient descent, lr 1.30", "edge (2/lr for descent)": 2 / 1.3 });
+  expect(first!["sharpness λ"]).toBeCloseTo((first!["λ by the edge"] as number) * (2 / 1.3), 9);
+  // Below the edge at first, about there in the end.
+  expect(first!["λ by the edge"]).toBeLessThan(0.97);
+  expect(interims.at(-1)!.rows[0]!["λ by the edge"]).toBeGreaterThan(0.9);
+  expect(interims.at(-1)!.rows).toHaveLength(3);
+});
