@@ -14,7 +14,14 @@ export type {
   VectorSpace,
   VectorTensor,
 } from "./engines/vectors.ts";
-export type { Claim, Experiment, ExperimentContext, ExperimentOption, Findings, Interim } from "./lab/experiments/experiment.ts";
+export type {
+  Claim,
+  Experiment,
+  ExperimentContext,
+  ExperimentOption,
+  Findings,
+  Interim,
+} from "./lab/experiments/experiment.ts";
 export * as lab from "./lab/experiments/functions.ts";
 export type { LabResult } from "./lab/experiments/run.ts";
 export type {

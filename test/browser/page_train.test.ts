@@ -17,7 +17,7 @@ describe("a run on MNIST", () => {
   it("trains 20 steps on the GPU: the loss falls, nothing is logged as an error, no GPU error goes uncaught", async () => {
     const { page, errors } = await openPage(browser);
     await page.setViewport({ width: 1000, height: 900 });
-    await page.goto(`${address}#train?steps=20&batch=64`);
+    await page.goto(`${address}#train?steps=20&batch=64&model=784-128-10&lr=0.01`);
     await page.waitForSelector("#train:enabled");
     expect(await page.evaluate(text("adapter"))).toMatch(/^WebGPU on .+/);
     expect(await page.$eval("#banner", (banner) => (banner as HTMLElement).hidden)).toBe(true);

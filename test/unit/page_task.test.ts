@@ -1,11 +1,11 @@
 // Tasks of the page at the other end of a channel: what they tell, ask and come to crosses it, and so do refusals and stops.
 import { MessageChannel } from "node:worker_threads";
 import { afterAll, expect, it } from "vitest";
-import { DataError, OptionError } from "../../src/base/errors.ts";
-import { callTask, type Channel, defineTask, serveTasks } from "../../src/app/page/task.ts";
+import { type Channel, callTask, defineTask, serveTasks } from "../../src/app/page/task.ts";
 import { labTask } from "../../src/app/page/views/stability_task.ts";
-import { trainTask } from "../../src/app/page/views/train_task.ts";
 import { type RunWords, runConfigOf } from "../../src/app/page/views/train_run.ts";
+import { trainTask } from "../../src/app/page/views/train_task.ts";
+import { DataError, OptionError } from "../../src/base/errors.ts";
 import { splitRows } from "../../src/objectives/data/dataset.ts";
 import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
 import { cpuEngine } from "../../src/train/engine.ts";

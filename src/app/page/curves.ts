@@ -168,7 +168,10 @@ export class Curves {
           range: (_, low, high) => [...(this.#held?.y ?? this.#range ?? spanOf(low, high, logY))],
         },
       },
-      axes: [{ ...axis(x, logX), size: 2.2 * rem() }, { ...axis(y, logY), size: 4 * rem() }],
+      axes: [
+        { ...axis(x, logX), size: 2.2 * rem() },
+        { ...axis(y, logY), size: 4 * rem() },
+      ],
       series: [
         {},
         ...curves.map(({ label, color: name, width = 2, dash, points }) => ({

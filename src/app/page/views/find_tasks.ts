@@ -41,7 +41,12 @@ interface SweepListeners {
 
 export const sweepTask = defineTask({
   name: "sweep",
-  async run({ job, data, lrs }: Given & { readonly lrs: readonly number[] }, listeners: SweepListeners, engine, signal) {
+  async run(
+    { job, data, lrs }: Given & { readonly lrs: readonly number[] },
+    listeners: SweepListeners,
+    engine,
+    signal,
+  ) {
     let shownAt = 0;
     let latest: readonly [entrants: readonly Entrant[], step: number] = [[], 0];
     // As they are now, without what reckons them.

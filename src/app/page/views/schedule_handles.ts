@@ -96,7 +96,12 @@ const knobs: Readonly<Record<string, (options: Options) => readonly Knob[]>> = {
     return [
       { label: "base, after the warm-up", at: rise, x: (at) => ({ warmup: at }), y: "base" },
       { label: "beginning of the decay", at: rise + flat, x: (at) => ({ stable: Math.max(0, at - rise) }) },
-      { label: "min", at: rise + flat + whole(decay, 1), x: (at) => ({ decay: Math.max(1, at - rise - flat) }), y: "min" },
+      {
+        label: "min",
+        at: rise + flat + whole(decay, 1),
+        x: (at) => ({ decay: Math.max(1, at - rise - flat) }),
+        y: "min",
+      },
     ];
   },
   piecewise: ({ points }) =>
@@ -105,7 +110,8 @@ const knobs: Readonly<Record<string, (options: Options) => readonly Knob[]>> = {
       return {
         label: `point ${i + 1}`,
         at,
-        x: (to) => put([Math.min((all[i + 1]?.[0] ?? mostSteps) - 1, Math.max((all[i - 1]?.[0] ?? -1) + 1, to)), value]),
+        x: (to) =>
+          put([Math.min((all[i + 1]?.[0] ?? mostSteps) - 1, Math.max((all[i - 1]?.[0] ?? -1) + 1, to)), value]),
         to: (rate) => put([at, rate]),
       };
     }),
@@ -138,7 +144,8 @@ export function handlesOf(blocks: readonly Block[]): readonly Handle[] {
           const risen = rounded(rate);
           let options: Options = { ...schedule, ...(y === undefined ? to?.(risen) : { [y]: risen }) };
           // From what it is by now: one option may hold both.
-          if (x && next !== at) options = { ...options, ...knobsOf(options).find((each) => each.label === label)!.x!(next) };
+          if (x && next !== at)
+            options = { ...options, ...knobsOf(options).find((each) => each.label === label)!.x!(next) };
           // A block that lasts as long as its schedule goes on doing so.
           return replaced({ schedule: options, steps: isEnd ? Math.max(1, next) : block.steps });
         },
@@ -152,8 +159,7 @@ export function handlesOf(blocks: readonly Block[]): readonly Handle[] {
       y: value.at(Math.max(0, block.steps - 1)),
       movesX: true,
       movesY: false,
-      moved: (step) =>
-        replaced({ ...block, steps: Math.min(mostSteps, Math.max(1, Math.round(step - first))) }),
+      moved: (step) => replaced({ ...block, steps: Math.min(mostSteps, Math.max(1, Math.round(step - first))) }),
     };
     return [...handles, end];
   });

@@ -2,7 +2,13 @@
 // figure.
 import { OptionError, show } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
-import { type Claim, choice, type Experiment, type Interim, type LabOption } from "../../../lab/experiments/experiment.ts";
+import {
+  type Claim,
+  choice,
+  type Experiment,
+  type Interim,
+  type LabOption,
+} from "../../../lab/experiments/experiment.ts";
 import { experiments } from "../../../lab/experiments/index.ts";
 import { experimentOf } from "../../../lab/experiments/run.ts";
 import { ChartBox } from "../chart_box.ts";

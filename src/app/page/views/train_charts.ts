@@ -39,7 +39,13 @@ class RunChart {
     this.#name = name;
     this.#closed = closed;
     const { title } = kinds[name];
-    this.card = h("section", { class: "card chart-card", "data-chart": name }, h("h2", {}, title), this.#box, this.#legend);
+    this.card = h(
+      "section",
+      { class: "card chart-card", "data-chart": name },
+      h("h2", {}, title),
+      this.#box,
+      this.#legend,
+    );
     this.begin(kinds[name].curves);
   }
 
