@@ -84,7 +84,9 @@ it("trains the same run at the other end, whose rate is turned and which is held
   const config = readRunConfig(runConfigOf(words, null));
   const halves = splitRows(await uciDigits(), 360, { shuffle: false });
   const seen: Record<string, unknown[]> = {};
-  const note = (name: string) => (given: unknown) => void (seen[name] ??= []).push(given);
+  const note = (name: string) => (given: unknown) => {
+    seen[name] = [...(seen[name] ?? []), given];
+  };
   const signal = new AbortController().signal;
   const run = (factorFrom7: number) => {
     let next = 0;
