@@ -1,18 +1,18 @@
-// A factored slot: of a vector its elements, of a matrix row · column / mean. The mean of the rows' means is that of the
-// columns' too, so the shorter side is summed: of a single matrix once for each chunk, of a stack whenever an element is in
-// another matrix than the one before. A vec4 in a matrix whose width is a multiple of 4 lies in one row.
+// A factored slot: for a vector its elements, for a matrix row · column / mean. The rows' means and the columns' means have the
+// same mean, so the shorter side is summed: once per chunk for a single matrix, and in a stack whenever an element is in another
+// matrix than the one before. A vec4 in a matrix whose width is a multiple of 4 lies in one row.
 
-// The matrix whose mean was computed last: its first line, where the means of its columns begin, and that mean.
+// The matrix whose mean was computed last: its first line, the start of its columns' means, and that mean.
 var<private> matrix_line: u32;
 var<private> matrix_columns: u32;
 var<private> mean_value: f32;
-// Where the chunk begins, and 1 over the width, by which elements find their lines: an emulated GPU divides integers one by one.
+// The chunk's start, and 1 / width, which gives an element's line: an emulated GPU divides integers one by one.
 var<private> first_line: u32;
 var<private> first_column: u32;
 var<private> per_column: f32;
 var<workgroup> mean_lanes: array<f32, workgroup_size>;
 
-// A chunk with where its factors lie in a replica.
+// A chunk with the places of its factors in a replica.
 fn with_factors(chunk: Chunk, state: u32) -> Chunk {
   var its = chunk;
   its.factored += state;
@@ -24,14 +24,14 @@ fn is_factored(chunk: Chunk) -> bool {
   return chunk.rows != 0u;
 }
 
-// Sum of the means of one side of a matrix: of every step-th four of words from the first on.
+// Sum of the means of one side of a matrix: of every step-th group of four words, starting at `first`.
 fn sum_of_means(chunk: Chunk, line: u32, first: u32, step: u32) -> f32 {
   let by_row = chunk.rows < chunk.columns;
   let count = select(chunk.columns, chunk.rows, by_row);
   let matrix = line / chunk.rows;
   let begin = select(chunk.factored, chunk.factored_rows, by_row) + matrix * count;
   let end = begin + count;
-  // Where a matrix of a stack begins need not be where a four does.
+  // A matrix within a stack need not start at a multiple of 4.
   var sum = vec4f();
   for (var start = begin / 4u * 4u + 4u * first; start < end; start += 256u * step) {
     var stretch = vec4f();
@@ -53,7 +53,7 @@ fn keep_mean(chunk: Chunk, line: u32, sum: f32, least: f32) {
 
 // Called by all lanes together.
 fn begin_chunk(chunk: Chunk, h: Row, lane: u32) {
-  // The elements of a vector are all in one line, whatever it says of columns.
+  // The elements of a vector are all in one line, whatever `columns` is.
   first_line = 0u;
   first_column = 0u;
   per_column = 0.0;
@@ -85,25 +85,25 @@ fn begin_chunk(chunk: Chunk, h: Row, lane: u32) {
   }
 }
 
-// What the elements of a line are multiplied by: the line's mean over that of its matrix.
+// The factor of a line's elements: the line's mean over its matrix's.
 fn line_factor(chunk: Chunk, line: u32, least: f32) -> f32 {
-  // Once at most.
+  // At most once.
   while (line - matrix_line >= chunk.rows) {
     keep_mean(chunk, line, sum_of_means(chunk, line, 0u, 1u), least);
   }
   return state_element(chunk.factored_rows + line) / mean_value;
 }
 
-// Whether all fours of the chunk lie in one row each of one matrix, whose mean is known; elements of vectors do.
+// Whether each four of the chunk lies within one row of one matrix, whose mean is known; true for vectors.
 fn goes_in_fours(chunk: Chunk) -> bool {
   let last = chunk.start + max(chunk.length, 1u) - 1u;
   return chunk.rows == 0u || (chunk.columns % 4u == 0u && last / chunk.columns - matrix_line < chunk.rows);
 }
 
-// The line and column of an element, the line counted from the chunk's first.
+// The line and column of an element, the line relative to the chunk's first.
 fn place_of(chunk: Chunk, e: u32) -> vec2u {
   let t = first_column + e;
-  // The quotient may be off by 1.
+  // The quotient can be off by 1.
   var line = u32(f32(t) * per_column);
   line -= select(0u, 1u, line * chunk.columns > t);
   line += select(0u, 1u, (line + 1u) * chunk.columns <= t);
@@ -126,18 +126,18 @@ fn load_factored(chunk: Chunk, e: u32, h: Row) -> vec4f {
   let place = place_of(chunk, e);
   var line = first_line + place.x;
   var column = place.y;
-  // As a rule they are in one matrix, and in two rows at most.
+  // Usually they are in one matrix, and in two rows at most.
   let columns = column + vec4u(0u, 1u, 2u, 3u);
   let behind = columns >= vec4u(chunk.columns);
   let at = matrix_columns + columns - select(vec4u(), vec4u(chunk.columns), behind);
   let rows = vec2f(state_element(chunk.factored_rows + line), state_element(chunk.factored_rows + line + 1u)) / mean_value;
   var v = select(vec4f(rows.x), vec4f(rows.y), behind)
     * vec4f(state_element(at.x), state_element(at.y), state_element(at.z), state_element(at.w));
-  // Else one by one; in a loop, since an emulated GPU runs both sides of a branch, but no loop that nothing enters.
+  // Otherwise one by one, in a loop: an emulated GPU runs both sides of a branch, but no loop that is never entered.
   let apart = chunk.columns < 4u || line + select(0u, 1u, behind.w) - matrix_line >= chunk.rows;
   for (var i = 0u; i < select(0u, 4u, apart); i++) {
     v[i] = line_factor(chunk, line, least) * state_element(matrix_columns + column);
-    // What lies behind the chunk is the last element again.
+    // Past the end of the chunk the last element is repeated.
     if (e + i + 1u < chunk.length) {
       column += 1u;
       if (column == chunk.columns) {

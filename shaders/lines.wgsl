@@ -1,10 +1,10 @@
-// Sums along the lines of matrices: what `line_terms` makes of the gradients (and `line_params`) in each column or each row. A
-// lane sums four columns; along a row, where a line's elements are neighbours, a whole workgroup sums four rows together. Where
-// a matrix's width is a multiple of 4, elements are read in fours. What is summed, and what becomes of it (`settle`), says the
-// file before this one.
+// Sums along the lines of matrices, one for each column or each row, of the `line_terms` of the gradients (and `line_params`). A
+// lane sums four columns; along a row, where a line's elements are neighbours, a whole workgroup sums four rows together. Where a
+// matrix's width is a multiple of 4, elements are read in fours. The file before this one defines the terms and what becomes of
+// the sums (`settle`).
 
-// The gradients of four elements, by their places in the tensor, as they are where these lines are summed: of neighbours from
-// a multiple of 4 on, or of any.
+// The gradients of four elements, given their places in the tensor, as they are when these lines are summed: neighbours starting
+// at a multiple of 4, or any four.
 fn line_gradients(task: Lines, t: vec4u, neighbours: bool, scale: vec2f, h: Row) -> vec4f {
   var g: vec4f;
   if (neighbours) {
@@ -69,7 +69,7 @@ fn main(
   // Sums in sequence lose digits: stretches of 64 are added up first.
   if (line < task.lines && now.skip != halted) {
     if (whole && along_rows) {
-      // Of each row a four at a time.
+      // Four elements of each row at a time.
       var a = Sum();
       var b = Sum();
       var c = Sum();
@@ -115,7 +115,7 @@ fn main(
     }
   }
   if (barriers) {
-    // Whether or not it is needed: some compilers refuse a barrier behind what was loaded.
+    // Whether needed or not: some compilers refuse a barrier that depends on loaded values.
     let all = joined(lane, sum);
     if (together) {
       sum = all;
@@ -125,7 +125,7 @@ fn main(
   if (alone && line < task.lines && !rests(now) && h.frozen == 0.0) {
     let at = task.result + line;
     let before = load_state(at);
-    // What lies behind the last line is not this task's.
+    // Lines past the last belong to other tasks.
     let inside = vec4u(line, line + 1u, line + 2u, line + 3u) < vec4u(task.lines);
     store_state(at, select(before, settle(before, sum, f32(count), h), inside));
   }
