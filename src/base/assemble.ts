@@ -3,14 +3,14 @@
 
 /** A piece of WGSL and what to call it in an error. */
 export interface Snippet {
-  /** What errors call it: a file's path, or what it is for. */
+  /** Its name in errors: a file's path, or its purpose. */
   readonly name: string;
-  /** WGSL, without a version of its own: snippets are concatenated in order. */
+  /** WGSL, without a version line: snippets are concatenated in order. */
   readonly text: string;
 }
 
 export interface Source {
-  /** What the shader is for, as errors and GPU labels call it. */
+  /** The shader's purpose, as it appears in errors and GPU labels. */
   readonly name: string;
   readonly code: string;
   readonly snippets: readonly Snippet[];
@@ -20,7 +20,7 @@ export function assemble(name: string, snippets: readonly Snippet[]): Source {
   return { name, snippets, code: snippets.map((snippet) => withNewline(snippet.text)).join("") };
 }
 
-/** The snippet and the line within it of a line (from 1) of the whole source. */
+/** The snippet that holds a line (from 1) of the whole source, and the line's number within it. */
 export function locate(source: Source, line: number): { snippet: string; line: number } {
   let rest = line;
   for (const snippet of source.snippets) {

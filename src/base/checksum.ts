@@ -1,6 +1,6 @@
 // CRC-32 (ISO 3309, as in gzip and PNG): finds every flipped bit and every burst of damage up to 32 bits long.
 
-/** `tables[k][b]`: what byte b does to the remainder when k more bytes follow. */
+/** `tables[k][b]`: the effect of byte b on the remainder when k more bytes follow. */
 const tables = Array.from({ length: 8 }, () => new Int32Array(256));
 for (let byte = 0; byte < 256; byte++) {
   let remainder = byte;
@@ -13,7 +13,7 @@ for (let byte = 0; byte < 256; byte++) {
     tables[k]![byte] = (before >>> 8) ^ tables[0]![before & 255]!;
   }
 }
-// Eight bytes a turn; each table has a name of its own, which takes a third less time than looking them up in a list.
+// Eight bytes per iteration; one variable for each table takes a third less time than indexing a list of them.
 const [t0, t1, t2, t3, t4, t5, t6, t7] = tables as [
   Int32Array,
   Int32Array,

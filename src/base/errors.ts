@@ -6,7 +6,7 @@ export class FalllineError extends Error {
   /** The class's name, which identifies errors across several copies of the library. */
   override name = "FalllineError";
 
-  /** A message that is no string is shown as errors show values. */
+  /** A message that is not a string is formatted as values in errors are. */
   constructor(message?: string, options?: ErrorOptions) {
     super(message === undefined || typeof message === "string" ? message : show(message), options);
   }
@@ -30,7 +30,7 @@ export class DeviceError extends FalllineError {
   override name = "DeviceError";
 }
 
-/** Letters of a value that an error message shows. */
+/** The most characters of a value that an error shows. */
 const shown = 60;
 
 /**
@@ -45,7 +45,7 @@ export function show(value: unknown): string {
   return text.length > shown ? `${text.slice(0, shown - 3)}...` : text;
 }
 
-/** Names that a sentence has room for. */
+/** The most names that a sentence lists. */
 const mostListed = 10;
 
 /** Names for a sentence: all of a few, the first of many, long ones cut. */
@@ -55,7 +55,7 @@ export function listed(names: readonly string[]): string {
   return `${few.join(", ")}${more > 0 ? ` and ${more.toLocaleString("en")} more` : ""}`;
 }
 
-/** As JSON has it, no further than it is shown; undefined for what cannot be read (a getter that throws). */
+/** The value as JSON, no longer than is shown; undefined if it cannot be read (a getter that throws). */
 function written(value: unknown): string | undefined {
   const out = { text: "" };
   try {

@@ -1,12 +1,12 @@
 // Matching names against globs, and against regular expressions as JavaScript does.
 import { OptionError, show } from "./errors.ts";
 
-/** Whether a glob (`*` any letters, `?` one) matches a whole name. */
+/** Whether a glob (`*` any characters, `?` one) matches a whole name. */
 export function globMatches(glob: string, name: string): boolean {
   let [at, star, resume] = [0, -1, 0];
   for (let i = 0; i < name.length; ) {
     if (glob[at] === "*") {
-      // A later star takes over: what the one before it matched need not be tried anew.
+      // A later star takes over: the match of the earlier one need not be retried.
       star = at++;
       resume = i;
     } else if (at < glob.length && (glob[at] === "?" || glob[at] === name[i])) {
@@ -25,18 +25,18 @@ export function globMatches(glob: string, name: string): boolean {
 export interface RegexPattern {
   readonly regex: string;
   readonly flags?: string;
-  /** What decides in place of JavaScript's own matcher; configs read from JSON bring it. */
+  /** Used instead of JavaScript's own matcher; set in configs read from JSON. */
   readonly matches?: (name: string) => boolean;
 }
 
-/** Whether a regular expression is found anywhere in a name; of its flags g and y change nothing. */
+/** Whether a regular expression is found anywhere in a name; the flags g and y have no effect. */
 export function regexTest(owner: string, { regex, flags = "", matches }: RegexPattern): (name: string) => boolean {
   if (matches) return matches;
   const expression = new RegExp(nativeRegex(owner, regex, flags), flags.replace(/[gy]/g, ""));
   return (name) => expression.test(name);
 }
 
-/** @throws OptionError that begins with `owner` for what is no regular expression. */
+/** @throws OptionError, starting with `owner`, for an invalid regular expression. */
 export function nativeRegex(owner: string, regex: string, flags: string): RegExp {
   try {
     return new RegExp(regex, flags);
@@ -48,7 +48,7 @@ export function nativeRegex(owner: string, regex: string, flags: string): RegExp
   }
 }
 
-/** The begin of a sentence about one. */
+/** The start of a sentence about a regular expression. */
 export function describeRegex(owner: string, regex: string, flags: string): string {
   return `${owner} holds ${show(flags ? { regex, flags } : { regex })}`;
 }

@@ -1,10 +1,10 @@
-// Memory of the process: what asks for more than there is ends in an error of ours instead of a bare RangeError.
+// Memory of the process: running out of it is a DeviceError instead of a bare RangeError.
 import { DeviceError } from "./errors.ts";
 
 /**
  * Runs `work`, which makes large arrays.
  *
- * @param purpose What an error says could not be held, such as "a checkpoint of 12 tensors".
+ * @param purpose What could not be held, for the error, such as "a checkpoint of 12 tensors".
  * @throws DeviceError where the process has no memory for it.
  */
 export function inMemory<T>(purpose: string, work: () => T): T {
@@ -15,7 +15,7 @@ export function inMemory<T>(purpose: string, work: () => T): T {
   }
 }
 
-/** What to throw for an error of {@link inMemory}, also of work that is awaited. */
+/** The error to throw for one caught by {@link inMemory}, or thrown by awaited work. */
 export function memoryError(purpose: string, error: unknown): unknown {
   if (!(error instanceof RangeError)) return error;
   return new DeviceError(`this process has no memory for ${purpose}: ${error.message}`, { cause: error });

@@ -1,23 +1,23 @@
 // Names as people type them: which known one is meant.
 
-/** Letters of the longest word that is compared; names are shorter. */
+/** Length of the longest word that is compared; names are shorter. */
 export const longestWord = 40;
 
-/** A word without what spellings differ in: case, dashes, underscores, spaces. */
+/** A word without the differences between spellings: case, dashes, underscores, spaces. */
 export function folded(word: string): string {
   return word.toLowerCase().replace(/[-_\s.]/g, "");
 }
 
 /**
- * One of these names, in any spelling, or another word for one: "ReLU", "mse". Any string compiles, so that configs need no `as const`;
- * one that is no name is refused when it is read, with what may be meant.
+ * One of these names, in any spelling, or a synonym: "ReLU", "mse". Any string compiles, so that configs need no `as const`;
+ * an unknown one is refused when it is read, with a suggestion.
  */
 export type Name<T extends string> = T | (string & {});
 
-/** Words for names, by {@link folded} word: what owns the names says what else they are called. */
+/** Synonyms of names, by {@link folded} word; declared with the names. */
 export type Synonyms<T extends string = string> = Readonly<Record<string, T>>;
 
-/** The known name that a word is, however it is spelt, or for which it is another word; undefined where it is none. */
+/** The known name that a word stands for, in any spelling or as a synonym; undefined if there is none. */
 export function meant<T extends string>(word: unknown, known: readonly T[], synonyms: Synonyms<T> = {}): T | undefined {
   if (typeof word !== "string" || word.length > longestWord) return undefined;
   if (known.includes(word as T)) return word as T;

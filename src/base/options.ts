@@ -3,11 +3,11 @@
 import { OptionError, show } from "./errors.ts";
 import { meant } from "./names.ts";
 
-/** What a number may be. `min`/`max` are inclusive, `above`/`below` exclusive; NaN and infinities are never allowed. */
+/** The allowed range of a number. `min`/`max` are inclusive, `above`/`below` exclusive; NaN and infinities are never allowed. */
 export interface Range {
-  /** The least value that is allowed. */
+  /** The least allowed value. */
   readonly min?: number;
-  /** The greatest value that is allowed. */
+  /** The greatest allowed value. */
   readonly max?: number;
   /** A value that must be exceeded. */
   readonly above?: number;
@@ -57,9 +57,9 @@ export function readBoolean(name: string, value: unknown): boolean {
 }
 
 /**
- * A name of several; its case, dashes and underscores do not matter.
+ * One of several names; case, dashes and underscores do not matter.
  *
- * @param hint What the error about another value ends with.
+ * @param hint Ends the error about any other value.
  */
 export function readChoice<T extends string>(
   name: string,
@@ -74,7 +74,7 @@ export function readChoice<T extends string>(
   );
 }
 
-/** Whether a value is an object with fields of its own: no array, map, promise or anything else that has other contents. */
+/** Whether a value is an object of fields, not an array, map, promise or anything else with other contents. */
 export function isOptions(value: unknown): value is Record<string, unknown> {
   return Object.prototype.toString.call(value) === "[object Object]";
 }
@@ -82,7 +82,7 @@ export function isOptions(value: unknown): value is Record<string, unknown> {
 /**
  * A plain object whose fields are all known; unknown fields are errors, so that a misspelt option never passes.
  *
- * @param hint What the error about an unknown field ends with.
+ * @param hint Ends the error about an unknown field.
  */
 export function readObject(
   name: string,
@@ -104,13 +104,13 @@ export function readObject(
   return value;
 }
 
-/** An object of which the names of the fields are free, as {@link readObject} is one where they are known. */
+/** An object with any field names; {@link readObject} reads one whose names are known. */
 export function readRecord<T extends object>(name: string, value: T, of: string): T {
   if (isOptions(value)) return value;
   throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an object of ${of}`);
 }
 
-/** An array; holes of a list become undefined, so that no reader passes them over. */
+/** An array; holes become undefined, so that no reader skips them. */
 export function readArray(name: string, value: unknown, of: string): readonly unknown[] {
   if (!Array.isArray(value)) {
     throw new OptionError(`${name} is ${value === undefined ? "missing" : show(value)}; it must be an array of ${of}`);
@@ -118,11 +118,11 @@ export function readArray(name: string, value: unknown, of: string): readonly un
   return [...value];
 }
 
-/** What `typeof` says of the members that something must have; "array" and "object" are distinct, and null is neither. */
+/** The `typeof` of each member that something must have; "array" and "object" are distinct, and null is neither. */
 export type Members = Readonly<Record<string, "function" | "number" | "string" | "boolean" | "array" | "object">>;
 
 /**
- * An argument that is recognised by its members: an engine, an optimizer, a data set, also where somebody else has made it.
+ * An argument recognised by its members: an engine, an optimizer, a data set, including those made elsewhere.
  *
  * @param allowed What it must be, in words.
  */
@@ -146,13 +146,13 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? "array" : typeof value;
 }
 
-/** A function, or nothing where it is left out. */
+/** A function, or undefined if left out. */
 export function readListener<T>(name: string, value: T): T {
   if (value === undefined || typeof value === "function") return value;
   throw new OptionError(`${name} is ${show(value)}; it must be a function`);
 }
 
-/** What stops a run: an AbortSignal, or nothing where it is left out. */
+/** The AbortSignal that stops a run, or undefined if left out. */
 export function readSignal<T>(name: string, value: T): T {
   if (value === undefined) return value;
   return readMade(name, value, "an AbortSignal", { aborted: "boolean" });
@@ -178,29 +178,29 @@ export function bytesOf(value: unknown): Uint8Array | undefined {
   return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;
 }
 
-/** Arguments of a function that takes none: they would be passed over. */
+/** Refuses arguments of a function that takes none: they would be ignored. */
 export function readNothing(name: string, given: readonly unknown[]): void {
   const first = given.find((value) => value !== undefined);
   if (first !== undefined) throw new OptionError(`${name} was given ${show(first)}; it takes nothing`);
 }
 
 /**
- * What one option of a definition may be, and how it is read.
+ * An option of a definition: its allowed values, and how it is read.
  *
- * @typeParam T What it is once it is read.
- * @typeParam Context What its reader needs beside the value.
- * @typeParam Given What a config gives it as.
+ * @typeParam T Its type once read.
+ * @typeParam Context What its reader needs besides the value.
+ * @typeParam Given Its type in a config.
  */
 export interface Option<T, Context extends readonly unknown[] = [], Given = T> {
-  /** What it may be, in words. */
+  /** Its allowed values, in words. */
   readonly allowed: string;
-  /** None where it may be left out and then is nothing, or must be given. */
+  /** Absent if the option is required, or undefined when left out. */
   readonly default?: unknown;
   /** Whether it may be left out though it has no default. */
   readonly optional?: boolean;
   /** The value; errors call it `name`. @throws OptionError for a value that is not allowed. */
   read(name: string, value: unknown, ...context: Context): T;
-  /** Never there; it carries the type. */
+  /** Never set; it carries the type. */
   readonly given?: Given;
 }
 
@@ -218,7 +218,7 @@ type Omittable<Os> = {
   [K in keyof Os]: Os[K] extends { readonly default: NonNullable<unknown> } | { readonly optional: true } ? K : never;
 }[keyof Os];
 
-/** The options of a definition as a config gives them, each with the comment that it has there. */
+/** The options of a definition as a config gives them, each with its docstring. */
 export type OptionsOf<Os> = {
   readonly [K in keyof Pick<Os, Exclude<keyof Os, Omittable<Os>>>]: Given<Os[K]>;
 } & { readonly [K in keyof Pick<Os, Omittable<Os>>]?: Given<Os[K]> | undefined };
@@ -259,7 +259,7 @@ export function defineFields<T extends object>(target: T, name: string, fields: 
 /**
  * The options that a definition's function was given.
  *
- * @throws OptionError for options that are no object, or are those of another type.
+ * @throws OptionError for options that are not an object, or belong to another type.
  */
 export function readTyped(type: string, definition: unknown, options: unknown): Record<string, unknown> {
   if (options === undefined) return {};
@@ -274,12 +274,12 @@ export function readTyped(type: string, definition: unknown, options: unknown): 
   return options;
 }
 
-/** How deep arrays and objects of a config may lie in each other. */
+/** How deeply arrays and objects of a config may be nested. */
 export const deepest = 100;
 
-/** Whether a value is nested deeper than `most`, or holds itself. */
+/** Whether a value is nested deeper than `most`, or contains itself. */
 export function isDeep(value: unknown, most = deepest): boolean {
-  // Level by level, since the stack would not hold such a value; what stands in it twice is looked at once a level.
+  // Level by level, since recursion could overflow the stack; a value that occurs twice in a level is visited once.
   let level = new Set<unknown>([value]);
   for (let depth = 0; level.size > 0; depth++) {
     if (depth > most) return true;

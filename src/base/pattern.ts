@@ -1,13 +1,13 @@
-// Matching names against regular expressions in time that grows with the name times the pattern, whatever they
-// are: JavaScript's own matcher tries (a+)+$ in as many ways as there are, which a config from elsewhere must not make it do.
+// Matches names against regular expressions in time proportional to name times pattern: JavaScript's own matcher takes
+// exponential time on (a+)+$, and a config from elsewhere must not trigger that.
 //
-// A regular expression becomes a list of instructions. From the name's end to its begin, each position gets the set of
-// instructions from which the rest of the name matches; lookarounds are such lists of their own, answered for all positions
-// before. What a single letter may be is left to JavaScript. References to what a group has matched cannot be decided so.
+// A regular expression becomes a list of instructions. From the end of the name to its start, each position gets the set of
+// instructions from which the rest of the name matches; lookarounds are separate lists, answered for all positions first.
+// Single characters are left to JavaScript. Back references cannot be decided this way.
 import { OptionError } from "./errors.ts";
 import { describeRegex, nativeRegex, type RegexPattern } from "./glob.ts";
 
-/** Letters of a regular expression, and instructions that it may become: `x{1000}` are a thousand. */
+/** The longest regular expression, and the most instructions that it may become: `x{1000}` takes a thousand. */
 const mostLetters = 1000;
 const mostInstructions = 5000;
 
@@ -29,9 +29,9 @@ type Instruction =
 
 /**
  * Whether a regular expression is found anywhere in a name. Takes JavaScript's syntax without back references, modifiers
- * and the flag v; of flags d, g and y change nothing.
+ * and the flag v; the flags d, g and y have no effect.
  *
- * @throws OptionError that begins with `owner` for what is no such expression or is too long.
+ * @throws OptionError, starting with `owner`, for any other expression and for one that is too long.
  */
 export function regexMatcher(owner: string, source: string, flags: string): (name: string) => boolean {
   const what = describeRegex(owner, source, flags);
@@ -45,8 +45,8 @@ export function regexMatcher(owner: string, source: string, flags: string): (nam
 }
 
 /**
- * A regular expression as JSON holds it, with a matcher that no expression makes slow beside it; anything else as it is, for
- * whoever reads it to refuse.
+ * Adds a matcher that no expression can slow down to a regular expression from JSON; anything else is returned unchanged, for
+ * its reader to refuse.
  *
  * @throws OptionError as {@link regexMatcher}.
  */
@@ -56,7 +56,7 @@ export function safePattern(owner: string, pattern: unknown): unknown {
   return Object.defineProperty({ ...(pattern as object) }, "matches", { value: regexMatcher(owner, regex, flags) });
 }
 
-/** At which positions a program matches what follows, or what lies before it. */
+/** The positions at which a program matches the text after them, or before them. */
 function matchesFrom(program: readonly Instruction[], letters: readonly string[], backwards: boolean): Uint8Array {
   const before: number[][] = program.map(() => []);
   const held: (ArrayLike<boolean | number> | undefined)[] = program.map((instruction, i) => {
@@ -90,7 +90,7 @@ function matchesFrom(program: readonly Instruction[], letters: readonly string[]
   return found;
 }
 
-/** Reads a source that JavaScript takes. */
+/** Parses a source that JavaScript accepts. */
 class Parser {
   readonly #what: string;
   readonly #source: string;
@@ -113,7 +113,7 @@ class Parser {
     return { type: "choice", parts };
   }
 
-  /** The instructions of a node; backwards for a look behind. */
+  /** The instructions of a node; backwards for a lookbehind. */
   program(node: Node, backwards: boolean): readonly Instruction[] {
     const program: Instruction[] = [];
     const add = (instruction: Instruction) => {
@@ -213,7 +213,7 @@ class Parser {
     return { type: "letter", test };
   }
 
-  /** Whether a position is the begin (`side` -1) or the end of the name, or with the flag m of a line. */
+  /** Whether a position is the start (`side` -1) or the end of the name or, with the flag m, of a line. */
   #edge(side: -1 | 0): Node {
     const breaks = (letter: string | undefined) =>
       letter === undefined || (this.#multiline && /[\n\r\u2028\u2029]/.test(letter));

@@ -66,7 +66,7 @@ export class Random {
   #used = 4;
   #spare: number | undefined;
 
-  /** @throws OptionError for a seed or a stream that is none. */
+  /** @throws OptionError for an invalid seed or stream. */
   constructor(seed: number, stream = 0) {
     readNumber("seed", seed, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
     readNumber("stream", stream, { min: 0, max: 2 ** 32 - 1, integer: true });

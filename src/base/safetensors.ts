@@ -35,7 +35,7 @@ const blank = "00000000";
  * The bytes of a safetensors file; tensors are written in the map's order. Its metadata gets checksums (`fallline.crc32`)
  * by which {@link decodeSafetensors} finds damage.
  *
- * @throws OptionError for what is no file, and for a tensor whose shape is not that of its data; DeviceError where the
+ * @throws OptionError for an invalid file, and for a tensor whose shape does not match its data; DeviceError where the
  * process has no memory for them.
  */
 export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
@@ -52,7 +52,7 @@ export function encodeSafetensors(file: SafeTensors): Uint8Array<ArrayBuffer> {
   const metadata = Object.entries(file.metadata)
     .filter(([key]) => key !== sealKey)
     .map(([key, value]) => `,${JSON.stringify(key)}:${JSON.stringify(value)}`);
-  // Not as one object, which would move names that are numbers to its front: the checksums stand at the same place in every
+  // Not as one object, which would move numeric names to the front: the checksums are at the same place in every
   // file.
   const before = `{"__metadata__":{${sealStart}`;
   const text = `${before}${seals.join(" ")}"${metadata.join("")}}${entries.map((entry) => `,${entry}`).join("")}}`;
@@ -101,7 +101,7 @@ function checkFile(file: SafeTensors): void {
 
 const isLittleEndian = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
 
-/** The bytes of float32 as the format has them; where the machine has them so too, without copying. */
+/** The bytes of float32 in little-endian order; not copied on a little-endian machine. */
 function littleEndian(data: Float32Array): Uint8Array {
   if (isLittleEndian) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const view = new DataView(new ArrayBuffer(data.byteLength));
@@ -124,9 +124,9 @@ const dtypes = new Map<unknown, { readonly size: number; read(view: DataView, at
 ]);
 
 /**
- * Reads a safetensors file into float32, whatever dtypes it holds; a value that float32 does not hold is rounded. Takes no
- * memory before the whole header is known to fit the data. Files that fallline wrote are held against their checksums,
- * which are no part of the metadata that this gives.
+ * Reads a safetensors file into float32, whatever its dtypes; a value that float32 cannot hold is rounded. Allocates
+ * nothing before the whole header is known to fit the data. Files that fallline wrote are checked against their checksums,
+ * which are not part of the metadata returned.
  *
  * @throws DataError that says what is wrong with the header, which dtype is not read, which tensor does not fit the
  * data, or what is damaged; DeviceError where the process has no memory for it.
@@ -176,7 +176,7 @@ export function openSafetensors(file: Uint8Array | ArrayBuffer): SafeTensors & {
   const { [sealKey]: seal, ...metadata } = given as Record<string, string>;
   const checksums = seal?.split(" ");
   if (checksums) checkHeader(bytes.subarray(0, 8 + headerLength), text, checksums, described.size);
-  // A single flipped bit must not make a file without checksums of one with them.
+  // A single flipped bit must not turn a file with checksums into one without.
   const broken = Object.keys(metadata).find((key) => lettersApart(key, sealKey) === 1);
   if (broken !== undefined) throw new DataError(`safetensors: its header is damaged: ${show(broken)} is ${sealKey}`);
 
@@ -208,7 +208,7 @@ export function openSafetensors(file: Uint8Array | ArrayBuffer): SafeTensors & {
   return { metadata, tensors, sealed: checksums !== undefined };
 }
 
-/** @throws DataError unless the header is the one that was sealed. */
+/** @throws DataError unless the header is the sealed one. */
 function checkHeader(header: Uint8Array, text: string, checksums: readonly string[], tensors: number): void {
   const at = text.indexOf(sealStart);
   const blanked = new Uint8Array(header);
@@ -254,7 +254,7 @@ function readNumbers(dtype: unknown, part: Uint8Array, length: number): Float32A
   return data;
 }
 
-/** How many letters differ in two words of one length. */
+/** How many characters differ in two words of equal length. */
 function lettersApart(a: string, b: string): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   return [...a].filter((letter, i) => letter !== b[i]).length;

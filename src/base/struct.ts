@@ -1,5 +1,5 @@
-// A struct said once: from its fields follow its WGSL, where each field lies, and how it is written to bytes and read back.
-// What a field means is a comment beside the description, which costs a bundle nothing.
+// A struct described once: its WGSL, the offset of each field, and how it is written to bytes and read back, all follow.
+// Comments beside the description explain the fields and cost a bundle nothing.
 import { snakeCase } from "./assemble.ts";
 
 /** WGSL types of a field, with the words and the alignment (in words) that each has in storage and uniform buffers. */
@@ -27,23 +27,23 @@ export type FieldValue<T extends FieldType> =
 /** The host's values of a struct's fields. */
 export type Values<F extends Fields> = { readonly [K in keyof F]: FieldValue<F[K]> };
 
-/** A struct on both sides. */
+/** A struct on both sides, host and WGSL. */
 export interface Struct<F extends Fields = Fields> {
   readonly name: string;
   readonly fields: F;
-  /** Its declaration, behind those of the structs that it contains. */
+  /** Its declaration, after those of the structs that it contains. */
   readonly wgsl: string;
-  /** Bytes from one to the next in an array. */
+  /** Its stride in an array, in bytes. */
   readonly bytes: number;
-  /** In words; with the vectors' alignment. */
+  /** Its alignment in words, that of vectors included. */
   readonly align: number;
-  /** Words from the beginning to a field. */
+  /** Offset of a field, in words. */
   index(field: keyof F & string): number;
-  /** Bytes of several, one after the other. What a value leaves out is 0. */
+  /** The bytes of several values, one after the other; fields left out are 0. */
   encode(values: readonly Partial<Values<F>>[]): Uint8Array<ArrayBuffer>;
-  /** Writes one at a byte of a view. */
+  /** Writes a value at a byte offset of a view. */
   write(view: DataView, at: number, values: Partial<Values<F>>): void;
-  /** Reads one at a byte of a view. */
+  /** Reads a value at a byte offset of a view. */
   read(view: DataView, at: number): Values<F>;
 }
 

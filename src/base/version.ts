@@ -1,2 +1,2 @@
-// The library's version, for what must not outlive it; a test holds it against package.json.
+// The library's version, for caches that must not outlive it; a test compares it with package.json.
 export const version = "0.2.0";

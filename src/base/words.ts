@@ -1,9 +1,9 @@
-// What may be meant by a word that is no name: what errors of configs suggest. Bundles of an optimizer alone are spared it.
+// Suggestions for unknown names in errors of configs; an optimizer's bundle alone does not contain them.
 
 import { folded, longestWord, meant, type Synonyms } from "./names.ts";
 import { readChoice, readObject } from "./options.ts";
 
-/** What other libraries call options of this one; the first one that is allowed where the word stands is meant. */
+/** Other libraries' names of options, and ours in order of preference: the first one allowed is suggested. */
 const optionWords: Readonly<Record<string, readonly string[]>> = {
   learningrate: ["lr"],
   rate: ["lr"],
@@ -37,7 +37,7 @@ const optionWords: Readonly<Record<string, readonly string[]>> = {
   y: ["targets", "labels", "label"],
 };
 
-/** The option that a word is in another spelling, or in other libraries. */
+/** The option that a word means, in another spelling or another library. */
 export function meantOption(word: string, known: readonly string[]): string | undefined {
   const same = folded(word);
   return (
@@ -46,30 +46,30 @@ export function meantOption(word: string, known: readonly string[]): string | un
   );
 }
 
-/** The known name that is nearest to a word; undefined where none is near. */
+/** The known name nearest to a word; undefined if none is near. */
 export function nearest(word: unknown, known: readonly string[]): string | undefined {
   if (typeof word !== "string" || word.length > longestWord) return undefined;
   const given = folded(word);
   if (given.length < 2) return undefined;
   let [best, least] = [undefined as string | undefined, Math.max(1, Math.floor(given.length / 3)) + 1];
   for (const name of known) {
-    // Of two that are as near, the one as long is likelier.
+    // Of two equally near names, the one of equal length is likelier.
     const fraction = Math.min(99, Math.abs(given.length - folded(name).length)) / 100;
     const distance = name.length > longestWord ? least : editDistance(given, folded(name)) + fraction;
     if (distance < least) [best, least] = [name, distance];
   }
   if (best !== undefined || given.length < 4) return best;
-  // "softmax" is the beginning of a name, and "testAccuracyPercent" has one in it.
+  // "softmax" begins a name, and "testAccuracyPercent" contains one.
   return known.find((name) => name.length > 3 && (folded(name).includes(given) || given.includes(folded(name))));
 }
 
-/** " (did you mean lr?)" for the end of an error about a word; nothing where no known name is near. */
+/** " (did you mean lr?)" for the end of an error about a word; empty if no known name is near. */
 export function didYouMean(word: unknown, known: readonly string[], suggested = nearest(word, known)): string {
   return suggested === undefined ? "" : ` (did you mean ${suggested}?)`;
 }
 
 /**
- * Letters to insert, leave out, replace or swap with their neighbour to make one word of another (Damerau 1964, each place changed
+ * The insertions, deletions, replacements and swaps of neighbours that turn one word into another (Damerau 1964, each place changed
  * once).
  */
 export function editDistance(a: string, b: string): number {
@@ -88,12 +88,12 @@ export function editDistance(a: string, b: string): number {
   return last[b.length]!;
 }
 
-/** As {@link readObject}; the error about an unknown option says which one may be meant, in other libraries' words too. */
+/** Like {@link readObject}; the error about an unknown option suggests a known one, for other libraries' names too. */
 export function readFields(name: string, value: unknown, known: readonly string[]): Record<string, unknown> {
   return readObject(name, value, known, (word) => didYouMean(word, known, meantOption(word, known)));
 }
 
-/** As {@link readChoice}; `synonyms` are taken for names, and the error about another word says which one may be meant. */
+/** Like {@link readChoice}; `synonyms` are accepted too, and the error about any other word suggests a name. */
 export function readName<T extends string>(
   name: string,
   value: unknown,

@@ -24,7 +24,7 @@ export const batchGrowth = defineSchedule({
     return values;
   },
   create({ base, rate, max }, name) {
-    // Of a plateau this is the value before it has observed anything, which it no longer has at step 0 later.
+    // The value of a plateau before its first observation; after that, at(0) is no longer this one.
     const first = rate.at(0);
     return {
       at: (step) =>

@@ -1,4 +1,4 @@
-// A rate that goes with the batch: schedule(t) · (batch(t) / baseBatch)^k. k is 1 for SGD (the linear rule of Goyal et al.
+// A rate that scales with the batch: schedule(t) · (batch(t) / baseBatch)^k. k is 1 for SGD (the linear rule of Goyal et al.
 // 2017) and 1/2 for Adam and its kin (Krizhevsky 2014; Malladi et al. 2022).
 import { choice, defineSchedule, schedule, valueAt, whole } from "./define.ts";
 
@@ -16,7 +16,7 @@ export const batchScaled = defineSchedule({
     schedule,
     /** The batch of each step, >= 1: a number, or a schedule such as {@link batchGrowth}. */
     batch: schedule,
-    /** The batch that the rate was found with; a whole number >= 1. */
+    /** The batch for which the rate was found; a whole number >= 1. */
     baseBatch: whole(1),
     /** "linear": in proportion to the batch; "sqrt": to its square root; default "linear". */
     rule: choice(rules, "linear"),

@@ -2,15 +2,15 @@
 // CosineAnnealingWarmRestarts) and its height `decay` times that of the one before (as Keras' CosineDecayRestarts).
 import { defineSchedule, number, whole } from "./define.ts";
 
-/** With a `mult` below this the cycles are not gone through one by one: there may be as many as steps. */
+/** With a `mult` below this, cycles are not counted one by one: there may be as many as steps. */
 const closeTo1 = 1.01;
 
-/** Cycle, steps since its begin, and its length, from the sum of a geometric series. */
+/** Cycle, steps since its start, and its length, from the sum of a geometric series. */
 function cycleAt(step: number, period: number, mult: number): [cycle: number, since: number, length: number] {
   const rate = Math.log1p(mult - 1);
   const begin = (cycle: number) => (period * Math.expm1(cycle * rate)) / (mult - 1);
   const near = Math.max(0, Math.floor(Math.log1p((step * (mult - 1)) / period) / rate));
-  // Rounding may put it one off.
+  // Rounding may make it one too many.
   const cycle = begin(near) > step ? near - 1 : near;
   return [cycle, step - begin(cycle), period * Math.exp(cycle * rate)];
 }
@@ -24,13 +24,13 @@ export const cosineRestarts = defineSchedule({
   options: {
     /** The value at the start of the first cycle. */
     base: number(),
-    /** What each cycle falls to; default 0. */
+    /** The value that each cycle falls to; default 0. */
     min: number({}, 0),
     /** The length of the first cycle in steps; a whole number >= 1. */
     period: whole(1),
-    /** What each cycle's length is multiplied by for the next, >= 1; default 1. A cycle need not be a whole number of steps. */
+    /** The factor from one cycle's length to the next, >= 1; default 1. A cycle need not be a whole number of steps. */
     mult: number({ min: 1 }, 1),
-    /** What each cycle's height over `min` is multiplied by for the next, in (0, 1]; default 1. */
+    /** The factor from one cycle's height over `min` to the next, in (0, 1]; default 1. */
     decay: number({ above: 0, max: 1 }, 1),
   },
   create: ({ base, min, period, mult, decay }) => ({

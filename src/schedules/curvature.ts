@@ -1,5 +1,5 @@
-// The rate that a quadratic as sharp as the loss allows: a share of 2 / λ, where λ is the largest curvature, measured again and
-// again along the run. It depends on what it has observed instead of the step.
+// The rate for a quadratic as sharp as the loss: a share of 2 / λ, where λ is the largest curvature, measured repeatedly
+// during the run. It depends on what it has observed instead of the step.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { inRange } from "../base/options.ts";
@@ -8,7 +8,7 @@ import { defineSchedule, number, optional } from "./define.ts";
 /**
  * A share of the rate at which gradient descent is at the edge of stability; the sharpness comes from the curvature meter of a run,
  * or from `optimizer.observe(sharpness, { of: "sharpness" })`. A sharpness that is not above 0 sets no limit, and one that is not
- * finite says nothing: both leave the value as it is.
+ * finite carries no information: both leave the value unchanged.
  */
 export const curvature = /* @__PURE__ */ defineSchedule({
   type: "curvature",

@@ -20,9 +20,9 @@ export const cyclic = defineSchedule({
     up: whole(1),
     /** Steps from `max` back to `base`; a whole number >= 1; default `up`. */
     down: optional(whole(1)),
-    /** How the height of the cycles goes on; default "triangular". */
+    /** How the height changes from cycle to cycle; default "triangular". */
     mode: choice(modes, "triangular"),
-    /** With "expRange": what each step multiplies the height by, > 0; default 1. */
+    /** With "expRange": the factor of the height at each step, > 0; default 1. */
     gamma: number({ above: 0 }, 1),
   },
   complete(name, values) {
@@ -33,7 +33,7 @@ export const cyclic = defineSchedule({
   create({ base, max, up, down, mode, gamma }) {
     const total = up + down!;
     const top = up / total;
-    // The order of operations is torch's, so that values near zero are its values too.
+    // The order of operations is torch's, so that values near zero agree with it.
     return {
       at(step) {
         const cycle = Math.floor(1 + step / total);

@@ -18,13 +18,13 @@ import type { Nested, Schedule, ScheduleConfig, ScheduleDefinition, Scheduled } 
 
 export { choice, flag, number, whole } from "../base/options.ts";
 
-/** What one option of a schedule may be. */
+/** An option of a schedule. */
 export interface NestedOption<T, Given = T> extends Option<T, [nested: Nested], Given> {
-  /** The schedules in it; none if not said. */
+  /** The schedules in it; default none. */
   parts?(value: T): readonly Schedule[];
-  /** As a config has it; the value itself if not said. */
+  /** Its form in a config; default the value itself. */
   write?(value: T): unknown;
-  /** From JSON, where there are schedules in it. */
+  /** Reads it from JSON, if it contains schedules. */
   fromJson?(name: string, value: unknown, nested: Nested<unknown>): unknown;
 }
 
@@ -47,7 +47,7 @@ export function rises(numbers: readonly number[]): boolean {
   return numbers.every((one, i) => i === 0 || one > numbers[i - 1]!);
 }
 
-/** How many of some rising numbers are at most `limit`, by halving: a schedule may have thousands. */
+/** How many of some rising numbers are at most `limit`, by bisection: a schedule may have thousands. */
 export function countUpTo(rising: readonly number[], limit: number): number {
   let [low, high] = [0, rising.length];
   while (low < high) {
@@ -100,13 +100,13 @@ export function valueAt(name: string, part: Schedule, step: number, range: Range
 interface Written<O extends Options> extends Pick<ScheduleDefinition, "type" | "formula" | "source"> {
   /** The comment of each documents the option. */
   readonly options: O;
-  /** Checks what no option can check alone, and fills in what depends on other options. */
+  /** Checks options against each other, and fills in those that depend on others. */
   complete?(name: string, values: Values<O>): Values<O>;
-  /** `name` is what errors of the running schedule call it. */
+  /** `name` is the schedule's name in errors while it runs. */
   create(values: Values<O>, name: string): Pick<Schedule, "at" | "constant" | "listeners">;
 }
 
-/** A schedule: its definition, and the function that makes its config of its options. */
+/** A schedule: its definition, and the function that makes its config from its options. */
 export interface ScheduleFunctionOf<O> extends ScheduleDefinition {
   (options: OptionsOf<O>): ScheduleConfig;
 }

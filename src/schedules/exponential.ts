@@ -9,7 +9,7 @@ export const exponential = defineSchedule({
   options: {
     /** The value at step 0. */
     base: number(),
-    /** What each step multiplies the value by, >= 0. */
+    /** The factor of each step, >= 0. */
     gamma: number({ min: 0 }),
   },
   create: ({ base, gamma }) => ({ at: (step) => base * gamma ** step }),

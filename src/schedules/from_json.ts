@@ -14,8 +14,8 @@ import {
  * Reads a hyper's value from JSON: `{ "type": "cosine", … }` becomes what `cosine(…)` returns, including nested schedules.
  * Numbers, functions and schedule configs stay as they are; options are checked when they are used.
  *
- * @param name What errors call it.
- * @param options `hint`, with which the error about an unknown type ends; and `synonyms`, other words for types.
+ * @param name Its name in errors.
+ * @param options `hint` ends the error about an unknown type; `synonyms` are other words for types.
  * @throws OptionError for an unknown type, and for schedules that are nested too deep or too many.
  */
 export function scheduleFromJson(

@@ -1,4 +1,4 @@
-// The registry of schedules: which there are by name, for configs in JSON, the command line and the documentation.
+// The registry of schedules by name, for configs in JSON, the command line and the documentation.
 
 import type { Synonyms } from "../base/names.ts";
 import { batchGrowth } from "./batch_growth.ts";
@@ -26,7 +26,7 @@ import { stochastic } from "./stochastic.ts";
 import { tanh } from "./tanh.ts";
 import { warmupStableDecay } from "./warmup_stable_decay.ts";
 
-/** Other words for schedules, most of them of torch. */
+/** Other words for schedules, most of them torch's. */
 export const scheduleWords: Synonyms = {
   steplr: "step",
   stepdecay: "step",

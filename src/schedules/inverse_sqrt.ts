@@ -1,5 +1,5 @@
 // base · min((t + 1) / warmup, √(warmup / (t + 1))): the schedule of Vaswani et al. 2017 ("Noam"), whose formula for models
-// of a width d has base = 1 / √(d · warmup).
+// of width d has base = 1 / √(d · warmup).
 import { defineSchedule, number, whole } from "./define.ts";
 
 /** Rises in a straight line for `warmup` steps, then falls as 1/√t. */

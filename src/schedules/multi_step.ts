@@ -1,5 +1,5 @@
 // base · gamma^(milestones that t has reached) (torch.optim MultiStepLR). The milestones are steps, or fractions of a run
-// of so many steps: 0.3, 0.6 and 0.9 of 60 are the steps 18, 36 and 54.
+// of `steps` steps: 0.3, 0.6 and 0.9 of 60 are the steps 18, 36 and 54.
 import { OptionError, show } from "../base/errors.ts";
 import { countUpTo, defineSchedule, number, optional, rising, whole } from "./define.ts";
 
@@ -17,7 +17,7 @@ export const multiStep = defineSchedule({
     fractions: optional(rising({ above: 0, below: 1 })),
     /** The length of the run, a whole number >= 1. */
     steps: optional(whole(1)),
-    /** What the value is multiplied by at each milestone, >= 0; default 0.1. */
+    /** The factor of the value at each milestone, >= 0; default 0.1. */
     gamma: number({ min: 0 }, 0.1),
   },
   complete(name, values) {

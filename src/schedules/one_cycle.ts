@@ -45,7 +45,7 @@ export const oneCycle = defineSchedule({
     max: number(),
     /** The length of the cycle, a whole number >= 1: its last value is that of step `steps` - 1 and of all after it. */
     steps: whole(1),
-    /** The share of the cycle until the peak, in (0, 1); default 0.3. With three phases the way down to the start is as long. */
+    /** The share of the cycle before the peak, in (0, 1); default 0.3. With three phases the way down to the start is as long. */
     pctStart: number({ above: 0, below: 1 }, 0.3),
     /** The cycle starts at `max / divFactor`, > 0; default 25. */
     divFactor: number({ above: 0 }, 25),
@@ -53,7 +53,7 @@ export const oneCycle = defineSchedule({
     finalDivFactor: number({ above: 0 }, 1e4),
     /** The shape of each phase: half a cosine or a straight line; default "cos". */
     anneal: choice(anneals, "cos"),
-    /** Whether the way down first ends at the start's value and then goes on to the last one; default false. */
+    /** Whether the value first falls to its start, and then on to its end; default false. */
     threePhase: flag(false),
   },
   complete(name, values) {
@@ -74,7 +74,7 @@ export const oneCycle = defineSchedule({
       ...(threePhase ? [{ end: 2 * pctStart * steps - 2, from: max, to: start }] : []),
       { end: last, from: threePhase ? start : max, to: final },
     ];
-    // The order of operations is torch's: near the end its rounding is as large as what is left of a small rate.
+    // The order of operations is torch's: near the end its rounding error is as large as what is left of a small rate.
     const between = (from: number, to: number, share: number) =>
       anneal === "cos" ? to + ((from - to) / 2) * (Math.cos(Math.PI * share) + 1) : (to - from) * share + from;
     return {

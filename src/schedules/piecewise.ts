@@ -1,5 +1,5 @@
-// Values at given steps, and between two of them the first one, a straight line or half a cosine; before the first point
-// its value, after the last point that one's.
+// Values at given steps; between two of them the first one, a straight line or half a cosine; before the first point
+// its value, and after the last point the last value.
 import { OptionError, show } from "../base/errors.ts";
 import { readArray, readNumber } from "../base/options.ts";
 import { choice, countUpTo, defineSchedule, type NestedOption, rises } from "./define.ts";
@@ -34,7 +34,7 @@ export const piecewise = defineSchedule({
   options: {
     /** At least one pair of a step (a whole number >= 0) and the value there; the steps rise. */
     points,
-    /** What lies between two points; default "linear". */
+    /** How values between two points are found; default "linear". */
     interpolate: choice(interpolations, "linear"),
   },
   create({ points, interpolate }) {

@@ -10,7 +10,7 @@ import type { ListenerState } from "./schedule.ts";
 const modes = ["min", "max"] as const;
 const thresholdModes = ["rel", "abs"] as const;
 
-/** What has been observed: the value now, the best metric, bad ones in a row, observations left of the rest. */
+/** What has been observed: the value now, the best metric, bad ones in a row, observations left of the cooldown. */
 type Observed = { value: number; best: number | null; bad: number; resting: number };
 
 /**
@@ -27,7 +27,7 @@ export const plateau = defineSchedule({
     base: number(),
     /** Whether a better metric is a lower one (a loss) or a higher one (an accuracy); default "min". */
     mode: choice(modes, "min"),
-    /** What a cut multiplies the value by, in (0, 1); default 0.1. */
+    /** The factor of a cut, in (0, 1); default 0.1. */
     factor: number({ above: 0, below: 1 }, 0.1),
     /**
      * How many observations without improvement are tolerated; one more and the value is cut; a whole number >= 0; default 10.
@@ -41,7 +41,7 @@ export const plateau = defineSchedule({
     cooldown: whole(0, 0),
     /** The value is not cut below this, <= `base`; default 0. */
     min: number({}, 0),
-    /** A cut by no more than this is not made, >= 0; default 1e-8. */
+    /** A cut of at most this is not made, >= 0; default 1e-8. */
     eps: number({ min: 0 }, 1e-8),
   },
   complete(name, values) {

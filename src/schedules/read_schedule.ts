@@ -1,4 +1,4 @@
-// Reading schedules of the library from JSON. Brings their registry along.
+// Reads the library's schedules from JSON. Bundles their whole registry.
 import { readString } from "../base/options.ts";
 import { didYouMean } from "../base/words.ts";
 import { scheduleFromJson } from "./from_json.ts";
@@ -8,7 +8,7 @@ import type { Scheduled } from "./schedule.ts";
 /**
  * A schedule, or hyper, from JSON: names of the library's schedules become their definitions.
  *
- * @param name What errors call it.
+ * @param name Its name in errors.
  * @throws OptionError for anything but a schedule of the library, and for too many or too deeply nested ones.
  */
 export function readSchedule(value: unknown, name = "schedule"): Scheduled {

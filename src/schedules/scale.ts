@@ -1,4 +1,4 @@
-// by · schedule(t): a schedule, higher or lower.
+// by · schedule(t): a schedule times a number.
 import { defineSchedule, number, schedule } from "./define.ts";
 
 /** Multiplies a schedule by a number. */
@@ -7,7 +7,7 @@ export const scale = defineSchedule({
   formula: "by · schedule(t)",
   source: "definition",
   options: {
-    /** What its values are multiplied by; finite. */
+    /** The factor; finite. */
     by: number(),
     /** What is multiplied: a schedule (or number, or function). */
     schedule,

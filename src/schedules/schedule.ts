@@ -30,7 +30,7 @@ export interface Listener {
   readonly of: Observable;
   /** Observes the next value of it, which may change the schedule's values from then on. */
   observe(value: number): void;
-  /** What must be saved to go on from here; plain JSON. */
+  /** What must be saved to resume from here; plain JSON. */
   state(): ListenerState;
   /** Restores a saved state. @throws DataError for anything but a state of this listener; nothing is changed then. */
   restore(state: ListenerState): void;
@@ -52,9 +52,9 @@ export interface Schedule {
 export interface ScheduleOption {
   /** In camelCase. */
   readonly name: string;
-  /** What it may be, in words: "a whole number >= 1". */
+  /** Its allowed values, in words: "a whole number >= 1". */
   readonly allowed: string;
-  /** Its value where the config does not give it, as JSON; undefined where there is none. */
+  /** Its value where the config leaves it out, as JSON; undefined if there is none. */
   readonly default: unknown;
   /** Whether it is optional although it has no default. */
   readonly optional: boolean;
@@ -63,7 +63,7 @@ export interface ScheduleOption {
 /** Reads a schedule inside another one. */
 export type Nested<T = Schedule> = (name: string, value: unknown) => T;
 
-/** What {@link ScheduleConfig.type} is: what defineSchedule returns. */
+/** The value of {@link ScheduleConfig.type}, as defineSchedule returns it. */
 export interface ScheduleDefinition {
   /** Its name, as in JSON. */
   readonly type: string;
@@ -75,7 +75,7 @@ export interface ScheduleDefinition {
   readonly options: readonly ScheduleOption[];
   /** Checks `config` (errors name `name`) and returns the complete config and the function. */
   read(name: string, config: Readonly<Record<string, unknown>>, nested: Nested): Schedule;
-  /** The options of a config in JSON with what `nested` makes of the schedules inside. */
+  /** The options of a config in JSON; `nested` reads the schedules inside. */
   fromJson(name: string, options: Readonly<Record<string, unknown>>, nested: Nested<unknown>): Record<string, unknown>;
   /** Its name. */
   toJSON(): string;
@@ -97,16 +97,16 @@ export function holdsFunction(config: unknown): boolean {
   return holds(config, (part) => typeof part === "function" && !("toJSON" in part));
 }
 
-/** The version of all schedules' configs; a change of meaning will get another. */
+/** The version of all schedules' configs; it changes when a meaning does. */
 export const scheduleVersion = 1;
 
 /**
- * Makes a schedule of a number, a schedule's config or a function of the step. `name` is what errors call it. A config may have a
+ * Makes a schedule from a number, a schedule's config or a function of the step. `name` is its name in errors. A config may have a
  * `version` (1), which the complete config then has too. Schedules may be nested at most 100 deep, and hold at most 100,000
  * others.
  *
  * @throws OptionError for an unknown type, version or option, and for values out of range; and from `at`, where a function
- *   throws or returns no number.
+ *   throws or does not return a number.
  */
 export function createSchedule(value: Scheduled, name = "schedule"): Schedule {
   return read(readString("name", name), value, 0, { left: mostSchedules });

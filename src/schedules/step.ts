@@ -25,7 +25,7 @@ export const step = defineSchedule({
     base: number(),
     /** How many steps each value lasts; a whole number >= 1. */
     every: whole(1),
-    /** What the value is multiplied by then, >= 0; default 0.1. */
+    /** The factor of the value then, >= 0; default 0.1. */
     gamma: number({ min: 0 }, 0.1),
   },
   create: ({ base, every, gamma }) => ({ at: (step) => base * gamma ** Math.floor(step / every) }),

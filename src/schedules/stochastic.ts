@@ -1,5 +1,5 @@
 // A schedule times noise around 1. The noise is a function of seed and step alone (Philox, random.ts), so a step has the
-// same value whenever and in whatever order it is asked for.
+// same value whenever and in whatever order it is evaluated.
 
 import { OptionError, show } from "../base/errors.ts";
 import { Random } from "../base/random.ts";

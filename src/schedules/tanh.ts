@@ -10,15 +10,15 @@ export const tanh = defineSchedule({
   formula: "min + (base - min) / 2 · (1 - tanh(lower + (upper - lower) · min(t, steps) / steps))",
   source: "Hsueh, Li and Wu 2019",
   options: {
-    /** The value that it starts from, less the 6e-6 of it by which tanh(-6) misses -1. */
+    /** The value that it starts from, less 6e-6 of it, since tanh(-6) is not quite -1. */
     base: number(),
     /** What it falls towards; with `upper` 3 the end is 0.25 % of the way above it; default 0. */
     min: number({}, 0),
     /** How many steps the decay takes; a whole number >= 1. */
     steps: whole(1),
-    /** Where on the tangent it starts; default -6. */
+    /** Where on the hyperbolic tangent it starts; default -6. */
     lower: number({}, -6),
-    /** Where on the tangent it ends, > `lower`; default 3. */
+    /** Where on the hyperbolic tangent it ends, > `lower`; default 3. */
     upper: number({}, 3),
   },
   complete(name, values) {
