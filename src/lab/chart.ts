@@ -1,4 +1,4 @@
-// What runs, range tests and schedules look like as charts, as options for ECharts: the page draws them live, the CLI writes
+// Charts of runs, range tests and schedules, as options for ECharts: the page draws them live, the CLI writes
 // them as SVG.
 
 import { short } from "../base/short.ts";
@@ -10,7 +10,7 @@ type Point = readonly [x: number, y: number];
 export interface LossCurve {
   readonly title: string;
   readonly losses: readonly number[];
-  /** The step at which the run diverged, which is marked; default none. */
+  /** The step at which the run diverged, to be marked; default none. */
   readonly divergedAt?: number | null;
 }
 
@@ -28,7 +28,7 @@ export function smooth(values: readonly number[], keep = 0.9): number[] {
   });
 }
 
-/** Loss against the step, raw and smoothed; what is not finite is left out. */
+/** Loss against the step, raw and smoothed; values that are not finite are left out. */
 export function lossChart({ title, losses, divergedAt = null }: LossCurve) {
   const points = finitePoints(losses);
   const marks = divergedAt === null ? [] : [upright(`diverged at step ${divergedAt}`, divergedAt, points)];
@@ -44,7 +44,7 @@ export function lossChart({ title, losses, divergedAt = null }: LossCurve) {
   };
 }
 
-/** The same with the sharpness now and then and the edge of stability, on an axis of their own; without any, the loss alone. */
+/** The same with the measured sharpness and the edge of stability on a second axis; without any, the loss alone. */
 export function curvatureChart({
   curvature,
   ...losses
@@ -68,7 +68,7 @@ export function curvatureChart({
   };
 }
 
-/** The losses of several runs, each raw and smoothed in one colour; what is not finite is left out. */
+/** The losses of several runs, each raw and smoothed in one colour; values that are not finite are left out. */
 export function runsChart({ title, runs }: { readonly title: string; readonly runs: readonly NamedLosses[] }) {
   const colors = ["#0b4f9c", "#c2410c", "#15803d", "#7e22ce"];
   const curves = runs.map(({ losses }) => finitePoints(losses));
@@ -87,7 +87,7 @@ export function runsChart({ title, runs }: { readonly title: string; readonly ru
   };
 }
 
-/** How each suggestion is marked, in their order: distinguishable without colours, and where one lies on another. */
+/** The mark of each suggestion, in order: distinguishable without colours, and where one covers another. */
 const marks = [
   { symbol: "diamond", symbolSize: 18, color: "#c2410c" },
   { symbol: "triangle", symbolSize: 15, color: "#15803d" },
@@ -110,12 +110,12 @@ export function rangeChart({
   readonly points: readonly RangePoint[];
   readonly suggestions?: Partial<Suggestions["suggestions"]>;
   readonly suggested?: Suggestions["suggested"];
-  /** How the test ended, and at which rate: where the loss left all bounds is marked. */
+  /** How the test ended, and at which rate: the end of a diverged test is marked. */
   readonly ended?: RangeEnd;
   readonly endedAt?: number | null;
 }) {
   const [low] = extent(points.flatMap(({ loss, smooth }) => [loss, smooth]));
-  // Where the loss shoots up, single values would flatten everything else.
+  // Where the loss shoots up, a few values would flatten everything else.
   const [, high] = extent(points.map(({ smooth }) => smooth));
   const margin = 0.1 * (high - low) || 0.1 * Math.abs(high);
   const nearest = (lr: number) =>
@@ -205,10 +205,10 @@ export function scheduleChart({ title, values }: ScheduleCurve) {
   };
 }
 
-/** Entries for which a picture has room. */
+/** The most entries that a picture has room for. */
 const mostNames = 40;
 
-/** Many runs side by side: smoothed losses, the best one marked, those that were stopped drawn thin. */
+/** Many runs side by side: smoothed losses, the best one marked, stopped ones drawn thin. */
 export function sweepChart({
   title,
   runs,
@@ -222,16 +222,16 @@ export function sweepChart({
     const end = losses.findIndex((loss) => !Number.isFinite(loss));
     return smooth(end < 0 ? losses : losses.slice(0, end));
   });
-  // A diverging run would press all others into the ground: nothing far above where they began is drawn, as long as there is
-  // a run that stays below.
+  // A diverging run would flatten all others: nothing far above the starting losses is drawn, as long as some run stays
+  // below.
   const [, start] = extent(curves.flatMap((curve) => curve.slice(0, 1)));
   const far = start + 2 * Math.abs(start);
   const ceiling = curves.some((curve) => curve.length > 0 && extent(curve)[1] <= far) ? far : Number.POSITIVE_INFINITY;
   const drawn = curves.map((curve) =>
-    // What is above leaves the picture at its top.
+    // Higher values leave the picture at its top.
     curve.map((loss, i): Point => [i + 1, loss <= ceiling ? loss : ceiling + 10 * Math.abs(ceiling)]),
   );
-  // The legend takes one of two runs that read the same for the other.
+  // The legend cannot tell apart two runs of the same name.
   const names = runs.map(({ name }, i) =>
     runs.some((other, j) => j < i && other.name === name) ? `${name} (${i + 1})` : name,
   );
@@ -279,15 +279,15 @@ export function sweepChart({
   };
 }
 
-/** A line; of a single point the point. */
+/** A line; for a single point, the point. */
 function line(name: string, data: readonly Point[], color: string) {
   return { type: "line" as const, showSymbol: data.length === 1, name, data, color };
 }
 
-/** A line from the lowest of these points to the highest; of none only its name in the legend. */
+/** A vertical line from the lowest of these points to the highest; without points, only its name in the legend. */
 function upright(name: string, x: number, points: readonly Point[]) {
   const [lowest, highest] = extent(points.map(([, y]) => y));
-  // Of a single height there would be nothing to see.
+  // With a single height there would be nothing to see.
   const room = lowest === highest ? Math.abs(highest) / 4 || 1 : 0;
   const [low, high] = [lowest - room, highest + room];
   return {
@@ -313,7 +313,7 @@ function longest(runs: readonly NamedLosses[]): number {
   return runs.reduce((most, { losses }) => Math.max(most, losses.length), 0);
 }
 
-/** The least and the greatest; of nothing infinities. */
+/** The least and the greatest value; infinities if there are none. */
 function extent(values: readonly number[]): readonly [number, number] {
   return values.reduce<[number, number]>(
     ([low, high], value) => [Math.min(low, value), Math.max(high, value)],
@@ -321,7 +321,7 @@ function extent(values: readonly number[]): readonly [number, number] {
   );
 }
 
-/** A long name's beginning, and of the path in it the last parts. */
+/** The start of a long name, and the last parts of a path in it. */
 function lastParts(name: string): string {
   if (name.length <= 40) return name;
   const end = name.slice(-34);
@@ -338,7 +338,7 @@ function heading(text: string, subtext: string, narrow: boolean) {
   };
 }
 
-/** Title, legend and margins, on a screen as narrow as a phone's too. */
+/** Title, legend and margins, also for a screen as narrow as a phone's. */
 function frame({
   title,
   subtext = "",
@@ -358,7 +358,7 @@ function frame({
     const top = (narrow || subtext ? 54 : 34) + (names.length > 0 ? 0 : -20);
     return {
       title: heading(title, narrow ? "" : subtext, narrow),
-      // Without a browser ECharts takes long texts for shorter than they are.
+      // Without a browser ECharts underestimates the width of long texts.
       legend: {
         top,
         itemGap: Math.max(24, ...names.map((name) => 8 + 1.2 * name.length)),
@@ -386,7 +386,7 @@ const bottom = (name: string) => ({
   axisLine: { onZero: false },
 });
 
-/** Steps from the first to the last that was made; a single one has room around it. */
+/** Steps from the first to the last one made; a single step has room around it. */
 function stepAxis(first: number, last: number) {
   return {
     ...bottom("step"),
@@ -400,7 +400,7 @@ function stepAxis(first: number, last: number) {
 
 const linearAxis = { type: "value" as const, scale: true, axisLabel: { formatter: short } };
 
-/** A logarithmic axis for these points, or a linear one where not all are positive or they lie close together. */
+/** A logarithmic axis for these points, or a linear one if some are not positive or all lie close together. */
 function valueAxis(points: readonly Point[]) {
   const [low, high] = extent(points.map(([, y]) => y));
   return low > 0 && high > 2 * low ? logAxis([low / 1.05, high * 1.05]) : linearAxis;
@@ -414,7 +414,7 @@ interface LogAxis {
   readonly axisLabel?: object;
 }
 
-/** A logarithmic axis from end to end, with labels at round values alone: ECharts has them at powers of ten and the ends. */
+/** A logarithmic axis from end to end, with labels at round values only: ECharts puts them at powers of ten and the ends. */
 export function logAxis([low, high]: readonly [number, number]): LogAxis {
   if (low === high) return logAxis([low / 2, high * 2]);
   const decades = Math.log10(high / low);
@@ -423,7 +423,7 @@ export function logAxis([low, high]: readonly [number, number]): LogAxis {
   const stride = Math.ceil(decades / 10);
   const customValues: number[] = [];
   for (let power = Math.floor(Math.log10(low) / stride) * stride; power <= Math.log10(high); power += stride) {
-    // Of text, for 10 ** -5 is not 1e-5.
+    // Parsed from text, since 10 ** -5 is not 1e-5.
     const round = digits.map((digit) => Number(`${digit}e${power}`));
     customValues.push(...round.filter((value) => value >= low && value <= high));
   }
@@ -440,7 +440,7 @@ export function logAxis([low, high]: readonly [number, number]): LogAxis {
 export interface LabCurve {
   readonly name: string;
   readonly points: readonly Point[];
-  /** How it is drawn: what was found as a line or dots, what was predicted dashed; default "line". */
+  /** How it is drawn: results as a line or dots, predictions dashed; default "line". */
   readonly style?: "line" | "dots" | "dashed";
 }
 
@@ -449,20 +449,20 @@ export interface LabPanel {
   readonly x: LabAxis;
   readonly y: LabAxis;
   readonly curves: readonly LabCurve[];
-  /** Lines across at some x. */
+  /** Vertical lines at some x. */
   readonly marks?: readonly { readonly name: string; readonly at: number }[];
 }
 
 export interface LabAxis {
   readonly name: string;
-  /** Whether it is logarithmic; default false. What is not positive is then left out. */
+  /** Whether it is logarithmic; default false. Values that are not positive are then left out. */
   readonly log?: boolean;
 }
 
 const labColors = ["#0b4f9c", "#c2410c", "#15803d", "#7e22ce", "#0f766e", "#a16207", "#475569", "#be185d"];
 const panelHeight = 330;
 
-/** What an experiment found, panel below panel; what is not finite is left out. */
+/** The results of an experiment, panel below panel; values that are not finite are left out. */
 export function labChart({ title, panels }: { readonly title: string; readonly panels: readonly LabPanel[] }) {
   const top = (index: number) => 40 + index * panelHeight;
   const drawn = panels.map(({ x, y, curves, marks = [] }) => {

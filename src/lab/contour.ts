@@ -1,4 +1,4 @@
-// Lines of equal height of a function of two coordinates, for pictures of landscapes: marching squares over a grid, crossings
+// Contour lines of a function of two coordinates, for pictures of landscapes: marching squares over a grid, crossings
 // joined to polylines.
 type Interval = readonly [low: number, high: number];
 type Point = readonly [x: number, y: number];
@@ -19,17 +19,17 @@ export function heightsOf(f: (x: number, y: number) => number, box: Heights["box
   return { box, cells, values };
 }
 
-/** As many levels as are wanted, each with an equal share of the box between it and the next: flat parts get lines too. */
+/** `count` levels with equal shares of the box between neighbours: flat parts get lines too. */
 export function levelsOf({ values }: Heights, count: number): readonly number[] {
   const sorted = values.slice().sort();
   return Array.from({ length: count }, (_, k) => sorted[Math.floor(((k + 0.5) / count) * sorted.length)]!);
 }
 
-/** The lines on which the height is `level`; a closed one ends where it begins. */
+/** The lines on which the height is `level`; a closed one ends where it starts. */
 export function contour({ box, cells, values }: Heights, level: number): readonly (readonly Point[])[] {
   const side = cells + 1;
   const isAbove = (corner: number) => values[corner]! > level;
-  // An edge of the grid is named by its lower corner: even to the right of it, odd upwards.
+  // An edge of the grid is numbered by its lower corner: even for the edge to the right, odd for the edge upwards.
   const links = new Map<number, number[]>();
   const link = (a: number, b: number) => {
     for (const [from, to] of [
@@ -70,7 +70,7 @@ export function contour({ box, cells, values }: Heights, level: number): readonl
     }
     return line;
   };
-  // Lines that end at the box's border first, so that what is left is closed.
+  // First the lines that end at the border of the box, so that the rest are closed.
   const ends = [...links].filter(([, to]) => to.length === 1).map(([edge]) => edge);
   return [...ends, ...links.keys()].map(walk).filter((line) => line.length > 1);
 }

@@ -1,4 +1,4 @@
-// What another program recorded of curvature, line searches and derivatives by inputs, held against an engine:
+// Recorded curvature, line searches and derivatives by inputs of another program, checked against an engine:
 // `fallline-curvature/1` (test/golden/README.md describes it), section by section.
 
 import { DataError } from "../base/errors.ts";
@@ -39,14 +39,14 @@ export interface CurvatureFile {
   readonly format: typeof format;
   /** The cases of all sections. */
   readonly cases: readonly SectionCase[];
-  /** Fields that are lists, but no sections that are known. */
+  /** Fields that are lists, but not known sections. */
   readonly unknown: readonly string[];
 }
 
 /**
  * Reads a file of recorded curvature; any section may be missing.
  *
- * @throws DataError that says what is malformed: the field, and the case it is of.
+ * @throws DataError for a malformed file: names the field, and its case.
  */
 export function readCurvature(text: string): CurvatureFile {
   const file = recordedFile(text, [format]);

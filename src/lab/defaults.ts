@@ -7,7 +7,7 @@ import type { Rule, RuleConfig } from "../rules/rule.ts";
 import type { RunConfig } from "../train/run_config.ts";
 import { scheduleShapes } from "./schedule_shapes.ts";
 
-/** What may be said of the main job in a word each. */
+/** The options of the main job, a word each. */
 export interface JobOptions {
   /** Widths joined by dashes; default 784-1024-256-10. */
   readonly model?: string;
@@ -18,7 +18,7 @@ export interface JobOptions {
   readonly batch?: number;
   readonly steps?: number;
   readonly seed?: number;
-  /** When L-BFGS goes on: "500", after so many steps; "plateau", by the training loss; "noise". Default never. */
+  /** When L-BFGS takes over: "500", after so many steps; "plateau", by the training loss; "noise". Default never. */
   readonly handover?: string;
   /** Steps from one measurement of the sharpness to the next; default never. */
   readonly curvature?: number;
@@ -33,7 +33,7 @@ export const jobDefaults = {
   seed: 1,
 } as const satisfies Required<Omit<JobOptions, "handover" | "curvature">>;
 
-/** The smaller job on which tools try many rates by default: a step of it is over in milliseconds. */
+/** The smaller job on which tools try many rates by default: a step takes milliseconds. */
 export const labDefaults = {
   model: "784-32-10",
   rule: "adamw",
@@ -41,7 +41,7 @@ export const labDefaults = {
   seed: 1,
 } as const satisfies JobOptions;
 
-/** Hidden layers of the network for a table that no model is given for: its columns are few, and a run takes seconds on the CPU. */
+/** Default hidden layers of the network for a table: its columns are few, and a run takes seconds on the CPU. */
 export const tableLayers: readonly number[] = [64, 32];
 
 /** The highest learning rate that suits a rule on the main job. */
@@ -49,7 +49,7 @@ export function usualRate({ usualRate = jobDefaults.lr }: Rule): number {
   return usualRate;
 }
 
-/** What a rule for matrices needs besides: it leaves the biases to AdamW. */
+/** A rule for matrices leaves the biases to AdamW. */
 export function fallbackFor({ only }: Rule): { readonly fallback?: RuleConfig } {
   return only ? { fallback: adamw(jobDefaults.lr) } : {};
 }
@@ -87,7 +87,7 @@ export function jobConfig(options: JobOptions): RunConfig {
   };
 }
 
-/** A plateau is one of the training loss, looked at twenty times in the run. */
+/** "plateau" is one of the training loss, checked twenty times in the run. */
 function handoverOf(at: string | undefined, steps: number): Pick<RunConfig, "handover" | "metric"> {
   if (at === undefined) return {};
   if (at === "plateau") {

@@ -1,4 +1,4 @@
-// Runs to the edge of stability that another program recorded, held against an engine: the section `edges` of
+// Runs to the edge of stability recorded by another program, checked against an engine: the section `edges` of
 // `fallline-curvature/1` (test/golden/README.md describes it).
 
 import { DataError, show } from "../base/errors.ts";
@@ -29,14 +29,14 @@ import {
 } from "./recorded.ts";
 
 /**
- * Full-batch descent: the loss before each update, and the largest eigenvalue of the Hessian now and then, of adam and adamw seen
- * through their second moment.
+ * Full-batch descent: the loss before each update, and at some steps the largest eigenvalue of the Hessian, preconditioned by the
+ * second moment for adam and adamw.
  */
 export interface EdgeCase {
   readonly id: string;
   readonly model: ModelConfig;
   readonly rows: number;
-  /** What is taken off every input, after it was divided by the data set's scale. */
+  /** Subtracted from every input, after division by the data set's scale. */
   readonly shift: number;
   readonly optimizer: OptimizerConfig;
   readonly params: Values;
@@ -45,16 +45,16 @@ export interface EdgeCase {
   readonly sharpness: readonly (readonly [step: number, value: number])[];
 }
 
-/** What is allowed: relative to the loss and to the eigenvalue before the edge is crossed, and of the mean behind it. */
+/** Allowed relative errors: of loss and eigenvalue before the edge is crossed, and of the mean after it. */
 const allowed = { loss: 1e-3, sharpness: 0.01, mean: 0.1 } as const;
 
-/** Share of the run, its end, over which the mean is taken. */
+/** The last share of the run, over which the mean is taken. */
 const lastShare = 1 / 3;
 
 /**
  * The cases of the section.
  *
- * @throws DataError that names the field which is missing or wrong.
+ * @throws DataError that names the field that is missing or wrong.
  */
 export function readEdges(value: unknown): readonly EdgeCase[] {
   return list("edges", value).map((entry, i) => {
@@ -90,9 +90,9 @@ function readOptimizer(where: string, { optimizer, lr }: Recorded): OptimizerCon
 }
 
 /**
- * Makes a case's run. It passes where losses are within 1e-3 and eigenvalues within 1 % up to the last that was recorded before
- * they cross the optimizer's edge, and the mean of the eigenvalues over the last third of a run that crosses it within 10 %; in between runs are
- * chaotic. `worst` is the largest share of its allowance that any of them uses.
+ * Makes a case's run. It passes if losses are within 1e-3 and eigenvalues within 1 % up to the last one recorded before they
+ * cross the optimizer's edge, and, for a run that crosses it, the mean of the eigenvalues over the last third within 10 %; in
+ * between, runs are chaotic. `worst` is the largest share used of any allowance.
  */
 export async function edgeCase(recorded: EdgeCase, engine: Engine, data: Dataset): Promise<SectionResult> {
   const { id, losses, sharpness } = recorded;
@@ -120,13 +120,13 @@ export async function edgeCase(recorded: EdgeCase, engine: Engine, data: Dataset
       const crossing = sharpness.findIndex(([, value]) => value > limit);
       const before = crossing < 0 ? sharpness : sharpness.slice(0, crossing);
       const last = crossing < 0 ? losses.length - 1 : (before.at(-1)?.[0] ?? 0);
-      // Of sgd the curvature is the loss's own.
+      // For sgd it is the curvature of the loss itself.
       const precondition = optimizer.slots.includes("v") ? optimizer : undefined;
       const meter = await createMeter(trainee.objective, { rows, tolerance: 2e-3, precondition });
       const asked = new Map(sharpness);
       const sums = { ours: 0, expected: 0 };
       let running: Promise<void>[] = [];
-      // What is not compared need not be computed.
+      // Eigenvalues that are not compared need not be computed.
       const end = crossing < 0 ? last : Math.max(last, late.at(-1)?.[0] ?? 0);
       for (let step = 0; step <= end; step++) {
         const expected = asked.get(step);

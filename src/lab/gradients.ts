@@ -1,4 +1,4 @@
-// Gradients and training runs that another program recorded, held against an engine: `fallline-gradients/1` and
+// Gradients and training runs recorded by another program, checked against an engine: `fallline-gradients/1` and
 // `fallline-training/1` (test/golden/README.md describes both).
 
 import { DataError, OptionError, show } from "../base/errors.ts";
@@ -41,17 +41,17 @@ export interface GradientCase {
   readonly batch: number;
   /** The inputs, row after row. */
   readonly x: readonly number[];
-  /** A label for each row where the loss is softmax cross-entropy, else as many targets as the model has outputs. */
+  /** A label for each row if the loss is softmax cross-entropy, else as many targets as the model has outputs. */
   readonly y: readonly number[];
-  /** How much each row counts; none where all count the same. */
+  /** The weight of each row; undefined if all count the same. */
   readonly weights: readonly number[] | undefined;
   /** The parameters, by name. */
   readonly params: Values;
-  /** The mean loss of the batch, by the reference. */
+  /** The mean loss of the batch, from the reference. */
   readonly loss: number;
-  /** The gradient of each parameter, by the reference. */
+  /** The gradient of each parameter, from the reference. */
   readonly gradients: Values;
-  /** How far a gradient may be off. */
+  /** The allowed error of a gradient. */
   readonly tolerance: Tolerance;
 }
 
@@ -77,9 +77,9 @@ export interface TrainingRun {
   readonly batches: readonly (readonly number[])[];
   /** The loss of each step. */
   readonly losses: readonly number[];
-  /** On the rows that no one trains on; undefined where none is recorded. */
+  /** On the test rows; undefined if none is recorded. */
   readonly testAccuracy: number | undefined;
-  /** How far a loss may be off. */
+  /** The allowed error of a loss. */
   readonly tolerance: Tolerance;
 }
 
@@ -99,7 +99,7 @@ export interface SharpnessCase {
   readonly second: number;
   /** The smallest. */
   readonly smallest: number;
-  /** How far an eigenvalue may be off. */
+  /** The allowed error of an eigenvalue. */
   readonly tolerance: Tolerance;
 }
 
@@ -107,9 +107,9 @@ export interface SharpnessCase {
 export interface TrainingFile {
   /** The format and its version. */
   readonly format: typeof trainingFormat;
-  /** Where the data set lies beside the file; undefined where the file does not say. */
+  /** The path of the data set relative to the file; undefined if the file does not name it. */
   readonly data: string | undefined;
-  /** The rows before this one train, it and those after it test. */
+  /** The rows before this one train; it and those after it test. */
   readonly trainRows: number;
   /** Recorded runs. */
   readonly runs: readonly TrainingRun[];
@@ -117,21 +117,21 @@ export interface TrainingFile {
   readonly sharpness: readonly SharpnessCase[];
 }
 
-/** How far an engine is from what was recorded. */
+/** How far an engine is from the record. */
 export interface CaseResult {
   /** The case's name in the file. */
   readonly id: string;
   /** Largest |ours - expected|; null where the case did not run, or a number was not finite. */
   readonly maxAbs: number | null;
-  /** Largest |ours - expected| / |expected|, where 0 was not expected. */
+  /** Largest |ours - expected| / |expected| over expected values other than 0. */
   readonly maxRel: number | null;
   /** Whether every |ours - expected| <= atol + rtol·|expected|. */
   readonly ok: boolean;
-  /** Of a case that fails: why it did not run, or what is furthest beyond its tolerance. */
+  /** Why a case failed: why it did not run, or which value is furthest beyond its tolerance. */
   readonly error?: string;
 }
 
-/** What became of a recorded gradient. */
+/** The result of a recorded gradient. */
 export interface GradientResult extends CaseResult {
   /** |ours - expected| of the loss alone, and the largest of the gradients; null as `maxAbs` is. */
   readonly lossError: number | null;
@@ -141,14 +141,14 @@ export interface GradientResult extends CaseResult {
 
 /** `maxAbs` and `maxRel` are those of the losses. */
 export interface TrainingResult extends CaseResult {
-  /** Share of the test rows that are right in the end; null where the run did not come so far, or there are none. */
+  /** Share of the test rows that are right in the end; null if the run did not get there, or there are none. */
   readonly testAccuracy: number | null;
 }
 
 /**
  * Reads a file of recorded gradients.
  *
- * @throws DataError that says what is malformed: the field, and the case it is of.
+ * @throws DataError for a malformed file: names the field, and its case.
  */
 export function readGradients(text: string): GradientFile {
   return readGradientFile(recordedFile(text, [gradientFormat]));
@@ -157,13 +157,13 @@ export function readGradients(text: string): GradientFile {
 /**
  * Reads a file of recorded training runs.
  *
- * @throws DataError that says what is malformed: the field, and the run it is of.
+ * @throws DataError for a malformed file: names the field, and its run.
  */
 export function readTraining(text: string): TrainingFile {
   return readTrainingFile(recordedFile(text, [trainingFormat]));
 }
 
-/** Reads either; its `format` says which it is. */
+/** Reads either, as its `format` decides. */
 export function readRecorded(text: string): GradientFile | TrainingFile {
   const file = recordedFile(text, [gradientFormat, trainingFormat]);
   return file.format === gradientFormat ? readGradientFile(file) : readTrainingFile(file);
@@ -247,7 +247,7 @@ function readTrainingFile(file: Recorded): TrainingFile {
   return { format: trainingFormat, data, trainRows, runs, sharpness };
 }
 
-/** Ids of one list of a file: results go by them alone, so that no two may be the same. */
+/** Ids of one list of a file: results are identified by them, so no two may be the same. */
 function entryIds(list: string): (id: unknown, index: number) => ReturnType<typeof entryId> {
   const seen = new Map<string, number>();
   return (given, index) => {
@@ -261,7 +261,7 @@ function entryIds(list: string): (id: unknown, index: number) => ReturnType<type
   };
 }
 
-/** A misspelt part would else tolerate nothing, without a word. */
+/** A misspelt part would silently tolerate nothing otherwise. */
 function toleranceOf(where: string, value: unknown): Tolerance {
   const known = ["rtol", "atol"];
   const other = Object.keys(record(where, value)).find((key) => !known.includes(key));
@@ -273,7 +273,7 @@ function toleranceOf(where: string, value: unknown): Tolerance {
 /**
  * Computes the loss and the gradients of one case. Where it cannot run, its error says why.
  *
- * @throws OptionError for what is no case or no engine.
+ * @throws OptionError for anything but a case and an engine.
  */
 export async function gradientCase(recorded: GradientCase, engine: Engine): Promise<GradientResult> {
   readMade("recorded", recorded, "a case of readGradients()", {
@@ -318,8 +318,8 @@ export async function gradientCase(recorded: GradientCase, engine: Engine): Prom
 }
 
 /**
- * Makes the steps of one run, and tests what comes out. It passes where every loss is within its tolerance and the accuracy
- * is what one example more or less makes of it.
+ * Makes the steps of one run, and tests the result. It passes if every loss is within its tolerance and the accuracy
+ * differs by no more than one example.
  *
  * @param data The whole data set; the rows from `trainRows` on test.
  * @param onStep Called with how many steps are done.
@@ -384,7 +384,7 @@ function larger(a: number | null, b: number | null): number | null {
   return a === null || b === null ? null : Math.max(a, b);
 }
 
-/** Takes numbers beside those that were expected, and says how far off they are. */
+/** Collects numbers and their expected values, and reports how far apart they are. */
 function compare({ rtol, atol }: Tolerance) {
   let [maxAbs, maxRel, furthest] = [0, 0, 0];
   let error: string | undefined;
@@ -394,7 +394,7 @@ function compare({ rtol, atol }: Tolerance) {
       const off = Math.abs(ours - expected);
       const allowed = atol + rtol * Math.abs(expected);
       if (!Number.isFinite(off)) {
-        // JSON has no infinity; a sentence says what the numbers cannot.
+        // JSON has no infinity; a sentence reports such numbers.
         if (allFinite) error = `${where()} is ${ours}; ${expected} was expected`;
         allFinite = false;
         return;
@@ -437,7 +437,7 @@ function tensorsOf(model: Model, params: Values): readonly Tensor[] {
 }
 
 /**
- * A recorded model as this library's config: there, the options of a loss stand beside it. Whether there is such a model
+ * A recorded model as a config of this library; the record keeps the options of a loss beside it. Whether the model exists
  * shows when its case runs.
  */
 export function readModel(where: string, value: unknown): ModelConfig {
@@ -451,7 +451,7 @@ export function readModel(where: string, value: unknown): ModelConfig {
   return { ...model, loss: { ...loss, ...options } } as unknown as ModelConfig;
 }
 
-/** The model, where this library has it. */
+/** The model, if this library has it. */
 function knownModel(config: ModelConfig): Model | undefined {
   try {
     return createModel(config);
@@ -473,7 +473,7 @@ function readParams(
   return { model: config, initial };
 }
 
-/** Everything of a case whose length its model decides. */
+/** Checks everything in a case whose length follows from its model. */
 function checkCase(where: string, model: Model, { batch, x, y, weights, params, gradients }: GradientCase): void {
   const isLabelled = takesLabels(model);
   const check = (field: string, { length }: readonly number[], width: number) => {
@@ -495,7 +495,7 @@ function checkCase(where: string, model: Model, { batch, x, y, weights, params, 
   checkTensors(`${where}.gradients`, model, gradients);
 }
 
-/** As many numbers for each tensor as it has, and no other tensors. */
+/** Checks that each tensor has its length, and that there are no others. */
 function checkTensors(where: string, model: Model, given: Values): void {
   const tensors = model.program.tensors();
   for (const { name, shape } of tensors) {

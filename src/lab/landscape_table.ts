@@ -1,10 +1,10 @@
 // The page of landscapes (docs/landscapes.md, which `npm run docs` writes) and its picture: formula, minimum and source of
-// each, and its options with what they may be and their defaults, all from the registry.
+// each, and its options with their allowed values and defaults, all from the registry.
 import type { LandscapeConfig, LandscapeDefinition } from "../objectives/landscapes/define.ts";
 import { createLandscape, landscapeDefinitions } from "../objectives/landscapes/index.ts";
 import { contour, heightsOf, levelsOf } from "./contour.ts";
 
-/** How the examples import: written so that it is no import of this file. */
+/** How the examples import: written so that this file does not import it. */
 const library = `from ${JSON.stringify("fallline")}`;
 const training = `from ${JSON.stringify("fallline/train")}`;
 
@@ -98,7 +98,7 @@ function optionsLine({ type, options }: LandscapeDefinition): string {
   return `- \`${type}\`: ${texts.join(", ") || "none"}`;
 }
 
-/** What of each type is drawn: two dimensions, with options that show what they do. */
+/** What is drawn for each type: two dimensions, with options that show their effect. */
 const drawn: readonly LandscapeConfig[] = landscapeDefinitions.map(({ type, options }) => ({
   type,
   ...(options.some(({ name }) => name === "dimension") ? { dimension: 2 } : {}),
@@ -108,7 +108,7 @@ const drawn: readonly LandscapeConfig[] = landscapeDefinitions.map(({ type, opti
 const panel = { width: 200, height: 200, left: 34, top: 34, across: 240, down: 252 };
 const columns = 4;
 
-/** Lines of equal height of every landscape, as an ECharts description. */
+/** Contour lines of every landscape, as an ECharts description. */
 export function landscapesChart() {
   const panels = drawn.map((config, index) => {
     const { type, value, domain, minima, start } = createLandscape(config);
@@ -153,7 +153,7 @@ export function landscapesChart() {
           ...axes,
           data: contour(heights, level).flatMap((line) => [...line.map(([x, y]) => [x, y]), ["-", "-"]]),
           showSymbol: false,
-          // From blue in the depths to red.
+          // From blue in the valleys to red.
           color: `hsl(${Math.round(220 - (220 * k) / (levels.length - 1))}, 65%, 50%)`,
           lineStyle: { width: 1 },
         })),

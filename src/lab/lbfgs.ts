@@ -1,4 +1,4 @@
-// L-BFGS held against losses that torch.optim.LBFGS came to (the `lbfgs` of `fallline-curvature/1`): each must be reached in about
+// L-BFGS against losses that torch.optim.LBFGS reached (the `lbfgs` of `fallline-curvature/1`): each must be reached in about
 // as many evaluations.
 
 import { DataError, FalllineError, show } from "../base/errors.ts";
@@ -11,29 +11,29 @@ import { sgd } from "../rules/sgd.ts";
 import { createTrainee, type Engine } from "../train/engine.ts";
 import { entryId, list, record, type SectionResult } from "./recorded.ts";
 
-/** Losses that another L-BFGS came to. */
+/** Losses that another L-BFGS reached. */
 export interface LbfgsCase {
   readonly id: string;
   readonly problem: Trainable;
-  /** The rows from the first that the loss is of; undefined where it is of none. */
+  /** The rows, from the first, that the loss is over; undefined if it has none. */
   readonly rows: number | undefined;
   /** Where it starts. */
   readonly params: Readonly<Record<string, readonly number[]>>;
-  /** Pairs that it remembered. */
+  /** Pairs that it kept. */
   readonly history: number;
   /** The loss after each iteration. */
   readonly losses: readonly number[];
-  /** Losses and gradients that were computed until then. */
+  /** Losses and gradients that were computed up to each. */
   readonly evaluations: readonly number[];
 }
 
-/** Evaluations over those recorded that are allowed, and how near to a loss counts as there, relative to the loss at the start. */
+/** Allowed ratio to the recorded evaluations, and how close to a loss counts as reached, relative to the loss at the start. */
 export const lbfgsLimits = {
   cpu: { evaluations: 1.25, resolution: 1e-9 },
   webgpu: { evaluations: 1.5, resolution: 1e-5 },
 } as const;
 
-/** @throws DataError that says what is malformed. */
+/** @throws DataError for malformed cases. */
 export function readLbfgsCases(value: unknown): readonly LbfgsCase[] {
   return list("lbfgs", value).map((entry, index) => {
     const fields = record(`lbfgs[${index}]`, entry);
@@ -63,7 +63,7 @@ export function readLbfgsCases(value: unknown): readonly LbfgsCase[] {
 }
 
 /**
- * Runs one case: `worst` is the evaluations that a loss took over those of the recorded run, where that is largest.
+ * Runs one case: `worst` is the largest ratio of the evaluations for a loss to those of the recorded run.
  *
  * @param data The rows that models learn from.
  */

@@ -1,6 +1,6 @@
 // The learning-rate range test (Smith 2017, "Cyclical learning rates for training neural networks"; Gugger 2018; fastai):
-// a short run whose rate climbs from far too small to far too large, what its losses say about the rate to take, and short
-// runs at rates around that one, since a ramp has no time to see what a rate comes to.
+// a short run whose rate climbs from far too small to far too large, the rates that its losses suggest, and short
+// runs at rates around the best of these, since a ramp is too brief to show where a rate leads.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { readMade, readNumber } from "../base/options.ts";
@@ -41,8 +41,8 @@ export interface Ramp {
   /** Share of the mean that the smoothed loss keeps at each step, corrected for its start at 0, in [0, 1); default 0.98. */
   readonly smoothing: number;
   /**
-   * The test ends once the smoothed loss is above this multiple of the best so far, > 1; default 4. Where the best is below
-   * 0, it ends as far above it as it would above the same number without its sign.
+   * The test ends once the smoothed loss is above this multiple of the best so far, > 1; default 4. For a best below
+   * 0, the allowed rise is that for its absolute value.
    */
   readonly diverge: number;
 }
@@ -58,25 +58,25 @@ export const rangeDefaults: Ramp = {
 
 /** Options of {@link findLr}. */
 export interface RangeOptions {
-  /** How the rate climbs, as far as not by its defaults. */
+  /** How the rate climbs, where not by its defaults. */
   readonly ramp?: Partial<Ramp>;
   /**
    * The most short runs, each from the start, that follow the ramp and decide which rate is suggested; a whole number >= 0,
-   * default 12, of which 4 to 8 are usually made. 0 leaves them out. Each takes as many steps as the ramp has.
+   * default 12, of which 4 to 8 are usually made. 0 leaves them out. Each takes as many steps as the ramp.
    */
   readonly trials?: number;
   /** Called with each point once its loss is known. */
   readonly onPoint?: (progress: RangeProgress) => void;
   /** Called for each step of a short run. */
   readonly onTrial?: (progress: TrialProgress) => void;
-  /** Ends the test before its next step; what there is is returned. */
+  /** Ends the test before its next step; the results so far are returned. */
   readonly signal?: AbortSignal;
 }
 
 /** A run to find a rate for, and how. */
 export interface FindLrJob extends RunJob, RangeOptions {}
 
-/** A point as it comes. */
+/** A point as it is measured. */
 export interface RangeProgress extends RangePoint {
   /** 1-based number of the step. */
   readonly index: number;
@@ -84,7 +84,7 @@ export interface RangeProgress extends RangePoint {
   readonly steps: number;
 }
 
-/** A step of a short run as it comes. */
+/** A step of a short run as it is made. */
 export interface TrialProgress {
   /** 1-based number of the run. */
   readonly trial: number;
@@ -108,7 +108,7 @@ export interface RateTrial {
 
 /** Options of {@link rangeTest}. */
 export interface RangeTestOptions<S = unknown> extends RangeOptions {
-  /** Where the caller's data comes from, if its order is to be as before: `restore` is given what `state` gave at the start. */
+  /** The caller's data, if its order is to be restored: `restore` is given what `state` returned at the start. */
   readonly data?: { state(): S; restore(state: S): void };
 }
 
@@ -120,7 +120,7 @@ export interface RangeTestResult extends Suggestions {
   readonly ramp: Ramp;
   /** Every step whose loss was finite. */
   readonly points: readonly RangePoint[];
-  /** The short runs that followed, in the order in which they were made; none where the curve says nothing. */
+  /** The short runs that followed, in the order in which they were made; none where the curve suggests no rate. */
   readonly trials: readonly RateTrial[];
   /** Why the ramp ended. */
   readonly ended: RangeEnd;
@@ -129,16 +129,16 @@ export interface RangeTestResult extends Suggestions {
 }
 
 /**
- * Runs a range test on a training step of the caller's: the ramp, and then, from where it began, short runs at constant rates
- * around the one that its curve speaks for (`trials: 0` leaves them out). The rate of every group follows (a group's `lrScale`
- * goes on holding), all other hypers stay as they are. Afterwards parameters, slots, step, hypers (functions of the step and
- * plateaus too), gradients and, with `data`, the data's order are what they were, to the bit; also where `step` throws or
- * the test is stopped. Only what `stats` and `layers` report of the last update is forgotten.
+ * Runs a range test on a training step of the caller's: the ramp, and then, from the same start, short runs at constant rates
+ * around the one that its curve suggests (`trials: 0` leaves them out). The rate of every group follows (a group's `lrScale`
+ * still applies), all other hypers stay as they are. Afterwards parameters, slots, step, hypers (functions of the step and
+ * plateaus too), gradients and, with `data`, the data's order are what they were, to the bit; also if `step` throws or
+ * the test is stopped. Only the `stats` and `layers` of the last update are lost.
  *
- * @param step makes one training step: computes gradients, lets the optimizer update from them (what it encodes it submits
- * too) and returns the loss before the update, the number that is to fall, or a promise of it. Its argument counts from 0, in
- * each short run anew.
- * @throws OptionError for options out of range, an optimizer with replicas, or a loss that is no number; DataError where
+ * @param step makes one training step: computes gradients, lets the optimizer update from them (submits what it encodes)
+ * and returns the loss before the update, the number to minimise, or a promise of it. Its argument counts from 0, and
+ * starts again in each short run.
+ * @throws OptionError for options out of range, an optimizer with replicas, or a loss that is not a number; DataError where
  * the first loss is not finite; and whatever `step` throws.
  */
 export async function rangeTest<S>(
@@ -181,7 +181,7 @@ export async function rangeTest<S>(
   }
 }
 
-/** Remembers where data stands, and gives what goes back there. */
+/** Remembers the position of data, and returns a function that goes back there. */
 function bookmark<S>(data: { state(): S; restore(state: S): void }): () => void {
   const state = data.state();
   return () => data.restore(state);
@@ -190,9 +190,9 @@ function bookmark<S>(data: { state(): S; restore(state: S): void }): () => void 
 /**
  * Runs a range test on a run: its model, start, optimizer and data's order, all made anew, so that nothing of the caller's
  * is touched and the same seed gives the same curve. The run's own rate, steps and stopping do not matter, and a batch that
- * changes stays as it begins. Where the optimizer adds gradients up, a point is one update.
+ * changes keeps its initial size. Where the optimizer accumulates gradients, a point is one update.
  *
- * @throws OptionError for a config or options that do not hold together; DataError where the first loss is not finite.
+ * @throws OptionError for an invalid config or invalid options; DataError where the first loss is not finite.
  */
 export async function findLr(job: FindLrJob): Promise<RangeTestResult> {
   const { engine, config, data, test, close } = await openJob("findLr", job, rangeOptionNames);
@@ -214,7 +214,7 @@ async function findLrOn(
   const complete = readRun(config, data, test);
   const batch = data ? batchSizes(complete)(0) : null;
   const accumulate = accumulateOf(complete.optimizer);
-  /** A run's updates one by one. */
+  /** Makes a run's updates one by one. */
   const open = async (run: CompleteRunConfig) => {
     const { optimizer, objective, order, destroy } = await openRun(engine, run, data);
     const update = async () => {
@@ -257,7 +257,7 @@ async function findLrOn(
     try {
       for (let i = 0; i < updates && each(await run.update()); i++);
     } catch (error) {
-      // Its loss scale has underflowed.
+      // The loss scale of this run has underflowed.
       if (!(error instanceof DataError)) throw error;
       each(Number.NaN);
     } finally {
@@ -270,7 +270,7 @@ function isOf(type: ScheduleDefinition, part: unknown): boolean {
   return typeof part === "object" && part !== null && "type" in part && part.type === type;
 }
 
-/** The course of a run's rate, its highest value 1, over as many updates as a short run has. */
+/** The shape of a run's rate, its highest value 1, over as many updates as a short run has. */
 function shapeOf({ optimizer }: CompleteRunConfig, whole: number, updates: number): (step: number) => number {
   const { lr } = optimizer;
   const schedule = lr === undefined ? undefined : createSchedule(lr, "lr");
@@ -283,7 +283,7 @@ function shapeOf({ optimizer }: CompleteRunConfig, whole: number, updates: numbe
   return (step) => Math.max(0, at(step / updates)) / highest;
 }
 
-/** Steps of a schedule that are looked at for its highest value. */
+/** Steps of a schedule that are searched for its highest value. */
 const shapeSteps = 10_000;
 
 /**
@@ -317,7 +317,7 @@ function readOptions({ ramp = {}, trials }: RangeOptions): { ramp: Ramp; trials:
 
 const rangeOptionNames = ["ramp", "trials", "onPoint", "onTrial", "signal"] as const;
 
-/** @throws OptionError for what is no whole number >= 0. */
+/** @throws OptionError for anything but a whole number >= 0. */
 export function readTrials(value: number | undefined): number {
   return value === undefined ? standardTrials : readNumber("trials", value, { min: 0, integer: true });
 }
@@ -338,7 +338,7 @@ async function climb(
   { onPoint, signal }: RangeOptions,
 ): Promise<RangeTestResult> {
   const { start, end, steps, smoothing, diverge } = ramp;
-  // Both ends at once: a rule may not take them all.
+  // Both ends at once: a rule may refuse either.
   optimizer.set({ lr: end });
   optimizer.set({ lr: start });
   const points: RangePoint[] = [];
@@ -386,7 +386,7 @@ async function lossOf(step: (index: number) => number | Promise<number>, index: 
   throw new OptionError(`step ${index} returned ${show(loss)}; it must return the loss`);
 }
 
-/** Updates that a run must make before its last losses say anything about its rate. */
+/** Updates that a run must make before its last losses depend on its rate. */
 const leastUpdates = 8;
 
 interface Settling extends RangeOptions {
@@ -395,11 +395,11 @@ interface Settling extends RangeOptions {
   readonly updates: number;
 }
 
-/** Makes the steps of a short run at a rate for as long as `each`, which is called with their losses, says so. */
+/** Makes the steps of a short run at a rate for as long as `each`, which is called with their losses, returns true. */
 type ShortRun = (lr: number, each: (loss: number) => boolean) => Promise<void>;
 
 /**
- * Looks for the best rate by short runs: from the one that the curve speaks for by factors of 2 to where it gets worse, and
+ * Searches for the best rate by short runs: from the one that the curve suggests by factors of 2 until it gets worse, and
  * between the best and its neighbours once more. Of rates within 5 % of the best loss the lowest is taken.
  */
 async function settle(
@@ -413,7 +413,7 @@ async function settle(
   const scores = new Map<number, number>();
   const last = Math.ceil(updates / 5);
   const isStopped = () => signal?.aborted === true;
-  /** Infinite where it diverged; null where no more may be made. */
+  /** Infinite where it diverged; null if no more may be made. */
   const scoreOf = async (lr: number): Promise<number | null> => {
     const known = scores.get(lr);
     if (known !== undefined) return known;
@@ -438,7 +438,7 @@ async function settle(
   let best = { lr: center, score: first ?? Number.POSITIVE_INFINITY };
   const take = async (lr: number): Promise<boolean> => {
     const score = await scoreOf(lr);
-    // From where everything diverges the way is down.
+    // From rates that all diverge, the way is down.
     const isBetter =
       score !== null && (score < best.score || (score === best.score && score === Infinity && lr < best.lr));
     if (isBetter) best = { lr, score };
@@ -450,7 +450,7 @@ async function settle(
   await take(middle * Math.SQRT2);
   await take(middle / Math.SQRT2);
   let picked = best.lr;
-  // Of rates that are as good, the lowest: what is too high only shows in a longer run.
+  // Of rates that are as good, the lowest: too high a rate only shows in a longer run.
   for (const [lr, score] of scores) {
     if (lr < best.lr && score - best.score <= asGood * Math.abs(best.score)) picked = Math.min(picked, lr);
   }
@@ -463,17 +463,17 @@ async function settle(
   return { ...found, trials, suggestions, suggested: choose(suggestions) };
 }
 
-/** Losses that differ by no more than this share of them are as good. */
+/** Losses within this share of the best are as good. */
 const asGood = 0.05;
 
-/** What the mean of a short run's losses, by which it counts as diverged, keeps at each step. */
+/** The share that the mean of a short run's losses keeps at each step; the run counts as diverged by this mean. */
 const trialMemory = 0.9;
 
 function cannotBegin(loss: number): string {
   return `the loss of the first step is ${loss}, before any rate has had an effect, so the range test cannot begin; look for values that are not finite in the data and the initial parameters, and for log(0) or a division by 0 in the loss`;
 }
 
-/** What the optimizer's config makes of a rate. */
+/** Notes on how the optimizer's config uses a rate. */
 function* notesOn({ config }: Optimizer): Generator<string> {
   const rule = readRule("rule", config.rule);
   if (rule.findsRate) {

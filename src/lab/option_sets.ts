@@ -1,18 +1,18 @@
-// Options under which a rule is verified: its defaults, and every option away from its default, so that none is tested
-// only where it does nothing.
+// Options under which a rule is verified: its defaults, and every option away from its default, so that none is only
+// tested where it has no effect.
 import type { Rule } from "../rules/rule.ts";
 
 /** A rule's options by name. */
 export type Options = Readonly<Record<string, number | boolean>>;
 
-/** Sets that the rule accepts, in which every hyper and every flag is away from its default in at least one. */
+/** Sets that the rule accepts; in at least one of them, each hyper and each flag is away from its default. */
 export function optionSets(rule: Rule): readonly Options[] {
   const away = Object.entries(rule.hypers).map(([hyper]): [string, number] => [hyper, awayFromDefault(rule, hyper)]);
   const flags = Object.entries(rule.flags).map(([flag, standard]): [string, boolean] => [flag, !standard]);
   const all = permitted(rule, away, []);
   const sets: Options[] = [{ lr: all.lr! }, { ...all, maximize: true }];
   for (const flag of flags) sets.push(permitted(rule, away, [flag]));
-  // What had to be left out for another's sake is tested without it.
+  // A hyper left out because of another is tested without that one.
   for (const hyper of away) {
     if (!sets.some((set) => hyper[0] in set)) sets.push(permitted(rule, [hyper, ...away], []));
   }
@@ -30,7 +30,7 @@ export function awayFromDefault(rule: Rule, hyper: string): number {
 
 const inside = (most: number, value: number) => Math.min(most / 2, value);
 
-/** As many of the hypers, from the first on, as the rule accepts together with the flags. */
+/** As many of the hypers as the rule accepts together with the flags, the first ones preferred. */
 function permitted(rule: Rule, hypers: readonly [string, number][], flags: readonly [string, boolean][]): Options {
   const standard = Object.fromEntries(Object.entries(rule.flags));
   const conflict = (chosen: ReadonlyMap<string, number>) =>
@@ -38,7 +38,7 @@ function permitted(rule: Rule, hypers: readonly [string, number][], flags: reado
       return (chosen.get(hyper) ?? rule.hypers[hyper]!.default) !== 0;
     });
   const chosen = new Map(hypers);
-  // One after the other, the last first, as long as that is what is wrong.
+  // One after the other, from the last, as long as there is a conflict.
   for (const [hyper, value] of [...hypers].reverse()) {
     if (!conflict(chosen)) break;
     chosen.delete(hyper);

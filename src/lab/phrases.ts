@@ -1,11 +1,11 @@
-// Words for people that the command line, the page and the charts have in common: titles, and how a range test ended.
+// Phrases that the command line, the page and the charts share: titles, and how a range test ended.
 import { short } from "../base/short.ts";
 import type { Role } from "../optimizer/optimizer.ts";
 import { type RunConfig, trainableOf } from "../train/run_config.ts";
 import type { WatchEvent } from "../train/watch.ts";
 import type { RangeTestResult } from "./lr_finder.ts";
 
-/** A run as charts are headed. */
+/** The title of a run's charts. */
 export function runTitle({ optimizer, data, ...config }: RunConfig): string {
   const { rule } = optimizer;
   const { title, needsData } = trainableOf(config).program;
@@ -18,7 +18,7 @@ export function programTitle(config: Pick<RunConfig, "model" | "landscape" | "ob
   return trainableOf(config).program.title;
 }
 
-/** That a run diverged, at which step, what was seen and what to do, in one clause; null for findings of another kind. */
+/** That a run diverged, the step, the symptom and the remedy, in one clause; null for findings of another kind. */
 export function divergedPhrase(event: WatchEvent): string | null {
   if (event.kind !== "nonFiniteLoss" && event.kind !== "diverging") return null;
   const { step } = event;
@@ -32,7 +32,7 @@ export function divergedPhrase(event: WatchEvent): string | null {
   return `diverged at step ${step}: ${seen}; lower the learning rate to a third or less, or find one with a range test`;
 }
 
-/** Which parameters a run was tested with, in one clause; null where they are those that were trained. */
+/** The parameters that a run was tested with, in one clause; null if they are the trained ones. */
 export function testedPhrase(role: Role): string | null {
   if (role === "params") return null;
   return role === "evaluation"
@@ -40,7 +40,7 @@ export function testedPhrase(role: Role): string | null {
     : `tested with the average (${role}), which is the one to use`;
 }
 
-/** By how much predictions are off, by column, in one clause. */
+/** The error of predictions by column, in one clause. */
 export function rmsePhrase(rmse: Readonly<Record<string, number>>): string {
   const each = Object.entries(rmse).map(([name, value]) => `${name} by ${short(value)}`);
   return `off in ${each.join(", ")} (root mean square)`;

@@ -1,4 +1,4 @@
-// Losses and gradients of physics-informed networks that another program recorded, held against an engine: the section `pinns`
+// Losses and gradients of physics-informed networks recorded by another program, checked against an engine: the section `pinns`
 // of `fallline-curvature/1` (test/golden/README.md describes it).
 
 import { DataError, show } from "../base/errors.ts";
@@ -31,14 +31,14 @@ export interface PinnCase {
   readonly params: Values;
   readonly loss: number;
   readonly gradients: Values;
-  /** Of the loss relative to itself, of a gradient to the largest of its tensor. */
+  /** For the loss, relative to it; for a gradient, relative to the largest of its tensor. */
   readonly tolerance: Tolerance;
 }
 
 /**
  * The cases of the section.
  *
- * @throws DataError that names the field which is missing or wrong.
+ * @throws DataError that names the field that is missing or wrong.
  */
 export function readPinns(value: unknown): readonly PinnCase[] {
   return list("pinns", value).map((entry, i) => {
@@ -66,12 +66,12 @@ export function readPinns(value: unknown): readonly PinnCase[] {
   });
 }
 
-/** Computes a case's loss and gradients. It passes where all are within its tolerance. */
+/** Computes a case's loss and gradients. It passes if all are within its tolerance. */
 export async function pinnCase(recorded: PinnCase, engine: Engine): Promise<SectionResult> {
   const { id, params, points, tolerance } = recorded;
   let worst = 0;
   let why: string | undefined;
-  /** @param scale What an error is relative to. */
+  /** @param scale The value that an error is relative to. */
   const compare = (ours: number, expected: number, scale: number, where: string) => {
     const off = Math.abs(ours - expected);
     const allowed = tolerance.atol + tolerance.rtol * scale;

@@ -1,6 +1,6 @@
-// Runs side by side, of which the hopeless are stopped: what sweeps and searches have in common. Entrants that share a rule
-// are replicas of one optimizer, a cohort; every one of them sees the same batches. At each rung the worse part of all
-// entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and a stopped one costs nothing more.
+// Runs side by side, of which the hopeless are stopped: the common part of sweeps and searches. Entrants that share a rule
+// are replicas of one optimizer, a cohort; all of them see the same batches. At each rung the worse part of all
+// entrants still running is stopped (successive halving: Jamieson and Talwalkar 2016), and costs nothing from then on.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { accumulateOf } from "../modifiers/modifier.ts";
@@ -30,7 +30,7 @@ import { createWatch, type Verdict, type Watch } from "../train/watch.ts";
 /** Hypers in place of those of the run config. */
 export type Trial = Readonly<Record<string, Scheduled>>;
 
-/** Why an entrant makes no more steps. */
+/** Why an entrant was stopped. */
 export type Stop =
   /** Its loss was not finite, or its loss scale underflowed. */
   | "diverged"
@@ -39,15 +39,15 @@ export type Stop =
 
 /** One run among others. */
 export interface Entrant {
-  /** What is tried. */
+  /** The hypers that are tried. */
   readonly trial: Trial;
   /** The loss of each of its steps, before the update. */
   readonly losses: readonly number[];
-  /** The mean of its last losses, by which it is ranked; infinite where it diverged. */
+  /** The mean of its last losses, by which it is ranked; infinite if it diverged. */
   readonly score: number;
-  /** What it looks like, and since which step. */
+  /** The watch's verdict, and since which step. */
   readonly verdict: Verdict;
-  /** Where and why it was stopped; null while it runs and where it finished. */
+  /** Why it was stopped; null while it runs and if it finished. */
   readonly stopped: Stop | null;
 }
 
@@ -56,7 +56,7 @@ class Runner implements Entrant {
   readonly losses: number[] = [];
   stopped: Stop | null = null;
   readonly #watch: Watch = createWatch();
-  /** Of the last ten losses or so. */
+  /** Over about the last ten losses. */
   readonly #mean = new Fading(0.9);
 
   constructor(trial: Trial) {
@@ -72,7 +72,7 @@ class Runner implements Entrant {
     return this.#watch.verdict;
   }
 
-  /** Records a step; returns whether the run has ended with it. */
+  /** Records a step; returns whether it ended the run. */
   record(report: ReplicaReport, lr: number): boolean {
     const { loss, underflowed } = report;
     this.losses.push(loss);
@@ -111,7 +111,7 @@ export class Cohort {
   }
 
   /**
-   * Makes everything for the trials of one run config. Its `stop` is left aside: an entrant runs until others are better.
+   * Makes everything for the trials of one run config. Its `stop` is ignored: an entrant runs until others are better.
    *
    * @throws OptionError for a bad config or trial; DeviceError when the device cannot hold so many, with how many fit.
    */
@@ -152,7 +152,7 @@ export class Cohort {
     return this.#runners;
   }
 
-  /** Steps made so far, by those that still run. */
+  /** Steps made so far by those still running. */
   get made(): number {
     return this.#made;
   }
@@ -161,7 +161,7 @@ export class Cohort {
     return this.#runners.filter(({ stopped }) => stopped === null);
   }
 
-  /** Trains whoever still runs up to a step; `onStep` is called after each step. */
+  /** Trains the entrants still running up to a step; `onStep` is called after each step. */
   async run(to: number, onStep: () => void, signal: AbortSignal | undefined): Promise<void> {
     const { optimizer, objective } = this.#trainee;
     const { metric } = this.config;
@@ -186,7 +186,7 @@ export class Cohort {
       }
       await pipeline.drain();
     } catch (error) {
-      // Where the loss scales of all of them underflowed, the steps on their way have nobody left to be of.
+      // Where all loss scales have underflowed, steps in flight no longer belong to any entrant.
       if (!(error instanceof DataError) || this.running.length > 0) throw error;
     } finally {
       await pipeline.close();
@@ -199,7 +199,7 @@ export class Cohort {
     this.#trainee.optimizer.halt(replica);
   }
 
-  /** Loss and accuracy of the parameters to use, of those that still run; null for the others, and where no row counts. */
+  /** Loss and accuracy of the parameters to use, for entrants still running; null for the others, and if no row counts. */
   async evaluate(test: Dataset, onProgress?: (rows: number) => void): Promise<readonly (ReplicaEvaluation | null)[]> {
     if (!counts(test)) return this.#runners.map(() => null);
     await this.#finish();
@@ -215,7 +215,7 @@ export class Cohort {
     return this.#use.during(() => this.#trainee.objective.evaluate(test, onProgress));
   }
 
-  /** Where all steps are made, what was added up since the last update makes one. */
+  /** After the last step, makes an update of the gradients accumulated since the last one. */
   async #finish(): Promise<void> {
     const accumulate = accumulateOf(this.config.optimizer);
     if (this.#finished || this.#made < this.config.steps) return;
@@ -223,7 +223,7 @@ export class Cohort {
     await updateRest(this.#trainee.optimizer, this.#made % accumulate);
   }
 
-  /** Each entrant's plateaus observe its own metric. */
+  /** Lets each entrant's plateaus observe its own metric. */
   async #observeMetric(metric: MetricConfig): Promise<void> {
     const { type, every } = metric;
     const { optimizer } = this.#trainee;
@@ -238,10 +238,10 @@ export class Cohort {
   }
 }
 
-/** Each trial by itself: errors name it, and what holds for one run holds for each. */
+/** Checks each trial separately: errors name it, and the rules for one run apply to each. */
 async function checkTrials(config: RunConfig, trials: readonly Trial[]): Promise<void> {
   for (const [index, trial] of trials.entries()) {
-    // Thousands of them take seconds, during which a signal should be noticed.
+    // Thousands take seconds, in which a signal should be noticed.
     await breathe();
     try {
       readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } });
@@ -252,7 +252,7 @@ async function checkTrials(config: RunConfig, trials: readonly Trial[]): Promise
   }
 }
 
-/** When how many of the entrants go on. */
+/** When, and how many of the entrants go on. */
 export interface Rung {
   /** After this many steps … */
   readonly step: number;
@@ -260,7 +260,7 @@ export interface Rung {
   readonly keep: number;
 }
 
-/** The better one first: what looks diverged comes behind everything else, however low its loss has fallen again. */
+/** The better one first: entrants that look diverged come last, however low their loss has fallen again. */
 export function compareEntrants(a: Entrant, b: Entrant): number {
   const lost = ({ verdict }: Entrant) => Number(verdict.state === "diverged");
   // Two infinite scores have no difference.
@@ -268,9 +268,9 @@ export function compareEntrants(a: Entrant, b: Entrant): number {
 }
 
 /**
- * Trains cohorts up to each rung in turn, and stops at each all but the best entrants of all cohorts.
+ * Trains cohorts up to each rung in turn, and there stops all but the best entrants of all cohorts.
  *
- * @param rungs Steps rise; the last one's is the length of a whole run, where nobody is stopped any more.
+ * @param rungs Steps rise; the last is the length of a whole run, where none is stopped.
  */
 export async function race(
   cohorts: readonly Cohort[],
@@ -289,13 +289,13 @@ export async function race(
   }
 }
 
-/** Updates that an entrant must have made before it is compared with others: the first losses know nothing of its rate. */
+/** Updates that an entrant must have made before it is compared with others: the first losses do not depend on its rate. */
 const leastUpdates = 8;
 
 /**
  * Successive halving of `count` entrants over runs of `steps`: at each of `times` rungs one in `eta` goes on, and the steps
- * up to the next rung grow by `eta`. Fewer rungs where so many would leave nobody or come before eight updates; `accumulate`
- * steps make an update.
+ * up to the next rung grow by `eta`. There are fewer rungs if some would leave no entrant or come before eight updates;
+ * `accumulate` steps make an update.
  */
 export function halvingRungs(
   count: number,

@@ -1,5 +1,5 @@
-// Reading files that other programs recorded: what is malformed is one sentence that names the field. Tolerances, and the
-// errors that are held against them.
+// Reads files that other programs recorded: a malformed field is an error of one sentence that names it. Tolerances, and the
+// errors compared with them.
 import { DataError, FalllineError, show } from "../base/errors.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 import type { Model } from "../objectives/model.ts";
@@ -11,7 +11,7 @@ export type Recorded = Readonly<Record<string, unknown>>;
 /** Numbers by the names of tensors. */
 export type Values = Readonly<Record<string, readonly number[]>>;
 
-/** |ours - expected| may be atol + rtol·|expected|. */
+/** The allowed |ours - expected|: atol + rtol·|expected|. */
 export interface Tolerance {
   /** Relative to the recorded value. */
   readonly rtol: number;
@@ -22,7 +22,7 @@ export interface Tolerance {
 /**
  * The fields of a recorded file in one of these formats.
  *
- * @throws DataError for text that is no JSON, and for another format.
+ * @throws DataError for invalid JSON, and for another format.
  */
 export function recordedFile<T extends string>(text: string, formats: readonly T[]): Recorded & { readonly format: T } {
   let file: unknown;
@@ -62,7 +62,7 @@ export function numbers(where: string, value: unknown): readonly number[] {
   return list(where, value).map((each, i) => number(`${where}[${i}]`, each));
 }
 
-/** What float32 cannot hold is no number that could be held against it. */
+/** A number that float32 can hold: no other can be compared. */
 export function number(where: string, value: unknown): number {
   if (typeof value === "number" && Number.isFinite(Math.fround(value))) return value;
   throw new DataError(`${where} is ${value === undefined ? "missing" : show(value)}; it must be a finite float32`);
@@ -75,7 +75,7 @@ export function whole(where: string, value: unknown, min: number): number {
   );
 }
 
-/** The id of one of a file's entries, and how errors call the entry from then on. */
+/** The id of one of a file's entries, and the entry's name in errors from then on. */
 export function entryId(where: string, index: number, id: unknown): { readonly id: string; readonly where: string } {
   if (typeof id !== "string") throw new DataError(`${where}[${index}].id is ${show(id)}; it must be a string`);
   return { id, where: `${where}["${id}"]` };
@@ -97,7 +97,7 @@ function given(value: unknown): string {
   return value === undefined ? "missing" : show(value);
 }
 
-/** What keeps a case from running, in a sentence. */
+/** Why a case cannot run, in a sentence; undefined if it can. */
 export async function attempt(work: () => Promise<void>): Promise<string | undefined> {
   try {
     await work();
@@ -108,19 +108,19 @@ export async function attempt(work: () => Promise<void>): Promise<string | undef
   }
 }
 
-/** How a case of a `fallline-curvature/1` file ended. */
+/** The result of a case of a `fallline-curvature/1` file. */
 export interface SectionResult {
   /** The case's name in the file. */
   readonly id: string;
   /** Whether everything is within its tolerance. */
   readonly ok: boolean;
-  /** The largest error, relative to what was recorded or as its section says; null where a number was not finite. */
+  /** The largest error, relative to the recorded value or as its section defines; null where a number was not finite. */
   readonly worst: number | null;
   /** Why it failed. */
   readonly error?: string;
 }
 
-/** What came of a case: `error` is why it did not run, `why` what is beyond its tolerance. */
+/** The result of a case: `error` is why it did not run, `why` what is beyond its tolerance. */
 export function sectionResult(
   id: string,
   worst: number,
@@ -139,7 +139,7 @@ export function sectionResult(
 /**
  * A model's tensors with recorded values.
  *
- * @throws DataError where there are not as many as it has.
+ * @throws DataError for a wrong number of values.
  */
 export function recordedTensors({ program }: Pick<Model, "program">, params: Values): readonly Tensor[] {
   return program.tensors().map((tensor) => {
@@ -157,12 +157,12 @@ export function firstRows({ name, count: there }: Dataset, count: number): Uint3
   return Uint32Array.from({ length: count }, (_, row) => row);
 }
 
-/** A case of a section, which knows how it is checked. */
+/** A case of a section, with its check. */
 export interface SectionCase {
   /** The case's name in the file. */
   readonly id: string;
-  /** Whether it is about rows of the data set. */
+  /** Whether it uses rows of the data set. */
   readonly needsData: boolean;
-  /** Computes it anew; where it cannot run, the result says why. `data` is there where it is needed. */
+  /** Computes it anew; if it cannot run, the result says why. `data` is given if it is needed. */
   check(engine: Engine, data: Dataset | undefined): Promise<SectionResult>;
 }

@@ -1,4 +1,4 @@
-// Replays: recorded gradients in, parameters at recorded steps out, held against what another program computed. The
+// Replays: recorded gradients in, parameters at recorded steps out, compared with those of another program. The
 // format is `fallline-replay/1` (test/golden/README.md describes it).
 
 import { DataError, OptionError, show } from "../base/errors.ts";
@@ -18,13 +18,13 @@ export interface ReplayCase {
   readonly id: string;
   /** The optimizer's config. */
   readonly optimizer: object;
-  /** How gradients are clipped; none where it is missing. */
+  /** How gradients are clipped; not at all if absent. */
   readonly clip?: unknown;
-  /** How far a value may be off. */
+  /** The allowed error of a value. */
   readonly tolerance: Tolerance;
-  /** What the reference came to. */
+  /** The parameters of the reference. */
   readonly expected: readonly { readonly step: number; readonly params: Values }[];
-  /** The largest difference of the reference's own float32 run. */
+  /** The largest error of the reference's own float32 run. */
   readonly float32MaxError?: number;
 }
 
@@ -38,26 +38,26 @@ export interface ReplayFile {
   readonly cases: readonly ReplayCase[];
 }
 
-/** What became of a recorded trajectory. */
+/** The result of a recorded trajectory. */
 export interface ReplayResult {
   /** The case's name. */
   readonly id: string;
   /** Largest |ours - expected| over all recorded steps and elements; null where the case did not run. */
   readonly maxAbs: number | null;
-  /** Largest |ours - expected| / |expected|, over elements that are not expected to be 0. */
+  /** Largest |ours - expected| / |expected|, over expected values other than 0. */
   readonly maxRel: number | null;
   /** `maxAbs` over the recorded float32 error of the source itself; null where none is recorded. */
   readonly ratio: number | null;
   /** Whether every element is within atol + rtol·|expected|. */
   readonly ok: boolean;
-  /** Why the case did not run, or what became of it instead of numbers. */
+  /** Why the case did not run, or has no numbers. */
   readonly error?: string;
 }
 
 /**
  * Reads a replay file.
  *
- * @throws DataError that says what is malformed.
+ * @throws DataError for a malformed file.
  */
 export function readReplay(text: string): ReplayFile {
   const file = recordedFile(text, ["fallline-replay/1"]);
@@ -124,7 +124,7 @@ export function readReplay(text: string): ReplayFile {
   return { tensors, gradients, cases };
 }
 
-/** torch, where Muon is recorded, takes rows for outputs; tensors that say otherwise do. */
+/** Where Muon is recorded, rows are outputs, as in torch, unless a tensor has another layout. */
 function recordedLayout(tensors: readonly Tensor[], config: object): readonly Tensor[] {
   const { rule: name, groups } = config as { readonly rule?: unknown; readonly groups?: unknown };
   const named = [
@@ -177,7 +177,7 @@ export async function replayCase(
         }
       }
     }
-    // JSON has no infinity; a sentence says what the numbers cannot.
+    // JSON has no infinity; a sentence reports such numbers.
     if (broken) return { id, maxAbs: null, maxRel: null, ratio: null, ok: false, error: broken };
     const reference = replay.float32MaxError;
     return { id, maxAbs, maxRel, ratio: reference ? maxAbs / reference : null, ok };

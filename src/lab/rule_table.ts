@@ -1,6 +1,6 @@
-// The page of rules (docs/rules.md, which `npm run docs` writes): what a step of each rule keeps, moves and dispatches,
-// computed from the registry, and every option with its default and range. test/gpu/counts.test.ts holds the dispatches to
-// what a device is asked for.
+// The page of rules (docs/rules.md, which `npm run docs` writes): the state, memory traffic and dispatches of a step of each rule,
+// computed from the registry, and every option with its default and range. test/gpu/counts.test.ts compares the dispatches
+// with those made on a device.
 
 import { describeRange } from "../base/options.ts";
 import { jordan, newtonSchulz } from "../engines/stages/newton_schulz.ts";
@@ -10,22 +10,22 @@ import { rules } from "../rules/index.ts";
 import type { Rule } from "../rules/rule.ts";
 import { type Options, optionSets } from "./option_sets.ts";
 
-/** How the example imports: written so that it is no import of this file. */
+/** How the example imports: written so that this file does not import it. */
 const library = `from ${JSON.stringify("fallline")}`;
 
 /** Elementwise, with sums over each tensor, with sums over all tensors, with matrix products. */
 export type RuleClass = "E" | "T" | "R" | "M";
 
-/** Of one step; bytes are by parameter. */
+/** The cost of one step; bytes are per parameter. */
 export interface Cost {
-  /** Bytes that are kept from step to step. */
+  /** Bytes kept from step to step. */
   readonly state: number;
-  /** Bytes read and written, as the kernels' text has it: compilers may leave out what a pass loads and does not use. */
+  /** Bytes read and written according to the kernels' text: compilers may leave out loads that are not used. */
   readonly moved: number;
   readonly dispatches: number;
 }
 
-/** What one option, alone, changes about the slots that are kept. */
+/** How one option, alone, changes the slots that are kept. */
 export interface SlotChange {
   readonly option: string;
   readonly value: number | boolean;
@@ -40,11 +40,11 @@ export interface RuleRow extends Cost {
   readonly slots: readonly string[];
   readonly changes: readonly SlotChange[];
   /**
-   * Further dispatches for all matrices of one shape, whose products `moved` leaves out: of one that is nearly square, and of one
-   * that is twice as long as wide or longer.
+   * Further dispatches for all matrices of one shape, whose products `moved` leaves out: if nearly square, and if
+   * at least twice as long as wide.
    */
   readonly perShape: readonly [square: number, long: number] | undefined;
-  /** Of a rule that factors matrices: what vectors cost. */
+  /** For a rule that factors matrices: the cost of vectors. */
   readonly vectors: Cost | undefined;
   readonly source: string;
 }
@@ -71,7 +71,7 @@ function classOf({ reduction, orthogonalises }: Rule): RuleClass {
   return reduction.scope === "tensor" ? "T" : "R";
 }
 
-/** The slots that a rule keeps when these options are away from their defaults. */
+/** The slots that a rule keeps with these options away from their defaults. */
 export function slotsUnder(rule: Rule, options: Options): readonly string[] {
   const flags = Object.fromEntries(
     Object.entries(rule.flags).map(([flag, standard]) => [flag, (options[flag] as boolean | undefined) ?? standard]),
@@ -93,7 +93,7 @@ function slotChanges(rule: Rule): SlotChange[] {
   });
 }
 
-/** A float32 of each parameter for whatever a pass loads or stores; the means of a factored slot are next to nothing. */
+/** A float32 per parameter for everything that a pass loads or stores; the means of a factored slot are negligible. */
 function costOf(
   { reduction, factored, orthogonalises, fixed = [] }: Rule,
   slots: readonly string[],
@@ -103,7 +103,7 @@ function costOf(
   const kept = slots.length - (means ? 1 : 0);
   // p, g and the slots
   const loaded = 2 + kept;
-  // What is made orthogonal is only read.
+  // Orthogonalised slots are only read.
   const unwritten = (means ? 1 : 0) + (orthogonalises ? 1 : 0);
   const update = loaded + 1 + slots.filter((slot) => !fixed.includes(slot)).length - unwritten;
   const measure = reduction ? loaded : 0;
@@ -117,7 +117,7 @@ function costOf(
   };
 }
 
-/** What modifiers cost beside the rule's own, and replicas. */
+/** The cost of modifiers beyond the rule's own, and of replicas. */
 export const modifierTable: readonly ModifierCost[] = [
   ...modifierNotes.flatMap(({ costs }) => costs),
   {
@@ -129,7 +129,7 @@ export const modifierTable: readonly ModifierCost[] = [
   },
 ];
 
-/** Modifiers, as code and as JSON name them, and what they cost. */
+/** Modifiers, by their names in code and JSON, and their cost. */
 function modifierRows(): readonly (readonly string[])[] {
   const rows = modifiers.flatMap(({ name, key, type }, at) =>
     modifierNotes[at]!.costs.map(({ option, ...cost }, index) => {
@@ -317,7 +317,7 @@ function optionsLine({ name, hypers, flags, only }: Rule): string {
 /** 0.001 → 1e-3 */
 const shortNumber = (value: number) => (value !== 0 && Math.abs(value) < 0.01 ? value.toExponential() : `${value}`);
 
-/** What is allowed is a finite number if nothing else is said. */
+/** A finite number is allowed unless stated otherwise. */
 const shortRange = (text: string) => text.replace(/^a finite number /, "").replace(/^a whole number/, "whole");
 
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {

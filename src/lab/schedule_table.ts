@@ -1,10 +1,10 @@
 // The page of schedules (docs/schedules.md, which `npm run docs` writes): the formula and source of each, and its options
-// with what they may be and their defaults, all from the registry.
+// with their allowed values and defaults, all from the registry.
 
 import { scheduleDefinitions } from "../schedules/index.ts";
 import type { ScheduleDefinition, ScheduleOption } from "../schedules/schedule.ts";
 
-/** How the example imports: written so that it is no import of this file. */
+/** How the example imports: written so that this file does not import it. */
 const library = `from ${JSON.stringify("fallline")}`;
 
 export function scheduleTableMarkdown(): string {
@@ -86,7 +86,7 @@ This page is generated: \`npm run docs\` writes it from the registry, and a test
 
 const halving = { type: "step", base: 0.1, every: 100, gamma: 0.5 };
 
-/** The example of a rate that goes with a growing batch. */
+/** The example of a rate coupled to a growing batch. */
 export const coupled = {
   type: "batchScaled",
   schedule: halving,

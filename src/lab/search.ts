@@ -1,5 +1,5 @@
-// A search: successive halving over rule × schedule × rate. Candidates of one rule train side by side; the best of all rules
-// go on at each rung, and the one that is left is a run config.
+// A search: successive halving over rule × schedule × rate. Candidates of one rule train side by side; at each rung the best
+// of all rules go on, and the last one left is a run config.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readArray, readNumber } from "../base/options.ts";
@@ -17,14 +17,14 @@ import { Cohort, type Entrant, halvingRungs, race } from "./race.ts";
 import { type ScheduleShape, scheduleShapeNames, scheduleShapes } from "./schedule_shapes.ts";
 import { bestOf, mustUpdate, type TrialResult, trialConfig, trialResult } from "./sweep.ts";
 
-/** What {@link search} takes. */
+/** The options of {@link search}. */
 export interface SearchOptions {
   /** Names of rules to try; default adamw, sgd, lion and prodigy. */
   readonly rules?: readonly string[] | undefined;
-  /** Courses of the rate to try; default constant and cosine. */
+  /** Schedules of the rate to try; default constant and cosine. */
   readonly schedules?: readonly ScheduleShape[] | undefined;
   /**
-   * Highest rates to try, as multiples of the one that suits the rule by experience; default 1/4, 1 and 4. Rules
+   * Highest rates to try, as multiples of the usual rate of each rule; default 1/4, 1 and 4. Rules
    * that find their own rate are tried at 1 alone.
    */
   readonly rates?: readonly number[] | undefined;
@@ -33,20 +33,20 @@ export interface SearchOptions {
    * those near the usual rates first.
    */
   readonly budget?: number | undefined;
-  /** Ends the search with what there is. */
+  /** Ends the search with the results so far. */
   readonly signal?: AbortSignal | undefined;
   /** Called once everything is made. */
   readonly onStart?: ((candidates: number) => void) | undefined;
-  /** Called after each step with how every candidate does. */
+  /** Called after each step with the ranking of all candidates. */
   readonly onStep?: ((ranking: readonly Ranked[]) => void) | undefined;
-  /** Receives how many rows have been tested. */
+  /** Called with the number of rows tested. */
   readonly onTest?: ((rows: number) => void) | undefined;
 }
 
-/** A run to find a rule, a course and a rate for. The finalists are tested. */
+/** A run to find a rule, a schedule and a rate for. The finalists are tested. */
 export interface SearchJob extends RunJob, SearchOptions {}
 
-/** A rule, a course of the rate and its highest value. */
+/** A rule, a schedule of the rate and its highest value. */
 export interface Candidate {
   /** The rule's name. */
   readonly rule: string;
@@ -56,7 +56,7 @@ export interface Candidate {
   readonly lr: number;
 }
 
-/** A candidate and how it does. */
+/** A candidate and its run. */
 export interface Ranked extends Candidate {
   /** The candidate's run so far. */
   readonly entrant: Entrant;
@@ -66,24 +66,24 @@ export interface Ranked extends Candidate {
 export interface SearchResult {
   /** The format and its version. */
   readonly format: "fallline-search/1";
-  /** The run config that came out best, complete; null where every candidate diverged, or it was stopped before all had come as far. */
+  /** The complete config of the best run; null if all candidates diverged, or it was stopped before all had come as far. */
   readonly best: CompleteRunConfig | null;
   /** The best candidate's place in `candidates`; null where none finished. */
   readonly bestIndex: number | null;
-  /** All that were tried. */
+  /** All candidates. */
   readonly candidates: readonly (Candidate & TrialResult)[];
   /** Steps of all runs together. */
   readonly steps: number;
-  /** Steps of all candidates together, at most. */
+  /** The most steps of all candidates together. */
   readonly budget: number;
   /** Whether a signal ended the search. */
   readonly interrupted: boolean;
 }
 
-/** The rules that a search tries by default: cheap ones, each of another kind. */
+/** The rules that a search tries by default: cheap ones, each of a different kind. */
 export const searchedRules: readonly string[] = ["adamw", "sgd", "lion", "prodigy"];
 
-/** The courses of the rate that it tries then. */
+/** The schedules of the rate that a search tries by default. */
 export const searchedShapes: readonly ScheduleShape[] = ["constant", "cosine"];
 
 const halvings = 3;
@@ -94,7 +94,7 @@ const searchOptions: readonly (keyof SearchOptions)[] = [
 
 /**
  * Finds a rule, a schedule and a rate for a run within a budget of steps. The config's own options stay for its own rule;
- * others have their defaults, modifiers (clipping, averages …), and groups as far as they are frozen, have
+ * others have their defaults, modifiers (clipping, averages …), and those parts of groups that carry over: frozen,
  * an `lrScale`, a rule of their own or no weight decay.
  *
  * @throws OptionError for unknown rules and schedules, and a budget that does not allow for two candidates.
@@ -147,7 +147,7 @@ async function searchOn(
         results.push({ ...candidate, ...trialResult(cohort.entrants[i]!, finals[i] ?? null) });
       });
     }
-    // Rules take turns on the way to a rung: stopped in between, those ahead are not the better ones for that.
+    // Rules take turns on the way to a rung: if stopped in between, those ahead are not better for it.
     const running = ranking().filter(({ entrant }) => entrant.stopped === null);
     const level = new Set(running.map(({ entrant }) => entrant.losses.length)).size <= 1;
     const bestIndex = level ? bestOf(ranking().map(({ entrant }) => entrant)) : null;
@@ -225,7 +225,7 @@ function withinBudget(
   return candidates.slice(0, count);
 }
 
-/** Steps that a race of so many takes when nobody diverges. */
+/** Steps of a race of so many if none diverges. */
 function raceSteps(count: number, steps: number, accumulate: number): number {
   let [total, done, left] = [0, 0, count];
   for (const { step, keep } of halvingRungs(count, steps, halvings, { accumulate })) {
@@ -262,7 +262,7 @@ function suits(config: ModifierConfig, rule: Rule): boolean {
 }
 
 /**
- * What groups mean under another rule: what is frozen, scaled or spared decay is so there too; rates and other hypers that suit
+ * Groups under another rule: frozen, scaled and undecayed ones stay so; rates and other hypers that suit
  * the config's rule are left out.
  */
 function groupsFor(rule: Rule, { groups = [] }: OptimizerConfig): NonNullable<OptimizerConfig["groups"]> {

@@ -1,13 +1,13 @@
-// Derivatives from values of a function alone: central differences over strides that halve from one to the next, two by two
-// extrapolated to stride 0 (Richardson 1911), of which the one counts that rounding and curvature leave most certain.
+// Derivatives from values of a function alone: central differences over strides that halve from one to the next, extrapolated
+// in pairs to stride 0 (Richardson 1911); the one least uncertain from rounding and curvature is taken.
 
 /** How many strides are tried. */
 const strides = 12;
 
-/** How many values a derivative is made of. */
+/** How many values a derivative takes. */
 export const shiftCount = 2 * strides;
 
-/** The values that a parameter takes: above and below what it is, from the widest stride on. */
+/** The values of a parameter at which to evaluate: above and below its own, from the widest stride on. */
 export function shiftsAround(value: number): Float64Array {
   const size = Math.max(1, Math.abs(value));
   return Float64Array.from(
@@ -17,21 +17,21 @@ export function shiftsAround(value: number): Float64Array {
 }
 
 export interface Slope {
-  /** NaN where the function is not finite around there. */
+  /** NaN if the function is not finite near there. */
   readonly slope: number;
-  /** How far it may be from the true one. */
+  /** An estimate of its error. */
   readonly error: number;
 }
 
 /**
- * @param xs As {@link shiftsAround} gave them, or rounded.
- * @param ys What the function is at them.
- * @param precision The relative precision in which it was computed: 2^-24 of float32, 2^-53 of float64.
+ * @param xs As {@link shiftsAround} returned them, or rounded.
+ * @param ys The function's values at them.
+ * @param precision The relative precision with which it was computed: 2^-24 for float32, 2^-53 for float64.
  */
 export function slopeOf(xs: ArrayLike<number>, ys: ArrayLike<number>, precision: number): Slope {
   const width = (k: number) => xs[2 * k]! - xs[2 * k + 1]!;
   const differences = Array.from({ length: strides }, (_, k) => (ys[2 * k]! - ys[2 * k + 1]!) / width(k));
-  // What the narrowest differences disagree by is what rounding does to the values, which may be more than to one number.
+  // The spread of the narrowest differences shows the rounding of the values, which may be more than that of one number.
   const narrow = differences.slice(-3);
   const spread = (Math.max(...narrow) - Math.min(...narrow)) * width(strides - 1);
   const largest = Math.max(...Array.from({ length: 6 }, (_, k) => Math.abs(ys[shiftCount - 1 - k]!)));

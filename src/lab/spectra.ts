@@ -1,4 +1,4 @@
-// Eigenvalues of Hessians that another program recorded, held against an engine: the section `spectra` of `fallline-curvature/1`
+// Eigenvalues of Hessians recorded by another program, checked against an engine: the section `spectra` of `fallline-curvature/1`
 // (test/golden/README.md describes it).
 
 import { eigenvalues } from "../objectives/curvature/extremes.ts";
@@ -41,16 +41,16 @@ export interface SpectrumCase {
   readonly tolerance: Tolerance;
 }
 
-/** As many parameters as a trace is taken of exactly, from a product for each. */
+/** The most parameters for which a trace is exact, from one product for each. */
 const exactUpTo = 1000;
 
-/** Standard errors that an estimated trace may be off. */
+/** Standard errors by which an estimated trace may be off. */
 const errors = 4;
 
 /**
  * The cases of the section.
  *
- * @throws DataError that names the field which is missing or wrong.
+ * @throws DataError that names the field that is missing or wrong.
  */
 export function readSpectra(value: unknown): readonly SpectrumCase[] {
   return list("spectra", value).map((entry, i) => {
@@ -73,7 +73,7 @@ export function readSpectra(value: unknown): readonly SpectrumCase[] {
 }
 
 /**
- * Computes a case's eigenvalues and traces. It passes where all are within its tolerance; traces of more than 1,000 parameters are
+ * Computes a case's eigenvalues and traces. It passes if all are within its tolerance; traces of more than 1,000 parameters are
  * estimated, and may be off by four standard errors more.
  */
 export async function spectrumCase(recorded: SpectrumCase, engine: Engine, data: Dataset): Promise<SectionResult> {

@@ -1,13 +1,13 @@
-// Which rates a range test's curve speaks for: readings of it, each a rate or the reason why there is none. Four are published
-// and follow what fastai 2.7 (callback/schedule.py) computes, on the smoothed losses, its first tenth and its last five points
-// left out as there. That mean lags behind by half its curve, which is why they are careful; `fall` reads the losses
+// The rates that a range test's curve suggests: readings of it, each a rate or the reason why there is none. Four are published
+// and follow fastai 2.7 (callback/schedule.py), on the smoothed losses without their first tenth and their last five points,
+// as there. That mean lags by half its memory, which makes them cautious; `fall` reads the losses
 // themselves, smoothed without a lag.
 
 /** One step of a range test. */
 export interface RangePoint {
   /** The learning rate of the step. */
   readonly lr: number;
-  /** The loss that was measured with the parameters that the rates before this one had made. */
+  /** The loss of the parameters that the rates before this one produced. */
   readonly loss: number;
   /** The exponential mean of the losses so far. */
   readonly smooth: number;
@@ -16,43 +16,43 @@ export interface RangePoint {
 /** Why a range test ended: all steps made, the smoothed loss too far up, a loss not finite, or stopped by its caller. */
 export type RangeEnd = "complete" | "diverged" | "nonFinite" | "aborted";
 
-/** A reading of the curve. */
+/** The name of a reading of the curve. */
 export type ReadingName = "fall" | "minimum" | "steepest" | "valley" | "slide";
-/** A reading of the curve, or the best of the short runs that follow it. */
+/** The name of a reading of the curve, or of the best of the short runs that follow it. */
 export type SuggestionName = "trial" | ReadingName;
 
 /** A rate that a range test suggests. */
 export interface Suggestion {
-  /** Null where the curve does not say. */
+  /** Null if the curve suggests none. */
   readonly lr: number | null;
   /** How the rate was found, or why there is none. */
   readonly reason: string;
 }
 
-/** What a range test suggests, by the reading of its curve. */
+/** The suggestions of a range test, by reading of its curve. */
 export interface Suggestions {
-  /** `trial` only where short runs followed the curve. */
+  /** `trial` only if short runs followed the curve. */
   readonly suggestions: Readonly<Record<ReadingName, Suggestion>> & { readonly trial?: Suggestion };
   /** The one to take: the first of trial, fall, valley, steepest, minimum, slide that gives a rate. */
   readonly suggested: Suggestion & { readonly name: SuggestionName | null };
-  /** What to know about the curve. */
+  /** Remarks about the curve. */
   readonly notes: readonly string[];
 }
 
 /** Points that are left out at the end of a curve, where the loss shoots up. */
 const tail = 5;
 
-/** Points that a curve must have, in all that is read and before its lowest. */
+/** Points that a curve must have, in all and before its lowest. */
 const fewest = 10;
 
-/** A fall of the smoothed loss below this share of it is taken for noise. */
+/** A fall of the smoothed loss below this share of it counts as noise. */
 const slightest = 0.01;
 
-/** Points between the two ends of the slide's interval, and how far apart the slopes there are while it moves on. */
+/** Points between the two ends of the slide's interval, and the least difference of the slopes there while it moves on. */
 const slideInterval = 15;
 const slideThreshold = 0.005;
 
-/** Share of the whole fall at which `fall` looks at the rate, and what it multiplies it by. */
+/** Share of the whole fall at which `fall` takes the rate, and its factor. */
 const fallShare = 0.8;
 const fallFactor = 2;
 
@@ -66,7 +66,7 @@ const order: readonly SuggestionName[] = ["trial", "fall", "valley", "steepest",
  * - `steepest`: the rate at which the smoothed loss falls fastest against the logarithm of the rate.
  * - `valley`: along the longest decreasing subsequence of the smoothed losses, of length L and ending at e, the point
  *   (e - L) + ⌊L/3⌋ + ⌊L/6⌋.
- * - `slide` (Chang): from the right end an interval of 15 points slides left as long as the slopes at its ends differ by
+ *   more than 0.005; the rate at its left end.
  *   more than 0.005; the rate at its left end.
  *
  * @param steps of the ramp, whether or not all were made: a tenth of them is left out at the curve's start.
@@ -76,7 +76,7 @@ export function suggestRates(points: readonly RangePoint[], steps: number, ended
   const curve = points.slice(head, Math.max(head, points.length - tail));
   const lowest = lowestOf(curve);
   const turning = turn(points, steps);
-  // A mean that lags may go on falling while the loss climbs.
+  // A lagging mean may still fall while the loss climbs.
   const atEnd =
     lowest === curve.length - 1 &&
     (ended === "complete" || ended === "aborted") &&
@@ -97,7 +97,7 @@ export function suggestRates(points: readonly RangePoint[], steps: number, ended
           slide: slide(curve),
         };
   const found = fall(points, turning);
-  // Where no reading says anything, all say it in the same words.
+  // If no reading suggests a rate, all give the same reason.
   const silent = useless !== undefined && found.lr === null;
   const suggestions = { fall: silent ? none(useless) : found, ...published };
   return {
@@ -119,7 +119,7 @@ interface Turn {
   readonly lowest: number;
   /** The loss before any rate mattered: the mean of the first tenth. */
   readonly first: number;
-  /** How far a loss lies from the smoothed ones; root mean square up to the lowest. */
+  /** The root mean square distance of losses from the smoothed ones, up to the lowest. */
   readonly noise: number;
 }
 
@@ -127,7 +127,7 @@ function turn(points: readonly RangePoint[], steps: number): Turn {
   const losses = points.map(({ loss }) => loss);
   const begin = losses.slice(0, Math.max(1, Math.floor(steps / 10)));
   const first = begin.reduce((sum, loss) => sum + loss, 0) / begin.length;
-  // What shoots up must not reach into the points before it.
+  // A sudden rise must not reach into the points before it.
   const cap = first + (first - losses.reduce((least, loss) => Math.min(least, loss), first));
   const capped = losses.map((loss) => Math.min(loss, cap));
   const width = Math.max(1, steps / 50);
@@ -170,7 +170,7 @@ function fall(points: readonly RangePoint[], { smooth, lowest, first, noise }: T
   };
 }
 
-/** Why a curve says nothing at all. */
+/** Why a curve suggests nothing at all. */
 function refusal(
   points: readonly RangePoint[],
   curve: readonly RangePoint[],

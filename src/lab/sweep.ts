@@ -18,13 +18,13 @@ import { type CompleteRunConfig, type RunConfig, readRunConfig } from "../train/
 import type { Verdict } from "../train/watch.ts";
 import { Cohort, type Entrant, halvingRungs, type Rung, race, type Stop, type Trial } from "./race.ts";
 
-/** From where to where a hyper is tried; `scale` "log" (the default) is by equal factors and needs min > 0. */
+/** The range in which a hyper is tried; `scale` "log" (the default) is by equal factors and needs min > 0. */
 export interface Span {
   /** The lowest value. */
   readonly min: number;
   /** The highest value. */
   readonly max: number;
-  /** Whether values are spaced evenly as they are or by their logarithm. */
+  /** Whether values or their logarithms are evenly spaced. */
   readonly scale?: "log" | "linear" | undefined;
 }
 
@@ -45,18 +45,18 @@ function within({ min, max, scale }: Required<Span>, share: number): number {
 /**
  * `count` values from `min` to `max`, both included, by equal factors or equal steps.
  *
- * @throws OptionError for a span that is none, or a count that is no whole number >= 1.
+ * @throws OptionError for an invalid span, or a count that is not a whole number >= 1.
  */
 export function spaced(span: Span, count: number): readonly number[] {
   const read = readSpan("span", span);
   readNumber("count", count, { min: 1, integer: true });
   mustBeFew(count);
   if (count === 1) return [within(read, 0.5)];
-  // The last one by name: a power of a quotient need not come out even.
+  // The last one explicitly: a power of a quotient need not be exact.
   return Array.from({ length: count }, (_, i) => (i === count - 1 ? read.max : within(read, i / (count - 1))));
 }
 
-/** More than any device runs side by side, and slow to write down. */
+/** More than this no device runs side by side. */
 function mustBeFew(count: number): void {
   const most = 65_535;
   if (count > most) {
@@ -87,10 +87,10 @@ export function gridTrials(values: Readonly<Record<string, readonly Scheduled[]>
 }
 
 /**
- * `count` trials drawn at random: of a span uniformly (of its logarithm, unless it is linear), of a list one of its values.
- * The same seed draws the same trials (Bergstra and Bengio 2012 on why rather than a grid).
+ * `count` trials drawn at random: uniformly from a span (from its logarithm, unless it is linear), or one value of a list.
+ * The same seed draws the same trials (Bergstra and Bengio 2012 on why random search rather than a grid).
  *
- * @throws OptionError for spans that are none, empty lists, a count that is no whole number >= 1.
+ * @throws OptionError for invalid spans, empty lists, a count that is not a whole number >= 1.
  */
 export function randomTrials(
   choices: Readonly<Record<string, Span | readonly Scheduled[]>>,
@@ -113,7 +113,7 @@ export function randomTrials(
   return Array.from({ length: count }, () => Object.fromEntries(draws.map(([hyper, draw]) => [hyper, draw()])));
 }
 
-/** A schedule times a factor, so that its highest value within `steps` updates is `peak`; a number becomes `peak`. */
+/** A schedule times a factor that makes its highest value within `steps` updates `peak`; a number becomes `peak`. */
 export function withPeak(schedule: Scheduled, peak: number, steps: number): Scheduled {
   const { at, constant } = createSchedule(schedule);
   readNumber("peak", peak, {});
@@ -126,7 +126,7 @@ export function withPeak(schedule: Scheduled, peak: number, steps: number): Sche
   return scale({ by: peak / highest, schedule });
 }
 
-/** Successive halving: when how many trials are stopped. */
+/** Successive halving: when, and how many trials are stopped. */
 export interface Halving {
   /** How many times the worse part is stopped; a whole number >= 0, default 3 (or fewer, so that one is left). */
   readonly times?: number | undefined;
@@ -134,38 +134,38 @@ export interface Halving {
   readonly eta?: number | undefined;
 }
 
-/** What {@link sweep} takes. */
+/** The options of {@link sweep}. */
 export interface SweepOptions {
   /** Hypers in place of the config's, for each run; see {@link gridTrials} and {@link randomTrials}. */
   readonly trials: readonly Trial[];
-  /** How the hopeless are stopped (successive halving); null: nobody is, but for those whose loss is not finite. */
+  /** How the hopeless are stopped (successive halving); null: only those whose loss is not finite are stopped. */
   readonly halving?: Halving | null | undefined;
-  /** Stops the sweep after the steps that are on their way; what there is is returned. */
+  /** Stops the sweep after the steps in flight; the results so far are returned. */
   readonly signal?: AbortSignal | undefined;
   /** Called once everything is made. */
   readonly onStart?: (() => void) | undefined;
-  /** Called after each step with how every run does. */
+  /** Called after each step with every run so far. */
   readonly onStep?: ((entrants: readonly Entrant[], step: number) => void) | undefined;
-  /** Called with how many rows of the test set are done. */
+  /** Called with the number of rows tested. */
   readonly onTest?: ((rows: number) => void) | undefined;
 }
 
-/** A run, of which each trial changes hypers, and how they are compared. Those that run to the end are tested. */
+/** A run, the hypers that each trial changes, and how trials are compared. Those that run to the end are tested. */
 export interface SweepJob extends RunJob, SweepOptions {}
 
 /** How one trial ended. */
 export interface TrialResult {
   /** The hypers that were tried. */
   readonly trial: Trial;
-  /** The loss of every step it made, before the update; NaN and infinities as null, as JSON has it. */
+  /** The loss of every step it made, before the update; NaN and infinities as null, as in JSON. */
   readonly losses: readonly (number | null)[];
-  /** The mean of the last ten losses or so; null where it diverged. */
+  /** The mean of about the last ten losses; null if it diverged. */
   readonly finalLoss: number | null;
-  /** What it looked like in the end, and since which step. */
+  /** The watch's last verdict, and since which step. */
   readonly verdict: Verdict;
-  /** Why it was stopped before the end; null where it was not. */
+  /** Why it was stopped before the end; null if it was not. */
   readonly stopped: Stop | null;
-  /** On the test set; null without one, and where it was stopped. The accuracy is null with a loss that has none. */
+  /** On the test set; null without one, and if it was stopped. The accuracy is null for a loss that has none. */
   readonly evaluation: KnownEvaluation | null;
 }
 
@@ -175,9 +175,9 @@ export interface SweepResult {
   readonly format: "fallline-sweep/1";
   /** The run config without the trials, complete. */
   readonly config: CompleteRunConfig;
-  /** Every trial, in the order in which they were given. */
+  /** Every trial, in the order given. */
   readonly trials: readonly TrialResult[];
-  /** The index of the best: of those that ran longest, the one with the lowest loss; null where every one diverged. */
+  /** The index of the best: of those that ran longest, the one with the lowest loss; null if all diverged. */
   readonly best: number | null;
   /** Steps of all runs together. */
   readonly steps: number;
@@ -248,7 +248,7 @@ export function trialConfig(config: RunConfig, trial: Trial): CompleteRunConfig 
   return readRunConfig({ ...config, optimizer: { ...config.optimizer, ...trial } });
 }
 
-/** @throws OptionError for runs whose losses are all from before the first update, so that nothing can be compared. */
+/** @throws OptionError for runs whose losses all precede the first update, so that nothing can be compared. */
 export function mustUpdate({ steps, optimizer }: CompleteRunConfig): void {
   const accumulate = accumulateOf(optimizer);
   if (steps > accumulate) return;
@@ -267,7 +267,7 @@ function rungsOf(halving: Halving | null | undefined, count: number, config: Com
   return halvingRungs(count, steps, times, { eta, accumulate });
 }
 
-/** Of those that came furthest the one that stands best. */
+/** Of those that came furthest, the best one. */
 export function bestOf(entrants: readonly Entrant[]): number | null {
   const whole = entrants
     .map((entrant, index) => ({ entrant, index }))

@@ -1,5 +1,5 @@
-// The laws that every rule obeys, for custom rules as for those of the registry: what `verifyRule` runs, and the
-// tests over the registry too. Each law says what is wrong in a sentence, or nothing.
+// The laws that every rule obeys, for custom rules and those of the registry: `verifyRule` runs them, and so do the
+// tests of the registry. Each law returns what is wrong in a sentence, or nothing.
 
 import { FalllineError, OptionError, show } from "../base/errors.ts";
 import { inRange, readListener, readNumber } from "../base/options.ts";
@@ -18,27 +18,28 @@ import { linear } from "../schedules/linear.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../train/engine.ts";
 import { awayFromDefault, type Options, optionSets } from "./option_sets.ts";
 
-/** What came of one law under one set of options. */
+/** The result of one law under one set of options. */
 export interface LawResult {
   /** The law in a sentence. */
   readonly law: string;
-  /** The engine that it was tried on. */
+  /** The engine on which it was tried. */
   readonly backend: "webgpu" | "cpu";
-  /** The rule's options that it was tried with, by name. */
+  /** The rule's options with which it was tried, by name. */
   readonly options: Readonly<Record<string, number | boolean>>;
   /** What is wrong; undefined where the law holds. */
   readonly problem: string | undefined;
 }
 
 /**
- * Runs the laws over a rule: on the GPU it is its twin; groups and replicas do not leak into each other; zeros stay zeros;
- * saving and loading continues to the bit; it converges; a gradient that is not finite changes nothing where it is skipped, and
- * makes NaN of the same on the GPU as by the twin where it is not; state fades to 0 where a gradient stops; steps and changed hypers create and compile nothing, and
+ * Runs the laws over a rule: the GPU agrees with its twin; groups and replicas do not leak into each other; zeros stay zeros;
+ * saving and loading continues to the bit; it converges; a gradient that is not finite changes nothing if it is skipped, and
+ * makes the same values NaN on the GPU and in the twin if it is not; state fades to 0 after a gradient stops; steps and changed
+ * hypers create and compile nothing, and
  * `destroy` leaves nothing behind. Each with the defaults and with every option away from its default.
  *
- * @param options `device`: without one, only the twin is verified. `onResult` is called with each law as it is done.
- * @returns every result; the rule obeys where no `problem` is left.
- * @throws OptionError for what is no rule, defaults out of range.
+ * @param options `device`: without one, only the twin is verified. `onResult` is called with each result.
+ * @returns every result; the rule obeys if there is no `problem`.
+ * @throws OptionError for anything but a rule, and for defaults out of range.
  */
 export async function verifyRule(
   rule: Rule,
@@ -67,7 +68,7 @@ export async function verifyRule(
   return results;
 }
 
-/** What no law would notice: hypers that are wrong by default. */
+/** Checks what no law would notice: wrong defaults of hypers. */
 function checkDefaults({ name, hypers }: Rule): void {
   for (const [hyper, { default: standard, range }] of Object.entries(hypers)) {
     readNumber(`the default of ${name}.${hyper}`, standard, range);
@@ -84,7 +85,7 @@ export interface LawSubject {
 
 export interface Law {
   readonly name: string;
-  /** The one engine that it is about. */
+  /** The only engine that it concerns. */
   readonly only?: "webgpu" | "cpu";
   /** What is wrong, if anything is. */
   check(subject: LawSubject): Promise<string | undefined>;
@@ -95,11 +96,11 @@ export function applies(law: Law, rule: Rule, options: Options, { backend }: Pic
   if (law.only && law.only !== backend) return false;
   if (law === isTwin) return true;
   if (law === converges) return !Object.keys(rule.flags).some((flag) => flag in options);
-  // The twin shows what options do to the fragment; the kernels that hold it do not depend on them, and compiling takes long.
+  // The twin shows the effect of options on the fragment; its kernels do not depend on them, and take long to compile.
   return backend === "cpu" || options.maximize === true;
 }
 
-/** The problem, which may be an error: of ours, or of the rule's own functions. */
+/** The problem, which may be an error: one of ours, or from the rule's own functions. */
 export async function problemOf(law: Law, subject: LawSubject): Promise<string | undefined> {
   try {
     return await law.check(subject);
@@ -109,7 +110,7 @@ export async function problemOf(law: Law, subject: LawSubject): Promise<string |
   }
 }
 
-/** Odd sizes, a prime, one just above a chunk, and one that takes many; of rules for matrices alone, matrices of such shapes. */
+/** Odd sizes, a prime, one just above a chunk, and one of many chunks; matrices of such shapes for rules of matrices alone. */
 function problemTensors(rule: Rule, size: "small" | "large" = "small") {
   const shapes = rule.only
     ? [
@@ -128,7 +129,7 @@ function problemTensors(rule: Rule, size: "small" | "large" = "small") {
 
 type Tensors = ReturnType<typeof problemTensors>;
 
-/** As many numbers as there are in each stretch of noise; a prime, so that stretches differ in every tensor. */
+/** The length after which noise repeats; a prime, so that stretches differ in every tensor. */
 const period = 4099;
 
 const normals = (() => {
@@ -136,7 +137,7 @@ const normals = (() => {
   return Float32Array.from({ length: period }, () => random.normal());
 })();
 
-/** Numbers that are drawn from a normal distribution and repeat after a while: drawing them all takes longer than a law. */
+/** Normally distributed numbers that repeat after a while: drawing all of them takes longer than a law. */
 function noise(length: number, from: number): Float32Array {
   const values = new Float32Array(length);
   let start = from % period;
@@ -230,7 +231,7 @@ const isTwin: Law = {
   name: "the GPU is the twin after 1 step and after many, in two groups",
   only: "webgpu",
   async check(subject) {
-    // The large tensor costs the twin much time: few steps, and only where nothing but the rate is away from the defaults.
+    // The large tensor is slow on the twin: few steps, and only if nothing but the rate is away from its default.
     const large = Object.keys(subject.options).length === 1;
     const more = large ? 2 : 49;
     const tensors = problemTensors(subject.rule, large ? "large" : "small");
@@ -254,7 +255,7 @@ const isTwin: Law = {
   },
 };
 
-/** Every modifier that goes with a rule, away from its defaults; of those that share a key the last one. */
+/** Every modifier that goes with a rule, away from its defaults; of those that share a key, the last. */
 function everyModifier(rule: Rule, tensors: Tensors): Record<string, unknown> {
   const segments = layoutSegments(tensors);
   const fitting = modifiers.flatMap((modifier) => {
@@ -276,7 +277,7 @@ const isTwinInside: Law = {
     const [gpu, cpu] = [await subject.engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
     return using([gpu, cpu], async () => {
       run([gpu, cpu], gradientsOf(tensors), 6);
-      // Caution goes by a sign, whatever the rule does.
+      // Caution depends on a sign, whatever the rule does.
       const problem = await distance(gpu, cpu, 5e-6, (length) => (length > 1000 ? 1 : 0));
       return problem && `after 3 updates ${problem}`;
     });
@@ -290,7 +291,7 @@ const countsSmallSteps: Law = {
     const { rule, engine } = subject;
     const tensors = problemTensors(rule);
     const decay = "weightDecay" in rule.hypers ? { weightDecay: 0 } : {};
-    // Every modifier, so that what the law before it compiled serves here.
+    // Every modifier, to reuse the kernels of the law before.
     const config = configOf(subject, { ...everyModifier(rule, tensors), lr: 1e-9, ...decay });
     const [gpu, cpu] = [await engine.optimizer(tensors, config), await cpuEngine().optimizer(tensors, config)];
     return using([gpu, cpu], async () => {
@@ -310,7 +311,7 @@ const groupsDoNotLeak: Law = {
   name: "a group's hypers do not leak into another group",
   async check(subject) {
     const { rule, options, engine } = subject;
-    // Sums over all tensors join the groups on purpose.
+    // Sums over all tensors couple the groups on purpose.
     if (rule.reduction?.scope === "all") return undefined;
     const data = noise(300, 5);
     const gradient = noise(300, 1234);
@@ -354,7 +355,7 @@ const replicasDoNotLeak: Law = {
       for (let step = 0; step < 4; step++) {
         replicas.forEach((_, r) => {
           const values: TensorValues = gradients[r]!.next().value;
-          // One skips where the others do not.
+          // One skips and the others do not.
           if (step === 1 && r === 1) values[tensors[0]!.name]![0] = Number.NaN;
           together.write("gradients", values, { replica: r });
           alone[r]!.write("gradients", values);
@@ -488,7 +489,7 @@ const fades: Law = {
           return `${key} is ${values[at]} at ${at} on the ${optimizer.backend} engine and should be 0`;
         }
       }
-      // The sums of a reduction are of squares that only float64 holds.
+      // Squares in the sums of a reduction may overflow float32.
       const problem = rule.reduction ? undefined : await distance(one, twin, 2e-5, () => 0);
       return problem && `after a gradient of 2^-118 and 20 steps without one ${problem}`;
     });
@@ -530,7 +531,7 @@ const converges: Law = {
       steps: number,
       peak: number,
     ) => {
-      // Down to zero, since rules that go by the sign cannot settle otherwise; without decay, which moves the minimum.
+      // Down to zero, since rules that use the sign cannot settle otherwise; without decay, which moves the minimum.
       const decay = "weightDecay" in rule.hypers ? { weightDecay: 0 } : {};
       const config = configOf(subject, { lr: linear({ start: peak, end: 0, steps }), ...decay });
       const optimizer = await engine.optimizer([{ name: "x", shape: [2, 1], data: start }], config);
@@ -630,7 +631,7 @@ export const laws: readonly Law[] = [
   createsNothing,
 ];
 
-/** Other values for all hypers together, as far as the rule accepts them beside these options. */
+/** Other values for all hypers together, as far as the rule accepts them with these options. */
 function otherValues(rule: Rule, options: Options): Record<string, number> {
   const flags = Object.fromEntries(
     Object.entries(rule.flags).map(([flag, standard]) => [flag, flag in options ? options[flag] === true : standard]),

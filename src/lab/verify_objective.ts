@@ -1,5 +1,5 @@
-// The laws of a custom objective, which `verifyObjective` runs: its derivatives are those of its loss, on either
-// engine; WGSL and twin agree; batches are weighted means and replicas keep to themselves.
+// The laws of a custom objective, which `verifyObjective` runs: its derivatives are those of its loss, on both
+// engines; WGSL and twin agree; batches are weighted means and replicas do not affect each other.
 
 import { FalllineError, OptionError, show } from "../base/errors.ts";
 import { readMade, readNumber, readRecord } from "../base/options.ts";
@@ -34,42 +34,42 @@ import { readRunOptions } from "../train/arguments.ts";
 import { shiftCount, shiftsAround, slopeOf } from "./slopes.ts";
 import type { LawResult } from "./verify.ts";
 
-/** What {@link verifyObjective} takes. */
+/** The options of {@link verifyObjective}. */
 export interface VerifyObjectiveOptions {
-  /** What it is verified on; a few examples suffice. */
+  /** The data it is verified on; a few examples suffice. */
   readonly data: Dataset;
   /** Without one, only the twin is verified. */
   readonly device?: GPUDevice | undefined;
   /**
-   * The parameters at which it is verified, by tensor. Default near each tensor's `data` (a tenth of each value, or of 1
-   * where it is 0, away from it on average), else drawn from a normal distribution.
+   * The parameters at which it is verified, by tensor. Default near each tensor's `data` (off by a tenth of each value, or of 1
+   * where it is 0, on average), else drawn from a normal distribution.
    */
   readonly params?: Readonly<Record<string, ArrayLike<number>>> | undefined;
-  /** The rows of the data on which it is verified, each alone and then together; default 8 that are drawn. */
+  /** The rows of the data on which it is verified, each alone and then together; default 8 drawn at random. */
   readonly rows?: ArrayLike<number> | undefined;
-  /** Of what is drawn; a whole number in [0, 2^53), default 0. */
+  /** Of the random numbers; a whole number in [0, 2^53), default 0. */
   readonly seed?: number | undefined;
   /** Called with each law as it is done. */
   readonly onResult?: ((result: LawResult) => void) | undefined;
 }
 
-/** Rows that are drawn, and parameters that are probed at most: of more, the first and last of each tensor, and others. */
+/** Rows that are drawn, and the most parameters that are probed: of more, the first and last of each tensor, and others. */
 const [drawnRows, probedParams] = [8, 1024];
 
-/** How far derivatives may be off beside what finite differences leave open: WGSL's functions are not exact. */
+/** Allowed error of derivatives beyond that of finite differences: WGSL's functions are not exact. */
 const tolerances = { webgpu: 1e-3, cpu: 1e-6 } as const;
 const precisions = { webgpu: 2 ** -24, cpu: 2 ** -53 } as const;
 
 /**
- * Runs the laws over a custom objective: its WGSL compiles and asks for no parameter, input or target that there is
- * not; its derivatives are those of its loss, by central differences extrapolated to stride 0 with an estimate of what
- * float32's rounding leaves open; where it has a twin, WGSL and twin agree, and the twin's derivatives are those of its
+ * Runs the laws over a custom objective: its WGSL compiles and reads no parameter, input or target that does not
+ * exist; its derivatives are those of its loss, by central differences extrapolated to stride 0 with an estimate of
+ * float32's rounding error; if it has a twin, WGSL and twin agree, and the twin's derivatives are those of its
  * loss, in float64; the gradient of a batch is the weighted mean of its rows'; replicas do not leak into each other.
  *
  * All parameters are probed one by one up to 1,024; of more, that many. Differences below rounding cannot be detected.
  *
- * @returns every result; the objective is right where no `problem` is left. Where the WGSL does not compile there is no more.
- * @throws OptionError for what is no objective, for data that does not fit it and for bad options; DataError for bad data.
+ * @returns every result; the objective is right if there is no `problem`. If the WGSL does not compile, the results end there.
+ * @throws OptionError for anything but an objective, for data that does not fit it and for bad options; DataError for bad data.
  */
 export async function verifyObjective(
   definition: CustomDefinition,
@@ -119,7 +119,7 @@ export async function verifyObjective(
 
 const isSlope = "its gradient is the slope of its loss";
 
-/** The problem, which may be an error: of ours, or of the objective's own functions. */
+/** The problem, which may be an error: one of ours, or from the objective's own functions. */
 async function problemOf(check: () => Promise<string | undefined>): Promise<string | undefined> {
   try {
     return await check();
@@ -203,7 +203,7 @@ function choose(tensors: readonly Segment[], random: Random): Uint32Array {
   return Uint32Array.from(chosen);
 }
 
-/** A loss around one parameter, and the derivative that its author gives. */
+/** A loss around one parameter, and its author's derivative. */
 interface Probe {
   readonly xs: ArrayLike<number>;
   readonly ys: ArrayLike<number>;
@@ -214,7 +214,7 @@ interface Probe {
 /**
  * Where derivatives differ most from finite differences, as a sentence.
  *
- * @param at The probe of the n-th row and the n-th of the parameters that are probed.
+ * @param at The probe of the n-th row and the n-th probed parameter.
  */
 function differs(
   { tensors, rows, probed }: Subject,
@@ -232,11 +232,11 @@ function differs(
       if (Number.isNaN(found.slope)) return `the loss of row ${row} is not finite near ${name} = ${short(middle(xs))}`;
       slopes.push({ name, gradient, ...found });
     }
-    // As if every parameter had been rounded once more: what is that small beside the others drowns in the loss.
+    // As if every parameter had been rounded once more: derivatives that small beside the others are lost in the loss.
     const steepest = slopes.reduce((most, { slope }) => Math.max(most, Math.abs(slope)), 0);
     for (const { name, gradient, slope, error } of slopes) {
       const allowed = 4 * (error + precisions[backend] * steepest) + tolerances[backend] * Math.abs(slope);
-      // Also where it is no number.
+      // Also if it is NaN.
       if (Math.abs(gradient - slope) <= allowed) continue;
       wrong++;
       const excess = Number.isNaN(gradient) ? Number.POSITIVE_INFINITY : Math.abs(gradient - slope) / allowed;
@@ -251,7 +251,7 @@ function differs(
 const middle = (xs: ArrayLike<number>) => (xs[shiftCount - 1]! + xs[shiftCount - 2]!) / 2;
 const short = (value: number) => String(Number(value.toPrecision(3)));
 
-/** place[2], or weight[0, 3], or the name alone of a scalar. */
+/** place[2], or weight[0, 3], or only the name of a scalar. */
 function nameOf(tensors: readonly Segment[], i: number): string {
   let rest = i;
   for (const { name, shape, length } of tensors) {
@@ -294,14 +294,14 @@ function twinIsSlope(subject: Subject): string | undefined {
   });
 }
 
-/** What the GPU found of all rows and the parameters that are probed. */
+/** The GPU's results for all rows and the probed parameters. */
 interface Findings {
   at(row: number, nth: number): Probe;
-  /** What was asked for that there is not, as a sentence. */
+  /** An access to something that does not exist, as a sentence. */
   readonly stray: string | undefined;
 }
 
-/** Bytes of what a probe finds: three words. */
+/** Bytes of a probe's result: three words. */
 const findingBytes = 12;
 
 /** @throws DeviceError where the WGSL does not compile. */
@@ -356,7 +356,7 @@ async function probe(device: GPUDevice, subject: Subject): Promise<Findings> {
   }
 }
 
-/** The first finding that asked for what there is not. */
+/** The first result that accessed something that does not exist. */
 function strayOf(
   { objective, tensors, rows, probed }: Subject,
   valuesAt: (row: number, nth: number, stage: number) => ArrayLike<number>,
@@ -449,7 +449,7 @@ async function isMean(
   random: Random,
 ): Promise<string | undefined> {
   const { data, tensors, rows, probed } = subject;
-  // Each counts in its own way, and one of several not at all.
+  // Each weight is different, and one of several is 0.
   const weights = Float32Array.from({ length: data.count }, () => 0.5 + random.uniform());
   if (rows.length > 1) weights[rows[0]!] = 0;
   const weighted = { ...subject, data: { ...data, weights } };
@@ -464,7 +464,7 @@ async function isMean(
         sum += term;
         size += Math.abs(term);
       });
-      // Two kernels may round one expression differently, but little.
+      // Two kernels may round one expression differently, but only slightly.
       if (Math.abs(value - sum) <= 1e-4 * size) return undefined;
       return `${what} of a batch is ${short(value)}, and the weighted mean of its rows ${short(sum)}`;
     };
@@ -501,7 +501,7 @@ async function replicasLeak(device: GPUDevice, subject: Subject, random: Random)
       [second, swapped[0], "the first of two replicas and the second, at the same parameters"],
       [first, halted[1], "a replica that is halted, before and after"],
     ] as const) {
-      // To the bit, and a NaN is one.
+      // To the bit; one NaN equals another.
       const at = wanted!.findIndex((each, i) => !Object.is(each, value![i]));
       if (at < 0) continue;
       const name = at === 0 ? "the loss" : `the gradient by ${nameOf(tensors, at - 1)}`;

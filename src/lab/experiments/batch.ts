@@ -1,7 +1,7 @@
 // The critical batch size. A step along the mean gradient of B rows is best at the rate ε(B) = ε∞ / (1 + N/B), where N is
 // tr(HΣ) / GᵀHG, G being the gradient, H the Hessian and Σ the covariance of the rows' gradients: it grows as B, about N as √B,
-// and then no more. Where H is a multiple of the identity, N is the simple noise scale tr Σ / |G|², which the mean squares of
-// gradients at two batch sizes tell (McCandlish, Kaplan, Amodei et al. 2018, An Empirical Model of Large-Batch Training).
+// and then no more. Where H is a multiple of the identity, N is the simple noise scale tr Σ / |G|², which follows from the mean
+// squares of gradients at two batch sizes (McCandlish, Kaplan, Amodei et al. 2018, An Empirical Model of Large-Batch Training).
 // Rows drawn from a normal distribution make linear regression such a case.
 
 import { Random } from "../../base/random.ts";
@@ -18,7 +18,7 @@ import { using } from "./steps.ts";
 
 const batches = [1, 4, 16, 64, 256] as const;
 const count = 512;
-/** Rates by the best one of the whole data set. */
+/** Rates, as multiples of the best one for the whole data set. */
 const shares = [1 / 256, 1 / 128, 1 / 64, 1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2, 1, 2] as const;
 
 export const batch = defineExperiment({
@@ -81,7 +81,7 @@ export const batch = defineExperiment({
       Math.log(seen[i + 1]!.rate / seen[i]!.rate) / Math.log(seen[i + 1]!.size / seen[i]!.size);
     const expected = (i: number) =>
       Math.log((1 + scale / seen[i]!.size) / (1 + scale / seen[i + 1]!.size)) / Math.log(4);
-    // The two batch sizes on both sides of it.
+    // The two batch sizes around it.
     const across = Math.max(0, Math.min(seen.length - 2, seen.findIndex(({ size }) => size > scale) - 1));
     return {
       claims: [
@@ -124,7 +124,7 @@ export const batch = defineExperiment({
   },
 });
 
-/** The vertex of the parabola through the least of some losses and its neighbours; the losses are one in the rate. */
+/** The vertex of the parabola through the smallest loss and its neighbours, which is exact for a loss quadratic in the rate. */
 function leastOf(rates: readonly number[], losses: readonly number[]): number {
   const least = losses.indexOf(Math.min(...losses));
   const i = Math.max(1, Math.min(rates.length - 2, least));
@@ -134,7 +134,7 @@ function leastOf(rates: readonly number[], losses: readonly number[]): number {
   return (a + b) / 2 - (left * (c - a)) / (2 * (right - left));
 }
 
-/** N of rate = ε∞ / (1 + N/B), by least squares of what rate · (1 + N/B) / ε∞ is off 1. */
+/** N of rate = ε∞ / (1 + N/B), by least squares of rate · (1 + N/B) / ε∞ - 1. */
 function bendOf(seen: readonly { readonly size: number; readonly rate: number }[]): number {
   let [xx, xy, yy, x, y] = [0, 0, 0, 0, 0];
   for (const { size, rate } of seen) {

@@ -1,8 +1,8 @@
 // A canyon, which is steep across and flat along. One rate must be small enough for the steep walls: gradient descent at its best
 // rate, 2/(λmax + λmin), shrinks distances by (κ - 1)/(κ + 1) a step, κ being λmax/λmin. Heavy ball at its best rate and
 // momentum has a double root ρ = (√κ - 1)/(√κ + 1), so that from rest the steep distance is (1 + n(1 + ρ))ρⁿ and the flat one
-// (1 + n(1 - ρ))ρⁿ (Polyak 1964). Rules with a rate for each parameter do not see a canyon along the axes at all: where every
-// coordinate starts alike, their steps are the same whatever its curvature.
+// (1 + n(1 - ρ))ρⁿ (Polyak 1964). Rules with a rate for each parameter do not see a canyon along the axes at all: if every
+// coordinate starts at the same value, their steps are the same whatever its curvature.
 import { landscapeOf } from "../../objectives/landscapes/define.ts";
 import { quadratic } from "../../objectives/landscapes/quadratic.ts";
 import { createLbfgs } from "../../objectives/lbfgs/lbfgs.ts";
@@ -27,12 +27,12 @@ export const canyon = defineExperiment({
     replicas: whole("rates of Adam and Adagrad that are tried", 12, { min: 4, max: 256 }),
   },
   async run({ condition, replicas, seed }, lab) {
-    // Which side of the canyon it starts on goes by the seed, and nothing else does.
+    // The seed decides only on which side of the canyon it starts.
     const sign = seed % 2 === 0 ? 1 : -1;
     const root = Math.sqrt(condition);
     const create = (ratio: number) =>
       landscapeOf(quadratic({ dimension: 2, condition: ratio, scale: Math.sqrt(ratio) }));
-    /** Steps until the loss is at the goal, of the replica that is first; and the losses of that replica. */
+    /** Steps until the loss is at the goal, for the replica that gets there first; and the losses of that replica. */
     const follow = (
       ratio: number,
       config: OptimizerConfig,
@@ -52,7 +52,7 @@ export const canyon = defineExperiment({
           if (share <= goal) break;
         }
         const [[before, high], [after, low]] = points.slice(-2) as [[number, number], [number, number]];
-        // Between two looks the logarithm of the loss is nearly straight.
+        // Between two readings the logarithm of the loss is nearly straight.
         const part = low < high ? Math.log(goal / high) / Math.log(low / high) : 1;
         return { steps: before + (after - before) * Math.min(1, part), points, reached: low <= goal };
       });
@@ -130,7 +130,7 @@ export const canyon = defineExperiment({
   },
 });
 
-/** The least n from which a function that rises at most once and then falls is at the goal. */
+/** The least n at which a function that rises at most once and then falls is at the goal. */
 function firstBelow(f: (n: number) => number): number {
   let [low, high] = [1, 2];
   while (f(high) > goal) [low, high] = [high, 2 * high];

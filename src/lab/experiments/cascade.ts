@@ -1,10 +1,10 @@
-// A learning rate is a bifurcation parameter. Descent on x³/3 - x²/2 is the logistic map of r = 1 + lr, whose rest loses its
-// stability to a cycle of 2, that to one of 4, 8, 16 … (May 1976), at rates whose distances shrink by Feigenbaum's 4.669
+// A learning rate is a bifurcation parameter. Descent on x³/3 - x²/2 is the logistic map of r = 1 + lr, whose fixed point loses its
+// stability to a cycle of 2, that one to a cycle of 4, 8, 16 … (May 1976), at rates whose distances shrink by Feigenbaum's 4.669
 // (Feigenbaum 1978), until at r = 4 it is chaotic with a Lyapunov exponent of ln 2.
 //
-// At such a rate what is left of the way to the old cycle falls as n^(-1/2) instead of exponentially, so that between n and 2n
-// steps it falls to 0.707: below the rate to less, above it to more, since the new cycle is there. Where it is just that is read off
-// thousands of rates. The Lyapunov exponent is below 0 on both sides and touches 0 at the same rate.
+// At such a rate the distance to the old cycle falls as n^(-1/2) instead of exponentially, so that between n and 2n
+// steps it falls to 0.707 of itself: below the rate to less, above it to more, since the new cycle is there. Thousands of rates
+// show where it is exactly that. The Lyapunov exponent is below 0 on both sides and touches 0 at the same rate.
 import { Random } from "../../base/random.ts";
 import { landscapeOf } from "../../objectives/landscapes/define.ts";
 import { sgd } from "../../rules/sgd.ts";
@@ -14,7 +14,7 @@ import { crossing, mean, polynomial } from "./fit.ts";
 import { bytesPerRate, logisticLadder } from "./logistic_ladder.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
-/** Where cycles of 2, 4, 8 and 16 begin (Hao 1989), and how far around them the rates are looked at. */
+/** Where cycles of 2, 4, 8 and 16 start (Hao 1989), and how far around them rates are tried. */
 const onsets = [
   { period: 1, at: 3, reach: 0.02 },
   { period: 2, at: 3.44949, reach: 0.012 },
@@ -24,7 +24,7 @@ const onsets = [
 const feigenbaum = 4.669202;
 /** All rates of the picture. */
 const [lowest, highest] = [2.8, 3.9999];
-/** States that are read one after the other. */
+/** Consecutive states that are read. */
 const depth = 16;
 
 export const cascade = defineExperiment({
@@ -45,7 +45,7 @@ export const cascade = defineExperiment({
     const perSecond = (2 * steps * replicas) / ((performance.now() - started) / 1000);
     const spacing = grid[1]! - grid[0]!;
     const share = Math.floor(replicas / onsets.length);
-    // The first rates at which a longer cycle is seen; near its beginning a cycle is not told from its slow approach.
+    // The first rates with a longer cycle; near its onset a cycle cannot be distinguished from a slow approach to it.
     const windows = onsets.map(({ period, reach }) => {
       const first = whole.findIndex((map) => map.period === undefined || map.period > period);
       const half = Math.max(reach, 2 * spacing);
@@ -106,12 +106,12 @@ export const cascade = defineExperiment({
 
 interface Settled {
   readonly r: number;
-  /** States that follow each other, after `steps` and after twice as many. */
+  /** Consecutive states, after `steps` and after twice as many. */
   readonly early: readonly number[];
   readonly late: readonly number[];
   /** Mean of ln|derivative| over the second half. */
   readonly exponent: number;
-  /** The shortest cycle of at most 16 values; undefined where there is none. */
+  /** The length of the shortest cycle, at most 16; undefined if there is none. */
   readonly period: number | undefined;
 }
 
@@ -149,7 +149,7 @@ function ladder(lab: Lab, { rates, steps, random }: Ladder, done: number): Promi
   });
 }
 
-/** Where the distance to the cycle of `period` falls to 0.707 while the steps double, between two rates. */
+/** Where, between two rates, the distance to the cycle of `period` falls to 0.707 of itself while the steps double. */
 function splitAt(maps: readonly Settled[], period: number): number {
   const distance = (states: readonly number[]) => {
     let sum = 0;
@@ -158,7 +158,7 @@ function splitAt(maps: readonly Settled[], period: number): number {
   };
   const falls = maps.map(({ r, early, late }) => {
     const before = distance(early);
-    // What has come within rounding of the cycle is on it.
+    // Within rounding of the cycle, a state counts as on it.
     return [r, before < 1e-5 ? -20 : Math.log(distance(late) / before) + Math.LN2 / 2] as const;
   });
   const last = falls.findLastIndex(([, fall]) => fall < 0);
@@ -167,12 +167,12 @@ function splitAt(maps: readonly Settled[], period: number): number {
 }
 
 /**
- * Where the exponent comes to 0: e^(period·λ), the size of the cycle's multiplier, rises smoothly to 1 from the left, and
- * that of the doubled cycle falls from 1 to the right. The mean of what both sides say.
+ * Where the exponent touches 0: e^(period·λ), the size of the cycle's multiplier, rises smoothly to 1 from the left, and
+ * that of the doubled cycle falls from 1 to the right. The mean of both estimates.
  */
 function touchAt(maps: readonly Settled[], period: number, steps: number): number {
   const top = maps.reduce((best, { exponent }, i) => (exponent > maps[best]!.exponent ? i : best), 0);
-  // Nearer to 0 what is measured has not settled.
+  // Nearer to 0 the measurement has not settled.
   const clear = ({ exponent }: Settled) => exponent * steps < -8;
   const end = (side: readonly Settled[], length: number) => {
     const points = side.filter(clear).map(({ r, exponent }) => [r, Math.exp(length * exponent)] as const);
@@ -184,7 +184,7 @@ function touchAt(maps: readonly Settled[], period: number, steps: number): numbe
   return (end(maps.slice(0, top), period) + end(maps.slice(top), 2 * period)) / 2;
 }
 
-/** The exponent at r = 4 over starts drawn from its invariant density, as long as rounding leaves them on the map. */
+/** The exponent at r = 4 over starts drawn from its invariant density, for as long as rounding leaves them on the map. */
 function chaotic(lab: Lab, count: number, random: Random): Promise<number> {
   const steps = 40;
   const landscape = landscapeOf(logisticLadder({ rates: new Array<number>(count).fill(3) }));
@@ -199,7 +199,7 @@ function chaotic(lab: Lab, count: number, random: Random): Promise<number> {
   });
 }
 
-/** The values of a cycle once each. */
+/** The distinct values of a cycle. */
 function distinct(values: readonly number[]): readonly number[] {
   return values.filter((value, i) => values.findIndex((other) => Math.abs(other - value) < 2e-3) === i);
 }

@@ -1,6 +1,6 @@
-// A learning rate is a bifurcation parameter of training too. A recurrent unit learns to add up what it was shown, fading by the
+// A learning rate is a bifurcation parameter of training too. A recurrent unit learns to sum its inputs, each fading with every
 // step. Descent rests at its minimum up to a rate of 2/λ, λ being the largest curvature there; beyond, the multiplier 1 - lr·λ is
-// below -1, and as in every map that it crosses -1 in, a cycle of 2 begins, then one of 4, until nothing repeats (period
+// below -1, and as in every map whose multiplier crosses -1, a cycle of 2 starts, then one of 4, until nothing repeats (period
 // doubling: May 1976; of gradient descent: Chen and Bruna 2023, Beyond the edge of stability via two-step gradient updates).
 import wgsl from "../../../shaders/lab/recurrent_unit.wgsl?raw";
 import { Random } from "../../base/random.ts";
@@ -16,15 +16,15 @@ import { absolute, defineExperiment, number, relative, whole } from "./experimen
 import { dataTrainee, everyRow } from "./model_steps.ts";
 import { makeSteps, using } from "./steps.ts";
 
-/** Of 2/λ: the least and the largest rate. */
+/** The least and the largest rate, as multiples of 2/λ. */
 const [lowest, highest] = [0.9, 3.2];
-/** A rate at which every sum that the options allow is learnt, and for how many steps. */
+/** A rate at which every sum that the options allow is learnt, and in how many steps. */
 const [learningRate, learningSteps] = [0.3, 1500];
-/** Losses that are looked at, after each other. */
+/** Consecutive losses that are compared. */
 const depth = 33;
 /** Losses that differ by less than this share are the same. */
 const same = 1e-4;
-/** What comes to a cycle slowly, near where that begins, is within this share of it. */
+/** A slow approach to a cycle, near its onset, is within this share of it. */
 const near = 1e-2;
 
 export const cascadeRnn = defineExperiment({
@@ -73,7 +73,7 @@ export const cascadeRnn = defineExperiment({
     const states = await using(dataTrainee(lab, unit, config, options), async (made) => {
       made.optimizer.write("params", learnt.minimum);
       await makeSteps(made, ramp, (step) => lab.progress(0.2 + (0.7 * step) / steps), rows);
-      // What has come to rest to the last digit needs a kick to leave.
+      // A state at rest to the last digit needs a kick to leave.
       for (let replica = 0; replica < replicas; replica++) {
         const there = await made.optimizer.read("params", { replica });
         const apart = Object.entries(there).map(([name, [value]]) => [name, [value! + 1e-3]] as const);
@@ -141,7 +141,7 @@ export const cascadeRnn = defineExperiment({
 
 type Regime = "rest" | "cycle of 2" | "cycle of 4" | "longer cycle" | "irregular" | "diverged";
 
-/** What losses that follow each other do. */
+/** The regime of consecutive losses. */
 function regimeOf(losses: readonly number[]): Regime {
   if (!losses.every((loss) => loss < 1e3)) return "diverged";
   const repeats = (period: number, share: number) =>
@@ -182,7 +182,7 @@ function defineUnit(start: TensorValues) {
   });
 }
 
-/** The largest eigenvalue of the Hessian, by power iteration; it is well apart from the others. */
+/** The largest eigenvalue of the Hessian, by power iteration; it is well separated from the others. */
 async function largest(objective: Objective, rows: Uint32Array, start: TensorValues): Promise<number> {
   let vector = start;
   let value = 0;

@@ -26,14 +26,14 @@ import {
 } from "./experiment.ts";
 import { using } from "./steps.ts";
 
-/** From this share of the edge on it is reached. */
+/** The edge counts as reached from this share of it on. */
 const reached = 0.97;
-/** Rates by 2/λ at the start, where none are given. */
+/** Rates as multiples of 2/λ at the start, by default. */
 const usual = [0.8, 0.9] as const;
-/** How many times the steps that are asked for a run may take to reach it. */
+/** How many times `steps` a run may take to reach the edge. */
 const patience = 8;
 
-/** What a pixel of the digits is on the average, about. */
+/** The mean of a digit's pixels, approximately. */
 const middle = 0.3125;
 
 export const edge = defineExperiment({
@@ -51,14 +51,14 @@ export const edge = defineExperiment({
     rows: whole("digits to learn, all of them at every step", 100, { min: 100, max: 1797 }),
     width: whole("hidden units", 16, { min: 16, max: 512 }),
   },
-  // Four runs; forward, and back for weights and for what goes into them.
+  // Four runs; forward, and backward for weights and for their inputs.
   cost: ({ steps, rows, width }) => 4 * 3 * steps * rows * width * (64 + 10),
   async run({ lr: given, momentum, adamLr, steps, looks, rows: count, width, seed }, lab) {
     const digits = sliceRows(await uciDigits(), 0, count);
     const inputs = Float32Array.from(digits.inputs, (value) => value * digits.scale - middle);
     const data = { ...digits, inputs, scale: 1 };
     const model = createModel({ layers: [64, width, 10], activation: "tanh", loss: "meanSquaredError" });
-    // From small weights the sharpness has room to rise.
+    // Small weights leave the sharpness room to rise.
     const tensors = initialTensors(model, { type: "glorotNormal", seed }).map((tensor) =>
       tensor.data ? { ...tensor, data: Float32Array.from(tensor.data, (value) => value / 2) } : tensor,
     );
@@ -113,7 +113,7 @@ export const edge = defineExperiment({
                 runs[r]!.points.push([step, value / runs[r]!.edge]);
               });
               const there = runs.every(({ points }) => points.some(([, fraction]) => fraction >= reached));
-              // The mean is of the last third.
+              // The mean is over the last third.
               if (there && end === longest) end = Math.min(longest, Math.max(least, Math.ceil(1.5 * step)));
             }
             lab.interim(() => interimOf([...done, ...runs]));
@@ -125,7 +125,7 @@ export const edge = defineExperiment({
         done.push(...runs);
         return end;
       });
-    // What momentum has set swinging takes 1/(1 - μ) times as long to settle.
+    // Oscillations from momentum take 1/(1 - μ) times as long to settle.
     const settled = Math.ceil(steps * Math.max(1, 0.4 / (1 - momentum)));
     const plainEnd = await descend(sgd({ replicas: rates }), false, settled, 0, 0.7);
     const adaptiveEnd = await descend(adam({ lr: adamLr, beta2: 0.99, eps: 1e-7 }), true, steps, 0.7, 0.3);

@@ -1,5 +1,5 @@
 // Descent is Euler's method along the gradient flow x' = -∇f(x). One step of length h misses the flow by h²/2·|x''|, all steps
-// up to a fixed time by an error in proportion to h; and since stability asks for h < 2/λmax while the slowest direction
+// up to a fixed time by an error in proportion to h; and since stability requires h < 2/λmax while the slowest direction
 // takes a time of 1/λmin, the steps needed grow in proportion to the condition number: the flow is stiff.
 import { Random } from "../../base/random.ts";
 import { type Landscape, landscapeOf } from "../../objectives/landscapes/define.ts";
@@ -20,13 +20,13 @@ import {
 import { exponent } from "./fit.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
-/** How many steps make the time up to which errors are compared, for each of the rates; the first is that of one long step. */
+/** The steps of each rate up to the time at which errors are compared; the first belongs to the rate `longest`. */
 const counts = [16, 32, 64, 128] as const;
-/** Steps of the fourth-order method between two points of the flow of a landscape that has no formula for it. */
+/** Steps of the fourth-order method between two points of the flow, for a landscape without a formula for its flow. */
 const fine = 128;
-/** What is left of the slowest direction when steps are counted. */
+/** The share left of the slowest direction when steps are counted. */
 const left = 1e-3;
-/** Coordinates of all points on the quadratic together, at least. */
+/** The least number of coordinates of all points on the quadratic together. */
 const spread = 64;
 
 export const euler = defineExperiment({
@@ -42,7 +42,7 @@ export const euler = defineExperiment({
     dimension: whole("coordinates of the quadratic", 64, { min: 2, max: 65536 }),
     points: whole("points on the landscape that is no quadratic", 64, { min: 16, max: 4096 }),
   },
-  // Steps until the slowest direction is gone, at this condition and at four times as much.
+  // Steps until the slowest direction is gone, at this condition and at four times it.
   cost: ({ condition, dimension }) => perCoordinate * dimension * 5 * condition * Math.log(1 / left),
   async run({ lr, condition, dimension, points, seed }, lab) {
     const random = new Random(seed);
@@ -57,7 +57,7 @@ export const euler = defineExperiment({
       Float64Array.from(x, (value, i) => value * Math.exp(-curvatures[i % dimension]! * time));
     const straight = await errors(lab, bowl, start, flow, lr, 0);
     const hills = landscapeOf(himmelblau());
-    // Around a hilltop, where the flow is curved and nowhere stiff; its curvature is below 64.
+    // Around a hilltop, where the flow is curved but not stiff; its curvature is below 64.
     const from = Float32Array.from({ length: 2 * points }, () => random.uniform() - 0.5);
     const curved = await errors(lab, hills, from, (x, time) => flowOf(hills, x, time), lr / 64, 0.3);
     const needed = await stepsNeeded(lab, condition, dimension, 0.5);
@@ -103,11 +103,11 @@ interface ErrorAt {
   readonly rate: number;
   /** Root of the mean square distance to the flow after one step. */
   readonly step: number;
-  /** The same after the time that all rates come to. */
+  /** The same after the time that all rates reach. */
   readonly time: number;
 }
 
-/** The distance to the flow at the rate `longest` and at fractions of it, one replica each. */
+/** The distance to the flow at the rate `longest` and at fractions of it, one replica for each. */
 function errors(
   lab: Lab,
   landscape: Landscape,
@@ -141,7 +141,7 @@ function errors(
   });
 }
 
-/** The gradient flow by the classical method of Runge and Kutta, whose error is below that of float32. */
+/** The gradient flow by the classical Runge–Kutta method, whose error is below that of float32. */
 function flowOf({ dimension, slope }: Landscape, start: Float32Array, time: number): Float64Array {
   const h = time / fine;
   const moved = new Float64Array(start.length);
@@ -161,7 +161,7 @@ function flowOf({ dimension, slope }: Landscape, start: Float32Array, time: numb
   return moved;
 }
 
-/** Steps at a rate of 1/λmax until a thousandth of the slowest direction is left, between whole steps by its logarithm. */
+/** Steps at a rate of 1/λmax until a thousandth of the slowest direction is left, interpolated by its logarithm. */
 function stepsNeeded(lab: Lab, condition: number, dimension: number, done: number): Promise<number> {
   const landscape = landscapeOf(quadratic({ dimension, condition }));
   // Along the slowest direction alone; the others would be gone long before.

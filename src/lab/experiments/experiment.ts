@@ -1,6 +1,6 @@
-// What an experiment is: options that are read once, with their ranges and meanings; a run on an engine; and claims, each a
-// number found beside the number predicted, with the difference that is allowed. The command line, the docs and the tests
-// take experiments in this shape alone.
+// The shape of an experiment: options that are read once, with their ranges and meanings; a run on an engine; and claims, each a
+// number found and the number predicted, with the allowed difference. The command line, the docs and the tests
+// know experiments by this shape alone.
 import { DataError, OptionError } from "../../base/errors.ts";
 import {
   describeRange,
@@ -19,7 +19,7 @@ import { breathe } from "../../objectives/turns.ts";
 import { readEngine } from "../../train/arguments.ts";
 import type { Engine } from "../../train/engine.ts";
 
-/** A number that was found beside the one that was predicted. */
+/** A number found, and the one predicted. */
 export interface Claim {
   /** What was measured, in words. */
   readonly what: string;
@@ -27,13 +27,13 @@ export interface Claim {
   readonly found: number;
   /** The number that was predicted before the run. */
   readonly predicted: number;
-  /** The difference that is allowed: relative to what was predicted, or absolute where `what` says so. */
+  /** The allowed difference: relative to the prediction, or absolute where `what` says so. */
   readonly allowance: number;
   /** Whether the two agree. */
   readonly ok: boolean;
 }
 
-/** What a run comes to. */
+/** The results of a run. */
 export interface Findings {
   /** What was found and predicted, at least one. */
   readonly claims: readonly Claim[];
@@ -51,9 +51,9 @@ export interface Interim {
   readonly rows: readonly Readonly<Record<string, string | number>>[];
 }
 
-/** What a run is given beside its options. */
+/** What a run is given besides its options. */
 export interface ExperimentContext {
-  /** What it runs on. */
+  /** The engine that it runs on. */
   readonly engine: Engine;
   /** Stops it: the run then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -63,11 +63,11 @@ export interface ExperimentContext {
   readonly onInterim?: ((interim: Interim) => void) | undefined;
 }
 
-/** The same as an experiment's file sees it. */
+/** The context as an experiment's file sees it. */
 export interface Lab {
-  /** What it runs on. */
+  /** The engine that it runs on. */
   readonly engine: Engine;
-  /** Reports the share that is done, and lets others have their turn. @throws the signal's reason where the run is stopped. */
+  /** Reports the share done, and yields to other work. @throws the signal's reason if the run is stopped. */
   progress(done: number): Promise<void>;
   /** Shows how the run stands, where somebody watches and has not just seen it. */
   interim(make: () => Interim): void;
@@ -78,13 +78,13 @@ const leastPause = 100;
 
 /** An option of an experiment. */
 export interface ExperimentOption {
-  /** In camelCase; the command line has it in kebab-case. */
+  /** In camelCase; kebab-case on the command line. */
   readonly name: string;
-  /** What it is, in words. */
+  /** Its meaning, in words. */
   readonly meaning: string;
-  /** What it may be, in words. */
+  /** Its allowed values, in words. */
   readonly allowed: string;
-  /** What it is where it is left out. */
+  /** Its value when left out. */
   readonly default: unknown;
   /** How the command line reads it: a number, numbers with commas between them, or a word. */
   readonly kind: "number" | "numbers" | "word";
@@ -107,7 +107,7 @@ export interface Experiment {
   /**
    * Runs it.
    *
-   * @throws OptionError for options that are none, before anything is made; DeviceError for what the engine cannot hold;
+   * @throws OptionError for invalid options, before anything is made; DeviceError for more than the engine can hold;
    * DataError where a run diverges that should not.
    */
   run(options: Readonly<Record<string, unknown>>, context: ExperimentContext): Promise<Findings>;
@@ -135,7 +135,7 @@ export function whole(meaning: string, standard: number, range: Range): LabOptio
   return number(meaning, standard, { ...range, integer: true });
 }
 
-/** At least one number, each in a range; none as well where none is the default. */
+/** At least one number, each in a range; or none, if the default is none. */
 export function numbers(meaning: string, standard: readonly number[], range: Range = {}): LabOption<readonly number[]> {
   return {
     meaning,
@@ -164,21 +164,21 @@ export function choice<T extends string>(meaning: string, names: readonly T[], s
 
 type Options = Readonly<Record<string, LabOption<unknown>>>;
 
-/** Every experiment takes it. */
+/** An option of every experiment. */
 const seed = whole("what is drawn at random goes by it", 0, { min: 0, max: Number.MAX_SAFE_INTEGER });
 
 interface Written<O extends Options> {
   readonly name: string;
   readonly title: string;
   readonly options: O;
-  /** Refuses what no option can refuse alone. */
+  /** Refuses what no option alone can refuse. */
   check?(values: Values<O>): void;
-  /** About how many multiplications a run takes, where its options can ask for more than anyone waits for. */
+  /** About how many multiplications a run takes, if its options can ask for more than anyone would wait for. */
   cost?(values: Values<O>): number;
   run(values: Values<O> & { readonly seed: number }, lab: Lab): Promise<Findings>;
 }
 
-/** An experiment from what is written down of it. */
+/** Makes an experiment from its definition. */
 export function defineExperiment<O extends Options>({
   name,
   title,
@@ -217,12 +217,12 @@ export function defineExperiment<O extends Options>({
   };
 }
 
-/** Multiplications of a step of a landscape's coordinate, about. */
+/** Multiplications for a coordinate of a landscape in a step, approximately. */
 export const perCoordinate = 10;
-/** Multiplications that a run may take: minutes on one core. */
+/** The most multiplications of a run: minutes on one core. */
 const mostMultiplications = 1e11;
 
-/** @throws OptionError that names the options above their defaults, for more than anyone waits for. */
+/** @throws OptionError that names the options above their defaults, for more than anyone would wait for. */
 function mustEnd(
   cost: number,
   all: readonly (readonly [name: string, option: LabOption<unknown>])[],
@@ -236,7 +236,7 @@ function mustEnd(
   );
 }
 
-/** @throws OptionError for what is no experiment. */
+/** @throws OptionError for anything but an experiment. */
 export function readExperiment(experiment: Experiment): Experiment {
   const members = { name: "string", title: "string", options: "array", read: "function", run: "function" } as const;
   return readMade("experiment", experiment, "an experiment, such as lab.experiments holds", members);
@@ -261,7 +261,7 @@ function labOf(context: ExperimentContext): Lab {
   };
 }
 
-/** @throws OptionError for a context that is none. */
+/** @throws OptionError for anything but a context. */
 export function readContext(context: ExperimentContext): ExperimentContext {
   if (!isOptions(context)) throw new OptionError("context is missing; it must be an object with an engine");
   readEngine(context.engine);
@@ -271,20 +271,20 @@ export function readContext(context: ExperimentContext): ExperimentContext {
   return context;
 }
 
-/** Two numbers that agree where they differ by at most so much, relative to what was predicted. */
+/** Two numbers that agree if they differ by at most `allowance`, relative to the prediction. */
 export function relative(what: string, found: number, predicted: number, allowance: number): Claim {
   mustBeFinite(what, found, predicted);
   return { what, found, predicted, allowance, ok: Math.abs(found - predicted) <= allowance * Math.abs(predicted) };
 }
 
-/** Two numbers that agree where they differ by at most so much. */
+/** Two numbers that agree if they differ by at most `allowance`. */
 export function absolute(what: string, found: number, predicted: number, allowance: number): Claim {
   mustBeFinite(what, found, predicted);
   const ok = Math.abs(found - predicted) <= allowance;
   return { what: `${what} (allowance absolute)`, found, predicted, allowance, ok };
 }
 
-/** A number that must reach another. */
+/** A number that must be at least another. */
 export function atLeast(what: string, found: number, least: number): Claim {
   mustBeFinite(what, found, least);
   return { what: `${what} (at least)`, found, predicted: least, allowance: 0, ok: found >= least };
@@ -301,7 +301,7 @@ function mustBeFinite(what: string, ...values: readonly number[]): void {
   throw new DataError(`${what} is ${values[0]}, beside a prediction of ${values[1]}; both must be finite numbers`);
 }
 
-/** @throws DataError that says at which step a run diverged that must not. */
+/** @throws DataError with the step at which a run diverged that must not. */
 export function mustNotDiverge(what: string, loss: number, step: number): number {
   if (Number.isFinite(loss)) return loss;
   throw new DataError(`${what} diverged at step ${step}; lower its rate`);

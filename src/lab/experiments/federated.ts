@@ -1,7 +1,7 @@
 // Training apart. k workers make h steps each on data of their own, then their parameters are averaged (local SGD: Stich 2019).
-// Around the minimum of a bowl of curvature 1, noise of variance 1 in where the minimum seems to be leaves a single run at rate lr
-// at a variance of lr / (2 - lr), and the average of k workers at a k-th of it, whatever h; so k times the rate costs about
-// what a single run does, and √k times the rate about √k of that. On the way there a round shrinks the distance to (1 - lr)^h,
+// On a bowl of curvature 1, noise of variance 1 in the minimum that a worker sees leaves a single run at rate lr
+// at a variance of lr / (2 - lr), and the average of k workers at 1/k of it, whatever h; so k times the rate costs about
+// what a single run does, and √k times the rate about 1/√k of that. On the way there a round shrinks the distance to (1 - lr)^h,
 // which is why communication buys less than steps do. An outer Nesterov momentum over the rounds' differences (DiLoCo: Douillard
 // et al. 2023) makes more of each.
 import wgsl from "../../../shaders/lab/worker_bowl.wgsl?raw";
@@ -16,13 +16,13 @@ import { dataTrainee, rowSteps } from "./model_steps.ts";
 import { using } from "./steps.ts";
 
 const dimension = 16;
-/** How far the minimum is at first, along each axis. */
+/** The initial distance to the minimum along each axis. */
 const away = 10;
-/** The outer optimizer, as DiLoCo's but for a momentum that overshoots less. */
+/** The outer optimizer, DiLoCo's with a momentum that overshoots less. */
 const nesterov = { lr: 0.7, momentum: 0.5 };
-/** Rounds after which every run moves about the minimum alone. */
+/** Rounds after which every run only fluctuates about the minimum. */
 const settled = 100;
-/** Share of the first loss to which rounds are counted. */
+/** Rounds are counted until the loss is this share of the first. */
 const goal = 0.01;
 
 export const federated = defineExperiment({
@@ -40,7 +40,7 @@ export const federated = defineExperiment({
     const width = workers * dimension;
     const count = 1024;
     const inputs = Float32Array.from({ length: count * width }, () => random.normal());
-    // Around 0 exactly.
+    // Around exactly 0.
     for (let i = 0; i < width; i++) {
       let mean = 0;
       for (let row = 0; row < count; row++) mean += inputs[row * width + i]! / count;

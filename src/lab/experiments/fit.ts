@@ -1,4 +1,4 @@
-// Least squares: what experiments read exponents, crossings and minima off.
+// Least squares: how experiments find exponents, crossings and minima.
 import { DataError } from "../../base/errors.ts";
 
 type Point = readonly [x: number, y: number];
@@ -73,7 +73,7 @@ export function leastAt(f: (x: number) => number, low: number, high: number): nu
   return best[0];
 }
 
-/** Where a function that rises or falls through 0 between two ends does so, by halving. */
+/** Where a function crosses 0 between two ends, by bisection. */
 export function crossing(f: (x: number) => number, low: number, high: number): number {
   let [a, b] = [low, high];
   const rises = f(b) > f(a);

@@ -1,3 +1,3 @@
-// `lab.*`: the experiments, and what runs one.
+// `lab.*`: the experiments, and the function that runs one.
 export { experiments } from "./index.ts";
 export { runExperiment as run } from "./run.ts";

@@ -1,9 +1,9 @@
-// The hand-over to curvature. A physics-informed network of Poisson's equation (Raissi, Perdikaris and Karniadakis 2019): Adam until
-// its gradients turn against each other from step to step, which shows as a signal-to-noise ratio below a limit, then L-BFGS;
-// against either alone at the same number of gradients.
+// The hand-over to curvature. A physics-informed network of Poisson's equation (Raissi, Perdikaris and Karniadakis 2019): Adam
+// until consecutive gradients point against each other, which shows as a signal-to-noise ratio below a limit, then L-BFGS;
+// compared with each alone for the same number of gradients.
 //
-// Where starting with L-BFGS goes wrong: medians of 5 seeds after 1,500 gradients are 2.8e-6 for L-BFGS alone and 3.5e-5 for both where
-// the solution has one half wave (16 wide), so that nothing speaks against it there; with three (24 wide) they are 1.4e-2 and 7.5e-4.
+// Where starting with L-BFGS goes wrong: medians of 5 seeds after 1,500 gradients are 2.8e-6 for L-BFGS alone and 3.5e-5 for both
+// if the solution has one half wave (16 wide), so that L-BFGS alone is fine there; with three (24 wide) they are 1.4e-2 and 7.5e-4.
 import { OptionError } from "../../base/errors.ts";
 import { pointsDataset } from "../../objectives/data/points.ts";
 import { createLbfgs } from "../../objectives/lbfgs/lbfgs.ts";
@@ -21,10 +21,10 @@ import { using } from "./steps.ts";
 const ways = ["Adam", "L-BFGS", "Adam, then L-BFGS"] as const;
 type Way = (typeof ways)[number];
 
-/** A loss by the gradients that it took to get there. */
+/** Losses, and the gradients that it took to reach them. */
 type Curve = readonly (readonly [gradients: number, loss: number])[];
 
-/** What three half waves need at least: with less of any, claims do not hold for every seed. */
+/** The least options for three half waves: with less of any, claims do not hold for every seed. */
 const several = { width: 24, points: 30, gradients: 1500, seeds: 5 } as const;
 
 export const handover = defineExperiment({
@@ -51,7 +51,7 @@ export const handover = defineExperiment({
       throw new OptionError(`${name} is ${value}; with k = 3 it must be at least ${least}`);
     }
   },
-  // Values and two derivatives, forward and twice back.
+  // Values and two derivatives, forward and twice backward.
   cost: ({ width, points, gradients, seeds }) => ways.length * seeds * gradients * points * 9 * width ** 2,
   async run({ k, width, points, gradients, lr, below, every, seeds, seed }, lab) {
     const model = createModel(pinn([1, width, width, 1], { problem: poisson({ k }) }));
@@ -60,7 +60,7 @@ export const handover = defineExperiment({
     const config = adam({ lr });
     mustFit(lab.engine, model, { config, batch: points, replicas: 1 });
     let done = 0;
-    /** One run; also after how many steps it handed over. */
+    /** One run, and the step at which it handed over. */
     const run = (way: Way, start: number) => {
       const tensors = initialTensors(model, { type: "glorotNormal", seed: start });
       return using(
@@ -99,7 +99,7 @@ export const handover = defineExperiment({
           const [loss] = await objective.gradient(rows);
           curve.push([Math.min(spent, gradients), mustNotDiverge(way, loss!, spent)]);
           done++;
-          // Adam ends on a spike now and then: it counts by its lowest loss.
+          // Adam may end on a spike: its lowest loss counts.
           const end = way === "Adam" ? Math.min(...curve.map(([, each]) => each)) : loss!;
           return { curve: curve as Curve, loss: end, handedOver };
         },
@@ -146,7 +146,7 @@ export const handover = defineExperiment({
             x: { name: "gradients" },
             y: { name: "loss", log: true },
             curves: ways.map((name) => {
-              // The run that ended in the middle.
+              // The median run.
               const runs = [...found.get(name)!].sort((a, b) => a.loss - b.loss);
               return { name, points: runs[Math.floor(runs.length / 2)]!.curve };
             }),

@@ -1,7 +1,7 @@
 // Rates above the speed limit of a well throw descent out of it: cyclic rates (Smith 2017) and warm restarts (Loshchilov and Hutter
-// 2017) kick again and again, and end in deeper wells than rates that only fall from where descent is stable, in as many
-// steps. A little noise in the slopes keeps walkers apart: without it, those that rounding has brought to the same place stay
-// together, and what they do is no statistics. It is the height of the peaks that does it: a single fall from the same peak, run beside them, kicks as well.
+// 2017) kick repeatedly, and in as many steps end in deeper wells than rates that only fall from where descent is
+// stable. A little noise in the slopes keeps walkers apart: without it, walkers that rounding has brought to the same place stay
+// together and are no longer independent. The height of the peaks does it: a single fall from the same peak kicks as well.
 import { Random } from "../../base/random.ts";
 import type { Landscape } from "../../objectives/landscapes/define.ts";
 import { landscapeOf } from "../../objectives/landscapes/define.ts";
@@ -16,9 +16,9 @@ import { atLeast, type Claim, defineExperiment, type Lab, number, perCoordinate,
 import { roughBowl } from "./rough_bowl.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
-/** Where walkers start, and what share of the speed limit rates that only fall start from. */
+/** The box in which walkers start, and the share of the speed limit at which falling rates start. */
 const [box, stable] = [5.12, 0.9];
-/** The deviation of the noise in slopes, which are ten times as large and more. */
+/** The deviation of the noise in slopes, which are at least ten times as large. */
 const noise = 0.1;
 /** The quantile of a normal distribution for intervals of 95 %. */
 const z = 1.959964;
@@ -33,7 +33,7 @@ export const kicks = defineExperiment({
     steps: whole("steps of every schedule", 400, { min: 400, max: 4000 }),
     replicas: whole("walkers under each schedule", 10_000, { min: 1000, max: 2 ** 20 }),
   },
-  // Six schedules on both grounds.
+  // Six schedules on both landscapes.
   cost: ({ steps, replicas }) => perCoordinate * 12 * steps * replicas,
   async run({ peak, cycles, steps, replicas, seed }, lab) {
     const ground = (options: { readonly amplitude: number; readonly second: number }) =>
@@ -100,7 +100,7 @@ interface Descent {
   readonly seed: number;
 }
 
-/** All schedules side by side from the same starts: mean losses on the way, and where the walkers end. */
+/** All schedules side by side from the same starts: mean losses along the way, and where the walkers end. */
 function descend(lab: Lab, landscape: Landscape, { runs, steps, seed }: Descent, done: number) {
   const random = new Random(seed);
   const start = Float32Array.from({ length: landscape.dimension }, () => box * (2 * random.uniform() - 1));
@@ -119,7 +119,7 @@ function descend(lab: Lab, landscape: Landscape, { runs, steps, seed }: Descent,
   });
 }
 
-/** An interval of 95 % for a share (Wilson 1927). */
+/** A 95 % interval for a share (Wilson 1927). */
 function wilson(hits: number, count: number): readonly [low: number, high: number] {
   const share = hits / count;
   const middle = (share + z ** 2 / (2 * count)) / (1 + z ** 2 / count);

@@ -1,5 +1,5 @@
-// What a gradient is worth from layer to layer. In a deep tanh network with weights of variance σ²/inputs, what goes into a unit has
-// the variance q' = σ² E tanh²(√q z) + β², β² that of the biases, and on the way back a derivative's mean square is multiplied
+// How gradients differ from layer to layer. In a deep tanh network with weights of variance σ²/inputs, the input of a unit has
+// the variance q' = σ² E tanh²(√q z) + β², β² that of the biases, and backward a derivative's mean square is multiplied
 // by χ = σ² E sech⁴(√q z) at each layer (Poole et al. 2016, Schoenholz et al. 2017; z is a standard normal). Where χ is not 1
 // one rate is too large for some layers and too small for others.
 import { OptionError } from "../../base/errors.ts";
@@ -18,11 +18,11 @@ import { absolute, defineExperiment, number, relative, whole } from "./experimen
 import { dataTrainee } from "./model_steps.ts";
 import { using } from "./steps.ts";
 
-/** Rows whose gradients are looked at one by one. */
+/** Rows whose gradients are measured one by one. */
 const alone = 8;
-/** Rows of the batch whose update is looked at. */
+/** Rows of the batch whose update is measured. */
 const batch = 128;
-/** Networks as they are drawn. */
+/** How networks are initialised. */
 interface Start {
   /** The deviation of weights times √inputs. */
   readonly weights: (inputs: number, outputs: number) => number;
@@ -48,7 +48,7 @@ export const layers = defineExperiment({
       `depth is ${depth}; it must be at most a quarter of width, which is ${width}: what is predicted is of wide networks`,
     );
   },
-  // Forward, and back for weights and for what goes into them.
+  // Forward, and backward for weights and for their inputs.
   cost: ({ depth, width, replicas }) => 3 * replicas * depth * width ** 2 * (alone + 6 * batch),
   async run({ depth, width, gain, bias, replicas, seed }, lab) {
     const data = await uciDigits();
@@ -80,7 +80,7 @@ export const layers = defineExperiment({
       }),
     });
     let done = 0;
-    /** What one update of each of some rows does to each tensor of each network. */
+    /** Measures one update, for each batch of rows, of each tensor of each network. */
     const look = (config: (options: object) => OptimizerConfig, { networks }: Start, batches: readonly Uint32Array[]) =>
       using(
         dataTrainee(lab, model, config({ modifiers: [layerStats()], replicas: new Array(replicas).fill({}) }), {
@@ -197,7 +197,7 @@ function spread(ratios: readonly number[]): number {
   return Math.max(...ratios) / Math.min(...ratios);
 }
 
-/** Of each hidden layer the root mean square over networks and rows. */
+/** The root mean square over networks and rows, for each hidden layer. */
 function rootMeans(
   seen: readonly (readonly LayerStats[])[],
   depth: number,
@@ -212,8 +212,8 @@ function rootMeans(
 }
 
 /**
- * Of each hidden layer, beside the last: the norm of the derivatives by what goes into it, and of a single row's gradient of
- * its weights beside them; root mean squares over rows whose mean square inputs are given.
+ * For each hidden layer, relative to the last: the norm of the derivatives by its units' inputs, and of a single row's gradient
+ * relative to the weights; root mean squares over rows with these mean square inputs.
  */
 function meanField({ weights, biases }: Start, shapes: readonly number[], rows: readonly number[]) {
   const depth = shapes.length - 1;

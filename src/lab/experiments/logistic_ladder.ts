@@ -1,6 +1,6 @@
-// f(x) = Σ sᵢ (xᵢ³/3 - xᵢ²/2) over the first half of the coordinates, so that at a rate of 1 each is descended at its own rate
-// sᵢ and is the logistic map of r = 1 + sᵢ. What stands in the slopes of the second half is -ln|1 - sᵢ(2xᵢ - 1)|, the map's
-// derivative: at that rate each of these coordinates adds up what a Lyapunov exponent is the mean of.
+// f(x) = Σ sᵢ (xᵢ³/3 - xᵢ²/2) over the first half of the coordinates, so that at a rate of 1 each descends at its own rate
+// sᵢ and is the logistic map of r = 1 + sᵢ. The slopes of the second half are -ln|1 - sᵢ(2xᵢ - 1)|, with the map's
+// derivative: at that rate each of these coordinates sums the terms whose mean is a Lyapunov exponent.
 
 import wgsl from "../../../shaders/landscapes/logistic_ladder.wgsl?raw";
 import { defineLandscape, everywhere, numbers } from "../../objectives/landscapes/define.ts";

@@ -1,4 +1,4 @@
-// Models over rows of a data set: what trains them, and steps over other rows each, as fast as the engine takes them. Steps over
+// Models over rows of a data set: what trains them, and steps over different rows, as fast as the engine makes them. Steps over
 // the same rows are makeSteps' (steps.ts).
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import type { StepReport } from "../../objectives/objective.ts";
@@ -7,7 +7,7 @@ import type { OptimizerConfig } from "../../optimizer/config.ts";
 import { createTrainee, mustFit, type Trainee } from "../../train/engine.ts";
 import type { Lab } from "./experiment.ts";
 
-/** Steps whose reports are waited for at once at most. */
+/** The most steps whose reports are awaited at once. */
 const mostInFlight = 8;
 
 /**
@@ -25,7 +25,7 @@ export async function dataTrainee<Start>(
   return createTrainee(engine, program, initialTensors(program, start), config, { data, batch });
 }
 
-/** Makes a step for each batch of rows; gives their reports. */
+/** Makes a step for each batch of rows; returns their reports. */
 export async function rowSteps(
   { objective }: Trainee,
   batches: Iterable<Uint32Array>,

@@ -3,14 +3,14 @@
 import wgsl from "../../../shaders/lab/noise.wgsl?raw";
 import { philox } from "../../base/random.ts";
 
-/** The same in WGSL, for the front of a landscape's. */
+/** The same in WGSL, to be put before a landscape's. */
 export const noiseText = wgsl;
 
 /** The noise of a seed. */
 export interface Noise {
-  /** What the kernel finds it by, in `setting`: halves of words, which float32 holds exactly. */
+  /** The seed as the kernel reads it, in `setting`: halves of words, which float32 holds exactly. */
   readonly constants: Readonly<Record<"seed_0" | "seed_1" | "seed_2" | "seed_3", number>>;
-  /** What coordinate `i` is given at a step. */
+  /** The noise of coordinate `i` at a step. */
   drawn(i: number, step: number): number;
 }
 
@@ -19,7 +19,7 @@ export function createNoise(seed: number): Noise {
   const [low, high] = [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];
   const counter = new Uint32Array(4);
   const words = new Uint32Array(4);
-  // Replicas draw the same, one after the other: what a step has drawn is kept.
+  // Replicas draw the same noise, one after the other: that of the last step is kept.
   let [kept, filled, at] = [new Float64Array(1024), 0, -1];
   return {
     constants: { seed_0: low & 0xffff, seed_1: low >>> 16, seed_2: high & 0xffff, seed_3: high >>> 16 },

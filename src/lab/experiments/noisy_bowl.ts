@@ -1,5 +1,5 @@
-// f(x) = a/2 Σ (xᵢ - drift·t)², with noise·ξᵢ added to each slope at each step t: what a learning rate makes of noise, and of
-// an optimum that moves. Each coordinate is a walker of its own.
+// f(x) = a/2 Σ (xᵢ - drift·t)², with noise·ξᵢ added to each slope at each step t: a learning rate under noise, and with
+// an optimum that moves. Each coordinate is an independent walker.
 
 import wgsl from "../../../shaders/landscapes/noisy_bowl.wgsl?raw";
 import { defineLandscape, everywhere, number } from "../../objectives/landscapes/define.ts";

@@ -1,22 +1,22 @@
 // docs/lab.md: every experiment with its command, its figure and the numbers of a recorded run. `npm run docs` runs those whose
-// record is missing, or was made with other options than the defaults of today, and writes the page.
+// record is missing, or was made with options other than today's defaults, and writes the page.
 import { short } from "../../base/short.ts";
 import type { Claim, Experiment } from "./experiment.ts";
 import { experiments } from "./index.ts";
 
-/** What docs/lab/NAME.json holds of a run. */
+/** The contents of docs/lab/NAME.json. */
 export interface LabRecord {
   readonly config: Readonly<Record<string, unknown>>;
   readonly backend: string;
   readonly claims: readonly Claim[];
 }
 
-/** Whether a record is one of the experiment as it is now, at its defaults. */
+/** Whether a record belongs to the experiment as it is now, at its defaults. */
 export function isCurrent(experiment: Experiment, record: LabRecord | undefined): record is LabRecord {
   return record !== undefined && JSON.stringify(record.config) === JSON.stringify(experiment.read({}));
 }
 
-/** The page; `recordOf` gives the record of a name, where there is one. */
+/** The page; `recordOf` returns the record of a name, if there is one. */
 export function labMarkdown(recordOf: (name: string) => LabRecord | undefined): string {
   return `# The lab
 

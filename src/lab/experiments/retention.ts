@@ -1,6 +1,6 @@
-// What a rate forgets. A network that has learnt the digits 0 to 4 goes on with 5 to 9 alone. Small steps follow the gradient flow
-// of the second task, and how far they get is rate · steps: the larger the rate, the more is learnt of the second task and
-// forgotten of the first (McCloskey and Cohen 1989), and twice the rate does in half the steps what the rate does.
+// What a rate forgets. A network that has learnt the digits 0 to 4 continues with 5 to 9 alone. Small steps follow the gradient
+// flow of the second task, and how far they get is rate · steps: the larger the rate, the more is learnt of the second task and
+// forgotten of the first (McCloskey and Cohen 1989), and twice the rate gets as far in half the steps.
 import { uciDigits } from "../../objectives/data/uci_digits.ts";
 import { createModel } from "../../objectives/models/index.ts";
 import { mlp } from "../../objectives/models/mlp.ts";
@@ -11,7 +11,7 @@ import { absolute, atLeast, defineExperiment, mustNotDiverge, number, relative, 
 import { dataTrainee } from "./model_steps.ts";
 import { makeSteps, using } from "./steps.ts";
 
-/** At what rate the first task is learnt, and in how many steps. */
+/** The rate at which the first task is learnt, and in how many steps. */
 const [firstRate, firstSteps] = [0.2, 100];
 
 export const retention = defineExperiment({
@@ -24,7 +24,7 @@ export const retention = defineExperiment({
     width: whole("hidden units", 32, { min: 16, max: 128 }),
     replicas: whole("rates that are run side by side", 8, { min: 4, max: 64 }),
   },
-  // Forward, and back for weights and for what goes into them.
+  // Forward, and backward for weights and for their inputs.
   cost: ({ steps, rows, width, replicas }) => 3 * (firstSteps + replicas * steps) * rows * width * (64 + 10),
   async run({ highest, steps, rows, width, replicas, seed }, lab) {
     const data = await uciDigits();

@@ -1,10 +1,10 @@
-// Runs an experiment of the registry, or a custom one, and says what ran.
+// Runs an experiment of the registry, or a custom one, and records what ran.
 import { readName } from "../../base/words.ts";
 import type { AdapterDescription } from "../../engines/gpu/device.ts";
 import { type Experiment, type ExperimentContext, type Findings, readContext, readExperiment } from "./experiment.ts";
 import { experiments } from "./index.ts";
 
-/** What an experiment found, and on what. */
+/** What an experiment found, and on which engine. */
 export interface LabResult extends Findings {
   /** The version of its format. */
   readonly format: "fallline-lab/1";
@@ -12,7 +12,7 @@ export interface LabResult extends Findings {
   readonly name: string;
   /** The engine. */
   readonly backend: "webgpu" | "cpu";
-  /** What really ran. */
+  /** The adapter that really ran. */
   readonly adapter: AdapterDescription;
   /** Every option, defaults included. */
   readonly config: Readonly<Record<string, unknown>>;
@@ -21,10 +21,10 @@ export interface LabResult extends Findings {
 }
 
 /**
- * Runs an experiment: one of the registry by its name, or any other.
+ * Runs an experiment: one of the registry by its name, or a custom one.
  *
  * @throws OptionError for an unknown name, an unknown option or a value out of range, before anything is made; DeviceError
- * for what the engine cannot hold; DataError where a run diverges that must not; the signal's reason where it is stopped.
+ * for more than the engine can hold; DataError where a run diverges that must not; the signal's reason where it is stopped.
  */
 export async function runExperiment(
   experiment: string | Experiment,

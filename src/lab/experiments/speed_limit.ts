@@ -11,11 +11,11 @@ import { spaced } from "../sweep.ts";
 import { absolute, defineExperiment, type Lab, number, perCoordinate, relative, whole } from "./experiment.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
-/** Between these the limit is looked for, of any curvature that the options allow. */
+/** The limit is between these, for any curvature that the options allow. */
 const widest = [0.03, 300] as const;
-/** The bracket of the limit is cut into pieces, a replica at each cut, until it is as narrow as this. */
+/** The bracket of the limit is divided, with a replica at each cut, until it is as narrow as this. */
 const narrow = 6e-4;
-/** Steps that follow each other of which the loss of one at least is no passage through the minimum. */
+/** Of so many consecutive steps, at least one loss is not a passage through the minimum. */
 const swing = 3;
 
 export const speedLimit = defineExperiment({
@@ -29,7 +29,7 @@ export const speedLimit = defineExperiment({
     replicas: whole("rates that are tried side by side", 32, { min: 2, max: 1024 }),
   },
   cost({ dimension, momentum, replicas }) {
-    // Each round of the bisection cuts the bracket into as many pieces as there are rates.
+    // Each round of the search divides the bracket by one more than the number of rates.
     const rounds = 1 + Math.log(1e4) / Math.log(1 + replicas);
     return perCoordinate * dimension * Math.max(24, replicas) * (rounds * (stepsOf(0) + stepsOf(momentum)) + 400);
   },
@@ -94,15 +94,15 @@ export const speedLimit = defineExperiment({
   },
 });
 
-/** Long enough for what momentum has set swinging to fade. */
+/** Long enough for oscillations from momentum to fade. */
 const stepsOf = (mu: number) => 2 * Math.ceil(Math.max(200, 10 / (1 - mu)));
 
-/** Neither end, which are known. */
+/** Values between two ends, which are known and left out. */
 function between(low: number, high: number, count: number): readonly number[] {
   return Array.from({ length: count }, (_, i) => low + ((high - low) * (i + 1)) / (count + 1));
 }
 
-/** Of either sign; the last coordinate, the steepest, is as large as all the others together, so that these fade beside it. */
+/** Of either sign; the last coordinate, the steepest, is as large as all the others together, so that they fade beside it. */
 function startOf(dimension: number, seed: number): Float64Array {
   const random = new Random(seed);
   const start = Float64Array.from({ length: dimension }, () => random.normal() / Math.sqrt(dimension));
@@ -119,8 +119,8 @@ interface Trials {
 }
 
 /**
- * By what the logarithm of each rate's loss, of either sign, grows in a step of the second half; infinite where it overflowed.
- * The loss of heavy ball swings, so that at either time it is the largest of steps that follow each other.
+ * The growth per step of the logarithm of each rate's loss, of either sign, in the second half; infinite after an overflow.
+ * The loss of heavy ball oscillates, so that each of the two losses is the largest of several consecutive steps.
  */
 function growths(lab: Lab, { landscape, rates, momentum, start, steps }: Trials, done: number) {
   const config = sgd({ momentum, replicas: rates.map((lr) => ({ lr })) });
@@ -142,7 +142,7 @@ function growths(lab: Lab, { landscape, rates, momentum, start, steps }: Trials,
     const after = await largest();
     return after.map((loss, i) => {
       const growth = Math.log(Math.abs(loss) / Math.abs(before[i]!)) / half;
-      // Both overflowed, or both have vanished.
+      // Both have overflowed, or both have vanished.
       return Number.isNaN(growth) ? (loss === 0 ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY) : growth;
     });
   });

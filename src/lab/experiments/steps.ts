@@ -1,4 +1,4 @@
-// Steps of an experiment: many to a submission on the GPU, where the host only waits for every batch of them; one after the
+// Steps of an experiment: many to a submission on the GPU, where the host waits only once for each submission; one after the
 // other on the CPU.
 import type { GpuOptimizer } from "../../engines/gpu/optimizer.ts";
 import type { GpuObjective } from "../../objectives/objective_gpu.ts";
@@ -7,9 +7,9 @@ import type { OptimizerConfig } from "../../optimizer/config.ts";
 import { createTrainee, mustFit, type Trainee } from "../../train/engine.ts";
 import type { Lab } from "./experiment.ts";
 
-/** Steps of a submission at most: a few tenths of a second of small steps. */
+/** The most steps of a submission: a few tenths of a second of small steps. */
 const mostAtOnce = 256;
-/** Elements that a submission updates at most. */
+/** The most elements that a submission updates. */
 const mostElements = 2 ** 27;
 
 /**
@@ -28,7 +28,7 @@ export async function trainee<Start>(
   return createTrainee(engine, program, initialTensors(program, start), config);
 }
 
-/** Makes steps, with data all over the same rows; `progress` is called with how many are made. */
+/** Makes steps, with data always over the same rows; `progress` is called with the number made. */
 export async function makeSteps(
   { optimizer, objective }: Trainee,
   count: number,
@@ -57,14 +57,14 @@ export async function makeSteps(
     }
     pass.end();
     gpu.device.queue.submit([encoder.finish()]);
-    // Proves that the steps were made, and keeps more from piling up.
+    // Proves that the steps were made, and keeps the queue short.
     await gpu.stats();
     made += some;
     await progress(made);
   }
 }
 
-/** Runs `work` with what it needs, and frees that whatever comes of it. */
+/** Runs `work` with a trainee, and frees it in any case. */
 export async function using<T>(made: Promise<Trainee>, work: (trainee: Trainee) => Promise<T>): Promise<T> {
   const trainee = await made;
   try {

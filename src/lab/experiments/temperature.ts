@@ -1,7 +1,7 @@
 // A learning rate is a temperature. With noise of variance σ² in each gradient of a bowl a/2·x², gradient descent is the
 // autoregression x ← (1 - lr·a)x - lr·σ·ξ, whose variance settles to lr·σ²/(a(2 - lr·a)); heavy ball is one of second order,
-// whose variance is lr·σ²(1 + μ)/(a(1 - μ)(2(1 + μ) - lr·a)) (Yule 1927; for SGD Liu, Ziyin and Ueda 2021). A cloud that is set aside comes
-// back as (1 - lr·a)^t, for small rates within 1/(lr·a) steps.
+// whose variance is lr·σ²(1 + μ)/(a(1 - μ)(2(1 + μ) - lr·a)) (Yule 1927; for SGD Liu, Ziyin and Ueda 2021). A displaced cloud
+// returns as (1 - lr·a)^t, for small rates within 1/(lr·a) steps.
 import { OptionError } from "../../base/errors.ts";
 import { landscapeOf } from "../../objectives/landscapes/define.ts";
 import { sgd } from "../../rules/sgd.ts";
@@ -11,7 +11,7 @@ import { mean, slope } from "./fit.ts";
 import { noisyBowl } from "./noisy_bowl.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
-/** Independent samples that a variance is measured with: its standard error is then a seventh of the allowance. */
+/** Independent samples for a variance: its standard error is then a seventh of the allowance. */
 const samples = 250_000;
 
 export const temperature = defineExperiment({
@@ -37,7 +37,7 @@ export const temperature = defineExperiment({
     ];
     const decays = clouds.map((cloud) => decay(cloud, curvature));
     const settle = Math.max(...decays.map((rho) => Math.ceil(Math.log(1e-3) / (2 * Math.log(rho)))));
-    // How far apart two samples of x² must be depends on how fast they forget each other.
+    // How far apart two samples of x² must be depends on how fast they decorrelate.
     const measure = Math.max(
       ...decays.map((rho) => Math.ceil((samples / walkers) * ((1 + rho ** 2) / (1 - rho ** 2)))),
       5,
@@ -122,7 +122,7 @@ function varianceOf({ lr, momentum: mu }: Cloud, a: number, sigma: number): numb
   return (lr * sigma ** 2 * (1 + mu)) / (a * (1 - mu) * (2 * (1 + mu) - lr * a));
 }
 
-/** The larger root's size of z² - (1 + μ - lr·a)z + μ, by which what a cloud remembers falls in each step. */
+/** The size of the larger root of z² - (1 + μ - lr·a)z + μ, by which a cloud's memory falls in each step. */
 function decay({ lr, momentum: mu }: Cloud, a: number): number {
   const half = (1 + mu - lr * a) / 2;
   const rest = half ** 2 - mu;

@@ -1,4 +1,4 @@
-// A learning rate is the pace at which something follows a moving world. Where the minimum of a/2·(x - c)² moves by `drift` in
+// A learning rate is the pace of following a moving world. Where the minimum of a/2·(x - c)² moves by `drift` in
 // each step, gradient descent follows it at a distance of drift/(lr·a), and noise of variance σ² in the gradients adds the
 // variance lr·σ²/(a(2 - lr·a)): a small rate lags, a large one shakes, and the sum of squares is least in between (Widrow et
 // al. 1976, Stationary and nonstationary learning characteristics of the LMS adaptive filter).
@@ -12,11 +12,11 @@ import { leastAt, mean, polynomial } from "./fit.ts";
 import { noisyBowl } from "./noisy_bowl.ts";
 import { makeSteps, trainee, using } from "./steps.ts";
 
-/** Between these times the best rate are the rates that are tried. */
+/** The rates that are tried, as multiples of the best one. */
 const around = [1 / 2, 2] as const;
-/** Times 1/(lr·a) until what is left of the start is gone. */
+/** Multiples of 1/(lr·a) until the start is forgotten. */
 const settling = 7;
-/** Independent samples that a mean squared error is measured with. */
+/** Independent samples for a mean squared error. */
 const samples = 2 ** 17;
 
 export const tracking = defineExperiment({
@@ -59,7 +59,7 @@ export const tracking = defineExperiment({
     const start = new Float32Array(walkers);
     const predictedLag = drift / (lr * curvature);
     const spread = Math.sqrt(varianceOf(lr, curvature, noise));
-    // Until what is left of the start, and the standard error of the mean, are a sixth of the allowance.
+    // Until the remains of the start, and the standard error of the mean, are a sixth of the allowance.
     const settle = Math.ceil(6 / (lr * curvature));
     const readings = Math.max(3, Math.ceil((spread / (0.005 * predictedLag)) ** 2 / walkers));
     const apart = Math.ceil(2 / (lr * curvature));
@@ -125,7 +125,7 @@ function varianceOf(lr: number, a: number, sigma: number): number {
   return (lr * sigma ** 2) / (a * (2 - lr * a));
 }
 
-/** Where (drift/(lr·a))² + lr·σ²/(a(2 - lr·a)) is least, by halving on its derivative, which rises with the rate. */
+/** Where (drift/(lr·a))² + lr·σ²/(a(2 - lr·a)) is least, by bisection on its derivative, which rises with the rate. */
 function bestRate(a: number, drift: number, sigma: number): number {
   let [low, high] = [0, 2 / a];
   for (let i = 0; i < 200; i++) {
