@@ -12,7 +12,7 @@ import { createSizes, lanes } from "./tensors_gpu.ts";
 
 export interface CachedData {
   readonly buffers: readonly GPUBuffer[];
-  /** What a batch needs of the data set. */
+  /** The dispatches that read the data set for a batch. */
   feed(buffers: JudgedBuffers): { readonly gather: Dispatch; readonly loss: Dispatch };
 }
 
@@ -52,7 +52,7 @@ export async function loadData(
 export const compileGather = (device: GPUDevice) =>
   compileKernel(device, gatherSource, ["read", "read", "write", "uniform"], {});
 
-/** The sizes that it takes. */
+/** The sizes that the kernel takes. */
 export function createGatherSizes(
   create: CreateBuffer,
   { inputs, features, scale }: Pick<Dataset, "inputs" | "features" | "scale">,

@@ -34,7 +34,7 @@ export interface JudgedBuffers {
 export type BuildJudge = (create: CreateBuffer) => (buffers: JudgedBuffers) => Dispatch;
 
 export interface Criterion {
-  /** What errors call it: "softmaxCrossEntropy", "poisson". */
+  /** Its name in errors: "softmaxCrossEntropy", "poisson". */
   readonly name: string;
   /** Whether hits are those of right outputs, so that there is an accuracy. */
   readonly hasAccuracy: boolean;
@@ -44,10 +44,10 @@ export interface Criterion {
   checkFit(data: DatasetShape): void;
   /** @throws DataError for answers out of its range. */
   checkAnswers(data: Dataset): void;
-  /** Bound to a data set. */
+  /** A judge over a data set. */
   judge(data: Dataset): Judge;
   /**
-   * Its kernel over so many rows of a data set.
+   * Its kernel over `capacity` rows of a data set.
    *
    * @throws DeviceError where it does not compile, DataError for answers out of its range.
    */

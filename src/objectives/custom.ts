@@ -26,7 +26,7 @@ export interface Example {
 
 /** The definition of a custom objective; docs/custom_objectives.md has an example. */
 export interface CustomDefinition {
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly name: string;
   /**
    * The parameters: `param(i)` in WGSL, and `params[i]` in the twin, count through all of them in this order. `data`, if given,
@@ -139,7 +139,7 @@ function programOfCustom(objective: CustomDefinition): Program<undefined> {
   };
 }
 
-/** What errors call an objective. */
+/** An objective's name in errors. */
 export const titleOf = ({ name }: Pick<CustomDefinition, "name">) => `objective ${name}`;
 
 const withoutComments = (wgsl: string) => wgsl.replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, " ");
@@ -210,7 +210,7 @@ function scaled(values: ArrayLike<number>, scale: number): Float64Array {
   return out;
 }
 
-/** What of the WGSL depends on the objective, its data and where its tensors lie. */
+/** The parts of the WGSL that depend on the objective, its data and the places of its tensors. */
 export function customSnippets(
   { name, wgsl, features, outputs }: FittedCustom,
   tensors: readonly Segment[],
@@ -230,7 +230,7 @@ export function customSnippets(
   };
 }
 
-/** For each tensor the constant that says which is the first of its parameters. */
+/** A constant for each tensor: the number of its first parameter. */
 function firstConstants(title: string, tensors: readonly Segment[]): Readonly<Record<string, number>> {
   const constants: Record<string, number> = {};
   let first = 0;

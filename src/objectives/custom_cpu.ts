@@ -7,7 +7,7 @@ import type { Dataset } from "./data/dataset.ts";
 import { batchWeight } from "./objective.ts";
 import type { CpuProgram, Values } from "./program.ts";
 
-/** A twin that has both halves. */
+/** A twin with both loss and gradient. */
 export interface CustomTwin {
   loss(params: Float64Array, example: Example): number;
   gradient(params: Float64Array, example: Example, out: Float64Array): void;
@@ -27,7 +27,7 @@ export function twinOf({ name, loss, gradient }: Pick<CustomDefinition, "name" |
       ((params, example, out) => {
         const moved = Float64Array.from(params);
         params.forEach((value, i) => {
-          // The cube root of float64's precision balances what rounding and the third derivative cost.
+          // The cube root of float64's precision balances rounding errors and the third derivative.
           const stride = 6e-6 * (1 + Math.abs(value));
           const [above, below] = [value + stride, value - stride];
           moved[i] = above;
@@ -93,7 +93,7 @@ export function bindCustomToCpu(_: CpuOptimizer, objective: FittedCustom, data: 
     evaluation: (of) => (rows) => (values) => ({ loss: sumOf(packed(values), of!, rows), hits: 0 }),
     penalty: () => 0,
     examples: 1,
-    // Derivatives that are differences themselves are less precise, and want wider strides.
+    // Derivatives that are differences themselves are less precise, and need wider strides.
     strides: objective.gradient ? { longest: 1e-3, enough: 1e-8 } : { longest: 1e-2, enough: 1e-5 },
   };
 }

@@ -82,7 +82,7 @@ function slicesOf(device: GPUDevice, params: number, batch: number): number {
   return Math.max(1, Math.min(Math.ceil(batch / leastRows), Math.floor(wanted / params)));
 }
 
-/** What training and evaluations have in common. */
+/** The common part of training and evaluations. */
 interface Shared {
   readonly params: number;
   readonly batch: number;
@@ -91,7 +91,7 @@ interface Shared {
   readonly totals: GPUBuffer;
   readonly totalSizes: GPUBuffer;
   readonly slices: number;
-  /** Of each replica, slice and parameter, where there are several slices. */
+  /** For each replica, slice and parameter, if there are several slices. */
   readonly shares: { readonly sums: GPUBuffer; readonly sizes: GPUBuffer } | undefined;
 }
 
@@ -140,7 +140,7 @@ export function uploadCustom(data: Dataset, capacity: number, slices: number, cr
   };
 }
 
-/** What is encoded: losses and their total; after them, in training, the gradient. */
+/** The recorded dispatches: losses and their total; after them, in training, the gradient. */
 interface Steps {
   readonly losses: readonly Dispatch[];
   readonly gradient: readonly Dispatch[];

@@ -17,17 +17,17 @@ import type { Jet, Problem } from "./problems/problem.ts";
 import { linearSnippet, outcomeSnippet, replicasSnippet } from "./sources.ts";
 import { createSizes, lanes, replicaConstants } from "./tensors_gpu.ts";
 
-/** Rows of the points, which are gathered, and of the boundary are multiples of this: four elements lie in one row's place. */
+/** Rows of the points, which are gathered, and of the boundary are multiples of this: four elements share a row's place. */
 export const rowMultiple = 4;
 
-/** Matrices that outputs and derivatives make: values, first and second derivatives by each input. */
+/** Matrices that a pass carries: values, and first and second derivatives by each input. */
 export const channelsOf = ({ dimensions }: Pick<Problem, "dimensions">) => 1 + 2 * dimensions;
 
 /** The places of a pass's stacked rows. */
 export interface StackedRows {
   /** Rows of points. */
   readonly points: number;
-  /** These, then the rows of the boundary, which have no derivatives. */
+  /** Rows of points, then those of the boundary, which have no derivatives. */
   readonly values: number;
   readonly all: number;
 }
@@ -95,7 +95,7 @@ export function equationCriterion(problem: Problem, boundaryWeight: number): Cri
   };
 }
 
-/** The kernel of an equation. The problem's text comes last: so an error about a duplicate name points at its author's line. */
+/** The kernel of an equation. The problem's text comes last, so that an error about a duplicate name points at its author's line. */
 export function equationSource({ name, wgsl }: Pick<Problem, "name" | "wgsl">): Source {
   const snippet = (file: string, text: string): Snippet => ({ name: `shaders/objectives/pinn/${file}.wgsl`, text });
   return assemble(`problem ${name}`, [

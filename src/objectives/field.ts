@@ -1,5 +1,5 @@
 // An objective as a function of a vector: loss and gradient at any point, without moving the optimizer's parameters. Curvature,
-// line searches and comparisons of gradients are written on it, for both engines at once.
+// line searches and comparisons of gradients use it, on either engine.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readBoolean, readNumber } from "../base/options.ts";
@@ -12,7 +12,7 @@ import { readReplica } from "../optimizer/hypers.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 import { insideOf } from "../optimizer/shell.ts";
 
-/** Which function an objective is. */
+/** Options of a field: the function that an objective becomes. */
 export interface FieldOptions {
   /** The rows whose mean loss it is; only with data. */
   readonly rows?: Uint32Array | undefined;
@@ -32,13 +32,13 @@ export interface FieldOptions {
    * false.
    */
   readonly moves?: boolean | undefined;
-  /** How many scalars its space has in each replica beside those at the end that are the field's, in [1, 65528]; default 1024. */
+  /** How many scalars its space has in each replica besides the field's own, which come last; in [1, 65528]; default 1024. */
   readonly scalars?: number | undefined;
 }
 
 /**
- * An objective as a function of a vector, in each replica at once. Between a call and the run of what it recorded, the optimizer
- * must not change.
+ * An objective as a function of a vector, in each replica at once. Between a call and the submission of its recorded work, the
+ * optimizer must not change.
  */
 export interface Field {
   /** Vectors over the tensors that vary. */
@@ -46,13 +46,13 @@ export interface Field {
   /** The strides of Hessian-vector products: see {@link Strides}. */
   readonly strides: Strides;
   /**
-   * gradient := ∇f(at), and where `loss` is given scalars[loss] := f(at). `gradient` may be `at`. For points on a landscape f is
-   * the sum of their values. Dropout drops what the optimizer's step would drop. In a halted replica both are NaN.
+   * gradient := ∇f(at), and if `loss` is given scalars[loss] := f(at). `gradient` may be `at`. For points on a landscape f is
+   * the sum of their values. Dropout drops the same outputs as the optimizer's step would. In a halted replica both are NaN.
    */
   evaluate(at: At, gradient: At, loss?: number): void;
-  /** Whether the optimizer's parameters and gradients are those of the point that was evaluated last. */
+  /** Whether the optimizer's parameters and gradients are those of the last evaluated point. */
   readonly moves: boolean;
-  /** Whether training computes it at random, as with dropout. */
+  /** Whether training is random, as with dropout. */
   readonly draws: boolean;
   /** Frees its own space and everything else it made. */
   destroy(): void;

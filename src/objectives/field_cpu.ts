@@ -12,7 +12,7 @@ export class CpuField implements Field {
   readonly draws: boolean;
   /** Points are float64, and the parameters do not move. */
   readonly moves = false;
-  /** Whether the space is its own. */
+  /** Whether the field made its space. */
   readonly #own: boolean;
   readonly #optimizer: CpuOptimizer;
   readonly #binding: Binding;

@@ -23,10 +23,10 @@ const lossStruct = defineStruct("Sizes", {
   // of the optimizer
   allReplicas: "u32",
   microBatches: "u32",
-  // micro-batches that there is room for, behind which the penalty is
+  // the most micro-batches, after which the penalty is stored
   records: "u32",
   hasPenalty: "u32",
-  // what the sum is multiplied by
+  // factor of the sum
   scale: "f32",
   into: "u32",
   controlStride: "u32",

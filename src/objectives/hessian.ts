@@ -1,5 +1,5 @@
 // Hessian-vector products as differences of gradients along the vector: at strides that shrink until two of them agree or
-// rounding sets them apart, extrapolated from these two to a stride of 0 (Richardson 1911). Written once for both engines; only
+// rounding drives them apart, extrapolated from these two to a stride of 0 (Richardson 1911). Written once for both engines; only
 // scalars leave them.
 
 import { readFields } from "../base/words.ts";
@@ -10,10 +10,10 @@ import { type Field, ownScalars } from "./field.ts";
 import { type HessianOptions, type Objective, vectorNorm } from "./objective.ts";
 import { breathe } from "./turns.ts";
 
-/** From one stride to the next. */
+/** The ratio of one stride to the next. */
 const factor = 4;
 
-/** Strides that are tried at most. */
+/** The most strides that are tried. */
 const most = 10;
 
 /** The `hessianVector` of an objective, from the field of an objective over all its tensors. */
@@ -49,7 +49,7 @@ const settled = 0.02;
 
 /** Products of vectors with the Hessian of a field at one point. */
 export class Hessian {
-  /** Gradients that were computed. */
+  /** Gradients computed so far. */
   gradients = 0;
   readonly #field: Field;
   readonly #block: Block;
@@ -83,7 +83,7 @@ export class Hessian {
     return new Hessian(field, await field.space.create(4));
   }
 
-  /** Takes the optimizer's parameters as they are for the point. */
+  /** Takes the optimizer's current parameters as the point. */
   async begin(): Promise<void> {
     const { space } = this.#field;
     space.load("params", this.#point);
@@ -96,7 +96,7 @@ export class Hessian {
    * Finds the strides for later products, and the product of the vector used to find them.
    *
    * @param norms Of v, by replica.
-   * @param enough How closely two differences must agree, relative to the product; default what the engine can reach.
+   * @param enough How closely two differences must agree, relative to the product; default what the engine can achieve.
    */
   async search(v: At, norms: readonly number[], into: At, enough = this.#field.strides.enough): Promise<void> {
     const { space, strides } = this.#field;
@@ -123,7 +123,7 @@ export class Hessian {
         space.norm(this.#wide, this.#first);
         space.norm(narrow, this.#first + 1);
         const found = await space.scalars(this.#first, 2);
-        // narrow + (narrow - wide) / (factor² - 1), where it is the best so far.
+        // narrow + (narrow - wide) / (factor² - 1), if it is the best so far.
         const better = found.map(([difference, size], r) => {
           const its = best[r]!;
           if (its.done) return 0;
@@ -132,8 +132,8 @@ export class Hessian {
             Object.assign(its, { stride: from, off, done: off <= enough });
             return 1;
           }
-          // What is left once truncation is gone is rounding, which grows as the stride shrinks. Before that it may be the bends
-          // of a relu, which count until there is none between the strides.
+          // Once the truncation error is gone, what remains is rounding, which grows as the stride shrinks. Before that it may be bends
+          // of a relu, which count until none is left between the strides.
           its.done = its.off < settled && off > (factor - 1) * its.off;
           return Number(tried === 1);
         });
@@ -159,9 +159,9 @@ export class Hessian {
   }
 
   /**
-   * into := H·v, from two gradients; v is not in a block of this.
+   * into := H·v, from two gradients; v must not be in a block of this.
    *
-   * @param wide Whether at four times the stride: how far the two are apart says how good they are.
+   * @param wide Whether to use four times the stride: the difference of both products estimates their error.
    */
   product(v: At, norms: readonly number[], into: At, wide = false): void {
     this.#difference(

@@ -29,7 +29,7 @@ export interface InitConfig {
   readonly seed?: number;
 }
 
-/** Other words for them: Kaiming He's and Xavier Glorot's. */
+/** Synonyms: Kaiming He's and Xavier Glorot's first names. */
 const initWords: Synonyms<InitType> = {
   he: "heNormal",
   kaiming: "heNormal",

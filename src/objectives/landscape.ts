@@ -1,4 +1,4 @@
-// Points on a landscape as a program: a tensor `points` of an ordinary optimizer, in which each row is a point of its own; no
+// Points on a landscape as a program: a tensor `points` of an ordinary optimizer, in which each row is an independent point; no
 // data, so no batch.
 
 import { OptionError, show } from "../base/errors.ts";
@@ -8,13 +8,13 @@ import { bindLandscapeToGpu } from "./landscape_gpu.ts";
 import type { Landscape } from "./landscapes/define.ts";
 import type { Program } from "./program.ts";
 
-/** What the tensor is called. */
+/** The name of the tensor. */
 export const pointsName = "points";
 
 /** Coordinates, point after point. */
 export type Points = ArrayLike<number>;
 
-/** Each point's gradient is its own: that of the sum of their losses. */
+/** The gradient of the sum of all losses is each point's own gradient. */
 export function programOfLandscape(landscape: Landscape): Program<Points> {
   const { type, dimension } = landscape;
   return {

@@ -1,5 +1,5 @@
 // Points on a landscape on the GPU. A gradient is two dispatches whatever the number of points and coordinates: slopes and
-// sums of terms chunk by chunk, then the sum of those. All replicas lie in the third dimension.
+// sums of terms chunk by chunk, then the sum of those. Replicas are the third dimension.
 import points from "../../shaders/objectives/landscape.wgsl?raw";
 import gradientDriver from "../../shaders/objectives/landscape_gradient.wgsl?raw";
 import total from "../../shaders/objectives/landscape_total.wgsl?raw";
@@ -15,13 +15,13 @@ import { pointsName } from "./landscape.ts";
 import type { Landscape } from "./landscapes/define.ts";
 import { type GpuProgram, totalBytes } from "./program.ts";
 
-/** A binding may begin at any multiple of so many bytes. */
+/** A binding may start at any multiple of this many bytes. */
 const bindingAlignment = 256;
 
 /** Fields of `Setting` before the landscape's own, all u32. */
 const settingFields = ["dimension", "length", "stride", "points_first", "gradients_first"] as const;
 
-/** The kernel of a landscape; those of one type differ in nothing but their setting. */
+/** The kernel of a landscape; those of one type differ only in their setting. */
 export function landscapeSource({ type, kernel }: Pick<Landscape, "type" | "kernel">): Source {
   const snippet = (file: string, text: string): Snippet => ({ name: `shaders/objectives/${file}.wgsl`, text });
   const { setting, surface } = surfaceSnippets({ type, kernel });
@@ -66,7 +66,7 @@ type SettingFields = Readonly<Record<(typeof settingFields)[number], number>>;
 function settingBytes({ constants, numbers }: Landscape["kernel"], fields: SettingFields): Uint8Array {
   const values = Object.values(constants);
   const first = settingFields.length + values.length;
-  // An array in a buffer has one element at least.
+  // An array in a buffer has at least one element.
   const bytes = new ArrayBuffer(4 * (first + Math.max(1, numbers.length)));
   new Uint32Array(bytes).set(settingFields.map((name) => fields[name]));
   const floats = new Float32Array(bytes);
@@ -80,7 +80,7 @@ interface Bound {
   readonly range: GPUBufferBinding;
   /** Elements before the first point: a caller's own buffer may hold them anywhere. */
   readonly first: number;
-  /** Elements from a replica's to the next one's; 0 where there is only one. */
+  /** Elements from one replica's points to the next one's; 0 if there is only one. */
   readonly stride: number;
 }
 

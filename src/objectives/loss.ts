@@ -18,7 +18,7 @@ interface Term {
   readonly slope: number;
 }
 
-/** What a loss is. */
+/** The definition of a loss. */
 interface LossEntry {
   /** Its option, which kernels read as `sizes.option`; absent if it has none. */
   readonly option?: { readonly name: string; readonly range: Range; readonly default: number };
@@ -35,27 +35,27 @@ const labelSmoothing = { name: "labelSmoothing", range: { min: 0, below: 1 }, de
 /** The name of a loss. */
 export type LossName = CompleteLossConfig["type"];
 
-/** A loss as JSON: its `type`, and its option where it has one. */
+/** A loss as JSON: its `type`, and its option if it has one. */
 export interface LossConfig {
   /** Which loss. */
   readonly type: Name<LossName>;
-  /** Of the cross-entropies, in [0, 1), default 0. */
+  /** For the cross-entropies, in [0, 1), default 0. */
   readonly labelSmoothing?: number | undefined;
-  /** Of "huber": up to which difference it is a square, > 0, default 1. */
+  /** For "huber": the difference up to which it is a square, > 0, default 1. */
   readonly delta?: number | undefined;
 }
 
-/** With every default filled in. */
+/** {@link LossConfig} with every default filled in. */
 export type CompleteLossConfig =
   | { readonly type: "softmaxCrossEntropy" | "sigmoidBinaryCrossEntropy"; readonly labelSmoothing: number }
   | { readonly type: "meanSquaredError" }
   | { readonly type: "huber"; readonly delta: number };
 
-/** By name. */
+/** Losses by name. */
 export const lossEntries: Readonly<Record<LossName, LossEntry>> = {
   /**
    * -log softmax(outputs)[label], for integer labels. `labelSmoothing` s, in [0, 1), default 0: the label counts 1 - s and
-   * all classes together s (Szegedy et al. 2015, as torch.nn.CrossEntropyLoss has it).
+   * all classes together s (Szegedy et al. 2015, as in torch.nn.CrossEntropyLoss).
    */
   softmaxCrossEntropy: {
     option: labelSmoothing,
@@ -136,7 +136,7 @@ export function optionOf(config: CompleteLossConfig): number {
 }
 
 /**
- * @param where How a config says the number of outputs: "model.outputs is 3".
+ * @param where How a config sets the number of outputs: "model.outputs is 3".
  * @throws OptionError if a loss over this many outputs does not fit the data.
  */
 export function checkAnswers({ type }: CompleteLossConfig, outputs: number, where: string, data: DatasetShape): void {

@@ -8,7 +8,7 @@ import { type CompleteLossConfig, checkAnswers, judgeOf, lossEntries, optionOf, 
 import { lossSources } from "./sources.ts";
 import { createSizes, lanes, replicaConstants } from "./tensors_gpu.ts";
 
-/** @param where How a config says the number of outputs: "model.outputs is 3". */
+/** @param where How a config sets the number of outputs: "model.outputs is 3". */
 export function lossCriterion(config: CompleteLossConfig, width: number, where: string): Criterion {
   const { type } = config;
   return {

@@ -1,4 +1,4 @@
-// Memory of batches and replicas: how many rows are computed at once, and how many replicas fit. Arithmetic alone, for objectives
+// Memory of batches and replicas: how many rows are computed at once, and how many replicas fit. Arithmetic only, for objectives
 // that must refuse and for tools that want to know beforehand.
 
 import { tableBytes } from "../engines/gpu/row_ring.ts";
@@ -16,13 +16,13 @@ export type ReplicaLimits = Pick<
 
 /**
  * Rows that an objective's buffers hold: for a model a multiple of 4, so that products over the batch can be blocked; for a
- * recurrent network a multiple of 64, so that the inputs of each step can be bound alone.
+ * recurrent network a multiple of 64, so that the inputs of each step can be bound separately.
  */
 export function rowCapacity({ rowMultiple }: Pick<ProgramMemory, "rowMultiple">, rows: number): number {
   return Math.ceil(rows / rowMultiple) * rowMultiple;
 }
 
-/** Bytes of the largest buffer of an objective that computes so many rows at once: one that all replicas share, or theirs. */
+/** Bytes of the largest buffer of an objective that computes so many rows at once, whether replicas share it or not. */
 export function objectiveBytes(memory: ProgramMemory, rows: number, replicas: number): number {
   const capacity = rowCapacity(memory, rows);
   return Math.max(capacity * memory.sharedRowBytes, replicas * replicaBytes(memory, capacity));
@@ -32,7 +32,7 @@ function replicaBytes({ replicaRowBytes, replicaFixedBytes }: ProgramMemory, cap
   return capacity * replicaRowBytes + replicaFixedBytes;
 }
 
-/** How many of a batch's rows the limits of a device allow at once; 0 where not even the fewest fit. */
+/** How many of a batch's rows the limits of a device allow at once; 0 if not even the fewest fit. */
 export function rowsAtOnce(limits: ReplicaLimits, memory: ProgramMemory, batch: number, replicas: number): number {
   const { sharedRowBytes, replicaRowBytes, replicaFixedBytes, rowMultiple } = memory;
   const rowBytes = Math.max(sharedRowBytes, replicas * replicaRowBytes);
@@ -50,7 +50,7 @@ export function bufferLimit({ maxBufferSize, maxStorageBufferBindingSize }: Repl
 
 /**
  * How many replicas of a program, in batches of `batch` rows and with an optimizer of this config, the limits of a device allow:
- * its largest buffers must hold them all, with as many rows at once as one alone could have. 0 where not even one fits. The
+ * its largest buffers must hold them all, with as many rows at once as a single replica could have. 0 if none fits. The
  * device's total memory shows only when the buffers are made.
  *
  * @throws OptionError for a bad config.
@@ -76,7 +76,7 @@ export function replicasThatFit(
 function optimizerBytes(tensors: readonly Tensor[], config: OptimizerConfig): number {
   const segments = layoutSegments(tensors);
   const plan = createPlan(config, segments);
-  // The more replicas, the fewer rows of each the table holds; of so many, the fewest.
+  // The more replicas, the fewer rows of each the table holds; this many leave the fewest.
   const many = { ...plan, replicas: 2 ** 16 };
   const states = plan.ruleSets.map((ruleSet) => 4 * layoutRuleSet(plan, ruleSet, segments).stateLength);
   return Math.max(4 * paddedLength(segments), tableBytes(many) / many.replicas, ...states);

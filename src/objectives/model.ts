@@ -1,4 +1,4 @@
-// What all kinds of models have in common: what they are trained for (loss, L2), the layers whose matrices are their tensors, and
+// The common part of all kinds of models: what they are trained for (loss, L2), the layers whose matrices are their tensors, and
 // the program that follows from a kind's passes. The kinds are in models/, one file each.
 
 import { OptionError } from "../base/errors.ts";
@@ -19,7 +19,7 @@ import type { CpuBatch, CpuPass } from "./pass_cpu.ts";
 import type { GpuPass, Tensors } from "./pass_gpu.ts";
 import { matchSegments, type Program, type Trainable, type Values } from "./program.ts";
 
-/** Options about weights that every model has. */
+/** Options of weights that every model has. */
 export interface WeightOptions {
   /** Adds l2/2 · Σ weight² over all weights, not the biases, to the loss; >= 0, default 0. */
   readonly l2?: number | undefined;
@@ -27,7 +27,7 @@ export interface WeightOptions {
   readonly bias?: boolean | undefined;
 }
 
-/** Options about training that every model with answers has. */
+/** Options of training that every model with answers has. */
 export interface TrainingOptions extends WeightOptions {
   /** The loss of the outputs; default softmaxCrossEntropy. */
   readonly loss?: Name<LossName> | LossConfig | undefined;
@@ -82,13 +82,13 @@ export interface Layer {
   readonly weight: string;
   /** The name of its bias. */
   readonly bias: string | undefined;
-  /** What follows the layer's product and bias. */
+  /** Applied after the layer's product and bias. */
   readonly activation: Activation;
   /** The dropout of its outputs in training; undefined if there is none. */
   readonly dropout: Dropout | undefined;
 }
 
-/** What a pass on the GPU is made of. */
+/** What a pass on the GPU is built from. */
 export interface GpuPassContext {
   /** Rows that its buffers hold, a multiple of the kind's `rowMultiple`. */
   readonly rows: number;
@@ -108,29 +108,29 @@ export interface Anchors {
   readonly judge: Judge;
 }
 
-/** What a kind says of a model with this config. */
+/** A kind's description of a model with this config. */
 export interface ModelDefinition<Config extends CompleteWeightOptions = CompleteWeightOptions> {
   /** Complete. */
   readonly config: Config;
   /** "784-1024-256-10". */
   readonly title: string;
-  /** What its outputs are compared with. @internal */
+  /** The criterion of its outputs. @internal */
   readonly criterion: Criterion;
   /** How many numbers of an example the model takes. */
   readonly features: number;
   readonly outputs: number;
-  /** Where the config says how many numbers go in: "model.layers[0] is 784". */
+  /** How the config sets the number of inputs: "model.layers[0] is 784". */
   readonly inputSide: string;
-  /** Whose matrices follow each other: the layers of a perceptron; of a recurrent network input, state and output. */
+  /** The layers whose matrices follow each other: those of a perceptron; input, state and output of a recurrent network. */
   readonly layers: readonly Layer[];
-  /** The standard of its initial weights. */
+  /** The default distribution of its initial weights. */
   readonly init: InitType;
   /** Matrices of as many rows that each of a pass's matrices stacks: 1, or more with the outputs' derivatives by the inputs. */
   readonly channels: number;
   /** The model's own points, whose loss is added to every mean loss, whatever the rows. @internal */
   readonly anchors?: Anchors;
   /**
-   * The contents of a pass's input matrix for this many rows; rows are gathered into its beginning, and the rest stays; default
+   * The contents of a pass's input matrix for this many rows; rows are gathered into its start, and the rest stays; default
    * nothing.
    */
   stacked?(rows: number): Float32Array;
@@ -160,7 +160,7 @@ export function defineModel<Config extends CompleteWeightOptions>(definition: Mo
 
 function programOfModel(model: Model): Program<InitConfig> {
   const { title, criterion, features, inputSide, layers, widest, rowMultiple, channels, anchors } = model;
-  // Of the anchors there are no derivatives.
+  // The anchors have no derivatives by inputs.
   const fixed = anchors ? rowCapacity({ rowMultiple }, anchors.count) * widest : 0;
   return {
     title,

@@ -7,7 +7,7 @@ import type { Model } from "./model.ts";
 import { batchWeight } from "./objective.ts";
 import type { Binding, CpuProgram, Sums, Values } from "./program.ts";
 
-/** Numbers that one pass may keep of its rows, unless the caller says how many rows to take. */
+/** Numbers that one pass may keep of its rows, unless the caller sets the number of rows. */
 const passLength = 2 ** 25;
 
 export function bindModelToCpu(
@@ -42,7 +42,7 @@ export function bindModelToCpu(
     return (l2 / 2) * layers.reduce((sum, { weight }) => sum + euclidean(params(weight)) ** 2, 0);
   };
 
-  /** The losses of the anchors; adds their derivatives where there is something to add them to. */
+  /** The losses of the anchors; adds their derivatives to `gradients`, if given. */
   const anchored = (params: Values, gradients?: (name: string) => Float64Array): number => {
     if (!anchors) return 0;
     const rows = Uint32Array.from({ length: anchors.count }, (_, row) => row);
@@ -82,8 +82,8 @@ export function bindModelToCpu(
     },
     penalty: (params) => decay(params) + anchored(params),
     examples: 1,
-    // A gradient between bends is a polynomial, which a difference over any stride is right of; over a short one there is hardly
-    // ever a bend, and float64 keeps seven digits of it.
+    // Between bends a gradient is a polynomial, for which a difference over any stride is exact; a short one hardly ever spans
+    // a bend, and float64 keeps seven digits of it.
     strides: layers.some(({ activation }) => activationFunctions[activation].bends)
       ? { longest: 1e-9, enough: 1e-6 }
       : { longest: 1e-3, enough: 1e-8 },

@@ -105,28 +105,28 @@ function size(bytes: number): string {
   return bytes < 2 ** 20 ? `${bytes} bytes` : `${Math.ceil(bytes / 2 ** 20).toLocaleString("en")} MiB`;
 }
 
-/** The buffers of an objective, and where things are in them. */
+/** The buffers of an objective, and their layout. */
 interface Layout {
-  /** Rows that the matrices have room for. */
+  /** Rows that the matrices hold. */
   readonly capacity: number;
   readonly rows: GpuRows;
-  /** The rows of each micro-batch alone. */
+  /** The rows of each micro-batch, bound separately. */
   readonly microBatches: readonly GPUBufferBinding[];
   readonly inputs: Operand;
   readonly pass: GpuPass;
   readonly outcomes: GPUBuffer;
-  /** Of each micro-batch every replica's total; then, with L2, that of the weights. */
+  /** Every replica's total for each micro-batch; then, with L2, that of the weights. */
   readonly totals: GPUBuffer;
   /** For each micro-batch. */
   readonly totalSizes: readonly GPUBuffer[];
   readonly penalty: PenaltyLayout | undefined;
 }
 
-/** What is added to every mean loss: the anchors' losses, and what is summed of the weights. */
+/** What is added to every mean loss: the anchors' losses, and the penalty of the weights. */
 interface PenaltyLayout {
-  /** As a batch has it: how many outcomes there are. */
+  /** In the layout of a batch: how many outcomes there are. */
   readonly count: GPUBuffer;
-  /** Of the anchors, which the criterion's kernel writes, then of stretches of weights. */
+  /** Outcomes of the anchors, which the criterion's kernel writes, then of stretches of weights. */
   readonly outcomes: GPUBuffer;
   readonly totalSizes: GPUBuffer;
   /** For each layer; none without L2. */
@@ -143,7 +143,7 @@ function createLayout(
   const { replicas } = optimizer;
   const capacity = rowCapacity(model.program.memory, atOnce);
   const count = Math.ceil(batch / atOnce);
-  // A micro-batch is bound alone.
+  // Each micro-batch is bound separately.
   const stride = Math.ceil(((2 + capacity) * 4) / 256) * 256;
   const buffer = create("batch", count * stride);
   const { inputs, pass } = createPass(optimizer, model, capacity, create);
@@ -181,7 +181,7 @@ const judgedBuffers = (
   first: boolean,
 ): JudgedBuffers => ({ batch, inputs, outputs: pass.outputs, outcomes, penalty: penalty?.outcomes, first });
 
-/** @param place Where the first replica's sum goes among the totals. */
+/** @param place The place of the first replica's sum among the totals. */
 function createPenalty(optimizer: GpuOptimizer, model: Model, place: number, create: CreateBuffer): PenaltyLayout {
   const { l2 } = model.config;
   const layers = l2 > 0 ? model.layers : [];
@@ -206,9 +206,9 @@ const stretchesOf = ({ inputs, outputs }: { readonly inputs: number; readonly ou
 /** Everything that an objective encodes. */
 interface Encoded {
   readonly microBatches: readonly (readonly Dispatch[])[];
-  /** With L2 its gradient and its loss, and the sum of these and of the anchors' losses. */
+  /** With L2, its gradient and loss; then the sum of these and of the anchors' losses. */
   readonly after: readonly Dispatch[];
-  /** The forward pass where nothing is dropped, and the L2 term's loss alone with that sum. */
+  /** The forward pass without dropout; then the L2 term's loss alone, with that sum. */
   readonly forward: readonly Dispatch[];
   readonly penalty: readonly Dispatch[];
 }
@@ -245,7 +245,7 @@ async function encodeAll(
 /**
  * The dispatches of a pass's steps for the rows of a batch.
  *
- * @param keep Called with every buffer that is made for them, to be destroyed with them.
+ * @param keep Called with every buffer made for them, to be destroyed with them.
  */
 export function encodeSteps(
   optimizer: GpuOptimizer,
@@ -285,7 +285,7 @@ async function kernelDispatch(
   };
 }
 
-/** The L2 term of every weight, its gradient too where `derive` says so, and the sum of all penalties. */
+/** The L2 term of every weight, with its gradient if `derive` is set, and the sum of all penalties. */
 async function penaltyDispatches(
   optimizer: GpuOptimizer,
   model: Model,

@@ -1,5 +1,5 @@
 // An objective: a program with its data, bound to an optimizer's arenas. It computes the loss and the batched gradient; the
-// optimizer does the rest. The same interface on both engines, whatever the program.
+// optimizer does the rest. The interface is the same on both engines, whatever the program.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readListener, readMade, readNumber } from "../base/options.ts";
@@ -24,7 +24,7 @@ export interface ObjectiveOptions {
   readonly microBatch?: number | undefined;
 }
 
-/** What one training step found in one replica; `loss` is the batch's mean before the update. */
+/** The report of one training step in one replica. */
 export interface ReplicaReport {
   /** The loss of the batch, before the update. */
   readonly loss: number;
@@ -43,9 +43,9 @@ export function reportOf(loss: number, { gradientNorm, step, skipped, underflowe
   return { loss, gradientNorm, step, skipped, underflowed };
 }
 
-/** What one training step found: in the first replica, and in each. */
+/** The report of one training step: in the first replica, and in each. */
 export interface StepReport extends ReplicaReport {
-  /** By replica, where there are several. */
+  /** By replica, if there are several. */
   readonly replicas: readonly ReplicaReport[];
 }
 
@@ -80,15 +80,15 @@ export function evaluationOf(
 
 /** How well each replica does on a data set; the fields are those of the first. */
 export interface Evaluation extends ReplicaEvaluation {
-  /** By replica, where there are several. */
+  /** By replica, if there are several. */
   readonly replicas: readonly ReplicaEvaluation[];
 }
 
-/** Where a Hessian-vector product is taken. */
+/** Options of a Hessian-vector product. */
 export interface HessianOptions {
   /** The rows whose loss is used; only with data. */
   readonly rows?: Uint32Array | undefined;
-  /** Default: the first. */
+  /** The replica; default the first. */
   readonly replica?: number | undefined;
 }
 
@@ -111,8 +111,8 @@ export interface Objective {
   /** Computes loss and gradients of these rows into the gradient arena, without an update; resolves to each replica's loss. */
   gradient(rows?: Uint32Array): Promise<readonly number[]>;
   /**
-   * Loss and accuracy over a whole data set of any size, with the parameters as they are; `onProgress` is called with how many
-   * rows are done.
+   * Loss and accuracy over a whole data set of any size, at the current parameters; `onProgress` is called with the number of
+   * rows done.
    */
   evaluate(data?: Dataset, onProgress?: (rows: number) => void): Promise<Evaluation>;
   /**
@@ -199,7 +199,7 @@ export function weightOf(rows: Uint32Array, { weights }: Pick<Dataset, "weights"
   return weights ? rows.reduce((total, row) => total + weights[row]!, 0) : rows.length;
 }
 
-/** The same for a batch. If no row counts, its loss is 0 and it has no gradient of its own. */
+/** The divisor for a batch: 1 if no row counts, so that its loss is 0 and it has no gradient of its own. */
 export function batchWeight(rows: Uint32Array, data: Pick<Dataset, "weights">): number {
   return weightOf(rows, data) || 1;
 }
@@ -228,7 +228,7 @@ export function vectorNorm(segments: readonly Segment[], vector: TensorValues): 
   return norm;
 }
 
-/** What is known of each replica, and of the first one alone. */
+/** The results of all replicas, with those of the first as fields. */
 export function firstAndEach<T extends object>(replicas: readonly T[]): T & { readonly replicas: readonly T[] } {
   return { ...replicas[0]!, replicas };
 }

@@ -33,7 +33,7 @@ export interface GpuObjective extends Objective {
   /** Writes the rows of the next gradient; it takes effect for what is submitted after this call. */
   setRows(rows: Uint32Array): void;
   /**
-   * Encodes losses and gradients, of the rows set last where there is data, into the optimizer's gradient arena. Leaves the pass
+   * Encodes losses and gradients, of the rows set last if there is data, into the optimizer's gradient arena. Leaves the pass
    * without a bind group 0, as {@link GpuOptimizer.encode} does.
    */
   encode(pass: GPUComputePassEncoder): void;
@@ -64,9 +64,9 @@ export async function createObjective(
   }
 }
 
-/** What one submission reports of a replica. */
+/** The result of one submission in one replica. */
 interface Total {
-  /** Weighted losses and hits of the batch, and what is added to their mean. */
+  /** Weighted losses and hits of the batch, and the penalty added to their mean. */
   readonly loss: number;
   readonly hits: number;
   readonly penalty: number;
@@ -181,7 +181,7 @@ class BoundObjective implements GpuObjective {
         },
         encode: (pass: GPUComputePassEncoder) => this.encode(pass),
         microBatches: this.#bound.rows ? Math.ceil(rows.length / this.#bound.rows.atOnce) : 1,
-        // Of points on a landscape it is the sum.
+        // For points on a landscape it is the sum.
         scale: data ? 1 / batchWeight(rows, data) : 1,
       };
       return GpuField.open(
@@ -218,7 +218,7 @@ class BoundObjective implements GpuObjective {
     return { report, losses: [...this.#losses] };
   }
 
-  /** Writes the rows of the next gradient; what the sum of their losses is divided by. */
+  /** Writes the rows of the next gradient; returns the divisor of the sum of their losses. */
   #setRows(rows: Uint32Array): number {
     const { rows: into, examples } = this.#bound;
     const { data } = this.#binding;

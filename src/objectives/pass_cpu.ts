@@ -1,11 +1,11 @@
-// A model's twin on the CPU: one pass over a batch, forward and back.
+// A model's twin on the CPU: one pass over a batch, forward and backward.
 import { product } from "../engines/cpu/product.ts";
 
 /** Rows that are passed forward together. */
 export interface CpuBatch {
   /** Their inputs, row after row. */
   readonly inputs: Float64Array;
-  /** Which rows of the data set they are. */
+  /** Their numbers in the data set. */
   readonly rows: Uint32Array;
   /** Updates made so far, on which dropout depends; undefined without dropout. */
   readonly step: number | undefined;
@@ -17,7 +17,7 @@ export type Values = (name: string) => Float32Array | Float64Array;
 export interface CpuPass {
   /** The model's outputs, row after row. */
   readonly outputs: Float64Array;
-  /** From the loss's derivatives by the outputs, which it may overwrite, adds those by the parameters to `gradients`. */
+  /** Adds the derivatives by the parameters to `gradients`, from those by the outputs, which it may overwrite. */
   backward(delta: Float64Array, gradients: (name: string) => Float64Array): void;
 }
 

@@ -1,11 +1,11 @@
-// A model on the GPU: the matrix products of one pass over a batch, forward and back, with everything else in their epilogues.
+// A model on the GPU: the matrix products of one pass over a batch, forward and backward, with everything else in their epilogues.
 
 import type { Source } from "../base/assemble.ts";
 import type { BindingUse } from "../engines/gpu/kernel.ts";
 import type { Operand, Product } from "../engines/products/product.ts";
 import type { Layer } from "./model.ts";
 
-/** C = op(A)·op(B), and what follows it. */
+/** C = op(A)·op(B), and its epilogue. */
 export interface ProductStep {
   readonly product: Product;
   readonly a: Operand;
@@ -16,9 +16,9 @@ export interface ProductStep {
 /** A kernel that a kind of model runs between products. */
 export interface KernelStep {
   readonly source: Source;
-  /** How what it binds is used, the control buffer included, which is the last. */
+  /** How its bindings are used, including the control buffer, which is the last. */
   readonly uses: readonly BindingUse[];
-  /** What it binds before that. */
+  /** Its other bindings, in order. */
   readonly buffers: readonly (GPUBuffer | GPUBufferBinding)[];
   /** Invocations for each replica, in workgroups of `lanes`. */
   readonly invocations: number;
@@ -36,9 +36,9 @@ export type Tensors = (role: "params" | "gradients", name: string) => Operand;
 export interface GpuPass {
   /** The model's outputs, which the loss replaces by its derivatives. */
   readonly outputs: Operand;
-  /** `training` says whether anything is dropped. */
+  /** The forward pass; `training` decides whether outputs are dropped. */
   forward(training: boolean): readonly PassStep[];
-  /** `accumulate` adds to the gradients what they hold. */
+  /** The backward pass; `accumulate` adds to the gradients already there. */
   backward(accumulate: boolean): readonly PassStep[];
 }
 
@@ -70,7 +70,7 @@ type ForwardEpilogue = Extract<Product["epilogue"], { readonly type: "forward" }
 /**
  * A layer's weight gradient, and in the same kernel that of its bias, from its inputs and the derivatives by its outputs.
  *
- * @param biasRows Rows that the bias was added to; default all.
+ * @param biasRows Rows to which the bias was added; default all.
  */
 export function gradientStep(
   tensors: Tensors,

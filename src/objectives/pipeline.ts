@@ -19,7 +19,7 @@ export interface Pipeline<Report> {
 /** @param report is called with each step's report, in the order in which the steps were started. */
 export function createPipeline<Report>(report: (report: Report) => void): Pipeline<Report> {
   const pending: Promise<Report>[] = [];
-  // A step in flight may fail before it is awaited; being in here keeps Node from ending the process then.
+  // A step in flight may fail before it is awaited; keeping it here stops Node from ending the process then.
   const underWay = new Set<Promise<unknown>>();
   const track = <T>(promise: Promise<T>): Promise<T> => {
     const settled: Promise<unknown> = promise.then(
@@ -34,7 +34,7 @@ export function createPipeline<Report>(report: (report: Report) => void): Pipeli
     async start(step) {
       if (pending.length === inFlight) await next();
       pending.push(track(step()));
-      // On the CPU a step has finished by now: four in a row without a turn would block four times as long.
+      // On the CPU a step is finished by now: four in a row without a turn would block four times as long.
       await breathe();
     },
     async drain() {

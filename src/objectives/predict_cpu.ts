@@ -19,7 +19,7 @@ export async function outputsOnCpu(model: Model, params: Values, data: InputRows
   for (const rows of rowsInOrder(data.count, rowsPerPass)) {
     const { outputs } = model.cpuPass(params, { inputs: gathered(data, rows), rows, step: undefined });
     rows.forEach((row, m) => {
-      // Behind an example's outputs are their derivatives by its inputs, where the model has them.
+      // An example's outputs are followed by their derivatives by its inputs, if the model has them.
       for (let j = 0; j < width; j++) found[row * width + j] = outputs[m * width * channels + j * channels]!;
     });
     await breathe();

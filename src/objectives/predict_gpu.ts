@@ -1,5 +1,5 @@
 // A model's outputs for rows without answers on the GPU: gather and the layers forward, in batches whose inputs are written as
-// they are needed, so that the rows may be more than a buffer holds; the outputs come back while later batches already run.
+// they are needed, so that there may be more rows than a buffer holds; outputs come back while later batches already run.
 
 import { DeviceError } from "../base/errors.ts";
 import { allocate, bytesOf } from "../engines/gpu/allocate.ts";
@@ -76,12 +76,12 @@ export async function outputsOnGpu(optimizer: GpuOptimizer, model: Model, data: 
   }
 }
 
-/** A batch of the first rows: how many, a weight that nothing reads, and their numbers. */
+/** The header of a batch of the first rows: how many, an unused weight, and their numbers. */
 function headerOf(count: number): Uint32Array<ArrayBuffer> {
   return Uint32Array.from({ length: 2 + count }, (_, i) => (i < 2 ? [count, 0][i]! : i - 2));
 }
 
-/** Writes are of whole words. */
+/** Padded, since writes are of whole words. */
 function wholeWords(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
   const padded = new Uint8Array(Math.ceil(bytes.length / 4) * 4);
   padded.set(bytes);

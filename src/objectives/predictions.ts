@@ -4,23 +4,23 @@ import type { ClassesOption } from "./data/labels.ts";
 import type { CompleteLossConfig } from "./loss.ts";
 import type { Model } from "./model.ts";
 
-/** What a classifier says of a row. */
+/** A classifier's prediction for a row. */
 export interface ClassPrediction {
-  /** The most probable class: its name where names are known, else its number. */
+  /** The most probable class: its name if names are known, else its number. */
   readonly class: string | number;
   /**
-   * Of each class, in their order. With softmaxCrossEntropy they add up to 1; with sigmoidBinaryCrossEntropy each is that of its
-   * output alone, and of a single output p they are 1 - p and p.
+   * The probability of each class, in order. With softmaxCrossEntropy they add up to 1; with sigmoidBinaryCrossEntropy each is that
+   * of its output alone, and for a single output p they are 1 - p and p.
    */
   readonly probabilities: readonly number[];
   /** A class has none. */
   readonly values?: undefined;
 }
 
-/** The numbers that a model predicts of a row. */
+/** The numbers that a model predicts for a row. */
 export interface ValuePrediction {
   /**
-   * Of each output: what it says, and with sigmoidBinaryCrossEntropy its probability, in [0, 1].
+   * One number for each output; with sigmoidBinaryCrossEntropy its probability, in [0, 1].
    */
   readonly values: readonly number[];
   /** Numbers have none. */
@@ -29,18 +29,18 @@ export interface ValuePrediction {
   readonly probabilities?: undefined;
 }
 
-/** What a model says of a row. */
+/** A model's prediction for a row. */
 export type Prediction = ClassPrediction | ValuePrediction;
 
-/** The loss of a model; undefined for one that an equation judges. */
+/** The loss of a model; undefined if its criterion is an equation. */
 export function lossOf({ config }: Model): CompleteLossConfig | undefined {
   return "loss" in config ? (config.loss as CompleteLossConfig) : undefined;
 }
 
 /**
- * What every row's outputs say.
+ * The predictions for all rows, from the outputs.
  *
- * @param classes How many classes there are, or their names; undefined where that is not known, and of numbers to predict.
+ * @param classes How many classes there are, or their names; undefined if unknown, and for numbers to predict.
  * @throws DataError for outputs of a classifier that are not finite, with the row.
  */
 export function interpret(
@@ -64,7 +64,7 @@ export function interpret(
   });
 }
 
-/** The first of the largest. */
+/** The index of the first of the largest values. */
 function largest(values: readonly number[]): number {
   return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
 }

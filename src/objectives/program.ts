@@ -8,42 +8,42 @@ import type { GpuOptimizer } from "../engines/gpu/optimizer.ts";
 import type { Segment, Tensor } from "../optimizer/arena.ts";
 import type { Dataset, DatasetShape } from "./data/dataset.ts";
 
-/** Anything that has a program: a model, a landscape, a custom objective. `Start` is what fixes where its tensors start. */
+/** Anything that has a program: a model, a landscape, a custom objective. `Start` decides where its tensors start. */
 export interface Trainable<Start = unknown> {
-  /** What is computed, on either engine. */
+  /** The computation, for either engine. */
   readonly program: Program<Start>;
 }
 
-/** What an objective computes, for both engines. */
+/** The computation of an objective, for both engines. */
 export interface Program<Start = unknown> {
   /** "784-32-10", "rosenbrock", "objective line". */
   readonly title: string;
   /** Whether it learns from the rows of a data set. */
   readonly needsData: boolean;
-  /** What errors call its loss: "softmaxCrossEntropy", "objective line", "rosenbrock". */
+  /** The name of its loss in errors: "softmaxCrossEntropy", "objective line", "rosenbrock". */
   readonly lossName: string;
   /** Whether its loss distinguishes right from wrong outputs, so that there is an accuracy. */
   readonly hasAccuracy: boolean;
   /** Whether its exact outputs are known, so that there is an error. */
   readonly hasError: boolean;
-  /** Whether training computes it at random, as with dropout; default false. */
+  /** Whether training is random, as with dropout; default false. */
   readonly draws?: boolean;
   /** Its memory on a device, for these replicas and rows. @internal */
   readonly memory: ProgramMemory;
   /**
-   * Reads what fixes the start, and fills in its defaults.
+   * Reads the start, and fills in its defaults.
    *
    * @throws OptionError for a bad start.
    */
   start(given: Start | undefined): Start;
   /** Names and shapes of its tensors. */
   tensors(start?: Start): readonly Tensor[];
-  /** Its tensors with the values that they start from. */
+  /** Its tensors with their starting values. */
   initial(start?: Start): readonly Tensor[];
   /**
    * Its tensors among an optimizer's.
    *
-   * @throws OptionError where one is missing or has another shape.
+   * @throws OptionError if one is missing or has another shape.
    */
   segmentsOf(segments: readonly Segment[]): readonly Segment[];
   /** Checks the shape of data. @throws OptionError if it does not take such rows, classes or targets. */
@@ -62,7 +62,7 @@ export interface ProgramMemory {
   readonly sharedRowBytes: number;
   /** Bytes of one row of one replica in the largest buffer of those that hold what each replica computes. */
   readonly replicaRowBytes: number;
-  /** Bytes that a replica has in that buffer beside its rows. */
+  /** Bytes of a replica in that buffer besides its rows. */
   readonly replicaFixedBytes: number;
   /** Rows that buffers hold are a multiple of this. */
   readonly rowMultiple: number;
@@ -70,7 +70,7 @@ export interface ProgramMemory {
   readonly divides: boolean;
 }
 
-/** What a program is bound to: its tensors in an optimizer, and, where it needs data, rows and batches. */
+/** What a program is bound to: its tensors in an optimizer and, if it needs data, rows and batches. */
 export interface Binding {
   readonly segments: readonly Segment[];
   readonly data: Dataset | undefined;
@@ -105,9 +105,9 @@ export interface CpuProgram {
    * replicas.
    */
   evaluation(data: Dataset | undefined): (rows: Uint32Array) => (params: Values) => Sums;
-  /** What is added to every mean loss, whatever the rows. */
+  /** The penalty that is added to every mean loss, whatever the rows. */
   penalty(params: Values): number;
-  /** Examples that a batch without rows is the mean of. */
+  /** The number of examples that a batch without rows averages over. */
   readonly examples: number;
   /** The longest stride of a Hessian-vector product, for parameters and a vector of norm 1, and how closely two must agree. */
   readonly strides: { readonly longest: number; readonly enough: number };
@@ -119,29 +119,29 @@ export interface GpuProgram {
   readonly buffers: readonly GPUBuffer[];
   /** The buffers for the rows of batches; undefined without data. */
   readonly rows: GpuRows | undefined;
-  /** Losses and gradients of each micro-batch: of the first over what was there, of the others added to it. */
+  /** Losses and gradients of each micro-batch: the first overwrites, the others add. */
   readonly microBatches: readonly (readonly Dispatch[])[];
-  /** Once after them. */
+  /** Encoded once, after them. */
   readonly after: readonly Dispatch[];
   /**
    * Sums of weighted losses and of hits, two float32 for each replica, micro-batch after micro-batch; after them, with
-   * `hasPenalty`, what is added to every mean loss.
+   * `hasPenalty`, the penalty that is added to every mean loss.
    */
   readonly totals: GPUBuffer;
   readonly hasPenalty: boolean;
-  /** Examples that a batch without rows is the mean of. */
+  /** The number of examples that a batch without rows averages over. */
   readonly examples: number;
-  /** Writes the sums of the rows in {@link GpuRows.evaluated} in the place of the first micro-batch's. */
+  /** Writes the sums over the rows in {@link GpuRows.evaluated} in place of the first micro-batch's. */
   evaluation(data: Dataset | undefined): Promise<GpuEvaluation>;
 }
 
 export interface GpuRows {
-  /** Of micro-batch i from byte `stride`·i on: how many rows, 1 / Σ weight of the whole batch, and the rows. */
+  /** For micro-batch i, from byte `stride`·i on: how many rows, 1 / Σ weight of the whole batch, and the rows. */
   readonly buffer: GPUBuffer;
   readonly stride: number;
   /** Rows of a micro-batch. */
   readonly atOnce: number;
-  /** The same for rows that are evaluated, so that the rows that were set stay. */
+  /** The same for evaluated rows, so that the rows that were set stay. */
   readonly evaluated: GPUBuffer;
 }
 
@@ -150,7 +150,7 @@ export interface GpuEvaluation {
   readonly buffers: readonly GPUBuffer[];
 }
 
-/** Of each replica's sums in {@link GpuProgram.totals}: loss and hits. */
+/** Bytes of each replica's sums in {@link GpuProgram.totals}: loss and hits. */
 export const totalBytes = 8;
 
 /**
@@ -181,8 +181,8 @@ export function initialTensors<Start>(trainable: Trainable<Start>, start?: Start
 /**
  * Segments by the names and shapes that a program has.
  *
- * @param whose What errors call the owner of these shapes: "the model's has".
- * @throws OptionError where one is missing or has another shape.
+ * @param whose The start of errors about these shapes: "the model's has".
+ * @throws OptionError if one is missing or has another shape.
  */
 export function matchSegments(
   segments: readonly Segment[],

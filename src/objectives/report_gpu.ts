@@ -1,5 +1,5 @@
 // The submissions of an objective: one command buffer with one pass each, whose totals and control buffer come back through a
-// pool of mapped buffers while later steps already run. Only submissions that ran are reported: the pool checks that, and an
+// pool of mapped buffers while later steps already run. Only submissions that ran are reported: the pool checks this, and an
 // update must show in the control buffer.
 
 import { DeviceError } from "../base/errors.ts";
@@ -14,11 +14,11 @@ import type { Dataset } from "./data/dataset.ts";
 import { rowsInOrder } from "./objective.ts";
 import { createPipeline } from "./pipeline.ts";
 
-/** What one submission reports. */
+/** The report of one submission. */
 export interface Report {
   /** The totals. */
   readonly floats: Float32Array;
-  /** Whether a replica was halted then, so that its totals are of an earlier one. */
+  /** Whether a replica was halted then, so that its totals are from an earlier one. */
   isHalted(replica: number): boolean;
   /** Each replica's stats after it, which the optimizer observes. */
   stats(): readonly Stats[];
@@ -32,7 +32,7 @@ export class Reports {
   readonly #accumulate: number;
   #destroyed = false;
 
-  /** @param bytes How much of `totals` is reported, a multiple of 4. */
+  /** @param bytes How many bytes of `totals` are reported, a multiple of 4. */
   constructor(optimizer: GpuOptimizer, totals: GPUBuffer, bytes: number) {
     this.#optimizer = optimizer;
     this.#accumulate = accumulateOf(optimizer.config);

@@ -46,7 +46,7 @@ export interface CustomSnippets {
   readonly fragment: Snippet;
 }
 
-/** The kernels of a custom objective. The fragment comes last: so an error about a duplicate name points at its author's line. */
+/** The kernels of a custom objective. The fragment comes last, so that an error about a duplicate name points at its author's line. */
 export function customSources(title: string, { counts, places, fragment }: CustomSnippets) {
   const bound = [
     counts,
@@ -72,7 +72,7 @@ export function customSources(title: string, { counts, places, fragment }: Custo
   };
 }
 
-/** The kernel that takes a custom objective apart to verify it. */
+/** The kernel that evaluates a custom objective's functions one by one, to verify it. */
 export function customProbeSource(
   title: string,
   { counts, fragment }: Pick<CustomSnippets, "counts" | "fragment">,

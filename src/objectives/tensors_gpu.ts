@@ -1,4 +1,4 @@
-// What the objectives' kernels share on the host's side: sizes, replicas, tensors, sums of losses.
+// The host's part that all kernels of objectives share: sizes, replicas, tensors, sums of losses.
 import { bytesOf, type CreateBuffer } from "../engines/gpu/allocate.ts";
 import { isSoftware } from "../engines/gpu/device.ts";
 import { compileKernel, type Dispatch } from "../engines/gpu/kernel.ts";
@@ -9,7 +9,7 @@ import { totalSource } from "./sources.ts";
 /** Invocations of a workgroup of the kernels that shaders/objectives/linear.wgsl counts. */
 export const lanes = 64;
 
-/** Where kernels find which replicas are halted (shaders/objectives/replicas.wgsl). */
+/** The constants by which kernels find halted replicas (shaders/objectives/replicas.wgsl). */
 export function replicaConstants(optimizer: GpuOptimizer): Record<string, number> {
   return {
     control_stride: optimizer.controlBytes / optimizer.replicas / 4,
@@ -25,7 +25,7 @@ export function tensor(optimizer: GpuOptimizer, role: "params" | "gradients", na
   return { ...first, size: first.size! + stride * (optimizer.replicas - 1), stride: stride / 4 };
 }
 
-/** The uniform buffer of a kernel's sizes: integers first, then floats. Other sizes compile nothing. */
+/** The uniform buffer of a kernel's sizes: integers first, then floats. Other sizes do not recompile it. */
 export function createSizes(create: CreateBuffer, whole: readonly number[], others: readonly number[] = []): GPUBuffer {
   const bytes = new Uint8Array(4 * (whole.length + others.length));
   bytes.set(bytesOf(Uint32Array.from(whole)));

@@ -8,11 +8,11 @@ import { normalise, readSeed, signs } from "./extremes.ts";
 import { Lanczos, lanczosScalars } from "./lanczos.ts";
 import { type CurvatureMethod, type CurvatureOptions, Operator } from "./operator.ts";
 
-/** A share of all eigenvalues, and where it lies. */
+/** An eigenvalue, and its share of all eigenvalues. */
 export interface DensityPoint {
   /** The eigenvalue. */
   readonly value: number;
-  /** The share of eigenvalues about it; they add up to 1. */
+  /** The share of eigenvalues near it; they add up to 1. */
   readonly weight: number;
 }
 
@@ -20,7 +20,7 @@ export interface DensityPoint {
 export interface ReplicaDensity {
   /** From the smallest eigenvalue to the largest. */
   readonly points: readonly DensityPoint[];
-  /** The same as a curve: of every point a normal density as wide as `width`. */
+  /** The same as a curve: a normal density of width `width` at every point. */
   readonly curve: { readonly x: readonly number[]; readonly y: readonly number[] };
   /** The standard deviation of the curve's normals. */
   readonly width: number;
@@ -28,17 +28,17 @@ export interface ReplicaDensity {
 
 /** The density of eigenvalues in the first replica, and in each. */
 export interface Density extends ReplicaDensity {
-  /** By replica, where there are several. */
+  /** By replica, if there are several. */
   readonly replicas: readonly ReplicaDensity[];
   /** Hessian-vector products that it took, of all replicas at once. */
   readonly products: number;
   /** Gradients that it took. */
   readonly gradients: number;
-  /** How products are formed. */
+  /** How products are computed. */
   readonly method: CurvatureMethod;
 }
 
-/** How a density is taken. */
+/** Options of a density. */
 export interface DensityOptions extends CurvatureOptions {
   /** Random vectors, a whole number in [1, 100]; default 4. */
   readonly probes?: number | undefined;
@@ -51,7 +51,7 @@ export interface DensityOptions extends CurvatureOptions {
 /**
  * The density of the eigenvalues of an objective's Hessian.
  *
- * @throws OptionError for options that are none; DeviceError where its vectors do not fit.
+ * @throws OptionError for invalid options; DeviceError where its vectors do not fit.
  */
 export async function density(objective: Objective, options: DensityOptions = {}): Promise<Density> {
   const names = ["rows", "tensors", "replica", "precondition", "seed", "probes", "steps", "points"];

@@ -4,8 +4,8 @@ import { OptionError } from "../../base/errors.ts";
 import { type InReplica, type Optimizer, readOptimizer } from "../../optimizer/optimizer.ts";
 
 /**
- * The curvature beyond which an optimizer's steps grow, at a 0-based step: of sgd 2 / lr, with momentum μ and dampening d
- * 2(1 + μ) / ((1 - d)·lr), with Nesterov's 2(1 + μ) / ((1 + 2μ)·lr); of adam and adamw 2(1 + β1) / ((1 - β1)·lr), of the
+ * The curvature beyond which an optimizer's steps grow, at a 0-based step: for sgd 2 / lr, with momentum μ and dampening d
+ * 2(1 + μ) / ((1 - d)·lr), with Nesterov's 2(1 + μ) / ((1 + 2μ)·lr); for adam and adamw 2(1 + β1) / ((1 - β1)·lr), of the
  * preconditioned Hessian. Weight decay does not count. From the characteristic polynomial of each update on a quadratic (Cohen
  * et al. 2021, Gradient descent on neural networks typically occurs at the edge of stability, and 2022).
  *
@@ -17,7 +17,7 @@ export function edge(optimizer: Optimizer, step = 0, where: InReplica = {}): num
   if (rule.name === "sgd") {
     const [lr, momentum, dampening] = [hyper("lr"), hyper("momentum"), hyper("dampening")];
     if (nesterov) return (2 * (1 + momentum)) / (lr * (1 + 2 * momentum));
-    // A momentum of nothing is damped by nothing.
+    // Without momentum, dampening has no effect.
     return (2 * (1 + momentum)) / (lr * (momentum === 0 ? 1 : 1 - dampening));
   }
   if (rule.name === "adam" || rule.name === "adamw") {

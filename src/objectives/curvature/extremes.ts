@@ -1,5 +1,5 @@
-// The largest and smallest eigenvalues of an objective's Hessian, with bounds of their errors: sharpness, measured once or again
-// and again along a run, and several eigenvalues at either end.
+// The largest and smallest eigenvalues of an objective's Hessian, with error bounds: sharpness, measured once or repeatedly
+// during a run, and several eigenvalues at either end.
 
 import { readNumber } from "../../base/options.ts";
 import { Random } from "../../base/random.ts";
@@ -9,59 +9,59 @@ import { firstAndEach, type Objective } from "../objective.ts";
 import { Lanczos, lanczosScalars, type Ritz } from "./lanczos.ts";
 import { type CurvatureMethod, type CurvatureOptions, Operator } from "./operator.ts";
 
-/** An eigenvalue, and how far an eigenvalue may be from it. */
+/** An estimated eigenvalue and its error bound. */
 export interface Eigenvalue {
   /** The estimate. */
   readonly value: number;
-  /** An eigenvalue is within this of it, as far as residuals and the agreement of differences say. */
+  /** An eigenvalue is within this of it, as far as residuals and the agreement of differences show. */
   readonly bound: number;
 }
 
 /** The largest eigenvalue of one replica. */
 export interface ReplicaSharpness extends Eigenvalue {
-  /** Whether the bound is within the tolerance that was asked for. */
+  /** Whether the bound is within the requested tolerance. */
   readonly converged: boolean;
 }
 
 /** The largest eigenvalue of the Hessian in the first replica, and in each. */
 export interface Sharpness extends ReplicaSharpness {
-  /** By replica, where there are several. */
+  /** By replica, if there are several. */
   readonly replicas: readonly ReplicaSharpness[];
   /** Hessian-vector products that it took, of all replicas at once. */
   readonly products: number;
   /** Gradients that it took, those that found the strides included. */
   readonly gradients: number;
-  /** How products are formed. */
+  /** How products are computed. */
   readonly method: CurvatureMethod;
 }
 
-/** How sharpness is measured. */
+/** Options of sharpness. */
 export interface SharpnessOptions extends CurvatureOptions {
   /** How far the value may be from an eigenvalue, relative to it, in (0, 1); default 0.01. */
   readonly tolerance?: number | undefined;
-  /** Products at most of one measurement, a whole number in [2, 1000]; default 60. */
+  /** The most products of one measurement, a whole number in [2, 1000]; default 60. */
   readonly products?: number | undefined;
 }
 
-/** From where a meter goes on. */
+/** The state from which a meter continues. */
 export interface MeterState {
   /** The eigenvector, by replica. */
   readonly vector: readonly Float64Array[];
-  /** How far apart gradients are along it, relative to 1 + ‖parameters‖, by replica. */
+  /** The distance of gradients along it, relative to 1 + ‖parameters‖, by replica. */
   readonly strides: readonly number[];
 }
 
-/** Measures sharpness again and again, from where it was left: far cheaper than anew. */
+/** Measures sharpness repeatedly, each time from the last eigenvector: far cheaper than from a random one. */
 export interface SharpnessMeter {
-  /** At the parameters as they are, and with the second moment as it is. */
+  /** At the current parameters, and with the current second moment. */
   measure(): Promise<Sharpness>;
   /** Elements of the eigenvector in one replica. */
   readonly length: number;
-  /** What the next measurement goes on from; null where it begins anew. */
+  /** The state from which the next measurement continues; null if it starts afresh. */
   state(): Promise<MeterState | null>;
-  /** Goes on from the state of a meter with the same options, to the bit. */
+  /** Continues from the state of a meter with the same options, to the bit. */
   restore(state: MeterState): void;
-  /** Forgets the eigenvector, so that the next measurement begins anew. */
+  /** Forgets the eigenvector, so that the next measurement starts afresh. */
   reset(): void;
   /** Frees what it holds. */
   destroy(): void;
@@ -69,19 +69,19 @@ export interface SharpnessMeter {
 
 const sharedOptions = ["rows", "tensors", "replica", "precondition", "seed", "tolerance", "products"] as const;
 
-/** Products before strides are chosen along what they have found. */
+/** Products before strides are chosen along the vector that they found. */
 const rough = 4;
 
-/** Most products of several eigenvalues, unless the caller says. */
+/** The default limit on products for several eigenvalues. */
 const usual = 300;
 
-/** How well two strides must agree for a tolerance. */
+/** How closely two strides must agree for a tolerance. */
 const enoughFor = (tolerance: number) => Math.min(1e-3, tolerance / 10);
 
 /**
  * A meter of the largest eigenvalue of an objective's Hessian.
  *
- * @throws OptionError for options that are none; DeviceError where its vectors do not fit.
+ * @throws OptionError for invalid options; DeviceError where its vectors do not fit.
  */
 export async function createMeter(objective: Objective, options: SharpnessOptions = {}): Promise<SharpnessMeter> {
   const read = readFields("options", options, sharedOptions) as SharpnessOptions;
@@ -109,7 +109,7 @@ export async function createMeter(objective: Objective, options: SharpnessOption
         }
         let found = await climb(operator, lanczos, vector, product, tolerance);
         if (found.some(({ apart }) => apart > tolerance / 2) && operator.products - products < most) {
-          // The strides are no longer those that suit these parameters.
+          // The strides no longer suit these parameters.
           await operator.search(vector, product, enoughFor(tolerance));
           found = await climb(operator, lanczos, vector, product, tolerance);
         }
@@ -142,9 +142,9 @@ export async function createMeter(objective: Objective, options: SharpnessOption
 }
 
 /**
- * The largest eigenvalue of an objective's Hessian, at the parameters as they are.
+ * The largest eigenvalue of an objective's Hessian, at the current parameters.
  *
- * @throws OptionError for options that are none; DeviceError where its vectors do not fit.
+ * @throws OptionError for invalid options; DeviceError where its vectors do not fit.
  */
 export async function sharpness(objective: Objective, options: SharpnessOptions = {}): Promise<Sharpness> {
   const meter = await createMeter(objective, options);
@@ -161,19 +161,19 @@ export interface ReplicaEigenvalues {
   readonly largest: readonly Eigenvalue[];
   /** From the smallest up. */
   readonly smallest: readonly Eigenvalue[];
-  /** Whether every bound is within the tolerance that was asked for. */
+  /** Whether every bound is within the requested tolerance. */
   readonly converged: boolean;
 }
 
 /** The eigenvalues at both ends in the first replica, and in each. */
 export interface Eigenvalues extends ReplicaEigenvalues {
-  /** By replica, where there are several. */
+  /** By replica, if there are several. */
   readonly replicas: readonly ReplicaEigenvalues[];
   /** Hessian-vector products that it took, of all replicas at once. */
   readonly products: number;
   /** Gradients that it took. */
   readonly gradients: number;
-  /** How products are formed. */
+  /** How products are computed. */
   readonly method: CurvatureMethod;
 }
 
@@ -186,10 +186,10 @@ export interface EigenvalueOptions extends SharpnessOptions {
 }
 
 /**
- * The largest and the smallest eigenvalues of an objective's Hessian, each once for every time that Lanczos' method finds it. Each is
- * the Rayleigh quotient of its vector, whose product is formed anew from four gradients; bounds come of what is left then.
+ * The largest and the smallest eigenvalues of an objective's Hessian, each as often as Lanczos' method finds it. Each is the
+ * Rayleigh quotient of its vector, whose product is computed again from four gradients; bounds follow from its residual.
  *
- * @throws OptionError for options that are none; DeviceError where its vectors do not fit.
+ * @throws OptionError for invalid options; DeviceError where its vectors do not fit.
  */
 export async function eigenvalues(objective: Objective, options: EigenvalueOptions = {}): Promise<Eigenvalues> {
   const read = readFields("options", options, [...sharedOptions, "largest", "smallest"]) as EigenvalueOptions;
@@ -233,7 +233,7 @@ export async function eigenvalues(objective: Objective, options: EigenvalueOptio
       await lanczos.step();
     } while (lanczos.canGoOn && (lanczos.steps % 5 > 0 || !lanczos.ritz().every(done)));
     const ritz = lanczos.ritz();
-    /** One at the same place of an end, in all replicas. */
+    /** Refines the eigenvalue at one place of an end, in all replicas. */
     const refined = async (indices: readonly (number | undefined)[]): Promise<readonly (Eigenvalue | undefined)[]> => {
       lanczos.combine(
         ritz.map(({ vectors }, r) => (indices[r] === undefined ? undefined : vectors[indices[r]])),
@@ -244,7 +244,7 @@ export async function eigenvalues(objective: Objective, options: EigenvalueOptio
       await operator.product(vector, spare, undefined, true);
       space.dots(alone(product), vector, 0);
       space.dots(alone(spare), vector, 1);
-      // The error of a difference goes with the square of its stride (Richardson 1911).
+      // The error of a difference is proportional to the square of its stride (Richardson 1911).
       space.combine(product, 16 / 15, alone(spare), [-1 / 15]);
       const pairs = await space.scalars(0, 2);
       const quotients = pairs.map(([narrow, wide]) => narrow! + (narrow! - wide!) / 15);
@@ -281,7 +281,7 @@ export async function eigenvalues(objective: Objective, options: EigenvalueOptio
   }
 }
 
-/** @throws OptionError for what is no seed. */
+/** @throws OptionError for an invalid seed. */
 export function readSeed(seed: unknown): number {
   return readNumber("seed", seed ?? 0, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true });
 }
@@ -296,7 +296,7 @@ export function signs({ length }: VectorSpace, seed: number, stream: number): Fl
   });
 }
 
-/** v := v / ‖v‖, in each replica, with room for one vector; what the norms were. */
+/** v := v / ‖v‖, in each replica; `spare` has room for one vector. Returns the norms. */
 export async function normalise(space: VectorSpace, v: At, spare: At): Promise<readonly number[]> {
   space.norm(v, 0);
   const norms = (await space.scalars(0, 1)).map(([norm]) => norm!);
@@ -319,8 +319,8 @@ function toTop(lanczos: Lanczos, vector: At): void {
 
 /**
  * Lanczos' method from a vector until the largest value's residual is small; the vector becomes that of the value. The residual
- * alone bounds the error: what is divided by a distance to other eigenvalues takes two that lie close together for one that has
- * converged. At last the value is held against that at another stride.
+ * alone bounds the error: a bound divided by the distance to other eigenvalues takes two that lie close together for one that has
+ * converged. Finally the value is compared with that at another stride.
  */
 async function climb(operator: Operator, lanczos: Lanczos, vector: At, product: At, tolerance: number) {
   const { space } = operator;
@@ -343,17 +343,17 @@ async function climb(operator: Operator, lanczos: Lanczos, vector: At, product: 
   });
 }
 
-/** How far a Ritz value may be off. */
+/** The error bound of a Ritz value. */
 function errorOf(ritz: Ritz, index: number): number {
   return sharper(ritz.residuals[index] ?? Number.POSITIVE_INFINITY, gapOf(ritz, index));
 }
 
-/** A residual bounds the error, and so does its square over the distance to the other eigenvalues (Parlett 1980, 11.7). */
+/** A residual bounds the error, and so does its square divided by the distance to other eigenvalues (Parlett 1980, 11.7). */
 function sharper(residual: number, gap: number): number {
   return Math.min(residual, residual ** 2 / gap);
 }
 
-/** To the nearest other Ritz value, as far as that is known itself. */
+/** The distance to the nearest other Ritz value, less the latter's residual. */
 function gapOf({ values, residuals }: Ritz, index: number): number {
   let gap = Number.POSITIVE_INFINITY;
   for (const other of [index - 1, index + 1]) {

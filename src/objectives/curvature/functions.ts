@@ -1,4 +1,4 @@
-// The curvature of any objective, as one namespace: what to measure it with.
+// The functions that measure the curvature of any objective, as one namespace.
 
 export { density } from "./density.ts";
 export { edge } from "./edge.ts";

@@ -1,23 +1,23 @@
 // Lanczos' method with full reorthogonalisation (Paige 1976; Golub and Van Loan, Matrix Computations, 10.3), on all replicas of an
-// operator's space at once: the basis stays on the engine, the small tridiagonal matrices come to the host.
+// operator's space at once: the basis stays on the engine, only the small tridiagonal matrices come to the host.
 
 import { type At, alone, at, type Block, copy, span } from "../../engines/vectors.ts";
 import type { Operator } from "./operator.ts";
 import { type Eigen, tridiagonalEigen } from "./symmetric.ts";
 
-/** Vectors of the basis that are made, and summed over, together. */
+/** Vectors of the basis that are allocated, and summed over, together. */
 const together = 32;
 
-/** What is left of a product beside the basis, relative to the largest of it, where it is nothing but rounding. */
+/** A product outside the basis counts as rounding error up to this, relative to the largest element of the matrix. */
 const nothing = { cpu: 1e-12, webgpu: 1e-6 } as const;
 
-/** What is known of one replica. */
+/** The Ritz values and vectors of one replica. */
 export interface Ritz extends Eigen {
-  /** Of each value the norm of what its equation leaves: an eigenvalue is no further from it. */
+  /** The residual norm of each value: some eigenvalue is no further from it. */
   readonly residuals: readonly number[];
 }
 
-/** Scalars of a space that so many steps need. */
+/** Scalars of a space that this many steps need. */
 export const lanczosScalars = (steps: number) => 2 * steps + 8;
 
 export class Lanczos {
@@ -27,10 +27,10 @@ export class Lanczos {
   readonly #basis: Block[] = [];
   readonly #work: Block;
   readonly #most: number;
-  /** By replica the elements on the diagonal and beside it; those of a replica that came to an end stay as they are. */
+  /** By replica, the elements on the diagonal and beside it; those of a replica that has ended stay as they are. */
   readonly #diagonals: number[][];
   readonly #besides: number[][];
-  /** The replicas whose basis spans all that products lead to. */
+  /** The replicas whose basis is complete: further products stay in it. */
   readonly #ended: boolean[];
 
   private constructor(operator: Operator, work: Block, most: number) {
@@ -43,12 +43,12 @@ export class Lanczos {
     this.#ended = Array.from({ length: replicas }, () => false);
   }
 
-  /** @param most Steps that will be made at most; memory is taken as they come. */
+  /** @param most The most steps that will be made; memory is allocated as they come. */
   static async open(operator: Operator, most: number): Promise<Lanczos> {
     return new Lanczos(operator, await operator.space.create(1), most);
   }
 
-  /** Begins with a vector of any norm but 0. */
+  /** Starts with a vector of any norm but 0. */
   async start(from: At): Promise<void> {
     const { space } = this.#operator;
     this.steps = 0;
@@ -72,7 +72,7 @@ export class Lanczos {
     return this.steps < this.#most && this.#ended.some((ended) => !ended);
   }
 
-  /** The vector that the next step multiplies. */
+  /** The vector for the next product. */
   get next(): At {
     return this.#vector(this.steps);
   }
@@ -83,7 +83,7 @@ export class Lanczos {
     const w = at(this.#work);
     await this.#room(count);
     await this.#operator.product(this.#vector(nth), w);
-    // Once more: what the first time left over by rounding.
+    // Twice, to remove what rounding left the first time.
     for (const first of [0, count]) {
       for (const { part, offset } of this.#parts(count)) space.dots(part, w, first + offset);
       for (const { part, offset } of this.#parts(count)) space.combine(w, 1, part, first + offset, -1);
@@ -107,7 +107,7 @@ export class Lanczos {
     space.combine(this.#vector(count), 0, alone(w), 0);
   }
 
-  /** What is known so far, by replica. */
+  /** The Ritz values and vectors so far, by replica. */
   ritz(): readonly Ritz[] {
     return this.#diagonals.map((diagonal, r) => {
       const beside = this.#besides[r]!;
@@ -117,7 +117,7 @@ export class Lanczos {
     });
   }
 
-  /** into := the Ritz vector that each replica's list of elements says; zeros where there is none. */
+  /** into := the Ritz vector with each replica's elements; zeros where there are none. */
   combine(elements: readonly (Float64Array | undefined)[], into: At): void {
     const { space } = this.#operator;
     const lists = elements.map((list) => Float64Array.from({ length: this.steps }, (_, i) => list?.[i] ?? 0));
@@ -133,7 +133,7 @@ export class Lanczos {
     for (const block of [...this.#basis, this.#work]) this.#operator.space.free(block);
   }
 
-  /** Makes sure that there is a vector `index` of the basis. */
+  /** Makes sure that the basis has room for vector `index`. */
   async #room(index: number): Promise<void> {
     while (this.#basis.length * together <= index) {
       const left = this.#most + 1 - this.#basis.length * together;

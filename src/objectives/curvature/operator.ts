@@ -1,5 +1,5 @@
-// The Hessian of an objective as a symmetric operator on vectors, as it is or seen through an adaptive rule's second moment:
-// what eigenvalues, traces and densities are taken of.
+// The Hessian of an objective as a symmetric operator on vectors, plain or preconditioned by an adaptive rule's second moment:
+// the operator of eigenvalues, traces and densities.
 
 import { OptionError } from "../../base/errors.ts";
 import { readMade } from "../../base/options.ts";
@@ -10,27 +10,27 @@ import type { Field } from "../field.ts";
 import { Hessian } from "../hessian.ts";
 import type { Objective } from "../objective.ts";
 
-/** Of what the curvature is. */
+/** The function whose curvature is measured. */
 export interface CurvatureOptions {
-  /** The rows whose mean loss it is of; where there is data. */
+  /** The rows whose mean loss is used; only with data. */
   readonly rows?: Uint32Array | undefined;
-  /** The tensors that vary, by name, glob or regular expression: the Hessian's block of them. Default all. */
+  /** The tensors that vary, by name, glob or regular expression: their block of the Hessian is used. Default all. */
   readonly tensors?: Pattern | readonly Pattern[] | undefined;
-  /** The only replica; default all of them side by side. */
+  /** The single replica to use; default all of them side by side. */
   readonly replica?: number | undefined;
   /**
-   * The optimizer of an adaptive rule, whose step divides by P = √v̂ + eps: then it is the curvature of P^-½ H P^-½, which is that
-   * of P^-1 H (Cohen et al. 2022, Adaptive gradient methods at the edge of stability). Default: of H itself.
+   * The optimizer of an adaptive rule, whose step divides by P = √v̂ + eps: the curvature is then that of P^-½ H P^-½, which equals
+   * that of P^-1 H (Cohen et al. 2022, Adaptive gradient methods at the edge of stability). Default: that of H itself.
    */
   readonly precondition?: Optimizer | undefined;
-  /** Of the vectors that are drawn at random, a whole number in [0, 2^53); default 0. */
+  /** Seed of the random vectors, a whole number in [0, 2^53); default 0. */
   readonly seed?: number | undefined;
 }
 
-/** How products are formed: from central differences of gradients. */
+/** How products are computed: from central differences of gradients. */
 export type CurvatureMethod = "differences";
 
-/** P^-½, and room for what it makes of a vector. */
+/** P^-½, and room for its product with a vector. */
 interface Roots {
   readonly root: At;
   readonly scaled: At;
@@ -39,7 +39,7 @@ interface Roots {
 /** A symmetric operator over a space. */
 export class Operator {
   readonly space: VectorSpace;
-  /** Products that were formed. */
+  /** Products computed so far. */
   products = 0;
   readonly #field: Field;
   readonly #hessian: Hessian;
@@ -51,7 +51,7 @@ export class Operator {
     this.#roots = roots;
   }
 
-  /** @param scalars How many scalars of its space are wanted. */
+  /** @param scalars How many scalars of its space the caller needs. */
   static async open(
     objective: Objective,
     { rows, tensors, replica, precondition }: CurvatureOptions,
@@ -76,7 +76,7 @@ export class Operator {
     }
   }
 
-  /** Gradients that were computed. */
+  /** Gradients computed so far. */
   get gradients(): number {
     return this.#hessian.gradients;
   }
@@ -90,7 +90,7 @@ export class Operator {
     this.#hessian.strides = strides;
   }
 
-  /** Takes the parameters as they are for the point, and the second moment as it is. */
+  /** Takes the current parameters as the point, and the current second moment. */
   async begin(precondition: Optimizer | undefined): Promise<void> {
     await this.#hessian.begin();
     if (!this.#roots || !precondition) return;
@@ -100,7 +100,7 @@ export class Operator {
     this.space.invertRoots(root, scale, epsilon);
   }
 
-  /** Finds the strides of the products to come along a vector of norm 1. */
+  /** Finds the strides of later products, along a vector of norm 1. */
   async search(v: At, into: At, enough: number): Promise<void> {
     const [along, norms] = await this.#scaled(v);
     await this.#hessian.search(along, norms, into, enough);
@@ -110,7 +110,7 @@ export class Operator {
    * into := A·v.
    *
    * @param norms Of v, by replica; default 1.
-   * @param wide Whether gradients are four times as far apart: what the two make of a vector says how good they are.
+   * @param wide Whether gradients are four times as far apart: the difference of both products estimates their error.
    */
   async product(v: At, into: At, norms?: readonly number[], wide = false): Promise<void> {
     this.products++;
@@ -137,7 +137,7 @@ export class Operator {
   }
 }
 
-/** What a second moment is multiplied by, and what is added to its root, where a step divides by it. */
+/** The factor of a second moment, and the term added to its root, where a step divides by it. */
 async function momentOf(optimizer: Optimizer): Promise<{ readonly scale: number; readonly epsilon: number }> {
   const { rule } = optimizer.config;
   const name = rule.name;

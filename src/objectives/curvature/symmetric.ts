@@ -1,7 +1,7 @@
 // Eigenvalues and eigenvectors of a small symmetric tridiagonal matrix, in float64: implicit QL with Wilkinson's shift (Bowdler,
 // Martin, Reinsch and Wilkinson 1968).
 
-/** Eigenvalues from the largest to the smallest, and of each the eigenvector's elements. */
+/** Eigenvalues from the largest to the smallest, with their eigenvectors. */
 export interface Eigen {
   readonly values: readonly number[];
   /** vectors[i] belongs to values[i]; of norm 1. */
@@ -10,14 +10,14 @@ export interface Eigen {
 
 /**
  * @param diagonal The elements of the diagonal.
- * @param beside Those beside it: one fewer, or more, which are passed over.
+ * @param beside The elements beside it: one fewer; any further ones are ignored.
  */
 export function tridiagonalEigen(diagonal: readonly number[], beside: readonly number[]): Eigen {
   const n = diagonal.length;
   const d = Float64Array.from(diagonal);
   const e = new Float64Array(n);
   for (let i = 0; i < n - 1; i++) e[i] = beside[i]!;
-  // Row k is the k-th eigenvector once all is rotated.
+  // Row k is the k-th eigenvector after all rotations.
   const z = Array.from({ length: n }, (_, i) => {
     const row = new Float64Array(n);
     row[i] = 1;

@@ -9,7 +9,7 @@ import { breathe } from "../turns.ts";
 import { normalise, readSeed, signs } from "./extremes.ts";
 import { type CurvatureMethod, type CurvatureOptions, Operator } from "./operator.ts";
 
-/** An estimate and its standard error; 0 where it is exact. */
+/** An estimate and its standard error, which is 0 if it is exact. */
 export interface Estimate {
   /** The estimate. */
   readonly value: number;
@@ -19,32 +19,32 @@ export interface Estimate {
 
 /** The traces of one replica. */
 export interface ReplicaTrace extends Estimate {
-  /** Of the square of the Hessian, Σλ². */
+  /** The trace of the square of the Hessian, Σλ². */
   readonly square: Estimate;
 }
 
 /** The trace of the Hessian in the first replica, and in each. */
 export interface Trace extends ReplicaTrace {
-  /** By replica, where there are several. */
+  /** By replica, if there are several. */
   readonly replicas: readonly ReplicaTrace[];
   /** Hessian-vector products that it took, of all replicas at once. */
   readonly products: number;
   /** Gradients that it took. */
   readonly gradients: number;
-  /** How products are formed. */
+  /** How products are computed. */
   readonly method: CurvatureMethod;
 }
 
-/** How a trace is taken. */
+/** Options of a trace. */
 export interface TraceOptions extends CurvatureOptions {
-  /** Products; from as many as there are parameters on it is exact. A whole number in [6, 2^31]; default 60. */
+  /** Products; the trace is exact if there are at least as many as parameters. A whole number in [6, 2^31]; default 60. */
   readonly products?: number | undefined;
 }
 
 /**
  * The trace of an objective's Hessian, and of its square.
  *
- * @throws OptionError for options that are none; DeviceError where its vectors do not fit.
+ * @throws OptionError for invalid options; DeviceError where its vectors do not fit.
  */
 export async function trace(objective: Objective, options: TraceOptions = {}): Promise<Trace> {
   const names = ["rows", "tensors", "replica", "precondition", "seed", "products"];
@@ -71,7 +71,7 @@ export async function trace(objective: Objective, options: TraceOptions = {}): P
 /** Products whose scalars are read together. */
 const atOnce = 16;
 
-/** From the product of every unit vector. */
+/** The exact trace, from the product of every unit vector. */
 async function exact(operator: Operator, pair: Block): Promise<readonly ReplicaTrace[]> {
   const { space } = operator;
   const [unit, product] = [at(pair, 0), at(pair, 1)];
@@ -83,7 +83,7 @@ async function exact(operator: Operator, pair: Block): Promise<readonly ReplicaT
     space.write(unit, [values]);
     values[i] = 0;
     await operator.product(unit, product);
-    // The first scalar is the operator's.
+    // The operator uses the first scalar.
     space.dots(alone(product), unit, 1 + 2 * waiting);
     space.dots(alone(product), product, 2 + 2 * waiting);
     waiting++;
@@ -99,7 +99,7 @@ async function exact(operator: Operator, pair: Block): Promise<readonly ReplicaT
   return sums.map(([value, square]) => ({ value: value!, error: 0, square: { value: square!, error: 0 } }));
 }
 
-/** A third of the products finds where the Hessian is large, a third takes its trace there, and a third samples what is left. */
+/** A third of the products finds where the Hessian is large, a third takes its trace there, and a third samples the rest. */
 async function estimated(
   operator: Operator,
   pair: Block,
@@ -144,14 +144,14 @@ async function estimated(
   });
 }
 
-/** Puts a scalar into each replica's list. */
+/** Appends a scalar to each replica's list. */
 function put(scalars: readonly Float64Array[], lists: readonly number[][]): void {
   scalars.forEach(([value], r) => {
     lists[r]!.push(value!);
   });
 }
 
-/** v := v less what of it lies along the first vectors of a basis. */
+/** v := v less its components along the first vectors of a basis. */
 function apart(space: VectorSpace, v: At, basis: Block, count: number): void {
   space.dots(span(basis, 0, count), v, 0);
   space.combine(v, 1, span(basis, 0, count), 0, -1);

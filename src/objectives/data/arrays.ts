@@ -8,9 +8,9 @@ import { type ClassesOption, readLabels } from "./labels.ts";
 /** Numbers row after row, or an array for each row. */
 export type Rows = ArrayLike<number> | ArrayLike<ArrayLike<number>>;
 
-/** What {@link arrayDataset} takes. */
+/** Options of {@link arrayDataset}. */
 export interface ArrayDatasetOptions {
-  /** What errors call the data set; default "data". */
+  /** The data set's name in errors; default "data". */
   readonly name?: string | undefined;
   /** The numbers of each example. A flat Uint8Array or Float32Array is not copied. */
   readonly inputs: Rows;
@@ -20,7 +20,7 @@ export interface ArrayDatasetOptions {
   readonly targets?: Rows | undefined;
   /** The weight of each example in the mean loss of a batch, >= 0; default equal weights. */
   readonly weights?: ArrayLike<number> | undefined;
-  /** How many classes there are, or their names in order; default what the labels contain. */
+  /** How many classes there are, or their names in order; default those of the labels. */
   readonly classes?: ClassesOption | undefined;
   /** Factor of each input when it is read (1/255 for pixels), > 0; default 1. */
   readonly scale?: number | undefined;
@@ -139,7 +139,7 @@ function countOf({ labels, weights, count }: ArrayDatasetOptions, inputs: Rows, 
   throw new OptionError("count is missing; where inputs and targets are flat it must say how many rows they have");
 }
 
-/** Row after row, all of the same length and as many as that. */
+/** Row after row, `count` of them, all of the same length. */
 function flat(name: string, what: string, rows: Rows, count: number): Uint8Array | Float32Array {
   if (!isNested(rows)) {
     if (rows.length % count !== 0 || rows.length === 0) {
@@ -163,9 +163,9 @@ function flat(name: string, what: string, rows: Rows, count: number): Uint8Array
 }
 
 /**
- * Rows of as many numbers as that.
+ * Rows of `width` numbers each.
  *
- * @throws DataError that names the row which has others.
+ * @throws DataError that names the first row of another width.
  */
 export function rowsOf(name: string, what: string, rows: Rows, width: number): Float32Array {
   const nested = isNested(rows);
@@ -179,7 +179,7 @@ export function rowsOf(name: string, what: string, rows: Rows, width: number): F
   return Float32Array.from(flat(name, what, rows, nested ? rows.length : rows.length / width));
 }
 
-/** Float32, in which numbers too large are infinite. */
+/** As float32, in which numbers too large are infinite. */
 function finite(name: string, what: string, values: ArrayLike<number>, width: number, from: number): Float32Array {
   const found = new Float32Array(values.length);
   for (let i = 0; i < values.length; i++) {

@@ -1,4 +1,4 @@
-// How the columns of a table became a data set's numbers, as plain JSON: a run keeps it beside its model, and reads others by it.
+// How the columns of a table became a data set's numbers, as plain JSON: a run keeps it beside its model, to read other tables.
 import { OptionError, show } from "../../base/errors.ts";
 import { readArray, readBoolean, readNumber, readString } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
@@ -6,53 +6,53 @@ import { readFields } from "../../base/words.ts";
 /** A column by its name in the header, or by its number, counted from 0. */
 export type Column = string | number;
 
-/** A column that is learned from. */
+/** A column to learn from. */
 export interface InputColumn extends TargetColumn {
-  /** The words that it holds, each of which is an input of its own: 1 where the cell has it, else 0. Undefined for numbers. */
+  /** Its words, each of which is an input: 1 where the cell holds that word, else 0. Undefined for numbers. */
   readonly categories?: readonly string[] | undefined;
 }
 
 /** A column of numbers to predict. */
 export interface TargetColumn {
-  /** Which it is. */
+  /** The column. */
   readonly column: Column;
-  /** Where it was standardised: the mean of the rows to train on, which was taken off. */
+  /** If standardised: the mean over the training rows, which was subtracted. */
   readonly mean?: number | undefined;
-  /** Where it was standardised: their deviation, > 0, by which the rest was divided. */
+  /** If standardised: their deviation, > 0, by which the rest was divided. */
   readonly deviation?: number | undefined;
 }
 
 /** How the columns of a table were read. */
 export interface Columns {
-  /** What stood between two cells. */
+  /** The character between two cells. */
   readonly delimiter: string;
   /** How many columns there were. */
   readonly width: number;
   /** Whether the first line held their names. */
   readonly header: boolean;
-  /** The columns that are learned from, in the order of the inputs. */
+  /** The columns to learn from, in the order of the inputs. */
   readonly inputs: readonly InputColumn[];
-  /** The columns of the numbers to predict; none where there are classes. */
+  /** The columns of the numbers to predict; empty if there are classes. */
   readonly targets: readonly TargetColumn[];
-  /** The column of the classes; null where there are numbers to predict. */
+  /** The column of the classes; null if there are numbers to predict. */
   readonly label: Column | null;
-  /** The column of the examples' weights; null where there was none. */
+  /** The column of the examples' weights; null if there is none. */
   readonly weight: Column | null;
 }
 
-/** Inputs that a column becomes. */
+/** How many inputs a column becomes. */
 export function widthOf({ categories }: InputColumn): number {
   return categories?.length ?? 1;
 }
 
-/** @throws OptionError for what a column is called by in no table. */
+/** @throws OptionError for anything but a column's name or number. */
 export function readColumn(name: string, value: unknown): Column {
   if (typeof value === "string" || (Number.isInteger(value) && (value as number) >= 0)) return value as Column;
   throw new OptionError(`${name} is ${show(value)}; it must be a column's name, or its number counted from 0`);
 }
 
 /**
- * Reads what was kept of a table's columns.
+ * Reads a table's saved columns.
  *
  * @throws OptionError that names the field.
  */

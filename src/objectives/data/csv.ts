@@ -31,13 +31,13 @@ export interface CsvOptions {
   readonly delimiter?: string | undefined;
   /** Factor of each input when it is read (1/255 for pixels), > 0; default 1. */
   readonly scale?: number | undefined;
-  /** How many classes there are, or their names in order; default what the file contains. */
+  /** How many classes there are, or their names in order; default those of the file. */
   readonly classes?: ClassesOption | undefined;
 }
 
 /** Options of {@link parseCsv}. */
 export interface CsvTextOptions extends CsvOptions {
-  /** What errors call the data set; default "the CSV". */
+  /** The data set's name in errors; default "the CSV". */
   readonly name?: string | undefined;
 }
 
@@ -98,7 +98,7 @@ export function readCsvOptions(value: unknown, prefix = ""): CsvOptions {
 
 /**
  * Makes a data set from CSV text (RFC 4180: quoted cells, with quotes in them doubled, and lines that end in CRLF or LF). A byte
- * order mark at the beginning and empty lines are ignored. Classes in words get numbers in order of first appearance and keep
+ * order mark at the start and empty lines are ignored. Classes in words get numbers in order of first appearance and keep
  * their names as `classNames`. Time and memory are proportional to the length of the text; a cell holds at most 65,536
  * characters.
  *
@@ -206,7 +206,7 @@ interface Encoding {
   readonly categories: readonly string[] | undefined;
 }
 
-/** Which inputs are categories, and what they hold. */
+/** Which inputs are categories, and their words. */
 function encodingsOf(
   { categories }: CsvOptions,
   table: Table,
@@ -257,26 +257,25 @@ function encode(
   }
 }
 
-/** A table without answers: its rows as they stand, and the numbers that a model takes of them. */
+/** A table without answers: its rows as they are, and the numbers that a model takes from them. */
 export interface InputTable {
-  /** What its columns are called; undefined where its first line is a row. */
+  /** The names of its columns; undefined if its first line is a row. */
   readonly names: readonly string[] | undefined;
   /** The cells of each row. */
   readonly rows: readonly (readonly string[])[];
   /** The inputs, row after row. */
   readonly inputs: Float32Array;
-  /** The columns that hold answers, by number, as far as they are there: of classes, and of numbers. */
+  /** The columns that hold answers, by number, if there are any: of classes, and of numbers. */
   readonly answers: { readonly label: number | undefined; readonly targets: readonly number[] | undefined };
 }
 
 /**
- * Reads a table whose inputs are those of another one; what else the other has may be missing here, and more columns may be there.
+ * Reads a table with the inputs of another one; the other's remaining columns may be missing, and there may be more columns.
  *
- * @param columns How the other was read; undefined for a model that learned from no table, which takes every column but one called
+ * @param columns How the other was read; undefined for a model that learned from no table, which takes every column but one named
  * "label", in order.
- * @param features Numbers that the model takes of a row.
- * @throws DataError that names line and column for a cell that is no number, lines of different lengths, and columns that are
- * not there.
+ * @param features Numbers that the model takes from a row.
+ * @throws DataError that names line and column for a cell that is not a number, lines of different lengths, and missing columns.
  */
 export function readInputTable(
   text: string,
@@ -306,7 +305,7 @@ export function readInputTable(
   return { names: table.names, rows, inputs: Float32Array.from(values), answers: answersOf(table, columns) };
 }
 
-/** Where answers stand in a table that may lack them. */
+/** The columns of answers in a table that may lack them. */
 function answersOf(table: Table, columns: Columns | undefined): InputTable["answers"] {
   const place = (column: Column) =>
     typeof column === "string" ? table.place(column) : table.width === columns?.width ? column : undefined;
@@ -316,12 +315,12 @@ function answersOf(table: Table, columns: Columns | undefined): InputTable["answ
   return { label: label === null ? undefined : place(label), targets: areThere ? targets : undefined };
 }
 
-/** Whether a cell leaves open what stands there. */
+/** Whether a cell leaves its value open. */
 export function isUnknown(cell: string): boolean {
   return /^\s*\?*\s*$/.test(cell) || unknowns.test(cell.trim());
 }
 
-/** Which columns of a table the inputs are. */
+/** The columns of a table that are the inputs. */
 function placesOf(table: Table, columns: Columns | undefined, features: number): readonly number[] {
   if (!columns) {
     const label = table.named("label");
@@ -330,7 +329,7 @@ function placesOf(table: Table, columns: Columns | undefined, features: number):
     throw new DataError(`${table.name} has ${others.length} columns of inputs; the model takes ${features}`);
   }
   const isNumbered = columns.inputs.every(({ column }) => typeof column === "number");
-  // Without the columns that nothing is learned from, the others have other numbers.
+  // Columns that nothing is learned from may be missing, which renumbers the others.
   if (isNumbered && table.width === columns.inputs.length) return [...columns.inputs.keys()];
   if (isNumbered && table.width !== columns.width) {
     throw new DataError(
@@ -340,7 +339,7 @@ function placesOf(table: Table, columns: Columns | undefined, features: number):
   return columns.inputs.map(({ column }) => table.find(column));
 }
 
-/** The other characters that often stand between cells. */
+/** The characters that often separate cells. */
 const delimiters = [",", ";", "\t"];
 
 /** @throws DataError for a single column, which makes no data set, if another delimiter would split it. */
@@ -353,19 +352,19 @@ function checkDelimiter(name: string, delimiter: string, cells: readonly string[
   );
 }
 
-/** One record; it may go over several lines, of which this is the first, counted from 1. */
+/** One record; it may span several lines, of which this is the first, counted from 1. */
 interface Line {
   readonly cells: readonly string[];
   readonly line: number;
 }
 
-/** Characters that a cell may have: far more than a number or a name needs, and what lies between two stray quotes has. */
+/** The most characters of a cell: far more than a number or a name needs, but fewer than usually lie between stray quotes. */
 const longestCell = 65_536;
 
 function* readRecords(name: string, text: string, delimiter: string): Generator<Line, undefined> {
   const end = text.length;
   const separator = delimiter.charCodeAt(0);
-  // Codes, since most of the time goes into this line.
+  // Character codes, since this loop takes most of the time.
   const ends = (at: number) => {
     const code = text.charCodeAt(at);
     return code === separator || code === 10 || code === 13 || at === end;
@@ -434,7 +433,7 @@ function hasHeaderOf(
   if (words.length === cells.length) return true;
   const found =
     words.length === 0
-      ? // What pandas writes above columns without names.
+      ? // The header that pandas writes above columns without names.
         (cells.length > 2 && numbers.every((value, column) => value === column)) ||
         isAboveWords(cells.length, records())
         ? "unclear"
@@ -446,7 +445,7 @@ function hasHeaderOf(
   );
 }
 
-/** Whether a column has words and nothing else below a first line of numbers, such as years above classes. */
+/** Whether a column below a first line of numbers holds nothing but words, such as classes below years. */
 function isAboveWords(width: number, records: Iterable<Line>): boolean {
   const columns = new Set(Array.from({ length: width }, (_, column) => column));
   let rows = -1;
@@ -462,12 +461,12 @@ function isAboveWords(width: number, records: Iterable<Line>): boolean {
   return rows > 0;
 }
 
-/** Words for a number that is not known; as the first cell of a row they are no name of its column. */
+/** Words for an unknown number; at the start of a column they are not its name. */
 const unknowns = /^(na|n\/a|nan|null|nil|none|missing|unknown|[+-]?inf(inity)?)$/i;
 
 /**
- * What a first line of numbers and words is. Names differ from each other, do not come up again in their column, and are distinguished
- * for certain by a column that has numbers and nothing else below a word.
+ * Decides what a first line of numbers and words is. Names differ from each other and do not recur in their column; a column of
+ * nothing but numbers below a word proves that they are names.
  */
 function readMixed(
   cells: readonly string[],
@@ -476,7 +475,7 @@ function readMixed(
   records: Iterable<Line>,
 ): "names" | "row" | "unclear" {
   const isName = (cell: string) => /^\s*[\p{L}_]/u.test(cell) && !unknowns.test(cell.trim());
-  // The first cell above the numbers of rows is left empty.
+  // The cell above row numbers is often empty.
   const areNames = words.every((column) => isName(cells[column]!) || (column === 0 && cells[column]!.trim() === ""));
   const couldName = areNames && numbers.every((value) => !(value < 0));
   if (!couldName || new Set(cells.map((cell) => cell.trim())).size < cells.length) return "row";
@@ -498,13 +497,13 @@ function readMixed(
   return isRepeated ? "row" : "unclear";
 }
 
-/** The columns by number, and how errors name them. */
+/** The columns by number, and their names in errors. */
 class Table {
   readonly name: string;
   readonly #first: Line;
   readonly #hasHeader: boolean;
   readonly #isGuessed: boolean;
-  /** The column of each name; null where several have it. */
+  /** The column of each name; null if several have it. */
   readonly #columns = new Map<string, number | null>();
   readonly width: number;
 
@@ -520,17 +519,17 @@ class Table {
       this.#columns.set(cell, this.#columns.has(cell) ? null : column);
   }
 
-  /** Where a cell stands. */
+  /** The place of a cell, for errors. */
   at(line: number, column: number): string {
     return `${this.name} line ${line}, ${this.called(column)}`;
   }
 
-  /** What the columns are called; undefined where the first line is a row. */
+  /** The names of the columns; undefined if the first line is a row. */
   get names(): readonly string[] | undefined {
     return this.#hasHeader ? this.#first.cells : undefined;
   }
 
-  /** A column as it is known: by its name, where it alone has it. */
+  /** A column by its name, if no other column has it, else by its number. */
   known(column: number): Column {
     const name = this.names?.[column];
     return name !== undefined && this.#columns.get(name) === column ? name : column;
@@ -550,17 +549,17 @@ class Table {
     const value = numberOf(cell);
     if (Number.isFinite(Math.fround(value))) return value;
     const given = cell.trim() === "" ? "is empty" : `is ${show(cell)}`;
-    // What was taken for a row may be names.
+    // The supposed row may hold names.
     const remedy = line === this.#first.line && this.#isGuessed ? `, or with "header" true a name` : "";
     throw new DataError(`${this.at(line, column)} ${given}; it must be a number that float32 can hold${remedy}`);
   }
 
-  /** The number of the one column that is called so; undefined where there is none, or several. */
+  /** The number of the one column with this name; undefined if there is none, or several. */
   place(column: string): number | undefined {
     return this.#columns.get(column) ?? undefined;
   }
 
-  /** The number of the column that is called so, where there is one. */
+  /** The number of the column with this name, if there is one. */
   named(column: string): number | undefined {
     const found = this.#columns.get(column);
     if (found !== null) return found;
@@ -584,7 +583,7 @@ interface Roles {
   readonly weight: number | undefined;
 }
 
-/** What each column is for. */
+/** The purpose of each column. */
 function rolesOf(csv: CsvOptions, table: Table): Roles {
   const weight = csv.weight === undefined ? undefined : table.find(csv.weight);
   const targets = csv.targets === undefined ? [] : list(csv.targets).map((column) => table.find(column));

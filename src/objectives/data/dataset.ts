@@ -20,7 +20,7 @@ interface Examples {
   readonly weights?: Float32Array | undefined;
   /** After a split or shuffle: the original number of each row, from 0, which errors name. Default its present number. */
   readonly rowNumbers?: Uint32Array | undefined;
-  /** Of a table: how its columns were read, so that others of its kind are read the same. */
+  /** For a table: how its columns were read, so that others like it are read the same way. */
   readonly columns?: Columns | undefined;
 }
 
@@ -121,7 +121,7 @@ export function rowNumber({ rowNumbers }: Pick<Dataset, "rowNumbers">, row: numb
   return rowNumbers?.[row] ?? row;
 }
 
-/** Whether any of the examples counts. */
+/** Whether any example counts. */
 export function counts({ weights }: Pick<Dataset, "weights">): boolean {
   return !weights || weights.some((weight) => weight > 0);
 }
@@ -216,7 +216,7 @@ export function splitRows<Data extends Dataset>(data: Data, testRows: number, op
   return { ...halves, notes: classNotes(halves.train, halves.test) };
 }
 
-/** Rows to train on and rows to test with, each in the order they are given in; of each class its last test. */
+/** Rows to train on and rows to test with, each in the given order; the last ones of each class test. */
 function dealRows(
   { labels, classes }: LabelledDataset,
   order: Uint32Array,
@@ -234,12 +234,12 @@ function dealRows(
   return [train, test];
 }
 
-/** How many rows of each class test: in proportion, and if possible neither none nor all of a class that has two. */
+/** How many rows of each class test: in proportion, and if possible neither none nor all of a class that has at least two. */
 function testCounts(sizes: readonly number[], testRows: number, rows: number): number[] {
   const exact = sizes.map((size) => (size * testRows) / rows);
   let most = sizes.map((size) => Math.max(0, size - 1));
   const counts = exact.map((share, label) => Math.min(Math.floor(share), most[label]!));
-  // Those that lack most of their share come first.
+  // Those that lack the most come first.
   const lacking = [...sizes.keys()].sort((a, b) => exact[b]! - counts[b]! - (exact[a]! - counts[a]!) || a - b);
   let left = counts.reduce((sum, count) => sum - count, testRows);
   while (left > 0) {

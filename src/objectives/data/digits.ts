@@ -11,7 +11,7 @@ const format = "fallline-dataset/1";
  * Reads a `fallline-dataset/1` file: `x` holds the numbers of all examples, row after row, which are divided by `scale`
  * (default 1), `shape` the dimensions of an example, `y` its label, a whole number in [0, `classes`).
  *
- * @param name What errors call the data set; default the name in the file.
+ * @param name The data set's name in errors; default the name in the file.
  * @throws DataError that names the field, and the row where one is wrong.
  */
 export function digitsDataset(text: string, name?: string): LabelledDataset {

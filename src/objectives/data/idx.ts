@@ -5,7 +5,7 @@ import { readBytes, readMade, readNumber, readString } from "../../base/options.
 import { readFields } from "../../base/words.ts";
 import { checkDataset, type LabelledDataset } from "./dataset.ts";
 
-/** An array as an IDX file holds it. */
+/** The array in an IDX file. */
 export interface IdxArray {
   /** Its sizes, outermost first. */
   readonly shape: readonly number[];
@@ -14,7 +14,7 @@ export interface IdxArray {
 }
 
 /**
- * Reads an IDX file of unsigned bytes; `name` is what errors call it.
+ * Reads an IDX file of unsigned bytes; `name` is its name in errors.
  *
  * @param dimensions How many dimensions it must have; default any number up to 8.
  * @throws OptionError for anything but bytes; DataError for a wrong magic number, the wrong number of dimensions, or a
@@ -56,13 +56,13 @@ function parse(name: string, bytes: Uint8Array, dimensions: number): IdxArray {
   return { shape, values: bytes.subarray(headerLength) };
 }
 
-/** What {@link idxDataset} takes. */
+/** Options of {@link idxDataset}. */
 export interface IdxOptions {
   /** How many classes there are, a whole number in [1, 256]; default one more than the largest label. */
   readonly classes?: number | undefined;
   /** Factor of each byte when it is read, > 0; default 1/255. */
   readonly scale?: number | undefined;
-  /** What errors call the two files. */
+  /** The names of the two files in errors. */
   readonly files?: { readonly images: string; readonly labels: string } | undefined;
 }
 

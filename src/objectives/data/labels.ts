@@ -10,13 +10,13 @@ export interface ReadLabels {
   readonly classNames?: readonly string[];
 }
 
-/** How errors speak of labels. */
+/** How errors describe labels. */
 export interface LabelTerms {
-  /** Where the label of a row stands. */
+  /** The place of a row's label. */
   readonly at: (row: number) => string;
-  /** What the labels are together. */
+  /** The labels as a whole. */
   readonly all: string;
-  /** The option that numbers to predict are given as; undefined where there is none. */
+  /** The option for numbers to predict; undefined if there is none. */
   readonly numbers?: string | undefined;
 }
 
@@ -25,7 +25,7 @@ const isLabel = (value: number): boolean => Number.isInteger(value) && value >= 
 
 /** The number that a word stands for; NaN for any other word, and for none. Takes time in proportion to the word's length. */
 export function numberOf(word: string): number {
-  // No two parts in a row match the same characters, so that nothing is tried twice.
+  // No two adjacent parts match the same characters, so nothing is tried twice.
   return /^\s*[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?\s*$/i.test(word) ? Number(word) : Number.NaN;
 }
 
@@ -34,7 +34,7 @@ export function numberOf(word: string): number {
  * names, numbered in order of first appearance.
  *
  * @param known Default: taken from the cells.
- * @param words What errors begin with, and the remedy that they name.
+ * @param words The start of errors, and the remedy that they name.
  * @throws DataError for an empty cell, a number that is not a whole number >= 0, an unknown class, and numbers that make more
  * classes than there are rows if `known` is not given: they are amounts, not labels.
  */
@@ -60,7 +60,7 @@ export function readLabels(
     );
   }
   const classes = known ?? numbers.reduce((top, label) => Math.max(top, label), 0) + 1;
-  // A network gets an output for each class, and of those most would have no row.
+  // A network has an output for each class, and most of those would have no row.
   if (known === undefined && classes > numbers.length) {
     const rows = numbers.length === 1 ? "1 row" : `${numbers.length} rows`;
     throw new DataError(

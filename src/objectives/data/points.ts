@@ -6,9 +6,9 @@ import { readFields } from "../../base/words.ts";
 import { type Rows, readRows, rowsOf } from "./arrays.ts";
 import { checkDataset, type TargetDataset } from "./dataset.ts";
 
-/** What {@link pointsDataset} takes; one of `grid`, `count` and `values` says which points. */
+/** Options of {@link pointsDataset}; one of `grid`, `count` and `values` chooses the points. */
 export interface PointsOptions {
-  /** What errors call the data set; default "points". */
+  /** The data set's name in errors; default "points". */
   readonly name?: string | undefined;
   /** Coordinates of a point, a whole number >= 1; default 1. */
   readonly dimensions?: number | undefined;
@@ -20,7 +20,7 @@ export interface PointsOptions {
   readonly seed?: number | undefined;
   /** The points themselves, each of `dimensions` numbers: point after point, or an array for each. */
   readonly values?: Rows | undefined;
-  /** Where the box begins in every dimension; default 0. */
+  /** Where the box starts in every dimension; default 0. */
   readonly low?: number | undefined;
   /** Where it ends, > `low`; default 1. */
   readonly high?: number | undefined;
@@ -34,7 +34,7 @@ export interface CompletePoints {
   readonly grid: number | null;
   /** Points drawn at random; null for a grid. */
   readonly count: number | null;
-  /** Of the points drawn at random. */
+  /** Seed of the points drawn at random. */
   readonly seed: number;
   /** The least value of each number. */
   readonly low: number;
@@ -71,7 +71,7 @@ export function pointsDataset(options: PointsOptions): TargetDataset {
 
 const boxFields = ["dimensions", "grid", "count", "seed", "low", "high"];
 
-/** @param prefix What names of options begin with: "" or "data.". */
+/** @param prefix The prefix of an option's name in errors: "" or "data.". */
 export function readPoints(
   prefix: string,
   { dimensions = 1, grid, count, seed = 0, low = 0, high = 1 }: Record<string, unknown>,
@@ -113,14 +113,14 @@ export function countPoints({
   return count ?? grid! ** dimensions;
 }
 
-/** The points of options that were read. */
+/** The points for options that were read. */
 export function boxPoints(read: CompletePoints, name: string): TargetDataset {
   const { dimensions, grid, seed, low, high } = read;
   const random = new Random(seed, pointStream);
   const at = (share: number) => low + (high - low) * share;
   const number = (i: number): number => {
     if (grid === null) return at(random.uniform());
-    // The last dimension goes fastest.
+    // The last dimension varies fastest.
     const [point, dimension] = [Math.floor(i / dimensions), i % dimensions];
     return at((Math.floor(point / grid ** (dimensions - 1 - dimension)) % grid) / (grid - 1));
   };

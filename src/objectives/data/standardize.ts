@@ -1,4 +1,4 @@
-// Standardised tables: of each column of numbers the training rows' mean is taken off, and the rest divided by their deviation.
+// Standardised tables: each column of numbers less the mean of the training rows, divided by their deviation.
 import { DataError } from "../../base/errors.ts";
 import { type Columns, type InputColumn, type TargetColumn, widthOf } from "./columns.ts";
 import { type Dataset, readDataset } from "./dataset.ts";
@@ -8,11 +8,11 @@ export type Standardize = true | "inputs";
 
 /**
  * Two data sets of one table, standardised: inputs, and numbers to predict, have mean 0 and deviation 1 over the rows to train on.
- * Categories stay 0 and 1, and a column with one value becomes 0. What was taken off stands in `columns`, by which `predict` gives
+ * Categories stay 0 and 1, and a column with one value becomes 0. `columns` keeps means and deviations, by which `predict` returns
  * numbers in the table's own units.
  *
  * @param what "inputs" leaves targets as they are, as sigmoidBinaryCrossEntropy needs them; default true.
- * @throws DataError for data sets that are of no table.
+ * @throws DataError for data sets that do not come from a table.
  */
 export function standardizeRows<Train extends Dataset, Test extends Dataset | undefined>(
   train: Train,
@@ -49,13 +49,13 @@ export function standardizeRows<Train extends Dataset, Test extends Dataset | un
   return { train: apply(train), test: (test ? apply(test) : test) as Test };
 }
 
-/** Inputs as a model of such columns takes them. */
+/** Inputs as a model trained on these columns takes them. */
 export function standardizeInputs({ inputs }: Columns, values: ArrayLike<number>): Float32Array {
   const each = inputs.flatMap((column) => Array.from({ length: widthOf(column) }, () => column));
   return Float32Array.from(values, (value, i) => scaled(value, each[i % each.length]!));
 }
 
-/** A number that a model predicts, in the table's own units. */
+/** A predicted number, in the table's own units. */
 export function inUnits(value: number, { mean = 0, deviation = 1 }: Partial<TargetColumn>): number {
   return value * deviation + mean;
 }

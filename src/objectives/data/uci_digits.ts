@@ -6,7 +6,7 @@ const pixels = 64;
 /**
  * 1,797 images of handwritten digits, 8 × 8 pixels in [0, 1], labels 0 to 9, in a shuffled order that never changes. They are the
  * test fold of Optical Recognition of Handwritten Digits (Alpaydin and Kaynak 1998, UCI Machine Learning Repository, CC BY 4.0),
- * and are in a module of their own (47 kB compressed) that is loaded only by this call.
+ * and are in a separate module (47 kB compressed) that is loaded only by this call.
  */
 export async function uciDigits(): Promise<LabelledDataset> {
   const { images } = await import("./uci_images.ts");

@@ -71,7 +71,7 @@ export interface Landscape extends Surface, Trainable<Points> {
   values(points: ArrayLike<number>): Float64Array;
   /** Row after row, `dimension` of them. */
   hessian(x: ArrayLike<number>): readonly Float64Array[];
-  /** What its kernels are made of. */
+  /** Its part of the kernels. */
   readonly kernel: LandscapeKernel;
 }
 
@@ -79,7 +79,7 @@ export interface Landscape extends Surface, Trainable<Points> {
 export interface LandscapeKernel {
   /** Functions `term(i)` and `slope(i)` of the coordinates `x(i)`, with constants and numbers in `setting`. */
   readonly wgsl: string;
-  /** By name, in their order in `setting`. */
+  /** Numbers by name, in their order in `setting`. */
   readonly constants: Readonly<Record<string, number>>;
   /** Further numbers without names: `setting.numbers`. */
   readonly numbers: ArrayLike<number>;
@@ -89,7 +89,7 @@ export interface LandscapeKernel {
 
 type Options = Readonly<Record<string, Option<unknown>>>;
 
-/** At least one number; nothing where it is left out. */
+/** At least one number; undefined if left out. */
 export function numbers(range: Range): Option<readonly number[] | undefined> {
   return {
     allowed: `numbers, each ${describeRange(range)}`,
@@ -120,7 +120,7 @@ export interface LandscapeDefinition {
   toJSON(): string;
 }
 
-/** A landscape of the registry: what it is, and the function that makes its config of options. */
+/** A landscape of the registry: its definition, and the function that makes its config from options. */
 export interface LandscapeFunction<Options extends object> extends LandscapeDefinition {
   (options?: Options): LandscapeConfig & { readonly type: LandscapeDefinition };
 }
@@ -134,12 +134,12 @@ export function readLandscape<T extends Pick<Landscape, "dimension" | "start">>(
 interface Written<O extends Options> extends Pick<LandscapeDefinition, "type" | "formula" | "least" | "source"> {
   readonly options: O;
   readonly wgsl: string;
-  /** `name` is what errors call the config, `given` the options that it has. */
+  /** `name` is the config's name in errors, `given` the options that it has. */
   create(values: Values<O>, name: string, given: ReadonlySet<string>): Created;
 }
 
 interface Created extends Surface, Partial<Omit<LandscapeKernel, "wgsl">> {
-  /** The options of the complete config; all of them if not said. */
+  /** The options that the complete config keeps; default all. */
   readonly kept?: readonly string[];
 }
 
@@ -197,7 +197,7 @@ export function defineLandscape<O extends Options>(
   return whole as ReturnType<typeof defineLandscape<O>>;
 }
 
-/** Coordinates of a point: no more than memory can hold, whatever a file says. */
+/** Coordinates of a point: no more than memory can hold, whatever a file asks for. */
 export function dimensionOption(min: number, standard: number): Option<number> {
   return number({ min, max: 2 ** 22, integer: true }, standard);
 }

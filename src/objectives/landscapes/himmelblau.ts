@@ -2,7 +2,7 @@
 import wgsl from "../../../shaders/landscapes/himmelblau.wgsl?raw";
 import { defineLandscape } from "./define.ts";
 
-/** The roots of both squares: (3, 2), and three that belong to a cubic and are known as numbers alone. */
+/** The roots of both squares: (3, 2), and three that belong to a cubic and are known only numerically. */
 const hollows = [
   [3, 2],
   [-2.805118086952745, 3.131312518250573],

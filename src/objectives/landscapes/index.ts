@@ -31,11 +31,11 @@ export const landscapeTypes: readonly string[] = landscapeDefinitions.map(({ typ
 /** Other words for landscapes. */
 const landscapeWords: Synonyms = { banana: "rosenbrock", bowl: "quadratic", logistic: "logisticMap" };
 
-/** The version of all configs; a change of meaning will get another. */
+/** The version of all configs; it changes when a meaning does. */
 const version = 1;
 
 /**
- * Reads a landscape's config. It may have a `version` (1), which the complete config then has too. `name` is what errors call it.
+ * Reads a landscape's config. It may have a `version` (1), which the complete config then has too. `name` is its name in errors.
  *
  * @throws OptionError for an unknown type, version or option, and for values out of range.
  */

@@ -1,10 +1,10 @@
 // f(x) = Σ xᵢ³/3 - xᵢ²/2: gradient descent on it is the logistic map (May 1976). A step x - lr·(x² - x) in y = x·lr/(1 + lr)
-// reads r·y·(1 - y) with r = 1 + lr, so a learning rate walks the map's whole way from rest to chaos.
+// reads r·y·(1 - y) with r = 1 + lr, so a learning rate covers the map's whole way from rest to chaos.
 
 import wgsl from "../../../shaders/landscapes/logistic_map.wgsl?raw";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeFunction } from "./define.ts";
 
-/** What {@link logisticMap} takes. */
+/** Options of {@link logisticMap}. */
 export interface LogisticMapOptions {
   /** How many coordinates; a whole number >= 1 and at most 2^22, default 1. */
   dimension?: number | undefined;

@@ -1,5 +1,5 @@
 // f(x) = ½ Σ λᵢ uᵢ²: a bowl with a chosen spectrum of curvatures, a canyon where they differ much. u is x itself, or x seen
-// from axes that are turned, so that rules which scale each coordinate on its own meet a canyon across the coordinates.
+// in rotated axes, so that rules which scale each coordinate separately meet a canyon across the coordinates.
 
 import wgsl from "../../../shaders/landscapes/quadratic.wgsl?raw";
 import { OptionError, show } from "../../base/errors.ts";
@@ -15,20 +15,20 @@ import {
 
 const spacings = ["geometric", "linear"] as const;
 
-/** What {@link quadratic} takes. */
+/** Options of {@link quadratic}. */
 export interface QuadraticOptions {
   /** The curvatures λ along u1, u2 …, each >= 0, in place of the options from `dimension` to `scale`. */
   spectrum?: readonly number[] | undefined;
   /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;
-  /** The largest curvature by the smallest; >= 1, default 100. Curvatures rise from scale / condition to scale. */
+  /** The largest curvature divided by the smallest; >= 1, default 100. Curvatures rise from scale / condition to scale. */
   condition?: number | undefined;
   /** Whether the curvatures rise by equal factors or by equal steps; default "geometric". */
   spacing?: (typeof spacings)[number] | undefined;
   /** The largest curvature, so that gradient descent is stable below a rate of 2 / scale; > 0, default 1. */
   scale?: number | undefined;
   /**
-   * How far the axes are turned, in radians; default 0. The first coordinate is turned against the last, the second against
+   * How far the axes are rotated, in radians; default 0. The first coordinate is rotated against the last, the second against
    * the last but one, and so on, flat directions against steep ones.
    */
   angle?: number | undefined;
@@ -67,7 +67,7 @@ export const quadratic: LandscapeFunction<QuadraticOptions> = defineLandscape({
     );
     const n = curvatures.length;
     const [cosine, sine] = [Math.cos(angle), Math.sin(angle)];
-    /** What the turned coordinate i takes of its partner. */
+    /** The share of its partner in the rotated coordinate i. */
     const across = (i: number) => (2 * i < n - 1 ? sine : -sine);
     const turned = (x: ArrayLike<number>, i: number) => {
       const j = n - 1 - i;

@@ -3,7 +3,7 @@
 import wgsl from "../../../shaders/landscapes/quartic.wgsl?raw";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeFunction } from "./define.ts";
 
-/** What {@link quartic} takes. */
+/** Options of {@link quartic}. */
 export interface QuarticOptions {
   /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;

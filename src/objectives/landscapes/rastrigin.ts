@@ -5,7 +5,7 @@ import wgsl from "../../../shaders/landscapes/rastrigin.wgsl?raw";
 import { defineLandscape, dimensionOption, everywhere, type LandscapeFunction, number } from "./define.ts";
 import { halfTurnText } from "./half_turn.ts";
 
-/** What {@link rastrigin} takes. */
+/** Options of {@link rastrigin}. */
 export interface RastriginOptions {
   /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;

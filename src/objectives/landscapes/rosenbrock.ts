@@ -4,7 +4,7 @@
 import wgsl from "../../../shaders/landscapes/rosenbrock.wgsl?raw";
 import { defineLandscape, dimensionOption, type LandscapeFunction, number } from "./define.ts";
 
-/** What {@link rosenbrock} takes. */
+/** Options of {@link rosenbrock}. */
 export interface RosenbrockOptions {
   /** How many coordinates; a whole number >= 2 and at most 2^22, default 2. */
   dimension?: number | undefined;

@@ -1,12 +1,12 @@
 // f(x) = Σ xᵢ² over coordinates that go up, and Σ -xᵢ² + bound/2 · xᵢ⁴ over those that go down: a saddle at the origin, where
-// the gradient vanishes and no minimum is. With the quartic the way down ends, so that a run which has left the saddle comes
-// to rest; without it the function has no bound below.
+// the gradient vanishes without a minimum. With the quartic the way down ends, so that a run which has left the saddle comes
+// to rest; without it the function is unbounded below.
 
 import wgsl from "../../../shaders/landscapes/saddle.wgsl?raw";
 import { OptionError } from "../../base/errors.ts";
 import { defineLandscape, dimensionOption, type LandscapeFunction, number } from "./define.ts";
 
-/** What {@link saddle} takes. */
+/** Options of {@link saddle}. */
 export interface SaddleOptions {
   /** How many coordinates; a whole number >= 1 and at most 2^22, default 2. */
   dimension?: number | undefined;

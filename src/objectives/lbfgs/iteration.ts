@@ -1,40 +1,40 @@
 // L-BFGS over a vector space: directions from the pairs of steps and gradient differences, steps from a line search. Vectors stay
-// on their engine; each evaluation reads back scalars once, and with them whatever the next direction needs. Written once for both
+// on their engine; each evaluation reads back scalars once, including those for the next direction. Written once for both
 // engines, in float64 on the CPU and float32 on the GPU.
 
 import { type At, alone, at, type Block, copy, type Span, span, type VectorSpace } from "../../engines/vectors.ts";
 import { type Found, strongWolfe } from "./line_search.ts";
 import { type Combination, Pairs, type PairsState } from "./pairs.ts";
 
-/** How steps are made; every number in range. */
+/** The options of an iteration; every number in range. */
 export interface Settings {
-  /** What a direction is multiplied by before the line search; without one it is the rate. */
+  /** The factor of a direction before the line search; without one it is the rate. */
   readonly lr: number;
   /** Pairs of steps and gradient changes that are kept. */
   readonly history: number;
-  /** Iterations of one step at most. */
+  /** The most iterations of one step. */
   readonly maxIterations: number;
-  /** Evaluations of one step at most. */
+  /** The most evaluations of one step. */
   readonly maxEvaluations: number;
-  /** A step ends where the largest derivative is at most this. */
+  /** A step ends once the largest derivative is at most this. */
   readonly gradientTolerance: number;
-  /** A step ends where neither a parameter nor the loss changes by more than this. */
+  /** A step ends once neither a parameter nor the loss changes by more than this. */
   readonly changeTolerance: number;
-  /** What chooses the length of a step. */
+  /** How the length of a step is chosen. */
   readonly lineSearch: LineSearch;
 }
 
-/** What finds the length of a step. */
+/** How the length of a step is found. */
 export type LineSearch = "strongWolfe" | "none";
 
 /**
- * Why a step ended: after its iterations or evaluations; since the largest derivative ("gradient") or the last change of the
- * parameters or the loss ("change") is within its tolerance; since no lower point was found ("stuck"); or since a loss was not
+ * Why a step ended: its iterations or evaluations are used up; the largest derivative ("gradient") or the last change of the
+ * parameters or the loss ("change") is within its tolerance; no lower point was found ("stuck"); or a loss was not
  * finite ("notFinite").
  */
 export type LbfgsReason = "iterations" | "evaluations" | "gradient" | "change" | "stuck" | "notFinite";
 
-/** What one step came to. */
+/** The result of one step. */
 export interface LbfgsReport {
   /** The loss at the parameters before the step. */
   readonly startLoss: number;
@@ -42,27 +42,27 @@ export interface LbfgsReport {
   readonly startGradientNorm: number;
   /** The loss at the parameters after it. */
   readonly loss: number;
-  /** Losses and gradients that were computed. */
+  /** Losses and gradients computed. */
   readonly evaluations: number;
-  /** Steps along a direction that were made. */
+  /** Steps made along a direction. */
   readonly iterations: number;
   /** The 2-norm of the gradient after it. */
   readonly gradientNorm: number;
-  /** The last step's length, in units of its direction; 0 where none was made. */
+  /** The last step's length, in units of its direction; 0 if none was made. */
   readonly stepLength: number;
   /** Why it ended. */
   readonly reason: LbfgsReason;
 }
 
-/** Where losses and gradients come from. */
+/** The source of losses and gradients. */
 export interface Source {
-  /** Whether the optimizer's parameters are the point that was recorded last. */
+  /** Whether the optimizer's parameters are those of the last recorded point. */
   readonly moves: boolean;
-  /** Records: gradient := that at a point, and scalars[loss] := the loss there. */
+  /** Records: gradient := the gradient at a point, and scalars[loss] := the loss there. */
   record(point: At, gradient: At, loss: number): void | Promise<void>;
 }
 
-/** What is known at a point without looking at its vectors. */
+/** Scalars known at a point, without its vectors. */
 interface Known {
   readonly loss: number;
   /** The gradient · each s and y, by slot. */
@@ -74,30 +74,30 @@ interface Known {
   readonly largest: number;
 }
 
-/** What a sample along a direction shows. */
+/** The result of a sample along a direction. */
 interface Trial extends Known {
   readonly at: number;
-  /** The derivative along the direction there, and where it begins. */
+  /** The derivative along the direction there, and at its start. */
   readonly slope: number;
   readonly startSlope: number;
-  /** y·y of the pair that it would make. */
+  /** y·y of the pair that the sample would make. */
   readonly yy: number;
   /** The largest element of the direction. */
   readonly reach: number;
-  /** The square of how far the parameters were from where they had been left, where that was looked up. */
+  /** The square of the distance of the parameters from where they had been left, if it was measured. */
   readonly moved: number;
 }
 
 /** Called after every iteration. */
 export type OnIteration = (iteration: { readonly loss: number; readonly evaluations: number }) => void;
 
-/** An evaluation's error relative to the loss, by the precision of what it sums. */
+/** An evaluation's error relative to the loss, by the precision of its sums. */
 const rounding = { cpu: 2 ** -50, webgpu: 2 ** -21 } as const;
 
-/** A pair counts where y·s is above this. */
+/** A pair counts if y·s is above this. */
 const leastCurvature = 1e-10;
 
-/** Samples of one line search at most. */
+/** The most samples of one line search. */
 const searchEvaluations = 25;
 
 /** How many vectors and scalars of a space L-BFGS needs. */
@@ -106,7 +106,7 @@ export function roomOf(history: number): { readonly vectors: number; readonly sc
   return { vectors: 2 * slots + 6, scalars: scalarsOf(slots).end };
 }
 
-/** Where scalars stand that are read after each evaluation. */
+/** The places of the scalars that are read after each evaluation. */
 function scalarsOf(slots: number) {
   const slopes = 2 * slots + 2;
   return {
@@ -119,7 +119,7 @@ function scalarsOf(slots: number) {
     gradient: slopes + 3,
     direction: slopes + 5,
     loss: slopes + 7,
-    /** The square of how far the parameters are from where they were left. */
+    /** The square of the distance of the parameters from where they were left. */
     moved: slopes + 8,
     end: slopes + 9,
   } as const;
@@ -139,14 +139,14 @@ export class Iteration {
   readonly #settings: Settings;
   readonly #pairs: Pairs;
   readonly #scalars: ReturnType<typeof scalarsOf>;
-  /** Which of both gradients and points is the present one. */
+  /** Which of both gradients and points is the current one. */
   #now: 0 | 1 = 0;
-  /** What is known at the present point; null where nothing is. */
+  /** The scalars at the current point; null if unknown. */
   #known: Known | null = null;
-  /** Whether the parameters are the present point. */
+  /** Whether the parameters are the current point. */
   #placed = true;
 
-  /** @param block Of as many vectors of zeros as {@link roomOf} says. */
+  /** @param block As many vectors of zeros as {@link roomOf} returns. */
   constructor(space: VectorSpace, block: Block, settings: Settings) {
     this.#space = space;
     this.#block = block;
@@ -155,20 +155,20 @@ export class Iteration {
     this.#scalars = scalarsOf(this.#pairs.slots);
   }
 
-  /** Pairs that are remembered. */
+  /** Pairs kept. */
   get pairs(): number {
     return this.#pairs.count;
   }
 
-  /** Forgets pairs and the present point: the next step is one of steepest descent. */
+  /** Forgets the pairs and the current point: the next step is one of steepest descent. */
   forget(): void {
     this.#pairs.forget();
     this.#known = null;
   }
 
   /**
-   * @param again Whether loss and gradient come from the same function as those of the step before, which then need not be
-   * computed again where the parameters are as that step left them.
+   * @param again Whether loss and gradient come from the same function as in the step before; they are then not computed
+   * again if the parameters are as that step left them.
    */
   async step(source: Source, again: boolean, onIteration?: OnIteration): Promise<LbfgsReport> {
     try {
@@ -187,7 +187,7 @@ export class Iteration {
     const { lr, maxIterations, maxEvaluations, gradientTolerance, changeTolerance, lineSearch } = this.#settings;
     let [evaluations, iterations, stepLength] = [0, 0, 0];
     let known = again ? this.#known : null;
-    // Looked up together with the first sample.
+    // Checked together with the first sample.
     let unsure = known !== null;
     const begin = async () => {
       known = await this.#begin(source);
@@ -230,7 +230,7 @@ export class Iteration {
       }
       unsure = false;
       if (!(trial.startSlope < 0)) {
-        // Rounding has made something else of the direction than its factors promise.
+        // Rounding has spoilt the direction, whose factors alone promise a descent.
         if (this.#pairs.count === 0) return report("stuck");
         this.#pairs.forget();
         continue;
@@ -315,7 +315,7 @@ export class Iteration {
     }
   }
 
-  /** Loss and gradient at the parameters as they are. */
+  /** Loss and gradient at the current parameters. */
   async #begin(source: Source): Promise<Known> {
     const [space, now] = [this.#space, this.#now];
     space.load("params", this.#point(now));
@@ -326,7 +326,7 @@ export class Iteration {
     return this.#known;
   }
 
-  /** direction := -H·gradient, of which the derivative along it is returned. */
+  /** direction := -H·gradient; returns the derivative along it. */
   #direct(known: Known): number {
     const factors = () => this.#pairs.direction(known.withS, known.withY);
     const slopeOf = ({ s, y, gradient }: Combination) =>
@@ -345,7 +345,7 @@ export class Iteration {
     return slope;
   }
 
-  /** Looks along the direction. */
+  /** Samples along the direction. */
   async #try(source: Source, length: number): Promise<Trial> {
     const [space, now] = [this.#space, this.#now];
     const other = now === 0 ? 1 : 0;
@@ -372,7 +372,7 @@ export class Iteration {
     };
   }
 
-  /** What every evaluation is to show of a gradient. */
+  /** Records the scalars of a gradient for an evaluation. */
   #measure(which: 0 | 1): void {
     this.#space.dots(this.#basis, this.#gradient(which), this.#scalars.basis);
     this.#space.extent(this.#gradient(which), this.#scalars.gradient);
@@ -396,7 +396,7 @@ export class Iteration {
     };
   }
 
-  /** The last sample becomes the present point, and with the one before a pair. */
+  /** The last sample becomes the current point, and makes a pair with the one before. */
   #accept(before: Known, trial: Trial, source: Source): Known {
     const slot = this.#pairs.next;
     const sy = trial.at * (trial.slope - trial.startSlope);
@@ -415,12 +415,12 @@ export class Iteration {
     return this.#known;
   }
 
-  /** Remembers the parameters as they are now in float32: on the GPU they are the present point itself. */
+  /** Remembers the current parameters in float32: on the GPU they are the current point itself. */
   #keep(): void {
     if (this.#space.backend === "cpu") this.#space.load("params", this.#stored);
   }
 
-  /** How far the parameters, which the free s takes, are from where they were left. */
+  /** The distance of the parameters, which the free s takes, from where they were left. */
   #compare(): void {
     const [free, difference] = [this.#s(this.#pairs.next), this.#point(this.#now === 0 ? 1 : 0)];
     const stored = this.#space.backend === "cpu" ? this.#stored : this.#point(this.#now);

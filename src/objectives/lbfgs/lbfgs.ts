@@ -1,5 +1,5 @@
-// L-BFGS as users call it: a step takes a closure, as torch's does, or an objective with its rows, and works on the parameters of
-// any optimizer where they are, so that Adam hands over without a copy.
+// L-BFGS as users call it: a step takes a closure, like torch's, or an objective with its rows, and works in place on the
+// parameters of any optimizer, so that Adam hands over without a copy.
 
 import { crc32 } from "../../base/checksum.ts";
 import { DataError, DeviceError, OptionError, show } from "../../base/errors.ts";
@@ -23,37 +23,37 @@ import {
   type Source,
 } from "./iteration.ts";
 
-/** How L-BFGS makes its steps. */
+/** Options of L-BFGS. */
 export interface LbfgsOptions {
-  /** What a direction is multiplied by before the line search, > 0; default 1. Without one it is the rate. */
+  /** The factor of a direction before the line search, > 0; default 1. Without one it is the rate. */
   readonly lr?: number | undefined;
-  /** Pairs of steps and gradient differences that are remembered, a whole number in [1, 1000]; default 10. */
+  /** Pairs of steps and gradient differences that are kept, a whole number in [1, 1000]; default 10. */
   readonly history?: number | undefined;
-  /** Iterations of one step at most, a whole number >= 1; default 20. */
+  /** The most iterations of one step, a whole number >= 1; default 20. */
   readonly maxIterations?: number | undefined;
-  /** Losses and gradients of one step at most, a whole number >= 1; default 1.25 times the iterations, and at least 25. */
+  /** The most losses and gradients of one step, a whole number >= 1; default 1.25 times the iterations, and at least 25. */
   readonly maxEvaluations?: number | undefined;
-  /** A step ends where no derivative is larger than this, >= 0; default 1e-7. */
+  /** A step ends once no derivative is larger than this, >= 0; default 1e-7. */
   readonly gradientTolerance?: number | undefined;
-  /** A step ends where neither a parameter nor the loss changes by more than this, >= 0; default 1e-9. */
+  /** A step ends once neither a parameter nor the loss changes by more than this, >= 0; default 1e-9. */
   readonly changeTolerance?: number | undefined;
   /**
-   * What finds the length of a step: "strongWolfe" (the default) by Nocedal and Wright 2006, algorithms 3.5 and 3.6, with the
+   * How the length of a step is found: "strongWolfe" (the default) by Nocedal and Wright 2006, algorithms 3.5 and 3.6, with the
    * constants 1e-4 and 0.9 and at most 25 evaluations; "none" takes `lr`.
    */
   readonly lineSearch?: LineSearch | undefined;
-  /** Whether losses may be of other rows from step to step, or with dropout; default false, and such steps are refused. */
+  /** Whether losses may be over other rows from step to step, or with dropout; default false, and such steps are refused. */
   readonly stochastic?: boolean | undefined;
 }
 
 /** {@link LbfgsOptions} with every default filled in. */
 export type CompleteLbfgsOptions = Readonly<Settings> & { readonly stochastic: boolean };
 
-/** Computes the gradients of a CPU optimizer's parameters, as they are, into its gradient arena, and returns the loss. */
+/** Computes the gradients at a CPU optimizer's current parameters into its gradient arena, and returns the loss. */
 export type CpuClosure = () => number | Promise<number>;
 
 /**
- * Encodes kernels that compute the gradients of a WebGPU optimizer's parameters, as they are, into its gradient arena, and returns
+ * Encodes kernels that compute the gradients at a WebGPU optimizer's current parameters into its gradient arena, and returns
  * where they leave the loss: a float32 in a buffer that can be copied from, at an offset that is a multiple of 4. It may leave
  * the pass with any pipeline and bindings.
  */
@@ -68,11 +68,11 @@ export interface Lbfgs {
   readonly backend: Optimizer["backend"];
   /** The options with every default filled in. */
   readonly options: CompleteLbfgsOptions;
-  /** Pairs that are remembered now. */
+  /** Pairs kept now. */
   readonly pairs: number;
   /**
-   * Up to `maxIterations` iterations on the loss of an objective over some rows; where the step before was on the same and the
-   * parameters are as it left them, its last gradient is not computed again. Where a loss is not finite, the parameters stay those
+   * Up to `maxIterations` iterations on the loss of an objective over some rows; if the step before used the same and the
+   * parameters are as it left them, its last gradient is not computed again. If a loss is not finite, the parameters stay those
    * of the last iteration, and the report says so.
    *
    * @throws OptionError for an objective of another optimizer, rows as {@link Objective.step} does, and without `stochastic` for
@@ -87,12 +87,12 @@ export interface Lbfgs {
   step(closure: CpuClosure | GpuClosure): Promise<LbfgsReport>;
   /** Forgets the pairs: the next iteration is one of steepest descent. */
   reset(): void;
-  /** Everything that the next step depends on beside the optimizer's parameters, as a safetensors file. */
+  /** Everything that the next step depends on besides the optimizer's parameters, as a safetensors file. */
   save(): Promise<Uint8Array<ArrayBuffer>>;
   /**
-   * Goes on from what {@link Lbfgs.save} gave, to the bit where the optimizer's parameters are those of then.
+   * Continues from a file of {@link Lbfgs.save}, to the bit if the optimizer's parameters are those of that time.
    *
-   * @throws DataError for what is no such file, or one of other tensors or of another history; nothing is changed then.
+   * @throws DataError for any other file, and for one of other tensors or another history; nothing is changed then.
    */
   load(bytes: Uint8Array): Promise<void>;
   /** Frees what was made; the optimizer is not destroyed. */
@@ -172,7 +172,7 @@ async function openRoom(optimizer: Optimizer, settings: Settings): Promise<Room>
   }
 }
 
-/** What the steps before were on. */
+/** The function of the last step. */
 interface On {
   readonly objective: Objective | undefined;
   /** A checksum of the rows. */
@@ -186,7 +186,7 @@ class BoundLbfgs implements Lbfgs {
   #room: Room;
   #on: On | null = null;
   #busy = false;
-  /** What a closure threw while it encoded. */
+  /** The error of a closure that threw while it encoded. */
   #thrown: { readonly error: unknown } | null = null;
   #destroyed = false;
 
@@ -262,7 +262,7 @@ class BoundLbfgs implements Lbfgs {
     if (this.#busy) throw new OptionError(`${call}() was called during a step; it must come after it`);
   }
 
-  /** Other tensors are other vectors, whose pairs nobody knows. */
+  /** Starts afresh if other tensors are trained now: pairs do not carry over to other vectors. */
   async #refreeze(): Promise<void> {
     if (trained(this.#optimizer).join("\n") === this.#room.tensors.join("\n")) return;
     const room = await openRoom(this.#optimizer, this.options);
@@ -328,7 +328,7 @@ function fromCpu(space: VectorSpace, closure: CpuClosure): Source {
   };
 }
 
-/** @param onThrow Receives what the closure throws, which comes back as the failure of a submission. */
+/** @param onThrow Receives the closure's error, which comes back as the failure of a submission. */
 function fromGpu(space: GpuVectors, closure: GpuClosure, onThrow: (error: unknown) => void): Source {
   return {
     moves: true,
@@ -359,7 +359,7 @@ function checksum(rows: Uint32Array): string {
   return `${rows.length}-${crc32(new Uint8Array(rows.buffer, rows.byteOffset, rows.byteLength))}`;
 }
 
-/** Values as they are in float32, or, where that does not hold them, as four 16-bit words each. */
+/** Values as float32 if it holds them exactly, else as four 16-bit words each. */
 function exactly(values: Float64Array): SafeTensor {
   const floats = Float32Array.from(values);
   if (values.every((value, i) => Object.is(value, floats[i]!))) return { shape: [values.length], data: floats };

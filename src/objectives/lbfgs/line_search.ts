@@ -1,7 +1,7 @@
 // The line search of L-BFGS: a step length under the strong Wolfe conditions, found by bracketing and cubic interpolation
-// (Nocedal and Wright 2006, algorithms 3.5 and 3.6). It asks for values and slopes, and knows nothing of vectors.
+// (Nocedal and Wright 2006, algorithms 3.5 and 3.6). It needs only values and slopes, no vectors.
 
-/** What is known of the function along the line. */
+/** Value and slope of the function along the line. */
 export interface Sample {
   readonly value: number;
   /** The derivative by the step length. */
@@ -14,21 +14,21 @@ export interface Point extends Sample {
 }
 
 export interface SearchLimits {
-  /** How much of the decrease that the slope promises a step must bring, in (0, 1). */
+  /** The share of the decrease promised by the slope that a step must bring, in (0, 1). */
   readonly decrease: number;
-  /** Which share of the slope may be left, in (decrease, 1). */
+  /** The share of the slope that may be left, in (decrease, 1). */
   readonly curvature: number;
-  /** Samples at most, >= 1. */
+  /** The most samples, >= 1. */
   readonly evaluations: number;
-  /** Step lengths closer to each other than this are the same, >= 0. */
+  /** Step lengths closer to each other than this count as the same, >= 0. */
   readonly resolution: number;
-  /** How far two values of the same point may be apart for rounding, >= 0. */
+  /** How far rounding may move apart two values of the same point, >= 0. */
   readonly noise: number;
 }
 
-/** What a search came to. */
+/** The result of a search. */
 export interface Found {
-  /** The point to go to; null where none is lower than the start. */
+  /** The point to go to; null if none is lower than the start. */
   readonly point: Point | null;
 }
 
@@ -53,7 +53,7 @@ export function* strongWolfe(start: Sample, first: number, limits: SearchLimits)
     !(value <= start.value + decrease * at * start.slope + noise) || (low.at > 0 && value > low.value + noise);
   const isFlat = ({ slope }: Point) => Math.abs(slope) <= curvature * Math.abs(start.slope);
 
-  // A bracket: from the low end downhill towards the other.
+  // A bracket: from the low end, the way to the other end is downhill.
   let [low, high]: [Point, Point | null] = [origin, null];
   let next = first;
   while (!high && left > 0) {
@@ -74,7 +74,7 @@ export function* strongWolfe(start: Sample, first: number, limits: SearchLimits)
     if (width <= resolution) break;
     const middle = (low.at + high.at) / 2;
     const edge = width / 10;
-    // Where two samples did not shrink the bracket by a third, interpolation does not see what is there.
+    // If two samples did not shrink the bracket by a third, interpolation misses the shape of the function.
     const slow = widths.length === 2 && width > (2 / 3) * widths[0]!;
     const ahead = finite(high) && !slow ? cubicMinimum(low, high) : middle;
     const at = clamp(ahead, Math.min(low.at, high.at) + edge, Math.max(low.at, high.at) - edge);
@@ -96,7 +96,7 @@ function finite({ value, slope }: Sample): boolean {
 }
 
 /**
- * Where the cubic through two points with these values and slopes is least (Nocedal and Wright 2006, equation 3.59); NaN where it
+ * Where the cubic through two points with these values and slopes is least (Nocedal and Wright 2006, equation 3.59); NaN if it
  * has no minimum.
  */
 export function cubicMinimum(a: Point, b: Point): number {
@@ -106,7 +106,7 @@ export function cubicMinimum(a: Point, b: Point): number {
   return b.at - ((b.at - a.at) * (b.slope + d2 - d1)) / (b.slope - a.slope + 2 * d2);
 }
 
-/** What is no number is put in the middle. */
+/** The nearest value in the interval; its middle for NaN. */
 function clamp(value: number, low: number, high: number): number {
   return Number.isNaN(value) ? (low + high) / 2 : Math.min(high, Math.max(low, value));
 }

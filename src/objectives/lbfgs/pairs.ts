@@ -1,32 +1,32 @@
-// The pairs of steps and gradient differences that L-BFGS remembers, known by their dot products alone: the two-loop recursion
+// The pairs of steps and gradient differences that L-BFGS keeps, known by their dot products alone: the two-loop recursion
 // (Nocedal 1980) on the host, as a linear combination of vectors that stay where they are (Chen, Wang and Zhou 2014).
 
-/** The dot products of a new pair with those that are there, by slot, and with itself. */
+/** The dot products of a new pair with the existing ones, by slot, and with itself. */
 export interface PairDots {
   /** s · y of the pair. */
   readonly sy: number;
   /** y · y of the pair. */
   readonly yy: number;
-  /** y · each s that is older; the recursion has no use for s · an older y. */
+  /** y · each older s; the recursion does not use s · an older y. */
   readonly yWithS: ArrayLike<number>;
   /** y · each y. */
   readonly yWithY: ArrayLike<number>;
 }
 
-/** What a direction is made of: a factor for each s and y, by slot, and for the gradient. */
+/** A direction: a factor for each s and y, by slot, and for the gradient. */
 export interface Combination {
   readonly s: Float64Array;
   readonly y: Float64Array;
   readonly gradient: number;
 }
 
-/** Pairs as JSON holds them. */
+/** Pairs in JSON. */
 export interface PairsState {
   /** Slots, the oldest first. */
   readonly order: readonly number[];
-  /** Slot by slot s · y, row after row. */
+  /** s · y by slots, row after row. */
   readonly sy: readonly number[];
-  /** The same of y · y. */
+  /** y · y by slots, row after row. */
   readonly yy: readonly number[];
 }
 
@@ -38,7 +38,7 @@ export class Pairs {
   readonly #sy: Float64Array;
   readonly #yy: Float64Array;
 
-  /** @param capacity How many pairs are kept, >= 1. */
+  /** @param capacity The most pairs kept, >= 1. */
   constructor(capacity: number) {
     this.slots = capacity + 1;
     this.#sy = new Float64Array(this.slots ** 2);
@@ -49,12 +49,12 @@ export class Pairs {
     return this.#order.length;
   }
 
-  /** The slot that the next pair goes to, which holds none. */
+  /** The free slot, for the next pair. */
   get next(): number {
     return ((this.#order.at(-1) ?? -1) + 1) % this.slots;
   }
 
-  /** A new pair in the slot {@link Pairs.next}; the oldest is forgotten where there are enough. */
+  /** Adds a pair in the slot {@link Pairs.next}; the oldest is dropped if all are in use. */
   add({ sy, yy, yWithS, yWithY }: PairDots): void {
     const [slot, n] = [this.next, this.slots];
     const kept = this.#order.slice(this.count < n - 1 ? 0 : 1);
@@ -73,7 +73,7 @@ export class Pairs {
   }
 
   /**
-   * -H·g, where H approximates the inverse Hessian; the steepest descent without pairs.
+   * -H·g, where H approximates the inverse Hessian; steepest descent if there are no pairs.
    *
    * @param gWithS The gradient · each s, by slot.
    * @param gWithY The gradient · each y, by slot.
@@ -86,7 +86,7 @@ export class Pairs {
     const alphas = new Float64Array(n);
     const curvature = (slot: number) => this.#sy[slot * (n + 1)]!;
     const scale = curvature(newest) / this.#yy[newest * (n + 1)]!;
-    // What is newer than a pair has changed the vector already, and what is older has not.
+    // Pairs newer than this one have changed the vector already, and older ones have not.
     for (const [age, slot] of [...this.#order.entries()].reverse()) {
       let dot = -gWithS[slot]!;
       for (const newer of this.#order.slice(age + 1)) dot += y[newer]! * this.#sy[slot * n + newer]!;

@@ -8,13 +8,13 @@ import { type CompleteMlpConfig, type MlpConfig, mlp } from "./mlp.ts";
 import { type CompletePinnConfig, type PinnConfig, pinn } from "./pinn.ts";
 import { type CompleteRnnConfig, type RnnConfig, rnn } from "./rnn.ts";
 
-/** A model's config: plain JSON, or what a kind's function makes. */
+/** A model's config: plain JSON, or the result of a kind's function. */
 export type ModelConfig = MlpConfig | RnnConfig | PinnConfig;
 
 /** A model's config with every default filled in. */
 export type CompleteModelConfig = CompleteMlpConfig | CompleteRnnConfig | CompletePinnConfig;
 
-/** The first is that of a config that names none. */
+/** All kinds; a config without a type is of the first. */
 export const modelKinds: readonly ModelKind[] = [mlp, rnn, pinn];
 
 /** Other words for kinds of models. */
@@ -27,7 +27,7 @@ const modelWords: Synonyms = {
   physicsinformed: "pinn",
 };
 
-/** A model of a config. @throws OptionError for a config that is no model. */
+/** A model from its config. @throws OptionError for anything but a model's config. */
 export function createModel(config: ModelConfig): Model<CompleteModelConfig> {
   const given: unknown = isOptions(config) ? config.type : undefined;
   const names = modelKinds.map(({ kind }) => kind);

@@ -32,7 +32,7 @@ import type { Values } from "../program.ts";
 
 /** Options of a perceptron besides its layers. */
 export interface MlpOptions extends TrainingOptions {
-  /** After every layer but the last; default relu. */
+  /** The activation after every layer but the last; default relu. */
   readonly activation?: Name<Activation> | undefined;
   /**
    * In training, sets this share of each activation's outputs to zero and divides the rest by 1 - rate (Srivastava et al. 2014);
@@ -53,19 +53,19 @@ export interface MlpConfig extends MlpOptions {
   readonly layers: readonly number[];
 }
 
-/** With every default filled in. */
+/** {@link MlpConfig} with every default filled in. */
 export interface CompleteMlpConfig extends CompleteTrainingOptions {
   /** Always "mlp". */
   readonly type: "mlp";
   /** Widths from the input to the outputs. */
   readonly layers: readonly number[];
-  /** Of the hidden layers. */
+  /** The activation of the hidden layers. */
   readonly activation: Activation;
   /** The share of the hidden layers' outputs that training drops, and the seed of the choice. */
   readonly dropout: { readonly rate: number; readonly seed: number };
 }
 
-/** What `mlp` is: the function that makes its config, and the kind of model. */
+/** The type of `mlp`: the function that makes its config, and the kind of model. */
 export interface MlpFunction extends ModelKind<MlpConfig> {
   /**
    * The config of a multilayer perceptron: `mlp([784, 256, 10])`.
@@ -142,7 +142,7 @@ function readDropout(value: unknown): CompleteMlpConfig["dropout"] {
 }
 
 /**
- * A product for each layer forward, two for each back. In the backward pass the derivatives by a layer's outputs replace what the
+ * A product for each layer forward, two for each backward. In the backward pass the derivatives by a layer's outputs replace what
  * forward pass kept of them.
  */
 function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, create }: GpuPassContext): GpuPass {
@@ -151,7 +151,7 @@ function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, cr
     stride: rows * width,
   });
   const values = layers.map(({ outputs }, l) => matrix(`layer ${l + 1}`, outputs));
-  /** Of activations whose derivative is formed from what went into them, that. */
+  /** The inputs of those activations whose derivative is computed from them. */
   const before = layers.map(({ outputs, activation }, l) =>
     activationFunctions[activation].keeps === "input" ? matrix(`layer ${l + 1} before`, outputs) : undefined,
   );
@@ -180,11 +180,11 @@ function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, cr
   };
 }
 
-/** Forward, and back again, in float64. */
+/** Forward and backward, in float64. */
 function cpuPass(layers: readonly Layer[], params: Values, { inputs, rows, step }: CpuBatch): CpuPass {
   const count = rows.length;
   const outputs = [inputs];
-  /** Of each layer what its activation's derivative is formed from. */
+  /** What each layer's activation derivative is computed from. */
   const kept: Float64Array[] = [];
   layers.forEach(({ inputs: ins, outputs: outs, weight, bias, activation, dropout }, l) => {
     const z = new Float64Array(count * outs);
@@ -221,7 +221,7 @@ function cpuPass(layers: readonly Layer[], params: Values, { inputs, rows, step 
   };
 }
 
-/** Sets what is dropped of the rows to zero, and divides the rest by the share that is kept. */
+/** Sets the dropped outputs of the rows to zero, and divides the rest by the share that is kept. */
 function applyDropout(dropout: Dropout, step: number, rows: Uint32Array, matrix: Float64Array): void {
   const width = matrix.length / rows.length;
   rows.forEach((row, m) => {

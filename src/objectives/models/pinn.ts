@@ -48,7 +48,7 @@ import { createSizes } from "../tensors_gpu.ts";
 export interface PinnOptions extends WeightOptions {
   /** The equation that it solves: `poisson({ k: 3 })`, its JSON, or what `problems.define` returns. */
   readonly problem: ProblemConfig | Problem;
-  /** After every layer but the last: tanh (default), sigmoid, gelu or silu, whose second derivative is not zero. */
+  /** The activation after every layer but the last: tanh (default), sigmoid, gelu or silu, whose second derivative is not zero. */
   readonly activation?: Name<Activation> | undefined;
   /** Factor of the boundary's squares, > 0; default 100. */
   readonly boundaryWeight?: number | undefined;
@@ -66,13 +66,13 @@ export interface PinnConfig extends PinnOptions {
   readonly layers: readonly number[];
 }
 
-/** With every default filled in. */
+/** {@link PinnConfig} with every default filled in. */
 export interface CompletePinnConfig extends CompleteWeightOptions {
   /** Always "pinn". */
   readonly type: "pinn";
   /** Widths from the input to the outputs. */
   readonly layers: readonly number[];
-  /** Of the hidden layers. */
+  /** The activation of the hidden layers. */
   readonly activation: Activation;
   /** The equation and its boundary. */
   readonly problem: ProblemConfig | Problem;
@@ -80,7 +80,7 @@ export interface CompletePinnConfig extends CompleteWeightOptions {
   readonly boundaryWeight: number;
 }
 
-/** What `pinn` is: the function that makes its config, and the kind of model. */
+/** The type of `pinn`: the function that makes its config, and the kind of model. */
 export interface PinnFunction extends ModelKind<PinnConfig> {
   /**
    * The config of a physics-informed network: `pinn([1, 16, 16, 1], { problem: problems.poisson() })`.
@@ -158,7 +158,7 @@ function read(config: PinnConfig): Model<CompletePinnConfig> {
   });
 }
 
-/** The boundary's points, after room for others, then the derivatives of inputs by inputs: each has 1 by itself. */
+/** The boundary's points, after room for others, then the derivatives of inputs by inputs, which are 1 for the input itself. */
 function stackedInputs(problem: Problem, rows: number): Float32Array {
   const { dimensions, boundary } = problem;
   const { values, all } = stackedRows(problem, rows);
@@ -184,8 +184,8 @@ export const stackedSources = {
 } as const;
 
 /**
- * A product for each layer forward, two for each back, and between them the activations' kernels. In the backward pass the
- * derivatives by a layer's outputs replace these.
+ * A product for each layer forward, two for each backward, and between them the activations' kernels. In the backward pass the
+ * derivatives by a layer's outputs replace those outputs.
  */
 function gpuPass(
   problem: Problem,
@@ -234,7 +234,7 @@ function gpuPass(
   };
 }
 
-/** Forward, and back again, in float64. Outputs are jets, row after row: value, first and second derivatives. */
+/** Forward and backward, in float64. Outputs are jets, row after row: value, first and second derivatives. */
 function cpuPass(problem: Problem, layers: readonly Layer[], params: Values, { inputs, rows }: CpuBatch): CpuPass {
   const { dimensions } = problem;
   const channels = channelsOf(problem);
@@ -245,7 +245,7 @@ function cpuPass(problem: Problem, layers: readonly Layer[], params: Values, { i
   for (let input = 0; input < dimensions; input++) {
     for (let row = 0; row < count; row++) stacked[((1 + input) * count + row) * dimensions + input] = 1;
   }
-  /** What goes into each layer, and what comes out before its activation. */
+  /** The inputs of each layer, and its outputs before the activation. */
   const given: Float64Array[] = [stacked];
   const before: Float64Array[] = [];
   layers.forEach(({ inputs: ins, outputs: outs, weight, bias, activation }, l) => {
@@ -293,7 +293,7 @@ function activated(activation: Activation, z: Float64Array, size: number, dimens
   return a;
 }
 
-/** The derivatives by what went into an activation, in the place of those by what came out. */
+/** Replaces the derivatives by an activation's outputs with those by its inputs. */
 function goBack(activation: Activation, z: Float64Array, delta: Float64Array, size: number, dimensions: number): void {
   const { derivatives } = activationFunctions[activation];
   for (let e = 0; e < size; e++) {
@@ -311,7 +311,7 @@ function goBack(activation: Activation, z: Float64Array, delta: Float64Array, si
   }
 }
 
-/** A matrix of so many rows and columns, with rows and columns exchanged. */
+/** The transpose of a matrix of this many rows and columns. */
 function transposed(matrix: Float64Array, rows: number, columns: number): Float64Array {
   const turned = new Float64Array(matrix.length);
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) turned[j * rows + i] = matrix[i * columns + j]!;

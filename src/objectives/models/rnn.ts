@@ -1,4 +1,4 @@
-// A recurrent network: config, layers, and the passes on either engine, through time and back again.
+// A recurrent network: config, layers, and the passes on either engine, forward and backward through time.
 
 import type { Name } from "../../base/names.ts";
 import { readNumber } from "../../base/options.ts";
@@ -34,7 +34,7 @@ export interface RnnOptions extends TrainingOptions {
   readonly steps: number;
   /** Width of the state; a whole number >= 1. */
   readonly hidden: number;
-  /** A whole number >= 1. */
+  /** Numbers that come out; a whole number >= 1. */
   readonly outputs: number;
 }
 
@@ -44,7 +44,7 @@ export interface RnnConfig extends RnnOptions {
   readonly type: Name<"rnn"> | typeof rnn;
 }
 
-/** With every default filled in. */
+/** {@link RnnConfig} with every default filled in. */
 export interface CompleteRnnConfig extends CompleteTrainingOptions {
   /** Always "rnn". */
   readonly type: "rnn";
@@ -58,7 +58,7 @@ export interface CompleteRnnConfig extends CompleteTrainingOptions {
   readonly outputs: number;
 }
 
-/** What `rnn` is: the function that makes its config, and the kind of model. */
+/** The type of `rnn`: the function that makes its config, and the kind of model. */
 export interface RnnFunction extends ModelKind<RnnConfig> {
   /** The config of a recurrent network: `rnn({ inputs: 28, steps: 28, hidden: 64, outputs: 10 })`. */
   (options: RnnOptions): RnnConfig & { readonly type: typeof rnn };
@@ -109,7 +109,7 @@ function read(config: RnnConfig): Model<CompleteRnnConfig> {
     layers,
     init: "glorotUniform",
     inputSteps: steps,
-    // The inputs of each step are bound alone.
+    // The inputs of each step are bound separately.
     rowMultiple: 64,
     widest: Math.max(hidden, outputs),
     cpuPass: (params, batch) => cpuPass(complete, layers, params, batch),
@@ -118,7 +118,7 @@ function read(config: RnnConfig): Model<CompleteRnnConfig> {
 }
 
 /**
- * Step after step through time, and back again. States and derivatives have a buffer for each step, since a dispatch may not
+ * Step after step forward through time, and backward. States and derivatives have a buffer for each step, since a dispatch may not
  * read one part of a buffer and write another.
  */
 function gpuPass(
@@ -132,7 +132,7 @@ function gpuPass(
     buffer: create(label, replicas * rows * columns * 4),
     stride: rows * columns,
   });
-  /** The state before the first step, which is zero, then that after each. */
+  /** The state before the first step, which is zero, then the state after each step. */
   const states = Array.from({ length: steps + 1 }, (_, t) => matrix(`state ${t}`, hidden));
   const deltas = Array.from({ length: steps }, (_, t) => matrix(`state ${t + 1}'s derivatives`, hidden));
   const logits = matrix("outputs", outputs);
@@ -141,7 +141,7 @@ function gpuPass(
     offset: t * rows * config.inputs * 4,
     size: rows * config.inputs * 4,
   });
-  /** The derivatives by a state from those by what was made of it. */
+  /** The derivatives by a state from those by what was computed from it. */
   const deltaStep = (t: number, a: Operand, { weight, outputs: k }: Layer): ProductStep => {
     const epilogue = { type: "delta", activation: "tanh", from: states[t + 1]! } as const;
     const product = { m: rows, n: hidden, k, transposeB: true, epilogue };
@@ -171,7 +171,7 @@ function gpuPass(
   };
 }
 
-/** Through time, and back again (Werbos 1990), in float64. */
+/** Forward and backward through time (Werbos 1990), in float64. */
 function cpuPass(config: CompleteRnnConfig, layers: Layers, params: Values, { inputs, rows }: CpuBatch): CpuPass {
   const count = rows.length;
   const { inputs: ins, steps, hidden, outputs: outs } = config;

@@ -9,7 +9,7 @@ import type { Problem, ProblemConfig, ProblemKind } from "./problem.ts";
 export const problemKinds: readonly ProblemKind[] = [poisson];
 
 /**
- * Reads a problem's config; a custom problem is returned as it is. `name` is what errors call it.
+ * Reads a problem's config; a custom problem is returned as it is. `name` is its name in errors.
  *
  * @throws OptionError for an unknown type or option, and for values out of range.
  */

@@ -7,7 +7,7 @@ import { readNumber, readTyped } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 import type { CompleteBoundaryPoint, Coordinates, Problem, ProblemConfig, ProblemKind } from "./problem.ts";
 
-/** What {@link poisson} takes. */
+/** Options of {@link poisson}. */
 export interface PoissonOptions {
   /** Half waves along each side, > 0: the solution is sin(kπx), or sin(kπx)·sin(kπy); a whole number; default 1. */
   k?: number | undefined;
@@ -17,7 +17,7 @@ export interface PoissonOptions {
   sidePoints?: number | undefined;
 }
 
-/** What `poisson` is: the function that makes its config, and the kind of problem. */
+/** The type of `poisson`: the function that makes its config, and the kind of problem. */
 export interface PoissonFunction extends ProblemKind {
   /** The config of Poisson's equation: `poisson({ k: 3 })`. */
   (options?: PoissonOptions): ProblemConfig & { readonly type: ProblemKind };
@@ -63,7 +63,7 @@ function read(name: string, config: ProblemConfig): Problem {
 
 const ends = [0, 1].map((x) => ({ at: [x], value: 0, weight: 1 }));
 
-/** Evenly spaced, corners included. */
+/** Points on the sides of the square, evenly spaced, corners included. */
 function aroundSquare(sidePoints: number): readonly CompleteBoundaryPoint[] {
   return Array.from({ length: 4 * sidePoints }, (_, i) => {
     const along = (i % sidePoints) / sidePoints;

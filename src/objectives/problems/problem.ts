@@ -5,7 +5,7 @@ import { OptionError, show } from "../../base/errors.ts";
 import { readArray, readNumber, readString } from "../../base/options.ts";
 import { readFields } from "../../base/words.ts";
 
-/** A solution at one point with its derivatives, or the derivatives of something by each of these numbers. */
+/** A solution at one point with its derivatives, or the derivatives of a function by each of these numbers. */
 export interface Jet {
   /** The solution. */
   readonly u: number;
@@ -47,7 +47,7 @@ export interface ProblemKind {
 
 /** An equation of second order, left(u) = right, with points at which u is known; what {@link defineProblem} takes. */
 export interface ProblemDefinition {
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly name: string;
   /** How many inputs the solution has, 1 or 2. */
   readonly dimensions: 1 | 2;
