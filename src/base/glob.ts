@@ -36,7 +36,7 @@ export function regexTest(owner: string, { regex, flags = "", matches }: RegexPa
   return (name) => expression.test(name);
 }
 
-/** @throws OptionError, starting with `owner`, for an invalid regular expression. */
+/** @throws OptionError, whose message starts with `owner`, for an invalid regular expression. */
 export function nativeRegex(owner: string, regex: string, flags: string): RegExp {
   try {
     return new RegExp(regex, flags);

@@ -31,7 +31,7 @@ type Instruction =
  * Whether a regular expression is found anywhere in a name. Takes JavaScript's syntax without back references, modifiers
  * and the flag v; the flags d, g and y have no effect.
  *
- * @throws OptionError, starting with `owner`, for any other expression and for one that is too long.
+ * @throws OptionError, whose message starts with `owner`, for any other expression and for one that is too long.
  */
 export function regexMatcher(owner: string, source: string, flags: string): (name: string) => boolean {
   const what = describeRegex(owner, source, flags);

@@ -46,7 +46,7 @@ export interface CurvatureFile {
 /**
  * Reads a file of recorded curvature; any section may be missing.
  *
- * @throws DataError for a malformed file: names the field, and its case.
+ * @throws DataError for a malformed file, with the field and its case.
  */
 export function readCurvature(text: string): CurvatureFile {
   const file = recordedFile(text, [format]);

@@ -148,7 +148,7 @@ export interface TrainingResult extends CaseResult {
 /**
  * Reads a file of recorded gradients.
  *
- * @throws DataError for a malformed file: names the field, and its case.
+ * @throws DataError for a malformed file, with the field and its case.
  */
 export function readGradients(text: string): GradientFile {
   return readGradientFile(recordedFile(text, [gradientFormat]));
@@ -157,7 +157,7 @@ export function readGradients(text: string): GradientFile {
 /**
  * Reads a file of recorded training runs.
  *
- * @throws DataError for a malformed file: names the field, and its run.
+ * @throws DataError for a malformed file, with the field and its run.
  */
 export function readTraining(text: string): TrainingFile {
   return readTrainingFile(recordedFile(text, [trainingFormat]));
@@ -319,7 +319,7 @@ export async function gradientCase(recorded: GradientCase, engine: Engine): Prom
 
 /**
  * Makes the steps of one run, and tests the result. It passes if every loss is within its tolerance and the accuracy
- * differs by no more than one example.
+ * differs by at most one example.
  *
  * @param data The whole data set; the rows from `trainRows` on test.
  * @param onStep Called with how many steps are done.

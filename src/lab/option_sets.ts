@@ -1,5 +1,5 @@
-// Options under which a rule is verified: its defaults, and every option away from its default, so that none is only
-// tested where it has no effect.
+// Options under which a rule is verified: its defaults, and every option away from its default, so that none is tested
+// only where it has no effect.
 import type { Rule } from "../rules/rule.ts";
 
 /** A rule's options by name. */

@@ -1,5 +1,5 @@
 // Derivatives from values of a function alone: central differences over strides that halve from one to the next, extrapolated
-// in pairs to stride 0 (Richardson 1911); the one least uncertain from rounding and curvature is taken.
+// in pairs to stride 0 (Richardson 1911); the least uncertain one, given rounding and curvature, is taken.
 
 /** How many strides are tried. */
 const strides = 12;

@@ -66,7 +66,7 @@ const order: readonly SuggestionName[] = ["trial", "fall", "valley", "steepest",
  * - `steepest`: the rate at which the smoothed loss falls fastest against the logarithm of the rate.
  * - `valley`: along the longest decreasing subsequence of the smoothed losses, of length L and ending at e, the point
  *   (e - L) + ⌊L/3⌋ + ⌊L/6⌋.
- *   more than 0.005; the rate at its left end.
+ * - `slide` (Chang): from the right end an interval of 15 points slides left as long as the slopes at its ends differ by
  *   more than 0.005; the rate at its left end.
  *
  * @param steps of the ramp, whether or not all were made: a tenth of them is left out at the curve's start.

@@ -1,5 +1,5 @@
 // A learning rate is a bifurcation parameter. Descent on x³/3 - x²/2 is the logistic map of r = 1 + lr, whose fixed point loses its
-// stability to a cycle of 2, that one to a cycle of 4, 8, 16 … (May 1976), at rates whose distances shrink by Feigenbaum's 4.669
+// stability to a cycle of 2, that one to cycles of 4, 8, 16 … (May 1976), at rates whose distances shrink by Feigenbaum's 4.669
 // (Feigenbaum 1978), until at r = 4 it is chaotic with a Lyapunov exponent of ln 2.
 //
 // At such a rate the distance to the old cycle falls as n^(-1/2) instead of exponentially, so that between n and 2n

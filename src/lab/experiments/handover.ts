@@ -1,4 +1,4 @@
-// The hand-over to curvature. A physics-informed network of Poisson's equation (Raissi, Perdikaris and Karniadakis 2019): Adam
+// The hand-over to curvature. A physics-informed network for Poisson's equation (Raissi, Perdikaris and Karniadakis 2019): Adam
 // until consecutive gradients point against each other, which shows as a signal-to-noise ratio below a limit, then L-BFGS;
 // compared with each alone for the same number of gradients.
 //

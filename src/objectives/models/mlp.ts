@@ -142,7 +142,7 @@ function readDropout(value: unknown): CompleteMlpConfig["dropout"] {
 }
 
 /**
- * A product for each layer forward, two for each backward. In the backward pass the derivatives by a layer's outputs replace what
+ * A product for each layer forward, two backward. In the backward pass the derivatives by a layer's outputs replace what the
  * forward pass kept of them.
  */
 function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, create }: GpuPassContext): GpuPass {

@@ -184,7 +184,7 @@ export const stackedSources = {
 } as const;
 
 /**
- * A product for each layer forward, two for each backward, and between them the activations' kernels. In the backward pass the
+ * A product for each layer forward, two backward, and between them the activations' kernels. In the backward pass the
  * derivatives by a layer's outputs replace those outputs.
  */
 function gpuPass(
