@@ -34,7 +34,8 @@ export interface LawResult {
  * Runs the laws over a rule: the GPU agrees with its twin; groups and replicas do not leak into each other; zeros stay zeros;
  * saving and loading continues to the bit; it converges; a gradient that is not finite changes nothing if it is skipped, and
  * makes the same values NaN on the GPU and in the twin if it is not; state fades to 0 after a gradient stops; steps and changed
- * hypers create and compile nothing, and `destroy` leaves nothing behind. Each with the defaults and with every option away from its default.
+ * hypers create and compile nothing, and `destroy` leaves nothing behind. Each with the defaults and with every option away
+ * from its default.
  *
  * @param options `device`: without one, only the twin is verified. `onResult` is called with each result.
  * @returns every result; the rule obeys if there is no `problem`.

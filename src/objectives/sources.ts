@@ -46,7 +46,7 @@ export interface CustomSnippets {
   readonly fragment: Snippet;
 }
 
-/** The kernels of a custom objective. The fragment comes last, so that an error about a duplicate name points at its author's line. */
+/** The kernels of a custom objective. The fragment comes last, so an error about a duplicate name points at its author's line. */
 export function customSources(title: string, { counts, places, fragment }: CustomSnippets) {
   const bound = [
     counts,

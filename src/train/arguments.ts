@@ -15,7 +15,7 @@ export function readEngine(engine: Engine): Engine {
 }
 
 /**
- * Options; each that begins with "on" is a listener, `test` is a data set and `signal` an AbortSignal.
+ * Options; those that start with "on" are listeners, `test` is a data set and `signal` an AbortSignal.
  *
  * @throws OptionError for an unknown option, and for one of the wrong kind.
  */

@@ -1,5 +1,5 @@
-// The sharpness of a run along its way: the largest curvature of its loss every so many steps, and how far that is from the edge of
-// stability of its rule. It only looks: parameters, gradients, state and step stay as they are, to the bit.
+// The sharpness during a run: the largest curvature of its loss at regular steps, and how far that is from the edge of
+// stability of its rule. It only measures: parameters, gradients, state and step stay as they are, to the bit.
 import { DataError } from "../base/errors.ts";
 import { decodeSafetensors, encodeSafetensors } from "../base/safetensors.ts";
 import { edge } from "../objectives/curvature/edge.ts";
@@ -16,11 +16,11 @@ export interface CurvaturePoint {
   /** Training steps made. */
   readonly step: number;
   /**
-   * The largest eigenvalue of the Hessian; for adam and adamw without AMSGrad of P^-½ H P^-½, with P = √v̂ + eps as their steps
-   * divide by it.
+   * The largest eigenvalue of the Hessian; for adam and adamw without AMSGrad, that of P^-½ H P^-½, where P = √v̂ + eps divides
+   * their steps.
    */
   readonly sharpness: number;
-  /** An eigenvalue is within this of it. */
+  /** Some eigenvalue is within this of it. */
   readonly bound: number;
   /** Whether the bound is within 1 % of the sharpness. */
   readonly converged: boolean;
@@ -29,19 +29,19 @@ export interface CurvaturePoint {
   /** The sharpness times the rate: 2 is the edge of plain gradient descent. */
   readonly product: number;
   /**
-   * The sharpness from which the next update's steps grow (`curvature.edge`); null for rules of which it is not known, and where
+   * The sharpness from which the next update's steps grow (`curvature.edge`); null for rules without a known edge, and if
    * groups have different ones.
    */
   readonly edge: number | null;
-  /** The sharpness by the edge: from 1 on steps grow; null without an edge. */
+  /** The sharpness divided by the edge: from 1 on steps grow; null without an edge. */
   readonly fraction: number | null;
-  /** Gradients that it took, over the rows that it is of. */
+  /** Gradients that it took, each over `rows` of the config. */
   readonly gradients: number;
 }
 
-/** What a checkpoint holds of it. */
+/** The sharpness in a checkpoint. */
 export interface CurvatureState {
-  /** What was measured so far, in order. */
+  /** The measurements so far, in order. */
   readonly points: readonly CurvaturePoint[];
   /** The eigenvector and the strides that it was found with; null before the first measurement. */
   readonly bytes: Uint8Array<ArrayBuffer> | null;
@@ -49,13 +49,13 @@ export interface CurvatureState {
 
 /** The sharpness of one run. */
 export interface CurvatureTrack {
-  /** What was measured so far, in order. */
+  /** The measurements so far, in order. */
   readonly points: readonly CurvaturePoint[];
-  /** Whether it is to be measured after this many steps. */
+  /** Whether a measurement is due after this many steps. */
   isDue(step: number): boolean;
   /**
-   * Measures it, with every step reported, and lets the schedules that go by it observe it; null before the first update, and where
-   * it is not finite.
+   * Measures it, once every step is reported, and lets the schedules that depend on it observe it; null before the first update,
+   * and if it is not finite.
    */
   measure(step: number): Promise<CurvaturePoint | null>;
   state(): Promise<CurvatureState>;
@@ -66,14 +66,14 @@ export interface CurvatureTrack {
 export interface CurvatureRun {
   readonly optimizer: Optimizer;
   readonly data: Dataset | undefined;
-  /** An objective for so many rows at once. */
+  /** An objective that takes this many rows at once. */
   objectiveOf(rows: number): Promise<Objective>;
 }
 
-/** How far a sharpness may be off, relative to it. */
+/** The allowed error of a sharpness, relative to it. */
 const tolerance = 0.01;
 
-/** The rows that it is of: so many at most, from the first on. */
+/** The rows over which it is measured: the first ones, at most this many. */
 export function meterRows({ rows }: CompleteCurvatureConfig, data: Dataset): number {
   return Math.min(rows ?? data.count, data.count);
 }
@@ -126,14 +126,14 @@ export async function createCurvatureTrack(
   }
 }
 
-/** Whether every step divides by the root of a second moment that one eigenvalue can go by. */
+/** Whether every step divides by the root of one second moment, which preconditions the Hessian. */
 function isPreconditioned(optimizer: Optimizer): boolean {
   const { plan } = insideOf(optimizer);
   const { rule, amsgrad } = optimizer.config;
   return plan.groups.every((group) => group.rule.name === rule.name) && /^adamw?$/.test(rule.name) && amsgrad !== true;
 }
 
-/** The edge of all groups at an update; null where there is none, or not one. */
+/** The common edge of all groups at an update; null if there is none, or if they differ. */
 function edgeOf(optimizer: Optimizer, step: number): number | null {
   const { plan } = insideOf(optimizer);
   const { rule } = optimizer.config;
@@ -159,7 +159,7 @@ function encodeMeter({ vector, strides }: MeterState): Uint8Array<ArrayBuffer> {
   });
 }
 
-/** @throws DataError for what {@link encodeMeter} did not give. */
+/** @throws DataError for anything that {@link encodeMeter} did not write. */
 function decodeMeter(bytes: Uint8Array, { length }: SharpnessMeter): MeterState {
   const { tensors } = decodeSafetensors(bytes);
   const vector = fromWords(tensors.get("vector"), length, "the eigenvector of the run's sharpness");

@@ -1,4 +1,4 @@
-// How often a run measures the largest curvature of its loss, as its config says it.
+// How often a run measures the largest curvature of its loss: the config.
 import { OptionError, show } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
@@ -7,23 +7,23 @@ import type { Program } from "../objectives/program.ts";
 /** How often a run measures its sharpness, and on which rows. */
 export interface CurvatureConfig {
   /**
-   * Steps from one measurement to the next, a whole number >= 1. The first costs some 30 to 60 gradients over `rows`, each after it,
-   * which goes on from the eigenvector before, most often 6 to 20.
+   * Steps from one measurement to the next, a whole number >= 1. The first costs some 30 to 60 gradients over `rows`, each later
+   * one, which continues from the last eigenvector, usually 6 to 20.
    */
   readonly every: number;
   /**
-   * Whose loss it is of, where there is data: the first so many rows to train on, or all of them where there are fewer; a whole
+   * With data: the loss over this many training rows, from the first, or over all of them if there are fewer; a whole
    * number >= 1, default 1000.
    */
   readonly rows?: number | null | undefined;
 }
 
-/** {@link CurvatureConfig} with every default filled in; `rows` is null where there is no data. */
+/** {@link CurvatureConfig} with every default filled in; `rows` is null without data. */
 export interface CompleteCurvatureConfig extends CurvatureConfig {
   readonly rows: number | null;
 }
 
-/** @throws OptionError for a meter that is none, and for rows where there is no data. */
+/** @throws OptionError for an invalid config, and for rows without data. */
 export function readCurvature(value: unknown, { needsData, title }: Program): CompleteCurvatureConfig {
   const fields = readFields("curvature", value, ["every", "rows"]);
   const every = readNumber("curvature.every", fields.every, { min: 1, integer: true });

@@ -47,13 +47,13 @@ export interface FileConfig extends CsvOptions {
    */
   readonly seed?: number | undefined;
   /**
-   * Of CSV, whether inputs and numbers to predict are standardised by the mean and deviation of the rows to train on; "inputs" leaves
+   * For CSV, whether inputs and numbers to predict are standardised by the mean and deviation of the training rows; "inputs" leaves
    * the numbers to predict as they are. Losses are then in standardised units. Default false.
    */
   readonly standardize?: boolean | Name<"inputs"> | undefined;
 }
 
-/** Points in a box at which an equation must hold; they need no file. Either `grid` or `count` says which to train on. */
+/** Points in a box at which an equation must hold; they need no file. Either `grid` or `count` chooses those to train on. */
 export interface PointsConfig {
   /** Points without labels or targets, for a physics-informed network. */
   readonly type: Name<"points">;
@@ -65,18 +65,18 @@ export interface PointsConfig {
   readonly count?: number | null | undefined;
   /** Seed of the drawn points; a whole number in [0, 2^53), default 0. */
   readonly seed?: number | undefined;
-  /** Where the box begins in every dimension; default 0. */
+  /** Where the box starts in every dimension; default 0. */
   readonly low?: number | undefined;
   /** Where it ends, > `low`; default 1. */
   readonly high?: number | undefined;
-  /** As `grid`, the points to test with; default 101 in one dimension, 33 in two, 2 in more. */
+  /** Like `grid`, for the points to test with; default 101 in one dimension, 33 in two, 2 in more. */
   readonly testGrid?: number | undefined;
 }
 
-/** Where the data of a run come from; by `type`. */
+/** The source of a run's data, by `type`. */
 export type DataConfig = MnistConfig | FileConfig | PointsConfig;
 
-/** With every default filled in; what depends on the file is null. */
+/** {@link DataConfig} with every default filled in; fields that depend on the file are null. */
 export type CompleteDataConfig =
   | ({ readonly [Field in keyof MnistConfig]-?: NonNullable<MnistConfig[Field]> } & { readonly type: "mnist" })
   | (CompletePoints & { readonly type: "points"; readonly testGrid: number })
@@ -89,13 +89,13 @@ export type CompleteDataConfig =
       readonly seed: number;
     });
 
-/** What there is to train on and to test with. */
+/** The rows to train on and to test with. */
 export interface Halves {
   readonly train: Dataset;
   readonly test: Dataset;
 }
 
-/** Other words for data: the formats of files. */
+/** Synonyms: the formats of files. */
 const dataWords = { csv: "file", tsv: "file", json: "file", idx: "file" } as const;
 
 /** @throws OptionError for an unknown data set or option, and for more rows than it has. */
@@ -156,7 +156,7 @@ function readStandardize(value: unknown): boolean | "inputs" {
 
 const pointFields = ["dimensions", "grid", "count", "seed", "low", "high", "testGrid"];
 
-/** Along each of 1, 2 … dimensions. */
+/** The default grid of test points in 1, 2 … dimensions. */
 const testGrids = [101, 33];
 
 function readPointsConfig(fields: Record<string, unknown>): CompleteDataConfig {
@@ -166,7 +166,7 @@ function readPointsConfig(fields: Record<string, unknown>): CompleteDataConfig {
   return { type: "points", ...points, testGrid };
 }
 
-/** The points of a run, which no file holds: those to train on, and a grid to test with. */
+/** The points of a run, which need no file: those to train on, and a grid to test with. */
 export function pointRows(config: Extract<CompleteDataConfig, { readonly type: "points" }>): Halves {
   const test = { ...config, grid: config.testGrid, count: null };
   return { train: boxPoints(config, "points"), test: boxPoints(test, "test points") };

@@ -2,23 +2,23 @@
 import { OptionError, show } from "../base/errors.ts";
 import { isDeep, readArray, readMade, readString } from "../base/options.ts";
 
-/** The outcome of a run, as run.json has it. */
+/** The outcome of a run, as in run.json. */
 export interface RunOutcome {
-  /** The loss of each step; NaN where it was not finite. */
+  /** The loss of each step; NaN if it was not finite. */
   readonly losses: readonly number[];
-  /** A run.json of an older version has none. */
+  /** Absent in a run.json of an older version. */
   readonly testLoss?: number | null | undefined;
-  /** The share of the test set that is classified correctly; null where it was not tested. */
+  /** The share of the test set that is classified correctly; null if it was not tested. */
   readonly testAccuracy: number | null;
-  /** The root of the mean square of what is off an exact solution; null where none is known. A run.json of an older version has none. */
+  /** The root mean square error against an exact solution; null if none is known. Absent in a run.json of an older version. */
   readonly testError?: number | null | undefined;
-  /** What else may affect the losses: backend, adapter, versions. */
+  /** Other things that may affect the losses: backend, adapter, versions. */
   readonly environment: Readonly<Record<string, unknown>>;
 }
 
 /** A field that differs; undefined for a run without the field. */
 export interface FieldDifference {
-  /** Such as `optimizer.lr.schedules[1].base`. */
+  /** Its path, such as `optimizer.lr.schedules[1].base`. */
   readonly path: string;
   /** The field's value in the first run. */
   readonly a: unknown;
@@ -26,11 +26,11 @@ export interface FieldDifference {
   readonly b: unknown;
 }
 
-/** A loss of one step, counted from 1; both null where no loss is finite. */
+/** A loss of one step, counted from 1; both are null if no loss is finite. */
 export interface LossPoint {
-  /** The step, from 1; null where no loss is finite. */
+  /** The step, from 1; null if no loss is finite. */
   readonly step: number | null;
-  /** Its loss; null where none is finite. */
+  /** Its loss; null if none is finite. */
   readonly loss: number | null;
 }
 
@@ -38,21 +38,21 @@ export interface LossPoint {
 export interface CurveDifference {
   /** Steps of each run. */
   readonly steps: readonly [number, number];
-  /** Whether every step that both made has the same loss, to the bit. */
+  /** Whether the losses of all common steps are the same, to the bit. */
   readonly identical: boolean;
-  /** The first step, counted from 1, whose losses differ; null where none does. */
+  /** The first step, counted from 1, whose losses differ; null if none does. */
   readonly firstDifference: number | null;
-  /** The largest difference of two finite losses of one step; null where there is none. */
+  /** The largest difference of two finite losses of one step; null if there is none. */
   readonly largestDifference: { readonly step: number; readonly difference: number } | null;
-  /** The last loss of each; null where it is not finite. */
+  /** The last loss of each; null if it is not finite. */
   readonly final: readonly [number | null, number | null];
   /** The lowest loss of each. */
   readonly minimum: readonly [LossPoint, LossPoint];
-  /** The test loss of either run; null where it was not tested. */
+  /** The test loss of either run; null if it was not tested. */
   readonly testLoss: readonly [number | null, number | null];
-  /** The test accuracy of either run; null where it was not tested. */
+  /** The test accuracy of either run; null if it was not tested. */
   readonly testAccuracy: readonly [number | null, number | null];
-  /** The error of either run against an exact solution; null where it was not tested or none is known. */
+  /** The error of either run against an exact solution; null if it was not tested or none is known. */
   readonly testError: readonly [number | null, number | null];
 }
 
@@ -74,7 +74,7 @@ export function diffFields(a: unknown, b: unknown, path = ""): FieldDifference[]
 /** Schedules may be nested 100 deep, each in an array and an object; no config is deeper. */
 const deepestFields = 1000;
 
-/** A value as JSON has it: the name of a rule, a config with its modifiers under their keys. */
+/** A value as in JSON: the name of a rule, a config with its modifiers under their keys. */
 function asJson(value: unknown): unknown {
   const { toJSON } = Object(value) as { readonly toJSON?: unknown };
   return typeof toJSON === "function" ? toJSON.call(value) : value;

@@ -34,9 +34,9 @@ export interface Trainee {
 
 /** Where a run's optimizer and objective live: WebGPU, or the CPU reference. */
 export interface Engine {
-  /** Which of the two it is. */
+  /** WebGPU or the CPU reference. */
   readonly backend: "webgpu" | "cpu";
-  /** What really runs. */
+  /** The adapter that really runs it. */
   readonly adapter: AdapterDescription;
   /** The limits that decide how much fits. */
   readonly limits: ReplicaLimits;
@@ -129,7 +129,7 @@ export function cpuEngine(...none: []): Engine {
 /**
  * An optimizer of these tensors and an objective for it.
  *
- * @throws OptionError, DataError and DeviceError as both of them; nothing is left behind then.
+ * @throws OptionError, DataError and DeviceError like both of them; nothing is left behind then.
  */
 export async function createTrainee(
   engine: Engine,

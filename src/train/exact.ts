@@ -10,8 +10,8 @@ export function toWords(values: Float64Array): SafeTensor {
 /**
  * The numbers of some words.
  *
- * @param what What errors call them.
- * @throws DataError for what is not so many numbers.
+ * @param what Their name in errors.
+ * @throws DataError for a wrong number of words.
  */
 export function fromWords(tensor: SafeTensor | undefined, length: number, what: string): Float64Array {
   const { shape, data } = tensor ?? { shape: [], data: new Float32Array() };

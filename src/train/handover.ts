@@ -42,8 +42,8 @@ export class NoiseMeter {
   }
 
   /**
-   * The square of the mean gradient over its variance, since the last call: the mean product of successive gradients is the former
-   * where their noise is independent, and the mean square is both together. Infinite without any noise.
+   * The square of the mean gradient over its variance, since the last call: the mean product of successive gradients estimates that
+   * square if their noise is independent, and the mean square is the sum of both. Infinite without any noise.
    */
   async ratio(): Promise<number> {
     const count = this.#count;
@@ -53,14 +53,14 @@ export class NoiseMeter {
     for (let i = 0; i < count; i++) {
       const now = i % 2;
       squares += scalars![2 * i + now]! / count;
-      // The first has none before it.
+      // The first gradient has none before it.
       if (i > 0) products += scalars![2 * i + 1 - now]! / (count - 1);
     }
     const noise = squares - products;
     return noise > 0 ? products / noise : Number.isNaN(noise) ? Number.NaN : Number.POSITIVE_INFINITY;
   }
 
-  /** What was measured since the last ratio, to the bit. */
+  /** The measurements since the last ratio, to the bit. */
   async state(): Promise<{ readonly count: number; readonly bytes: Uint8Array<ArrayBuffer> }> {
     const last = at(this.#block, (this.#count + 1) % 2);
     const [gradient] = await this.#space.read(last);
@@ -89,31 +89,31 @@ export class NoiseMeter {
   }
 }
 
-/** What a checkpoint holds of a handover. */
+/** The handover in a checkpoint. */
 export interface HandoverState {
-  /** Steps of the rule; null before it. */
+  /** Steps of the rule before the handover; null if it has not happened. */
   readonly step: number | null;
-  /** The optimizer's updates and skips then. */
+  /** Updates so far: the optimizer's, then L-BFGS's iterations. */
   readonly updates: number;
-  /** Steps skipped until then for a gradient that was not finite. */
+  /** Steps skipped until then because a gradient was not finite. */
   readonly skipped: number;
-  /** Iterations since one that lowered the loss; after two there are no more. */
+  /** Iterations since the last one that lowered the loss; after two there are no more. */
   readonly stalls: number;
-  /** What the steps report from then on. */
+  /** The values that later steps report. */
   readonly last: Pick<StepReport, "loss" | "gradientNorm">;
-  /** Gradients in the noise that is being measured. */
+  /** Gradients in the current ratio. */
   readonly looks: number;
-  /** What L-BFGS or the noise is made of. */
+  /** The state of L-BFGS, or of the noise measurement. */
   readonly bytes: Uint8Array<ArrayBuffer> | null;
 }
 
 /** The handover of one run. */
 export interface Handover {
-  /** Steps of the rule before it; null before it. */
+  /** Steps of the rule before the handover; null if it has not happened. */
   readonly step: number | null;
-  /** After each step of the rule was submitted, before the next. */
+  /** To be called after each submitted step of the rule, before the next. */
   look(): void;
-  /** The next value of the metric. */
+  /** Observes the next value of the metric. */
   observe(value: number): void;
   /** Whether every step must be reported now, to decide whether the handover is due. */
   mayBeDue(step: number): boolean;

@@ -26,7 +26,7 @@ export interface HandoverConfig {
   readonly below?: number | undefined;
   /** With "noise": steps from one ratio to the next, a whole number in [2, 500], default 50. */
   readonly every?: number | undefined;
-  /** Pairs that L-BFGS remembers, a whole number in [1, 1000]; default 10. */
+  /** Pairs that L-BFGS keeps, a whole number in [1, 1000]; default 10. */
   readonly history?: number | undefined;
 }
 
@@ -35,7 +35,7 @@ export type CompleteHandoverConfig = HandoverConfig & { readonly history: number
 
 /**
  * @throws OptionError for a malformed handover, options that its `at` does not take, and runs that L-BFGS cannot continue: with
- * dropout, averages of parameters, or rules that evaluate at different points than they train.
+ * dropout, averages of parameters, or rules that evaluate at different points from those where they train.
  */
 export function readHandover(value: unknown, program: Program, plan: Plan, hasMetric: boolean): CompleteHandoverConfig {
   const config = readConfig(value, plan.accumulate, hasMetric);

@@ -28,7 +28,7 @@ export interface RunJob extends Omit<RunConfig, "data"> {
   readonly data?: Dataset | RunData | undefined;
   /** The rows to test with, if `data` has none. */
   readonly test?: Dataset | undefined;
-  /** Default: WebGPU if there is a device, else the CPU reference. */
+  /** The engine; default WebGPU if there is a device, else the CPU reference. */
   readonly engine?: Engine | undefined;
 }
 
@@ -45,8 +45,8 @@ export interface OpenJob {
 /**
  * Takes a job apart; the options are left to its reader.
  *
- * @param name What errors call it.
- * @param options Names of options beside the job's own.
+ * @param name Its name in errors.
+ * @param options Names of options besides the job's own.
  * @throws OptionError for unknown fields, and for an engine, data set, listener or signal of the wrong kind.
  */
 export async function openJob<T extends RunJob>(

@@ -1,4 +1,4 @@
-// Keeps a run's checkpoints: says when one is due, hands them to the listener one after the other, and holds the latest if the
+// Keeps a run's checkpoints: decides when one is due, hands them to the listener one after the other, and holds the latest if the
 // run may have to resume from it.
 import { OptionError } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
@@ -12,11 +12,11 @@ export interface Keeper {
   readonly latest: RunCheckpoint | null;
   /** Starts counting at an earlier checkpoint. */
   begin(step: number): void;
-  /** Whether one is due after this many steps; throws what the listener threw last. */
+  /** Whether one is due after this many steps; throws the listener's last error. */
   isDue(step: number): boolean;
   /** Hands a checkpoint over, once the listener is done with the one before. */
   put(checkpoint: RunCheckpoint): Promise<void>;
-  /** Resolves when the listener is done; throws what it throws. */
+  /** Resolves when the listener is done; throws its error. */
   settled(): Promise<void>;
   /** Resolves when the listener is done, even if it failed; for `finally`. */
   close(): Promise<void>;

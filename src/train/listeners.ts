@@ -1,5 +1,5 @@
 // The listeners of a run: each is called once per event, even if steps are repeated after a device loss, and errors of listeners
-// are told apart from other failures.
+// are distinguished from other failures.
 import { OptionError, show } from "../base/errors.ts";
 import type { CurvaturePoint } from "./curvature.ts";
 import type { MetricOptions } from "./metric.ts";
@@ -14,9 +14,9 @@ export interface Listeners {
   readonly beforeStep: TrainOptions["beforeStep"];
   onStep(progress: Progress): void;
   onLayers(point: LayersPoint): void;
-  /** Reports the events that were not reported yet. */
+  /** Reports the events that have not been reported yet. */
   onEvents(events: readonly WatchEvent[]): void;
-  /** Reports a sharpness, where it is not reported yet. */
+  /** Reports a sharpness, if it has not been reported yet. */
   onCurvature(point: CurvaturePoint): void;
   readonly ofMetric: Required<Pick<MetricOptions, "onTest" | "onMetric">> & Pick<MetricOptions, "onBest">;
   readonly onCheckpoint: TrainOptions["onCheckpoint"];

@@ -18,7 +18,7 @@ export interface MetricPoint {
 }
 
 /**
- * The best point so far, and the optimizer's whole state there. `evaluationRole` says which of its parameters were evaluated and
+ * The best point so far, and the optimizer's whole state there. `evaluationRole` returns which of its parameters were evaluated and
  * are the ones to use.
  */
 export interface Best extends MetricPoint {
@@ -30,7 +30,7 @@ export interface Best extends MetricPoint {
 export interface MetricOptions {
   /** Evaluated at the end, unless the run was interrupted, and for metrics of the test set. */
   readonly test?: Dataset;
-  /** Called with how many rows of the test set are done. */
+  /** Called with the number of rows of the test set done. */
   readonly onTest?: (rows: number) => void;
   /** Called with every value of the metric. */
   readonly onMetric?: (point: MetricPoint) => void;
@@ -45,11 +45,11 @@ export interface MetricTrack {
   readonly best: MetricPoint | null;
   /** Whether a value is due after this many steps. */
   isDue(step: number): boolean;
-  /** The next value; all steps in flight must have been reported. */
+  /** Measures the next value; all steps in flight must have been reported. */
   observe(): Promise<void>;
-  /** Restores the best parameters, if the config says so. */
+  /** Restores the best parameters, if the config requires it. */
   restore(): Promise<void>;
-  /** How well the parameters to use do on the test set; null without a test set in which a row counts. */
+  /** Loss and accuracy of the parameters to use on the test set; null without a test set in which a row counts. */
   evaluation(): Promise<Evaluation | null>;
   /** Whether early stopping is due after the last value. */
   readonly stops: boolean;
@@ -57,7 +57,7 @@ export interface MetricTrack {
   readonly kept: Uint8Array<ArrayBuffer> | null;
 }
 
-/** What a resumed run has measured before. */
+/** The measurements of a resumed run until then. */
 export interface Measured {
   readonly metrics: readonly MetricPoint[];
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
@@ -71,13 +71,13 @@ export function checkMetric(metric: MetricConfig | null, test: Dataset | undefin
   if (!counts(test)) throw new OptionError(`${what}; all rows of ${test.name} have weight 0`);
 }
 
-/** An evaluation of one replica; null for what does not exist. */
+/** An evaluation of one replica, with null for what does not exist. */
 export interface KnownEvaluation {
   /** Mean loss over the test set. */
   readonly loss: number;
-  /** As in an evaluation; null with a loss that has none. */
+  /** As in an evaluation; null for a loss that has none. */
   readonly accuracy: number | null;
-  /** As in an evaluation; null where no exact outputs are known. */
+  /** As in an evaluation; null if no exact outputs are known. */
   readonly error: number | null;
 }
 
@@ -86,12 +86,12 @@ export function knownOf({ loss, accuracy, error }: ReplicaEvaluation): KnownEval
   return { loss, accuracy: known(accuracy), error: known(error) };
 }
 
-/** What an evaluation says of a metric of the test set. */
+/** The value of a test-set metric in an evaluation. */
 export function metricOf({ type }: MetricConfig, { loss, accuracy, error }: ReplicaEvaluation): number {
   return type === "testAccuracy" ? accuracy : type === "testError" ? error : loss;
 }
 
-/** @param losses Those of all steps so far; grows with the run. */
+/** @param losses The losses of all steps so far; grows with the run. */
 export function trackMetric(
   { optimizer, objective, use }: Pick<Trainee, "optimizer" | "objective"> & { readonly use: Use },
   { metric, stop, steps }: Pick<CompleteRunConfig, "metric" | "stop" | "steps">,
@@ -102,7 +102,7 @@ export function trackMetric(
   const mode = metric ? metricMode(metric) : "min";
   const stopping = createStopping({ mode, patience: stop?.patience, minDelta: stop?.minDelta });
   const points: MetricPoint[] = [];
-  /** By the steps made: the test set is large, and is not evaluated twice for the same parameters. */
+  /** By steps made: the test set is large, and is not evaluated twice for the same parameters. */
   const evaluations = new Map<number, Evaluation>();
   let bestIndex = -1;
   let kept: Uint8Array<ArrayBuffer> | null = measured?.bestOptimizer ?? null;

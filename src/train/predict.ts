@@ -1,4 +1,4 @@
-// Predictions of a trained model: its parameters and rows in, a class or numbers of each row out, on either engine.
+// Predictions of a trained model on either engine: from its parameters and rows to a class or numbers for each row.
 
 import { OptionError, show } from "../base/errors.ts";
 import { isOptions, readMade, readNumber } from "../base/options.ts";
@@ -22,32 +22,32 @@ import { openEngine } from "./job.ts";
 
 /** Options of {@link predict}. */
 export interface PredictOptions {
-  /** Default: WebGPU where a device can be had, else the CPU reference. */
+  /** The engine; default WebGPU if a device is available, else the CPU reference. */
   readonly engine?: Engine | undefined;
   /**
    * How many classes there are, or their names in order; default those of a data set with labels, else numbers. With
-   * sigmoidBinaryCrossEntropy predictions are classes only where they are known.
+   * sigmoidBinaryCrossEntropy predictions are classes only if these are known.
    */
   readonly classes?: ClassesOption | undefined;
   /** Factor of each input, as in training (1/255 for pixels), > 0; default a data set's own, else 1. */
   readonly scale?: number | undefined;
   /**
-   * The columns of the data set that the model learned from: inputs are standardised and values are in the table's units, as far as
-   * it was. Of a data set, which is standardised already, default its own.
+   * The columns of the data set that the model learned from: if it was standardised, so are the inputs, and values are in the table's
+   * units. For a data set, which is already standardised, the default is its own.
    */
   readonly columns?: Columns | undefined;
 }
 
 /**
- * What a trained model says of each row, in order: `await predict(run.config.model, run.params, [[5.1, 3.5]])`. Nothing is
- * dropped. Rows may be any number; they are computed in batches.
+ * The predictions of a trained model for each row, in order: `await predict(run.config.model, run.params, [[5.1, 3.5]])`. Nothing
+ * is dropped. There may be any number of rows; they are computed in batches.
  *
  * @param model A model's config, its JSON, or what `createModel` returns.
  * @param params Its parameters by name, as `train` returns them in `params`.
  * @param inputs The numbers of each row, nested or flat, as the model was trained on them; or a data set, whose answers are
  * ignored.
  * @returns With softmaxCrossEntropy a class and the probabilities of all; with sigmoidBinaryCrossEntropy the same where the
- * classes are known, else each output's probability as `values`; of every other model `values`.
+ * classes are known, else each output's probability as `values`; for every other model `values`.
  * @throws OptionError for anything but a model, parameters that are not the model's or not finite, rows of the wrong width, and
  * unknown options; DataError for inputs, and a classifier's outputs, that are not finite; DeviceError where the device cannot
  * hold the model or is lost.
@@ -102,7 +102,7 @@ async function outputsOf(
     const values = new Map(tensors.map(({ name, data }) => [name, data]));
     return outputsOnCpu(model, (name) => values.get(name)!, rows);
   }
-  // What holds parameters on a device is an optimizer; this one makes no step.
+  // An optimizer holds the parameters on the device; this one makes no step.
   const optimizer = await engine.optimizer(tensors, { rule: sgd, lr: 0 });
   try {
     return await outputsOnGpu(optimizer as GpuOptimizer, model, rows);

@@ -4,7 +4,7 @@ import { accumulateOf } from "../modifiers/modifier.ts";
 import type { Optimizer } from "../optimizer/optimizer.ts";
 
 /**
- * Makes an update from the mean of the gradients that were added up since the last one, in every replica that is not halted.
+ * Makes an update from the mean of the gradients accumulated since the last one, in every replica that is not halted.
  *
  * @param added How many there are, fewer than the optimizer's `accumulate`; for 0 it does nothing.
  */

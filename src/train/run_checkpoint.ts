@@ -1,4 +1,4 @@
-// Checkpoints of whole runs: everything that the steps to come depend on, in one safetensors file. The optimizer's own checkpoint
+// Checkpoints of whole runs: everything that later steps depend on, in one safetensors file. The optimizer's own checkpoint
 // is stored under `optimizer/`, that of the best parameters under `best/`; losses are exact, as four 16-bit words each; the rest
 // is JSON in the metadata.
 
@@ -22,11 +22,11 @@ const format = "fallline-run-checkpoint/1";
 export interface RunCheckpoint {
   /** Training steps made. */
   readonly step: number;
-  /** A safetensors file, all by itself: what `resume` of {@link TrainOptions} takes. */
+  /** A complete safetensors file: `resume` of {@link TrainOptions} takes it. */
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** What distinguishes one data set from another. */
+/** Distinguishes one data set from another. */
 export interface DataMark {
   /** How many examples. */
   readonly count: number;
@@ -36,35 +36,35 @@ export interface DataMark {
   readonly hash: string;
 }
 
-/** The last update's findings, which steps report until the next update (with `accumulate`, several steps make one). */
+/** The results of the last update, which steps report until the next (with `accumulate`, several steps make one). */
 export interface LastUpdate {
-  /** Updates that were made. */
+  /** Updates made. */
   readonly step: number;
-  /** Updates that were skipped. */
+  /** Updates skipped. */
   readonly skipped: number;
   /** The gradient's norm before clipping. */
   readonly gradientNorm: number;
-  /** Of each tensor; null without layer statistics. */
+  /** The statistics of each tensor; null without layer statistics. */
   readonly layers: readonly LayerStats[] | null;
 }
 
-/** What a run checkpoint holds. */
+/** The contents of a run checkpoint. */
 export interface RunState {
   /** Training steps made. */
   readonly step: number;
   /** The config of the run with every default filled in, without hypers that are functions of the step. */
   readonly config: CompleteRunConfig;
-  /** The engine that ran it, and the version of this library. */
+  /** The engine that ran it. */
   readonly backend: "webgpu" | "cpu";
   /** The version of the library that wrote it. */
   readonly version: string;
   /** The loss of every step. */
   readonly losses: readonly number[];
-  /** What was measured so far. */
+  /** The metric's values so far. */
   readonly metrics: readonly MetricPoint[];
-  /** The best of them; null where there is none. */
+  /** The best of them; null if there is none. */
   readonly best: MetricPoint | null;
-  /** What `watch` found. */
+  /** The findings of `watch`. */
   readonly events: readonly WatchEvent[];
   /** Updates skipped because a gradient was not finite. */
   readonly skipped: number;
@@ -72,17 +72,17 @@ export interface RunState {
   readonly data: DataMark | null;
   /** The data to test with; null without any. */
   readonly test: DataMark | null;
-  /** The optimizer's checkpoint, as its `save` gives it: parameters, slots, hypers, schedules, plateaus. */
+  /** The optimizer's checkpoint, as `save` returns it: parameters, slots, hypers, schedules, plateaus. */
   readonly optimizer: Uint8Array<ArrayBuffer>;
   /** The same at the best point, if the run returns those parameters or `onBest` receives them. */
   readonly bestOptimizer: Uint8Array<ArrayBuffer> | null;
-  /** What the watch has seen; null without one. */
+  /** The state of the watch; null without one. */
   readonly watch: WatchState | null;
   /** The state of its handover; null without one. */
   readonly handover: HandoverState | null;
-  /** What was measured of the sharpness, and from where that goes on; null where it is not measured. */
+  /** The sharpness measured so far, and the state from which that continues; null if it is not measured. */
   readonly curvature: CurvatureState | null;
-  /** The last update's findings, if several gradients make one; null before the first. */
+  /** The results of the last update, if several gradients make one; null before the first. */
   readonly lastUpdate: LastUpdate | null;
 }
 
@@ -201,7 +201,7 @@ export function decodeRunCheckpoint(bytes: Uint8Array | ArrayBuffer): RunState {
  * A run checkpoint that this run can resume from.
  *
  * @throws OptionError that names the first field, or the data, that differs from the checkpoint's; only `steps` may be larger,
- * and the same rows may come from another source. DataError as {@link decodeRunCheckpoint}.
+ * and the same rows may come from another source. DataError like {@link decodeRunCheckpoint}.
  */
 export function resumable(
   bytes: Uint8Array | ArrayBuffer,
@@ -224,7 +224,7 @@ export function resumable(
 }
 
 /**
- * @param of Which checkpoint it is.
+ * @param of The name of the checkpoint in errors.
  * @throws OptionError that names the first field that differs from the saved run's; only `steps` may be larger, and `data` may
  * differ.
  */
@@ -256,7 +256,7 @@ function mustMatch(what: string, theirs: DataMark, ours: DataMark): void {
   }
 }
 
-/** What distinguishes this data set from others. */
+/** The mark of a data set. */
 export function markOf(data: Dataset): DataMark {
   const hash = new Hash();
   hash.add(data.inputs);
@@ -273,7 +273,7 @@ class Hash {
 
   add(values: ArrayBufferView): void {
     const { byteLength } = values;
-    // Words begin at multiples of four.
+    // Words start at multiples of four.
     const aligned = values.byteOffset % 4 === 0;
     const source = aligned ? values : new Uint8Array(values.buffer, values.byteOffset, byteLength).slice();
     const words = new Uint32Array(source.buffer, source.byteOffset, byteLength >> 2);
@@ -369,7 +369,7 @@ function mark(name: string, value: unknown): DataMark {
   return { count: whole(`${name}.count`, count), features: whole(`${name}.features`, features), hash };
 }
 
-/** JSON in which every number comes back as it was. */
+/** JSON in which every number comes back exactly. */
 function toText(value: unknown): string {
   return JSON.stringify(value, (_, part) =>
     typeof part === "number" && (!Number.isFinite(part) || Object.is(part, -0))

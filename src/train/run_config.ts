@@ -41,7 +41,7 @@ export const runFormat = "fallline-run/1";
 
 const metricTypes = ["loss", "testLoss", "testAccuracy", "testError"] as const;
 
-/** Other words for metrics. */
+/** Synonyms of metrics. */
 const metricWords: Synonyms<(typeof metricTypes)[number]> = {
   trainloss: "loss",
   trainingloss: "loss",
@@ -77,7 +77,7 @@ export interface StopConfig {
 
 /** How a run is watched. */
 export interface WatchConfig extends WatchOptions {
-  /** Steps between looks at the layers, a whole number >= 1, default 10. */
+  /** Steps between observations of the layers, a whole number >= 1, default 10. */
   readonly every?: number | undefined;
 }
 
@@ -94,7 +94,7 @@ export interface RunConfig {
   /** Where the rows come from; null (the default) if the caller passes them. */
   readonly data?: DataConfig | null | undefined;
   /**
-   * For a model, its initial weights; for a landscape, where the points start, point after point; a custom objective has its own.
+   * For a model, its initial weights; for a landscape, the starting points, point after point; a custom objective has its own.
    */
   readonly init?: InitConfig | Points | null | undefined;
   /** The rule and its options, also as JSON. */
@@ -135,7 +135,7 @@ export interface CompleteRunConfig extends RunConfig {
   readonly optimizer: OptimizerConfig;
   /** Null for a custom objective. */
   readonly init: Required<InitConfig> | readonly number[] | null;
-  /** Null where there is no data. */
+  /** Null without data. */
   readonly batch: Scheduled | null;
   readonly seed: number;
   readonly metric: MetricConfig | null;
@@ -155,7 +155,7 @@ export const runFields: readonly string[] = [
 const programFields = ["model", "landscape", "objective"] as const;
 
 /**
- * What a run trains.
+ * The model, landscape or custom objective of a run.
  *
  * @throws OptionError for a config that names none, or more than one.
  */
@@ -184,14 +184,14 @@ function isMade(value: unknown): value is Trainable {
   return typeof value === "object" && value !== null && "program" in value;
 }
 
-/** The fields of a complete config that say what is trained. */
+/** The fields of a complete config that name its program. */
 function completeProgram(fields: RunConfig, trainable: Trainable): Partial<CompleteRunConfig> {
   if (isGiven(fields.objective)) return { objective: fields.objective! };
   const { config } = trainable as Model | Landscape;
   return isGiven(fields.model) ? { model: config as CompleteModelConfig } : { landscape: config as LandscapeConfig };
 }
 
-/** Steps of a schedule that are checked before a run begins. */
+/** Steps of a schedule that are checked before a run starts. */
 const checkedSteps = 1e6;
 
 /** The most steps of a run whose batch is a schedule: every one is evaluated, since the largest batch must be known. */
@@ -269,7 +269,7 @@ export function updatesOf({ steps, optimizer }: CompleteRunConfig): number {
   return Math.ceil(steps / accumulateOf(optimizer));
 }
 
-/** A program without data must not be given any. */
+/** @throws OptionError for data that a program does not take. */
 function refuseData({ title }: Program, fields: Readonly<Record<string, unknown>>): void {
   for (const field of ["data", "batch"]) {
     if (!isGiven(fields[field])) continue;
@@ -413,7 +413,7 @@ function measured(config: OptimizerConfig): OptimizerConfig {
   return { ...config, modifiers: [...others, layerStats()] };
 }
 
-/** A schedule that leaves its hyper's range late in the run is found now. Functions are left alone: they may count calls. */
+/** Finds schedules that leave their range late in the run. Functions are not called: they may count calls. */
 function checkHypers({ groups }: Plan, hypers: Hypers, updates: number): void {
   // Groups share the optimizer's schedules, which are checked only once.
   const checked = new Map<Schedule, Set<string>>();
@@ -431,7 +431,7 @@ function checkHypers({ groups }: Plan, hypers: Hypers, updates: number): void {
   });
 }
 
-/** Whoever observes must be told of what: plateaus of a metric, schedules of curvature of the sharpness. */
+/** Checks that schedules have something to observe: plateaus a metric, curvature schedules the sharpness. */
 function checkListeners(
   { groups }: Plan,
   hypers: Hypers,

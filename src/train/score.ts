@@ -1,4 +1,4 @@
-// How right predictions are: the share of classes that are, and by how much numbers are off, in their own units.
+// The accuracy of predictions: the share of correct classes, or the error of numbers, in their own units.
 import type { Dataset } from "../objectives/data/dataset.ts";
 import { inUnits } from "../objectives/data/standardize.ts";
 import { createModel, type ModelConfig } from "../objectives/models/index.ts";
@@ -7,17 +7,17 @@ import type { TensorValues } from "../optimizer/optimizer.ts";
 import type { Engine } from "./engine.ts";
 import { predict } from "./predict.ts";
 
-/** How right predictions are over the rows whose answer is known. */
+/** The accuracy of predictions over the rows whose answer is known. */
 export interface Score {
-  /** How many rows those are. */
+  /** The number of those rows. */
   readonly rows: number;
-  /** The share whose class is the answer, in [0, 1]; of classes. */
+  /** The share of correct classes, in [0, 1]; for classes. */
   readonly accuracy?: number;
-  /** The root of the mean square error by column, in the column's units; of numbers. */
+  /** The root mean square error by column, in the column's units; for numbers. */
   readonly rmse?: Readonly<Record<string, number>>;
 }
 
-/** @param answers The class of each row, as predictions name it; undefined where it is not known. */
+/** @param answers The class of each row, as named in predictions; undefined if unknown. */
 export function scoreClasses(
   predictions: readonly Prediction[],
   answers: readonly (string | number | undefined)[],
@@ -28,9 +28,9 @@ export function scoreClasses(
 }
 
 /**
- * @param answers The numbers of each row; NaN where one is not known.
- * @param names What the columns are called.
- * @param weights How much each row counts; default the same.
+ * @param answers The numbers of each row; NaN if unknown.
+ * @param names The names of the columns.
+ * @param weights The weight of each row; default equal weights.
  */
 export function scoreValues(
   predictions: readonly Prediction[],
@@ -51,14 +51,14 @@ export function scoreValues(
   return { rows: rows.length, rmse: Object.fromEntries(rmse) };
 }
 
-/** What the columns of numbers to predict are called. */
+/** The names of the columns of numbers to predict. */
 export function targetNames(columns: NonNullable<Dataset["columns"]>): readonly string[] {
   return columns.targets.map(({ column }, i) => (typeof column === "string" ? column : `output_${i}`));
 }
 
 /**
- * By how much a model is off in the units of a table that it was tested on; undefined of other data sets, and of a loss that is no
- * distance of numbers.
+ * A model's error on the test rows of a table, in the table's units; undefined for other data sets, and for a loss that is not a
+ * distance between numbers.
  */
 export async function scoreTest(
   engine: Engine,

@@ -1,8 +1,8 @@
-// The running figures by which a watch (watch.ts) judges a run. Each costs the same at every step and never grows. It remembers
-// the past as a short list of numbers, which a checkpoint keeps.
+// The running figures by which a watch (watch.ts) judges a run. Each costs the same at every step and never grows. It keeps
+// the past as a short list of numbers, which a checkpoint stores.
 import { DataError, show } from "../base/errors.ts";
 
-/** What a figure remembers; only the figure knows its meaning. */
+/** The memory of a figure; only the figure knows its meaning. */
 export type SignalState = readonly number[];
 
 /** @throws DataError for anything but a list of that many numbers. */
@@ -12,15 +12,15 @@ function readState(value: unknown, count: number): readonly number[] {
   throw new DataError(`the state of a watch holds ${show(value)}; it must be ${count} numbers`);
 }
 
-/** A condition with memory: it begins once, and can begin again only after it has ended. */
+/** A condition with memory: it starts once, and can start again only after it has ended. */
 export class Alarm {
   readonly #calm: number;
   readonly #patience: number;
   #active = false;
-  /** While off: observations in a row in which it could begin; while on: those in which it did not hold. */
+  /** While off: observations in a row in which it could start; while on: those in which it did not hold. */
   #row = 0;
 
-  /** Begins at the `patience`-th observation in a row that says so, ends after `calm` in a row in which it does not hold. */
+  /** Starts at the `patience`-th observation in a row with `begins`, ends after `calm` in a row without `holds`. */
   constructor(calm: number, patience = 1) {
     this.#calm = calm;
     this.#patience = patience;
@@ -30,7 +30,7 @@ export class Alarm {
     return this.#active;
   }
 
-  /** Whether it begins with this observation. `holds` is the weaker condition that keeps it on once it has begun. */
+  /** Whether it starts with this observation. `holds` is the weaker condition that keeps it on once it has started. */
   observe(begins: boolean, holds: boolean = begins): boolean {
     this.#row = (this.#active ? !holds : begins) ? this.#row + 1 : 0;
     if (this.#row < (this.#active ? this.#calm : this.#patience)) return false;
@@ -50,7 +50,7 @@ export class Alarm {
   }
 }
 
-/** A mean that forgets: each value weighs `keep` times what the next does. NaN before the first. */
+/** A fading mean: each value has `keep` times the weight of the next. NaN before the first. */
 export class Fading {
   readonly #keep: number;
   #sum = 0;
@@ -65,7 +65,7 @@ export class Fading {
     return this.#sum / this.#weight;
   }
 
-  /** How much of the deviation of independent values the mean still has; 1 at the first. */
+  /** The deviation of the mean relative to that of independent values; 1 at the first. */
   get noise(): number {
     return Math.sqrt(this.#squares) / this.#weight;
   }
@@ -87,8 +87,8 @@ export class Fading {
 }
 
 /**
- * What size a positive figure usually has: its fading geometric mean. A value counts as at most `most` and at least `least`
- * times what was usual so far, so that one outlier moves it little; that makes it as good as a running median, in two numbers.
+ * The usual size of a positive figure: its fading geometric mean. A value counts as at most `most` and at least `least`
+ * times the usual size so far, so that one outlier moves it little; that makes it as good as a running median, in two numbers.
  */
 export class Usual {
   readonly #log = new Fading(0.95);
@@ -107,7 +107,7 @@ export class Usual {
     return Math.exp(this.#log.mean);
   }
 
-  /** The largest that the usual size has been. */
+  /** The largest usual size so far. */
   get peak(): number {
     return this.#peak;
   }
@@ -145,16 +145,16 @@ export interface Motion {
   /** Lowest and highest value. */
   readonly low: number;
   readonly high: number;
-  /** Root mean square of what is left without the trend; of all, and of each half. */
+  /** Root mean square of the distance from the trend; of all, and of each half. */
   readonly spread: number;
   readonly olderSpread: number;
   readonly newerSpread: number;
   /**
    * Mean square of the differences of neighbours over the square of the spread (von Neumann 1941): 2 for independent noise,
-   * whatever its size, 4 for what jumps up and down at every step, near 0 for what swings slowly. 2 where nothing moves.
+   * whatever its size, 4 for a series that jumps up and down at every step, near 0 for slow swings. 2 if nothing moves.
    */
   readonly roughness: number;
-  /** Observations from one crossing of the trend to the next; a crossing counts from half a spread beyond the trend on. */
+  /** Observations from one crossing of the trend to the next; a crossing counts once it is half a spread beyond the trend. */
   readonly swings: readonly number[];
   /** Share of the steps in which the value fell. */
   readonly falling: number;
@@ -190,7 +190,7 @@ export class Recent {
     this.#values.set(values);
   }
 
-  /** Of a window that is full. */
+  /** The motion over a full window. */
   motion(): Motion {
     const length = this.#values.length;
     const at = (i: number) => this.#values[(this.#count + i) % length]!;

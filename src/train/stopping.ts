@@ -3,7 +3,7 @@ import { OptionError, show } from "../base/errors.ts";
 import { readNumber } from "../base/options.ts";
 import { readFields, readName } from "../base/words.ts";
 
-/** What {@link createStopping} takes. */
+/** Options of {@link createStopping}. */
 export interface StoppingOptions {
   /** Values in a row without an improvement after which to stop; a whole number >= 1; default: never. */
   readonly patience?: number | undefined;
@@ -13,21 +13,21 @@ export interface StoppingOptions {
   readonly mode?: "min" | "max" | undefined;
 }
 
-/** What a value of the metric meant. */
+/** The result of observing a value. */
 export interface StoppingReport {
   /** Whether it is the new best. */
   readonly improved: boolean;
   /** Whether to stop. */
   readonly stop: boolean;
-  /** The best value so far; null before the first that is finite. */
+  /** The best value so far; null before the first finite one. */
   readonly best: number | null;
-  /** Which value that was, counted from 0; null before the first. */
+  /** The index of that value, counted from 0; null before the first. */
   readonly bestIndex: number | null;
   /** Values in a row, this one included, without an improvement. */
   readonly waited: number;
 }
 
-/** Decides when training no longer pays. */
+/** Decides when further training is not worthwhile. */
 export interface Stopping {
   /**
    * Observes the next value of the metric. A value that is not finite is no improvement.
@@ -39,7 +39,7 @@ export interface Stopping {
 
 /**
  * Early stopping for a custom training loop: call `observe` with each value of the metric, keep a checkpoint when it
- * `improved`, and leave the loop when it says `stop`. `train` does so for the `stop` of a run config.
+ * `improved`, and leave the loop when `stop` is true. `train` does so for the `stop` of a run config.
  *
  * @throws OptionError for values out of range and unknown options.
  */

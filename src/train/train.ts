@@ -58,25 +58,25 @@ export type Reason = "finished" | "stopped-early" | "diverged" | "interrupted";
 
 /** A run before one of its steps. */
 export interface BeforeStep {
-  /** 1-based number of the step to come. */
+  /** 1-based number of the next step. */
   readonly index: number;
   /**
-   * The run's optimizer: `set` changes hypers from this step on, `freeze` and `thaw` stop and start groups, `read` gives what it has
-   * learned so far. Its `step`, `write` and `destroy` are the run's own.
+   * The run's optimizer: `set` changes hypers from this step on, `freeze` and `thaw` stop and start groups, `read` returns the
+   * parameters so far. Its `step`, `write` and `destroy` belong to the run.
    */
   readonly optimizer: Optimizer;
   /**
-   * Resolves once every step before this one is reported. Up to four are in flight without it, and are reported with the rate that
+   * Resolves once every step before this one is reported. Without it up to four are in flight, and are reported with the rate that
    * the optimizer has by then: await it before `set`.
    */
   settle(): Promise<void>;
 }
 
-/** What the updates of one step did to each tensor. */
+/** The effect of the updates of one step on each tensor. */
 export interface LayersPoint {
   /** 1-based number of the training step. */
   readonly step: number;
-  /** Of each tensor, as `layers` of the optimizer gives it. */
+  /** The statistics of each tensor, as `layers` of the optimizer returns them. */
   readonly layers: readonly LayerStats[];
 }
 
@@ -87,7 +87,7 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
   /** Called once everything is made, before the first step. */
   readonly onStart?: () => void;
   /**
-   * Called and awaited before every step: the run waits for what it returns, as long as that takes, and a hyper that it sets holds
+   * Called and awaited before every step: the run waits for its promise, as long as that takes, and a hyper that it sets holds
    * from this step on. Checkpoints hold the hypers as they are set, so a run that is resumed keeps them. After a device loss it is
    * called again for steps that are repeated, with a new optimizer. If it throws, the run ends with that error.
    */
@@ -96,9 +96,9 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
   readonly signal?: AbortSignal;
   /** Also returns the trained parameters as they were after this many steps. */
   readonly snapshotAfter?: number;
-  /** Called with every sharpness that the config's `curvature` asks for. */
+  /** Called with every sharpness measured for the config's `curvature`. */
   readonly onCurvature?: (point: CurvaturePoint) => void;
-  /** Called with every look of the config's `watch` at the layers, before the `onStep` of its step. */
+  /** Called with every observation of the layers by the config's `watch`, before the `onStep` of its step. */
   readonly onLayers?: (point: LayersPoint) => void;
   /** Called with every finding of the config's `watch`. */
   readonly onEvent?: (event: WatchEvent) => void;
@@ -109,7 +109,7 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
   readonly saveEvery?: number;
   /**
    * Called with every checkpoint of the run, including one after the last step, or when `stop` or the signal ends the run. The
-   * run goes on meanwhile; only the next checkpoint and the end of the run wait for what it returns. If it throws, the run ends
+   * run goes on meanwhile; only the next checkpoint and the end of the run wait for its promise. If it throws, the run ends
    * with that error.
    */
   readonly onCheckpoint?: (checkpoint: RunCheckpoint) => void | Promise<void>;
@@ -133,7 +133,7 @@ export interface TrainJob extends RunJob, TrainOptions {}
 
 /** The result of a run. */
 export interface TrainResult {
-  /** What it ran on. */
+  /** The engine that it ran on. */
   readonly backend: Engine["backend"];
   /** The config with every default filled in. */
   readonly config: CompleteRunConfig;
@@ -141,11 +141,11 @@ export interface TrainResult {
   readonly losses: number[];
   /** Every value of the metric; none without one. */
   readonly metrics: readonly MetricPoint[];
-  /** The best of them; null where there is none. */
+  /** The best of them; null if there is none. */
   readonly best: MetricPoint | null;
   /** Every sharpness that was measured; none without `curvature`, nor after a handover to L-BFGS. */
   readonly curvature: readonly CurvaturePoint[];
-  /** What `watch` found; nothing without it. */
+  /** The findings of `watch`; none without it. */
   readonly events: readonly WatchEvent[];
   /**
    * Notes about the data: classes that have rows to train on and none to test with, or the other way round, and a test set in
@@ -161,7 +161,7 @@ export interface TrainResult {
   readonly role: Role;
   /** The shape of each parameter, by name. */
   readonly shapes: ReadonlyMap<string, readonly number[]>;
-  /** The parameters at the end, by name. */
+  /** The parameters after `snapshotAfter` steps, by name; undefined without it. */
   readonly snapshot: TensorValues | undefined;
   /** Mean loss of `params` on the test set; null without a test set in which a row counts, or if the run was interrupted. */
   readonly testLoss: number | null;
@@ -171,7 +171,7 @@ export interface TrainResult {
   readonly testError: number | null;
   /** The step at which the run handed over to L-BFGS; null if it did not. */
   readonly handedOverAt: number | null;
-  /** How many steps were skipped for a gradient that was not finite. */
+  /** How many steps were skipped because a gradient was not finite. */
   readonly skipped: number;
   /** Why the run ended. */
   readonly reason: Reason;
@@ -213,7 +213,7 @@ export function readRun(config: RunConfig, data: Dataset | undefined, test?: Dat
 
 /** A run before its first step. */
 export interface OpenRun extends Trainee {
-  /** The rows of each step; undefined where there is no data. */
+  /** The rows of each step; undefined without data. */
   readonly order: Generator<Uint32Array | undefined, never>;
 }
 
@@ -339,7 +339,7 @@ interface Run {
   readonly listeners: Listeners;
   readonly keeper: Keeper | null;
   readonly marks: Pick<RunState, "data" | "test"> | null;
-  /** What was asked for on the way. */
+  /** Results that were requested on the way. */
   readonly found: { snapshot?: TensorValues };
 }
 
@@ -359,14 +359,14 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
   const losses: number[] = [...(state?.losses ?? [])];
   const events: WatchEvent[] = [...(state?.events ?? [])];
   let skipped = state?.skipped ?? 0;
-  // Nothing skips such a step, so the parameters are lost with it.
+  // Such a step is not skipped, so the parameters are lost with it.
   const loses = (loss: number) =>
     stop !== null && flatConfig(config.optimizer).skipNonFinite !== true && !Number.isFinite(loss);
   let lost = losses.some(loses);
   let last: LastUpdate | null = state?.lastUpdate ?? null;
-  // Until there is another update, an optimizer that was loaded no longer knows what the last one found.
+  // Until the next update, an optimizer that was loaded does not know the results of the last one.
   let loaded = last;
-  /** Records what a step found, and returns what to report of it. */
+  /** Records the results of a step, and returns its report. */
   const record = (found: StepReport, looked: readonly LayerStats[] | undefined, lr?: number): Progress => {
     if (loaded && (found.step !== loaded.step || found.skipped !== loaded.skipped)) loaded = null;
     const report = loaded ? withNorm(found, loaded.gradientNorm) : found;
@@ -399,7 +399,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
 
   let handover: Handover | null = null;
   let meter: CurvatureTrack | null = null;
-  /** Measures the sharpness where that is due: of what the rule's steps made, and as long as the loss is finite. */
+  /** Measures the sharpness if due: during the rule's steps, as long as the loss is finite. */
   const measure = async (made: number): Promise<void> => {
     if (handover?.step != null || !meter?.isDue(made)) return;
     await pipeline.drain();
@@ -410,19 +410,19 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
     listeners.onCurvature(point);
     listeners.onEvents(events);
   };
-  /** Hands over if that is due; every step must be reported first, so that the decision can be made. */
+  /** Hands over if due; every step must be reported first, so that the decision can be made. */
   const handOver = async (made: number): Promise<void> => {
     if (!handover?.mayBeDue(made)) return;
     await pipeline.drain();
     await handover.decide(made);
   };
 
-  /** A checkpoint of the run as it is. */
+  /** Makes a checkpoint of the current run. */
   const keep = async (): Promise<void> => {
     if (!keeper || !marks) return;
     await pipeline.drain();
     if (losses.length === keeper.step) return;
-    // The next steps may report the last update again, which an optimizer that is loaded cannot.
+    // The next steps may report the last update again, which a loaded optimizer cannot.
     const again = watch && accumulate > 1 && last?.layers === null;
     const layers = again ? await optimizer.layers() : (last?.layers ?? null);
     const checkpoint = encodeRunCheckpoint({
@@ -470,10 +470,10 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       return found.snapshot;
     };
     let step = losses.length;
-    // What the last step leaves over makes an update, and that step is reported with it. A longer run makes none, and so it comes
-    // after the checkpoint.
+    // The gradients left after the last step make an update, which is reported with that step. A longer run makes none here, so it
+    // comes after the checkpoint.
     const left = () => (handover?.step == null ? steps % accumulate : 0);
-    // What was due where the run was interrupted.
+    // Measurements that were due where the run was interrupted.
     if (step < steps && !lost) await measure(step);
     if (step < steps && track.isDue(step) && !lost) await track.observe();
     const ended = (): Reason | null => (lost ? "diverged" : track.stops ? "stopped-early" : null);
@@ -483,7 +483,7 @@ async function attempt(engine: Engine, run: Run, state: RunState | null): Promis
       reason = signal?.aborted ? "interrupted" : (ended() ?? "finished");
       if (reason !== "finished") break;
       step++;
-      // Both at once: what the layers did comes back with the loss of the same step.
+      // Both at once: the layer statistics come back with the loss of the same step.
       const make = () =>
         Promise.all([objective.step(order.next().value), looks(step) ? optimizer.layers() : undefined]);
       if (handover?.step != null) {
@@ -585,7 +585,7 @@ function weightNotes(test: Dataset): readonly string[] {
   return counts(test) ? [] : [`${test.name}: all ${test.count} rows to test with have weight 0, so they test nothing`];
 }
 
-/** A report, of one replica, of an optimizer that was loaded and does not know its last norm any more. */
+/** A report of a single replica, for an optimizer that was loaded and does not know its last norm. */
 function withNorm(report: StepReport, gradientNorm: number): StepReport {
   return { ...report, gradientNorm, replicas: report.replicas.map((replica) => ({ ...replica, gradientNorm })) };
 }

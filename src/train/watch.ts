@@ -18,7 +18,7 @@ export interface WatchOptions {
   /**
    * Diverging: the smoothed loss lies above its best by this many times the best itself, and by this many times what it had
    * fallen before; > 0, default 1, which is twice its best and all gains lost. (Range tests stop at a 3, four times the best,
-   * since there the rate goes on rising.)
+   * since there the rate keeps rising.)
    */
   readonly rise?: number | undefined;
   /**
@@ -28,7 +28,7 @@ export interface WatchOptions {
   readonly deviations?: number | undefined;
   /**
    * Oscillating: mean square of the loss's steps over that of its distance from its trend, in (2, 4), default 3.5. Independent
-   * noise has 2, and over 40 steps more than 3 by chance once in a thousand windows; what jumps up and down at every step has 4.
+   * noise has 2, and over 40 steps more than 3 by chance once in a thousand windows; a loss that alternates at every step has 4.
    */
   readonly alternation?: number | undefined;
   /**
@@ -41,13 +41,13 @@ export interface WatchOptions {
    */
   readonly fall?: number | undefined;
   /**
-   * Exploding gradient: its norm is more than this many times its usual size (a fading geometric mean), and more than it ever
-   * usually was; > 1, default 10, where minibatches differ by 2 or 3.
+   * Exploding gradient: its norm is more than this many times its usual size (a fading geometric mean), and more than its usual
+   * size ever was; > 1, default 10, where minibatches differ by 2 or 3.
    */
   readonly explode?: number | undefined;
   /**
    * Vanishing gradient: its norm is less than this share of its usual size (and the loss has not halved before, after which it
-   * may well be done), or a layer's of the largest layer's; in (0, 1), default 1e-4.
+   * may simply have converged), or a layer's of the largest layer's; in (0, 1), default 1e-4.
    */
   readonly vanish?: number | undefined;
   /**
@@ -75,11 +75,11 @@ const options: Readonly<Record<keyof WatchOptions, { readonly default: number; r
 
 export const watchOptionNames = Object.keys(options) as readonly (keyof WatchOptions)[];
 
-/** What a training step found; the `Progress` of `train` is one. */
+/** The results of a training step; the `Progress` of `train` is one. */
 export interface WatchedStep {
   /** 1-based number of the training step; default one more than the last. */
   readonly index?: number | undefined;
-  /** Before the update. */
+  /** The loss before the update. */
   readonly loss: number;
   /** Norm of the whole gradient, before clipping; NaN (the default) if none is computed. */
   readonly gradientNorm?: number | undefined;
@@ -89,20 +89,20 @@ export interface WatchedStep {
   readonly lr?: number | undefined;
 }
 
-/** The largest curvature of a loss, and the edge that it is held against. */
+/** The largest curvature of a loss, and the edge of stability. */
 export interface ObservedCurvature {
   /** The largest eigenvalue of the Hessian, which for Adam and AdamW is the preconditioned one. */
   readonly sharpness: number;
   /** How far an eigenvalue may be from it, >= 0. */
   readonly bound: number;
-  /** The rate. */
+  /** The learning rate. */
   readonly lr: number;
-  /** From where on the rule's steps grow; null where that is not known. */
+  /** The sharpness from which the rule's steps grow; null if unknown. */
   readonly edge: number | null;
 }
 
 interface Finding {
-  /** The training step that completed it, 1-based. */
+  /** The training step at which it was found, 1-based. */
   readonly step: number;
   /** What happened, in one sentence with the numbers. */
   readonly message: string;
@@ -116,7 +116,7 @@ export interface NonFiniteLoss extends Finding {
   readonly kind: "nonFiniteLoss";
   /** NaN or an infinity (null in JSON). */
   readonly loss: number;
-  /** The last loss that was finite; null without one. */
+  /** The last finite loss; null without one. */
   readonly last: number | null;
 }
 
@@ -124,13 +124,13 @@ export interface NonFiniteLoss extends Finding {
 export interface NonFiniteGradient extends Finding {
   /** A gradient is NaN or infinite. */
   readonly kind: "nonFiniteGradient";
-  /** The norm that was reported (null in JSON where it is not finite). */
+  /** The reported norm (null in JSON if it is not finite). */
   readonly gradientNorm: number;
   /** Updates skipped so far. */
   readonly skipped: number;
 }
 
-/** The loss has risen well above its best and goes on rising. */
+/** The loss has risen well above its best and keeps rising. */
 export interface Diverging extends Finding {
   /** The loss has risen far above its best. */
   readonly kind: "diverging";
@@ -174,15 +174,15 @@ export interface Stalled extends Finding {
   readonly expectedFall: number | null;
 }
 
-/** A gradient's norm is far above what it was. */
+/** A gradient's norm is far above its usual size. */
 export interface ExplodingGradient extends Finding {
-  /** A gradient's norm is far above what it was. */
+  /** A gradient's norm is far above its usual size. */
   readonly kind: "explodingGradient";
   /** The tensor; null for the whole gradient. */
   readonly layer: string | null;
   /** The norm. */
   readonly gradientNorm: number;
-  /** What the norm usually is. */
+  /** The usual norm. */
   readonly usual: number;
 }
 
@@ -200,15 +200,15 @@ export interface VanishingGradient extends Finding {
   readonly against: string | null;
 }
 
-/** An update that changes a layer too much or too little. */
+/** An update changes a layer too much or too little. */
 export interface UpdateSize extends Finding {
   /** A layer's updates are too large or too small for its parameters. */
   readonly kind: "largeUpdate" | "smallUpdate";
   /** The tensor. */
   readonly layer: string;
-  /** Norm of what the update changed over the norm of the values before. */
+  /** The norm of the change over the norm of the values before. */
   readonly ratio: number;
-  /** The option whose limit it passes. */
+  /** The option whose limit it exceeds. */
   readonly limit: number;
 }
 
@@ -216,13 +216,13 @@ export interface UpdateSize extends Finding {
 export interface EdgeOfStability extends Finding {
   /** The largest curvature of the loss is at the edge of stability of the rule. */
   readonly kind: "edgeOfStability";
-  /** The largest curvature, for Adam and AdamW of the preconditioned Hessian. */
+  /** The largest curvature; for Adam and AdamW, of the preconditioned Hessian. */
   readonly sharpness: number;
   /** How far an eigenvalue may be from it. */
   readonly bound: number;
-  /** The curvature from which the rule's steps grow: 2 / lr of plain gradient descent. */
+  /** The curvature from which the rule's steps grow: 2 / lr for plain gradient descent. */
   readonly edge: number;
-  /** The rate that it goes by. */
+  /** The learning rate. */
   readonly lr: number;
 }
 
@@ -239,8 +239,8 @@ export type WatchEvent =
   | EdgeOfStability;
 
 /**
- * A run in one word: "waiting" until the loss is clearly below its start, "diverged" while the loss is not finite or where it
- * diverged to, "oscillating" and "stalled" while that lasts, else "converging", also after it has converged.
+ * A run in one word: "waiting" until the loss is clearly below its start, "diverged" while the loss is not finite or stays where
+ * it diverged to, "oscillating" and "stalled" while that lasts, else "converging", even after it has converged.
  */
 export type RunState = "waiting" | "converging" | "oscillating" | "stalled" | "diverged";
 
@@ -248,30 +248,30 @@ export type RunState = "waiting" | "converging" | "oscillating" | "stalled" | "d
 export interface Verdict {
   /** The run's state in a word. */
   readonly state: RunState;
-  /** The training step at which this state began; 0 before the first. */
+  /** The training step at which this state started; 0 before the first. */
   readonly since: number;
 }
 
 /** Observes every step of a run and reports what goes wrong. */
 export interface Watch {
   /**
-   * Observes what a training step found, step after step.
+   * Observes the results of a training step, step after step.
    *
-   * @returns the findings that begin with this observation, most often none. A finding is returned when it begins, and again only
+   * @returns the findings that start with this observation, usually none. A finding is returned when it starts, and again only
    * after it has ended.
    * @throws OptionError for a loss that is not a number; nothing is changed then.
    */
   observe(report: WatchedStep): readonly WatchEvent[];
-  /** Observes what the update of a training step did to each tensor (`optimizer.layers()`), every step or now and then. */
+  /** Observes the effect of a training step's update on each tensor (`optimizer.layers()`), at every step or only some. */
   observeLayers(step: number, layers: readonly LayerStats[]): readonly WatchEvent[];
   /**
-   * Observes the sharpness after a training step, now and then; a {@link CurvaturePoint} is one. Without an edge there is nothing to
-   * find.
+   * Observes the sharpness after a training step, at any interval; a {@link CurvaturePoint} is one. Without an edge nothing
+   * is found.
    *
-   * @throws OptionError for figures that are no numbers; nothing is changed then.
+   * @throws OptionError for figures that are not numbers; nothing is changed then.
    */
   observeCurvature(step: number, curvature: ObservedCurvature): readonly WatchEvent[];
-  /** The run in one word, as of what was observed. */
+  /** The run in one word, from the observations so far. */
   readonly verdict: Verdict;
   /** The state on which later findings depend, to be kept with a checkpoint. */
   state(): WatchState;
@@ -284,15 +284,16 @@ export interface Watch {
 }
 
 /**
- * What {@link Watch.state} returns: plain data, except for numbers that are not finite. Its fields may change with the version.
+ * The state that {@link Watch.state} returns: plain data, except for numbers that are not finite. Its fields may change with
+ * the version.
  */
 export type WatchState = Readonly<Record<string, unknown>>;
 
-/** Below a thousandth of the first loss a run is done, and neither a standstill nor a swing matters. */
+/** Below a thousandth of the first loss a run is done, and neither a stall nor a swing matters. */
 const done = 1e-3;
 /** Observations before a gradient has a usual size. */
 const acquaintance = 10;
-/** Observations in a row of layers, or of a lost gradient, before they count: first steps and single batches may be odd. */
+/** Observations in a row of layers, or of a lost gradient, before they count: first steps and single batches may be unusual. */
 const patience = 5;
 /** A gradient is alive while it has this share of the largest usual size it had. */
 const alive = 0.1;
@@ -322,26 +323,26 @@ export function readWatchOptions(given: WatchOptions): Limits {
   return Object.fromEntries(names.map((name) => [name, read(name)])) as Record<keyof WatchOptions, number>;
 }
 
-/** Norms over all tensors, of one update. */
+/** Norms over all tensors, for one update. */
 interface Totals {
   readonly gradient: number;
   readonly weight: number;
   readonly update: number;
 }
 
-/** What a watch remembers as single figures. */
+/** The memory of a watch, as single figures. */
 interface Figures {
   verdict: Verdict;
   step: number;
   count: number;
   first: number;
-  /** Mean of the first half window; until it is over, the first loss. */
+  /** Mean of the first half window; before it is over, the first loss. */
   start: number;
   last: number;
   lastChange: number;
   best: number;
   bestStep: number;
-  /** How much of the noise of single losses the best still had. */
+  /** The noise of the best, relative to that of single losses. */
   bestNoise: number;
   /** Steps in a row at which the loss rose. */
   climbs: number;
@@ -349,7 +350,7 @@ interface Figures {
   outside: number;
   /** The highest smoothed loss. */
   top: number;
-  /** Steps in a row that should have lowered the loss. */
+  /** Steps in a row that were long enough to lower the loss. */
   longSteps: number;
   /** Whether the loss is clearly below its start. */
   fallen: boolean;
@@ -362,7 +363,7 @@ interface Figures {
   totals: Totals | null;
 }
 
-/** Before the first observation. */
+/** The figures before the first observation. */
 const beginning: Figures = {
   verdict: { state: "waiting", since: 0 },
   step: 0,
@@ -410,7 +411,7 @@ const runStates = [
   "diverged",
 ] as const satisfies readonly RunState[];
 
-/** Whether a figure that was read may stand where the watch began with another. */
+/** Whether a saved figure has the type that the watch expects. */
 function fits(name: keyof Figures, value: unknown): boolean {
   const numbers = (fields: readonly string[]) => {
     const record = typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>) : {};
@@ -432,7 +433,7 @@ class RunWatch implements Watch {
   readonly #limits: Limits;
   readonly #recent: Recent;
   readonly #smooth: Fading;
-  /** Square of how far the loss turns back at a step: 0 for a loss that only falls or only rises, however fast. */
+  /** The square of how far the loss turns back at a step: 0 for a loss that only falls or only rises, however fast. */
   readonly #turns = new Fading(0.98);
   readonly #gradient: Usual;
   readonly #layers = new Map<string, Layer>();
@@ -456,7 +457,7 @@ class RunWatch implements Watch {
       stalled: new Alarm(window),
       explodingGradient: new Alarm(window),
       vanishingGradient: new Alarm(window, patience),
-      // Runs hover about the edge.
+      // Runs hover around the edge.
       edgeOfStability: new Alarm(patience),
     };
   }
@@ -622,7 +623,7 @@ class RunWatch implements Watch {
     return (1 + acquaintance / this.#now.count) * (Math.sqrt(this.#turns.mean) / 0.9);
   }
 
-  /** The schedule itself warms up or has lowered the rate: small updates are intended. */
+  /** Whether the schedule itself warms up or has lowered the rate: small updates are then intended. */
   #deliberate(): boolean {
     const rising = this.#now.rateRose > 0 && this.#now.count - this.#now.rateRose < this.#limits.window;
     return rising || this.#now.lr < alive * this.#now.topRate;
@@ -634,7 +635,7 @@ class RunWatch implements Watch {
     return count === 0 || (size >= alive * peak && size >= resolution * Math.abs(this.#now.first));
   }
 
-  /** What the loss falls by at a step if it is straight along it; NaN where unknown. */
+  /** The fall of the loss at a step if it is straight along it; NaN if unknown. */
   #expectedFall(norm: number = this.#now.norm): number {
     return norm * (this.#now.totals?.update ?? this.#now.lr * norm);
   }
@@ -656,9 +657,9 @@ class RunWatch implements Watch {
   }
 
   *#finiteGradient(step: number, gradientNorm: number, skipped: number): Generator<WatchEvent> {
-    // NaN alone may mean that no norm is computed, but not where there was one before.
+    // NaN alone may mean that no norm is computed, unless there was one before.
     const bad = gradientNorm === Number.POSITIVE_INFINITY || (Number.isNaN(gradientNorm) && this.#now.reportsNorm);
-    // A watch that begins later does not know what was skipped just now.
+    // A watch that starts later does not know what was skipped just now.
     const more = skipped > (this.#now.skipped ?? (step === 1 ? 0 : skipped));
     this.#now.skipped = skipped;
     if (Number.isFinite(gradientNorm)) this.#now.reportsNorm = true;
@@ -682,15 +683,15 @@ class RunWatch implements Watch {
     const above = smooth - this.#now.best;
     const limit = rise * Math.max(Math.abs(this.#now.best), this.#now.first - this.#now.best);
     const noise = this.#noise() * deviations;
-    // Before there is an idea of the noise, only a climb without a turn counts: n values climb by chance once in n!. Ten times
-    // as far, today's noise no longer says what it was at the best, and half of it will do.
+    // Before the noise is known, only a climb without a turn counts: n values climb by chance once in n!. At ten times the limit,
+    // the current noise no longer describes that at the best, and half of it suffices.
     const known = this.#now.count >= acquaintance;
     const far =
       above > 10 * limit
         ? this.#now.climbs >= 3 || (known && above > (noise * smoothNoise) / 2)
         : above > (noise * (smoothNoise + this.#now.bestNoise)) / 2 && (known || this.#now.climbs >= 5);
     const climbs = above > limit && far && loss >= smooth;
-    // One jump far above the run's start, even if the loss falls again afterwards: a run does not recover from that.
+    // A jump far above the run's start, even if the loss falls again afterwards: a run does not recover from that.
     const outside =
       loss - this.#now.first > 10 * rise * Math.max(Math.abs(this.#now.first), this.#now.first - this.#now.best);
     this.#now.outside = outside ? this.#now.outside + 1 : 0;
@@ -732,20 +733,20 @@ class RunWatch implements Watch {
     };
   }
 
-  /** The period of a swing that minibatches do not make; undefined without one. `begun` takes less to go on. */
+  /** The period of a swing that minibatches do not cause; undefined without one. With `begun` the limits are lower. */
   #swing(motion: Motion, begun: boolean): number | undefined {
     const { alternation, swing } = this.#limits;
     const { older, newer, spread, olderSpread, newerSpread, roughness, swings } = motion;
     const lasting = newerSpread >= (begun ? 0.7 : 0.9) * olderSpread && older - newer < spread / 2;
     if (!lasting || !(spread > swing * Math.abs(newer))) return undefined;
     if (roughness >= (begun ? (2 + alternation) / 2 : alternation)) return 2;
-    // A slow one differs from noise by its smoothness, and from drifts and spikes by its regularity.
+    // A slow swing differs from noise by its smoothness, and from drifts and spikes by its regularity.
     const regular = swings.length >= 4 && Math.max(...swings) <= 1.25 * Math.min(...swings) + 1;
     if (roughness > (begun ? 1 : 4 - alternation) || !(regular || begun)) return undefined;
     return (2 * swings.reduce((sum, steps) => sum + steps, 0)) / swings.length;
   }
 
-  /** 2 where the loss stands still under long steps, as it never does with minibatches; else undefined. */
+  /** 2 if the loss stands still under long steps, as it never does with minibatches; else undefined. */
   #bounce({ older, newer, low, high }: Motion): 2 | undefined {
     const { window } = this.#limits;
     const still = high - low <= 1e-3 * Math.abs(newer);
@@ -758,13 +759,13 @@ class RunWatch implements Watch {
     const fall = (older - newer) / (window / 2) / Math.abs(older);
     const slow = Math.abs(fall) < limit || Math.abs(older - newer) < blur;
     const updateRatio = this.#ratio.size;
-    // By the usual norm: one that swings passes through zero.
+    // By the usual norm, since an oscillating one passes through zero.
     const expectedFall = this.#expectedFall(this.#gradient.size) / Math.abs(newer);
-    // Whether the weights hardly move, by the best evidence there is; `room` widens it once it has begun.
+    // Whether the weights hardly move, by the best available evidence; `room` widens the limit once it has started.
     const still = (room: number) => {
       if (!Number.isNaN(updateRatio)) return updateRatio < room * smallUpdate;
       if (!Number.isNaN(expectedFall)) return expectedFall < room * limit;
-      // Losses alone: falling at nearly every step, yet by nothing, and not after a rise.
+      // Losses alone: falling at nearly every step, but hardly at all, and not after a rise.
       const low = this.#now.top - this.#now.start < 0.05 * Math.abs(this.#now.start);
       return fall > 0 && fall < room * limit && falling > 0.9 && low;
     };
@@ -802,7 +803,7 @@ class RunWatch implements Watch {
     this.#gradient.add(norm);
     const floor = resolution * Math.abs(this.#now.first);
     const lost = norm < vanish * usual || (norm < floor && this.#gradient.peak < floor);
-    // A loss that has halved and then has no gradient has converged.
+    // A loss that has halved and then loses its gradient has converged.
     const arrived = this.#now.first - this.#smooth.mean > Math.abs(this.#now.first) / 2;
     if (!this.#alarms.vanishingGradient.observe(lost && !arrived)) return;
     const reference = Math.max(usual, floor);
@@ -838,14 +839,14 @@ class RunWatch implements Watch {
   }
 }
 
-/** What a layer is judged against. */
+/** The context in which a layer is judged. */
 interface Context {
   /** The layer whose gradient is the largest. */
   readonly largest: LayerStats;
   readonly totals: Totals;
-  /** Whether the whole gradient explodes, which says it for the layers. */
+  /** Whether the whole gradient explodes, which also covers the layers. */
   readonly exploding: boolean;
-  /** Whether small updates would be a mistake: there is a gradient, and the schedule does not mean them. */
+  /** Whether small updates would be a mistake: there is a gradient, and the schedule does not intend them. */
   readonly settled: boolean;
   readonly limits: Limits;
 }
@@ -912,7 +913,7 @@ class Layer {
       };
     }
     const ratio = updateNorm / weightNorm;
-    // Biases and the like start at or stay near zero: the relative size of their updates says nothing.
+    // Biases and the like start at or stay near zero: the relative size of their updates means nothing.
     const isMeaningful = !this.#fromZero && weightNorm > 0.01 * totals.weight;
     if (
       this.#large.observe(isMeaningful && ratio > limits.largeUpdate, isMeaningful && ratio > limits.largeUpdate / 2)
@@ -956,7 +957,7 @@ function exploding(step: number, layer: string | null, gradientNorm: number, usu
   };
 }
 
-/** Three digits, as short as they can be. */
+/** At most three digits, as short as possible. */
 function figure(value: number): string {
   const size = Math.abs(value);
   return size > 0 && size < 1e-3 ? value.toExponential(2).replace(/\.?0+e/, "e") : String(Number(value.toPrecision(3)));
