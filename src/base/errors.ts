@@ -18,7 +18,7 @@ export class OptionError extends FalllineError {
   override name = "OptionError";
 }
 
-/** A file or buffer whose content is not what its format says (IDX, safetensors, replay). */
+/** A file or buffer whose content violates its format (IDX, safetensors, replay). */
 export class DataError extends FalllineError {
   /** "DataError". */
   override name = "DataError";

@@ -172,7 +172,7 @@ export function readBytes(name: string, value: Uint8Array | ArrayBuffer): Uint8A
   );
 }
 
-/** What {@link readBytes} takes, as a Uint8Array over the same memory; undefined for anything else. */
+/** A value that {@link readBytes} takes, as a Uint8Array over the same memory; undefined for anything else. */
 export function bytesOf(value: unknown): Uint8Array | undefined {
   if (value instanceof Uint8Array) return value;
   return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined;

@@ -128,8 +128,8 @@ const dtypes = new Map<unknown, { readonly size: number; read(view: DataView, at
  * nothing before the whole header is known to fit the data. Files that fallline wrote are checked against their checksums,
  * which are not part of the metadata returned.
  *
- * @throws DataError that says what is wrong with the header, which dtype is not read, which tensor does not fit the
- * data, or what is damaged; DeviceError where the process has no memory for it.
+ * @throws DataError for an invalid header, an unknown dtype, a tensor that does not fit the data, or damage; DeviceError
+ * where the process has no memory for it.
  */
 export function decodeSafetensors(bytes: Uint8Array | ArrayBuffer): SafeTensors {
   const { metadata, tensors } = openSafetensors(bytes);

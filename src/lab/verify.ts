@@ -206,7 +206,7 @@ async function using<T>(optimizers: readonly Optimizer[], work: () => Promise<T>
 
 /**
  * The first role and tensor in which the GPU is further from the twin than `tolerance` (relative above 1), as a sentence.
- * `turns` elements of each tensor may be: where an update goes by a sign, rounding may turn one in many millions.
+ * Up to `turns` elements of each tensor may be: if an update depends on a sign, rounding may flip one in many millions.
  */
 async function distance(
   gpu: Optimizer,

@@ -61,7 +61,7 @@ const fields = ["name", "tensors", "features", "outputs", "wgsl", "loss", "gradi
  * A custom objective from its definition. Checks everything except what only a GPU's compiler or {@link verifyObjective} can
  * find.
  *
- * @throws OptionError that says what is missing or wrong.
+ * @throws OptionError for a missing or invalid field.
  */
 export function defineObjective(definition: CustomDefinition): CustomObjective {
   const { name, tensors, features, outputs, wgsl, loss, gradient } = readFields(

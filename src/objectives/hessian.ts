@@ -132,8 +132,8 @@ export class Hessian {
             Object.assign(its, { stride: from, off, done: off <= enough });
             return 1;
           }
-          // Once the truncation error is gone, rounding remains, which grows as the stride shrinks. Before that it may be bends of a
-          // relu, which count until none is left between the strides.
+          // Once the truncation error is gone, rounding remains, which grows as the stride shrinks. Before that it may be bends of
+          // a relu, which count until none is left between the strides.
           its.done = its.off < settled && off > (factor - 1) * its.off;
           return Number(tried === 1);
         });

@@ -32,8 +32,8 @@ export interface PredictOptions {
   /** Factor of each input, as in training (1/255 for pixels), > 0; default a data set's own, else 1. */
   readonly scale?: number | undefined;
   /**
-   * The columns of the data set that the model learned from: if it was standardised, so are the inputs, and values are in the table's
-   * units. For a data set, which is already standardised, the default is its own.
+   * The columns of the data set that the model learned from: if it was standardised, so are the inputs, and values are in the
+   * table's units. For a data set, which is already standardised, the default is its own.
    */
   readonly columns?: Columns | undefined;
 }

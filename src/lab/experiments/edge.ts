@@ -1,5 +1,5 @@
 // The edge of stability. Full-batch descent on a network of handwritten digits: the largest curvature rises until it is at 2/lr,
-// where steps along its eigenvector begin to grow, and stays about there while the loss goes on falling; with momentum at
+// where steps along its eigenvector start to grow, and stays near it while the loss keeps falling; with momentum at
 // 2(1 + μ)/lr (Cohen et al. 2021), for Adam at 2(1 + β1)/((1 - β1)·lr) of the preconditioned Hessian (Cohen et al. 2022).
 import { OptionError } from "../../base/errors.ts";
 import { edge as edgeOf } from "../../objectives/curvature/edge.ts";

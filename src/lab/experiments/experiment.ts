@@ -39,7 +39,7 @@ export interface Findings {
   readonly claims: readonly Claim[];
   /** A picture of it, as an ECharts description. */
   readonly chart: Readonly<Record<string, unknown>>;
-  /** What else is worth knowing, such as how fast it ran; a sentence each. */
+  /** Further remarks, such as how fast it ran; a sentence each. */
   readonly notes?: readonly string[];
 }
 

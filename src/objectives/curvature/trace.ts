@@ -1,4 +1,4 @@
-// The trace of an objective's Hessian and of its square, exact from as many products as there are parameters, else estimated with a
+// The trace of an objective's Hessian and of its square, exact from one product for each parameter, else estimated with a
 // standard error: the trace by Hutch++ (Meyer, Musco, Musco and Woodruff 2021), that of the square by Hutchinson's estimator.
 
 import { readNumber } from "../../base/options.ts";

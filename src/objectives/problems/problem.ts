@@ -89,7 +89,7 @@ const fields = ["name", "dimensions", "boundary", "right", "exact", "left", "slo
 /**
  * A custom problem for `pinn`.
  *
- * @throws OptionError that says what is missing or wrong.
+ * @throws OptionError for a missing or invalid field.
  */
 export function defineProblem(definition: ProblemDefinition): Problem {
   const { name, dimensions, boundary, right, exact, left, slopes, wgsl } = readFields(
