@@ -43,11 +43,11 @@ export interface Findings {
   readonly notes?: readonly string[];
 }
 
-/** How a run stands: its picture so far, and the numbers in it. */
+/** The state of a run: its picture so far, and the numbers in it. */
 export interface Interim {
   /** A picture of it, as an ECharts description; that of the findings is the last. */
   readonly chart: Readonly<Record<string, unknown>>;
-  /** A row for each curve: what is known of it by name, in the same order in every row. */
+  /** A row for each curve: its figures by name, in the same order in every row. */
   readonly rows: readonly Readonly<Record<string, string | number>>[];
 }
 
@@ -57,7 +57,7 @@ export interface ExperimentContext {
   readonly engine: Engine;
   /** Stops it: the run then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with the share that is done, from 0 to 1, and awaited: what it returns may hold the run. */
+  /** Called with the share done, from 0 to 1, and awaited: its promise holds up the run. */
   readonly onProgress?: ((done: number) => unknown) | undefined;
   /** Called as the run goes on, at most ten times a second, by experiments that can be watched. */
   readonly onInterim?: ((interim: Interim) => void) | undefined;
