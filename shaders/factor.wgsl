@@ -1,4 +1,4 @@
-// After lines.wgsl: moves a factored slot's means of the squared gradient.
+// Behind lines.wgsl: moves a factored slot's means of the squared gradient.
 struct Sum {
   square: vec4f,
 }

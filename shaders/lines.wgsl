@@ -1,10 +1,10 @@
-// Sums along the lines of matrices, one for each column or each row, of the `line_terms` of the gradients (and `line_params`). A
-// lane sums four columns; along a row, where a line's elements are neighbours, a whole workgroup sums four rows together. Where a
-// matrix's width is a multiple of 4, elements are read in fours. The file before this one defines the terms and what becomes of
-// the sums (`settle`).
+// Sums along the lines of matrices: what `line_terms` makes of the gradients (and `line_params`) in each column or each row. A
+// lane sums four columns; along a row, where a line's elements are neighbours, a whole workgroup sums four rows together. Where
+// a matrix's width is a multiple of 4, elements are read in fours. What is summed, and what becomes of it (`settle`), says the
+// file before this one.
 
-// The gradients of four elements, given their places in the tensor, as they are when these lines are summed: neighbours starting
-// at a multiple of 4, or any four.
+// The gradients of four elements, by their places in the tensor, as they are where these lines are summed: of neighbours from
+// a multiple of 4 on, or of any.
 fn line_gradients(task: Lines, t: vec4u, neighbours: bool, scale: vec2f, h: Row) -> vec4f {
   var g: vec4f;
   if (neighbours) {
@@ -35,6 +35,75 @@ fn across(a: vec4f, b: vec4f, c: vec4f, d: vec4f) -> vec4f {
   return low + vec4f(a.z + a.w, b.z + b.w, c.z + c.w, d.z + d.w);
 }
 
+// The sums of four lines, of every step-th element (or four) of them from `first` on.
+fn sums_of(task: Lines, line: u32, first: u32, step: u32, scale: vec2f, h: Row) -> Sum {
+  let lines = min(vec4u(line, line + 1u, line + 2u, line + 3u), vec4u(task.lines - 1u));
+  let by_column = (lines / task.columns) * (task.rows * task.columns) + lines % task.columns;
+  let along_rows = task.along_rows != 0u;
+  let begin = select(by_column, lines * task.columns, along_rows);
+  let stride = select(task.columns, 1u, along_rows);
+  let count = select(task.rows, task.columns, along_rows);
+  let whole = fours && task.columns % 4u == 0u;
+  var sum = Sum();
+  // Sums in sequence lose digits: stretches of 64 are added up first.
+  if (whole && along_rows) {
+    // Of each row a four at a time.
+    var a = Sum();
+    var b = Sum();
+    var c = Sum();
+    var d = Sum();
+    for (var start = 4u * first; start < count; start += 256u * step) {
+      let end = min(start + 256u * step, count);
+      var part_a = Sum();
+      var part_b = Sum();
+      var part_c = Sum();
+      var part_d = Sum();
+      for (var k = start; k < end; k += 4u * step) {
+        part_a = add_sums(part_a, row_terms(task, begin.x + k, scale, h));
+        part_b = add_sums(part_b, row_terms(task, begin.y + k, scale, h));
+        part_c = add_sums(part_c, row_terms(task, begin.z + k, scale, h));
+        part_d = add_sums(part_d, row_terms(task, begin.w + k, scale, h));
+      }
+      a = add_sums(a, part_a);
+      b = add_sums(b, part_b);
+      c = add_sums(c, part_c);
+      d = add_sums(d, part_d);
+    }
+    sum = across_lines(a, b, c, d);
+  } else if (whole) {
+    for (var start = first; start < count; start += 64u * step) {
+      let end = min(start + 64u * step, count);
+      var part = Sum();
+      for (var k = start; k < end; k += step) {
+        let at = begin + k * stride;
+        part = add_sums(part, line_terms(line_gradients(task, at, true, scale, h), task, at, true));
+      }
+      sum = add_sums(sum, part);
+    }
+  } else {
+    for (var start = first; start < count; start += 64u * step) {
+      let end = min(start + 64u * step, count);
+      var part = Sum();
+      for (var k = start; k < end; k += step) {
+        let at = begin + k * stride;
+        part = add_sums(part, line_terms(line_gradients(task, at, false, scale, h), task, at, false));
+      }
+      sum = add_sums(sum, part);
+    }
+  }
+  return sum;
+}
+
+// What becomes of the sums of four lines.
+fn settle_lines(task: Lines, line: u32, sum: Sum, h: Row) {
+  let at = task.result + line;
+  let before = load_state(at);
+  // What lies behind the last line is not this task's.
+  let inside = vec4u(line, line + 1u, line + 2u, line + 3u) < vec4u(task.lines);
+  let count = select(task.rows, task.columns, task.along_rows != 0u);
+  store_state(at, select(before, settle(before, sum, f32(count), h), inside));
+}
+
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,
@@ -51,82 +120,29 @@ fn main(
   task.gradients += replica * sizes.params_stride;
   task.result += replica * sizes.state_stride;
   task.places = places_in(task.places, replica * sizes.state_stride);
-  let together = barriers && task.together != 0u;
   let now = now_of(replica);
   let h = row_of(now, task.group);
   let scale = scale_of(now.record + task.bin, h);
-  let line = task.first + select(4u * lane, 0u, together);
-  let lines = min(vec4u(line, line + 1u, line + 2u, line + 3u), vec4u(task.lines - 1u));
-  let by_column = (lines / task.columns) * (task.rows * task.columns) + lines % task.columns;
-  let along_rows = task.along_rows != 0u;
-  let begin = select(by_column, lines * task.columns, along_rows);
-  let stride = select(task.columns, 1u, along_rows);
-  let count = select(task.rows, task.columns, along_rows);
-  let first = select(0u, lane, together);
-  let step = select(1u, workgroup_size, together);
-  let whole = fours && task.columns % 4u == 0u;
-  var sum = Sum();
-  // Sums in sequence lose digits: stretches of 64 are added up first.
-  if (line < task.lines && now.skip != halted) {
-    if (whole && along_rows) {
-      // Four elements of each row at a time.
-      var a = Sum();
-      var b = Sum();
-      var c = Sum();
-      var d = Sum();
-      for (var start = 4u * first; start < count; start += 256u * step) {
-        let end = min(start + 256u * step, count);
-        var part_a = Sum();
-        var part_b = Sum();
-        var part_c = Sum();
-        var part_d = Sum();
-        for (var k = start; k < end; k += 4u * step) {
-          part_a = add_sums(part_a, row_terms(task, begin.x + k, scale, h));
-          part_b = add_sums(part_b, row_terms(task, begin.y + k, scale, h));
-          part_c = add_sums(part_c, row_terms(task, begin.z + k, scale, h));
-          part_d = add_sums(part_d, row_terms(task, begin.w + k, scale, h));
-        }
-        a = add_sums(a, part_a);
-        b = add_sums(b, part_b);
-        c = add_sums(c, part_c);
-        d = add_sums(d, part_d);
-      }
-      sum = across_lines(a, b, c, d);
-    } else if (whole) {
-      for (var start = first; start < count; start += 64u * step) {
-        let end = min(start + 64u * step, count);
-        var part = Sum();
-        for (var k = start; k < end; k += step) {
-          let at = begin + k * stride;
-          part = add_sums(part, line_terms(line_gradients(task, at, true, scale, h), task, at, true));
-        }
-        sum = add_sums(sum, part);
-      }
-    } else {
-      for (var start = first; start < count; start += 64u * step) {
-        let end = min(start + 64u * step, count);
-        var part = Sum();
-        for (var k = start; k < end; k += step) {
-          let at = begin + k * stride;
-          part = add_sums(part, line_terms(line_gradients(task, at, false, scale, h), task, at, false));
-        }
-        sum = add_sums(sum, part);
-      }
-    }
-  }
+  let moves = !rests(now) && h.frozen == 0.0;
   if (barriers) {
-    // Whether needed or not: some compilers refuse a barrier that depends on loaded values.
+    let together = task.together != 0u;
+    let line = task.first + select(4u * lane, 0u, together);
+    var sum = Sum();
+    if (moves && line < task.lines) {
+      sum = sums_of(task, line, select(0u, lane, together), select(1u, workgroup_size, together), scale, h);
+    }
+    // Whether or not it is needed: some compilers refuse a barrier behind what was loaded.
     let all = joined(lane, sum);
     if (together) {
       sum = all;
     }
-  }
-  let alone = !together || lane == 0u;
-  if (alone && line < task.lines && !rests(now) && h.frozen == 0.0) {
-    let at = task.result + line;
-    let before = load_state(at);
-    // Lines past the last belong to other tasks.
-    let inside = vec4u(line, line + 1u, line + 2u, line + 3u) < vec4u(task.lines);
-    store_state(at, select(before, settle(before, sum, f32(count), h), inside));
+    if (moves && line < task.lines && (!together || lane == 0u)) {
+      settle_lines(task, line, sum, h);
+    }
+  } else if (moves) {
+    // Of short lines several times as many as there are lanes for.
+    for (var line = task.first + 4u * lane; line < min(task.first + task.own, task.lines); line += 4u * workgroup_size) {
+      settle_lines(task, line, sums_of(task, line, 0u, 1u, scale, h), h);
+    }
   }
 }

@@ -1,4 +1,4 @@
-// The result of a rule's sums; where nothing was summed, since all is frozen, the scalars only get their first values.
+// What becomes of the sums that a rule takes; where nothing was summed, since all is frozen, the scalars only begin.
 fn conclude_bin(replica: u32, record: u32, factored: bool, sum: Sum, h: Row) {
   var r = scalars_before(replica, record, factored, h);
   if (sum.count > 0.0) {

@@ -1,11 +1,9 @@
 // TensorFlow.js on its WebGPU backend: variables, one minimize a step inside which tfjs tidies up after itself. It has no
-// AdamW; its Adam is the same but for the decay, which in the few steps that are compared changes less than rounding allows. And
-// its variables updated by `fallline/tfjs`.
+// AdamW; its Adam is the same but for the decay, which in the few steps that are compared changes less than rounding allows.
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 // Bundlers drop what registers itself and is not asked for by name.
 import "@tensorflow/tfjs-core/dist/register_all_gradients";
-import { createTfOptimizer } from "../../src/tfjs.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices, storedShapes } from "../matrices.ts";
 import { answerOf, oneHot, type Work } from "../network.ts";
 import { reading, type Wanted } from "../readings.ts";
@@ -13,11 +11,9 @@ import type { Runner } from "../suite.ts";
 import {
   type Answering,
   answerOfUpdate,
-  configOf,
   cutSamples,
   hypers,
   maxNormOf,
-  stepBytesOf,
   type UpdateRole,
   type UpdateWork,
   valuesOf,
@@ -157,31 +153,6 @@ function tensorsOf(keep: Keep, work: UpdateWork, role: UpdateRole, values = valu
 /** Stacked, because its `addN` takes no more terms than a kernel has buffers. */
 const globalNorm = (gradients: readonly tf.Tensor[]) =>
   tf.sqrt(tf.sum(tf.stack(gradients.map((g) => tf.sum(tf.square(g))))));
-
-/** The same with AdamW by `fallline/tfjs`, which copies each gradient: 8 bytes a parameter. */
-export const updateByFallline = keeping(async (keep, work: UpdateWork) => {
-  const backend = await backendOf();
-  const variables = tensorsOf(keep, work, "params").map(variableOf);
-  keep({ destroy: () => tf.dispose(variables) });
-  const gradients = tensorsOf(keep, work, "gradients");
-  const optimizer = await createTfOptimizer(tf, variables, configOf(work));
-  keep({ destroy: () => optimizer.dispose() });
-  const given = variables.map(({ name }, t) => ({ name, tensor: gradients[t]! }));
-  const step = () => optimizer.applyGradients(given);
-  const bytes = stepBytesOf(work);
-  return {
-    device: backend.device,
-    note: "fallline/tfjs: AdamW in the buffers of tfjs's variables",
-    ...(bytes !== undefined && { bytes: bytes + 8 * work.n }),
-    step,
-    ...waitOf(backend),
-    answer: () =>
-      answerOfUpdate({
-        step,
-        params: () => cutSamples(work, async (t) => Float32Array.from(await variables[t]!.data())),
-      }),
-  };
-});
 
 /** `applyGradients` with gradients that are ready; clipped as one does it there, since it has no clipping of its own. */
 export const update = keeping(async (keep, work: UpdateWork, values: typeof valuesOf = valuesOf) => {

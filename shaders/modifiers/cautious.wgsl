@@ -1,4 +1,4 @@
-// Drops the parts of the update that go against the gradient and scales the rest up (Liang et al. 2024); decay is left alone.
+// Leaves out what goes against the gradient and scales the rest up (Liang et al. 2024); decay is not the update's.
 fn cautious_step(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell {
   var y = updated;
   y.step = select(vec4f(), m.cautious * y.step, signs_of(y.step) * signs_of(g) > vec4f());

@@ -1,4 +1,4 @@
-// The loss kernel's result for one example, which total.wgsl sums.
+// What the loss kernel finds for one example, and what total.wgsl sums.
 struct Outcome {
   loss: f32,
   // its weight where the outputs are right, else 0

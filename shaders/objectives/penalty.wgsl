@@ -2,10 +2,10 @@
 // squares. An invocation takes a stretch of weights; total.wgsl adds the stretches up.
 struct Sizes {
   length: u32,
-  // from one replica's matrix to the next one
+  // from one replica's matrix to the next one's
   params_stride: u32,
   gradients_stride: u32,
-  // index of the matrix's first outcome, and outcomes per replica
+  // where the matrix's first outcome goes, and outcomes of a replica
   first: u32,
   capacity: u32,
   loss_scale_index: u32,
@@ -18,9 +18,9 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read> control: array<u32>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-// weights per invocation
+// weights that an invocation takes
 override stretch: u32;
-// If false, the gradient is left alone.
+// Without, the gradient is left as it is.
 override derive: bool;
 
 @compute @workgroup_size(lanes)

@@ -1,2 +1,2 @@
-// Tiles in workgroup memory as float32.
+// Tiles in workgroup memory as they are.
 alias Kept = vec4f;

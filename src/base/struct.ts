@@ -4,14 +4,14 @@ import { snakeCase } from "./assemble.ts";
 
 /** WGSL types of a field, with the words and the alignment (in words) that each has in storage and uniform buffers. */
 const fieldTypes = {
-  u32: { words: 1, align: 1, kind: "Uint32" },
-  i32: { words: 1, align: 1, kind: "Int32" },
-  f32: { words: 1, align: 1, kind: "Float32" },
-  "atomic<u32>": { words: 1, align: 1, kind: "Uint32" },
-  vec2u: { words: 2, align: 2, kind: "Uint32" },
-  vec2f: { words: 2, align: 2, kind: "Float32" },
-  vec4u: { words: 4, align: 4, kind: "Uint32" },
-  vec4f: { words: 4, align: 4, kind: "Float32" },
+  u32: { words: 1, align: 1, get: "getUint32", set: "setUint32" },
+  i32: { words: 1, align: 1, get: "getInt32", set: "setInt32" },
+  f32: { words: 1, align: 1, get: "getFloat32", set: "setFloat32" },
+  "atomic<u32>": { words: 1, align: 1, get: "getUint32", set: "setUint32" },
+  vec2u: { words: 2, align: 2, get: "getUint32", set: "setUint32" },
+  vec2f: { words: 2, align: 2, get: "getFloat32", set: "setFloat32" },
+  vec4u: { words: 4, align: 4, get: "getUint32", set: "setUint32" },
+  vec4f: { words: 4, align: 4, get: "getFloat32", set: "setFloat32" },
 } as const;
 
 /** The type of a field: a WGSL scalar or vector, or another struct. */
@@ -43,8 +43,8 @@ export interface Struct<F extends Fields = Fields> {
   encode(values: readonly Partial<Values<F>>[]): Uint8Array<ArrayBuffer>;
   /** Writes a value at a byte offset of a view. */
   write(view: DataView, at: number, values: Partial<Values<F>>): void;
-  /** Reads a value at a byte offset of a view. */
-  read(view: DataView, at: number): Values<F>;
+  /** Reads a scalar field of a value at a byte offset of a view. */
+  number(view: DataView, at: number, field: keyof F & string): number;
 }
 
 /** Describes a struct; `name` as it is in WGSL. */
@@ -81,10 +81,8 @@ export function defineStruct<const F extends Fields>(name: string, fields: F): S
       });
       return encoded;
     },
-    read(view, at) {
-      const values: Record<string, unknown> = {};
-      for (const [field, start] of places) values[field] = readField(view, at + 4 * start, fields[field]!);
-      return values as Values<F>;
+    number(view, at, field) {
+      return view[fieldTypes[fields[field] as keyof typeof fieldTypes].get](at + 4 * places.get(field)!, true);
     },
   };
 }
@@ -108,16 +106,9 @@ function writeField(
     type.write(view, at, value as Values<Fields>);
     return;
   }
-  const { words, kind } = fieldTypes[type];
+  const { set } = fieldTypes[type];
   const numbers = typeof value === "number" ? [value] : (value as readonly number[]);
-  for (let i = 0; i < words; i++) view[`set${kind}`](at + 4 * i, numbers[i]!, true);
-}
-
-function readField(view: DataView, at: number, type: FieldType): unknown {
-  if (typeof type !== "string") return type.read(view, at);
-  const { words, kind } = fieldTypes[type];
-  const word = (i: number) => view[`get${kind}`](at + 4 * i, true);
-  return words === 1 ? word(0) : Array.from({ length: words }, (_, i) => word(i));
+  for (let i = 0; i < numbers.length; i++) view[set](at + 4 * i, numbers[i]!, true);
 }
 
 const roundUp = (words: number, align: number) => Math.ceil(words / align) * align;

@@ -215,12 +215,15 @@ export function packArena(
   segments: readonly Segment[],
   tensors: readonly Tensor[],
   page = 0,
+  replicas = 1,
 ): Float32Array<ArrayBuffer> {
-  const arena = new Float32Array(arenaLength(segments, page));
+  const length = arenaLength(segments, page);
+  const arena = new Float32Array(length * replicas);
   segments.forEach((segment, index) => {
     const data = tensors[index]!.data;
     if (data && segment.page === page) arena.set(data, segment.offset);
   });
+  for (let replica = 1; replica < replicas; replica++) arena.copyWithin(replica * length, 0, length);
   return arena;
 }
 

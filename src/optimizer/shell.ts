@@ -147,7 +147,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
       const writes = inMemory(`the ${role} to write`, () =>
         matched.flatMap(({ segment, data }) => {
           const range = located.get(segment.name)!;
-          const numbers = Float32Array.from(data);
+          const numbers = new Float32Array(data);
           return targets.map((target) => ({ range, replica: target, values: numbers }));
         }),
       );

@@ -78,6 +78,12 @@ describe("the default of a GPU", () => {
     { name: "wide", shape: [8, 520], data: draw(4160) },
     { name: "long", shape: [70, 3], data: draw(210) },
     { name: "stack", shape: [3, 5, 6], data: draw(90) },
+    { name: "kernels", shape: [500, 3, 3], data: draw(4500) },
+    { name: "halves", shape: [2, 50, 70], data: draw(7000) },
+    { name: "rows", shape: [9, 1, 3], data: draw(27) },
+    { name: "columns", shape: [9, 3, 1], data: draw(27) },
+    { name: "numbers", shape: [9, 1, 1], data: draw(9) },
+    { name: "fours", shape: [300, 4, 4], data: draw(4800) },
   ];
   const gradient = Object.fromEntries(matrices.map(({ name, data }) => [name, draw(data.length)]));
   // Each sums otherwise before or in its update.
@@ -87,7 +93,7 @@ describe("the default of a GPU", () => {
     prodigy: prodigy({ lr: 1 }),
   };
 
-  it.each(Object.entries(configs))("sums for %s as the twin does", async (_, its) => {
+  it.each(Object.entries(configs))("sums for %s as the twin does", async (rule, its) => {
     const paramsAfter = async (optimizer: Optimizer) => {
       for (let step = 0; step < 2; step++) {
         optimizer.write("gradients", gradient);
@@ -98,10 +104,14 @@ describe("the default of a GPU", () => {
       return params;
     };
     expect(shape.name).toBe("joined-256");
-    const found = await paramsAfter(await createShaped(device, matrices, its, shape));
-    for (const [name, values] of Object.entries(await paramsAfter(createCpuOptimizer(matrices, its)))) {
-      const worst = values.reduce((most, value, i) => Math.max(most, Math.abs(value - found[name]![i]!)), 0);
-      expect(worst, name).toBeLessThan(2e-6);
+    const twin = Object.entries(await paramsAfter(createCpuOptimizer(matrices, its)));
+    // What a factored slot computes of tiny matrices depends on lanes that work apart, too.
+    for (const other of rule === "adafactor" ? [shape, defaultShape(device)] : [shape]) {
+      const found = await paramsAfter(await createShaped(device, matrices, its, other));
+      for (const [name, values] of twin) {
+        const worst = values.reduce((most, value, i) => Math.max(most, Math.abs(value - found[name]![i]!)), 0);
+        expect(worst, `${other.name}, ${name}`).toBeLessThan(2e-6);
+      }
     }
   });
 });

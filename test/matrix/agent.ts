@@ -21,10 +21,8 @@ export interface Asked {
   readonly quick?: Share;
   /** Seconds after which no case is begun any more. */
   readonly seconds: number;
-  /** Only cases with one of these in their group and name; all where there is none. */
-  readonly only: readonly string[];
-  /** Only these shapes of those that the device can run; what a quick or a whole run takes where there is none. */
-  readonly shapes: readonly string[];
+  /** Only cases with this in their group and name. */
+  readonly only: string;
 }
 
 /** What an agent reports, line by line. */
@@ -53,7 +51,7 @@ export type Report =
 export async function runMatrix(
   gpu: GPU | undefined,
   read: ReadFile,
-  { quick, seconds, only, shapes: asked }: Asked,
+  { quick, seconds, only }: Asked,
   report: (line: Report) => void,
 ): Promise<void> {
   const deadline = performance.now() + 1000 * seconds;
@@ -63,17 +61,14 @@ export async function runMatrix(
     device.addEventListener("uncapturederror", (event) =>
       uncaught.push((event as GPUUncapturedErrorEvent).error.message),
     );
-    const runnable = shapesOf(device).filter((name) => asked.includes(name));
-    const shapes = asked.length > 0 ? runnable : chosenShapes(device, quick !== undefined);
+    const shapes = chosenShapes(device, quick !== undefined);
     report({
       type: "opened",
       adapter: adapterLine(describeAdapter(device.adapterInfo)),
       shapes,
       features: [...device.features].sort(),
     });
-    const isAsked = ({ group, name }: Case) =>
-      only.length === 0 || only.some((text) => `${group}: ${name}`.includes(text));
-    const cases = (await matrixCases(read, quick)).filter(isAsked);
+    const cases = (await matrixCases(read, quick)).filter(({ group, name }) => `${group}: ${name}`.includes(only));
     for (const [turn, shape] of shapes.entries()) {
       await pinShape(device, shape);
       for (const group of Object.keys(groups) as GroupName[]) {

@@ -205,7 +205,18 @@ describe("layouts", () => {
     const bytes = struct.encode(values);
     expect(bytes.byteLength).toBe(2 * struct.bytes);
     const view = new DataView(bytes.buffer);
-    expect([struct.read(view, 0), struct.read(view, struct.bytes)]).toEqual(values);
+    const readBack = (of: Struct, at: number): object =>
+      Object.fromEntries(
+        Object.entries(of.fields).map(([name, type]) => {
+          const first = at + 4 * of.index(name);
+          if (typeof type !== "string") return [name, readBack(type, first)];
+          const width = Number(/^vec(.)/.exec(type)?.[1] ?? 1);
+          if (width === 1) return [name, of.number(view, at, name)];
+          const word = type.endsWith("f") ? "getFloat32" : "getUint32";
+          return [name, Array.from({ length: width }, (_, k) => view[word](first + 4 * k, true))];
+        }),
+      );
+    expect([readBack(struct, 0), readBack(struct, struct.bytes)]).toEqual(values);
   });
 
   it("a replica has a control record for each bin of clipping", () => {

@@ -1,14 +1,15 @@
-// Joins the sums of squares that updates store chunk by chunk (shaders/modifiers/layer_stats.wgsl) into the norms of tensors.
+// The norms of layer statistics on the host: sums of squares that updates leave chunk by chunk (shaders/modifiers/layer_stats.wgsl),
+// joined to norms of tensors.
 import { defineStruct } from "../../base/struct.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { FiledSums } from "../stages/stage.ts";
 import { type ChunkNumbers, chunksOf } from "./chunks.ts";
 
-/** Sums of squares over a chunk, stored by its update: of the gradient as the rule took it, the parameters before, the change. */
+/** What the update of a chunk files: sums of squares of the gradient as the rule took it, the parameters before, the change. */
 export const layerStruct = /* @__PURE__ */ defineStruct("Sum", { gradient: "vec2f", weight: "vec2f", change: "vec2f" });
 
-/** Joins the two: elements were multiplied by 2^47 or by 2^-72 before squaring. */
+/** What joins the two: elements were multiplied by 2^47 or by 2^-72 before they were squared. */
 const low = 2 ** -94;
 const high = 2 ** 144;
 
@@ -39,5 +40,5 @@ function layersOf(
     });
 }
 
-/** The sums of layer statistics, and the function that joins them. */
+/** What layer statistics file, and what they make of it. */
 export const layerSums: FiledSums = { struct: layerStruct, layers: layersOf };

@@ -1,14 +1,14 @@
-// Where a browser rarely polls the device for finished work, empty submissions make it poll while somebody waits.
+// Where a browser asks the device for finished work only now and then, empty submissions make it ask while somebody waits.
 
-/** Firefox polls every 100 ms, and at every submission. */
+/** Firefox asks every 100 ms, and whenever something is submitted. */
 const asksSeldom = () => globalThis.navigator?.userAgent?.includes("Firefox/") ?? false;
 
-/** Pending promises by device; they share the device's submissions. */
+/** What is waited for on a device; all of it shares the device's submissions. */
 const waiting = new WeakMap<GPUDevice, Set<Promise<unknown>>>();
 
 /**
- * The result of `work`, which ends when the device has finished something. Where the browser would notice late, the device gets
- * an empty submission every few milliseconds until then, bypassing any wrapper that counts its calls.
+ * What `work` gives, which ends when the device has finished something. Where that would be learnt late, the device is handed an
+ * empty submission every few milliseconds until then, past what counts its calls.
  */
 export async function nudged<T>(device: GPUDevice | undefined, work: Promise<T>): Promise<T> {
   if (!device || !asksSeldom()) return work;

@@ -1,8 +1,9 @@
-// The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are needed.
-// After creation, a step allocates nothing and needs from the host only a stretch of table rows now and then.
+// The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are
+// needed. After creation, a step allocates nothing and asks the host for nothing but a stretch of table rows now and then.
 
 import { OptionError, show } from "../../base/errors.ts";
 import { readChoice } from "../../base/options.ts";
+import { together } from "../../base/together.ts";
 import {
   arenaLength,
   layoutSegments,
@@ -56,7 +57,7 @@ export interface GpuOptimizer extends Optimizer {
   /** Whether `destroy` was called. */
   readonly destroyed: boolean;
   /**
-   * The place in the control buffer of a replica's field (default: the first), in words of 4 bytes: `"step"`, a u32, the updates
+   * Where in the control buffer a field of a replica (default: the first) is, in words of 4 bytes: `"step"`, a u32, the updates
    * made; `"skip"`, a u32 that is 2 while the replica is halted; `"lossScale"`, an f32, the factor for the next loss.
    */
   controlIndex(field: ControlField, where?: InReplica): number;
@@ -69,14 +70,15 @@ export interface GpuOptimizer extends Optimizer {
    *
    * The update takes the rates of the GPU's own step when it runs, so encoders may be submitted in any order, and one that is
    * never submitted uses up no step. The table holds 5,120 steps (512 and more with hundreds of groups or replicas): an update
-   * whose step is no longer among them, after that many dropped encoders, updates submitted at once or unreported skips, changes
-   * nothing, and the next `step`, `encode`, `stats`, `read`, `saveCheckpoint` or `observeControl` throws a DeviceError with their
-   * number; updates encoded after that are correct again. To lose none, `await stats()` after dropping encoders. With
-   * `accumulate` the GPU counts the gradients, so an update always has the right number of them. After a dropped encoder, until
-   * the next report, one gradient may be left out, which is reported in the same way.
+   * that runs when its step is no longer among them, after so many encoders that were dropped or are submitted at once, or that
+   * many unreported skips, changes nothing, and the next `step`, `encode`, `stats`, `read`, `saveCheckpoint` or `observeControl`
+   * throws a DeviceError that says how many there were; what is encoded after that is correct again. To lose none, `await
+   * stats()` after dropping encoders. With `accumulate` the GPU counts the gradients, so an update always has the right number of
+   * them. If an encoder was dropped and nothing was reported since, one gradient may be left out, which is reported in the same
+   * way.
    *
-   * In rules that carry values from step to step (asgd its rate), a `set` takes effect late by the number of unreported skips and
-   * dropped encoders, until `step`, `read` or `stats` learns of them.
+   * Rules that carry values from step to step (asgd its rate) apply a `set` late by the skips and dropped encoders that are not
+   * reported yet, until `step`, `read` or `stats` learns of them.
    *
    * @throws OptionError for a target that is neither an encoder nor a pass; if a hyper's schedule leaves its range at this step;
    * when more than 2,048 updates (256 and more with hundreds of groups or replicas) are encoded into one encoder or pass, or more
@@ -86,7 +88,7 @@ export interface GpuOptimizer extends Optimizer {
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
    * Marks everything encoded into `target` as submitted. This is optional: it allows a loop without an `await` to encode and
-   * submit any number of updates, and if encoders were dropped elsewhere, the host learns more precisely how far the GPU is.
+   * submit any number of updates, and if encoders were dropped elsewhere, it tells the host more precisely how far the GPU is.
    */
   markSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
@@ -113,8 +115,8 @@ export function createOptimizer(device: GPUDevice, tensors: Tensors, config: Opt
 }
 
 /**
- * Like {@link createOptimizer}, in a given shape of the kernels instead of the one chosen for the device, and with arenas in
- * pages of so many elements; `params` and `gradients` are the first ones.
+ * As {@link createOptimizer}, in a shape of the kernels that need not be the one chosen for the device, and with arenas in pages
+ * of so many elements; its `params` and `gradients` are the first ones.
  */
 export async function createShaped(
   device: GPUDevice,
@@ -140,42 +142,53 @@ export async function createShaped(
   const pages = pagesOf(segments);
   const lengths = pages.map((page) => paddedLength(segments, page));
   const total = lengths.reduce((sum, length) => sum + length, 0);
-  const stages = await compileStages(device, plan, layouts, segments, shape ?? streamShape(device));
-  const { made, buffers } = await allocate(device, `${total * replicas} parameters`, (create) => {
-    const initial = (page: number) => {
-      if (!segments.some((segment, i) => segment.page === page && list[i]!.data)) return undefined;
-      const one = packArena(segments, list, page);
-      const all = new Float32Array(one.length * replicas);
-      for (let replica = 0; replica < replicas; replica++) all.set(one, replica * one.length);
-      return bytesOf(all);
-    };
-    const arenas = pages.map((page) => arenaLength(segments, page) * replicas * 4);
-    const clocks = Array.from({ length: replicas }, () => newClock(plan));
-    const control = encodeControl(plan, clocks, 0, 0);
+  const compiling = compileStages(device, plan, layouts, segments, shape ?? streamShape(device));
+  // While kernels compile, arenas and slots are made.
+  const purpose = `${total * replicas} parameters`;
+  const arenas = pages.map((page) => arenaLength(segments, page) * replicas * 4);
+  const clocks = Array.from({ length: replicas }, () => newClock(plan));
+  const control = encodeControl(plan, clocks, 0, 0);
+  const stocking = allocate(device, purpose, (create): SharedBuffers => {
     prepareLeaving(device);
-    const shared: SharedBuffers = {
+    const initial = (page: number) =>
+      segments.some((segment, i) => segment.page === page && list[i]!.data)
+        ? bytesOf(packArena(segments, list, page, replicas))
+        : undefined;
+    const states = layouts.map((layout) => create("state", layout.stateLength * replicas * 4));
+    // Else the first step would do it.
+    const encoder = device.createCommandEncoder({ label: "fallline begin" });
+    for (const buffer of states) encoder.clearBuffer(buffer);
+    device.queue.submit([encoder.finish()]);
+    return {
       params: pages.map((page) => create("params", arenas[page]!, initial(page))),
       gradients: arenas.map((bytes) => create("gradients", bytes)),
       accumulated: plan.accumulate > 1 ? lengths.map((length) => create("accumulated", length * replicas * 4)) : [],
       control: create("control", control.byteLength, control),
       table: create("table", tableBytes(plan)),
-      states: layouts.map((layout) => create("state", layout.stateLength * replicas * 4)),
+      states,
       scalars: layouts.map((layout) => create("scalars", scalarLength(layout) * replicas * 4)),
     };
-    const built = stages.build(create, shared);
-    // Steps use these to learn of skips, so that they rarely create anything.
-    const reports = plan.skipNonFinite
-      ? create("control", stagingBytes(control.byteLength), undefined, "readback")
-      : undefined;
-    return { ...shared, ...built, reports };
-  }).catch(async (error: unknown) => {
-    throw (await refusedBuffer(device, segments)) ?? error;
   });
-  const store = new BufferStore(device, plan, hypers, segments, stages, made, buffers);
-  return createShell({ plan, hypers, layouts, segments, store }, (locate) => engineOf(plan, store, locate));
+  try {
+    const [stages, stock] = await together([compiling, stocking]);
+    const { made, buffers } = await allocate(device, purpose, (create) => {
+      // What steps need to learn of skips, so that they make nothing as a rule.
+      const reports = plan.skipNonFinite
+        ? create("control", stagingBytes(control.byteLength), undefined, "readback")
+        : undefined;
+      return { ...stock.made, ...stages.build(create, stock.made), reports };
+    });
+    const all = [...stock.buffers, ...buffers];
+    const store = new BufferStore(device, plan, hypers, segments, stages, made, all);
+    return createShell({ plan, hypers, layouts, segments, store }, (locate) => engineOf(plan, store, locate));
+  } catch (error) {
+    const [stock] = await Promise.allSettled([stocking]);
+    if (stock.status === "fulfilled") for (const buffer of stock.value.buffers) buffer.destroy();
+    throw (await refusedBuffer(device, segments)) ?? error;
+  }
 }
 
-/** The part that only an optimizer on the GPU has. */
+/** What only an optimizer on the GPU has. */
 function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptimizer, keyof Optimizer> & Engine {
   const { device, ledger, made } = store;
   return {

@@ -1,15 +1,16 @@
-// The stages of a step, in order: those of the whole step, then each rule set's own. Stages that nothing needs are left out.
+// Which stages a step has, in order: those of the whole step, then for each rule set its own. A stage that nothing needs is left
+// out.
 
 import { needsNorm, type Plan, type RuleSet } from "../../optimizer/plan.ts";
 import type { Stage } from "./stage.ts";
 import { updateStage } from "./update.ts";
 
-/** Stages dispatched with every gradient, where several make an update. */
+/** What is dispatched with every gradient, where several make an update. */
 export function gradientStages({ modifiers }: Plan): readonly Stage[] {
   return modifiers.flatMap(({ gather }) => gather ?? []);
 }
 
-/** Stages before those of the rule sets. */
+/** What comes before the rule sets' stages. */
 export function stepStages(plan: Plan): readonly Stage[] {
   return needsNorm(plan) ? [...new Set(plan.modifiers.flatMap(({ step }) => step ?? []))] : [];
 }
