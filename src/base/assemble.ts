@@ -1,7 +1,7 @@
 // WGSL by plain concatenation. A source remembers which of its lines came from where, so that a compiler's message can name
 // the rule and the line its author wrote.
 
-/** A piece of WGSL and what to call it in an error. */
+/** A piece of WGSL and its name in errors. */
 export interface Snippet {
   /** Its name in errors: a file's path, or its purpose. */
   readonly name: string;

@@ -248,7 +248,7 @@ export function choice<T extends string>(names: readonly T[], standard: T): Defa
   };
 }
 
-/** Gives a function the fields of what it defines, and its name. */
+/** Gives a function the fields of its definition, and its name. */
 export function defineFields<T extends object>(target: T, name: string, fields: object): T {
   for (const [field, value] of Object.entries({ ...fields, name })) {
     Object.defineProperty(target, field, { value, enumerable: field !== "toString" });

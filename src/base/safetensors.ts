@@ -3,7 +3,7 @@
 // data begins at a multiple of eight; then the tensors' bytes, without gaps. We write F32. We read F64, F32, F16, BF16,
 // I64, I32, U8 and BOOL, all into float32: a value that float32 does not hold is rounded (a large F64 to an infinity).
 //
-// What we write is sealed: the metadata `fallline.crc32` holds the CRC-32 of the header (length included, its own eight
+// Files that we write are sealed: the metadata `fallline.crc32` holds the CRC-32 of the header (length included, its own eight
 // digits taken as zeros), then that of each tensor's bytes in their order.
 import { crc32 } from "./checksum.ts";
 import { DataError, OptionError, show } from "./errors.ts";
@@ -18,7 +18,7 @@ export interface SafeTensor {
   readonly data: Float32Array;
 }
 
-/** What a safetensors file holds. */
+/** The contents of a safetensors file. */
 export interface SafeTensors {
   /** Texts by name. */
   readonly metadata: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-// Waiting for several things of which some may fail.
+// Waits for several promises, some of which may fail.
 
 /** Like Promise.all, but rejects only once every promise has settled: what they make or use can be destroyed then. */
 export async function together<T extends readonly unknown[] | []>(

@@ -108,11 +108,11 @@ export interface RateTrial {
 
 /** Options of {@link rangeTest}. */
 export interface RangeTestOptions<S = unknown> extends RangeOptions {
-  /** The caller's data, if its order is to be restored: `restore` is given what `state` returned at the start. */
+  /** The caller's data, if its order is to be restored: `restore` is given the result of `state` at the start. */
   readonly data?: { state(): S; restore(state: S): void };
 }
 
-/** What a range test found, as plain JSON. */
+/** The result of a range test, as plain JSON. */
 export interface RangeTestResult extends Suggestions {
   /** The format and its version. */
   readonly format: "fallline-lr/1";

@@ -46,7 +46,7 @@ export interface ReplayResult {
   readonly maxAbs: number | null;
   /** Largest |ours - expected| / |expected|, over expected values other than 0. */
   readonly maxRel: number | null;
-  /** `maxAbs` over the recorded float32 error of the source itself; null where none is recorded. */
+  /** `maxAbs` divided by the recorded error of the source's own float32 run; null if none is recorded. */
   readonly ratio: number | null;
   /** Whether every element is within atol + rtol·|expected|. */
   readonly ok: boolean;

@@ -75,7 +75,7 @@ function checkDefaults({ name, hypers }: Rule): void {
   }
 }
 
-/** What a law is tried on. */
+/** The subject of a law. */
 export interface LawSubject {
   readonly rule: Rule;
   readonly options: Options;
@@ -242,7 +242,7 @@ const isTwin: Law = {
     return using([gpu, cpu], async () => {
       const gradients = gradientsOf(tensors);
       for (const [steps, tolerance] of [
-        // float32 drifts from float64 by about 3e-7 a step at first, 1.3e-5 in 100 (torch and we alike).
+        // float32 drifts from float64 by about 3e-7 a step at first, 1.3e-5 in 100 (torch's as well as ours).
         [1, 1e-6],
         [more, 2e-5],
       ] as const) {

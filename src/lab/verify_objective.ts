@@ -129,7 +129,7 @@ async function problemOf(check: () => Promise<string | undefined>): Promise<stri
   }
 }
 
-/** What the laws are tried on. */
+/** The subject of the laws. */
 interface Subject {
   readonly subject: CustomObjective;
   readonly objective: FittedCustom;

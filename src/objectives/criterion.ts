@@ -30,7 +30,7 @@ export interface JudgedBuffers {
   readonly first: boolean;
 }
 
-/** Uploads the parts of a data set that a kernel needs, and returns what binds the kernel to buffers. */
+/** Uploads the parts of a data set that a kernel needs, and returns a function that binds the kernel to buffers. */
 export type BuildJudge = (create: CreateBuffer) => (buffers: JudgedBuffers) => Dispatch;
 
 export interface Criterion {

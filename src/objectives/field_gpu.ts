@@ -52,14 +52,14 @@ export const meanLossSource = assemble("mean loss", [
   file("objectives/mean_loss", meanLoss),
 ]);
 
-/** The dispatches of a gradient, and what its sums are to be divided by. */
+/** The dispatches of a gradient, and the factor of its sums. */
 export interface FieldRows {
-  /** Writes the rows, for what is submitted after it. */
+  /** Writes the rows, for later submissions. */
   write(): void;
   /** Encodes the gradient of the rows that were written last. */
   encode(pass: GPUComputePassEncoder): void;
   readonly microBatches: number;
-  /** What the sum of the losses is multiplied by. */
+  /** The factor of the sum of the losses. */
   readonly scale: number;
 }
 
@@ -88,7 +88,7 @@ export class GpuField implements Field {
   readonly #ranges: readonly Location[];
   /** Whether, in the recorded work, parameters are not where the optimizer left them. */
   #away = false;
-  /** Whether the rows are written for what is encoded. */
+  /** Whether the rows are written for the encoded work. */
   #written = false;
 
   /** @throws DeviceError where it does not fit; nothing is left behind then. */

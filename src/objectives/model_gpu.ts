@@ -122,7 +122,7 @@ interface Layout {
   readonly penalty: PenaltyLayout | undefined;
 }
 
-/** What is added to every mean loss: the anchors' losses, and the penalty of the weights. */
+/** The terms added to every mean loss: the anchors' losses, and the penalty of the weights. */
 interface PenaltyLayout {
   /** In the layout of a batch: how many outcomes there are. */
   readonly count: GPUBuffer;

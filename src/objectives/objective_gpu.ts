@@ -30,7 +30,7 @@ import { mustHaveOptimizer, type Report, Reports } from "./report_gpu.ts";
 
 /** An objective whose gradient can be encoded among a caller's own commands. */
 export interface GpuObjective extends Objective {
-  /** Writes the rows of the next gradient; it takes effect for what is submitted after this call. */
+  /** Writes the rows of the next gradient; it takes effect for submissions after this call. */
   setRows(rows: Uint32Array): void;
   /**
    * Encodes losses and gradients, of the rows set last if there is data, into the optimizer's gradient arena. Leaves the pass

@@ -23,7 +23,7 @@ export interface CpuPass {
 
 type Matrix = Float32Array | Float64Array;
 
-/** Adds a product to what `out` holds. */
+/** Adds a product to the contents of `out`. */
 export function addProduct(
   out: Float64Array,
   a: Matrix,

@@ -6,7 +6,7 @@ import { breathe } from "./turns.ts";
 const inFlight = 4;
 
 export interface Pipeline<Report> {
-  /** Starts a step once fewer than four are in flight; throws what the steps before it or their listener throw. */
+  /** Starts a step once fewer than four are in flight; throws the errors of earlier steps and their listener. */
   start(step: () => Promise<Report>): Promise<void>;
   /** Resolves when every started step has been reported. */
   drain(): Promise<void>;

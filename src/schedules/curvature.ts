@@ -1,5 +1,5 @@
 // The rate for a quadratic as sharp as the loss: a share of 2 / λ, where λ is the largest curvature, measured repeatedly
-// during the run. It depends on what it has observed instead of the step.
+// during the run. It depends on its observations instead of the step.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { inRange } from "../base/options.ts";

@@ -1,6 +1,6 @@
 // The rate is multiplied by `factor` when a metric has not improved for more than `patience` observations, with a rest of
 // `cooldown` after each cut (torch.optim ReduceLROnPlateau, except for metrics below 0, where torch counts any metric as a
-// relative improvement). It depends on what it has observed instead of the step.
+// relative improvement). It depends on its observations instead of the step.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
 import { inRange, type Range } from "../base/options.ts";

@@ -16,17 +16,17 @@ export type ScheduleFunction = (step: number) => number;
 /** What a hyper accepts: a number, a schedule's config, or a function of the 0-based step. */
 export type Scheduled = number | ScheduleConfig | ScheduleFunction;
 
-/** What a listener has observed, as plain JSON. */
+/** The observations of a listener, as plain JSON. */
 export type ListenerState = Readonly<Record<string, number | null>>;
 
-/** What is measured along a run: its metric, or the largest curvature of its loss. */
+/** A quantity measured during a run: its metric, or the largest curvature of its loss. */
 export type Observable = (typeof observables)[number];
 
 export const observables = ["metric", "sharpness"] as const;
 
-/** The part of a schedule that depends on what is measured along the run instead of the step: a plateau, a curvature. */
+/** The part of a schedule that depends on measurements of the run instead of the step: a plateau, a curvature. */
 export interface Listener {
-  /** What it observes. */
+  /** The quantity that it observes. */
   readonly of: Observable;
   /** Observes the next value of it, which may change the schedule's values from then on. */
   observe(value: number): void;
@@ -44,7 +44,7 @@ export interface Schedule {
   readonly constant?: number;
   /** The value at the 0-based step, in float64. */
   at(step: number): number;
-  /** Its parts that observe what is measured along the run, in the order of the config; absent for a pure function of the step. */
+  /** Its parts that observe measurements of the run, in the order of the config; absent for a pure function of the step. */
   readonly listeners?: readonly Listener[];
 }
 

@@ -12,7 +12,7 @@ export const tanh = defineSchedule({
   options: {
     /** The value that it starts from, less 6e-6 of it, since tanh(-6) is not quite -1. */
     base: number(),
-    /** What it falls towards; with `upper` 3 the end is 0.25 % of the way above it; default 0. */
+    /** The value that it falls towards; with `upper` 3 the end is 0.25 % of the way above it; default 0. */
     min: number({}, 0),
     /** How many steps the decay takes; a whole number >= 1. */
     steps: whole(1),

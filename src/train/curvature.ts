@@ -62,7 +62,7 @@ export interface CurvatureTrack {
   destroy(): void;
 }
 
-/** What the meter needs of its run. */
+/** What the meter needs from its run. */
 export interface CurvatureRun {
   readonly optimizer: Optimizer;
   readonly data: Dataset | undefined;

@@ -155,7 +155,7 @@ export async function createTrainee(
   }
 }
 
-/** What runs, in one line for a terminal or a page. */
+/** The engine in one line, for a terminal or a page. */
 export function engineLine({ backend, adapter }: Engine): string {
   return backend === "cpu" ? adapter.description : `WebGPU on ${adapterLine(adapter)}`;
 }

@@ -42,7 +42,7 @@ export interface PredictOptions {
  * The predictions of a trained model for each row, in order: `await predict(run.config.model, run.params, [[5.1, 3.5]])`. Nothing
  * is dropped. There may be any number of rows; they are computed in batches.
  *
- * @param model A model's config, its JSON, or what `createModel` returns.
+ * @param model A model's config, its JSON, or the result of `createModel`.
  * @param params Its parameters by name, as `train` returns them in `params`.
  * @param inputs The numbers of each row, nested or flat, as the model was trained on them; or a data set, whose answers are
  * ignored.

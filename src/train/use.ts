@@ -7,7 +7,7 @@ import { roleOf } from "../optimizer/evaluation.ts";
 import type { Optimizer, Role } from "../optimizer/optimizer.ts";
 import { createPlan } from "../optimizer/plan.ts";
 
-/** Puts the parameters to use in place, and the trained ones back. */
+/** Swaps the parameters to use in, and the trained ones back. */
 export interface Use {
   /** The role of a replica's parameters to use. */
   role(replica?: number): Promise<Role>;

@@ -226,7 +226,7 @@ export interface EdgeOfStability extends Finding {
   readonly lr: number;
 }
 
-/** What a watch has found, distinguished by `kind`; plain JSON except for numbers that are not finite. */
+/** A finding of a watch, distinguished by `kind`; plain JSON except for numbers that are not finite. */
 export type WatchEvent =
   | NonFiniteLoss
   | NonFiniteGradient

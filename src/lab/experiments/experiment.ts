@@ -51,7 +51,7 @@ export interface Interim {
   readonly rows: readonly Readonly<Record<string, string | number>>[];
 }
 
-/** What a run is given besides its options. */
+/** The inputs of a run besides its options. */
 export interface ExperimentContext {
   /** The engine that it runs on. */
   readonly engine: Engine;

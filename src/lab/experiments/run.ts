@@ -4,7 +4,7 @@ import type { AdapterDescription } from "../../engines/gpu/device.ts";
 import { type Experiment, type ExperimentContext, type Findings, readContext, readExperiment } from "./experiment.ts";
 import { experiments } from "./index.ts";
 
-/** What an experiment found, and on which engine. */
+/** The findings of an experiment, and the engine that it ran on. */
 export interface LabResult extends Findings {
   /** The version of its format. */
   readonly format: "fallline-lab/1";

@@ -63,7 +63,7 @@ export interface SharpnessMeter {
   restore(state: MeterState): void;
   /** Forgets the eigenvector, so that the next measurement starts afresh. */
   reset(): void;
-  /** Frees what it holds. */
+  /** Frees its memory. */
   destroy(): void;
 }
 

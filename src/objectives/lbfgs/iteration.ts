@@ -115,7 +115,7 @@ function scalarsOf(slots: number) {
     /** The direction · both gradients. */
     slopes,
     yy: slopes + 2,
-    /** The 1-norm of the gradient and its largest element; the same of the direction. */
+    /** The 1-norm of the gradient and its largest element; the same for the direction. */
     gradient: slopes + 3,
     direction: slopes + 5,
     loss: slopes + 7,

@@ -82,7 +82,7 @@ export interface Lbfgs {
   /**
    * The same on the loss of a closure, which is called for every evaluation.
    *
-   * @throws what the closure throws; the parameters are those of the last iteration then.
+   * @throws the closure's error; the parameters are then those of the last iteration.
    */
   step(closure: CpuClosure | GpuClosure): Promise<LbfgsReport>;
   /** Forgets the pairs: the next iteration is one of steepest descent. */
@@ -95,7 +95,7 @@ export interface Lbfgs {
    * @throws DataError for any other file, and for one of other tensors or another history; nothing is changed then.
    */
   load(bytes: Uint8Array): Promise<void>;
-  /** Frees what was made; the optimizer is not destroyed. */
+  /** Frees its memory; the optimizer is not destroyed. */
   destroy(): void;
 }
 

@@ -184,7 +184,7 @@ function gpuPass(layers: readonly Layer[], { rows, replicas, inputs, tensors, cr
 function cpuPass(layers: readonly Layer[], params: Values, { inputs, rows, step }: CpuBatch): CpuPass {
   const count = rows.length;
   const outputs = [inputs];
-  /** What each layer's activation derivative is computed from. */
+  /** The values from which each layer's activation derivative is computed. */
   const kept: Float64Array[] = [];
   layers.forEach(({ inputs: ins, outputs: outs, weight, bias, activation, dropout }, l) => {
     const z = new Float64Array(count * outs);

@@ -46,7 +46,7 @@ import { createSizes } from "../tensors_gpu.ts";
 
 /** Options of a physics-informed network besides its layers. */
 export interface PinnOptions extends WeightOptions {
-  /** The equation that it solves: `poisson({ k: 3 })`, its JSON, or what `problems.define` returns. */
+  /** The equation that it solves: `poisson({ k: 3 })`, its JSON, or the result of `problems.define`. */
   readonly problem: ProblemConfig | Problem;
   /** The activation after every layer but the last: tanh (default), sigmoid, gelu or silu, whose second derivative is not zero. */
   readonly activation?: Name<Activation> | undefined;

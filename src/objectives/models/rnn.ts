@@ -141,7 +141,7 @@ function gpuPass(
     offset: t * rows * config.inputs * 4,
     size: rows * config.inputs * 4,
   });
-  /** The derivatives by a state from those by what was computed from it. */
+  /** The derivatives by a state, from those by the values computed from it. */
   const deltaStep = (t: number, a: Operand, { weight, outputs: k }: Layer): ProductStep => {
     const epilogue = { type: "delta", activation: "tanh", from: states[t + 1]! } as const;
     const product = { m: rows, n: hidden, k, transposeB: true, epilogue };
