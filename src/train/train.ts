@@ -87,7 +87,7 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
   /** Called once everything is made, before the first step. */
   readonly onStart?: () => void;
   /**
-   * Called and awaited before every step: the run waits for its promise, as long as that takes, and a hyper that it sets holds
+   * Called and awaited before every step: the run waits for the returned promise, however long, and a hyper that it sets holds
    * from this step on. Checkpoints hold the hypers as they are set, so a run that is resumed keeps them. After a device loss it is
    * called again for steps that are repeated, with a new optimizer. If it throws, the run ends with that error.
    */
@@ -109,8 +109,8 @@ export interface TrainOptions extends Omit<MetricOptions, "test"> {
   readonly saveEvery?: number;
   /**
    * Called with every checkpoint of the run, including one after the last step, or when `stop` or the signal ends the run. The
-   * run goes on meanwhile; only the next checkpoint and the end of the run wait for its promise. If it throws, the run ends
-   * with that error.
+   * run goes on meanwhile; only the next checkpoint and the end of the run wait for the returned promise. If it fails, the run
+   * ends with that error.
    */
   readonly onCheckpoint?: (checkpoint: RunCheckpoint) => void | Promise<void>;
   /**
