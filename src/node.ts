@@ -4,17 +4,17 @@ import { DeviceError } from "./base/errors.ts";
 import { readFeatures, requestDevice } from "./engines/gpu/device.ts";
 
 /**
- * A device in Node, through npm `webgpu` (Dawn): that of the GPU's driver, or where there is none an emulated one, by the
- * SwiftShader of a Chrome or Chromium on the machine. WebGPU's constants (`GPUBufferUsage` …) are global afterwards, and the
- * device is kept until the process ends or it is destroyed.
+ * A device in Node, through npm `webgpu` (Dawn): the GPU's, or without a GPU driver an emulated one, by the SwiftShader of a
+ * Chrome or Chromium on the machine. WebGPU's constants (`GPUBufferUsage` …) are global afterwards, and the device is kept until
+ * the process ends or it is destroyed.
  *
  * ```js
  * import { requestNodeDevice } from "fallline/node";
  * const device = await requestNodeDevice();
  * ```
  *
- * @param features What is asked for besides what `requestDevice` asks for, where the adapter offers it; default none.
- * @throws DeviceError that says why there is no WebGPU and what to install; OptionError for `features` that are no names.
+ * @param features Requested besides those that `requestDevice` requests, if the adapter offers them; default none.
+ * @throws DeviceError that says why there is no WebGPU and what to install; OptionError for `features` that are not names.
  */
 export async function requestNodeDevice(features: readonly GPUFeatureName[] = []): Promise<GPUDevice> {
   readFeatures(features);

@@ -1,4 +1,4 @@
-// Several gradients make one update: their mean.
+// Several gradients make one update, with their mean.
 
 import { readNumber } from "../base/options.ts";
 import { accumulateStage } from "../engines/stages/accumulate.ts";

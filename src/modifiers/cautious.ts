@@ -1,4 +1,4 @@
-// Caution (Liang et al. 2024): leaves out what goes against the gradient, and scales the rest up by the share that is left.
+// Caution (Liang et al. 2024): drops the part of the update that goes against the gradient, and scales up the rest by its share.
 import cautiousText from "../../shaders/modifiers/cautious.wgsl?raw";
 import cautiousConclude from "../../shaders/modifiers/cautious_conclude.wgsl?raw";
 import cautiousMeasure from "../../shaders/modifiers/cautious_measure.wgsl?raw";
@@ -10,7 +10,7 @@ import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modif
 import { readSwitch } from "./read.ts";
 
 /**
- * Leaves out the part of the update that goes against the gradient, and scales up the rest by the share that is left, tensor by
+ * Drops the part of the update that goes against the gradient, and scales up the rest by the share that remains, tensor by
  * tensor.
  */
 export const cautious = /* @__PURE__ */ defineModifier<true, SwitchFunction>({

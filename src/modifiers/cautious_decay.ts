@@ -8,7 +8,7 @@ import { signOf } from "../rules/sign.ts";
 import { defineModifier, type ModifierNotes, type SwitchFunction } from "./modifier.ts";
 import { readSwitch } from "./read.ts";
 
-/** Decays a parameter only where its update does not go the other way. For rules with decoupled decay. */
+/** Decays a parameter only where its update does not pull the other way. For rules with decoupled decay. */
 export const cautiousDecay = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "cautiousDecay",
   key: "cautiousDecay",

@@ -1,5 +1,5 @@
-// Gradient centralisation (Yong et al. 2020): from the gradient of each tensor with two dimensions or more the mean over all but
-// its output dimension, which is the last one, or the first of tensors of the layout "out-in". It follows clipping.
+// Gradient centralisation (Yong et al. 2020): subtracts from the gradient of each tensor with two dimensions or more its mean
+// over all but the output dimension, which is the last, or the first in the layout "out-in". It follows clipping.
 //
 //   g ← g - mean of g over the inputs of its output
 import centralizeText from "../../shaders/modifiers/centralize.wgsl?raw";

@@ -1,4 +1,4 @@
-// Clips each unit's gradient to a share of the unit's own norm (Brock et al. 2021), as optax.adaptive_grad_clip.
+// Clips each unit's gradient to a share of the unit's own norm (Brock et al. 2021), like optax.adaptive_grad_clip.
 import clipAdaptiveText from "../../shaders/modifiers/clip_adaptive.wgsl?raw";
 import clipAdaptiveLines from "../../shaders/modifiers/clip_adaptive_lines.wgsl?raw";
 import { readObject } from "../base/options.ts";
@@ -22,7 +22,7 @@ export const clipAdaptive = /* @__PURE__ */ defineModifier<
   ModifierFunction<{
     /** The largest ‖gradient‖ / max(‖parameters‖, eps) of a unit that passes unchanged; > 0. */
     readonly clipping: number;
-    /** The least that a unit's norm counts as; > 0, default 1e-3. */
+    /** The lower bound of a unit's norm; > 0, default 1e-3. */
     readonly eps?: number | undefined;
   }>
 >({
@@ -105,7 +105,7 @@ const unitStage = /* @__PURE__ */ linesStage({
   },
 });
 
-/** optax's unit-wise norm: over everything but the last dimension of 4, over the first of 2 and 3, else over all. */
+/** optax's unit-wise norm: over all but the last of 4 dimensions, over the first of 2 or 3, else over all. */
 function unitView(shape: readonly number[]): MatrixView {
   const length = shape.reduce((product, size) => product * size, 1);
   if (shape.filter((size) => size > 1).length <= 1) return { batch: 1, rows: length, columns: 1 };

@@ -1,4 +1,4 @@
-// Clips the gradient by its norm over all tensors, as torch's clip_grad_norm_.
+// Clips the gradient by its norm over all tensors, like torch's clip_grad_norm_.
 
 import { normStage } from "../engines/stages/norm.ts";
 import { normCosts, readNorm } from "./clip_norm.ts";

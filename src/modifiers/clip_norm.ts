@@ -1,4 +1,4 @@
-// What clipping by a norm has in common, of all tensors or group by group.
+// Code shared by clipping by a norm, of all tensors or group by group.
 import { OptionError, show } from "../base/errors.ts";
 import { readObject } from "../base/options.ts";
 import type { ModifierCost } from "./modifier.ts";

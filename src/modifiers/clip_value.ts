@@ -1,4 +1,4 @@
-// Clips the gradient by value: every element into [-maxValue, maxValue], as torch's clip_grad_value_.
+// Clips the gradient by value: every element into [-maxValue, maxValue], like torch's clip_grad_value_.
 import clipValueText from "../../shaders/modifiers/clip_value.wgsl?raw";
 import { readObject } from "../base/options.ts";
 import { normStage } from "../engines/stages/norm.ts";

@@ -18,7 +18,7 @@ import type { Modifier, ModifierNotes } from "./modifier.ts";
 import { skipNonFinite, skipNonFiniteNotes } from "./skip_non_finite.ts";
 import { swa, swaNotes } from "./swa.ts";
 
-/** Other words for the types of clipping. */
+/** Synonyms of the types of clipping. */
 export const clipWords: Synonyms = {
   norm: "globalNorm",
   l2norm: "globalNorm",

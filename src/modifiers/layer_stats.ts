@@ -1,4 +1,4 @@
-// Layer statistics: what each update does to each tensor, as norms of its gradient, its parameters and their change.
+// Layer statistics: the effect of each update on each tensor, as norms of its gradient, its parameters and their change.
 import layerStatsText from "../../shaders/modifiers/layer_stats.wgsl?raw";
 import { layerStruct, layerSums } from "../engines/gpu/layer_stats.ts";
 import { structsSnippet } from "../engines/stages/generate.ts";
@@ -13,7 +13,7 @@ const snippets = /* @__PURE__ */ [
   file("modifiers/layer_stats", layerStatsText),
 ];
 
-/** Measures what each update does to each tensor, for `layers()`. Moves no extra bytes per parameter. */
+/** Measures the effect of each update on each tensor, for `layers()`. Moves no extra bytes per parameter. */
 export const layerStats = /* @__PURE__ */ defineModifier<true, SwitchFunction>({
   name: "layerStats",
   key: "watch",

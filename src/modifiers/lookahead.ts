@@ -1,10 +1,10 @@
-// Lookahead (Zhang et al. 2019): each few updates the parameters return part of the way to where they were.
+// Lookahead (Zhang et al. 2019): every few updates the parameters return part of the way to where they were.
 import lookaheadText from "../../shaders/modifiers/lookahead.wgsl?raw";
 import { file } from "../engines/stages/snippets.ts";
 import { defineModifier, type ModifierFunction, type ModifierNotes } from "./modifier.ts";
 import { readNumbers } from "./read.ts";
 
-/** Each `every` updates the parameters return to their slow copy, which goes `share` of the way towards them. */
+/** Every `every` updates the parameters return to their slow copy, which goes `share` of the way towards them. */
 export const lookahead = /* @__PURE__ */ defineModifier<
   { readonly every: number; readonly share: number },
   ModifierFunction<{
@@ -26,7 +26,7 @@ export const lookahead = /* @__PURE__ */ defineModifier<
   effects: ({ every, share }) => ({
     slots: ["lookahead"],
     columns: ["lookahead"],
-    // Less than 0: the parameters do not return in this update.
+    // Negative: the parameters do not return in this update.
     row: (step) => ({ lookahead: (step + 1) % every === 0 ? share : -1 }),
     evaluates: () => true,
     hooks: ["update"],

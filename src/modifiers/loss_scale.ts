@@ -1,4 +1,4 @@
-// Dynamic scaling of the loss, as torch's GradScaler.
+// Dynamic scaling of the loss, like torch's GradScaler.
 import { OptionError } from "../base/errors.ts";
 import { normStage } from "../engines/stages/norm.ts";
 import {
@@ -37,7 +37,7 @@ export const lossScale = /* @__PURE__ */ defineModifier<
       interval: [2000, { min: 1, max: 2 ** 31, integer: true }],
       min: [1, { above: 0, max: largestLossScale }],
     });
-    // As the GPU holds them.
+    // Rounded as on the GPU.
     if (read) for (const field of Object.keys(read) as (keyof LossScale)[]) read[field] = Math.fround(read[field]);
     if (read && read.init < read.min) {
       throw new OptionError(`${owner}.init is ${read.init}; it must be >= ${owner}.min, which is ${read.min}`);

@@ -8,14 +8,14 @@ import type { Segment } from "../optimizer/arena.ts";
 import type { MatrixView } from "../optimizer/layout.ts";
 import type { Rule } from "../rules/rule.ts";
 
-/** A modifier as a config names it: the modifier, and its options. */
+/** A modifier in a config: the modifier, and its options. */
 export interface ModifierConfig {
   /** The modifier itself; in JSON its name. */
   readonly modifier: Modifier;
   readonly [option: string]: unknown;
 }
 
-/** What a modifier adds to a plan. Everything is optional. */
+/** The effects of a modifier on a plan. All are optional. */
 export interface Effects extends Partial<Omit<ModifierKernel, "name">> {
   /** Slots that it keeps; they start as the parameters. */
   readonly slots?: readonly string[];
@@ -24,7 +24,7 @@ export interface Effects extends Partial<Omit<ModifierKernel, "name">> {
   row?(step: number): Readonly<Record<string, number>>;
   /** Scalars that it keeps for each tensor, for its update hook. */
   readonly scalars?: readonly string[];
-  /** The lines of a tensor by which it keeps one number each, in the block that it names. */
+  /** The lines of a tensor for each of which it keeps one number, in the block of its name. */
   linesOf?(segment: Segment): { readonly view: MatrixView; readonly alongRows?: boolean } | undefined;
   /** Clipping by a norm of all tensors together, or of each group. */
   readonly norm?: { readonly kind: 1 | 2 | "inf"; readonly maxNorm: number; readonly byGroup: boolean };
@@ -35,7 +35,7 @@ export interface Effects extends Partial<Omit<ModifierKernel, "name">> {
   readonly accumulate?: number;
   /** The message about gradients that are missing from the mean. */
   readonly missed?: (gradients: number) => string;
-  /** Whether what it keeps in the slot of its name is what a model is to be evaluated with, after so many updates. */
+  /** Whether a model should be evaluated with the slot of its name, after so many updates. */
   evaluates?(updates: number): boolean;
 }
 
@@ -48,81 +48,81 @@ export interface LossScale {
   readonly min: number;
 }
 
-/** What a plan has of it. */
+/** Dynamic scaling of the loss in a plan. */
 export interface LossScaling extends LossScale {
-  /** Why a replica whose scale cannot fall any further makes no more steps. */
+  /** Why a replica whose scale cannot fall any further takes no more steps. */
   underflow(step: number, scale: number): string;
 }
 
 /** Its reciprocal is the least normal float32: one over a larger scale would be 0. */
 export const largestLossScale = 2 ** 126;
 
-/** A modifier with its options, as a plan has it. */
+/** A modifier with its options, in a plan. */
 export interface ActiveModifier extends Omit<Effects, "hooks" | "snippets">, ModifierKernel {
   readonly modifier: Modifier;
   /** Its complete options, as under its key in JSON. */
   readonly json: unknown;
 }
 
-/** What a modifier meets. */
+/** The context of a modifier. */
 export interface Surroundings {
   readonly rules: readonly Rule[];
   readonly segments: readonly Segment[];
 }
 
-/** A cost in docs/rules.md, and configs that have it, which tests count. */
+/** A cost in docs/rules.md, and configs with this cost, which tests count. */
 export interface ModifierCost {
   readonly option: string;
   readonly examples: readonly Readonly<Record<string, unknown>>[];
-  /** For each gradient, of which `accumulate` takes several for an update. */
+  /** Per gradient; `accumulate` takes several for an update. */
   readonly dispatches: number;
-  /** Bytes by parameter. */
+  /** Bytes per parameter. */
   readonly state: string;
   readonly moved: string;
 }
 
 /** A modifier's entry in docs/rules.md: a value beside its definition, so that bundles leave it out. */
 export interface ModifierNotes {
-  /** Its function with the names of its options. */
+  /** Its function, with the names of its options. */
   readonly call: string;
-  /** What it does; begins with a verb. */
+  /** Its effect; starts with a verb. */
   readonly effect: string;
   /** The paper or library that it follows; "definition" if there is none. */
   readonly source: string;
-  /** What it costs; several rows where that depends on others. */
+  /** Its costs; several rows if they depend on other options. */
   readonly costs: readonly ModifierCost[];
 }
 
 export interface ModifierDefinition<S> {
-  /** Unique; snake_case in WGSL, where its hooks are named by it. */
+  /** Unique; snake_case in WGSL, where it names the hooks. */
   readonly name: string;
   /** Its place in the order of modifiers: the smallest first. */
   readonly order: number;
-  /** Its key in JSON, and where several share one their `type`. */
+  /** Its key in JSON, and its `type` where several share a key. */
   readonly key: string;
   readonly type?: string;
-  /** The one option of its function, where that is not an object of options. */
+  /** The single option of its function, if that takes no object of options. */
   readonly argument?: string;
-  /** Another set of options, away from the defaults, under which the laws run it; undefined where it changes no update. */
+  /** Another set of options, away from the defaults, under which the laws run it; undefined if it changes no update. */
   readonly law?: unknown;
   /**
-   * Reads its options from the value under its key; undefined if the modifier is off. Throws OptionErrors that begin with
+   * Reads its options from the value under its key; undefined if the modifier is off. Throws OptionErrors that start with
    * `owner`.
    */
   read(owner: string, value: unknown): S | undefined;
-  /** The options as JSON; default as they are. */
+  /** The options as JSON; by default unchanged. */
   json?(settings: S): unknown;
-  /** A sentence about an option that conflicts with it, or nothing. */
+  /** A sentence about an option that conflicts with it, if any. */
   conflict?(settings: S, surroundings: Surroundings): string | undefined;
-  /** What it does under these options. */
+  /** Its effects under these options. */
   effects(settings: S): Effects;
 }
 
-/** A modifier of whatever options. */
+/** A modifier with any options. */
 export interface Modifier extends Omit<ModifierDefinition<unknown>, "read" | "json" | "conflict" | "effects"> {
   /** The modifier with the options under its key; undefined if it is off. @internal */
   activate(owner: string, value: unknown): ActiveModifier | undefined;
-  /** What does not go with it, as `activate` gave it. @internal */
+  /** The conflict with it, if any, for the result of `activate`. @internal */
   refusal(active: ActiveModifier, surroundings: Surroundings): string | undefined;
   /** Its name. */
   toJSON(): string;
@@ -137,7 +137,7 @@ export type ArgumentFunction<T> = Modifier & ((argument: T) => ModifierConfig);
 /** The function of a modifier that is on or off. */
 export type SwitchFunction = Modifier & ((on?: boolean) => ModifierConfig);
 
-/** A modifier from its definition. In JSON it is its name. */
+/** Makes a modifier from its definition. In JSON it is its name. */
 export function defineModifier<S, F extends Modifier>(definition: ModifierDefinition<S>): F {
   const { name, argument } = definition;
   const settingsOf = new WeakMap<ActiveModifier, S>();
@@ -201,7 +201,7 @@ function optionsOf({ modifier, ...options }: ModifierConfig): unknown {
   return modifier.argument === undefined ? options : options[modifier.argument];
 }
 
-/** A modifier as a config names it, from the value under its key in JSON. */
+/** A modifier in a config, from the value under its key in JSON. */
 export function modifierConfig(modifier: Modifier, json: unknown): ModifierConfig {
   if (modifier.argument !== undefined) return { modifier, [modifier.argument]: json };
   const { type: _, ...options } = json as Readonly<Record<string, unknown>>;
@@ -224,7 +224,7 @@ export function withJson<T extends object>(config: T, json: () => object = () =>
   return Object.defineProperty(config, "toJSON", { value: json });
 }
 
-/** A config as JSON has it, with every modifier under its key. */
+/** A config as in JSON, with every modifier under its key. */
 export function flatConfig(config: object): Readonly<Record<string, unknown>> {
   const { toJSON } = config as { readonly toJSON?: () => Record<string, unknown> };
   return toJSON ? toJSON() : flatten(config);

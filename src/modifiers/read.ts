@@ -2,7 +2,7 @@
 import { OptionError, show } from "../base/errors.ts";
 import { type Range, readBoolean, readNumber, readObject } from "../base/options.ts";
 
-/** A number that float32 holds, which is what kernels calculate in. */
+/** A number in float32's range, since kernels calculate in float32. */
 export function readSingle(name: string, value: unknown, range: Range): number {
   const number = readNumber(name, value, range);
   if (!Number.isFinite(Math.fround(number)) || (number !== 0 && number < 2 ** -126)) {

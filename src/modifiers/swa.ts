@@ -8,9 +8,9 @@ import { readNumbers } from "./read.ts";
 export const swa = /* @__PURE__ */ defineModifier<
   { readonly start: number; readonly every: number },
   ModifierFunction<{
-    /** Updates before the first that is averaged; whole, >= 0, default 0. */
+    /** Updates before the first averaged one; whole, >= 0, default 0. */
     readonly start?: number | undefined;
-    /** Updates from one averaged to the next; whole, >= 1, default 1. */
+    /** Updates from one averaged one to the next; whole, >= 1, default 1. */
     readonly every?: number | undefined;
   }>
 >({

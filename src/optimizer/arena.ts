@@ -10,15 +10,15 @@ const layouts: readonly Layout[] = ["in-out", "out-in"];
 
 /** A named parameter: its shape (row-major) and, unless it starts at zero, its initial values. */
 export interface Tensor {
-  /** What the tensor is called in groups, readings and checkpoints; names are unique. */
+  /** The tensor's name in groups, readings and checkpoints; names are unique. */
   readonly name: string;
   /** Whole numbers >= 1; [] is a scalar. */
   readonly shape: readonly number[];
   /** As many numbers as the shape holds; default zeros. */
   readonly data?: ArrayLike<number>;
   /**
-   * Which side of a matrix is the output: "in-out" (the default) for [inputs, outputs], as the models of this library and Keras
-   * keep weights, or "out-in" for [outputs, inputs], as torch.nn.Linear does. Muon's step depends on it.
+   * Which side of a matrix is the output: "in-out" (the default) for [inputs, outputs], the layout of this library's models and
+   * of Keras, or "out-in" for [outputs, inputs], that of torch.nn.Linear. Muon's step depends on it.
    */
   readonly layout?: Layout | undefined;
   /**
@@ -40,7 +40,7 @@ export type Tensors = readonly Tensor[] | Readonly<Record<string, readonly numbe
  */
 export function readTensors(tensors: Tensors): readonly Tensor[] {
   const byName = !Array.isArray(tensors) && isOptions(tensors) && Object.keys(tensors).length > 0;
-  // A list with holes has undefined in them.
+  // A list with holes has undefined in place of them.
   if (!byName) return Array.isArray(tensors) ? [...tensors] : (tensors as readonly Tensor[]);
   return Object.entries(tensors as Exclude<Tensors, readonly Tensor[]>).map(([name, tensor]): Tensor => {
     if (Array.isArray(tensor)) return { name, shape: tensor as readonly number[] };
@@ -52,11 +52,11 @@ export function readTensors(tensors: Tensors): readonly Tensor[] {
   });
 }
 
-/** A part of a buffer that belongs to the caller. */
+/** A part of a buffer owned by the caller. */
 export interface BufferRange {
   /** The buffer, which is not destroyed with the optimizer. */
   readonly buffer: GPUBuffer;
-  /** In bytes; a multiple of 4, default 0. Kernels read 4 elements at once where it is a multiple of 16. */
+  /** In bytes; a multiple of 4, default 0. Kernels read 4 elements at once if it is a multiple of 16. */
   readonly offset?: number | undefined;
 }
 
@@ -66,13 +66,13 @@ export interface Segment {
   readonly name: string;
   /** Its sizes, outermost first; row-major. */
   readonly shape: readonly number[];
-  /** The page of the arenas that holds it; a page is what one buffer and one binding hold. */
+  /** The page of the arenas that holds it; a page fits one buffer and one binding. */
   readonly page: number;
   /** Its offset in the page; for a tensor in an external buffer, an unused place after the others. */
   readonly offset: number;
-  /** How many elements it has. */
+  /** The number of its elements. */
   readonly length: number;
-  /** Which side is the output; "in-out" unless the tensor says otherwise. */
+  /** Which side is the output; default "in-out". */
   readonly layout?: Layout;
   /** The external buffers that hold the tensor, if it is not in the arenas. */
   readonly external?: { readonly params: BufferRange; readonly gradients: BufferRange };
@@ -85,7 +85,7 @@ export const segmentAlignment = 64;
 export const chunkLength = 4096;
 
 /**
- * Places the tensors one after the other, in pages that hold `pageLength` elements; a longer tensor has a page to itself.
+ * Places the tensors one after the other, in pages of `pageLength` elements; a longer tensor has a page to itself.
  *
  * @throws OptionError for a name that is empty or given twice, a shape that is not positive, or data that does not fill it.
  */
@@ -126,7 +126,7 @@ export function layoutSegments(
     const external = readExternal(name, { params, gradients, data, length });
     return { name, shape: [...(shape as readonly number[])], length, ...layout, ...(external ? { external } : {}) };
   });
-  // Tensors in external buffers come last, so that the arenas need not hold them.
+  // Tensors in external buffers come last, so that the arenas need not have room for them.
   let [page, offset] = [0, 0];
   const places = new Map<object, { page: number; offset: number }>();
   for (const segment of [...read.filter(({ external }) => !external), ...read.filter(({ external }) => external)]) {
@@ -142,7 +142,7 @@ function readLayout(index: number, value: unknown): Layout {
   return readChoice(`tensors[${index}].layout`, value, layouts);
 }
 
-/** How many outputs and inputs a matrix has. */
+/** The numbers of a matrix's outputs and inputs. */
 export function sidesOf({
   shape,
   layout,
@@ -191,7 +191,7 @@ const endOf = (segments: readonly Segment[], page: number) =>
     0,
   );
 
-/** Elements of a page of the arenas of parameters and gradients, padding included: of every tensor that is in them. */
+/** Elements of a page of the arenas of parameters and gradients, padding included, for the tensors in them. */
 export function arenaLength(segments: readonly Segment[], page = 0): number {
   return endOf(
     segments.filter(({ external }) => !external),
@@ -199,7 +199,7 @@ export function arenaLength(segments: readonly Segment[], page = 0): number {
   );
 }
 
-/** Elements of a page of all tensors with padding, wherever they are: what an array over all of them needs. */
+/** Elements of a page for all tensors with padding, wherever they are: the size of an array over all of them. */
 export function paddedLength(segments: readonly Segment[], page = 0): number {
   return endOf(segments, page);
 }
@@ -228,9 +228,9 @@ export function packArena(
 }
 
 /**
- * The segments that `values` names, checked against its lengths.
+ * The segments named in `values`, whose lengths are checked.
  *
- * @throws OptionError for a name that is not in the arena or a length that is not its segment's.
+ * @throws OptionError for a name that is not in the arena or a length other than its segment's.
  */
 export function matchSegments(
   role: string,
@@ -256,7 +256,7 @@ export function matchSegments(
   });
 }
 
-/** Arrays that are not typed may hold anything; a word among the numbers would become a NaN on the GPU. */
+/** Arrays that are not typed may hold anything; a word among the numbers would become NaN on the GPU. */
 function checkNumbers(name: string, data: ArrayLike<number>): ArrayLike<number> {
   if (ArrayBuffer.isView(data) && !(data instanceof DataView)) {
     if (!(data instanceof BigInt64Array || data instanceof BigUint64Array)) return data;

@@ -1,5 +1,5 @@
 // Checkpoints: an optimizer's whole state as a safetensors file. Parameters are stored under their names, slots and scalars under
-// NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape begins with their number. Everything else
+// NAME:SLOT, scalars of all tensors together under :SCALAR; with replicas every shape starts with their number. Everything else
 // (rules, config, hypers, step) is in the metadata. Both engines write the same.
 
 import { DataError, OptionError, show } from "../base/errors.ts";
@@ -29,7 +29,7 @@ import { fetchRoles, type Inside, insideOf } from "./shell.ts";
 import type { Clock, Write } from "./store.ts";
 import type { CarryValues } from "./table.ts";
 
-/** With checksums. Two bits away from the format before it, so that no single flipped bit turns one into the other. */
+/** With checksums. Two bits away from the previous format's name, so that no single flipped bit turns one into the other. */
 const format = "fallline-checkpoint/2";
 
 /** The format of fallline 0.1, whose files have no checksums. */
@@ -38,7 +38,7 @@ const unsealedFormat = "fallline-checkpoint/1";
 /** Options of {@link loadCheckpoint}. */
 export interface LoadOptions {
   /**
-   * Whose hypers and freezing apply from then on: those at the time of saving ("saved"), or those of this optimizer as it is
+   * Whose hypers and freezing apply from then on: those at the time of saving ("saved"), or this optimizer's current ones
    * ("config"). Default "saved" if the saved optimizer was created with the same hypers, groups and freezing as this one, else
    * "config", so that a new config is not undone.
    */
@@ -54,7 +54,7 @@ export interface LoadOptions {
  * An optimizer's whole state (parameters, slots, hypers, step) as a safetensors file, from which {@link loadCheckpoint}
  * continues to the bit.
  *
- * @throws DeviceError as {@link Optimizer.read} does, and if the process runs out of memory.
+ * @throws DeviceError like {@link Optimizer.read}, and if the process runs out of memory.
  */
 export async function saveCheckpoint(optimizer: Optimizer): Promise<Uint8Array<ArrayBuffer>> {
   const inside = insideOf(optimizer);
@@ -73,9 +73,9 @@ export async function saveCheckpoint(optimizer: Optimizer): Promise<Uint8Array<A
  * Continues from a checkpoint: parameters, slots, steps. An optimizer that was created with the same hypers, groups and freezing
  * continues to the bit, with everything that was set, frozen and thawed before saving; any other keeps its own hypers and
  * freezing ({@link LoadOptions.hypers} chooses). Functions of the step, which a file cannot hold, are restored only from the very
- * array that {@link saveCheckpoint} returned for this optimizer; otherwise they stay as they are. Clipping, averages (including
- * the decay of `ema`) and loss scaling stay as this optimizer was created. Groups may differ from the saved ones, as long as each
- * tensor keeps its rule and the tensors of a group have made equally many updates. Submit encoded steps before you load.
+ * array that {@link saveCheckpoint} returned for this optimizer; otherwise they are kept. Clipping, averages (including the decay
+ * of `ema`) and loss scaling stay as this optimizer was created. Groups may differ from the saved ones, as long as each tensor
+ * keeps its rule and the tensors of a group have made equally many updates. Submit encoded steps before you load.
  *
  * @throws DataError if the file is not a checkpoint of these tensors and this rule; nothing is changed then. DeviceError if the
  * device refuses the write.
@@ -114,7 +114,7 @@ export async function loadCheckpoint(
 async function takeSnapshot(inside: Inside): Promise<Snapshot> {
   const { plan, layouts, store } = inside;
   const ranges = layouts.map((_, ruleSet) => scalarRange(layouts, ruleSet));
-  // Role by role: all of them together may be more than a buffer holds.
+  // Role by role: all of them together may exceed a buffer.
   const replicas = await together(
     Array.from({ length: plan.replicas }, async (_, replica) => {
       const [{ record, values: scalars, past }, ...each] = await together([
@@ -149,7 +149,7 @@ interface Snapshot {
   readonly clocks: readonly Clock[];
   /** Gradients added up since the last update. */
   readonly micro: number;
-  /** What rules carry, by rule set, replica and group; null before a group's first update. */
+  /** The values that rules carry, by rule set, replica and group; null before a group's first update. */
   readonly carried: readonly (readonly (readonly (CarryValues | null)[])[])[];
   /** Updates that groups have made, by rule set, replica and group. */
   readonly made: readonly (readonly (readonly number[])[])[];
@@ -159,18 +159,18 @@ interface Snapshot {
   readonly scalars: readonly (readonly Float32Array<ArrayBuffer>[])[];
 }
 
-/** What a checkpoint says of its optimizer. */
+/** A checkpoint's description of its optimizer. */
 interface Description {
-  /** What its file says. */
+  /** The metadata of its file. */
   readonly metadata: Readonly<Record<string, string>>;
-  /** The hypers of the optimizer that was saved, functions too. */
+  /** The hypers of the saved optimizer, including functions. */
   readonly state: HypersState;
 }
 
-/** For checkpoints made in this process: whose hypers they hold, and the functions of the step, which no file can hold. */
+/** For checkpoints made in this process: whose hypers they hold, and functions of the step, which no file can hold. */
 const recalls = new WeakMap<object, { readonly hypers: Hypers; readonly state: HypersState }>();
 
-/** The plan at this moment, without hypers that are or contain functions of the step, which JSON cannot hold. */
+/** The current plan, without hypers that are or contain functions of the step, which JSON cannot hold. */
 function describePlan(plan: Plan, hypers: Hypers): Description {
   const groups = plan.groups.map(({ params, rule, flags }, index) => {
     const its = Array.from({ length: plan.replicas }, (_, replica) => hypers.of(index, replica));
@@ -205,8 +205,8 @@ function describePlan(plan: Plan, hypers: Hypers): Description {
 }
 
 /**
- * Everything that decides hypers and freezing at creation, as JSON: an optimizer with the same text continues with what was set.
- * All functions of the step look alike in it.
+ * Everything that decides hypers and freezing at creation, as JSON: an optimizer with the same text continues with the values
+ * that were set. All functions of the step look alike in it.
  */
 function creationOf(plan: Plan): string {
   const { replicas, groups, fallback, ...config } = planConfig(plan, new Hypers(plan)) as unknown as Record<
@@ -230,7 +230,7 @@ function configsOf(hypers: Readonly<Record<string, Schedule>>): Record<string, u
   );
 }
 
-/** What the listeners among hypers have observed. */
+/** The observations of the listeners among hypers. */
 function observedBy(hypers: Readonly<Record<string, Schedule>>): ObservedStates {
   return Object.fromEntries(
     Object.entries(hypers).flatMap(([hyper, { listeners }]) =>
@@ -278,7 +278,7 @@ function encodeCheckpoint(
 /**
  * Reads a checkpoint, and takes over its hypers and freezing if they apply.
  *
- * @throws DataError that says what does not fit this plan and these tensors; OptionError for a bad option. Hypers stay unchanged
+ * @throws DataError that says what does not fit this plan and these tensors; OptionError for a bad option. Hypers are not changed
  * then.
  */
 function openCheckpoint(
@@ -311,7 +311,7 @@ function openCheckpoint(
   }
   const groups = readGroups(metadata.groups);
   const ours = readGroups(current.groups);
-  // Older checkpoints do not say: treat them as saved by an optimizer like this one if the groups are the same.
+  // Older checkpoints lack it: treat them as saved by an optimizer like this one if the groups are the same.
   const saved = whose === "saved" || (whose === undefined && (metadata.created ?? current.created) === current.created);
   const heirs = matchGroups(groups, ours, saved);
   const clocks = readClocks(plan, metadata);
@@ -336,7 +336,7 @@ function readKinds(value: unknown): readonly ScheduleDefinition[] {
   });
 }
 
-/** Takes over the hypers and the freezing that were saved; on an error nothing is changed. */
+/** Takes over the saved hypers and freezing; on an error nothing is changed. */
 function recallHypers(
   plan: Plan,
   hypers: Hypers,
@@ -380,7 +380,7 @@ function recallHypers(
 
 /**
  * For each group here, the groups of the checkpoint that its tensors come from. If only the state is taken over, groups may
- * differ, but each tensor must have kept its rule.
+ * differ, but each tensor must keep its rule.
  */
 function matchGroups(
   groups: readonly SavedGroup[],
@@ -421,7 +421,7 @@ interface Entry {
   put(snapshot: Pick<Snapshot, "roles" | "scalars">, replica: number, values: Float32Array): void;
 }
 
-/** Everything that a checkpoint of this plan holds. */
+/** Everything in a checkpoint of this plan. */
 function* entries(plan: Plan, layouts: readonly RuleSetLayout[], segments: readonly Segment[]): Generator<Entry> {
   const stacked = (shape: readonly number[]) => (plan.replicas === 1 ? shape : [plan.replicas, ...shape]);
   const homes = new Map(
@@ -451,7 +451,7 @@ function* entries(plan: Plan, layouts: readonly RuleSetLayout[], segments: reado
       for (const [index, owner] of owners.entries()) {
         const at = (scope === "all" ? 0 : 1 + index) * scalars.length + field;
         yield {
-          // Two rule sets may have a scalar of one name for all their tensors.
+          // Two rule sets may both have a scalar of this name for all their tensors.
           key: keyOf(scope === "all" && layouts.length > 1 ? `:${ruleSet}` : owner, name),
           shape: stacked([]),
           pick: (snapshot, replica) => snapshot.scalars[ruleSet]![replica]!.slice(at, at + 1),
@@ -532,7 +532,7 @@ function readShared(
   throw new DataError(`the checkpoint's ${key} hypers are ${text}; they must be an array`);
 }
 
-/** The groups of each rule set of the optimizer that was saved. */
+/** The groups of each rule set of the saved optimizer. */
 function savedRuleSets(
   plan: Plan,
   groups: readonly SavedGroup[],
@@ -573,7 +573,7 @@ function misfit(what: string, text: string | undefined): DataError {
   return new DataError(`the checkpoint's ${what} are ${text}, which do not fit this optimizer's rules`);
 }
 
-/** What each group here carries, and how many updates it has made, by rule set, replica and group. */
+/** The values that each group here carries, and the updates it has made, by rule set, replica and group. */
 function readPast(
   plan: Plan,
   clocks: readonly Clock[],
@@ -587,7 +587,7 @@ function readPast(
   );
   const texts = { carried: metadata.carried, made: metadata.made };
   const carried = readJson("carried", texts.carried);
-  // Older checkpoints do not say: there all groups counted the optimizer's steps.
+  // Older checkpoints lack it: all their groups counted the optimizer's steps.
   const made = texts.made === undefined ? undefined : readJson("made", texts.made);
   if (!isTable<CarryValues | null>(carried, ruleSets, plan.replicas)) throw misfit("carried values", texts.carried);
   if (made !== undefined && !isTable<number>(made, ruleSets, plan.replicas))

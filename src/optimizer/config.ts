@@ -6,18 +6,18 @@ import type { Scheduled } from "../schedules/schedule.ts";
 
 /**
  * Which tensors: a name, a glob (`*` any characters, `?` one), or a regular expression that matches anywhere in the name. `{
- * regex, flags }` is a regular expression as JSON; one that `readConfig` reads matches in time proportional to name and
+ * regex, flags }` is a regular expression as JSON; when read by `readConfig`, it matches in time proportional to name and
  * expression, and must have no back references, modifiers or flag v.
  */
 export type Pattern = string | RegExp | { readonly regex: string; readonly flags?: string | undefined };
 
-/** What any group accepts besides hypers. */
+/** Options of any group besides hypers. */
 export type GroupOptions = {
   /** Its tensors. Each pattern must match one, and a tensor belongs to one group. */
   readonly params: Pattern | readonly Pattern[];
   /** Factor of the group's rate, whatever schedule drives it; >= 0, default 1. */
   readonly lrScale?: number | undefined;
-  /** Whether parameters and slots stay as they are and the gradient stays out of the norm; default false. */
+  /** Whether parameters and slots keep their values and the gradient stays out of the norm; default false. */
   readonly frozen?: boolean | undefined;
   /**
    * For rules that take a `fallback`: the group's own, in place of the optimizer's. For its tensors, its options take precedence
@@ -26,7 +26,7 @@ export type GroupOptions = {
   readonly fallback?: RuleConfig | undefined;
 };
 
-/** What a replica may override besides the optimizer's hypers. */
+/** The overrides of a replica besides the optimizer's hypers. */
 export type ReplicaOptions = {
   /** Hypers in place of those of each group of the config, in its order. */
   readonly groups?: readonly Readonly<Record<string, unknown>>[] | undefined;
@@ -34,14 +34,14 @@ export type ReplicaOptions = {
   readonly fallback?: Readonly<Record<string, unknown>> | undefined;
 };
 
-/** What every rule accepts besides its own options; `Hypers` are the rule's schedulable scalars. */
+/** Options of every rule besides its own; `Hypers` are the rule's schedulable scalars. */
 export type CommonOptions<Hypers> = {
   /** Ascend instead of descend; default false. */
   readonly maximize?: boolean | undefined;
   /**
-   * Tensors with hypers of their own; a hyper that a group does not name has the optimizer's value. A group with a `rule` of its
-   * own has that rule's options and defaults instead. The options of a group without one apply to all of its tensors, including
-   * those that its rule leaves to the `fallback`, if the fallback's rule has the hyper.
+   * Tensors with their own hypers; a hyper that a group does not name has the optimizer's value. A group with its own `rule` has
+   * that rule's options and defaults instead. The options of a group without one apply to all of its tensors, including those
+   * that its rule leaves to the `fallback`, if the fallback's rule has the hyper.
    */
   readonly groups?:
     | readonly (
@@ -60,7 +60,7 @@ export type CommonOptions<Hypers> = {
   readonly replicas?: readonly (Hypers & ReplicaOptions)[] | undefined;
 };
 
-/** An optimizer's config, as a rule's function makes it from its options. */
+/** An optimizer's config, as made by a rule's function from its options. */
 export type OptimizerConfig = Omit<CommonOptions<unknown>, "groups" | "replicas"> & {
   readonly rule: Rule;
   readonly lr?: Scheduled | undefined;

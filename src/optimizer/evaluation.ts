@@ -19,7 +19,7 @@ export function evaluationValues(
     const { evaluation } = rule;
     if (!evaluation) return;
     for (const { segment, group } of layouts[index]!.places) {
-      // Before the first update the slots are empty, and every point is the starting point.
+      // Before the first update the slots are empty, so every point is the starting point.
       if (made[index]![group] === 0) continue;
       const kept = slots.map((slot) => [slot, roles.get(slot)?.[segment.name]] as const);
       const evaluated = values[segment.name]!.map((p, i) => {
@@ -36,9 +36,8 @@ export function evaluationValues(
 
 /**
  * The role of the parameters to use and to evaluate, after so many updates: `"swa"` once it averages parameters, else `"ema"`,
- * else the slow weights of lookahead (`"lookahead"`), else `"evaluation"` for rules that evaluate at different points than they
- * train (scheduleFreeSgd …), else `"params"`. Before the first update it is always `"params"`. `train`, sweeps and searches use
- * it.
+ * else the slow weights of lookahead (`"lookahead"`), else `"evaluation"` for rules that train and evaluate at different points
+ * (scheduleFreeSgd …), else `"params"`. Before the first update it is always `"params"`. `train`, sweeps and searches use it.
  *
  * @param updates A whole number >= 0.
  * @throws OptionError for any other number, and for anything but an optimizer.
@@ -50,9 +49,9 @@ export function evaluationRole(optimizer: Pick<Optimizer, "config" | "segments">
   return roleOf(createPlan(config, segments), updates);
 }
 
-/** As {@link evaluationRole}, of a plan. */
+/** {@link evaluationRole} for a plan. */
 export function roleOf({ modifiers, ruleSets }: Pick<Plan, "modifiers" | "ruleSets">, updates: number): Role {
-  // The slots begin with the first update.
+  // The slots start with the first update.
   if (updates === 0) return "params";
   const average = modifiers.findLast(({ evaluates }) => evaluates?.(updates));
   if (average) return average.name;

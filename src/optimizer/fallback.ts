@@ -1,5 +1,4 @@
-// Fallbacks: the rules of tensors that another rule cannot update (for muon, all but matrices). Rules with `only` bring this
-// along.
+// Fallbacks: the rules of tensors that another rule cannot update (for muon, all but matrices). Rules with `only` include this.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readBoolean, readObject } from "../base/options.ts";
@@ -10,10 +9,10 @@ import type { Fallback, Group, GroupFallback, Plan } from "./plan.ts";
 import { configsOf, differing } from "./plan_config.ts";
 import { pick, readFlags, readRule, ruleOptions } from "./read_groups.ts";
 
-/** What a config says of fallbacks, read and written. */
+/** Reads and writes the parts of a config about fallbacks. */
 export const fallbacks = { read, leave, readReplicas, config, ofGroup, lent, ofReplica, ofReplicaGroup } as const;
 
-/** Takes the tensors that a group's rule cannot update out of it, into a group of the rule's fallback. */
+/** Moves the tensors that a group's rule cannot update into a group of the rule's fallback. */
 function leave(
   groups: Group[],
   index: number,
@@ -46,7 +45,7 @@ function leave(
   }
   for (const i of left) groupOf[i] = groups.length;
   const { rule: its, flags } = fallback;
-  // Options beside a rule are that rule's; options of a group without a rule apply to all of its tensors.
+  // Options next to a rule belong to that rule; options of a group without a rule apply to all of its tensors.
   const said = given && inherits ? hypersOf(its, given.group) : {};
   const named = groupFallback
     ? readObject("fallback", given!.group.fallback, ["rule", ...ruleOptions(its), "frozen"])
@@ -119,12 +118,12 @@ function fallbackConfig(
   return { rule, ...flags, ...configsOf(hypers), ...(frozen === undefined ? {} : { frozen }) };
 }
 
-/** The optimizer's fallback, as its config has it. */
+/** The optimizer's fallback, as in its config. */
 function config({ fallback }: Plan, hypers: Hypers): Record<string, unknown> {
   return fallback ? { fallback: fallbackConfig(fallback, hypers.inherited("fallback")[0]!, fallback.frozen) } : {};
 }
 
-/** What a group in the config must say of its fallback; nothing where that follows from the rest of the config. */
+/** A group's fallback in the config; nothing if it follows from the rest of the config. */
 function ofGroup(plan: Plan, hypers: Hypers, index: number, at: number) {
   const group = plan.groups[index]!;
   const its = plan.groups[at];
@@ -151,14 +150,14 @@ function lent({ groups }: Plan, hypers: Hypers, index: number, at: number): Reco
 
 const filled = (values: Record<string, unknown>) => (Object.keys(values).length > 0 ? { fallback: values } : {});
 
-/** What a replica has of its own for the optimizer's fallback. */
+/** A replica's own hypers for the optimizer's fallback. */
 function ofReplica({ fallback }: Plan, hypers: Hypers, replica: number): Record<string, unknown> {
   if (!fallback) return {};
   const [first, its] = [0, replica].map((r) => hypers.inherited("fallback")[r]!);
   return filled(differing(its!, Object.keys(fallback.rule.hypers), first!));
 }
 
-/** What a replica has of its own for the fallback of a group, for whose own rule it says `own`. */
+/** A replica's own hypers for the fallback of a group whose own rule gets `own`. */
 function ofReplicaGroup(
   { groups }: Plan,
   hypers: Hypers,

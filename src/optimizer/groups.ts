@@ -1,4 +1,4 @@
-// Parameter groups: which tensors a pattern means, and helpers that make the usual groups from a list of tensors.
+// Parameter groups: which tensors a pattern matches, and helpers that make the usual groups from a list of tensors.
 
 import { listed, OptionError, show } from "../base/errors.ts";
 import { globMatches, type RegexPattern, regexTest } from "../base/glob.ts";
@@ -6,7 +6,7 @@ import { readArray, readBoolean, readMade, readNumber, readObject } from "../bas
 import { readTensors, type Tensor, type Tensors } from "./arena.ts";
 import type { GroupOptions, Pattern } from "./config.ts";
 
-/** Reads a group's `params`: patterns in their JSON form, and the names that they match, in the tensors' order. */
+/** Reads a group's `params`: patterns in their JSON form, and the names they match, in the tensors' order. */
 export function readPatterns(
   owner: string,
   value: unknown,
@@ -32,7 +32,7 @@ export function readPatterns(
   return { patterns, matched: [...matched] };
 }
 
-/** A pattern in its JSON form, and which names it means: without `matches` the one that it is. */
+/** A pattern in its JSON form, and a test for the names it matches; without `matches`, the one equal to it. */
 function readPattern(
   owner: string,
   entry: unknown,
@@ -57,19 +57,19 @@ function readPattern(
   return { pattern: entry as Pattern, matches: regexTest(owner, entry as RegexPattern) };
 }
 
-/** The words of a name, in small letters: of "LayerNorm_1.weight" layer, norm and weight. */
+/** The words of a name, in lower case: for "LayerNorm_1.weight" layer, norm and weight. */
 function wordsOf(name: string): readonly string[] {
   return (name.match(/[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g) ?? []).map((word) => word.toLowerCase());
 }
 
 const biasOrNorm = /^(bias|biases|ln|bn|gn|\w*norms?|(layer|batch|group|rms|instance)?normali[sz]ation)$/;
 
-/** What norms call their own tensors. */
+/** The names of the tensors in norms. */
 const ofNorm = /^(gamma|beta|scale)$/;
 
 /**
- * Tensors that usually get no weight decay: those of one dimension or none, and those whose name has bias or norm (layernorm, ln,
- * bn …) among its words, or ends in gamma, beta or scale.
+ * Tensors that usually get no weight decay: those with at most one dimension, and those whose name has bias or norm (layernorm,
+ * ln, bn …) among its words, or ends in gamma, beta or scale.
  */
 export function isBiasOrNorm(tensor: Pick<Tensor, "name" | "shape">): boolean {
   const { name, shape } = readMade("tensor", tensor, "{ name, shape }", { name: "string", shape: "array" });
@@ -78,8 +78,8 @@ export function isBiasOrNorm(tensor: Pick<Tensor, "name" | "shape">): boolean {
 }
 
 /**
- * The group that has no weight decay: biases, norms, and every other vector or scalar. For `groups` of an optimizer; an empty
- * list if there are none. Tensors are a list or named, as an optimizer takes them.
+ * The group without weight decay: biases, norms, and every other vector or scalar. For `groups` of an optimizer; an empty list if
+ * there are none. Tensors are a list or named, as for an optimizer.
  */
 export function noDecay(tensors: Tensors): readonly (GroupOptions & { readonly weightDecay: 0 })[] {
   const params = readNamed("noDecay", tensors)
@@ -93,9 +93,9 @@ export function noDecay(tensors: Tensors): readonly (GroupOptions & { readonly w
  * decay^depth, depth counted from the last layer.
  *
  * Layers are distinguished by `layerOf`, whose numbers rise from the first to the last. By default they are the numbered blocks
- * in the order of their numbers, which may be a part of a path (`blocks.3.`) or end a word that comes with others (`conv2d_3`,
- * `layer3`). Before them come embeddings, tokens and stems, after them, with the full rate, heads and classifiers; any other
- * tensor without a number (a final norm, a first convolution) belongs to whichever side of the blocks it is listed on.
+ * in the order of their numbers, which may be a part of a path (`blocks.3.`) or end a word that occurs with several numbers
+ * (`conv2d_3`, `layer3`). Before them come embeddings, tokens and stems; after them, with the full rate, heads and classifiers;
+ * any other tensor without a number (a final norm, a first convolution) belongs to whichever side of the blocks it is listed on.
  *
  * @param options `decay` in (0, 1]; `noDecay` true puts each layer's biases and norms into a group without weight decay.
  * @throws OptionError for a decay out of range, and if `layerOf` does not return a number.
@@ -132,7 +132,7 @@ export function layerwiseDecay(
   });
 }
 
-/** The names of tensors that a helper was given. */
+/** The names of a helper's tensors. */
 function readNamed(owner: string, tensors: Tensors): readonly Tensor[] {
   return readArray(`the tensors of ${owner}`, readTensors(tensors), "{ name, shape }").map((tensor, i) => {
     const { name, shape } = (tensor ?? {}) as Partial<Tensor>;
@@ -154,21 +154,21 @@ function readLayerOf(value: unknown): ((name: string) => number) | undefined {
 }
 
 const headWords = /^(heads?|classifiers?|logits|score|predictions?|pooler|cls)$/;
-/** These are layers like others where they are numbered (`fc1`, `fc2`). */
+/** These are ordinary layers if they are numbered (`fc1`, `fc2`). */
 const lastWords = /^(fc|out|outputs?)$/;
 const stemWords = /^(embed\w*|wte|wpe|patch|stem|pos|positions?|positional|tokens?|tok|inputs?|shared|pre)$/;
-/** What a tensor is of its layer. */
+/** The words for tensors of a layer. */
 const tensorWords = /^(w|b|weights?|bias|biases|kernel|gamma|beta|scale)$/;
 
 interface Numbered {
-  /** What stands before the number. */
+  /** The part before the number. */
   readonly prefix: string;
   readonly number: number;
-  /** Whether the number is a part of the path by itself. */
+  /** Whether the number is a part of the path on its own. */
   readonly alone: boolean;
 }
 
-/** Every number in a name that may be a layer's: not that of a word that goes on, as in conv2d. */
+/** Every number in a name that may be a layer's; not one inside a word, as in conv2d. */
 function numbersOf(name: string): readonly Numbered[] {
   return [...name.matchAll(/\d+(?![\dA-Za-z])/g)].map(({ 0: digits, index }) => {
     const prefix = name.slice(0, index);
@@ -177,7 +177,7 @@ function numbersOf(name: string): readonly Numbered[] {
   });
 }
 
-/** The layer of each name: -1 for what comes before all blocks, Infinity for what comes after them. */
+/** The layer of each name: -1 before all blocks, Infinity after them. */
 function layersByName(names: readonly string[]): (name: string) => number {
   const values = new Map<string, Set<number>>();
   const numbers = names.map(numbersOf);
@@ -191,7 +191,7 @@ function layersByName(names: readonly string[]): (name: string) => number {
   const runs = new Map<string, { first: number; last: number }>();
   const runOf = ({ prefix, alone }: Numbered) => {
     if (alone) return "";
-    // weight1 and bias1 are of one layer.
+    // weight1 and bias1 belong to one layer.
     const words = wordsOf(prefix);
     return tensorWords.test(words.at(-1) ?? "") ? words.slice(0, -1).join() : prefix;
   };
@@ -208,7 +208,7 @@ function layersByName(names: readonly string[]): (name: string) => number {
       runs.set(key, { first: runs.get(key)?.first ?? index, last: index });
     }
   });
-  // Kinds of layers that are listed one after the other (conv1, conv2, fc1, fc2) are in sequence; others are parallel.
+  // Consecutive kinds of layers (conv1, conv2, fc1, fc2) are in sequence; others are parallel.
   const ranks = new Map<string, number>();
   let [rank, end] = [0, -1];
   for (const [key, { first, last }] of [...runs].sort(([, a], [, b]) => a.first - b.first)) {

@@ -1,5 +1,5 @@
-// The hypers of an optimizer as they are now: which schedule drives each in each group and replica, what a group inherits, and
-// which groups are frozen. The plan says how they start and never changes.
+// The current hypers of an optimizer: the schedule of each in each group and replica, what a group inherits, and which groups are
+// frozen. The plan has their initial state and never changes.
 import { OptionError, show } from "../base/errors.ts";
 import { describeRange, inRange, readChoice, readNumber, readObject } from "../base/options.ts";
 import type { Rule } from "../rules/rule.ts";
@@ -16,7 +16,7 @@ import type { Group, Plan, RuleSet } from "./plan.ts";
 /** Schedules by hyper. */
 export type Schedules = Readonly<Record<string, Schedule>>;
 
-/** What a group without a rule of its own inherits from: the optimizer's hypers, or those of the optimizer's fallback. */
+/** The source of the hypers that a group without its own rule inherits: the optimizer, or the optimizer's fallback. */
 export type Source = "shared" | "fallback";
 
 export const sources = ["shared", "fallback"] as const;
@@ -25,17 +25,17 @@ export const sources = ["shared", "fallback"] as const;
 export interface HypersState {
   /** By replica, those that the optimizer's config sets. */
   readonly shared: readonly Schedules[];
-  /** By replica, those of the optimizer's fallback; empty where it has none. */
+  /** By replica, those of the optimizer's fallback; empty if it has none. */
   readonly fallback: readonly Schedules[];
   readonly groups: readonly {
     /** The hypers that the group sets itself, not inherited. */
     readonly explicit: ReadonlySet<string>;
-    /** By replica the schedules of those. */
+    /** By replica, their schedules. */
     readonly values: readonly Schedules[];
   }[];
 }
 
-/** While it is being assembled: what is in it is replaced, not changed, since states share it. */
+/** A state under assembly: its contents are replaced, never changed, since states share them. */
 export interface HypersDraft {
   shared: HypersState["shared"];
   fallback: HypersState["fallback"];
@@ -44,7 +44,7 @@ export interface HypersDraft {
 
 type Inheriting = Pick<Group, "rule" | "inherits">;
 
-/** The schedule that drives a hyper: the one that the group sets, or the one that it inherits. */
+/** The schedule that drives a hyper: the group's own, or the inherited one. */
 export function scheduleIn(
   groups: readonly Inheriting[],
   state: HypersState,
@@ -57,7 +57,7 @@ export function scheduleIn(
   return (inherits && !explicit.has(hyper) ? state[inherits] : values)[replica]![hyper]!;
 }
 
-/** Lets the group set a hyper itself in every replica, with the schedule that it has now. */
+/** Lets the group set a hyper itself in every replica, with its current schedule. */
 export function makeExplicit(groups: readonly Inheriting[], draft: HypersDraft, group: number, hyper: string): void {
   const { explicit, values } = draft.groups[group]!;
   if (explicit.has(hyper)) return;
@@ -67,7 +67,7 @@ export function makeExplicit(groups: readonly Inheriting[], draft: HypersDraft, 
   };
 }
 
-/** Schedules by replica with another one for a hyper, where there is one. */
+/** Schedules by replica with one hyper's schedule replaced, where there is a new one. */
 export function withHyper(
   values: readonly Schedules[],
   hyper: string,
@@ -82,7 +82,7 @@ export function withHyper(
   });
 }
 
-/** The schedules of a rule's hypers: those that are given, else those of before, else the defaults. */
+/** The schedules of a rule's hypers: the given ones, else the previous ones, else the defaults. */
 export function readHypers(
   rule: Rule,
   owner: string,
@@ -105,18 +105,18 @@ export function readHyper(rule: Rule, owner: string, hyper: string, value: unkno
   return createSchedule(value as Scheduled, name);
 }
 
-/** Those of some values by hyper that a rule has. */
+/** The values of those hypers that a rule has. */
 export function hypersOf<T>(rule: Rule, values: Readonly<Record<string, T>>): Record<string, T> {
   return Object.fromEntries(Object.entries(values).filter(([hyper]) => Object.hasOwn(rule.hypers, hyper)));
 }
 
-/** The index of the group of the tensors that a group's rule left to its fallback; -1 where there are none. */
+/** The index of the group with the tensors that a group's rule left to its fallback; -1 if there is none. */
 export function fallbackIndex(groups: readonly Pick<Group, "rule" | "fallbackOf">[], group: number): number {
   if (!groups[group]?.rule.only) return -1;
   return groups.findIndex(({ fallbackOf }) => fallbackOf === group);
 }
 
-/** The slots that a rule keeps under the hypers of its groups; what contradicts itself is refused. */
+/** The slots that a rule keeps under the hypers of its groups; contradictions are refused. */
 export function ruleSlots(
   { rule, flags, groups }: Pick<RuleSet, "rule" | "flags" | "groups">,
   schedulesOf: (group: number, hyper: string) => readonly Schedule[],
@@ -132,7 +132,7 @@ export function readReplica({ replicas }: Pick<Plan, "replicas">, name: string, 
   return readNumber(name, replica, { min: 0, max: replicas - 1, integer: true });
 }
 
-/** Whether two schedules are written the same way; functions of the step are where they are one function. */
+/** Whether two schedules are written the same way; functions of the step are if they are the same function. */
 export function sameConfig({ config: a }: Schedule, { config: b }: Schedule): boolean {
   return sameValue(a, b);
 }
@@ -144,12 +144,12 @@ function sameValue(a: unknown, b: unknown): boolean {
   return left.length === right.size && left.every(([key, value]) => right.has(key) && sameValue(value, right.get(key)));
 }
 
-/** The parts of a plan that hypers depend on. */
+/** The parts of a plan on which hypers depend. */
 type HyperPlan = Pick<Plan, "rule" | "fallback" | "replicas" | "groups" | "groupOf" | "ruleSets" | "start">;
 
 export class Hypers {
   readonly plan: HyperPlan;
-  /** Never changed, but replaced. */
+  /** Replaced, never changed. */
   state: HypersState;
   #frozen: readonly boolean[];
   readonly #replicas: readonly number[];
@@ -176,26 +176,26 @@ export class Hypers {
     return this.state.groups[group]!.explicit;
   }
 
-  /** By replica, what groups inherit. */
+  /** By replica, the hypers that groups inherit. */
   inherited(source: Source): readonly Schedules[] {
     return this.state[source];
   }
 
-  /** Whether a group is left as it is. */
+  /** Whether a group is frozen. */
   isFrozen(group: number): boolean {
     return this.#frozen[group]!;
   }
 
-  /** The value of a hyper in a group at the 0-based step, checked: schedules may leave a hyper's range as they go. */
+  /** The value of a hyper in a group at a 0-based step, checked: a schedule may leave the hyper's range. */
   at(group: number, hyper: string, step: number, replica = 0): number {
     return hyperValue(this.plan.groups[group]!, hyper, this.#schedule(group, hyper, replica), step);
   }
 
-  /** {@link at} for names, groups and replicas that a caller gives. */
+  /** {@link at} for a caller's names, groups and replicas. */
   readAt(group: number, hyper: string, step: number, replica: number): number {
     const { groups, groupOf } = this.plan;
     const index = this.#readGroup("group", group);
-    // A group's own rule first, unless all of its tensors went to the fallback.
+    // A group's own rule first, unless all its tensors went to the fallback.
     const its = fallbackIndex(groups, index);
     const order = groupOf.includes(index) ? [index, its] : [its, index];
     const having = order
@@ -208,8 +208,8 @@ export class Hypers {
   }
 
   /**
-   * Replaces hypers in one group or in all, in one replica or in all, from the next step on. Groups that inherit a hyper follow
-   * what is set in all groups; a hyper set in one group applies to that group alone.
+   * Replaces hypers in one group or in all, in one replica or in all, from the next step on. Groups that inherit a hyper follow a
+   * value set in all groups; a hyper set in one group applies to that group alone.
    *
    * @throws OptionError for an unknown hyper, group or replica, a value out of range, or a hyper whose slots were not
    * created; nothing is changed then.
@@ -237,7 +237,7 @@ export class Hypers {
       );
     const given = Object.keys(changes).filter((hyper) => changes[hyper] !== undefined);
     for (const hyper of given) {
-      // The optimizer's hypers and its fallback's, if the call is about all groups or about the rest, which inherits them.
+      // The optimizer's hypers and its fallback's, if the call concerns all groups, or the rest, which inherits them.
       for (const source of sources) {
         const heirs = heirsOf(groups, source, hyper);
         const rest = heirs.find((index) => groups[index]!.isRest && targets.has(index));
@@ -266,7 +266,7 @@ export class Hypers {
     );
   }
 
-  /** Tells a value to every schedule of one replica, or of all, that observes what it is of, and says whether there is one. */
+  /** Passes a value to every schedule of one replica, or of all, that observes its kind; returns whether there is one. */
   observe(value: number, replica: number | undefined, of: Observable): boolean {
     if (typeof value !== "number") throw new OptionError(`observe was given ${show(value)}; it must be a number`);
     readChoice("of", of, observables);
@@ -284,14 +284,14 @@ export class Hypers {
     return listeners.size > 0;
   }
 
-  /** Freezes or thaws one group with what it leaves to its fallback, or all of them. */
+  /** Freezes or thaws one group including the tensors left to its fallback, or all of them. */
   setFrozen(frozen: boolean, group: number | undefined): void {
     if (group !== undefined) this.#readGroup("group", group);
     const targets = this.#targetsOf(group);
     this.#frozen = this.#frozen.map((before, index) => (targets.has(index) ? frozen : before));
   }
 
-  /** Freezes the groups that are said to be, and thaws the others. */
+  /** Freezes the given groups, and thaws the others. */
   restoreFrozen(frozen: readonly boolean[]): void {
     this.#frozen = this.#frozen.map((_, index) => frozen[index] === true);
   }
@@ -304,7 +304,7 @@ export class Hypers {
     return readNumber(name, group, { min: 0, max: this.plan.groups.length - 1, integer: true });
   }
 
-  /** What a group is called by: the group, and what its rule left to its fallback; undefined: all of them. */
+  /** The groups behind a caller's index: the group, and the one its rule left to its fallback; undefined: all of them. */
   #targetsOf(group: number | undefined): ReadonlySet<number> {
     const { groups } = this.plan;
     if (group === undefined) return this.#all;
@@ -312,17 +312,17 @@ export class Hypers {
     return new Set(its < 0 ? [group] : [group, its]);
   }
 
-  /** What errors call what is set in a group. */
+  /** The name in errors of values set in a group. */
   ownerOf(group: number): string {
     const { groups, ruleSets } = this.plan;
     return ruleSets.length > 1 ? `set of group ${group} (${groups[group]!.rule.name})` : "set";
   }
 
   /**
-   * Takes up another state.
+   * Adopts another state.
    *
-   * @param changed What of it is new in a replica, by group.
-   * @param cause What errors show.
+   * @param changed The hypers that are new in a replica, by group.
+   * @param cause The value that errors show.
    * @throws OptionError for changed values out of range at their step, and for hypers whose slots were not created; nothing is
    * changed then.
    */
@@ -358,7 +358,7 @@ export function replicasOf({ replicas }: Pick<Plan, "replicas">): readonly numbe
   return Array.from({ length: replicas }, (_, r) => r);
 }
 
-/** The groups that inherit from a source, of those whose rule has the hyper. */
+/** The groups that inherit from a source and whose rule has the hyper. */
 export function heirsOf(groups: readonly Inheriting[], source: Source, hyper: string): readonly number[] {
   const heirs: number[] = [];
   groups.forEach(({ rule, inherits }, index) => {
@@ -367,7 +367,7 @@ export function heirsOf(groups: readonly Inheriting[], source: Source, hyper: st
   return heirs;
 }
 
-/** A state to be changed. */
+/** A draft of a state. */
 export function draftOf({ shared, fallback, groups }: HypersState): HypersDraft {
   return { shared, fallback, groups: [...groups] };
 }
@@ -380,7 +380,7 @@ function hyperValue({ rule, lrScale }: Group, hyper: string, schedule: Schedule,
       `${rule.name}.${hyper} is ${show(value)} at step ${step}; it must be ${describeRange(range)}`,
     );
   }
-  // GPUs treat numbers below the smallest normal float32 as 0, which some hypers must not be.
+  // GPUs flush numbers below the smallest normal float32 to 0, which some hypers must not be.
   const small = Math.abs(value) < 2 ** -126;
   if (!Number.isFinite(Math.fround(value)) || (small && !inRange(0, range))) {
     throw new OptionError(

@@ -8,7 +8,7 @@ import { type Plan, planSlots } from "./plan.ts";
 /** The key of a tensor's role in a checkpoint. */
 export const keyOf = (tensor: string, role: string) => (role === "params" ? tensor : `${tensor}:${role}`);
 
-/** The roles that a checkpoint holds. */
+/** The roles in a checkpoint. */
 export function savedRoles(plan: Plan): readonly string[] {
   return ["params", ...planSlots(plan), ...(plan.accumulate > 1 ? ["accumulated"] : [])];
 }

@@ -1,4 +1,4 @@
-// Where a rule set keeps its state: slot after slot, in each the rule set's segments one after the other, then the scales of
+// The layout of a rule set's state: slot after slot, each with the rule set's segments one after the other, then the scales of
 // adaptive clipping; and the scalars of its reductions. The same for both engines. Pure arithmetic, in elements.
 
 import { OptionError } from "../base/errors.ts";
@@ -6,18 +6,18 @@ import { float32, type SlotFormat, wordsOf } from "../rules/slot_format.ts";
 import { type Segment, segmentAlignment } from "./arena.ts";
 import type { Plan, RuleSet } from "./plan.ts";
 
-/** A matrix, or a stack of them, as clipping by units and factored slots see a tensor. */
+/** A matrix, or a stack of them, the view of a tensor in clipping by units and factored slots. */
 export interface MatrixView {
   readonly batch: number;
   readonly rows: number;
   readonly columns: number;
 }
 
-/** Lines of a tensor by which a modifier keeps one number each: the columns of a matrix, or its rows. */
+/** The lines of a tensor for each of which a modifier keeps one number: the columns of a matrix, or its rows. */
 export interface Lines {
   readonly view: MatrixView;
   readonly alongRows?: boolean;
-  /** Where the numbers lie, from the beginning of the state. */
+  /** Where the numbers are, from the start of the state. */
   readonly offset: number;
 }
 
@@ -30,17 +30,17 @@ export interface Place {
   readonly at: number;
   /** Its group, by its place in the rule set. */
   readonly group: number;
-  /** From the beginning of each slot but a factored one. */
+  /** From the start of each slot except a factored one. */
   readonly offset: number;
-  /** From the beginning of a factored slot. */
+  /** From the start of a factored slot. */
   readonly factoredOffset: number;
-  /** As the factored slot sees it: that slot holds the means of its columns, then those of its rows. */
+  /** The factored slot's view: that slot holds the means of its columns, then those of its rows. */
   readonly factored: MatrixView | undefined;
-  /** By the block's name: the matrix whose columns are the lines of a modifier, and where in the state it keeps one number each. */
+  /** By block name: the matrix whose columns are a modifier's lines, and the place in the state of its number for each of them. */
   readonly lines: Readonly<Record<string, Lines>>;
 }
 
-/** A number that a reduction keeps: one for each tensor, or one for all. */
+/** A number that a reduction keeps: one per tensor, or one for all. */
 export interface ScalarField {
   readonly name: string;
   readonly scope: "tensor" | "all";
@@ -52,11 +52,11 @@ export interface RuleSetLayout {
   readonly places: readonly Place[];
   /** The same for the rows in use; the other fields describe the full room. */
   readonly used: Place[];
-  /** Elements of a slot, unless it is the factored one. */
+  /** Elements of every slot except the factored one. */
   readonly slotStride: number;
-  /** The beginning of each slot, in words. */
+  /** The start of each slot, in words. */
   readonly slotBases: ReadonlyMap<string, number>;
-  /** How each slot is stored. */
+  /** The storage format of each slot. */
   readonly formats: ReadonlyMap<string, SlotFormat>;
   readonly factoredSlot: string | undefined;
   /** Words of one replica's state. */
@@ -110,7 +110,7 @@ export function layoutRuleSet(plan: Plan, ruleSet: RuleSet, segments: readonly S
   };
 }
 
-/** Matrices by shape and by the side of their outputs, in the order of the first of each: so they lie in slots, to be multiplied together. */
+/** Matrices grouped by shape and output side, in order of first occurrence, as they lie in slots to be multiplied together. */
 export function alike<T>(all: readonly T[], segmentOf: (each: T) => Segment): T[][] {
   const groups = new Map<string, T[]>();
   for (const each of all) {
@@ -121,7 +121,7 @@ export function alike<T>(all: readonly T[], segmentOf: (each: T) => Segment): T[
   return [...groups.values()];
 }
 
-/** What a slot holds of a place: its first word from the beginning of the state, its elements and how they are stored. */
+/** A slot's range for a place: its first word from the start of the state, its elements and their format. */
 export function slotRange(layout: RuleSetLayout, place: Place, slot: string) {
   const base = layout.slotBases.get(slot)!;
   const format = layout.formats.get(slot)!;
@@ -142,10 +142,10 @@ function formatOf({ rule }: RuleSet, slot: string): SlotFormat {
   return format;
 }
 
-/** Columns first, then rows from the next multiple of 4 on. */
+/** Columns first, then rows from the next multiple of 4. */
 export const rowMeans = ({ batch, columns }: MatrixView) => Math.ceil((batch * columns) / 4) * 4;
 
-/** A scalar's value for each tensor, by name, from one replica's records; undefined where the rule set has none of the name. */
+/** A scalar's value for each tensor, by name, from one replica's records; undefined if the rule set has none of this name. */
 export function scalarValues({ places, scalars }: RuleSetLayout, records: Float32Array, name: string) {
   const field = scalars.findIndex((scalar) => scalar.name === name);
   if (field < 0) return undefined;
@@ -158,7 +158,7 @@ export function scalarValues({ places, scalars }: RuleSetLayout, records: Float3
 
 const meansOf = (view: MatrixView) => rowMeans(view) + view.batch * view.rows;
 
-/** The scalars that are kept; `factored` of a rule with a factored slot follows from the layout instead. */
+/** The stored scalars; `factored` of a rule with a factored slot follows from the layout instead. */
 function scalarFields(plan: Plan, { rule: { reduction, factored } }: RuleSet): ScalarField[] {
   const names = Object.keys(reduction?.scalars ?? {}).filter((name) => !(factored && name === "factored"));
   return [

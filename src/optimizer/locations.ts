@@ -1,4 +1,4 @@
-// Where an optimizer keeps the numbers of a role: which array, and where in it. Pure arithmetic, the same for both engines.
+// Where an optimizer keeps the numbers of a role: the array, and the place in it. Pure arithmetic, the same for both engines.
 
 import { OptionError, show } from "../base/errors.ts";
 import { decoded, encoded, float32, type SlotFormat, wordsOf } from "../rules/slot_format.ts";
@@ -10,21 +10,21 @@ import { type Plan, rolesOf } from "./plan.ts";
 /** One of the arrays of an optimizer. */
 export interface Home {
   readonly kind: "params" | "gradients" | "accumulated" | "state" | "scalars";
-  /** Of arenas the page, of what a rule keeps the rule set. */
+  /** For arenas the page, for a rule's arrays the rule set. */
   readonly index: number;
 }
 
 /** A stretch of an array, in words; its length in elements. */
 export interface Range {
   readonly home: Home;
-  /** Where the first replica's begins. */
+  /** The start of the first replica's part. */
   readonly offset: number;
   readonly length: number;
-  /** How the elements are stored; undefined: as float32. */
+  /** The format of the elements; undefined: float32. */
   readonly format?: SlotFormat;
-  /** From one replica's to the next. */
+  /** The stride between replicas. */
   readonly stride: number;
-  /** The external buffer that holds it instead of the array. */
+  /** The external buffer in place of the array. */
   readonly external?: GPUBuffer;
 }
 
@@ -33,12 +33,12 @@ export function rangeWords({ format = float32, length }: Range): number {
   return wordsOf(format, length);
 }
 
-/** A range's numbers from how they are stored. */
+/** A range's numbers from their stored form. */
 export function fromStored({ format = float32, length }: Range, stored: Float32Array<ArrayBuffer>) {
   return decoded(format, stored, length);
 }
 
-/** A range's numbers as they are stored. */
+/** A range's numbers in their stored form. */
 export function toStored({ format = float32 }: Range, values: Float32Array<ArrayBuffer>) {
   return encoded(format, values);
 }
@@ -52,9 +52,9 @@ export interface Location extends Range {
 export type Locate = (role: Role) => readonly Location[];
 
 /**
- * Remembers what it has found, as reading and writing by role may happen at every step, until it is told to forget.
+ * Remembers its results, since reading and writing by role may happen at every step, until told to forget.
  *
- * @param segments As far as they are in use; with all their room when this is called.
+ * @param segments Cut to the rows in use; at full size when this is called.
  */
 export function locator(
   plan: Plan,
@@ -111,13 +111,13 @@ export function locationOf(locations: readonly Location[], call: string, name: s
   throw new OptionError(`${call} names ${show(name)}, which is not a tensor; the tensors are ${names.join(", ")}`);
 }
 
-/** The scalars of a rule set, all of them together. */
+/** All scalars of a rule set together. */
 export function scalarRange(layouts: readonly RuleSetLayout[], index: number): Range {
   const length = scalarLength(layouts[index]!);
   return { home: { kind: "scalars", index }, offset: 0, length, stride: length };
 }
 
-/** Numbers of one replica: a record for all tensors together, then one for each. */
+/** Numbers per replica: a record for all tensors together, then one for each. */
 export const scalarLength = ({ scalars, places }: RuleSetLayout) => scalars.length * (1 + places.length);
 
 /** Refuses a call if an external buffer lacks the usage for it. */

@@ -1,4 +1,4 @@
-// What an optimizer offers, on either engine. A trainer, a test or a tool written against this interface runs on both.
+// The interface of an optimizer on either engine. A trainer, a test or a tool written against it runs on both.
 
 import { DataError, OptionError } from "../base/errors.ts";
 import { type Members, readMade } from "../base/options.ts";
@@ -7,9 +7,9 @@ import type { Segment } from "./arena.ts";
 import type { OptimizerConfig } from "./config.ts";
 
 /**
- * What can be read and written by tensor name: the parameters, their gradients, a slot of a rule (`"m"` …), an average of the
- * parameters (`"ema"`, `"swa"`), the gradients added up so far (`"accumulated"`). Read only: `"evaluation"`, the parameters to
- * evaluate a model with (they differ from the trained ones for scheduleFreeSgd …), and the scalars of rules that sum (`"d"` of
+ * Arrays that can be read and written by tensor name: the parameters, their gradients, a slot of a rule (`"m"` …), an average of
+ * the parameters (`"ema"`, `"swa"`), the gradients added up so far (`"accumulated"`). Read only: `"evaluation"`, the parameters
+ * to evaluate a model with (they differ from the trained ones for scheduleFreeSgd …), and the scalars of rules that sum (`"d"` of
  * prodigy, `"ratio"` of lamb …), one number for each tensor.
  */
 export type Role = "params" | "gradients" | "evaluation" | (string & {});
@@ -22,7 +22,7 @@ export function putValues(values: TensorValues, name: string, data: Float32Array
   Object.defineProperty(values, name, { value: data, enumerable: true, configurable: true, writable: true });
 }
 
-/** How far an optimizer is. */
+/** An optimizer's progress. */
 export interface Stats {
   /** Updates made; skipped ones do not count. */
   readonly step: number;
@@ -37,15 +37,15 @@ export interface Stats {
   /** Factor for the next loss; 1 without loss scaling. */
   readonly lossScale: number;
   /**
-   * Whether gradients were not finite at a loss scale that could not fall any further. The replica then makes and skips no more
+   * Whether gradients were not finite at a loss scale that could not fall any further. The replica then neither makes nor skips
    * updates until a checkpoint is loaded; the others go on.
    */
   readonly underflowed: boolean;
 }
 
 /**
- * What the last update did to one tensor; kept with the modifier `layerStats`. All norms are 2-norms. On the GPU they have float32's
- * precision, and elements below 1e-33 may count as 0.
+ * The last update's effect on one tensor; measured with the modifier `layerStats`. All norms are 2-norms. On the GPU they have
+ * the precision of float32, and elements below 1e-33 may count as 0.
  */
 export interface LayerStats {
   /** The tensor's name. */
@@ -54,27 +54,27 @@ export interface LayerStats {
   readonly gradientNorm: number;
   /** Norm of its values before the update. */
   readonly weightNorm: number;
-  /** Norm of the change, as it is before float32 parameters round it. */
+  /** Norm of the change, before rounding to float32 parameters. */
   readonly updateNorm: number;
 }
 
-/** Which replica a call is about. */
+/** The replica of a call. */
 export interface InReplica {
   /** Counted from 0. */
   readonly replica?: number | undefined;
 }
 
-/** What an observed value is of. */
+/** The kind of an observed value. */
 export interface ObservedOf {
-  /** "metric", which plateaus wait for, or "sharpness", which schedules of curvature do; default "metric". */
+  /** "metric", for plateaus, or "sharpness", for schedules of curvature; default "metric". */
   readonly of?: Observable | undefined;
 }
 
-/** Which group a call is about. */
+/** The group of a call. */
 export interface InGroup {
   /**
-   * Counted as in the config; the tensors that no group names are the last. A group's tensors that went to its rule's fallback
-   * belong to it. After the last group come indices for the fallback's tensors alone, group by group.
+   * Counted as in the config; tensors that no group names come last. Tensors of a group that went to its rule's fallback belong
+   * to it. After the last group come indices for the fallback's tensors alone, group by group.
    */
   readonly group?: number | undefined;
 }
@@ -92,8 +92,8 @@ export interface Optimizer {
   /** Copies of all parameters that train side by side. */
   readonly replicas: number;
   /**
-   * One update of every parameter from the gradients; with `accumulate: k` only every k-th call updates, and the calls before it
-   * add the gradients up.
+   * One update of every parameter from the gradients; with `accumulate: k`, every k-th call updates, and the calls before it add
+   * gradients up.
    *
    * @throws DataError if the loss scale of every replica that is not halted has underflowed ({@link Stats.underflowed});
    * OptionError if a hyper's schedule leaves its range at this step. Nothing is changed then.
@@ -103,43 +103,42 @@ export interface Optimizer {
   zeroGrad(): void;
   /**
    * Replaces hypers from the next step on: in all groups or in one, in all replicas or in one. Each hyper goes to the rules of
-   * the group that have it. Compiles nothing. Steps encoded before but not submitted yet may take the old values or the new:
+   * the group that have it. Compiles nothing. Steps encoded before but not yet submitted may take the old values or the new ones:
    * for a rate that changes from step to step within one submission, use a schedule.
    *
    * @throws OptionError for an unknown hyper, group or replica or a value out of range; nothing is changed then.
    */
   set(hypers: Readonly<Record<string, Scheduled>>, where?: InGroup & InReplica): void;
   /**
-   * The value that a hyper has at a 0-based step, in a group (default: the first) and a replica (default: the first). For a group
-   * with a fallback, the value in its own rule, if that rule has the hyper and some of the tensors.
+   * The value of a hyper at a 0-based step, in a group (default: the first) and a replica (default: the first). For a group with
+   * a fallback, the value in its own rule, if that rule has the hyper and some of the tensors.
    */
   hyper(name: string, step: number, where?: InGroup & InReplica): number;
   /**
-   * Freezes a group (default: all) from the next step on: its parameters and slots stay as they are, and its gradient stays out
-   * of the norm. On the GPU it takes effect late by the skipped steps that are not reported yet; `await stats()` beforehand to
-   * have them reported.
+   * Freezes a group (default: all) from the next step on: its parameters and slots stay unchanged, and its gradient stays out of
+   * the norm. On the GPU it takes effect late by the number of unreported skips; `await stats()` beforehand to have them
+   * reported.
    */
   freeze(where?: InGroup): void;
   /**
-   * Undoes {@link Optimizer.freeze}, and `frozen` of the config. Bias correction, what a rule carries from update to update and
-   * its first update depend on the updates that the group has taken part in, as torch counts steps for each parameter; schedules
-   * depend on the optimizer's step. On the GPU the count lags by the skipped steps that are not reported yet, until `step`,
-   * `read` or `stats` learns of them.
+   * Undoes {@link Optimizer.freeze}, and `frozen` of the config. Bias correction, values carried from update to update and a
+   * rule's first update depend on the updates that the group has taken part in, as torch counts steps for each parameter;
+   * schedules depend on the optimizer's step. On the GPU the count lags by the number of unreported skips, until `step`, `read`
+   * or `stats` learns of them.
    */
   thaw(where?: InGroup): void;
   /**
-   * Halts a replica from the next step on: its parameters, slots, step and stats stay as they are, and no more work is spent on
-   * it. For runs side by side, to give up hopeless ones. With `accumulate` its gradients are still added up at each call, but it
-   * takes no part in the update. A `loadCheckpoint` does not undo it.
+   * Halts a replica from the next step on: its parameters, slots, step and stats stay unchanged, and no more work is spent on it.
+   * Useful for giving up hopeless runs among others side by side. With `accumulate` its gradients are still added up at each
+   * call, but it takes no part in the update. A `loadCheckpoint` does not undo it.
    */
   halt(replica: number): void;
   /** Undoes {@link Optimizer.halt}: with `accumulate` the replica takes part in the next update that the others make. */
   resume(replica: number): void;
   /**
-   * Gives the schedules of the hypers what they wait for, in all replicas or in one: plateaus a metric, those of curvature, with
-   * `of: "sharpness"`, the largest curvature of the loss. From the next step on they give what follows from it; other schedules
-   * do not observe. Steps encoded before but not submitted yet may take the old values or the new, as with
-   * {@link Optimizer.set}.
+   * Passes a value to the schedules of the hypers, in all replicas or in one: a metric to plateaus, or, with `of: "sharpness"`,
+   * the largest curvature of the loss to schedules of curvature. It takes effect from the next step on; other schedules do not
+   * observe. Steps encoded before but not yet submitted may take the old values or the new ones, as with {@link Optimizer.set}.
    *
    * @throws OptionError for a value that is not a number, and for an unknown `of`.
    */
@@ -148,8 +147,8 @@ export interface Optimizer {
    * A copy of the values of one role (default the parameters) after every step made so far; tensors without such values are
    * missing. A slot that does not start at zero holds its starting value from the first update on.
    *
-   * @throws DeviceError, as every read from a GPU does, if the device is lost, or refused the copy or steps before it, because an
-   * external buffer is destroyed or mapped, say. Each refused step is reported once.
+   * @throws DeviceError, like every read from a GPU, if the device is lost, or refused the copy or steps before it, for example
+   * because an external buffer is destroyed or mapped. Each refused step is reported once.
    */
   read(role?: Role, where?: InReplica): Promise<TensorValues>;
   /**
@@ -161,17 +160,17 @@ export interface Optimizer {
   /**
    * The stats of one replica (default: the first).
    *
-   * @throws DeviceError as {@link Optimizer.read} does.
+   * @throws DeviceError like {@link Optimizer.read}.
    */
   stats(where?: InReplica): Promise<Stats>;
   /**
-   * What the last update did to each tensor, in one replica (default: the first); all zero before the first update, after a
-   * `loadCheckpoint`, for frozen tensors and skipped updates, and for a replica that was halted.
+   * The last update's effect on each tensor, in one replica (default: the first); all zero before the first update, after a
+   * `loadCheckpoint`, for frozen tensors and skipped updates, and for a halted replica.
    *
    * @throws OptionError for an optimizer made without the modifier `layerStats`.
    */
   layers(where?: InReplica): Promise<readonly LayerStats[]>;
-  /** Frees everything that was created. Using the optimizer afterwards is an error. */
+  /** Frees everything that was created. Any later use of the optimizer is an error. */
   destroy(): void;
 }
 

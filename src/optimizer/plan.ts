@@ -20,37 +20,37 @@ import { readFlags, readGroups, readReplicaGroups, readReplicas, readRule, ruleO
 
 /** Segments that share hypers. */
 export interface Group {
-  /** What the config calls its tensors; undefined for a group that the config does not list. */
+  /** The config's patterns for its tensors; undefined for a group that the config does not list. */
   readonly params: readonly Pattern[] | undefined;
   /** The index of the group whose rule left these tensors to its fallback. */
   readonly fallbackOf?: number;
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
-  /** Where its hypers come from that are not its own; undefined where its rule is its own and so all of them are. */
+  /** The source of its inherited hypers; undefined if it has its own rule, and so all its own hypers. */
   readonly inherits: Source | undefined;
-  /** Whether it is the tensors that no group names: it has none of its own, and setting its hypers sets those that others inherit. */
+  /** Whether it holds the tensors that no group names: it has no own hypers, and setting them sets those that others inherit. */
   readonly isRest: boolean;
-  /** The fallback that the group names itself. */
+  /** The group's own fallback. */
   readonly fallback: GroupFallback | undefined;
   readonly lrScale: number;
-  /** Whether it begins frozen. */
+  /** Whether it starts frozen. */
   readonly frozen: boolean;
 }
 
-/** The rule of tensors that another rule cannot update, as an optimizer or a group names it. */
+/** The rule of tensors that another rule cannot update, named by an optimizer or a group. */
 export interface Fallback {
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
-  /** Undefined: as the group whose tensors they are. */
+  /** Undefined: like the group whose tensors they are. */
   readonly frozen: boolean | undefined;
 }
 
-/** One that a group names, with a schedule for every hyper of its rule, by replica. */
+/** A group's own fallback, with a schedule for every hyper of its rule, by replica. */
 export interface GroupFallback extends Fallback {
   readonly hypers: readonly Schedules[];
 }
 
-/** All groups with the same rule and flags: what one update kernel serves. */
+/** All groups with the same rule and flags: the scope of one update kernel. */
 export interface RuleSet {
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
@@ -62,11 +62,11 @@ export interface RuleSet {
 }
 
 export interface Plan {
-  /** The rule that the config names first. */
+  /** The main rule of the config. */
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
   readonly maximize: boolean;
-  /** In the order in which they come into effect. */
+  /** In the order in which they take effect. */
   readonly modifiers: readonly ActiveModifier[];
   /** Clipping by a norm. */
   readonly clipNorm: ActiveModifier["norm"];
@@ -76,30 +76,30 @@ export interface Plan {
   readonly accumulate: number;
   /** The message about gradients that are missing from the mean. */
   readonly missed: ActiveModifier["missed"];
-  /** Whether updates measure what they do to each tensor. */
+  /** Whether updates measure their effect on each tensor. */
   readonly watch: boolean;
   /** Copies of all parameters. */
   readonly replicas: number;
-  /** In the order of the config, then the group of the rest if there is a rest, then those of fallbacks. */
+  /** In the order of the config, then the group of the remaining tensors, if any, then those of fallbacks. */
   readonly groups: readonly Group[];
   /** The group of each segment. */
   readonly groupOf: readonly number[];
   readonly ruleSets: readonly RuleSet[];
   /** The names of the tensors. */
   readonly names: readonly string[];
-  /** How hypers begin. What they are now, an optimizer keeps apart from its plan ({@link Hypers}). */
+  /** The initial hypers. An optimizer keeps the current ones apart from its plan ({@link Hypers}). */
   readonly start: HypersState;
   /** The optimizer's fallback, whose hypers its groups inherit. */
   readonly fallback: Fallback | undefined;
 }
 
-/** The options of a config of such a rule. */
+/** The options of a config with this rule. */
 export function planOptions(rule: Rule): readonly string[] {
   return ["rule", "groups", "maximize", "modifiers", "replicas", ...ruleOptions(rule)];
 }
 
 /**
- * Reads an optimizer's config against the tensors it is to update.
+ * Reads an optimizer's config against its tensors.
  *
  * @throws OptionError for an unknown rule or option, values out of range, and groups that match nothing or overlap.
  */
@@ -151,7 +151,7 @@ export function needsNorm(plan: Plan): boolean {
   return plan.clipNorm !== undefined || plan.skipNonFinite;
 }
 
-/** The groups that are clipped apart from each other: all of them under a groupNorm, else everything together. */
+/** The number of groups that are clipped apart: all of them under a groupNorm, else one. */
 export function clipBins(plan: Plan): number {
   return plan.clipNorm?.byGroup ? plan.groups.length : 1;
 }
@@ -162,13 +162,13 @@ export function planSlots(plan: Plan): readonly string[] {
   return [...new Set(plan.ruleSets.flatMap(lasting))];
 }
 
-/** @throws OptionError for anything but a string; whether the name is known is checked where names are looked up. */
+/** @throws OptionError for anything but a string; whether the name is known is checked at the lookup. */
 export function readRole(plan: Plan, role: unknown): void {
   if (typeof role === "string") return;
   throw new OptionError(`role is ${show(role)}; it must be one of ${rolesOf(plan).join(", ")}`);
 }
 
-/** Every role that can be read. */
+/** Every readable role. */
 export function rolesOf(plan: Plan): readonly string[] {
   const scalars = plan.ruleSets.flatMap(({ rule }) => Object.keys(rule.reduction?.scalars ?? {}));
   const sum = plan.accumulate > 1 ? ["accumulated"] : [];
@@ -180,12 +180,12 @@ export function modifierSlots(modifiers: readonly ActiveModifier[]): readonly st
   return modifiers.flatMap(({ slots = [] }) => slots);
 }
 
-/** Whether steps are skipped by what modifiers say; the last to say so counts. */
+/** Whether modifiers ask for skipping; the last to decide counts. */
 export function skipsOf(modifiers: readonly ActiveModifier[]): boolean {
   return modifiers.findLast(({ skips }) => skips !== undefined)?.skips ?? false;
 }
 
-/** What modifiers say of the step as a whole. */
+/** The effects of modifiers on the step as a whole. */
 function effectsOf(name: string, modifiers: readonly ActiveModifier[]) {
   const said = <T>(of: (modifier: ActiveModifier) => T | undefined): T | undefined =>
     modifiers.map(of).findLast((value) => value !== undefined);
@@ -213,7 +213,7 @@ function partsOf(
   const ruleIds = new Map<Rule, number>();
   const inhabited = new Set(groupOf);
   groups.forEach(({ rule, flags }, index) => {
-    // A muon whose tensors all went to its fallback makes no rule set.
+    // A muon whose tensors all went to its fallback forms no rule set.
     if (!inhabited.has(index)) return;
     if (!ruleIds.has(rule)) ruleIds.set(rule, ruleIds.size);
     const key = JSON.stringify([ruleIds.get(rule), flags]);

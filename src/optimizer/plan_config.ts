@@ -1,4 +1,4 @@
-// The config of an optimizer as it is now, from its plan and its hypers.
+// The current config of an optimizer, from its plan and its hypers.
 
 import { flatModifiers, modifierConfig, withJson } from "../modifiers/modifier.ts";
 import type { OptimizerConfig } from "./config.ts";
@@ -16,7 +16,7 @@ export function planConfig(plan: Plan, hypers: Hypers): OptimizerConfig {
     ...configsOf(its),
     ...replicaEntry(plan, hypers, listed, replica),
   }));
-  // What goes without saying is left out.
+  // Defaults are left out.
   const saying = modifiers.filter(
     ({ modifier }) =>
       modifier.key !== "skipNonFinite" ||
@@ -41,13 +41,13 @@ export function planConfig(plan: Plan, hypers: Hypers): OptimizerConfig {
   })) as unknown as OptimizerConfig;
 }
 
-/** What JSON says of modifiers that are not there. */
+/** JSON's values for absent modifiers. */
 const absent = {
   ...{ clip: null, cautious: false, watch: false, accumulate: 1 },
   ...{ lossScale: null, ema: null, swa: null, lookahead: null },
 };
 
-/** In the rule's order, whatever that of `names`: configs are compared by their JSON. */
+/** In the rule's order, not that of `names`: configs are compared by their JSON. */
 export function configsOf(hypers: Schedules, names: Iterable<string> = Object.keys(hypers)): Record<string, unknown> {
   const wanted = new Set(names);
   return Object.fromEntries(
@@ -55,16 +55,16 @@ export function configsOf(hypers: Schedules, names: Iterable<string> = Object.ke
   );
 }
 
-/** A group in the config, with what its rule leaves to its fallback. */
+/** A group in the config, with the tensors left to its fallback. */
 interface Listed {
   readonly index: number;
-  /** The index of the group of what it leaves; -1 where all tensors are the rule's. */
+  /** The index of the group with these tensors; -1 if the rule keeps all. */
   readonly at: number;
-  /** As the config has it. */
+  /** As in the config. */
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** The groups that the config must list: also what it did not, if that is frozen or has a fallback of its own by now. */
+/** The groups that the config must list, including the unnamed rest if it is frozen or has a fallback of its own by now. */
 function listGroups(plan: Plan, hypers: Hypers): readonly Listed[] {
   const { groups } = plan;
   return groups.flatMap((group, index): readonly Listed[] => {
@@ -86,7 +86,7 @@ function listGroups(plan: Plan, hypers: Hypers): readonly Listed[] {
   });
 }
 
-/** What a replica has that neither its own hypers nor those of groups say. */
+/** A replica's values that follow neither from its own hypers nor from those of groups. */
 function replicaEntry(plan: Plan, hypers: Hypers, listed: readonly Listed[], replica: number): Record<string, unknown> {
   if (replica === 0) return {};
   const entries = listed.map(({ index, at }) => {
@@ -102,7 +102,7 @@ function replicaEntry(plan: Plan, hypers: Hypers, listed: readonly Listed[], rep
   };
 }
 
-/** The hypers whose schedules are not those that the config says without a replica's entry. */
+/** The hypers whose schedules differ from those that the config implies without a replica's entry. */
 export function differing(its: Schedules, names: Iterable<string>, said: Schedules): Record<string, unknown> {
   return configsOf(
     its,

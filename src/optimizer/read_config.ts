@@ -1,5 +1,5 @@
-// Reading an optimizer's config from JSON: the names of rules, schedules and modifiers become the values. The only module
-// that brings the registries of rules and modifiers along.
+// Reading an optimizer's config from JSON: names of rules, schedules and modifiers become values. The only module that brings the
+// registries of rules and modifiers along.
 
 import { OptionError, show } from "../base/errors.ts";
 import { folded, meant } from "../base/names.ts";
@@ -17,7 +17,7 @@ import { planOptions } from "./plan.ts";
 type Fields = Readonly<Record<string, unknown>>;
 
 /**
- * A rule by its name, whose case, dashes and underscores do not matter, or the rule itself.
+ * A rule from its name (case, dashes and underscores do not matter) or the rule itself.
  *
  * @throws OptionError for anything else.
  */
@@ -35,8 +35,8 @@ export function readRule(owner: string, value: unknown): Rule {
 
 /**
  * An optimizer's config, from JSON: `{ "rule": "adamw", "lr": 0.001 }` becomes what `adamw(0.001)` returns, with schedules,
- * groups, fallbacks and replicas; `"ema": { "decay": 0.99 }` becomes `modifiers: [ema({ decay: 0.99 })]`. Values that are rules
- * or modifiers already stay; the other options are checked when an optimizer is made.
+ * groups, fallbacks and replicas; `"ema": { "decay": 0.99 }` becomes `modifiers: [ema({ decay: 0.99 })]`. Values that already are
+ * rules or modifiers stay; the other options are checked when an optimizer is made.
  *
  * @throws OptionError for unknown names of rules, schedules and clippings.
  */
@@ -60,7 +60,7 @@ export function readConfig(json: unknown): OptimizerConfig {
     if (isOptions(group)) fallbackOf(owner, group.fallback);
   }
   const hypers = new Set([...mentioned].flatMap((each) => Object.keys(each.hypers)));
-  /** One object of hypers, with what lies in it. */
+  /** One object of hypers, and everything inside it. */
   const read = (where: string, value: unknown): unknown => {
     if (!isOptions(value)) return value;
     return Object.fromEntries(
@@ -81,7 +81,7 @@ export function readConfig(json: unknown): OptimizerConfig {
   };
   const config = { ...(read(owner, json) as Record<string, unknown>) };
   const its = takeModifiers(owner, config);
-  // Here, where the keys of modifiers are known, for an error that names them too.
+  // Here, where the keys of modifiers are known, so that errors can name them too.
   readFields(`rule ${owner}`, config, [...planOptions(rule), ...modifiers.map(({ key }) => key)]);
   const given = config.modifiers === undefined ? [] : config.modifiers;
   if (its.length > 0) config.modifiers = Array.isArray(given) ? [...given.map(named), ...its] : given;
@@ -107,14 +107,14 @@ function takeModifiers(owner: string, config: Record<string, unknown>): readonly
     delete config[key];
     const modifier = value === undefined ? undefined : ofKey(key, value);
     if (!modifier) return [];
-    // Options are checked where an optimizer is made; here only what has none.
+    // Options are checked where an optimizer is made; here only those that are no object.
     const owned = modifier.argument === undefined && !isOptions(value);
     if (owned) modifier.activate(key === "clip" ? key : `${owner}.${key}`, value);
     return owned ? [] : [modifierConfig(modifier, value)];
   });
 }
 
-/** The modifier of a key, of several by their type. */
+/** The modifier of a key; among several, the one of the value's type. */
 function ofKey(key: string, value: unknown): Modifier | undefined {
   const its = modifiers.filter((modifier) => modifier.key === key);
   if (its[0]!.type === undefined) return its[0];

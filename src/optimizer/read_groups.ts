@@ -1,4 +1,4 @@
-// Reading a config's rules, groups, fallbacks and replicas: which tensors form a group, and which hypers begin where.
+// Reads a config's rules, groups, fallbacks and replicas: the tensors of each group, and the initial hypers.
 
 import { OptionError, show } from "../base/errors.ts";
 import { readArray, readBoolean, readNumber, readObject } from "../base/options.ts";
@@ -55,7 +55,7 @@ function withFreshListeners(hypers: Schedules): Record<string, Schedule> {
   );
 }
 
-/** The hypers of each replica: the optimizer's, with those of the replica's entry in their place; and the entries. */
+/** The hypers of each replica: the optimizer's, overridden by those of the replica's entry; and the entries. */
 export function readReplicas(rule: Rule, name: string, fields: Readonly<Record<string, unknown>>) {
   const shared = readHypers(rule, name, fields, {});
   if (fields.replicas === undefined) return { shared: [shared], entries: [{}] };
@@ -71,7 +71,7 @@ export function readReplicas(rule: Rule, name: string, fields: Readonly<Record<s
   };
 }
 
-/** What replicas say of single groups, and of fallbacks: hypers in place of what those have. */
+/** Overrides by replicas for single groups and for fallbacks. */
 export function readReplicaGroups(
   { only, name }: Rule,
   entries: readonly Readonly<Record<string, unknown>>[],
@@ -96,7 +96,7 @@ export function readReplicaGroups(
       }
     }
   };
-  // Before what groups say, which may keep what they inherit.
+  // Before the overrides of groups, which may hold on to inherited values.
   only?.fallbacks?.readReplicas(name, entries, fallback, draft);
   entries.forEach((entry, replica) => {
     if (entry.groups === undefined) return;
@@ -115,7 +115,7 @@ export function readReplicaGroups(
         ...new Set(known),
         ...(at >= 0 ? ["fallback"] : []),
       ]);
-      // Beside a rule of the group's own, its fallback has hypers of its own.
+      // If the group has its own rule, its fallback has its own hypers.
       put(where, hypers, replica, at >= 0 && group.inherits ? [index, at] : [index]);
       if (forIts !== undefined) put(`${where}.fallback`, forIts, replica, [at]);
     });
@@ -126,7 +126,7 @@ interface GroupsInput {
   readonly rule: Rule;
   readonly flags: Readonly<Record<string, boolean>>;
   readonly fallback: Fallback | undefined;
-  /** What groups inherit; their own hypers are put into it. */
+  /** The hypers that groups inherit; the groups' own are added. */
   readonly draft: HypersDraft;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly segments: readonly Segment[];
@@ -146,7 +146,7 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
     const fallbackEntry = (entry as { fallback?: unknown } | null)?.fallback;
     const groupFallback =
       fallbackEntry === undefined ? undefined : its.only?.fallbacks?.read(its, fallbackEntry, shared.length);
-    // A group without a rule of its own may also say what its fallback is to go by.
+    // A group without its own rule may also set options of its fallback.
     const lent = hasRule ? [] : Object.keys((groupFallback ?? fallback)?.rule.hypers ?? {});
     const options = [...inGroups, ...ruleOptions(its).filter((option) => hasRule || !Object.hasOwn(its.flags, option))];
     const group = readObject(owner, entry, [...new Set([...options, ...lent])]);
@@ -178,7 +178,7 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
     return { owner, group };
   });
   if (names.some((name) => !groupOf.has(name))) {
-    // Goes by the very hypers that all groups without hypers of their own inherit: setting its sets the optimizer's.
+    // Uses the very hypers that groups without their own inherit: setting its hypers sets the optimizer's.
     const rest = { params: undefined, rule, flags, inherits: "shared", isRest: true, fallback: undefined } as const;
     groups.push({ ...rest, lrScale: 1, frozen: false });
     draft.groups.push({ explicit: new Set(), values: shared.map(() => ({})) });
@@ -191,7 +191,7 @@ export function readGroups({ rule, flags, fallback, draft, fields, segments }: G
   return { groups, groupOf: indices };
 }
 
-/** Those of some schedules that have one of the names. */
+/** The schedules with the given names. */
 export function pick(names: readonly string[], schedules: Schedules): Record<string, Schedule> {
   return Object.fromEntries(names.map((hyper) => [hyper, schedules[hyper]!]));
 }

@@ -1,4 +1,4 @@
-// Putting the hypers of a checkpoint back, with what their schedules had observed.
+// Restores the hypers of a checkpoint, with the observations of their schedules.
 import { DataError, show } from "../base/errors.ts";
 import { readChoice, readObject } from "../base/options.ts";
 import { createSchedule, type ListenerState, type Schedule } from "../schedules/schedule.ts";
@@ -7,19 +7,19 @@ import { draftOf, type Hypers, heirsOf, readHypers, replicasOf, type Source, sam
 /** The states of the listeners among the schedules of hypers, by hyper. */
 export type ObservedStates = Readonly<Record<string, readonly ListenerState[]>>;
 
-/** Hypers as they were saved, by replica and group. */
+/** Saved hypers, by replica and group. */
 export interface SavedHypers {
-  /** Those that are known; the others stay. */
+  /** The known ones; the others stay. */
   readonly values: readonly (readonly Readonly<Record<string, unknown>>[])[];
   readonly observed: readonly (readonly ObservedStates[])[];
-  /** By group those that it set itself; undefined: as they are. */
+  /** By group, the hypers that it set itself; undefined: unchanged. */
   readonly explicit: readonly (readonly string[] | undefined)[];
-  /** By replica those that are inherited. */
+  /** By replica, the inherited ones. */
   readonly inherited: Readonly<Record<Source, readonly Readonly<Record<string, unknown>>[]>>;
 }
 
 /**
- * Puts saved hypers back for each replica's step, with what their schedules had observed.
+ * Restores saved hypers at each replica's step, with the observations of their schedules.
  *
  * @throws OptionError for an unknown hyper of the rule or a malformed one; nothing is changed then.
  */
@@ -63,7 +63,7 @@ export function restoreHypers(
   groups.forEach(({ rule, inherits, isRest }, index) => {
     const names = Object.keys(rule.hypers).filter((hyper) => {
       if (!inherits || isRest) return !inherits;
-      // Older checkpoints do not say which hypers a group set itself; those that differ count as its own.
+      // Older checkpoints do not record which hypers a group set itself; those that differ count as its own.
       const differs = (r: number) => {
         const [its, base] = [after[index]![r]![hyper]!, draft[inherits][r]![hyper]!];
         return !sameConfig(its, base) || observedIn(its) !== observedIn(base);
@@ -79,7 +79,7 @@ export function restoreHypers(
   hypers.replace(draft, changed, (r) => steps[r]!, values);
 }
 
-/** A schedule that goes on from what it had observed. */
+/** A schedule that continues from its observations. */
 function withObserved(hyper: string, schedule: Schedule | undefined, states: readonly ListenerState[]): Schedule {
   const fresh = schedule && createSchedule(schedule.config, hyper);
   const listeners = fresh?.listeners ?? [];

@@ -14,15 +14,15 @@ import type { Fetched, Write } from "./store.ts";
 import { RowSource } from "./table.ts";
 
 /**
- * Uses only the first `rows` rows of a tensor from the next step on. The shape that it was created with says how many rows there
- * is room for; at first all are in use. The unused rows take no update, count in no norm, sum or mean, and are neither read nor
- * saved: in `segments`, `read`, `write` and checkpoints `rows` is the tensor's first dimension. A step computes, to the bit, what
- * it would for a tensor of so many rows; only sums over several tensors, if there is room for more chunks of 4,096 elements than
- * are in use, and sums along the lines of matrices may be added up in another order.
+ * Uses only the first `rows` rows of a tensor from the next step on. Its shape at creation is the room for rows; at first all are
+ * in use. Unused rows get no update, count in no norm, sum or mean, and are neither read nor saved: in `segments`, `read`,
+ * `write` and checkpoints `rows` is the tensor's first dimension. A step computes, to the bit, the same as for a tensor of so
+ * many rows; only sums over several tensors, if there is room for more chunks of 4,096 elements than are in use, and sums along
+ * the lines of matrices may be added up in another order.
  *
  * Rows that come into use start with the state of a new tensor; bias correction and the tensor's scalars go on. Nothing is
- * compiled or moved, and a step takes no longer. Steps that are encoded but not submitted yet take the rows that are in use when
- * they run. Await it before the next call.
+ * compiled or moved, and a step takes no longer. Steps that are encoded but not yet submitted take the rows in use when they run.
+ * Await it before the next call.
  *
  * @param name The tensor.
  * @param rows A whole number from 1 to the first dimension of the tensor's shape.
@@ -89,7 +89,7 @@ function placeOf({ modifiers }: Plan, room: Place, segment: Segment): Place {
   return { ...room, segment, factored: room.factored && factoredView(segment.shape), lines: Object.fromEntries(lines) };
 }
 
-/** What new rows start with: the given parameters, fresh slots, and no accumulated gradients. */
+/** The initial contents of new rows: the given parameters, fresh slots, and no accumulated gradients. */
 async function begin(
   inside: Inside,
   home: number,
@@ -108,7 +108,7 @@ async function begin(
   });
   const params = locationOf(locate("params"), "setRows", after.segment.name);
   const starts = slots.map((slot) => (rule.slots.includes(slot) ? (rule.starts?.[slot] ?? 0) : "p"));
-  // All but zeros: the parameters that are there, or a column of the next row.
+  // Needed unless all start at constants: the existing parameters, or a column of the next row.
   const asks = starts.some((start) => typeof start === "string" && !(start === "p" && given));
   if (asks) mustAllow(params, "COPY_SRC", "setRows");
   if (given) mustAllow(params, "COPY_DST", "setRows");
@@ -144,7 +144,7 @@ async function begin(
   return writes.flat();
 }
 
-/** The row that the next update of a tensor takes. */
+/** The row of a tensor's next update. */
 function nextRow(
   { plan, hypers }: Inside,
   home: number,

@@ -1,5 +1,5 @@
 // The optimizer itself: reads arguments, keeps plan and hypers, and leaves numbers and steps to a store. Each call is written
-// here once for both engines.
+// here once, for both engines.
 
 import { OptionError, show } from "../base/errors.ts";
 import { inMemory, memoryError } from "../base/host_memory.ts";
@@ -24,7 +24,7 @@ import { type Plan, planSlots, readRole } from "./plan.ts";
 import { planConfig } from "./plan_config.ts";
 import type { ReplicaRecord, Store } from "./store.ts";
 
-/** What an optimizer is made of. */
+/** The parts of an optimizer. */
 export interface Inside {
   readonly plan: Plan;
   readonly hypers: Hypers;
@@ -33,7 +33,7 @@ export interface Inside {
   readonly segments: Segment[];
   readonly store: Store;
   readonly locate: Locate;
-  /** After the rows in use have changed: {@link Inside.locate} looks again. */
+  /** After a change of the rows in use: {@link Inside.locate} looks again. */
   readonly forget: () => void;
 }
 
@@ -51,7 +51,7 @@ export function insideOf(optimizer: Optimizer): Inside {
   );
 }
 
-/** An optimizer over a store, with what only its engine has. */
+/** An optimizer over a store, with the members that only its engine has. */
 export function createShell<T extends { readonly backend: Optimizer["backend"] }>(
   { plan, hypers, layouts, segments: all, store }: Made,
   engine: (locate: Locate) => T,
@@ -143,7 +143,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
       const matched = matchSegments(role, stored, values);
       for (const { segment } of matched) mustAllow(located.get(segment.name)!, "COPY_DST", "write");
       const targets = replica === undefined ? Array.from({ length: plan.replicas }, (_, r) => r) : [replica];
-      // All of them before the first is written, so that an error changes nothing.
+      // All of them before the first write, so that an error changes nothing.
       const writes = inMemory(`the ${role} to write`, () =>
         matched.flatMap(({ segment, data }) => {
           const range = located.get(segment.name)!;
@@ -170,7 +170,7 @@ export function createShell<T extends { readonly backend: Optimizer["backend"] }
   return Object.defineProperty(joined(shell, engine(locate)), inside, { value: its, configurable: true });
 }
 
-/** Reads which groups or replicas a call is about; their range is checked where they are used. */
+/** Reads the groups or replicas of a call; their range is checked where they are used. */
 export function readWhere<K extends "group" | "replica">(
   call: string,
   where: { readonly [key in K]?: number | undefined } | undefined,
@@ -179,12 +179,12 @@ export function readWhere<K extends "group" | "replica">(
   return where === undefined ? {} : (readObject(call, where, keys) as { readonly [key in K]?: number | undefined });
 }
 
-/** The replica that a call is about, by default the first. */
+/** The replica of a call, by default the first. */
 export function readOneReplica(plan: Plan, call: string, where: InReplica | undefined): number {
   return readReplica(plan, "replica", readWhere(call, where, "replica").replica ?? 0);
 }
 
-/** The values of some roles in one replica, of one moment. */
+/** The values of some roles in one replica, at one moment. */
 export async function fetchRoles({ store, locate }: Inside, roles: readonly Role[], replica: number) {
   const wanted = roles.flatMap((role) => locate(role).map((location) => ({ role, location })));
   for (const { location } of wanted) mustAllow(location, "COPY_SRC", "read");

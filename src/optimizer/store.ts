@@ -1,10 +1,10 @@
-// What an optimizer needs from an engine: arrays of numbers, a step over them, and how far each replica is.
+// The interface of an engine to an optimizer: arrays of numbers, a step over them, and the progress of each replica.
 
 import type { Range } from "./locations.ts";
 import type { LayerStats, Stats } from "./optimizer.ts";
 import type { CarryValues, RowSource } from "./table.ts";
 
-/** How far one replica is. */
+/** The progress of one replica. */
 export interface Clock {
   readonly step: number;
   readonly skipped: number;
@@ -13,17 +13,17 @@ export interface Clock {
   readonly goodSteps: number;
 }
 
-/** What is known of one replica at one moment. */
+/** The state of one replica at one moment. */
 export interface ReplicaRecord extends Stats, Clock {
   /** Gradients added up since the last update. */
   readonly micro: number;
 }
 
-/** What a replica's groups carry into a step, by rule set and group. */
+/** The values that a replica's groups carry into a step, by rule set and group. */
 export interface Past {
-  /** What rules carry from row to row; null before a group's first update. */
+  /** The values that rules carry from row to row; null before a group's first update. */
   readonly carried: readonly (readonly (CarryValues | null)[])[];
-  /** Updates that were made. */
+  /** Updates made. */
   readonly made: readonly (readonly number[])[];
 }
 
@@ -34,13 +34,13 @@ export function pastOf(sources: readonly RowSource[], step: number): Past {
   };
 }
 
-/** Numbers of one moment. */
+/** Numbers at one moment. */
 export interface Fetched {
-  /** Of the replica that was asked for. */
+  /** Of the requested replica. */
   readonly record: ReplicaRecord;
   /** By range. */
   readonly values: readonly Float32Array<ArrayBuffer>[];
-  /** Of the replica that was asked for. */
+  /** Of the requested replica. */
   readonly past: () => Past;
 }
 
@@ -58,11 +58,11 @@ export interface Store {
   mustLive(call: string): void;
   /** The step of a replica's next update, as far as the host knows. */
   next(replica: number): number;
-  /** Before hypers or freezing change: keeps what rules have carried so far. */
+  /** Before hypers or freezing change: keeps the values that rules have carried so far. */
   settle(): void;
   /** After groups were frozen or thawed, before {@link Store.expire}. */
   refreeze(): void;
-  /** After hypers or freezing have changed: rows that were made ahead are made again. */
+  /** After hypers or freezing have changed: rows made ahead are remade. */
   expire(): void;
   /** After the rows in use have changed: the next submission updates the new ones. */
   recut(): void;

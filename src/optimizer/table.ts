@@ -1,5 +1,5 @@
-// The table: rows of scalars computed on the host in float64, one row per step and group, from which the GPU takes the
-// row of its own step counter. Nothing that depends on the step alone is ever computed in a shader.
+// The table: rows of scalars computed on the host in float64, one row per step and group, from which the GPU takes the row at its
+// own step counter. Nothing that depends only on the step is ever computed in a shader.
 import { OptionError, show } from "../base/errors.ts";
 import type { Hypers } from "./hypers.ts";
 import type { Plan, RuleSet } from "./plan.ts";
@@ -7,7 +7,7 @@ import type { Plan, RuleSet } from "./plan.ts";
 /** A rule's host memory at one step. */
 export type CarryValues = Readonly<Record<string, number>>;
 
-/** The columns that every row begins with. */
+/** The columns at the start of every row. */
 export const firstColumns = ["gradientScale", "first", "frozen"] as const;
 
 /** The columns of a row, in order: the driver's own, then the modifiers', then the rule's. */
@@ -22,7 +22,7 @@ const lastStep = 2 ** 32 - 2;
 export const leastSingle = 2 ** -126;
 
 /**
- * A column as float32 arithmetic takes it, the same for both engines: below {@link leastSingle} it is 0.
+ * A column in float32 arithmetic, the same for both engines: below {@link leastSingle} it is 0.
  *
  * @throws OptionError for a value beyond float32's range.
  */
@@ -36,38 +36,38 @@ function asSingle(rule: string, step: number, column: string, value: number): nu
   return value;
 }
 
-/** A stretch of steps in which a group is frozen, or is not. */
+/** A stretch of steps throughout which a group is frozen, or not. */
 interface Span {
   from: number;
-  /** Updates that the group made before. */
+  /** Updates that the group made before it. */
   made: number;
   readonly frozen: boolean;
   readonly change: Change;
 }
 
-/** When a change came, in updates that the caller had asked for. */
+/** The time of a change, in updates that the caller had requested. */
 export interface Change {
-  /** How many of them were to be made or skipped by then. */
+  /** How many of them had been made or skipped by then. */
   readonly updates: number;
-  /** How many of them were encoded by then, since creation or the last load. */
+  /** How many of them had been encoded by then, since creation or the last load. */
   readonly encoded: number;
 }
 
 const start: Change = { updates: 0, encoded: 0 };
 
-/** Whether the rule set has a row for all of its groups together, after theirs, for sums over all tensors. */
+/** Whether the rule set has a row for all of its groups together, after theirs, used for sums over all tensors. */
 export function hasCommonRow({ rule }: RuleSet): boolean {
   return rule.reduction?.scope === "all";
 }
 
-/** Rows of a step. */
+/** Rows per step. */
 export function rowCount(ruleSet: RuleSet): number {
   return ruleSet.groups.length + (hasCommonRow(ruleSet) ? 1 : 0);
 }
 
 /**
- * The rows of one replica's groups of one rule set, step by step, with what the rule carries from one to the next. Hypers depend
- * on the optimizer's step; a rule's `t`, its carry and its first update on the updates that the group took part in.
+ * The rows of one replica's groups of one rule set, step by step, with the values that the rule carries. Hypers depend on the
+ * optimizer's step; a rule's `t`, its carry and its first update depend on the updates that the group took part in.
  */
 export class RowSource {
   readonly #plan: Plan;
@@ -75,11 +75,11 @@ export class RowSource {
   readonly #ruleSet: RuleSet;
   readonly #replica: number;
   readonly #columns: readonly string[];
-  /** The rule's hypers, and of each whether it guards a division. */
+  /** The rule's hypers, and whether each guards a division. */
   readonly #names: readonly (readonly [hyper: string, guards: boolean])[];
-  /** For each group what it carries into steps `#from` and on, as far as that was needed; undefined before its first update. */
+  /** For each group, the values carried into steps `#from` and on, as far as needed; undefined before its first update. */
   readonly #carries: (CarryValues | undefined)[][];
-  /** For each group when it was frozen and when not, from the earliest step that still matters. */
+  /** For each group, its frozen and other stretches, from the earliest step that still matters. */
   readonly #spans: Span[][];
   #from = 0;
 
@@ -106,7 +106,7 @@ export class RowSource {
 
   /**
    * Writes a stretch of rows for the GPU, of steps `from` to `to` (exclusive), a step every `stride` numbers from `at` on. If a
-   * hyper leaves its range, the stretch ends there and `error` says why: it is thrown only when that step comes.
+   * hyper leaves its range, the stretch ends there with `error`, which is thrown only when that step comes.
    */
   fill(from: number, to: number, into: Float32Array, at: number, stride: number): { end: number; error: unknown } {
     for (let step = from; step < to; step++) {
@@ -124,7 +124,7 @@ export class RowSource {
     return Object.fromEntries(this.#columns.map((column, i) => [column, row[i]!]));
   }
 
-  /** {@link row} as its columns in their order. */
+  /** The columns of {@link row} in order. */
   #row(group: number, step: number): number[] {
     const { maximize, accumulate, modifiers } = this.#plan;
     if (step > lastStep) {
@@ -150,7 +150,7 @@ export class RowSource {
   #rowsAt(step: number): readonly number[][] {
     const rows = this.#ruleSet.groups.map((_, group) => this.#row(group, step));
     if (!hasCommonRow(this.#ruleSet)) return rows;
-    // As the group that has taken part longest of those that do.
+    // Like the active group that has taken part longest.
     const made = rows.map((_, group) => this.#made(group, step));
     const active = [...rows.keys()].filter((group) => !this.#isFrozen(group));
     const [longest] = (active.length > 0 ? active : [0]).sort((a, b) => made[b]! - made[a]! || a - b);
@@ -158,7 +158,7 @@ export class RowSource {
     return [...rows, common];
   }
 
-  /** Fixes what was carried up to `step` before hypers or freezing change: only later values are computed again. */
+  /** Fixes the values carried up to `step` before hypers or freezing change: only later ones are computed again. */
   settle(step: number): void {
     if (!this.#ruleSet.rule.carry) return;
     this.#carries.forEach((trail, group) => {
@@ -168,13 +168,13 @@ export class RowSource {
   }
 
   /**
-   * After groups were frozen or thawed: from `step` on they are as the hypers say.
+   * After groups were frozen or thawed: applies the current freezing from `step` on.
    */
   refreeze(step: number, change: Change): void {
     this.#spans.forEach((spans, group) => {
       const frozen = this.#isFrozen(group);
       const made = this.#made(group, step);
-      // What changes twice before a step changes once, or not at all.
+      // Two changes before one step count as one, or none.
       while (spans.length > 1 && spans.at(-1)!.from >= step) spans.pop();
       if (spans[0]!.from >= step) spans[0] = { from: step, made, frozen, change };
       if (spans.at(-1)!.frozen !== frozen) spans.push({ from: step, made, frozen, change });
@@ -182,19 +182,19 @@ export class RowSource {
   }
 
   /**
-   * More updates were skipped or lost than was known: what was frozen or thawed after them was so `delay` steps earlier, though
-   * not before `least`. Gives the first step whose rows are others by that.
+   * More updates were skipped or lost than was known: later freezing and thawing took effect `delay` steps earlier, though not
+   * before `least`. Returns the first step whose rows change.
    */
   delay(isAfter: (change: Change) => boolean, delay: number, least: number): number | undefined {
     return this.#move(({ from, change }) => (isAfter(change) ? Math.max(least, from - delay) : from));
   }
 
-  /** The next step is `step`, earlier than assumed; what was frozen or thawed since is so from there on. */
+  /** The next step is `step`, earlier than assumed; freezing and thawing since then take effect there. */
   fallBack(step: number): number | undefined {
     return this.#move(({ from }) => Math.min(from, step));
   }
 
-  /** Forgets what was before `step`. */
+  /** Forgets everything before `step`. */
   prune(step: number): void {
     for (const spans of this.#spans) while (spans.length > 1 && spans[1]!.from <= step) spans.shift();
     if (!this.#ruleSet.rule.carry || step <= this.#from) return;
@@ -205,13 +205,13 @@ export class RowSource {
     this.#from = step;
   }
 
-  /** Whether what is carried into `step`, and how many updates were made before it, is still known. */
+  /** Whether the values carried into `step`, and the number of updates before it, are still known. */
   knows(step: number): boolean {
     const counts = this.#spans.every((spans) => step >= spans[0]!.from);
     return counts && (!this.#ruleSet.rule.carry || step >= this.#from);
   }
 
-  /** What each group carries into `step`, nothing where the rule carries nothing; null before it starts. */
+  /** The values that each group carries into `step`, empty if the rule carries nothing; null before it starts. */
   carried(step: number): readonly (CarryValues | null)[] {
     return this.#carries.map((_, group) => (this.#ruleSet.rule.carry ? (this.#carry(group, step) ?? null) : {}));
   }
@@ -221,7 +221,7 @@ export class RowSource {
     return this.#spans.map((_, group) => this.#made(group, step));
   }
 
-  /** Goes on from a step with what was carried into it and made before it, as {@link carried} and {@link made} gave it. */
+  /** Continues from a step with the results of {@link carried} and {@link made}. */
   restore(step: number, carried: readonly (CarryValues | null)[], made: readonly number[]): void {
     this.#spans.forEach((spans, group) => {
       spans.splice(0, spans.length, { from: step, made: made[group]!, frozen: this.#isFrozen(group), change: start });
@@ -249,7 +249,7 @@ export class RowSource {
     return frozen ? made : made + Math.max(0, step - from);
   }
 
-  /** Moves the beginnings of spans, and gives the earliest one that moved. */
+  /** Moves the starts of spans, and returns the earliest one that moved. */
   #move(to: (span: Span) => number): number | undefined {
     let earliest: number | undefined;
     this.#spans.forEach((spans, group) => {
@@ -281,7 +281,7 @@ export class RowSource {
     return hypers;
   }
 
-  /** The hypers of the step after `step`; where a schedule ends with this one, those of this one. */
+  /** The hypers of the step after `step`; if a schedule ends at this one, those of this one. */
   #ahead(group: number, step: number): Record<string, number> {
     try {
       return this.#hypers(group, step + 1);
@@ -291,7 +291,7 @@ export class RowSource {
     }
   }
 
-  /** What a group carries into a step, from which it starts if it has made no update yet. */
+  /** A group's values carried into a step; its initial ones before its first update. */
   #carryOf(group: number, step: number): CarryValues {
     return this.#carry(group, step) ?? this.#ruleSet.rule.carry?.start(this.#hypers(group, step)) ?? {};
   }

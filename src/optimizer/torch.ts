@@ -1,6 +1,6 @@
-// Loading from PyTorch: a safetensors file with parameters by name, and with what torch's state_dict keeps of each under NAME.KEY
-// ("w.exp_avg", "w.step"). Its values take their places in a checkpoint of the optimizer, which the optimizer then loads; so this
-// is the same for both engines. Which key is which slot, the rules say.
+// Loading from PyTorch: a safetensors file with parameters by name, and the entries of torch's state_dict for each under NAME.KEY
+// ("w.exp_avg", "w.step"). Its values are put into a checkpoint of the optimizer, which the optimizer then loads, so this is the
+// same for both engines. The rules map keys to slots.
 
 import { DataError, listed, OptionError } from "../base/errors.ts";
 import { readNumber, readObject } from "../base/options.ts";
@@ -19,13 +19,13 @@ export interface TorchOptions {
   /**
    * The matrices that the file holds transposed, parameters and slots alike: torch.nn.Linear keeps its weight as [out, in], the
    * models of this library as [in, out]. Tensors made with `layout: "out-in"` hold a weight as torch does. Vectors that a pattern
-   * matches stay as they are. Default none; note that a square matrix that should have been named goes unnoticed.
+   * matches are unaffected. Default none; note that a square matrix that should have been named goes unnoticed.
    */
   readonly transpose?: Pattern | readonly Pattern[] | undefined;
   /**
-   * Updates made so far, by all groups, whole, >= 0; overrides the file. Default the file's `NAME.step`: each group has made as
-   * many as its tensors say, which must agree, and the optimizer as many as the group with the most; 0 for optimizers in which
-   * torch counts none (SGD). At 0, slots that do not start at zero (of adagrad, rprop) start again.
+   * Updates made so far, by all groups, whole, >= 0; overrides the file. Default the file's `NAME.step`: each group takes the
+   * number of its tensors, which must agree, and the optimizer that of the group with the most; 0 for optimizers without a count
+   * in torch (SGD). At 0, slots that do not start at zero (of adagrad, rprop) start again.
    */
   readonly step?: number | undefined;
 }
@@ -34,8 +34,8 @@ type Tensors = ReadonlyMap<string, SafeTensor>;
 
 /**
  * Continues from a PyTorch optimizer: loads slots, step and parameters from a safetensors file whose keys are a tensor's name for
- * the parameter and NAME.KEY for what torch's `state_dict` keeps of it (`exp_avg`, `momentum_buffer`, `step` …), as float32. The
- * file must have every slot that this optimizer's rules keep; parameters that it lacks stay as they are. All replicas become the
+ * the parameter and NAME.KEY for its entries in torch's `state_dict` (`exp_avg`, `momentum_buffer`, `step` …), as float32. The
+ * file must have every slot that this optimizer's rules keep; parameters that it lacks stay unchanged. All replicas become the
  * same. Hypers, averages, accumulated gradients, counts of skips and the loss scale stay; averages of an optimizer that has made
  * no update yet start at the new parameters. Submit encoded steps before you load.
  *
@@ -95,13 +95,13 @@ export async function loadTorch(
 
 const maxStep = 2 ** 32 - 1;
 
-/** Everything that torch keeps of a tensor under a rule. */
+/** All keys that torch keeps for a tensor under a rule. */
 function torchKeys({ torch, torchCarry }: Rule): readonly string[] {
   const keys = [...Object.values(torch ?? {}), ...Object.values(torchCarry ?? {}), "step"];
   return keys.filter((key) => typeof key === "string");
 }
 
-/** Refuses rules with state that torch does not have; `tensors` are those of a checkpoint of the optimizer. */
+/** Refuses rules with state that torch lacks; `tensors` are those of a checkpoint of the optimizer. */
 function checkRules(plan: Plan, segments: readonly Segment[], tensors: Tensors): void {
   for (const { rule, segments: members } of plan.ruleSets) {
     const { name, slots, torch, carry, torchCarry } = rule;
@@ -127,7 +127,7 @@ function readTransposed(transpose: unknown, segments: readonly Segment[]): Reado
   return new Set(segments.filter(({ name, shape }) => shape.length === 2 && matched.includes(name)).map((s) => s.name));
 }
 
-/** Refuses files with unknown keys, and tensors whose name is the key of another one's state. */
+/** Refuses files with unknown keys, and tensors whose name is the key of another tensor's state. */
 function checkKeys(plan: Plan, segments: readonly Segment[], tensors: Tensors): void {
   const names = segments.map(({ name }) => name);
   const known = new Set(names);
@@ -150,7 +150,7 @@ function checkKeys(plan: Plan, segments: readonly Segment[], tensors: Tensors): 
   }
 }
 
-/** Where a tensor's values come from. */
+/** The source of a tensor's values. */
 interface Source {
   readonly tensors: Tensors;
   /** The tensor's own shape. */
@@ -188,7 +188,7 @@ function sources(plan: Plan, segments: readonly Segment[], tensors: Tensors, tra
   );
 }
 
-/** An average as it is; in replicas that have made no update, the parameters, where it starts. */
+/** An average; in replicas without an update, the parameters, where it starts. */
 function begun(average: Float32Array, params: Float32Array, clocks: readonly string[]): Float32Array {
   const length = params.length / clocks.length;
   return average.map((value, i) => (clocks[Math.floor(i / length)] === "0" ? params[i]! : value));
