@@ -1,4 +1,4 @@
-// `fallline/tfjs`: a `tf.Optimizer` whose update is fallline's, on TensorFlow.js' device and in the buffers of its variables.
+// `fallline/tfjs`: a `tf.Optimizer` whose update is fallline's, on TensorFlow.js's device and in the buffers of its variables.
 import type * as TensorFlowCore from "@tensorflow/tfjs-core";
 import type { NamedTensorMap, Optimizer, Tensor, Variable } from "@tensorflow/tfjs-core";
 import { DeviceError, OptionError, show } from "./base/errors.ts";
@@ -7,26 +7,26 @@ import { allocate } from "./engines/gpu/allocate.ts";
 import { createOptimizer, type GpuOptimizer } from "./engines/gpu/optimizer.ts";
 import type { OptimizerConfig } from "./optimizer/config.ts";
 
-/** What is used of TensorFlow.js: `import * as tf from "@tensorflow/tfjs"`, or its core. */
+/** The parts of TensorFlow.js in use: `import * as tf from "@tensorflow/tfjs"`, or its core. */
 export type TensorFlow = Pick<typeof TensorFlowCore, "Optimizer" | "backend" | "clone" | "getBackend" | "keep">;
 
-/** A variable, or a layer's weight, whose `read()` gives the variable. */
+/** A variable, or a layer's weight, whose `read()` returns the variable. */
 export type TfWeight = Variable | { read(): Tensor };
 
 /** A `tf.Optimizer`: for `minimize`, `applyGradients` and `model.compile`. */
 export interface TfOptimizer extends Optimizer {
-  /** The optimizer that updates: for `set`, `stats`, `saveCheckpoint`, `freeze`; its tensors are called as the variables are. */
+  /** The underlying optimizer: for `set`, `stats`, `saveCheckpoint`, `freeze`; its tensors have the variables' names. */
   readonly optimizer: GpuOptimizer;
 }
 
-/** What TensorFlow.js keeps of a tensor. */
+/** TensorFlow.js's record of a tensor. */
 interface TensorData {
   values: unknown;
   resource?: GPUBuffer;
   external?: boolean;
 }
 
-/** The part of TensorFlow.js' WebGPU backend that is used here. */
+/** The part of TensorFlow.js's WebGPU backend in use. */
 interface Backend {
   readonly device: GPUDevice;
   readonly tensorMap: { get(id: object): TensorData };
@@ -40,7 +40,7 @@ interface Backend {
 /** One variable. */
 interface Held {
   readonly variable: Variable;
-  /** Where it lies as long as this optimizer lives. */
+  /** Its place while this optimizer lives. */
   readonly params: GPUBuffer;
   readonly gradients: GPUBuffer;
   readonly bytes: number;
@@ -49,14 +49,14 @@ interface Held {
 }
 
 /**
- * A `tf.Optimizer` with any of fallline's rules, schedules, groups and modifiers. The variables are updated in place, in TensorFlow.js'
- * own buffers; each gradient, a new tensor every step, is copied once on the GPU (8 bytes moved per parameter). Nothing is read back,
- * and no tensor is left over: as long as it lives it holds one more reference to each variable (`tf.memory().numTensors`), and none
- * after `dispose()`.
+ * A `tf.Optimizer` with any of fallline's rules, schedules, groups and modifiers. The variables are updated in place, in
+ * TensorFlow.js's own buffers; each gradient, a new tensor every step, is copied once on the GPU (8 bytes moved per parameter).
+ * Nothing is read back, and no tensors leak: while it lives it holds one more reference to each variable
+ * (`tf.memory().numTensors`), and none after `dispose()`.
  *
- * A tensor that shares a variable's data (`variable.clone()`, a reshape) keeps the values it has: they are copied before the update.
- * A variable that was assigned (`setWeights`) is continued from its new values. A variable without a gradient has one of zero, so
- * momentum and decay go on; freeze its group to leave it alone.
+ * A tensor that shares a variable's data (`variable.clone()`, a reshape) keeps its values: they are copied before the update. A
+ * variable that was assigned (`setWeights`) continues from its new values. A variable without a gradient counts as having one of
+ * zero, so momentum and decay go on; freeze its group to leave it alone.
  *
  * ```js
  * import * as tf from "@tensorflow/tfjs";
@@ -71,11 +71,11 @@ interface Held {
  * ```
  *
  * @param tf TensorFlow.js, whose backend is "webgpu".
- * @param variables What is updated: variables of float32, or `model.trainableWeights`. Tensors are called as they are.
+ * @param variables The variables to update, of float32, or `model.trainableWeights`. Tensors get their names.
  * @param config A rule's config; replicas are not possible.
- * @throws OptionError for another backend, for what is no variable of float32, and as `createOptimizer` does; DeviceError as that.
- * `applyGradients` and `minimize` throw an OptionError for a gradient of a variable that is not among them or was disposed, and what
- * `encode` throws.
+ * @throws OptionError for another backend, for anything but variables of float32, and like `createOptimizer`; DeviceError
+ * likewise. `applyGradients` and `minimize` throw an OptionError for a gradient of a variable that is not among them or was
+ * disposed, and the errors of `encode`.
  */
 export async function createTfOptimizer(
   tf: TensorFlow,
@@ -115,7 +115,7 @@ export async function createTfOptimizer(
   return new (classOf(tf))(backend, optimizer, held, release);
 }
 
-/** The class, which extends that of the given TensorFlow.js. */
+/** The class, which extends that of this TensorFlow.js. */
 function classOf(tf: TensorFlow) {
   return class FalllineOptimizer extends tf.Optimizer implements TfOptimizer {
     static get className() {
@@ -150,7 +150,7 @@ function classOf(tf: TensorFlow) {
           moved.push(each);
         }
       }
-      // What TensorFlow.js has encoded comes first.
+      // Commands that TensorFlow.js has encoded come first.
       flush(backend);
       const encoder = backend.device.createCommandEncoder();
       for (const { variable, gradients: buffer } of this.#held.values()) {
@@ -161,7 +161,7 @@ function classOf(tf: TensorFlow) {
       backend.device.queue.submit([encoder.finish()]);
       this.optimizer.markSubmitted(encoder);
       for (const { variable, alias } of moved) variable.assign(alias);
-      // What was read of them before is no longer what they hold.
+      // Values read earlier are out of date.
       for (const { alias } of this.#held.values()) backend.tensorMap.get(alias.dataId).values = null;
       this.incrementIterations();
     }
@@ -176,7 +176,7 @@ function classOf(tf: TensorFlow) {
       this.#release();
     }
 
-    /** The gradients by name, where there are any. */
+    /** The gradients by name, where present. */
     #read(given: NamedTensorMap | { readonly name: string; readonly tensor: Tensor }[]): Map<string, Tensor> {
       const found = new Map<string, Tensor>();
       for (const [name, tensor] of entriesOf(given)) {
@@ -219,7 +219,7 @@ function readBackend(tf: TensorFlow): Backend {
   throw new OptionError(`the backend of tf is ${show(tf.getBackend())}; ${must}`);
 }
 
-/** Names and gradients, whatever they are. */
+/** Names and gradients, of any kind. */
 function entriesOf(given: unknown): readonly (readonly [name: unknown, tensor: unknown])[] {
   if (Array.isArray(given)) {
     return [...given].map((each) => {
@@ -253,7 +253,7 @@ function readVariable(given: unknown, i: number): Variable {
   return variable;
 }
 
-/** Where a tensor lies on the GPU, which is where it is put if it is not there. */
+/** A tensor's place on the GPU; it is moved there if necessary. */
 function bufferOf(backend: Backend, { dataId }: Tensor): GPUBuffer {
   const data = backend.tensorMap.get(dataId);
   backend.uploadToGPU(dataId);
@@ -261,7 +261,7 @@ function bufferOf(backend: Backend, { dataId }: Tensor): GPUBuffer {
   throw new DeviceError("TensorFlow.js has no buffer for a tensor");
 }
 
-/** Submits what TensorFlow.js has encoded. */
+/** Submits the commands that TensorFlow.js has encoded. */
 function flush(backend: Backend): void {
   backend.ensureCommandEncoderReady();
   backend.endComputePassEncoder();
@@ -269,8 +269,8 @@ function flush(backend: Backend): void {
 }
 
 /**
- * Where other tensors share a variable's data, they keep it and get a copy of its buffer, and the variable goes on with the buffer
- * under data of its own.
+ * If other tensors share a variable's data, they keep it and get a copy of its buffer, and the variable continues in the buffer
+ * under new data.
  */
 function part(tf: TensorFlow, backend: Backend, each: Held): void {
   const shared = each.alias.dataId;

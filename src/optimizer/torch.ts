@@ -200,7 +200,7 @@ function repeated(values: Float32Array, times: number): Float32Array {
   return all;
 }
 
-/** The number that torch keeps of a tensor under a key; nothing where the file has none. */
+/** The number that torch keeps for a tensor under a key; undefined if the file has none. */
 function readScalar(key: string, tensors: Tensors): number | undefined {
   const tensor = tensors.get(key);
   if (!tensor) return undefined;
@@ -212,7 +212,7 @@ function readScalar(key: string, tensors: Tensors): number | undefined {
   return value;
 }
 
-/** The steps of groups, on which their tensors agree; of a group that torch counts none for, nothing. */
+/** The steps of groups, on which their tensors agree; none for a group whose steps torch does not count. */
 function readSteps(plan: Plan, segments: readonly Segment[], tensors: Tensors): ReadonlyMap<number, number> {
   const found = new Map<number, { readonly key: string; readonly step: number }>();
   for (const [index, { name }] of segments.entries()) {
@@ -241,7 +241,7 @@ function readSteps(plan: Plan, segments: readonly Segment[], tensors: Tensors): 
   return new Map([...found].map(([group, { step }]) => [group, step]));
 }
 
-/** What a group carries, from the scalars of its tensors, which must agree. */
+/** The values that a group carries, from the scalars of its tensors, which must agree. */
 function readCarry(
   plan: Plan,
   { rule, segments: members }: RuleSet,

@@ -4,12 +4,12 @@
 //   d = g - m,  m ← m + (1-β1) d,  v ← β2 v + (1-β2)(β1 d)² + epsRoot        β1 d: g less the new m
 //   p ← p - lr (m / bc1 / (√v / √bc2 + eps) + weightDecay·p)
 //
-// bc1 = 1-β1^t, bc2 = 1-β2^t. With nesterov, β1 m / (1-β1^(t+1)) + (1-β1) g / bc1 in place of m / bc1. optax.adabelief
-// has no decay; ours is what optax.add_decayed_weights makes of it.
+// bc1 = 1-β1^t, bc2 = 1-β2^t. With nesterov, β1 m / (1-β1^(t+1)) + (1-β1) g / bc1 in place of m / bc1. optax.adabelief has no
+// decay; ours is that of optax.add_decayed_weights.
 import wgsl from "../../shaders/rules/adabelief.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adam that takes larger steps the closer gradients are to what it expects, as optax.adabelief. */
+/** Adam with larger steps the closer gradients are to their mean, as in optax.adabelief. */
 export const adabelief = defineRule({
   name: "adabelief",
   source: "Zhuang et al. 2020; optax.adabelief",
@@ -22,7 +22,7 @@ export const adabelief = defineRule({
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
     /** Added to the denominator, >= 0; default 1e-16. */
     eps: { default: 1e-16, range: { min: 0 } },
-    /** Added to the variance in every update, and kept there, >= 0; default 1e-16. */
+    /** Added to the variance in every update, where it stays, >= 0; default 1e-16. */
     epsRoot: { default: 1e-16, range: { min: 0 } },
     /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },

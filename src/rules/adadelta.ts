@@ -1,4 +1,4 @@
-// Adadelta (Zeiler 2012), as torch.optim.Adadelta: steps in the parameters' own unit, from a mean square of the steps.
+// Adadelta (Zeiler 2012), as in torch.optim.Adadelta: steps in the parameters' own unit, from a mean square of the steps.
 //
 //   g ← g + weightDecay·p
 //   v ← ρ v + (1-ρ) g²
@@ -8,13 +8,13 @@
 import wgsl from "../../shaders/rules/adadelta.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adadelta, as torch.optim.Adadelta. */
+/** Adadelta, as in torch.optim.Adadelta. */
 export const adadelta = defineRule({
   name: "adadelta",
   source: "Zeiler 2012; torch.optim.Adadelta",
   usualRate: 1,
   hypers: {
-    /** What the step is multiplied by, >= 0; default 1. */
+    /** Factor of the step, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
     /** Decay of both mean squares, in [0, 1]; default 0.9. */
     rho: { default: 0.9, range: { min: 0, max: 1 } },

@@ -1,30 +1,30 @@
-// Adafactor (Shazeer and Stern 2018), as torch.optim.Adafactor: of a matrix's second moment only the means of its rows and
-// columns are kept, and the step is proportional to the size of the tensor.
+// Adafactor (Shazeer and Stern 2018), as in torch.optim.Adafactor: a matrix's second moment is kept only as the means of its rows
+// and columns, and the step is proportional to the size of the tensor.
 //
 //   w = t^beta2Decay,  ρ = min(lr, 1/√t),  α = ρ · max(eps2, RMS(p))
 //   matrices: row, column ← lerp(·, mean of g², w),  V = row · column / max(mean of row, eps1);  else V ← lerp(V, g², w)
 //   U = g / √max(V, eps1²)
 //   p ← keep·p - α / max(1, RMS(U) / d) · U                keep = 1 - lr·weightDecay
 //
-// Tensors with more than two dimensions are stacks of matrices, each with means of its own.
+// Tensors with more than two dimensions are stacks of matrices, each with its own means.
 import wgsl from "../../shaders/rules/adafactor.wgsl?raw";
 import { factoredStage } from "../engines/stages/factored.ts";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { defineRule } from "./rule.ts";
 
-/** Adafactor, as torch.optim.Adafactor. */
+/** Adafactor, as in torch.optim.Adafactor. */
 export const adafactor = defineRule({
   name: "adafactor",
   source: "Shazeer and Stern 2018; torch.optim.Adafactor",
   usualRate: 0.1,
   hypers: {
-    /** The largest rate relative to the size of the tensor, >= 0; default 1e-2. */
+    /** Upper bound of the rate relative to the size of the tensor, >= 0; default 1e-2. */
     lr: { default: 1e-2, range: { min: 0 } },
-    /** The power of t that the second moment goes towards the new one by, <= 0; default -0.8. */
+    /** The share by which the second moment moves towards g² is this power of t, <= 0; default -0.8. */
     beta2Decay: { default: -0.8, range: { max: 0 } },
-    /** The least root of the second moment, and the least mean of the rows, >= 0; default 2^-23, float32's precision. */
+    /** Lower bound of the second moment's root and of the rows' mean, >= 0; default 2^-23, float32's precision. */
     eps1: { default: 2 ** -23, range: { min: 0 } },
-    /** The least root mean square of a tensor's parameters, >= 0; default 1e-3. */
+    /** Lower bound of the root mean square of a tensor's parameters, >= 0; default 1e-3. */
     eps2: { default: 1e-3, range: { min: 0 } },
     /** The largest root mean square of the scaled gradient that passes unclipped, > 0; default 1. */
     d: { default: 1, range: { above: 0 } },
@@ -66,7 +66,7 @@ export const adafactor = defineRule({
   },
 });
 
-/** The second moment after this gradient: of a factored tensor it has moved already. */
+/** The second moment after this gradient: for a factored tensor it has moved already. */
 function moment(v: number, g: number, share: number, factored: number): number {
   return factored !== 0 ? v : v + share * (g * g - v);
 }

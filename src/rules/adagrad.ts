@@ -1,4 +1,4 @@
-// Adagrad (Duchi, Hazan and Singer 2011), as torch.optim.Adagrad:
+// Adagrad (Duchi, Hazan and Singer 2011), as in torch.optim.Adagrad:
 //
 //   g ← g + weightDecay·p
 //   S ← S + g²                          S starts at initialAccumulatorValue
@@ -6,7 +6,7 @@
 import wgsl from "../../shaders/rules/adagrad.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adagrad, as torch.optim.Adagrad. */
+/** Adagrad, as in torch.optim.Adagrad. */
 export const adagrad = defineRule({
   name: "adagrad",
   source: "Duchi, Hazan and Singer 2011; torch.optim.Adagrad",
@@ -16,7 +16,7 @@ export const adagrad = defineRule({
     lr: { default: 1e-2, range: { min: 0 } },
     /** How fast the rate falls: update t has lr / (1 + (t-1)·lrDecay); >= 0, default 0. */
     lrDecay: { default: 0, range: { min: 0 } },
-    /** What the sum of squares starts at, read at the first update; >= 0, default 0. */
+    /** Initial value of the sum of squares, read at the first update; >= 0, default 0. */
     initialAccumulatorValue: { default: 0, range: { min: 0 } },
     /** Added to the denominator, >= 0; default 1e-10. */
     eps: { default: 1e-10, range: { min: 0 } },

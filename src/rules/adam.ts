@@ -19,9 +19,9 @@ const adamFlags = {
 const adamwFlags = {
   ...adamFlags,
   /**
-   * Take the decay off together with the step, `p - (lr·weightDecay·p + step)`, in place of `(1 - lr·weightDecay)·p - step`: some ten
-   * times closer to float64 over a thousand updates, since float32 rounds 1 - lr·weightDecay the same way every time, but not
-   * torch's bits; default false.
+   * Subtract the decay together with the step, `p - (lr·weightDecay·p + step)`, in place of `(1 - lr·weightDecay)·p - step`:
+   * about ten times closer to float64 over a thousand updates, since float32 rounds 1 - lr·weightDecay the same way every time,
+   * but not torch's result to the bit; default false.
    */
   subtractDecay: false,
 };
@@ -43,7 +43,7 @@ function adamFamily<F extends { amsgrad: boolean; subtractDecay?: boolean }>(
       beta2: { default: 0.999, range: { min: 0, below: 1 } },
       /** Added to the denominator, >= 0; default 1e-8. */
       eps: { default: 1e-8, range: { min: 0 } },
-      /** Weight decay, >= 0: added to the gradient (adam, default 0) or taken off the parameter (adamw, default 0.01). */
+      /** Weight decay, >= 0: added to the gradient (adam, default 0) or subtracted from the parameter (adamw, default 0.01). */
       weightDecay: { default: weightDecay, range: { min: 0 } },
     },
     flags,
@@ -78,14 +78,14 @@ function adamFamily<F extends { amsgrad: boolean; subtractDecay?: boolean }>(
   });
 }
 
-/** Adam with L2 decay, as torch.optim.Adam. */
+/** Adam with L2 decay, as in torch.optim.Adam. */
 export const adam = /* @__PURE__ */ adamFamily("adam", "Kingma and Ba 2015; torch.optim.Adam", {
   decoupled: false,
   weightDecay: 0,
   flags: adamFlags,
 });
 
-/** Adam with decoupled weight decay, as torch.optim.AdamW. */
+/** Adam with decoupled weight decay, as in torch.optim.AdamW. */
 export const adamw = /* @__PURE__ */ adamFamily("adamw", "Loshchilov and Hutter 2019; torch.optim.AdamW", {
   decoupled: true,
   weightDecay: 0.01,

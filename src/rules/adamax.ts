@@ -1,5 +1,5 @@
 // Adamax (Kingma and Ba 2015, section 7): Adam with the gradient's largest magnitude so far, decaying, in place of its
-// second moment, as torch.optim.Adamax:
+// second moment, as in torch.optim.Adamax:
 //
 //   g ← g + weightDecay·p
 //   m ← m + (1-β1)(g - m),  u ← max(β2 u, |g| + eps)
@@ -7,7 +7,7 @@
 import wgsl from "../../shaders/rules/adamax.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adam by the largest magnitude, as torch.optim.Adamax. */
+/** Adam with the largest magnitude, as in torch.optim.Adamax. */
 export const adamax = defineRule({
   name: "adamax",
   source: "Kingma and Ba 2015, section 7; torch.optim.Adamax",

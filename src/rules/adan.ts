@@ -1,16 +1,15 @@
-// Adan (Xie et al. 2022): Nesterov momentum from the change of the gradient, as optax.adan:
+// Adan (Xie et al. 2022): Nesterov momentum from the change of the gradient, as in optax.adan:
 //
 //   d = g - previous g, 0 in the first update;  s = g + (1-β2) d
 //   m ← m + (1-β1)(g - m),  c ← c + (1-β2)(d - c),  v ← β3 v + (1-β3) s²
 //   p ← p - lr ((m / bc1 + (1-β2) c / bc2) / (√(v / bc3 + epsRoot) + eps) + weightDecay·p)
 //
-// bcN = 1-βN^t. The paper's betas are 1 less these, and yet its factor of d and c is 1 less its own β2: what is 0.92
-// there is 0.08 in Optax, and so here. The paper's decay divides by 1 + lr·weightDecay, Optax's
-// subtracts lr·weightDecay·p.
+// bcN = 1-βN^t. The paper's betas are 1 minus these, and yet its factor of d and c is 1 minus its own β2: 0.92 there is 0.08 in
+// Optax, and so here. The paper's decay divides by 1 + lr·weightDecay, Optax's subtracts lr·weightDecay·p.
 import wgsl from "../../shaders/rules/adan.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adaptive Nesterov momentum, as optax.adan. */
+/** Adaptive Nesterov momentum, as in optax.adan. */
 export const adan = defineRule({
   name: "adan",
   source: "Xie et al. 2022; optax.adan",

@@ -1,4 +1,4 @@
-// AdEMAMix (Pagliardini et al. 2024): Adam with a second, much slower mean of gradients, as optax.contrib.ademamix:
+// AdEMAMix (Pagliardini et al. 2024): Adam with a second, much slower mean of gradients, as in optax.contrib.ademamix:
 //
 //   m ← m + (1-β1)(g - m),  slow ← slow + (1-β3)(g - slow),  v ← β2 v + (1-β2) g²
 //   p ← p - lr ((m / bc1 + alpha·slow) / (√(v / bc2 + epsRoot) + eps) + weightDecay·p)
@@ -8,20 +8,20 @@
 import wgsl from "../../shaders/rules/ademamix.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** AdamW with a fast and a slow mean of gradients, as optax.contrib.ademamix. */
+/** AdamW with a fast and a slow mean of gradients, as in optax.contrib.ademamix. */
 export const ademamix = defineRule({
   name: "ademamix",
   source: "Pagliardini et al. 2024; optax.contrib.ademamix",
   hypers: {
     /** Learning rate, >= 0; default 1e-3. */
     lr: { default: 1e-3, range: { min: 0 } },
-    /** Decay of the fast mean, in [0, 1); default 0.9. Where it is always 0, that mean is not kept. */
+    /** Decay of the fast mean, in [0, 1); default 0.9. If it is always 0, that mean is not kept. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
     /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
     /** Decay of the slow mean, in [0, 1); default 0.9999. */
     beta3: { default: 0.9999, range: { min: 0, below: 1 } },
-    /** Weight of the slow mean, >= 0; default 5. Where it is always 0, that mean is not kept. */
+    /** Weight of the slow mean, >= 0; default 5. If it is always 0, that mean is not kept. */
     alpha: { default: 5, range: { min: 0 } },
     /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },

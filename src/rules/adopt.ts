@@ -1,16 +1,16 @@
-// ADOPT (Taniguchi et al. 2024): the gradient is divided by the second moment of those before it, and only then
-// averaged, as optax.contrib.adopt:
+// ADOPT (Taniguchi et al. 2024): the gradient is divided by the second moment of earlier ones, and only then averaged, as in
+// optax.contrib.adopt:
 //
 //   u = g / max(√v, eps), clamped to ±(t-1)^clipExponent
 //   m ← m + (1-β1)(u - m),  then v ← β2 v + (1-β2) g²        in the first update m stays 0, v ← g²
 //   p ← p - lr (d + weightDecay·p)                      d = m, or with nesterov m + (1-β1)(u - m) again
 //
-// The first update moves parameters by the decay alone. optax.contrib.adopt has no decay; ours is what optax.add_decayed_weights
-// makes of it.
+// The first update moves parameters only by the decay. optax.contrib.adopt has no decay; ours is that of
+// optax.add_decayed_weights.
 import wgsl from "../../shaders/rules/adopt.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adam with the order of dividing and averaging changed, as optax.contrib.adopt. */
+/** Adam that divides before it averages, as in optax.contrib.adopt. */
 export const adopt = defineRule({
   name: "adopt",
   source: "Taniguchi et al. 2024; optax.contrib.adopt",
@@ -21,9 +21,9 @@ export const adopt = defineRule({
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
     /** Decay of the second moment, in [0, 1); default 0.9999. */
     beta2: { default: 0.9999, range: { min: 0, below: 1 } },
-    /** What the root of the second moment counts as at least, >= 0; default 1e-6. */
+    /** Lower bound of the second moment's root, >= 0; default 1e-6. */
     eps: { default: 1e-6, range: { min: 0 } },
-    /** The power of t - 1 that a scaled gradient is clamped to, >= 0; default 0.25. */
+    /** A scaled gradient is clamped to this power of t - 1, >= 0; default 0.25. */
     clipExponent: { default: 0.25, range: { min: 0 } },
     /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
@@ -39,7 +39,7 @@ export const adopt = defineRule({
     // The update subtracts the decay with the step, which rounds less; modifiers read `keep`.
     keep: 1 - h.lr * h.weightDecay,
     decay: h.lr * h.weightDecay,
-    // If v is 0, as in the first update, only eps is left to divide by: at least the smallest normal float32.
+    // If v is 0, as in the first update, eps is the whole divisor: at least the smallest normal float32.
     eps: Math.max(h.eps, 2 ** -126),
     limit: (t - 1) ** h.clipExponent,
     share: t === 1 ? 0 : 1 - h.beta1,

@@ -1,16 +1,16 @@
-// Averaged stochastic gradient descent (Polyak and Juditsky 1992), as torch.optim.ASGD:
+// Averaged stochastic gradient descent (Polyak and Juditsky 1992), as in torch.optim.ASGD:
 //
 //   g ← g + weightDecay·p
 //   p ← (1 - lambd·η)·p - η·g
 //   a ← a + μ (p - a)                   p itself where μ = 1
 //   η ← lr / (1 + lambd·lr·t)^alpha,  μ ← 1 / max(1, t - t0)
 //
-// η and μ are those that the update before left behind (η starts at lr, μ at 1), so a changed lr acts one update late.
-// a is the parameter to evaluate with.
+// η and μ are those left by the update before (η starts at lr, μ at 1), so a changed lr takes effect one update late. a is the
+// parameter to evaluate with.
 import wgsl from "../../shaders/rules/asgd.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Averaged SGD, as torch.optim.ASGD. */
+/** Averaged SGD, as in torch.optim.ASGD. */
 export const asgd = defineRule({
   name: "asgd",
   source: "Polyak and Juditsky 1992; torch.optim.ASGD",

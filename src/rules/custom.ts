@@ -5,16 +5,16 @@ import { isOptions, readRecord } from "../base/options.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
 import { defaultsOf, type Rule, defineRule as ruleOf } from "./rule.ts";
 
-/** What the optimizer calls something else. */
+/** Names that the optimizer uses itself. */
 const reserved = ["p", "step", "decay", "ema", "swa", "lookahead", "params", "gradients", "evaluation", "accumulated"];
 
 /**
  * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its
  * name.
  *
- * @throws OptionError for a definition that lacks a field, slots and scalars that are called as what the optimizer keeps, fixed
- * slots without a start, and columns that are not numbers under the defaults; the function, for arguments of any other kind than it takes. WGSL is
- * checked when it is compiled.
+ * @throws OptionError for a definition that lacks a field, slots and scalars with names that the optimizer uses itself, fixed
+ * slots without a start, and columns that are not numbers under the defaults; the function, for arguments of any other kind than
+ * it takes. WGSL is checked when it is compiled.
  */
 export const defineRule: typeof ruleOf = (definition) => {
   checkDefinition(definition as unknown as Rule);

@@ -8,8 +8,8 @@
 //   d ← max(d, min(n / ((1-√β2) ‖s‖₁), growthRate·d))
 //   p ← p - m / (√v + eps)                    with decoupledWeightDecay also - δ·weightDecay·p
 //
-// Operations and defaults follow DAdaptAdam in facebookresearch/dadaptation (releases 3.x, as in the paper's last
-// version); optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere d stays as it is; optax gets NaN.
+// Operations and defaults follow DAdaptAdam in facebookresearch/dadaptation (releases 3.x, as in the paper's last version);
+// optax.contrib.dadapt_adamw is this with both flags. Where s is 0 everywhere, d stays; optax gets NaN.
 import wgsl from "../../shaders/rules/dadapt_adam.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { type Cell, defineRule } from "./rule.ts";
@@ -46,30 +46,30 @@ function advance(x: Cell<"m" | "v" | "s">, g: number, h: Columns, delta: number)
   x.s = h.sqrtBeta2 * x.s + h.oneMinusSqrtBeta2 * dg;
 }
 
-/** D-Adaptation with Adam, as DAdaptAdam of facebookresearch/dadaptation: a rate that is an estimate. */
+/** D-Adaptation with Adam, as in DAdaptAdam of facebookresearch/dadaptation: the rate is an estimate. */
 export const dadaptAdam = defineRule({
   name: "dadaptAdam",
   source: "Defazio and Mishchenko 2023, Learning-Rate-Free Learning by D-Adaptation; facebookresearch/dadaptation",
   usualRate: 1,
   findsRate: true,
   hypers: {
-    /** What the estimated rate is multiplied by, >= 0; default 1. */
+    /** Factor of the estimated rate, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
     /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
-    /** Decay of the second moment, and with its root of the sums behind the estimate, in [0, 1); default 0.999. */
+    /** Decay of the second moment; its root is that of the sums behind the estimate; in [0, 1), default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
     /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
-    /** Weight decay, >= 0, added to the gradient or taken off the parameter; default 0. */
+    /** Weight decay, >= 0, added to the gradient or subtracted from the parameter; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
-    /** The first estimate, too small rather than too large; > 0, default 1e-6. */
+    /** The first estimate, which should rather be too small than too large; > 0, default 1e-6. */
     d0: { default: 1e-6, range: { above: 0 } },
-    /** The most that an estimate is multiplied by in one update, >= 1; default 1e30, which is no limit. */
+    /** Largest factor of the estimate in one update, >= 1; default 1e30, which is no limit. */
     growthRate: { default: 1e30, range: { min: 1 } },
   },
   flags: {
-    /** Take the decay off the parameter, as AdamW does; default false. */
+    /** Subtract the decay from the parameter, as AdamW does; default false. */
     decoupledWeightDecay: false,
     /** Correct the bias of both moments, as Adam does; default false. */
     useBiasCorrection: false,

@@ -5,21 +5,21 @@
 //   r ← max(r, ‖p - p0‖),  G ← G + ‖g‖²
 //   p ← p - lr · r / √(G + eps) · g
 //
-// r starts at repsRel·(1 + ‖p0‖), or at initDistance where that is above 0; with initLr above 0 it starts at 0 and the
-// first update has the rate lr·initLr. These are the heuristic, distance and learning_rate of optax.contrib.dog's
-// init_step; operations and defaults are that function's too.
+// r starts at repsRel·(1 + ‖p0‖), or at initDistance if that is above 0; with initLr above 0 it starts at 0 and the first update
+// has the rate lr·initLr. These are the heuristic, distance and learning_rate of optax.contrib.dog's init_step; operations and
+// defaults are that function's too.
 import wgsl from "../../shaders/rules/dog.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { defineRule } from "./rule.ts";
 
-/** Distance over gradients, as optax.contrib.dog. */
+/** Distance over gradients, as in optax.contrib.dog. */
 export const dog = defineRule({
   name: "dog",
   source: "Ivgi et al. 2023, DoG is SGD's Best Friend; optax.contrib.dog",
   usualRate: 3,
   findsRate: true,
   hypers: {
-    /** What the rate found is multiplied by, >= 0; default 1. */
+    /** Factor of the rate found, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
     /** The first distance as a share of 1 + ‖p0‖, >= 0; default 1e-6, and 1e-4 is advised with batch normalization. */
     repsRel: { default: 1e-6, range: { min: 0 } },
@@ -38,7 +38,7 @@ export const dog = defineRule({
   fixed: ["params0"],
   conflict: (_, used) =>
     used("initLr") && used("initDistance") ? "initLr and initDistance are both set, of which one may be" : undefined,
-  // What starts the distance is 0 from the second update on.
+  // The terms that start the distance are 0 from the second update on.
   row: (h, t) => ({
     lr: h.lr,
     repsRel: t === 1 && h.initDistance === 0 && h.initLr === 0 ? h.repsRel : 0,

@@ -6,11 +6,11 @@
 //   m ← m + (1-β1)(g - m),  v ← β2 v + (1-β2) g²
 //   p ← p - rate·d                            d = (m / bc1) / (√v / √bc2 + eps)
 //
-// bc1 = 1-β1^t, bc2 = 1-β2^t. Adam's operations follow torch.optim, as the paper's Adam-HD does; defaults and the decay
-// follow AdamHD in gbaydin/hypergradient-descent, from which this departs in two points: there eps is added before √v
-// is corrected, and the rate changes from one tensor to the next within an update. The rate is not kept above 0 there
-// either. What is added up is the drift from lr and not the rate, because hyperLr·⟨g, d⟩ is easily too small to change
-// a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
+// bc1 = 1-β1^t, bc2 = 1-β2^t. Adam's operations follow torch.optim, as the paper's Adam-HD does; defaults and the decay follow
+// AdamHD in gbaydin/hypergradient-descent, from which this departs in two points: there eps is added before √v is corrected, and
+// the rate changes from one tensor to the next within an update. The rate is not kept above 0 there either. The sum is the drift
+// from lr, not the rate, because hyperLr·⟨g, d⟩ is easily too small to change a float32 of the rate's size; lr can then have a
+// schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_adam.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { defineRule } from "./rule.ts";
@@ -36,7 +36,7 @@ export const hypergradientAdam = defineRule({
   },
   flags: {},
   slots: ["m", "v"],
-  // The factors that formed the last direction from its moments; before the first update any that turn 0 into 0 will do.
+  // The factors that formed the last direction from its moments; before the first update, any that turn 0 into 0 will do.
   carry: {
     names: ["unbias1", "sqrtBias2", "eps"],
     start: () => ({ unbias1: 1, sqrtBias2: 1, eps: 1 }),
@@ -60,7 +60,7 @@ export const hypergradientAdam = defineRule({
     stage: reductionStage,
     scope: "all",
     sums: ["inner"],
-    // The rate is kept to be read; the update adds its own group's lr to the drift.
+    // The rate is kept for reading; the update adds its own group's lr to the drift.
     scalars: { drift: 0, rate: "lr" },
     measure(x, gradient, h) {
       const direction = (h.lastUnbias1 * x.m) / (Math.sqrt(x.v) / h.lastSqrtBias2 + h.lastEps);

@@ -6,9 +6,9 @@
 //   b ← momentum·b + share·g                  share = 1 in the first update, then 1 - dampening
 //   p ← p - rate·d                            d = b, or with nesterov g + momentum·b, or g while momentum is 0
 //
-// Operations and defaults follow SGDHD in gbaydin/hypergradient-descent, where lr is required; ours is 1e-3. The rate
-// is not kept above 0 there either. What is added up is the drift from lr and not the rate, because hyperLr·⟨g, d⟩ is
-// easily too small to change a float32 of the rate's size; and so lr may have a schedule, or differ between groups.
+// Operations and defaults follow SGDHD in gbaydin/hypergradient-descent, where lr is required; ours is 1e-3. The rate is not kept
+// above 0 there either. The sum is the drift from lr, not the rate, because hyperLr·⟨g, d⟩ is easily too small to change a
+// float32 of the rate's size; lr can then have a schedule, or differ between groups.
 import wgsl from "../../shaders/rules/hypergradient_sgd.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { defineRule } from "./rule.ts";
@@ -53,7 +53,7 @@ export const hypergradientSgd = defineRule({
     stage: reductionStage,
     scope: "all",
     sums: ["inner"],
-    // The rate is kept to be read; the update adds its own group's lr to the drift.
+    // The rate is kept for reading; the update adds its own group's lr to the drift.
     scalars: { drift: 0, rate: "lr" },
     measure: (x, g, h) => ({ inner: (g + h.weightDecay * x.p) * x.direction }),
     conclude(s, r, h) {

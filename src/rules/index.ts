@@ -1,4 +1,4 @@
-// The registry of rules: which there are by name, for configs in JSON, the laws and the documentation.
+// The registry of rules by name, for configs in JSON, the laws and the documentation.
 
 import type { Synonyms } from "../base/names.ts";
 import { adabelief } from "./adabelief.ts";
@@ -32,7 +32,7 @@ import { sgd } from "./sgd.ts";
 import { signum } from "./signum.ts";
 import { yogi } from "./yogi.ts";
 
-/** Other words for rules. */
+/** Synonyms of rules. */
 export const ruleWords: Synonyms = {
   gd: "sgd",
   gradientdescent: "sgd",
@@ -47,7 +47,7 @@ export const ruleWords: Synonyms = {
   distanceovergradients: "dog",
 };
 
-/** What others have as a rule and is an option of one here, by folded word. */
+/** Rules elsewhere that are options of a rule here, by folded word. */
 export const ruleHints: Synonyms = {
   momentum: "sgd with momentum",
   sgdm: "sgd with momentum",

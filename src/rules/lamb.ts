@@ -17,14 +17,14 @@ type Columns = Readonly<
   >
 >;
 
-/** Advances the moments of `x`; gives u. */
+/** Advances the moments of `x`; returns u. */
 function advance(x: Cell<"m" | "v">, g: number, h: Columns): number {
   x.m = h.beta1 * x.m + h.oneMinusBeta1 * g;
   x.v = h.beta2 * x.v + h.oneMinusBeta2 * g * g;
   return (h.unbias1 * x.m) / (Math.sqrt(h.unbias2 * x.v + h.epsRoot) + h.eps) + h.weightDecay * x.p;
 }
 
-/** LAMB, as optax.lamb. */
+/** LAMB, as in optax.lamb. */
 export const lamb = defineRule({
   name: "lamb",
   source: "You et al. 2020, Large Batch Optimization for Deep Learning; optax.lamb",

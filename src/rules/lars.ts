@@ -4,13 +4,13 @@
 //   b ← momentum·b + lr · φ · u               φ = trustCoefficient·‖p‖ / (‖u‖ + eps), or 1 where either norm is 0
 //   p ← p - b                                 with nesterov p ← p - (lr · φ · u + momentum·b)
 //
-// The norms are Euclidean, over one tensor; the buffer holds steps, so a rate that changes acts on later gradients
-// only. Operations and defaults follow optax.lars, which has no default lr; ours is 1. Its masks are groups here.
+// The norms are Euclidean, over one tensor; the buffer holds steps, so a changed rate affects only later gradients. Operations
+// and defaults follow optax.lars, which has no default lr; ours is 1. Its masks are groups here.
 import wgsl from "../../shaders/rules/lars.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { defineRule } from "./rule.ts";
 
-/** LARS, as optax.lars. */
+/** LARS, as in optax.lars. */
 export const lars = defineRule({
   name: "lars",
   source: "You et al. 2017, Large Batch Training of Convolutional Networks; optax.lars",
@@ -22,7 +22,7 @@ export const lars = defineRule({
     momentum: { default: 0.9, range: { min: 0 } },
     /** L2 decay, added to the gradient, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
-    /** The share of ‖p‖ that a step has at rate 1, >= 0; default 1e-3. */
+    /** The ratio of a step to ‖p‖ at rate 1, >= 0; default 1e-3. */
     trustCoefficient: { default: 1e-3, range: { min: 0 } },
     /** Added to ‖u‖, >= 0; default 0. */
     eps: { default: 0, range: { min: 0 } },

@@ -1,4 +1,4 @@
-// Lion (Chen et al. 2023), as optax.lion: the sign of a momentum that looks further ahead than the one it keeps.
+// Lion (Chen et al. 2023), as in optax.lion: the sign of a momentum that looks further ahead than the one it keeps.
 //
 //   c = β1 m + (1-β1) g
 //   m ← β2 m + (1-β2) g
@@ -7,7 +7,7 @@ import wgsl from "../../shaders/rules/lion.wgsl?raw";
 import { defineRule } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
-/** Lion, as optax.lion. */
+/** Lion, as in optax.lion. */
 export const lion = defineRule({
   name: "lion",
   source: "Chen et al. 2023; optax.lion",
@@ -27,7 +27,7 @@ export const lion = defineRule({
   slots: ["m"],
   row: (h) => ({
     keep: 1 - h.lr * h.weightDecay,
-    // Rounded to float32, 1 - decay errs alike in every update, and that adds up; decay does not.
+    // Rounded to float32, 1 - decay has the same error in every update, which adds up; decay does not.
     decay: h.lr * h.weightDecay,
     beta1: h.beta1,
     oneMinusBeta1: 1 - h.beta1,

@@ -1,4 +1,4 @@
-// MADGRAD (Defazio and Jelassi 2021), as the authors' madgrad.MADGRAD: dual averaging, with a cube root for the step size.
+// MADGRAD (Defazio and Jelassi 2021), as in the authors' madgrad.MADGRAD: dual averaging, with a cube root for the step size.
 //
 //   g ← g + l2·p                        l2 = weightDecay, 0 with decoupledWeightDecay
 //   λ = lr'·√t                          lr' = lr + eps, or 0 where lr is 0
@@ -6,19 +6,19 @@
 //   z = x0 - s / (∛v + eps)             x0 is the parameter before the first update
 //   p ← p - decay·p - (1-momentum)·(p - z)     decay = lr'·weightDecay with decoupledWeightDecay, else 0
 //
-// While momentum is 0, p would be z except for the decay, so x0 is p + s / (∛v + eps), before s and v change, and where momentum
-// is never anything else x0 is not kept at all. p - z is computed as (p - x0) + s / (∛v + eps), which loses no digits where p and z
-// hardly differ. Departure: a quotient whose denominator is 0 (eps = 0) is 0 there too.
+// While momentum is 0, p would be z except for the decay, so x0 is p + s / (∛v + eps), before s and v change, and if momentum is
+// always 0, x0 is not kept at all. p - z is computed as (p - x0) + s / (∛v + eps), which loses no digits when p and z hardly
+// differ. Departure: a quotient whose denominator is 0 (eps = 0) is 0 there too.
 import wgsl from "../../shaders/rules/madgrad.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** s / (∛v + eps), where nothing has been summed 0. */
+/** s / (∛v + eps); 0 where nothing has been summed. */
 function quotient(s: number, v: number, eps: number): number {
   const root = Math.cbrt(v) + eps;
   return s / (root === 0 ? 1 : root);
 }
 
-/** MADGRAD, as its authors' madgrad.MADGRAD. */
+/** MADGRAD, as in its authors' madgrad.MADGRAD. */
 export const madgrad = defineRule({
   name: "madgrad",
   source: "Defazio and Jelassi 2021; madgrad.MADGRAD of its authors",
@@ -29,11 +29,11 @@ export const madgrad = defineRule({
     momentum: { default: 0.9, range: { min: 0, below: 1 } },
     /** Added to the denominator, and to lr, >= 0; default 1e-6. */
     eps: { default: 1e-6, range: { min: 0 } },
-    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
+    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` subtracted from the parameter; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {
-    /** Take the decay off the parameter, as AdamW does; default false. */
+    /** Subtract the decay from the parameter, as AdamW does; default false. */
     decoupledWeightDecay: false,
   },
   slots: ["s", "v", "x0"],

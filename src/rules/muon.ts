@@ -1,16 +1,16 @@
-// Muon (Jordan et al. 2024), as torch.optim.Muon with the iteration in full precision: momentum whose matrix is brought
-// close to the nearest orthogonal one. For matrices; other tensors go to the rule `fallback`. PyTorch iterates in bfloat16,
-// so trajectories that it recorded differ by about 1e-3.
+// Muon (Jordan et al. 2024), as in torch.optim.Muon with the iteration in full precision: the momentum matrix is brought close to
+// the nearest orthogonal one. For matrices; other tensors go to the rule `fallback`. PyTorch iterates in bfloat16, so its
+// recorded trajectories differ by about 1e-3.
 //
 //   b ← b + (1-momentum)(g - b)
 //   u = b, or with nesterov g + momentum (b - g)
 //   X = u / max(‖u‖, eps), five times  A = XXᵀ,  X ← (a + bA + cA²)X      a, b, c = 3.4445, -4.775, 2.0315
 //   p ← keep·p - s·X        keep = 1 - lr·weightDecay,  s = lr·√max(1, outputs/inputs)
 //
-// torch takes rows for outputs, since torch.nn.Linear keeps [outputs, inputs]; here the tensor's `layout` says which side
-// they are, by default the columns. With matchRms s = lr·0.2·√max(outputs, inputs), so that a rate that suits AdamW suits
-// Muon too (Liu et al. 2025). With polarExpress each of the five steps has a, b and c of its own, which bring singular values
-// from 1e-3 on closer to 1 (Amsel et al. 2025).
+// torch takes rows as outputs, since torch.nn.Linear keeps [outputs, inputs]; here the tensor's `layout` decides, by default the
+// columns. With matchRms, s = lr·0.2·√max(outputs, inputs), so that a rate that suits AdamW suits Muon too (Liu et al. 2025).
+// With polarExpress, each of the five steps has its own a, b and c, which bring singular values above 1e-3 closer to 1 (Amsel et
+// al. 2025).
 import wgsl from "../../shaders/rules/muon.wgsl?raw";
 import { jordan, polarExpress } from "../engines/stages/newton_schulz.ts";
 import { orthogonaliseStage } from "../engines/stages/orthogonalise.ts";
@@ -18,7 +18,7 @@ import { reductionStage } from "../engines/stages/reduction.ts";
 import { fallbacks } from "../optimizer/fallback.ts";
 import { defineRule } from "./rule.ts";
 
-/** Orthogonalised momentum, as torch.optim.Muon; tensors that are not matrices go to `fallback`. */
+/** Orthogonalised momentum, as in torch.optim.Muon; tensors that are not matrices go to `fallback`. */
 export const muon = defineRule({
   name: "muon",
   source: "Jordan et al. 2024; torch.optim.Muon",
@@ -31,7 +31,7 @@ export const muon = defineRule({
     momentum: { default: 0.95, range: { min: 0, below: 1 } },
     /** Decoupled weight decay, >= 0; default 0.1. */
     weightDecay: { default: 0.1, range: { min: 0 } },
-    /** The least norm that a matrix is divided by, >= 0; default 1e-7. */
+    /** Lower bound of the norm that divides a matrix, >= 0; default 1e-7. */
     eps: { default: 1e-7, range: { min: 0 } },
   },
   flags: {
@@ -39,7 +39,7 @@ export const muon = defineRule({
     nesterov: true,
     /** Scale the step so that its root mean square is that of AdamW's; default false. */
     matchRms: false,
-    /** Take the coefficients of Polar Express (Amsel et al. 2025) in place of Jordan's; default false. */
+    /** Use the coefficients of Polar Express (Amsel et al. 2025) instead of Jordan's; default false. */
     polarExpress: false,
   },
   slots: ["momentum", "orthogonal"],
@@ -80,7 +80,7 @@ export const muon = defineRule({
   torchSteps: false,
 });
 
-/** As many steps as of Jordan's. */
+/** As many steps as Jordan's. */
 const express = /* @__PURE__ */ polarExpress(jordan.length);
 
 type Flags = Readonly<Record<"nesterov", boolean>>;

@@ -1,11 +1,11 @@
-// NAdam (Dozat 2016): Adam with Nesterov momentum that warms up, as torch.optim.NAdam:
+// NAdam (Dozat 2016): Adam with Nesterov momentum that warms up, as in torch.optim.NAdam:
 //
 //   g ← g + weightDecay·p                               or, decoupled, p ← (1 - lr·weightDecay) p
 //   m ← m + (1-β1)(g - m),  v ← β2 v + (1-β2) g²
 //   μ_t = β1 (1 - 0.96^(t·momentumDecay) / 2),  P_t = μ_1 ⋯ μ_t
 //   p ← p - (lr (1-μ_t) / (1-P_t) · g + lr μ_{t+1} / (1-P_{t+1}) · m) / (√v / √bc2 + eps)     bc2 = 1-β2^t
 //
-// μ_{t+1} is made of the hypers of update t; P_t of those that each update had.
+// μ_{t+1} uses the hypers of update t; P_t those of each update.
 import wgsl from "../../shaders/rules/nadam.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
@@ -14,26 +14,26 @@ function momentum(h: { readonly beta1: number; readonly momentumDecay: number },
   return h.beta1 * (1 - 0.5 * 0.96 ** (t * h.momentumDecay));
 }
 
-/** Adam with Nesterov momentum, as torch.optim.NAdam. */
+/** Adam with Nesterov momentum, as in torch.optim.NAdam. */
 export const nadam = defineRule({
   name: "nadam",
   source: "Dozat 2016; torch.optim.NAdam",
   hypers: {
     /** Learning rate, >= 0; default 2e-3. */
     lr: { default: 2e-3, range: { min: 0 } },
-    /** Decay of the first moment, and what the momentum warms up to, in [0, 1); default 0.9. */
+    /** Decay of the first moment, and the momentum's value after warm-up, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
     /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
     /** Added to the denominator, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
-    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
+    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` subtracted from the parameter; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
     /** How fast the momentum warms up from half of beta1, >= 0; default 4e-3. */
     momentumDecay: { default: 4e-3, range: { min: 0 } },
   },
   flags: {
-    /** Take the decay off the parameter, apart from the gradient, as AdamW does; default false. */
+    /** Subtract the decay from the parameter, apart from the gradient, as AdamW does; default false. */
     decoupledWeightDecay: false,
   },
   slots: ["m", "v"],

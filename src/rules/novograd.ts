@@ -1,6 +1,6 @@
 // NovoGrad (Ginsburg et al. 2019): momentum over gradients that are divided by a running norm of their tensor.
 //
-//   v ← β2 v + (1-β2) ‖g‖²                    one number a tensor; ‖g‖² itself in the first update
+//   v ← β2 v + (1-β2) ‖g‖²                    one number per tensor; ‖g‖² itself in the first update
 //   m ← β1 m + g / (√(v + epsRoot) + eps) + weightDecay·p
 //   p ← p - lr·m
 //
@@ -9,7 +9,7 @@ import wgsl from "../../shaders/rules/novograd.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { defineRule } from "./rule.ts";
 
-/** NovoGrad, as optax.novograd. */
+/** NovoGrad, as in optax.novograd. */
 export const novograd = defineRule({
   name: "novograd",
   source: "Ginsburg et al. 2019, Stochastic Gradient Methods with Layer-wise Adaptive Moments; optax.novograd",
@@ -25,7 +25,7 @@ export const novograd = defineRule({
     eps: { default: 1e-6, range: { min: 0 } },
     /** Added under the root, >= 0; default 0. */
     epsRoot: { default: 0, range: { min: 0 } },
-    /** Weight decay, >= 0, added to the gradient once that is divided; default 0. */
+    /** Weight decay, >= 0, added to the gradient after the division; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {},

@@ -1,5 +1,5 @@
-// Prodigy (Mishchenko and Defazio 2024): AdamW whose rate is an estimate d of the distance to the solution, which only
-// grows. With δ = lr·d·√(1-β2^t) / (1-β1^t) and the d of the update before:
+// Prodigy (Mishchenko and Defazio 2024): AdamW whose rate is an estimate d of the distance to the solution that only grows. With
+// δ = lr·d·√(1-β2^t) / (1-β1^t) and the d of the update before:
 //
 //   m ← β1 m + (1-β1) d·g,  v ← β2 v + (1-β2) (d·g)²
 //   s ← β3 s + (d / d0)·δ·g                   (d² / d0)·g with safeguardWarmup
@@ -7,9 +7,9 @@
 //   d ← max(d, dCoef · n / ‖s‖₁)
 //   p ← p - δ·(weightDecay·p + m / (√v + d·eps))        with the new d, and δ of the old one
 //
-// Operations and defaults follow optax.contrib.prodigy; its estim_lr0 and estim_lr_coef are d0 and dCoef, as the
-// authors call them. Where s is 0 everywhere d stays as it is, as in the authors' code; optax gets NaN. While d is small, p has hardly
-// left p0, and p0 - p is mostly what float32 has rounded: engines then differ in d, and by 2e-3 in parameters after 200 steps.
+// Operations and defaults follow optax.contrib.prodigy; its estim_lr0 and estim_lr_coef are d0 and dCoef, as the authors call
+// them. Where s is 0 everywhere, d stays, as in the authors' code; optax gets NaN. While d is small, p has hardly left p0, and p0
+// - p is mostly float32 rounding: engines then differ in d, and by 2e-3 in parameters after 200 steps.
 import wgsl from "../../shaders/rules/prodigy.wgsl?raw";
 import { reductionStage } from "../engines/stages/reduction.ts";
 import { type Cell, defineRule } from "./rule.ts";
@@ -25,7 +25,7 @@ function advance(x: Cell<"m" | "v" | "s">, g: number, h: Columns, d: number, saf
   x.s = h.beta3 * x.s + (d / h.d0) * (safeguard ? 1 : h.stepSize) * dg;
 }
 
-/** Prodigy, as optax.contrib.prodigy: a rate that is an estimate of the distance to the solution. */
+/** Prodigy, as in optax.contrib.prodigy: the rate is an estimate of the distance to the solution. */
 export const prodigy = defineRule({
   name: "prodigy",
   source:
@@ -33,19 +33,19 @@ export const prodigy = defineRule({
   usualRate: 1,
   findsRate: true,
   hypers: {
-    /** What the estimated rate is multiplied by, >= 0; default 1. */
+    /** Factor of the estimated rate, >= 0; default 1. */
     lr: { default: 1, range: { min: 0 } },
     /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
     /** Decay of the second moment, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
-    /** Decay of the sums behind the estimate, in [0, 1); default 0, which stands for √beta2. */
+    /** Decay of the sums behind the estimate, in [0, 1); default 0, which means √beta2. */
     beta3: { default: 0, range: { min: 0, below: 1 } },
     /** Added to the denominator, times d, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
-    /** The first estimate, too small rather than too large; > 0, default 1e-6. */
+    /** The first estimate, which should rather be too small than too large; > 0, default 1e-6. */
     d0: { default: 1e-6, range: { above: 0 } },
-    /** What each estimate is multiplied by, >= 0; default 1. */
+    /** Factor of each estimate, >= 0; default 1. */
     dCoef: { default: 1, range: { min: 0 } },
     /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },

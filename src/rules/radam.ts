@@ -1,4 +1,4 @@
-// RAdam (Liu et al. 2020): Adam whose step is scaled by how well the second moment is known yet, as torch.optim.RAdam:
+// RAdam (Liu et al. 2020): Adam whose step is scaled by how well the second moment is known so far, as in torch.optim.RAdam:
 //
 //   g ← g + weightDecay·p                               or, decoupled, p ← (1 - lr·weightDecay) p
 //   m ← m + (1-β1)(g - m),  v ← β2 v + (1-β2) g²
@@ -8,7 +8,7 @@
 import wgsl from "../../shaders/rules/radam.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Rectified Adam, as torch.optim.RAdam. */
+/** Rectified Adam, as in torch.optim.RAdam. */
 export const radam = defineRule({
   name: "radam",
   source: "Liu et al. 2020; torch.optim.RAdam",
@@ -22,11 +22,11 @@ export const radam = defineRule({
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
     /** Added to the denominator, before bias correction, >= 0; default 1e-8. */
     eps: { default: 1e-8, range: { min: 0 } },
-    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` taken off the parameter; default 0. */
+    /** Weight decay, >= 0: added to the gradient, or with `decoupledWeightDecay` subtracted from the parameter; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
   },
   flags: {
-    /** Take the decay off the parameter, apart from the gradient, as AdamW does; default false. */
+    /** Subtract the decay from the parameter, apart from the gradient, as AdamW does; default false. */
     decoupledWeightDecay: false,
   },
   slots: ["m", "v"],

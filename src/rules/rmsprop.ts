@@ -1,17 +1,17 @@
-// RMSprop (Tieleman and Hinton 2012), centered as in Graves 2013, as torch.optim.RMSprop:
+// RMSprop (Tieleman and Hinton 2012), centered as in Graves 2013, as in torch.optim.RMSprop:
 //
 //   g ← g + weightDecay·p
 //   v ← α v + (1-α) g²
 //   ḡ ← ḡ + (1-α)(g - ḡ)                with centered
 //   d = g / (√w + eps)                  w = v, or with centered v - ḡ²
 //   b ← momentum·b + d
-//   p ← p - lr·b                        while momentum is 0, p - lr·d, and b stays as it is
+//   p ← p - lr·b                        while momentum is 0, p - lr·d, and b is unchanged
 //
-// Departure: where rounding makes v - ḡ² negative it counts as 0, which torch lets become NaN.
+// Departure: where rounding makes v - ḡ² negative, it counts as 0; in torch the result is NaN.
 import wgsl from "../../shaders/rules/rmsprop.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** RMSprop with or without momentum and centering, as torch.optim.RMSprop. */
+/** RMSprop with or without momentum and centering, as in torch.optim.RMSprop. */
 export const rmsprop = defineRule({
   name: "rmsprop",
   source: "Tieleman and Hinton 2012, Graves 2013; torch.optim.RMSprop",

@@ -1,18 +1,18 @@
-// Rprop (Riedmiller and Braun 1993), as torch.optim.Rprop: every element has a step size of its own, and of the gradient
-// only the sign counts.
+// Rprop (Riedmiller and Braun 1993), as in torch.optim.Rprop: every element has its own step size, and only the sign of the
+// gradient counts.
 //
 //   s = sign(g)·sign(g')                g' is the last gradient, 0 before the first update and after a turn
 //   δ ← clamp(η δ, stepSizeMin, stepSizeMax)    η = etaPlus where s > 0, etaMinus where s < 0, else 1; δ starts at lr
 //   g ← 0 where s < 0
 //   p ← p - δ·sign(g),  g' ← g
 //
-// So lr counts in the first update only, which clamps it and takes the step. Departures: the signs are multiplied instead
-// of the gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
+// So lr counts only in the first update, which clamps it and takes the step. Departures: the signs are multiplied instead of the
+// gradients, whose product may underflow; and there is an L2 decay, g ← g + weightDecay·p, which torch lacks.
 import wgsl from "../../shaders/rules/rprop.wgsl?raw";
 import { defineRule } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
-/** Rprop, as torch.optim.Rprop. */
+/** Rprop, as in torch.optim.Rprop. */
 export const rprop = defineRule({
   name: "rprop",
   source: "Riedmiller and Braun 1993; torch.optim.Rprop",
@@ -20,9 +20,9 @@ export const rprop = defineRule({
   hypers: {
     /** The first step size, >= 0, read at the first update; default 1e-2. */
     lr: { default: 1e-2, range: { min: 0 } },
-    /** What a step size is multiplied by when the gradient changes sign, in (0, 1); default 0.5. */
+    /** Factor of a step size when the gradient changes sign, in (0, 1); default 0.5. */
     etaMinus: { default: 0.5, range: { above: 0, below: 1 } },
-    /** What a step size is multiplied by when the gradient keeps its sign, > 1; default 1.2. */
+    /** Factor of a step size when the gradient keeps its sign, > 1; default 1.2. */
     etaPlus: { default: 1.2, range: { above: 1 } },
     /** The smallest step size, >= 0; default 1e-6. */
     stepSizeMin: { default: 1e-6, range: { min: 0 } },

@@ -1,6 +1,6 @@
-// A rule: one optimizer's update, written twice. The GPU runs the WGSL fragment (shaders/rules/NAME.wgsl), which is held to the
-// twin. Both see the same cell, the same table row and the same scalars; everything that depends on the step alone is computed by
-// `row`, on the host, in float64. A rule is one value: its definition, and the function that makes its config.
+// A rule: one optimizer's update, written twice. The GPU runs the WGSL fragment (shaders/rules/NAME.wgsl), which is tested
+// against the twin. Both see the same cell, table row and scalars; everything that depends only on the step is computed by `row`,
+// on the host, in float64. A rule is one value: its definition, and the function that makes its config.
 
 import { OptionError, show } from "../base/errors.ts";
 import { defineFields, isOptions, type Range, readNumber } from "../base/options.ts";
@@ -12,21 +12,21 @@ import type { fallbacks } from "../optimizer/fallback.ts";
 import type { Scheduled } from "../schedules/schedule.ts";
 import type { SlotFormat } from "./slot_format.ts";
 
-/** One scalar of a rule: its default and what it may be at every step. */
+/** One scalar of a rule: its default, and its range at every step. */
 export interface Hyper {
-  /** The value where none is given. */
+  /** The default value. */
   readonly default: number;
-  /** The values that are allowed. */
+  /** The allowed values. */
   readonly range: Range;
 }
 
 /**
- * One parameter `p` with its slots, as the twin sees them, and what an update sets: `step`, and where decay is subtracted
- * apart from it `decay`. The parameter becomes `p - (decay + step)`. The WGSL struct `Cell` has the same fields as vec4f.
+ * One parameter `p` with its slots, as the twin sees them, and the results of an update: `step`, and `decay` if that is
+ * subtracted apart from it. The parameter becomes `p - (decay + step)`. The WGSL struct `Cell` has the same fields as vec4f.
  */
 export type Cell<Slot extends string> = { p: number; step: number; decay: number } & Record<Slot, number>;
 
-/** What a slot or scalar holds before the first update: a number, or a column of the first row. */
+/** The value of a slot or scalar before the first update: a number, or a column of the first row. */
 export type Start<C extends string> = number | C;
 
 /** Named numbers. */
@@ -36,30 +36,30 @@ export type Numbers<Names extends string> = Readonly<Record<Names, number>>;
 export type Names<T> = keyof T & string;
 
 /**
- * Host memory of a rule, for scalars that depend on the hypers of earlier steps (a product of momenta, a sum of weights).
- * It advances with completed updates only, in float64, and is saved with the state.
+ * Host memory of a rule, for scalars that depend on the hypers of earlier steps (a product of momenta, a sum of weights). It
+ * advances only with completed updates, in float64, and is saved with the state.
  */
 export interface Carry<H extends string, K extends string> {
-  /** What is carried from row to row. */
+  /** The values carried from row to row. */
   readonly names: readonly K[];
   /** Before the first update, from the hypers of that update. */
   start(hypers: Numbers<H>): Record<NoInfer<K>, number>;
-  /** After update number `t` (from 1), from what it was before it and the hypers of that update and the next. */
+  /** After update number `t` (from 1), from the values before it and the hypers of that update and the next. */
   next(carry: Numbers<K>, hypers: Numbers<H>, t: number, ahead: () => Numbers<H>): Record<NoInfer<K>, number>;
 }
 
 /**
- * Sums over a tensor, or over all tensors, that the update needs, and the scalars made of them. A step then takes three
+ * Sums over a tensor, or over all tensors, that the update needs, and the scalars made from them. A step then takes three
  * dispatches: `measure` over all elements, `conclude` for each tensor (or once), and the update.
  */
 export interface Reduction<F extends string, S extends string, C extends string, N extends string, A extends string> {
-  /** What takes the sums: `reductionStage`. */
+  /** The stage that takes the sums: `reductionStage`. */
   readonly stage: Stage;
   /** Whether sums are taken over each tensor or over all together. */
   readonly scope: "tensor" | "all";
   /** The terms that are added up, fields of the WGSL structs `Sums` (vec4f) and `Totals` (f32, and `count`). */
   readonly sums: readonly N[];
-  /** What is kept from step to step, saved with the state, and read by all three functions: WGSL struct `Scalars`. */
+  /** Scalars kept from step to step, saved with the state, and read by all three functions: WGSL struct `Scalars`. */
   readonly scalars: Readonly<Record<A, Start<NoInfer<C>>>>;
   /** `fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums`: the terms of one element. */
   measure(
@@ -74,34 +74,34 @@ export interface Reduction<F extends string, S extends string, C extends string,
 }
 
 /**
- * A second moment that is kept as its means along rows and along columns (Shazeer and Stern 2018). Before `measure`, the
- * means of the squared gradient move by `weight` towards the new ones; in the cell the slot then is row · column / mean. A
- * scalar of the reduction called `factored` is 1 for such tensors; the slot of the others is the rule's own to update.
+ * A second moment kept as its means along rows and along columns (Shazeer and Stern 2018). Before `measure`, the means of the
+ * squared gradient move by `weight` towards the new ones; in the cell the slot is then row · column / mean. A scalar of the
+ * reduction named `factored` is 1 for such tensors; for the others the rule updates the slot itself.
  */
 export interface Factored<S extends string, C extends string> {
-  /** What moves the means and makes elements of them: `factoredStage`. */
+  /** The stage that moves the means and computes elements from them: `factoredStage`. */
   readonly stage: Stage;
   /** The slot that is factored. */
   readonly slot: S;
-  /** The column that says how far the means move. */
+  /** The column with the share by which the means move. */
   readonly weight: C;
-  /** The column of the least mean that a division meets. */
+  /** The column with the lower bound of means in divisions. */
   readonly least: C;
 }
 
-/** Which tensors a rule takes: a sentence's "matrices", and their shapes. */
+/** The tensors that a rule accepts: a word for sentences ("matrices"), and their shapes. */
 export interface Only<W extends string = string> {
-  /** What the tensors must be, in words. */
+  /** The tensors' description, in words. */
   readonly what: W;
-  /** Whether a tensor of this shape is one. */
+  /** Whether the rule accepts a tensor of this shape. */
   takes(shape: readonly number[]): boolean;
   /** Reads the fallback rule; custom rules need not set it. @internal */
   readonly fallbacks?: typeof fallbacks;
 }
 
 /**
- * What {@link defineRule} takes. Names are camelCase here and snake_case in WGSL. All of them are inferred: hypers from `hypers`,
- * columns from what `row` returns, so `row` must come before the functions that read columns.
+ * The argument of {@link defineRule}. Names are camelCase here and snake_case in WGSL. All are inferred: hypers from `hypers`,
+ * columns from the result of `row`, so `row` must come before the functions that read columns.
  */
 export interface RuleDefinition<
   Hs extends Readonly<Record<string, Hyper>>,
@@ -125,22 +125,22 @@ export interface RuleDefinition<
   readonly slots: readonly S[];
   /** Those it keeps under these options; `used(hyper)` says whether a hyper is ever anything but 0. */
   activeSlots?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): readonly NoInfer<S>[];
-  /** How slots are stored, where that is not as float32. */
+  /** The formats of slots that are not stored as float32. */
   readonly formats?: Readonly<Partial<Record<NoInfer<S>, SlotFormat>>>;
-  /** What a slot holds before the first update, where that is not 0: also "p", the parameter as it is then. */
+  /** The values of slots before the first update, if not 0: also "p", the parameter at that moment. */
   readonly starts?: Readonly<Partial<Record<NoInfer<S>, Start<NoInfer<C> | "p">>>>;
-  /** Slots that keep what they start with: only the first update stores them. */
+  /** Slots that keep their initial value: only the first update stores them. */
   readonly fixed?: readonly NoInfer<S>[];
-  /** Checks options against each other: returns a sentence about what is wrong, or nothing. */
+  /** Checks options against each other: returns a sentence about the conflict, or nothing. */
   conflict?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): string | undefined;
-  /** Where the rule does not take every tensor; its options then have a `fallback`. */
+  /** Set if the rule does not accept every tensor; its options then have a `fallback`. */
   readonly only?: Only<W>;
-  /** What is carried from row to row on the host. */
+  /** Values carried from row to row on the host. */
   readonly carry?: Carry<Names<Hs>, K>;
   /**
-   * The scalars that the update reads, for update number `t` (from 1), from the values that the hypers have at it; `ahead`
-   * at the next. Its fields, the same for every step and in their order, are the columns of the table and the WGSL struct
-   * `Row`. Where decay multiplies the parameter apart from the gradient, a column `keep` holds the factor, as `cautiousDecay` asks.
+   * The scalars that the update reads, for update number `t` (from 1), from the hypers' values at it; `ahead` gives those at the
+   * next. Its fields, the same and in the same order for every step, are the columns of the table and the WGSL struct `Row`. If
+   * decay multiplies the parameter apart from the gradient, a column `keep` holds the factor, as `cautiousDecay` requires.
    */
   row(
     hypers: Numbers<Names<Hs>>,
@@ -149,16 +149,16 @@ export interface RuleDefinition<
     flags: Readonly<Record<Names<Fs>, boolean>>,
     ahead: () => Numbers<Names<Hs>>,
   ): Record<C, number>;
-  /** A slot of tensors with two dimensions or more of which only means along the last two are kept. */
+  /** A slot kept only as means along the last two dimensions, in tensors with two dimensions or more. */
   readonly factored?: Factored<NoInfer<S>, NoInfer<C>>;
   /** Sums that the update reads. */
   readonly reduction?: Reduction<Names<Fs>, S, C, N, A>;
   /**
-   * A slot that is recomputed in each update, between `conclude` and the update itself: `prepare` of every element, as a matrix
+   * A slot that every update recomputes, between `conclude` and the update itself: `prepare` of every element, as a matrix
    * brought close to the nearest orthogonal one by steps of Newton–Schulz. Not saved.
    */
   readonly orthogonalises?: {
-    /** What makes it: `orthogonaliseStage`. */
+    /** The stage that computes it: `orthogonaliseStage`. */
     readonly stage: Stage;
     readonly slot: NoInfer<S>;
     /** `fn prepare(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> vec4f`. */
@@ -170,45 +170,45 @@ export interface RuleDefinition<
       flags: Readonly<Record<Names<Fs>, boolean>>,
     ): number;
     /**
-     * The steps: of each the coefficients a, b and c of a·s + b·s³ + c·s⁵, which it makes of a singular value s; default five times
+     * The steps: for each the coefficients a, b and c of a·s + b·s³ + c·s⁵, its image of a singular value s; default five times
      * 3.4445, -4.775, 2.0315 (Jordan et al. 2024).
      */
     quintics?(flags: Readonly<Record<Names<Fs>, boolean>>): readonly Quintic[];
-    /** What the orthogonal matrix is multiplied by, whichever way round its tensor lies. */
+    /** The factor of the orthogonal matrix, whichever way round its tensor is stored. */
     scale(sides: readonly [outputs: number, inputs: number], flags: Readonly<Record<Names<Fs>, boolean>>): number;
   };
   /**
-   * `fn update(x: Cell, gradient: vec4f, h: Row) -> Cell`; with a reduction also `r: Scalars`, `measure`, `conclude`. It sets
-   * the cell's slots and its `step`, which is taken off the parameter afterwards: modifiers see the step before it is rounded
-   * into the parameter. Decoupled decay stands apart: it multiplies `p` by `keep`, or is
-   * `decay`, which is added to the step and so rounds less.
+   * `fn update(x: Cell, gradient: vec4f, h: Row) -> Cell`; with a reduction also `r: Scalars`, `measure`, `conclude`. It sets the
+   * cell's slots and its `step`, which is subtracted from the parameter afterwards: modifiers see the step before it is rounded
+   * into the parameter. Decoupled decay is separate: it multiplies `p` by `keep`, or is `decay`, which is added to the step and
+   * so rounds less.
    */
   readonly wgsl: string;
-  /** The twin: changes `x` by gradient `g` as `update` in WGSL, in float64. */
+  /** The twin: changes `x` by gradient `g` like `update` in WGSL, in float64. */
   update(x: Cell<S>, g: number, h: Numbers<C>, flags: Readonly<Record<Names<Fs>, boolean>>, r: Numbers<A>): void;
-  /** The parameter to evaluate a model with, where it is not the one that is trained; `carry` is the last update's. */
+  /** The parameter to evaluate a model with, if it is not the trained one; `carry` is the last update's. */
   evaluation?(x: Numbers<"p" | S>, carry: Numbers<K>): number;
   /** Whether the update depends on a sign, which rounding may flip in single elements. */
   readonly goesBySign?: boolean;
   /**
-   * The highest rate that suits the rule on a small classifier, for tools that are given none (docs/performance.md);
-   * default 2e-3, which suits Adam's family.
+   * The highest rate that suits the rule on a small classifier, for tools that get none (docs/performance.md); default 2e-3,
+   * which suits Adam's family.
    */
   readonly usualRate?: number;
-  /** Whether the rule works out a rate of its own, which `lr` multiplies. */
+  /** Whether the rule determines its own rate, which `lr` multiplies. */
   readonly findsRate?: boolean;
-  /** What torch's state_dict calls the slots, where torch has this rule. */
+  /** The names of the slots in torch's state_dict, if torch has this rule. */
   readonly torch?: Readonly<Partial<Record<NoInfer<S>, string>>>;
   /**
-   * How a carried value is found there, once the slots hold something: the key of a scalar that torch keeps of each tensor, or a
-   * number.
+   * The source of a carried value in torch, once the slots hold something: the key of a scalar that torch keeps for each tensor,
+   * or a number.
    */
   readonly torchCarry?: Readonly<Partial<Record<NoInfer<K>, string | number>>>;
   /** Whether torch counts the steps of this rule, as a `step` of each tensor; default true. */
   readonly torchSteps?: boolean;
 }
 
-/** A rule of whatever hypers, flags, slots and columns. */
+/** A rule with any hypers, flags, slots and columns. */
 export interface Rule
   extends RuleDefinition<
     Readonly<Record<string, Hyper>>,
@@ -219,35 +219,35 @@ export interface Rule
     string,
     string
   > {
-  /** The scalars of a row in their order. */
+  /** The scalars of a row, in order. */
   readonly columns: readonly string[];
   /** The rule's name, as in JSON and in text. */
   toJSON(): string;
   toString(): string;
 }
 
-/** Hypers as options: a number, a schedule or a function of the step each. */
+/** Hypers as options: each a number, a schedule or a function of the step. */
 export type HyperOptions<Hs> = { readonly [H in keyof Hs]?: Scheduled | undefined };
 
-/** The options of a rule: its hypers and flags, and what every rule accepts. */
+/** The options of a rule: its hypers and flags, and those of every rule. */
 export type RuleOptions<Hs, Fs, W = never> = HyperOptions<Hs> & {
   readonly [F in keyof Fs]?: boolean | undefined;
 } & CommonOptions<HyperOptions<Hs>> &
   ([W] extends [never] ? unknown : FallbackOption);
 
-/** Of a rule that does not take every tensor. */
+/** The option of a rule that does not accept every tensor. */
 export type FallbackOption = {
-  /** The config of the tensors that the rule does not take; needed where there are any. */
+  /** The config of the tensors that the rule does not accept; required if there are any. */
   readonly fallback?: RuleConfig | undefined;
 };
 
-/** A config as a rule makes it: the rule and its options. */
+/** A config made by a rule: the rule and its options. */
 export type RuleConfig = {
-  /** The rule that updates what has none of its own. */
+  /** The rule that updates all tensors without their own. */
   readonly rule: Rule;
 };
 
-/** What makes the config of a rule: of its options, or of a rate and the other options. */
+/** The function that makes a rule's config: from its options, or from a rate and the other options. */
 export interface RuleFunction<Options> {
   (options?: Options): Options & RuleConfig;
   /**
@@ -258,8 +258,8 @@ export interface RuleFunction<Options> {
 }
 
 /**
- * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its
- * name. The library's own definitions are held by the compiler and the laws; custom ones are checked first (custom.ts).
+ * A rule from its definition: a function that makes the rule's config, which carries the definition. In JSON it is its name. The
+ * library's own definitions are checked by the compiler and the laws; custom ones are checked here first (custom.ts).
  */
 export function defineRule<
   Hs extends Readonly<Record<string, Hyper>>,
@@ -290,7 +290,7 @@ export function isRule(value: unknown): value is Rule {
   return typeof value === "function" && "hypers" in value && "columns" in value && "wgsl" in value;
 }
 
-/** The options that a rule's function was given. */
+/** The options passed to a rule's function. */
 function readForm(name: string, rule: unknown, range: Range, values: readonly unknown[]): Record<string, unknown> {
   const [first, second, ...rest] = values;
   const usage = `${name}(options) or ${name}(lr, options)`;

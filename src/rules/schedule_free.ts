@@ -1,4 +1,4 @@
-// Schedule-free SGD and AdamW (Defazio et al. 2024), as optax.contrib.schedule_free_sgd and schedule_free_adamw: averaging
+// Schedule-free SGD and AdamW (Defazio et al. 2024), as in optax.contrib.schedule_free_sgd and schedule_free_adamw: averaging
 // in place of a falling rate. The parameters are y, where gradients are taken; z takes the steps; x is the mean of z.
 //
 //   u = g / d + weightDecay·y           d = 1 (SGD), √v / √bc2 + eps (AdamW), v ← β2 v + (1-β2) g², bc2 = 1-β2^t
@@ -8,7 +8,7 @@
 //                                       a = (1-c) β1 / β1', b = 1 - β1 (1-c), β1' the β1 of the update before
 //
 // The rate in w runs one update ahead of γ in optax: it is that of update t + 1, lr·min(1, t / warmupSteps).
-// x = (y - (1-β1) z) / β1 is the parameter to evaluate with. Departure: where beta1 is scheduled, x survives the change.
+// x = (y - (1-β1) z) / β1 is the parameter to evaluate with. Departure: if beta1 is scheduled, x survives the change.
 import wgsl from "../../shaders/rules/schedule_free.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
@@ -22,7 +22,7 @@ function rate(h: Hypers, count: number): number {
   return h.warmupSteps > 0 ? h.lr * Math.min(1, count / h.warmupSteps) : h.lr;
 }
 
-/** Update t's weight in the mean, which goes by the rate of the next one, and the sums that it leaves. */
+/** Update t's weight in the mean, which depends on the rate of the next one, and the sums after it. */
 function weigh(h: Hypers, t: number, sums: Sums, ahead: () => Hypers) {
   const maxLr = Math.max(sums.maxLr, rate(ahead(), t));
   const weight = maxLr ** h.weightLrPower;
@@ -46,13 +46,13 @@ function averaging(h: Hypers, t: number, carry: Sums, ahead: () => Hypers) {
 const hypers = (lr: number) => ({
   /** Learning rate, >= 0; default 1 for SGD, 2.5e-3 for AdamW. */
   lr: { default: lr, range: { min: 0 } },
-  /** Updates over which the rate grows linearly from 0, so that the first takes no step; whole, >= 0, default 0: none. */
+  /** Updates over which the rate grows linearly from 0, so that the first takes no step; whole, >= 0, default 0 (no warm-up). */
   warmupSteps: { default: 0, range: { min: 0, integer: true } },
-  /** Share of the mean in the parameters that are trained, in (0, 1]; default 0.9. */
+  /** Share of the mean in the trained parameters, in (0, 1]; default 0.9. */
   beta1: { default: 0.9, range: { above: 0, max: 1 } },
-  /** Weight decay, >= 0: the step has lr·weightDecay times the parameter in it; default 0. */
+  /** Weight decay, >= 0: the step includes lr·weightDecay times the parameter; default 0. */
   weightDecay: { default: 0, range: { min: 0 } },
-  /** Power of the largest rate so far that an update weighs in the mean, >= 0; default 2. */
+  /** An update's weight in the mean is this power of the largest rate so far, >= 0; default 2. */
   weightLrPower: { default: 2, range: { min: 0 } },
 });
 
@@ -76,7 +76,7 @@ const shared = {
   evaluation: (x: Readonly<Record<"p" | "z", number>>, { beta1 }: Sums) => (x.p - (1 - beta1) * x.z) / beta1,
 } as const;
 
-/** Schedule-free SGD, as optax.contrib.schedule_free_sgd. */
+/** Schedule-free SGD, as in optax.contrib.schedule_free_sgd. */
 export const scheduleFreeSgd = /* @__PURE__ */ defineRule({
   ...shared,
   name: "scheduleFreeSgd",
@@ -94,7 +94,7 @@ export const scheduleFreeSgd = /* @__PURE__ */ defineRule({
   }),
 });
 
-/** Schedule-free AdamW, as optax.contrib.schedule_free_adamw. */
+/** Schedule-free AdamW, as in optax.contrib.schedule_free_adamw. */
 export const scheduleFreeAdamw = /* @__PURE__ */ defineRule({
   ...shared,
   name: "scheduleFreeAdamw",

@@ -1,14 +1,14 @@
-// Stochastic gradient descent with heavy-ball (Polyak 1964) or Nesterov momentum, as torch.optim.SGD:
+// Stochastic gradient descent with heavy-ball (Polyak 1964) or Nesterov momentum, as in torch.optim.SGD:
 //
 //   g ← g + weightDecay·p
 //   b ← momentum·b + share·g            share = 1 where b is first used, then 1 - dampening
 //   p ← p - lr·d                        d = b, or with nesterov g + momentum·b
 //
-// While momentum is 0, d is g and b stays as it is; where it is never anything else, b is not kept at all.
+// While momentum is 0, d is g and b is unchanged; if it is always 0, b is not kept at all.
 import wgsl from "../../shaders/rules/sgd.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Stochastic gradient descent with momentum, as torch.optim.SGD. */
+/** Stochastic gradient descent with momentum, as in torch.optim.SGD. */
 export const sgd = defineRule({
   name: "sgd",
   source: "Polyak 1964, Nesterov 1983; torch.optim.SGD",

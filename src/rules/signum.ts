@@ -1,4 +1,4 @@
-// Signum (Bernstein et al. 2018), as optax.signum: the sign of the mean gradient, and with momentum 0 signSGD.
+// Signum (Bernstein et al. 2018), as in optax.signum: the sign of the mean gradient, and with momentum 0 signSGD.
 //
 //   m ← momentum·m + (1-momentum)·g
 //   p ← p - lr (sign(m) + weightDecay·p)
@@ -8,7 +8,7 @@ import wgsl from "../../shaders/rules/signum.wgsl?raw";
 import { defineRule } from "./rule.ts";
 import { signOf } from "./sign.ts";
 
-/** Signum, as optax.signum. */
+/** Signum, as in optax.signum. */
 export const signum = defineRule({
   name: "signum",
   source: "Bernstein et al. 2018; optax.signum",

@@ -1,14 +1,14 @@
-// Yogi (Zaheer et al. 2018): Adam whose second moment moves by no more than the gradient's square, as optax.yogi:
+// Yogi (Zaheer et al. 2018): Adam whose second moment moves by no more than the gradient's square, as in optax.yogi:
 //
 //   m ← m + (1-β1)(g - m),  v ← v - (1-β2) sign(v - g²) g²               both start at initialAccumulatorValue
 //   p ← p - lr (m / bc1 / (√(v / bc2 + epsRoot) + eps) + weightDecay·p)
 //
 // bc1 = 1-β1^t, bc2 = 1-β2^t, although the moments do not start at 0. epsRoot and initialAccumulatorValue are those of
-// optax.scale_by_yogi. optax.yogi has no decay; ours is what optax.add_decayed_weights makes of it.
+// optax.scale_by_yogi. optax.yogi has no decay; ours is that of optax.add_decayed_weights.
 import wgsl from "../../shaders/rules/yogi.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adam with a second moment that changes additively, as optax.yogi. */
+/** Adam with a second moment that changes additively, as in optax.yogi. */
 export const yogi = defineRule({
   name: "yogi",
   source: "Zaheer et al. 2018; optax.yogi",
@@ -17,7 +17,7 @@ export const yogi = defineRule({
     lr: { default: 1e-2, range: { min: 0 } },
     /** Decay of the first moment, in [0, 1); default 0.9. */
     beta1: { default: 0.9, range: { min: 0, below: 1 } },
-    /** 1 less the share of the gradient's square that the second moment moves by, in [0, 1); default 0.999. */
+    /** 1 minus the share of the gradient's square by which the second moment moves, in [0, 1); default 0.999. */
     beta2: { default: 0.999, range: { min: 0, below: 1 } },
     /** Added to the denominator, >= 0; default 1e-3. */
     eps: { default: 1e-3, range: { min: 0 } },
@@ -25,7 +25,7 @@ export const yogi = defineRule({
     epsRoot: { default: 0, range: { min: 0 } },
     /** Decoupled weight decay, >= 0; default 0. */
     weightDecay: { default: 0, range: { min: 0 } },
-    /** What both moments start at, >= 0; default 1e-6. Only its value at the first update counts. */
+    /** Initial value of both moments, >= 0; default 1e-6. Only its value at the first update counts. */
     initialAccumulatorValue: { default: 1e-6, range: { min: 0 } },
   },
   flags: {},
@@ -33,7 +33,7 @@ export const yogi = defineRule({
   starts: { m: "initial", v: "initial" },
   row: (h, t) => ({
     initial: h.initialAccumulatorValue,
-    // The update takes the decay off with the step, which rounds less; the core reads keep.
+    // The update subtracts the decay with the step, which rounds less; modifiers read `keep`.
     keep: 1 - h.lr * h.weightDecay,
     decay: h.lr * h.weightDecay,
     oneMinusBeta1: 1 - h.beta1,
