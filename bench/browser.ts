@@ -1,4 +1,4 @@
-// Finds and starts the browser of the benchmark: a Chrome or Chromium, or a Firefox, with WebGPU let in.
+// Finds and starts the browser of the benchmark: a Chrome or Chromium, or a Firefox, with WebGPU enabled.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync } from "node:fs";
 import { homedir } from "node:os";
@@ -11,12 +11,12 @@ import { messageOf } from "./suite.ts";
 export const browserNames = ["chrome", "firefox"] as const;
 export type BrowserName = (typeof browserNames)[number];
 
-/** What a browser is besides its command line. */
+/** A kind of browser, besides its command line. */
 interface Kind {
   readonly title: string;
   find(): string | undefined;
   readonly launch: LaunchOptions;
-  /** What may be missing where it has no WebGPU, or no adapter. */
+  /** What may be missing if it has no WebGPU, or no adapter. */
   readonly needs: string;
 }
 
@@ -57,7 +57,7 @@ const firefoxPlaces = [
   "C:\\Program Files\\Mozilla Firefox\\firefox.exe",
 ];
 
-/** The Firefoxes that `puppeteer browsers install` has put into its cache, newest first. */
+/** The Firefoxes in the cache of `puppeteer browsers install`, newest first. */
 function cachedFirefoxes(): string[] {
   const folder = join(process.env.PUPPETEER_CACHE_DIR ?? join(homedir(), ".cache", "puppeteer"), "firefox");
   if (!existsSync(folder)) return [];
@@ -71,7 +71,7 @@ function cachedFirefoxes(): string[] {
     .flatMap((version) => inside.map((path) => join(folder, version, ...path)));
 }
 
-/** The first Firefox that starts. PUPPETEER_EXECUTABLE_PATH may be a Chrome's, which is passed over. */
+/** The first Firefox that starts. PUPPETEER_EXECUTABLE_PATH may name a Chrome, which is passed over. */
 function findFirefox(): string | undefined {
   const chosen = process.env.PUPPETEER_EXECUTABLE_PATH;
   const onPath = (process.env.PATH ?? "")
@@ -88,22 +88,22 @@ function isFirefox(path: string): boolean {
   } catch {
     return false;
   }
-  // On Windows a program with a window prints nothing.
+  // On Windows, a program with a window prints nothing.
   if (process.platform === "win32") return /firefox/i.test(path);
   return spawnSync(path, ["--version"], { encoding: "utf8", timeout: 30_000 }).stdout?.includes("Firefox") ?? false;
 }
 
-/** What to say where PUPPETEER_EXECUTABLE_PATH names another program than the one that runs. */
+/** The warning if PUPPETEER_EXECUTABLE_PATH names another program than the one that runs. */
 export function passedOver(name: BrowserName, named: string | undefined, path: string): string | undefined {
   if (!named || named === path) return;
   const { title } = kinds[name];
   return `PUPPETEER_EXECUTABLE_PATH is ${show(named)}; it must be a ${title} that starts, so that ${path} runs instead`;
 }
 
-/** A command that measures several times warns once. */
+/** A command that measures several times warns only once. */
 let isWarned = false;
 
-/** @throws DeviceError where there is none, with what installs one. */
+/** @throws DeviceError if there is none, with how to install one. */
 export function findBrowser(name: BrowserName): string {
   const { title, find } = kinds[name];
   const path = find();
@@ -119,8 +119,8 @@ export function findBrowser(name: BrowserName): string {
 }
 
 /**
- * @param env What its environment has besides this process's.
- * @throws DeviceError where it does not start.
+ * @param env Environment variables besides those of this process.
+ * @throws DeviceError if it does not start.
  */
 export async function launch(
   name: BrowserName,
@@ -134,9 +134,9 @@ export async function launch(
       executablePath,
       headless: !headful,
       env: { ...process.env, ...env },
-      // A case may take as long as it takes.
+      // A case may take any time.
       protocolTimeout: 0,
-      // Who interrupts the benchmark still gets the rows that are finished.
+      // Interrupting the benchmark still yields the finished rows.
       ...{ handleSIGINT: false, handleSIGTERM: false, handleSIGHUP: false },
     });
   } catch (error) {
@@ -144,7 +144,7 @@ export async function launch(
   }
 }
 
-/** What to say of a browser that has no WebGPU, or no adapter. */
+/** The error for a browser without WebGPU, or without an adapter. */
 export function withoutAdapter(name: BrowserName, version: string, why: string): DeviceError {
   return new DeviceError(`${version} cannot run the benchmark: ${why}; it needs ${kinds[name].needs}`);
 }

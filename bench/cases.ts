@@ -1,4 +1,4 @@
-// The registry of cases: every suite's, and which of them a run takes. A suite is a file in suites/ and a line here.
+// The registry of cases: every suite's, and the selection for a run. A suite is a file in suites/ and a line here.
 import { OptionError, show } from "../src/base/errors.ts";
 import type { Case, Tier } from "./suite.ts";
 import { cascadeCases } from "./suites/cascade.ts";
@@ -14,7 +14,7 @@ import { startCases } from "./suites/start.ts";
 import { sweepCases } from "./suites/sweep.ts";
 import { updateCases } from "./suites/update.ts";
 
-/** What runs in the page. The start comes first, while nothing is warm. */
+/** Cases that run in the page. The start comes first, while nothing is warm. */
 export const pageCases: readonly Case[] = [
   ...startCases,
   ...updateCases,
@@ -29,31 +29,31 @@ export const pageCases: readonly Case[] = [
   ...hostCases,
 ];
 
-/** What runs in Node, without a GPU. */
+/** Cases that run in Node, without a GPU. */
 export const nodeCases: readonly Case[] = [...cpuCases];
 
-/** All that a run may be asked for; the files of suite "size" are weighed in Node. */
+/** All cases that a run can select; the files of suite "size" are weighed in Node. */
 const allCases: readonly (Case | SizeCase)[] = [...pageCases, ...nodeCases, ...sizeCases];
 
-/** Which cases a run takes. */
+/** The selection of cases for a run. */
 export interface Selection {
-  /** Only the cases whose suite and name ("gradient: train …") hold these words as they stand there; default all. */
+  /** Only the cases whose suite and name ("gradient: train …") contain this text; default all. */
   readonly filter?: string | undefined;
-  /** Those of the tier `quick` alone; default false. */
+  /** Only those of the tier `quick`; default false. */
   readonly quick?: boolean | undefined;
-  /** Those of the tier `every` too, which may take hours; default false. */
+  /** Also those of the tier `every`, which may take hours; default false. */
   readonly every?: boolean | undefined;
-  /** Exactly these, by {@link titleOf}; default those that the others choose. */
+  /** Exactly these, by {@link titleOf}; default those selected by the other options. */
   readonly titles?: readonly string[] | undefined;
 }
 
 /** The name by which a filter finds a case. */
 export const titleOf = ({ suite, name }: Pick<Case, "suite" | "name">) => `${suite}: ${name}`;
 
-/** From those of every run to those that are asked for. */
+/** From those of every run to those on request. */
 const tiers: readonly Tier[] = ["quick", "full", "every"];
 
-/** A filter that fits nothing in the run's tiers finds what it fits in the next: a case that is called by its name runs. */
+/** A filter without a match in the run's tiers is tried on the next ones: a case called by its name always runs. */
 export function chosen({ filter = "", quick = false, every = false, titles }: Selection): Chosen {
   const named = allCases.filter((each) => titleOf(each).includes(filter));
   const first = every ? 2 : quick ? 0 : 1;
@@ -75,7 +75,7 @@ export interface Chosen {
   readonly size: readonly SizeCase[];
 }
 
-/** @throws OptionError for a filter that no case of any place has in its name. */
+/** @throws OptionError for a filter that matches no case at all. */
 export function checkFilter(filter: string): void {
   if (allCases.some((each) => titleOf(each).includes(filter))) return;
   const suites = [...new Set(allCases.map(({ suite }) => suite))];

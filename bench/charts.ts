@@ -1,5 +1,5 @@
-// The charts of a result as one SVG document, without a browser: the cost curve, and below it the bars; one line in a frame
-// where the result has nothing for either.
+// The charts of a result as one SVG document, without a browser: the cost curve, and below it the bars; one line in a frame if
+// the result has nothing for either.
 import { BarChart } from "echarts/charts";
 import { use } from "echarts/core";
 import { chartSvg } from "../src/app/cli/chart.ts";
@@ -10,14 +10,14 @@ use(BarChart);
 
 const width = 900;
 
-/** Where only one chart has rows, the other is drawn as empty axes, with a line that says so. */
+/** If only one chart has rows, the other is drawn as empty axes, with a line to that effect. */
 export function svgOf(result: Drawn): string {
   const options = [costChart(result), timesChart(result)];
   if (options.every(({ series }) => series.length === 0)) return emptySvg(result);
   const total = options.reduce((sum, { height }) => sum + height, 0);
   let top = 0;
   const parts = options.map((option) => {
-    // The chart is a document of its own, and may stand inside another.
+    // The chart is a document of its own, and can be nested in another.
     const part = chartSvg({ ...option, width }).replace("<svg ", `<svg y="${top}" `);
     top += option.height;
     return part;

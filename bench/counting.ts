@@ -1,5 +1,5 @@
-// Counts what is asked of a device: WebGPU calls by name, buffers alive, bytes written. It wraps nothing in proxies; it
-// replaces methods on one device's own objects, and puts them back when asked.
+// Counts the requests to a device: WebGPU calls by name, buffers alive, bytes written. It uses no proxies; it replaces methods on
+// one device's own objects, and restores them on request.
 
 export interface Counts {
   dispatches: number;
@@ -14,11 +14,11 @@ export interface Counts {
   writes: number;
   /** Through `writeBuffer`. */
   bytesWritten: number;
-  /** In buffers that were created mapped. */
+  /** In buffers created mapped. */
   bytesMapped: number;
   /**
-   * Of the storage buffers that each dispatch has bound, each once: what kernels move that touch all of each once. NaN where
-   * a bind group was made before anything was counted.
+   * Of the storage buffers bound by each dispatch, each once: the bytes moved by kernels that touch each buffer once as a whole.
+   * NaN if a bind group was made before counting began.
    */
   bytesBound: number;
 }
@@ -40,15 +40,15 @@ const none: Counts = {
 };
 
 export interface Counting {
-  /** The buffers that were created since and not destroyed. */
+  /** The buffers created since then and not destroyed. */
   readonly alive: ReadonlySet<GPUBuffer>;
-  /** What `work` asked for. */
+  /** The requests made by `work`. */
   count(work: () => unknown): Promise<Counts>;
-  /** Puts the device's own methods back; passes and encoders that are open go on being counted. */
+  /** Restores the device's own methods; open passes and encoders are still counted. */
   stop(): void;
 }
 
-/** Calls `note` after each call of a method, with its result and arguments; returns what undoes that. */
+/** Calls `note` after each call of a method, with its result and arguments; returns a function that undoes this. */
 export function listen<T extends object, K extends keyof T>(
   object: T,
   method: K,
@@ -66,7 +66,7 @@ export function listen<T extends object, K extends keyof T>(
   return () => Reflect.deleteProperty(object, method);
 }
 
-/** Bytes of a `writeBuffer`, whose offset and size are in elements of a typed array, or bytes of anything else. */
+/** Bytes of a `writeBuffer`, whose offset and size are in elements of a typed array, or else in bytes. */
 function bytesOf(data: GPUAllowSharedBufferSource, from = 0, size?: number): number {
   const unit = "BYTES_PER_ELEMENT" in data ? Number(data.BYTES_PER_ELEMENT) : 1;
   return size === undefined ? data.byteLength - from * unit : size * unit;

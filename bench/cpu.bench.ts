@@ -1,6 +1,6 @@
-// The pieces of a training step on the CPU reference beside those of plain_loops.ts, at the sizes of 784-1024-256-10 with
-// batches of 128: each form of product, and AdamW's update. `npx vitest bench --run bench/cpu.bench.ts`; the whole step is a
-// case of `npm run bench`.
+// The parts of a training step on the CPU reference, next to those of plain_loops.ts, at the sizes of 784-1024-256-10 with
+// batches of 128: each form of product, and AdamW's update. `npx vitest bench --run bench/cpu.bench.ts`; the whole step is a case
+// of `npm run bench`.
 import { bench, describe } from "vitest";
 import { createCpuOptimizer } from "../src/engines/cpu/optimizer.ts";
 import { product } from "../src/engines/cpu/product.ts";
@@ -23,7 +23,7 @@ for (const [title, m, k, n, form] of [
   describe(`product, ${title}: ${m} × ${k} by ${k} × ${n}`, () => {
     const [a, b, narrow] = [values(m * k), values(k * n), new Float32Array(m * n)];
     const wide = new Float64Array(m * n);
-    // As in training: what comes from a tensor is float32, the rest float64.
+    // As in training: values of tensors are float32, the rest float64.
     const a64 = Float64Array.from(a);
     const right = "transposeA" in form ? Float64Array.from(b) : b;
     bench("product", () => product(wide, a64, right, { m, k, n }, form), options);

@@ -1,5 +1,5 @@
 // Loads the benchmark's cases for Node: Node runs no TypeScript that imports WGSL, and the peers' files are made for bundlers, so
-// Vite reads both, as it does for the page.
+// Vite loads both, as for the page.
 import { createServer } from "vite";
 import { root } from "./serve.ts";
 
@@ -8,7 +8,7 @@ export interface NodePage {
   close(): Promise<void>;
 }
 
-/** Stays open while cases run, since peers are imported when their turn comes. */
+/** Stays open while cases run, since each peer is imported for its turn. */
 export async function openNodePage(): Promise<NodePage> {
   const server = await createServer({
     root,
@@ -17,7 +17,7 @@ export async function openNodePage(): Promise<NodePage> {
     appType: "custom",
     server: { middlewareMode: true, watch: null, ws: false, hmr: false },
     optimizeDeps: { noDiscovery: true, include: [] },
-    // Its modules name each other without their endings, which Node does not take.
+    // Its modules import each other without file extensions, which Node does not accept.
     ssr: { noExternal: [/^@tensorflow\//] },
   });
   try {

@@ -1,11 +1,11 @@
-// The device on which the benchmark runs all engines but those that bring their own: one for all cases, so that kernels are
-// compiled once, with timestamps where they are offered, and made anew after a loss.
+// The benchmark's device for all engines without their own: one for all cases, so that kernels are compiled once; with timestamps
+// if offered, and replaced after a loss.
 import { type AdapterDescription, describeAdapter, requestDevice } from "../src/engines/gpu/device.ts";
 import type { Runner, Timestamps } from "./suite.ts";
 
 let current: Promise<GPUDevice> | undefined;
 
-/** @throws DeviceError where there is no WebGPU or no adapter. */
+/** @throws DeviceError if there is no WebGPU or no adapter. */
 export function benchDevice(): Promise<GPUDevice> {
   current ??= make();
   return current;
@@ -37,7 +37,7 @@ export function submitPass(device: GPUDevice, encode: (pass: GPUComputePassEncod
   device.queue.submit([encoder.finish()]);
 }
 
-/** When a pass begins and ends by the device's timestamps, which it must offer, in ns. */
+/** The start and end of a pass by the device's timestamps, which it must offer, in ns. */
 async function timePass(
   device: GPUDevice,
   encode: (pass: GPUComputePassEncoder) => void,
@@ -66,7 +66,7 @@ async function timePass(
   }
 }
 
-/** A runner's `gpuTime`, of steps that `encode` puts into a pass: nothing where the device offers no timestamps. */
+/** A runner's `gpuTime`, for steps that `encode` puts into a pass; nothing if the device offers no timestamps. */
 export function gpuTimeOf(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): Pick<Runner, "gpuTime"> {
   if (!device.features.has("timestamp-query")) return {};
   return {
@@ -79,7 +79,7 @@ export function gpuTimeOf(device: GPUDevice, encode: (pass: GPUComputePassEncode
   };
 }
 
-/** What the timestamps are rounded to, found from those of a few passes: all of them are multiples of it. */
+/** The rounding of the timestamps, found from those of a few passes: all are multiples of it. */
 export async function benchTimestamps(): Promise<Timestamps | null> {
   const device = await benchDevice();
   if (!device.features.has("timestamp-query")) return null;
@@ -88,7 +88,7 @@ export async function benchTimestamps(): Promise<Timestamps | null> {
     const { begin, end } = await timePass(device, () => undefined);
     quantum = commonDivisor(commonDivisor(quantum, begin), end);
   }
-  // Zeros alone are no timestamps.
+  // Timestamps that are all zero are none.
   return quantum === 0n ? null : { quantumMs: Number(quantum) / 1e6 };
 }
 

@@ -1,4 +1,4 @@
-// The charts of a result, as options for ECharts: the cost curve, and bars of how many times our time the peers take. The SVG
+// The charts of a result, as options for ECharts: the cost curve, and bars of the peers' times relative to ours. The SVG
 // (charts.ts) and the page (live_charts.ts) draw the same.
 import { logAxis } from "../src/lab/chart.ts";
 import { amount, captionOf, digits, isPeer } from "./report.ts";
@@ -6,7 +6,7 @@ import { type Result, type Row, titleOfRow } from "./suite.ts";
 
 export type Drawn = Pick<Result, "adapter" | "browser" | "date" | "rows">;
 
-/** By engine: readable on white and on black, and in the cost curve told apart without colours too. */
+/** By engine: readable on white and on black, and distinct in the cost curve even without colours. */
 const looks: Readonly<Record<string, readonly [color: string, symbol: string]>> = {
   fallline: ["#2b7de0", "circle"],
   tfjs: ["#e0701c", "rect"],
@@ -19,11 +19,11 @@ const looks: Readonly<Record<string, readonly [color: string, symbol: string]>> 
 };
 const lookOf = (engine: string) => looks[engine] ?? (["#7d8fa8", "roundRect"] as const);
 
-/** Cases with as many tensors as it takes, one but for the model, without clipping: what is on the curve. */
+/** Cases on the curve: with any number of tensors for the model, else one, without clipping. */
 const onCurve = ({ suite, case: name }: Row) =>
   ["update", "curve"].includes(suite) && /^adamw (1x\S+|gpt2-small 124M)$/.test(name);
 
-/** Cases that have bars; where a result has none of them, the first that it has. */
+/** Cases with bars; if a result has none of them, its first ones. */
 export const mainCases: readonly string[] = [
   "update: adamw 1x1M",
   "update: adamw 64x16k",
@@ -35,12 +35,12 @@ export const mainCases: readonly string[] = [
 ];
 const mostBars = 8;
 
-/** Room for the title with its caption, which may take two lines on a phone, the legend, and an axis with its name. */
+/** Room for the title with its caption, which may take two lines on a phone, for the legend, and for an axis with its name. */
 const [titleRoom, legendRoom, axisRoom] = [58, 34, 52];
 
 /**
- * Time of an AdamW step against n, a line an engine, on logarithmic axes. The roof is the bytes of our step by the best
- * bandwidth that `stream` or `copy` reached, at sizes beyond caches where there are any.
+ * Time of an AdamW step against n, one line per engine, on logarithmic axes. The roof is our step's bytes over the best bandwidth
+ * that `stream` or `copy` reached, at sizes beyond caches if there are any.
  */
 export function costChart(result: Drawn, dark = false) {
   const rows = result.rows.filter(onCurve);
@@ -93,7 +93,7 @@ interface Roof {
   readonly points: readonly (readonly [n: number, ms: number])[];
 }
 
-/** From so many parameters on no cache that we know of holds an update. */
+/** From so many parameters on, an update exceeds every cache that we know of. */
 const beyondCaches = 2 ** 24;
 
 function roofOf(rows: readonly Row[], least: number, most: number): Roof | undefined {
@@ -109,7 +109,7 @@ function roofOf(rows: readonly Row[], least: number, most: number): Roof | undef
   };
 }
 
-/** For each main case a bar a peer: its time by ours, on a logarithmic axis on which bars begin at 1. */
+/** For each main case one bar per peer: its time over ours, on a logarithmic axis on which bars start at 1. */
 export function timesChart(result: Drawn, dark = false) {
   const ours = result.rows.filter(
     ({ engine, ms, ratioTo }) => engine === "fallline" && ms !== null && Object.keys(ratioTo).some(isPeer),
@@ -128,7 +128,7 @@ export function timesChart(result: Drawn, dark = false) {
     ),
     xAxis: {
       ...axis("time by fallline's (times)", 30),
-      // To the right there is room for what stands beside the longest bar.
+      // Room on the right for the label of the longest bar.
       ...ranged(Math.min(0.9, ...ratios), Math.max(2, ...ratios) * 1.5, digits),
     },
     yAxis: {
@@ -155,7 +155,7 @@ export function timesChart(result: Drawn, dark = false) {
   };
 }
 
-/** Ours first, then in the order in which they come. */
+/** Ours first, then in order of appearance. */
 function enginesOf(rows: readonly Row[]): string[] {
   const engines = [...new Set(rows.map(({ engine }) => engine))];
   return engines.sort((a, b) => Number(b === "fallline") - Number(a === "fallline"));
@@ -166,10 +166,10 @@ interface LegendItem {
   readonly icon?: string;
 }
 
-/** A line without points would have a point in the legend. */
+/** A line without points would get a point in the legend. */
 const dashes = "path://M0,5h6v2h-6zM9,5h6v2h-6zM18,5h6v2h-6z";
 
-/** Title, caption, legend and margins; on a screen as narrow as a phone's too. */
+/** Title, caption, legend and margins; also for a screen as narrow as a phone's. */
 function frame(
   { result, dark, left }: { readonly result: Drawn; readonly dark: boolean; readonly left: number },
   text: string,
@@ -191,7 +191,7 @@ function frame(
         textStyle: { fontSize: narrow ? 13 : 16, lineHeight: narrow ? 17 : 20, ...lineEnd },
         subtextStyle: { fontSize: narrow ? 10 : 12, lineHeight: 14, color: dark ? "#a5b1bd" : "#51606f", ...lineEnd },
       },
-      // Without a browser ECharts takes long texts for shorter than they are.
+      // Without a browser, ECharts underestimates the width of long texts.
       legend: { top, itemGap: narrow ? 8 : 22, data: [...names], textStyle: { fontSize: narrow ? 10 : 12 } },
       grid: {
         left: narrow ? Math.min(left, 100) : left,
@@ -199,7 +199,7 @@ function frame(
         top: top + legendRoom + Math.max(0, legendLines - 1) * 20,
         bottom: axisRoom,
       },
-      // A category's name may be long.
+      // A category's name can be long.
       yAxis: {
         axisLabel: {
           ...{ width: (narrow ? Math.min(left, 100) : left) - 12, overflow: "break" },
@@ -220,7 +220,7 @@ const axis = (name: string, nameGap: number) => ({
   axisLine: { onZero: false },
 });
 
-/** A logarithmic axis over these values, or over any where there are none. */
+/** A logarithmic axis over these values, or a default one if there are none. */
 function ranged(least: number, most: number, write: (value: number) => string) {
   const some = least > 0 && Number.isFinite(most);
   const { axisLabel, ...rest } = logAxis(some ? [least, most] : [1, 10]);

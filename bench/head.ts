@@ -1,11 +1,11 @@
-// What a result begins with, in a page and in Node alike: the adapter, where and when it runs, what timestamps are worth.
+// The head of a result, in a page and in Node alike: the adapter, place and time of the run, the precision of timestamps.
 import { benchAdapter, benchTimestamps } from "./device.ts";
 import type { Result } from "./suite.ts";
 
-/** A result without what the run finds. */
+/** A result without the findings of the run. */
 export type ResultHead = Omit<Result, "rows" | "incomplete">;
 
-/** @throws DeviceError where there is no WebGPU or no adapter. */
+/** @throws DeviceError if there is no WebGPU or no adapter. */
 export async function resultHead(browser: string, quick = false): Promise<ResultHead> {
   const date = new Date().toISOString();
   const [adapter, timestamps] = [await benchAdapter(), await benchTimestamps()];

@@ -1,4 +1,4 @@
-// `fallline/bench`: what a step of one's own costs, measured as the project's benchmark measures its cases.
+// `fallline/bench`: the cost of a custom step, measured as in the project's benchmark.
 export type { ChoiceStore, Speeds } from "../src/engines/gpu/kernel_choices.ts";
 export * as kernels from "../src/engines/products/kernels.ts";
 export type { Tuned, TunedUpdate, TuneOptions, TuneProgress, TuneResult } from "../src/engines/products/tuner.ts";
@@ -11,30 +11,30 @@ import { readDevice } from "../src/engines/gpu/device.ts";
 import { gpuTimeOf, submitPass } from "./device.ts";
 import { type Contender, runCases } from "./suite.ts";
 
-/** Encodes one step into an open pass: dispatches alone, neither ended nor submitted. */
+/** Encodes one step into an open pass: only dispatches; the pass is neither ended nor submitted. */
 export type BenchStep = (pass: GPUComputePassEncoder) => void;
 
-/** What is measured, and how long. */
+/** Options of {@link bench}. */
 export interface BenchOptions {
-  /** The device of everything that is encoded. With the feature "timestamp-query" rows have a {@link BenchRow.gpuMs}. */
+  /** The device of all steps. With the feature "timestamp-query" rows have a {@link BenchRow.gpuMs}. */
   readonly device: GPUDevice;
   /** One step, or several by name, which take turns and are measured under the same conditions. */
   readonly step: BenchStep | Readonly<Record<string, BenchStep>>;
-  /** How many rounds a median is of; a whole number >= 1, default 9. A round takes about 0.2 s a step. */
+  /** Rounds per median; a whole number >= 1, default 9. A round takes about 0.2 s per step. */
   readonly rounds?: number | undefined;
   /** Ends the measurement; the promise rejects with its reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What was found of one step. Counts are of one step. */
+/** The measurements of one step. Counts are per step. */
 export interface BenchRow {
-  /** The step's name; "step" where there is but one. */
+  /** The step's name; "step" if there is only one. */
   readonly name: string;
-  /** Median over the rounds of the time from the first step of a turn to its last one's end, by step, in ms. */
+  /** Median over the rounds of a turn's time, from the start of its first step to the end of its last, per step, in ms. */
   readonly ms: number;
   /** The quartiles of that, in ms; null with one round. */
   readonly quartiles: readonly [number, number] | null;
-  /** Median by the device's own timestamps, in ms a step; null where it offers none. */
+  /** Median by the device's own timestamps, in ms per step; null if it offers none. */
   readonly gpuMs: number | null;
   /** Dispatches. */
   readonly dispatches: number;
@@ -45,15 +45,15 @@ export interface BenchRow {
 }
 
 /**
- * Measures steps on a device: each runs many times a turn, turns alternate, and medians are taken over the rounds. Every step
- * is submitted by itself, in a pass of its own.
+ * Measures steps on a device: each runs many times per turn, turns alternate, and medians are taken over the rounds. Every step
+ * is submitted on its own, in its own pass.
  *
  * ```ts
  * console.table(await bench({ device, step: (pass) => optimizer.encode(pass) }));
  * ```
  *
  * @returns a row for each step, in the order of their names in `step`.
- * @throws OptionError for a bad option; DeviceError where a step throws, makes a GPU error or loses the device.
+ * @throws OptionError for a bad option; DeviceError if a step throws, causes a GPU error or loses the device.
  */
 export async function bench(options: BenchOptions): Promise<readonly BenchRow[]> {
   const { device, step, rounds, signal } = readObject("bench", options, [

@@ -11,7 +11,7 @@ import { device, freshDevice } from "../test/gpu/setup.ts";
 
 const options = { warmupIterations: 2, iterations: 12, time: 0, warmupTime: 0 };
 
-/** A device that is treated as a GPU, whatever it is. */
+/** A device that counts as a GPU, whatever it is. */
 async function asHardware(): Promise<GPUDevice> {
   const made = await freshDevice();
   const value = {

@@ -1,6 +1,6 @@
-// How long each kernel of a step takes: its dispatches are taken down from a pass that is never submitted, then each is run
-// by itself so often that the wait for it does not count. That works on every adapter and is not quantised, as timestamps
-// in browsers are; what a kernel gains from caches that the one before it has filled does not show.
+// Times each kernel of a step: its dispatches are recorded from a pass that is never submitted, then each runs alone so often
+// that the wait for it does not matter. That works on every adapter and is not quantised, unlike timestamps in browsers; gains
+// from caches filled by the previous kernel do not show.
 import { listen } from "./counting.ts";
 import type { ProductWork } from "./network.ts";
 import { type KernelTime, quantile } from "./suite.ts";
@@ -11,7 +11,7 @@ export interface TakenDispatch {
   readonly workgroups: readonly [number, number, number];
 }
 
-/** How long one measurement lasts at least, in ms, and how many there are. */
+/** The least time of one measurement, in ms, and the number of measurements. */
 const [least, measurements] = [25, 5];
 
 export async function timeKernels(
@@ -21,7 +21,7 @@ export async function timeKernels(
 ): Promise<readonly KernelTime[]> {
   const dispatches = takeDown(device, encode);
   const multiplies = dispatches.filter(({ pipeline }) => isProduct(pipeline));
-  // Where the kernels are cut otherwise than the list has them, no rate is claimed for any.
+  // If the kernels are cut differently from the list, no rate is claimed for any.
   const known = multiplies.length === products.length;
   const times: number[] = [];
   for (const dispatch of dispatches) times.push(await timeAlone(device, dispatch));
@@ -40,7 +40,7 @@ export async function timeKernels(
 
 const isProduct = ({ label }: GPUComputePipeline) => /product/.test(label);
 
-/** What `encode` dispatches, in order; nothing of it is run. */
+/** The dispatches of `encode`, in order; none is run. */
 export function takeDown(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): TakenDispatch[] {
   const pass = device.createCommandEncoder().beginComputePass();
   const dispatches: TakenDispatch[] = [];
@@ -60,7 +60,7 @@ export function takeDown(device: GPUDevice, encode: (pass: GPUComputePassEncoder
   return dispatches;
 }
 
-/** Dispatches once more what was taken down. */
+/** Repeats recorded dispatches. */
 export function replay(
   pass: GPUComputePassEncoder,
   { pipeline, bindGroups, workgroups }: TakenDispatch,

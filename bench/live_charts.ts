@@ -1,4 +1,4 @@
-// The charts as the page shows them, on canvases, with the parts of ECharts that they need. The page loads it beside itself.
+// The page's charts, on canvases, with only the parts of ECharts that they need. The page loads it in parallel.
 import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent, TooltipComponent } from "echarts/components";
 import { type EChartsType, init, use } from "echarts/core";
@@ -10,7 +10,7 @@ import { digits } from "./report.ts";
 refuseMarkup();
 use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, TooltipComponent, CanvasRenderer]);
 
-/** Draws a result, as far as it is known, into two elements; what has nothing to show is hidden. */
+/** Draws a partial or complete result into two elements; one with nothing to show is hidden. */
 export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Drawn) => void {
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const charts = [
@@ -26,7 +26,7 @@ export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Dr
         if (box.hidden) return;
         box.style.height = `${height}px`;
         const wanted = dark.matches ? "dark" : "default";
-        // setTheme does nothing before the first option, so that a chart has the theme with which it begins.
+        // setTheme does nothing before the first option, so a chart keeps its initial theme.
         if (theme !== wanted) chart?.dispose();
         if (!chart || theme !== wanted) chart = init(box, wanted);
         theme = wanted;
@@ -58,6 +58,6 @@ export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Dr
   return draw;
 }
 
-/** Of a point of the curve its n and its ms, of a bar its ratio. */
+/** For a point of the curve its n and its ms, for a bar its ratio. */
 const valueFormatter = (value: unknown) =>
   (Array.isArray(value) ? value : [value]).map((each) => digits(Number(each))).join(": ");

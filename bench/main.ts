@@ -1,24 +1,24 @@
-// The benchmark's page: runs the cases, shows how far they are, with tables and charts that grow, and hands the result over,
-// to a person by "copy result", to a program by `runBench`.
+// The benchmark's page: runs the cases, shows their progress, with tables and charts that grow, and hands over the result, to a
+// person by "copy result", to a program by `runBench`.
 import { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "../src/index.ts";
 import { chosen, pageCases, type Selection, titleOf } from "./cases.ts";
 import { type ResultHead, resultHead } from "./head.ts";
 import { kernelsOf, remarksOf, sentence, summaryOf, tablesOf } from "./report.ts";
 import { type Case, messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
 
-/** What a run is asked for, as plain JSON. */
+/** The options of a run, as plain JSON. */
 export interface PageOptions extends Selection, Pick<SuiteOptions, "rounds"> {}
 
 declare global {
   interface Window {
-    /** For programs that drive the page: what a result begins with, so that rows of a run cut short have it too. */
+    /** For programs that drive the page: the head of a result, so that the rows of an interrupted run have it too. */
     describeBench(options: PageOptions): Promise<ResultHead>;
     /**
-     * For programs that drive the page. Who stops the run there gets the rows of the cases that were finished, `incomplete`;
-     * rejects where there is no WebGPU.
+     * For programs that drive the page. If they stop the run, it resolves with the rows of the finished cases and `incomplete`;
+     * rejects if there is no WebGPU.
      */
     runBench(options: PageOptions): Promise<Result>;
-    /** Called as a run goes on, where a program has put it there. */
+    /** Called as a run goes on, if a program has set it. */
     onBenchProgress?: (progress: Progress) => void;
   }
 }
@@ -36,7 +36,7 @@ const caseProgress = element<HTMLProgressElement>("case-progress");
 let stopping = new AbortController();
 let last: Result | undefined;
 
-// The charts' library is as large as all the rest, and a run needs none: without it the tables stand alone.
+// The charts' library is as large as all the rest, and optional: without it there are only tables.
 const charts = import("./live_charts.ts").then(
   ({ createCharts }) => createCharts(element("cost"), element("times")),
   (error) => {
@@ -60,11 +60,11 @@ function showAdapter(adapter: AdapterDescription): void {
   element("adapter").className = adapter.software ? "software" : "";
 }
 
-/** Says what will run, or what is missing, before anything does. */
+/** Shows what will run, or what is missing, beforehand. */
 async function lookForAdapter(): Promise<void> {
   try {
     const adapter = await navigator.gpu?.requestAdapter({ powerPreference: "high-performance" });
-    // Throws what is missing.
+    // Throws with what is missing.
     if (!adapter) await requestDevice();
     else showAdapter(describeAdapter(adapter.info));
   } catch (error) {
@@ -80,7 +80,7 @@ function cell(tag: "td" | "th", text: string, words = false): HTMLTableCellEleme
   return made;
 }
 
-/** A heading, and a table in a box in which it scrolls. Each body is one case. */
+/** A heading, and a table in a scrolling box. Each body is one case. */
 function tableElement(title: string, said: string, head: readonly string[], bodies: readonly HTMLElement[][]): Node[] {
   const [table, box] = [document.createElement("table"), document.createElement("div")];
   const first = table.createTHead().insertRow();
@@ -125,20 +125,20 @@ function showTables(rows: readonly Row[]): void {
   );
 }
 
-/** What stands below the tables. */
+/** Fills the part below the tables. */
 function showDetails(rows: readonly Row[]): void {
   show("kernels", kernelsOf(rows).join("\n\n"));
   const remarks = remarksOf(rows).map((text) => Object.assign(document.createElement("li"), { textContent: text }));
   element("remarks").replaceChildren(...remarks);
 }
 
-/** Between two cases, so that nothing is drawn while something is timed. */
+/** Between two cases, so that nothing is drawn during a measurement. */
 async function showResult(result: Result): Promise<void> {
   showTables(result.rows);
   (await charts)(result);
 }
 
-/** Takes a run's end, of whatever kind, as what is copied and downloaded. */
+/** Keeps the result of a run, however it ended, for copying and downloading. */
 async function keep(result: Result): Promise<void> {
   last = result;
   copyButton.disabled = false;
@@ -166,14 +166,14 @@ async function runThese(cases: readonly Case[], options: PageOptions): Promise<R
   stopping = new AbortController();
   for (const button of runButtons) button.disabled = true;
   stopButton.disabled = false;
-  // "done" was said of the run before.
+  // "done" belonged to the previous run.
   show("status", "starts …");
   runProgress.value = 0;
   caseProgress.value = 0;
   try {
     const head = await window.describeBench(options);
     showAdapter(head.adapter);
-    // What stands there is of the run before.
+    // The details there belong to the previous run.
     showDetails([]);
     let rows: readonly Row[] = [];
     await showResult({ ...head, rows });
@@ -224,7 +224,7 @@ function showProgress({ case: name, doing, done, total, casesDone, cases }: Prog
   runProgress.value = (casesDone + done / total) / cases;
 }
 
-/** The cases that are selected: those of the run, of a suite, or one. */
+/** The selected cases: those of the run, of a suite, or one. */
 function selected(quick: boolean): readonly Case[] {
   const { value, selectedOptions } = caseSelect;
   const one = pageCases.filter((each) => selectedOptions[0]?.dataset.one && titleOf(each) === value);

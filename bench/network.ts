@@ -1,5 +1,5 @@
-// The work of the training cases, the same for every engine: a network of rectifiers with its first weights, one batch of
-// labelled rows, and the hypers of AdamW. A step is forward, mean softmax cross-entropy, backward, update.
+// The work of the training cases, the same for every engine: a ReLU network with its initial weights, one batch of labelled rows,
+// and the hypers of AdamW. A step is forward, mean softmax cross-entropy, backward, update.
 
 import type { Tensor, TensorValues } from "../src/index.ts";
 import { createModel, type Dataset, initialTensors, Random } from "../src/training.ts";
@@ -24,7 +24,7 @@ export interface Work {
   readonly hypers: typeof hypers;
 }
 
-/** What the first steps give: the loss that each finds before its update, and the parameters after them. */
+/** The answer of the first steps: the loss of each before its update, and the parameters after them. */
 export async function answerOf(
   step: () => Promise<number>,
   params: () => Promise<readonly Float32Array[]>,
@@ -34,7 +34,7 @@ export async function answerOf(
   return { numbers, values: await params() };
 }
 
-/** Those of our AdamW by default. */
+/** The defaults of our AdamW. */
 export const hypers = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01 } as const;
 
 export function createWork(widths: readonly number[], batch: number): Work {
@@ -56,7 +56,7 @@ export function createWork(widths: readonly number[], batch: number): Work {
   };
 }
 
-/** Labels as rows of zeros with a one, for the engines that want them so. */
+/** Labels as one-hot rows, for the engines that need them. */
 export function oneHot({ labels, widths }: Work): Float32Array {
   const classes = widths[widths.length - 1]!;
   const rows = new Float32Array(labels.length * classes);
@@ -71,7 +71,7 @@ export function startOf({ layers }: Work): Float32Array[] {
   return layers.flatMap(({ weight, bias }) => [weight, bias]);
 }
 
-/** The same as our engines take them. */
+/** The same for our engines. */
 export function tensorsOf({ layers }: Work): Tensor[] {
   return layers.flatMap(({ inputs, outputs, weight, bias }, i) => [
     { name: `layer${i + 1}.weight`, shape: [inputs, outputs], data: weight },
@@ -102,13 +102,13 @@ export interface ProductWork {
   readonly flops: number;
 }
 
-/** What the number of operations depends on. */
+/** The shape that determines the number of operations. */
 export interface Shape {
   readonly batch: number;
   readonly layers: readonly Pick<Layer, "inputs" | "outputs">[];
 }
 
-/** Forward through the layers; then, from the last layer back, the weight's gradient and what goes on to the layer before. */
+/** Forward through the layers; then, from the last layer back, the weight's gradient and the delta of the layer before. */
 export function productsOf({ layers, batch }: Shape): ProductWork[] {
   const of = (kind: string, l: number): ProductWork => {
     const { inputs, outputs } = layers[l]!;

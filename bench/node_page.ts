@@ -1,5 +1,5 @@
-// The benchmark's cases in Node, on Dawn (npm `webgpu`), where a page would run them: the same cases, the same peers. Vite loads
-// it (dawn.ts), which finds the peers' files as it does for a page.
+// The benchmark's cases in Node, on Dawn (npm `webgpu`), in place of a page: the same cases, the same peers. Vite loads it
+// (dawn.ts), and finds the peers' files as for a page.
 import { createRequire } from "node:module";
 import { openWebGPU } from "../scripts/webgpu.mjs";
 import { DeviceError } from "../src/base/errors.ts";
@@ -9,15 +9,15 @@ import type { PageOptions } from "./main.ts";
 import { type Row, runCases, type SuiteOptions } from "./suite.ts";
 
 /**
- * Puts WebGPU where a page has it.
+ * Provides WebGPU as in a page.
  *
- * @throws DeviceError where Dawn finds no adapter, with what to install.
+ * @throws DeviceError if Dawn finds no adapter, with what to install.
  */
 export async function describeBench({ quick }: PageOptions): Promise<ResultHead> {
   const opened = await openWebGPU();
   if ("reason" in opened) throw new DeviceError(`the benchmark cannot run in Node: ${opened.reason}`);
   const userAgent = `Node.js/${process.versions.node}`;
-  // Peers look at the agent and the platform; TensorFlow.js asks for `require` wherever it finds Node.
+  // Peers read the agent and the platform; TensorFlow.js calls `require` wherever it finds Node.
   const navigator = { gpu: opened.gpu, userAgent, platform: process.platform };
   Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
   Object.defineProperty(globalThis, "require", { value: createRequire(import.meta.url), configurable: true });

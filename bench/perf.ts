@@ -1,12 +1,12 @@
-// The perf test: what our rows of a run are held to. Counts are exact, since they hold on any device; ratios, measured side by
-// side in one run, have an allowance. bench/baseline.json is what was last accepted; `npm run perf -- --update` renews it.
+// The perf test: the baseline for our rows of a run. Counts are exact, since they hold on any device; ratios, measured side by
+// side in one run, have an allowance. bench/baseline.json is the last accepted one; `npm run perf -- --update` renews it.
 import { type Case, type Row, runCases, titleOfRow } from "./suite.ts";
 
-/** What a step costs on any device. */
+/** The costs of a step on any device. */
 export const counted = ["dispatches", "passes", "submits", "bindGroups", "hostBytes", "bytesPerParam"] as const;
 export type CountName = (typeof counted)[number];
 
-/** The cases that are held to the baseline, by suite and name. */
+/** The cases compared with the baseline, by suite and name. */
 export const perfCases: readonly string[] = [
   "update: adamw 1x64k",
   "update: adamw 1x1M",
@@ -25,17 +25,17 @@ export const perfCases: readonly string[] = [
   "gradient: train 784-1024-256-10 b1024",
 ];
 
-/** What our row of a case was. */
+/** Our row of a case. */
 export interface BaselineCase {
   /** Suite and name: "update: adamw 1x1M". */
   readonly case: string;
   readonly counts: Readonly<Record<CountName, number | null>>;
   readonly ratioToStream: number | null;
-  /** Each peer's time by ours. */
+  /** Each peer's time over ours. */
   readonly ratioTo: Readonly<Record<string, number>>;
 }
 
-/** By how much a ratio may be worse than the baseline's, as a factor >= 1: what noise does to it, and no more. */
+/** How much worse a ratio may be than the baseline's, as a factor >= 1: just enough for noise. */
 export interface Allowance {
   readonly ratioToStream: number;
   readonly ratioTo: number;
@@ -43,7 +43,7 @@ export interface Allowance {
 
 export interface Baseline {
   readonly format: "fallline-perf/1";
-  /** Where the ratios were measured; they mean little elsewhere. */
+  /** The adapter of the ratios, which mean little elsewhere. */
   readonly adapter: string;
   readonly browser: string;
   readonly date: string;
@@ -51,15 +51,15 @@ export interface Baseline {
   readonly cases: readonly BaselineCase[];
 }
 
-/** One thing that is worse than the baseline, or could not be had. */
+/** Something that is worse than the baseline, or could not be measured. */
 export interface Regression {
   readonly case: string;
   readonly what: string;
-  /** Whether measuring again may help: counts and errors stay what they are. */
+  /** Whether measuring again may help: counts and errors do not change. */
   readonly noisy: boolean;
 }
 
-/** Peers whose time says something of ours on any machine; plain loops and our own reference run on the CPU. */
+/** Peers whose times are comparable with ours on any machine; plain loops and our own reference run on the CPU. */
 export const heldAgainst: readonly string[] = ["tfjs", "jaxjs", "naive"];
 
 export function baselineCase(row: Row): BaselineCase {
@@ -72,7 +72,7 @@ export function baselineCase(row: Row): BaselineCase {
   };
 }
 
-/** Three digits: more would be noise. */
+/** Three digits; more would be noise. */
 const round = (value: number) => Number(value.toPrecision(3));
 
 const countsOf = (row: Row): Record<CountName, number | null> => ({
@@ -84,7 +84,7 @@ const countsOf = (row: Row): Record<CountName, number | null> => ({
   bytesPerParam: row.bytesPerParam,
 });
 
-/** What `row` does worse than `before`; other counts are a regression even where they are less, so that gains are noted too. */
+/** Regressions of `row` from `before`; other counts are one even if they are less, so that gains are recorded too. */
 export function regressionsOf(
   row: Row | undefined,
   before: BaselineCase,
@@ -96,7 +96,7 @@ export function regressionsOf(
   return [...countRegressions(row, before), ...ratioRegressions(row, before, { ratioToStream, ratioTo })];
 }
 
-/** The counts that are not the baseline's. */
+/** The counts that differ from the baseline's. */
 export function countRegressions(row: Row, before: BaselineCase): Regression[] {
   const found = countsOf(row);
   return counted.flatMap((name) =>
@@ -138,7 +138,7 @@ export function oursOf(cases: readonly Case[], rows: readonly Row[]): ReadonlyMa
   );
 }
 
-/** Our engine's counts alone: without times, and without answers, whose reference takes longer than all the rest. */
+/** Only our engine's counts: without times, and without answers, whose reference takes longer than all the rest. */
 export async function countOurs(cases: readonly Case[]): Promise<readonly Row[]> {
   const alone = cases.map(({ expected: _, ...each }): Case => {
     const contenders = each.contenders.filter(({ engine }) => engine === each.ours);

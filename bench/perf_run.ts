@@ -1,5 +1,5 @@
-// `npm run perf`: runs the cases of the perf test beside their peers and holds our rows to bench/baseline.json. Ratios that
-// look worse are measured again, twice at most, before they count: a busy moment is not a regression.
+// `npm run perf`: runs the cases of the perf test next to their peers and compares our rows with bench/baseline.json. Ratios that
+// look worse are measured again, at most twice, before they count: a busy moment is not a regression.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -22,16 +22,16 @@ import { messageOf, quantile, type Result, type Row } from "./suite.ts";
 
 const file = join(root, "bench", "baseline.json");
 
-/** What noise did to ratios between runs on two cores with a software adapter, and a little more. */
+/** The effect of noise on ratios between runs on two cores with a software adapter, and a little more. */
 const allowance = { ratioToStream: 1.35, ratioTo: 1.6 } as const;
 
-/** Times that ratios which look worse are measured again. */
+/** Repeated measurements of ratios that look worse. */
 const retries = 2;
 
-/** Runs of which a new baseline is the middle. */
+/** A new baseline is the median of so many runs. */
 const updateRuns = 3;
 
-/** @throws DataError where the file is not there or is no baseline. */
+/** @throws DataError if the file is missing or is not a baseline. */
 export async function readBaseline(): Promise<Baseline> {
   let text: string;
   try {
@@ -73,7 +73,7 @@ async function ours(titles: readonly string[]): Promise<{ result: Result; rows: 
   return { result, rows: oursOf(pageCases, result.rows) };
 }
 
-/** The middle one of several runs, in each of which no ratio may be missing. */
+/** The median of several runs, in each of which every ratio must be present. */
 async function renew(): Promise<boolean> {
   const runs: { result: Result; cases: readonly BaselineCase[] }[] = [];
   for (let run = 0; run < updateRuns; run++) {
@@ -96,7 +96,7 @@ async function renew(): Promise<boolean> {
   return true;
 }
 
-/** A ratio that is missing from the baseline would never be looked at again. */
+/** A ratio missing from the baseline would never be checked again. */
 function whyNoBaseline(title: string, row: Row | undefined): string[] {
   if (row?.ms == null) return [`${title} gave no time (${row?.error ?? "there is no such case"})`];
   const engines = pageCases.find((each) => titleOf(each) === title)!.contenders.map(({ engine }) => engine);
@@ -107,7 +107,7 @@ function whyNoBaseline(title: string, row: Row | undefined): string[] {
   return missing.map((engine) => `${title} has no ratio to ${engine}`);
 }
 
-/** Counts of the first, medians of the ratios. */
+/** Counts of the first run, medians of the ratios. */
 function middleOf(runs: readonly BaselineCase[]): BaselineCase {
   const [first] = runs as [BaselineCase];
   const middle = (ratio: (run: BaselineCase) => number) => quantile(runs.map(ratio), 0.5);

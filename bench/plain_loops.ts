@@ -1,9 +1,9 @@
-// A network's training step in typed-array loops written for speed, as one would write them by hand for one program: what
-// our CPU reference is compared with in Node, as a whole here and piece by piece in cpu.bench.ts, and a reference point in
-// the page. It shares no code with the library.
+// A network's training step in typed-array loops written for speed, as one would write them by hand for one program: compared
+// with our CPU reference in Node, as a whole here and part by part in cpu.bench.ts, and a reference point in the page. It shares
+// no code with the library.
 //
-// A product copies both factors into panels, four lines of each, in depths that stay in the nearest cache; the inner loop
-// keeps 4 × 4 sums in local variables. Panels hold float64, so that nothing is converted in that loop.
+// A product copies both factors into panels, four lines of each, in depths that stay in the nearest cache; the inner loop keeps 4
+// × 4 sums in local variables. Panels are float64, so that the loop converts nothing.
 import type { Work } from "./network.ts";
 
 interface PlainLayer {
@@ -15,11 +15,11 @@ interface PlainLayer {
 
 export interface PlainNetwork {
   readonly layers: readonly PlainLayer[];
-  /** One step on the batch; the loss before the update. */
+  /** One step on the batch; returns the loss before the update. */
   step(): number;
 }
 
-/** Where element (line, depth) of a factor lies: line · lineStride + depth · depthStride. */
+/** Element (line, depth) of a factor is at line · lineStride + depth · depthStride. */
 interface Factor {
   readonly values: Float32Array;
   readonly lines: number;
@@ -108,7 +108,7 @@ function multiply(a: Float64Array, b: Float64Array, p: number, q: number, depth:
   tile[15] = c33;
 }
 
-/** Products of matrices, with room for the panels of both factors, made once. */
+/** Products of matrices, with panels for both factors, allocated once. */
 export class Products {
   #a = new Float64Array(0);
   #b = new Float64Array(0);
@@ -161,7 +161,7 @@ export function normOfAll(tensors: readonly Float32Array[]): number {
   return Math.sqrt(sum);
 }
 
-/** AdamW's update, the steps-th from 1 on, of one tensor with its moments; its gradient counts `scale` times. */
+/** AdamW's update number `steps`, from 1, of one tensor with its moments; its gradient is multiplied by `scale`. */
 export function updateAdamw(
   { lr, beta1, beta2, eps, weightDecay }: Readonly<Record<keyof Work["hypers"], number>>,
   steps: number,

@@ -1,14 +1,14 @@
-// The work of the read cases, the same for every engine: what lies on the device, ready, comes to the host. Making it anew,
-// where an engine keeps what was read once, is neither timed nor counted.
+// The work of the read cases, the same for every engine: results that are ready on the device come to the host. Recomputing them,
+// in engines that cache what was read, is neither timed nor counted.
 import type { Runner } from "./suite.ts";
 
-/** All parameters of one tensor, or the few numbers that a step notes of itself, the gradient's norm among them. */
+/** All parameters of one tensor, or the few numbers that a step records about itself, the gradient's norm among them. */
 export type Wanted = "params" | "stats";
 
-/** Brings the parameters, or the norm alone, to the host. */
+/** Reads the parameters, or only the norm. */
 export type Reader = () => Promise<ArrayLike<number>>;
 
-/** A runner's part of it: `ready` makes sure that there is something on the device that nobody has read. */
+/** The corresponding part of a runner: `ready` makes sure that the device has something not yet read. */
 export function reading(
   wanted: Wanted,
   ready: () => Promise<Reader>,

@@ -1,12 +1,12 @@
-// What a result looks like to people: a head, a summary that one can paste, a table for each suite, remarks; as text for a
-// terminal and as a page of Markdown. The page (main.ts) shows the same tables.
+// A result for people: a head, a summary to paste, a table for each suite, remarks; as text for a terminal and as a page of
+// Markdown. The page (main.ts) shows the same tables.
 import { type AdapterDescription, adapterLine } from "../src/engines/gpu/device.ts";
 import type { KernelTime, Result, Row } from "./suite.ts";
 
-/** The rows of one suite, with the columns that mean something there. */
+/** The rows of one suite, with the columns that are meaningful there. */
 export interface Table {
   readonly title: string;
-  /** Of the columns after the engine. */
+  /** For the columns after the engine. */
   readonly head: readonly string[];
   readonly cases: readonly {
     readonly name: string;
@@ -15,12 +15,12 @@ export interface Table {
   }[];
 }
 
-/** Our row of each case by the others'. */
+/** Our row of each case relative to the others. */
 export interface Summary {
-  /** What the columns mean, a sentence each. */
+  /** The meaning of the columns, a sentence each. */
   readonly said: readonly string[];
   readonly head: readonly string[];
-  /** Of each line: suite and case, what ours takes, how many times that the peers take. */
+  /** In each line: suite and case, our time, and the peers' times relative to it. */
   readonly lines: readonly (readonly string[])[];
 }
 
@@ -32,21 +32,21 @@ interface Group {
   readonly rows: readonly Row[];
 }
 
-/** What moves bytes and computes nothing is a bound, and our own step without clipping, or on the arena, is ours: no peers. */
+/** Engines that only move bytes are bounds, and our own step without clipping, or on the arena, is ours: no peers. */
 const bounds: readonly string[] = ["stream", "copy", "unclipped", "arena"];
 
-/** On the CPU, where bytes of a device's memory mean nothing. */
+/** On the CPU, where bytes of device memory are meaningless. */
 const onCpu: readonly string[] = ["plain", "reference", "maps"];
 
 export const isPeer = (engine: string) => !bounds.includes(engine);
 
-/** Three digits that matter; a dash for what was not measured. */
+/** Three significant digits; a dash for missing values. */
 export function digits(value: number | null): string {
   if (value === null) return "–";
   return Math.abs(value) >= 1000 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
 }
 
-/** The same with k, M and G from a thousand on: 16.8M. */
+/** The same with k, M and G from a thousand up: 16.8M. */
 export function amount(value: number | null): string {
   if (value === null) return "–";
   // Rounded first: 999.9 is 1k.
@@ -62,17 +62,17 @@ const units = [
 
 const times = (value: number | null, factor: number) => value && value * factor;
 
-/** A row's time by ours of the same case; of files their size. */
+/** A row's time relative to ours of the same case; for files, their size. */
 function timesOurs({ engine, bytes }: Row, ours: Row): number | null {
   return ours.ratioTo[engine] ?? (bytes !== null && ours.bytes ? bytes / ours.bytes : null);
 }
 
-/** What a peer's step moves by what ours does: its time by ours on a device that memory bounds and nothing else. */
+/** Bytes moved by a peer relative to ours: the ratio of times on a device limited only by memory. */
 function bytesByOurs({ engine, bytesPerParam }: Row, { bytesPerParam: ours }: Row): number | null {
   return isPeer(engine) && !onCpu.includes(engine) && bytesPerParam && ours ? bytesPerParam / ours : null;
 }
 
-/** Columns by name: what stands above them, and their cell of a row; null where it was not measured or means nothing. */
+/** Columns by name: their heading, and their cell in a row; null if not measured or meaningless. */
 const columns = {
   ms: ["ms", ({ ms }) => ms],
   halfSpread: ["±", ({ spread }) => times(spread, 0.5)],
@@ -121,7 +121,7 @@ const streaming: readonly ColumnName[] = [
 const computing: readonly ColumnName[] = [...time, "gflops", ...counts, "ours"];
 const waiting: readonly ColumnName[] = ["ms", "halfSpread", ...counts, "ours"];
 
-/** Suites in the order of their tables; what is not here follows with all columns. The first column is what ours takes. */
+/** Suites in the order of their tables; any others follow with all columns. The first column is our time. */
 const suites: Readonly<Record<string, readonly ColumnName[]>> = {
   update: streaming,
   curve: streaming,
@@ -175,7 +175,7 @@ function cellOf(name: ColumnName, row: Row, ours: Row | undefined): string | nul
   return found === null ? null : write(found);
 }
 
-/** A table for each suite; columns in which nothing was measured are left out. */
+/** A table for each suite; columns without measurements are left out. */
 export function tablesOf(rows: readonly Row[]): Table[] {
   const groups = groupsOf(rows);
   return [...new Set(groups.map(({ suite }) => suite))].map((suite) => {
@@ -201,7 +201,7 @@ export function tablesOf(rows: readonly Row[]): Table[] {
   });
 }
 
-/** A line for each case of ours. */
+/** A line for each of our cases. */
 export function summaryOf(rows: readonly Row[]): Summary {
   const groups = groupsOf(rows).filter(({ ours }) => ours !== undefined);
   const ratioOf = ({ rows: of, ours }: Group, engine: string) => {
@@ -237,7 +237,7 @@ export function summaryOf(rows: readonly Row[]): Summary {
   };
 }
 
-/** What is to be said of rows besides their numbers, what went wrong first; what holds for several rows once. */
+/** Remarks on rows besides their numbers, errors first; one that applies to several rows appears once. */
 export function remarksOf(rows: readonly Row[]): string[] {
   const said = [
     ...rows.flatMap(({ error, ...row }) => (error ? [{ ...row, text: `no time, because ${error}` }] : [])),
@@ -255,10 +255,10 @@ export function remarksOf(rows: readonly Row[]): string[] {
   });
 }
 
-/** With one full stop: a browser's messages have their own, ours have none. */
+/** With one full stop: messages of browsers have their own, ours have none. */
 export const sentence = (text: string) => `${text.replace(/\.+$/, "")}.`;
 
-/** Items of one key together, in the order of the first of them. */
+/** Groups items by key, in order of first appearance. */
 function gather<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
   const found = new Map<string, T[]>();
   for (const item of items) {
@@ -269,7 +269,7 @@ function gather<T>(items: readonly T[], keyOf: (item: T) => string): T[][] {
   return [...found.values()];
 }
 
-/** Cases that a remark names. */
+/** The number of cases that a remark names. */
 const mostCases = 3;
 
 function kernelCells({ kernel, ms, share, gflops }: KernelTime): string[] {
@@ -277,7 +277,7 @@ function kernelCells({ kernel, ms, share, gflops }: KernelTime): string[] {
 }
 const kernelHead = ["kernel", "ms", "share", "GFLOP/s"];
 
-/** Each engine that reports its kernels, with the sum of them beside what a step takes. */
+/** Each engine that reports its kernels, with their sum next to a step's time. */
 function kernelTables(rows: readonly Row[]): { title: string; table: string[][] }[] {
   return rows.flatMap(({ case: name, engine, kernels, ms }) => {
     if (!kernels) return [];
@@ -289,14 +289,14 @@ function kernelTables(rows: readonly Row[]): { title: string; table: string[][] 
 
 type Described = Pick<Result, "adapter" | "browser" | "date">;
 
-/** Where and when it ran, in one line for a chart's caption. */
+/** Place and time of the run, in one line for a chart's caption. */
 export function captionOf({ adapter, browser, date }: Described): string {
   return [nameOf(adapter), browser, date.slice(0, 10)].filter(Boolean).join("; ");
 }
 
 const nameOf = (adapter: AdapterDescription) => adapterLine(adapter).replace(/: it emulates.*$/, "");
 
-/** What must be known to judge the numbers, a sentence each. */
+/** Everything needed to judge the numbers, a sentence each. */
 function headOf({ adapter, browser, date, quick, timestamps, incomplete, rows }: Result): string[] {
   const failed = rows.filter(({ error }) => error !== undefined).length;
   return [
@@ -314,7 +314,7 @@ function timestampPhrase(timestamps: Result["timestamps"]): string {
   return timestamps.quantumMs <= 0.001 ? "not rounded" : `rounded to ${digits(timestamps.quantumMs)} ms`;
 }
 
-/** Lines of columns side by side, so many of them to the left, the rest to the right; the head's words stand one below another. */
+/** Lines in aligned columns, so many of them to the left, the rest to the right; the head's words are one below the other. */
 function aligned([head, ...lines]: readonly (readonly string[])[], left = 1): string[] {
   const words = head!.map((text) => text.split(" "));
   const height = Math.max(...words.map(({ length }) => length));
@@ -329,7 +329,7 @@ function aligned([head, ...lines]: readonly (readonly string[])[], left = 1): st
   );
 }
 
-/** Cases stand above their rows, since beside them the table would be too wide. */
+/** Cases are above their rows, since beside them the table would be too wide. */
 function tableText({ title, head, cases }: Table): string {
   const body = cases.flatMap(({ rows }) => rows.map(({ engine, cells }) => [`  ${engine}`, ...cells]));
   const lines = aligned([[title, ...head], ...body]);
@@ -338,7 +338,7 @@ function tableText({ title, head, cases }: Table): string {
   return lines.join("\n");
 }
 
-/** For a terminal of some 120 columns. */
+/** For a terminal about 120 columns wide. */
 export function textOf(result: Result): string {
   const { rows } = result;
   const { said, head, lines } = summaryOf(rows);
@@ -353,7 +353,7 @@ export function textOf(result: Result): string {
     .join("\n\n");
 }
 
-/** What each kernel of an engine takes by itself, as text. */
+/** The time of each kernel of an engine on its own, as text. */
 export function kernelsOf(rows: readonly Row[]): string[] {
   return kernelTables(rows).map(({ title, table }) => [title, ...aligned(table)].join("\n"));
 }

@@ -1,6 +1,6 @@
-// `npm run bench`: builds the page, runs the suite in a browser, then the cases of Node and what files weigh; shows how far it
-// is and a table, and writes bench/results/latest.json, latest.md and latest.svg, of a full run full.json and so on too. A run
-// that is cut short keeps its rows.
+// `npm run bench`: builds the page, runs the suite in a browser, then the cases of Node and the sizes of files; shows its
+// progress and a table, and writes bench/results/latest.json, latest.md and latest.svg, for a full run full.json and so on too.
+// An interrupted run keeps its rows.
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join, relative, resolve } from "node:path";
@@ -20,23 +20,23 @@ import { weigh } from "./sizes.ts";
 import { messageOf, type Progress, type Result, type Row, runCases, titleOfRow } from "./suite.ts";
 import { readTorch, type TorchRows, withTorch } from "./torch_rows.ts";
 
-/** What a run is asked for. */
+/** The options of a run. */
 export interface RunOptions extends PageOptions {
-  /** In which browser; default "chrome". */
+  /** The browser; default "chrome". */
   readonly browser?: BrowserName;
   /** Whether the page's cases run in Node, on Dawn, instead of in a browser; default false. */
   readonly node?: boolean;
-  /** Whether its window is shown; default false. */
+  /** Whether its window is visible; default false. */
   readonly headful?: boolean;
 }
 
-/** What the command line asks for, checked. */
+/** The options of the command line, checked. */
 interface Options extends RunOptions {
-  /** Where the result goes besides. */
+  /** Another file for the result. */
   readonly json: string | undefined;
-  /** What bench/torch_peer.py has printed. */
+  /** The output of bench/torch_peer.py. */
   torch: TorchRows | undefined;
-  /** Whether docs/ is to show it. */
+  /** Whether docs/ should show it. */
   readonly docs: boolean;
 }
 
@@ -99,7 +99,7 @@ export function readOptions({ rounds, ...given }: Record<string, unknown>): Opti
   return options;
 }
 
-/** The options by which a run has less than a full one. */
+/** The options by which a run is less than a full one. */
 function narrowed({ quick, filter, rounds }: RunOptions): string[] {
   return [
     ...(quick ? ["--quick"] : []),
@@ -108,10 +108,10 @@ function narrowed({ quick, filter, rounds }: RunOptions): string[] {
   ];
 }
 
-/** What is no number stays as it was given, for the error to show. */
+/** Anything but a number stays unchanged, for the error to show. */
 const asNumber = (text: unknown) => (Number.isNaN(Number(text)) ? text : Number(text));
 
-/** Whether a file can be written there is found out before hours of work, not after. */
+/** Checks that a file is writable before hours of work, not after. */
 function checkFile(option: string, path: string): void {
   const refuse = (allowed: string) => new OptionError(`${option} is ${show(path)}; ${allowed}`);
   if (existsSync(path) && statSync(path).isDirectory()) throw refuse("it must be a file, and is a folder");
@@ -122,7 +122,7 @@ function checkFile(option: string, path: string): void {
   }
 }
 
-/** Runs, prints and writes; whether the run is complete and our engines did what they should. */
+/** Runs, prints and writes; returns whether the run is complete and our engines are correct. */
 async function bench(options: Options): Promise<boolean> {
   const found = await measure(options);
   const result = options.torch ? withTorch(found, options.torch) : found;
@@ -143,7 +143,7 @@ async function bench(options: Options): Promise<boolean> {
 type Asked = Pick<Options, "quick" | "filter" | "rounds" | "json" | "docs">;
 type File = readonly [path: string, kind: "json" | "md" | "svg"];
 
-/** Where the result goes. A part of a run, or one that was cut short, leaves the last full run's files as they are. */
+/** The files of the result. A part of a run, or an interrupted one, leaves the last full run's files alone. */
 function filesOf(options: Asked, { incomplete }: Pick<Result, "incomplete">): File[] {
   const full = incomplete === undefined && narrowed(options).length === 0;
   const kinds = ["json", "md", "svg"] as const;
@@ -158,7 +158,7 @@ function filesOf(options: Asked, { incomplete }: Pick<Result, "incomplete">): Fi
   ];
 }
 
-/** What was written, and where. */
+/** The files written. */
 export function writtenLine(options: Asked, result: Pick<Result, "incomplete">, hasFull: boolean): string {
   const cut = result.incomplete !== undefined;
   const less = narrowed(options);
@@ -169,25 +169,25 @@ export function writtenLine(options: Asked, result: Pick<Result, "incomplete">, 
   return `${what.join(" with ")} is written to ${paths.join(", ")}${stays}`;
 }
 
-/** A peer may fail, which its row says; our engine and what all answers are held against may not. */
+/** A peer may fail, and its row says so; our engine and the reference of all answers may not. */
 export function isSound({ engine, error, agrees }: Row): boolean {
   return (engine !== "fallline" && engine !== "reference") || (error === undefined && agrees !== false);
 }
 
-/** Nobody ever reads half a file. */
+/** Writes such that nobody ever reads half a file. */
 export async function writeWhole(path: string, text: string): Promise<void> {
   await writeFile(`${path}.part`, text);
   await rename(`${path}.part`, path);
 }
 
-/** Called as a run goes on: what goes on, and how many cases of the run were finished before those it counts. */
+/** Called as a run goes on, with the progress, and the cases of the run finished before those it counts. */
 type Follow = (progress: Omit<Progress, "rows">, casesBefore: number) => void;
 
 /**
- * Runs the chosen cases: those of the page, those of Node, then the files. Shows how far it is on stderr. A run that is cut
- * short, by Ctrl-C too, gives the rows of its finished cases, with `incomplete`.
+ * Runs the chosen cases: those of the page, those of Node, then the files. Shows its progress on stderr. An interrupted run, also
+ * by Ctrl-C, returns the rows of its finished cases, with `incomplete`.
  *
- * @throws DeviceError where there is no browser (before anything is built) or no WebGPU, or where no case was finished.
+ * @throws DeviceError if there is no browser (before anything is built) or no WebGPU, or if no case was finished.
  */
 export async function measure(options: RunOptions): Promise<Result> {
   const { browser = "chrome", node = false } = options;
@@ -210,7 +210,7 @@ export async function measure(options: RunOptions): Promise<Result> {
   }
 }
 
-/** Adds what needs no page. */
+/** Adds the cases that need no page. */
 async function withRest(
   found: Result,
   { page, node, size }: Chosen,
@@ -240,7 +240,7 @@ async function withRest(
   }
 }
 
-/** Of a run without a page. */
+/** The result of a run without a page. */
 function withoutPage({ quick = false }: RunOptions): Result {
   return {
     format: "fallline-bench/1",
@@ -253,7 +253,7 @@ function withoutPage({ quick = false }: RunOptions): Result {
   };
 }
 
-/** @throws DeviceError where no case was finished, since such a result would only replace a better one. */
+/** @throws DeviceError if no case was finished, since such a result would only replace a better one. */
 function cutShort(result: Result, why: string): Result {
   const finished = new Set(result.rows.map(titleOfRow)).size;
   if (finished === 0) throw new DeviceError(`${why} before a case was finished; nothing is written`);
@@ -265,7 +265,7 @@ async function onDawn(options: PageOptions, follow: Follow, signal: AbortSignal)
   const { page, close } = await openNodePage();
   try {
     const head = await page.describeBench(options).catch((error) => {
-      // Classes of the modules that Vite has loaded are others than ours.
+      // Classes of the modules that Vite has loaded differ from ours.
       throw new DeviceError(messageOf(error), { cause: error });
     });
     let rows: readonly Row[] = [];
@@ -308,20 +308,20 @@ async function inBrowser(
   }
 }
 
-/** The page went, so that it can be asked nothing more. */
+/** The page is gone and answers nothing more. */
 class Gone extends Error {}
 
 declare global {
   interface Window {
-    /** To the program that drives the page: what goes on, and rows that it has not had yet. */
+    /** Called on the program that drives the page: the progress, and rows that it has not had yet. */
     benchReport(progress: Omit<Progress, "rows">, rows: readonly Row[]): void;
   }
 }
 
 /**
- * Runs the suite in the benchmark's page. Where the page goes midway, the rows of finished cases come back, with `incomplete`.
+ * Runs the suite in the benchmark's page. If the page goes away midway, the rows of finished cases are returned, with `incomplete`.
  *
- * @throws DeviceError where the browser has no WebGPU, or where the page goes before a case is finished.
+ * @throws DeviceError if the browser has no WebGPU, or if the page goes away before a case is finished.
  */
 export async function runInPage(
   page: Page,
@@ -336,7 +336,7 @@ export async function runInPage(
     try {
       return await Promise.race([work, gone.then((why) => Promise.reject(new Gone(why)))]);
     } catch (error) {
-      // What the page was asked may fail before its going is known.
+      // A call to the page may fail before its loss is known.
       const why = await Promise.race([gone, delay(500)]);
       throw why === undefined ? error : new Gone(why, { cause: error });
     }
@@ -357,7 +357,7 @@ export async function runInPage(
     }
     const result = await unlessGone(
       page.evaluate((of) => {
-        // All rows every time would keep both processes busy while the next turn is timed.
+        // Sending all rows every time would keep both processes busy while the next turn is timed.
         let reported = 0;
         window.onBenchProgress = ({ rows, ...progress }) => {
           window.benchReport(progress, rows.slice(reported));
@@ -375,7 +375,7 @@ export async function runInPage(
   }
 }
 
-/** Resolves with why the page can be asked nothing more. */
+/** Resolves with the reason why the page answers nothing more. */
 function goneOf(page: Page, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     page.once("close", () => resolve("the tab was closed"));
@@ -391,7 +391,7 @@ function delay(ms: number): Promise<undefined> {
   return new Promise((resolve) => setTimeout(resolve, ms, undefined));
 }
 
-/** Ctrl-C asks for an end with what there is; again, after a second, for the end (npm hands the first one on a second time). */
+/** Ctrl-C stops the run with what there is; again, after a second, it ends it at once (npm passes the first one on twice). */
 function interruptible(): { readonly signal: AbortSignal; end(): void } {
   const controller = new AbortController();
   let first = 0;
@@ -410,7 +410,7 @@ function interruptible(): { readonly signal: AbortSignal; end(): void } {
   };
 }
 
-/** One bar on stderr: the run's cases, and how far the case is; a line for each case where stderr is no terminal. */
+/** One bar on stderr: the run's cases, and how far the case is; a line for each case if stderr is not a terminal. */
 function createBar(total: number): { readonly follow: Follow; stop(): void } {
   const bar = new SingleBar(
     {

@@ -1,4 +1,4 @@
-// The built page of the benchmark: made anew where a source has changed since, and served.
+// The built page of the benchmark: rebuilt if a source has changed since, and served.
 import { createHash } from "node:crypto";
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -8,15 +8,15 @@ import { build, preview } from "vite";
 export const root = resolve(import.meta.dirname, "..");
 const folder = join(root, "dist", "page");
 
-/** Of the sources that the page was made of. It lies among what was made, so that whoever builds otherwise removes it. */
+/** The digest of the page's sources. It is stored with the build, so that any other build removes it. */
 const stamp = join(folder, "bench", "sources.sha256");
 
-/** What the page is made of, by content. */
+/** The page's sources, by content. */
 function sourcesDigest(): string {
   const hash = createHash("sha256");
   const add = (path: string) => {
     if (statSync(path).isDirectory()) {
-      // What the benchmark found changes nothing that is built.
+      // Results of the benchmark do not change the build.
       for (const entry of readdirSync(path).sort()) if (entry !== "results") add(join(path, entry));
     } else {
       hash.update(`${path}\n`).update(readFileSync(path));
@@ -28,7 +28,7 @@ function sourcesDigest(): string {
   return hash.digest("hex");
 }
 
-/** Builds the page unless it is that of the sources as they are. */
+/** Builds the page unless it matches the current sources. */
 export async function buildPage(): Promise<void> {
   const digest = sourcesDigest();
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === digest) return;
@@ -37,7 +37,7 @@ export async function buildPage(): Promise<void> {
 }
 
 export interface Served {
-  /** Of the benchmark's page. */
+  /** The address of the benchmark's page. */
   readonly address: string;
   close(): Promise<void>;
 }

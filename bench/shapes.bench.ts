@@ -1,5 +1,5 @@
-// The shapes of the update's kernels beside a kernel that streams the same bytes with the least arithmetic, as
-// docs/performance.md has them: `npx vitest bench --run shapes`. FALLLINE_ELEMENTS sets how many parameters; default 2^20 + 1.
+// The shapes of the update's kernels next to a kernel that streams the same bytes with the least arithmetic, as in
+// docs/performance.md: `npx vitest bench --run shapes`. FALLLINE_ELEMENTS sets the number of parameters; default 2^20 + 1.
 import { afterAll, bench, describe } from "vitest";
 import { shapes } from "../src/engines/gpu/kernel_shapes.ts";
 import { createShaped } from "../src/engines/gpu/optimizer.ts";
@@ -10,7 +10,7 @@ import { device } from "../test/gpu/setup.ts";
 const options = { warmupIterations: 2, iterations: 20, time: 0, warmupTime: 0 };
 const length = Number(process.env.FALLLINE_ELEMENTS ?? 2 ** 20 + 1);
 
-/** Reads p, g and two slots, writes p and the slots: the 28 bytes that AdamW moves for each parameter. */
+/** Reads p, g and two slots, writes p and the slots: the 28 bytes that AdamW moves per parameter. */
 function streamKernel(lanes: number, vec4s: number): () => Promise<undefined> {
   const quads = Math.ceil(length / 4);
   const code = `

@@ -1,10 +1,10 @@
-// `npm run size`: what the library weighs in a page by what is used of it, and which modules that is made of.
+// `npm run size`: the library's size in a page by the parts in use, and the modules that make it up.
 import { bundleWithEsbuild, bundleWithVite, gzipped } from "./sizes.ts";
 import { sizeCases } from "./suites/size.ts";
 
 const kilobytes = (bytes: number) => (bytes / 1000).toFixed(1).padStart(6);
 
-/** `npm run size [-- MODULES]`: how many modules of each case are listed, default 15. */
+/** `npm run size [-- MODULES]`: the number of modules listed per case, default 15. */
 export async function main([, , listed = "15"]: readonly string[]): Promise<void> {
   for (const { name, limit, modules } of sizeCases) {
     const code = await bundleWithVite(modules.fallline!);

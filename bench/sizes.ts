@@ -1,5 +1,5 @@
-// Weighs the cases of the suite "size": bundles each module with Vite and with esbuild as a page's build would, minified, in
-// memory, and counts what gzip -9 leaves of it. The library is bundled as it is published, from dist/.
+// Weighs the cases of the suite "size": bundles each module with Vite and with esbuild like a page's build, minified, in memory,
+// and counts its bytes after gzip -9. The library is bundled as published, from dist/.
 import { join, relative } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build as esbuild } from "esbuild";
@@ -9,7 +9,7 @@ import { root } from "./serve.ts";
 import { emptyRow, messageOf, type Row } from "./suite.ts";
 import type { SizeCase } from "./suites/size.ts";
 
-/** Never throws: what does not bundle is an error of its row. */
+/** Never throws: a failure to bundle is an error of its row. */
 export async function weigh({ modules, limit: _, ...of }: SizeCase): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const [engine, module] of Object.entries(modules)) {
@@ -28,14 +28,14 @@ export function gzipped(code: string): number {
   return gzipSync(code, { level: 9 }).length;
 }
 
-/** The library's entries by the specifiers of its users, as the package exports them. */
+/** The library's entries by their specifiers, as the package exports them. */
 const entries = Object.fromEntries(
   Object.entries(manifest.exports).flatMap(([subpath, entry]) =>
     typeof entry === "string" ? [] : [[`fallline${subpath.slice(1)}`, join(root, entry.default)]],
   ),
 );
 
-/** What Vite's default production build makes of a module that is text, but for what is only loaded when it is asked for. */
+/** Vite's default production build of a module given as text, without what is loaded on demand. */
 export async function bundleWithVite(module: string): Promise<string> {
   const made = await build({
     root,
@@ -59,7 +59,7 @@ export async function bundleWithVite(module: string): Promise<string> {
     .join("\n");
 }
 
-/** A file and what it imports at once, however many files on. */
+/** A file and everything that it imports statically, directly or not. */
 function atOnce(entry: string, importsOf: (file: string) => readonly string[]): ReadonlySet<string> {
   const files = new Set([entry]);
   for (const file of files) for (const imported of importsOf(file)) files.add(imported);
@@ -75,7 +75,7 @@ function virtual(module: string): Plugin {
   };
 }
 
-/** What esbuild makes of it likewise, and how many bytes of that each module gave, by its path in dist/lib, most first. */
+/** esbuild's bundle of the same, and the bytes contributed by each module, by its path in dist/lib, most first. */
 export async function bundleWithEsbuild(
   module: string,
 ): Promise<{ readonly code: string; readonly modules: readonly (readonly [path: string, bytes: number])[] }> {

@@ -1,16 +1,16 @@
-// What the benchmark measures and how: cases, the engines that compete in each, rounds that take turns, rows that come out.
-// Runs in a page and in Node alike. An engine that does not load, gives another answer than expected, or loses its device
-// gets a row that says so, and the others go on.
+// The measurements of the benchmark: cases, the engines that compete in each, rounds in turns, and the resulting rows. Runs in a
+// page and in Node alike. An engine that does not load, answers wrongly or loses its device gets a row that says so, and the
+// others go on.
 
 import { nudged } from "../src/engines/gpu/nudge.ts";
 import { type Counts, countCalls } from "./counting.ts";
 import { submitPass } from "./device.ts";
 
-/** What is held against the expected before anything is timed. */
+/** An engine's answer, compared with the expected one before any timing. */
 export interface Answer {
-  /** The loss of each checked step from the first on, the norm of a gradient: what the case calls its {@link Case.number}. */
+  /** The loss of each checked step from the first, or the norm of a gradient: whatever the case's {@link Case.number} names. */
   readonly numbers: readonly number[];
-  /** What those steps made: parameters, or the samples of them that the case asks for. */
+  /** The values after those steps: parameters, or the samples of them that the case needs. */
   readonly values: readonly Float32Array[];
 }
 
@@ -18,29 +18,29 @@ export interface Answer {
 export interface Runner {
   /** The device whose calls are counted; none for engines on the CPU. */
   readonly device?: GPUDevice;
-  /** What a reader of the row should know. */
+  /** A remark for readers of the row. */
   readonly note?: string;
-  /** Bytes that a step reads and writes in the device's memory; where it is missing, what its dispatches bind is counted. */
+  /** Bytes that a step reads and writes in the device's memory; default the bytes bound by its dispatches. */
   readonly bytes?: number;
-  /** What each step needs that is not a part of it: made before it, neither timed nor counted. */
+  /** Work that each step needs but that is not part of it: done before it, neither timed nor counted. */
   prepare?(): Promise<void>;
-  /** Starts one step; resolves when the next may be started, which need not be when the GPU has finished it. */
+  /** Starts one step; resolves when the next may start, which may be before the GPU has finished it. */
   step(): void | Promise<void>;
-  /** Resolves when every step that was started is finished on the device. */
+  /** Resolves when every step started so far is finished on the device. */
   wait(): Promise<void>;
-  /** What {@link checkedSteps} steps from the start give; asked for before any other step. None for physical references. */
+  /** The answer of {@link checkedSteps} steps from the start; called before any other step. None for physical references. */
   answer?(): Promise<Answer>;
-  /** Milliseconds a step, of runners that time only a part of it; else the clock around so many steps counts. */
+  /** Milliseconds per step, for runners that time only a part of it; default the wall clock around so many steps. */
   time?(steps: number): Promise<number>;
-  /** Puts one step into a pass, where a step is a part of one. */
+  /** Puts one step into a pass, if a step is part of one. */
   encode?(pass: GPUComputePassEncoder): void;
-  /** Starts steps that are one call: how many, and the call; of engines without {@link encode} that can. */
+  /** Starts several steps in one call: their number, and the call; for engines without {@link encode} that can. */
   readonly together?: { readonly steps: number; start(): void | Promise<void> };
-  /** Milliseconds a step by the device's own timestamps, over so many steps; where the device offers them. */
+  /** Milliseconds per step by the device's own timestamps, over so many steps; if the device offers them. */
   gpuTime?(steps: number): Promise<number>;
-  /** What each kernel of a step takes by itself. */
+  /** The time of each kernel of a step on its own. */
   kernels?(): Promise<readonly KernelTime[]>;
-  /** Frees what the runner made; the device is not its own. */
+  /** Frees everything that the runner made; it does not own the device. */
   destroy(): void;
 }
 
@@ -53,8 +53,8 @@ export interface Contender {
 }
 
 /**
- * Which runs a case is part of: `quick` of all, `full` of all but quick ones, `every` of those that ask for every case or
- * for this one by name.
+ * The runs that include a case: `quick` all of them, `full` all but quick ones, `every` those that select every case or this one
+ * by name.
  */
 export type Tier = "quick" | "full" | "every";
 
@@ -67,52 +67,52 @@ export interface Case {
   readonly tensors: number;
   /** Floating-point operations of a step's products. */
   readonly flops?: number;
-  /** What every engine must answer, made by an independent reference; undefined where nothing is answered. */
+  /** The answer required of every engine, made by an independent reference; undefined if there is none. */
   readonly expected?: () => Promise<Answer>;
-  /** What the answer's values were before the first step: differences count by how far the values moved. */
+  /** The answer's values before the first step: differences are relative to how far the values moved. */
   readonly start?: () => readonly Float32Array[];
-  /** What {@link Answer.numbers} are; default "loss". */
+  /** The meaning of {@link Answer.numbers}; default "loss". */
   readonly number?: string;
   readonly tolerance?: Tolerance;
   readonly contenders: readonly Contender[];
   /** The engine whose row gets the ratios to all others. */
   readonly ours: string;
-  /** Measured as briefly as in a quick run, whatever the run. */
+  /** Always measured as briefly as in a quick run. */
   readonly brief?: boolean;
-  /** One turn of one step without any before it: what is measured happens once. Such a step is not counted. */
+  /** One turn of one step without any before it: the measured event happens once. Such a step is not counted. */
   readonly once?: boolean;
-  /** The contender whose step is the unit that the others' times are said in too. */
+  /** The contender whose step is also a unit for the others' times. */
   readonly unit?: string;
-  /** What is timed is a delay and goes with no amount of work: rows have no parameters or bytes a second. */
+  /** The measured time is a delay, independent of the amount of work: rows have no parameters or bytes per second. */
   readonly delay?: boolean;
-  /** Whether what a step takes is told from what a submission and a wait take: rows have {@link Row.launch}. */
+  /** Whether a step's own time is separated from that of a submission and a wait: rows have {@link Row.launch}. */
   readonly launch?: boolean;
 }
 
-/** Beyond these an answer counts as another one. */
+/** Larger differences make an answer wrong. */
 export interface Tolerance {
-  /** Relative, of each number. */
+  /** Relative, for each number. */
   readonly number: number;
   /**
-   * Of all values together: how far they are off by how far they moved, root mean squares both. One array alone may be off
-   * five times as far.
+   * For all values together: their error relative to how far they moved, both as root mean squares. A single array may be off by
+   * five times as much.
    */
   readonly values: number;
-  /** Of each value: how far it is off, by the root mean square of how far those of its array moved; default: not looked at. */
+  /** For each value: its error relative to the root mean square movement in its array; default: not checked. */
   readonly each?: number;
 }
 
-/** One dispatch of a step, run by itself again and again. */
+/** One dispatch of a step, run on its own again and again. */
 export interface KernelTime {
   readonly kernel: string;
   readonly ms: number;
-  /** Of the sum of all kernels. */
+  /** Relative to the sum of all kernels. */
   readonly share: number;
-  /** Of products alone. */
+  /** Only for products. */
   readonly gflops: number | null;
 }
 
-/** What a case found of one engine. Counts are of one step; null stands where something has no meaning or was not measured. */
+/** The measurements of one engine in a case. Counts are per step; null means not applicable or not measured. */
 export interface Row {
   readonly suite: string;
   readonly case: string;
@@ -121,9 +121,9 @@ export interface Row {
   readonly tensors: number;
   /** Median over the rounds of a step's wall time, in ms. */
   readonly ms: number | null;
-  /** Between the quartiles, in ms. */
+  /** Interquartile range, in ms. */
   readonly spread: number | null;
-  /** The same by the device's timestamps, where it offers them. */
+  /** The same by the device's timestamps, if it offers them. */
   readonly gpuMs: number | null;
   readonly quartiles: readonly [number, number] | null;
   readonly paramsPerSecond: number | null;
@@ -135,23 +135,23 @@ export interface Row {
   readonly bindGroups: number | null;
   /** Bytes that the host hands to the device. */
   readonly hostBytes: number | null;
-  /** That a step reads and writes in the device's memory. */
+  /** Bytes that a step reads and writes in the device's memory. */
   readonly bytesPerParam: number | null;
   /**
-   * Its time by that of the kernel that moves the bytes of a bare update (reads parameters, gradients and slots, writes
-   * parameters and slots) with the least arithmetic: what clipping and sums read once more counts against it.
+   * Its time relative to the kernel that moves the bytes of a bare update (reads parameters, gradients and slots, writes
+   * parameters and slots) with the least arithmetic: extra reads for clipping and sums count against it.
    */
   readonly ratioToStream: number | null;
-  /** Its time by that of the case's {@link Case.unit}. */
+  /** Its time relative to the case's {@link Case.unit}. */
   readonly units: number | null;
-  /** In our row: each other engine's time by ours. */
+  /** In our row: each other engine's time relative to ours. */
   readonly ratioTo: Readonly<Record<string, number>>;
-  /** Of a file, gzipped; of the suite "size" alone. */
+  /** Size of a file, gzipped; only in the suite "size". */
   readonly bytes: number | null;
-  /** Whether it answers as expected; null where nothing was answered. */
+  /** Whether its answer is as expected; null if there was none. */
   readonly agrees: boolean | null;
   readonly kernels?: readonly KernelTime[];
-  /** Of cases that ask for it. */
+  /** For cases with {@link Case.launch}. */
   readonly launch?: Launch;
   readonly note?: string;
   /** Why there is no time. */
@@ -159,17 +159,17 @@ export interface Row {
 }
 
 /**
- * A step's own time, apart from that of handing it over: a turn of N steps takes intercept + N · slope, by turns of many and of
- * few steps.
+ * A step's own time, apart from the overhead of submission: a turn of N steps takes intercept + N · slope, from turns of many and
+ * of few steps.
  */
 export interface Launch {
-  /** Steps of a turn, and of a short one. */
+  /** Steps of a long turn, and of a short one. */
   readonly steps: readonly [many: number, few: number];
-  /** Of one step more, each submitted by itself, in ms. */
+  /** Time of one more step, each submitted on its own, in ms. */
   readonly slopeMs: number;
-  /** Of a turn besides its steps: that the device begins, and that the host learns of the end; in ms. */
+  /** Time of a turn besides its steps: until the device starts, and until the host learns of the end; in ms. */
   readonly interceptMs: number;
-  /** A step of many that are one call: one pass in one submission, or one jitted function; in ms. Null of engines that cannot. */
+  /** Time per step when many are one call: one pass in one submission, or one jitted function; in ms. Null if the engine cannot. */
   readonly togetherMs: number | null;
 }
 
@@ -185,7 +185,7 @@ export interface Result {
   /** When the run began, ISO 8601. */
   readonly date: string;
   readonly quick: boolean;
-  /** What the device's timestamps are worth; null where it offers none. */
+  /** The precision of the device's timestamps; null if it offers none. */
   readonly timestamps: Timestamps | null;
   readonly rows: readonly Row[];
   /** Why cases are missing. */
@@ -193,7 +193,7 @@ export interface Result {
 }
 
 export interface Timestamps {
-  /** The step between two that differ, in ms; browsers round them, so that pages cannot spy on each other. */
+  /** The smallest difference, in ms; browsers round them, so that pages cannot spy on each other. */
   readonly quantumMs: number;
 }
 
@@ -201,34 +201,34 @@ export interface SuiteOptions {
   /** Fewer and shorter rounds; default false. */
   readonly quick?: boolean;
   /**
-   * How many rounds at most; default 5 when quick, else 9. Slow cases make fewer, at least 3 or as many as asked. With 0
-   * answers are checked and steps counted, and nothing is timed.
+   * The most rounds; default 5 when quick, else 9. Slow cases make fewer, but at least 3, or the number asked for if that is
+   * less. With 0, answers are checked and steps counted, and nothing is timed.
    */
   readonly rounds?: number;
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
 }
 
-/** What is being done, how far the case is, and how far the run. */
+/** The current activity, and the progress of the case and of the run. */
 export interface Progress {
   readonly case: string;
   readonly doing: string;
   readonly done: number;
   readonly total: number;
-  /** Cases that are finished, and all of the run. */
+  /** Finished cases, and all cases of the run. */
   readonly casesDone: number;
   readonly cases: number;
-  /** The rows of all cases that are finished. */
+  /** The rows of all finished cases. */
   readonly rows: readonly Row[];
 }
 
-/** Steps that are compared with the expected; enough for gradients and both moments to show in them. */
+/** Steps that are compared; enough for gradients and both moments to show in them. */
 export const checkedSteps = 3;
 
-/** Float32 itself is some 1e-6 off, a wrong rule 1e-1 and more. */
+/** Float32 itself is off by about 1e-6, a wrong rule by 1e-1 and more. */
 const defaultTolerance: Tolerance = { number: 1e-3, values: 0.02 };
 
-/** How long a case is measured: rounds, ms of one engine's turn, ms that all rounds take unless the fewest take longer. */
+/** The length of a case's measurement: rounds, ms of one engine's turn, ms of all rounds unless the fewest take longer. */
 interface Effort {
   readonly rounds: number;
   readonly turnMs: number;
@@ -240,22 +240,22 @@ const thorough: Effort = { rounds: 9, turnMs: 200, mostMs: 40_000 };
 /** Rounds that even the slowest case makes, so that there is a median. */
 const fewestRounds = 3;
 
-/** From here on a step's GPU time is measured once. */
+/** From here on, a step's GPU time is measured once. */
 const slowStepMs = 500;
 
-/** Steps of one turn at most: what a queue holds at once must stay bounded. */
+/** The most steps of one turn: a queue's contents must stay bounded. */
 const mostSteps = 200;
 
-/** The engine that ratios to the stream go by. */
+/** The engine of the ratios to the stream. */
 const stream = "stream";
 
-/** An engine while its case runs. */
+/** An engine during its case. */
 interface Entry {
   readonly contender: Contender;
   runner?: Runner;
   counts?: Counts | undefined;
   readonly times: number[];
-  /** Of short turns, and of steps that are one call. */
+  /** Times of short turns, and of steps in one call. */
   readonly fewTimes: number[];
   readonly togetherTimes: number[];
   readonly gpuTimes: number[];
@@ -267,7 +267,7 @@ interface Entry {
   error?: string;
 }
 
-/** @throws the signal's reason when it is aborted; whatever was made is destroyed. */
+/** @throws the signal's reason when it is aborted; everything made so far is destroyed. */
 export async function runCases(cases: readonly Case[], options: SuiteOptions = {}): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const [i, each] of cases.entries()) {
@@ -294,7 +294,7 @@ async function runCase(
   const total = 1 + entries.length + rounds;
   const report = (doing: string, done: number) => reportOf(doing, done, total);
   const watching = new Watching(entries);
-  /** Tries something with an engine that has not failed yet; what it throws becomes its row's error. */
+  /** Tries something with an engine that has not failed yet; an exception becomes its row's error. */
   const attempt = async (entry: Entry, work: (runner: Runner) => Promise<void>) => {
     signal?.throwIfAborted();
     if (!entry.runner || entry.error !== undefined) return;
@@ -304,7 +304,7 @@ async function runCase(
     } catch (error) {
       entry.error ??= messageOf(error);
     }
-    // What happened on a device may be reported a task later.
+    // A device may report events one task later.
     await nextTask();
   };
   try {
@@ -333,7 +333,7 @@ async function runCase(
       });
       if (of.once) continue;
       await attempt(entry, async (runner) => {
-        // The very first step may still compile; who has answered has made some.
+        // The very first step may still compile; engines that have answered have already run some.
         if (entry.agrees === null) await oneStep(runner);
         const begin = performance.now();
         entry.counts = await countStep(runner);
@@ -349,9 +349,9 @@ async function runCase(
     }
     const share = effort.mostMs / entries.length;
     for (let round = 0; round < rounds; round++) {
-      // Slow engines make few rounds, the others go on.
+      // Slow engines make few rounds; the others go on.
       const running = entries.filter(({ spentMs }) => round < fewestRounds || spentMs < share);
-      // Who comes first changes from round to round.
+      // The order changes from round to round.
       for (let i = 0; i < running.length; i++) {
         const entry = running[(i + round) % running.length]!;
         report(`round ${round + 1} of ${rounds}: ${entry.contender.engine}`, 1 + entries.length + round);
@@ -364,7 +364,7 @@ async function runCase(
             const together = await timeTogether(runner, entry.steps);
             if (together !== undefined) entry.togetherTimes.push(together);
           }
-          // Of steps that take seconds one is enough.
+          // For steps that take seconds, one is enough.
           const wanted = ms < slowStepMs ? fewestRounds : 1;
           if (runner.gpuTime && round < wanted) entry.gpuTimes.push(await runner.gpuTime(entry.steps));
         });
@@ -390,9 +390,9 @@ async function runCase(
   return rowsOf(of, entries);
 }
 
-/** Puts what goes wrong on a device outside any call into the rows of the engines that it concerns. */
+/** Records failures on a device outside any call in the rows of the engines concerned. */
 class Watching {
-  /** Whose turn it is: a GPU error that nobody caught is its. */
+  /** The engine whose turn it is: an uncaught GPU error is attributed to it. */
   turn: Entry | undefined;
   readonly #entries: readonly Entry[];
   readonly #undo = new Map<GPUDevice, () => void>();
@@ -403,7 +403,7 @@ class Watching {
     this.#entries = entries;
   }
 
-  /** From when an engine is there. */
+  /** Called once an engine has loaded. */
   add(entry: Entry): void {
     const device = entry.runner?.device;
     if (!device) return;
@@ -414,13 +414,13 @@ class Watching {
       if (this.#stopped) return;
       const reason = `its device was lost: ${messageOf(message)}`;
       this.#lost.set(device, reason);
-      // Whoever is on it has lost its buffers. What a call said of that, whose turn it is, says less than this.
+      // All engines on it have lost their buffers. This message is better than that of whatever call failed because of it.
       for (const each of this.#entries) {
         if (each.runner?.device === device && (each === this.turn || each.error === undefined)) each.error = reason;
       }
     });
     const note = ({ error }: GPUUncapturedErrorEvent) => {
-      // Who is only being loaded may be on this device.
+      // An engine that is still loading may be on this device.
       if (this.turn && (!this.turn.runner || this.turn.runner.device === device)) {
         this.turn.error ??= `a GPU error that nobody caught: ${error.message}`;
       }
@@ -435,7 +435,7 @@ class Watching {
   }
 }
 
-/** What the case expects, or why it is unknown; the engines' rows say so then. */
+/** The expected answer of a case, or why it is unknown; the engines' rows then say so. */
 async function expectedOf(of: Case): Promise<Answer | { readonly error: string } | undefined> {
   try {
     return await of.expected?.();
@@ -444,7 +444,7 @@ async function expectedOf(of: Case): Promise<Answer | { readonly error: string }
   }
 }
 
-/** How an answer differs from the expected by more than rounding, or undefined. */
+/** The difference of an answer from the expected one beyond rounding, or undefined. */
 function compare(of: Case, answer: Answer, expected: Answer): string | undefined {
   const { number = "loss", tolerance = defaultTolerance } = of;
   const start = of.start?.();
@@ -454,8 +454,7 @@ function compare(of: Case, answer: Answer, expected: Answer): string | undefined
       return `a ${number} of ${found.toPrecision(6)} instead of ${value.toPrecision(6)} in step ${i + 1}`;
     }
   }
-  // Where gradients are computed a single value may differ by a whole step, since they are next to zero somewhere; all of an
-  // array may not.
+  // Where gradients are computed, a single value may differ by a whole step, since some are close to zero; a whole array may not.
   let [off, moved] = [0, 0];
   for (const [t, values] of expected.values.entries()) {
     const differences = differencesOf(answer.values[t], values, start?.[t]);
@@ -475,13 +474,13 @@ function compare(of: Case, answer: Answer, expected: Answer): string | undefined
   return `its values are off by ${percent(share)} of how far they moved`;
 }
 
-/** Sums of squares: how far values are off, how far they moved; and where one is farthest off. */
+/** Sums of squares: of errors, of movements; and the place of the largest error. */
 function differencesOf(found: Float32Array | undefined, values: Float32Array, from: Float32Array | undefined) {
   let [off, moved] = [0, 0];
   let largest = { off: 0, index: 0 };
   for (let i = 0; i < values.length; i++) {
     const value = values[i]!;
-    // What is missing, or not a number, is infinitely far off.
+    // Missing values and NaN are infinitely far off.
     const distance = Math.abs((found?.[i] ?? Number.NaN) - value);
     const size = Number.isNaN(distance) ? Number.POSITIVE_INFINITY : distance;
     if (size > largest.off) largest = { off: size, index: i };
@@ -502,7 +501,7 @@ async function oneStep(runner: Runner): Promise<void> {
   await runner.wait();
 }
 
-/** What a step asks of the runner's device, where it runs on one. */
+/** The calls of a step on the runner's device, if it has one. */
 async function countStep(runner: Runner): Promise<Counts | undefined> {
   if (!runner.device) return undefined;
   await runner.prepare?.();
@@ -518,8 +517,8 @@ async function countStep(runner: Runner): Promise<Counts | undefined> {
 }
 
 /**
- * How many steps take about `turnMs`, where one took `ms`. The wait for one step is as long as for many, and one may be slow by
- * chance, so what a few steps showed is tried: engines whose turns are of unlike length would share their waits unlike.
+ * The number of steps that take about `turnMs`, where one took `ms`. Waiting for one step takes as long as for many, and one may
+ * be slow by chance, so an estimate is tested: engines with turns of unequal length would spread their waits unequally.
  */
 async function stepsOfTurn(runner: Runner, ms: number, turnMs: number): Promise<number> {
   const fitting = (each: number) => Math.max(1, Math.min(mostSteps, Math.round(turnMs / each)));
@@ -533,7 +532,7 @@ async function stepsOfTurn(runner: Runner, ms: number, turnMs: number): Promise<
   return steps;
 }
 
-/** Milliseconds a step, over so many steps that are started one after the other and waited for once. */
+/** Milliseconds per step, over so many steps that are started in sequence and waited for once. */
 async function time(runner: Runner, steps: number): Promise<number> {
   await runner.wait();
   if (runner.time) return runner.time(steps);
@@ -554,11 +553,11 @@ async function time(runner: Runner, steps: number): Promise<number> {
   return (performance.now() - start) / steps;
 }
 
-/** Steps of a turn whose slope is asked for, at least, and of a short one. */
+/** The least number of steps of a long turn for the slope, and of a short one. */
 const fewestOfLaunch = 4;
 const fewOf = (steps: number) => Math.round(steps / 4);
 
-/** Milliseconds a step of about so many that are one call, where the engine can. */
+/** Milliseconds per step of about so many in one call, if the engine can. */
 async function timeTogether(runner: Runner, steps: number): Promise<number | undefined> {
   const { device, encode, together } = runner;
   await runner.wait();
@@ -577,7 +576,7 @@ async function timeTogether(runner: Runner, steps: number): Promise<number | und
   return (performance.now() - start) / (calls * together.steps);
 }
 
-/** By medians: a line through turns of many and of few steps. */
+/** By medians: the line through turns of many and of few steps. */
 function launchOf({ steps, times, fewTimes, togetherTimes }: Entry): Launch {
   const few = fewOf(steps);
   const togetherMs = togetherTimes.length > 0 ? quantile(togetherTimes, 0.5) : null;
@@ -633,10 +632,10 @@ function rowsOf(of: Case, entries: readonly Entry[]): Row[] {
   });
 }
 
-/** A row's case as filters and the baseline name it. */
+/** A row's case, as in filters and the baseline. */
 export const titleOfRow = (row: Pick<Row, "suite" | "case">) => `${row.suite}: ${row.case}`;
 
-/** A row of which nothing is known yet. */
+/** A row without any results yet. */
 export function emptyRow(
   { suite, name, n, tensors }: Pick<Case, "suite" | "name" | "n" | "tensors">,
   engine: string,
@@ -650,7 +649,7 @@ export function emptyRow(
   };
 }
 
-/** Between the two nearest of the sorted values, linearly. */
+/** The quantile by linear interpolation between sorted values. */
 export function quantile(values: readonly number[], share: number): number {
   const sorted = [...values].sort((a, b) => a - b);
   const at = share * (sorted.length - 1);

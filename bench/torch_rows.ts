@@ -1,11 +1,11 @@
-// Rows that bench/torch_peer.py has measured, put beside those of a run: another program's, on a device that it names.
+// Rows measured by bench/torch_peer.py, added to those of a run: from another program, on a device that they name.
 import { readFileSync } from "node:fs";
 import { DataError, show } from "../src/base/errors.ts";
 import { emptyRow, messageOf, type Result, type Row, titleOfRow } from "./suite.ts";
 
 const format = "fallline-bench-torch/1";
 
-/** What the script has printed. */
+/** The output of the script. */
 export interface TorchRows {
   readonly device: string;
   readonly torch: string;
@@ -15,7 +15,7 @@ export interface TorchRows {
   })[];
 }
 
-/** @throws DataError where the file is not there or is not what the script prints. */
+/** @throws DataError if the file is missing or is not the script's output. */
 export function readTorch(path: string): TorchRows {
   const refuse = (why: string, cause?: unknown) =>
     new DataError(`--torch is ${show(path)}; ${why}, and it must be what bench/torch_peer.py prints`, { cause });
@@ -48,8 +48,8 @@ function isRow(row: unknown): boolean {
 }
 
 /**
- * The result with the script's rows of cases that it has. Ratios to ours are given only on a GPU: those of another device to an
- * emulated one would say nothing.
+ * The result with the script's rows for cases that it contains. Ratios to ours are given only on a GPU: between another device
+ * and an emulated one they would mean nothing.
  */
 export function withTorch(result: Result, { device, torch, rows: given }: TorchRows): Result {
   const comparable = !result.adapter.software && device !== "cpu";

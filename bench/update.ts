@@ -1,6 +1,6 @@
-// The work of the update cases, the same for every engine: tensors, the gradients that lie ready on the device, one rule's
-// step, and what three of them make. Values repeat with a prime period, each tensor from another place in it on: so what is
-// expected of a hundred million elements takes the reference one period, and no array as long as the work is ever held.
+// The work of the update cases, the same for every engine: tensors, gradients ready on the device, one rule's step, and the
+// result of three of them. Values repeat with a prime period, from a different place in it for each tensor: so the reference
+// needs only one period for a hundred million elements, and no array as long as the work is ever held.
 
 import { readParts } from "../src/engines/gpu/readback.ts";
 import { createCpuOptimizer, type OptimizerConfig, readConfig, rules } from "../src/index.ts";
@@ -14,7 +14,7 @@ export interface UpdateTensor {
 }
 
 export interface UpdateWork {
-  /** By its name in the registry; engines other than ours know adamw alone. */
+  /** By its name in the registry; engines other than ours have only adamw. */
   readonly rule: string;
   /** Whether the gradient is clipped to a tenth of its global norm. */
   readonly clip: boolean;
@@ -23,28 +23,28 @@ export interface UpdateWork {
   readonly n: number;
 }
 
-/** What a tensor has values of. */
+/** The arrays that a tensor has values for. */
 export type UpdateRole = "params" | "gradients";
 
 /**
- * Of AdamW, by default but for eps. Adam hardly heeds how long a gradient is; with an eps as large as a clipped gradient's
- * elements, an answer without clipping is another one.
+ * AdamW's defaults except eps. Adam hardly depends on a gradient's length; with an eps as large as a clipped gradient's elements,
+ * an answer without clipping differs.
  */
 export const hypers = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-3, weightDecay: 0.01 } as const;
 
-/** Parameters as networks start with them, gradients a little smaller: their standard deviations. */
+/** Parameters like a network's initial ones, gradients a little smaller: their standard deviations. */
 const deviations: Readonly<Record<UpdateRole, number>> = { params: 0.02, gradients: 0.01 };
 
-/** Values before they repeat; a prime, so that no cut into chunks or workgroups goes with it. */
+/** Values before they repeat; a prime, so that no division into chunks or workgroups aligns with it. */
 export const period = 65_521;
 
-/** Periods that are copied at once. */
+/** Periods copied at once. */
 const periods = 16;
 
-/** Up to so many elements all of them are compared, and reductions have a reference. */
+/** Up to so many elements, all are compared, and reductions have a reference. */
 export const mostCompared = 2 ** 20;
 
-/** How much is compared at each place of a tensor of more. */
+/** The number compared at each place of a larger tensor. */
 const sampleLength = 4096;
 
 export function updateWork(rule: string, clip: boolean, shapes: readonly (readonly number[])[]): UpdateWork {
@@ -56,7 +56,7 @@ export function updateWork(rule: string, clip: boolean, shapes: readonly (readon
 
 const ruleOf = ({ rule }: UpdateWork) => rules.find(({ name }) => name === rule)!;
 
-/** Whether an element's update depends on that element alone, once the gradient is clipped. */
+/** Whether an element's update depends only on that element, once the gradient is clipped. */
 function isElementwise(work: UpdateWork): boolean {
   const { reduction, factored, orthogonalises } = ruleOf(work);
   return !reduction && !factored && !orthogonalises;
@@ -68,10 +68,10 @@ export function isStream(work: UpdateWork): boolean {
   return !factored && !orthogonalises;
 }
 
-/** Whether there is a reference in reasonable time. */
+/** Whether there is a reference within reasonable time. */
 export const isChecked = (work: UpdateWork) => isElementwise(work) || work.n <= mostCompared;
 
-/** Our config of the step, as it is for every engine. */
+/** Our config of the step, for every engine. */
 export function configOf(work: UpdateWork): OptimizerConfig {
   return withoutClip(work, work.clip ? { clip: { type: "globalNorm", maxNorm: maxNormOf(work) } } : {});
 }
@@ -80,7 +80,7 @@ function withoutClip({ rule }: UpdateWork, more: object = {}): OptimizerConfig {
   return readConfig({ rule, ...(rule === "adamw" ? hypers : {}), ...more });
 }
 
-/** Slots that the step reads and writes as long as the parameters; of a factored one only means are kept. */
+/** Slots as long as the parameters that the step reads and writes; a factored one is kept only as means. */
 export function slotsOf(work: UpdateWork): number {
   const optimizer = createCpuOptimizer([{ name: "one", shape: [1, 1] }], withoutClip(work));
   const { factored } = ruleOf(work);
@@ -94,8 +94,8 @@ export function slotsOf(work: UpdateWork): number {
 export const streamBytesOf = (work: UpdateWork) => work.n * (12 + 8 * slotsOf(work));
 
 /**
- * Bytes that our step reads and writes: those of the stream; the gradient once more for its norm; all that is read once
- * more where the rule sums. Undefined of rules with matrices, whose products are not bound by memory.
+ * Bytes that our step reads and writes: those of the stream; the gradient once more for its norm; all reads once more if the rule
+ * sums. Undefined for rules with matrices, whose products are not bound by memory.
  */
 export function stepBytesOf(work: UpdateWork): number | undefined {
   if (!isStream(work)) return undefined;
@@ -104,11 +104,11 @@ export function stepBytesOf(work: UpdateWork): number | undefined {
   return streamBytesOf(work) + work.n * ((work.clip ? 4 : 0) + summing);
 }
 
-/** One period many times and once more, so that so many can be taken from any place on. */
+/** One period many times and once more, so that so many can be taken from any place. */
 interface Pattern {
   readonly once: Float32Array<ArrayBuffer>;
   readonly long: Float32Array<ArrayBuffer>;
-  /** Sum of the squares before each place of two periods. */
+  /** Sum of the squares before each place in two periods. */
   readonly squares: Float64Array;
 }
 
@@ -132,10 +132,10 @@ function patternOf(role: UpdateRole): Pattern {
   return pattern;
 }
 
-/** Where in the period a tensor begins. */
+/** A tensor's start in the period. */
 const phaseOf = (tensor: number) => (7919 * tensor) % period;
 
-/** A tensor's values from the first on, in pieces that must not be changed. */
+/** A tensor's values from the first, in pieces that must not be changed. */
 function* pieces({ tensors }: UpdateWork, role: UpdateRole, tensor: number) {
   const [{ long }, phase, length] = [patternOf(role), phaseOf(tensor), tensors[tensor]!.length];
   for (let from = 0; from < length; from += periods * period) {
@@ -143,7 +143,7 @@ function* pieces({ tensors }: UpdateWork, role: UpdateRole, tensor: number) {
   }
 }
 
-/** A tensor's values before the first step, in an array of the caller's own. */
+/** A tensor's values before the first step, in an array that the caller owns. */
 export function valuesOf(work: UpdateWork, role: UpdateRole, tensor: number): Float32Array<ArrayBuffer> {
   const values = new Float32Array(work.tensors[tensor]!.length);
   for (const { from, data } of pieces(work, role, tensor)) values.set(data, from);
@@ -173,16 +173,16 @@ export function normOf({ tensors }: UpdateWork): number {
 
 export const maxNormOf = (work: UpdateWork) => normOf(work) / 10;
 
-/** What the gradient is multiplied by; as torch's clip_grad_norm_. */
+/** The gradient's factor; like torch's clip_grad_norm_. */
 export const clipScale = (norm: number, maxNorm: number) => Math.min(1, maxNorm / (norm + 1e-6));
 
-/** What is compared of one tensor: from an element up to another. */
+/** The compared range of one tensor: from one element up to another. */
 interface Samples {
   readonly tensor: number;
   readonly spans: readonly (readonly [from: number, to: number])[];
 }
 
-/** All of little; of much, the beginning, middle and end of the first, a middle and the last tensor. */
+/** All of a small work; for a large one, the start, middle and end of the first, a middle and the last tensor. */
 export function samplesOf({ tensors, n }: UpdateWork): readonly Samples[] {
   if (n <= mostCompared) return tensors.map(({ length }, tensor) => ({ tensor, spans: [[0, length]] }));
   const chosen = new Set([0, Math.floor(tensors.length / 2), tensors.length - 1]);
@@ -203,10 +203,10 @@ function inSamples(work: UpdateWork, once: Float32Array): Float32Array[] {
   );
 }
 
-/** The parameters before the first step, as they are compared. */
+/** The compared parameters before the first step. */
 export const startOf = (work: UpdateWork) => inSamples(work, patternOf("params").once);
 
-/** What every engine must answer, by our CPU reference: of one period where elements do not heed each other. */
+/** The answer required of every engine, by our CPU reference: over one period if elements do not depend on each other. */
 export async function expectedOf(work: UpdateWork): Promise<Answer> {
   const numbers = work.clip ? [normOf(work)] : [];
   if (!isElementwise(work)) {
@@ -236,12 +236,12 @@ export async function expectedOf(work: UpdateWork): Promise<Answer> {
   return { numbers, values };
 }
 
-/** What an engine must do to answer. */
+/** The functions that an engine needs to answer. */
 export interface Answering {
   step(): unknown;
-  /** The norm that the last step found; of an engine that clips. */
+  /** The norm found by the last step; for an engine that clips. */
   norm?(): Promise<number>;
-  /** What is compared. */
+  /** The compared parameters. */
   params(): Promise<readonly Float32Array[]>;
 }
 
@@ -250,7 +250,7 @@ export async function answerOfUpdate({ step, norm, params }: Answering): Promise
   return { numbers: norm ? [await norm()] : [], values: await params() };
 }
 
-/** What is compared, of an engine that gives whole tensors. */
+/** The compared samples, for an engine that returns whole tensors. */
 export async function cutSamples(
   work: UpdateWork,
   params: (tensor: number) => Promise<Float32Array> | Float32Array,
@@ -263,7 +263,7 @@ export async function cutSamples(
   return values;
 }
 
-/** What is compared, of an engine whose tensors lie in buffers. */
+/** The compared samples, for an engine whose tensors are in buffers. */
 export async function readSamples(
   work: UpdateWork,
   device: GPUDevice,

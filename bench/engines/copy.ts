@@ -1,16 +1,16 @@
-// What the device's own copies take for the same bytes: half of them read, half of them written.
+// The time of the device's own copies for the same bytes: half of them read, half of them written.
 import { allocate } from "../../src/engines/gpu/allocate.ts";
 import { benchDevice } from "../device.ts";
 import type { Runner } from "../suite.ts";
 import { stepBytesOf, streamBytesOf, type UpdateWork } from "../update.ts";
 
-/** Bytes of each of the two buffers at most; more is moved piece by piece. */
+/** The most bytes of each of the two buffers; larger amounts are moved piece by piece. */
 const mostBytes = 2 ** 28;
 
-/** Of an update: what our step moves. */
+/** For an update: the bytes that our step moves. */
 export const update = (work: UpdateWork) => copy(stepBytesOf(work) ?? streamBytesOf(work));
 
-/** Of the gradient's norm: the gradient once. */
+/** For the gradient's norm: the gradient once. */
 export const norm = (work: UpdateWork) => copy(4 * work.n);
 
 async function copy(bytes: number): Promise<Runner> {
@@ -21,7 +21,7 @@ async function copy(bytes: number): Promise<Runner> {
     from: create("source", size),
     to: create("target", size),
   }));
-  // Pages that nobody ever wrote to may all be one, which would be read from a cache.
+  // Pages never written to may all be the same one, which would be read from a cache.
   const written = new Uint8Array(Math.min(size, 2 ** 24)).fill(1);
   for (let at = 0; at < size; at += written.length) {
     device.queue.writeBuffer(made.from, at, written, 0, Math.min(written.length, size - at));

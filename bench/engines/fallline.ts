@@ -1,4 +1,4 @@
-// fallline on WebGPU: a step is the objective's gradient and the optimizer's update, in one pass and one submit.
+// fallline on WebGPU: a step is the objective's gradient and the optimizer's update, in one pass and one submission.
 import { allocate, bytesOf } from "../../src/engines/gpu/allocate.ts";
 import { encodeDispatches } from "../../src/engines/gpu/kernel.ts";
 import { readParts } from "../../src/engines/gpu/readback.ts";
@@ -38,7 +38,7 @@ export const train = keeping(async (keep, work: Work) => {
   return {
     device,
     step() {
-      // Which rows the batch has is written for every step, as in a training loop.
+      // The batch's row numbers are written at every step, as in a training loop.
       objective.setRows(rows);
       const encoder = device.createCommandEncoder();
       const pass = encoder.beginComputePass();
@@ -58,7 +58,7 @@ export const train = keeping(async (keep, work: Work) => {
   };
 });
 
-/** A product in the variant that the tuner finds to be fastest, or in the default one where the product is too small for it. */
+/** A product in the variant that the tuner finds fastest, or in the default one if the product is too small for it. */
 export const product = keeping(async (keep, work: Matrices) => {
   const device = await benchDevice();
   const { m, n, k, transposeA, transposeB } = work;
@@ -100,7 +100,7 @@ export const product = keeping(async (keep, work: Matrices) => {
   };
 });
 
-/** An optimizer of the work's tensors, without values but in the roles named. */
+/** An optimizer for the work's tensors, with values only in the roles named. */
 async function createUpdate(
   keep: Keep,
   device: GPUDevice,
@@ -121,7 +121,7 @@ export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevi
   return updating(device, work, await createUpdate(keep, device, work, configOf(work), ["params", "gradients"]));
 });
 
-/** The same on buffers of the caller's own, one for each tensor and role. */
+/** The same on the caller's buffers, one for each tensor and role. */
 export const updateOfOwnBuffers = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
   const { made, buffers } = await allocate(device, `${work.n} parameters`, (create) =>
@@ -160,7 +160,7 @@ function updating(device: GPUDevice, work: UpdateWork, optimizer: GpuOptimizer) 
   };
 }
 
-/** What stands before the update of an optimizer that clips. */
+/** The part of a clipping optimizer's step before the update. */
 export const norm = keeping(async (keep, work: UpdateWork) => {
   const device = await benchDevice();
   const config = readConfig({ rule: sgd, clip: { type: "globalNorm", maxNorm: maxNormOf(work) } });

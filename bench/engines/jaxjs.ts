@@ -1,5 +1,5 @@
-// jax-js on its WebGPU backend: the whole step, AdamW included, is one function under jit, which takes the state and gives
-// the next; every array is handed over, so that nothing is copied and all that is spent is freed.
+// jax-js on its WebGPU backend: the whole step, AdamW included, is one jitted function from state to next state; every array is
+// handed over, so that nothing is copied and everything used up is freed.
 import {
   blockUntilReady,
   defaultDevice,
@@ -26,11 +26,11 @@ import {
 } from "../update.ts";
 import { keeping } from "./keeping.ts";
 
-/** Its own AdamW is no package of the registry. */
+/** Its own AdamW is not a package in the registry. */
 const note =
   "AdamW written by hand in the jitted step; two steps are in its queue at most, since it submits nothing before it is waited for";
 
-/** Steps of a jitted function that makes several: enough that a call's cost is shared, and few enough to be traced soon. */
+/** Steps of a jitted function that makes several: enough to share a call's cost, and few enough to be traced soon. */
 const unrolled = 8;
 
 /** Parameters and moments by tensor, and the powers of both betas. */
@@ -38,13 +38,13 @@ type State = { params: np.Array[]; m: np.Array[]; v: np.Array[]; powers: np.Arra
 
 let started = false;
 
-/** Whether its backend was started in this page. */
+/** Whether its backend has started in this page. */
 export const hasStarted = () => started;
 
 let current: GPUDevice | undefined;
 let lost = false;
 
-/** Of its backend, which the first call starts; nothing of it can be asked to start another. */
+/** The device of its backend, which the first call starts; it cannot start another. */
 async function deviceOf(): Promise<GPUDevice> {
   started = true;
   if (lost) throw new Error("its device was lost before, and it starts once in a page");
@@ -58,14 +58,14 @@ async function deviceOf(): Promise<GPUDevice> {
   return current;
 }
 
-/** Frees arrays, but for those that a call took which threw then: to free them again would throw too. */
+/** Frees arrays, except those taken by a call that then threw: freeing them again would throw too. */
 function free(arrays: readonly np.Array[]): void {
   for (const array of arrays) if (array.refCount > 0) array.dispose();
 }
 
 /**
- * A runner's step and wait. It submits nothing before it is waited for, so each step waits for the one before: one is always
- * on its way.
+ * A runner's step and wait. It submits nothing until someone waits, so each step waits for the previous one: one is always in
+ * flight.
  */
 function inTurn(
   device: GPUDevice,
@@ -75,7 +75,7 @@ function inTurn(
   let before: Promise<unknown> = Promise.resolve();
   const inOrder = (work: () => np.Array) => async () => {
     const ready = blockUntilReady(work()).then((made) => made.dispose());
-    // Whoever awaits it gets the error; until then it must not count as unhandled.
+    // The error goes to whoever awaits it; until then it must not count as unhandled.
     ready.catch(() => undefined);
     await before;
     before = ready;
@@ -99,7 +99,7 @@ function firstState(tensors: readonly { data: Float32Array; shape: number[] }[])
   };
 }
 
-/** One step of AdamW, which takes the state and the gradients. */
+/** One step of AdamW, from the state and the gradients. */
 function nextState(
   { lr, beta1, beta2, eps, weightDecay }: Readonly<Record<keyof Work["hypers"], number>>,
   state: State,
@@ -211,7 +211,7 @@ function globalNorm(gradients: readonly np.Array[]): np.Array {
   return np.sqrt(gradients.map((g) => np.sum(np.square(g))).reduce((sum, term) => sum.add(term)));
 }
 
-/** AdamW and clipping by hand, all tensors in one function under jit; the gradients lie ready. */
+/** AdamW and clipping by hand, all tensors in one jitted function; the gradients are ready. */
 export const update = keeping(async (keep, work: UpdateWork, values: typeof valuesOf = valuesOf) => {
   const device = await deviceOf();
   const gradients = gradientsOf(work, values);
@@ -245,7 +245,7 @@ export const update = keeping(async (keep, work: UpdateWork, values: typeof valu
     free(norms);
     const made = call(state, tree.ref(gradients));
     ({ state, norms } = made);
-    // Whatever of a jitted call is waited for, all of it is submitted.
+    // Waiting for any output of a jitted call submits all of it.
     return state.powers[0]!.ref;
   };
   const start = startOf(apply);
@@ -281,7 +281,7 @@ export const read = keeping(async (keep, work: UpdateWork, wanted: Wanted) => {
   const params = () => np.array(valuesOf(work, "params", 0), { shape: [work.n] });
   const values = wanted === "stats" ? globalNorm(gradientsOf(work)) : params();
   keep({ destroy: () => free([values]) });
-  // It takes nothing: what it was given is still ours.
+  // It takes nothing: its arguments are still ours.
   await blockUntilReady(values);
   return { device, ...reading(wanted, async () => () => values.ref.data()) };
 });

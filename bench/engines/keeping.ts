@@ -1,14 +1,14 @@
-// What an engine's load makes is freed by its runner, or at once where a later part of the load throws.
+// Everything made by an engine's load is freed by its runner, or at once if a later part of the load throws.
 import { messageOf, type Runner } from "../suite.ts";
 
 interface Destroyable {
   destroy(): void;
 }
 
-/** Hands back what was made, and notes that it is to be destroyed. */
+/** Returns its argument, and marks it for destruction. */
 export type Keep = <T extends Destroyable>(made: T) => T;
 
-/** A load whose runner destroys all that was kept, the last first, and each once however often it is asked. */
+/** A load whose runner destroys everything kept, last first, and each once however often it is called. */
 export function keeping<A extends readonly unknown[], R extends Omit<Runner, "destroy">>(
   load: (keep: Keep, ...given: A) => Promise<R>,
 ): (...given: A) => Promise<R & Pick<Runner, "destroy">> {
@@ -31,7 +31,7 @@ export function keeping<A extends readonly unknown[], R extends Omit<Runner, "de
   };
 }
 
-/** Asks all of them, and gives back what they threw. */
+/** Destroys all of them, and returns what they threw. */
 function destroyAll(kept: Destroyable[]): unknown[] {
   const errors: unknown[] = [];
   for (const made of kept.splice(0).reverse()) {

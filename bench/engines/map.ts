@@ -1,4 +1,4 @@
-// What a readback takes at least: one copy into a buffer that is kept for it, and the mapping of that.
+// The least time of a readback: one copy into a reused buffer, and mapping it.
 import { allocate } from "../../src/engines/gpu/allocate.ts";
 import { controlRecord } from "../../src/engines/gpu/control.ts";
 import { benchDevice } from "../device.ts";
@@ -8,7 +8,7 @@ import { normOf, type UpdateWork, upload } from "../update.ts";
 
 export async function read(work: UpdateWork, wanted: Wanted): Promise<Runner> {
   const device = await benchDevice();
-  // As many as our control record has.
+  // As many as in our control record.
   const words = wanted === "stats" ? controlRecord.bytes / 4 : work.n;
   const { made: source, buffers } = await allocate(device, `${words} numbers`, (create) => create("source", 4 * words));
   if (wanted === "stats") device.queue.writeBuffer(source, 0, Float32Array.of(normOf(work)));

@@ -1,4 +1,4 @@
-// What one writes first: kernels without vectors, tiles or anything shared, and a dispatch for every tensor.
+// A first attempt: kernels without vectors, tiles or anything shared, and a dispatch for every tensor.
 import wgslOfUpdate from "../../shaders/bench/naive_adamw.wgsl?raw";
 import wgslOfNorm from "../../shaders/bench/naive_norm.wgsl?raw";
 import wgslOfProduct from "../../shaders/bench/naive_product.wgsl?raw";
@@ -64,8 +64,8 @@ const sourceOfSquares = assemble("naive squares", [{ name: "shaders/bench/naive_
 const sourceOfNorm = assemble("naive norm", [{ name: "shaders/bench/naive_norm.wgsl", text: wgslOfNorm }]);
 
 /**
- * Workgroups share a tensor's squares, each so many or, of a large tensor, more; their sums of one tensor begin at a place
- * that can be bound.
+ * Workgroups share a tensor's squares, each so many, or more for a large tensor; the sums of each tensor start at a place that
+ * can be bound.
  */
 const [squaresEach, mostSums, sumsAlignment] = [4096, 1024, 64];
 const sumsOf = (length: number) => Math.min(mostSums, Math.ceil(length / squaresEach));
@@ -75,7 +75,7 @@ interface NormBuffers {
   readonly gradients: readonly GPUBuffer[];
   readonly sums: GPUBuffer;
   readonly maxNorm: GPUBuffer;
-  /** The norm, and what the gradient is to be multiplied by. */
+  /** The norm, and the gradient's factor. */
   readonly found: GPUBuffer;
 }
 
@@ -122,7 +122,7 @@ async function readNorm(device: GPUDevice, found: GPUBuffer): Promise<number> {
   return new Float32Array(bytes!)[0]!;
 }
 
-/** A dispatch for each tensor, whose buffers are its own; the host writes the hypers of every step. */
+/** A dispatch for each tensor, with its own buffers; the host writes the hypers at every step. */
 export const update = keeping(async (keep, work: UpdateWork, on: Promise<GPUDevice> = benchDevice()) => {
   const device = await on;
   const uses = ["write", "read", "write", "write", "uniform", "read"] as const;

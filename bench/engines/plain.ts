@@ -1,4 +1,4 @@
-// Plain JavaScript: the typed-array loops of plain_loops.ts, which know nothing of us.
+// Plain JavaScript: the typed-array loops of plain_loops.ts, which use nothing of ours.
 import { answerOfProduct, bytesOfProduct, type Matrices } from "../matrices.ts";
 import { answerOf, type Work } from "../network.ts";
 import { columnsOf, createPlainNetwork, normOfAll, Products, rowsOf, updateAdamw } from "../plain_loops.ts";
@@ -28,7 +28,7 @@ export async function train(work: Work): Promise<Runner> {
         async () => network.layers.flatMap(({ weight, bias }) => [weight.slice(), bias.slice()]),
       ),
     destroy() {
-      // Nothing outlives the arrays that the garbage collector knows of.
+      // Only arrays were made, which are garbage-collected.
     },
   };
 }
@@ -50,7 +50,7 @@ export async function product(work: Matrices): Promise<Runner> {
       return answerOfProduct(work, c);
     },
     destroy() {
-      // Nothing outlives the arrays that the garbage collector knows of.
+      // Only arrays were made, which are garbage-collected.
     },
   };
 }
@@ -83,7 +83,7 @@ export async function update(work: UpdateWork): Promise<Runner> {
     wait: async () => undefined,
     answer: () => answerOfUpdate(answering),
     destroy() {
-      // Nothing outlives the arrays that the garbage collector knows of.
+      // Only arrays were made, which are garbage-collected.
     },
   };
 }
@@ -103,7 +103,7 @@ export async function norm(work: UpdateWork): Promise<Runner> {
       return { numbers: [found], values: [] };
     },
     destroy() {
-      // Nothing outlives the arrays that the garbage collector knows of.
+      // Only arrays were made, which are garbage-collected.
     },
   };
 }

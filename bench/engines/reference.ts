@@ -1,4 +1,4 @@
-// Our CPU reference, in float64 between float32 parameters: what every other engine's answer is held against.
+// Our CPU reference, in float64 between float32 parameters: every other engine's answer is compared with it.
 import { adamw, createCpuOptimizer } from "../../src/index.ts";
 import { createCpuObjective, createModel } from "../../src/training.ts";
 import { answerOf, datasetOf, inOrder, tensorsOf, type Work } from "../network.ts";

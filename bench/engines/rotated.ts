@@ -1,14 +1,14 @@
-// An engine many times over, whose sets of buffers take turns step by step: what a step reads was in no cache.
+// Many copies of an engine, whose sets of buffers take turns step by step: nothing that a step reads was in a cache.
 import { gpuTimeOf } from "../device.ts";
 import type { Runner } from "../suite.ts";
 
-/** More than the caches of today's processors hold, the largest GPUs' included. */
+/** More than today's caches hold, including those of the largest GPUs. */
 const bytesOfAll = 2 ** 28;
 
-/** How many sets of so many bytes are more than a cache holds. */
+/** The number of sets of so many bytes that exceed a cache. */
 export const setsOf = (bytes: number) => Math.max(2, Math.ceil(bytesOfAll / bytes));
 
-/** The engine's runner, with `count` sets of everything. Its answer is that of the first. */
+/** The engine's runner, with `count` sets of everything. Its answer is that of the first set. */
 export async function rotated(load: () => Promise<Runner>, count: number): Promise<Runner> {
   const sets: Runner[] = [];
   const destroy = () => {

@@ -1,4 +1,4 @@
-// The roof: a kernel that moves an update's bytes with one addition for each element, in whatever shape is fastest here.
+// The roof: a kernel that moves an update's bytes with one addition per element, in the shape that is fastest here.
 import wgsl from "../../shaders/bench/stream.wgsl?raw";
 import { assemble } from "../../src/base/assemble.ts";
 import { allocate, type CreateBuffer } from "../../src/engines/gpu/allocate.ts";
@@ -9,13 +9,13 @@ import { quantile } from "../suite.ts";
 import { slotsOf, streamBytesOf, type UpdateWork, upload } from "../update.ts";
 import { keeping } from "./keeping.ts";
 
-/** How the kernel is cut: lanes of a workgroup, and vec4s that each of them takes. */
+/** The shape of the kernel: lanes per workgroup, and vec4s per lane. */
 interface Shape {
   readonly workgroupSize: number;
   readonly each: number;
 }
 
-/** From one vec4 a lane to 4,096 elements a workgroup and more. */
+/** From one vec4 per lane to 4,096 elements per workgroup and more. */
 const shapes: readonly Shape[] = [
   { workgroupSize: 16, each: 16 },
   { workgroupSize: 16, each: 64 },
@@ -32,8 +32,8 @@ const source = assemble("stream", [{ name: "shaders/bench/stream.wgsl", text: wg
 const best = new WeakMap<GPUDevice, Map<string, Promise<Shape>>>();
 
 /**
- * The fastest shape on a device for so many elements and slots, measured once for each: the one that is best for a million need
- * not be for a hundred million.
+ * The fastest shape on a device for so many elements and slots, measured once for each: the best one for a million need not be
+ * the best for a hundred million.
  */
 function shapeOf(device: GPUDevice, n: number, slots: number, buffers: Buffers): Promise<Shape> {
   const known = best.get(device) ?? new Map<string, Promise<Shape>>();
@@ -41,12 +41,12 @@ function shapeOf(device: GPUDevice, n: number, slots: number, buffers: Buffers):
   const key = `${n} ${slots}`;
   const found = known.get(key) ?? fastest(device, n, slots, buffers);
   known.set(key, found);
-  // What failed is tried again.
+  // A failure is tried again.
   found.catch(() => known.delete(key));
   return found;
 }
 
-/** Each shape is tried in rounds of steps that take about so many ms together; a step that takes longer, once. */
+/** Each shape is tried in rounds of steps that take about so many ms together; a slower step, once. */
 const trial = { rounds: 3, ms: 10, slowMs: 200 } as const;
 
 async function fastest(device: GPUDevice, n: number, slots: number, buffers: Buffers): Promise<Shape> {
@@ -67,7 +67,7 @@ async function fastest(device: GPUDevice, n: number, slots: number, buffers: Buf
   const first = entries[0]!.dispatch;
   await msOf(first, 1);
   const once = await msOf(first, 1);
-  // The first step of each warms up; beside steps as slow as these it does not show.
+  // The first step of each warms up; next to steps as slow as these it does not matter.
   if (once <= trial.slowMs) for (const { dispatch } of entries) await msOf(dispatch, 1);
   const steps = Math.max(1, Math.min(100, Math.round(trial.ms / once)));
   for (let round = 0; round < (once > trial.slowMs ? 1 : trial.rounds); round++) {
@@ -116,7 +116,7 @@ export const update = keeping(async (keep, work: UpdateWork) => {
     createBuffers(create, work.n, slots),
   );
   for (const buffer of buffers) keep(buffer);
-  // Pages that nobody ever wrote to may all be one, which would be read from a cache.
+  // Pages never written to may all be the same one, which would be read from a cache.
   let offset = 0;
   for (const [t, { length }] of work.tensors.entries()) {
     upload(work, "gradients", t, { buffer: made.gradients, offset }, device);

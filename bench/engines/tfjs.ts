@@ -1,8 +1,8 @@
-// TensorFlow.js on its WebGPU backend: variables, one minimize a step inside which tfjs tidies up after itself. It has no
-// AdamW; its Adam is the same but for the decay, which in the few steps that are compared changes less than rounding allows.
+// TensorFlow.js on its WebGPU backend: variables, one minimize per step, inside which tfjs cleans up after itself. It has no
+// AdamW; its Adam differs only in the decay, whose effect in the few steps compared is below the tolerance.
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
-// Bundlers drop what registers itself and is not asked for by name.
+// Bundlers drop modules that register themselves and are not imported by name.
 import "@tensorflow/tfjs-core/dist/register_all_gradients";
 import { answerOfProduct, bytesOfProduct, type Matrices, storedShapes } from "../matrices.ts";
 import { answerOf, oneHot, type Work } from "../network.ts";
@@ -20,15 +20,15 @@ import {
 } from "../update.ts";
 import { type Keep, keeping } from "./keeping.ts";
 
-/** Its queue: a submission whenever so many dispatches are encoded, and no wait before the end of a turn. */
+/** Its queue: a submission after every so many dispatches, and no wait before the end of a turn. */
 const adamNote = "Adam: tfjs has no AdamW; it submits every 15 dispatches, and a turn's steps are waited for once";
 
 let started = false;
 
-/** Whether its backend was started in this page. */
+/** Whether its backend has started in this page. */
 export const hasStarted = () => started;
 
-/** The backend whose device is watched, and whether that was lost. */
+/** The watched backend, and whether its device was lost. */
 let current: WebGPUBackend | undefined;
 let lost = false;
 
@@ -37,7 +37,7 @@ async function backendOf(): Promise<WebGPUBackend> {
   tf.enableProdMode();
   started = true;
   if (lost) {
-    // It would be handed out for good; its factory makes another.
+    // The lost backend would be returned forever; its factory makes another.
     const factory = tf.findBackendFactory("webgpu");
     tf.removeBackend("webgpu");
     tf.registerBackend("webgpu", factory);
@@ -55,7 +55,7 @@ async function backendOf(): Promise<WebGPUBackend> {
   return backend;
 }
 
-/** The tensor as a variable; what it held is the variable's alone then. */
+/** Turns the tensor into a variable, which then owns its data. */
 function variableOf(tensor: tf.Tensor): tf.Variable {
   const variable = tf.variable(tensor);
   tensor.dispose();
@@ -65,7 +65,7 @@ function variableOf(tensor: tf.Tensor): tf.Variable {
 function waitOf(backend: WebGPUBackend): Pick<Runner, "wait"> {
   return {
     async wait() {
-      // Its last dispatches lie in an encoder of its own until it is full.
+      // Its last dispatches stay in its own encoder until that is full.
       backend.ensureCommandEncoderReady();
       backend.endComputePassEncoder();
       backend.submitQueue();
@@ -80,7 +80,7 @@ export const train = keeping(async (keep, work: Work) => {
   const inputs = tf.tensor2d(work.inputs, [batch, widths[0]!]);
   const labels = tf.tensor2d(oneHot(work), [batch, widths[widths.length - 1]!]);
   const layers = work.layers.map(({ inputs: ins, outputs: outs, weight, bias }) => ({
-    // A copy, because tfjs may keep the array that it is given.
+    // A copy, because tfjs may keep the array it gets.
     weight: variableOf(tf.tensor2d(weight.slice(), [ins, outs])),
     bias: variableOf(tf.tensor1d(bias.slice())),
   }));
@@ -107,7 +107,7 @@ export const train = keeping(async (keep, work: Work) => {
     note: adamNote,
     step: start,
     async wait() {
-      // Its last dispatches lie in an encoder of its own until it is full or something is read; what is read comes last.
+      // Its last dispatches stay in its own encoder until that is full or something is read; the cost is read last.
       await cost?.data();
     },
     answer: () =>
@@ -150,11 +150,11 @@ function tensorsOf(keep: Keep, work: UpdateWork, role: UpdateRole, values = valu
   return tensors;
 }
 
-/** Stacked, because its `addN` takes no more terms than a kernel has buffers. */
+/** Stacked, because its `addN` is limited to the number of buffers of a kernel. */
 const globalNorm = (gradients: readonly tf.Tensor[]) =>
   tf.sqrt(tf.sum(tf.stack(gradients.map((g) => tf.sum(tf.square(g))))));
 
-/** `applyGradients` with gradients that are ready; clipped as one does it there, since it has no clipping of its own. */
+/** `applyGradients` with ready-made gradients; clipped by hand, since it has no clipping of its own. */
 export const update = keeping(async (keep, work: UpdateWork, values: typeof valuesOf = valuesOf) => {
   const backend = await backendOf();
   const { device } = backend;
@@ -212,7 +212,7 @@ export const norm = keeping(async (keep, work: UpdateWork) => {
   };
 });
 
-/** It keeps what was read, so each time something else is computed before. */
+/** It caches what was read, so something else is computed before each read. */
 export const read = keeping(async (keep, work: UpdateWork, wanted: Wanted) => {
   const backend = await backendOf();
   const given = tensorsOf(keep, work, wanted === "stats" ? "gradients" : "params");

@@ -1,5 +1,5 @@
-// Suite "cascade": logistic maps of many rates side by side, with their Lyapunov exponents, as the lab's experiment has them: a
-// step is one map step of all rates. Beside it plain loops on one core, with the exponents and without.
+// Suite "cascade": logistic maps of many rates side by side, with their Lyapunov exponents, as in the lab's experiment: a step is
+// one map step of all rates. Next to it, plain loops on one core, with and without the exponents.
 import { createCpuOptimizer, createOptimizer, sgd } from "../../src/index.ts";
 import { bytesPerRate, logisticLadder } from "../../src/lab/experiments/logistic_ladder.ts";
 import { landscapeOf } from "../../src/objectives/landscapes/define.ts";
@@ -14,10 +14,10 @@ const sizes: readonly { readonly count: number; readonly name: string; readonly 
   { count: 2 ** 17, name: "131,072 rates", tier: "full" },
 ];
 
-/** Map steps that are compared: in chaos a difference doubles with each, and these leave float32 four digits. */
+/** Compared map steps: in chaos a difference doubles with each, and these leave float32 four digits. */
 const compared = 8;
 
-/** Where all maps begin; nothing happens at 0 and at 1. */
+/** Where all maps start; 0 and 1 would stay put. */
 const begin = 0.3;
 
 /** Each rate minus 1: from rest to chaos. */
@@ -65,7 +65,7 @@ const fallline = keeping(async (keep, count: number) => {
   };
 });
 
-/** A loop over float32 arrays; `exponents` says whether it sums up the derivatives' logarithms too. */
+/** A loop over float32 arrays; `exponents` decides whether it also sums up the derivatives' logarithms. */
 function plain(count: number, exponents: boolean) {
   const rates = ratesOf(count);
   const x = new Float32Array(count).fill(begin);
@@ -92,7 +92,7 @@ function plain(count: number, exponents: boolean) {
       },
     }),
     destroy() {
-      // Nothing outlives the arrays that the garbage collector knows of.
+      // Only arrays were made, which are garbage-collected.
     },
   };
 }

@@ -1,4 +1,4 @@
-// Suite "curvature": sharpness of a network whose parameters have moved since it was measured last, beside a gradient over the
+// Suite "curvature": sharpness of a network whose parameters have moved since the last measurement, next to a gradient over the
 // same rows, whose time is the unit of its cost.
 import { createCpuOptimizer, createOptimizer, sgd } from "../../src/index.ts";
 import { createCpuObjective, createModel, createObjective, curvature, type Objective } from "../../src/training.ts";
@@ -18,7 +18,7 @@ const networks: readonly {
   { widths: [64, 32, 10], rows: 256, tier: "quick", checked: true },
 ];
 
-/** What a meter promises, relative to the eigenvalue. */
+/** The meter's tolerance, relative to the eigenvalue. */
 const tolerance = 0.01;
 
 /** Steps of descent between two measurements, and their rate: far below 2 / sharpness. */
@@ -28,7 +28,7 @@ async function move(objective: Objective, rows: Uint32Array): Promise<void> {
   for (let i = 0; i < between.steps; i++) await objective.step(rows);
 }
 
-/** What each of so many measurements finds, from a meter that is cold at first. */
+/** The answer of each of several measurements, with a meter that is cold at first. */
 async function answerOf(
   objective: Objective,
   rows: Uint32Array,
@@ -63,7 +63,7 @@ const fallline = keeping(async (keep, work: Work, checked: boolean) => {
     gradients.push(found.gradients);
     return found.value;
   };
-  // A warm one at least, whose gradients the note says.
+  // At least one warm measurement, whose gradients the note gives.
   const answer = await answerOf(objective, rows, measure, checked ? checkedSteps : 2);
   const [cold, ...warm] = gradients;
   return {
@@ -105,7 +105,7 @@ export const curvatureCases: readonly Case[] = networks.map(({ widths, rows, tie
     ...{ suite: "curvature", name: `sharpness ${widths.join("-")} ${rows} rows`, tier, number: "sharpness" },
     ...{ n: layers.reduce((sum, length) => sum + length, 0), tensors: 2 * layers.length },
     ...(checked && { expected: () => expectedOf(work()), start: () => startOf(work()) }),
-    // Of a measurement the promise, and a little for parameters in float32.
+    // The meter's tolerance, and a little for parameters in float32.
     tolerance: { number: 1.1 * tolerance, values: 0 },
     contenders: [
       { engine: "fallline", load: () => fallline(work(), checked) },
@@ -115,12 +115,12 @@ export const curvatureCases: readonly Case[] = networks.map(({ widths, rows, tie
     unit: "gradient",
     delay: true,
     brief: true,
-    // On an emulated GPU a gradient of the large one takes seconds.
+    // On an emulated GPU, a gradient of the large one takes seconds.
     once: !checked,
   };
 });
 
-/** Nothing of a warm start: Lanczos anew each time, to a hundredth of the tolerance, on the CPU in float64. */
+/** Without a warm start: Lanczos anew each time, to a hundredth of the tolerance, on the CPU in float64. */
 async function expectedOf(work: Work): Promise<Answer> {
   const optimizer = createCpuOptimizer(tensorsOf(work), sgd({ lr: between.lr }));
   const model = createModel({ layers: work.widths });

@@ -1,4 +1,4 @@
-// Suite "gradient": whole training steps of networks, AdamW included, beside the peers'. A new one is a line in `networks`.
+// Suite "gradient": whole training steps of networks, AdamW included, next to the peers'. A new network is a line in `networks`.
 import { train as fallline } from "../engines/fallline.ts";
 import { train as plain } from "../engines/plain.ts";
 import { train as reference } from "../engines/reference.ts";
@@ -9,18 +9,18 @@ interface Network {
   readonly widths: readonly number[];
   readonly batch: number;
   readonly tier: Tier;
-  /** Default: all that run in the page. */
+  /** Default: all engines of the page. */
   readonly engines?: readonly Engine[];
 }
 
 const main = { widths: [784, 1024, 256, 10], batch: 128, tier: "full" } as const;
-/** So small that the host is what counts. */
+/** So small that the host dominates. */
 const small = { widths: [64, 32, 10], batch: 16, tier: "quick" } as const;
 
-/** In large batches a step is all products; where a GPU is emulated one of tfjs would take half a minute. */
+/** In large batches, products dominate a step; on an emulated GPU, one of tfjs would take half a minute. */
 const networks: readonly Network[] = [main, small, { ...main, batch: 1024, engines: ["fallline", "jaxjs"] }];
 
-// Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
+// Each peer is imported for its turn, so that one that does not load spoils only its row.
 const engines = {
   reference,
   plain,
@@ -31,7 +31,7 @@ const engines = {
 
 type Engine = keyof typeof engines;
 
-/** One full training step in each of the engines, whose answers are held against our CPU reference. */
+/** One full training step in each of the engines, whose answers are compared with our CPU reference. */
 function trainCase(
   suite: string,
   { widths, batch, tier }: Network,
@@ -67,14 +67,14 @@ async function answerOfReference(work: Work): Promise<Answer> {
   }
 }
 
-/** What runs in the page. */
+/** Cases that run in the page. */
 export const gradientCases: readonly Case[] = networks.map((network) =>
   trainCase("gradient", network, network.engines ?? ["fallline", "tfjs", "jaxjs", "plain", "reference"], {
     ours: "fallline",
   }),
 );
 
-/** What runs in Node, without a GPU: the reference beside plain loops. */
+/** Cases that run in Node, without a GPU: the reference next to plain loops. */
 export const cpuCases: readonly Case[] = [trainCase("cpu", main, ["reference", "plain"], { ours: "reference" })];
 
 /** A small training step of suite "launch". */

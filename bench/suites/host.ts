@@ -1,4 +1,4 @@
-// Suites "host" and "read": what the host itself spends on a step, and how soon it has what it asks of the device.
+// Suites "host" and "read": the host's own time for a step, and the delay until it has data requested from the device.
 import { update as fallline, read as falllineRead } from "../engines/fallline.ts";
 import { read as map } from "../engines/map.ts";
 import { update as naive } from "../engines/naive.ts";
@@ -6,12 +6,12 @@ import type { Wanted } from "../readings.ts";
 import type { Case, Contender, PassRunner, Runner, Tier } from "../suite.ts";
 import { expectedOf, normOf, startOf, type UpdateWork, updateWork } from "../update.ts";
 
-/** Steps that are encoded at once; clocks in browsers tick every 0.1 ms. */
+/** Steps encoded at once; clocks in browsers tick every 0.1 ms. */
 const encodings = 200;
 
 /**
- * The runner, timed otherwise: how long the host takes to put a step into a pass. The pass is dropped: that the device runs
- * what was encoded adds nothing to it, and where one is emulated it would take the host's own cores.
+ * The runner, with another time: how long the host takes to put a step into a pass. The pass is dropped: running it on the device
+ * adds nothing to that time, and an emulated device would take the host's own cores.
  */
 function hostTimed({ gpuTime: _, kernels: __, ...runner }: PassRunner): Runner {
   const { device } = runner;
@@ -47,7 +47,7 @@ function encodeCase(name: string, tier: Tier, count: number, length: number, cli
   };
 }
 
-// Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
+// Each peer is imported for its turn, so that one that does not load spoils only its row.
 const readers: Readonly<Record<string, (work: UpdateWork, wanted: Wanted) => Promise<Runner>>> = {
   fallline: falllineRead,
   map,
@@ -66,7 +66,7 @@ function readCase(name: string, tier: Tier, length: number, wanted: Wanted): Cas
     ),
     ours: "fallline",
     delay: wanted === "stats",
-    // A copy is what it is a copy of.
+    // A copy is exact.
     tolerance: { number: 1e-3, values: 0 },
     brief: true,
   };

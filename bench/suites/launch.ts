@@ -1,5 +1,5 @@
-// Suite "launch": what a step takes apart from what handing it over takes. A turn's steps are submitted one by one, in turns of
-// many and of few; as one call; and by the device's own timestamps.
+// Suite "launch": a step's own time apart from the overhead of submission. A turn's steps are submitted one by one, in turns of
+// many and of few; as one call; and timed by the device's own timestamps.
 import type { Case, Tier } from "../suite.ts";
 import { updateWork } from "../update.ts";
 import { trainLaunch } from "./gradient.ts";

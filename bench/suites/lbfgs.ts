@@ -1,5 +1,5 @@
-// Suite "lbfgs": one iteration of L-BFGS on a quadratic canyon, whose history is full, beside the two-loop recursion as textbooks
-// write it: a dot product at a time, each waited for.
+// Suite "lbfgs": one iteration of L-BFGS with a full history on a quadratic canyon, next to the two-loop recursion of textbooks:
+// one dot product at a time, each waited for.
 import { openVectors } from "../../src/engines/open_vectors.ts";
 import { alone, at, copy, type VectorSpace } from "../../src/engines/vectors.ts";
 import { createCpuOptimizer, createOptimizer, type Optimizer, sgd } from "../../src/index.ts";
@@ -23,18 +23,18 @@ const sizes: readonly { readonly name: string; readonly n: number; readonly tier
 
 const history = 10;
 
-/** Iterations after which the history is full. */
+/** Iterations until the history is full. */
 const warmUp = history + 1;
 
-/** What an iteration reads and writes, in vectors, its objective included: reads the parameters and curvatures, writes gradients. */
+/** The traffic of an iteration's objective, in vectors: reads the parameters and curvatures, writes gradients. */
 const gradientVectors = 3;
 
-/** Of ours: see test/gpu/lbfgs.test.ts, which counts them. */
+/** For ours: see test/gpu/lbfgs.test.ts, which counts them. */
 export const ourVectors = (pairs: number) => 5 * pairs + 22;
 
 /**
- * Of the recursion a dot product (2) and an axpy (3) for each s and each y; beside it a copy and a scaling of the gradient, both
- * parts of a pair and their dot products, a step, and the gradient that is kept.
+ * For the recursion: a dot product (2) and an axpy (3) for each s and each y; in addition a copy and a scaling of the gradient,
+ * both parts of a pair and their dot products, a step, and the stored gradient.
  */
 export const textbookVectors = (pairs: number) => 10 * pairs + 20;
 
@@ -53,8 +53,8 @@ async function bindGpu(keep: Keep, n: number): Promise<Bound & { readonly device
 }
 
 /**
- * Makes iterations until the history is full, and says what share of the loss they took away. Single losses would not do: the first
- * search begins with a step so short that float32 rounds its change of the loss, and may stop at another point.
+ * Iterates until the history is full, and returns by what share the loss fell. Single losses would not do: the first search
+ * starts with a step so short that float32 rounds its change of the loss, and may stop at another point.
  */
 async function answerOf(step: () => Promise<LbfgsReport>): Promise<Answer> {
   const { startLoss } = await step();
@@ -100,7 +100,7 @@ const textbook = keeping(async (keep, n: number) => {
   };
 });
 
-/** Nocedal and Wright 2006, algorithm 7.4, with a step of 1 but for the first. Each call is an iteration and gives the loss after it. */
+/** Nocedal and Wright 2006, algorithm 7.4; all steps but the first are 1. A call is an iteration and returns the loss after it. */
 async function twoLoop(space: VectorSpace, objective: Objective): Promise<() => Promise<number>> {
   const block = await space.create(2 * history + 4);
   const [s, y] = [(i: number) => at(block, i), (i: number) => at(block, history + i)];

@@ -1,4 +1,4 @@
-// Suite "norm": the global norm of gradients that lie ready on the device, which clipping costs besides the update.
+// Suite "norm": the global norm of gradients that are ready on the device, the extra cost of clipping.
 import { norm as copy } from "../engines/copy.ts";
 import { norm as fallline } from "../engines/fallline.ts";
 import { norm as naive } from "../engines/naive.ts";
@@ -7,7 +7,7 @@ import type { Case, Contender, Runner } from "../suite.ts";
 import { normOf, type UpdateWork, updateWork } from "../update.ts";
 import { normSizes } from "./update.ts";
 
-// Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
+// Each peer is imported for its turn, so that one that does not load spoils only its row.
 const engines: Readonly<Record<string, (work: UpdateWork) => Promise<Runner>>> = {
   fallline,
   naive,
@@ -18,7 +18,7 @@ const engines: Readonly<Record<string, (work: UpdateWork) => Promise<Runner>>> =
 };
 
 export const normCases: readonly Case[] = normSizes.map(({ size: { name, shapes }, tier }) => {
-  // Any rule's gradients are these.
+  // The gradients do not depend on the rule.
   const work = updateWork("sgd", false, shapes);
   return {
     ...{ suite: "norm", name: `norm ${name}`, tier, n: work.n, tensors: work.tensors.length, number: "norm" },

@@ -1,4 +1,4 @@
-// Suite "product": the matrix products of a network by themselves, beside the peers'. A new shape is a line in `products`.
+// Suite "product": the matrix products of a network on their own, next to the peers'. A new shape is a line in `products`.
 import type { ProductShape } from "../../src/engines/products/variants.ts";
 import { product as fallline } from "../engines/fallline.ts";
 import { product as naive } from "../engines/naive.ts";
@@ -7,12 +7,12 @@ import { createMatrices, expectedProduct, flopsOfProduct, type Matrices } from "
 import type { Case, Contender, Runner, Tier } from "../suite.ts";
 
 interface NamedShape extends ProductShape {
-  /** What the product is in a step; sizes follow it, m × n × k. */
+  /** The product's role in a step; its sizes follow, m × n × k. */
   readonly name: string;
   readonly tier: Tier;
 }
 
-/** The main network's first layer forward, its weight's gradient, the second layer's way back; then what is awkward. */
+/** The main network's first layer forward, its weight's gradient, the second layer's backward pass; then awkward shapes. */
 const products: readonly NamedShape[] = [
   { name: "forward", m: 128, n: 1024, k: 784, tier: "full" },
   { name: "gradient", m: 784, n: 1024, k: 128, transposeA: true, tier: "full" },
@@ -23,7 +23,7 @@ const products: readonly NamedShape[] = [
   { name: "square", m: 512, n: 512, k: 512, tier: "full" },
 ];
 
-// Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
+// Each peer is imported for its turn, so that one that does not load spoils only its row.
 const engines: Readonly<Record<string, (work: Matrices) => Promise<Runner>>> = {
   fallline,
   tfjs: async (work) => (await import("../engines/tfjs.ts")).product(work),
@@ -32,10 +32,10 @@ const engines: Readonly<Record<string, (work: Matrices) => Promise<Runner>>> = {
   naive,
 };
 
-/** Multiply-adds above which a naive step takes seconds where a GPU is emulated. */
+/** Multiply-adds above which a naive step takes seconds on an emulated GPU. */
 const mostOfNaive = 2 ** 26;
 
-/** Sums of some hundred products of float32 agree to 1e-6 and better; a wrong element shows. */
+/** Sums of several hundred float32 products agree to 1e-6 or better; a wrong element shows. */
 const tolerance = { number: 0, values: 1e-5 };
 
 function productCase(shape: NamedShape): Case {

@@ -1,10 +1,10 @@
-// Suite "size": what a page must load, of the library and of its peers. Each is a module to bundle; bench/sizes.ts weighs it.
+// Suite "size": the bytes that a page loads, for the library and for its peers. Each is a module to bundle; bench/sizes.ts weighs it.
 import type { Case } from "../suite.ts";
 
 export interface SizeCase extends Pick<Case, "suite" | "name" | "tier" | "n" | "tensors"> {
-  /** By engine, a module that imports what the case is about. `fallline` is the library as it is published. */
+  /** By engine, a module that imports the subject of the case. `fallline` is the published library. */
   readonly modules: Readonly<Record<"fallline" | string, string>>;
-  /** What the library may weigh, in bytes gzipped; a test holds it. */
+  /** The library's limit, in bytes gzipped; a test checks it. */
   readonly limit: number;
 }
 
@@ -27,7 +27,7 @@ export const sizeCases: readonly SizeCase[] = [
         import { setBackend, tensor, train, variable } from "@tensorflow/tfjs-core";
         export const adam = train.adam;
         export { setBackend, tensor, variable };`,
-      // It has no optimizer: AdamW is written with it.
+      // It has no optimizer: AdamW is written by hand.
       jaxjs: `export { blockUntilReady, defaultDevice, init, jit, numpy, tree } from "@jax-js/jax";`,
     },
   },

@@ -1,6 +1,6 @@
-// Suite "start": from asking for a device to the end of the first step, the engine's code being there. Cold is the first time
-// in a page, and means something before other cases alone: so these come first. The adapter has answered before, to everyone's
-// good. Warm is on a device just as new, in a browser that keeps the kernels it has compiled.
+// Suite "start": from requesting a device to the end of the first step, with the engine's code loaded. Cold is the first time in
+// a page, which only means something before other cases: so these come first. The adapter has answered before, for every engine.
+// Warm is on a device just as new, in a browser that keeps compiled kernels.
 import { requestDevice } from "../../src/index.ts";
 import { update as fallline } from "../engines/fallline.ts";
 import { keeping } from "../engines/keeping.ts";
@@ -8,11 +8,11 @@ import { update as naive } from "../engines/naive.ts";
 import type { Answer, Case, Contender, Runner, Tier } from "../suite.ts";
 import { expectedOf, startOf, type UpdateRole, type UpdateWork, updateWork, valuesOf } from "../update.ts";
 
-/** An engine whose code is there: makes everything of the work, from the device on. */
+/** An engine whose code is loaded: makes everything for the work, from the device on. */
 type Make = () => Promise<Runner>;
 
 interface Starter {
-  /** Imports the engine and what the work is made of; says whether it runs in this page already. */
+  /** Imports the engine and the parts of the work; returns whether it already runs in this page. */
   load(work: UpdateWork): Promise<{ make: Make; hasStarted: () => boolean }>;
 }
 
@@ -23,7 +23,7 @@ function onNewDevice(update: (work: UpdateWork, on: Promise<GPUDevice>) => Promi
   let started = false;
   return {
     async load(work) {
-      // The values' period is ready before the clock runs; of that they are written.
+      // The values' period is ready before the clock starts; the values are copied from it.
       for (const role of roles) valuesOf(work, role, 0);
       const make = keeping(async (keep) => {
         started = true;
@@ -45,7 +45,7 @@ function withBackend(module: () => Promise<Peer>): Starter {
   return {
     async load(work) {
       const { update, hasStarted } = await module();
-      // The arrays are ready before the clock runs; the engine uploads them and changes none.
+      // The arrays are ready before the clock starts; the engine uploads them and changes none.
       const ready = Object.fromEntries(
         roles.map((role) => [role, work.tensors.map((_, t) => valuesOf(work, role, t))]),
       ) as Record<UpdateRole, Float32Array<ArrayBuffer>[]>;
@@ -90,7 +90,7 @@ async function runnerOf(starter: Starter, work: UpdateWork, cold: boolean): Prom
     },
     ...(!cold && { answer: () => answerOf(make) }),
     destroy() {
-      // Each start tidies up after itself.
+      // Each start cleans up after itself.
     },
   };
 }
@@ -110,7 +110,7 @@ function startCase(kind: "cold" | "warm", tier: Tier, starters: Readonly<Record<
   const cold = kind === "cold";
   return {
     ...{ suite: "start", name: `start adamw 1x1M ${kind}`, tier, n: work.n, tensors: 1 },
-    // To answer before would be to start; what a cold start makes is held against the reference in the suite "update".
+    // An answer beforehand would be a start; the results of a cold start are checked against the reference in the suite "update".
     ...(!cold && { expected: () => expectedOf(work), start: () => startOf(work) }),
     contenders: Object.entries(starters).map(
       ([engine, starter]): Contender => ({ engine, load: () => runnerOf(starter, work, cold) }),

@@ -1,5 +1,5 @@
-// Suite "sweep": several learning rates at once, as replicas of one optimizer, beside as many optimizers one after the other.
-// A new one is a line in `networks` or in `sweepCases`.
+// Suite "sweep": several learning rates at once, as replicas of one optimizer, next to as many optimizers one after the other. A
+// new case is a line in `networks` or in `sweepCases`.
 import {
   adamw,
   createCpuOptimizer,
@@ -21,7 +21,7 @@ import { createWork, datasetOf, flopsOf, hypers, tensorsOf, type Work } from "..
 import { type Answer, type Case, type Contender, checkedSteps, type Tier } from "../suite.ts";
 import { stepBytesOf, updateWork, valuesOf } from "../update.ts";
 
-/** What is trained; without a network, by gradients that stay as they are. */
+/** The subject of training; without a network, constant gradients. */
 interface Sweep {
   readonly tensors: readonly Tensor[];
   readonly gradients?: Readonly<Record<string, Float32Array>>;
@@ -29,7 +29,7 @@ interface Sweep {
   readonly rates: readonly number[];
 }
 
-/** One optimizer with the replicas of some rates, and its gradients. */
+/** One optimizer with a replica for each of some rates, and its gradients. */
 interface Trainee<O extends Optimizer, G extends Objective> {
   readonly optimizer: O;
   readonly objective: G | undefined;
@@ -37,7 +37,7 @@ interface Trainee<O extends Optimizer, G extends Objective> {
 
 const configOf = (rates: readonly number[]) => adamw({ ...hypers, replicas: rates.map((lr) => ({ lr })) });
 
-/** From a hundredth of AdamW's usual rate up to ten times it. */
+/** From a hundredth to ten times AdamW's usual rate. */
 const ratesOf = (count: number) => Array.from({ length: count }, (_, i) => 1e-5 * 1000 ** (i / (count - 1)));
 
 async function gpuTrainee(keep: Keep, { tensors, gradients, network }: Sweep, rates: readonly number[]) {
@@ -68,10 +68,10 @@ function cpuTrainee({ tensors, gradients, network }: Sweep, rates: readonly numb
 
 const rowsOf = (network: Work) => Uint32Array.from(network.labels.keys());
 
-/** Which of the rates are compared: the least, which moves little, and the largest. */
+/** The rates that are compared: the smallest, which moves little, and the largest. */
 const compared = (rates: readonly number[]) => [rates[0]!, rates[rates.length - 1]!];
 
-/** Losses: of each step, the sum over the rates that are compared. Values: their parameters. */
+/** Losses: for each step, the sum over the compared rates. Values: their parameters. */
 async function answerOf(
   { tensors, network, rates }: Sweep,
   trainees: readonly Trainee<Optimizer, Objective>[],
@@ -98,7 +98,7 @@ async function answerOf(
   return { numbers, values };
 }
 
-/** One optimizer for each cohort of rates; a step of all of them is one pass and one submission. */
+/** One optimizer for each cohort of rates; a step of all is one pass and one submission. */
 const run = keeping(async (keep, work: Sweep, cohorts: readonly (readonly number[])[], bytes?: number) => {
   const device = await benchDevice();
   const trainees: Trainee<GpuOptimizer, GpuObjective>[] = [];
@@ -142,7 +142,7 @@ interface SweepOptions {
   readonly n: number;
   readonly tensors: number;
   readonly flops?: number;
-  /** Of one replica's step; else what its dispatches bind counts. */
+  /** Of one replica's step; default the bytes bound by its dispatches. */
   readonly bytes?: number;
   readonly make: () => Omit<Sweep, "rates">;
 }

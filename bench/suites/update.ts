@@ -1,6 +1,6 @@
-// Suites "update" and "curve": one optimizer step from gradients that lie ready on the device. Every rule of the registry at
-// every size, with and without clipping; AdamW from a thousand parameters to 124 million, beside everything one could use
-// instead and beside what the device's memory allows at all.
+// Suites "update" and "curve": one optimizer step from gradients that are ready on the device. Every rule of the registry at
+// every size, with and without clipping; AdamW from a thousand parameters to 124 million, next to every alternative and to the
+// limit set by the device's memory.
 import { rules } from "../../src/index.ts";
 import { update as copy } from "../engines/copy.ts";
 import { update as fallline, updateOfOwnBuffers } from "../engines/fallline.ts";
@@ -11,16 +11,16 @@ import { update as stream } from "../engines/stream.ts";
 import type { Case, Contender, Runner, Tier } from "../suite.ts";
 import { expectedOf, isChecked, isStream, slotsOf, startOf, type UpdateWork, updateWork } from "../update.ts";
 
-// Peers are imported when their turn comes, so that one that does not load spoils nothing but its row.
+// Each peer is imported for its turn, so that one that does not load spoils only its row.
 const engines = {
   fallline,
   naive,
   tfjs: async (work) => (await import("../engines/tfjs.ts")).update(work),
   jaxjs: async (work) => (await import("../engines/jaxjs.ts")).update(work),
   plain,
-  /** What ours takes without clipping, in the same rounds; it answers another question. */
+  /** Ours without clipping, in the same rounds; its answer differs, and is not compared. */
   unclipped: async (work) => withoutAnswer(await fallline({ ...work, clip: false })),
-  /** Ours on its own buffers, where the case gives it the caller's. */
+  /** Ours on its own buffers, in cases where it otherwise gets the caller's. */
   arena: fallline,
   stream,
   copy,
@@ -34,7 +34,7 @@ type Shapes = readonly (readonly number[])[];
 interface Size {
   readonly name: string;
   readonly shapes: Shapes;
-  /** As many elements in matrices, for rules that are made for them; none where there is no such cut. */
+  /** As many elements in matrices, for rules made for them; none if there is no such shape. */
   readonly matrices?: Shapes;
 }
 
@@ -72,7 +72,7 @@ const sizes: readonly Size[] = [
   gpt2,
 ];
 
-/** Of the curve alone; the others of AdamW are points of it too. */
+/** Only for the curve; AdamW's other sizes are points of it too. */
 const curve: readonly Size[] = (
   [
     ["1x1k", 10],
@@ -84,20 +84,20 @@ const curve: readonly Size[] = (
   ] as const
 ).map(([name, exponent]) => ({ name, shapes: [[2 ** exponent]] }));
 
-/** Above it a step of tfjs, the naive kernel or plain loops takes seconds, and jax-js holds more than twice the memory. */
+/** Above it, a step of tfjs, the naive kernel or plain loops takes seconds, and jax-js holds more than twice the memory. */
 const mostOfPeers = 2 ** 25;
 
 const quick: readonly string[] = [million, many16k, many1k].map(({ name }) => name);
 
 const thorough: readonly string[] = ["adamw 1x1M", "adamw 1x1M clip", "adamw 64x16k", "adamw 200x1k", "adamw 1x16.8M"];
 
-/** The rules that are measured with many tensors too: one slot, none, sums by tensor, matrices. */
+/** The rules that are also measured with many tensors: one slot, none, sums by tensor, matrices. */
 const measuredTwice: readonly string[] = ["sgd", "lion", "lamb", "adafactor"];
 
 function tierOf(rule: string, size: string, clip: boolean): Tier {
   if (rule === "adamw") return quick.includes(size) && !clip ? "quick" : "full";
   if (clip) return "every";
-  // A million elements are 32 billion operations of Muon's products.
+  // For a million elements, Muon's products take 32 billion operations.
   if (size === (rule === "muon" ? "1x64k" : million.name)) return "full";
   return size === many16k.name && measuredTwice.includes(rule) ? "full" : "every";
 }
@@ -105,22 +105,22 @@ function tierOf(rule: string, size: string, clip: boolean): Tier {
 function enginesOf(work: UpdateWork): readonly Engine[] {
   const { rule, n, clip } = work;
   const ours: readonly Engine[] = clip ? ["fallline", "unclipped"] : ["fallline"];
-  // What a product of matrices takes has nothing to do with a stream's bytes.
+  // The time of a matrix product has nothing to do with a stream's bytes.
   if (!isStream(work)) return ours;
   if (rule !== "adamw") return [...ours, "stream"];
-  // With clipping once more they would take a minute for what a million parameters show.
+  // Also with clipping, they would take a minute to show what a million parameters show.
   if (n > (clip ? 2 ** 23 : mostOfPeers)) return [...ours, "stream", "copy"];
   return [...ours, "naive", "tfjs", "jaxjs", "plain", "stream", "copy"];
 }
 
-/** An element that was left out, or was updated twice, shows among a million. tfjs's missing decay is 1e-3 of a step. */
+/** An element that was left out or updated twice shows even among a million. tfjs's missing decay is 1e-3 of a step. */
 const tolerance = { number: 1e-3, values: 0.005, each: 0.05 };
 
-/** What a case has besides. */
+/** Further options of a case. */
 interface More extends Pick<Case, "launch"> {
   /** Whether ours works on the caller's buffers, one for each tensor and role. */
   readonly ownBuffers?: boolean;
-  /** Whether sets of buffers take turns, so that nothing is in a cache. */
+  /** Whether sets of buffers take turns, so that nothing is cached. */
   readonly rotated?: boolean;
 }
 
@@ -144,14 +144,14 @@ export function updateCase(
     ...(work.rule === "adamw" && { tolerance }),
     contenders: names.map((engine): Contender => ({ engine, load: () => load(engine) })),
     ours: "fallline",
-    // Dozens of cases must fit into minutes; those that comparisons go by, and steps so short that they scatter, are measured
+    // Dozens of cases must fit into minutes; only those used in comparisons, and steps short enough to scatter, are measured
     // thoroughly.
     brief: !thorough.includes(name) && !(work.rule === "adamw" && !work.clip && work.n < 2 ** 20),
     ...more,
   };
 }
 
-/** Matrices that show what Muon's products cost: wide, tall, odd, many of one shape, and those of GPT-2 small. */
+/** Matrices that show the cost of Muon's products: wide, tall, odd, many of one shape, and those of GPT-2 small. */
 const ofMuon: readonly (Size & { readonly tier: Tier })[] = [
   { name: "256x1024", shapes: [[256, 1024]], tier: "full" },
   { name: "1024x256", shapes: [[1024, 256]], tier: "full" },
@@ -164,7 +164,7 @@ const ofMuon: readonly (Size & { readonly tier: Tier })[] = [
   },
 ];
 
-/** Sizes that fit into a cache, measured where they do not. */
+/** Sizes that fit into a cache, measured when they are not in it. */
 const cold: readonly Size[] = [{ name: "1x256k", shapes: [[2 ** 18]] }, million];
 
 const updateOfAll = (shapes: Shapes) => updateWork("adamw", false, shapes);
