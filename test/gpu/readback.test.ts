@@ -110,7 +110,7 @@ describe("a browser that asks for finished work only now and then", () => {
     }
   }
 
-  it("is nudged while reads are under way, for all of them together, and no longer", async () => {
+  it("is nudged while reads are under way, and no longer", async () => {
     const { during, after } = await nudges("Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0");
     expect(during).toBeGreaterThan(2);
     expect(after).toBeLessThanOrEqual(1);
