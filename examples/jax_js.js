@@ -12,16 +12,21 @@ const points = Array.from({ length: 200 }, (_, i) => [Math.sin(i), Math.cos(3 * 
 const x = np.array(points);
 const y = np.array(points.map(([a, b]) => 2 * a - 3 * b + 0.5));
 const params = { w: np.zeros([2]), b: np.zeros([1]) };
+/**
+ * @param {typeof params} parameters
+ * @param {typeof x} inputs
+ * @param {typeof y} targets
+ */
 const loss = ({ w, b }, inputs, targets) => np.square(np.dot(inputs, w).add(b).sub(targets)).mean();
 
 // Where jax-js keeps the parameters; an array's `ref` is one more reference, which `gpuBuffer` consumes.
-const size = { w: 2, b: 1 };
 const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
-const tensors = {};
-for (const name of ["w", "b"]) {
-  const gradients = { buffer: device.createBuffer({ size: 4 * size[name], usage }) };
-  tensors[name] = { shape: [size[name]], params: { buffer: await params[name].ref.gpuBuffer() }, gradients };
+/** @param {number} size @param {typeof x} array */
+async function tensorOf(size, array) {
+  const gradients = { buffer: device.createBuffer({ size: 4 * size, usage }) };
+  return { shape: [size], params: { buffer: await array.ref.gpuBuffer() }, gradients };
 }
+const tensors = { w: await tensorOf(2, params.w), b: await tensorOf(1, params.b) };
 const steps = 200;
 const lr = schedules.cosine({ base: 0.1, steps });
 const optimizer = await createOptimizer(device, tensors, adamw({ lr, weightDecay: 0 }));
@@ -29,11 +34,10 @@ const optimizer = await createOptimizer(device, tensors, adamw({ lr, weightDecay
 for (let step = 0; step < steps; step++) {
   const [value, gradients] = valueAndGrad(loss)(tree.ref(params), x.ref, y.ref);
   value.dispose();
-  const buffers = { w: await gradients.w.gpuBuffer(), b: await gradients.b.gpuBuffer() };
+  const [ofW, ofB] = [await gradients.w.gpuBuffer(), await gradients.b.gpuBuffer()];
   const encoder = device.createCommandEncoder();
-  for (const name of ["w", "b"]) {
-    encoder.copyBufferToBuffer(buffers[name], 0, tensors[name].gradients.buffer, 0, 4 * size[name]);
-  }
+  encoder.copyBufferToBuffer(ofW, 0, tensors.w.gradients.buffer, 0, 8);
+  encoder.copyBufferToBuffer(ofB, 0, tensors.b.gradients.buffer, 0, 4);
   optimizer.encode(encoder);
   device.queue.submit([encoder.finish()]);
 }
@@ -41,4 +45,4 @@ for (let step = 0; step < steps; step++) {
 // jax-js reads what fallline wrote.
 const [w, b] = [await params.w.data(), await params.b.data()];
 const said = `y = ${w[0].toFixed(2)} x₀ ${w[1].toFixed(2)} x₁ + ${b[0].toFixed(2)}`;
-document.querySelector("output").textContent = said; // → y = 2.00 x₀ -3.00 x₁ + 0.50
+document.querySelector("output")?.replaceChildren(said); // → y = 2.00 x₀ -3.00 x₁ + 0.50

@@ -18,6 +18,7 @@ const [w1, b1, w2, b2] = [
 ];
 const hidden = () => tf.relu(tf.add(tf.matMul(x, w1), b1));
 const output = () => tf.add(tf.matMul(hidden(), w2), b2);
+/** @type {() => tf.Scalar} */
 const loss = () => tf.losses.meanSquaredError(y, output());
 
 const config = adamw({
@@ -33,4 +34,4 @@ for (let step = 0; step < steps; step++) optimizer.minimize(loss);
 const kept = tf.memory().numTensors - before;
 const [last] = await tf.tidy(loss).data();
 const said = `${optimizer.iterations} steps, ${kept} tensors left over, the loss half or less: ${last < first / 2}`;
-document.querySelector("output").textContent = said; // → 16 steps, 0 tensors left over, the loss half or less: true
+document.querySelector("output")?.replaceChildren(said); // → 16 steps, 0 tensors left over, the loss half or less: true

@@ -12,18 +12,20 @@ if (typeof document === "undefined") {
     ...{ model: mlp([2, 16, 2]), data, optimizer: adamw(0.02), batch: 64, steps: 100 },
     onStep: ({ index, loss }) => index % 25 === 0 && postMessage({ index, loss }),
   });
-  postMessage({ backend, learned: losses.at(-1) < losses[0] / 2 });
+  postMessage({ backend, learned: losses[99] < losses[0] / 2 });
   device.destroy();
 } else {
   const output = document.querySelector("output");
   const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
   worker.onerror = ({ message }) => {
-    output.textContent = `the worker failed: ${message}`;
+    output?.replaceChildren(`the worker failed: ${message}`);
   };
   worker.onmessage = ({ data }) => {
     if (data.backend) worker.terminate();
-    output.textContent = data.backend
-      ? `trained on ${data.backend} in a worker, the loss halved: ${data.learned}` // → trained on webgpu in a worker, the loss halved: true
-      : `step ${data.index}: loss ${data.loss.toFixed(3)}`;
+    output?.replaceChildren(
+      data.backend
+        ? `trained on ${data.backend} in a worker, the loss halved: ${data.learned}` // → trained on webgpu in a worker, the loss halved: true
+        : `step ${data.index}: loss ${data.loss.toFixed(3)}`,
+    );
   };
 }

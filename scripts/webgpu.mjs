@@ -142,7 +142,7 @@ let naps = false;
 
 /**
  * While something is waited for, Dawn asks through `setImmediate` again and again whether it is done, which takes a whole
- * core from SwiftShader. From now on this thread sleeps a moment before each time.
+ * core from an emulated GPU. From now on this thread sleeps a moment before each time.
  */
 function waitWithoutSpinning() {
   if (naps) return;
@@ -170,7 +170,9 @@ async function openWith(dawn) {
   const gpu = dawn.create([]);
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   keep(gpu, adapter);
-  return adapter ? gpu : undefined;
+  if (!adapter) return undefined;
+  if (adapter.info.isFallbackAdapter) waitWithoutSpinning();
+  return gpu;
 }
 
 /** WebGPU through the machine's own driver, or undefined. */
@@ -204,7 +206,6 @@ export async function openWebGPU() {
         "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve; install a driver, or run: npx puppeteer browsers install chrome",
     };
   await useSwiftShader(folder);
-  waitWithoutSpinning();
   const gpu = await openWith(dawn);
   return gpu
     ? { gpu }

@@ -1,5 +1,5 @@
-// The last invocation of a dispatch advances the step, so that no dispatch of its own is needed for that: whoever is counted
-// out has read what changes then. The barrier is that of storage, where these reads and the count are.
+// The last invocation of a dispatch advances the step, which saves a dispatch: by the time the count is full, every read of what
+// changes then has been made. The barrier is the one for storage, where these reads and the count are.
 fn arrives_last(record: u32, lane: u32, workgroups: u32) -> bool {
   var last = false;
   if (barriers) {

@@ -1,5 +1,5 @@
-// Second kernel of a reduction: one workgroup for each tensor (or one for all of them) merges the partials of its chunks in
-// a fixed order and makes of them the scalars that the update reads, in the `conclude_bin` of who takes the sums.
+// Second kernel of a reduction: one workgroup for each tensor (or one for all of them) merges the partials of its chunks in a
+// fixed order; the user's `conclude_bin` turns them into the scalars that the update reads.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,

@@ -1,2 +1,2 @@
-// What the word `skip` of a control record is while a replica is halted; src/engines/gpu/control.ts says what else a record holds.
+// The value of a control record's `skip` while its replica is halted; src/engines/gpu/control.ts has the rest of the record.
 const halted = 2u;

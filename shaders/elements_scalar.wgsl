@@ -1,4 +1,4 @@
-// In place of elements_vec4.wgsl where buffers hold single elements, and fours cannot be read at once.
+// In place of elements_vec4.wgsl where buffers hold single elements, so that four cannot be read at once.
 const fours = false;
 
 fn gradient_four(i: u32) -> vec4f {

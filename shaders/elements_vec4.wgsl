@@ -1,4 +1,4 @@
-// Elements for kernels that go along lines: single ones, which are no neighbours, and where all begin at a four, fours.
+// Elements for kernels that run along lines: one by one where they are not neighbours, in fours where lines start at one.
 const fours = true;
 
 fn gradient_four(i: u32) -> vec4f {

@@ -1,4 +1,4 @@
-// Behind lines.wgsl: moves a factored slot's means of the squared gradient.
+// After lines.wgsl: moves a factored slot's means of the squared gradient.
 struct Sum {
   square: vec4f,
 }

@@ -1,22 +1,22 @@
-// A factored slot: of a vector its elements, of a matrix row · column / mean. The mean of the rows' means is that of the
-// columns' too, so the shorter side is summed: of a chunk's first matrix once, of a stack whenever a four is in another matrix
+// A factored slot: for a vector its elements, for a matrix row · column / mean. The rows' means and the columns' means have the
+// same mean, so the shorter side is summed: once for a chunk's first matrix, and in a stack whenever a four is in another matrix
 // than the one before. A vec4 in a matrix whose width is a multiple of 4 lies in one row.
 
-// Of the chunk's first matrix: its first line, where the means of its columns begin, and its mean.
+// Of the chunk's first matrix: its first line, the start of its columns' means, and its mean.
 var<private> matrix_line: u32;
 var<private> matrix_columns: u32;
 var<private> mean_value: f32;
-// A matrix, counted from that one on, whose mean is known, and that of the next.
+// A matrix, counted from that one, whose mean is known; its mean and the next one's.
 var<private> known: u32;
 var<private> means: vec2f;
-// Where the chunk begins, and 1 over the sides, by which elements find their places: an emulated GPU divides integers one by one.
+// The chunk's start, and 1 / the sides, which give an element's place: an emulated GPU divides integers one by one.
 var<private> first_line: u32;
 var<private> first_column: u32;
 var<private> per_column: f32;
 var<private> per_row: f32;
 var<workgroup> mean_lanes: array<f32, workgroup_size>;
 
-// A chunk with where its factors lie in a replica.
+// A chunk with the places of its factors in a replica.
 fn with_factors(chunk: Chunk, state: u32) -> Chunk {
   var its = chunk;
   its.factored += state;
@@ -37,16 +37,16 @@ fn side_of(chunk: Chunk) -> u32 {
   return min(chunk.rows, chunk.columns);
 }
 
-// Where the means of that side begin, of the chunk's first matrix.
+// The start of that side's means in the chunk's first matrix.
 fn side_begin(chunk: Chunk) -> u32 {
   return select(matrix_columns, chunk.factored_rows + matrix_line, sums_rows(chunk));
 }
 
-// Sum of the first matrix's means: of every step-th four of words from the first on.
+// Sum of the first matrix's means: of every step-th group of four words, starting at `first`.
 fn sum_of_means(chunk: Chunk, first: u32, step: u32) -> f32 {
   let begin = side_begin(chunk);
   let end = begin + side_of(chunk);
-  // Where a matrix of a stack begins need not be where a four does.
+  // A matrix within a stack need not start at a multiple of 4.
   var sum = vec4f();
   for (var start = begin / 4u * 4u + 4u * first; start < end; start += 256u * step) {
     var stretch = vec4f();
@@ -76,7 +76,7 @@ fn means_from(chunk: Chunk, matrix: u32) -> vec2f {
 
 // Called by all lanes together.
 fn begin_chunk(chunk: Chunk, h: Row, lane: u32) {
-  // The elements of a vector are all in one line, whatever it says of columns.
+  // The elements of a vector are all in one line, whatever `columns` is.
   first_line = 0u;
   first_column = 0u;
   per_column = 0.0;
@@ -123,12 +123,12 @@ fn is_in_one(chunk: Chunk) -> bool {
   return last / chunk.columns - matrix_line < chunk.rows;
 }
 
-// Whether all fours of the chunk lie in one row each of one matrix; elements of vectors do.
+// Whether each four of the chunk lies within one row of one matrix; true for vectors.
 fn goes_in_fours(chunk: Chunk) -> bool {
   return chunk.rows == 0u || (chunk.columns % 4u == 0u && is_in_one(chunk));
 }
 
-// Quotients of whole numbers, given 1 over the divisor: they may be off by 1 at first.
+// Quotients of whole numbers, given 1 / the divisor: at first they can be off by 1.
 fn quotients(x: vec4u, divisor: u32, inverse: f32) -> vec4u {
   var y = vec4u(vec4f(x) * inverse);
   y -= select(vec4u(), vec4u(1u), y * divisor > x);
@@ -153,13 +153,13 @@ fn load_factored(chunk: Chunk, e: u32, h: Row) -> vec4f {
   if (chunk.rows == 0u) {
     return load_state(chunk.factored + e);
   }
-  // What lies behind the chunk is the last element again.
+  // Past the end of the chunk the last element is repeated.
   let t = first_column + min(e + vec4u(0u, 1u, 2u, 3u), vec4u(chunk.length - 1u));
   let line = quotients(t, chunk.columns, per_column);
   let matrix = quotients(first_line - matrix_line + line, chunk.rows, per_row);
   let rows = state_elements(chunk.factored_rows + first_line + line);
   let columns = state_elements(matrix_columns + matrix * chunk.columns + t - line * chunk.columns);
-  // Once at most; of a side of 1 the one mean is that of the matrix.
+  // At most once; with a side of 1, its only mean is the matrix's.
   let apart = side_of(chunk) > 1u;
   while (apart && matrix.x != known) {
     means = means_from(chunk, matrix.x);

@@ -1,4 +1,4 @@
-// Behind join.wgsl, in a kernel that sums chunk by chunk: a chunk's sum goes to its place; without barriers each lane's.
+// After join.wgsl, in a kernel that sums chunk by chunk: stores a chunk's sum; without barriers, each lane's.
 fn file_sum(place: u32, lane: u32, sum: Sum) {
   let total = joined(lane, sum);
   if (!barriers) {

@@ -4,12 +4,12 @@ override clip: bool;
 override skip_non_finite: bool;
 override loss_scaling: bool;
 
-// What clips a gradient of this norm, as two factors: one alone may be less than float32 holds.
+// The clipping of a gradient of this norm, as two factors: their product can be below float32's range.
 fn clip_of(norm: vec2f, peak: u32) -> vec2f {
   if (!clip) {
     return vec2f(1.0);
   }
-  // As torch: an infinite norm scales everything to 0 (and infinity to NaN), a NaN norm to NaN.
+  // As in torch: an infinite norm scales everything to 0 (and infinity to NaN), a NaN norm to NaN.
   if (peak >= infinite) {
     return vec2f(select(0.0, norm.x, peak > infinite), 1.0);
   }
@@ -29,7 +29,7 @@ fn main(
   let record = now.record;
   let idle = now.skip == halted || control[record].underflow != 0u || !now.has_row || !now.full;
   let scale = control[record].loss_scale;
-  // powers of two as a rule, so that this is exact
+  // usually a power of two, so that this is exact
   let unscale = select(1.0, 1.0 / scale, loss_scaling);
   var all = Sum();
   for (var b = 0u; b < sizes.clip_bins; b++) {

@@ -1,10 +1,10 @@
-// First of two kernels of the gradient's norm: one workgroup sums the squares of one chunk, in a fixed order, so the
-// result is the same to the bit in every run. What is frozen counts as zero.
+// First of two kernels of the gradient's norm: one workgroup sums the squares of one chunk, in a fixed order, so the result is
+// the same to the bit in every run. Frozen tensors count as zero.
 
-// Long chains of additions lose digits: 16 vec4s of a lane are added up before their sum is added to others.
+// Long chains of additions lose digits: a lane adds up 16 vec4s before it adds their sum to others.
 const stretch = 64u;
 
-// What is summed.
+// The terms of the sum.
 fn terms(g: vec4f) -> vec4f {
   return select(g * g, abs(g), norm_kind == 1u);
 }
@@ -13,7 +13,7 @@ fn magnitude_bits(x: vec4f) -> vec4u {
   return bitcast<vec4u>(x) & vec4u(0x7fffffffu);
 }
 
-// Four of the gradient, without what a caller's kernel may have left in the padding behind a tensor.
+// Four elements of the gradient, without whatever a caller's kernel left in the padding after a tensor.
 fn gradient_inside(chunk: Chunk, e: u32) -> vec4f {
   let inside = inside(chunk, e);
   return select(vec4f(), load_gradients(chunk.gradients, e, inside), inside);
@@ -34,7 +34,7 @@ fn main(
   let h = row_of(now_of(replica), chunk.group);
   var sum = Sum();
   if (h.frozen == 0.0 && control[replica * sizes.clip_bins].skip != halted) {
-    // The largest element needs no sum.
+    // For the largest element no sum is needed.
     if (norm_kind != 0u) {
       var sums = vec4f();
       let whole = chunk.length / 4u * 4u;
@@ -51,8 +51,8 @@ fn main(
       }
       sum.sum = (sums.x + sums.y) + (sums.z + sums.w);
     }
-    // The peak of every element would double the kernel's time on an emulated GPU. What exceeds 2^50, or is not finite, shows
-    // in the sum too, and is looked at only then.
+    // Tracking the peak of every element would double the kernel's time on an emulated GPU. Elements above 2^50, and those that
+    // are not finite, show in the sum too; only then is the peak computed.
     let limit = select(large_square, large, norm_kind == 1u);
     if (norm_kind == 0u || magnitude_bits(vec4f(sum.sum)).x >= limit) {
       var scaled_sums = vec4f();

@@ -1,4 +1,4 @@
-// Joins what the lanes of a workgroup have summed, in a fixed order. What a Sum is, and `add_sums`, say the files around this one.
+// Joins the sums of a workgroup's lanes in a fixed order. The files around this one define Sum and `add_sums`.
 var<workgroup> lanes: array<Sum, workgroup_size>;
 
 // Called by all lanes together; without barriers each keeps its own.
@@ -6,7 +6,7 @@ fn joined(lane: u32, sum: Sum) -> Sum {
   if (!barriers) {
     return sum;
   }
-  // What was joined before has been read.
+  // The previous join has been read.
   workgroupBarrier();
   lanes[lane] = sum;
   workgroupBarrier();

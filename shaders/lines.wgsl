@@ -1,10 +1,10 @@
-// Sums along the lines of matrices: what `line_terms` makes of the gradients (and `line_params`) in each column or each row. A
-// lane sums four columns; along a row, where a line's elements are neighbours, a whole workgroup sums four rows together. Where
-// a matrix's width is a multiple of 4, elements are read in fours. What is summed, and what becomes of it (`settle`), says the
-// file before this one.
+// Sums along the lines of matrices, one for each column or each row, of the `line_terms` of the gradients (and `line_params`). A
+// lane sums four columns; along a row, where a line's elements are neighbours, a whole workgroup sums four rows together. Where a
+// matrix's width is a multiple of 4, elements are read in fours. The file before this one defines the terms and what becomes of
+// the sums (`settle`).
 
-// The gradients of four elements, by their places in the tensor, as they are where these lines are summed: of neighbours from
-// a multiple of 4 on, or of any.
+// The gradients of four elements, given their places in the tensor, as they are when these lines are summed: neighbours starting
+// at a multiple of 4, or any four.
 fn line_gradients(task: Lines, t: vec4u, neighbours: bool, scale: vec2f, h: Row) -> vec4f {
   var g: vec4f;
   if (neighbours) {
@@ -47,7 +47,7 @@ fn sums_of(task: Lines, line: u32, first: u32, step: u32, scale: vec2f, h: Row) 
   var sum = Sum();
   // Sums in sequence lose digits: stretches of 64 are added up first.
   if (whole && along_rows) {
-    // Of each row a four at a time.
+    // Four elements of each row at a time.
     var a = Sum();
     var b = Sum();
     var c = Sum();
@@ -94,11 +94,11 @@ fn sums_of(task: Lines, line: u32, first: u32, step: u32, scale: vec2f, h: Row) 
   return sum;
 }
 
-// What becomes of the sums of four lines.
+// Settles the sums of four lines.
 fn settle_lines(task: Lines, line: u32, sum: Sum, h: Row) {
   let at = task.result + line;
   let before = load_state(at);
-  // What lies behind the last line is not this task's.
+  // Lines past the last belong to other tasks.
   let inside = vec4u(line, line + 1u, line + 2u, line + 3u) < vec4u(task.lines);
   let count = select(task.rows, task.columns, task.along_rows != 0u);
   store_state(at, select(before, settle(before, sum, f32(count), h), inside));
@@ -131,7 +131,7 @@ fn main(
     if (moves && line < task.lines) {
       sum = sums_of(task, line, select(0u, lane, together), select(1u, workgroup_size, together), scale, h);
     }
-    // Whether or not it is needed: some compilers refuse a barrier behind what was loaded.
+    // Whether needed or not: some compilers refuse a barrier that depends on loaded values.
     let all = joined(lane, sum);
     if (together) {
       sum = all;
@@ -140,7 +140,7 @@ fn main(
       settle_lines(task, line, sum, h);
     }
   } else if (moves) {
-    // Of short lines several times as many as there are lanes for.
+    // Several times as many short lines as there are lanes for.
     for (var line = task.first + 4u * lane; line < min(task.first + task.own, task.lines); line += 4u * workgroup_size) {
       settle_lines(task, line, sums_of(task, line, 0u, 1u, scale, h), h);
     }

@@ -1,5 +1,5 @@
-// First of two kernels of a reduction: one workgroup sums the terms of one chunk, in a fixed order. The struct Terms, its
-// sums and `terms` of an element are those of who takes the sums.
+// First of two kernels of a reduction: one workgroup sums the terms of one chunk, in a fixed order. The user of the sums defines
+// the struct Terms, its sum and the `terms` of an element.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,

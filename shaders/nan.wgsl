@@ -1,16 +1,16 @@
-// What rules may call, and what is told by bits: the built-in functions may lose what is NaN, compilers may take it that no number
-// is NaN or infinite and turn or drop the comparisons that would find it, and whether arithmetic keeps numbers below 2^-126 or
-// takes them as 0 is each implementation's choice. docs/numerics.md lists what is left to them.
+// Functions for rules that decide by bits: built-in functions may lose NaN, compilers may assume that no number is NaN or
+// infinite and drop the comparisons that would find one, and each implementation chooses whether arithmetic keeps numbers below
+// 2^-126 or flushes them to 0. docs/numerics.md lists the choices that remain.
 fn nan_in(x: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);
 }
 
-// Numbers below 2^-126 as 0, by their bits.
+// Flushes numbers below 2^-126 to 0, by their bits.
 fn normal_or_zero(x: vec4f) -> vec4f {
   return select(x, vec4f(), (bitcast<vec4u>(x) & vec4u(0x7f800000u)) == vec4u());
 }
 
-// Signs; of numbers below 2^-126 0. By the bits throughout, which is fewer operations than sign() alone.
+// Signs; 0 for numbers below 2^-126. All in bits, which takes fewer operations than sign() alone.
 fn signs_of(x: vec4f) -> vec4f {
   let bits = bitcast<vec4u>(x);
   let magnitude = bits & vec4u(0x7fffffffu);
@@ -18,7 +18,7 @@ fn signs_of(x: vec4f) -> vec4f {
   return select(select(vec4f(), ones, magnitude >= vec4u(0x00800000u)), x, magnitude > vec4u(0x7f800000u));
 }
 
-// The larger of two; what is NaN in either stays that.
+// The larger of two; NaN if either is NaN.
 fn larger(a: vec4f, b: vec4f) -> vec4f {
   return select(select(max(a, b), b, nan_in(b)), a, nan_in(a));
 }

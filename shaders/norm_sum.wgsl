@@ -15,8 +15,8 @@ fn add_sums(a: Sum, b: Sum) -> Sum {
   return Sum(a.sum + b.sum, a.scaled_sum + b.scaled_sum, max(a.peak, b.peak));
 }
 
-// The norm times a factor, as a number and a power of two that it is to be multiplied by: the norm may be more than float32
-// holds, and so may be what it is made of.
+// The norm times a factor, as a number and the power of two to multiply it by: the norm can exceed float32's range, and so can
+// its terms.
 fn norm_of(total: Sum, factor: f32) -> vec2f {
   if (total.peak >= infinite) {
     // infinity, or NaN

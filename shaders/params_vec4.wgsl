@@ -7,8 +7,8 @@ fn store_params(first: u32, e: u32, inside: vec4<bool>, p: vec4f) {
   params[first + e / 4u] = p;
 }
 
-// What lies behind a tensor stays as it was: padding is zero, unused rows are what they were, and in a caller's buffer it is the
-// caller's. Its last four elements are stored as if all were the tensor's; then the others come back.
+// Elements past the end of a tensor keep their values: padding is zero, unused rows stay, and in a caller's buffer they are the
+// caller's. The last four elements are stored as if all were the tensor's; then the others are restored.
 fn params_behind(first: u32, length: u32) -> vec4f {
   return params[first + length / 4u];
 }

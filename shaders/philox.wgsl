@@ -10,7 +10,7 @@ fn philox(counter: vec4u, start: vec2u) -> vec4u {
   return x;
 }
 
-// The upper half of a product of 64 bits.
+// The upper half of a 64-bit product.
 fn multiply_high(x: u32, y: u32) -> u32 {
   let x_low = x & 0xffffu;
   let x_high = x >> 16u;

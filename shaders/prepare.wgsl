@@ -1,4 +1,4 @@
-// Writes the matrices that are to be made orthogonal: the rule's `prepare` of every element.
+// Writes the matrices to be orthogonalised: the rule's `prepare` of every element.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,

@@ -1,4 +1,4 @@
-// What becomes of the sums that a rule takes; where nothing was summed, since all is frozen, the scalars only begin.
+// The result of a rule's sums; where nothing was summed, since all is frozen, the scalars only get their first values.
 fn conclude_bin(replica: u32, record: u32, factored: bool, sum: Sum, h: Row) {
   var r = scalars_before(replica, record, factored, h);
   if (sum.count > 0.0) {

@@ -1,4 +1,4 @@
-// What a rule's `measure` goes by: in the first update the scalars begin.
+// The scalars that a rule's `measure` sees: their first values in the first update.
 fn scalars_to_measure(replica: u32, chunk: Chunk, h: Row) -> Scalars {
   return scalars_before(replica, chunk.record, is_factored(chunk), h);
 }

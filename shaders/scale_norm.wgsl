@@ -1,4 +1,4 @@
-// What the gradient is multiplied by where its norm is taken: two factors, since one alone may be less than float32 holds.
+// The gradient's factor where its norm is taken: as two factors, since their product can be below float32's range.
 fn scale_of(record: u32, h: Row) -> vec2f {
   return vec2f(h.gradient_scale * control[record].scale, control[record].shrink);
 }

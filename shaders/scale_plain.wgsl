@@ -1,4 +1,4 @@
-// What the gradient is multiplied by where there is no norm.
+// The gradient's factor where there is no norm.
 fn scale_of(record: u32, h: Row) -> vec2f {
   return vec2f(h.gradient_scale, 1.0);
 }

@@ -1,3 +1,3 @@
-// In place of slots_begin.wgsl where every slot begins with zero, as buffers do.
+// In place of slots_begin.wgsl where every slot starts with zero, as buffers do.
 fn begin_slots(chunk: Chunk, h: Row, lane: u32) {
 }

@@ -17,7 +17,7 @@ fn store_state(word: u32, x: vec4f) {
   state[word + 3u] = words.w;
 }
 
-// An element's place in a slot in fours, which take as many words as the slot's format says; the replica's begin stands apart.
+// An element's place in a slot, counted in fours, each of as many words as the slot's format takes; the replica's start is apart.
 fn place_in_slots(element: u32, replica: u32) -> u32 {
   state_begin = replica * sizes.state_stride;
   return element / 4u;

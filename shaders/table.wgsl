@@ -1,6 +1,6 @@
-// The table: for each replica slots of one step's rows each, behind a word that is the step plus 1. Most slots are a ring
-// that the host fills ahead of the steps; the last ones are a short ring near the last step that it knows of, for encoders
-// that were never submitted. So a row is never another step's: a step whose rows are not there leaves everything as it is.
+// The table: for each replica, slots with one step's rows each, after a word that is the step plus 1. Most slots are a ring that
+// the host fills ahead of the steps; the last ones are a short ring near the last step that the host knows of, for encoders that
+// were never submitted. So a row never belongs to another step: a step without rows changes nothing.
 fn slot_of(replica: u32, step: u32) -> u32 {
   let begin = replica * (sizes.slots + sizes.near_slots);
   let near = (begin + sizes.slots + step % sizes.near_slots) * sizes.slot_words;
@@ -8,19 +8,19 @@ fn slot_of(replica: u32, step: u32) -> u32 {
   return select(ahead, near, table[near] == step + 1u);
 }
 
-// Whether several gradients make an update.
+// Whether several gradients make one update.
 override accumulates: bool;
 
-// Where a replica is.
+// A replica's progress.
 struct Now {
-  // its record of the control buffer, and two words of it
+  // its record in the control buffer, and two words of it
   record: u32,
   step: u32,
   skip: u32,
-  // where the step's rows are in the table, if they are there
+  // the place of the step's rows in the table, if they are there
   slot: u32,
   has_row: bool,
-  // whether all the gradients are there whose mean makes an update
+  // whether this gradient completes the mean that makes an update
   full: bool,
 }
 
@@ -32,7 +32,7 @@ fn now_of(replica: u32) -> Now {
   return Now(record, step, control[record].skip, slot, table[slot] == step + 1u, full);
 }
 
-// Whether an update is to leave everything as it is.
+// Whether an update must change nothing.
 fn rests(now: Now) -> bool {
   return now.skip != 0u || !now.has_row || !now.full;
 }

@@ -1,9 +1,11 @@
 // TensorFlow.js on its WebGPU backend: variables, one minimize per step, inside which tfjs cleans up after itself. It has no
-// AdamW; its Adam differs only in the decay, whose effect in the few steps compared is below the tolerance.
+// AdamW; its Adam differs only in the decay, whose effect in the few steps compared is below the tolerance. Also its variables
+// updated by `fallline/tfjs`.
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 // Bundlers drop modules that register themselves and are not imported by name.
 import "@tensorflow/tfjs-core/dist/register_all_gradients";
+import { createTfOptimizer } from "../../src/tfjs.ts";
 import { answerOfProduct, bytesOfProduct, type Matrices, storedShapes } from "../matrices.ts";
 import { answerOf, oneHot, type Work } from "../network.ts";
 import { reading, type Wanted } from "../readings.ts";
@@ -11,9 +13,11 @@ import type { Runner } from "../suite.ts";
 import {
   type Answering,
   answerOfUpdate,
+  configOf,
   cutSamples,
   hypers,
   maxNormOf,
+  stepBytesOf,
   type UpdateRole,
   type UpdateWork,
   valuesOf,
@@ -153,6 +157,31 @@ function tensorsOf(keep: Keep, work: UpdateWork, role: UpdateRole, values = valu
 /** Stacked, because its `addN` is limited to the number of buffers of a kernel. */
 const globalNorm = (gradients: readonly tf.Tensor[]) =>
   tf.sqrt(tf.sum(tf.stack(gradients.map((g) => tf.sum(tf.square(g))))));
+
+/** The same with AdamW by `fallline/tfjs`, which copies each gradient: 8 bytes per parameter. */
+export const updateByFallline = keeping(async (keep, work: UpdateWork) => {
+  const backend = await backendOf();
+  const variables = tensorsOf(keep, work, "params").map(variableOf);
+  keep({ destroy: () => tf.dispose(variables) });
+  const gradients = tensorsOf(keep, work, "gradients");
+  const optimizer = await createTfOptimizer(tf, variables, configOf(work));
+  keep({ destroy: () => optimizer.dispose() });
+  const given = variables.map(({ name }, t) => ({ name, tensor: gradients[t]! }));
+  const step = () => optimizer.applyGradients(given);
+  const bytes = stepBytesOf(work);
+  return {
+    device: backend.device,
+    note: "fallline/tfjs: AdamW in the buffers of tfjs's variables",
+    ...(bytes !== undefined && { bytes: bytes + 8 * work.n }),
+    step,
+    ...waitOf(backend),
+    answer: () =>
+      answerOfUpdate({
+        step,
+        params: () => cutSamples(work, async (t) => Float32Array.from(await variables[t]!.data())),
+      }),
+  };
+});
 
 /** `applyGradients` with ready-made gradients; clipped by hand, since it has no clipping of its own. */
 export const update = keeping(async (keep, work: UpdateWork, values: typeof valuesOf = valuesOf) => {

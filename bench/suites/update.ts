@@ -27,6 +27,8 @@ const engines = {
 } satisfies Record<string, (work: UpdateWork) => Promise<Runner>>;
 export type Engine = keyof typeof engines;
 
+const byTensorFlow = async (work: UpdateWork) => (await import("../engines/tfjs.ts")).updateByFallline(work);
+
 const withoutAnswer = ({ answer: _, ...runner }: Runner): Runner => runner;
 
 type Shapes = readonly (readonly number[])[];
@@ -120,6 +122,8 @@ const tolerance = { number: 1e-3, values: 0.005, each: 0.05 };
 interface More extends Pick<Case, "launch"> {
   /** Whether ours works on the caller's buffers, one for each tensor and role. */
   readonly ownBuffers?: boolean;
+  /** Whether ours is the optimizer of TensorFlow.js, on its variables. */
+  readonly ofTensorFlow?: boolean;
   /** Whether sets of buffers take turns, so that nothing is cached. */
   readonly rotated?: boolean;
 }
@@ -130,12 +134,14 @@ export function updateCase(
   tier: Tier,
   work: UpdateWork,
   names: readonly Engine[] = enginesOf(work),
-  { rotated: rotates = false, ownBuffers = false, ...more }: More = {},
+  { rotated: rotates = false, ownBuffers = false, ofTensorFlow = false, ...more }: More = {},
 ): Case {
   // Parameters, gradients and slots, once each.
   const sets = setsOf(4 * (2 + slotsOf(work)) * work.n);
   const load = (engine: Engine) => {
-    const once = () => (ownBuffers && engine === "fallline" ? updateOfOwnBuffers : engines[engine])(work);
+    const isOurs = engine === "fallline";
+    const once = () =>
+      (isOurs && ownBuffers ? updateOfOwnBuffers : isOurs && ofTensorFlow ? byTensorFlow : engines[engine])(work);
     return rotates ? rotated(once, sets) : once();
   };
   return {
@@ -187,6 +193,11 @@ export const updateCases: readonly Case[] = [
   ...[many16k, many1k].map(({ name, shapes }) =>
     updateCase("update", `adamw ${name} own buffers`, "full", updateOfAll(shapes), ["fallline", "arena", "stream"], {
       ownBuffers: true,
+    }),
+  ),
+  ...[million, many16k, many1k].map(({ name, shapes }) =>
+    updateCase("update", `adamw ${name} tf.Optimizer`, "full", updateOfAll(shapes), ["fallline", "tfjs", "arena"], {
+      ofTensorFlow: true,
     }),
   ),
   ...cold.map(({ name, shapes }) => {

@@ -1,4 +1,4 @@
-// AdamW of one tensor as one writes it first: an element a thread, and the hypers in a uniform.
+// AdamW of one tensor as a first attempt would have it: one element per thread, and the hypers in a uniform.
 override clip: bool;
 
 struct Hypers {
@@ -15,7 +15,7 @@ struct Hypers {
 @group(0) @binding(2) var<storage, read_write> m: array<f32>;
 @group(0) @binding(3) var<storage, read_write> v: array<f32>;
 @group(0) @binding(4) var<uniform> hypers: Hypers;
-// The gradient's norm, and what it is to be multiplied by.
+// The gradient's norm, and the factor for the gradient.
 @group(0) @binding(5) var<storage, read> found: array<f32>;
 
 @compute @workgroup_size(64)

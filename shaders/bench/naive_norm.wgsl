@@ -1,4 +1,4 @@
-// The norm out of the workgroups' sums, and what the gradient is to be multiplied by so that its norm is the largest allowed.
+// The norm from the workgroups' sums, and the factor that brings the gradient down to the largest norm allowed.
 @group(0) @binding(0) var<storage, read> sums: array<f32>;
 @group(0) @binding(1) var<storage, read_write> found: array<f32>;
 @group(0) @binding(2) var<uniform> max_norm: f32;

@@ -1,5 +1,5 @@
-// The product that one writes first, for the benchmark: an invocation for each element of C, a scalar loop along the depth.
-// A and B are read by strides, so that transposed ones are the same code.
+// A first attempt at a product, for the benchmark: one invocation per element of C, a scalar loop along the depth. A and B are
+// read by strides, so that the same code serves transposed ones.
 struct Sizes {
   m: u32,
   n: u32,

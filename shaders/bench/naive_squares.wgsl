@@ -1,5 +1,5 @@
-// The sum of one tensor's squares as one writes it first, workgroup by workgroup: strides over the tensor, then a tree in the
-// workgroup's memory.
+// A first attempt at the sum of one tensor's squares, workgroup by workgroup: strides over the tensor, then a tree in workgroup
+// memory.
 @group(0) @binding(0) var<storage, read> gradients: array<f32>;
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 

@@ -1,7 +1,7 @@
-// Reads parameters, gradients and slots, and writes parameters and slots: an update's bytes with one addition for each
-// element, which no update can be faster than.
+// Reads parameters, gradients and slots, and writes parameters and slots: an update's bytes with one addition per element, a
+// lower bound on the time of any update.
 override workgroup_size: u32;
-// Vec4s that one lane takes, side by side with the other lanes'.
+// Vec4s per lane, interleaved with the other lanes'.
 override each: u32;
 override slots: u32;
 

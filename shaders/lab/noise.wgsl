@@ -1,4 +1,5 @@
-// Noise of mean 0 and variance 1 for each coordinate and step, by the seed in `setting`; src/lab/experiments/noise.ts has the twin.
+// Noise of mean 0 and variance 1 for each coordinate and step, from the seed in `setting`; its twin is
+// src/lab/experiments/noise.ts.
 fn drawn(i: u32) -> f32 {
   let key = vec2u(
     u32(setting.seed_0) | (u32(setting.seed_1) << 16u),

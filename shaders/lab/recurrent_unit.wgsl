@@ -1,8 +1,8 @@
 // A recurrent unit, h ← tanh(w·x + u·h), and v·h after the last step held against a number to predict; w, u and v are
-// parameters 0, 1 and 2. The twin stands in src/lab/experiments/cascade_rnn.ts.
+// parameters 0, 1 and 2. The twin is in src/lab/experiments/cascade_rnn.ts.
 struct Unit {
   h: f32,
-  // What h changes by with w and with u.
+  // The derivatives of h by w and by u.
   by: vec2f,
 }
 
@@ -10,7 +10,7 @@ fn unit(row: u32) -> Unit {
   var y = Unit(0.0, vec2f());
   for (var t = 0u; t < features; t++) {
     let x = input(row, t);
-    // Where tanh is 1 in float32 some adapters' overflows.
+    // Where tanh is 1 in float32, it overflows on some adapters.
     let z = param(0u) * x + param(1u) * y.h;
     let h = select(tanh(z), sign(z), abs(z) > 10.0);
     y = Unit(h, (1.0 - h * h) * (vec2f(x, y.h) + param(1u) * y.by));

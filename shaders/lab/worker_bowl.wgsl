@@ -1,5 +1,5 @@
 // A bowl of curvature 1 around points that each worker draws on its own; a row holds a point for every worker. Parameters from 0 on are the
-// coordinates and the last one is the worker's number. The twin stands in src/lab/experiments/federated.ts.
+// coordinates and the last one is the worker's number. The twin is in src/lab/experiments/federated.ts.
 fn off(row: u32, i: u32) -> f32 {
   return param(i) - input(row, u32(param(param_count - 1u)) * (param_count - 1u) + i);
 }

@@ -1,11 +1,11 @@
-// Plains between steep walls; the formula and its source stand in src/landscapes/beale.ts.
+// Plains between steep walls; the formula and its source are in src/landscapes/beale.ts.
 const targets = vec3f(1.5, 2.25, 2.625);
 
 fn powers(y: f32) -> vec3f {
   return vec3f(y, y * y, y * y * y);
 }
 
-// What the squares are of.
+// The terms before squaring.
 fn roots() -> vec3f {
   return targets - x(0u) * (1.0 - powers(x(1u)));
 }

@@ -1,6 +1,6 @@
-// sin(π x) and cos(π x), up to the sign that both have when the nearest whole number is odd. WGSL allows its sin and cos to be off
-// by 5e-4 and does not bound them far from 0, so they are computed here: the distance to the nearest whole number is exact, and
-// on the half turn that is left the first terms of their series are enough.
+// sin(π x) and cos(π x), with both signs flipped where the nearest whole number is odd. WGSL allows its sin and cos to be off by
+// 5e-4 and sets no bound far from 0, so they are computed here: the distance to the nearest whole number is exact, and on the
+// remaining half turn the first terms of their series are enough.
 fn half_turn(value: f32) -> vec2f {
   let t = 3.14159265358979 * (value - round(value));
   let s = t * t;

@@ -1,4 +1,4 @@
-// Logistic maps of many rates, and the logarithms of their derivatives; the formula stands in
+// Logistic maps of many rates, and the logarithms of their derivatives; the formula is in
 // src/lab/experiments/logistic_ladder.ts. numbers are the rates.
 fn term(i: u32) -> f32 {
   let n = setting.dimension / 2u;

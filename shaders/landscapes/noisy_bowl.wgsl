@@ -1,4 +1,4 @@
-// A bowl that moves, with noise in its gradient; the formula stands in src/lab/experiments/noisy_bowl.ts.
+// A bowl that moves, with noise in its gradient; the formula is in src/lab/experiments/noisy_bowl.ts.
 fn away(i: u32) -> f32 {
   return x(i) - setting.drift * f32(step);
 }

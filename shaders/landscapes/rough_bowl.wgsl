@@ -1,4 +1,4 @@
-// Behind half_turn.wgsl and noise.wgsl: a bowl with two ripples whose lengths have no common multiple; the formula stands in
+// After half_turn.wgsl and noise.wgsl: a bowl with two ripples whose lengths have no common multiple; the formula is in
 // src/lab/experiments/rough_bowl.ts.
 const ratio = 1.618034;
 const pi = 3.14159265;

@@ -1,4 +1,4 @@
-// Leaves out what goes against the gradient and scales the rest up (Liang et al. 2024); decay is not the update's.
+// Drops the parts of the update that go against the gradient and scales the rest up (Liang et al. 2024); decay is left alone.
 fn cautious_step(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell {
   var y = updated;
   y.step = select(vec4f(), m.cautious * y.step, signs_of(y.step) * signs_of(g) > vec4f());

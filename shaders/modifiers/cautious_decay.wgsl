@@ -1,4 +1,4 @@
-// Takes the decay back where it pulls the other way than the update (Chen et al. 2025).
+// Undoes the decay where it pulls against the update (Chen et al. 2025).
 fn cautious_decay_step(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell {
   var y = updated;
   let against = signs_of(y.step) * signs_of(x.p) < vec4f();

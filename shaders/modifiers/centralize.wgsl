@@ -1,4 +1,4 @@
-// Takes the mean of its output's line off each element of the gradient (Yong et al. 2020); a tensor without lines stays as it is.
+// Subtracts from each element of the gradient its line's mean (Yong et al. 2020); a tensor without lines is left alone.
 fn centralize_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f {
   let width = max(places.centers_columns, 1u);
   let line = select(t % width, t / width, places.centers_along_rows != 0u);

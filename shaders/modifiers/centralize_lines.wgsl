@@ -1,4 +1,4 @@
-// Behind lines.wgsl: the mean of the gradient along each output's line.
+// After lines.wgsl: the mean of the gradient along each output's line.
 struct Sum {
   gradient: vec4f,
 }

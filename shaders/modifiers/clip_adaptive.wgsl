@@ -1,4 +1,4 @@
-// Multiplies the gradient of each unit by what clip_adaptive_lines.wgsl has made of the unit's norms.
+// Multiplies the gradient of each unit by the factor that clip_adaptive_lines.wgsl computed from the unit's norms.
 fn unit_scale(places: Places, t: u32) -> f32 {
   return state_element(places.units + t % places.units_columns);
 }

@@ -1,5 +1,5 @@
-// Behind lines.wgsl: what adaptive clipping (Brock et al. 2021) multiplies the gradient of each unit by. Less than 0: by its
-// negative and by 2^-80, which together may be less than float32 holds.
+// After lines.wgsl: the factor of adaptive clipping (Brock et al. 2021) for each unit's gradient. A negative factor -f stands for
+// f · 2^-80, which can be below float32's range.
 struct Sum {
   gradient: vec4f,
   // squares overflow above 1.8e19: those of the gradient 2^80 times smaller
@@ -29,7 +29,7 @@ fn settle(before: vec4f, sum: Sum, count: f32, h: Row) -> vec4f {
   let scale = select(most / max(norm, vec4f(1e-6)), vec4f(1.0), norm < most);
   let high_norm = sqrt(sum.high);
   let high_scale = select(-most / high_norm, vec4f(1.0), high_norm < most * 0x1p-80f);
-  // What is not a number makes its whole unit that.
+  // One NaN makes its whole unit NaN.
   let words = bitcast<vec4u>(sum.gradient) & vec4u(0x7fffffffu);
   let joint = select(scale, high_scale, words > vec4u(0x71800000u));
   return select(joint, sum.gradient, words > vec4u(0x7f800000u));

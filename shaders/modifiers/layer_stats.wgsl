@@ -1,6 +1,6 @@
-// Layer statistics: what an update does, chunk by chunk, as sums of squares from which the host makes the norms of each tensor.
-// Squares of float32 span twice its range, so each sum is two (Blue 1978): of the elements below 2^9 times 2^47, which are
-// lost from 2^-110 down, and of the others times 2^-72. src/engines/gpu/layer_stats.ts joins them, and says what a Sum holds.
+// Layer statistics: sums of squares over each chunk of an update, from which the host computes the norms of each tensor. Squares
+// of float32 span twice its range, so each sum has two parts (Blue 1978): elements below 2^9 times 2^47, which are lost below
+// 2^-110, and the others times 2^-72. src/engines/gpu/layer_stats.ts joins them, and defines a Sum.
 fn add_sums(a: Sum, b: Sum) -> Sum {
   return Sum(a.gradient + b.gradient, a.weight + b.weight, a.change + b.change);
 }
@@ -10,8 +10,8 @@ struct Squares {
   high: vec4f,
 }
 
-// What this lane has summed. Variables of the module: carried through the update's loop they would slow down updates that
-// note nothing.
+// This lane's sums. Variables of the module: carried through the update's loop they would slow down updates without layer
+// statistics.
 var<private> gradient_squares: Squares;
 var<private> weight_squares: Squares;
 var<private> change_squares: Squares;

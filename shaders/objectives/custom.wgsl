@@ -1,7 +1,7 @@
-// What the functions of a custom objective read of the data set: `input`, `target_of` and `label` of a row. The counts
-// stand in the header that src/objectives/custom.ts generates; `param` and `within` come with the driver.
+// The functions with which a custom objective reads the data set: `input`, `target_of` and `label` of a row. The counts are in
+// the header that src/objectives/custom.ts generates; `param` and `within` come with the driver.
 struct Sizes {
-  // of each replica, how many outcomes there is room for; of a probe, how many parameters are probed
+  // room for so many outcomes per replica; in a probe, the number of parameters probed
   capacity: u32,
   // how many invocations share the rows of a batch for one parameter
   slices: u32,
@@ -9,7 +9,7 @@ struct Sizes {
   bytes: u32,
   // 1 where examples have weights
   weighted: u32,
-  // what inputs are multiplied by
+  // the factor of inputs
   scale: f32,
 }
 

@@ -5,10 +5,10 @@
 // the optimizer's control buffer
 @group(0) @binding(6) var<storage, read> control: array<u32>;
 
-// where the replica in hand begins in the arenas
+// start of the replica in hand in the arenas
 var<private> origin: u32;
 
-// What is asked for beyond the end is the last there is: src/lab/verify_objective.ts reports it.
+// An index past the end reads the last element: src/lab/verify_objective.ts reports it.
 fn within(i: u32, count: u32, what: u32) -> u32 {
   return min(i, count - 1u);
 }

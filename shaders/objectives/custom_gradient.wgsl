@@ -1,8 +1,8 @@
-// The gradient of a batch: an invocation takes one parameter and one slice of the rows, so that few parameters are as
-// parallel as many. A single slice's sum is the gradient; of several, custom_join.wgsl adds them up.
+// The gradient of a batch: an invocation takes one parameter and one slice of the rows, so that even a few parameters fill the
+// GPU. The sum of a single slice is the gradient; custom_join.wgsl adds up several.
 @group(0) @binding(7) var<storage, read_write> sums: array<f32>;
 
-// where the loss scale is in the record of the first replica
+// index of the loss scale in the first replica's record
 override loss_scale_index: u32;
 
 @compute @workgroup_size(lanes)
@@ -11,7 +11,7 @@ fn main(
   @builtin(num_workgroups) workgroups: vec3u,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  // A slice has every `slices`-th row.
+  // A slice takes every `slices`-th row.
   let slices = sizes.slices;
   let index = linear(position, workgroups, lane);
   let replica = position.z;
@@ -22,7 +22,7 @@ fn main(
   let i = index % param_count;
   let slice = index / param_count;
   var sum = 0.0;
-  // 64 are added up before their sum is added to others.
+  // 64 terms are added up before their sum is added to others.
   for (var start = slice; start < batch.count; start += 64u * slices) {
     var stretch = 0.0;
     for (var m = start; m < min(start + 64u * slices, batch.count); m += slices) {

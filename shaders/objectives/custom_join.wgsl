@@ -1,5 +1,5 @@
-// Adds up the slices of each parameter's gradient in a fixed order: one workgroup a parameter, a tree in workgroup memory. On
-// adapters that emulate a GPU there is only one lane. A replica that is halted meets the barriers too, as in total.wgsl.
+// Adds up the slices of each parameter's gradient in a fixed order: one workgroup per parameter, a tree in workgroup memory.
+// Adapters that emulate a GPU have only one lane. A halted replica meets the barriers too, as in total.wgsl.
 struct Sizes {
   slices: u32,
 }

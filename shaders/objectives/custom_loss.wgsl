@@ -1,4 +1,4 @@
-// The losses of a batch, each with its weight: one invocation an example.
+// The losses of a batch, each with its weight: one invocation per example.
 @group(0) @binding(7) var<storage, read_write> outcomes: array<Outcome>;
 
 @compute @workgroup_size(lanes)
@@ -16,7 +16,7 @@ fn main(
   let row = batch.rows[m];
   let weight = weight_of(row);
   var weighted = 0.0;
-  // What does not count does not matter, be it infinite.
+  // An example of weight 0 does not count, even if its loss is infinite.
   if ((bitcast<u32>(weight) << 1u) != 0u) {
     weighted = weight * loss(row);
   }

@@ -1,22 +1,22 @@
-// What finite differences are taken of: of rows and parameters, the loss of a row with one parameter at other values, the
-// derivative by it, and the loss as it is; one invocation each. Each reports what it asked for that is not there.
+// The values for finite differences: for given rows and parameters, the row's loss with the parameter changed, its derivative by
+// the parameter, and the loss unchanged; one invocation each. Each reports an access out of range.
 struct Finding {
   value: f32,
-  // 0 nothing, 1 a parameter, 2 an input, 3 a target
+  // out of range: 0 nothing, 1 a parameter, 2 an input, 3 a target
   what: u32,
-  // which
+  // its index
   index: u32,
 }
 
 @group(0) @binding(3) var<storage, read> params: array<f32>;
-// rows that are probed, in the third dimension
+// probed rows, in the third dimension
 @group(0) @binding(4) var<storage, read> rows: array<u32>;
-// parameters that are probed, and the values of each
+// probed parameters, and the values of each
 @group(0) @binding(5) var<storage, read> probed: array<u32>;
 @group(0) @binding(6) var<storage, read> values: array<f32>;
 @group(0) @binding(7) var<storage, read_write> findings: array<Finding>;
 
-// values of a parameter
+// values per parameter
 override value_count: u32;
 
 var<private> moved: u32;

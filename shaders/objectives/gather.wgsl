@@ -1,10 +1,9 @@
-// Gathers the batch's rows of the data set, which lies on the GPU as bytes or as float32, into a float32 matrix; for a
-// network through time one matrix for each of its steps. An invocation takes four numbers of a row. Rows beyond the batch's
-// count become zero.
+// Gathers the batch's rows of the data set, which is on the GPU as bytes or float32, into a float32 matrix; for a recurrent
+// network, one matrix per time step. An invocation takes four numbers of a row. Rows past the batch's count become zero.
 struct Sizes {
   features: u32,
   capacity: u32,
-  // steps through time; 1 where there are none
+  // time steps; 1 where there are none
   steps: u32,
   // 1 for bytes
   bytes: u32,

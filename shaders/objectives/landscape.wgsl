@@ -1,9 +1,9 @@
-// The points on a landscape as its fragment sees them, `x(i)` being a coordinate of the point in hand. Setting, with the
-// landscape's constants, stands in the header that src/objectives/landscape_gpu.ts generates.
+// The points on a landscape as its fragment sees them; `x(i)` is a coordinate of the point in hand. Setting, with the landscape's
+// constants, is in the header that src/objectives/landscape_gpu.ts generates.
 @group(0) @binding(0) var<storage, read> points: array<f32>;
 @group(0) @binding(1) var<storage, read> setting: Setting;
 
-// where the point in hand begins
+// start of the point in hand
 var<private> origin: u32;
 // updates made so far
 var<private> step: u32;

@@ -1,22 +1,22 @@
-// The gradient of every point, and the sum of the terms of all of them, in one pass over the coordinates: one workgroup a
-// chunk, each coordinate its own slope and term, so that one point of a million coordinates is as parallel as a million
-// points. Sums are taken in a fixed order. The gradient is that of the loss times the optimizer's loss scale; a replica that
-// is halted keeps what it has, and meets the barriers, as in total.wgsl.
+// The gradient of every point, and the sum of the terms of all of them, in one pass over the coordinates: one workgroup per
+// chunk, each coordinate with its own slope and term, so that one point of a million coordinates is as parallel as a million
+// points. Sums are taken in a fixed order. The gradient is that of the loss times the optimizer's loss scale; a halted replica
+// keeps its gradient, and meets the barriers, as in total.wgsl.
 @group(0) @binding(2) var<storage, read_write> gradients: array<f32>;
 @group(0) @binding(3) var<storage, read_write> partials: array<f32>;
 // the optimizer's control buffer
 @group(0) @binding(4) var<storage, read> control: array<u32>;
 
 override workgroup_size: u32;
-// whether lanes join their sums, or each leaves its own
+// whether lanes join their sums, or each stores its own
 override barriers: bool;
 override chunk_length: u32;
 override control_stride: u32;
-// where the word, in the record of the first replica, is that is 2 while it is halted
+// index of `skip` in the first replica's record; it is 2 while the replica is halted
 override skip_index: u32;
-// where its loss scale is
+// index of its loss scale
 override loss_scale_index: u32;
-// where the updates made so far are
+// index of its count of updates
 override step_index: u32;
 // whether gradients are written, or losses alone are summed
 override derive: bool;

@@ -1,6 +1,6 @@
-// Adds up what the gradient's workgroups left, in a fixed order, one workgroup a replica. A lane adds up 64 before it adds
-// their sum to others: on adapters that emulate a GPU there is only one lane. Of a replica that is halted the sum stays as it
-// was. Behind each sum stands a 0, the hits of which points have none.
+// Adds up the sums of the gradient's workgroups in a fixed order, one workgroup per replica. A lane adds up 64 before it adds
+// their sum to others: adapters that emulate a GPU have only one lane. A halted replica keeps its last sum. After each sum comes
+// a 0, the hits, which points do not have.
 @group(0) @binding(0) var<storage, read> partials: array<f32>;
 @group(0) @binding(1) var<storage, read_write> totals: array<vec2f>;
 

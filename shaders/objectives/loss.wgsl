@@ -1,13 +1,13 @@
-// A loss and its derivatives in one kernel, one invocation an example: the fragment's `judge` takes the loss of one example's
-// outputs and leaves their derivatives in their place. The derivatives are those of the batch's weighted mean times the
-// optimizer's loss scale; rows beyond the batch's count get zeros.
+// A loss and its derivatives in one kernel, one invocation per example: the fragment's `judge` computes the loss of one example's
+// outputs and overwrites them with their derivatives. The derivatives are those of the batch's weighted mean times the
+// optimizer's loss scale; rows past the batch's count get zeros.
 struct Sizes {
-  // outputs of an example
+  // outputs per example
   width: u32,
   capacity: u32,
   // 1 where examples have weights
   weighted: u32,
-  // where the scale is in the record of the first replica
+  // index of the loss scale in the first replica's record
   loss_scale_index: u32,
   // the loss's option: its label smoothing, or Huber's delta
   option: f32,
@@ -57,6 +57,6 @@ fn main(
   }
   let scale = bitcast<f32>(control[replica * control_stride + sizes.loss_scale_index]);
   let found = judge(first, batch.rows[row], weight * batch.inverse * scale);
-  // What does not count does not matter, be it infinite.
+  // An example of weight 0 does not count, even if its loss is infinite.
   outcomes[example] = Outcome(select(weight * found.loss, 0.0, (bitcast<u32>(weight) << 1u) == 0u), weight * found.hit);
 }

@@ -1,4 +1,4 @@
-// The mean loss of a batch from the sums of its micro-batches, into a scalar of a vector space; NaN of a replica that is halted.
+// The mean loss of a batch from the sums of its micro-batches, into a scalar of a vector space; NaN for a halted replica.
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) position: vec3u) {
   let replica = position.x;

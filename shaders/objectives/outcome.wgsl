@@ -1,4 +1,4 @@
-// What the loss kernel finds for one example, and what total.wgsl sums.
+// The loss kernel's result for one example, which total.wgsl sums.
 struct Outcome {
   loss: f32,
   // its weight where the outputs are right, else 0

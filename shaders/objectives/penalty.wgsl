@@ -2,10 +2,10 @@
 // squares. An invocation takes a stretch of weights; total.wgsl adds the stretches up.
 struct Sizes {
   length: u32,
-  // from one replica's matrix to the next one's
+  // from one replica's matrix to the next one
   params_stride: u32,
   gradients_stride: u32,
-  // where the matrix's first outcome goes, and outcomes of a replica
+  // index of the matrix's first outcome, and outcomes per replica
   first: u32,
   capacity: u32,
   loss_scale_index: u32,
@@ -18,9 +18,9 @@ struct Sizes {
 @group(0) @binding(3) var<storage, read> control: array<u32>;
 @group(0) @binding(4) var<uniform> sizes: Sizes;
 
-// weights that an invocation takes
+// weights per invocation
 override stretch: u32;
-// Without, the gradient is left as it is.
+// If false, the gradient is left alone.
 override derive: bool;
 
 @compute @workgroup_size(lanes)

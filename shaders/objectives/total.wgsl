@@ -1,10 +1,10 @@
-// Sums outcomes of each replica in a fixed order: one workgroup a replica, a tree in workgroup memory. A lane adds up 64
-// before it adds their sum to others: on adapters that emulate a GPU there is only one lane. A replica that is halted has no
-// outcomes to sum and keeps its total; it meets the barriers all the same, which some compilers refuse behind what was loaded.
+// Sums outcomes of each replica in a fixed order: one workgroup per replica, a tree in workgroup memory. A lane adds up 64 before
+// it adds their sum to others: adapters that emulate a GPU have only one lane. A halted replica has no outcomes and keeps its
+// total; it meets the barriers all the same, since some compilers refuse barriers that depend on loaded values.
 struct Sizes {
-  // outcomes of a replica, of which those beyond the batch's count are nothing
+  // outcomes of a replica; those past the batch's count are void
   capacity: u32,
-  // where the first replica's total goes
+  // index of the first replica's total
   first: u32,
 }
 

@@ -1,18 +1,18 @@
-// A cloud of points in the colours of where they end: each point where it is now, over a ground on which each start has the
-// colour of its point. Full colours have arrived, paler ones are on the way, and those without a place are gone.
+// A cloud of points in the colours of their ends: each point where it is now, over a ground that shows at each start the colour
+// of its point. Full colours have arrived, paler ones are on the way, and points that are gone have a colour of their own.
 struct Cloud {
-  // lower and upper ends of x, then of y: of the picture, and of the cells that know the nearest end
+  // lower and upper ends of x, then of y: of the picture, and of the cells that hold the nearest end
   box: vec4f,
   reach: vec4f,
   columns: u32,
   rows: u32,
   count: u32,
   cells: u32,
-  // how near an end a point has arrived
+  // the distance from an end within which a point has arrived
   arrived: f32,
   // elements before the first point
   first: u32,
-  // the last one is that of points that are gone
+  // the last is the colour of points that are gone
   colors: array<vec4f, 9>,
 }
 
@@ -30,10 +30,10 @@ fn place(i: u32) -> vec2f {
   return vec2f(points[cloud.first + 2u * i], points[cloud.first + 2u * i + 1u]);
 }
 
-// the colour of a point by where it is, with how sure it is
+// the colour of a point at this place, and how certain it is
 fn look(at: vec2f) -> vec4f {
   let share = (at - cloud.reach.xz) / (cloud.reach.yw - cloud.reach.xz);
-  // By bits where it is not finite, which no comparison need find.
+  // Not finite, by its bits: a comparison may miss it.
   let lost = (bitcast<vec2u>(share) & vec2u(0x7f800000u)) == vec2u(0x7f800000u);
   if (any(lost) || any(share < vec2f()) || any(share >= vec2f(1.0))) {
     return vec4f(cloud.colors[8].rgb, 0.5);

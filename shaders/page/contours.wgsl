@@ -1,6 +1,6 @@
-// Lines of equal height of a landscape, over a box: one triangle that covers the picture, in each of whose pixels the height
-// becomes a level between levels (at least two), so that lines stand where that is whole. Setting and the landscape's `term` stand in
-// snippets before and after.
+// Contour lines of a landscape over a box: one triangle covers the picture, and each pixel's height becomes a fractional level
+// (there are at least two), with a line wherever it is whole. Setting and the landscape's `term` are in snippets before and
+// after.
 struct Contours {
   // lower and upper ends of x, then of y
   box: vec4f,
@@ -31,7 +31,7 @@ fn corner(@builtin(vertex_index) index: u32) -> Corner {
   return Corner(vec4f(2.0 * share - 1.0, 0.0, 1.0), share);
 }
 
-// a height as a level between levels; half a level beyond the first and the last it rises no more
+// a height as a fractional level; half a level beyond the first and the last it no longer changes
 fn rank(height: f32) -> f32 {
   let last = arrayLength(&contours.levels) - 1u;
   var upper = 1u;

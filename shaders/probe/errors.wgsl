@@ -1,5 +1,5 @@
-// What functions give of many numbers, whose errors probe/facts.ts measures: for each number a quotient, an inverse, a root, an
-// exponential, a logarithm and a hyperbolic tangent.
+// The functions whose errors probe/facts.ts measures: for each number a quotient, an inverse, a root, an exponential, a logarithm
+// and a hyperbolic tangent.
 @group(0) @binding(0) var<storage, read_write> found: array<f32>;
 @group(0) @binding(1) var<storage, read> given: array<f32>;
 

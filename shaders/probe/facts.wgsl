@@ -1,5 +1,5 @@
-// What a device makes of numbers that WGSL leaves open, one word of bits each, in the order of probe/facts.ts. All come from a
-// buffer, so that no compiler can work them out.
+// How a device handles the numbers that WGSL leaves open, one word of bits each, in the order of probe/facts.ts. The inputs come
+// from a buffer, so that no compiler can fold them.
 struct Given {
   nan: f32,
   infinity: f32,
@@ -15,7 +15,7 @@ struct Given {
   up: f32,
   down: f32,
   one: f32,
-  // a tiny number's bits are moved, not computed with
+  // a tiny number's bits are moved, without arithmetic
   moved: f32,
   half: f32,
   two: f32,
@@ -52,7 +52,7 @@ fn main() {
   found[15] = bitcast<u32>(sqrt(given.tiny));
   found[16] = bitcast<u32>(given.factor * given.factor - given.square);
   found[17] = bitcast<u32>((given.much + given.one) - given.much);
-  // Two factors that do not change in a loop may be multiplied ahead of it.
+  // Two factors that do not change in a loop may be multiplied before it.
   var grouped = 0.0;
   for (var i = 0u; i < given.count; i++) {
     grouped += given.down * (given.down * (given.up * f32(i + 1u)));

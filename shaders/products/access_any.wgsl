@@ -1,5 +1,5 @@
-// Matrices of any size, read element by element. What lies beyond a matrix reads as zero; beyond a row of what the
-// epilogue reads stands the next row, which is never stored.
+// Matrices of any size, read element by element. Elements outside a matrix read as zero; past the end of a row, the epilogue
+// reads the next row, which is never stored.
 const block_step = 4u;
 
 @group(0) @binding(1) var<storage, read> a: array<f32>;

@@ -1,5 +1,5 @@
-// Matrices whose stored rows are whole vec4s: everything is read and written four elements at once, and sizes of rows and
-// matrices count vec4s.
+// Matrices whose stored rows are whole vec4s: all reads and writes take four elements at once, and sizes of rows and matrices
+// count vec4s.
 const block_step = 1u;
 
 @group(0) @binding(1) var<storage, read> a: array<vec4f>;

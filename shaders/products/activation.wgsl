@@ -1,5 +1,5 @@
 // Activations and their derivatives, in the order of src/engines/products/activation.ts. A derivative is formed from what the
-// forward pass keeps: the activation's value, or for gelu and silu what went into it.
+// forward pass keeps: the activation's value, or its input for gelu and silu.
 
 const gelu = 4u;
 const silu = 5u;
@@ -8,7 +8,7 @@ fn keeps_input() -> bool {
   return sizes.activation == gelu || sizes.activation == silu;
 }
 
-// What is NaN stays that: relu's comparison may be compiled into a maximum, which loses it, and so do some adapters' functions.
+// NaN stays NaN: relu's comparison may be compiled into a maximum, which loses it, and so do the functions of some adapters.
 fn activate(x: vec4f) -> vec4f {
   return select(of_number(x), x, nan_in(x));
 }
@@ -16,7 +16,7 @@ fn activate(x: vec4f) -> vec4f {
 fn of_number(x: vec4f) -> vec4f {
   switch sizes.activation {
     case 1u: { return select(x, vec4f(), x < vec4f()); }
-    // Where it is 1 in float32 some adapters' tanh overflows.
+    // Where tanh is 1 in float32, it overflows on some adapters.
     case 2u: { return select(tanh(x), sign(x), abs(x) > vec4f(10.0)); }
     case 3u: { return sigmoid(x); }
     case gelu: { return x * normal(x); }
@@ -39,7 +39,7 @@ fn slope(kept: vec4f) -> vec4f {
   }
 }
 
-// The exponential never grows, so nothing overflows; some adapters' is 0 of NaN.
+// The exponential never exceeds 1, so nothing overflows; on some adapters that of NaN is 0.
 fn sigmoid(x: vec4f) -> vec4f {
   let small = exp(-abs(x));
   let share = 1.0 / (1.0 + small);

@@ -1,4 +1,4 @@
-// The rows of the running batch, or of the micro-batch that is computed at once; written by the host before each step.
+// The rows of the running batch, or of the current micro-batch; written by the host before each step.
 struct Batch {
   // rows in use; there is room for more
   count: u32,

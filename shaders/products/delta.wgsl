@@ -1,4 +1,4 @@
-// The epilogue of a layer's backward pass to the layer before: times the derivative of that one's activation, from what the
+// The epilogue of a layer's backward pass to the layer before: times the derivative of that layer's activation, from what the
 // forward pass left in C or in `side`, and times its dropout.
 fn finish(instance: u32, row: u32, column: u32, product: vec4f) {
   let within = row * sizes.c_line + block_step * column;

@@ -1,5 +1,4 @@
-// The first three derivatives of activations that curve, by what goes into them, in the order of
-// src/engines/products/activation.ts.
+// The first three derivatives of smooth activations by their inputs, in the order of src/engines/products/activation.ts.
 struct Derivatives {
   first: vec4f,
   second: vec4f,

@@ -1,6 +1,6 @@
-// Inverted dropout: what is dropped becomes 0 and what is kept is divided by 1 - rate, a pure function of the layer's seed and
-// stream, the step, the row of the data set and the column; src/engines/products/dropout.ts is its twin. What is dropped is told
-// by integers: as a factor of 0 it could make NaN of an infinity.
+// Inverted dropout: dropped values become 0 and kept ones are divided by 1 - rate, a pure function of the layer's seed and
+// stream, the step, the row of the data set and the column; src/engines/products/dropout.ts is its twin. Values are dropped by an
+// integer test: a factor of 0 would turn an infinity into NaN.
 @group(0) @binding(7) var<storage, read> batch: Batch;
 
 fn dropped(instance: u32, row: u32, column: u32) -> vec4<bool> {
@@ -13,7 +13,7 @@ fn kept_scale() -> f32 {
   return 1.0 / sizes.kept;
 }
 
-// The activation's value before it was scaled.
+// The activation's value before dropout scaled it.
 fn unscaled(x: vec4f) -> vec4f {
   return x * sizes.kept;
 }

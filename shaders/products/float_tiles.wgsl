@@ -1,2 +1,2 @@
-// Tiles in workgroup memory as they are.
+// Tiles in workgroup memory as float32.
 alias Kept = vec4f;

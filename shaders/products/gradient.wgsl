@@ -1,6 +1,6 @@
-// The epilogue of a weight's gradient. Workgroups behind those of the product's tiles sum columns of B, which is the bias's
-// gradient, in `extra`; in an arena it is a part of C's buffer, which is bound but once. Sums have workgroups of their own
-// because an emulated GPU runs a loop's body at least once wherever it stands, so that in `finish` every row would pay for it.
+// The epilogue of a weight's gradient. Workgroups after those of the product's tiles sum columns of B into `extra`, the bias's
+// gradient; in an arena that is part of C's buffer, which is bound only once. The sums have workgroups of their own because an
+// emulated GPU runs a loop's body at least once wherever it is, so that in `finish` every row would pay for it.
 fn finish(instance: u32, row: u32, column: u32, product: vec4f) {
   let i = begins.c + row * sizes.c_line + block_step * column;
   var gradient = product;

@@ -1,3 +1,3 @@
-// Where workgroups behind those of the product's tiles have nothing to do.
+// Where there is no work after the product's tiles.
 fn beyond_tiles(instance: u32, column: u32) {
 }

@@ -1,5 +1,5 @@
-// Whether the invocations of a quad are four in a row, as quad_blocks.wgsl takes them to be and WGSL does not promise: each
-// reports whose values it received.
+// Whether the invocations of a quad are four in a row, as quad_blocks.wgsl assumes and WGSL does not promise: each reports whose
+// values it received.
 enable subgroups;
 
 override width: u32;

@@ -1,6 +1,6 @@
-// What all products share: C = op(A) · op(B), row-major; A is [m, k] (stored [k, m] if transpose_a), B is [k, n] (stored
-// [n, k] if transpose_b). Matrices are read in blocks of 4 × 4, whose rows stand in the columns of a WGSL matrix: so
-// a block of C grows by (block of B) * (block of A). Sizes are no constants: a kernel serves products of every size.
+// What all products share: C = op(A) · op(B), row-major; A is [m, k] (stored [k, m] if transpose_a), B is [k, n] (stored [n, k]
+// if transpose_b). Matrices are read in blocks of 4 × 4, whose rows are the columns of a WGSL matrix: a block of C grows by
+// (block of B) * (block of A). Sizes are not constants: one kernel serves products of every size.
 override transpose_a: bool;
 override transpose_b: bool;
 // C is symmetric: only blocks on and below its diagonal are computed, and each is stored on both sides of it.
@@ -9,7 +9,7 @@ override symmetric: bool = false;
 @group(0) @binding(0) var<uniform> sizes: Sizes;
 @group(0) @binding(4) var<storage, read> control: array<u32>;
 
-// The third dimension of a dispatch counts instances of the product: of each replica as many as it has matrices.
+// The third dimension of a dispatch counts instances of the product: per replica, one for each of its matrices.
 fn replica_of(instance: u32) -> u32 {
   return instance / sizes.matrices;
 }
@@ -22,13 +22,13 @@ fn halted(instance: u32) -> bool {
   return control[replica_of(instance) * sizes.control_stride + sizes.skip_index] == 2u;
 }
 
-// Whether a tile of so many blocks has none that a symmetric product computes.
+// Whether a symmetric product computes none of this tile's blocks.
 fn is_above(tile: u32, down: u32, across: u32) -> bool {
   return symmetric && (tile % sizes.tiles_across) * across >= (tile / sizes.tiles_across + 1u) * down;
 }
 
-// What a workgroup begins with: whether it computes a tile of so many blocks. One behind the tiles does what is done apart; its
-// lanes are numbered.
+// The start of every workgroup: whether it computes a tile of so many blocks. Workgroups after the tiles do the separate sums,
+// with numbered lanes.
 fn has_tile(instance: u32, tile: u32, down: u32, across: u32, lanes: u32, lane: u32) -> bool {
   if (halted(instance)) {
     return false;
@@ -41,8 +41,8 @@ fn has_tile(instance: u32, tile: u32, down: u32, across: u32, lanes: u32, lane: 
   return !is_above(tile, down, across);
 }
 
-// Where a product's matrix begins, how many rows are stored and how far apart. It is formed once, ahead of a kernel's loop:
-// some adapters pay for every look at a uniform.
+// The start of a product's matrix, its stored rows and their stride, computed once before a kernel's loop: on some adapters every
+// read of a uniform costs time.
 struct Matrix {
   at: u32,
   lines: u32,
@@ -59,7 +59,7 @@ fn matrix_b(instance: u32) -> Matrix {
   return Matrix(at, select(sizes.k, sizes.n, transpose_b), sizes.b_line);
 }
 
-// Likewise where what the epilogue reads and writes begins.
+// Likewise the start of what the epilogue reads and writes.
 struct Begins {
   c: u32,
   side: u32,
@@ -76,12 +76,12 @@ fn begin(instance: u32) {
   );
 }
 
-// Of the first of four elements that lie side by side.
+// The index of the first of four elements side by side.
 fn index_of(x: Matrix, line: u32, column: u32) -> u32 {
   return x.at + line * x.width + block_step * column;
 }
 
-// m, n and k count blocks. Beyond the edges of C anything may stand, beyond k zeros do.
+// m, n and k count blocks. Outside C any value may be read; beyond k, zeros are.
 fn block_a(x: Matrix, m: u32, k: u32) -> mat4x4f {
   let line = 4u * select(m, k, transpose_a);
   let column = select(k, m, transpose_a);
@@ -118,7 +118,7 @@ fn depth() -> u32 {
   return (sizes.k + 3u) / 4u;
 }
 
-// A loop and no more calls: what follows a product is compiled once, not once for each of a lane's rows.
+// One call in a loop: the epilogue is compiled once, not once for each of a lane's rows.
 fn finish_rows(instance: u32, m: u32, n: u32, product: mat4x4f) {
   var rows = product;
   if (4u * n >= sizes.n) {

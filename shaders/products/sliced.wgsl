@@ -1,6 +1,6 @@
 // A product whose depth is cut into slices (split-K within a workgroup), for outputs of too few tiles to fill a GPU: each slice
-// of the lanes computes the same tile over every so many blocks of the depth, a lane 4 × 4 elements of it, and the slices'
-// sums meet in workgroup memory, in the same order every time.
+// of the lanes computes the same tile over its share of the depth's blocks, a lane 4 × 4 elements of it, and the slices' sums
+// meet in workgroup memory in a fixed order.
 override width: u32;
 override height: u32;
 override slices: u32;
@@ -28,7 +28,7 @@ fn main(
   for (var k = lane.z; k < depth(); k += slices) {
     found += block_b(from_b, k, n) * block_a(from_a, m, k);
   }
-  // Of every lane the rows lie a workgroup's lanes apart.
+  // A lane's rows are one workgroup's lanes apart.
   parts[index] = found[0];
   parts[lanes + index] = found[1];
   parts[2u * lanes + index] = found[2];

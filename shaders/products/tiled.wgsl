@@ -1,8 +1,8 @@
-// A product by tiles: a workgroup loads 16 columns of A's tile and 16 rows of B's into its memory, and a lane adds up 8 × 8
-// elements from it, or 4 × 4 where tiles are small.
+// A product by tiles: a workgroup loads 16 columns of A's tile and 16 rows of B's into its memory, from which a lane computes 8 ×
+// 8 elements, or 4 × 4 in small tiles.
 override width: u32;
 override height: u32;
-// blocks of 4 × 4 that a lane has in each direction, 1 or 2
+// a lane's blocks of 4 × 4 in each direction, 1 or 2
 override side_blocks: u32;
 
 const steps = 16u;
@@ -10,7 +10,7 @@ const steps = 16u;
 var<workgroup> a_tile: array<Kept, steps * height * side_blocks>;
 var<workgroup> b_tile: array<Kept, steps * width * side_blocks>;
 
-// What a lane adds up.
+// A lane's sums.
 struct Blocks {
   c00: mat4x4f,
   c01: mat4x4f,
@@ -18,7 +18,7 @@ struct Blocks {
   c11: mat4x4f,
 }
 
-// Where a lane's vec4s of one step stand in the tiles.
+// The places of a lane's vec4s of one step in the tiles.
 struct Step {
   a: u32,
   b: u32,
@@ -62,7 +62,7 @@ fn main(
   var c = Blocks();
   for (var k = 0u; k < depth(); k += steps / 4u) {
     for (var i = index; i < down * steps / 4u; i += width * height) {
-      // Of a step there is one vec4 for each four rows.
+      // A step has one vec4 for every four rows.
       let step = i / down;
       let columns = transpose(block_of_a(from_a, m + i % down, k + step));
       let at = 4u * step * down + i % down;
@@ -97,7 +97,7 @@ fn main(
   }
 }
 
-// A tile may reach beyond k, where blocks are not only partly zero.
+// A tile may reach beyond k; blocks there are zero as a whole.
 fn block_of_a(x: Matrix, m: u32, k: u32) -> mat4x4f {
   if (k >= depth()) {
     return mat4x4f();

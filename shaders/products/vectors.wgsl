@@ -2,7 +2,7 @@
 // lie a workgroup's width and height apart, so that lanes side by side read vec4s side by side.
 override width: u32;
 override height: u32;
-// blocks of 4 × 4 that a lane has in each direction, 1 or 2
+// a lane's blocks of 4 × 4 in each direction, 1 or 2
 override side_blocks: u32;
 
 @compute @workgroup_size(width, height)

@@ -1,4 +1,4 @@
-// AdaBelief; the formula and its sources stand in src/rules/adabelief.ts.
+// AdaBelief; the formula and its sources are in src/rules/adabelief.ts.
 override nesterov: bool = false;
 
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {

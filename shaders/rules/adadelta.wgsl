@@ -1,4 +1,4 @@
-// Adadelta; the formula and its sources stand in src/rules/adadelta.ts.
+// Adadelta; the formula and its sources are in src/rules/adadelta.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.weight_decay * x.p;

@@ -1,6 +1,6 @@
-// Adafactor; the formula and its sources stand in src/rules/adafactor.ts.
+// Adafactor; the formula and its sources are in src/rules/adafactor.ts.
 
-// The second moment after this gradient: of a factored tensor it has moved already.
+// The second moment after this gradient; for a factored tensor it has moved already.
 fn moment(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> vec4f {
   return select(x.v + h.share * (gradient * gradient - x.v), x.v, r.factored != 0.0);
 }

@@ -1,4 +1,4 @@
-// Adagrad; the formula and its sources stand in src/rules/adagrad.ts.
+// Adagrad; the formula and its sources are in src/rules/adagrad.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.weight_decay * x.p;

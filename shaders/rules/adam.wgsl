@@ -1,4 +1,4 @@
-// Adam and AdamW; the formula and its sources stand in src/rules/adam.ts.
+// Adam and AdamW; the formula and its sources are in src/rules/adam.ts.
 override amsgrad: bool = false;
 override subtract_decay: bool = false;
 

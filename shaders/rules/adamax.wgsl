@@ -1,4 +1,4 @@
-// Adamax; the formula and its sources stand in src/rules/adamax.ts.
+// Adamax; the formula and its sources are in src/rules/adamax.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.weight_decay * x.p;

@@ -1,4 +1,4 @@
-// Adan; the formula and its sources stand in src/rules/adan.ts.
+// Adan; the formula and its sources are in src/rules/adan.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let difference = select(vec4f(), gradient - x.previous, h.comparable != 0.0);

@@ -1,4 +1,4 @@
-// AdEMAMix; the formula and its sources stand in src/rules/ademamix.ts.
+// AdEMAMix; the formula and its sources are in src/rules/ademamix.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   y.m = x.m + h.one_minus_beta1 * (gradient - x.m);

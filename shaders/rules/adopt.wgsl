@@ -1,4 +1,4 @@
-// ADOPT; the formula and its sources stand in src/rules/adopt.ts.
+// ADOPT; the formula and its sources are in src/rules/adopt.ts.
 override nesterov: bool = false;
 override use_clipping: bool = true;
 

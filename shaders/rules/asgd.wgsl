@@ -1,4 +1,4 @@
-// Averaged stochastic gradient descent; the formula and its sources stand in src/rules/asgd.ts.
+// Averaged stochastic gradient descent; the formula and its sources are in src/rules/asgd.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.weight_decay * x.p;

@@ -1,4 +1,4 @@
-// D-Adaptation with Adam; the formula and its sources stand in src/rules/dadapt_adam.ts.
+// D-Adaptation with Adam; the formula and its sources are in src/rules/dadapt_adam.ts.
 override decoupled_weight_decay: bool = false;
 override use_bias_correction: bool = false;
 

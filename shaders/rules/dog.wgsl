@@ -1,4 +1,4 @@
-// DoG; the formula and its sources stand in src/rules/dog.ts.
+// DoG; the formula and its sources are in src/rules/dog.ts.
 fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
   let g = gradient + h.weight_decay * x.p;
   let away = x.params0 - x.p;

@@ -1,4 +1,4 @@
-// Hypergradient descent with Adam; the formula and its sources stand in src/rules/hypergradient_adam.ts.
+// Hypergradient descent with Adam; the formula and its sources are in src/rules/hypergradient_adam.ts.
 fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
   let direction = h.last_unbias1 * x.m / (sqrt(x.v) / h.last_sqrt_bias2 + h.last_eps);
   return Sums((gradient + h.weight_decay * x.p) * direction);

@@ -1,4 +1,4 @@
-// Hypergradient descent with SGD; the formula and its sources stand in src/rules/hypergradient_sgd.ts.
+// Hypergradient descent with SGD; the formula and its sources are in src/rules/hypergradient_sgd.ts.
 override nesterov: bool = false;
 
 fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {

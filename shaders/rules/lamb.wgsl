@@ -1,4 +1,4 @@
-// LAMB; the formula and its sources stand in src/rules/lamb.ts.
+// LAMB; the formula and its sources are in src/rules/lamb.ts.
 fn moments(x: Cell, g: vec4f, h: Row) -> Cell {
   var y = x;
   y.m = h.beta1 * x.m + h.one_minus_beta1 * g;
@@ -17,7 +17,7 @@ fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   let moving = s.param_squares >= 0x1p-126f && s.step_squares >= 0x1p-126f;
-  // Where nothing moves the divisor is 1, so that no 0 / 0 is formed at all.
+  // Where nothing moves, the divisor is 1, so that 0 / 0 never occurs.
   let ratio = sqrt(s.param_squares) / sqrt(select(1.0, s.step_squares, moving));
   return Scalars(select(1.0, ratio, moving));
 }

@@ -1,4 +1,4 @@
-// LARS; the formula and its sources stand in src/rules/lars.ts.
+// LARS; the formula and its sources are in src/rules/lars.ts.
 override nesterov: bool = false;
 
 fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
@@ -8,7 +8,7 @@ fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
 
 fn conclude(s: Totals, r: Scalars, h: Row) -> Scalars {
   let moving = s.param_squares >= 0x1p-126f && s.step_squares >= 0x1p-126f;
-  // Where nothing moves the divisor is at least 1, so that no 0 / 0 is formed at all.
+  // Where nothing moves, the divisor is at least 1, so that 0 / 0 never occurs.
   let ratio = h.trust_coefficient * sqrt(s.param_squares) / (sqrt(select(1.0, s.step_squares, moving)) + h.eps);
   return Scalars(select(1.0, ratio, moving));
 }

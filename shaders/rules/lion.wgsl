@@ -1,4 +1,4 @@
-// Lion; the formula and its sources stand in src/rules/lion.ts.
+// Lion; the formula and its sources are in src/rules/lion.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let c = h.beta1 * x.m + h.one_minus_beta1 * gradient;

@@ -1,4 +1,4 @@
-// Muon; the formula and its sources stand in src/rules/muon.ts.
+// Muon; the formula and its sources are in src/rules/muon.ts.
 override nesterov: bool = true;
 
 fn direction(x: Cell, gradient: vec4f, h: Row) -> vec4f {

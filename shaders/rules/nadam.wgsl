@@ -1,4 +1,4 @@
-// NAdam; the formula and its sources stand in src/rules/nadam.ts.
+// NAdam; the formula and its sources are in src/rules/nadam.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.l2 * x.p;

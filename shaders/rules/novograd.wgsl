@@ -1,4 +1,4 @@
-// NovoGrad; the formula and its sources stand in src/rules/novograd.ts.
+// NovoGrad; the formula and its sources are in src/rules/novograd.ts.
 fn measure(x: Cell, gradient: vec4f, h: Row, r: Scalars) -> Sums {
   return Sums(gradient * gradient);
 }

@@ -1,4 +1,4 @@
-// Prodigy; the formula and its sources stand in src/rules/prodigy.ts.
+// Prodigy; the formula and its sources are in src/rules/prodigy.ts.
 override safeguard_warmup: bool = false;
 
 fn advance(x: Cell, gradient: vec4f, h: Row, d: f32) -> Cell {

@@ -1,4 +1,4 @@
-// RAdam; the formula and its sources stand in src/rules/radam.ts.
+// RAdam; the formula and its sources are in src/rules/radam.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.l2 * x.p;

@@ -1,4 +1,4 @@
-// RMSprop; the formula and its sources stand in src/rules/rmsprop.ts.
+// RMSprop; the formula and its sources are in src/rules/rmsprop.ts.
 override centered: bool = false;
 
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {

@@ -1,4 +1,4 @@
-// Rprop; the formula and its sources stand in src/rules/rprop.ts.
+// Rprop; the formula and its sources are in src/rules/rprop.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let g = gradient + h.weight_decay * x.p;

@@ -1,4 +1,4 @@
-// Schedule-free SGD and AdamW; the formula and its sources stand in src/rules/schedule_free.ts.
+// Schedule-free SGD and AdamW; the formula and its sources are in src/rules/schedule_free.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   y.v = h.beta2 * x.v + h.one_minus_beta2 * gradient * gradient;

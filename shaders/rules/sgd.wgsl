@@ -1,4 +1,4 @@
-// Stochastic gradient descent; the formula and its sources stand in src/rules/sgd.ts.
+// Stochastic gradient descent; the formula and its sources are in src/rules/sgd.ts.
 override nesterov: bool = false;
 
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {

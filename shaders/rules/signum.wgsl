@@ -1,4 +1,4 @@
-// Signum; the formula and its sources stand in src/rules/signum.ts.
+// Signum; the formula and its sources are in src/rules/signum.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   y.m = h.momentum * x.m + h.one_minus_momentum * gradient;

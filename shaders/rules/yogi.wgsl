@@ -1,4 +1,4 @@
-// Yogi; the formula and its sources stand in src/rules/yogi.ts.
+// Yogi; the formula and its sources are in src/rules/yogi.ts.
 fn update(x: Cell, gradient: vec4f, h: Row) -> Cell {
   var y = x;
   let squared = gradient * gradient;

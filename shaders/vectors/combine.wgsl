@@ -1,5 +1,5 @@
-// y := keep·y + times·Σ c·x, chunk by chunk, added up in the order of the vectors. What is multiplied by 0 does not count, be
-// it infinite; by 0 in its bits, since no comparison need find NaN.
+// y := keep·y + times·Σ c·x, chunk by chunk, added up in the order of the vectors. A vector with factor 0 does not count, even if
+// it is infinite; the factor's bits are compared, since a comparison may miss NaN.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,

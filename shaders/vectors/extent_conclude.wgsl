@@ -1,4 +1,4 @@
-// Second of two kernels of how large a vector's elements are: one workgroup for each replica joins what its chunks found.
+// Second of two kernels for the size of a vector's elements: one workgroup per replica joins the results of its chunks.
 fn add_sums(a: Sum, b: Sum) -> Sum {
   return Sum(a.sum + b.sum, max(a.largest, b.largest));
 }

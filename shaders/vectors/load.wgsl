@@ -1,4 +1,4 @@
-// A run of an optimizer's elements into a vector, where wanted without the loss scale, and NaN of a replica that is halted.
+// A run of an optimizer's elements into a vector, if wanted without the loss scale, and NaN for a halted replica.
 @compute @workgroup_size(workgroup_size)
 fn main(
   @builtin(workgroup_id) position: vec3u,

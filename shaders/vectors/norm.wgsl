@@ -1,7 +1,7 @@
 // First of two kernels of a vector's norm: each workgroup takes one chunk, in a fixed order. Squares of float32 leave its range
 // above 1.8e19 and below 1e-19, so elements are squared in one of three scales (Blue 1978).
 
-// Long chains of additions lose digits: so many terms of a lane are added up before their sum is added to others.
+// Long chains of additions lose digits: a lane adds up so many terms before it adds their sum to others.
 const terms_at_once = 16u;
 
 fn add_sums(a: Sum, b: Sum) -> Sum {
@@ -30,7 +30,7 @@ fn main(
     var part = Sum();
     for (var i = first; i < last; i += workgroup_size) {
       let value = x[first_quad + i];
-      // By bits: below 2^-48, or above 2^48. What is not a number is neither.
+      // By bits: below 2^-48, or above 2^48. NaN is neither.
       let size = bitcast<vec4u>(value) & vec4u(0x7fffffffu);
       let is_small = size < vec4u(0x27800000u);
       let is_large = (size > vec4u(0x57800000u)) & (size <= vec4u(0x7f800000u));

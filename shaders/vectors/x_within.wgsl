@@ -1,4 +1,4 @@
-// Where x lies in the buffer of y, which WebGPU does not bind twice.
+// Where x lies in the buffer of y, which WebGPU cannot bind twice.
 fn x_at(i: u32) -> vec4f {
   return y[i];
 }

@@ -38,7 +38,8 @@ const shown = 60;
  * for a large or deep value than for a small one.
  */
 export function show(value: unknown): string {
-  if (typeof value === "number" || typeof value === "bigint" || value === undefined) return String(value);
+  if (typeof value === "number" || value === undefined) return String(value);
+  if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   const text = value instanceof RegExp ? String(value) : (written(value) ?? Object.prototype.toString.call(value));
   return text.length > shown ? `${text.slice(0, shown - 3)}...` : text;
@@ -70,7 +71,8 @@ function write(value: unknown, out: { text: string }): void {
   if (out.text.length > shown) return;
   if (typeof value === "string") out.text += JSON.stringify(value.slice(0, shown + 1));
   else if (typeof value === "function") out.text += '"a function"';
-  else if (typeof value === "bigint" || typeof value === "symbol") out.text += String(value);
+  else if (typeof value === "bigint") out.text += `${value}n`;
+  else if (typeof value === "symbol") out.text += String(value);
   else if (typeof value !== "object" || value === null) out.text += JSON.stringify(value) ?? "null";
   else if (ArrayBuffer.isView(value)) {
     out.text += `${value.constructor.name}(${"length" in value ? value.length : value.byteLength})`;

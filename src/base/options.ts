@@ -97,7 +97,7 @@ export function readObject(
   for (const key of Object.keys(value)) {
     if (!known.includes(key)) {
       throw new OptionError(
-        `${name} has an unknown option "${key}"; the options are ${known.join(", ")}${hint?.(key) ?? ""}`,
+        `${name} has an unknown option "${key}"; the options are ${[...new Set(known)].join(", ")}${hint?.(key) ?? ""}`,
       );
     }
   }

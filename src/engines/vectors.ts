@@ -1,5 +1,5 @@
-// Vectors over the parameters of an optimizer, whichever engine holds them: the interface on which curvature, L-BFGS and noise
-// scales are written once, in float64 on the CPU (cpu/vectors.ts) and in float32 on the GPU (gpu/vectors.ts).
+// Vectors over the parameters of an optimizer on either engine: the interface for which curvature, L-BFGS and noise scales are
+// written once, in float64 on the CPU (cpu/vectors.ts) and in float32 on the GPU (gpu/vectors.ts).
 
 import { OptionError } from "../base/errors.ts";
 import { readNumber, readObject } from "../base/options.ts";
@@ -10,9 +10,9 @@ import { type Location, rangeWords } from "../optimizer/locations.ts";
 import type { Optimizer, Role } from "../optimizer/optimizer.ts";
 import { insideOf } from "../optimizer/shell.ts";
 
-/** Vectors that were made together: each has an element for every parameter of its space, in every replica. */
+/** Vectors made together: each has an element for every parameter of its space, in every replica. */
 export interface Block {
-  /** How many vectors it holds. */
+  /** The number of vectors. */
   readonly count: number;
 }
 
@@ -20,7 +20,7 @@ export interface Block {
 export interface At {
   /** The block that holds it. */
   readonly block: Block;
-  /** Which of its vectors, from 0. */
+  /** The vector's index, from 0. */
   readonly index: number;
 }
 
@@ -30,27 +30,27 @@ export interface Span {
   readonly block: Block;
   /** The first of them, from 0. */
   readonly first: number;
-  /** How many, at least 1. */
+  /** The number of vectors, at least 1. */
   readonly count: number;
 }
 
-/** Where a tensor lies in what `read` gives and `write` takes. */
+/** A tensor's place in the arrays of `read` and `write`. */
 export interface VectorTensor {
   /** The tensor's name. */
   readonly name: string;
   /** Its first element. */
   readonly first: number;
-  /** How many it has. */
+  /** The number of its elements. */
   readonly length: number;
 }
 
-/** What a linear combination is made with: the first of as many scalars of the space, or the numbers, for all replicas alike. */
+/** Coefficients of a linear combination: the first of consecutive scalars of the space, or numbers, the same for all replicas. */
 export type Coefficients = number | readonly number[];
 
 /**
  * Vectors over some tensors of an optimizer, all replicas at once, and scalars that never need to leave the engine. Operations
  * are recorded and run in the order of the calls; `scalars`, `read` and `submit` make them run. On the GPU vectors and scalars
- * are float32 and sums have a fixed order, the same in every run and whatever the replicas beside; on the CPU all is float64.
+ * are float32 and sums have a fixed order, the same in every run and with any number of replicas; on the CPU all is float64.
  *
  * Every operation throws an OptionError for vectors and scalars that the space does not have, and a DeviceError once the space or
  * its optimizer is destroyed.
@@ -62,24 +62,24 @@ export interface VectorSpace {
   readonly length: number;
   /** Replicas that each operation works on. */
   readonly replicas: number;
-  /** The first of them among the optimizer's. */
+  /** The first of them among the optimizer's replicas. */
   readonly firstReplica: number;
-  /** The tensors, in the order in which `read` gives their elements. */
+  /** The tensors, in the order of their elements in `read`. */
   readonly tensors: readonly VectorTensor[];
-  /** How many scalars each replica has. */
+  /** The number of scalars of each replica. */
   readonly scalarCount: number;
   /** Whether its vectors are over tensors of this optimizer. */
   isOf(optimizer: Optimizer): boolean;
   /**
    * Makes `count` vectors of zeros.
    *
-   * @throws DeviceError where they do not fit; nothing is left behind then.
+   * @throws DeviceError if they do not fit; nothing is left behind then.
    */
   create(count: number): Promise<Block>;
-  /** Frees a block's memory. What was recorded with it still runs. */
+  /** Frees a block's memory. Recorded operations on it still run. */
   free(block: Block): void;
   /**
-   * to := what the optimizer holds in a role: `"params"`, `"gradients"` (with a loss scale undone), or a slot such as `"v"`.
+   * to := the optimizer's array of a role: `"params"`, `"gradients"` (with a loss scale undone), or a slot such as `"v"`.
    *
    * @throws OptionError for a role that does not hold a float32 for every element.
    */
@@ -91,8 +91,8 @@ export interface VectorSpace {
   /** A vector's elements, tensor after tensor; by replica. */
   read(at: At): Promise<readonly Float64Array[]>;
   /**
-   * scalars[into + i] := x_i · y. In float32 products of elements beyond 1.8e19 are infinite, and those of elements below 1e-23 zero;
-   * the norm of such vectors is that of {@link VectorSpace.norm}.
+   * scalars[into + i] := x_i · y. In float32, products of elements above 1.8e19 are infinite, and those of elements below 1e-23
+   * zero; for the norm of such vectors use {@link VectorSpace.norm}.
    */
   dots(x: Span, y: At, into: number): void;
   /**
@@ -104,35 +104,35 @@ export interface VectorSpace {
    */
   combine(y: At, keep: number, x: Span, coefficients: Coefficients, times?: number): void;
   /**
-   * scalars[into] := ‖x‖, the root of the sum of squares, right to rounding wherever it is a number that float32 holds; infinite where
-   * it is larger (Blue 1978, A portable Fortran program to find the Euclidean norm of a vector).
+   * scalars[into] := ‖x‖, the root of the sum of squares, correct to rounding where float32 can hold it, and infinite where it is
+   * larger (Blue 1978, A portable Fortran program to find the Euclidean norm of a vector).
    */
   norm(x: At, into: number): void;
   /** scalars[into] := Σ |x|, and scalars[into + 1] := the largest |x|. */
   extent(x: At, into: number): void;
   /** y := y∘x, element by element. */
   multiply(y: At, x: At): void;
-  /** x := 1/√(√(scale·x) + epsilon), element by element: from the second moment of Adam the root of its preconditioner's inverse. */
+  /** x := 1/√(√(scale·x) + epsilon), element by element: from Adam's second moment, the root of its preconditioner's inverse. */
   invertRoots(x: At, scale: number, epsilon: number): void;
   /** scalars[first + i] := values[i], the same in all replicas or, from one list for each, by replica. */
   set(first: number, values: ArrayLike<number> | readonly ArrayLike<number>[]): void;
-  /** Runs what was recorded and gives scalars[first … first + count - 1], by replica. */
+  /** Runs the recorded operations and returns scalars[first … first + count - 1], by replica. */
   scalars(first: number, count: number): Promise<readonly Float64Array[]>;
-  /** Runs what was recorded; resolves when it has run. */
+  /** Runs the recorded operations; resolves when they have run. */
   submit(): Promise<void>;
-  /** Runs what was recorded without waiting for it; the next call that waits throws its errors. */
+  /** Runs the recorded operations without waiting for them; the next call that waits throws their errors. */
   flush(): void;
   /** Frees all blocks. */
   destroy(): void;
 }
 
-/** Which vectors a space holds. */
+/** The vectors that a space holds. */
 export interface VectorOptions {
   /** The tensors: names, globs or regular expressions; default all. */
   readonly tensors?: Pattern | readonly Pattern[] | undefined;
-  /** The single replica to cover; default all of them. */
+  /** The single replica to cover; default all. */
   readonly replica?: number | undefined;
-  /** How many scalars there are in each replica, a whole number in [1, 65536]; default 1024. */
+  /** The number of scalars of each replica, a whole number in [1, 65536]; default 1024. */
   readonly scalars?: number | undefined;
 }
 
@@ -142,7 +142,7 @@ export interface VectorPlan {
   readonly segments: readonly Segment[];
   readonly tensors: readonly VectorTensor[];
   readonly length: number;
-  /** The first replica of the optimizer that is in the space, and how many are. */
+  /** The first of the optimizer's replicas in the space, and their number. */
   readonly firstReplica: number;
   readonly replicas: number;
   readonly scalarCount: number;
@@ -171,7 +171,7 @@ export function planVectors(optimizer: Optimizer, options: VectorOptions): Vecto
 }
 
 /**
- * Where the numbers of a role are, tensor by tensor of a plan.
+ * The places of a role's numbers, tensor by tensor of a plan.
  *
  * @throws OptionError for a role that does not hold a float32 for every element.
  */
@@ -210,7 +210,7 @@ export function checkSpan({ block, first, count }: Span): void {
   throw new OptionError(`vectors ${first} to ${first + count - 1} were asked for; the block has ${block.count}`);
 }
 
-/** @throws OptionError where y is among x. */
+/** @throws OptionError if y is among x. */
 export function checkApart(y: At, x: Span): void {
   if (y.block !== x.block || y.index < x.first || y.index >= x.first + x.count) return;
   throw new OptionError(`vector ${y.index} is both what changes and one of those that it is made of; they must differ`);

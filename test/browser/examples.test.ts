@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { HTTPRequest } from "puppeteer";
 import { describe, expect, it } from "vitest";
+import { promisedBy } from "../examples.ts";
 import { launchChrome, openPage, root, serveSources } from "./chrome.ts";
 
 const folder = join(root, "examples");
@@ -14,9 +15,7 @@ const browser = await launchChrome();
 function promised(page: string): string {
   const script = page.replace(/html$/, "js");
   const text = readFileSync(join(folder, readdirSync(folder).includes(script) ? script : page), "utf8");
-  const line = /\/\/ → (.*)/.exec(text)?.[1];
-  if (!line) throw new Error(`examples/${page} promises nothing`);
-  return line;
+  return promisedBy(text);
 }
 
 /** What a CDN would give of the package is what was built. */

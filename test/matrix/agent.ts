@@ -21,8 +21,10 @@ export interface Asked {
   readonly quick?: Share;
   /** Seconds after which no case is begun any more. */
   readonly seconds: number;
-  /** Only cases with this in their group and name. */
-  readonly only: string;
+  /** Only cases with one of these in their group and name; all where there is none. */
+  readonly only: readonly string[];
+  /** Only these shapes of those that the device can run; what a quick or a whole run takes where there is none. */
+  readonly shapes: readonly string[];
 }
 
 /** What an agent reports, line by line. */
@@ -51,7 +53,7 @@ export type Report =
 export async function runMatrix(
   gpu: GPU | undefined,
   read: ReadFile,
-  { quick, seconds, only }: Asked,
+  { quick, seconds, only, shapes: asked }: Asked,
   report: (line: Report) => void,
 ): Promise<void> {
   const deadline = performance.now() + 1000 * seconds;
@@ -61,14 +63,17 @@ export async function runMatrix(
     device.addEventListener("uncapturederror", (event) =>
       uncaught.push((event as GPUUncapturedErrorEvent).error.message),
     );
-    const shapes = chosenShapes(device, quick !== undefined);
+    const runnable = shapesOf(device).filter((name) => asked.includes(name));
+    const shapes = asked.length > 0 ? runnable : chosenShapes(device, quick !== undefined);
     report({
       type: "opened",
       adapter: adapterLine(describeAdapter(device.adapterInfo)),
       shapes,
       features: [...device.features].sort(),
     });
-    const cases = (await matrixCases(read, quick)).filter(({ group, name }) => `${group}: ${name}`.includes(only));
+    const isAsked = ({ group, name }: Case) =>
+      only.length === 0 || only.some((text) => `${group}: ${name}`.includes(text));
+    const cases = (await matrixCases(read, quick)).filter(isAsked);
     for (const [turn, shape] of shapes.entries()) {
       await pinShape(device, shape);
       for (const group of Object.keys(groups) as GroupName[]) {

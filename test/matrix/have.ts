@@ -115,11 +115,15 @@ const own: Driver = { name: "own", env: {} };
 /** That of a GPU: any but Mesa's software driver, which has a line of its own. */
 function ownDriver(): Driver | undefined {
   if (process.platform !== "linux") return undefined;
+  // Packages bring drivers of GPUs that are not there.
+  const nodes = existsSync("/dev/dri") ? readdirSync("/dev/dri") : [];
+  const hasGpu = nodes.some((name) => name.startsWith("render")) || existsSync("/dev/nvidiactl");
+  if (!hasGpu) return refuse("there is no GPU");
   const manifests = driverFolders.flatMap((folder) =>
     existsSync(folder) ? readdirSync(folder).map((name) => join(folder, name)) : [],
   );
   const hardware = manifests.filter((path) => path.endsWith(".json") && !basename(path).startsWith("lvp"));
-  if (hardware.length === 0) return refuse("none of a GPU is set up");
+  if (hardware.length === 0) return refuse("no Vulkan driver of the GPU is set up");
   return { name: "own", env: driverEnv(hardware.join(":")) };
 }
 
@@ -166,6 +170,10 @@ function find(folder: string, name: string): string {
 
 const versionFile = "version.txt";
 function versionOf(root: string): string {
+  if (root === "/") {
+    const about = existsSync("/etc/debian_version") ? run("dpkg-query", ["-s", "mesa-vulkan-drivers"]) : "";
+    return /^Version:( [\d.]+)/m.exec(about)?.[1] ?? "";
+  }
   const file = join(root, versionFile);
   return existsSync(file) ? ` ${readFileSync(file, "utf8").trim()}` : "";
 }

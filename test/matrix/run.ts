@@ -8,21 +8,23 @@ import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { Command } from "commander";
 import { build } from "vite";
+import { shapeNames } from "../../src/engines/gpu/kernel_shapes.ts";
 import { mnistFiles } from "../../src/objectives/data/mnist.ts";
 import type { Asked, Report } from "./agent.ts";
 import { fileNames, mnistRows } from "./cases.ts";
 import { setUp } from "./have.ts";
 import { type Host, hostsOf, type Served } from "./hosts.ts";
 import { writeNumerics } from "./numerics.ts";
-import { type HostRun, type MatrixResult, type ReferenceLine, tableOf, textOf } from "./table.ts";
+import { type HostRun, joined, type MatrixResult, type ReferenceLine, tableOf, textOf } from "./table.ts";
 
 interface Options {
   readonly quick?: true;
   readonly json?: string;
   readonly only: string;
-  readonly cases: string;
+  readonly cases: readonly string[];
+  readonly shapes: readonly string[];
   readonly docs?: true;
-  readonly from?: string;
+  readonly from?: readonly string[];
 }
 
 const root = resolve(import.meta.dirname, "../..");
@@ -39,14 +41,19 @@ export async function main(words: readonly string[]): Promise<void> {
     .description("Runs the same cases on every implementation of WebGPU that this machine can have")
     .option("--quick", "each implementation with one driver in two shapes, the laws shared out; within five minutes")
     .option("--only <text>", 'the implementations whose name or driver contains this alone: "Deno", "lavapipe"', "")
-    .option("--cases <text>", 'the cases whose group or name contains this alone: "laws: lion"', "")
+    .option("--cases <texts...>", 'the cases whose group or name contains one of these alone: "laws: lion" drift', [])
+    .option("--shapes <names...>", `these shapes of the kernels alone: ${shapeNames.join(", ")}`, [])
     .option("--json <file>", "also write everything that came out to this file")
     .option("--docs", "also write it into docs/numerics.md; of a whole run")
-    .option("--from <file>", "show what --json has written instead of running anything")
+    .option("--from <files...>", "show what --json has written, of several runs together, instead of running anything")
     .parse([...words]);
   const options = program.opts<Options>();
   if (options.docs && options.quick) program.error("--docs is given; it must be a whole run's, without --quick");
-  const result = options.from === undefined ? await run(options, program) : readResult(options.from, program);
+  const unknown = options.shapes.find((name) => !shapeNames.includes(name));
+  if (unknown !== undefined) program.error(`--shapes has ${unknown}; it must have some of ${shapeNames.join(", ")}`);
+  const result = options.from
+    ? joined(options.from.map((path) => readResult(path, program)))
+    : await run(options, program);
   if (options.json !== undefined) writeFileSync(resolve(options.json), `${JSON.stringify(result)}\n`);
   console.log(textOf(result));
   if (options.docs) writeNumerics(join(root, "docs", "numerics.md"), result);
@@ -84,7 +91,8 @@ async function run(options: Options, program: Command): Promise<MatrixResult> {
         const turns = Math.ceil((queue.length + 1) / workers);
         const seconds = quick ? Math.max(10, (quickSeconds - spent) / turns) : wholeSeconds;
         const share = { index: hosts.indexOf(host), of: hosts.length };
-        const asked = { seconds, only: options.cases, ...(quick && { quick: share }) };
+        const { cases: only, shapes } = options;
+        const asked = { seconds, only, shapes, ...(quick && { quick: share }) };
         runs.push(await runHost(host, served, asked));
       }
     };

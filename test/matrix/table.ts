@@ -22,6 +22,38 @@ export interface MatrixResult {
   readonly hosts: readonly HostRun[];
 }
 
+/** Runs of different parts as one; of what several ran the last. */
+export function joined(results: readonly MatrixResult[]): MatrixResult {
+  const hosts = results.flatMap((result) => result.hosts);
+  const places = hosts.map(({ implementation, driver }) => `${implementation}, ${driver}`);
+  const merged = [...new Set(places)].map((place): HostRun => {
+    const its = hosts.filter((_, i) => places[i] === place);
+    const reports = new Map(its.flatMap(({ reports }) => reports.map((line) => [identityOf(line), line] as const)));
+    const shapes = [
+      ...new Set(its.flatMap(({ reports }) => reports.flatMap((line) => (line.type === "opened" ? line.shapes : [])))),
+    ];
+    const all = [...reports.values()].map((line) => (line.type === "opened" ? { ...line, shapes } : line));
+    return { ...its[0]!, reports: all };
+  });
+  const [first] = results as [MatrixResult];
+  const reference = new Map(
+    results.flatMap((result) => result.reference.map((line) => [`${line.group}: ${line.name}`, line])),
+  );
+  return {
+    ...first,
+    reference: [...reference.values()],
+    missing: [...new Set(results.flatMap(({ missing }) => missing))],
+    hosts: merged,
+  };
+}
+
+/** What a later report replaces. */
+function identityOf(line: Report): string {
+  const of =
+    line.type === "case" ? [line.shape, line.group, line.name] : line.type === "left" ? [line.shape, line.group] : [];
+  return [line.type, ...of].join("\n");
+}
+
 /** What a group came to in one row. */
 export interface Cell {
   readonly held: number;

@@ -1,12 +1,16 @@
-// The package as npm packs it, installed as users do: its types under three compilers, its documents, and a program that trains in
-// Node, with Vite, with webpack and in a plain page. Needs the registry (`npm run test:package`).
+// The package as npm packs it, installed as users do: its types and all examples under three compilers, its documents, and a program
+// that trains in Node, Deno and Bun, with Vite, webpack and Next.js, in a plain page, and beside other libraries. Needs the registry
+// (`npm run test:package`).
 import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, describe, expect, it } from "vitest";
+import type { Page } from "puppeteer";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { findSwiftShader, mayHaveHardware } from "../../scripts/webgpu.mjs";
 import { launchChrome, openPage, root, serve } from "../browser/chrome.ts";
+import { documentExamples, programs, promisedBy } from "../examples.ts";
 
 const work = mkdtempSync(join(tmpdir(), "fallline-package-"));
 afterAll(() => rmSync(work, { recursive: true }));
@@ -18,9 +22,11 @@ interface Said {
 }
 
 /** Runs a program in a folder, whatever it ends with. */
-async function run(folder: string, program: string, ...words: string[]): Promise<Said> {
+const run = (folder: string, program: string, ...words: string[]) => runWith(process.env, folder, program, ...words);
+
+async function runWith(env: NodeJS.ProcessEnv, folder: string, program: string, ...words: string[]): Promise<Said> {
   try {
-    const { stdout, stderr } = await promisify(execFile)(program, words, { cwd: folder, maxBuffer: 2 ** 26 });
+    const { stdout, stderr } = await promisify(execFile)(program, words, { cwd: folder, env, maxBuffer: 2 ** 26 });
     return { code: 0, text: `${stdout}${stderr}`.trim() };
   } catch (error) {
     const { code, stdout, stderr } = error as { code: number; stdout: string; stderr: string };
@@ -41,6 +47,7 @@ async function project(name: string, contents: Readonly<Record<string, string>>,
   const folder = join(work, name);
   mkdirSync(folder);
   for (const [path, text] of Object.entries({ "package.json": '{ "private": true }', ...contents })) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), text);
   }
   const quiet = ["--no-audit", "--no-fund", "--loglevel=error"];
@@ -50,27 +57,34 @@ async function project(name: string, contents: Readonly<Record<string, string>>,
 }
 
 /** Trains, and says on what and whether the loss fell. */
-const program = (report: string) => `
+const program = (report: string, engine?: string) => `
 const points = Array.from({ length: 200 }, (_, i) => [Math.sin(3 * i), Math.cos(7 * i)]);
 const data = datasets.fromArrays({ inputs: points, labels: points.map(([x, y]) => Number(x + y > 0)) });
-const { backend, losses } = await train({ model: mlp([2, 16, 2]), data, optimizer: adamw(0.01), batch: 32, steps: 60 });
+const { backend, losses } = await train({ model: mlp([2, 16, 2]), data, optimizer: adamw(0.01), batch: 32, steps: 60${engine ? `, ${engine}` : ""} });
 ${report}(\`\${backend} \${losses[59] < losses[0]}\`);
 `;
 const imports = `import { adamw } from "fallline";
 import { datasets, mlp, train } from "fallline/train";
 `;
+const typed = (text: string) => `${imports}${text}`;
 const inPage = `${imports}${program("const say = (text) => (document.title = text);\nsay")}`;
 
-/** What the page of a folder says. */
+/** What the page of a folder says in its title, and the errors that it logs. */
 async function pageOf(folder: string): Promise<readonly string[]> {
-  const address = await serve(folder);
+  return saidBy(await serve(folder), (page) => page.title());
+}
+
+/** What a page says once it says anything, and the errors that it logs. */
+async function saidBy(address: string, read: (page: Page) => Promise<string>): Promise<readonly string[]> {
   const { page, errors } = await openPage(await launchChrome());
   await page.goto(address);
   await expect
-    .poll(async () => errors.length > 0 || (await page.title()) !== "", { timeout: 60_000, interval: 200 })
+    .poll(async () => errors.length > 0 || !/^…?$/.test(await read(page)), { timeout: 120_000, interval: 200 })
     .toBe(true);
-  return [await page.title(), ...errors];
+  return [await read(page), ...errors];
 }
+
+const outputOf = (page: Page) => page.$eval("output", ({ textContent }) => textContent ?? "");
 
 const html = (head: string) =>
   `<!doctype html><html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,">${head}</head><body></body></html>`;
@@ -172,6 +186,70 @@ const { datasets, mlp, train } = require("fallline/train");
     }
   });
 
+  it("in Deno and in Bun", async () => {
+    const folder = await project("runtimes", { "main.ts": typed(program("console.log")) }, "deno", "bun", "webgpu");
+    // Where there is no driver, a Chrome's is named, as a user without one would.
+    const driver = mayHaveHardware() ? undefined : findSwiftShader();
+    const named = { LD_LIBRARY_PATH: driver, VK_ICD_FILENAMES: join(driver ?? "", "vk_swiftshader_icd.json") };
+    const env = { ...process.env, ...(driver ? named : {}) };
+    const deno = await runWith(
+      env,
+      folder,
+      join(folder, "node_modules/.bin/deno"),
+      "run",
+      "-A",
+      "--unstable-webgpu",
+      "main.ts",
+    );
+    expect(deno).toEqual({ code: 0, text: "webgpu true" });
+    const opened = `import { requestNodeDevice } from "fallline/node";
+import { webgpuEngine } from "fallline/train";
+const engine = webgpuEngine(await requestNodeDevice());
+`;
+    writeFileSync(join(folder, "bun.ts"), `${opened}${typed(program("console.log", "engine"))}process.exit(0);\n`);
+    expect(await run(folder, join(folder, "node_modules/.bin/bun"), "main.ts")).toEqual({ code: 0, text: "cpu true" });
+    expect(await run(folder, join(folder, "node_modules/.bin/bun"), "bun.ts")).toEqual({
+      code: 0,
+      text: "webgpu true",
+    });
+  });
+
+  it("with Next.js", async () => {
+    const page = `"use client";
+import { useEffect, useState } from "react";
+${imports}
+export default function Page() {
+  const [said, say] = useState("");
+  useEffect(() => {
+    const work = async () => {${program("say")}};
+    work().catch((error) => say(String(error)));
+  }, []);
+  return <output>{said}</output>;
+}
+`;
+    const layout = `export default function Layout({ children }: { children: React.ReactNode }) {
+  return (
+    <html lang="en">
+      <head>
+        <link rel="icon" href="data:," />
+      </head>
+      <body>{children}</body>
+    </html>
+  );
+}
+`;
+    const folder = await project(
+      "next",
+      { "app/page.tsx": page, "app/layout.tsx": layout, "next.config.mjs": 'export default { output: "export" };' },
+      ...["next", "react", "react-dom", "typescript@5.9", "@types/react", "@types/node", "@webgpu/types"],
+    );
+    const env = { ...process.env, NEXT_TELEMETRY_DISABLED: "1", NODE_ENV: undefined };
+    const next = join(folder, "node_modules/next/dist/bin/next");
+    const built = await runWith(env, folder, process.execPath, next, "build");
+    expect(built.code, built.text).toBe(0);
+    expect(await saidBy(await serve(join(folder, "out")), outputOf)).toEqual(["webgpu true"]);
+  }, 600_000);
+
   it("with Vite and TypeScript", async () => {
     const compilerOptions = {
       ...{
@@ -215,5 +293,59 @@ const { datasets, mlp, train } = require("fallline/train");
     const map = JSON.stringify({ imports: { fallline: entry("index"), "fallline/train": entry("training") } });
     const head = `<script type="importmap">${map}</script><script type="module">${inPage}</script>`;
     expect(await pageOf(await project("page", { "index.html": html(head) }))).toEqual(["webgpu true"]);
+  });
+});
+
+describe("beside other libraries", () => {
+  const names = readdirSync(join(root, "examples/peers"))
+    .filter((name) => name.endsWith(".html"))
+    .map((name) => name.replace(".html", ""));
+  const input = JSON.stringify(names.map((name) => `examples/peers/${name}.html`));
+  let folder = "";
+  let address = "";
+
+  beforeAll(async () => {
+    folder = await project(
+      "peers",
+      {
+        "package.json": '{ "private": true, "type": "module" }',
+        "vite.config.js": `export default { build: { target: "es2022", rolldownOptions: { input: ${input} } } };`,
+        ...Object.fromEntries(documentExamples(root).map(({ name, code }) => [`documents/${name}`, code])),
+      },
+      ...["typescript@5.9", "typescript-6@npm:typescript@6", "typescript-7@npm:typescript@7", "@webgpu/types", "vite"],
+      ...["@jax-js/jax", "@tensorflow/tfjs", "@tensorflow/tfjs-core", "@tensorflow/tfjs-backend-webgpu"],
+      ...["three", "@types/three", "onnxruntime-web", "typegpu"],
+    );
+    cpSync(join(root, "examples"), join(folder, "examples"), { recursive: true });
+  }, 300_000);
+
+  it.each(["typescript", "typescript-6", "typescript-7"])(
+    "every example compiles under %s, strict",
+    async (version) => {
+      const compilerOptions = {
+        ...{ strict: true, allowJs: true, checkJs: true, noEmit: true, types: [], target: "es2022" },
+        // Not every other library's declarations compile without it.
+        ...{
+          skipLibCheck: true,
+          lib: ["es2023", "dom", "dom.iterable"],
+          module: "esnext",
+          moduleResolution: "bundler",
+        },
+      };
+      const include = ["documents", "examples"];
+      writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, include }));
+      expect(await tool(folder, `${version}/bin/tsc`)).toEqual({ code: 0, text: "" });
+    },
+  );
+
+  it("they are built", async () => {
+    const built = await tool(folder, "vite/bin/vite.js", "build");
+    expect(built.code, built.text).toBe(0);
+    address = await serve(join(folder, "dist"));
+  });
+
+  it.each(names)("%s says what it promises", async (name) => {
+    const promised = promisedBy(programs(root).get(`examples/peers/${name}.js`)!);
+    expect(await saidBy(`${address}examples/peers/${name}.html`, outputOf)).toEqual([promised]);
   });
 });

@@ -15,6 +15,15 @@ const left = new Set(["datasets.fromCsv", "requestNodeDevice"]);
 
 const functions = [...publicFunctions.keys()].filter((name) => !left.has(name));
 
+it("is named as it is, and each option once", () => {
+  expect(() => fallline.readConfig({ rule: "adamw", learningRate: 1 })).toThrow(
+    /; the options are rule, (?!.*\bclip, .*\bclip,).*watch \(did you mean lr\?\)$/,
+  );
+  expect(() => fallline.datasets.fromArrays({ inputs: [1n as unknown as number], labels: [0] })).toThrow(
+    "has 1n as input 0",
+  );
+});
+
 describe("a hostile first argument", () => {
   it.each(functions)("of %s", async (name) => {
     const given = hostile.map((value) => [value]);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Report } from "../matrix/agent.ts";
 import { withNumerics } from "../matrix/numerics.ts";
-import { type HostRun, type MatrixResult, tableOf, textOf } from "../matrix/table.ts";
+import { type HostRun, joined, type MatrixResult, tableOf, textOf } from "../matrix/table.ts";
 
 type CaseReport = Extract<Report, { type: "case" }>;
 const one = (more: Partial<CaseReport>): CaseReport => ({
@@ -72,6 +72,20 @@ describe("the table of implementations", () => {
     expect(problems).toEqual([
       "two, paper, apart-4, rules: sgd: its bits are not those of one, paper",
       "three, glass, apart-4, exact: whole: its bits are not those of the CPU reference",
+    ]);
+  });
+
+  it("joins runs of different parts, the later instead of the earlier", () => {
+    const [a, b] = [one({ name: "a" }), one({ name: "b", outcome: { problem: "off" } })];
+    const later = {
+      ...host("one", one({ name: "b" })),
+      reports: [...host("one", one({ name: "b", shape: "joined-64" })).reports, one({ name: "b" })],
+    };
+    const whole = joined([result(host("one", a, b)), result(later, host("two", a))]);
+    expect(tableOf(whole).problems).toEqual([]);
+    expect(tableOf(whole).rows.map(({ implementation, cells }) => [implementation, cells.laws?.held])).toEqual([
+      ["one", 2],
+      ["two", 1],
     ]);
   });
 

@@ -13,6 +13,7 @@ import {
 import { join, resolve } from "node:path";
 import ts from "typescript";
 import { afterAll, expect, it } from "vitest";
+import { documentExamples, excerpts, programs } from "../examples.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 
@@ -142,32 +143,8 @@ it("compile in a worker's library under moduleResolution nodenext, with every op
   expect(problemsOf([written("consumer.ts", consumer)], options)).toBe("");
 });
 
-/** What the lines that show one call of an API have around them. */
-const around = `import { type GpuOptimizer, loadTorch } from "fallline";
-import { bench } from "fallline/bench";
-declare const device: GPUDevice;
-declare const optimizer: GpuOptimizer;
-`;
-
-/**
- * Every example of a document as a file. One whose functions have their types in comments is JavaScript, others are TypeScript. The
- * lines in docs/how_to.md that show a call beside another library's are left out: the library is not installed.
- */
-function examplesOf(document: string): string[] {
-  const text = readFileSync(join(root, document), "utf8");
-  return [...text.matchAll(/^```(js|ts)\n([\s\S]*?)^```$/gm)].flatMap(([, language, code = ""], i) => {
-    const isPart = language === "ts";
-    if (isPart && document === "docs/how_to.md") return [];
-    const name = `${document.replace(/\W/g, "_")}_${i}.${code.includes("@param {") ? "js" : "ts"}`;
-    // What the lines import themselves is not imported twice.
-    const setting = isPart ? around.replace(code.includes("fallline/bench") ? /^.*bench";\n/m : "", "") : "";
-    return [written(name, `${setting}${code}export {};\n`)];
-  });
-}
-
 it("compile under moduleResolution bundler, and so do all examples in the documents", () => {
-  const documents = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)];
-  const examples = documents.filter((name) => name.endsWith(".md")).flatMap(examplesOf);
+  const examples = documentExamples(root).map(({ name, code }) => written(name, code));
   expect(examples.length).toBeGreaterThan(25);
   const options = {
     ...common,
@@ -176,6 +153,13 @@ it("compile under moduleResolution bundler, and so do all examples in the docume
   expect(problemsOf([written("consumer.ts", consumer), written("inferred.ts", inferred), ...examples], options)).toBe(
     "",
   );
+});
+
+it("show in docs/how_to.md lines of programs that are compiled and run", () => {
+  const lines = new Set([...programs(root).values()].flatMap((text) => text.split("\n").map((line) => line.trim())));
+  const shown = excerpts(root);
+  expect(shown.length).toBeGreaterThan(30);
+  expect(shown.filter((line) => !lines.has(line.trim()))).toEqual([]);
 });
 
 it("refer to @webgpu/types in what compilers before 6.0 alone read", () => {

@@ -1,4 +1,4 @@
-// Binary cross-entropy of the sigmoid, from the logit: the loss and its derivative. Only exponentials below 1 are formed.
+// Binary cross-entropy of the sigmoid, from the logit: the loss and its derivative. No exponential exceeds 1.
 fn each(output: f32, given: f32) -> vec2f {
   let smoothing = sizes.option;
   let wanted = given * (1.0 - smoothing) + 0.5 * smoothing;

@@ -1,5 +1,5 @@
-// Losses of each output and its target alone, which the fragment's `each` gives with the derivative; the example's loss is
-// their mean. Of NaN both are NaN, whatever comparisons and exponentials make of it.
+// Losses that take each output with its target alone: the fragment's `each` gives loss and derivative, and the example's loss is
+// their mean. For NaN both are NaN, whatever comparisons and exponentials make of it.
 fn judge(first: u32, row: u32, factor: f32) -> Outcome {
   let width = sizes.width;
   var loss = 0.0;

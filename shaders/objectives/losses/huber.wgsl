@@ -1,4 +1,4 @@
-// Huber: d²/2 of a difference up to delta, then a straight line with the same slope. The loss and its derivative.
+// Huber: d²/2 for a difference up to delta, then a straight line with the same slope. The loss and its derivative.
 fn each(output: f32, given: f32) -> vec2f {
   let delta = sizes.option;
   let d = output - given;

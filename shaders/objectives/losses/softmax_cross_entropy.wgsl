@@ -1,5 +1,5 @@
-// -log softmax(outputs)[label], and whether the largest output is the label's. The largest is taken off first, so none is too
-// large. Where one is NaN the loss and all derivatives are: some adapters' exponential of NaN is 0.
+// -log softmax(outputs)[label], and whether the label's output is the largest, which is subtracted first: no exponential
+// overflows. With a NaN among the outputs, the loss and all derivatives are NaN: some adapters' exponential of NaN is 0.
 fn judge(first: u32, row: u32, factor: f32) -> Outcome {
   let label = answers[row];
   let classes = sizes.width;
@@ -27,6 +27,6 @@ fn judge(first: u32, row: u32, factor: f32) -> Outcome {
     let wanted = select(0.0, 1.0 - sizes.option, c == label) + spread;
     outputs[first + c] = select((share - wanted) * factor, nan, broken);
   }
-  // Where a logit is NaN none is the largest.
+  // With a NaN among the logits, none is the largest.
   return Outcome(select(loss, nan, broken), select(0.0, 1.0, !broken && is_finite(loss) && best == label));
 }

@@ -1,5 +1,5 @@
-// The way back through an activation over stacked derivatives: from the loss's derivatives by what it made, those by what went
-// in, in their place. The value had a part in all of them, z' in its own and in z''.
+// The backward pass of an activation over stacked derivatives: turns, in place, the loss's derivatives by the outputs into those
+// by the inputs. The value contributes to all outputs, z' to its own and to that of z''.
 @compute @workgroup_size(lanes)
 fn main(
   @builtin(workgroup_id) position: vec3u,

@@ -1,4 +1,4 @@
-// An activation over stacked derivatives: of what goes in, z, and its derivatives it makes f(z), f'·z' and f''·z'² + f'·z''.
+// An activation over stacked derivatives: turns its input z and z's derivatives into f(z), f'·z' and f''·z'² + f'·z''.
 @compute @workgroup_size(lanes)
 fn main(
   @builtin(workgroup_id) position: vec3u,

@@ -1,8 +1,8 @@
-// A layer's outputs and their derivatives by the inputs, stacked in one matrix: the values of the points, those of the
-// boundary, then of the points the first derivatives by each input and the second ones. Rows count a multiple of 4, so an
+// A layer's outputs and their derivatives by the inputs, stacked in one matrix: the values at the points, those at the boundary,
+// then at the points the first derivatives by each input and the second ones. The number of rows is a multiple of 4, so an
 // invocation takes four elements, whatever the width.
 struct Sizes {
-  // vec4s of the points' values, of these and the boundary's, of a replica's whole matrix
+  // vec4s of the points' values, of these with the boundary's, of a replica's whole matrix
   points: u32,
   values: u32,
   stride: u32,

@@ -1,28 +1,27 @@
-// The loss of an equation and its derivatives, one invocation a point: the square of left(u) - right at the batch's
-// points, weighted, and of u - value at those of the boundary. The stacked outputs are replaced by the derivatives, times the
-// optimizer's loss scale: of the points' weighted mean, and of the boundary's sum.
+// The loss of an equation and its derivatives, one invocation per point: the square of left(u) - right at the batch's points,
+// weighted, and of u - value at the boundary. The stacked outputs are replaced by the derivatives, times the optimizer's loss
+// scale: of the points' weighted mean, and of the boundary's sum.
 struct Sizes {
-  // rows of the points' values, of these and the boundary's, of a replica's whole matrix
+  // rows of the points' values, of these with the boundary's, of a replica's whole matrix
   points: u32,
   values: u32,
   stride: u32,
   dimensions: u32,
   boundary: u32,
-  // where the scale is in the record of the first replica
+  // index of the loss scale in the first replica's record
   loss_scale_index: u32,
-  // what the boundary's losses are multiplied by, and what their derivatives are beside that: 1, or 0 behind the batch's first
-  // part
+  // factor of the boundary's losses, and a further one of their derivatives: 1, or 0 after the batch's first micro-batch
   boundary_weight: f32,
   derive_boundary: f32,
 }
 
 @group(0) @binding(0) var<storage, read> batch: Batch;
-// of each point of the boundary its value and weight; then of each row of the data set right-hand side, exact solution and weight
+// for each point of the boundary its value and weight; then for each row of the data set right-hand side, exact solution and weight
 @group(0) @binding(1) var<storage, read> answers: array<vec4f>;
 @group(0) @binding(2) var<storage, read> inputs: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outputs: array<f32>;
 @group(0) @binding(4) var<storage, read_write> outcomes: array<Outcome>;
-// of a replica as many as there is room for, the boundary's first
+// room for so many per replica, the boundary's first
 @group(0) @binding(5) var<storage, read_write> penalty: array<Outcome>;
 @group(0) @binding(6) var<storage, read> control: array<u32>;
 @group(0) @binding(7) var<uniform> sizes: Sizes;
@@ -69,7 +68,7 @@ fn main(
     let residual = left(x, u) - answer.x;
     let off = u.u - answer.y;
     let weight = answer.z;
-    // What does not count does not matter, be it infinite.
+    // A point of weight 0 does not count, even if its loss is infinite.
     if ((bitcast<u32>(weight) << 1u) != 0u) {
       outcome = Outcome(weight * residual * residual, weight * off * off);
       let slope = slopes(x, u);

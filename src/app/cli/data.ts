@@ -3,7 +3,7 @@ import { statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { basename, dirname, join } from "node:path";
-import { DataError } from "../../base/errors.ts";
+import { DataError, OptionError } from "../../base/errors.ts";
 import { type CsvOptions, parseCsv } from "../../objectives/data/csv.ts";
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { digitsDataset } from "../../objectives/data/digits.ts";
@@ -41,11 +41,11 @@ export function loadMnist(): Promise<Halves> {
 /**
  * A data set in one file: .csv, .tsv, or .json in `fallline-dataset/1`.
  *
- * @throws DataError that names the file and what is wrong with it.
+ * @throws DataError that names the file and what is wrong with it; OptionError for a file of another kind.
  */
 export async function readDataFile(path: string, csv: CsvOptions = {}): Promise<Dataset> {
   if (!isCsv(path) && !/\.json$/i.test(path)) {
-    throw new DataError(`${path} is not a data set; it must be a .csv, .tsv or .json file, or a folder of IDX files`);
+    throw new OptionError(`${path} is not a data set; it must be a .csv, .tsv or .json file, or a folder of IDX files`);
   }
   const text = await readText(path);
   const name = basename(path);

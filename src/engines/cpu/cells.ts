@@ -1,4 +1,4 @@
-// What twins iterate over on the CPU: the elements of a tensor with their slots, and the scalars of a rule set.
+// The iteration of twins on the CPU: the elements of a tensor with their slots, and the scalars of a rule set.
 import { type MatrixView, type Place, type RuleSetLayout, rowMeans, slotRange } from "../../optimizer/layout.ts";
 import type { Rule } from "../../rules/rule.ts";
 import { normalOrZero } from "../../rules/sign.ts";
@@ -10,7 +10,7 @@ export class Cells {
   readonly #params: Float32Array;
   readonly #offset: number;
   readonly #rule: Rule;
-  /** The slots that are kept element by element, and where. */
+  /** The slots kept element by element, and their places. */
   readonly #names: readonly string[];
   readonly #values: readonly Float32Array[];
   /** Puts back the slots that are stored in other formats. */
@@ -19,7 +19,7 @@ export class Cells {
   readonly #absent: readonly string[];
   readonly #starts: readonly (readonly [string, number | "p"])[];
   readonly #factors: ((i: number) => number) | undefined;
-  /** One for all elements: V8 takes longer to add slots to an object by name than to do an update. */
+  /** One for all elements: in V8, adding slots to an object by name takes longer than an update. */
   readonly #cell: CellValues;
 
   constructor(
@@ -54,7 +54,7 @@ export class Cells {
     }
   }
 
-  /** The values of an element, which stand until the next is loaded. */
+  /** The values of an element, valid until the next is loaded. */
   load(i: number): CellValues {
     const x = this.#cell;
     x.p = this.#params[this.#offset + i]!;
@@ -73,7 +73,7 @@ export class Cells {
     for (let s = 0; s < this.#names.length; s++) this.#values[s]![i] = kept(x[this.#names[s]!]!);
   }
 
-  /** After the last element that was stored. */
+  /** After the last stored element. */
   finish(): void {
     for (const put of this.#encoded) put();
   }
@@ -124,7 +124,7 @@ export class Scalars {
   }
 }
 
-/** What a factored slot is in each element: row · column / mean of the rows. */
+/** A factored slot's value in each element: row · column / mean of the rows. */
 function meansProduct(
   state: Float32Array,
   layout: RuleSetLayout,

@@ -2,9 +2,9 @@
 
 /** Beyond it the series takes more terms than the continued fraction. */
 const seriesEnd = 2.5;
-/** From here on 1 is the nearest float64. */
+/** From here on, the nearest float64 is 1. */
 const saturation = 6;
-/** Levels of the continued fraction: at 2.5 they leave 1e-14 of what is taken off 1, which itself is 4e-4. */
+/** Levels of the continued fraction: at 2.5 they leave an error of 1e-14 in the complement, which is 4e-4 there. */
 const levels = 24;
 
 /**
@@ -31,7 +31,7 @@ export function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * bell(z) * sum;
 }
 
-/** exp(-z²). The square of a float32 is exact in float64, so that no rounding of z² is blown up by the exponential. */
+/** exp(-z²). The square of a float32 is exact in float64, so the exponential has no rounding of z² to amplify. */
 function bell(z: number): number {
   const near = Math.fround(z);
   return Math.exp(-near * near) * Math.exp((near - z) * (near + z));

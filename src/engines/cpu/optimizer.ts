@@ -1,4 +1,4 @@
-// The CPU reference of an optimizer: what only an engine of plain arrays offers, and how it is made.
+// The CPU reference of an optimizer: its creation, and what only an engine of plain arrays offers.
 
 import { OptionError } from "../../base/errors.ts";
 import { inMemory } from "../../base/host_memory.ts";
@@ -21,17 +21,17 @@ export interface CpuOptimizer extends Optimizer {
   readonly params: Float32Array<ArrayBuffer>;
   /** The arena of the gradients. */
   readonly gradients: Float32Array<ArrayBuffer>;
-  /** How far a replica (default: the first) is, without waiting. */
+  /** Progress of a replica (default: the first), without waiting. */
   progress(where?: InReplica): ReplicaProgress;
   /**
-   * One tensor's part of an arena or a slot, which changes with it.
+   * One tensor's part of an arena or a slot, as a live view.
    *
    * @throws OptionError for an unknown role, tensor or replica.
    */
   view(role: Role, name: string, where?: InReplica): Float32Array<ArrayBuffer>;
 }
 
-/** How far a replica is. */
+/** Progress of a replica. */
 export interface ReplicaProgress {
   /** Updates made. */
   readonly step: number;
@@ -50,7 +50,7 @@ export function createCpuOptimizer(tensors: Tensors, config: OptimizerConfig): C
   return createPaged(tensors, config);
 }
 
-/** As {@link createCpuOptimizer}, with arenas in pages of so many elements; its `params` and `gradients` are the first ones. */
+/** Like {@link createCpuOptimizer}, with arenas in pages of so many elements; `params` and `gradients` are the first ones. */
 export function createPaged(tensors: Tensors, config: OptimizerConfig, pageLength?: number): CpuOptimizer {
   const list = readTensors(tensors);
   const segments = layoutSegments(list, pageLength);

@@ -1,4 +1,4 @@
-// Newton–Schulz on the CPU, in float64: the same products as on the GPU, whose list src/engines/stages/newton_schulz.ts makes.
+// Newton–Schulz on the CPU, in float64: the same products as on the GPU, listed in src/engines/stages/newton_schulz.ts.
 import { newtonSchulz, type Quintic, type Square, type Wide } from "../stages/newton_schulz.ts";
 import { product } from "./product.ts";
 
@@ -9,7 +9,7 @@ export function orthogonalised(
   quintics: readonly Quintic[],
   factor: number,
 ): Float64Array {
-  // With the shorter side for rows.
+  // With the shorter side as rows.
   if (rows > columns) {
     const turned = orthogonalised(transposed(matrix, rows, columns), [columns, rows], quintics, factor);
     return transposed(turned, columns, rows);

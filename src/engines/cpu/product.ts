@@ -1,14 +1,14 @@
 // Matrix products for the CPU reference, row-major, in float64, as fast as plain JavaScript gets: both factors are copied
 // to panels of four lines, so that one loop serves every transpose form, and 4 × 4 sums at a time run through two panels.
 
-/** How much of the inner dimension is multiplied at a time: two panels of that depth stay in the nearest cache. */
+/** The stretch of the inner dimension multiplied at a time: two panels of this depth stay in the nearest cache. */
 const panelDepth = 256;
 
-/** What a product is of: out[m,n] of a factor with k columns and one with k rows. */
+/** The shape of a product: out[m,n] of a factor with k columns and one with k rows. */
 export interface ProductShape {
   /** Rows of the result. */
   readonly m: number;
-  /** The dimension that is summed over; of 0, the product is zero. */
+  /** The dimension that is summed over; at 0, the product is zero. */
   readonly k: number;
   /** Columns of the result. */
   readonly n: number;
@@ -64,9 +64,9 @@ export function product(
 interface Lines {
   readonly matrix: Float32Array | Float64Array;
   readonly count: number;
-  /** How far a line's first element is from that of the line before. */
+  /** Distance of a line's first element from that of the line before. */
   readonly toLine: number;
-  /** How far an element is from the one before in its line. */
+  /** Distance of an element from the one before it in its line. */
   readonly toNext: number;
 }
 
@@ -79,7 +79,7 @@ function emptyPanels(lines: number, k: number): readonly Float64Array[] {
 function fillPanels(panels: readonly Float64Array[], lines: Lines, from: number, depth: number): void {
   const { matrix, count, toLine, toNext } = lines;
   for (const [index, panel] of panels.entries()) {
-    // Lines that the last panel lacks are the last line once more: their products are dropped.
+    // The last panel repeats the last line in place of missing ones, and their products are dropped.
     const first = 4 * index;
     const begin = from * toNext;
     let at0 = begin + first * toLine;
@@ -106,8 +106,8 @@ function multiply(a: Float64Array, b: Float64Array, depth: number, sums: Float64
   let [s20, s21, s22, s23] = [0, 0, 0, 0];
   let [s30, s31, s32, s33] = [0, 0, 0, 0];
   const end = 4 * depth;
-  // One index, and `| 0`, which spares V8 a check for overflow at each access: together a third of the time. Two rows after the
-  // other, since 16 sums and all their factors at once are more than there are registers.
+  // One index, and `| 0`, which spares V8 a check for overflow at each access: together a third of the time. Two rows at a time:
+  // 16 sums and all their factors would not fit the registers.
   for (let i = 0; i < end; i = (i + 4) | 0) {
     const a0 = a[i]!;
     const a1 = a[(i + 1) | 0]!;

@@ -1,4 +1,4 @@
-// The arrays of an optimizer on the CPU, and a step over them: the same plan as on the GPU, with each rule's twin in its loop.
+// The arrays of an optimizer on the CPU, and a step over them: the same plan as on the GPU, with each rule's twin in the loop.
 // Arithmetic is float64, storage float32, and the code puts clarity before speed.
 
 import { DeviceError } from "../../base/errors.ts";
@@ -26,7 +26,7 @@ type Pages = readonly Float32Array<ArrayBuffer>[];
 
 /** One copy of everything. */
 export interface Replica {
-  /** Of each arena its pages. */
+  /** The pages of each arena. */
   readonly params: Pages;
   readonly gradients: Pages;
   /** Gradients added up, where several make one update. */
@@ -35,10 +35,10 @@ export interface Replica {
   clock: Clock;
   /** Of the last gradient. */
   norms: Norms;
-  /** Why it makes no more steps. */
+  /** Why it takes no more steps. */
   underflow: string | undefined;
   halted: boolean;
-  /** What the last update did, by the tensor's place; empty unless a modifier asks for it. */
+  /** Statistics of the last update, by the tensor's place; empty unless a modifier needs them. */
   layers: readonly LayerStats[];
 }
 
@@ -104,10 +104,10 @@ export class ArrayStore implements Store {
     }
   }
 
-  /** No row is made ahead. */
+  /** No rows are made ahead. */
   expire(): void {}
 
-  /** Each step looks. */
+  /** Each step reads the layout anew. */
   recut(): void {}
 
   zeroGrad(): void {
@@ -134,7 +134,7 @@ export class ArrayStore implements Store {
   async fetch(ranges: readonly Range[], replica: number): Promise<Fetched> {
     const values = ranges.map((range) => fromStored(range, this.view(range, replica).slice()));
     const { ruleSets, clock, norms, underflow } = this.replicas[replica]!;
-    // Copies this moment's values; later steps forget what was carried before them.
+    // Copies the current values; later steps drop what was carried before them.
     const past =
       values.length > 0
         ? pastOf(
@@ -291,7 +291,7 @@ export class ArrayStore implements Store {
   }
 }
 
-/** For every tensor, its stats if no update touched it; empty unless a modifier asks for them. */
+/** For every tensor, its stats if no update touched it; empty unless a modifier needs them. */
 function untouched({ watch, names }: Plan): readonly LayerStats[] {
   return watch ? names.map((name) => ({ name, gradientNorm: 0, weightNorm: 0, updateNorm: 0 })) : [];
 }
@@ -301,7 +301,7 @@ function noNorms(plan: Plan): Norms {
   return { gradientNorm: Number.NaN, clipScale: 1, groupNorms: Array.from({ length: clipBins(plan) }, () => 0) };
 }
 
-/** A scale that would grow too large stays as it is. */
+/** The grown scale; one that would become too large stays as it is. */
 function grownScale(scale: number, growth: number): number {
   const grown = Math.fround(scale * growth);
   return grown <= largestLossScale ? grown : scale;

@@ -45,7 +45,7 @@ export class CpuVectors implements VectorSpace {
   readonly scalarCount: number;
   readonly #optimizer: CpuOptimizer;
   readonly #plan: VectorPlan;
-  /** Of each block its vectors, by index and replica. */
+  /** The vectors of each block, by index and replica. */
   readonly #blocks = new Map<Block, readonly (readonly Float64Array[])[]>();
   /** By replica. */
   readonly #scalars: readonly Float64Array[];
@@ -150,7 +150,7 @@ export class CpuVectors implements VectorSpace {
   norm(x: At, into: number): void {
     checkScalars(this, into, 1);
     this.vector(x).forEach((values, r) => {
-      // float64 holds the squares of all that parameters can be.
+      // The squares of all parameters fit float64.
       this.#scalars[r]![into] = Math.sqrt(dot(values, values));
     });
   }
@@ -209,7 +209,7 @@ export class CpuVectors implements VectorSpace {
     this.#blocks.clear();
   }
 
-  /** A vector's elements, which change with it; by replica. */
+  /** A vector's elements, as a live view; by replica. */
   vector(at: At): readonly Float64Array[] {
     return this.#span(alone(at))[0]!;
   }

@@ -1,9 +1,9 @@
-// The one place where buffers are made and the device's errors are caught: errors of memory and validation become one DeviceError
-// that names what could not be made, and nothing is left behind.
+// The one place that makes buffers and catches the device's errors: those of memory and validation become one DeviceError that
+// names what could not be made, and nothing is left behind.
 import { DeviceError, FalllineError } from "../../base/errors.ts";
 import { learnLoss, lossText, requireBuffer, requireLimit } from "./device.ts";
 
-/** What a buffer is for: kernels, which can copy from and to it too; their sizes; or the host, which reads what is copied there. */
+/** The use of a buffer: by kernels, also for copies; for their sizes; or by the host, which reads what is copied there. */
 export type BufferUse = "storage" | "uniform" | "readback";
 
 /** Makes a buffer with contents or zeros. */
@@ -48,7 +48,7 @@ export function watched<T>(device: GPUDevice, work: () => T): Watched<T> {
   return { made, thrown, trouble: troubleOf(device.popErrorScope(), device.popErrorScope()) };
 }
 
-/** The messages of popped error scopes: validation's first, then memory's. */
+/** The messages of popped error scopes: validation first, then memory. */
 export async function troubleOf(...scopes: readonly Promise<GPUError | null>[]): Promise<Trouble> {
   // A lost device may reject these, and then has no message.
   const [refusal, memory] = await Promise.all(scopes.map((scope) => scope.catch(() => null)));
@@ -70,7 +70,7 @@ export function createBuffer(
   else requireBuffer(device, bytes, purpose);
   const buffer = device.createBuffer({
     label: `fallline ${label}`,
-    // Copies and mappings want multiples of 4; a binding of nothing is none.
+    // Copies and mappings need multiples of 4, and a binding must not be empty.
     size: Math.max(16, Math.ceil(bytes / 4) * 4),
     usage: usages[use],
     mappedAtCreation: contents !== undefined,
@@ -111,8 +111,8 @@ export async function allocate<T>(
 }
 
 /**
- * Why something could not be made, if it could not: an error of our own that was thrown, else memory, since a lack of it causes
- * the other errors, else what the device refused.
+ * Why something could not be made, if it could not: an error of our own that was thrown; else memory, since a lack of it causes
+ * the other errors; else what the device refused.
  */
 export async function failureOf(
   device: GPUDevice,

@@ -1,5 +1,5 @@
-// How an optimizer's work is cut for the GPU: launches (what one dispatch can bind), chunks (what one workgroup updates),
-// bins (what is summed together) and lines (what adaptive clipping and factored slots go along), in elements.
+// How an optimizer's work is cut for the GPU: launches (what one dispatch can bind), chunks (what one workgroup updates), bins
+// (what is summed together) and lines (along which adaptive clipping and factored slots work), in elements.
 
 import type { Values } from "../../base/struct.ts";
 import { type BufferRange, chunkLength, type Segment } from "../../optimizer/arena.ts";
@@ -12,7 +12,7 @@ import type { StreamShape } from "./kernel_shapes.ts";
 /** Tensors of one rule set whose parameters and gradients lie in the same two buffers. */
 export interface Launch {
   readonly ruleSet: number;
-  /** Of the arenas. */
+  /** The page of the arenas. */
   readonly page: number;
   readonly access: Access;
   readonly places: readonly Place[];
@@ -26,7 +26,7 @@ export type Stretch = Required<GPUBufferBinding>;
 /** The alignment of a binding's offset that works on every device; some need less. */
 const bindingAlignment = 256;
 
-/** Four elements at once need offsets to match, and room for the last four. */
+/** To read four elements at once, offsets must match and there must be room for the last four. */
 function accessOf({ segment }: Place): Access {
   const { external, length } = segment;
   if (!external) return "vec4";
@@ -35,7 +35,7 @@ function accessOf({ segment }: Place): Access {
   return fits(external.params) && fits(external.gradients) ? "vec4" : "scalar";
 }
 
-/** @param most Bytes that a kernel can bind of a buffer. */
+/** @param most Bytes of a buffer that a kernel can bind. */
 export function launchesOf(layouts: readonly RuleSetLayout[], most: number): readonly Launch[] {
   return layouts.flatMap(({ places }, ruleSet) => {
     const launches: (Omit<Launch, "places" | "external"> & { places: Place[]; external: Launch["external"] })[] = [];
@@ -89,7 +89,7 @@ function both(a: NonNullable<Launch["external"]>, b: NonNullable<Launch["externa
   return { params: spanning(a.params, b.params), gradients: spanning(a.gradients, b.gradients) };
 }
 
-/** Where each tensor's chunks stand among all chunks: rule set by rule set, group by group. */
+/** The place of each tensor's chunks among all chunks: rule set by rule set, group by group. */
 export interface ChunkNumbers {
   /** By the segment's place in the plan. */
   readonly first: ReadonlyMap<number, number>;
@@ -102,7 +102,7 @@ export function numberChunks(layouts: readonly RuleSetLayout[]): ChunkNumbers {
   const first = new Map<number, number>();
   let total = 0;
   for (const { places } of layouts) {
-    // Sorting is stable: within a group in the order of the tensors.
+    // Sorting is stable: within a group, tensors keep their order.
     for (const place of [...places].sort((a, b) => a.group - b.group)) {
       first.set(place.index, total);
       total += chunksOf(place);
@@ -111,19 +111,19 @@ export function numberChunks(layouts: readonly RuleSetLayout[]): ChunkNumbers {
   return { first, total };
 }
 
-/** Where a launch's tensors begin in the buffers that a kernel binds, in elements. */
+/** The start of a launch's tensors in the buffers that a kernel binds, in elements. */
 export interface Origins {
   readonly params: (place: Place) => number;
   readonly gradients: (place: Place) => number;
 }
 
-/** Where a tensor begins in what is bound for a role. */
+/** The start of a tensor in the buffer bound for a role. */
 export const originIn =
   (role: "params" | "gradients", { external }: Launch) =>
   ({ segment }: Place): number =>
     external && segment.external ? ((segment.external[role].offset ?? 0) - external[role].offset) / 4 : segment.offset;
 
-/** What chunks and lines say of a tensor's lines of modifiers. */
+/** The fields of chunks and lines for the lines that a tensor's modifiers use. */
 function placesOf({ lines }: Place): Readonly<Record<string, number>> {
   return Object.fromEntries(
     Object.entries(lines).flatMap(([block, { view, offset, alongRows = false }]) => [
@@ -200,7 +200,7 @@ export function reductionBins(
   perChunk: number,
 ): readonly BinValues[] {
   if (scope === "all") {
-    // By the row after those of the groups.
+    // With the row after those of the groups.
     return [{ ...spanOf(layout.places, numbers, perChunk), group: ruleSet.groups.length, record: 0 }];
   }
   return layout.places.map((place, index) => ({
@@ -211,7 +211,7 @@ export function reductionBins(
   }));
 }
 
-/** First partial and number of partials of places that follow each other; a group without tensors has nothing to sum. */
+/** First partial and number of partials of consecutive places; a group without tensors has nothing to sum. */
 function spanOf(places: readonly Place[], { first }: ChunkNumbers, perChunk: number) {
   if (places.length === 0) return { first: 0, count: 0 };
   const begin = places.reduce((least, { index }) => Math.min(least, first.get(index)!), Number.POSITIVE_INFINITY);
@@ -219,7 +219,7 @@ function spanOf(places: readonly Place[], { first }: ChunkNumbers, perChunk: num
   return { first: begin * perChunk, count: count * perChunk };
 }
 
-/** A matrix whose lines are summed along, and where in the state the results go: of its columns, and of its rows if at all. */
+/** A matrix whose lines are summed, and where in the state the results go: those of its columns, and those of its rows if any. */
 export interface LineResults {
   readonly view: MatrixView;
   readonly columns?: number;
@@ -236,7 +236,7 @@ export function lineTasks(
   resultsOf: (place: Place) => LineResults | undefined,
 ): readonly Partial<Values<ReturnType<typeof linesStruct>["fields"]>>[] {
   return places.flatMap((place) => {
-    // As many tasks as there is room for: those of unused rows have no lines.
+    // As many tasks as there is room for: tasks of unused rows have no lines.
     const results = resultsOf(place);
     if (!results) return [];
     const used = layout.used[place.at]!;
@@ -248,10 +248,10 @@ export function lineTasks(
     const tasks = (result: number, alongRows: boolean) => {
       const lines = count(place, alongRows);
       const length = alongRows ? results.view.columns : results.view.rows;
-      // Lanes that share lines are busy together where these are few or long; not where a barrier is emulated.
+      // Lanes that share lines are all busy where lines are few or long; not where barriers are emulated.
       const together = barriers && (length >= 256 || lines < workgroupSize);
       const atOnce = together ? 4 : 4 * workgroupSize;
-      // Without barriers a task may have several times as many: of short lines as many as make a chunk.
+      // Without barriers a task may have several times as many: as many short lines as make a chunk.
       const each = barriers ? atOnce : atOnce * Math.max(1, Math.floor(chunkLength / (atOnce * length)));
       return Array.from({ length: Math.ceil(lines / each) }, (_, task) => ({
         params: origins.params(place),

@@ -6,8 +6,8 @@ import { clipBins, type Plan } from "../../optimizer/plan.ts";
 import type { Clock, ReplicaRecord } from "../../optimizer/store.ts";
 
 /**
- * What the steps of one replica share, kept on the GPU so that no step needs the host. A replica has a record for each bin of
- * clipping; all but the norm and the scale of a bin stand in its first.
+ * The state that the steps of one replica share, kept on the GPU so that no step needs the host. A replica has a record for each
+ * bin of clipping; everything except the norm and the scale of a bin is in its first.
  */
 export const controlRecord = defineStruct("Control", {
   // completed updates, which is also the 0-based step of the next one
@@ -20,29 +20,29 @@ export const controlRecord = defineStruct("Control", {
   skipped: "u32",
   // norm of the last gradient, before clipping
   gradientNorm: "f32",
-  // what clipping by a global norm multiplies the gradient by
+  // factor of the gradient in clipping by a global norm
   clipScale: "f32",
   // how many checkpoints were loaded: distinguishes copies of this buffer made before a load from later ones
   epoch: "u32",
-  // what the next loss is to be multiplied by
+  // factor for the next loss
   lossScale: "f32",
   // updates since the loss scale changed or one was skipped
   goodSteps: "u32",
-  // 1 once the loss scale should have fallen below its least: no more updates
+  // 1 once the loss scale would have fallen below its minimum: no more updates
   underflow: "u32",
-  // of this bin of clipping: the norm, and what the update multiplies the gradient by
+  // of this bin of clipping: the norm, and the update's factor for the gradient
   norm: "f32",
   scale: "f32",
-  // gradients added up since the last update; 0 where each of them makes one
+  // gradients added up since the last update; 0 where every gradient makes an update
   micro: "atomic<u32>",
-  // updates that left everything as it was, since the table no longer held their rows
+  // updates that changed nothing, because the table no longer held their rows
   astray: "u32",
-  // gradients that were not added, since those of an update were all there and no update had been encoded
+  // gradients that were not added, because those of an update were complete and no update had been encoded
   missed: "u32",
-  // what the gradient is multiplied by before `scale`: what undoes the loss scale, and a power of two where `scale` alone
-  // would be less than float32 holds
+  // factor of the gradient before `scale`: it undoes the loss scale, times a power of two where `scale` alone would be below
+  // float32's range
   shrink: "f32",
-  // powers of two that the norms and the clip scale are to be multiplied by: more, or less, than float32 holds
+  // power of two to multiply the norms and the clip scale by, where float32 alone cannot hold them
   normPower: "f32",
   gradientPower: "f32",
   clipPower: "f32",
@@ -51,7 +51,7 @@ export const controlRecord = defineStruct("Control", {
 /** A field of the control record. */
 export type ControlField = keyof typeof controlRecord.fields;
 
-/** The value of the word `skip` while a replica is halted. */
+/** The value of `skip` while a replica is halted. */
 export const halted = 2;
 
 /** Bytes of one replica's records. */
@@ -59,12 +59,12 @@ export function controlBytes(plan: Plan): number {
   return controlRecord.bytes * clipBins(plan);
 }
 
-/** What a replica's records say. */
+/** The contents of a replica's records. */
 export interface ControlRecord extends ReplicaRecord {
   readonly epoch: number;
-  /** Updates since the last load that changed nothing, since their rows were not on the GPU any more. */
+  /** Updates since the last load that changed nothing, because their rows were no longer on the GPU. */
   readonly astray: number;
-  /** Gradients since the last load that were left out of a mean, since an encoder before them was never submitted. */
+  /** Gradients since the last load that a mean left out, because an encoder before them was never submitted. */
   readonly missed: number;
 }
 
@@ -100,7 +100,7 @@ export function encodeControl(
   return controlRecord.encode(records);
 }
 
-/** What every replica's records say in a copy of the control buffer. */
+/** The records of every replica in a copy of the control buffer. */
 export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): readonly ControlRecord[] {
   if (!(bytes instanceof ArrayBuffer)) {
     throw new OptionError(`a copy of the control buffer is ${show(bytes)}; it must be an ArrayBuffer`);
@@ -143,8 +143,8 @@ function wordsOf(words: Uint32Array, replica: number, stride: number): (field: C
 }
 
 /**
- * The first replica that an update left where it was, neither a step nor a skip further, though it is not halted and
- * has all its gradients; from copies of the control buffer before and after the update, `stride` words a replica.
+ * The first replica that an update left in place, without a step or a skip, although it is not halted and has all its gradients;
+ * from copies of the control buffer before and after the update, `stride` words per replica.
  */
 export function stuckReplica(
   before: Uint32Array,

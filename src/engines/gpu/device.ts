@@ -1,14 +1,14 @@
-// Getting a device, finding out what it really is, and refusing early when it is too small.
+// Gets a device, finds out what it really is, and refuses early when it is too small.
 import { DeviceError, OptionError, show } from "../../base/errors.ts";
 import { readArray, readMade, readString } from "../../base/options.ts";
 
-/** What really runs, for people and for result files. */
+/** The adapter that really runs, for people and for result files. */
 export interface AdapterDescription {
-  /** The vendor, such as "nvidia"; "" where the browser does not say. */
+  /** The vendor, such as "nvidia"; "" if the browser does not say. */
   readonly vendor: string;
-  /** The architecture, such as "ampere"; "" where the browser does not say. */
+  /** The architecture, such as "ampere"; "" if the browser does not say. */
   readonly architecture: string;
-  /** The adapter in words; "" where the browser does not say. */
+  /** The adapter's description; "" if the browser does not say. */
   readonly description: string;
   /** Whether it is an emulation on the CPU. */
   readonly software: boolean;
@@ -34,7 +34,7 @@ export function describeAdapter(info: GPUAdapterInfo | undefined): AdapterDescri
   return described(info);
 }
 
-/** {@link describeAdapter} of what a device says. */
+/** {@link describeAdapter} without its checks. */
 export function described(info: GPUAdapterInfo | undefined): AdapterDescription {
   if (!info) return { vendor: "", architecture: "", description: "", software: false };
   const { vendor, architecture } = info;
@@ -55,17 +55,17 @@ export function adapterLine(adapter: AdapterDescription): string {
   );
 }
 
-/** {@link adapterLine} of what was described here. */
+/** {@link adapterLine} of a description made here. */
 export function lineOf({ vendor, architecture, description, software }: AdapterDescription): string {
   const family = [vendor, architecture].filter(Boolean).join(" ");
   const name = description ? (family ? `${description} (${family})` : description) : family || "unnamed adapter";
   return software ? `${name}, a software adapter: it emulates a GPU on the CPU` : name;
 }
 
-/** What some kernels are faster with, or need. */
+/** Features that make some kernels faster, or that they need. */
 const wantedFeatures = ["subgroups", "shader-f16"] as const satisfies readonly GPUFeatureName[];
 
-/** @throws OptionError for anything but names. */
+/** @throws OptionError unless all are names. */
 export function readFeatures(features: readonly GPUFeatureName[]): void {
   readArray("features", features, "names of features").forEach((feature, i) => {
     readString(`features[${i}]`, feature);
@@ -131,7 +131,7 @@ export function isSoftware(device: GPUDevice): boolean {
   return described(device.adapterInfo).software;
 }
 
-/** What is known of a device's loss; `reported` settles when it is lost. */
+/** What is known about a device's loss; `reported` settles when it is lost. */
 interface Loss {
   info?: GPUDeviceLostInfo;
   readonly reported: Promise<void>;
@@ -139,7 +139,7 @@ interface Loss {
 
 const losses = new WeakMap<GPUDevice, Loss>();
 
-/** Whether and why a device was lost. One listener per device: promises would keep what listens alive as long as it. */
+/** Whether and why a device was lost. One listener per device: a promise keeps its listeners alive as long as the device. */
 export function deviceLoss(device: GPUDevice): { readonly info?: GPUDeviceLostInfo } {
   return lossOf(device);
 }
@@ -157,14 +157,14 @@ function lossOf(device: GPUDevice): Loss {
 }
 
 /**
- * Whether a device is known to be lost. Calls that fail because of a loss may fail a little before it is reported: after a
- * failure, use {@link learnLoss}.
+ * Whether a device is known to be lost. Calls may fail shortly before the loss that causes it is reported: after a failure, use
+ * {@link learnLoss}.
  */
 export function isLost(device: GPUDevice): boolean {
   return lossOf(device).info !== undefined;
 }
 
-/** Milliseconds within which a loss is reported after the failures that it causes. */
+/** Milliseconds after a failure within which the loss that caused it is reported. */
 const lossDelay = 100;
 
 /** After a failure: waits a moment for a loss of the device to be reported, and returns it; undefined if there is none. */
@@ -186,7 +186,7 @@ export function lossText({ reason, message }: GPUDeviceLostInfo): string {
   return `the GPU device was lost (${reason}: ${message})`;
 }
 
-/** Workgroups for `count` pieces of work: along x, and above the device's limit along y too. */
+/** Workgroups for `count` pieces of work: along x, and along y too above the device's limit. */
 export function grid(device: GPUDevice, count: number): [number, number] {
   const x = Math.min(count, device.limits.maxComputeWorkgroupsPerDimension);
   return [x, Math.ceil(count / x)];

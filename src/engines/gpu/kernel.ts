@@ -5,18 +5,18 @@ import { DeviceError } from "../../base/errors.ts";
 import { readMade } from "../../base/options.ts";
 import { troubleOf } from "./allocate.ts";
 
-/** How each binding of group 0 is used, in the order of the bindings; a kernel may leave numbers out. */
+/** How each binding of group 0 is used, in the order of the bindings; a kernel may skip numbers. */
 export type BindingUse = "read" | "write" | "uniform";
 
 const bufferTypes = { read: "read-only-storage", write: "storage", uniform: "uniform" } as const;
 
 export interface Kernel {
   readonly pipeline: GPUComputePipeline;
-  /** Binds buffers (whole, or parts of them) in the order of the bindings; nothing where there is none. */
+  /** Binds buffers (or parts of them) in the order of the bindings; undefined where there is none. */
   bind(buffers: readonly (GPUBuffer | GPUBufferBinding | undefined)[]): GPUBindGroup;
 }
 
-/** What has been compiled for a device, by everything that makes a kernel what it is. */
+/** Kernels compiled for a device, by everything that distinguishes them. */
 const compiled = new WeakMap<GPUDevice, Map<string, Promise<Kernel>>>();
 
 /**
@@ -48,7 +48,7 @@ async function compile(
   bindings: readonly (BindingUse | undefined)[],
   constants: Record<string, number>,
 ): Promise<Kernel> {
-  // Everything is started at once: the messages about a source are asked for only where no pipeline comes of it.
+  // Everything starts at once: messages about a source are requested only if no pipeline comes of it.
   device.pushErrorScope("validation");
   const module = device.createShaderModule({ label: source.name, code: source.code });
   const refused = troubleOf(device.popErrorScope());
@@ -89,7 +89,7 @@ async function compile(
   };
 }
 
-/** A dispatch that is ready to be encoded again and again. */
+/** A dispatch, ready to be encoded again and again. */
 export interface Dispatch {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
@@ -111,8 +111,8 @@ export function prepareLeaving(device: GPUDevice): void {
 }
 
 /**
- * Leaves a caller's pass so that a dispatch for which the caller sets no pipeline and bind group is an error, not our last kernel
- * once more.
+ * Leaves a caller's pass such that a dispatch without the caller's own pipeline and bind group is an error, not our last kernel
+ * again.
  */
 export function leavePass(device: GPUDevice, pass: GPUComputePassEncoder): void {
   prepareLeaving(device);

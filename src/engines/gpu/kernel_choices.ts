@@ -1,5 +1,5 @@
-// What was measured and pinned on a device: by what is chosen (a product's shape, the update), the names and speeds of its
-// variants. Kept in memory, and from one session to the next in a store, by adapter and by this version's kernels.
+// Measurements and pins of a device: for each choice (a product's shape, the update), the names and speeds of its variants. Kept
+// in memory, and between sessions in a store, by adapter and by this version's kernels.
 import { readMade } from "../../base/options.ts";
 import { version } from "../../base/version.ts";
 import { described, lineOf, readDevice } from "./device.ts";
@@ -10,17 +10,17 @@ export interface ChoiceStore {
   getItem(key: string): string | null;
   /** Stores a value under a key. */
   setItem(key: string, value: string): void;
-  /** Forgets a key. */
+  /** Removes a key. */
   removeItem(key: string): void;
 }
 
 /**
- * Speeds by variant: of products billions of float32 operations in a second, of the update billions of bytes moved; 0 for one
- * that the driver refused.
+ * Speeds by variant: for products billions of float32 operations per second, for the update billions of bytes moved; 0 if the
+ * driver refused it.
  */
 export type Speeds = Readonly<Record<string, number>>;
 
-/** By what is chosen. Names may be of variants that there are no more, or that this device cannot run. */
+/** By choice. Names may be those of former variants, or of ones that this device cannot run. */
 interface Known {
   readonly pins: Record<string, string>;
   readonly speeds: Record<string, Record<string, number>>;
@@ -45,14 +45,14 @@ function choicesOf(device: GPUDevice): DeviceChoices {
   return made;
 }
 
-/** A page's own storage, where it has and grants one. */
+/** The page's own storage, if it has one and may use it. */
 function pageStore(): ChoiceStore | undefined {
-  // Node may have a localStorage too, which is useless without a file of its own.
+  // Node may have a localStorage too, useless without a file of its own.
   if (!("isSecureContext" in globalThis)) return undefined;
   try {
     return globalThis.localStorage;
   } catch {
-    // Asking for it throws where the user has forbidden it; then choices are kept in memory alone.
+    // Access throws where the user has blocked storage; then choices are kept in memory only.
     return undefined;
   }
 }
@@ -72,7 +72,7 @@ function read(device: GPUDevice, store: ChoiceStore | undefined): Known {
   }
 }
 
-/** What is ours of a value; nothing where any of it is of another kind. */
+/** The value as our record; nothing if any part of it is of another kind. */
 function knownIn(value: unknown): Known {
   const { pins, speeds } = Object(value) as Record<string, unknown>;
   const known = {
@@ -89,23 +89,23 @@ export function knownOf(device: GPUDevice): Known {
   return choicesOf(device).known;
 }
 
-/** Notes something in memory and in the store. */
+/** Records a choice in memory and in the store. */
 export function note(device: GPUDevice, edit: (known: Known) => void): void {
   const choices = choicesOf(device);
   edit(choices.known);
   try {
-    // Read again: what other sessions have saved since stays, and what they have forgotten stays forgotten.
+    // Read again, so that what other sessions saved or removed in the meantime stands.
     const held = read(device, choices.store);
     edit(held);
     choices.store?.setItem(storeKey(device), JSON.stringify(held));
   } catch (error) {
-    // A full storage must not end a training run; from here on choices are kept in memory.
+    // A full storage must not end a training run; from here on choices are kept in memory only.
     choices.store = undefined;
     console.warn(`fallline: the choice of kernels could not be stored (${(error as Error).message})`);
   }
 }
 
-/** Notes measurements of what is chosen. */
+/** Records measurements of a choice. */
 export function noteSpeedsOf(device: GPUDevice, what: string, measured: Speeds): void {
   note(device, ({ speeds }) => {
     speeds[what] = { ...speeds[what], ...measured };
@@ -113,9 +113,8 @@ export function noteSpeedsOf(device: GPUDevice, what: string, measured: Speeds):
 }
 
 /**
- * Sets where a device's choices are kept from now on, beside memory: the contents of `store` are read now, and whatever is
- * measured or pinned is written to it. The default is `localStorage` on a page and nothing elsewhere; `undefined` keeps choices
- * in memory alone.
+ * Sets the store of a device's choices from now on: its contents are read now, and whatever is measured or pinned is written to
+ * it. The default is `localStorage` on a page and nothing elsewhere; `undefined` keeps choices in memory only.
  */
 export function keepChoices(device: GPUDevice, store: ChoiceStore | undefined): void {
   readDevice(device);
@@ -126,14 +125,14 @@ export function keepChoices(device: GPUDevice, store: ChoiceStore | undefined): 
   devices.set(device, { store, known: read(device, store) });
 }
 
-/** Forgets what was measured and pinned on a device, in its store too. */
+/** Forgets a device's measurements and pins, in its store too. */
 export function clear(device: GPUDevice): void {
   const choices = choicesOf(device);
   choices.known = nothing();
   choices.store?.removeItem(storeKey(device));
 }
 
-/** The fastest of some variants; none where all were refused. */
+/** The fastest of some variants; undefined if all were refused. */
 export function fastest(speeds: Speeds): string | undefined {
   return Object.entries(speeds).reduce<readonly [string | undefined, number]>(
     (best, entry) => (entry[1] > best[1] ? entry : best),

@@ -1,12 +1,12 @@
 // The shapes of the kernels that stream memory (updates, norms, sums, landscapes): how many lanes a workgroup has, and whether
-// they join what they have summed. A device runs the pinned one, else the one that measured fastest, else the default.
+// they join their sums. A device runs the pinned one, else the one that measured fastest, else the default.
 
 import { described, isSoftware } from "./device.ts";
 import { fastest, knownOf, type Speeds } from "./kernel_choices.ts";
 
-/** How kernels that stream memory are cut. */
+/** The shape of kernels that stream memory. */
 export interface StreamShape {
-  /** Whether its lanes work apart or are joined, and how many there are: "apart-8", "joined-64". */
+  /** How its lanes work, and how many there are: "apart-8", "joined-64". */
   readonly name: string;
   readonly workgroupSize: number;
   /** Whether a workgroup's lanes join their results: cheap on GPUs, but costlier than the kernel itself on an emulated one. */
@@ -18,19 +18,19 @@ const joined = (lanes: number): StreamShape => ({ name: `joined-${lanes}`, workg
 
 export const shapes: readonly StreamShape[] = [apart(4), apart(8), apart(16), joined(64), joined(128), joined(256)];
 
-/** What `pin` takes for the update. */
+/** The names that `pin` accepts for the update. */
 export const shapeNames: readonly string[] = /* @__PURE__ */ shapes.map(({ name }) => name);
 
 /** How much faster than the default a shape must be to replace it; less may be noise. */
 const clearlyFaster = 1.05;
 
-/** The most lanes of the default on a GPU. */
+/** The most lanes of the default shape on a GPU. */
 const defaultLanes = 256;
 
-/** The same on those of some vendors, as adapters name them: Adreno and Mali, which hold few large workgroups at once. */
+/** The same by vendor, as adapters name them: Adreno and Mali hold few large workgroups at once. */
 const lanesByVendor: Readonly<Record<string, number>> = { qualcomm: 64, arm: 64 };
 
-/** What the choice of a shape is kept under. */
+/** The key of the chosen shape. */
 export const updateChoice = "update";
 
 /** The shapes worth measuring, the default first. */
@@ -44,7 +44,7 @@ export function shapeCandidates(device: GPUDevice): readonly StreamShape[] {
   ];
 }
 
-/** Why a device cannot run a shape, as the end of a sentence; undefined where it can. */
+/** Why a device cannot run a shape, as the end of a sentence; undefined if it can. */
 export function whyNotShape(device: GPUDevice, { workgroupSize }: StreamShape): string | undefined {
   const most = mostLanes(device);
   return workgroupSize > most
@@ -57,23 +57,23 @@ export function mostLanes({ limits }: GPUDevice): number {
   return Math.min(limits.maxComputeInvocationsPerWorkgroup, limits.maxComputeWorkgroupSizeX);
 }
 
-/** The shape that runs if nothing was measured or pinned. */
+/** The shape without a measurement or a pin. */
 export function defaultShape(device: GPUDevice): StreamShape {
   if (!isSoftware(device)) {
-    // A GPU hides the time that memory takes behind other lanes: a chunk is soonest done by as many as a workgroup holds.
+    // A GPU hides memory latency with other lanes: a chunk is done soonest by as many as a workgroup holds.
     const { vendor } = described(device.adapterInfo);
     const most = Math.min(lanesByVendor[vendor.toLowerCase()] ?? defaultLanes, mostLanes(device));
     return (
       shapes.findLast(({ workgroupSize, barriers }) => barriers && workgroupSize <= most) ?? findShape("joined-64")!
     );
   }
-  // An emulation runs as many lanes at once as its subgroups have. With more each reads its chunk's entry and row for fewer
-  // elements, with fewer some are idle. Without the feature the size says nothing.
+  // An emulation runs as many lanes at once as its subgroups have. With more lanes, each reads its chunk's entry and row for
+  // fewer elements; with fewer, some are idle. Without the feature, the size means nothing.
   const lanes = device.features.has("subgroups") ? device.adapterInfo.subgroupMinSize : undefined;
   return shapes.find(({ workgroupSize, barriers }) => !barriers && workgroupSize === lanes) ?? findShape("apart-8")!;
 }
 
-/** The shape that optimizers made from now on have. */
+/** The shape of optimizers made from now on. */
 export function streamShape(device: GPUDevice): StreamShape {
   return pinnedShape(device) ?? measuredShape(device) ?? defaultShape(device);
 }
@@ -101,7 +101,7 @@ export function findShape(name: string): StreamShape | undefined {
   return shapes.find((shape) => shape.name === name);
 }
 
-/** A store may hold what another version or device has run. */
+/** A store may hold the shapes of another version or device. */
 function runnable(device: GPUDevice, name: string | undefined): StreamShape | undefined {
   const shape = name === undefined ? undefined : findShape(name);
   return shape && whyNotShape(device, shape) === undefined ? shape : undefined;

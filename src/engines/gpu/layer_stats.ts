@@ -1,15 +1,14 @@
-// The norms of layer statistics on the host: sums of squares that updates leave chunk by chunk (shaders/modifiers/layer_stats.wgsl),
-// joined to norms of tensors.
+// Joins the sums of squares that updates store chunk by chunk (shaders/modifiers/layer_stats.wgsl) into the norms of tensors.
 import { defineStruct } from "../../base/struct.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
 import type { FiledSums } from "../stages/stage.ts";
 import { type ChunkNumbers, chunksOf } from "./chunks.ts";
 
-/** What the update of a chunk files: sums of squares of the gradient as the rule took it, the parameters before, the change. */
+/** Sums of squares over a chunk, stored by its update: of the gradient as the rule took it, the parameters before, the change. */
 export const layerStruct = /* @__PURE__ */ defineStruct("Sum", { gradient: "vec2f", weight: "vec2f", change: "vec2f" });
 
-/** What joins the two: elements were multiplied by 2^47 or by 2^-72 before they were squared. */
+/** Joins the two: elements were multiplied by 2^47 or by 2^-72 before squaring. */
 const low = 2 ** -94;
 const high = 2 ** 144;
 
@@ -40,5 +39,5 @@ function layersOf(
     });
 }
 
-/** What layer statistics file, and what they make of it. */
+/** The sums of layer statistics, and the function that joins them. */
 export const layerSums: FiledSums = { struct: layerStruct, layers: layersOf };

@@ -1,5 +1,5 @@
-// What the host knows of the GPU's progress: what was encoded, what was submitted, and what copies of the control buffer have
-// reported. Encoders may be dropped or come late and steps may be skipped, so it keeps bounds, and learns what was lost.
+// The host's knowledge of the GPU's progress: from what was encoded, what was submitted, and copies of the control buffer.
+// Encoders may be dropped or late and steps skipped, so it keeps bounds, and learns what was lost.
 
 import { DeviceError, OptionError } from "../../base/errors.ts";
 import type { Hypers } from "../../optimizer/hypers.ts";
@@ -11,61 +11,60 @@ import type { ControlRecord } from "./control.ts";
 import { mostSlots, RowRing, ringSlots } from "./row_ring.ts";
 
 /**
- * Steps before the next one whose rates `set` replaces too, where that many may have been encoded and never submitted; eight
- * times as many as were encoded since the last `set`, if that is more. More than that would make it expensive to set a rate at
- * every step.
+ * Steps before the next one whose rates `set` also replaces, if that many may have been encoded and never submitted; eight times
+ * the number encoded since the last `set`, if that is more. A larger reach would make it expensive to set a rate at every step.
  */
 const setReach = 32;
 
-/** The same where steps may have been skipped without a report. */
+/** The same if steps may have been skipped without a report. */
 const skipReach = 256;
 
-/** `step()` reads the control buffer back each so many steps, without waiting, to learn of skips. */
+/** `step()` reads the control buffer back every so many steps, without waiting, to learn of skips. */
 const reportInterval = 64;
 
-/** How far one replica has come, as far as the host knows. */
+/** One replica's progress, as far as the host knows. */
 interface ReplicaState {
-  /** The step that the next update makes, unless some before it were skipped or never submitted. */
+  /** The step of the next update, unless some before it were skipped or never submitted. */
   next: number;
-  /** The last state of the GPU that was reported; it is at least so far by now. */
+  /** The last reported state of the GPU, which may be further by now. */
   reported: { step: number; skipped: number };
   /** Updates encoded since the last load. */
   encoded: number;
-  /** What was encoded when the last copy was submitted that we know the place of. */
+  /** {@link encoded} when the last copy of a known place was submitted. */
   placed: number;
-  /** When hypers changed last: the step that was to be next, updates by then with skipped ones, and {@link encoded}. */
+  /** The last change of hypers: the step expected next, updates by then including skipped ones, and {@link encoded}. */
   changed: Change & { step: number };
   /** Updates and gradients that were lost, as far as reported. */
   lost: { astray: number; missed: number };
-  /** Updates that `step` submitted; each of them became a step or a skip, or was lost. */
+  /** Updates submitted by `step`; each became a step or a skip, or was lost. */
   submitted: number;
-  /** How far the replica was when it was last looked at whether all of these had run. */
+  /** The replica's progress at the last check that all of these had run. */
   checked: { ran: number; submitted: number };
-  /** Whether the replica makes no steps. */
+  /** Whether the replica takes no steps. */
   halted: boolean;
-  /** Why it makes no more steps, once that is reported. */
+  /** Why it takes no more steps, once that is reported. */
   underflow: string | undefined;
   readonly rowRing: RowRing;
 }
 
-/** How much was encoded when a copy of the control buffer was submitted: what it reports is of everything before. */
+/** How much was encoded when a copy of the control buffer was submitted: the copy reports on everything before. */
 export interface Place {
   readonly epoch: number;
   readonly gradients: number;
   readonly unsure: number;
   /** By replica. */
   readonly encoded: readonly number[];
-  /** By replica, what `step` had submitted. */
+  /** By replica, the updates submitted by `step`. */
   readonly submitted: readonly number[];
   /** Gradients added up by then, where the host can know. */
   readonly micro: number | undefined;
 }
 
-/** What a call of `encode` or `step` is to encode. */
+/** What a call of `encode` or `step` must encode. */
 export interface Order {
-  /** Whether the update comes if all that was encoded is submitted. */
+  /** Whether the update follows if everything encoded is submitted. */
   readonly full: boolean;
-  /** Whether the GPU is asked before and after the gradient is added up, since the host cannot know. */
+  /** Whether the GPU decides, before and after the gradient is added, since the host cannot know. */
   readonly asksGpu: boolean;
 }
 
@@ -78,30 +77,30 @@ const refusedMessage =
 export class Ledger {
   /** Updates encoded. */
   updates = 0;
-  /** How many checkpoints were loaded: reports from before the last one are old. */
+  /** Checkpoints loaded so far: reports from before the last one are stale. */
   epoch = 0;
   readonly replicas: readonly ReplicaState[];
   readonly #plan: Plan;
-  /** Calls of `encode` per encoder or pass, which reveal a caller who never submits. */
+  /** Calls of `encode` per encoder or pass, which expose a caller who never submits. */
   readonly #calls = new WeakMap<object, number>();
   readonly #mostCalls: number;
-  /** Gradients added up since the last update, if all that was encoded is submitted; the GPU counts for itself. */
+  /** Gradients added up since the last update, if everything encoded is submitted; the GPU keeps its own count. */
   #micro = 0;
   /** Calls of `encode` and `step`. */
   #gradients = 0;
-  /** What {@link updates} was at the last change of hypers. */
+  /** {@link updates} at the last change of hypers. */
   #updatesAtChange = 0;
-  /** Calls of `encode` that may or may not have been submitted, since the last copy that showed it. */
+  /** Calls of `encode` that may not have been submitted, since the last copy that showed it. */
   #unsure = 0;
-  /** Of those, the ones without an `await` between them. */
+  /** Those of them without an `await` in between. */
   #unsureInTurn = 0;
-  /** What {@link #gradients} was at the last copy that we know the place of. */
+  /** {@link #gradients} at the last copy of a known place. */
   #gradientsPlaced = 0;
-  /** What the next call is to say. */
+  /** The error that the next call throws. */
   #trouble: DeviceError | undefined;
-  /** Whether what rules carry depends on skips that were not reported yet, and so where hypers change. */
+  /** Whether the values that rules carry depend on unreported skips, and so on where hypers change. */
   readonly #carriesOn: boolean;
-  /** Whether the next step is to report how many were skipped before it. */
+  /** Whether the next step must report how many were skipped before it. */
   #asks = false;
 
   constructor(queue: GPUQueue, table: GPUBuffer, plan: Plan, hypers: Hypers) {
@@ -120,7 +119,7 @@ export class Ledger {
     return pastOf(this.replicas[replica]!.rowRing.sources, step);
   }
 
-  /** Before `encode` into a target whose submission is the caller's business. */
+  /** Before `encode` into a target that the caller submits. */
   mustTake(target: Target): void {
     const calls = this.#calls.get(target) ?? 0;
     if (calls >= this.#mostCalls) {
@@ -136,7 +135,7 @@ export class Ledger {
     }
   }
 
-  /** After it. */
+  /** After `encode`. */
   noteEncoded(target: Target): void {
     this.#calls.set(target, (this.#calls.get(target) ?? 0) + 1);
     if (this.#unsureInTurn === 0) queueMicrotask(this.#endTurn);
@@ -148,7 +147,7 @@ export class Ledger {
     this.#unsureInTurn = 0;
   };
 
-  /** What was encoded into a target has been submitted. */
+  /** Everything encoded into a target has been submitted. */
   markSubmitted(target: Target): void {
     const calls = this.#calls.get(target) ?? 0;
     this.#calls.delete(target);
@@ -159,19 +158,19 @@ export class Ledger {
   /**
    * Counts one more gradient, and provides the rows of its update if it makes one.
    *
-   * @param submits Whether what is encoded is submitted at once.
+   * @param submits Whether the gradient is submitted at once.
    */
   order(submits: boolean): Order {
     mustStep(this.replicas);
     const { accumulate } = this.#plan;
     const full = this.#micro + 1 === accumulate;
-    // Encoders may have been dropped, or still come: only the GPU knows when the gradients of an update are complete.
+    // Encoders may have been dropped, or may still come: only the GPU knows when an update's gradients are complete.
     const asksGpu = submits && accumulate > 1 && this.#unsure > 0;
     if (full || asksGpu) this.#provide(full);
     return { full, asksGpu };
   }
 
-  /** After what was ordered is encoded. */
+  /** After the order is encoded. */
   noteGradient({ full }: Order): void {
     this.#micro = full ? 0 : this.#micro + 1;
     this.#gradients++;
@@ -182,19 +181,19 @@ export class Ledger {
     return this.#plan.accumulate === 1 || this.#unsure === 0;
   }
 
-  /** After an update was submitted that runs unless the device refuses it. */
+  /** After the submission of an update, which runs unless the device refuses it. */
   noteStep(): void {
     for (const replica of this.replicas) if (!replica.halted) replica.submitted++;
   }
 
-  /** Whether a step is to come with a copy of the control buffer, made before or after it. */
+  /** Whether a step must come with a copy of the control buffer, made before or after it. */
   copyWithStep(): "before" | "after" | undefined {
     if (this.#asks) return "before";
     const reports = this.#plan.skipNonFinite || this.#unsure > 0;
     return reports && this.#micro === 0 && this.updates % reportInterval === 0 ? "after" : undefined;
   }
 
-  /** After it was submitted. */
+  /** After the copy was submitted. */
   noteCopy(): void {
     this.#asks = false;
   }
@@ -202,7 +201,7 @@ export class Ledger {
   /**
    * Makes sure that the rows of the update about to be encoded are there.
    *
-   * @param full Whether it is made if all that was encoded is submitted; else the GPU may find that it is.
+   * @param full Whether the update follows if everything encoded is submitted; else the GPU may find that it does.
    */
   #provide(full: boolean): void {
     const running = this.replicas.filter(({ halted, underflow }) => !halted && underflow === undefined);
@@ -219,7 +218,7 @@ export class Ledger {
     this.updates++;
   }
 
-  /** The step that the GPU is at by now at least. */
+  /** The least step that the GPU has reached by now. */
   #floor({ next, reported }: ReplicaState): number {
     return this.#plan.skipNonFinite ? reported.step : Math.max(reported.step, next - this.#unsure);
   }
@@ -228,7 +227,7 @@ export class Ledger {
     return this.replicas.some((replica) => replica.next !== this.#floor(replica));
   }
 
-  /** Makes the rows that may still be taken again: something that they hold has changed. */
+  /** Remakes the rows that the GPU may still read: their contents have changed. */
   expire(): void {
     const reach = Math.max(this.#plan.skipNonFinite ? skipReach : setReach, 8 * (this.updates - this.#updatesAtChange));
     this.#updatesAtChange = this.updates;
@@ -238,8 +237,8 @@ export class Ledger {
   }
 
   /**
-   * Before hypers change: what rules carried up to the next step stays as it is. Where steps were skipped or dropped without a
-   * report that step comes earlier, and what is carried into those between depends on it, so the GPU will be asked where it is.
+   * Before hypers change: the values that rules carried up to the next step stay. After unreported skips or drops that step comes
+   * earlier, and the values carried into the steps between depend on it, so the GPU will be asked where it is.
    */
   settle(): void {
     for (const replica of this.replicas) {
@@ -251,8 +250,8 @@ export class Ledger {
   }
 
   /**
-   * How many updates a group has made depends on the step at which it is frozen or thawed, and what it carries on the step of a
-   * change.
+   * How many updates a group has made depends on the step at which it is frozen or thawed; the values it carries depend on the
+   * step of a change.
    */
   refreeze(): void {
     for (const { rowRing, next, changed } of this.replicas) {
@@ -279,9 +278,9 @@ export class Ledger {
   }
 
   /**
-   * What a copy of the control buffer will report that is submitted now.
+   * The place of a copy of the control buffer that is submitted now.
    *
-   * @param before Whether it is copied before the step that was encoded last.
+   * @param before Whether the copy is made before the step that was encoded last.
    */
   place(before = false): Place {
     const last = Number(before);
@@ -295,7 +294,7 @@ export class Ledger {
     };
   }
 
-  /** Learns from a copy of the control buffer; with its place also what was dropped before it. */
+  /** Learns from a copy of the control buffer; if its place is given, also what was dropped before it. */
   learn(records: readonly ControlRecord[], place?: Place): void {
     const placed = place !== undefined && place.epoch === this.epoch && place.gradients >= this.#gradientsPlaced;
     records.forEach((record, r) => {
@@ -306,10 +305,10 @@ export class Ledger {
       const { changed, rowRing, reported } = replica;
       this.#learnLosses(replica, record);
       const encoded = placed && place.encoded[r]! >= replica.placed ? place.encoded[r]! : undefined;
-      // Nor do those that are older than what was reported since.
+      // Nor do copies older than the last report.
       const total = reported.step + reported.skipped;
       if (step + skipped < total || (step + skipped === total && encoded === undefined)) return;
-      // What was encoded before a copy of a known place and is not in it was skipped, or dropped.
+      // Anything encoded before a copy of a known place, and not counted in it, was skipped or dropped.
       const delay =
         encoded === undefined ? skipped - reported.skipped : replica.next - (step + replica.encoded - encoded);
       replica.next = Math.max(step, replica.next - delay);
@@ -323,13 +322,13 @@ export class Ledger {
           if (from !== undefined) rowRing.expire(from);
         }
       }
-      // Before hypers changed, so that they changed before an earlier step.
+      // Before the change of hypers, which therefore took effect at an earlier step.
       if (delay > 0 && isBefore(changed)) {
         changed.step = Math.max(step, changed.step - delay);
         for (const source of rowRing.sources) source.settle(changed.step);
         rowRing.expire(changed.step);
       }
-      // The ring is ahead of the GPU, because of skips or dropped encoders: back to where the GPU is.
+      // Skips or dropped encoders have left the ring ahead of the GPU: move it back to where the GPU is.
       if (rowRing.fallBack(step) && encoded === undefined) {
         for (const source of rowRing.sources) source.fallBack(step);
         replica.next = step;
@@ -343,7 +342,7 @@ export class Ledger {
     }
   }
 
-  /** Keeps for the next call the error about updates and gradients that were lost. */
+  /** Keeps the error about lost updates and gradients for the next call. */
   #learnLosses(replica: ReplicaState, { astray, missed }: ControlRecord): void {
     const updates = astray - replica.lost.astray;
     const gradients = missed - replica.lost.missed;
@@ -360,9 +359,9 @@ export class Ledger {
   }
 
   /**
-   * A step that the device refuses throws nothing and changes nothing. But each step that runs counts, as made or as skipped.
+   * A step that the device refuses throws nothing and changes nothing. But every step that runs is counted, as made or as skipped.
    *
-   * @throws DeviceError where some that were submitted before a copy did not run; once for each of them.
+   * @throws DeviceError if some that were submitted before a copy did not run; once for each.
    */
   mustHaveRun(records: readonly ControlRecord[], { submitted, micro }: Place): void {
     let missing = 0;
@@ -370,7 +369,7 @@ export class Ledger {
       const replica = this.replicas[r]!;
       const { checked } = replica;
       const due = submitted[r]! - checked.submitted;
-      // Copies from before a load, or older than the last look.
+      // Copies from before a load, or older than the last check.
       if (epoch !== this.epoch || due < 0) return;
       const ran = step + skipped + astray;
       replica.checked = { ran, submitted: submitted[r]! };
@@ -389,7 +388,7 @@ export class Ledger {
   }
 }
 
-/** A replica that begins at a step, with nothing under way. */
+/** A replica that starts at a step, with nothing under way. */
 function newState({ step, skipped }: Pick<Clock, "step" | "skipped">, submitted: number) {
   return {
     next: step,

@@ -1,5 +1,5 @@
-// The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are
-// needed. After creation, a step allocates nothing and asks the host for nothing but a stretch of table rows now and then.
+// The WebGPU optimizer: every tensor of every group of a rule in one dispatch, with the sums before it where they are needed.
+// After creation, a step allocates nothing and needs from the host only a stretch of table rows now and then.
 
 import { OptionError, show } from "../../base/errors.ts";
 import { readChoice } from "../../base/options.ts";
@@ -57,7 +57,7 @@ export interface GpuOptimizer extends Optimizer {
   /** Whether `destroy` was called. */
   readonly destroyed: boolean;
   /**
-   * Where in the control buffer a field of a replica (default: the first) is, in words of 4 bytes: `"step"`, a u32, the updates
+   * The place in the control buffer of a replica's field (default: the first), in words of 4 bytes: `"step"`, a u32, the updates
    * made; `"skip"`, a u32 that is 2 while the replica is halted; `"lossScale"`, an f32, the factor for the next loss.
    */
   controlIndex(field: ControlField, where?: InReplica): number;
@@ -70,15 +70,14 @@ export interface GpuOptimizer extends Optimizer {
    *
    * The update takes the rates of the GPU's own step when it runs, so encoders may be submitted in any order, and one that is
    * never submitted uses up no step. The table holds 5,120 steps (512 and more with hundreds of groups or replicas): an update
-   * that runs when its step is no longer among them, after so many encoders that were dropped or are submitted at once, or that
-   * many unreported skips, changes nothing, and the next `step`, `encode`, `stats`, `read`, `saveCheckpoint` or `observeControl`
-   * throws a DeviceError that says how many there were; what is encoded after that is correct again. To lose none, `await
-   * stats()` after dropping encoders. With `accumulate` the GPU counts the gradients, so an update always has the right number of
-   * them. If an encoder was dropped and nothing was reported since, one gradient may be left out, which is reported in the same
-   * way.
+   * whose step is no longer among them, after that many dropped encoders, updates submitted at once or unreported skips, changes
+   * nothing, and the next `step`, `encode`, `stats`, `read`, `saveCheckpoint` or `observeControl` throws a DeviceError with their
+   * number; updates encoded after that are correct again. To lose none, `await stats()` after dropping encoders. With
+   * `accumulate` the GPU counts the gradients, so an update always has the right number of them. After a dropped encoder, until
+   * the next report, one gradient may be left out, which is reported in the same way.
    *
-   * Rules that carry values from step to step (asgd its rate) apply a `set` late by the skips and dropped encoders that are not
-   * reported yet, until `step`, `read` or `stats` learns of them.
+   * In rules that carry values from step to step (asgd its rate), a `set` takes effect late by the number of unreported skips and
+   * dropped encoders, until `step`, `read` or `stats` learns of them.
    *
    * @throws OptionError for a target that is neither an encoder nor a pass; if a hyper's schedule leaves its range at this step;
    * when more than 2,048 updates (256 and more with hundreds of groups or replicas) are encoded into one encoder or pass, or more
@@ -88,7 +87,7 @@ export interface GpuOptimizer extends Optimizer {
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
    * Marks everything encoded into `target` as submitted. This is optional: it allows a loop without an `await` to encode and
-   * submit any number of updates, and if encoders were dropped elsewhere, it tells the host more precisely how far the GPU is.
+   * submit any number of updates, and if encoders were dropped elsewhere, the host learns more precisely how far the GPU is.
    */
   markSubmitted(target: GPUCommandEncoder | GPUComputePassEncoder): void;
   /**
@@ -115,8 +114,8 @@ export function createOptimizer(device: GPUDevice, tensors: Tensors, config: Opt
 }
 
 /**
- * As {@link createOptimizer}, in a shape of the kernels that need not be the one chosen for the device, and with arenas in pages
- * of so many elements; its `params` and `gradients` are the first ones.
+ * Like {@link createOptimizer}, in a given shape of the kernels instead of the one chosen for the device, and with arenas in
+ * pages of so many elements; `params` and `gradients` are the first ones.
  */
 export async function createShaped(
   device: GPUDevice,
@@ -172,7 +171,7 @@ export async function createShaped(
   try {
     const [stages, stock] = await together([compiling, stocking]);
     const { made, buffers } = await allocate(device, purpose, (create) => {
-      // What steps need to learn of skips, so that they make nothing as a rule.
+      // Steps use these to learn of skips, so that they rarely create anything.
       const reports = plan.skipNonFinite
         ? create("control", stagingBytes(control.byteLength), undefined, "readback")
         : undefined;
@@ -188,7 +187,7 @@ export async function createShaped(
   }
 }
 
-/** What only an optimizer on the GPU has. */
+/** The part that only an optimizer on the GPU has. */
 function engineOf(plan: Plan, store: BufferStore, locate: Locate): Omit<GpuOptimizer, keyof Optimizer> & Engine {
   const { device, ledger, made } = store;
   return {

@@ -1,6 +1,6 @@
 // Reading GPU memory without waiting for it: a copy is encoded into a small mappable buffer, and its bytes arrive later as a
-// promise, while further work is already submitted. A submission that the device refuses throws nothing and leaves what was there
-// before, so every readback proves that its own submission ran: the queue writes a mark after the bytes, and the submission
+// promise, while further work is already submitted. A submission that the device refuses throws nothing and leaves the old bytes
+// in place, so every readback proves that its own submission ran: the queue writes a mark after the bytes, and the submission
 // clears it.
 import { DeviceError, type FalllineError } from "../../base/errors.ts";
 import { createBuffer, failureOf, type Trouble, watched, wordsOf } from "./allocate.ts";
@@ -31,7 +31,7 @@ export class Staging {
     this.buffer = buffer;
   }
 
-  /** Encodes the proof that what else this encoder holds has run; once for each time that the bytes are taken. */
+  /** Encodes the proof that the rest of this encoder has run; once each time the bytes are taken. */
   mark(encoder: GPUCommandEncoder): void {
     if (this.#used === markCount) {
       this.#device.queue.writeBuffer(this.buffer, this.#bytes, new Uint32Array(markCount).fill(unset));
@@ -49,7 +49,7 @@ export class Staging {
   }
 
   /**
-   * What `read` takes out of the bytes, once the submission that was marked and mapped last has run.
+   * The result of `read` on the bytes, once the submission that was marked and mapped last has run.
    *
    * @param trouble The device's message about it, if there is one.
    * @throws DeviceError if it did not run, or the bytes are gone.
@@ -103,7 +103,7 @@ function refusalOf({ refusal }: Trouble): DeviceError {
   });
 }
 
-/** Staging buffers of one size, which are used again and again. */
+/** Staging buffers of one size, for repeated use. */
 export class ReadbackPool {
   readonly #device: GPUDevice;
   readonly #bytes: number;
@@ -113,8 +113,8 @@ export class ReadbackPool {
   #mostFree: number;
 
   /**
-   * @param reserved Buffers of {@link stagingBytes} bytes that were made ahead of time; the pool owns them from now on.
-   * @param mostFree How many it keeps that are not in flight.
+   * @param reserved Buffers of {@link stagingBytes} bytes made ahead of time; the pool owns them from now on.
+   * @param mostFree How many idle buffers it keeps.
    */
   constructor(
     device: GPUDevice,
@@ -153,7 +153,7 @@ export class ReadbackPool {
     return staging;
   }
 
-  /** Takes one back that is no longer in flight, or was not used. */
+  /** Takes back a buffer that is no longer in flight, or was not used. */
   release(staging: Staging): void {
     if (!this.#all.has(staging)) return;
     if (this.#free.length < this.#mostFree) this.#free.push(staging);
@@ -165,13 +165,13 @@ export class ReadbackPool {
     staging.destroy();
   }
 
-  /** Keeps none from now on: what is in flight arrives, and is gone after that. */
+  /** Keeps none from now on: buffers in flight arrive, and are then destroyed. */
   retire(): void {
     this.#mostFree = 0;
     for (const staging of this.#free.splice(0)) this.#drop(staging);
   }
 
-  /** The bytes of the submission that was marked last and was just made; the staging buffer is free again after that, and gone where it failed. */
+  /** The bytes of the submission just marked and made; the staging buffer is free again after that, or destroyed if it failed. */
   collect(staging: Staging): Promise<ArrayBuffer> {
     staging.map();
     return this.#collect(staging, (bytes) => bytes.slice(0, this.#bytes), Promise.resolve({}));
@@ -189,10 +189,10 @@ export class ReadbackPool {
   }
 
   /**
-   * Encodes and submits at once; resolves to what `read` takes out of the bytes that were copied, which are gone afterwards,
-   * once everything that was encoded has run. `submitted` is called right after it was submitted.
+   * Encodes and submits at once; resolves to the result of `read` on the copied bytes, which are gone afterwards, once everything
+   * encoded has run. `submitted` is called right after the submission.
    *
-   * @throws DeviceError where it did not run or cannot be read; what `encode` throws, and nothing is submitted then.
+   * @throws DeviceError if it did not run or cannot be read; anything that `encode` throws, before which nothing is submitted.
    */
   async submit<T>(
     encode: (encoder: GPUCommandEncoder, into: GPUBuffer) => void,
@@ -210,7 +210,7 @@ export class ReadbackPool {
       submitted?.();
       staging.map();
     });
-    // Somebody waits for it.
+    // Somebody is waiting for it.
     if (staging && !thrown) return nudged(device, this.#collect(staging, read, trouble));
     if (staging) this.release(staging);
     throw await failureOf(device, readbackOf(this.#bytes), await trouble, thrown);
@@ -223,12 +223,12 @@ export class ReadbackPool {
   }
 }
 
-/** Bytes of staging buffers that are kept for later readbacks of as many bytes. */
+/** Bytes of staging buffers kept for later readbacks of the same size. */
 const mostKept = 2 ** 24;
 
 /**
- * Keeps the staging buffers of readbacks, one of each size, the first ones that fit: to make one and to clear it takes as long as
- * to copy into it.
+ * Keeps the staging buffers of readbacks, one of each size, the first ones that fit: making and clearing one takes as long as
+ * copying into it.
  */
 export class KeptStaging {
   readonly #device: GPUDevice;
@@ -267,23 +267,23 @@ export interface CopySource {
   readonly bytes: number;
 }
 
-/** Bytes of the largest staging buffer, marks included: what every device allows. Larger ones are hard to place and to map. */
+/** Bytes of the largest staging buffer, marks included: every device allows as much. Larger ones are hard to place and to map. */
 const largestStaging = 2 ** 28;
 
-/** A copy of one submission. */
+/** A part copied by one submission. */
 interface Piece extends CopySource {
-  /** Where it is in the staging buffer, in bytes. */
+  /** Its place in the staging buffer, in bytes. */
   readonly at: number;
-  /** Where the host has it. */
+  /** Its place on the host. */
   readonly into: Uint8Array;
 }
 
 /**
- * Copies several parts to the host as they are now: in one submission, or where they are more than a buffer holds in several
- * that follow each other.
+ * Copies several parts to the host as they are now: in one submission, or in several consecutive ones where a buffer cannot hold
+ * them all.
  *
- * @param before Encodes what is to run before them in the first submission, so that nothing is read if that did not run.
- * @param kept Where staging buffers come from, and stay; without it they are made and destroyed.
+ * @param before Encodes work that precedes them in the first submission, so that nothing is read if it did not run.
+ * @param kept The source of staging buffers, which stay there; without it they are made and destroyed.
  * @throws DeviceError where the device refuses a submission or is lost.
  */
 export async function readParts(

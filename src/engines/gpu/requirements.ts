@@ -9,7 +9,7 @@ import { boundBytes } from "./chunks.ts";
 import { requireBuffer, requireLimit } from "./device.ts";
 import { tableBytes } from "./row_ring.ts";
 
-/** What cannot be done with external buffers. */
+/** Refuses what external buffers cannot do. */
 export function checkExternal({ replicas }: Plan, segments: readonly Segment[]): void {
   refuseOverlaps(segments);
   for (const { name, external } of segments) {
@@ -30,7 +30,7 @@ export function checkExternal({ replicas }: Plan, segments: readonly Segment[]):
   }
 }
 
-/** After something was refused: which of the caller's buffers the device cannot bind, if any. */
+/** After a refusal: which of the caller's buffers the device cannot bind, if any. */
 export async function refusedBuffer(device: GPUDevice, segments: readonly Segment[]): Promise<OptionError | undefined> {
   const layout = device.createBindGroupLayout({
     entries: [{ binding: 0, visibility: GPUShaderStage.COMPUTE, buffer: { type: "storage" } }],
@@ -74,7 +74,7 @@ function refuseOverlaps(segments: readonly Segment[]): void {
   }
 }
 
-/** @throws DeviceError that names the limit of the device that does not suffice. */
+/** @throws DeviceError that names the limit of the device that is too low. */
 export function requireDevice(
   device: GPUDevice,
   plan: Plan,

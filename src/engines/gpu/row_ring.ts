@@ -1,5 +1,5 @@
-// The rows of one replica that are on the GPU (shaders/table.wgsl): a ring of slots that the host fills ahead of the steps, and
-// a short ring near the last step that is known to have run, for when encoders were dropped.
+// One replica's rows on the GPU (shaders/table.wgsl): a ring of slots that the host fills ahead of the steps, and a short ring
+// near the last step known to have run, for dropped encoders.
 import type { Hypers } from "../../optimizer/hypers.ts";
 import type { Plan, RuleSet } from "../../optimizer/plan.ts";
 import { RowSource, rowCount, tableColumns } from "../../optimizer/table.ts";
@@ -9,12 +9,12 @@ function rowNumbers(plan: Plan, ruleSet: RuleSet): number {
   return tableColumns(plan, ruleSet).length * rowCount(ruleSet);
 }
 
-/** Words of a slot: which step's it is, then the rows of every rule set's groups. */
+/** Words of a slot: the number of its step, then the rows of every rule set's groups. */
 export function slotWords(plan: Plan): number {
   return 1 + plan.ruleSets.reduce((sum, ruleSet) => sum + rowNumbers(plan, ruleSet), 0);
 }
 
-/** Where in a slot the rows of a rule set begin, in words. */
+/** The start of a rule set's rows in a slot, in words. */
 export function rowOffset(plan: Plan, index: number): number {
   return 1 + plan.ruleSets.slice(0, index).reduce((sum, ruleSet) => sum + rowNumbers(plan, ruleSet), 0);
 }
@@ -22,12 +22,12 @@ export function rowOffset(plan: Plan, index: number): number {
 /** The most slots of the ring ahead. */
 export const mostSlots = 5120;
 
-/** Slots of the ring ahead: 5,120, or fewer (but 512) where many groups and replicas would make the table larger than 2 MiB. */
+/** Slots of the ring ahead: 5,120, or fewer (at least 512) where many groups and replicas would make the table exceed 2 MiB. */
 export function ringSlots(plan: Plan): number {
   return Math.min(mostSlots, 2 * Math.max(256, Math.floor(2 ** 20 / (4 * slotWords(plan) * plan.replicas))));
 }
 
-/** Slots of the ring near the last step known. */
+/** Slots of the ring near the last known step. */
 export const nearSlots = 128;
 
 /** Bytes of the table: each replica's two rings. */
@@ -35,7 +35,7 @@ export function tableBytes(plan: Plan): number {
   return 4 * plan.replicas * (ringSlots(plan) + nearSlots) * slotWords(plan);
 }
 
-/** A ring of slots, and which steps' rows are in it as the hypers are now: `begin` to `end` (exclusive). */
+/** A ring of slots, and the steps whose rows it holds for the current hypers: `begin` to `end` (exclusive). */
 interface Ring {
   /** Its first slot. */
   readonly at: number;
@@ -44,29 +44,29 @@ interface Ring {
   end: number;
 }
 
-/** How long what rules carry is kept for steps that the GPU may still be at, in steps before those that the ring holds. */
+/** How long the values that rules carry are kept for steps that the GPU may still be at, in steps before those of the ring. */
 const memory = 2 ** 16;
 
-/** Steps whose rows are made at once: at first. */
+/** Steps whose rows are made together, at first. */
 const firstStretch = 32;
 
-/** And after hypers changed: that of the next step, and of one more where gradients add up. */
+/** The same after a change of hypers: the next step, and one more where gradients add up. */
 const leastStretch = ({ accumulate }: Plan) => (accumulate > 1 ? 2 : 1);
 
 /**
- * Stretches double as long as nothing is set, so that setting a hyper at every step stays cheap and a fixed schedule needs a
- * refill every 2,048 steps.
+ * Stretches double while nothing is set, so that setting a hyper at every step stays cheap and a fixed schedule needs a refill
+ * only every 2,048 steps.
  */
 export class RowRing {
   /** By rule set. */
   readonly sources: readonly RowSource[];
   readonly #queue: GPUQueue;
   readonly #buffer: GPUBuffer;
-  /** By rule set: where its rows begin in a slot, in words. */
+  /** By rule set: the start of its rows in a slot, in words. */
   readonly #offsets: readonly number[];
   readonly #words: number;
   readonly #leastStretch: number;
-  /** Slots of the least stretch, to be written again and again. */
+  /** Slots of the shortest stretch, for repeated use. */
   readonly #few: Slots;
   readonly #ahead: Ring;
   readonly #near: Ring;
@@ -86,7 +86,7 @@ export class RowRing {
     this.#near = { at: first + size, size: nearSlots, begin: 0, end: 0 };
   }
 
-  /** Rows from `step` on must be made again, and no row before it matches the current hypers. */
+  /** Rows from `step` on must be remade, and no row before it matches the current hypers. */
   expire(step: number): void {
     const ring = this.#ahead;
     ring.begin = Math.min(step, ring.end);
@@ -106,7 +106,7 @@ export class RowRing {
     this.#stretch = firstStretch;
   }
 
-  /** Moves the ring back to a step before its beginning; returns whether it had to. */
+  /** Moves the ring back to a step before its first; returns whether it had to. */
   fallBack(step: number): boolean {
     const ring = this.#ahead;
     if (step >= ring.begin) return false;
@@ -118,11 +118,10 @@ export class RowRing {
   }
 
   /**
-   * Makes sure that the rows of the next update are there when the next submission runs. The GPU may be anywhere from `floor`
-   * to `step`: the ring ahead holds the rows of both if it can, else the one near `floor` has those of `floor` to
-   * `floor + reach`.
+   * Makes sure that the rows of the next update are there when the next submission runs. The GPU may be anywhere from `floor` to
+   * `step`: the ring ahead holds the rows of both if it can; else the one near `floor` holds those of `floor` to `floor + reach`.
    *
-   * @param spare Also that of the step after `step`, if it has one.
+   * @param spare Whether to include the step after `step`, if there is one.
    */
   provide(step: number, floor: number, reach: number, spare: boolean): void {
     const ring = this.#ahead;
@@ -133,12 +132,12 @@ export class RowRing {
   #fill(step: number, floor: number): void {
     const ring = this.#ahead;
     const most = Math.min(this.#stretch, 2048, ring.size / 2);
-    // As long as there is room, no row that may still be needed is overwritten.
+    // While there is room, no row that may still be needed is overwritten.
     const room = floor + ring.size - step;
     const to = step + (room > 1 ? Math.min(most, room) : most);
     let from = Math.max(ring.end, to - ring.size);
     let stretch = this.#rows(from, to);
-    // Hypers set since need not be in range in the past.
+    // Hypers set since then need not be in range for past steps.
     while (stretch.end < step) {
       from = stretch.end + 1;
       stretch = this.#rows(from, to);
@@ -157,7 +156,7 @@ export class RowRing {
   #fillNear(floor: number, reach: number): void {
     const ring = this.#near;
     if (floor < ring.begin || floor > ring.end) {
-      // The GPU takes a row of this ring before one of the other: none may be left that a later change does not find.
+      // The GPU prefers a row of this ring to one of the other: none may remain that a later change would miss.
       this.#clear(ring, ring.begin, ring.end);
       ring.begin = floor;
       ring.end = floor;
@@ -199,7 +198,7 @@ export class RowRing {
   }
 }
 
-/** Slots on the host: which step's each is as whole numbers, and rows as float32, over the same bytes. */
+/** Slots on the host: step numbers as whole numbers, and rows as float32, over the same bytes. */
 interface Slots {
   readonly tags: Uint32Array<ArrayBuffer>;
   readonly numbers: Float32Array<ArrayBuffer>;

@@ -1,5 +1,5 @@
-// What kernels read from a uniform buffer instead of constants, so that another optimizer of the same rule, flags and
-// surroundings compiles nothing, whatever its tensors, groups and replicas. src/engines/stages/structs.ts says what each of them is.
+// The numbers that kernels read from a uniform buffer instead of constants, so that another optimizer of the same rule, flags and
+// context compiles nothing, whatever its tensors, groups and replicas. src/engines/stages/structs.ts documents each.
 
 import type { Values } from "../../base/struct.ts";
 import { arenaLength, paddedLength, type Segment } from "../../optimizer/arena.ts";

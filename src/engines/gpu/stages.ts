@@ -1,5 +1,5 @@
-// The dispatches of a step: compiles every kernel of the stages that a plan has, makes their tables, and puts them in order.
-// After this nothing is compiled or created.
+// The dispatches of a step: compiles every kernel of a plan's stages, makes their tables, and puts them in order. After this
+// nothing is compiled or created.
 
 import { type Source, snakeCase } from "../../base/assemble.ts";
 import type { Segment } from "../../optimizer/arena.ts";
@@ -28,10 +28,10 @@ import { sizesOf } from "./sizes.ts";
 
 /** The buffers of an optimizer that its kernels share. */
 export interface SharedBuffers {
-  /** By page, as the gradients. */
+  /** By page, like the gradients. */
   readonly params: readonly GPUBuffer[];
   readonly gradients: readonly GPUBuffer[];
-  /** Gradients added up, by page; none where each of them makes an update. */
+  /** Gradients added up, by page; none where every gradient makes an update. */
   readonly accumulated: readonly GPUBuffer[];
   readonly control: GPUBuffer;
   readonly table: GPUBuffer;
@@ -40,34 +40,34 @@ export interface SharedBuffers {
   readonly scalars: readonly GPUBuffer[];
 }
 
-/** What a call of `encode` dispatches. */
+/** The dispatches of a call of `encode`. */
 export interface StepDispatches {
-  /** Adding up, where several gradients make an update. */
+  /** Adds up gradients, where several make an update. */
   readonly accumulate: readonly Dispatch[];
   readonly update: readonly Dispatch[];
 }
 
-/** A buffer with what its kernels go over. */
+/** A buffer with the entries that its kernels iterate over. */
 export interface Table {
   readonly buffer: GPUBuffer;
   encode(): Uint8Array<ArrayBuffer>;
 }
 
-/** Made of buffers: what is dispatched, and what can be read of it. */
+/** The stages with their buffers: the dispatches, and what can be read. */
 export interface BuiltStages {
   readonly dispatches: StepDispatches;
-  /** What is rewritten when other rows of a tensor are in use. */
+  /** Rewritten when other rows of a tensor come into use. */
   readonly tables: readonly Table[];
-  /** What updates file of each chunk, replica after replica; undefined where no modifier asks for it. */
+  /** The sums that updates store for each chunk, replica after replica; undefined if no modifier needs them. */
   readonly layerStats: GPUBuffer | undefined;
 }
 
 /** Compiled, and waiting for buffers. */
 export interface Stages {
   readonly launches: readonly Launch[];
-  /** Bytes that each replica's updates file. */
+  /** Bytes that the updates of each replica store. */
   readonly layerStatsBytes: number;
-  /** The norms of every tensor from what one replica's updates filed. */
+  /** The norms of every tensor from the sums stored by one replica's updates. */
   layers(layerStats: ArrayBuffer): readonly LayerStats[];
   build(create: CreateBuffer, buffers: SharedBuffers): BuiltStages;
 }
@@ -95,7 +95,7 @@ export async function compileStages(
     modifiers,
   });
 
-  /** A stage's kernels for some launches: of each pass one for each launch, or one; and what it compiles itself. */
+  /** A stage's kernels for some launches: one per pass and launch, or one per pass; and whatever it compiles itself. */
   const compile = async (stage: Stage, all: readonly Launch[]): Promise<CompiledStage> => {
     const once = { ruleSet: all[0]!.ruleSet, access: "vec4" as const };
     const passes = Promise.all(
@@ -144,7 +144,7 @@ export async function compileStages(
     const cuts = new Map(launches.map((launch) => [launch, cutLaunch(launch)]));
     const over = (count: number): [number, number, number] => [...grid(device, count), plan.replicas];
 
-    /** A launch's buffers and chunk tables: as updates see it, and as the adding up does. */
+    /** A launch's buffers and chunk tables: for updates, and for adding gradients up. */
     function cutLaunch(launch: Launch) {
       const layout = layouts[launch.ruleSet]!;
       const rawOrigin = originIn("gradients", launch);
@@ -241,7 +241,7 @@ interface CompiledStage {
   readonly behind: BuildDispatches | undefined;
 }
 
-/** Kernels by name: launches that differ in buffers alone share them. */
+/** Kernels by name: launches that differ only in buffers share them. */
 class KernelCache {
   readonly #device: GPUDevice;
   readonly #shape: StreamShape;
@@ -252,13 +252,13 @@ class KernelCache {
     this.#shape = shape;
   }
 
-  /** @param last Whether it is of the last launch, whose update advances the step. */
+  /** @param last Whether it belongs to the last launch, whose update advances the step. */
   get(key: string, pass: Pass, context: KernelContext, last: boolean): Promise<NamedKernel> {
     const known = this.#kernels.get(key);
     if (known) return known;
     const source = sourceOf(pass, context);
     const constants = this.#constants(pass, context, last);
-    // Only constants that occur in a source may be passed to it.
+    // A source accepts only constants that it declares.
     const declared = Object.entries(constants).filter(([name]) => declares(source, name));
     const bindings = pass.bindings(context);
     const uses = bindings.map(({ use }) => use);
@@ -272,7 +272,7 @@ class KernelCache {
     return kernel;
   }
 
-  /** What picks the code of a kernel. Everything else is in the uniform buffer. */
+  /** The constants that select a kernel's code. Everything else is in the uniform buffer. */
   #constants(pass: Pass, context: KernelContext, last: boolean): Readonly<Record<string, number>> {
     const flags = Object.entries(context.ruleSet.flags).map(
       ([flag, value]) => [snakeCase(flag), Number(value)] as const,

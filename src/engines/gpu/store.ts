@@ -1,5 +1,5 @@
-// The buffers of an optimizer on the GPU: encodes steps over them, writes them, and reads them back with the proof that all
-// that was submitted before has run.
+// The buffers of an optimizer on the GPU: encodes steps over them, writes them, and reads them back with proof that everything
+// submitted before has run.
 
 import { DeviceError } from "../../base/errors.ts";
 import type { Segment } from "../../optimizer/arena.ts";
@@ -24,7 +24,7 @@ import { Ledger } from "./ledger.ts";
 import { type CopySource, KeptStaging, ReadbackPool, readParts } from "./readback.ts";
 import type { BuiltStages, SharedBuffers, Stages } from "./stages.ts";
 
-/** Everything that an optimizer is made of on the device. */
+/** Everything on the device that makes up an optimizer. */
 export interface Made extends SharedBuffers, BuiltStages {
   /** A staging buffer for copies of the control buffer. */
   readonly reports: GPUBuffer | undefined;
@@ -50,7 +50,7 @@ export class BufferStore implements Store {
   readonly #buffers: readonly GPUBuffer[];
   /** For copies of the control buffer that come with steps. */
   readonly #readback: ReadbackPool;
-  /** For what is read. */
+  /** For reads. */
   readonly #staging: KeptStaging;
 
   constructor(
@@ -99,7 +99,7 @@ export class BufferStore implements Store {
     for (const { buffer, encode } of this.made.tables) this.device.queue.writeBuffer(buffer, 0, encode());
   }
 
-  /** One gradient, and its update where it completes one, into a target whose submission is the caller's business. */
+  /** One gradient, and its update if it completes one, into a target that the caller submits. */
   encode(target: GPUCommandEncoder | GPUComputePassEncoder): void {
     this.ledger.raise();
     this.ledger.mustTake(target);
@@ -129,7 +129,7 @@ export class BufferStore implements Store {
   step(): void {
     const { ledger } = this;
     ledger.raise();
-    // Where encoders may have been dropped only the GPU knows which gradient completes an update.
+    // After dropped encoders, only the GPU knows which gradient completes an update.
     const [before, sure] = [ledger.updates, ledger.isSure];
     const encoder = this.device.createCommandEncoder({ label: "fallline step" });
     this.#encode(encoder, true);
@@ -181,12 +181,12 @@ export class BufferStore implements Store {
     return this.ledger.replicas[replica]!.halted;
   }
 
-  /** Where a field of a replica is, in words of the control buffer. */
+  /** The place of a replica's field, in words of the control buffer. */
   controlIndex(field: ControlField, replica: number): number {
     return (replica * controlBytes(this.#plan)) / 4 + controlRecord.index(field);
   }
 
-  /** The buffer that holds a range, and where in it a replica's begins, in bytes. */
+  /** The buffer that holds a range, and the start of a replica's range in it, in bytes. */
   place(
     { home, offset, stride, external }: Range,
     replica: number,
@@ -198,7 +198,7 @@ export class BufferStore implements Store {
   }
 
   async fetch(ranges: readonly Range[], replica: number): Promise<Fetched> {
-    // What lies in one of our buffers is copied as one stretch.
+    // Ranges in one of our buffers are copied as one stretch.
     const stretches = new Map<unknown, Stretch>();
     const wanted = ranges.map((range) => {
       const { buffer, at } = this.place(range, replica);
@@ -232,7 +232,7 @@ export class BufferStore implements Store {
   }
 
   /**
-   * Reads parts of buffers and the control buffer after everything that was submitted, and learns from them whether steps were
+   * Reads parts of buffers and the control buffer after everything submitted so far, and learns from them whether steps were
    * skipped and whether all of them ran.
    *
    * @throws DeviceError where the device refused the copy, or steps before it.

@@ -1,6 +1,6 @@
-// Vectors over an optimizer's parameters on the GPU, all replicas at once, in buffers of their own. An operation is recorded as one
-// dispatch, or two for sums, however many tensors there are; what is recorded goes to the device as one submission, together
-// with what is read of it. cpu/vectors.ts is the reference.
+// Vectors over an optimizer's parameters on the GPU, all replicas at once, in buffers of their own. An operation is recorded as
+// one dispatch, or two for sums, however many tensors there are; recorded operations go to the device as one submission, together
+// with the reads. cpu/vectors.ts is the reference.
 import combine from "../../../shaders/vectors/combine.wgsl?raw";
 import conclude from "../../../shaders/vectors/conclude.wgsl?raw";
 import dots from "../../../shaders/vectors/dots.wgsl?raw";
@@ -48,30 +48,30 @@ import { type StreamShape, streamShape } from "./kernel_shapes.ts";
 import type { GpuOptimizer } from "./optimizer.ts";
 import { ReadbackPool, readParts } from "./readback.ts";
 
-/** Four elements are taken at once. */
+/** Four elements are processed at once. */
 const chunkQuads = chunkLength / 4;
 
-/** Bindings begin at multiples of it on every device; so do the sizes of each dispatch. */
+/** Bindings start at multiples of it on every device; so do the sizes of each dispatch. */
 const bindingAlignment = 256;
 
-/** Dispatches that are recorded before they are submitted unasked, beside those that an optimizer in many runs needs at once. */
+/** Dispatches recorded before they are submitted without a request, besides those that an optimizer in many runs needs at once. */
 const mostRecorded = 1024;
 
-/** Scalars that come back through buffers that are used again and again; more of them at once have a buffer made for them. */
+/** Scalars that come back through pooled buffers; for more at once a buffer is made. */
 const pooledScalars = 64;
 
-/** A not-a-number, whose bits no kernel can write as a constant. */
+/** The bits of a NaN, which no kernel can write as a constant. */
 const nan = 0x7fc0_0000;
 
 const blockFields = { x: "u32", y: "u32", replicas: "u32", stride: "u32", chunkLength: "u32" } as const;
 
-/** What each kernel is told; places and strides of `dots` to `invertRoots` count quads of elements, of the others elements. */
+/** The settings of each kernel; places and strides count quads of elements in `dots` to `invertRoots`, in others elements. */
 const structs = {
   dots: defineStruct("Sizes", { ...blockFields, count: "u32", chunks: "u32" }),
   conclude: defineStruct("Sizes", { count: "u32", partials: "u32", into: "u32", replicas: "u32" }),
   combine: defineStruct("Sizes", {
     ...{ ...blockFields, count: "u32" },
-    // of the first coefficient, and to the next one and the next replica's
+    // the first coefficient; the strides to the next one and to the next replica's
     factor: "u32",
     factorStep: "u32",
     factorReplica: "u32",
@@ -81,14 +81,14 @@ const structs = {
   multiply: defineStruct("Sizes", blockFields),
   invertRoots: defineStruct("Sizes", { ...blockFields, scale: "f32", epsilon: "f32" }),
   move: defineStruct("Sizes", {
-    // the vector, where in it the run begins, and its elements
+    // the vector, the start of the run in it, and its elements
     vector: "u32",
     first: "u32",
     length: "u32",
     replicas: "u32",
     stride: "u32",
     chunkLength: "u32",
-    // in what the optimizer holds, from one replica to the next
+    // in the optimizer's array; the stride between replicas
     held: "u32",
     heldStride: "u32",
     // words of the control buffer
@@ -101,7 +101,7 @@ const structs = {
 } as const;
 
 const array = (name: string, use: Binding["use"], type = "vec4f"): Binding => ({ name, use, type: `array<${type}>` });
-// Uniform: barriers stand behind them, which some compilers refuse behind what comes from storage.
+// Uniform: barriers follow, and some compilers refuse barriers that depend on values from storage.
 const settings: Binding = { name: "sizes", use: "uniform", type: "Sizes" };
 const [x, y] = [array("x", "read"), array("y", "write")];
 const sumStruct = defineStruct("Sum", { values: "vec4f" });
@@ -201,7 +201,7 @@ export const vectorSources = Object.fromEntries(
   ]),
 ) as Readonly<Record<KernelName, ReturnType<typeof assemble>>>;
 
-/** Tensors as they lie in a vector: in the arena's order, padding included, so that what is together there stays together. */
+/** Tensors as they lie in a vector: in the arena's order, padding included, so that neighbours there stay neighbours. */
 export interface VectorLayout {
   readonly segments: readonly Segment[];
   /** By the segment's place in the list, in elements. */
@@ -210,9 +210,9 @@ export interface VectorLayout {
   readonly stride: number;
 }
 
-/** A stretch of elements that lie one after the other in a vector and in what an optimizer holds. */
+/** A stretch of consecutive elements, both in a vector and in the optimizer's array. */
 interface Run {
-  /** Of its first tensor. */
+  /** The place of its first tensor. */
   readonly range: Location;
   readonly first: number;
   length: number;
@@ -262,14 +262,14 @@ function runsOf({ places }: VectorLayout, ranges: readonly Location[]): readonly
   return runs;
 }
 
-/** Whether a tensor's elements, with no more than padding before them, go on where a run ends. */
+/** Whether a tensor's elements, with no more than padding before them, continue a run. */
 function joins({ range, first, length }: Run, next: Location, place: number): boolean {
   if (range.external !== next.external || next.offset - range.offset !== place - first) return false;
   if (range.external) return place === first + length;
   return range.home.kind === next.home.kind && range.home.index === next.home.index;
 }
 
-/** What is recorded: something in a compute pass, or between passes. */
+/** A recorded operation: in a compute pass, or between passes. */
 type Command =
   | { readonly pass: (pass: GPUComputePassEncoder) => void }
   | { readonly between: (encoder: GPUCommandEncoder) => void };
@@ -299,7 +299,7 @@ export async function createVectors(optimizer: GpuOptimizer, options: VectorOpti
   return GpuVectors.open(optimizer, planVectors(optimizer, options));
 }
 
-/** Dispatches that it takes to move all of an optimizer's tensors. */
+/** Dispatches needed to move all of an optimizer's tensors. */
 function runCount(optimizer: GpuOptimizer): number {
   const layout = layoutVectors(optimizer.segments);
   const { locate } = insideOf(optimizer);
@@ -314,9 +314,9 @@ export class GpuVectors implements VectorSpace {
   readonly scalarCount: number;
   /** Replicas of the optimizer before the first of the space. */
   readonly firstReplica: number;
-  /** Where scalar i of replica r is, at i·replicas + r; float32. */
+  /** Scalar i of replica r at i·replicas + r; float32. */
   readonly scalarBuffer: GPUBuffer;
-  /** Called before the optimizer's arrays are read or written, and before what was recorded is submitted. */
+  /** Called before the optimizer's arrays are read or written, and before recorded operations are submitted. */
   leave: () => void = () => {};
   readonly #optimizer: GpuOptimizer;
   readonly #plan: VectorPlan;
@@ -334,7 +334,7 @@ export class GpuVectors implements VectorSpace {
   #settingCount = 0;
   readonly #uploads: Float32Array<ArrayBuffer>;
   #uploadCount = 0;
-  /** What the device said of submissions that nothing was read of. */
+  /** The device's errors about submissions that nothing was read from. */
   #troubles: Promise<FalllineError | undefined>[] = [];
   #destroyed = false;
 
@@ -407,7 +407,7 @@ export class GpuVectors implements VectorSpace {
     const { device } = this.#optimizer;
     const { stride } = this.#layout;
     const purpose = `${count} vectors of ${this.length} elements, ${this.replicas} ×`;
-    // A norm files three numbers.
+    // A norm stores three numbers.
     const vectors = Math.max(3, count);
     const more = vectors > this.#partialVectors;
     const { made, buffers } = await allocate(device, purpose, (create) => ({
@@ -440,7 +440,7 @@ export class GpuVectors implements VectorSpace {
   free(block: Block): void {
     const buffer = this.#blocks.get(block);
     if (!buffer) return;
-    // What is recorded may need it.
+    // Recorded operations may need it.
     this.flush();
     this.#blocks.delete(block);
     buffer.destroy();
@@ -474,9 +474,9 @@ export class GpuVectors implements VectorSpace {
   }
 
   /**
-   * Moves runs between a vector, of any layout, and what the optimizer holds.
+   * Moves runs between a vector, of any layout, and the optimizer's arrays.
    *
-   * @param unscale Whether the loss scale is undone, and what a replica that is halted has is not a number.
+   * @param unscale Whether to undo the loss scale and return NaN for a halted replica.
    */
   move(
     direction: "load" | "store",
@@ -523,7 +523,7 @@ export class GpuVectors implements VectorSpace {
         for (let e = 0; e < length; e++) data[r * stride + places[i]! + e] = list[first + e]!;
       });
     });
-    // What was recorded before may read what is overwritten.
+    // Recorded operations may read the values that are overwritten.
     this.flush();
     this.#optimizer.device.queue.writeBuffer(buffer, 4 * to.index * stride * this.replicas, data);
   }
@@ -615,7 +615,7 @@ export class GpuVectors implements VectorSpace {
     checkScalars(this, first, count);
     if (count === 0) return;
     this.reserve(0, count * this.replicas);
-    // Scalar by scalar, in each replica by replica.
+    // Scalar by scalar, and replica by replica within each.
     const from = this.#upload(
       Array.from(
         { length: count * this.replicas },
@@ -667,21 +667,21 @@ export class GpuVectors implements VectorSpace {
     this.#pool.destroy();
   }
 
-  /** Makes room for so many dispatches, and numbers that go with them, that must be part of one submission. */
+  /** Makes room for so many dispatches, and the numbers that go with them, in one submission. */
   reserve(dispatches: number, uploads = 0): void {
-    // What `leave` records comes on top.
+    // Plus what `leave` records.
     if (this.#settingCount + dispatches > (3 / 4) * this.#slots || this.#uploadCount + uploads > this.#uploads.length) {
       this.flush();
     }
   }
 
-  /** Records something for a compute pass, which may leave it with any pipeline and bindings. */
+  /** Records commands in a compute pass, which may leave it with any pipeline and bindings. */
   record(pass: (pass: GPUComputePassEncoder) => void): void {
     this.#mustLive("an operation");
     this.#commands.push({ pass });
   }
 
-  /** scalars[into] := a float32 in a buffer, which is asked for when what was recorded is submitted; in a space of one replica. */
+  /** scalars[into] := a float32 in a buffer, requested when the recorded operations are submitted; in a space of one replica. */
   recordScalar(from: () => GPUBufferBinding, into: number): void {
     this.#mustLive("an operation");
     this.#commands.push({
@@ -692,7 +692,7 @@ export class GpuVectors implements VectorSpace {
     });
   }
 
-  /** Records a dispatch with sizes of its own, whose buffer comes last among what is bound. */
+  /** Records a dispatch with its sizes, whose buffer is bound last. */
   recordKernel<F extends Struct>(
     kernel: Kernel,
     buffers: readonly (GPUBuffer | GPUBufferBinding)[],
@@ -704,7 +704,7 @@ export class GpuVectors implements VectorSpace {
     this.record((pass) => encodeDispatches(pass, [{ pipeline: kernel.pipeline, bindGroup, workgroups }]));
   }
 
-  /** Submits what was recorded, without reading anything. */
+  /** Submits the recorded operations, without reading anything. */
   flush(): void {
     if (this.#commands.length === 0) return;
     this.leave();
@@ -719,7 +719,7 @@ export class GpuVectors implements VectorSpace {
     this.#troubles.push(failure);
   }
 
-  /** Takes what was recorded, to be encoded before something that is read of it. */
+  /** Takes the recorded operations, to be encoded before a read. */
   #take(): (encoder: GPUCommandEncoder) => void {
     const { queue } = this.#optimizer.device;
     const commands = this.#commands;
@@ -749,7 +749,7 @@ export class GpuVectors implements VectorSpace {
     };
   }
 
-  /** What was read, where all that was submitted before has run too. */
+  /** The values read, if everything submitted before has run too. */
   async #proven<T>(reading: Promise<T>): Promise<T> {
     const troubles = this.#troubles;
     this.#troubles = [];
@@ -782,7 +782,7 @@ export class GpuVectors implements VectorSpace {
     this.#commands.push({ pass: (pass) => encodeDispatches(pass, [dispatch]) });
   }
 
-  /** Where the sizes of a dispatch will be. */
+  /** The place of a dispatch's sizes. */
   #encode<F extends Struct>(struct: F, values: Partial<Values<F["fields"]>>): GPUBufferBinding {
     const offset = this.#settingCount * bindingAlignment;
     this.#settings.set(struct.encode([values]), offset);
@@ -790,7 +790,7 @@ export class GpuVectors implements VectorSpace {
     return { buffer: this.#held.settings, offset, size: Math.ceil(struct.bytes / 16) * 16 };
   }
 
-  /** Where numbers will be that go to the device with what is recorded, in elements. */
+  /** The place of numbers that go to the device with the recorded operations, in elements. */
   #upload(values: ArrayLike<number>): number {
     const first = this.#uploadCount;
     this.#uploads.set(values, first);

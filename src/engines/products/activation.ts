@@ -1,6 +1,6 @@
-// What follows a layer's product and bias, and its derivatives, as the CPU computes them; their twin is
-// shaders/products/activation.wgsl. A derivative is formed from what the forward pass keeps: the activation's
-// value where that suffices, else what went into it.
+// The activation after a layer's product and bias, and its derivatives, as the CPU computes them; their twin is
+// shaders/products/activation.wgsl. A derivative is computed from what the forward pass keeps: the activation's value where that
+// suffices, else its input.
 import type { Synonyms } from "../../base/names.ts";
 import { erf } from "../cpu/erf.ts";
 
@@ -10,11 +10,11 @@ export interface ActivationFunction {
   readonly rectifies?: boolean;
   /** Whether its slope jumps somewhere. */
   readonly bends?: boolean;
-  /** Whether the derivative is formed from z, or from the value. */
+  /** Whether the derivative is computed from z, or from the value. */
   readonly keeps: "input" | "value";
-  /** The derivative, from what is kept. */
+  /** The derivative, from the kept number. */
   readonly slope: (kept: number) => number;
-  /** The first three derivatives at z; absent where the second is zero wherever there is one. */
+  /** The first three derivatives at z; absent if the second is zero wherever it exists. */
   readonly derivatives?: (z: number) => Derivatives;
 }
 
@@ -22,7 +22,7 @@ export interface ActivationFunction {
 export type Derivatives = readonly [first: number, second: number, third: number];
 
 const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
-/** The normal distribution's function and density: gelu is z·Φ(z) (Hendrycks and Gimpel 2016), exactly, as in PyTorch. */
+/** The normal distribution function and density: gelu is z·Φ(z) (Hendrycks and Gimpel 2016), exactly, as in PyTorch. */
 const normal = (z: number): number => (1 + erf(z / Math.SQRT2)) / 2;
 const density = (z: number): number => Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI);
 
@@ -35,7 +35,7 @@ const sigmoidDerivatives = (z: number): Derivatives => {
 /** The name of an activation function. */
 export type Activation = "linear" | "relu" | "tanh" | "sigmoid" | "gelu" | "silu";
 
-/** In the order that shaders/products/activation.wgsl numbers them. */
+/** In the order of shaders/products/activation.wgsl. */
 export const activationFunctions: Readonly<Record<Activation, ActivationFunction>> = {
   linear: { value: (z) => z, keeps: "value", slope: () => 1 },
   // NaN stays NaN.
@@ -77,7 +77,7 @@ export const activationFunctions: Readonly<Record<Activation, ActivationFunction
 /** Their names, in the same order. */
 export const activations = Object.keys(activationFunctions) as readonly Activation[];
 
-/** Other words for them. */
+/** Synonyms. */
 export const activationWords: Synonyms<Activation> = { swish: "silu", identity: "linear", none: "linear" };
 
 /** The names of those with a second derivative, which an equation of second order needs. */

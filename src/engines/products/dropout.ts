@@ -1,10 +1,10 @@
-// Which elements dropout drops: a pure function of seed, stream, step, row and column, so that both engines, every batch and
-// the backward pass agree without keeping a mask. shaders/products/dropout.wgsl is its twin.
+// Which elements dropout drops: a pure function of seed, stream, step, row and column, so that both engines, every batch and the
+// backward pass agree without a mask. shaders/products/dropout.wgsl is its twin.
 import { philox } from "../../base/random.ts";
 
-/** What is dropped of a layer's outputs: a pure function of seed, stream, row, column and step. */
+/** The dropout of a layer's outputs: a pure function of seed, stream, row, column and step. */
 export interface Dropout {
-  /** The share that is dropped, in [0, 1); what is kept is divided by 1 - rate (inverted dropout, Srivastava et al. 2014). */
+  /** The share that is dropped, in [0, 1); the rest is divided by 1 - rate (inverted dropout, Srivastava et al. 2014). */
   readonly rate: number;
   /** A whole number in [0, 2^53). */
   readonly seed: number;
@@ -12,7 +12,7 @@ export interface Dropout {
   readonly stream: number;
 }
 
-/** Random words below it are dropped. */
+/** Elements with random words below it are dropped. */
 export function dropoutThreshold(rate: number): number {
   return Math.floor(rate * 2 ** 32);
 }
@@ -23,8 +23,8 @@ export function dropoutKey(seed: number): readonly [low: number, high: number] {
 }
 
 /**
- * 1 for each of the first `columns` elements that is dropped from a row, else 0. Four columns share a block of Philox, whose
- * counter is column / 4, the row's number in the data set, the step and the stream.
+ * For the first `columns` elements of a row, 1 if dropped, else 0. Four columns share a block of Philox, whose counter is column
+ * / 4, the row's number in the data set, the step and the stream.
  */
 export function dropped({ rate, seed, stream }: Dropout, step: number, row: number, columns: number): Uint8Array {
   const threshold = dropoutThreshold(rate);

@@ -1,4 +1,4 @@
-// `kernels.*`: which shapes of kernels a device runs fastest, measured, pinned and kept.
+// `kernels.*`: measures, pins and keeps the kernel shapes that a device runs fastest.
 export { clear, keepChoices as keep } from "../gpu/kernel_choices.ts";
 export { shapeNames as updateShapes } from "../gpu/kernel_shapes.ts";
 export { perceptronProducts, tune, tuneUpdate } from "./tuner.ts";

@@ -1,5 +1,5 @@
-// Probes: what a product's kernel takes for granted and WGSL does not promise, found out once on each device, before such a kernel
-// may run.
+// Probes: test an assumption of a product's kernel that WGSL does not guarantee, once on each device, before such a kernel may
+// run.
 import memoryText from "../../../shaders/products/memory_probe.wgsl?raw";
 import quadsText from "../../../shaders/products/quads_probe.wgsl?raw";
 import { assemble, type Source } from "../../base/assemble.ts";
@@ -9,21 +9,21 @@ import { learnLoss } from "../gpu/device.ts";
 import { compileKernel, type Dispatch, encodeDispatches } from "../gpu/kernel.ts";
 import { readParts } from "../gpu/readback.ts";
 
-/** A kernel that fills words with what shows whether something holds; binding 1 is zeros. */
+/** A kernel that fills words which show whether something holds; binding 1 is zeros. */
 export interface Probe {
-  /** What it is about, in words. */
+  /** Its subject, in words. */
   readonly name: string;
   readonly source: Source;
-  /** Its workgroups, one each: the constants, and how many words they fill. */
+  /** Its workgroups, one for each run: the constants, and the number of words it fills. */
   readonly runs: readonly { readonly constants: Readonly<Record<string, number>>; readonly words: number }[];
-  /** What a word is where it holds. */
+  /** The value of each word if the assumption holds. */
   readonly expected: (word: number) => number;
 }
 
 const source = (name: string, file: string, text: string) =>
   assemble(`probe of ${name}`, [{ name: `shaders/products/${file}.wgsl`, text }]);
 
-/** Whether quads are four invocations in a row. @param shapes The workgroups that are going to run. */
+/** Whether quads are four invocations in a row. @param shapes The workgroups that will run. */
 export function quadsProbe(shapes: readonly (readonly [width: number, height: number])[]): Probe {
   return {
     name: "quads",
@@ -35,7 +35,7 @@ export function quadsProbe(shapes: readonly (readonly [width: number, height: nu
 
 const probeLanes = 64;
 
-/** Whether a workgroup can hold so many bytes, and lanes can meet there although a loaded word may have ended them. */
+/** Whether a workgroup can hold so many bytes, and lanes can meet after an early return that depends on a loaded word. */
 export function memoryProbe(bytes: number): Probe {
   const vec4s = bytes / 16;
   const name = `${bytes} bytes of workgroup memory`;
@@ -51,25 +51,25 @@ export function memoryProbe(bytes: number): Probe {
 const answers = new WeakMap<GPUDevice, Map<Probe, boolean>>();
 const asked = new WeakMap<GPUDevice, Map<Probe, Promise<void>>>();
 
-/** What is known by device, to be added to. */
+/** One device's entry, for additions. */
 function of<T>(all: WeakMap<GPUDevice, Map<Probe, T>>, device: GPUDevice): Map<Probe, T> {
   const known = all.get(device) ?? new Map<Probe, T>();
   all.set(device, known);
   return known;
 }
 
-/** False once {@link askOnce} has found that it does not hold, or could not find out; true for a device that was not asked. */
+/** False once {@link askOnce} has found that it does not hold, or could not find out; true for a device not yet probed. */
 export function holds(device: GPUDevice, probe: Probe): boolean {
   return answers.get(device)?.get(probe) ?? true;
 }
 
-/** Takes an answer as found, so that the device is not asked. */
+/** Takes an answer as found, so that the device is not probed. */
 export function note(device: GPUDevice, probe: Probe, answer: boolean): void {
   of(answers, device).set(probe, answer);
 }
 
 /**
- * Asks a device once.
+ * Probes a device once.
  *
  * @throws DeviceError where the device is lost.
  */
@@ -89,7 +89,7 @@ export async function askOnce(device: GPUDevice, probe: Probe): Promise<void> {
 /** @throws DeviceError if the device is lost, out of memory or refuses the submission: that says nothing about the probe. */
 async function ask(device: GPUDevice, { name, source, runs, expected }: Probe): Promise<boolean> {
   const kernels = await compileAll(device, source, runs);
-  // There are other kernels.
+  // Other kernels exist.
   if (!kernels) return false;
   const { made, buffers } = await allocate(device, `a probe of ${name}`, (create) => {
     const zeros = create("zeros", 16);

@@ -1,6 +1,6 @@
-// Matrix products on the GPU, each with what follows it in the same kernel: bias, activation and dropout; the derivative of an
-// activation; the gradient of the bias; a linear combination with another matrix. Sizes lie in a small uniform buffer, so that
-// a product of other sizes compiles nothing.
+// Matrix products on the GPU, each with its epilogue in the same kernel: bias, activation and dropout; the derivative of an
+// activation; the gradient of the bias; a linear combination with another matrix. Sizes are in a small uniform buffer, so that a
+// product of other sizes compiles nothing.
 import { DeviceError } from "../../base/errors.ts";
 import { allocate, type CreateBuffer } from "../gpu/allocate.ts";
 import { grid } from "../gpu/device.ts";
@@ -13,12 +13,12 @@ import { accessOf, lanesOf, type ProductShape, probeVariants, type Variant } fro
 
 export type { Dropout } from "./dropout.ts";
 
-/** Where matrices lie in a buffer: the first one's byte, a multiple of 4, and elements from one replica's to the next. */
+/** The place of matrices in a buffer: the first one's byte, a multiple of 4, and the elements from one replica's to the next. */
 export interface Placement {
   readonly offset?: number;
   /** 0 where all replicas share one. */
   readonly stride: number;
-  /** Elements from one of a replica's matrices to the next, where a product has several; default 0. */
+  /** Elements from one of a replica's matrices to the next, if a product has several; default 0. */
   readonly step?: number;
 }
 
@@ -27,37 +27,37 @@ export interface Operand extends GPUBufferBinding, Placement {
   readonly offset?: number;
 }
 
-/** What follows a product in its kernel. `f` is the activation; C, `from` and `preactivation` are [m, n]. */
+/** The operation after a product, in its kernel. `f` is the activation; C, `from` and `preactivation` are [m, n]. */
 export type Epilogue =
   /** C = product */
   | { readonly type: "none" }
-  /** z = product + bias (+ C where it accumulates), kept in `preactivation` where that is given; C = dropout(f(z)) */
+  /** z = product + bias (+ C if it accumulates), kept in `preactivation` if that is given; C = dropout(f(z)) */
   | {
       readonly type: "forward";
       readonly activation: Activation;
       /** n elements. */
       readonly bias?: Operand;
-      /** Rows of C, the first ones, that the bias is added to; default all. */
+      /** The number of C's rows, from the first, that get the bias; default all. */
       readonly biasRows?: number;
       readonly accumulate?: boolean;
       readonly preactivation?: Operand;
       readonly dropout?: Dropout;
     }
   /**
-   * C = product ⊙ f′ ⊙ the dropout's mask. f′ is formed from what the forward pass left in `from`, or else in C: the (dropped)
-   * value of linear, relu, tanh and sigmoid, what went into gelu and silu.
+   * C = product ⊙ f′ ⊙ the dropout's mask. f′ is computed from what the forward pass left in `from`, or else in C: the (dropped)
+   * value for linear, relu, tanh and sigmoid, the input for gelu and silu.
    */
   | { readonly type: "delta"; readonly activation: Activation; readonly from?: Operand; readonly dropout?: Dropout }
-  /** C = product (+ C where it accumulates); sums = the sum of each column of op(B) (+ sums likewise) */
+  /** C = product (+ C if it accumulates); sums = the sum of each column of op(B) (+ sums likewise) */
   | {
       readonly type: "gradient";
       readonly accumulate?: boolean;
       /** n elements: the bias's gradient. */
       readonly sums?: Operand;
-      /** Rows of op(B), the first ones, that are summed: a multiple of 4; default all. */
+      /** The number of op(B)'s rows, from the first, that are summed: a multiple of 4; default all. */
       readonly biasRows?: number;
     }
-  /** C = alpha · product + beta · D + shift · I; D is [m, n] and neither a part of C nor C; shift is 0 by default. */
+  /** C = alpha · product + beta · D + shift · I; D is [m, n] and does not overlap C; shift is 0 by default. */
   | {
       readonly type: "combine";
       readonly alpha: number;
@@ -66,25 +66,25 @@ export type Epilogue =
       readonly shift?: number;
     };
 
-/** C = op(A)·op(B), row-major, and what follows. */
+/** C = op(A)·op(B), row-major, and its epilogue. */
 export interface Product extends ProductShape {
   readonly epilogue: Epilogue;
-  /** How many of them each replica has, laid out by the operands' steps; default 1. */
+  /** Products per replica, laid out by the operands' steps; default 1. */
   readonly matrices?: number;
-  /** Whether C is symmetric, and D with it, so that one triangle is computed and stored on both sides; default false. */
+  /** Whether C and D are symmetric, so that one triangle is computed and stored on both sides; default false. */
   readonly symmetric?: boolean;
 }
 
-/** What all dispatches of one owner share. */
+/** Settings shared by all dispatches of one owner. */
 export interface Replicated {
   readonly device: GPUDevice;
   readonly replicas: number;
   readonly control: GPUBuffer;
   /** Words from one replica's record to the next. */
   readonly controlStride: number;
-  /** Where in the first record the word is that is 2 while the replica is halted. */
+  /** Index in the first record of the word that is 2 while the replica is halted. */
   readonly skipIndex: number;
-  /** Where in the first record the step is, for dropout. */
+  /** Index of the step in the first record, for dropout. */
   readonly stepIndex?: number;
   /** The rows of the running batch (shaders/products/batch.wgsl), for dropout. */
   readonly batch?: GPUBuffer | GPUBufferBinding;
@@ -95,7 +95,7 @@ export interface Replicated {
 /** A, B and C. */
 export type Operands = readonly [a: Operand, b: Operand, c: Operand];
 
-/** A product's kernel, for operands of any size laid out as its options say. */
+/** A product's kernel, for operands of any size in the layout of its options. */
 export interface ProductKernel {
   readonly kernel: Kernel;
   readonly variant: Variant;
@@ -103,8 +103,8 @@ export interface ProductKernel {
 }
 
 /**
- * The dispatch of a product, in the variant that is pinned, or was measured to be fastest, or is this device's default. Each
- * replica that is not halted multiplies its own matrices.
+ * The dispatch of a product, in the pinned variant, else the one that measured fastest, else this device's default. Each replica
+ * that is not halted multiplies its own matrices.
  *
  * @throws DeviceError where a kernel does not compile or the product has too many tiles for one dispatch.
  */
@@ -119,7 +119,7 @@ export async function productDispatch(
   return variantDispatch(replicated, product, [a, b, c], variantFor(replicated.device, product));
 }
 
-/** The same in a given variant. */
+/** Like {@link productDispatch}, in a given variant. */
 export async function variantDispatch(
   replicated: Replicated,
   product: Product,
@@ -143,9 +143,9 @@ export async function variantDispatch(
   return made;
 }
 
-/** What picks a product's kernel beside its shape and its variant. */
+/** Everything besides shape and variant that selects a product's kernel. */
 export interface ProductForm extends Pick<ProductCode, "epilogue" | "dropout"> {
-  /** Where everything that it reads and writes lies. */
+  /** The place of everything that it reads and writes. */
   readonly at: readonly Placement[];
   /** As {@link Product.symmetric}. */
   readonly symmetric?: boolean | undefined;
@@ -182,12 +182,12 @@ async function compileVariant(
   return { kernel, variant, access };
 }
 
-/** Whether every replica's matrix begins at a vec4. */
+/** Whether every replica's matrix starts at a vec4. */
 const wholeVec4s = ({ offset = 0, stride, step = 0 }: Placement) =>
   offset % 16 === 0 && stride % 4 === 0 && step % 4 === 0;
 
 /**
- * The dispatch of a compiled product over its operands, which must lie as the kernel's options say.
+ * The dispatch of a compiled product over its operands, which must lie as the kernel's options specify.
  *
  * @throws DeviceError where the product has too many tiles for one dispatch.
  */
@@ -204,7 +204,7 @@ export function bindProduct(
   const [tileRows, tileColumns] = variant.tile;
   const tilesAcross = Math.ceil(n / tileColumns);
   const tiles = tilesAcross * Math.ceil(m / tileRows);
-  // Behind the tiles, lanes that each sum four columns.
+  // After the tiles come lanes that each sum four columns.
   const summing = epilogue.type === "gradient" && extra ? Math.ceil(n / 4 / lanesOf(variant)) : 0;
   const [x, y] = grid(device, tiles + summing);
   const most = device.limits.maxComputeWorkgroupsPerDimension;
@@ -270,21 +270,21 @@ export function bindProduct(
   const bindGroup = kernel.bind([
     create("product sizes", sizes.byteLength, sizes, "uniform"),
     ...[bound.a, bound.b, bound.c, control],
-    // Bindings that an epilogue could read but is not given are bound to A, which is read anyway.
+    // Bindings that an epilogue could read but does not get are bound to A, which is read anyway.
     has[5] && (bound.side ?? bound.a),
-    // Stands where it could write more than C and is not asked to: two bindings that are written must not overlap.
+    // A placeholder for an output that is not wanted: two bindings that are written must not overlap.
     has[6] && (apart ?? create("product", 16)),
     has[7] && batch,
   ]);
   return { pipeline: kernel.pipeline, bindGroup, workgroups: [x, y, products] };
 }
 
-/** Bindings begin at multiples of this, whatever the device. */
+/** Bindings start at multiples of this, whatever the device. */
 const bindingAlignment = 256;
 
 /**
- * One binding that spans operands of one buffer: replicas' gradients and those of biases lie between one another in an arena,
- * and two bindings that are written must not overlap. It begins where a binding may.
+ * One binding that spans operands of one buffer: in an arena, replicas' gradients and those of biases interleave, and two
+ * bindings that are written must not overlap. It starts where a binding may.
  */
 function spanOf(operands: readonly Operand[]): GPUBufferBinding {
   const { buffer } = operands[0]!;
@@ -294,7 +294,7 @@ function spanOf(operands: readonly Operand[]): GPUBufferBinding {
   return { buffer, offset, size: Math.max(...ends) - offset };
 }
 
-/** What an epilogue reads and writes beside C. */
+/** The epilogue's inputs and outputs besides C. */
 interface EpilogueOperands {
   readonly activation?: Activation | undefined;
   readonly dropout?: Dropout | undefined;

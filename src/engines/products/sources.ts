@@ -1,5 +1,5 @@
-// The kernels of matrix products, assembled from shaders/products: how matrices are reached, what follows the
-// product, whether something is dropped, and how the work is cut.
+// The kernels of matrix products, assembled from shaders/products: access to the matrices, epilogue, dropout, and the shape of
+// the work.
 import accessAny from "../../../shaders/products/access_any.wgsl?raw";
 import accessVec4 from "../../../shaders/products/access_vec4.wgsl?raw";
 import activation from "../../../shaders/products/activation.wgsl?raw";
@@ -35,46 +35,46 @@ export const sizesStruct = defineStruct("Sizes", {
   aLine: "u32",
   bLine: "u32",
   cLine: "u32",
-  // from where a binding begins to the first replica's matrix
+  // from the start of a binding to the first replica's matrix
   aFirst: "u32",
   bFirst: "u32",
   cFirst: "u32",
   sideFirst: "u32",
   extraFirst: "u32",
-  // from one replica's matrix to the next one's; 0 where all share it
+  // from one replica's matrix to the next one; 0 where all share it
   aStride: "u32",
   bStride: "u32",
   cStride: "u32",
   sideStride: "u32",
   extraStride: "u32",
-  // matrices of each replica, and from one of them to the next
+  // matrices per replica, and from one of them to the next
   matrices: "u32",
   aStep: "u32",
   bStep: "u32",
   cStep: "u32",
   sideStep: "u32",
   extraStep: "u32",
-  // tiles of C, one a workgroup, and how many lie side by side; workgroups behind them do what the epilogue does apart
+  // tiles of C, one per workgroup, and how many lie side by side; workgroups after them do the epilogue's separate work
   tiles: "u32",
   tilesAcross: "u32",
-  // in words: from one replica's record to the next; in the first the word that is 2 while it is halted, and its step
+  // in words: from one replica's record to the next; in the first, the indices of `skip`, which is 2 while halted, and of its step
   controlStride: "u32",
   skipIndex: "u32",
   stepIndex: "u32",
-  // 1 where the epilogue reads `side`, writes `extra`, adds to what stands in C
+  // 1 if the epilogue reads `side`, writes `extra`, adds to C
   hasSide: "u32",
   hasExtra: "u32",
   accumulate: "u32",
-  // the first rows, which have the bias: of C, or of op(B) where its gradient is summed
+  // the number of rows, from the first, with the bias: of C, or of op(B) where its gradient is summed
   biasRows: "u32",
-  // 1 where `extra` is no buffer of its own but lies in C's
+  // 1 if `extra` lies in C's buffer
   extraInC: "u32",
-  // what the product is multiplied by where it is combined with `side`, and that; what the diagonal gains
+  // factors of the product in a combination with `side`, and of `side`; the addition to the diagonal
   alpha: "f32",
   beta: "f32",
   shift: "f32",
   activation: "u32",
-  // what a random word must reach to be kept, and what kept values are divided by
+  // random words below it are dropped; the divisor of kept values
   threshold: "u32",
   kept: "f32",
   keyLow: "u32",
@@ -87,7 +87,7 @@ const snippet = (file: string, text: string) => ({ name: `shaders/products/${fil
 /** The rows of the running batch. */
 export const batchSnippet = snippet("batch", batch);
 
-/** Activations, of a struct `sizes` that says which. */
+/** Activations, selected by a struct `sizes`. */
 export const activationSnippets = [nanSnippet, snippet("activation", activation)];
 
 const dropouts = {
@@ -103,7 +103,7 @@ const epilogues = {
   gradient: [snippet("gradient", gradient)],
   combine: [snippet("combine", combine), sumless],
 };
-/** Which of the bindings that not all have an epilogue's WGSL names, whether or not it is given anything there. */
+/** The optional bindings that an epilogue's WGSL names, whether or not it gets anything there. */
 const named = {
   none: {},
   forward: { side: true, extra: true },
@@ -111,7 +111,7 @@ const named = {
   gradient: { extra: true },
   combine: { side: true },
 } as const satisfies Record<keyof typeof epilogues, { readonly side?: true; readonly extra?: true }>;
-/** The kernel, and what stands at the beginning of its source: WGSL wants extensions enabled there. */
+/** The kernel, and the beginning of its source: WGSL wants extensions enabled there. */
 const kernels = {
   registers: [snippet("registers", registers), snippet("lane_blocks", laneBlocks)],
   quads: [snippet("registers", registers), snippet("quad_blocks", quadBlocks)],
@@ -121,14 +121,14 @@ const kernels = {
   f16: [snippet("tiled", tiled), snippet("half_tiles", halfTiles)],
 } as const satisfies Record<string, readonly Snippet[]>;
 
-/** How the work is cut, and what lanes share. */
+/** The shape of the work, and what lanes share. */
 export type KernelName = keyof typeof kernels;
 export const kernelNames: readonly KernelName[] = ["registers", "quads", "vectors", "sliced", "tiled", "f16"];
 
 /** Whether matrices are read in vec4s, which sizes must allow. */
 export type MatrixAccess = keyof typeof accesses;
 
-/** Everything that picks code, except the override constants. */
+/** Everything that selects code, except the override constants. */
 export interface ProductCode {
   readonly kernel: KernelName;
   readonly access: MatrixAccess;
@@ -152,7 +152,7 @@ export function assembleProduct({ kernel, access, epilogue, dropout: drops }: Pr
 
 const activating: ReadonlySet<ProductCode["epilogue"]> = new Set(["forward", "delta"]);
 
-/** Sizes, A, B, C and control, then what the epilogue reads, what it writes beside C, and the batch, where it knows of them. */
+/** Sizes, A, B, C and control, then the epilogue's input, its output besides C, and the batch, where it names them. */
 export function bindingsOf({
   epilogue,
   dropout: drops,

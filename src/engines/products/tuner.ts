@@ -1,6 +1,6 @@
 // The tuner measures which variant of the matrix product is fastest on a device, shape by shape, and which shape of the update's
-// kernels; the choice is kept (gpu/kernel_choices.ts). Small products are not worth it, and what does not fit into the time is
-// measured next time.
+// kernels; the choice is kept (gpu/kernel_choices.ts). Small products are not worth it; anything that does not fit into the time
+// is measured next time.
 
 import { DeviceError } from "../../base/errors.ts";
 import { readArray, readBoolean, readListener, readNumber, readObject } from "../../base/options.ts";
@@ -23,18 +23,18 @@ import { variantDispatch } from "./product.ts";
 import { type Choice, isPinned, noteSpeeds, speedsOf, variantFor } from "./variant_choices.ts";
 import { candidates, type ProductShape, probeVariants, readShape, shapeKey, type Variant } from "./variants.ts";
 
-/** Products of fewer multiply-adds run in the default variant: starting a kernel costs as much as they do. */
+/** Products of fewer multiply-adds run in the default variant: starting a kernel costs as much. */
 const leastToTune = 1e7;
 
-/** Of larger products a part is measured, so that one measurement stays short. */
+/** Of larger products only a part is measured, to keep each measurement short. */
 const mostToMeasure = { software: 2 ** 24, hardware: 2 ** 32 };
 
-/** The least seconds of one measurement on a GPU, of as many products as fit in, up to 64. */
+/** The least seconds of one measurement on a GPU, which holds as many products as fit, up to 64. */
 const measuredSeconds = 0.005;
 
 /**
- * Parameters over which shapes of the update are measured: up to a million, where a shape decides how soon a workgroup is done,
- * and on a GPU as many as with slots and gradients no cache holds, where it decides how much is in flight.
+ * Parameters over which shapes of the update are measured: up to a million, where the shape decides how soon a workgroup is done,
+ * and on a GPU also so many that no cache holds them with gradients and slots, where it decides how much is in flight.
  */
 const updatedLengths = { software: [2 ** 16, 2 ** 20], hardware: [2 ** 16, 2 ** 20, 2 ** 24] } as const;
 
@@ -44,10 +44,10 @@ const mostUpdates = 256;
 /** AdamW reads p, g, m and v and writes p, m and v; the norm reads g. */
 const bytesPerParameter = 32;
 
-/** Turns in which every shape is measured once; with fewer, differences drown in noise. */
+/** Turns, in each of which every shape is measured once; with fewer, differences drown in noise. */
 const turns = { least: 5, most: 16 };
 
-/** What {@link tune} takes. */
+/** Options of {@link tune}. */
 export interface TuneOptions {
   /**
    * Time budget in seconds: no measurement that is likely to end later is started; for the update, timing starts after
@@ -56,29 +56,29 @@ export interface TuneOptions {
   readonly seconds?: number;
   /** Whether to repeat earlier measurements; default false. */
   readonly again?: boolean;
-  /** Called after each measurement (for the update, in each turn), with how many there are at most and how many are done. */
+  /** Called after each measurement (for the update, in each turn), with the numbers of measurements planned and done. */
   readonly onProgress?: (progress: TuneProgress) => void;
 }
 
-/** How far a tuning is. */
+/** Progress of a tuning. */
 export interface TuneProgress {
   /** Measurements made. */
   readonly done: number;
   /** Measurements to make. */
   readonly total: number;
-  /** The product that is measured. */
+  /** The product being measured. */
   readonly shape: string;
-  /** The variant that is measured. */
+  /** The variant being measured. */
   readonly variant: string;
-  /** GFLOP/s, of the update GB/s in one turn; 0 for a product's variant that the driver refused. */
+  /** GFLOP/s, for the update GB/s in one turn; 0 for a product's variant that the driver refused. */
   readonly speed: number;
 }
 
-/** The shape in which the update's kernels run from now on, and why. */
+/** The shape of the update's kernels from now on, and why. */
 export interface TunedUpdate extends Omit<Choice, "source"> {
-  /** Whether it was pinned, measured or is the default. */
+  /** Whether it was pinned, was measured or is the default. */
   readonly source: Choice["source"] | "default";
-  /** Variants that were not measured for lack of time; none for pinned and small products. */
+  /** Variants not measured for lack of time; none for pinned and small products. */
   readonly left: readonly string[];
 }
 
@@ -88,22 +88,22 @@ export interface Tuned extends TunedUpdate {
   readonly product: ProductShape;
 }
 
-/** What {@link tune} found. */
+/** The result of {@link tune}. */
 export interface TuneResult {
-  /** What ran it, as `adapterLine` gives it. */
+  /** The adapter, as `adapterLine` describes it. */
   readonly adapter: string;
-  /** In the order that was asked for, each shape once. */
+  /** In the order of the request, each shape once. */
   readonly products: readonly Tuned[];
 }
 
-/** One tuning at a time on a device: side by side they would measure each other. */
+/** One tuning at a time per device: side by side they would disturb each other's measurements. */
 const running = new WeakMap<GPUDevice, Promise<unknown>>();
 
 /**
- * Measures the variants of these products that were not measured yet and chooses the fastest; objectives made from now on run
- * it. Products below 10 million multiply-adds, and pinned ones, are left as they are. Results differ between variants by float32
- * rounding alone; variants in float16 are never chosen, only pinned. A variant that the driver refuses, or whose matrices do
- * not fit, gets the speed 0.
+ * Measures the variants of these products that were not measured yet and chooses the fastest, which objectives made from now on
+ * run. Products below 10 million multiply-adds, and pinned ones, are left alone. Results of variants differ only by float32
+ * rounding; float16 variants are never chosen, only pinned. A variant that the driver refuses, or whose matrices do not fit, gets
+ * the speed 0.
  *
  * @throws OptionError for bad options, DeviceError where the device is lost.
  */
@@ -126,13 +126,13 @@ export async function tune(
 }
 
 /**
- * Measures an AdamW update with clipping over 65,536 and a million parameters (and 16 million on a GPU) in every shape that its
- * kernels may have there, in turns, and chooses the fastest in the geometric mean over these sizes, the default unless another is
- * more than 5 % faster and was faster in most turns; optimizers made from now on have it. An update's time is the slope between a
- * number of updates in one submission and twice as many, so that what a submission costs does not count. Does nothing if a shape is
- * pinned or all are measured. If the time is too short for five turns, nothing is kept. A shape whose kernels the driver refuses
- * gets the speed 0. For one shape results are the same to the bit in every run; between shapes norms, and what is clipped by them,
- * differ by float32 rounding.
+ * Measures an AdamW update with clipping over 65,536 and a million parameters (and 16 million on a GPU) in every shape of its
+ * kernels that the device allows, in turns, and chooses the fastest by the geometric mean over these sizes, or the default unless
+ * another is more than 5 % faster and was faster in most turns; optimizers made from now on use it. An update's time is the slope
+ * between a number of updates in one submission and twice as many, so that the cost of a submission does not count. Does nothing
+ * if a shape is pinned or all are measured. If the time is too short for five turns, nothing is kept. A shape whose kernels the
+ * driver refuses gets the speed 0. Results of one shape are the same to the bit in every run; between shapes, norms, and anything
+ * clipped by them, differ by float32 rounding.
  *
  * @throws OptionError for bad options, DeviceError where the device is lost, cannot hold the parameters or refuses every shape.
  */
@@ -174,7 +174,7 @@ interface ShapeRun {
   readonly name: string;
   /** By size. */
   readonly optimizers: GpuOptimizer[];
-  /** Seconds for a gigabyte, the geometric mean over the sizes, by turn. */
+  /** Seconds per gigabyte, the geometric mean over the sizes, by turn. */
   readonly times: number[];
 }
 
@@ -214,9 +214,9 @@ async function measureShapes(
   const speeds: Record<string, number> = Object.fromEntries(shapes.map(({ name }) => [name, 0]));
   const firstSpeed = 1 / median(first.times);
   for (const { name, times } of runs) {
-    // Turn by turn against the first, the default, so that what slows the whole machine down counts for neither.
+    // Turn by turn against the first, the default, so that a slowdown of the whole machine cancels out.
     const gains = times.map((time, turn) => first.times[turn]! / time).sort((x, y) => x - y);
-    // What was not faster in three turns of four was so by chance.
+    // A shape that was not faster in three turns of four was faster by chance.
     const byChance = gains[Math.floor(gains.length / 4)]! <= 1;
     speeds[name] = firstSpeed * (byChance ? Math.min(1, median(gains)) : median(gains));
   }
@@ -224,9 +224,9 @@ async function measureShapes(
 }
 
 /**
- * The shapes whose kernels the driver accepts. Tested on few parameters, so that memory does not decide.
+ * The shapes whose kernels the driver accepts, tested on a few parameters so that memory does not decide.
  *
- * @throws DeviceError of the first where it takes none.
+ * @throws DeviceError of the first if it accepts none.
  */
 async function compiledShapes(device: GPUDevice, shapes: readonly StreamShape[]): Promise<readonly StreamShape[]> {
   const refusals: DeviceError[] = [];
@@ -249,7 +249,7 @@ function createMeasured(device: GPUDevice, length: number, shape: StreamShape): 
   return createShaped(device, [{ name: "tuner", shape: [length] }], config, shape);
 }
 
-/** Measures every shape once in each turn until the time is over. */
+/** Measures every shape once per turn until the time is over. */
 async function takeTurns(
   device: GPUDevice,
   runs: readonly ShapeRun[],
@@ -270,7 +270,7 @@ async function takeTurns(
     while (count < mostUpdates && (await update(optimizer, count)) < measuredSeconds) count *= 2;
     counts.push(count);
   }
-  // What was looked at is of each size at least as many updates as the shorter part of a measurement.
+  // The probing covers, for each size, at least as many updates as the shorter part of a measurement.
   let last = 3 * runs.length * (performance.now() - start);
   for (let turn = 0; turn < turns.most; turn++) {
     const start = performance.now();
@@ -282,12 +282,12 @@ async function takeTurns(
         const count = counts[size]!;
         const once = await update(optimizer, count);
         const twice = await update(optimizer, 2 * count);
-        // Noise may leave nothing of the difference; the whole is at least that long.
+        // Noise may swallow the difference; the whole bounds it from below.
         const slope = Math.max(twice - once, twice / 8, 1e-9) / count;
         time *= slope / ((bytesPerParameter * lengths[size]!) / 1e9);
       }
       run.times.push(time ** (1 / lengths.length));
-      // Whatever a lost device is asked to do is done at once, and would be the fastest of all.
+      // A lost device finishes any work at once, and would be the fastest of all.
       if (loss.info) throw new DeviceError(`the device was lost: ${loss.info.message}`);
       onMeasured(run, turn * runs.length + i + 1);
     }
@@ -295,7 +295,7 @@ async function takeTurns(
   }
 }
 
-/** Tunes what is large and not yet known, before an objective compiles its products. */
+/** Tunes large products that are not yet measured, before an objective compiles them. */
 export async function tuneProducts(device: GPUDevice, products: readonly ProductShape[]): Promise<void> {
   if (products.some((shape) => missing(device, shape).length > 0)) {
     await tune(
@@ -306,7 +306,7 @@ export async function tuneProducts(device: GPUDevice, products: readonly Product
 }
 
 /**
- * The products of a training step of a multilayer perceptron: of each layer the forward pass and the weight's gradient, and
+ * The products of a training step of a multilayer perceptron: for each layer the forward pass and the weight's gradient, and
  * except for the first, the delta of the layer before.
  *
  * @throws OptionError for widths or a batch that are not whole numbers >= 1.
@@ -334,7 +334,7 @@ function readTuneOptions(options: TuneOptions): TuneOptions {
   return options;
 }
 
-/** Each shape that shares its choice with no other before it. */
+/** The shapes, without those that share their choice with an earlier one. */
 function readShapes(products: readonly ProductShape[]): readonly ProductShape[] {
   const byKey = new Map<string, ProductShape>();
   for (const [i, product] of readArray("products", products, "shapes").entries()) {
@@ -346,7 +346,7 @@ function readShapes(products: readonly ProductShape[]): readonly ProductShape[] 
 
 const work = ({ m, n, k }: ProductShape) => m * n * k;
 
-/** The variants of a shape that are worth measuring and were not. */
+/** The variants of a shape that are worth measuring and not measured yet. */
 function missing(device: GPUDevice, shape: ProductShape, again = false): readonly Variant[] {
   if (work(shape) < leastToTune || isPinned(device, shape)) return [];
   const known = again ? {} : speedsOf(device, shape);
@@ -366,7 +366,7 @@ function tunedOf(device: GPUDevice, product: ProductShape): Tuned {
   };
 }
 
-/** The largest products first, since they gain most from it. */
+/** The largest products first, since they gain most. */
 async function measureAll(
   device: GPUDevice,
   shapes: readonly ProductShape[],
@@ -385,11 +385,11 @@ async function measureAll(
     // Compilation cannot be cut short, so it must not start late.
     if (start + longest > deadline) return;
     const speed = await measure(device, shape, variant).catch((error: unknown) => {
-      // One variant that a driver refuses must not stop the others, including the default, from running.
+      // A variant that a driver refuses must not stop the others, including the default, from running.
       if (!(error instanceof DeviceError)) throw error;
       return 0;
     });
-    // Whatever a lost device is asked to do is done at once, and would be the fastest of all.
+    // A lost device finishes any work at once, and would be the fastest of all.
     if (loss.info) throw new DeviceError(`the device was lost while products were measured: ${loss.info.message}`);
     longest = Math.max(longest, performance.now() - start);
     noteSpeeds(device, shape, { [variant.name]: speed });
@@ -424,7 +424,7 @@ async function measure(device: GPUDevice, whole: ProductShape, variant: Variant)
     await run([dispatch]);
     const once = await run([dispatch]);
     const repeats = Math.min(64, Math.max(1, Math.ceil(measuredSeconds / Math.max(once, 1e-6))));
-    // Of products that were not repeated it is a measurement as good as any.
+    // For products that were not repeated, it is as good a measurement as any.
     const times = repeats > 1 ? [] : [once];
     const dispatches = Array.from({ length: repeats }, () => dispatch);
     while (times.length < 3) times.push((await run(dispatches)) / repeats);
@@ -446,9 +446,9 @@ function partOf(shape: ProductShape, most: number): ProductShape {
 }
 
 /**
- * Seconds from submitting what is encoded until it has run.
+ * Seconds from the submission of encoded work until it has run.
  *
- * @throws DeviceError where the device refuses it: that is done at once, and would be the fastest of all.
+ * @throws DeviceError if the device refuses it: refused work ends at once, and would be the fastest of all.
  */
 async function secondsOf(device: GPUDevice, encode: (pass: GPUComputePassEncoder) => void): Promise<number> {
   let start = 0;

@@ -1,4 +1,4 @@
-// Which variant of the matrix product a device runs for which shape: the pinned one, else the one that measured fastest, else the
+// The variant of the matrix product that a device runs for a shape: the pinned one, else the one that measured fastest, else the
 // default; and pins and lists of all choices.
 import { DeviceError, OptionError, show } from "../../base/errors.ts";
 import { readDevice } from "../gpu/device.ts";
@@ -23,18 +23,18 @@ import {
   whyNot,
 } from "./variants.ts";
 
-/** What is known of one thing that is chosen on one device. */
+/** The measurements and pin of one choice on one device. */
 export interface Choice {
   /**
-   * Of a product the form, the sizes to the nearest power of two, and how they are read: "tn-1024x1024x128-vec4"; "all" of them;
-   * or "update", the shape of the kernels that stream parameters, gradients and slots.
+   * For a product the form, the sizes to the nearest power of two, and the access: "tn-1024x1024x128-vec4"; "all" for all of
+   * them; or "update", the shape of the kernels that stream parameters, gradients and slots.
    */
   readonly shape: string;
   /** The variant's name. */
   readonly variant: string;
-  /** Whether it was pinned, measured or is the default. */
+  /** Whether it was pinned or measured. */
   readonly source: "pinned" | "measured";
-  /** Of what was measured: of products GFLOP/s, of the update GB/s. */
+  /** Measured speeds: GFLOP/s for products, GB/s for the update. */
   readonly speeds: Speeds;
 }
 
@@ -52,7 +52,7 @@ function readShapeName(name: unknown): StreamShape {
   return shape;
 }
 
-/** What was measured and pinned on a device. */
+/** The measurements and pins of a device. */
 export function choices(device: GPUDevice): readonly Choice[] {
   const { pins, speeds } = knownOf(device);
   const shapes = [...new Set([...Object.keys(pins), ...Object.keys(speeds)])];
@@ -69,9 +69,8 @@ export function choices(device: GPUDevice): readonly Choice[] {
 
 /**
  * Makes a device run one variant for a product's shape (and those that share its choice), for all products, or one shape of the
- * kernels of the update, whatever was measured. Existing objectives and optimizers keep their kernels; those made after this has
- * resolved use it. Variants whose name begins with f16 round the operands to float16, which changes results by about 1e-3 of
- * their size.
+ * update's kernels, whatever was measured. Existing objectives and optimizers keep their kernels; those made after this resolves
+ * use it. Variants whose names begin with f16 round the operands to float16, which changes results by about 1e-3 of their size.
  *
  * @throws OptionError for an unknown variant or a bad shape, DeviceError for one that the device cannot run; it says why.
  */
@@ -88,12 +87,12 @@ export async function pin(device: GPUDevice, shape: ProductShape | "all" | "upda
 
 async function whyNotProbed(device: GPUDevice, name: string): Promise<string | undefined> {
   const variant = readVariant(name);
-  // Before that whyNot cannot judge every variant.
+  // Until then whyNot cannot judge every variant.
   await probeVariants(device);
   return whyNot(device, variant);
 }
 
-/** The variant that a product runs in. */
+/** The variant that runs a product. */
 export function variantFor(device: GPUDevice, shape: ProductShape): Variant {
   return (
     pinnedVariant(device, shape) ??
@@ -102,7 +101,7 @@ export function variantFor(device: GPUDevice, shape: ProductShape): Variant {
   );
 }
 
-/** Whether a shape runs a variant that is pinned. */
+/** Whether a shape runs a pinned variant. */
 export function isPinned(device: GPUDevice, shape: ProductShape): boolean {
   return pinnedVariant(device, shape) !== undefined;
 }
@@ -112,7 +111,7 @@ function pinnedVariant(device: GPUDevice, shape: ProductShape): Variant | undefi
   return firstToRun(device, [pins[shapeKey(shape)], pins.all]);
 }
 
-/** The first that the device can run: a store may hold choices of a device of the same adapter that had more features. */
+/** The first that the device can run: a store may hold choices made on the same adapter with more features. */
 function firstToRun(device: GPUDevice, names: readonly (string | undefined)[]): Variant | undefined {
   return names
     .map((name) => (name === undefined ? undefined : findVariant(name)))
@@ -123,7 +122,7 @@ export function speedsOf(device: GPUDevice, shape: ProductShape): Speeds {
   return knownOf(device).speeds[shapeKey(shape)] ?? {};
 }
 
-/** Notes measurements of a shape. */
+/** Records measurements of a shape. */
 export function noteSpeeds(device: GPUDevice, shape: ProductShape, measured: Speeds): void {
   noteSpeedsOf(device, shapeKey(shape), measured);
 }

@@ -1,5 +1,5 @@
 // The variants of the matrix product: a kernel and the shape of its workgroups. Which ones a device can run, and which one it
-// runs before anything was measured.
+// runs before any measurement.
 
 import { readBoolean, readNumber, readObject } from "../../base/options.ts";
 import { isSoftware } from "../gpu/device.ts";
@@ -20,7 +20,7 @@ export interface ProductShape {
   readonly transposeB?: boolean;
 }
 
-/** @throws OptionError for anything but a shape; errors use the given name. */
+/** @throws OptionError for anything but a shape; errors use this name. */
 export function readShape(name: string, value: unknown): ProductShape {
   const fields = readObject(name, value, ["m", "n", "k", "transposeA", "transposeB"]);
   const size = (of: "m" | "n" | "k") => readNumber(`${name}.${of}`, fields[of], { min: 1, integer: true });
@@ -40,7 +40,7 @@ export interface Variant {
   readonly memory: number;
 }
 
-/** Every lane 16 × 8 elements, in its registers. */
+/** 16 × 8 elements per lane, in its registers. */
 function registers(kernel: "registers" | "quads", width: number, height: number): Variant {
   const tile = [16 * height, 8 * width] as const;
   return {
@@ -53,7 +53,7 @@ function registers(kernel: "registers" | "quads", width: number, height: number)
   };
 }
 
-/** Every lane `side` × `side` blocks of 4 × 4 elements, from tiles in workgroup memory that are 16 deep. */
+/** `side` × `side` blocks of 4 × 4 elements per lane, from tiles in workgroup memory that are 16 deep. */
 function tiled(kernel: "tiled" | "f16", width: number, height: number, side: 1 | 2): Variant {
   const tile = [4 * side * height, 4 * side * width] as const;
   return {
@@ -79,7 +79,7 @@ function vectors(side: 1 | 2): Variant {
   };
 }
 
-/** Every lane 4 × 4 elements over one of several slices of the depth; the slices' sums meet in workgroup memory. */
+/** 4 × 4 elements per lane over one of several slices of the depth; the slices' sums meet in workgroup memory. */
 function sliced(side: 4 | 8, slices: number): Variant {
   const tile = [4 * side, 4 * side] as const;
   return {
@@ -112,10 +112,10 @@ export const variants: readonly Variant[] = [
   tiled("f16", 16, 16, 2),
 ];
 
-/** What `pin` takes. */
+/** The names that `pin` accepts. */
 export const variantNames: readonly string[] = variants.map(({ name }) => name);
 
-/** Whether quads are four invocations in a row in the workgroups that go by it. */
+/** Whether quads are four invocations in a row in the workgroups that rely on it. */
 export const quadsInRow = /* @__PURE__ */ quadsProbe(
   variants.filter(({ kernel }) => kernel === "quads").map(({ lanes: [width, height] }) => [width, height]),
 );
@@ -124,8 +124,8 @@ export const quadsInRow = /* @__PURE__ */ quadsProbe(
 export const memoryProbes = /* @__PURE__ */ [8192, 16_384].map((bytes) => ({ bytes, probe: memoryProbe(bytes) }));
 
 /**
- * Probes the device for what {@link whyNot} cannot know otherwise; await it before a variant is chosen. An emulated GPU chooses
- * none that needs workgroup memory.
+ * Probes the device for {@link whyNot}; await it before a variant is chosen. An emulated GPU chooses no variant that needs
+ * workgroup memory.
  */
 export async function probeVariants(device: GPUDevice): Promise<void> {
   await Promise.all([
@@ -139,7 +139,7 @@ export function findVariant(name: string): Variant | undefined {
   return variants.find((variant) => variant.name === name);
 }
 
-/** All lanes of a workgroup. */
+/** The number of lanes in a workgroup. */
 export const lanesOf = ({ lanes: [width, height, depth] }: Variant): number => width * height * depth;
 
 /** Why a device cannot run a variant, as the end of a sentence; undefined where it can. */
@@ -169,8 +169,8 @@ export function whyNot(device: GPUDevice, variant: Variant): string | undefined 
 
 /**
  * The variants worth measuring, the default first. Half precision changes results and is never among them. On an emulated GPU
- * barriers cost more than the work between them and compiling costs more than larger workgroups gain, so there only the small
- * variants without barriers are.
+ * barriers cost more than the work between them and compiling costs more than larger workgroups gain, so only the small variants
+ * without barriers are worth it there.
  */
 export function candidates(device: GPUDevice, shape: ProductShape): readonly Variant[] {
   const first = defaultVariant(device, shape);
@@ -187,14 +187,14 @@ export function candidates(device: GPUDevice, shape: ProductShape): readonly Var
   ];
 }
 
-/** The variant that runs if nothing was measured or pinned. */
+/** The variant without a measurement or a pin. */
 export function defaultVariant(device: GPUDevice, { m, n, k }: ProductShape): Variant {
   if (isSoftware(device)) {
     // With few rows a tall tile would be half empty.
     const quads = findVariant(m > 16 ? "quads-32x32" : "quads-16x32")!;
     return whyNot(device, quads) === undefined ? quads : findVariant("registers-32x16")!;
   }
-  // Large tiles reuse more of what they load, but a GPU wants many of them; where there are few, their depth is cut.
+  // Large tiles reuse more of what they load, but a GPU needs many of them; where there are few, their depth is cut.
   const tiles = (side: number) => Math.ceil(m / side) * Math.ceil(n / side);
   const cut = tiles(64) < 512 && tiles(32) < 64 && k >= 128;
   const wanted = [
@@ -212,7 +212,7 @@ export function accessOf({ m, n, k, transposeA = false }: ProductShape): MatrixA
   return n % 4 === 0 && k % 4 === 0 && (!transposeA || m % 4 === 0) ? "vec4" : "any";
 }
 
-/** What products share a choice: the form, the sizes to the nearest power of two, the access. Such as "tn-1024x1024x128-vec4". */
+/** The key of a choice that products share: form, sizes to the nearest power of two, access. Such as "tn-1024x1024x128-vec4". */
 export function shapeKey(shape: ProductShape): string {
   const { m, n, k, transposeA, transposeB } = shape;
   const form = `${transposeA ? "t" : "n"}${transposeB ? "t" : "n"}`;

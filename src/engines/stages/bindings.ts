@@ -11,6 +11,6 @@ export const control: Binding = { name: "control", use: "write", type: "array<Co
 export const sizes: Binding = { name: "sizes", use: "uniform", type: "Sizes" };
 export const scalars: Binding = { name: "scalars", use: "write", type: "array<f32>" };
 export const bins: Binding = { name: "bins", use: "read", type: "array<Bin>" };
-/** Sums chunk by chunk, in the kernel that takes them and in the one that adds them up. */
+/** Sums chunk by chunk, in the kernel that computes them and in the one that adds them up. */
 export const partials: Binding = { name: "partials", use: "write", type: "array<Sum>" };
 export const takenPartials: Binding = { name: "partials", use: "read", type: "array<Sum>" };

@@ -33,7 +33,7 @@ import { type Binding, type KernelContext, linesOf, type ModifierKernel } from "
 import { stateBinding, stateSnippets } from "./state.ts";
 import { chunkStruct, placesStruct, sizesStruct } from "./structs.ts";
 
-/** What every kernel over cells binds: the same seven for every rule, and the scalars where there are any. */
+/** The bindings of every kernel over cells: the same seven for every rule, and the scalars where there are any. */
 export function cellBindings({ layout }: KernelContext): readonly Binding[] {
   const all = [params, gradients, stateBinding(layout), chunks, table, control, sizes];
   return layout.scalars.length > 0 ? [...all, scalars] : all;
@@ -54,7 +54,7 @@ export function rawSnippets({ access, modifiers }: KernelContext): readonly Snip
   ];
 }
 
-/** The same, and rows. */
+/** The same with rows. */
 export function chunkSnippets(context: KernelContext, columns: readonly string[]): readonly Snippet[] {
   return [...rawSnippets(context), controlSnippet, tableSnippet, rowSnippet(columns)];
 }

@@ -17,7 +17,7 @@ const means = /* @__PURE__ */ linesStage({
   kernelName: ({ ruleSet }) => `rule "${ruleSet.rule.name}", means`,
   snippets: (context) => [factorSnippet(context), movingSnippet],
   columns: ({ plan, ruleSet }) => tableColumns(plan, ruleSet),
-  // The means are of the gradient as the rule sees it.
+  // The means use the gradient as the rule sees it.
   before: (modifiers) => modifiers,
   of(layout, place) {
     if (!place.factored) return undefined;

@@ -1,5 +1,5 @@
-// The WGSL that depends on names alone: the structs of a rule and what loads and stores them, and the calls of modifiers one
-// after the other. All other WGSL is in shaders/.
+// The WGSL that depends only on names: the structs of a rule with their loads and stores, and the calls of modifiers in sequence.
+// All other WGSL is in shaders/.
 import { type Snippet, snakeCase } from "../../base/assemble.ts";
 import { defineStruct, type Struct } from "../../base/struct.ts";
 import type { RuleSetLayout, ScalarField } from "../../optimizer/layout.ts";
@@ -7,7 +7,7 @@ import { firstColumns, tableColumns } from "../../optimizer/table.ts";
 import type { Access, Binding, Hook, KernelContext, ModifierKernel } from "./stage.ts";
 import { isVec4State } from "./state.ts";
 
-/** A generated piece, as errors call it. */
+/** A generated piece, by the name that errors use. */
 function generated(what: string, text: string): Snippet {
   return { name: `the generated ${what}`, text };
 }
@@ -23,12 +23,12 @@ export function bindingsSnippet(bindings: readonly Binding[], access: Access): S
   return generated("bindings", lines.join(""));
 }
 
-/** Declarations of structs; each once, whatever contains it. */
+/** Declarations of structs, each once, whatever contains it. */
 export function structsSnippet(...structs: readonly Struct[]): Snippet {
   return generated("structs", [...new Set(structs.map(({ wgsl }) => wgsl))].join(""));
 }
 
-/** A struct of fields of one type; one that is empty has a field that nothing reads, since WGSL has no empty structs. */
+/** A struct of fields of one type; an empty one gets a field that nothing reads, since WGSL has no empty structs. */
 function uniformStruct(name: string, fields: readonly string[], type: "f32" | "vec4f"): string {
   const all = fields.length > 0 ? fields : ["none"];
   return defineStruct(name, Object.fromEntries(all.map((field) => [field, type]))).wgsl;
@@ -40,7 +40,7 @@ export function driverColumns({ plan, ruleSet }: KernelContext): readonly string
   return columns.slice(0, Math.max(firstColumns.length, columns.length - ruleSet.rule.columns.length));
 }
 
-/** Row, and the row that a group takes at the replica's step. */
+/** Row, and the row of a group at the replica's step. */
 export function rowSnippet(columns: readonly string[]): Snippet {
   const fields = columns.map((_, i) => `bitcast<f32>(table[at + ${i}u])`);
   return generated(
@@ -55,7 +55,7 @@ fn row_of(now: Now, group: u32) -> Row {
   );
 }
 
-/** An entry of the chunk table, field by field: a kernel loads those that it reads, which it would not of the whole. */
+/** An entry of the chunk table, field by field: a kernel then loads only the fields that it reads. */
 export function chunkAtSnippet(chunk: Struct): Snippet {
   const fields = Object.keys(chunk.fields).map((field) => `chunks[index].${snakeCase(field)}`);
   return generated(
@@ -94,7 +94,7 @@ ${calls.join("")}  return y;
   );
 }
 
-/** The rule's update with its step, the modifiers' hooks before and after the parameter moves by it, and those that observe it. */
+/** The rule's update with its step, and the modifiers' hooks: before and after the step is applied, and those that observe it. */
 export function advanceSnippet({ modifiers }: KernelContext): Snippet {
   const call = (hook: "step" | "update") =>
     hooked(modifiers, hook).map((name) => `  y = ${name}_${hook}(x, y, g, h, m);\n`);
@@ -124,7 +124,7 @@ function hooked(modifiers: readonly ModifierKernel[], hook: Hook): readonly stri
   return modifiers.filter(({ hooks }) => hooks.includes(hook)).map(({ name }) => snakeCase(name));
 }
 
-/** Cell, Scalars, and of rules that reduce what their functions take and give; the rule's update in one form for all rules. */
+/** Cell, Scalars, and for rules that reduce, the arguments and results of their functions; the rule's update in one form. */
 export function cellStructsSnippet({ ruleSet, layout }: KernelContext): Snippet {
   const { rule, slots } = ruleSet;
   const { reduction } = rule;
@@ -166,7 +166,7 @@ export function cellSnippet(context: KernelContext): Snippet {
       start === "p" ? "p" : typeof start === "number" ? `vec4f(${floating(start)})` : `vec4f(h.${snakeCase(start)})`;
     return `select(${stored}, ${value}, h.first != 0.0)`;
   };
-  // What signs are taken of fades to 0 alike, whether arithmetic keeps the numbers below 2^-126 or not.
+  // Values whose signs matter fade to 0 alike, whether arithmetic keeps numbers below 2^-126 or not.
   const store = (slots: readonly string[]) =>
     slots
       .map((slot) => {
@@ -175,7 +175,7 @@ export function cellSnippet(context: KernelContext): Snippet {
       })
       .join("");
   const fixed = ruleSet.slots.filter((slot) => rule.fixed?.includes(slot));
-  // What is made orthogonal has been written already, by products.
+  // The products have already written the orthogonalised slot.
   const changed = ruleSet.slots.filter((slot) => !fixed.includes(slot) && slot !== rule.orthogonalises?.slot);
   return generated(
     `cell of rule "${rule.name}"`,
@@ -219,8 +219,8 @@ function storeSlot(context: KernelContext, slot: string, value: string): string 
 }
 
 /**
- * Where a slot of a cell is kept: slot after slot, of which the factored one is shorter than the others. Where all are float32
- * `at` is an entry of the first slot and the next slot's is as many further; else `at` is a four's place in a slot.
+ * The place of a cell's slot: slot after slot, of which the factored one is shorter than the others. If all are float32, `at` is
+ * an entry of the first slot, and each further slot is one stride on; else `at` is a four's place in a slot.
  */
 function stateAt({ ruleSet, layout }: KernelContext, slot: string): string {
   const { formats, factoredSlot } = layout;
@@ -269,13 +269,13 @@ function scalarsOf({ scalars }: RuleSetLayout, picks: (field: ScalarField) => bo
   return scalars.map((field, at) => ({ ...field, at })).filter(picks);
 }
 
-/** Where a scalar is kept: record 0 is that of all tensors together. */
+/** The place of a scalar: record 0 belongs to all tensors together. */
 function scalarAt({ scalars }: RuleSetLayout, scope: "tensor" | "all", at: number): string {
   const record = scope === "all" ? "0u" : "record";
   return `scalars[(replica * sizes.record_count + ${record}) * ${scalars.length}u + ${at}u]`;
 }
 
-/** Scalars where they are kept: a record for all tensors, then one for each. */
+/** Scalars where they are stored: a record for all tensors, then one for each. */
 export function scalarsSnippet({ ruleSet, layout }: KernelContext): Snippet {
   const { rule } = ruleSet;
   const fields = ruleScalars(layout);
@@ -290,7 +290,7 @@ export function scalarsSnippet({ ruleSet, layout }: KernelContext): Snippet {
   );
 }
 
-/** The rule's scalars before its own conclusion, and where they go after it. */
+/** The rule's scalars before its own conclusion, and their places after it. */
 export function concludingScalarsSnippet({ ruleSet, layout }: KernelContext): Snippet {
   const { rule } = ruleSet;
   const starts = rule.reduction?.scalars ?? {};
@@ -348,7 +348,7 @@ export function storeModifiedSnippet({ layout }: KernelContext, name: string): S
   );
 }
 
-/** The sums of one lane, one chunk or one tensor: how many elements, and of each term their sum. */
+/** The sums of one lane, one chunk or one tensor: the number of elements, and the sum of each term. */
 export function sumStruct(names: readonly string[]): Struct {
   return defineStruct("Sum", Object.fromEntries(["count", ...names].map((name) => [name, "f32"])));
 }
@@ -365,7 +365,7 @@ fn add_sums(a: Sum, b: Sum) -> Sum {
   );
 }
 
-/** The terms of four elements, and what adds them up. */
+/** The terms of four elements, and their addition. */
 export function termsSnippet(names: readonly string[]): Snippet {
   const fields = names.map(snakeCase);
   const add = fields.map((name) => `a.${name} + select(vec4f(), b.${name}, inside)`);

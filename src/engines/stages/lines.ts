@@ -1,4 +1,4 @@
-// A stage of sums along the columns (and rows) of matrices, which makes of them what a later kernel reads from the state.
+// A stage that sums along the columns (and rows) of matrices and stores the results in the state for later kernels.
 import elementsScalar from "../../../shaders/elements_scalar.wgsl?raw";
 import elementsVec4 from "../../../shaders/elements_vec4.wgsl?raw";
 import lines from "../../../shaders/lines.wgsl?raw";
@@ -20,18 +20,18 @@ const linesSnippet = file("lines", lines);
 
 const tasks: Binding = { name: "tasks", use: "read", type: "array<Lines>" };
 
-/** What is summed along which lines. */
+/** The terms and lines of such sums. */
 export interface LineSums {
   readonly name: string;
-  /** What errors call the kernel. */
+  /** The kernel's name in errors. */
   kernelName(context: KernelContext): string;
-  /** WGSL of what is summed and what becomes of it: `Sum`, `add_sums`, `across_lines`, `line_terms`, `settle`. */
+  /** WGSL of the terms and of their results: `Sum`, `add_sums`, `across_lines`, `line_terms`, `settle`. */
   snippets(context: KernelContext): readonly Snippet[];
   /** The columns of the row that it may read. */
   columns(context: KernelContext): readonly string[];
   /** The modifiers whose gradient it sees: all of them, or those before a modifier. */
   before(modifiers: readonly ModifierKernel[]): readonly ModifierKernel[];
-  /** Of tensors that have such lines. */
+  /** The lines of a tensor, if it has any. */
   of(layout: RuleSetLayout, place: Place): LineResults | undefined;
   twin(context: TwinContext): void;
 }

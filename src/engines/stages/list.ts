@@ -1,16 +1,15 @@
-// Which stages a step has, in order: those of the whole step, then for each rule set its own. A stage that nothing needs is left
-// out.
+// The stages of a step, in order: those of the whole step, then each rule set's own. Stages that nothing needs are left out.
 
 import { needsNorm, type Plan, type RuleSet } from "../../optimizer/plan.ts";
 import type { Stage } from "./stage.ts";
 import { updateStage } from "./update.ts";
 
-/** What is dispatched with every gradient, where several make an update. */
+/** Stages dispatched with every gradient, where several make an update. */
 export function gradientStages({ modifiers }: Plan): readonly Stage[] {
   return modifiers.flatMap(({ gather }) => gather ?? []);
 }
 
-/** What comes before the rule sets' stages. */
+/** Stages before those of the rule sets. */
 export function stepStages(plan: Plan): readonly Stage[] {
   return needsNorm(plan) ? [...new Set(plan.modifiers.flatMap(({ step }) => step ?? []))] : [];
 }

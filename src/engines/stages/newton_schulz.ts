@@ -4,17 +4,17 @@
 /** A step's polynomial of singular values, a·s + b·s³ + c·s⁵. */
 export type Quintic = readonly [a: number, b: number, c: number];
 
-/** Five times the quintic of Jordan et al. 2024: it brings singular values near 1 fast, and to no closer than 0.68 … 1.13. */
+/** Five times the quintic of Jordan et al. 2024: it brings singular values near 1 fast, but no closer than 0.68 … 1.13. */
 export const jordan: readonly Quintic[] = Array.from({ length: 5 }, () => [3.4445, -4.775, 2.0315]);
 
 /**
- * Quintics that, one after the other, bring singular values from `least` to 1 as close to 1 as so many quintics can: each is the
- * best approximation of 1 on the interval that the ones before it leave (Amsel, Persson, Musco and Gower 2025, The Polar
- * Express, algorithm 1). As there, the interval is never taken to begin below 0.024 of its end, so that small values do not have
- * to wait until large ones have spread; and all quintics but the last take a value for 1 / 1.01 of it, since five of them are so
- * steep at the very end of the interval that a rounding error grows 68,000-fold there, and 230-fold so.
+ * Quintics that together bring singular values from `least` to 1 as close to 1 as so many quintics can: each is the best
+ * approximation of 1 on the interval that the ones before it leave (Amsel, Persson, Musco and Gower 2025, The Polar Express,
+ * algorithm 1). As there, the interval's start is never taken below 0.024 of its end, so that small values do not have to wait
+ * until large ones have spread; and all quintics but the last divide their argument by 1.01, since five of them are so steep at
+ * the very end of the interval that a rounding error grows 68,000-fold there, and 230-fold so.
  *
- * @param steps How many; a whole number >= 1.
+ * @param steps Number of quintics; a whole number >= 1.
  * @param least Above 0 and below 1; default 1e-3.
  */
 export function polarExpress(steps: number, least = 1e-3): readonly Quintic[] {
@@ -22,7 +22,7 @@ export function polarExpress(steps: number, least = 1e-3): readonly Quintic[] {
   return Array.from({ length: steps }, (_, step) => {
     const from = Math.max(low, 0.02407327424182761 * high);
     const best = bestQuintic(from, high);
-    // Where the interval was cut, what it maps to is centred on 1 all the same.
+    // If the interval was cut, its image is centred on 1 all the same.
     const centre = 2 / (valueAt(best, low) + valueAt(best, high));
     const [a, b, c] = from > low ? best.map((each) => each * centre) : best;
     const quintic = [a!, b!, c!] as const;
@@ -37,7 +37,7 @@ const valueAt = ([a, b, c]: readonly number[], s: number) => s * (a! + s * s * (
 
 /** The quintic whose largest distance from 1 on an interval is the least: Remez' exchange of the four points where it is reached. */
 function bestQuintic(low: number, high: number): readonly number[] {
-  // Towards an interval of one point it is the quintic that is flat there.
+  // In the limit of an interval of one point, it is the quintic that is flat there.
   if (low > (1 - 5e-6) * high) return [15 / 8 / high, -10 / 8 / high ** 3, 3 / 8 / high ** 5];
   let inner = [(3 * low + high) / 4, (low + 3 * high) / 4];
   let [best, error] = [[0, 0, 0], Number.POSITIVE_INFINITY];
@@ -54,7 +54,7 @@ function bestQuintic(low: number, high: number): readonly number[] {
   return best;
 }
 
-/** Linear equations by elimination; each row ends in its right-hand side. */
+/** Linear equations by elimination; each row ends with its right-hand side. */
 function solved(rows: number[][]): number[] {
   const left = rows.map((row) => [...row]);
   const size = left.length;
@@ -75,10 +75,10 @@ function solved(rows: number[][]): number[] {
 /** One of the symmetric matrices that are as wide as the shorter side of X. */
 export type Square = 0 | 1 | 2 | 3;
 
-/** Where X stands: what it begins as, what it is at last, and a place between where these two do not do. */
+/** The place of X: where it starts, where it ends, and one in between for when these two are not enough. */
 export type Wide = "prepared" | "between" | "orthogonal";
 
-/** One product. X has the shorter side of the tensor for its rows; squares are polynomials of one matrix, so they commute. */
+/** One product. X has the shorter side of the tensor as its rows; squares are polynomials of one matrix, so they commute. */
 export type Operation =
   /** A = XXᵀ */
   | { readonly kind: "gram"; readonly x: Wide; readonly to: Square }
@@ -89,20 +89,20 @@ export type Operation =
   /** X ← PX */
   | { readonly kind: "apply"; readonly left: Square; readonly x: Wide; readonly to: Wide };
 
-/** From so many times as long as it is wide on, a matrix's steps are taken on its Gram matrix. */
+/** The aspect ratio from which a matrix's steps are taken on its Gram matrix. */
 const leastAspect = 2;
 
 /**
- * After so many steps on a Gram matrix X is formed, and a new Gram matrix of it: float32 keeps small eigenvalues to the precision
- * of the largest, and each step makes them up to twelve times as large. After three of five what comes out is as close to
+ * After so many steps on a Gram matrix, X is formed, and from it a new Gram matrix: float32 keeps small eigenvalues to the
+ * precision of the largest, and each step makes them up to twelve times as large. After three of five, the result is as close to
  * float64 as steps on X are; without it, fifty times as far for ill-conditioned matrices.
  */
 const stepsOnGram = 3;
 
 /**
- * The products that make X orthogonal, times a factor. Of a matrix that is nearly square each step applies its polynomial to X.
- * Of others a few steps are taken on the Gram matrix alone, A ← PAP, whose polynomials' product Q is applied to X at once: only
- * two products of a step are then as long as X.
+ * The products that make X orthogonal, times a factor. For a matrix that is nearly square, each step applies its polynomial to X.
+ * For others a few steps are taken on the Gram matrix alone, A ← PAP, and the product Q of their polynomials is applied to X at
+ * once: only two products of a step are then as long as X.
  */
 export function newtonSchulz(
   [rows, columns]: readonly [number, number],
@@ -133,7 +133,7 @@ export function newtonSchulz(
         [q, spare] = [spare, q];
       }
     });
-    // What is read is never written: X goes to and fro, so that it arrives at last.
+    // No product writes its input: X goes to and fro, so that it ends in the right place.
     const other = parts % 2 === 0 ? "between" : "prepared";
     const to: Wide = (parts - 1 - part) % 2 === 0 ? "orthogonal" : other;
     operations.push({ kind: "apply", left: q!, x, to });

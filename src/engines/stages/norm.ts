@@ -1,4 +1,4 @@
-// The norm of the gradient, and what follows from it: the scales, whether to skip, the loss scale.
+// The norm of the gradient, and its consequences: the scales, whether to skip, the loss scale.
 import finalize from "../../../shaders/finalize.wgsl?raw";
 import gradNorm from "../../../shaders/grad_norm.wgsl?raw";
 import normSum from "../../../shaders/norm_sum.wgsl?raw";
@@ -26,8 +26,8 @@ export const normSumStruct = defineStruct("Sum", {
   sum: "f32",
   // Σ (g · 2^-80)², or Σ |g · 2^-80|, of the lanes in which some |g| exceeds 2^50
   scaledSum: "f32",
-  // the bits of the largest |g|; those of infinity or more where one is not finite. Where all are small and the norm is
-  // not the largest magnitude it may be 0
+  // the bits of the largest |g|; at least those of infinity if one is not finite. If all are small and the norm is not the
+  // largest magnitude, it may be 0
   peak: "u32",
 });
 
@@ -76,7 +76,8 @@ export const normStage: Stage = {
         ],
       }),
       constants: ({ plan }, { barriers }, mostLanes) => ({
-        // Lanes are joined by halves. Where a barrier is emulated one lane does it all: it has little to do, and a barrier takes long, to run and to compile.
+        // Lanes join by halves. Where barriers are emulated, one lane does it all: the work is small, and a barrier is slow to
+        // run and compile.
         workgroup_size: barriers ? (mostLanes < 256 ? 128 : 256) : 1,
         norm_kind: normKind(plan),
         clip: Number(plan.clipNorm !== undefined),

@@ -1,5 +1,5 @@
-// A slot that is recomputed in each update: the rule's `prepare` of every element, as a matrix brought close to the nearest
-// orthogonal one by steps of Newton–Schulz. Matrices of one shape are multiplied together.
+// A slot that every update recomputes: the rule's `prepare` of every element, as a matrix brought close to the nearest orthogonal
+// one by steps of Newton–Schulz. Matrices of one shape are multiplied together.
 import prepare from "../../../shaders/prepare.wgsl?raw";
 import { together } from "../../base/together.ts";
 import { sidesOf } from "../../optimizer/arena.ts";
@@ -24,7 +24,7 @@ import type { TwinContext } from "./twin.ts";
 
 const prepared: Binding = { name: "prepared", use: "write", type: "array<vec4f>" };
 
-/** The stage of a rule's `orthogonalises`: Newton–Schulz steps of what `prepare` gives. */
+/** The stage of a rule's `orthogonalises`: Newton–Schulz steps on the results of `prepare`. */
 export const orthogonaliseStage: Stage = {
   name: "orthogonalise",
   twin: orthogonalise,
@@ -52,7 +52,7 @@ export const orthogonaliseStage: Stage = {
         controlStride: controlBytes(build.plan) / 4,
         skipIndex: controlRecord.index("skip"),
       };
-      // One after the other they use the same buffers.
+      // Batches run one after the other in the same buffers.
       const lengths = new Map<string, number>();
       for (const [name, length] of batches.flatMap(({ needs }) => [...needs])) {
         lengths.set(name, Math.max(length, lengths.get(name) ?? 0));
@@ -68,7 +68,7 @@ export const orthogonaliseStage: Stage = {
   },
 };
 
-/** Matrices of one shape that are multiplied at once, which lie one behind the other. */
+/** Matrices of one shape that are multiplied together, in consecutive places. */
 interface Batch {
   readonly first: Place;
   readonly count: number;
@@ -77,8 +77,8 @@ interface Batch {
 }
 
 /**
- * The matrices of a rule set, shape by shape: as many at once as one dispatch of all replicas reaches, and as one buffer holds of
- * what is computed between.
+ * The matrices of a rule set, shape by shape: as many at once as one dispatch over all replicas can reach and as one buffer can
+ * hold of the intermediate results.
  */
 function batchesOf({ limits }: GPUDevice, { plan, layout }: KernelContext): readonly Batch[] {
   const bytes = Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize);
@@ -96,12 +96,12 @@ function batchesOf({ limits }: GPUDevice, { plan, layout }: KernelContext): read
 /** Whole vec4s. */
 const padded = (length: number) => 4 * Math.ceil(length / 4);
 
-/** How products are laid out in the buffers of a batch, and in which of them they are. */
+/** The layout and buffer of a product's operand in a batch. */
 type Placed = Placement & { readonly name: string };
 
 /**
- * The products of a batch, from `prepared` into the state's slot. X has the matrix's shorter side for rows: of a tall one it is the
- * transpose, which is never formed.
+ * The products of a batch, from `prepared` into the state's slot. X has the matrix's shorter side as its rows: for a tall matrix
+ * it is the transpose, which is never formed.
  */
 async function compileBatch(device: GPUDevice, { ruleSet, layout }: KernelContext, { first, count, step }: Batch) {
   const { slot, scale, quintics } = ruleSet.rule.orthogonalises!;
@@ -159,7 +159,7 @@ async function compileBatch(device: GPUDevice, { ruleSet, layout }: KernelContex
     const [shift, beta, alpha] = operation.quintic;
     return { type: "combine", alpha, beta, added, shift };
   };
-  /** Elements that a batch needs of each buffer beside the state and what is prepared, of one replica. */
+  /** Elements that a batch needs of each buffer besides the state and `prepared`, per replica. */
   const needs = new Map(
     operations
       .map((operation) => placed(operation)[2])

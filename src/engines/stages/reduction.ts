@@ -1,4 +1,4 @@
-// A rule's reduction: what its `measure` sums, and the scalars that its `conclude` makes of it.
+// A rule's reduction: the sums that its `measure` defines, and the scalars that its `conclude` makes from them.
 import reductionConclude from "../../../shaders/reduction_conclude.wgsl?raw";
 import reductionMeasure from "../../../shaders/reduction_measure.wgsl?raw";
 import { tableColumns } from "../../optimizer/table.ts";
@@ -11,7 +11,7 @@ import type { TwinContext } from "./twin.ts";
 const measuring = file("reduction_measure", reductionMeasure);
 const concluding = file("reduction_conclude", reductionConclude);
 
-/** The stage of a rule's `reduction`: takes its sums and makes scalars of them. */
+/** The stage of a rule's `reduction`: takes its sums and turns them into scalars. */
 export const reductionStage = /* @__PURE__ */ sumsStage({
   name: "rule",
   kernelNames: (context) => ({
@@ -34,8 +34,8 @@ export const reductionStage = /* @__PURE__ */ sumsStage({
 });
 
 /**
- * Sums what the rule's reduction measures, tensor by tensor or over all, and lets it conclude; over all by the last row,
- * which is that of all groups together then.
+ * Sums what the rule's reduction measures, tensor by tensor or over all, and lets it conclude; over all with the last row, which
+ * is then that of all groups together.
  */
 function reduce({ state, works, scalars, rows }: TwinContext): void {
   const { rule, flags } = state.ruleSet;

@@ -19,7 +19,7 @@ import total from "../../../shaders/total.wgsl?raw";
 import workgroup from "../../../shaders/workgroup.wgsl?raw";
 import type { Snippet } from "../../base/assemble.ts";
 
-/** A file of shaders/ as a piece of a source. */
+/** A file of shaders/ as a snippet. */
 export function file(path: string, text: string): Snippet {
   return { name: `shaders/${path}.wgsl`, text };
 }

@@ -1,6 +1,5 @@
-// A stage: what a step does besides the rule's own formula, as a value. It says which WGSL its kernels consist of, what they
-// bind, what they iterate over and how often they are dispatched, so that one compiler and one builder
-// (src/engines/gpu/stages.ts) serve all.
+// A stage: what a step does besides the rule's own formula, as a value. It defines its kernels' WGSL, their bindings, what they
+// iterate over and how often they are dispatched, so that one compiler and one builder (src/engines/gpu/stages.ts) serve all.
 import type { Snippet } from "../../base/assemble.ts";
 import type { Struct } from "../../base/struct.ts";
 import type { RuleSetLayout } from "../../optimizer/layout.ts";
@@ -18,7 +17,7 @@ import type { CellValues, Row, TwinContext, Work } from "./twin.ts";
  */
 export type Access = "vec4" | "scalar";
 
-/** A buffer that a kernel binds, by the name that it has in WGSL; its index is its place in the kernel's list. */
+/** A buffer that a kernel binds, by its name in WGSL; its index is its place in the kernel's list. */
 export interface Binding {
   readonly name: string;
   readonly use: BindingUse;
@@ -26,46 +25,46 @@ export interface Binding {
   readonly type: string | ((access: Access) => string);
 }
 
-/** What the kernels of one rule set are made from. */
+/** Everything from which the kernels of one rule set are made. */
 export interface KernelContext {
   readonly plan: Plan;
   readonly ruleSet: RuleSet;
   readonly layout: RuleSetLayout;
   readonly access: Access;
-  /** In the order in which they come into effect. */
+  /** In the order in which they take effect. */
   readonly modifiers: readonly ModifierKernel[];
 }
 
 /** One kernel of a stage. */
 export interface Pass {
   readonly name: string;
-  /** Dispatched for each launch (the tensors that can be bound together), or once for all that the stage is of. */
+  /** Dispatched for each launch (the tensors that can be bound together), or once for the whole stage. */
   readonly each: "launch" | "once";
   /** Whether it reads the gradients as the caller wrote them, before they are added up. */
   readonly raw?: boolean;
   bindings(context: KernelContext): readonly Binding[];
-  /** What errors call the kernel, and its pieces of WGSL; its bindings are declared before them. */
+  /** The kernel's name in errors, and its snippets of WGSL; the declarations of its bindings come first. */
   source(context: KernelContext): { readonly name: string; readonly snippets: readonly Snippet[] };
   /**
-   * `override` constants besides the rule's flags and the workgroup's shape, which these may replace. `mostLanes` is what a
-   * workgroup of the device may have.
+   * `override` constants besides the rule's flags and the workgroup's shape, which they may replace. `mostLanes` is the device's
+   * limit for a workgroup.
    */
   constants?(context: KernelContext, shape: StreamShape, mostLanes: number): Readonly<Record<string, number>>;
-  /** What workgroups go over where that is not the chunks: entries of a table, none of which is dispatched for nothing. */
+  /** The entries that workgroups iterate over, if these are not chunks; never more workgroups than entries. */
   tasks?(context: BuildContext): Tasks;
-  /** Dispatches of its own making, in place of one over chunks or tasks. */
+  /** Dispatches that it makes itself, in place of one over chunks or tasks. */
   dispatches?(context: BuildContext, kernel: NamedKernel, buffers: NamedBuffers): readonly Dispatch[];
 }
 
-/** A table whose entries workgroups go over, bound by a name. */
+/** A table whose entries workgroups iterate over, bound by name. */
 export interface Tasks {
   readonly binding: string;
   readonly struct: Struct;
-  /** Again whenever other rows of a tensor are in use, as many as before. */
+  /** Called again whenever other rows of a tensor come into use; as many as before. */
   values(): readonly object[];
 }
 
-/** Buffers by the names that kernels bind them by. */
+/** Buffers by their names in kernels. */
 export type NamedBuffers = Readonly<Record<string, GPUBuffer | GPUBufferBinding>>;
 
 /** A compiled pass, which binds buffers by their names. */
@@ -74,7 +73,7 @@ export interface NamedKernel {
   bind(buffers: NamedBuffers): GPUBindGroup;
 }
 
-/** What a stage is built in: a rule set, and for passes of launches one of them. */
+/** The context in which a stage is built: a rule set, and for passes over launches one of them. */
 export interface BuildContext {
   readonly plan: Plan;
   readonly ruleSet: RuleSet;
@@ -83,14 +82,14 @@ export interface BuildContext {
   readonly modifiers: readonly ModifierKernel[];
   readonly numbers: ChunkNumbers;
   readonly shape: StreamShape;
-  /** Partial sums that each chunk files: one, or one for each lane. */
+  /** Partial sums that each chunk stores: one, or one for each lane. */
   readonly perChunk: number;
   readonly create: CreateBuffer;
   readonly launch: Launch | undefined;
   readonly origins: Origins | undefined;
 }
 
-/** Makes dispatches whose kernels are compiled. */
+/** Makes dispatches from compiled kernels. */
 export type BuildDispatches = (context: BuildContext, buffers: NamedBuffers) => readonly Dispatch[];
 
 /** One kind of dispatch in a step, with its twin on the CPU. */
@@ -99,9 +98,9 @@ export interface Stage {
   readonly name: string;
   /** Its kernels, in the order of their dispatches. @internal */
   readonly passes: readonly Pass[];
-  /** Buffers that its passes share, by the names that they bind them by. @internal */
+  /** Buffers that its passes share, by their names in kernels. @internal */
   buffers?(context: BuildContext): NamedBuffers;
-  /** WGSL that it adds to every kernel over cells, in place of the `begin_chunk` that does nothing. @internal */
+  /** WGSL that it adds to every kernel over cells, in place of the empty `begin_chunk`. @internal */
   cellSnippets?(context: KernelContext): readonly Snippet[];
   /** Dispatches after its passes that it compiles and binds itself, such as matrix products. @internal */
   compile?(device: GPUDevice, context: KernelContext): Promise<BuildDispatches>;
@@ -115,21 +114,21 @@ export function partialBytes({ plan, numbers, perChunk }: BuildContext, sum: Str
 }
 
 /**
- * Where a modifier hooks in; each hook is a WGSL function named after the modifier:
+ * The points where a modifier hooks in; each hook is a WGSL function named after the modifier:
  *
  * - "gradient": `NAME_gradient(g: vec4f, t: vec4u, places: Places, h: Row) -> vec4f`, of four elements at places `t` of a tensor;
- * - "step": `NAME_step(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, after the rule: `updated.p` is what decay
- *   leaves of the parameter, and `updated.step` and `updated.decay` are still to be taken off it;
- * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, once that is done;
- * - "after": `NAME_after(before: vec4f, step: vec4f, g: vec4f, inside: vec4<bool>)`, of the step that was taken off the parameter;
+ * - "step": `NAME_step(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, after the rule: `updated.p` is the
+ *   parameter after decay, from which `updated.step` and `updated.decay` are still to be subtracted;
+ * - "update": `NAME_update(x: Cell, updated: Cell, g: vec4f, h: Row, m: Modified) -> Cell`, after the subtraction;
+ * - "after": `NAME_after(before: vec4f, step: vec4f, g: vec4f, inside: vec4<bool>)`, of the step that was subtracted;
  * - "end": `NAME_end(place: u32, lane: u32)`, once a chunk is updated, by all lanes together.
  */
 export type Hook = "gradient" | "step" | "update" | "after" | "end";
 
-/** Sums that the updates of chunks file, one for each chunk or lane. */
+/** Sums that the updates of chunks store, one for each chunk or lane. */
 export interface FiledSums {
   readonly struct: Struct;
-  /** The norms of every tensor, in the order of the tensors, from what one replica's updates filed. */
+  /** The norms of every tensor, in the order of the tensors, from the sums stored by one replica's updates. */
   layers(
     layouts: readonly RuleSetLayout[],
     numbers: ChunkNumbers,
@@ -143,27 +142,27 @@ export interface ModifierKernel {
   readonly hooks: readonly Hook[];
   /** The WGSL of its hooks. */
   readonly snippets: readonly Snippet[];
-  /** The sum that its "end" files of each chunk, in the buffer `partials` that the update then binds too. */
+  /** The sum that its "end" stores for each chunk, in the buffer `partials`, which the update then binds too. */
   readonly files?: FiledSums;
-  /** The name of its block of lines, where it keeps numbers by the line of a tensor (see {@link placesStruct}). */
+  /** The name of its block of lines, where it keeps numbers per line of a tensor (see {@link placesStruct}). */
   readonly lines?: string;
   /** The same on the CPU, in float64. */
   readonly twin?: {
-    /** The gradient of element `i` of a tensor, from what it is before. */
+    /** The gradient of element `i` of a tensor, from its value before. */
     gradient?(g: number, i: number, work: Work): number;
     /**
-     * Changes the cell that the rule has updated from the parameter `before`: `x.p` is what decay leaves of that, and `x.step` is
-     * still to be taken off it; `r` has the modifier's scalars and the rule's.
+     * Changes the cell that the rule has updated from the parameter `before`: `x.p` is the parameter after decay, from which
+     * `x.step` is still to be subtracted; `r` has the modifier's scalars and the rule's.
      */
     step?(x: CellValues, before: number, g: number, row: Row, r: Row): void;
     /** Changes the cell after that. */
     update?(x: CellValues, before: number, g: number, row: Row, r: Row): void;
   };
-  /** What is dispatched for it with every gradient, where several make an update. */
+  /** Dispatched for it with every gradient, where several make an update. */
   readonly gather?: Stage;
-  /** What is dispatched for it before the stages of all rule sets; of several modifiers with the same stage once. */
+  /** Dispatched for it before the stages of all rule sets; once for several modifiers with the same stage. */
   readonly step?: Stage;
-  /** What is dispatched for it before the rule's own stages, and after them. */
+  /** Dispatched for it before the rule's own stages, and after them. */
   readonly before?: Stage;
   readonly behind?: Stage;
 }
@@ -173,7 +172,7 @@ export function linesOf(modifiers: readonly ModifierKernel[]): readonly string[]
   return modifiers.flatMap(({ lines }) => lines ?? []);
 }
 
-/** The modifiers that come into effect before one. */
+/** The modifiers that take effect before one. */
 export function modifiersBefore(name: string, modifiers: readonly ModifierKernel[]): readonly ModifierKernel[] {
   return modifiers.slice(
     0,

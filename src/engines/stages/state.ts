@@ -21,7 +21,7 @@ export function stateBinding(layout: RuleSetLayout): Binding {
   return { name: "state", use: "write", type: isVec4State(layout) ? "array<vec4f>" : "array<u32>" };
 }
 
-/** What reaches the state, and what loads and stores its formats. */
+/** Access to the state, with the loads and stores of its formats. */
 export function stateSnippets({ formats }: RuleSetLayout): readonly Snippet[] {
   const others = [...new Set(formats.values())].flatMap(({ snippets }) => snippets ?? []);
   return others.length > 0 ? [others[0]!.state, ...others.map(({ access }) => access)] : [vec4State];

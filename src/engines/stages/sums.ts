@@ -1,4 +1,4 @@
-// A stage of sums over a tensor, or over all tensors, and of the scalars that are made of them.
+// A stage of sums over a tensor, or over all tensors, and of the scalars computed from them.
 import conclude from "../../../shaders/conclude.wgsl?raw";
 import measure from "../../../shaders/measure.wgsl?raw";
 import type { Snippet } from "../../base/assemble.ts";
@@ -24,10 +24,10 @@ import type { TwinContext } from "./twin.ts";
 const measureSnippet = file("measure", measure);
 const concludeSnippet = file("conclude", conclude);
 
-/** What is summed, and what is made of the sums. */
+/** The terms of sums, and the scalars computed from them. */
 export interface Sums {
   readonly name: string;
-  /** What errors call the two kernels. */
+  /** The names of the two kernels in errors. */
   kernelNames(context: KernelContext): { readonly measure: string; readonly conclude: string };
   /** The terms that are added up. */
   terms(ruleSet: RuleSet): readonly string[];
@@ -86,7 +86,7 @@ export function sumsStage(sums: Sums): Stage {
             concludeSnippet,
           ],
         }),
-        // Where a barrier is emulated one lane does it all.
+        // Where barriers are emulated, one lane does it all.
         constants: (_, { barriers, workgroupSize }) => ({ workgroup_size: barriers ? workgroupSize : 1 }),
         tasks: ({ ruleSet, layout, numbers, perChunk }) => ({
           binding: "bins",

@@ -1,4 +1,4 @@
-// What the CPU's twin of a stage works on: one update of one rule set, in float64.
+// The input of a stage's twin on the CPU: one update of one rule set, in float64.
 
 import type { Place, RuleSetLayout } from "../../optimizer/layout.ts";
 import type { LayerStats } from "../../optimizer/optimizer.ts";
@@ -11,7 +11,7 @@ export type Row = Readonly<Record<string, number>>;
 
 export type CellValues = { p: number; step: number; decay: number } & Record<string, number>;
 
-/** What one replica keeps of one rule set. */
+/** One replica's state of one rule set. */
 export interface RuleSetState {
   readonly ruleSet: RuleSet;
   readonly layout: RuleSetLayout;
@@ -20,15 +20,15 @@ export interface RuleSetState {
   readonly rows: RowSource;
 }
 
-/** What the step as a whole gives a rule set. */
+/** What a rule set needs to know of the whole step. */
 export interface Step {
-  /** By page, as the gradients. */
+  /** By page, like the gradients. */
   readonly params: readonly Float32Array[];
   /** The gradients as the caller wrote them, or their sum. */
   readonly raw: readonly Float32Array[];
-  /** What they are multiplied by, by bin of clipping. */
+  /** Their factors, by bin of clipping. */
   readonly scales: readonly number[];
-  /** Receives what the update did to each tensor. */
+  /** Receives the update's effect on each tensor. */
   readonly note?: ((stats: LayerStats) => void) | undefined;
 }
 
@@ -37,20 +37,20 @@ export interface Work {
   readonly place: Place;
   readonly row: Row;
   readonly cells: Cells;
-  /** What modifiers keep of each line, by the block's name. */
+  /** A modifier's numbers for each line, by the block's name. */
   readonly lines: Record<string, Float64Array>;
   /** The gradient of an element as the rule sees it: signed, unscaled, clipped. */
   readonly gradient: (i: number) => number;
-  /** The gradient as it is before a modifier. */
+  /** The gradient before a given modifier. */
   gradientBefore(modifier: string): (i: number) => number;
 }
 
-/** What a twin works on. */
+/** The input of a twin. */
 export interface TwinContext {
   readonly plan: Plan;
   readonly state: RuleSetState;
   readonly modifiers: readonly ModifierKernel[];
-  /** Of the tensors that are not frozen. */
+  /** The work of the tensors that are not frozen. */
   readonly works: readonly Work[];
   readonly scalars: Scalars;
   /** The rows of the groups, then that of all groups together if there is one. */

@@ -12,7 +12,7 @@ import type { Stage } from "./stage.ts";
 const slotsBegin = file("slots_begin", begin);
 const slotsZero = file("slots_zero", zero);
 
-/** Whether a slot does not begin with zero; a modifier's begins as the parameter. */
+/** Whether a slot starts with a value other than zero; a modifier's starts as the parameter. */
 const beginsSlots = ({ rule, slots }: RuleSet) =>
   slots.some((slot) => !rule.slots.includes(slot) || (rule.starts?.[slot] ?? 0) !== 0);
 
