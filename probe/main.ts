@@ -72,7 +72,7 @@ function show({ recorded, facts: found, errors, probes, bench }: ProbeResult): v
   element("found").replaceChildren(
     ...table(
       "Recorded trajectories",
-      ["case", "largest error", "by the source's own in float32", ""],
+      ["case", "largest error", "by the source's own in float32", "verdict"],
       recorded.map(({ id, ok, maxAbs, ratio, error }) => [
         !ok,
         id,
@@ -83,12 +83,12 @@ function show({ recorded, facts: found, errors, probes, bench }: ProbeResult): v
     ),
     ...table(
       "What kernels take for granted",
-      ["", ""],
+      ["probe", "holds"],
       Object.entries(probes).map(([name, holds]) => [holds === false, name, yes(holds)]),
     ),
     ...table(
       "What this device makes of numbers",
-      ["", "", ""],
+      ["statement", "here", "name in the JSON"],
       facts.map(({ name, about, needed }) => {
         const value = found[name]!;
         return [needed !== undefined && value !== needed, about, yes(value), name];
@@ -96,7 +96,7 @@ function show({ recorded, facts: found, errors, probes, bench }: ProbeResult): v
     ),
     ...table(
       "How far functions are off",
-      ["", "", ""],
+      ["function", "error", "in"],
       [
         [quotient > 2.5, "x / y", digits(quotient), "units in the last place"],
         [inverse > 2.5, "1 / x", digits(inverse), "units in the last place"],
@@ -108,7 +108,7 @@ function show({ recorded, facts: found, errors, probes, bench }: ProbeResult): v
     ),
     ...table(
       "Benchmark",
-      ["case", "engine", "ms a step", ""],
+      ["case", "engine", "ms a step", "note"],
       bench.map((row) => [
         row.error !== undefined || row.agrees === false,
         row.case,
