@@ -93,7 +93,7 @@ interface Roof {
   readonly points: readonly (readonly [n: number, ms: number])[];
 }
 
-/** From so many parameters on, an update exceeds every cache that we know of. */
+/** From this many parameters on, an update exceeds every cache that we know of. */
 const beyondCaches = 2 ** 24;
 
 function roofOf(rows: readonly Row[], least: number, most: number): Roof | undefined {

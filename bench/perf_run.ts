@@ -28,7 +28,7 @@ const allowance = { ratioToStream: 1.35, ratioTo: 1.6 } as const;
 /** Repeated measurements of ratios that look worse. */
 const retries = 2;
 
-/** A new baseline is the median of so many runs. */
+/** A new baseline is the median of this many runs. */
 const updateRuns = 3;
 
 /** @throws DataError if the file is missing or is not a baseline. */

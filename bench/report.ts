@@ -314,7 +314,7 @@ function timestampPhrase(timestamps: Result["timestamps"]): string {
   return timestamps.quantumMs <= 0.001 ? "not rounded" : `rounded to ${digits(timestamps.quantumMs)} ms`;
 }
 
-/** Lines in aligned columns, so many of them to the left, the rest to the right; the head's words are one below the other. */
+/** Lines in aligned columns, this many of them to the left, the rest to the right; the head's words are one below the other. */
 function aligned([head, ...lines]: readonly (readonly string[])[], left = 1): string[] {
   const words = head!.map((text) => text.split(" "));
   const height = Math.max(...words.map(({ length }) => length));

@@ -30,13 +30,13 @@ export interface Runner {
   wait(): Promise<void>;
   /** The answer of {@link checkedSteps} steps from the start; called before any other step. None for physical references. */
   answer?(): Promise<Answer>;
-  /** Milliseconds per step, for runners that time only a part of it; default the wall clock around so many steps. */
+  /** Milliseconds per step, for runners that time only a part of it; default the wall clock around this many steps. */
   time?(steps: number): Promise<number>;
   /** Puts one step into a pass, if a step is part of one. */
   encode?(pass: GPUComputePassEncoder): void;
   /** Starts several steps in one call: their number, and the call; for engines without {@link encode} that can. */
   readonly together?: { readonly steps: number; start(): void | Promise<void> };
-  /** Milliseconds per step by the device's own timestamps, over so many steps; if the device offers them. */
+  /** Milliseconds per step by the device's own timestamps, over this many steps; if the device offers them. */
   gpuTime?(steps: number): Promise<number>;
   /** The time of each kernel of a step on its own. */
   kernels?(): Promise<readonly KernelTime[]>;
@@ -532,7 +532,7 @@ async function stepsOfTurn(runner: Runner, ms: number, turnMs: number): Promise<
   return steps;
 }
 
-/** Milliseconds per step, over so many steps that are started in sequence and waited for once. */
+/** Milliseconds per step, over this many steps that are started in sequence and waited for once. */
 async function time(runner: Runner, steps: number): Promise<number> {
   await runner.wait();
   if (runner.time) return runner.time(steps);
@@ -557,7 +557,7 @@ async function time(runner: Runner, steps: number): Promise<number> {
 const fewestOfLaunch = 4;
 const fewOf = (steps: number) => Math.round(steps / 4);
 
-/** Milliseconds per step of about so many in one call, if the engine can. */
+/** Milliseconds per step of about this many in one call, if the engine can. */
 async function timeTogether(runner: Runner, steps: number): Promise<number | undefined> {
   const { device, encode, together } = runner;
   await runner.wait();

@@ -41,7 +41,7 @@ export const period = 65_521;
 /** Periods copied at once. */
 const periods = 16;
 
-/** Up to so many elements, all are compared, and reductions have a reference. */
+/** Up to this many elements, all are compared, and reductions have a reference. */
 export const mostCompared = 2 ** 20;
 
 /** The number compared at each place of a larger tensor. */
@@ -104,7 +104,7 @@ export function stepBytesOf(work: UpdateWork): number | undefined {
   return streamBytesOf(work) + work.n * ((work.clip ? 4 : 0) + summing);
 }
 
-/** One period many times and once more, so that so many can be taken from any place. */
+/** One period many times and once more, so that a period's length can be taken from any place. */
 interface Pattern {
   readonly once: Float32Array<ArrayBuffer>;
   readonly long: Float32Array<ArrayBuffer>;

@@ -1,5 +1,5 @@
-// Adds the gradients up, where several make one update: the control buffer counts how many there are, since the host does not
-// know which encoders were submitted. The sum's place is the chunk's `params`.
+// Adds the gradients up, where several make one update: the control buffer counts them, since the host does not know which
+// encoders were submitted. The sum's place is the chunk's `params`.
 
 // Whether this is the last of a gradient's dispatches.
 override advances: bool;

@@ -148,7 +148,7 @@ fn load_factored_four(chunk: Chunk, e: u32, h: Row) -> vec4f {
   return select(row / mean_value, 1.0, chunk.rows == 0u) * load_state(matrix_columns + t - line * chunk.columns);
 }
 
-// Four elements of any chunk. They are in two matrices at most, but for those that have a side of 1.
+// Four elements of any chunk. They lie in at most two matrices, unless these have a side of 1.
 fn load_factored(chunk: Chunk, e: u32, h: Row) -> vec4f {
   if (chunk.rows == 0u) {
     return load_state(chunk.factored + e);

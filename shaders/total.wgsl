@@ -2,7 +2,7 @@
 // up before their sum is added to others, and 64 of these again.
 const stretch = 64u;
 
-// The sum of `count` partials from `begin` on; in every lane with barriers, while without them there is one lane.
+// The sum of `count` partials from `begin` on: with barriers, in every lane; without, there is only one lane.
 fn total_of(begin: u32, count: u32, lane: u32) -> Sum {
   let short = stretch * workgroup_size;
   let long = stretch * short;

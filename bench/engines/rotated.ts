@@ -5,7 +5,7 @@ import type { Runner } from "../suite.ts";
 /** More than today's caches hold, including those of the largest GPUs. */
 const bytesOfAll = 2 ** 28;
 
-/** The number of sets of so many bytes that exceed a cache. */
+/** The number of sets of this many bytes that exceed a cache. */
 export const setsOf = (bytes: number) => Math.max(2, Math.ceil(bytesOfAll / bytes));
 
 /** The engine's runner, with `count` sets of everything. Its answer is that of the first set. */

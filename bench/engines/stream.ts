@@ -32,7 +32,7 @@ const source = assemble("stream", [{ name: "shaders/bench/stream.wgsl", text: wg
 const best = new WeakMap<GPUDevice, Map<string, Promise<Shape>>>();
 
 /**
- * The fastest shape on a device for so many elements and slots, measured once for each: the best one for a million need not be
+ * The fastest shape on a device for this many elements and slots, measured once for each: the best one for a million need not be
  * the best for a hundred million.
  */
 function shapeOf(device: GPUDevice, n: number, slots: number, buffers: Buffers): Promise<Shape> {
@@ -46,7 +46,7 @@ function shapeOf(device: GPUDevice, n: number, slots: number, buffers: Buffers):
   return found;
 }
 
-/** Each shape is tried in rounds of steps that take about so many ms together; a slower step, once. */
+/** Each shape is tried in rounds of steps that take about this many ms together; a slower step, once. */
 const trial = { rounds: 3, ms: 10, slowMs: 200 } as const;
 
 async function fastest(device: GPUDevice, n: number, slots: number, buffers: Buffers): Promise<Shape> {

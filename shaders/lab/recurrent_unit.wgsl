@@ -1,5 +1,5 @@
-// A recurrent unit, h ← tanh(w·x + u·h), and v·h after the last step held against a number to predict; w, u and v are
-// parameters 0, 1 and 2. The twin is in src/lab/experiments/cascade_rnn.ts.
+// A recurrent unit, h ← tanh(w·x + u·h), and the comparison of v·h after the last step with a target; w, u and v are parameters
+// 0, 1 and 2. The twin is in src/lab/experiments/cascade_rnn.ts.
 struct Unit {
   h: f32,
   // The derivatives of h by w and by u.

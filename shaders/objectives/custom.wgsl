@@ -1,7 +1,7 @@
 // The functions with which a custom objective reads the data set: `input`, `target_of` and `label` of a row. The counts are in
 // the header that src/objectives/custom.ts generates; `param` and `within` come with the driver.
 struct Sizes {
-  // room for so many outcomes per replica; in a probe, the number of parameters probed
+  // room for this many outcomes per replica; in a probe, the number of parameters probed
   capacity: u32,
   // how many invocations share the rows of a batch for one parameter
   slices: u32,

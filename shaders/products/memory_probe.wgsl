@@ -1,4 +1,4 @@
-// Whether a workgroup may hold so many vec4s and meet at barriers after an early return that depends on loaded values, as in
+// Whether a workgroup may hold this many vec4s and meet at barriers after an early return that depends on loaded values, as in
 // sliced.wgsl and tiled.wgsl: some compilers for Direct3D refuse such barriers, and a driver may keep memory for itself. Twice
 // each lane leaves numbers for another lane; at the end it reports what it finds.
 override lanes: u32;

@@ -1,4 +1,4 @@
-// Where nothing is dropped.
+// In place of dropout.wgsl where nothing is dropped.
 fn dropped(instance: u32, row: u32, column: u32) -> vec4<bool> {
   return vec4<bool>(false);
 }

@@ -1,3 +1,3 @@
-// Where there is no work after the product's tiles.
+// The empty `beyond_tiles`, for epilogues without work after the product's tiles.
 fn beyond_tiles(instance: u32, column: u32) {
 }

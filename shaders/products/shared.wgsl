@@ -27,7 +27,7 @@ fn is_above(tile: u32, down: u32, across: u32) -> bool {
   return symmetric && (tile % sizes.tiles_across) * across >= (tile / sizes.tiles_across + 1u) * down;
 }
 
-// The start of every workgroup: whether it computes a tile of so many blocks. Workgroups after the tiles do the separate sums,
+// The start of every workgroup: whether it computes a tile of this many blocks. Workgroups after the tiles do the separate sums,
 // with numbered lanes.
 fn has_tile(instance: u32, tile: u32, down: u32, across: u32, lanes: u32, lane: u32) -> bool {
   if (halted(instance)) {

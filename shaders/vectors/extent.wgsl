@@ -1,6 +1,6 @@
 // First of two kernels for the size of a vector's elements: each workgroup takes one chunk, in a fixed order.
 
-// Long chains of additions lose digits: a lane adds up so many terms before it adds their sum to others.
+// Long chains of additions lose digits: a lane adds up this many terms before it adds their sum to others.
 const terms_at_once = 16u;
 
 fn add_sums(a: Sum, b: Sum) -> Sum {

@@ -1,7 +1,7 @@
 // First of two kernels of a vector's norm: each workgroup takes one chunk, in a fixed order. Squares of float32 leave its range
 // above 1.8e19 and below 1e-19, so elements are squared in one of three scales (Blue 1978).
 
-// Long chains of additions lose digits: a lane adds up so many terms before it adds their sum to others.
+// Long chains of additions lose digits: a lane adds up this many terms before it adds their sum to others.
 const terms_at_once = 16u;
 
 fn add_sums(a: Sum, b: Sum) -> Sum {

@@ -35,7 +35,7 @@ export interface Effects extends Partial<Omit<ModifierKernel, "name">> {
   readonly accumulate?: number;
   /** The message about gradients that are missing from the mean. */
   readonly missed?: (gradients: number) => string;
-  /** Whether a model should be evaluated with the slot of its name, after so many updates. */
+  /** Whether a model should be evaluated with the slot of its name, after this many updates. */
   evaluates?(updates: number): boolean;
 }
 

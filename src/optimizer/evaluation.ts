@@ -35,7 +35,7 @@ export function evaluationValues(
 }
 
 /**
- * The role of the parameters to use and to evaluate, after so many updates: `"swa"` once it averages parameters, else `"ema"`,
+ * The role of the parameters to use and to evaluate, after this many updates: `"swa"` once it averages parameters, else `"ema"`,
  * else the slow weights of lookahead (`"lookahead"`), else `"evaluation"` for rules that train and evaluate at different points
  * (scheduleFreeSgd …), else `"params"`. Before the first update it is always `"params"`. `train`, sweeps and searches use it.
  *

@@ -169,7 +169,7 @@ function ofReplicaGroup(
   const its = groups[at];
   if (!its) return {};
   const ours = hypers.of(index, replica);
-  // An entry's options for a group without a rule of its own apply to its fallback too.
+  // An entry's options for a group without its own rule apply to its fallback too.
   const both = groups[index]!.inherits ? Object.keys(hypersOf(its.rule, own)) : [];
   const said = { ...hypers.of(at), ...Object.fromEntries(both.map((name) => [name, ours[name]!])) };
   return filled(differing(hypers.of(at, replica), new Set([...hypers.explicit(at), ...both]), said));

@@ -64,7 +64,7 @@ interface Listed {
   readonly config: Readonly<Record<string, unknown>>;
 }
 
-/** The groups that the config must list, including the unnamed rest if it is frozen or has a fallback of its own by now. */
+/** The groups that the config must list, including the unnamed rest if it is frozen or has its own fallback by now. */
 function listGroups(plan: Plan, hypers: Hypers): readonly Listed[] {
   const { groups } = plan;
   return groups.flatMap((group, index): readonly Listed[] => {

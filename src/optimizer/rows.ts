@@ -27,7 +27,7 @@ import { RowSource } from "./table.ts";
  * @param name The tensor.
  * @param rows A whole number from 1 to the first dimension of the tensor's shape.
  * @param values Parameters of the rows that come into use, in every replica: one number for each of their elements. Default:
- *   what lies there, at first `data` or zeros, later what rows before them left.
+ *   the values there, at first `data` or zeros, later those left by earlier rows.
  * @throws OptionError for an unknown tensor, more rows than there is room for, values that do not fill the new rows, and tensors
  * whose number of rows cannot change: a scalar, one under a rule that makes matrices orthogonal (muon), stacks of matrices under
  * a factored slot (adafactor), and one with a slot that is not stored as float32. Nothing is changed then.

@@ -123,7 +123,7 @@ export interface RuleDefinition<
   readonly flags: Fs;
   /** Every per-parameter state array the rule may keep. */
   readonly slots: readonly S[];
-  /** Those it keeps under these options; `used(hyper)` says whether a hyper is ever anything but 0. */
+  /** The slots it keeps under these options; `used(hyper)` tells whether a hyper is ever nonzero. */
   activeSlots?(flags: Readonly<Record<Names<Fs>, boolean>>, used: (hyper: Names<Hs>) => boolean): readonly NoInfer<S>[];
   /** The formats of slots that are not stored as float32. */
   readonly formats?: Readonly<Partial<Record<NoInfer<S>, SlotFormat>>>;

@@ -6,10 +6,10 @@ import { describe, expect, it } from "vitest";
 import { variants } from "../../src/engines/products/variants.ts";
 
 const folder = resolve(import.meta.dirname, "../../shaders");
-/** Without comments; the benchmark's kernels are as one writes them by hand. */
+/** Without comments. The benchmark's kernels are first attempts; those of probe/ measure what devices make of such code. */
 const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
   .map((name) => name.replaceAll("\\", "/"))
-  .filter((name) => name.endsWith(".wgsl") && !name.startsWith("bench/"))
+  .filter((name) => name.endsWith(".wgsl") && !/^(bench|probe)\//.test(name))
   .map((name) => ({ name, code: readFileSync(join(folder, name), "utf8").replace(/\/\/.*$/gm, "") }));
 
 /** Which files have something, with what it is. */

@@ -21,7 +21,7 @@ struct Sizes {
 @group(0) @binding(2) var<storage, read> inputs: array<f32>;
 @group(0) @binding(3) var<storage, read_write> outputs: array<f32>;
 @group(0) @binding(4) var<storage, read_write> outcomes: array<Outcome>;
-// room for so many per replica, the boundary's first
+// room for this many per replica, the boundary's first
 @group(0) @binding(5) var<storage, read_write> penalty: array<Outcome>;
 @group(0) @binding(6) var<storage, read> control: array<u32>;
 @group(0) @binding(7) var<uniform> sizes: Sizes;

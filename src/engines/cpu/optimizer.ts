@@ -50,7 +50,7 @@ export function createCpuOptimizer(tensors: Tensors, config: OptimizerConfig): C
   return createPaged(tensors, config);
 }
 
-/** Like {@link createCpuOptimizer}, with arenas in pages of so many elements; `params` and `gradients` are the first ones. */
+/** Like {@link createCpuOptimizer}, with arenas in pages of `pageLength` elements; `params` and `gradients` are the first pages. */
 export function createPaged(tensors: Tensors, config: OptimizerConfig, pageLength?: number): CpuOptimizer {
   const list = readTensors(tensors);
   const segments = layoutSegments(list, pageLength);

@@ -25,7 +25,7 @@ export interface Trouble {
 
 /** The outcome of {@link watched} calls. */
 export interface Watched<T> {
-  /** What was made; undefined where something was thrown. */
+  /** The result of the calls; undefined if something was thrown. */
   readonly made: T | undefined;
   readonly thrown: { readonly error: unknown } | undefined;
   readonly trouble: Promise<Trouble>;

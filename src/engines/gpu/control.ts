@@ -22,7 +22,7 @@ export const controlRecord = defineStruct("Control", {
   gradientNorm: "f32",
   // factor of the gradient in clipping by a global norm
   clipScale: "f32",
-  // how many checkpoints were loaded: distinguishes copies of this buffer made before a load from later ones
+  // checkpoints loaded so far: distinguishes copies of this buffer made before a load from later ones
   epoch: "u32",
   // factor for the next loss
   lossScale: "f32",
@@ -115,7 +115,7 @@ export function decodeControl(plan: Plan, bytes: ArrayBuffer, offset = 0): reado
   }
   const view = new DataView(bytes, offset, needed);
   return Array.from({ length: plan.replicas }, (_, replica) => {
-    // Only what is asked for: to read whole records takes as long as the rest of a small readback.
+    // Only the requested fields: reading whole records takes as long as the rest of a small readback.
     const of = (field: ControlField, bin = 0) =>
       controlRecord.number(view, replica * size + bin * controlRecord.bytes, field);
     return {

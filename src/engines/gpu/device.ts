@@ -131,7 +131,7 @@ export function isSoftware(device: GPUDevice): boolean {
   return described(device.adapterInfo).software;
 }
 
-/** What is known about a device's loss; `reported` settles when it is lost. */
+/** The state of a device's loss; `reported` settles when it is lost. */
 interface Loss {
   info?: GPUDeviceLostInfo;
   readonly reported: Promise<void>;

@@ -6,7 +6,7 @@ import { described, lineOf, readDevice } from "./device.ts";
 
 /** Keeps text under keys; `localStorage` is one. */
 export interface ChoiceStore {
-  /** What is stored under a key, or null. */
+  /** The text stored under a key, or null. */
   getItem(key: string): string | null;
   /** Stores a value under a key. */
   setItem(key: string, value: string): void;

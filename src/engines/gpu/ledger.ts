@@ -60,7 +60,7 @@ export interface Place {
   readonly micro: number | undefined;
 }
 
-/** What a call of `encode` or `step` must encode. */
+/** The work that a call of `encode` or `step` must encode. */
 export interface Order {
   /** Whether the update follows if everything encoded is submitted. */
   readonly full: boolean;

@@ -115,7 +115,7 @@ export function createOptimizer(device: GPUDevice, tensors: Tensors, config: Opt
 
 /**
  * Like {@link createOptimizer}, in a given shape of the kernels instead of the one chosen for the device, and with arenas in
- * pages of so many elements; `params` and `gradients` are the first ones.
+ * pages of `pageLength` elements; `params` and `gradients` are the first pages.
  */
 export async function createShaped(
   device: GPUDevice,

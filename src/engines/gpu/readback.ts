@@ -87,7 +87,7 @@ export class Staging {
   }
 }
 
-/** Bytes of the buffer of a {@link Staging} for so many bytes. */
+/** Size in bytes of the buffer of a {@link Staging} for this many bytes. */
 export function stagingBytes(bytes: number): number {
   return bytes + markBytes;
 }

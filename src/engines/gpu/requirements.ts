@@ -1,4 +1,4 @@
-// What an optimizer requires of the device and of external buffers.
+// The requirements of an optimizer on the device and on external buffers.
 
 import { OptionError } from "../../base/errors.ts";
 import { arenaLength, paddedLength, pagesOf, type Segment } from "../../optimizer/arena.ts";

@@ -240,7 +240,7 @@ export function layoutVectors(segments: readonly Segment[]): VectorLayout {
   return { segments, places, stride: padded(end) };
 }
 
-/** Whether a tensor begins where another one ends, in external buffers. */
+/** Whether a tensor starts where another one ends, in external buffers. */
 function follows({ external: before, length }: Segment, { external: after }: Segment): boolean {
   if (!before || !after) return false;
   return (["params", "gradients"] as const).every((role) => {
@@ -667,7 +667,7 @@ export class GpuVectors implements VectorSpace {
     this.#pool.destroy();
   }
 
-  /** Makes room for so many dispatches, and the numbers that go with them, in one submission. */
+  /** Makes room for this many dispatches, and the numbers that go with them, in one submission. */
   reserve(dispatches: number, uploads = 0): void {
     // Plus what `leave` records.
     if (this.#settingCount + dispatches > (3 / 4) * this.#slots || this.#uploadCount + uploads > this.#uploads.length) {

@@ -18,7 +18,7 @@ export interface ActivationFunction {
   readonly derivatives?: (z: number) => Derivatives;
 }
 
-/** Of a function at one point. */
+/** Derivatives of a function at one point. */
 export type Derivatives = readonly [first: number, second: number, third: number];
 
 const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));

@@ -35,7 +35,7 @@ export function quadsProbe(shapes: readonly (readonly [width: number, height: nu
 
 const probeLanes = 64;
 
-/** Whether a workgroup can hold so many bytes, and lanes can meet after an early return that depends on a loaded word. */
+/** Whether a workgroup can hold this many bytes, and lanes can meet after an early return that depends on a loaded word. */
 export function memoryProbe(bytes: number): Probe {
   const vec4s = bytes / 16;
   const name = `${bytes} bytes of workgroup memory`;

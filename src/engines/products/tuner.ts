@@ -26,7 +26,7 @@ import { candidates, type ProductShape, probeVariants, readShape, shapeKey, type
 /** Products of fewer multiply-adds run in the default variant: starting a kernel costs as much. */
 const leastToTune = 1e7;
 
-/** Of larger products only a part is measured, to keep each measurement short. */
+/** Large products are measured only in part, to keep each measurement short. */
 const mostToMeasure = { software: 2 ** 24, hardware: 2 ** 32 };
 
 /** The least seconds of one measurement on a GPU, which holds as many products as fit, up to 64. */

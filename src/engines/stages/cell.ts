@@ -1,4 +1,4 @@
-// The parts of kernels that iterate over the cells of chunks: the update, the sums before it, and what it prepares.
+// The parts of kernels that iterate over the cells of chunks: the update, the sums before it, and its preparation.
 import unfactored from "../../../shaders/unfactored.wgsl?raw";
 import type { Snippet } from "../../base/assemble.ts";
 import { needsNorm, type Plan } from "../../optimizer/plan.ts";

@@ -46,7 +46,7 @@ export function rowSnippet(columns: readonly string[]): Snippet {
   return generated(
     "row",
     `${uniformStruct("Row", columns, "f32")}
-// Of a step whose rows are not there, some other step's: what rests looks at none.
+// If the step's rows are missing, those of another step: a resting update reads none.
 fn row_of(now: Now, group: u32) -> Row {
   let at = now.slot + sizes.row_offset + group * sizes.column_count;
   return Row(${fields.join(", ")});
@@ -185,7 +185,7 @@ export function cellSnippet(context: KernelContext): Snippet {
   return Cell(${["p", "vec4f()", "vec4f()", ...all.map(load("load_factored"))].join(", ")});
 }
 
-// Of a chunk that goes in fours (factored.wgsl).
+// For a chunk that goes in fours (factored.wgsl).
 fn load_whole_cell(chunk: Chunk, e: u32, h: Row) -> Cell {
   let p = load_params(chunk.params, e, vec4<bool>(true));
   let at = chunk.state + e / 4u;
@@ -196,7 +196,7 @@ fn store_slots(chunk: Chunk, e: u32, y: Cell) {
   let at = chunk.state + e / 4u;
 ${store(changed)}}
 
-// Slots that keep what they start with.
+// Slots that keep their initial value.
 fn store_fixed(chunk: Chunk, e: u32, y: Cell) {
   let at = chunk.state + e / 4u;
 ${store(fixed)}}

@@ -8,7 +8,7 @@ export type Quintic = readonly [a: number, b: number, c: number];
 export const jordan: readonly Quintic[] = Array.from({ length: 5 }, () => [3.4445, -4.775, 2.0315]);
 
 /**
- * Quintics that together bring singular values from `least` to 1 as close to 1 as so many quintics can: each is the best
+ * Quintics that together bring singular values from `least` to 1 as close to 1 as this many quintics can: each is the best
  * approximation of 1 on the interval that the ones before it leave (Amsel, Persson, Musco and Gower 2025, The Polar Express,
  * algorithm 1). As there, the interval's start is never taken below 0.024 of its end, so that small values do not have to wait
  * until large ones have spread; and all quintics but the last divide their argument by 1.01, since five of them are so steep at
@@ -93,7 +93,7 @@ export type Operation =
 const leastAspect = 2;
 
 /**
- * After so many steps on a Gram matrix, X is formed, and from it a new Gram matrix: float32 keeps small eigenvalues to the
+ * After this many steps on a Gram matrix, X is formed, and from it a new Gram matrix: float32 keeps small eigenvalues to the
  * precision of the largest, and each step makes them up to twelve times as large. After three of five, the result is as close to
  * float64 as steps on X are; without it, fifty times as far for ill-conditioned matrices.
  */

@@ -20,7 +20,7 @@ export interface RuleSetState {
   readonly rows: RowSource;
 }
 
-/** What a rule set needs to know of the whole step. */
+/** The part of the whole step that a rule set needs. */
 export interface Step {
   /** By page, like the gradients. */
   readonly params: readonly Float32Array[];
