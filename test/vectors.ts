@@ -1,7 +1,7 @@
 // The law of norms, on whichever engine: right wherever float32 holds them, and so is what is made of them.
 import { expect, it } from "vitest";
 import { openVectors } from "../src/engines/open_vectors.ts";
-import { at } from "../src/engines/vectors.ts";
+import { at, span } from "../src/engines/vectors.ts";
 import { sharpness } from "../src/objectives/curvature/functions.ts";
 import { createLandscape } from "../src/objectives/landscapes/index.ts";
 import { quadratic } from "../src/objectives/landscapes/quadratic.ts";
@@ -47,6 +47,17 @@ export function normLaws(engine: Engine): void {
       space.write(v, [values]);
       space.norm(v, 0);
       expect((await space.scalars(0, 1))[0]).toEqual(Float64Array.of(wrong));
+    }
+    // What is multiplied by 0 does not count.
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY]) {
+      const pair = await space.create(2);
+      space.write(at(pair, 0), [new Float32Array(length).fill(wrong)]);
+      space.write(at(pair, 1), [mixed(1)]);
+      space.combine(v, 0, span(pair), [0, 1]);
+      expect((await space.read(v))[0]).toEqual((await space.read(at(pair, 1)))[0]);
+      space.write(v, [new Float32Array(length).fill(wrong)]);
+      space.combine(v, 0, span(pair, 1), [1]);
+      expect((await space.read(v))[0]).toEqual((await space.read(at(pair, 1)))[0]);
     }
     if (engine.backend === "webgpu") {
       space.write(v, [mixed(4e37)]);

@@ -113,6 +113,21 @@ describe("an output that is NaN", () => {
   );
 });
 
+describe("an example without weight", () => {
+  it("does not count, be its loss infinite", async () => {
+    const model = createModel({ layers: [1, 1], loss: "meanSquaredError", bias: false });
+    const tensors = [{ name: "layer1.weight", shape: [1, 1], data: [1] }];
+    const inputs = { name: "toy", count: 2, features: 1, inputs: Float32Array.of(1e25, 2), scale: 1 };
+    const data = { ...inputs, outputs: 1, targets: Float32Array.of(0, 1), weights: Float32Array.of(0, 1) };
+    for (const engine of [webgpuEngine(device), cpuEngine()]) {
+      const trainee = await createTrainee(engine, model, tensors, { rule: sgd }, { data, batch: 2 });
+      expect(await trainee.objective.gradient(Uint32Array.of(0, 1))).toEqual([1]);
+      expect(await trainee.optimizer.read("gradients")).toEqual({ "layer1.weight": Float32Array.of(4) });
+      trainee.destroy();
+    }
+  });
+});
+
 describe("logits that are large", () => {
   it("give a finite loss and gradient", async () => {
     const model = createModel({ layers: [1, 3] });

@@ -472,6 +472,17 @@ describe("dropout", () => {
       epilogue: () => masks("linear"),
     });
     expect(worst(forward.c, want, () => 1)).toBeLessThan(2e-7);
+    // A dropped infinity is dropped.
+    const infinite = await run({
+      variant: quick,
+      shape: of,
+      a: unit,
+      b: all.map(() => Number.POSITIVE_INFINITY),
+      rows,
+      control,
+      epilogue: () => masks("linear"),
+    });
+    expect([...infinite.c]).toEqual(want.map((kept) => (kept === 0 ? 0 : Number.POSITIVE_INFINITY)));
     const backward = await run({
       variant: quick,
       shape: of,
