@@ -119,7 +119,7 @@ describe("the page", () => {
     expect(await page.evaluate(text("adapter"))).toBe("CPU reference in JavaScript");
     expect(await page.evaluate(text("step"))).toBe("4 / 4");
     // It computes in a worker: the page answers meanwhile, and the run can be held, turned and stopped.
-    await fill(page, { steps: "5000", batch: "64", model: "784-512-10" });
+    await fill(page, { steps: "5000", batch: "64", model: "64-1024-512-10" });
     await page.click("#train");
     const step = async () => Number.parseInt((await page.evaluate(text("step"))) as string, 10);
     await page.waitForFunction(`Number.parseInt(${text("step")}) > 1 && ${text("step")}.endsWith("5000")`, {
