@@ -135,6 +135,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "firefox",
+          include: ["test/firefox/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          benchmark: { include: [] },
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "package",
           include: ["test/package/**/*.test.ts"],
           testTimeout: 300_000,
