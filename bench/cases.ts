@@ -50,6 +50,14 @@ export interface Selection {
 /** The name by which a filter finds a case. */
 export const titleOf = ({ suite, name }: Pick<Case, "suite" | "name">) => `${suite}: ${name}`;
 
+/** The same cases without some engines. */
+export function withoutEngines(cases: readonly Case[], engines: readonly string[]): readonly Case[] {
+  return cases.map((each) => ({
+    ...each,
+    contenders: each.contenders.filter(({ engine }) => !engines.includes(engine)),
+  }));
+}
+
 /** From those of every run to those on request. */
 const tiers: readonly Tier[] = ["quick", "full", "every"];
 

@@ -3,6 +3,7 @@ import { BarChart, LineChart } from "echarts/charts";
 import { GridComponent, LegendComponent, TitleComponent, TooltipComponent } from "echarts/components";
 import { type EChartsType, init, use } from "echarts/core";
 import { CanvasRenderer } from "echarts/renderers";
+import { isDark } from "../src/app/page/looks.ts";
 import { refuseMarkup } from "../src/app/page/no_markup.ts";
 import { costChart, type Drawn, timesChart } from "./drawings.ts";
 import { digits } from "./report.ts";
@@ -10,9 +11,15 @@ import { digits } from "./report.ts";
 refuseMarkup();
 use([BarChart, LineChart, GridComponent, LegendComponent, TitleComponent, TooltipComponent, CanvasRenderer]);
 
-/** Draws a partial or complete result into two elements; one with nothing to show is hidden. */
-export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Drawn) => void {
-  const dark = matchMedia("(prefers-color-scheme: dark)");
+export interface LiveCharts {
+  /** Draws a partial or complete result; a chart with nothing to show is hidden. */
+  draw(result: Drawn): void;
+  /** Takes the colours anew. */
+  recolor(): void;
+}
+
+/** Charts in two elements. */
+export function createCharts(cost: HTMLElement, times: HTMLElement): LiveCharts {
   const charts = [
     { box: cost, make: costChart },
     { box: times, make: timesChart },
@@ -21,11 +28,11 @@ export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Dr
     let theme = "";
     return {
       draw(result: Drawn) {
-        const { height, ...option } = make(result, dark.matches);
+        const { height, ...option } = make(result, isDark());
         box.hidden = option.series.length === 0;
         if (box.hidden) return;
         box.style.height = `${height}px`;
-        const wanted = dark.matches ? "dark" : "default";
+        const wanted = isDark() ? "dark" : "default";
         // setTheme does nothing before the first option, so a chart keeps its initial theme.
         if (theme !== wanted) chart?.dispose();
         if (!chart || theme !== wanted) chart = init(box, wanted);
@@ -51,11 +58,10 @@ export function createCharts(cost: HTMLElement, times: HTMLElement): (result: Dr
     last = result;
     for (const chart of charts) chart.draw(result);
   };
-  dark.addEventListener("change", () => last && draw(last));
   addEventListener("resize", () => {
     for (const chart of charts) chart.resize();
   });
-  return draw;
+  return { draw, recolor: () => last && draw(last) };
 }
 
 /** For a point of the curve its n and its ms, for a bar its ratio. */

@@ -1,13 +1,18 @@
 // The benchmark's page: runs the cases, shows their progress, with tables and charts that grow, and hands over the result, to a
 // person by "copy result", to a program by `runBench`.
+
+import { followLooks } from "../src/app/page/looks.ts";
 import { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "../src/index.ts";
-import { chosen, pageCases, type Selection, titleOf } from "./cases.ts";
+import { chosen, pageCases, type Selection, titleOf, withoutEngines } from "./cases.ts";
 import { type ResultHead, resultHead } from "./head.ts";
 import { kernelsOf, remarksOf, sentence, summaryOf, tablesOf } from "./report.ts";
 import { type Case, messageOf, type Progress, type Result, type Row, runCases, type SuiteOptions } from "./suite.ts";
 
 /** The options of a run, as plain JSON. */
-export interface PageOptions extends Selection, Pick<SuiteOptions, "rounds"> {}
+export interface PageOptions extends Selection, Pick<SuiteOptions, "rounds"> {
+  /** Engines to leave out; default none. */
+  readonly without?: readonly string[] | undefined;
+}
 
 declare global {
   interface Window {
@@ -41,9 +46,10 @@ const charts = import("./live_charts.ts").then(
   ({ createCharts }) => createCharts(element("cost"), element("times")),
   (error) => {
     showBanner(`The charts did not load: ${sentence(messageOf(error))}`);
-    return () => undefined;
+    return { draw: () => {}, recolor: () => {} };
   },
 );
+followLooks(async () => (await charts).recolor());
 
 function show(id: string, text: string): void {
   element(id).textContent = text;
@@ -135,7 +141,7 @@ function showDetails(rows: readonly Row[]): void {
 /** Between two cases, so that nothing is drawn during a measurement. */
 async function showResult(result: Result): Promise<void> {
   showTables(result.rows);
-  (await charts)(result);
+  (await charts).draw(result);
 }
 
 /** Keeps the result of a run, however it ended, for copying and downloading. */
@@ -162,7 +168,7 @@ window.describeBench = ({ quick }) => resultHead(browserName(), quick);
 window.runBench = (options) => runThese(chosen(options).page, options);
 
 async function runThese(cases: readonly Case[], options: PageOptions): Promise<Result> {
-  const { quick = false, rounds } = options;
+  const { quick = false, rounds, without = [] } = options;
   stopping = new AbortController();
   for (const button of runButtons) button.disabled = true;
   stopButton.disabled = false;
@@ -178,7 +184,7 @@ async function runThese(cases: readonly Case[], options: PageOptions): Promise<R
     let rows: readonly Row[] = [];
     await showResult({ ...head, rows });
     try {
-      rows = await runCases(cases, {
+      rows = await runCases(withoutEngines(cases, without), {
         quick,
         ...(rounds !== undefined && { rounds }),
         signal: stopping.signal,
@@ -233,11 +239,28 @@ function selected(quick: boolean): readonly Case[] {
 
 async function run(quick: boolean): Promise<void> {
   try {
-    await runThese(selected(quick), { quick });
+    await runThese(selected(quick), { quick, without: unticked() });
   } catch (error) {
     show("status", messageOf(error));
   }
 }
+
+/** With whom one may compare, and what they are called in rows. */
+const peers: Readonly<Record<string, readonly string[]>> = {
+  tfjs: ["tfjs"],
+  "jax-js": ["jaxjs"],
+  "kernels by hand": ["naive", "textbook"],
+  "plain JavaScript": ["plain"],
+};
+const peerBoxes = Object.entries(peers).map(([name, engines]) => {
+  const box = Object.assign(document.createElement("input"), { type: "checkbox", checked: true });
+  const label = document.createElement("label");
+  label.append(box, name);
+  element("peers").append(label);
+  return { box, engines };
+});
+
+const unticked = () => peerBoxes.filter(({ box }) => !box.checked).flatMap(({ engines }) => engines);
 
 for (const suite of new Set(pageCases.map((each) => each.suite))) {
   const group = document.createElement("optgroup");

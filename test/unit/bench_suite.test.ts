@@ -4,7 +4,7 @@ import { EventEmitter } from "node:events";
 import type { Page } from "puppeteer";
 import { describe, expect, it } from "vitest";
 import { passedOver } from "../../bench/browser.ts";
-import { checkFilter, chosen, nodeCases, pageCases, titleOf } from "../../bench/cases.ts";
+import { checkFilter, chosen, nodeCases, pageCases, titleOf, withoutEngines } from "../../bench/cases.ts";
 import { rotated, setsOf } from "../../bench/engines/rotated.ts";
 import { isSound, readOptions, runInPage, writtenLine } from "../../bench/run.ts";
 import { type Answer, type Case, emptyRow, type Progress, type Row, type Runner, runCases } from "../../bench/suite.ts";
@@ -486,6 +486,15 @@ describe("the choice of cases", () => {
   };
   const all = [...pageCases, ...nodeCases, ...sizeCases];
   const ofTier = (...tiers: string[]) => all.filter(({ tier }) => tiers.includes(tier)).map(titleOf);
+
+  it("leaves out engines that one does not compare with", () => {
+    const engines = (cases: typeof pageCases) =>
+      new Set(cases.flatMap((each) => each.contenders.map((one) => one.engine)));
+    const before = engines(pageCases);
+    expect(before).toContain("tfjs");
+    const left = engines(withoutEngines(pageCases, ["tfjs", "plain"]));
+    expect([...before].filter((engine) => !left.has(engine)).sort()).toEqual(["plain", "tfjs"]);
+  });
 
   it("goes by tier", () => {
     expect(titles({ quick: true })).toEqual(ofTier("quick"));

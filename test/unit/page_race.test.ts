@@ -27,6 +27,11 @@ describe("the race on w² from 4", () => {
     expect(found!.why).toMatch(why);
   });
 
+  it("says of a run that begins at the minimum that it does", async () => {
+    const [found] = await run({ ...onSquare, start: 0, rates: [0.1] });
+    expect(found!.why).toMatch(/it began at the minimum/);
+  });
+
   it("runs each rate as it would alone", async () => {
     const rates = [0.3, 0.02];
     const together = await run({ ...onSquare, rule: "adam", rates });

@@ -1,5 +1,5 @@
 // The page's address: which view is open and what it is set to, so that a link shows the same again. "#race?lr=0.4&steps=50".
-import { OptionError } from "../../base/errors.ts";
+import { OptionError, show } from "../../base/errors.ts";
 import { type Fields, parse, print, type State } from "./fields.ts";
 
 /** What the address says. */
@@ -37,7 +37,7 @@ export function readState<F extends Fields>(fields: F, words: URLSearchParams): 
     }),
   ) as State<F>; // each was read by its field, or is its default
   for (const name of new Set(words.keys())) {
-    if (!Object.hasOwn(fields, name)) wrong.push(`the address says "${name}", which this view does not know`);
+    if (!Object.hasOwn(fields, name)) wrong.push(`the address says ${show(name)}, which this view does not know`);
   }
   return { state, wrong };
 }

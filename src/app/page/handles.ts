@@ -28,6 +28,8 @@ export class Handles {
 
   constructor(curves: Curves) {
     this.#curves = curves;
+    // A picture has nothing in it that can be used.
+    curves.element.setAttribute("role", "group");
     curves.element.append(this.#layer);
     curves.onDraw = () => this.#place();
   }

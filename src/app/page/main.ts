@@ -1,6 +1,6 @@
 // The page's shell: the list of views, the one that is open, its words and controls, the address that reproduces it, what it
 // runs on, and how it looks.
-import { FalllineError } from "../../base/errors.ts";
+import { FalllineError, show } from "../../base/errors.ts";
 import { engineLine } from "../../train/engine.ts";
 import { addressOf, changedOf, readPlace, readState } from "./address.ts";
 import { formula, h } from "./elements.ts";
@@ -64,7 +64,7 @@ async function follow(): Promise<void> {
   say("");
   warn("");
   const { view } = await entry.load();
-  const unknown = `the address asks for "${name}", which is no view; this is ${entry.title}`;
+  const unknown = `the address asks for ${show(name)}, which is no view; this is ${entry.title}`;
   if (opened === mine) await build(view, mine, words, name === "" || name === entry.name ? [] : [unknown]);
 }
 

@@ -54,6 +54,7 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
   const exponents = new Curves(
     {
       title: "The Lyapunov exponent by r: below 0 it settles, above 0 it is chaotic",
+      empty: "the Lyapunov exponent by r, once all steps are drawn: below 0 it settles, above 0 it is chaotic",
       x: "r",
       y: "Lyapunov exponent",
       curves: [

@@ -91,7 +91,10 @@ export function judge(rate: number, places: readonly number[], heights: readonly
   const turns = moves.filter((move, i) => i > 0 && move * moves[i - 1]! < 0).length;
   const turning = made > 2 && turns >= 0.6 * (made - 1);
   const factor = (places[made]! / places[0]!) ** 2 === 0 ? 0 : Math.abs(places[made]! / places[0]!) ** (1 / made);
-  const each = `each step multiplies the distance by ${turning ? "−" : ""}${short(factor)}${made > 1 ? " on average" : ""}`;
+  const each =
+    places[0] === 0
+      ? "it began at the minimum"
+      : `each step multiplies the distance by ${turning ? "−" : ""}${short(factor)}${made > 1 ? " on average" : ""}`;
   const result = (state: State, why: string): Run => ({ rate, places, losses: heights, state, why });
   if (made < steps) return result("diverging", `no longer finite after step ${made}; ${each}`);
   if (last > 1.0001 * first)
