@@ -104,7 +104,7 @@ export function stepBytesOf(work: UpdateWork): number | undefined {
   return streamBytesOf(work) + work.n * ((work.clip ? 4 : 0) + summing);
 }
 
-/** One period many times and once more, so that a period's length can be taken from any place. */
+/** One period many times and once more, so that {@link periods} of them can be taken from any place. */
 interface Pattern {
   readonly once: Float32Array<ArrayBuffer>;
   readonly long: Float32Array<ArrayBuffer>;

@@ -1,4 +1,4 @@
-// What all products share: C = op(A) · op(B), row-major; A is [m, k] (stored [k, m] if transpose_a), B is [k, n] (stored [n, k]
+// Shared by all products: C = op(A) · op(B), row-major; A is [m, k] (stored [k, m] if transpose_a), B is [k, n] (stored [n, k]
 // if transpose_b). Matrices are read in blocks of 4 × 4, whose rows are the columns of a WGSL matrix: a block of C grows by
 // (block of B) * (block of A). Sizes are not constants: one kernel serves products of every size.
 override transpose_a: bool;

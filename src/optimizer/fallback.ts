@@ -58,7 +58,7 @@ function leave(
     rule: its,
     flags,
     inherits: groupFallback ? undefined : "fallback",
-    // The remaining tensors use what the others inherit here too.
+    // Here too, the remaining tensors use the hypers that the others inherit.
     isRest: isRest && !groupFallback,
     fallback: undefined,
     lrScale,

@@ -9,7 +9,7 @@
 import wgsl from "../../shaders/rules/adabelief.wgsl?raw";
 import { defineRule } from "./rule.ts";
 
-/** Adam with larger steps the closer gradients are to their mean, as in optax.adabelief. */
+/** Adam with larger steps where gradients are closer to their running mean, as in optax.adabelief. */
 export const adabelief = defineRule({
   name: "adabelief",
   source: "Zhuang et al. 2020; optax.adabelief",
