@@ -12,7 +12,7 @@ export function landscapeTableMarkdown(): string {
   return `# Landscapes
 
 A landscape is a function with a known gradient, Hessian and minimum that shows how an optimizer moves: a canyon, a curved valley,
-rugged ground, a saddle, a loss on which gradient descent turns chaotic.
+rugged terrain, a saddle, a loss on which gradient descent turns chaotic.
 
 \`\`\`js
 import { landscapes } ${training};
@@ -41,7 +41,7 @@ The value after a name is its default. \`spectrum\` has none; it replaces \`dime
 
 ${landscapeDefinitions.map(optionsLine).join("\n")}
 
-Unknown types and options are errors, and a config may say \`"version": 1\`.
+Unknown types and options are errors, and a config may contain \`"version": 1\`.
 
 \`quadratic\` with \`condition\` c has curvatures from \`scale\` / c to \`scale\`, so gradient descent is stable for rates below
 2 / \`scale\` and needs on the order of c steps. Its axes are those of the coordinates, which favours rules that scale each coordinate
@@ -75,10 +75,10 @@ for (const lr of [1.5, 2.3, 2.5]) {
 Gradient descent on \`logisticMap\` is the logistic map y ← r·y·(1 - y) with r = 1 + lr and y = x·lr / (1 + lr). It settles for rates
 below 2, cycles through 2, 4, 8 … values above that, turns chaotic from about 2.57 and diverges above 3.
 
-Each row of \`points\` is a point of its own: its gradient is that of its own loss, and a step reports the mean loss. Norms, clipping
+Each row of \`points\` is a separate point: its gradient is that of its own loss, and a step reports the mean loss. Norms, clipping
 and rules that sum over a tensor take all points together.
 
-On the GPU it is \`createOptimizer(device, …)\` and \`await createObjective(optimizer, landscape)\`. A gradient takes two dispatches
+On the GPU, use \`createOptimizer(device, …)\` and \`await createObjective(optimizer, landscape)\`. A gradient takes two dispatches
 however many points, coordinates and replicas there are, so a million points in the plane cost what one point of two million
 coordinates does. \`encode(pass)\` puts the gradient among your own commands, and \`landscape.values(points)\` returns the loss of
 every point.
