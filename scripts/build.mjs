@@ -17,8 +17,8 @@ const common = {
 };
 
 /**
- * A file for each module and its types beside it, so that a user's bundler drops what is not used. A bundler of ours would make
- * objects of namespaces (`export * as schedules`), which no other can take apart.
+ * A file for each module and its types beside it, so that a user's bundler drops what is not used. Bundling here would turn
+ * namespaces (`export * as schedules`) into objects, which no other bundler can take apart.
  */
 async function library() {
   const tsc = join(root, "node_modules", "typescript-7", "bin", "tsc");
@@ -48,8 +48,8 @@ async function library() {
 
 /**
  * TypeScript has WebGPU's types from 6.0 on, and they clash with npm `@webgpu/types`, so no declaration of ours refers to it. An
- * older compiler follows the condition `types@<6.0` of package.json to a declaration that does. What those types name and a
- * worker's library lacks is declared there too, as they do themselves for video.
+ * older compiler follows the condition `types@<6.0` of package.json to a declaration that does. Names in those types that a
+ * worker's library lacks are declared there too, as the package itself does for video.
  */
 async function typesBeforeSix() {
   /** @type {{ exports: Record<string, string | Record<string, string>> }} */
@@ -71,7 +71,7 @@ export * from "${from}";
   }
 }
 
-/** One file that runs in Node alone, with the packages that it uses bundled. */
+/** One file for Node, with the packages that it uses bundled. */
 function commandLine() {
   return build({
     ...common,
@@ -82,7 +82,7 @@ function commandLine() {
       minify: false,
       outDir: "dist",
       emptyOutDir: false,
-      // What it bundles keeps its authors' licenses beside it.
+      // The licenses of bundled packages are kept beside it.
       license: { fileName: "cli.licenses.md" },
       rolldownOptions: {
         checks: { bundlerTimings: false },
@@ -95,7 +95,7 @@ function commandLine() {
 
 const parts = { lib: library, cli: commandLine, page: () => build({ root, logLevel: "warn" }) };
 
-// `npm run build -- lib cli` builds these alone and leaves the rest as it is.
+// `npm run build -- lib cli` builds only these and leaves the rest as it is.
 const asked = process.argv.slice(2);
 if (asked.length === 0) await rm(join(root, "dist"), { recursive: true, force: true });
 await Promise.all(

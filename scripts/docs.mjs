@@ -1,5 +1,5 @@
-// Writes the pages of docs/ that follow from the registries: rules.md, schedules.md, landscapes.md with its picture, and lab.md
-// with what its experiments found, which are run on the CPU where they changed; what first_hour.md shows of commands; and the API
+// Writes the generated pages of docs/: rules.md, schedules.md and landscapes.md with its picture, from the registries; lab.md with
+// the results of its experiments, which run on the CPU if they changed; the commands' output in first_hour.md; and the API
 // reference into dist/api, by typedoc. Node runs no TypeScript that imports WGSL, so Vite loads it.
 import { execFile, execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -61,7 +61,7 @@ for (const experiment of experiments) {
 }
 await writeFile(join(root, "docs", "lab.md"), labMarkdown(recordOf));
 
-// Where the commands find the examples and may write.
+// A folder with the examples, in which the commands may write.
 const desk = await mkdtemp(join(tmpdir(), "fallline-docs-"));
 await symlink(join(root, "examples"), join(desk, "examples"));
 const hour = join(root, "docs", "first_hour.md");

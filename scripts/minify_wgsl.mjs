@@ -1,5 +1,5 @@
-// What the build makes of WGSL: comments, indentation and blanks go, locals get short names, and line numbers stay, so that
-// a compiler's message still leads to the line in shaders/.
+// Minifies WGSL for the build: comments, indentation and blanks go, locals get short names, and line numbers stay, so that a
+// compiler's message still leads to the line in shaders/.
 import { readFileSync } from "node:fs";
 
 /** Comments, identifiers, numbers, line ends, blanks, and everything else character by character. */
@@ -8,19 +8,19 @@ const tokens =
 
 const isName = (/** @type {string | undefined} */ token) => token !== undefined && /^[\p{XID_Start}_]/u.test(token);
 
-/** Two of them may not stand side by side unless they did before. */
+/** Two of these may not become adjacent unless they were before. */
 const isWord = (/** @type {string} */ token) => /[\p{XID_Continue}.]$/u.test(token);
 const isOperator = (/** @type {string} */ token) => /^[-+*/%&|^<>=!]$/.test(token);
 
 const letters = [..."abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"];
 
-/** Words that begin a declaration of a function's own. */
+/** Words that start a declaration inside a function. */
 const declaring = new Set(["let", "var", "const"]);
 
 /**
- * Shorter WGSL of the same lines.
+ * Shorter WGSL with the same lines.
  *
- * @param {string} text one file of shaders/; what it is joined with, other files and users' rules, does not matter
+ * @param {string} text one file of shaders/; the other files and users' rules that it is joined with do not matter
  * @returns {string}
  */
 export function minifyWgsl(text) {
@@ -45,7 +45,7 @@ export function minifyWgsl(text) {
 }
 
 /**
- * Gives each function's parameters and variables short names. A name that the file also uses in another way keeps as it is.
+ * Gives each function's parameters and variables short names. A name that the file also uses in another way is kept.
  *
  * @param {string[]} kept tokens without comments, changed in place
  */
@@ -65,7 +65,7 @@ function shortenLocals(kept) {
       const use = uses.get(token) ?? { at: [], isLocal: false, isOther: outside.has(token) };
       uses.set(token, use);
       const declared = isParameter(text, i) || declaring.has(declarerOf(text, i));
-      // Before its declaration, and where it is called, the name is that of something else.
+      // Before its declaration, or in a call, the name refers to something else.
       if (text[i + 1]?.token === "(" || (!declared && !use.isLocal)) use.isOther = true;
       if (declared) use.isLocal = true;
       use.at.push(at);
@@ -109,7 +109,7 @@ function functionsOf(words) {
 function isParameter(text, i) {
   if (text[i + 1]?.token !== ":") return false;
   const before = text[i - 1]?.token;
-  // A switch's cases have colons too, behind a word or a comma of their own.
+  // A switch's cases have colons too, after their own word or comma.
   return before === "(" || before === ")" || (before === "," && isInParameters(text, i));
 }
 
@@ -136,7 +136,7 @@ function declarerOf(text, i) {
   return text[at]?.token ?? "";
 }
 
-/** @returns {import("vite").Plugin} the build's plugin; tests and `npm run dev` have WGSL as it is written */
+/** @returns {import("vite").Plugin} the build's plugin; tests and `npm run dev` use WGSL as it is written */
 export function minifiedWgsl() {
   return {
     name: "fallline-wgsl",

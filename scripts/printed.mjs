@@ -1,8 +1,8 @@
-// What documents show of commands: after a block of commands that begin with "npx fallline" a block of what they print. Progress
-// goes to stderr and is not shown, but what predict says there of its answers is.
+// Output of commands in documents: a block of commands that start with "npx fallline" is followed by a block of their output.
+// Progress goes to stderr and is not shown, but the score that predict prints there is.
 
 /**
- * A document with every such block as the commands print it now; one that differs in the seconds alone stays.
+ * A document with every such block as the commands print it now; a block that differs only in seconds is kept.
  *
  * @param {string} markdown
  * @param {(args: readonly string[]) => Promise<{ stdout: string, stderr: string }>} run What `fallline ARGS` prints.

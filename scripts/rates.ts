@@ -1,5 +1,5 @@
-// Writes docs/rates.md: how good the rates are that range tests suggest, on jobs of many kinds. Each job is swept over the rates
-// of a sweep without options, with the suggested ones beside them, every run to its end. Minutes on the CPU reference.
+// Writes docs/rates.md: how good the suggestions of range tests are, on jobs of many kinds. Each job is swept over the default
+// rates of a sweep and the suggested ones, every run to its end. Takes minutes on the CPU reference.
 
 import { readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
@@ -33,7 +33,7 @@ const steps = 300;
 
 const digits = digitsDataset(readFileSync("test/golden/digits.json", "utf8"));
 
-/** Three clouds that overlap, as a CSV file has them. */
+/** Three overlapping clouds, as a CSV file. */
 function clouds() {
   const random = new Random(1);
   const lines = Array.from({ length: 300 }, (_, i) => {
@@ -44,14 +44,14 @@ function clouds() {
   return parseCsv(`x,y,noise,colour\n${lines.join("\n")}\n`);
 }
 
-/** A wave with noise, of two numbers. */
+/** A noisy wave, a function of two numbers. */
 function wave() {
   const random = new Random(2);
   const inputs = Array.from({ length: 400 }, () => [4 * random.uniform() - 2, 4 * random.uniform() - 2] as const);
   return arrayDataset({ inputs, targets: inputs.map(([x, y]) => [Math.sin(2 * x) + y / 2 + 0.1 * random.normal()]) });
 }
 
-/** A linear function with noise, of eight numbers of different sizes. */
+/** A noisy linear function of eight numbers of different sizes. */
 function line() {
   const random = new Random(3);
   const inputs = Array.from({ length: 400 }, () => Array.from({ length: 8 }, (_, j) => random.normal() / (1 + j)));
@@ -88,7 +88,7 @@ const ratesOf = (rule: Rule) => spaced({ min: usualRate(rule) / 1000, max: usual
 
 const rows: string[][] = [];
 
-/** Adds a row: what came of each rate, by rate. */
+/** Adds a row: the result of each rate, by rate. */
 function add(
   job: readonly string[],
   found: RangeTestResult,

@@ -1,4 +1,4 @@
-// Pictures of every view of the built page in light and dark, as wide as a phone, a laptop and a projector, for people to look
+// Screenshots of every view of the built page in light and dark, as wide as a phone, a laptop and a projector, for people to look
 // at: `npm run screenshots` writes them into out/screenshots.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ const root = join(import.meta.dirname, "..");
 const folder = join(root, "out", "screenshots");
 const widths = [360, 1280, 1920] as const;
 const schemes = ["light", "dark"] as const;
-/** Milliseconds that a view has to draw itself. */
+/** Milliseconds that a view gets to draw itself. */
 const patience = 1500;
 
 export async function main(): Promise<void> {

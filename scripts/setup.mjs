@@ -1,5 +1,5 @@
 // What `npm start`, `npm test` and `npm run fallline` need before they run, with Node's built-ins alone: the locked
-// dependencies, an up-to-date build, and WebGPU. Speaks on stderr only, and only when it does something.
+// dependencies, an up-to-date build, and WebGPU. Writes only to stderr, and only when it does something.
 //
 //   --browser   also find or install a Chrome or Chromium, and fail where there is none (the tests need it)
 //   --no-build  leave dist/ as it is (`npm run dev` serves the sources)
@@ -17,7 +17,7 @@ const forTests = process.argv.includes("--browser");
 /** @typedef {{ lock?: string, sources?: string, hardware?: true, chrome?: string, installFailed?: true }} Stamp */
 let stamp = readStamp();
 
-/** @returns {Stamp} what earlier runs found; nothing where there was none, or it cannot be read */
+/** @returns {Stamp} what earlier runs found; empty if there was none, or it cannot be read */
 function readStamp() {
   try {
     return JSON.parse(readFileSync(stampPath, "utf8"));
@@ -90,7 +90,7 @@ function sourcesDigest() {
   const add = (path) => {
     const info = statSync(path);
     if (info.isDirectory()) {
-      // What the benchmark found (bench/results) changes nothing that is built.
+      // Results of the benchmark (bench/results) do not affect the build.
       for (const entry of readdirSync(path).sort()) if (entry !== "results") add(join(path, entry));
     } else {
       hash.update(`${path} ${info.size} ${info.mtimeMs}\n`);
@@ -122,7 +122,7 @@ function buildIfStale() {
   remember({ sources });
 }
 
-/** Whether Dawn finds an adapter without Chrome's help; asked in a process of its own, until it does. */
+/** Whether Dawn finds an adapter without Chrome's help; checked in a separate process, until it does. */
 function hasHardware() {
   if (!mayHaveHardware()) return false;
   if (stamp.hardware) return true;
@@ -161,7 +161,7 @@ function installChrome() {
   }
 }
 
-/** The one command that a person should run to get what is missing. */
+/** The one command to run to get what is missing. */
 function remedy() {
   if (!existsSync("/etc/debian_version")) return "npx puppeteer browsers install chrome";
   const sudo = process.getuid?.() === 0 ? "" : "sudo ";
@@ -172,7 +172,7 @@ function findWebGPU() {
   const served = () => hasHardware() || (findSwiftShader() !== undefined && workingChrome() !== undefined);
   const enough = () => served() && (!forTests || workingChrome() !== undefined);
   if (enough()) return;
-  // Once it has failed, `npm start` does not try again at every start.
+  // After a failure, `npm start` does not try again at every start.
   if (forTests || !stamp.installFailed) {
     installChrome();
     if (enough()) return;

@@ -14,7 +14,7 @@ const tool = {
   lint: [require.resolve("@biomejs/biome/bin/biome"), "check", "."],
 };
 
-/** Of the unit ring, what needs the build, starts programs or trains at length. */
+/** Files of the unit ring that need the build, start programs or train for long. */
 const long = [
   ...[
     "cli",
@@ -36,7 +36,7 @@ const long = [
 /** @typedef {{ passed: number, failed: number }} Counts */
 
 /**
- * Runs a script of Node, its output line by line among that of the others.
+ * Runs a Node script, its output mixed line by line with that of the others.
  *
  * @param {readonly string[]} words
  * @param {(line: string) => boolean} show whether a line is shown
@@ -80,7 +80,7 @@ async function ring(project, without = []) {
     if (closing) counts = { passed: Number(closing[1]), failed: Number(closing[2]) };
     return !closing;
   });
-  // A ring that ends before it could count, or whose end went wrong, has failed.
+  // A ring that ends before it could count, or that exits with an error, has failed.
   counts ??= { passed: 0, failed: 1 };
   return ok || counts.failed > 0 ? counts : { ...counts, failed: 1 };
 }
@@ -90,7 +90,7 @@ if (process.argv.length > 2 && !quick) {
   const child = spawn(process.execPath, [vitest, "run", ...process.argv.slice(2)], { cwd: root, stdio: "inherit" });
   child.on("close", (code) => process.exit(code ?? 1));
 } else {
-  // The rings that take longest come first, and beside them one after the other what else there is.
+  // The longest rings come first; the other checks run beside them, one after the other.
   const checks = [() => check("types"), () => check("lint")];
   const jobs = quick
     ? [() => ring("unit", long), ...checks]
@@ -104,7 +104,7 @@ if (process.argv.length > 2 && !quick) {
       all.failed += failed;
     }
   };
-  // The rings with a GPU wait for it now and then.
+  // The rings that use the GPU wait for it now and then.
   await Promise.all(quick ? [work(), work()] : [work(), work(), work()]);
   console.log(`${all.passed} passed, ${all.failed} failed`);
   process.exit(all.failed > 0 ? 1 : 0);

@@ -1,5 +1,5 @@
 // Finding WebGPU for Node and a browser for the tests, with Node's built-ins alone, because the set-up needs it before
-// anything is installed. On a machine without a GPU driver, the SwiftShader that lies beside every Chrome serves Dawn too.
+// anything is installed. On a machine without a GPU driver, the SwiftShader that comes with every Chrome serves Dawn too.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, realpathSync } from "node:fs";
 import { homedir } from "node:os";
@@ -31,7 +31,7 @@ function executable(path) {
   }
 }
 
-/** The Chromes that `puppeteer browsers install` has put into its cache, newest first. */
+/** The Chromes in the cache of `puppeteer browsers install`, newest first. */
 function puppeteerCache() {
   const root = join(process.env.PUPPETEER_CACHE_DIR ?? join(homedir(), ".cache", "puppeteer"), "chrome");
   if (!existsSync(root)) return [];
@@ -59,7 +59,7 @@ function chromes() {
 /**
  * The first Chrome or Chromium that starts, or undefined: stubs that only name a package to install are passed over.
  *
- * @param {string} [known] one that was seen to start before, and is not started again
+ * @param {string} [known] one that started before, and is not tried again
  */
 export function findChrome(known) {
   const candidates = [...new Set(chromes())];
@@ -88,18 +88,18 @@ export function findSwiftShader() {
     .find((folder) => existsSync(join(folder, swiftShaderDriver)) && existsSync(join(folder, "libvulkan.so.1")));
 }
 
-/** Whether asking Dawn for hardware makes sense: on Linux it needs a Vulkan driver that is set up. */
+/** Whether asking Dawn for hardware makes sense: on Linux it needs an installed Vulkan driver. */
 export function mayHaveHardware() {
   if (process.platform !== "linux") return true;
   const chosen = process.env.VK_DRIVER_FILES ?? process.env.VK_ICD_FILENAMES;
-  // SwiftShader's is what useSwiftShader has left to this process's children.
+  // SwiftShader's was set by useSwiftShader, here or in the parent process.
   if (chosen) return !chosen.endsWith(swiftShaderDriver);
   return ["/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d", "/usr/local/share/vulkan/icd.d"].some(
     (folder) => existsSync(folder) && readdirSync(folder).some((file) => file.endsWith(".json")),
   );
 }
 
-/** dlopen, and keep: Dawn asks for "libvulkan.so.1" by name and then finds it loaded. */
+/** dlopen without unloading: Dawn asks for "libvulkan.so.1" by name and then finds it loaded. */
 const RTLD_NOW_NODELETE = 0x1002;
 
 /** @param {string} folder what findSwiftShader returned */
@@ -112,19 +112,19 @@ async function useSwiftShader(folder) {
   try {
     process.dlopen({ exports: {} }, loader, RTLD_NOW_NODELETE);
   } catch (error) {
-    // It is no Node addon, which Node says after having loaded it; anything else is a real failure.
+    // It is not a Node addon, which Node reports after loading it; anything else is a real failure.
     if (!/self-register/.test(String(error))) throw error;
   }
 }
 
 /**
- * Bun's process.dlopen closes what is no addon, and its process.env is not the environment that libraries read.
+ * Bun's process.dlopen closes libraries that are not addons, and its process.env is not the environment that libraries read.
  *
  * @param {string} loader
  * @param {string} icd
  */
 async function useInBun(loader, icd) {
-  // Its types are not those of Node, where there is no such module.
+  // Node's types lack this module, which only Bun has.
   const name = "bun:ffi";
   const { dlopen } = await import(/* @vite-ignore */ name);
   const libc = dlopen("libc.so.6", { setenv: { args: ["cstring", "cstring", "i32"], returns: "i32" } });
@@ -136,13 +136,13 @@ async function useInBun(loader, icd) {
   keep(dlopen(loader, { vkGetInstanceProcAddr: { args: ["ptr", "cstring"], returns: "ptr" } }));
 }
 
-/** Milliseconds between two times that Dawn asks whether something is done. */
+/** Milliseconds between two checks by Dawn whether something is done. */
 const nap = 0.2;
 let naps = false;
 
 /**
- * While something is waited for, Dawn asks through `setImmediate` again and again whether it is done, which takes a whole
- * core from an emulated GPU. From now on this thread sleeps a moment before each time.
+ * While waiting for something, Dawn checks through `setImmediate` again and again whether it is done, which takes a whole core
+ * from an emulated GPU. From now on this thread sleeps briefly before each check.
  */
 function waitWithoutSpinning() {
   if (naps) return;
@@ -150,7 +150,7 @@ function waitWithoutSpinning() {
   const never = new Int32Array(new SharedArrayBuffer(4));
   globalThis.setImmediate = new Proxy(globalThis.setImmediate, {
     apply(immediate, self, args) {
-      // Dawn's callback is the one that has neither a name nor a source.
+      // Dawn's callback is the one with neither name nor source.
       const [{ name }] = args;
       if (name === "" && String(args[0]).endsWith("{ [native code] }")) Atomics.wait(never, 0, 0, nap);
       return Reflect.apply(immediate, self, args);
@@ -186,7 +186,7 @@ export async function openHardware() {
  * The GPU object, its adapters and devices must stay reachable as long as they are used: Dawn crashes the process when
  * they are collected. Everything returned here is kept on globalThis.
  *
- * @returns {Promise<{ gpu: GPU } | { reason: string }>} the GPU object with an adapter behind it, or why there is none
+ * @returns {Promise<{ gpu: GPU } | { reason: string }>} the GPU object if it has an adapter, or why there is none
  */
 export async function openWebGPU() {
   /** @type {typeof import("webgpu")} */
@@ -212,7 +212,7 @@ export async function openWebGPU() {
     : { reason: `no GPU driver that Dawn accepts, and the SwiftShader in ${folder} gave no adapter` };
 }
 
-/** @param {unknown[]} objects what must not be collected while the process lives */
+/** @param {unknown[]} objects objects to keep from being collected while the process lives */
 export function keep(...objects) {
   const home = /** @type {{ falllineKeeps?: unknown[] }} */ (globalThis);
   home.falllineKeeps ??= [];

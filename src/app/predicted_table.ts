@@ -1,4 +1,4 @@
-// A table with what a model says of each row appended, as the command line prints it and the page saves it.
+// A table with a model's predictions appended to each row, as the command line prints it and the page saves it.
 import type { InputTable } from "../objectives/data/csv.ts";
 import type { Prediction } from "../objectives/predictions.ts";
 import { targetNames } from "../train/score.ts";
@@ -6,15 +6,15 @@ import type { RunDataset } from "./run_dataset.ts";
 
 /** A table with predictions. */
 export interface PredictedTable {
-  /** What the appended columns are called. */
+  /** The names of the appended columns. */
   readonly head: readonly string[];
   /** The appended cells of each row. */
   readonly cells: readonly (readonly string[])[];
-  /** The whole table as text; one without names gets none. */
+  /** The whole table as text; one without a header gets none. */
   readonly text: string;
 }
 
-/** Digits that tell float32 numbers apart. */
+/** Enough digits to distinguish float32 numbers. */
 export const float32Digits = (value: number) => Number(value.toPrecision(9));
 
 /** The table with the columns of predictions appended. */
@@ -35,14 +35,14 @@ export function predictedTable(
   return { head, cells, text: `${names ? write([...names, ...head]) : ""}${lines.join("")}` };
 }
 
-/** What the new columns are called; where the table has such a column already, "predicted_" stands before it. */
+/** The names of the new columns, with the prefix "predicted_" if the table already has such a column. */
 function appended(
   names: readonly string[],
   { columns, classNames, classes }: RunDataset,
   first: Prediction | undefined,
 ): readonly string[] {
   const targets = columns ? targetNames(columns) : [];
-  // Without rows, what the data say that there would be.
+  // Without rows, a prediction as the data set describes it.
   const found: Prediction =
     first ??
     (classes === undefined

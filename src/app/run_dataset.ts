@@ -1,20 +1,20 @@
-// What a run keeps of the data set that it learned from, beside its model: what its rows are like, so that others are read the same.
+// The description of its training data that a run keeps beside its model, so that other rows are read the same way.
 import { isOptions, readArray, readNumber, readString } from "../base/options.ts";
 import { readFields } from "../base/words.ts";
 import { type Columns, readSavedColumns } from "../objectives/data/columns.ts";
 import type { Dataset } from "../objectives/data/dataset.ts";
 
-/** A data set but for its rows, as `run.json` has it. */
+/** A data set without its rows, as in `run.json`. */
 export interface RunDataset {
   readonly name: string;
   /** Numbers per row. */
   readonly features: number;
-  /** What each is multiplied by. */
+  /** The factor of each. */
   readonly scale: number;
-  /** How many classes; undefined where there are numbers to predict. */
+  /** The number of classes; undefined where there are numbers to predict. */
   readonly classes?: number | undefined;
   readonly classNames?: readonly string[] | undefined;
-  /** Of a table. */
+  /** Set for a table. */
   readonly columns?: Columns | undefined;
 }
 

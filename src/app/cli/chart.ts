@@ -13,7 +13,7 @@ export interface Description {
   readonly [field: string]: unknown;
 }
 
-/** A chart as an SVG document, 900 × 480 where its description does not say. */
+/** A chart as an SVG document, 900 × 480 unless its description has a size. */
 export function chartSvg({ width = 900, height = 480, ...option }: Description): string {
   const chart = init(null, null, { renderer: "svg", ssr: true, width, height });
   chart.setOption({ ...option, animation: false, backgroundColor: "#ffffff" });
@@ -22,7 +22,7 @@ export function chartSvg({ width = 900, height = 480, ...option }: Description):
   return renumbered(svg);
 }
 
-/** With ids by their order in it: ECharts numbers them by all that the process drew, and the same chart is to be the same file. */
+/** Numbers ids by their order in the SVG, so the same chart is the same file: ECharts counts all charts of the process. */
 function renumbered(svg: string): string {
   const numbers = new Map<string, number>();
   return svg.replace(/\bzr\d+-(c|cls-)\d+/g, (id, kind: string) => {

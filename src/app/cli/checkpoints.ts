@@ -1,5 +1,5 @@
-// A run's checkpoints in its folder: the newest, and the one before in case the newest is damaged. Each is whole or not there,
-// and there is one at every moment from the first on.
+// A run's checkpoints in its folder: the newest, and the one before in case the newest is damaged. Each is complete or absent, and
+// from the first on there is always one.
 import { existsSync, linkSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { DataError, OptionError } from "../../base/errors.ts";
@@ -9,37 +9,37 @@ import { flush, isFileError, isFull, replaceFile } from "./files.ts";
 const newestFile = "checkpoint.safetensors";
 const previousFile = "checkpoint.previous.safetensors";
 
-/** A checkpoint as a run goes on from it. */
+/** A checkpoint from which a run continues. */
 export interface Found {
   readonly path: string;
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly state: RunState;
-  /** What is wrong with the newer ones. */
+  /** What is wrong with newer ones. */
   readonly damaged: readonly string[];
 }
 
 export class Checkpoints {
   readonly #folder: string;
-  /** Whose the newest is: this run's, which is kept as the previous; or it is damaged, or another run's. */
+  /** Whether the newest is this run's, and so is kept as the previous one, or is damaged, or another run's. */
   #newest: "ours" | "damaged" | "other" = "other";
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** Where the newest is. */
+  /** The path of the newest. */
   get path(): string {
     return join(this.#folder, newestFile);
   }
 
-  /** Removes what runs that were killed have left unfinished; the folder must be this process's own. */
+  /** Removes unfinished files of killed runs; this process must own the folder. */
   tidy(): void {
     for (const entry of readdirSync(this.#folder)) {
       if (entry.startsWith(`${newestFile}.`) && entry.endsWith(".part")) rmSync(join(this.#folder, entry));
     }
   }
 
-  /** @throws OptionError where there is no checkpoint, good or damaged. */
+  /** @throws OptionError if there is no checkpoint, good or damaged. */
   mustBeThere(): void {
     if ([newestFile, previousFile].some((name) => existsSync(join(this.#folder, name)))) return;
     throw new OptionError(
@@ -48,9 +48,9 @@ export class Checkpoints {
   }
 
   /**
-   * The newest good checkpoint, from which the run is to go on.
+   * The newest good checkpoint, from which the run will continue.
    *
-   * @throws DataError where there is none.
+   * @throws DataError if there is none.
    */
   find(): Found {
     const damaged: string[] = [];
@@ -71,14 +71,14 @@ export class Checkpoints {
     throw new DataError(damaged.join("; "));
   }
 
-  /** Puts a checkpoint in the place of the newest; errors are the file system's, and leave what there was. */
+  /** Replaces the newest checkpoint; errors are the file system's, and leave the files as they were. */
   put({ bytes }: Pick<RunCheckpoint, "bytes">): void {
     const previous = join(this.#folder, previousFile);
     const isOurs = this.#newest === "ours" && existsSync(this.path);
     try {
       replaceFile(this.path, bytes, () => isOurs && this.#keepPrevious(previous));
     } catch (error) {
-      // The newest is good and enough; the place of the one before may be what is missing.
+      // The newest is good and suffices; there may be no room for the one before.
       if (!isFull(error) || !isOurs || !existsSync(previous)) throw error;
       rmSync(previous);
       replaceFile(this.path, bytes, () => this.#keepPrevious(previous));
@@ -95,7 +95,7 @@ export class Checkpoints {
       linkSync(this.path, beside);
       renameSync(beside, previous);
     } catch (error) {
-      // Where a file has but one name there is for a moment only the previous one, which is as good.
+      // Without hard links there is only the previous one for a moment, which is as good.
       if (!isFileError(error)) throw error;
       renameSync(this.path, previous);
     }

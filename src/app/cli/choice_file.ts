@@ -1,4 +1,4 @@
-// Where the command line keeps the tuner's choices: a JSON file in the user's cache folder, which every run may lose.
+// The command line's store of the tuner's choices: a JSON file in the user's cache folder, which may be deleted at any time.
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -11,10 +11,10 @@ export function choicesPath(): string {
   return join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "fallline", "choices.json");
 }
 
-/** The file as a store. One that is broken counts as empty, which is said on stderr, and is replaced when next written. */
+/** The file as a store. A broken file counts as empty, with a line on stderr, and is replaced by the next write. */
 export function choiceFile(path = choicesPath()): ChoiceStore {
   const change = (edit: (items: Map<string, string>) => void) => {
-    // Read anew: other processes write what they know of other adapters to it. Of two that change it at the same moment, the
+    // Read again, since other processes write choices for other adapters to it. If two change it at the same moment, the
     // later one wins.
     const items = read(path, () => {});
     edit(items);

@@ -1,4 +1,4 @@
-// `fallline curvature`: the instruments of curvature against what was recorded elsewhere.
+// `fallline curvature`: curvature measurements compared with values recorded elsewhere.
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Command } from "commander";
@@ -17,7 +17,7 @@ interface CurvatureOptions {
   readonly json?: boolean;
 }
 
-/** A file with the rows that its cases are about. */
+/** A file with the rows that its cases use. */
 interface Loaded extends CurvatureFile {
   readonly rows: Dataset | undefined;
 }
@@ -49,7 +49,7 @@ async function curvature(paths: string[], { backend, data, json }: CurvatureOpti
       results.push(result);
       if (!json) console.log(row(result));
     }
-    // Said, so that nobody takes a passing file for one that was checked to its end.
+    // Printed so that nobody takes a passing file for one that was checked completely.
     if (unknown.length > 0) console.error(`not checked: ${unknown.join(", ")}`);
   }
   const cases = results.map(({ id, ok, worst, error }) => ({ id, ok, worst, error }));

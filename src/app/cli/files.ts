@@ -1,4 +1,4 @@
-// Files that commands read and write. What is written is whole or not there, and on the disk before it is called written.
+// Files that commands read and write. A file is written completely or not at all, and flushed to disk before that is reported.
 import { randomBytes } from "node:crypto";
 import {
   closeSync,
@@ -20,7 +20,7 @@ export async function readText(path: string): Promise<string> {
   const text = await readFile(path, "utf8").catch((error: Error) => {
     throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
   });
-  // Some editors begin a file with the mark of its byte order.
+  // Some editors start a file with a byte order mark.
   return text.replace(/^\uFEFF/, "");
 }
 
@@ -48,7 +48,7 @@ export function writeWhole(path: string, contents: string | Uint8Array): void {
 }
 
 /**
- * The same for a file in a folder that is there; errors are the file system's.
+ * The same for a file in a folder that exists; errors are the file system's.
  *
  * @param before Called once the new one is on the disk, before it takes the old one's place.
  */
@@ -65,7 +65,7 @@ export function replaceFile(path: string, contents: string | Uint8Array, before 
   }
 }
 
-/** Writes a new file and waits until it is on the disk; never through a link, never over another process's. */
+/** Writes a new file and waits until it is on the disk; never through a link or over another process's file. */
 export function writeFlushed(path: string, contents: string | Uint8Array): void {
   const file = openSync(path, "wx");
   try {
@@ -83,32 +83,32 @@ export function makeFolder(folder: string): void {
   try {
     mkdirSync(folder);
   } catch (error) {
-    // Two commands may begin at once.
+    // Two commands may start at the same time.
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
 
 /** Waits until a folder's entries are on the disk. */
 export function flush(folder: string): void {
-  // Windows opens no folders, and keeps its renames in order by itself.
+  // Windows cannot open folders, and keeps renames in order by itself.
   if (process.platform === "win32") return;
   const file = openSync(folder, "r");
   try {
     fsyncSync(file);
   } catch (error) {
-    // Some file systems do not do it for folders.
+    // Some file systems cannot flush folders.
     if ((error as NodeJS.ErrnoException).code !== "EINVAL") throw error;
   } finally {
     closeSync(file);
   }
 }
 
-/** Whether an error is that of a full disk, or of a quota that is used up. */
+/** Whether an error means a full disk or a used-up quota. */
 export function isFull(error: unknown): boolean {
   return isFileError(error) && (error.code === "ENOSPC" || error.code === "EDQUOT");
 }
 
-/** Whether an error is the file system's. */
+/** Whether an error comes from the file system. */
 export function isFileError(error: unknown): error is NodeJS.ErrnoException {
   return error instanceof Error && "code" in error;
 }

@@ -140,7 +140,7 @@ function* report(found: RangeTestResult): Generator<string> {
     yield `  short run at ${short(lr).padEnd(10)}${loss === null ? "diverged" : `loss ${loss.toFixed(4)}`}`;
   }
   const readings = Object.entries(suggestions);
-  // Where a curve says nothing, it says so once.
+  // If the curve supports no suggestion at all, the reason is printed once.
   const silent = readings.every(([, { lr, reason }]) => lr === null && reason === suggested.reason);
   for (const [name, { lr, reason }] of silent ? [] : readings) {
     const mark = name === suggested.name ? "*" : " ";

@@ -1,4 +1,4 @@
-// `fallline gradients`: the engine's losses, gradients and training runs against those recorded elsewhere.
+// `fallline gradients`: the engine's losses, gradients and training runs compared with those recorded elsewhere.
 import { dirname, resolve } from "node:path";
 import { Command } from "commander";
 import { DataError } from "../../base/errors.ts";
@@ -23,7 +23,7 @@ interface GradientsOptions {
   readonly json?: boolean;
 }
 
-/** A file with what its runs train on. */
+/** A file with the data set that its runs train on. */
 type Loaded = GradientFile | (TrainingFile & { readonly rows: Dataset });
 
 export function gradientsCommand(): Command {
@@ -68,7 +68,7 @@ async function withRows(file: GradientFile | TrainingFile, path: string, data: s
   return { ...file, rows: await readDataFile(from) };
 }
 
-/** What the table shows of a case once it has run. */
+/** Runs a case; resolves to its result and its cells of the table. */
 type Check = () => Promise<{ readonly result: CaseResult; readonly cells: readonly string[] }>;
 
 function gradientRows(file: GradientFile, engine: Engine): readonly [readonly string[], readonly Check[]] {
@@ -92,7 +92,7 @@ function trainingRows(
     const accuracy = testAccuracy === null ? "-" : `${(100 * testAccuracy).toFixed(2)} %`;
     return { result, cells: [exponential(maxAbs), exponential(maxRel), accuracy] };
   });
-  // Said, so that nobody takes a passing file for one that was checked to its end.
+  // Printed so that nobody takes a passing file for one that was checked completely.
   if (file.sharpness.length > 0) {
     console.error(`not checked: sharpness of ${file.sharpness.map(({ id }) => id).join(", ")}`);
   }

@@ -1,9 +1,9 @@
-// Ctrl-C, a request to end and a terminal that hangs up during a long command: the first asks it to stop with what there is,
-// the second ends it.
+// Interrupts of a long command (Ctrl-C, SIGTERM, a terminal that hangs up): the first asks it to stop with the results so far, the
+// second ends it.
 
 /**
- * Runs `work` with a signal that the first interrupt aborts; `message` says what happens then. What is to be kept whatever
- * happens is written in `work` too.
+ * Runs `work` with a signal that the first interrupt aborts; `message` says what happens then. `work` also writes everything that
+ * must be kept.
  */
 export async function interruptible<T>(message: string, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const stop = new AbortController();

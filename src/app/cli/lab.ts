@@ -1,4 +1,4 @@
-// `fallline lab`: the experiments, what each found beside what was predicted, and the files one leaves.
+// `fallline lab`: the experiments, their results beside the predictions, and the files that one leaves.
 import { Command } from "commander";
 import { FalllineError } from "../../base/errors.ts";
 import { short } from "../../base/short.ts";
@@ -24,7 +24,7 @@ interface LabOptions {
   readonly [option: string]: unknown;
 }
 
-/** @param among The experiments that it knows. */
+/** @param among The available experiments. */
 export function labCommand(among: readonly Experiment[] = experiments): Command {
   const command = new Command("lab")
     .description(
@@ -64,7 +64,7 @@ function experimentCommand(experiment: Experiment): Command {
 
 const placeholder = { number: "n", numbers: "n,n", word: "name" } as const;
 
-/** As the command line writes the name of an option. */
+/** The name of an option as the command line spells it. */
 export const kebab = (name: string) => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 function describe({ meaning, allowed, default: standard }: ExperimentOption): string {
@@ -122,7 +122,7 @@ async function runAndShow(experiment: Experiment, options: LabOptions): Promise<
   await interruptible("stopping", work).finally(() => results?.close());
 }
 
-/** Shows a bar where it takes longer than two seconds. */
+/** Shows a progress bar once the run has taken two seconds. */
 async function withProgress(
   title: string,
   work: (onProgress: (done: number) => void) => Promise<LabResult>,
@@ -138,7 +138,7 @@ async function withProgress(
         bars.start(title, 100, "%");
         shown = 0;
       }
-      // The time left is guessed from the latest updates, so that each must be further on.
+      // The bar estimates the time left from its latest updates, so each must show progress.
       if (percent <= shown) return;
       shown = percent;
       bars.update(percent);
@@ -158,5 +158,5 @@ function* table(claims: readonly Claim[]): Generator<string> {
   }
 }
 
-/** Enough digits to see an allowance of a ten-thousandth. */
+/** Enough digits to show an allowance of 1e-4. */
 const digits = (value: number) => String(Number(value.toPrecision(6)));

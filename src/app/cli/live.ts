@@ -1,4 +1,4 @@
-// A table that changes while a command works: redrawn in place on a terminal, a line now and then where stderr is none that can be drawn on.
+// A table that changes while a command works: redrawn in place on a terminal; elsewhere a line on stderr now and then.
 import { createLogUpdate } from "log-update";
 import { canDraw } from "./streams.ts";
 
@@ -9,7 +9,7 @@ export class LiveTable {
   readonly #terminal = canDraw() ? createLogUpdate(process.stderr) : undefined;
   #shown = Number.NEGATIVE_INFINITY;
 
-  /** Shows the table, or one line in its place, unless it has only just. */
+  /** Shows the table, or one line in its place, unless that was done only just now. */
   update(table: () => readonly string[], line: () => string): void {
     const now = performance.now();
     if (now - this.#shown < (this.#terminal ? redrawEvery : lineEvery)) return;
@@ -18,7 +18,7 @@ export class LiveTable {
     else process.stderr.write(`${line()}\n`);
   }
 
-  /** Takes the table off the terminal again. */
+  /** Removes the table from the terminal. */
   stop(): void {
     this.#terminal?.clear();
     this.#terminal?.done();

@@ -1,5 +1,5 @@
-// Locks between processes: a file that only one of them can make, and that says whose it is. One that a dead process has
-// left, killed or gone with its machine, is taken over.
+// Locks between processes: a file that only one of them can create, and that names its holder. A lock left by a dead process,
+// killed or gone with its machine, is taken over.
 import { readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { hostname, uptime } from "node:os";
 import { isFull } from "./files.ts";
@@ -8,24 +8,24 @@ import { isFull } from "./files.ts";
 export interface Holder {
   readonly pid: number;
   readonly host: string;
-  /** Of this start of the machine, where the system says. */
+  /** Identifies this boot of the machine; null where the system has no such id. */
   readonly boot: string | null;
-  /** When the process began, in the system's own count since the machine's start, where the system says. */
+  /** When the process started, in the system's ticks since boot; null where the system does not say. */
   readonly started: string | null;
 }
 
-/** Of another machine's process it is only known when it last touched its lock. */
+/** For a process of another machine, only the time when it last touched its lock is known. */
 const silentAfter = 60_000;
 const touchEvery = 10_000;
 
-/** How long a lock may say nothing, because its holder is about to write it. */
+/** How long a lock may be empty, because its holder is about to write it. */
 const emptyFor = 2000;
 
 function thisProcess(): Holder {
   return { pid: process.pid, host: hostname(), boot: bootId(), started: startOf(process.pid) };
 }
 
-/** Whether the process that last touched its lock then is alive, as far as can be known from here. */
+/** Whether the process that last touched its lock at `touched` is alive, as far as can be known from here. */
 function isAlive({ pid, host, boot, started }: Holder, touched: number): boolean {
   if (host !== hostname()) return Date.now() - touched < silentAfter;
   if (boot !== bootId() || touched < Date.now() - 1000 * uptime() - silentAfter) return false;
@@ -34,19 +34,19 @@ function isAlive({ pid, host, boot, started }: Holder, touched: number): boolean
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // Another user's cannot be asked, but is there.
+    // Another user's process cannot be signalled, but exists.
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
 /** A lock that this process holds. */
 export interface Lock {
-  /** Makes the file again where someone has removed it. */
+  /** Creates the file again if someone has removed it. */
   renew(): void;
   release(): void;
 }
 
-/** Takes the lock, or says which process has it. */
+/** Takes the lock, or returns its holder. */
 export function takeLock(path: string): Lock | Holder {
   const text = JSON.stringify(thisProcess());
   for (;;) {
@@ -59,7 +59,7 @@ export function takeLock(path: string): Lock | Holder {
   }
 }
 
-/** Which process holds the lock; undefined for one that is free, or that a dead process left. */
+/** The process that holds the lock; undefined if it is free, or left by a dead process. */
 export function holderOf(path: string): Holder | undefined {
   const found = look(path);
   return found && living(found);
@@ -67,7 +67,7 @@ export function holderOf(path: string): Holder | undefined {
 
 export const isLock = (taken: Lock | Holder): taken is Lock => "release" in taken;
 
-/** Takes the lock as soon as it is free; undefined where its holder keeps it for longer. */
+/** Takes the lock as soon as it is free; undefined if its holder keeps it for longer. */
 export async function waitForLock(path: string, milliseconds: number): Promise<Lock | undefined> {
   const until = performance.now() + milliseconds;
   for (;;) {
@@ -78,7 +78,7 @@ export async function waitForLock(path: string, milliseconds: number): Promise<L
   }
 }
 
-/** False where there is such a file already. */
+/** False if the file already exists. */
 function create(path: string, text: string): boolean {
   try {
     writeFileSync(path, text, { flag: "wx" });
@@ -113,7 +113,7 @@ interface Found {
 function living({ text, touched }: Found): Holder | undefined {
   const holder = readHolder(text);
   if (holder) return isAlive(holder, touched) ? holder : undefined;
-  // Whoever has made it is about to write it.
+  // The process that created it is about to write it.
   return Date.now() - touched < emptyFor ? { ...thisProcess(), pid: 0 } : undefined;
 }
 
@@ -126,13 +126,13 @@ function look(path: string): Found | undefined {
   }
 }
 
-/** Of a lock that is not written yet, or broken, nobody. */
+/** Undefined for a lock that is not written yet, or broken. */
 function readHolder(text: string): Holder | undefined {
   if (!/^\{"pid":\d+,"host":"[^"\\]*","boot":(null|"[\w-]*"),"started":(null|"\d+")\}$/.test(text)) return undefined;
   return JSON.parse(text) as Holder;
 }
 
-/** Removes the lock of a dead process. Of several that try, one can rename it; the others look again. */
+/** Removes the lock of a dead process. If several processes try, one can rename it; the others look again. */
 function takeAway(path: string, text: string): void {
   const aside = `${path}.${process.pid}`;
   try {
@@ -141,7 +141,7 @@ function takeAway(path: string, text: string): void {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
     throw error;
   }
-  // Another process took it over and made its own since it was looked at.
+  // Another process has since taken it over and created its own.
   const moved = readFileSync(aside, "utf8");
   if (moved !== text) create(path, moved);
   rmSync(aside, { force: true });
@@ -155,11 +155,11 @@ function startOf(pid: number): string | null {
   // The name of a process, the second field, may hold anything; the start is the 20th after it.
   const stat = procFile(`/proc/${pid}/stat`);
   const [state, ...fields] = stat?.slice(stat.lastIndexOf(")") + 2).split(" ") ?? [];
-  // One that has ended, but whose parent has not asked about it yet, holds nothing.
+  // A process that has ended, but that its parent has not waited for yet, holds nothing.
   return state === "Z" || state === "X" ? null : (fields[18] ?? null);
 }
 
-/** Only Linux has them. */
+/** A file of /proc, which only Linux has. */
 function procFile(path: string): string | undefined {
   try {
     return readFileSync(path, "utf8");

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The command line's process: streams that may end before it does, and an end that is not kept waiting by Dawn.
+// The process of the command line: its streams may end before it does, and Dawn does not delay its exit.
 import { runProgram } from "./program.ts";
 import { flushStreams, watchStreams } from "./streams.ts";
 

@@ -1,4 +1,4 @@
-// Numbers as the command line writes them.
+// Numbers on the command line.
 
 /** A number in decimal notation, else the word itself, so that the error can show what was given. */
 export function number(word: string): number | string {

@@ -11,7 +11,7 @@ export interface PlotSeries {
 export interface PlotOptions {
   readonly title?: string;
   readonly xLabel?: string;
-  /** Stands above the y axis. */
+  /** Drawn above the y axis. */
   readonly yLabel?: string;
   readonly logX?: boolean;
   readonly logY?: boolean;
@@ -21,11 +21,11 @@ export interface PlotOptions {
 
 type Point = [x: number, y: number];
 
-/** An axis as the plot has it: linear in the places of values. */
+/** An axis of the plot, which is linear in the places of values. */
 interface Axis {
   to(value: number): number;
   from(place: number): number;
-  /** About so many places of round values in [low, high]. */
+  /** About `count` places of round values in [low, high]. */
   ticks(low: number, high: number, count: number): number[];
 }
 
@@ -45,7 +45,7 @@ const logarithmic: Axis = {
 const rows = 15;
 const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/** Lines of text; without a single point to show, a line that says so. */
+/** Lines of text; if there is no point to show, a line that says so. */
 export function terminalPlot(series: readonly PlotSeries[], options: PlotOptions): string {
   const columns = options.columns ?? process.stdout.columns ?? 80;
   const x = options.logX ? logarithmic : linear;
@@ -70,7 +70,7 @@ export function terminalPlot(series: readonly PlotSeries[], options: PlotOptions
     height: rows,
     customXAxisTicks: xTicks,
     customYAxisTicks: yTicks,
-    // The points' own labels are never drawn, but the plot takes the width of its margin from them.
+    // The points' labels are never drawn, but the plot derives the width of its margin from them.
     formatter(place, { axis }) {
       if (axis === "x") return xTicks.includes(place) ? label(x.from(place)) : "";
       return yTicks.includes(place) ? label(y.from(place)) : " ".repeat(widest);
@@ -92,7 +92,7 @@ export function terminalPlot(series: readonly PlotSeries[], options: PlotOptions
   return [...heading, ...lines.filter((text) => text !== ""), ...wrapped(legend, columns)].join("\n");
 }
 
-/** One point a column: of several the one farthest from the point before it, so that no spike is lost. */
+/** One point per column: of several, the one farthest from the point before it, so that no spike is lost. */
 function thin(points: readonly Point[], left: number, right: number, columns: number): Point[] {
   const column = (at: number) => (right === left ? 0 : Math.round(((at - left) / (right - left)) * (columns - 1)));
   const thinned: Point[] = [];
@@ -113,7 +113,7 @@ function extent(values: readonly number[]): readonly [number, number] {
   return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
 }
 
-/** The ends where no round values fit between them. */
+/** Round values; the ends if none fit between them. */
 function roundValues(low: number, high: number, count: number): number[] {
   if (low === high) return [low];
   const raw = (high - low) / count;
@@ -128,7 +128,7 @@ function roundValues(low: number, high: number, count: number): number[] {
 
 const label = short;
 
-/** Entries side by side in lines of at most so many columns. */
+/** Entries side by side in lines of at most `columns` columns. */
 function wrapped(entries: readonly string[], columns: number): string[] {
   const lines: string[] = [];
   for (const entry of entries) {

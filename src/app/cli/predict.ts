@@ -1,4 +1,4 @@
-// `fallline predict`: the model of a run's folder over the rows of a table, which is printed with what the model says of each.
+// `fallline predict`: applies the model in a run's folder to the rows of a table, and prints the table with the predictions.
 import { existsSync, readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -72,7 +72,7 @@ async function predictTable(folder: string, path: string, { backend, json, out }
   if (score && !json) console.error(scorePhrase(score));
 }
 
-/** How right the predictions are where the file has the answers too. */
+/** The score of the predictions, if the file has the answers too. */
 function scoreOf(
   predictions: readonly Prediction[],
   { rows, answers }: ToPredict["table"],
@@ -105,19 +105,19 @@ function scoreOf(
   return scoreClasses(predictions, known);
 }
 
-/** By how much the columns are off, and of how many rows, or how many classes are right. */
+/** The error of each column, or the share of correct classes, and the number of rows. */
 function scorePhrase({ rows, accuracy, rmse }: Score): string {
   const of = `of ${rows.toLocaleString("en")} ${rows === 1 ? "row" : "rows"}`;
   return rmse ? `${rmsePhrase(rmse)}, ${of}` : `accuracy ${(100 * accuracy!).toFixed(2)} % ${of}`;
 }
 
-/** Rows to predict, and the table that they stand in; of a file that is no table an empty one. */
+/** Rows to predict, and the table that they are in; an empty one for a file that is not a table. */
 interface ToPredict {
   readonly table: Pick<InputTable, "names" | "rows" | "answers">;
   readonly inputs: Dataset | Float32Array;
 }
 
-/** @throws OptionError for a file of another kind; DataError for one that is not what its kind says. */
+/** @throws OptionError for a file of another kind; DataError for one with malformed contents. */
 async function readRows(path: string, { columns, features }: RunDataset, delimiter: string): Promise<ToPredict> {
   const name = basename(path);
   if (isCsv(path)) {
@@ -143,7 +143,7 @@ async function readImages(path: string): Promise<Float32Array> {
   const bytes = await readFile(path).catch((error: Error) => {
     throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
   });
-  // IDX files have no ending; the first two bytes are zero in all of them.
+  // IDX files have no extension; the first two bytes of each are zero.
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) {
     throw new OptionError(
       `file is ${show(path)}; it must be a .csv, .tsv or .json file, an IDX file of images, or a folder of IDX files`,
@@ -161,9 +161,9 @@ interface Trained {
 }
 
 /**
- * What a run left in its folder.
+ * Reads the results in a run's folder.
  *
- * @throws DataError where it is no run, or none of a model.
+ * @throws DataError if it is not a run, or not one of a model.
  */
 async function readTrained(folder: string): Promise<Trained> {
   const files = { run: join(folder, "run.json"), model: join(folder, "model.safetensors") };

@@ -1,4 +1,4 @@
-// The command line as a function: each command lies in its own file; this one names them and says what went wrong.
+// The command line as a function: each command is in its own file; this one lists them and reports errors.
 import { Command, CommanderError } from "commander";
 import { version } from "../../../package.json";
 import { FalllineError, OptionError } from "../../base/errors.ts";
@@ -39,12 +39,12 @@ export function fallline(): Command {
     .addCommand(labCommand());
 }
 
-/** Runs a command, whose status goes to `process.exitCode`; undefined where all went well. */
+/** Runs a command and sets `process.exitCode` to its status; undefined on success. */
 export function runProgram(args: readonly string[]): Promise<void> {
   return runCommand(fallline(), args);
 }
 
-/** The same of any command. */
+/** The same for any command. */
 export async function runCommand(program: Command, args: readonly string[]): Promise<void> {
   prepare(program);
   try {
@@ -58,7 +58,7 @@ export async function runCommand(program: Command, args: readonly string[]): Pro
   }
 }
 
-/** Errors of usage are said by this program, which ends in its own time: by itself commander ends the process at once. */
+/** Makes this program report errors of usage and end normally; by default commander ends the process at once. */
 function prepare(command: Command): void {
   command
     .showSuggestionAfterError(false)

@@ -1,5 +1,5 @@
-// What commands show while they work: progress bars on stderr, one after the other; plain lines where stderr is no terminal
-// or one that cannot be drawn on.
+// The progress of commands: bars on stderr, one after the other; plain lines where stderr is no terminal or one that cannot be
+// drawn on.
 import { Writable } from "node:stream";
 import { Presets, SingleBar } from "cli-progress";
 import { canDraw } from "./streams.ts";
@@ -35,7 +35,7 @@ export class Bars {
   }
 }
 
-/** Stderr as no terminal. */
+/** stderr as a stream that is not a terminal. */
 function plainStderr(): Writable {
   return new Writable({
     decodeStrings: false,

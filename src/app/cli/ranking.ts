@@ -1,4 +1,4 @@
-// How runs side by side stand, as a table for the terminal.
+// The standings of runs side by side, as a table for the terminal.
 
 import { short } from "../../base/short.ts";
 import type { Entrant, Trial } from "../../lab/race.ts";
@@ -6,7 +6,7 @@ import type { Scheduled } from "../../schedules/schedule.ts";
 import { createSchedule } from "../../schedules/schedule.ts";
 import type { CompleteRunConfig } from "../../train/run_config.ts";
 
-/** A trial in a few words; of a schedule its highest value. */
+/** A trial in a few words; a schedule is shown by its highest value. */
 export function trialTitle({ steps }: Pick<CompleteRunConfig, "steps">, trial: Trial): string {
   return Object.entries(trial)
     .map(([hyper, value]) => `${hyper} ${short(highest(value, steps))}`)
@@ -24,7 +24,7 @@ function highest(value: Scheduled, steps: number): number {
 /** What the table shows of a run. */
 export type Ranked = Pick<Entrant, "losses" | "score" | "verdict" | "stopped">;
 
-/** One line for each run: what it tries, how far it is, its loss, and what it looks like. */
+/** One line for each run: its trial, progress, loss and state. */
 export function rankingTable<E extends Ranked>(
   entrants: readonly E[],
   words: (entrant: E) => string,
@@ -57,7 +57,7 @@ function statePhrase({ verdict, losses, stopped }: Ranked, steps: number): strin
   return losses.length === steps ? `${state}, done` : state;
 }
 
-/** The table in one line; `done` is how far the whole is. */
+/** The table in one line; `done` is the overall progress. */
 export function rankingLine(entrants: readonly Ranked[], done: string): string {
   const running = entrants.filter(({ stopped }) => stopped === null).length;
   const best = Math.min(...entrants.map(({ score }) => score));

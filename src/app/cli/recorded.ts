@@ -1,4 +1,4 @@
-// What the commands share that hold an engine against recorded files: every file is read before anything runs, and all end alike.
+// Shared by the commands that compare an engine with recorded files: all files are read before anything runs, and all end alike.
 import { DataError, FalllineError } from "../../base/errors.ts";
 import type { Engine } from "../../train/engine.ts";
 import { readText } from "./files.ts";
@@ -6,7 +6,7 @@ import { readText } from "./files.ts";
 /**
  * Reads every file; one that cannot be read ends the command with status 2.
  *
- * @param complete What a file needs beside itself, such as its data set.
+ * @param complete Loads what a file needs besides itself, such as its data set.
  * @throws DataError that names the file.
  */
 export async function readFiles<File, Whole>(
@@ -31,7 +31,7 @@ function readNamed<File>(path: string, text: string, read: (text: string) => Fil
   }
 }
 
-/** Prints the cases as JSON, or how many of them pass; one that fails ends the command with status 1. */
+/** Prints the cases as JSON, or how many of them pass; if one fails, the command ends with status 1. */
 export function conclude(
   { backend, adapter }: Engine,
   cases: readonly { readonly ok: boolean }[],

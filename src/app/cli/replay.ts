@@ -1,4 +1,4 @@
-// `fallline replay`: the engine against trajectories recorded elsewhere.
+// `fallline replay`: the engine compared with trajectories recorded elsewhere.
 import { Command } from "commander";
 import { type ReplayResult, readReplay, replayCase } from "../../lab/replay.ts";
 import { engineLine } from "../../train/engine.ts";

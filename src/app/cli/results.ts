@@ -1,7 +1,7 @@
-// The files that a command leaves in its folder, as one set: whoever looks, and whenever the process is killed, finds the
-// files of one run and never one run's beside another's.
+// The files that a command leaves in its folder, as one set: at every moment, even after the process is killed, the folder holds
+// the files of a single run.
 //
-// A rename is whole, but three are three. So all files are first written into a hidden folder beside the old ones; then each
+// A rename is atomic, but several are not. So all files are first written into a hidden folder beside the old ones; then each
 // name becomes a link through a link `now`, which leads to the old files; one rename makes `now` lead to the new ones; then
 // the links become plain files again. Where that is not possible (no links, no room) the renames follow each other at once.
 import { randomBytes } from "node:crypto";
@@ -38,9 +38,9 @@ export interface Failure {
 }
 
 export interface ResultOptions {
-  /** The names that belong together. One that a command does not write is removed: it would be another run's. */
+  /** The names that belong together. A file that the command does not write is removed, since it would be another run's. */
   readonly names: readonly string[];
-  /** Whether this process has the folder for itself until it ends. */
+  /** Whether this process keeps the folder to itself until it ends. */
   readonly owns?: boolean;
 }
 
@@ -56,9 +56,9 @@ export class Results {
   #isMade = false;
 
   /**
-   * Makes the folder and tries to write to it; what a run before left there stays as it is.
+   * Makes the folder and tries to write to it; the files of an earlier run stay as they are.
    *
-   * @throws OptionError that says why it cannot be written to, or which process has it for itself.
+   * @throws OptionError that says why it cannot be written to, or which process keeps it to itself.
    */
   static async open(folder: string, options: ResultOptions): Promise<Results> {
     const results = new Results(folder, options);
@@ -88,7 +88,7 @@ export class Results {
     this.#stage = join(folder, `${stagePrefix}${randomBytes(8).toString("hex")}`);
   }
 
-  /** Writes a file to be put in place by `commit`; whether there was room for it. */
+  /** Writes a file, which `commit` will put in place; returns whether there was room for it. */
   write(name: string, contents: string | Uint8Array): boolean {
     try {
       this.#makeStage();
@@ -105,24 +105,24 @@ export class Results {
     return true;
   }
 
-  /** Whether a file is written, and still there. */
+  /** Whether a file is written and still exists. */
   has(name: string): boolean {
     return this.#staged.has(name) && existsSync(join(this.#stage, "new", name));
   }
 
-  /** Gives a file that is written, but not in place yet, a second name for those who look into the folder meanwhile. */
+  /** Gives a file that is written, but not in place yet, a second name under which it can be read meanwhile. */
   show(name: string, as: string): void {
     const beside = join(this.#stage, "shown");
     try {
       linkSync(join(this.#stage, "new", name), beside);
       renameSync(beside, join(this.folder, as));
     } catch (error) {
-      // It has its first name where the file system knows no second ones.
+      // Without hard links in the file system it keeps only its first name.
       if (!isFileError(error)) throw error;
     }
   }
 
-  /** Puts everything that was written in place, all at once, and says what could not be kept. */
+  /** Puts all written files in place at once; returns those that could not be kept. */
   async commit(): Promise<readonly Failure[]> {
     const staged = [...this.#staged];
     if (staged.length > 0) {
@@ -139,12 +139,12 @@ export class Results {
     return [...this.#failures].map(([name, error]) => ({ name, error }));
   }
 
-  /** What `commit` has put in place. */
+  /** The files that `commit` has put in place. */
   get kept(): readonly string[] {
     return this.#kept;
   }
 
-  /** Removes what was not put in place, and leaves the folder to others. */
+  /** Removes files that were not put in place, and frees the folder for others. */
   close(): void {
     try {
       this.#removeStage();
@@ -156,7 +156,7 @@ export class Results {
     this.#owner = undefined;
   }
 
-  /** A folder that was removed is made again, with its owner. */
+  /** Makes the folder again if it was removed, with the lock of its owner. */
   restore(): void {
     makeFolder(this.folder);
     this.#owner?.renew();
@@ -178,7 +178,7 @@ export class Results {
     }
   }
 
-  /** On a full disk there is no lock, and the files matter more. */
+  /** Undefined on a full disk, which has no room for a lock: the files matter more. */
   async #lock(): Promise<Lock | undefined> {
     const path = join(this.folder, commitLock);
     try {
@@ -209,7 +209,7 @@ export class Results {
     symlinkSync("new", beside);
     renameSync(beside, now);
     flush(this.#stage);
-    // An old file whose new one could not be written is no longer in its place, but not lost.
+    // An old file whose replacement could not be written loses its place, but is kept under another name.
     for (const name of this.#failures.keys()) {
       if (isThere(join(old, name))) renameSync(join(old, name), join(this.folder, previousName(name)));
     }
@@ -247,7 +247,7 @@ export class Results {
       const lock = takeLock(join(this.#stage, stageLock));
       if (isLock(lock)) this.#alive = lock;
     } catch (error) {
-      // On a full disk others may take it for one that was left.
+      // On a full disk, other processes may take it for an abandoned one.
       if (!isFull(error)) throw error;
     }
     mkdirSync(join(this.#stage, "new"));
@@ -285,7 +285,7 @@ function lockedPhrase(folder: string, { pid, host }: Holder): string {
   return `out is "${folder}", which belongs to a run with checkpoints (${who}) until it ends; choose another folder`;
 }
 
-/** Puts a run's files in place and says on stderr what could not be kept; returns the paths of the others. */
+/** Puts a run's files in place and reports on stderr those that could not be kept; returns the paths of the others. */
 export async function keep(results: Results): Promise<readonly string[]> {
   const failures = await results.commit();
   for (const { name, error } of failures) {
@@ -295,22 +295,22 @@ export async function keep(results: Results): Promise<readonly string[]> {
   return results.kept.map((name) => join(results.folder, name));
 }
 
-/** "; wrote …", or nothing where nothing was. */
+/** "; wrote …", or an empty text if nothing was written. */
 export function wrotePhrase(paths: readonly string[]): string {
   return paths.length > 0 ? `; wrote ${paths.join(", ")}` : "; nothing could be written";
 }
 
-/** Where an old file goes whose place was needed and not filled. */
+/** The name under which an old file is kept whose replacement could not be written. */
 export function previousName(name: string): string {
   return name.replace(/(\.[^.]*)?$/, ".previous$1");
 }
 
-/** Also of a link that leads nowhere. */
+/** True also for a link that leads nowhere. */
 function isThere(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** A link of the user's own keeps leading to where it did. */
+/** Gives a file a second name; a user's link keeps its target. */
 function secondName(path: string, second: string): void {
   if (lstatSync(path).isSymbolicLink()) symlinkSync(resolve(path, "..", readlinkSync(path)), second);
   else linkSync(path, second);
@@ -320,7 +320,7 @@ function stages(folder: string): readonly string[] {
   return readdirSync(folder).filter((entry) => entry.startsWith(stagePrefix));
 }
 
-/** Ends what processes that were killed have begun. */
+/** Finishes the commits that killed processes had started. */
 function settleOthers(folder: string, except: string): void {
   for (const entry of stages(folder)) {
     const stage = join(folder, entry);
@@ -333,7 +333,7 @@ function isInUse(stage: string): boolean {
   return existsSync(lock) ? holderOf(lock) !== undefined : Date.now() - statSync(stage).mtimeMs < 2000;
 }
 
-/** Makes plain files of the links into a stage, as it stands, and removes it. */
+/** Turns the links into a stage into plain files, as the stage is now, and removes the stage. */
 function settle(folder: string, stage: string): void {
   const through = join(basename(stage), "now");
   for (const entry of readdirSync(folder, { withFileTypes: true })) {

@@ -1,4 +1,4 @@
-// Run configs as files: a config itself, or the run.json of a run, which holds the config and what came of it.
+// Run configs as files: a config itself, or the run.json of a run, which holds the config and the run's results.
 
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -30,13 +30,13 @@ const dataHelp =
 const testRowsHelp =
   "rows to test with: so many of a file, of each class its share (default: a fifth), the first of a test set (default: all)";
 
-/** What the command line says of the data, in place of a run config. */
+/** Options of the command line for the data, in place of a run config. */
 export interface DataOptions {
   /** A file, or a folder of IDX files. */
   readonly data?: string | undefined;
-  /** How many rows test. */
+  /** How many rows to test with. */
   readonly testRows?: number | undefined;
-  /** Columns of a table, by name or number, joined by commas. */
+  /** Columns of a table, by name or number, separated by commas. */
   readonly inputs?: string | undefined;
   readonly targets?: string | undefined;
   readonly label?: string | undefined;
@@ -45,7 +45,7 @@ export interface DataOptions {
   readonly standardize?: boolean | undefined;
 }
 
-/** Gives a command the options that say what it learns from. */
+/** Adds the options for training data to a command. */
 export function addDataOptions(command: Command): Command {
   return command
     .option("--data <path>", dataHelp)
@@ -60,13 +60,13 @@ export function addDataOptions(command: Command): Command {
     .option("--no-standardize", "of a table: leave inputs and numbers to predict in the table's units");
 }
 
-/** A command's options apart: what it learns from, and the others. */
+/** Separates a command's options for training data from the others. */
 export function takeDataOptions<T extends DataOptions>(
   options: T,
 ): { readonly from: DataOptions; readonly others: Omit<T, keyof DataOptions> } {
   const { data, testRows, inputs, targets, label, weight, standardize, ...others } = options;
   const from = { data, testRows, inputs, targets, label, weight };
-  // True is what commander says where nobody has asked.
+  // commander returns true where the option was not given.
   return { from: standardize === false ? { ...from, standardize } : from, others };
 }
 
@@ -76,12 +76,12 @@ export type Rows = Required<RunData> & { readonly test: Dataset };
 /** A run before anything is loaded. */
 export interface Job {
   readonly config: CompleteRunConfig;
-  /** Loads the rows that the run takes; undefined where it learns from none. */
+  /** Loads the run's rows; resolves to undefined where it takes none. */
   readonly rows: () => Promise<Rows | undefined>;
 }
 
 /**
- * Reads a run config, or the one that a run.json holds; of a folder the run.json in it.
+ * Reads a run config, or the one in a run.json; for a folder, in the run.json inside.
  *
  * @throws OptionError that names the file and what is wrong with it.
  */
@@ -95,13 +95,13 @@ export async function readRunFile(given: string, options: DataOptions = {}): Pro
     return { config: completeConfig(content.config, options), outcome: readOutcome({ ...content }) };
   } catch (error) {
     if (!(error instanceof FalllineError)) throw error;
-    // A command line that names no run is as wrong as one with a wrong option.
+    // A command line that names no run is an error of usage, like a wrong option.
     const { message } = error;
     throw new OptionError(message.startsWith(path) ? message : `${path}: ${message}`, { cause: error });
   }
 }
 
-/** A complete run config of the command line, whose rows are MNIST's where nothing says others. */
+/** A complete run config for the command line, with MNIST as the default data. */
 function completeConfig(config: unknown, options: DataOptions): CompleteRunConfig {
   const isSaid = Object.values(options).some((option) => option !== undefined);
   if (!isSaid || typeof config !== "object" || config === null) return readRunConfig(config, mnist);
@@ -111,7 +111,7 @@ function completeConfig(config: unknown, options: DataOptions): CompleteRunConfi
 
 const mnist = { type: "mnist" } as const;
 
-/** Other data take the rows that a config says, and are read as it says. */
+/** A config's data with the command line's options applied; anything else stays as the config sets it. */
 function dataOf(data: object | null, { data: path, testRows, standardize, ...columns }: DataOptions): object {
   const named = Object.entries(columns).flatMap(([option, words]: [string, string | undefined]) => {
     if (words === undefined) return [];
@@ -127,15 +127,15 @@ function dataOf(data: object | null, { data: path, testRows, standardize, ...col
   };
 }
 
-/** What `--model` is, where the job has these widths. */
+/** The layer widths in `--model`. */
 export const widthsOf = (model: string) =>
   `widths of the layers (default: ${model}; the first and last of --data follow from it, and a table has ${tableLayers.join("-")} between them)`;
 
 /**
- * The run that a file describes, or without one the job that options describe. A model that no one asked for has the widths
- * that the data need.
+ * The run that a file describes, or without one the job that the options describe. Without a given model, the widths follow from
+ * the data.
  *
- * @throws OptionError for an option beside a file, which says it already.
+ * @throws OptionError for an option that the file already sets.
  */
 export async function openJob(
   path: string | undefined,
@@ -171,13 +171,13 @@ function jobOf(config: CompleteRunConfig): Job {
   return { config, rows: async () => ({ ...(await loadData(config.data ?? readData(mnist))), config: config.data }) };
 }
 
-/** What to know about the rows. */
+/** Notes on the rows. */
 export function notesOf(rows: Rows | undefined): readonly string[] {
   return rows ? classNotes(rows.train, rows.test) : [];
 }
 
 /**
- * The run of a checkpoint, with as many steps as options say, or it has.
+ * The run of a checkpoint, with the number of steps given by the options, else its own.
  *
  * @throws OptionError for a file or options that describe another run, and for fewer steps.
  */
@@ -198,7 +198,7 @@ export async function openResumed(
 
 function readOutcome(run: Readonly<Record<string, unknown>>): RunOutcome {
   const { backend, adapter, versions, testAccuracy, testLoss, testError } = run;
-  // JSON has no NaN; a loss that was none is null there.
+  // JSON has no NaN; a loss that was not finite is null there.
   const losses = readArray("losses", run.losses, "numbers").map((loss, i) => {
     if (loss !== null && typeof loss !== "number") {
       throw new DataError(`losses[${i}] is ${show(loss)}; it must be a number, or null for one that was not finite`);

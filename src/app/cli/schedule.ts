@@ -22,25 +22,25 @@ interface ScheduleCommandOptions {
   readonly svg?: string;
 }
 
-/** What was measured along a run. */
+/** Values measured along a run. */
 interface Recorded {
   /** Updates from one value to the next; 1 where there are none. */
   readonly every: number;
-  /** Undefined where it was not run. */
+  /** Undefined if they were not measured. */
   readonly values: readonly number[] | undefined;
 }
 
 /** A config and where it came from. */
 interface Given {
   readonly value: unknown;
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly name: string;
-  /** Of a run's file. */
+  /** Set for the file of a run. */
   readonly run?: {
     readonly path: string;
-    /** Updates of the run, which is what its schedule counts. */
+    /** Updates of the run, which its schedule counts. */
     readonly updates: number;
-    /** What its schedules observe. */
+    /** The values that its schedules observe. */
     readonly recorded: Readonly<Record<Observable, Recorded>>;
   };
 }
@@ -83,7 +83,7 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
     max: observed ?? 1_000_000,
     integer: true,
   });
-  // In a run a value comes after the steps that it is of; alone there is one before each step, as torch's examples have it.
+  // In a run a value follows the steps that it measures; alone there is one before each step, as in torch's examples.
   const observedBefore = run ? (step: number) => Math.floor(step / every) : (step: number) => step + 1;
   const values = valuesOf(schedule, name, steps, metrics ?? [], observedBefore);
   if (run) (json ? console.error : console.log)(`${name}, the learning rate of the run in ${run.path}`);
@@ -103,7 +103,7 @@ async function runSchedule(config: string, options: ScheduleCommandOptions): Pro
   if (svg !== undefined) console.log(`wrote ${svg}`);
 }
 
-/** The value of each step, before which its listeners have observed that many of the metrics. */
+/** The schedule's value at each step, after it has observed `observedBefore(step)` of the metrics. */
 function valuesOf(
   schedule: Schedule,
   name: string,
@@ -125,7 +125,7 @@ function valuesOf(
   });
 }
 
-/** JSON where the word is a number or an object, else the file that it names. */
+/** Reads the word as JSON if it is a number or an object, else as the name of a file. */
 async function readConfig(word: string): Promise<Given> {
   if (typeof number(word) === "number") return { value: number(word), name: "schedule" };
   if (word.trimStart().startsWith("{")) return { value: parse(word), name: "schedule" };
@@ -135,7 +135,7 @@ async function readConfig(word: string): Promise<Given> {
   const { config } = await readRunFile(word);
   const { lr } = config.optimizer;
   const accumulate = accumulateOf(config.optimizer);
-  /** One of each so many updates. */
+  /** A list with one value per `every` training steps. */
   const recorded = (list: string, field: string, every: number | undefined): Recorded => {
     const points = at(content, [list]);
     return {
@@ -165,7 +165,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** What lies along a path of fields; undefined where it ends early. */
+/** The value at a path of fields; undefined if the path ends early. */
 function at(value: unknown, path: readonly string[]): unknown {
   return path.reduce<unknown>(
     (inner, field) =>

@@ -126,7 +126,7 @@ const candidateTitle = ({ rule, schedule, lr }: Candidate) => `${rule} ${schedul
 
 type Row = Ranked & { readonly name: string };
 
-/** A candidate as the table shows it, as it stands now. */
+/** A candidate's current row in the table. */
 function rowOf(ranked: RankedCandidate): Row {
   const { losses, score, verdict, stopped } = ranked.entrant;
   return { name: candidateTitle(ranked), losses, score, verdict, stopped };

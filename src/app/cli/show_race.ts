@@ -1,10 +1,10 @@
-// What sweeps and searches show while they run: a table of how every run stands, then how much of the test set is done.
+// The display of a running sweep or search: a table with the state of every run, then the progress of the test.
 import type { Dataset } from "../../objectives/data/dataset.ts";
 import { interruptible } from "./interrupt.ts";
 import { LiveTable } from "./live.ts";
 import { Bars } from "./progress.ts";
 
-/** What a race is given to show itself with. */
+/** What a race displays itself with. */
 export interface RaceDisplay {
   /** Aborted by the first interrupt. */
   readonly signal: AbortSignal;
@@ -14,8 +14,8 @@ export interface RaceDisplay {
 }
 
 /**
- * Runs a race with its display, which is off the terminal again when it ends, however it ends; then `close` with what came
- * of it, in which a first interrupt ends nothing either.
+ * Runs a race with its display, which is removed from the terminal however the race ends; then `close` with its result. A first
+ * interrupt does not end `close` either.
  */
 export function showRace<T>(
   test: Dataset | undefined,

@@ -142,7 +142,7 @@ async function runSweep(path: string | undefined, options: SweepCommandOptions):
   await showRace(data?.test, race, close).finally(() => results.close());
 }
 
-/** What --vary says; rates as highest values of the config's own schedule. */
+/** The trials of --vary; rates become the highest values of the config's schedule. */
 function trialsOf(
   config: CompleteRunConfig,
   vary: readonly string[],
@@ -198,7 +198,7 @@ function readVary(word: string): readonly [string, Span | readonly number[]] {
   return [hyper, { min, max }];
 }
 
-/** Runs that the terminal's plot shows; the chart has all of them. */
+/** How many runs the terminal's plot shows; the chart has all of them. */
 const plotted = 6;
 
 function plotOfBest(entrants: readonly Entrant[], words: (entrant: Entrant) => string): string {
@@ -214,7 +214,7 @@ function plotOfBest(entrants: readonly Entrant[], words: (entrant: Entrant) => s
   return terminalPlot(series, { title, xLabel: "step", logY });
 }
 
-/** The best run by itself: what each of the runs would take, and whether it comes out the same; null when interrupted. */
+/** Trains the best run alone, for the time that each would take and to check that its losses agree; null when interrupted. */
 async function timeAlone(
   engine: Engine,
   config: CompleteRunConfig,
@@ -225,7 +225,7 @@ async function timeAlone(
   const bars = new Bars();
   bars.start("the best, alone", config.steps, "steps");
   try {
-    // What it is judged by along the way is not what is timed.
+    // Tests along the way are left out of the timing.
     const alone = { ...config, metric: null, stop: null };
     const onStep = ({ index }: { readonly index: number }) => bars.update(index);
     const { losses, interrupted } = await train({ engine, ...alone, data, signal, onStep });

@@ -1,4 +1,4 @@
-// `fallline train`: the main job or a run config's from the command line, and the files it leaves.
+// `fallline train`: trains the main job or a run config from the command line, and writes the run's files.
 
 import { rmSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -56,13 +56,13 @@ interface TrainCommandOptions extends JobOptions, DataOptions {
 
 const files = { run: "run.json", chart: "loss.svg", model: "model.safetensors" } as const;
 
-/** Where the run has a metric: the whole state of the optimizer at the best value. */
+/** For runs with a metric: the optimizer's whole state at the best value. */
 const bestFile = "best.safetensors";
 
-/** The same while the run goes on, beside the files of the run before, which are replaced all at once when it ends. */
+/** The same during the run, beside the files of the run before, which are replaced all at once at the end. */
 const bestSoFarFile = "best.unfinished.safetensors";
 
-/** Steps after which the GPU's parameters are held against the CPU reference's. */
+/** Steps after which the GPU's parameters are compared with the CPU reference's. */
 const paritySteps = 5;
 
 export function trainCommand(): Command {
@@ -149,10 +149,10 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
 /** What is to be trained, and how. */
 interface Training {
   readonly config: CompleteRunConfig;
-  /** Undefined where it learns from no data. */
+  /** Undefined where it takes no data. */
   readonly data: Rows | undefined;
   readonly checkpoints: Checkpoints;
-  /** Where the run goes on from. */
+  /** The checkpoint from which the run continues. */
   readonly found: Found | null;
   /** Steps from one checkpoint to the next. */
   readonly every: number | undefined;
@@ -258,7 +258,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       },
       onStep({ index, loss, lr, gradientNorm }) {
         trained.to = performance.now();
-        // What watches the run says more.
+        // A watch reports more than this.
         if (!isBroken && !config.watch && !Number.isFinite(loss)) {
           isBroken = true;
           sayBetween(`the loss is ${loss} at step ${index}; ${brokenRemedy}`);
@@ -273,7 +273,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       },
       onCurvature: (point) => sayBetween(curvaturePhrase(point)),
       onEvent: ({ message, remedy }) => sayBetween(`${message}; ${remedy}`),
-      // One that the metric asks for along the way shows as the metric.
+      // A test for the metric along the way is shown as the metric.
       ...(testsAlong ? {} : { onTest: showTesting }),
       onMetric({ value }) {
         measured = `  ${config.metric!.type} ${value.toPrecision(4)}`;
@@ -318,7 +318,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
       interrupted: result.interrupted,
     };
     const written = writeResults(results, run, result, bestDigest);
-    // There was no room for it on the way, or its folder was removed.
+    // There was no room for it during the run, or its folder was removed.
     if (best && !results.has(bestFile)) results.write(bestFile, best.checkpoint);
     const wrote = await keep(results);
     if (!result.best || results.kept.includes(bestFile)) rmSync(join(results.folder, bestSoFarFile), { force: true });
@@ -329,7 +329,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   try {
     await interruptible("stopping after the steps under way", work);
   } catch (error) {
-    // What fails now may go on another time.
+    // A run that fails now may be resumed later.
     if (latest && (keepsCheckpoints ? keptStep > 0 : putCheckpoint(latest))) {
       say(`${checkpoints.path} is of step ${keptStep}; to go on: npx fallline train --resume ${results.folder}`);
     }
@@ -339,7 +339,7 @@ async function trainInto(results: Results, training: Training): Promise<void> {
   }
 }
 
-/** Steps that are the rule's in any case. */
+/** Steps that the rule makes in any case. */
 function ruleSteps({ handover }: CompleteRunConfig): number {
   if (!handover) return Number.POSITIVE_INFINITY;
   return typeof handover.at === "number" ? handover.at : (handover.every ?? Number.POSITIVE_INFINITY);
@@ -352,8 +352,8 @@ function* resumePhrases({ path, state, damaged }: Found, engine: Engine): Genera
 }
 
 /**
- * The largest difference from the parameters that the CPU reference has after as many steps; null when interrupted. A run that
- * went on from a later step makes its first ones again.
+ * The largest difference from the CPU reference's parameters after the same number of steps; null when interrupted. A run that was
+ * resumed at a later step repeats its first ones.
  */
 async function parity(
   engine: Engine,
@@ -386,7 +386,7 @@ async function parity(
   }
 }
 
-/** What the rows of the data are. */
+/** A noun for the rows of the data. */
 function examples({ data }: CompleteRunConfig): string {
   return data?.type === "mnist" ? "images" : data?.type === "points" ? "points" : "examples";
 }
@@ -404,14 +404,14 @@ function describe(config: CompleteRunConfig, images: number | undefined): string
   return `${program.title}, ${parameters.toLocaleString("en")} parameters, ${rule}, ${steps} steps${rows}, seed ${seed}`;
 }
 
-/** What a test came to: the accuracy, or the loss where there is none, with the error where that is known. */
+/** The result of a test: the accuracy, or the loss where there is none, with the error where that is known. */
 export function testPhrase({ loss, accuracy, error }: KnownEvaluation): string {
   if (accuracy !== null) return `test accuracy ${(100 * accuracy).toFixed(2)} %`;
   const off = error === null ? "" : `, off by ${error.toExponential(2)} of the exact solution (root mean square),`;
   return `test loss ${loss.toPrecision(5)}${off}`;
 }
 
-/** A sharpness in a line. */
+/** A sharpness in one line. */
 export function curvaturePhrase({ step, sharpness, bound, product, fraction }: CurvaturePoint): string {
   const from = fraction === null ? "" : `, ${(100 * fraction).toFixed(1)} % of the edge of stability`;
   return `step ${step}: sharpness ${short(sharpness)} ± ${short(bound)}, times lr ${short(product)}${from}`;
@@ -479,7 +479,7 @@ function* closing(
   yield `${run.seconds.toFixed(0)} s${wrotePhrase(wrote)}`;
 }
 
-/** The step at which a run diverged; where such steps are skipped it may have got over one whose loss was not finite. */
+/** The step at which a run diverged; where broken steps are skipped, it may have recovered from a loss that was not finite. */
 function divergedStep({ config, reason, divergedAt }: Pick<TrainResult, "config" | "reason" | "divergedAt">) {
   return reason === "diverged" || flatConfig(config.optimizer).skipNonFinite !== true ? divergedAt : null;
 }

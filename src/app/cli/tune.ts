@@ -1,5 +1,5 @@
-// `fallline tune`: which kernel each matrix product of a model runs on this machine, and in which shape the update does:
-// measured, pinned or forgotten.
+// `fallline tune`: measures, pins or forgets which kernel each matrix product of a model uses on this machine, and which
+// shape the update has.
 import { Command } from "commander";
 import { OptionError, show } from "../../base/errors.ts";
 import { readNumber } from "../../base/options.ts";
@@ -97,7 +97,7 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
     };
   };
   const again = options.again ?? false;
-  // What is pinned is not measured; who pins the one kind has not asked for the other.
+  // What is pinned is not measured, and pinning one kind leaves the other alone.
   const products = pinsUpdate
     ? undefined
     : (
@@ -133,7 +133,7 @@ async function runTune(options: TuneCommandOptions): Promise<void> {
 
 function sayProducts(device: GPUDevice, products: readonly Tuned[]): void {
   console.log(table(products));
-  // Of others something was measured or is left to be.
+  // Of the other products, some variant was measured or is left to be.
   const small = products.filter(
     ({ source, speeds, left }) => source === "default" && left.length === 0 && Object.keys(speeds).length === 0,
   );

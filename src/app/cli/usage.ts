@@ -1,5 +1,4 @@
-// What the command line does with words that it does not know: other spellings of options are read as they are meant, the rest
-// is answered with what may have been meant.
+// Unknown words on the command line: other spellings of options are accepted, the rest is answered with a suggestion.
 import type { Command, CommanderError } from "commander";
 import { folded } from "../../base/names.ts";
 import { didYouMean, meantOption, nearest } from "../../base/words.ts";
@@ -7,16 +6,16 @@ import { modifiers } from "../../modifiers/index.ts";
 import { rules } from "../../rules/index.ts";
 import { runFields } from "../../train/run_config.ts";
 
-/** Longer words are no option of a command. */
+/** Words that may be an option; no command has longer ones. */
 const optionPattern = /^--([a-z][\w-]{0,39})(=.*)?$/is;
 
-/** Options that other programs have and none of these does, by folded word. */
+/** Options of other programs that no command has, by folded word. */
 const elsewhere: Readonly<Record<string, string>> = {
   epochs: "did you mean --steps? An epoch is the rows to train on, divided by --batch",
   epoch: "did you mean --steps? An epoch is the rows to train on, divided by --batch",
 };
 
-/** Arguments with every option as its command spells it: `--Learning_Rate=1` as `--lr=1`. */
+/** Arguments with every option in its command's spelling: `--Learning_Rate=1` as `--lr=1`. */
 export function spelt(args: readonly string[], program: Command): readonly string[] {
   const known = optionsOf(commandOf(args, program));
   const end = args.indexOf("--");
@@ -58,7 +57,7 @@ function answer(name: string, command: Command): string {
 
 const isHyper = (name: string) => rules.some(({ hypers }) => name in hypers);
 
-/** Everything that a run config sets and the command line does not. */
+/** Settings of a run config that the command line has no option for. */
 function configWords(): readonly string[] {
   return [
     ...rules.flatMap(({ hypers, flags }) => [...Object.keys(hypers), ...Object.keys(flags)]),
@@ -73,7 +72,7 @@ function optionsOf(command: Command): readonly string[] {
   return [...command.options.flatMap(({ long }) => (long ? [long.slice(2)] : [])), "help"];
 }
 
-/** The command that arguments begin with. */
+/** The command that the arguments start with. */
 function commandOf(args: readonly string[], program: Command): Command {
   const next = program.commands.find((command) => command.name() === args[0]);
   return next ? commandOf(args.slice(1), next) : program;

@@ -1,10 +1,10 @@
-// The page's address: which view is open and what it is set to, so that a link shows the same again. "#race?lr=0.4&steps=50".
+// The page's address: the open view and the values of its fields, so that a link shows the same again. "#race?lr=0.4&steps=50".
 import { OptionError, show } from "../../base/errors.ts";
 import { type Fields, parse, print, type State } from "./fields.ts";
 
-/** What the address says. */
+/** The contents of the address. */
 export interface Place {
-  /** The view's name; empty where the address says none. */
+  /** The view's name; empty if the address has none. */
   readonly view: string;
   readonly words: URLSearchParams;
 }
@@ -14,13 +14,13 @@ export function readPlace(hash: string): Place {
   return { view, words: new URLSearchParams(rest.join("?")) };
 }
 
-/** What is read of an address: a state that is whole, and a sentence for each word that could not be taken. */
+/** The result of reading an address: a complete state, and a sentence for each word that was refused. */
 export interface ReadState<F extends Fields> {
   readonly state: State<F>;
   readonly wrong: readonly string[];
 }
 
-/** The state that an address asks for; what it does not say, or says wrongly, is the default. */
+/** The state in an address, with defaults for fields that are missing or invalid. */
 export function readState<F extends Fields>(fields: F, words: URLSearchParams): ReadState<F> {
   const wrong: string[] = [];
   const state = Object.fromEntries(
@@ -35,14 +35,14 @@ export function readState<F extends Fields>(fields: F, words: URLSearchParams): 
         return [name, each.default];
       }
     }),
-  ) as State<F>; // each was read by its field, or is its default
+  ) as State<F>; // each value was read by its field, or is its default
   for (const name of new Set(words.keys())) {
     if (!Object.hasOwn(fields, name)) wrong.push(`the address says ${show(name)}, which this view does not know`);
   }
   return { state, wrong };
 }
 
-/** What of a state is not as by default. */
+/** The values of a state that differ from the defaults. */
 export function changedOf(fields: Fields, state: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
   return Object.fromEntries(
     Object.entries(fields).flatMap(([name, { default: standard }]) =>
@@ -51,7 +51,7 @@ export function changedOf(fields: Fields, state: Readonly<Record<string, unknown
   );
 }
 
-/** The address of a view set to these values. */
+/** The address of a view with these values. */
 export function addressOf(view: string, values: Readonly<Record<string, unknown>>): string {
   const words = new URLSearchParams(Object.entries(values).map(([name, value]) => [name, print(value)]));
   const said = words.toString().replaceAll("%2C", ",");

@@ -1,5 +1,5 @@
-// A chart of the lab (options for ECharts, as the command line writes them to SVG) in the page's colours, as wide as where it
-// stands.
+// A chart of the lab (options for ECharts, as the command line writes them to SVG) in the page's colours, as wide as
+// its container.
 import { LineChart, ScatterChart } from "echarts/charts";
 import {
   DataZoomComponent,
@@ -34,7 +34,7 @@ export class ChartBox {
   #option: Readonly<Record<string, unknown>> | undefined;
   #drawnAt = 0;
 
-  /** @param closed Takes it down. */
+  /** @param closed Removes the chart. */
   constructor(title: string, closed: AbortSignal, height = 24) {
     this.element = h("div", { class: "chart", role: "img", "aria-label": title });
     this.element.style.height = `${height}rem`;
@@ -46,13 +46,13 @@ export class ChartBox {
     });
   }
 
-  /** Draws a chart anew, but not more often than ten times a second unless it is the last one. */
+  /** Redraws the chart, but at most ten times a second unless this is the last drawing. */
   draw(option: () => Readonly<Record<string, unknown>>, last = true): void {
     if (!last && performance.now() - this.#drawnAt < leastPause) return;
     this.#drawnAt = performance.now();
     const { width: _, height, ...rest } = option();
     this.#option = rest;
-    // A chart may ask for a height, as the lab's with several panels do; it is as wide as where it stands.
+    // A chart may ask for a height, as the lab's with several panels do; its width is that of its container.
     if (typeof height === "number") this.element.style.height = `${height}px`;
     this.#chart ??= init(this.element, themeOf());
     const looks = inLooks(rest, this.element.clientWidth);
@@ -64,7 +64,7 @@ export class ChartBox {
     this.#chart?.clear();
   }
 
-  /** Takes the colours anew. */
+  /** Applies the page's current colours. */
   recolor(): void {
     this.#chart?.dispose();
     this.#chart = undefined;
@@ -73,7 +73,7 @@ export class ChartBox {
   }
 }
 
-/** The lab's colours, and those of the page in their place. */
+/** The page's colours for those of the lab. */
 const colors: Readonly<Record<string, string>> = {
   "#0b4f9c": "run-0",
   "#7aa6d8": "run-0",
@@ -90,7 +90,7 @@ const colors: Readonly<Record<string, string>> = {
 
 type Part = Readonly<Record<string, unknown>>;
 
-/** Narrower than this, in rem, there is no room for a legend of several lines. */
+/** The width in rem below which there is no room for a legend of several lines. */
 const narrow = 36;
 
 /** A chart in the page's colours and sizes. */
@@ -106,7 +106,7 @@ function inLooks(option: Part, width: number): Part {
   return {
     ...option,
     ...(series ? { series: series.map((each) => ({ ...each, color: known(each.color) })) } : {}),
-    // The panels of an experiment, whose name stands above it.
+    // The panels of an experiment, which has its name above it.
     ...(isNarrow && Array.isArray(legend)
       ? {
           legend: legend.map((each: Part) => ({ ...each, type: "scroll", textStyle: { fontSize: size } })),

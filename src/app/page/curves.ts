@@ -1,4 +1,4 @@
-// Curves that follow a run as it goes on, drawn by uPlot in the page's colours, as wide as where they stand.
+// Curves that follow a run in progress, drawn by uPlot in the page's colours, as wide as their container.
 import UPlot from "uplot";
 import { short } from "../../base/short.ts";
 import { h } from "./elements.ts";
@@ -14,7 +14,7 @@ export interface Curve {
 }
 
 export interface CurvesOptions {
-  /** What a screen reader says of the picture. */
+  /** The picture's name for screen readers. */
   readonly title: string;
   readonly x: string;
   readonly y: string;
@@ -23,7 +23,7 @@ export interface CurvesOptions {
   readonly logY?: boolean;
   /** In rem; default 21. */
   readonly height?: number;
-  /** What stands there before there is anything to draw. */
+  /** The text shown before there is anything to draw. */
   readonly empty?: string;
   /** Where the pointer is, in the x of the curves; null once it leaves. */
   onPoint?(x: number | null): void;
@@ -32,7 +32,7 @@ export interface CurvesOptions {
 /** The values of x, then those of each curve; null where there is none. */
 export type CurveData = readonly (readonly (number | null)[])[];
 
-/** A picture of curves. It stands in `element`, and draws what it is given once that is in the page. */
+/** A picture of curves in `element`, which draws its data once the element is in the page. */
 export class Curves {
   readonly element: HTMLElement;
   readonly #options: CurvesOptions;
@@ -42,10 +42,10 @@ export class Curves {
   #frame = 0;
   /** Bounds of the axes while they are held. */
   #held: { readonly x: readonly [number, number]; readonly y: readonly [number, number] } | undefined;
-  /** Called whenever it was drawn. */
+  /** Called after each drawing. */
   onDraw: () => void = () => {};
 
-  /** @param closed Takes it down. */
+  /** @param closed Removes the picture. */
   constructor(options: CurvesOptions, closed: AbortSignal) {
     this.#options = options;
     this.#data = [[], ...options.curves.map(() => [])];
@@ -62,9 +62,9 @@ export class Curves {
   }
 
   /**
-   * Draws these, at the next frame; of several calls the last.
+   * Draws these in the next frame; of several calls, the last counts.
    *
-   * @param range Bounds of y; default what the data spans. A logarithmic axis takes at most some dozens of decades.
+   * @param range Bounds of y; default those of the data. A logarithmic axis can span at most some dozens of decades.
    */
   draw(data: CurveData, range?: readonly [number, number]): void {
     this.#data = data;
@@ -73,14 +73,14 @@ export class Curves {
     this.#later(() => (this.#plot ? this.#plot.setData(data as UPlot.AlignedData) : this.#resize()));
   }
 
-  /** Takes the colours anew. */
+  /** Applies the page's current colours. */
   recolor(): void {
     this.#plot?.destroy();
     this.#plot = undefined;
     this.#later(() => this.#resize());
   }
 
-  /** Keeps the axes as they are, while something on them is moved, or lets them follow what is drawn again. */
+  /** Fixes the axes while something on them is moved, or lets them follow the data again. */
   hold(held: boolean): void {
     const { x, y } = this.#plot?.scales ?? {};
     const isDrawn = typeof x?.min === "number" && typeof y?.min === "number";
@@ -109,7 +109,7 @@ export class Curves {
     ];
   }
 
-  /** How much the axes span; undefined before it is drawn. */
+  /** The spans of the axes; undefined before it is drawn. */
   spans(): { readonly x: number; readonly y: number } | undefined {
     const { x, y } = this.#plot?.scales ?? {};
     if (typeof x?.min !== "number" || typeof y?.min !== "number") return undefined;
@@ -140,7 +140,7 @@ export class Curves {
   #uplot(width: number, height: number): UPlot.Options {
     const { x, y, curves, logX, logY, onPoint } = this.#options;
     const [ink, line] = [color("soft"), color("line")];
-    // Of a logarithmic axis the powers of ten alone.
+    // On a logarithmic axis only powers of ten.
     const decades = { filter: (_: UPlot, splits: number[]) => splits.map((value) => (isDecade(value) ? value : null)) };
     const axis = (label: string, log = false): UPlot.Axis => ({
       label,
@@ -201,7 +201,7 @@ export class Curves {
 
 const isDecade = (value: number) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
 
-/** What an axis shows of values between these. */
+/** The bounds of an axis for values between these. */
 function spanOf(low: number | null, high: number | null, log = false): readonly [number, number] {
   if (low === null || high === null) return log ? [0.1, 1] : [0, 1];
   if (log) return [10 ** Math.floor(Math.log10(low)), 10 ** Math.ceil(Math.log10(high) + 1e-9)];

@@ -1,10 +1,10 @@
-// A drawing as a network of digits reads it: cut out, scaled and centred as the data set's own images are.
+// Turns a drawing into the input of a network for digits: cropped, scaled and centred like the data set's images.
 
 /** How the images of a data set were made. */
 export interface ImageKind {
   /** Pixels along a side. */
   readonly side: number;
-  /** Pixels that the longer side of a digit takes. */
+  /** Pixels along the longer side of a digit. */
   readonly fill: number;
   /** What is in the middle: the centre of mass, or that of the box around the digit. */
   readonly centre: "mass" | "box";
@@ -12,14 +12,14 @@ export interface ImageKind {
 
 /** LeCun et al. 1998: digits of at most 20 × 20 pixels, in 28 × 28, by their centre of mass. */
 const mnist: ImageKind = { side: 28, fill: 20, centre: "mass" };
-/** Alpaydin and Kaynak 1998: 32 × 32 black and white, of which the pixels count 4 × 4 each. */
+/** Alpaydin and Kaynak 1998: 32 × 32 black and white, of which each pixel here counts 4 × 4. */
 const uci: ImageKind = { side: 8, fill: 8, centre: "box" };
 
-/** How the rows of a data set were drawn, by the numbers in a row; undefined where they are no digits. */
+/** The kind of images with this many numbers in a row; undefined if they are not digits. */
 export const imageKindOf = (features: number): ImageKind | undefined =>
   [mnist, uci].find(({ side }) => side * side === features);
 
-/** Less ink than this is none. */
+/** Less ink than this counts as none. */
 const faint = 0.05;
 /** Samples along a side of each pixel. */
 const samples = 4;
@@ -64,12 +64,12 @@ export function imageOf(ink: ArrayLike<number>, size: number, { side, fill, cent
 }
 
 /**
- * The ink of a picture, whichever is the paper: what differs from its border, from 0 to 1.
+ * The ink of a picture, from 0 to 1, on paper of any colour: the difference from its border.
  *
  * @param rgba Four bytes for each place of `size · size`.
  */
 export function inkOf(rgba: ArrayLike<number>, size: number): Float32Array {
-  // On white paper where it is transparent.
+  // Transparent places count as white.
   const light = Float32Array.from({ length: size * size }, (_, i) => {
     const alpha = rgba[4 * i + 3]! / 255;
     const luma = (0.299 * rgba[4 * i]! + 0.587 * rgba[4 * i + 1]! + 0.114 * rgba[4 * i + 2]!) / 255;

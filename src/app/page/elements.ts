@@ -1,11 +1,11 @@
-// Elements made in code: HTML, SVG and MathML without a line of markup as text, which the page's policy forbids.
+// Creates HTML, SVG and MathML elements in code, since the page's policy forbids markup as text.
 
 type Listener = (event: never) => void;
 
-/** What an element has: words and numbers, what is there or not, and listeners by their event ("onclick"). */
+/** An element's attributes: texts and numbers, booleans for presence, and listeners by event ("onclick"). */
 export type Attributes = Readonly<Record<string, string | number | boolean | Listener | undefined>>;
 
-/** What stands in an element; what is not there is left out. */
+/** A child of an element; null and undefined are left out. */
 export type Child = Node | string | number | null | undefined;
 
 function fill<E extends Element>(element: E, attributes: Attributes, children: readonly Child[]): E {
@@ -57,7 +57,7 @@ function rowOf(text: string): readonly MathMLElement[] {
   return wordsOf(text).map(wordOf);
 }
 
-/** The words of a text; what is in braces is part of one. */
+/** The words of a text; a part in braces belongs to one word. */
 function wordsOf(text: string): readonly string[] {
   const words: string[] = [];
   let [word, depth] = ["", 0];
@@ -86,7 +86,7 @@ function wordOf(word: string): MathMLElement {
   return m(/^[\d.]+$/.test(word) ? "mn" : /^\p{L}+$|^[∇∞]$/u.test(word) ? "mi" : "mo", word);
 }
 
-/** Where a sign stands outside braces; -1 where it does not. */
+/** The index of a sign outside braces; -1 if there is none. */
 function outside(word: string, sign: string): number {
   let depth = 0;
   for (let i = 0; i < word.length; i++) {

@@ -1,19 +1,19 @@
-// What the page runs on: the GPU where there is one, made anew once its device is lost, else the CPU reference.
+// The engine of the page: the GPU where there is one, with a new device after a loss, else the CPU reference.
 import { DeviceError } from "../../base/errors.ts";
 import { requestDevice } from "../../engines/gpu/device.ts";
 import { cpuEngine, type Engine, webgpuEngine } from "../../train/engine.ts";
 
 export interface Found {
   readonly engine: Engine;
-  /** What it draws with; null where it is not the GPU. */
+  /** The device it draws with; null without a GPU. */
   readonly device: GPUDevice | null;
-  /** Why it is not the GPU; null where it is. */
+  /** Why there is no GPU; null where there is one. */
   readonly missing: string | null;
 }
 
 let current: Promise<Found> | undefined;
 
-/** The engine there is; a new one at first, and where the device of the last was lost. */
+/** The current engine; a new one at first, and after the loss of its device. */
 export function currentEngine(): Promise<Found> {
   current ??= open(1);
   return current;
@@ -25,7 +25,7 @@ export function newEngine(): Promise<Found> {
   return current;
 }
 
-/** How often a device is asked for after a loss, and how long to wait in between: a browser restarts its GPU process first. */
+/** How often a device is requested after a loss, with a wait in between: a browser restarts its GPU process first. */
 const patience = 5;
 const pauseMs = 500;
 

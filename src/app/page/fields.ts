@@ -1,11 +1,11 @@
-// What a view can be set to: options as the experiments of the lab have them, read by the same readers, each with the control
-// that shows it. The address and the controls of a view both follow from its fields.
+// Settings of a view: options like those of the lab's experiments, read by the same readers, each with a control. The address and
+// the controls of a view both follow from its fields.
 import { OptionError } from "../../base/errors.ts";
 import { short } from "../../base/short.ts";
 import type { LabOption } from "../../lab/experiments/experiment.ts";
 import { h } from "./elements.ts";
 
-/** How a field is shown: a slider from one value to another, a choice of words, words to tick, a box for text, or nowhere but in the address. */
+/** The control of a field: a slider between two values, a choice of words, words to tick, a box for text, or none. */
 export type Control =
   | {
       readonly type: "slider";
@@ -23,7 +23,7 @@ export type Control =
 export interface Field<T = unknown> extends LabOption<T> {
   readonly label: string;
   readonly control: Control;
-  /** Whether it acts at all in a state; where it does not it is not shown. */
+  /** Whether the field has an effect in a state; if not, it is hidden. */
   readonly acts?: ((state: Readonly<Record<string, unknown>>) => boolean) | undefined;
 }
 
@@ -42,12 +42,12 @@ export function field<T>(
   return { ...option, label, control, acts };
 }
 
-/** A field whose option is one of some words. */
+/** A field whose option is a choice of words. */
 export function select<T>(label: string, option: LabOption<T>): Field<T> {
   return field(label, option, { type: "select", names: option.allowed.split(", ") });
 }
 
-/** The value of a field as text says it. @throws OptionError for a text that says none. */
+/** The value of a field from its text. @throws OptionError for a text that is not a value. */
 export function parse<T>(name: string, option: LabOption<T>, text: string): T {
   const number = (word: string) => (word.trim() === "" ? word : Number.isNaN(Number(word)) ? word : Number(word));
   if (option.kind === "word") return option.read(name, text);
@@ -66,7 +66,7 @@ export interface Controls {
   show(state: Readonly<Record<string, unknown>>): void;
 }
 
-/** @param onChange Called with a field's new value as soon as it is touched, if it is one. */
+/** @param onChange Called with a field's new value as soon as it changes, if it is valid. */
 export function controlsOf(fields: Fields, onChange: (name: string, value: unknown) => void): Controls {
   const made = Object.entries(fields).flatMap(([name, each]) => {
     const control = controlOf(name, each, (value) => onChange(name, value));
@@ -123,7 +123,7 @@ function selectOf(
   };
 }
 
-/** Words to tick, whose value is those that are ticked with commas between them; the last one that is ticked stays so. */
+/** Words to tick; the value is the ticked words, separated by commas. The last ticked word cannot be unticked. */
 function checksOf(
   name: string,
   { label, meaning }: Field,
@@ -161,7 +161,7 @@ function checksOf(
   };
 }
 
-/** A box that says what is wrong with what stands in it, and changes nothing while it is. */
+/** A box that reports an invalid value, and changes nothing while it has one. */
 function boxOf(name: string, each: Field, onChange: (value: unknown) => void, wide = false): ControlElement {
   const wrong = h("small", { class: "wrong", role: "alert" });
   const input = h("input", {
@@ -195,7 +195,7 @@ function boxOf(name: string, each: Field, onChange: (value: unknown) => void, wi
   };
 }
 
-/** A slider with a box beside it, which takes what lies beyond the slider's ends too. */
+/** A slider with a box beside it, which also takes values beyond the slider's ends. */
 function sliderOf(
   name: string,
   each: Field,

@@ -1,4 +1,4 @@
-// Points on curves that one takes hold of, by the pointer or, once focused, by the arrow keys.
+// Points on curves that can be dragged with the pointer or, once focused, moved with the arrow keys.
 import type { Curves } from "./curves.ts";
 import { h } from "./elements.ts";
 
@@ -11,11 +11,11 @@ export interface Grip {
   readonly y: number;
   readonly movesX: boolean;
   readonly movesY: boolean;
-  /** Called with where it is put, in the curves' units. */
+  /** Called with its new place, in the curves' units. */
   put(x: number, y: number): void;
 }
 
-/** Shares of what the axes span that an arrow key goes, and with shift. */
+/** The distance that an arrow key moves, alone and with shift, as shares of the axes' spans. */
 const [key, farKey] = [0.01, 0.1];
 
 export class Handles {
@@ -23,18 +23,18 @@ export class Handles {
   readonly #layer = h("div", { class: "grips", role: "group", "aria-label": "points to move" });
   #grips: readonly Grip[] = [];
   #buttons: HTMLButtonElement[] = [];
-  /** Where a pointer has put the one it holds, until the next frame: there are more events than frames. */
+  /** Puts the dragged point at its latest place in the next frame: there are more events than frames. */
   #pulled: (() => void) | undefined;
 
   constructor(curves: Curves) {
     this.#curves = curves;
-    // A picture has nothing in it that can be used.
+    // With the role of a picture its contents could not be used.
     curves.element.setAttribute("role", "group");
     curves.element.append(this.#layer);
     curves.onDraw = () => this.#place();
   }
 
-  /** Shows these in place of those before; one that is held stays in hand. */
+  /** Shows these in place of those before; a point that is being dragged stays in hand. */
   show(grips: readonly Grip[]): void {
     this.#grips = grips;
     while (this.#buttons.length < grips.length) {
@@ -50,7 +50,7 @@ export class Handles {
       button.setAttribute("aria-label", `${label}, at step ${x}, rate ${rate}; arrow keys move it`);
       button.title = `${label}: step ${x}, rate ${rate}`;
     }
-    // Those that stay are not touched: one of them may be in hand.
+    // Those that stay are left alone: one of them may be in hand.
     for (const each of this.#buttons.splice(grips.length)) each.remove();
     this.#place();
   }

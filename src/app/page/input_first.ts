@@ -1,5 +1,5 @@
-// Input before work: what a key or the pointer changed is painted before the next piece of work begins, so that the page answers soon
-// even where one processor draws the page and does the work of the GPU.
+// Input before work: changes by a key or the pointer are painted before the next piece of work starts, so that the page responds
+// quickly even where one processor both draws the page and emulates the GPU.
 
 const kinds = ["keydown", "pointerdown", "input"] as const;
 
@@ -18,7 +18,7 @@ export class InputFirst {
     }
   }
 
-  /** Resolves at once, or once the page has painted what the last input changed. */
+  /** Resolves at once, or as soon as the page has painted the changes of the last input. */
   async painted(): Promise<void> {
     if (!this.#isWaiting) return;
     this.#isWaiting = false;

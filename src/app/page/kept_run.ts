@@ -1,14 +1,14 @@
-// The page's last run, kept in the browser's IndexedDB as it trains: one record, replaced whole or not at all, from which a page
-// that is opened again goes on.
+// The page's last run, kept in the browser's IndexedDB as it trains: one record, replaced completely or not at all, from which
+// a reopened page continues.
 
 export interface KeptRun {
-  /** What the fields said. */
+  /** The values of the fields. */
   readonly state: Readonly<Record<string, unknown>>;
-  /** What is trained, and by which rule: "784-32-10, adamw". */
+  /** The model and the rule: "784-32-10, adamw". */
   readonly title: string;
-  /** The table that it learns from; null where it takes none. */
+  /** The table that it trains on; null for other data. */
   readonly table: { readonly name: string; readonly text: string } | null;
-  /** Steps made, of how many. */
+  /** Steps made so far, of `steps`. */
   readonly step: number;
   readonly steps: number;
   /** A run checkpoint, as `resume` of `train` takes it. */
@@ -17,12 +17,12 @@ export interface KeptRun {
 
 const [database, store, key] = ["fallline", "runs", "last"];
 
-/** Keeps this run in place of the one before. Rejects where the browser has no room or keeps nothing. */
+/** Keeps this run in place of the one before. Rejects if the browser has no room or no storage. */
 export async function keepRun(run: KeptRun): Promise<void> {
   await request("readwrite", (runs) => runs.put(run, key));
 }
 
-/** The run that is kept; null where there is none. */
+/** The kept run; null if there is none. */
 export async function keptRun(): Promise<KeptRun | null> {
   return (await request<KeptRun | undefined>("readonly", (runs) => runs.get(key))) ?? null;
 }
@@ -31,7 +31,7 @@ export async function forgetRun(): Promise<void> {
   await request("readwrite", (runs) => runs.delete(key));
 }
 
-/** Does work that keeps its run, unless another tab's does already: there is one record for all of them. */
+/** Does work that keeps its run, unless another tab's work does already: all tabs share one record. */
 export async function asOnlyKeeper(work: (keeps: boolean) => Promise<void>): Promise<void> {
   // Only pages from https or localhost have locks.
   if (!navigator.locks) return work(true);
@@ -42,7 +42,7 @@ async function request<T>(mode: IDBTransactionMode, ask: (runs: IDBObjectStore) 
   const opened = await openDatabase();
   try {
     return await new Promise<T>((resolve, reject) => {
-      // On the disk before it counts as done.
+      // Flushed to disk before it counts as done.
       const transaction = opened.transaction(store, mode, { durability: "strict" });
       const asked = ask(transaction.objectStore(store));
       transaction.oncomplete = () => resolve(asked.result);
@@ -57,7 +57,7 @@ function openDatabase(): Promise<IDBDatabase> {
   return new Promise((resolve, reject) => {
     const asked = indexedDB.open(database, 2);
     asked.onupgradeneeded = () => {
-      // What an earlier version kept says another thing.
+      // An earlier version kept its run in another format.
       if (asked.result.objectStoreNames.contains(store)) asked.result.deleteObjectStore(store);
       asked.result.createObjectStore(store);
     };

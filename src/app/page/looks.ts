@@ -1,5 +1,5 @@
-// How the page looks: light or dark, large for a projector; the visitor's choice, kept in the browser. And the colours that what
-// is drawn on a canvas takes.
+// The page's looks: light or dark, and large for a projector, as chosen by the visitor and kept in the browser; and its colours for
+// drawing on a canvas.
 
 const [themeKey, largeKey] = ["fallline-theme", "fallline-large"];
 const themes = ["auto", "light", "dark"] as const;
@@ -36,7 +36,7 @@ export function followLooks(onChange: () => void): void {
   show();
 }
 
-/** Whether things should not move by themselves. */
+/** Whether the visitor prefers reduced motion. */
 export const isStill = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 /** Whether the page is dark now. */
@@ -48,7 +48,7 @@ export function isDark(): boolean {
 /** Pixels of a rem. */
 export const rem = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 
-/** A colour of style.css by its name, such as "ink" or "run-0", as a canvas takes it. */
+/** A colour of style.css by name, such as "ink" or "run-0", in the form that a canvas takes. */
 export function color(name: string): string {
   const probe = document.createElement("span");
   probe.hidden = true;
@@ -59,7 +59,7 @@ export function color(name: string): string {
   return found;
 }
 
-/** Red, green and blue of a colour that {@link color} gave. */
+/** Red, green and blue of a colour returned by {@link color}. */
 export function channelsOf(text: string): readonly number[] {
   const context = new OffscreenCanvas(1, 1).getContext("2d")!;
   context.fillStyle = text;
@@ -67,7 +67,7 @@ export function channelsOf(text: string): readonly number[] {
   return [...context.getImageData(0, 0, 1, 1).data];
 }
 
-// A browser may keep nothing (private windows, blocked storage); then a choice lasts as long as the page.
+// Storage may be unavailable (private windows, blocked storage); then a choice lasts as long as the page.
 function kept(key: string): string | null {
   try {
     return localStorage.getItem(key);

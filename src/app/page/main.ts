@@ -1,5 +1,5 @@
-// The page's shell: the list of views, the one that is open, its words and controls, the address that reproduces it, what it
-// runs on, and how it looks.
+// The page's shell: the list of views, the open view with its words and controls, the address that reproduces it, the engine, and
+// the page's looks.
 import { FalllineError, show } from "../../base/errors.ts";
 import { engineLine } from "../../train/engine.ts";
 import { addressOf, changedOf, readPlace, readState } from "./address.ts";
@@ -24,7 +24,7 @@ element("views").append(...links.values());
 
 interface Opened {
   readonly entry: ViewEntry;
-  /** Null until it is loaded. */
+  /** Null until the view is loaded. */
   set: ((words: URLSearchParams) => void) | null;
   recolor(): void;
   readonly stop: AbortController;
@@ -32,7 +32,7 @@ interface Opened {
 
 let opened: Opened | undefined;
 
-/** Says how things stand. */
+/** Shows a status. */
 function say(text: string): void {
   element("status").textContent = text;
 }
@@ -42,13 +42,13 @@ function warn(text: string): void {
   element("trouble").hidden = text === "";
 }
 
-/** Shows what went wrong; what fallline did not refuse is thrown on. */
+/** Shows an error, and rethrows it unless it is fallline's own. */
 function showError(error: unknown): void {
   warn(error instanceof Error ? error.message : String(error));
   if (!(error instanceof FalllineError)) throw error;
 }
 
-/** Opens what the address says, or sets the open view to it. */
+/** Opens the view in the address, or applies the address to the open view. */
 async function follow(): Promise<void> {
   const { view: name, words } = readPlace(location.hash);
   const entry = views.find((each) => each.name === name) ?? views[0]!;
@@ -68,7 +68,7 @@ async function follow(): Promise<void> {
   if (opened === mine) await build(view, mine, words, name === "" || name === entry.name ? [] : [unknown]);
 }
 
-/** Builds a view into the page. @param unknown What else of the address could not be taken. */
+/** Builds a view into the page. @param unknown Other parts of the address that were not understood. */
 async function build(view: View, mine: Opened, words: URLSearchParams, unknown: readonly string[]): Promise<void> {
   const { fields } = view;
   let { state, wrong } = readState(fields, words);
@@ -76,7 +76,7 @@ async function build(view: View, mine: Opened, words: URLSearchParams, unknown: 
   let open: OpenView<Readonly<Record<string, unknown>>> | undefined;
   let written = location.hash;
   let warning = "";
-  // What the address asked for in vain stands until something is set.
+  // Warnings about the address stay until something is set.
   const showWarnings = () => warn([...wrong, ...(warning ? [warning] : [])].join("; "));
   const update = () => Promise.resolve(open?.update(state)).catch(showError);
   const change = (next: Readonly<Record<string, unknown>>) => {
@@ -151,7 +151,7 @@ async function build(view: View, mine: Opened, words: URLSearchParams, unknown: 
   }
 }
 
-/** Browsers take only so many addresses a second. */
+/** Milliseconds between changes of the address: browsers limit their rate. */
 const writeEvery = 250;
 let writing: ReturnType<typeof setTimeout> | undefined;
 function writeSoon(write: () => void): void {
@@ -174,7 +174,7 @@ addEventListener("hashchange", () => follow().catch(showError));
 await follow().catch(showError);
 const { engine } = await currentEngine();
 element("adapter").textContent = engineLine(engine);
-// Kept for the next visit, with or without a connection; a page that is served from its sources is not.
+// Cached for the next visit, with or without a connection, unless the page is served from its sources.
 if (import.meta.env.PROD && isSecureContext && "serviceWorker" in navigator) {
   await navigator.serviceWorker.register(workerScript);
 }

@@ -11,7 +11,7 @@ interface Mnist {
 
 let loaded: Promise<Mnist> | undefined;
 
-/** @throws DataError when a file cannot be fetched or is not what it should be. */
+/** @throws DataError if a file cannot be fetched or is malformed. */
 export function loadMnist(): Promise<Mnist> {
   loaded ??= Promise.all([load("train"), load("test")])
     .then(([train, test]) => ({ train, test }))
@@ -34,7 +34,7 @@ async function fetchBytes(name: string): Promise<Uint8Array> {
     if (!response.ok) throw new Error(`${response.status} ${response.statusText}`);
     return new Uint8Array(await response.arrayBuffer());
   } catch (error) {
-    // No connection, or one that breaks off, is a TypeError of the browser's.
+    // Without a connection, or if it breaks off, fetch throws a TypeError.
     throw new DataError(`${url} could not be fetched: ${(error as Error).message}`, { cause: error });
   }
 }

@@ -8,13 +8,13 @@ interface TrustedTypes {
 }
 
 /**
- * Refuses markup made of text, but for the empty text with which ECharts clears its element, and scripts by name, but for some;
- * to be called before anything is drawn.
+ * Refuses markup from text, except the empty text with which ECharts clears its element, and scripts by URL, except `scripts`.
+ * Call it before anything is drawn.
  *
- * @param scripts The page's workers.
+ * @param scripts URLs of the page's workers.
  */
 export function refuseMarkup(scripts: readonly string[] = []): void {
-  // TypeScript does not know them, and not every browser has them.
+  // TypeScript does not know trusted types, and not every browser has them.
   const { trustedTypes } = globalThis as { readonly trustedTypes?: TrustedTypes };
   trustedTypes?.createPolicy("default", {
     createHTML: (text) => (text === "" ? "" : null),

@@ -1,7 +1,7 @@
-// The page's service worker: keeps what the page is made of, so that it works without a connection once it was loaded. It is
+// The page's service worker: caches the page's files, so that it works without a connection once it has been loaded. It is
 // built as one file, offline.js, beside files.json, the list of what to keep (vite.config.ts).
 
-/** What a service worker has; TypeScript's own types of it exclude those of a page. */
+/** The globals of a service worker; TypeScript's types for it exclude those of a page. */
 interface Worker {
   addEventListener(type: "install" | "activate", listener: (event: Waiting) => void): void;
   addEventListener(type: "fetch", listener: (event: Asked) => void): void;
@@ -18,16 +18,16 @@ interface Asked {
   respondWith(response: Promise<Response>): void;
 }
 
-const worker = globalThis as unknown as Worker; // a service worker is all that runs this file
+const worker = globalThis as unknown as Worker; // only a service worker runs this file
 
-/** What files.json says: a build's name, and its files from where the page is. */
+/** The contents of files.json: a build's name, and its files relative to the page. */
 interface Files {
   readonly build: string;
   readonly files: readonly string[];
 }
 
 const prefix = "fallline-";
-/** Data sets: the same in every build, and kept once they were asked for. */
+/** Data sets: the same in every build, and cached once they have been requested. */
 const dataCache = `${prefix}data`;
 
 worker.addEventListener("install", (event) => {
@@ -45,7 +45,7 @@ worker.addEventListener("activate", (event) => {
   event.waitUntil(activate());
 });
 
-/** The newest build's files stay. */
+/** Deletes the files of all builds but the newest. */
 async function activate(): Promise<void> {
   const builds = (await caches.keys()).filter((name) => name.startsWith(prefix) && name !== dataCache);
   await Promise.all(builds.slice(0, -1).map((name) => caches.delete(name)));
@@ -58,8 +58,8 @@ worker.addEventListener("fetch", (event) => {
 });
 
 /**
- * Pages come from the network while there is one, so that a new build is seen; everything else as it is kept. A file is the same
- * whoever asks for it, whatever its host says of that.
+ * Pages come from the network while there is one, so that a new build is seen; everything else comes from the cache. A file is the
+ * same for every request, whatever its host's headers say.
  */
 async function answer(request: Request): Promise<Response> {
   if (request.mode !== "navigate") {

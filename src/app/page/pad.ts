@@ -1,9 +1,9 @@
-// A pad to draw a digit on, with the pointer, or with a picture that is put onto it.
+// A pad to draw a digit on, with the pointer or from a picture.
 import { DataError } from "../../base/errors.ts";
 import { type ImageKind, imageOf, inkOf } from "./drawing.ts";
 import { h } from "./elements.ts";
 
-/** Pixels along a side, of which a pen covers some. */
+/** Pixels along a side, and the width of the pen. */
 const [size, pen] = [280, 24];
 
 export class Pad {
@@ -66,7 +66,7 @@ export class Pad {
   }
 
   /**
-   * Puts a picture onto it, scaled to fit.
+   * Puts a picture on the pad, scaled to fit.
    *
    * @throws DataError for a file that is no picture.
    */
@@ -77,14 +77,14 @@ export class Pad {
     const by = size / Math.max(bitmap.width, bitmap.height);
     const [width, height] = [bitmap.width * by, bitmap.height * by];
     this.clear();
-    // What a picture leaves free is as its corner.
+    // The space around the picture takes the colour of its corner.
     this.#context.drawImage(bitmap, 0, 0, 1, 1, 0, 0, size, size);
     this.#context.drawImage(bitmap, (size - width) / 2, (size - height) / 2, width, height);
     bitmap.close();
     this.#isEmpty = false;
   }
 
-  /** What is drawn, as a network of such images reads it; null where nothing is. */
+  /** The drawing as an image of this kind; null if the pad is empty. */
   image(kind: ImageKind): Float32Array | null {
     if (this.#isEmpty) return null;
     return imageOf(inkOf(this.#context.getImageData(0, 0, size, size).data, size), size, kind);

@@ -1,12 +1,12 @@
-// Where a device's drawing is seen: a canvas with a WebGPU context, or where a software adapter has no way to a canvas of its own,
-// a texture that is read back into a 2-D canvas.
+// Shows what a device draws: on a canvas with a WebGPU context or, where a software adapter cannot present to a canvas, by reading
+// a texture back into a 2-D canvas.
 import { DeviceError } from "../../base/errors.ts";
 import { allocate } from "../../engines/gpu/allocate.ts";
 import { isSoftware } from "../../engines/gpu/device.ts";
 import { readParts } from "../../engines/gpu/readback.ts";
 import { h } from "./elements.ts";
 
-/** Something to draw: a pipeline, what it is bound to, and for how many vertices. */
+/** Something to draw: a pipeline, its bindings, and the number of vertices. */
 export interface Draw {
   readonly pipeline: GPURenderPipeline;
   readonly bindGroup: GPUBindGroup;
@@ -16,14 +16,14 @@ export interface Draw {
 /** A square picture. */
 export interface Screen {
   readonly canvas: HTMLCanvasElement;
-  /** What pipelines draw to. */
+  /** The format that pipelines draw to. */
   readonly format: GPUTextureFormat;
-  /** Shows these on clear ground, in place of what was there; colours are multiplied by their alpha. */
+  /** Clears the picture and draws these; colours are multiplied by their alpha. */
   paint(draws: readonly Draw[]): Promise<void>;
   destroy(): void;
 }
 
-/** A square canvas of so many pixels, which tells nobody anything but what it shows. */
+/** A square canvas with `side` pixels a side, hidden from screen readers. */
 export function canvasOf(side: number, name: string): HTMLCanvasElement {
   return h("canvas", { width: side, height: side, class: name, "aria-hidden": "true" });
 }
@@ -92,7 +92,7 @@ async function copiedScreen(device: GPUDevice, canvas: HTMLCanvasElement): Promi
   };
 }
 
-/** Pixels whose colours are no longer multiplied by their alpha. */
+/** Pixels with colours that are no longer multiplied by their alpha. */
 function plain(pixels: Uint8ClampedArray<ArrayBuffer>): Uint8ClampedArray<ArrayBuffer> {
   for (let i = 0; i < pixels.length; i += 4) {
     const alpha = pixels[i + 3]!;

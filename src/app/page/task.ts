@@ -1,19 +1,19 @@
-// What a view runs at length. On the GPU it runs in the page, in slices; on the CPU reference in a worker, so that the page answers
-// meanwhile. What a task is given, tells and comes to can be copied from one to the other.
+// Long-running tasks of views. On the GPU they run in the page, in slices; on the CPU reference in a worker, so that the page stays
+// responsive. A task's arguments, reports and result can be copied between the two.
 import { DataError, DeviceError, OptionError } from "../../base/errors.ts";
 import { cpuEngine, type Engine } from "../../train/engine.ts";
 
-/** What a task tells and asks as it goes on, by name; what is asked is awaited. */
+/** Callbacks of a task by name, for reports and questions; questions are awaited. */
 type Listeners<L> = { readonly [K in keyof L]: (...given: never[]) => unknown };
 
-/** What runs at length. */
+/** A long-running task. */
 export interface Task<Given, L extends Listeners<L>, Result> {
-  /** What the worker knows it by. */
+  /** Its name for the worker. */
   readonly name: string;
   run(given: Given, listeners: L, engine: Engine, signal: AbortSignal): Promise<Result>;
 }
 
-/** A task of any types, for a worker that knows none of them. */
+/** A task of any types, for a worker that does not know them. */
 export interface AnyTask {
   readonly name: string;
   run(given: unknown, listeners: never, engine: Engine, signal: AbortSignal): Promise<unknown>;
@@ -23,19 +23,19 @@ export function defineTask<Given, L extends Listeners<L>, Result>(task: Task<Giv
   return task;
 }
 
-/** Either end of a channel: a worker, what a worker has of its page, or a port. */
+/** Either end of a channel: a worker, a worker's global scope, or a port. */
 export interface Channel {
   postMessage(message: unknown): void;
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
 }
 
-/** What the page says to a worker. */
+/** A message from the page to a worker. */
 type Order =
   | { readonly type: "start"; readonly task: string; readonly given: unknown }
   | { readonly type: "answer"; readonly id: number; readonly answer: unknown }
   | { readonly type: "stop" };
 
-/** What a worker says to its page. */
+/** A message from a worker to its page. */
 type Word =
   | { readonly type: "call"; readonly id: number; readonly name: string; readonly given: readonly unknown[] }
   | { readonly type: "done"; readonly result: unknown }
@@ -60,7 +60,7 @@ export async function runTask<Given, L extends Listeners<L>, Result>(
   }
 }
 
-/** Has a task run at the other end of a channel. @throws what the task throws there, the signal's reason where that stopped it. */
+/** Runs a task at the other end of a channel. @throws The task's error, or the signal's reason if that stopped it. */
 export function callTask<Given, L extends Listeners<L>, Result>(
   channel: Channel,
   { name }: Task<Given, L, Result>,
@@ -68,7 +68,7 @@ export function callTask<Given, L extends Listeners<L>, Result>(
   listeners: L,
   signal: AbortSignal,
 ): Promise<Result> {
-  // As the other end knows them: by name alone.
+  // The other end knows them only by name.
   const byName = listeners as unknown as Readonly<Record<string, (...given: readonly unknown[]) => unknown>>;
   const send = (order: Order) => channel.postMessage(order);
   return new Promise<Result>((resolve, reject) => {
@@ -87,7 +87,7 @@ export function callTask<Given, L extends Listeners<L>, Result>(
   });
 }
 
-/** Runs what the other end of a channel asks for, on the CPU reference. */
+/** Runs the tasks that the other end of a channel requests, on the CPU reference. */
 export function serveTasks(channel: Channel, tasks: readonly AnyTask[]): void {
   const stop = new AbortController();
   const asked = new Map<number, (answer: unknown) => void>();

@@ -1,25 +1,25 @@
-// What a view of the page is: a name, words that say what one sees, fields that say what it can be set to, and the function that
-// opens it. The page (main.ts) knows nothing else of its views.
+// The type of a view of the page: a name, words that explain it, fields for its settings, and the function that opens it. The page
+// (main.ts) knows nothing else of its views.
 import type { Engine } from "../../train/engine.ts";
 import type { Fields, State } from "./fields.ts";
 
-/** What a view is given of the page. */
+/** The page as a view sees it. */
 export interface Page<S> {
-  /** What it is set to now. */
+  /** The current values of its fields. */
   readonly state: S;
-  /** Sets something; the controls and the address follow, and so does the view. */
+  /** Sets some of its fields; the controls, the address and the view follow. */
   set(part: Partial<S>): void;
-  /** What it runs on; the page says so. */
+  /** The engine it runs on, which the page shows. */
   engine(): Promise<Engine>;
   /** Aborted when another view is opened: what runs must stop. */
   readonly closed: AbortSignal;
   /** Resolves while the page can be seen, else when it can be seen again. */
   visible(): Promise<void>;
-  /** Says how things stand. */
+  /** Shows a status. */
   say(text: string): void;
-  /** Says what went wrong, until the next; nothing of an empty text. */
+  /** Shows a warning until the next; an empty text removes it. */
   warn(text: string): void;
-  /** Opens another view, set to this. */
+  /** Opens another view with these values. */
   go(view: string, state?: Readonly<Record<string, unknown>>): void;
 }
 
@@ -34,18 +34,18 @@ export interface OpenView<S> {
 export interface View<F extends Fields = Fields> {
   readonly name: string;
   readonly title: string;
-  /** What one sees and why, in plain words. */
+  /** What the view shows and why, in plain words. */
   readonly about: string;
   /** The formula behind it, as `formula` of elements.ts reads it. */
   readonly formula: string;
   /** A question to try. */
   readonly question: string;
   readonly fields: F;
-  /** Builds it into an empty element. What goes wrong may be thrown, also later from what `busy` work it starts. */
+  /** Builds it into an empty element. Errors may be thrown, also later by the work that it starts. */
   open(root: HTMLElement, page: Page<State<F>>): OpenView<State<F>> | Promise<OpenView<State<F>>>;
 }
 
-/** A view by its own types, for the page that knows none of them. */
+/** Defines a view by its own types, for the page, which does not know them. */
 export function defineView<F extends Fields>(view: View<F>): View {
   return view as unknown as View; // its state is read by its own fields alone
 }
