@@ -109,39 +109,41 @@ export function tableOf({ hosts, reference }: MatrixResult): Table {
       // What never opened is not here; what opened and died is broken.
       if (opened) problems.push(`${where}: ${end?.problem ?? "it did not end"}`);
     }
-    return (opened?.shapes ?? []).map((shape): TableRow => {
-      let [equal, compared] = [0, 0];
-      const cells: Partial<Record<GroupName, Cell>> = {};
-      for (const group of Object.keys(groups) as GroupName[]) {
-        const its = reports.filter((line) => line.type === "case" && line.shape === shape && line.group === group);
-        const left = reports.find((line) => line.type === "left" && line.shape === shape && line.group === group);
-        const judged = (its as CaseReport[]).map((line) => {
-          const [error, problem] = judge(line, [...reference, ...firstRuns]);
-          const others = line.same && line.outcome.bits !== undefined && bits.get(keyOf(line, driver));
-          if (!others || others.size < 2) return { line, error, problem };
-          const [bitsOfOthers] = others.values();
-          compared++;
-          if (line.outcome.bits === bitsOfOthers) equal++;
-          const differs = `its bits are not those of ${[...others.keys()][0]}`;
-          return { line, error, problem: problem ?? (line.outcome.bits === bitsOfOthers ? undefined : differs) };
-        });
-        const broken = judged.flatMap(({ line, problem }) =>
-          problem === undefined ? [] : [`${line.name}: ${problem}`],
-        );
-        problems.push(...broken.map((problem) => `${where}, ${shape}, ${group}: ${problem}`));
-        const errors = judged.flatMap(({ error }) => (error === undefined ? [] : [error]));
-        const absent = judged.filter(({ line }) => line.outcome.absent !== undefined).length;
-        if (its.length === 0 && !left) continue;
-        cells[group] = {
-          held: its.length - broken.length - absent,
-          problems: broken,
-          absent,
-          left: left?.type === "left" ? left.count : 0,
-          error: errors.length > 0 ? Math.max(...errors) : undefined,
-        };
-      }
-      return { implementation, driver, shape, cells, same: compared > 0 ? { equal, compared } : undefined };
-    });
+    return (opened?.shapes ?? [])
+      .map((shape): TableRow => {
+        let [equal, compared] = [0, 0];
+        const cells: Partial<Record<GroupName, Cell>> = {};
+        for (const group of Object.keys(groups) as GroupName[]) {
+          const its = reports.filter((line) => line.type === "case" && line.shape === shape && line.group === group);
+          const left = reports.find((line) => line.type === "left" && line.shape === shape && line.group === group);
+          const judged = (its as CaseReport[]).map((line) => {
+            const [error, problem] = judge(line, [...reference, ...firstRuns]);
+            const others = line.same && line.outcome.bits !== undefined && bits.get(keyOf(line, driver));
+            if (!others || others.size < 2) return { line, error, problem };
+            const [bitsOfOthers] = others.values();
+            compared++;
+            if (line.outcome.bits === bitsOfOthers) equal++;
+            const differs = `its bits are not those of ${[...others.keys()][0]}`;
+            return { line, error, problem: problem ?? (line.outcome.bits === bitsOfOthers ? undefined : differs) };
+          });
+          const broken = judged.flatMap(({ line, problem }) =>
+            problem === undefined ? [] : [`${line.name}: ${problem}`],
+          );
+          problems.push(...broken.map((problem) => `${where}, ${shape}, ${group}: ${problem}`));
+          const errors = judged.flatMap(({ error }) => (error === undefined ? [] : [error]));
+          const absent = judged.filter(({ line }) => line.outcome.absent !== undefined).length;
+          if (its.length === 0 && !left) continue;
+          cells[group] = {
+            held: its.length - broken.length - absent,
+            problems: broken,
+            absent,
+            left: left?.type === "left" ? left.count : 0,
+            error: errors.length > 0 ? Math.max(...errors) : undefined,
+          };
+        }
+        return { implementation, driver, shape, cells, same: compared > 0 ? { equal, compared } : undefined };
+      })
+      .filter(({ cells }) => Object.keys(cells).length > 0);
   });
   return { rows, ended, problems };
 }
