@@ -48,7 +48,7 @@ export function setUp(say: (line: string) => void): Machine {
   const drivers = [
     ...(process.platform === "linux" ? [] : [own]),
     ...[
-      attempt("the machine's own driver", ownDriver),
+      attempt("a GPU's own driver", ownDriver),
       attempt("SwiftShader", swiftShader),
       attempt("lavapipe", () => lavapipe(installed() ?? fetched("mesa-vulkan-drivers", say))),
       attempt("lavapipe of Debian's backports", () => lavapipe(fetched("mesa-vulkan-drivers", say, backports()))),

@@ -79,7 +79,7 @@ export function numericsMarkdown(result: MatrixResult): string {
   const compared = rows.reduce((sum, { same }) => sum + (same?.compared ?? 0), 0);
   return [
     "This part is written by `npm run test:matrix -- --docs`, which runs the same cases on every implementation of WebGPU that a machine can",
-    "have.",
+    `have (${result.date}).`,
     "",
     "## On every implementation",
     "",

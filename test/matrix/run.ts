@@ -68,6 +68,7 @@ function readResult(path: string, program: Command): MatrixResult {
 }
 
 async function run(options: Options, program: Command): Promise<MatrixResult> {
+  const date = new Date().toISOString().slice(0, 10);
   const machine = setUp(say);
   const all = hostsOf(machine);
   const named = all.filter(({ implementation, driver }) => `${implementation}, ${driver}`.includes(options.only));
@@ -102,7 +103,7 @@ async function run(options: Options, program: Command): Promise<MatrixResult> {
     const place = ({ implementation, driver }: HostRun) =>
       hosts.findIndex((host) => host.implementation === implementation && host.driver === driver);
     runs.sort((a, b) => place(a) - place(b));
-    return { format: "fallline-matrix/1", quick, missing: machine.missing, reference, hosts: runs };
+    return { format: "fallline-matrix/1", date, quick, missing: machine.missing, reference, hosts: runs };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

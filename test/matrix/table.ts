@@ -15,6 +15,8 @@ export type ReferenceLine = { readonly group: GroupName; readonly name: string; 
 /** A whole run, as `--json` writes it. */
 export interface MatrixResult {
   readonly format: "fallline-matrix/1";
+  /** When it began: year, month, day. */
+  readonly date: string;
   readonly quick: boolean;
   /** Implementations and drivers that are not here, a line each. */
   readonly missing: readonly string[];

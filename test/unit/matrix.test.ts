@@ -16,7 +16,7 @@ const host = (implementation: string, ...reports: readonly Report[]): HostRun =>
   reports: [{ type: "opened", adapter: "", shapes: ["apart-4"], features: [] }, ...reports, { type: "ended" }],
 });
 const result = (...hosts: readonly HostRun[]): MatrixResult => ({
-  ...{ format: "fallline-matrix/1", quick: false, missing: ["Bun: none"], reference: [], hosts },
+  ...{ format: "fallline-matrix/1", date: "2026-11-30", quick: false, missing: ["Bun: none"], reference: [], hosts },
 });
 
 describe("the table of implementations", () => {
