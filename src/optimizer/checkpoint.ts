@@ -23,7 +23,7 @@ import { type RuleSetLayout, slotRange } from "./layout.ts";
 import { mustAllow, scalarRange } from "./locations.ts";
 import { type Optimizer, putValues, type TensorValues } from "./optimizer.ts";
 import type { Plan } from "./plan.ts";
-import { planConfig } from "./plan_config.ts";
+import { flagsConfig, planConfig } from "./plan_config.ts";
 import { type ObservedStates, restoreHypers } from "./restore_hypers.ts";
 import { fetchRoles, type Inside, insideOf } from "./shell.ts";
 import type { Clock, Write } from "./store.ts";
@@ -177,7 +177,7 @@ function describePlan(plan: Plan, hypers: Hypers): Description {
     return {
       params: params ?? null,
       rule: rule.name,
-      flags,
+      flags: flagsConfig({ rule, flags }),
       frozen: hypers.isFrozen(index),
       hypers: its.map(configsOf),
       own: [...hypers.explicit(index)],
@@ -190,7 +190,7 @@ function describePlan(plan: Plan, hypers: Hypers): Description {
     rule: plan.rule.name,
     config: JSON.stringify(planConfig(plan, hypers)),
     flags: JSON.stringify({
-      ...plan.flags,
+      ...flagsConfig(plan),
       maximize: plan.maximize,
       cautious: plan.modifiers.some(({ name }) => name === "cautious"),
       accumulate: plan.accumulate,

@@ -6,7 +6,7 @@ import type { Rule } from "../rules/rule.ts";
 import type { Segment } from "./arena.ts";
 import { type Hypers, type HypersDraft, hypersOf, readHypers, type Schedules, sameConfig } from "./hypers.ts";
 import type { Fallback, Group, GroupFallback, Plan } from "./plan.ts";
-import { configsOf, differing } from "./plan_config.ts";
+import { configsOf, differing, flagsConfig } from "./plan_config.ts";
 import { pick, readFlags, readRule, ruleOptions } from "./read_groups.ts";
 
 /** Reads and writes the parts of a config about fallbacks. */
@@ -111,11 +111,16 @@ function readReplicas(
 }
 
 function fallbackConfig(
-  { rule, flags }: Pick<Fallback, "rule" | "flags">,
+  fallback: Pick<Fallback, "rule" | "flags">,
   hypers: Schedules,
   frozen: boolean | undefined,
 ): Record<string, unknown> {
-  return { rule, ...flags, ...configsOf(hypers), ...(frozen === undefined ? {} : { frozen }) };
+  return {
+    rule: fallback.rule,
+    ...flagsConfig(fallback),
+    ...configsOf(hypers),
+    ...(frozen === undefined ? {} : { frozen }),
+  };
 }
 
 /** The optimizer's fallback, as in its config. */

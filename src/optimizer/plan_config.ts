@@ -1,6 +1,7 @@
 // The current config of an optimizer, from its plan and its hypers.
 
 import { flatModifiers, modifierConfig, withJson } from "../modifiers/modifier.ts";
+import type { Rule } from "../rules/rule.ts";
 import type { OptimizerConfig } from "./config.ts";
 import { fallbackIndex, type Hypers, type Schedules, sameConfig } from "./hypers.ts";
 import { type Plan, skipsOf } from "./plan.ts";
@@ -26,7 +27,7 @@ export function planConfig(plan: Plan, hypers: Hypers): OptimizerConfig {
   const before = {
     rule: plan.rule,
     ...(replicas === 1 ? entries[0] : { replicas: entries }),
-    ...plan.flags,
+    ...flagsConfig(plan),
     ...plan.rule.only?.fallbacks?.config(plan, hypers),
     maximize: plan.maximize,
   };
@@ -55,6 +56,11 @@ export function configsOf(hypers: Schedules, names: Iterable<string> = Object.ke
   );
 }
 
+/** Flags as configs and checkpoints have them. */
+export function flagsConfig({ rule, flags }: { readonly rule: Rule; readonly flags: Plan["flags"] }): Plan["flags"] {
+  return Object.fromEntries(Object.entries(flags).filter(([flag, on]) => on || !rule.laterFlags?.includes(flag)));
+}
+
 /** A group in the config, with the tensors left to its fallback. */
 interface Listed {
   readonly index: number;
@@ -76,7 +82,7 @@ function listGroups(plan: Plan, hypers: Hypers): readonly Listed[] {
     if (group.params === undefined && !frozen && !fallback) return [];
     const config = {
       params: group.params ?? plan.names.filter((_, segment) => [index, at].includes(plan.groupOf[segment]!)),
-      ...(group.inherits ? {} : { rule: group.rule, ...group.flags }),
+      ...(group.inherits ? {} : { rule: group.rule, ...flagsConfig(group) }),
       ...configsOf(hypers.of(index), hypers.explicit(index)),
       ...(fallback ? { fallback } : its?.lent(plan, hypers, index, at)),
       ...(group.lrScale === 1 ? {} : { lrScale: group.lrScale }),

@@ -26,10 +26,17 @@ const adamwFlags = {
   subtractDecay: false,
 };
 
+interface Form<F> {
+  readonly decoupled: boolean;
+  readonly weightDecay: number;
+  readonly flags: F;
+  readonly laterFlags?: readonly (keyof F & string)[];
+}
+
 function adamFamily<F extends { amsgrad: boolean; subtractDecay?: boolean }>(
   name: string,
   source: string,
-  { decoupled, weightDecay, flags }: { readonly decoupled: boolean; readonly weightDecay: number; readonly flags: F },
+  { decoupled, weightDecay, flags, laterFlags = [] }: Form<F>,
 ) {
   return defineRule({
     name,
@@ -47,6 +54,7 @@ function adamFamily<F extends { amsgrad: boolean; subtractDecay?: boolean }>(
       weightDecay: { default: weightDecay, range: { min: 0 } },
     },
     flags,
+    laterFlags,
     slots: ["m", "v", "vMax"],
     activeSlots: (given) => (given.amsgrad ? ["m", "v", "vMax"] : ["m", "v"]),
     row(h, t, _, given) {
@@ -90,4 +98,5 @@ export const adamw = /* @__PURE__ */ adamFamily("adamw", "Loshchilov and Hutter 
   decoupled: true,
   weightDecay: 0.01,
   flags: adamwFlags,
+  laterFlags: ["subtractDecay"],
 });

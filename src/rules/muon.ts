@@ -42,6 +42,7 @@ export const muon = defineRule({
     /** Use the coefficients of Polar Express (Amsel et al. 2025) instead of Jordan's; default false. */
     polarExpress: false,
   },
+  laterFlags: ["polarExpress"],
   slots: ["momentum", "orthogonal"],
   row: (h) => ({
     keep: 1 - h.lr * h.weightDecay,

@@ -121,6 +121,11 @@ export interface RuleDefinition<
   readonly hypers: Hs;
   /** Booleans that choose between forms of the update, with their defaults; `override` constants in WGSL. */
   readonly flags: Fs;
+  /**
+   * Flags that came after checkpoints of the rule had been written, false by default: configs and checkpoints leave them out
+   * while they are false, so that older ones still fit.
+   */
+  readonly laterFlags?: readonly NoInfer<Names<Fs>>[];
   /** Every per-parameter state array the rule may keep. */
   readonly slots: readonly S[];
   /** The slots it keeps under these options; `used(hyper)` tells whether a hyper is ever nonzero. */

@@ -6,6 +6,7 @@ import { decodeSafetensors, encodeSafetensors } from "../../src/base/safetensors
 import { loadCheckpoint, saveCheckpoint } from "../../src/optimizer/checkpoint.ts";
 import type { OptimizerConfig } from "../../src/optimizer/config.ts";
 import { adamw } from "../../src/rules/adam.ts";
+import { rules } from "../../src/rules/index.ts";
 import { lamb } from "../../src/rules/lamb.ts";
 import { scheduleFreeSgd } from "../../src/rules/schedule_free.ts";
 import { sgd } from "../../src/rules/sgd.ts";
@@ -30,6 +31,29 @@ function unsealed(bytes: Uint8Array): Uint8Array {
   plain.set(json, 8);
   return plain;
 }
+
+describe("a flag that came after checkpoints of its rule", () => {
+  const later = rules.flatMap((rule) => (rule.laterFlags ?? []).map((flag) => [rule, flag] as const));
+
+  it.each(later)("is not written by %s while %s is false, so that older checkpoints fit", async (rule, flag) => {
+    const tensors = [{ name: "w", shape: [2, 2] }];
+    const written = async (options: object) => {
+      const optimizer = createCpuOptimizer(tensors, {
+        ...options,
+        rule,
+        lr: 0.1,
+        groups: [{ params: "w", rule, ...options }],
+      });
+      const bytes = await saveCheckpoint(optimizer);
+      await loadCheckpoint(createCpuOptimizer(tensors, optimizer.config), bytes);
+      return JSON.stringify([optimizer.config, decodeSafetensors(bytes).metadata]);
+    };
+    expect(rule.flags[flag]).toBe(false);
+    expect(await written({})).not.toContain(flag);
+    expect(await written({ [flag]: false })).toBe(await written({}));
+    expect(await written({ [flag]: true })).toContain(flag);
+  });
+});
 
 describe("a damaged checkpoint", () => {
   it("is refused whichever bit is flipped, and nothing is changed", async () => {

@@ -42,7 +42,6 @@ describe("config", () => {
       eps: 1e-8,
       weightDecay: 0.01,
       amsgrad: true,
-      subtractDecay: false,
       maximize: false,
       skipNonFinite: true,
       clip: { type: "globalNorm", maxNorm: 2, norm: 2 },
