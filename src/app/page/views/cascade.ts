@@ -1,5 +1,5 @@
-// The cascade: what descent settles to, by its rate, drawn point by point as the GPU steps all rates at once. A rectangle drawn
-// over it is computed anew at that range.
+// The cascade: the values to which descent settles, by its rate, drawn point by point as the GPU steps all rates at once. The range
+// of a rectangle drawn over it is recomputed.
 import { number, whole } from "../../../lab/experiments/experiment.ts";
 import { breathe } from "../../../objectives/turns.ts";
 import { Curves } from "../curves.ts";
@@ -23,11 +23,11 @@ const fields = {
 };
 type CascadeState = State<typeof fields>;
 
-/** Rates, and so columns of the picture; and its rows. */
+/** Columns of the picture, one for each rate, and its rows. */
 const [columns, rows] = [1024, 560];
-/** Values of each rate by which the length of its cycle is told. */
+/** How many values of each rate are kept to find the length of its cycle. */
 const remembered = 34;
-/** The least range that float32 tells apart. */
+/** The smallest range that float32 can resolve. */
 const narrowest = 1e-5;
 
 export const view = defineView({
@@ -96,7 +96,7 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
   let stop: AbortController | undefined;
   let soon: ReturnType<typeof setTimeout> | undefined;
 
-  /** Draws the range of the fields anew, in place of what is being drawn. */
+  /** Draws the range of the fields, in place of the current drawing. */
   async function draw(): Promise<void> {
     const state = page.state;
     if (!(state.to - state.from >= narrowest && state.high - state.low >= narrowest)) {
@@ -176,7 +176,7 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
     context.putImageData(image, 0, 0);
   }
 
-  /** Where cycles are known to begin. */
+  /** Marks the rates at which cycles are known to start. */
   function showMarks({ from, to }: CascadeState): void {
     marks.replaceChildren(
       ...landmarks
@@ -224,13 +224,13 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
   };
 }
 
-/** Where each longer cycle is first seen. */
+/** The rate at which each longer cycle is first seen. */
 function doublingsOf(rates: readonly number[], late: readonly (readonly number[])[]): readonly string[] {
   const periods = late.map(periodOf);
   const digits = Math.max(3, Math.ceil(-Math.log10(rates[1]! - rates[0]!)) + 1);
   return [2, 4, 8, 16].flatMap((period) => {
     const first = periods.indexOf(period);
-    // At the picture's edge nothing begins.
+    // A cycle at the picture's edge may start outside.
     return first <= 0 || periods[first - 1] === undefined
       ? []
       : [`a cycle of ${period} from r = ${rates[first]!.toFixed(digits - 1)} on`];
@@ -238,13 +238,13 @@ function doublingsOf(rates: readonly number[], late: readonly (readonly number[]
 }
 
 interface Pointer {
-  /** Where the pointer is, as shares of the element from its top left corner; null once it has left. */
+  /** Called with the pointer's place, as shares of the element from its top left corner; null once it has left. */
   over(across: number | null, up: number | null): void;
-  /** A rectangle that was drawn. */
+  /** Called with a rectangle that was drawn. */
   chosen(left: number, top: number, right: number, bottom: number): void;
 }
 
-/** Rectangles that are drawn over an element; `box` shows one while it is drawn. */
+/** Lets rectangles be drawn over an element; `box` shows one while it is drawn. */
 function followPointer(element: HTMLElement, box: HTMLElement, { over, chosen }: Pointer): void {
   let from: readonly [number, number] | undefined;
   const placeOf = (event: PointerEvent): readonly [number, number] => {
@@ -271,7 +271,7 @@ function followPointer(element: HTMLElement, box: HTMLElement, { over, chosen }:
     const [left, top, right, bottom] = rectangle(from, placeOf(event));
     from = undefined;
     box.hidden = true;
-    // Less is a click.
+    // A smaller rectangle is a click.
     if (isChosen && right - left > 0.02 && bottom - top > 0.02) chosen(left, top, right, bottom);
   };
   element.addEventListener("pointerup", (event) => end(event, true));

@@ -1,4 +1,4 @@
-// The logistic map at many rates side by side, as descent on the lab's ladder: it settles, then each step gives one value a rate.
+// The logistic map at many rates side by side, as descent on the lab's ladder: it settles, then each step gives one value per rate.
 
 import { logisticLadder } from "../../../lab/experiments/logistic_ladder.ts";
 import { makeSteps, trainee } from "../../../lab/experiments/steps.ts";
@@ -7,7 +7,7 @@ import { landscapeOf } from "../../../objectives/landscapes/define.ts";
 import { sgd } from "../../../rules/sgd.ts";
 import type { Engine } from "../../../train/engine.ts";
 
-/** Where cycles of 2, 4, 8 and 16 begin, and where the window of 3 opens (Hao 1989). */
+/** The values of r at which cycles of 2, 4, 8 and 16 start, and the window of 3 opens (Hao 1989). */
 export const landmarks = [
   { name: "2", at: 3 },
   { name: "4", at: 3.44949 },
@@ -22,14 +22,14 @@ export interface CascadeOptions {
   readonly rates: readonly number[];
   /** Steps before anything is shown. */
   readonly settle: number;
-  /** Steps of which each gives a value a rate. */
+  /** Steps that each give one value per rate. */
   readonly samples: number;
   readonly signal: AbortSignal;
-  /** Called with the share that has settled. */
+  /** Called with the share of the settling steps that is done. */
   onSettle(done: number): void;
   /** Called with the values after a step, of the map y → r·y·(1 - y), rate after rate, and how many steps were shown. */
   onSample(values: Float32Array, count: number): void;
-  /** Awaited between steps: lets others have their turn, and pauses. */
+  /** Awaited between steps: yields to the page, and pauses. */
   turn(): Promise<void>;
 }
 
@@ -72,7 +72,7 @@ export async function cascade(options: CascadeOptions): Promise<Exponents> {
   }
 }
 
-/** How close two values of a cycle are to count as the same one. */
+/** The distance within which two values of a cycle count as the same. */
 const same = 1e-3;
 
 /** The length of the cycle that values repeat, at most 16; undefined where they do not. */

@@ -1,4 +1,4 @@
-// Finding a rate: the range test as it runs, what its curve suggests, and short runs at the rates that look best.
+// Finding a rate: the range test as it runs, the suggestions from its curve, and short runs at the rates that look best.
 
 import { short } from "../../../base/short.ts";
 import { rangeChart } from "../../../lab/chart.ts";
@@ -81,7 +81,7 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
   await page.engine();
   for (const button of [findButton, sweepButton]) button.disabled = false;
 
-  /** What of the fields a curve depends on, and that of the suggestions on show. */
+  /** The fields on which a curve depends; below, those of the suggestions shown. */
   const curveOf = ({ model, rule, batch, seed }: FindState) => [model, rule, batch, seed].join();
   let foundFor = "";
 
@@ -120,7 +120,7 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
     page.say([endPhrase(found), ...found.notes, ...(unsaid ? [found.suggested.reason] : [])].join("; "));
   }
 
-  /** Trains with many rates around the usual one, side by side. */
+  /** Trains at many rates around the usual one, side by side. */
   async function sweepRatesOf(engine: Engine, signal: AbortSignal): Promise<void> {
     const { model, rule, batch, seed, sweep: steps } = page.state;
     const usual = usualRate(readRule("rule", rule));
@@ -154,7 +154,7 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
     page.go("train", { model, rule, batch, seed, lr });
   };
 
-  /** Lists what a curve suggests; a click takes a rate to training. */
+  /** Lists the suggestions of a curve; a click takes a rate to the training view. */
   function offer({ suggestions, suggested }: Suggestions): void {
     const items = Object.entries(suggestions).map(([name, { lr, reason }]) => {
       if (lr === null) return h("li", {}, `${name}: ${reason}`);

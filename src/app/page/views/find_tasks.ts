@@ -1,4 +1,4 @@
-// What the view that finds a rate runs: a range test, and a sweep of rates side by side.
+// Tasks of the view that finds a rate: a range test, and a sweep of rates side by side.
 import { type JobOptions, jobConfig } from "../../../lab/defaults.ts";
 import { findLr, type RangeProgress, type RangeTestResult, type TrialProgress } from "../../../lab/lr_finder.ts";
 import type { Entrant } from "../../../lab/race.ts";
@@ -31,11 +31,11 @@ export const rangeTask = defineTask({
   },
 });
 
-/** Milliseconds between two looks at the runs of a sweep. */
+/** Milliseconds between two reports of a sweep's runs. */
 const leastPause = 150;
 
 interface SweepListeners {
-  /** How every run does, now and then and after the last step. */
+  /** Reports the state of every run, now and then and after the last step. */
   step(entrants: readonly Entrant[], step: number): void;
 }
 
@@ -49,7 +49,7 @@ export const sweepTask = defineTask({
   ) {
     let shownAt = 0;
     let latest: readonly [entrants: readonly Entrant[], step: number] = [[], 0];
-    // As they are now, without what reckons them.
+    // Plain copies of their current state, without the objects that compute it.
     const show = ([entrants, step]: typeof latest) =>
       listeners.step(
         entrants.map(({ trial, losses, score, verdict, stopped }) => ({ trial, losses, score, verdict, stopped })),

@@ -1,4 +1,4 @@
-// The registry of the page's views, in the order in which they are listed; each is loaded when it is opened.
+// The registry of the page's views, in the order of the list; each is loaded when it is opened.
 import type { ViewEntry } from "../view.ts";
 
 export const views: readonly ViewEntry[] = [

@@ -1,4 +1,4 @@
-// What the views that train have in common: the fields of a run, and the numbers it shows as it goes.
+// Shared by the views that train: the fields of a run, and the numbers shown while it runs.
 import { OptionError, show } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
 import { type JobOptions, jobDefaults, usualRate } from "../../../lab/defaults.ts";
@@ -50,7 +50,7 @@ export const jobOf = ({ model, rule, lr, batch, steps, seed }: JobState): JobOpt
   seed,
 });
 
-/** Sets the rate to what is usual for a rule once that has changed, unless the rate changed with it. */
+/** Sets the rate to the usual one for a rule when the rule changes, unless the rate changed with it. */
 export function followRule(page: Page<JobState>): (state: JobState) => void {
   let { rule, lr } = page.state;
   return (state) => {
@@ -60,7 +60,7 @@ export function followRule(page: Page<JobState>): (state: JobState) => void {
   };
 }
 
-/** Numbers with names, shown as a run goes on. */
+/** Numbers with names, shown during a run. */
 export class Numbers {
   readonly element = h("dl", { class: "numbers" });
   readonly #shown = new Map<string, HTMLElement>();
@@ -82,7 +82,7 @@ export class Numbers {
   }
 }
 
-/** With so many decimals, which would be many digits where a run diverges. */
+/** A number with this many decimals, shortened where a diverging run makes it long. */
 export function fixed(value: number, decimals: number): string {
   if (!Number.isFinite(value)) return "not finite";
   return Math.abs(value) < 1e4 ? value.toFixed(decimals) : short(value);

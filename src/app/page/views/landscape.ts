@@ -1,5 +1,5 @@
-// The landscape: lines of equal height, the ways of rules under schedules from a start that one sets by pointer or keys, and a
-// cloud of starts that flows downhill in the colours of where it ends.
+// The landscape: lines of equal height, the paths of rules under schedules from a start set by pointer or keys, and a cloud of
+// starts that flows downhill, coloured by where each ends.
 import { DeviceError } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
 import { choice, number, whole } from "../../../lab/experiments/experiment.ts";
@@ -79,12 +79,12 @@ const fields = {
 };
 type State = StateOf<typeof fields>;
 
-/** Points that the CPU reference moves in real time. */
+/** How many points the CPU reference moves in real time. */
 const mostOnCpu = 2500;
-/** Milliseconds of a frame, on a GPU and on what emulates one. */
+/** Milliseconds of a frame, on a GPU and on an emulated one. */
 const [frameMs, softwareFrameMs] = [14, 50];
 const nextFrame = () => new Promise((resolve) => requestAnimationFrame(resolve));
-/** Milliseconds that a flow takes at least, so that one sees it. */
+/** The least milliseconds of a flow, so that it can be seen. */
 const leastMs = 2500;
 /** The map's side, in its own units. */
 const side = 1000;
@@ -228,7 +228,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     page.set({ rules: printRacers(next) });
   }
 
-  /** What draws on this device, in place of what drew on another. */
+  /** A map that draws on this device, in place of one on another. */
   async function mapOn(device: GPUDevice | null): Promise<LandscapeMap> {
     if (drawn && drawn.device === device) return drawn.map;
     drawn?.map.destroy();
@@ -239,7 +239,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     return made;
   }
 
-  /** Draws lines and colours anew; where the device was lost, the cloud that begins anew on another has them drawn. */
+  /** Redraws lines and colours; after the loss of the device, the restarted cloud does so on another. */
   function redraw(): void {
     redrawn = redrawn.then(async () => {
       if (!drawn || page.closed.aborted) return;
@@ -257,7 +257,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
   }
   let redrawn: Promise<void> = Promise.resolve();
 
-  /** Lets the cloud flow from its starts, in place of the one that flows. */
+  /** Lets the cloud flow from its starts, in place of the current one. */
   async function restart(): Promise<void> {
     stop.abort();
     const mine = new AbortController();
@@ -313,7 +313,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     for (let step = 0; step < state.steps && !signal.aborted; ) {
       await page.visible();
       await inputFirst.painted();
-      // Where the GPU is the processor that draws the page as well, the cloud waits for the hand that pulls the start.
+      // Where one processor both emulates the GPU and draws the page, the cloud waits while the start is dragged.
       while (dragged && engine.adapter.software && !signal.aborted) await nextFrame();
       if (!still) await nextFrame();
       const began = performance.now();
@@ -333,7 +333,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     progress.value = 1;
   }
 
-  /** Where the cloud's points are, as shares. */
+  /** Shows the share of the cloud's points at each end. */
   function showShares({ ends }: Basins, points: ArrayLike<number>): void {
     const { arrived, onTheWay, gone } = sharesOf(basins!, points);
     const percent = (share: number) => `${(100 * share).toFixed(1)} %`;
@@ -358,7 +358,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     );
   }
 
-  /** Draws the ways of the rules from the start, and where each is after so many steps of the cloud. */
+  /** Draws the paths of the rules from the start, and the place of each after the steps that the cloud has made. */
   function showWays(state: State): void {
     const names = racersOf(state.rules).map(({ name }) => name);
     const [x, y] = placeOf(state.start, landscape!);
@@ -392,7 +392,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     }
   }
 
-  /** The cards are kept while their rules stay, so that a box that one types into does. */
+  /** Cards are kept as long as their rules, so that a box keeps its focus while typing. */
   let cards = new Map<string, Card>();
   function showCards(state: State): void {
     const chosen = racersOf(state.rules);
@@ -482,7 +482,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     page.set({ start: `${digits(x)},${digits(y)}` });
   }
 
-  /** A pointer's place on the landscape. */
+  /** The pointer's place on the landscape. */
   function placeUnder(event: PointerEvent): readonly [number, number] {
     const { left, top, width, height } = map.getBoundingClientRect();
     const within = (share: number) => Math.min(1, Math.max(0, share));
@@ -500,7 +500,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     const [[left, right], [low, high]] = landscape!.domain;
     under.textContent = minus(`x from ${left} to ${right}, y from ${low} to ${high}; ⨯ marks a minimum`);
   };
-  /** Where the start is pulled to at the next frame: there are more events than frames. */
+  /** The place to which the start moves in the next frame: there are more events than frames. */
   let pulled: readonly [number, number] | undefined;
   map.addEventListener("pointerdown", (event) => {
     if (!landscape) return;
@@ -551,7 +551,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
     async update(state: State) {
       const before = last;
       last = state;
-      // What suits one landscape does not suit another, unless it was set with it.
+      // Settings for one landscape do not suit another, unless they were set together with it.
       if (
         before &&
         before.landscape !== state.landscape &&
@@ -611,7 +611,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
 
 const spanOf = ([low, high]: readonly [number, number]) => high - low;
 const minus = (text: string) => text.replaceAll("-", "−");
-/** Without what rounding leaves of a 0. */
+/** Replaces a 0 with rounding errors by 0. */
 const clean = (value: number) => (Math.abs(value) < 1e-6 ? 0 : value);
 const cross = (x: number, y: number) => `M${(x - 8).toFixed(1)} ${(y - 8).toFixed(1)}l16 16m0 -16l-16 16`;
 

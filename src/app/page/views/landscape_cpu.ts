@@ -1,4 +1,4 @@
-// The picture of a landscape where there is no GPU: lines by marching squares and the cloud point by point, on 2-D canvases.
+// The picture of a landscape without a GPU: lines by marching squares and the cloud point by point, on 2-D canvases.
 import type { CpuOptimizer } from "../../../engines/cpu/optimizer.ts";
 import { contour } from "../../../lab/contour.ts";
 import { pointsName } from "../../../objectives/landscape.ts";

@@ -39,7 +39,7 @@ const flat = ([[left, right], [low, high]]: Box) => [left, right, low, high];
 /** How strongly the ground darkens uphill. */
 const shade = 0.12;
 
-/** Draws on a device, into canvases of its own. */
+/** A map drawn by a device, on its own canvases. */
 export async function createGpuMap(device: GPUDevice): Promise<LandscapeMap> {
   const below = await createScreen(device, cloudSide, "cloud");
   const above = await createScreen(device, lineSide, "lines");
@@ -120,7 +120,7 @@ interface Pen {
   bind(buffers: readonly (GPUBuffer | GPUBufferBinding)[]): GPUBindGroup;
 }
 
-/** Makes pipelines that draw, over what was drawn before, from storage buffers; each once. */
+/** Creates pipelines, each once, that draw from storage buffers over the current picture. */
 function penOf(device: GPUDevice, format: GPUTextureFormat) {
   const known = new Map<string, Promise<Pen>>();
   return (

@@ -1,5 +1,5 @@
-// What the landscape view computes: which surfaces and rules there are, where runs go from a start, where points may end, and
-// which share of a cloud ended where.
+// Computations of the landscape view: its surfaces and rules, the paths of runs from a start, the places where points may end, and
+// the share of a cloud that ended at each.
 import { OptionError, show } from "../../../base/errors.ts";
 import { createCpuOptimizer } from "../../../engines/cpu/optimizer.ts";
 import type { LabOption } from "../../../lab/experiments/experiment.ts";
@@ -12,7 +12,7 @@ import type { OptimizerConfig } from "../../../optimizer/config.ts";
 import { rules as registry } from "../../../rules/index.ts";
 import { sgd } from "../../../rules/sgd.ts";
 
-/** What the quadratic is called here, where its condition and angle are set. */
+/** The name of the quadratic here, whose condition and angle can be set. */
 export const canyon = "canyon";
 
 /** Every landscape of the registry, in two dimensions. */
@@ -20,7 +20,7 @@ export const surfaceNames: readonly string[] = landscapeDefinitions.map(({ type 
   type === "quadratic" ? canyon : type,
 );
 
-/** A landscape of two coordinates; `condition` and `angle` shape the canyon alone. */
+/** A landscape of two coordinates; `condition` and `angle` shape only the canyon. */
 export function surfaceOf(name: string, condition: number, angle: number): Landscape {
   const type = name === canyon ? "quadratic" : name;
   const definition = landscapeDefinitions.find((each) => each.type === type)!;
@@ -45,7 +45,7 @@ const variants: Readonly<Record<string, Omit<OptimizerConfig, "lr">>> = {
   nesterov: { rule: sgd, momentum: 0.9, nesterov: true },
 };
 
-/** Rules that a point can follow by itself: all but those for matrices alone. */
+/** Rules that can move a single point: all but those for matrices. */
 export const racerNames: readonly string[] = [
   "sgd",
   ...Object.keys(variants),
@@ -60,7 +60,7 @@ function configOf(name: string, lr: OptimizerConfig["lr"]): OptimizerConfig {
   return { rule, lr, ...("weightDecay" in rule.hypers ? { weightDecay: 0 } : {}) } as OptimizerConfig;
 }
 
-/** Rules whose steps are the slope times the rate. */
+/** Rules whose step is the gradient times the rate. */
 const bySlope = ["sgd", "momentum", "nesterov", "asgd", "scheduleFreeSgd", "hypergradientSgd"];
 
 /** Those of them whose steps add up. */
@@ -68,18 +68,18 @@ const momentous = Object.keys(variants);
 /** Rules whose steps have the length of the rate in each coordinate, however flat it is there. */
 const bySign = ["lion", "signum"];
 
-/** A rate of two digits that suits a rule on a landscape, by how strongly it curves, and how wide it is. */
+/** A rate of two digits that suits a rule on a landscape, from its curvature and width. */
 export function usualRateOn(landscape: Landscape, name: string): number {
   if (bySlope.includes(name)) {
     return Number(((momentous.includes(name) ? 0.2 : 1) / typicalCurvature(landscape)).toPrecision(2));
   }
-  // Those that find their scale by themselves take a rate of about 1.
+  // Rules that find their own scale take a rate of about 1.
   const standard = registry.find((each) => each.name === name)?.hypers.lr?.default;
   if (standard !== undefined && standard >= 0.5) return standard;
   return Number(((bySign.includes(name) ? 0.003 : 0.01) * widthOf(landscape.domain)).toPrecision(2));
 }
 
-/** What is found of a landscape once: it is asked for whenever a start moves. */
+/** The curvature of each landscape, computed once: it is needed whenever a start moves. */
 const curvatures = new WeakMap<Landscape, number>();
 
 /** About the largest curvature in most places of a landscape's picture. */
@@ -104,7 +104,7 @@ function* gridOf([[left, right], [low, high]]: Box, cells: number): Generator<Po
   }
 }
 
-/** A rule with a rate of its own, or with the usual one. */
+/** A rule with its own rate, or with the usual one. */
 export interface Racer {
   readonly name: string;
   readonly rate?: number;
@@ -113,7 +113,7 @@ export interface Racer {
 /** Rules for which there are colours. */
 export const mostRacers = 8;
 
-/** "sgd:0.01,adam" as racers; the text is whole. */
+/** Parses racers such as "sgd:0.01,adam"; the text must be valid. */
 export function racersOf(text: string): readonly Racer[] {
   return text.split(",").map((word) => {
     const [name = "", rate] = word.split(":");
@@ -121,11 +121,11 @@ export function racersOf(text: string): readonly Racer[] {
   });
 }
 
-/** Racers as {@link racersOf} reads them. */
+/** Racers as text for {@link racersOf}. */
 export const printRacers = (racers: readonly Racer[]) =>
   racers.map(({ name, rate }) => (rate === undefined ? name : `${name}:${rate}`)).join(",");
 
-/** An option of racers. */
+/** An option that lists racers. */
 export function racers(meaning: string, standard: string): LabOption<string> {
   return {
     meaning,
@@ -152,7 +152,7 @@ export function racers(meaning: string, standard: string): LabOption<string> {
   };
 }
 
-/** An option of words of a list, with commas between them, each once. */
+/** An option that lists some of these words, separated by commas, each once. */
 export function someOf(meaning: string, names: readonly string[], standard: string): LabOption<string> {
   return {
     meaning,
@@ -168,7 +168,7 @@ export function someOf(meaning: string, names: readonly string[], standard: stri
   };
 }
 
-/** An option of a place: two numbers with a comma between them, or nothing for the landscape's own start. */
+/** An option for a place: two numbers separated by a comma, or empty for the landscape's own start. */
 export function place(meaning: string): LabOption<string> {
   return {
     meaning,
@@ -184,13 +184,13 @@ export function place(meaning: string): LabOption<string> {
   };
 }
 
-/** The place that a text says; a landscape's own start where it says none. */
+/** The place in a text; the landscape's own start if it is empty. */
 export function placeOf(text: string, landscape: Landscape): Point {
   const [x, y] = text === "" ? landscape.start() : text.split(",").map(Number);
   return [x!, y!];
 }
 
-/** Where a rule's rate comes from and goes: its own or the usual one, times a factor, by a shape of schedule over the run. */
+/** A rule's rate over the run: its own or the usual one, times a factor, by a schedule of this shape. */
 export function driven(
   landscape: Landscape,
   { name, rate }: Racer,
@@ -200,11 +200,11 @@ export function driven(
   return configOf(name, scheduleShapes[schedule](peak, steps));
 }
 
-/** The way of one rule under one schedule. */
+/** The path of one rule under one schedule. */
 export interface Way {
   readonly racer: Racer;
   readonly schedule: ScheduleShape;
-  /** x and y of the start and after each step; it ends where a number is no longer finite. */
+  /** x and y at the start and after each step; the list ends where a number is no longer finite. */
   readonly places: readonly number[];
 }
 
@@ -215,11 +215,11 @@ export interface WayOptions {
   readonly times: number;
   readonly steps: number;
   readonly start: Point;
-  /** Whether nobody waits for it any more. */
+  /** Whether the result is no longer needed. */
   isStale(): boolean;
 }
 
-/** The ways of all rules under all schedules, each alone from the same start; undefined where nobody waits for them. */
+/** The paths of all rules under all schedules, each alone from the same start; undefined if they are no longer needed. */
 export async function waysFrom(options: WayOptions): Promise<readonly Way[] | undefined> {
   const { landscape, steps, start, times } = options;
   const ways: Way[] = [];
@@ -234,7 +234,7 @@ export async function waysFrom(options: WayOptions): Promise<readonly Way[] | un
         const point = optimizer.view("params", pointsName);
         const places: number[] = [point[0]!, point[1]!];
         for (let step = 0; step < steps; step++) {
-          // As a step, without what it reports.
+          // Like a step, but without its report.
           await objective.gradient();
           optimizer.step();
           if (!Number.isFinite(landscape.value(point))) break;
@@ -251,17 +251,17 @@ export async function waysFrom(options: WayOptions): Promise<readonly Way[] | un
   return ways;
 }
 
-/** Where a run counts as arrived: this share of the way from its start is left. */
+/** A run counts as arrived when this share of the distance at its start is left. */
 export const arrivedShare = 1e-3;
 
 export interface Outcome {
-  /** Steps until the distance to where it ends up stays below {@link arrivedShare} of that at the start; null if it does not. */
+  /** Steps until the distance to its end stays below {@link arrivedShare} of that at the start; null if it does not. */
   readonly arrivedAfter: number | null;
-  /** What one says of it, in a clause. */
+  /** The outcome in a clause. */
   readonly text: string;
 }
 
-/** What one says of a way over so many steps. @param ends The minima that there are. */
+/** The outcome of a path after `steps` steps. @param ends The landscape's minima. */
 export function outcomeOf({ places }: Way, steps: number, landscape: Landscape, ends: readonly Point[]): Outcome {
   const made = places.length / 2 - 1;
   if (made < steps) return { arrivedAfter: null, text: `gone: not finite after step ${made + 1}` };
@@ -291,8 +291,8 @@ function nearestOf(ends: readonly Point[], at: Point): Point | undefined {
 }
 
 /**
- * The minima in a landscape's picture, by y and then x: those it lists, and those that Newton's method finds from every point of
- * a grid that is lower than its neighbours.
+ * The minima in a landscape's picture, by y and then x: those that it lists, and those that Newton's method finds from each grid
+ * point that is lower than its neighbours.
  */
 export function endsOf(landscape: Landscape): readonly Point[] {
   const { domain } = landscape;
@@ -314,7 +314,7 @@ export function endsOf(landscape: Landscape): readonly Point[] {
   return found.sort((a, b) => a[1] - b[1] || a[0] - b[0]);
 }
 
-/** The minimum that Newton's method comes to; undefined where it comes to none. */
+/** The minimum to which Newton's method converges; undefined if it does not. */
 function minimumNear(landscape: Landscape, from: Point): Point | undefined {
   let [x, y] = from;
   for (let step = 0; step < 30; step++) {
@@ -330,7 +330,7 @@ function minimumNear(landscape: Landscape, from: Point): Point | undefined {
   return undefined;
 }
 
-/** A cloud of starts: a grid over a box, row after row, of which the last has fewer points where the count has no factors. */
+/** A cloud of starts: a grid over a box, row after row; the last row may have fewer points. */
 export interface Cloud {
   readonly columns: number;
   readonly rows: number;
@@ -352,17 +352,17 @@ export function cloudOf([[left, right], [low, high]]: Box, count: number): Cloud
   return { columns, rows, starts };
 }
 
-/** Where points may end, and for every cell of a grid which of these is nearest. */
+/** The places where points may end, and the nearest of them for each cell of a grid. */
 export interface Basins {
   readonly ends: readonly Point[];
   /** The picture's box. */
   readonly domain: Box;
-  /** The cells' box: the picture with a margin; beyond it a point counts as gone. */
+  /** The box of the cells: the picture with a margin, beyond which a point counts as gone. */
   readonly reach: Box;
   readonly cells: number;
-  /** Indices of ends, cell after cell. */
+  /** The index of the nearest end, cell after cell. */
   readonly nearest: Uint32Array<ArrayBuffer>;
-  /** How near an end a point counts as arrived. */
+  /** The distance from an end within which a point counts as arrived. */
   readonly arrived: number;
 }
 
@@ -399,7 +399,7 @@ export function basinsOf(landscape: Landscape): Basins {
   };
 }
 
-/** Which end a place belongs to; undefined for one that is gone. */
+/** The end to which a place belongs; undefined for a point that is gone. */
 export function endAt({ reach, cells, nearest, ends }: Basins, x: number, y: number): number | undefined {
   const [[left, right], [low, high]] = reach;
   const [across, up] = [(x - left) / (right - left), (y - low) / (high - low)];
@@ -412,7 +412,7 @@ export const isArrived = ({ ends, arrived }: Basins, end: number, x: number, y: 
 
 /** How a cloud ended. */
 export interface Shares {
-  /** By end: which share of all points arrived there. */
+  /** For each end, the share of all points that arrived there. */
   readonly arrived: readonly number[];
   readonly onTheWay: number;
   readonly gone: number;
@@ -433,8 +433,8 @@ export function sharesOf(basins: Basins, points: ArrayLike<number>): Shares {
 }
 
 /**
- * How many steps the next frame makes: as many as fit, by what the last one took for how many, but at most twice as many as that
- * and no more than `most`.
+ * The number of steps for the next frame: as many as fit into the budget, given the time that the last frame took, but at most
+ * twice as many as then and at most `most`.
  */
 export function stepsOfFrame(last: number, tookMs: number, budgetMs: number, most: number): number {
   const wanted = tookMs > 0 ? (last * budgetMs) / tookMs : 2 * last;

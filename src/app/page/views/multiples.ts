@@ -1,4 +1,4 @@
-// Many runs as small pictures side by side, in one scale: what goes on, what was stopped, what is best; a click takes one.
+// Many runs as small pictures side by side, on one scale: running, stopped, and the best; a click selects one.
 import { short } from "../../../base/short.ts";
 import { smooth } from "../../../lab/chart.ts";
 import type { Entrant } from "../../../lab/race.ts";
@@ -10,13 +10,13 @@ export class Multiples {
   readonly #steps: number;
   readonly #take: (index: number) => void;
 
-  /** @param steps Of a whole run. @param take Called with the index of a run that is clicked. */
+  /** @param steps Steps of a whole run. @param take Called with the index of a clicked run. */
   constructor(steps: number, take: (index: number) => void) {
     this.#steps = steps;
     this.#take = take;
   }
 
-  /** Draws the runs as they are. */
+  /** Draws the runs' current state. */
   draw(entrants: readonly Entrant[], best: number | null): void {
     const start = Math.max(...entrants.map(({ losses }) => losses[0] ?? 0).filter(Number.isFinite), 1e-9);
     this.element.replaceChildren(
@@ -29,7 +29,7 @@ export class Multiples {
     const curve = smooth(end < 0 ? losses : losses.slice(0, end));
     const points = curve.map((loss, i) => {
       const x = ((i + 1) / this.#steps) * width;
-      // What is far above where it began leaves the picture.
+      // A loss far above its start leaves the picture.
       const y = height - 2 - Math.min(1.1, loss / (1.25 * start)) * (height - 4);
       return `${x.toFixed(1)},${y.toFixed(1)}`;
     });

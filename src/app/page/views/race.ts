@@ -1,5 +1,5 @@
-// The race: one loss, several rates at once. Where each run stands on the loss, how its loss falls or rises, and what one says
-// of it, step by step.
+// The race: one loss, several rates at once, with the place of each run on the loss, the curve of its loss, and a verdict, step by
+// step.
 
 import { short } from "../../../base/short.ts";
 import { choice, number, numbers, whole } from "../../../lab/experiments/experiment.ts";
@@ -10,7 +10,7 @@ import { isStill } from "../looks.ts";
 import { defineView, type Page } from "../view.ts";
 import { losses, type Run, racers, run } from "./race_runs.ts";
 
-/** What the slider is tried against. */
+/** The rates that race against the slider's. */
 const presets = [1.5, 1.1, 0.1, 0.001] as const;
 
 const rate = { above: 0, max: 1e6 } as const;
@@ -29,7 +29,7 @@ const fields = {
 };
 type State = StateOf<typeof fields>;
 
-/** Rates beside the visitor's own for which there are colours. */
+/** How many rates beside the visitor's have colours. */
 const most = 7;
 /** Milliseconds a step stays on show while the race plays. */
 const pace = 250;
@@ -131,7 +131,7 @@ function openRace(root: HTMLElement, page: Page<State>) {
       runs = found;
       scrub.max = String(state.steps);
       const steps = Array.from({ length: state.steps + 1 }, (_, step) => step);
-      // A loss of 0 has no place on a logarithmic scale; what is far from the first loss leaves the picture.
+      // A loss of 0 has no place on a logarithmic scale; a loss far from the first leaves the picture.
       const first = runs[0]!.losses[0]!;
       plot.draw(
         [steps, ...curves.map((_, i) => steps.map((step) => runs[i]?.losses[step] || null))],
@@ -168,10 +168,10 @@ function wayOf(places: readonly number[], step: number): string {
   return [...shown, ...(step >= places.length ? ["not finite"] : [])].join(" → ").replaceAll("-", "−");
 }
 
-/** In its own units. */
+/** Sizes in the picture's own units. */
 const [width, height, margin] = [480, 300, 24];
 
-/** The loss with a point for each place of each run, the latest largest; what lies outside is an arrow at the edge. */
+/** The loss with a point for each place of each run, the latest largest; a place outside is an arrow at the edge. */
 function drawLand({ loss, start }: State, runs: readonly Run[], step: number): SVGElement {
   const landscape = losses[loss]!.landscape();
   const reach = 1.25 * Math.max(Math.abs(start), 1);

@@ -1,5 +1,5 @@
-// Descent on a function of one number at several rates side by side, and what one says of each run: that it diverges, oscillates,
-// crawls, or is just right.
+// Descent on a function of one number at several rates side by side, and a verdict on each run: it diverges, oscillates, crawls, or
+// is just right.
 
 import { short } from "../../../base/short.ts";
 import { createCpuOptimizer } from "../../../engines/cpu/optimizer.ts";
@@ -15,7 +15,7 @@ import { lion } from "../../../rules/lion.ts";
 import { rmsprop } from "../../../rules/rmsprop.ts";
 import { sgd } from "../../../rules/sgd.ts";
 
-/** The functions to race on, by name; each least at 0. */
+/** The functions to race on, by name; each has its minimum at 0. */
 export const losses: Readonly<Record<string, { readonly landscape: () => Landscape }>> = {
   "w²": { landscape: () => landscapeOf(quadratic({ spectrum: [2] })) },
   "w⁴": { landscape: () => landscapeOf(quartic({ dimension: 1 })) },
@@ -45,7 +45,7 @@ export type State = "diverging" | "oscillating" | "crawling" | "just right";
 /** One rate's run. */
 export interface Run {
   readonly rate: number;
-  /** Where it stands before the first step and after each; it ends where a number is no longer finite. */
+  /** Its place before the first step and after each; the list ends where a number is no longer finite. */
   readonly places: readonly number[];
   readonly losses: readonly number[];
   readonly state: State;
@@ -79,10 +79,10 @@ export async function run({ loss, rule, start, steps, rates }: Race): Promise<re
   }
 }
 
-/** At this share of the first loss a run has arrived. */
+/** A run has arrived at this share of its first loss. */
 const arrived = 0.01;
 
-/** What one says of a run whose function is least at 0, with a loss of 0. */
+/** The verdict on a run whose function has its minimum, 0, at 0. */
 export function judge(rate: number, places: readonly number[], heights: readonly number[], steps: number): Run {
   const made = places.length - 1;
   const [first, last] = [heights[0]!, heights[made]!];

@@ -1,12 +1,12 @@
-// A learning rate's course as blocks, one after the other: what the view of schedules composes, and how it is written as JSON and
-// as TypeScript. An example of every schedule of the registry to begin a block with.
+// The course of a learning rate as blocks, one after the other, as composed in the view of schedules, with its JSON and TypeScript,
+// and an example of every schedule of the registry to start a block from.
 import { DataError, OptionError, show } from "../../../base/errors.ts";
 import { isOptions } from "../../../base/options.ts";
 import { scheduleDefinitions } from "../../../schedules/index.ts";
 import { readSchedule } from "../../../schedules/read_schedule.ts";
 import { createSchedule, type Schedule } from "../../../schedules/schedule.ts";
 
-/** A schedule in JSON, and how many steps it has before the next block begins. */
+/** A schedule in JSON, and the number of steps before the next block starts. */
 export interface Block {
   readonly schedule: unknown;
   readonly steps: number;
@@ -15,7 +15,7 @@ export interface Block {
 export const mostBlocks = 8;
 export const mostSteps = 1_000_000;
 
-/** Each schedule's options over some steps, which are nothing but an example. */
+/** Example options of each schedule for a number of steps. */
 const examples: Readonly<Record<string, (steps: number) => Readonly<Record<string, unknown>>>> = {
   constant: () => ({ value: 0.1 }),
   step: (steps) => ({ base: 0.1, every: part(steps, 0.25), gamma: 0.5 }),
@@ -84,7 +84,7 @@ const part = (steps: number, share: number) => Math.max(1, Math.round(share * st
 
 export const scheduleTypes: readonly string[] = scheduleDefinitions.map(({ type }) => type);
 
-/** A block of a schedule's example. */
+/** A block with a schedule's example options. */
 export function exampleOf(type: string, steps: number): Block {
   return { schedule: { type, ...examples[type]?.(steps) }, steps };
 }
@@ -98,7 +98,7 @@ export const firstBlocks: readonly Block[] = [
 /**
  * Blocks from JSON: a list of them, or a schedule, which becomes one block, or as many as it has parts if it is sequential.
  *
- * @throws OptionError or DataError for anything else, and for schedules that are none.
+ * @throws OptionError or DataError for anything else, and for invalid schedules.
  */
 export function readBlocks(text: string): readonly Block[] {
   let value: unknown;
@@ -128,7 +128,7 @@ function blockOf(value: unknown, index: number): Block {
   return { schedule, steps: steps as number };
 }
 
-/** Steps of what has none of its own. */
+/** Steps of a schedule that does not set its own. */
 const usualSteps = 500;
 
 function split(value: unknown): readonly Block[] {
@@ -136,7 +136,7 @@ function split(value: unknown): readonly Block[] {
     const steps = isOptions(value) && Number.isInteger(value.steps) ? (value.steps as number) : usualSteps;
     return [{ schedule: value, steps: Math.min(Math.max(1, steps), mostSteps) }];
   }
-  // What it checks holds for its parts: rising milestones, one fewer than schedules.
+  // Its checks also cover its parts: rising milestones, one fewer than schedules.
   create(value, "schedule");
   const { schedules, milestones = [] } = value as { schedules: readonly unknown[]; milestones?: readonly number[] };
   return schedules.map((schedule, i) => {
@@ -146,7 +146,7 @@ function split(value: unknown): readonly Block[] {
   });
 }
 
-/** @throws OptionError for a schedule that is none. */
+/** @throws OptionError for an invalid schedule. */
 export function create(schedule: unknown, name: string): Schedule {
   return createSchedule(readSchedule(schedule, name), name);
 }
@@ -162,7 +162,7 @@ export function composed(blocks: readonly Block[]): unknown {
   return { type: "sequential", schedules: blocks.map(({ schedule }) => schedule), milestones };
 }
 
-/** A schedule in JSON as one writes it in TypeScript: `schedules.cosine({ base: 0.1, steps: 400 })`. */
+/** A schedule in JSON written as TypeScript: `schedules.cosine({ base: 0.1, steps: 400 })`. */
 export function typescriptOf(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(typescriptOf).join(", ")}]`;
   if (!isOptions(value)) return JSON.stringify(value);
@@ -172,7 +172,7 @@ export function typescriptOf(value: unknown): string {
   return typeof type === "string" ? `schedules.${type}(${object})` : object;
 }
 
-/** The steps that are drawn, and for each block its values at those that are its own, null elsewhere. */
+/** The steps to draw, and for each block its values at its own steps, null elsewhere. */
 export function curvesOf(blocks: readonly Block[], most = 1200): readonly (readonly (number | null)[])[] {
   const total = blocks.reduce((sum, { steps }) => sum + steps, 0);
   const stride = Math.max(1, total / most);

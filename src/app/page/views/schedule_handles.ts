@@ -1,32 +1,32 @@
-// Where a course of blocks can be taken hold of: the points of its curve that options of its schedules decide, and what the blocks
-// are once such a point is moved.
+// Handles of a course of blocks: the points of its curve that are set by options of its schedules, and the blocks after such a
+// point is moved.
 import { isOptions } from "../../../base/options.ts";
 import { type Block, create, mostSteps } from "./schedule_blocks.ts";
 
 /** A point of a course's curve that can be moved. */
 export interface Handle {
-  /** What moves with it: "block 2: base", "block 1: end". */
+  /** The name of the option that it moves: "block 2: base", "block 1: end". */
   readonly label: string;
   /** The block's index. */
   readonly block: number;
-  /** The step and the rate where it is. */
+  /** Its step and rate. */
   readonly x: number;
   readonly y: number;
   readonly movesX: boolean;
   readonly movesY: boolean;
-  /** The blocks once it is at another step and rate; they need not make sense together. */
+  /** The blocks after a move to another step and rate; they may be invalid together. */
   moved(x: number, y: number): readonly Block[];
 }
 
-/** The same within a schedule: at a step of its own, moved by some of its options. */
+/** The same within a schedule: at one of its own steps, moved by some of its options. */
 interface Knob {
   readonly label: string;
   readonly at: number;
-  /** The options once it is this many steps after the beginning of the schedule. */
+  /** The options with the point this many steps after the start of the schedule. */
   readonly x?: (at: number) => Options;
   /** The option that is the rate there. */
   readonly y?: string;
-  /** The options once the rate is this, where no option is the rate itself. */
+  /** The options for this rate, where no option is the rate itself. */
   readonly to?: (rate: number) => Options;
 }
 
@@ -35,7 +35,7 @@ type Options = Readonly<Record<string, unknown>>;
 const whole = (value: unknown, otherwise = 0) => (Number.isInteger(value) ? (value as number) : otherwise);
 const steps = (name: string) => (at: number) => ({ [name]: Math.max(1, at) });
 
-/** From the beginning to an end after `steps`. */
+/** From the start to an end after `steps`. */
 const falling =
   (from: string, to: string) =>
   (o: Options): readonly Knob[] => [
@@ -43,7 +43,7 @@ const falling =
     { label: to, at: whole(o.steps, 1), x: steps("steps"), y: to },
   ];
 
-/** By type of schedule; others are moved at their ends alone. */
+/** By type of schedule; others are moved only at their ends. */
 const knobs: Readonly<Record<string, (options: Options) => readonly Knob[]>> = {
   constant: () => [{ label: "value", at: 0, y: "value" }],
   linear: falling("start", "end"),
@@ -117,7 +117,7 @@ const knobs: Readonly<Record<string, (options: Options) => readonly Knob[]>> = {
     }),
 };
 
-/** Numbers of three digits, as a hand sets them. */
+/** Rounds a dragged rate to three digits. */
 const rounded = (rate: number) => Number(Math.max(0, rate).toPrecision(3));
 
 /** The handles of a course, block by block: those of its schedule, and where it ends. */
@@ -143,10 +143,10 @@ export function handlesOf(blocks: readonly Block[]): readonly Handle[] {
           const next = Math.min(mostSteps, Math.max(0, Math.round(step - first)));
           const risen = rounded(rate);
           let options: Options = { ...schedule, ...(y === undefined ? to?.(risen) : { [y]: risen }) };
-          // From what it is by now: one option may hold both.
+          // From the current options: one option may hold both.
           if (x && next !== at)
             options = { ...options, ...knobsOf(options).find((each) => each.label === label)!.x!(next) };
-          // A block that lasts as long as its schedule goes on doing so.
+          // A block that lasts as long as its schedule continues to do so.
           return replaced({ schedule: options, steps: isEnd ? Math.max(1, next) : block.steps });
         },
       };

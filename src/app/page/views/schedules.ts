@@ -1,5 +1,5 @@
-// Schedules: a learning rate's course composed of blocks, each a schedule of the registry with its options, in an order that one
-// drags; all of the registry to begin with; and the whole as JSON and as TypeScript.
+// Schedules: the course of a learning rate as blocks, each a schedule of the registry with its options, in an order set by
+// dragging; all schedules of the registry to start from; and the whole course as JSON and as TypeScript.
 import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
 import { isOptions } from "../../../base/options.ts";
 import type { LabOption } from "../../../lab/experiments/experiment.ts";
@@ -25,7 +25,7 @@ import {
 } from "./schedule_blocks.ts";
 import { handlesOf } from "./schedule_handles.ts";
 
-/** Blocks as the address has them. */
+/** The blocks in the address. */
 const blocksOption: LabOption<string> = {
   meaning: "the blocks of the course, as JSON",
   kind: "word",
@@ -146,7 +146,7 @@ function openSchedules(root: HTMLElement, page: Page<SchedulesState>) {
     page.set({ blocks: JSON.stringify(blocks) });
   };
 
-  /** Sets blocks where a hand or a key put a point; what they cannot be together is said. */
+  /** Sets the blocks after a point was moved by pointer or key; shows an error if they are invalid together. */
   function put(blocks: readonly Block[]): void {
     try {
       for (const [i, { schedule }] of blocks.entries()) create(schedule, `block ${i + 1}`);
@@ -322,7 +322,7 @@ function optionBox(
   return h("label", { title }, name, input, wrong);
 }
 
-/** A block's curve, as small as a stamp. */
+/** A block's curve as a thumbnail. */
 function thumbnail(block: Block): SVGElement {
   const [width, height] = [96, 40];
   const [, values] = curvesOf([block], 96);

@@ -1,5 +1,4 @@
-// Stability: the experiments of the lab, each with its options as controls, what it found beside what was predicted, and its
-// figure.
+// Stability: the experiments of the lab, each with its options as controls, its findings beside the predictions, and its figure.
 import { OptionError, show } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
 import {
@@ -28,7 +27,7 @@ import { defineView, type Page } from "../view.ts";
 import { labTask } from "./stability_task.ts";
 import { perform, Work } from "./work.ts";
 
-/** The options of an experiment that are not as by default, as the address has them: "lr:0.5;steps:300". */
+/** An experiment's options that differ from the defaults, as in the address: "lr:0.5;steps:300". */
 const options: LabOption<string> = {
   meaning: "options of the experiment that are not as by default",
   kind: "word",
@@ -94,7 +93,7 @@ function readOptions(experiment: Experiment, text: string): Readonly<Record<stri
     .map((part) => {
       const at = part.indexOf(":");
       const [name, value] = [part.slice(0, at), part.slice(at + 1)];
-      // The experiment names what it does not know.
+      // The experiment's own reader reports unknown options.
       return [name, Object.hasOwn(known, name) ? parse(name, known[name]!, value) : value] as const;
     });
   return experiment.read(Object.fromEntries(given));
@@ -154,7 +153,7 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
     update(state: StabilityState) {
       if (experiment?.name !== state.experiment) {
         const mine = experimentOf(state.experiment);
-        // Options of the experiment before are none of this one.
+        // Options of the previous experiment do not apply to this one.
         const isFirst = experiment === undefined;
         experiment = mine;
         title.textContent = mine.title;

@@ -1,9 +1,9 @@
-// What the view of stability runs: an experiment of the lab.
+// The task of the stability view: an experiment of the lab.
 import type { Findings, Interim } from "../../../lab/experiments/experiment.ts";
 import { runExperiment } from "../../../lab/experiments/run.ts";
 import { defineTask } from "../task.ts";
 
-/** Milliseconds between two words on how far it is. */
+/** Milliseconds between two reports of progress. */
 const leastPause = 50;
 
 interface LabListeners {
@@ -35,7 +35,7 @@ export const labTask = defineTask({
   },
 });
 
-/** A chart without functions, which cannot be copied: how axes write numbers, the page's charts know by themselves. */
+/** A chart without functions, which cannot be copied; the page's charts format the numbers of axes themselves. */
 function plain(chart: Interim["chart"]): Interim["chart"] {
   return JSON.parse(JSON.stringify(chart));
 }

@@ -1,6 +1,6 @@
-// Training: a network on MNIST, on smaller digits, or on a table of one's own, with what a run shows as it goes on; the rate can be
-// changed and the run paused meanwhile. The run is kept in the browser, so that one whose page was closed or whose device was lost
-// continues; and the network just trained reads what one draws and predicts other tables.
+// Training: a network on MNIST, on smaller digits, or on the visitor's table, with charts of the run; meanwhile the rate can be
+// changed and the run paused. The run is kept in the browser, so that it continues after its page is closed or its device lost; and
+// the network just trained reads drawings and predicts other tables.
 import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
 import { choice, type LabOption, number, whole } from "../../../lab/experiments/experiment.ts";
@@ -37,7 +37,7 @@ import { type TrainEnd, type TrainListeners, type Turn, trainTask } from "./trai
 import { type Trained, TrainedUse } from "./train_use.ts";
 import { messageOf, perform, Work } from "./work.ts";
 
-/** Text that is empty or read by this. */
+/** An option for text that is empty or passes `check`. */
 function text(meaning: string, allowed: string, check: (given: string) => void = () => {}): LabOption<string> {
   return {
     meaning,
@@ -82,9 +82,9 @@ const fields = {
 };
 type TrainState = State<typeof fields>;
 
-/** Findings of the watch that are shown at once. */
+/** How many findings of the watch are shown at once. */
 const mostEvents = 30;
-/** A table that is larger is no table for a page. */
+/** The size above which the page refuses a table. */
 const mostBytes = 64 * 2 ** 20;
 
 export const view = defineView({
@@ -127,7 +127,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
   const keptBox = h("p", { class: "row", id: "kept", hidden: true }, keptText, continueButton, forgetButton);
   const work = new Work(page, [trainButton, continueButton, forgetButton]);
 
-  // A table, and which of its columns is predicted.
+  // A table, and the column to predict.
   let file: TableFile | null = null;
   let table: Table | null = null;
   const targetSelect = h("select", { name: "target", onchange: () => page.set({ target: targetSelect.value }) });
@@ -221,7 +221,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
   });
   configBox.addEventListener("toggle", () => showConfig(page.state));
 
-  /** Does something; what is refused is said in its own sentence, in place of what was said before unless that is kept. */
+  /** Does something and shows its error, in place of the message before unless `keeps`. */
   function attempt(doing: () => Promise<void> | void, keeps = false): void {
     if (!keeps) page.warn("");
     const done = async () => {
@@ -235,7 +235,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     void done();
   }
 
-  // What holds a run before its next step.
+  // Whether the run is held before its next step.
   let isHeld = false;
   let release = () => {};
   function hold(held: boolean): void {
@@ -280,7 +280,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
   if (page.state.data === "digits" && page.state.model === fields.model.default) fitModel();
   trainButton.disabled = false;
 
-  /** Trains what the fields say, or goes on with a run that was kept or loaded. */
+  /** Trains with the settings of the fields, or continues a run that was kept or loaded. */
   async function run(engine: Engine, signal: AbortSignal, { bytes }: Start, keeps: boolean): Promise<void> {
     const state = { ...page.state };
     const before = bytes && decodeRunCheckpoint(bytes);
@@ -304,7 +304,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       divergedAt = event.step;
       page.warn(words);
     };
-    // A run config may leave watching out; that a run diverges is said all the same.
+    // A run config may leave out watching; a diverging run is reported all the same.
     const own = config.watch ? null : createWatch();
     for (const [i, loss] of (before?.losses ?? []).entries()) {
       losses.push(loss);
@@ -319,7 +319,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     let saved = made;
     let kept = bytes;
     let unkept = keeps ? "" : "another tab keeps its run, so this one is not kept";
-    // Steps that are repeated on another engine, which were shown before.
+    // Steps repeated on another engine, which have already been shown.
     let repeated = 0;
     const trained = (params: Trained["params"]) => {
       if (config.model && halves) use.take({ model: config.model, params, dataset: runDataset(halves.train) });
@@ -381,7 +381,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       },
       tested(rows) {
         const { count } = halves!.test;
-        // Not more often than can be read.
+        // At most as often as can be read.
         if (rows < count && performance.now() - reportedAt < 250) return;
         reportedAt = performance.now();
         page.say(`testing: ${rows.toLocaleString("en")} of ${count.toLocaleString("en")} rows …`);
@@ -397,7 +397,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
           const isTable = config.data?.type === "file";
           await keepRun({ state, title, table: isTable ? file : null, step, steps, bytes });
         } catch (error) {
-          // Training is worth more than what it keeps.
+          // A run that cannot be kept still trains.
           unkept = `the run could not be kept: ${messageOf(error)}`;
         }
       },
@@ -412,7 +412,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
       try {
         return await perform(trainTask, { config: json, halves, bytes: kept }, listeners, on, signal);
       } catch (error) {
-        // Where there is no GPU any more it goes on in the worker.
+        // Without a GPU it continues in the worker.
         if (!(error instanceof LastResort)) throw error;
         repeated = losses.length;
         return go(error.engine);
@@ -424,7 +424,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     if (result.testLoss !== null) showTest("testLoss", result.testLoss);
     const isWhole = Object.values(result.params).every((values) => values.every(Number.isFinite));
     if (losses.length > 0 && isWhole) trained(result.params);
-    // What is finished needs no going on.
+    // A finished run needs no continuation.
     if (!unkept && !result.interrupted) await forgetRun();
     const tested = testedPhrase(result.role);
     const ends = [
@@ -440,7 +440,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     page.say(ends.join("; "));
   }
 
-  /** What holds before the next step. */
+  /** The settings for the next step. */
   const turn = (): Turn => ({ factor: page.state.factor, isHeld });
 
   function showTest(type: string, value: number): void {
@@ -454,7 +454,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     while (events.childElementCount > mostEvents) events.lastElementChild!.remove();
   }
 
-  /** Another engine for a run whose device was lost after some steps, of which some are saved. */
+  /** Another engine for a run whose device was lost after `steps` steps, of which `saved` are in a checkpoint. */
   async function recover(steps: number, saved: number): Promise<Engine> {
     const lost = `the GPU's device was lost after ${steps} steps`;
     page.warn(`${lost}; looking for another …`);
@@ -465,7 +465,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     return engine;
   }
 
-  /** Offers to go on with the run that is kept, if there is one; or says why none can be. */
+  /** Offers to continue the kept run, if there is one, or shows why none can be kept. */
   async function offerKept(): Promise<void> {
     try {
       const kept = await keptRun();
@@ -482,14 +482,14 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     }
   }
 
-  /** Takes a file that was chosen or dropped, by what it is. */
+  /** Takes a chosen or dropped file, by its kind. */
   async function takeFile(given: File): Promise<void> {
     const { name, size } = given;
     if (/\.[ct]sv$|\.txt$/i.test(name)) {
       if (size > mostBytes)
         throw new DataError(`${name} has ${size} bytes; a table in the page may have at most ${mostBytes}`);
       const next = { name, text: await given.text() };
-      // What cannot be read leaves what was there.
+      // A file that cannot be read leaves the table as it was.
       readTable(next, "", "auto");
       file = next;
       page.set({ data: "table", target: "", kind: "auto" });
@@ -510,7 +510,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     }
   }
 
-  /** Reads the table that there is as the fields say, and shows its columns. */
+  /** Reads the current table as set by the fields, and shows its columns. */
   function openTable({ target, kind }: TrainState): void {
     table = null;
     if (!file) return;
@@ -524,7 +524,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     columnBox.hidden = false;
   }
 
-  /** Sets the widths of the network, and the batch, to what the data ask for, where they do not fit. */
+  /** Adapts the widths of the network, and the batch, to the data where they do not fit. */
   function fitModel(): void {
     const { data, batch, model } = page.state;
     const rows = table && data === "table" ? Math.floor(0.8 * table.data.count) : Number.POSITIVE_INFINITY;
@@ -576,7 +576,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
     if (latest) download(`checkpoint-${latest.step}.safetensors`, latest.bytes, "application/octet-stream");
   }
 
-  /** Shows the run config that the fields say, or the one in their place. */
+  /** Shows the run config of the fields, or the one that replaces them. */
   function showConfig(state: TrainState): void {
     configNote.hidden = state.config === "";
     if (!configBox.open || document.activeElement === configArea) return;
@@ -611,7 +611,7 @@ async function openTrain(root: HTMLElement, page: Page<TrainState>) {
   };
 }
 
-/** The device is lost, and there is no other: what is left is the CPU reference. */
+/** The device is lost, and there is no other: only the CPU reference is left. */
 class LastResort extends Error {
   readonly engine: Engine;
 
@@ -621,7 +621,7 @@ class LastResort extends Error {
   }
 }
 
-/** What a run goes on from; nothing where it begins. */
+/** The checkpoint from which a run continues; none for a new run. */
 interface Start {
   readonly bytes?: Uint8Array<ArrayBuffer>;
 }
@@ -642,7 +642,7 @@ function shares(names: readonly string[], layers: readonly LayerStats[]): readon
   });
 }
 
-/** The charts that a run has something for. */
+/** The charts for which a run has data. */
 function chartsOf({ metric, watch, curvature }: CompleteRunConfig): readonly ChartName[] {
   return [
     "loss",
@@ -654,7 +654,7 @@ function chartsOf({ metric, watch, curvature }: CompleteRunConfig): readonly Cha
   ];
 }
 
-/** The same of what the fields say. */
+/** The same for the run of the fields. */
 function chartsWanted({ every, sharpness }: TrainState): readonly ChartName[] {
   return [
     "loss",

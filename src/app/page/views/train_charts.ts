@@ -1,9 +1,9 @@
-// The curves of a run, as it goes on: loss, rate, gradient norm, test, what updates do to each layer, sharpness.
+// The curves of a run in progress: loss, rate, gradient norm, test, the change of each layer by updates, sharpness.
 import { type Curve, type CurveData, Curves } from "../curves.ts";
 import { h } from "../elements.ts";
 import { Series } from "./train_run.ts";
 
-/** Milliseconds from the drawing of one chart to that of the next: all at once would hold up what one types. */
+/** Milliseconds between the drawings of two charts: drawing all at once would delay typing. */
 const leastPause = 40;
 /** Curves for which there are colours. */
 const mostCurves = 8;
@@ -49,7 +49,7 @@ class RunChart {
     this.begin(kinds[name].curves);
   }
 
-  /** Begins anew, with curves that are called so. */
+  /** Starts again, with curves of these names. */
   begin(labels: readonly string[]): void {
     this.#series = new Series();
     this.#labels = labels.slice(0, mostCurves);
@@ -105,7 +105,7 @@ class RunChart {
   }
 }
 
-/** Of a logarithmic axis at most twelve decades, the uppermost; else what the data span. */
+/** The range of a logarithmic axis, at most the top twelve decades of the data; undefined for a linear axis. */
 function rangeOf(rows: readonly (readonly (number | null)[])[], log: boolean): readonly [number, number] | undefined {
   if (!log) return undefined;
   let [low, high] = [Number.POSITIVE_INFINITY, 0];
@@ -129,7 +129,7 @@ export class RunCharts {
   #drawnAt = 0;
   #turn = 0;
 
-  /** @param more What stands beside them. */
+  /** @param more Other elements of the grid. */
   constructor(closed: AbortSignal, ...more: readonly HTMLElement[]) {
     const names = Object.keys(kinds) as ChartName[];
     this.#charts = Object.fromEntries(names.map((name) => [name, new RunChart(name, closed)])) as Record<
@@ -139,12 +139,12 @@ export class RunCharts {
     this.element = h("div", { class: "charts" }, ...names.map((name) => this.#charts[name].card), ...more);
   }
 
-  /** Shows those that a run has. */
+  /** Shows the charts of these names. */
   show(names: readonly ChartName[]): void {
     for (const [name, { card }] of Object.entries(this.#charts)) card.hidden = !names.includes(name as ChartName);
   }
 
-  /** @param layers What the updates of each are told by. */
+  /** @param layers The names of the layers whose updates are drawn. */
   begin(layers: readonly string[]): void {
     this.#recent = [];
     for (const [name, chart] of Object.entries(this.#charts)) {
@@ -152,7 +152,7 @@ export class RunCharts {
     }
   }
 
-  /** Adds the loss of a step, and what it was made with. */
+  /** Adds a step's loss, rate and gradient norm. */
   step({ index, loss, lr, gradientNorm }: StepShown): void {
     this.#recent = [...this.#recent.slice(-19), loss];
     const mean = this.#recent.reduce((sum, each) => sum + each, 0) / this.#recent.length;
@@ -165,7 +165,7 @@ export class RunCharts {
     this.#charts[name].add(step, values);
   }
 
-  /** Draws all of them; or only the one whose turn it is, and that not too soon after the last. */
+  /** Draws all charts if it is the last time, else at most the next one, not too soon after the one before. */
   draw(isLast = false): void {
     const shown = Object.values(this.#charts).filter(({ card }) => !card.hidden);
     if (isLast) for (const chart of shown) chart.draw();

@@ -1,4 +1,4 @@
-// What the train view makes of its fields: the config of a run, the rows that it trains on, and its rates once they are multiplied.
+// From the fields of the train view to the config of a run, its training rows, and its rates times a factor.
 import { DataError, FalllineError, OptionError, show } from "../../../base/errors.ts";
 import { type JobOptions, jobConfig, jobDefaults, tableLayers } from "../../../lab/defaults.ts";
 import { type CsvOptions, csvOptionNames, parseCsv } from "../../../objectives/data/csv.ts";
@@ -14,16 +14,16 @@ import { type CompleteRunConfig, type RunConfig, readRunConfig, trainableOf } fr
 export const sources = ["mnist", "digits", "table"] as const;
 export type Source = (typeof sources)[number];
 
-/** What a column to predict holds. */
+/** The kind of values in a column to predict. */
 export const kinds = ["auto", "classes", "numbers"] as const;
 
-/** A table as it was dropped onto the page. */
+/** A table dropped onto the page. */
 export interface TableFile {
   readonly name: string;
   readonly text: string;
 }
 
-/** What the fields say of a run. */
+/** The fields of a run. */
 export interface RunWords extends Required<Omit<JobOptions, "handover" | "curvature">> {
   readonly data: Source;
   /** The column to predict; empty for the one called "label", else the last. */
@@ -39,13 +39,13 @@ export interface RunWords extends Required<Omit<JobOptions, "handover" | "curvat
   readonly config: string;
 }
 
-/** Steps from one look at the layers to the next. */
+/** Steps between two looks at the layers. */
 const lookEvery = 10;
 
 /**
- * The run that the fields say.
+ * The run config of the fields.
  *
- * @throws OptionError for a config or schedule that is none; DataError for a table that cannot be read.
+ * @throws OptionError for an invalid config or schedule; DataError for a table that cannot be read.
  */
 export function runConfigOf(words: RunWords, table: Table | null): RunConfig {
   if (words.config !== "") return parseRunConfig(words.config);
@@ -69,12 +69,12 @@ export function runConfigOf(words: RunWords, table: Table | null): RunConfig {
   };
 }
 
-/** @throws OptionError for text that is no run config, in one sentence. */
+/** @throws OptionError, in one sentence, for text that is not a run config. */
 export function parseRunConfig(text: string): CompleteRunConfig {
   return readRunConfig(parseJson("the run config", text));
 }
 
-/** @throws OptionError for text that is no schedule, in one sentence. */
+/** @throws OptionError, in one sentence, for text that is not a schedule. */
 export function parseSchedule(text: string): Scheduled {
   return readSchedule(parseJson("schedule", text), "schedule");
 }
@@ -88,12 +88,12 @@ function parseJson(what: string, text: string): unknown {
   }
 }
 
-/** A table that was read: its rows, and how a run config says that it was read. */
+/** A table that was read: its rows, and how a run config describes the reading. */
 export interface Table {
   readonly file: TableFile;
   readonly data: Dataset;
   readonly config: Extract<CompleteDataConfig, { readonly type: "file" }>;
-  /** What its columns are called, the one to predict last. */
+  /** The names of its columns, the one to predict last. */
   readonly columns: readonly string[];
   /** The column that is predicted. */
   readonly target: string;
@@ -103,17 +103,17 @@ export interface Table {
 const mostClasses = 20;
 
 /**
- * Reads a table with one column to predict, as classes or as numbers. Of "auto", words are classes, and so are whole numbers with few
- * different values.
+ * Reads a table with one column to predict, as classes or as numbers. With "auto", words are classes, and so are whole numbers with
+ * few different values.
  *
- * @throws DataError or OptionError that says in one sentence why it cannot be read.
+ * @throws DataError or OptionError with one sentence on why it cannot be read.
  */
 export function readTable(file: TableFile, target: string, kind: RunWords["kind"]): Table {
   const delimiter = /\.tsv$/i.test(file.name) ? "\t" : delimiterOf(file.text);
   const read = (csv: CsvOptions) => parseCsv(file.text, { ...csv, delimiter, name: file.name });
   const column = columnOf(target);
   const asClasses = () => read(column === undefined ? {} : { label: column });
-  // Which column is the default, a reading as classes says.
+  // Unlike `label`, `targets` has no default column.
   const asNumbers = () => read({ targets: column ?? lastOf(file, delimiter) });
   const data = kind === "classes" ? asClasses() : kind === "numbers" ? asNumbers() : guessed(asClasses, asNumbers);
   const { columns } = data;
@@ -140,7 +140,7 @@ function guessed(asClasses: () => Dataset, asNumbers: () => Dataset): Dataset {
     const data = asClasses();
     if (data.labels && (data.classNames || data.classes <= mostClasses)) return data;
   } catch (error) {
-    // What cannot be classes may be numbers; what can be neither, the other reading says.
+    // Values that are not classes may be numbers; if they are neither, that reading throws.
     if (!(error instanceof FalllineError)) throw error;
   }
   return asNumbers();
@@ -152,14 +152,14 @@ function columnOf(target: string): string | number | undefined {
   return /^\d+$/.test(target) ? Number(target) : target;
 }
 
-/** The number of the column that is predicted unless one says another: "label", else the last. */
+/** The number of the column that is predicted by default: "label", else the last. */
 function lastOf({ text }: TableFile, delimiter: string): number {
   const cells = text.slice(0, text.search(/\r?\n|$/)).split(delimiter);
   const label = cells.findIndex((cell) => cell.replace(/^"|"$/g, "") === "label");
   return label >= 0 ? label : cells.length - 1;
 }
 
-/** Of a comma, a semicolon and a tab the one that the first line has most of. */
+/** The most frequent of comma, semicolon and tab in the first line. */
 function delimiterOf(text: string): string {
   const line = text.slice(0, text.search(/\r?\n|$/));
   const count = (delimiter: string) => line.split(delimiter).length;
@@ -167,9 +167,9 @@ function delimiterOf(text: string): string {
 }
 
 /**
- * The rows of a run: those that its config names, else those of the fields; undefined where it takes none.
+ * The rows of a run: those named by its config, else those of the fields; undefined if it takes none.
  *
- * @throws DataError where they are not to be had.
+ * @throws DataError if they are not available.
  */
 export async function rowsOf(
   config: CompleteRunConfig,
@@ -193,14 +193,14 @@ export async function rowsOf(
 
 const isCsvOption = (name: string) => (csvOptionNames as readonly string[]).includes(name);
 
-/** Rows of the 1,797 digits that test. */
+/** How many of the 1,797 digits are for testing. */
 const digitTests = 360;
 
 async function digitRows(): Promise<Halves> {
   return splitRows(await uciDigits(), digitTests, { shuffle: false });
 }
 
-/** The widths of a small network for some rows; of MNIST the main job's. */
+/** The widths of a small network for these rows; for MNIST those of the main job. */
 export function modelFor(source: Source, table: Table | null): string {
   if (source === "digits") return "64-32-10";
   if (source === "mnist" || !table) return jobDefaults.model;
@@ -208,15 +208,15 @@ export function modelFor(source: Source, table: Table | null): string {
   return [data.features, ...tableLayers, data.labels ? data.classes : data.outputs].join("-");
 }
 
-/** A rate to set, and of which group. */
+/** A rate to set, and its group. */
 export interface SetRate {
   readonly lr: Scheduled;
   readonly where: { readonly group?: number };
 }
 
 /**
- * The rates of a run's config times a factor, in the order in which they must be set: that of all groups, then those of groups
- * and of the fallback that have their own.
+ * The rates of a run's config times a factor, in the order in which they must be set: first that of all groups, then those of
+ * groups and of a fallback with their own.
  */
 export function scaledRates(optimizer: OptimizerConfig, factor: number): readonly SetRate[] {
   const times = (lr: unknown) => scale({ by: factor, schedule: lr as Scheduled });
@@ -231,12 +231,12 @@ export function scaledRates(optimizer: OptimizerConfig, factor: number): readonl
       const own = (each as { readonly lr?: unknown }).lr;
       return own === undefined ? [] : [{ lr: times(own), where: { group } }];
     }),
-    // After the groups that are named comes that of the rest, and then that of its fallback.
+    // The named groups are followed by the group of the rest, and then by that of its fallback.
     ...(fallback?.lr === undefined || groups.length > 0 ? [] : [{ lr: times(fallback.lr), where: { group: 1 } }]),
   ];
 }
 
-/** Numbers by step, thinned out where there are too many to draw: every second one goes. */
+/** Numbers by step, thinned out when there are too many to draw: every second one is dropped. */
 export class Series {
   readonly steps: number[] = [];
   readonly rows: (readonly (number | null)[])[] = [];
@@ -260,7 +260,7 @@ export class Series {
     this.rows.splice(0, this.rows.length, ...rows);
   }
 
-  /** As curves are drawn: the steps, then the values of each curve. */
+  /** The data to draw: the steps, then the values of each curve. */
   data(curves: number): readonly (readonly (number | null)[])[] {
     return [this.steps, ...Array.from({ length: curves }, (_, i) => this.rows.map((row) => row[i] ?? null))];
   }

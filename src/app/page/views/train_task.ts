@@ -1,4 +1,4 @@
-// What the view that trains runs: a run whose rate can be changed and which can be held before each of its steps.
+// The task of the view that trains: a run whose rate can be changed and which can be held before each step.
 import { OptionError } from "../../../base/errors.ts";
 import type { Optimizer, Role, TensorValues } from "../../../optimizer/optimizer.ts";
 import type { CurvaturePoint } from "../../../train/curvature.ts";
@@ -16,15 +16,15 @@ export interface TrainGiven {
   /** A run config as JSON. */
   readonly config: string;
   readonly halves: Halves | undefined;
-  /** The checkpoint to go on from. */
+  /** The checkpoint to continue from. */
   readonly bytes?: Uint8Array<ArrayBuffer> | undefined;
 }
 
-/** What holds before a step. */
+/** The settings for a step. */
 export interface Turn {
-  /** What rates are multiplied by. */
+  /** The factor of all rates. */
   readonly factor: number;
-  /** Whether the run is to wait before it. */
+  /** Whether the run waits before the step. */
   readonly isHeld: boolean;
 }
 
@@ -39,9 +39,9 @@ export interface TrainListeners {
   started(): void;
   /** Awaited before every step. */
   turn(): Promise<Turn>;
-  /** Awaited by a run that is held, with what it has learned so far; gives what holds once it goes on. */
+  /** Awaited by a held run, with its current parameters; resolves to the settings with which it continues. */
   held(index: number, params: TensorValues): Promise<Turn>;
-  /** A rate that a rule refuses; the run goes on with what it has. */
+  /** Called for a rate that a rule refuses; the run keeps its current one. */
   refused(message: string): void;
   step(step: Step): void;
   layers(point: LayersPoint): void;
@@ -50,7 +50,7 @@ export interface TrainListeners {
   metric(point: MetricPoint): void;
   tested(rows: number): void;
   checkpoint(checkpoint: RunCheckpoint): Promise<void>;
-  /** Another engine once the device was lost. */
+  /** Opens another engine after the loss of the device. */
   recover(): Promise<Engine>;
 }
 

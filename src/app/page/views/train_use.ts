@@ -1,4 +1,4 @@
-// Using the network just trained: it reads a digit that one draws, and predicts the rows of a table.
+// Uses the network just trained: it reads a drawn digit, and predicts the rows of a table.
 import { DataError } from "../../../base/errors.ts";
 import { readInputTable } from "../../../objectives/data/csv.ts";
 import type { Prediction } from "../../../objectives/predictions.ts";
@@ -13,17 +13,17 @@ import { h } from "../elements.ts";
 import { download, fileButton } from "../files.ts";
 import { Pad } from "../pad.ts";
 
-/** A network as it was trained, and what its rows are like. */
+/** A trained network, and a description of its rows. */
 export interface Trained {
   readonly model: NonNullable<CompleteRunConfig["model"]>;
   readonly params: TensorValues;
   readonly dataset: RunDataset;
 }
 
-/** Rows of a table that are shown; all of them are in the file. */
+/** How many rows of a table are shown; the file has all of them. */
 const shownRows = 8;
 
-/** Does work whose errors are said, in place of what was said before unless that is kept. */
+/** Does work and shows its errors, in place of the message before unless `keeps`. */
 type Attempt = (work: () => Promise<void>, keeps?: boolean) => void;
 
 export class TrainedUse {
@@ -44,8 +44,8 @@ export class TrainedUse {
   #trained: Trained | null = null;
 
   /**
-   * @param engine What it predicts tables on.
-   * @param attempt What it does all that by.
+   * @param engine The engine for predicting tables.
+   * @param attempt Does the work and shows its errors.
    */
   constructor(engine: () => Promise<Engine>, attempt: Attempt) {
     this.#attempt = attempt;
@@ -89,7 +89,7 @@ export class TrainedUse {
     this.#answer.textContent = "Train a network on digits, and draw one here.";
   }
 
-  /** Takes another network. */
+  /** Switches to another network. */
   take(trained: Trained): void {
     this.#trained = trained;
     this.#attempt(() => this.#read(), true);
@@ -101,7 +101,7 @@ export class TrainedUse {
     await this.#read();
   }
 
-  /** The network, if it reads digits. */
+  /** The network, if it reads digits; else the reason why it cannot. */
   #reader(): { readonly trained: Trained; readonly kind: ImageKind } | string {
     const trained = this.#trained;
     if (!trained) return "Train a network on digits, and draw one here.";
@@ -124,7 +124,7 @@ export class TrainedUse {
     const { model, params, dataset } = reader.trained;
     this.#show(image, reader.kind.side);
     const row = image.map((ink) => Math.round(ink / dataset.scale));
-    // A single image is read at once, whatever the device is busy with.
+    // A single image is read at once, even while the device is busy.
     const [found] = await predict(model, params, [Array.from(row)], {
       engine: cpuEngine(),
       classes: dataset.classes!,
@@ -147,7 +147,7 @@ export class TrainedUse {
     );
   }
 
-  /** Shows an image as the network reads it, pixel by pixel. */
+  /** Shows the image that the network reads, pixel by pixel. */
   #show(image: Float32Array, side: number): void {
     this.#seen.width = side;
     this.#seen.height = side;

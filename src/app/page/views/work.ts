@@ -19,13 +19,13 @@ export function perform<Given, L extends { readonly [K in keyof L]: (...given: n
   return runTask(task, given, listeners, { engine, signal, open: openCpuWorker });
 }
 
-/** One piece of work at a time, which a button or the view's end stops; what goes wrong is said. */
+/** One piece of work at a time, which a button or the end of the view stops, and whose errors are shown. */
 export class Work {
   readonly stopButton = h("button", { type: "button", id: "stop", disabled: true }, "stop");
   readonly #page: Page<unknown>;
   readonly #starters: readonly HTMLButtonElement[];
 
-  /** @param starters What starts something. */
+  /** @param starters The buttons that start work. */
   constructor(page: Page<unknown>, starters: readonly HTMLButtonElement[]) {
     this.#page = page;
     this.#starters = starters;
