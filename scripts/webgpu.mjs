@@ -1,4 +1,4 @@
-// Finding WebGPU for Node and a browser for the tests, with Node's built-ins alone, because the set-up needs it before
+// Finds WebGPU for Node and a browser for the tests, with Node's built-ins alone, because the set-up needs it before
 // anything is installed. On a machine without a GPU driver, the SwiftShader that comes with every Chrome serves Dawn too.
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readdirSync, realpathSync } from "node:fs";

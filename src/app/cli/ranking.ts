@@ -21,7 +21,7 @@ function highest(value: Scheduled, steps: number): number {
   return most;
 }
 
-/** What the table shows of a run. */
+/** The parts of a run that the table shows. */
 export type Ranked = Pick<Entrant, "losses" | "score" | "verdict" | "stopped">;
 
 /** One line for each run: its trial, progress, loss and state. */

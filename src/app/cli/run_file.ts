@@ -21,7 +21,7 @@ import { number } from "./number.ts";
 
 export interface RunFile {
   readonly config: CompleteRunConfig;
-  /** Undefined for a file that is a config alone. */
+  /** Undefined for a file with only a config. */
   readonly outcome: RunOutcome | undefined;
 }
 

@@ -146,7 +146,7 @@ async function runTraining(path: string | undefined, options: TrainCommandOption
   }
 }
 
-/** What is to be trained, and how. */
+/** A training run before it starts. */
 interface Training {
   readonly config: CompleteRunConfig;
   /** Undefined where it takes no data. */

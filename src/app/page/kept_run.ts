@@ -1,4 +1,4 @@
-// The page's last run, kept in the browser's IndexedDB as it trains: one record, replaced completely or not at all, from which
+// The page's last run, kept in the browser's IndexedDB as it trains: one record, replaced as a whole or not at all, from which
 // a reopened page continues.
 
 export interface KeptRun {
