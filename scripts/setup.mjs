@@ -1,5 +1,5 @@
-// Prepares `npm start`, `npm test` and `npm run fallline`, with Node's built-ins alone: the locked dependencies, an up-to-date build,
-// and WebGPU. Writes only to stderr, and only when it does something.
+// Prepares `npm start`, `npm test` and `npm run fallline`, with Node's built-ins alone: the locked dependencies, an up-to-date
+// build, and WebGPU. Writes only to stderr, and only when it does something.
 //
 //   --browser   also find or install a Chrome or Chromium, and fail where there is none (the tests need it)
 //   --no-build  leave dist/ as it is (`npm run dev` serves the sources)
