@@ -147,6 +147,8 @@ export default defineConfig({
         test: {
           name: "package",
           include: ["test/package/**/*.test.ts"],
+          globalSetup: ["test/browser/each_run.ts"],
+          setupFiles: ["test/browser/each.ts"],
           testTimeout: 300_000,
           hookTimeout: 120_000,
           benchmark: { include: [] },
