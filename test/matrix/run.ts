@@ -54,12 +54,14 @@ export async function main(words: readonly string[]): Promise<void> {
   const result = options.from
     ? joined(options.from.map((path) => readResult(path, program)))
     : await run(options, program);
-  if (options.json !== undefined) writeFileSync(resolve(options.json), `${JSON.stringify(result)}\n`);
+  if (options.json !== undefined) writeResult(options.json, result);
   console.log(textOf(result));
   if (options.docs) writeNumerics(join(root, "docs", "numerics.md"), result);
   const { rows, problems } = tableOf(result);
   if (problems.length > 0 || rows.length === 0) process.exitCode = 1;
 }
+
+const writeResult = (path: string, result: MatrixResult) => writeFileSync(resolve(path), `${JSON.stringify(result)}\n`);
 
 function readResult(path: string, program: Command): MatrixResult {
   const result = JSON.parse(readFileSync(resolve(path), "utf8")) as MatrixResult;
@@ -83,8 +85,15 @@ async function run(options: Options, program: Command): Promise<MatrixResult> {
     const quick = options.quick === true;
     const began = performance.now();
     // The reference needs no device, and a host not all of the cores.
-    const references = ["float64", "float32"].map((precision) => referenceOf(served, precision, quick));
+    const references = Promise.all(["float64", "float32"].map((precision) => referenceOf(served, precision, quick)));
     const runs: HostRun[] = [];
+    const place = ({ implementation, driver }: HostRun) =>
+      hosts.findIndex((host) => host.implementation === implementation && host.driver === driver);
+    const soFar = async (): Promise<MatrixResult> => {
+      const reference = (await references).flat();
+      const ordered = runs.toSorted((a, b) => place(a) - place(b));
+      return { format: "fallline-matrix/1", date, quick, missing: machine.missing, reference, hosts: ordered };
+    };
     const queue = [...hosts];
     const worker = async () => {
       for (let host = queue.shift(); host; host = queue.shift()) {
@@ -95,15 +104,13 @@ async function run(options: Options, program: Command): Promise<MatrixResult> {
         const { cases: only, shapes } = options;
         const asked = { seconds, only, shapes, ...(quick && { quick: share }) };
         runs.push(await runHost(host, served, asked));
+        // A run that is cut short keeps what is done.
+        if (options.json !== undefined) writeResult(options.json, await soFar());
       }
     };
     const workers = quick ? 2 : 1;
     await Promise.all(Array.from({ length: workers }, worker));
-    const reference = (await Promise.all(references)).flat();
-    const place = ({ implementation, driver }: HostRun) =>
-      hosts.findIndex((host) => host.implementation === implementation && host.driver === driver);
-    runs.sort((a, b) => place(a) - place(b));
-    return { format: "fallline-matrix/1", date, quick, missing: machine.missing, reference, hosts: runs };
+    return await soFar();
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
