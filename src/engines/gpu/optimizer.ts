@@ -31,7 +31,7 @@ import { stagingBytes } from "./readback.ts";
 import { checkExternal, refusedBuffer, requireDevice } from "./requirements.ts";
 import { tableBytes } from "./row_ring.ts";
 import { compileStages, type SharedBuffers } from "./stages.ts";
-import { BufferStore, mustNotBeLost } from "./store.ts";
+import { BufferStore, type Made, mustNotBeLost } from "./store.ts";
 
 /** A field of the control buffer that your kernels may read. */
 export type ControlField = "step" | "skip" | "lossScale";
@@ -147,7 +147,7 @@ export async function createShaped(
   const arenas = pages.map((page) => arenaLength(segments, page) * replicas * 4);
   const clocks = Array.from({ length: replicas }, () => newClock(plan));
   const control = encodeControl(plan, clocks, 0, 0);
-  const stocking = allocate(device, purpose, (create): SharedBuffers => {
+  const stocking = allocate(device, purpose, (create): SharedBuffers & Pick<Made, "reports"> => {
     prepareLeaving(device);
     const initial = (page: number) =>
       segments.some((segment, i) => segment.page === page && list[i]!.data)
@@ -166,19 +166,17 @@ export async function createShaped(
       table: create("table", tableBytes(plan)),
       states,
       scalars: layouts.map((layout) => create("scalars", scalarLength(layout) * replicas * 4)),
+      // What steps need to learn of skips, so that they make nothing as a rule.
+      reports: plan.skipNonFinite
+        ? create("control", stagingBytes(control.byteLength), undefined, "readback")
+        : undefined,
     };
   });
   try {
     const [stages, stock] = await together([compiling, stocking]);
-    const { made, buffers } = await allocate(device, purpose, (create) => {
-      // Steps use these to learn of skips, so that they rarely create anything.
-      const reports = plan.skipNonFinite
-        ? create("control", stagingBytes(control.byteLength), undefined, "readback")
-        : undefined;
-      return { ...stock.made, ...stages.build(create, stock.made), reports };
-    });
-    const all = [...stock.buffers, ...buffers];
-    const store = new BufferStore(device, plan, hypers, segments, stages, made, all);
+    const built = await allocate(device, purpose, (create) => stages.build(create, stock.made));
+    const all = [...stock.buffers, ...built.buffers];
+    const store = new BufferStore(device, plan, hypers, segments, stages, { ...stock.made, ...built.made }, all);
     return createShell({ plan, hypers, layouts, segments, store }, (locate) => engineOf(plan, store, locate));
   } catch (error) {
     const [stock] = await Promise.allSettled([stocking]);
