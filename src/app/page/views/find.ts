@@ -98,6 +98,7 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
     const points: RangePoint[] = [];
     page.say("compiling kernels …");
     const listeners = {
+      turn: () => page.visible(),
       point({ index, ...point }: RangeProgress) {
         points.push(point);
         page.say("trying rates …");
@@ -134,6 +135,7 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
     page.say("compiling kernels …");
     let latest: readonly Entrant[] = [];
     const listeners = {
+      turn: () => page.visible(),
       step(entrants: readonly Entrant[], step: number) {
         latest = entrants;
         progress.value = step;

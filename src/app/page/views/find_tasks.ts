@@ -4,6 +4,7 @@ import { findLr, type RangeProgress, type RangeTestResult, type TrialProgress } 
 import type { Entrant } from "../../../lab/race.ts";
 import { gridTrials, sweep } from "../../../lab/sweep.ts";
 import type { Dataset } from "../../../objectives/data/dataset.ts";
+import type { Engine } from "../../../train/engine.ts";
 import { defineTask } from "../task.ts";
 
 interface Given {
@@ -11,7 +12,33 @@ interface Given {
   readonly data: Dataset;
 }
 
-interface RangeListeners {
+interface Turns {
+  /** Awaited before every step. */
+  turn(): Promise<void>;
+}
+
+/** The same engine, whose steps wait for their turn. */
+function inTurn(engine: Engine, { turn }: Turns): Engine {
+  return {
+    ...engine,
+    async objective(optimizer, program, options) {
+      const made = await engine.objective(optimizer, program, options);
+      return {
+        async step(rows) {
+          await turn();
+          return made.step(rows);
+        },
+        gradient: (rows) => made.gradient(rows),
+        evaluate: (data, onProgress) => made.evaluate(data, onProgress),
+        hessianVector: (vector, options) => made.hessianVector(vector, options),
+        field: (options) => made.field(options),
+        destroy: () => made.destroy(),
+      };
+    },
+  };
+}
+
+interface RangeListeners extends Turns {
   point(progress: RangeProgress): void;
   trial(progress: TrialProgress): void;
 }
@@ -20,7 +47,7 @@ export const rangeTask = defineTask({
   name: "range",
   run({ job, data, steps }: Given & { readonly steps: number }, listeners: RangeListeners, engine, signal) {
     return findLr({
-      engine,
+      engine: inTurn(engine, listeners),
       ...jobConfig(job),
       data,
       ramp: { steps },
@@ -34,7 +61,7 @@ export const rangeTask = defineTask({
 /** Milliseconds between two reports of a sweep's runs. */
 const leastPause = 150;
 
-interface SweepListeners {
+interface SweepListeners extends Turns {
   /** Reports the state of every run, now and then and after the last step. */
   step(entrants: readonly Entrant[], step: number): void;
 }
@@ -56,7 +83,7 @@ export const sweepTask = defineTask({
         step,
       );
     const { best, interrupted } = await sweep({
-      engine,
+      engine: inTurn(engine, listeners),
       ...jobConfig(job),
       data,
       trials: gridTrials({ lr: lrs }),

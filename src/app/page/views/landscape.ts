@@ -205,6 +205,12 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
   let shownWays: readonly Way[] = [];
   /** Whether a pointer holds the start. */
   let dragged = false;
+  let letGo = () => {};
+  const released = (signal: AbortSignal) =>
+    new Promise<void>((resolve) => {
+      letGo = resolve;
+      signal.addEventListener("abort", () => resolve());
+    });
   let stop = new AbortController();
   let idle: Promise<void> = Promise.resolve();
   let last: State | undefined;
@@ -314,7 +320,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
       await page.visible();
       await inputFirst.painted();
       // Where one processor both emulates the GPU and draws the page, the cloud waits while the start is dragged.
-      while (dragged && engine.adapter.software && !signal.aborted) await nextFrame();
+      if (dragged && engine.adapter.software) await released(signal);
       if (!still) await nextFrame();
       const began = performance.now();
       const some = Math.min(next, state.steps - step);
@@ -379,6 +385,13 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
       svg("circle", { class: "start", cx: toX(x).toFixed(1), cy: toY(y).toFixed(1), r: 13 }),
     );
     showDots(state.steps);
+  }
+
+  function showStart(state: State): void {
+    const [x, y] = placeOf(state.start, landscape!);
+    const circle = overlay.querySelector(".start");
+    circle?.setAttribute("cx", toX(x).toFixed(1));
+    circle?.setAttribute("cy", toY(y).toFixed(1));
   }
 
   function showDots(step: number): void {
@@ -523,6 +536,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
   });
   const end = () => {
     dragged = false;
+    letGo();
   };
   map.addEventListener("pointerup", end);
   map.addEventListener("pointercancel", end);
@@ -591,6 +605,10 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
       }
       const mine = ++asked;
       if (isNew) redraw();
+      // The start itself moves at once, and is painted before its ways are computed.
+      showStart(state);
+      await new Promise((resolve) => setTimeout(resolve));
+      if (mine !== asked || page.closed.aborted) return;
       const found = await waysFrom({
         landscape: landscape!,
         racers: racersOf(state.rules),

@@ -105,7 +105,7 @@ function openRace(root: HTMLElement, page: Page<State>) {
         land,
         h("div", { class: "row" }, play, scrub, stepText),
       ),
-      h("section", { class: "card" }, h("h2", {}, "Its loss"), plot.element),
+      h("section", { class: "card chart-card" }, h("h2", {}, "Its loss"), plot.element),
     ),
     cards,
   );
