@@ -84,7 +84,7 @@ export function numericsMarkdown(result: MatrixResult): string {
     "## On every implementation",
     "",
     `The worst error of each group of cases, or how many hold, by implementation, driver and shape of the kernels (${offered.join(", ")}).`,
-    "Groups that do not depend on the shape run in the first.",
+    "Groups that do not depend on the shape run in the first. An empty cell was not run.",
     "",
     markdownTable(head, lines),
     "",

@@ -1,6 +1,6 @@
 // The table: what every implementation came to, judged beside the reference and beside each other.
 import type { Report } from "./agent.ts";
-import { type GroupName, groups, type Outcome } from "./cases.ts";
+import { type Group, type GroupName, groups, type Outcome } from "./cases.ts";
 
 /** What one implementation with one driver reported. */
 export interface HostRun {
@@ -200,12 +200,13 @@ export function distance(ours: readonly number[], wanted: readonly number[]): nu
 export const brief = (value: number): string =>
   value === 0 ? "0" : value >= 0.01 && value < 1000 ? value.toFixed(2) : value.toExponential(1).replace("e+", "e");
 
-function cellText(cell: Cell | undefined): string {
+function cellText(cell: Cell | undefined, { unit }: Group): string {
   if (!cell) return "";
   const { held, problems, absent, left, error } = cell;
   const total = held + problems.length;
   if (problems.length > 0) return `${problems.length} of ${total} BROKEN`;
-  const told = error === undefined ? String(held) : brief(error);
+  // A number beside errors would read as one.
+  const told = error !== undefined ? brief(error) : unit === "" ? String(held) : `${held} held`;
   if (total === 0) return left > 0 ? `${left} left out` : absent > 0 ? "not offered" : "";
   return left > 0 ? `${told} (${left} left out)` : told;
 }
@@ -218,7 +219,7 @@ export function tableLines(rows: readonly TableRow[]): {
   const names = (Object.keys(groups) as GroupName[]).filter((group) => rows.some(({ cells }) => cells[group]));
   const head = ["implementation", "driver", "shape", ...names.map((name) => groups[name].title), "same bits"];
   const lines = rows.map(({ implementation, driver, shape, cells, same }) => [
-    ...[implementation, driver, shape, ...names.map((name) => cellText(cells[name]))],
+    ...[implementation, driver, shape, ...names.map((name) => cellText(cells[name], groups[name]))],
     same ? `${same.equal} of ${same.compared}` : "alone",
   ]);
   return { head, lines };
