@@ -8,6 +8,7 @@ export { type CpuOptimizer, createCpuOptimizer, type ReplicaProgress } from "./e
 export { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "./engines/gpu/device.ts";
 export { type ControlField, createOptimizer, type GpuOptimizer } from "./engines/gpu/optimizer.ts";
 export * as stages from "./engines/stages/functions.ts";
+export type { Quintic } from "./engines/stages/newton_schulz.ts";
 export type { Stage } from "./engines/stages/stage.ts";
 export { type LawResult, verifyRule } from "./lab/verify.ts";
 export * as modifiers from "./modifiers/functions.ts";
