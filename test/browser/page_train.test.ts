@@ -166,7 +166,12 @@ describe("a run that is cut short", () => {
     const [whole, wholeEnds] = [await takeShown(page), await ends()];
 
     await page.evaluate(`
-      window.acts = { "11 / 40": () => devices.at(-1).destroy(), "27 / 40": () => location.reload() };
+      window.acts = { "11 / 40": () => devices.at(-1).destroy(), "27 / 40": leave };
+      // Paused, so that it does not end before the page does.
+      function leave() {
+        document.getElementById("pause").click();
+        location.reload();
+      }
       document.getElementById("train").click();`);
     await page.waitForFunction(`${text("trouble")}.includes("went on")`, { polling: 50 });
     expect(await page.evaluate(text("trouble"))).toMatch(

@@ -7,6 +7,8 @@ import { baselineCase, countOurs, countRegressions, oursOf, perfCases, regressio
 import { readBaseline } from "../../bench/perf_run.ts";
 import { type Case, type Runner, runCases } from "../../bench/suite.ts";
 import { keep } from "../../scripts/webgpu.mjs";
+import { note } from "../../src/engines/products/probes.ts";
+import { memoryProbes } from "../../src/engines/products/variants.ts";
 import { createOptimizer, defineRule } from "../../src/index.ts";
 import { adamw } from "../../src/rules/adam.ts";
 import { gpu, openNull } from "./setup.ts";
@@ -29,8 +31,9 @@ describe("the perf test", () => {
     Object.defineProperty(adapter, "features", { value: new Set() });
     keep(adapter);
     found(Object.create(idleGpu, { requestAdapter: { value: async () => adapter } }));
-    const ours = oursOf(cases, await countOurs(cases));
     const idle = await benchDevice();
+    for (const { probe } of memoryProbes) note(idle, probe, true);
+    const ours = oursOf(cases, await countOurs(cases));
     idle.destroy();
     await idle.lost;
     found(gpu);
