@@ -85,8 +85,8 @@ async function ring(project, without = []) {
       if (closing) counts = { passed: Number(closing[1]), failed: Number(closing[2]) };
       return !closing;
     },
-    // It takes longest, and measures how soon a page answers.
-    project === "browser",
+    // They take longest.
+    project === "browser" || project === "gpu",
   );
   // A ring that ends before it could count, or that exits with an error, has failed.
   counts ??= { passed: 0, failed: 1 };
