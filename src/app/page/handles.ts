@@ -1,4 +1,5 @@
 // Points on curves that can be dragged with the pointer or, once focused, moved with the arrow keys.
+import { arrowOf } from "./arrows.ts";
 import type { Curves } from "./curves.ts";
 import { h } from "./elements.ts";
 
@@ -94,13 +95,7 @@ export class Handles {
     button.addEventListener("pointerup", letGo);
     button.addEventListener("pointercancel", letGo);
     button.addEventListener("keydown", (event) => {
-      const ways: Readonly<Record<string, readonly [number, number]>> = {
-        ArrowLeft: [-1, 0],
-        ArrowRight: [1, 0],
-        ArrowUp: [0, 1],
-        ArrowDown: [0, -1],
-      };
-      const way = ways[event.key];
+      const way = arrowOf(event);
       const grip = this.#grips[index];
       const spans = this.#curves.spans();
       if (!way || !grip || !spans) return;

@@ -1,5 +1,6 @@
 // The landscape: lines of equal height, the paths of rules under schedules from a start set by pointer or keys, and a cloud of
 // starts that flows downhill, coloured by where each ends.
+
 import { DeviceError } from "../../../base/errors.ts";
 import { short } from "../../../base/short.ts";
 import { choice, number, whole } from "../../../lab/experiments/experiment.ts";
@@ -8,6 +9,7 @@ import { pointsName } from "../../../objectives/landscape.ts";
 import type { Landscape } from "../../../objectives/landscapes/define.ts";
 import { breathe } from "../../../objectives/turns.ts";
 import type { Engine, Trainee } from "../../../train/engine.ts";
+import { arrowOf } from "../arrows.ts";
 import { h, svg } from "../elements.ts";
 import { currentEngine, newEngine } from "../engine.ts";
 import { field, type State as StateOf, select } from "../fields.ts";
@@ -542,13 +544,7 @@ function openLandscape(root: HTMLElement, page: Page<State>) {
   map.addEventListener("pointercancel", end);
   map.addEventListener("pointerleave", () => landscape && showBox());
   map.addEventListener("keydown", (event) => {
-    const ways: Readonly<Record<string, readonly [number, number]>> = {
-      ArrowLeft: [-1, 0],
-      ArrowRight: [1, 0],
-      ArrowUp: [0, 1],
-      ArrowDown: [0, -1],
-    };
-    const way = ways[event.key];
+    const way = arrowOf(event);
     if (!way || !landscape) return;
     event.preventDefault();
     const [x, y] = placeOf(page.state.start, landscape);
