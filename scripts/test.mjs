@@ -1,6 +1,6 @@
-// `npm test`: types, lint and the three rings of tests, three jobs at a time, and one closing line for all of them. With
-// arguments it is `vitest run` with these: `npm test -- --project unit csv`. `npm run test:quick` (--quick) is for the edit loop:
-// types, lint, and the unit ring without the files that take longest.
+// `npm test`: types, lint and the three rings of tests, three jobs at a time, and closing lines for all of them: what failed,
+// then the counts. With arguments it is `vitest run` with these: `npm test -- --project unit csv`. `npm run test:quick`
+// (--quick) is for the edit loop: types, lint, and the unit ring without the files that take longest.
 import { spawn } from "node:child_process";
 import { createRequire } from "node:module";
 import { constants, setPriority } from "node:os";
@@ -34,7 +34,7 @@ const long = [
   ...["programs", "resume", "setup", "shipped", "size", "types", "wgsl"],
 ];
 
-/** @typedef {{ passed: number, failed: number }} Counts */
+/** @typedef {{ passed: number, failed: number, failures: readonly string[] }} Counts */
 
 /**
  * Runs a Node script, its output mixed line by line with that of the others.
@@ -66,7 +66,7 @@ async function check(name) {
   const start = performance.now();
   const ok = await run(tool[name], () => true);
   console.log(`${ok ? "✓" : "✗"} ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
-  return { passed: Number(ok), failed: Number(!ok) };
+  return { passed: Number(ok), failed: Number(!ok), failures: ok ? [] : [`✗ ${name}`] };
 }
 
 /**
@@ -75,22 +75,27 @@ async function check(name) {
  * @returns {Promise<Counts>}
  */
 async function ring(project, without = []) {
-  /** @type {Counts | undefined} */
+  /** @type {{ passed: number, failed: number } | undefined} */
   let counts;
+  /** @type {string[]} */
+  const failures = [];
   const excluded = without.flatMap((name) => ["--exclude", `test/${project}/${name}.test.ts`]);
   const ok = await run(
     [vitest, "run", "--project", project, ...excluded],
     (line) => {
+      // The closing lines of `test/reporter.ts`.
       const closing = /^(\d+) passed, (\d+) failed$/.exec(line);
       if (closing) counts = { passed: Number(closing[1]), failed: Number(closing[2]) };
-      return !closing;
+      const failure = line.startsWith("✗ ");
+      if (failure) failures.push(line);
+      return !closing && !failure;
     },
     // They take longest.
     project === "browser" || project === "gpu",
   );
   // A ring that ends before it could count, or that exits with an error, has failed.
-  counts ??= { passed: 0, failed: 1 };
-  return ok || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+  if (!counts || (!ok && failures.length === 0)) failures.push(`✗ ${project} ended with an error`);
+  return { passed: counts?.passed ?? 0, failed: failures.length, failures };
 }
 
 const quick = process.argv[2] === "--quick";
@@ -103,17 +108,20 @@ if (process.argv.length > 2 && !quick) {
   const jobs = quick
     ? [() => ring("unit", long), ...checks]
     : [() => ring("gpu"), () => ring("browser"), ...checks, () => ring("unit")];
-  /** @type {Counts} */
   const all = { passed: 0, failed: 0 };
+  /** @type {string[]} */
+  const failures = [];
   const work = async () => {
     for (let job = jobs.shift(); job; job = jobs.shift()) {
-      const { passed, failed } = await job();
-      all.passed += passed;
-      all.failed += failed;
+      const counts = await job();
+      all.passed += counts.passed;
+      all.failed += counts.failed;
+      failures.push(...counts.failures);
     }
   };
   // The rings that use the GPU wait for it now and then.
   await Promise.all(quick ? [work(), work()] : [work(), work(), work()]);
+  for (const line of failures) console.log(line);
   console.log(`${all.passed} passed, ${all.failed} failed`);
   process.exit(all.failed > 0 ? 1 : 0);
 }

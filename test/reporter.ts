@@ -1,17 +1,30 @@
-// The last line of a test run: how many tests passed and how many failed.
+// The last lines of a test run: each test that failed with the first line of its error, then how many passed and failed.
 import type { Reporter, TestModule } from "vitest/node";
 
-export default class ClosingLine implements Reporter {
+/** How `scripts/test.mjs` recognises a failure. */
+const mark = "✗ ";
+
+export default class ClosingLines implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): void {
     let passed = 0;
-    let failed = errors.length;
+    const failures = errors.map((error) => firstLine(error));
     for (const module of modules) {
-      failed += module.errors().length;
+      const where = `${module.project.name} ${module.relativeModuleId}`;
+      for (const error of module.errors()) failures.push(`${where}: ${firstLine(error)}`);
       for (const test of module.children.allTests()) {
-        if (test.result().state === "passed") passed++;
-        else failed++;
+        const { state, errors } = test.result();
+        if (state === "passed") passed++;
+        else failures.push(`${where} > ${test.fullName}: ${errors?.[0] ? firstLine(errors[0]) : state}`);
       }
     }
-    process.on("exit", () => console.log(`${passed} passed, ${failed} failed`));
+    process.on("exit", () => {
+      for (const failure of failures) console.log(mark + failure);
+      console.log(`${passed} passed, ${failures.length} failed`);
+    });
   }
+}
+
+function firstLine(error: unknown): string {
+  const text = typeof error === "object" && error !== null && "message" in error ? error.message : error;
+  return String(text).split("\n", 1)[0] ?? "";
 }
