@@ -165,9 +165,12 @@ async function loadDawn() {
   return dawn;
 }
 
-/** @param {typeof import("webgpu")} dawn */
-async function openWith(dawn) {
-  const gpu = dawn.create([]);
+/**
+ * @param {typeof import("webgpu")} dawn
+ * @param {string[]} [flags] of Dawn
+ */
+async function openWith(dawn, flags = []) {
+  const gpu = dawn.create(flags);
   const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
   keep(gpu, adapter);
   if (!adapter) return undefined;
@@ -186,9 +189,10 @@ export async function openHardware() {
  * The GPU object, its adapters and devices must stay reachable as long as they are used: Dawn crashes the process when
  * they are collected. Everything returned here is kept on globalThis.
  *
+ * @param {string[]} [flags] of Dawn, such as `enable-dawn-features=skip_validation`; none by default
  * @returns {Promise<{ gpu: GPU } | { reason: string }>} the GPU object if it has an adapter, or why there is none
  */
-export async function openWebGPU() {
+export async function openWebGPU(flags = []) {
   /** @type {typeof import("webgpu")} */
   let dawn;
   try {
@@ -197,7 +201,7 @@ export async function openWebGPU() {
     const [line] = /** @type {Error} */ (error).message.split("\n");
     return { reason: `npm package "webgpu" does not load (${line}); run: npm install webgpu` };
   }
-  const hardware = mayHaveHardware() ? await openWith(dawn) : undefined;
+  const hardware = mayHaveHardware() ? await openWith(dawn, flags) : undefined;
   if (hardware) return { gpu: hardware };
   const folder = findSwiftShader();
   if (!folder)
@@ -206,7 +210,7 @@ export async function openWebGPU() {
         "no GPU driver that Dawn accepts, and no Chrome or Chromium whose SwiftShader could serve; install a driver, or run: npx puppeteer browsers install chrome",
     };
   await useSwiftShader(folder);
-  const gpu = await openWith(dawn);
+  const gpu = await openWith(dawn, flags);
   return gpu
     ? { gpu }
     : { reason: `no GPU driver that Dawn accepts, and the SwiftShader in ${folder} gave no adapter` };
