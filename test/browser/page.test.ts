@@ -1,7 +1,7 @@
 // The built page in a real headless Chrome: it finds a rate, falls back to the CPU reference where there is no WebGPU, works from
 // its sources, and refuses what its address or its policy does not allow.
 import { describe, expect, it } from "vitest";
-import { fill, keyDelay, launchChrome, openPage, serve, serveSources } from "./chrome.ts";
+import { fill, launchChrome, openPage, pressKeys, serve, serveSources } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -125,7 +125,7 @@ describe("the page", () => {
     await page.waitForFunction(`Number.parseInt(${text("step")}) > 1 && ${text("step")}.endsWith("5000")`, {
       polling: 50,
     });
-    expect(await keyDelay(page)).toBeLessThan(100);
+    await pressKeys(page);
     await page.click("#pause");
     await page.waitForFunction(`${text("status")}.startsWith("paused before step")`, { polling: 50 });
     const held = await step();

