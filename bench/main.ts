@@ -2,6 +2,7 @@
 // person by "copy result", to a program by `runBench`.
 
 import { followLooks } from "../src/app/page/looks.ts";
+import { visible } from "../src/app/page/visible.ts";
 import { type AdapterDescription, adapterLine, describeAdapter, requestDevice } from "../src/index.ts";
 import { chosen, pageCases, type Selection, titleOf, withoutEngines } from "./cases.ts";
 import { type ResultHead, resultHead } from "./head.ts";
@@ -167,7 +168,8 @@ window.describeBench = ({ quick }) => resultHead(browserName(), quick);
 
 window.runBench = (options) => runThese(chosen(options).page, options);
 
-async function runThese(cases: readonly Case[], options: PageOptions): Promise<Result> {
+/** @param turn As in {@link SuiteOptions}. */
+async function runThese(cases: readonly Case[], options: PageOptions, turn?: () => Promise<void>): Promise<Result> {
   const { quick = false, rounds, without = [] } = options;
   stopping = new AbortController();
   for (const button of runButtons) button.disabled = true;
@@ -187,6 +189,7 @@ async function runThese(cases: readonly Case[], options: PageOptions): Promise<R
       rows = await runCases(withoutEngines(cases, without), {
         quick,
         ...(rounds !== undefined && { rounds }),
+        ...(turn && { turn }),
         signal: stopping.signal,
         onProgress(progress) {
           showProgress(progress);
@@ -237,9 +240,15 @@ function selected(quick: boolean): readonly Case[] {
   return one.length > 0 ? one : chosen({ quick, filter: value }).page;
 }
 
+/** A visitor's run waits while its tab is hidden, where timers are throttled and times mean little. */
+async function seen(): Promise<void> {
+  if (document.hidden) show("status", "paused while this tab is hidden");
+  await visible();
+}
+
 async function run(quick: boolean): Promise<void> {
   try {
-    await runThese(selected(quick), { quick, without: unticked() });
+    await runThese(selected(quick), { quick, without: unticked() }, seen);
   } catch (error) {
     show("status", messageOf(error));
   }

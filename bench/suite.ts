@@ -206,6 +206,8 @@ export interface SuiteOptions {
    */
   readonly rounds?: number;
   readonly signal?: AbortSignal;
+  /** Awaited before an engine loads, and before each of its turns: a run pauses here. */
+  readonly turn?: () => Promise<void>;
   readonly onProgress?: (progress: Progress) => void;
 }
 
@@ -280,7 +282,7 @@ export async function runCases(cases: readonly Case[], options: SuiteOptions = {
 
 async function runCase(
   of: Case,
-  { quick = false, rounds: asked, signal }: SuiteOptions,
+  { quick = false, rounds: asked, signal, turn }: SuiteOptions,
   reportOf: (doing: string, done: number, total: number) => void,
 ): Promise<Row[]> {
   const effort = quick || of.brief ? brief : thorough;
@@ -296,6 +298,7 @@ async function runCase(
   const watching = new Watching(entries);
   /** Tries something with an engine that has not failed yet; an exception becomes its row's error. */
   const attempt = async (entry: Entry, work: (runner: Runner) => Promise<void>) => {
+    await turn?.();
     signal?.throwIfAborted();
     if (!entry.runner || entry.error !== undefined) return;
     watching.turn = entry;
@@ -313,6 +316,7 @@ async function runCase(
     const expected = await expectedOf(of);
     for (const [i, entry] of entries.entries()) {
       const { engine, load } = entry.contender;
+      await turn?.();
       signal?.throwIfAborted();
       report(`${engine} loads`, 1 + i);
       await nextTask();

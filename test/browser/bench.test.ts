@@ -8,7 +8,7 @@ import { runInPage } from "../../bench/run.ts";
 import type { Result, Row } from "../../bench/suite.ts";
 import { facts } from "../../probe/facts.ts";
 import { benchCases, type ProbeResult, recordedIds } from "../../probe/probe.ts";
-import { launchChrome, openPage, readBuilt, serve } from "./chrome.ts";
+import { hide, launchChrome, openPage, readBuilt, serve } from "./chrome.ts";
 
 const address = `${await serve("dist/page")}bench/`;
 const browser = await launchChrome();
@@ -45,6 +45,22 @@ describe("the benchmark's page", () => {
     await stopSoon();
     expect(await status()).toBe("stopped before a case was finished");
     expect(await page.$("#copy:disabled")).not.toBeNull();
+  });
+
+  it("waits while its tab is hidden", async () => {
+    await hide(page, true);
+    await page.click("#quick");
+    await page.waitForFunction(`document.getElementById("status").textContent === "paused while this tab is hidden"`, {
+      polling: 50,
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(await status()).toBe("paused while this tab is hidden");
+    await hide(page, false);
+    await page.waitForFunction(`document.getElementById("status").textContent.startsWith("case 1 of ")`, {
+      polling: 20,
+    });
+    await page.click("#stop");
+    await page.waitForSelector("#quick:enabled");
   });
 
   it("runs a small network in every engine: each answer agrees with the reference's, and each row is complete", async () => {

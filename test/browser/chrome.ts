@@ -116,6 +116,14 @@ export const fill = (page: Page, values: Readonly<Record<string, string>>) =>
     }
   }, values);
 
+/** Hides a page's tab from its scripts, or shows it. */
+export const hide = (page: Page, hidden: boolean) =>
+  page.evaluate((is) => {
+    if (is) Object.defineProperty(document, "hidden", { value: true, configurable: true });
+    else Reflect.deleteProperty(document, "hidden");
+    document.dispatchEvent(new Event("visibilitychange"));
+  }, hidden);
+
 /** Those whose losses are on their way when a key comes, and the one that follows its paint. */
 const mostStepsBeforePaint = 8;
 

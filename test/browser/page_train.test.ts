@@ -7,7 +7,7 @@ import { splitRows } from "../../src/objectives/data/dataset.ts";
 import { uciDigits } from "../../src/objectives/data/uci_digits.ts";
 import { cpuEngine } from "../../src/train/engine.ts";
 import { train } from "../../src/train/train.ts";
-import { fill, launchChrome, openPage, pressKeys, serve } from "./chrome.ts";
+import { fill, hide, launchChrome, openPage, pressKeys, serve } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -445,18 +445,12 @@ it("waits while its tab is hidden, and answers keys between its steps while it t
   // As one turns the rate.
   await pressKeys(page);
 
-  await page.evaluate(`
-    Object.defineProperty(document, "hidden", { value: true, configurable: true });
-    document.dispatchEvent(new Event("visibilitychange"));
-    0`);
+  await hide(page, true);
   await new Promise((resolve) => setTimeout(resolve, 1000));
   const held = await step();
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(await step()).toBe(held);
-  await page.evaluate(`
-    delete document.hidden;
-    document.dispatchEvent(new Event("visibilitychange"));
-    0`);
+  await hide(page, false);
   await page.waitForFunction(`Number.parseInt(${text("step")}) > ${held}`, { polling: 50 });
   await page.click("#stop");
   await page.waitForFunction(`${text("status")}.startsWith("stopped after")`, { polling: 100 });

@@ -1,7 +1,7 @@
 // The page's views in a real headless Chrome: the race answers with the numbers that one can check by hand, the cascade finds its
 // doublings and is computed anew where one looks closer, and the lab's claims hold on the device.
 import { expect, it } from "vitest";
-import { launchChrome, openPage, serve } from "./chrome.ts";
+import { hide, launchChrome, openPage, serve } from "./chrome.ts";
 
 const address = await serve("dist/page");
 const browser = await launchChrome();
@@ -59,8 +59,17 @@ it("draws the cascade, and a rectangle of it anew", { timeout: 240_000 }, async 
   await page.close();
 });
 
-it("runs an experiment with the options of the address: its claims hold", async () => {
+it("runs an experiment with the options of the address: its claims hold; it waits while hidden, and begins anew on another device", async () => {
   const { page, errors } = await openPage(browser);
+  await page.evaluateOnNewDocument(`
+    window.devices = [];
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = async function (...given) {
+      const device = await requestDevice.apply(this, given);
+      window.devices.push(device);
+      return device;
+    };
+  `);
   await page.goto(`${address}#stability?experiment=temperature&options=walkers:65536;nosuch:1`);
   await page.waitForSelector("#run:enabled");
   expect(await page.evaluate(text("trouble"))).toMatch(/unknown option "nosuch"; .*; the defaults are taken/);
@@ -86,6 +95,27 @@ it("runs an experiment with the options of the address: its claims hold", async 
   );
   expect(edge).toBeCloseTo(2 / 1.24, 1);
   expect(sharpness! / edge!).toBeCloseTo(share!, 1);
+  const done = () => page.$eval("#view-stability progress", (bar) => (bar as HTMLProgressElement).value);
+  await hide(page, true);
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  const held = await done();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await done()).toBe(held);
+  await hide(page, false);
+  await page.waitForFunction(`document.querySelector("#view-stability progress").value > ${held}`, { polling: 50 });
+  await page.evaluate("devices.at(-1).destroy()");
+  await page.waitForFunction(
+    `${text("trouble")}.startsWith("the GPU's device was lost; this began anew on WebGPU on ")`,
+    {
+      polling: 50,
+    },
+  );
+  await page.waitForFunction(
+    `document.querySelector(".interim tbody td") !== null && ${text("status")} === "edge runs …"`,
+    {
+      polling: 50,
+    },
+  );
   await page.click("#stop");
   await page.waitForFunction(`${text("status")} === "stopped"`, { polling: 50 });
   expect(errors).toEqual([]);
@@ -97,6 +127,14 @@ it("sweeps 16 rates as small pictures, the best of which goes to training", { ti
   await page.goto(`${address}#find?model=784-16-10&batch=8&sweep=24`);
   await page.waitForSelector("#sweep:enabled");
   await page.click("#sweep");
+  const made = () => page.evaluate(`Number.parseInt(${text("step")})`);
+  await page.waitForFunction(`Number.parseInt(${text("step")}) > 0`, { polling: 20 });
+  await hide(page, true);
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const held = await made();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  expect(await made()).toBe(held);
+  await hide(page, false);
   await page.waitForFunction(`/^best is .*; take one to training$/.test(${text("status")})`, { polling: 100 });
   expect(await page.$$eval(".multiple", (all) => all.length)).toBe(16);
   expect(await page.$$eval('.multiple[data-state="stopped"]', (all) => all.length)).toBeGreaterThan(4);

@@ -11,6 +11,7 @@ import { refuseMarkup } from "./no_markup.ts";
 import { cpuWorkerScript } from "./open_worker.ts";
 import type { OpenView, Page, View, ViewEntry } from "./view.ts";
 import { views } from "./views/index.ts";
+import { visible } from "./visible.ts";
 
 /** The page's service worker. */
 const workerScript = "offline.js";
@@ -157,12 +158,6 @@ let writing: ReturnType<typeof setTimeout> | undefined;
 function writeSoon(write: () => void): void {
   clearTimeout(writing);
   writing = setTimeout(write, writeEvery);
-}
-
-async function visible(): Promise<void> {
-  while (document.hidden) {
-    await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
-  }
 }
 
 document.querySelector(".skip")!.addEventListener("click", (event) => {

@@ -112,7 +112,7 @@ function openCascade(root: HTMLElement, page: Page<CascadeState>) {
     showMarks(state);
     await idle;
     if (mine.signal.aborted || page.closed.aborted) return;
-    idle = work.do((engine, signal) => sample(state, engine, AbortSignal.any([signal, mine.signal])));
+    idle = work.doAnew((engine, signal) => sample(state, engine, AbortSignal.any([signal, mine.signal])));
     await idle;
   }
   let idle: Promise<void> = Promise.resolve();

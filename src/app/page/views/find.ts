@@ -67,14 +67,14 @@ async function openFind(root: HTMLElement, page: Page<FindState>) {
     swept,
   );
   findButton.onclick = () =>
-    work.do((engine, signal) => {
+    work.doAnew((engine, signal) => {
       numbers.clear();
       figure.hidden = false;
       chart.clear();
       return find(engine, signal);
     });
   sweepButton.onclick = () =>
-    work.do((engine, signal) => {
+    work.doAnew((engine, signal) => {
       numbers.clear();
       return sweepRatesOf(engine, signal);
     });

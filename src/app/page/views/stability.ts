@@ -122,7 +122,7 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
   let controls: Controls | undefined;
 
   runButton.onclick = () =>
-    work.do(async (engine, signal) => {
+    work.doAnew(async (engine, signal) => {
       const [mine, config] = [experiment!, values];
       page.say(`${mine.name} runs …`);
       claims.replaceChildren();

@@ -1,12 +1,16 @@
 // One piece of work at a time in a view, which a button stops.
 import { DataError, FalllineError, OptionError } from "../../../base/errors.ts";
-import type { Engine } from "../../../train/engine.ts";
+import { type Engine, engineLine } from "../../../train/engine.ts";
 import { h } from "../elements.ts";
+import { newEngine } from "../engine.ts";
 import { openCpuWorker } from "../open_worker.ts";
 import { runTask, type Task } from "../task.ts";
 import type { Page } from "../view.ts";
 
 export const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
+
+/** Errors of what was asked, whatever the device. */
+const isRefusal = (error: unknown) => error instanceof OptionError || error instanceof DataError;
 
 /** Runs a task of a view on an engine. */
 export function perform<Given, L extends { readonly [K in keyof L]: (...given: never[]) => unknown }, Result>(
@@ -31,6 +35,23 @@ export class Work {
     this.#starters = starters;
   }
 
+  /** The same for work that can begin anew: once, on another engine, where its device is lost. */
+  doAnew(work: (engine: Engine, signal: AbortSignal) => Promise<void>): Promise<void> {
+    return this.do(async (engine, signal) => {
+      try {
+        await work(engine, signal);
+      } catch (error) {
+        if (signal.aborted || isRefusal(error) || !(await engine.lost?.())) throw error;
+        this.#page.warn("the GPU's device was lost; looking for another …");
+        await newEngine();
+        const next = await this.#page.engine();
+        this.#page.warn(`the GPU's device was lost; this began anew on ${engineLine(next)}`);
+        signal.throwIfAborted();
+        await work(next, signal);
+      }
+    });
+  }
+
   async do(work: (engine: Engine, signal: AbortSignal) => Promise<void>): Promise<void> {
     const stop = new AbortController();
     this.#page.closed.addEventListener("abort", () => stop.abort());
@@ -45,9 +66,8 @@ export class Work {
       await work(engine, stop.signal);
     } catch (error) {
       if (stop.signal.aborted && error === stop.signal.reason) return this.#page.say("stopped");
-      const refused = error instanceof OptionError || error instanceof DataError;
-      const isLost = !refused && (await engine?.lost?.());
-      this.#page.say(isLost ? "the GPU's device was lost; what is begun next gets another" : messageOf(error));
+      const isLost = !isRefusal(error) && (await engine?.lost?.());
+      this.#page.say(isLost ? "the GPU's device was lost; start again, and another is taken" : messageOf(error));
       if (!isLost && !(error instanceof FalllineError)) throw error;
     } finally {
       for (const button of this.#starters) button.disabled = false;
