@@ -81,7 +81,7 @@ it("runs an experiment with the options of the address: its claims hold; it wait
   expect(await page.$(".chart canvas")).not.toBeNull();
   // The edge of stability is drawn as it runs, with its numbers; the run can be stopped.
   await page.evaluate(`location.hash = "#stability?experiment=edge&options=looks:60"; 0`);
-  await page.waitForSelector("[name=looks]");
+  await page.waitForFunction(`document.querySelector("[name=looks]")?.value === "60"`);
   await page.click("#run");
   await page.waitForFunction(`Number(document.querySelector(".interim tbody td")?.textContent) > 12`, { polling: 50 });
   const rows = await page.$$eval(".interim tbody tr", (all) => all.map((row) => row.textContent ?? ""));

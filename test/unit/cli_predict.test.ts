@@ -171,7 +171,7 @@ describe("fallline predict", () => {
       "a folder without a run",
       () => folder,
       () => path("kinds.csv"),
-      1,
+      2,
       "has no run.json; it must be the folder of a run",
     ],
     [
@@ -189,7 +189,7 @@ describe("fallline predict", () => {
       'bad.csv line 3, column "y" is "?"; it must be a number',
     ],
     ["a file that is no table", () => path("kinds"), () => "LICENSE", 2, "it must be a .csv, .tsv or .json file"],
-    ["a file that is not there", () => path("kinds"), () => path("nowhere.csv"), 1, "nowhere.csv is not readable"],
+    ["a file that is not there", () => path("kinds"), () => path("nowhere.csv"), 2, "nowhere.csv is not readable"],
   ])("refuses %s", async (_, run, file, status, message) => {
     const { code, stdout, stderr } = await fallline(["predict", run(), file(), ...cpu]);
     expect(code).toBe(status);

@@ -15,7 +15,7 @@ import { readText } from "./files.ts";
 /**
  * Loads the rows of a run config.
  *
- * @throws DataError for a file that is missing, corrupt or truncated; OptionError for one with fewer rows.
+ * @throws OptionError for a file that is not readable or has fewer rows; DataError for one that is corrupt or truncated.
  */
 export async function loadData(data: CompleteDataConfig): Promise<Halves> {
   if (data.type === "points") return pointRows(data);
@@ -33,7 +33,7 @@ export async function loadData(data: CompleteDataConfig): Promise<Halves> {
   return takeRows(data, isFolder(path) ? await loadFolder(path) : await readDataFile(path, csv));
 }
 
-/** @throws DataError for a file that is missing, corrupt or truncated. */
+/** @throws OptionError for a file that is not readable; DataError for one that is corrupt or truncated. */
 export function loadMnist(): Promise<Halves> {
   return loadHalves(packageFolder(), mnistDataset);
 }
@@ -41,7 +41,7 @@ export function loadMnist(): Promise<Halves> {
 /**
  * A data set in one file: .csv, .tsv, or .json in `fallline-dataset/1`.
  *
- * @throws DataError that names the file and what is wrong with it; OptionError for a file of another kind.
+ * @throws OptionError for a file that is not readable or of another kind; DataError that names the file and its fault.
  */
 export async function readDataFile(path: string, csv: CsvOptions = {}): Promise<Dataset> {
   if (!isCsv(path) && !/\.json$/i.test(path)) {
@@ -79,7 +79,7 @@ async function read(folder: string, file: string): Promise<Uint8Array> {
   try {
     return await readFile(join(folder, file));
   } catch (error) {
-    throw new DataError(`${file} is not readable in ${folder}: ${(error as Error).message}`, { cause: error });
+    throw new OptionError(`${file} is not readable in ${folder}: ${(error as Error).message}`, { cause: error });
   }
 }
 

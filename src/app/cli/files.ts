@@ -15,16 +15,16 @@ import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DataError, OptionError, show } from "../../base/errors.ts";
 
-/** @throws DataError for a file that cannot be read. */
+/** @throws OptionError for a file that cannot be read. */
 export async function readText(path: string): Promise<string> {
   const text = await readFile(path, "utf8").catch((error: Error) => {
-    throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
+    throw new OptionError(`${path} is not readable: ${error.message}`, { cause: error });
   });
   // Some editors start a file with a byte order mark.
   return text.replace(/^\uFEFF/, "");
 }
 
-/** @throws DataError for a file that cannot be read or is not JSON. */
+/** @throws OptionError for a file that cannot be read; DataError for one that is not JSON. */
 export async function readJson(path: string): Promise<unknown> {
   const text = await readText(path);
   try {

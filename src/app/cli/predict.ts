@@ -141,7 +141,7 @@ async function readRows(path: string, { columns, features }: RunDataset, delimit
 /** The images of an IDX file. */
 async function readImages(path: string): Promise<Float32Array> {
   const bytes = await readFile(path).catch((error: Error) => {
-    throw new DataError(`${path} is not readable: ${error.message}`, { cause: error });
+    throw new OptionError(`${path} is not readable: ${error.message}`, { cause: error });
   });
   // IDX files have no extension; the first two bytes of each are zero.
   if (bytes.length < 4 || bytes[0] !== 0 || bytes[1] !== 0) {
@@ -163,13 +163,13 @@ interface Trained {
 /**
  * Reads the results in a run's folder.
  *
- * @throws DataError if it is not a run, or not one of a model.
+ * @throws OptionError for a folder without a run; DataError if that is not one of a model.
  */
 async function readTrained(folder: string): Promise<Trained> {
   const files = { run: join(folder, "run.json"), model: join(folder, "model.safetensors") };
   for (const path of Object.values(files)) {
     if (existsSync(path)) continue;
-    throw new DataError(`${folder} has no ${basename(path)}; it must be the folder of a run of fallline train`);
+    throw new OptionError(`${folder} has no ${basename(path)}; it must be the folder of a run of fallline train`);
   }
   const run = await readJson(files.run);
   if (!isOptions(run) || !isOptions(run.config)) {

@@ -118,6 +118,8 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
   root.append(title, own, h("div", { class: "row" }, runButton, work.stopButton), progress, claims, figure);
 
   let experiment: Experiment | undefined;
+  /** The options of the address that was shown last. */
+  let shown = "";
   let values: Readonly<Record<string, unknown>> = {};
   let controls: Controls | undefined;
 
@@ -153,8 +155,8 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
     update(state: StabilityState) {
       if (experiment?.name !== state.experiment) {
         const mine = experimentOf(state.experiment);
-        // Options of the previous experiment do not apply to this one.
-        const isFirst = experiment === undefined;
+        // Options that stayed as they were are those of the previous experiment.
+        const areOther = experiment !== undefined && state.options !== "" && state.options === shown;
         experiment = mine;
         title.textContent = mine.title;
         claims.replaceChildren(h("p", {}, "Not run yet."));
@@ -165,8 +167,9 @@ function openStability(root: HTMLElement, page: Page<StabilityState>) {
           page.set({ options: printOptions(mine, values) });
         });
         own.replaceChildren(controls.element);
-        if (!isFirst && state.options !== "") return page.set({ options: "" });
+        if (areOther) return page.set({ options: "" });
       }
+      shown = state.options;
       try {
         values = readOptions(experiment, state.options);
       } catch (error) {
